@@ -1,0 +1,149 @@
+"""Every error that Aegis raises on purpose, in one tree.
+
+    AegisError
+    ├── ConfigurationError        a setting is wrong; the process refuses to start
+    ├── Permanent                 trying again cannot help
+    │   ├── DocumentError         the document itself is the reason
+    │   │   ├── UnsupportedMedia  no parser reads this type
+    │   │   ├── UnreadableDocument  broken, encrypted or mislabelled
+    │   │   ├── EmptyDocument     no text in it
+    │   │   └── DocumentTooLarge  over a limit (bytes, memory, time, text)
+    │   ├── InvalidRequest        a field has a value that no worker can use
+    │   │   └── UnknownCollection
+    │   ├── NotFound              the named job, document or collection is not there
+    │   ├── Conflict              the call does not fit the present state
+    │   │   └── IdempotencyMismatch
+    │   └── ModelError            a model answered something unusable
+    └── Transient                 the same call may succeed later
+        ├── Unavailable           a part is away: broker, vector engine, model server, blob store
+        ├── Overloaded            a queue, rate or quota is full; carries ``retry_after``
+        └── TimedOut              no answer within the limit
+
+Adapters map their driver's exceptions onto this tree by one table each, with
+:func:`translated`; nothing above an adapter knows a driver's exceptions.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+
+class AegisError(Exception):
+    """Base of the tree.
+
+    Attributes:
+        code: stable, kebab-case; the last part of a problem's ``type``.
+        title: one short line for a person, the same for every instance.
+    """
+
+    code = "internal-error"
+    title = "Something went wrong inside Aegis"
+
+
+class ConfigurationError(AegisError):
+    code = "configuration"
+    title = "A setting is wrong"
+
+
+class Permanent(AegisError):
+    code = "permanent"
+    title = "The request cannot be fulfilled"
+
+
+class DocumentError(Permanent):
+    code = "document"
+    title = "The document cannot be used"
+
+
+class UnsupportedMedia(DocumentError):
+    code = "unsupported-media"
+    title = "No parser reads this type of document"
+
+
+class UnreadableDocument(DocumentError):
+    code = "unreadable-document"
+    title = "The document cannot be read"
+
+
+class EmptyDocument(DocumentError):
+    code = "empty-document"
+    title = "The document holds no text"
+
+
+class DocumentTooLarge(DocumentError):
+    code = "document-too-large"
+    title = "The document is over a limit"
+
+
+class InvalidRequest(Permanent):
+    code = "invalid-request"
+    title = "A field has a value that cannot be used"
+
+
+class UnknownCollection(InvalidRequest):
+    code = "unknown-collection"
+    title = "There is no such collection"
+
+
+class NotFound(Permanent):
+    code = "not-found"
+    title = "There is no such thing"
+
+
+class Conflict(Permanent):
+    code = "conflict"
+    title = "The call does not fit the present state"
+
+
+class IdempotencyMismatch(Conflict):
+    code = "idempotency-mismatch"
+    title = "This Idempotency-Key was used with another body"
+
+
+class ModelError(Permanent):
+    code = "model"
+    title = "A model answered something unusable"
+
+
+class Transient(AegisError):
+    code = "transient"
+    title = "The call may succeed later"
+
+    def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
+        """``retry_after``: seconds after which a retry makes sense, where it is known."""
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Unavailable(Transient):
+    code = "unavailable"
+    title = "A part of the service is away"
+
+
+class Overloaded(Transient):
+    code = "overloaded"
+    title = "Too much at once"
+
+
+class TimedOut(Transient):
+    code = "timed-out"
+    title = "No answer within the limit"
+
+
+ErrorTable = Mapping[type[BaseException], type[AegisError]]
+
+
+@contextmanager
+def translated(table: ErrorTable, subject: str) -> Iterator[None]:
+    """Turn a driver's exceptions into ours.
+
+    ``table`` maps driver classes to classes of this tree; the first entry of which
+    the exception is an instance wins, so list subclasses first. ``subject`` begins
+    the message ("Redis", "the vector engine").
+    """
+    try:
+        yield
+    except AegisError:
+        raise
+    except tuple(table) as error:
+        ours = next(ours for theirs, ours in table.items() if isinstance(error, theirs))
+        raise ours(f"{subject}: {error or type(error).__name__}") from error

@@ -1,0 +1,315 @@
+"""One Protocol a role. Settings choose the implementation in ``workers.tools``; nothing else asks."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Generic, Protocol, TypeVar
+
+from rag.model import (
+    Answer,
+    Candidate,
+    Collection,
+    CollectionSpec,
+    Document,
+    DocumentVersion,
+    Embedding,
+    EventKind,
+    Hit,
+    Job,
+    JobEvent,
+    JobKind,
+    JobState,
+    Json,
+    Lease,
+    NewJob,
+    Point,
+    Progress,
+    SearchQuery,
+    Stage,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Window(Generic[T]):
+    """A page of a listing; ``next`` is the cursor of the following page, None at the end."""
+
+    items: tuple[T, ...]
+    next: str | None
+
+
+class Embedder(Protocol):
+    """Texts to vectors. A text's vector never depends on the texts it is sent with."""
+
+    name: str
+    dimension: int
+    token_dimension: int | None
+    max_tokens: int
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of ``text`` without special tokens and without truncation."""
+        ...
+
+    def embed_passages(self, texts: Sequence[str]) -> list[Embedding]:
+        """One embedding a text, in order."""
+        ...
+
+    def embed_query(self, text: str) -> Embedding:
+        """The question's embedding, with ``weights`` where ``tokens`` are given."""
+        ...
+
+    def warm(self) -> None:
+        """Load and try the model. Raises ModelError or Transient when it cannot serve."""
+        ...
+
+
+class Reranker(Protocol):
+    """Question and candidates to relevance."""
+
+    name: str
+    reads_vectors: bool
+    """True: candidates must carry ``dense`` and ``tokens``."""
+
+    def relevance(self, question: str, query: Embedding, candidates: Sequence[Candidate]) -> list[float]:
+        """Relevance in [0, 1] of each candidate, in order; about the chance that it answers."""
+        ...
+
+    def warm(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """``passages`` best first, their hits' scores being relevance in [0, 1].
+
+    ``emit`` takes each piece of the answer as it comes; ``cancelled`` is asked often.
+    """
+
+    question: str
+    query: Embedding
+    passages: tuple[Candidate, ...]
+    emit: Callable[[str], None]
+    cancelled: Callable[[], bool]
+
+
+class Generator(Protocol):
+    name: str
+    reads_vectors: bool
+    """True: passages must carry ``tokens`` where the store has them."""
+
+    def answer(self, request: GenerationRequest) -> Answer:
+        """An answer whose every ``[n]`` is a citation, or an honest "not found"."""
+        ...
+
+    def warm(self) -> None: ...
+
+
+class VectorStore(Protocol):
+    """Points by collection. Every write is durable when the call returns.
+
+    Raises UnknownCollection for a name that was not ensured, InvalidRequest for vectors
+    or payloads that the engine would silently mishandle (NaN, wrong size, lone
+    surrogates), Unavailable when the engine is away.
+    """
+
+    def ensure(self, collection: str, spec: CollectionSpec) -> None:
+        """Create the collection; nothing when it is there with the same spec, else Conflict."""
+        ...
+
+    def drop(self, collection: str) -> None:
+        """Remove the collection and its points; nothing when it is not there."""
+        ...
+
+    def collections(self) -> tuple[str, ...]: ...
+
+    def upsert(self, collection: str, points: Sequence[Point]) -> None: ...
+
+    def delete(
+        self, collection: str, document_id: str, *, below: int | None = None, keep: int | None = None
+    ) -> None:
+        """Remove a document's points: all, those of versions under ``below``, or all but ``keep``."""
+        ...
+
+    def search(self, collection: str, query: SearchQuery) -> list[Hit]:
+        """At most ``query.limit`` hits by fused dense and lexical score, best first."""
+        ...
+
+    def candidates(self, collection: str, hits: Sequence[Hit]) -> list[Candidate]:
+        """The hits with their stored vectors, in order; a point that has gone is left out."""
+        ...
+
+    def count(self, collection: str, document_id: str | None = None) -> int:
+        """Points of the collection, or of one document in it (every version)."""
+        ...
+
+    def ping(self) -> None:
+        """Return when the engine answers; Unavailable when it does not."""
+        ...
+
+
+class BlobStore(Protocol):
+    """Bytes by key, in a folder or a bucket. Keys are ``/``-separated, without ``..``."""
+
+    def put(self, key: str, data: bytes | BinaryIO) -> None:
+        """Store whole or not at all; replaces what was there."""
+        ...
+
+    def get(self, key: str) -> bytes:
+        """The bytes. NotFound when there is no such key."""
+        ...
+
+    def exists(self, key: str) -> bool: ...
+
+    def delete(self, key: str) -> None:
+        """Remove the key; nothing when it is not there."""
+        ...
+
+    def keys(self, prefix: str) -> Iterator[str]: ...
+
+
+class DocumentRegistry(Protocol):
+    """Which version of each document searches may see, and the collections there are."""
+
+    def put_collection(self, name: str, embedding_model: str, dimension: int) -> tuple[Collection, bool]:
+        """Create, or return what is there, and whether it is new. Conflict when model or size differ."""
+        ...
+
+    def collection(self, name: str) -> Collection | None: ...
+
+    def collections(self) -> tuple[Collection, ...]: ...
+
+    def drop_collection(self, name: str) -> bool:
+        """Forget the collection and its documents at once; False when it was not there."""
+        ...
+
+    def next_version(self, collection: str, document_id: str) -> int:
+        """A number above every one given out for this document before, deleted or not."""
+        ...
+
+    def publish(self, document: Document) -> bool:
+        """Make this version the one that searches see, in one step.
+
+        False, and nothing changed, when a newer version or a later deletion is there.
+        """
+        ...
+
+    def get(self, collection: str, document_id: str) -> Document | None: ...
+
+    def page(self, collection: str, *, cursor: str | None, limit: int) -> Window[Document]:
+        """By document id, ascending."""
+        ...
+
+    def delete(self, collection: str, document_id: str) -> Document | None:
+        """Hide the document at once, versions already given out included; None when not there."""
+        ...
+
+    def stale(self, collection: str, versions: Iterable[DocumentVersion]) -> tuple[DocumentVersion, ...]:
+        """Those of ``versions`` that are not the ones to be seen now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """``job`` is the stored record; ``new`` False: an earlier submit had the same key and body."""
+
+    job: Job
+    new: bool
+
+
+class JobStore(Protocol):
+    """Job records, their events and their small artefacts. Every change is one atomic step."""
+
+    def accept(self, job: NewJob, *, idempotency_key: str | None = None, body_digest: str = "") -> Accepted:
+        """Record a queued job. IdempotencyMismatch when the key was used with another digest."""
+        ...
+
+    def get(self, job_id: str) -> Job | None:
+        """The record, ``queue_position`` included (1 is next; None unless queued)."""
+        ...
+
+    def page(
+        self,
+        *,
+        state: JobState | None,
+        kind: JobKind | None,
+        collections: Sequence[str] | None,
+        cursor: str | None,
+        limit: int,
+    ) -> Window[Job]:
+        """Newest first. ``collections`` None: all."""
+        ...
+
+    def begin(self, job_id: str, stage: Stage, *, lease_seconds: float) -> Lease | None:
+        """Take the stage: state running, attempts + 1, a new token.
+
+        None when the job is over, is at another stage, or is leased to somebody alive:
+        the delivery is then a leftover and is to be dropped.
+        """
+        ...
+
+    def extend(self, lease: Lease, *, lease_seconds: float) -> bool:
+        """Prolong the lease. False when it is lost (newer token, job over, cancelled)."""
+        ...
+
+    def progress(self, lease: Lease, progress: Progress) -> bool: ...
+
+    def emit(self, lease: Lease, kind: EventKind, data: Json) -> bool:
+        """Append an event of a running job; False when the lease is lost."""
+        ...
+
+    def advance(self, lease: Lease, stage: Stage, *, seconds: float) -> bool:
+        """Stage done after ``seconds`` of work: queue the job at ``stage``. False: lease lost."""
+        ...
+
+    def requeue(self, lease: Lease, *, error: Json) -> bool:
+        """Give the stage back for another attempt. False: lease lost."""
+        ...
+
+    def finish(
+        self,
+        lease: Lease,
+        state: JobState,
+        *,
+        seconds: float = 0.0,
+        result: Json | None = None,
+        error: Json | None = None,
+    ) -> bool:
+        """End the job. False, and nothing written, when the lease is lost."""
+        ...
+
+    def cancel(self, job_id: str) -> Job:
+        """End a job that is not over, as cancelled. NotFound; Conflict when it is over."""
+        ...
+
+    def retry(self, job_id: str) -> Job:
+        """Queue a failed, dead or cancelled job again at its stage. NotFound; Conflict otherwise."""
+        ...
+
+    def put_artefact(self, lease: Lease, name: str, data: bytes) -> bool:
+        """Keep a stage's small output (a few MB at most) until the record expires."""
+        ...
+
+    def artefact(self, job_id: str, name: str) -> bytes:
+        """NotFound when it was never put or has expired."""
+        ...
+
+    def events(self, job_id: str, *, after: str | None = None) -> list[JobEvent]:
+        """The job's events in order, those after ``after`` only."""
+        ...
+
+    def overdue(self, *, queued_before: float, limit: int) -> list[Job]:
+        """Queued jobs not published since ``queued_before`` and running ones whose lease ran out."""
+        ...
+
+    def touch(self, job_id: str) -> None:
+        """Note that the job was published again just now."""
+        ...
+
+    def depth(self, stage: Stage) -> int:
+        """How many jobs wait at this stage."""
+        ...
+
+    def prune(self, *, finished_before: float, limit: int) -> int:
+        """Forget jobs that ended before; how many."""
+        ...
+
+    def ping(self) -> None: ...
