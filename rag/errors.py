@@ -11,6 +11,8 @@
     │   ├── InvalidRequest        a field has a value that no worker can use
     │   │   └── UnknownCollection
     │   ├── NotFound              the named job, document or collection is not there
+    │   ├── Unauthenticated       a key is needed and none, or an unknown one, came along
+    │   ├── Forbidden             the key does not reach as far as the call
     │   ├── Conflict              the call does not fit the present state
     │   │   └── IdempotencyMismatch
     │   └── ModelError            a model answered something unusable
@@ -87,6 +89,16 @@ class UnknownCollection(InvalidRequest):
 class NotFound(Permanent):
     code = "not-found"
     title = "There is no such thing"
+
+
+class Unauthenticated(Permanent):
+    code = "unauthenticated"
+    title = "A valid API key is needed"
+
+
+class Forbidden(Permanent):
+    code = "forbidden"
+    title = "The API key does not allow this"
 
 
 class Conflict(Permanent):

@@ -99,6 +99,7 @@ class Document:
 
     document_id: str
     collection: str
+    generation: int
     version: int
     fingerprint: str
     title: str
@@ -114,14 +115,24 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A named set of documents embedded by one model; counts are of live versions."""
+    """A named set of documents embedded by one model; counts are of live versions.
+
+    ``generation`` counts how often a collection of this name was made, so that what is
+    left of a dropped one never mixes with its successor.
+    """
 
     name: str
+    generation: int
     embedding_model: str
     dimension: int
     created_at: float
     documents: int = 0
     chunks: int = 0
+
+    @property
+    def store(self) -> str:
+        """The name under which a vector store keeps its points."""
+        return f"{self.name}-{self.generation}"
 
 
 # --- vectors -----------------------------------------------------------------------------

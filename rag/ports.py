@@ -1,12 +1,13 @@
 """One Protocol a role. Settings choose the implementation in ``workers.tools``; nothing else asks."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Generic, Protocol, TypeVar
 
 from rag.model import (
     Answer,
     Candidate,
+    Chunk,
     Collection,
     CollectionSpec,
     Document,
@@ -21,6 +22,7 @@ from rag.model import (
     Json,
     Lease,
     NewJob,
+    ParsedDocument,
     Point,
     Progress,
     SearchQuery,
@@ -36,6 +38,29 @@ class Window(Generic[T]):
 
     items: tuple[T, ...]
     next: str | None
+
+
+class Parser(Protocol):
+    """A file's bytes to text with its structure."""
+
+    def parse(self, data: bytes, media_type: str, name: str) -> ParsedDocument:
+        """Raises a DocumentError that tells the document's owner what is wrong with it."""
+        ...
+
+    def warm(self) -> None: ...
+
+
+class Chunker(Protocol):
+    """Text to passages that fit the embedding model in use."""
+
+    name: str
+    """Changes whenever the same document would be cut differently."""
+
+    def chunk(self, document: ParsedDocument) -> Sequence[Chunk]:
+        """In order of appearance, ``document.text[c.start:c.end] == c.text``; EmptyDocument for none."""
+        ...
+
+    def warm(self) -> None: ...
 
 
 class Embedder(Protocol):
@@ -177,8 +202,8 @@ class DocumentRegistry(Protocol):
 
     def collections(self) -> tuple[Collection, ...]: ...
 
-    def drop_collection(self, name: str) -> bool:
-        """Forget the collection and its documents at once; False when it was not there."""
+    def drop_collection(self, name: str) -> Collection | None:
+        """Forget the collection and its documents at once; what it was, None when it was not there."""
         ...
 
     def next_version(self, collection: str, document_id: str) -> int:
@@ -188,7 +213,8 @@ class DocumentRegistry(Protocol):
     def publish(self, document: Document) -> bool:
         """Make this version the one that searches see, in one step.
 
-        False, and nothing changed, when a newer version or a later deletion is there.
+        True also when this very version is there already. False, and nothing changed, when a
+        newer version or a later deletion is there, or the collection is of another generation.
         """
         ...
 
@@ -308,8 +334,12 @@ class JobStore(Protocol):
         """How many jobs wait at this stage."""
         ...
 
-    def prune(self, *, finished_before: float, limit: int) -> int:
-        """Forget jobs that ended before; how many."""
+    def counts(self) -> Mapping[JobState, int]:
+        """How many jobs there are in each state."""
+        ...
+
+    def prune(self, *, finished_before: float, limit: int) -> Sequence[Job]:
+        """Forget at most ``limit`` jobs that ended before; the records as they were."""
         ...
 
     def ping(self) -> None: ...

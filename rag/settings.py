@@ -241,6 +241,14 @@ class Settings(BaseSettings):
         return Path(gettempdir()) / f"aegis-{os.getuid()}-{digest}"
 
     @property
+    def embedding_name(self) -> str:
+        return self.embedding_model or ("jina-embeddings-v3" if self.jina_api_key else "all-MiniLM-L6-v2")
+
+    @property
+    def dimension(self) -> int:
+        return self.vector_size or (1024 if self.jina_api_key else 384)
+
+    @property
     def answered_by(self) -> GeneratorName:
         if self.generator:
             return self.generator

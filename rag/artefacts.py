@@ -1,0 +1,72 @@
+"""What one stage leaves for the next, as bytes: msgpack, arrays raw and little-endian."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import msgpack
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.model import Chunk, Embedding, Hit, Passage
+
+
+def pack_embedding(embedding: Embedding) -> bytes:
+    return bytes(msgpack.packb(_embedding(embedding)))
+
+
+def unpack_embedding(data: bytes) -> Embedding:
+    return _to_embedding(msgpack.unpackb(data))
+
+
+def pack_embeddings(embeddings: Sequence[Embedding]) -> bytes:
+    return bytes(msgpack.packb([_embedding(e) for e in embeddings]))
+
+
+def unpack_embeddings(data: bytes) -> list[Embedding]:
+    return [_to_embedding(e) for e in msgpack.unpackb(data)]
+
+
+def pack_chunks(title: str, chunks: Sequence[Chunk]) -> bytes:
+    """The chunks of a document together with the title that they are cited under."""
+    return bytes(msgpack.packb((title, [asdict(chunk) for chunk in chunks])))
+
+
+def unpack_chunks(data: bytes) -> tuple[str, list[Chunk]]:
+    title, chunks = msgpack.unpackb(data)
+    return title, [Chunk(**{**c, "headings": tuple(c["headings"])}) for c in chunks]
+
+
+def pack_hits(hits: Sequence[Hit]) -> bytes:
+    return bytes(msgpack.packb([(hit.score, asdict(hit.passage)) for hit in hits]))
+
+
+def unpack_hits(data: bytes) -> list[Hit]:
+    return [
+        Hit(Passage(**{**passage, "headings": tuple(passage["headings"])}), score)
+        for score, passage in msgpack.unpackb(data)
+    ]
+
+
+def _embedding(embedding: Embedding) -> tuple[Any, ...]:
+    return (
+        _array(embedding.dense, "<f4"),
+        _array(embedding.tokens, "<f2"),
+        _array(embedding.weights, "<f4"),
+    )
+
+
+def _to_embedding(packed: Sequence[Any]) -> Embedding:
+    dense, tokens, weights = packed
+    dense_array = _to_array(dense, np.float32)
+    if dense_array is None:
+        raise ValueError("an embedding without its dense vector")
+    return Embedding(dense_array, _to_array(tokens, np.float16), _to_array(weights, np.float32))
+
+
+def _array(array: NDArray[Any] | None, dtype: str) -> tuple[tuple[int, ...], bytes] | None:
+    return None if array is None else (array.shape, np.ascontiguousarray(array, dtype).tobytes())
+
+
+def _to_array(packed: Sequence[Any] | None, dtype: type[Any]) -> NDArray[Any] | None:
+    return None if packed is None else np.frombuffer(packed[1], dtype).reshape(packed[0])

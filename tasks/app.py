@@ -1,0 +1,151 @@
+"""The Celery application: lanes, routes, delivery rules. The only Celery declaration there is.
+
+A lane is a queue with a worker pool of its own. This registry is the only list of lanes:
+worker commands, routes, health and metrics are made from it. Interactive work has lanes
+of its own at every stage, so that a question never waits behind bulk ingestion.
+
+No result backend: the job record is the result. The figures behind the transport
+options are in ``docs/decisions/0002-delivery.md``.
+"""
+
+import random
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from celery import Celery
+from kombu import Queue
+
+from rag.model import Job, Stage
+from rag.settings import Settings, load
+
+if TYPE_CHECKING:
+    from tasks.toolbox import Toolbox
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A queue and its worker pool.
+
+    ``nice`` keeps bulk work out of the way of interactive work on a shared machine.
+    ``time_limit``: seconds of the hard limit; None: ``STAGE_TIMEOUT``.
+    """
+
+    name: str
+    stages: tuple[Stage, ...]
+    purpose: str
+    nice: int = 0
+    time_limit: int | None = None
+
+    def command(self, settings: Settings) -> list[str]:
+        """The argv of this lane's worker: one prefork slot.
+
+        One slot, because a lost broker connection ends a pool with a busy and a free
+        slot for good; prefork, because only it enforces time limits and survives a
+        crashing task.
+        """
+        return [
+            sys.executable, "-m", "celery", "-A", "workers.main", "worker",
+            "--queues", self.name, "--hostname", f"{self.name}@%h",
+            "--pool", "prefork", "--concurrency", "1",
+            "--time-limit", str(self.time_limit or int(settings.stage_timeout)),
+            "--task-events", "--without-gossip", "--without-mingle",
+            "--loglevel", settings.log_level,
+        ]  # fmt: skip
+
+
+LANES: tuple[Lane, ...] = (
+    Lane("parse", (Stage.PARSE,), "reads documents and cuts them into chunks", nice=10),
+    Lane("embed", (Stage.EMBED,), "embeds chunks in bulk", nice=15),
+    Lane("embed-query", (Stage.EMBED_QUERY,), "embeds questions", time_limit=60),
+    Lane("index", (Stage.INDEX,), "writes points, publishes versions", nice=5),
+    Lane("search", (Stage.SEARCH,), "finds passages", time_limit=60),
+    Lane("rerank", (Stage.RERANK,), "orders passages by relevance", time_limit=120),
+    Lane("generate", (Stage.GENERATE,), "writes the answer"),
+    Lane("maintenance", (Stage.PURGE,), "removes what was deleted, sweeps, prunes", nice=10),
+)
+
+_LANE_OF = {stage: lane for lane in LANES for stage in lane.stages}
+
+
+def lane_of(stage: Stage) -> Lane:
+    return _LANE_OF[stage]
+
+
+def lane_named(name: str) -> Lane:
+    return next(lane for lane in LANES if lane.name == name)
+
+
+def task_name(stage: Stage) -> str:
+    return f"aegis.{stage}"
+
+
+class AegisCelery(Celery):
+    """Celery with the tools that tasks work with; a worker puts them there before it takes any."""
+
+    toolbox: "Toolbox"
+
+
+def _configuration() -> dict[str, Any]:
+    settings = load()
+    hard_limit = max([int(settings.stage_timeout), *(lane.time_limit or 0 for lane in LANES)])
+    return {
+        "broker_url": settings.broker_url,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_pool_limit": settings.connection_pool_size,
+        "broker_transport_options": {
+            "visibility_timeout": hard_limit + 120,
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+            "socket_timeout": 3,
+            "socket_connect_timeout": 2,
+            "socket_keepalive": True,
+            "health_check_interval": 10,
+            "global_keyprefix": "{aegis}:queue:",
+        },
+        "task_queues": [Queue(lane.name) for lane in LANES],
+        "task_default_queue": "maintenance",
+        "task_create_missing_queues": False,
+        "task_routes": {
+            **{task_name(stage): {"queue": lane.name} for stage, lane in _LANE_OF.items()},
+            "aegis.maintenance.*": {"queue": "maintenance"},
+        },
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "task_ignore_result": True,
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0.1, "interval_max": 0.1},
+        "task_send_sent_event": True,
+        "worker_prefetch_multiplier": 1,
+        "worker_soft_shutdown_timeout": 20,
+        "worker_hijack_root_logger": True,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "enable_utc": True,
+        "timezone": "UTC",
+    }
+
+
+app = AegisCelery("aegis", include=["tasks.ingest", "tasks.answer", "tasks.maintenance"])
+app.add_defaults(_configuration)
+
+
+def publish(job: Job, *, delay: float = 0.0) -> None:
+    """Send a queued job to the lane of its stage; ``delay`` in seconds.
+
+    The task id names job, stage and attempt, so that the same step is the same task in
+    logs and in Flower however often it is sent. Raises kombu's and redis' errors.
+    """
+    app.send_task(
+        task_name(job.stage),
+        args=[job.id],
+        task_id=f"{job.id}.{job.stage}.{job.attempts}",
+        queue=lane_of(job.stage).name,
+        countdown=delay or None,
+    )
+
+
+def jittered(seconds: float) -> float:
+    """Between half of ``seconds`` and all of it, so that what failed together does not return together."""
+    return random.uniform(seconds / 2, seconds)  # noqa: S311 - no secret hangs on it

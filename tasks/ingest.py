@@ -1,0 +1,229 @@
+"""Ingestion: parse → embed → index. A document's new version shows in one step, when it is whole."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from time import time
+
+from rag.fetching import fetch
+
+from rag import artefacts, lexical
+from rag.errors import NotFound, UnknownCollection
+from rag.model import (
+    Chunk,
+    CollectionSpec,
+    Document,
+    Embedding,
+    Job,
+    Json,
+    Passage,
+    Point,
+    Stage,
+)
+from rag.naming import point_id
+from tasks.keeping import discard, source_key, store_name, text_key, work_key
+from tasks.stage import Done, Next, Outcome, StageRun, stage_task
+from tasks.toolbox import Toolbox
+
+SLICE = 64  # chunks embedded, stored and indexed at a time: bounds memory and lost work
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    data: bytes
+    media_type: str
+    name: str
+
+
+@stage_task(Stage.PARSE)
+def parse(run: StageRun) -> Outcome:
+    """Read the document and cut it into chunks, unless this very document is there already."""
+    tools, job = run.tools, run.job
+    source = _source(tools, job.inputs)
+    fingerprint = _fingerprint(tools, job.inputs, source)
+    present = tools.documents.get(job.collection, job.inputs["document_id"])
+    if present is not None and present.fingerprint == fingerprint:
+        discard(tools.blobs, job, source=True)
+        return Done(lambda *_: _result(present, unchanged=True))
+    parsed = tools.parser.parse(source.data, source.media_type, source.name)
+    chunks = tools.chunker.chunk(parsed)
+    title = job.inputs["title"] or parsed.title or source.name or _first_words(chunks)
+    if "source_key" not in job.inputs:
+        tools.blobs.put(source_key(store_name(job), job.id), source.data)
+    tools.blobs.put(text_key(job), parsed.text.encode())
+    tools.blobs.put(work_key(job, "chunks"), artefacts.pack_chunks(title, chunks))
+    run.keep(
+        "source", json.dumps([fingerprint, source.media_type, source_key(store_name(job), job.id)]).encode()
+    )
+    return Next(Stage.EMBED)
+
+
+@stage_task(Stage.EMBED)
+def embed(run: StageRun) -> Outcome:
+    """Embed the chunks, a slice at a time; slices that an earlier attempt left are kept."""
+    tools = run.tools
+    try:
+        _, chunks = _chunks(tools, run.job)
+    except NotFound:
+        return Next(Stage.PARSE)
+    for start in range(0, len(chunks), SLICE):
+        if run.cancelled():
+            break
+        key = work_key(run.job, f"vectors-{start:08}")
+        if not (run.job.attempts > 1 and tools.blobs.exists(key)):
+            texts = [chunk.text for chunk in chunks[start : start + SLICE]]
+            tools.blobs.put(key, artefacts.pack_embeddings(tools.embedder.embed_passages(texts)))
+        if len(chunks) > SLICE:
+            run.progress(min(start + SLICE, len(chunks)), len(chunks))
+    return Next(Stage.INDEX)
+
+
+@stage_task(Stage.INDEX)
+def index(run: StageRun) -> Outcome:
+    """Write the points, publish the version, then remove what it replaces."""
+    tools, job = run.tools, run.job
+    store = _store(tools, job)
+    try:
+        title, chunks = _chunks(tools, job)
+        _write_points(run, store, title, chunks)
+        document = _document(run, title, chunks)
+    except NotFound:
+        return Next(Stage.PARSE)
+    if run.cancelled():
+        _remove_points(tools, store, document)
+        return Done(lambda *_: {})
+    replaced = tools.documents.get(job.collection, document.document_id)
+    if not tools.documents.publish(document):
+        _remove_points(tools, store, document)
+        discard(tools.blobs, job, source=True, text=True)
+        return Done(lambda *_: _result(document, unchanged=False, superseded=True))
+    tools.vectors.delete(store, document.document_id, below=document.version)
+    if replaced is not None and replaced.version < document.version:
+        tools.blobs.delete(replaced.source_key)
+        tools.blobs.delete(replaced.text_key)
+    discard(tools.blobs, job)
+    return Done(lambda *_: _result(document, unchanged=False))
+
+
+def _source(tools: Toolbox, inputs: Json) -> Source:
+    if "url" in inputs:
+        settings = tools.settings
+        fetched = fetch(
+            inputs["url"],
+            max_bytes=settings.max_upload_mb * 1_000_000,
+            allow_private=settings.fetch_private_addresses,
+            timeout=settings.parse_timeout,
+        )
+        return Source(fetched.data, fetched.media_type, fetched.filename or fetched.url)
+    return Source(tools.blobs.get(inputs["source_key"]), inputs["media_type"], inputs["filename"] or "")
+
+
+def _fingerprint(tools: Toolbox, inputs: Json, source: Source) -> str:
+    """Names everything that the document's points depend on."""
+    about = [
+        sha256(source.data).hexdigest(),
+        source.media_type,
+        inputs["title"] or source.name,
+        inputs["metadata"],
+        tools.settings.embedding_name,
+        tools.chunker.name,
+    ]
+    return sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def _first_words(chunks: Sequence[Chunk]) -> str:
+    return " ".join(chunks[0].text.split()[:8])
+
+
+def _chunks(tools: Toolbox, job: Job) -> tuple[str, list[Chunk]]:
+    """NotFound when they are gone: then the document is to be parsed again."""
+    return artefacts.unpack_chunks(tools.blobs.get(work_key(job, "chunks")))
+
+
+def _store(tools: Toolbox, job: Job) -> str:
+    collection = tools.documents.collection(job.collection)
+    if collection is None or collection.generation != job.inputs["generation"]:
+        raise UnknownCollection(
+            f"Collection {job.collection!r} was deleted while the document was on its way"
+        )
+    return collection.store
+
+
+def _write_points(run: StageRun, store: str, title: str, chunks: Sequence[Chunk]) -> None:
+    vectors = run.tools.vectors
+    for start in range(0, len(chunks), SLICE):
+        if run.cancelled():
+            return
+        embeddings = artefacts.unpack_embeddings(
+            run.tools.blobs.get(work_key(run.job, f"vectors-{start:08}"))
+        )
+        if start == 0:
+            vectors.ensure(store, _spec(embeddings[0]))
+        pairs = zip(chunks[start : start + SLICE], embeddings, strict=True)
+        vectors.upsert(store, [_point(run.job, title, chunk, embedding) for chunk, embedding in pairs])
+        if len(chunks) > SLICE:
+            run.progress(min(start + SLICE, len(chunks)), len(chunks))
+
+
+def _spec(embedding: Embedding) -> CollectionSpec:
+    tokens = embedding.tokens
+    return CollectionSpec(len(embedding.dense), None if tokens is None else tokens.shape[1])
+
+
+def _point(job: Job, title: str, chunk: Chunk, embedding: Embedding) -> Point:
+    """Words of the title and of the headings count for the lexical search of each of their chunks."""
+    document_id, version = job.inputs["document_id"], job.inputs["version"]
+    named = job.inputs["title"] or ""
+    passage = Passage(
+        chunk_id=point_id(job.collection, document_id, version, chunk.index),
+        document_id=document_id,
+        version=version,
+        index=chunk.index,
+        text=chunk.text,
+        title=title,
+        start=chunk.start,
+        end=chunk.end,
+        page=chunk.page,
+        headings=chunk.headings,
+        metadata=job.inputs["metadata"],
+    )
+    sparse = lexical.encode_passage("\n".join((named, *chunk.headings, chunk.text)))
+    return Point(passage, embedding.dense, sparse, embedding.tokens)
+
+
+def _document(run: StageRun, title: str, chunks: Sequence[Chunk]) -> Document:
+    job = run.job
+    fingerprint, media_type, source_key = json.loads(run.kept("source"))
+    return Document(
+        document_id=job.inputs["document_id"],
+        collection=job.collection,
+        generation=job.inputs["generation"],
+        version=job.inputs["version"],
+        fingerprint=fingerprint,
+        title=title,
+        media_type=media_type,
+        source_key=source_key,
+        text_key=text_key(job),
+        chunks=len(chunks),
+        tokens=sum(chunk.tokens for chunk in chunks),
+        created_at=job.created_at,
+        updated_at=time(),
+        metadata=job.inputs["metadata"],
+    )
+
+
+def _remove_points(tools: Toolbox, store: str, document: Document) -> None:
+    """Whatever is not newer than a version that came too late is stale."""
+    tools.vectors.delete(store, document.document_id, below=document.version + 1)
+
+
+def _result(document: Document, *, unchanged: bool, superseded: bool = False) -> Json:
+    result: Json = {
+        "document_id": document.document_id,
+        "version": document.version,
+        "chunks": document.chunks,
+        "tokens": document.tokens,
+        "unchanged": unchanged,
+    }
+    return {**result, "superseded": True} if superseded else result

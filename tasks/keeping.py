@@ -1,0 +1,35 @@
+"""Which blobs a document and the job that brings it have, and how they go again."""
+
+from rag.model import Job
+from rag.ports import BlobStore
+
+
+def store_name(job: Job) -> str:
+    """``Collection.store`` of the collection that the job was accepted for."""
+    return f"{job.collection}-{job.inputs['generation']}"
+
+
+def source_key(store: str, job_id: str) -> str:
+    """The bytes as they were sent, kept so that a collection can be embedded anew."""
+    return f"sources/{store}/{job_id}"
+
+
+def text_key(job: Job) -> str:
+    """The parsed text that citations' offsets point into."""
+    return f"texts/{store_name(job)}/{job.id}"
+
+
+def work_key(job: Job, name: str) -> str:
+    """What one stage leaves for the next; gone when the job has succeeded."""
+    return f"work/{job.id}/{name}"
+
+
+def discard(blobs: BlobStore, job: Job, *, source: bool = False, text: bool = False) -> None:
+    """Remove the work of an ingestion; its source and text too where no document needs them."""
+    keys = list(blobs.keys(f"work/{job.id}/"))
+    if source:
+        keys.append(source_key(store_name(job), job.id))
+    if text:
+        keys.append(text_key(job))
+    for key in keys:
+        blobs.delete(key)

@@ -1,0 +1,42 @@
+"""What one stage leaves for the next comes back as it was."""
+
+import numpy as np
+
+from rag import artefacts
+from rag.model import Chunk, Embedding, Hit, Passage
+
+
+def test_a_passage_embedding_keeps_its_arrays_and_dtypes() -> None:
+    embedding = Embedding(np.arange(4, dtype=np.float32), np.ones((3, 2), np.float16))
+
+    (back,) = artefacts.unpack_embeddings(artefacts.pack_embeddings([embedding]))
+
+    assert back.dense.dtype == np.float32
+    assert back.tokens is not None
+    assert back.tokens.dtype == np.float16
+    np.testing.assert_array_equal(back.dense, embedding.dense)
+    np.testing.assert_array_equal(back.tokens, np.ones((3, 2)))
+    assert back.weights is None
+
+
+def test_a_query_embedding_keeps_its_weights() -> None:
+    embedding = Embedding(
+        np.zeros(2, np.float32), np.zeros((2, 2), np.float16), np.array([0.5, 2], np.float32)
+    )
+
+    back = artefacts.unpack_embedding(artefacts.pack_embedding(embedding))
+
+    assert back.weights is not None
+    np.testing.assert_array_equal(back.weights, [0.5, 2])
+
+
+def test_chunks_keep_title_headings_and_places() -> None:
+    chunk = Chunk(0, "Straße 5", 10, 18, 4, page=2, headings=("One", "Two"))
+
+    assert artefacts.unpack_chunks(artefacts.pack_chunks("Title", [chunk])) == ("Title", [chunk])
+
+
+def test_hits_keep_passages_and_scores() -> None:
+    passage = Passage("id", "doc", 3, 0, "text", "title", 0, 4, headings=("H",), metadata={"a": [1, None]})
+
+    assert artefacts.unpack_hits(artefacts.pack_hits([Hit(passage, 0.25)])) == [Hit(passage, 0.25)]

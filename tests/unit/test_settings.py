@@ -1,0 +1,78 @@
+"""Settings: defaults that fit the parts in use, and one clear line for a wrong value."""
+
+from pathlib import Path
+
+import pytest
+
+from rag.errors import ConfigurationError
+from rag.settings import Role, load
+
+
+@pytest.fixture(autouse=True)
+def _only_these(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REDIS_URL", "API_HOST", "API_WORKERS", "API_KEYS", "GENERATOR", "AEGIS_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_one_machine_listens_on_loopback_and_knows_no_rate_limit() -> None:
+    settings = load()
+
+    assert settings.listen_host == "127.0.0.1"
+    assert settings.api_processes == 1
+    assert settings.requests_per_minute == 0
+
+
+def test_a_redis_server_brings_the_production_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://redis:6379/0")
+
+    settings = load()
+
+    assert (settings.listen_host, settings.api_processes, settings.requests_per_minute) == ("0.0.0.0", 4, 100)
+    assert settings.broker_url == "redis://redis:6379/0"
+
+
+def test_a_limit_that_is_set_counts_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RATE_LIMIT_REQUESTS_PER_MINUTE", "7")
+
+    assert load().requests_per_minute == 7
+
+
+def test_api_keys_are_read_from_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEYS", '{"s3cret": {"name": "ci", "role": "write", "collections": ["a"]}}')
+
+    key = load().api_keys["s3cret"]
+
+    assert (key.name, key.role, key.collections) == ("ci", Role.WRITE, ("a",))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("API_PORT", "x", "API_PORT"),
+        ("API_PORT", "70000", "API_PORT"),
+        ("API_KEYS", "{oops", "api_keys"),
+        ("API_KEYS", '{"k": {"name": "n", "role": "root"}}', "API_KEYS.K.ROLE"),
+        ("LOG_LEVEL", "LOUD", "LOG_LEVEL"),
+        ("COLLECTION_NAME", "no spaces", "COLLECTION_NAME"),
+        ("GENERATOR", "openai", "GENERATOR_URL"),
+        ("TOP_K_RERANK", "50", "TOP_K_RETRIEVAL"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(ConfigurationError) as error:
+        load()
+
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_sockets_of_a_deep_home_stay_under_the_limit_of_unix_paths(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AEGIS_HOME", str(tmp_path / ("deep" * 30)))
+
+    assert len(str(load().vector_socket)) < 100

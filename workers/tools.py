@@ -1,0 +1,105 @@
+"""The composition root: settings choose the implementation of every role, here and nowhere else.
+
+Imports of model runtimes stand inside the properties, so that a lane's worker loads
+only what its stages use.
+"""
+
+from functools import cached_property
+
+from rag.model import Stage
+from rag.ports import (
+    BlobStore,
+    Chunker,
+    DocumentRegistry,
+    Embedder,
+    Generator,
+    JobStore,
+    Parser,
+    Reranker,
+    VectorStore,
+)
+from rag.settings import Settings
+from rag.stores.blobs import ObstoreBlobs
+from rag.stores.documents import RedisDocumentRegistry
+from rag.stores.jobs import RedisJobStore
+from rag.stores.redis import connect
+from rag.stores.vectors.remote import RemoteVectorStore
+from tasks.app import Lane
+from tasks.toolbox import Toolbox
+
+VECTOR_TIMEOUT = 30.0  # seconds; an upsert of one slice takes tens of milliseconds
+
+
+class Tools(Toolbox):
+    """Every role by settings, built when first used and then kept."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @property
+    def settings(self) -> Settings:
+        return self._settings
+
+    @cached_property
+    def jobs(self) -> JobStore:
+        return RedisJobStore(connect(self._settings), self._settings)
+
+    @cached_property
+    def documents(self) -> DocumentRegistry:
+        return RedisDocumentRegistry(connect(self._settings))
+
+    @cached_property
+    def blobs(self) -> BlobStore:
+        return ObstoreBlobs(self._settings.blob_address)
+
+    @cached_property
+    def vectors(self) -> VectorStore:
+        return RemoteVectorStore(self._settings.vector_socket, timeout=VECTOR_TIMEOUT)
+
+    @cached_property
+    def parser(self) -> Parser:
+        from rag.parsing.nursery import Nursery
+
+        return Nursery(self._settings)
+
+    @cached_property
+    def chunker(self) -> Chunker:
+        from rag.chunking import TokenChunker
+        from workers.embedding.minilm import tokenizer
+
+        return TokenChunker(tokenizer(), self._settings.chunk_tokens)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        from workers.embedding.bundled import BundledEmbedder
+
+        return BundledEmbedder(self._settings.model_dir)
+
+    @cached_property
+    def reranker(self) -> Reranker:
+        from workers.reranking.bundled import BundledReranker
+
+        return BundledReranker()
+
+    @cached_property
+    def generator(self) -> Generator:
+        from workers.generation import generator_for
+
+        return generator_for(self._settings)
+
+
+def warm(tools: Tools, lane: Lane) -> None:
+    """Load what the lane's stages use, and try it. Raises what the roles' ``warm`` raise."""
+    for stage in lane.stages:
+        match stage:
+            case Stage.PARSE:
+                tools.parser.warm()
+                tools.chunker.warm()
+            case Stage.EMBED | Stage.EMBED_QUERY:
+                tools.embedder.warm()
+            case Stage.RERANK:
+                tools.reranker.warm()
+            case Stage.GENERATE:
+                tools.generator.warm()
+            case Stage.INDEX | Stage.SEARCH | Stage.PURGE:
+                tools.vectors.ping()
