@@ -68,8 +68,12 @@ class Embedder(Protocol):
 
     name: str
     dimension: int
-    token_dimension: int | None
     max_tokens: int
+
+    @property
+    def token_dimension(self) -> int | None:
+        """Columns of ``Embedding.tokens``; None where the model gives none."""
+        ...
 
     def count_tokens(self, text: str) -> int:
         """Tokens of ``text`` without special tokens and without truncation."""

@@ -1,0 +1,20 @@
+"""The least that accepts a job: one route, one Redis write."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from uuid_utils.compat import uuid7
+
+from rag.settings import load
+from rag.stores.redis import connect
+
+app = FastAPI()
+_redis = connect(load())
+
+
+@app.post("/")
+def submit(body: dict[str, Any]) -> dict[str, str]:
+    """Keep the body under a new id."""
+    job_id = str(uuid7())
+    _redis.set(job_id, str(body))
+    return {"job_id": job_id}

@@ -1,0 +1,75 @@
+"""What the measurements send, over the REST contract alone."""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import httpx
+
+from rag.errors import ModelError
+
+WAIT_SECONDS = 60
+IN_FLIGHT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question's way: ``seconds`` as the caller saw it, and the finished job's result."""
+
+    seconds: float
+    result: dict[str, Any]
+
+    @property
+    def work_seconds(self) -> float:
+        """What the stages themselves worked."""
+        timings = self.result["timings_ms"]
+        return float(sum(timings[stage] for stage in ("embed", "search", "rerank", "generate"))) / 1000
+
+
+class Caller:
+    """A client of one stack. Every job that does not succeed raises ModelError with its reason."""
+
+    def __init__(self, url: str) -> None:
+        self._http = httpx.Client(base_url=url, timeout=WAIT_SECONDS + 10)
+
+    def submit(self, text: str, collection: str, document_id: str | None = None) -> str:
+        """Hand a text in; the job's id."""
+        body = {"text": text, "collection": collection, "document_id": document_id}
+        answer = self._http.post("/v1/documents", json={k: v for k, v in body.items() if v is not None})
+        return str(answer.raise_for_status().json()["job_id"])
+
+    def finished(self, job_id: str) -> dict[str, Any]:
+        """The job's result, as soon as it is over."""
+        while True:
+            answer = self._http.get(f"/v1/jobs/{job_id}", params={"wait": WAIT_SECONDS}).raise_for_status()
+            job = answer.json()
+            if job["state"] not in ("queued", "running"):
+                return self._result(job)
+
+    def ingest(self, texts: Iterable[str], collection: str, ids: Sequence[str] | None = None) -> int:
+        """Take all in, some at a time, and wait for all; how many chunks they made."""
+        named = ids or []
+        pairs = [(text, named[i] if named else None) for i, text in enumerate(texts)]
+        with ThreadPoolExecutor(IN_FLIGHT) as pool:
+            jobs = list(pool.map(lambda pair: self.submit(pair[0], collection, pair[1]), pairs))
+            return sum(pool.map(lambda job: int(self.finished(job)["chunks"]), jobs))
+
+    def ask(self, question: str, collection: str, **options: Any) -> Asked:
+        body = {"question": question, "collection": collection, **options}
+        begun = perf_counter()
+        answer = self._http.post("/v1/queries", json=body, headers={"Prefer": f"wait={WAIT_SECONDS}"})
+        seconds = perf_counter() - begun
+        return Asked(seconds, self._result(answer.raise_for_status().json()))
+
+    def ask_all(self, questions: Sequence[str], collection: str, **options: Any) -> list[Asked]:
+        """In order, some at a time."""
+        with ThreadPoolExecutor(IN_FLIGHT) as pool:
+            return list(pool.map(lambda question: self.ask(question, collection, **options), questions))
+
+    @staticmethod
+    def _result(job: dict[str, Any]) -> dict[str, Any]:
+        if job.get("state") != "succeeded":
+            raise ModelError(f"job {job.get('id')} ended as {job.get('state')}: {job.get('error')}")
+        return dict(job["result"])

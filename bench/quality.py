@@ -1,0 +1,133 @@
+"""Retrieval, answers and refusals measured on questions whose answers are known.
+
+Paragraphs go in as documents and questions come out as answers, over the same REST
+contract that everybody uses. The file's form: ``{"articles": [{"title", "paragraphs":
+[{"text", "questions": [{"question", "answers": [text, …]}]}]}]}``.
+
+Two collections: one of every article, for retrieval and answers; one of every other
+article, for refusals – there, the questions of the articles left out ask about something
+else entirely, and a refusal of the others is a false one. A question counts as refused
+when its answer has no citations.
+"""
+
+import json
+import random
+import re
+import string
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from bench.client import Asked, Caller
+
+DEPTH = 10  # hits that count for MRR@10 and recall@10
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A question, the document that answers it, and what a right answer holds."""
+
+    question: str
+    document_id: str
+    answers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    paragraphs: tuple[str, ...]
+    questions: tuple[Asking, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """All are shares in [0, 1]; ``words`` is the mean length of an answer."""
+
+    mrr: float
+    recall: float
+    answered: float
+    words: float
+    refused: float
+    falsely_refused: float
+    questions: int
+
+
+def measured(file: Path, caller: Caller, *, sample: int | None = None, seed: int = 7) -> Quality:
+    """Measure on ``file``; ``sample``: at most that many questions of each kind, drawn by ``seed``."""
+    articles = read(file)
+    stamp = sha256(file.read_bytes()).hexdigest()[:12]
+    whole, half = f"eval-{stamp}", f"eval-half-{stamp}"
+    _ingest(caller, articles, whole)
+    _ingest(caller, articles[::2], half)
+    draw = random.Random(seed)  # noqa: S311 - a sample, not a secret
+    asked = _drawn(draw, articles, sample)
+    known = _drawn(draw, articles[::2], sample)
+    strange = _drawn(draw, articles[1::2], sample)
+    found = caller.ask_all([a.question for a in asked], whole, top_n=DEPTH)
+    answers = caller.ask_all([a.question for a in asked], whole)
+    ranks = [_rank(a, f) for a, f in zip(asked, found, strict=True)]
+    return Quality(
+        mrr=_mean(1 / rank if rank else 0.0 for rank in ranks),
+        recall=_mean(rank is not None for rank in ranks),
+        answered=_mean(_holds_answer(a, f) for a, f in zip(asked, answers, strict=True)),
+        words=_mean(len(f.result["answer"].split()) for f in answers),
+        refused=_mean(map(_refused, caller.ask_all([a.question for a in strange], half))),
+        falsely_refused=_mean(map(_refused, caller.ask_all([a.question for a in known], half))),
+        questions=len(asked),
+    )
+
+
+def read(file: Path) -> list[Article]:
+    return [_article(article) for article in json.loads(file.read_text("utf-8"))["articles"]]
+
+
+def _article(article: dict[str, Any]) -> Article:
+    paragraphs = article["paragraphs"]
+    questions = tuple(
+        Asking(question["question"], _id(paragraph["text"]), tuple(question["answers"]))
+        for paragraph in paragraphs
+        for question in paragraph["questions"]
+    )
+    return Article(tuple(paragraph["text"] for paragraph in paragraphs), questions)
+
+
+def _id(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:24]
+
+
+def _ingest(caller: Caller, articles: Sequence[Article], collection: str) -> None:
+    texts = [text for article in articles for text in article.paragraphs]
+    caller.ingest(texts, collection, [_id(text) for text in texts])
+
+
+def _drawn(draw: random.Random, articles: Sequence[Article], sample: int | None) -> list[Asking]:
+    questions = [question for article in articles for question in article.questions]
+    return questions if sample is None else draw.sample(questions, min(sample, len(questions)))
+
+
+def _rank(asking: Asking, asked: Asked) -> int | None:
+    """The place, from 1, of the right document among the first ten; None when it is not there."""
+    found = [hit["document_id"] for hit in asked.result["hits"][:DEPTH]]
+    return found.index(asking.document_id) + 1 if asking.document_id in found else None
+
+
+def _holds_answer(asking: Asking, asked: Asked) -> bool:
+    text = f" {normalised(asked.result['answer'])} "
+    return any(f" {normalised(answer)} " in text for answer in asking.answers)
+
+
+def normalised(text: str) -> str:
+    """Lower case, no punctuation, no articles, single spaces: as SQuAD's own evaluation compares."""
+    text = re.sub(r"\[\d+\]", " ", text.lower())
+    text = "".join(" " if c in string.punctuation else c for c in text)
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", text).split())
+
+
+def _refused(asked: Asked) -> bool:
+    return not asked.result["citations"]
+
+
+def _mean(values: Iterable[float]) -> float:
+    numbers = list(values)
+    return sum(numbers) / len(numbers) if numbers else 0.0

@@ -1,0 +1,97 @@
+"""A stack of its own for a measurement, in an empty folder on free ports, gone afterwards."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+
+import httpx
+import psutil
+
+from rag.errors import Unavailable
+
+READY_SECONDS = 120.0
+STOP_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """``ready_seconds``: from the start of ``aegis up`` until every component was ready."""
+
+    url: str
+    pid: int
+    ready_seconds: float
+
+    def memory_mb(self) -> float:
+        """Resident memory of all its processes. Pages that they share count once for each of them."""
+        root = psutil.Process(self.pid)
+        processes = [root, *root.children(recursive=True)]
+        return sum(process.memory_info().rss for process in processes) / 1e6
+
+
+@contextmanager
+def started(home: Path | None = None) -> Iterator[Stack]:
+    """``aegis up`` in ``home`` (an empty folder by default) until the block ends.
+
+    Raises Unavailable, with the end of its output, when it does not get ready.
+    """
+    with tempfile.TemporaryDirectory(prefix="aegis-bench-") as scratch:
+        folder = home or Path(scratch) / "home"
+        folder.mkdir(parents=True, exist_ok=True)
+        port, flower = free_ports(2)
+        environment = _embedded(os.environ) | {
+            "AEGIS_HOME": str(folder),
+            "API_HOST": "127.0.0.1",
+            "API_PORT": str(port),
+            "FLOWER_PORT": str(flower),
+        }
+        output = Path(scratch) / "up.log"
+        begun = monotonic()
+        with output.open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "cli.main", "up"], env=environment, stdout=log, stderr=log
+            )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _wait_until_ready(url, process, output)
+            yield Stack(url, process.pid, monotonic() - begun)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(STOP_SECONDS)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback address that nobody listens on now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def _embedded(environment: "os._Environ[str]") -> dict[str, str]:
+    """The environment without what would make a measurement depend on where it runs."""
+    ours = {"REDIS_URL", "QDRANT_URL", "JINA_API_KEY", "OLLAMA_URL", "GENERATOR", "API_KEYS", "BLOB_URL"}
+    return {name: value for name, value in environment.items() if name not in ours}
+
+
+def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", output: Path) -> None:
+    deadline = monotonic() + READY_SECONDS
+    while monotonic() < deadline and process.poll() is None:
+        try:
+            if httpx.get(f"{url}/health/ready", timeout=2).status_code == httpx.codes.OK:
+                return
+        except httpx.TransportError:
+            pass  # not listening yet: that is what is waited for
+        sleep(0.05)
+    raise Unavailable(f"the stack did not get ready: {output.read_text('utf-8', 'replace')[-2000:]}")

@@ -1,0 +1,61 @@
+"""``aegis eval``: how well a file of questions with known answers is answered."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import typer
+from rich.console import Console
+
+from bench.client import Caller
+from bench.figures import Figure, show
+from bench.quality import Quality, measured
+from bench.stack import started
+from rag.errors import ConfigurationError
+
+LIMITS = {
+    "mrr": (0.88, True),
+    "recall": (0.97, True),
+    "answered": (0.75, True),
+    "refused": (0.90, True),
+    "falsely_refused": (0.10, False),
+}
+UNITS = {"mrr": "MRR@10", "recall": "recall@10", "words": "words an answer", "questions": "questions"}
+
+
+def evaluate(
+    file: Annotated[Path, typer.Argument(help="Articles, paragraphs, questions and answers as JSON.")],
+    url: Annotated[
+        str | None, typer.Option(help="A running stack; default: one of its own, gone after.")
+    ] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="Questions of each kind at most.")] = None,
+) -> None:
+    """Ingest the paragraphs, ask the questions, print retrieval, answer and refusal figures."""
+    if not file.is_file():
+        raise ConfigurationError(f"{file} is not there")
+    console = Console()
+    with _stack(url) as address, console.status("ingesting and asking …"):
+        quality = measured(file, Caller(address), sample=sample)
+    show(figures(quality), console)
+
+
+def figures(quality: Quality) -> dict[str, Figure]:
+    return {field.name: _figure(field.name, getattr(quality, field.name)) for field in fields(quality)}
+
+
+def _figure(name: str, value: float) -> Figure:
+    limit, more_is_better = LIMITS.get(name, (None, True))
+    return Figure(value, UNITS.get(name, "of the questions"), limit, more_is_better)
+
+
+@contextmanager
+def _stack(url: str | None) -> Iterator[str]:
+    if url is not None:
+        httpx.get(f"{url}/health/ready").raise_for_status()
+        yield url
+        return
+    with started() as stack:
+        yield stack.url
