@@ -1,0 +1,107 @@
+"""One collection of the embedded store: its shard, its token vectors, and the order of writes."""
+
+from collections.abc import Sequence
+from threading import Lock
+from time import monotonic
+
+from rag.model import Hit, Point, SearchQuery
+from rag.stores.vectors.folders import CollectionFolder
+from rag.stores.vectors.payload import Vectors, check_points, check_query, payload_of
+from rag.stores.vectors.shard import Shard
+from rag.stores.vectors.tokens import TokenVectors
+
+SLICE = 64
+"""Points in one step of the engine: about 15 ms during which no search runs."""
+
+WORTH_OPTIMIZING = 50_000
+"""Points outside the graph: each search then spends some 6 ms on comparing them all."""
+
+
+class EdgeCollection:
+    """An open collection. One writer at a time; searches run beside it."""
+
+    def __init__(self, folder: CollectionFolder) -> None:
+        self.folder = folder
+        self._shard = Shard(folder.shard)
+        self._tokens = _tokens_of(folder)
+        self._writing = Lock()
+        self._deleted = 0
+        self._optimized_at = -1
+        self._read_at = monotonic()
+
+    @staticmethod
+    def create(folder: CollectionFolder) -> None:
+        """Lay the collection out on disk, closed."""
+        Shard.create(folder.shard, folder.spec.dimension)
+        tokens = _tokens_of(folder)
+        if tokens:
+            tokens.close()
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """All are checked before any is written; durable on return."""
+        check_points(points, self.folder.spec)
+        rows = [(point, payload_of(point.passage)) for point in points]
+        with self._writing:
+            for start in range(0, len(rows), SLICE):
+                part = rows[start : start + SLICE]
+                if self._tokens:
+                    self._tokens.put([point for point, _ in part])
+                self._shard.upsert(part)
+            self._shard.flush()
+
+    def delete(self, document_id: str, *, below: int | None, keep: int | None) -> None:
+        with self._writing:
+            before = self._shard.count(document_id)
+            self._shard.delete(document_id, below=below, keep=keep)
+            self._shard.flush()
+            self._deleted += before - self._shard.count(document_id)
+            if self._tokens:
+                self._tokens.delete(document_id, below=below, keep=keep)
+
+    def search(self, query: SearchQuery) -> list[Hit]:
+        check_query(query, self.folder.spec)
+        self._read_at = monotonic()
+        return self._shard.search(query)
+
+    def vectors(self, chunk_ids: Sequence[str]) -> dict[str, Vectors]:
+        """Dense and token vectors of those points that are there."""
+        self._read_at = monotonic()
+        dense = self._shard.dense(chunk_ids)
+        tokens = self._tokens.get(chunk_ids) if self._tokens else {}
+        return {chunk_id: (vector, tokens.get(chunk_id)) for chunk_id, vector in dense.items()}
+
+    def count(self, document_id: str | None) -> int:
+        return self._shard.count(document_id)
+
+    def optimize_when_idle(self, quiet_seconds: float) -> bool:
+        """Optimise when that pays and nobody has searched for ``quiet_seconds``; whether it was done.
+
+        The engine stops every thread while it optimises, seconds for tens of thousands of
+        points. Points not optimised yet are found all the same, only slower.
+        """
+        if monotonic() - self._read_at < quiet_seconds or not self._optimizing_pays():
+            return False
+        with self._writing:
+            self._shard.optimize()
+            self._shard.flush()
+            self._deleted = 0
+            self._optimized_at = self._shard.unindexed()
+        return True
+
+    def _optimizing_pays(self) -> bool:
+        """Enough to gain, and more than what the last run left."""
+        unindexed = self._shard.unindexed()
+        if unindexed >= WORTH_OPTIMIZING and unindexed != self._optimized_at:
+            return True
+        return self._deleted >= WORTH_OPTIMIZING
+
+    def close(self) -> None:
+        with self._writing:
+            self._shard.close()
+            if self._tokens:
+                self._tokens.close()
+
+
+def _tokens_of(folder: CollectionFolder) -> TokenVectors | None:
+    dimension = folder.spec.token_dimension
+    return TokenVectors(folder.tokens, dimension) if dimension else None

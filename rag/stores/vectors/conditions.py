@@ -1,0 +1,50 @@
+"""Filters in qdrant-edge's terms."""
+
+import re
+from typing import Any
+
+import qdrant_edge as edge
+
+from rag.filters import AnyOf, Between, Condition, parse
+from rag.model import SearchQuery
+from rag.stores.vectors.payload import revision_of
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
+
+
+def of_document(document_id: str, *, below: int | None = None, keep: int | None = None) -> edge.Filter:
+    """A document's points: all, of versions under ``below``, of versions other than ``keep``."""
+    must: list[Any] = [_equals("document_id", document_id)]
+    if below is not None:
+        must.append(edge.FieldCondition("version", range=edge.RangeFloat(lt=float(below))))
+    must_not: list[Any] | None = None if keep is None else [_equals("version", keep)]
+    return edge.Filter(must=must, must_not=must_not)
+
+
+def filter_of(query: SearchQuery) -> edge.Filter | None:
+    """``where`` and ``exclude`` of a query; None when there are neither. InvalidRequest."""
+    must: list[Any] = [_condition(condition) for condition in parse(query.where)]
+    stale = [revision_of(version) for version in query.exclude]
+    must_not: list[Any] = []
+    if stale:
+        must_not.append(edge.FieldCondition("revision", match=edge.MatchAny(stale)))
+    return edge.Filter(must=must, must_not=must_not) if must or must_not else None
+
+
+def _condition(condition: Condition) -> edge.FieldCondition:
+    match condition:
+        case AnyOf():
+            return edge.FieldCondition("terms", match=edge.MatchAny(list(condition.terms)))
+        case Between():
+            field = range_field("dates" if condition.dates else "numbers", condition.path)
+            bounds = edge.RangeFloat(gte=condition.gte, gt=condition.gt, lte=condition.lte, lt=condition.lt)
+            return edge.FieldCondition(field, range=bounds)
+
+
+def range_field(kind: str, path: str) -> str:
+    """The engine's path of one key of ``numbers`` or ``dates``, spelled as the engine lists it."""
+    return f"{kind}.{path}" if _BARE_KEY.match(path) else f'{kind}."{path}"'
+
+
+def _equals(field: str, value: str | int) -> edge.FieldCondition:
+    return edge.FieldCondition(field, match=edge.MatchValue(value))

@@ -1,0 +1,121 @@
+"""The embedded vector store: qdrant-edge in this process, one folder a collection.
+
+One process owns the folder; :mod:`rag.stores.vectors.engine` is that process and nothing
+else, and the others reach it through :mod:`rag.stores.vectors.remote`.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+
+from rag.errors import AegisError, Conflict, Unavailable, UnknownCollection, translated
+from rag.model import Candidate, CollectionSpec, Hit, Point, SearchQuery
+from rag.stores.vectors import folders
+from rag.stores.vectors.collection import EdgeCollection
+from rag.stores.vectors.folders import CollectionFolder
+from rag.stores.vectors.payload import Vectors, candidates_of
+
+log = logging.getLogger(__name__)
+
+
+class EdgeVectorStore:
+    """``rag.ports.VectorStore`` over ``folder``. Safe for threads, not for forks.
+
+    Raises Conflict when another process has the folder open. A collection that cannot be
+    opened is reported and answers Unavailable; the others work.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._root = folder
+        self._lock_file = folders.lock(folder)
+        self._changing = Lock()
+        self._open: dict[str, EdgeCollection] = {}
+        self._broken: dict[str, CollectionFolder] = {}
+        folders.sweep(folder)
+        for found in folders.found(folder):
+            self._load(found)
+
+    def ensure(self, collection: str, spec: CollectionSpec) -> None:
+        with self._changing:
+            present = self._open.get(collection) or self._broken.get(collection)
+            if isinstance(present, EdgeCollection):
+                present = present.folder
+            if present is None:
+                self._create(collection, spec)
+            elif present.spec != spec:
+                raise Conflict(f"the collection {collection} was made with {present.spec}, not with {spec}")
+
+    def drop(self, collection: str) -> None:
+        with self._changing:
+            opened = self._open.pop(collection, None)
+            broken = self._broken.pop(collection, None)
+            if opened:
+                opened.close()
+            folder = opened.folder if opened else broken
+            if folder:
+                folders.discard(folder)
+
+    def collections(self) -> tuple[str, ...]:
+        return tuple(sorted({*self._open, *self._broken}))
+
+    def upsert(self, collection: str, points: Sequence[Point]) -> None:
+        self._collection(collection).upsert(points)
+
+    def delete(
+        self, collection: str, document_id: str, *, below: int | None = None, keep: int | None = None
+    ) -> None:
+        self._collection(collection).delete(document_id, below=below, keep=keep)
+
+    def search(self, collection: str, query: SearchQuery) -> list[Hit]:
+        return self._collection(collection).search(query)
+
+    def candidates(self, collection: str, hits: Sequence[Hit]) -> list[Candidate]:
+        return candidates_of(hits, self.vectors(collection, [hit.passage.chunk_id for hit in hits]))
+
+    def vectors(self, collection: str, chunk_ids: Sequence[str]) -> dict[str, Vectors]:
+        """Dense and token vectors by point id; points that are not there are left out."""
+        return self._collection(collection).vectors(chunk_ids)
+
+    def count(self, collection: str, document_id: str | None = None) -> int:
+        return self._collection(collection).count(document_id)
+
+    def ping(self) -> None:
+        if self._lock_file.closed:
+            raise Unavailable("the vector store is closed")
+
+    def optimize_when_idle(self, quiet_seconds: float) -> None:
+        """One collection at most is optimised; see :meth:`EdgeCollection.optimize_when_idle`."""
+        any(opened.optimize_when_idle(quiet_seconds) for opened in list(self._open.values()))
+
+    def close(self) -> None:
+        """Flush and close everything. Nothing more may be called."""
+        with self._changing:
+            for opened in self._open.values():
+                opened.close()
+            self._open.clear()
+            self._lock_file.close()
+
+    def _collection(self, name: str) -> EdgeCollection:
+        opened = self._open.get(name)
+        if opened:
+            return opened
+        if name in self._broken:
+            raise Unavailable(
+                f"the collection {name} cannot be opened: restore {self._broken[name].path} from a backup, "
+                f"or remove the collection and ingest again"
+            )
+        raise UnknownCollection(f"there is no collection {name} in the vector store")
+
+    def _create(self, name: str, spec: CollectionSpec) -> None:
+        with translated({OSError: Unavailable}, f"making the collection {name}"):
+            draft = folders.drafted(self._root, name, spec)
+            EdgeCollection.create(draft)
+            self._open[name] = EdgeCollection(folders.published(draft, self._root))
+
+    def _load(self, found: CollectionFolder) -> None:
+        try:
+            self._open[found.name] = EdgeCollection(found)
+        except AegisError as error:
+            log.error("the collection %s cannot be opened: %s", found.name, error)  # noqa: TRY400 - one line says all
+            self._broken[found.name] = found

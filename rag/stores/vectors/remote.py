@@ -1,0 +1,144 @@
+"""The vector store as every process but the engine sees it: calls over the engine's Unix socket."""
+
+import os
+import random
+import socket
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from rag.errors import TimedOut, Unavailable
+from rag.model import Candidate, CollectionSpec, Hit, Point, SearchQuery
+from rag.stores.vectors import wire
+from rag.stores.vectors.payload import Vectors, candidates_of
+
+Connection: TypeAlias = socket.socket
+
+SLICE = 64
+"""Points in one message: about 1.5 MB with token vectors, acknowledged by itself."""
+
+
+class RemoteVectorStore:
+    """``rag.ports.VectorStore`` over ``socket``. Safe for threads and for forks.
+
+    Every call ends within ``timeout`` seconds, TimedOut. A call that met a broken
+    connection is made once more, as every call may be repeated; then Unavailable.
+    """
+
+    def __init__(self, socket: Path, timeout: float) -> None:
+        self._path = socket
+        self._timeout = timeout
+        self._idle = (os.getpid(), list[Connection]())
+
+    def ensure(self, collection: str, spec: CollectionSpec) -> None:
+        self._call("ensure", collection, spec)
+
+    def drop(self, collection: str) -> None:
+        self._call("drop", collection)
+
+    def collections(self) -> tuple[str, ...]:
+        names: tuple[str, ...] = self._call("collections")
+        return names
+
+    def upsert(self, collection: str, points: Sequence[Point]) -> None:
+        for start in range(0, len(points), SLICE):
+            self._call("upsert", collection, list(points[start : start + SLICE]))
+
+    def delete(
+        self, collection: str, document_id: str, *, below: int | None = None, keep: int | None = None
+    ) -> None:
+        self._call("delete", collection, document_id, below=below, keep=keep)
+
+    def search(self, collection: str, query: SearchQuery) -> list[Hit]:
+        hits: list[Hit] = self._call("search", collection, query)
+        return hits
+
+    def candidates(self, collection: str, hits: Sequence[Hit]) -> list[Candidate]:
+        ids = [hit.passage.chunk_id for hit in hits]
+        vectors: dict[str, Vectors] = self._call("vectors", collection, ids)
+        return candidates_of(hits, vectors)
+
+    def count(self, collection: str, document_id: str | None = None) -> int:
+        points: int = self._call("count", collection, document_id)
+        return points
+
+    def ping(self) -> None:
+        self._call("ping")
+
+    def close(self) -> None:
+        """Close the connections; the next call opens a new one."""
+        idle = self._connections()
+        while idle:
+            with suppress(IndexError):  # another thread was quicker
+                idle.pop().close()
+
+    def _call(self, method: str, *arguments: Any, **named: Any) -> Any:
+        """The engine's answer, or its error raised here."""
+        request = wire.packed([method, list(arguments), named])
+        deadline = time.monotonic() + self._timeout
+        try:
+            error, value = wire.unpacked(self._exchanged(request, deadline))
+        except TimeoutError as late:
+            raise TimedOut(f"the vector engine did not answer {method} within {self._timeout:g} s") from late
+        except (OSError, ValueError) as broken:
+            raise Unavailable(
+                f"the vector engine at {self._path} is away: {broken}", retry_after=2
+            ) from broken
+        if error:
+            raise wire.error_from(*error)
+        return value
+
+    def _exchanged(self, request: bytes, deadline: float) -> bytes:
+        try:
+            return self._attempted(request, deadline)
+        except TimeoutError:
+            raise
+        except OSError:
+            self.close()  # the engine has ended: every idle connection is as broken as this one
+            time.sleep(random.uniform(0.05, 0.25))  # noqa: S311 - jitter
+            return self._attempted(request, deadline)
+
+    def _attempted(self, request: bytes, deadline: float) -> bytes:
+        connection = self._taken() or self._connected(deadline)
+        try:
+            _limit(connection, deadline)
+            wire.send(connection, request)
+            answer = wire.receive_answer(connection)
+        except BaseException:
+            connection.close()
+            raise
+        self._connections().append(connection)
+        return answer
+
+    def _taken(self) -> Connection | None:
+        try:
+            return self._connections().pop()
+        except IndexError:
+            return None
+
+    def _connections(self) -> list[Connection]:
+        """The idle connections of this process. A forked child leaves its parent's alone."""
+        process, idle = self._idle
+        if process != os.getpid():
+            idle = []
+            self._idle = (os.getpid(), idle)
+        return idle
+
+    def _connected(self, deadline: float) -> Connection:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            _limit(connection, deadline)
+            connection.connect(str(self._path))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _limit(connection: socket.socket, deadline: float) -> None:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    connection.settimeout(left)

@@ -1,0 +1,346 @@
+"""The vector engine as a process: its start, its end, and what its clients see of both."""
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+
+from rag.errors import TimedOut, Unavailable, UnknownCollection
+from rag.model import CollectionSpec, Passage, Point, SearchQuery, SparseVector
+from rag.naming import point_id
+from rag.stores.vectors import collection as collections
+from rag.stores.vectors import folders, wire
+from rag.stores.vectors.edge import EdgeVectorStore
+from rag.stores.vectors.remote import RemoteVectorStore
+
+SPEC = CollectionSpec(8)
+TERM = SparseVector(np.array([1], np.uint32), np.array([1.0], np.float32))
+
+
+class Engine:
+    """``python -m rag.stores.vectors.engine`` over ``home``."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.socket = home / "run" / "vectors.sock"
+        self.process = self.started()
+        self.ready = self.process.stderr.readline()
+
+    def started(self) -> subprocess.Popen[str]:
+        environment = {**os.environ, "AEGIS_HOME": str(self.home)}
+        command = [sys.executable, "-m", "rag.stores.vectors.engine"]
+        return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+    def start_again(self) -> None:
+        self.process = self.started()
+        self.ready = self.process.stderr.readline()
+
+    def ended(self) -> int:
+        self.process.terminate()
+        return self.process.wait(timeout=20)
+
+    def killed(self) -> None:
+        self.process.kill()
+        self.process.wait(timeout=20)
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    with TemporaryDirectory(prefix="aegis-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Engine]:
+    with TemporaryDirectory(prefix="aegis-") as folder:
+        engine = Engine(Path(folder))
+        yield engine
+        engine.killed()
+
+
+@pytest.fixture
+def engine(shared: Engine) -> Engine:
+    """Running, whatever the test before did to it."""
+    if shared.process.poll() is not None:
+        shared.start_again()
+    return shared
+
+
+@pytest.fixture
+def store(engine: Engine) -> Iterator[RemoteVectorStore]:
+    """Without any collection."""
+    store = RemoteVectorStore(engine.socket, timeout=20)
+    for name in store.collections():
+        store.drop(name)
+    yield store
+    store.close()
+
+
+def points(document: str, count: int, *, dimension: int = 8) -> list[Point]:
+    random = np.random.default_rng(len(document))
+    return [
+        Point(
+            Passage(point_id("c", document, 1, index), document, 1, index, "text", "title", 0, 4),
+            random.normal(size=dimension).astype(np.float32),
+            TERM,
+        )
+        for index in range(count)
+    ]
+
+
+# --- start and end -------------------------------------------------------------------------
+
+
+def test_it_says_that_it_is_ready_and_listens_for_its_user_only(engine):
+    assert "ready" in engine.ready
+    assert str(engine.socket) in engine.ready
+    assert stat.S_IMODE(engine.socket.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_0_and_nothing_left(engine, store, number):
+    store.ensure("c", SPEC)
+    store.upsert("c", points("a", 10))
+    engine.process.send_signal(number)
+    assert engine.process.wait(timeout=20) == 0
+    assert not engine.socket.exists()
+    assert engine.process.stderr.read() == ""
+
+
+def test_a_call_in_flight_is_answered_before_the_end(engine, store):
+    store.ensure("c", CollectionSpec(384))
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(20)
+        connection.connect(str(engine.socket))
+        wire.send(connection, wire.packed(["ping", [], {}]))
+        wire.receive_answer(connection)
+        wire.send(connection, wire.packed(["upsert", ["c", points("a", 64, dimension=384)], {}]))
+        assert engine.ended() == 0
+        assert wire.unpacked(wire.receive_answer(connection)) == [None, None]
+    engine.start_again()
+    assert store.count("c") == 64
+
+
+def test_a_second_engine_is_refused_with_one_line_and_the_first_goes_on(engine, store):
+    second = engine.started()
+    _, message = second.communicate(timeout=20)
+    assert second.returncode == 1
+    assert len(message.splitlines()) == 1
+    assert "another vector engine" in message
+    store.ping()
+
+
+def test_a_wrong_setting_is_one_line(home):
+    environment = {**os.environ, "AEGIS_HOME": str(home), "API_PORT": "no"}
+    done = subprocess.run(
+        [sys.executable, "-m", "rag.stores.vectors.engine"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "API_PORT" in done.stderr
+
+
+def test_a_stale_socket_is_replaced(engine, store):
+    engine.killed()
+    assert engine.socket.exists()
+    engine.start_again()
+    assert "ready" in engine.ready
+    store.ping()
+
+
+def test_a_file_that_is_no_socket_is_not_removed(home):
+    (home / "run").mkdir()
+    (home / "run" / "vectors.sock").write_text("mine")
+    engine = Engine(home)
+    assert engine.process.wait(timeout=20) == 1
+    assert "cannot listen" in engine.ready
+    assert (home / "run" / "vectors.sock").read_text() == "mine"
+
+
+# --- what is on disk -----------------------------------------------------------------------
+
+
+def test_a_half_made_collection_does_not_keep_it_from_starting(home):
+    root = home / "vectors"
+    EdgeVectorStore(root).close()
+    folders.drafted(root, "half", SPEC)
+    engine = Engine(home)
+    try:
+        store = RemoteVectorStore(engine.socket, timeout=20)
+        assert store.collections() == ()
+        store.ensure("half", SPEC)
+    finally:
+        assert engine.ended() == 0
+
+
+def test_a_damaged_collection_is_named_and_the_others_work(home):
+    root = home / "vectors"
+    before = EdgeVectorStore(root)
+    before.ensure("good", SPEC)
+    before.ensure("bad", SPEC)
+    before.upsert("good", points("a", 3))
+    before.close()
+    for file in (root / "bad" / "shard").rglob("*.json"):
+        file.write_text("{")
+
+    store = EdgeVectorStore(root)
+
+    assert store.collections() == ("bad", "good")
+    assert store.count("good") == 3
+    with pytest.raises(Unavailable, match=r"bad.*restore"):
+        store.count("bad")
+    store.drop("bad")
+    store.ensure("bad", SPEC)
+    assert store.count("bad") == 0
+    store.close()
+
+
+def test_optimising_waits_for_quiet_and_changes_no_answer(home, monkeypatch):
+    monkeypatch.setattr(collections, "WORTH_OPTIMIZING", 8_000)
+    store = EdgeVectorStore(home / "vectors")
+    store.ensure("c", CollectionSpec(384))
+    store.upsert("c", points("a", 8_000, dimension=384))
+    opened = store._open["c"]
+    question = SearchQuery(points("q", 1, dimension=384)[0].dense, TERM, 5)
+    before = store.search("c", question)
+
+    store.optimize_when_idle(quiet_seconds=60)
+    assert opened._shard.unindexed() == 8_000
+    store.optimize_when_idle(quiet_seconds=0)
+    assert opened._shard.unindexed() == 0
+
+    assert [hit.passage.chunk_id for hit in store.search("c", question)][:1] == [before[0].passage.chunk_id]
+    assert not opened.optimize_when_idle(quiet_seconds=0)
+    store.close()
+
+
+# --- clients -------------------------------------------------------------------------------
+
+
+def test_a_client_finds_a_restarted_engine_by_itself(engine, store):
+    store.ensure("c", SPEC)
+    assert engine.ended() == 0
+    engine.start_again()
+    assert store.collections() == ("c",)
+
+
+def test_without_an_engine_a_call_ends_soon_as_unavailable(engine, store):
+    store.ping()
+    engine.killed()
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match="away"):
+        store.ping()
+    assert time.monotonic() - began < 5
+
+
+def test_a_hung_engine_is_timed_out(home):
+    path = home / "hung.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        store = RemoteVectorStore(path, timeout=0.2)
+        with pytest.raises(TimedOut, match="ping"):
+            store.ping()
+
+
+def test_an_answer_that_came_too_late_is_not_taken_for_the_next(home):
+    path = home / "slow.sock"
+
+    def play() -> None:
+        for delay, answer in ((0.5, "late"), (0.0, "right")):
+            connection, _ = listener.accept()
+            wire.receive(connection)
+            time.sleep(delay)
+            try:
+                wire.send(connection, wire.packed([None, (answer,)]))
+            except OSError:
+                connection.close()
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        player = threading.Thread(target=play)
+        player.start()
+        store = RemoteVectorStore(path, timeout=0.2)
+        with pytest.raises(TimedOut):
+            store.collections()
+        player.join(0.4)
+        assert RemoteVectorStore.collections(_with_timeout(store, 5)) == ("right",)
+        player.join(5)
+
+
+def _with_timeout(store: RemoteVectorStore, seconds: float) -> RemoteVectorStore:
+    store._timeout = seconds
+    return store
+
+
+def test_errors_keep_their_class_over_the_socket(store):
+    with pytest.raises(UnknownCollection, match="nowhere"):
+        store.count("nowhere")
+
+
+def test_garbage_on_the_socket_harms_nobody(engine, store):
+    for garbage in (
+        b"\x00\x00\x00\x02\xc1\xc1",
+        b"\xff\xff\xff\xff",
+        b"\x00\x00\x00\x10half",
+        os.urandom(100),
+    ):
+        with socket.socket(socket.AF_UNIX) as rude:
+            rude.connect(str(engine.socket))
+            rude.sendall(garbage)
+    store.ping()
+
+
+@pytest.mark.parametrize("method", ["close", "__init__", "_create", "optimize_when_idle", "no_such"])
+def test_only_the_ports_calls_can_be_made(store, method):
+    with pytest.raises(Exception, match="its log says why"):
+        store._call(method)
+
+
+def test_a_client_made_before_a_fork_works_in_parent_and_child(store):
+    store.ensure("c", SPEC)
+    store.ping()  # leaves an idle connection that the child inherits
+    child = os.fork()
+    if child == 0:
+        try:
+            for number in range(10):
+                store.upsert("c", points(f"child{number}", 1))
+            os._exit(0)
+        finally:
+            os._exit(1)
+    for number in range(10):
+        store.upsert("c", points(f"p{number}", 1))
+    assert os.waitpid(child, 0)[1] == 0
+    assert store.count("c") == 20
+
+
+def test_many_threads_share_a_client(store):
+    store.ensure("c", SPEC)
+    store.upsert("c", points("a", 20))
+    counts: list[int] = []
+    threads = [threading.Thread(target=lambda: counts.append(store.count("c"))) for _ in range(30)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert counts == [20] * 30
+
+
+def test_a_client_imports_no_engine():
+    code = "import sys, rag.stores.vectors.remote, rag.filters; sys.exit('qdrant_edge' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
