@@ -10,8 +10,8 @@ import onnxruntime
 from rag.model import ParsedDocument
 from workers.embedding.bundled import BundledEmbedder
 from workers.embedding.graph import minilm_graph
-from workers.embedding.minilm import DIMENSION, source
-from workers.embedding.session import CLS, SEP, encoded, open_tokenizer
+from workers.embedding.minilm import DIMENSION, encoded, open_tokenizer, source
+from workers.embedding.session import CLS, SEP
 from workers.tools import Tools
 
 Loop = Callable[[Sequence[str]], None]

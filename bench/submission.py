@@ -15,7 +15,7 @@ from bench.figures import Figure
 from bench.stack import free_ports
 from rag.errors import Unavailable
 from rag.settings import Settings
-from rag.stores.broker import BundledBroker
+from rag.stores import broker
 
 CALLERS = 4
 QUESTION = {"question": "What is measured here?", "generate": False}
@@ -48,7 +48,6 @@ def bare_endpoint() -> Iterator[str]:
     """A FastAPI application with one route that writes one Redis key, on a broker of its own."""
     with TemporaryDirectory(prefix="aegis-bare-") as home:
         settings = Settings(aegis_home=Path(home))
-        broker = BundledBroker(settings)
         (port,) = free_ports(1)
         environment = {"AEGIS_HOME": home, "PATH": ""}
         server = [
@@ -61,7 +60,7 @@ def bare_endpoint() -> Iterator[str]:
             "--log-level",
             "error",
         ]
-        redis = subprocess.Popen(broker.command())
+        redis = subprocess.Popen(broker.command(settings))
         api = subprocess.Popen(server, env=environment)
         try:
             _await(f"http://127.0.0.1:{port}/")

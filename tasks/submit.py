@@ -125,12 +125,8 @@ class Submissions:
         return accepted
 
     def ask(self, question: Question, idempotency: Idempotency | None = None) -> Accepted:
-        """Take a question in. UnknownCollection when nothing was ever put there."""
-        if self._documents.collection(question.collection) is None:
-            raise UnknownCollection(
-                f"There is no collection {question.collection!r}: ingest a document into it, "
-                f"or create it with PUT /v1/collections/{question.collection}"
-            )
+        """Take a question in. UnknownCollection, except for the default one: that may be empty still."""
+        self._check_collection(question.collection)
         job = NewJob(
             id=_new_id(),
             kind=JobKind.QUERY,
@@ -149,6 +145,13 @@ class Submissions:
         accepted = self._accept(job, idempotency)
         self._send(accepted)
         return accepted
+
+    def _check_collection(self, name: str) -> None:
+        if name != self._settings.collection_name and self._documents.collection(name) is None:
+            raise UnknownCollection(
+                f"There is no collection {name!r}: ingest a document into it, "
+                f"or create it with PUT /v1/collections/{name}"
+            )
 
     def delete_document(self, collection: str, document_id: str) -> Job:
         """Hide the document now and have its points and blobs removed. NotFound when it is not there."""

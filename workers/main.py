@@ -14,6 +14,7 @@ from typing import Any
 from celery import signals
 
 from rag.errors import AegisError, Transient
+from rag.model import Stage
 from rag.settings import load
 from rag.stores.heartbeats import Heartbeats
 from rag.stores.redis import connect
@@ -22,6 +23,7 @@ from workers.tools import Tools, warm
 
 HEARTBEAT_SECONDS = 2.0
 HEARTBEAT_TTL_SECONDS = 10
+VECTORS = "vectors"
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +49,15 @@ def show_signs_of_life(sender: Any, **_: Any) -> None:
 
 
 def _beat(lane: Lane) -> None:
-    heartbeats = Heartbeats(connect(app.toolbox.settings))
+    tools = app.toolbox
+    heartbeats = Heartbeats(connect(tools.settings))
     forever = Event()
     while True:
         try:
             heartbeats.beat(lane.name, {"pid": os.getpid()}, ttl_seconds=HEARTBEAT_TTL_SECONDS)
+            if Stage.SEARCH in lane.stages:  # who searches knows best whether the engine answers
+                tools.vectors.ping()
+                heartbeats.beat(VECTORS, {"seen_by": lane.name}, ttl_seconds=HEARTBEAT_TTL_SECONDS)
         except Transient as error:
             log.warning("no heartbeat: %s", error)
         forever.wait(HEARTBEAT_SECONDS)
