@@ -1,0 +1,54 @@
+"""The rate limit: requests a minute for each key, or for each address without keys."""
+
+import asyncio
+import time
+from typing import Protocol
+
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import RedisStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from redis.asyncio import Redis
+
+from rag.errors import Overloaded
+from rag.stores.redis import PREFIX, reaching_redis
+
+
+class Admission(Protocol):
+    async def admit(self, caller: str) -> None:
+        """Count one request of ``caller``. Overloaded over the limit, Unavailable without the broker."""
+        ...
+
+
+class Unlimited:
+    async def admit(self, caller: str) -> None:
+        """Everybody, always."""
+
+
+class RateLimit:
+    """``per_minute`` requests in any 60 seconds, counted in Redis for all API processes together.
+
+    A sliding window of two counters: at a minute's turn no caller gets twice the limit.
+    ``connections``: how many questions to Redis are open at once; more wait.
+    """
+
+    def __init__(self, client: Redis, per_minute: int, *, connections: int = 20) -> None:
+        storage = RedisStorage(
+            "async+redis://",
+            implementation="redispy",
+            key_prefix=f"{PREFIX}limits",
+            connection_pool=client.connection_pool,  # type: ignore[arg-type]  # handed on to redis-py as it is
+        )
+        self._limiter = SlidingWindowCounterRateLimiter(storage)
+        self._item = RateLimitItemPerMinute(per_minute)
+        self._slots = asyncio.Semaphore(connections)
+
+    async def admit(self, caller: str) -> None:
+        async with self._slots:
+            with reaching_redis():
+                if await self._limiter.hit(self._item, caller):
+                    return
+                stats = await self._limiter.get_window_stats(self._item, caller)
+        raise Overloaded(
+            f"Over {self._item.amount} requests a minute",
+            retry_after=max(1.0, stats.reset_time - time.time()),
+        )

@@ -1,0 +1,184 @@
+"""What callers send: the bodies of submits, checked as far as one can without any store."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    StringConstraints,
+    TypeAdapter,
+    model_validator,
+)
+
+from rag.errors import InvalidRequest
+from rag.filters import facts_of, parse
+from rag.model import Json
+from rag.naming import MAX_DOCUMENT_ID, checked_collection_name, checked_document_id
+from rag.settings import Settings
+from tasks.submit import Question
+
+MAX_QUESTION = 4_000
+MAX_TITLE = 500
+MAX_URL = 2_048
+_URL = TypeAdapter(HttpUrl)
+
+
+def _checked_url(url: str) -> str:
+    return str(_URL.validate_python(url))
+
+
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be valid Unicode, without lone surrogates") from None
+    return text
+
+
+def _checked_filter(where: Json) -> Json:
+    try:
+        parse(where)
+    except (InvalidRequest, OverflowError) as error:
+        raise ValueError(_said(error, "filter")) from error
+    return where
+
+
+def _checked_metadata(metadata: Json) -> Json:
+    try:
+        facts_of("", "", metadata)
+    except (InvalidRequest, OverflowError) as error:
+        raise ValueError(_said(error, "metadata")) from error
+    return metadata
+
+
+def _said(error: Exception, field: str) -> str:
+    if isinstance(error, OverflowError):
+        return "holds a number of more than 64 bits"
+    return str(error).removeprefix(f"{field}: ")
+
+
+CollectionName = Annotated[
+    str,
+    AfterValidator(checked_collection_name),
+    Field(
+        description="1 to 63 letters, digits, '-' and '_', beginning with a letter or digit",
+        examples=["handbook"],
+        json_schema_extra={"pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"},
+    ),
+]
+DocumentId = Annotated[
+    str,
+    AfterValidator(checked_document_id),
+    Field(
+        description=f"1 to {MAX_DOCUMENT_ID} printable characters, slashes among them",
+        examples=["guides/vpn.md"],
+        json_schema_extra={"minLength": 1, "maxLength": MAX_DOCUMENT_ID},
+    ),
+]
+Title = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TITLE),
+    AfterValidator(_encodable),
+]
+Wording = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUESTION),
+    AfterValidator(_encodable),
+]
+Url = Annotated[str, Field(max_length=MAX_URL), AfterValidator(_checked_url)]
+Metadata = Annotated[
+    dict[str, Any],
+    AfterValidator(_checked_metadata),
+    Field(
+        description="Facts about the document that queries can filter on",
+        examples=[{"lang": "en", "year": 2026}],
+    ),
+]
+Filter = Annotated[
+    dict[str, Any],
+    AfterValidator(_checked_filter),
+    Field(
+        description="Every entry must fit: a value, a list of values, or a range of gte, gt, lte, lt; "
+        "dots lead into nested metadata",
+        examples=[{"lang": ["en", "de"], "year": {"gte": 2024}}],
+    ),
+]
+
+
+class Sent(BaseModel):
+    """A request's body: unknown fields and wrong types are refused, not guessed at."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class DocumentIn(Sent):
+    """A document to ingest, beside its file or with ``text`` or ``url`` in place of one."""
+
+    text: Annotated[str, AfterValidator(_encodable)] | None = Field(
+        None,
+        description="The document itself, plain text or Markdown",
+        examples=["# VPN\n\nThe VPN needs a token."],
+    )
+    url: Url | None = Field(
+        None, description="Where the document is fetched from", examples=["https://example.com/vpn.html"]
+    )
+    collection: CollectionName | None = Field(
+        None, description="Made when it is not there; unset: COLLECTION_NAME", examples=["handbook"]
+    )
+    document_id: DocumentId | None = Field(
+        None, description="Sending the same id again replaces the document; unset: made from the content"
+    )
+    title: Title | None = Field(
+        None, description="Shown with citations; unset: the document's own", examples=["VPN guide"]
+    )
+    metadata: Metadata | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.text is not None and not self.text.strip():
+            raise ValueError("text: is empty")
+        return self
+
+
+class QueryIn(Sent):
+    """A question about the documents of one collection."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"question": "How do I get a VPN token?", "collection": "handbook", "top_n": 3}]
+        }
+    )
+
+    question: Wording
+    collection: CollectionName | None = Field(None, description="Unset: COLLECTION_NAME")
+    top_k: int | None = Field(None, ge=1, le=1000, description="Passages retrieved; unset: TOP_K_RETRIEVAL")
+    top_n: int | None = Field(
+        None, ge=1, le=1000, description="Passages kept after reranking; unset: TOP_K_RERANK"
+    )
+    filter: Filter | None = None
+    generate: bool = Field(True, description="False: hits without an answer")
+    stream: bool = Field(
+        False, description="True: the answer's pieces come as token events while it is written"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.top_k is not None and self.top_n is not None and self.top_n > self.top_k:
+            raise ValueError("top_n: is over top_k, so more would be kept than are retrieved")
+        return self
+
+    def question_with(self, settings: Settings) -> Question:
+        """The question with every default filled in; one bound given alone moves the other's default."""
+        top_k = self.top_k or max(settings.top_k_retrieval, self.top_n or 0)
+        return Question(
+            question=self.question,
+            collection=self.collection or settings.collection_name,
+            top_k=top_k,
+            top_n=self.top_n or min(settings.top_k_rerank, top_k),
+            where=self.filter or {},
+            generate=self.generate,
+            stream=self.stream,
+        )

@@ -1,0 +1,151 @@
+"""/v1/documents. A document_id may hold slashes; ``/text`` behind one asks for its text."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
+
+from api.bodies import CollectionName, DocumentId
+from api.gate import Call, ReadCall, WriteCall
+from api.openapi import LOCATION, problems, submit_body
+from api.paging import Paged
+from api.parts import Parts
+from api.schemas import DocumentOut, JobOut, Page, Submitted, page_of
+from api.submits import Terms, answered, submitted, terms_of
+from api.uploads import MIB, Received, from_form, from_json
+from rag.errors import NotFound, UnknownCollection, UnsupportedMedia
+from rag.model import Document
+from rag.ports import Accepted
+
+router = APIRouter(prefix="/v1/documents", tags=["documents"])
+
+InCollection = Annotated[
+    CollectionName | None, Query(alias="collection", description="Unset: COLLECTION_NAME")
+]
+IdInPath = Annotated[DocumentId, Path()]
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=Submitted,
+    responses={
+        200: {"model": JobOut, "description": "With Prefer: wait=N, the job when it ended in time"},
+        202: LOCATION,
+        **problems(400, 413, 415),
+    },
+    openapi_extra=submit_body(),
+    summary="Ingest a document",
+)
+async def ingest(call: WriteCall) -> Response:
+    """Exactly one of `file`, `text` and `url`. Sending a `document_id` again replaces that document;
+    the same content again costs nothing. An unknown collection is made."""
+    terms = terms_of(call.request)
+    async with call.parts.uploads:
+        accepted = await _accepted(call, terms)
+    return await answered(call.parts, accepted, terms)
+
+
+async def _accepted(call: Call, terms: Terms) -> Accepted:
+    request, settings = call.request, call.parts.settings
+    match request.headers.get("content-type", "").partition(";")[0].strip().lower():
+        case "multipart/form-data":
+            longest = settings.max_upload_mb * MIB
+            async with request.form(max_files=8, max_fields=64, max_part_size=longest) as form:
+                return await run_in_threadpool(lambda: _accept(call, from_form(form, settings), terms))
+        case "application/json":
+            body = await request.body()
+            return await run_in_threadpool(lambda: _accept(call, from_json(body, settings), terms))
+    raise UnsupportedMedia("Send multipart/form-data with a file, or application/json with text or url")
+
+
+def _accept(call: Call, received: Received, terms: Terms) -> Accepted:
+    call.caller.must_reach(received.ingestion.collection)
+    return call.parts.submissions.ingest(received.ingestion, terms.idempotency(call.caller, received.body))
+
+
+@router.get("", responses=problems(404), summary="List a collection's documents")
+def documents(call: ReadCall, paging: Paged, collection: InCollection = None) -> Page[DocumentOut]:
+    """By document id, ascending."""
+    name = call.collection(collection)
+    if name != call.parts.settings.collection_name and call.parts.documents.collection(name) is None:
+        raise UnknownCollection(f"There is no collection {name!r}")
+    window = call.parts.documents.page(name, cursor=paging.cursor, limit=paging.limit)
+    return page_of(map(DocumentOut.of, window.items), window)
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """A collection that the caller may read."""
+
+    parts: Parts
+    collection: str
+
+    def document(self, document_id: str) -> Document:
+        """NotFound when it is not there."""
+        document = self.parts.documents.get(self.collection, document_id)
+        if document is None:
+            raise NotFound(f"There is no document {document_id!r} in collection {self.collection!r}")
+        return document
+
+
+async def _shelf(call: ReadCall, collection: InCollection = None) -> Shelf:
+    return Shelf(call.parts, call.collection(collection))
+
+
+OnShelf = Annotated[Shelf, Depends(_shelf)]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Characters, counted as citations count them; ``end`` None: to the last."""
+
+    start: Annotated[int, Query(ge=0, description="First character")] = 0
+    end: Annotated[int | None, Query(ge=0, description="First character after; unset: all")] = None
+
+
+@router.get(
+    "/{document_id:path}/text",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "UTF-8"},
+        **problems(404),
+    },
+    summary="The text that citations point into",
+)
+def text(
+    request: Request, shelf: OnShelf, document_id: IdInPath, span: Annotated[Span, Depends()]
+) -> Response:
+    """As parsed. An id that itself ends in `/text` is written with `%2Ftext`."""
+    if _is_of_the_id(request):
+        found = DocumentOut.of(shelf.document(f"{document_id}/text"))
+        return Response(found.model_dump_json(), media_type="application/json")
+    content = shelf.parts.blobs.get(shelf.document(document_id).text_key).decode()
+    nosniff = {"X-Content-Type-Options": "nosniff"}
+    return Response(content[span.start : span.end], media_type="text/plain", headers=nosniff)
+
+
+@router.get("/{document_id:path}", responses=problems(404), summary="One document")
+def document(shelf: OnShelf, document_id: IdInPath) -> DocumentOut:
+    """The version that searches see now."""
+    return DocumentOut.of(shelf.document(document_id))
+
+
+@router.delete(
+    "/{document_id:path}",
+    status_code=202,
+    response_model=Submitted,
+    responses={202: LOCATION, **problems(404)},
+    summary="Delete a document",
+)
+def delete(call: WriteCall, document_id: IdInPath, collection: InCollection = None) -> Response:
+    """No search finds it from the moment of the answer; the job removes what it occupies."""
+    return submitted(call.parts.submissions.delete_document(call.collection(collection), document_id))
+
+
+def _is_of_the_id(request: Request) -> bool:
+    """Whether the path's last ``/text`` was sent with an encoded slash, so belongs to the id."""
+    raw = request.scope.get("raw_path") or b"/text"
+    return not bytes(raw).partition(b"?")[0].endswith(b"/text")

@@ -1,0 +1,69 @@
+"""The gate of every /v1 route: key, rate limit, role.
+
+One dependency that reads the request itself: each further one costs a request some 40 µs.
+What it reads is told to OpenAPI by :mod:`api.openapi`.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.access import Caller
+from api.parts import Parts
+from rag.errors import Unauthenticated
+from rag.settings import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that was let in."""
+
+    parts: Parts
+    caller: Caller
+    request: Request
+
+    def collection(self, named: str | None) -> str:
+        """The collection that is meant. Forbidden outside the caller's scope."""
+        name = named or self.parts.settings.collection_name
+        self.caller.must_reach(name)
+        return name
+
+
+def _of_role(role: Role) -> Callable[[Request], Awaitable[Call]]:
+    async def gate(request: Request) -> Call:
+        parts: Parts = request.app.state.parts
+        caller = await _admitted(parts, _token(request), _address(request))
+        caller.must_be(role)
+        return Call(parts, caller, request)
+
+    return gate
+
+
+async def _admitted(parts: Parts, token: str | None, address: str) -> Caller:
+    """The caller, counted under its key's name; without a good key, under its address.
+
+    Bad keys are counted too, so that keys cannot be tried at will.
+    """
+    try:
+        caller = parts.keyring.caller(token)
+    except Unauthenticated:
+        await parts.admission.admit(f"address:{address}")
+        raise
+    await parts.admission.admit(f"address:{address}" if parts.keyring.empty else f"key:{caller.name}")
+    return caller
+
+
+def _token(request: Request) -> str | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def _address(request: Request) -> str:
+    """The client's address; behind a proxy, what uvicorn made of its headers."""
+    return request.client.host if request.client and request.client.host else "local"
+
+
+ReadCall = Annotated[Call, Depends(_of_role(Role.READ))]
+WriteCall = Annotated[Call, Depends(_of_role(Role.WRITE))]

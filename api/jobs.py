@@ -1,0 +1,102 @@
+"""/v1/jobs. A job of a collection outside the key's scope is not there for that key."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
+
+from api.access import Caller
+from api.bodies import CollectionName
+from api.gate import Call, ReadCall
+from api.openapi import LOCATION, problems
+from api.paging import Paged
+from api.schemas import JobOut, Page, page_of
+from api.submits import job_response
+from api.waiting import LONGEST_WAIT, found_job, settled
+from rag.errors import NotFound
+from rag.model import Job, JobKind, JobState
+from rag.settings import Role
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+Wait = Annotated[
+    float, Query(ge=0, le=LONGEST_WAIT, allow_inf_nan=False, description="Seconds to wait for the job's end")
+]
+
+
+def visible_job(call: Call, job_id: str) -> Job:
+    """The record. NotFound when there is none within the caller's scope."""
+    job = found_job(call.parts, job_id)
+    if not call.caller.reaches(job.collection):
+        raise NotFound(f"There is no job {job_id!r} in this key's collections")
+    return job
+
+
+@router.get("/{job_id}", responses=problems(404), summary="One job")
+async def job(call: ReadCall, job_id: str, wait: Wait = 0) -> JobOut:
+    """With `wait`, answers as soon as the job is over, or as it stands after that many seconds."""
+    job = await run_in_threadpool(visible_job, call, job_id)
+    if wait and not job.state.final:
+        job = await settled(call.parts, job.id, wait)
+    return JobOut.of(job)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which jobs a listing shows."""
+
+    state: JobState | None = None
+    kind: JobKind | None = None
+    collection: Annotated[CollectionName | None, Query()] = None
+
+    def scope(self, caller: Caller) -> tuple[str, ...] | None:
+        """The collections that are shown; None: all. Forbidden outside the caller's."""
+        if self.collection is None:
+            return caller.collections
+        caller.must_reach(self.collection)
+        return (self.collection,)
+
+
+@router.get("", responses=problems(), summary="List jobs")
+def jobs(call: ReadCall, wanted: Annotated[Wanted, Depends()], paging: Paged) -> Page[JobOut]:
+    """Newest first."""
+    scope = wanted.scope(call.caller)
+    if scope == ():
+        return Page(items=[], next=None)
+    window = call.parts.jobs.page(
+        state=wanted.state, kind=wanted.kind, collections=scope, cursor=paging.cursor, limit=paging.limit
+    )
+    return page_of(map(JobOut.of, window.items), window)
+
+
+@router.delete(
+    "/{job_id}",
+    status_code=202,
+    response_model=JobOut,
+    responses={202: LOCATION, **problems(404, 409)},
+    summary="Cancel a job",
+)
+def cancel(call: ReadCall, job_id: str) -> Response:
+    """Takes effect between stages, and within the writing of an answer. 409 when the job is over."""
+    _must_steer(call.caller, visible_job(call, job_id))
+    return job_response(call.parts.submissions.cancel(job_id), 202)
+
+
+@router.post(
+    "/{job_id}/retry",
+    status_code=202,
+    response_model=JobOut,
+    responses={202: LOCATION, **problems(404, 409)},
+    summary="Run a job again",
+)
+def retry(call: ReadCall, job_id: str) -> Response:
+    """Resumes a failed, dead or cancelled job at the stage where it ended. 409 for any other."""
+    _must_steer(call.caller, visible_job(call, job_id))
+    return job_response(call.parts.submissions.retry(job_id), 202)
+
+
+def _must_steer(caller: Caller, job: Job) -> None:
+    """Whoever may ask may stop a question; what changes documents takes a writer."""
+    caller.must_be(Role.READ if job.kind is JobKind.QUERY else Role.WRITE)

@@ -1,0 +1,152 @@
+"""The HTTP application. ``uvicorn api.main:app_factory --factory`` starts it from the environment."""
+
+import asyncio
+import logging
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+import psutil
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+from starlette.middleware.cors import CORSMiddleware
+
+from api import collections, documents, events, health, jobs, problems, queries
+from api.middleware import BodyLimit, Observer, Trace
+from api.openapi import completed
+from api.pages import OFFLINE, add_console, add_docs
+from api.parts import Parts, build
+from api.stopping import told_to_stop
+from api.uploads import MIB, too_large
+from rag.errors import AegisError
+from rag.settings import Settings, load
+
+DESCRIPTION = (
+    "Documents in, cited answers out. A submit is answered with 202 at once; its job is then "
+    "polled, long-polled, or followed as server-sent events."
+)
+_UPLOADS = "/v1/documents"
+
+
+def app_factory() -> FastAPI:
+    """The application as the environment has it. ConfigurationError with a line for each wrong setting."""
+    settings = load()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    if settings.api_processes > 1:
+        _share_metrics(settings.run_dir)
+    return create_app(settings, build(settings))
+
+
+def create_app(settings: Settings, parts: Parts) -> FastAPI:
+    """The application over the given parts."""
+    app = FastAPIOffline(
+        None,
+        None,
+        static_url=OFFLINE,
+        title="Aegis RAG",
+        description=DESCRIPTION,
+        version=health.aegis_version(),
+        lifespan=_lifespan,
+    )
+    app.state.parts = parts
+    problems.install(app)
+    # The routes themselves rather than included routers: those cost 0.1 to 0.3 ms a request.
+    for router in (
+        queries.router,
+        jobs.router,
+        events.router,
+        documents.router,
+        collections.router,
+        health.router,
+    ):
+        app.router.routes.extend(router.routes)
+    observe = _add_metrics(app, settings, parts) if settings.prometheus_metrics_enabled else None
+    add_console(app)
+    add_docs(app)
+    _add_layers(app, settings, observe)
+    _describe(app)
+    return app
+
+
+def _add_metrics(app: FastAPI, settings: Settings, parts: Parts) -> Observer:
+    from prometheus_client import CollectorRegistry  # noqa: PLC0415 - see api.metrics
+
+    from api.metrics import HttpMetrics, metrics_router  # noqa: PLC0415 - see api.metrics
+
+    registry = CollectorRegistry()
+    router = metrics_router(registry, parts.jobs, several_processes=settings.api_processes > 1)
+    app.router.routes.extend(router.routes)
+    return HttpMetrics(registry).observe
+
+
+def _add_layers(app: FastAPI, settings: Settings, observe: Observer | None) -> None:
+    """The last one added is the outermost: CORS, so that errors carry its headers too."""
+
+    def limit_of(path: str) -> tuple[int, AegisError | None]:
+        if path == _UPLOADS:
+            return settings.max_upload_mb * MIB + MIB, too_large(settings)
+        return MIB, None
+
+    app.add_middleware(BodyLimit, limit_of=limit_of)
+    app.add_middleware(Trace, observe=observe)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                "Idempotency-Key",
+                "Last-Event-ID",
+                "Prefer",
+                "X-Request-ID",
+            ],
+            expose_headers=[
+                "Location",
+                "Preference-Applied",
+                "Idempotency-Replayed",
+                "Retry-After",
+                "X-Request-ID",
+            ],
+            max_age=3600,
+        )
+
+
+def _describe(app: FastAPI) -> None:
+    made = app.openapi
+
+    def described() -> dict[str, Any]:
+        return completed(made())
+
+    app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Threads measure what is worked on: long polls and event streams hold none while they wait."""
+    parts: Parts = app.state.parts
+    anyio.to_thread.current_default_thread_limiter().total_tokens = parts.settings.max_concurrent_requests
+    tasks: set[asyncio.Task[None]] = set()
+
+    def end_waits() -> None:
+        parts.stopping.set()
+        tasks.add(asyncio.create_task(parts.changes.close()))
+
+    with told_to_stop(end_waits):
+        yield
+    await asyncio.gather(parts.changes.close(), *tasks)
+
+
+def _share_metrics(run_dir: Path) -> None:
+    """A folder where the API processes of one server put their figures, emptied of servers long gone."""
+    for folder in run_dir.glob("metrics-*"):
+        if not psutil.pid_exists(int(folder.name.rpartition("-")[2])):
+            shutil.rmtree(folder, ignore_errors=True)
+    folder = run_dir / f"metrics-{os.getppid()}"
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)

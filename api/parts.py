@@ -1,0 +1,65 @@
+"""What the routes work with, made once a process."""
+
+import asyncio
+import threading
+from dataclasses import dataclass
+
+from api.access import Keyring
+from api.admission import Admission, RateLimit, Unlimited
+from rag.ports import BlobStore, DocumentRegistry, JobStore
+from rag.settings import Settings
+from rag.stores.blobs import ObstoreBlobs
+from rag.stores.changes import ChangeFeed
+from rag.stores.documents import RedisDocumentRegistry
+from rag.stores.heartbeats import Heartbeats
+from rag.stores.jobs import RedisJobStore
+from rag.stores.redis import connect, connect_async
+from tasks.submit import Submissions
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """``uploads``: how many documents are received at once; more wait before their first byte.
+
+    ``stopping`` is set when the server was told to stop: whoever waits for a job is to give up.
+    """
+
+    settings: Settings
+    keyring: Keyring
+    admission: Admission
+    jobs: JobStore
+    documents: DocumentRegistry
+    blobs: BlobStore
+    submissions: Submissions
+    changes: ChangeFeed
+    heartbeats: Heartbeats
+    uploads: asyncio.Semaphore
+    stopping: threading.Event
+
+
+def build(settings: Settings) -> Parts:
+    """The parts that ``settings`` choose. Nothing is sent to any of them yet."""
+    client = connect(settings)
+    jobs = RedisJobStore(client, settings)
+    documents = RedisDocumentRegistry(client)
+    blobs = ObstoreBlobs(settings.blob_address)
+    return Parts(
+        settings=settings,
+        keyring=Keyring(settings.api_keys),
+        admission=_admission(settings),
+        jobs=jobs,
+        documents=documents,
+        blobs=blobs,
+        submissions=Submissions(settings, jobs, documents, blobs),
+        changes=ChangeFeed(settings.records_url),
+        heartbeats=Heartbeats(client),
+        uploads=asyncio.Semaphore(settings.max_concurrent_requests),
+        stopping=threading.Event(),
+    )
+
+
+def _admission(settings: Settings) -> Admission:
+    if not settings.requests_per_minute:
+        return Unlimited()
+    client = connect_async(settings.records_url)
+    return RateLimit(client, settings.requests_per_minute, connections=settings.connection_pool_size)

@@ -1,0 +1,42 @@
+"""/v1/queries."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
+
+from api.bodies import QueryIn
+from api.gate import Call, ReadCall
+from api.openapi import LOCATION, SUBMIT_HEADERS, problems
+from api.schemas import JobOut, Submitted
+from api.submits import Terms, answered, terms_of
+from rag.ports import Accepted
+
+router = APIRouter(prefix="/v1/queries", tags=["queries"])
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=Submitted,
+    responses={
+        200: {"model": JobOut, "description": "With Prefer: wait=N, the job when it ended in time"},
+        202: LOCATION,
+        **problems(400, 404, 413),
+    },
+    openapi_extra={"parameters": SUBMIT_HEADERS},
+    summary="Ask a question",
+)
+async def ask(call: ReadCall, body: Annotated[QueryIn, Body()]) -> Response:
+    """`result` has the answer, its citations, and the passages after reranking as `hits`."""
+    terms = terms_of(call.request)
+    accepted = await run_in_threadpool(_accept, call, body, terms)
+    return await answered(call.parts, accepted, terms)
+
+
+def _accept(call: Call, body: QueryIn, terms: Terms) -> Accepted:
+    question = body.question_with(call.parts.settings)
+    call.caller.must_reach(question.collection)
+    idempotency = terms.idempotency(call.caller, body.model_dump(exclude_unset=True))
+    return call.parts.submissions.ask(question, idempotency)

@@ -1,0 +1,155 @@
+"""What callers get: the shapes of answers, as OpenAPI shows them."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from rag.model import Collection, Document, Job, JobKind, JobState, Stage
+from rag.ports import Window
+
+T = TypeVar("T")
+
+
+class Submitted(BaseModel):
+    """The job is recorded and will be run."""
+
+    job_id: str = Field(examples=["01990a6e-3c1f-7b1e-9a44-1d2f5a0c7e11"])
+    document_id: str | None = Field(
+        None, description="Of an ingestion or deletion", examples=["guides/vpn.md"]
+    )
+    status_url: str = Field(examples=["/v1/jobs/01990a6e-3c1f-7b1e-9a44-1d2f5a0c7e11"])
+
+
+class ProgressOut(BaseModel):
+    done: int
+    total: int = Field(description="0 while it is not known")
+
+
+class JobOut(BaseModel):
+    """A job as it stands. ``result`` is of its kind and there when it succeeded, ``error`` when not."""
+
+    id: str
+    kind: JobKind
+    state: JobState
+    stage: Stage = Field(description="What is done next or now, or was done last")
+    progress: ProgressOut
+    queue_position: int | None = Field(
+        description="Place in the queue of its stage, from 1; null unless queued"
+    )
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    attempts: int = Field(description="How often a worker began the present stage")
+    result: dict[str, JsonValue] | None
+    error: dict[str, JsonValue] | None = Field(
+        description="A problem with type, title, detail, stage and attempts"
+    )
+
+    @classmethod
+    def of(cls, job: Job) -> "JobOut":
+        return cls.model_construct(
+            id=job.id,
+            kind=job.kind,
+            state=job.state,
+            stage=job.stage,
+            progress=ProgressOut(done=job.progress.done, total=job.progress.total),
+            queue_position=job.queue_position,
+            created_at=_moment(job.created_at),
+            started_at=_moment_or_none(job.started_at),
+            finished_at=_moment_or_none(job.finished_at),
+            attempts=job.attempts,
+            result=job.result,
+            error=job.error,
+        )
+
+
+class DocumentOut(BaseModel):
+    """The version of a document that searches see now."""
+
+    document_id: str
+    collection: str
+    version: int
+    title: str
+    media_type: str
+    chunks: int
+    tokens: int
+    metadata: dict[str, JsonValue]
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, document: Document) -> "DocumentOut":
+        return cls.model_construct(
+            document_id=document.document_id,
+            collection=document.collection,
+            version=document.version,
+            title=document.title,
+            media_type=document.media_type,
+            chunks=document.chunks,
+            tokens=document.tokens,
+            metadata=document.metadata,
+            created_at=_moment(document.created_at),
+            updated_at=_moment(document.updated_at),
+        )
+
+
+class CollectionOut(BaseModel):
+    """Documents embedded by one model; the counts are of what searches see now."""
+
+    name: str
+    embedding_model: str
+    dimension: int
+    documents: int
+    chunks: int
+    created_at: datetime
+
+    @classmethod
+    def of(cls, collection: Collection) -> "CollectionOut":
+        return cls.model_construct(
+            name=collection.name,
+            embedding_model=collection.embedding_model,
+            dimension=collection.dimension,
+            documents=collection.documents,
+            chunks=collection.chunks,
+            created_at=_moment(collection.created_at),
+        )
+
+
+class Page(BaseModel, Generic[T]):
+    """A page of a listing; ``next`` is the ``cursor`` of the following page, null at the end."""
+
+    items: list[T]
+    next: str | None
+
+
+def page_of(items: Iterable[T], window: Window[Any]) -> Page[T]:
+    return Page[Any].model_construct(items=list(items), next=window.next)
+
+
+class Fault(BaseModel):
+    model_config = ConfigDict(populate_by_name=True)
+
+    where: str = Field(alias="in", description="body, query, path or header")
+    field: str
+    detail: str
+    pointer: str | None = Field(None, description="JSON pointer into the body")
+
+
+class Problem(BaseModel):
+    """RFC 9457."""
+
+    type: str = Field(description="urn:aegis:problem:CODE", examples=["urn:aegis:problem:not-found"])
+    title: str
+    status: int
+    detail: str
+    errors: list[Fault] | None = Field(None, description="Of fields that do not fit")
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _moment_or_none(seconds: float | None) -> datetime | None:
+    return None if seconds is None else _moment(seconds)

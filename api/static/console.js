@@ -1,0 +1,222 @@
+import { Client, isOver } from "./client.js";
+
+const $ = (id) => document.getElementById(id);
+const client = new Client(() => $("key").value.trim());
+let asked = null; // id of the question that the page shows
+
+// --- small pieces
+
+function made(name, attributes = {}, ...children) {
+  const element = Object.assign(document.createElement(name), attributes);
+  element.append(...children);
+  return element;
+}
+
+function said(element, text, bad = false) {
+  element.textContent = text;
+  element.classList.toggle("bad", bad);
+}
+
+const collection = () => $("collection").value.trim() || undefined;
+
+const STAGES = {
+  parse: "reading", embed: "embedding", index: "indexing", purge: "removing", embed_query: "understanding",
+  search: "searching", rerank: "ranking", generate: "writing",
+};
+
+function inWords(job) {
+  const stage = STAGES[job.stage] || job.stage;
+  if (job.state === "queued") return job.queue_position ? `waiting, place ${job.queue_position}` : "waiting";
+  if (job.state !== "running") return job.state;
+  return job.progress?.total ? `${stage} ${job.progress.done}/${job.progress.total}` : stage;
+}
+
+// --- asking
+
+async function ask(event) {
+  event.preventDefault();
+  const state = $("ask-state");
+  $("answer").hidden = $("sources").hidden = true;
+  $("answer").textContent = "";
+  said(state, "sending…");
+  try {
+    const body = { question: $("question").value, collection: collection(), stream: true };
+    if ($("top-n").value) body.top_n = Number($("top-n").value);
+    const { job_id: id } = await client.post("/v1/queries", body);
+    asked = id;
+    $("stop").hidden = false;
+    const job = await client.follow(id, (kind, data) => id === asked && asking(kind, data));
+    if (id === asked) finished(job);
+  } catch (error) {
+    said(state, error.message, true);
+  } finally {
+    $("stop").hidden = true;
+    recent();
+  }
+}
+
+function asking(kind, data) {
+  if (kind === "state" && !isOver(data)) said($("ask-state"), `${inWords(data)}…`);
+  if (kind === "token") {
+    $("answer").hidden = false;
+    $("answer").append(data.text);
+  }
+}
+
+function finished(job) {
+  if (job.state !== "succeeded") {
+    said($("ask-state"), job.error?.detail || `The question ${job.state}.`, job.state !== "cancelled");
+    return;
+  }
+  said($("ask-state"), "");
+  show(job.result, collection());
+}
+
+function show(result, name) {
+  const open = (place) => () => passage(place, name);
+  const places = new Map(result.citations.map((citation) => [String(citation.n), citation]));
+  $("answer").replaceChildren(
+    ...(result.answer ?? "").split(/\[(\d+)\]/).map((part, i) => {
+      if (i % 2 === 0) return part;
+      const place = places.get(part);
+      if (!place) return `[${part}]`;
+      return made("button", {
+        className: "cite", type: "button", textContent: part, onclick: open(place),
+        ariaLabel: `Source ${part}: ${place.title}`,
+      });
+    }),
+  );
+  $("answer").hidden = !result.answer;
+  const entry = (place) => made("li", {}, made("button", { type: "button", onclick: open(place) },
+    made("b", { textContent: `${place.n ? `[${place.n}] ` : ""}${place.title}${place.page ? `, page ${place.page}` : ""}` }),
+    made("span", { textContent: place.text })));
+  $("citations").replaceChildren(...result.citations.map(entry));
+  $("hits").replaceChildren(...result.hits.map(entry));
+  $("more").hidden = !result.hits.length;
+  $("timings").textContent = `${result.generator ? `by ${result.generator}, ` : ""}${Math.round(result.timings_ms.total)} ms`;
+  $("sources").hidden = false;
+}
+
+// The quoted characters within what stands around them in the document.
+async function passage(place, name) {
+  const around = 400;
+  const start = Math.max(0, place.start - around);
+  $("passage-title").textContent = place.title;
+  $("passage-place").textContent = [
+    place.headings?.join(" › "), place.page && `page ${place.page}`,
+    `characters ${place.start}–${place.end}`, place.document_id,
+  ].filter(Boolean).join(" · ");
+  const text = $("passage-text");
+  text.replaceChildren(made("mark", { textContent: place.text }));
+  $("passage").showModal();
+  const query = new URLSearchParams({ start, end: place.end + around, ...(name ? { collection: name } : {}) });
+  try {
+    // Offsets count characters, not UTF-16 units.
+    const found = [...await client.text(`/v1/documents/${encodeURIComponent(place.document_id)}/text?${query}`)];
+    const [from, to] = [place.start - start, place.end - start];
+    const quoted = found.slice(from, to).join("");
+    if (quoted !== place.text) return; // the document changed meanwhile: the citation alone is right
+    text.replaceChildren(found.slice(0, from).join(""), made("mark", { textContent: quoted }), found.slice(to).join(""));
+  } catch {
+    $("passage-place").append(" · the document is gone");
+  }
+}
+
+// --- adding
+
+async function add(body, label) {
+  const state = made("span", { className: "tag", textContent: "sending" });
+  const note = made("small");
+  $("uploads").prepend(made("li", {}, made("span", { textContent: label }), state, note));
+  try {
+    const { job_id: id } = await client.post("/v1/documents", body);
+    const tell = (job) => { state.textContent = inWords(job); state.className = `tag ${job.state}`; };
+    const job = await client.follow(id, (kind, data) => {
+      if (kind === "state") tell(data);
+      if (kind === "progress") state.textContent = `${data.done}/${data.total}`;
+    });
+    tell(job);
+    note.textContent = job.error?.detail || (job.result?.unchanged ? "already there" : `${job.result?.chunks ?? 0} passages`);
+  } catch (error) {
+    state.textContent = "refused";
+    state.className = "tag failed";
+    note.textContent = error.message;
+  }
+  recent();
+  collections();
+}
+
+function addFiles(files) {
+  for (const file of files) {
+    const form = new FormData();
+    if (collection()) form.append("collection", collection());
+    form.append("file", file);
+    add(form, file.name);
+  }
+}
+
+function addText(event) {
+  event.preventDefault();
+  const text = $("text").value.trim();
+  if (!text) return;
+  const source = /^https?:\/\/\S+$/.test(text) ? { url: text } : { text };
+  add({ ...source, collection: collection() }, text.slice(0, 60));
+  $("text").value = "";
+}
+
+// --- what goes on
+
+async function recent() {
+  try {
+    const { items } = await client.get("/v1/jobs?limit=12");
+    said($("jobs-note"), items.length ? "" : "Nothing yet.");
+    $("jobs").replaceChildren(...items.map((job) => made("li", {},
+      made("span", { textContent: `${job.kind} · ${new Date(job.created_at).toLocaleTimeString()}` }),
+      made("span", { className: `tag ${job.state}`, textContent: inWords(job) }),
+      made("small", { textContent: job.error?.detail || "" }))));
+  } catch (error) {
+    said($("jobs-note"), error.message, true);
+  }
+}
+
+async function collections() {
+  const { items } = await client.get("/v1/collections").catch(() => ({ items: [] }));
+  $("collections").replaceChildren(...items.map((item) => made("option", { value: item.name })));
+}
+
+async function health() {
+  const { status, version, components } = await client.get("/health").catch(() => ({ status: "away", components: {} }));
+  const missing = Object.keys(components).filter((name) => !components[name]);
+  $("health").className = `health ${status}`;
+  $("health").textContent = missing.length ? `${status}: ${missing.join(", ")}` : `${status}${version ? ` · ${version}` : ""}`;
+}
+
+function refresh() {
+  if (document.hidden) return;
+  health();
+  recent();
+}
+
+$("key").value = sessionStorage.getItem("key") || "";
+$("key").addEventListener("change", () => {
+  sessionStorage.setItem("key", $("key").value.trim());
+  refresh();
+  collections();
+});
+$("ask").addEventListener("submit", ask);
+$("question").addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("ask").requestSubmit();
+});
+$("stop").addEventListener("click", () => asked && client.remove(`/v1/jobs/${asked}`).catch((e) => said($("ask-state"), e.message, true)));
+$("add").addEventListener("submit", addText);
+$("files").addEventListener("change", (event) => { addFiles(event.target.files); event.target.value = ""; });
+for (const name of ["dragover", "dragleave", "drop"]) {
+  $("drop").addEventListener(name, (event) => {
+    event.preventDefault();
+    $("drop").classList.toggle("over", name === "dragover");
+    if (name === "drop") addFiles(event.dataTransfer.files);
+  });
+}
+refresh();
+collections();
+setInterval(refresh, 5000);

@@ -1,0 +1,83 @@
+"""What both submits share: Idempotency-Key, ``Prefer: wait``, and the answer's form."""
+
+import json
+from dataclasses import dataclass
+from hashlib import sha256
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from api.access import Caller
+from api.parts import Parts
+from api.schemas import JobOut, Submitted
+from api.waiting import preferred_wait, settled
+from rag.errors import InvalidRequest
+from rag.model import Job, Json
+from rag.ports import Accepted
+from tasks.submit import Idempotency
+
+MAX_KEY = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms a submit is made, from its headers. ``wait``: seconds, None for at once."""
+
+    path: str
+    wait: int | None
+    key: str | None
+
+    def idempotency(self, caller: Caller, body: Json) -> Idempotency | None:
+        """The key, valid for this caller and path, and the digest of ``body``; None without a key.
+
+        ``body`` is what was sent: fields in any order, a file by its sha256. InvalidRequest
+        for an empty or overlong key.
+        """
+        if self.key is None:
+            return None
+        if not 0 < len(self.key) <= MAX_KEY or not self.key.isprintable():
+            raise InvalidRequest(f"Idempotency-Key: has 1 to {MAX_KEY} printable characters")
+        return Idempotency(key=json.dumps([caller.name, self.path, self.key]), body_digest=digest(body))
+
+
+def terms_of(request: Request) -> Terms:
+    headers = request.headers
+    wait = preferred_wait(headers.getlist("prefer"))
+    return Terms(request.url.path, wait, headers.get("idempotency-key"))
+
+
+def digest(body: Json) -> str:
+    """SHA-256 in hex of a JSON object, whatever the order of its members."""
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return sha256(canonical.encode()).hexdigest()
+
+
+async def answered(parts: Parts, accepted: Accepted, terms: Terms) -> Response:
+    """202 with where to look; when waiting was preferred and the job ended in time, 200 with the job."""
+    headers = {} if accepted.new else {"Idempotency-Replayed": "true"}
+    if terms.wait:
+        headers["Preference-Applied"] = f"wait={terms.wait}"
+        job = await settled(parts, accepted.job.id, terms.wait)
+        if job.state.final:
+            return job_response(job, 200, headers)
+    return submitted(accepted.job, headers)
+
+
+def submitted(job: Job, headers: dict[str, str] | None = None) -> Response:
+    """202 ``{job_id, document_id, status_url}`` and ``Location``; no document: null."""
+    url = status_url(job)
+    answer = Submitted(job_id=job.id, document_id=job.inputs.get("document_id"), status_url=url)
+    return _json(answer.model_dump_json(), 202, {"Location": url, **(headers or {})})
+
+
+def job_response(job: Job, status: int, headers: dict[str, str] | None = None) -> Response:
+    """The job's record and its ``Location``."""
+    return _json(JobOut.of(job).model_dump_json(), status, {"Location": status_url(job), **(headers or {})})
+
+
+def status_url(job: Job) -> str:
+    return f"/v1/jobs/{job.id}"
+
+
+def _json(body: str, status: int, headers: dict[str, str]) -> Response:
+    return Response(body, status, headers, media_type="application/json")
