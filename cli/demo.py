@@ -1,0 +1,107 @@
+"""``aegis demo``: documents in, a question asked, the answer shown with its sources."""
+
+from hashlib import sha256
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.panel import Panel
+
+from cli.answers import ask, show_source
+from cli.client import Client
+from cli.ingestion import Found, Outcome, ingest, walk
+from rag.errors import AegisError
+from rag.model import Json
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+QUESTION = "What happens to an accepted job when the broker is lost?"
+_COLLECTION = "demo"
+_OWN = ("docs", "README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+_TITLES_TRIED = 3
+
+
+def demo(client: Client, console: Console, docs: Path | None, question: str | None) -> int:
+    """The exit status: 0 when a question was answered from the documents, else 1."""
+    files = documents(docs)
+    if not files:
+        console.print(f"[red]no file under {docs} can be read[/]")
+        return 1
+    collection = collection_of(docs)
+    if not _ingest(client, console, files, collection):
+        return 1
+    questions = [question] if question else _questions(client, docs, collection)
+    for asked in questions:
+        result = ask(client, asked, collection, None, lambda _text: None)
+        if result["citations"] or asked == questions[-1]:
+            _show(console, asked, result)
+            return 0 if result["citations"] or question else 1
+    return 1
+
+
+def documents(docs: Path | None) -> tuple[Found, ...]:
+    """The files of ``docs``, or this repository's own documents."""
+    if docs is not None:
+        return walk([docs]).files
+    own = walk([REPOSITORY / name for name in _OWN if (REPOSITORY / name).exists()])
+    return tuple(Found(found.path, found.path.relative_to(REPOSITORY).as_posix()) for found in own.files)
+
+
+def collection_of(docs: Path | None) -> str:
+    """A collection for each set of documents, so that one demonstration does not answer from another's."""
+    if docs is None:
+        return _COLLECTION
+    return f"{_COLLECTION}-{sha256(bytes(docs.expanduser().resolve())).hexdigest()[:8]}"
+
+
+def _ingest(client: Client, console: Console, files: tuple[Found, ...], collection: str) -> bool:
+    """False when nothing at all was taken in."""
+    with console.status(f"ingesting {len(files)} documents"):
+        outcomes = ingest(client, files, collection, wait=True, done=lambda outcome: _note(console, outcome))
+    good = [outcome for outcome in outcomes if outcome.reason is None]
+    chunks = sum(_result(outcome).get("chunks", 0) for outcome in good)
+    console.print(f"[bold green]{len(good)} of {len(files)} documents[/] are searchable, {chunks} chunks")
+    return bool(good)
+
+
+def _note(console: Console, outcome: Outcome) -> None:
+    if outcome.reason is None:
+        how = "unchanged" if _result(outcome).get("unchanged") else f"{_result(outcome).get('chunks')} chunks"
+        console.print(f"  [green]✓[/] {escape(outcome.found.document_id)} [dim]{how}[/]", highlight=False)
+    else:
+        console.print(
+            f"  [red]✗[/] {escape(outcome.found.document_id)} {escape(outcome.reason)}", highlight=False
+        )
+
+
+def _result(outcome: Outcome) -> Json:
+    result: Json = (outcome.job or {}).get("result") or {}
+    return result
+
+
+def _questions(client: Client, docs: Path | None, collection: str) -> list[str]:
+    """The repository's own question, or some made from the titles of documents that nobody here knows."""
+    if docs is None:
+        return [QUESTION]
+    titles = [document["title"] for document in client.documents(collection)]
+    if not titles:
+        raise AegisError("no document can be asked about")
+    return [f"What is {title}?" for title in titles[:_TITLES_TRIED]]
+
+
+def _show(console: Console, question: str, result: Json) -> None:
+    console.print()
+    console.print(
+        Panel(
+            f"[bold]{escape(question)}[/]\n\n{escape(result['answer'])}",
+            title="Aegis RAG",
+            subtitle=f"{result['generator']}, {result['timings_ms']['total']:.0f} ms",
+            border_style="cyan",
+            padding=(1, 2),
+        )
+    )
+    for citation in result["citations"]:
+        show_source(console, citation)
+    if not result["citations"]:
+        console.print(Padding("[yellow]The documents do not hold an answer.[/]", (0, 2)))
+    console.print()

@@ -1,0 +1,57 @@
+"""What the supervisor shows on the terminal."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+
+class Display:
+    """Plain lines where there is no terminal; colours follow NO_COLOR."""
+
+    def __init__(self, console: Console | None = None, *, verbose: bool = False) -> None:
+        self._console = console or Console(highlight=False, soft_wrap=True)
+        self._verbose = verbose
+        self._stopping = False
+
+    def starting(self, home: Path) -> None:
+        self._line(f"[bold]Aegis RAG[/]  starting in {escape(str(home))}")
+
+    def ready(self, part: str, seconds: float) -> None:
+        self._line(f"  [green]✓[/] {part:<20} [dim]{seconds:.1f} s[/]")
+
+    def died(self, part: str, how: str, *, restart: int, wait: float) -> None:
+        when = "now" if not wait else f"in {wait:.0f} s"
+        self._line(f"  [red]✗ {part} ended with {how}[/], restarting {when} (restart {restart})")
+
+    def back(self, part: str, seconds: float) -> None:
+        self._line(f"  [green]✓[/] {part} is back after {seconds:.1f} s")
+
+    def printed(self, part: str, line: str) -> None:
+        """While all are being stopped, parts complain of each other's absence: that is for the logs."""
+        if self._verbose or not self._stopping:
+            self._line(f"  [yellow]{part}[/] {escape(line)}")
+
+    def stopping(self) -> None:
+        self._stopping = True
+        self._line("stopping, in order; Ctrl-C again to hurry")
+
+    def stopped(self, part: str, seconds: float) -> None:
+        self._line(f"  [dim]■ {part:<20} {seconds:.1f} s[/]")
+
+    def addresses(self, seconds: float, addresses: Mapping[str, str]) -> None:
+        """The table of where everything is, once everything is ready after ``seconds``."""
+        table = Table(box=None, show_header=False, padding=(0, 2))
+        for name, address in addresses.items():
+            table.add_row(f"[bold]{name}[/]", escape(address))
+        self._line(f"[bold green]ready[/] in {seconds:.1f} s")
+        self._console.print(table)
+        self._line("Ctrl-C stops everything.")
+
+    def note(self, text: str) -> None:
+        self._line(escape(text))
+
+    def _line(self, text: str) -> None:
+        self._console.print(text)

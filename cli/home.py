@@ -1,0 +1,95 @@
+"""AEGIS_HOME while a stack runs in it: one stack at a time, and who its processes are."""
+
+import fcntl
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from time import time
+from typing import Any
+
+import psutil
+
+from rag.errors import Conflict
+
+_CLOCK_SLACK = 2.0  # seconds by which two readings of a process's start time may differ
+
+
+class Roster:
+    """``stack.json``: the supervisor and the parts it started, for the next start and for people."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._parts: dict[str, dict[str, float]] = {}
+
+    def enter(self, name: str, pid: int) -> None:
+        with suppress(psutil.NoSuchProcess):  # it may be over already
+            self._parts[name] = {"pid": pid, "started": psutil.Process(pid).create_time()}
+        self._write()
+
+    def leave(self, name: str) -> None:
+        self._parts.pop(name, None)
+        self._write()
+
+    def end_leftovers(self) -> list[str]:
+        """Kill what a stack that was killed itself has left; the names of these parts."""
+        left = [
+            (name, int(part["pid"]))
+            for name, part in self._read().get("parts", {}).items()
+            if _is_still(int(part["pid"]), part["started"])
+        ]
+        for _, pid in left:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
+        psutil.wait_procs([p for _, pid in left if (p := _process(pid))], timeout=5)
+        self._write()
+        return [name for name, _ in left]
+
+    def supervisor(self) -> int | None:
+        """Process id of the supervisor that wrote the roster."""
+        pid = self._read().get("supervisor")
+        return pid if isinstance(pid, int) else None
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            content = json.loads(self._path.read_text("utf-8"))
+        except (FileNotFoundError, ValueError):  # none yet, or cut off while it was written
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def _write(self) -> None:
+        content = {"supervisor": os.getpid(), "written": time(), "parts": self._parts}
+        draft = self._path.with_suffix(".new")
+        draft.write_text(json.dumps(content, indent=1), "utf-8")
+        draft.replace(self._path)
+
+
+@contextmanager
+def held(home: Path) -> Iterator[Roster]:
+    """Hold ``home`` for one stack. Raises Conflict that names the holder."""
+    home.mkdir(parents=True, exist_ok=True)
+    roster = Roster(home / "stack.json")
+    with (home / "stack.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Conflict(
+                f"A stack is running in {home} already (process {roster.supervisor() or 'unknown'}). "
+                "Stop it, or choose another AEGIS_HOME with other ports."
+            ) from error
+        yield roster
+
+
+def _process(pid: int) -> psutil.Process | None:
+    try:
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _is_still(pid: int, started: float) -> bool:
+    """Whether ``pid`` is the process that began at ``started``, and not a later one of the same number."""
+    process = _process(pid)
+    return process is not None and abs(process.create_time() - started) < _CLOCK_SLACK

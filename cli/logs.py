@@ -1,0 +1,98 @@
+"""What the parts print: into a file each, and what matters onto the terminal."""
+
+import re
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+ROTATE_BYTES = 10 * 1024 * 1024
+_REMEMBERED = 8
+
+_LEVEL = re.compile(r"\b(DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL|FATAL)\b")
+_LEVEL_WITHIN = 100
+_SEVERE = frozenset({"WARNING", "ERROR", "CRITICAL", "FATAL"})
+_TRACEBACK = "Traceback (most recent call last)"
+_FRAMES = re.compile(r"\s|$|Traceback |During handling |The above exception ")
+
+
+class LogFile:
+    """Appends to ``folder/name.log``; over 10 MB it becomes ``name.log.1`` and starts anew."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / f"{name}.log"
+        self._file = self.path.open("ab", buffering=0)
+
+    def write(self, data: bytes) -> None:
+        if self._file.tell() + len(data) > ROTATE_BYTES:
+            self._rotate()
+        self._file.write(data)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _rotate(self) -> None:
+        self._file.close()
+        self.path.replace(self.path.with_name(f"{self.path.name}.1"))
+        self._file = self.path.open("ab", buffering=0)
+
+
+class Severity:
+    """Tells a part's warnings and errors from its chatter; of a traceback, its last line."""
+
+    def __init__(self) -> None:
+        self._severe = False
+        self._in_traceback = False
+
+    def severe(self, line: str) -> bool:
+        if self._in_traceback:
+            self._in_traceback = _FRAMES.match(line) is not None
+            return not self._in_traceback
+        if line.startswith(_TRACEBACK):
+            self._in_traceback = True
+            return False
+        level = _LEVEL.search(line, 0, _LEVEL_WITHIN)
+        if level:
+            self._severe = level[1] in _SEVERE
+        elif not line[:1].isspace():
+            self._severe = False
+        return self._severe
+
+
+class Output:
+    """One part's stdout and stderr. ``show`` takes each line that belongs on the terminal."""
+
+    def __init__(self, file: LogFile, show: Callable[[str], None], *, verbose: bool = False) -> None:
+        self.file = file
+        self._show = show
+        self._verbose = verbose
+        self._severity = Severity()
+        self._rest = b""
+        self._last: deque[str] = deque(maxlen=_REMEMBERED)
+
+    @property
+    def last_lines(self) -> list[str]:
+        """What was printed last, without the frames of tracebacks."""
+        return list(self._last)
+
+    def feed(self, data: bytes) -> None:
+        self.file.write(data)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._take(line)
+
+    def end(self) -> None:
+        """The process has closed its side; what comes next is another process's."""
+        if self._rest:
+            self._take(self._rest)
+        self._rest = b""
+        self._severity = Severity()
+
+    def _take(self, raw: bytes) -> None:
+        line = raw.decode("utf-8", "replace").rstrip()
+        if not line:
+            return
+        if not line[0].isspace():
+            self._last.append(line)
+        if self._severity.severe(line) or self._verbose:
+            self._show(line)

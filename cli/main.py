@@ -1,0 +1,231 @@
+"""The ``aegis`` command. Modules are imported by the command that needs them, so that help is instant."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rag.errors import AegisError, ConfigurationError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from cli.client import Client
+    from rag.settings import Settings
+
+app = typer.Typer(
+    help="Aegis RAG: documents in, cited answers out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # its renderer takes longer to load than everything else
+)
+
+Url = Annotated[str | None, typer.Option(help="Address of the API; default: the stack on this machine.")]
+Collection = Annotated[str | None, typer.Option(help="Collection; default: COLLECTION_NAME.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def setup() -> None:
+    """Build the bundled model, once."""
+    from workers.embedding.build import build
+
+    settings = _settings()
+    build(settings.model_dir.expanduser().resolve(), lambda line: print(f"aegis: {line}", file=sys.stderr))
+
+
+@app.command()
+def up(verbose: Annotated[bool, typer.Option(help="Show every log line of every part.")] = False) -> None:
+    """Start the stack and keep it running until Ctrl-C."""
+    from cli.display import Display
+    from cli.up import up as run_stack
+
+    raise typer.Exit(run_stack(_settings(), Display(verbose=verbose), verbose=verbose))
+
+
+@app.command()
+def demo(
+    docs: Annotated[Path | None, typer.Option(help="Folder of documents; default: Aegis' own.")] = None,
+    question: Annotated[str | None, typer.Option(help="What to ask.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="Stop after the answer.")] = False,
+) -> None:
+    """Start the stack, ingest documents, ask a question, show the answer with its sources."""
+    from cli.addresses import base_url
+    from cli.demo import demo as demonstrate
+    from cli.display import Display
+    from cli.up import up as run_stack
+
+    settings, console = _settings(), _console()
+    folder = docs.expanduser() if docs else None
+    if folder is not None and not folder.exists():
+        raise ConfigurationError(f"{folder} is not there")
+
+    def work() -> int:
+        with _client(settings, base_url(settings)) as client:
+            return demonstrate(client, console, folder, question)
+
+    raise typer.Exit(run_stack(settings, Display(console), work=work, once=once))
+
+
+@app.command()
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(help="Files and folders.")],
+    collection: Collection = None,
+    wait: Annotated[bool, typer.Option(help="Follow each document until it is searchable.")] = True,
+    url: Url = None,
+) -> None:
+    """Ingest files and folders. A document's id is its path below the folder: run it again to update."""
+    from cli.ingestion import ingest as ingest_files
+    from cli.ingestion import walk
+    from cli.report import Progress, summary
+
+    console = _console()
+    try:
+        walked = walk([path.expanduser() for path in paths])
+    except OSError as error:
+        raise ConfigurationError(str(error)) from error
+    with _client(_settings(), url) as client, Progress(console, len(walked.files)) as progress:
+        outcomes = ingest_files(client, walked.files, collection, wait=wait, done=progress.advance)
+    raise typer.Exit(summary(console, outcomes, walked.skipped, waited=wait))
+
+
+@app.command()
+def ask(
+    question: str,
+    collection: Collection = None,
+    top_k: Annotated[int | None, typer.Option(help="Passages to retrieve.")] = None,
+    as_json: AsJson = False,
+    url: Url = None,
+) -> None:
+    """Ask a question; the answer is shown as it is written, then its sources."""
+    from cli.answers import ask as ask_api
+    from cli.answers import show
+
+    streamed: list[str] = []
+
+    def piece(text: str) -> None:
+        streamed.append(text)
+        if not as_json:
+            print(text, end="", flush=True)
+
+    with _client(_settings(), url) as client:
+        result = ask_api(client, question, collection, top_k, piece)
+    if as_json:
+        print(json.dumps(result, ensure_ascii=False, indent=2))
+    else:
+        show(_console(), result, "".join(streamed))
+
+
+@app.command()
+def jobs(
+    job_id: Annotated[str | None, typer.Argument(help="One job, in full.")] = None,
+    state: Annotated[str | None, typer.Option(help="Such as queued, running or failed.")] = None,
+    kind: Annotated[str | None, typer.Option(help="ingest, query or delete.")] = None,
+    limit: int = 20,
+    as_json: AsJson = False,
+    url: Url = None,
+) -> None:
+    """The newest jobs, or one job."""
+    from cli.report import job_table
+
+    with _client(_settings(), url) as client:
+        found: Any = client.job(job_id) if job_id else client.jobs(state=state, kind=kind, limit=limit)
+    if job_id or as_json:
+        print(json.dumps(found, ensure_ascii=False, indent=2))
+    else:
+        _console().print(job_table(found))
+
+
+@app.command()
+def documents(collection: Collection = None, as_json: AsJson = False, url: Url = None) -> None:
+    """The documents of a collection."""
+    from cli.report import document_table
+
+    with _client(_settings(), url) as client:
+        found = list(client.documents(collection))
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False, indent=2))
+    else:
+        _console().print(document_table(found))
+
+
+@app.command()
+def doctor(url: Url = None) -> None:
+    """Check settings, models, ports, disk and broker; exit status 1 when something is wrong."""
+    from cli.doctor import examine
+    from cli.report import finding_table
+
+    settings = _settings()
+    with _client(settings, url) as client:
+        findings = list(examine(settings, client))
+    _console().print(finding_table(findings))
+    raise typer.Exit(any(finding.state == "bad" for finding in findings))
+
+
+_ELSEWHERE = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+@app.command(name="eval", context_settings=_ELSEWHERE, add_help_option=False)
+def evaluation(context: typer.Context) -> None:
+    """Measure retrieval and answers on questions whose answers are known."""
+    from cli.eval import evaluate
+
+    _delegate(evaluate, "eval", context.args)
+
+
+@app.command(context_settings=_ELSEWHERE, add_help_option=False)
+def bench(context: typer.Context) -> None:
+    """Measure speed, as ratios within one run."""
+    from bench.main import main
+
+    _delegate(main, "bench", context.args)
+
+
+def run() -> None:
+    """The entry point: errors of ours end in a line on stderr, 2 for a wrong setting, else 1."""
+    try:
+        app(standalone_mode=True)
+    except ConfigurationError as error:
+        sys.exit(_said(error, 2))
+    except AegisError as error:
+        sys.exit(_said(error, 1))
+
+
+def _said(error: AegisError, status: int) -> int:
+    print(f"aegis: {error or error.title}", file=sys.stderr)
+    return status
+
+
+def _delegate(command: Callable[..., Any], name: str, arguments: list[str]) -> None:
+    """Let a function of another module read its own options."""
+    inner = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    inner.command()(command)
+    inner(args=arguments, prog_name=f"aegis {name}")
+
+
+def _settings() -> "Settings":
+    from rag.settings import load
+
+    return load()
+
+
+def _client(settings: "Settings", url: str | None) -> "Client":
+    from cli.addresses import base_url
+    from cli.client import Client
+
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    return Client(url or base_url(settings), key)
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,116 @@
+"""Tables and summaries of the command line."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from rich import progress
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cli.ingestion import Outcome
+from rag.model import Json
+
+if TYPE_CHECKING:
+    from cli.doctor import Finding
+
+_COLOURS = {"succeeded": "green", "failed": "red", "dead": "red", "running": "cyan", "cancelled": "yellow"}
+_MARKS = {"ok": "[green]✓[/]", "note": "[cyan]·[/]", "bad": "[red]✗[/]"}
+
+
+class Progress:
+    """A bar over the files of an ingestion; failures are shown above it as they happen."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        columns = (
+            progress.TextColumn("ingesting"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
+        )
+        self._bar = progress.Progress(*columns, console=console, transient=True)
+        self._task = self._bar.add_task("ingesting", total=total)
+
+    def __enter__(self) -> "Progress":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def advance(self, outcome: Outcome) -> None:
+        if outcome.reason is not None:
+            self._bar.console.print(_failure(outcome), highlight=False)
+        self._bar.advance(self._task)
+
+
+def summary(console: Console, outcomes: Sequence[Outcome], skipped: Counter[str], *, waited: bool) -> int:
+    """Print what became of everything; the exit status, 1 when any file failed."""
+    failed = [outcome for outcome in outcomes if outcome.reason is not None]
+    good = [outcome for outcome in outcomes if outcome.reason is None]
+    if waited:
+        results = [(outcome.job or {}).get("result") or {} for outcome in good]
+        unchanged = sum(bool(result.get("unchanged")) for result in results)
+        chunks = sum(result.get("chunks", 0) for result in results)
+        console.print(
+            f"{len(good)} searchable ({unchanged} unchanged), {chunks} chunks; {len(failed)} failed"
+        )
+    else:
+        console.print(f"{len(good)} accepted, {len(failed)} refused; `aegis jobs` follows them")
+    if skipped:
+        kinds = ", ".join(f"{count} {extension}" for extension, count in skipped.most_common(6))
+        console.print(f"[dim]skipped, no parser reads them: {escape(kinds)}[/]", highlight=False)
+    return 1 if failed else 0
+
+
+def job_table(jobs: Iterable[Json]) -> Table:
+    table = Table(box=None, header_style="bold")
+    for column in ("id", "kind", "state", "stage", "progress", "created", "reason"):
+        table.add_column(column, no_wrap=column in ("id", "created"))
+    for job in jobs:
+        done, total = job["progress"]["done"], job["progress"]["total"]
+        colour = _COLOURS.get(job["state"], "default")
+        table.add_row(
+            job["id"],
+            job["kind"],
+            f"[{colour}]{job['state']}[/]",
+            job["stage"],
+            f"{done}/{total}" if total else "",
+            _clock(job["created_at"]),
+            escape((job["error"] or {}).get("detail", "")),
+        )
+    return table
+
+
+def document_table(documents: Iterable[Json]) -> Table:
+    table = Table(box=None, header_style="bold")
+    for column in ("id", "title", "type", "version", "chunks", "updated"):
+        table.add_column(column, justify="right" if column in ("version", "chunks") else "left")
+    for document in documents:
+        table.add_row(
+            escape(document["document_id"]),
+            escape(document["title"]),
+            document["media_type"],
+            str(document["version"]),
+            str(document["chunks"]),
+            _clock(document["updated_at"]),
+        )
+    return table
+
+
+def finding_table(findings: Iterable["Finding"]) -> Table:
+    table = Table(box=None, show_header=False)
+    for finding in findings:
+        table.add_row(_MARKS[finding.state], f"[bold]{finding.subject}[/]", escape(finding.text))
+    return table
+
+
+def _failure(outcome: Outcome) -> str:
+    return f"[red]✗[/] {escape(str(outcome.found.path))}: {escape(outcome.reason or '')}"
+
+
+def _clock(moment: str) -> str:
+    """Local time of an ISO 8601 moment."""
+    return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,156 @@
+"""The parts of Aegis on one machine: which, in what order, and how each is seen to be ready."""
+
+import os
+import sys
+from collections.abc import Mapping
+from signal import Signals
+
+from beat.main import command as beat_command
+from cli.addresses import is_loopback, local
+from cli.part import Farewell, Part
+from cli.readiness import HealthPage, port_accepts, redis_answers, socket_accepts, wrote
+from rag.settings import Settings
+from rag.stores.broker import command as broker_command
+from tasks.app import LANES, Lane
+
+API, BEAT, FLOWER, BROKER, VECTORS, SMOLLM2 = "api", "beat", "flower", "broker", "vectors", "smollm2"
+
+_FLOWER_TASKS = 10_000
+_FLOWER_OFFLINE_SECONDS = 60
+_GRACEFUL_SECONDS = 5
+
+WORKER_FAREWELL: Farewell = (
+    (Signals.SIGTERM, 10.0),  # warm: what runs is finished, nothing new is taken
+    (Signals.SIGQUIT, 2.0),  # soft, on the way to cold
+    (Signals.SIGQUIT, 5.0),  # cold: what runs goes back into its queue
+)
+
+
+def parts(settings: Settings) -> list[Part]:
+    """What the settings ask for. A role with an address of its own has no part here."""
+    page = HealthPage(local(settings.listen_host), settings.api_port)
+    stores = [*_broker(settings), *_vectors(settings)]
+    needs = tuple(part.name for part in stores)
+    return [
+        *stores,
+        *_smollm2(settings),
+        _api(settings, page, needs),
+        *(_worker(lane, settings, page, needs) for lane in LANES),
+        _beat(settings, needs),
+        _flower(settings, needs),
+    ]
+
+
+def environment(settings: Settings) -> Mapping[str, str]:
+    """Ours, with relative folders made absolute, because parts run in a folder of their own."""
+    return {
+        **os.environ,
+        "AEGIS_HOME": str(settings.home),
+        "MODEL_DIR": str(settings.model_dir.expanduser().resolve()),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _broker(settings: Settings) -> list[Part]:
+    """Its log goes where everybody's goes, which is kept short. It warns at every start of kernel
+    settings that do not matter here, so nothing of it is shown."""
+    if not settings.embedded_broker:
+        return []
+    return [
+        Part(
+            BROKER,
+            (*broker_command(settings), "--logfile", ""),
+            stop_rank=5,
+            probe=redis_answers(settings.broker_socket),
+            quiet=True,
+        )
+    ]
+
+
+def _vectors(settings: Settings) -> list[Part]:
+    if settings.qdrant_url is not None:
+        return []
+    return [
+        Part(
+            VECTORS,
+            (sys.executable, "-m", "rag.stores.vectors.engine"),
+            stop_rank=4,
+            probe=socket_accepts(settings.vector_socket),
+            farewell=((Signals.SIGTERM, 20.0),),
+        )
+    ]
+
+
+def _smollm2(settings: Settings) -> list[Part]:
+    if settings.answered_by != "smollm2":
+        return []
+    return [
+        Part(
+            SMOLLM2,
+            (sys.executable, "-m", "workers.generation.smollm2"),
+            stop_rank=3,
+            probe=port_accepts("127.0.0.1", settings.smollm2_port),
+            nice=5,
+        )
+    ]
+
+
+def _api(settings: Settings, page: HealthPage, needs: tuple[str, ...]) -> Part:
+    command = (
+        sys.executable, "-m", "uvicorn", "api.main:app_factory", "--factory",
+        "--host", settings.listen_host, "--port", str(settings.api_port),
+        "--workers", str(settings.api_processes), "--loop", "uvloop",
+        "--timeout-graceful-shutdown", str(_GRACEFUL_SECONDS),
+        "--log-level", settings.log_level.lower(), "--no-access-log", "--no-server-header",
+    )  # fmt: skip
+    return Part(
+        API, command, stop_rank=0, needs=needs, probe=page.answers(),
+        farewell=((Signals.SIGTERM, _GRACEFUL_SECONDS + 3.0),),
+    )  # fmt: skip
+
+
+def _worker(lane: Lane, settings: Settings, page: HealthPage, needs: tuple[str, ...]) -> Part:
+    return Part(
+        f"worker-{lane.name}",
+        lane.command(settings),
+        stop_rank=2,
+        needs=needs,
+        probe=page.shows(lane.name),
+        nice=lane.nice,
+        farewell=WORKER_FAREWELL,
+    )
+
+
+def _beat(settings: Settings, needs: tuple[str, ...]) -> Part:
+    return Part(
+        BEAT,
+        beat_command(settings),
+        stop_rank=1,
+        needs=needs,
+        probe=wrote(settings.run_dir, "beat-schedule*"),
+    )
+
+
+def _flower(settings: Settings, needs: tuple[str, ...]) -> Part:
+    """The password goes by the environment, where only its owner can read it.
+
+    Without one, Flower on an address that others reach only shows: it could stop workers.
+    """
+    command = [
+        sys.executable, "-m", "celery", "-A", "tasks.app", "flower",
+        f"--address={settings.listen_host}", f"--port={settings.flower_port}",
+        f"--max_tasks={_FLOWER_TASKS}", f"--purge_offline_workers={_FLOWER_OFFLINE_SECONDS}",
+        f"--logging={settings.log_level.lower()}",
+    ]  # fmt: skip
+    secret = settings.flower_basic_auth
+    if secret is None and not is_loopback(settings.listen_host):
+        command.append("--read_only=True")
+    return Part(
+        FLOWER,
+        command,
+        stop_rank=1,
+        needs=needs,
+        probe=port_accepts(local(settings.listen_host), settings.flower_port),
+        nice=5,
+        environment={"FLOWER_BASIC_AUTH": secret.get_secret_value()} if secret else {},
+    )
