@@ -12,9 +12,9 @@ both sides, so equal words still meet.
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from hashlib import blake2b
+from typing import cast
 
 import numpy as np
 from py_rust_stemmers import SnowballStemmer
@@ -23,61 +23,67 @@ from rag.model import SparseVector
 
 K1 = 1.2
 B = 0.75
-AVERAGE_TERMS = 70
+AVERAGE_TERMS = 110
 """Terms of a usual passage; fixed, so that a passage's weights never depend on the others."""
 
 STOP_WORDS = frozenset(
-    "a about above after again all also am among an and any are as at be because been before being below "
-    "between both but by can could d did do does doing done down during each either few for from further "
-    "had has have having he her here hers herself him himself his how however i if in into is it its itself "
-    "just ll m may me might more most must my myself no nor not of off on once only or other our ours "
-    "ourselves out over own re s same shall she should so some such t than that the their theirs them "
-    "themselves then there these they this those through to too under until up upon us ve very was we were "
-    "what when where whether which while who whom whose why will with within would you your yours yourself "
-    "yourselves".split()
+    """
+    a about above after again all also am among an and any are as at be because been before being below
+    between both but by can could d did do does doing done down during each either few for from further
+    had has have having he her here hers herself him himself his how however i if in into is it its itself
+    just ll m may me might more most must my myself no nor not of off on once only or other our ours
+    ourselves out over own re s same shall she should so some such t than that the their theirs them
+    themselves then there these they this those through to too under until up upon us ve very was we were
+    what when where whether which while who whom whose why will with within would you your yours yourself
+    yourselves
+    """.split()  # noqa: SIM905 - prose is easier to read than 140 quoted words
 )
 
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003fffd"
-_WORDS = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
+    "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003fffd"  # Japanese, Chinese, Korean
+)
+_WITH_VOWEL_SIGNS = "\u0900-\u0dff"  # Indic words: to ``re``, their vowel signs are no letters
+_WORDS = re.compile(rf"[{_UNSPACED}]+|(?:[^\W_{_UNSPACED}]|[{_WITH_VOWEL_SIGNS}])+")
 _ASCII_WORDS = re.compile(r"[a-z0-9]+")
-_IS_UNSPACED = re.compile(rf"[{_UNSPACED}]")
+_ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670]")
+_UNSPACED_START = re.compile(rf"[{_UNSPACED}]")
+_FIRST_UNSPACED = "\u0e00"
 _STEMMER = SnowballStemmer("english")
 
 
 def encode_passage(text: str) -> SparseVector:
     """Term weights of a passage: saturated frequencies, normalised for length."""
-    counts = Counter(term_ids(text))
+    counts = term_counts(text)
     longer = K1 * (1 - B + B * counts.total() / AVERAGE_TERMS)
     return _sparse({term: n * (K1 + 1) / (n + longer) for term, n in counts.items()})
 
 
 def encode_question(text: str) -> SparseVector:
     """Weight 1 for each distinct term."""
-    return _sparse(dict.fromkeys(term_ids(text), 1.0))
+    return _sparse(dict.fromkeys(term_counts(text), 1.0))
 
 
-def term_ids(text: str) -> Iterator[int]:
-    """The id (32 bits) of each term of ``text``, in order, the same in every process."""
-    for word in _words(text):
-        identity = _term_id(word)
-        if identity is not None:
-            yield identity
+def term_counts(text: str) -> Counter[int]:
+    """How often each term stands in ``text``, by its id: 32 bits, the same in every process."""
+    counts = Counter(map(_term_id, _words(text)))
+    counts.pop(None, None)
+    return cast("Counter[int]", counts)
 
 
-def _words(text: str) -> Iterable[str]:
+def _words(text: str) -> list[str]:
     if text.isascii():
         return _ASCII_WORDS.findall(text.lower())
-    return _unicode_words(text)
+    bare = _ACCENTS.sub("", unicodedata.normalize("NFKD", text))
+    words = _WORDS.findall(unicodedata.normalize("NFC", bare).casefold())
+    return [part for word in words for part in _parts(word)]
 
 
-def _unicode_words(text: str) -> Iterator[str]:
-    decomposed = unicodedata.normalize("NFKD", text).casefold()
-    bare = "".join(c for c in decomposed if not unicodedata.combining(c))
-    for word in _WORDS.findall(unicodedata.normalize("NFC", bare)):
-        if _IS_UNSPACED.match(word) and len(word) > 1:
-            yield from (word[i : i + 2] for i in range(len(word) - 1))
-        else:
-            yield word
+def _parts(word: str) -> list[str]:
+    """The word, or the pairs of characters of a run in a script without spaces."""
+    if len(word) < 3 or word[0] < _FIRST_UNSPACED or not _UNSPACED_START.match(word):
+        return [word]
+    return [word[i : i + 2] for i in range(len(word) - 1)]
 
 
 @lru_cache(maxsize=65_536)
@@ -90,7 +96,7 @@ def _term_id(word: str) -> int | None:
 
 
 def _sparse(weights: dict[int, float]) -> SparseVector:
-    ordered = sorted(weights)
-    return SparseVector(
-        np.array(ordered, dtype=np.uint32), np.array([weights[i] for i in ordered], dtype=np.float32)
-    )
+    indices = np.fromiter(weights.keys(), np.uint32, len(weights))
+    values = np.fromiter(weights.values(), np.float32, len(weights))
+    order = np.argsort(indices)
+    return SparseVector(indices[order], values[order])

@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Literal, Self
+from urllib.parse import quote
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -148,7 +149,24 @@ class Settings(BaseSettings):
         description="extractive, smollm2, ollama or openai. Unset: ollama with OLLAMA_URL, openai with GENERATOR_URL, else extractive.",
     )
     generator_url: str | None = Field(
-        None, description="Base URL of an OpenAI-compatible server, for GENERATOR=openai."
+        None,
+        description="Base URL of an OpenAI-compatible server, such as https://host/v1, for GENERATOR=openai.",
+    )
+    generator_model: str | None = Field(
+        None, description="Model that GENERATOR_URL answers with. Unset: the only one that the server lists."
+    )
+    generator_api_key: SecretStr | None = Field(None, description="Key of the server at GENERATOR_URL.")
+    generator_max_tokens: int = Field(
+        512, ge=16, description="Tokens that a generative model may write for one answer, thoughts included."
+    )
+    generator_context_tokens: int = Field(
+        3000, ge=200, description="Tokens of passages that a generative model is shown, about."
+    )
+    generator_timeout: float = Field(
+        120, gt=0, description="Seconds that a generative model may take for one answer."
+    )
+    smollm2_port: int = Field(
+        8911, ge=1, le=65535, description="Local port of the SmolLM2 server, for GENERATOR=smollm2."
     )
     ollama_url: str | None = Field(None, description="Ollama server. Unset: no Ollama.")
     ollama_model: str = Field("deepseek-r1:7b", description="Model that Ollama answers with.")
@@ -157,6 +175,9 @@ class Settings(BaseSettings):
     blob_url: str | None = Field(
         None, description="file:///…, s3://bucket/prefix, az:// or gs://. Unset: a folder in AEGIS_HOME."
     )
+
+    # --- the command line
+    api_key: SecretStr | None = Field(None, description="Key that the command line sends to the API.")
 
     # --- to look at
     flower_port: int = Field(5555, ge=1, le=65535, description="Port of Flower.")
@@ -213,14 +234,14 @@ class Settings(BaseSettings):
         """Where Celery finds the broker."""
         if self.redis_url is not None:
             return self.redis_url.get_secret_value()
-        return f"redis+socket://{self.broker_socket}"
+        return f"redis+socket://{quote(str(self.broker_socket))}"
 
     @property
     def records_url(self) -> str:
         """The same server in redis-py's spelling."""
         if self.redis_url is not None:
             return self.redis_url.get_secret_value()
-        return f"unix://{self.broker_socket}"
+        return f"unix://{quote(str(self.broker_socket))}"
 
     @property
     def vector_socket(self) -> Path:

@@ -1,0 +1,228 @@
+"""Documents to passages that fit the embedding model.
+
+A document is cut where its author cut it. Blocks (paragraphs, tables, code) stay whole where
+they fit; a heading never stands without what follows it; neighbours are joined until a
+passage is half full, so that passages are about one thing and none is a crumb. A block that
+is too long is cut between sentences, rows or lines into parts of about the same size.
+
+Passages do not overlap: each character is cited from one place, a sentence is never cut
+unless it alone is too long, and the heading path gives a passage the context that a repeated
+piece of its neighbour would.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence, Sized
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from math import ceil
+from typing import Protocol
+
+from rag.blocks import Block, Span, blocks_of, pieces_of
+from rag.errors import EmptyDocument
+from rag.model import Chunk, Heading, Page, ParsedDocument
+
+_VERSION = 1
+_LONGEST_MEMO = 200_000
+_LONGEST_WORD = 64
+_SLICE = 4_096  # tokenizers take quadratic time over one endless word
+_OPAQUE_WORD = 100
+_CHARACTERS_A_TOKEN = 8
+_PROBE = "The year's 1st co-operation (naïve, e.g.) cost $3.50 – Übergrößenträger; см. 東京/a_b@c.de!"
+
+
+class Tokenizer(Protocol):
+    """The part of ``tokenizers.Tokenizer`` that counting needs."""
+
+    def encode(self, sequence: str, *, add_special_tokens: bool) -> Sized: ...
+
+
+class TokenChunker:
+    """Implements :class:`rag.ports.Chunker`."""
+
+    def __init__(self, tokenizer: Tokenizer | Callable[[str], int], max_tokens: int) -> None:
+        """``tokenizer`` counts a text's tokens, special ones left out; ``max_tokens`` at least 8."""
+        if max_tokens < 8:
+            raise ValueError("a passage needs room for at least 8 tokens")
+        self.name = f"structure-{_VERSION}-{max_tokens}"
+        self._max = max_tokens
+        self._ruler = Ruler(tokenizer if callable(tokenizer) else _counter(tokenizer))
+
+    def chunk(self, document: ParsedDocument) -> list[Chunk]:
+        """In order of appearance, ``document.text[c.start:c.end] == c.text``, ``c.tokens <= max_tokens``.
+
+        Raises EmptyDocument for a text of white space.
+        """
+        limit = self._max
+        while True:
+            chunks = list(_chunks(document, self._ruler, limit))
+            if not chunks:
+                raise EmptyDocument("The document holds no text.")
+            if self._ruler.additive or limit <= 1:
+                return chunks
+            chunks = [replace(chunk, tokens=self._ruler.tokens(chunk.text)) for chunk in chunks]
+            if all(chunk.tokens <= self._max for chunk in chunks):
+                return chunks
+            limit = limit * 9 // 10
+
+    def warm(self) -> None:
+        self._ruler.tokens(_PROBE)
+
+
+def chunk(document: ParsedDocument, count_tokens: Callable[[str], int], max_tokens: int) -> list[Chunk]:
+    """Cut one document; see :class:`TokenChunker`, which remembers words between documents."""
+    return TokenChunker(count_tokens, max_tokens).chunk(document)
+
+
+class Ruler:
+    """Token counts, remembered by word.
+
+    WordPiece and SentencePiece cut at white space first, so a text has as many tokens as its
+    words have; each word is counted once. Where a probe shows otherwise (``additive`` is
+    False) every text is counted as it stands. A word without white space of over 100
+    characters counts at least a token for 8 of them: WordPiece sees but one unknown token.
+    """
+
+    def __init__(self, count: Callable[[str], int]) -> None:
+        self._count = count
+        self._words = _Words(count)
+        self.additive = count(_PROBE) == sum(map(count, _PROBE.split()))
+
+    def tokens(self, text: str) -> int:
+        if not self.additive:
+            return self._count(text)
+        if len(self._words) > _LONGEST_MEMO:
+            self._words.clear()
+        return sum(map(self._words.__getitem__, text.split()))
+
+
+class _Words(dict[str, int]):
+    def __init__(self, count: Callable[[str], int]) -> None:
+        super().__init__()
+        self._count = count
+
+    def __missing__(self, word: str) -> int:
+        slices = (word[start : start + _SLICE] for start in range(0, len(word), _SLICE))
+        tokens = sum(map(self._count, slices))
+        if len(word) > _OPAQUE_WORD:
+            tokens = max(tokens, ceil(len(word) / _CHARACTERS_A_TOKEN))
+        if len(word) <= _LONGEST_WORD:
+            self[word] = tokens
+        return tokens
+
+
+def _counter(tokenizer: Tokenizer) -> Callable[[str], int]:
+    return lambda text: len(tokenizer.encode(text, add_special_tokens=False))
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """What is never torn apart: a block or a piece of one, with the headings right above it."""
+
+    span: Span
+    tokens: int
+    path: tuple[str, ...]
+    page: int | None
+    opens: bool
+    """Whether a section or page begins here."""
+
+
+def _chunks(document: ParsedDocument, ruler: Ruler, limit: int) -> Iterator[Chunk]:
+    units = _units(document, ruler, limit)
+    for index, group in enumerate(_groups(units, limit)):
+        start, end = group[0].span.start, group[-1].span.end
+        yield Chunk(
+            index=index,
+            text=document.text[start:end],
+            start=start,
+            end=end,
+            tokens=sum(unit.tokens for unit in group),
+            page=group[0].page,
+            headings=_shared_path(group),
+        )
+
+
+def _groups(units: Iterator[_Unit], limit: int) -> Iterator[list[_Unit]]:
+    """Neighbours that make one passage."""
+    group: list[_Unit] = []
+    tokens = 0
+    for unit in units:
+        if group and not _joins(tokens, unit, limit):
+            yield group
+            group, tokens = [], 0
+        group.append(unit)
+        tokens += unit.tokens
+    if group:
+        yield group
+
+
+def _joins(tokens: int, unit: _Unit, limit: int) -> bool:
+    """Whether a passage of so many tokens goes on with ``unit``."""
+    if tokens + unit.tokens > limit:
+        return False
+    if unit.opens:
+        return tokens < limit // 4
+    return tokens < limit // 2 or unit.tokens < limit // 6
+
+
+def _shared_path(group: Sequence[_Unit]) -> tuple[str, ...]:
+    """The headings above all of the passage, or above its beginning when there are none."""
+    first = group[0].path
+    levels = zip(*(unit.path for unit in group), strict=False)
+    shared = tuple(names[0] for names in takewhile(lambda names: len(set(names)) == 1, levels))
+    return shared or first
+
+
+def _units(document: ParsedDocument, ruler: Ruler, limit: int) -> Iterator[_Unit]:
+    paths = _Paths(document.headings)
+    pages = _Pages(document.pages)
+    pending: list[Block] = []
+    reserved = 0
+    for block in blocks_of(document, ruler.tokens):
+        if block.heading and reserved + block.tokens <= limit // 2:
+            pending.append(block)
+            reserved += block.tokens
+            continue
+        for piece, tokens in pieces_of(document.text, block, ruler.tokens, limit - reserved):
+            start = pending[0].span.start if pending else piece.start
+            opens = bool(pending) or pages.begin_within(start, piece.start)
+            span = Span(start, piece.end)
+            yield _Unit(span, reserved + tokens, paths.at(piece.start), pages.at(start), opens)
+            pending, reserved = [], 0
+    if pending:
+        start, end = pending[0].span.start, pending[-1].span.end
+        yield _Unit(Span(start, end), reserved, paths.at(start), pages.at(start), opens=False)
+
+
+class _Paths:
+    """The headings in force at each character."""
+
+    def __init__(self, headings: Sequence[Heading]) -> None:
+        self._starts = [heading.start for heading in headings]
+        self._paths: list[tuple[str, ...]] = [()]
+        open_headings: list[Heading] = []
+        for heading in headings:
+            while open_headings and open_headings[-1].level >= heading.level:
+                open_headings.pop()
+            open_headings.append(heading)
+            self._paths.append(tuple(one.text for one in open_headings))
+
+    def at(self, offset: int) -> tuple[str, ...]:
+        return self._paths[bisect_right(self._starts, offset)]
+
+
+class _Pages:
+    """The page of each character."""
+
+    def __init__(self, pages: Sequence[Page]) -> None:
+        self._starts = [page.start for page in pages]
+        self._numbers: list[int | None] = [None, *(page.number for page in pages)]
+        self._seen = 0
+
+    def at(self, offset: int) -> int | None:
+        return self._numbers[bisect_right(self._starts, offset)]
+
+    def begin_within(self, *offsets: int) -> bool:
+        """Whether a page not asked about before begins at or before one of these, ascending."""
+        place = bisect_right(self._starts, offsets[-1])
+        begins, self._seen = place > self._seen, place
+        return begins

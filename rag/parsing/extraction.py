@@ -1,0 +1,79 @@
+"""Office, OpenDocument, EPUB, RTF and PDF by xberg.
+
+Only for a process of its own: xberg starts threads, and may crash while they end.
+"""
+
+import asyncio
+
+from xberg import (
+    ConcurrencyConfig,
+    ExtractedDocument,
+    ExtractInput,
+    ExtractionConfig,
+    ExtractionResult,
+    PageConfig,
+    PostProcessorConfig,
+    SecurityLimits,
+    extract,
+)
+
+from rag import media
+from rag.errors import AegisError, DocumentTooLarge, UnreadableDocument
+
+ENCRYPTED = "The file is encrypted: remove the password and send it again."
+_LARGEST_ARCHIVE = 512 << 20
+_MOST_TABLE_CELLS = 5_000_000
+_PAGED = frozenset({media.PDF, media.PPTX, media.XLSX})
+
+
+def extracted(data: bytes, media_type: str, max_text_bytes: int) -> ExtractedDocument:
+    """The file's Markdown, metadata and, for PDF, PPTX and XLSX, pages.
+
+    Raises UnreadableDocument for a broken or encrypted file, DocumentTooLarge for one that
+    unpacks to more than an honest file does.
+    """
+    name = f"document.{media.READABLE[media_type][0]}"
+    source = ExtractInput(kind="bytes", bytes=data, mime_type=media_type, filename=name)
+    try:
+        result = asyncio.run(_extracted(source, _config(media_type, max_text_bytes)))
+    except RuntimeError as error:  # xberg raises its exceptions as this one
+        raise _explained(str(error)) from error
+    if result.errors:
+        raise _explained(result.errors[0].message)
+    if not result.results:
+        raise UnreadableDocument("The file cannot be read: nothing was found in it.")
+    return result.results[0]
+
+
+def _config(media_type: str, max_text_bytes: int) -> ExtractionConfig:
+    return ExtractionConfig(
+        use_cache=False,
+        disable_ocr=True,
+        enable_quality_processing=False,
+        postprocessor=PostProcessorConfig(enabled=False),
+        output_format="markdown",
+        escape_markdown=False,
+        pages=PageConfig(extract_pages=media_type in _PAGED),
+        concurrency=ConcurrencyConfig(max_threads=1),
+        max_archive_depth=0,
+        security_limits=SecurityLimits(
+            max_archive_size=_LARGEST_ARCHIVE,
+            max_content_size=max_text_bytes * 2,
+            max_table_cells=_MOST_TABLE_CELLS,
+        ),
+    )
+
+
+async def _extracted(source: ExtractInput, config: ExtractionConfig) -> ExtractionResult:
+    return await extract(source, config)
+
+
+def _explained(reason: str) -> AegisError:
+    """xberg's message as an error of ours; only its words tell the cases apart."""
+    reason = reason.removeprefix("Parsing error: ")
+    lowered = reason.lower()
+    if "encrypted" in lowered or "password" in lowered:
+        return UnreadableDocument(ENCRYPTED)
+    if any(word in lowered for word in ("security", "limit", "exceed", "too large", "bomb", "ratio")):
+        return DocumentTooLarge(f"The file unpacks to more than can be read: {reason}")
+    return UnreadableDocument(f"The file is broken and cannot be read: {reason}")

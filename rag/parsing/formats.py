@@ -1,0 +1,64 @@
+"""Media type → parser. Imports every parser, so only the processes that parse import it."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+
+from rag import media
+from rag.errors import DocumentTooLarge, EmptyDocument, UnreadableDocument, UnsupportedMedia
+from rag.model import ParsedDocument
+from rag.parsing import mail, office, pdf, plain, records, tables, webpage
+
+Parse = Callable[[bytes], ParsedDocument]
+
+
+def parsers(max_text_bytes: int) -> Mapping[str, Parse]:
+    """A parser for every type of :data:`rag.media.READABLE`."""
+    zipped = (media.DOCX, media.PPTX, media.XLSX, media.ODT, media.EPUB, media.RTF)
+    return MappingProxyType(
+        {
+            media.TEXT: plain.text,
+            media.MARKDOWN: plain.markdown,
+            media.CSV: tables.table,
+            media.JSON: records.json_document,
+            media.JSONL: records.json_lines,
+            media.HTML: webpage.html,
+            media.EML: mail.mail,
+            media.PDF: partial(pdf.pdf, max_text_bytes=max_text_bytes),
+            **{
+                kind: partial(office.office, media_type=kind, max_text_bytes=max_text_bytes)
+                for kind in zipped
+            },
+        }
+    )
+
+
+def parse(data: bytes, media_type: str, max_text_bytes: int) -> ParsedDocument:
+    """The document's text and structure; its offsets are offsets into ``text``.
+
+    Raises UnsupportedMedia, UnreadableDocument, EmptyDocument or DocumentTooLarge.
+    """
+    parser = parsers(max_text_bytes).get(media_type)
+    if parser is None:
+        raise UnsupportedMedia(f"No parser reads {media_type}. Readable are: {media.readable_extensions()}.")
+    if not data:
+        raise EmptyDocument("The file is empty: it has 0 bytes.")
+    _check_signature(data, media_type)
+    document = parser(data)
+    if not document.text.strip():
+        raise EmptyDocument("The file holds no text.")
+    size = len(document.text.encode())
+    if size > max_text_bytes:
+        raise DocumentTooLarge(
+            f"The file holds {size / 1e6:.0f} MB of text; at most {max_text_bytes / 1e6:.0f} MB are read."
+        )
+    return document
+
+
+def _check_signature(data: bytes, media_type: str) -> None:
+    """Refuse what is plainly another type; the office parser itself tells kinds of OLE files apart."""
+    if media_type in (media.DOCX, media.PPTX, media.XLSX) and data.startswith(office.OLE):
+        return
+    if found := media.misfit(media_type, data):
+        label = media.READABLE[media_type][0]
+        raise UnreadableDocument(f"The file is sent as .{label} but is {found}: send it as what it is.")

@@ -1,0 +1,116 @@
+"""Markdown text to a document whose headings and pages are known by offset."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from rag.model import Heading, Page, ParsedDocument
+from rag.parsing.decoding import normalised
+
+_MARKED_LINE = re.compile(r"^ {0,3}(?:(#{1,6})[ \t]+(\S.*)|(`{3,}|~{3,})(.*)|(=+|-+))$", re.MULTILINE)
+_CLOSING_MARKS = re.compile(r"[ \t]+#+$")
+_IMAGE_OR_LINK = re.compile(r"!?\[([^\[\]\n]*)\]\([^()\n]*\)")
+_ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!<>~&$^])")
+_ROW = re.compile(r"^\|.*\|$", re.MULTILINE)
+_PADDING = re.compile(r"( ) +|(?<=---)-+")
+_EMPHASIS = re.compile(r"\*{1,3}|_{2,3}|`")
+_MAX_HEADING = 300
+_MAX_TITLE = 300
+_FILE_TITLE = re.compile(
+    r"^(Microsoft (Word|PowerPoint|Excel) - )|\.(docx?|pptx?|xlsx?|pdf|tex|dvi|indd|odt)$", re.IGNORECASE
+)
+_NO_TITLE = frozenset(
+    {"", "untitled", "unknown", "document", "document1", "presentation", "powerpoint presentation"}
+)
+
+
+def from_markdown(markdown: str, title: str | None = None) -> ParsedDocument:
+    """A document of one piece. The title is the given one, or else the first heading's."""
+    text = normalised(markdown)
+    return _document(text, title, pages=())
+
+
+def from_pages(pages: Sequence[tuple[int, str]], title: str | None = None) -> ParsedDocument:
+    """A document of numbered pages, in order; pages without text are left out."""
+    pieces: list[str] = []
+    spans: list[Page] = []
+    start = 0
+    for number, content in pages:
+        piece = normalised(content)
+        if not piece.strip():
+            continue
+        end = start + len(piece) + len(_PAGE_BREAK)
+        spans.append(Page(number, start, end))
+        pieces.append(piece)
+        start = end
+    text = _PAGE_BREAK.join(pieces)
+    if spans:
+        spans[-1] = Page(spans[-1].number, spans[-1].start, len(text))
+    return _document(text, title, tuple(spans))
+
+
+_PAGE_BREAK = "\n\n"
+
+
+def from_text(content: str, title: str | None = None) -> ParsedDocument:
+    """A document in which no line is a heading."""
+    return ParsedDocument(text=normalised(content), title=usable_title(title))
+
+
+def without_links(markdown: str) -> str:
+    """Links and images as their words: addresses would only take room in passages."""
+    return _IMAGE_OR_LINK.sub(r"\1", markdown)
+
+
+def prose(markdown: str) -> str:
+    """A converter's Markdown without escapes, addresses and the padding of table cells."""
+    plain = _ESCAPED.sub(r"\1", without_links(markdown))
+    return _ROW.sub(lambda row: _PADDING.sub(r"\1", row[0]), plain)
+
+
+def usable_title(title: str | None) -> str | None:
+    """The title as words, or None when it is what a program left there."""
+    words = " ".join(normalised(title or "").split())
+    words = _FILE_TITLE.sub("", words)[:_MAX_TITLE].strip()
+    return None if words.lower() in _NO_TITLE else words
+
+
+def _document(text: str, title: str | None, pages: tuple[Page, ...]) -> ParsedDocument:
+    headings = tuple(headings_of(text))
+    first = min(headings, key=lambda heading: (heading.level, heading.start), default=None)
+    return ParsedDocument(
+        text=text,
+        title=usable_title(title) or (first.text if first else None),
+        headings=headings,
+        pages=pages,
+    )
+
+
+def headings_of(text: str) -> Iterator[Heading]:
+    """ATX and Setext headings (CommonMark 4.2, 4.3) outside fenced code, in order."""
+    fence = ""
+    for match in _MARKED_LINE.finditer(text):
+        marks, words, fence_mark, info, underline = match.groups()
+        if fence:
+            if fence_mark and fence_mark.startswith(fence) and not info.strip():
+                fence = ""
+        elif fence_mark:
+            fence = fence_mark
+        elif marks:
+            yield from _heading(match.start(), len(marks), _CLOSING_MARKS.sub("", words))
+        elif underline:
+            yield from _underlined(text, match.start(), 1 if underline[0] == "=" else 2)
+
+
+def _heading(start: int, level: int, words: str) -> Iterator[Heading]:
+    spoken = " ".join(_EMPHASIS.sub("", without_links(words)).split())
+    if spoken.strip("#"):
+        yield Heading(start, level, spoken[:_MAX_HEADING])
+
+
+def _underlined(text: str, underline: int, level: int) -> Iterator[Heading]:
+    """The line above an underline, when it is a paragraph of one line."""
+    start = text.rfind("\n", 0, max(underline - 1, 0)) + 1
+    line = text[start : underline - 1] if underline else ""
+    stands_alone = start == 0 or text[start - 2 : start] == "\n\n"
+    if stands_alone and line.strip() and line.lstrip()[0] not in "|#>-*+`~" and len(line) <= _MAX_HEADING:
+        yield from _heading(start, level, line)

@@ -1,0 +1,42 @@
+"""Mail (RFC 5322) by the standard library: who, when, what about, and the readable body."""
+
+from email import message_from_bytes, policy
+from email.errors import MessageError
+from email.message import EmailMessage
+
+from rag.errors import UnreadableDocument
+from rag.model import ParsedDocument
+from rag.parsing import layout, webpage
+
+_HEADERS = ("From", "To", "Cc", "Date", "Subject")
+
+
+def mail(data: bytes) -> ParsedDocument:
+    """Headers, body (plain text before HTML) and the names of attachments, which are not read."""
+    try:
+        message = message_from_bytes(data, policy=policy.default)
+        if not any(message[name] for name in _HEADERS):
+            raise UnreadableDocument("The file is no mail: it names no sender, receiver, date or subject.")
+        return layout.from_markdown("\n\n".join(_parts(message)), str(message["Subject"] or ""))
+    except (MessageError, LookupError, ValueError, RecursionError) as error:
+        raise UnreadableDocument(f"The mail cannot be read: {error}.") from error
+
+
+def _parts(message: EmailMessage) -> list[str]:
+    head = "\n".join(f"{name}: {message[name]}" for name in _HEADERS if message[name])
+    names = [name for part in message.iter_attachments() if (name := part.get_filename())]
+    attached = f"Attachments (not read): {', '.join(names)}" if names else ""
+    body = _body(message)
+    if not body.strip() and not message["Subject"]:
+        return []
+    return [part for part in (head, body, attached) if part]
+
+
+def _body(message: EmailMessage) -> str:
+    part = message.get_body(preferencelist=("plain", "html"))
+    if part is None:
+        return ""
+    content = part.get_content()
+    if not isinstance(content, str):
+        return ""
+    return webpage.from_html(content).text if part.get_content_subtype() == "html" else content

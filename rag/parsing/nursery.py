@@ -1,0 +1,173 @@
+"""The parser that workers use: every file is read in a fresh, limited process.
+
+Parsers of rich formats crash, hang and eat memory over hostile files, so no worker runs
+one. A nursery keeps a zygote: a small process, started by ``exec`` and free of threads,
+that has the parsers loaded and forks a child a file (some milliseconds instead of the
+second that importing takes). The child's environment is empty, so it knows no secrets.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from typing import Self
+
+from rag.errors import TimedOut, Unavailable
+from rag.model import ParsedDocument
+from rag.parsing import wire
+from rag.settings import Settings
+
+_START_SECONDS = 60
+_GRACE_SECONDS = 30
+_STOP_SECONDS = 2
+_ATTEMPTS = 2
+_ENVIRONMENT = {
+    "LANG": "C.UTF-8",
+    "MALLOC_ARENA_MAX": "2",
+    "OMP_NUM_THREADS": "1",
+    "RAYON_NUM_THREADS": "1",
+    "TOKIO_WORKER_THREADS": "1",
+}
+
+
+class Nursery:
+    """Implements :class:`rag.ports.Parser`. Thread-safe; one file at a time.
+
+    May be made before a fork and used after it: each process gets a zygote of its own,
+    at its first use or by :meth:`warm`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._zygote: _Zygote | None = None
+        self._forget()
+
+    def parse(self, data: bytes, media_type: str, name: str) -> ParsedDocument:
+        """The text of a file, its title, headings and pages.
+
+        ``name`` is for messages. Raises UnsupportedMedia,
+        UnreadableDocument, EmptyDocument, DocumentTooLarge; TimedOut or Unavailable when
+        the parsing process itself is in trouble.
+        """
+        self._notice_fork()
+        with self._lock:
+            answer = self._asked(data, media_type, name)
+        return wire.unpacked(answer)
+
+    def warm(self) -> None:
+        """Start the zygote now. Raises Unavailable when it does not start."""
+        self._notice_fork()
+        with self._lock:
+            self._zygote = self._zygote or self._born()
+
+    def close(self) -> None:
+        """End the zygote and the child it may have. Safe to call twice; a later use starts anew."""
+        self._notice_fork()
+        with self._lock:
+            self._end()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _asked(self, data: bytes, media_type: str, name: str) -> bytes:
+        for _ in range(_ATTEMPTS):
+            self._zygote = self._zygote or self._born()
+            try:
+                return self._zygote.ask(data, media_type)
+            except TimeoutError as error:
+                self._end()
+                raise TimedOut(f"The parsing process got stuck over {name!r} and was ended") from error
+            except (EOFError, ConnectionError):
+                self._end()
+            except BaseException:  # an interrupt in between leaves half an exchange on the socket
+                self._end()
+                raise
+        raise Unavailable(f"The parsing process died twice over {name!r}, for want of memory perhaps")
+
+    def _born(self) -> "_Zygote":
+        settings = self._settings
+        arguments = (
+            f"--seconds={settings.parse_timeout}",
+            f"--memory-bytes={settings.parse_memory_mb << 20}",
+            f"--text-bytes={settings.max_text_mb << 20}",
+        )
+        return _Zygote.started(arguments, settings.parse_timeout + _GRACE_SECONDS)
+
+    def _end(self) -> None:
+        zygote, self._zygote = self._zygote, None
+        if zygote:
+            zygote.end()
+
+    def _notice_fork(self) -> None:
+        if self._pid != os.getpid():
+            if self._zygote:
+                self._zygote.disown()
+            self._forget()
+
+    def _forget(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._zygote = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Zygote:
+    """The owner's side of a zygote."""
+
+    process: subprocess.Popen[bytes]
+    connection: socket.socket
+    seconds: float
+
+    @classmethod
+    def started(cls, arguments: tuple[str, ...], seconds: float) -> "_Zygote":
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = subprocess.Popen(
+                _command(theirs.fileno(), arguments),
+                env={**_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,  # the terminal's Ctrl-C is for the owner
+            )
+        zygote = cls(process, ours, seconds)
+        zygote.await_ready()
+        return zygote
+
+    def await_ready(self) -> None:
+        self.connection.settimeout(_START_SECONDS)
+        try:
+            wire.receive(self.connection)
+        except (EOFError, OSError) as error:
+            self.end()
+            raise Unavailable("The parsing process does not start; its reason is in the log") from error
+
+    def ask(self, data: bytes, media_type: str) -> bytes:
+        self.connection.settimeout(self.seconds)
+        wire.send(self.connection, media_type.encode(), data)
+        return wire.receive(self.connection)
+
+    def end(self) -> None:
+        self.connection.close()
+        try:
+            self.process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def disown(self) -> None:
+        """In a forked child: let go of what belongs to the parent."""
+        self.connection.close()
+        self.process.returncode = 0  # so that nobody here waits for it
+
+
+def _command(descriptor: int, arguments: tuple[str, ...]) -> list[str]:
+    command = [sys.executable, "-P", "-m", "rag.parsing.zygote", str(descriptor), str(os.getpid())]
+    # A zygote dies with the thread that started it, so only one that lasts may be its parent.
+    lasting = threading.current_thread() is threading.main_thread()
+    return [*command, *arguments, *(["--die-with-owner"] if lasting else [])]

@@ -1,0 +1,94 @@
+"""JSON and JSON Lines. Each value stands in a line of its own, after the keys that lead to it."""
+
+import json
+from collections.abc import Iterator
+
+from rag.errors import UnreadableDocument
+from rag.model import ParsedDocument
+from rag.parsing import layout
+from rag.parsing.decoding import decoded
+
+_BETWEEN_KEYS = " › "
+_TITLE_KEYS = ("title", "name", "subject")
+_SHORT_LIST = 200
+
+Value = dict[str, "Value"] | list["Value"] | str | bool | None
+
+
+def json_document(data: bytes) -> ParsedDocument:
+    """One value; what turns out to be one value a line is read as such."""
+    content = decoded(data)
+    try:
+        value = _loaded(content)
+    except json.JSONDecodeError as error:
+        if error.msg.startswith("Extra data") and "\n" in content.strip():
+            return json_lines(data)
+        raise UnreadableDocument(
+            f"The file is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        ) from error
+    return _document(value)
+
+
+def json_lines(data: bytes) -> ParsedDocument:
+    records: list[Value] = []
+    for number, line in enumerate(decoded(data).splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            records.append(_loaded(line))
+        except json.JSONDecodeError as error:
+            raise UnreadableDocument(
+                f"Line {number} is not valid JSON: {error.msg} at column {error.colno}."
+            ) from error
+    return _document(records)
+
+
+def _loaded(content: str) -> Value:
+    """Numbers keep their spelling."""
+    try:
+        value: Value = json.loads(content, parse_int=str, parse_float=str, parse_constant=str)
+    except RecursionError as error:
+        raise UnreadableDocument("The JSON is nested too deeply to be read.") from error
+    return value
+
+
+def _document(value: Value) -> ParsedDocument:
+    fields = value if isinstance(value, dict) else {}
+    title = next((fields[key] for key in _TITLE_KEYS if key in fields), None)
+    try:
+        content = "\n".join(_lines(value, ""))
+    except RecursionError as error:
+        raise UnreadableDocument("The JSON is nested too deeply to be read.") from error
+    return layout.from_text(content, title if isinstance(title, str) else None)
+
+
+def _lines(value: Value, path: str) -> Iterator[str]:
+    """``path: value`` lines; a blank line between the records of a list."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _lines(inner, f"{path}{_BETWEEN_KEYS}{key}" if path else key)
+    elif isinstance(value, list):
+        yield from _listed(value, path)
+    elif (spoken := _spoken(value)) is not None:
+        yield f"{path}: {spoken}" if path else spoken
+
+
+def _listed(values: list[Value], path: str) -> Iterator[str]:
+    words = [_spoken(value) for value in values if not isinstance(value, dict | list)]
+    spoken = ", ".join(word for word in words if word is not None)
+    if len(words) == len(values) and len(spoken) <= _SHORT_LIST:
+        if spoken:
+            yield f"{path}: {spoken}" if path else spoken
+        return
+    for value in values:
+        yield ""
+        yield from _lines(value, path)
+    yield ""
+
+
+def _spoken(value: Value) -> str | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else None

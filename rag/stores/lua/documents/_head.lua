@@ -1,0 +1,48 @@
+-- Before every script of this folder. KEYS[1] is the collection, ARGV[1] its name.
+--
+-- {aegis}:collections             set of names
+-- {aegis}:generations             hash: name -> how often a collection of this name was made
+-- {aegis}:floors                  hash: name -> highest version given out before it was dropped
+-- {aegis}:collection:NAME         hash: generation, model, dimension, created_at, chunks, highest
+-- {aegis}:collection:NAME:live    hash: document -> "version chunks", what searches see
+-- {aegis}:collection:NAME:records hash: document -> JSON
+-- {aegis}:collection:NAME:ids     zset, all scores 0: documents by id
+-- {aegis}:collection:NAME:issued  hash: document -> highest version given out
+-- {aegis}:collection:NAME:buried  hash: document -> highest version given out when it was deleted
+
+local root = '{aegis}:'
+local collection, name = KEYS[1], ARGV[1]
+local live, records, ids = collection .. ':live', collection .. ':records', collection .. ':ids'
+local issued, buried = collection .. ':issued', collection .. ':buried'
+
+local function floor()
+  return tonumber(redis.call('HGET', root .. 'floors', name) or 0)
+end
+
+-- Note that ``version`` of a document is in use, so that later ones are above it.
+local function given_out(document, version)
+  if version > tonumber(redis.call('HGET', issued, document) or 0) then
+    redis.call('HSET', issued, document, version)
+  end
+  if version > tonumber(redis.call('HGET', collection, 'highest')) then
+    redis.call('HSET', collection, 'highest', version)
+  end
+end
+
+-- Version and chunks that searches see of a document, or nil.
+local function seen(document)
+  local value = redis.call('HGET', live, document)
+  if value then
+    local version, chunks = string.match(value, '^(%d+) (%d+)$')
+    return tonumber(version), tonumber(chunks)
+  end
+end
+
+-- {name, generation, model, dimension, created_at, chunks, documents}, or false.
+local function row(key, of)
+  local fields = redis.call('HMGET', key, 'generation', 'model', 'dimension', 'created_at', 'chunks')
+  if not fields[1] then
+    return false
+  end
+  return { of, fields[1], fields[2], fields[3], fields[4], fields[5], redis.call('HLEN', key .. ':live') }
+end

@@ -1,0 +1,2 @@
+-- ARGV: name
+return row(collection, name)

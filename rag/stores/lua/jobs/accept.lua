@@ -1,0 +1,30 @@
+-- KEYS: record [, idempotency]; ARGV: id, kind, stage, collection, inputs, deadline, digest, seconds
+local kind, stage, deadline, digest = ARGV[2], ARGV[3], ARGV[6], ARGV[7]
+local idempotency = KEYS[2]
+
+if idempotency then
+  local earlier = redis.call('HMGET', idempotency, 'job', 'digest')
+  if earlier[2] and earlier[2] ~= digest then
+    return { 'mismatch' }
+  end
+  if earlier[1] and earlier[1] ~= id then
+    local found = record_of(root .. 'job:' .. earlier[1], earlier[1])
+    if found then
+      return { 'known', found }
+    end
+  end
+  redis.call('HSET', idempotency, 'job', id, 'digest', digest)
+  expire(idempotency, ARGV[8])
+end
+
+if redis.call('EXISTS', job) == 0 then
+  redis.call('HSET', job, 'id', id, 'kind', kind, 'collection', ARGV[4], 'inputs', ARGV[5],
+    'created_at', now, 'attempts', 0, 'token', 0)
+  if deadline ~= '' then
+    redis.call('HSET', job, 'deadline', deadline)
+  end
+  queue(stage)
+  moved(nil, 'queued', kind)
+  state_event('queued', stage, 0)
+end
+return { 'new', record_of(job, id) }

@@ -1,0 +1,18 @@
+-- ARGV: id, token, stage, seconds
+local stage = ARGV[3]
+local step = ARGV[2] .. ':advance:' .. stage
+if repeated(step) then
+  return 1
+end
+if not holds(ARGV[2]) then
+  return 0
+end
+local at = redis.call('HMGET', job, 'kind', 'stage')
+unqueue(at[2])
+redis.call('HINCRBYFLOAT', job, 't:' .. at[2], ARGV[4])
+redis.call('HSET', job, 'attempts', 0, 'closed', step)
+redis.call('HDEL', job, 'holder', 'error', 'emitted')
+queue(stage)
+moved('running', 'queued', at[1])
+state_event('queued', stage, 0)
+return 1

@@ -1,0 +1,9 @@
+-- ARGV: id, token, kind, data, a word that only this event has
+if not holds(ARGV[2]) then
+  return 0
+end
+if redis.call('HGET', job, 'emitted') ~= ARGV[5] then
+  redis.call('HSET', job, 'emitted', ARGV[5])
+  event(ARGV[3], ARGV[4])
+end
+return 1

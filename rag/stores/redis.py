@@ -1,0 +1,112 @@
+"""Connections to Redis or Valkey, what their errors mean here, and the Lua scripts that run there.
+
+Everything that Aegis keeps in Redis begins with ``{aegis}:``. The braces are a cluster's
+hash tag: all keys share one slot, so a script may change several of them in one step.
+Scripts take the time from the server (``TIME``), so that no machine's clock matters.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis as driver
+from redis import exceptions
+from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.commands.core import Script
+from redis.retry import Retry
+
+from rag.errors import ErrorTable, Overloaded, Unavailable, translated
+from rag.settings import Settings
+
+PREFIX = "{aegis}:"
+CHANGES = f"{PREFIX}changes"
+
+ERRORS: ErrorTable = {
+    exceptions.OutOfMemoryError: Overloaded,
+    exceptions.TimeoutError: Unavailable,
+    exceptions.ConnectionError: Unavailable,
+    exceptions.ReadOnlyError: Unavailable,
+    exceptions.TryAgainError: Unavailable,
+    exceptions.ClusterDownError: Unavailable,
+}
+_CANNOT_WRITE = ("MISCONF", "NOREPLICAS", "UNKILLABLE", "BUSY")
+
+
+def connect(settings: Settings) -> driver.Redis:
+    """A client of the server that the settings name."""
+    return connect_to(settings.records_url, connections=settings.connection_pool_size)
+
+
+def connect_to(url: str, *, connections: int = 20, timeout: float = 3.0) -> driver.Redis:
+    """A client with a bounded pool; bytes in, bytes out. Nothing is sent yet.
+
+    ``url``: ``redis://``, ``rediss://`` or ``unix://``. ``timeout``: seconds for one answer.
+    A lost connection is tried three times more within a second, a slow answer never:
+    a second copy of a slow command only makes it worse.
+    """
+    pool = driver.BlockingConnectionPool.from_url(
+        url,
+        max_connections=connections,
+        timeout=timeout,
+        retry=Retry(_backoff(), 3, supported_errors=(exceptions.ConnectionError,)),
+        **_options(url, timeout),
+    )
+    return driver.Redis.from_pool(pool)
+
+
+def connect_async(url: str, *, timeout: float = 3.0, health_check: float = 10) -> AsyncRedis:
+    """The same for asyncio, not bounded, and nothing is tried twice.
+
+    ``health_check``: seconds of silence after which a connection is tried before its next use; 0: never.
+    """
+    retry = AsyncRetry(_backoff(), 0, supported_errors=(exceptions.ConnectionError,))
+    options = _options(url, timeout) | {"health_check_interval": health_check}
+    return AsyncRedis.from_url(url, retry=retry, **options)
+
+
+def _backoff() -> ExponentialWithJitterBackoff:
+    return ExponentialWithJitterBackoff(base=0.05, cap=0.5)
+
+
+def _options(url: str, timeout: float) -> dict[str, Any]:
+    options: dict[str, Any] = {"socket_timeout": timeout, "health_check_interval": 10, "protocol": 2}
+    if urlsplit(url).scheme != "unix":
+        options |= {"socket_connect_timeout": min(timeout, 2.0), "socket_keepalive": True}
+    return options
+
+
+@contextmanager
+def reaching_redis() -> Iterator[None]:
+    """Turn the driver's errors into ours; a server that cannot write now is Unavailable too."""
+    with translated(ERRORS, "Redis"):
+        try:
+            yield
+        except exceptions.ResponseError as error:
+            if str(error).startswith(_CANNOT_WRITE):
+                raise Unavailable(f"Redis cannot take writes now: {error}") from error
+            raise
+
+
+class Scripts:
+    """The ``lua/GROUP/*.lua`` scripts, called by name; each one is one atomic step.
+
+    ``_head.lua`` of the group is put before every script of it.
+    """
+
+    def __init__(self, client: driver.Redis, group: str) -> None:
+        folder = files("rag.stores") / "lua" / group
+        head = (folder / "_head.lua").read_text("utf-8")
+        self._scripts: dict[str, Script] = {
+            entry.name.removesuffix(".lua"): client.register_script(head + entry.read_text("utf-8"))
+            for entry in folder.iterdir()
+            if entry.name.endswith(".lua") and not entry.name.startswith("_")
+        }
+
+    def run(self, name: str, keys: list[str], *args: str | bytes | int | float) -> Any:
+        """What the script returns. Raises Unavailable or Overloaded."""
+        with reaching_redis():
+            return self._scripts[name](keys=keys, args=args)

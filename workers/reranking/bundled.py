@@ -1,0 +1,94 @@
+"""Late interaction over the token vectors that the bundled embedder leaves in the index.
+
+Relevance is logistic in three features, none of which depends on the collection, so that a
+passage's relevance means the same among three documents and among a million:
+
+- the cosine of the dense vectors;
+- MaxSim (Khattab and Zaharia, "ColBERT", 2020): for each question token the best cosine to
+  a passage token, here squared and averaged by the tokens' weights;
+- the share of the question's terms that the passage, its title or its headings contain.
+
+The coefficients are rounded from fits on 24 articles of SQuAD (2,043 questions, 1,027
+paragraphs), cross-validated by article: MRR@10 .903 over 30 candidates where the retrieval
+score alone has .872; halving or doubling any one of them leaves at least .896. The retrieval
+score as a fourth feature adds .001, and would tie relevance to the collection's size.
+The offset puts the best relevance under .5 for 93 % of questions asked with their article left
+out of the index (as few as 76 % where a sister article is in it, 99 % where none is), and for
+5 % of those asked with it; for over 99 % and 4 to 8 % where three to fifty paragraphs are indexed.
+"""
+
+from collections.abc import Sequence
+from math import exp
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.errors import ModelError
+from rag.lexical import term_counts
+from rag.model import Candidate, Embedding, Passage, Vector
+
+COSINE = 5.0
+MAXSIM = 12.0
+COVERAGE = 1.0
+OFFSET = -9.3
+
+UNRELATED_BELOW = 0.5
+"""Best relevance under which a question is about something else than the documents."""
+
+
+class BundledReranker:
+    """The ``Reranker`` port on stored vectors; loads nothing."""
+
+    name = "bundled-late-interaction"
+    reads_vectors = True
+
+    def relevance(self, question: str, query: Embedding, candidates: Sequence[Candidate]) -> list[float]:
+        terms = frozenset(term_counts(question))
+        asked = _Question(query.dense, *_weighted_tokens(query), terms)
+        return [asked.relevance_of(candidate) for candidate in candidates]
+
+    def warm(self) -> None:
+        """Nothing to load."""
+
+
+class _Question:
+    def __init__(self, dense: Vector, tokens: Vector, weights: Vector, terms: frozenset[int]) -> None:
+        self._dense = dense
+        self._tokens = tokens
+        self._weights = weights
+        self._terms = terms
+
+    def relevance_of(self, candidate: Candidate) -> float:
+        if candidate.dense is None or candidate.tokens is None:
+            raise ModelError(
+                f"chunk {candidate.hit.passage.chunk_id} has no token vectors: its collection was embedded "
+                "by another model; choose that model's reranker, or ingest again into a new collection"
+            )
+        score = (
+            COSINE * float(self._dense @ candidate.dense)
+            + MAXSIM * self._maxsim(candidate.tokens)
+            + COVERAGE * self._coverage(candidate.hit.passage)
+            + OFFSET
+        )
+        return 1.0 / (1.0 + exp(-score))
+
+    def _maxsim(self, tokens: NDArray[np.float16]) -> float:
+        if not len(tokens) or not len(self._tokens):
+            return 0.0
+        best = (tokens.astype(np.float32) @ self._tokens.T).max(axis=0)
+        return float(self._weights @ np.square(np.maximum(best, 0)))
+
+    def _coverage(self, passage: Passage) -> float:
+        if not self._terms:
+            return 0.0
+        there = term_counts(" ".join((passage.title, *passage.headings, passage.text)))
+        return len(self._terms & there.keys()) / len(self._terms)
+
+
+def _weighted_tokens(query: Embedding) -> tuple[Vector, Vector]:
+    """The question's tokens as float32, and weights that sum to 1."""
+    if query.tokens is None:
+        raise ModelError("the bundled reranker needs token vectors of the question: use the bundled embedder")
+    count = len(query.tokens)
+    weights = np.ones(count, dtype=np.float32) if query.weights is None else query.weights
+    return query.tokens.astype(np.float32), weights / max(float(weights.sum()), 1e-9)
