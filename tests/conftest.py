@@ -1,0 +1,58 @@
+"""A real Valkey server for every test that asks for one, emptied before each."""
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from rag.stores.broker import server_binary
+from rag.stores.redis import connect_to
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[str]:
+    """Address of a server of this test run, in redis-py's spelling."""
+    with tempfile.TemporaryDirectory(prefix="aegis-", dir="/tmp") as folder:
+        socket = Path(folder) / "valkey.sock"
+        command = [str(server_binary()), "--port", "0", "--unixsocket", str(socket), "--dir", folder]
+        command += ["--save", "", "--appendonly", "no", "--loglevel", "warning", "--logfile", "valkey.log"]
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        url = f"unix://{socket}"
+        try:
+            _wait_for_answer(url)
+            yield url
+        finally:
+            server.terminate()
+            server.wait(10)
+
+
+@pytest.fixture
+def valkey(valkey_server: str) -> str:
+    """Address of an empty database, in redis-py's spelling."""
+    with connect_to(valkey_server) as client:
+        client.flushall()
+    return valkey_server
+
+
+@pytest.fixture
+def redis_client(valkey: str) -> Iterator[redis.Redis]:
+    with connect_to(valkey) as client:
+        yield client
+
+
+def _wait_for_answer(url: str, *, seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    with redis.Redis.from_url(url) as client:
+        while True:
+            try:
+                client.ping()
+            except redis.ConnectionError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+            else:
+                return

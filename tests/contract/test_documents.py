@@ -1,0 +1,234 @@
+"""What every DocumentRegistry must do."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+import redis
+
+from rag.errors import Conflict, UnknownCollection
+from rag.model import Document, DocumentVersion
+from rag.ports import DocumentRegistry
+from rag.stores.documents import RedisDocumentRegistry
+
+MODEL = "all-MiniLM-L6-v2"
+
+
+@pytest.fixture
+def documents(redis_client: redis.Redis) -> DocumentRegistry:
+    registry = RedisDocumentRegistry(redis_client)
+    registry.put_collection("docs", MODEL, 384)
+    return registry
+
+
+def document(document_id: str = "a", version: int = 1, **changes: object) -> Document:
+    plain = Document(
+        document_id=document_id,
+        collection="docs",
+        generation=1,
+        version=version,
+        fingerprint="f" * 64,
+        title="Die Wärme – «title»",
+        media_type="text/plain",
+        source_key="sources/a",
+        text_key="texts/a",
+        chunks=3,
+        tokens=300,
+        created_at=1.5,
+        updated_at=2.5,
+        metadata={"tags": ["x", "ü"], "empty": {}, "year": 2020, "none": None},
+    )
+    return replace(plain, **changes)
+
+
+def published(documents: DocumentRegistry, document_id: str = "a", **changes: object) -> Document:
+    version = documents.next_version("docs", document_id)
+    made = document(document_id, version, **changes)
+    assert documents.publish(made)
+    return made
+
+
+def counts(documents: DocumentRegistry) -> tuple[int, int]:
+    collection = documents.collection("docs")
+    assert collection is not None
+    return collection.documents, collection.chunks
+
+
+class TestCollections:
+    def test_one_is_made_once(self, documents: DocumentRegistry) -> None:
+        first, created = documents.put_collection("new", MODEL, 384)
+        again, created_again = documents.put_collection("new", MODEL, 384)
+
+        assert (created, created_again) == (True, False)
+        assert first == again == documents.collection("new")
+        assert (first.name, first.embedding_model, first.dimension) == ("new", MODEL, 384)
+        assert (first.generation, first.documents, first.chunks) == (1, 0, 0)
+        assert [collection.name for collection in documents.collections()] == ["docs", "new"]
+
+    @pytest.mark.parametrize(("model", "dimension"), [("other", 384), (MODEL, 1024)])
+    def test_another_model_or_size_conflicts(
+        self, documents: DocumentRegistry, model: str, dimension: int
+    ) -> None:
+        with pytest.raises(Conflict, match="docs"):
+            documents.put_collection("docs", model, dimension)
+        assert documents.put_collection("docs", MODEL, 384)[1] is False
+
+    def test_an_unknown_one_holds_nothing(self, documents: DocumentRegistry) -> None:
+        assert documents.collection("other") is None
+        assert documents.drop_collection("other") is None
+        assert documents.get("other", "a") is None
+        assert documents.delete("other", "a") is None
+        assert documents.page("other", cursor=None, limit=5).items == ()
+        assert documents.stale("other", [DocumentVersion("a", 1)]) == (DocumentVersion("a", 1),)
+        assert not documents.publish(document(collection="other"))
+        with pytest.raises(UnknownCollection):
+            documents.next_version("other", "a")
+
+    def test_dropping_forgets_its_documents_at_once(self, documents: DocumentRegistry) -> None:
+        live = published(documents)
+
+        dropped = documents.drop_collection("docs")
+
+        assert dropped is not None
+        assert (dropped.name, dropped.generation, dropped.documents, dropped.chunks) == ("docs", 1, 1, 3)
+        assert documents.collections() == ()
+        assert documents.get("docs", "a") is None
+        assert documents.stale("docs", [DocumentVersion("a", live.version)])
+        assert documents.drop_collection("docs") is None
+
+    def test_nothing_of_a_dropped_one_enters_its_successor(self, documents: DocumentRegistry) -> None:
+        published(documents)
+        late = document(version=documents.next_version("docs", "a"))
+        documents.drop_collection("docs")
+
+        successor, created = documents.put_collection("docs", "another model", 8)
+
+        assert (created, successor.generation, successor.documents) == (True, 2, 0)
+        assert not documents.publish(late)
+        assert not documents.publish(replace(late, generation=2))
+        assert documents.next_version("docs", "a") > late.version
+
+
+class TestVersions:
+    def test_they_count_up_for_each_document(self, documents: DocumentRegistry) -> None:
+        assert [documents.next_version("docs", "a") for _ in range(3)] == [1, 2, 3]
+        assert documents.next_version("docs", "b") == 1
+
+    def test_they_go_on_after_a_deletion(self, documents: DocumentRegistry) -> None:
+        published(documents)
+        documents.delete("docs", "a")
+        assert documents.next_version("docs", "a") == 2
+
+    def test_no_two_callers_get_the_same(self, documents: DocumentRegistry) -> None:
+        with ThreadPoolExecutor(8) as pool:
+            versions = list(pool.map(lambda _: documents.next_version("docs", "a"), range(64)))
+        assert sorted(versions) == list(range(1, 65))
+
+    def test_they_stay_above_one_that_was_published_unasked(self, documents: DocumentRegistry) -> None:
+        documents.publish(document(version=7))
+        assert documents.next_version("docs", "a") == 8
+
+
+class TestPublish:
+    def test_the_document_is_what_was_published(self, documents: DocumentRegistry) -> None:
+        live = published(documents)
+        assert documents.get("docs", "a") == live
+        assert documents.get("docs", "b") is None
+        assert counts(documents) == (1, 3)
+
+    def test_a_newer_version_replaces_an_older_one(self, documents: DocumentRegistry) -> None:
+        published(documents)
+        newer = published(documents, chunks=5)
+        assert documents.get("docs", "a") == newer
+        assert counts(documents) == (1, 5)
+
+    def test_an_older_one_changes_nothing(self, documents: DocumentRegistry) -> None:
+        older = document(version=documents.next_version("docs", "a"), chunks=9)
+        newer = published(documents)
+        assert not documents.publish(older)
+        assert documents.get("docs", "a") == newer
+        assert counts(documents) == (1, 3)
+
+    def test_the_same_one_again_is_fine(self, documents: DocumentRegistry) -> None:
+        live = published(documents)
+        assert documents.publish(live)
+        assert counts(documents) == (1, 3)
+
+    def test_of_many_at_once_the_newest_stays(self, documents: DocumentRegistry) -> None:
+        versions = [document(version=documents.next_version("docs", "a"), chunks=n) for n in range(16)]
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(documents.publish, reversed(versions)))
+        assert documents.get("docs", "a") == versions[-1]
+        assert counts(documents) == (1, 15)
+
+
+class TestDelete:
+    def test_the_document_is_hidden_at_once(self, documents: DocumentRegistry) -> None:
+        live = published(documents)
+        published(documents, "b")
+
+        assert documents.delete("docs", "a") == live
+
+        assert documents.get("docs", "a") is None
+        assert documents.stale("docs", [DocumentVersion("a", live.version)])
+        assert counts(documents) == (1, 3)
+        assert documents.delete("docs", "a") is None
+
+    @pytest.mark.parametrize("live", [True, False], ids=["replacing", "first"])
+    def test_versions_on_their_way_stay_out(self, documents: DocumentRegistry, live: bool) -> None:
+        if live:
+            published(documents)
+        late = document(version=documents.next_version("docs", "a"))
+
+        documents.delete("docs", "a")
+
+        assert not documents.publish(late)
+        assert documents.get("docs", "a") is None
+        later = published(documents)
+        assert documents.get("docs", "a") == later
+        assert not documents.publish(late)
+
+
+class TestStale:
+    def test_only_the_live_version_of_each_document_is_to_be_seen(self, documents: DocumentRegistry) -> None:
+        for document_id in ("a", "a", "b", "ü –"):
+            published(documents, document_id)
+        asked = [("a", 1), ("b", 1), ("a", 2), ("c", 1), ("ü –", 1), ("b", 2)]
+
+        stale = documents.stale("docs", (DocumentVersion(*each) for each in asked))
+
+        assert [(each.document_id, each.version) for each in stale] == [("a", 1), ("c", 1), ("b", 2)]
+
+    def test_nothing_asked_nothing_stale(self, documents: DocumentRegistry) -> None:
+        assert documents.stale("docs", []) == ()
+
+
+class TestPage:
+    def test_documents_come_by_id_and_each_once(self, documents: DocumentRegistry) -> None:
+        ids = sorted(["b", "a", "c", "ab", "B", "10", "9", "ü"], key=str.encode)
+        for document_id in reversed(ids):
+            published(documents, document_id)
+
+        assert self._pages(lambda cursor: documents.page("docs", cursor=cursor, limit=3)) == [
+            ids[:3],
+            ids[3:6],
+            ids[6:],
+        ]
+
+    def test_a_full_last_page_is_the_last(self, documents: DocumentRegistry) -> None:
+        for document_id in "abcd":
+            published(documents, document_id)
+        assert self._pages(lambda cursor: documents.page("docs", cursor=cursor, limit=2)) == [
+            ["a", "b"],
+            ["c", "d"],
+        ]
+
+    def _pages(self, page: Callable) -> list[list[str]]:
+        cursor, pages = None, []
+        while True:
+            window = page(cursor)
+            pages.append([item.document_id for item in window.items])
+            cursor = window.next
+            if cursor is None:
+                return pages

@@ -1,0 +1,107 @@
+"""A real API server over real stores, with the test in the worker's place."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import uvicorn
+
+from api.main import create_app
+from api.parts import Parts, build
+from rag.model import Document, JobState, Json, Lease
+from rag.settings import Settings
+from tasks.submit import Submissions
+
+
+@dataclass(frozen=True)
+class Service:
+    """``http`` calls it; ``parts`` are its stores. No worker runs: the test does their work."""
+
+    http: httpx.Client
+    parts: Parts
+
+    @property
+    def url(self) -> str:
+        return str(self.http.base_url)
+
+    def ask(self, question: str = "Why?", **fields: Any) -> str:
+        """The id of a new query's job, in a collection that is there."""
+        self.http.put("/v1/collections/aegis_docs_v2").raise_for_status()
+        answer = self.http.post("/v1/queries", json={"question": question, **fields})
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["job_id"])
+
+    def begin(self, job_id: str) -> Lease:
+        job = self.parts.jobs.get(job_id)
+        assert job is not None
+        lease = self.parts.jobs.begin(job_id, job.stage, lease_seconds=30)
+        assert lease is not None
+        return lease
+
+    def finish(self, job_id: str, result: Json | None = None) -> None:
+        assert self.parts.jobs.finish(
+            self.begin(job_id), JobState.SUCCEEDED, result=result or {"answer": "So."}
+        )
+
+    def publish(self, document_id: str, text: str = "Text", collection: str = "aegis_docs_v2") -> None:
+        """Make a document visible, as an ingestion does at its end."""
+        made, _ = self.parts.documents.put_collection(collection, "all-MiniLM-L6-v2", 384)
+        key = f"texts/{uuid4()}"
+        self.parts.blobs.put(key, text.encode())
+        assert self.parts.documents.publish(
+            Document(
+                document_id=document_id,
+                collection=collection,
+                generation=made.generation,
+                version=self.parts.documents.next_version(collection, document_id),
+                fingerprint="f",
+                title="Title",
+                media_type="text/plain",
+                source_key=key,
+                text_key=key,
+                chunks=2,
+                tokens=9,
+                created_at=1_700_000_000.0,
+                updated_at=1_700_000_000.0,
+                metadata={"lang": "en"},
+            )
+        )
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[Service]:
+    """A server on a free port of this machine, until the block ends."""
+    parts = build(settings)
+    submissions = Submissions(settings, parts.jobs, parts.documents, parts.blobs, publish=lambda _: None)
+    app = create_app(settings, replace(parts, submissions=submissions))
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    try:
+        with httpx.Client(base_url=url, timeout=30) as http:
+            yield Service(http, parts)
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listener.close()
+
+
+def settings_of(valkey: str, home: Any, **fields: Any) -> Settings:
+    """Settings of a single API process on this broker."""
+    return Settings.model_validate(
+        {
+            "redis_url": valkey,
+            "aegis_home": home,
+            "api_workers": 1,
+            "rate_limit_requests_per_minute": 0,
+            **fields,
+        }
+    )

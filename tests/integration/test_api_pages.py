@@ -1,0 +1,140 @@
+"""Health, metrics, the console and the offline documentation, over HTTP."""
+
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from api.health import COMPONENTS, DISPENSABLE
+from tests.integration.apiserver import Service, serving, settings_of
+
+
+@pytest.fixture(scope="module")
+def running(valkey_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with serving(settings_of(valkey_server, tmp_path_factory.mktemp("home"), environment="test")) as service:
+        yield service
+
+
+@pytest.fixture
+def api(running: Service, valkey: str) -> Service:
+    """The running server over an empty database."""
+    return running
+
+
+def beat(api: Service, *components: str) -> None:
+    for component in components:
+        api.parts.heartbeats.beat(component, {"pid": 1}, ttl_seconds=30)
+
+
+def test_ready_once_every_essential_component_shows_life(api):
+    essential = [name for name in COMPONENTS if name not in DISPENSABLE]
+    beat(api, *essential[:-1])
+    before = api.http.get("/health/ready")
+    beat(api, *essential)
+    after = api.http.get("/health/ready")
+
+    assert (before.status_code, before.json()["status"]) == (503, "unready")
+    missing = [n for n, c in before.json()["components"].items() if c["essential"] and not c["ready"]]
+    assert missing == essential[-1:]
+    assert (after.status_code, after.json()["status"]) == (200, "ready")
+    assert after.json()["components"].keys() == set(COMPONENTS)
+    assert api.http.get("/health").json()["status"] == "degraded"
+
+
+def test_a_heartbeat_runs_out(api):
+    beat(api, "embed")
+    api.parts.heartbeats.beat("parse", {}, ttl_seconds=0.001)
+
+    deadline = time.monotonic() + 5
+    while "parse" in api.parts.heartbeats.alive():
+        assert time.monotonic() < deadline
+    components = api.http.get("/health").json()["components"]
+    assert components["embed"]
+    assert not components["parse"]
+
+
+def test_readiness_of_one_component(api):
+    assert api.http.get("/health/ready", params={"component": "broker"}).json()["components"].keys() == {
+        "broker"
+    }
+    assert api.http.get("/health/ready", params={"component": "broker"}).status_code == 200
+    assert api.http.get("/health/ready", params={"component": "engine"}).status_code == 422
+
+
+def test_health_in_short(api):
+    beat(api, *COMPONENTS)
+    health = api.http.get("/health").json()
+
+    assert (health["status"], health["environment"]) == ("ok", "test")
+    assert health["version"]
+
+
+def test_metrics_count_requests_and_jobs(api):
+    api.ask()
+    api.http.get("/v1/jobs/nope")
+    api.http.get("/nowhere/at/all")
+
+    metrics = api.http.get("/metrics").text
+
+    assert 'aegis_queue_depth{stage="embed_query"} 1.0' in metrics
+    assert 'aegis_jobs{state="queued"} 1.0' in metrics
+    assert re.search(r'http_requests_total\{handler="/v1/queries",method="POST",status="202"\} \d', metrics)
+    assert re.search(
+        r'http_requests_total\{handler="/v1/jobs/\{job_id\}",method="GET",status="404"\} \d', metrics
+    )
+    assert re.search(r'http_requests_total\{handler="none",method="GET",status="404"\} \d', metrics)
+    assert "http_request_duration_seconds_bucket" in metrics
+    assert "nowhere" not in metrics
+
+
+def test_metrics_can_be_turned_off(valkey, tmp_path):
+    with serving(settings_of(valkey, tmp_path, prometheus_metrics_enabled=False)) as api:
+        assert api.http.get("/metrics").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/redoc"])
+def test_pages_load_everything_from_here(api, path):
+    page = api.http.get(path)
+
+    policy = page.headers["content-security-policy"]
+    assert policy.startswith("default-src '")
+    assert "http" not in policy
+    assert page.headers["content-type"].startswith("text/html")
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert loaded
+    for address in loaded:
+        if address.startswith("/") and not address.startswith("/health"):
+            assert api.http.get(address).status_code == 200, address
+        else:
+            assert address.startswith(("#", "/health")), address
+
+
+def test_the_console_runs_under_a_strict_policy(api):
+    page = api.http.get("/")
+
+    policy = page.headers["content-security-policy"]
+    assert "unsafe" not in policy
+    assert not re.search(r"<script(?![^>]*src)|<style|\son\w+=|\sstyle=", page.text)
+    for name in ("console.js", "client.js", "console.css"):
+        file = api.http.get(f"/console/{name}")
+        assert file.status_code == 200
+        assert "innerHTML" not in file.text
+        assert "http://" not in file.text.replace("http://www.w3.org", "")
+    assert api.http.get("/console/../main.py").status_code == 404
+
+
+def test_openapi_tells_what_there_is(api):
+    document = api.http.get("/openapi.json").json()
+
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            assert ("security" in operation) == path.startswith("/v1/")
+            if path.startswith("/v1/"):
+                problem = operation["responses"]["422"]["content"]["application/problem+json"]
+                assert problem["schema"] == {"$ref": "#/components/schemas/Problem"}
+    submit = document["paths"]["/v1/documents"]["post"]
+    assert submit["requestBody"]["content"].keys() == {"multipart/form-data", "application/json"}
+    assert {p["name"] for p in submit["parameters"]} == {"Prefer", "Idempotency-Key"}
+    assert document["paths"]["/v1/queries"]["post"]["requestBody"]

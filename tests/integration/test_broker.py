@@ -1,0 +1,149 @@
+"""The bundled broker: kept writes, closed doors, and what Celery and Flower make of its address."""
+
+import asyncio
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+from celery import Celery
+from flower.utils.broker import Broker
+from kombu import Queue
+from uuid_utils.compat import uuid7
+
+from rag.errors import Unavailable
+from rag.model import JobKind, NewJob, Stage
+from rag.settings import Settings
+from rag.stores import broker
+from rag.stores.jobs import RedisJobStore
+from rag.stores.redis import connect, connect_to
+
+
+class Server:
+    """The broker as a supervisor would run it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(broker.command(self.settings))
+        broker.ready(self.settings, 10)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(aegis_home=tmp_path / "a home, 100% odd")
+
+
+@pytest.fixture
+def server(settings: Settings) -> Iterator[Server]:
+    server = Server(settings)
+    yield server
+    server.kill()
+
+
+def test_a_kill_loses_no_acknowledged_job(server: Server) -> None:
+    settings = server.settings
+    acknowledged: list[str] = []
+
+    def submit_until_refused(_: int) -> None:
+        with connect(settings) as client:
+            jobs = RedisJobStore(client, settings)
+            try:
+                while len(acknowledged) < 20_000:
+                    job = NewJob(str(uuid7()), JobKind.INGEST, Stage.PARSE, "docs", {"text": "x" * 200})
+                    acknowledged.append(jobs.accept(job).job.id)
+            except Unavailable:
+                return
+
+    with ThreadPoolExecutor(4) as pool:
+        for round_ in (1, 2):
+            submitters = [pool.submit(submit_until_refused, n) for n in range(4)]
+            wait_until(lambda enough=round_ * 300: len(acknowledged) > enough)
+            server.kill()
+            for submitter in submitters:
+                submitter.result(30)
+            server.start()
+
+    with connect(settings) as client:
+        jobs = RedisJobStore(client, settings)
+        assert [job_id for job_id in acknowledged if jobs.get(job_id) is None] == []
+        assert jobs.depth(Stage.PARSE) >= len(acknowledged)
+
+
+def test_only_the_owner_gets_in(server: Server) -> None:
+    sockets = psutil.Process(server.process.pid).net_connections("inet")
+    path = server.settings.broker_socket
+    assert sockets == []
+    assert path.stat().st_mode & 0o777 == 0o700
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert (server.settings.home / "redis").stat().st_mode & 0o777 == 0o700
+
+
+def test_it_ends_in_order_and_comes_back(server: Server) -> None:
+    with connect(server.settings) as client:
+        client.set("a", "1")
+    server.process.terminate()
+    assert server.process.wait(10) == 0
+
+    server.start()
+
+    with connect(server.settings) as client:
+        assert client.get("a") == b"1"
+
+
+def test_waiting_for_one_that_never_comes_ends(settings: Settings) -> None:
+    with pytest.raises(Unavailable, match="not ready"):
+        broker.ready(settings, 0.1)
+
+
+def test_celery_and_flower_understand_its_address(server: Server) -> None:
+    url = server.settings.broker_url
+    prefix = {"global_keyprefix": "{aegis}:queue:"}
+    app = Celery("test", broker=url, broker_transport_options=prefix, task_queues=[Queue("parse")])
+
+    app.send_task("nothing", queue="parse")
+    app.send_task("nothing", queue="parse")
+
+    with app.connection_for_read() as connection:
+        queue = Queue("parse")(connection.channel())
+        assert queue.queue_declare().message_count == 2
+        assert queue.get(no_ack=True) is not None
+    queues = asyncio.run(Broker(url, broker_options=prefix).queues(["parse"]))
+    assert queues == [{"name": "parse", "messages": 1}]
+
+
+class TestRisks:
+    def test_the_bundled_broker_has_none(self, server: Server) -> None:
+        with connect(server.settings) as client:
+            assert broker.risks(client) == ()
+
+    def test_what_loses_jobs_is_named(self, redis_client: redis.Redis) -> None:
+        try:
+            redis_client.config_set("maxmemory-policy", "allkeys-lru")
+            found = broker.risks(redis_client)
+        finally:
+            redis_client.config_set("maxmemory-policy", "noeviction")
+        assert len(found) == 2
+        assert "appendonly" in found[0]
+        assert "allkeys-lru" in found[1]
+
+    def test_a_server_that_is_away_is_unavailable(self, settings: Settings) -> None:
+        with connect_to(settings.records_url) as client, pytest.raises(Unavailable):
+            broker.risks(client)
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

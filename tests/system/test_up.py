@@ -1,0 +1,180 @@
+"""``aegis up`` from the outside: start, health, restarts, refusals, and an end without leftovers."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.system.running import Stack, stack_in, until
+
+
+def _refused(stack: Stack) -> str:
+    """The one line with which a start is refused."""
+    stack.start()
+    assert stack.process is not None
+    assert stack.process.wait(60) != 0
+    return stack.printed
+
+
+def test_every_part_is_shown_and_every_component_is_ready(stack: Stack, client: httpx.Client) -> None:
+    ready = client.get("/health/ready")
+
+    assert ready.status_code == 200, ready.text
+    assert all(component["ready"] for component in ready.json()["components"].values())
+    for part in ("broker", "vectors", "api", "beat", "flower", "worker-parse", "worker-generate"):
+        assert re.search(rf"✓ {part} ", stack.printed), part
+    assert stack.url in stack.printed
+
+
+def test_flower_answers(stack: Stack) -> None:
+    assert httpx.get(f"http://127.0.0.1:{stack.flower_port}/").status_code == 200
+
+
+def test_bulk_lanes_are_nicer_than_interactive_ones(stack: Stack) -> None:
+    assert stack.worker("embed").nice() > stack.worker("search").nice()
+
+
+def test_a_killed_worker_is_restarted_and_said_so(stack: Stack, client: httpx.Client) -> None:
+    victim = stack.worker("rerank")
+
+    victim.kill()
+
+    until(lambda: "worker-rerank ended with signal SIGKILL" in stack.printed)
+    until(lambda: "worker-rerank is back" in stack.printed, 60)
+    assert stack.worker("rerank").pid != victim.pid
+    assert client.get("/health/ready").status_code == 200
+
+
+def test_a_second_stack_in_the_same_home_is_refused(stack: Stack) -> None:
+    second = subprocess.run(
+        [sys.executable, "-m", "cli.main", "up"],
+        env=dict(stack.environment),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert second.returncode == 1
+    assert stack.process is not None
+    assert f"process {stack.process.pid}" in second.stderr
+    assert len(second.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_everything_in_order(own_stack: Stack, number: int) -> None:
+    own_stack.start().until_ready()
+
+    assert own_stack.stop(number) == 0
+
+    stopped = re.findall(r"■ (\S+)", own_stack.printed)
+    assert stopped[0] == "api"
+    assert stopped[-2:] == ["vectors", "broker"]
+    assert own_stack.processes() == []
+
+
+def test_a_killed_supervisor_takes_its_parts_along(own_stack: Stack) -> None:
+    own_stack.start().until_ready()
+    assert own_stack.process is not None
+
+    own_stack.process.kill()
+    own_stack.process.wait()
+
+    until(lambda: own_stack.processes() == [])
+    own_stack.start().until_ready()
+
+
+def test_a_port_in_use_is_one_line(own_stack: Stack) -> None:
+    with closing(socket.socket()) as other:
+        other.bind(("127.0.0.1", own_stack.api_port))
+        other.listen()
+
+        said = _refused(own_stack)
+
+    assert f"API_PORT: port {own_stack.api_port}" in said
+    assert len(said.splitlines()) == 1
+
+
+def test_a_model_that_is_not_built_ends_the_start_with_what_to_do(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    stack = stack_in(home, MODEL_DIR=str(tmp_path / "no-models"))
+
+    said = _refused(stack)
+
+    assert "aegis setup" in said
+    assert "Traceback" not in said
+    until(lambda: stack.processes() == [])
+
+
+def test_the_command_line_says_that_nothing_answers(tmp_path: Path) -> None:
+    stack = stack_in(tmp_path)
+
+    refused = subprocess.run(
+        [sys.executable, "-m", "cli.main", "jobs"],
+        env=dict(stack.environment),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert refused.returncode == 1
+    assert "`aegis up` starts it" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
+def test_the_demonstration_answers_and_goes(tmp_path: Path) -> None:
+    home, docs = tmp_path / "home", tmp_path / "docs"
+    home.mkdir()
+    docs.mkdir()
+    (docs / "turbine.md").write_text(
+        "# Turbine\n\nThe turbine is cooled by compressed air. Its blades are made of a nickel alloy.\n"
+    )
+    stack = stack_in(
+        home, "demo", "--once", "--docs", str(docs), "--question", "What are the blades made of?"
+    ).start()
+    assert stack.process is not None
+
+    assert stack.process.wait(180) == 0, stack.printed
+    assert "nickel alloy" in stack.printed
+    assert "[1]" in stack.printed
+    assert "Turbine" in stack.printed
+    until(lambda: stack.processes() == [])
+
+
+def test_commands_ingest_ask_and_list(stack: Stack, tmp_path: Path) -> None:
+    (tmp_path / "kite.txt").write_text("The kite flies best in a steady wind of twelve knots.")
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7 and then nothing")
+
+    def aegis(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "cli.main", *arguments],
+            env={**stack.environment, "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    ingested = aegis("ingest", str(tmp_path), "--collection", "kites")
+    asked = aegis("ask", "What wind does the kite need?", "--collection", "kites")
+    listed = aegis("documents", "--collection", "kites")
+    jobs = aegis("jobs")
+    doctor = aegis("doctor")
+
+    assert ingested.returncode == 1
+    assert "broken.pdf" in ingested.stdout
+    assert "1 searchable" in ingested.stdout
+    assert asked.returncode == 0, asked.stderr
+    assert "twelve knots" in asked.stdout
+    assert "[1] kite" in asked.stdout
+    assert "kite.txt" in listed.stdout
+    assert "failed" in jobs.stdout
+    assert doctor.returncode == 0, doctor.stdout

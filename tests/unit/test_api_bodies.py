@@ -1,0 +1,106 @@
+"""The bodies of submits: bounds, defaults, and values that nothing behind could use."""
+
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from api.bodies import MAX_QUESTION, DocumentIn, QueryIn
+from rag.settings import Settings
+
+SETTINGS = Settings(top_k_retrieval=10, top_k_rerank=3, collection_name="home")
+
+
+@pytest.mark.parametrize(
+    ("sent", "top_k", "top_n"),
+    [
+        ({}, 10, 3),
+        ({"top_k": 2}, 2, 2),
+        ({"top_k": 50}, 50, 3),
+        ({"top_n": 1}, 10, 1),
+        ({"top_n": 20}, 20, 20),
+        ({"top_k": 30, "top_n": 30}, 30, 30),
+    ],
+)
+def test_one_bound_moves_the_default_of_the_other(sent, top_k, top_n):
+    question = QueryIn(question="Why?", **sent).question_with(SETTINGS)
+
+    assert (question.top_k, question.top_n) == (top_k, top_n)
+
+
+def test_defaults_of_a_question():
+    question = QueryIn(question="  Why?\n").question_with(SETTINGS)
+
+    assert question.question == "Why?"
+    assert question.collection == "home"
+    assert question.where == {}
+    assert question.generate
+    assert not question.stream
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"question": ""},
+        {"question": " \n"},
+        {"question": "x" * (MAX_QUESTION + 1)},
+        {"question": "\ud800"},
+        {"question": 5},
+        {"question": "x", "top_k": 0},
+        {"question": "x", "top_k": 1001},
+        {"question": "x", "top_k": True},
+        {"question": "x", "top_k": "5"},
+        {"question": "x", "top_k": 2, "top_n": 3},
+        {"question": "x", "collection": "../x"},
+        {"question": "x", "filter": {"a": {"near": 1}}},
+        {"question": "x", "filter": {"a": 10**400}},
+        {"question": "x", "filter": []},
+        {"question": "x", "generate": "yes"},
+        {"question": "x", "topk": 5},
+        {},
+    ],
+)
+def test_wrong_questions_are_refused(wrong):
+    with pytest.raises(ValidationError):
+        QueryIn.model_validate(wrong)
+
+
+@pytest.mark.parametrize("size", [1, MAX_QUESTION])
+def test_questions_of_any_allowed_length_pass(size):
+    assert QueryIn(question="x" * size)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"text": ""},
+        {"text": " \n\t"},
+        {"url": "ftp://example.com/x"},
+        {"url": "example.com"},
+        {"url": "https://example.com/" + "x" * 3000},
+        {"text": "x", "document_id": ""},
+        {"text": "x", "document_id": "x" * 257},
+        {"text": "x", "document_id": "a\nb"},
+        {"text": "x", "collection": "-x"},
+        {"text": "x", "collection": "x\n"},
+        {"text": "x", "title": "  "},
+        {"text": "x", "metadata": []},
+        {"text": "x", "metadata": {"a": float("nan")}},
+        {"text": "x", "metadata": {"a": "\ud800"}},
+        {"text": "x", "metadata": {"a": 2**64}},
+        {"text": "x", "metadata": json.loads('{"a":' * 20 + "1" + "}" * 20)},
+        {"text": "x", "file": "x"},
+    ],
+)
+def test_wrong_documents_are_refused(wrong):
+    with pytest.raises(ValidationError):
+        DocumentIn.model_validate(wrong)
+
+
+def test_a_fault_names_its_field():
+    with pytest.raises(ValidationError) as caught:
+        QueryIn.model_validate({"question": "x", "filter": {"a": {"near": 1}}})
+
+    (fault,) = caught.value.errors()
+    assert fault["loc"] == ("filter",)
+    assert "filter:" not in fault["msg"]

@@ -1,0 +1,98 @@
+"""Errors as problems: each of our errors has its status, and no answer tells internals."""
+
+import json
+
+import pytest
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from api.problems import MEDIA_TYPE, of_error, of_http, of_validation
+from rag import errors
+from rag.errors import AegisError
+
+
+def every_error(base: type[AegisError] = AegisError) -> list[type[AegisError]]:
+    return [base, *(error for kind in base.__subclasses__() for error in every_error(kind))]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (errors.InvalidRequest("x"), 422),
+        (errors.UnknownCollection("x"), 404),
+        (errors.NotFound("x"), 404),
+        (errors.Conflict("x"), 409),
+        (errors.IdempotencyMismatch("x"), 422),
+        (errors.UnsupportedMedia("x"), 415),
+        (errors.DocumentTooLarge("x"), 413),
+        (errors.EmptyDocument("x"), 422),
+        (errors.Unauthenticated("x"), 401),
+        (errors.Forbidden("x"), 403),
+        (errors.Overloaded("x"), 429),
+        (errors.Unavailable("x"), 503),
+        (errors.TimedOut("x"), 503),
+        (errors.ModelError("x"), 500),
+        (errors.ConfigurationError("x"), 500),
+    ],
+)
+def test_status_of_each_error(error, status):
+    assert of_error(error).status_code == status
+
+
+@pytest.mark.parametrize("kind", every_error())
+def test_every_error_becomes_a_whole_problem(kind):
+    answer = of_error(kind("what went wrong"))
+
+    body = json.loads(answer.body)
+    assert answer.media_type == MEDIA_TYPE
+    assert body.keys() >= {"type", "title", "status", "detail"}
+    assert body["status"] == answer.status_code
+    assert body["type"].startswith("urn:aegis:problem:")
+
+
+def test_an_unforeseen_error_tells_nothing():
+    answer = of_error(errors.AegisError("secret path /etc/x"))
+
+    assert answer.status_code == 500
+    assert b"secret" not in answer.body
+
+
+@pytest.mark.parametrize(("given", "told"), [(None, "2"), (0.2, "1"), (7.1, "8")])
+def test_transient_errors_say_when_to_come_again(given, told):
+    assert of_error(errors.Overloaded("x", retry_after=given)).headers["retry-after"] == told
+
+
+def test_a_missing_key_is_asked_for():
+    assert of_error(errors.Unauthenticated("x")).headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(404, "no-such-path"), (405, "method-not-allowed"), (418, "i'm-a-teapot")]
+)
+def test_what_the_framework_refuses_is_a_problem_too(status, code):
+    answer = of_http(HTTPException(status, headers={"Allow": "GET"}))
+
+    assert json.loads(answer.body)["type"] == f"urn:aegis:problem:{code}"
+    assert answer.headers["allow"] == "GET"
+
+
+def test_a_cause_of_ours_decides():
+    error = HTTPException(413)
+    error.__cause__ = errors.DocumentTooLarge("50 MB at most")
+
+    assert json.loads(of_http(error).body)["type"] == "urn:aegis:problem:document-too-large"
+
+
+def test_faults_name_their_fields_and_never_repeat_the_input():
+    faults = [
+        {"loc": ("body", "metadata", "a/b~c", 0), "msg": "Value error, no", "type": "x", "input": "secret"},
+        {"loc": ("query", "limit"), "msg": "too big", "type": "x", "input": "secret"},
+        {"loc": ("body",), "msg": "not JSON", "type": "x", "input": "secret"},
+    ]
+
+    body = json.loads(of_validation(RequestValidationError(faults)).body)
+
+    assert [fault["field"] for fault in body["errors"]] == ["metadata.a/b~c.0", "limit", "body"]
+    assert [fault.get("pointer") for fault in body["errors"]] == ["#/metadata/a~1b~0c/0", None, "#"]
+    assert "secret" not in json.dumps(body)
+    assert "Value error" not in body["detail"]

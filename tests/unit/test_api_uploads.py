@@ -1,0 +1,132 @@
+"""From a request's body to an ingestion."""
+
+import io
+from hashlib import sha256
+
+import pytest
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import FormData, Headers, UploadFile
+
+from api.uploads import MIB, Received, from_form, from_json
+from rag.errors import DocumentTooLarge, InvalidRequest, UnsupportedMedia
+from rag.settings import Settings
+from tasks.submit import Link, Text, Upload
+
+SETTINGS = Settings(collection_name="home", max_upload_mb=1)
+
+
+def file(data: bytes, name: str = "a.md", declared: str = "application/octet-stream") -> UploadFile:
+    headers = Headers({"content-type": declared})
+    return UploadFile(io.BytesIO(data), size=len(data), filename=name, headers=headers)
+
+
+def form(*items: tuple[str, str | UploadFile]) -> Received:
+    return from_form(FormData(items), SETTINGS)
+
+
+def test_a_file_with_its_fields():
+    received = form(
+        ("file", file(b"# Hello")),
+        ("document_id", "a/b"),
+        ("title", "T"),
+        ("metadata", '{"n": 1}'),
+        ("collection", ""),
+    )
+
+    ingestion = received.ingestion
+    assert isinstance(ingestion.source, Upload)
+    assert ingestion.source.file.read() == b"# Hello"
+    assert ingestion.source.sha256 == sha256(b"# Hello").hexdigest()
+    assert (ingestion.source.size, ingestion.source.filename) == (7, "a.md")
+    assert ingestion.source.media_type == "text/markdown"
+    assert (ingestion.collection, ingestion.document_id, ingestion.title) == ("home", "a/b", "T")
+    assert ingestion.metadata == {"n": 1}
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("../../etc/a.md", "a.md"),
+        ("C:\\docs\\a.md", "a.md"),
+        ("a\x00\n.md", "a.md"),
+        ("x" * 300 + ".md", "x" * 252 + ".md"),
+    ],
+)
+def test_a_filename_is_a_name_and_no_path(sent, kept):
+    source = form(("file", file(b"hello", sent))).ingestion.source
+
+    assert isinstance(source, Upload)
+    assert source.filename == kept
+
+
+def test_text_and_url():
+    text = from_json(b'{"text": "Hello"}', SETTINGS).ingestion
+    link = from_json(b'{"url": "https://example.com/a", "collection": "c"}', SETTINGS).ingestion
+
+    assert text.source == Text("Hello")
+    assert link.source == Link("https://example.com/a")
+    assert link.collection == "c"
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"text": "a", "url": "https://example.com"}', b'{"title": "a"}'])
+def test_exactly_one_source(body):
+    with pytest.raises(InvalidRequest):
+        from_json(body, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{", b'"x"', b"\xff", b'{"text": 5}', b'{"metadata": {"a": NaN}}', b"[" * 9999]
+)
+def test_what_is_no_document_is_refused(body):
+    with pytest.raises(RequestValidationError):
+        from_json(body, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [("file", "just text")],
+        [("file", file(b""))],
+        [("file", file(b"a")), ("file", file(b"b"))],
+        [("other", file(b"a"))],
+        [("file", file(b"a")), ("text", "b")],
+        [("file", file(b"a")), ("title", "a"), ("title", "b")],
+        [("file", file(b"a")), ("metadata", "{")],
+        [("file", file(b"a")), ("metadata", "[" * 99_999)],
+        [],
+    ],
+)
+def test_wrong_forms_are_refused(items):
+    with pytest.raises(InvalidRequest):
+        form(*items)
+
+
+@pytest.mark.parametrize(
+    "items", [[("file", file(b"a")), ("colection", "x")], [("text", "a"), ("metadata", "[1]")]]
+)
+def test_wrong_fields_of_a_form_are_named(items):
+    with pytest.raises(RequestValidationError) as caught:
+        form(*items)
+
+    assert caught.value.errors()[0]["loc"][0] == "body"
+
+
+def test_an_unreadable_type_is_refused():
+    with pytest.raises(UnsupportedMedia):
+        form(("file", file(b"\x89PNG\r\n\x1a\n" + bytes(100), "a.png", "image/png")))
+
+
+@pytest.mark.parametrize("size", [MIB + 1, 2 * MIB])
+def test_what_is_over_the_limit_is_refused(size):
+    with pytest.raises(DocumentTooLarge):
+        form(("file", file(b"x" * size, "a.txt")))
+    with pytest.raises(DocumentTooLarge):
+        from_json(b'{"text": "' + b"x" * size + b'"}', SETTINGS)
+
+
+def test_the_same_form_in_another_order_is_the_same_body():
+    one = form(("file", file(b"x")), ("title", "T"))
+    other = form(("title", "T"), ("file", file(b"x")))
+    third = form(("title", "T"), ("file", file(b"y")))
+
+    assert one.body == other.body != third.body

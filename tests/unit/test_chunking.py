@@ -1,0 +1,193 @@
+"""Passages: exact offsets, never too long, cut where the author cut."""
+
+import random
+from itertools import pairwise
+
+import pytest
+
+from rag.chunking import TokenChunker, chunk
+from rag.errors import EmptyDocument
+from rag.model import Chunk, Page, ParsedDocument
+from rag.parsing.layout import from_markdown, from_pages
+
+WORDS = ("tide", "harbour", "barometer", "mooring", "vessel", "dusk", "bell", "pier", "basin", "keeper")
+
+
+def words(text: str) -> int:
+    return len(text.split())
+
+
+def characters(text: str) -> int:
+    """A count that is not the sum of the words' counts."""
+    return len(text)
+
+
+def prose(number: int, seed: int = 0) -> str:
+    """``number`` words in sentences of ten."""
+    source = random.Random(seed)
+    sentences = []
+    for start in range(0, number, 10):
+        sentence = " ".join(source.choices(WORDS, k=min(10, number - start)))
+        sentences.append(f"{sentence.capitalize()}.")
+    return " ".join(sentences)
+
+
+def texts(chunks: list[Chunk]) -> list[str]:
+    return [one.text for one in chunks]
+
+
+def solid(text: str) -> str:
+    return "".join(text.split())
+
+
+@pytest.mark.parametrize(
+    "markdown",
+    [
+        prose(500),
+        "\n\n".join(prose(n, n) for n in (3, 50, 7, 90, 120, 2, 2, 2, 300)),
+        f"# A\n\n{prose(30)}\n\n## B\n\n### C\n\n{prose(200)}\n\n## D\n\n{prose(5)}\n\n# E",
+        "| a | b |\n|---|---|\n" + "\n".join(f"| {prose(9, n)} | {n} |" for n in range(60)),
+        "```\n" + "\n\n".join(f"def f{n}():\n    return {n}" for n in range(80)) + "\n```\n\nafter it",
+        "- " + "\n- ".join(prose(30, n) for n in range(12)),
+        "東京は日本の首都である。" * 300,
+        "x" * 5000,
+        "Title\n=====\n\ntext\n\nOther\n---\ntext under it",
+        "```\nnever closed\n\n" + prose(150),
+        "\n\n".join("short" for _ in range(400)),
+        "👩‍🚒 Größe naïve café " * 100,
+    ],
+    ids=range(12),
+)
+@pytest.mark.parametrize("count", [words, characters], ids=["words", "characters"])
+@pytest.mark.parametrize("limit", [8, 40, 200])
+def test_every_passage_is_exact_and_fits_and_nothing_is_lost(markdown, count, limit):
+    document = from_markdown(markdown)
+
+    chunks = chunk(document, count, limit)
+
+    assert all(document.text[one.start : one.end] == one.text for one in chunks)
+    assert all(count(one.text) <= limit for one in chunks)
+    assert [one.index for one in chunks] == list(range(len(chunks)))
+    assert all(before.end <= after.start for before, after in pairwise(chunks))
+    assert solid("".join(texts(chunks))) == solid(document.text)
+    assert all(one.text.strip() and one.text == one.text.rstrip() for one in chunks)
+
+
+def test_tokens_are_those_of_the_text():
+    for one in chunk(from_markdown(f"# Harbour\n\n{prose(300)}"), words, 60):
+        assert one.tokens == words(one.text)
+
+
+def test_a_paragraph_that_fits_stays_whole():
+    document = from_markdown("\n\n".join(prose(110, n) for n in range(4)))
+    assert texts(chunk(document, words, 150)) == document.text.split("\n\n")
+
+
+def test_a_heading_goes_with_what_follows_it():
+    document = from_markdown(f"{prose(140)}\n\n# Storms\n\n## Signals\n\n{prose(140, 1)}")
+    first, second = chunk(document, words, 150)
+    assert "Storms" not in first.text
+    assert second.text.startswith("# Storms\n\n## Signals\n\nVessel") or second.text.startswith("# Storms")
+    assert second.headings == ("Storms", "Signals")
+
+
+def test_a_heading_stays_even_when_its_paragraph_has_to_be_cut():
+    document = from_markdown(f"# Storms\n\n{prose(150)}")
+    chunks = chunk(document, words, 151)
+    assert len(chunks) == 2
+    assert all(one.tokens > 50 for one in chunks)
+
+
+def test_the_heading_path_is_that_of_the_passage():
+    document = from_markdown(
+        f"# A\n\n{prose(60)}\n\n## B\n\n{prose(60, 1)}\n\n### C\n\n{prose(60, 2)}\n\n## D\n\n{prose(60, 3)}"
+    )
+    paths = [one.headings for one in chunk(document, words, 80)]
+    assert paths == [("A",), ("A", "B"), ("A", "B", "C"), ("A", "D")]
+
+
+def test_tiny_sections_are_joined_under_what_they_share():
+    entries = "\n\n".join(f"## Term {n}\n\nIt means {n}." for n in range(6))
+    chunks = chunk(from_markdown(f"# Glossary\n\n{entries}"), words, 60)
+    assert len(chunks) < 6
+    assert chunks[0].headings == ("Glossary",)
+
+
+def test_short_neighbours_are_joined_and_large_ones_are_not():
+    document = from_markdown("\n\n".join([prose(10), prose(10, 1), prose(90, 2), prose(90, 3)]))
+    assert [one.tokens for one in chunk(document, words, 120)] == [110, 90]
+
+
+def test_a_long_paragraph_is_cut_between_sentences_into_even_parts():
+    chunks = chunk(from_markdown(prose(210)), words, 200)
+    assert all(one.text.endswith(".") for one in chunks)
+    assert [one.tokens for one in chunks] in ([100, 110], [110, 100])
+
+
+def test_a_long_table_is_cut_between_rows():
+    rows = [f"| {prose(9, n)} | {n} |" for n in range(30)]
+    for one in chunk(from_markdown("| text | n |\n|---|---|\n" + "\n".join(rows)), words, 60):
+        assert all(line in rows or set(line) <= set("| -textn") for line in one.text.split("\n"))
+
+
+def test_a_long_list_is_cut_between_items():
+    items = [f"- {prose(20, n)}" for n in range(10)]
+    for one in chunk(from_markdown("\n".join(items)), words, 70):
+        assert one.text.startswith("- ")
+        assert one.text.endswith(".")
+
+
+def test_blank_lines_inside_code_do_not_cut_it():
+    code = "```\nfirst = 1\n\n# not a heading\n\nsecond = 2\n```"
+    document = from_markdown(f"{prose(60)}\n\n{code}\n\n{prose(60, 1)}")
+    assert sum(code in one.text for one in chunk(document, words, 70)) == 1
+
+
+def test_pages_are_those_where_passages_begin():
+    document = from_pages([(3, prose(60)), (4, ""), (5, prose(60, 1)), (6, prose(130, 2))])
+    assert [one.page for one in chunk(document, words, 80)] == [3, 5, 6, 6]
+
+
+def test_a_page_of_its_own_is_not_joined_to_the_next():
+    document = from_pages([(1, prose(30)), (2, prose(30, 1))])
+    assert [one.page for one in chunk(document, words, 100)] == [1, 2]
+
+
+def test_a_text_without_pages_has_none():
+    assert chunk(ParsedDocument("words"), words, 10)[0].page is None
+
+
+def test_a_page_that_begins_with_white_space_counts():
+    text = "one two\n\nthree four"
+    document = ParsedDocument(text, pages=(Page(1, 0, 8), Page(2, 8, len(text))))
+    assert chunk(document, lambda t: 5 * words(t), 12)[1].page == 2
+
+
+@pytest.mark.parametrize("text", ["", " \n\n \t"])
+def test_a_text_of_white_space_is_an_empty_document(text):
+    with pytest.raises(EmptyDocument):
+        chunk(ParsedDocument(text), words, 100)
+
+
+def test_an_endless_word_never_fills_one_passage():
+    chunks = chunk(ParsedDocument("x" * 10_000), words, 50)
+    assert max(len(one.text) for one in chunks) <= 50 * 8
+
+
+def test_the_name_tells_limits_apart():
+    assert TokenChunker(words, 100).name != TokenChunker(words, 200).name
+
+
+def test_a_tokenizer_is_as_good_as_a_function():
+    class Spaces:
+        def encode(self, sequence: str, *, add_special_tokens: bool) -> list[str]:
+            assert not add_special_tokens
+            return sequence.split()
+
+    document = from_markdown(prose(300))
+    assert TokenChunker(Spaces(), 70).chunk(document) == chunk(document, words, 70)
+
+
+def test_a_limit_too_small_for_any_text_is_refused():
+    with pytest.raises(ValueError, match="at least 8"):
+        TokenChunker(words, 4)

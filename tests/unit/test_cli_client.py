@@ -1,0 +1,149 @@
+"""The command line's client: what it sends, what it makes of answers, what it tries again."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cli import client as client_module
+from cli.client import Client
+from rag.errors import AegisError, Overloaded, Unauthenticated, Unavailable, UnsupportedMedia
+
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+@pytest.fixture(autouse=True)
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    naps: list[float] = []
+    monkeypatch.setattr(client_module, "sleep", naps.append)
+    return naps
+
+
+def _client(*answers: httpx.Response | Handler, key: str | None = None) -> tuple[Client, list[httpx.Request]]:
+    """A client of a server that gives these answers in turn, and what it was sent."""
+    requests: list[httpx.Request] = []
+    coming: Iterator[httpx.Response | Handler] = iter(answers)
+
+    def serve(request: httpx.Request) -> httpx.Response:
+        request.read()
+        requests.append(request)
+        answer = next(coming)
+        return answer if isinstance(answer, httpx.Response) else answer(request)
+
+    return Client("http://api.test/", key, transport=httpx.MockTransport(serve)), requests
+
+
+def _problem(status: int, code: str, detail: str, **headers: str) -> httpx.Response:
+    body = {"type": f"urn:aegis:problem:{code}", "title": "No", "status": status, "detail": detail}
+    return httpx.Response(status, json=body, headers=headers)
+
+
+def test_a_document_is_sent_with_its_id_and_an_idempotency_key(tmp_path: Path) -> None:
+    file = tmp_path / "a.md"
+    file.write_text("# Hello")
+    client, requests = _client(httpx.Response(202, json={"job_id": "1"}), key="secret")
+
+    assert client.ingest(file, "guide/a.md", "handbook") == {"job_id": "1"}
+
+    sent = requests[0]
+    assert (sent.method, sent.url.path) == ("POST", "/v1/documents")
+    assert sent.headers["Authorization"] == "Bearer secret"
+    assert sent.headers["Idempotency-Key"]
+    assert b"guide/a.md" in sent.content
+    assert b"handbook" in sent.content
+    assert b"# Hello" in sent.content
+
+
+def test_a_full_queue_is_waited_for_and_the_same_bytes_are_sent_again(
+    tmp_path: Path, naps: list[float]
+) -> None:
+    file = tmp_path / "a.md"
+    file.write_text("# Hello")
+    full = _problem(429, "overloaded", "full", **{"Retry-After": "7"})
+    client, requests = _client(full, httpx.Response(202, json={"job_id": "1"}))
+
+    client.ingest(file, "a.md")
+
+    assert naps == [7.0]
+    assert b"# Hello" in requests[1].content
+    assert requests[0].headers["Idempotency-Key"] == requests[1].headers["Idempotency-Key"]
+
+
+def test_patience_ends(naps: list[float]) -> None:
+    client, _ = _client(_problem(429, "overloaded", "full", **{"Retry-After": "100000"}))
+
+    with pytest.raises(Overloaded, match="full"):
+        client.job("1")
+
+    assert naps == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (_problem(401, "unauthenticated", "Send a key"), Unauthenticated),
+        (_problem(415, "unsupported-media", "No parser"), UnsupportedMedia),
+        (httpx.Response(502, text="<html>proxy</html>"), Unavailable),
+        (httpx.Response(418, text="teapot"), AegisError),
+    ],
+)
+def test_problems_become_the_errors_they_name(answer: httpx.Response, kind: type[AegisError]) -> None:
+    client, _ = _client(answer)
+
+    with pytest.raises(AegisError) as raised:
+        client.job("1")
+
+    assert type(raised.value) is kind
+
+
+def test_an_api_that_is_away_is_said_with_what_to_do() -> None:
+    def refuse(_request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("connection refused")
+
+    client, _ = _client(refuse)
+
+    with pytest.raises(Unavailable, match="aegis up"):
+        client.job("1")
+
+
+def test_documents_are_listed_over_all_pages() -> None:
+    first = httpx.Response(200, json={"items": [{"document_id": "a"}], "next": "c1"})
+    second = httpx.Response(200, json={"items": [{"document_id": "b"}], "next": None})
+    client, requests = _client(first, second)
+
+    assert [d["document_id"] for d in client.documents("handbook")] == ["a", "b"]
+    assert requests[1].url.params["cursor"] == "c1"
+
+
+def test_a_job_is_followed_to_its_end() -> None:
+    running = httpx.Response(200, json={"state": "running"})
+    client, requests = _client(running, running, httpx.Response(200, json={"state": "dead"}))
+
+    assert client.finished("1")["state"] == "dead"
+    assert len(requests) == 3
+
+
+def test_a_broken_event_stream_is_taken_up_after_the_last_event() -> None:
+    def breaking(_request: httpx.Request) -> httpx.Response:
+        def body() -> Iterator[bytes]:
+            yield _event("1-1", "token", {"text": "Hel"})
+            raise httpx.ReadError("cut")
+
+        return httpx.Response(200, content=body())
+
+    rest = (
+        _event("1-2", "token", {"text": "lo"}) + b": ping\n\n" + _event("1-3", "result", {"answer": "Hello"})
+    )
+    client, requests = _client(breaking, httpx.Response(200, content=rest))
+
+    events = list(client.events("1"))
+
+    assert events == [("token", {"text": "Hel"}), ("token", {"text": "lo"}), ("result", {"answer": "Hello"})]
+    assert "Last-Event-ID" not in requests[0].headers
+    assert requests[1].headers["Last-Event-ID"] == "1-1"
+
+
+def _event(number: str, kind: str, data: dict[str, str]) -> bytes:
+    return f"id: {number}\nevent: {kind}\ndata: {json.dumps(data)}\n\n".encode()

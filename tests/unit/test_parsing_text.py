@@ -1,0 +1,188 @@
+"""Text formats, in this process: encodings, normal form, headings, tables, records, mail and pages."""
+
+import pytest
+
+from rag.errors import UnreadableDocument
+from rag.model import Heading
+from rag.parsing import layout, mail, plain, records, tables, webpage
+from rag.parsing.decoding import decoded, normalised
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_unicode_is_read_with_and_without_a_mark(encoding):
+    assert decoded("Größe of a café".encode(encoding)) == "Größe of a café"
+
+
+def test_what_is_no_unicode_is_read_as_windows_text():
+    assert decoded("naïve – “café”".encode("cp1252")) == "naïve – “café”"
+
+
+def test_a_stated_encoding_is_tried_first_and_a_wrong_one_forgiven():
+    assert decoded("гавань".encode("cp1251"), "windows-1251") == "гавань"
+    assert decoded("Größe".encode(), "no-such-encoding") == "Größe"
+    assert decoded("東京".encode(), "ascii") == "東京"
+
+
+def test_binary_data_is_refused():
+    with pytest.raises(UnreadableDocument, match="binary"):
+        decoded(bytes(range(32)) * 100)
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        ("a\r\nb\rc\u2028d\x0ce", "a\nb\nc\nd\ne"),
+        ("\ufeffa\x00b\u200bc\u00add", "abcd"),
+        ("lone \ud800 half", "lone  half"),
+        ("cafe\u0301", "café"),
+        ("e\ufb03cient \ufb02ow", "efficient flow"),
+        ("10\u00a0km", "10 km"),
+        ("a  \n\n\n\n b\t\n", "a\n\n b"),
+        ("👩\u200d🚒", "👩\u200d🚒"),
+    ],
+)
+def test_text_has_one_normal_form(raw, clean):
+    assert normalised(raw) == clean
+    assert normalised(clean) == clean
+
+
+def test_headings_are_found_where_commonmark_finds_them():
+    text = (
+        "# One #\n\nTwo\n===\n\n```sh\n# comment\n```\n\n    # indented\n\n####### seven\n\n#hashtag\n\n"
+        "| a |\n---\n\ntext\nmore\n---\n\n~~~\n## no\n~~~\n\n   ### **Three** [link](http://x)\n\n#\n"
+    )
+    headings = list(layout.headings_of(text))
+    assert [(heading.level, heading.text) for heading in headings] == [
+        (1, "One"),
+        (1, "Two"),
+        (3, "Three link"),
+    ]
+    assert [text[heading.start :][:5] for heading in headings] == ["# One", "Two\n=", "   ##"]
+
+
+def test_a_document_that_is_one_heading_is_found():
+    assert layout.from_markdown("# Only").headings == (Heading(0, 1, "Only"),)
+
+
+def test_the_title_is_the_outermost_heading_unless_one_is_stated():
+    assert layout.from_markdown("## Sub\n\n# Main").title == "Main"
+    assert layout.from_markdown("# Main", "Stated").title == "Stated"
+
+
+@pytest.mark.parametrize(
+    ("stated", "title"),
+    [
+        ("Microsoft Word - report.docx", "report"),
+        ("untitled", None),
+        (" A \n good  one ", "A good one"),
+        ("", None),
+    ],
+)
+def test_titles_that_programs_left_behind_are_tidied(stated, title):
+    assert layout.usable_title(stated) == title
+
+
+def test_front_matter_gives_the_title_and_is_no_text():
+    document = plain.markdown(b'---\ntitle: "Harbour: a history"\ntags: [a]\n---\n# Other\n\ntext')
+    assert (document.title, document.text) == ("Harbour: a history", "# Other\n\ntext")
+
+
+def test_a_rule_is_no_front_matter():
+    assert plain.markdown(b"---\n\ntext\n").text == "---\n\ntext"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_rows_name_their_columns_whatever_the_delimiter(delimiter):
+    rows = (("Berth", "Depth"), ("North", "7.5"), ("South", "4,2"))
+    data = "\n".join(delimiter.join(f'"{cell}"' for cell in row) for row in rows).encode()
+    assert tables.table(data).text == "Berth: North; Depth: 7.5\n\nBerth: South; Depth: 4,2"
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"1,2\n3,4\n", "1; 2\n\n3; 4"),
+        (b"a,b\n1,\n,2\n", "a: 1\n\nb: 2"),
+        (b"a,b\n1,2,3\n", "a: 1; b: 2; column 3: 3"),
+        (b'a,b\n"two\nlines",x\n', "a: two lines; b: x"),
+        (b"name\nAda\nGrace\n", "name: Ada\n\nname: Grace"),
+        (b"only,one,row\n", "only; one; row"),
+    ],
+)
+def test_irregular_tables_keep_every_cell(data, text):
+    assert tables.table(data).text == text
+
+
+def test_records_keep_the_keys_that_lead_to_a_value():
+    document = records.json_document(
+        b'{"title": "T", "port": {"name": "North", "open":true, "depth": 7.50}, "tags": ["a", "b"], "": null}'
+    )
+    assert document.title == "T"
+    assert document.text == "title: T\nport › name: North\nport › open: yes\nport › depth: 7.50\ntags: a, b"
+
+
+def test_records_of_a_list_stand_apart():
+    assert records.json_document(b'[{"a": 1}, {"a": 2}]').text == "a: 1\n\na: 2"
+    assert records.json_lines(b'{"a": 1}\n\n{"a": 2}\n').text == "a: 1\n\na: 2"
+
+
+def test_json_that_is_lines_is_read_as_lines():
+    assert records.json_document(b'{"a": 1}\n{"a": 2}\n').text == "a: 1\n\na: 2"
+
+
+@pytest.mark.parametrize("data", [b"[" * 5000 + b"]" * 5000, b'{"a":' * 3000 + b"1" + b"}" * 3000])
+def test_json_nested_too_deeply_is_refused(data):
+    with pytest.raises(UnreadableDocument, match="too deeply"):
+        records.json_document(data)
+
+
+def test_numbers_of_any_length_are_kept():
+    assert records.json_document(b"[" + b"9" * 10_000 + b"]").text == "9" * 10_000
+
+
+def test_mail_prefers_plain_text_and_names_attachments():
+    message = (
+        b"From: ada@example.org\nSubject: =?utf-8?q?Gr=C3=B6=C3=9Fe?=\nMIME-Version: 1.0\n"
+        b"Content-Type: multipart/mixed; boundary=B\n\n--B\n"
+        b"Content-Type: multipart/alternative; boundary=C\n\n--C\n"
+        b"Content-Type: text/plain\n\nplain words\n--C\n"
+        b"Content-Type: text/html\n\n<p>rich words</p>\n--C--\n--B\n"
+        b"Content-Type: application/pdf\n"
+        b'Content-Disposition: attachment; filename="plan.pdf"\n\nx\n--B--\n'
+    )
+    document = mail.mail(message)
+    assert document.title == "Größe"
+    assert "plain words" in document.text
+    assert "rich words" not in document.text
+    assert "plan.pdf" in document.text
+
+
+def test_mail_in_html_only_is_read_as_a_page():
+    message = b"Subject: x\nMIME-Version: 1.0\nContent-Type: text/html\n\n<h2>Tides</h2><p>high &amp; low</p>"
+    document = mail.mail(message)
+    assert "high & low" in document.text
+    assert [heading.text for heading in document.headings] == ["Tides"]
+
+
+def test_a_page_keeps_its_content_only():
+    document = webpage.html(
+        b"<!doctype html><html><head><title>Tides</title><style>p{}</style></head><body>"
+        b"<nav><a href=/>Home</a></nav><article><h1>Tides</h1><p>See <a href='http://x/y'>the table</a>.</p>"
+        b"<pre><code>x = 1\n\n# y</code></pre><img src='data:image/png;base64,AAAA' alt=''></article>"
+        b"<script>alert('never')</script></body></html>"
+    )
+    assert document.title == "Tides"
+    assert "See the table." in document.text
+    assert not [word for word in ("Home", "http", "never", "base64", "p{}") if word in document.text]
+    assert "x = 1\n\n# y" in document.text
+    assert [heading.text for heading in document.headings] == ["Tides"]
+
+
+def test_a_page_is_read_in_the_encoding_that_it_states():
+    page = '<html><head><meta charset="windows-1251"></head><body><p>гавань</p></body></html>'
+    assert "гавань" in webpage.html(page.encode("cp1251")).text
+
+
+def test_converters_marks_are_taken_out_of_prose():
+    markdown = "1\\. See [the \\> table](http://x) ![](a.png)\n\n| a    | b |\n| ---- | - |"
+    assert layout.prose(markdown) == "1. See the > table \n\n| a | b |\n| --- | - |"

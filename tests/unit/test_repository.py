@@ -1,0 +1,110 @@
+"""What must hold of the repository itself."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from rag.settings import reference_page
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCKS = sorted([ROOT / "requirements.lock", *(ROOT / "deploy" / "locks").glob("*.lock")])
+MODEL_FILES = {".onnx", ".gguf", ".safetensors", ".bin", ".pt", ".npz", ".npy", ".whl", ".so"}
+LARGEST_BYTES = 1_000_000
+
+_INDEX = re.compile(r"https?://[^\s\"')]*(pypi|pythonhosted|/simple\b)|--(extra-)?index-url[ =]http", re.I)
+_ONE_MACHINE = re.compile(r"(?<![\w.~:/-])/(home|Users|root|work|workspace)/\w")
+
+
+def _files() -> list[Path]:
+    """What git would carry; everything that is not hidden where there is no git."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, check=False
+    )
+    if listed.returncode:
+        return [path for path in ROOT.rglob("*") if path.is_file() and "/." not in path.as_posix()]
+    names = listed.stdout.decode().split("\0")
+    return [path for name in names if name and (path := ROOT / name).is_file()]
+
+
+def _texts() -> list[tuple[str, str]]:
+    found = []
+    for path in _files():
+        try:
+            found.append((path.relative_to(ROOT).as_posix(), path.read_text("utf-8")))
+        except UnicodeDecodeError:  # a picture or a font
+            continue
+    return found
+
+
+def _pinned(lock: Path) -> dict[str, set[str]]:
+    pins: dict[str, set[str]] = {}
+    for name, version in re.findall(r"^([a-z0-9][\w.-]*)==([^\s;]+)", lock.read_text(), re.M):
+        pins.setdefault(name, set()).add(version)
+    return pins
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_every_locked_package_is_pinned_with_hashes(lock: Path) -> None:
+    entries = lock.read_text().replace("\\\n", " ").splitlines()
+
+    assert entries
+    for entry in entries:
+        assert re.match(r"[a-z0-9][\w.-]*==\S+ .*--hash=sha256:[0-9a-f]{64}", entry), entry[:80]
+
+
+def test_no_lock_repeats_what_the_product_brings() -> None:
+    product = _pinned(ROOT / "requirements.lock")
+
+    for name in ("dev", "smollm2"):
+        assert not product.keys() & _pinned(ROOT / "deploy" / "locks" / f"{name}.lock").keys()
+
+
+def test_exact_pins_of_the_project_are_what_is_locked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    asked = [
+        *project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"]["smollm2"],
+        *project["dependency-groups"]["dev"],
+        *project["dependency-groups"]["install"],
+    ]
+    locked: dict[str, set[str]] = {}
+    for lock in LOCKS:
+        for name, versions in _pinned(lock).items():
+            locked.setdefault(name, set()).update(versions)
+
+    for requirement in asked:
+        exact = re.fullmatch(r"([\w.-]+)(?:\[.*\])?==(\S+)", requirement)
+        name = re.split(r"[\[<>=~!;\s]", requirement, maxsplit=1)[0].lower()
+        assert name in locked, f"{requirement} is not locked: make lock"
+        if exact:
+            assert exact[2] in locked[name], f"{requirement} is locked at {locked[name]}: make lock"
+
+
+def test_no_package_index_is_named() -> None:
+    assert [name for name, text in _texts() if _INDEX.search(text)] == []
+
+
+def test_no_path_of_somebodys_machine_is_named() -> None:
+    assert [(name, hit[0]) for name, text in _texts() if (hit := _ONE_MACHINE.search(text))] == []
+
+
+def test_no_models_and_nothing_large() -> None:
+    offenders = [
+        path for path in _files() if path.suffix in MODEL_FILES or path.stat().st_size > LARGEST_BYTES
+    ]
+
+    assert offenders == []
+
+
+def test_the_settings_page_is_up_to_date() -> None:
+    page = (ROOT / "docs" / "reference" / "settings.md").read_text("utf-8")
+
+    assert page == reference_page(), "python -m rag.settings > docs/reference/settings.md"
+
+
+def test_the_scripts_can_be_run() -> None:
+    for script in ("deploy/install.sh", "deploy/locks/compile.sh", ".ci/run"):
+        assert (ROOT / script).stat().st_mode & 0o111, script

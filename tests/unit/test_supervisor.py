@@ -1,0 +1,374 @@
+"""The supervisor, on small programs of our own: order, restarts, stops, nothing left behind."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from threading import Thread
+
+import psutil
+import pytest
+
+from cli.home import held
+from cli.keeper import Surroundings
+from cli.part import Part
+from cli.supervisor import Supervisor
+from cli.warden import on_duty
+from rag.errors import Conflict, Unavailable
+
+SLEEPER = "import time\nwhile True: time.sleep(60)"
+STUBBORN = """
+    import signal, time
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print("deaf", flush=True)
+    while True: time.sleep(60)
+"""
+PARENT = """
+    import subprocess, sys, time
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    print("born", flush=True)
+    while True: time.sleep(60)
+"""
+
+
+class Notes:
+    """A witness that remembers, in order, as (what, part)."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, str]] = []
+        self.lines: list[str] = []
+        self.deaths: list[str] = []
+
+    def ready(self, part: str, seconds: float) -> None:
+        self.events.append(("ready", part))
+
+    def died(self, part: str, how: str, *, restart: int, wait: float) -> None:
+        self.events.append(("died", part))
+        self.deaths.append(f"{part} {how} {restart}")
+
+    def back(self, part: str, seconds: float) -> None:
+        self.events.append(("back", part))
+
+    def stopped(self, part: str, seconds: float) -> None:
+        self.events.append(("stopped", part))
+
+    def printed(self, part: str, line: str) -> None:
+        self.lines.append(f"{part}: {line}")
+
+    def of(self, what: str) -> list[str]:
+        return [part for event, part in self.events if event == what]
+
+
+class Stack:
+    """Runs parts in a folder; ``acts`` happen in a thread while they run."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.notes = Notes()
+
+    def run(
+        self,
+        parts: Sequence[Part],
+        acts: Callable[[], None] | None = None,
+        *,
+        signals: Sequence[int] = (signal.SIGTERM,),
+        ready: Callable[[], None] = lambda: None,
+    ) -> int:
+        """Start, act once all are ready, send ourselves the signals, and wait for the end."""
+        with held(self.home) as roster, on_duty() as warden:
+            around = Surroundings(
+                folder=self.home,
+                logs=self.home / "logs",
+                environment=dict(os.environ),
+                witness=self.notes,
+                warden=warden,
+                roster=roster,
+            )
+
+            failures: list[AssertionError] = []
+
+            def play() -> None:
+                try:
+                    (acts or (lambda: None))()
+                except AssertionError as failure:
+                    failures.append(failure)
+                finally:
+                    for number in signals:
+                        os.kill(os.getpid(), number)
+
+            def begin() -> None:
+                ready()
+                Thread(target=play, daemon=True).start()
+
+            async def go() -> int:
+                return await Supervisor(parts, around).run(on_ready=begin, on_stop=lambda: None)
+
+            status = asyncio.run(go())
+            for failure in failures:
+                raise failure
+            return status
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    yield Stack(tmp_path)
+    assert _processes_in(tmp_path) == []
+
+
+def _processes_in(folder: Path) -> list[psutil.Process]:
+    """Every living process that runs in ``folder``, whoever its parent is."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd() == str(folder) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def _part(name: str, program: str, **more: object) -> Part:
+    return Part(name, (sys.executable, "-c", textwrap.dedent(program)), **more)  # type: ignore[arg-type] - a test's shorthand
+
+
+def _until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition never came"
+        time.sleep(0.01)
+
+
+def _log(home: Path, name: str) -> str:
+    path = home / "logs" / f"{name}.log"
+    return path.read_text() if path.exists() else ""
+
+
+def test_parts_start_when_what_they_need_is_ready_and_stop_by_rank(stack: Stack) -> None:
+    order: list[str] = []
+
+    def slow(_pid: int) -> str | None:
+        order.append("probed")
+        return None if len(order) > 3 else "warming up"
+
+    first = _part("first", SLEEPER, probe=slow, stop_rank=2)
+    second = _part("second", SLEEPER, needs=("first",), stop_rank=0)
+    third = _part("third", SLEEPER, needs=("second",), stop_rank=1)
+
+    status = stack.run([third, second, first])
+
+    assert status == 0
+    assert stack.notes.of("ready") == ["first", "second", "third"]
+    assert stack.notes.of("stopped") == ["second", "third", "first"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_each_signal_stops_in_order(stack: Stack, number: int) -> None:
+    status = stack.run([_part("one", SLEEPER)], signals=[number])
+
+    assert status == 0
+    assert stack.notes.of("stopped") == ["one"]
+
+
+def test_a_part_that_dies_is_restarted_and_said_so(stack: Stack) -> None:
+    victims: list[int] = []
+
+    def probe(pid: int) -> str | None:
+        victims.append(pid)
+        return None
+
+    def kill_it() -> None:
+        os.kill(victims[-1], signal.SIGKILL)
+        _until(lambda: stack.notes.of("back") == ["one"])
+
+    stack.run([_part("one", SLEEPER, probe=probe)], kill_it)
+
+    assert stack.notes.deaths == ["one signal SIGKILL 1"]
+    assert len(set(victims)) == 2
+
+
+def test_the_children_of_a_part_that_died_go_with_it(stack: Stack) -> None:
+    groups: list[int] = []
+
+    def probe(pid: int) -> str | None:
+        groups.append(pid)
+        return None if "born" in _log(stack.home, "family") else "no child yet"
+
+    def kill_the_parent() -> None:
+        child = psutil.Process(groups[-1]).children()[0]
+        os.kill(groups[-1], signal.SIGKILL)
+        _until(lambda: stack.notes.of("back") == ["family"])
+        _until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+
+    stack.run([_part("family", PARENT, probe=probe)], kill_the_parent)
+
+    assert stack.notes.of("stopped") == ["family"]
+
+
+def test_a_crash_loop_is_slowed_down(stack: Stack) -> None:
+    marker = stack.home / "started"
+    program = f"""
+        import pathlib, sys, time
+        marker = pathlib.Path({str(marker)!r})
+        if marker.exists(): sys.exit(7)
+        marker.touch()
+        time.sleep(0.05)
+    """
+
+    def two_restarts() -> None:
+        _until(lambda: len(stack.notes.deaths) >= 3)
+
+    stack.run([_part("looping", program, probe=lambda _pid: None)], two_restarts)
+
+    assert stack.notes.deaths[1:3] == ["looping exit status 7 2", "looping exit status 7 3"]
+
+
+def test_a_part_that_cannot_start_ends_the_stack_with_its_last_words(stack: Stack) -> None:
+    fine = _part("fine", SLEEPER)
+    broken = _part(
+        "broken", "print('the model is missing'); raise SystemExit(69)", probe=lambda _pid: "not ready"
+    )
+
+    with pytest.raises(Unavailable) as raised:
+        stack.run([fine, broken])
+
+    assert "broken ended with exit status 69" in str(raised.value)
+    assert "the model is missing" in str(raised.value)
+    assert stack.notes.of("stopped") == ["fine"]
+
+
+def test_a_program_that_is_not_there_ends_the_stack(stack: Stack) -> None:
+    with pytest.raises(Unavailable, match="ghost"):
+        stack.run([Part("ghost", ("/nowhere/at/all",))])
+
+
+def test_a_part_that_never_gets_ready_ends_the_stack(stack: Stack) -> None:
+    part = _part("slow", SLEEPER, probe=lambda _pid: "still loading", ready_within=0.2)
+
+    with pytest.raises(Unavailable, match="not ready within 0 s: still loading"):
+        stack.run([part])
+
+
+def test_a_deaf_part_is_killed_after_its_grace(stack: Stack) -> None:
+    def deaf(_pid: int) -> str | None:
+        return None if "deaf" in _log(stack.home, "stubborn") else "not yet"
+
+    part = _part("stubborn", STUBBORN, probe=deaf, farewell=((signal.SIGTERM, 0.2),))
+
+    assert stack.run([part]) == 0
+    assert stack.notes.of("stopped") == ["stubborn"]
+
+
+def test_a_second_signal_hurries(stack: Stack) -> None:
+    def deaf(_pid: int) -> str | None:
+        return None if "deaf" in _log(stack.home, "stubborn") else "not yet"
+
+    part = _part("stubborn", STUBBORN, probe=deaf, farewell=((signal.SIGTERM, 120.0),))
+
+    def two_signals() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1.1)  # sooner, it is taken for the first one's echo
+
+    began = time.monotonic()
+    stack.run([part], two_signals, signals=[signal.SIGINT])
+
+    assert time.monotonic() - began < 30
+
+
+def test_work_decides_the_status_and_once_stops(tmp_path: Path) -> None:
+    notes = Notes()
+    with held(tmp_path) as roster, on_duty() as warden:
+        around = Surroundings(tmp_path, tmp_path / "logs", dict(os.environ), notes, warden, roster)
+        supervisor = Supervisor([_part("one", SLEEPER)], around)
+        status = asyncio.run(
+            supervisor.run(on_ready=lambda: None, on_stop=lambda: None, work=lambda: 3, once=True)
+        )
+
+    assert status == 3
+    assert notes.of("stopped") == ["one"]
+
+
+def test_warnings_and_errors_reach_the_terminal_and_everything_the_log(stack: Stack) -> None:
+    program = """
+        import time
+        print("INFO all is well")
+        print("[2026-11-23 10:00:00,000: WARNING/MainProcess] hot")
+        print("Traceback (most recent call last):")
+        print('  File "x.py", line 1')
+        print("ValueError: no")
+        print("INFO well again", flush=True)
+        while True: time.sleep(60)
+    """
+    part = _part(
+        "talker", program, probe=lambda _pid: None if "well again" in _log(stack.home, "talker") else "quiet"
+    )
+
+    stack.run([part])
+
+    assert stack.notes.lines == [
+        "talker: [2026-11-23 10:00:00,000: WARNING/MainProcess] hot",
+        "talker: ValueError: no",
+    ]
+    assert "INFO all is well" in _log(stack.home, "talker")
+
+
+def test_a_home_is_held_by_one_stack(tmp_path: Path) -> None:
+    with held(tmp_path) as roster:
+        roster.end_leftovers()
+        with pytest.raises(Conflict, match=f"process {os.getpid()}"), held(tmp_path):
+            pass
+
+
+def test_a_killed_supervisor_leaves_nothing(tmp_path: Path) -> None:
+    supervisor = _supervisor_process(tmp_path)
+    _until(lambda: "born" in _log(tmp_path, "family"))
+    assert len(_processes_in(tmp_path)) == 2
+
+    supervisor.kill()
+    supervisor.wait()
+
+    _until(lambda: _processes_in(tmp_path) == [])
+
+
+def test_the_next_start_ends_what_even_the_warden_could_not(tmp_path: Path) -> None:
+    supervisor = _supervisor_process(tmp_path)
+    _until(lambda: "born" in _log(tmp_path, "family"))
+    for warden in psutil.Process(supervisor.pid).children():
+        if warden.name() == "sh":
+            warden.kill()
+    supervisor.kill()
+    supervisor.wait()
+
+    with held(tmp_path) as roster:
+        assert roster.end_leftovers() == ["family"]
+
+    _until(lambda: _processes_in(tmp_path) == [])
+
+
+def test_the_warden_is_replaced_when_it_is_killed() -> None:
+    sleeper = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    with on_duty() as warden:
+        shell = next(p for p in psutil.Process().children() if "warden" in p.cmdline())
+        shell.kill()
+        shell.wait()
+        warden.guard(sleeper.pid)
+        assert warden._shell.stdin is not None
+        warden._shell.stdin.close()  # as the end of this process would
+
+        assert sleeper.wait(10) == -signal.SIGTERM
+
+
+def _supervisor_process(home: Path) -> "subprocess.Popen[bytes]":
+    """A supervisor of one part, in a process of its own that can be killed."""
+    program = f"""
+        import pathlib, sys
+        sys.path[:0] = {sys.path!r}
+        from tests.unit.test_supervisor import PARENT, Stack, _part
+        stack = Stack(pathlib.Path({str(home)!r}))
+        stack.run([_part("family", PARENT)], lambda: __import__("time").sleep(600))
+    """
+    return subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], cwd=Path(__file__).parents[2])
