@@ -41,7 +41,7 @@ def _encodable(text: str) -> str:
 def _checked_filter(where: Json) -> Json:
     try:
         parse(where)
-    except (InvalidRequest, OverflowError) as error:
+    except InvalidRequest as error:
         raise ValueError(_said(error, "filter")) from error
     return where
 
@@ -49,14 +49,12 @@ def _checked_filter(where: Json) -> Json:
 def _checked_metadata(metadata: Json) -> Json:
     try:
         facts_of("", "", metadata)
-    except (InvalidRequest, OverflowError) as error:
+    except InvalidRequest as error:
         raise ValueError(_said(error, "metadata")) from error
     return metadata
 
 
-def _said(error: Exception, field: str) -> str:
-    if isinstance(error, OverflowError):
-        return "holds a number of more than 64 bits"
+def _said(error: InvalidRequest, field: str) -> str:
     return str(error).removeprefix(f"{field}: ")
 
 

@@ -15,7 +15,7 @@ from rag.errors import AegisError
 from rag.model import Json
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-QUESTION = "What happens to an accepted job when the broker is lost?"
+QUESTION = "Why does the vector engine run in a process of its own?"
 _COLLECTION = "demo"
 _OWN = ("docs", "README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 _TITLES_TRIED = 3

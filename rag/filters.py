@@ -98,9 +98,17 @@ def _condition(path: object, value: object) -> Condition:
 def _scalar(path: str, value: object) -> Scalar:
     if isinstance(value, str) and _encodable(value):
         return value
-    if isinstance(value, bool | int | float) and math.isfinite(value):
+    if isinstance(value, bool | int | float) and _finite(value):
         return value
     raise InvalidRequest(f"filter: {path} must be compared with a string, a finite number, true or false")
+
+
+def _finite(number: float) -> bool:
+    """False also for integers that no float can hold."""
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
 
 
 def _between(path: str, bounds: Mapping[Any, Any]) -> Between:
@@ -118,7 +126,7 @@ def _between(path: str, bounds: Mapping[Any, Any]) -> Between:
 
 
 def _number_bound(path: str, bound: object) -> float:
-    if isinstance(bound, int | float) and not isinstance(bound, bool) and math.isfinite(bound):
+    if isinstance(bound, int | float) and not isinstance(bound, bool) and _finite(bound):
         return float(bound)
     raise InvalidRequest(f"filter: the bounds of {path} must be finite numbers, or all ISO 8601 dates")
 

@@ -98,6 +98,8 @@ class Reranker(Protocol):
     name: str
     reads_vectors: bool
     """True: candidates must carry ``dense`` and ``tokens``."""
+    least_candidates: int
+    """So many are retrieved even for a smaller ``top_k``, where weighing more costs next to nothing."""
 
     def relevance(self, question: str, query: Embedding, candidates: Sequence[Candidate]) -> list[float]:
         """Relevance in [0, 1] of each candidate, in order; about the chance that it answers."""

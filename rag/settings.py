@@ -7,6 +7,7 @@ production apply only then: see ``docs/decisions/0003-two-profiles.md``.
 """
 
 import os
+import re
 import sys
 from enum import StrEnum
 from functools import cached_property
@@ -41,6 +42,9 @@ class ApiKey(BaseModel):
 
 
 GeneratorName = Literal["extractive", "smollm2", "ollama", "openai"]
+
+
+_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 class Settings(BaseSettings):
@@ -89,7 +93,7 @@ class Settings(BaseSettings):
     # --- Redis
     redis_url: SecretStr | None = Field(
         None,
-        description="Broker and job records, redis:// or rediss://. Unset: the bundled broker in AEGIS_HOME.",
+        description="Broker and job records, redis://, rediss:// or unix://. Unset: the bundled broker in AEGIS_HOME.",
     )
     connection_pool_size: int = Field(20, ge=2, description="Redis connections a process at most.")
     job_retention_hours: float = Field(
@@ -189,6 +193,13 @@ class Settings(BaseSettings):
     def _collection_name(cls, value: str) -> str:
         return checked_collection_name(value)
 
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_scheme(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(_REDIS_SCHEMES):
+            raise ValueError(f"must begin with one of {', '.join(_REDIS_SCHEMES)}")
+        return value
+
     @model_validator(mode="after")
     def _roles_fit(self) -> Self:
         if self.generator == "openai" and not self.generator_url:
@@ -232,13 +243,11 @@ class Settings(BaseSettings):
     @property
     def broker_url(self) -> str:
         """Where Celery finds the broker."""
-        if self.redis_url is not None:
-            return self.redis_url.get_secret_value()
-        return f"redis+socket://{quote(str(self.broker_socket))}"
+        return re.sub(r"\Aunix://", "redis+socket://", self.records_url)
 
     @property
     def records_url(self) -> str:
-        """The same server in redis-py's spelling."""
+        """The Redis server, in redis-py's spelling."""
         if self.redis_url is not None:
             return self.redis_url.get_secret_value()
         return f"unix://{quote(str(self.broker_socket))}"
@@ -302,7 +311,9 @@ def reference_page() -> str:
         f"| `{name.upper()}` | {_default(field)} | {field.description} |"
         for name, field in Settings.model_fields.items()
     )
-    head = "# Settings\n\nAll come from the environment.\n\n| variable | default | what it does |\n|---|---|---|"
+    head = (
+        "# Settings\n\nAll come from the environment.\n\n| variable | default | what it does |\n|---|---|---|"
+    )
     return f"{head}\n{rows}\n"
 
 

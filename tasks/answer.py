@@ -37,12 +37,12 @@ def embed_query(run: StageRun) -> Outcome:
 
 @stage_task(Stage.SEARCH)
 def search(run: StageRun) -> Outcome:
-    """The passages that fit best, of versions that are to be seen now only."""
+    """The passages that fit best, of versions that are to be seen now only: ``top_k``, or what reranking wants."""
     inputs = run.job.inputs
     query = SearchQuery(
         dense=_query(run).dense,
         sparse=lexical.encode_question(inputs["question"]),
-        limit=inputs["top_k"],
+        limit=max(inputs["top_k"], run.tools.reranker.least_candidates),
         where=inputs["where"],
     )
     collection = run.tools.documents.collection(run.job.collection)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from time import time
 
-from rag.fetching import fetch
-
 from rag import artefacts, lexical
 from rag.errors import NotFound, UnknownCollection
+from rag.fetching import fetch
 from rag.model import (
     Chunk,
     CollectionSpec,

@@ -65,9 +65,9 @@ class Tools(Toolbox):
     @cached_property
     def chunker(self) -> Chunker:
         from rag.chunking import TokenChunker
-        from workers.embedding.minilm import open_tokenizer, source
+        from workers.embedding.minilm import tokenizer
 
-        return TokenChunker(open_tokenizer(source().tokenizer()), self._settings.chunk_tokens)
+        return TokenChunker(tokenizer(), self._settings.chunk_tokens)
 
     @cached_property
     def embedder(self) -> Embedder:

@@ -54,6 +54,7 @@ def test_api_keys_are_read_from_json(monkeypatch: pytest.MonkeyPatch) -> None:
         ("API_KEYS", '{"k": {"name": "n", "role": "root"}}', "API_KEYS.K.ROLE"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL"),
         ("COLLECTION_NAME", "no spaces", "COLLECTION_NAME"),
+        ("REDIS_URL", "amqp://rabbit", "REDIS_URL"),
         ("GENERATOR", "openai", "GENERATOR_URL"),
         ("TOP_K_RERANK", "50", "TOP_K_RETRIEVAL"),
     ],
