@@ -278,7 +278,8 @@ class Job:
     """The job record, the truth about a job; the queue is only its transport.
 
     ``attempts`` counts how often a worker began the present stage. ``token`` is the
-    fence: only the holder of the newest one may write. ``timings`` are seconds by stage.
+    fence: only the holder of the newest one may write. ``timings`` are seconds by stage, and
+    ``queue`` those spent waiting. ``error`` of a job that is not over is that of its last attempt.
     """
 
     id: str

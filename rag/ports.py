@@ -313,11 +313,14 @@ class JobStore(Protocol):
         ...
 
     def retry(self, job_id: str) -> Job:
-        """Queue a failed, dead or cancelled job again at its stage. NotFound; Conflict otherwise."""
+        """Queue a failed, dead or cancelled job again at its stage. NotFound; Conflict otherwise.
+
+        A deadline moves, so that the job gets as long as it had at first.
+        """
         ...
 
     def put_artefact(self, lease: Lease, name: str, data: bytes) -> bool:
-        """Keep a stage's small output (a few MB at most) until the record expires."""
+        """Keep a stage's small output (a few MB at most) until the job succeeds or its record goes."""
         ...
 
     def artefact(self, job_id: str, name: str) -> bytes:

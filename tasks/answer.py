@@ -37,7 +37,7 @@ def embed_query(run: StageRun) -> Outcome:
 
 @stage_task(Stage.SEARCH)
 def search(run: StageRun) -> Outcome:
-    """The passages that fit best, of versions that are to be seen now only: ``top_k``, or what reranking wants."""
+    """The passages that fit best, of versions to be seen now: ``top_k``, or what reranking wants."""
     inputs = run.job.inputs
     query = SearchQuery(
         dense=_query(run).dense,

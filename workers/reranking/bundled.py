@@ -32,7 +32,7 @@ MAXSIM = 12.0
 COVERAGE = 1.0
 OFFSET = -9.3
 
-UNRELATED_BELOW = 0.5
+UNRELATED_BELOW = 0.45
 """Best relevance under which a question is about something else than the documents."""
 
 
