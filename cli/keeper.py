@@ -9,6 +9,7 @@ from typing import Protocol
 
 from cli.home import Roster
 from cli.logs import LogFile, Output
+from cli.nursery import Nursery
 from cli.part import Part
 from cli.process import PartProcess, ending
 from cli.warden import Warden
@@ -43,6 +44,7 @@ class Surroundings:
     witness: Witness
     warden: Warden
     roster: Roster
+    nursery: Nursery | None = None
     verbose: bool = False
 
 
@@ -92,7 +94,11 @@ class Keeper:
         around = self._around
         try:
             process = await PartProcess.start(
-                self.part, self._output, environment=around.environment, folder=around.folder
+                self.part,
+                self._output,
+                environment=around.environment,
+                folder=around.folder,
+                nursery=around.nursery,
             )
         except OSError as error:
             raise self._no_start(str(error)) from error

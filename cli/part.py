@@ -24,6 +24,7 @@ class Part:
     stop_rank: parts of a lower rank are stopped first; those of one rank together.
     ready_within: seconds of patience at boot; a part without ``probe`` is ready when started.
     nice: added to the supervisor's own niceness.
+    forked: a Python module whose imports :mod:`cli.zygote` has, so that a fork of it will do.
     quiet: its warnings go to its log only.
     environment: on top of the environment that all parts get.
     """
@@ -35,6 +36,7 @@ class Part:
     probe: Probe | None = None
     ready_within: float = 90.0
     nice: int = 0
+    forked: bool = False
     quiet: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     farewell: Farewell = TERMINATE

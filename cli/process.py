@@ -10,6 +10,7 @@ from pathlib import Path
 from time import monotonic
 
 from cli.logs import Output
+from cli.nursery import Forked, Nursery
 from cli.part import Farewell, Part
 
 HURRIED_SECONDS = 1.0
@@ -19,31 +20,28 @@ _LAST_WORDS_SECONDS = 2.0  # for a grandchild of another session that keeps the 
 class PartProcess:
     """Of its own group, so that a terminal's Ctrl-C does not reach it and nothing of it is left behind."""
 
-    def __init__(self, process: Process, drain: "_Drain") -> None:
+    def __init__(self, process: Process | Forked, drain: "_Drain") -> None:
         self._process = process
         self._drain = drain
         self._started = monotonic()
 
     @classmethod
     async def start(
-        cls, part: Part, output: Output, *, environment: Mapping[str, str], folder: Path
+        cls,
+        part: Part,
+        output: Output,
+        *,
+        environment: Mapping[str, str],
+        folder: Path,
+        nursery: Nursery | None,
     ) -> "PartProcess":
         """Raises OSError when the program cannot be executed."""
         drain, write_end = await _Drain.into(output)
         try:
-            process = await asyncio.create_subprocess_exec(
-                *(["nice", "-n", str(part.nice)] if part.nice else []),
-                *part.command,
-                stdin=DEVNULL,
-                stdout=write_end,
-                stderr=STDOUT,
-                env={**environment, **part.environment},
-                cwd=folder,
-                start_new_session=True,
-            )
+            process = await nursery.fork(part, write_end, folder) if nursery and part.forked else None
+            return cls(process or await _executed(part, write_end, environment, folder), drain)
         finally:
             os.close(write_end)
-        return cls(process, drain)
 
     @property
     def pid(self) -> int:
@@ -83,6 +81,19 @@ def ending(status: int) -> str:
     if status >= 0:
         return f"exit status {status}"
     return f"signal {signal.Signals(-status).name}"
+
+
+async def _executed(part: Part, output: int, environment: Mapping[str, str], folder: Path) -> Process:
+    return await asyncio.create_subprocess_exec(
+        *(["nice", "-n", str(part.nice)] if part.nice else []),
+        *part.command,
+        stdin=DEVNULL,
+        stdout=output,
+        stderr=STDOUT,
+        env={**environment, **part.environment},
+        cwd=folder,
+        start_new_session=True,
+    )
 
 
 class _Drain(asyncio.Protocol):

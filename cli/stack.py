@@ -1,8 +1,6 @@
 """The parts of Aegis on one machine: which, in what order, and how each is seen to be ready."""
 
-import os
 import sys
-from collections.abc import Mapping
 from signal import Signals
 
 from beat.main import command as beat_command
@@ -34,21 +32,11 @@ def parts(settings: Settings) -> list[Part]:
     return [
         *stores,
         *_smollm2(settings),
-        _api(settings, page, needs),
+        _api(settings, page),
         *(_worker(lane, settings, page, needs) for lane in LANES),
         _beat(settings, needs),
         _flower(settings, needs),
     ]
-
-
-def environment(settings: Settings) -> Mapping[str, str]:
-    """Ours, with relative folders made absolute, because parts run in a folder of their own."""
-    return {
-        **os.environ,
-        "AEGIS_HOME": str(settings.home),
-        "MODEL_DIR": str(settings.model_dir.expanduser().resolve()),
-        "PYTHONUNBUFFERED": "1",
-    }
 
 
 def _broker(settings: Settings) -> list[Part]:
@@ -95,7 +83,8 @@ def _smollm2(settings: Settings) -> list[Part]:
     ]
 
 
-def _api(settings: Settings, page: HealthPage, needs: tuple[str, ...]) -> Part:
+def _api(settings: Settings, page: HealthPage) -> Part:
+    """Needs nobody to start: until the others are there, it says so."""
     command = (
         sys.executable, "-m", "uvicorn", "api.main:app_factory", "--factory",
         "--host", settings.listen_host, "--port", str(settings.api_port),
@@ -104,7 +93,7 @@ def _api(settings: Settings, page: HealthPage, needs: tuple[str, ...]) -> Part:
         "--log-level", settings.log_level.lower(), "--no-access-log", "--no-server-header",
     )  # fmt: skip
     return Part(
-        API, command, stop_rank=0, needs=needs, probe=page.answers(),
+        API, command, stop_rank=0, probe=page.answers(),
         farewell=((Signals.SIGTERM, _GRACEFUL_SECONDS + 3.0),),
     )  # fmt: skip
 
@@ -117,6 +106,7 @@ def _worker(lane: Lane, settings: Settings, page: HealthPage, needs: tuple[str, 
         needs=needs,
         probe=page.shows(lane.name),
         nice=lane.nice,
+        forked=True,
         farewell=WORKER_FAREWELL,
     )
 
@@ -128,6 +118,7 @@ def _beat(settings: Settings, needs: tuple[str, ...]) -> Part:
         stop_rank=1,
         needs=needs,
         probe=wrote(settings.run_dir, "beat-schedule*"),
+        forked=True,
     )
 
 

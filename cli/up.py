@@ -1,13 +1,19 @@
 """``aegis up``: the stack in the foreground, from checks before the start to the last part's end."""
 
 import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from time import monotonic
 
-from cli import preflight, stack
+from cli import preflight
 from cli.addresses import addresses
 from cli.display import Display
 from cli.home import held
 from cli.keeper import Surroundings
+from cli.nursery import Nursery
 from cli.supervisor import Supervisor, Work
 from cli.warden import on_duty
 from rag.settings import Settings
@@ -27,6 +33,15 @@ def up(
     stack cannot start.
     """
     began = monotonic()
+
+    def run(supervisor: Supervisor) -> Awaitable[int]:
+        return supervisor.run(
+            on_ready=lambda: display.addresses(monotonic() - began, addresses(settings)),
+            on_stop=display.stopping,
+            work=work,
+            once=once,
+        )
+
     with held(settings.home) as roster:
         for name in roster.end_leftovers():
             display.note(f"ended {name}, left over by a stack that was killed")
@@ -37,16 +52,49 @@ def up(
             surroundings = Surroundings(
                 folder=settings.run_dir,
                 logs=settings.home / "logs",
-                environment=stack.environment(settings),
+                environment=environment(settings),
                 witness=display,
                 warden=warden,
                 roster=roster,
                 verbose=verbose,
             )
-            running = Supervisor(stack.parts(settings), surroundings).run(
-                on_ready=lambda: display.addresses(monotonic() - began, addresses(settings)),
-                on_stop=display.stopping,
-                work=work,
-                once=once,
-            )
-            return asyncio.run(running)
+            return asyncio.run(_supervised(settings, surroundings, run))
+
+
+def environment(settings: Settings) -> Mapping[str, str]:
+    """Ours, with relative folders made absolute, because parts run in a folder of their own."""
+    return {
+        **os.environ,
+        "AEGIS_HOME": str(settings.home),
+        "MODEL_DIR": str(settings.model_dir.expanduser().resolve()),
+        "PYTHONUNBUFFERED": "1",
+        "SPT_NOENV": "1",  # process titles do not overwrite the environment that `ps e` shows
+    }
+
+
+async def _supervised(
+    settings: Settings, surroundings: Surroundings, run: Callable[[Supervisor], Awaitable[int]]
+) -> int:
+    async with _nursery(surroundings) as nursery:
+        from cli import stack  # noqa: PLC0415 - loads Celery, which takes a while, beside the zygote
+
+        return await run(Supervisor(stack.parts(settings), replace(surroundings, nursery=nursery)))
+
+
+@asynccontextmanager
+async def _nursery(around: Surroundings) -> AsyncIterator[Nursery | None]:
+    """None where a process must not go on after a fork without a new program: outside Linux."""
+    if sys.platform != "linux":
+        yield None
+        return
+    nursery = await Nursery.open(
+        environment=around.environment, folder=around.folder, log=around.logs / "zygote.log"
+    )
+    around.warden.guard(nursery.pid)
+    around.roster.enter("zygote", nursery.pid)
+    try:
+        yield nursery
+    finally:
+        await nursery.close()
+        around.warden.release(nursery.pid)
+        around.roster.leave("zygote")

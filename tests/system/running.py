@@ -80,7 +80,7 @@ class Stack:
 
     def worker(self, lane: str) -> psutil.Process:
         """The main process of a lane's worker."""
-        workers = [p for p in self.processes() if lane in p.cmdline() and "--queues" in p.cmdline()]
+        workers = [p for p in self.processes() if f"--queues {lane} " in " ".join(p.cmdline())]
         return min(workers, key=lambda process: process.create_time())
 
 

@@ -1,8 +1,10 @@
 """The lane registry is complete and agrees with the tasks that exist."""
 
+import pytest
+
 from rag.model import Stage
 from rag.settings import Settings
-from tasks.app import LANES, app, lane_named, lane_of, task_name
+from tasks.app import LANES, Lane, app, lane_of, task_name
 
 
 def test_every_stage_has_exactly_one_lane() -> None:
@@ -31,18 +33,26 @@ def test_bulk_lanes_give_way_to_interactive_ones() -> None:
     assert lane_of(Stage.EMBED).nice > lane_of(Stage.EMBED_QUERY).nice
 
 
-def test_the_visibility_timeout_is_over_every_hard_limit() -> None:
-    limits = [lane.time_limit or Settings().stage_timeout for lane in LANES]
-
-    assert app.conf.broker_transport_options["visibility_timeout"] > max(limits)
+def test_the_visibility_timeout_is_over_the_hard_limit() -> None:
+    assert app.conf.broker_transport_options["visibility_timeout"] > Settings().stage_timeout
 
 
-def test_a_worker_serves_one_lane_with_one_slot_and_a_time_limit() -> None:
-    command = lane_named("generate").command(Settings())
+@pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
+def test_a_worker_serves_one_lane_with_one_slot(lane: Lane) -> None:
+    command = lane.command(Settings())
 
-    assert command[command.index("--queues") + 1] == "generate"
+    assert command[command.index("--queues") + 1] == lane.name
     assert command[command.index("--concurrency") + 1] == "1"
-    assert int(command[command.index("--time-limit") + 1]) > 0
+
+
+@pytest.mark.parametrize("lane", LANES, ids=lambda lane: lane.name)
+def test_a_time_limit_is_set_exactly_where_the_pool_heeds_it(lane: Lane) -> None:
+    assert ("--time-limit" in lane.command(Settings())) == (lane.pool == "prefork")
+
+
+def test_what_runs_foreign_code_or_long_has_a_pool_that_survives_it() -> None:
+    for stage in (Stage.PARSE, Stage.EMBED, Stage.INDEX, Stage.GENERATE):
+        assert lane_of(stage).pool == "prefork"
 
 
 def test_messages_are_json_and_results_are_not_kept_by_celery() -> None:

@@ -1,0 +1,111 @@
+"""Forked parts: the same as executed ones to everybody who looks, and replaceable when the zygote dies."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cli.nursery import Forked, Nursery
+from cli.part import Part
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="parts are forked on Linux only")
+
+PROGRAM = """
+import os, signal, sys, time
+print(__name__, sys.argv[1:], os.getcwd(), os.environ["GREETING"], os.nice(0), flush=True)
+print("open:", sorted(os.listdir("/proc/self/fd"))[:-1], flush=True)
+if sys.argv[1] == "leave": sys.exit(7)
+while True: time.sleep(60)
+"""
+
+
+@asynccontextmanager
+async def _nursery(folder: Path) -> AsyncIterator[Nursery]:
+    (folder / "stand_in.py").write_text(PROGRAM)
+    paths = os.pathsep.join([str(folder), str(Path.cwd())])
+    environment = {**os.environ, "PYTHONPATH": paths, "AEGIS_HOME": str(folder), "SPT_NOENV": "1"}
+    nursery = await Nursery.open(environment=environment, folder=folder, log=folder / "zygote.log")
+    try:
+        yield nursery
+    finally:
+        await nursery.close()
+
+
+def _part(*arguments: str) -> Part:
+    command = (sys.executable, "-m", "stand_in", *arguments)
+    return Part("one", command, environment={"GREETING": "hello"}, nice=3, forked=True)
+
+
+async def _forked(nursery: Nursery, folder: Path, *arguments: str) -> Forked:
+    with (folder / "output").open("wb") as output:
+        process = await nursery.fork(_part(*arguments), output.fileno(), folder)
+    assert process is not None
+    return process
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+def _printed(folder: Path) -> str:
+    return (folder / "output").read_text()
+
+
+def _run(scenario: Callable[[], Awaitable[None]]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(90):
+            await scenario()
+
+    asyncio.run(bounded())
+
+
+def test_a_forked_part_runs_as_an_executed_one_would(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with _nursery(tmp_path) as nursery:
+            process = await _forked(nursery, tmp_path, "stay")
+            await _until(lambda: "open:" in _printed(tmp_path))
+            seen = psutil.Process(process.pid)
+
+            assert f"__main__ ['stay'] {tmp_path} hello 3" in _printed(tmp_path)
+            assert "open: ['0', '1', '2']" in _printed(tmp_path)
+            assert " ".join(seen.cmdline()).strip() == f"{sys.executable} -m stand_in stay"
+            assert seen.environ()["AEGIS_HOME"] == str(tmp_path)
+            assert os.getpgid(process.pid) == os.getsid(process.pid) == process.pid
+
+            process.send_signal(signal.SIGTERM)
+            assert await process.wait() == -signal.SIGTERM
+
+    _run(scenario)
+
+
+def test_its_exit_status_is_told(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with _nursery(tmp_path) as nursery:
+            process = await _forked(nursery, tmp_path, "leave")
+
+            assert await process.wait() == 7
+
+    _run(scenario)
+
+
+def test_with_the_zygote_its_parts_end_and_no_more_are_forked(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with _nursery(tmp_path) as nursery:
+            process = await _forked(nursery, tmp_path, "stay")
+
+            os.kill(nursery.pid, signal.SIGKILL)
+
+            assert await process.wait() == -signal.SIGKILL
+            await _until(lambda: not psutil.pid_exists(process.pid))
+            with (tmp_path / "output").open("wb") as output:
+                assert await nursery.fork(_part("stay"), output.fileno(), tmp_path) is None
+
+    _run(scenario)
