@@ -42,10 +42,12 @@ def show(console: Console, result: Json, streamed: str) -> None:
 
 
 def show_source(console: Console, citation: Json) -> None:
-    console.print(f"\n[bold cyan]\\[{citation['n']}][/] [bold]{escape(place(citation))}[/]", highlight=False)
+    """Number, place and document of a citation, and what it quotes."""
     quote = " ".join(str(citation["text"]).split())
     quote = quote if len(quote) <= _QUOTE else f"{quote[:_QUOTE]} …"
-    console.print(Padding(f"[dim]{escape(quote)}[/]", (0, 0, 0, 4)), highlight=False)
+    console.print(f"\n[bold cyan]\\[{citation['n']}][/] [bold]{escape(place(citation))}[/]", highlight=False)
+    for line in (f"[cyan]{escape(citation['document_id'])}[/]", f"[dim]{escape(quote)}[/]"):
+        console.print(Padding(line, (0, 0, 0, 4), expand=False), highlight=False)
 
 
 def place(citation: Json) -> str:

@@ -2,9 +2,9 @@
 
 Loading Celery, redis-py and our own modules takes a worker two seconds of processor time,
 and ten programs do it at every start. Here it is done once; each of them is a fork, which
-takes milliseconds and shares the memory of what was loaded: a start that took 24 s on two
-busy cores takes 4. Linux only, since other systems do not promise that such a fork works. Nothing is opened or started
-before the fork: no thread, no connection, no model.
+takes milliseconds and shares the memory of what was loaded. Nothing is opened or started
+before the fork: no thread, no connection, no model. Linux only, since other systems do not
+promise that a process may go on after a fork without a new program.
 
 Started by :class:`cli.nursery.Nursery` as ``python -m cli.zygote FD`` with one end of a
 socket pair. Requests and answers are JSON, one a line: ``{"argv", "environment", "folder",
@@ -23,6 +23,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from setproctitle import setproctitle
@@ -86,10 +87,10 @@ def _only_output(output: int) -> None:
     os.dup2(nothing, 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    for descriptor in os.listdir("/proc/self/fd"):
-        if int(descriptor) > 2:
+    for descriptor in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
+        if descriptor > 2:
             with suppress(OSError):  # the one that listed them is closed already
-                os.close(int(descriptor))
+                os.close(descriptor)
 
 
 def _child_ends() -> socket.socket:

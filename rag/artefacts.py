@@ -1,4 +1,8 @@
-"""What one stage leaves for the next, as bytes: msgpack, arrays raw and little-endian."""
+"""What one stage leaves for the next, as bytes: msgpack, arrays raw and little-endian.
+
+Reading raises NotFound for bytes that are cut off, as after a power cut: what a stage
+leaves can be made again, so damaged is as good as gone.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -8,6 +12,7 @@ import msgpack
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.errors import NotFound
 from rag.model import Chunk, Embedding, Hit, Passage
 
 
@@ -16,7 +21,7 @@ def pack_embedding(embedding: Embedding) -> bytes:
 
 
 def unpack_embedding(data: bytes) -> Embedding:
-    return _to_embedding(msgpack.unpackb(data))
+    return _to_embedding(_unpacked(data))
 
 
 def pack_embeddings(embeddings: Sequence[Embedding]) -> bytes:
@@ -24,7 +29,7 @@ def pack_embeddings(embeddings: Sequence[Embedding]) -> bytes:
 
 
 def unpack_embeddings(data: bytes) -> list[Embedding]:
-    return [_to_embedding(e) for e in msgpack.unpackb(data)]
+    return [_to_embedding(e) for e in _unpacked(data)]
 
 
 def pack_chunks(title: str, chunks: Sequence[Chunk]) -> bytes:
@@ -33,7 +38,7 @@ def pack_chunks(title: str, chunks: Sequence[Chunk]) -> bytes:
 
 
 def unpack_chunks(data: bytes) -> tuple[str, list[Chunk]]:
-    title, chunks = msgpack.unpackb(data)
+    title, chunks = _unpacked(data)
     return title, [Chunk(**{**c, "headings": tuple(c["headings"])}) for c in chunks]
 
 
@@ -44,8 +49,15 @@ def pack_hits(hits: Sequence[Hit]) -> bytes:
 def unpack_hits(data: bytes) -> list[Hit]:
     return [
         Hit(Passage(**{**passage, "headings": tuple(passage["headings"])}), score)
-        for score, passage in msgpack.unpackb(data)
+        for score, passage in _unpacked(data)
     ]
+
+
+def _unpacked(data: bytes) -> Any:
+    try:
+        return msgpack.unpackb(data)
+    except ValueError as error:  # msgpack's own errors are ValueErrors
+        raise NotFound(f"what an earlier stage left is damaged: {error}") from error
 
 
 def _embedding(embedding: Embedding) -> tuple[Any, ...]:

@@ -180,8 +180,11 @@ class VectorStore(Protocol):
 class BlobStore(Protocol):
     """Bytes by key, in a folder or a bucket. Keys are ``/``-separated, without ``..``."""
 
-    def put(self, key: str, data: bytes | BinaryIO) -> None:
-        """Store whole or not at all; replaces what was there."""
+    def put(self, key: str, data: bytes | BinaryIO, *, durable: bool = True) -> None:
+        """Store whole or not at all; replaces what was there.
+
+        ``durable`` False: what can be made again, so need not survive a power cut.
+        """
         ...
 
     def get(self, key: str) -> bytes:

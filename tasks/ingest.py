@@ -51,7 +51,7 @@ def parse(run: StageRun) -> Outcome:
     if "source_key" not in job.inputs:
         tools.blobs.put(source_key(store_name(job), job.id), source.data)
     tools.blobs.put(text_key(job), parsed.text.encode())
-    tools.blobs.put(work_key(job, "chunks"), artefacts.pack_chunks(title, chunks))
+    tools.blobs.put(work_key(job, "chunks"), artefacts.pack_chunks(title, chunks), durable=False)
     run.keep(
         "source", json.dumps([fingerprint, source.media_type, source_key(store_name(job), job.id)]).encode()
     )
@@ -72,7 +72,8 @@ def embed(run: StageRun) -> Outcome:
         key = work_key(run.job, f"vectors-{start:08}")
         if not (run.job.attempts > 1 and tools.blobs.exists(key)):
             texts = [chunk.text for chunk in chunks[start : start + SLICE]]
-            tools.blobs.put(key, artefacts.pack_embeddings(tools.embedder.embed_passages(texts)))
+            embeddings = tools.embedder.embed_passages(texts)
+            tools.blobs.put(key, artefacts.pack_embeddings(embeddings), durable=False)
         if len(chunks) > SLICE:
             run.progress(min(start + SLICE, len(chunks)), len(chunks))
     return Next(Stage.INDEX)
@@ -97,7 +98,8 @@ def index(run: StageRun) -> Outcome:
         _remove_points(tools, store, document)
         discard(tools.blobs, job, source=True, text=True)
         return Done(lambda *_: _result(document, unchanged=False, superseded=True))
-    tools.vectors.delete(store, document.document_id, below=document.version)
+    if document.version > 1:
+        tools.vectors.delete(store, document.document_id, below=document.version)
     if replaced is not None and replaced.version < document.version:
         tools.blobs.delete(replaced.source_key)
         tools.blobs.delete(replaced.text_key)

@@ -43,11 +43,11 @@ class ObstoreBlobs:
         self._store = _opened(address, self._folder)
         self._process: int | None = None
 
-    def put(self, key: str, data: bytes | BinaryIO) -> None:
+    def put(self, key: str, data: bytes | BinaryIO, *, durable: bool = True) -> None:
         """``data``: bytes, or a seekable file, read from where it stands to its end."""
         with self._doing(key):
             obstore.put(self._store, key, data)
-            if self._folder:
+            if self._folder and durable:
                 _persist(self._folder, key)
 
     def get(self, key: str) -> bytes:

@@ -51,7 +51,7 @@ async def _forked(nursery: Nursery, folder: Path, *arguments: str) -> Forked:
 
 async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - nothing tells of a file that grows
             await asyncio.sleep(0.02)
 
 

@@ -1,8 +1,10 @@
 """What one stage leaves for the next comes back as it was."""
 
 import numpy as np
+import pytest
 
 from rag import artefacts
+from rag.errors import NotFound
 from rag.model import Chunk, Embedding, Hit, Passage
 
 
@@ -40,3 +42,10 @@ def test_hits_keep_passages_and_scores() -> None:
     passage = Passage("id", "doc", 3, 0, "text", "title", 0, 4, headings=("H",), metadata={"a": [1, None]})
 
     assert artefacts.unpack_hits(artefacts.pack_hits([Hit(passage, 0.25)])) == [Hit(passage, 0.25)]
+
+
+def test_what_was_cut_off_counts_as_gone() -> None:
+    whole = artefacts.pack_chunks("Title", [Chunk(0, "text", 0, 4, 1)])
+
+    with pytest.raises(NotFound, match="damaged"):
+        artefacts.unpack_chunks(whole[:-5])
