@@ -2,7 +2,8 @@
 
 A lane is a queue with a worker pool of its own. This registry is the only list of lanes:
 worker commands, routes, health and metrics are made from it. Interactive work has lanes
-of its own at every stage, so that a question never waits behind bulk ingestion.
+of its own at every stage, so that a question never waits behind bulk ingestion. Stages of
+one lane that follow each other do so without the queue in between.
 
 No result backend: the job record is the result. The figures behind the transport
 options are in ``docs/decisions/0002-delivery.md``.
@@ -60,8 +61,7 @@ LANES: tuple[Lane, ...] = (
     Lane("embed", (Stage.EMBED,), "embeds chunks in bulk", nice=15),
     Lane("embed-query", (Stage.EMBED_QUERY,), "embeds questions", pool="solo"),
     Lane("index", (Stage.INDEX,), "writes points, publishes versions", nice=5),
-    Lane("search", (Stage.SEARCH,), "finds passages", pool="solo"),
-    Lane("rerank", (Stage.RERANK,), "orders passages by relevance", pool="solo"),
+    Lane("rerank", (Stage.SEARCH, Stage.RERANK), "finds passages, orders them by relevance", pool="solo"),
     Lane("generate", (Stage.GENERATE,), "writes the answer"),
     Lane("maintenance", (Stage.PURGE,), "removes what was deleted, sweeps, prunes", nice=10),
 )

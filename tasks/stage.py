@@ -17,7 +17,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from rag.errors import AegisError, Permanent, TimedOut, Transient
 from rag.model import EventKind, Job, JobState, Json, Lease, Progress, Stage
-from tasks.app import app, jittered, publish, task_name
+from tasks.app import app, jittered, lane_of, publish, task_name
 from tasks.toolbox import Toolbox
 
 RETRY_SECONDS = 2.0
@@ -130,12 +130,19 @@ def _conclude(run: StageRun, outcome: Outcome, seconds: float) -> str:
     if isinstance(outcome, Next):
         if not jobs.advance(run.lease, outcome.stage, seconds=seconds):
             return "lost: the job was cancelled or taken over"
-        _publish_again(run, outcome.stage)
-        return f"next: {outcome.stage}"
+        return _handed_on(run, outcome.stage)
     result = outcome.result(run.job, seconds)
     if not jobs.finish(run.lease, JobState.SUCCEEDED, seconds=seconds, result=result):
         return "lost: the job was cancelled or taken over"
     return "succeeded"
+
+
+def _handed_on(run: StageRun, stage: Stage) -> str:
+    """Publish the next stage, or begin it right here where this very lane does it too."""
+    if lane_of(stage) is lane_of(run.job.stage):
+        return f"next: {stage}, {app.tasks[task_name(stage)].run(run.job.id)}"
+    _publish_again(run, stage)
+    return f"next: {stage}"
 
 
 def _publish_again(run: StageRun, stage: Stage, delay: float = 0.0) -> None:

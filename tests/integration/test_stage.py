@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
+from types import SimpleNamespace
 
 import pytest
 from uuid_utils.compat import uuid7
@@ -11,6 +12,7 @@ from rag.errors import Overloaded, Unavailable, UnreadableDocument
 from rag.model import Job, JobKind, JobState, NewJob, Stage
 from rag.settings import Settings
 from tasks import stage as stages
+from tasks.app import app, task_name
 from tasks.stage import Done, Next, Outcome, StageRun, perform
 from workers.tools import Tools
 
@@ -51,6 +53,22 @@ def test_a_stage_that_ends_hands_the_job_to_the_next_lane(tools: Tools, publishe
     assert (job.state, job.stage) == (JobState.QUEUED, Stage.EMBED)
     assert published == [(Stage.EMBED, 0, 0.0)]
     assert word == "next: embed"
+
+
+def test_stages_of_one_lane_follow_each_other_without_the_queue(
+    tools: Tools, published: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = accepted(tools, Stage.SEARCH)
+    monkeypatch.setitem(
+        app.tasks,
+        task_name(Stage.RERANK),
+        SimpleNamespace(run=lambda job: perform(tools, Stage.RERANK, lambda run: Next(Stage.GENERATE), job)),
+    )
+
+    perform(tools, Stage.SEARCH, lambda run: Next(Stage.RERANK), job_id)
+
+    assert published == [(Stage.GENERATE, 0, 0.0)]
+    assert set(job_of(tools, job_id).timings) == {"queue", "search", "rerank"}
 
 
 def test_the_last_stage_ends_the_job_with_its_result(tools: Tools, published: list) -> None:

@@ -37,7 +37,7 @@ def test_flower_answers(stack: Stack) -> None:
 
 
 def test_bulk_lanes_are_nicer_than_interactive_ones(stack: Stack) -> None:
-    assert stack.worker("embed").nice() > stack.worker("search").nice()
+    assert stack.worker("embed").nice() > stack.worker("rerank").nice()
 
 
 def test_a_killed_worker_is_restarted_and_said_so(stack: Stack, client: httpx.Client) -> None:
