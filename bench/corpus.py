@@ -1,7 +1,7 @@
 """What the benchmarks ingest and ask: text that every Python has, or a file of paragraphs and questions."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pydoc_data.topics import topics
@@ -9,17 +9,32 @@ from pydoc_data.topics import topics
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """``documents``: texts of a few to some hundred chunks; ``questions``: to be asked of them."""
+    """``documents``: texts of some tens of chunks; ``questions``: to be asked of them."""
 
     name: str
     documents: tuple[str, ...]
     questions: tuple[str, ...]
 
 
+CHAPTER_CHARACTERS = 40_000  # about fifteen pages, some fifty chunks
+
+
 def python_topics() -> Corpus:
-    """Python's own language reference, by topic: about 0.7 MB of prose and code."""
-    questions = tuple(f"What does Python say about {topic.replace('-', ' ')}?" for topic in sorted(topics))
-    return Corpus("Python's language topics", tuple(topics[topic] for topic in sorted(topics)), questions)
+    """Python's own language reference: about 0.7 MB of prose and code, its topics bound into chapters."""
+    names = sorted(topics)
+    questions = tuple(f"What does Python say about {name.replace('-', ' ')}?" for name in names)
+    return Corpus("Python's language topics", tuple(_chapters([topics[name] for name in names])), questions)
+
+
+def _chapters(texts: Sequence[str]) -> Iterator[str]:
+    chapter = ""
+    for text in texts:
+        chapter = f"{chapter}\n\n{text}" if chapter else text
+        if len(chapter) >= CHAPTER_CHARACTERS:
+            yield chapter
+            chapter = ""
+    if chapter:
+        yield chapter
 
 
 def of_file(path: Path) -> Corpus:
@@ -33,7 +48,3 @@ def of_file(path: Path) -> Corpus:
         for question in paragraph["questions"]
     )
     return Corpus(path.name, documents, questions)
-
-
-def characters(documents: Sequence[str]) -> int:
-    return sum(map(len, documents))

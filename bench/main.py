@@ -43,12 +43,13 @@ def _measured(stack: Stack, corpus: Corpus, *, quick: bool, console: Console) ->
     sleep(SETTLE_SECONDS)
     figures = {
         "ready_s": Figure(stack.ready_seconds, "s", 15.0),
-        "idle_rss_mb": Figure(stack.memory_mb(), "MB"),
+        "idle_rss_mb": Figure(stack.memory_mb(), "MB, shared pages once"),
     }
     caller, tools = Caller(stack.url), Tools(load())
-    documents = corpus.documents[::5] if quick else corpus.documents
+    documents = corpus.documents[:6] if quick else corpus.documents
     console.print("ingesting …")
-    figures |= ingestion.figures(ingestion.measured(caller, tools, documents, "bench"))
+    rounds = ingestion.measured(caller, tools, documents, "bench")
+    figures |= ingestion.figures(rounds, ingestion.short_documents(caller, documents, "bench-short"))
     console.print("asking …")
     count = 60 if quick else 300
     idle = questions.one_after_another(caller, corpus.questions, count, "bench")

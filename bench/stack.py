@@ -30,10 +30,10 @@ class Stack:
     ready_seconds: float
 
     def memory_mb(self) -> float:
-        """Resident memory of all its processes. Pages that they share count once for each of them."""
+        """Resident memory of all its processes; where the system tells, shared pages count once."""
         root = psutil.Process(self.pid)
-        processes = [root, *root.children(recursive=True)]
-        return sum(process.memory_info().rss for process in processes) / 1e6
+        infos = [process.memory_full_info() for process in (root, *root.children(recursive=True))]
+        return float(sum(getattr(info, "pss", info.rss) for info in infos)) / 1e6
 
 
 @contextmanager

@@ -125,7 +125,8 @@ def _beat(settings: Settings, needs: tuple[str, ...]) -> Part:
 def _flower(settings: Settings, needs: tuple[str, ...]) -> Part:
     """The password goes by the environment, where only its owner can read it.
 
-    Without one, Flower on an address that others reach only shows: it could stop workers.
+    Without one, Flower on an address that others reach only shows, since it could stop
+    workers, and its API answers on a loopback address alone.
     """
     command = [
         sys.executable, "-m", "celery", "-A", "tasks.app", "flower",
@@ -134,7 +135,10 @@ def _flower(settings: Settings, needs: tuple[str, ...]) -> Part:
         f"--logging={settings.log_level.lower()}",
     ]  # fmt: skip
     secret = settings.flower_basic_auth
-    if secret is None and not is_loopback(settings.listen_host):
+    environment = {"FLOWER_BASIC_AUTH": secret.get_secret_value()} if secret else {}
+    if secret is None and is_loopback(settings.listen_host):
+        environment["FLOWER_UNAUTHENTICATED_API"] = "true"
+    elif secret is None:
         command.append("--read_only=True")
     return Part(
         FLOWER,
@@ -143,5 +147,5 @@ def _flower(settings: Settings, needs: tuple[str, ...]) -> Part:
         needs=needs,
         probe=port_accepts(local(settings.listen_host), settings.flower_port),
         nice=5,
-        environment={"FLOWER_BASIC_AUTH": secret.get_secret_value()} if secret else {},
+        environment=environment,
     )

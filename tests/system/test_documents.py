@@ -61,19 +61,18 @@ def test_a_pdf_is_cited_by_sentence_with_page_and_title(client: httpx.Client) ->
 @pytest.mark.parametrize(
     ("name", "data", "reason"),
     [
-        ("broken.pdf", b"%PDF-1.7 and nothing that follows", "read"),
+        ("broken.pdf", b"%PDF-1.7 and nothing that follows", "cannot be read"),
         ("empty.txt", b" \n ", "no text"),
-        ("locked.pdf", None, "encrypted"),
-        ("bomb.docx", None, ""),
+        ("locked.pdf", encrypted_pdf()[0], "encrypted"),
+        ("bomb.docx", text_bomb()[0], "over a limit"),
+        ("picture.pdf", b"\x89PNG\r\n\x1a\n" + bytes(64), "png"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_document_that_cannot_be_read_fails_with_a_reason(
-    client: httpx.Client, name: str, data: bytes | None, reason: str
+    client: httpx.Client, name: str, data: bytes, reason: str
 ) -> None:
-    hostile = {"locked.pdf": encrypted_pdf, "bomb.docx": text_bomb}
-    sent = data if data is not None else hostile[name]().data
-
-    job = upload(client, name, sent, collection=new_collection())
+    job = upload(client, name, data, collection=new_collection())
 
     assert job["state"] == "failed"
     assert job["error"]["stage"] == "parse"

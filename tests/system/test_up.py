@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tasks.submit import LANES
 from tests.system.running import Stack, stack_in, until
 
 
@@ -32,8 +33,17 @@ def test_every_part_is_shown_and_every_component_is_ready(stack: Stack, client: 
     assert stack.url in stack.printed
 
 
-def test_flower_answers(stack: Stack) -> None:
-    assert httpx.get(f"http://127.0.0.1:{stack.flower_port}/").status_code == 200
+def test_flower_shows_every_pool_and_the_tasks_that_ran_by_name(stack: Stack, client: httpx.Client) -> None:
+    client.post("/v1/queries", json={"question": "Is anything here?"}, headers={"Prefer": "wait=30"})
+
+    with httpx.Client(base_url=f"http://127.0.0.1:{stack.flower_port}") as flower:
+        assert flower.get("/").status_code == 200
+        until(lambda: {name.split("@")[0] for name in flower.get("/api/workers").json()} >= {*LANES})
+        until(lambda: {"aegis.embed_query", "aegis.search", "aegis.generate"} <= _names(flower))
+
+
+def _names(flower: httpx.Client) -> set[str]:
+    return {task["name"] for task in flower.get("/api/tasks").json().values()}
 
 
 def test_bulk_lanes_are_nicer_than_interactive_ones(stack: Stack) -> None:
