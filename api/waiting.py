@@ -33,7 +33,7 @@ async def settled(parts: Parts, job_id: str, seconds: float) -> Job:
     when the record is gone.
     """
     deadline = monotonic() + seconds
-    async with parts.changes.watch(job_id) as watch:
+    async with parts.changes.watch(job_id, every=False) as watch:
         while True:
             job = await run_in_threadpool(found_job, parts, job_id)
             left = deadline - monotonic()

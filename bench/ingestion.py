@@ -10,7 +10,6 @@ from bench.client import Caller
 from bench.figures import Figure
 from workers.tools import Tools
 
-
 ROUNDS = 3
 SHORT = 1_000  # characters of a short document, one or two chunks
 

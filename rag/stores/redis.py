@@ -24,6 +24,7 @@ from rag.settings import Settings
 
 PREFIX = "{aegis}:"
 CHANGES = f"{PREFIX}changes"
+ENDS = f"{PREFIX}ends"
 
 ERRORS: ErrorTable = {
     exceptions.OutOfMemoryError: Overloaded,

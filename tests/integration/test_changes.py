@@ -3,8 +3,8 @@
 import asyncio
 import signal
 import subprocess
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -47,19 +47,27 @@ def with_feed(url: str, scene: Callable[[ChangeFeed], Awaitable[None]], **option
     asyncio.run(run())
 
 
-async def subscribed(feed: ChangeFeed) -> None:
-    """Return when the feed listens: then it wakes everyone."""
+@asynccontextmanager
+async def subscribed(feed: ChangeFeed) -> AsyncIterator[None]:
+    """The feed listens, and goes on while the block lasts: each subscription wakes everyone once."""
     async with feed.watch("nobody") as watch:
         assert await watch.wait(10)
+        while await watch.wait(0.3):
+            continue
+        yield
 
 
 def test_a_waiter_wakes_for_its_job_only(valkey: str, redis_client: redis.Redis) -> None:
     jobs = RedisJobStore(redis_client, Settings())
 
     async def scene(feed: ChangeFeed) -> None:
-        await subscribed(feed)
         mine, other = str(uuid7()), str(uuid7())
-        async with feed.watch(mine) as watch, feed.watch(mine) as second, feed.watch(other) as elsewhere:
+        async with (
+            subscribed(feed),
+            feed.watch(mine) as watch,
+            feed.watch(mine) as second,
+            feed.watch(other) as elsewhere,
+        ):
             for job_id in (mine, "noise"):
                 jobs.accept(NewJob(job_id, JobKind.QUERY, Stage.EMBED_QUERY, "docs", {}))
             assert await watch.wait(5)
@@ -67,6 +75,22 @@ def test_a_waiter_wakes_for_its_job_only(valkey: str, redis_client: redis.Redis)
             assert not await elsewhere.wait(0.05)
             assert not await watch.wait(0.05), "one change wakes once"
             jobs.cancel(mine)
+            assert await watch.wait(5)
+
+    with_feed(valkey, scene)
+
+
+def test_who_waits_for_the_end_is_woken_by_nothing_else(valkey: str, redis_client: redis.Redis) -> None:
+    jobs = RedisJobStore(redis_client, Settings())
+
+    async def scene(feed: ChangeFeed) -> None:
+        job_id = str(uuid7())
+        async with subscribed(feed), feed.watch(job_id, every=False) as watch:
+            jobs.accept(NewJob(job_id, JobKind.QUERY, Stage.EMBED_QUERY, "docs", {}))
+            lease = jobs.begin(job_id, Stage.EMBED_QUERY, lease_seconds=10)
+            assert lease is not None
+            assert not await watch.wait(0.1)
+            jobs.finish(lease, JobState.SUCCEEDED, result={})
             assert await watch.wait(5)
 
     with_feed(valkey, scene)
@@ -97,7 +121,7 @@ def test_no_change_after_the_record_was_read_is_missed(valkey: str, redis_client
 
 def test_a_lost_server_is_found_again_and_everyone_woken(settings: Settings) -> None:
     async def scene(feed: ChangeFeed) -> None:
-        async with feed.watch("job") as watch:
+        async with feed.watch("job", every=False) as watch:
             with running(settings):
                 assert await watch.wait(10)
             assert not await watch.wait(0.1)
@@ -126,8 +150,7 @@ def test_a_server_that_hangs_is_given_up(
 
     async def scene(feed: ChangeFeed) -> None:
         with running(settings) as server:
-            await subscribed(feed)
-            async with feed.watch("job") as watch:
+            async with subscribed(feed), feed.watch("job") as watch:
                 server.send_signal(signal.SIGSTOP)
                 await asyncio.wait_for(given_up(), 10)
                 assert not await watch.wait(0)
@@ -141,8 +164,7 @@ def test_a_quiet_server_is_kept(valkey: str, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("rag.stores.changes._QUIET_SECONDS", 0.05)
 
     async def scene(feed: ChangeFeed) -> None:
-        await subscribed(feed)
-        async with feed.watch("job") as watch:
+        async with subscribed(feed), feed.watch("job") as watch:
             assert not await watch.wait(1), "a new subscription would have woken it"
 
     with_feed(valkey, scene)
@@ -150,8 +172,7 @@ def test_a_quiet_server_is_kept(valkey: str, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_closing_wakes_who_waits(valkey: str) -> None:
     async def scene(feed: ChangeFeed) -> None:
-        await subscribed(feed)
-        async with feed.watch("job") as watch:
+        async with subscribed(feed), feed.watch("job") as watch:
             waiting = asyncio.create_task(watch.wait(30))
             await asyncio.sleep(0)
             await feed.close()

@@ -11,6 +11,7 @@
 -- {aegis}:finished          zset: jobs that are over, by their end
 -- {aegis}:idempotency:HASH  hash: digest of the body, id of the job
 -- {aegis}:changes           channel: the id of each job that changed
+-- {aegis}:ends              channel: the id of each job that is over
 
 local root = '{aegis}:'
 local job, id = KEYS[1], ARGV[1]
@@ -76,6 +77,7 @@ local function ended(from, to, kind, stage, retention, grace)
   expire(job, grace)
   expire(job .. ':events', grace)
   expire(job .. ':artefacts', retention)
+  redis.call('PUBLISH', root .. 'ends', id)
 end
 
 -- The record of any job, as {fields, place in the queue from 0 or false}; false when there is none.
