@@ -50,8 +50,6 @@ def _room(settings: Settings) -> Finding:
 
 
 def _model(settings: Settings) -> Finding:
-    if settings.jina_api_key is not None:
-        return Finding("models", "ok", f"{settings.embedding_name} over {settings.jina_base_url}")
     from workers.embedding.files import model_files  # noqa: PLC0415 - numpy takes a while
     from workers.embedding.minilm import source  # noqa: PLC0415 - the same
 

@@ -9,7 +9,6 @@ from rag.settings import Settings
 
 _CONNECT_SECONDS = 2.0
 _REDIS_PORT = 6379
-_QDRANT_PORT = 6333
 
 
 def check(settings: Settings) -> None:
@@ -17,8 +16,6 @@ def check(settings: Settings) -> None:
     check_ports(settings)
     if settings.redis_url is not None:
         _reachable("REDIS_URL", settings.redis_url.get_secret_value(), _REDIS_PORT)
-    if settings.qdrant_url is not None:
-        _reachable("QDRANT_URL", settings.qdrant_url, _QDRANT_PORT)
 
 
 def check_ports(settings: Settings) -> None:

@@ -121,9 +121,6 @@ class Settings(BaseSettings):
     )
 
     # --- retrieval
-    vector_size: int | None = Field(
-        None, ge=1, description="Dimension of the vectors; 1024 with Jina, 384 with the bundled model."
-    )
     top_k_retrieval: int = Field(
         10, ge=1, le=1000, description="Passages retrieved for a query that names no top_k."
     )
@@ -131,23 +128,13 @@ class Settings(BaseSettings):
         3, ge=1, le=1000, description="Passages kept after reranking for a query that names no top_n."
     )
     qdrant_url: str | None = Field(
-        None, description="Qdrant server. Unset: the embedded engine in AEGIS_HOME."
+        None, description="Reserved for a Qdrant server; this version refuses to start with it."
     )
-    qdrant_api_key: SecretStr | None = Field(None, description="Key of the Qdrant server.")
 
     # --- models
-    embedding_model: str | None = Field(
-        None,
-        description="Embedding model; jina-embeddings-v3 with JINA_API_KEY, else the bundled all-MiniLM-L6-v2.",
-    )
-    reranker_model: str | None = Field(
-        None,
-        description="Reranker model; jina-reranker-v2-base-multilingual with JINA_API_KEY, else the bundled one.",
-    )
     jina_api_key: SecretStr | None = Field(
-        None, description="Key of the Jina API. Unset: bundled embedding and reranking."
+        None, description="Reserved for the Jina API; this version refuses to start with it."
     )
-    jina_base_url: str = Field("https://api.jina.ai/v1", description="Any endpoint with Jina's schema.")
     generator: GeneratorName | None = Field(
         None,
         description="extractive, smollm2, ollama or openai. Unset: ollama with OLLAMA_URL, openai with GENERATOR_URL, else extractive.",
@@ -202,6 +189,11 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _roles_fit(self) -> Self:
+        for name in ("qdrant_url", "jina_api_key"):
+            if getattr(self, name):
+                raise ValueError(
+                    f"{name.upper()} is set, but this version knows only the embedded part: unset it"
+                )
         if self.generator == "openai" and not self.generator_url:
             raise ValueError("GENERATOR=openai needs GENERATOR_URL, the base URL of the server")
         if self.generator == "ollama" and not self.ollama_url:
@@ -272,11 +264,13 @@ class Settings(BaseSettings):
 
     @property
     def embedding_name(self) -> str:
-        return self.embedding_model or ("jina-embeddings-v3" if self.jina_api_key else "all-MiniLM-L6-v2")
+        """The model that new collections are made for."""
+        return "all-MiniLM-L6-v2"
 
     @property
     def dimension(self) -> int:
-        return self.vector_size or (1024 if self.jina_api_key else 384)
+        """Of its vectors."""
+        return 384
 
     @property
     def answered_by(self) -> GeneratorName:

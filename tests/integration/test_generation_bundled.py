@@ -58,7 +58,6 @@ def test_the_sentence_that_means_what_is_asked(embedder: BundledEmbedder, questi
     ("settings", "name"),
     [
         ({}, "extractive"),
-        ({"jina_api_key": "k"}, "extractive"),
         ({"ollama_url": "http://127.0.0.1:1"}, "ollama"),
         ({"generator_url": "http://127.0.0.1:1/v1/"}, "openai"),
         ({"generator": "smollm2"}, "smollm2"),

@@ -55,6 +55,8 @@ def test_api_keys_are_read_from_json(monkeypatch: pytest.MonkeyPatch) -> None:
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL"),
         ("COLLECTION_NAME", "no spaces", "COLLECTION_NAME"),
         ("REDIS_URL", "amqp://rabbit", "REDIS_URL"),
+        ("QDRANT_URL", "http://qdrant:6333", "QDRANT_URL"),
+        ("JINA_API_KEY", "secret", "JINA_API_KEY"),
         ("GENERATOR", "openai", "GENERATOR_URL"),
         ("TOP_K_RERANK", "50", "TOP_K_RETRIEVAL"),
     ],

