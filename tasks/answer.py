@@ -53,10 +53,12 @@ def search(run: StageRun) -> Outcome:
 
 @stage_task(Stage.RERANK)
 def rerank(run: StageRun) -> Outcome:
-    """The hits by relevance, the best ``top_n`` of them."""
+    """The best ``top_n`` hits by relevance; back to the search when one was replaced meanwhile."""
     tools, inputs = run.tools, run.job.inputs
     hits = artefacts.unpack_hits(run.kept("hits"))
     candidates = _candidates(run, hits, reads_vectors=tools.reranker.reads_vectors)
+    if len(candidates) < len(hits):
+        return Next(Stage.SEARCH)
     relevance = tools.reranker.relevance(inputs["question"], _query(run), candidates)
     rated = [Hit(c.hit.passage, score) for c, score in zip(candidates, relevance, strict=True)]
     best = sorted(rated, key=lambda hit: hit.score, reverse=True)[: inputs["top_n"]]
@@ -74,7 +76,7 @@ def generate(run: StageRun) -> Outcome:
     request = GenerationRequest(
         question=run.job.inputs["question"],
         query=_query(run),
-        passages=tuple(_candidates(run, best, reads_vectors=generator.reads_vectors)),
+        passages=_passages(run, best, reads_vectors=generator.reads_vectors),
         emit=run.token,
         cancelled=run.cancelled,
     )
@@ -110,6 +112,12 @@ def _search(tools: Toolbox, collection: Collection, query: SearchQuery) -> list[
 
 def _query(run: StageRun) -> Embedding:
     return artefacts.unpack_embedding(run.kept("query"))
+
+
+def _passages(run: StageRun, best: Sequence[Hit], *, reads_vectors: bool) -> tuple[Candidate, ...]:
+    """What the answer is made from. A passage replaced since the search stays, without its vectors."""
+    there = {c.hit.passage.chunk_id: c for c in _candidates(run, best, reads_vectors=reads_vectors)}
+    return tuple(there.get(hit.passage.chunk_id, Candidate(hit)) for hit in best)
 
 
 def _candidates(run: StageRun, hits: Sequence[Hit], *, reads_vectors: bool) -> list[Candidate]:

@@ -63,8 +63,8 @@ def test_a_pdf_is_cited_by_sentence_with_page_and_title(client: httpx.Client) ->
     [
         ("broken.pdf", b"%PDF-1.7 and nothing that follows", "cannot be read"),
         ("empty.txt", b" \n ", "no text"),
-        ("locked.pdf", encrypted_pdf()[0], "encrypted"),
-        ("bomb.docx", text_bomb()[0], "over a limit"),
+        ("locked.pdf", encrypted_pdf()[1], "encrypted"),
+        ("bomb.docx", text_bomb()[1], "over a limit"),
         ("picture.pdf", b"\x89PNG\r\n\x1a\n" + bytes(64), "png"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -1,20 +1,20 @@
-"""Ingestion stage by stage on real stores, a real parser and the real model: versions, fences, repairs."""
+"""Both flows stage by stage on real stores, a real parser and the real model: versions, fences, repairs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import pytest
 
 from rag import lexical
-from rag.model import Job, JobState, SearchQuery, Stage
+from rag.model import Candidate, Hit, Job, JobState, SearchQuery, Stage
 from rag.settings import Settings
 from rag.stores.vectors.edge import EdgeVectorStore
 from tasks import stage as stages
 from tasks.answer import visible_hits
 from tasks.app import app, task_name
 from tasks.keeping import work_key
-from tasks.submit import Ingestion, Submissions, Text
+from tasks.submit import Ingestion, Question, Submissions, Text
 from workers.embedding.build import build
 from workers.tools import Tools
 
@@ -205,3 +205,32 @@ def test_other_metadata_makes_another_version(tools: InProcess, desk: Submission
     job_id = desk.ingest(Ingestion(Text("The lamp is green."), COLLECTION, "doc", metadata={"a": 1})).job.id
 
     assert (finished(tools, job_id).result or {})["version"] == 2
+
+
+def asked(desk: Submissions, question: str) -> str:
+    return desk.ask(Question(question, COLLECTION, top_k=10, top_n=3, where={})).job.id
+
+
+@pytest.mark.parametrize("stage", [Stage.RERANK, Stage.GENERATE])
+def test_a_document_replaced_in_the_middle_of_a_question_is_found_all_the_same(
+    tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch, stage: Stage
+) -> None:
+    finished(tools, submitted(desk, "The lamp of the lighthouse is green."))
+    job_id = asked(desk, "Which colour has the lamp of the lighthouse?")
+    real, replaced = tools.vectors.candidates, []
+
+    def replace_first(store: str, hits: Sequence[Hit]) -> list[Candidate]:
+        job = tools.jobs.get(job_id)
+        if not replaced and job is not None and job.stage is stage:
+            replaced.append(finished(tools, submitted(desk, "The lamp of the lighthouse is violet.")))
+        return real(store, hits)
+
+    monkeypatch.setattr(tools.vectors, "candidates", replace_first)
+    result = finished(tools, job_id).result
+
+    assert replaced
+    assert result is not None
+    colour = "violet" if stage is Stage.RERANK else "green"
+    assert [hit["text"] for hit in result["hits"]] == [f"The lamp of the lighthouse is {colour}."]
+    assert colour in result["answer"]
+    assert len(result["citations"]) == 1
