@@ -9,12 +9,13 @@ passage's relevance means the same among three documents and among a million:
 - the share of the question's terms that the passage, its title or its headings contain.
 
 The coefficients are rounded from fits on 24 articles of SQuAD (2,043 questions, 1,027
-paragraphs), cross-validated by article: MRR@10 .903 over 30 candidates where the retrieval
+paragraphs), cross-validated by article
+(``docs/decisions/0006-retrieval.md``): MRR@10 .903 over 30 candidates where the retrieval
 score alone has .872; halving or doubling any one of them leaves at least .896. The retrieval
 score as a fourth feature adds .001, and would tie relevance to the collection's size.
-The offset puts the best relevance under .5 for 93 % of questions asked with their article left
-out of the index (74 to 89 % for six with a related article in it, 94 to 100 % for the others), and for
-5 % of those asked with it; for over 99 % and 4 to 8 % where three to fifty paragraphs are indexed.
+The best relevance is under .45 for 92 % of questions asked with their article left out of the
+index (two thirds to nine tenths for seven with a related article in it, more for the others), and
+for 4 % of those asked with it.
 """
 
 from collections.abc import Sequence
