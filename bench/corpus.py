@@ -20,7 +20,7 @@ CHAPTER_CHARACTERS = 40_000  # about fifteen pages, some fifty chunks
 
 
 def python_topics() -> Corpus:
-    """Python's own language reference: about half a megabyte of prose and code, its topics bound into chapters."""
+    """Python's own language reference, half a megabyte of prose and code, its topics bound into chapters."""
     names = sorted(topics)
     questions = tuple(f"What does Python say about {name.replace('-', ' ')}?" for name in names)
     return Corpus("Python's language topics", tuple(_chapters([topics[name] for name in names])), questions)
