@@ -29,6 +29,7 @@ def parts(settings: Settings) -> list[Part]:
     page = HealthPage(local(settings.listen_host), settings.api_port)
     stores = [*_broker(settings), *_vectors(settings)]
     needs = tuple(part.name for part in stores)
+    workers = [_worker(lane, settings, page, needs) for lane in LANES]
     return [
         *stores,
         *_smollm2(settings),
@@ -124,7 +125,8 @@ def _flower(settings: Settings, needs: tuple[str, ...]) -> Part:
     """The password goes by the environment, where only its owner can read it.
 
     Without one, Flower on an address that others reach only shows, since it could stop
-    workers, and its API answers on a loopback address alone.
+    workers, and its API answers on a loopback address alone. It asks once, at its start,
+    which workers there are, so it starts after them.
     """
     command = [
         sys.executable, "-m", "celery", "-A", "tasks.app", "flower",
