@@ -34,9 +34,9 @@ def parts(settings: Settings) -> list[Part]:
         *stores,
         *_smollm2(settings),
         _api(settings, page),
-        *(_worker(lane, settings, page, needs) for lane in LANES),
+        *workers,
         _beat(settings, needs),
-        _flower(settings, needs),
+        _flower(settings, tuple(worker.name for worker in workers)),
     ]
 
 
