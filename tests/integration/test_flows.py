@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rag import lexical
-from rag.model import Candidate, Hit, Job, JobState, SearchQuery, Stage
+from rag.model import Candidate, Hit, Job, JobState, Point, SearchQuery, Stage
 from rag.settings import Settings
 from rag.stores.vectors.edge import EdgeVectorStore
 from tasks import stage as stages
@@ -181,6 +181,31 @@ def test_what_was_lost_between_two_stages_is_made_again(
         tools.blobs.put(key, half)
 
     assert step(tools, job_id).stage is Stage.PARSE
+    assert finished(tools, job_id).state is JobState.SUCCEEDED
+    assert seen(tools, "lamp") == ["The lamp is green."]
+
+
+def test_an_attempt_that_lost_its_job_removes_nothing_that_its_successor_needs(
+    tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = submitted(desk, "The lamp is green.")
+    step(tools, job_id)
+    step(tools, job_id)
+    real, lost = tools.vectors.upsert, []
+
+    def written_and_lost(store: str, points: Sequence[Point]) -> None:
+        real(store, points)
+        tools.jobs.cancel(job_id)
+        lost.append(job_id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tools.vectors, "upsert", written_and_lost)
+        patch.setattr(stages.StageRun, "cancelled", lambda run: bool(lost))
+        assert step(tools, job_id).state is JobState.CANCELLED
+
+    assert tools.vectors.count("handbook-1") == 1
+    assert seen(tools, "lamp") == []
+    desk.retry(job_id)
     assert finished(tools, job_id).state is JobState.SUCCEEDED
     assert seen(tools, "lamp") == ["The lamp is green."]
 
