@@ -68,11 +68,6 @@ class TokenChunker:
         self._ruler.tokens(_PROBE)
 
 
-def chunk(document: ParsedDocument, count_tokens: Callable[[str], int], max_tokens: int) -> list[Chunk]:
-    """Cut one document; see :class:`TokenChunker`, which remembers words between documents."""
-    return TokenChunker(count_tokens, max_tokens).chunk(document)
-
-
 class Ruler:
     """Token counts, remembered by word.
 

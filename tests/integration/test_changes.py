@@ -17,6 +17,7 @@ from rag.settings import Settings
 from rag.stores import broker
 from rag.stores.changes import ChangeFeed
 from rag.stores.jobs import RedisJobStore
+from tests.integration.brokers import ready
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def settings(tmp_path: Path) -> Settings:
 def running(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
     server = subprocess.Popen(broker.command(settings))
     try:
-        broker.ready(settings, 10)
+        ready(settings, 10)
         yield server
     finally:
         server.kill()

@@ -1,16 +1,21 @@
 """Passages: exact offsets, never too long, cut where the author cut."""
 
 import random
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
 
-from rag.chunking import TokenChunker, chunk
+from rag.chunking import TokenChunker
 from rag.errors import EmptyDocument
 from rag.model import Chunk, Page, ParsedDocument
 from rag.parsing.layout import from_markdown, from_pages
 
 WORDS = ("tide", "harbour", "barometer", "mooring", "vessel", "dusk", "bell", "pier", "basin", "keeper")
+
+
+def chunk(document: ParsedDocument, count: Callable[[str], int], max_tokens: int) -> list[Chunk]:
+    return TokenChunker(count, max_tokens).chunk(document)
 
 
 def words(text: str) -> int:
