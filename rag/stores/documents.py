@@ -8,9 +8,10 @@ from typing import cast
 from redis import Redis
 
 from rag.errors import Conflict, UnknownCollection
-from rag.model import Collection, Document, DocumentVersion
+from rag.model import Collection, Document, DocumentVersion, Lease
 from rag.ports import Window
-from rag.stores.redis import PREFIX, Scripts, reaching_redis
+from rag.stores.entries import CollectionEntry, Deletion
+from rag.stores.redis import PREFIX, Call, Scripts, reaching_redis
 
 
 class RedisDocumentRegistry:
@@ -28,7 +29,9 @@ class RedisDocumentRegistry:
     # --- collections
 
     def put_collection(self, name: str, embedding_model: str, dimension: int) -> tuple[Collection, bool]:
-        created, row = self._scripts.run("put_collection", [_key(name)], name, embedding_model, dimension)
+        created, row = self._scripts.run(
+            "put_collection", [collection_key(name)], name, embedding_model, dimension
+        )
         collection = _collection(row)
         if (collection.embedding_model, collection.dimension) != (embedding_model, dimension):
             raise Conflict(
@@ -38,7 +41,7 @@ class RedisDocumentRegistry:
         return collection, bool(created)
 
     def collection(self, name: str) -> Collection | None:
-        row = self._scripts.run("collection", [_key(name)], name)
+        row = self._scripts.run("collection", [collection_key(name)], name)
         return _collection(row) if row else None
 
     def collections(self) -> tuple[Collection, ...]:
@@ -47,46 +50,61 @@ class RedisDocumentRegistry:
         return tuple(sorted(map(_collection, rows), key=lambda collection: collection.name))
 
     def drop_collection(self, name: str) -> Collection | None:
-        row = self._scripts.run("drop_collection", [_key(name)], name)
+        row = self._scripts.run("drop_collection", [collection_key(name)], name)
         return _collection(row) if row else None
+
+    def standing(self, name: str) -> CollectionEntry | None:
+        """What is known of the newest collection of this name, dropped or not; None: there was none."""
+        row, generation, floor = self._scripts.run("standing", [collection_key(name)], name)
+        if row:
+            return CollectionEntry.of(_collection(row), floor)
+        return CollectionEntry.gone(name, int(generation), floor) if generation else None
 
     # --- documents
 
     def next_version(self, collection: str, document_id: str) -> int:
         """The number. Raises UnknownCollection."""
-        version = self._scripts.run("next_version", [_key(collection)], collection, document_id)
+        version = self._scripts.run("next_version", [collection_key(collection)], collection, document_id)
         if version is None:
             raise UnknownCollection(f"there is no collection {collection!r}")
         return cast(int, version)
 
-    def publish(self, document: Document) -> bool:
+    def publish(self, document: Document, *, under: Lease | None = None) -> bool:
         """False also when the collection has gone."""
+        keys, args = publication(document, under)
+        return bool(self._scripts.run("publish", keys, *args))
+
+    def outdated(self, collection: str, generation: int, version: DocumentVersion) -> bool:
         return bool(
             self._scripts.run(
-                "publish",
-                [_key(document.collection)],
-                document.collection,
-                document.document_id,
-                document.version,
-                document.chunks,
-                json.dumps(asdict(document), allow_nan=False, separators=(",", ":")),
-                document.generation,
+                "outdated",
+                [collection_key(collection)],
+                collection,
+                version.document_id,
+                version.version,
+                generation,
             )
         )
 
     def get(self, collection: str, document_id: str) -> Document | None:
-        with reaching_redis():
-            record = cast(bytes | None, self._client.hget(f"{_key(collection)}:records", document_id))
+        record = self._scripts.run("get", [collection_key(collection)], collection, document_id)
         return _document(record) if record else None
 
     def page(self, collection: str, *, cursor: str | None, limit: int) -> Window[Document]:
-        records = self._scripts.run("page", [_key(collection)], collection, cursor or "", limit)
+        records = self._scripts.run("page", [collection_key(collection)], collection, cursor or "", limit)
         documents = tuple(map(_document, records[:limit]))
         return Window(items=documents, next=documents[-1].document_id if len(records) > limit else None)
 
     def delete(self, collection: str, document_id: str) -> Document | None:
-        record = self._scripts.run("delete", [_key(collection)], collection, document_id)
+        record = self._scripts.run("delete", [collection_key(collection)], collection, document_id)
         return _document(record) if record else None
+
+    def buried(self, collection: str, document_id: str) -> Deletion | None:
+        """The last deletion of a document; None: there was none."""
+        generation, version = self._scripts.run(
+            "buried", [collection_key(collection)], collection, document_id
+        )
+        return Deletion(collection, int(generation), document_id, int(version)) if version else None
 
     def stale(self, collection: str, versions: Iterable[DocumentVersion]) -> tuple[DocumentVersion, ...]:
         """In the order given, by one plain command however many there are."""
@@ -96,13 +114,31 @@ class RedisDocumentRegistry:
         with reaching_redis():
             live = cast(
                 list[bytes | None],
-                self._client.hmget(f"{_key(collection)}:live", [version.document_id for version in asked]),
+                self._client.hmget(
+                    f"{collection_key(collection)}:live", [version.document_id for version in asked]
+                ),
             )
         return tuple(v for v, seen in zip(asked, live, strict=True) if v.version != _version(seen))
 
 
-def _key(collection: str) -> str:
-    return f"{PREFIX}collection:{collection}"
+def collection_key(name: str) -> str:
+    return f"{PREFIX}collection:{name}"
+
+
+def publication(document: Document, under: Lease | None = None) -> Call:
+    """One run of ``publish.lua``."""
+    keys = [collection_key(document.collection)]
+    if under is not None:
+        keys.append(f"{PREFIX}job:{under.job.id}")
+    return keys, (
+        document.collection,
+        document.document_id,
+        document.version,
+        document.chunks,
+        json.dumps(asdict(document), allow_nan=False, separators=(",", ":")),
+        document.generation,
+        under.token if under else "",
+    )
 
 
 def _version(seen: bytes | None) -> int | None:

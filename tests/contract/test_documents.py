@@ -3,21 +3,30 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import redis
 
 from rag.errors import Conflict, UnknownCollection
-from rag.model import Document, DocumentVersion
+from rag.model import Document, DocumentVersion, JobKind, Lease, NewJob, Stage
 from rag.ports import DocumentRegistry
+from rag.settings import Settings
+from rag.stores.blobs import ObstoreBlobs
 from rag.stores.documents import RedisDocumentRegistry
+from rag.stores.jobs import RedisJobStore
+from rag.stores.journal import Journal
+from rag.stores.kept_documents import KeptDocumentRegistry
 
 MODEL = "all-MiniLM-L6-v2"
 
 
-@pytest.fixture
-def documents(redis_client: redis.Redis) -> DocumentRegistry:
+@pytest.fixture(params=["plain", "kept in a folder", "kept in memory"])
+def documents(request: pytest.FixtureRequest, redis_client: redis.Redis, tmp_path: Path) -> DocumentRegistry:
     registry = RedisDocumentRegistry(redis_client)
+    if request.param != "plain":
+        address = "memory:///" if "memory" in request.param else tmp_path.as_uri()
+        registry = KeptDocumentRegistry(redis_client, Journal(ObstoreBlobs(address)))
     registry.put_collection("docs", MODEL, 384)
     return registry
 
@@ -161,6 +170,64 @@ class TestPublish:
             list(pool.map(documents.publish, reversed(versions)))
         assert documents.get("docs", "a") == versions[-1]
         assert counts(documents) == (1, 15)
+
+
+class TestPublishUnderALease:
+    @pytest.fixture
+    def lease(self, redis_client: redis.Redis) -> Lease:
+        return self.begun(redis_client, "00000000-0000-7000-8000-000000000001")
+
+    def begun(self, redis_client: redis.Redis, job_id: str) -> Lease:
+        jobs = RedisJobStore(redis_client, Settings())
+        jobs.accept(NewJob(job_id, JobKind.INGEST, Stage.INDEX, "docs", {}))
+        lease = jobs.begin(job_id, Stage.INDEX, lease_seconds=0)
+        assert lease is not None
+        return lease
+
+    def test_whoever_holds_it_publishes(self, documents: DocumentRegistry, lease: Lease) -> None:
+        version = documents.next_version("docs", "a")
+        assert documents.publish(document("a", version), under=lease)
+
+    def test_after_a_cancel_nothing_appears(
+        self, documents: DocumentRegistry, lease: Lease, redis_client: redis.Redis
+    ) -> None:
+        RedisJobStore(redis_client, Settings()).cancel(lease.job.id)
+        version = documents.next_version("docs", "a")
+
+        assert not documents.publish(document("a", version), under=lease)
+
+        assert documents.get("docs", "a") is None
+
+    def test_an_earlier_attempt_publishes_no_more(
+        self, documents: DocumentRegistry, lease: Lease, redis_client: redis.Redis
+    ) -> None:
+        later = self.begun(redis_client, lease.job.id)
+        version = documents.next_version("docs", "a")
+
+        assert not documents.publish(document("a", version), under=lease)
+        assert documents.publish(document("a", version), under=later)
+
+
+class TestOutdated:
+    def test_a_version_that_may_still_be_seen_is_not(self, documents: DocumentRegistry) -> None:
+        live = published(documents)
+        ahead = documents.next_version("docs", "a")
+        assert not documents.outdated("docs", 1, DocumentVersion("a", live.version))
+        assert not documents.outdated("docs", 1, DocumentVersion("a", ahead))
+
+    def test_one_that_was_replaced_or_deleted_is(self, documents: DocumentRegistry) -> None:
+        first, second = published(documents), published(documents)
+        assert documents.outdated("docs", 1, DocumentVersion("a", first.version))
+        documents.delete("docs", "a")
+        assert documents.outdated("docs", 1, DocumentVersion("a", second.version))
+
+    def test_one_of_a_dropped_collection_is(self, documents: DocumentRegistry) -> None:
+        version = DocumentVersion("a", documents.next_version("docs", "a"))
+        documents.drop_collection("docs")
+        assert documents.outdated("docs", 1, version)
+        documents.put_collection("docs", MODEL, 384)
+        assert documents.outdated("docs", 1, version)
+        assert documents.outdated("docs", 2, version)
 
 
 class TestDelete:

@@ -38,6 +38,15 @@ local function seen(document)
   end
 end
 
+-- Whether a version can never be seen: its collection has gone, it was deleted, or a newer one is there.
+local function outdated(document, version, generation)
+  if redis.call('HGET', collection, 'generation') ~= generation or version <= floor() then
+    return true
+  end
+  local present = seen(document)
+  return version <= tonumber(redis.call('HGET', buried, document) or 0) or (present or 0) > version
+end
+
 -- {name, generation, model, dimension, created_at, chunks, documents}, or false.
 local function row(key, of)
   local fields = redis.call('HMGET', key, 'generation', 'model', 'dimension', 'created_at', 'chunks')
@@ -45,4 +54,31 @@ local function row(key, of)
     return false
   end
   return { of, fields[1], fields[2], fields[3], fields[4], fields[5], redis.call('HLEN', key .. ':live') }
+end
+
+local function make(generation, model, dimension, created_at)
+  redis.call('HSET', collection, 'generation', generation, 'model', model, 'dimension', dimension,
+    'created_at', created_at, 'chunks', 0, 'highest', floor())
+  redis.call('SADD', root .. 'collections', name)
+end
+
+-- The floor outlives the collection, so that versions in its successor are above all of its own.
+local function drop()
+  local highest = redis.call('HGET', collection, 'highest')
+  if highest then
+    redis.call('HSET', root .. 'floors', name, highest)
+    redis.call('UNLINK', collection, live, records, ids, issued, buried)
+    redis.call('SREM', root .. 'collections', name)
+  end
+end
+
+-- Take a document that is seen out of sight; its record.
+local function hide(document)
+  local _, chunks = seen(document)
+  local record = redis.call('HGET', records, document)
+  redis.call('HDEL', live, document)
+  redis.call('HDEL', records, document)
+  redis.call('ZREM', ids, document)
+  redis.call('HINCRBY', collection, 'chunks', -chunks)
+  return record
 end

@@ -1,15 +1,15 @@
--- ARGV: name, document, version, chunks, record, generation
+-- KEYS: collection [, job]; ARGV: name, document, version, chunks, record, generation, token or ''
+if KEYS[2] then
+  local at = redis.call('HMGET', KEYS[2], 'state', 'token')
+  if at[1] ~= 'running' or at[2] ~= ARGV[7] then
+    return 0
+  end
+end
 local document, version, chunks = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-if redis.call('HGET', collection, 'generation') ~= ARGV[6] or version <= floor() then
+if outdated(document, version, ARGV[6]) then
   return 0
 end
-if version <= tonumber(redis.call('HGET', buried, document) or 0) then
-  return 0
-end
-local present, present_chunks = seen(document)
-if present and present > version then
-  return 0
-end
+local _, present_chunks = seen(document)
 redis.call('HSET', live, document, ARGV[3] .. ' ' .. ARGV[4])
 redis.call('HSET', records, document, ARGV[5])
 redis.call('ZADD', ids, 0, document)

@@ -1,0 +1,167 @@
+"""What outlives the broker's data: jobs, collections and documents, an entry each in the blob store.
+
+Under ``journal/``:
+
+- ``open/JOB``: a job as it was accepted, until it is over
+- ``ended/YYYY-MM-DD/JOB``: the record of a job that is over, by the day of its id
+- ``collections/NAME``: how a collection is embedded, or that it was dropped
+- ``documents/STORE/SHA256 OF THE ID/VERSION``: a document as it is to be seen, or that it was deleted
+
+An entry is stored whole or not at all. Writes may stop between any two: where entries
+contradict each other, the end of a job counts more than its beginning, and a higher version
+more than a lower one.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+from rag.errors import NotFound
+from rag.model import JobKind
+from rag.ports import BlobStore
+from rag.settings import Settings
+from rag.stores.entries import (
+    CollectionEntry,
+    DocumentEntry,
+    JobFields,
+    collection_entry,
+    collection_json,
+    day_of,
+    document_entry,
+    document_json,
+    folder_of,
+    job_fields,
+    job_json,
+    leaf_of,
+    opening_of,
+    over,
+)
+
+DOCUMENTS = "journal/documents"
+_OPEN, _ENDED, _COLLECTIONS = "journal/open", "journal/ended", "journal/collections"
+_BATCH = 256
+_READERS = 8
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+def journalled(settings: Settings, kind: JobKind) -> bool:
+    """Whether a job of ``kind`` is kept outside the broker."""
+    return settings.journal_scope == "all" or kind is not JobKind.QUERY
+
+
+class Journal:
+    """Entries in ``blobs``. Everything raises Unavailable when they cannot be reached.
+
+    What concerns documents survives a power cut as soon as it is written; a question survives
+    the broker and this process, not a power cut at the same time.
+    """
+
+    def __init__(self, blobs: BlobStore) -> None:
+        self._blobs = blobs
+
+    # --- jobs
+
+    def open(self, job: JobFields) -> None:
+        """The job is promised."""
+        self._blobs.put(_open(job["id"]), job_json(job), durable=_durable(job))
+
+    def end(self, record: Callable[[], JobFields]) -> None:
+        """The job is over, unless it is retried in this moment, which a second look at ``record`` shows."""
+        job = record()
+        if over(job):
+            self._blobs.put(_ended(job["id"]), job_json(job), durable=_durable(job))
+            self._blobs.delete(_open(job["id"]))
+            job = record()
+            if job and not over(job):
+                self.reopen(opening_of(job))
+
+    def reopen(self, job: JobFields) -> None:
+        """The job is promised once more."""
+        self.open(job)
+        self._blobs.delete(_ended(job["id"]))
+
+    def forget(self, job_id: str) -> None:
+        self._blobs.delete(_ended(job_id))
+        self._blobs.delete(_open(job_id))
+
+    def open_jobs(self) -> Iterator[Sequence[str]]:
+        """Ids, a batch at a time."""
+        return self._ids(_OPEN)
+
+    def ended_jobs(self) -> Iterator[Sequence[str]]:
+        """Ids, a batch at a time."""
+        return self._ids(_ENDED)
+
+    def opened(self, job_ids: Sequence[str]) -> Iterator[JobFields]:
+        """The open jobs of these ids, in no order."""
+        return self._read([_open(job_id) for job_id in job_ids], job_fields)
+
+    def ended(self, job_ids: Sequence[str]) -> Iterator[JobFields]:
+        """The ended jobs of these ids, in no order."""
+        return self._read([_ended(job_id) for job_id in job_ids], job_fields)
+
+    def _ids(self, folder: str) -> Iterator[Sequence[str]]:
+        for keys in _batches(self._blobs.keys(folder)):
+            yield [key.rpartition("/")[2] for key in keys]
+
+    # --- collections and documents
+
+    def put_collection(self, entry: CollectionEntry) -> None:
+        """Replaces what was known of the name."""
+        self._blobs.put(f"{_COLLECTIONS}/{entry.name}", collection_json(entry))
+
+    def put_document(self, entry: DocumentEntry) -> None:
+        """A version, or a deletion; what it replaces goes."""
+        folder, leaf = f"{DOCUMENTS}/{folder_of(entry)}", leaf_of(entry)
+        self._blobs.put(f"{folder}/{leaf}", document_json(entry))
+        for key in list(self._blobs.keys(folder)):
+            if key.rpartition("/")[2] < leaf:
+                self._blobs.delete(key)
+
+    def collections(self) -> Iterator[CollectionEntry]:
+        for keys in _batches(self._blobs.keys(_COLLECTIONS)):
+            yield from self._read(keys, collection_entry)
+
+    def documents(self) -> Iterator[Sequence[DocumentEntry]]:
+        """A batch at a time, in no order; of one document there may be several."""
+        for keys in _batches(self._blobs.keys(DOCUMENTS)):
+            yield list(self._read(keys, document_entry))
+
+    # ---
+
+    def _read(self, keys: Sequence[str], decoded: Callable[[str, bytes], T]) -> Iterator[T]:
+        """What can be read of ``keys``. An entry that a power cut spoiled is passed over."""
+        with ThreadPoolExecutor(_READERS) as pool:
+            for key, data in zip(keys, pool.map(self._found, keys), strict=True):
+                try:
+                    if data is not None:
+                        yield decoded(key, data)
+                except (ValueError, TypeError, KeyError) as error:
+                    log.warning("%s cannot be read, so it is passed over: %s", key, error)
+
+    def _found(self, key: str) -> bytes | None:
+        try:
+            return self._blobs.get(key)
+        except NotFound:
+            return None  # removed since it was listed
+
+
+def _durable(job: JobFields) -> bool:
+    return job["kind"] != JobKind.QUERY
+
+
+def _open(job_id: str) -> str:
+    return f"{_OPEN}/{job_id}"
+
+
+def _ended(job_id: str) -> str:
+    return f"{_ENDED}/{day_of(job_id)}/{job_id}"
+
+
+def _batches(keys: Iterator[str]) -> Iterator[list[str]]:
+    while batch := list(islice(keys, _BATCH)):
+        yield batch

@@ -1,0 +1,55 @@
+"""``DocumentRegistry`` on Redis whose documents and collections outlive Redis' data."""
+
+from redis import Redis
+
+from rag.model import Collection, Document, Lease
+from rag.stores.documents import RedisDocumentRegistry
+from rag.stores.journal import Journal
+
+
+class KeptDocumentRegistry(RedisDocumentRegistry):
+    """The registry, mirrored in ``journal``: what a method returned for is in both.
+
+    Redis is written first, since it decides. A journal that cannot be written makes the call
+    fail as Unavailable; the same call again writes what is missing.
+    """
+
+    def __init__(self, client: Redis, journal: Journal) -> None:
+        super().__init__(client)
+        self._journal = journal
+        self._mirrored: set[tuple[str, int]] = set()
+
+    def put_collection(self, name: str, embedding_model: str, dimension: int) -> tuple[Collection, bool]:
+        """Mirrored once by every process: the one that made the collection may have died before."""
+        collection, new = super().put_collection(name, embedding_model, dimension)
+        if (name, collection.generation) not in self._mirrored:
+            self._mirror(name)
+            self._mirrored.add((name, collection.generation))
+        return collection, new
+
+    def drop_collection(self, name: str) -> Collection | None:
+        dropped = super().drop_collection(name)
+        self._mirror(name)
+        return dropped
+
+    def publish(self, document: Document, *, under: Lease | None = None) -> bool:
+        published = super().publish(document, under=under)
+        if published:
+            self._journal.put_document(document)
+        return published
+
+    def delete(self, collection: str, document_id: str) -> Document | None:
+        document = super().delete(collection, document_id)
+        if buried := self.buried(collection, document_id):
+            self._journal.put_document(buried)
+            super().delete(collection, document_id)  # if it was just brought back from the old entry
+        return document
+
+    def _mirror(self, name: str) -> None:
+        """Write what Redis knows of the collection, until it has not changed meanwhile."""
+        entry = self.standing(name)
+        while entry is not None:
+            self._journal.put_collection(entry)
+            before, entry = entry, self.standing(name)
+            if entry == before:
+                return

@@ -1,0 +1,2 @@
+-- ARGV: name, document
+return redis.call('HGET', records, ARGV[2])

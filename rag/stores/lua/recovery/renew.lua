@@ -1,0 +1,2 @@
+-- KEYS: recovery; ARGV: word, milliseconds
+return held() and redis.call('PEXPIRE', KEYS[1], ARGV[2]) or 0

@@ -1,0 +1,73 @@
+"""How entries of the journal become records again, past the fence."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from redis import Redis
+
+from rag.model import Document, JobKind
+from rag.stores.documents import collection_key, publication
+from rag.stores.entries import CollectionEntry, Deletion, DocumentEntry, JobFields
+from rag.stores.jobs.restoration import JobRestoration
+from rag.stores.journal import Journal
+from rag.stores.recovery import Recovery
+from rag.stores.redis import Call, Scripts
+
+
+class DocumentRestoration:
+    """Adds what is missing and leaves what is newer, so anything may be repeated, in any order but one:
+    a collection comes before what belongs to it."""
+
+    def __init__(self, client: Redis) -> None:
+        self._scripts = Scripts(client, "documents", fenced=False)
+
+    def collection(self, entry: CollectionEntry) -> None:
+        """A collection as it was, without documents; of one that was dropped, what outlives it."""
+        self._scripts.run(
+            "restore_collection",
+            [collection_key(entry.name)],
+            entry.name,
+            entry.embedding_model,
+            entry.dimension,
+            entry.created_at,
+            entry.generation,
+            entry.floor,
+            int(entry.dropped),
+        )
+
+    def documents(self, entries: Iterable[DocumentEntry]) -> None:
+        """The versions to be seen, and the deletions."""
+        entries = list(entries)
+        published = (publication(entry) for entry in entries if isinstance(entry, Document))
+        self._scripts.run_each("publish", published)
+        deleted = (
+            _version(entry.collection, entry.document_id, entry.version, entry.generation)
+            for entry in entries
+            if isinstance(entry, Deletion)
+        )
+        self._scripts.run_each("bury", deleted)
+
+    def given_out(self, jobs: Iterable[JobFields]) -> None:
+        """The versions that ingestions were given are in use, whatever became of the jobs."""
+        ingestions = (job for job in jobs if job["kind"] == JobKind.INGEST)
+        self._scripts.run_each("issue", map(_version_given, ingestions))
+
+
+def _version_given(ingestion: JobFields) -> Call:
+    inputs = json.loads(ingestion["inputs"])
+    return _version(ingestion["collection"], inputs["document_id"], inputs["version"], inputs["generation"])
+
+
+def _version(collection: str, document_id: str, version: int, generation: int) -> Call:
+    return [collection_key(collection)], (collection, document_id, version, generation)
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """All that takes part when records are rebuilt."""
+
+    recovery: Recovery
+    journal: Journal
+    jobs: JobRestoration
+    documents: DocumentRestoration
