@@ -19,7 +19,8 @@
     └── Transient                 the same call may succeed later
         ├── Unavailable           a part is away: broker, vector engine, model server, blob store
         ├── Overloaded            a queue, rate or quota is full; carries ``retry_after``
-        └── TimedOut              no answer within the limit
+        ├── TimedOut              no answer within the limit
+        └── OutOfMemory           the work took more memory than it may
 
 Adapters map their driver's exceptions onto this tree by one table each, with
 :func:`translated`; nothing above an adapter knows a driver's exceptions.
@@ -139,6 +140,11 @@ class Overloaded(Transient):
 class TimedOut(Transient):
     code = "timed-out"
     title = "No answer within the limit"
+
+
+class OutOfMemory(Transient):
+    code = "out-of-memory"
+    title = "The work took more memory than it may"
 
 
 ErrorTable = Mapping[type[BaseException], type[AegisError]]

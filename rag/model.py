@@ -17,6 +17,11 @@ class JobKind(StrEnum):
     QUERY = "query"
     DELETE = "delete"
 
+    @property
+    def first_stage(self) -> "Stage":
+        """Where a job of this kind begins."""
+        return _FIRST_STAGE[self]
+
 
 class JobState(StrEnum):
     QUEUED = "queued"
@@ -42,6 +47,13 @@ class Stage(StrEnum):
     RERANK = "rerank"
     GENERATE = "generate"
     PURGE = "purge"
+
+
+_FIRST_STAGE = {
+    JobKind.INGEST: Stage.PARSE,
+    JobKind.QUERY: Stage.EMBED_QUERY,
+    JobKind.DELETE: Stage.PURGE,
+}
 
 
 # --- documents ---------------------------------------------------------------------------
@@ -278,7 +290,9 @@ class Job:
     """The job record, the truth about a job; the queue is only its transport.
 
     ``attempts`` counts how often a worker began the present stage. ``token`` is the
-    fence: only the holder of the newest one may write. ``timings`` are seconds by stage, and
+    fence: only the holder of the newest one may write. ``retries`` counts the attempts after the
+    first, over all stages: the job's budget. ``reason`` is the class of a dead job's last error, a
+    code of ``rag.errors`` or "crashed". ``timings`` are seconds by stage, and
     ``queue`` those spent waiting. ``error`` of a job that is not over is that of its last attempt.
     """
 
@@ -295,11 +309,26 @@ class Job:
     deadline: float | None = None
     attempts: int = 0
     token: int = 0
+    retries: int = 0
+    reason: str | None = None
     progress: Progress = Progress()
     queue_position: int | None = None
     result: Json | None = None
     error: Json | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class JobFigures:
+    """How the queue stands. ``open``: jobs that are not over, by kind.
+
+    ``waited``: seconds that the job queued longest at each stage has waited there, 0 without
+    one. ``dead``: dead letters by reason; the oldest of very many under "older".
+    """
+
+    open: Mapping[JobKind, int]
+    waited: Mapping[Stage, float]
+    dead: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """One Protocol a role. Settings choose the implementation in ``workers.tools``; nothing else asks."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Generic, Protocol, TypeVar
 
@@ -17,6 +18,7 @@ from rag.model import (
     Hit,
     Job,
     JobEvent,
+    JobFigures,
     JobKind,
     JobState,
     Json,
@@ -155,9 +157,15 @@ class VectorStore(Protocol):
     def upsert(self, collection: str, points: Sequence[Point]) -> None: ...
 
     def delete(
-        self, collection: str, document_id: str, *, below: int | None = None, keep: int | None = None
+        self,
+        collection: str,
+        document_id: str,
+        *,
+        below: int | None = None,
+        keep: int | None = None,
+        only: int | None = None,
     ) -> None:
-        """Remove a document's points: all, those of versions under ``below``, or all but ``keep``."""
+        """Remove a document's points: all, or of versions under ``below``, but ``keep``, or ``only`` that."""
         ...
 
     def search(self, collection: str, query: SearchQuery) -> list[Hit]:
@@ -219,12 +227,17 @@ class DocumentRegistry(Protocol):
         """A number above every one given out for this document before, deleted or not."""
         ...
 
-    def publish(self, document: Document) -> bool:
-        """Make this version the one that searches see, in one step.
+    def publish(self, document: Document, *, under: Lease | None = None) -> bool:
+        """Make this version the one that searches see, in one step, while the lease ``under`` is held.
 
-        True also when this very version is there already. False, and nothing changed, when a
-        newer version or a later deletion is there, or the collection is of another generation.
+        True also when this very version is there already. False, and nothing changed, when the
+        lease is lost, a newer version or a later deletion is there, or the collection is of another
+        generation.
         """
+        ...
+
+    def outdated(self, collection: str, generation: int, version: DocumentVersion) -> bool:
+        """Whether this version can never be published (again), for one of those reasons."""
         ...
 
     def get(self, collection: str, document_id: str) -> Document | None: ...
@@ -253,8 +266,23 @@ class Accepted:
 class JobStore(Protocol):
     """Job records, their events and their small artefacts. Every change is one atomic step."""
 
-    def accept(self, job: NewJob, *, idempotency_key: str | None = None, body_digest: str = "") -> Accepted:
-        """Record a queued job. IdempotencyMismatch when the key was used with another digest."""
+    def admit(self, kind: JobKind, *, most_open: int, idempotency_key: str | None = None) -> None:
+        """Return when ``accept`` would take a job of this kind now; Overloaded when not."""
+        ...
+
+    def accept(
+        self,
+        job: NewJob,
+        *,
+        idempotency_key: str | None = None,
+        body_digest: str = "",
+        most_open: int | None = None,
+    ) -> Accepted:
+        """Record a queued job. IdempotencyMismatch when the key was used with another digest.
+
+        Overloaded, with the time after which there should be room, when ``most_open`` jobs of
+        this kind are not over yet; a submit that repeats an accepted one is answered all the same.
+        """
         ...
 
     def get(self, job_id: str) -> Job | None:
@@ -273,16 +301,17 @@ class JobStore(Protocol):
         """Newest first. ``collections`` None: all."""
         ...
 
-    def begin(self, job_id: str, stage: Stage, *, lease_seconds: float) -> Lease | None:
-        """Take the stage: state running, attempts + 1, a new token.
+    def begin(self, job_id: str, stage: Stage, *, lease_seconds: float, worker: str = "") -> Lease | None:
+        """Take the stage: state running, attempts + 1, a new token; a later attempt counts as a retry.
 
         None when the job is over, is at another stage, or is leased to somebody alive:
-        the delivery is then a leftover and is to be dropped.
+        the delivery is then a leftover and is to be dropped. ``worker``: names a worker with
+        one slot for as long as it lives; what it begins again itself was held by a child of it that died.
         """
         ...
 
     def extend(self, lease: Lease, *, lease_seconds: float) -> bool:
-        """Prolong the lease. False when it is lost (newer token, job over, cancelled)."""
+        """Prolong the lease. False when it is lost (newer token, job over, cancelled, held too long)."""
         ...
 
     def progress(self, lease: Lease, progress: Progress) -> bool: ...
@@ -295,8 +324,12 @@ class JobStore(Protocol):
         """Stage done after ``seconds`` of work: queue the job at ``stage``. False: lease lost."""
         ...
 
-    def requeue(self, lease: Lease, *, error: Json) -> bool:
-        """Give the stage back for another attempt. False: lease lost."""
+    def requeue(self, lease: Lease, *, error: Json, delay: float = 0.0) -> bool:
+        """Give the stage back for another attempt after ``delay`` seconds, 300 at most. False: lease lost."""
+        ...
+
+    def release(self, lease: Lease) -> bool:
+        """Give the stage back as if this attempt had not begun: its worker ends. False: lease lost."""
         ...
 
     def finish(
@@ -308,7 +341,10 @@ class JobStore(Protocol):
         result: Json | None = None,
         error: Json | None = None,
     ) -> bool:
-        """End the job. False, and nothing written, when the lease is lost."""
+        """End the job. False, and nothing written, when the lease is lost.
+
+        The ``reason`` of a dead job is the code at the end of its error's ``type``.
+        """
         ...
 
     def cancel(self, job_id: str) -> Job:
@@ -334,8 +370,39 @@ class JobStore(Protocol):
         """The job's events in order, those after ``after`` only."""
         ...
 
-    def overdue(self, *, queued_before: float, limit: int) -> list[Job]:
-        """Queued jobs not published since ``queued_before`` and running ones whose lease ran out."""
+    def dead(
+        self,
+        *,
+        reason: str | None,
+        collections: Sequence[str] | None,
+        cursor: str | None,
+        limit: int,
+    ) -> Window[Job]:
+        """The dead letters, newest first; ``reason`` None: of every class."""
+        ...
+
+    def drop(self, job_id: str) -> Job:
+        """A dead letter nobody wants: the job stays as failed. NotFound; Conflict when it is not dead."""
+        ...
+
+    def expired(self, *, limit: int) -> list[Job]:
+        """Queued jobs whose deadline has passed."""
+        ...
+
+    def expire(self, job_id: str, *, error: Json) -> bool:
+        """End a queued job whose deadline has passed as failed. False when it is not one."""
+        ...
+
+    def alone(self, duty: str, *, seconds: float) -> AbstractContextManager[bool]:
+        """Whether the caller is the only one at ``duty``, until it leaves or ``seconds`` have passed."""
+        ...
+
+    def overdue(self, stages: Sequence[Stage], *, silent_for: float, limit: int) -> list[Job]:
+        """Jobs queued at ``stages`` whose message was sent over ``silent_for`` seconds ago, oldest first."""
+        ...
+
+    def abandoned(self, *, silent_for: float, limit: int) -> list[Job]:
+        """Running jobs whose lease ran out, and which were not published again for ``silent_for`` seconds."""
         ...
 
     def touch(self, job_id: str) -> None:
@@ -346,12 +413,41 @@ class JobStore(Protocol):
         """How many jobs wait at this stage."""
         ...
 
+    def delayed(self, stages: Sequence[Stage]) -> int:
+        """How many of those that wait at ``stages`` are not due yet."""
+        ...
+
     def counts(self) -> Mapping[JobState, int]:
         """How many jobs there are in each state."""
         ...
 
-    def prune(self, *, finished_before: float, limit: int) -> Sequence[Job]:
-        """Forget at most ``limit`` jobs that ended before; the records as they were."""
+    def figures(self) -> JobFigures:
+        """How the queue stands now."""
+        ...
+
+    def remains(self, *, limit: int) -> list[Job]:
+        """Ingestions that ended without success, and may have left points and work behind."""
+        ...
+
+    def tidy(self, job_id: str, *, seconds: float) -> Job | None:
+        """The record of a job whose remains may be removed now: nobody can retry it for ``seconds``.
+
+        None when it is not over, or dead: then they are still needed.
+        """
+        ...
+
+    def tidied(self, job_id: str, *, lease: Lease | None = None) -> None:
+        """What ``tidy`` allowed is done; ``lease``: that of the attempt that did it and writes no more.
+
+        Where another attempt may still write, the job is among the ``remains`` again later.
+        """
+        ...
+
+    def prune(self, *, finished_before: float, dead_before: float, most: int, limit: int) -> Sequence[Job]:
+        """Forget jobs that ended before, dead ones before ``dead_before``, and the oldest over ``most``.
+
+        ``limit`` bounds one call. The records as they were.
+        """
         ...
 
     def ping(self) -> None: ...

@@ -5,7 +5,7 @@ from dataclasses import replace
 from time import time
 
 from rag import artefacts, lexical
-from rag.errors import UnknownCollection
+from rag.errors import TimedOut, UnknownCollection
 from rag.model import (
     Answer,
     Candidate,
@@ -78,9 +78,11 @@ def generate(run: StageRun) -> Outcome:
         query=_query(run),
         passages=_passages(run, best, reads_vectors=generator.reads_vectors),
         emit=run.token,
-        cancelled=run.cancelled,
+        cancelled=lambda: run.cancelled() or run.overdue(),
     )
     answer = generator.answer(request)
+    if run.overdue():
+        raise TimedOut("the answer was not finished")
     return Done(lambda job, seconds: _result(job, seconds, best, (generator.name, answer)))
 
 

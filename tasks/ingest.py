@@ -2,26 +2,23 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from time import time
 
-from rag import artefacts, lexical
+from rag import artefacts
 from rag.errors import NotFound, UnknownCollection
 from rag.fetching import fetch
 from rag.model import (
     Chunk,
-    CollectionSpec,
     Document,
-    Embedding,
+    DocumentVersion,
     Job,
     Json,
-    Passage,
-    Point,
     Stage,
 )
-from rag.naming import point_id
-from tasks.keeping import discard, source_key, store_name, text_key, work_key
+from tasks.keeping import discard, is_seen, source_key, store_name, text_key, work_key
+from tasks.points import point_of, spec_of
 from tasks.stage import Done, Next, Outcome, StageRun, stage_task
 from tasks.toolbox import Toolbox
 
@@ -39,12 +36,17 @@ class Source:
 def parse(run: StageRun) -> Outcome:
     """Read the document and cut it into chunks, unless this very document is there already."""
     tools, job = run.tools, run.job
-    source = _source(tools, job.inputs)
-    fingerprint = _fingerprint(tools, job.inputs, source)
     present = tools.documents.get(job.collection, job.inputs["document_id"])
+    if present is not None and is_seen(tools.documents, job):
+        return _published_before(run, present)
+    try:
+        source = _source(tools, job.inputs)
+    except NotFound:
+        return _replaced_before(run)
+    fingerprint = _fingerprint(tools, job.inputs, source)
     if present is not None and present.fingerprint == fingerprint:
-        discard(tools.blobs, job, source=True)
-        return Done(lambda *_: _result(present, unchanged=True))
+        unchanged = _result(present, unchanged=True)
+        return Done(lambda *_: unchanged, after=lambda: discard(tools.blobs, job, source=True))
     parsed = tools.parser.parse(source.data, source.media_type, source.name)
     chunks = tools.chunker.chunk(parsed)
     title = job.inputs["title"] or parsed.title or source.name or _first_words(chunks)
@@ -90,20 +92,41 @@ def index(run: StageRun) -> Outcome:
         document = _document(run, title, chunks)
     except NotFound:
         return Next(Stage.PARSE)
-    if run.cancelled():  # and whoever took over needs the same points; nobody sees them before
+    if not run.holds():  # and whoever took over needs the same points; nobody sees them before
         return Next(Stage.INDEX)
     replaced = tools.documents.get(job.collection, document.document_id)
-    if not tools.documents.publish(document):
+    if not tools.documents.publish(document, under=run.lease):
+        if not run.holds():
+            return Next(Stage.INDEX)
         _remove_points(tools, store, document)
-        discard(tools.blobs, job, source=True, text=True)
-        return Done(lambda *_: _result(document, unchanged=False, superseded=True))
-    if document.version > 1:
-        tools.vectors.delete(store, document.document_id, below=document.version)
+        return Done(
+            lambda *_: _result(document, unchanged=False, superseded=True),
+            after=lambda: discard(tools.blobs, job, source=True, text=True),
+        )
+    _remove_older_points(tools, store, document)
     if replaced is not None and replaced.version < document.version:
         tools.blobs.delete(replaced.source_key)
         tools.blobs.delete(replaced.text_key)
     discard(tools.blobs, job)
     return Done(lambda *_: _result(document, unchanged=False))
+
+
+def _published_before(run: StageRun, document: Document) -> Outcome:
+    """An earlier attempt published the version, and may not have come to the end of its work."""
+    _remove_older_points(run.tools, _store(run.tools, run.job), document)
+    discard(run.tools.blobs, run.job)
+    return Done(lambda *_: _result(document, unchanged=False))
+
+
+def _replaced_before(run: StageRun) -> Outcome:
+    """The source has gone with the version: the job is run once more although it was over. Else NotFound."""
+    job, inputs = run.job, run.job.inputs
+    version = DocumentVersion(inputs["document_id"], inputs["version"])
+    if not run.tools.documents.outdated(job.collection, inputs["generation"], version):
+        raise NotFound("The document's bytes are gone from the blob store: submit it again")
+    return Done(
+        lambda *_: {**asdict(version), "chunks": 0, "tokens": 0, "unchanged": False, "superseded": True}
+    )
 
 
 def _source(tools: Toolbox, inputs: Json) -> Source:
@@ -159,37 +182,11 @@ def _write_points(run: StageRun, store: str, title: str, chunks: Sequence[Chunk]
             run.tools.blobs.get(work_key(run.job, f"vectors-{start:08}"))
         )
         if start == 0:
-            vectors.ensure(store, _spec(embeddings[0]))
+            vectors.ensure(store, spec_of(embeddings[0]))
         pairs = zip(chunks[start : start + SLICE], embeddings, strict=True)
-        vectors.upsert(store, [_point(run.job, title, chunk, embedding) for chunk, embedding in pairs])
+        vectors.upsert(store, [point_of(run.job, title, chunk, embedding) for chunk, embedding in pairs])
         if len(chunks) > SLICE:
             run.progress(min(start + SLICE, len(chunks)), len(chunks))
-
-
-def _spec(embedding: Embedding) -> CollectionSpec:
-    tokens = embedding.tokens
-    return CollectionSpec(len(embedding.dense), None if tokens is None else tokens.shape[1])
-
-
-def _point(job: Job, title: str, chunk: Chunk, embedding: Embedding) -> Point:
-    """Words of the title and of the headings count for the lexical search of each of their chunks."""
-    document_id, version = job.inputs["document_id"], job.inputs["version"]
-    named = job.inputs["title"] or ""
-    passage = Passage(
-        chunk_id=point_id(job.collection, document_id, version, chunk.index),
-        document_id=document_id,
-        version=version,
-        index=chunk.index,
-        text=chunk.text,
-        title=title,
-        start=chunk.start,
-        end=chunk.end,
-        page=chunk.page,
-        headings=chunk.headings,
-        metadata=job.inputs["metadata"],
-    )
-    sparse = lexical.encode_passage("\n".join((named, *chunk.headings, chunk.text)))
-    return Point(passage, embedding.dense, sparse, embedding.tokens)
 
 
 def _document(run: StageRun, title: str, chunks: Sequence[Chunk]) -> Document:
@@ -211,6 +208,11 @@ def _document(run: StageRun, title: str, chunks: Sequence[Chunk]) -> Document:
         updated_at=time(),
         metadata=job.inputs["metadata"],
     )
+
+
+def _remove_older_points(tools: Toolbox, store: str, document: Document) -> None:
+    if document.version > 1:
+        tools.vectors.delete(store, document.document_id, below=document.version)
 
 
 def _remove_points(tools: Toolbox, store: str, document: Document) -> None:

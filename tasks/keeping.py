@@ -1,7 +1,7 @@
 """Which blobs a document and the job that brings it have, and how they go again."""
 
 from rag.model import Job
-from rag.ports import BlobStore
+from rag.ports import BlobStore, DocumentRegistry
 
 
 def store_name(job: Job) -> str:
@@ -33,3 +33,16 @@ def discard(blobs: BlobStore, job: Job, *, source: bool = False, text: bool = Fa
         keys.append(text_key(job))
     for key in keys:
         blobs.delete(key)
+
+
+def is_seen(documents: DocumentRegistry, job: Job) -> bool:
+    """Whether the version that an ingestion brought is the one that searches see."""
+    document = documents.get(job.collection, job.inputs["document_id"])
+    brought = (job.inputs["generation"], job.inputs["version"])
+    return document is not None and (document.generation, document.version) == brought
+
+
+def discard_all(documents: DocumentRegistry, blobs: BlobStore, job: Job) -> None:
+    """Remove every blob of an ingestion that is never run again, except those of a document to be seen."""
+    unseen = not is_seen(documents, job)
+    discard(blobs, job, source=unseen, text=unseen)

@@ -1,17 +1,21 @@
-"""Housekeeping: remove what was deleted, publish again what the queue lost, forget what is old."""
+"""Housekeeping: remove what was deleted, sweep, forget what is old."""
 
 import logging
 from time import time
-from typing import Any
 
-from rag.model import JobKind, JobState, Stage
-from tasks.app import LANES, Lane, app, lane_of, publish
-from tasks.keeping import discard
+from rag.model import Stage
+from rag.stores.journal import DOCUMENTS
+from tasks.app import app
+from tasks.remains import forget
 from tasks.stage import Done, Outcome, StageRun, stage_task
+from tasks.sweeping import cleared, expired, published_again
 from tasks.toolbox import Toolbox
 
-LOST_AFTER = 30.0  # seconds that a queued job may be without a message before it is published again
-BATCH = 500
+SWEEP_SECONDS = 120.0  # ten thousand lost jobs take about twenty
+PRUNE_SECONDS = 300.0
+BATCH = 200
+BATCHES = 500
+"""Bounds one run: what is left then waits for the next."""
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +27,7 @@ def purge(run: StageRun) -> Outcome:
     store = f"{run.job.collection}-{inputs['generation']}"
     if inputs["document_id"] is None:
         tools.vectors.drop(store)
-        for folder in ("sources", "texts"):
+        for folder in ("sources", "texts", DOCUMENTS):
             for key in list(tools.blobs.keys(f"{folder}/{store}/")):
                 tools.blobs.delete(key)
     else:
@@ -35,49 +39,36 @@ def purge(run: StageRun) -> Outcome:
 
 @app.task(name="aegis.maintenance.sweep")
 def sweep() -> str:
-    """Publish again what is due but has no message, and what a dead worker held."""
-    return f"published again: {published_again(app.toolbox)}"
+    """Publish again what the queue lost, end what nobody waits for, remove what failed jobs left."""
+    tools = app.toolbox
+    with tools.jobs.alone("sweep", seconds=SWEEP_SECONDS) as alone:
+        if not alone:
+            return "another worker sweeps"
+        again, late = published_again(tools), expired(tools)
+        return f"published again: {again}, expired: {late}, cleared: {cleared(tools)}"
 
 
 @app.task(name="aegis.maintenance.prune")
 def prune() -> str:
-    """Forget the jobs that ended long ago, and what the unsuccessful ones left behind."""
+    """Forget the jobs that ended long ago or are too many, and what the unsuccessful ones left behind."""
     tools = app.toolbox
-    before = time() - tools.settings.job_retention_hours * 3600
-    forgotten = 0
-    while batch := tools.jobs.prune(finished_before=before, limit=BATCH):
+    with tools.jobs.alone("prune", seconds=PRUNE_SECONDS) as alone:
+        return f"forgotten: {forgotten(tools)}" if alone else "another worker prunes"
+
+
+def forgotten(tools: Toolbox) -> int:
+    """How many jobs were forgotten."""
+    settings, count = tools.settings, 0
+    for _ in range(BATCHES):
+        batch = tools.jobs.prune(
+            finished_before=time() - settings.job_retention_hours * 3600,
+            dead_before=time() - settings.dead_letter_days * 86400,
+            most=settings.max_ended_jobs,
+            limit=BATCH,
+        )
+        if not batch:
+            break
         for job in batch:
-            if job.kind is JobKind.INGEST and job.state is not JobState.SUCCEEDED:
-                discard(tools.blobs, job, source=True, text=True)
-        forgotten += len(batch)
-    return f"forgotten: {forgotten}"
-
-
-def published_again(tools: Toolbox) -> int:
-    """How many overdue jobs were published again.
-
-    A lane with at least as many messages as waiting jobs only has a backlog. A message
-    too many does no harm: whoever gets it finds the stage done, or begun.
-    """
-    lost = 0
-    backlogged = {lane.name for lane in LANES if _only_backlog(tools, lane)}
-    for job in tools.jobs.overdue(queued_before=time() - LOST_AFTER, limit=BATCH):
-        if job.state is JobState.QUEUED and lane_of(job.stage).name in backlogged:
-            continue
-        log.warning("job %s: stage %s is due but has no message, published again", job.id, job.stage)
-        publish(job)
-        tools.jobs.touch(job.id)
-        lost += 1
-    return lost
-
-
-def _only_backlog(tools: Toolbox, lane: Lane) -> bool:
-    waiting = sum(tools.jobs.depth(stage) for stage in lane.stages)
-    return messages(lane) >= waiting
-
-
-def messages(lane: Lane) -> int:
-    """Messages in the lane's queue that no worker has taken."""
-    with app.connection_for_read() as connection:
-        channel: Any = connection.channel()  # typed as a channel without its queue methods
-        return int(channel.queue_declare(lane.name).message_count)  # an empty queue is no key in Redis
+            forget(tools, job)
+        count += len(batch)
+    return count

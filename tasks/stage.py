@@ -6,77 +6,33 @@ an attempt that wakes up late changes nothing.
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from threading import Event, Thread
-from time import perf_counter, time
+from collections.abc import Callable
+from dataclasses import replace
+from time import perf_counter
+from typing import Any
 
 from celery import Task
 from celery.exceptions import SoftTimeLimitExceeded
 
-from rag.errors import AegisError, Permanent, TimedOut, Transient
-from rag.model import EventKind, Job, JobState, Json, Lease, Progress, Stage
-from tasks.app import app, jittered, lane_of, publish, task_name
+from rag.errors import AegisError, OutOfMemory, Permanent, TimedOut, Transient
+from rag.model import Job, JobState, Json, Stage
+from rag.settings import Settings
+from tasks.app import PUBLISH_ERRORS, app, jittered, lane_of, publish, task_name
+from tasks.drain import Drained
+from tasks.lease import insisted, kept_alive
+from tasks.problems import CRASHED, given_up, problem, reason_of
+from tasks.remains import leave_clean
+from tasks.run import Done, Next, Outcome, StageRun
 from tasks.toolbox import Toolbox
+
+__all__ = ["Done", "Next", "Outcome", "StageRun", "perform", "stage_task"]
 
 RETRY_SECONDS = 2.0
 LONGEST_RETRY_SECONDS = 60.0
+LONGEST_PAUSE_SECONDS = 300.0
+"""As long as a job is held back for a server that names the time to come back."""
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Next:
-    """The job goes on at ``stage``."""
-
-    stage: Stage
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The job has succeeded. ``result`` may need the job's own times, so it is made from them."""
-
-    result: Callable[[Job, float], Json]
-
-
-Outcome = Next | Done
-
-
-@dataclass(frozen=True, slots=True)
-class StageRun:
-    """One attempt at one stage, as its work sees it."""
-
-    lease: Lease
-    tools: Toolbox
-    lost: Event = field(default_factory=Event)
-
-    @property
-    def job(self) -> Job:
-        return self.lease.job
-
-    def cancelled(self) -> bool:
-        """Whether the job was cancelled or taken over; asks nobody, so ask it often."""
-        return self.lost.is_set()
-
-    def progress(self, done: int, total: int) -> None:
-        self._noted(self.tools.jobs.progress(self.lease, Progress(done, total)))
-
-    def token(self, text: str) -> None:
-        """Pass a piece of the answer on to whoever listens."""
-        self._noted(self.tools.jobs.emit(self.lease, EventKind.TOKEN, {"text": text}))
-
-    def keep(self, name: str, data: bytes) -> None:
-        """Leave ``data`` for later stages."""
-        self._noted(self.tools.jobs.put_artefact(self.lease, name, data))
-
-    def kept(self, name: str) -> bytes:
-        """What an earlier stage left. NotFound when it is gone."""
-        return self.tools.jobs.artefact(self.job.id, name)
-
-    def _noted(self, still_ours: bool) -> None:
-        if not still_ours:
-            self.lost.set()
 
 
 Work = Callable[[StageRun], Outcome]
@@ -98,43 +54,73 @@ def stage_task(stage: Stage) -> Callable[[Work], "Task[[str], str]"]:
 
 def perform(tools: Toolbox, stage: Stage, work: Work, job_id: str) -> str:
     """Run one delivery of ``stage``; a word on how it went, for the log and for Flower."""
-    lease = tools.jobs.begin(job_id, stage, lease_seconds=tools.settings.lease_seconds)
+    try:
+        return _performed(tools, stage, work, job_id)
+    except Transient as error:
+        log.warning("job %s: its record is away, so the sweeper goes on with %s: %s", job_id, stage, error)
+        return f"left to the sweeper: {error}"
+
+
+def _performed(tools: Toolbox, stage: Stage, work: Work, job_id: str) -> str:
+    seconds = tools.settings.lease_seconds
+    lease = insisted(
+        tools, lambda: tools.jobs.begin(job_id, stage, lease_seconds=seconds, worker=tools.worker)
+    )
     if lease is None:
         return "dropped: not due"
-    if lease.job.attempts > tools.settings.max_attempts:
-        return _give_up(tools, lease, "it was begun too often without an end")
-    if lease.job.deadline is not None and time() > lease.job.deadline:
-        return _fail(tools, lease, TimedOut("The job's deadline passed before this stage began"), 0.0)
-    return _attempt(StageRun(lease, tools), work)
+    run = StageRun(lease, tools)
+    if reason := _reason_to_give_up(lease.job, tools.settings):
+        return _give_up(run, reason)
+    if run.overdue():
+        return _fail(run, TimedOut("The job's deadline passed before this stage began"), 0.0)
+    return _attempt(run, work)
 
 
 def _attempt(run: StageRun, work: Work) -> str:
     started = perf_counter()
     try:
-        with _kept_alive(run):
+        with kept_alive(run.tools, run.lease, run.lost), run.tools.drain.interruptible():
             outcome = work(run)
+    except Drained:
+        return _released(run)
     except Permanent as error:
-        return _fail(run.tools, run.lease, error, perf_counter() - started)
-    except Transient as error:
-        return _try_again(run, error)
-    except SoftTimeLimitExceeded:
-        return _try_again(run, TimedOut("The stage took too long"))
+        return _fail(run, error, perf_counter() - started)
+    except (Transient, SoftTimeLimitExceeded, MemoryError) as error:
+        return _try_again(run, _limit_of(error) or error)
     except Exception as error:  # a defect of ours: the job must not be lost for it
         log.exception("job %s: unexpected error in stage %s", run.job.id, run.job.stage)
         return _try_again(run, error)
     return _conclude(run, outcome, perf_counter() - started)
 
 
+def _limit_of(error: Exception) -> Transient | None:
+    """The limit of the worker that ended the work; None for another error."""
+    if isinstance(error, MemoryError):
+        return OutOfMemory("The stage wanted more than WORKER_MEMORY_MB")
+    return TimedOut("The stage took too long") if isinstance(error, SoftTimeLimitExceeded) else None
+
+
 def _conclude(run: StageRun, outcome: Outcome, seconds: float) -> str:
     jobs = run.tools.jobs
     if isinstance(outcome, Next):
-        if not jobs.advance(run.lease, outcome.stage, seconds=seconds):
-            return "lost: the job was cancelled or taken over"
-        return _handed_on(run, outcome.stage)
+        stage = outcome.stage
+        if not insisted(run.tools, lambda: jobs.advance(run.lease, stage, seconds=seconds)):
+            return _lost(run)
+        return _handed_on(run, stage)
     result = outcome.result(run.job, seconds)
-    if not jobs.finish(run.lease, JobState.SUCCEEDED, seconds=seconds, result=result):
-        return "lost: the job was cancelled or taken over"
-    return "succeeded"
+    word = _ended(run, JobState.SUCCEEDED, "succeeded", seconds=seconds, result=result)
+    if word == "succeeded":
+        _clean_up(run, outcome)
+    return word
+
+
+def _clean_up(run: StageRun, done: Done) -> None:
+    """What stays behind here goes when the job is forgotten."""
+    try:
+        if done.after is not None:
+            done.after()
+    except Transient as error:
+        log.warning("job %s: what it left is removed later: %s", run.job.id, error)
 
 
 def _handed_on(run: StageRun, stage: Stage) -> str:
@@ -148,82 +134,72 @@ def _handed_on(run: StageRun, stage: Stage) -> str:
 def _publish_again(run: StageRun, stage: Stage, delay: float = 0.0) -> None:
     """Queue the job as its record now stands; should this fail, the sweeper does it later."""
     attempts = run.job.attempts if stage is run.job.stage else 0
-    publish(replace(run.job, stage=stage, attempts=attempts), delay=delay)
+    try:
+        publish(replace(run.job, stage=stage, attempts=attempts), delay=delay)
+    except PUBLISH_ERRORS as error:
+        log.warning("job %s is due at %s but not queued yet, the sweeper will: %s", run.job.id, stage, error)
 
 
 def _try_again(run: StageRun, error: Exception) -> str:
-    """Queue the stage once more, later each time, or give the job up."""
-    if run.job.attempts >= run.tools.settings.max_attempts:
-        return _give_up(run.tools, run.lease, "every attempt failed", error)
-    if not run.tools.jobs.requeue(run.lease, error=problem(error, run.job)):
-        return "lost: the job was cancelled or taken over"
-    delay = min(LONGEST_RETRY_SECONDS, RETRY_SECONDS * 2 ** (run.job.attempts - 1))
-    asked = error.retry_after if isinstance(error, Transient) else None
-    _publish_again(run, run.job.stage, delay=max(asked or 0.0, jittered(delay)))
+    """Queue the stage once more, later each time, or give the job up; past its deadline it fails."""
+    job, last = run.job, problem(error, run.job)
+    if run.overdue():
+        late = TimedOut(f"The job's deadline passed in stage {job.stage}: {last['detail']}")
+        return _fail(run, late, 0.0)
+    if _last_attempt(job, run.tools.settings):
+        return _give_up(run, reason_of(last), last)
+    delay = _pause(job, error)
+    if not insisted(run.tools, lambda: run.tools.jobs.requeue(run.lease, error=last, delay=delay)):
+        return _lost(run)
+    _publish_again(run, job.stage, delay=delay)
     return f"again: {error}"
 
 
-def _fail(tools: Toolbox, lease: Lease, error: AegisError, seconds: float) -> str:
-    tools.jobs.finish(lease, JobState.FAILED, seconds=seconds, error=problem(error, lease.job))
-    return f"failed: {error}"
+def _released(run: StageRun) -> str:
+    """The worker ends before the stage does, which is nobody's fault."""
+    if not run.tools.jobs.release(run.lease):
+        return _lost(run)
+    _publish_again(run, run.job.stage)
+    return "released: the worker ends"
 
 
-def _give_up(tools: Toolbox, lease: Lease, why: str, error: Exception | None = None) -> str:
-    last = problem(error, lease.job) if error else lease.job.error
-    detail = f"Given up after {tools.settings.max_attempts} attempts at stage {lease.job.stage}: {why}"
-    if last:
-        detail += f". Last error: {last['detail']}"
-    tools.jobs.finish(
-        lease,
-        JobState.DEAD,
-        error={
-            "type": (last or {}).get("type", "urn:aegis:problem:given-up"),
-            "title": "The job was given up",
-            "detail": detail,
-            "stage": lease.job.stage.value,
-            "attempts": tools.settings.max_attempts,
-        },
-    )
-    return f"dead: {why}"
+def _pause(job: Job, error: Exception) -> float:
+    """Seconds until the next attempt, as the failing server asked or a little longer each time."""
+    asked = error.retry_after if isinstance(error, Transient) else None
+    delay = min(LONGEST_RETRY_SECONDS, RETRY_SECONDS * 2 ** (job.attempts - 1))
+    return min(LONGEST_PAUSE_SECONDS, max(asked or 0.0, jittered(delay)))
 
 
-def problem(error: Exception, job: Job) -> Json:
-    """The error of a job record, in RFC 9457's members. Unexpected errors tell no internals."""
-    kind = type(error) if isinstance(error, AegisError) else AegisError
-    unexpected = f"Unexpected {type(error).__name__}; the worker's log has more"
-    return {
-        "type": f"urn:aegis:problem:{kind.code}",
-        "title": kind.title,
-        "detail": str(error) if isinstance(error, AegisError) else unexpected,
-        "stage": job.stage.value,
-        "attempts": job.attempts,
-    }
+def _fail(run: StageRun, error: AegisError, seconds: float) -> str:
+    last = problem(error, run.job)
+    return _ended(run, JobState.FAILED, f"failed: {error}", seconds=seconds, error=last)
 
 
-@contextmanager
-def _kept_alive(run: StageRun) -> Iterator[None]:
-    """Renew the lease while the work runs, and notice when it is lost.
+def _reason_to_give_up(job: Job, settings: Settings) -> str | None:
+    """Of a job that was begun once more than it may be."""
+    if job.attempts > settings.max_attempts:
+        return CRASHED
+    return reason_of(job.error) if job.retries > settings.max_retries_per_job else None
 
-    A cancelled generation shall end within a second, so there the record is asked twice
-    a second; elsewhere often enough to keep the lease.
-    """
-    seconds = run.tools.settings.lease_seconds
-    interval = 0.5 if run.job.stage is Stage.GENERATE else seconds / 3
-    over = Event()
 
-    def renew() -> None:
-        while not over.wait(interval):
-            try:
-                if not run.tools.jobs.extend(run.lease, lease_seconds=seconds):
-                    run.lost.set()
-                    return
-            except Transient as error:
-                log.warning("job %s: the lease could not be renewed: %s", run.job.id, error)
+def _last_attempt(job: Job, settings: Settings) -> bool:
+    return job.attempts >= settings.max_attempts or job.retries >= settings.max_retries_per_job
 
-    thread = Thread(target=renew, name=f"lease-{run.job.id}", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+
+def _give_up(run: StageRun, reason: str, last: Json | None = None) -> str:
+    """``last``: how this attempt ended; None when it was not made."""
+    made = run.job.attempts if last else run.job.attempts - 1
+    error = given_up(run.job, made, reason, last or run.job.error)
+    return _ended(run, JobState.DEAD, f"dead: {reason}", error=error)
+
+
+def _ended(run: StageRun, state: JobState, word: str, **told: Any) -> str:
+    """Write the job's end; ``told`` as ``JobStore.finish`` takes it."""
+    if not insisted(run.tools, lambda: run.tools.jobs.finish(run.lease, state, **told)):
+        return _lost(run)
+    return word
+
+
+def _lost(run: StageRun) -> str:
+    leave_clean(run.tools, run.lease)
+    return "lost: the job was cancelled or taken over"

@@ -7,76 +7,30 @@ last, and when it fails the sweeper does it later from the record.
 """
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
-from hashlib import sha256
+from collections.abc import Callable, Mapping, Sequence
 from time import time
-from typing import BinaryIO
 
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 from uuid_utils.compat import uuid7
 
-from rag.errors import Conflict, NotFound, UnknownCollection
+from rag.errors import Conflict, NotFound, Overloaded, Unavailable, UnknownCollection
 from rag.model import Job, JobKind, Json, NewJob, Stage
-from rag.naming import document_id_of
 from rag.ports import Accepted, BlobStore, DocumentRegistry, JobStore
 from rag.settings import Settings
 from tasks import app as celery
+from tasks.intake import Idempotency, Ingestion, Link, Question, Text, Upload, default_document_id
 from tasks.keeping import source_key
+from tasks.letters import DeadLetters
+
+__all__ = ["LANES", "Idempotency", "Ingestion", "Link", "Question", "Submissions", "Text", "Upload"]
 
 LANES: tuple[str, ...] = tuple(lane.name for lane in celery.LANES)
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A file on its way in; ``file`` stands at its beginning, ``sha256`` in hex, ``size`` in bytes."""
-
-    file: BinaryIO
-    size: int
-    sha256: str
-    filename: str | None
-    media_type: str
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Idempotency:
-    """``key`` is already scoped to the caller; ``body_digest`` tells bodies apart."""
-
-    key: str
-    body_digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ingestion:
-    source: Upload | Text | Link
-    collection: str
-    document_id: str | None = None
-    title: str | None = None
-    metadata: Json | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    question: str
-    collection: str
-    top_k: int
-    top_n: int
-    where: Json
-    generate: bool = True
-    stream: bool = False
+def most_open(settings: Settings) -> Mapping[JobKind, int]:
+    """How many jobs of a kind may be queued or running; a kind without a number as many as come."""
+    return {JobKind.INGEST: settings.max_open_ingests, JobKind.QUERY: settings.max_open_queries}
 
 
 class Submissions:
@@ -95,11 +49,17 @@ class Submissions:
         self._documents = documents
         self._blobs = blobs
         self._publish = publish
+        self._most_open = most_open(settings)
+        self._letters = DeadLetters(jobs, documents, blobs, self._send)
 
     def ingest(self, ingestion: Ingestion, idempotency: Idempotency | None = None) -> Accepted:
-        """Take a document in; ``job.inputs["document_id"]`` is its id. Creates the collection if need be."""
+        """Take a document in; ``job.inputs["document_id"]`` is its id. Creates the collection if need be.
+
+        Overloaded when MAX_OPEN_INGESTS are open: then nothing is made and no byte kept.
+        """
+        self._admit(JobKind.INGEST, idempotency)
         job_id = _new_id()
-        document_id = ingestion.document_id or _default_document_id(ingestion.source)
+        document_id = ingestion.document_id or default_document_id(ingestion.source)
         collection, _ = self._documents.put_collection(
             ingestion.collection, self._settings.embedding_name, self._settings.dimension
         )
@@ -120,12 +80,13 @@ class Submissions:
                 **source,
             },
         )
-        accepted = self._accept(job, idempotency, orphan=source.get("source_key"))
-        self._send(accepted)
-        return accepted
+        return self._handed_in(self._accept(job, idempotency, orphan=source.get("source_key")))
 
     def ask(self, question: Question, idempotency: Idempotency | None = None) -> Accepted:
-        """Take a question in. UnknownCollection, except for the default one: that may be empty still."""
+        """Take a question in. Overloaded when MAX_OPEN_QUERIES are open.
+
+        UnknownCollection, except for the default one: that may be empty still.
+        """
         self._check_collection(question.collection)
         job = NewJob(
             id=_new_id(),
@@ -140,11 +101,9 @@ class Submissions:
                 "generate": question.generate,
                 "stream": question.stream,
             },
-            deadline=time() + self._settings.api_timeout,
+            deadline=time() + (question.timeout or self._settings.api_timeout),
         )
-        accepted = self._accept(job, idempotency)
-        self._send(accepted)
-        return accepted
+        return self._handed_in(self._accept(job, idempotency))
 
     def _check_collection(self, name: str) -> None:
         if name != self._settings.collection_name and self._documents.collection(name) is None:
@@ -180,36 +139,69 @@ class Submissions:
         return self._jobs.cancel(job_id)
 
     def retry(self, job_id: str) -> Job:
-        """Queue a job that ended badly again, at the stage where it did. NotFound; Conflict."""
-        job = self._jobs.get(job_id)
-        if job is not None and job.kind is JobKind.QUERY and job.deadline and job.deadline < time():
-            raise Conflict("This question's deadline has passed: submit it again as a new query")
+        """Queue a job that ended badly again, at the stage where it did. NotFound; Conflict.
+
+        A question gets as long as it had at first.
+        """
         job = self._jobs.retry(job_id)
-        self._send(Accepted(job, new=True))
+        self._send(job)
         return job
+
+    def replay(self, job_id: str) -> Job:
+        """Run a dead letter again. NotFound; Conflict when it is not dead."""
+        return self._letters.replay(job_id)
+
+    def drop(self, job_id: str) -> Job:
+        """Give a dead letter up: it fails, and what it stored goes. NotFound; Conflict when not dead."""
+        return self._letters.drop(job_id)
+
+    def replay_all(self, reason: str | None, collections: Sequence[str] | None) -> int:
+        """How many dead letters are run again; None means of every class, and in every collection."""
+        return self._letters.replay_all(reason, collections)
+
+    def drop_all(self, reason: str | None, collections: Sequence[str] | None) -> int:
+        """How many dead letters were dropped; None means of every class, and in every collection."""
+        return self._letters.drop_all(reason, collections)
 
     def _purge(self, collection: str, inputs: Json) -> Job:
         job = NewJob(_new_id(), JobKind.DELETE, Stage.PURGE, collection, inputs)
-        accepted = self._jobs.accept(job)
-        self._send(accepted)
-        return accepted.job
+        return self._handed_in(self._jobs.accept(job)).job
+
+    def _handed_in(self, accepted: Accepted) -> Accepted:
+        if accepted.new:
+            self._send(accepted.job)
+        return accepted
+
+    def _admit(self, kind: JobKind, idempotency: Idempotency | None) -> None:
+        """Refuse before anything is stored. Overloaded."""
+        key = idempotency.key if idempotency else None
+        self._jobs.admit(kind, most_open=self._most_open[kind], idempotency_key=key)
 
     def _accept(self, job: NewJob, idempotency: Idempotency | None, orphan: str | None = None) -> Accepted:
         """Record the job; bytes stored for a job that is not made go again."""
-        if idempotency is None:
-            return self._jobs.accept(job)
+        key, digest = (idempotency.key, idempotency.body_digest) if idempotency else (None, "")
+        most = self._most_open[job.kind]
         try:
-            accepted = self._jobs.accept(
-                job, idempotency_key=idempotency.key, body_digest=idempotency.body_digest
-            )
-        except Conflict:
-            self._drop(orphan)
+            accepted = self._jobs.accept(job, idempotency_key=key, body_digest=digest, most_open=most)
+        except (Conflict, Overloaded):
+            self._discard(orphan)
+            raise
+        except Unavailable:
+            self._discard_unless_recorded(job.id, orphan)
             raise
         if not accepted.new:
-            self._drop(orphan)
+            self._discard(orphan)
         return accepted
 
-    def _drop(self, key: str | None) -> None:
+    def _discard_unless_recorded(self, job_id: str, key: str | None) -> None:
+        """The record may be there, its answer lost, or taken back, its entry not written."""
+        try:
+            if self._jobs.get(job_id) is None:
+                self._discard(key)
+        except Unavailable as error:
+            log.warning("job %s may be recorded or not, so its bytes stay: %s", job_id, error)
+
+    def _discard(self, key: str | None) -> None:
         if key is not None:
             self._blobs.delete(key)
 
@@ -222,25 +214,12 @@ class Submissions:
         self._blobs.put(key, source.file)
         return {"source_key": key, "media_type": source.media_type, "filename": source.filename}
 
-    def _send(self, accepted: Accepted) -> None:
-        if not accepted.new:
-            return
+    def _send(self, job: Job) -> None:
         try:
-            self._publish(accepted.job)
-        except (OperationalError, RedisError, OSError) as error:
-            log.warning("job %s is recorded but not queued yet, the sweeper will: %s", accepted.job.id, error)
+            self._publish(job)
+        except celery.PUBLISH_ERRORS as error:
+            log.warning("job %s is recorded but not queued yet, the sweeper will: %s", job.id, error)
 
 
 def _new_id() -> str:
     return str(uuid7())
-
-
-def _default_document_id(source: Upload | Text | Link) -> str:
-    """From the content, so that the same document sent twice is one; from the address of a link."""
-    match source:
-        case Link(url):
-            return document_id_of(f"url:{url}")
-        case Text(text):
-            return document_id_of(f"sha256:{sha256(text.encode()).hexdigest()}")
-        case Upload():
-            return document_id_of(f"sha256:{source.sha256}")

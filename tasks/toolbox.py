@@ -14,9 +14,18 @@ from rag.ports import (
     VectorStore,
 )
 from rag.settings import Settings
+from rag.stores.restoration import Restoration
+from tasks.drain import Drain
 
 
 class Toolbox(Protocol):
+    @property
+    def worker(self) -> str:
+        """Names the worker for as long as it lives, the children of its pool included."""
+        ...
+
+    @property
+    def drain(self) -> Drain: ...
     @property
     def settings(self) -> Settings: ...
     @property
@@ -37,3 +46,5 @@ class Toolbox(Protocol):
     def reranker(self) -> Reranker: ...
     @property
     def generator(self) -> Generator: ...
+    @property
+    def restoration(self) -> Restoration: ...

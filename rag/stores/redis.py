@@ -3,9 +3,12 @@
 Everything that Aegis keeps in Redis begins with ``{aegis}:``. The braces are a cluster's
 hash tag: all keys share one slot, so a script may change several of them in one step.
 Scripts take the time from the server (``TIME``), so that no machine's clock matters.
+
+A server that lost its records must answer nothing about them: every script begins with
+``lua/_fence.lua``, which refuses until ``rag.stores.recovery`` has brought them back.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any
@@ -34,6 +37,8 @@ ERRORS: ErrorTable = {
     exceptions.TryAgainError: Unavailable,
     exceptions.ClusterDownError: Unavailable,
 }
+_AMNESIC = "AMNESIC "
+_RECOVERY_SECONDS = 2.0
 _CANNOT_WRITE = ("MISCONF", "NOREPLICAS", "UNKILLABLE", "BUSY")
 
 
@@ -87,20 +92,32 @@ def reaching_redis() -> Iterator[None]:
         try:
             yield
         except exceptions.ResponseError as error:
+            if str(error).startswith(_AMNESIC):
+                reason = str(error).removeprefix(_AMNESIC)
+                raise Unavailable(reason, retry_after=_RECOVERY_SECONDS) from error
             if str(error).startswith(_CANNOT_WRITE):
                 raise Unavailable(f"Redis cannot take writes now: {error}") from error
             raise
 
 
+Call = tuple[list[str], Sequence[str | bytes | float]]
+"""Keys and arguments of one run of a script."""
+
+
 class Scripts:
     """The ``lua/GROUP/*.lua`` scripts, called by name; each one is one atomic step.
 
-    ``_head.lua`` of the group is put before every script of it.
+    ``_head.lua`` of the group is put before every script of it. ``fenced`` False: they work on
+    a server that lost its records too, which is for whoever brings those back.
     """
 
-    def __init__(self, client: driver.Redis, group: str) -> None:
-        folder = files("rag.stores") / "lua" / group
+    def __init__(self, client: driver.Redis, group: str, *, fenced: bool = True) -> None:
+        self._client = client
+        root = files("rag.stores") / "lua"
+        folder = root / group
         head = (folder / "_head.lua").read_text("utf-8")
+        if fenced:
+            head = (root / "_fence.lua").read_text("utf-8") + head
         self._scripts: dict[str, Script] = {
             entry.name.removesuffix(".lua"): client.register_script(head + entry.read_text("utf-8"))
             for entry in folder.iterdir()
@@ -111,3 +128,10 @@ class Scripts:
         """What the script returns. Raises Unavailable or Overloaded."""
         with reaching_redis():
             return self._scripts[name](keys=keys, args=args)
+
+    def run_each(self, name: str, calls: Iterable[Call]) -> list[Any]:
+        """What the script returns for each call; they are sent together, and each is a step of its own."""
+        with reaching_redis(), self._client.pipeline(transaction=False) as pipeline:
+            for keys, args in calls:
+                self._scripts[name](keys=keys, args=args, client=pipeline)
+            return pipeline.execute()

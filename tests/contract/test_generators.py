@@ -144,6 +144,20 @@ def test_cancelling_ends_within_a_second(generator: Generator) -> None:
     assert time.monotonic() - emitted[0] < 1.0
 
 
+def test_cancelling_before_the_first_word_ends_within_a_second(generator: Generator) -> None:
+    asked: list[float] = []
+
+    def cancelled() -> bool:
+        asked.append(time.monotonic())
+        return len(asked) > 1
+
+    began = time.monotonic()
+    generator.answer(request(QUESTION * 100, (0.9, 0.9, 0.9), cancelled=cancelled))
+    ended = time.monotonic()
+
+    assert ended - (asked[1] if len(asked) > 1 else began) < 1.0
+
+
 def test_the_same_question_gets_the_same_answer(generator: Generator) -> None:
     assert generator.answer(request(QUESTION)) == generator.answer(request(QUESTION))
 

@@ -2,87 +2,29 @@
 
 import json
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
-from typing import TypeVar
 
 import pytest
 import redis
-from uuid_utils.compat import uuid7
 
 from rag.errors import Conflict, IdempotencyMismatch, InvalidRequest, NotFound, Unavailable
-from rag.model import EventKind, JobKind, JobState, Json, Lease, NewJob, Progress, Stage
+from rag.model import EventKind, JobKind, JobState, Progress, Stage
 from rag.ports import JobStore
 from rag.settings import Settings
 from rag.stores.jobs import RedisJobStore
 from rag.stores.redis import connect_to
-
-T = TypeVar("T")
-PROBLEM = {"type": "urn:aegis:problem:unavailable", "title": "away", "detail": "gone", "stage": "embed"}
-
-
-@pytest.fixture
-def jobs(redis_client: redis.Redis) -> JobStore:
-    return RedisJobStore(redis_client, Settings())
-
-
-def new_job(
-    kind: JobKind = JobKind.INGEST,
-    stage: Stage = Stage.PARSE,
-    collection: str = "docs",
-    deadline: float | None = None,
-) -> NewJob:
-    inputs: Json = {"document_id": "d", "empty": {}, "list": [], "nested": {"ü": [1, None, True]}}
-    return NewJob(str(uuid7()), kind, stage, collection, inputs, deadline)
-
-
-def accepted(jobs: JobStore, job: NewJob | None = None) -> str:
-    return jobs.accept(job or new_job()).job.id
-
-
-def begun(jobs: JobStore, job_id: str, stage: Stage = Stage.PARSE, lease_seconds: float = 30) -> Lease:
-    lease = jobs.begin(job_id, stage, lease_seconds=lease_seconds)
-    assert lease is not None
-    return lease
-
-
-def ended(jobs: JobStore, state: JobState) -> str:
-    job_id = accepted(jobs)
-    assert jobs.finish(begun(jobs, job_id), state)
-    return job_id
-
-
-def kinds(jobs: JobStore, job_id: str) -> list[str]:
-    return [event.kind.value for event in jobs.events(job_id)]
-
-
-def states(jobs: JobStore, job_id: str) -> list[tuple[str, str, int]]:
-    return [
-        (event.data["state"], event.data["stage"], event.data["attempts"])
-        for event in jobs.events(job_id)
-        if event.kind is EventKind.STATE
-    ]
-
-
-def at_once(*calls: Callable[[], T]) -> list[T]:
-    """What the calls return when all start in the same moment."""
-    barrier = Barrier(len(calls))
-
-    def run(call: Callable[[], T]) -> T:
-        barrier.wait(5)
-        return call()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(run, calls))
-
-
-def refused(call: Callable[[], object]) -> bool:
-    try:
-        call()
-    except Conflict:
-        return True
-    return False
+from tests.contract.jobrecords import (
+    PROBLEM,
+    accepted,
+    all_pages,
+    at_once,
+    begun,
+    ended,
+    kinds,
+    new_job,
+    pruned,
+    refused,
+    states,
+)
 
 
 class TestAccept:
@@ -195,7 +137,7 @@ class TestLease:
         assert jobs.extend(lease, lease_seconds=30)
 
         assert jobs.begin(job_id, Stage.PARSE, lease_seconds=30) is None
-        assert jobs.overdue(queued_before=0, limit=10) == []
+        assert jobs.abandoned(silent_for=30, limit=10) == []
 
     def test_an_attempt_that_lost_its_lease_writes_nothing(self, jobs: JobStore) -> None:
         job_id = accepted(jobs)
@@ -209,6 +151,7 @@ class TestLease:
         assert not jobs.put_artefact(late, "a", b"late")
         assert not jobs.advance(late, Stage.EMBED, seconds=1)
         assert not jobs.requeue(late, error=PROBLEM)
+        assert not jobs.release(late)
         assert not jobs.finish(late, JobState.SUCCEEDED, result={})
 
         assert (jobs.get(job_id), jobs.events(job_id)) == (record, events)
@@ -247,6 +190,28 @@ class TestWork:
         assert (jobs.depth(Stage.PARSE), jobs.depth(Stage.EMBED)) == (0, 1)
         assert begun(jobs, job_id, Stage.EMBED).job.attempts == 1
         assert not jobs.extend(lease, lease_seconds=30)
+
+    def test_a_released_stage_is_as_if_it_had_not_begun(self, jobs: JobStore) -> None:
+        job_id = accepted(jobs)
+        lease = begun(jobs, job_id)
+
+        assert jobs.release(lease)
+        assert jobs.release(lease), "a repeated step answers as before"
+
+        job = jobs.get(job_id)
+        assert job is not None
+        assert (job.state, job.stage, job.attempts, job.retries) == (JobState.QUEUED, Stage.PARSE, 0, 0)
+        again = begun(jobs, job_id)
+        assert (again.job.attempts, again.job.retries) == (1, 0)
+
+    def test_a_released_retry_is_not_counted(self, jobs: JobStore) -> None:
+        job_id = accepted(jobs)
+        jobs.requeue(begun(jobs, job_id), error=PROBLEM)
+
+        jobs.release(begun(jobs, job_id))
+
+        again = begun(jobs, job_id)
+        assert (again.job.attempts, again.job.retries) == (2, 1)
 
     def test_a_requeued_stage_counts_attempts_and_tells_why(self, jobs: JobStore) -> None:
         job_id = accepted(jobs)
@@ -443,32 +408,18 @@ class TestRetry:
     def test_a_retried_job_is_not_pruned(self, jobs: JobStore) -> None:
         job_id = ended(jobs, JobState.FAILED)
         jobs.retry(job_id)
-        assert jobs.prune(finished_before=time.time() + 60, limit=10) == []
+        assert pruned(jobs, most=0, finished=-60, dead=-60) == []
         assert jobs.get(job_id) is not None
 
 
 class TestPage:
-    def page(self, jobs: JobStore, **asked: object) -> list[str]:
-        """All ids, page by page."""
-        cursor, ids = None, []
-        while True:
-            window = jobs.page(
-                **{"state": None, "kind": None, "collections": None, "limit": 3, **asked}, cursor=cursor
-            )
-            assert len(window.items) <= 3
-            ids += [job.id for job in window.items]
-            cursor = window.next
-            if cursor is None:
-                return ids
-            assert len(window.items) == 3, "only the last page is short"
-
     def test_newest_first_and_each_once(self, jobs: JobStore) -> None:
         ids = [accepted(jobs) for _ in range(9)]
         begun(jobs, ids[4])
-        assert self.page(jobs) == ids[::-1]
+        assert all_pages(jobs) == ids[::-1]
 
     def test_an_empty_store_has_an_empty_page(self, jobs: JobStore) -> None:
-        assert self.page(jobs) == []
+        assert all_pages(jobs) == []
 
     def test_by_state_and_kind(self, jobs: JobStore) -> None:
         ingests = [accepted(jobs) for _ in range(4)]
@@ -476,75 +427,19 @@ class TestPage:
         jobs.finish(begun(jobs, ingests[1]), JobState.FAILED)
         begun(jobs, queries[2], Stage.EMBED_QUERY)
 
-        assert self.page(jobs, kind=JobKind.INGEST) == ingests[::-1]
-        assert self.page(jobs, state=JobState.FAILED) == [ingests[1]]
-        assert self.page(jobs, state=JobState.RUNNING) == [queries[2]]
-        assert self.page(jobs, state=JobState.QUEUED, kind=JobKind.QUERY) == [queries[i] for i in (3, 1, 0)]
-        assert self.page(jobs, state=JobState.DEAD) == []
+        assert all_pages(jobs, kind=JobKind.INGEST) == ingests[::-1]
+        assert all_pages(jobs, state=JobState.FAILED) == [ingests[1]]
+        assert all_pages(jobs, state=JobState.RUNNING) == [queries[2]]
+        assert all_pages(jobs, state=JobState.QUEUED, kind=JobKind.QUERY) == [queries[i] for i in (3, 1, 0)]
+        assert all_pages(jobs, state=JobState.DEAD) == []
 
     def test_by_collection(self, jobs: JobStore) -> None:
         ids = [accepted(jobs, new_job(collection=f"c{i % 3}")) for i in range(15)]
 
-        assert self.page(jobs, collections=["c1"]) == ids[1::3][::-1]
-        assert self.page(jobs, collections=["c0", "c2"]) == [i for n, i in enumerate(ids) if n % 3 != 1][::-1]
-        assert self.page(jobs, collections=[]) == []
-        assert self.page(jobs, collections=["other"]) == []
-
-
-class TestSweeping:
-    def test_queued_jobs_are_due_until_touched(self, jobs: JobStore) -> None:
-        job_id = accepted(jobs)
-        queued_at = jobs.accept(new_job()).job.queued_at
-
-        assert [job.id for job in jobs.overdue(queued_before=queued_at, limit=10)] == [job_id]
-        jobs.touch(job_id)
-
-        assert jobs.overdue(queued_before=queued_at, limit=10) == []
-
-    def test_running_jobs_are_due_when_their_lease_ran_out(self, jobs: JobStore) -> None:
-        alive, dead = accepted(jobs), accepted(jobs)
-        begun(jobs, alive)
-        begun(jobs, dead, lease_seconds=0)
-
-        overdue = jobs.overdue(queued_before=0, limit=10)
-        jobs.touch(dead)
-
-        assert [(job.id, job.state) for job in overdue] == [(dead, JobState.RUNNING)]
-        assert jobs.overdue(queued_before=0, limit=10) == []
-        assert [job.id for job in jobs.overdue(queued_before=time.time() + 60, limit=10)] == [dead]
-
-    def test_jobs_that_are_over_are_not_due(self, jobs: JobStore) -> None:
-        jobs.cancel(accepted(jobs))
-        job_id = ended(jobs, JobState.SUCCEEDED)
-        jobs.touch(job_id)
-        assert jobs.overdue(queued_before=time.time() + 60, limit=10) == []
-
-    def test_no_more_than_asked_for(self, jobs: JobStore) -> None:
-        for _ in range(4):
-            accepted(jobs)
-        for _ in range(2):
-            begun(jobs, accepted(jobs), lease_seconds=0)
-        assert len(jobs.overdue(queued_before=time.time() + 60, limit=3)) == 3
-        assert len(jobs.overdue(queued_before=time.time() + 60, limit=10)) == 6
-
-    def test_pruning_forgets_everything_of_what_ended_before(
-        self, jobs: JobStore, redis_client: redis.Redis
-    ) -> None:
-        waiting = accepted(jobs)
-        kept = set(redis_client.scan_iter("*"))
-        lease = begun(jobs, accepted(jobs))
-        jobs.put_artefact(lease, "a", b"1")
-        jobs.finish(lease, JobState.FAILED, error=PROBLEM)
-        ended(jobs, JobState.SUCCEEDED)
-        jobs.cancel(accepted(jobs))
-
-        assert jobs.prune(finished_before=time.time() - 60, limit=10) == []
-        assert len(jobs.prune(finished_before=time.time() + 60, limit=2)) == 2
-        (last,) = jobs.prune(finished_before=time.time() + 60, limit=10)
-
-        assert last.state is JobState.CANCELLED
-        assert TestPage().page(jobs) == [waiting]
-        assert set(redis_client.scan_iter("*")) == kept
+        assert all_pages(jobs, collections=["c1"]) == ids[1::3][::-1]
+        assert all_pages(jobs, collections=["c0", "c2"]) == [i for n, i in enumerate(ids) if n % 3 != 1][::-1]
+        assert all_pages(jobs, collections=[]) == []
+        assert all_pages(jobs, collections=["other"]) == []
 
 
 class TestServer:

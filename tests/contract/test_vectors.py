@@ -523,7 +523,13 @@ def test_filters_hold_for_documents_that_came_before_the_field(store):
 
 @pytest.mark.parametrize(
     ("which", "left"),
-    [({}, set()), ({"below": 3}, {3, 4}), ({"keep": 2}, {2}), ({"below": 3, "keep": 1}, {1, 3, 4})],
+    [
+        ({}, set()),
+        ({"below": 3}, {3, 4}),
+        ({"keep": 2}, {2}),
+        ({"below": 3, "keep": 1}, {1, 3, 4}),
+        ({"only": 2}, {1, 3, 4}),
+    ],
 )
 def test_deleting_takes_the_versions_it_is_told(store, which, left):
     store.upsert(DOCS, [point("a", version=version) for version in (1, 2, 3, 4)] + [point("b")])

@@ -1,20 +1,27 @@
 """Both flows stage by stage on real stores, a real parser and the real model: versions, fences, repairs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from time import time
 
 import pytest
 
 from rag import lexical
-from rag.model import Candidate, Hit, Job, JobState, Point, SearchQuery, Stage
+from rag.errors import Conflict, NotFound, Overloaded
+from rag.model import Candidate, Document, Hit, Job, JobState, Lease, Point, SearchQuery, Stage
 from rag.settings import Settings
+from rag.stores.entries import opening_of
+from rag.stores.redis import connect
 from rag.stores.vectors.edge import EdgeVectorStore
+from tasks import restore
 from tasks import stage as stages
 from tasks.answer import visible_hits
 from tasks.app import app, task_name
 from tasks.keeping import work_key
+from tasks.remains import forget
 from tasks.submit import Ingestion, Question, Submissions, Text
+from tasks.sweeping import cleared
 from workers.embedding.build import build
 from workers.tools import Tools
 
@@ -185,29 +192,268 @@ def test_what_was_lost_between_two_stages_is_made_again(
     assert seen(tools, "lamp") == ["The lamp is green."]
 
 
-def test_an_attempt_that_lost_its_job_removes_nothing_that_its_successor_needs(
+def indexing(tools: InProcess, desk: Submissions, text: str = "The lamp is green.") -> str:
+    """A document that is to be indexed next."""
+    job_id = submitted(desk, text)
+    step(tools, job_id)
+    assert step(tools, job_id).stage is Stage.INDEX
+    return job_id
+
+
+def after_writing(tools: InProcess, monkeypatch: pytest.MonkeyPatch, then: Callable[[], object]) -> None:
+    """Have ``then`` happen once, when points have just been written."""
+    real, done = tools.vectors.upsert, []
+
+    def write(store: str, points: Sequence[Point]) -> None:
+        real(store, points)
+        if not done:
+            done.append(True)
+            then()
+
+    monkeypatch.setattr(tools.vectors, "upsert", write)
+
+
+def test_a_cancelled_ingestion_leaves_no_points_and_no_work(
     tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job_id = submitted(desk, "The lamp is green.")
-    step(tools, job_id)
-    step(tools, job_id)
-    real, lost = tools.vectors.upsert, []
+    job_id = indexing(tools, desk)
+    after_writing(tools, monkeypatch, lambda: desk.cancel(job_id))
 
-    def written_and_lost(store: str, points: Sequence[Point]) -> None:
-        real(store, points)
-        tools.jobs.cancel(job_id)
-        lost.append(job_id)
+    assert step(tools, job_id).state is JobState.CANCELLED
 
-    with monkeypatch.context() as patch:
-        patch.setattr(tools.vectors, "upsert", written_and_lost)
-        patch.setattr(stages.StageRun, "cancelled", lambda run: bool(lost))
-        assert step(tools, job_id).state is JobState.CANCELLED
-
-    assert tools.vectors.count("handbook-1") == 1
-    assert seen(tools, "lamp") == []
+    assert tools.vectors.count("handbook-1") == 0
+    assert list(tools.blobs.keys("work")) == []
+    assert tools.jobs.remains(limit=10) == []
     desk.retry(job_id)
     assert finished(tools, job_id).state is JobState.SUCCEEDED
     assert seen(tools, "lamp") == ["The lamp is green."]
+
+
+def test_an_attempt_that_lost_its_job_removes_nothing_that_its_successor_needs(
+    tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = indexing(tools, desk)
+    taken: list[Lease | None] = []
+
+    def taken_over() -> None:
+        taken.append(tools.jobs.begin(job_id, Stage.INDEX, lease_seconds=30, worker=tools.worker))
+
+    after_writing(tools, monkeypatch, taken_over)
+
+    assert step(tools, job_id).state is JobState.RUNNING
+
+    assert taken[0] is not None
+    assert tools.vectors.count("handbook-1") == 1
+    assert seen(tools, "lamp") == [], "only its successor may publish it"
+    assert list(tools.blobs.keys("work")) != []
+    assert finished(tools, job_id).state is JobState.SUCCEEDED
+    assert seen(tools, "lamp") == ["The lamp is green."]
+
+
+def test_a_cancelled_job_is_not_published_in_its_last_moment(
+    tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = indexing(tools, desk)
+    real = tools.documents.publish
+
+    def cancelled_first(document: Document, *, under: Lease | None = None) -> bool:
+        desk.cancel(job_id)
+        return real(document, under=under)
+
+    monkeypatch.setattr(tools.documents, "publish", cancelled_first)
+
+    assert step(tools, job_id).state is JobState.CANCELLED
+
+    assert seen(tools, "lamp") == []
+    assert tools.vectors.count("handbook-1") == 0
+
+
+def test_a_cancel_that_comes_after_the_publication_takes_nothing_away(
+    tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = indexing(tools, desk)
+    real = tools.documents.publish
+
+    def cancelled_then(document: Document, *, under: Lease | None = None) -> bool:
+        published = real(document, under=under)
+        desk.cancel(job_id)
+        return published
+
+    monkeypatch.setattr(tools.documents, "publish", cancelled_then)
+
+    assert step(tools, job_id).state is JobState.CANCELLED
+    cleared(tools)
+    tools.jobs.prune(finished_before=time() + 60, dead_before=0, most=0, limit=10)
+
+    assert seen(tools, "lamp") == ["The lamp is green."]
+    assert len(list(tools.blobs.keys("sources"))) == 1
+
+
+def test_what_a_crashed_attempt_wrote_goes_soon_after_a_cancel(tools: InProcess, desk: Submissions) -> None:
+    job_id = crashed_while_indexing(tools, desk)
+    desk.cancel(job_id)
+
+    assert cleared(tools) == 1
+
+    assert tools.vectors.count("handbook-1") == 0
+    assert list(tools.blobs.keys("work")) == []
+
+
+def crashed_while_indexing(tools: InProcess, desk: Submissions) -> str:
+    """A job whose attempt died after it had written its points."""
+    job_id = indexing(tools, desk)
+    with pytest.MonkeyPatch.context() as patch:
+        after_writing(tools, patch, _die)
+        with pytest.raises(KeyboardInterrupt):
+            step(tools, job_id)
+    assert tools.vectors.count("handbook-1") == 1
+    return job_id
+
+
+def _die() -> None:
+    raise KeyboardInterrupt
+
+
+def died_while_indexing(tools: InProcess, desk: Submissions) -> str:
+    """A dead letter whose points were written."""
+    job_id = crashed_while_indexing(tools, desk)
+    for _ in range(3):  # its worker's next children die as well
+        tools.jobs.begin(job_id, Stage.INDEX, lease_seconds=30, worker=tools.worker)
+    assert step(tools, job_id).state is JobState.DEAD
+    return job_id
+
+
+def test_a_dropped_dead_letter_leaves_nothing(tools: InProcess, desk: Submissions) -> None:
+    job_id = died_while_indexing(tools, desk)
+    assert cleared(tools) == 0
+    assert tools.vectors.count("handbook-1") == 1
+
+    assert desk.drop(job_id).state is JobState.FAILED
+    assert cleared(tools) == 1
+
+    assert tools.vectors.count("handbook-1") == 0
+    assert [key for folder in ("work", "sources", "texts") for key in tools.blobs.keys(folder)] == []
+
+
+def test_a_replayed_dead_letter_resumes_at_its_stage_and_doubles_nothing(
+    tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = died_while_indexing(tools, desk)
+    monkeypatch.setattr(tools.embedder, "embed_passages", lambda texts: pytest.fail("embedded again"))
+
+    assert desk.replay(job_id).stage is Stage.INDEX
+
+    assert finished(tools, job_id).state is JobState.SUCCEEDED
+    assert tools.vectors.count("handbook-1") == 1
+    assert seen(tools, "lamp") == ["The lamp is green."]
+
+
+def test_a_forgotten_dead_letter_leaves_nothing(tools: InProcess, desk: Submissions) -> None:
+    job_id = died_while_indexing(tools, desk)
+    job = tools.jobs.get(job_id)
+    assert job is not None
+    tools.jobs.prune(finished_before=0, dead_before=time() + 60, most=100, limit=10)
+
+    forget(tools, job)
+
+    assert tools.vectors.count("handbook-1") == 0
+    assert [key for folder in ("work", "sources", "texts") for key in tools.blobs.keys(folder)] == []
+
+
+def test_an_attempt_that_wakes_up_after_its_version_was_replaced_leaves_no_points(
+    tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = indexing(tools, desk)
+
+    def everything_else_happens() -> None:
+        tools.jobs.begin(job_id, Stage.INDEX, lease_seconds=0, worker=tools.worker)
+        finished(tools, job_id)
+        finished(tools, submitted(desk, "The lamp is violet."))
+
+    real, done = tools.vectors.upsert, []
+
+    def late(store: str, points: Sequence[Point]) -> None:
+        if not done:
+            done.append(True)
+            everything_else_happens()
+        real(store, points)
+
+    monkeypatch.setattr(tools.vectors, "upsert", late)
+    step(tools, job_id)
+
+    assert tools.vectors.count("handbook-1") == 1
+    assert seen(tools, "lamp") == ["The lamp is violet."]
+
+
+def test_dead_letters_are_replayed_and_dropped_by_reason_and_collection(
+    tools: InProcess, desk: Submissions
+) -> None:
+    ids = {}
+    for reason in ("unavailable", "crashed"):
+        for _ in range(3):
+            job_id = submitted(desk, "The lamp is green.", document_id=str(len(ids)))
+            lease = tools.jobs.begin(job_id, Stage.PARSE, lease_seconds=30)
+            assert lease is not None
+            error = {"type": f"urn:aegis:problem:{reason}", "detail": "died"}
+            tools.jobs.finish(lease, JobState.DEAD, error=error)
+            ids[job_id] = reason
+
+    assert desk.replay_all("unavailable", ["another"]) == 0
+    assert desk.replay_all("unavailable", [COLLECTION]) == 3
+    assert desk.drop_all(None, None) == 3
+
+    for job_id, reason in ids.items():
+        job = tools.jobs.get(job_id)
+        assert job is not None
+        assert job.state is (JobState.QUEUED if reason == "unavailable" else JobState.FAILED)
+    assert len(list(tools.blobs.keys("sources"))) == 3
+
+
+def test_only_dead_letters_are_replayed_and_dropped(tools: InProcess, desk: Submissions) -> None:
+    job_id = submitted(desk, "The lamp is green.")
+    for change in (desk.replay, desk.drop):
+        with pytest.raises(Conflict):
+            change(job_id)
+        with pytest.raises(NotFound):
+            change("nobody")
+
+
+def test_a_question_that_died_is_replayed_with_fresh_time(tools: InProcess, desk: Submissions) -> None:
+    finished(tools, submitted(desk, "The lamp of the lighthouse is green."))
+    question = Question("Which colour has the lamp?", COLLECTION, top_k=10, top_n=3, where={}, timeout=0.05)
+    job_id = desk.ask(question).job.id
+    lease = tools.jobs.begin(job_id, Stage.EMBED_QUERY, lease_seconds=30)
+    assert lease is not None
+    tools.jobs.finish(lease, JobState.DEAD, error={"type": "urn:aegis:problem:unavailable", "detail": "away"})
+    assert lease.job.deadline is not None
+    while time() < lease.job.deadline:
+        pass
+
+    job = desk.replay(job_id)
+
+    assert job.state is JobState.QUEUED
+    assert job.deadline is not None
+    assert job.deadline > lease.job.deadline
+
+
+def test_a_refused_upload_leaves_nothing(
+    tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tools.settings.model_copy(update={"max_open_ingests": 1, "max_open_queries": 1})
+    small = Submissions(settings, tools.jobs, tools.documents, tools.blobs, publish=lambda job: None)
+    first = submitted(small, "The lamp is green.")
+    with pytest.raises(Overloaded) as early:
+        submitted(small, "The lamp is violet.", document_id="other")
+    monkeypatch.setattr(tools.jobs, "admit", lambda *_, **__: None)  # the last place went meanwhile
+    with pytest.raises(Overloaded) as late:
+        submitted(small, "The lamp is violet.", document_id="other")
+
+    assert early.value.retry_after == late.value.retry_after
+    assert [key.rsplit("/")[-1] for key in tools.blobs.keys("sources")] == [first]
+    asked(small, "Which colour?")
+    with pytest.raises(Overloaded, match="query"):
+        asked(small, "Which colour?")
+    assert small.drop_collection(COLLECTION).state is JobState.QUEUED, "deletions are never refused"
 
 
 def test_the_same_document_again_reaches_no_model(
@@ -259,3 +505,63 @@ def test_a_document_replaced_in_the_middle_of_a_question_is_found_all_the_same(
     assert [hit["text"] for hit in result["hits"]] == [f"The lamp of the lighthouse is {colour}."]
     assert colour in result["answer"]
     assert len(result["citations"]) == 1
+
+
+def run_once_more(tools: InProcess, job_id: str, monkeypatch: pytest.MonkeyPatch) -> Job:
+    """The end of a job whose records were lost before its end was journalled."""
+    record = tools.restoration.jobs.record(job_id)
+    tools.journal.reopen(opening_of(record))
+    with connect(tools.settings) as client:
+        client.flushall()
+    monkeypatch.setattr(restore, "publish", lambda job: None)
+    restore.restored(tools.restoration)
+    return finished(tools, job_id)
+
+
+def test_a_published_document_is_recognised_when_its_job_runs_once_more(
+    tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = finished(tools, submitted(desk, "The lamp is green."))
+
+    again = run_once_more(tools, first.id, monkeypatch)
+
+    assert (again.state, again.result) == (JobState.SUCCEEDED, first.result)
+    assert seen(tools, "lamp") == ["The lamp is green."]
+    assert tools.vectors.count("handbook-1") == 1
+    assert len(list(tools.blobs.keys("sources"))) == 1
+
+
+@pytest.mark.parametrize("since", ["replaced", "deleted"])
+def test_a_job_that_runs_once_more_brings_nothing_back(
+    tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch, since: str
+) -> None:
+    first = finished(tools, submitted(desk, "The lamp is green."))
+    if since == "replaced":
+        finished(tools, submitted(desk, "The lamp is violet."))
+    else:
+        finished(tools, desk.delete_document(COLLECTION, "doc").id)
+    left = seen(tools, "lamp")
+
+    again = run_once_more(tools, first.id, monkeypatch)
+
+    assert again.state is JobState.SUCCEEDED
+    assert again.result is not None
+    assert again.result["superseded"]
+    assert seen(tools, "lamp") == left
+
+
+def test_what_was_unchanged_keeps_its_bytes_until_the_record_says_so(
+    tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished(tools, submitted(desk, "The lamp is green."))
+    job_id = submitted(desk, "The lamp is green.")
+    with monkeypatch.context() as patch:
+        patch.setattr(tools.jobs, "finish", lambda *_, **__: False)
+        step(tools, job_id)
+    assert len(list(tools.blobs.keys("sources"))) == 2
+
+    again = run_once_more(tools, job_id, monkeypatch)
+
+    assert again.result is not None
+    assert again.result["unchanged"]
+    assert len(list(tools.blobs.keys("sources"))) == 1

@@ -1,20 +1,25 @@
 """One delivery of one stage, on real records: what it does to the job, and what it publishes."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event, Thread
 from types import SimpleNamespace
+from typing import TypeVar
 
 import pytest
+from kombu.exceptions import OperationalError
 from uuid_utils.compat import uuid7
 
-from rag.errors import Overloaded, Unavailable, UnreadableDocument
+from rag.errors import Overloaded, TimedOut, Unavailable, UnreadableDocument
 from rag.model import Job, JobKind, JobState, NewJob, Stage
 from rag.settings import Settings
 from tasks import stage as stages
 from tasks.app import app, task_name
 from tasks.stage import Done, Next, Outcome, StageRun, perform
 from workers.tools import Tools
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -36,6 +41,15 @@ def published(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[Stage, int
 def accepted(tools: Tools, stage: Stage = Stage.PARSE, deadline: float | None = None) -> str:
     job = NewJob(str(uuid7()), JobKind.INGEST, stage, "c", {}, deadline)
     return tools.jobs.accept(job).job.id
+
+
+def until(look: Callable[[], T], *, seconds: float = 10) -> T:
+    """The first answer of ``look`` that is not empty."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.02)
+    return found
 
 
 def job_of(tools: Tools, job_id: str) -> Job:
@@ -225,3 +239,208 @@ def test_a_long_stage_keeps_its_lease(tools: Tools, published: list) -> None:
         return Next(Stage.EMBED)
 
     assert perform(tools, Stage.PARSE, work, job_id) == "next: embed"
+
+
+def failing(tools: Tools, monkeypatch: pytest.MonkeyPatch, method: str, *, times: int) -> list[str]:
+    """Have ``method`` of the records fail ``times`` before it works; the failures so far."""
+    real, failures = getattr(tools.jobs, method), list[str]()
+
+    def call(*args: object, **named: object) -> object:
+        if len(failures) < times:
+            failures.append(method)
+            raise Unavailable("Redis: connection refused")
+        return real(*args, **named)
+
+    monkeypatch.setattr(tools.jobs, method, call)
+    return failures
+
+
+@pytest.fixture
+def quick(valkey: str, tmp_path: Path) -> Tools:
+    """Leases so short that waiting for their end is no loss of time."""
+    return Tools(Settings(redis_url=valkey, aegis_home=tmp_path, lease_seconds=1.01, max_attempts=3))
+
+
+@pytest.mark.parametrize("method", ["begin", "advance"])
+def test_records_that_are_away_for_a_moment_cost_no_attempt(
+    tools: Tools, published: list, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    job_id = accepted(tools)
+    failures = failing(tools, monkeypatch, method, times=2)
+    runs: list[str] = []
+
+    def work(run: StageRun) -> Outcome:
+        runs.append(run.job.id)
+        return Next(Stage.EMBED)
+
+    assert perform(tools, Stage.PARSE, work, job_id) == "next: embed"
+
+    assert len(failures) == 2
+    assert len(runs) == 1
+    assert (job_of(tools, job_id).stage, job_of(tools, job_id).retries) == (Stage.EMBED, 0)
+
+
+@pytest.mark.parametrize("method", ["advance", "finish", "requeue"])
+def test_what_cannot_be_written_in_time_is_left_to_the_sweeper(
+    quick: Tools, published: list, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    job_id = accepted(quick)
+    outcomes: dict[str, Outcome] = {"advance": Next(Stage.EMBED), "finish": Done(lambda *_: {"n": 1})}
+
+    def work(run: StageRun) -> Outcome:
+        if method in outcomes:
+            return outcomes[method]
+        raise Unavailable("the vector engine is away")
+
+    with monkeypatch.context() as patch:
+        failing(quick, patch, method, times=1000)
+        word = perform(quick, Stage.PARSE, work, job_id)
+
+    assert word.startswith("left to the sweeper")
+    assert published == []
+    abandoned = until(lambda: quick.jobs.abandoned(silent_for=30, limit=10))
+    assert [job.id for job in abandoned] == [job_id]
+    perform(quick, Stage.PARSE, lambda run: Done(lambda *_: {"n": 2}), job_id)
+    job = job_of(quick, job_id)
+    assert (job.state, job.result, job.attempts) == (JobState.SUCCEEDED, {"n": 2}, 2)
+
+
+def test_an_end_that_was_written_late_changes_nothing(
+    quick: Tools, published: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = accepted(quick)
+    real = quick.jobs.finish
+
+    def taken_over_first(*args: object, **named: object) -> bool:
+        monkeypatch.setattr(quick.jobs, "finish", real)
+        perform(quick, Stage.PARSE, lambda run: Done(lambda *_: {"by": "another"}), job_id)
+        return real(*args, **named)
+
+    monkeypatch.setattr(quick.jobs, "finish", taken_over_first)
+    word = perform(quick, Stage.PARSE, lambda run: Done(lambda *_: {"by": "the first"}), job_id)
+
+    assert word.startswith("lost")
+    assert job_of(quick, job_id).result == {"by": "another"}
+
+
+@pytest.mark.parametrize("outcome", ["next", "again"])
+def test_a_message_that_cannot_be_sent_is_left_to_the_sweeper(
+    tools: Tools, monkeypatch: pytest.MonkeyPatch, outcome: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    job_id = accepted(tools)
+
+    def refuse(job: Job, *, delay: float = 0.0) -> None:
+        raise OperationalError("connection refused")
+
+    def work(run: StageRun) -> Outcome:
+        if outcome == "next":
+            return Next(Stage.EMBED)
+        raise Unavailable("the vector engine is away")
+
+    monkeypatch.setattr(stages, "publish", refuse)
+
+    assert perform(tools, Stage.PARSE, work, job_id).startswith(outcome)
+
+    assert job_of(tools, job_id).state is JobState.QUEUED
+    assert "the sweeper will" in caplog.text
+
+
+def test_attempts_over_all_stages_share_one_budget(valkey: str, tmp_path: Path, published: list) -> None:
+    tools = Tools(Settings(redis_url=valkey, aegis_home=tmp_path, max_attempts=3, max_retries_per_job=3))
+    job_id = accepted(tools)
+
+    def fail(run: StageRun) -> Outcome:
+        raise Unavailable("the blob store is away")
+
+    for stage in (Stage.PARSE, Stage.EMBED):
+        perform(tools, stage, fail, job_id)
+        perform(tools, stage, fail, job_id)
+        following = Stage.EMBED if stage is Stage.PARSE else Stage.INDEX
+        perform(tools, stage, lambda run, to=following: Next(to), job_id)
+
+    job = job_of(tools, job_id)
+    assert (job.state, job.stage, job.reason) == (JobState.DEAD, Stage.EMBED, "unavailable")
+    assert job.error is not None
+    assert "the blob store is away" in job.error["detail"]
+
+
+def test_stages_that_send_each_other_back_for_ever_are_given_up(
+    valkey: str, tmp_path: Path, published: list
+) -> None:
+    tools = Tools(Settings(redis_url=valkey, aegis_home=tmp_path, max_retries_per_job=4))
+    job_id = accepted(tools)
+
+    for _ in range(20):
+        job = job_of(tools, job_id)
+        back = Stage.PARSE if job.stage is Stage.EMBED else Stage.EMBED
+        perform(tools, job.stage, lambda run, to=back: Next(to), job_id)
+
+    assert job_of(tools, job_id).state is JobState.DEAD
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (Unavailable("away"), "unavailable"),
+        (TimedOut("slow"), "timed-out"),
+        (Overloaded("full"), "overloaded"),
+        (ZeroDivisionError("ours"), "internal-error"),
+    ],
+)
+def test_a_dead_job_says_of_what_it_died(
+    tools: Tools, published: list, error: Exception, reason: str
+) -> None:
+    job_id = accepted(tools)
+
+    def work(run: StageRun) -> Outcome:
+        raise error
+
+    for _ in range(3):
+        perform(tools, Stage.PARSE, work, job_id)
+
+    job = job_of(tools, job_id)
+    assert (job.state, job.reason) == (JobState.DEAD, reason)
+    assert job.error is not None
+    assert job.error["type"] == f"urn:aegis:problem:{reason}"
+
+
+def test_what_a_child_of_this_worker_left_is_taken_over_at_once(tools: Tools, published: list) -> None:
+    job_id = accepted(tools)
+    for _ in range(3):  # children that died in the middle of it
+        assert tools.jobs.begin(job_id, Stage.PARSE, lease_seconds=30, worker=tools.worker)
+
+    word = perform(tools, Stage.PARSE, lambda run: pytest.fail("ran a fourth time"), job_id)
+
+    job = job_of(tools, job_id)
+    assert word == "dead: crashed"
+    assert (job.state, job.reason) == (JobState.DEAD, "crashed")
+    assert job.error is not None
+    assert "3 attempts" in job.error["detail"]
+
+
+def test_a_server_that_asks_for_hours_is_asked_again_sooner(tools: Tools, published: list) -> None:
+    job_id = accepted(tools)
+
+    def work(run: StageRun) -> Outcome:
+        raise Overloaded("quota used up", retry_after=86400)
+
+    perform(tools, Stage.PARSE, work, job_id)
+
+    assert published == [(Stage.PARSE, 1, 300)]
+
+
+def test_a_stage_held_for_too_long_loses_its_job(valkey: str, tmp_path: Path, published: list) -> None:
+    others = dict.fromkeys(("parse_timeout", "generator_timeout", "interactive_timeout"), 1.1)
+    longer = {"stage_timeout": 1.2, "visibility_timeout": 1.3, "stale_lease_seconds": 1.4}
+    settings = Settings(redis_url=valkey, aegis_home=tmp_path, lease_seconds=1.01, **others, **longer)
+    tools = Tools(settings)
+    job_id = accepted(tools)
+
+    def hang(run: StageRun) -> Outcome:
+        assert run.lost.wait(10), "never learned that it took too long"
+        assert tools.jobs.abandoned(silent_for=30, limit=10)
+        raise RuntimeError("woke up")
+
+    perform(tools, Stage.PARSE, hang, job_id)
+
+    assert job_of(tools, job_id).state is JobState.QUEUED

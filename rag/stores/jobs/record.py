@@ -21,9 +21,13 @@ def dumped(value: Json | None) -> str:
     return "" if value is None else json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
+def fields_of(record: Record) -> Fields:
+    pairs, _ = record
+    return {name.decode(): value.decode() for name, value in zip(pairs[::2], pairs[1::2], strict=True)}
+
+
 def job_of(record: Record) -> Job:
-    pairs, place = record
-    fields = {name.decode(): value.decode() for name, value in zip(pairs[::2], pairs[1::2], strict=True)}
+    fields, place = fields_of(record), record[1]
     return Job(
         id=fields["id"],
         kind=JobKind(fields["kind"]),
@@ -38,6 +42,8 @@ def job_of(record: Record) -> Job:
         deadline=_seconds(fields, "deadline"),
         attempts=int(fields["attempts"]),
         token=int(fields["token"]),
+        retries=int(fields.get("retries", 0)),
+        reason=fields.get("reason"),
         progress=Progress(int(fields.get("done", 0)), int(fields.get("total", 0))),
         queue_position=None if place is None else place + 1,
         result=_json(fields, "result"),

@@ -9,6 +9,7 @@ from rag.stores.vectors.folders import CollectionFolder
 from rag.stores.vectors.payload import Vectors, check_points, check_query, payload_of
 from rag.stores.vectors.shard import Shard
 from rag.stores.vectors.tokens import TokenVectors
+from rag.stores.vectors.versions import Versions
 
 SLICE = 64
 """Points in one step of the engine: about 15 ms during which no search runs."""
@@ -49,14 +50,14 @@ class EdgeCollection:
                 self._shard.upsert(part)
             self._shard.flush()
 
-    def delete(self, document_id: str, *, below: int | None, keep: int | None) -> None:
+    def delete(self, document_id: str, versions: Versions) -> None:
         with self._writing:
             before = self._shard.count(document_id)
-            self._shard.delete(document_id, below=below, keep=keep)
+            self._shard.delete(document_id, versions)
             self._shard.flush()
             self._deleted += before - self._shard.count(document_id)
             if self._tokens:
-                self._tokens.delete(document_id, below=below, keep=keep)
+                self._tokens.delete(document_id, versions)
 
     def search(self, query: SearchQuery) -> list[Hit]:
         check_query(query, self.folder.spec)

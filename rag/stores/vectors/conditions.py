@@ -8,16 +8,19 @@ import qdrant_edge as edge
 from rag.filters import AnyOf, Between, Condition, parse
 from rag.model import SearchQuery
 from rag.stores.vectors.payload import revision_of
+from rag.stores.vectors.versions import ALL, Versions
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
-def of_document(document_id: str, *, below: int | None = None, keep: int | None = None) -> edge.Filter:
-    """A document's points: all, of versions under ``below``, of versions other than ``keep``."""
+def of_document(document_id: str, versions: Versions = ALL) -> edge.Filter:
+    """A document's points of these versions."""
     must: list[Any] = [_equals("document_id", document_id)]
-    if below is not None:
-        must.append(edge.FieldCondition("version", range=edge.RangeFloat(lt=float(below))))
-    must_not: list[Any] | None = None if keep is None else [_equals("version", keep)]
+    if versions.below is not None:
+        must.append(edge.FieldCondition("version", range=edge.RangeFloat(lt=float(versions.below))))
+    if versions.only is not None:
+        must.append(_equals("version", versions.only))
+    must_not: list[Any] | None = None if versions.keep is None else [_equals("version", versions.keep)]
     return edge.Filter(must=must, must_not=must_not)
 
 

@@ -15,6 +15,7 @@ from rag.stores.vectors import folders
 from rag.stores.vectors.collection import EdgeCollection
 from rag.stores.vectors.folders import CollectionFolder
 from rag.stores.vectors.payload import Vectors, candidates_of
+from rag.stores.vectors.versions import Versions
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +64,15 @@ class EdgeVectorStore:
         self._collection(collection).upsert(points)
 
     def delete(
-        self, collection: str, document_id: str, *, below: int | None = None, keep: int | None = None
+        self,
+        collection: str,
+        document_id: str,
+        *,
+        below: int | None = None,
+        keep: int | None = None,
+        only: int | None = None,
     ) -> None:
-        self._collection(collection).delete(document_id, below=below, keep=keep)
+        self._collection(collection).delete(document_id, Versions(below, keep, only))
 
     def search(self, collection: str, query: SearchQuery) -> list[Hit]:
         return self._collection(collection).search(query)

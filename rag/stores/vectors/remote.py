@@ -47,9 +47,15 @@ class RemoteVectorStore:
             self._call("upsert", collection, list(points[start : start + SLICE]))
 
     def delete(
-        self, collection: str, document_id: str, *, below: int | None = None, keep: int | None = None
+        self,
+        collection: str,
+        document_id: str,
+        *,
+        below: int | None = None,
+        keep: int | None = None,
+        only: int | None = None,
     ) -> None:
-        self._call("delete", collection, document_id, below=below, keep=keep)
+        self._call("delete", collection, document_id, below=below, keep=keep, only=only)
 
     def search(self, collection: str, query: SearchQuery) -> list[Hit]:
         hits: list[Hit] = self._call("search", collection, query)

@@ -17,6 +17,7 @@ from rag.errors import ErrorTable, Unavailable, translated
 from rag.model import Hit, Point, SearchQuery, SparseVector
 from rag.stores.vectors.conditions import filter_of, of_document, range_field
 from rag.stores.vectors.payload import INDEXED, NOT_READ_BACK, Payload, passage_of
+from rag.stores.vectors.versions import Versions
 
 DENSE_WEIGHT = 20.0
 """Fused score = 20 · cosine + BM25: flat from 10 to 30 on SQuAD, and above RRF and DBSF there."""
@@ -54,9 +55,9 @@ class Shard:
             points = [_edge_point(point, payload) for point, payload in pairs]
             self._shard.update(edge.UpdateOperation.upsert_points(points))
 
-    def delete(self, document_id: str, *, below: int | None, keep: int | None) -> None:
+    def delete(self, document_id: str, versions: Versions) -> None:
         with _translated():
-            chosen = of_document(document_id, below=below, keep=keep)
+            chosen = of_document(document_id, versions)
             self._shard.update(edge.UpdateOperation.delete_points_by_filter(chosen))
 
     def count(self, document_id: str | None) -> int:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from rag.errors import ErrorTable, Unavailable, translated
 from rag.model import Point
+from rag.stores.vectors.versions import Versions
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS vectors (
@@ -75,13 +76,14 @@ class TokenVectors:
                 found[str(UUID(bytes=key))] = np.frombuffer(blob, np.float16).reshape(-1, self._dimension)
         return found
 
-    def delete(self, document_id: str, *, below: int | None, keep: int | None) -> None:
-        """Those of the document: all, of versions under ``below``, of versions other than ``keep``."""
+    def delete(self, document_id: str, versions: Versions) -> None:
+        """Those of the document in these versions."""
         with self._transaction() as writer:
             writer.execute(
                 "DELETE FROM vectors WHERE document_id = ?1"
-                " AND (?2 IS NULL OR version < ?2) AND (?3 IS NULL OR version <> ?3)",
-                (document_id, below, keep),
+                " AND (?2 IS NULL OR version < ?2) AND (?3 IS NULL OR version <> ?3)"
+                " AND (?4 IS NULL OR version = ?4)",
+                (document_id, versions.below, versions.keep, versions.only),
             )
 
     def close(self) -> None:

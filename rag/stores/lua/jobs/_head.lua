@@ -1,14 +1,20 @@
 -- Before every script of this folder. KEYS[1] is the job's record, ARGV[1] its id.
 --
--- {aegis}:job:ID            hash: the record; t:STAGE and t:queue are seconds
+-- {aegis}:job:ID            hash: the record; t:STAGE and t:queue are seconds; due is the deadline
+--                           by this server's clock, deadline by that of the one who asked
 -- {aegis}:job:ID:events     stream
 -- {aegis}:job:ID:artefacts  hash: name -> bytes
 -- {aegis}:jobs:STATE:KIND   zset, all scores 0: ids in the order of their making (uuid7)
 -- {aegis}:waiting:STAGE     zset: queued jobs by the time they were queued
--- {aegis}:published         zset: by the time their message was last sent; queued jobs, and
---                           running ones that were sent again after their lease ran out
+-- {aegis}:published         zset: by the time their message was last sent, or is to be; queued jobs,
+--                           and running ones that were sent again after their lease ran out
 -- {aegis}:leases            zset: running jobs by the end of their lease
--- {aegis}:finished          zset: jobs that are over, by their end
+-- {aegis}:deadlines         zset: jobs that are not over, by the time they are due
+-- {aegis}:finished          zset: jobs that are over and not dead, by their end
+-- {aegis}:dead              zset: dead letters, by their end
+-- {aegis}:remains           zset: ingestions that ended without success, by the time from which
+--                           what they left may be removed
+-- {aegis}:ended:KIND:MINUTE how many jobs ended in that minute since 1970
 -- {aegis}:idempotency:HASH  hash: digest of the body, id of the job
 -- {aegis}:changes           channel: the id of each job that changed
 -- {aegis}:ends              channel: the id of each job that is over
@@ -17,6 +23,9 @@ local root = '{aegis}:'
 local job, id = KEYS[1], ARGV[1]
 local clock = redis.call('TIME')
 local now = string.format('%d.%06d', clock[1], clock[2])
+local seconds = tonumber(now)
+local longest_delay = 300 -- until a retry
+local slack = 5
 
 local function moved(from, to, kind)
   if from then
@@ -25,9 +34,15 @@ local function moved(from, to, kind)
   redis.call('ZADD', root .. 'jobs:' .. to .. ':' .. kind, 0, id)
 end
 
+local last_event
 local function event(kind, data)
-  redis.call('XADD', job .. ':events', 'MAXLEN', '~', 10000, '*', 'kind', kind, 'data', data)
+  last_event = redis.call('XADD', job .. ':events', 'MAXLEN', '~', 10000, '*', 'kind', kind, 'data', data)
   redis.call('PUBLISH', root .. 'changes', id)
+end
+
+-- All events are told: the id of the last one outlives them.
+local function all_told()
+  redis.call('HSET', job, 'last_event', last_event)
 end
 
 -- error is JSON text, or nil
@@ -39,16 +54,32 @@ local function state_event(state, stage, attempts, error)
   event('state', data .. '}')
 end
 
-local function queue(stage)
+-- ``delay``: seconds after which the message is delivered.
+local function queue(stage, delay)
   redis.call('HSET', job, 'state', 'queued', 'stage', stage, 'queued_at', now)
   redis.call('ZADD', root .. 'waiting:' .. stage, now, id)
-  redis.call('ZADD', root .. 'published', now, id)
+  redis.call('ZADD', root .. 'published', seconds + (delay or 0), id)
 end
 
 local function unqueue(stage)
   redis.call('ZREM', root .. 'waiting:' .. stage, id)
   redis.call('ZREM', root .. 'published', id)
   redis.call('ZREM', root .. 'leases', id)
+end
+
+-- Whether the lease of a running job lasts. One that ends later than it can is from before the
+-- clock jumped back.
+local function leased(key, other)
+  local till = redis.call('ZSCORE', root .. 'leases', other)
+  local left = till and till - seconds or 0
+  return left > 0 and left <= tonumber(redis.call('HGET', key, 'lease') or longest_delay) + slack
+end
+
+-- Whether no message was sent for a job since ``before``; a time that lies ahead of every delay
+-- is from before the clock jumped back.
+local function silent(other, before)
+  local sent = tonumber(redis.call('ZSCORE', root .. 'published', other) or 0)
+  return sent < before or sent > seconds + longest_delay + slack
 end
 
 -- The fence: whether ``token`` is the newest one of a running job.
@@ -67,16 +98,40 @@ local function expire(key, seconds)
   redis.call('PEXPIRE', key, math.ceil(tonumber(seconds) * 1000))
 end
 
--- ``retention`` and ``grace`` are seconds until the artefacts go, and the record with its
--- events in case that nobody prunes it.
-local function ended(from, to, kind, stage, retention, grace)
+-- A job's caller wants it within ``lifetime`` seconds, from now on.
+local function due_in(lifetime)
+  redis.call('HSET', job, 'due', string.format('%.6f', seconds + lifetime), 'lifetime', lifetime)
+  redis.call('ZADD', root .. 'deadlines', seconds + lifetime, id)
+end
+
+local function minute_of(kind, back)
+  return root .. 'ended:' .. kind .. ':' .. math.floor(seconds / 60) - back
+end
+
+-- Jobs of a kind that are not over, and about how many ended within the last minute.
+local function flow(kind)
+  local open = redis.call('ZCARD', root .. 'jobs:queued:' .. kind)
+    + redis.call('ZCARD', root .. 'jobs:running:' .. kind)
+  local this, last = redis.call('GET', minute_of(kind, 0)), redis.call('GET', minute_of(kind, 1))
+  return open, math.floor((this or 0) + (last or 0) * (1 - seconds % 60 / 60))
+end
+
+-- ``keep``: seconds until the artefacts go, until the events go, and until the record does in
+-- case that nobody prunes it.
+local function ended(from, to, kind, stage, keep)
   moved(from, to, kind)
   unqueue(stage)
+  redis.call('ZREM', root .. 'deadlines', id)
   redis.call('HSET', job, 'state', to, 'finished_at', now)
-  redis.call('ZADD', root .. 'finished', now, id)
-  expire(job, grace)
-  expire(job .. ':events', grace)
-  expire(job .. ':artefacts', retention)
+  redis.call('ZADD', root .. (to == 'dead' and 'dead' or 'finished'), now, id)
+  if kind == 'ingest' and (to == 'failed' or to == 'cancelled') then
+    redis.call('ZADD', root .. 'remains', now, id)
+  end
+  redis.call('INCR', minute_of(kind, 0))
+  expire(minute_of(kind, 0), 180)
+  expire(job .. ':artefacts', keep[1])
+  expire(job .. ':events', keep[2])
+  expire(job, keep[3])
   redis.call('PUBLISH', root .. 'ends', id)
 end
 

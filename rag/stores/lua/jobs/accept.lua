@@ -1,5 +1,6 @@
--- KEYS: record [, idempotency]; ARGV: id, kind, stage, collection, inputs, deadline, digest, seconds
-local kind, stage, deadline, digest = ARGV[2], ARGV[3], ARGV[6], ARGV[7]
+-- KEYS: record [, idempotency]; ARGV: id, kind, stage, collection, inputs, deadline, seconds until then,
+-- digest, seconds to keep the key, most jobs of the kind; '' is none
+local kind, stage, deadline, digest, most = ARGV[2], ARGV[3], ARGV[6], ARGV[8], ARGV[10]
 local idempotency = KEYS[2]
 
 if idempotency then
@@ -13,18 +14,28 @@ if idempotency then
       return { 'known', found }
     end
   end
-  redis.call('HSET', idempotency, 'job', id, 'digest', digest)
-  expire(idempotency, ARGV[8])
 end
 
 if redis.call('EXISTS', job) == 0 then
+  local open, drained = flow(kind)
+  if most ~= '' and open >= tonumber(most) then
+    return { 'full', open, drained }
+  end
   redis.call('HSET', job, 'id', id, 'kind', kind, 'collection', ARGV[4], 'inputs', ARGV[5],
     'created_at', now, 'attempts', 0, 'token', 0)
   if deadline ~= '' then
     redis.call('HSET', job, 'deadline', deadline)
+    due_in(ARGV[7])
+  end
+  if idempotency then
+    redis.call('HSET', job, 'idempotency', idempotency, 'digest', digest)
   end
   queue(stage)
   moved(nil, 'queued', kind)
   state_event('queued', stage, 0)
+end
+if idempotency then
+  redis.call('HSET', idempotency, 'job', id, 'digest', digest)
+  expire(idempotency, ARGV[9])
 end
 return { 'new', record_of(job, id) }

@@ -12,6 +12,9 @@ unqueue(at[2])
 redis.call('HINCRBYFLOAT', job, 't:' .. at[2], ARGV[4])
 redis.call('HSET', job, 'attempts', 0, 'closed', step)
 redis.call('HDEL', job, 'holder', 'error', 'emitted')
+if redis.call('HEXISTS', job, 't:' .. stage) == 1 then
+  redis.call('HINCRBY', job, 'retries', 1) -- a step back
+end
 queue(stage)
 moved('running', 'queued', at[1])
 state_event('queued', stage, 0)

@@ -1,6 +1,16 @@
--- ARGV: id, token, lease in seconds
+-- ARGV: id, token, lease in seconds, seconds after which it is extended no more
+-- Time that passed between two calls counts up to a lease, so that a jump of the clock does not.
 if not holds(ARGV[2]) then
   return 0
 end
-redis.call('ZADD', root .. 'leases', tonumber(now) + tonumber(ARGV[3]), id)
+local lease = tonumber(ARGV[3])
+local at = redis.call('HMGET', job, 'seen', 'held')
+local passed = math.max(0, math.min(lease, seconds - (at[1] or now)))
+local held = (at[2] or 0) + passed
+if held > tonumber(ARGV[4]) then
+  redis.call('ZADD', root .. 'leases', now, id)
+  return 0
+end
+redis.call('HSET', job, 'lease', lease, 'seen', now, 'held', held)
+redis.call('ZADD', root .. 'leases', seconds + lease, id)
 return 1

@@ -1,4 +1,4 @@
--- ARGV: id, token, state, seconds, result, error, seconds to keep artefacts, and the record; '' is none
+-- ARGV: id, token, state, seconds, result, error, and three times to keep; '' is none
 local state, result, error = ARGV[3], ARGV[5], ARGV[6]
 local step = ARGV[2] .. ':finish:' .. state
 if repeated(step) then
@@ -14,7 +14,10 @@ end
 redis.call('HINCRBYFLOAT', job, 't:' .. at[2], ARGV[4])
 redis.call('HSET', job, 'closed', step)
 redis.call('HDEL', job, 'holder', 'error', 'emitted')
-ended('running', state, at[1], at[2], ARGV[7], ARGV[8])
+if state == 'dead' and error ~= '' then
+  redis.call('HSET', job, 'reason', string.match(cjson.decode(error)['type'] or '', '[^:]*$'))
+end
+ended('running', state, at[1], at[2], { ARGV[7], ARGV[8], ARGV[9] })
 state_event(state, at[2], at[3])
 if result ~= '' then
   redis.call('HSET', job, 'result', result)
@@ -24,6 +27,7 @@ if error ~= '' then
   redis.call('HSET', job, 'error', error)
   event('error', error)
 end
+all_told()
 if state == 'succeeded' then
   redis.call('UNLINK', job .. ':artefacts')
 end

@@ -1,26 +1,16 @@
--- KEYS: nothing of a job; ARGV: '', queued before, limit
-local before, limit = tonumber(ARGV[2]), tonumber(ARGV[3])
+-- KEYS: the waiting jobs of each stage asked for; ARGV: '', seconds without a message, limit
+local before, limit, step = seconds - ARGV[2], tonumber(ARGV[3]), 500
 local found = {}
-
-local function add(set, other)
-  local record = record_of(root .. 'job:' .. other, other)
-  if record then
-    found[#found + 1] = record
-  else
-    redis.call('ZREM', set, other)
-  end
-end
-
-local leases, published = root .. 'leases', root .. 'published'
-for _, other in ipairs(redis.call('ZRANGE', leases, '-inf', now, 'BYSCORE')) do
-  local sent = redis.call('ZSCORE', published, other)
-  if #found < limit and (not sent or tonumber(sent) < before) then
-    add(leases, other)
-  end
-end
-for _, other in ipairs(redis.call('ZRANGE', published, '-inf', '(' .. ARGV[2], 'BYSCORE', 'LIMIT', 0, limit)) do
-  if #found < limit and not redis.call('ZSCORE', leases, other) then
-    add(published, other)
-  end
+for _, waiting in ipairs(KEYS) do
+  local from, ids = 0, nil
+  repeat
+    ids = redis.call('ZRANGE', waiting, from, from + step - 1)
+    for _, other in ipairs(ids) do
+      if #found < limit and silent(other, before) then
+        found[#found + 1] = record_of(root .. 'job:' .. other, other) or nil
+      end
+    end
+    from = from + step
+  until #ids < step or #found == limit
 end
 return found

@@ -1,8 +1,8 @@
--- KEYS: the indexes to merge; ARGV: '', cursor or '', limit, how many to look at, collections …
--- Returns {records, cursor or false}; a page may be short when ``collections`` are few.
-local cursor, limit, looks = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+-- KEYS: the indexes to merge; ARGV: '', cursor or '', limit, how many to look at, reason or '', collections …
+-- Returns {records, cursor or false}; a page may be short when few jobs are of the kind asked for.
+local cursor, limit, looks, reason = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local wanted
-for i = 5, #ARGV do
+for i = 6, #ARGV do
   wanted = wanted or {}
   wanted[ARGV[i]] = true
 end
@@ -23,7 +23,8 @@ for i = 1, math.min(#ids, looks - 1) do
   end
   last = i
   local key = root .. 'job:' .. ids[i]
-  if not wanted or wanted[redis.call('HGET', key, 'collection')] then
+  local at = redis.call('HMGET', key, 'collection', 'reason')
+  if (not wanted or wanted[at[1]]) and (reason == '' or at[2] == reason) then
     local record = record_of(key, ids[i])
     if record then
       records[#records + 1] = record

@@ -1,17 +1,29 @@
--- KEYS: an index of each state in which a job is over, by kind; ARGV: '', finished before, limit
+-- KEYS: nothing of a job; ARGV: '', 'finished' or 'dead', ended before, most to keep, limit
 -- Returns the records as they were.
-local finished, records = root .. 'finished', {}
-local ids = redis.call('ZRANGE', finished, '-inf', '(' .. ARGV[2], 'BYSCORE', 'LIMIT', 0, ARGV[3])
-for _, other in ipairs(ids) do
+local set, before, limit = root .. ARGV[2], tonumber(ARGV[3]), ARGV[5]
+local surplus = redis.call('ZCARD', set) - ARGV[4]
+local oldest = redis.call('ZRANGE', set, 0, limit - 1, 'WITHSCORES')
+local records = {}
+
+local function forget(other, fields)
   local key = root .. 'job:' .. other
-  local record = record_of(key, other)
-  if record then
-    records[#records + 1] = record
-  end
   redis.call('UNLINK', key, key .. ':events', key .. ':artefacts')
-  redis.call('ZREM', finished, other)
-  for _, index in ipairs(KEYS) do
-    redis.call('ZREM', index, other)
+  redis.call('ZREM', set, other)
+  redis.call('ZREM', root .. 'remains', other)
+  for _, state in ipairs({ 'succeeded', 'failed', 'cancelled', 'dead' }) do
+    for _, kind in ipairs(fields[1] and { fields[1] } or { 'ingest', 'query', 'delete' }) do
+      redis.call('ZREM', root .. 'jobs:' .. state .. ':' .. kind, other)
+    end
   end
+end
+
+for i = 1, #oldest, 2 do
+  if tonumber(oldest[i + 1]) >= before and surplus <= 0 then
+    break
+  end
+  surplus = surplus - 1
+  local key = root .. 'job:' .. oldest[i]
+  records[#records + 1] = record_of(key, oldest[i]) or nil
+  forget(oldest[i], redis.call('HMGET', key, 'kind'))
 end
 return records

@@ -1,21 +1,36 @@
--- ARGV: id. A deadline moves, so that the new run gets as long as the first one had.
-local at = redis.call('HMGET', job, 'state', 'kind', 'stage', 'deadline', 'created_at')
+-- ARGV: id, a word that only this call has, the time by the caller's clock
+-- A deadline moves, so that the new run gets as long as the first one had.
+local step = ARGV[2] .. ':retry'
+if repeated(step) then
+  return { 'done', record_of(job, id) }
+end
+local at = redis.call('HMGET', job, 'state', 'kind', 'stage', 'deadline', 'lifetime', 'created_at', 'tidied_until')
 if not at[1] then
   return { 'missing' }
 end
 if at[1] ~= 'failed' and at[1] ~= 'dead' and at[1] ~= 'cancelled' then
   return { 'unfit', record_of(job, id) }
 end
-redis.call('PERSIST', job)
-redis.call('PERSIST', job .. ':events')
-redis.call('PERSIST', job .. ':artefacts')
-redis.call('ZREM', root .. 'finished', id)
-redis.call('HDEL', job, 'finished_at', 'error', 'result', 'done', 'total', 'closed')
-redis.call('HSET', job, 'attempts', 0)
-if at[4] then
-  redis.call('HSET', job, 'deadline', string.format('%.6f', now + at[4] - at[5]))
+local left = (at[7] or 0) - seconds
+if left > 0 and left <= longest_delay then
+  return { 'tidied', record_of(job, id) }
 end
-queue(at[3])
+for _, key in ipairs({ job, job .. ':events', job .. ':artefacts' }) do
+  redis.call('PERSIST', key)
+end
+for _, set in ipairs({ 'finished', 'dead', 'remains' }) do
+  redis.call('ZREM', root .. set, id)
+end
+redis.call('HDEL', job, 'finished_at', 'error', 'result', 'done', 'total', 'reason', 'writes_until', 'tidied_until')
+redis.call('HSET', job, 'attempts', 0, 'retries', 0, 'closed', step)
+if at[4] then
+  local lifetime = at[5] or math.max(1, at[4] - at[6])
+  redis.call('HSET', job, 'deadline', string.format('%.6f', ARGV[3] + lifetime))
+  due_in(lifetime)
+end
+local stage = redis.call('HGET', job, 'restart') or at[3] -- what the stages left went with the records
+redis.call('HDEL', job, 'restart')
+queue(stage)
 moved(at[1], 'queued', at[2])
-state_event('queued', at[3], 0)
+state_event('queued', stage, 0)
 return { 'done', record_of(job, id) }

@@ -1,0 +1,140 @@
+"""Job records as clients see and change them."""
+
+from collections.abc import Sequence
+from itertools import product
+from time import time
+
+from rag.errors import IdempotencyMismatch, Overloaded
+from rag.model import Job, JobKind, JobState, NewJob
+from rag.ports import Accepted, Window
+from rag.stores.jobs.base import JobScripts, changed, idempotency_record, index_key, job_key, only_word
+from rag.stores.jobs.record import Record, dumped, job_of
+from rag.stores.redis import PREFIX
+
+_LOOKS = 500
+"""Records that one step of a filtered listing looks at: about a millisecond of the server."""
+
+_SHARE = 0.01
+"""Part of a full queue that is to be free again before whoever was refused comes back."""
+
+_SHORTEST_WAIT, _LONGEST_WAIT = 1.0, 300.0
+_WAIT_WHEN_STUCK = 60.0
+
+
+class Desk(JobScripts):
+    """Where jobs are handed in, looked at, and changed by whoever handed them in."""
+
+    def admit(self, kind: JobKind, *, most_open: int, idempotency_key: str | None = None) -> None:
+        keys = [PREFIX] if idempotency_key is None else [PREFIX, idempotency_record(idempotency_key)]
+        known, still_open, ended = self._scripts.run("flow", keys, "", kind)
+        if not known and still_open >= most_open:
+            raise _full(kind, still_open, ended)
+
+    def accept(
+        self,
+        job: NewJob,
+        *,
+        idempotency_key: str | None = None,
+        body_digest: str = "",
+        most_open: int | None = None,
+    ) -> Accepted:
+        record, new = self._recorded(job, idempotency_key, body_digest, most_open)
+        return Accepted(job=job_of(record), new=new)
+
+    def _recorded(
+        self, job: NewJob, idempotency_key: str | None, body_digest: str, most_open: int | None
+    ) -> tuple[Record, bool]:
+        """The record that there is for the job, and whether it is new."""
+        keys = [job_key(job.id)]
+        if idempotency_key is not None:
+            keys.append(idempotency_record(idempotency_key))
+        outcome, *told = self._scripts.run(
+            "accept",
+            keys,
+            job.id,
+            job.kind,
+            job.stage,
+            job.collection,
+            dumped(job.inputs),
+            "" if job.deadline is None else job.deadline,
+            0.0 if job.deadline is None else job.deadline - time(),
+            body_digest,
+            self._idempotency,
+            "" if most_open is None else most_open,
+        )
+        if outcome == b"mismatch":
+            raise IdempotencyMismatch("use a new Idempotency-Key for a new body")
+        if outcome == b"full":
+            raise _full(job.kind, *told)
+        return told[0], outcome == b"new"
+
+    def get(self, job_id: str) -> Job | None:
+        record = self._on("get", job_id)
+        return job_of(record) if record else None
+
+    def page(
+        self,
+        *,
+        state: JobState | None,
+        kind: JobKind | None,
+        collections: Sequence[str] | None,
+        cursor: str | None,
+        limit: int,
+    ) -> Window[Job]:
+        states, kinds = [state] if state else list(JobState), [kind] if kind else list(JobKind)
+        return self._window(list(product(states, kinds)), None, collections, cursor, limit)
+
+    def dead(
+        self, *, reason: str | None, collections: Sequence[str] | None, cursor: str | None, limit: int
+    ) -> Window[Job]:
+        indexes = [(JobState.DEAD, kind) for kind in JobKind]
+        return self._window(indexes, reason, collections, cursor, limit)
+
+    def _window(
+        self,
+        indexes: Sequence[tuple[JobState, JobKind]],
+        reason: str | None,
+        collections: Sequence[str] | None,
+        cursor: str | None,
+        limit: int,
+    ) -> Window[Job]:
+        if collections is not None and not collections:
+            return Window(items=(), next=None)
+        keys = [index_key(*each) for each in indexes]
+        filtered = reason is not None or collections is not None
+        looks = max(limit + 1, _LOOKS) if filtered else limit + 1
+        jobs: list[Job] = []
+        after = cursor or ""
+        while len(jobs) < limit:
+            records, last = self._scripts.run(
+                "page", keys, "", after, limit - len(jobs), looks, reason or "", *(collections or ())
+            )
+            jobs += map(job_of, records)
+            after = last.decode() if last else ""
+            if not after:
+                break
+        return Window(items=tuple(jobs), next=after or None)
+
+    def cancel(self, job_id: str) -> Job:
+        keeping = self._keeping(JobState.CANCELLED)
+        answer = self._on("cancel", job_id, only_word(), self._stale, *keeping)
+        return changed(job_id, answer, "it is over already")
+
+    def retry(self, job_id: str) -> Job:
+        answer = self._on("retry", job_id, only_word(), time())
+        return changed(job_id, answer, "only failed, dead and cancelled jobs are run again")
+
+    def drop(self, job_id: str) -> Job:
+        answer = self._on("drop", job_id, only_word(), *self._keeping(JobState.FAILED))
+        return changed(job_id, answer, "only dead letters are dropped")
+
+
+def _full(kind: JobKind, still_open: int, ended: int) -> Overloaded:
+    """``ended``: jobs of the kind that ended within the last minute, which tells when there is room."""
+    share = max(1.0, _SHARE * still_open)
+    wait = share * 60 / ended if ended else _WAIT_WHEN_STUCK
+    wait = min(max(wait, _SHORTEST_WAIT), _LONGEST_WAIT)
+    return Overloaded(
+        f"{still_open} {kind} jobs are queued or running, as many as may be: try again in {wait:.0f} s",
+        retry_after=wait,
+    )

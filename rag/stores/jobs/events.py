@@ -1,0 +1,48 @@
+"""What happened to a job, event by event."""
+
+import re
+from typing import cast
+
+from rag.errors import InvalidRequest
+from rag.model import EventKind, Job, JobEvent, Json
+from rag.stores.jobs.base import JobScripts, job_key
+from rag.stores.jobs.record import Entry, event_of, fields_of, job_of
+from rag.stores.redis import reaching_redis
+
+_EVENT_ID = re.compile(r"\d{1,20}(-\d{1,20})?\Z")
+
+
+class Events(JobScripts):
+    """The stream of each job; of one that was over long ago, its end alone."""
+
+    def events(self, job_id: str, *, after: str | None = None) -> list[JobEvent]:
+        if after is not None and not _EVENT_ID.match(after):
+            raise InvalidRequest(f"{after[:40]!r} is not the id of an event of this service")
+        stream = f"{job_key(job_id)}:events"
+        with reaching_redis():
+            pipeline = self._client.pipeline(transaction=False)
+            pipeline.xrange(stream, min=f"({after}" if after else "-")
+            pipeline.exists(stream)
+            entries, there = pipeline.execute()
+        if there:
+            return [event_of(entry) for entry in cast(list[Entry], entries)]
+        record = self._on("get", job_id)
+        end = _end_of(job_of(record), fields_of(record).get("last_event")) if record else []
+        return [event for event in end if after is None or _place(event.id) > _place(after)]
+
+
+def _end_of(job: Job, last: str | None) -> list[JobEvent]:
+    """The last events of a job that is over, as its record has them; ``last``: the id of the very last."""
+    if last is None:
+        return []
+    state: Json = {"state": job.state.value, "stage": job.stage.value, "attempts": job.attempts}
+    told = ((EventKind.STATE, state), (EventKind.RESULT, job.result), (EventKind.ERROR, job.error))
+    kept = [(kind, data) for kind, data in told if data is not None]
+    at, place = _place(last)
+    first = max(0, place - len(kept) + 1)  # they were written in one step
+    return [JobEvent(f"{at}-{first + n}", kind, data) for n, (kind, data) in enumerate(kept)]
+
+
+def _place(event_id: str) -> tuple[int, int]:
+    milliseconds, _, place = event_id.partition("-")
+    return int(milliseconds), int(place or 0)

@@ -1,0 +1,66 @@
+"""Job records as a worker changes them, under a lease."""
+
+from typing import cast
+
+from rag.errors import NotFound
+from rag.model import EventKind, JobState, Json, Lease, Progress, Stage
+from rag.stores.jobs.base import JobScripts, job_key, only_word
+from rag.stores.jobs.record import dumped, job_of
+from rag.stores.redis import reaching_redis
+
+
+class Work(JobScripts):
+    """A write is one script, which first looks whether the lease's token is the newest."""
+
+    def begin(self, job_id: str, stage: Stage, *, lease_seconds: float, worker: str = "") -> Lease | None:
+        record = self._on("begin", job_id, stage, lease_seconds, only_word(), worker)
+        if not record:
+            return None
+        job = job_of(record)
+        return Lease(job=job, token=job.token)
+
+    def extend(self, lease: Lease, *, lease_seconds: float) -> bool:
+        """A stage is held for STALE_LEASE_SECONDS at most."""
+        return self._held("extend", lease, lease_seconds, self._stale)
+
+    def progress(self, lease: Lease, progress: Progress) -> bool:
+        return self._held("progress", lease, progress.done, progress.total)
+
+    def emit(self, lease: Lease, kind: EventKind, data: Json) -> bool:
+        return self._held("emit", lease, kind, dumped(data), only_word())
+
+    def advance(self, lease: Lease, stage: Stage, *, seconds: float) -> bool:
+        return self._held("advance", lease, stage, seconds)
+
+    def requeue(self, lease: Lease, *, error: Json, delay: float = 0.0) -> bool:
+        return self._held("requeue", lease, dumped(error), delay)
+
+    def release(self, lease: Lease) -> bool:
+        return self._held("release", lease)
+
+    def finish(
+        self,
+        lease: Lease,
+        state: JobState,
+        *,
+        seconds: float = 0.0,
+        result: Json | None = None,
+        error: Json | None = None,
+    ) -> bool:
+        if not state.final:
+            raise ValueError(f"a job does not end as {state}")
+        told = dumped(result), dumped(error)
+        return self._held("finish", lease, state, seconds, *told, *self._keeping(state))
+
+    def put_artefact(self, lease: Lease, name: str, data: bytes) -> bool:
+        return self._held("put_artefact", lease, name, data)
+
+    def artefact(self, job_id: str, name: str) -> bytes:
+        with reaching_redis():
+            data = self._client.hget(f"{job_key(job_id)}:artefacts", name)
+        if data is None:
+            raise NotFound(f"job {job_id} keeps no {name}: it was never stored, or the job ended long ago")
+        return cast(bytes, data)
+
+    def _held(self, script: str, lease: Lease, *args: str | bytes | float) -> bool:
+        return bool(self._on(script, lease.job.id, lease.token, *args))

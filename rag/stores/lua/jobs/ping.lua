@@ -1,0 +1,2 @@
+-- Whether the records are there.
+return 1

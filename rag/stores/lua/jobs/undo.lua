@@ -1,0 +1,13 @@
+-- ARGV: id. Unmake a job that nobody was promised yet, unless a repeated submit was.
+local at = redis.call('HMGET', job, 'state', 'kind', 'stage', 'kept', 'idempotency')
+if at[1] ~= 'queued' or at[4] then
+  return 0
+end
+unqueue(at[3])
+redis.call('ZREM', root .. 'deadlines', id)
+redis.call('ZREM', root .. 'jobs:queued:' .. at[2], id)
+if at[5] and redis.call('HGET', at[5], 'job') == id then
+  redis.call('UNLINK', at[5])
+end
+redis.call('UNLINK', job, job .. ':events', job .. ':artefacts')
+return 1

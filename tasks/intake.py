@@ -1,0 +1,71 @@
+"""What is handed in: documents, questions, and the key that makes a submit repeatable."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import BinaryIO
+
+from rag.model import Json
+from rag.naming import document_id_of
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file on its way in; ``file`` stands at its beginning, ``sha256`` in hex, ``size`` in bytes."""
+
+    file: BinaryIO
+    size: int
+    sha256: str
+    filename: str | None
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """``key`` is already scoped to the caller; ``body_digest`` tells bodies apart."""
+
+    key: str
+    body_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ingestion:
+    source: Upload | Text | Link
+    collection: str
+    document_id: str | None = None
+    title: str | None = None
+    metadata: Json | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """``timeout``: seconds until nobody wants the answer any more; None: API_TIMEOUT."""
+
+    question: str
+    collection: str
+    top_k: int
+    top_n: int
+    where: Json
+    generate: bool = True
+    stream: bool = False
+    timeout: float | None = None
+
+
+def default_document_id(source: Upload | Text | Link) -> str:
+    """From the content, so that the same document sent twice is one; from the address of a link."""
+    match source:
+        case Link(url):
+            return document_id_of(f"url:{url}")
+        case Text(text):
+            return document_id_of(f"sha256:{sha256(text.encode()).hexdigest()}")
+        case Upload():
+            return document_id_of(f"sha256:{source.sha256}")

@@ -1,0 +1,67 @@
+"""What an ingestion that did not succeed has left: points that no search may see, and its work.
+
+Its points are removed only while nobody can bring the job back (``JobStore.tidy``) and never
+when its version was published. A job that may run again keeps its source, text and artefacts.
+"""
+
+import logging
+from contextlib import suppress
+
+from rag.errors import Transient, UnknownCollection
+from rag.model import Job, JobKind, JobState, Lease, Stage
+from tasks.keeping import discard, discard_all, is_seen, store_name
+from tasks.toolbox import Toolbox
+
+TIDY_SECONDS = 120.0
+"""Longer than the removal takes, whatever is slow: a call of the vector engine ends within 30 s."""
+
+log = logging.getLogger(__name__)
+
+
+def remove_remains(tools: Toolbox, job_id: str, *, lease: Lease | None = None) -> bool:
+    """Whether there was something to remove. ``lease``: the caller was at work under it until now."""
+    job = tools.jobs.tidy(job_id, seconds=TIDY_SECONDS)
+    if job is None:
+        return False
+    if job.kind is JobKind.INGEST:
+        _remove_points(tools, job)
+        if job.state is not JobState.FAILED:
+            discard(tools.blobs, job)
+    tools.jobs.tidied(job_id, lease=lease)
+    return True
+
+
+def leave_clean(tools: Toolbox, lease: Lease) -> None:
+    """Remove what an attempt wrote that has lost its job; the sweeper does it where this fails."""
+    try:
+        if lease.job.kind is JobKind.INGEST:
+            remove_remains(tools, lease.job.id, lease=lease)
+    except Transient as error:
+        log.warning("job %s: what it left is removed later: %s", lease.job.id, error)
+
+
+def forget(tools: Toolbox, job: Job) -> None:
+    """Remove everything of an ingestion whose record is gone, unless its document is to be seen."""
+    if job.kind is not JobKind.INGEST:
+        return
+    try:
+        if job.state is not JobState.SUCCEEDED:
+            _remove_points(tools, job)
+        discard_all(tools.documents, tools.blobs, job)
+    except Transient as error:
+        log.warning("job %s is forgotten, but not what it left (%s): %s", job.id, job.inputs, error)
+
+
+def _remove_points(tools: Toolbox, job: Job) -> None:
+    if not _was_indexing(job) or is_seen(tools.documents, job):
+        return
+    collection, store = tools.documents.collection(job.collection), store_name(job)
+    if collection is None or collection.store != store:
+        tools.vectors.drop(store)  # its generation never comes back
+        return
+    with suppress(UnknownCollection):
+        tools.vectors.delete(store, job.inputs["document_id"], only=job.inputs["version"])
+
+
+def _was_indexing(job: Job) -> bool:
+    return job.stage is Stage.INDEX or Stage.INDEX in job.timings

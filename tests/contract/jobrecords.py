@@ -1,0 +1,112 @@
+"""Making jobs, moving them along, and looking at them, for the suites of the job store."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import TypeVar
+
+import redis
+from uuid_utils.compat import uuid7
+
+from rag.errors import Conflict
+from rag.model import EventKind, Job, JobKind, JobState, Json, Lease, NewJob, Stage
+from rag.ports import JobStore
+
+T = TypeVar("T")
+PROBLEM = {"type": "urn:aegis:problem:unavailable", "title": "away", "detail": "gone", "stage": "embed"}
+
+
+def record_of(jobs: JobStore, job_id: str) -> Job:
+    job = jobs.get(job_id)
+    assert job is not None
+    return job
+
+
+def new_job(
+    kind: JobKind = JobKind.INGEST,
+    stage: Stage = Stage.PARSE,
+    collection: str = "docs",
+    deadline: float | None = None,
+) -> NewJob:
+    inputs: Json = {"document_id": "d", "empty": {}, "list": [], "nested": {"ü": [1, None, True]}}
+    return NewJob(str(uuid7()), kind, stage, collection, inputs, deadline)
+
+
+def accepted(jobs: JobStore, job: NewJob | None = None) -> str:
+    return jobs.accept(job or new_job()).job.id
+
+
+def begun(jobs: JobStore, job_id: str, stage: Stage = Stage.PARSE, lease_seconds: float = 30) -> Lease:
+    lease = jobs.begin(job_id, stage, lease_seconds=lease_seconds)
+    assert lease is not None
+    return lease
+
+
+def ended(jobs: JobStore, state: JobState) -> str:
+    job_id = accepted(jobs)
+    assert jobs.finish(begun(jobs, job_id), state)
+    return job_id
+
+
+def kinds(jobs: JobStore, job_id: str) -> list[str]:
+    return [event.kind.value for event in jobs.events(job_id)]
+
+
+def states(jobs: JobStore, job_id: str) -> list[tuple[str, str, int]]:
+    return [
+        (event.data["state"], event.data["stage"], event.data["attempts"])
+        for event in jobs.events(job_id)
+        if event.kind is EventKind.STATE
+    ]
+
+
+def at_once(*calls: Callable[[], T]) -> list[T]:
+    """What the calls return when all start in the same moment."""
+    barrier = Barrier(len(calls))
+
+    def run(call: Callable[[], T]) -> T:
+        barrier.wait(5)
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+def keys(client: redis.Redis) -> set[bytes]:
+    """All names but of what ends by itself within minutes."""
+    return {key for key in client.scan_iter("*") if not key.startswith(b"{aegis}:ended:")}
+
+
+def refused(call: Callable[[], object]) -> bool:
+    try:
+        call()
+    except Conflict:
+        return True
+    return False
+
+
+def all_pages(jobs: JobStore, **asked: object) -> list[str]:
+    """All ids, page by page."""
+    cursor, ids = None, []
+    while True:
+        window = jobs.page(
+            **{"state": None, "kind": None, "collections": None, "limit": 3, **asked}, cursor=cursor
+        )
+        assert len(window.items) <= 3
+        ids += [job.id for job in window.items]
+        cursor = window.next
+        if cursor is None:
+            return ids
+        assert len(window.items) == 3, "only the last page is short"
+
+
+def late(jobs: JobStore, *, limit: int = 10) -> list[str]:
+    return [job.id for job in jobs.overdue([Stage.PARSE], silent_for=-60, limit=limit)]
+
+
+def pruned(jobs: JobStore, *, most: int = 100, limit: int = 10, **ago: float) -> list[str]:
+    """``finished`` and ``dead``: seconds after which they go; unset: never."""
+    before = {name: time.time() - ago.get(name, 1e6) for name in ("finished", "dead")}
+    found = jobs.prune(finished_before=before["finished"], dead_before=before["dead"], most=most, limit=limit)
+    return [job.id for job in found]
