@@ -1,5 +1,6 @@
 """/health, /health/live, /health/ready. Open to everybody, and telling nothing that is secret."""
 
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Literal
 
@@ -8,14 +9,18 @@ from pydantic import BaseModel, Field
 
 from api.parts import Parts
 from rag.errors import InvalidRequest, Transient
+from rag.liveness import WorkerSign
 from rag.model import Json
+from rag.stores.heartbeats import BEAT, VECTORS
 from tasks.submit import LANES
 
 router = APIRouter(tags=["health"])
 
-BROKER, VECTORS = "broker", "vectors"
-COMPONENTS = (BROKER, VECTORS, *LANES)
-DISPENSABLE = frozenset({"maintenance"})
+_SILENCE: Json = {"error": "no sign of life"}
+
+BROKER = "broker"
+COMPONENTS = (BROKER, VECTORS, BEAT, *LANES)
+DISPENSABLE = frozenset({BEAT, "maintenance"})
 """Without these, jobs still run: their absence shows, and leaves the service ready."""
 
 
@@ -75,8 +80,8 @@ def ready(
         list[str] | None, Query(description="Ask for these only, such as `broker` for a load balancer")
     ] = None,
 ) -> Readiness:
-    """The broker, the vector engine, and each lane by the heartbeat of its workers. 503 when an
-    essential one is missing."""
+    """The broker, the vector engine, beat, and each lane, which is ready when one of its workers takes
+    tasks. 503 when an essential one is missing."""
     known = components_of(request.app.state.parts)
     if unknown := set(component or ()) - set(known):
         raise InvalidRequest(
@@ -93,16 +98,31 @@ def ready(
 def components_of(parts: Parts) -> dict[str, Component]:
     """Every component by name; without the broker nothing is known of the others."""
     try:
+        parts.broker.check()
         parts.jobs.ping()
-        beats = {BROKER: {}, **parts.heartbeats.alive()}
+        signs = parts.heartbeats.seen()
     except Transient as error:
-        beats = {}
-        silence: Json = {"error": str(error)}
-    else:
-        silence = {"error": "no sign of life"}
+        return {name: _component(name, {"error": str(error)}) for name in COMPONENTS}
+    known = {BROKER: {}, **signs.components}
     return {
-        name: Component(
-            ready=name in beats, essential=name not in DISPENSABLE, detail=beats.get(name, silence)
-        )
+        name: _lane(name, signs.lane(name)) if name in LANES else _component(name, known.get(name, _SILENCE))
         for name in COMPONENTS
     }
+
+
+def _lane(name: str, workers: Sequence[WorkerSign]) -> Component:
+    """Ready when one worker is alive; each that is not says why."""
+    detail: Json = {"workers": [_worker(sign) for sign in workers]} if workers else _SILENCE
+    if workers and all(sign.hang() for sign in workers):
+        detail["error"] = f"{workers[0].worker}: {workers[0].hang()}"
+    return _component(name, detail)
+
+
+def _worker(sign: WorkerSign) -> Json:
+    seen = {"worker": sign.worker, "pid": sign.pid, "idle_seconds": round(sign.idle, 1)}
+    busy = {"task": sign.task, "busy_seconds": round(sign.busy, 1)} if sign.busy is not None else {}
+    return {**seen, **busy, **({"error": why} if (why := sign.hang()) else {})}
+
+
+def _component(name: str, detail: Json) -> Component:
+    return Component(ready="error" not in detail, essential=name not in DISPENSABLE, detail=detail)

@@ -1,14 +1,31 @@
 """Where Celery beat starts: ``celery -A beat.main beat``."""
 
 import sys
+from typing import Any
+
+from celery import signals
 
 from beat.schedule import SCHEDULE
-from rag.settings import Settings
+from rag.settings import Settings, load
+from rag.starting import starting
+from rag.stores.condition import wait_until_safe
 from tasks.app import app
 
 __all__ = ["app"]
 
+with starting("beat"):
+    load()
+
+
+@signals.beat_init.connect
+def require_safe(**_: Any) -> None:
+    """Wait for the broker, or leave with the reason where it could lose jobs."""
+    with starting("beat"):
+        wait_until_safe(load())
+
+
 app.conf.beat_schedule = SCHEDULE
+app.conf.beat_scheduler = "beat.scheduler:BeatingScheduler"
 app.conf.beat_sync_every = 1  # a kill within the minute would fire an entry twice otherwise
 
 

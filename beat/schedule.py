@@ -2,17 +2,23 @@
 
 from typing import Any
 
-from celery.schedules import crontab
+EXPIRES = 7200.0
+"""Seconds: bounds what gathers while the lane is away, and outlasts a clock that is an hour off."""
 
 SCHEDULE: dict[str, dict[str, Any]] = {
     "publish again what the queue lost": {
         "task": "aegis.maintenance.sweep",
         "schedule": 15.0,
-        "options": {"expires": 15.0},
+        "options": {"expires": EXPIRES},
+    },
+    "make room in the broker": {
+        "task": "aegis.maintenance.make_room",
+        "schedule": 15.0,
+        "options": {"expires": EXPIRES},
     },
     "forget jobs that ended long ago": {
         "task": "aegis.maintenance.prune",
-        "schedule": crontab(minute="17"),
-        "options": {"expires": 1800.0},
+        "schedule": 60.0,
+        "options": {"expires": EXPIRES},
     },
 }

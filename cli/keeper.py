@@ -10,9 +10,10 @@ from typing import Protocol
 from cli.home import Roster
 from cli.logs import LogFile, Output
 from cli.nursery import Nursery
-from cli.part import Part
+from cli.part import HUNG, Part
 from cli.process import PartProcess, ending
 from cli.warden import Warden
+from cli.watch import until_hung
 from rag.errors import Unavailable
 
 _PROBE_SECONDS = 0.1
@@ -65,8 +66,9 @@ class Keeper:
         seconds = await self._boot()
         self.is_ready.set()
         self._around.witness.ready(self.part.name, seconds)
+        ready = True
         while True:
-            await self._restart_when_dead()
+            ready = await self._restart_when_over(ready=ready)
 
     async def stop(self, hurry: asyncio.Event) -> None:
         """End the part if it runs; :meth:`live` must have been cancelled."""
@@ -131,20 +133,37 @@ class Keeper:
                 raise self._no_start(f"was not ready within {self.part.ready_within:.0f} s: {missing}")
             await asyncio.sleep(_PROBE_SECONDS)
 
-    async def _restart_when_dead(self) -> None:
+    async def _restart_when_over(self, *, ready: bool) -> bool:
+        """``ready``: whether the process that runs was; the same of its successor comes back."""
         if self._process is None:
             raise AssertionError("a part is watched only after it was started")
         process = self._process
-        status = await process.ended()
+        how = await self._over(process, ready=ready)
         self._forget()
         self._in_a_row = 0 if process.age > _STEADY_SECONDS else self._in_a_row + 1
         wait = _BACKOFF[min(max(self._in_a_row - 1, 0), len(_BACKOFF) - 1)]
         self._restarts += 1
-        self._around.witness.died(self.part.name, ending(status), restart=self._restarts, wait=wait)
+        self._around.witness.died(self.part.name, how, restart=self._restarts, wait=wait)
         await asyncio.sleep(wait)
         process = await self._start()
-        if await self._is_back(process):
+        back = await self._is_back(process)
+        if back:
             self._around.witness.back(self.part.name, process.age)
+        return back
+
+    async def _over(self, process: PartProcess, *, ready: bool) -> str:
+        """Wait until the process has ended, or hangs: then it is ended here. How it was."""
+        ended = asyncio.create_task(process.ended())
+        hung = asyncio.create_task(until_hung(self.part, process.pid, well=ready))
+        try:
+            await asyncio.wait((ended, hung), return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                return ending(ended.result())
+            status = await process.stop(HUNG, asyncio.Event())
+            return f"{ending(status)} because it hung: {hung.result()}"
+        finally:
+            ended.cancel()
+            hung.cancel()
 
     async def _is_back(self, process: PartProcess) -> bool:
         """False when it died again, or takes longer than it should: then it is let be."""

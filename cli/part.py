@@ -14,6 +14,7 @@ Farewell = tuple[tuple[Signals, float], ...]
 """Signals to stop with, each with the seconds that are waited before the next; SIGKILL follows."""
 
 TERMINATE: Farewell = ((Signals.SIGTERM, 10.0),)
+HUNG: Farewell = ((Signals.SIGTERM, 2.0),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Part:
     needs: names of parts that are ready before this one is started.
     stop_rank: parts of a lower rank are stopped first; those of one rank together.
     ready_within: seconds of patience at boot; a part without ``probe`` is ready when started.
+    watch: what is wrong with the process while it runs, None where nothing is or nothing can be known.
+    patience: seconds for which something must be wrong before the process is ended and started anew.
     nice: added to the supervisor's own niceness.
     forked: a Python module whose imports :mod:`cli.zygote` has, so that a fork of it will do.
     quiet: its warnings go to its log only.
@@ -35,6 +38,8 @@ class Part:
     needs: tuple[str, ...] = ()
     probe: Probe | None = None
     ready_within: float = 90.0
+    watch: Probe | None = None
+    patience: float = 30.0
     nice: int = 0
     forked: bool = False
     quiet: bool = False

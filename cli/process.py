@@ -60,15 +60,15 @@ class PartProcess:
         await self._drain.empty(_LAST_WORDS_SECONDS)
         return status
 
-    async def stop(self, farewell: Farewell, hurry: asyncio.Event) -> None:
-        """Say goodbye step by step, then kill. With ``hurry`` set a step takes a second at most."""
+    async def stop(self, farewell: Farewell, hurry: asyncio.Event) -> int:
+        """Say goodbye step by step, then kill; the status. With ``hurry`` set no step is over a second."""
         for step, grace in farewell:
             with suppress(ProcessLookupError):
                 self._process.send_signal(step)
             if await _within(self._process.wait(), grace, hurry):
                 break
         self._kill_group()
-        await self.ended()
+        return await self.ended()
 
     def _kill_group(self) -> None:
         """PermissionError is what macOS says of a group of zombies."""

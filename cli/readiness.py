@@ -2,19 +2,26 @@
 
 import json
 import socket
+import struct
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from socket import gethostname
 from threading import Lock
 from time import monotonic
 from typing import Any
 
+import msgpack
 import psutil
 
 from cli.part import Probe
 
 _SECONDS = 2.0
 _FRESH_SECONDS = 0.2
+_WORKING_SECONDS = 0.02  # in two seconds, on a machine that is busy with others
+_BROKER = "broker"
+_SILENCE = "it shows no sign of life"
+_PING = b"PING\r\n"
 
 
 def redis_answers(path: Path) -> Probe:
@@ -22,14 +29,56 @@ def redis_answers(path: Path) -> Probe:
 
     def probe(_pid: int) -> str | None:
         try:
-            with closing(_connected(path)) as connection:
-                connection.sendall(b"PING\r\n")
-                answer = connection.recv(64)
+            answer = _asked(path, _PING)
         except OSError as error:
             return str(error)
         return None if answer.startswith(b"+PONG") else answer.decode("utf-8", "replace").strip()
 
     return probe
+
+
+def redis_speaks(path: Path) -> Probe:
+    """It says anything at all, such as that it is still loading."""
+    return _speaks(path, _PING)
+
+
+def engine_speaks(path: Path) -> Probe:
+    """The vector engine on the Unix socket ``path`` answers a call."""
+    request: bytes = msgpack.packb(["ping", [], {}])
+    return _speaks(path, struct.pack(">I", len(request)) + request)
+
+
+def http_answers(host: str, port: int, path: str) -> Probe:
+    """The HTTP server answers, with whatever status."""
+
+    def probe(_pid: int) -> str | None:
+        with closing(HTTPConnection(host, port, timeout=_SECONDS)) as connection:
+            try:
+                connection.request("GET", path)
+                connection.getresponse().read()
+            except (OSError, HTTPException) as error:
+                return f"it does not answer: {error}"
+        return None
+
+    return probe
+
+
+def unless_working(probe: Probe) -> Probe:
+    """What ``probe`` says, but None while the process computes: then it is late, and does not hang."""
+    spent: dict[int, float] = {}
+
+    def watch(pid: int) -> str | None:
+        wrong = probe(pid)
+        try:
+            times = psutil.Process(pid).cpu_times()
+        except psutil.NoSuchProcess as error:
+            return str(error)
+        before = spent.get(pid, 0.0)
+        spent.clear()
+        spent[pid] = times.user + times.system
+        return wrong if spent[pid] - before < _WORKING_SECONDS else None
+
+    return watch
 
 
 def socket_accepts(path: Path) -> Probe:
@@ -58,20 +107,6 @@ def port_accepts(host: str, port: int) -> Probe:
     return probe
 
 
-def wrote(folder: Path, pattern: str) -> Probe:
-    """The process has written a file of ``folder`` that matches ``pattern`` since it was started."""
-
-    def probe(pid: int) -> str | None:
-        try:
-            began = psutil.Process(pid).create_time()
-            written = any(file.stat().st_mtime >= began - 1 for file in folder.glob(pattern))
-        except (psutil.NoSuchProcess, FileNotFoundError) as error:
-            return str(error)
-        return None if written else f"nothing written to {folder / pattern} yet"
-
-    return probe
-
-
 class HealthPage:
     """The API's ``/health``, read by many probes and fetched at most five times a second."""
 
@@ -90,15 +125,20 @@ class HealthPage:
 
         def probe(pid: int) -> str | None:
             components = self._now()
-            if isinstance(components, str):
-                return components
-            seen = components.get(component, {})
-            detail = seen.get("detail", {})
-            if seen.get("ready") and detail.get("pid", pid) == pid:
-                return None
-            return str(detail.get("error", "no sign of life of this process"))
+            return components if isinstance(components, str) else _missing(components, component, pid)
 
         return probe
+
+    def misses(self, component: str) -> Probe:
+        """The same as of a part that was ready: while the API or the broker is away, nothing can be known."""
+
+        def watch(pid: int) -> str | None:
+            components = self._now()
+            if isinstance(components, str) or not components.get(_BROKER, {}).get("ready"):
+                return None
+            return _missing(components, component, pid)
+
+        return watch
 
     def _now(self) -> dict[str, dict[str, Any]] | str:
         with self._lock:
@@ -117,6 +157,34 @@ class HealthPage:
             except (OSError, HTTPException, ValueError) as error:
                 return f"the API does not answer: {error}"
         return page if isinstance(page, dict) else f"{path} is not an object"
+
+
+def _missing(components: dict[str, dict[str, Any]], component: str, pid: int) -> str | None:
+    """What the component's page lacks of the process ``pid`` of this machine."""
+    detail = components.get(component, {}).get("detail", {})
+    words = [detail, *(w for w in detail.get("workers", ()) if w["worker"].endswith(f"@{gethostname()}"))]
+    own = next((said for said in words if said.get("pid") == pid), None)
+    if own is None:
+        return str(detail.get("error", _SILENCE))
+    why: str | None = own.get("error")
+    return why
+
+
+def _speaks(path: Path, request: bytes) -> Probe:
+    def probe(_pid: int) -> str | None:
+        try:
+            return None if _asked(path, request) else "it ends every connection"
+        except OSError as error:
+            return f"it does not answer: {error}"
+
+    return probe
+
+
+def _asked(path: Path, request: bytes) -> bytes:
+    """The beginning of the answer."""
+    with closing(_connected(path)) as connection:
+        connection.sendall(request)
+        return connection.recv(64)
 
 
 def _or_none(page: dict[str, Any] | str) -> str | None:

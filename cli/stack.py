@@ -5,8 +5,17 @@ from signal import Signals
 
 from beat.main import command as beat_command
 from cli.addresses import is_loopback, local
-from cli.part import Farewell, Part
-from cli.readiness import HealthPage, port_accepts, redis_answers, socket_accepts, wrote
+from cli.part import Part
+from cli.readiness import (
+    HealthPage,
+    engine_speaks,
+    http_answers,
+    port_accepts,
+    redis_answers,
+    redis_speaks,
+    socket_accepts,
+    unless_working,
+)
 from rag.settings import Settings
 from rag.stores.broker import command as broker_command
 from tasks.app import LANES, Lane
@@ -16,12 +25,13 @@ API, BEAT, FLOWER, BROKER, VECTORS, SMOLLM2 = "api", "beat", "flower", "broker",
 _FLOWER_TASKS = 10_000
 _FLOWER_OFFLINE_SECONDS = 60
 _GRACEFUL_SECONDS = 5
+_SLOW_START_SECONDS = 30  # of an API process on a busy machine: at its default of 5, uvicorn ends it
 
-WORKER_FAREWELL: Farewell = (
-    (Signals.SIGTERM, 10.0),  # warm: what runs is finished, nothing new is taken
-    (Signals.SIGQUIT, 2.0),  # soft, on the way to cold
-    (Signals.SIGQUIT, 5.0),  # cold: what runs goes back into its queue
-)
+_WORKER_PATIENCE = 10.0  # on top of the ten seconds for which a sign of life holds
+_BEAT_PATIENCE = 45.0  # it tries a lost broker every thirty seconds, and shows nothing meanwhile
+_BROKER_PATIENCE = 120.0  # all wait for it, so its end must be the last resort
+
+_DRAINING_SECONDS = 5.0  # to give back a stage that is not finished
 
 
 def parts(settings: Settings) -> list[Part]:
@@ -35,7 +45,7 @@ def parts(settings: Settings) -> list[Part]:
         *_smollm2(settings),
         _api(settings, page),
         *workers,
-        _beat(settings, needs),
+        _beat(settings, page, needs),
         _flower(settings, tuple(worker.name for worker in workers)),
     ]
 
@@ -51,6 +61,8 @@ def _broker(settings: Settings) -> list[Part]:
             (*broker_command(settings), "--logfile", ""),
             stop_rank=5,
             probe=redis_answers(settings.broker_socket),
+            watch=redis_speaks(settings.broker_socket),
+            patience=_BROKER_PATIENCE,
             quiet=True,
         )
     ]
@@ -63,6 +75,7 @@ def _vectors(settings: Settings) -> list[Part]:
             (sys.executable, "-m", "rag.stores.vectors.engine"),
             stop_rank=4,
             probe=socket_accepts(settings.vector_socket),
+            watch=unless_working(engine_speaks(settings.vector_socket)),
             farewell=((Signals.SIGTERM, 20.0),),
         )
     ]
@@ -77,6 +90,7 @@ def _smollm2(settings: Settings) -> list[Part]:
             (sys.executable, "-m", "workers.generation.smollm2"),
             stop_rank=3,
             probe=port_accepts("127.0.0.1", settings.smollm2_port),
+            watch=unless_working(http_answers("127.0.0.1", settings.smollm2_port, "/health")),
             nice=5,
         )
     ]
@@ -89,10 +103,11 @@ def _api(settings: Settings, page: HealthPage) -> Part:
         "--host", settings.listen_host, "--port", str(settings.api_port),
         "--workers", str(settings.api_processes), "--loop", "uvloop",
         "--timeout-graceful-shutdown", str(_GRACEFUL_SECONDS),
+        "--timeout-worker-healthcheck", str(_SLOW_START_SECONDS),
         "--log-level", settings.log_level.lower(), "--no-access-log", "--no-server-header",
     )  # fmt: skip
     return Part(
-        API, command, stop_rank=0, probe=page.answers(),
+        API, command, stop_rank=0, probe=page.answers(), watch=page.answers(),
         farewell=((Signals.SIGTERM, _GRACEFUL_SECONDS + 3.0),),
     )  # fmt: skip
 
@@ -104,19 +119,23 @@ def _worker(lane: Lane, settings: Settings, page: HealthPage, needs: tuple[str, 
         stop_rank=2,
         needs=needs,
         probe=page.shows(lane.name),
+        watch=page.misses(lane.name),
+        patience=_WORKER_PATIENCE,
         nice=lane.nice,
         forked=True,
-        farewell=WORKER_FAREWELL,
+        farewell=((Signals.SIGTERM, settings.drain_seconds + _DRAINING_SECONDS),),
     )
 
 
-def _beat(settings: Settings, needs: tuple[str, ...]) -> Part:
+def _beat(settings: Settings, page: HealthPage, needs: tuple[str, ...]) -> Part:
     return Part(
         BEAT,
         beat_command(settings),
         stop_rank=1,
         needs=needs,
-        probe=wrote(settings.run_dir, "beat-schedule*"),
+        probe=page.shows(BEAT),
+        watch=page.misses(BEAT),
+        patience=_BEAT_PATIENCE,
         forked=True,
     )
 
@@ -146,6 +165,7 @@ def _flower(settings: Settings, needs: tuple[str, ...]) -> Part:
         stop_rank=1,
         needs=needs,
         probe=port_accepts(local(settings.listen_host), settings.flower_port),
+        watch=http_answers(local(settings.listen_host), settings.flower_port, "/healthcheck"),
         nice=5,
         environment=environment,
     )

@@ -34,6 +34,7 @@ PRELOADED = (
     "tasks.answer",
     "tasks.ingest",
     "tasks.maintenance",
+    "tasks.restore",
     "celery.__main__",
     "celery.bin.celery",
     "celery.apps.worker",

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from celery import Celery
 from kombu import Queue
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from rag.model import Job, Stage
 from rag.settings import Settings, load
@@ -40,13 +42,17 @@ class Lane:
     nice: int = 0
     pool: Literal["prefork", "solo"] = "prefork"
 
+    def limit(self, settings: Settings) -> float:
+        """Seconds that one task may run here. Only a prefork pool ends it then."""
+        return settings.stage_timeout if self.pool == "prefork" else settings.interactive_timeout
+
     def command(self, settings: Settings) -> list[str]:
         """The argv of this lane's worker.
 
         One slot, because a lost broker connection ends a pool with a busy and a free slot
         for good. A time limit only where the pool heeds it.
         """
-        limit = ["--time-limit", str(int(settings.stage_timeout))] if self.pool == "prefork" else []
+        limit = ["--time-limit", str(int(self.limit(settings)))] if self.pool == "prefork" else []
         return [
             sys.executable, "-m", "celery", "-A", "workers.main", "worker",
             "--queues", self.name, "--hostname", f"{self.name}@%h",
@@ -65,6 +71,10 @@ LANES: tuple[Lane, ...] = (
     Lane("generate", (Stage.GENERATE,), "writes the answer"),
     Lane("maintenance", (Stage.PURGE,), "removes what was deleted, sweeps, prunes", nice=10),
 )
+
+CANARY = "aegis.canary"
+_AHEAD, _JOBS = 0, 3
+"""Priorities; 0 is the highest."""
 
 _LANE_OF = {stage: lane for lane in LANES for stage in lane.stages}
 
@@ -95,7 +105,7 @@ def _configuration() -> dict[str, Any]:
         "broker_connection_max_retries": None,
         "broker_pool_limit": settings.connection_pool_size,
         "broker_transport_options": {
-            "visibility_timeout": int(settings.stage_timeout) + 120,
+            "visibility_timeout": settings.visibility_timeout,
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
             "socket_timeout": 3,
@@ -108,8 +118,9 @@ def _configuration() -> dict[str, Any]:
         "task_default_queue": "maintenance",
         "task_create_missing_queues": False,
         "task_routes": {
-            **{task_name(stage): {"queue": lane.name} for stage, lane in _LANE_OF.items()},
-            "aegis.maintenance.*": {"queue": "maintenance"},
+            **{task_name(stage): {"queue": lane.name, "priority": _JOBS} for stage, lane in _LANE_OF.items()},
+            "aegis.maintenance.*": {"queue": "maintenance", "priority": _JOBS},
+            CANARY: {"queue": "maintenance", "priority": _AHEAD},  # but whoever sends one names its lane
         },
         "task_serializer": "json",
         "accept_content": ["json"],
@@ -118,7 +129,6 @@ def _configuration() -> dict[str, Any]:
         "task_reject_on_worker_lost": True,
         "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0.1, "interval_max": 0.1},
         "worker_prefetch_multiplier": 1,
-        "worker_soft_shutdown_timeout": 20,
         "worker_hijack_root_logger": True,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "enable_utc": True,
@@ -126,15 +136,29 @@ def _configuration() -> dict[str, Any]:
     }
 
 
-app = AegisCelery("aegis", include=["tasks.ingest", "tasks.answer", "tasks.maintenance"])
+app = AegisCelery(
+    "aegis",
+    include=[
+        "tasks.ingest",
+        "tasks.answer",
+        "tasks.maintenance",
+        "tasks.restore",
+        "tasks.room",
+        "tasks.canary",
+    ],
+)
 app.add_defaults(_configuration)
+
+
+PUBLISH_ERRORS = (OperationalError, RedisError, OSError)
+"""What :func:`publish` raises when the broker is away."""
 
 
 def publish(job: Job, *, delay: float = 0.0) -> None:
     """Send a queued job to the lane of its stage; ``delay`` in seconds.
 
     The task id names job, stage and attempt, so that the same step is the same task in
-    logs and in Flower however often it is sent. Raises kombu's and redis' errors.
+    logs and in Flower however often it is sent. Raises PUBLISH_ERRORS.
     """
     app.send_task(
         task_name(job.stage),

@@ -7,65 +7,115 @@ loading anything again.
 
 import logging
 import os
-import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from threading import Event, Thread
 from typing import Any
 
 from celery import signals
 
-from rag.errors import AegisError, Transient
+from rag.errors import Transient
 from rag.model import Stage
 from rag.settings import load
-from rag.stores.heartbeats import Heartbeats
+from rag.starting import starting
+from rag.stores.heartbeats import VECTORS, Heartbeats
 from rag.stores.redis import connect
 from tasks.app import AegisCelery, Lane, app, lane_named
+from tasks.canary import hush
+from tasks.restore import Overseer
+from workers.draining import drain_at_the_end, heed
+from workers.pulse import Pulse
+from workers.startup import bound_memory, check_queues, require_safe
 from workers.tools import Tools, warm
 
-HEARTBEAT_SECONDS = 2.0
-HEARTBEAT_TTL_SECONDS = 10
-VECTORS = "vectors"
+BEAT_SECONDS = 2.0
 
 log = logging.getLogger(__name__)
 
 __all__ = ["app"]
 
+with starting("worker"):
+    load()
+
+
+@signals.celeryd_init.connect
+def require_lane(options: dict[str, Any], **_: Any) -> None:
+    """Leave with the reason where ``--queues`` names no lane, before Celery does with a traceback."""
+    with _or_leave():
+        check_queues(options.get("queues") or ())
+
 
 @signals.worker_init.connect
 def prepare(sender: Any, **_: Any) -> None:
-    """Build the tools, load the lane's models, or leave with the reason."""
-    try:
-        tools = Tools(load())
+    """Check the options, build the tools, load the lane's models, or leave with the reason."""
+    with _or_leave():
+        settings = load()
+        require_safe(sender, settings)
+        tools = Tools(settings)
         app.toolbox = tools
-        warm(tools, _lane(sender.app))
-    except AegisError as error:
-        sys.stderr.write(f"worker cannot start: {error}\n")
-        raise SystemExit(os.EX_UNAVAILABLE) from error
+        hush()
+        lane = _lane(sender.app)
+        warm(tools, lane)
+        if lane.pool == "solo":  # which works in this very process
+            bound_memory(settings.worker_memory_mb)
+
+
+@signals.worker_process_init.connect
+def confine(**_: Any) -> None:
+    """Keep a task of this pool process from taking the machine's memory, and from outliving its worker."""
+    bound_memory(app.toolbox.settings.worker_memory_mb)
+    heed(app.toolbox.drain)
+
+
+@contextmanager
+def _or_leave() -> Iterator[None]:
+    """Celery would make a line in the log of an error, and go on."""
+    try:
+        with starting("worker"):
+            yield
+    except Exception as error:
+        log.exception("worker cannot start")
+        raise SystemExit(os.EX_SOFTWARE) from error
 
 
 @signals.worker_ready.connect
 def show_signs_of_life(sender: Any, **_: Any) -> None:
-    """Say every few seconds that this lane's worker is there, until it ends."""
-    Thread(target=_beat, args=(_lane(sender.app),), name="heartbeat", daemon=True).start()
+    """Say every few seconds what this worker does, until it ends."""
+    lane, settings = _lane(sender.app), app.toolbox.settings
+    drain_at_the_end(sender.pool, settings.drain_seconds)
+    heartbeats = Heartbeats(connect(settings))
+    _again_and_again(Pulse(lane, sender.hostname, settings, heartbeats).beat)
+    if Stage.SEARCH in lane.stages:  # who searches knows best whether the engine answers
+        _again_and_again(partial(_see_vectors, lane, heartbeats))
+    if Stage.PURGE in lane.stages:  # the lane of the task that restores records
+        _again_and_again(Overseer(app.toolbox.restoration.recovery).look)
 
 
-def _beat(lane: Lane) -> None:
-    tools = app.toolbox
-    heartbeats = Heartbeats(connect(tools.settings))
+def _see_vectors(lane: Lane, heartbeats: Heartbeats) -> None:
+    app.toolbox.vectors.ping()
+    heartbeats.beat(VECTORS, {"seen_by": lane.name})
+
+
+def _again_and_again(act: Callable[[], None]) -> None:
+    """In a thread of its own, since one may have to wait for what is away."""
     forever = Event()
-    while True:
-        try:
-            heartbeats.beat(lane.name, {"pid": os.getpid()}, ttl_seconds=HEARTBEAT_TTL_SECONDS)
-            if Stage.SEARCH in lane.stages:  # who searches knows best whether the engine answers
-                tools.vectors.ping()
-                heartbeats.beat(VECTORS, {"seen_by": lane.name}, ttl_seconds=HEARTBEAT_TTL_SECONDS)
-        except Transient as error:
-            log.warning("no heartbeat: %s", error)
-        forever.wait(HEARTBEAT_SECONDS)
+
+    def run() -> None:
+        told = False
+        while True:
+            try:
+                act()
+                told = False
+            except Transient as error:
+                log.log(logging.DEBUG if told else logging.WARNING, "no sign of life: %s", error)
+                told = True
+            forever.wait(BEAT_SECONDS)
+
+    Thread(target=run, name="pulse", daemon=True).start()
 
 
 def _lane(celery: AegisCelery) -> Lane:
     """The lane that ``--queues`` names."""
-    names = list(celery.amqp.queues.consume_from)
-    if len(names) != 1:
-        raise SystemExit("a worker serves exactly one lane: name it with --queues LANE")
-    return lane_named(names[0])
+    (name,) = celery.amqp.queues.consume_from
+    return lane_named(name)

@@ -5,6 +5,7 @@ only what its stages use.
 """
 
 from functools import cached_property
+from uuid import uuid4
 
 from rag.model import Stage
 from rag.ports import (
@@ -20,11 +21,16 @@ from rag.ports import (
 )
 from rag.settings import Settings
 from rag.stores.blobs import ObstoreBlobs
-from rag.stores.documents import RedisDocumentRegistry
-from rag.stores.jobs import RedisJobStore
+from rag.stores.jobs import KeptJobStore
+from rag.stores.jobs.restoration import JobRestoration
+from rag.stores.journal import Journal
+from rag.stores.kept_documents import KeptDocumentRegistry
+from rag.stores.recovery import Recovery
 from rag.stores.redis import connect
+from rag.stores.restoration import DocumentRestoration, Restoration
 from rag.stores.vectors.remote import RemoteVectorStore
 from tasks.app import Lane
+from tasks.drain import Drain
 from tasks.toolbox import Toolbox
 
 VECTOR_TIMEOUT = 30.0  # seconds; an upsert of one slice takes tens of milliseconds
@@ -35,6 +41,16 @@ class Tools(Toolbox):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._worker = uuid4().hex
+        self._drain = Drain()
+
+    @property
+    def worker(self) -> str:
+        return self._worker
+
+    @property
+    def drain(self) -> Drain:
+        return self._drain
 
     @property
     def settings(self) -> Settings:
@@ -42,11 +58,25 @@ class Tools(Toolbox):
 
     @cached_property
     def jobs(self) -> JobStore:
-        return RedisJobStore(connect(self._settings), self._settings)
+        return KeptJobStore(connect(self._settings), self._settings, self.journal)
 
     @cached_property
     def documents(self) -> DocumentRegistry:
-        return RedisDocumentRegistry(connect(self._settings))
+        return KeptDocumentRegistry(connect(self._settings), self.journal)
+
+    @cached_property
+    def journal(self) -> Journal:
+        return Journal(self.blobs)
+
+    @cached_property
+    def restoration(self) -> Restoration:
+        client = connect(self._settings)
+        return Restoration(
+            recovery=Recovery(client),
+            journal=self.journal,
+            jobs=JobRestoration(client, self._settings),
+            documents=DocumentRestoration(client),
+        )
 
     @cached_property
     def blobs(self) -> BlobStore:

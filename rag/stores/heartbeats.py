@@ -1,49 +1,115 @@
 """Signs of life of the parts that work behind the API, in Redis.
 
-``{aegis}:heartbeat:COMPONENT`` is JSON ``{"at": unix seconds, …}`` and expires, so a part
-that stops beating is simply not there; ``{aegis}:heartbeats`` lists the names ever heard.
+``{aegis}:sign:NAME`` is JSON and expires, so what stops beating is simply not there;
+``{aegis}:signs`` holds the names. A component beats under its own name, a worker under
+``worker:LANE@HOST:PID``, so that no two overwrite each other. Ages are told by what is left
+of a key's time, which is the server's: the clocks of machines may differ.
 """
 
 import json
-from time import time
-from typing import cast
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from redis import Redis
 
+from rag.liveness import WorkerSign
 from rag.model import Json
 from rag.stores.redis import PREFIX, reaching_redis
 
-_NAMES = f"{PREFIX}heartbeats"
+SIGN_SECONDS = 10.0
+"""What has said nothing for so long shows no sign of life."""
+
+BEAT, VECTORS = "beat", "vectors"
+"""The components that are no workers."""
+
+_NAMES = f"{PREFIX}signs"
+_TRIAL = f"{PREFIX}trial"
+_WORKER = "worker:"
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """All signs of life. ``components``: the last words of each, ``age`` in seconds with them."""
+
+    components: Mapping[str, Json] = field(default_factory=dict)
+    workers: tuple[WorkerSign, ...] = ()
+
+    def lane(self, name: str) -> tuple[WorkerSign, ...]:
+        return tuple(sign for sign in self.workers if sign.lane == name)
 
 
 class Heartbeats:
-    """Raises Unavailable when Redis is away."""
+    """Raises Unavailable when Redis is away or takes no writes, Overloaded when it is full."""
 
     def __init__(self, client: Redis) -> None:
         self._client = client
 
-    def beat(self, component: str, info: Json, ttl_seconds: float) -> None:
+    def beat(self, component: str, info: Json, ttl_seconds: float = SIGN_SECONDS) -> None:
         """Say that ``component`` is alive for ``ttl_seconds``; ``info`` is shown in /health/ready."""
-        value = json.dumps({"at": time(), **info})
         with reaching_redis():
             pipeline = self._client.pipeline(transaction=False)
+            value = json.dumps({"for": ttl_seconds, **info})
             pipeline.set(_key(component), value, px=max(1, round(ttl_seconds * 1000)))
             pipeline.sadd(_NAMES, component)
             pipeline.execute()
 
-    def alive(self) -> dict[str, Json]:
-        """The last beat of each component that is alive, by name."""
+    def work(self, sign: WorkerSign) -> None:
+        """Say what a worker does."""
+        self.beat(f"{_WORKER}{sign.worker}:{sign.pid}", sign.words())
+
+    def seen(self) -> Signs:
+        """Everything that shows a sign of life. Names that show none are forgotten.
+
+        A write is tried first: where none can be made, the signs that are missing prove nothing.
+        """
         with reaching_redis():
-            names = sorted(cast(set[bytes], self._client.smembers(_NAMES)))
-            if not names:
-                return {}
-            beats = cast(list[bytes | None], self._client.mget([_key(name.decode()) for name in names]))
-        return {
-            name.decode(): json.loads(beat)
-            for name, beat in zip(names, beats, strict=True)
-            if beat is not None
-        }
+            self._client.set(_TRIAL, 1, px=1000)
+            names = sorted(name.decode() for name in self._members())
+            words = dict(zip(names, self._words(names), strict=True))
+            if gone := [name for name, said in words.items() if said is None]:
+                self._client.srem(_NAMES, *gone)
+        said = {name: word for name, word in words.items() if word is not None}
+        return Signs(
+            components={name: word for name, word in said.items() if not name.startswith(_WORKER)},
+            workers=tuple(_aged(word) for name, word in said.items() if name.startswith(_WORKER)),
+        )
+
+    def turn(self, lane: str, seconds: float) -> bool:
+        """Whether it falls to the caller to send the lane's canaries: to one worker in ``seconds``."""
+        with reaching_redis():
+            taken = self._client.set(f"{PREFIX}canaries:{lane}", 1, nx=True, px=round(seconds * 1000))
+        return bool(taken)
+
+    def _members(self) -> set[bytes]:
+        members: Any = self._client.smembers(_NAMES)  # typed for both kinds of client
+        return set(members)
+
+    def _words(self, names: list[str]) -> list[Json | None]:
+        """The last words under each name, with their ``age``; None where there are none."""
+        pipeline = self._client.pipeline(transaction=False)
+        for name in names:
+            pipeline.get(_key(name))
+            pipeline.pttl(_key(name))
+        answers = pipeline.execute()
+        return [_read(*answers[at : at + 2]) for at in range(0, len(answers), 2)]
 
 
-def _key(component: str) -> str:
-    return f"{PREFIX}heartbeat:{component}"
+def _read(value: bytes | None, left_ms: int) -> Json | None:
+    if value is None:
+        return None
+    words: Json = json.loads(value)
+    words["age"] = max(0.0, words.pop("for") - max(0, left_ms) / 1000)
+    return words
+
+
+def _aged(words: Json) -> WorkerSign:
+    """The sign with its times as of now."""
+    age = words.pop("age")
+    sign = WorkerSign.of(words)
+    busy = sign.busy if sign.busy is None else sign.busy + age
+    return replace(sign, idle=sign.idle + age, busy=busy)
+
+
+def _key(name: str) -> str:
+    return f"{PREFIX}sign:{name}"

@@ -19,6 +19,7 @@ from cli.keeper import Surroundings
 from cli.part import Part
 from cli.supervisor import Supervisor
 from cli.warden import on_duty
+from cli.watch import LOOK_SECONDS, until_hung
 from rag.errors import Conflict, Unavailable
 
 SLEEPER = "import time\nwhile True: time.sleep(60)"
@@ -189,6 +190,65 @@ def test_a_part_that_dies_is_restarted_and_said_so(stack: Stack) -> None:
 
     assert stack.notes.deaths == ["one signal SIGKILL 1"]
     assert len(set(victims)) == 2
+
+
+def test_a_part_that_hangs_is_ended_and_restarted_and_the_reason_is_said(stack: Stack) -> None:
+    pids: list[int] = []
+
+    def watch(pid: int) -> str | None:
+        pids.append(pid)
+        return "it does not answer" if pid == pids[0] else None
+
+    part = _part("one", STUBBORN, watch=watch, patience=0.1)
+
+    stack.run([part], lambda: _until(lambda: stack.notes.of("back") == ["one"], 30))
+
+    assert stack.notes.deaths == ["one signal SIGKILL because it hung: it does not answer 1"]
+
+
+def test_a_stopped_part_is_ended_too(stack: Stack) -> None:
+    victims: list[int] = []
+
+    def watch(pid: int) -> str | None:
+        if not victims:
+            victims.append(pid)
+            os.kill(pid, signal.SIGSTOP)
+        return "it does not answer" if pid in victims else None
+
+    stack.run(
+        [_part("one", SLEEPER, watch=watch, patience=0.1)],
+        lambda: _until(lambda: stack.notes.of("back") == ["one"], 30),
+    )
+
+    assert stack.notes.of("died") == ["one"]
+
+
+def test_one_look_that_finds_something_wrong_is_not_enough(stack: Stack) -> None:
+    looks: list[int] = []
+
+    def watch(pid: int) -> str | None:
+        looks.append(pid)
+        return "it is late" if len(looks) % 2 else None
+
+    part = _part("one", SLEEPER, watch=watch, patience=2 * LOOK_SECONDS + 1)
+
+    stack.run([part], lambda: _until(lambda: len(looks) == 4, 60))
+
+    assert stack.notes.deaths == []
+    assert len(set(looks)) == 1
+
+
+def test_a_part_that_was_never_ready_is_not_taken_for_hung(tmp_path: Path) -> None:
+    looks: list[int] = []
+
+    def watch(pid: int) -> str | None:
+        looks.append(pid)
+        return "it is not there yet" if len(looks) < 3 else "it does not answer" if len(looks) > 3 else None
+
+    why = asyncio.run(until_hung(_part("one", SLEEPER, watch=watch, patience=0.1), 1, well=False))
+
+    assert why == "it does not answer"
+    assert len(looks) == 4
 
 
 def test_the_children_of_a_part_that_died_go_with_it(stack: Stack) -> None:

@@ -1,6 +1,7 @@
 """Answers written by a model behind an OpenAI-compatible server."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 
 import stamina
@@ -65,6 +66,7 @@ class _Conversation:
         self._emitted = False
 
     async def answer(self) -> Answer:
+        asyncio.get_running_loop().set_default_executor(_Lookups(thread_name_prefix="lookup"))
         writing = asyncio.create_task(self._write_in_time())
         while not writing.done():
             if self._request.cancelled():
@@ -112,6 +114,13 @@ class _Conversation:
         if self._emitted or not isinstance(error, Transient) or isinstance(error, TimedOut):
             return False
         return (error.retry_after or 0) <= _LONGEST_WAIT
+
+
+class _Lookups(ThreadPoolExecutor):
+    """Where asyncio resolves names. A lookup cannot be interrupted, so its end is not waited for."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002 - its base's signature
+        super().shutdown(wait=False, cancel_futures=cancel_futures)
 
 
 def _about(text: str) -> int:

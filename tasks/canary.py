@@ -1,0 +1,51 @@
+"""The canary: a task that does nothing, sent ahead of every job, so that taking it proves a worker.
+
+It has the highest priority, which kombu keeps under the queue's own name in Redis, so canaries
+can be told from jobs. It carries no ``expires``: that is a time by the sender's clock, and a
+worker whose clock runs ahead would throw every canary away.
+"""
+
+import logging
+from typing import Any
+
+from rag.errors import ErrorTable, Unavailable, translated
+from tasks.app import CANARY, PUBLISH_ERRORS, Lane, app
+
+_ERRORS: ErrorTable = dict.fromkeys(PUBLISH_ERRORS, Unavailable)
+
+
+@app.task(name=CANARY, send_events=False)
+def canary() -> None:
+    """Nothing: that it was begun is what counts."""
+
+
+def release(lane: Lane, wanted: int) -> int:
+    """Send as many canaries as are missing for ``wanted`` to wait; how many. Raises Unavailable.
+
+    Redis hands one message each to the workers that wait for one, whoever waits longest first: so
+    as many as there are workers, sent at once, reach every idle one.
+    """
+    with translated(_ERRORS, "the broker"), app.connection_for_write() as connection:
+        missing = max(0, wanted - canaries(connection.default_channel, lane))
+        for _ in range(missing):
+            app.send_task(CANARY, queue=lane.name, connection=connection)
+    return missing
+
+
+def canaries(channel: Any, lane: Lane) -> int:
+    """Canaries in the lane's queue. ``channel``: an open one, typed as a channel without its client."""
+    return int(channel.client.llen(lane.name))
+
+
+class Quiet(logging.Filter):
+    """Keeps the canaries' comings and goings out of the log; their failures stay in."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        task = getattr(record, "data", {}).get("name")
+        return task != CANARY or record.levelno > logging.INFO
+
+
+def hush() -> None:
+    """Let Celery's loggers keep quiet about canaries."""
+    for name in ("celery.app.trace", "celery.worker.strategy"):
+        logging.getLogger(name).addFilter(Quiet())

@@ -1,0 +1,201 @@
+"""A worker's liveness, on real workers that are stopped, held, cut off from their queue, or just busy."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from socket import gethostname
+
+import pytest
+
+from rag.model import JobState, Stage
+from rag.settings import Settings
+from tasks.app import app, lane_named
+from tasks.submit import Ingestion, Question, Submissions, Text
+from tasks.sweeping import messages
+from tests.chaos.faults.traps import HOLD, Traps
+from tests.integration.workerprocess import Worker, working
+from tests.system.running import until
+from workers.embedding.build import build
+from workers.tools import Tools
+
+SILENCE = 10.0
+"""The shortest that the settings allow."""
+
+EMBEDDING, PARSING = "embed-query.embed_query", "parse.parse"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _models() -> None:
+    """The bundled model where set-up puts it, built there if need be."""
+    build(Settings().model_dir, lambda line: None)
+
+
+@pytest.fixture
+def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tools]:
+    """The stores that the worker works on."""
+    monkeypatch.setitem(app.conf, "broker_url", valkey.replace("unix://", "redis+socket://"))
+    yield Tools(Settings(redis_url=valkey, aegis_home=tmp_path))
+    app.close()
+
+
+@pytest.fixture
+def desk(tools: Tools) -> Submissions:
+    return Submissions(tools.settings, tools.jobs, tools.documents, tools.blobs)
+
+
+@pytest.fixture
+def traps(tmp_path: Path) -> Traps:
+    return Traps(tmp_path)
+
+
+@pytest.fixture
+def embedder(valkey: str, tmp_path: Path) -> Iterator[Worker]:
+    """A solo worker."""
+    with working(
+        "embed-query",
+        valkey,
+        tmp_path,
+        SILENCE_SECONDS=str(SILENCE),
+        INTERACTIVE_TIMEOUT="1",
+        DRAIN_SECONDS="1",
+    ) as worker:
+        yield worker
+
+
+@pytest.fixture
+def parser(valkey: str, tmp_path: Path) -> Iterator[Worker]:
+    """A prefork worker."""
+    with working("parse", valkey, tmp_path, SILENCE_SECONDS=str(SILENCE), DRAIN_SECONDS="1") as worker:
+        yield worker
+
+
+def idle(worker: Worker) -> float:
+    sign = worker.sign
+    assert sign is not None
+    return sign.idle
+
+
+def ask(desk: Submissions) -> str:
+    return desk.ask(Question("Who rings the bell?", "aegis_docs_v2", top_k=10, top_n=3, where={})).job.id
+
+
+def ingest(desk: Submissions, text: str = "The bell rings.") -> str:
+    return desk.ingest(Ingestion(Text(text), "handbook")).job.id
+
+
+def test_a_worker_without_jobs_proves_itself_by_canaries(embedder: Worker) -> None:
+    until(lambda: idle(embedder) > 2)
+    until(lambda: idle(embedder) < 1)
+
+    assert embedder.checked() == (0, "takes tasks")
+
+
+def test_a_stopped_worker_is_missed(embedder: Worker) -> None:
+    embedder.process.send_signal(signal.SIGSTOP)
+
+    until(lambda: embedder.sign is None)
+
+    assert embedder.checked() == (1, "shows no sign of life")
+
+
+def test_a_worker_that_speaks_but_takes_nothing_hangs(embedder: Worker, tools: Tools) -> None:
+    app.control.cancel_consumer(embedder.lane, destination=[f"{embedder.lane}@{gethostname()}"])
+
+    until(embedder.hangs, 60)
+
+    status, line = embedder.checked()
+    assert status == 1
+    assert line.startswith("hangs: it has taken nothing from its queue for ")
+    assert messages(lane_named(embedder.lane)) == 0, "canaries count as jobs"
+
+
+def test_a_solo_worker_whose_stage_never_ends_hangs(
+    embedder: Worker, desk: Submissions, traps: Traps
+) -> None:
+    traps.set(EMBEDDING, HOLD)
+    job_id = ask(desk)
+
+    until(embedder.hangs, 60)
+
+    assert f"{job_id}.{Stage.EMBED_QUERY}." in embedder.checked()[1]
+
+
+def test_a_busy_worker_is_alive_for_as_long_as_its_stage_may_take(
+    parser: Worker, desk: Submissions, traps: Traps
+) -> None:
+    traps.set(PARSING, HOLD)
+    ingest(desk)
+    until(lambda: parser.sign is not None and (parser.sign.busy or 0) > SILENCE + 2, 60)
+
+    assert parser.checked() == (0, "takes tasks")
+
+
+def test_a_long_backlog_is_no_silence(embedder: Worker, desk: Submissions, tools: Tools) -> None:
+    embedder.process.send_signal(signal.SIGSTOP)
+    last = [ask(desk) for _ in range(1000)][-1]
+    assert messages(lane_named(embedder.lane)) >= 999, "but for the one that it waited for as it was stopped"
+    embedder.process.send_signal(signal.SIGCONT)
+    until(lambda: embedder.sign is not None and idle(embedder) < SILENCE)
+    longest = 0.0
+
+    def done() -> bool:
+        nonlocal longest
+        longest = max(longest, idle(embedder))
+        job = tools.jobs.get(last)
+        return job is not None and job.stage is not Stage.EMBED_QUERY
+
+    until(done, 120)
+
+    assert longest < SILENCE
+    assert embedder.checked() == (0, "takes tasks")
+
+
+def test_nothing_is_proven_without_a_broker(embedder: Worker, tmp_path: Path) -> None:
+    embedder.environment["REDIS_URL"] = f"unix://{tmp_path}/nobody.sock"
+
+    status, line = embedder.checked()
+
+    assert status == 0
+    assert line.startswith("nothing can be proven while the broker is away")
+
+
+@pytest.mark.parametrize("lane", ["embed-query", "parse"])
+def test_a_worker_told_to_end_gives_back_what_it_cannot_finish(
+    lane: str, tmp_path: Path, desk: Submissions, tools: Tools, traps: Traps
+) -> None:
+    valkey = tools.settings.records_url
+    point = EMBEDDING if lane == "embed-query" else PARSING
+    traps.set(point, HOLD)
+    job_id = ask(desk) if lane == "embed-query" else ingest(desk)
+    stage = lane_named(lane).stages[0]
+    with working(lane, valkey, tmp_path, DRAIN_SECONDS="1") as first:
+        until(lambda: traps.sprung(point) is not None)
+        first.process.send_signal(signal.SIGTERM)
+        assert first.process.wait(20) == 0
+    given_back = tools.jobs.get(job_id)
+    queued = messages(lane_named(lane))
+    with working(lane, valkey, tmp_path):
+        until(lambda: (job := tools.jobs.get(job_id)) is not None and job.stage is not stage)
+
+    assert given_back is not None
+    assert (given_back.state, given_back.stage) == (JobState.QUEUED, stage)
+    assert (given_back.attempts, given_back.retries) == (0, 0)
+    assert queued == 1
+
+
+@pytest.mark.parametrize("lane", ["embed-query", "parse"])
+def test_a_worker_told_to_end_finishes_what_it_can(
+    lane: str, valkey: str, tmp_path: Path, desk: Submissions, tools: Tools
+) -> None:
+    with working(lane, valkey, tmp_path) as worker:
+        ids = [ask(desk) if lane == "embed-query" else ingest(desk, f"Bell {n}") for n in range(30)]
+        stage = lane_named(lane).stages[0]
+        until(lambda: (job := tools.jobs.get(ids[0])) is not None and job.stage is not stage)
+        worker.process.send_signal(signal.SIGTERM)
+        assert worker.process.wait(20) == 0
+    jobs = [job for job_id in ids if (job := tools.jobs.get(job_id)) is not None]
+
+    waiting = [job for job in jobs if job.stage is stage]
+    assert [job.state for job in jobs] == [JobState.QUEUED] * len(ids)
+    assert [job.attempts for job in waiting] == [0] * len(waiting)
+    assert messages(lane_named(lane)) == len(waiting)

@@ -1,0 +1,20 @@
+"""A part that hangs is ended and started anew, from the outside; what it held goes on."""
+
+import signal
+
+import httpx
+
+from tests.system.running import Stack, until
+
+
+def test_a_stopped_worker_is_restarted_and_its_lane_answers_again(stack: Stack, client: httpx.Client) -> None:
+    victim = stack.worker("embed-query")
+
+    victim.send_signal(signal.SIGSTOP)
+    job_id = client.post("/v1/queries", json={"question": "Who is there?"}).json()["job_id"]
+
+    until(lambda: "worker-embed-query ended with signal SIGKILL because it hung" in stack.printed, 60)
+    until(lambda: client.get(f"/v1/jobs/{job_id}").json()["state"] == "succeeded", 90)
+    assert stack.worker("embed-query").pid != victim.pid
+    workers = client.get("/health/ready").json()["components"]["embed-query"]["detail"]["workers"]
+    assert stack.worker("embed-query").pid in {worker["pid"] for worker in workers}
