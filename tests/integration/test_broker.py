@@ -11,7 +11,6 @@ from threading import Event
 
 import psutil
 import pytest
-import redis
 from celery import Celery
 from flower.utils.broker import Broker
 from kombu import Queue
@@ -22,8 +21,8 @@ from rag.model import JobKind, NewJob, Stage
 from rag.settings import Settings
 from rag.stores import broker
 from rag.stores.jobs import RedisJobStore
-from rag.stores.redis import connect, connect_to
-from tests.integration.brokers import ready
+from rag.stores.redis import connect
+from tests.integration.brokers import declare_intact, ready
 
 
 class Server:
@@ -50,6 +49,8 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def server(settings: Settings) -> Iterator[Server]:
     server = Server(settings)
+    with connect(settings) as client:
+        declare_intact(client)
     yield server
     server.kill()
 
@@ -118,26 +119,6 @@ def test_celery_and_flower_understand_its_address(server: Server) -> None:
         assert queue.get(no_ack=True) is not None
     queues = asyncio.run(Broker(url, broker_options=prefix).queues(["parse"]))
     assert queues == [{"name": "parse", "messages": 1}]
-
-
-class TestRisks:
-    def test_the_bundled_broker_has_none(self, server: Server) -> None:
-        with connect(server.settings) as client:
-            assert broker.risks(client) == ()
-
-    def test_what_loses_jobs_is_named(self, redis_client: redis.Redis) -> None:
-        try:
-            redis_client.config_set("maxmemory-policy", "allkeys-lru")
-            found = broker.risks(redis_client)
-        finally:
-            redis_client.config_set("maxmemory-policy", "noeviction")
-        assert len(found) == 2
-        assert "appendonly" in found[0]
-        assert "allkeys-lru" in found[1]
-
-    def test_a_server_that_is_away_is_unavailable(self, settings: Settings) -> None:
-        with connect_to(settings.records_url) as client, pytest.raises(Unavailable):
-            broker.risks(client)
 
 
 def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:

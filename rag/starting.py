@@ -1,0 +1,19 @@
+"""How a process that may not start leaves: a line for each reason, no traceback."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rag.errors import AegisError
+
+
+@contextmanager
+def starting(process: str, *, status: int = os.EX_UNAVAILABLE) -> Iterator[None]:
+    """Around what ``process`` does first: an error of ours ends it with ``status``, told on stderr."""
+    try:
+        yield
+    except AegisError as error:
+        lines = (str(error) or error.title).splitlines()
+        sys.stderr.writelines(f"{process} cannot start: {line}\n" for line in lines)
+        raise SystemExit(status) from error

@@ -1,0 +1,40 @@
+"""Makes room in a broker that fills up: jobs that ended are forgotten before their time, oldest first."""
+
+from time import time
+
+from rag.stores.condition import condition_of
+from rag.stores.redis import connect
+from tasks.app import app
+from tasks.remains import forget
+from tasks.toolbox import Toolbox
+
+SECONDS = 120.0  # that one run may take
+KEPT_SECONDS = 300.0  # for which the end of a job can be seen in any case
+BATCH = 200
+
+
+@app.task(name="aegis.maintenance.make_room")
+def make_room() -> str:
+    """Forget jobs that ended, but for dead letters, while the broker's memory is short."""
+    tools = app.toolbox
+    with tools.jobs.alone("make room", seconds=SECONDS) as alone:
+        return f"forgotten early: {forgotten_early(tools)}" if alone else "another worker makes room"
+
+
+def forgotten_early(tools: Toolbox) -> int:
+    """How many jobs were forgotten."""
+    count, settings = 0, tools.settings
+    with connect(settings) as client:
+        while condition_of(client, may_forget=settings.broker_may_forget).tight:
+            batch = tools.jobs.prune(
+                finished_before=time() - KEPT_SECONDS,
+                dead_before=time() - settings.dead_letter_days * 86400,
+                most=settings.max_ended_jobs,
+                limit=BATCH,
+            )
+            if not batch:
+                break
+            for job in batch:
+                forget(tools, job)
+            count += len(batch)
+    return count

@@ -1,0 +1,74 @@
+"""Which options a worker may not be started with, and that tasks and routes fit."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from rag.errors import ConfigurationError
+from rag.settings import Settings
+from tasks.app import app
+from workers.startup import Options, check_queues, option_faults, route_faults
+
+PREFORK = Options(lane="parse", pool="prefork", slots="1", limits={"--time-limit": 900})
+SOLO = Options(lane="rerank", pool="solo", slots="1", limits={})
+
+
+def test_a_worker_as_the_stack_starts_it_has_no_fault() -> None:
+    assert list(option_faults(PREFORK, Settings())) == []
+    assert list(option_faults(SOLO, Settings())) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (replace(SOLO, limits={"--time-limit": 60}), "--time-limit does nothing on the solo pool"),
+        (replace(SOLO, limits={"--soft-time-limit": 60}), "--soft-time-limit does nothing on the solo pool"),
+        (replace(PREFORK, slots="4"), "--concurrency is 4"),
+        (replace(PREFORK, slots="auto"), "--concurrency is auto"),
+        (replace(PREFORK, limits={}), "without --time-limit a hanging task never ends: --time-limit 900"),
+        (replace(PREFORK, limits={"--time-limit": 1020}), "less than VISIBILITY_TIMEOUT, 1020"),
+        (replace(PREFORK, lane="rerank"), "lane rerank needs --pool solo"),
+        (replace(SOLO, lane="embed"), "lane embed needs --pool prefork"),
+    ],
+)
+def test_an_unsafe_option_is_named_with_what_to_change(options: Options, said: str) -> None:
+    (fault,) = option_faults(options, Settings())
+
+    assert said in fault
+    assert "\n" not in fault
+
+
+@pytest.mark.parametrize("pool", ["threads", "gevent", "eventlet"])
+def test_a_pool_that_no_lane_has_is_refused(pool: str) -> None:
+    faults = list(option_faults(replace(PREFORK, pool=pool), Settings()))
+
+    assert f"--pool is {pool}, and lane parse needs --pool prefork" in faults[0]
+
+
+@pytest.mark.parametrize("queues", [(), ("parse", "embed"), ("nonsense",)])
+def test_a_worker_serves_exactly_one_lane(queues: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigurationError, match="exactly one lane: --queues with one of parse"):
+        check_queues(queues)
+
+
+def test_every_task_has_a_route_and_every_route_a_task() -> None:
+    app.loader.import_default_modules()
+
+    assert list(route_faults(app)) == []
+
+
+def test_gaps_between_tasks_and_routes_are_named() -> None:
+    routes = {"aegis.parse": {"queue": "parse"}, "aegis.gone": {"queue": "nowhere"}}
+    other: Any = SimpleNamespace(
+        tasks={"aegis.parse": None, "aegis.stray": None, "celery.group": None},
+        conf=SimpleNamespace(task_routes=routes),
+    )
+
+    faults = list(route_faults(other))
+
+    assert "no task is named aegis.embed: import its module in tasks/app.py" in faults
+    assert "task aegis.stray has no route: add one in tasks/app.py" in faults
+    assert any(fault.startswith("route aegis.gone has no task") for fault in faults)
+    assert any(fault.startswith("route aegis.gone leads to nowhere") for fault in faults)
