@@ -1,5 +1,6 @@
 """What callers send: the bodies of submits, checked as far as one can without any store."""
 
+import json
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -23,6 +24,8 @@ from tasks.submit import Question
 MAX_QUESTION = 4_000
 MAX_TITLE = 500
 MAX_URL = 2_048
+MAX_FACTS_BYTES = 16_384
+"""Of metadata and of a filter as JSON: every job in the queue holds its own in memory."""
 _URL = TypeAdapter(HttpUrl)
 
 
@@ -43,7 +46,7 @@ def _checked_filter(where: Json) -> Json:
         parse(where)
     except InvalidRequest as error:
         raise ValueError(_said(error, "filter")) from error
-    return where
+    return _short(where)
 
 
 def _checked_metadata(metadata: Json) -> Json:
@@ -51,7 +54,13 @@ def _checked_metadata(metadata: Json) -> Json:
         facts_of("", "", metadata)
     except InvalidRequest as error:
         raise ValueError(_said(error, "metadata")) from error
-    return metadata
+    return _short(metadata)
+
+
+def _short(facts: Json) -> Json:
+    if len(json.dumps(facts, ensure_ascii=False).encode()) > MAX_FACTS_BYTES:
+        raise ValueError(f"has over {MAX_FACTS_BYTES} bytes as JSON")
+    return facts
 
 
 def _said(error: InvalidRequest, field: str) -> str:
@@ -161,6 +170,14 @@ class QueryIn(Sent):
     stream: bool = Field(
         False, description="True: the answer's pieces come as token events while it is written"
     )
+    timeout: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds from now on after which nobody wants the answer any more, and no work goes "
+        "into it; at most API_TIMEOUT, which it is when unset",
+        examples=[30],
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -169,7 +186,12 @@ class QueryIn(Sent):
         return self
 
     def question_with(self, settings: Settings) -> Question:
-        """The question with every default filled in; one bound given alone moves the other's default."""
+        """The question with every default filled in; one bound given alone moves the other's default.
+
+        InvalidRequest for a timeout over API_TIMEOUT.
+        """
+        if self.timeout is not None and self.timeout > settings.api_timeout:
+            raise InvalidRequest(f"timeout: is over API_TIMEOUT, {settings.api_timeout:g} seconds")
         top_k = self.top_k or max(settings.top_k_retrieval, self.top_n or 0)
         return Question(
             question=self.question,
@@ -179,4 +201,5 @@ class QueryIn(Sent):
             where=self.filter or {},
             generate=self.generate,
             stream=self.stream,
+            timeout=self.timeout,
         )

@@ -58,4 +58,5 @@ def collection(call: ReadCall, name: Name) -> CollectionOut:
 def delete(call: WriteCall, name: Name) -> Response:
     """No search finds anything of it from the moment of the answer; the job removes what it occupies."""
     call.caller.must_reach(name)
-    return submitted(call.parts.submissions.drop_collection(name))
+    call.parts.broker.check()
+    return submitted(call.parts, call.parts.submissions.drop_collection(name))

@@ -15,11 +15,13 @@ from api.parts import Parts
 from api.schemas import DocumentOut, JobOut, Page, Submitted, page_of
 from api.submits import Terms, answered, submitted, terms_of
 from api.uploads import MIB, Received, from_form, from_json
-from rag.errors import NotFound, UnknownCollection, UnsupportedMedia
+from rag.errors import ErrorTable, NotFound, Unavailable, UnknownCollection, UnsupportedMedia, translated
 from rag.model import Document
 from rag.ports import Accepted
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
+
+_SPOOLING: ErrorTable = {OSError: Unavailable}
 
 InCollection = Annotated[
     CollectionName | None, Query(alias="collection", description="Unset: COLLECTION_NAME")
@@ -53,8 +55,9 @@ async def _accepted(call: Call, terms: Terms) -> Accepted:
     match request.headers.get("content-type", "").partition(";")[0].strip().lower():
         case "multipart/form-data":
             longest = settings.max_upload_mb * MIB
-            async with request.form(max_files=8, max_fields=64, max_part_size=longest) as form:
-                return await run_in_threadpool(lambda: _accept(call, from_form(form, settings), terms))
+            with translated(_SPOOLING, "The temporary folder that uploads are received in"):
+                async with request.form(max_files=8, max_fields=64, max_part_size=longest) as form:
+                    return await run_in_threadpool(lambda: _accept(call, from_form(form, settings), terms))
         case "application/json":
             body = await request.body()
             return await run_in_threadpool(lambda: _accept(call, from_json(body, settings), terms))
@@ -63,6 +66,7 @@ async def _accepted(call: Call, terms: Terms) -> Accepted:
 
 def _accept(call: Call, received: Received, terms: Terms) -> Accepted:
     call.caller.must_reach(received.ingestion.collection)
+    call.parts.broker.admit()
     return call.parts.submissions.ingest(received.ingestion, terms.idempotency(call.caller, received.body))
 
 
@@ -142,7 +146,9 @@ def document(shelf: OnShelf, document_id: IdInPath) -> DocumentOut:
 )
 def delete(call: WriteCall, document_id: IdInPath, collection: InCollection = None) -> Response:
     """No search finds it from the moment of the answer; the job removes what it occupies."""
-    return submitted(call.parts.submissions.delete_document(call.collection(collection), document_id))
+    call.parts.broker.check()
+    job = call.parts.submissions.delete_document(call.collection(collection), document_id)
+    return submitted(call.parts, job)
 
 
 def _is_of_the_id(request: Request) -> bool:

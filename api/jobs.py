@@ -94,6 +94,7 @@ def cancel(call: ReadCall, job_id: str) -> Response:
 def retry(call: ReadCall, job_id: str) -> Response:
     """Resumes a failed, dead or cancelled job at the stage where it ended. 409 for any other."""
     _must_steer(call.caller, visible_job(call, job_id))
+    call.parts.broker.check()
     return job_response(call.parts.submissions.retry(job_id), 202)
 
 

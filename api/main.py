@@ -14,16 +14,19 @@ import psutil
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
+from uvicorn.config import STARTUP_FAILURE
 
-from api import collections, documents, events, health, jobs, problems, queries
+from api import collections, dead_letters, documents, events, health, jobs, problems, queries
 from api.middleware import BodyLimit, Observer, Trace
 from api.openapi import completed
 from api.pages import OFFLINE, add_console, add_docs
 from api.parts import Parts, build
 from api.stopping import told_to_stop
 from api.uploads import MIB, too_large
-from rag.errors import AegisError
+from rag.errors import AegisError, Unavailable
 from rag.settings import Settings, load
+from rag.starting import starting
+from tasks.submit import most_open
 
 DESCRIPTION = (
     "Documents in, cited answers out. A submit is answered with 202 at once; its job is then "
@@ -31,14 +34,27 @@ DESCRIPTION = (
 )
 _UPLOADS = "/v1/documents"
 
+log = logging.getLogger(__name__)
+
 
 def app_factory() -> FastAPI:
-    """The application as the environment has it. ConfigurationError with a line for each wrong setting."""
-    settings = load()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    """The application as the environment has it; leaves with a line for each wrong setting and each risk."""
+    with starting("the API", status=STARTUP_FAILURE):
+        settings = load()
+        logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+        parts = build(settings)
+        _refuse_risks(parts)
     if settings.api_processes > 1:
         _share_metrics(settings.run_dir)
-    return create_app(settings, build(settings))
+    return create_app(settings, parts)
+
+
+def _refuse_risks(parts: Parts) -> None:
+    """ConfigurationError for a broker that could lose jobs. One that is away may come; meanwhile, 503."""
+    try:
+        parts.broker.require_safe()
+    except Unavailable as error:
+        log.warning("the broker does not answer yet: %s", error)
 
 
 def create_app(settings: Settings, parts: Parts) -> FastAPI:
@@ -59,6 +75,7 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
         queries.router,
         jobs.router,
         events.router,
+        dead_letters.router,
         documents.router,
         collections.router,
         health.router,
@@ -75,10 +92,17 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
 def _add_metrics(app: FastAPI, settings: Settings, parts: Parts) -> Observer:
     from prometheus_client import CollectorRegistry  # noqa: PLC0415 - see api.metrics
 
-    from api.metrics import HttpMetrics, metrics_router  # noqa: PLC0415 - see api.metrics
+    from api.metrics import (  # noqa: PLC0415 - see api.metrics
+        HttpMetrics,
+        LivenessCollector,
+        QueueCollector,
+        metrics_router,
+    )
 
     registry = CollectorRegistry()
-    router = metrics_router(registry, parts.jobs, several_processes=settings.api_processes > 1)
+    queue = QueueCollector(parts.jobs, most_open(settings))
+    workers = LivenessCollector(parts.heartbeats)
+    router = metrics_router(registry, queue, workers, several_processes=settings.api_processes > 1)
     app.router.routes.extend(router.routes)
     return HttpMetrics(registry).observe
 

@@ -1,11 +1,13 @@
-"""/metrics for Prometheus: what this API answered, and what waits in the queues.
+"""/metrics for Prometheus: what this API answered, what waits in the queues, and who works.
 
 Imported late: with several API processes prometheus-client must find its shared folder in
 the environment when it is first imported (see ``api.main``).
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from math import inf
+from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import Response
@@ -15,8 +17,10 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from rag.errors import Transient
-from rag.model import Stage
+from rag.model import JobKind, Stage
 from rag.ports import JobStore
+from rag.stores.heartbeats import BEAT, Heartbeats
+from tasks.submit import LANES
 
 _BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -51,41 +55,82 @@ class HttpMetrics:
 
 
 class QueueCollector(Collector):
-    """Jobs by state and by waiting stage, read from the store when asked."""
+    """How the queue stands, read from the store when asked; ``most_open``: the limits of admission."""
 
-    def __init__(self, jobs: JobStore) -> None:
+    def __init__(self, jobs: JobStore, most_open: Mapping[JobKind, int]) -> None:
         self._jobs = jobs
+        self._most_open = most_open
 
     def collect(self) -> Iterable[Metric]:
         """One family a figure; ``aegis_broker_up`` alone when the broker is away."""
-        up = GaugeMetricFamily("aegis_broker_up", "1 when the broker answers")
-        depth = GaugeMetricFamily("aegis_queue_depth", "Jobs that wait at a stage", labels=["stage"])
-        states = GaugeMetricFamily("aegis_jobs", "Job records by state", labels=["state"])
         try:
-            for stage in Stage:
-                depth.add_metric([stage.value], self._jobs.depth(stage))
-            for state, count in self._jobs.counts().items():
-                states.add_metric([state.value], count)
+            families = list(self._families())
         except Transient as error:
             log.warning("queue figures are missing from /metrics: %s", error)
-            up.add_metric([], 0)
-            return [up]
-        up.add_metric([], 1)
-        return [up, depth, states]
+            return [_up(0)]
+        return [_up(1), *families]
+
+    def _families(self) -> Iterable[Metric]:
+        depth = {stage: self._jobs.depth(stage) for stage in Stage}
+        figures = self._jobs.figures()
+        yield _gauge("aegis_queue_depth", "Jobs that wait at a stage", "stage", depth)
+        yield _gauge(
+            "aegis_queue_oldest_seconds",
+            "Seconds the oldest job at a stage has waited",
+            "stage",
+            figures.waited,
+        )
+        yield _gauge("aegis_jobs", "Job records by state", "state", self._jobs.counts())
+        yield _gauge("aegis_open_jobs", "Jobs queued or running", "kind", figures.open)
+        yield _gauge("aegis_open_jobs_limit", "Jobs that may be so, else 429", "kind", self._most_open)
+        yield _gauge("aegis_dead_letters", "Jobs that were given up, by reason", "reason", figures.dead)
 
 
-def metrics_router(own: CollectorRegistry, jobs: JobStore, *, several_processes: bool) -> APIRouter:
+class LivenessCollector(Collector):
+    """Workers by lane, and the scheduler's ticks, read from their signs of life when asked."""
+
+    def __init__(self, heartbeats: Heartbeats) -> None:
+        self._heartbeats = heartbeats
+
+    def collect(self) -> Iterable[Metric]:
+        """One family a figure; none when the broker is away."""
+        try:
+            signs = self._heartbeats.seen()
+        except Transient as error:
+            log.warning("signs of life are missing from /metrics: %s", error)
+            return []
+        alive = {lane: sum(sign.hang() is None for sign in signs.lane(lane)) for lane in LANES}
+        age = signs.components.get(BEAT, {}).get("age", inf)
+        return [
+            _gauge("aegis_workers_alive", "Workers that take tasks", "lane", alive),
+            GaugeMetricFamily("aegis_beat_tick_age_seconds", "Since the scheduler last ticked", value=age),
+        ]
+
+
+def _gauge(name: str, help_: str, label: str, values: Mapping[Any, float]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, help_, labels=[label])
+    for value, figure in values.items():
+        family.add_metric([str(value)], figure)
+    return family
+
+
+def _up(figure: int) -> GaugeMetricFamily:
+    return GaugeMetricFamily("aegis_broker_up", "1 when the broker answers", value=figure)
+
+
+def metrics_router(own: CollectorRegistry, *collectors: Collector, several_processes: bool) -> APIRouter:
     """The route. ``own`` holds this process's figures; with several, those of all are summed from files."""
     router = APIRouter(tags=["health"])
 
     @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
     def metrics() -> Response:
         """Prometheus' text format."""
-        queues = CollectorRegistry()
-        queues.register(QueueCollector(jobs))
+        shared = CollectorRegistry()
+        for collector in collectors:
+            shared.register(collector)
         if several_processes:
-            MultiProcessCollector(queues)  # type: ignore[no-untyped-call]  # ships no annotation
-        content = generate_latest(queues) + (b"" if several_processes else generate_latest(own))
+            MultiProcessCollector(shared)  # type: ignore[no-untyped-call]  # ships no annotation
+        content = generate_latest(shared) + (b"" if several_processes else generate_latest(own))
         return Response(content, media_type=CONTENT_TYPE_LATEST)
 
     return router

@@ -10,9 +10,11 @@ from rag.ports import BlobStore, DocumentRegistry, JobStore
 from rag.settings import Settings
 from rag.stores.blobs import ObstoreBlobs
 from rag.stores.changes import ChangeFeed
-from rag.stores.documents import RedisDocumentRegistry
+from rag.stores.condition import BrokerWatch
 from rag.stores.heartbeats import Heartbeats
-from rag.stores.jobs import RedisJobStore
+from rag.stores.jobs import KeptJobStore
+from rag.stores.journal import Journal
+from rag.stores.kept_documents import KeptDocumentRegistry
 from rag.stores.redis import connect, connect_async
 from tasks.submit import Submissions
 
@@ -31,6 +33,7 @@ class Parts:
     documents: DocumentRegistry
     blobs: BlobStore
     submissions: Submissions
+    broker: BrokerWatch
     changes: ChangeFeed
     heartbeats: Heartbeats
     uploads: asyncio.Semaphore
@@ -40,9 +43,10 @@ class Parts:
 def build(settings: Settings) -> Parts:
     """The parts that ``settings`` choose. Nothing is sent to any of them yet."""
     client = connect(settings)
-    jobs = RedisJobStore(client, settings)
-    documents = RedisDocumentRegistry(client)
     blobs = ObstoreBlobs(settings.blob_address)
+    journal = Journal(blobs)
+    jobs = KeptJobStore(client, settings, journal)
+    documents = KeptDocumentRegistry(client, journal)
     return Parts(
         settings=settings,
         keyring=Keyring(settings.api_keys),
@@ -51,6 +55,7 @@ def build(settings: Settings) -> Parts:
         documents=documents,
         blobs=blobs,
         submissions=Submissions(settings, jobs, documents, blobs),
+        broker=BrokerWatch(client, settings),
         changes=ChangeFeed(settings.records_url),
         heartbeats=Heartbeats(client),
         uploads=asyncio.Semaphore(settings.max_concurrent_requests),

@@ -38,5 +38,6 @@ async def ask(call: ReadCall, body: Annotated[QueryIn, Body()]) -> Response:
 def _accept(call: Call, body: QueryIn, terms: Terms) -> Accepted:
     question = body.question_with(call.parts.settings)
     call.caller.must_reach(question.collection)
+    call.parts.broker.admit()
     idempotency = terms.idempotency(call.caller, body.model_dump(exclude_unset=True))
     return call.parts.submissions.ask(question, idempotency)

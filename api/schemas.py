@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -10,6 +10,21 @@ from rag.model import Collection, Document, Job, JobKind, JobState, Stage
 from rag.ports import Window
 
 T = TypeVar("T")
+
+_SUBMITTED = {
+    "question": "question",
+    "top_k": "top_k",
+    "top_n": "top_n",
+    "where": "filter",
+    "generate": "generate",
+    "stream": "stream",
+    "filename": "filename",
+    "media_type": "media_type",
+    "url": "url",
+    "title": "title",
+    "metadata": "metadata",
+}
+"""What a caller may see again of a job's inputs, and as what; blob keys and versions stay inside."""
 
 
 class Submitted(BaseModel):
@@ -20,6 +35,10 @@ class Submitted(BaseModel):
         None, description="Of an ingestion or deletion", examples=["guides/vpn.md"]
     )
     status_url: str = Field(examples=["/v1/jobs/01990a6e-3c1f-7b1e-9a44-1d2f5a0c7e11"])
+    survives: Literal["broker-loss", "broker-restart"] = Field(
+        description="What may happen to the broker without the job being lost: that all its data is gone, "
+        "or that it is started again with what it has on disk"
+    )
 
 
 class ProgressOut(BaseModel):
@@ -63,6 +82,56 @@ class JobOut(BaseModel):
             result=job.result,
             error=job.error,
         )
+
+
+class DeadLetterOut(BaseModel):
+    """A job that was given up, and what it was about."""
+
+    id: str = Field(description="The job's")
+    kind: JobKind
+    collection: str
+    document_id: str | None
+    stage: Stage = Field(description="Where it died")
+    reason: str | None = Field(
+        description="Class of its last error: the last part of a problem's type, or crashed",
+        examples=["unavailable"],
+    )
+    error: dict[str, JsonValue] | None = Field(
+        description="A problem with type, title, detail, stage and attempts"
+    )
+    attempts: int = Field(description="How often a worker began the stage")
+    retries: int = Field(description="Attempts after the first, over all stages")
+    created_at: datetime
+    died_at: datetime
+    inputs: dict[str, JsonValue] = Field(
+        description="What was submitted: the question and its options, or where the document came from "
+        "and what was said about it"
+    )
+
+    @classmethod
+    def of(cls, job: Job) -> "DeadLetterOut":
+        return cls.model_construct(
+            id=job.id,
+            kind=job.kind,
+            collection=job.collection,
+            document_id=job.inputs.get("document_id"),
+            stage=job.stage,
+            reason=job.reason,
+            error=job.error,
+            attempts=job.attempts,
+            retries=job.retries,
+            created_at=_moment(job.created_at),
+            died_at=_moment(job.finished_at or job.created_at),
+            inputs={shown: job.inputs[name] for name, shown in _SUBMITTED.items() if name in job.inputs},
+        )
+
+
+class Replayed(BaseModel):
+    replayed: int = Field(description="Jobs that were queued again")
+
+
+class Dropped(BaseModel):
+    dropped: int = Field(description="Dead letters that were given up for good")
 
 
 class DocumentOut(BaseModel):

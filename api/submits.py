@@ -14,6 +14,7 @@ from api.waiting import preferred_wait, settled
 from rag.errors import InvalidRequest
 from rag.model import Job, Json
 from rag.ports import Accepted
+from rag.stores.journal import journalled
 from tasks.submit import Idempotency
 
 MAX_KEY = 255
@@ -60,13 +61,19 @@ async def answered(parts: Parts, accepted: Accepted, terms: Terms) -> Response:
         job = await settled(parts, accepted.job.id, terms.wait)
         if job.state.final:
             return job_response(job, 200, headers)
-    return submitted(accepted.job, headers)
+    return submitted(parts, accepted.job, headers)
 
 
-def submitted(job: Job, headers: dict[str, str] | None = None) -> Response:
-    """202 ``{job_id, document_id, status_url}`` and ``Location``; no document: null."""
+def submitted(parts: Parts, job: Job, headers: dict[str, str] | None = None) -> Response:
+    """202 ``{job_id, document_id, status_url, survives}`` and ``Location``; no document: null."""
     url = status_url(job)
-    answer = Submitted(job_id=job.id, document_id=job.inputs.get("document_id"), status_url=url)
+    kept = journalled(parts.settings, job.kind)
+    answer = Submitted(
+        job_id=job.id,
+        document_id=job.inputs.get("document_id"),
+        status_url=url,
+        survives="broker-loss" if kept else "broker-restart",
+    )
     return _json(answer.model_dump_json(), 202, {"Location": url, **(headers or {})})
 
 

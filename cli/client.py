@@ -3,19 +3,26 @@
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from time import monotonic, sleep
+from threading import Event
+from time import monotonic
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
 
-from rag.errors import AegisError, ErrorTable, Overloaded, TimedOut, Transient, Unavailable, translated
+from cli.addresses import base_url
+from cli.problems import error_of
+from rag.errors import ErrorTable, Overloaded, TimedOut, Transient, Unavailable, translated
 from rag.model import Json
+from rag.settings import Settings
 
 ERRORS: ErrorTable = {httpx.TimeoutException: TimedOut, httpx.TransportError: Unavailable}
 FINAL = frozenset({"succeeded", "failed", "cancelled", "dead"})
 
-_PATIENCE_SECONDS = 300.0
+_PATIENCE: Mapping[type[Transient], float] = {Overloaded: 3600.0, Unavailable: 300.0}
+"""Seconds that a call is sent again for: a full queue moves, a part that is away may not come back."""
+
 _LONG_POLL_SECONDS = 30
 _MARGIN_SECONDS = 30.0
 _PAGE = 100
@@ -25,7 +32,8 @@ _RECONNECTS = 5
 class Client:
     """One API. Raises the error that a problem's ``type`` names, Unavailable when nobody answers.
 
-    What the API puts off (429, 503 with Retry-After) is sent again for five minutes.
+    What the API puts off (429, 503 with Retry-After) is sent again when it says: for an hour
+    while it is full, for five minutes while a part of it is away.
     """
 
     def __init__(
@@ -35,9 +43,15 @@ class Client:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         timeout = httpx.Timeout(_LONG_POLL_SECONDS + _MARGIN_SECONDS, connect=5.0)
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout, transport=transport)
+        self._stopped = Event()
 
     def close(self) -> None:
+        self.stop()
         self._http.close()
+
+    def stop(self) -> None:
+        """End what other threads wait for: what was put off is not sent again."""
+        self._stopped.set()
 
     def __enter__(self) -> "Client":
         return self
@@ -49,14 +63,13 @@ class Client:
 
     def ingest(self, file: Path, document_id: str, collection: str | None = None) -> Json:
         """``{"job_id", "document_id", "status_url"}``."""
-        fields = {"document_id": document_id, **({"collection": collection} if collection else {})}
+        fields = _given(document_id=document_id, collection=collection)
         with file.open("rb") as content:
             return self._submit("/v1/documents", data=fields, files={"file": (file.name, content)})
 
     def ask(self, question: str, collection: str | None = None, top_k: int | None = None) -> Json:
         """``{"job_id", "status_url", …}``; the answer's pieces come as events."""
-        options = {"collection": collection, "top_k": top_k}
-        body = {"question": question, "stream": True, **{k: v for k, v in options.items() if v is not None}}
+        body = {"question": question, "stream": True, **_given(collection=collection, top_k=top_k)}
         return self._submit("/v1/queries", json=body)
 
     # --- reads
@@ -73,20 +86,13 @@ class Client:
 
     def jobs(self, *, state: str | None = None, kind: str | None = None, limit: int = 20) -> list[Json]:
         """The newest jobs."""
-        params = {"state": state, "kind": kind, "limit": limit}
-        page = self._call("GET", "/v1/jobs", params={k: v for k, v in params.items() if v is not None})
+        page = self._call("GET", "/v1/jobs", params=_given(state=state, kind=kind, limit=limit))
         items: list[Json] = page["items"]
         return items
 
     def documents(self, collection: str | None = None) -> Iterator[Json]:
         """Every document of the collection, by id."""
-        params: dict[str, str | int] = {"limit": _PAGE, **({"collection": collection} if collection else {})}
-        while True:
-            page = self._call("GET", "/v1/documents", params=params)
-            yield from page["items"]
-            if page["next"] is None:
-                return
-            params["cursor"] = page["next"]
+        return self._items("/v1/documents", collection=collection)
 
     def events(self, job_id: str) -> Iterator[tuple[str, Json]]:
         """The job's events, (kind, data), to its end; a lost connection is taken up where it broke."""
@@ -98,16 +104,54 @@ class Client:
                     yield kind, data
                     if kind in ("result", "error"):
                         return
-            except Transient:
-                if attempt == _RECONNECTS:
+            except Transient as error:
+                if attempt == _RECONNECTS or self._nap(error.retry_after or 1):
                     raise
-                sleep(1)
+
+    # --- dead letters
+
+    def dead_letters(self, reason: str | None = None, collection: str | None = None) -> Iterator[Json]:
+        """Those that the key reaches, newest first."""
+        return self._items("/v1/dead-letters", reason=reason, collection=collection)
+
+    def dead_letter(self, job_id: str) -> Json:
+        return self._call("GET", _dead_letter(job_id))
+
+    def replay(self, job_id: str) -> Json:
+        """Queued again: ``{"job_id", …}``."""
+        return self._call("POST", f"{_dead_letter(job_id)}/replay")
+
+    def replay_all(self, reason: str | None = None, collection: str | None = None) -> int:
+        """How many were queued again: those of a reason, of a collection, or all."""
+        body = _given(reason=reason, collection=collection)
+        return int(self._call("POST", "/v1/dead-letters/replay", json=body)["replayed"])
+
+    def drop(self, job_id: str) -> Json:
+        """The job, which counts as failed."""
+        return self._call("DELETE", _dead_letter(job_id))
+
+    def drop_all(self, reason: str | None = None, collection: str | None = None) -> int:
+        """How many were dropped: those of a reason, of a collection, or all."""
+        params = _given(reason=reason, collection=collection) or {"all": True}
+        return int(self._call("DELETE", "/v1/dead-letters", params=params)["dropped"])
+
+    # --- health
 
     def readiness(self) -> Json:
         """``/health/ready`` whatever its status."""
         with self._translated():
             answer: Json = self._http.get("/health/ready", timeout=5.0).json()
         return answer
+
+    def _items(self, path: str, **wanted: str | None) -> Iterator[Json]:
+        """Every item of a listing, page by page."""
+        params: Json = {"limit": _PAGE, **_given(**wanted)}
+        while True:
+            page = self._call("GET", path, params=params)
+            yield from page["items"]
+            if page["next"] is None:
+                return
+            params["cursor"] = page["next"]
 
     def _stream(self, job_id: str, after: str | None) -> Iterator[tuple[str, str, Json]]:
         headers = {"Last-Event-ID": after} if after else {}
@@ -117,7 +161,7 @@ class Client:
         ):
             if answer.is_error:
                 answer.read()
-                raise problem_of(answer)
+                raise error_of(answer)
             fields: dict[str, str] = {}
             for line in answer.iter_lines():
                 if line:
@@ -132,21 +176,27 @@ class Client:
         return self._call("POST", path, headers={"Idempotency-Key": str(uuid4())}, **request)
 
     def _call(self, method: str, path: str, **request: Any) -> Json:
-        deadline = monotonic() + _PATIENCE_SECONDS
+        begun = monotonic()
         while True:
             try:
                 return self._once(method, path, **request)
             except (Overloaded, Unavailable) as error:
-                if error.retry_after is None or monotonic() + error.retry_after > deadline:
+                patience = begun + _PATIENCE[type(error)]
+                if error.retry_after is None or monotonic() + error.retry_after > patience:
                     raise
-                sleep(error.retry_after)
+                if self._nap(error.retry_after):
+                    raise
                 _rewind(request)
+
+    def _nap(self, seconds: float) -> bool:
+        """Whether the client was stopped meanwhile."""
+        return self._stopped.wait(seconds)
 
     def _once(self, method: str, path: str, **request: Any) -> Json:
         with self._translated():
             answer = self._http.request(method, path, **request)
         if answer.is_error:
-            raise problem_of(answer)
+            raise error_of(answer)
         body: Json = answer.json()
         return body
 
@@ -154,41 +204,21 @@ class Client:
         return translated(ERRORS, f"the API at {self.url} (is the stack up? `aegis up` starts it)")
 
 
-def problem_of(answer: httpx.Response) -> AegisError:
-    """The error that an ``application/problem+json`` stands for."""
-    problem = _problem(answer)
-    kind = _BY_CODE.get(str(problem.get("type", "")).rpartition(":")[2], _by_status(answer.status_code))
-    message = str(problem.get("detail") or problem.get("title") or f"HTTP {answer.status_code}")
-    if issubclass(kind, Transient):
-        return kind(message, retry_after=_seconds(answer.headers.get("Retry-After")))
-    return kind(message)
+def client_of(settings: Settings, url: str | None = None) -> Client:
+    """A client with API_KEY, of the API at ``url``; None: of the stack on this machine."""
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    return Client(url or base_url(settings), key)
 
 
-def _problem(answer: httpx.Response) -> Mapping[str, Any]:
-    try:
-        problem = answer.json()
-    except ValueError:  # a proxy's page
-        return {}
-    return problem if isinstance(problem, dict) else {}
+def _given(**options: str | int | None) -> Json:
+    """The options that have a value."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
-def _by_status(status: int) -> type[AegisError]:
-    return {429: Overloaded, 502: Unavailable, 503: Unavailable, 504: Unavailable}.get(status, AegisError)
-
-
-def _seconds(header: str | None) -> float | None:
-    return float(header) if header and header.isdecimal() else None
+def _dead_letter(job_id: str) -> str:
+    return f"/v1/dead-letters/{quote(job_id, safe='')}"
 
 
 def _rewind(request: Mapping[str, Any]) -> None:
     for _, content in request.get("files", {}).values():
         content.seek(0)
-
-
-def _tree(root: type[AegisError]) -> Iterator[type[AegisError]]:
-    yield root
-    for child in root.__subclasses__():
-        yield from _tree(child)
-
-
-_BY_CODE = {kind.code: kind for kind in _tree(AegisError)}

@@ -1,8 +1,8 @@
 """``aegis ingest``: folders and files in, a summary with every failure's reason out."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,9 @@ from rag.media import READABLE
 from rag.model import Json
 
 UPLOADS_AT_ONCE = 4
+AHEAD = 200
+"""Files that are sent before the oldest of them is done, so that one folder does not fill the queue."""
+
 _EXTENSIONS = frozenset(f".{extension}" for extensions in READABLE.values() for extension in extensions)
 _NOT_DOCUMENTS = frozenset({"node_modules", "__pycache__", "venv"})
 
@@ -67,14 +70,35 @@ def ingest(
     wait: bool,
     done: Callable[[Outcome], None],
 ) -> list[Outcome]:
-    """Upload, a few at a time, and with ``wait`` follow each job to its end; ``done`` hears of each file."""
+    """Upload, a few at a time, and with ``wait`` follow each job to its end; ``done`` hears of each file.
+
+    However many files there are, no more than ``AHEAD`` of them are in the queue at once with ``wait``.
+    """
     outcomes: list[Outcome] = []
     with ThreadPoolExecutor(UPLOADS_AT_ONCE, "upload") as pool:
-        for outcome in pool.map(lambda found: _submitted(client, found, collection), _distinct(files)):
-            ended = _ended(client, outcome) if wait and outcome.reason is None else outcome
-            outcomes.append(ended)
-            done(ended)
+        try:
+            for outcome in _sent(pool, client, _distinct(files), collection):
+                ended = _ended(client, outcome) if wait and outcome.reason is None else outcome
+                outcomes.append(ended)
+                done(ended)
+        except KeyboardInterrupt:
+            client.stop()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return outcomes
+
+
+def _sent(
+    pool: Executor, client: Client, files: Iterable[Found | Outcome], collection: str | None
+) -> Iterator[Outcome]:
+    """What became of each upload, in order."""
+    ahead: deque[Future[Outcome]] = deque()
+    for found in files:
+        if len(ahead) == AHEAD:
+            yield ahead.popleft().result()
+        ahead.append(pool.submit(_submitted, client, found, collection))
+    while ahead:
+        yield ahead.popleft().result()
 
 
 def _files_in(folder: Path) -> Iterator[Path]:

@@ -54,7 +54,6 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="Stop after the answer.")] = False,
 ) -> None:
     """Start the stack, ingest documents, ask a question, show the answer with its sources."""
-    from cli.addresses import base_url
     from cli.demo import demo as demonstrate
     from cli.display import Display
     from cli.up import up as run_stack
@@ -65,7 +64,7 @@ def demo(
         raise ConfigurationError(f"{folder} is not there")
 
     def work() -> int:
-        with _client(settings, base_url(settings)) as client:
+        with _client(settings, None) as client:
             return demonstrate(client, console, folder, question)
 
     raise typer.Exit(run_stack(settings, Display(console), work=work, once=once))
@@ -154,15 +153,20 @@ def documents(collection: Collection = None, as_json: AsJson = False, url: Url =
 
 
 @app.command()
-def doctor(url: Url = None) -> None:
-    """Check settings, models, ports, disk and broker; exit status 1 when something is wrong."""
+def doctor(as_json: AsJson = False, url: Url = None) -> None:
+    """Check settings, models, disk, stores, broker and queues; exit status 1 when something is wrong."""
+    from dataclasses import asdict
+
     from cli.doctor import examine
-    from cli.report import finding_table
+    from cli.report import finding_table, verdict
 
     settings = _settings()
     with _client(settings, url) as client:
         findings = list(examine(settings, client))
-    _console().print(finding_table(findings))
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
+    else:
+        _console().print(finding_table(findings), verdict(findings), sep="\n")
     raise typer.Exit(any(finding.state == "bad" for finding in findings))
 
 
@@ -175,6 +179,14 @@ def evaluation(context: typer.Context) -> None:
     from cli.eval import evaluate
 
     _delegate(evaluate, "eval", context.args)
+
+
+@app.command(name="dlq", context_settings=_ELSEWHERE, add_help_option=False)
+def dead_letters(context: typer.Context) -> None:
+    """Dead letters: list, show, replay or drop the jobs that were given up."""
+    from cli.dead_letters import app as dlq
+
+    dlq(args=context.args, prog_name="aegis dlq")
 
 
 @app.command(context_settings=_ELSEWHERE, add_help_option=False)
@@ -214,11 +226,9 @@ def _settings() -> "Settings":
 
 
 def _client(settings: "Settings", url: str | None) -> "Client":
-    from cli.addresses import base_url
-    from cli.client import Client
+    from cli.client import client_of
 
-    key = settings.api_key.get_secret_value() if settings.api_key else None
-    return Client(url or base_url(settings), key)
+    return client_of(settings, url)
 
 
 def _console() -> "Console":

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich import progress
@@ -14,7 +14,7 @@ from cli.ingestion import Outcome
 from rag.model import Json
 
 if TYPE_CHECKING:
-    from cli.doctor import Finding
+    from cli.finding import Finding
 
 _COLOURS = {"succeeded": "green", "failed": "red", "dead": "red", "running": "cyan", "cancelled": "yellow"}
 _MARKS = {"ok": "[green]✓[/]", "note": "[cyan]·[/]", "bad": "[red]✗[/]"}
@@ -84,6 +84,44 @@ def job_table(jobs: Iterable[Json]) -> Table:
     return table
 
 
+def dead_letter_table(letters: Iterable[Json]) -> Table:
+    table = Table(box=None, header_style="bold")
+    for column in ("id", "died", "reason", "stage", "what"):
+        table.add_column(column, no_wrap=column in ("id", "died"))
+    for letter in letters:
+        table.add_row(
+            letter["id"],
+            f"{_age(letter['died_at'])} ago",
+            f"[red]{escape(letter['reason'] or '')}[/]",
+            letter["stage"],
+            escape(_subject(letter)),
+        )
+    return table
+
+
+def dead_letter_page(letter: Json) -> Table:
+    """Everything about one dead letter, a line a fact."""
+    table = Table(box=None, show_header=False)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    error = letter["error"] or {}
+    facts = {
+        "id": letter["id"],
+        "what": f"{letter['kind']} in collection {letter['collection']}",
+        "document": letter["document_id"],
+        **letter["inputs"],
+        "accepted": _clock(letter["created_at"]),
+        "died": f"{_clock(letter['died_at'])}, {_age(letter['died_at'])} ago, at stage {letter['stage']}",
+        "attempts": f"{letter['attempts']} at that stage, {letter['retries']} retries in all",
+        "reason": letter["reason"],
+        "error": error.get("detail") or error.get("title"),
+    }
+    for name, value in facts.items():
+        if value not in (None, {}):
+            table.add_row(name, escape(str(value)))
+    return table
+
+
 def document_table(documents: Iterable[Json]) -> Table:
     table = Table(box=None, header_style="bold")
     for column in ("id", "title", "type", "version", "chunks", "updated"):
@@ -101,14 +139,40 @@ def document_table(documents: Iterable[Json]) -> Table:
 
 
 def finding_table(findings: Iterable["Finding"]) -> Table:
+    """A row a finding; what to do about it stands below what was found."""
     table = Table(box=None, show_header=False)
     for finding in findings:
-        table.add_row(_MARKS[finding.state], f"[bold]{finding.subject}[/]", escape(finding.text))
+        remedy = f"\n[cyan]→ {escape(finding.remedy)}[/]" if finding.remedy else ""
+        table.add_row(_MARKS[finding.state], f"[bold]{finding.subject}[/]", escape(finding.text) + remedy)
     return table
+
+
+def verdict(findings: Sequence["Finding"]) -> str:
+    """The findings in a line."""
+    bad = sum(finding.state == "bad" for finding in findings)
+    if not bad:
+        return "[bold green]nothing is wrong[/]"
+    return f"[bold red]{bad} thing{'s' * (bad != 1)} to mend[/]"
 
 
 def _failure(outcome: Outcome) -> str:
     return f"[red]✗[/] {escape(str(outcome.found.path))}: {escape(outcome.reason or '')}"
+
+
+def _subject(letter: Json) -> str:
+    """What a dead letter was about, as whoever submitted it would say."""
+    inputs = letter["inputs"]
+    named = (inputs.get(name) for name in ("question", "title", "filename", "url"))
+    return str(next(filter(None, named), None) or letter["document_id"] or letter["collection"])
+
+
+def _age(moment: str) -> str:
+    """How long ago an ISO 8601 moment was, in its largest unit."""
+    seconds = max(0.0, (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds())
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _clock(moment: str) -> str:

@@ -1,21 +1,9 @@
 import { Client, isOver } from "./client.js";
+import { deadLetters } from "./dead-letters.js";
+import { $, made, said } from "./elements.js";
 
-const $ = (id) => document.getElementById(id);
 const client = new Client(() => $("key").value.trim());
 let asked = null; // id of the question that the page shows
-
-// --- small pieces
-
-function made(name, attributes = {}, ...children) {
-  const element = Object.assign(document.createElement(name), attributes);
-  element.append(...children);
-  return element;
-}
-
-function said(element, text, bad = false) {
-  element.textContent = text;
-  element.classList.toggle("bad", bad);
-}
 
 const collection = () => $("collection").value.trim() || undefined;
 
@@ -191,10 +179,13 @@ async function health() {
   $("health").textContent = missing.length ? `${status}: ${missing.join(", ")}` : `${status}${version ? ` · ${version}` : ""}`;
 }
 
+const dead = deadLetters(client, recent);
+
 function refresh() {
   if (document.hidden) return;
   health();
   recent();
+  dead();
 }
 
 $("key").value = sessionStorage.getItem("key") || "";

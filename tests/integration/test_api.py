@@ -55,7 +55,7 @@ def test_a_file_is_accepted_and_its_job_can_be_read(api):
 
     assert answer.status_code == 202
     accepted = answer.json()
-    assert accepted.keys() == {"job_id", "document_id", "status_url"}
+    assert accepted.keys() == {"job_id", "document_id", "status_url", "survives"}
     assert accepted["document_id"] == "guides/vpn"
     assert answer.headers["location"] == accepted["status_url"]
     job = api.http.get(accepted["status_url"]).json()
@@ -175,6 +175,22 @@ def test_wrong_questions_are_refused_with_their_fields(api, body):
 
     assert is_problem(answer, 422, "invalid-request")
     assert answer.json()["errors"][0]["in"] == "body"
+
+
+@pytest.mark.parametrize(("sent", "seconds"), [({}, 300), ({"timeout": 20}, 20)])
+def test_a_question_is_wanted_for_so_long(api, sent, seconds):
+    before = time.time()
+
+    deadline = api.parts.jobs.get(api.ask(**sent)).deadline
+
+    assert before + seconds <= deadline <= time.time() + seconds
+
+
+def test_a_question_may_not_be_wanted_for_longer_than_jobs_may_take(api):
+    answer = api.http.post("/v1/queries", json={"question": "Why?", "timeout": 301})
+
+    assert is_problem(answer, 422, "invalid-request")
+    assert "API_TIMEOUT" in answer.json()["detail"]
 
 
 def test_a_long_body_is_no_question(api):

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from api.health import COMPONENTS, DISPENSABLE
+from rag.liveness import WorkerSign
+from rag.model import JobState
+from tasks.submit import LANES
 from tests.integration.apiserver import Service, serving, settings_of
 
 
@@ -24,7 +27,15 @@ def api(running: Service, valkey: str) -> Service:
 
 def beat(api: Service, *components: str) -> None:
     for component in components:
-        api.parts.heartbeats.beat(component, {"pid": 1}, ttl_seconds=30)
+        if component in LANES:
+            api.parts.heartbeats.work(worker(component))
+        else:
+            api.parts.heartbeats.beat(component, {"pid": 1})
+
+
+def worker(lane: str, pid: int = 1, idle: float = 0.0) -> WorkerSign:
+    """What an idle worker of the lane says of itself."""
+    return WorkerSign(lane, f"{lane}@here", pid, idle, None, None, limit=60.0, silence=30.0)
 
 
 def test_ready_once_every_essential_component_shows_life(api):
@@ -44,14 +55,39 @@ def test_ready_once_every_essential_component_shows_life(api):
 
 def test_a_heartbeat_runs_out(api):
     beat(api, "embed")
-    api.parts.heartbeats.beat("parse", {}, ttl_seconds=0.001)
+    api.parts.heartbeats.beat("beat", {"pid": 1}, ttl_seconds=0.001)
 
     deadline = time.monotonic() + 5
-    while "parse" in api.parts.heartbeats.alive():
+    while "beat" in api.parts.heartbeats.seen().components:
         assert time.monotonic() < deadline
     components = api.http.get("/health").json()["components"]
     assert components["embed"]
-    assert not components["parse"]
+    assert not components["beat"]
+
+
+def test_a_lane_is_ready_while_one_of_its_workers_takes_tasks(api):
+    api.parts.heartbeats.work(worker("parse", pid=1, idle=99.0))
+    hung = api.http.get("/health/ready").json()["components"]["parse"]
+    api.parts.heartbeats.work(worker("parse", pid=2))
+    shared = api.http.get("/health/ready").json()["components"]["parse"]
+    metrics = api.http.get("/metrics").text
+
+    assert not hung["ready"]
+    assert "has taken nothing from its queue" in hung["detail"]["error"]
+    assert shared["ready"]
+    assert ["error" in seen for seen in shared["detail"]["workers"]] == [True, False]
+    assert [seen["pid"] for seen in shared["detail"]["workers"]] == [1, 2]
+    assert 'aegis_workers_alive{lane="parse"} 1.0' in metrics
+    assert 'aegis_workers_alive{lane="embed"} 0.0' in metrics
+
+
+def test_metrics_tell_how_long_ago_beat_ticked(api):
+    silent = api.http.get("/metrics").text
+    beat(api, "beat")
+    ticking = api.http.get("/metrics").text
+
+    assert "aegis_beat_tick_age_seconds +Inf" in silent
+    assert float(re.findall(r"^aegis_beat_tick_age_seconds (\S+)", ticking, re.MULTILINE)[0]) < 10
 
 
 def test_readiness_of_one_component(api):
@@ -88,6 +124,23 @@ def test_metrics_count_requests_and_jobs(api):
     assert "nowhere" not in metrics
 
 
+def test_metrics_tell_what_is_open_how_old_it_is_and_what_died(api):
+    crashed = {"type": "urn:aegis:problem:crashed", "detail": "no"}
+    api.parts.jobs.finish(api.begin(api.ask()), JobState.DEAD, error=crashed)
+    api.ask()
+    api.http.post("/v1/documents", json={"text": "a text"})
+
+    metrics = api.http.get("/metrics").text
+
+    assert 'aegis_dead_letters{reason="crashed"} 1.0' in metrics
+    for kind, count in (("query", 1), ("ingest", 1), ("delete", 0)):
+        assert f'aegis_open_jobs{{kind="{kind}"}} {count}.0' in metrics
+    assert f'aegis_open_jobs_limit{{kind="query"}} {api.parts.settings.max_open_queries}.0' in metrics
+    ages = dict(re.findall(r'aegis_queue_oldest_seconds\{stage="(\w+)"\} ([\d.]+)', metrics))
+    assert 0 < float(ages["parse"]) < 60
+    assert float(ages["embed"]) == 0
+
+
 def test_metrics_can_be_turned_off(valkey, tmp_path):
     with serving(settings_of(valkey, tmp_path, prometheus_metrics_enabled=False)) as api:
         assert api.http.get("/metrics").status_code == 404
@@ -116,7 +169,7 @@ def test_the_console_runs_under_a_strict_policy(api):
     policy = page.headers["content-security-policy"]
     assert "unsafe" not in policy
     assert not re.search(r"<script(?![^>]*src)|<style|\son\w+=|\sstyle=", page.text)
-    for name in ("console.js", "client.js", "console.css"):
+    for name in ("console.js", "client.js", "dead-letters.js", "elements.js", "console.css"):
         file = api.http.get(f"/console/{name}")
         assert file.status_code == 200
         assert "innerHTML" not in file.text

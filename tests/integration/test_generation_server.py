@@ -1,12 +1,10 @@
 """The OpenAI client against a server that follows a script."""
 
-import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -14,80 +12,18 @@ import pytest
 from rag.errors import AegisError, ModelError, Overloaded, TimedOut, Unavailable
 from rag.model import Candidate, Embedding, Hit, Passage
 from rag.ports import GenerationRequest
+from rag.settings import Settings
+from tests.integration.modelserver import Answer, Script, chunk, scripted, stalling, status, stream
 from workers.generation.chat import ChatServer
-from workers.generation.openai import OpenAIGenerator
+from workers.generation.openai import OpenAIGenerator, generator, ollama_generator
 
 TEXT = "The Eiffel Tower was completed in 1889."
 
 
-@dataclass
-class Script:
-    """What the server does with the next completions, and what it saw."""
-
-    answers: list[Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=list)
-    models: tuple[str, ...] = ("tiny",)
-    bodies: list[dict[str, object]] = field(default_factory=list)
-    keys: list[str | None] = field(default_factory=list)
-    hung_up: threading.Event = field(default_factory=threading.Event)
-    url: str = ""
-
-
-class Handler(BaseHTTPRequestHandler):
-    script: Script
-
-    def do_GET(self) -> None:
-        body = json.dumps({"data": [{"id": name} for name in self.script.models]}).encode()
-        status(200, body)(self)
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.script.bodies.append(json.loads(body))
-        self.script.keys.append(self.headers.get("Authorization"))
-        self.script.answers.pop(0)(self)
-
-    def log_message(self, *args: object) -> None: ...
-
-
-def status(
-    code: int, body: bytes = b"", headers: dict[str, str] | None = None
-) -> Callable[[BaseHTTPRequestHandler], None]:
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(code)
-        for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
-            handler.send_header(name, value)
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    return answer
-
-
-def stream(*pieces: str, end: str = "data: [DONE]\n\n") -> Callable[[BaseHTTPRequestHandler], None]:
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        handler.end_headers()
-        for piece in pieces:
-            handler.wfile.write(chunk(piece).encode())
-        handler.wfile.write(end.encode())
-
-    return answer
-
-
-def chunk(piece: str | None) -> str:
-    return f"data: {json.dumps({'choices': [{'delta': {'content': piece}}]})}\n\n"
-
-
 @pytest.fixture
 def script() -> Iterator[Script]:
-    made = Script()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Scripted", (Handler,), {"script": made}))
-    made.url = f"http://127.0.0.1:{server.server_port}/v1"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield made
-    made.hung_up.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with scripted() as made:
+        yield made
 
 
 def request(
@@ -137,7 +73,7 @@ def test_a_streamed_answer_is_cited(script: Script) -> None:
     ],
 )
 def test_failures_become_named_errors(
-    script: Script, answer: Callable[[BaseHTTPRequestHandler], None], error: type[AegisError], words: str
+    script: Script, answer: Answer, error: type[AegisError], words: str
 ) -> None:
     script.answers.append(answer)
 
@@ -173,32 +109,68 @@ def test_a_short_hiccup_is_tried_again_before_anything_was_shown(script: Script)
     assert len(script.bodies) == 3
 
 
-def test_cancelling_closes_the_stream_within_a_second(script: Script) -> None:
-    shown = threading.Event()
+STALLS = {
+    "before it answers": b"",
+    "before the first word": b"HTTP/1.0 200 OK\r\n\r\n",
+    "in the middle of a line": b'HTTP/1.0 200 OK\r\n\r\ndata: {"choi',
+    "after some words": f"HTTP/1.0 200 OK\r\n\r\n{chunk('First words ')}{chunk('here ')}".encode(),
+    "while it thinks": f"HTTP/1.0 200 OK\r\n\r\n{chunk('<think>Hm, ')}".encode(),
+}
 
-    def forever(handler: BaseHTTPRequestHandler) -> None:
-        stream("First words ", "here ", end="")(handler)
-        while not script.hung_up.wait(0.05):
-            try:
-                handler.wfile.write(b": ping\n\n")
-            except OSError:
-                script.hung_up.set()
 
-    script.answers.append(forever)
-    began: list[float] = []
+def openai_at(script: Script) -> OpenAIGenerator:
+    return generator(Settings(generator="openai", generator_url=script.url, generator_model="tiny"))
+
+
+def ollama_at(script: Script) -> OpenAIGenerator:
+    return ollama_generator(Settings(ollama_url=script.url.removesuffix("/v1"), ollama_model="tiny"))
+
+
+@pytest.mark.parametrize("made", [openai_at, ollama_at])
+@pytest.mark.parametrize("stall", STALLS)
+def test_cancelling_a_server_that_says_nothing_more_closes_the_connection_within_a_second(
+    script: Script, stall: str, made: Callable[[Script], OpenAIGenerator]
+) -> None:
+    script.answers.append(stalling(script, STALLS[stall]))
+    asked: list[float] = []
 
     def cancelled() -> bool:
-        if shown.is_set() and not began:
-            began.append(time.monotonic())
-        return shown.is_set()
+        if script.stalled.is_set():
+            asked.append(time.monotonic())
+        return len(asked) > 1
 
-    answer = OpenAIGenerator(ChatServer(script.url, "tiny")).answer(
-        request(lambda piece: shown.set(), cancelled)
-    )
+    answer = made(script).answer(request(cancelled=cancelled))
 
+    assert time.monotonic() - asked[1] < 1.0
     assert script.hung_up.wait(1.0)
-    assert time.monotonic() - began[0] < 1.0
-    assert answer.text.startswith("First words")
+    assert answer.text == ("First words here" if stall == "after some words" else "")
+
+
+def test_cancelling_does_not_wait_for_a_name_to_be_found(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looking, found = threading.Event(), threading.Event()
+
+    def lookup(*_args: object, **_kwargs: object) -> list[object]:
+        looking.set()
+        found.wait(10)
+        return []
+
+    generator = OpenAIGenerator(ChatServer(script.url.replace("127.0.0.1", "localhost")))
+    generator.warm()
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    asked: list[float] = []
+
+    def cancelled() -> bool:
+        if looking.is_set():
+            asked.append(time.monotonic())
+        return bool(asked)
+
+    generator.answer(request(cancelled=cancelled))
+    ended = time.monotonic()
+    found.set()
+
+    assert ended - asked[0] < 1.0
 
 
 def test_a_silent_server_times_out(script: Script) -> None:

@@ -5,7 +5,8 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from api.bodies import MAX_QUESTION, DocumentIn, QueryIn
+from api.bodies import MAX_FACTS_BYTES, MAX_QUESTION, DocumentIn, QueryIn
+from rag.errors import InvalidRequest
 from rag.settings import Settings
 
 SETTINGS = Settings(top_k_retrieval=10, top_k_rerank=3, collection_name="home")
@@ -38,6 +39,19 @@ def test_defaults_of_a_question():
     assert not question.stream
 
 
+@pytest.mark.parametrize(("sent", "timeout"), [({}, None), ({"timeout": 5}, 5), ({"timeout": 0.5}, 0.5)])
+def test_a_caller_says_how_long_an_answer_is_wanted(sent, timeout):
+    assert QueryIn(question="Why?", **sent).question_with(SETTINGS).timeout == timeout
+
+
+def test_nobody_waits_longer_than_the_operator_allows():
+    longest = SETTINGS.api_timeout
+
+    assert QueryIn(question="Why?", timeout=longest).question_with(SETTINGS).timeout == longest
+    with pytest.raises(InvalidRequest, match="API_TIMEOUT"):
+        QueryIn(question="Why?", timeout=longest + 1).question_with(SETTINGS)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -56,6 +70,12 @@ def test_defaults_of_a_question():
         {"question": "x", "filter": {"a": 10**400}},
         {"question": "x", "filter": []},
         {"question": "x", "generate": "yes"},
+        {"question": "x", "timeout": 0},
+        {"question": "x", "timeout": -1},
+        {"question": "x", "timeout": "5"},
+        {"question": "x", "timeout": True},
+        {"question": "x", "timeout": float("nan")},
+        {"question": "x", "timeout": float("inf")},
         {"question": "x", "topk": 5},
         {},
     ],
@@ -104,3 +124,15 @@ def test_a_fault_names_its_field():
     (fault,) = caught.value.errors()
     assert fault["loc"] == ("filter",)
     assert "filter:" not in fault["msg"]
+
+
+def test_metadata_and_filters_have_a_bound():
+    longest = "x" * (MAX_FACTS_BYTES - len('{"a": ""}'))
+    DocumentIn(text="x", metadata={"a": longest})
+    QueryIn(question="Why?", filter={"a": longest})
+    for kind, sent in (
+        (DocumentIn, {"text": "x", "metadata": {"a": longest + "x"}}),
+        (QueryIn, {"question": "Why?", "filter": {"a": longest + "x"}}),
+    ):
+        with pytest.raises(ValidationError, match=str(MAX_FACTS_BYTES)):
+            kind(**sent)

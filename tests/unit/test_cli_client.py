@@ -7,7 +7,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cli import client as client_module
 from cli.client import Client
 from rag.errors import AegisError, Overloaded, Unauthenticated, Unavailable, UnsupportedMedia
 
@@ -17,7 +16,12 @@ Handler = Callable[[httpx.Request], httpx.Response]
 @pytest.fixture(autouse=True)
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     naps: list[float] = []
-    monkeypatch.setattr(client_module, "sleep", naps.append)
+
+    def slept(_client: Client, seconds: float) -> bool:
+        naps.append(seconds)
+        return False
+
+    monkeypatch.setattr(Client, "_nap", slept)
     return naps
 
 
@@ -71,6 +75,29 @@ def test_a_full_queue_is_waited_for_and_the_same_bytes_are_sent_again(
     assert requests[0].headers["Idempotency-Key"] == requests[1].headers["Idempotency-Key"]
 
 
+def test_a_full_queue_is_waited_for_longer_than_a_part_that_is_away(naps: list[float]) -> None:
+    away = _problem(503, "unavailable", "away", **{"Retry-After": "600"})
+    full = _problem(429, "overloaded", "full", **{"Retry-After": "600"})
+    client, _ = _client(full, httpx.Response(200, json={"state": "queued"}), away)
+
+    assert client.job("1") == {"state": "queued"}
+    with pytest.raises(Unavailable):
+        client.job("1")
+
+    assert naps == [600.0]
+
+
+def test_a_stopped_client_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    client, requests = _client(_problem(429, "overloaded", "full", **{"Retry-After": "600"}))
+    client.stop()
+
+    with pytest.raises(Overloaded):
+        client.job("1")
+
+    assert len(requests) == 1
+
+
 def test_patience_ends(naps: list[float]) -> None:
     client, _ = _client(_problem(429, "overloaded", "full", **{"Retry-After": "100000"}))
 
@@ -117,6 +144,33 @@ def test_documents_are_listed_over_all_pages() -> None:
     assert requests[1].url.params["cursor"] == "c1"
 
 
+def test_dead_letters_are_listed_over_all_pages_of_what_is_wanted() -> None:
+    first = httpx.Response(200, json={"items": [{"id": "a"}], "next": "c1"})
+    second = httpx.Response(200, json={"items": [{"id": "b"}], "next": None})
+    client, requests = _client(first, second)
+
+    assert [d["id"] for d in client.dead_letters("crashed")] == ["a", "b"]
+    assert dict(requests[0].url.params) == {"limit": "100", "reason": "crashed"}
+    assert requests[1].url.params["cursor"] == "c1"
+
+
+def test_dropping_all_says_so_and_dropping_some_does_not() -> None:
+    client, requests = _client(*(httpx.Response(202, json={"dropped": n}) for n in (2, 1)))
+
+    assert (client.drop_all(), client.drop_all("crashed", "handbook")) == (2, 1)
+
+    assert dict(requests[0].url.params) == {"all": "true"}
+    assert dict(requests[1].url.params) == {"reason": "crashed", "collection": "handbook"}
+
+
+def test_an_id_stays_within_its_path() -> None:
+    client, requests = _client(httpx.Response(202, json={}))
+
+    client.drop("../x?all=true")
+
+    assert requests[0].url.raw_path == b"/v1/dead-letters/..%2Fx%3Fall%3Dtrue"
+
+
 def test_a_job_is_followed_to_its_end() -> None:
     running = httpx.Response(200, json={"state": "running"})
     client, requests = _client(running, running, httpx.Response(200, json={"state": "dead"}))
@@ -143,6 +197,15 @@ def test_a_broken_event_stream_is_taken_up_after_the_last_event() -> None:
     assert events == [("token", {"text": "Hel"}), ("token", {"text": "lo"}), ("result", {"answer": "Hello"})]
     assert "Last-Event-ID" not in requests[0].headers
     assert requests[1].headers["Last-Event-ID"] == "1-1"
+
+
+def test_a_refused_event_stream_is_asked_for_again_when_it_says(naps: list[float]) -> None:
+    full = _problem(429, "overloaded", "too many requests", **{"Retry-After": "9"})
+    result = httpx.Response(200, content=_event("1-1", "result", {"answer": "Hello"}))
+    client, _ = _client(full, result)
+
+    assert list(client.events("1")) == [("result", {"answer": "Hello"})]
+    assert naps == [9.0]
 
 
 def _event(number: str, kind: str, data: dict[str, str]) -> bytes:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from cli import ingestion
 from cli.client import Client
 from cli.ingestion import Outcome, ingest, walk
 from rag.errors import UnsupportedMedia
@@ -62,6 +63,27 @@ def test_every_file_has_an_outcome_with_its_reason(tmp_path: Path) -> None:
 
     assert [o.reason for o in outcomes] == [None, "no parser reads it", "encrypted"]
     assert seen == outcomes
+
+
+def test_only_so_many_files_are_sent_ahead_of_the_one_that_is_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingestion, "AHEAD", 5)
+    _made(tmp_path, *(f"{n:02}.md" for n in range(30)))
+    desk = Desk()
+    most_open = 0
+
+    def done(_outcome: Outcome) -> None:
+        nonlocal most_open
+        followed.append(_outcome)
+        most_open = max(most_open, len(desk.taken) - len(followed))
+
+    followed: list[Outcome] = []
+    outcomes = ingest(desk, walk([tmp_path]).files, None, wait=True, done=done)
+
+    assert [outcome.reason for outcome in outcomes] == [None] * 30
+    assert len(desk.taken) == 30
+    assert most_open <= 5
 
 
 def test_of_two_files_with_one_id_the_second_is_refused(tmp_path: Path) -> None:

@@ -106,5 +106,5 @@ def test_the_settings_page_is_up_to_date() -> None:
 
 
 def test_the_scripts_can_be_run() -> None:
-    for script in ("deploy/install.sh", "deploy/locks/compile.sh", ".ci/run"):
+    for script in ("deploy/install.sh", "deploy/locks/compile.sh", ".ci/run", ".ci/with-docker"):
         assert (ROOT / script).stat().st_mode & 0o111, script

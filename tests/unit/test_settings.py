@@ -59,6 +59,13 @@ def test_api_keys_are_read_from_json(monkeypatch: pytest.MonkeyPatch) -> None:
         ("JINA_API_KEY", "secret", "JINA_API_KEY"),
         ("GENERATOR", "openai", "GENERATOR_URL"),
         ("TOP_K_RERANK", "50", "TOP_K_RETRIEVAL"),
+        ("LEASE_SECONDS", "1000", "STAGE_TIMEOUT (900) must be over LEASE_SECONDS (1000)"),
+        ("VISIBILITY_TIMEOUT", "900", "VISIBILITY_TIMEOUT (900) must be over STAGE_TIMEOUT (900)"),
+        ("STALE_LEASE_SECONDS", "1000", "STALE_LEASE_SECONDS (1000) must be over VISIBILITY_TIMEOUT (1020)"),
+        ("INTERACTIVE_TIMEOUT", "2000", "VISIBILITY_TIMEOUT (1020) must be over INTERACTIVE_TIMEOUT (2000)"),
+        ("PARSE_TIMEOUT", "900", "STAGE_TIMEOUT (900) must be over PARSE_TIMEOUT (900)"),
+        ("GENERATOR_TIMEOUT", "901", "STAGE_TIMEOUT (900) must be over GENERATOR_TIMEOUT (901)"),
+        ("API_TIMEOUT", "30", "API_TIMEOUT (30) must be over LEASE_SECONDS (30)"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name_in_one_line(
@@ -71,6 +78,24 @@ def test_a_wrong_value_is_refused_by_name_in_one_line(
 
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_unset_times_follow_the_hard_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAGE_TIMEOUT", "2000")
+
+    settings = load()
+
+    assert (settings.visibility_timeout, settings.stale_lease_seconds) == (2120, 2300)
+
+
+def test_a_wrong_time_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAGE_TIMEOUT", "soon")
+
+    with pytest.raises(ConfigurationError) as error:
+        load()
+
+    assert str(error.value).count("STAGE_TIMEOUT") == 1
+    assert ";" not in str(error.value)
 
 
 def test_sockets_of_a_deep_home_stay_under_the_limit_of_unix_paths(

@@ -1,0 +1,126 @@
+"""/v1/dead-letters: jobs that were given up. Read them, run them again, or drop them.
+
+As with jobs, one of a collection outside the key's scope is not there for that key.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Depends, Query
+from fastapi.responses import Response
+from pydantic import Field
+
+from api.access import Caller
+from api.bodies import CollectionName, Sent
+from api.gate import ReadCall, WriteCall
+from api.jobs import visible_job
+from api.openapi import LOCATION, problems
+from api.paging import Paged
+from api.schemas import DeadLetterOut, Dropped, JobOut, Page, Replayed, Submitted, page_of
+from api.submits import job_response, submitted
+from rag.errors import InvalidRequest, NotFound
+from rag.model import JobState
+
+router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"])
+
+Reason = Annotated[
+    str,
+    Field(
+        pattern="^[a-z]+(-[a-z]+)*$",
+        max_length=64,
+        description="Class of the last error, such as unavailable, timed-out or crashed",
+        examples=["unavailable"],
+    ),
+]
+
+
+def _scope(caller: Caller, collection: str | None) -> tuple[str, ...] | None:
+    """The collections that are meant; None: all. Forbidden outside the caller's."""
+    if collection is None:
+        return caller.collections
+    caller.must_reach(collection)
+    return (collection,)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which dead letters are meant."""
+
+    reason: Annotated[Reason | None, Query()] = None
+    collection: Annotated[CollectionName | None, Query()] = None
+
+
+@router.get("", responses=problems(), summary="List dead letters")
+def dead_letters(call: ReadCall, wanted: Annotated[Wanted, Depends()], paging: Paged) -> Page[DeadLetterOut]:
+    """Newest first."""
+    window = call.parts.jobs.dead(
+        reason=wanted.reason,
+        collections=_scope(call.caller, wanted.collection),
+        cursor=paging.cursor,
+        limit=paging.limit,
+    )
+    return page_of(map(DeadLetterOut.of, window.items), window)
+
+
+@router.get("/{job_id}", responses=problems(404), summary="One dead letter")
+def dead_letter(call: ReadCall, job_id: str) -> DeadLetterOut:
+    """What the job was given, and why it was given up."""
+    job = visible_job(call, job_id)
+    if job.state is not JobState.DEAD:
+        raise NotFound(f"Job {job_id!r} is no dead letter: it is {job.state}")
+    return DeadLetterOut.of(job)
+
+
+@router.post(
+    "/{job_id}/replay",
+    status_code=202,
+    response_model=Submitted,
+    responses={202: LOCATION, **problems(404, 409)},
+    summary="Run a dead letter again",
+)
+def replay(call: WriteCall, job_id: str) -> Response:
+    """Resumes at the stage where the job died, with all its attempts. 409 when it is not dead."""
+    visible_job(call, job_id)
+    call.parts.broker.check()
+    return submitted(call.parts, call.parts.submissions.replay(job_id))
+
+
+class ReplayIn(Sent):
+    """Which dead letters to run again; an empty object means all that the key reaches."""
+
+    reason: Reason | None = None
+    collection: CollectionName | None = None
+
+
+@router.post("/replay", status_code=202, responses=problems(400, 413), summary="Run dead letters again")
+def replay_all(call: WriteCall, body: Annotated[ReplayIn, Body()]) -> Replayed:
+    """Those of a reason, of a collection, or all."""
+    scope = _scope(call.caller, body.collection)
+    call.parts.broker.check()
+    return Replayed(replayed=call.parts.submissions.replay_all(body.reason, scope))
+
+
+@router.delete(
+    "/{job_id}",
+    status_code=202,
+    response_model=JobOut,
+    responses={202: LOCATION, **problems(404, 409)},
+    summary="Drop a dead letter",
+)
+def drop(call: WriteCall, job_id: str) -> Response:
+    """The job counts as failed from then on, and what it stored goes. 409 when it is not dead."""
+    visible_job(call, job_id)
+    return job_response(call.parts.submissions.drop(job_id), 202)
+
+
+@router.delete("", status_code=202, responses=problems(), summary="Drop dead letters")
+def drop_all(
+    call: WriteCall,
+    wanted: Annotated[Wanted, Depends()],
+    every: Annotated[bool, Query(alias="all", description="Meant for all, whatever their reason")] = False,
+) -> Dropped:
+    """Those of a reason or of a collection; without either only with `all=true`."""
+    if wanted.reason is None and wanted.collection is None and not every:
+        raise InvalidRequest("Name a reason or a collection, or say all=true")
+    scope = _scope(call.caller, wanted.collection)
+    return Dropped(dropped=call.parts.submissions.drop_all(wanted.reason, scope))

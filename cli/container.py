@@ -1,0 +1,44 @@
+"""What a container runs: one part of the stack, in place of this process.
+
+``python -m cli.container worker-embed``. The parts are those of ``aegis up``, with the same
+names and commands. What the supervisor does there – order, restarts, the goodbye – is the
+container runtime's business here.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from cli.part import Part
+from cli.stack import parts
+from cli.up import environment
+from rag.errors import AegisError, ConfigurationError
+from rag.settings import Settings, load
+
+
+def chosen(arguments: Sequence[str], settings: Settings) -> Part:
+    """The part that the one argument names. ConfigurationError that lists what there is."""
+    known = {part.name: part for part in parts(settings)}
+    if len(arguments) != 1 or arguments[0] not in known:
+        raise ConfigurationError(f"name one part to run; with these settings there are {', '.join(known)}")
+    return known[arguments[0]]
+
+
+def become(part: Part, settings: Settings) -> NoReturn:
+    """Go on as the part's program, in the folder that parts run in. Raises OSError."""
+    settings.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.chdir(settings.run_dir)
+    os.execvpe(part.command[0], list(part.command), {**environment(settings), **part.environment})  # noqa: S606 - no shell is meant
+
+
+def main() -> NoReturn:
+    try:
+        settings = load()
+        become(chosen(sys.argv[1:], settings), settings)
+    except (AegisError, OSError) as error:
+        sys.exit(f"aegis: {error}")
+
+
+if __name__ == "__main__":
+    main()
