@@ -3,7 +3,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# What people choose: DOCS=folder QUESTION="…" ONCE=1 for demo, QUICK=1 for bench,
+# What people choose: DOCS=folder QUESTION="…" ONCE=1 for demo, QUICK=1 for bench, RUNS=3 for chaos,
 # EXTRAS=smollm2 for the optional generator, PYTHON=python3.12 for another interpreter.
 DOCS ?=
 QUESTION ?=
@@ -11,6 +11,7 @@ ONCE ?=
 QUICK ?=
 EXTRAS ?=
 FILE ?=
+RUNS ?= 10
 
 aegis := .venv/bin/aegis
 locks := requirements.lock $(foreach extra,$(EXTRAS),deploy/locks/$(extra).lock)
@@ -29,7 +30,7 @@ $(dev_installed):
 	@deploy/install.sh $(dev_locks)
 	@touch $@
 
-.PHONY: help setup setup-smollm2 dev-setup demo up test lint test-fast bench eval lock clean
+.PHONY: help setup setup-smollm2 dev-setup demo up test lint test-fast chaos test-docker bench eval lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -59,8 +60,16 @@ lint: $(dev_installed) ## ruff, mypy --strict, import-linter
 test-fast: dev-setup ## unit, contract and integration tests
 	.venv/bin/pytest tests/unit tests/contract tests/integration
 
+test-docker: dev-setup ## the image, and containers of it under load; .ci/with-docker brings an engine along
+	.venv/bin/pytest tests/docker
+
 test: lint test-fast ## lint, then every test
 	.venv/bin/pytest tests/system
+	.venv/bin/pytest tests/chaos
+	.venv/bin/pytest tests/docker
+
+chaos: dev-setup ## the long form of tests/chaos: each attack RUNS=10 times; accounts in .aegis/chaos
+	.venv/bin/pytest tests/chaos --chaos-runs=$(RUNS) --chaos-report=.aegis/chaos
 
 bench: dev-setup ## figures into bench/out/latest.json; QUICK=1 for the short form
 	@$(aegis) bench $(if $(QUICK),--quick)

@@ -26,6 +26,7 @@ class Stack:
     flower_port: int
     environment: Mapping[str, str]
     arguments: tuple[str, ...] = ("up",)
+    module: str = "cli.main"
     process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
     @property
@@ -39,7 +40,7 @@ class Stack:
     def start(self) -> "Stack":
         with (self.home / "printed.txt").open("ab") as printed:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "cli.main", *self.arguments],
+                [sys.executable, "-m", self.module, *self.arguments],
                 env=dict(self.environment),
                 stdout=printed,
                 stderr=subprocess.STDOUT,
