@@ -108,3 +108,11 @@ def test_the_settings_page_is_up_to_date() -> None:
 def test_the_scripts_can_be_run() -> None:
     for script in ("deploy/install.sh", "deploy/locks/compile.sh", ".ci/run", ".ci/with-docker"):
         assert (ROOT / script).stat().st_mode & 0o111, script
+
+
+def test_every_proof_of_a_guarantee_is_there() -> None:
+    page = (ROOT / "docs" / "guarantees.md").read_text("utf-8")
+    named = set(re.findall(r"`(tests/[\w/]+\.py)`", page))
+
+    assert named
+    assert {name for name in named if not (ROOT / name).is_file()} == set()
