@@ -13,7 +13,7 @@ from api.openapi import LOCATION, problems, submit_body
 from api.paging import Paged
 from api.parts import Parts
 from api.schemas import DocumentOut, JobOut, Page, Submitted, page_of
-from api.submits import Terms, answered, submitted, terms_of
+from api.submits import Terms, answered, handed_in, submitted, terms_of
 from api.uploads import MIB, Received, from_form, from_json
 from rag.errors import ErrorTable, NotFound, Unavailable, UnknownCollection, UnsupportedMedia, translated
 from rag.model import Document
@@ -66,8 +66,9 @@ async def _accepted(call: Call, terms: Terms) -> Accepted:
 
 def _accept(call: Call, received: Received, terms: Terms) -> Accepted:
     call.caller.must_reach(received.ingestion.collection)
-    call.parts.broker.admit()
-    return call.parts.submissions.ingest(received.ingestion, terms.idempotency(call.caller, received.body))
+    idempotency = terms.idempotency(call.caller, received.body)
+    submissions = call.parts.submissions
+    return handed_in(call.parts, idempotency, lambda: submissions.ingest(received.ingestion, idempotency))
 
 
 @router.get("", responses=problems(404), summary="List a collection's documents")

@@ -10,7 +10,7 @@ from api.bodies import QueryIn
 from api.gate import Call, ReadCall
 from api.openapi import LOCATION, SUBMIT_HEADERS, problems
 from api.schemas import JobOut, Submitted
-from api.submits import Terms, answered, terms_of
+from api.submits import Terms, answered, handed_in, terms_of
 from rag.ports import Accepted
 
 router = APIRouter(prefix="/v1/queries", tags=["queries"])
@@ -38,6 +38,5 @@ async def ask(call: ReadCall, body: Annotated[QueryIn, Body()]) -> Response:
 def _accept(call: Call, body: QueryIn, terms: Terms) -> Accepted:
     question = body.question_with(call.parts.settings)
     call.caller.must_reach(question.collection)
-    call.parts.broker.admit()
     idempotency = terms.idempotency(call.caller, body.model_dump(exclude_unset=True))
-    return call.parts.submissions.ask(question, idempotency)
+    return handed_in(call.parts, idempotency, lambda: call.parts.submissions.ask(question, idempotency))

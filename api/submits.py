@@ -1,6 +1,7 @@
 """What both submits share: Idempotency-Key, ``Prefer: wait``, and the answer's form."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -11,7 +12,7 @@ from api.access import Caller
 from api.parts import Parts
 from api.schemas import JobOut, Submitted
 from api.waiting import preferred_wait, settled
-from rag.errors import InvalidRequest
+from rag.errors import InvalidRequest, Overloaded
 from rag.model import Job, Json
 from rag.ports import Accepted
 from rag.stores.journal import journalled
@@ -51,6 +52,20 @@ def digest(body: Json) -> str:
     """SHA-256 in hex of a JSON object, whatever the order of its members."""
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return sha256(canonical.encode()).hexdigest()
+
+
+def handed_in(parts: Parts, idempotency: Idempotency | None, submit: Callable[[], Accepted]) -> Accepted:
+    """The accepted job. Overloaded when the broker has no room for it, unless it was accepted before."""
+    try:
+        parts.broker.admit()
+    except Overloaded:
+        earlier = idempotency and parts.jobs.repeated(
+            idempotency_key=idempotency.key, body_digest=idempotency.body_digest
+        )
+        if not earlier:
+            raise
+        return earlier
+    return submit()
 
 
 async def answered(parts: Parts, accepted: Accepted, terms: Terms) -> Response:

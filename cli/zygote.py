@@ -44,16 +44,18 @@ PRELOADED = (
     "kombu.transport.redis",
 )
 _REQUEST_BYTES = 262_144
+_SIGNALS = 4096  # bytes, one each
 
 
 def serve(connection: socket.socket) -> dict[str, Any] | None:
     """Fork for each request. Returns None when the owner is gone – and, in each child, its request."""
+    ends = _child_ends()
     with selectors.DefaultSelector() as selector:
         selector.register(connection, selectors.EVENT_READ)
-        selector.register(_child_ends(), selectors.EVENT_READ)
+        selector.register(ends, selectors.EVENT_READ)
         while True:
             ready = [key.fileobj for key, _ in selector.select()]
-            for pid, status in _ended():
+            for pid, status in _ended(ends):
                 _say(connection, {"ended": pid, "status": status})
             if connection not in ready:
                 continue
@@ -104,8 +106,10 @@ def _child_ends() -> socket.socket:
     return reading
 
 
-def _ended() -> Iterator[tuple[int, int]]:
+def _ended(ends: socket.socket) -> Iterator[tuple[int, int]]:
     """(pid, status) of the children that have ended, the status negative for a signal."""
+    with suppress(BlockingIOError):  # none has
+        ends.recv(_SIGNALS)
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)

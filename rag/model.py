@@ -147,6 +147,22 @@ class Collection:
         return f"{self.name}-{self.generation}"
 
 
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What a deletion leaves to be purged: a document up to ``version``, or a whole generation.
+
+    ``job_id``: of the job that is to do it. ``document_id`` None: everything of the collection.
+    ``blobs``: keys of the document's.
+    """
+
+    job_id: str
+    collection: str
+    generation: int
+    document_id: str | None = None
+    version: int = 0
+    blobs: tuple[str, ...] = ()
+
+
 # --- vectors -----------------------------------------------------------------------------
 
 

@@ -27,6 +27,7 @@ from rag.model import (
     ParsedDocument,
     Point,
     Progress,
+    Removal,
     SearchQuery,
     Stage,
 )
@@ -219,8 +220,8 @@ class DocumentRegistry(Protocol):
 
     def collections(self) -> tuple[Collection, ...]: ...
 
-    def drop_collection(self, name: str) -> Collection | None:
-        """Forget the collection and its documents at once; what it was, None when it was not there."""
+    def drop_collection(self, name: str) -> Removal | None:
+        """Forget the collection and its documents at once; None when it was not there."""
         ...
 
     def next_version(self, collection: str, document_id: str) -> int:
@@ -246,8 +247,19 @@ class DocumentRegistry(Protocol):
         """By document id, ascending."""
         ...
 
-    def delete(self, collection: str, document_id: str) -> Document | None:
+    def delete(self, collection: str, document_id: str) -> Removal | None:
         """Hide the document at once, versions already given out included; None when not there."""
+        ...
+
+    def unpurged(self, *, silent_for: float, limit: int) -> list[Removal]:
+        """What was deleted over ``silent_for`` seconds ago and has not been ``entrusted`` to a job.
+
+        Until then the deletion, made again, returns the same removal.
+        """
+        ...
+
+    def entrusted(self, removal: Removal) -> None:
+        """A job is recorded that purges it."""
         ...
 
     def stale(self, collection: str, versions: Iterable[DocumentVersion]) -> tuple[DocumentVersion, ...]:
@@ -268,6 +280,10 @@ class JobStore(Protocol):
 
     def admit(self, kind: JobKind, *, most_open: int, idempotency_key: str | None = None) -> None:
         """Return when ``accept`` would take a job of this kind now; Overloaded when not."""
+        ...
+
+    def repeated(self, *, idempotency_key: str, body_digest: str) -> Accepted | None:
+        """The job of an earlier submit with this key; None for a new one. IdempotencyMismatch."""
         ...
 
     def accept(

@@ -113,7 +113,7 @@ class Settings(BaseSettings):
         30, gt=0, description="Days that a dead job is kept with its inputs, for a replay."
     )
     max_ended_jobs: int = Field(
-        100_000,
+        50_000,
         ge=0,
         description="Records of ended jobs that are kept at most, and as many of dead ones; the oldest go first.",
     )

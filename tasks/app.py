@@ -50,9 +50,10 @@ class Lane:
         """The argv of this lane's worker.
 
         One slot, because a lost broker connection ends a pool with a busy and a free slot
-        for good. A time limit only where the pool heeds it.
+        for good. Time limits only where the pool heeds them: the soft one lets the stage say
+        what became of it, the hard one is for work that does not heed that.
         """
-        limit = ["--time-limit", str(int(self.limit(settings)))] if self.pool == "prefork" else []
+        limit = self._limits(int(self.limit(settings))) if self.pool == "prefork" else []
         return [
             sys.executable, "-m", "celery", "-A", "workers.main", "worker",
             "--queues", self.name, "--hostname", f"{self.name}@%h",
@@ -60,6 +61,10 @@ class Lane:
             "--task-events", "--without-gossip", "--without-mingle",
             "--loglevel", settings.log_level,
         ]  # fmt: skip
+
+    @staticmethod
+    def _limits(seconds: int) -> list[str]:
+        return ["--time-limit", str(seconds), "--soft-time-limit", str(max(1, seconds * 19 // 20))]
 
 
 LANES: tuple[Lane, ...] = (

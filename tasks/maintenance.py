@@ -1,14 +1,16 @@
 """Housekeeping: remove what was deleted, sweep, forget what is old."""
 
 import logging
+from contextlib import suppress
 from time import time
 
+from rag.errors import UnknownCollection
 from rag.model import Stage
 from rag.stores.journal import DOCUMENTS
 from tasks.app import app
 from tasks.remains import forget
 from tasks.stage import Done, Outcome, StageRun, stage_task
-from tasks.sweeping import cleared, expired, published_again
+from tasks.sweeping import cleared, expired, published_again, purges_made_up
 from tasks.toolbox import Toolbox
 
 SWEEP_SECONDS = 120.0  # ten thousand lost jobs take about twenty
@@ -31,7 +33,8 @@ def purge(run: StageRun) -> Outcome:
             for key in list(tools.blobs.keys(f"{folder}/{store}/")):
                 tools.blobs.delete(key)
     else:
-        tools.vectors.delete(store, inputs["document_id"], below=inputs["version"] + 1)
+        with suppress(UnknownCollection):  # it was dropped meanwhile, with all its points
+            tools.vectors.delete(store, inputs["document_id"], below=inputs["version"] + 1)
         for key in inputs["blobs"]:
             tools.blobs.delete(key)
     return Done(lambda *_: {"document_id": inputs["document_id"], "collection": run.job.collection})
@@ -44,8 +47,8 @@ def sweep() -> str:
     with tools.jobs.alone("sweep", seconds=SWEEP_SECONDS) as alone:
         if not alone:
             return "another worker sweeps"
-        again, late = published_again(tools), expired(tools)
-        return f"published again: {again}, expired: {late}, cleared: {cleared(tools)}"
+        again, late, made_up = published_again(tools), expired(tools), purges_made_up(tools)
+        return f"published again: {again + made_up}, expired: {late}, cleared: {cleared(tools)}"
 
 
 @app.task(name="aegis.maintenance.prune")

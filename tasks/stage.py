@@ -17,20 +17,16 @@ from celery.exceptions import SoftTimeLimitExceeded
 from rag.errors import AegisError, OutOfMemory, Permanent, TimedOut, Transient
 from rag.model import Job, JobState, Json, Stage
 from rag.settings import Settings
-from tasks.app import PUBLISH_ERRORS, app, jittered, lane_of, publish, task_name
+from tasks.app import PUBLISH_ERRORS, app, lane_of, publish, task_name
 from tasks.drain import Drained
 from tasks.lease import insisted, kept_alive
+from tasks.pauses import pause
 from tasks.problems import CRASHED, given_up, problem, reason_of
 from tasks.remains import leave_clean
 from tasks.run import Done, Next, Outcome, StageRun
 from tasks.toolbox import Toolbox
 
 __all__ = ["Done", "Next", "Outcome", "StageRun", "perform", "stage_task"]
-
-RETRY_SECONDS = 2.0
-LONGEST_RETRY_SECONDS = 60.0
-LONGEST_PAUSE_SECONDS = 300.0
-"""As long as a job is held back for a server that names the time to come back."""
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +38,7 @@ def stage_task(stage: Stage) -> Callable[[Work], "Task[[str], str]"]:
     """Make the Celery task of a stage from the function that does its work."""
 
     def register(work: Work) -> "Task[[str], str]":
-        @app.task(name=task_name(stage))
+        @app.task(name=task_name(stage), acks_on_timeout=False)  # who begins it again counts the attempts
         def run(job_id: str) -> str:
             return perform(app.toolbox, stage, work, job_id)
 
@@ -148,7 +144,7 @@ def _try_again(run: StageRun, error: Exception) -> str:
         return _fail(run, late, 0.0)
     if _last_attempt(job, run.tools.settings):
         return _give_up(run, reason_of(last), last)
-    delay = _pause(job, error)
+    delay = pause(job, error)
     if not insisted(run.tools, lambda: run.tools.jobs.requeue(run.lease, error=last, delay=delay)):
         return _lost(run)
     _publish_again(run, job.stage, delay=delay)
@@ -161,13 +157,6 @@ def _released(run: StageRun) -> str:
         return _lost(run)
     _publish_again(run, run.job.stage)
     return "released: the worker ends"
-
-
-def _pause(job: Job, error: Exception) -> float:
-    """Seconds until the next attempt, as the failing server asked or a little longer each time."""
-    asked = error.retry_after if isinstance(error, Transient) else None
-    delay = min(LONGEST_RETRY_SECONDS, RETRY_SECONDS * 2 ** (job.attempts - 1))
-    return min(LONGEST_PAUSE_SECONDS, max(asked or 0.0, jittered(delay)))
 
 
 def _fail(run: StageRun, error: AegisError, seconds: float) -> str:

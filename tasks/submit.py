@@ -3,7 +3,8 @@
 The order survives a crash between any two steps. The bytes are stored first, so that
 no record ever names bytes that are not there; the record is written next, in one step
 together with its Idempotency-Key, and from then on the job is promised; publishing comes
-last, and when it fails the sweeper does it later from the record.
+last, and when it fails the sweeper does it later from the record. What is deleted is
+hidden in the step that notes what to purge; when no job is made of the note, the sweeper does.
 """
 
 import logging
@@ -13,13 +14,14 @@ from time import time
 from uuid_utils.compat import uuid7
 
 from rag.errors import Conflict, NotFound, Overloaded, Unavailable, UnknownCollection
-from rag.model import Job, JobKind, Json, NewJob, Stage
+from rag.model import Job, JobKind, Json, NewJob, Removal, Stage
 from rag.ports import Accepted, BlobStore, DocumentRegistry, JobStore
 from rag.settings import Settings
 from tasks import app as celery
 from tasks.intake import Idempotency, Ingestion, Link, Question, Text, Upload, default_document_id
 from tasks.keeping import source_key
 from tasks.letters import DeadLetters
+from tasks.purging import entrusted
 
 __all__ = ["LANES", "Idempotency", "Ingestion", "Link", "Question", "Submissions", "Text", "Upload"]
 
@@ -113,26 +115,21 @@ class Submissions:
             )
 
     def delete_document(self, collection: str, document_id: str) -> Job:
-        """Hide the document now and have its points and blobs removed. NotFound when it is not there."""
-        document = self._documents.delete(collection, document_id)
-        if document is None:
+        """Hide the document now and have its points and blobs removed. NotFound when it is not there.
+
+        A call that broke off may be made again: it gets the same job while nobody else has made it.
+        """
+        removal = self._documents.delete(collection, document_id)
+        if removal is None:
             raise NotFound(f"There is no document {document_id!r} in collection {collection!r}")
-        return self._purge(
-            collection,
-            {
-                "document_id": document_id,
-                "generation": document.generation,
-                "version": document.version,
-                "blobs": [document.source_key, document.text_key],
-            },
-        )
+        return self._purge(removal)
 
     def drop_collection(self, name: str) -> Job:
         """Hide the collection now and have everything of it removed. NotFound when it is not there."""
-        collection = self._documents.drop_collection(name)
-        if collection is None:
+        removal = self._documents.drop_collection(name)
+        if removal is None:
             raise NotFound(f"There is no collection {name!r}")
-        return self._purge(name, {"document_id": None, "generation": collection.generation})
+        return self._purge(removal)
 
     def cancel(self, job_id: str) -> Job:
         """NotFound; Conflict when the job is over."""
@@ -163,9 +160,8 @@ class Submissions:
         """How many dead letters were dropped; None means of every class, and in every collection."""
         return self._letters.drop_all(reason, collections)
 
-    def _purge(self, collection: str, inputs: Json) -> Job:
-        job = NewJob(_new_id(), JobKind.DELETE, Stage.PURGE, collection, inputs)
-        return self._handed_in(self._jobs.accept(job)).job
+    def _purge(self, removal: Removal) -> Job:
+        return self._handed_in(entrusted(self._jobs, self._documents, removal)).job
 
     def _handed_in(self, accepted: Accepted) -> Accepted:
         if accepted.new:

@@ -9,6 +9,7 @@ from rag.model import Job
 from tasks.app import LANES, Lane, app, publish
 from tasks.canary import canaries
 from tasks.problems import problem
+from tasks.purging import entrusted
 from tasks.remains import remove_remains
 from tasks.toolbox import Toolbox
 
@@ -80,6 +81,18 @@ def expired(tools: Toolbox) -> int:
 def _expire(tools: Toolbox, job: Job) -> bool:
     late = TimedOut(f"The job's deadline passed while it waited for stage {job.stage}")
     return tools.jobs.expire(job.id, error=problem(late, job))
+
+
+def purges_made_up(tools: Toolbox) -> int:
+    """How many deletions got their job, whoever made them having ended before."""
+    lost = tools.documents.unpurged(silent_for=LOST_AFTER, limit=BATCH)
+    for removal in lost:
+        publish(entrusted(tools.jobs, tools.documents, removal).job)
+    if lost:
+        log.warning(
+            "purged without having been asked again: %d deletions, as job %s", len(lost), lost[0].job_id
+        )
+    return len(lost)
 
 
 def cleared(tools: Toolbox) -> int:

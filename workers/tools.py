@@ -4,9 +4,12 @@ Imports of model runtimes stand inside the properties, so that a lane's worker l
 only what its stages use.
 """
 
+import logging
 from functools import cached_property
+from time import monotonic, sleep
 from uuid import uuid4
 
+from rag.errors import Unavailable
 from rag.model import Stage
 from rag.ports import (
     BlobStore,
@@ -34,6 +37,10 @@ from tasks.drain import Drain
 from tasks.toolbox import Toolbox
 
 VECTOR_TIMEOUT = 30.0  # seconds; an upsert of one slice takes tens of milliseconds
+VECTOR_PATIENCE = 20.0  # in which the engine is restarted, unless it cannot start
+BOOT_SECONDS = 30.0
+
+log = logging.getLogger(__name__)
 
 
 class Tools(Toolbox):
@@ -75,7 +82,7 @@ class Tools(Toolbox):
             recovery=Recovery(client),
             journal=self.journal,
             jobs=JobRestoration(client, self._settings),
-            documents=DocumentRestoration(client),
+            documents=DocumentRestoration(client, self._settings),
         )
 
     @cached_property
@@ -84,7 +91,7 @@ class Tools(Toolbox):
 
     @cached_property
     def vectors(self) -> VectorStore:
-        return RemoteVectorStore(self._settings.vector_socket, timeout=VECTOR_TIMEOUT)
+        return RemoteVectorStore(self._settings.vector_socket, VECTOR_TIMEOUT, VECTOR_PATIENCE)
 
     @cached_property
     def parser(self) -> Parser:
@@ -119,7 +126,10 @@ class Tools(Toolbox):
 
 
 def warm(tools: Tools, lane: Lane) -> None:
-    """Load what the lane's stages use, and try it. Raises what the roles' ``warm`` raise."""
+    """Load what the lane's stages use, and try it, having waited for the vector engine.
+
+    Raises what the roles' ``warm`` raise, and Unavailable when the engine stays away.
+    """
     for stage in lane.stages:
         match stage:
             case Stage.PARSE:
@@ -132,4 +142,19 @@ def warm(tools: Tools, lane: Lane) -> None:
             case Stage.GENERATE:
                 tools.generator.warm()
             case Stage.INDEX | Stage.SEARCH | Stage.PURGE:
-                tools.vectors.ping()
+                wait_for_engine(tools.vectors)
+
+
+def wait_for_engine(vectors: VectorStore, *, patience: float = BOOT_SECONDS) -> None:
+    """Return once the engine answers; Unavailable when it does not within ``patience`` seconds."""
+    deadline = monotonic() + patience
+    while True:
+        try:
+            vectors.ping()
+        except Unavailable as error:
+            if monotonic() > deadline:
+                raise
+            log.warning("waiting for the vector engine: %s", error)
+            sleep(1.0)
+        else:
+            return

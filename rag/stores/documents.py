@@ -6,12 +6,14 @@ from dataclasses import asdict
 from typing import cast
 
 from redis import Redis
+from uuid_utils.compat import uuid7
 
 from rag.errors import Conflict, UnknownCollection
-from rag.model import Collection, Document, DocumentVersion, Lease
+from rag.model import Collection, Document, DocumentVersion, Lease, Removal
 from rag.ports import Window
 from rag.stores.entries import CollectionEntry, Deletion
 from rag.stores.redis import PREFIX, Call, Scripts, reaching_redis
+from rag.stores.removals import place_of, removal_of
 
 
 class RedisDocumentRegistry:
@@ -49,16 +51,16 @@ class RedisDocumentRegistry:
         rows = self._scripts.run("collections", [f"{PREFIX}collections"])
         return tuple(sorted(map(_collection, rows), key=lambda collection: collection.name))
 
-    def drop_collection(self, name: str) -> Collection | None:
-        row = self._scripts.run("drop_collection", [collection_key(name)], name)
-        return _collection(row) if row else None
+    def drop_collection(self, name: str) -> Removal | None:
+        found = self._scripts.run("drop_collection", [collection_key(name)], name, str(uuid7()))
+        return removal_of(found) if found else None
 
     def standing(self, name: str) -> CollectionEntry | None:
         """What is known of the newest collection of this name, dropped or not; None: there was none."""
-        row, generation, floor = self._scripts.run("standing", [collection_key(name)], name)
+        row, generation, floor, unpurged = self._scripts.run("standing", [collection_key(name)], name)
         if row:
             return CollectionEntry.of(_collection(row), floor)
-        return CollectionEntry.gone(name, int(generation), floor) if generation else None
+        return CollectionEntry.gone(name, int(generation), floor, _text(unpurged)) if generation else None
 
     # --- documents
 
@@ -95,16 +97,27 @@ class RedisDocumentRegistry:
         documents = tuple(map(_document, records[:limit]))
         return Window(items=documents, next=documents[-1].document_id if len(records) > limit else None)
 
-    def delete(self, collection: str, document_id: str) -> Document | None:
-        record = self._scripts.run("delete", [collection_key(collection)], collection, document_id)
-        return _document(record) if record else None
+    def delete(self, collection: str, document_id: str) -> Removal | None:
+        found = self._scripts.run(
+            "delete", [collection_key(collection)], collection, document_id, str(uuid7())
+        )
+        return removal_of(found) if found else None
 
     def buried(self, collection: str, document_id: str) -> Deletion | None:
         """The last deletion of a document; None: there was none."""
-        generation, version = self._scripts.run(
+        generation, version, unpurged = self._scripts.run(
             "buried", [collection_key(collection)], collection, document_id
         )
-        return Deletion(collection, int(generation), document_id, int(version)) if version else None
+        if not version:
+            return None
+        return Deletion(collection, int(generation), document_id, int(version), _text(unpurged))
+
+    def unpurged(self, *, silent_for: float, limit: int) -> list[Removal]:
+        return [removal_of(found) for found in self._scripts.run("unpurged", [PREFIX], "", silent_for, limit)]
+
+    def entrusted(self, removal: Removal) -> None:
+        key = collection_key(removal.collection)
+        self._scripts.run("entrusted", [key], removal.collection, place_of(removal), removal.job_id)
 
     def stale(self, collection: str, versions: Iterable[DocumentVersion]) -> tuple[DocumentVersion, ...]:
         """In the order given, by one plain command however many there are."""
@@ -144,6 +157,10 @@ def publication(document: Document, under: Lease | None = None) -> Call:
 def _version(seen: bytes | None) -> int | None:
     """``seen``: "version chunks"."""
     return int(seen.split()[0]) if seen else None
+
+
+def _text(lines: bytes | None) -> str:
+    return lines.decode() if lines else ""
 
 
 def _document(record: bytes) -> Document:

@@ -8,6 +8,7 @@ from hashlib import sha256
 from uuid import UUID
 
 from rag.model import Collection, Document, JobState, Json
+from rag.stores.removals import Lines
 
 JobFields = Mapping[str, str]
 """A job as names and values of its record in Redis. Of one that is not over: as it was accepted."""
@@ -30,7 +31,10 @@ _OPENING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class CollectionEntry:
-    """The newest collection of a name. ``floor``: its documents' versions are above this."""
+    """The newest collection of a name. ``floor``: its documents' versions are above this.
+
+    ``unpurged``: of one that was dropped, what was in no job's hands by then.
+    """
 
     name: str
     generation: int
@@ -39,6 +43,7 @@ class CollectionEntry:
     created_at: float
     floor: int
     dropped: bool
+    unpurged: Lines = ""
 
     @classmethod
     def of(cls, collection: Collection, floor: int) -> "CollectionEntry":
@@ -53,18 +58,22 @@ class CollectionEntry:
         )
 
     @classmethod
-    def gone(cls, name: str, generation: int, floor: int) -> "CollectionEntry":
-        return cls(name, generation, "", 0, 0.0, floor, dropped=True)
+    def gone(cls, name: str, generation: int, floor: int, unpurged: Lines = "") -> "CollectionEntry":
+        return cls(name, generation, "", 0, 0.0, floor, dropped=True, unpurged=unpurged)
 
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """A document was deleted when ``version`` was the highest of it that had been given out."""
+    """A document was deleted when ``version`` was the highest of it that had been given out.
+
+    ``unpurged``: what of it was in no job's hands by then.
+    """
 
     collection: str
     generation: int
     document_id: str
     version: int
+    unpurged: Lines = ""
 
 
 DocumentEntry = Document | Deletion
@@ -125,7 +134,12 @@ def job_fields(_: str, data: bytes) -> JobFields:
 
 def day_of(job_id: str) -> str:
     """The UTC day in which a uuid7 was made, as YYYY-MM-DD."""
-    return datetime.fromtimestamp((UUID(job_id).int >> 80) / 1000, UTC).date().isoformat()
+    return datetime.fromtimestamp(made_at(job_id), UTC).date().isoformat()
+
+
+def made_at(job_id: str) -> float:
+    """When a uuid7 was made."""
+    return (UUID(job_id).int >> 80) / 1000
 
 
 def _dumped(value: Json) -> bytes:

@@ -2,7 +2,7 @@
 
 from redis import Redis
 
-from rag.model import Collection, Document, Lease
+from rag.model import Collection, Document, Lease, Removal
 from rag.stores.documents import RedisDocumentRegistry
 from rag.stores.journal import Journal
 
@@ -27,7 +27,7 @@ class KeptDocumentRegistry(RedisDocumentRegistry):
             self._mirrored.add((name, collection.generation))
         return collection, new
 
-    def drop_collection(self, name: str) -> Collection | None:
+    def drop_collection(self, name: str) -> Removal | None:
         dropped = super().drop_collection(name)
         self._mirror(name)
         return dropped
@@ -38,12 +38,13 @@ class KeptDocumentRegistry(RedisDocumentRegistry):
             self._journal.put_document(document)
         return published
 
-    def delete(self, collection: str, document_id: str) -> Document | None:
-        document = super().delete(collection, document_id)
+    def delete(self, collection: str, document_id: str) -> Removal | None:
+        removal = super().delete(collection, document_id)
         if buried := self.buried(collection, document_id):
             self._journal.put_document(buried)
-            super().delete(collection, document_id)  # if it was just brought back from the old entry
-        return document
+            again = super().delete(collection, document_id)  # if it was just brought back from the old entry
+            removal = again or removal
+        return removal
 
     def _mirror(self, name: str) -> None:
         """Write what Redis knows of the collection, until it has not changed meanwhile."""

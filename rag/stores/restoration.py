@@ -3,24 +3,28 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from time import time
 
 from redis import Redis
 
 from rag.model import Document, JobKind
+from rag.settings import Settings
 from rag.stores.documents import collection_key, publication
-from rag.stores.entries import CollectionEntry, Deletion, DocumentEntry, JobFields
+from rag.stores.entries import CollectionEntry, Deletion, DocumentEntry, JobFields, made_at
 from rag.stores.jobs.restoration import JobRestoration
 from rag.stores.journal import Journal
 from rag.stores.recovery import Recovery
 from rag.stores.redis import Call, Scripts
+from rag.stores.removals import Lines, job_of
 
 
 class DocumentRestoration:
     """Adds what is missing and leaves what is newer, so anything may be repeated, in any order but one:
     a collection comes before what belongs to it."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, settings: Settings) -> None:
         self._scripts = Scripts(client, "documents", fenced=False)
+        self._retention = settings.job_retention_hours * 3600
 
     def collection(self, entry: CollectionEntry) -> None:
         """A collection as it was, without documents; of one that was dropped, what outlives it."""
@@ -34,6 +38,7 @@ class DocumentRestoration:
             entry.generation,
             entry.floor,
             int(entry.dropped),
+            self._unpurged(entry),
         )
 
     def documents(self, entries: Iterable[DocumentEntry]) -> None:
@@ -41,12 +46,18 @@ class DocumentRestoration:
         entries = list(entries)
         published = (publication(entry) for entry in entries if isinstance(entry, Document))
         self._scripts.run_each("publish", published)
-        deleted = (
-            _version(entry.collection, entry.document_id, entry.version, entry.generation)
-            for entry in entries
-            if isinstance(entry, Deletion)
-        )
-        self._scripts.run_each("bury", deleted)
+        deletions = (entry for entry in entries if isinstance(entry, Deletion))
+        self._scripts.run_each("bury", map(self._burial, deletions))
+
+    def _burial(self, entry: Deletion) -> Call:
+        keys, version = _version(entry.collection, entry.document_id, entry.version, entry.generation)
+        return keys, (*version, self._unpurged(entry))
+
+    def _unpurged(self, entry: CollectionEntry | Deletion) -> Lines:
+        """What a deletion left and no job may be journalled for; '' of one so old that its job ended."""
+        job_id = job_of(entry.unpurged)
+        recent = job_id and made_at(job_id) > time() - self._retention
+        return entry.unpurged if recent else ""
 
     def given_out(self, jobs: Iterable[JobFields]) -> None:
         """The versions that ingestions were given are in use, whatever became of the jobs."""

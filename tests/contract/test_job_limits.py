@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from rag.errors import Conflict, NotFound, Overloaded
+from rag.errors import Conflict, IdempotencyMismatch, NotFound, Overloaded
 from rag.model import EventKind, Job, JobKind, JobState, Lease, Stage
 from rag.ports import JobStore
 from rag.settings import Settings
@@ -40,7 +40,7 @@ class TestAdmission:
         with pytest.raises(Overloaded):
             jobs.admit(JobKind.INGEST, most_open=2)
 
-        assert error.value.retry_after == 60, "nothing ended lately"
+        assert error.value.retry_after == 10, "nothing ended lately"
         assert jobs.get(refused_job.id) is None
         jobs.cancel(second)
         jobs.admit(JobKind.INGEST, most_open=2)
@@ -50,6 +50,17 @@ class TestAdmission:
         accepted(jobs)
         jobs.admit(JobKind.QUERY, most_open=1)
         assert jobs.accept(new_job(JobKind.QUERY, Stage.EMBED_QUERY), most_open=1).new
+
+    def test_a_repeated_submit_finds_its_job_and_makes_none(self, jobs: JobStore) -> None:
+        assert jobs.repeated(idempotency_key="k", body_digest="d") is None
+        first = jobs.accept(new_job(), idempotency_key="k", body_digest="d")
+
+        again = jobs.repeated(idempotency_key="k", body_digest="d")
+
+        assert again is not None
+        assert (again.job, again.new) == (first.job, False)
+        with pytest.raises(IdempotencyMismatch):
+            jobs.repeated(idempotency_key="k", body_digest="another")
 
     def test_without_a_bound_all_are_taken(self, jobs: JobStore) -> None:
         assert all(jobs.accept(new_job(JobKind.DELETE, Stage.PURGE)).new for _ in range(5))

@@ -15,11 +15,12 @@ from tasks import room
 from tasks.room import forgotten_early
 from tests.integration.apiserver import Service, serving, settings_of
 from tests.integration.brokers import valkey_with
+from tests.system.running import until
 from workers.tools import Tools
 
 MB = 1 << 20
 BOUND = 16 * MB
-FACTS = {f"fact-{n}": "x" * 100 for n in range(400)}  # 40 KB in each record
+FACTS = {f"fact-{n}": "x" * 100 for n in range(130)}  # 15 KB in each record
 
 
 @pytest.fixture
@@ -111,6 +112,32 @@ def test_dead_letters_are_never_forgotten_early(
 
     assert forgotten_early(Tools(service.parts.settings)) == 0
     assert service.parts.jobs.counts()[JobState.DEAD] == len(taken)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/documents", {"url": "http://localhost/", "document_id": "d"}),
+        ("/v1/queries", {"question": "Which colour has the lamp?"}),
+    ],
+)
+def test_a_repeated_submit_gets_its_job_however_full_the_broker_is(
+    service: Service, client: redis.Redis, path: str, body: dict[str, str]
+) -> None:
+    def sent(key: str, **changes: str) -> httpx.Response:
+        return service.http.post(path, json={**body, **changes}, headers={"Idempotency-Key": key})
+
+    first = sent("k")
+    client.config_set("maxmemory", used(client))
+    until(lambda: service.parts.broker.check().full, 10)
+
+    again = sent("k")
+
+    assert (first.status_code, again.status_code) == (202, 202), again.text
+    assert again.json() == first.json()
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert sent("k", **dict.fromkeys(body, "http://another/")).status_code == 422
+    assert sent("another").status_code == 429
 
 
 def test_a_record_that_cannot_be_written_at_all_is_put_off_too(

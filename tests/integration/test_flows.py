@@ -14,14 +14,14 @@ from rag.settings import Settings
 from rag.stores.entries import opening_of
 from rag.stores.redis import connect
 from rag.stores.vectors.edge import EdgeVectorStore
-from tasks import restore
+from tasks import restore, sweeping
 from tasks import stage as stages
 from tasks.answer import visible_hits
 from tasks.app import app, task_name
 from tasks.keeping import work_key
 from tasks.remains import forget
 from tasks.submit import Ingestion, Question, Submissions, Text
-from tasks.sweeping import cleared
+from tasks.sweeping import cleared, purges_made_up
 from workers.embedding.build import build
 from workers.tools import Tools
 
@@ -156,6 +156,61 @@ def test_a_document_deleted_on_its_way_stays_away(tools: InProcess, desk: Submis
     assert tools.vectors.count("handbook-1") == 0
     assert list(tools.blobs.keys("sources")) == []
     assert list(tools.blobs.keys("texts")) == []
+
+
+def deleted_by_an_api_that_dies(tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(tools.jobs, "accept", dying)
+        with pytest.raises(SystemExit):
+            desk.delete_document(COLLECTION, "doc")
+
+
+def dying(*_: object) -> None:
+    raise SystemExit
+
+
+def test_a_deletion_whose_api_died_is_purged_by_the_sweeper(
+    tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished(tools, submitted(desk, "The lamp is green."))
+    deleted_by_an_api_that_dies(tools, desk, monkeypatch)
+    sent: list[Job] = []
+    monkeypatch.setattr(sweeping, "publish", sent.append)
+    assert purges_made_up(tools) == 0, "it may still be at it"
+
+    monkeypatch.setattr(sweeping, "LOST_AFTER", 0.0)
+    assert (purges_made_up(tools), purges_made_up(tools)) == (1, 0)
+
+    (purge,) = sent
+    assert finished(tools, purge.id).state is JobState.SUCCEEDED
+    assert tools.vectors.count("handbook-1") == 0
+    assert list(tools.blobs.keys("sources")) == []
+    assert list(tools.blobs.keys("texts")) == []
+
+
+def test_a_deletion_whose_api_died_can_be_made_again(
+    tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished(tools, submitted(desk, "The lamp is green."))
+    deleted_by_an_api_that_dies(tools, desk, monkeypatch)
+
+    purge = desk.delete_document(COLLECTION, "doc")
+
+    assert finished(tools, purge.id).state is JobState.SUCCEEDED
+    assert tools.vectors.count("handbook-1") == 0
+    assert tools.documents.unpurged(silent_for=0, limit=9) == []
+    with pytest.raises(NotFound):
+        desk.delete_document(COLLECTION, "doc")
+
+
+def test_a_document_whose_collection_went_before_its_purge_needs_none(
+    tools: InProcess, desk: Submissions
+) -> None:
+    finished(tools, submitted(desk, "The lamp is green."))
+    purge = desk.delete_document(COLLECTION, "doc")
+    finished(tools, desk.drop_collection(COLLECTION).id)
+
+    assert finished(tools, purge.id).state is JobState.SUCCEEDED
 
 
 def test_a_document_on_its_way_into_a_dropped_collection_fails_and_says_so(

@@ -96,6 +96,25 @@ def test_its_exit_status_is_told(tmp_path: Path) -> None:
     _run(scenario)
 
 
+def test_the_zygote_rests_after_a_part_has_ended(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with _nursery(tmp_path) as nursery:
+            await (await _forked(nursery, tmp_path, "leave")).wait()
+            spent = _seconds(nursery.pid)
+
+            await asyncio.sleep(1)
+
+            assert _seconds(nursery.pid) - spent < 0.2
+
+    _run(scenario)
+
+
+def _seconds(pid: int) -> float:
+    """Processor time of a process until now."""
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
+
+
 def test_with_the_zygote_its_parts_end_and_no_more_are_forked(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with _nursery(tmp_path) as nursery:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from time import time
 from typing import Any
 
 import pytest
@@ -11,12 +12,25 @@ import redis
 from uuid_utils.compat import uuid7
 
 from rag.errors import IdempotencyMismatch, Unavailable
-from rag.model import Document, DocumentVersion, Job, JobKind, JobState, Lease, NewJob, Progress, Stage
+from rag.model import (
+    Document,
+    DocumentVersion,
+    Job,
+    JobKind,
+    JobState,
+    Lease,
+    NewJob,
+    Progress,
+    Removal,
+    Stage,
+)
 from rag.ports import Window
 from rag.settings import Settings
+from rag.stores import restoration
 from rag.stores.documents import RedisDocumentRegistry
 from rag.stores.jobs import RedisJobStore
 from tasks import restore
+from tasks.purging import entrusted
 from tasks.restore import Overseer, restored
 from workers.tools import Tools
 
@@ -101,6 +115,13 @@ def published(tools: Tools, document_id: str = "a") -> Document:
     made = document(tools.documents.next_version("docs", document_id), document_id)
     assert tools.documents.publish(made)
     return made
+
+
+def removed(tools: Tools, what: str) -> Removal:
+    documents = tools.documents
+    removal = documents.delete("docs", "a") if what == "a document" else documents.drop_collection("docs")
+    assert removal is not None
+    return removal
 
 
 def all_documents(tools: Tools) -> Window[Document]:
@@ -351,6 +372,58 @@ class TestDocuments:
         assert not tools.documents.publish(document(late.inputs["version"]))
         assert tools.documents.publish(document(tools.documents.next_version("docs", "a")))
 
+    @pytest.mark.parametrize("what", ["a document", "a collection"])
+    def test_a_deletion_that_got_no_job_is_purged_all_the_same(
+        self, tools: Tools, lose: Callable[[], None], what: str
+    ) -> None:
+        published(tools)
+        removal = removed(tools, what)
+        lose()
+
+        restored(tools.restoration)
+
+        assert tools.documents.unpurged(silent_for=0, limit=9) == [removal]
+
+    @pytest.mark.parametrize("what", ["a document", "a collection"])
+    def test_the_job_that_purges_a_deletion_comes_back_as_it_was(
+        self, tools: Tools, lose: Callable[[], None], what: str
+    ) -> None:
+        published(tools)
+        job = entrusted(tools.jobs, tools.documents, removed(tools, what)).job
+        lose()
+
+        restored(tools.restoration)
+
+        (again,) = tools.documents.unpurged(silent_for=0, limit=9)
+        assert entrusted(tools.jobs, tools.documents, again).job.id == job.id
+        assert listed(tools) == [job.id]
+        assert found(tools, job).inputs == job.inputs
+        assert tools.documents.unpurged(silent_for=0, limit=9) == []
+
+    def test_a_server_that_was_started_again_brings_no_purge_back(
+        self, tools: Tools, redis_client: redis.Redis
+    ) -> None:
+        published(tools)
+        entrusted(tools.jobs, tools.documents, removed(tools, "a document"))
+        redis_client.set("{aegis}:intact", "another run")
+
+        restored(tools.restoration)
+
+        assert tools.documents.unpurged(silent_for=0, limit=9) == []
+
+    def test_a_deletion_of_long_ago_is_not_purged_again(
+        self, tools: Tools, lose: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        published(tools)
+        removed(tools, "a document")
+        lose()
+        later = time() + tools.settings.job_retention_hours * 3600
+        monkeypatch.setattr(restoration, "time", lambda: later + 60)
+
+        restored(tools.restoration)
+
+        assert tools.documents.unpurged(silent_for=0, limit=9) == []
+
     def test_a_dropped_collection_stays_dropped(self, tools: Tools, lose: Callable[[], None]) -> None:
         live = published(tools)
         tools.documents.drop_collection("docs")
@@ -467,7 +540,7 @@ class TestCrashes:
             with pytest.raises(Unavailable):
                 tools.documents.delete("docs", "a")
 
-        assert tools.documents.delete("docs", "a") is None
+        assert tools.documents.delete("docs", "a") is not None
         lose()
         restored(tools.restoration)
 

@@ -140,7 +140,22 @@ def test_a_part_that_is_away_is_tried_again_later_each_time_and_then_given_up(
     assert "the vector engine is away" in job.error["detail"]
     delays = [delay for _, _, delay in published]
     assert len(delays) == 2
-    assert 0 < delays[0] <= 2 <= delays[1] <= 4
+    assert 5 <= delays[0] <= 10
+    assert 15 <= delays[1] <= 30
+
+
+def test_a_question_is_tried_again_soon(tools: Tools, published: list) -> None:
+    job = NewJob(str(uuid7()), JobKind.QUERY, Stage.GENERATE, "c", {})
+    tools.jobs.accept(job)
+
+    def work(run: StageRun) -> Outcome:
+        raise Unavailable("the model server is away")
+
+    for _ in range(2):
+        perform(tools, Stage.GENERATE, work, job.id)
+
+    delays = [delay for _, _, delay in published]
+    assert 1 <= delays[0] <= 2 <= delays[1] <= 4
 
 
 def test_a_server_that_says_when_to_return_is_heeded(tools: Tools, published: list) -> None:

@@ -22,6 +22,7 @@ from rag.stores.vectors import collection as collections
 from rag.stores.vectors import folders, wire
 from rag.stores.vectors.edge import EdgeVectorStore
 from rag.stores.vectors.remote import RemoteVectorStore
+from workers.tools import wait_for_engine
 
 SPEC = CollectionSpec(8)
 TERM = SparseVector(np.array([1], np.uint32), np.array([1.0], np.float32))
@@ -245,6 +246,51 @@ def test_without_an_engine_a_call_ends_soon_as_unavailable(engine, store):
     with pytest.raises(Unavailable, match="away"):
         store.ping()
     assert time.monotonic() - began < 5
+
+
+def test_a_write_waits_for_an_engine_that_is_restarted(engine):
+    store = RemoteVectorStore(engine.socket, timeout=60, patience=60)
+    store.ensure("c", SPEC)
+    engine.killed()
+    again = threading.Timer(1.0, engine.start_again)
+    again.start()
+    try:
+        store.upsert("c", points("a", 3))
+    finally:
+        again.join()
+    assert store.count("c", "a") == 3
+    store.drop("c")
+    store.close()
+
+
+def test_a_reader_waits_for_an_absent_engine_two_seconds_at_most(home):
+    store = RemoteVectorStore(home / "nobody.sock", timeout=60, patience=60)
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match="away"):
+        store.count("c")
+    assert 1 < time.monotonic() - began < 10
+
+
+def test_a_writer_has_no_more_patience_than_it_was_given(home):
+    store = RemoteVectorStore(home / "nobody.sock", timeout=60, patience=1)
+    with pytest.raises(Unavailable, match="away"):
+        store.drop("c")
+
+
+def test_a_worker_waits_for_an_engine_that_boots(home):
+    boot = threading.Timer(1.0, lambda: booted.append(Engine(home)))
+    booted: list[Engine] = []
+    boot.start()
+    try:
+        wait_for_engine(RemoteVectorStore(home / "run" / "vectors.sock", timeout=20), patience=60)
+    finally:
+        boot.join()
+        booted[0].killed()
+
+
+def test_a_worker_does_not_wait_for_ever(home):
+    with pytest.raises(Unavailable, match="away"):
+        wait_for_engine(RemoteVectorStore(home / "nobody.sock", timeout=20), patience=0)
 
 
 def test_a_hung_engine_is_timed_out(home):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import product
 from time import time
+from typing import cast
 
 from rag.errors import IdempotencyMismatch, Overloaded
 from rag.model import Job, JobKind, JobState, NewJob
@@ -18,7 +19,7 @@ _SHARE = 0.01
 """Part of a full queue that is to be free again before whoever was refused comes back."""
 
 _SHORTEST_WAIT, _LONGEST_WAIT = 1.0, 300.0
-_WAIT_WHEN_STUCK = 60.0
+_WAIT_WHEN_STUCK = 10.0
 
 
 class Desk(JobScripts):
@@ -30,6 +31,10 @@ class Desk(JobScripts):
         if not known and still_open >= most_open:
             raise _full(kind, still_open, ended)
 
+    def repeated(self, *, idempotency_key: str, body_digest: str) -> Accepted | None:
+        record = self._earlier(idempotency_key, body_digest)
+        return Accepted(job=job_of(record), new=False) if record else None
+
     def accept(
         self,
         job: NewJob,
@@ -40,6 +45,14 @@ class Desk(JobScripts):
     ) -> Accepted:
         record, new = self._recorded(job, idempotency_key, body_digest, most_open)
         return Accepted(job=job_of(record), new=new)
+
+    def _earlier(self, idempotency_key: str, body_digest: str) -> Record | None:
+        """The record of the job that an earlier submit with this key made."""
+        keys = [PREFIX, idempotency_record(idempotency_key)]
+        outcome, *told = self._scripts.run("repeated", keys, "", body_digest) or (None, None)
+        if outcome == b"mismatch":
+            raise _mismatch()
+        return cast(Record | None, told[0])
 
     def _recorded(
         self, job: NewJob, idempotency_key: str | None, body_digest: str, most_open: int | None
@@ -63,7 +76,7 @@ class Desk(JobScripts):
             "" if most_open is None else most_open,
         )
         if outcome == b"mismatch":
-            raise IdempotencyMismatch("use a new Idempotency-Key for a new body")
+            raise _mismatch()
         if outcome == b"full":
             raise _full(job.kind, *told)
         return told[0], outcome == b"new"
@@ -127,6 +140,10 @@ class Desk(JobScripts):
     def drop(self, job_id: str) -> Job:
         answer = self._on("drop", job_id, only_word(), *self._keeping(JobState.FAILED))
         return changed(job_id, answer, "only dead letters are dropped")
+
+
+def _mismatch() -> IdempotencyMismatch:
+    return IdempotencyMismatch("use a new Idempotency-Key for a new body")
 
 
 def _full(kind: JobKind, still_open: int, ended: int) -> Overloaded:

@@ -9,7 +9,7 @@ from rag.model import Job, JobState, Json, Lease, NewJob
 from rag.ports import Accepted
 from rag.settings import Settings
 from rag.stores.entries import JobFields, opening_of, over
-from rag.stores.jobs.record import fields_of, job_of
+from rag.stores.jobs.record import Record, fields_of, job_of
 from rag.stores.jobs.store import RedisJobStore
 from rag.stores.journal import Journal, journalled
 
@@ -42,10 +42,20 @@ class KeptJobStore(RedisJobStore):
         most_open: int | None = None,
     ) -> Accepted:
         record, new = self._recorded(job, idempotency_key, body_digest, most_open)
-        fields = fields_of(record)
+        return self._promised(record, new=new)
+
+    def repeated(self, *, idempotency_key: str, body_digest: str) -> Accepted | None:
+        """Writes nothing for a job that has its entry, since there may be no room for it."""
+        record = self._earlier(idempotency_key, body_digest)
+        if not record:
+            return None
+        return Accepted(job_of(record), new=False) if _kept(record) else self._promised(record, new=False)
+
+    def _promised(self, record: Record, *, new: bool) -> Accepted:
+        job, fields = job_of(record), fields_of(record)
         if journalled(self._settings, job.kind) and not over(fields):
             self._keep(fields, new=new)
-        return Accepted(job=job_of(record), new=new)
+        return Accepted(job=job, new=new)
 
     def retry(self, job_id: str) -> Job:
         job = super().retry(job_id)
@@ -130,3 +140,7 @@ class KeptJobStore(RedisJobStore):
         if not record:
             raise Unavailable(_LOST)
         return fields_of(record)
+
+
+def _kept(record: Record) -> bool:
+    return "kept" in fields_of(record)

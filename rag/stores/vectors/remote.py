@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,17 +20,32 @@ Connection: TypeAlias = socket.socket
 SLICE = 64
 """Points in one message: about 1.5 MB with token vectors, acknowledged by itself."""
 
+_WRITES = ("ensure", "drop", "upsert", "delete")
+_READ_PATIENCE = 2.0
+"""Somebody waits for an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """Of one call, by the monotonic clock. ``absent``: until then the engine may be away."""
+
+    deadline: float
+    absent: float
+
 
 class RemoteVectorStore:
     """``rag.ports.VectorStore`` over ``socket``. Safe for threads and for forks.
 
     Every call ends within ``timeout`` seconds, TimedOut. A call that met a broken
     connection is made once more, as every call may be repeated; then Unavailable.
+    An engine that is absent is waited for: ``patience`` seconds by a write, 2 at most by a
+    read, and by a ping not at all.
     """
 
-    def __init__(self, socket: Path, timeout: float) -> None:
+    def __init__(self, socket: Path, timeout: float, patience: float = 0.0) -> None:
         self._path = socket
         self._timeout = timeout
+        self._patience = min(patience, timeout)
         self._idle = (os.getpid(), list[Connection]())
 
     def ensure(self, collection: str, spec: CollectionSpec) -> None:
@@ -83,9 +99,9 @@ class RemoteVectorStore:
     def _call(self, method: str, *arguments: Any, **named: Any) -> Any:
         """The engine's answer, or its error raised here."""
         request = wire.packed([method, list(arguments), named])
-        deadline = time.monotonic() + self._timeout
+        limits = self._limits_of(method)
         try:
-            error, value = wire.unpacked(self._exchanged(request, deadline))
+            error, value = wire.unpacked(self._exchanged(request, limits))
         except TimeoutError as late:
             raise TimedOut(f"the vector engine did not answer {method} within {self._timeout:g} s") from late
         except (OSError, ValueError) as broken:
@@ -96,20 +112,28 @@ class RemoteVectorStore:
             raise wire.error_from(*error)
         return value
 
-    def _exchanged(self, request: bytes, deadline: float) -> bytes:
+    def _limits_of(self, method: str) -> _Limits:
+        began, patience = time.monotonic(), 0.0
+        if method in _WRITES:
+            patience = self._patience
+        elif method != "ping":
+            patience = min(self._patience, _READ_PATIENCE)
+        return _Limits(deadline=began + self._timeout, absent=began + patience)
+
+    def _exchanged(self, request: bytes, limits: _Limits) -> bytes:
         try:
-            return self._attempted(request, deadline)
+            return self._attempted(request, limits)
         except TimeoutError:
             raise
         except OSError:
             self.close()  # the engine has ended: every idle connection is as broken as this one
             time.sleep(random.uniform(0.05, 0.25))  # noqa: S311 - jitter
-            return self._attempted(request, deadline)
+            return self._attempted(request, limits)
 
-    def _attempted(self, request: bytes, deadline: float) -> bytes:
-        connection = self._taken() or self._connected(deadline)
+    def _attempted(self, request: bytes, limits: _Limits) -> bytes:
+        connection = self._taken() or self._connected(limits)
         try:
-            _limit(connection, deadline)
+            _limit(connection, limits.deadline)
             wire.send(connection, request)
             answer = wire.receive_answer(connection)
         except BaseException:
@@ -132,7 +156,19 @@ class RemoteVectorStore:
             self._idle = (os.getpid(), idle)
         return idle
 
-    def _connected(self, deadline: float) -> Connection:
+    def _connected(self, limits: _Limits) -> Connection:
+        while True:
+            try:
+                return self._opened(limits.deadline)
+            except TimeoutError:
+                raise
+            except OSError:
+                pause = random.uniform(0.1, 0.5)  # noqa: S311 - jitter
+                if time.monotonic() + pause > limits.absent:
+                    raise
+                time.sleep(pause)
+
+    def _opened(self, deadline: float) -> Connection:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             _limit(connection, deadline)

@@ -9,6 +9,10 @@
 -- {aegis}:collection:NAME:ids     zset, all scores 0: documents by id
 -- {aegis}:collection:NAME:issued  hash: document -> highest version given out
 -- {aegis}:collection:NAME:buried  hash: document -> highest version given out when it was deleted
+-- {aegis}:unpurged                hash: NAME-GENERATION for a collection, NAME-GENERATION/DOCUMENT for a
+--                                 document -> what was deleted and is in no job's hands: the id of the job
+--                                 to be, and the document's records, in lines
+-- {aegis}:unpurged:since          zset: the same by the time of the deletion
 
 local root = '{aegis}:'
 local collection, name = KEYS[1], ARGV[1]
@@ -81,4 +85,43 @@ local function hide(document)
   redis.call('ZREM', ids, document)
   redis.call('HINCRBY', collection, 'chunks', -chunks)
   return record
+end
+
+local unpurged, since = root .. 'unpurged', root .. 'unpurged:since'
+local clock = redis.call('TIME')
+local now = string.format('%d.%06d', clock[1], clock[2])
+
+-- The place in ``unpurged`` of a document, or of the newest collection of the name; nil where there was none.
+local function place_of(document)
+  local generation = redis.call('HGET', root .. 'generations', name)
+  if generation then
+    return name .. '-' .. generation .. (document and '/' .. document or '')
+  end
+end
+
+local function unpurged_at(place)
+  return place and redis.call('HGET', unpurged, place) or false
+end
+
+-- ``lines``: as in ``unpurged``. What was to be purged there before is purged along.
+local function to_purge(place, lines)
+  local earlier = redis.call('HGET', unpurged, place)
+  if earlier then
+    lines = lines .. (string.match(earlier, '\n.*') or '')
+  end
+  redis.call('HSET', unpurged, place, lines)
+  redis.call('ZADD', since, now, place)
+end
+
+-- A deletion that was known before the records were lost, unless its job is known too.
+local function to_purge_again(place, lines)
+  local job = string.match(lines, '^[^\n]+')
+  if job and redis.call('EXISTS', root .. 'job:' .. job) == 0 and redis.call('HEXISTS', unpurged, place) == 0 then
+    to_purge(place, lines)
+  end
+end
+
+local function removal(place)
+  local lines = unpurged_at(place)
+  return lines and { place, lines }
 end

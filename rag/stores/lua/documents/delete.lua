@@ -1,7 +1,14 @@
--- ARGV: name, document. Returns the record that was there, or false.
+-- ARGV: name, document, id of the job to be that purges it
+-- Returns {place, lines} of what is to be purged, or false; again, until a job has it.
 local document = ARGV[2]
-local highest, present = redis.call('HGET', issued, document), seen(document)
+if redis.call('EXISTS', collection) == 0 then
+  return false
+end
+local highest, present, place = redis.call('HGET', issued, document), seen(document), place_of(document)
 if highest or present then
   redis.call('HSET', buried, document, math.max(tonumber(highest or 0), present or 0))
 end
-return present and hide(document) or false
+if present then
+  to_purge(place, ARGV[3] .. '\n' .. hide(document))
+end
+return removal(place)

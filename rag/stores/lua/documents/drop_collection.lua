@@ -1,4 +1,8 @@
--- ARGV: name. Returns the row that was there, or false.
-local dropped = row(collection, name)
-drop()
-return dropped
+-- ARGV: name, id of the job to be that purges it
+-- Returns {place, lines} of what is to be purged, or false; again, until a job has it.
+local place = place_of()
+if redis.call('EXISTS', collection) == 1 then
+  to_purge(place, ARGV[2])
+  drop()
+end
+return place and removal(place) or false

@@ -1,2 +1,7 @@
--- ARGV: name. Returns {row or false, generation or false, floor}.
-return { row(collection, name), redis.call('HGET', root .. 'generations', name), floor() }
+-- ARGV: name. Returns {row or false, generation or false, floor, what is to be purged of that generation or false}.
+return {
+  row(collection, name),
+  redis.call('HGET', root .. 'generations', name),
+  floor(),
+  unpurged_at(place_of()),
+}

@@ -147,3 +147,14 @@ local function record_of(key, other)
   end
   return { fields, redis.call('ZRANK', root .. 'waiting:' .. at[2], other) }
 end
+
+-- What an earlier submit with the same key comes to, another than this job: {'mismatch'},
+-- {'known', record}, or false.
+local function earlier_with(idempotency, digest)
+  local earlier = redis.call('HMGET', idempotency, 'job', 'digest')
+  if earlier[2] and earlier[2] ~= digest then
+    return { 'mismatch' }
+  end
+  local known = earlier[1] and earlier[1] ~= id and record_of(root .. 'job:' .. earlier[1], earlier[1])
+  return known and { 'known', known } or false
+end

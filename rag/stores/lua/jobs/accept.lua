@@ -3,17 +3,9 @@
 local kind, stage, deadline, digest, most = ARGV[2], ARGV[3], ARGV[6], ARGV[8], ARGV[10]
 local idempotency = KEYS[2]
 
-if idempotency then
-  local earlier = redis.call('HMGET', idempotency, 'job', 'digest')
-  if earlier[2] and earlier[2] ~= digest then
-    return { 'mismatch' }
-  end
-  if earlier[1] and earlier[1] ~= id then
-    local found = record_of(root .. 'job:' .. earlier[1], earlier[1])
-    if found then
-      return { 'known', found }
-    end
-  end
+local earlier = idempotency and earlier_with(idempotency, digest)
+if earlier then
+  return earlier
 end
 
 if redis.call('EXISTS', job) == 0 then

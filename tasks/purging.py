@@ -1,0 +1,19 @@
+"""The job that purges what was deleted."""
+
+from rag.model import JobKind, Json, NewJob, Removal, Stage
+from rag.ports import Accepted, DocumentRegistry, JobStore
+
+
+def entrusted(jobs: JobStore, documents: DocumentRegistry, removal: Removal) -> Accepted:
+    """Record the job of ``removal``, the same one however often; ``new`` says nothing. Unavailable."""
+    job = NewJob(removal.job_id, JobKind.DELETE, Stage.PURGE, removal.collection, _inputs(removal))
+    accepted = jobs.accept(job)
+    documents.entrusted(removal)
+    return accepted
+
+
+def _inputs(removal: Removal) -> Json:
+    inputs: Json = {"document_id": removal.document_id, "generation": removal.generation}
+    if removal.document_id is not None:
+        inputs |= {"version": removal.version, "blobs": list(removal.blobs)}
+    return inputs
