@@ -1,6 +1,5 @@
 """Housekeeping: remove what was deleted, sweep, forget what is old."""
 
-import logging
 from contextlib import suppress
 from time import time
 
@@ -8,18 +7,15 @@ from rag.errors import UnknownCollection
 from rag.model import Stage
 from rag.stores.journal import DOCUMENTS
 from tasks.app import app
-from tasks.remains import forget
+from tasks.remains import forget_batch
 from tasks.stage import Done, Outcome, StageRun, stage_task
 from tasks.sweeping import cleared, expired, published_again, purges_made_up
 from tasks.toolbox import Toolbox
 
 SWEEP_SECONDS = 120.0  # ten thousand lost jobs take about twenty
 PRUNE_SECONDS = 300.0
-BATCH = 200
 BATCHES = 500
 """Bounds one run: what is left then waits for the next."""
-
-log = logging.getLogger(__name__)
 
 
 @stage_task(Stage.PURGE)
@@ -61,17 +57,10 @@ def prune() -> str:
 
 def forgotten(tools: Toolbox) -> int:
     """How many jobs were forgotten."""
-    settings, count = tools.settings, 0
+    before, count = time() - tools.settings.job_retention_hours * 3600, 0
     for _ in range(BATCHES):
-        batch = tools.jobs.prune(
-            finished_before=time() - settings.job_retention_hours * 3600,
-            dead_before=time() - settings.dead_letter_days * 86400,
-            most=settings.max_ended_jobs,
-            limit=BATCH,
-        )
+        batch = forget_batch(tools, finished_before=before)
         if not batch:
             break
-        for job in batch:
-            forget(tools, job)
-        count += len(batch)
+        count += batch
     return count

@@ -6,6 +6,7 @@ when its version was published. A job that may run again keeps its source, text 
 
 import logging
 from contextlib import suppress
+from time import time
 
 from rag.errors import Transient, UnknownCollection
 from rag.model import Job, JobKind, JobState, Lease, Stage
@@ -14,6 +15,8 @@ from tasks.toolbox import Toolbox
 
 TIDY_SECONDS = 120.0
 """Longer than the removal takes, whatever is slow: a call of the vector engine ends within 30 s."""
+
+BATCH = 200
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,20 @@ def leave_clean(tools: Toolbox, lease: Lease) -> None:
             remove_remains(tools, lease.job.id, lease=lease)
     except Transient as error:
         log.warning("job %s: what it left is removed later: %s", lease.job.id, error)
+
+
+def forget_batch(tools: Toolbox, *, finished_before: float) -> int:
+    """How many ended jobs were forgotten with what they left: old ones, and those over the bound."""
+    settings = tools.settings
+    batch = tools.jobs.prune(
+        finished_before=finished_before,
+        dead_before=time() - settings.dead_letter_days * 86400,
+        most=settings.max_ended_jobs,
+        limit=BATCH,
+    )
+    for job in batch:
+        forget(tools, job)
+    return len(batch)
 
 
 def forget(tools: Toolbox, job: Job) -> None:

@@ -5,12 +5,11 @@ from time import time
 from rag.stores.condition import condition_of
 from rag.stores.redis import connect
 from tasks.app import app
-from tasks.remains import forget
+from tasks.remains import forget_batch
 from tasks.toolbox import Toolbox
 
 SECONDS = 120.0  # that one run may take
 KEPT_SECONDS = 300.0  # for which the end of a job can be seen in any case
-BATCH = 200
 
 
 @app.task(name="aegis.maintenance.make_room")
@@ -26,15 +25,8 @@ def forgotten_early(tools: Toolbox) -> int:
     count, settings = 0, tools.settings
     with connect(settings) as client:
         while condition_of(client, may_forget=settings.broker_may_forget).tight:
-            batch = tools.jobs.prune(
-                finished_before=time() - KEPT_SECONDS,
-                dead_before=time() - settings.dead_letter_days * 86400,
-                most=settings.max_ended_jobs,
-                limit=BATCH,
-            )
+            batch = forget_batch(tools, finished_before=time() - KEPT_SECONDS)
             if not batch:
                 break
-            for job in batch:
-                forget(tools, job)
-            count += len(batch)
+            count += batch
     return count
