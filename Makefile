@@ -58,7 +58,7 @@ lint: $(dev_installed) ## ruff, mypy --strict, import-linter
 	.venv/bin/lint-imports
 
 test-fast: dev-setup ## unit, contract and integration tests
-	.venv/bin/pytest tests/unit tests/contract tests/integration
+	.venv/bin/pytest -n 2 tests/unit tests/contract tests/integration
 
 test-docker: dev-setup ## the image, and containers of it under load; .ci/with-docker brings an engine along
 	.venv/bin/pytest tests/docker

@@ -31,10 +31,18 @@ class BeatingScheduler(PersistentScheduler):
 
     def tick(self, *args: Any, **named: Any) -> float:
         """Seconds to the next one."""
+        self._forget_the_future()
         seconds: float = super().tick(*args, **named)
         if monotonic() - self._beaten_at >= TICK_SECONDS / 2:
             self._beat()
         return seconds
+
+    def _forget_the_future(self) -> None:
+        """Where the clock was put back, an entry would rest until it is as late again as when it was sent."""
+        for entry in self.schedule.values():
+            if entry.last_run_at and entry.last_run_at > entry.default_now():
+                entry.last_run_at = entry.default_now()
+                self._heap = None  # which is in the order of the former times
 
     def _beat(self) -> None:
         try:

@@ -15,10 +15,13 @@ from redis import Redis
 
 from rag.liveness import WorkerSign
 from rag.model import Json
-from rag.stores.redis import PREFIX, reaching_redis
+from rag.stores.redis import PREFIX, expire_within, reaching_redis
 
 SIGN_SECONDS = 10.0
 """What has said nothing for so long shows no sign of life."""
+
+_SLACK_SECONDS = 1.0
+"""What has longer left than it was given, and this, is from before the server's clock was put back."""
 
 BEAT, VECTORS = "beat", "vectors"
 """The components that are no workers."""
@@ -77,8 +80,11 @@ class Heartbeats:
 
     def turn(self, lane: str, seconds: float) -> bool:
         """Whether it falls to the caller to send the lane's canaries: to one worker in ``seconds``."""
+        key = f"{PREFIX}canaries:{lane}"
         with reaching_redis():
-            taken = self._client.set(f"{PREFIX}canaries:{lane}", 1, nx=True, px=round(seconds * 1000))
+            taken = self._client.set(key, 1, nx=True, px=round(seconds * 1000))
+            if not taken:
+                expire_within(self._client, key, seconds)
         return bool(taken)
 
     def _members(self) -> set[bytes]:
@@ -99,7 +105,10 @@ def _read(value: bytes | None, left_ms: int) -> Json | None:
     if value is None:
         return None
     words: Json = json.loads(value)
-    words["age"] = max(0.0, words.pop("for") - max(0, left_ms) / 1000)
+    lifetime, left = words.pop("for"), max(0, left_ms) / 1000
+    if left > lifetime + _SLACK_SECONDS:
+        return None
+    words["age"] = max(0.0, lifetime - left)
     return words
 
 

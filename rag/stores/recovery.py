@@ -8,7 +8,7 @@ from uuid import uuid4
 from redis import Redis
 
 from rag.errors import Unavailable
-from rag.stores.redis import PREFIX, Scripts, reaching_redis
+from rag.stores.redis import PREFIX, Scripts, expire_within, reaching_redis
 
 _INTACT, _LOCK = f"{PREFIX}intact", f"{PREFIX}recovery"
 _LOCK_MS = 30_000
@@ -61,6 +61,7 @@ class Recovery:
     def under_way(self) -> bool:
         """Whether somebody brings them in order at this moment."""
         with reaching_redis():
+            expire_within(self._client, _LOCK, _LOCK_MS / 1000)
             return bool(self._client.exists(_LOCK))
 
     @contextmanager

@@ -85,6 +85,17 @@ def _options(url: str, timeout: float) -> dict[str, Any]:
     return options
 
 
+def expire_within(client: driver.Redis, key: str, seconds: float) -> None:
+    """Shorten the time that ``key`` has left, if it is longer.
+
+    Redis expires keys at a time of day: of one that was set before its clock was put back,
+    all that lies in between is left as well.
+    """
+    most = max(1, round(seconds * 1000))
+    if client.pttl(key) > most:
+        client.pexpire(key, most)
+
+
 @contextmanager
 def reaching_redis() -> Iterator[None]:
     """Turn the driver's errors into ours; a server that cannot write now is Unavailable too."""

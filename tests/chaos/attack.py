@@ -4,7 +4,8 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tests.chaos.audit import Account, Audit
@@ -20,12 +21,21 @@ _START_SECONDS = 60.0
 
 
 @dataclass
-class Attack:
-    """Runs of one scenario. ``told`` takes a line a run; ``report``: folder for all of them, or None."""
+class Books:
+    """Of one run: the account, empty until it is closed, and the seconds that each blow took."""
 
-    name: str
+    account: Account = field(default_factory=Account)
+    dealt: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Attack:
+    """Runs of one scenario. ``told`` takes an account a run; ``report``: folder for all of them, or None."""
+
+    scenario: str
+    run: int
     scale: Scale
-    told: list[str]
+    told: list[tuple[str, Account]]
     report: Path | None
 
     def __call__(
@@ -39,33 +49,41 @@ class Attack:
 
         ``also``: states in which jobs of a kind may end besides those they were promised.
         """
-        began = time.monotonic()
         ledger = Ledger()
-        with self._logs_kept(target):
+        with self._told(target) as books:
             with Load(target.url, ledger, self.scale, seed) as load:
                 until(load.reached(0.2), _START_SECONDS)
-                for blow in dealt:
-                    blow(target, load)
-            account = Audit(target, ledger, also or {}).closed(time.monotonic() + DEADLINE_SECONDS)
-            account.seconds = time.monotonic() - began
-            self._tell(account)
-            assert account.clean, account.story()
+                books.dealt = {blow.__name__: _seconds(partial(blow, target, load)) for blow in dealt}
+            books.account = Audit(target, ledger, also or {}).closed(time.monotonic() + DEADLINE_SECONDS)
+            assert books.account.clean, books.account.story()
             target.until_whole()
-        return account
-
-    def _tell(self, account: Account) -> None:
-        self.told.append(f"{self.name}: {account.line()}")
-        if self.report:
-            self.report.mkdir(parents=True, exist_ok=True)
-            with (self.report / "chaos.jsonl").open("a") as lines:
-                lines.write(json.dumps({"scenario": self.name, **account.as_json()}) + "\n")
+        return books.account
 
     @contextmanager
-    def _logs_kept(self, target: Target) -> Iterator[None]:
-        """What the parts wrote is kept beside the accounts when a run fails."""
+    def _told(self, target: Target) -> Iterator[Books]:
+        """The account is told however the run ends; what the parts wrote is kept when it fails."""
+        began, books = time.monotonic(), Books()
         try:
-            yield
-        except BaseException:
+            yield books
+        except BaseException as error:
+            books.account.faults.append(f"the run failed: {str(error)[:200]!r}")
             if self.report:
-                target.keep_logs(self.report / self.name)
+                target.keep_logs(self.report / f"{self.scenario}-{self.run}")
             raise
+        finally:
+            books.account.seconds = time.monotonic() - began
+            self._tell(books)
+
+    def _tell(self, books: Books) -> None:
+        self.told.append((self.scenario, books.account))
+        if self.report:
+            self.report.mkdir(parents=True, exist_ok=True)
+            line = {"scenario": self.scenario, "run": self.run, "dealt": books.dealt, **asdict(books.account)}
+            with (self.report / "chaos.jsonl").open("a") as lines:
+                lines.write(f"{json.dumps(line)}\n")
+
+
+def _seconds(act: Callable[[], None]) -> float:
+    began = time.monotonic()
+    act()
+    return round(time.monotonic() - began, 1)

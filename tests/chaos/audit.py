@@ -3,10 +3,9 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 import httpx
 
@@ -14,6 +13,8 @@ from rag.errors import Transient, UnknownCollection
 from tests.chaos.caller import Caller
 from tests.chaos.ledger import JobPage, Ledger, Promise
 from tests.chaos.stack import Target
+
+_FOLLOWERS = 4
 
 SETTLE_SECONDS = 90.0
 """From the last job's end until points that nobody needs must be gone."""
@@ -32,6 +33,7 @@ class Account:
     points: int = 0
     points_expected: int = 0
     violations: int = 0
+    replayed: int = 0
     seconds: float = 0.0
     answers: dict[str, int] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
@@ -45,14 +47,12 @@ class Account:
         return (
             f"accepted {self.accepted} finished {self.finished} lost {self.lost} doubled {self.doubled} "
             f"stuck {self.stuck} wrong {self.wrong} points {self.points}/{self.points_expected} "
-            f"violations {self.violations} seconds {self.seconds:.0f} answers {json.dumps(self.answers)}"
+            f"violations {self.violations} replayed {self.replayed} seconds {self.seconds:.0f} "
+            f"answers {json.dumps(self.answers)}"
         )
 
     def story(self) -> str:
         return "\n".join((self.line(), *self.faults[:40]))
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 class Audit:
@@ -77,6 +77,7 @@ class Audit:
         account = self.account
         account.accepted = len(self._ledger.promises)
         account.violations = len(self._ledger.violations)
+        account.replayed = self._ledger.replayed
         account.answers = dict(sorted(self._ledger.answers.items()))
         account.faults += self._ledger.violations
         return account
@@ -84,23 +85,15 @@ class Audit:
     # --- jobs
 
     def _follow(self, deadline: float) -> None:
-        with ThreadPoolExecutor(4) as pool:
-            promises = list(self._ledger.promises.values())
-            for promise, job in zip(
-                promises, pool.map(lambda p: self._end_of(p, deadline), promises), strict=True
-            ):
-                self._judge(promise, job)
-
-    def _end_of(self, promise: Promise, deadline: float) -> JobPage | None:
-        """The finished job with its events."""
-        caller = Caller(self._target.url, self._ledger)
-        try:
-            job = caller.finished(promise.job_id, max(1.0, deadline - time.monotonic()))
-            if job is not None and job["state"] != "lost":
-                job["events"] = list(events_of(self._target.url, promise.job_id))
-            return job
-        finally:
-            caller.close()
+        """A thread for each of the callers, so that each keeps its connection."""
+        callers = [Caller(self._target.url, self._ledger) for _ in range(_FOLLOWERS)]
+        promises = list(self._ledger.promises.values())
+        with ThreadPoolExecutor(_FOLLOWERS) as pool:
+            shares = [promises[n::_FOLLOWERS] for n in range(_FOLLOWERS)]
+            followed = [pool.submit(_ends_of, *pair, deadline) for pair in zip(callers, shares, strict=True)]
+            for share in followed:
+                for promise, job in share.result():
+                    self._judge(promise, job)
 
     def _judge(self, promise: Promise, job: JobPage | None) -> None:
         account, name = self.account, f"{promise.kind} {promise.job_id}"
@@ -137,6 +130,7 @@ class Audit:
 
     def _compare_documents(self) -> None:
         seen = Counter(document["document_id"] for document in self._pages("/v1/documents"))
+        self._settle_drafts(seen.keys())
         for document_id in seen - Counter(self._ledger.live.keys()):
             self.account.doubled += 1
             self._fault(f"document {document_id} is listed {seen[document_id]} times or was deleted")
@@ -146,6 +140,13 @@ class Audit:
             if answer.status_code != httpx.codes.OK or answer.text != edition.text:
                 self.account.wrong += 1
                 self._fault(f"document {document_id} is not its last edition: {answer.text[:100]}")
+
+    def _settle_drafts(self, seen: Set[str]) -> None:
+        for document_id, edition in list(self._ledger.drafts.items()):
+            if document_id in seen:
+                self._ledger.shows(document_id, edition)
+            else:
+                self._ledger.hides(document_id)
 
     def _pages(self, path: str) -> Iterator[JobPage]:
         params: dict[str, str | int] = {"collection": self._ledger.collection, "limit": 100}
@@ -191,10 +192,18 @@ class Audit:
         self.account.faults.append(what)
 
 
-def events_of(url: str, job_id: str) -> Iterator[str]:
-    """The kinds of a finished job's events, by the form of the HTML standard."""
-    with httpx.stream("GET", f"{url}/v1/jobs/{job_id}/events", timeout=30) as stream:
-        for line in stream.iter_lines():
-            name, _, value = line.partition(":")
-            if name == "event":
-                yield value.strip()
+def _ends_of(
+    caller: Caller, promises: Sequence[Promise], deadline: float
+) -> list[tuple[Promise, JobPage | None]]:
+    """Each with its finished job, that with its events; None for one that is not over in time."""
+    try:
+        return [(promise, _end_of(caller, promise, deadline)) for promise in promises]
+    finally:
+        caller.close()
+
+
+def _end_of(caller: Caller, promise: Promise, deadline: float) -> JobPage | None:
+    job = caller.finished(promise.job_id, max(1.0, deadline - time.monotonic()))
+    if job is not None and job["state"] != "lost":
+        job["events"] = list(caller.events(promise.job_id))
+    return job

@@ -35,6 +35,16 @@ def kill(part: str) -> Blow:
     return _named(f"kill-{part}", blow)
 
 
+def kill_beat(target: Target, load: Load) -> None:
+    """What the queue then loses comes back only when its successor has jobs swept."""
+    target.until_replaced("beat", target.hit("beat"))
+    target.hit("worker-parse", signal.SIGSTOP)  # so that there is something to lose
+    try:
+        until(lambda: target.lose_messages("parse") > 0, BACK_SECONDS)
+    finally:
+        target.hit("worker-parse", signal.SIGCONT)
+
+
 def kill_all_workers(target: Target, load: Load) -> None:
     killed = {worker: target.hit(worker) for worker in WORKERS}
     for worker, pid in killed.items():
@@ -68,19 +78,33 @@ def lose_broker_data(target: Target, load: Load) -> None:
 # --- on a rigged one
 
 
+def until_held(target: Target, lane: str, call: str) -> int:
+    """Hold the lane's next task that makes that call, before it does; the process that is at it."""
+    point = f"{lane}.{call}"
+    target.traps.set(point, HOLD)
+    until(lambda: target.traps.sprung(point) is not None, BACK_SECONDS)
+    return target.traps.sprung(point) or 0
+
+
 def kill_in_a_task(lane: str) -> Blow:
     """The worker, its main process, while it or its pool process is in the middle of a task."""
 
+    return _named(f"kill-{lane}-in-a-task", kill_before(lane, IN_A_TASK[lane]))
+
+
+def kill_before(lane: str, call: str) -> Blow:
+    """The worker, while a task of its is about to make that call."""
+
     def blow(target: Target, load: Load) -> None:
-        _caught(target, lane)
+        until_held(target, lane, call)
         target.until_replaced(f"worker-{lane}", target.hit(f"worker-{lane}"))
 
-    return _named(f"kill-{lane}-in-a-task", blow)
+    return _named(f"kill-{lane}-before-{call}", blow)
 
 
 def kill_pool_process_in_a_task(lane: str) -> Blow:
     def blow(target: Target, load: Load) -> None:
-        os.kill(_caught(target, lane), signal.SIGKILL)
+        os.kill(until_held(target, lane, IN_A_TASK[lane]), signal.SIGKILL)
 
     return _named(f"kill-pool-process-of-{lane}-in-a-task", blow)
 
@@ -95,14 +119,6 @@ def end_at(part: str, point: str) -> Blow:
         target.until_replaced(part, pid or 0)
 
     return _named(f"end-at-{point}", blow)
-
-
-def _caught(target: Target, lane: str) -> int:
-    """The process that is held in the middle of a task of the lane."""
-    point = f"{lane}.{IN_A_TASK[lane]}"
-    target.traps.set(point, HOLD)
-    until(lambda: target.traps.sprung(point) is not None, BACK_SECONDS)
-    return target.traps.sprung(point) or 0
 
 
 def _named(name: str, blow: Blow) -> Blow:

@@ -1,6 +1,7 @@
 """A client that never gives up early, and looks closely at every answer."""
 
 import time
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -56,6 +57,14 @@ class Caller:
             if job["state"] in OVER:
                 return job
         return None
+
+    def events(self, job_id: str) -> Iterator[str]:
+        """The kinds of a finished job's events, by the form of the HTML standard."""
+        with self._http.stream("GET", f"/v1/jobs/{job_id}/events") as stream:
+            for line in stream.iter_lines():
+                name, _, value = line.partition(":")
+                if name == "event":
+                    yield value.strip()
 
     def call(self, method: str, path: str, expected: set[int], **request: Any) -> httpx.Response:
         """An answer of an expected status. Sets ``repeated`` when an earlier attempt may have worked."""

@@ -1,17 +1,22 @@
 """How often and how hard the stack is attacked, and where the accounts of the runs go."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.attack import Attack
+from tests.chaos.audit import Account
 from tests.chaos.load import Scale
 from tests.chaos.stack import Target, running
+from tests.chaos.summary import table
 
-SHORT = Scale(jobs=40, frozen_seconds=12, settings={"LEASE_SECONDS": "10"})
+SHORT = Scale(jobs=40, frozen_seconds=8, settings={"LEASE_SECONDS": "6"})
 LONG = Scale(jobs=200, frozen_seconds=60, settings={})
-TOLD = pytest.StashKey[list[str]]()
+TOLD = pytest.StashKey[list[tuple[str, Account]]]()
+
+_RUN = re.compile(r"-?run\d+-?")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,7 +33,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """``run``: as often as the option says; ``dealt``: the blows of one run, from the test's mark."""
     runs = metafunc.config.getoption("chaos_runs", 1)
     if "run" in metafunc.fixturenames:
-        metafunc.parametrize("run", range(runs))
+        metafunc.parametrize("run", range(runs), ids=lambda run: f"run{run}")
     mark = metafunc.definition.get_closest_marker("dealt")
     if mark:
         cases = [mark.args] if runs == 1 else [(blow,) for blow in mark.args]
@@ -37,9 +42,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """A line a run: what was accepted and what became of it."""
-    for line in terminalreporter.config.stash.get(TOLD, []):
-        terminalreporter.write_line(line)
+    """What was accepted and what became of it: a line a run, in the long form also a table of sums."""
+    told = terminalreporter.config.stash.get(TOLD, [])
+    for scenario, account in told:
+        terminalreporter.write_line(f"{scenario}: {account.line()}")
+    if terminalreporter.config.getoption("chaos_runs", 1) > 1:
+        for line in table(told):
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
@@ -48,9 +57,11 @@ def scale(pytestconfig: pytest.Config) -> Scale:
 
 
 @pytest.fixture
-def attack(request: pytest.FixtureRequest, pytestconfig: pytest.Config, scale: Scale) -> Attack:
+def attack(request: pytest.FixtureRequest, pytestconfig: pytest.Config, scale: Scale, run: int) -> Attack:
+    """Named after the test, without the number of the run."""
+    scenario = _RUN.sub("", request.node.name).replace("[]", "")
     told = pytestconfig.stash.setdefault(TOLD, [])
-    return Attack(request.node.name, scale, told, pytestconfig.getoption("chaos_report", None))
+    return Attack(scenario, run, scale, told, pytestconfig.getoption("chaos_report", None))
 
 
 @pytest.fixture(scope="module")

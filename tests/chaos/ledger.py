@@ -32,14 +32,20 @@ class Edition:
 
 @dataclass
 class Ledger:
-    """Filled by the load's threads while the stack is hurt; ``collection`` is this run's own."""
+    """Filled by the load's threads while the stack is hurt; ``collection`` is this run's own.
+
+    ``drafts``: documents whose ingestion was cancelled, to be seen whole or not at all, as long as
+    it is not known which. ``replayed``: dead letters that were run again.
+    """
 
     collection: str = field(default_factory=lambda: f"chaos-{uuid4().hex[:10]}")
     promises: dict[str, Promise] = field(default_factory=dict)
     live: dict[str, Edition] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
+    drafts: dict[str, Edition] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
     answers: Counter[str] = field(default_factory=Counter)
+    replayed: int = 0
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def promise(self, promise: Promise) -> None:
@@ -51,12 +57,18 @@ class Ledger:
     def shows(self, document_id: str, edition: Edition) -> None:
         with self._lock:
             self.live[document_id] = edition
+            self.drafts.pop(document_id, None)
             self.deleted.discard(document_id)
 
     def hides(self, document_id: str) -> None:
         with self._lock:
             self.live.pop(document_id, None)
+            self.drafts.pop(document_id, None)
             self.deleted.add(document_id)
+
+    def may_show(self, document_id: str, edition: Edition) -> None:
+        with self._lock:
+            self.drafts[document_id] = edition
 
     def answered(self, what: str) -> None:
         """Count an answer by its status, or that there was none."""

@@ -1,6 +1,7 @@
 """Mixed work from several clients: documents small and large, replacements, deletions, questions."""
 
 from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from random import Random
 from threading import Event, Thread
@@ -16,7 +17,10 @@ WRITERS = 4
 
 _PACE_SECONDS = 0.15
 _STEADY_PACE_SECONDS = 2.0  # once there are jobs enough, however long the stack is hurt
-_OPERATIONS = ("small", "small", "small", "large", "replace", "replace", "ask", "ask", "ask", "delete")
+_CANCELLED_WITHIN_SECONDS = 3.0
+_OPERATIONS = (
+    *("small",) * 3, "large", *("replace",) * 2, *("ask",) * 3, *("delete",) * 2, "cancel",
+)  # fmt: skip
 
 
 def stock(url: str) -> None:
@@ -85,11 +89,18 @@ class Load:
         """Return after so long, or when the load has ended."""
         self._reader.over.wait(seconds)
 
+    def one_more(self) -> None:
+        """Submit a document at once, whatever the others wait for."""
+        writer = Writer(self, self._url, Random(0), len(self._writing))
+        self._writing.append(Thread(target=writer.run_once, daemon=True))
+        self._writing[-1].start()
+
     def replay(self) -> None:
         """Run what was given up again, as an operator does when the cause is gone."""
         caller = Caller(self._url, self.ledger)
-        caller.call("POST", "/v1/dead-letters/replay", {202}, json={"collection": self.ledger.collection})
-        caller.call("POST", "/v1/dead-letters/replay", {202}, json={"collection": LIBRARY})
+        for collection in (self.ledger.collection, LIBRARY):
+            answer = caller.call("POST", "/v1/dead-letters/replay", {202}, json={"collection": collection})
+            self.ledger.replayed += answer.json()["replayed"]
         caller.close()
 
     def reached(self, share: float) -> Callable[[], bool]:
@@ -106,13 +117,9 @@ class Reader:
         self._caller = Caller(url, load.ledger)
 
     def run(self) -> None:
-        try:
+        with suppress(NoAnswerError), closing(self._caller):  # noted in the ledger
             while not self.over.wait(_PACE_SECONDS):
                 self._look()
-        except NoAnswerError:  # noted in the ledger
-            return
-        finally:
-            self._caller.close()
 
     def _look(self) -> None:
         for job_id in list(self._ledger.promises)[-1:]:
@@ -132,15 +139,16 @@ class Writer:
         self._number = number
         self._editions: dict[str, int] = {}
         self._last_jobs: dict[str, str] = {}
+        self._drafts = 0
 
     def run(self) -> None:
-        try:
+        with suppress(NoAnswerError), closing(self._caller):  # noted in the ledger
             while self._load.goes_on():
                 getattr(self, f"_{self._random.choice(_OPERATIONS)}")()
-        except NoAnswerError:  # noted in the ledger
-            return
-        finally:
-            self._caller.close()
+
+    def run_once(self) -> None:
+        with suppress(NoAnswerError), closing(self._caller):  # noted in the ledger
+            self._small()
 
     def _small(self) -> None:
         self._ingest(f"note-{self._number}-{len(self._editions)}", self._random.randint(1, 3))
@@ -176,6 +184,20 @@ class Writer:
         elif not self._caller.repeated:
             self._ledger.violation(f"DELETE {document_id}: 404 though it was there")
 
+    def _cancel(self) -> None:
+        """An ingestion, which may be over before it is told to stop."""
+        self._drafts += 1
+        document_id = f"draft-{self._number}-{self._drafts}"
+        text = document(document_id, 1, self._random.choice((3, SLICE + 5)))
+        edition = Edition(text, chunks_of(text))
+        body = {"text": text, "document_id": document_id, "collection": self._ledger.collection}
+        job_id = self._caller.submit("/v1/documents", body)["job_id"]
+        self._ledger.may_show(document_id, edition)
+        ends = frozenset({"succeeded", "cancelled"})
+        self._ledger.promise(Promise(job_id, "ingest", shown(self._ledger, document_id, edition), ends))
+        self._load.goes_on_for(self._random.uniform(0, _CANCELLED_WITHIN_SECONDS))
+        self._caller.call("DELETE", f"/v1/jobs/{job_id}", {202, 409})
+
     def _ingest(self, document_id: str, paragraphs: int) -> None:
         edition = self._editions[document_id] = self._editions.get(document_id, 0) + 1
         text = document(document_id, edition, paragraphs)
@@ -192,6 +214,16 @@ def ingested(document_id: str, chunks: int) -> Check:
     def check(job: JobPage) -> str | None:
         found = job["result"].get("document_id"), job["result"].get("chunks")
         return None if found == (document_id, chunks) else f"ingested {found}, not {(document_id, chunks)}"
+
+    return check
+
+
+def shown(ledger: Ledger, document_id: str, edition: Edition) -> Check:
+    """As :func:`ingested`, and the document is to be seen."""
+
+    def check(job: JobPage) -> str | None:
+        ledger.shows(document_id, edition)
+        return ingested(document_id, edition.chunks)(job)
 
     return check
 

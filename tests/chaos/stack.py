@@ -4,7 +4,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ import psutil
 
 from cli.home import Roster
 from rag.settings import Settings
+from rag.stores.redis import connect
 from rag.stores.vectors.remote import RemoteVectorStore
 from tasks.submit import LANES
 from tests.chaos.faults.traps import Traps
@@ -25,6 +26,8 @@ from tests.system.running import Stack, stack_in, until
 ROOT = Path(__file__).resolve().parents[2]
 WORKERS = tuple(f"worker-{lane}" for lane in LANES)
 BACK_SECONDS = 120.0
+
+_QUEUE = "{{aegis}}:queue:{}\x06\x163"  # of a lane's jobs; canaries, which are more urgent, have another
 
 QUICK = {
     "CHUNK_TOKENS": str(CHUNK_TOKENS),
@@ -78,6 +81,12 @@ class Target(Stack):
         except httpx.TransportError:
             return False
         return ready.status_code == httpx.codes.OK
+
+    def lose_messages(self, lane: str) -> int:
+        """Remove the messages of jobs from a lane's queue, as if the broker had lost them; how many."""
+        with closing(connect(self.settings)) as broker, broker.pipeline() as both:
+            count, _ = both.llen(_QUEUE.format(lane)).delete(_QUEUE.format(lane)).execute()
+        return int(count)
 
     def keep_logs(self, folder: Path) -> None:
         """Copy what the stack printed and its parts' logs to ``folder``."""

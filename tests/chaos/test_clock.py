@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from tests.chaos.attack import Attack
-from tests.chaos.load import Load
+from tests.chaos.blows import until_held
+from tests.chaos.load import Load, Scale
 from tests.chaos.requirements import compiled
 from tests.chaos.stack import Target, running
 from tests.system.running import until
@@ -44,25 +45,32 @@ def clock(tmp_path_factory: pytest.TempPathFactory) -> Clock:
 
 
 @pytest.fixture(scope="module")
-def timed(clock: Clock) -> Iterator[Target]:
-    """A stack that lives by ``clock``."""
-    with running(**clock.environment) as target:
+def timed(clock: Clock, scale: Scale) -> Iterator[Target]:
+    """A stack that lives by ``clock``, with traps in its parts."""
+    with running(rigged=True, **scale.settings, **clock.environment) as target:
         yield target
 
 
 @pytest.mark.parametrize("jump", [HOUR, -HOUR], ids=["forwards", "backwards"])
 def test_a_clock_that_jumps(timed: Target, clock: Clock, attack: Attack, jump: int, run: int) -> None:
-    """A question under way may have missed its deadline, and then fails saying so."""
+    """Whoever dies then leaves a lease that is an hour too long or too short; nobody looks dead who is not.
+
+    A question under way may have missed its deadline, and then fails saying so.
+    """
 
     def jump_clock(target: Target, load: Load) -> None:
+        until_held(target, "embed", "embed_passages")
         clock.set(jump)
+        target.until_replaced("worker-embed", target.hit("worker-embed"))
         until(lambda: abs(_ahead(timed) - jump) < HOUR / 4)
         timed.until_whole()
+        load.goes_on_for(load.frozen_seconds)
 
     try:
         attack(timed, jump_clock, seed=run, also={"query": {"failed"}})
     finally:
         clock.set(0)
+    assert "because it hung" not in timed.printed
 
 
 def _ahead(target: Target) -> float:

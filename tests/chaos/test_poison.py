@@ -10,7 +10,6 @@ from tests.chaos.faults.poisons import POISONS
 from tests.chaos.ledger import Promise
 from tests.chaos.load import Load, Scale
 from tests.chaos.stack import Target, running
-from tests.system.running import until
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -36,8 +35,7 @@ def test_poisonous_documents(impatient: Target, attack: Attack, run: int) -> Non
     def poison(target: Target, load: Load) -> None:
         caller = Caller(impatient.url, load.ledger)
         jobs = [_submit(caller, load, name, text) for name, text in POISONS.items()]
-        for job_id in jobs:
-            until(lambda job_id=job_id: _state(caller, job_id) == "dead", GIVEN_UP_SECONDS)
+        assert [_end(caller, job_id) for job_id in jobs] == ["dead"] * len(jobs)
         where = {"collection": load.ledger.collection}
         letters = caller.call("GET", "/v1/dead-letters", {200}, params=where).json()["items"]
         assert {letter["id"] for letter in letters} == set(jobs)
@@ -53,6 +51,6 @@ def _submit(caller: Caller, load: Load, name: str, text: str) -> str:
     return job_id
 
 
-def _state(caller: Caller, job_id: str) -> str:
-    state: str = caller.call("GET", f"/v1/jobs/{job_id}", {200}).json()["state"]
-    return state
+def _end(caller: Caller, job_id: str) -> str | None:
+    job = caller.finished(job_id, GIVEN_UP_SECONDS)
+    return job and job["state"]

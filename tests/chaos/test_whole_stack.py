@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import pytest
 
-from tasks.submit import LANES
 from tests.chaos import blows
 from tests.chaos.attack import Attack
 from tests.chaos.audit import Audit
@@ -22,30 +21,18 @@ from tests.chaos.texts import document
 pytestmark = pytest.mark.timeout(1200)
 
 ANYWHERE = (
-    *map(blows.kill, ("broker", "vectors", "api", "beat")),
+    *map(blows.kill, ("broker", "vectors", "api")),
+    blows.kill_beat,
     blows.kill_all_workers,
     blows.restart_all_pools,
     blows.freeze_broker,
     blows.lose_broker_data,
 )
 
-AT_A_MOMENT = (
-    *map(blows.kill_in_a_task, LANES),
-    *map(blows.kill_pool_process_in_a_task, ("parse", "embed", "index", "generate", "maintenance")),
-    blows.end_at("vectors", "vectors.upserted"),
-    blows.end_at("api", "api.accept"),
-    blows.end_at("api", "api.publish"),
-)
-
 
 @pytest.mark.dealt(*ANYWHERE)
 def test_blows_at_any_time(target: Target, attack: Attack, dealt: Sequence[Blow], run: int) -> None:
     attack(target, *dealt, seed=run)
-
-
-@pytest.mark.dealt(*AT_A_MOMENT)
-def test_blows_at_exact_moments(rigged: Target, attack: Attack, dealt: Sequence[Blow], run: int) -> None:
-    attack(rigged, *dealt, seed=run)
 
 
 def test_the_account_sees_what_is_wrong(target: Target) -> None:

@@ -13,7 +13,7 @@ from rag.errors import Unavailable
 from rag.model import Job, JobKind, JobState, Json, Lease, Stage
 from rag.stores.jobs.base import JobScripts, index_key, only_word
 from rag.stores.jobs.record import dumped, job_of
-from rag.stores.redis import PREFIX, reaching_redis
+from rag.stores.redis import PREFIX, expire_within, reaching_redis
 
 log = logging.getLogger(__name__)
 
@@ -23,9 +23,12 @@ class Sweeping(JobScripts):
 
     @contextmanager
     def alone(self, duty: str, *, seconds: float) -> Iterator[bool]:
-        lock = self._client.lock(f"{PREFIX}lock:{duty}", timeout=seconds, blocking=False)
+        key = f"{PREFIX}lock:{duty}"
+        lock = self._client.lock(key, timeout=seconds, blocking=False)
         with reaching_redis():
             taken = bool(lock.acquire())
+            if not taken:
+                expire_within(self._client, key, seconds)
         try:
             yield taken
         finally:

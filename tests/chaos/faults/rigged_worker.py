@@ -14,7 +14,7 @@ from workers.main import app
 
 __all__ = ["app"]
 
-_ROLES = frozenset(("parser", "embedder", "vectors", "reranker", "generator"))
+_ROLES = frozenset(("jobs", "documents", "parser", "embedder", "vectors", "reranker", "generator"))
 
 
 class RiggedRole:
