@@ -7,6 +7,7 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 import anyio.to_thread
@@ -167,10 +168,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _share_metrics(run_dir: Path) -> None:
-    """A folder where the API processes of one server put their figures, emptied of servers long gone."""
+    """A folder where the API processes of one server put their figures; those of ended servers go.
+
+    Hosts that share ``run_dir``, as containers may, have process ids in common.
+    """
+    ours = f"metrics-{gethostname()}"
     for folder in run_dir.glob("metrics-*"):
-        if not psutil.pid_exists(int(folder.name.rpartition("-")[2])):
+        host, _, pid = folder.name.rpartition("-")
+        if host == ours and not psutil.pid_exists(int(pid)):
             shutil.rmtree(folder, ignore_errors=True)
-    folder = run_dir / f"metrics-{os.getppid()}"
+    folder = run_dir / f"{ours}-{os.getppid()}"
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
