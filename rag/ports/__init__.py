@@ -1,0 +1,21 @@
+"""One Protocol a role. Settings choose the implementation in ``workers.tools``; nothing else asks."""
+
+from rag.ports.jobs import Accepted, JobStore
+from rag.ports.models import Chunker, Embedder, GenerationRequest, Generator, Parser, Reranker
+from rag.ports.paging import Window
+from rag.ports.stores import BlobStore, DocumentRegistry, VectorStore
+
+__all__ = [
+    "Accepted",
+    "BlobStore",
+    "Chunker",
+    "DocumentRegistry",
+    "Embedder",
+    "GenerationRequest",
+    "Generator",
+    "JobStore",
+    "Parser",
+    "Reranker",
+    "VectorStore",
+    "Window",
+]

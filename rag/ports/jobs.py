@@ -1,0 +1,223 @@
+"""The role that keeps job records."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from rag.model import (
+    EventKind,
+    Job,
+    JobEvent,
+    JobFigures,
+    JobKind,
+    JobState,
+    Json,
+    Lease,
+    NewJob,
+    Progress,
+    Stage,
+)
+from rag.ports.paging import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """``job`` is the stored record; ``new`` False: an earlier submit had the same key and body."""
+
+    job: Job
+    new: bool
+
+
+class JobStore(Protocol):
+    """Job records, their events and their small artefacts. Every change is one atomic step."""
+
+    def admit(self, kind: JobKind, *, most_open: int, idempotency_key: str | None = None) -> None:
+        """Return when ``accept`` would take a job of this kind now; Overloaded when not."""
+        ...
+
+    def repeated(self, *, idempotency_key: str, body_digest: str) -> Accepted | None:
+        """The job of an earlier submit with this key; None for a new one. IdempotencyMismatch."""
+        ...
+
+    def accept(
+        self,
+        job: NewJob,
+        *,
+        idempotency_key: str | None = None,
+        body_digest: str = "",
+        most_open: int | None = None,
+    ) -> Accepted:
+        """Record a queued job. IdempotencyMismatch when the key was used with another digest.
+
+        Overloaded, with the time after which there should be room, when ``most_open`` jobs of
+        this kind are not over yet; a submit that repeats an accepted one is answered all the same.
+        """
+        ...
+
+    def get(self, job_id: str) -> Job | None:
+        """The record, ``queue_position`` included (1 is next; None unless queued)."""
+        ...
+
+    def page(
+        self,
+        *,
+        state: JobState | None,
+        kind: JobKind | None,
+        collections: Sequence[str] | None,
+        cursor: str | None,
+        limit: int,
+    ) -> Window[Job]:
+        """Newest first. ``collections`` None: all."""
+        ...
+
+    def begin(self, job_id: str, stage: Stage, *, lease_seconds: float, worker: str = "") -> Lease | None:
+        """Take the stage: state running, attempts + 1, a new token; a later attempt counts as a retry.
+
+        None when the job is over, is at another stage, or is leased to somebody alive:
+        the delivery is then a leftover and is to be dropped. ``worker``: names a worker with
+        one slot for as long as it lives; what it begins again itself was held by a child of it that died.
+        """
+        ...
+
+    def extend(self, lease: Lease, *, lease_seconds: float) -> bool:
+        """Prolong the lease. False when it is lost (newer token, job over, cancelled, held too long)."""
+        ...
+
+    def progress(self, lease: Lease, progress: Progress) -> bool: ...
+
+    def emit(self, lease: Lease, kind: EventKind, data: Json) -> bool:
+        """Append an event of a running job; False when the lease is lost."""
+        ...
+
+    def advance(self, lease: Lease, stage: Stage, *, seconds: float) -> bool:
+        """Stage done after ``seconds`` of work: queue the job at ``stage``. False: lease lost."""
+        ...
+
+    def requeue(self, lease: Lease, *, error: Json, delay: float = 0.0) -> bool:
+        """Give the stage back for another attempt after ``delay`` seconds, 300 at most. False: lease lost."""
+        ...
+
+    def release(self, lease: Lease) -> bool:
+        """Give the stage back as if this attempt had not begun: its worker ends. False: lease lost."""
+        ...
+
+    def finish(
+        self,
+        lease: Lease,
+        state: JobState,
+        *,
+        seconds: float = 0.0,
+        result: Json | None = None,
+        error: Json | None = None,
+    ) -> bool:
+        """End the job. False, and nothing written, when the lease is lost.
+
+        The ``reason`` of a dead job is the code at the end of its error's ``type``.
+        """
+        ...
+
+    def cancel(self, job_id: str) -> Job:
+        """End a job that is not over, as cancelled. NotFound; Conflict when it is over."""
+        ...
+
+    def retry(self, job_id: str) -> Job:
+        """Queue a failed, dead or cancelled job again at its stage. NotFound; Conflict otherwise.
+
+        A deadline moves, so that the job gets as long as it had at first.
+        """
+        ...
+
+    def put_artefact(self, lease: Lease, name: str, data: bytes) -> bool:
+        """Keep a stage's small output (a few MB at most) until the job succeeds or its record goes."""
+        ...
+
+    def artefact(self, job_id: str, name: str) -> bytes:
+        """NotFound when it was never put or has expired."""
+        ...
+
+    def events(self, job_id: str, *, after: str | None = None) -> list[JobEvent]:
+        """The job's events in order, those after ``after`` only."""
+        ...
+
+    def dead(
+        self,
+        *,
+        reason: str | None,
+        collections: Sequence[str] | None,
+        cursor: str | None,
+        limit: int,
+    ) -> Window[Job]:
+        """The dead letters, newest first; ``reason`` None: of every class."""
+        ...
+
+    def drop(self, job_id: str) -> Job:
+        """A dead letter nobody wants: the job stays as failed. NotFound; Conflict when it is not dead."""
+        ...
+
+    def expired(self, *, limit: int) -> list[Job]:
+        """Queued jobs whose deadline has passed."""
+        ...
+
+    def expire(self, job_id: str, *, error: Json) -> bool:
+        """End a queued job whose deadline has passed as failed. False when it is not one."""
+        ...
+
+    def alone(self, duty: str, *, seconds: float) -> AbstractContextManager[bool]:
+        """Whether the caller is the only one at ``duty``, until it leaves or ``seconds`` have passed."""
+        ...
+
+    def overdue(self, stages: Sequence[Stage], *, silent_for: float, limit: int) -> list[Job]:
+        """Jobs queued at ``stages`` whose message was sent over ``silent_for`` seconds ago, oldest first."""
+        ...
+
+    def abandoned(self, *, silent_for: float, limit: int) -> list[Job]:
+        """Running jobs whose lease ran out, and which were not published again for ``silent_for`` seconds."""
+        ...
+
+    def touch(self, job_id: str) -> None:
+        """Note that the job was published again just now."""
+        ...
+
+    def depth(self, stage: Stage) -> int:
+        """How many jobs wait at this stage."""
+        ...
+
+    def delayed(self, stages: Sequence[Stage]) -> int:
+        """How many of those that wait at ``stages`` are not due yet."""
+        ...
+
+    def counts(self) -> Mapping[JobState, int]:
+        """How many jobs there are in each state."""
+        ...
+
+    def figures(self) -> JobFigures:
+        """How the queue stands now."""
+        ...
+
+    def remains(self, *, limit: int) -> list[Job]:
+        """Ingestions that ended without success, and may have left points and work behind."""
+        ...
+
+    def tidy(self, job_id: str, *, seconds: float) -> Job | None:
+        """The record of a job whose remains may be removed now: nobody can retry it for ``seconds``.
+
+        None when it is not over, or dead: then they are still needed.
+        """
+        ...
+
+    def tidied(self, job_id: str, *, lease: Lease | None = None) -> None:
+        """What ``tidy`` allowed is done; ``lease``: that of the attempt that did it and writes no more.
+
+        Where another attempt may still write, the job is among the ``remains`` again later.
+        """
+        ...
+
+    def prune(self, *, finished_before: float, dead_before: float, most: int, limit: int) -> Sequence[Job]:
+        """Forget jobs that ended before, dead ones before ``dead_before``, and the oldest over ``most``.
+
+        ``limit`` bounds one call. The records as they were.
+        """
+        ...
+
+    def ping(self) -> None: ...

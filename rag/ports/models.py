@@ -1,0 +1,107 @@
+"""The roles that read, cut, embed, weigh and answer."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from rag.model import (
+    Answer,
+    Candidate,
+    Chunk,
+    Embedding,
+    ParsedDocument,
+)
+
+
+class Parser(Protocol):
+    """A file's bytes to text with its structure."""
+
+    def parse(self, data: bytes, media_type: str, name: str) -> ParsedDocument:
+        """Raises a DocumentError that tells the document's owner what is wrong with it."""
+        ...
+
+    def warm(self) -> None: ...
+
+
+class Chunker(Protocol):
+    """Text to passages that fit the embedding model in use."""
+
+    name: str
+    """Changes whenever the same document would be cut differently."""
+
+    def chunk(self, document: ParsedDocument) -> Sequence[Chunk]:
+        """In order of appearance, ``document.text[c.start:c.end] == c.text``; EmptyDocument for none."""
+        ...
+
+    def warm(self) -> None: ...
+
+
+class Embedder(Protocol):
+    """Texts to vectors. A text's vector never depends on the texts it is sent with."""
+
+    name: str
+    dimension: int
+    max_tokens: int
+
+    @property
+    def token_dimension(self) -> int | None:
+        """Columns of ``Embedding.tokens``; None where the model gives none."""
+        ...
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of ``text`` without special tokens and without truncation."""
+        ...
+
+    def embed_passages(self, texts: Sequence[str]) -> list[Embedding]:
+        """One embedding a text, in order."""
+        ...
+
+    def embed_query(self, text: str) -> Embedding:
+        """The question's embedding, with ``weights`` where ``tokens`` are given."""
+        ...
+
+    def warm(self) -> None:
+        """Load and try the model. Raises ModelError or Transient when it cannot serve."""
+        ...
+
+
+class Reranker(Protocol):
+    """Question and candidates to relevance."""
+
+    name: str
+    reads_vectors: bool
+    """True: candidates must carry ``dense`` and ``tokens``."""
+    least_candidates: int
+    """So many are retrieved even for a smaller ``top_k``, where weighing more costs next to nothing."""
+
+    def relevance(self, question: str, query: Embedding, candidates: Sequence[Candidate]) -> list[float]:
+        """Relevance in [0, 1] of each candidate, in order; about the chance that it answers."""
+        ...
+
+    def warm(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """``passages`` best first, their hits' scores being relevance in [0, 1].
+
+    ``emit`` takes each piece of the answer as it comes; ``cancelled`` is asked often.
+    """
+
+    question: str
+    query: Embedding
+    passages: tuple[Candidate, ...]
+    emit: Callable[[str], None]
+    cancelled: Callable[[], bool]
+
+
+class Generator(Protocol):
+    name: str
+    reads_vectors: bool
+    """True: passages must carry ``tokens`` where the store has them."""
+
+    def answer(self, request: GenerationRequest) -> Answer:
+        """An answer whose every ``[n]`` is a citation, or an honest "not found"."""
+        ...
+
+    def warm(self) -> None: ...

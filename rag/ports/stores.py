@@ -1,0 +1,148 @@
+"""The roles that keep documents: their points, their bytes, and which version is seen."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import BinaryIO, Protocol
+
+from rag.model import (
+    Candidate,
+    Collection,
+    CollectionSpec,
+    Document,
+    DocumentVersion,
+    Hit,
+    Lease,
+    Point,
+    Removal,
+    SearchQuery,
+)
+from rag.ports.paging import Window
+
+
+class VectorStore(Protocol):
+    """Points by collection. Every write is durable when the call returns.
+
+    Raises UnknownCollection for a name that was not ensured, InvalidRequest for vectors
+    or payloads that the engine would silently mishandle (NaN, wrong size, lone
+    surrogates), Unavailable when the engine is away.
+    """
+
+    def ensure(self, collection: str, spec: CollectionSpec) -> None:
+        """Create the collection; nothing when it is there with the same spec, else Conflict."""
+        ...
+
+    def drop(self, collection: str) -> None:
+        """Remove the collection and its points; nothing when it is not there."""
+        ...
+
+    def collections(self) -> tuple[str, ...]: ...
+
+    def upsert(self, collection: str, points: Sequence[Point]) -> None: ...
+
+    def delete(
+        self,
+        collection: str,
+        document_id: str,
+        *,
+        below: int | None = None,
+        keep: int | None = None,
+        only: int | None = None,
+    ) -> None:
+        """Remove a document's points: all, or of versions under ``below``, but ``keep``, or ``only`` that."""
+        ...
+
+    def search(self, collection: str, query: SearchQuery) -> list[Hit]:
+        """At most ``query.limit`` hits by fused dense and lexical score, best first."""
+        ...
+
+    def candidates(self, collection: str, hits: Sequence[Hit]) -> list[Candidate]:
+        """The hits with their stored vectors, in order; a point that has gone is left out."""
+        ...
+
+    def count(self, collection: str, document_id: str | None = None) -> int:
+        """Points of the collection, or of one document in it (every version)."""
+        ...
+
+    def ping(self) -> None:
+        """Return when the engine answers; Unavailable when it does not."""
+        ...
+
+
+class BlobStore(Protocol):
+    """Bytes by key, in a folder or a bucket. Keys are ``/``-separated, without ``..``."""
+
+    def put(self, key: str, data: bytes | BinaryIO, *, durable: bool = True) -> None:
+        """Store whole or not at all; replaces what was there.
+
+        ``durable`` False: what can be made again, so need not survive a power cut.
+        """
+        ...
+
+    def get(self, key: str) -> bytes:
+        """The bytes. NotFound when there is no such key."""
+        ...
+
+    def exists(self, key: str) -> bool: ...
+
+    def delete(self, key: str) -> None:
+        """Remove the key; nothing when it is not there."""
+        ...
+
+    def keys(self, prefix: str) -> Iterator[str]: ...
+
+
+class DocumentRegistry(Protocol):
+    """Which version of each document searches may see, and the collections there are."""
+
+    def put_collection(self, name: str, embedding_model: str, dimension: int) -> tuple[Collection, bool]:
+        """Create, or return what is there, and whether it is new. Conflict when model or size differ."""
+        ...
+
+    def collection(self, name: str) -> Collection | None: ...
+
+    def collections(self) -> tuple[Collection, ...]: ...
+
+    def drop_collection(self, name: str) -> Removal | None:
+        """Forget the collection and its documents at once; None when it was not there."""
+        ...
+
+    def next_version(self, collection: str, document_id: str) -> int:
+        """A number above every one given out for this document before, deleted or not."""
+        ...
+
+    def publish(self, document: Document, *, under: Lease | None = None) -> bool:
+        """Make this version the one that searches see, in one step, while the lease ``under`` is held.
+
+        True also when this very version is there already. False, and nothing changed, when the
+        lease is lost, a newer version or a later deletion is there, or the collection is of another
+        generation.
+        """
+        ...
+
+    def outdated(self, collection: str, generation: int, version: DocumentVersion) -> bool:
+        """Whether this version can never be published (again), for one of those reasons."""
+        ...
+
+    def get(self, collection: str, document_id: str) -> Document | None: ...
+
+    def page(self, collection: str, *, cursor: str | None, limit: int) -> Window[Document]:
+        """By document id, ascending."""
+        ...
+
+    def delete(self, collection: str, document_id: str) -> Removal | None:
+        """Hide the document at once, versions already given out included; None when not there."""
+        ...
+
+    def unpurged(self, *, silent_for: float, limit: int) -> list[Removal]:
+        """What was deleted over ``silent_for`` seconds ago and has not been ``entrusted`` to a job.
+
+        Until then the deletion, made again, returns the same removal.
+        """
+        ...
+
+    def entrusted(self, removal: Removal) -> None:
+        """A job is recorded that purges it."""
+        ...
+
+    def stale(self, collection: str, versions: Iterable[DocumentVersion]) -> tuple[DocumentVersion, ...]:
+        """Those of ``versions`` that are not the ones to be seen now."""
+        ...
