@@ -158,3 +158,16 @@ local function earlier_with(idempotency, digest)
   local known = earlier[1] and earlier[1] ~= id and record_of(root .. 'job:' .. earlier[1], earlier[1])
   return known and { 'known', known } or false
 end
+
+-- Queue a running stage again, ``delay`` seconds from now, as ``step`` of its attempt; the error is
+-- JSON text, or nil.
+local function given_back(step, attempts, delay, error)
+  local at = redis.call('HMGET', job, 'kind', 'stage')
+  unqueue(at[2])
+  redis.call('HSET', job, 'closed', step)
+  redis.call('HDEL', job, 'holder')
+  queue(at[2], delay)
+  moved('running', 'queued', at[1])
+  state_event('queued', at[2], attempts, error)
+  return 1
+end

@@ -6,15 +6,8 @@ end
 if not holds(ARGV[2]) then
   return 0
 end
-local at = redis.call('HMGET', job, 'kind', 'stage', 'attempts')
-unqueue(at[2])
 local attempts = redis.call('HINCRBY', job, 'attempts', -1)
 if attempts > 0 then
   redis.call('HINCRBY', job, 'retries', -1)
 end
-redis.call('HSET', job, 'closed', step)
-redis.call('HDEL', job, 'holder')
-queue(at[2])
-moved('running', 'queued', at[1])
-state_event('queued', at[2], attempts)
-return 1
+return given_back(step, attempts)
