@@ -130,7 +130,8 @@ class Collection:
     """A named set of documents embedded by one model; counts are of live versions.
 
     ``generation`` counts how often a collection of this name was made, so that what is
-    left of a dropped one never mixes with its successor.
+    left of a dropped one never mixes with its successor. ``revision`` counts what was published
+    and deleted in it: while it stays the same, so do the answers.
     """
 
     name: str
@@ -140,6 +141,7 @@ class Collection:
     created_at: float
     documents: int = 0
     chunks: int = 0
+    revision: int = 0
 
     @property
     def store(self) -> str:
@@ -273,11 +275,15 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``found`` False: an honest "not found", then there are no citations."""
+    """``found`` False: an honest "not found", then there are no citations.
+
+    ``reasoning``: what a model that thinks wrote before the answer, never part of it.
+    """
 
     text: str
     citations: tuple[Citation, ...]
     found: bool
+    reasoning: str = ""
 
 
 # --- jobs --------------------------------------------------------------------------------

@@ -20,7 +20,8 @@ from rag.model import (
     SearchQuery,
     Stage,
 )
-from rag.ports import GenerationRequest
+from rag.ports import GenerationRequest, RerankRequest
+from tasks.embedders import embedder_for
 from tasks.stage import Done, Next, Outcome, StageRun, stage_task
 from tasks.toolbox import Toolbox
 
@@ -30,7 +31,8 @@ ROUNDS = 5  # searches at most until no hit is of a version that was replaced me
 @stage_task(Stage.EMBED_QUERY)
 def embed_query(run: StageRun) -> Outcome:
     """The question's vectors."""
-    embedding = run.tools.embedder.embed_query(run.job.inputs["question"])
+    embedder = embedder_for(run.tools, run.tools.documents.collection(run.job.collection))
+    (embedding,) = embedder.embed_queries([run.job.inputs["question"]])
     run.keep("query", artefacts.pack_embedding(embedding))
     return Next(Stage.SEARCH)
 
@@ -59,7 +61,8 @@ def rerank(run: StageRun) -> Outcome:
     candidates = _candidates(run, hits, reads_vectors=tools.reranker.reads_vectors)
     if len(candidates) < len(hits):
         return Next(Stage.SEARCH)
-    relevance = tools.reranker.relevance(inputs["question"], _query(run), candidates)
+    request = RerankRequest(inputs["question"], _query(run), tuple(candidates))
+    (relevance,) = tools.reranker.relevance([request])
     rated = [Hit(c.hit.passage, score) for c, score in zip(candidates, relevance, strict=True)]
     best = sorted(rated, key=lambda hit: hit.score, reverse=True)[: inputs["top_n"]]
     if not inputs["generate"]:

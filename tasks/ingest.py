@@ -11,12 +11,14 @@ from rag.errors import NotFound, UnknownCollection
 from rag.fetching import fetch
 from rag.model import (
     Chunk,
+    Collection,
     Document,
     DocumentVersion,
     Job,
     Json,
     Stage,
 )
+from tasks.embedders import embedder_for
 from tasks.keeping import discard, is_seen, source_key, store_name, text_key, work_key
 from tasks.points import point_of, spec_of
 from tasks.stage import Done, Next, Outcome, StageRun, stage_task
@@ -43,7 +45,7 @@ def parse(run: StageRun) -> Outcome:
         source = _source(tools, job.inputs)
     except NotFound:
         return _replaced_before(run)
-    fingerprint = _fingerprint(tools, job.inputs, source)
+    fingerprint = _fingerprint(tools, job, source)
     if present is not None and present.fingerprint == fingerprint:
         unchanged = _result(present, unchanged=True)
         return Done(lambda *_: unchanged, after=lambda: discard(tools.blobs, job, source=True))
@@ -68,13 +70,14 @@ def embed(run: StageRun) -> Outcome:
         _, chunks = _chunks(tools, run.job)
     except NotFound:
         return Next(Stage.PARSE)
+    embedder = embedder_for(tools, _collection(tools, run.job))
     for start in range(0, len(chunks), SLICE):
         if run.cancelled():
             break
         key = work_key(run.job, f"vectors-{start:08}")
         if not (run.job.attempts > 1 and tools.blobs.exists(key)):
             texts = [chunk.text for chunk in chunks[start : start + SLICE]]
-            embeddings = tools.embedder.embed_passages(texts)
+            embeddings = embedder.embed_passages(texts)
             tools.blobs.put(key, artefacts.pack_embeddings(embeddings), durable=False)
         if len(chunks) > SLICE:
             run.progress(min(start + SLICE, len(chunks)), len(chunks))
@@ -85,7 +88,7 @@ def embed(run: StageRun) -> Outcome:
 def index(run: StageRun) -> Outcome:
     """Write the points, publish the version, then remove what it replaces."""
     tools, job = run.tools, run.job
-    store = _store(tools, job)
+    store = _collection(tools, job).store
     try:
         title, chunks = _chunks(tools, job)
         _write_points(run, store, title, chunks)
@@ -113,7 +116,7 @@ def index(run: StageRun) -> Outcome:
 
 def _published_before(run: StageRun, document: Document) -> Outcome:
     """An earlier attempt published the version, and may not have come to the end of its work."""
-    _remove_older_points(run.tools, _store(run.tools, run.job), document)
+    _remove_older_points(run.tools, _collection(run.tools, run.job).store, document)
     discard(run.tools.blobs, run.job)
     return Done(lambda *_: _result(document, unchanged=False))
 
@@ -142,14 +145,15 @@ def _source(tools: Toolbox, inputs: Json) -> Source:
     return Source(tools.blobs.get(inputs["source_key"]), inputs["media_type"], inputs["filename"] or "")
 
 
-def _fingerprint(tools: Toolbox, inputs: Json, source: Source) -> str:
+def _fingerprint(tools: Toolbox, job: Job, source: Source) -> str:
     """Names everything that the document's points depend on."""
+    inputs, model = job.inputs, _collection(tools, job).embedding_model
     about = [
         sha256(source.data).hexdigest(),
         source.media_type,
         inputs["title"] or source.name,
         inputs["metadata"],
-        tools.settings.embedding_name,
+        model,
         tools.chunker.name,
     ]
     return sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
@@ -164,13 +168,13 @@ def _chunks(tools: Toolbox, job: Job) -> tuple[str, list[Chunk]]:
     return artefacts.unpack_chunks(tools.blobs.get(work_key(job, "chunks")))
 
 
-def _store(tools: Toolbox, job: Job) -> str:
+def _collection(tools: Toolbox, job: Job) -> Collection:
     collection = tools.documents.collection(job.collection)
     if collection is None or collection.generation != job.inputs["generation"]:
         raise UnknownCollection(
             f"Collection {job.collection!r} was deleted while the document was on its way"
         )
-    return collection.store
+    return collection
 
 
 def _write_points(run: StageRun, store: str, title: str, chunks: Sequence[Chunk]) -> None:

@@ -14,7 +14,7 @@ from time import time
 from uuid_utils.compat import uuid7
 
 from rag.errors import Conflict, NotFound, Overloaded, Unavailable, UnknownCollection
-from rag.model import Job, JobKind, Json, NewJob, Removal, Stage
+from rag.model import Collection, Job, JobKind, Json, NewJob, Removal, Stage
 from rag.ports import Accepted, BlobStore, DocumentRegistry, JobStore
 from rag.settings import Settings
 from tasks import app as celery
@@ -62,9 +62,7 @@ class Submissions:
         self._admit(JobKind.INGEST, idempotency)
         job_id = _new_id()
         document_id = ingestion.document_id or default_document_id(ingestion.source)
-        collection, _ = self._documents.put_collection(
-            ingestion.collection, self._settings.embedding_name, self._settings.dimension
-        )
+        collection = self._collection(ingestion.collection)
         version = self._documents.next_version(ingestion.collection, document_id)
         source = self._store_source(source_key(collection.store, job_id), ingestion.source)
         job = NewJob(
@@ -83,6 +81,19 @@ class Submissions:
             },
         )
         return self._handed_in(self._accept(job, idempotency, orphan=source.get("source_key")))
+
+    def _collection(self, name: str) -> Collection:
+        """Made with the embedding model in use where it is not there; else it keeps its own. Conflict."""
+        settings = self._settings
+        collection = self._documents.collection(name)
+        if collection is None:
+            collection, _ = self._documents.put_collection(name, settings.embedding_name, settings.dimension)
+        if settings.embedder_of(collection.embedding_model) is None:
+            raise Conflict(
+                f"Collection {name!r} was embedded by {collection.embedding_model}, which this installation "
+                "has no access to: give it the model's address or key, or use another collection"
+            )
+        return collection
 
     def ask(self, question: Question, idempotency: Idempotency | None = None) -> Accepted:
         """Take a question in. Overloaded when MAX_OPEN_QUERIES are open.

@@ -34,6 +34,7 @@ from rag.stores.restoration import DocumentRestoration, Restoration
 from rag.stores.vectors.remote import RemoteVectorStore
 from tasks.app import Lane
 from tasks.drain import Drain
+from tasks.embedders import embedder_for
 from tasks.toolbox import Toolbox
 
 VECTOR_TIMEOUT = 30.0  # seconds; an upsert of one slice takes tens of milliseconds
@@ -50,6 +51,7 @@ class Tools(Toolbox):
         self._settings = settings
         self._worker = uuid4().hex
         self._drain = Drain()
+        self._embedders: dict[tuple[str, int], Embedder] = {}
 
     @property
     def worker(self) -> str:
@@ -106,11 +108,12 @@ class Tools(Toolbox):
 
         return TokenChunker(tokenizer(), self._settings.chunk_tokens)
 
-    @cached_property
-    def embedder(self) -> Embedder:
-        from workers.embedding.bundled import BundledEmbedder
+    def embedder(self, model: str, dimension: int) -> Embedder:
+        if (model, dimension) not in self._embedders:
+            from workers.embedding import chosen
 
-        return BundledEmbedder(self._settings.model_dir)
+            self._embedders[model, dimension] = chosen(self._settings, model, dimension)
+        return self._embedders[model, dimension]
 
     @cached_property
     def reranker(self) -> Reranker:
@@ -136,7 +139,7 @@ def warm(tools: Tools, lane: Lane) -> None:
                 tools.parser.warm()
                 tools.chunker.warm()
             case Stage.EMBED | Stage.EMBED_QUERY:
-                tools.embedder.warm()
+                embedder_for(tools, None).warm()
             case Stage.RERANK:
                 tools.reranker.warm()
             case Stage.GENERATE:

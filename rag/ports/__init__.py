@@ -1,7 +1,7 @@
 """One Protocol a role. Settings choose the implementation in ``workers.tools``; nothing else asks."""
 
 from rag.ports.jobs import Accepted, JobStore
-from rag.ports.models import Chunker, Embedder, GenerationRequest, Generator, Parser, Reranker
+from rag.ports.models import Chunker, Embedder, GenerationRequest, Generator, Parser, Reranker, RerankRequest
 from rag.ports.paging import Window
 from rag.ports.stores import BlobStore, DocumentRegistry, VectorStore
 
@@ -15,6 +15,7 @@ __all__ = [
     "Generator",
     "JobStore",
     "Parser",
+    "RerankRequest",
     "Reranker",
     "VectorStore",
     "Window",

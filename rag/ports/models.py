@@ -56,8 +56,8 @@ class Embedder(Protocol):
         """One embedding a text, in order."""
         ...
 
-    def embed_query(self, text: str) -> Embedding:
-        """The question's embedding, with ``weights`` where ``tokens`` are given."""
+    def embed_queries(self, texts: Sequence[str]) -> list[Embedding]:
+        """One embedding a question, in order, with ``weights`` where ``tokens`` are given."""
         ...
 
     def warm(self) -> None:
@@ -65,17 +65,26 @@ class Embedder(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class RerankRequest:
+    """A question, its embedding, and the candidates to weigh."""
+
+    question: str
+    query: Embedding
+    candidates: tuple[Candidate, ...]
+
+
 class Reranker(Protocol):
     """Question and candidates to relevance."""
 
     name: str
     reads_vectors: bool
-    """True: candidates must carry ``dense`` and ``tokens``."""
+    """True: candidates should carry ``dense`` and ``tokens`` where the store has them."""
     least_candidates: int
     """So many are retrieved even for a smaller ``top_k``, where weighing more costs next to nothing."""
 
-    def relevance(self, question: str, query: Embedding, candidates: Sequence[Candidate]) -> list[float]:
-        """Relevance in [0, 1] of each candidate, in order; about the chance that it answers."""
+    def relevance(self, requests: Sequence[RerankRequest]) -> list[list[float]]:
+        """Of each request's candidates, in order, the relevance in [0, 1]: about the chance to answer."""
         ...
 
     def warm(self) -> None: ...

@@ -11,6 +11,7 @@ from rag.model import (
     DocumentVersion,
     Hit,
     Lease,
+    Passage,
     Point,
     Removal,
     SearchQuery,
@@ -56,6 +57,17 @@ class VectorStore(Protocol):
 
     def candidates(self, collection: str, hits: Sequence[Hit]) -> list[Candidate]:
         """The hits with their stored vectors, in order; a point that has gone is left out."""
+        ...
+
+    def passages(self, collection: str, version: DocumentVersion) -> list[Passage]:
+        """What the points of one version of a document carry, by index."""
+        ...
+
+    def alias(self, name: str, collection: str) -> None:
+        """Have ``name`` lead to the collection in one step, for whoever else reads the server.
+
+        Nothing where nobody else can.
+        """
         ...
 
     def count(self, collection: str, document_id: str | None = None) -> int:

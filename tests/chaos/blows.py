@@ -16,7 +16,7 @@ Blow = Callable[[Target, Load], None]
 IN_A_TASK = {
     "parse": "parse",
     "embed": "embed_passages",
-    "embed-query": "embed_query",
+    "embed-query": "embed_queries",
     "index": "upsert",
     "rerank": "relevance",
     "generate": "answer",

@@ -57,7 +57,7 @@ def test_no_passages_give_none(embedder: Embedder) -> None:
 
 @pytest.mark.parametrize("question", ["Where does the cat sleep?", "猫はどこ?", "x " * 3_000])
 def test_a_query_has_weights_where_it_has_tokens(embedder: Embedder, question: str) -> None:
-    query = embedder.embed_query(question)
+    (query,) = embedder.embed_queries([question])
     assert_well_formed(embedder, query)
     assert (query.weights is None) == (query.tokens is None)
     if query.tokens is not None and query.weights is not None:
@@ -67,7 +67,7 @@ def test_a_query_has_weights_where_it_has_tokens(embedder: Embedder, question: s
 
 
 def test_a_question_is_nearest_to_what_answers_it(embedder: Embedder) -> None:
-    query = embedder.embed_query("Where is the cat sleeping?").dense
+    query = embedder.embed_queries(["Where is the cat sleeping?"])[0].dense
     cosines = [float(query @ e.dense) for e in embedder.embed_passages(TEXTS)]
     assert cosines.index(max(cosines)) == 0
 
@@ -75,7 +75,7 @@ def test_a_question_is_nearest_to_what_answers_it(embedder: Embedder) -> None:
 @pytest.mark.parametrize("text", ["", " \n\t", "\ud800", "\x00", "🙂" * 500, "a" * 5_000])
 def test_odd_text_is_embedded(embedder: Embedder, text: str) -> None:
     assert_well_formed(embedder, embedder.embed_passages([text])[0])
-    assert_well_formed(embedder, embedder.embed_query(text))
+    assert_well_formed(embedder, embedder.embed_queries([text])[0])
 
 
 def test_tokens_are_counted_without_truncation(embedder: Embedder) -> None:

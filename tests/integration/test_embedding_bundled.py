@@ -96,7 +96,7 @@ def test_threads_change_no_vector(model_dir: Path) -> None:
 
 def test_rare_words_weigh_more_than_common_and_stop_words_least(model_dir: Path) -> None:
     embedder = BundledEmbedder(model_dir)
-    weights = embedder.embed_query("the city of zoroaster ?").weights
+    weights = embedder.embed_queries(["the city of zoroaster ?"])[0].weights
     assert weights is not None
     the, city, *_, rare, mark = weights
     assert the == mark < city < rare

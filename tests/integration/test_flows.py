@@ -18,6 +18,7 @@ from tasks import restore, sweeping
 from tasks import stage as stages
 from tasks.answer import visible_hits
 from tasks.app import app, task_name
+from tasks.embedders import embedder_for
 from tasks.keeping import work_key
 from tasks.remains import forget
 from tasks.submit import Ingestion, Question, Submissions, Text
@@ -87,7 +88,7 @@ def seen(tools: InProcess, question: str) -> list[str]:
     """Texts that a search sees, best first."""
     collection = tools.documents.collection(COLLECTION)
     assert collection is not None
-    dense = tools.embedder.embed_query(question).dense
+    dense = embedder_for(tools, collection).embed_queries([question])[0].dense
     query = SearchQuery(dense, lexical.encode_question(question), limit=10)
     return [hit.passage.text for hit in visible_hits(tools, collection, query)]
 
@@ -394,7 +395,9 @@ def test_a_replayed_dead_letter_resumes_at_its_stage_and_doubles_nothing(
     tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = died_while_indexing(tools, desk)
-    monkeypatch.setattr(tools.embedder, "embed_passages", lambda texts: pytest.fail("embedded again"))
+    monkeypatch.setattr(
+        embedder_for(tools, None), "embed_passages", lambda texts: pytest.fail("embedded again")
+    )
 
     assert desk.replay(job_id).stage is Stage.INDEX
 
@@ -515,7 +518,9 @@ def test_the_same_document_again_reaches_no_model(
     tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finished(tools, submitted(desk, "The lamp is green."))
-    monkeypatch.setattr(tools.embedder, "embed_passages", lambda texts: pytest.fail("embedded again"))
+    monkeypatch.setattr(
+        embedder_for(tools, None), "embed_passages", lambda texts: pytest.fail("embedded again")
+    )
 
     job = finished(tools, submitted(desk, "The lamp is green."))
 

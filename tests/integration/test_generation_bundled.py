@@ -41,7 +41,7 @@ def embedder() -> BundledEmbedder:
 def test_the_sentence_that_means_what_is_asked(embedder: BundledEmbedder, question: str, answer: str) -> None:
     vectors = embedder.embed_passages([PASSAGE])[0]
     hit = Hit(Passage("c", "d", 1, 0, PASSAGE, "Bridge", 0, len(PASSAGE)), 0.9)
-    query = embedder.embed_query(question)
+    (query,) = embedder.embed_queries([question])
     passages = (Candidate(hit, vectors.dense, vectors.tokens),)
     generator = generator_for(Settings(generator="extractive"))
     generator.warm()

@@ -21,7 +21,7 @@ from workers.tools import Tools
 SILENCE = 10.0
 """The shortest that the settings allow."""
 
-EMBEDDING, PARSING = "embed-query.embed_query", "parse.parse"
+EMBEDDING, PARSING = "embed-query.embed_queries", "parse.parse"
 
 
 @pytest.fixture(scope="module", autouse=True)

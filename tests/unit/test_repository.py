@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.settings import reference_page
+from rag.settings.reference import reference_page
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = sorted([ROOT / "requirements.lock", *(ROOT / "deploy" / "locks").glob("*.lock")])

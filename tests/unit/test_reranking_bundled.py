@@ -5,6 +5,7 @@ import pytest
 
 from rag.errors import ModelError
 from rag.model import Candidate, Embedding, Hit, Passage
+from rag.ports import RerankRequest
 from workers.reranking.bundled import BundledReranker
 
 AXES = np.eye(64, dtype=np.float16)
@@ -29,7 +30,7 @@ QUERY = Embedding(unit(0.0), AXES[:2], np.array([1.0, 1.0], dtype=np.float32))
 
 
 def relevance(*candidates: Candidate, query: Embedding = QUERY) -> list[float]:
-    return BundledReranker().relevance(QUESTION, query, candidates)
+    return BundledReranker().relevance([RerankRequest(QUESTION, query, candidates)])[0]
 
 
 def test_every_feature_raises_relevance() -> None:
@@ -71,7 +72,7 @@ def test_heavier_tokens_count_more() -> None:
 def test_empty_texts_are_not_relevant_and_no_error() -> None:
     empty = np.zeros((0, 64), dtype=np.float16)
     silent = Embedding(unit(0.0), empty, np.zeros(0, dtype=np.float32))
-    assert BundledReranker().relevance("", silent, [candidate()])[0] < 0.05
+    assert BundledReranker().relevance([RerankRequest("", silent, (candidate(),))])[0][0] < 0.05
     assert relevance(replace(candidate(), tokens=empty))[0] < 0.05
     assert relevance() == []
 

@@ -1,0 +1,21 @@
+"""Embedders: the bundled model, or one behind an address."""
+
+# ruff: noqa: PLC0415 - each embedder and its runtime are imported only where they are chosen
+
+from rag.errors import ModelError
+from rag.ports import Embedder
+from rag.settings import Settings
+
+
+def chosen(settings: Settings, model: str, dimension: int) -> Embedder:
+    """The embedder for ``model``, as a collection's record has it. ModelError for one out of reach."""
+    match settings.embedder_of(model):
+        case "bundled":
+            from workers.embedding.bundled import BundledEmbedder
+
+            return BundledEmbedder(settings.model_dir)
+        case _:
+            raise ModelError(
+                f"the collection was embedded by {model} ({dimension} dimensions), which these settings "
+                "give no access to: set its address or key, or `aegis reindex` with another model"
+            )

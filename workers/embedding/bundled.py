@@ -54,7 +54,10 @@ class BundledEmbedder:
         with ThreadPoolExecutor(self._threads) as pool:
             return list(pool.map(self._passage, texts))
 
-    def embed_query(self, text: str) -> Embedding:
+    def embed_queries(self, texts: Sequence[str]) -> list[Embedding]:
+        return [self._query(text) for text in texts]
+
+    def _query(self, text: str) -> Embedding:
         ids = self._encoded(text).ids[:MAX_TOKENS]
         dense, tokens = self._model.session.run(ids)
         return Embedding(dense, tokens, self._model.token_weights[ids])

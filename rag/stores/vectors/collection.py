@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from threading import Lock
 from time import monotonic
 
-from rag.model import Hit, Point, SearchQuery
+from rag.model import DocumentVersion, Hit, Passage, Point, SearchQuery
 from rag.stores.vectors.folders import CollectionFolder
 from rag.stores.vectors.payload import Vectors, check_points, check_query, payload_of
 from rag.stores.vectors.shard import Shard
@@ -70,6 +70,9 @@ class EdgeCollection:
         dense = self._shard.dense(chunk_ids)
         tokens = self._tokens.get(chunk_ids) if self._tokens else {}
         return {chunk_id: (vector, tokens.get(chunk_id)) for chunk_id, vector in dense.items()}
+
+    def passages(self, version: DocumentVersion) -> list[Passage]:
+        return self._shard.passages(version)
 
     def count(self, document_id: str | None) -> int:
         return self._shard.count(document_id)

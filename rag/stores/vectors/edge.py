@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 
 from rag.errors import AegisError, Conflict, Unavailable, UnknownCollection, translated
-from rag.model import Candidate, CollectionSpec, Hit, Point, SearchQuery
+from rag.model import Candidate, CollectionSpec, DocumentVersion, Hit, Passage, Point, SearchQuery
 from rag.stores.vectors import folders
 from rag.stores.vectors.collection import EdgeCollection
 from rag.stores.vectors.folders import CollectionFolder
@@ -83,6 +83,12 @@ class EdgeVectorStore:
     def vectors(self, collection: str, chunk_ids: Sequence[str]) -> dict[str, Vectors]:
         """Dense and token vectors by point id; points that are not there are left out."""
         return self._collection(collection).vectors(chunk_ids)
+
+    def passages(self, collection: str, version: DocumentVersion) -> list[Passage]:
+        return self._collection(collection).passages(version)
+
+    def alias(self, name: str, collection: str) -> None:
+        """Nobody but Aegis reads an embedded collection, so it needs no other name."""
 
     def count(self, collection: str, document_id: str | None = None) -> int:
         return self._collection(collection).count(document_id)

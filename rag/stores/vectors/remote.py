@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from rag.errors import TimedOut, Unavailable
-from rag.model import Candidate, CollectionSpec, Hit, Point, SearchQuery
+from rag.model import Candidate, CollectionSpec, DocumentVersion, Hit, Passage, Point, SearchQuery
 from rag.stores.vectors import wire
 from rag.stores.vectors.payload import Vectors, candidates_of
 
@@ -81,6 +81,13 @@ class RemoteVectorStore:
         ids = [hit.passage.chunk_id for hit in hits]
         vectors: dict[str, Vectors] = self._call("vectors", collection, ids)
         return candidates_of(hits, vectors)
+
+    def passages(self, collection: str, version: DocumentVersion) -> list[Passage]:
+        found: list[Passage] = self._call("passages", collection, version)
+        return found
+
+    def alias(self, name: str, collection: str) -> None:
+        """Nobody but Aegis reads an embedded collection, so it needs no other name."""
 
     def count(self, collection: str, document_id: str | None = None) -> int:
         points: int = self._call("count", collection, document_id)

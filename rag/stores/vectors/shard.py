@@ -14,7 +14,7 @@ import qdrant_edge as edge
 from numpy.typing import NDArray
 
 from rag.errors import ErrorTable, Unavailable, translated
-from rag.model import Hit, Point, SearchQuery, SparseVector
+from rag.model import DocumentVersion, Hit, Passage, Point, SearchQuery, SparseVector
 from rag.stores.vectors.conditions import filter_of, of_document, range_field
 from rag.stores.vectors.payload import INDEXED, NOT_READ_BACK, Payload, passage_of
 from rag.stores.vectors.versions import Versions
@@ -24,6 +24,7 @@ DENSE_WEIGHT = 20.0
 
 _DENSE, _LEXICAL = "dense", "lexical"
 _MAX_RANGE_INDEXES = 64
+_PAGE = 256
 _ERRORS: ErrorTable = {Exception: Unavailable}  # qdrant-edge raises plain Exception for all that goes wrong
 
 
@@ -88,6 +89,21 @@ class Shard:
         with _translated():
             records = self._shard.retrieve([*chunk_ids], False, [_DENSE])
         return {str(record.id): np.array(_named(record)[_DENSE], np.float32) for record in records}
+
+    def passages(self, version: DocumentVersion) -> list[Passage]:
+        """Those of one version of a document, by index."""
+        chosen = of_document(version.document_id, Versions(only=version.version))
+        found: list[Passage] = []
+        offset: Any = None
+        while True:
+            request = edge.ScrollRequest(
+                offset, _PAGE, chosen, edge.PayloadSelector.Exclude(list(NOT_READ_BACK)), False
+            )
+            with _translated():
+                records, offset = self._shard.scroll(request)
+            found += [passage_of(str(record.id), record.payload) for record in records if record.payload]
+            if offset is None:
+                return sorted(found, key=lambda passage: passage.index)
 
     def flush(self) -> None:
         with _translated():

@@ -19,7 +19,7 @@ from rag.errors import AegisError, InvalidRequest, Transient
 from rag.model import CollectionSpec, DocumentVersion, Hit, Passage, Point, SearchQuery, SparseVector
 
 METHODS = frozenset(
-    ("ensure", "drop", "collections", "upsert", "delete", "search", "vectors", "count", "ping")
+    ("ensure", "drop", "collections", "upsert", "delete", "search", "vectors", "passages", "count", "ping")
 )
 MAX_MESSAGE = 256 * 1024 * 1024
 

@@ -14,7 +14,7 @@ from workers.main import app
 
 __all__ = ["app"]
 
-_ROLES = frozenset(("jobs", "documents", "parser", "embedder", "vectors", "reranker", "generator"))
+_ROLES = frozenset(("jobs", "documents", "parser", "vectors", "reranker", "generator"))
 
 
 class RiggedRole:
@@ -46,6 +46,9 @@ class RiggedTools:
         self._tools = tools
         self._lane = lane
         self._traps = Traps(tools.settings.home)
+
+    def embedder(self, model: str, dimension: int) -> RiggedRole:
+        return RiggedRole(self._tools.embedder(model, dimension), self._lane, self._traps)
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._tools, name)

@@ -1,0 +1,95 @@
+"""Where jobs are recorded and queued, and how long, how often and how many."""
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings
+
+
+class JobSettings(BaseSettings):
+    """Redis and the queues."""
+
+    # --- Redis
+    redis_url: SecretStr | None = Field(
+        None,
+        description="Broker and job records, redis://, rediss:// or unix://. Unset: the bundled broker in AEGIS_HOME.",
+    )
+    connection_pool_size: int = Field(20, ge=2, description="Redis connections a process at most.")
+    broker_memory_mb: int = Field(
+        1024,
+        ge=16,
+        description="MB that the bundled broker may hold. From 80 % of it on, or of the maxmemory of REDIS_URL's server, new jobs get 429.",
+    )
+    broker_may_forget: bool = Field(
+        False,
+        description="Whether a Redis without append-only file will do: after a restart of it, the jobs that JOURNAL names are rebuilt from BLOB_URL.",
+    )
+    job_retention_hours: float = Field(
+        72, gt=0, description="Hours after which the record of a job that has ended is forgotten."
+    )
+    dead_letter_days: float = Field(
+        30, gt=0, description="Days that a dead job is kept with its inputs, for a replay."
+    )
+    max_ended_jobs: int = Field(
+        50_000,
+        ge=0,
+        description="Records of ended jobs that are kept at most, and as many of dead ones; the oldest go first.",
+    )
+    idempotency_hours: float = Field(24, gt=0, description="Hours an Idempotency-Key is remembered.")
+
+    # --- queues
+    max_attempts: int = Field(
+        3, ge=1, description="Deliveries of one stage of one job before the job is given up."
+    )
+    max_retries_per_job: int = Field(
+        6, ge=0, description="Attempts beyond the first that all stages of one job may take together."
+    )
+    max_open_ingests: int = Field(
+        10_000, ge=1, description="Ingestions that may be queued or running; more get 429."
+    )
+    max_open_queries: int = Field(
+        1_000, ge=1, description="Questions that may be queued or running; more get 429."
+    )
+    stage_timeout: float = Field(900, gt=0, description="Seconds after which a stage is ended from outside.")
+    interactive_timeout: float = Field(
+        60,
+        gt=0,
+        description="Seconds that embedding a question, or searching and reranking, may take before the worker counts as hung.",
+    )
+    silence_seconds: float = Field(
+        30,
+        ge=10,
+        description="Seconds without a task taken from its queue after which an idle worker counts as hung.",
+    )
+    drain_seconds: float = Field(
+        10,
+        ge=0,
+        description="Seconds that a worker told to stop goes on with its stage before that goes back into the queue. An orchestrator's grace period should be 10 s longer.",
+    )
+    lease_seconds: float = Field(
+        30, gt=1, description="Seconds without a sign of life after which a running stage is taken for dead."
+    )
+    visibility_timeout: float = Field(
+        default_factory=lambda known: known["stage_timeout"] + 120,
+        gt=0,
+        description="Seconds after which the queue delivers a task again that nobody has acknowledged. Unset: STAGE_TIMEOUT + 120.",
+    )
+    stale_lease_seconds: float = Field(
+        default_factory=lambda known: known["visibility_timeout"] + 180,
+        gt=0,
+        description="Seconds after which a stage is taken from a worker that still shows signs of life. Unset: VISIBILITY_TIMEOUT + 180.",
+    )
+    worker_memory_mb: int = Field(
+        4096,
+        ge=0,
+        description="MB of memory that one worker process may take, on Linux; a stage that wants more fails. 0: no limit.",
+    )
+    batch_jobs: int = Field(
+        16,
+        ge=1,
+        description="Jobs with little to do that one worker takes together, so that they share a call to the model and to the vector store; 1: each by itself.",
+    )
+    batch_wait_ms: float = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="Milliseconds that a worker waits for more jobs to share a call with, where too few are queued; 0: it takes only those that are there.",
+    )

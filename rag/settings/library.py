@@ -1,0 +1,84 @@
+"""Documents, how passages are stored and found, and the blobs they are made from."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings
+
+
+class LibrarySettings(BaseSettings):
+    """Documents, retrieval, the vector store, blobs."""
+
+    # --- documents
+    collection_name: str = Field("aegis_docs_v2", description="Collection of calls that name none.")
+    parse_timeout: float = Field(120, gt=0, description="Seconds that parsing one file may take.")
+    parse_memory_mb: int = Field(1536, ge=256, description="MB of memory that parsing one file may take.")
+    max_text_mb: int = Field(32, ge=1, description="MB of text that one document may hold after parsing.")
+    chunk_tokens: int = Field(200, ge=32, description="Largest passage, in tokens of the embedding model.")
+    fetch_private_addresses: bool = Field(
+        False, description="Whether documents given by url may come from private or loopback addresses."
+    )
+
+    # --- retrieval
+    top_k_retrieval: int = Field(
+        10, ge=1, le=1000, description="Passages retrieved for a query that names no top_k."
+    )
+    top_k_rerank: int = Field(
+        3, ge=1, le=1000, description="Passages kept after reranking for a query that names no top_n."
+    )
+
+    # --- Qdrant
+    qdrant_url: str | None = Field(
+        None, description="Qdrant server or cluster, such as https://qdrant:6333. Unset: the embedded engine."
+    )
+    qdrant_api_key: SecretStr | None = Field(None, description="Key of the server at QDRANT_URL.")
+    qdrant_ca_file: Path | None = Field(
+        None, description="Certificates (PEM) to trust at QDRANT_URL, for one with a private authority."
+    )
+    qdrant_grpc: bool = Field(False, description="Whether to speak gRPC to QDRANT_URL, instead of REST.")
+    qdrant_grpc_port: int = Field(6334, ge=1, le=65535, description="Port of gRPC at QDRANT_URL's host.")
+    qdrant_timeout: float = Field(30, gt=0, description="Seconds that one call to Qdrant may take.")
+    qdrant_shards: int | None = Field(
+        None, ge=1, description="Shards of a new collection. Unset: one for each node."
+    )
+    qdrant_replication_factor: int = Field(
+        2, ge=1, description="Nodes that hold each shard of a new collection, as far as there are so many."
+    )
+    qdrant_write_consistency_factor: int = Field(
+        1, ge=1, description="Nodes that must have taken a write before it counts."
+    )
+    qdrant_quantization: Literal["none", "scalar", "binary"] = Field(
+        "none",
+        description="How a new collection compresses dense vectors for searching: scalar (int8, a quarter of the memory) or binary (a thirty-second, for 1,024 dimensions and more). What it finds is scored again with the whole vectors.",
+    )
+    qdrant_hnsw_m: int = Field(16, ge=0, le=128, description="Edges a node in a new collection's graph.")
+    qdrant_hnsw_ef_construct: int = Field(
+        100, ge=4, le=2000, description="Neighbours weighed when a new collection's graph is built."
+    )
+    qdrant_on_disk: bool = Field(
+        False, description="Whether a new collection keeps dense vectors on disk instead of in memory."
+    )
+    tenant_field: str = Field(
+        "tenant",
+        pattern="^[A-Za-z0-9_-]{1,64}$",
+        description="Metadata field whose value says whose a document is. Qdrant stores the passages of each tenant together, so filters on it are fast.",
+    )
+    reindex_keep_hours: float = Field(
+        24,
+        ge=0,
+        description="Hours after a change of the embedding model for which the old vectors are kept, and kept up to date, so that the change can be taken back.",
+    )
+
+    # --- blobs
+    blob_url: str | None = Field(
+        None, description="file:///…, s3://bucket/prefix, az:// or gs://. Unset: a folder in AEGIS_HOME."
+    )
+    journal: Literal["all", "documents"] | None = Field(
+        None,
+        description="Whose jobs are kept at BLOB_URL too, so that they outlive the broker's data: all, or those about documents alone. Unset: all with a folder, documents with object storage, which would add tens of ms to a question.",
+    )
+    blob_encryption: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = Field(
+        None, description="Server-side encryption asked for with every write to S3. Unset: the bucket's own."
+    )
+    blob_kms_key: str | None = Field(None, description="KMS key for BLOB_ENCRYPTION=aws:kms.")

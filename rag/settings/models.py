@@ -1,0 +1,104 @@
+"""Which models embed, rerank and answer, and what of theirs is kept for a while."""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings
+
+EmbedderName = Literal["bundled", "jina", "ollama"]
+RerankerName = Literal["bundled", "jina"]
+GeneratorName = Literal["extractive", "smollm2", "ollama", "openai"]
+
+
+class ModelSettings(BaseSettings):
+    """Embedding, reranking, generation, and their caches."""
+
+    # --- embedding and reranking
+    embedder: EmbedderName | None = Field(
+        None,
+        description="Who embeds: bundled, jina or ollama. Unset: jina with JINA_API_KEY or JINA_BASE_URL, else bundled.",
+    )
+    embedding_model: str = Field(
+        "jina-embeddings-v3",
+        min_length=1,
+        description="Model that new collections are embedded with, by EMBEDDER=jina or ollama; the bundled one has no choice.",
+    )
+    vector_size: int = Field(
+        1024,
+        ge=8,
+        le=8192,
+        description="Dimensions of EMBEDDING_MODEL's vectors; models that can, are asked for so many. The bundled one has 384.",
+    )
+    reranker: RerankerName | None = Field(
+        None,
+        description="Who reranks: bundled or jina. Unset: jina with JINA_API_KEY or JINA_BASE_URL, else bundled.",
+    )
+    reranker_model: str = Field(
+        "jina-reranker-v2-base-multilingual", min_length=1, description="Model that RERANKER=jina asks for."
+    )
+    jina_api_key: SecretStr | None = Field(
+        None, description="Key of the Jina API, or of JINA_BASE_URL. Unset: bundled embedding and reranking."
+    )
+    jina_base_url: str | None = Field(
+        None,
+        description="Any endpoint of the same schema, such as http://host:8080/v1. Unset: Jina's own.",
+    )
+    jina_batch_tokens: int = Field(8000, ge=256, description="Tokens in one call to JINA_BASE_URL, about.")
+    jina_batch_texts: int = Field(64, ge=1, le=2048, description="Texts in one call to JINA_BASE_URL.")
+    jina_timeout: float = Field(30, gt=0, description="Seconds that one call to JINA_BASE_URL may take.")
+    jina_late_chunking: bool = Field(
+        False,
+        description="Whether a document's chunks are embedded in one context (late chunking), so that each knows of the others.",
+    )
+    cache_ttl_seconds: float = Field(
+        3600,
+        ge=0,
+        description="Seconds that embeddings and answers are kept for whoever asks for the same again; 0: none are.",
+    )
+    cache_mb: int = Field(
+        64, ge=1, description="MB of Redis that embeddings and answers may take; the oldest go first."
+    )
+
+    # --- generation
+    generator: GeneratorName | None = Field(
+        None,
+        description="extractive, smollm2, ollama or openai. Unset: ollama with OLLAMA_URL, openai with GENERATOR_URL, else extractive.",
+    )
+    generator_url: str | None = Field(
+        None,
+        description="Base URL of an OpenAI-compatible server, such as https://host/v1, for GENERATOR=openai.",
+    )
+    generator_model: str | None = Field(
+        None, description="Model that GENERATOR_URL answers with. Unset: the only one that the server lists."
+    )
+    generator_api_key: SecretStr | None = Field(None, description="Key of the server at GENERATOR_URL.")
+    generator_max_tokens: int = Field(
+        512, ge=16, description="Tokens that a generative model may write for one answer, thoughts included."
+    )
+    generator_context_tokens: int = Field(
+        3000, ge=200, description="Tokens of passages that a generative model is shown, about."
+    )
+    generator_timeout: float = Field(
+        120, gt=0, description="Seconds that a generative model may take for one answer."
+    )
+    smollm2_port: int = Field(
+        8911, ge=1, le=65535, description="Local port of the SmolLM2 server, for GENERATOR=smollm2."
+    )
+    ollama_url: str | None = Field(
+        None, description="Ollama server, or several replicas with commas between. Unset: no Ollama."
+    )
+    ollama_model: str = Field("deepseek-r1:7b", description="Model that Ollama answers with.")
+    ollama_keep_alive: str = Field(
+        "24h",
+        min_length=1,
+        description="How long Ollama keeps the model loaded after an answer, such as 24h or -1 for ever.",
+    )
+    ollama_pull: bool = Field(
+        False, description="Whether a model that OLLAMA_URL lacks is pulled at the start of a worker."
+    )
+    ollama_concurrency: int = Field(
+        2, ge=1, description="Answers that one Ollama replica writes at once, over all workers; more wait."
+    )
+    ollama_max_context: int = Field(
+        8192, ge=512, description="Tokens of context (num_ctx) that Ollama is asked for at most."
+    )

@@ -1,0 +1,27 @@
+"""``docs/reference/settings.md``, made from the fields."""
+
+from pathlib import Path
+
+from pydantic.fields import FieldInfo
+
+from rag.settings.whole import Settings
+
+
+def reference_page() -> str:
+    """The page, whole."""
+    rows = "\n".join(
+        f"| `{name.upper()}` | {_default(field)} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    )
+    head = (
+        "# Settings\n\nAll come from the environment.\n\n| variable | default | what it does |\n|---|---|---|"
+    )
+    return f"{head}\n{rows}\n"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default_factory is not None or field.default in (None, (), ""):
+        return ""
+    if isinstance(field.default, Path) and field.default.is_absolute():
+        return "in the virtual environment"
+    return f"`{field.default}`"

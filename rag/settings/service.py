@@ -1,0 +1,83 @@
+"""How the service is reached, what it shows, and where it keeps what it writes."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field, SecretStr
+from pydantic_settings import BaseSettings
+
+
+class Role(StrEnum):
+    """What a key may do: ``read`` asks and lists, ``write`` ingests and deletes, ``admin`` all."""
+
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+
+class ApiKey(BaseModel):
+    """The value of one entry of ``API_KEYS``."""
+
+    name: str = Field(min_length=1)
+    role: Role = Role.READ
+    collections: tuple[str, ...] = ("*",)
+
+
+class ServiceSettings(BaseSettings):
+    """General, the API, the command line, and what there is to look at."""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
+        "INFO", description="Least severe log lines that are written."
+    )
+    environment: str = Field(
+        "production", description="Name of this installation, shown in /health and logs."
+    )
+    debug: bool = Field(False, description="More detail in log lines. Never in answers.")
+    aegis_home: Path = Field(Path(".aegis"), description="Folder of everything that a run writes.")
+    model_dir: Path = Field(
+        Path(sys.prefix) / "share" / "aegis-rag",
+        description="Folder of the bundled models, built once by `aegis setup`.",
+    )
+
+    # --- API
+    api_host: str = Field(
+        "", description="Address the API listens on; 0.0.0.0, or 127.0.0.1 with the embedded broker."
+    )
+    api_port: int = Field(8910, ge=1, le=65535, description="Port of the API.")
+    api_workers: int = Field(0, ge=0, le=64, description="API processes; 4, or 1 with the embedded broker.")
+    api_timeout: float = Field(
+        300, gt=0, description="Seconds a job may take from its submit on (its deadline) for queries."
+    )
+    api_keys: dict[str, ApiKey] = Field(
+        default_factory=dict,
+        description='Keys and what they may do, as JSON {"KEY": {"name": "ci", "role": "read|write|admin", "collections": ["*"]}}. Empty: no key is asked for.',
+    )
+    cors_origins: tuple[str, ...] = Field(
+        (), description="Origins that browsers may call from, as a JSON list."
+    )
+    rate_limit_requests_per_minute: int | None = Field(
+        None,
+        ge=0,
+        description="Requests a minute for each key, or each address without keys; 0: no limit. 100, or none with the embedded broker.",
+    )
+    max_concurrent_requests: int = Field(
+        50, ge=1, description="Requests that one API process works on at once; more wait."
+    )
+    max_upload_mb: int = Field(50, ge=1, description="Largest document in MB; a larger one gets 413.")
+
+    # --- the command line
+    api_key: SecretStr | None = Field(None, description="Key that the command line sends to the API.")
+
+    # --- to look at
+    flower_port: int = Field(5555, ge=1, le=65535, description="Port of Flower.")
+    flower_basic_auth: SecretStr | None = Field(None, description="user:password that Flower asks for.")
+    prometheus_metrics_enabled: bool = Field(True, description="Whether /metrics answers.")
+    tracing_enabled: bool = Field(
+        True, description="Whether spans are sent, where JAEGER_ENDPOINT says whereto."
+    )
+    jaeger_endpoint: str | None = Field(
+        None,
+        description="Jaeger or any collector of OTLP over HTTP, such as http://jaeger:4318. Of a Jaeger's old collector port, 14268, only the host counts: spans go to 4318 there. Unset: no spans.",
+    )

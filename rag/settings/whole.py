@@ -1,0 +1,188 @@
+"""The settings as a whole: what must fit together, and what follows from them."""
+
+import os
+import re
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Literal, Self
+from urllib.parse import quote
+
+from pydantic import SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict, SettingsError
+
+from rag.errors import ConfigurationError
+from rag.naming import checked_collection_name
+from rag.settings.jobs import JobSettings
+from rag.settings.library import LibrarySettings
+from rag.settings.models import EmbedderName, GeneratorName, ModelSettings, RerankerName
+from rag.settings.roles import misfits
+from rag.settings.service import ServiceSettings
+from rag.timing import out_of_order
+
+_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+
+BUNDLED_EMBEDDING = "all-MiniLM-L6-v2"
+BUNDLED_DIMENSION = 384
+OLLAMA_PREFIX = "ollama:"
+"""Begins the name of an embedding model that Ollama runs."""
+
+
+class Settings(ModelSettings, LibrarySettings, JobSettings, ServiceSettings):
+    """Every setting, frozen."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    @field_validator("collection_name")
+    @classmethod
+    def _collection_name(cls, value: str) -> str:
+        return checked_collection_name(value)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_scheme(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(_REDIS_SCHEMES):
+            raise ValueError(f"must begin with one of {', '.join(_REDIS_SCHEMES)}")
+        return value
+
+    @model_validator(mode="after")
+    def _roles_fit(self) -> Self:
+        if wrong := tuple(misfits(self)):
+            raise ValueError("; ".join(wrong))
+        return self
+
+    @model_validator(mode="after")
+    def _times_fit(self) -> Self:
+        if wrong := tuple(out_of_order(self)):
+            raise ValueError("; ".join(wrong))
+        return self
+
+    # --- what follows from the fields
+
+    @property
+    def embedded_broker(self) -> bool:
+        return self.redis_url is None
+
+    @property
+    def home(self) -> Path:
+        return self.aegis_home.expanduser().resolve()
+
+    @property
+    def listen_host(self) -> str:
+        return self.api_host or ("127.0.0.1" if self.embedded_broker else "0.0.0.0")  # noqa: S104 - production default
+
+    @property
+    def api_processes(self) -> int:
+        return self.api_workers or (1 if self.embedded_broker else 4)
+
+    @property
+    def requests_per_minute(self) -> int:
+        """0: no limit."""
+        if self.rate_limit_requests_per_minute is not None:
+            return self.rate_limit_requests_per_minute
+        return 0 if self.embedded_broker else 100
+
+    @property
+    def broker_socket(self) -> Path:
+        """Unix socket of the bundled broker."""
+        return self.run_dir / "broker.sock"
+
+    @property
+    def broker_url(self) -> str:
+        """Where Celery finds the broker."""
+        return re.sub(r"\Aunix://", "redis+socket://", self.records_url)
+
+    @property
+    def records_url(self) -> str:
+        """The Redis server, in redis-py's spelling."""
+        if self.redis_url is not None:
+            return self.redis_url.get_secret_value()
+        return f"unix://{quote(str(self.broker_socket))}"
+
+    @property
+    def vector_socket(self) -> Path:
+        """Unix socket of the embedded vector engine."""
+        return self.run_dir / "vectors.sock"
+
+    @property
+    def blob_address(self) -> str:
+        return self.blob_url or (self.home / "blobs").as_uri()
+
+    @property
+    def journal_scope(self) -> Literal["all", "documents"]:
+        return self.journal or ("all" if self.blob_address.startswith("file:") else "documents")
+
+    @cached_property
+    def run_dir(self) -> Path:
+        """Sockets and pid files. Unix socket paths end at 104 bytes, so a deep home gets a short folder."""
+        inside = self.home / "run"
+        if len(bytes(inside)) <= 80:
+            return inside
+        digest = sha256(bytes(self.home)).hexdigest()[:16]
+        return Path(gettempdir()) / f"aegis-{os.getuid()}-{digest}"
+
+    @property
+    def embedded_by(self) -> EmbedderName:
+        return self.embedder or ("jina" if self._knows_jina else "bundled")
+
+    @property
+    def reranked_by(self) -> RerankerName:
+        return self.reranker or ("jina" if self._knows_jina else "bundled")
+
+    @property
+    def _knows_jina(self) -> bool:
+        return bool(self.jina_api_key or self.jina_base_url)
+
+    @property
+    def embedding_name(self) -> str:
+        """The model that new collections are made for; :meth:`embedder_of` is its inverse."""
+        if self.embedded_by == "bundled":
+            return BUNDLED_EMBEDDING
+        return f"{OLLAMA_PREFIX if self.embedded_by == 'ollama' else ''}{self.embedding_model}"
+
+    @property
+    def dimension(self) -> int:
+        """Of its vectors."""
+        return BUNDLED_DIMENSION if self.embedded_by == "bundled" else self.vector_size
+
+    def embedder_of(self, model: str) -> EmbedderName | None:
+        """Who can embed by the model of this name, as a collection's record has it; None: nobody here."""
+        if model == BUNDLED_EMBEDDING:
+            return "bundled"
+        if model.startswith(OLLAMA_PREFIX):
+            return "ollama" if self.ollama_url else None
+        return "jina" if self._knows_jina else None
+
+    @property
+    def ollama_replicas(self) -> tuple[str, ...]:
+        """Base URLs without a slash at the end; () without Ollama."""
+        urls = (url.strip().rstrip("/") for url in (self.ollama_url or "").split(","))
+        return tuple(url for url in urls if url)
+
+    @property
+    def answered_by(self) -> GeneratorName:
+        if self.generator:
+            return self.generator
+        if self.ollama_url:
+            return "ollama"
+        return "openai" if self.generator_url else "extractive"
+
+
+def load() -> Settings:
+    """The settings from the environment. ConfigurationError with one line for each wrong value."""
+    try:
+        return Settings()
+    except (ValidationError, SettingsError) as error:
+        raise ConfigurationError(_explained(error)) from error
+
+
+def _explained(error: ValidationError | SettingsError) -> str:
+    if isinstance(error, SettingsError):
+        return f"{error}: {error.__cause__}"
+    lines = (
+        f"{'.'.join(map(str, e['loc'])).upper() or 'settings'}: {e['msg'].removeprefix('Value error, ')}"
+        for e in error.errors(include_url=False, include_input=False)
+        if e["type"] != "default_factory_not_called"  # it follows from another one
+    )
+    return "; ".join(lines)
