@@ -1,4 +1,7 @@
-"""Every vector store behaves the same. A new backend is one more entry in ``BACKENDS``."""
+"""Every vector store behaves the same. A new backend is one more entry in ``BACKENDS``.
+
+A real Qdrant takes part where QDRANT_BIN names the server's binary, or QDRANT_URL an empty server.
+"""
 
 import os
 import subprocess
@@ -6,7 +9,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
@@ -26,8 +31,14 @@ from rag.model import (
 )
 from rag.naming import point_id
 from rag.ports import VectorStore
+from rag.settings import Settings
 from rag.stores.vectors.edge import EdgeVectorStore
+from rag.stores.vectors.qdrant.connection import nodes_of
+from rag.stores.vectors.qdrant.nodes import Nodes
+from rag.stores.vectors.qdrant.store import QdrantVectorStore
 from rag.stores.vectors.remote import RemoteVectorStore
+from tests.qdrantbinary import BINARY, QdrantNode
+from tests.qdrantlocal import LocalQdrant
 
 DIMENSION, TOKEN_DIMENSION = 8, 4
 SPEC = CollectionSpec(DIMENSION, TOKEN_DIMENSION)
@@ -97,7 +108,88 @@ class EngineProcess:
         threading.Thread(target=self._process.stderr.read, daemon=True).start()
 
 
-BACKENDS: dict[str, Callable[[Path], Backend]] = {"edge": InProcess, "engine": EngineProcess}
+class InMemory:
+    """qdrant-client's local mode, which keeps nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        local = LocalQdrant()
+        self.store = QdrantVectorStore(Nodes({"memory": lambda: local}, 5.0), Settings(), patience=1.0)
+
+    def reopen(self) -> None:
+        pytest.skip("local mode keeps nothing on disk here")
+
+    def kill(self, *, restart: bool = True) -> None:
+        pytest.skip("lives in this process")
+
+    def close(self) -> None:
+        self.store.close()
+
+
+class Server:
+    """A real one, with strict mode and a key."""
+
+    def __init__(self, folder: Path, *, grpc: bool = False) -> None:
+        strict = {
+            f"QDRANT__STORAGE__COLLECTION__STRICT_MODE__{name}": value for name, value in STRICT.items()
+        }
+        self._node = QdrantNode(folder / "node", QDRANT__SERVICE__API_KEY="secret", **strict)
+        settings = Settings(
+            qdrant_url=self._node.url,
+            qdrant_api_key="secret",
+            qdrant_grpc=grpc,
+            qdrant_grpc_port=self._node.grpc,
+        )
+        self.store = QdrantVectorStore(nodes_of(settings), settings, patience=5.0)
+
+    def reopen(self) -> None:
+        self._node.stop()
+        self._node.start()
+
+    def kill(self, *, restart: bool = True) -> None:
+        self._node.kill()
+        if restart:
+            self._node.start()
+
+    def close(self) -> None:
+        self.store.close()
+        self._node.stop()
+
+
+class GivenServer:
+    """The one that QDRANT_URL and its companions name, which must hold nothing of Aegis."""
+
+    def __init__(self, folder: Path) -> None:
+        settings = Settings(qdrant_shards=1)  # the BM25 of a shard knows its own passages only
+        self.store = QdrantVectorStore(nodes_of(settings), settings, patience=10.0)
+        assert self.store.collections() == (), "the tests remove every collection of Aegis at QDRANT_URL"
+
+    def reopen(self) -> None:
+        pytest.skip("not ours to start")
+
+    def kill(self, *, restart: bool = True) -> None:
+        pytest.skip("not ours to kill")
+
+    def close(self) -> None:
+        self.store.close()
+
+
+STRICT = {
+    "ENABLED": "true",
+    "UNINDEXED_FILTERING_RETRIEVE": "false",
+    "UNINDEXED_FILTERING_UPDATE": "false",
+    "UPSERT_MAX_BATCHSIZE": "50",
+    "CONDITION_MAX_SIZE": "300",
+}
+
+BACKENDS: dict[str, Callable[[Path], Backend]] = {
+    "edge": InProcess,
+    "engine": EngineProcess,
+    "memory": InMemory,
+}
+if BINARY:
+    BACKENDS |= {"server": Server, "server over gRPC": partial(Server, grpc=True)}
+elif os.environ.get("QDRANT_URL"):
+    BACKENDS |= {"QDRANT_URL": GivenServer}
 
 
 @pytest.fixture(scope="module", params=sorted(BACKENDS))
@@ -635,3 +727,69 @@ def test_readers_see_whole_passages_while_a_writer_writes(store):
     assert failures == []
     assert len(reads) >= 3
     assert store.count(DOCS) == 50
+
+
+# --- the same answers everywhere -----------------------------------------------------------
+
+
+def library(random: np.random.Generator) -> list[Point]:
+    """300 passages whose vectors and terms lie at random, in three languages, ten years and four tenants."""
+    return [
+        point(
+            f"d{number}",
+            dense=random.normal(size=DIMENSION).astype(np.float32),
+            terms=sparse(
+                **{f"t{term}": float(random.uniform(0.5, 2)) for term in random.choice(40, 6, False)}
+            ),
+            metadata={
+                "lang": ["en", "de", "fr"][number % 3],
+                "year": 2015 + number % 10,
+                "tenant": f"t{number % 4}",
+            },
+            tokens=None,
+        )
+        for number in range(300)
+    ]
+
+
+def questions(random: np.random.Generator) -> list[SearchQuery]:
+    filters = [
+        {},
+        {"lang": "de"},
+        {"year": {"gte": 2019}},
+        {"tenant": "t1"},
+        {"lang": ["en", "fr"], "year": 2020},
+    ]
+    return [
+        query(
+            random.normal(size=DIMENSION).astype(np.float32),
+            sparse(**{f"t{term}": 1.0 for term in random.choice(40, number % 4, False)}),
+            where=filters[number % len(filters)],
+            limit=20,
+            exclude=tuple(DocumentVersion(f"d{one}", 1) for one in range(number)),
+        )
+        for number in range(20)
+    ]
+
+
+def answers(store: VectorStore) -> list[list[Hit]]:
+    random = np.random.default_rng(11)
+    store.upsert(DOCS, library(random))
+    return [store.search(DOCS, one) for one in questions(random)]
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> list[list[Hit]]:
+    """The answers of the embedded engine."""
+    with closing(EdgeVectorStore(tmp_path_factory.mktemp("edge"))) as edge:
+        edge.ensure(DOCS, SPEC)
+        return answers(edge)
+
+
+def test_hybrid_answers_are_those_of_the_embedded_engine(store, expected):
+    got = answers(store)
+    assert [[hit.passage for hit in hits] for hits in got] == [
+        [hit.passage for hit in hits] for hits in expected
+    ]
+    for ours, theirs in zip(got, expected, strict=True):
+        assert [hit.score for hit in ours] == pytest.approx([hit.score for hit in theirs], abs=1e-3)

@@ -1,16 +1,13 @@
 """Filters in qdrant-edge's terms."""
 
-import re
 from typing import Any
 
 import qdrant_edge as edge
 
 from rag.filters import AnyOf, Between, Condition, parse
 from rag.model import SearchQuery
-from rag.stores.vectors.payload import revision_of
+from rag.stores.vectors.payload import range_field, revision_of
 from rag.stores.vectors.versions import ALL, Versions
-
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
 def of_document(document_id: str, versions: Versions = ALL) -> edge.Filter:
@@ -42,11 +39,6 @@ def _condition(condition: Condition) -> edge.FieldCondition:
             field = range_field("dates" if condition.dates else "numbers", condition.path)
             bounds = edge.RangeFloat(gte=condition.gte, gt=condition.gt, lte=condition.lte, lt=condition.lt)
             return edge.FieldCondition(field, range=bounds)
-
-
-def range_field(kind: str, path: str) -> str:
-    """The engine's path of one key of ``numbers`` or ``dates``, spelled as the engine lists it."""
-    return f"{kind}.{path}" if _BARE_KEY.match(path) else f'{kind}."{path}"'
 
 
 def _equals(field: str, value: str | int) -> edge.FieldCondition:

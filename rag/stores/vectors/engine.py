@@ -155,7 +155,7 @@ def main() -> int:
     sys.setswitchinterval(_SWITCH_SECONDS)
     try:
         values = settings.load()
-        logging.basicConfig(level=values.log_level, format="%(levelname)s %(message)s", stream=sys.stderr)
+        logging.basicConfig(level=values.log_level, format=values.log_format, stream=sys.stderr)
         run(values.home / "vectors", values.vector_socket)
     except (ConfigurationError, Conflict) as error:
         sys.stderr.write(f"the vector engine does not start: {error}\n")

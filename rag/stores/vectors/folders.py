@@ -11,7 +11,6 @@ import fcntl
 import json
 import logging
 import os
-import re
 import shutil
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -19,12 +18,12 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from rag.errors import Conflict, InvalidRequest
+from rag.errors import Conflict
 from rag.model import CollectionSpec
+from rag.stores.vectors.payload import check_name
 
 log = logging.getLogger(__name__)
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}\Z")
 _DESCRIPTION = "collection.json"
 
 
@@ -74,8 +73,7 @@ def found(root: Path) -> list[CollectionFolder]:
 
 def drafted(root: Path, name: str, spec: CollectionSpec) -> CollectionFolder:
     """A folder to make a collection in; it counts from :func:`published` on."""
-    if not _NAME.match(name):
-        raise InvalidRequest(f"{name!r} cannot name a collection: letters, digits, '-' and '_' only")
+    check_name(name)
     path = root / f".new-{uuid4().hex}"
     path.mkdir(mode=0o700)
     description = {"name": name, **asdict(spec)}

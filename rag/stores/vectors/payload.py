@@ -4,7 +4,8 @@ An engine stores NaN vectors and never finds them, fails in the middle of a batc
 string that is not UTF-8, and rounds what does not fit. So everything is looked at first.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -33,8 +34,14 @@ MAX_LIMIT = 10_000
 INDEXED = ("document_id", "revision", "terms")
 """Payload fields to index as keywords, beside ``version`` as an integer."""
 
+MAX_RANGE_INDEXES = 64
+"""Indexed fields of a collection from which on no range gets an index of its own."""
+
 NOT_READ_BACK = ("revision", "terms", "numbers", "dates")
 """Payload fields that are there for filters only."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
 def revision_of(version: DocumentVersion) -> str:
@@ -63,6 +70,22 @@ def payload_of(passage: Passage) -> Payload:
     }
 
 
+def range_field(kind: str, path: str) -> str:
+    """The engine's path of one key of ``numbers`` or ``dates``, spelled as the engine lists it."""
+    return f"{kind}.{path}" if _BARE_KEY.match(path) else f'{kind}."{path}"'
+
+
+def range_fields(payloads: Iterable[Payload]) -> tuple[str, ...]:
+    """The fields of these payloads that filters may compare by range, each once."""
+    fields = (
+        range_field(kind, path)
+        for payload in payloads
+        for kind in ("numbers", "dates")
+        for path in payload[kind]
+    )
+    return tuple(dict.fromkeys(fields))
+
+
 def passage_of(chunk_id: str, payload: Mapping[str, Any]) -> Passage:
     """The inverse of :func:`payload_of`."""
     return Passage(
@@ -83,6 +106,14 @@ def passage_of(chunk_id: str, payload: Mapping[str, Any]) -> Passage:
 def candidates_of(hits: Sequence[Hit], vectors: Mapping[str, Vectors]) -> list[Candidate]:
     """The hits with their vectors, in order, those without any left out."""
     return [Candidate(hit, *vectors[hit.passage.chunk_id]) for hit in hits if hit.passage.chunk_id in vectors]
+
+
+def check_name(collection: str) -> None:
+    """InvalidRequest for what cannot name a collection of a store."""
+    if not _NAME.match(collection):
+        raise InvalidRequest(
+            f"{collection!r} cannot name a collection: letters, digits, '-', '_' and '.' only"
+        )
 
 
 def check_points(points: Sequence[Point], spec: CollectionSpec) -> None:

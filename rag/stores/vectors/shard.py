@@ -15,15 +15,19 @@ from numpy.typing import NDArray
 
 from rag.errors import ErrorTable, Unavailable, translated
 from rag.model import DocumentVersion, Hit, Passage, Point, SearchQuery, SparseVector
-from rag.stores.vectors.conditions import filter_of, of_document, range_field
-from rag.stores.vectors.payload import INDEXED, NOT_READ_BACK, Payload, passage_of
+from rag.stores.vectors.conditions import filter_of, of_document
+from rag.stores.vectors.fusion import DENSE_WEIGHT, depth_of
+from rag.stores.vectors.payload import (
+    INDEXED,
+    MAX_RANGE_INDEXES,
+    NOT_READ_BACK,
+    Payload,
+    passage_of,
+    range_fields,
+)
 from rag.stores.vectors.versions import Versions
 
-DENSE_WEIGHT = 20.0
-"""Fused score = 20 · cosine + BM25: flat from 10 to 30 on SQuAD, and above RRF and DBSF there."""
-
 _DENSE, _LEXICAL = "dense", "lexical"
-_MAX_RANGE_INDEXES = 64
 _PAGE = 256
 _ERRORS: ErrorTable = {Exception: Unavailable}  # qdrant-edge raises plain Exception for all that goes wrong
 
@@ -73,9 +77,8 @@ class Shard:
         it, which misplaces most of them, so the missing scores are asked for by id.
         """
         chosen = filter_of(query)
-        depth = max(50, 3 * query.limit)
         with _translated():
-            scores = self._fused(query, chosen, depth)
+            scores = self._fused(query, chosen, depth_of(query.limit))
             best = sorted(scores.items(), key=lambda item: (-item[1], item[0]))[: query.limit]
             payloads = self._payloads([point_id for point_id, _ in best])
         return [
@@ -158,12 +161,11 @@ class Shard:
 
     def _index_ranges(self, payloads: Iterable[Payload]) -> None:
         """A range on a field without an index reads every payload: 100 ms for 20,000 points against 5."""
-        for payload in payloads:
-            for field in (range_field(kind, path) for kind in ("numbers", "dates") for path in payload[kind]):
-                if field in self._indexed or len(self._indexed) >= _MAX_RANGE_INDEXES:
-                    continue
-                self._shard.update(_index_of(field, edge.PayloadSchemaType.Float))
-                self._indexed.add(field)
+        for field in range_fields(payloads):
+            if field in self._indexed or len(self._indexed) >= MAX_RANGE_INDEXES:
+                continue
+            self._shard.update(_index_of(field, edge.PayloadSchemaType.Float))
+            self._indexed.add(field)
 
 
 _Asked = tuple[Any, Any, int]  # query or None, filter or None, limit

@@ -1,0 +1,77 @@
+"""What this process knows of the collections on the server, and how they come about."""
+
+from collections.abc import Iterable
+
+from qdrant_client import QdrantClient, models
+
+from rag.errors import Conflict
+from rag.model import CollectionSpec
+from rag.settings import Settings
+from rag.stores.vectors.qdrant.layout import Layout, is_ours, layout_of
+from rag.stores.vectors.qdrant.nodes import Nodes
+from rag.stores.vectors.qdrant.shape import INDEXES, creation
+
+
+class Layouts:
+    """Layouts by collection, read once and again where something is missing."""
+
+    def __init__(self, nodes: Nodes, settings: Settings, patience: float) -> None:
+        self._nodes = nodes
+        self._settings = settings
+        self._patience = patience
+        self._known: dict[str, Layout] = {}
+
+    def of(self, collection: str) -> Layout:
+        """Raises UnknownCollection, Conflict for a collection that is not ours."""
+        return self._known.get(collection) or self.read(collection)
+
+    def read(self, collection: str) -> Layout:
+        """As :meth:`of`, from the server."""
+        self.forget(collection)
+        info = self._nodes.call(lambda client: client.get_collection(collection), self._patience)
+        layout = self._known[collection] = layout_of(collection, info)
+        return layout
+
+    def forget(self, collection: str) -> None:
+        self._known.pop(collection, None)
+
+    def names(self) -> tuple[str, ...]:
+        """Of our collections on the server."""
+
+        def ours(client: QdrantClient) -> list[str]:
+            names = (one.name for one in client.get_collections().collections)
+            return [name for name in names if is_ours(client.get_collection(name))]
+
+        return tuple(sorted(self._nodes.call(ours, self._patience)))
+
+    def create(self, collection: str, spec: CollectionSpec) -> None:
+        """Nothing where another worker was quicker."""
+        arguments = creation(self._settings, spec)
+        try:
+            self._nodes.call(lambda client: client.create_collection(collection, **arguments), self._patience)
+        except Conflict:
+            self.read(collection)  # somebody else's stays a Conflict
+
+    def complete(self, collection: str) -> None:
+        """Make the indexes that every collection has, where a worker ended before it did."""
+        for field, schema in INDEXES.items():
+            if field not in self.of(collection).indexed:
+                self._index(collection, field, schema)
+        self.read(collection)
+
+    def cover(self, collection: str, fields: Iterable[str]) -> None:
+        """Index these fields for ranges, as far as there is room."""
+        missing = [field for field in fields if field not in self.of(collection).indexed]
+        for field in missing:
+            layout = self.read(collection)
+            if field not in layout.indexed and not layout.full:
+                self._index(collection, field, models.PayloadSchemaType.FLOAT)
+        if missing:
+            self.read(collection)
+
+    def _index(
+        self, collection: str, field: str, schema: models.PayloadSchemaType | models.KeywordIndexParams
+    ) -> None:
+        self._nodes.call(
+            lambda client: client.create_payload_index(collection, field, schema, wait=True), self._patience
+        )

@@ -1,0 +1,189 @@
+"""``rag.ports.VectorStore`` on a Qdrant server or cluster (1.16 and later)."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from qdrant_client import QdrantClient, models
+
+from rag.errors import Conflict, Unavailable, UnknownCollection
+from rag.filters import parse
+from rag.model import Candidate, CollectionSpec, DocumentVersion, Hit, Passage, Point, SearchQuery
+from rag.settings import Settings
+from rag.stores.vectors.payload import (
+    Vectors,
+    candidates_of,
+    check_name,
+    check_points,
+    check_query,
+    passage_of,
+    range_fields,
+)
+from rag.stores.vectors.qdrant.conditions import compared_fields, filter_of, of_document
+from rag.stores.vectors.qdrant.layouts import Layouts
+from rag.stores.vectors.qdrant.names import DENSE, TOKENS
+from rag.stores.vectors.qdrant.nodes import Nodes
+from rag.stores.vectors.qdrant.points import SLICE, Batch, batches, payload_for, vectors_of
+from rag.stores.vectors.qdrant.queries import CARRIED, hybrid
+from rag.stores.vectors.versions import Versions
+
+_READ_PATIENCE = 2.0
+"""Somebody waits for an answer."""
+
+_PAGE = 256
+_ORDERED = models.WriteOrdering.MEDIUM
+"""One replica orders the writes of a shard for all, so an upsert and a deletion end alike everywhere."""
+
+T = TypeVar("T")
+
+
+class QdrantVectorStore:
+    """Safe for threads and forks. Every write has reached all replicas that are up when it returns.
+
+    A server that is away is waited for: ``patience`` seconds by a write, 2 at most by a read,
+    and by a ping not at all; then Unavailable, Overloaded or TimedOut.
+    """
+
+    def __init__(self, nodes: Nodes, settings: Settings, patience: float) -> None:
+        self._nodes = nodes
+        self._patience = patience
+        self._layouts = Layouts(nodes, settings, patience)
+
+    def ensure(self, collection: str, spec: CollectionSpec) -> None:
+        check_name(collection)
+        try:
+            layout = self._layouts.read(collection)
+        except UnknownCollection:
+            self._layouts.create(collection, spec)
+            layout = self._layouts.read(collection)
+        if layout.spec != spec:
+            raise Conflict(f"the collection {collection} was made with {layout.spec}, not with {spec}")
+        self._layouts.complete(collection)
+
+    def drop(self, collection: str) -> None:
+        try:
+            self._layouts.read(collection)
+        except UnknownCollection:
+            return
+        self._layouts.forget(collection)
+        self._write(collection, lambda client: client.delete_collection(collection))
+
+    def collections(self) -> tuple[str, ...]:
+        return self._layouts.names()
+
+    def upsert(self, collection: str, points: Sequence[Point]) -> None:
+        layout = self._layouts.of(collection)
+        check_points(points, layout.spec)
+        rows = [(point, payload_for(point, layout.tenant_field)) for point in points]
+        self._layouts.cover(collection, range_fields(payload for _, payload in rows))
+        for batch in batches(rows, layout.limits.batch):
+            self._put(collection, batch)
+
+    def delete(
+        self,
+        collection: str,
+        document_id: str,
+        *,
+        below: int | None = None,
+        keep: int | None = None,
+        only: int | None = None,
+    ) -> None:
+        self._layouts.of(collection)
+        chosen = models.FilterSelector(filter=of_document(document_id, Versions(below, keep, only)))
+        self._write(
+            collection, lambda client: client.delete(collection, chosen, wait=True, ordering=_ORDERED)
+        )
+
+    def search(self, collection: str, query: SearchQuery) -> list[Hit]:
+        layout = self._layouts.of(collection)
+        check_query(query, layout.spec)
+        conditions = parse(query.where)
+        if not self._comparable(collection, compared_fields(conditions)):
+            return []
+        request = hybrid(query, filter_of(conditions, query.exclude, layout), layout)
+        found = self._read(collection, lambda client: client.query_points(collection, **request)).points
+        best = sorted(found, key=lambda point: (-point.score, str(point.id)))
+        return [Hit(passage_of(str(point.id), point.payload or {}), point.score) for point in best]
+
+    def candidates(self, collection: str, hits: Sequence[Hit]) -> list[Candidate]:
+        wanted = [DENSE] if self._layouts.of(collection).spec.token_dimension is None else [DENSE, TOKENS]
+        ids = [hit.passage.chunk_id for hit in hits]
+        found: dict[str, Vectors] = {}
+        for start in range(0, len(ids), SLICE):
+            found |= self._vectors(collection, ids[start : start + SLICE], wanted)
+        return candidates_of(hits, found)
+
+    def passages(self, collection: str, version: DocumentVersion) -> list[Passage]:
+        page = min(_PAGE, self._layouts.of(collection).limits.results)
+        chosen = of_document(version.document_id, Versions(only=version.version))
+        found, offset = self._page(collection, chosen, page, None)
+        while offset is not None:
+            more, offset = self._page(collection, chosen, page, offset)
+            found += more
+        return sorted(found, key=lambda passage: passage.index)
+
+    def alias(self, name: str, collection: str) -> None:
+        """The old lead is taken away and the new one given in one operation of the server."""
+        self._layouts.of(collection)
+        created = models.CreateAlias(collection_name=collection, alias_name=name)
+        operations: list[models.AliasOperations] = [
+            models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=name)),
+            models.CreateAliasOperation(create_alias=created),
+        ]
+        self._write(collection, lambda client: client.update_collection_aliases(operations))
+
+    def count(self, collection: str, document_id: str | None = None) -> int:
+        self._layouts.of(collection)
+        chosen = None if document_id is None else of_document(document_id)
+        return self._read(
+            collection, lambda client: client.count(collection, count_filter=chosen, exact=True)
+        ).count
+
+    def ping(self) -> None:
+        """Over HTTP even with gRPC, whose library does not survive a fork, and parents of pools ping."""
+        try:
+            self._nodes.call(lambda client: client.http.collections_api.get_collections(), 0.0)
+        except UnknownCollection as error:
+            raise Unavailable(f"what answers at QDRANT_URL is no Qdrant: {error}") from error
+
+    def close(self) -> None:
+        """Close the connections; the next call opens new ones."""
+        self._nodes.close()
+
+    def _comparable(self, collection: str, fields: Sequence[str]) -> bool:
+        """False when no point has one of the fields: each is indexed before the first point that has it."""
+        if all(field in self._layouts.of(collection).indexed for field in fields):
+            return True
+        layout = self._layouts.read(collection)
+        return layout.full or all(field in layout.indexed for field in fields)
+
+    def _put(self, collection: str, batch: Batch) -> None:
+        self._write(collection, lambda client: client.upsert(collection, batch, wait=True, ordering=_ORDERED))
+
+    def _vectors(self, collection: str, ids: list[str], wanted: list[str]) -> dict[str, Vectors]:
+        records = self._read(
+            collection,
+            lambda client: client.retrieve(collection, ids, with_payload=False, with_vectors=wanted),
+        )
+        return {str(record.id): vectors_of(record) for record in records}
+
+    def _page(
+        self, collection: str, chosen: models.Filter, limit: int, offset: Any
+    ) -> tuple[list[Passage], Any]:
+        records, following = self._read(
+            collection,
+            lambda client: client.scroll(collection, chosen, limit, offset=offset, with_payload=CARRIED),
+        )
+        return [passage_of(str(record.id), record.payload or {}) for record in records], following
+
+    def _read(self, collection: str, act: Callable[[QdrantClient], T]) -> T:
+        return self._call(collection, act, min(self._patience, _READ_PATIENCE))
+
+    def _write(self, collection: str, act: Callable[[QdrantClient], T]) -> T:
+        return self._call(collection, act, self._patience)
+
+    def _call(self, collection: str, act: Callable[[QdrantClient], T], patience: float) -> T:
+        try:
+            return self._nodes.call(act, patience)
+        except UnknownCollection:
+            self._layouts.forget(collection)
+            raise
