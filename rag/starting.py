@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rag.errors import AegisError
+from rag.errors import AegisError, ConfigurationError, Refused
 
 
 @contextmanager
@@ -17,3 +17,13 @@ def starting(process: str, *, status: int = os.EX_UNAVAILABLE) -> Iterator[None]
         lines = (str(error) or error.title).splitlines()
         sys.stderr.writelines(f"{process} cannot start: {line}\n" for line in lines)
         raise SystemExit(status) from error
+
+
+@contextmanager
+def settling() -> Iterator[None]:
+    """Around the first call of a part: one that refuses us now will not serve us later, so it is a
+    ConfigurationError."""
+    try:
+        yield
+    except Refused as error:
+        raise ConfigurationError(str(error)) from error

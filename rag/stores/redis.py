@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any
-from urllib.parse import urlsplit
 
 import redis as driver
 from redis import exceptions
@@ -22,8 +21,11 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.commands.core import Script
 from redis.retry import Retry
 
-from rag.errors import ErrorTable, Overloaded, Unavailable, translated
+from rag.errors import ErrorTable, Overloaded, Refused, Unavailable, translated
 from rag.settings import Settings
+from rag.settings.redis import RedisAddress
+from rag.stores.pools import Bounds, async_pool_to, pool_to
+from rag.stores.refusals import hint, refusal
 
 PREFIX = "{aegis}:"
 CHANGES = f"{PREFIX}changes"
@@ -31,12 +33,16 @@ ENDS = f"{PREFIX}ends"
 
 ERRORS: ErrorTable = {
     exceptions.OutOfMemoryError: Overloaded,
-    exceptions.TimeoutError: Unavailable,
-    exceptions.ConnectionError: Unavailable,
     exceptions.ReadOnlyError: Unavailable,
     exceptions.TryAgainError: Unavailable,
     exceptions.ClusterDownError: Unavailable,
 }
+_NOT_SERVED = (
+    exceptions.TimeoutError,
+    exceptions.ConnectionError,
+    exceptions.NoPermissionError,
+    exceptions.MovedError,
+)
 _AMNESIC = "AMNESIC "
 _RECOVERY_SECONDS = 2.0
 _CANNOT_WRITE = ("MISCONF", "NOREPLICAS", "UNKILLABLE", "BUSY")
@@ -50,39 +56,28 @@ def connect(settings: Settings) -> driver.Redis:
 def connect_to(url: str, *, connections: int = 20, timeout: float = 3.0) -> driver.Redis:
     """A client with a bounded pool; bytes in, bytes out. Nothing is sent yet.
 
-    ``url``: ``redis://``, ``rediss://`` or ``unix://``. ``timeout``: seconds for one answer.
+    ``url``: any form of ``REDIS_URL``. ``timeout``: seconds for one answer.
     A lost connection is tried three times more within a second, a slow answer never:
     a second copy of a slow command only makes it worse.
     """
-    pool = driver.BlockingConnectionPool.from_url(
-        url,
-        max_connections=connections,
-        timeout=timeout,
-        retry=Retry(_backoff(), 3, supported_errors=(exceptions.ConnectionError,)),
-        **_options(url, timeout),
-    )
-    return driver.Redis.from_pool(pool)
+    retry = Retry(_backoff(), 3, supported_errors=(exceptions.ConnectionError,))
+    return driver.Redis.from_pool(pool_to(RedisAddress.of(url), Bounds(connections, timeout), retry))
 
 
-def connect_async(url: str, *, timeout: float = 3.0, health_check: float = 10) -> AsyncRedis:
-    """The same for asyncio, not bounded, and nothing is tried twice.
+def connect_async(
+    url: str, *, connections: int = 20, timeout: float = 3.0, health_check: float = 10
+) -> AsyncRedis:
+    """The same for asyncio, and nothing is tried twice.
 
     ``health_check``: seconds of silence after which a connection is tried before its next use; 0: never.
     """
     retry = AsyncRetry(_backoff(), 0, supported_errors=(exceptions.ConnectionError,))
-    options = _options(url, timeout) | {"health_check_interval": health_check}
-    return AsyncRedis.from_url(url, retry=retry, **options)
+    bounds = Bounds(connections, timeout)
+    return AsyncRedis.from_pool(async_pool_to(RedisAddress.of(url), bounds, retry, health_check=health_check))
 
 
 def _backoff() -> ExponentialWithJitterBackoff:
     return ExponentialWithJitterBackoff(base=0.05, cap=0.5)
-
-
-def _options(url: str, timeout: float) -> dict[str, Any]:
-    options: dict[str, Any] = {"socket_timeout": timeout, "health_check_interval": 10, "protocol": 2}
-    if urlsplit(url).scheme != "unix":
-        options |= {"socket_connect_timeout": min(timeout, 2.0), "socket_keepalive": True}
-    return options
 
 
 def expire_within(client: driver.Redis, key: str, seconds: float) -> None:
@@ -98,10 +93,17 @@ def expire_within(client: driver.Redis, key: str, seconds: float) -> None:
 
 @contextmanager
 def reaching_redis() -> Iterator[None]:
-    """Turn the driver's errors into ours; a server that cannot write now is Unavailable too."""
+    """Turn the driver's errors into ours; a server that cannot write now is Unavailable too.
+
+    Refused where the server, or a Sentinel, is there and will not serve us.
+    """
     with translated(ERRORS, "Redis"):
         try:
             yield
+        except _NOT_SERVED as error:
+            if why := refusal(error):
+                raise Refused(f"Redis: {why}") from error
+            raise Unavailable(f"Redis: {hint(error)}") from error
         except exceptions.ResponseError as error:
             if str(error).startswith(_AMNESIC):
                 reason = str(error).removeprefix(_AMNESIC)
