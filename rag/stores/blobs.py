@@ -4,26 +4,21 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
-from urllib.parse import unquote, urlsplit
+from typing import BinaryIO
 
 import obstore
-from obstore.exceptions import BaseError
-from obstore.store import LocalStore, ObjectStore, from_url
 
-from rag.errors import ConfigurationError, ErrorTable, InvalidRequest, NotFound, Unavailable
+from rag.errors import InvalidRequest, NotFound, Unavailable
+from rag.settings import Settings
+from rag.stores.buckets import Access, explained, folder_of, opened
 
-if TYPE_CHECKING:
-    from obstore.store import ClientConfig, RetryConfig
-
-_SEGMENT = re.compile(r"(?!\.{1,2}\Z)(?!.*#\d+\Z)[^/\x00-\x1f\x7f]+\Z", re.DOTALL)
+_SEGMENT = re.compile(r"(?!\.{1,2}\Z)(?!.*#\d+\Z)[^/\\\x00-\x1f\x7f]+\Z", re.DOTALL)
 _LONGEST_SEGMENT, _LONGEST_KEY = 250, 1024  # bytes: of file systems, of S3
-_REQUESTS: "ClientConfig" = {"connect_timeout": "5s", "timeout": "60s", "allow_http": True}
-_RETRIES: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=60)}
-_ERRORS: ErrorTable = {FileNotFoundError: NotFound, BaseError: Unavailable, OSError: Unavailable}
-_FULL = ("os error 28", "os error 122", "Errno 28", "Errno 122")  # no space, over quota
+_PART_BYTES, _PARTS_AT_ONCE = 8 << 20, 4
+_SEAL = "sha256"
+_BLOCK_BYTES = 1 << 20
 
 
 class ObstoreBlobs:
@@ -31,28 +26,53 @@ class ObstoreBlobs:
 
     Credentials, region and endpoint of a cloud come from its own variables, read by
     obstore. Nothing is sent before the first call. In a folder, a blob that ``put``
-    returned for survives a power cut.
+    returned for survives a power cut. In a bucket it carries its SHA-256, by which
+    ``get`` knows it again.
 
     Not usable in a process forked from one that used any store before: obstore's threads
     do not exist there, and calls would wait for ever.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, access: Access = Access()) -> None:  # noqa: B008 - it is frozen
         self._address = address
-        self._folder = _folder_of(address)
-        self._store = _opened(address, self._folder)
+        self._folder = folder_of(address)
+        self._store = opened(address, access)
         self._process: int | None = None
 
+    @classmethod
+    def of(cls, settings: Settings) -> "ObstoreBlobs":
+        """Where BLOB_URL says, or in AEGIS_HOME."""
+        return cls(settings.blob_address, Access.of(settings))
+
     def put(self, key: str, data: bytes | BinaryIO, *, durable: bool = True) -> None:
-        """``data``: bytes, or a seekable file, read from where it stands to its end."""
+        """``data``: bytes, or a seekable file, read from where it stands to its end.
+
+        To a bucket, more than 8 MiB go in parts of that size, four at once: so much memory is taken.
+        """
         with self._doing(key):
-            obstore.put(self._store, key, data)
-            if self._folder and durable:
-                _persist(self._folder, key)
+            if self._folder:
+                obstore.put(self._store, key, data)
+                if durable:
+                    _persist(self._folder, key)
+            else:
+                obstore.put(
+                    self._store,
+                    key,
+                    data,
+                    attributes={_SEAL: _digest(data)},
+                    chunk_size=_PART_BYTES,
+                    max_concurrency=_PARTS_AT_ONCE,
+                )
 
     def get(self, key: str) -> bytes:
+        """Unavailable too when other bytes come than were put."""
         with self._doing(key):
-            return obstore.get(self._store, key).bytes().to_bytes()
+            found = obstore.get(self._store, key)
+            seal = found.attributes.get(_SEAL)
+            data = found.bytes().to_bytes()
+        if seal is not None and seal != sha256(data).hexdigest():
+            raise Unavailable(f"Blob store {self._address}: {key} is damaged, its SHA-256 is not {seal}")
+        return data
 
     def exists(self, key: str) -> bool:
         try:
@@ -77,8 +97,8 @@ class ObstoreBlobs:
                 yield from (found["path"] for found in batch)
 
     def ping(self) -> None:
-        """Return when the store answers; Unavailable when it does not."""
-        self.exists("ping")
+        """Return when the store answers; Refused or Unavailable. A listing alone misses no missing bucket."""
+        list(self.keys("ping"))
 
     @contextmanager
     def _doing(self, key: str) -> Iterator[None]:
@@ -86,25 +106,18 @@ class ObstoreBlobs:
         self._process = self._process or os.getpid()
         if self._process != os.getpid():
             raise RuntimeError("a blob store was used before this process was forked: make a new one after")
-        with _explained(f"Blob store {self._address}"):
+        with explained(f"Blob store {self._address}"):
             yield
 
 
-def _folder_of(address: str) -> Path | None:
-    parts = urlsplit(address)
-    return Path(unquote(parts.path)) if parts.scheme == "file" else None
-
-
-def _opened(address: str, folder: Path | None) -> ObjectStore:
-    try:
-        if folder:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return LocalStore(prefix=folder, automatic_cleanup=True)
-        if address.startswith("memory:"):
-            return from_url(address)
-        return from_url(address, client_options=_REQUESTS, retry_config=_RETRIES)
-    except (BaseError, OSError, ValueError) as error:
-        raise ConfigurationError(f"BLOB_URL {address}: {_first_line(error)}") from error
+def _digest(data: bytes | BinaryIO) -> str:
+    if isinstance(data, bytes):
+        return sha256(data).hexdigest()
+    start, digest = data.tell(), sha256()
+    while block := data.read(_BLOCK_BYTES):
+        digest.update(block)
+    data.seek(start)
+    return digest.hexdigest()
 
 
 def _check(key: str) -> None:
@@ -133,20 +146,3 @@ def _sync(entry: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def _explained(subject: str) -> Iterator[None]:
-    """Turn obstore's errors into ours; without its dump of internals, and a full disk by that name."""
-    try:
-        yield
-    except tuple(_ERRORS) as error:
-        reason = _first_line(error)
-        if any(sign in reason for sign in _FULL):
-            raise Unavailable(f"{subject} is full: free some space, then try again ({reason})") from error
-        ours = next(ours for theirs, ours in _ERRORS.items() if isinstance(error, theirs))
-        raise ours(f"{subject}: {reason}") from error
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__

@@ -1,0 +1,123 @@
+"""Opening what a ``BLOB_URL`` names with obstore, and what its errors mean here."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from rag.errors import AegisError, ConfigurationError, NotFound, Refused, Unavailable
+from rag.settings import Settings
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig
+
+_S3 = ("s3", "s3a")
+_RETRIES: "RetryConfig" = {"max_retries": 2, "retry_timeout": timedelta(seconds=15)}
+_FULL = ("os error 28", "os error 122", "Errno 28", "Errno 122")  # no space, over quota
+_NO_BUCKET = "the bucket is not there: create it, or change BLOB_URL"
+_REFUSALS = {
+    "NoSuchBucket": _NO_BUCKET,
+    "ContainerNotFound": _NO_BUCKET,
+    "specified bucket does not exist": _NO_BUCKET,
+    "InvalidAccessKeyId": "AWS_ACCESS_KEY_ID is not known there",
+    "SignatureDoesNotMatch": "AWS_SECRET_ACCESS_KEY is wrong, or a proxy changes requests",
+    "RequestTimeTooSkewed": "this machine's clock is wrong by many minutes: set it",
+    "AuthorizationHeaderMalformed": "the bucket is in another region: set AWS_REGION",
+    "PermanentRedirect": "the bucket is in another region: set AWS_REGION",
+    "redirect without LOCATION": "the bucket is in another region: set AWS_REGION",
+    "BadScheme": "AWS_ENDPOINT_URL is http://: make it https://, or set AWS_ALLOW_HTTP=true",
+    "169.254.169.254": "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "UnknownIssuer": "its certificate is not trusted: SSL_CERT_FILE must name its authority's",
+    "AccessDenied": "its credentials do not reach so far: they must read, write, delete and list",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How a bucket is written to; see the settings of the same names."""
+
+    encryption: str | None = None
+    kms_key: str | None = None
+    allow_http: bool = False
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Access":
+        return cls(settings.blob_encryption, settings.blob_kms_key, settings.aws_allow_http)
+
+
+def folder_of(address: str) -> Path | None:
+    parts = urlsplit(address)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+
+def opened(address: str, access: Access) -> ObjectStore:
+    """Nothing is sent yet. ConfigurationError for an address that cannot be one."""
+    folder = folder_of(address)
+    try:
+        if folder:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return LocalStore(prefix=folder, automatic_cleanup=True)
+        if address.startswith("memory:"):
+            return from_url(address)
+        return from_url(
+            address, client_options=_client(access), retry_config=_RETRIES, **_s3(address, access)
+        )
+    except (BaseError, OSError, ValueError) as error:
+        raise ConfigurationError(f"BLOB_URL {address}: {_first_line(error)}") from error
+
+
+def _client(access: Access) -> "ClientConfig":
+    """A part of an upload is one request, so it must fit into the time."""
+    return {
+        "connect_timeout": "3s",
+        "read_timeout": "30s",
+        "timeout": "60s",
+        "allow_http": access.allow_http,
+    }
+
+
+def _s3(address: str, access: Access) -> dict[str, Any]:
+    """Every request carries its body's SHA-256, so that a server refuses what arrives changed."""
+    if urlsplit(address).scheme not in _S3:
+        return {}
+    chosen = {
+        "aws_checksum_algorithm": "SHA256",
+        "aws_server_side_encryption": access.encryption,
+        "aws_sse_kms_key_id": access.kms_key,
+    }
+    return {name: value for name, value in chosen.items() if value is not None}
+
+
+@contextmanager
+def explained(subject: str) -> Iterator[None]:
+    """Turn obstore's errors into ours, in one line without its dump of internals.
+
+    NotFound; Refused where a setting is wrong; else Unavailable, and a full disk by that name.
+    """
+    try:
+        yield
+    except (BaseError, OSError) as error:
+        raise _ours(subject, error) from error
+
+
+def _ours(subject: str, error: Exception) -> AegisError:
+    whole, reason = str(error), _first_line(error)
+    if any(sign in reason for sign in _FULL):
+        return Unavailable(f"{subject} is full: free some space, then try again ({reason})")
+    if why := next((why for sign, why in _REFUSALS.items() if sign in whole), None):
+        return Refused(f"{subject}: {why}")
+    if isinstance(error, FileNotFoundError):
+        return NotFound(f"{subject}: {reason}")
+    if isinstance(error, PermissionDeniedError | UnauthenticatedError):
+        return Refused(f"{subject}: it refuses the credentials ({reason})")
+    return Unavailable(f"{subject}: {reason}")
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
