@@ -1,0 +1,60 @@
+"""What a finished question shows its caller, as JSON."""
+
+from collections.abc import Mapping, Sequence
+from time import time
+
+from rag.model import Answer, Citation, Hit, Job, Json, Passage, Stage
+
+
+def result_of(hits: Sequence[Hit], generated: tuple[str, Answer] | None = None) -> Json:
+    """All of a query's result but its times; ``generated`` by whom and what.
+
+    ``reasoning`` is there for a model that thinks, and for no other.
+    """
+    generator, answer = generated or (None, None)
+    citations = answer.citations if answer else ()
+    reasoning = {"reasoning": answer.reasoning} if answer and answer.reasoning else {}
+    return {
+        "answer": answer.text if answer else None,
+        "citations": [{"n": c.n, **_place(c.passage, c)} for c in citations],
+        "hits": [_place(hit.passage, hit) for hit in hits],
+        "generator": generator,
+        **reasoning,
+        "cached": False,
+    }
+
+
+def with_times(result: Json, job: Job, seconds: float) -> Json:
+    """The result of a job whose last stage worked for ``seconds``."""
+    spans = _timings({**job.timings, job.stage.value: seconds}, time() - job.created_at)
+    return {**result, "timings_ms": spans}
+
+
+def _place(passage: Passage, found: Hit | Citation) -> Json:
+    """Where a quoted text stands: a hit's whole passage, or the part of it that a citation names."""
+    quoted = found if isinstance(found, Citation) else passage
+    return {
+        "document_id": passage.document_id,
+        "chunk_id": passage.chunk_id,
+        "title": passage.title,
+        "headings": list(passage.headings),
+        "page": passage.page,
+        "start": quoted.start,
+        "end": quoted.end,
+        "text": quoted.text,
+        "score": round(found.score, 6),
+        "metadata": dict(passage.metadata),
+    }
+
+
+def _timings(seconds: Mapping[str, float], total: float) -> Json:
+    """Milliseconds by stage; ``queue`` is all the time in which no stage worked on the job."""
+    names = {
+        "embed": Stage.EMBED_QUERY,
+        "search": Stage.SEARCH,
+        "rerank": Stage.RERANK,
+        "generate": Stage.GENERATE,
+    }
+    work = {name: seconds.get(stage.value, 0.0) for name, stage in names.items()}
+    spans = {"queue": max(0.0, total - sum(work.values())), **work, "total": total}
+    return {name: round(span * 1000, 3) for name, span in spans.items()}
