@@ -1,11 +1,13 @@
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rag.errors import ModelError
 from rag.model import Candidate, Embedding, Hit, Passage
 from rag.ports import RerankRequest
+from workers.embedding.bundled import BundledEmbedder
 from workers.reranking.bundled import BundledReranker
 
 AXES = np.eye(64, dtype=np.float16)
@@ -29,8 +31,17 @@ QUESTION = "steam engine"
 QUERY = Embedding(unit(0.0), AXES[:2], np.array([1.0, 1.0], dtype=np.float32))
 
 
+def reranker() -> BundledReranker:
+    """One that may embed nothing."""
+
+    def no_embedder() -> BundledEmbedder:
+        raise AssertionError("every vector is there")
+
+    return BundledReranker(no_embedder)
+
+
 def relevance(*candidates: Candidate, query: Embedding = QUERY) -> list[float]:
-    return BundledReranker().relevance([RerankRequest(QUESTION, query, candidates)])[0]
+    return reranker().relevance([RerankRequest(QUESTION, query, candidates)])[0]
 
 
 def test_every_feature_raises_relevance() -> None:
@@ -72,17 +83,70 @@ def test_heavier_tokens_count_more() -> None:
 def test_empty_texts_are_not_relevant_and_no_error() -> None:
     empty = np.zeros((0, 64), dtype=np.float16)
     silent = Embedding(unit(0.0), empty, np.zeros(0, dtype=np.float32))
-    assert BundledReranker().relevance([RerankRequest("", silent, (candidate(),))])[0][0] < 0.05
+    assert reranker().relevance([RerankRequest("", silent, (candidate(),))])[0][0] < 0.05
     assert relevance(replace(candidate(), tokens=empty))[0] < 0.05
     assert relevance() == []
 
 
-@pytest.mark.parametrize("missing", ["dense", "tokens"])
-def test_a_candidate_without_vectors_is_refused(missing: str) -> None:
-    with pytest.raises(ModelError, match="another model"):
-        relevance(replace(candidate(), **{missing: None}))
+class Embedder(BundledEmbedder):
+    """Sees the first word of a text alone, and what it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(Path())
+        self.passages: list[str] = []
+        self.questions: list[str] = []
+
+    def embed_passages(self, texts: Sequence[str]) -> list[Embedding]:
+        self.passages += texts
+        return [self._seen(text) for text in texts]
+
+    def embed_queries(self, texts: Sequence[str]) -> list[Embedding]:
+        self.questions += texts
+        return [self._seen(text) for text in texts]
+
+    def _seen(self, text: str) -> Embedding:
+        steam = text.startswith("steam")
+        return Embedding(unit(0.0 if steam else 1.5), AXES[:2] if steam else AXES[40:44])
 
 
-def test_a_question_without_token_vectors_is_refused() -> None:
-    with pytest.raises(ModelError, match="bundled embedder"):
-        relevance(candidate(), query=replace(QUERY, tokens=None))
+FOREIGN = Embedding(np.ones(1024, dtype=np.float32))
+
+
+def foreign(text: str) -> Candidate:
+    return replace(candidate(text), dense=FOREIGN.dense, tokens=None)
+
+
+def test_what_another_model_embedded_is_embedded_here_once_for_all_requests() -> None:
+    # given two requests that share a passage, from a collection of another model
+    embedder = Embedder()
+    shared, other = foreign("steam for all"), foreign("a cat")
+    requests = [
+        RerankRequest("steam engine", FOREIGN, (shared, other)),
+        RerankRequest("steam engine", FOREIGN, (shared,)),
+    ]
+    # when they are weighed
+    (first, second), (again,) = BundledReranker(lambda: embedder, stored=False).relevance(requests)
+    # then each text was embedded once, and the passages are told apart
+    assert embedder.questions == ["steam engine"]
+    assert embedder.passages == ["steam for all", "a cat"]
+    assert first == again > 0.9
+    assert second < 0.1
+
+
+def test_only_what_lacks_vectors_is_embedded() -> None:
+    # given a question of the bundled model, and one passage of two without its vectors
+    embedder = Embedder()
+    stored, bare = candidate("kept", angle=0.0, axes=slice(0, 2)), replace(candidate("steam"), tokens=None)
+    # when they are weighed
+    request = RerankRequest(QUESTION, QUERY, (stored, bare))
+    ((first, second),) = BundledReranker(lambda: embedder).relevance([request])
+    # then only that one was embedded
+    assert (embedder.questions, embedder.passages) == ([], ["steam"])
+    assert min(first, second) > 0.9
+
+
+def test_fewer_candidates_are_wanted_where_each_has_to_be_embedded() -> None:
+    stored, live = BundledReranker(Embedder), BundledReranker(Embedder, stored=False)
+    assert stored.reads_vectors
+    assert not live.reads_vectors
+    assert live.least_candidates < stored.least_candidates

@@ -1,0 +1,1 @@
+"""Calls to a server of Jina's schema: https://api.jina.ai/openapi.json (POST /embeddings, POST /rerank)."""

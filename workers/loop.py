@@ -1,0 +1,37 @@
+"""Asynchronous work for callers that are not: many calls under way at once, ended when the caller is."""
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from threading import Thread
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class LoopThread:
+    """An event loop in a thread of this process; a forked child needs one of its own.
+
+    The thread never keeps a process from ending.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._loop = asyncio.new_event_loop()
+        Thread(target=self._loop.run_forever, name=name, daemon=True).start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of ``work``, which is cancelled when the caller is interrupted, as by a time limit."""
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        finally:
+            future.cancel()
+
+
+async def together(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """The results in order. The first error ends the others, and is raised."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()

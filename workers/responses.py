@@ -1,0 +1,55 @@
+"""What every model server's failures have in common, whatever its schema."""
+
+import json
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+
+from rag.errors import ErrorTable, ModelError, TimedOut, Unavailable
+
+DRIVER_ERRORS: ErrorTable = {
+    httpx.ConnectTimeout: Unavailable,
+    httpx.TimeoutException: TimedOut,
+    httpx.UnsupportedProtocol: ModelError,
+    httpx.TransportError: Unavailable,
+    httpx.InvalidURL: ModelError,
+    httpx.HTTPError: ModelError,
+}
+
+_LONGEST = 300  # characters
+
+
+def words_of(body: str) -> str:
+    """The message in an error's body, shortened: ``error``, ``detail`` or ``message``, with its ``code``."""
+    try:
+        told = json.loads(body)
+    except ValueError:
+        told = body
+    words = _message(told)
+    code = told.get("code") if isinstance(told, dict) else None
+    parts = [str(code), words] if code and str(code) not in words else [words]
+    return " ".join(" ".join(parts).split())[:_LONGEST] or "no reason given"
+
+
+def _message(told: Any) -> str:
+    if isinstance(told, dict):
+        for key in ("error", "detail", "message", "msg"):
+            if told.get(key):
+                return _message(told[key])
+    if isinstance(told, list):
+        return "; ".join(map(_message, told))
+    return str(told)
+
+
+def seconds_to_wait(value: str | None) -> float | None:
+    """``Retry-After`` in seconds, from either of its forms (RFC 9110, 10.2.3); None where it says nothing."""
+    if not value:
+        return None
+    try:
+        if value.strip().isdigit():
+            return float(value)
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None
