@@ -8,7 +8,7 @@ import pytest
 
 from cli import doctor
 from cli.client import Client
-from cli.finding import Finding
+from cli.examination.finding import Finding
 from rag.liveness import WorkerSign
 from rag.settings import Settings
 from rag.stores.heartbeats import Heartbeats
@@ -24,7 +24,7 @@ SIGN = WorkerSign(
 
 def findings(settings: Settings, url: str = "http://127.0.0.1:1") -> dict[str, Finding]:
     with Client(url) as client:
-        return {finding.subject: finding for finding in doctor.examine(settings, client)}
+        return {finding.part: finding for finding in doctor.examine(settings, client)}
 
 
 @pytest.fixture

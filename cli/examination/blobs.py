@@ -1,0 +1,34 @@
+"""The blob store: bytes are really written, read, compared and removed."""
+
+from hashlib import sha256
+from time import perf_counter
+from uuid import uuid4
+
+from cli.examination.finding import Finding, milliseconds
+from rag.errors import Unavailable
+from rag.ports import BlobStore
+from rag.settings import Settings
+
+PART = "blob store"
+REMEDY = "see BLOB_URL, its credentials, and its free space"
+_BYTES = 64 * 1024
+
+
+def examine(settings: Settings, blobs: BlobStore) -> Finding:
+    """Raises what the store does."""
+    key, data = f"doctor/{uuid4()}", _unlikely_bytes()
+    began = perf_counter()
+    try:
+        blobs.put(key, data)
+        whole = sha256(blobs.get(key)).digest() == sha256(data).digest()
+    finally:
+        blobs.delete(key)
+    if not whole:
+        raise Unavailable(f"{settings.blob_address} gives back other bytes than were written")
+    text = f"{settings.blob_address}: writes, reads and deletes {_BYTES // 1024} KB"
+    return Finding(PART, "ok", text, ms=milliseconds(began))
+
+
+def _unlikely_bytes() -> bytes:
+    """Different each time, so that nothing kept on the way can stand in for them."""
+    return (sha256(uuid4().bytes).digest() * (_BYTES // 32))[:_BYTES]

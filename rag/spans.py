@@ -1,0 +1,110 @@
+"""Sending spans to a collector: OTLP over HTTP, in batches, by a thread that nobody waits for.
+
+https://opentelemetry.io/docs/specs/otlp/#otlphttp. A collector that is away costs spans and one line
+in the log, never a job.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from socket import gethostname
+from threading import Timer
+
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+from rag.settings import Settings
+
+MOST_SPANS = 2048
+"""That wait to be sent; beyond, the oldest go."""
+
+_EVERY_MS = 1000
+_SEND_SECONDS = 3.0
+_FAREWELL_SECONDS = 2.0
+
+log = logging.getLogger(__name__)
+
+
+def sending(settings: Settings, url: str, service: str) -> Callable[[], None]:
+    """Send this process's spans to ``url`` from now on; what it returns ends that.
+
+    To be called once a process. Log lines that are written within a trace name it.
+    """
+    logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)  # it would tell of every try
+    sender = SpanSender(OTLPSpanExporter(url, timeout=_SEND_SECONDS), url)
+    provider = TracerProvider(resource=_resource(settings, service), shutdown_on_exit=False)
+    provider.add_span_processor(
+        BatchSpanProcessor(sender, max_queue_size=MOST_SPANS, schedule_delay_millis=_EVERY_MS)
+    )
+    trace.set_tracer_provider(provider)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(named)
+
+    def end() -> None:
+        """A collector that hangs is given up in time."""
+        timer = Timer(_FAREWELL_SECONDS, sender.shutdown)
+        timer.daemon = True
+        timer.start()
+        provider.shutdown()
+        timer.cancel()
+
+    return end
+
+
+class SpanSender(SpanExporter):
+    """``exporter``, whose failures are told once: when they begin, and when they are over."""
+
+    def __init__(self, exporter: SpanExporter, url: str) -> None:
+        self._exporter = exporter
+        self._url = url
+        self._lost = 0
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        result = self._exporter.export(spans)
+        if result is not SpanExportResult.SUCCESS:
+            self._lose(len(spans))
+        elif self._lost:
+            log.warning("spans are sent again; %d were lost", self._lost)
+            self._lost = 0
+        return result
+
+    def _lose(self, count: int) -> None:
+        if not self._lost:
+            log.warning("JAEGER_ENDPOINT: %s takes no spans, so they are lost; jobs go on", self._url)
+        self._lost += count
+
+    def shutdown(self) -> None:
+        self._exporter.shutdown()
+
+
+def named(record: logging.LogRecord) -> bool:
+    """A filter that lets every line pass; those of a trace get its id."""
+    context, known = trace.get_current_span().get_span_context(), record.__dict__
+    if context.is_valid and "trace_id" not in known:
+        known["trace_id"] = f"{context.trace_id:032x}"
+        record.msg, record.args = f"{record.getMessage()} trace_id={known['trace_id']}", None
+    return True
+
+
+def _resource(settings: Settings, service: str) -> Resource:
+    """Names by OpenTelemetry's semantic conventions."""
+    return Resource.create(
+        {
+            "service.name": service,
+            "service.namespace": "aegis",
+            "service.version": _version(),
+            "service.instance.id": f"{gethostname()}.{os.getpid()}",
+            "deployment.environment.name": settings.environment,
+        }
+    )
+
+
+def _version() -> str:
+    try:
+        return version("aegis-rag")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "unknown"

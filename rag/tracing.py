@@ -1,0 +1,132 @@
+"""Spans of a job's way through the service, by OpenTelemetry's API.
+
+The API costs a microsecond and does nothing until a process sends its spans somewhere, for
+which :func:`start` loads what that takes. One trace a job: its record carries the W3C trace
+context (https://www.w3.org/TR/trace-context) of its submit, and every attempt at a stage
+is a span under it, wherever it runs. Calls to other servers are spans below the attempt.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import wraps
+from inspect import ismethod
+from typing import Any, TypeVar, cast
+
+from opentelemetry import context, trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from rag.model import Job, NewJob
+from rag.settings import Settings
+
+T = TypeVar("T")
+
+_HERE = frozenset({"bundled", "extractive", "file", "memory"})
+_FIELD = "traceparent"
+_CONTEXT = TraceContextTextMapPropagator()
+_NOT_TRACED: AbstractContextManager[None] = nullcontext()
+
+
+def start(settings: Settings, service: str) -> Callable[[], None]:
+    """Have this process send spans as ``service``, once, where the settings say whereto.
+
+    What it returns sends those that are left, within two seconds. Threads do not outlive a fork,
+    so this is for the process that does the work.
+    """
+    if settings.traces_url is None:
+        return lambda: None
+    from rag.spans import sending  # noqa: PLC0415 - takes 16 MB and a quarter of a second
+
+    return sending(settings, settings.traces_url, service)
+
+
+@contextmanager
+def submitted(job: NewJob) -> Iterator[str | None]:
+    """Around the submit of ``job``: a span, and the trace context that its record is to carry."""
+    with _tracer().start_as_current_span(
+        f"submit {job.kind}", kind=SpanKind.PRODUCER, attributes=_of_job(job)
+    ):
+        yield carried()
+
+
+@contextmanager
+def attempted(job: Job, lane: str) -> Iterator[Span]:
+    """Around the work of one attempt at the job's present stage, under the job's submit."""
+    parent = _context_of(job)
+    attributes = _of_job(job) | {"aegis.lane": lane, "aegis.stage": job.stage, "aegis.attempt": job.attempts}
+    with _tracer().start_as_current_span(
+        f"stage {job.stage}", parent, kind=SpanKind.CONSUMER, attributes=attributes
+    ) as span:
+        yield span
+
+
+@contextmanager
+def under(job: Job) -> Iterator[None]:
+    """Around what is done about the job without a span of its own, so that log lines name its trace."""
+    token = context.attach(_context_of(job) or context.get_current())
+    try:
+        yield
+    finally:
+        context.detach(token)
+
+
+def watched(part: T, system: str) -> T:
+    """``part``, whose calls within a traced job are spans, if it speaks to another server.
+
+    ``system``: which implementation it is, such as "qdrant" or, of this very process, "bundled".
+    """
+    return part if system in _HERE else cast(T, _Watched(part, system))
+
+
+class _Watched:
+    """Whatever is not a method is handed through."""
+
+    def __init__(self, part: object, system: str) -> None:
+        self._part = part
+        self._system = system
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._part, name)
+        if not ismethod(found):
+            return found
+
+        @wraps(found)
+        def call(*args: Any, **named: Any) -> Any:
+            with _calling(self._system, name):
+                return found(*args, **named)
+
+        self.__dict__[name] = call  # the same one each time: jobs share calls that are equal
+        return call
+
+
+def _calling(system: str, operation: str) -> AbstractContextManager[object]:
+    if not trace.get_current_span().is_recording():
+        return _NOT_TRACED
+    return _tracer().start_as_current_span(
+        f"{system} {operation}", kind=SpanKind.CLIENT, attributes={"peer.service": system}
+    )
+
+
+def carried() -> str | None:
+    """The trace context of what runs here, as a W3C ``traceparent``; None outside of any trace."""
+    carrier: dict[str, str] = {}
+    _CONTEXT.inject(carrier)
+    return carrier.get(_FIELD)
+
+
+def trace_id_of(traceparent: str | None) -> str | None:
+    """The trace's id, 32 hex digits."""
+    return traceparent.split("-")[1] if traceparent else None
+
+
+def _context_of(job: Job) -> Context | None:
+    return _CONTEXT.extract({_FIELD: job.trace}) if job.trace else None
+
+
+def _tracer() -> trace.Tracer:
+    return trace.get_tracer("aegis")
+
+
+def _of_job(job: Job | NewJob) -> dict[str, str | int]:
+    return {"aegis.job": job.id, "aegis.kind": job.kind, "aegis.collection": job.collection}

@@ -1,0 +1,63 @@
+"""What operators of the service have in their environment: names, values, and a wrong value of each."""
+
+ALWAYS = {
+    "LOG_LEVEL": "INFO",
+    "ENVIRONMENT": "production",
+    "DEBUG": "false",
+    "API_HOST": "0.0.0.0",
+    "API_PORT": "8910",
+    "API_WORKERS": "4",
+    "API_TIMEOUT": "300",
+    "OLLAMA_MODEL": "deepseek-r1:7b",
+    "EMBEDDING_MODEL": "jina-embeddings-v3",
+    "RERANKER_MODEL": "jina-reranker-v2-base-multilingual",
+    "COLLECTION_NAME": "aegis_docs_v2",
+    "TOP_K_RETRIEVAL": "10",
+    "TOP_K_RERANK": "3",
+    "VECTOR_SIZE": "1024",
+    "CORS_ORIGINS": '["https://app.aegis.company.com"]',
+    "RATE_LIMIT_REQUESTS_PER_MINUTE": "100",
+    "CONNECTION_POOL_SIZE": "20",
+    "MAX_CONCURRENT_REQUESTS": "50",
+    "CACHE_TTL_SECONDS": "3600",
+    "PROMETHEUS_METRICS_ENABLED": "true",
+    "TRACING_ENABLED": "true",
+    "JAEGER_ENDPOINT": "http://jaeger:14268",
+}
+
+ROLES = {
+    "QDRANT_URL": "http://qdrant:6333",
+    "OLLAMA_URL": "http://ollama:11434",
+    "REDIS_URL": "redis://redis:6379/0",
+    "JINA_API_KEY": "jina_0123456789abcdef",
+}
+"""Each of these, unset, leaves its role to the embedded part."""
+
+WRONG = {
+    "LOG_LEVEL": "LOUD",
+    "ENVIRONMENT": "our production",
+    "DEBUG": "perhaps",
+    "API_HOST": "http://0.0.0.0",
+    "API_PORT": "99999",
+    "API_WORKERS": "many",
+    "API_TIMEOUT": "0",
+    "OLLAMA_MODEL": "deepseek r1",
+    "EMBEDDING_MODEL": "jina embeddings",
+    "RERANKER_MODEL": "jina reranker",
+    "COLLECTION_NAME": "aegis docs",
+    "TOP_K_RETRIEVAL": "0",
+    "TOP_K_RERANK": "11",
+    "VECTOR_SIZE": "large",
+    "CORS_ORIGINS": '["app.aegis.company.com"]',
+    "RATE_LIMIT_REQUESTS_PER_MINUTE": "-1",
+    "CONNECTION_POOL_SIZE": "1",
+    "MAX_CONCURRENT_REQUESTS": "0",
+    "CACHE_TTL_SECONDS": "-1",
+    "PROMETHEUS_METRICS_ENABLED": "sometimes",
+    "TRACING_ENABLED": "sometimes",
+    "JAEGER_ENDPOINT": "jaeger:14268",
+    "QDRANT_URL": "qdrant:6333",
+    "OLLAMA_URL": "ollama:11434",
+    "REDIS_URL": "redis:6379",
+    "JINA_API_KEY": "jina 0123",
+}
