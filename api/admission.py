@@ -1,6 +1,5 @@
 """The rate limit: requests a minute for each key, or for each address without keys."""
 
-import asyncio
 import time
 from typing import Protocol
 
@@ -28,10 +27,10 @@ class RateLimit:
     """``per_minute`` requests in any 60 seconds, counted in Redis for all API processes together.
 
     A sliding window of two counters: at a minute's turn no caller gets twice the limit.
-    ``connections``: how many questions to Redis are open at once; more wait.
+    As many questions to Redis are open at once as ``client`` may have connections; more wait.
     """
 
-    def __init__(self, client: Redis, per_minute: int, *, connections: int = 20) -> None:
+    def __init__(self, client: Redis, per_minute: int) -> None:
         storage = RedisStorage(
             "async+redis://",
             implementation="redispy",
@@ -40,14 +39,12 @@ class RateLimit:
         )
         self._limiter = SlidingWindowCounterRateLimiter(storage)
         self._item = RateLimitItemPerMinute(per_minute)
-        self._slots = asyncio.Semaphore(connections)
 
     async def admit(self, caller: str) -> None:
-        async with self._slots:
-            with reaching_redis():
-                if await self._limiter.hit(self._item, caller):
-                    return
-                stats = await self._limiter.get_window_stats(self._item, caller)
+        with reaching_redis():
+            if await self._limiter.hit(self._item, caller):
+                return
+            stats = await self._limiter.get_window_stats(self._item, caller)
         raise Overloaded(
             f"Over {self._item.amount} requests a minute",
             retry_after=max(1.0, stats.reset_time - time.time()),

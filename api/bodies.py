@@ -19,7 +19,7 @@ from rag.filters import facts_of, parse
 from rag.model import Json
 from rag.naming import MAX_DOCUMENT_ID, checked_collection_name, checked_document_id
 from rag.settings import Settings
-from tasks.submit import Question
+from tasks.submit import Question, Reindexing
 
 MAX_QUESTION = 4_000
 MAX_TITLE = 500
@@ -94,6 +94,9 @@ Wording = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUESTION),
     AfterValidator(_encodable),
+]
+ModelName = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, pattern=r"^\S+$"), AfterValidator(_encodable)
 ]
 Url = Annotated[str, Field(max_length=MAX_URL), AfterValidator(_checked_url)]
 Metadata = Annotated[
@@ -170,6 +173,10 @@ class QueryIn(Sent):
     stream: bool = Field(
         False, description="True: the answer's pieces come as token events while it is written"
     )
+    cache: bool = Field(
+        True,
+        description="False: nothing kept from earlier questions is used, and nothing of this one is kept",
+    )
     timeout: float | None = Field(
         None,
         gt=0,
@@ -201,5 +208,29 @@ class QueryIn(Sent):
             where=self.filter or {},
             generate=self.generate,
             stream=self.stream,
+            cache=self.cache,
             timeout=self.timeout,
         )
+
+
+class ReindexIn(Sent):
+    """What a collection is to be embedded by."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"model": "jina-embeddings-v3"}]})
+
+    model: ModelName | None = Field(
+        None,
+        description="all-MiniLM-L6-v2, ollama:NAME, or a model of the server at JINA_BASE_URL; "
+        "unset: the one that new collections get",
+        examples=["jina-embeddings-v3"],
+    )
+    dimension: int | None = Field(None, ge=8, le=8192, description="Of its vectors; unset: VECTOR_SIZE")
+    tolerance: float = Field(
+        0.05, ge=0, le=1, description="By how much recall on sampled sentences may fall; 1: by any amount"
+    )
+    force: bool = Field(
+        False, description="True: switch however much recall falls, and also to the model in use already"
+    )
+
+    def of(self, collection: str) -> Reindexing:
+        return Reindexing(collection, self.model, self.dimension, self.tolerance, self.force)

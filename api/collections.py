@@ -2,15 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Body, Path
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
-from api.bodies import CollectionName
-from api.gate import ReadCall, WriteCall
-from api.openapi import LOCATION, problems
-from api.schemas import CollectionOut, Page, Submitted
-from api.submits import submitted
+from api.bodies import CollectionName, ReindexIn
+from api.gate import Call, ReadCall, WriteCall
+from api.openapi import LOCATION, SUBMIT_HEADERS, problems
+from api.schemas import CollectionOut, JobOut, Page, Submitted
+from api.submits import Terms, answered, handed_in, submitted, terms_of
 from rag.errors import UnknownCollection
+from rag.ports import Accepted
 
 router = APIRouter(prefix="/v1/collections", tags=["collections"])
 
@@ -60,3 +62,44 @@ def delete(call: WriteCall, name: Name) -> Response:
     call.caller.must_reach(name)
     call.parts.broker.check()
     return submitted(call.parts, call.parts.submissions.drop_collection(name))
+
+
+@router.post(
+    "/{name}/reindex",
+    status_code=202,
+    response_model=Submitted,
+    responses={
+        200: {"model": JobOut, "description": "With Prefer: wait=N, the job when it ended in time"},
+        202: LOCATION,
+        **problems(400, 404, 409),
+    },
+    openapi_extra={"parameters": SUBMIT_HEADERS},
+    summary="Change a collection's embedding model",
+)
+async def reindex(call: WriteCall, name: Name, body: Annotated[ReindexIn, Body()]) -> Response:
+    """The job embeds the documents anew, compares what both models find, and switches, while questions are
+    answered and documents taken in as ever. The former vectors are kept for REINDEX_KEEP_HOURS."""
+    terms = terms_of(call.request)
+    accepted = await run_in_threadpool(_accept, call, name, body, terms)
+    return await answered(call.parts, accepted, terms)
+
+
+def _accept(call: Call, name: str, body: ReindexIn, terms: Terms) -> Accepted:
+    call.caller.must_reach(name)
+    idempotency = terms.idempotency(call.caller, body.model_dump(exclude_unset=True))
+    layouts = call.parts.submissions.layouts
+    return handed_in(call.parts, idempotency, lambda: layouts.reindex(body.of(name), idempotency))
+
+
+@router.post("/{name}/rollback", responses=problems(404, 409), summary="Take the last reindex back")
+def roll_back(call: WriteCall, name: Name) -> CollectionOut:
+    """Takes effect at once; nothing written since is missing. 409 when the former vectors are not kept."""
+    call.caller.must_reach(name)
+    return CollectionOut.of(call.parts.submissions.layouts.roll_back(name))
+
+
+@router.post("/{name}/finish", responses=problems(404, 409), summary="Give up the vectors that do not serve")
+def finish(call: WriteCall, name: Name) -> CollectionOut:
+    """Those kept for a rollback, or what a reindex that failed has left. 409 while one is at work."""
+    call.caller.must_reach(name)
+    return CollectionOut.of(call.parts.submissions.layouts.finish(name))

@@ -12,11 +12,12 @@ from pydantic import Field
 
 from api.access import Caller
 from api.bodies import CollectionName, Sent
+from api.dead_letter_schemas import DeadLetterOut, Dropped, Replayed
 from api.gate import ReadCall, WriteCall
 from api.jobs import visible_job
 from api.openapi import LOCATION, problems
 from api.paging import Paged
-from api.schemas import DeadLetterOut, Dropped, JobOut, Page, Replayed, Submitted, page_of
+from api.schemas import JobOut, Page, Submitted, page_of
 from api.submits import job_response, submitted
 from rag.errors import InvalidRequest, NotFound
 from rag.model import JobState

@@ -15,6 +15,7 @@ import psutil
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import Scope
 from uvicorn.config import STARTUP_FAILURE
 
 from api import collections, dead_letters, documents, events, health, jobs, problems, queries
@@ -24,9 +25,11 @@ from api.pages import OFFLINE, add_console, add_docs
 from api.parts import Parts, build
 from api.stopping import told_to_stop
 from api.uploads import MIB, too_large
+from rag import tracing
 from rag.errors import AegisError, Unavailable
 from rag.settings import Settings, load
 from rag.starting import starting
+from rag.stores.probing import check_blobs
 from tasks.submit import most_open
 
 DESCRIPTION = (
@@ -42,9 +45,10 @@ def app_factory() -> FastAPI:
     """The application as the environment has it; leaves with a line for each wrong setting and each risk."""
     with starting("the API", status=STARTUP_FAILURE):
         settings = load()
-        logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+        logging.basicConfig(level=settings.log_level, format=settings.log_format)
         parts = build(settings)
         _refuse_risks(parts)
+        check_blobs(settings)
     if settings.api_processes > 1:
         _share_metrics(settings.run_dir)
     return create_app(settings, parts)
@@ -64,6 +68,13 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
         None,
         None,
         static_url=OFFLINE,
+        telemetry={
+            "auto_configure": False,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "exclude": _untraced,
+        },
         title="Aegis RAG",
         description=DESCRIPTION,
         version=health.aegis_version(),
@@ -90,20 +101,27 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
     return app
 
 
+def _untraced(scope: Scope) -> bool:
+    return not scope["path"].startswith("/v1/")
+
+
 def _add_metrics(app: FastAPI, settings: Settings, parts: Parts) -> Observer:
     from prometheus_client import CollectorRegistry  # noqa: PLC0415 - see api.metrics
 
     from api.metrics import (  # noqa: PLC0415 - see api.metrics
+        CacheCollector,
         HttpMetrics,
         LivenessCollector,
         QueueCollector,
+        UsageCollector,
         metrics_router,
     )
 
     registry = CollectorRegistry()
     queue = QueueCollector(parts.jobs, most_open(settings))
-    workers = LivenessCollector(parts.heartbeats)
-    router = metrics_router(registry, queue, workers, several_processes=settings.api_processes > 1)
+    workers, cache = LivenessCollector(parts.heartbeats), CacheCollector(parts.cache)
+    collectors = (queue, workers, cache, UsageCollector(parts.usage))
+    router = metrics_router(registry, *collectors, several_processes=settings.api_processes > 1)
     app.router.routes.extend(router.routes)
     return HttpMetrics(registry).observe
 
@@ -129,6 +147,7 @@ def _add_layers(app: FastAPI, settings: Settings, observe: Observer | None) -> N
                 "Idempotency-Key",
                 "Last-Event-ID",
                 "Prefer",
+                "Traceparent",
                 "X-Request-ID",
             ],
             expose_headers=[
@@ -155,6 +174,7 @@ def _describe(app: FastAPI) -> None:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Threads measure what is worked on: long polls and event streams hold none while they wait."""
     parts: Parts = app.state.parts
+    end_spans = tracing.start(parts.settings, "aegis-api")
     anyio.to_thread.current_default_thread_limiter().total_tokens = parts.settings.max_concurrent_requests
     tasks: set[asyncio.Task[None]] = set()
 
@@ -165,6 +185,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     with told_to_stop(end_waits):
         yield
     await asyncio.gather(parts.changes.close(), *tasks)
+    end_spans()
 
 
 def _share_metrics(run_dir: Path) -> None:

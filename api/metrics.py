@@ -12,14 +12,15 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from rag.errors import Transient
 from rag.model import JobKind, Stage
-from rag.ports import JobStore
+from rag.ports import Cache, JobStore
 from rag.stores.heartbeats import BEAT, Heartbeats
+from rag.stores.usage import TokenUsage
 from tasks.submit import LANES
 
 _BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -86,6 +87,29 @@ class QueueCollector(Collector):
         yield _gauge("aegis_dead_letters", "Jobs that were given up, by reason", "reason", figures.dead)
 
 
+class UsageCollector(Collector):
+    """What far models cost, read from the counts of all workers when asked."""
+
+    def __init__(self, usage: TokenUsage) -> None:
+        self._usage = usage
+
+    def collect(self) -> Iterable[Metric]:
+        """One family; none when the broker is away."""
+        try:
+            totals = self._usage.totals()
+        except Transient as error:
+            log.warning("tokens of far models are missing from /metrics: %s", error)
+            return []
+        family = CounterMetricFamily(
+            "aegis_model_tokens",
+            "Tokens that far models took, as they count them",
+            labels=["model", "purpose"],
+        )
+        for (model, purpose), tokens in totals.items():
+            family.add_metric([model, purpose], tokens)
+        return [family]
+
+
 class LivenessCollector(Collector):
     """Workers by lane, and the scheduler's ticks, read from their signs of life when asked."""
 
@@ -105,6 +129,27 @@ class LivenessCollector(Collector):
             _gauge("aegis_workers_alive", "Workers that take tasks", "lane", alive),
             GaugeMetricFamily("aegis_beat_tick_age_seconds", "Since the scheduler last ticked", value=age),
         ]
+
+
+class CacheCollector(Collector):
+    """What all workers found in the caches, and how much is kept, read when asked."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    def collect(self) -> Iterable[Metric]:
+        """One family a figure; none when the broker is away."""
+        try:
+            figures = self._cache.figures()
+        except Transient as error:
+            log.warning("figures of the caches are missing from /metrics: %s", error)
+            return []
+        asked = CounterMetricFamily(
+            "aegis_cache_requests", "Texts and questions looked up", labels=["cache", "outcome"]
+        )
+        for (kind, outcome), count in figures.asked.items():
+            asked.add_metric([kind, outcome], count)
+        return [asked, GaugeMetricFamily("aegis_cache_bytes", "Bytes that are kept", value=figures.size)]
 
 
 def _gauge(name: str, help_: str, label: str, values: Mapping[Any, float]) -> GaugeMetricFamily:

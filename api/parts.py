@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from api.access import Keyring
 from api.admission import Admission, RateLimit, Unlimited
-from rag.ports import BlobStore, DocumentRegistry, JobStore
+from rag.ports import BlobStore, Cache, DocumentRegistry, JobStore
 from rag.settings import Settings
 from rag.stores.blobs import ObstoreBlobs
+from rag.stores.cache import RedisCache
 from rag.stores.changes import ChangeFeed
 from rag.stores.condition import BrokerWatch
 from rag.stores.heartbeats import Heartbeats
@@ -16,6 +17,8 @@ from rag.stores.jobs import KeptJobStore
 from rag.stores.journal import Journal
 from rag.stores.kept_documents import KeptDocumentRegistry
 from rag.stores.redis import connect, connect_async
+from rag.stores.usage import TokenUsage
+from rag.tracing import watched
 from tasks.submit import Submissions
 
 
@@ -36,6 +39,8 @@ class Parts:
     broker: BrokerWatch
     changes: ChangeFeed
     heartbeats: Heartbeats
+    cache: Cache
+    usage: TokenUsage
     uploads: asyncio.Semaphore
     stopping: threading.Event
 
@@ -43,7 +48,7 @@ class Parts:
 def build(settings: Settings) -> Parts:
     """The parts that ``settings`` choose. Nothing is sent to any of them yet."""
     client = connect(settings)
-    blobs = ObstoreBlobs(settings.blob_address)
+    blobs = watched(ObstoreBlobs.of(settings), settings.blob_address.partition(":")[0])
     journal = Journal(blobs)
     jobs = KeptJobStore(client, settings, journal)
     documents = KeptDocumentRegistry(client, journal)
@@ -58,6 +63,8 @@ def build(settings: Settings) -> Parts:
         broker=BrokerWatch(client, settings),
         changes=ChangeFeed(settings.records_url),
         heartbeats=Heartbeats(client),
+        usage=TokenUsage(client),
+        cache=RedisCache(client, settings),
         uploads=asyncio.Semaphore(settings.max_concurrent_requests),
         stopping=threading.Event(),
     )
@@ -66,5 +73,5 @@ def build(settings: Settings) -> Parts:
 def _admission(settings: Settings) -> Admission:
     if not settings.requests_per_minute:
         return Unlimited()
-    client = connect_async(settings.records_url)
-    return RateLimit(client, settings.requests_per_minute, connections=settings.connection_pool_size)
+    client = connect_async(settings.records_url, connections=settings.connection_pool_size)
+    return RateLimit(client, settings.requests_per_minute)

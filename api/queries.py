@@ -29,7 +29,10 @@ router = APIRouter(prefix="/v1/queries", tags=["queries"])
     summary="Ask a question",
 )
 async def ask(call: ReadCall, body: Annotated[QueryIn, Body()]) -> Response:
-    """`result` has the answer, its citations, and the passages after reranking as `hits`."""
+    """`result` has the answer, its citations, and the passages after reranking as `hits`.
+
+    `reasoning` is there too where a model thought before it answered.
+    """
     terms = terms_of(call.request)
     accepted = await run_in_threadpool(_accept, call, body, terms)
     return await answered(call.parts, accepted, terms)

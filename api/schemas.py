@@ -6,25 +6,11 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from rag.model import Collection, Document, Job, JobKind, JobState, Stage
+from rag.model import Collection, Document, Job, JobKind, JobState, Layout, LayoutState, Stage
 from rag.ports import Window
+from rag.tracing import trace_id_of
 
 T = TypeVar("T")
-
-_SUBMITTED = {
-    "question": "question",
-    "top_k": "top_k",
-    "top_n": "top_n",
-    "where": "filter",
-    "generate": "generate",
-    "stream": "stream",
-    "filename": "filename",
-    "media_type": "media_type",
-    "url": "url",
-    "title": "title",
-    "metadata": "metadata",
-}
-"""What a caller may see again of a job's inputs, and as what; blob keys and versions stay inside."""
 
 
 class Submitted(BaseModel):
@@ -65,6 +51,9 @@ class JobOut(BaseModel):
     error: dict[str, JsonValue] | None = Field(
         description="A problem with type, title, detail, stage and attempts"
     )
+    trace_id: str | None = Field(
+        None, description="Of the job's trace, where traces are kept; null when it is not traced"
+    )
 
     @classmethod
     def of(cls, job: Job) -> "JobOut":
@@ -75,63 +64,14 @@ class JobOut(BaseModel):
             stage=job.stage,
             progress=ProgressOut(done=job.progress.done, total=job.progress.total),
             queue_position=job.queue_position,
-            created_at=_moment(job.created_at),
-            started_at=_moment_or_none(job.started_at),
-            finished_at=_moment_or_none(job.finished_at),
+            created_at=moment(job.created_at),
+            started_at=moment_or_none(job.started_at),
+            finished_at=moment_or_none(job.finished_at),
             attempts=job.attempts,
             result=job.result,
             error=job.error,
+            trace_id=trace_id_of(job.trace),
         )
-
-
-class DeadLetterOut(BaseModel):
-    """A job that was given up, and what it was about."""
-
-    id: str = Field(description="The job's")
-    kind: JobKind
-    collection: str
-    document_id: str | None
-    stage: Stage = Field(description="Where it died")
-    reason: str | None = Field(
-        description="Class of its last error: the last part of a problem's type, or crashed",
-        examples=["unavailable"],
-    )
-    error: dict[str, JsonValue] | None = Field(
-        description="A problem with type, title, detail, stage and attempts"
-    )
-    attempts: int = Field(description="How often a worker began the stage")
-    retries: int = Field(description="Attempts after the first, over all stages")
-    created_at: datetime
-    died_at: datetime
-    inputs: dict[str, JsonValue] = Field(
-        description="What was submitted: the question and its options, or where the document came from "
-        "and what was said about it"
-    )
-
-    @classmethod
-    def of(cls, job: Job) -> "DeadLetterOut":
-        return cls.model_construct(
-            id=job.id,
-            kind=job.kind,
-            collection=job.collection,
-            document_id=job.inputs.get("document_id"),
-            stage=job.stage,
-            reason=job.reason,
-            error=job.error,
-            attempts=job.attempts,
-            retries=job.retries,
-            created_at=_moment(job.created_at),
-            died_at=_moment(job.finished_at or job.created_at),
-            inputs={shown: job.inputs[name] for name, shown in _SUBMITTED.items() if name in job.inputs},
-        )
-
-
-class Replayed(BaseModel):
-    replayed: int = Field(description="Jobs that were queued again")
-
-
-class Dropped(BaseModel):
-    dropped: int = Field(description="Dead letters that were given up for good")
 
 
 class DocumentOut(BaseModel):
@@ -159,20 +99,43 @@ class DocumentOut(BaseModel):
             chunks=document.chunks,
             tokens=document.tokens,
             metadata=document.metadata,
-            created_at=_moment(document.created_at),
-            updated_at=_moment(document.updated_at),
+            created_at=moment(document.created_at),
+            updated_at=moment(document.updated_at),
+        )
+
+
+class LayoutOut(BaseModel):
+    """A collection's vectors by one model. What is written goes to all of its layouts."""
+
+    number: int
+    embedding_model: str
+    dimension: int
+    state: Literal["serving"] | LayoutState = Field(
+        description="What searches see; being built by a reindex; or kept so that one can be taken back"
+    )
+    job_id: str | None = Field(description="The reindex that built it; null of the first")
+
+    @classmethod
+    def of(cls, layout: Layout, state: Literal["serving"] | LayoutState) -> "LayoutOut":
+        return cls.model_construct(
+            number=layout.number,
+            embedding_model=layout.embedding_model,
+            dimension=layout.dimension,
+            state=state,
+            job_id=layout.job_id or None,
         )
 
 
 class CollectionOut(BaseModel):
-    """Documents embedded by one model; the counts are of what searches see now."""
+    """Documents and their vectors; the counts are of what searches see now."""
 
     name: str
-    embedding_model: str
+    embedding_model: str = Field(description="Of the layout that serves, as is the dimension")
     dimension: int
     documents: int
     chunks: int
     created_at: datetime
+    layouts: list[LayoutOut] = Field(description="The one that serves first; two at most")
 
     @classmethod
     def of(cls, collection: Collection) -> "CollectionOut":
@@ -182,8 +145,14 @@ class CollectionOut(BaseModel):
             dimension=collection.dimension,
             documents=collection.documents,
             chunks=collection.chunks,
-            created_at=_moment(collection.created_at),
+            created_at=moment(collection.created_at),
+            layouts=_layouts(collection),
         )
+
+
+def _layouts(collection: Collection) -> list[LayoutOut]:
+    serving, second = LayoutOut.of(collection.serving, "serving"), collection.second
+    return [serving, LayoutOut.of(second.layout, second.state)] if second else [serving]
 
 
 class Page(BaseModel, Generic[T]):
@@ -216,9 +185,9 @@ class Problem(BaseModel):
     errors: list[Fault] | None = Field(None, description="Of fields that do not fit")
 
 
-def _moment(seconds: float) -> datetime:
+def moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _moment_or_none(seconds: float | None) -> datetime | None:
-    return None if seconds is None else _moment(seconds)
+def moment_or_none(seconds: float | None) -> datetime | None:
+    return None if seconds is None else moment(seconds)

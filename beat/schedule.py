@@ -21,4 +21,9 @@ SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 60.0,
         "options": {"expires": EXPIRES},
     },
+    "end layouts that nobody goes back to": {
+        "task": "aegis.maintenance.layouts",
+        "schedule": 60.0,
+        "options": {"expires": EXPIRES},
+    },
 }

@@ -11,7 +11,6 @@ from bench.figures import Figure
 from workers.tools import Tools
 
 ROUNDS = 3
-SHORT = 1_000  # characters of a short document, one or two chunks
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ class Round:
 def measured(caller: Caller, tools: Tools, documents: Sequence[str], collection: str) -> list[Round]:
     """One round for each part of ``documents``: a shared machine's speed drifts from minute to minute."""
     bare, fp32 = loops.bare(tools.settings.model_dir), loops.fp32()
-    caller.ingest(documents[:1], f"{collection}-warm")
+    caller.ingest(documents[-1:], f"{collection}-warm")  # not the first one measured, which is cached then
     rounds = []
     for part in range(ROUNDS):
         texts = loops.chunks_of(tools, documents[part::ROUNDS])
@@ -37,21 +36,13 @@ def measured(caller: Caller, tools: Tools, documents: Sequence[str], collection:
     return rounds
 
 
-def short_documents(caller: Caller, documents: Sequence[str], collection: str) -> float:
-    """Documents a second where each is a chunk or two, so that the work around the model shows."""
-    texts = [text[start : start + SHORT] for text in documents for start in range(0, SHORT * 10, SHORT)]
-    begun = perf_counter()
-    caller.ingest(texts, collection)
-    return len(texts) / (perf_counter() - begun)
-
-
 def _rate(caller: Caller, documents: Sequence[str], collection: str) -> float:
     begun = perf_counter()
     chunks = caller.ingest(documents, collection)
     return chunks / (perf_counter() - begun)
 
 
-def figures(rounds: Sequence[Round], short: float) -> dict[str, Figure]:
+def figures(rounds: Sequence[Round]) -> dict[str, Figure]:
     """Ratios are medians over the rounds."""
     bare, fp32 = median(r.bare for r in rounds), median(r.fp32 for r in rounds)
     peers = {"bare loop, chunks/s": bare, "fp32 loop, chunks/s": fp32}
@@ -61,5 +52,4 @@ def figures(rounds: Sequence[Round], short: float) -> dict[str, Figure]:
         "ingest_chunks_per_s": Figure(median(r.pipeline for r in rounds), "chunks/s", peers=peers),
         "ingest_ratio": Figure(of_bare, "of a bare loop", 0.8, more_is_better=True),
         "ingest_vs_best_peer": Figure(of_fp32, "of an fp32 loop", 1.0, more_is_better=True),
-        "ingest_short_documents_per_s": Figure(short, "documents/s"),
     }

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import ingestion, questions, submission
+from bench import ingestion, paragraphs, questions, submission
 from bench.client import Caller
 from bench.corpus import Corpus, of_file, python_topics
 from bench.figures import Figure, show, write
@@ -49,7 +49,8 @@ def _measured(stack: Stack, corpus: Corpus, *, quick: bool, console: Console) ->
     documents = corpus.documents[:6] if quick else corpus.documents
     console.print("ingesting …")
     rounds = ingestion.measured(caller, tools, documents, "bench")
-    figures |= ingestion.figures(rounds, ingestion.short_documents(caller, documents, "bench-short"))
+    figures |= ingestion.figures(rounds)
+    figures |= paragraphs.measured(caller, tools, documents, "bench-paragraphs")
     console.print("asking …")
     count = 60 if quick else 300
     idle = questions.one_after_another(caller, corpus.questions, count, "bench")

@@ -18,7 +18,7 @@ from rag.settings import Settings
 from rag.stores import broker
 
 CALLERS = 4
-QUESTION = {"question": "What is measured here?", "generate": False}
+QUESTION = {"question": "What is measured here?", "generate": False, "cache": False}
 
 
 def measured(url: str, collection: str, count: int) -> dict[str, Figure]:

@@ -13,11 +13,8 @@ from rag.model import Json
 _QUOTE = 300
 
 
-def ask(
-    client: Client, question: str, collection: str | None, top_k: int | None, piece: Callable[[str], None]
-) -> Json:
-    """The query's result; ``piece`` takes the answer's text as it is written. AegisError when it fails."""
-    job_id = client.ask(question, collection, top_k)["job_id"]
+def answered(client: Client, job_id: str, piece: Callable[[str], None]) -> Json:
+    """A query's result; ``piece`` takes the answer's text as it is written. AegisError when it fails."""
     for kind, data in client.events(job_id):
         if kind == "token":
             piece(str(data["text"]))
@@ -38,7 +35,8 @@ def show(console: Console, result: Json, streamed: str) -> None:
         console.print(f"\n{escape(answer)}" if streamed else escape(answer))
     for citation in result["citations"]:
         show_source(console, citation)
-    console.print(f"[dim]{result['generator']}, {result['timings_ms']['total']:.0f} ms[/]")
+    kept = ", kept from earlier (--fresh asks anew)" if result.get("cached") else ""
+    console.print(f"[dim]{result['generator']}, {result['timings_ms']['total']:.0f} ms{kept}[/]")
 
 
 def show_source(console: Console, citation: Json) -> None:

@@ -67,10 +67,33 @@ class Client:
         with file.open("rb") as content:
             return self._submit("/v1/documents", data=fields, files={"file": (file.name, content)})
 
-    def ask(self, question: str, collection: str | None = None, top_k: int | None = None) -> Json:
-        """``{"job_id", "status_url", …}``; the answer's pieces come as events."""
+    def ask(
+        self,
+        question: str,
+        collection: str | None = None,
+        top_k: int | None = None,
+        *,
+        fresh: bool = False,
+    ) -> Json:
+        """``{"job_id", "status_url", …}``; the answer's pieces come as events. ``fresh``: past the caches."""
         body = {"question": question, "stream": True, **_given(collection=collection, top_k=top_k)}
+        if fresh:
+            body["cache"] = False
         return self._submit("/v1/queries", json=body)
+
+    # --- layouts of a collection
+
+    def reindex(self, collection: str, **options: str | float | None) -> Json:
+        """``{"job_id", …}``; ``options``: model, dimension, tolerance and force, as the call takes them."""
+        return self._submit(f"{_address('collections', collection)}/reindex", json=_given(**options))
+
+    def roll_back(self, collection: str) -> Json:
+        """The collection, searched by the model that it was searched by before."""
+        return self._call("POST", f"{_address('collections', collection)}/rollback")
+
+    def finish(self, collection: str) -> Json:
+        """The collection, with one layout."""
+        return self._call("POST", f"{_address('collections', collection)}/finish")
 
     # --- reads
 
@@ -115,11 +138,11 @@ class Client:
         return self._items("/v1/dead-letters", reason=reason, collection=collection)
 
     def dead_letter(self, job_id: str) -> Json:
-        return self._call("GET", _dead_letter(job_id))
+        return self._call("GET", _address("dead-letters", job_id))
 
     def replay(self, job_id: str) -> Json:
         """Queued again: ``{"job_id", …}``."""
-        return self._call("POST", f"{_dead_letter(job_id)}/replay")
+        return self._call("POST", f"{_address('dead-letters', job_id)}/replay")
 
     def replay_all(self, reason: str | None = None, collection: str | None = None) -> int:
         """How many were queued again: those of a reason, of a collection, or all."""
@@ -128,7 +151,7 @@ class Client:
 
     def drop(self, job_id: str) -> Json:
         """The job, which counts as failed."""
-        return self._call("DELETE", _dead_letter(job_id))
+        return self._call("DELETE", _address("dead-letters", job_id))
 
     def drop_all(self, reason: str | None = None, collection: str | None = None) -> int:
         """How many were dropped: those of a reason, of a collection, or all."""
@@ -210,13 +233,13 @@ def client_of(settings: Settings, url: str | None = None) -> Client:
     return Client(url or base_url(settings), key)
 
 
-def _given(**options: str | int | None) -> Json:
+def _given(**options: str | float | None) -> Json:
     """The options that have a value."""
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _dead_letter(job_id: str) -> str:
-    return f"/v1/dead-letters/{quote(job_id, safe='')}"
+def _address(of: str, name: str) -> str:
+    return f"/v1/{of}/{quote(name, safe='')}"
 
 
 def _rewind(request: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.panel import Panel
 
-from cli.answers import ask, show_source
+from cli.answers import answered, show_source
 from cli.client import Client
 from cli.ingestion import Found, Outcome, ingest, walk
 from rag.errors import AegisError
@@ -32,7 +32,7 @@ def demo(client: Client, console: Console, docs: Path | None, question: str | No
         return 1
     questions = [question] if question else _questions(client, docs, collection)
     for asked in questions:
-        result = ask(client, asked, collection, None, lambda _text: None)
+        result = answered(client, client.ask(asked, collection)["job_id"], lambda _text: None)
         if result["citations"] or asked == questions[-1]:
             _show(console, asked, result)
             return 0 if result["citations"] or question else 1

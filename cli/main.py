@@ -97,12 +97,12 @@ def ask(
     question: str,
     collection: Collection = None,
     top_k: Annotated[int | None, typer.Option(help="Passages to retrieve.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Past the caches.")] = False,
     as_json: AsJson = False,
     url: Url = None,
 ) -> None:
     """Ask a question; the answer is shown as it is written, then its sources."""
-    from cli.answers import ask as ask_api
-    from cli.answers import show
+    from cli.answers import answered, show
 
     streamed: list[str] = []
 
@@ -112,7 +112,8 @@ def ask(
             print(text, end="", flush=True)
 
     with _client(_settings(), url) as client:
-        result = ask_api(client, question, collection, top_k, piece)
+        asked = client.ask(question, collection, top_k, fresh=fresh)
+        result = answered(client, asked["job_id"], piece)
     if as_json:
         print(json.dumps(result, ensure_ascii=False, indent=2))
     else:
@@ -123,7 +124,7 @@ def ask(
 def jobs(
     job_id: Annotated[str | None, typer.Argument(help="One job, in full.")] = None,
     state: Annotated[str | None, typer.Option(help="Such as queued, running or failed.")] = None,
-    kind: Annotated[str | None, typer.Option(help="ingest, query or delete.")] = None,
+    kind: Annotated[str | None, typer.Option(help="ingest, query, delete or reindex.")] = None,
     limit: int = 20,
     as_json: AsJson = False,
     url: Url = None,
@@ -181,6 +182,14 @@ def evaluation(context: typer.Context) -> None:
     _delegate(evaluate, "eval", context.args)
 
 
+@app.command(name="reindex", context_settings=_ELSEWHERE, add_help_option=False)
+def reindexing(context: typer.Context) -> None:
+    """Change a collection's embedding model without downtime, or take that back."""
+    from cli.reindex import reindex
+
+    _delegate(reindex, "reindex", context.args)
+
+
 @app.command(name="dlq", context_settings=_ELSEWHERE, add_help_option=False)
 def dead_letters(context: typer.Context) -> None:
     """Dead letters: list, show, replay or drop the jobs that were given up."""
@@ -208,7 +217,8 @@ def run() -> None:
 
 
 def _said(error: AegisError, status: int) -> int:
-    print(f"aegis: {error or error.title}", file=sys.stderr)
+    for line in (str(error) or error.title).splitlines():
+        print(f"aegis: {line}", file=sys.stderr)
     return status
 
 

@@ -2,22 +2,25 @@
 
 import socket
 from contextlib import closing
-from urllib.parse import urlsplit
 
+from cli.servers import servers
 from rag.errors import ConfigurationError, Unavailable
 from rag.settings import Settings
-
-_CONNECT_SECONDS = 2.0
-_REDIS_PORT = 6379
+from rag.starting import settling
 
 
 def check(settings: Settings) -> None:
     """ConfigurationError for ports that are taken and for a broker that could lose jobs, Unavailable for
     servers that do not answer."""
     check_ports(settings)
+    if missing := [line for server in servers(settings) if (line := server.missing())]:
+        raise Unavailable("\n".join(missing))
     if settings.redis_url is not None:
-        _reachable("REDIS_URL", settings.redis_url.get_secret_value(), _REDIS_PORT)
         check_broker(settings)
+    if settings.qdrant_url is not None:
+        _check_vectors(settings)
+    if not settings.blob_address.startswith("file:"):
+        _check_blobs(settings)
 
 
 def check_broker(settings: Settings) -> None:
@@ -25,8 +28,25 @@ def check_broker(settings: Settings) -> None:
     from rag.stores.condition import condition_of  # noqa: PLC0415 - redis-py takes a while
     from rag.stores.redis import connect  # noqa: PLC0415 - the same
 
-    with connect(settings) as client:
+    with connect(settings) as client, settling():
         condition_of(client, may_forget=settings.broker_may_forget).require_safe()
+
+
+def _check_vectors(settings: Settings) -> None:
+    """ConfigurationError or Unavailable when no server at QDRANT_URL serves us."""
+    from rag.stores.vectors.qdrant.connection import nodes_of  # noqa: PLC0415 - qdrant-client takes a second
+    from rag.stores.vectors.qdrant.store import QdrantVectorStore  # noqa: PLC0415 - the same
+
+    with closing(QdrantVectorStore(nodes_of(settings), settings, patience=0.0)) as store, settling():
+        store.ping()
+
+
+def _check_blobs(settings: Settings) -> None:
+    """ConfigurationError or Unavailable when BLOB_URL does not let itself be asked."""
+    from rag.stores.blobs import ObstoreBlobs  # noqa: PLC0415 - obstore takes a while
+
+    with settling():
+        ObstoreBlobs.of(settings).ping()
 
 
 def check_ports(settings: Settings) -> None:
@@ -50,15 +70,3 @@ def _free(name: str, host: str, port: int) -> None:
                 f"{name}: port {port} on {host} cannot be used ({error.strerror}). "
                 f"Stop what uses it, or set {name} to another port."
             ) from error
-
-
-def _reachable(name: str, url: str, default_port: int) -> None:
-    """TCP only, and first, since it says at once what is wrong with an address."""
-    parts = urlsplit(url)
-    if not parts.hostname:  # a Unix socket
-        return
-    place = (parts.hostname, parts.port or default_port)
-    try:
-        socket.create_connection(place, timeout=_CONNECT_SECONDS).close()
-    except OSError as error:
-        raise Unavailable(f"{name}: nothing answers at {place[0]}:{place[1]} ({error})") from error

@@ -40,4 +40,4 @@ def _tree(root: type[AegisError]) -> Iterator[type[AegisError]]:
         yield from _tree(child)
 
 
-_BY_CODE = {kind.code: kind for kind in _tree(AegisError)}
+_BY_CODE = {kind.code: kind for kind in _tree(AegisError) if "code" in vars(kind)}

@@ -14,10 +14,10 @@ from cli.ingestion import Outcome
 from rag.model import Json
 
 if TYPE_CHECKING:
-    from cli.finding import Finding
+    from cli.examination.finding import Finding
 
 _COLOURS = {"succeeded": "green", "failed": "red", "dead": "red", "running": "cyan", "cancelled": "yellow"}
-_MARKS = {"ok": "[green]✓[/]", "note": "[cyan]·[/]", "bad": "[red]✗[/]"}
+_MARKS = {"ok": "[green]✓ ok[/]", "note": "[cyan]· note[/]", "bad": "[red]✗ bad[/]"}
 
 
 class Progress:
@@ -139,11 +139,18 @@ def document_table(documents: Iterable[Json]) -> Table:
 
 
 def finding_table(findings: Iterable["Finding"]) -> Table:
-    """A row a finding; what to do about it stands below what was found."""
-    table = Table(box=None, show_header=False)
+    """A row a finding: part, state, what was found, milliseconds, what to do about it."""
+    table = Table(box=None, header_style="bold")
+    table.add_column("part", style="bold")
+    table.add_column("state", no_wrap=True)
+    table.add_column("what", overflow="fold")
+    table.add_column("ms", justify="right")
+    table.add_column("what to do", style="cyan", overflow="fold")
     for finding in findings:
-        remedy = f"\n[cyan]→ {escape(finding.remedy)}[/]" if finding.remedy else ""
-        table.add_row(_MARKS[finding.state], f"[bold]{finding.subject}[/]", escape(finding.text) + remedy)
+        ms = "" if finding.ms is None else f"{finding.ms:.1f}"
+        table.add_row(
+            escape(finding.part), _MARKS[finding.state], escape(finding.text), ms, escape(finding.remedy)
+        )
     return table
 
 

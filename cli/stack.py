@@ -69,6 +69,8 @@ def _broker(settings: Settings) -> list[Part]:
 
 
 def _vectors(settings: Settings) -> list[Part]:
+    if settings.qdrant_url is not None:
+        return []
     return [
         Part(
             VECTORS,

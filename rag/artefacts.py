@@ -24,6 +24,16 @@ def unpack_embedding(data: bytes) -> Embedding:
     return _to_embedding(_unpacked(data))
 
 
+def pack_query(store: str, embedding: Embedding) -> bytes:
+    """A question as it is to be looked for in ``store``."""
+    return bytes(msgpack.packb((store, _embedding(embedding))))
+
+
+def unpack_query(data: bytes) -> tuple[str, Embedding]:
+    store, embedding = _unpacked(data)
+    return store, _to_embedding(embedding)
+
+
 def pack_embeddings(embeddings: Sequence[Embedding]) -> bytes:
     return bytes(msgpack.packb([_embedding(e) for e in embeddings]))
 

@@ -18,6 +18,7 @@
     │   └── ModelError            a model answered something unusable
     └── Transient                 the same call may succeed later
         ├── Unavailable           a part is away: broker, vector engine, model server, blob store
+        │   └── Refused           it is there and will not serve us: credentials, certificate, name
         ├── Overloaded            a queue, rate or quota is full; carries ``retry_after``
         ├── TimedOut              no answer within the limit
         └── OutOfMemory           the work took more memory than it may
@@ -130,6 +131,10 @@ class Transient(AegisError):
 class Unavailable(Transient):
     code = "unavailable"
     title = "A part of the service is away"
+
+
+class Refused(Unavailable):
+    """At the start of a process a setting is wrong; later the part may have been changed."""
 
 
 class Overloaded(Transient):

@@ -157,6 +157,12 @@ def facts_of(document_id: str, title: str, metadata: Mapping[str, Any]) -> Facts
     return Facts(tuple(terms), numbers, dates)
 
 
+def terms_of_field(field: str, metadata: Mapping[str, Any]) -> tuple[str, ...]:
+    """Those of :attr:`Facts.terms` that equality with this field of checked metadata looks up."""
+    found = _leaves(field, metadata.get(field), 1)
+    return tuple(dict.fromkeys(_term(path, value) for path, value in found if path == field))
+
+
 def _leaves(path: str, value: object, depth: int) -> Iterator[tuple[str, Scalar]]:
     """Every scalar with the dotted path that leads to it; lists add nothing to a path."""
     if depth > MAX_DEPTH:

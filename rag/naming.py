@@ -17,6 +17,23 @@ def checked_collection_name(name: str) -> str:
     return name
 
 
+def generation_name(collection: str, generation: int) -> str:
+    """One generation of a collection, in names of folders and of stores."""
+    return f"{collection}-{generation}"
+
+
+def store_name(collection: str, generation: int, layout: int) -> str:
+    """Where a vector store keeps one layout of one generation."""
+    name = generation_name(collection, generation)
+    return f"{name}.{layout}" if layout else name
+
+
+def is_store_of(store: str, collection: str, generation: int) -> bool:
+    """Whether ``store`` is that of any layout of this generation."""
+    name, _, number = store.partition(".")
+    return name == generation_name(collection, generation) and (not number or number.isdecimal())
+
+
 def checked_document_id(document_id: str) -> str:
     """``document_id`` when it may name a document, else ValueError."""
     if not 0 < len(document_id) <= MAX_DOCUMENT_ID or not document_id.isprintable():

@@ -28,13 +28,8 @@ _INST = re.compile(r"\[(/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_\w+))\]", r
 _BRACKETED_NUMBERS = re.compile(r"\[(\s*\d+(?:\s*[,;–-]\s*\d+)*\s*)\]")
 
 _MARK = r"\[\s*(?:passages?\s*|sources?\s*)?\d{1,3}(?:\s*(?:[,;&]|and)?\s*\d{1,3})*\s*\]"
-_LEXEME = re.compile(
-    rf"(?P<thought><think>.*?(?:</think>|\Z)|</think>)|(?P<mark>{_MARK})|(?P<space>\s+)|(?P<word>[^\s\[<]+|[\[<])",
-    re.IGNORECASE | re.DOTALL,
-)
-_UNFINISHED = re.compile(
-    r"\[[\w\s,;&]{0,40}\Z|</?(?:t(?:h(?:i(?:nk?)?)?)?)?\Z|<think>(?!.*</think>)", re.IGNORECASE | re.DOTALL
-)
+_LEXEME = re.compile(rf"(?P<mark>{_MARK})|(?P<space>\s+)|(?P<word>[^\s\[]+|\[)", re.IGNORECASE)
+_UNFINISHED = re.compile(r"\[[\w\s,;&]{0,40}\Z", re.IGNORECASE)
 _REFUSAL = NOT_FOUND.casefold().rstrip(".")
 _CONTENT_WORD = re.compile(r"\w{4,}|\d+")
 
@@ -83,10 +78,9 @@ class CitedText:
 
     ``[2]``, ``[1, 2]`` and ``[1][3]`` cite passages by their number in the prompt; they are
     renumbered from 1 in order of appearance, and those that name no passage are taken out.
-    What :meth:`feed` and :meth:`close` return, joined, is the answer's text. Thoughts in
-    ``<think>`` are left out. A text that begins with the not-found sentence becomes that
-    sentence. A text that cites nothing gets the passage that holds most of its words, when
-    that one holds at least half of them.
+    What :meth:`feed` and :meth:`close` return, joined, is the answer's text. A text that begins
+    with the not-found sentence becomes that sentence. A text that cites nothing gets the
+    passage that holds most of its words, when that one holds at least half of them.
     """
 
     def __init__(self, passages: Sequence[Hit]) -> None:

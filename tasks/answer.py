@@ -1,72 +1,81 @@
 """Answering: embed the question → search → rerank → generate."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
-from time import time
 
 from rag import artefacts, lexical
 from rag.errors import TimedOut, UnknownCollection
 from rag.model import (
     Answer,
     Candidate,
-    Citation,
     Collection,
     DocumentVersion,
     Embedding,
     Hit,
-    Job,
-    Json,
-    Passage,
     SearchQuery,
     Stage,
 )
 from rag.ports import GenerationRequest, RerankRequest
 from tasks.embedders import embedder_for
-from tasks.stage import Done, Next, Outcome, StageRun, stage_task
+from tasks.known_answers import cacheable, keeping, recalled
+from tasks.layouts import serving_store
+from tasks.results import result_of, with_times
+from tasks.stage import Done, Next, Outcome, Shared, StageRun, Steps, stage_task
 from tasks.toolbox import Toolbox
 
 ROUNDS = 5  # searches at most until no hit is of a version that was replaced meanwhile
 
 
-@stage_task(Stage.EMBED_QUERY)
-def embed_query(run: StageRun) -> Outcome:
-    """The question's vectors."""
-    embedder = embedder_for(run.tools, run.tools.documents.collection(run.job.collection))
-    (embedding,) = embedder.embed_queries([run.job.inputs["question"]])
-    run.keep("query", artefacts.pack_embedding(embedding))
+@stage_task(Stage.EMBED_QUERY, together=True)
+def embed_query(run: StageRun) -> Steps:
+    """The question's vectors, unless its answer is known."""
+    tools, job = run.tools, run.job
+    collection = tools.documents.collection(job.collection)
+    if known := recalled(run, collection):
+        return known
+    embedder = embedder_for(tools, collection, fresh=not cacheable(job, tools.settings))
+    (embedding,) = yield Shared(embedder.embed_queries, [job.inputs["question"]])
+    run.keep("query", artefacts.pack_query(serving_store(collection), embedding))
     return Next(Stage.SEARCH)
 
 
-@stage_task(Stage.SEARCH)
+@stage_task(Stage.SEARCH, together=True)
 def search(run: StageRun) -> Outcome:
     """The passages that fit best, of versions to be seen now: ``top_k``, or what reranking wants."""
     inputs = run.job.inputs
+    store, embedding = _query(run)
     query = SearchQuery(
-        dense=_query(run).dense,
+        dense=embedding.dense,
         sparse=lexical.encode_question(inputs["question"]),
         limit=max(inputs["top_k"], run.tools.reranker.least_candidates),
         where=inputs["where"],
     )
     collection = run.tools.documents.collection(run.job.collection)
+    if serving_store(collection) != store:
+        return Next(Stage.EMBED_QUERY)
     hits = [] if collection is None else visible_hits(run.tools, collection, query)
+    if not hits and serving_store(run.tools.documents.collection(run.job.collection)) != store:
+        return Next(Stage.EMBED_QUERY)
     run.keep("hits", artefacts.pack_hits(hits))
     return Next(Stage.RERANK)
 
 
-@stage_task(Stage.RERANK)
-def rerank(run: StageRun) -> Outcome:
+@stage_task(Stage.RERANK, together=True)
+def rerank(run: StageRun) -> Steps:
     """The best ``top_n`` hits by relevance; back to the search when one was replaced meanwhile."""
     tools, inputs = run.tools, run.job.inputs
     hits = artefacts.unpack_hits(run.kept("hits"))
-    candidates = _candidates(run, hits, reads_vectors=tools.reranker.reads_vectors)
+    store, query = _query(run)
+    candidates = _candidates(run, store, hits, reads_vectors=tools.reranker.reads_vectors)
     if len(candidates) < len(hits):
         return Next(Stage.SEARCH)
-    request = RerankRequest(inputs["question"], _query(run), tuple(candidates))
-    (relevance,) = tools.reranker.relevance([request])
+    request = RerankRequest(inputs["question"], query, tuple(candidates))
+    (relevance,) = yield Shared(tools.reranker.relevance, [request])
     rated = [Hit(c.hit.passage, score) for c, score in zip(candidates, relevance, strict=True)]
     best = sorted(rated, key=lambda hit: hit.score, reverse=True)[: inputs["top_n"]]
     if not inputs["generate"]:
-        return Done(lambda job, seconds: _result(job, seconds, best))
+        return _done(run, best)
     run.keep("best", artefacts.pack_hits(best))
     return Next(Stage.GENERATE)
 
@@ -76,17 +85,18 @@ def generate(run: StageRun) -> Outcome:
     """The answer, from the best hits alone."""
     generator = run.tools.generator
     best = artefacts.unpack_hits(run.kept("best"))
+    store, query = _query(run)
     request = GenerationRequest(
         question=run.job.inputs["question"],
-        query=_query(run),
-        passages=_passages(run, best, reads_vectors=generator.reads_vectors),
+        query=query,
+        passages=_passages(run, store, best, reads_vectors=generator.reads_vectors),
         emit=run.token,
         cancelled=lambda: run.cancelled() or run.overdue(),
     )
     answer = generator.answer(request)
     if run.overdue():
         raise TimedOut("the answer was not finished")
-    return Done(lambda job, seconds: _result(job, seconds, best, (generator.name, answer)))
+    return _done(run, best, (generator.name, answer))
 
 
 def visible_hits(tools: Toolbox, collection: Collection, query: SearchQuery) -> list[Hit]:
@@ -115,63 +125,31 @@ def _search(tools: Toolbox, collection: Collection, query: SearchQuery) -> list[
         return []
 
 
-def _query(run: StageRun) -> Embedding:
-    return artefacts.unpack_embedding(run.kept("query"))
+def _query(run: StageRun) -> tuple[str, Embedding]:
+    """The store that the question was embedded for, and its vectors."""
+    return artefacts.unpack_query(run.kept("query"))
 
 
-def _passages(run: StageRun, best: Sequence[Hit], *, reads_vectors: bool) -> tuple[Candidate, ...]:
+def _passages(
+    run: StageRun, store: str, best: Sequence[Hit], *, reads_vectors: bool
+) -> tuple[Candidate, ...]:
     """What the answer is made from. A passage replaced since the search stays, without its vectors."""
-    there = {c.hit.passage.chunk_id: c for c in _candidates(run, best, reads_vectors=reads_vectors)}
+    there = {c.hit.passage.chunk_id: c for c in _candidates(run, store, best, reads_vectors=reads_vectors)}
     return tuple(there.get(hit.passage.chunk_id, Candidate(hit)) for hit in best)
 
 
-def _candidates(run: StageRun, hits: Sequence[Hit], *, reads_vectors: bool) -> list[Candidate]:
-    collection = run.tools.documents.collection(run.job.collection)
-    if not reads_vectors or not hits or collection is None:
+def _candidates(run: StageRun, store: str, hits: Sequence[Hit], *, reads_vectors: bool) -> list[Candidate]:
+    """None where ``store``, which the question was embedded for, serves no more."""
+    if not reads_vectors or not hits:
         return [Candidate(hit) for hit in hits]
-    return run.tools.vectors.candidates(collection.store, hits)
+    if serving_store(run.tools.documents.collection(run.job.collection)) != store:
+        return []
+    with suppress(UnknownCollection):  # dropped in this moment
+        return run.tools.vectors.candidates(store, hits)
+    return []
 
 
-def _result(
-    job: Job, seconds: float, hits: Sequence[Hit], generated: tuple[str, Answer] | None = None
-) -> Json:
-    """A query's result, its last stage having worked for ``seconds``; ``generated`` by whom and what."""
-    generator, answer = generated or (None, None)
-    citations = answer.citations if answer else ()
-    return {
-        "answer": answer.text if answer else None,
-        "citations": [{"n": c.n, **_place(c.passage, c)} for c in citations],
-        "hits": [_place(hit.passage, hit) for hit in hits],
-        "generator": generator,
-        "timings_ms": _timings({**job.timings, job.stage.value: seconds}, time() - job.created_at),
-    }
-
-
-def _place(passage: Passage, found: Hit | Citation) -> Json:
-    """Where a quoted text stands: a hit's whole passage, or the part of it that a citation names."""
-    quoted = found if isinstance(found, Citation) else passage
-    return {
-        "document_id": passage.document_id,
-        "chunk_id": passage.chunk_id,
-        "title": passage.title,
-        "headings": list(passage.headings),
-        "page": passage.page,
-        "start": quoted.start,
-        "end": quoted.end,
-        "text": quoted.text,
-        "score": round(found.score, 6),
-        "metadata": dict(passage.metadata),
-    }
-
-
-def _timings(seconds: Mapping[str, float], total: float) -> Json:
-    """Milliseconds by stage; ``queue`` is all the time in which no stage worked on the job."""
-    names = {
-        "embed": Stage.EMBED_QUERY,
-        "search": Stage.SEARCH,
-        "rerank": Stage.RERANK,
-        "generate": Stage.GENERATE,
-    }
-    work = {name: seconds.get(stage.value, 0.0) for name, stage in names.items()}
-    spans = {"queue": max(0.0, total - sum(work.values())), **work, "total": total}
-    return {name: round(span * 1000, 3) for name, span in spans.items()}
+def _done(run: StageRun, hits: Sequence[Hit], generated: tuple[str, Answer] | None = None) -> Done:
+    """The question is answered; its answer is kept for whoever asks again."""
+    result = result_of(hits, generated)
+    return Done(lambda job, seconds: with_times(result, job, seconds), after=keeping(run, result))

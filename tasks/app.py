@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 
 from rag.model import Job, Stage
 from rag.settings import Settings, load
+from tasks.broker import broker_settings, sending
 
 if TYPE_CHECKING:
     from tasks.toolbox import Toolbox
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 class Lane:
     """A queue and its worker pool.
 
+    ``company``: whether a delivery may go on with other jobs that wait here than the one it names.
     ``nice`` keeps bulk work out of the way of interactive work on a shared machine.
     ``pool``: prefork enforces time limits and survives a crashing task; solo runs the task
     in the worker itself, which halves processes and takes milliseconds off each step, and
@@ -41,6 +43,7 @@ class Lane:
     purpose: str
     nice: int = 0
     pool: Literal["prefork", "solo"] = "prefork"
+    company: bool = False
 
     def limit(self, settings: Settings) -> float:
         """Seconds that one task may run here. Only a prefork pool ends it then."""
@@ -68,18 +71,29 @@ class Lane:
 
 
 LANES: tuple[Lane, ...] = (
-    Lane("parse", (Stage.PARSE,), "reads documents and cuts them into chunks", nice=10),
-    Lane("embed", (Stage.EMBED,), "embeds chunks in bulk", nice=15),
-    Lane("embed-query", (Stage.EMBED_QUERY,), "embeds questions", pool="solo"),
-    Lane("index", (Stage.INDEX,), "writes points, publishes versions", nice=5),
-    Lane("rerank", (Stage.SEARCH, Stage.RERANK), "finds passages, orders them by relevance", pool="solo"),
+    Lane("parse", (Stage.PARSE,), "reads documents and cuts them into chunks", nice=10, company=True),
+    Lane(
+        "embed", (Stage.EMBED, Stage.REEMBED, Stage.COMPARE), "embeds chunks in bulk", nice=15, company=True
+    ),
+    Lane("embed-query", (Stage.EMBED_QUERY,), "embeds questions", pool="solo", company=True),
+    Lane("index", (Stage.INDEX,), "writes points, publishes versions", nice=5, company=True),
+    Lane(
+        "rerank",
+        (Stage.SEARCH, Stage.RERANK),
+        "finds passages, orders them by relevance",
+        pool="solo",
+        company=True,
+    ),
     Lane("generate", (Stage.GENERATE,), "writes the answer"),
     Lane("maintenance", (Stage.PURGE,), "removes what was deleted, sweeps, prunes", nice=10),
 )
 
 CANARY = "aegis.canary"
-_AHEAD, _JOBS = 0, 3
+_AHEAD, _JOBS, _HINTS = 0, 3, 6
 """Priorities; 0 is the highest."""
+
+_ENOUGH = 2
+"""Hints in a lane's queue; one that is lost leaves another."""
 
 _LANE_OF = {stage: lane for lane in LANES for stage in lane.stages}
 
@@ -105,20 +119,7 @@ class AegisCelery(Celery):
 def _configuration() -> dict[str, Any]:
     settings = load()
     return {
-        "broker_url": settings.broker_url,
-        "broker_connection_retry_on_startup": True,
-        "broker_connection_max_retries": None,
-        "broker_pool_limit": settings.connection_pool_size,
-        "broker_transport_options": {
-            "visibility_timeout": settings.visibility_timeout,
-            "unacked_restore_interval": 5,
-            "unacked_restore_throttle": 1,
-            "socket_timeout": 3,
-            "socket_connect_timeout": 2,
-            "socket_keepalive": True,
-            "health_check_interval": 10,
-            "global_keyprefix": "{aegis}:queue:",
-        },
+        **broker_settings(settings),
         "task_queues": [Queue(lane.name) for lane in LANES],
         "task_default_queue": "maintenance",
         "task_create_missing_queues": False,
@@ -135,6 +136,11 @@ def _configuration() -> dict[str, Any]:
         "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0.1, "interval_max": 0.1},
         "worker_prefetch_multiplier": 1,
         "worker_hijack_root_logger": True,
+        **(
+            dict.fromkeys(("worker_log_format", "worker_task_log_format"), settings.log_format)
+            if settings.debug
+            else {}
+        ),
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "enable_utc": True,
         "timezone": "UTC",
@@ -147,6 +153,8 @@ app = AegisCelery(
         "tasks.ingest",
         "tasks.answer",
         "tasks.maintenance",
+        "tasks.reindex",
+        "tasks.upkeep",
         "tasks.restore",
         "tasks.room",
         "tasks.canary",
@@ -165,13 +173,43 @@ def publish(job: Job, *, delay: float = 0.0) -> None:
     The task id names job, stage and attempt, so that the same step is the same task in
     logs and in Flower however often it is sent. Raises PUBLISH_ERRORS.
     """
-    app.send_task(
-        task_name(job.stage),
-        args=[job.id],
-        task_id=f"{job.id}.{job.stage}.{job.attempts}",
-        queue=lane_of(job.stage).name,
-        countdown=delay or None,
-    )
+    with sending():
+        app.send_task(
+            task_name(job.stage),
+            args=[job.id],
+            task_id=f"{job.id}.{job.stage}.{job.attempts}",
+            queue=lane_of(job.stage).name,
+            countdown=delay or None,
+        )
+
+
+def announce(job: Job) -> None:
+    """Have a queued job taken that nobody began yet; as :func:`publish`, but for lanes with company.
+
+    There a message is a hint that jobs wait at the first stage: whoever gets one takes those that
+    it has time for, and sends a hint for the first that is left (:mod:`tasks.taking`). So none is sent
+    where enough are in the queue. They have a priority of their own, since delayed messages of
+    single jobs are no hints. Raises PUBLISH_ERRORS.
+    """
+    lane = lane_of(job.stage)
+    if not lane.company or job.stage is not lane.stages[0]:
+        publish(job)
+        return
+    with sending(), app.producer_pool.acquire(block=True) as producer:
+        if hints(producer.channel, lane) < _ENOUGH:
+            app.send_task(
+                task_name(job.stage),
+                args=[job.id],
+                task_id=f"{job.id}.{job.stage}.{job.attempts}",
+                queue=lane.name,
+                priority=_HINTS,
+                producer=producer,
+            )
+
+
+def hints(channel: Any, lane: Lane) -> int:
+    """Hints in the lane's queue. ``channel``: an open one of kombu, which keeps a list for each priority."""
+    return int(channel.client.llen(f"{lane.name}{channel.sep}{_HINTS}"))
 
 
 def jittered(seconds: float) -> float:

@@ -1,7 +1,11 @@
-"""The broker as Celery and kombu must be told of it, from any form of ``REDIS_URL``."""
+"""The broker as Celery and kombu must be told of it, from any form of ``REDIS_URL``, and its errors."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
+
+from kombu.exceptions import OperationalError
 
 from rag.settings import Settings
 from rag.settings.redis import Login, RedisAddress
@@ -44,6 +48,20 @@ def broker_url(address: RedisAddress) -> str:
         f"{scheme}://{login}{f'[{host}]' if ':' in host else host}:{port}/{address.database}"
         for host, port in address.nodes
     )
+
+
+@contextmanager
+def sending() -> Iterator[None]:
+    """OperationalError for the AttributeError that kombu raises on a channel which was closed meanwhile.
+
+    Such a channel's connection is None, and a Redis channel asks it for its client.
+    """
+    try:
+        yield
+    except AttributeError as error:
+        if error.obj is not None or error.name != "client":
+            raise
+        raise OperationalError("the channel to the broker was closed") from error
 
 
 def _login(login: Login) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from rag.errors import ErrorTable, Unavailable, translated
 from tasks.app import CANARY, PUBLISH_ERRORS, Lane, app
+from tasks.broker import sending
 
 _ERRORS: ErrorTable = dict.fromkeys(PUBLISH_ERRORS, Unavailable)
 
@@ -25,7 +26,7 @@ def release(lane: Lane, wanted: int) -> int:
     Redis hands one message each to the workers that wait for one, whoever waits longest first: so
     as many as there are workers, sent at once, reach every idle one.
     """
-    with translated(_ERRORS, "the broker"), app.connection_for_write() as connection:
+    with translated(_ERRORS, "the broker"), sending(), app.connection_for_write() as connection:
         missing = max(0, wanted - canaries(connection.default_channel, lane))
         for _ in range(missing):
             app.send_task(CANARY, queue=lane.name, connection=connection)

@@ -15,6 +15,11 @@ class Drain:
         self._asked = False
         self._interruptible = False
 
+    @property
+    def asked(self) -> bool:
+        """Whether nothing more is to be begun."""
+        return self._asked
+
     @contextmanager
     def interruptible(self) -> Iterator[None]:
         """Raises Drained inside the block as soon as the worker has asked."""

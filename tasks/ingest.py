@@ -2,13 +2,11 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from hashlib import sha256
+from dataclasses import asdict
 from time import time
 
 from rag import artefacts
 from rag.errors import NotFound, UnknownCollection
-from rag.fetching import fetch
 from rag.model import (
     Chunk,
     Collection,
@@ -16,22 +14,24 @@ from rag.model import (
     DocumentVersion,
     Job,
     Json,
+    Layout,
     Stage,
 )
-from tasks.embedders import embedder_for
-from tasks.keeping import discard, is_seen, source_key, store_name, text_key, work_key
-from tasks.points import point_of, spec_of
-from tasks.stage import Done, Next, Outcome, StageRun, stage_task
+from tasks.keeping import discard, folder_of, is_seen, source_key, text_key, work_key
+from tasks.layouts import (
+    delete_points,
+    embedder_of,
+    numbers_of,
+    point_alias,
+    unembedded,
+    vectors_key,
+)
+from tasks.points import passage_of, point_of, spec_of
+from tasks.sources import fingerprint_of, source_of
+from tasks.stage import Done, Next, Outcome, Shared, SharedCalls, StageRun, Steps, stage_task
 from tasks.toolbox import Toolbox
 
 SLICE = 64  # chunks embedded, stored and indexed at a time: bounds memory and lost work
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    data: bytes
-    media_type: str
-    name: str
 
 
 @stage_task(Stage.PARSE)
@@ -42,10 +42,10 @@ def parse(run: StageRun) -> Outcome:
     if present is not None and is_seen(tools.documents, job):
         return _published_before(run, present)
     try:
-        source = _source(tools, job.inputs)
+        source = source_of(tools, job.inputs)
     except NotFound:
         return _replaced_before(run)
-    fingerprint = _fingerprint(tools, job, source)
+    fingerprint = fingerprint_of(job, source, tools.chunker.name)
     if present is not None and present.fingerprint == fingerprint:
         unchanged = _result(present, unchanged=True)
         return Done(lambda *_: unchanged, after=lambda: discard(tools.blobs, job, source=True))
@@ -53,60 +53,74 @@ def parse(run: StageRun) -> Outcome:
     chunks = tools.chunker.chunk(parsed)
     title = job.inputs["title"] or parsed.title or source.name or _first_words(chunks)
     if "source_key" not in job.inputs:
-        tools.blobs.put(source_key(store_name(job), job.id), source.data)
+        tools.blobs.put(source_key(folder_of(job), job.id), source.data)
     tools.blobs.put(text_key(job), parsed.text.encode())
     tools.blobs.put(work_key(job, "chunks"), artefacts.pack_chunks(title, chunks), durable=False)
     run.keep(
-        "source", json.dumps([fingerprint, source.media_type, source_key(store_name(job), job.id)]).encode()
+        "source", json.dumps([fingerprint, source.media_type, source_key(folder_of(job), job.id)]).encode()
     )
-    return Next(Stage.EMBED)
+    return Next(Stage.EMBED, size=len(chunks))
 
 
-@stage_task(Stage.EMBED)
-def embed(run: StageRun) -> Outcome:
+@stage_task(Stage.EMBED, together=True)
+def embed(run: StageRun) -> Steps:
     """Embed the chunks, a slice at a time; slices that an earlier attempt left are kept."""
     tools = run.tools
     try:
         _, chunks = _chunks(tools, run.job)
     except NotFound:
         return Next(Stage.PARSE)
-    embedder = embedder_for(tools, _collection(tools, run.job))
+    layouts = _collection(tools, run.job).layouts
     for start in range(0, len(chunks), SLICE):
         if run.cancelled():
             break
-        key = work_key(run.job, f"vectors-{start:08}")
-        if not (run.job.attempts > 1 and tools.blobs.exists(key)):
-            texts = [chunk.text for chunk in chunks[start : start + SLICE]]
-            embeddings = embedder.embed_passages(texts)
-            tools.blobs.put(key, artefacts.pack_embeddings(embeddings), durable=False)
+        texts = [chunk.text for chunk in chunks[start : start + SLICE]]
+        for layout in layouts:
+            yield from _embed_slice(run, layout, start, texts)
         if len(chunks) > SLICE:
             run.progress(min(start + SLICE, len(chunks)), len(chunks))
-    return Next(Stage.INDEX)
+    return Next(Stage.INDEX, size=len(chunks))
 
 
-@stage_task(Stage.INDEX)
-def index(run: StageRun) -> Outcome:
+def _embed_slice(run: StageRun, layout: Layout, start: int, texts: Sequence[str]) -> SharedCalls:
+    blobs, key = run.tools.blobs, vectors_key(run.job, layout, start)
+    if not (run.job.attempts > 1 and blobs.exists(key)):
+        embedder = embedder_of(run.tools, layout)
+        within = None if embedder.independent else run.job.id
+        embeddings = yield Shared(embedder.embed_passages, texts, within=within)
+        blobs.put(key, artefacts.pack_embeddings(embeddings), durable=False)
+
+
+@stage_task(Stage.INDEX, together=True)
+def index(run: StageRun) -> Steps:
     """Write the points, publish the version, then remove what it replaces."""
     tools, job = run.tools, run.job
-    store = _collection(tools, job).store
+    collection = _collection(tools, job)
+    if unembedded(tools, job, collection):
+        return Next(Stage.EMBED, size=SLICE)
     try:
         title, chunks = _chunks(tools, job)
-        _write_points(run, store, title, chunks)
+        for layout in collection.layouts:
+            yield from _write_points(run, collection, layout, title, chunks)
         document = _document(run, title, chunks)
     except NotFound:
         return Next(Stage.PARSE)
+    except UnknownCollection:
+        if _collection(tools, job).layouts == collection.layouts:
+            raise
+        return Next(Stage.INDEX)  # one was given up, and its store dropped
     if not run.holds():  # and whoever took over needs the same points; nobody sees them before
         return Next(Stage.INDEX)
+    return _published(run, collection, document)
+
+
+def _published(run: StageRun, collection: Collection, document: Document) -> Outcome:
+    """Let searches see the version, its points being there, and remove what it replaces."""
+    tools, job = run.tools, run.job
     replaced = tools.documents.get(job.collection, document.document_id)
-    if not tools.documents.publish(document, under=run.lease):
-        if not run.holds():
-            return Next(Stage.INDEX)
-        _remove_points(tools, store, document)
-        return Done(
-            lambda *_: _result(document, unchanged=False, superseded=True),
-            after=lambda: discard(tools.blobs, job, source=True, text=True),
-        )
-    _remove_older_points(tools, store, document)
+    if not tools.documents.publish(document, numbers_of(collection), under=run.lease):
+        return _unpublished(run, collection, document)
+    _remove_older_points(tools, collection, document)
     if replaced is not None and replaced.version < document.version:
         tools.blobs.delete(replaced.source_key)
         tools.blobs.delete(replaced.text_key)
@@ -114,9 +128,24 @@ def index(run: StageRun) -> Outcome:
     return Done(lambda *_: _result(document, unchanged=False))
 
 
+def _unpublished(run: StageRun, collection: Collection, document: Document) -> Outcome:
+    """The lease was lost, a layout was begun meanwhile, or the version came too late."""
+    tools, job = run.tools, run.job
+    if not run.holds():
+        return Next(Stage.INDEX)
+    version = DocumentVersion(document.document_id, document.version)
+    if not tools.documents.outdated(job.collection, document.generation, version):
+        return Next(Stage.EMBED, size=SLICE)
+    delete_points(tools.vectors, collection, document.document_id, below=document.version + 1)
+    return Done(
+        lambda *_: _result(document, unchanged=False, superseded=True),
+        after=lambda: discard(tools.blobs, job, source=True, text=True),
+    )
+
+
 def _published_before(run: StageRun, document: Document) -> Outcome:
     """An earlier attempt published the version, and may not have come to the end of its work."""
-    _remove_older_points(run.tools, _collection(run.tools, run.job).store, document)
+    _remove_older_points(run.tools, _collection(run.tools, run.job), document)
     discard(run.tools.blobs, run.job)
     return Done(lambda *_: _result(document, unchanged=False))
 
@@ -130,33 +159,6 @@ def _replaced_before(run: StageRun) -> Outcome:
     return Done(
         lambda *_: {**asdict(version), "chunks": 0, "tokens": 0, "unchanged": False, "superseded": True}
     )
-
-
-def _source(tools: Toolbox, inputs: Json) -> Source:
-    if "url" in inputs:
-        settings = tools.settings
-        fetched = fetch(
-            inputs["url"],
-            max_bytes=settings.max_upload_mb * 1_000_000,
-            allow_private=settings.fetch_private_addresses,
-            timeout=settings.parse_timeout,
-        )
-        return Source(fetched.data, fetched.media_type, fetched.filename or fetched.url)
-    return Source(tools.blobs.get(inputs["source_key"]), inputs["media_type"], inputs["filename"] or "")
-
-
-def _fingerprint(tools: Toolbox, job: Job, source: Source) -> str:
-    """Names everything that the document's points depend on."""
-    inputs, model = job.inputs, _collection(tools, job).embedding_model
-    about = [
-        sha256(source.data).hexdigest(),
-        source.media_type,
-        inputs["title"] or source.name,
-        inputs["metadata"],
-        model,
-        tools.chunker.name,
-    ]
-    return sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
 def _first_words(chunks: Sequence[Chunk]) -> str:
@@ -177,20 +179,28 @@ def _collection(tools: Toolbox, job: Job) -> Collection:
     return collection
 
 
-def _write_points(run: StageRun, store: str, title: str, chunks: Sequence[Chunk]) -> None:
-    vectors = run.tools.vectors
+def _write_points(
+    run: StageRun, collection: Collection, layout: Layout, title: str, chunks: Sequence[Chunk]
+) -> SharedCalls:
+    vectors, store = run.tools.vectors, collection.store_of(layout)
     for start in range(0, len(chunks), SLICE):
         if run.cancelled():
             return
-        embeddings = artefacts.unpack_embeddings(
-            run.tools.blobs.get(work_key(run.job, f"vectors-{start:08}"))
-        )
+        embeddings = artefacts.unpack_embeddings(run.tools.blobs.get(vectors_key(run.job, layout, start)))
         if start == 0:
             vectors.ensure(store, spec_of(embeddings[0]))
+            if collection.documents == 0 and layout == collection.serving:
+                point_alias(vectors, collection)
         pairs = zip(chunks[start : start + SLICE], embeddings, strict=True)
-        vectors.upsert(store, [point_of(run.job, title, chunk, embedding) for chunk, embedding in pairs])
+        points = [point_of(passage_of(run.job, title, c), e, _given_title(run.job)) for c, e in pairs]
+        yield Shared(vectors.upsert, points, of=(store,))
         if len(chunks) > SLICE:
             run.progress(min(start + SLICE, len(chunks)), len(chunks))
+
+
+def _given_title(job: Job) -> str:
+    title: str = job.inputs["title"] or ""
+    return title
 
 
 def _document(run: StageRun, title: str, chunks: Sequence[Chunk]) -> Document:
@@ -211,17 +221,13 @@ def _document(run: StageRun, title: str, chunks: Sequence[Chunk]) -> Document:
         created_at=job.created_at,
         updated_at=time(),
         metadata=job.inputs["metadata"],
+        given_title=_given_title(job),
     )
 
 
-def _remove_older_points(tools: Toolbox, store: str, document: Document) -> None:
+def _remove_older_points(tools: Toolbox, collection: Collection, document: Document) -> None:
     if document.version > 1:
-        tools.vectors.delete(store, document.document_id, below=document.version)
-
-
-def _remove_points(tools: Toolbox, store: str, document: Document) -> None:
-    """Whatever is not newer than a version that came too late is stale."""
-    tools.vectors.delete(store, document.document_id, below=document.version + 1)
+        delete_points(tools.vectors, collection, document.document_id, below=document.version)
 
 
 def _result(document: Document, *, unchanged: bool, superseded: bool = False) -> Json:

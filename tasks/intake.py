@@ -48,7 +48,10 @@ class Ingestion:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """``timeout``: seconds until nobody wants the answer any more; None: API_TIMEOUT."""
+    """``cache`` False: nothing kept is used for it, and nothing of it is kept.
+
+    ``timeout``: seconds until nobody wants the answer any more; None: API_TIMEOUT.
+    """
 
     question: str
     collection: str
@@ -57,7 +60,22 @@ class Question:
     where: Json
     generate: bool = True
     stream: bool = False
+    cache: bool = True
     timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reindexing:
+    """``model`` None: that of the settings, as ``dimension`` is. ``tolerance``: by how much recall may fall.
+
+    ``force``: switch even if it falls by more, and embed anew by the model that is in use already.
+    """
+
+    collection: str
+    model: str | None = None
+    dimension: int | None = None
+    tolerance: float = 0.05
+    force: bool = False
 
 
 def default_document_id(source: Upload | Text | Link) -> str:

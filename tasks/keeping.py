@@ -1,22 +1,23 @@
 """Which blobs a document and the job that brings it have, and how they go again."""
 
 from rag.model import Job
+from rag.naming import generation_name
 from rag.ports import BlobStore, DocumentRegistry
 
 
-def store_name(job: Job) -> str:
-    """``Collection.store`` of the collection that the job was accepted for."""
-    return f"{job.collection}-{job.inputs['generation']}"
+def folder_of(job: Job) -> str:
+    """``Collection.folder`` of the collection that the job was accepted for."""
+    return generation_name(job.collection, job.inputs["generation"])
 
 
-def source_key(store: str, job_id: str) -> str:
+def source_key(folder: str, job_id: str) -> str:
     """The bytes as they were sent, kept so that a collection can be embedded anew."""
-    return f"sources/{store}/{job_id}"
+    return f"sources/{folder}/{job_id}"
 
 
 def text_key(job: Job) -> str:
     """The parsed text that citations' offsets point into."""
-    return f"texts/{store_name(job)}/{job.id}"
+    return f"texts/{folder_of(job)}/{job.id}"
 
 
 def work_key(job: Job, name: str) -> str:
@@ -28,7 +29,7 @@ def discard(blobs: BlobStore, job: Job, *, source: bool = False, text: bool = Fa
     """Remove the work of an ingestion; its source and text too where no document needs them."""
     keys = list(blobs.keys(f"work/{job.id}/"))
     if source:
-        keys.append(source_key(store_name(job), job.id))
+        keys.append(source_key(folder_of(job), job.id))
     if text:
         keys.append(text_key(job))
     for key in keys:

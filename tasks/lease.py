@@ -1,7 +1,7 @@
 """Holding on to a stage: the lease that is renewed while the work runs, and the write that ends it."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import TypeVar
@@ -9,7 +9,8 @@ from typing import TypeVar
 import stamina
 
 from rag.errors import Transient
-from rag.model import Lease, Stage
+from rag.model import Stage
+from tasks.run import StageRun
 from tasks.toolbox import Toolbox
 
 T = TypeVar("T")
@@ -20,10 +21,11 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def kept_alive(tools: Toolbox, lease: Lease, lost: Event) -> Iterator[None]:
-    """Renew the lease until the block ends; ``lost`` is set when it is somebody else's."""
+def kept_alive(tools: Toolbox, runs: Sequence[StageRun]) -> Iterator[None]:
+    """Renew the leases of ``runs``, all at one stage, until the block ends; of one that is lost, no more."""
     over = Event()
-    keeper = Thread(target=_renew, args=(tools, lease, lost, over), name=f"lease-{lease.job.id}", daemon=True)
+    name = f"lease-{runs[0].job.id}"
+    keeper = Thread(target=_renew, args=(tools, runs, over), name=name, daemon=True)
     keeper.start()
     try:
         yield
@@ -32,16 +34,16 @@ def kept_alive(tools: Toolbox, lease: Lease, lost: Event) -> Iterator[None]:
         keeper.join()
 
 
-def _renew(tools: Toolbox, lease: Lease, lost: Event, over: Event) -> None:
-    seconds = tools.settings.lease_seconds
-    interval = _GENERATING_SECONDS if lease.job.stage is Stage.GENERATE else seconds / 3
+def _renew(tools: Toolbox, runs: Sequence[StageRun], over: Event) -> None:
+    generating = runs[0].job.stage is Stage.GENERATE
+    interval = _GENERATING_SECONDS if generating else tools.settings.lease_seconds / 3
     while not over.wait(interval):
-        try:
-            if not tools.jobs.extend(lease, lease_seconds=seconds):
-                lost.set()
-                return
-        except Transient as error:
-            log.warning("job %s: the lease could not be renewed: %s", lease.job.id, error)
+        for run in runs:
+            try:
+                if not run.cancelled():
+                    run.holds()
+            except Transient as error:
+                log.warning("job %s: the lease could not be renewed: %s", run.job.id, error)
 
 
 def insisted(tools: Toolbox, call: Callable[[], T]) -> T:

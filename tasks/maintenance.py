@@ -1,12 +1,12 @@
 """Housekeeping: remove what was deleted, sweep, forget what is old."""
 
-from contextlib import suppress
 from time import time
 
-from rag.errors import UnknownCollection
 from rag.model import Stage
 from rag.stores.journal import DOCUMENTS
 from tasks.app import app
+from tasks.keeping import folder_of
+from tasks.layouts import delete_points, drop_generation
 from tasks.remains import forget_batch
 from tasks.stage import Done, Outcome, StageRun, stage_task
 from tasks.sweeping import cleared, expired, published_again, purges_made_up
@@ -22,15 +22,16 @@ BATCHES = 500
 def purge(run: StageRun) -> Outcome:
     """Remove the points and blobs of a deleted document or of a dropped collection."""
     tools, inputs = run.tools, run.job.inputs
-    store = f"{run.job.collection}-{inputs['generation']}"
+    name, generation = run.job.collection, inputs["generation"]
+    collection = tools.documents.collection(name)
     if inputs["document_id"] is None:
-        tools.vectors.drop(store)
+        drop_generation(tools.vectors, name, generation)
         for folder in ("sources", "texts", DOCUMENTS):
-            for key in list(tools.blobs.keys(f"{folder}/{store}/")):
+            for key in list(tools.blobs.keys(f"{folder}/{folder_of(run.job)}/")):
                 tools.blobs.delete(key)
     else:
-        with suppress(UnknownCollection):  # it was dropped meanwhile, with all its points
-            tools.vectors.delete(store, inputs["document_id"], below=inputs["version"] + 1)
+        if collection is not None and collection.generation == generation:  # else all points went with it
+            delete_points(tools.vectors, collection, inputs["document_id"], below=inputs["version"] + 1)
         for key in inputs["blobs"]:
             tools.blobs.delete(key)
     return Done(lambda *_: {"document_id": inputs["document_id"], "collection": run.job.collection})

@@ -10,11 +10,10 @@ def spec_of(embedding: Embedding) -> CollectionSpec:
     return CollectionSpec(len(embedding.dense), None if tokens is None else tokens.shape[1])
 
 
-def point_of(job: Job, title: str, chunk: Chunk, embedding: Embedding) -> Point:
-    """Words of the title and of the headings count for the lexical search of each of their chunks."""
+def passage_of(job: Job, title: str, chunk: Chunk) -> Passage:
+    """A chunk of the document that an ingestion brings."""
     document_id, version = job.inputs["document_id"], job.inputs["version"]
-    named = job.inputs["title"] or ""
-    passage = Passage(
+    return Passage(
         chunk_id=point_id(job.collection, document_id, version, chunk.index),
         document_id=document_id,
         version=version,
@@ -27,5 +26,9 @@ def point_of(job: Job, title: str, chunk: Chunk, embedding: Embedding) -> Point:
         headings=chunk.headings,
         metadata=job.inputs["metadata"],
     )
-    sparse = lexical.encode_passage("\n".join((named, *chunk.headings, chunk.text)))
+
+
+def point_of(passage: Passage, embedding: Embedding, given_title: str) -> Point:
+    """Words of the given title and of the headings count for the lexical search of each of their passages."""
+    sparse = lexical.encode_passage("\n".join((given_title, *passage.headings, passage.text)))
     return Point(passage, embedding.dense, sparse, embedding.tokens)

@@ -1,5 +1,8 @@
 """The job that purges what was deleted."""
 
+from dataclasses import replace
+
+from rag import tracing
 from rag.model import JobKind, Json, NewJob, Removal, Stage
 from rag.ports import Accepted, DocumentRegistry, JobStore
 
@@ -7,7 +10,8 @@ from rag.ports import Accepted, DocumentRegistry, JobStore
 def entrusted(jobs: JobStore, documents: DocumentRegistry, removal: Removal) -> Accepted:
     """Record the job of ``removal``, the same one however often; ``new`` says nothing. Unavailable."""
     job = NewJob(removal.job_id, JobKind.DELETE, Stage.PURGE, removal.collection, _inputs(removal))
-    accepted = jobs.accept(job)
+    with tracing.submitted(job) as trace:
+        accepted = jobs.accept(replace(job, trace=trace))
     documents.entrusted(removal)
     return accepted
 

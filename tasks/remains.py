@@ -5,12 +5,12 @@ when its version was published. A job that may run again keeps its source, text 
 """
 
 import logging
-from contextlib import suppress
 from time import time
 
-from rag.errors import Transient, UnknownCollection
+from rag.errors import Transient
 from rag.model import Job, JobKind, JobState, Lease, Stage
-from tasks.keeping import discard, discard_all, is_seen, store_name
+from tasks.keeping import discard, discard_all, is_seen
+from tasks.layouts import delete_points, drop_generation
 from tasks.toolbox import Toolbox
 
 TIDY_SECONDS = 120.0
@@ -72,12 +72,11 @@ def forget(tools: Toolbox, job: Job) -> None:
 def _remove_points(tools: Toolbox, job: Job) -> None:
     if not _was_indexing(job) or is_seen(tools.documents, job):
         return
-    collection, store = tools.documents.collection(job.collection), store_name(job)
-    if collection is None or collection.store != store:
-        tools.vectors.drop(store)  # its generation never comes back
-        return
-    with suppress(UnknownCollection):
-        tools.vectors.delete(store, job.inputs["document_id"], only=job.inputs["version"])
+    collection, generation = tools.documents.collection(job.collection), job.inputs["generation"]
+    if collection is None or collection.generation != generation:
+        drop_generation(tools.vectors, job.collection, generation)
+    else:
+        delete_points(tools.vectors, collection, job.inputs["document_id"], only=job.inputs["version"])
 
 
 def _was_indexing(job: Job) -> bool:

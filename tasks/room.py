@@ -1,7 +1,13 @@
-"""Makes room in a broker that fills up: jobs that ended are forgotten before their time, oldest first."""
+"""Makes room in a broker that fills up.
+
+First the caches go, then jobs that ended are forgotten before their time, oldest first.
+"""
 
 from time import time
 
+from redis import Redis
+
+from rag.settings import Settings
 from rag.stores.condition import condition_of
 from rag.stores.redis import connect
 from tasks.app import app
@@ -14,7 +20,7 @@ KEPT_SECONDS = 300.0  # for which the end of a job can be seen in any case
 
 @app.task(name="aegis.maintenance.make_room")
 def make_room() -> str:
-    """Forget jobs that ended, but for dead letters, while the broker's memory is short."""
+    """Forget what is cached, then jobs that ended, but for dead letters, while the broker has little room."""
     tools = app.toolbox
     with tools.jobs.alone("make room", seconds=SECONDS) as alone:
         return f"forgotten early: {forgotten_early(tools)}" if alone else "another worker makes room"
@@ -24,9 +30,15 @@ def forgotten_early(tools: Toolbox) -> int:
     """How many jobs were forgotten."""
     count, settings = 0, tools.settings
     with connect(settings) as client:
-        while condition_of(client, may_forget=settings.broker_may_forget).tight:
+        if _tight(client, settings):
+            tools.cache.clear()
+        while _tight(client, settings):
             batch = forget_batch(tools, finished_before=time() - KEPT_SECONDS)
             if not batch:
                 break
             count += batch
     return count
+
+
+def _tight(client: Redis, settings: Settings) -> bool:
+    return condition_of(client, may_forget=settings.broker_may_forget).tight

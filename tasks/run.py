@@ -1,9 +1,10 @@
 """An attempt at a stage as its work sees it, and what the work may come to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Hashable, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 from time import time
+from typing import Any
 
 from rag.model import EventKind, Job, Json, Lease, Progress, Stage
 from tasks.toolbox import Toolbox
@@ -11,9 +12,14 @@ from tasks.toolbox import Toolbox
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """The job goes on at ``stage``."""
+    """The job goes on at ``stage``; ``size``: with how much to do there, such as its chunks.
+
+    ``rest``: seconds for which others of the lane have their turn first.
+    """
 
     stage: Stage
+    size: int = 1
+    rest: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,27 @@ class Done:
 
 
 Outcome = Next | Done
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A call that jobs which are worked at the same time make together.
+
+    ``call(*of, items)`` is made once for the items of all whose ``call``, ``of`` and ``within`` are equal. It
+    gives an answer an item, in order, or None. The job gets the answers to its own items.
+    """
+
+    call: Callable[..., Sequence[Any] | None]
+    items: Sequence[Any]
+    of: tuple[Hashable, ...] = ()
+    within: Hashable = None
+
+
+Steps = Generator[Shared, Any, Outcome]
+"""A stage's work that yields the calls it shares, and is sent their answers."""
+
+SharedCalls = Generator[Shared, Any, None]
+"""A part of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +101,7 @@ class StageRun:
     def _noted(self, still_ours: bool) -> None:
         if not still_ours:
             self.lost.set()
+
+
+Work = Callable[[StageRun], Outcome | Steps]
+"""What a stage does: a function, or one whose calls are shared."""

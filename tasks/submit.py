@@ -7,27 +7,43 @@ last, and when it fails the sweeper does it later from the record. What is delet
 hidden in the step that notes what to purge; when no job is made of the note, the sweeper does.
 """
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from time import time
 
-from uuid_utils.compat import uuid7
-
-from rag.errors import Conflict, NotFound, Overloaded, Unavailable, UnknownCollection
+from rag.errors import Conflict, NotFound, UnknownCollection
 from rag.model import Collection, Job, JobKind, Json, NewJob, Removal, Stage
 from rag.ports import Accepted, BlobStore, DocumentRegistry, JobStore
 from rag.settings import Settings
 from tasks import app as celery
-from tasks.intake import Idempotency, Ingestion, Link, Question, Text, Upload, default_document_id
+from tasks.acceptance import Acceptance, new_id
+from tasks.intake import (
+    Idempotency,
+    Ingestion,
+    Link,
+    Question,
+    Reindexing,
+    Text,
+    Upload,
+    default_document_id,
+)
 from tasks.keeping import source_key
 from tasks.letters import DeadLetters
 from tasks.purging import entrusted
+from tasks.reindexing import LayoutDesk
 
-__all__ = ["LANES", "Idempotency", "Ingestion", "Link", "Question", "Submissions", "Text", "Upload"]
+__all__ = [
+    "LANES",
+    "Idempotency",
+    "Ingestion",
+    "Link",
+    "Question",
+    "Reindexing",
+    "Submissions",
+    "Text",
+    "Upload",
+]
 
 LANES: tuple[str, ...] = tuple(lane.name for lane in celery.LANES)
-
-log = logging.getLogger(__name__)
 
 
 def most_open(settings: Settings) -> Mapping[JobKind, int]:
@@ -44,27 +60,27 @@ class Submissions:
         jobs: JobStore,
         documents: DocumentRegistry,
         blobs: BlobStore,
-        publish: Callable[[Job], None] = celery.publish,
+        publish: Callable[[Job], None] = celery.announce,
     ) -> None:
         self._settings = settings
         self._jobs = jobs
         self._documents = documents
         self._blobs = blobs
-        self._publish = publish
-        self._most_open = most_open(settings)
-        self._letters = DeadLetters(jobs, documents, blobs, self._send)
+        self._acceptance = Acceptance(jobs, blobs, publish, most_open(settings))
+        self._letters = DeadLetters(jobs, documents, blobs, self._acceptance.send)
+        self.layouts = LayoutDesk(settings, jobs, documents, self._acceptance)
 
     def ingest(self, ingestion: Ingestion, idempotency: Idempotency | None = None) -> Accepted:
         """Take a document in; ``job.inputs["document_id"]`` is its id. Creates the collection if need be.
 
         Overloaded when MAX_OPEN_INGESTS are open: then nothing is made and no byte kept.
         """
-        self._admit(JobKind.INGEST, idempotency)
-        job_id = _new_id()
+        self._acceptance.admit(JobKind.INGEST, idempotency)
+        job_id = new_id()
         document_id = ingestion.document_id or default_document_id(ingestion.source)
         collection = self._collection(ingestion.collection)
         version = self._documents.next_version(ingestion.collection, document_id)
-        source = self._store_source(source_key(collection.store, job_id), ingestion.source)
+        source = self._store_source(source_key(collection.folder, job_id), ingestion.source)
         job = NewJob(
             id=job_id,
             kind=JobKind.INGEST,
@@ -80,7 +96,7 @@ class Submissions:
                 **source,
             },
         )
-        return self._handed_in(self._accept(job, idempotency, orphan=source.get("source_key")))
+        return self._acceptance.hand_in(job, idempotency, orphan=source.get("source_key"))
 
     def _collection(self, name: str) -> Collection:
         """Made with the embedding model in use where it is not there; else it keeps its own. Conflict."""
@@ -102,7 +118,7 @@ class Submissions:
         """
         self._check_collection(question.collection)
         job = NewJob(
-            id=_new_id(),
+            id=new_id(),
             kind=JobKind.QUERY,
             stage=Stage.EMBED_QUERY,
             collection=question.collection,
@@ -113,10 +129,11 @@ class Submissions:
                 "where": question.where,
                 "generate": question.generate,
                 "stream": question.stream,
+                "cache": question.cache,
             },
             deadline=time() + (question.timeout or self._settings.api_timeout),
         )
-        return self._handed_in(self._accept(job, idempotency))
+        return self._acceptance.hand_in(job, idempotency)
 
     def _check_collection(self, name: str) -> None:
         if name != self._settings.collection_name and self._documents.collection(name) is None:
@@ -143,8 +160,11 @@ class Submissions:
         return self._purge(removal)
 
     def cancel(self, job_id: str) -> Job:
-        """NotFound; Conflict when the job is over."""
-        return self._jobs.cancel(job_id)
+        """NotFound; Conflict when the job is over. What a reindex had embedded goes at once."""
+        job = self._jobs.cancel(job_id)
+        if job.kind is JobKind.REINDEX:
+            self.layouts.look_after()
+        return job
 
     def retry(self, job_id: str) -> Job:
         """Queue a job that ended badly again, at the stage where it did. NotFound; Conflict.
@@ -152,7 +172,7 @@ class Submissions:
         A question gets as long as it had at first.
         """
         job = self._jobs.retry(job_id)
-        self._send(job)
+        self._acceptance.send(job)
         return job
 
     def replay(self, job_id: str) -> Job:
@@ -172,45 +192,10 @@ class Submissions:
         return self._letters.drop_all(reason, collections)
 
     def _purge(self, removal: Removal) -> Job:
-        return self._handed_in(entrusted(self._jobs, self._documents, removal)).job
-
-    def _handed_in(self, accepted: Accepted) -> Accepted:
+        accepted = entrusted(self._jobs, self._documents, removal)
         if accepted.new:
-            self._send(accepted.job)
-        return accepted
-
-    def _admit(self, kind: JobKind, idempotency: Idempotency | None) -> None:
-        """Refuse before anything is stored. Overloaded."""
-        key = idempotency.key if idempotency else None
-        self._jobs.admit(kind, most_open=self._most_open[kind], idempotency_key=key)
-
-    def _accept(self, job: NewJob, idempotency: Idempotency | None, orphan: str | None = None) -> Accepted:
-        """Record the job; bytes stored for a job that is not made go again."""
-        key, digest = (idempotency.key, idempotency.body_digest) if idempotency else (None, "")
-        most = self._most_open[job.kind]
-        try:
-            accepted = self._jobs.accept(job, idempotency_key=key, body_digest=digest, most_open=most)
-        except (Conflict, Overloaded):
-            self._discard(orphan)
-            raise
-        except Unavailable:
-            self._discard_unless_recorded(job.id, orphan)
-            raise
-        if not accepted.new:
-            self._discard(orphan)
-        return accepted
-
-    def _discard_unless_recorded(self, job_id: str, key: str | None) -> None:
-        """The record may be there, its answer lost, or taken back, its entry not written."""
-        try:
-            if self._jobs.get(job_id) is None:
-                self._discard(key)
-        except Unavailable as error:
-            log.warning("job %s may be recorded or not, so its bytes stay: %s", job_id, error)
-
-    def _discard(self, key: str | None) -> None:
-        if key is not None:
-            self._blobs.delete(key)
+            self._acceptance.send(accepted.job)
+        return accepted.job
 
     def _store_source(self, key: str, source: Upload | Text | Link) -> Json:
         if isinstance(source, Link):
@@ -220,13 +205,3 @@ class Submissions:
             return {"source_key": key, "media_type": "text/plain", "filename": None}
         self._blobs.put(key, source.file)
         return {"source_key": key, "media_type": source.media_type, "filename": source.filename}
-
-    def _send(self, job: Job) -> None:
-        try:
-            self._publish(job)
-        except celery.PUBLISH_ERRORS as error:
-            log.warning("job %s is recorded but not queued yet, the sweeper will: %s", job.id, error)
-
-
-def _new_id() -> str:
-    return str(uuid7())

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from rag.errors import TimedOut, Transient
-from rag.model import Job
-from tasks.app import LANES, Lane, app, publish
+from rag.model import Job, Stage
+from tasks.app import LANES, Lane, app, hints, publish
 from tasks.canary import canaries
 from tasks.problems import problem
 from tasks.purging import entrusted
@@ -34,12 +34,15 @@ def _made_up(tools: Toolbox, lane: Lane) -> int:
     """Messages sent for what the lane's queue lost, oldest jobs first.
 
     A queue delivers in order: whatever it lost waits longest, or will when the others are done.
-    So a long backlog gets no more messages than it lacks.
+    So a long backlog gets no more messages than it lacks. Where a hint waits, jobs that anybody
+    may take need no message of their own.
     """
-    missing, sent = _missing(tools, lane), 0
+    own, hinted = _queued(lane)
+    apart = lane.stages[:1] if hinted else ()
+    missing, sent = _waiting(tools, lane, apart) - (own if apart else own + hinted), 0
     while sent < missing:
         limit = min(BATCH, missing - sent)
-        batch = tools.jobs.overdue(lane.stages, silent_for=LOST_AFTER, limit=limit)
+        batch = tools.jobs.overdue(lane.stages, silent_for=LOST_AFTER, limit=limit, apart=apart)
         _publish(tools, batch, f"without a message for {lane.name}")
         sent += len(batch)
         if len(batch) < limit:
@@ -47,11 +50,10 @@ def _made_up(tools: Toolbox, lane: Lane) -> int:
     return sent
 
 
-def _missing(tools: Toolbox, lane: Lane) -> int:
-    """How many jobs of the lane are due and have no message that waits for a worker."""
-    sent = messages(lane)
-    waiting = sum(tools.jobs.depth(stage) for stage in lane.stages)
-    return waiting - tools.jobs.delayed(lane.stages) - sent
+def _waiting(tools: Toolbox, lane: Lane, apart: Sequence[Stage]) -> int:
+    """How many jobs of the lane are due; at stages of ``apart``, those that are worked by themselves."""
+    waiting = sum(tools.jobs.depth(stage, apart=stage in apart) for stage in lane.stages)
+    return waiting - tools.jobs.delayed(lane.stages)
 
 
 def _publish(tools: Toolbox, jobs: Sequence[Job], why: str) -> None:
@@ -64,10 +66,16 @@ def _publish(tools: Toolbox, jobs: Sequence[Job], why: str) -> None:
 
 def messages(lane: Lane) -> int:
     """Messages of jobs in the lane's queue that no worker has taken."""
+    return sum(_queued(lane))
+
+
+def _queued(lane: Lane) -> tuple[int, int]:
+    """Messages of single jobs, and hints, in the lane's queue."""
     with app.connection_for_read() as connection:
         channel: Any = connection.channel()  # typed as a channel without its queue methods
+        hinted = hints(channel, lane)
         everything = int(channel.queue_declare(lane.name).message_count)  # an empty queue is no key in Redis
-        return everything - canaries(channel, lane)
+        return everything - canaries(channel, lane) - hinted, hinted
 
 
 def expired(tools: Toolbox) -> int:

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from rag.ports import (
     BlobStore,
+    Cache,
     Chunker,
     DocumentRegistry,
     Embedder,
@@ -35,13 +36,18 @@ class Toolbox(Protocol):
     @property
     def blobs(self) -> BlobStore: ...
     @property
+    def cache(self) -> Cache: ...
+    @property
     def vectors(self) -> VectorStore: ...
     @property
     def parser(self) -> Parser: ...
     @property
     def chunker(self) -> Chunker: ...
-    def embedder(self, model: str, dimension: int) -> Embedder:
-        """That of a collection's record. ModelError when the settings give no access to the model."""
+    def embedder(self, model: str, dimension: int, *, fresh: bool = False) -> Embedder:
+        """That of a collection's record, past the cache if ``fresh``.
+
+        ModelError when the settings give no access to the model.
+        """
         ...
 
     @property

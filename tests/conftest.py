@@ -1,4 +1,4 @@
-"""A real Valkey server for every test that asks for one, emptied before each."""
+"""A real Valkey server for every test that asks for one, emptied before each, and a real S3 server."""
 
 import subprocess
 import tempfile
@@ -10,22 +10,30 @@ import pytest
 import redis
 
 from rag.stores.broker import server_binary
-from rag.stores.redis import connect_to
+from rag.stores.redis import PREFIX, connect_to
 from tests.integration.brokers import declare_intact
+from tests.s3server import S3Server, s3_server
+from tests.system.running import free_port, until
 
 
 @pytest.fixture(scope="session")
 def valkey_server() -> Iterator[str]:
-    """Address of a server of this test run, in redis-py's spelling."""
+    """Address of a server of this test run, in redis-py's spelling.
+
+    It is a cluster of one node, so that each command, script and transaction of every test has to keep
+    to one slot.
+    """
     with tempfile.TemporaryDirectory(prefix="aegis-", dir="/tmp") as folder:
         socket = Path(folder) / "valkey.sock"
         command = [str(server_binary()), "--port", "0", "--unixsocket", str(socket), "--dir", folder]
         command += ["--save", "", "--appendonly", "yes", "--appendfsync", "no"]  # none starts without
+        command += ["--cluster-enabled", "yes", "--cluster-port", str(free_port())]
         command += ["--loglevel", "warning", "--logfile", "valkey.log"]
         server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         url = f"unix://{socket}"
         try:
             _wait_for_answer(url)
+            _make_cluster(url)
             yield url
         finally:
             server.terminate()
@@ -36,6 +44,8 @@ def valkey_server() -> Iterator[str]:
 def valkey(valkey_server: str) -> str:
     """Address of an empty database whose records count as intact, in redis-py's spelling."""
     with connect_to(valkey_server) as client:
+        strays = [key for key in client.scan_iter(count=1000) if not key.startswith(PREFIX.encode())]
+        assert not strays, "an earlier test left keys outside Aegis' slot"
         client.flushall()
         declare_intact(client)
     return valkey_server
@@ -45,6 +55,19 @@ def valkey(valkey_server: str) -> str:
 def redis_client(valkey: str) -> Iterator[redis.Redis]:
     with connect_to(valkey) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """An S3 server of this test run."""
+    with s3_server() as server:
+        yield server
+
+
+def _make_cluster(url: str) -> None:
+    with redis.Redis.from_url(url) as client:
+        client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+        until(lambda: client.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
 
 
 def _wait_for_answer(url: str, *, seconds: float = 10) -> None:

@@ -5,6 +5,7 @@ ends the worker at boot with one line, and a pool child that crashed is replaced
 loading anything again.
 """
 
+import atexit
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from typing import Any
 
 from celery import signals
 
+from rag import tracing
 from rag.errors import Transient
 from rag.model import Stage
 from rag.settings import load
@@ -64,8 +66,15 @@ def prepare(sender: Any, **_: Any) -> None:
 @signals.worker_process_init.connect
 def confine(**_: Any) -> None:
     """Keep a task of this pool process from taking the machine's memory, and from outliving its worker."""
-    bound_memory(app.toolbox.settings.worker_memory_mb)
+    settings = app.toolbox.settings
+    bound_memory(settings.worker_memory_mb)
     heed(app.toolbox.drain)
+    lane = _lane(app)
+    end_spans = tracing.start(settings, f"aegis-{lane.name}")
+    if lane.pool == "solo":
+        atexit.register(end_spans)
+    else:  # such a process leaves without what is registered there
+        signals.worker_process_shutdown.connect(lambda **_: end_spans(), weak=False)
 
 
 @contextmanager

@@ -9,10 +9,13 @@ from functools import cached_property
 from time import monotonic, sleep
 from uuid import uuid4
 
+from redis import Redis
+
 from rag.errors import Unavailable
 from rag.model import Stage
 from rag.ports import (
     BlobStore,
+    Cache,
     Chunker,
     DocumentRegistry,
     Embedder,
@@ -23,7 +26,9 @@ from rag.ports import (
     VectorStore,
 )
 from rag.settings import Settings
+from rag.starting import settling
 from rag.stores.blobs import ObstoreBlobs
+from rag.stores.cache import RedisCache
 from rag.stores.jobs import KeptJobStore
 from rag.stores.jobs.restoration import JobRestoration
 from rag.stores.journal import Journal
@@ -32,13 +37,14 @@ from rag.stores.recovery import Recovery
 from rag.stores.redis import connect
 from rag.stores.restoration import DocumentRestoration, Restoration
 from rag.stores.vectors.remote import RemoteVectorStore
+from rag.tracing import watched
 from tasks.app import Lane
 from tasks.drain import Drain
 from tasks.embedders import embedder_for
 from tasks.toolbox import Toolbox
 
 VECTOR_TIMEOUT = 30.0  # seconds; an upsert of one slice takes tens of milliseconds
-VECTOR_PATIENCE = 20.0  # in which the engine is restarted, unless it cannot start
+VECTOR_PATIENCE = 20.0  # in which an engine is restarted, or a cluster has chosen another node
 BOOT_SECONDS = 30.0
 
 log = logging.getLogger(__name__)
@@ -51,7 +57,7 @@ class Tools(Toolbox):
         self._settings = settings
         self._worker = uuid4().hex
         self._drain = Drain()
-        self._embedders: dict[tuple[str, int], Embedder] = {}
+        self._embedders: dict[tuple[str, int], tuple[Embedder, Embedder]] = {}
 
     @property
     def worker(self) -> str:
@@ -66,12 +72,17 @@ class Tools(Toolbox):
         return self._settings
 
     @cached_property
+    def _redis(self) -> Redis:
+        """One bounded pool for all stores; redis-py makes another in a process that was forked."""
+        return connect(self._settings)
+
+    @cached_property
     def jobs(self) -> JobStore:
-        return KeptJobStore(connect(self._settings), self._settings, self.journal)
+        return KeptJobStore(self._redis, self._settings, self.journal)
 
     @cached_property
     def documents(self) -> DocumentRegistry:
-        return KeptDocumentRegistry(connect(self._settings), self.journal)
+        return KeptDocumentRegistry(self._redis, self.journal)
 
     @cached_property
     def journal(self) -> Journal:
@@ -79,21 +90,30 @@ class Tools(Toolbox):
 
     @cached_property
     def restoration(self) -> Restoration:
-        client = connect(self._settings)
         return Restoration(
-            recovery=Recovery(client),
+            recovery=Recovery(self._redis),
             journal=self.journal,
-            jobs=JobRestoration(client, self._settings),
-            documents=DocumentRestoration(client, self._settings),
+            jobs=JobRestoration(self._redis, self._settings),
+            documents=DocumentRestoration(self._redis, self._settings),
         )
 
     @cached_property
     def blobs(self) -> BlobStore:
-        return ObstoreBlobs(self._settings.blob_address)
+        scheme = self._settings.blob_address.partition(":")[0]
+        return watched(ObstoreBlobs.of(self._settings), scheme)
+
+    @cached_property
+    def cache(self) -> Cache:
+        return RedisCache(self._redis, self._settings)
 
     @cached_property
     def vectors(self) -> VectorStore:
-        return RemoteVectorStore(self._settings.vector_socket, VECTOR_TIMEOUT, VECTOR_PATIENCE)
+        if self._settings.qdrant_url is None:
+            return RemoteVectorStore(self._settings.vector_socket, VECTOR_TIMEOUT, VECTOR_PATIENCE)
+        from rag.stores.vectors.qdrant.connection import nodes_of
+        from rag.stores.vectors.qdrant.store import QdrantVectorStore
+
+        return watched(QdrantVectorStore(nodes_of(self._settings), self._settings, VECTOR_PATIENCE), "qdrant")
 
     @cached_property
     def parser(self) -> Parser:
@@ -108,24 +128,27 @@ class Tools(Toolbox):
 
         return TokenChunker(tokenizer(), self._settings.chunk_tokens)
 
-    def embedder(self, model: str, dimension: int) -> Embedder:
+    def embedder(self, model: str, dimension: int, *, fresh: bool = False) -> Embedder:
         if (model, dimension) not in self._embedders:
             from workers.embedding import chosen
+            from workers.embedding.cached import CachedEmbedder
 
-            self._embedders[model, dimension] = chosen(self._settings, model, dimension)
-        return self._embedders[model, dimension]
+            made = watched(chosen(self._settings, model, dimension), self._settings.embedder_of(model) or "")
+            self._embedders[model, dimension] = (made, CachedEmbedder(made, self.cache))
+        direct, cached = self._embedders[model, dimension]
+        return direct if fresh else cached
 
     @cached_property
     def reranker(self) -> Reranker:
-        from workers.reranking.bundled import BundledReranker
+        from workers.reranking import reranker_for
 
-        return BundledReranker()
+        return watched(reranker_for(self._settings), self._settings.reranked_by)
 
     @cached_property
     def generator(self) -> Generator:
         from workers.generation import generator_for
 
-        return generator_for(self._settings)
+        return watched(generator_for(self._settings), self._settings.answered_by)
 
 
 def warm(tools: Tools, lane: Lane) -> None:
@@ -149,11 +172,15 @@ def warm(tools: Tools, lane: Lane) -> None:
 
 
 def wait_for_engine(vectors: VectorStore, *, patience: float = BOOT_SECONDS) -> None:
-    """Return once the engine answers; Unavailable when it does not within ``patience`` seconds."""
+    """Return once the engine answers; Unavailable when it does not within ``patience`` seconds.
+
+    ConfigurationError at once where it refuses us.
+    """
     deadline = monotonic() + patience
     while True:
         try:
-            vectors.ping()
+            with settling():
+                vectors.ping()
         except Unavailable as error:
             if monotonic() > deadline:
                 raise

@@ -81,7 +81,7 @@ function show(result, name) {
   $("citations").replaceChildren(...result.citations.map(entry));
   $("hits").replaceChildren(...result.hits.map(entry));
   $("more").hidden = !result.hits.length;
-  $("timings").textContent = `${result.generator ? `by ${result.generator}, ` : ""}${Math.round(result.timings_ms.total)} ms`;
+  $("timings").textContent = `${result.generator ? `by ${result.generator}, ` : ""}${Math.round(result.timings_ms.total)} ms${result.cached ? ", kept from earlier" : ""}`;
   $("sources").hidden = false;
 }
 

@@ -1,6 +1,8 @@
 """One Protocol a role. Settings choose the implementation in ``workers.tools``; nothing else asks."""
 
-from rag.ports.jobs import Accepted, JobStore
+from rag.model import Accepted, Bounds, Taken
+from rag.ports.cache import Cache
+from rag.ports.jobs import JobStore
 from rag.ports.models import Chunker, Embedder, GenerationRequest, Generator, Parser, Reranker, RerankRequest
 from rag.ports.paging import Window
 from rag.ports.stores import BlobStore, DocumentRegistry, VectorStore
@@ -8,6 +10,8 @@ from rag.ports.stores import BlobStore, DocumentRegistry, VectorStore
 __all__ = [
     "Accepted",
     "BlobStore",
+    "Bounds",
+    "Cache",
     "Chunker",
     "DocumentRegistry",
     "Embedder",
@@ -17,6 +21,7 @@ __all__ = [
     "Parser",
     "RerankRequest",
     "Reranker",
+    "Taken",
     "VectorStore",
     "Window",
 ]

@@ -1,11 +1,12 @@
 """The role that keeps job records."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol
 
 from rag.model import (
+    Accepted,
+    Bounds,
     EventKind,
     Job,
     JobEvent,
@@ -17,16 +18,9 @@ from rag.model import (
     NewJob,
     Progress,
     Stage,
+    Taken,
 )
 from rag.ports.paging import Window
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """``job`` is the stored record; ``new`` False: an earlier submit had the same key and body."""
-
-    job: Job
-    new: bool
 
 
 class JobStore(Protocol):
@@ -80,6 +74,16 @@ class JobStore(Protocol):
         """
         ...
 
+    def take(
+        self, job_id: str | None, stage: Stage, *, lease_seconds: float, worker: str, bounds: Bounds
+    ) -> Taken:
+        """``begin`` the job, if one is named, and beside it others that wait at ``stage``, oldest first.
+
+        Each is as large as ``advance`` told, 1 otherwise. Beside others come only jobs that nobody began at
+        this stage before; one that somebody did, or that was released ``apart``, is begun by itself.
+        """
+        ...
+
     def extend(self, lease: Lease, *, lease_seconds: float) -> bool:
         """Prolong the lease. False when it is lost (newer token, job over, cancelled, held too long)."""
         ...
@@ -90,16 +94,24 @@ class JobStore(Protocol):
         """Append an event of a running job; False when the lease is lost."""
         ...
 
-    def advance(self, lease: Lease, stage: Stage, *, seconds: float) -> bool:
-        """Stage done after ``seconds`` of work: queue the job at ``stage``. False: lease lost."""
+    def advance(self, lease: Lease, stage: Stage, *, seconds: float, size: int = 1) -> bool:
+        """Stage done after ``seconds`` of work: queue the job at ``stage``. False: lease lost.
+
+        At the same stage: one slice of it is done, and its retries count anew.
+
+        ``size``: how much there is to do for it, such as its chunks.
+        """
         ...
 
     def requeue(self, lease: Lease, *, error: Json, delay: float = 0.0) -> bool:
         """Give the stage back for another attempt after ``delay`` seconds, 300 at most. False: lease lost."""
         ...
 
-    def release(self, lease: Lease) -> bool:
-        """Give the stage back as if this attempt had not begun: its worker ends. False: lease lost."""
+    def release(self, lease: Lease, *, apart: bool = False) -> bool:
+        """Give the stage back as if this attempt had not begun: its worker ends. False: lease lost.
+
+        ``apart``: the next attempt is to be made without any other job beside it.
+        """
         ...
 
     def finish(
@@ -167,8 +179,13 @@ class JobStore(Protocol):
         """Whether the caller is the only one at ``duty``, until it leaves or ``seconds`` have passed."""
         ...
 
-    def overdue(self, stages: Sequence[Stage], *, silent_for: float, limit: int) -> list[Job]:
-        """Jobs queued at ``stages`` whose message was sent over ``silent_for`` seconds ago, oldest first."""
+    def overdue(
+        self, stages: Sequence[Stage], *, silent_for: float, limit: int, apart: Collection[Stage] = ()
+    ) -> list[Job]:
+        """Jobs queued at ``stages`` whose message was sent over ``silent_for`` seconds ago, oldest first.
+
+        ``apart``: of these stages those alone that are worked by themselves.
+        """
         ...
 
     def abandoned(self, *, silent_for: float, limit: int) -> list[Job]:
@@ -179,8 +196,8 @@ class JobStore(Protocol):
         """Note that the job was published again just now."""
         ...
 
-    def depth(self, stage: Stage) -> int:
-        """How many jobs wait at this stage."""
+    def depth(self, stage: Stage, *, apart: bool = False) -> int:
+        """How many jobs wait at this stage; ``apart``: of those alone that are worked by themselves."""
         ...
 
     def delayed(self, stages: Sequence[Stage]) -> int:

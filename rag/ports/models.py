@@ -37,11 +37,22 @@ class Chunker(Protocol):
 
 
 class Embedder(Protocol):
-    """Texts to vectors. A text's vector never depends on the texts it is sent with."""
+    """Texts to vectors. A question's vector never depends on the questions it is sent with."""
 
     name: str
     dimension: int
     max_tokens: int
+
+    @property
+    def recipe(self) -> str:
+        """Changes whenever a text may get other vectors than before by a model of the same name."""
+        ...
+
+    independent: bool
+    """Whether a passage's vector depends on nothing but its text.
+
+    False: also on the passages of its call, which are to be those of one document, in order.
+    """
 
     @property
     def token_dimension(self) -> int | None:
@@ -49,7 +60,7 @@ class Embedder(Protocol):
         ...
 
     def count_tokens(self, text: str) -> int:
-        """Tokens of ``text`` without special tokens and without truncation."""
+        """Tokens of ``text`` without special tokens and without truncation, or an upper estimate."""
         ...
 
     def embed_passages(self, texts: Sequence[str]) -> list[Embedding]:

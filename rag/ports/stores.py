@@ -10,6 +10,7 @@ from rag.model import (
     Document,
     DocumentVersion,
     Hit,
+    Layout,
     Lease,
     Passage,
     Point,
@@ -117,16 +118,39 @@ class DocumentRegistry(Protocol):
         """Forget the collection and its documents at once; None when it was not there."""
         ...
 
+    def begin_layout(self, collection: Collection, layout: Layout, *, after: str = "") -> Collection:
+        """Give the collection a second layout, to which everything is written from then on.
+
+        Of ``layout`` the number does not count: a new one is given. One of the same model that is kept,
+        or was being built by the job ``after``, which is over, becomes that of ``layout.job_id``. The
+        same call again changes nothing. UnknownCollection; Conflict while there is any other.
+        """
+        ...
+
+    def switch_layout(self, collection: Collection, number: int, *, under: Lease | None = None) -> bool:
+        """Let the second layout serve, and keep the one that did, in one step; True also when it is so.
+
+        One that is being built only under the lease of the job that builds it. False, and nothing
+        changed, when the lease is lost, or there is no such layout any more.
+        """
+        ...
+
+    def end_layout(self, collection: Collection, number: int) -> bool:
+        """Forget the second layout; its store may then be dropped. False when it is not there."""
+        ...
+
     def next_version(self, collection: str, document_id: str) -> int:
         """A number above every one given out for this document before, deleted or not."""
         ...
 
-    def publish(self, document: Document, *, under: Lease | None = None) -> bool:
+    def publish(
+        self, document: Document, layouts: Iterable[int] = (0,), *, under: Lease | None = None
+    ) -> bool:
         """Make this version the one that searches see, in one step, while the lease ``under`` is held.
 
         True also when this very version is there already. False, and nothing changed, when the
-        lease is lost, a newer version or a later deletion is there, or the collection is of another
-        generation.
+        lease is lost, a newer version or a later deletion is there, the collection is of another
+        generation, or it has a layout that is not among ``layouts``, to which the points were written.
         """
         ...
 

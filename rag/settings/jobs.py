@@ -1,5 +1,7 @@
 """Where jobs are recorded and queued, and how long, how often and how many."""
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
@@ -10,9 +12,17 @@ class JobSettings(BaseSettings):
     # --- Redis
     redis_url: SecretStr | None = Field(
         None,
-        description="Broker and job records, redis://, rediss:// or unix://. Unset: the bundled broker in AEGIS_HOME.",
+        description="Broker and job records: redis://, rediss://, unix://, sentinel:// or sentinels://, see docs/reference/redis.md. Unset: the bundled broker in AEGIS_HOME.",
     )
-    connection_pool_size: int = Field(20, ge=2, description="Redis connections a process at most.")
+    redis_ca_file: Path | None = Field(
+        None,
+        description="Certificates (PEM) to trust at REDIS_URL, for rediss:// and sentinels:// with a private authority.",
+    )
+    connection_pool_size: int = Field(
+        20,
+        ge=2,
+        description="Redis connections at most in each pool of a process: for records, for rate limits, for queues. Who needs one more waits.",
+    )
     broker_memory_mb: int = Field(
         1024,
         ge=16,
@@ -85,11 +95,12 @@ class JobSettings(BaseSettings):
     batch_jobs: int = Field(
         16,
         ge=1,
-        description="Jobs with little to do that one worker takes together, so that they share a call to the model and to the vector store; 1: each by itself.",
+        le=64,
+        description="Jobs with little to do, 64 chunks in all, that one worker takes together, so that they share a call to the model and to the vector store; 1: each by itself.",
     )
     batch_wait_ms: float = Field(
         0,
         ge=0,
         le=1000,
-        description="Milliseconds that a worker waits for more jobs to share a call with, where too few are queued; 0: it takes only those that are there.",
+        description="Milliseconds that a worker waits for more jobs to share a call with, where at least two and fewer than BATCH_JOBS are queued; 0: it takes only those that are there.",
     )

@@ -30,15 +30,20 @@ class LibrarySettings(BaseSettings):
 
     # --- Qdrant
     qdrant_url: str | None = Field(
-        None, description="Qdrant server or cluster, such as https://qdrant:6333. Unset: the embedded engine."
+        None,
+        description="Qdrant server (1.16 or later), such as https://qdrant:6333, or several nodes of one cluster with commas between: when one goes away, the next is asked. Unset: the embedded engine.",
     )
     qdrant_api_key: SecretStr | None = Field(None, description="Key of the server at QDRANT_URL.")
     qdrant_ca_file: Path | None = Field(
         None, description="Certificates (PEM) to trust at QDRANT_URL, for one with a private authority."
     )
     qdrant_grpc: bool = Field(False, description="Whether to speak gRPC to QDRANT_URL, instead of REST.")
-    qdrant_grpc_port: int = Field(6334, ge=1, le=65535, description="Port of gRPC at QDRANT_URL's host.")
-    qdrant_timeout: float = Field(30, gt=0, description="Seconds that one call to Qdrant may take.")
+    qdrant_grpc_port: int = Field(6334, ge=1, le=65535, description="Port of gRPC at QDRANT_URL's hosts.")
+    qdrant_timeout: float = Field(
+        30,
+        gt=0,
+        description="Seconds that one call to Qdrant may take; of several addresses each gets its share.",
+    )
     qdrant_shards: int | None = Field(
         None, ge=1, description="Shards of a new collection. Unset: one for each node."
     )
@@ -72,7 +77,8 @@ class LibrarySettings(BaseSettings):
 
     # --- blobs
     blob_url: str | None = Field(
-        None, description="file:///…, s3://bucket/prefix, az:// or gs://. Unset: a folder in AEGIS_HOME."
+        None,
+        description="file:///…, s3://bucket/prefix, az:// or gs://, see docs/reference/blobs.md. Unset: a folder in AEGIS_HOME.",
     )
     journal: Literal["all", "documents"] | None = Field(
         None,
@@ -81,4 +87,10 @@ class LibrarySettings(BaseSettings):
     blob_encryption: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = Field(
         None, description="Server-side encryption asked for with every write to S3. Unset: the bucket's own."
     )
-    blob_kms_key: str | None = Field(None, description="KMS key for BLOB_ENCRYPTION=aws:kms.")
+    blob_kms_key: str | None = Field(
+        None, description="KMS key for BLOB_ENCRYPTION=aws:kms. Unset: the account's own for S3."
+    )
+    aws_allow_http: bool = Field(
+        False,
+        description="Whether AWS_ENDPOINT_URL may be http://, without TLS. For servers of your own network.",
+    )

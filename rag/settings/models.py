@@ -20,7 +20,7 @@ class ModelSettings(BaseSettings):
     )
     embedding_model: str = Field(
         "jina-embeddings-v3",
-        min_length=1,
+        pattern=r"^\S+$",
         description="Model that new collections are embedded with, by EMBEDDER=jina or ollama; the bundled one has no choice.",
     )
     vector_size: int = Field(
@@ -34,7 +34,9 @@ class ModelSettings(BaseSettings):
         description="Who reranks: bundled or jina. Unset: jina with JINA_API_KEY or JINA_BASE_URL, else bundled.",
     )
     reranker_model: str = Field(
-        "jina-reranker-v2-base-multilingual", min_length=1, description="Model that RERANKER=jina asks for."
+        "jina-reranker-v2-base-multilingual",
+        pattern=r"^\S+$",
+        description="Model that RERANKER=jina asks for.",
     )
     jina_api_key: SecretStr | None = Field(
         None, description="Key of the Jina API, or of JINA_BASE_URL. Unset: bundled embedding and reranking."
@@ -45,18 +47,32 @@ class ModelSettings(BaseSettings):
     )
     jina_batch_tokens: int = Field(8000, ge=256, description="Tokens in one call to JINA_BASE_URL, about.")
     jina_batch_texts: int = Field(64, ge=1, le=2048, description="Texts in one call to JINA_BASE_URL.")
+    jina_concurrency: int = Field(
+        4,
+        ge=1,
+        description="Calls to JINA_BASE_URL that one worker has under way at once, CONNECTION_POOL_SIZE at most.",
+    )
     jina_timeout: float = Field(30, gt=0, description="Seconds that one call to JINA_BASE_URL may take.")
     jina_late_chunking: bool = Field(
         False,
         description="Whether a document's chunks are embedded in one context (late chunking), so that each knows of the others.",
     )
+    min_relevance: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description='Relevance of the best passage under which a question is answered with "not found". Unset: what suits the reranker (0.45 with the bundled one, 0.2 with Jina\'s), and with OpenAI or Ollama the model itself decides.',
+    )
     cache_ttl_seconds: float = Field(
         3600,
         ge=0,
-        description="Seconds that embeddings and answers are kept for whoever asks for the same again; 0: none are.",
+        le=31_536_000,
+        description="Seconds for which the embedding of a text is kept for the same text, and an answer for the same question while its collection stays as it is; 0: nothing is kept.",
     )
     cache_mb: int = Field(
-        64, ge=1, description="MB of Redis that embeddings and answers may take; the oldest go first."
+        64,
+        ge=1,
+        description="MB of Redis that embeddings (20 KB a passage by the bundled model, 4 KB with 1,024 dimensions) and answers may take; the oldest go first, and all of them when the broker's memory is short.",
     )
 
     # --- generation
@@ -87,18 +103,23 @@ class ModelSettings(BaseSettings):
     ollama_url: str | None = Field(
         None, description="Ollama server, or several replicas with commas between. Unset: no Ollama."
     )
-    ollama_model: str = Field("deepseek-r1:7b", description="Model that Ollama answers with.")
+    ollama_model: str = Field(
+        "deepseek-r1:7b", pattern=r"^\S+$", description="Model that Ollama answers with."
+    )
     ollama_keep_alive: str = Field(
         "24h",
         min_length=1,
-        description="How long Ollama keeps the model loaded after an answer, such as 24h or -1 for ever.",
+        description="How long Ollama keeps a model loaded after its last use, such as 24h, or -1 for ever.",
     )
     ollama_pull: bool = Field(
-        False, description="Whether a model that OLLAMA_URL lacks is pulled at the start of a worker."
+        False,
+        description="Whether a model that OLLAMA_URL lacks is pulled at the start of a worker, within an hour.",
     )
     ollama_concurrency: int = Field(
         2, ge=1, description="Answers that one Ollama replica writes at once, over all workers; more wait."
     )
     ollama_max_context: int = Field(
-        8192, ge=512, description="Tokens of context (num_ctx) that Ollama is asked for at most."
+        8192,
+        ge=512,
+        description="Tokens of context (num_ctx) that Ollama is asked for at most. As many as the usual prompt and answer take are asked for at every question, since another number has Ollama load the model anew.",
     )

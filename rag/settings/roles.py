@@ -1,19 +1,33 @@
 """Which settings need which others, and how addresses must look."""
 
+import re
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from rag.settings.redis import TLS_SCHEMES, check_files
 
 if TYPE_CHECKING:
     from rag.settings.whole import Settings
 
-_WEB = ("qdrant_url", "jina_base_url", "generator_url", "jaeger_endpoint")
+_KEYS = ("api_key", "qdrant_api_key", "jina_api_key", "generator_api_key")
+_DURATION = re.compile(r"-?\d+(?:\.\d+)?|-?(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+")
+"""By https://pkg.go.dev/time#ParseDuration, or a number of seconds."""
+
+_LEAST_PROMPT = 768  # tokens of instructions, question and a passage
+_WEB = ("jina_base_url", "generator_url", "jaeger_endpoint")
 
 
 def misfits(settings: "Settings") -> Iterator[str]:
     """A line for each setting that cannot work beside the others: what to change."""
     yield from _addresses(settings)
+    yield from _qdrant(settings)
     yield from _missing(settings)
+    yield from _hung(settings)
+    yield from _redis(settings)
+    yield from _ollama(settings)
     if settings.top_k_rerank > settings.top_k_retrieval:
         yield "TOP_K_RERANK is over TOP_K_RETRIEVAL: fewer are retrieved than shall be kept"
     if settings.qdrant_write_consistency_factor > settings.qdrant_replication_factor:
@@ -30,11 +44,51 @@ def _addresses(settings: "Settings") -> Iterator[str]:
             yield f"{name.upper()} must be an http:// or https:// address, such as http://host:port"
     if settings.ollama_url and not all(map(_is_web, settings.ollama_replicas)):
         yield "OLLAMA_URL must be an http:// or https:// address, or several with commas between"
+    for origin in settings.cors_origins:
+        if not _is_origin(origin):
+            yield f"CORS_ORIGINS: {origin!r} is no origin, such as https://app.example.com without a path, or *"
+    for name in _KEYS:
+        secret = getattr(settings, name)
+        if secret and not _is_header(secret.get_secret_value()):
+            yield f"{name.upper()} has a space, a line break or a letter beyond ASCII in it, so no header can carry it"
+
+
+def _qdrant(settings: "Settings") -> Iterator[str]:
+    addresses = settings.qdrant_addresses
+    if settings.qdrant_url is not None and not (addresses and all(map(_is_web, addresses))):
+        yield (
+            "QDRANT_URL must be an http:// or https:// address, such as http://qdrant:6333, "
+            "or several with commas between"
+        )
+    file = settings.qdrant_ca_file
+    if file is not None and not _holds_certificates(file):
+        yield f"QDRANT_CA_FILE: {file} cannot be read as certificates in PEM"
+
+
+def _holds_certificates(file: Path) -> bool:
+    try:
+        ssl.create_default_context(cafile=str(file))
+    except (OSError, ValueError):  # ssl.SSLError is an OSError
+        return False
+    return True
 
 
 def _is_web(address: str) -> bool:
-    parts = urlsplit(address)
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, brackets that do not close
+        return False
+
+
+def _is_origin(origin: str) -> bool:
+    """By https://fetch.spec.whatwg.org/#origin-header: scheme, host and port, and nothing else."""
+    parts = urlsplit(origin) if _is_web(origin) else None
+    return origin == "*" or (parts is not None and f"{parts.scheme}://{parts.netloc}" == origin)
+
+
+def _is_header(value: str) -> bool:
+    return value.isascii() and value.isprintable() and " " not in value
 
 
 def _missing(settings: "Settings") -> Iterator[str]:
@@ -49,3 +103,35 @@ def _missing(settings: "Settings") -> Iterator[str]:
             yield f"{role.upper()}=jina needs JINA_API_KEY, or JINA_BASE_URL of a server without keys"
     if settings.blob_kms_key and settings.blob_encryption in (None, "AES256"):
         yield "BLOB_KMS_KEY needs BLOB_ENCRYPTION=aws:kms"
+    if settings.blob_encryption and not settings.blob_address.startswith("s3"):
+        yield "BLOB_ENCRYPTION is for s3:// alone: Azure and Google encrypt by the settings of the bucket"
+
+
+def _ollama(settings: "Settings") -> Iterator[str]:
+    if not _DURATION.fullmatch(settings.ollama_keep_alive):
+        yield "OLLAMA_KEEP_ALIVE must be seconds, such as 300 or -1, or a time with units, such as 24h or 1h30m"
+    needed = settings.generator_max_tokens + _LEAST_PROMPT
+    if settings.answered_by == "ollama" and settings.ollama_max_context < needed:
+        yield (
+            f"OLLAMA_MAX_CONTEXT must be {needed} at least, since the answer may take GENERATOR_MAX_TOKENS "
+            f"({settings.generator_max_tokens}) of it"
+        )
+
+
+def _redis(settings: "Settings") -> Iterator[str]:
+    """Certificates that cannot be used would be found out only when a connection is made."""
+    url = settings.redis_url
+    if url is None or not url.get_secret_value().startswith(TLS_SCHEMES):
+        if settings.redis_ca_file:
+            yield "REDIS_CA_FILE needs a REDIS_URL that begins with rediss:// or sentinels://"
+        return
+    try:
+        check_files(settings.redis_address.tls or {})
+    except OSError as error:  # of ssl too
+        yield f"REDIS_CA_FILE, or the files that REDIS_URL names, cannot be used: {error.strerror or error}"
+
+
+def _hung(settings: "Settings") -> Iterator[str]:
+    used = "jina" in (settings.embedded_by, settings.reranked_by)
+    if used and settings.jina_timeout >= settings.interactive_timeout:
+        yield "JINA_TIMEOUT must be under INTERACTIVE_TIMEOUT, or a question's worker would count as hung first"

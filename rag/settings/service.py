@@ -32,9 +32,14 @@ class ServiceSettings(BaseSettings):
         "INFO", description="Least severe log lines that are written."
     )
     environment: str = Field(
-        "production", description="Name of this installation, shown in /health and logs."
+        "production",
+        pattern="^[A-Za-z0-9._-]{1,64}$",
+        description="Name of this installation, shown in /health, in traces and by `aegis doctor`.",
     )
-    debug: bool = Field(False, description="More detail in log lines. Never in answers.")
+    debug: bool = Field(
+        False,
+        description="Whether log lines also name the process, the thread and the line of code. Answers never do.",
+    )
     aegis_home: Path = Field(Path(".aegis"), description="Folder of everything that a run writes.")
     model_dir: Path = Field(
         Path(sys.prefix) / "share" / "aegis-rag",
@@ -43,7 +48,9 @@ class ServiceSettings(BaseSettings):
 
     # --- API
     api_host: str = Field(
-        "", description="Address the API listens on; 0.0.0.0, or 127.0.0.1 with the embedded broker."
+        "",
+        pattern="^[A-Za-z0-9.:%_-]*$",
+        description="Address the API listens on; 0.0.0.0, or 127.0.0.1 with the embedded broker.",
     )
     api_port: int = Field(8910, ge=1, le=65535, description="Port of the API.")
     api_workers: int = Field(0, ge=0, le=64, description="API processes; 4, or 1 with the embedded broker.")

@@ -1,13 +1,12 @@
 """The settings as a whole: what must fit together, and what follows from them."""
 
 import os
-import re
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Literal, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict, SettingsError
@@ -17,14 +16,15 @@ from rag.naming import checked_collection_name
 from rag.settings.jobs import JobSettings
 from rag.settings.library import LibrarySettings
 from rag.settings.models import EmbedderName, GeneratorName, ModelSettings, RerankerName
+from rag.settings.redis import RedisAddress, trusting
 from rag.settings.roles import misfits
 from rag.settings.service import ServiceSettings
 from rag.timing import out_of_order
 
-_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
-
 BUNDLED_EMBEDDING = "all-MiniLM-L6-v2"
 BUNDLED_DIMENSION = 384
+_JINA_URL = "https://api.jina.ai/v1"
+_OLD_JAEGER_PORT, _OTLP_PORT = 14268, 4318
 OLLAMA_PREFIX = "ollama:"
 """Begins the name of an embedding model that Ollama runs."""
 
@@ -41,9 +41,9 @@ class Settings(ModelSettings, LibrarySettings, JobSettings, ServiceSettings):
 
     @field_validator("redis_url")
     @classmethod
-    def _redis_scheme(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().startswith(_REDIS_SCHEMES):
-            raise ValueError(f"must begin with one of {', '.join(_REDIS_SCHEMES)}")
+    def _redis_form(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            RedisAddress.of(value.get_secret_value())
         return value
 
     @model_validator(mode="after")
@@ -89,16 +89,16 @@ class Settings(ModelSettings, LibrarySettings, JobSettings, ServiceSettings):
         return self.run_dir / "broker.sock"
 
     @property
-    def broker_url(self) -> str:
-        """Where Celery finds the broker."""
-        return re.sub(r"\Aunix://", "redis+socket://", self.records_url)
+    def records_url(self) -> str:
+        """The Redis server, in a form of REDIS_URL."""
+        if self.redis_url is None:
+            return f"unix://{quote(str(self.broker_socket))}"
+        url = self.redis_url.get_secret_value()
+        return trusting(url, self.redis_ca_file) if self.redis_ca_file else url
 
     @property
-    def records_url(self) -> str:
-        """The Redis server, in redis-py's spelling."""
-        if self.redis_url is not None:
-            return self.redis_url.get_secret_value()
-        return f"unix://{quote(str(self.broker_socket))}"
+    def redis_address(self) -> RedisAddress:
+        return RedisAddress.of(self.records_url)
 
     @property
     def vector_socket(self) -> Path:
@@ -123,6 +123,25 @@ class Settings(ModelSettings, LibrarySettings, JobSettings, ServiceSettings):
         return Path(gettempdir()) / f"aegis-{os.getuid()}-{digest}"
 
     @property
+    def log_format(self) -> str:
+        """Of a log line, for ``logging``; with DEBUG also which process, thread and line of code wrote it."""
+        place = "%(process)d %(threadName)s %(name)s:%(lineno)d" if self.debug else "%(name)s"
+        return f"%(asctime)s %(levelname)s {place} %(message)s"
+
+    @property
+    def traces_url(self) -> str | None:
+        """Where spans go by OTLP over HTTP; None: nowhere.
+
+        Jaeger's own protocol on 14268 is gone; the same host takes OTLP on 4318.
+        """
+        if not (self.tracing_enabled and self.jaeger_endpoint):
+            return None
+        parts = urlsplit(self.jaeger_endpoint)
+        if parts.port == _OLD_JAEGER_PORT:
+            parts = parts._replace(netloc=_with_port(parts.netloc, _OTLP_PORT), path="")
+        return urlunsplit(parts._replace(path=parts.path.rstrip("/") or "/v1/traces"))
+
+    @property
     def embedded_by(self) -> EmbedderName:
         return self.embedder or ("jina" if self._knows_jina else "bundled")
 
@@ -133,6 +152,11 @@ class Settings(ModelSettings, LibrarySettings, JobSettings, ServiceSettings):
     @property
     def _knows_jina(self) -> bool:
         return bool(self.jina_api_key or self.jina_base_url)
+
+    @property
+    def jina_url(self) -> str:
+        """Base of the schema's calls, without a slash at the end."""
+        return (self.jina_base_url or _JINA_URL).rstrip("/")
 
     @property
     def embedding_name(self) -> str:
@@ -157,8 +181,12 @@ class Settings(ModelSettings, LibrarySettings, JobSettings, ServiceSettings):
     @property
     def ollama_replicas(self) -> tuple[str, ...]:
         """Base URLs without a slash at the end; () without Ollama."""
-        urls = (url.strip().rstrip("/") for url in (self.ollama_url or "").split(","))
-        return tuple(url for url in urls if url)
+        return _several(self.ollama_url)
+
+    @property
+    def qdrant_addresses(self) -> tuple[str, ...]:
+        """Of the nodes, without a slash at the end; () with the embedded engine."""
+        return _several(self.qdrant_url)
 
     @property
     def answered_by(self) -> GeneratorName:
@@ -167,6 +195,16 @@ class Settings(ModelSettings, LibrarySettings, JobSettings, ServiceSettings):
         if self.ollama_url:
             return "ollama"
         return "openai" if self.generator_url else "extractive"
+
+
+def _several(urls: str | None) -> tuple[str, ...]:
+    """Addresses with commas between, each once."""
+    stripped = (url.strip().rstrip("/") for url in (urls or "").split(","))
+    return tuple(dict.fromkeys(url for url in stripped if url))
+
+
+def _with_port(netloc: str, port: int) -> str:
+    return f"{netloc.rpartition(':')[0]}:{port}"
 
 
 def load() -> Settings:

@@ -10,6 +10,7 @@ from redis import Redis
 
 from rag.errors import ConfigurationError, Overloaded, Unavailable
 from rag.settings import Settings
+from rag.starting import settling
 from rag.stores.redis import connect, reaching_redis
 
 FULL = 0.8
@@ -94,14 +95,15 @@ def _numbers(version: str) -> tuple[int, ...]:
 def wait_until_safe(settings: Settings, *, patience: float = PATIENCE_SECONDS) -> None:
     """Return once the broker answers and keeps what it accepts.
 
-    Raises ConfigurationError with a line for each risk, Unavailable when nobody answers for
-    ``patience`` seconds.
+    Raises ConfigurationError with a line for each risk, or what is wrong with REDIS_URL;
+    Unavailable when nobody answers for ``patience`` seconds.
     """
     deadline = monotonic() + patience
     with connect(settings) as client:
         while True:
             try:
-                condition_of(client, may_forget=settings.broker_may_forget).require_safe()
+                with settling():
+                    condition_of(client, may_forget=settings.broker_may_forget).require_safe()
             except Unavailable as error:
                 if monotonic() > deadline:
                     raise Unavailable(f"the broker did not answer for {patience:g} s: {error}") from error
@@ -122,8 +124,10 @@ class BrokerWatch:
         self._condition: Condition | None = None
 
     def require_safe(self) -> None:
-        """ConfigurationError with a line for each risk, Unavailable when the broker is away."""
-        self._now().require_safe()
+        """As a process starts: ConfigurationError with a line for each risk, or what is wrong with
+        REDIS_URL; Unavailable when the broker is away."""
+        with settling():
+            self._now().require_safe()
 
     def check(self) -> Condition:
         """The condition. Unavailable when the broker is away, or could lose what it accepts."""

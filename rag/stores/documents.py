@@ -1,7 +1,7 @@
 """``DocumentRegistry`` on Redis; every method that changes something is one script, so one step."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import cast
 
@@ -9,8 +9,16 @@ from redis import Redis
 from uuid_utils.compat import uuid7
 
 from rag.errors import Conflict, UnknownCollection
-from rag.model import Collection, Document, DocumentVersion, Lease, Removal
+from rag.model import (
+    Collection,
+    Document,
+    DocumentVersion,
+    Layout,
+    Lease,
+    Removal,
+)
 from rag.ports import Window
+from rag.stores.collections import collection_key, collection_of, in_use
 from rag.stores.entries import CollectionEntry, Deletion
 from rag.stores.redis import PREFIX, Call, Scripts, reaching_redis
 from rag.stores.removals import place_of, removal_of
@@ -34,7 +42,7 @@ class RedisDocumentRegistry:
         created, row = self._scripts.run(
             "put_collection", [collection_key(name)], name, embedding_model, dimension
         )
-        collection = _collection(row)
+        collection = collection_of(row)
         if (collection.embedding_model, collection.dimension) != (embedding_model, dimension):
             raise Conflict(
                 f"collection {name!r} holds {collection.dimension} dimensions of "
@@ -44,12 +52,12 @@ class RedisDocumentRegistry:
 
     def collection(self, name: str) -> Collection | None:
         row = self._scripts.run("collection", [collection_key(name)], name)
-        return _collection(row) if row else None
+        return collection_of(row) if row else None
 
     def collections(self) -> tuple[Collection, ...]:
         """By name, ascending."""
         rows = self._scripts.run("collections", [f"{PREFIX}collections"])
-        return tuple(sorted(map(_collection, rows), key=lambda collection: collection.name))
+        return tuple(sorted(map(collection_of, rows), key=lambda collection: collection.name))
 
     def drop_collection(self, name: str) -> Removal | None:
         found = self._scripts.run("drop_collection", [collection_key(name)], name, str(uuid7()))
@@ -57,10 +65,38 @@ class RedisDocumentRegistry:
 
     def standing(self, name: str) -> CollectionEntry | None:
         """What is known of the newest collection of this name, dropped or not; None: there was none."""
-        row, generation, floor, unpurged = self._scripts.run("standing", [collection_key(name)], name)
+        row, generation, floor, unpurged, layouts, moves = self._scripts.run(
+            "standing", [collection_key(name)], name
+        )
         if row:
-            return CollectionEntry.of(_collection(row), floor)
+            return CollectionEntry.of(collection_of(row), floor, int(layouts or 0), int(moves or 0))
         return CollectionEntry.gone(name, int(generation), floor, _text(unpurged)) if generation else None
+
+    # --- layouts
+
+    def begin_layout(self, collection: Collection, layout: Layout, *, after: str = "") -> Collection:
+        """``layout``: its number is given here. Raises UnknownCollection, Conflict."""
+        asked = layout.embedding_model, layout.dimension, layout.job_id
+        answer = self._scripts.run(
+            "begin_layout", [collection_key(collection.name)], *_generation(collection), *asked, after
+        )
+        if answer is None:
+            raise UnknownCollection(f"collection {collection.name!r} was deleted")
+        begun, found = bool(answer[0]), collection_of(answer[1])
+        if not begun and found.second:
+            raise Conflict(in_use(found, found.second))
+        return found
+
+    def switch_layout(self, collection: Collection, number: int, *, under: Lease | None = None) -> bool:
+        keys, job = [collection_key(collection.name)], ("", "")
+        if under is not None:
+            keys.append(f"{PREFIX}job:{under.job.id}")
+            job = (under.job.id, str(under.token))
+        return bool(self._scripts.run("switch_layout", keys, *_generation(collection), number, *job))
+
+    def end_layout(self, collection: Collection, number: int) -> bool:
+        key = collection_key(collection.name)
+        return bool(self._scripts.run("end_layout", [key], *_generation(collection), number))
 
     # --- documents
 
@@ -71,9 +107,11 @@ class RedisDocumentRegistry:
             raise UnknownCollection(f"there is no collection {collection!r}")
         return cast(int, version)
 
-    def publish(self, document: Document, *, under: Lease | None = None) -> bool:
+    def publish(
+        self, document: Document, layouts: Iterable[int] = (0,), *, under: Lease | None = None
+    ) -> bool:
         """False also when the collection has gone."""
-        keys, args = publication(document, under)
+        keys, args = publication(document, layouts, under)
         return bool(self._scripts.run("publish", keys, *args))
 
     def outdated(self, collection: str, generation: int, version: DocumentVersion) -> bool:
@@ -134,12 +172,8 @@ class RedisDocumentRegistry:
         return tuple(v for v, seen in zip(asked, live, strict=True) if v.version != _version(seen))
 
 
-def collection_key(name: str) -> str:
-    return f"{PREFIX}collection:{name}"
-
-
-def publication(document: Document, under: Lease | None = None) -> Call:
-    """One run of ``publish.lua``."""
+def publication(document: Document, layouts: Iterable[int] | None = None, under: Lease | None = None) -> Call:
+    """One run of ``publish.lua``; ``layouts`` None: of a version that was published before."""
     keys = [collection_key(document.collection)]
     if under is not None:
         keys.append(f"{PREFIX}job:{under.job.id}")
@@ -151,7 +185,12 @@ def publication(document: Document, under: Lease | None = None) -> Call:
         json.dumps(asdict(document), allow_nan=False, separators=(",", ":")),
         document.generation,
         under.token if under else "",
+        "" if layouts is None else f",{','.join(map(str, layouts))},",
     )
+
+
+def _generation(collection: Collection) -> tuple[str, int]:
+    return collection.name, collection.generation
 
 
 def _version(seen: bytes | None) -> int | None:
@@ -165,16 +204,3 @@ def _text(lines: bytes | None) -> str:
 
 def _document(record: bytes) -> Document:
     return Document(**json.loads(record))
-
-
-def _collection(row: Sequence[bytes | int]) -> Collection:
-    name, generation, model, dimension, created_at, chunks, documents = row
-    return Collection(
-        name=cast(bytes, name).decode(),
-        generation=int(generation),
-        embedding_model=cast(bytes, model).decode(),
-        dimension=int(dimension),
-        created_at=float(created_at),
-        documents=int(documents),
-        chunks=int(chunks),
-    )

@@ -1,13 +1,15 @@
 """Entries of the journal: what they hold, and their JSON."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from uuid import UUID
 
 from rag.model import Collection, Document, JobState, Json
+from rag.naming import generation_name
+from rag.stores.collections import second_fields
 from rag.stores.removals import Lines
 
 JobFields = Mapping[str, str]
@@ -25,6 +27,7 @@ _OPENING = frozenset(
         "lifetime",
         "idempotency",
         "digest",
+        "trace",
     }
 )
 
@@ -33,7 +36,9 @@ _OPENING = frozenset(
 class CollectionEntry:
     """The newest collection of a name. ``floor``: its documents' versions are above this.
 
-    ``unpurged``: of one that was dropped, what was in no job's hands by then.
+    ``unpurged``: of one that was dropped, what was in no job's hands by then. ``layout`` and
+    ``built_by`` are those that serve, ``second`` as ``second_fields`` gives it, ``layouts`` the highest
+    number of a layout given out, ``moves`` how often one began, ended or changed places.
     """
 
     name: str
@@ -44,9 +49,14 @@ class CollectionEntry:
     floor: int
     dropped: bool
     unpurged: Lines = ""
+    layout: int = 0
+    built_by: str = ""
+    second: Sequence[str] = ()
+    layouts: int = 0
+    moves: int = 0
 
     @classmethod
-    def of(cls, collection: Collection, floor: int) -> "CollectionEntry":
+    def of(cls, collection: Collection, floor: int, layouts: int = 0, moves: int = 0) -> "CollectionEntry":
         return cls(
             name=collection.name,
             generation=collection.generation,
@@ -55,6 +65,11 @@ class CollectionEntry:
             created_at=collection.created_at,
             floor=floor,
             dropped=False,
+            layout=collection.layout,
+            built_by=collection.built_by,
+            second=second_fields(collection.second),
+            layouts=layouts,
+            moves=moves,
         )
 
     @classmethod
@@ -83,7 +98,7 @@ _DELETED = ".deleted"
 def folder_of(entry: DocumentEntry) -> str:
     """``STORE/SHA256 OF THE ID``, since an id may hold what a key may not."""
     digest = sha256(entry.document_id.encode()).hexdigest()
-    return f"{entry.collection}-{entry.generation}/{digest}"
+    return f"{generation_name(entry.collection, entry.generation)}/{digest}"
 
 
 def leaf_of(entry: DocumentEntry) -> str:
@@ -107,7 +122,8 @@ def collection_json(entry: CollectionEntry) -> bytes:
 
 def collection_entry(_: str, data: bytes) -> CollectionEntry:
     """Raises ValueError, TypeError or KeyError for what is no entry."""
-    return CollectionEntry(**json.loads(data))
+    fields = json.loads(data)
+    return CollectionEntry(**{**fields, "second": tuple(fields.get("second", ()))})
 
 
 def opening_of(record: JobFields) -> JobFields:

@@ -1,8 +1,10 @@
 """``DocumentRegistry`` on Redis whose documents and collections outlive Redis' data."""
 
+from collections.abc import Iterable
+
 from redis import Redis
 
-from rag.model import Collection, Document, Lease, Removal
+from rag.model import Collection, Document, Layout, Lease, Removal
 from rag.stores.documents import RedisDocumentRegistry
 from rag.stores.journal import Journal
 
@@ -32,8 +34,25 @@ class KeptDocumentRegistry(RedisDocumentRegistry):
         self._mirror(name)
         return dropped
 
-    def publish(self, document: Document, *, under: Lease | None = None) -> bool:
-        published = super().publish(document, under=under)
+    def begin_layout(self, collection: Collection, layout: Layout, *, after: str = "") -> Collection:
+        begun = super().begin_layout(collection, layout, after=after)
+        self._mirror(collection.name)
+        return begun
+
+    def switch_layout(self, collection: Collection, number: int, *, under: Lease | None = None) -> bool:
+        switched = super().switch_layout(collection, number, under=under)
+        self._mirror(collection.name)
+        return switched
+
+    def end_layout(self, collection: Collection, number: int) -> bool:
+        ended = super().end_layout(collection, number)
+        self._mirror(collection.name)
+        return ended
+
+    def publish(
+        self, document: Document, layouts: Iterable[int] = (0,), *, under: Lease | None = None
+    ) -> bool:
+        published = super().publish(document, layouts, under=under)
         if published:
             self._journal.put_document(document)
         return published

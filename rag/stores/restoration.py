@@ -9,7 +9,8 @@ from redis import Redis
 
 from rag.model import Document, JobKind
 from rag.settings import Settings
-from rag.stores.documents import collection_key, publication
+from rag.stores.collections import collection_key
+from rag.stores.documents import publication
 from rag.stores.entries import CollectionEntry, Deletion, DocumentEntry, JobFields, made_at
 from rag.stores.jobs.restoration import JobRestoration
 from rag.stores.journal import Journal
@@ -39,6 +40,11 @@ class DocumentRestoration:
             entry.floor,
             int(entry.dropped),
             self._unpurged(entry),
+            entry.layout,
+            entry.built_by,
+            entry.layouts,
+            entry.moves,
+            *entry.second,
         )
 
     def documents(self, entries: Iterable[DocumentEntry]) -> None:

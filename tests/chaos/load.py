@@ -162,7 +162,7 @@ class Writer:
 
     def _ask(self) -> None:
         fact = self._random.choice(FACTS)
-        body = {"question": fact.question, "collection": LIBRARY}
+        body = {"question": fact.question, "collection": LIBRARY, "cache": False}  # every stage is attacked
         job_id = self._caller.submit("/v1/queries", body)["job_id"]
         self._ledger.promise(Promise(job_id, "query", answers(fact)))
 

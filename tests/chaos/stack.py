@@ -27,7 +27,11 @@ ROOT = Path(__file__).resolve().parents[2]
 WORKERS = tuple(f"worker-{lane}" for lane in LANES)
 BACK_SECONDS = 120.0
 
-_QUEUE = "{{aegis}}:queue:{}\x06\x163"  # of a lane's jobs; canaries, which are more urgent, have another
+_QUEUE = "{{aegis}}:queue:{}\x06\x16{}"
+_PRIORITIES = (
+    3,
+    6,
+)  # of messages of single jobs, and of hints; canaries, which are more urgent, have another
 
 QUICK = {
     "CHUNK_TOKENS": str(CHUNK_TOKENS),
@@ -84,9 +88,12 @@ class Target(Stack):
 
     def lose_messages(self, lane: str) -> int:
         """Remove the messages of jobs from a lane's queue, as if the broker had lost them; how many."""
+        queues = [_QUEUE.format(lane, priority) for priority in _PRIORITIES]
         with closing(connect(self.settings)) as broker, broker.pipeline() as both:
-            count, _ = both.llen(_QUEUE.format(lane)).delete(_QUEUE.format(lane)).execute()
-        return int(count)
+            for queue in queues:
+                both.llen(queue)
+            *counts, _ = both.delete(*queues).execute()
+        return sum(counts)
 
     def keep_logs(self, folder: Path) -> None:
         """Copy what the stack printed and its parts' logs to ``folder``."""

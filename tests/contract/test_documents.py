@@ -9,7 +9,18 @@ import pytest
 import redis
 
 from rag.errors import Conflict, UnknownCollection
-from rag.model import Document, DocumentVersion, JobKind, Lease, NewJob, Removal, Stage
+from rag.model import (
+    Collection,
+    Document,
+    DocumentVersion,
+    JobKind,
+    Layout,
+    LayoutState,
+    Lease,
+    NewJob,
+    Removal,
+    Stage,
+)
 from rag.ports import DocumentRegistry
 from rag.settings import Settings
 from rag.stores.blobs import ObstoreBlobs
@@ -17,6 +28,7 @@ from rag.stores.documents import RedisDocumentRegistry
 from rag.stores.jobs import RedisJobStore
 from rag.stores.journal import Journal
 from rag.stores.kept_documents import KeptDocumentRegistry
+from tests.system.running import until
 
 MODEL = "all-MiniLM-L6-v2"
 
@@ -336,6 +348,120 @@ class TestUnpurged:
         assert documents.unpurged(silent_for=30, limit=9) == [removal]
 
 
+NEXT = Layout(0, "next-model", 96, "job")
+
+
+def begun(documents: DocumentRegistry, layout: Layout = NEXT, after: str = "") -> Collection:
+    collection = documents.collection("docs")
+    assert collection is not None
+    return documents.begin_layout(collection, layout, after=after)
+
+
+@pytest.fixture
+def lease(redis_client: redis.Redis) -> Lease:
+    """Of a running job whose id is that of ``NEXT``."""
+    jobs = RedisJobStore(redis_client, Settings())
+    jobs.accept(NewJob(NEXT.job_id, JobKind.REINDEX, Stage.REEMBED, "docs", {}))
+    held = jobs.begin(NEXT.job_id, Stage.REEMBED, lease_seconds=30)
+    assert held is not None
+    return held
+
+
+class TestLayouts:
+    def test_a_collection_begins_with_one(self, documents: DocumentRegistry) -> None:
+        collection = documents.collection("docs")
+
+        assert collection is not None
+        assert collection.layouts == (Layout(0, MODEL, 384),)
+        assert (collection.store, collection.folder) == ("docs-1", "docs-1")
+
+    def test_a_second_one_has_a_number_and_a_store_of_its_own(self, documents: DocumentRegistry) -> None:
+        collection = begun(documents)
+
+        assert collection.layouts == (Layout(0, MODEL, 384), Layout(1, "next-model", 96, "job"))
+        assert collection.second is not None
+        assert collection.second.state is LayoutState.BUILDING
+        assert collection.store_of(collection.second.layout) == "docs-1.1"
+        assert (collection.store, collection.folder) == ("docs-1", "docs-1")
+        assert collection == documents.collection("docs") == begun(documents)
+
+    def test_there_is_no_third(self, documents: DocumentRegistry) -> None:
+        begun(documents)
+
+        with pytest.raises(Conflict, match="next-model, by job job"):
+            begun(documents, replace(NEXT, embedding_model="other", job_id="other"))
+        with pytest.raises(Conflict):
+            begun(documents, replace(NEXT, job_id="other"))
+
+    def test_one_whose_job_is_over_can_be_taken_over(self, documents: DocumentRegistry) -> None:
+        begun(documents)
+
+        collection = begun(documents, replace(NEXT, job_id="other"), after="job")
+
+        assert collection.second is not None
+        assert collection.second.layout == Layout(1, "next-model", 96, "other")
+
+    def test_no_number_is_given_out_twice(self, documents: DocumentRegistry) -> None:
+        documents.end_layout(begun(documents), 1)
+
+        assert [layout.number for layout in begun(documents).layouts] == [0, 2]
+
+    def test_a_version_must_be_in_every_layout(self, documents: DocumentRegistry) -> None:
+        version = documents.next_version("docs", "a")
+        begun(documents)
+
+        assert not documents.publish(document("a", version), (0,))
+        assert not documents.publish(document("a", version), (1, 10))
+        assert not documents.outdated("docs", 1, DocumentVersion("a", version))
+        assert documents.publish(document("a", version), (0, 1))
+
+    def test_they_change_places(self, documents: DocumentRegistry, lease: Lease) -> None:
+        before = begun(documents)
+
+        assert documents.switch_layout(before, 1, under=lease)
+        assert documents.switch_layout(before, 1, under=lease)
+
+        after = documents.collection("docs")
+        assert after is not None
+        assert (after.embedding_model, after.dimension, after.built_by) == ("next-model", 96, "job")
+        assert after.layouts == tuple(reversed(before.layouts))
+        assert after.second is not None
+        assert after.second.state is LayoutState.KEPT
+        assert after.revision > before.revision
+        assert documents.switch_layout(after, 0)
+        assert documents.collection("docs") != after
+
+    def test_only_the_job_that_builds_one_lets_it_serve(
+        self, documents: DocumentRegistry, lease: Lease
+    ) -> None:
+        collection = begun(documents)
+
+        assert not documents.switch_layout(collection, 1)
+        assert not documents.switch_layout(collection, 1, under=replace(lease, token=lease.token + 1))
+        assert not documents.switch_layout(collection, 7, under=lease)
+        assert documents.collection("docs") == collection
+
+    def test_the_one_that_serves_cannot_be_given_up(self, documents: DocumentRegistry) -> None:
+        collection = begun(documents)
+
+        assert not documents.end_layout(collection, 0)
+        assert documents.end_layout(collection, 1)
+        assert not documents.end_layout(collection, 1)
+
+    def test_a_successor_has_none_of_them(self, documents: DocumentRegistry) -> None:
+        collection = begun(documents)
+        documents.drop_collection("docs")
+        with pytest.raises(UnknownCollection):
+            documents.begin_layout(collection, NEXT)
+        documents.put_collection("docs", MODEL, 384)
+
+        with pytest.raises(UnknownCollection):
+            documents.begin_layout(collection, NEXT)
+        assert not documents.switch_layout(collection, 1)
+        assert not documents.end_layout(collection, 1)
+        assert begun(documents).store_of(NEXT) == "docs-2"
+
+
 class TestStale:
     def test_only_the_live_version_of_each_document_is_to_be_seen(self, documents: DocumentRegistry) -> None:
         for document_id in ("a", "a", "b", "ü –"):
@@ -378,3 +504,51 @@ class TestPage:
             cursor = window.next
             if cursor is None:
                 return pages
+
+
+class TestRevision:
+    def revision(self, documents: DocumentRegistry) -> int:
+        collection = documents.collection("docs")
+        assert collection is not None
+        return collection.revision
+
+    def test_it_grows_with_everything_that_searches_may_see(self, documents: DocumentRegistry) -> None:
+        revisions = [self.revision(documents)]
+
+        first = published(documents)
+        revisions.append(self.revision(documents))
+        published(documents, "b")
+        revisions.append(self.revision(documents))
+        published(documents, first.document_id)
+        revisions.append(self.revision(documents))
+        documents.delete("docs", "a")
+        revisions.append(self.revision(documents))
+
+        assert revisions == sorted(set(revisions))
+
+    def test_it_stays_while_nothing_changes(self, documents: DocumentRegistry) -> None:
+        older = published(documents)
+        published(documents)
+        before = self.revision(documents)
+
+        documents.next_version("docs", "b")
+        documents.put_collection("docs", MODEL, 384)
+        documents.publish(older)
+        documents.delete("docs", "never there")
+        documents.delete("other", "a")
+
+        assert self.revision(documents) == before
+
+    def test_it_is_beyond_all_that_were_lost(
+        self, documents: DocumentRegistry, redis_client: redis.Redis
+    ) -> None:
+        held = self.revision(documents)
+        for document_id in "abc":
+            published(documents, document_id)
+        lost = self.revision(documents)
+        redis_client.hset("{aegis}:collection:docs", "revision", held)
+        until(lambda: redis_client.time()[0] > lost / 1000)  # some changes came in one millisecond
+
+        published(documents, "d")
+
+        assert self.revision(documents) > lost

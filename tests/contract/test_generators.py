@@ -14,12 +14,14 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from pydantic import SecretStr
 
+from rag.errors import ModelError
 from rag.model import Candidate, Embedding, Hit, Passage
 from rag.ports import GenerationRequest, Generator
 from rag.prompting import NOT_FOUND
 from rag.settings import Settings
-from workers.generation import smollm2
+from workers.generation import generator_for, smollm2
 from workers.generation.extractive import ExtractiveGenerator
 
 TEXTS = {
@@ -85,9 +87,9 @@ def smollm2_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setti
 def generator(request: pytest.FixtureRequest) -> Generator:
     match request.param:
         case "extractive":
-            made: Generator = ExtractiveGenerator(word_spans)
+            made: Generator = ExtractiveGenerator(word_spans, min_relevance=0.45)
         case "extractive by words":
-            made = ExtractiveGenerator()
+            made = ExtractiveGenerator(min_relevance=0.45)
         case _:
             made = smollm2.generator(request.getfixturevalue("smollm2_settings"))
     made.warm()
@@ -169,6 +171,61 @@ def test_smollm2_listens_locally_and_asks_for_its_key(smollm2_settings: Settings
     assert key.stat().st_mode & 0o777 == 0o600
     assert _status(smollm2_settings.smollm2_port, "wrong") == 401
     assert _status(smollm2_settings.smollm2_port, key.read_text()) == 200
+
+
+class TestOpenAICompatible:
+    """The same server by GENERATOR_URL, with a key and the model that it lists."""
+
+    def test_answers_with_the_only_model_that_is_listed(self, smollm2_settings: Settings) -> None:
+        pieces: list[str] = []
+        generator = generator_for(by_address(smollm2_settings))
+        generator.warm()
+
+        answer = generator.answer(request(QUESTION, emit=pieces.append))
+
+        assert generator.name == "openai"
+        assert answer.text == "".join(pieces)
+        assert len(pieces) > 1
+
+    def test_cancelling_ends_within_a_second(self, smollm2_settings: Settings) -> None:
+        emitted: list[float] = []
+        generator = generator_for(by_address(smollm2_settings, generator_max_tokens=500))
+
+        generator.answer(
+            request(
+                "Tell a very long story about the Eiffel Tower.",
+                emit=lambda piece: emitted.append(time.monotonic()),
+                cancelled=lambda: bool(emitted),
+            )
+        )
+
+        assert time.monotonic() - emitted[0] < 1.0
+
+    @pytest.mark.parametrize(
+        ("others", "told"),
+        [
+            ({"generator_api_key": SecretStr("wrong")}, "GENERATOR_API_KEY"),
+            ({"generator_api_key": None}, "GENERATOR_API_KEY"),
+            ({"generator_model": "larger"}, "has smollm2; not larger"),
+        ],
+    )
+    def test_a_wrong_setting_says_what_to_do(
+        self, smollm2_settings: Settings, others: dict[str, object], told: str
+    ) -> None:
+        with pytest.raises(ModelError, match=told):
+            generator_for(by_address(smollm2_settings, **others)).warm()
+
+
+def by_address(local: Settings, **others: object) -> Settings:
+    """Settings that know of the local server what anyone has to know, once it has started."""
+    smollm2.generator(local).warm()
+    known = {
+        "generator": "openai",
+        "generator_url": f"http://127.0.0.1:{local.smollm2_port}/v1/",
+        "generator_api_key": SecretStr(smollm2.key_file(local).read_text()),
+        "generator_max_tokens": 32,
+    }
+    return Settings(**{**known, **others})
 
 
 def test_a_second_smollm2_on_the_port_says_what_to_do(smollm2_settings: Settings, tmp_path: Path) -> None:

@@ -204,6 +204,17 @@ class TestRetries:
         jobs.advance(begun(jobs, job_id, Stage.EMBED), Stage.PARSE, seconds=0)
         assert record_of(jobs, job_id).retries == 1
 
+    def test_a_slice_that_is_done_gives_the_budget_back(self, jobs: JobStore) -> None:
+        job_id = accepted(jobs)
+        jobs.requeue(begun(jobs, job_id), error=PROBLEM)
+        jobs.requeue(begun(jobs, job_id), error=PROBLEM)
+
+        jobs.advance(begun(jobs, job_id), Stage.PARSE, seconds=0)
+
+        assert record_of(jobs, job_id).stage is Stage.PARSE
+        job = begun(jobs, job_id).job
+        assert (job.attempts, job.retries) == (1, 0)
+
     def test_a_retry_by_hand_starts_anew(self, jobs: JobStore) -> None:
         job_id = accepted(jobs)
         jobs.requeue(begun(jobs, job_id), error=PROBLEM)

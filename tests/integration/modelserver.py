@@ -27,13 +27,19 @@ class Handler(BaseHTTPRequestHandler):
     script: Script
 
     def do_GET(self) -> None:
+        self.tell_models()
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.script.keys.append(self.headers.get("Authorization"))
+        self.follow_script(body)
+
+    def tell_models(self) -> None:
         body = json.dumps({"data": [{"id": name} for name in self.script.models]}).encode()
         status(200, body)(self)
 
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.script.bodies.append(json.loads(body))
-        self.script.keys.append(self.headers.get("Authorization"))
+    def follow_script(self, body: dict[str, object]) -> None:
+        self.script.bodies.append(body)
         self.script.answers.pop(0)(self)
 
     def log_message(self, *args: object) -> None: ...
@@ -79,11 +85,11 @@ def stalling(script: Script, sent: bytes) -> Answer:
 
 
 @contextmanager
-def scripted() -> Iterator[Script]:
-    """A server on a free port of this machine, until the block ends."""
+def scripted(handler: type[Handler] = Handler, path: str = "/v1") -> Iterator[Script]:
+    """A server on a free port of this machine, until the block ends; its ``url`` ends with ``path``."""
     made = Script()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Scripted", (Handler,), {"script": made}))
-    made.url = f"http://127.0.0.1:{server.server_port}/v1"
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Scripted", (handler,), {"script": made}))
+    made.url = f"http://127.0.0.1:{server.server_port}{path}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 from rag import artefacts
 from rag.model import Embedding, Hit, Job, JobKind, JobState, NewJob, Passage, Stage
 from rag.settings import Settings
-from tasks import stage as stages
+from tasks import messages
 from tasks.app import app, task_name
 from tests.integration.modelserver import Script, chunk, scripted, stalling
 from workers.tools import Tools
@@ -29,7 +29,8 @@ def script() -> Iterator[Script]:
 
 @pytest.fixture
 def tools(valkey: str, tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch) -> Tools:
-    monkeypatch.setattr(stages, "publish", lambda job, *, delay=0.0: None)
+    monkeypatch.setattr(messages, "publish", lambda job, *, delay=0.0: None)
+    monkeypatch.setattr(messages, "announce", lambda job: None)
     chosen = {"generator": "openai", "generator_url": script.url, "generator_model": "tiny"}
     built = Tools(Settings.model_validate({"redis_url": valkey, "aegis_home": tmp_path, **chosen}))
     app.loader.import_default_modules()
@@ -46,7 +47,7 @@ def ready_to_be_answered(tools: Tools, deadline: float | None = None) -> str:
     lease = tools.jobs.begin(job_id, Stage.RERANK, lease_seconds=30)
     assert lease is not None
     hit = Hit(Passage("chunk", "doc", 1, 0, TEXT, "Tower", 0, len(TEXT)), 0.9)
-    tools.jobs.put_artefact(lease, "query", artefacts.pack_embedding(Embedding(np.zeros(4, np.float32))))
+    tools.jobs.put_artefact(lease, "query", artefacts.pack_query("", Embedding(np.zeros(4, np.float32))))
     tools.jobs.put_artefact(lease, "best", artefacts.pack_hits([hit]))
     assert tools.jobs.advance(lease, Stage.GENERATE, seconds=0.1)
     return job_id

@@ -14,6 +14,7 @@ from tests.integration.apiserver import Service, serving, settings_of
 RECORD = {
     "id", "kind", "state", "stage", "progress", "queue_position", "created_at", "started_at", "finished_at",
     "attempts", "result", "error",
+    "trace_id",
 }  # fmt: skip
 
 

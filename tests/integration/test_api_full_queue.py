@@ -8,7 +8,7 @@ from threading import Event
 import httpx
 import pytest
 
-from cli.answers import ask
+from cli.answers import answered
 from cli.client import Client
 from cli.ingestion import ingest, walk
 from rag.model import JobState
@@ -154,6 +154,6 @@ def test_a_question_waits_for_its_turn(api, naps, worker):
         api.ask()
 
     with Client(api.url) as client:
-        result = ask(client, "And mine?", None, None, lambda piece: None)
+        result = answered(client, client.ask("And mine?")["job_id"], lambda piece: None)
 
     assert result["answer"] == "So."

@@ -112,6 +112,15 @@ def test_the_life_of_a_collection(api):
         "documents": 1,
         "chunks": 2,
         "created_at": "",
+        "layouts": [
+            {
+                "number": 0,
+                "embedding_model": "all-MiniLM-L6-v2",
+                "dimension": 384,
+                "state": "serving",
+                "job_id": None,
+            }
+        ],
     }
     assert dropped.status_code == 202
     assert api.http.get(dropped.json()["status_url"]).json()["kind"] == "delete"

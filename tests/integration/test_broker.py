@@ -22,6 +22,7 @@ from rag.settings import Settings
 from rag.stores import broker
 from rag.stores.jobs import RedisJobStore
 from rag.stores.redis import connect
+from tasks.broker import broker_url
 from tests.integration.brokers import declare_intact, ready
 
 
@@ -106,7 +107,7 @@ def test_it_ends_in_order_and_comes_back(server: Server) -> None:
 
 
 def test_celery_and_flower_understand_its_address(server: Server) -> None:
-    url = server.settings.broker_url
+    url = broker_url(server.settings.redis_address)
     prefix = {"global_keyprefix": "{aegis}:queue:"}
     app = Celery("test", broker=url, broker_transport_options=prefix, task_queues=[Queue("parse")])
 

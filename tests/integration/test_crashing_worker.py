@@ -20,10 +20,9 @@ PATIENCE = 120.0  # seconds, on a machine that is busy with other tests
 
 
 @pytest.fixture
-def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tools]:
+def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
     monkeypatch.setitem(app.conf, "broker_url", valkey.replace("unix://", "redis+socket://"))
-    yield Tools(Settings(redis_url=valkey, aegis_home=tmp_path))
-    app.close()
+    return Tools(Settings(redis_url=valkey, aegis_home=tmp_path))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from rag.model import Job, JobState, Stage
 from rag.settings import Settings
-from tasks import stage as stages
+from tasks import messages
 from tasks.app import app, publish, task_name
 from tasks.submit import Ingestion, Submissions, Text
 from tests.integration.workerprocess import working
@@ -34,7 +34,8 @@ def home() -> Iterator[Path]:
 @pytest.fixture
 def tools(valkey: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tools]:
     monkeypatch.setitem(app.conf, "broker_url", valkey.replace("unix://", "redis+socket://"))
-    monkeypatch.setattr(stages, "publish", lambda job, *, delay=0.0: None)
+    monkeypatch.setattr(messages, "publish", lambda job, *, delay=0.0: None)
+    monkeypatch.setattr(messages, "announce", lambda job: None)
     settings = Settings(redis_url=valkey, aegis_home=home)
     build(settings.model_dir, lambda line: None)
     built = Tools(settings)
@@ -42,7 +43,6 @@ def tools(valkey: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     app.toolbox = built
     yield built
     built.parser.close()
-    app.close()
 
 
 def engine_over(home: Path) -> "subprocess.Popen[bytes]":

@@ -6,16 +6,16 @@ from pathlib import Path
 from time import time
 
 import pytest
+import redis
 
 from rag import lexical
 from rag.errors import Conflict, NotFound, Overloaded
 from rag.model import Candidate, Document, Hit, Job, JobState, Lease, Point, SearchQuery, Stage
 from rag.settings import Settings
 from rag.stores.entries import opening_of
-from rag.stores.redis import connect
+from rag.stores.redis import PREFIX, connect
 from rag.stores.vectors.edge import EdgeVectorStore
-from tasks import restore, sweeping
-from tasks import stage as stages
+from tasks import messages, restore, sweeping
 from tasks.answer import visible_hits
 from tasks.app import app, task_name
 from tasks.embedders import embedder_for
@@ -49,7 +49,8 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tools(
     valkey: str, tmp_path: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[InProcess]:
-    monkeypatch.setattr(stages, "publish", lambda job, *, delay=0.0: None)
+    monkeypatch.setattr(messages, "publish", lambda job, *, delay=0.0: None)
+    monkeypatch.setattr(messages, "announce", lambda job: None)
     built = InProcess(Settings(redis_url=valkey, aegis_home=tmp_path, model_dir=model_dir))
     app.loader.import_default_modules()
     app.toolbox = built
@@ -229,7 +230,7 @@ def test_a_document_on_its_way_into_a_dropped_collection_fails_and_says_so(
     assert "deleted" in job.error["detail"]
 
 
-@pytest.mark.parametrize("lost", ["chunks", "vectors-00000000"])
+@pytest.mark.parametrize("lost", ["chunks", "vectors-0-00000000"])
 @pytest.mark.parametrize("cut", [False, True])
 def test_what_was_lost_between_two_stages_is_made_again(
     tools: InProcess, desk: Submissions, lost: str, cut: bool
@@ -286,13 +287,14 @@ def test_a_cancelled_ingestion_leaves_no_points_and_no_work(
 
 
 def test_an_attempt_that_lost_its_job_removes_nothing_that_its_successor_needs(
-    tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
+    tools: InProcess, desk: Submissions, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = indexing(tools, desk)
     taken: list[Lease | None] = []
 
     def taken_over() -> None:
-        taken.append(tools.jobs.begin(job_id, Stage.INDEX, lease_seconds=30, worker=tools.worker))
+        redis_client.zadd(f"{PREFIX}leases", {job_id: 0})  # it ran out
+        taken.append(tools.jobs.begin(job_id, Stage.INDEX, lease_seconds=30, worker="another"))
 
     after_writing(tools, monkeypatch, taken_over)
 
@@ -312,9 +314,9 @@ def test_a_cancelled_job_is_not_published_in_its_last_moment(
     job_id = indexing(tools, desk)
     real = tools.documents.publish
 
-    def cancelled_first(document: Document, *, under: Lease | None = None) -> bool:
+    def cancelled_first(document: Document, layouts: tuple[int, ...], *, under: Lease | None = None) -> bool:
         desk.cancel(job_id)
-        return real(document, under=under)
+        return real(document, layouts, under=under)
 
     monkeypatch.setattr(tools.documents, "publish", cancelled_first)
 
@@ -330,8 +332,8 @@ def test_a_cancel_that_comes_after_the_publication_takes_nothing_away(
     job_id = indexing(tools, desk)
     real = tools.documents.publish
 
-    def cancelled_then(document: Document, *, under: Lease | None = None) -> bool:
-        published = real(document, under=under)
+    def cancelled_then(document: Document, layouts: tuple[int, ...], *, under: Lease | None = None) -> bool:
+        published = real(document, layouts, under=under)
         desk.cancel(job_id)
         return published
 

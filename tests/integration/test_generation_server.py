@@ -1,5 +1,6 @@
 """The OpenAI client against a server that follows a script."""
 
+import json
 import socket
 import threading
 import time
@@ -15,7 +16,7 @@ from rag.ports import GenerationRequest
 from rag.settings import Settings
 from tests.integration.modelserver import Answer, Script, chunk, scripted, stalling, status, stream
 from workers.generation.chat import ChatServer
-from workers.generation.openai import OpenAIGenerator, generator, ollama_generator
+from workers.generation.openai import OpenAIGenerator, generator
 
 TEXT = "The Eiffel Tower was completed in 1889."
 
@@ -118,19 +119,11 @@ STALLS = {
 }
 
 
-def openai_at(script: Script) -> OpenAIGenerator:
-    return generator(Settings(generator="openai", generator_url=script.url, generator_model="tiny"))
-
-
-def ollama_at(script: Script) -> OpenAIGenerator:
-    return ollama_generator(Settings(ollama_url=script.url.removesuffix("/v1"), ollama_model="tiny"))
-
-
-@pytest.mark.parametrize("made", [openai_at, ollama_at])
 @pytest.mark.parametrize("stall", STALLS)
 def test_cancelling_a_server_that_says_nothing_more_closes_the_connection_within_a_second(
-    script: Script, stall: str, made: Callable[[Script], OpenAIGenerator]
+    script: Script, stall: str
 ) -> None:
+    made = generator(Settings(generator="openai", generator_url=script.url, generator_model="tiny"))
     script.answers.append(stalling(script, STALLS[stall]))
     asked: list[float] = []
 
@@ -139,7 +132,7 @@ def test_cancelling_a_server_that_says_nothing_more_closes_the_connection_within
             asked.append(time.monotonic())
         return len(asked) > 1
 
-    answer = made(script).answer(request(cancelled=cancelled))
+    answer = made.answer(request(cancelled=cancelled))
 
     assert time.monotonic() - asked[1] < 1.0
     assert script.hung_up.wait(1.0)
@@ -171,6 +164,18 @@ def test_cancelling_does_not_wait_for_a_name_to_be_found(
     found.set()
 
     assert ended - asked[0] < 1.0
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+def test_reasoning_in_a_field_of_its_own_is_kept_apart(script: Script, field: str) -> None:
+    pieces: list[str] = []
+    thoughts = json.dumps({"choices": [{"delta": {field: "Hm, 1889.", "content": None}}]})
+    script.answers.append(stream(end=f"data: {thoughts}\n\n{chunk('In 1889 [1].')}data: [DONE]\n\n"))
+
+    answer = OpenAIGenerator(ChatServer(script.url, "tiny")).answer(request(pieces.append))
+
+    assert answer.text == "".join(pieces) == "In 1889 [1]."
+    assert answer.reasoning == "Hm, 1889."
 
 
 def test_a_silent_server_times_out(script: Script) -> None:

@@ -229,4 +229,3 @@ def test_a_failover_loses_no_job(
         assert tools.restoration.recovery.intact()
         for job_id in (*copied, missed):
             until(partial(parsed_after_sweep, job_id), PATIENCE)
-    app.close()

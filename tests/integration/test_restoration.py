@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 
 from rag.errors import IdempotencyMismatch, Unavailable
 from rag.model import (
+    Collection,
     Document,
     DocumentVersion,
     Job,
@@ -126,6 +127,11 @@ def removed(tools: Tools, what: str) -> Removal:
 
 def all_documents(tools: Tools) -> Window[Document]:
     return tools.documents.page("docs", cursor=None, limit=100)
+
+
+def collections(tools: Tools) -> list[Collection]:
+    """But for their revisions, which only ever grow."""
+    return [replace(collection, revision=0) for collection in tools.documents.collections()]
 
 
 def listed(tools: Tools) -> list[str]:
@@ -338,12 +344,15 @@ class TestDocuments:
             published(tools, document_id)
         published(tools, "a")
         tools.documents.put_collection("empty", MODEL, 8)
-        before = all_documents(tools), tools.documents.collections()
+        before = all_documents(tools), collections(tools)
+        revisions = {collection.name: collection.revision for collection in tools.documents.collections()}
         lose()
 
         restored(tools.restoration)
 
-        assert (all_documents(tools), tools.documents.collections()) == before
+        assert (all_documents(tools), collections(tools)) == before
+        for collection in tools.documents.collections():
+            assert collection.revision > revisions[collection.name], "what was cached would count again"
         assert tools.documents.stale("docs", [DocumentVersion("a", 1), DocumentVersion("a", 2)]) == (
             DocumentVersion("a", 1),
         )

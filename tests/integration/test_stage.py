@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 from rag.errors import Overloaded, TimedOut, Unavailable, UnreadableDocument
 from rag.model import Job, JobKind, JobState, NewJob, Stage
 from rag.settings import Settings
-from tasks import stage as stages
+from tasks import messages
 from tasks.app import app, task_name
 from tasks.stage import Done, Next, Outcome, StageRun, perform
 from workers.tools import Tools
@@ -34,7 +34,8 @@ def published(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[Stage, int
     def record(job: Job, *, delay: float = 0.0) -> None:
         sent.append((job.stage, job.attempts, delay))
 
-    monkeypatch.setattr(stages, "publish", record)
+    monkeypatch.setattr(messages, "publish", record)
+    monkeypatch.setattr(messages, "announce", record)
     return sent
 
 
@@ -276,7 +277,7 @@ def quick(valkey: str, tmp_path: Path) -> Tools:
     return Tools(Settings(redis_url=valkey, aegis_home=tmp_path, lease_seconds=1.01, max_attempts=3))
 
 
-@pytest.mark.parametrize("method", ["begin", "advance"])
+@pytest.mark.parametrize("method", ["take", "advance"])
 def test_records_that_are_away_for_a_moment_cost_no_attempt(
     tools: Tools, published: list, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
@@ -352,7 +353,8 @@ def test_a_message_that_cannot_be_sent_is_left_to_the_sweeper(
             return Next(Stage.EMBED)
         raise Unavailable("the vector engine is away")
 
-    monkeypatch.setattr(stages, "publish", refuse)
+    monkeypatch.setattr(messages, "publish", refuse)
+    monkeypatch.setattr(messages, "announce", refuse)
 
     assert perform(tools, Stage.PARSE, work, job_id).startswith(outcome)
 

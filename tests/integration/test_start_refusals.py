@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 
 from tests.integration.brokers import valkey_with
+from tests.jinaserver import Jina, serving
+from tests.s3server import S3Server
 
 PATIENCE = 120  # seconds, on a machine that is busy with other tests
 
 WORKER = ("celery", "-A", "workers.main", "worker", "--concurrency", "1")
 PARSE = (*WORKER, "--queues", "parse", "--pool", "prefork", "--time-limit", "900")
+EMBED = (*WORKER, "--queues", "embed", "--pool", "prefork", "--time-limit", "900")
+EMBED_QUERY = (*WORKER, "--queues", "embed-query", "--pool", "solo")
 RERANK = (*WORKER, "--queues", "rerank", "--pool", "solo")
 BEAT = ("celery", "-A", "beat.main", "beat", "--pidfile", "", "--schedule")
 API = ("uvicorn", "api.main:app_factory", "--factory", "--port", "0", "--log-level", "critical", "--workers")
@@ -85,6 +89,20 @@ def test_wrong_settings_are_one_line_of_every_process(valkey: str, tmp_path: Pat
         assert "STALE_LEASE_SECONDS (1000) must be over VISIBILITY_TIMEOUT (1020)" in line
 
 
+def test_a_worker_whose_model_server_knows_no_such_key_ends_with_one_line(
+    valkey: str, tmp_path: Path
+) -> None:
+    with serving(Jina()) as server:
+        settings = {"JINA_BASE_URL": server.url, "JINA_API_KEY": "jina_wrong"}
+        processes = [
+            Started(*command, broker=valkey, home=tmp_path, **settings) for command in (EMBED, EMBED_QUERY)
+        ]
+        for process in processes:
+            (line,) = process.refused()
+            assert line.startswith(f"worker cannot start: {server.url}: 401")
+            assert "check JINA_API_KEY" in line
+
+
 def test_no_process_starts_on_a_broker_that_could_lose_jobs(risky: str, tmp_path: Path) -> None:
     commands = (PARSE, (*BEAT, str(tmp_path / "schedule")), (*API, "1"))
     processes = [Started(*command, broker=risky, home=tmp_path) for command in commands]
@@ -108,3 +126,15 @@ def test_a_server_of_several_processes_ends_too(risky: str, tmp_path: Path) -> N
 
     assert "the API cannot start: the broker's appendonly is off" in server.stderr
     assert "Traceback" not in server.stderr
+
+
+def test_no_process_that_keeps_blobs_starts_on_a_bucket_that_refuses_it(
+    valkey: str, s3: S3Server, tmp_path: Path
+) -> None:
+    wrong = {**s3.environment, "AWS_SECRET_ACCESS_KEY": "wrong"}
+    processes = [Started(*command, broker=valkey, home=tmp_path, **wrong) for command in (PARSE, (*API, "1"))]
+
+    for process in processes:
+        (line,) = process.refused()
+        assert "cannot start: Blob store s3://" in line
+        assert "AWS_SECRET_ACCESS_KEY is wrong" in line

@@ -1,7 +1,6 @@
 """What the queue lost is published again from the records, and a mere backlog is left alone."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,11 +16,10 @@ from workers.tools import Tools
 
 
 @pytest.fixture
-def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tools]:
+def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
     """Records and queues on the same real server."""
     monkeypatch.setitem(app.conf, "broker_url", valkey.replace("unix://", "redis+socket://"))
-    yield Tools(Settings(redis_url=valkey, aegis_home=tmp_path))
-    app.close()
+    return Tools(Settings(redis_url=valkey, aegis_home=tmp_path))
 
 
 def queued(tools: Tools, stage: Stage = Stage.PARSE, deadline: float | None = None) -> str:

@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 
 from rag.model import JobKind, JobState, NewJob, Stage
 from rag.settings import Settings
-from tasks import stage as stages
+from tasks import messages
 from tasks.run import StageRun
 from tasks.stage import Outcome, perform
 from workers.embedding.build import build
@@ -48,7 +48,8 @@ def test_a_worker_that_wants_too_much_is_refused_and_goes_on() -> None:
 def test_a_job_that_always_wants_too_much_dies_with_that_reason(
     valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stages, "publish", lambda job, *, delay=0.0: None)
+    monkeypatch.setattr(messages, "publish", lambda job, *, delay=0.0: None)
+    monkeypatch.setattr(messages, "announce", lambda job: None)
     tools = Tools(Settings(redis_url=valkey, aegis_home=tmp_path))
     job_id = tools.jobs.accept(NewJob(str(uuid7()), JobKind.QUERY, Stage.PARSE, "c", {})).job.id
 

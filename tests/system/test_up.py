@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tasks.submit import LANES
+from tests.operators import ALWAYS
 from tests.system.running import Stack, stack_in, until
 
 
@@ -147,7 +148,9 @@ def test_the_command_line_says_that_nothing_answers(tmp_path: Path) -> None:
     assert len(refused.stderr.splitlines()) == 1
 
 
-def test_the_demonstration_answers_and_goes(tmp_path: Path) -> None:
+def test_the_demonstration_answers_and_goes_with_the_operators_values(tmp_path: Path) -> None:
+    """Without the addresses of their servers, every part is the embedded one; a collector that is away
+    changes nothing."""
     home, docs = tmp_path / "home", tmp_path / "docs"
     home.mkdir()
     docs.mkdir()
@@ -155,14 +158,17 @@ def test_the_demonstration_answers_and_goes(tmp_path: Path) -> None:
         "# Turbine\n\nThe turbine is cooled by compressed air. Its blades are made of a nickel alloy.\n"
     )
     stack = stack_in(
-        home, "demo", "--once", "--docs", str(docs), "--question", "What are the blades made of?"
-    ).start()
+        home, "demo", "--once", "--docs", str(docs), "--question", "What are the blades made of?",
+        **{name: value for name, value in ALWAYS.items() if name != "API_PORT"},
+    ).start()  # fmt: skip
     assert stack.process is not None
 
     assert stack.process.wait(180) == 0, stack.printed
     assert "nickel alloy" in stack.printed
     assert "[1]" in stack.printed
     assert "Turbine" in stack.printed
+    assert all(f"✓ {part} " in stack.printed for part in ("broker", "vectors"))
+    assert "extractive" in stack.printed
     until(lambda: stack.processes() == [])
 
 

@@ -37,6 +37,11 @@ def test_defaults_of_a_question():
     assert question.where == {}
     assert question.generate
     assert not question.stream
+    assert question.cache
+
+
+def test_a_question_can_refuse_the_caches():
+    assert not QueryIn(question="Why?", cache=False).question_with(SETTINGS).cache
 
 
 @pytest.mark.parametrize(("sent", "timeout"), [({}, None), ({"timeout": 5}, 5), ({"timeout": 0.5}, 0.5)])

@@ -32,6 +32,13 @@ def test_a_query_embedding_keeps_its_weights() -> None:
     np.testing.assert_array_equal(back.weights, [0.5, 2])
 
 
+def test_a_query_names_the_store_that_it_was_embedded_for() -> None:
+    store, back = artefacts.unpack_query(artefacts.pack_query("docs-1.2", Embedding(np.ones(2, np.float32))))
+
+    assert store == "docs-1.2"
+    np.testing.assert_array_equal(back.dense, [1, 1])
+
+
 def test_chunks_keep_title_headings_and_places() -> None:
     chunk = Chunk(0, "Straße 5", 10, 18, 4, page=2, headings=("One", "Two"))
 

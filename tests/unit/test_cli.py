@@ -31,7 +31,7 @@ def test_help_names_every_command() -> None:
     shown = _aegis("--help")
 
     assert shown.returncode == 0
-    commands = "setup up demo ingest ask jobs documents doctor eval dlq bench"
+    commands = "setup up demo ingest ask jobs documents reindex doctor eval dlq bench"
     for command in commands.split():
         assert f"\n  {command} " in shown.stdout
 

@@ -135,6 +135,16 @@ def test_an_api_that_is_away_is_said_with_what_to_do() -> None:
         client.job("1")
 
 
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_question_can_ask_past_the_caches(fresh: bool) -> None:
+    client, requests = _client(httpx.Response(202, json={"job_id": "1"}))
+
+    client.ask("Why?", fresh=fresh)
+
+    asked = {"question": "Why?", "stream": True}
+    assert json.loads(requests[0].content) == (asked | {"cache": False} if fresh else asked)
+
+
 def test_documents_are_listed_over_all_pages() -> None:
     first = httpx.Response(200, json={"items": [{"document_id": "a"}], "next": "c1"})
     second = httpx.Response(200, json={"items": [{"document_id": "b"}], "next": None})

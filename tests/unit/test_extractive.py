@@ -16,7 +16,7 @@ def ask(question: str, *texts: str, relevance: float = 0.8) -> Answer:
         for i, text in enumerate(texts)
     )
     request = GenerationRequest(question, QUERY, passages, lambda piece: None, lambda: False)
-    return ExtractiveGenerator().answer(request)
+    return ExtractiveGenerator(min_relevance=0.45).answer(request)
 
 
 def test_one_sentence_when_it_clearly_answers() -> None:
@@ -109,7 +109,8 @@ def test_vectors_find_what_words_do_not() -> None:
     candidate = Candidate(Hit(passage, 0.9), tokens=tokens)
     request = GenerationRequest("Sleeping?", query, (candidate,), lambda piece: None, lambda: False)
 
-    answer = ExtractiveGenerator(lambda _: [(0, 4), (5, 9), (11, 18), (19, 23)]).answer(request)
+    generator = ExtractiveGenerator(lambda _: [(0, 4), (5, 9), (11, 18), (19, 23)], min_relevance=0.45)
+    answer = generator.answer(request)
 
     assert answer.text == "Felines doze. [1]"
 
@@ -122,7 +123,8 @@ def test_vectors_that_do_not_fit_the_text_are_left_aside() -> None:
     query = Embedding(np.zeros(4, np.float32), np.ones((1, 4), np.float16))
     request = GenerationRequest("What is the answer?", query, (candidate,), lambda _: None, lambda: False)
 
-    assert ExtractiveGenerator(lambda _: [(0, 3)]).answer(request).text == "The answer is 42. [1]"
+    generator = ExtractiveGenerator(lambda _: [(0, 3)], min_relevance=0.45)
+    assert generator.answer(request).text == "The answer is 42. [1]"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 import pytest
 
 from rag.errors import ModelError
-from workers.jina.batches import BatchLimits, OversizeError, batches, estimated_tokens, halved
+from workers.jina.batches import BatchLimits, OversizeError, batches, halved
+from workers.tokens import estimated
 
 
 @pytest.mark.parametrize(
@@ -18,7 +19,7 @@ from workers.jina.batches import BatchLimits, OversizeError, batches, estimated_
     ],
 )
 def test_an_estimate_is_seldom_under_what_a_multilingual_tokenizer_counts(text: str, tokens: int) -> None:
-    assert tokens <= estimated_tokens(text) <= 4 * tokens
+    assert tokens <= estimated(text) <= 4 * tokens
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ def test_every_stage_has_exactly_one_lane() -> None:
 
 
 def test_an_interactive_stage_never_shares_a_lane_with_bulk_work() -> None:
-    bulk = {Stage.PARSE, Stage.EMBED, Stage.INDEX, Stage.PURGE}
+    bulk = {Stage.PARSE, Stage.EMBED, Stage.INDEX, Stage.PURGE, Stage.REEMBED, Stage.COMPARE}
 
     assert all(bulk.issuperset(lane.stages) or bulk.isdisjoint(lane.stages) for lane in LANES)
 

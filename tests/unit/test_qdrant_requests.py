@@ -52,8 +52,8 @@ def test_settings_shape_a_collection() -> None:
     spread = made["shard_number"], made["replication_factor"], made["write_consistency_factor"]
     assert spread == (6, 3, 2)
     assert (made["hnsw_config"].m, made["hnsw_config"].ef_construct) == (8, 50)
-    dense, tokens = made["vectors_config"]["dense"], made["vectors_config"]["tokens"]
-    assert (dense.size, dense.on_disk, tokens.size, tokens.hnsw_config.m) == (384, True, 64, 0)
+    (dense,) = made["vectors_config"].values()
+    assert (dense.size, dense.on_disk, made["on_disk_payload"]) == (384, True, True)
     assert made["sparse_vectors_config"]["lexical"].modifier is models.Modifier.IDF
 
 
@@ -61,8 +61,7 @@ def test_settings_shape_a_collection() -> None:
     ("name", "kind"),
     [("none", type(None)), ("scalar", models.ScalarQuantization), ("binary", models.BinaryQuantization)],
 )
-def test_only_dense_vectors_are_compressed(name: str, kind: type) -> None:
+def test_dense_vectors_are_compressed_as_asked(name: str, kind: type) -> None:
     vectors = creation(Settings(qdrant_quantization=name), CollectionSpec(384, 64))["vectors_config"]
 
     assert isinstance(vectors["dense"].quantization_config, kind)
-    assert vectors["tokens"].quantization_config is None

@@ -28,7 +28,7 @@ def test_a_redis_server_brings_the_production_defaults(monkeypatch: pytest.Monke
     settings = load()
 
     assert (settings.listen_host, settings.api_processes, settings.requests_per_minute) == ("0.0.0.0", 4, 100)
-    assert settings.broker_url == "redis://redis:6379/0"
+    assert settings.records_url == "redis://redis:6379/0"
 
 
 def test_a_limit_that_is_set_counts_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,8 +55,16 @@ def test_api_keys_are_read_from_json(monkeypatch: pytest.MonkeyPatch) -> None:
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL"),
         ("COLLECTION_NAME", "no spaces", "COLLECTION_NAME"),
         ("REDIS_URL", "amqp://rabbit", "REDIS_URL"),
-        ("QDRANT_URL", "http://qdrant:6333", "QDRANT_URL"),
-        ("JINA_API_KEY", "secret", "JINA_API_KEY"),
+        ("QDRANT_URL", "qdrant:6333", "QDRANT_URL"),
+        ("QDRANT_URL", "http://one:6333,two:6333", "QDRANT_URL"),
+        ("QDRANT_CA_FILE", "/nowhere/ca.pem", "QDRANT_CA_FILE"),
+        ("JINA_BASE_URL", "ftp://models", "JINA_BASE_URL"),
+        ("MIN_RELEVANCE", "45", "MIN_RELEVANCE"),
+        ("OLLAMA_URL", "http://one:11434,two:11434", "OLLAMA_URL"),
+        ("EMBEDDER", "jina", "JINA_API_KEY"),
+        ("EMBEDDER", "ollama", "OLLAMA_URL"),
+        ("QDRANT_WRITE_CONSISTENCY_FACTOR", "3", "QDRANT_REPLICATION_FACTOR"),
+        ("BLOB_KMS_KEY", "alias/mine", "BLOB_ENCRYPTION"),
         ("GENERATOR", "openai", "GENERATOR_URL"),
         ("TOP_K_RERANK", "50", "TOP_K_RETRIEVAL"),
         ("LEASE_SECONDS", "1000", "STAGE_TIMEOUT (900) must be over LEASE_SECONDS (1000)"),

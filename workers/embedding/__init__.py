@@ -14,6 +14,14 @@ def chosen(settings: Settings, model: str, dimension: int) -> Embedder:
             from workers.embedding.bundled import BundledEmbedder
 
             return BundledEmbedder(settings.model_dir)
+        case "jina":
+            from workers.embedding import jina
+
+            return jina.embedder(settings, model, dimension)
+        case "ollama":
+            from workers.embedding import ollama
+
+            return ollama.embedder(settings, model, dimension)
         case _:
             raise ModelError(
                 f"the collection was embedded by {model} ({dimension} dimensions), which these settings "

@@ -34,11 +34,16 @@ class BundledEmbedder:
     dimension = DIMENSION
     token_dimension = TOKEN_DIMENSION
     max_tokens = MAX_TOKENS
+    independent = True
 
     def __init__(self, model_dir: Path, *, threads: int = 2) -> None:
         """``model_dir``: what ``build`` was given. ``threads``: texts embedded at once."""
         self._model_dir = model_dir
         self._threads = threads
+
+    @cached_property
+    def recipe(self) -> str:
+        return model_files(self._model_dir, source()).folder.name
 
     def count_tokens(self, text: str) -> int:
         return len(self._encoded(text))

@@ -12,12 +12,13 @@ from typing import Any, Literal
 
 from rag.model import Embedding, Json, Vector
 from rag.settings import Settings
-from workers.jina.batches import BatchLimits, batches, estimated_tokens, halved
+from workers.jina.batches import BatchLimits, batches, halved
 from workers.jina.client import Call, JinaClient, batch_limits, client, wait_for_server
 from workers.jina.refusals import UnfitError
 from workers.jina.schema import Embeddings
 from workers.jina.vectors import unit_vectors
 from workers.loop import together
+from workers.tokens import estimated
 
 Encoding = Literal["base64", "float"]
 
@@ -60,8 +61,8 @@ class JinaEmbedder:
         return f"{self._jina.server.url}{context}"
 
     def count_tokens(self, text: str) -> int:
-        """An upper estimate: see :func:`workers.jina.batches.estimated_tokens`."""
-        return estimated_tokens(text)
+        """An upper estimate: see :func:`workers.tokens.estimated`."""
+        return estimated(text)
 
     def embed_passages(self, texts: Sequence[str]) -> list[Embedding]:
         return self._embedded(texts, self._passages)
@@ -115,7 +116,7 @@ class JinaEmbedder:
             body=body,
             answer=Embeddings,
             read=partial(unit_vectors, texts=len(texts), dimension=self.dimension),
-            tokens=sum(map(estimated_tokens, texts)),
+            tokens=sum(map(estimated, texts)),
             purpose=purpose,
             urgent=purpose == "query",
         )

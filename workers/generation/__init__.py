@@ -1,9 +1,10 @@
-"""Generators: ``extractive`` by default, or a model behind an OpenAI-compatible server."""
+"""Generators: ``extractive`` by default, or a model behind Ollama or an OpenAI-compatible server."""
 
 # ruff: noqa: PLC0415 - each generator and its runtime are imported only where they are chosen
 
 from rag.ports import Generator
 from rag.settings import Settings
+from workers.reranking import unrelated_below
 
 
 def generator_for(settings: Settings) -> Generator:
@@ -12,15 +13,15 @@ def generator_for(settings: Settings) -> Generator:
         case "extractive":
             from workers.generation import extractive
 
-            return extractive.generator()
+            return extractive.generator(unrelated_below(settings))
         case "smollm2":
             from workers.generation import smollm2
 
             return smollm2.generator(settings)
         case "ollama":
-            from workers.generation import openai
+            from workers.generation import ollama
 
-            return openai.ollama_generator(settings)
+            return ollama.generator(settings)
         case "openai":
             from workers.generation import openai
 

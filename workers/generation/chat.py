@@ -1,4 +1,4 @@
-"""Any server that speaks OpenAI's chat completions, streamed: hosted ones, vLLM, llama.cpp, Ollama.
+"""Any server that speaks OpenAI's chat completions, streamed: hosted ones, vLLM, llama.cpp, SGLang.
 
 Protocol: https://platform.openai.com/docs/api-reference/chat; server-sent events whose data
 is a JSON chunk each, then ``[DONE]``.
@@ -12,7 +12,9 @@ from typing import Any
 import httpx
 
 from rag.errors import AegisError, ModelError, Unavailable, translated
-from workers.generation.refusals import DRIVER_ERRORS, refusal
+from workers.generation.refusals import refusal
+from workers.generation.thoughts import Piece
+from workers.responses import DRIVER_ERRORS
 
 _CONNECT_TIMEOUT = 5.0
 _LIST_TIMEOUT = 10.0
@@ -57,8 +59,8 @@ class ChatServer:
 
     async def completion(
         self, model: str, messages: Sequence[Mapping[str, str]]
-    ) -> AsyncGenerator[str, None]:
-        """The model's text in pieces as they come. Unavailable when it breaks off."""
+    ) -> AsyncGenerator[Piece, None]:
+        """The model's words as they come. Unavailable when they break off."""
         body = {
             "model": model,
             "messages": list(messages),
@@ -93,8 +95,8 @@ class ChatServer:
         return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-async def _pieces(response: httpx.Response, url: str) -> AsyncIterator[str]:
-    """The text of each chunk. Unavailable when the stream ends before the model did."""
+async def _pieces(response: httpx.Response, url: str) -> AsyncIterator[Piece]:
+    """What each chunk says. Unavailable when the stream ends before the model did."""
     finished = False
     async for line in response.aiter_lines():
         kind, _, data = line.partition(":")
@@ -107,9 +109,16 @@ async def _pieces(response: httpx.Response, url: str) -> AsyncIterator[str]:
             raise _error_in_stream(url, chunk)
         for choice in chunk.get("choices") or ():
             finished = finished or choice.get("finish_reason") is not None
-            yield (choice.get("delta") or {}).get("content") or ""
+            yield _piece(choice)
     if not finished:
         raise Unavailable(f"{url}: the answer broke off")
+
+
+def _piece(choice: Mapping[str, Any]) -> Piece:
+    """``reasoning_content`` by DeepSeek, llama.cpp, SGLang and vLLM, which also says ``reasoning``."""
+    delta = choice.get("delta") or {}
+    thought = delta.get("reasoning_content") or delta.get("reasoning") or ""
+    return Piece(delta.get("content") or "", thought, cut=choice.get("finish_reason") == "length")
 
 
 def _parsed(data: str, url: str) -> dict[str, Any]:

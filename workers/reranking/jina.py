@@ -14,10 +14,11 @@ from typing import Any
 from rag.model import Passage
 from rag.ports import RerankRequest
 from rag.settings import Settings
-from workers.jina.batches import BatchLimits, batches, estimated_tokens, halved
+from workers.jina.batches import BatchLimits, batches, halved
 from workers.jina.client import Call, JinaClient, UnusableError, batch_limits, client, wait_for_server
 from workers.jina.schema import Ranking
 from workers.loop import together
+from workers.tokens import estimated
 
 UNRELATED_BELOW = 0.2
 """Best relevance under which a question is about something else than the documents. On the model's card
@@ -47,7 +48,7 @@ class JinaReranker:
     async def _weighed(self, request: RerankRequest) -> list[float]:
         question = _clean(request.question) or "?"
         texts = [_reading(candidate.hit.passage) for candidate in request.candidates]
-        each = estimated_tokens(question)  # which every text is read with
+        each = estimated(question)  # which every text is read with
         calls = [
             halved(batch, partial(self._scores, question))
             for batch in batches(texts, self._limits, each=each)
@@ -67,7 +68,7 @@ class JinaReranker:
             body=body,
             answer=Ranking,
             read=partial(probabilities, texts=len(texts)),
-            tokens=sum(map(estimated_tokens, texts)) + len(texts) * estimated_tokens(question),
+            tokens=sum(map(estimated, texts)) + len(texts) * estimated(question),
             purpose="rerank",
             urgent=True,
         )

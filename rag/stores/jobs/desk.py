@@ -74,6 +74,7 @@ class Desk(JobScripts):
             body_digest,
             self._idempotency,
             "" if most_open is None else most_open,
+            job.trace or "",
         )
         if outcome == b"mismatch":
             raise _mismatch()

@@ -5,13 +5,16 @@ import logging
 from redis import Redis
 
 from rag.errors import AegisError, Unavailable
-from rag.model import Job, JobState, Json, Lease, NewJob
+from rag.model import Job, JobKind, JobState, Json, Lease, NewJob, Stage
 from rag.ports import Accepted
 from rag.settings import Settings
 from rag.stores.entries import JobFields, opening_of, over
 from rag.stores.jobs.record import Record, fields_of, job_of
 from rag.stores.jobs.store import RedisJobStore
 from rag.stores.journal import Journal, journalled
+
+_ENTRY_SECONDS = 30.0
+"""After that whoever accepted a job has died before its entry was written."""
 
 _LOST = "Redis lost its records just now: try again"
 
@@ -78,6 +81,11 @@ class KeptJobStore(RedisJobStore):
         """Records that went before the entry was written were perhaps rebuilt without it."""
         if not self._on("keep", job_id):
             raise Unavailable(_LOST)
+
+    def _unkept(self, stage: Stage) -> float | None:
+        """A job without its entry may still be undone."""
+        first = next((kind for kind in JobKind if kind.first_stage is stage), None)
+        return _ENTRY_SECONDS if first is not None and journalled(self._settings, first) else None
 
     # --- ends
 

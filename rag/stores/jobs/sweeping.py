@@ -1,7 +1,7 @@
 """Job records as the sweeper needs them: what was lost, is late, or is to be forgotten."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import product
 from typing import cast
@@ -35,8 +35,11 @@ class Sweeping(JobScripts):
             if taken:
                 _release(lock)
 
-    def overdue(self, stages: Sequence[Stage], *, silent_for: float, limit: int) -> list[Job]:
-        return [job_of(r) for r in self._scripts.run("overdue", _waiting(stages), "", silent_for, limit)]
+    def overdue(
+        self, stages: Sequence[Stage], *, silent_for: float, limit: int, apart: Collection[Stage] = ()
+    ) -> list[Job]:
+        keys = _waiting(stages, apart)
+        return [job_of(record) for record in self._scripts.run("overdue", keys, "", silent_for, limit)]
 
     def abandoned(self, *, silent_for: float, limit: int) -> list[Job]:
         return [job_of(r) for r in self._scripts.run("abandoned", [PREFIX], "", silent_for, limit)]
@@ -44,9 +47,9 @@ class Sweeping(JobScripts):
     def touch(self, job_id: str) -> None:
         self._on("touch", job_id)
 
-    def depth(self, stage: Stage) -> int:
+    def depth(self, stage: Stage, *, apart: bool = False) -> int:
         with reaching_redis():
-            return self._client.zcard(*_waiting([stage]))
+            return self._client.zcard(*_waiting([stage], [stage] if apart else ()))
 
     def delayed(self, stages: Sequence[Stage]) -> int:
         return cast(int, self._scripts.run("delayed", _waiting(stages), ""))
@@ -100,5 +103,5 @@ def _release(lock: Lock) -> None:
         log.info("the lock %s was not given back: %s", lock.name, error)
 
 
-def _waiting(stages: Sequence[Stage]) -> list[str]:
-    return [f"{PREFIX}waiting:{stage}" for stage in stages]
+def _waiting(stages: Sequence[Stage], apart: Collection[Stage] = ()) -> list[str]:
+    return [f"{PREFIX}{'apart' if stage in apart else 'waiting'}:{stage}" for stage in stages]

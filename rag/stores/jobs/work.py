@@ -4,8 +4,9 @@ from typing import cast
 
 from rag.errors import NotFound
 from rag.model import EventKind, JobState, Json, Lease, Progress, Stage
+from rag.ports import Bounds, Taken
 from rag.stores.jobs.base import JobScripts, job_key, only_word
-from rag.stores.jobs.record import dumped, job_of
+from rag.stores.jobs.record import Record, dumped, job_of
 from rag.stores.redis import reaching_redis
 
 
@@ -14,10 +15,25 @@ class Work(JobScripts):
 
     def begin(self, job_id: str, stage: Stage, *, lease_seconds: float, worker: str = "") -> Lease | None:
         record = self._on("begin", job_id, stage, lease_seconds, only_word(), worker)
-        if not record:
-            return None
-        job = job_of(record)
-        return Lease(job=job, token=job.token)
+        return _lease_of(record) if record else None
+
+    def take(
+        self, job_id: str | None, stage: Stage, *, lease_seconds: float, worker: str, bounds: Bounds
+    ) -> Taken:
+        unkept = self._unkept(stage)
+        most = (bounds.jobs, bounds.size, "" if unkept is None else unkept)
+        records, left, given_back = self._on(
+            "take", job_id or "", stage, lease_seconds, only_word(), worker, *most
+        )
+        return Taken(
+            leases=tuple(map(_lease_of, records)),
+            left=job_of(left) if left else None,
+            given_back=tuple(map(job_of, given_back)),
+        )
+
+    def _unkept(self, _stage: Stage) -> float | None:
+        """Seconds for which a job without an entry in a journal is let alone; None: it needs no entry."""
+        return None
 
     def extend(self, lease: Lease, *, lease_seconds: float) -> bool:
         """A stage is held for STALE_LEASE_SECONDS at most."""
@@ -29,14 +45,14 @@ class Work(JobScripts):
     def emit(self, lease: Lease, kind: EventKind, data: Json) -> bool:
         return self._held("emit", lease, kind, dumped(data), only_word())
 
-    def advance(self, lease: Lease, stage: Stage, *, seconds: float) -> bool:
-        return self._held("advance", lease, stage, seconds)
+    def advance(self, lease: Lease, stage: Stage, *, seconds: float, size: int = 1) -> bool:
+        return self._held("advance", lease, stage, seconds, size)
 
     def requeue(self, lease: Lease, *, error: Json, delay: float = 0.0) -> bool:
         return self._held("requeue", lease, dumped(error), delay)
 
-    def release(self, lease: Lease) -> bool:
-        return self._held("release", lease)
+    def release(self, lease: Lease, *, apart: bool = False) -> bool:
+        return self._held("release", lease, int(apart))
 
     def finish(
         self,
@@ -64,3 +80,8 @@ class Work(JobScripts):
 
     def _held(self, script: str, lease: Lease, *args: str | bytes | float) -> bool:
         return bool(self._on(script, lease.job.id, lease.token, *args))
+
+
+def _lease_of(record: Record) -> Lease:
+    job = job_of(record)
+    return Lease(job=job, token=job.token)

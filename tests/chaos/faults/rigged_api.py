@@ -14,7 +14,7 @@ from tests.chaos.faults.traps import Traps
 def app_factory() -> FastAPI:
     settings = load()
     parts = build(settings)
-    traps, desk = Traps(settings.home), parts.submissions
+    traps, desk = Traps(settings.home), parts.submissions._acceptance
     desk._publish = _trapped(traps, "api.publish", desk._publish)
     desk._jobs.accept = _trapped(traps, "api.accept", desk._jobs.accept)
     return create_app(settings, parts)

@@ -18,17 +18,23 @@ _ROLES = frozenset(("jobs", "documents", "parser", "vectors", "reranker", "gener
 
 
 class RiggedRole:
-    """A role's implementation with a trap before every call."""
+    """A role's implementation with a trap before every call; a method is the same object each time."""
 
     def __init__(self, role: Any, lane: str, traps: Traps) -> None:
         self._role = role
         self._lane = lane
         self._traps = traps
+        self._calls: dict[str, Any] = {}
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._role, name)
         if not callable(value):
             return value
+        if name not in self._calls:
+            self._calls[name] = self._trapped(name, value)
+        return self._calls[name]
+
+    def _trapped(self, name: str, value: Any) -> Any:
 
         def call(*arguments: Any, **named: Any) -> Any:
             self._traps.step_on(f"{self._lane}.{name}")
@@ -46,13 +52,17 @@ class RiggedTools:
         self._tools = tools
         self._lane = lane
         self._traps = Traps(tools.settings.home)
+        self._rigged: dict[int, RiggedRole] = {}
 
-    def embedder(self, model: str, dimension: int) -> RiggedRole:
-        return RiggedRole(self._tools.embedder(model, dimension), self._lane, self._traps)
+    def embedder(self, model: str, dimension: int, *, fresh: bool = False) -> RiggedRole:
+        return self._role(self._tools.embedder(model, dimension, fresh=fresh))
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._tools, name)
-        return RiggedRole(value, self._lane, self._traps) if name in _ROLES else value
+        return self._role(value) if name in _ROLES else value
+
+    def _role(self, role: Any) -> RiggedRole:
+        return self._rigged.setdefault(id(role), RiggedRole(role, self._lane, self._traps))
 
 
 @signals.worker_init.connect

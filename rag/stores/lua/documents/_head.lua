@@ -3,7 +3,11 @@
 -- {aegis}:collections             set of names
 -- {aegis}:generations             hash: name -> how often a collection of this name was made
 -- {aegis}:floors                  hash: name -> highest version given out before it was dropped
--- {aegis}:collection:NAME         hash: generation, model, dimension, created_at, chunks, highest
+-- {aegis}:collection:NAME         hash: generation, model, dimension, created_at, chunks, highest, revision
+--                                 layout (the number of the one that serves), built_by (its job), layouts (the
+--                                 highest number given out), moves (how often a layout began, ended or changed
+--                                 places), and of a second one second (its number), second_model,
+--                                 second_dimension, second_state, second_job, second_since
 -- {aegis}:collection:NAME:live    hash: document -> "version chunks", what searches see
 -- {aegis}:collection:NAME:records hash: document -> JSON
 -- {aegis}:collection:NAME:ids     zset, all scores 0: documents by id
@@ -19,6 +23,9 @@ local collection, name = KEYS[1], ARGV[1]
 local live, records, ids = collection .. ':live', collection .. ':records', collection .. ':ids'
 local issued, buried = collection .. ':issued', collection .. ':buried'
 
+local clock = redis.call('TIME')
+local now = string.format('%d.%06d', clock[1], clock[2])
+
 local function floor()
   return tonumber(redis.call('HGET', root .. 'floors', name) or 0)
 end
@@ -31,6 +38,13 @@ local function given_out(document, version)
   if version > tonumber(redis.call('HGET', collection, 'highest')) then
     redis.call('HSET', collection, 'highest', version)
   end
+end
+
+-- What searches see of the collection changes. A revision is at least the time in ms, so that none of
+-- those that were lost with the server's last second, or with all its data, is ever given out again.
+local function revise()
+  local revision = tonumber(redis.call('HGET', collection, 'revision') or 0) + 1
+  redis.call('HSET', collection, 'revision', string.format('%.0f', math.max(revision, math.floor(now * 1000))))
 end
 
 -- Version and chunks that searches see of a document, or nil.
@@ -51,18 +65,52 @@ local function outdated(document, version, generation)
   return version <= tonumber(redis.call('HGET', buried, document) or 0) or (present or 0) > version
 end
 
--- {name, generation, model, dimension, created_at, chunks, documents}, or false.
+local SECOND = { 'second', 'second_model', 'second_dimension', 'second_state', 'second_job', 'second_since' }
+
+-- {name, generation, model, dimension, created_at, chunks, revision, documents, layout, built_by, and of a second
+-- layout or false: number, model, dimension, state, job, since}, or false.
 local function row(key, of)
-  local fields = redis.call('HMGET', key, 'generation', 'model', 'dimension', 'created_at', 'chunks')
+  local fields = redis.call('HMGET', key, 'generation', 'model', 'dimension', 'created_at', 'chunks', 'revision',
+    'layout', 'built_by', unpack(SECOND))
   if not fields[1] then
     return false
   end
-  return { of, fields[1], fields[2], fields[3], fields[4], fields[5], redis.call('HLEN', key .. ':live') }
+  local documents = redis.call('HLEN', key .. ':live')
+  return { of, fields[1], fields[2], fields[3], fields[4], fields[5], fields[6] or 0, documents,
+    fields[7] or 0, fields[8] or '', unpack(fields, 9, 8 + #SECOND) }
+end
+
+local function set_second(...)
+  for place, value in ipairs({ ... }) do
+    redis.call('HSET', collection, SECOND[place], value)
+  end
+  redis.call('HINCRBY', collection, 'moves', 1)
+end
+
+local function no_second()
+  redis.call('HDEL', collection, unpack(SECOND))
+  redis.call('HINCRBY', collection, 'moves', 1)
+end
+
+-- Whether ``numbers``, ',0,3,', names every layout that there is.
+local function in_every_layout(numbers)
+  local at = redis.call('HMGET', collection, 'layout', 'second')
+  local function named(number)
+    return string.find(numbers, ',' .. number .. ',', 1, true)
+  end
+  return named(at[1] or 0) and (not at[2] or named(at[2]))
+end
+
+-- Whether ``token`` is the newest one of the running job in KEYS[2]; without a job, whether anybody may.
+local function allowed(token)
+  local held = KEYS[2] and redis.call('HMGET', KEYS[2], 'state', 'token')
+  return not held or (held[1] == 'running' and held[2] == token)
 end
 
 local function make(generation, model, dimension, created_at)
   redis.call('HSET', collection, 'generation', generation, 'model', model, 'dimension', dimension,
     'created_at', created_at, 'chunks', 0, 'highest', floor())
+  revise()
   redis.call('SADD', root .. 'collections', name)
 end
 
@@ -84,12 +132,11 @@ local function hide(document)
   redis.call('HDEL', records, document)
   redis.call('ZREM', ids, document)
   redis.call('HINCRBY', collection, 'chunks', -chunks)
+  revise()
   return record
 end
 
 local unpurged, since = root .. 'unpurged', root .. 'unpurged:since'
-local clock = redis.call('TIME')
-local now = string.format('%d.%06d', clock[1], clock[2])
 
 -- The place in ``unpurged`` of a document, or of the newest collection of the name; nil where there was none.
 local function place_of(document)

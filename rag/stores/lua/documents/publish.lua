@@ -1,9 +1,7 @@
--- KEYS: collection [, job]; ARGV: name, document, version, chunks, record, generation, token or ''
-if KEYS[2] then
-  local at = redis.call('HMGET', KEYS[2], 'state', 'token')
-  if at[1] ~= 'running' or at[2] ~= ARGV[7] then
-    return 0
-  end
+-- KEYS: collection [, job]; ARGV: name, document, version, chunks, record, generation, token or '',
+-- and ',0,3,' for the layouts that its points were written to, or '' for a version that was published before
+if not allowed(ARGV[7]) or (ARGV[8] ~= '' and not in_every_layout(ARGV[8])) then
+  return 0
 end
 local document, version, chunks = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 if outdated(document, version, ARGV[6]) then
@@ -15,4 +13,5 @@ redis.call('HSET', records, document, ARGV[5])
 redis.call('ZADD', ids, 0, document)
 given_out(document, version)
 redis.call('HINCRBY', collection, 'chunks', chunks - (present_chunks or 0))
+revise()
 return 1

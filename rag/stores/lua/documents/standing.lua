@@ -1,7 +1,10 @@
--- ARGV: name. Returns {row or false, generation or false, floor, what is to be purged of that generation or false}.
+-- ARGV: name. Returns {row or false, generation or false, floor, what is to be purged of that generation or false,
+-- highest number of a layout given out or false, moves or false}.
 return {
   row(collection, name),
   redis.call('HGET', root .. 'generations', name),
   floor(),
   unpurged_at(place_of()),
+  redis.call('HGET', collection, 'layouts'),
+  redis.call('HGET', collection, 'moves'),
 }

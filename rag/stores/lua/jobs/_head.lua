@@ -6,6 +6,8 @@
 -- {aegis}:job:ID:artefacts  hash: name -> bytes
 -- {aegis}:jobs:STATE:KIND   zset, all scores 0: ids in the order of their making (uuid7)
 -- {aegis}:waiting:STAGE     zset: queued jobs by the time they were queued
+-- {aegis}:apart:STAGE       zset: those of them that are worked by themselves, each with a message of its own
+-- {aegis}:company:WORKER    list: a word, then the jobs that the worker began with that call
 -- {aegis}:published         zset: by the time their message was last sent, or is to be; queued jobs,
 --                           and running ones that were sent again after their lease ran out
 -- {aegis}:leases            zset: running jobs by the end of their lease
@@ -54,15 +56,19 @@ local function state_event(state, stage, attempts, error)
   event('state', data .. '}')
 end
 
--- ``delay``: seconds after which the message is delivered.
-local function queue(stage, delay)
+-- ``delay``: seconds after which the message is delivered. ``apart``: the job is in nobody's company.
+local function queue(stage, delay, apart)
   redis.call('HSET', job, 'state', 'queued', 'stage', stage, 'queued_at', now)
   redis.call('ZADD', root .. 'waiting:' .. stage, now, id)
   redis.call('ZADD', root .. 'published', seconds + (delay or 0), id)
+  if apart then
+    redis.call('ZADD', root .. 'apart:' .. stage, now, id)
+  end
 end
 
 local function unqueue(stage)
   redis.call('ZREM', root .. 'waiting:' .. stage, id)
+  redis.call('ZREM', root .. 'apart:' .. stage, id)
   redis.call('ZREM', root .. 'published', id)
   redis.call('ZREM', root .. 'leases', id)
 end
@@ -160,14 +166,56 @@ local function earlier_with(idempotency, digest)
 end
 
 -- Queue a running stage again, ``delay`` seconds from now, as ``step`` of its attempt; the error is
--- JSON text, or nil.
-local function given_back(step, attempts, delay, error)
+-- JSON text, or nil. What was begun before is worked by itself from then on.
+local function given_back(step, attempts, delay, error, apart)
   local at = redis.call('HMGET', job, 'kind', 'stage')
   unqueue(at[2])
   redis.call('HSET', job, 'closed', step)
   redis.call('HDEL', job, 'holder')
-  queue(at[2], delay)
+  queue(at[2], delay, apart or tonumber(attempts) > 0)
   moved('running', 'queued', at[1])
   state_event('queued', at[2], attempts, error)
   return 1
+end
+
+-- Whether a running job is held by ``worker``, the name and a colon, which is at something else: a
+-- child of it died.
+local function bereft(worker, held)
+  return worker ~= ':' and held and string.sub(held, 1, #worker) == worker
+end
+
+-- Begin the job at ``stage`` for the call that ``word`` names. Its record, or false where it is not due.
+local function begun(stage, lease, word, worker)
+  local holder = worker .. word
+  local at = redis.call('HMGET', job, 'state', 'stage', 'kind', 'holder', 'queued_at')
+  local state, kind, held = at[1], at[3], at[4]
+  if not state or at[2] ~= stage then
+    return false
+  end
+  if state == 'running' then
+    if held == holder then
+      return record_of(job, id)
+    end
+    if not bereft(worker, held) and leased(job, id) then
+      return false
+    end
+  elseif state ~= 'queued' then
+    return false
+  end
+
+  unqueue(stage)
+  redis.call('ZADD', root .. 'leases', seconds + lease, id)
+  redis.call('HSETNX', job, 'started_at', now)
+  redis.call('HSET', job, 'state', 'running', 'holder', holder, 'lease', lease, 'seen', now, 'held', 0)
+  redis.call('HINCRBY', job, 'token', 1)
+  local attempts = redis.call('HINCRBY', job, 'attempts', 1)
+  if attempts > 1 then
+    redis.call('HINCRBY', job, 'retries', 1)
+  end
+  if state == 'queued' then
+    redis.call('HINCRBYFLOAT', job, 't:queue', math.max(0, seconds - at[5]))
+    moved(state, 'running', kind)
+  end
+  state_event('running', stage, attempts)
+  return record_of(job, id)
 end

@@ -1,6 +1,6 @@
 -- KEYS: record [, idempotency]; ARGV: id, kind, stage, collection, inputs, deadline, seconds until then,
--- digest, seconds to keep the key, most jobs of the kind; '' is none
-local kind, stage, deadline, digest, most = ARGV[2], ARGV[3], ARGV[6], ARGV[8], ARGV[10]
+-- digest, seconds to keep the key, most jobs of the kind, trace context; '' is none
+local kind, stage, deadline, digest, most, trace = ARGV[2], ARGV[3], ARGV[6], ARGV[8], ARGV[10], ARGV[11]
 local idempotency = KEYS[2]
 
 local earlier = idempotency and earlier_with(idempotency, digest)
@@ -18,6 +18,9 @@ if redis.call('EXISTS', job) == 0 then
   if deadline ~= '' then
     redis.call('HSET', job, 'deadline', deadline)
     due_in(ARGV[7])
+  end
+  if trace ~= '' then
+    redis.call('HSET', job, 'trace', trace)
   end
   if idempotency then
     redis.call('HSET', job, 'idempotency', idempotency, 'digest', digest)

@@ -1,4 +1,4 @@
--- ARGV: id, token, stage, seconds
+-- ARGV: id, token, stage, seconds, how much there is to do there
 local stage = ARGV[3]
 local step = ARGV[2] .. ':advance:' .. stage
 if repeated(step) then
@@ -12,9 +12,12 @@ unqueue(at[2])
 redis.call('HINCRBYFLOAT', job, 't:' .. at[2], ARGV[4])
 redis.call('HSET', job, 'attempts', 0, 'closed', step)
 redis.call('HDEL', job, 'holder', 'error', 'emitted')
-if redis.call('HEXISTS', job, 't:' .. stage) == 1 then
+if stage == at[2] then
+  redis.call('HSET', job, 'retries', 0) -- a slice of the stage is done
+elseif redis.call('HEXISTS', job, 't:' .. stage) == 1 then
   redis.call('HINCRBY', job, 'retries', 1) -- a step back
 end
+redis.call('HSET', job, 'size', ARGV[5])
 queue(stage)
 moved('running', 'queued', at[1])
 state_event('queued', stage, 0)

@@ -7,7 +7,7 @@ from qdrant_client import models
 from rag.errors import Conflict
 from rag.model import CollectionSpec
 from rag.stores.vectors.payload import MAX_RANGE_INDEXES
-from rag.stores.vectors.qdrant.names import DENSE, MARK, TOKENS
+from rag.stores.vectors.qdrant.names import DENSE, MARK
 
 _NO_LIMIT = 1_000_000
 
@@ -46,9 +46,8 @@ def layout_of(collection: str, info: models.CollectionInfo) -> Layout:
             f"the Qdrant server has a collection {collection} that Aegis did not make (or that a Qdrant "
             f"before 1.16 keeps): remove or rename it there, or update Qdrant"
         )
-    tokens = vectors.get(TOKENS)
     return Layout(
-        spec=CollectionSpec(vectors[DENSE].size, tokens.size if tokens else None),
+        spec=CollectionSpec(vectors[DENSE].size, mark["token_dimension"]),
         tenant_field=mark["tenant_field"],
         indexed=frozenset(info.payload_schema),
         limits=_limits(info.config.strict_mode_config),

@@ -1,7 +1,10 @@
 """What Aegis calls things in a collection on a Qdrant server."""
 
-DENSE, LEXICAL, TOKENS = "dense", "lexical", "tokens"
-"""Vectors of a point: of the passage, its BM25 term weights, and one for each of its tokens."""
+DENSE, LEXICAL = "dense", "lexical"
+"""Vectors of a point: of the passage, and its BM25 term weights."""
+
+TOKENS = "tokens"
+"""Payload field with the token vectors: base64 of their float16 numbers, little-endian, row by row."""
 
 TENANT = "tenant"
 """Payload field with the terms of the metadata field that says whose a document is."""

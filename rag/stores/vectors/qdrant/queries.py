@@ -8,10 +8,10 @@ from rag.model import SearchQuery
 from rag.stores.vectors.fusion import DENSE_WEIGHT, depth_of
 from rag.stores.vectors.payload import NOT_READ_BACK
 from rag.stores.vectors.qdrant.layout import Layout
-from rag.stores.vectors.qdrant.names import DENSE, LEXICAL, TENANT
+from rag.stores.vectors.qdrant.names import DENSE, LEXICAL, TENANT, TOKENS
 from rag.stores.vectors.qdrant.points import sparse_of
 
-CARRIED = models.PayloadSelectorExclude(exclude=[*NOT_READ_BACK, TENANT])
+CARRIED = models.PayloadSelectorExclude(exclude=[*NOT_READ_BACK, TENANT, TOKENS])
 """Of the payload, what makes a passage."""
 
 _COARSE = models.SearchParams(quantization=models.QuantizationSearchParams(rescore=True, oversampling=2.0))

@@ -7,7 +7,7 @@ from qdrant_client import models
 from rag.model import CollectionSpec
 from rag.settings import Settings
 from rag.stores.vectors.payload import INDEXED
-from rag.stores.vectors.qdrant.names import DENSE, LEXICAL, MARK, TENANT, TOKENS
+from rag.stores.vectors.qdrant.names import DENSE, LEXICAL, MARK, TENANT
 
 LAYOUT = 1
 """Of the payload and the vectors, for later versions of Aegis to tell."""
@@ -23,7 +23,7 @@ INDEXES: dict[str, models.PayloadSchemaType | models.KeywordIndexParams] = {
 def creation(settings: Settings, spec: CollectionSpec) -> dict[str, Any]:
     """The arguments of ``create_collection``, less the name."""
     return {
-        "vectors_config": _vectors(settings, spec),
+        "vectors_config": {DENSE: _dense(settings, spec.dimension)},
         "sparse_vectors_config": {LEXICAL: models.SparseVectorParams(modifier=models.Modifier.IDF)},
         "hnsw_config": models.HnswConfigDiff(
             m=settings.qdrant_hnsw_m, ef_construct=settings.qdrant_hnsw_ef_construct
@@ -32,31 +32,25 @@ def creation(settings: Settings, spec: CollectionSpec) -> dict[str, Any]:
         "shard_number": settings.qdrant_shards,
         "replication_factor": settings.qdrant_replication_factor,
         "write_consistency_factor": settings.qdrant_write_consistency_factor,
-        "metadata": {MARK: {"layout": LAYOUT, "tenant_field": settings.tenant_field}},
+        "metadata": {MARK: _mark(settings, spec)},
     }
 
 
-def _vectors(settings: Settings, spec: CollectionSpec) -> dict[str, models.VectorParams]:
-    dense = models.VectorParams(
-        size=spec.dimension,
+def _mark(settings: Settings, spec: CollectionSpec) -> dict[str, Any]:
+    """What the server does not tell of itself."""
+    return {
+        "layout": LAYOUT,
+        "tenant_field": settings.tenant_field,
+        "token_dimension": spec.token_dimension,
+    }
+
+
+def _dense(settings: Settings, dimension: int) -> models.VectorParams:
+    return models.VectorParams(
+        size=dimension,
         distance=models.Distance.COSINE,
         on_disk=settings.qdrant_on_disk,
         quantization_config=_quantization(settings),
-    )
-    if spec.token_dimension is None:
-        return {DENSE: dense}
-    return {DENSE: dense, TOKENS: _tokens(spec.token_dimension)}
-
-
-def _tokens(dimension: int) -> models.VectorParams:
-    """Read whole by id and never searched, so in no graph. Dot: Cosine would change what is stored."""
-    return models.VectorParams(
-        size=dimension,
-        distance=models.Distance.DOT,
-        datatype=models.Datatype.FLOAT16,
-        multivector_config=models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM),
-        hnsw_config=models.HnswConfigDiff(m=0),
-        on_disk=True,
     )
 
 

@@ -105,11 +105,11 @@ class QdrantVectorStore:
         return [Hit(passage_of(str(point.id), point.payload or {}), point.score) for point in best]
 
     def candidates(self, collection: str, hits: Sequence[Hit]) -> list[Candidate]:
-        wanted = [DENSE] if self._layouts.of(collection).spec.token_dimension is None else [DENSE, TOKENS]
+        spec = self._layouts.of(collection).spec
         ids = [hit.passage.chunk_id for hit in hits]
         found: dict[str, Vectors] = {}
         for start in range(0, len(ids), SLICE):
-            found |= self._vectors(collection, ids[start : start + SLICE], wanted)
+            found |= self._vectors(collection, ids[start : start + SLICE], spec)
         return candidates_of(hits, found)
 
     def passages(self, collection: str, version: DocumentVersion) -> list[Passage]:
@@ -159,12 +159,12 @@ class QdrantVectorStore:
     def _put(self, collection: str, batch: Batch) -> None:
         self._write(collection, lambda client: client.upsert(collection, batch, wait=True, ordering=_ORDERED))
 
-    def _vectors(self, collection: str, ids: list[str], wanted: list[str]) -> dict[str, Vectors]:
+    def _vectors(self, collection: str, ids: list[str], spec: CollectionSpec) -> dict[str, Vectors]:
         records = self._read(
             collection,
-            lambda client: client.retrieve(collection, ids, with_payload=False, with_vectors=wanted),
+            lambda client: client.retrieve(collection, ids, with_payload=[TOKENS], with_vectors=[DENSE]),
         )
-        return {str(record.id): vectors_of(record) for record in records}
+        return {str(record.id): vectors_of(record, spec) for record in records}
 
     def _page(
         self, collection: str, chosen: models.Filter, limit: int, offset: Any

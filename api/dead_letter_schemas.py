@@ -1,0 +1,78 @@
+"""What callers get to see of dead letters."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field, JsonValue
+
+from api.schemas import moment
+from rag.model import Job, JobKind, Stage
+
+_SUBMITTED = {
+    "question": "question",
+    "top_k": "top_k",
+    "top_n": "top_n",
+    "where": "filter",
+    "generate": "generate",
+    "stream": "stream",
+    "cache": "cache",
+    "filename": "filename",
+    "media_type": "media_type",
+    "url": "url",
+    "title": "title",
+    "metadata": "metadata",
+    "model": "model",
+    "dimension": "dimension",
+    "tolerance": "tolerance",
+    "force": "force",
+}
+"""What a caller may see again of a job's inputs, and as what; blob keys and versions stay inside."""
+
+
+class DeadLetterOut(BaseModel):
+    """A job that was given up, and what it was about."""
+
+    id: str = Field(description="The job's")
+    kind: JobKind
+    collection: str
+    document_id: str | None
+    stage: Stage = Field(description="Where it died")
+    reason: str | None = Field(
+        description="Class of its last error: the last part of a problem's type, or crashed",
+        examples=["unavailable"],
+    )
+    error: dict[str, JsonValue] | None = Field(
+        description="A problem with type, title, detail, stage and attempts"
+    )
+    attempts: int = Field(description="How often a worker began the stage")
+    retries: int = Field(description="Attempts after the first, over all stages")
+    created_at: datetime
+    died_at: datetime
+    inputs: dict[str, JsonValue] = Field(
+        description="What was submitted: the question and its options, or where the document came from "
+        "and what was said about it"
+    )
+
+    @classmethod
+    def of(cls, job: Job) -> "DeadLetterOut":
+        return cls.model_construct(
+            id=job.id,
+            kind=job.kind,
+            collection=job.collection,
+            document_id=job.inputs.get("document_id"),
+            stage=job.stage,
+            reason=job.reason,
+            error=job.error,
+            attempts=job.attempts,
+            retries=job.retries,
+            created_at=moment(job.created_at),
+            died_at=moment(job.finished_at or job.created_at),
+            inputs={shown: job.inputs[name] for name, shown in _SUBMITTED.items() if name in job.inputs},
+        )
+
+
+class Replayed(BaseModel):
+    replayed: int = Field(description="Jobs that were queued again")
+
+
+class Dropped(BaseModel):
+    dropped: int = Field(description="Dead letters that were given up for good")

@@ -1,0 +1,90 @@
+"""``aegis reindex``: change a collection's embedding model, take the change back, or make it final."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from cli.client import FINAL, Client, client_of
+from rag.errors import AegisError
+from rag.model import Json
+from rag.settings import load
+
+_LOOK_SECONDS = 2.0
+
+
+def reindex(
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="all-MiniLM-L6-v2, ollama:NAME, or one of JINA_BASE_URL; default: EMBEDDING_MODEL."
+        ),
+    ] = None,
+    collection: Annotated[str | None, typer.Option(help="Collection; default: COLLECTION_NAME.")] = None,
+    dimension: Annotated[int | None, typer.Option(help="Of its vectors; default: VECTOR_SIZE.")] = None,
+    tolerance: Annotated[
+        float | None, typer.Option(help="By how much recall may fall; default: 0.05.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Switch however much it falls.")] = False,
+    rollback: Annotated[bool, typer.Option("--rollback", help="Take the last change back.")] = False,
+    finish: Annotated[bool, typer.Option("--finish", help="Drop the vectors that do not serve.")] = False,
+    wait: Annotated[bool, typer.Option(help="Follow the job to its end; Ctrl-C leaves it running.")] = True,
+    url: Annotated[str | None, typer.Option(help="Address of the API; default: the stack here.")] = None,
+) -> None:
+    """Embed a collection anew by another model, and switch to it, while both serve."""
+    if rollback + finish + bool(model or dimension or tolerance is not None or force) > 1:
+        raise typer.BadParameter("--rollback and --finish go with --collection alone")
+    settings, console = load(), Console(highlight=False)
+    name = collection or settings.collection_name
+    with client_of(settings, url) as client:
+        if rollback or finish:
+            changed = client.roll_back(name) if rollback else client.finish(name)
+            console.print(_standing(changed))
+            return
+        job_id = client.reindex(name, model=model, dimension=dimension, tolerance=tolerance, force=force)[
+            "job_id"
+        ]
+        console.print(f"job {job_id}" if not wait else summary(followed(client, console, job_id)))
+
+
+def followed(client: Client, console: Console, job_id: str) -> Json:
+    """The job's result; a bar shows how far it is. AegisError when it does not succeed."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("reembed", total=None)
+        while (job := client.job(job_id, wait=_LOOK_SECONDS))["state"] not in FINAL:
+            done, total = job["progress"]["done"], job["progress"]["total"] or None
+            bar.update(task, description=job["stage"], completed=done, total=total)
+    if job["state"] == "succeeded":
+        result: Json = job["result"]
+        return result
+    error = job["error"] or {}
+    raise AegisError(f"job {job_id} ended as {job['state']}: {error.get('detail', 'no reason given')}")
+
+
+def summary(result: Json) -> str:
+    """What was done, and how the two models compare."""
+    name, model = escape(result["collection"]), escape(result["embedding_model"])
+    head = (
+        f"[bold]{name}[/] is searched by [bold]{model}[/] ({result['dimension']} dimensions): "
+        f"{result['documents']} documents, {result['chunks']} chunks"
+    )
+    if result.get("recall_after") is None:
+        return head
+    return (
+        f"{head}\nof {result['sentences']} sampled sentences the passage is among the first ten for "
+        f"{result['recall_after']:.0%} (before: {result['recall_before']:.0%}), "
+        f"MRR {result['mrr_after']:.3f} (before: {result['mrr_before']:.3f}); "
+        f"{result['overlap']:.0%} of the hits are the same\n"
+        "[dim]aegis reindex --rollback takes it back, aegis reindex --finish drops the former vectors[/]"
+    )
+
+
+def _standing(collection: Json) -> str:
+    layouts = ", ".join(
+        f"{escape(layout['embedding_model'])} ({layout['dimension']}, {layout['state']})"
+        for layout in collection["layouts"]
+    )
+    return f"[bold]{escape(collection['name'])}[/]: {layouts}"

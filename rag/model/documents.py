@@ -1,0 +1,170 @@
+"""Documents, the passages they are cut into, and the collections that hold them."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from rag.model.values import Json
+from rag.naming import generation_name, store_name
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading at character ``start`` of the text; ``level`` 1 is the outermost."""
+
+    start: int
+    level: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Page ``number`` (from 1) covers the characters ``start <= i < end`` of the text."""
+
+    number: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedDocument:
+    """What a parser makes of a file: plain text or Markdown, and where things stand in it."""
+
+    text: str
+    title: str | None = None
+    headings: tuple[Heading, ...] = ()
+    pages: tuple[Page, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage: ``document.text[start:end] == text``, of ``tokens`` model tokens."""
+
+    index: int
+    text: str
+    start: int
+    end: int
+    tokens: int
+    page: int | None = None
+    headings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as the registry knows it: the version that searches see now.
+
+    ``fingerprint`` names everything that the passages depend on (bytes, title, metadata,
+    chunking): the same fingerprint means there is nothing to do.
+    ``text_key`` is the blob that holds the parsed text that offsets point into.
+    ``given_title``: the title that was sent with it, whose words count for the lexical search of
+    each of its passages; '' without one.
+    """
+
+    document_id: str
+    collection: str
+    generation: int
+    version: int
+    fingerprint: str
+    title: str
+    media_type: str
+    source_key: str
+    text_key: str
+    chunks: int
+    tokens: int
+    created_at: float
+    updated_at: float
+    metadata: Json = field(default_factory=dict)
+    given_title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A collection's points as one model embeds them.
+
+    ``number`` counts the layouts of a collection from 0 on, and none is given out twice.
+    ``job_id``: of the job that built it; '' of the first, which was there from the beginning.
+    """
+
+    number: int
+    embedding_model: str
+    dimension: int
+    job_id: str = ""
+
+
+class LayoutState(StrEnum):
+    BUILDING = "building"
+    KEPT = "kept"
+
+
+@dataclass(frozen=True, slots=True)
+class SecondLayout:
+    """The layout beside the one that serves: being built, or kept so that a change can be taken back.
+
+    ``since``: when it came into its state. What is written goes to both.
+    """
+
+    layout: Layout
+    state: LayoutState
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A named set of documents; counts are of live versions.
+
+    ``embedding_model`` and ``dimension`` are those of the layout that serves, ``layout`` is its number
+    and ``built_by`` the job that built it.
+
+    ``generation`` counts how often a collection of this name was made, so that what is
+    left of a dropped one never mixes with its successor. ``revision`` grows with everything that
+    is published and deleted in it: while it stays the same, so do the answers.
+    """
+
+    name: str
+    generation: int
+    embedding_model: str
+    dimension: int
+    created_at: float
+    documents: int = 0
+    chunks: int = 0
+    revision: int = 0
+    layout: int = 0
+    built_by: str = ""
+    second: SecondLayout | None = None
+
+    @property
+    def folder(self) -> str:
+        """The name under which the blobs of its documents are kept."""
+        return generation_name(self.name, self.generation)
+
+    @property
+    def serving(self) -> Layout:
+        return Layout(self.layout, self.embedding_model, self.dimension, self.built_by)
+
+    @property
+    def layouts(self) -> tuple[Layout, ...]:
+        """What is written goes to all of these; the first is the one that serves."""
+        return (self.serving, self.second.layout) if self.second else (self.serving,)
+
+    @property
+    def store(self) -> str:
+        """The name under which a vector store keeps the points that searches see."""
+        return self.store_of(self.serving)
+
+    def store_of(self, layout: Layout) -> str:
+        return store_name(self.name, self.generation, layout.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What a deletion leaves to be purged: a document up to ``version``, or a whole generation.
+
+    ``job_id``: of the job that is to do it. ``document_id`` None: everything of the collection.
+    ``blobs``: keys of the document's.
+    """
+
+    job_id: str
+    collection: str
+    generation: int
+    document_id: str | None = None
+    version: int = 0
+    blobs: tuple[str, ...] = ()

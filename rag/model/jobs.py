@@ -1,0 +1,180 @@
+"""Jobs: what they do next, their records, and their events."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from rag.model.values import Json
+
+
+class JobKind(StrEnum):
+    INGEST = "ingest"
+    QUERY = "query"
+    DELETE = "delete"
+    REINDEX = "reindex"
+
+    @property
+    def first_stage(self) -> "Stage":
+        """Where a job of this kind begins."""
+        return _FIRST_STAGE[self]
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    DEAD = "dead"
+
+    @property
+    def final(self) -> bool:
+        return self not in (JobState.QUEUED, JobState.RUNNING)
+
+
+class Stage(StrEnum):
+    """What a job does next; each stage belongs to one lane of ``tasks.app``."""
+
+    PARSE = "parse"
+    EMBED = "embed"
+    INDEX = "index"
+    EMBED_QUERY = "embed_query"
+    SEARCH = "search"
+    RERANK = "rerank"
+    GENERATE = "generate"
+    PURGE = "purge"
+    REEMBED = "reembed"
+    COMPARE = "compare"
+
+
+_FIRST_STAGE = {
+    JobKind.INGEST: Stage.PARSE,
+    JobKind.QUERY: Stage.EMBED_QUERY,
+    JobKind.DELETE: Stage.PURGE,
+    JobKind.REINDEX: Stage.REEMBED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job as it is accepted; ``inputs`` holds ids, blob keys and options, never documents.
+
+    ``trace``: the trace context of its submit, a W3C ``traceparent``; None: it is not traced.
+    """
+
+    id: str
+    kind: JobKind
+    stage: Stage
+    collection: str
+    inputs: Json
+    deadline: float | None = None
+    trace: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The job record, the truth about a job; the queue is only its transport.
+
+    ``attempts`` counts how often a worker began the present stage. ``token`` is the
+    fence: only the holder of the newest one may write. ``retries`` counts the attempts after the
+    first, over all stages: the job's budget. ``reason`` is the class of a dead job's last error, a
+    code of ``rag.errors`` or "crashed". ``timings`` are seconds by stage, and ``queue`` those
+    spent waiting. ``error`` of a job that is not over is that of its last attempt. ``trace``: that
+    of its :class:`NewJob`.
+    """
+
+    id: str
+    kind: JobKind
+    state: JobState
+    stage: Stage
+    collection: str
+    inputs: Json
+    created_at: float
+    queued_at: float
+    trace: str | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    deadline: float | None = None
+    attempts: int = 0
+    token: int = 0
+    retries: int = 0
+    reason: str | None = None
+    progress: Progress = Progress()
+    queue_position: int | None = None
+    result: Json | None = None
+    error: Json | None = None
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class JobFigures:
+    """How the queue stands. ``open``: jobs that are not over, by kind.
+
+    ``waited``: seconds that the job queued longest at each stage has waited there, 0 without
+    one. ``dead``: dead letters by reason; the oldest of very many under "older".
+    """
+
+    open: Mapping[JobKind, int]
+    waited: Mapping[Stage, float]
+    dead: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on one stage of one job, until somebody holds a newer token."""
+
+    job: Job
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """``job`` is the stored record; ``new`` False: an earlier submit had the same key and body."""
+
+    job: Job
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Of what is taken together: so many ``jobs``, which are of ``size`` at most unless it is one alone."""
+
+    jobs: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Jobs that a worker began together, the one that it was called for first if it was due.
+
+    ``left``: the first of those that wait still and may be taken by anybody. ``given_back``: jobs that
+    a child of this worker began and did not live to end; they are queued again, and their messages
+    are to be sent.
+    """
+
+    leases: tuple[Lease, ...]
+    left: Job | None = None
+    given_back: tuple[Job, ...] = ()
+
+
+class EventKind(StrEnum):
+    STATE = "state"
+    PROGRESS = "progress"
+    TOKEN = "token"  # noqa: S105 - an event name, not a secret
+    RESULT = "result"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """``id`` orders the events of one job and is what ``Last-Event-ID`` carries."""
+
+    id: str
+    kind: EventKind
+    data: Json

@@ -1,0 +1,100 @@
+"""Embeddings, the points that carry them, and what a search asks and finds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.model.values import Json, Vector
+
+
+@dataclass(frozen=True, slots=True)
+class SparseVector:
+    """Term weights: ``indices`` (uint32, unique, ascending) and as many ``values`` (float32)."""
+
+    indices: NDArray[np.uint32]
+    values: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """One text as a model sees it.
+
+    dense: (dimension,) float32, unit length.
+    tokens: (tokens, token_dimension) float16, rows of unit length, or None where the
+        model gives none (then reranking has to read the text).
+    weights: (tokens,) float32, how much each query token counts; None on passages.
+    """
+
+    dense: Vector
+    tokens: NDArray[np.float16] | None = None
+    weights: Vector | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionSpec:
+    """How a collection is laid out in a vector store; ``token_dimension`` None: none stored."""
+
+    dimension: int
+    token_dimension: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What a point carries beside its vectors; ``chunk_id`` is the point id (a UUID string)."""
+
+    chunk_id: str
+    document_id: str
+    version: int
+    index: int
+    text: str
+    title: str
+    start: int
+    end: int
+    page: int | None = None
+    headings: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    passage: Passage
+    dense: Vector
+    sparse: SparseVector
+    tokens: NDArray[np.float16] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentVersion:
+    document_id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """A hybrid query. ``where`` is a filter on metadata, ``exclude`` hides stale versions."""
+
+    dense: Vector
+    sparse: SparseVector
+    limit: int
+    where: Json = field(default_factory=dict)
+    exclude: tuple[DocumentVersion, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A retrieved passage and its score; higher is better, comparable within one answer."""
+
+    passage: Passage
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A hit on its way through reranking, with the vectors that a bundled reranker reads."""
+
+    hit: Hit
+    dense: Vector | None = None
+    tokens: NDArray[np.float16] | None = None

@@ -1,0 +1,132 @@
+"""Changes of a collection's layout as they are asked for: begin one, take it back, make it final."""
+
+import logging
+
+from rag.errors import Conflict, InvalidRequest, UnknownCollection
+from rag.model import Collection, JobKind, JobState, LayoutState, NewJob, SecondLayout, Stage
+from rag.ports import Accepted, DocumentRegistry, JobStore
+from rag.settings import Settings
+from rag.settings.whole import BUNDLED_DIMENSION
+from rag.stores.collections import in_use
+from tasks import app as celery
+from tasks.acceptance import Acceptance, new_id
+from tasks.broker import sending
+from tasks.intake import Idempotency, Reindexing
+
+log = logging.getLogger(__name__)
+
+
+class LayoutDesk:
+    """Where reindexes are handed in, and what they left is changed at once."""
+
+    def __init__(
+        self, settings: Settings, jobs: JobStore, documents: DocumentRegistry, acceptance: Acceptance
+    ) -> None:
+        self._settings = settings
+        self._jobs = jobs
+        self._documents = documents
+        self._acceptance = acceptance
+
+    def reindex(self, asked: Reindexing, idempotency: Idempotency | None = None) -> Accepted:
+        """Embed the collection anew. UnknownCollection, InvalidRequest, Conflict."""
+        earlier = idempotency and self._jobs.repeated(
+            idempotency_key=idempotency.key, body_digest=idempotency.body_digest
+        )
+        if earlier:
+            return earlier
+        collection = self._collection(asked.collection)
+        model, dimension = self._target(asked)
+        self._check(collection, model, dimension, force=asked.force)
+        job = NewJob(
+            id=new_id(),
+            kind=JobKind.REINDEX,
+            stage=Stage.REEMBED,
+            collection=collection.name,
+            inputs={
+                "generation": collection.generation,
+                "model": model,
+                "dimension": dimension,
+                "tolerance": asked.tolerance,
+                "force": asked.force,
+            },
+        )
+        return self._acceptance.hand_in(job, idempotency)
+
+    def roll_back(self, name: str) -> Collection:
+        """Let the layout serve that did before the last change; so it is, also when it does already.
+
+        UnknownCollection; Conflict when it is not kept any more.
+        """
+        collection = self._collection(name)
+        second = collection.second
+        if second is None or second.state is not LayoutState.KEPT:
+            raise Conflict(f"Collection {name!r} has no earlier layout that could be gone back to")
+        if second.layout.number < collection.layout:
+            self._documents.switch_layout(collection, second.layout.number)
+            self.look_after()
+        return self._collection(name)
+
+    def finish(self, name: str) -> Collection:
+        """Give up the layout that does not serve, if there is one. UnknownCollection; Conflict."""
+        collection = self._collection(name)
+        second = collection.second
+        if second is not None:
+            if self._is_built(second):
+                raise Conflict(f"Job {second.layout.job_id} still embeds the collection: cancel that first")
+            self._documents.end_layout(collection, second.layout.number)
+            self.look_after()
+        return self._collection(name)
+
+    def look_after(self) -> None:
+        """Have the vector store follow the registry at once; without a broker it does within a minute."""
+        try:
+            with sending():
+                celery.app.send_task("aegis.maintenance.layouts")
+        except celery.PUBLISH_ERRORS as error:
+            log.warning("the vector store follows the registry later: %s", error)
+
+    def _collection(self, name: str) -> Collection:
+        collection = self._documents.collection(name)
+        if collection is None:
+            raise UnknownCollection(f"There is no collection {name!r}")
+        return collection
+
+    def _target(self, asked: Reindexing) -> tuple[str, int]:
+        """Model and dimension. InvalidRequest, Conflict."""
+        settings = self._settings
+        model = asked.model or settings.embedding_name
+        match settings.embedder_of(model):
+            case None:
+                raise Conflict(
+                    f"These settings give no access to {model}: set the address or key of its server first "
+                    "(JINA_API_KEY or JINA_BASE_URL; OLLAMA_URL for a model named ollama:NAME)"
+                )
+            case "bundled":
+                if asked.dimension not in (None, BUNDLED_DIMENSION):
+                    raise InvalidRequest(f"dimension: {model} has {BUNDLED_DIMENSION}")
+                return model, BUNDLED_DIMENSION
+        return model, asked.dimension or settings.vector_size
+
+    def _check(self, collection: Collection, model: str, dimension: int, *, force: bool) -> None:
+        """Conflict where it is embedded so already, or is in the middle of another change."""
+        if (model, dimension) == (collection.embedding_model, collection.dimension) and not force:
+            raise Conflict(
+                f"Collection {collection.name!r} is embedded by {model} ({dimension} dimensions) already; "
+                "force embeds it anew"
+            )
+        for state in (JobState.QUEUED, JobState.RUNNING):
+            self._check_open(collection.name, state)
+        second = collection.second
+        if second and (second.layout.embedding_model, second.layout.dimension) != (model, dimension):
+            raise Conflict(in_use(collection, second))
+
+    def _check_open(self, name: str, state: JobState) -> None:
+        window = self._jobs.page(state=state, kind=JobKind.REINDEX, collections=[name], cursor=None, limit=1)
+        if window.items:
+            at_it = window.items[0].id
+            raise Conflict(f"Job {at_it} reindexes collection {name!r} already: wait for it, or cancel it")
+
+    def _is_built(self, second: SecondLayout) -> bool:
+        """Whether a job is still at it."""
+        job = self._jobs.get(second.layout.job_id) if second.state is LayoutState.BUILDING else None
+        return job is not None and not job.state.final

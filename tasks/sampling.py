@@ -1,0 +1,79 @@
+"""What two layouts are compared by: sentences whose passage is known, and questions that were asked."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Self
+
+from rag.model import DocumentVersion, JobKind, JobState, Passage
+from rag.ports import JobStore
+
+SENTENCES = 64
+QUESTIONS = 36
+_LOOKED_AT = 500
+_SHORTEST, _LONGEST = 30, 300
+"""Characters of a sentence that says enough to be found by, and no more than a question would."""
+
+
+@dataclass(frozen=True, slots=True)
+class Specimen:
+    """A sentence, and the passage that it was taken from."""
+
+    rank: str
+    chunk_id: str
+    document_id: str
+    version: int
+    sentence: str
+
+    @property
+    def document(self) -> DocumentVersion:
+        return DocumentVersion(self.document_id, self.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """At most ``SENTENCES`` of all passages that were shown: those whose ids have the lowest digests.
+
+    So it is even over the collection, and showing a passage again changes nothing.
+    """
+
+    specimens: tuple[Specimen, ...] = ()
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Self:
+        """The inverse of ``dataclasses.asdict``."""
+        return cls(tuple(Specimen(**each) for each in fields["specimens"]))
+
+    def with_passages(self, passages: Iterable[Passage]) -> "Sample":
+        chosen = {each.chunk_id: each for each in self.specimens}
+        highest = max((each.rank for each in self.specimens), default="")
+        for passage in passages:
+            rank = blake2b(passage.chunk_id.encode(), digest_size=8).hexdigest()
+            sentence = _sentence(passage.text) if len(chosen) < SENTENCES or rank < highest else None
+            if sentence:
+                chosen[passage.chunk_id] = Specimen(
+                    rank, passage.chunk_id, passage.document_id, passage.version, sentence
+                )
+        return Sample(tuple(sorted(chosen.values(), key=lambda each: each.rank)[:SENTENCES]))
+
+
+def questions_of(jobs: JobStore, collection: str) -> list[str]:
+    """Different ones that were answered lately, of the whole collection."""
+    window = jobs.page(
+        state=JobState.SUCCEEDED,
+        kind=JobKind.QUERY,
+        collections=[collection],
+        cursor=None,
+        limit=_LOOKED_AT,
+    )
+    unfiltered: Sequence[str] = [job.inputs["question"] for job in window.items if not job.inputs["where"]]
+    return list(dict.fromkeys(unfiltered))[:QUESTIONS]
+
+
+def _sentence(text: str) -> str | None:
+    """The longest one that fits."""
+    from rag.sentences import sentences  # noqa: PLC0415 - every worker imports this module, few need that one
+
+    cut = (" ".join(text[each.start : each.end].split()) for each in sentences(text))
+    fitting = [sentence for sentence in cut if _SHORTEST <= len(sentence) <= _LONGEST]
+    return max(fitting, key=len, default=None)

@@ -1,0 +1,12 @@
+"""What a finished question shows."""
+
+from rag.model import Answer
+from tasks.results import result_of
+
+
+def test_reasoning_is_shown_where_there_is_some() -> None:
+    thoughtful = Answer("Yes.", (), found=True, reasoning="Hm.")
+
+    assert result_of([], ("ollama", thoughtful))["reasoning"] == "Hm."
+    assert "reasoning" not in result_of([], ("ollama", Answer("Yes.", (), found=True)))
+    assert "reasoning" not in result_of([])
