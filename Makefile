@@ -30,7 +30,7 @@ $(dev_installed):
 	@deploy/install.sh $(dev_locks)
 	@touch $@
 
-.PHONY: help setup setup-smollm2 dev-setup demo up test lint test-fast chaos test-docker bench eval lock clean
+.PHONY: help setup setup-smollm2 dev-setup demo up test lint ollama test-fast chaos test-docker bench eval lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -57,7 +57,10 @@ lint: $(dev_installed) ## ruff, mypy --strict, import-linter
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 
-test-fast: dev-setup ## unit, contract and integration tests
+ollama: dev-setup ## the Ollama server that tests talk to, built once where Go is installed
+	@if command -v go >/dev/null; then .venv/bin/python -m tests.ollamabuild; fi
+
+test-fast: ollama ## unit, contract and integration tests
 	.venv/bin/pytest -n 2 tests/unit tests/contract tests/integration
 
 test-docker: dev-setup ## the image, and containers of it under load; .ci/with-docker brings an engine along

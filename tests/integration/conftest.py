@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-from kombu import pools
 
 from tasks.app import app
 
@@ -19,4 +18,3 @@ def _own_connections() -> Iterator[None]:
 def _without_pools() -> None:
     app.close()
     app.amqp._producer_pool = None
-    pools.reset()
