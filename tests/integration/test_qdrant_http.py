@@ -1,6 +1,7 @@
 """The Qdrant store over HTTP: addresses, retries, errors, keys and strict mode, on a stand-in server."""
 
 import multiprocessing
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -166,6 +167,15 @@ def test_a_server_that_stays_away_is_unavailable(opened: Opened) -> None:
         opened(gone.url, patience=0.2).ensure(DOCS, SPEC)
 
 
+def test_a_reader_does_not_wait_as_long_as_a_writer(opened: Opened) -> None:
+    with serving(QdrantServer()) as gone:
+        pass
+    store, began = opened(gone.url, patience=60.0), time.monotonic()
+    with pytest.raises(Unavailable, match=gone.url):
+        store.count(DOCS)
+    assert time.monotonic() - began < 30
+
+
 def test_a_limited_rate_is_waited_for_by_a_write_and_told_to_a_reader(
     server: QdrantServer, opened: Opened
 ) -> None:
@@ -214,8 +224,8 @@ def test_two_workers_make_a_collection_at_once(server: QdrantServer, opened: Ope
 def test_a_collection_that_a_killed_worker_left_half_made_is_completed(
     server: QdrantServer, opened: Opened
 ) -> None:
-    look, create, read = None, None, None
-    server.instead.extend([look, create, read, Answer(500)])
+    look, unname, create, read = None, None, None, None
+    server.instead.extend([look, unname, create, read, Answer(500)])
     with pytest.raises(Unavailable):
         opened(server.url).ensure(DOCS, SPEC)
 
@@ -248,6 +258,19 @@ def test_an_alias_is_switched(server: QdrantServer, opened: Opened) -> None:
     server.local.delete_collection(DOCS)
     assert server.local.get_collection("docs").points_count == 0
     assert store.collections() == ("docs-2",)
+
+
+def test_a_collection_is_never_another_by_its_alias(server: QdrantServer, opened: Opened) -> None:
+    store = opened(server.url)
+    store.ensure("docs-1-1", SPEC)
+    store.alias(DOCS, "docs-1-1")
+    with pytest.raises(UnknownCollection, match="alias"):
+        store.upsert(DOCS, [point("a")])
+
+    store.ensure(DOCS, SPEC)
+    store.upsert(DOCS, [point("a")])
+
+    assert (store.count(DOCS), store.count("docs-1-1")) == (1, 0)
 
 
 # --- strict mode ---------------------------------------------------------------------------

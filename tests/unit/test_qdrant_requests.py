@@ -47,7 +47,7 @@ def test_settings_shape_a_collection() -> None:
         qdrant_on_disk=True,
     )
 
-    made = creation(settings, CollectionSpec(384, 64))
+    made = creation(settings, "docs-1", CollectionSpec(384, 64))
 
     spread = made["shard_number"], made["replication_factor"], made["write_consistency_factor"]
     assert spread == (6, 3, 2)
@@ -62,6 +62,7 @@ def test_settings_shape_a_collection() -> None:
     [("none", type(None)), ("scalar", models.ScalarQuantization), ("binary", models.BinaryQuantization)],
 )
 def test_dense_vectors_are_compressed_as_asked(name: str, kind: type) -> None:
-    vectors = creation(Settings(qdrant_quantization=name), CollectionSpec(384, 64))["vectors_config"]
+    settings = Settings(qdrant_quantization=name)
+    vectors = creation(settings, "docs-1", CollectionSpec(384, 64))["vectors_config"]
 
     assert isinstance(vectors["dense"].quantization_config, kind)

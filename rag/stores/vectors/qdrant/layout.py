@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from qdrant_client import models
 
-from rag.errors import Conflict
+from rag.errors import Conflict, UnknownCollection
 from rag.model import CollectionSpec
 from rag.stores.vectors.payload import MAX_RANGE_INDEXES
 from rag.stores.vectors.qdrant.names import DENSE, MARK
@@ -38,7 +38,7 @@ class Layout:
 
 
 def layout_of(collection: str, info: models.CollectionInfo) -> Layout:
-    """Conflict for a collection that is not ours."""
+    """Conflict for a collection that is not ours, UnknownCollection where the name is an alias of one."""
     mark = (info.config.metadata or {}).get(MARK)
     vectors = info.config.params.vectors
     if mark is None or not isinstance(vectors, dict):
@@ -46,6 +46,8 @@ def layout_of(collection: str, info: models.CollectionInfo) -> Layout:
             f"the Qdrant server has a collection {collection} that Aegis did not make (or that a Qdrant "
             f"before 1.16 keeps): remove or rename it there, or update Qdrant"
         )
+    if mark["name"] != collection:
+        raise UnknownCollection(f"{collection} is no collection but an alias of {mark['name']}")
     return Layout(
         spec=CollectionSpec(vectors[DENSE].size, mark["token_dimension"]),
         tenant_field=mark["tenant_field"],

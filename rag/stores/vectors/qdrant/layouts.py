@@ -21,14 +21,18 @@ class Layouts:
         self._patience = patience
         self._known: dict[str, Layout] = {}
 
-    def of(self, collection: str) -> Layout:
-        """Raises UnknownCollection, Conflict for a collection that is not ours."""
-        return self._known.get(collection) or self.read(collection)
+    def of(self, collection: str, patience: float | None = None) -> Layout:
+        """Raises UnknownCollection, Conflict for a collection that is not ours.
 
-    def read(self, collection: str) -> Layout:
+        ``patience``: seconds, unset those of a write.
+        """
+        return self._known.get(collection) or self.read(collection, patience)
+
+    def read(self, collection: str, patience: float | None = None) -> Layout:
         """As :meth:`of`, from the server."""
         self.forget(collection)
-        info = self._nodes.call(lambda client: client.get_collection(collection), self._patience)
+        seconds = self._patience if patience is None else patience
+        info = self._nodes.call(lambda client: client.get_collection(collection), seconds)
         layout = self._known[collection] = layout_of(collection, info)
         return layout
 
@@ -45,8 +49,10 @@ class Layouts:
         return tuple(sorted(self._nodes.call(ours, self._patience)))
 
     def create(self, collection: str, spec: CollectionSpec) -> None:
-        """Nothing where another worker was quicker."""
-        arguments = creation(self._settings, spec)
+        """Nothing where another worker was quicker. An alias of this name gives way."""
+        arguments = creation(self._settings, collection, spec)
+        unnamed = models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=collection))
+        self._nodes.call(lambda client: client.update_collection_aliases([unnamed]), self._patience)
         try:
             self._nodes.call(lambda client: client.create_collection(collection, **arguments), self._patience)
         except Conflict:

@@ -20,7 +20,7 @@ INDEXES: dict[str, models.PayloadSchemaType | models.KeywordIndexParams] = {
 """Payload indexes of every collection, by field. Those of ranges are added as fields turn up."""
 
 
-def creation(settings: Settings, spec: CollectionSpec) -> dict[str, Any]:
+def creation(settings: Settings, collection: str, spec: CollectionSpec) -> dict[str, Any]:
     """The arguments of ``create_collection``, less the name."""
     return {
         "vectors_config": {DENSE: _dense(settings, spec.dimension)},
@@ -32,13 +32,14 @@ def creation(settings: Settings, spec: CollectionSpec) -> dict[str, Any]:
         "shard_number": settings.qdrant_shards,
         "replication_factor": settings.qdrant_replication_factor,
         "write_consistency_factor": settings.qdrant_write_consistency_factor,
-        "metadata": {MARK: _mark(settings, spec)},
+        "metadata": {MARK: _mark(settings, collection, spec)},
     }
 
 
-def _mark(settings: Settings, spec: CollectionSpec) -> dict[str, Any]:
-    """What the server does not tell of itself."""
+def _mark(settings: Settings, collection: str, spec: CollectionSpec) -> dict[str, Any]:
+    """What the server does not tell of itself. By the name it is known from an alias."""
     return {
+        "name": collection,
         "layout": LAYOUT,
         "tenant_field": settings.tenant_field,
         "token_dimension": spec.token_dimension,

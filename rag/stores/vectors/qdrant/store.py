@@ -46,6 +46,7 @@ class QdrantVectorStore:
     def __init__(self, nodes: Nodes, settings: Settings, patience: float) -> None:
         self._nodes = nodes
         self._patience = patience
+        self._reading = min(patience, _READ_PATIENCE)
         self._layouts = Layouts(nodes, settings, patience)
 
     def ensure(self, collection: str, spec: CollectionSpec) -> None:
@@ -94,7 +95,7 @@ class QdrantVectorStore:
         )
 
     def search(self, collection: str, query: SearchQuery) -> list[Hit]:
-        layout = self._layouts.of(collection)
+        layout = self._layouts.of(collection, self._reading)
         check_query(query, layout.spec)
         conditions = parse(query.where)
         if not self._comparable(collection, compared_fields(conditions)):
@@ -105,7 +106,7 @@ class QdrantVectorStore:
         return [Hit(passage_of(str(point.id), point.payload or {}), point.score) for point in best]
 
     def candidates(self, collection: str, hits: Sequence[Hit]) -> list[Candidate]:
-        spec = self._layouts.of(collection).spec
+        spec = self._layouts.of(collection, self._reading).spec
         ids = [hit.passage.chunk_id for hit in hits]
         found: dict[str, Vectors] = {}
         for start in range(0, len(ids), SLICE):
@@ -113,7 +114,7 @@ class QdrantVectorStore:
         return candidates_of(hits, found)
 
     def passages(self, collection: str, version: DocumentVersion) -> list[Passage]:
-        page = min(_PAGE, self._layouts.of(collection).limits.results)
+        page = min(_PAGE, self._layouts.of(collection, self._reading).limits.results)
         chosen = of_document(version.document_id, Versions(only=version.version))
         found, offset = self._page(collection, chosen, page, None)
         while offset is not None:
@@ -132,7 +133,7 @@ class QdrantVectorStore:
         self._write(collection, lambda client: client.update_collection_aliases(operations))
 
     def count(self, collection: str, document_id: str | None = None) -> int:
-        self._layouts.of(collection)
+        self._layouts.of(collection, self._reading)
         chosen = None if document_id is None else of_document(document_id)
         return self._read(
             collection, lambda client: client.count(collection, count_filter=chosen, exact=True)
@@ -151,9 +152,9 @@ class QdrantVectorStore:
 
     def _comparable(self, collection: str, fields: Sequence[str]) -> bool:
         """False when no point has one of the fields: each is indexed before the first point that has it."""
-        if all(field in self._layouts.of(collection).indexed for field in fields):
+        if all(field in self._layouts.of(collection, self._reading).indexed for field in fields):
             return True
-        layout = self._layouts.read(collection)
+        layout = self._layouts.read(collection, self._reading)
         return layout.full or all(field in layout.indexed for field in fields)
 
     def _put(self, collection: str, batch: Batch) -> None:
@@ -176,7 +177,7 @@ class QdrantVectorStore:
         return [passage_of(str(record.id), record.payload or {}) for record in records], following
 
     def _read(self, collection: str, act: Callable[[QdrantClient], T]) -> T:
-        return self._call(collection, act, min(self._patience, _READ_PATIENCE))
+        return self._call(collection, act, self._reading)
 
     def _write(self, collection: str, act: Callable[[QdrantClient], T]) -> T:
         return self._call(collection, act, self._patience)
