@@ -65,14 +65,6 @@ def prompt(question: str, hits: Sequence[Hit], *, budget: int, count: Callable[[
     )
 
 
-def cited(text: str, passages: Sequence[Hit]) -> Answer:
-    """A model's whole text as an answer. See :class:`CitedText`."""
-    stream = CitedText(passages)
-    stream.feed(text)
-    stream.close()
-    return stream.answer()
-
-
 class CitedText:
     """A model's text on its way to an answer, piece by piece.
 

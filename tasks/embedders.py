@@ -1,7 +1,9 @@
 """Which embedder a collection's passages and questions need."""
 
+from rag.errors import ModelError
 from rag.model import Collection
 from rag.ports import Embedder
+from rag.settings import Settings
 from tasks.toolbox import Toolbox
 
 
@@ -14,3 +16,12 @@ def embedder_for(tools: Toolbox, collection: Collection | None, *, fresh: bool =
     if collection is None:
         return tools.embedder(settings.embedding_name, settings.dimension, fresh=fresh)
     return tools.embedder(collection.embedding_model, collection.dimension, fresh=fresh)
+
+
+def require_room(embedder: Embedder, settings: Settings) -> None:
+    """ModelError when passages may be longer than what the model reads: no search would find their ends."""
+    if embedder.max_tokens < settings.chunk_tokens:
+        raise ModelError(
+            f"{embedder.name} reads {embedder.max_tokens} tokens of a text, and CHUNK_TOKENS is "
+            f"{settings.chunk_tokens}: lower that to {embedder.max_tokens}"
+        )

@@ -13,6 +13,7 @@ from rag.model import Collection, Json, Layout, LayoutState, SecondLayout, Stage
 from tasks import cursor as cursors
 from tasks.comparison import Comparison, compared
 from tasks.cursor import Cursor
+from tasks.embedders import require_room
 from tasks.layouts import embedder_of, point_alias
 from tasks.reembedding import Reembedding
 from tasks.sampling import questions_of
@@ -96,7 +97,9 @@ def _begun(run: StageRun, collection: Collection) -> tuple[Collection, Layout, C
 
 def _try(tools: Toolbox, layout: Layout) -> None:
     """A real call, before anything is made. ModelError, or Transient when the model is away."""
-    (embedding,) = embedder_of(tools, layout).embed_queries([_PROBE])
+    embedder = embedder_of(tools, layout)
+    require_room(embedder, tools.settings)
+    (embedding,) = embedder.embed_queries([_PROBE])
     if len(embedding.dense) != layout.dimension:
         raise ModelError(
             f"{layout.embedding_model} gives {len(embedding.dense)} dimensions, not {layout.dimension}: "

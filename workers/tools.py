@@ -40,7 +40,7 @@ from rag.stores.vectors.remote import RemoteVectorStore
 from rag.tracing import watched
 from tasks.app import Lane
 from tasks.drain import Drain
-from tasks.embedders import embedder_for
+from tasks.embedders import embedder_for, require_room
 from tasks.toolbox import Toolbox
 
 VECTOR_TIMEOUT = 30.0  # seconds; an upsert of one slice takes tens of milliseconds
@@ -162,7 +162,9 @@ def warm(tools: Tools, lane: Lane) -> None:
                 tools.parser.warm()
                 tools.chunker.warm()
             case Stage.EMBED | Stage.EMBED_QUERY:
-                embedder_for(tools, None).warm()
+                embedder = embedder_for(tools, None)
+                require_room(embedder, tools.settings)
+                embedder.warm()
             case Stage.RERANK:
                 tools.reranker.warm()
             case Stage.GENERATE:

@@ -42,6 +42,7 @@ class Embedder(Protocol):
     name: str
     dimension: int
     max_tokens: int
+    """Tokens of a text that the model reads; what comes after them counts for nothing."""
 
     @property
     def recipe(self) -> str:
@@ -57,10 +58,6 @@ class Embedder(Protocol):
     @property
     def token_dimension(self) -> int | None:
         """Columns of ``Embedding.tokens``; None where the model gives none."""
-        ...
-
-    def count_tokens(self, text: str) -> int:
-        """Tokens of ``text`` without special tokens and without truncation, or an upper estimate."""
         ...
 
     def embed_passages(self, texts: Sequence[str]) -> list[Embedding]:

@@ -15,7 +15,11 @@ class LibrarySettings(BaseSettings):
     parse_timeout: float = Field(120, gt=0, description="Seconds that parsing one file may take.")
     parse_memory_mb: int = Field(1536, ge=256, description="MB of memory that parsing one file may take.")
     max_text_mb: int = Field(32, ge=1, description="MB of text that one document may hold after parsing.")
-    chunk_tokens: int = Field(200, ge=32, description="Largest passage, in tokens of the embedding model.")
+    chunk_tokens: int = Field(
+        200,
+        ge=32,
+        description="Largest passage, in tokens as the bundled model counts them, of which it reads 254; a model that reads fewer than this is refused.",
+    )
     fetch_private_addresses: bool = Field(
         False, description="Whether documents given by url may come from private or loopback addresses."
     )

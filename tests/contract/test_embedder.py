@@ -95,9 +95,3 @@ def test_questions_do_not_depend_on_each_other(embedder: Embedder) -> None:
     together = embedder.embed_queries(TEXTS)
     for text, embedding in zip(TEXTS, together, strict=True):
         assert np.allclose(embedder.embed_queries([text])[0].dense, embedding.dense, atol=1e-6)
-
-
-def test_tokens_are_counted_without_truncation_and_never_too_few(embedder: Embedder) -> None:
-    assert embedder.count_tokens("") == 0
-    assert embedder.count_tokens("one two three") >= 3
-    assert 2_000 <= embedder.count_tokens("word " * 2_000) <= 4_000

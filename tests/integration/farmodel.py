@@ -32,9 +32,6 @@ class FarModel:
         self.calls: list[int] = []
         self.during: Callable[[Sequence[object]], None] = lambda items: None
 
-    def count_tokens(self, text: str) -> int:
-        return len(text.split())
-
     def embed_passages(self, texts: Sequence[str]) -> list[Embedding]:
         return self._embedded(texts)
 

@@ -10,6 +10,7 @@ import pytest
 
 from rag.errors import ModelError
 from rag.settings import Settings
+from workers.embedding import minilm
 from workers.embedding.build import build
 from workers.embedding.bundled import BundledEmbedder
 from workers.embedding.files import ModelFiles
@@ -75,7 +76,7 @@ def test_a_broken_model_says_what_to_do(copied: ModelFiles) -> None:
 def test_spans_point_at_the_text_behind_each_token_vector(model_dir: Path) -> None:
     embedder = BundledEmbedder(model_dir)
     text = "Łódź lies in Poland – naïvely unpronounceable 🙂 東京."
-    spans = embedder.token_spans(text)
+    spans = minilm.token_spans(minilm.tokenizer(), text)
     tokens = embedder.embed_passages([text])[0].tokens
     assert tokens is not None
     assert len(spans) == len(tokens)
@@ -84,8 +85,10 @@ def test_spans_point_at_the_text_behind_each_token_vector(model_dir: Path) -> No
 
 
 def test_spans_end_where_the_model_stops_reading(model_dir: Path) -> None:
-    embedder = BundledEmbedder(model_dir)
-    assert len(embedder.token_spans("word " * 1_000)) == embedder.max_tokens
+    text = "word " * 1_000
+    tokens = BundledEmbedder(model_dir).embed_passages([text])[0].tokens
+    assert tokens is not None
+    assert len(minilm.token_spans(minilm.tokenizer(), text)) == len(tokens) == minilm.MAX_TOKENS
 
 
 def test_threads_change_no_vector(model_dir: Path) -> None:

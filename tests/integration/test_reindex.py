@@ -53,9 +53,6 @@ class Words:
         self.name, self.dimension = model, DIMENSIONS[model]
         self.embedded: list[str] = []
 
-    def count_tokens(self, text: str) -> int:
-        return len(text.split())
-
     def embed_passages(self, texts: Sequence[str]) -> list[Embedding]:
         self.embedded += texts
         return [self._embedding(text) for text in texts]

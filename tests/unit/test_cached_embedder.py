@@ -43,9 +43,6 @@ class Letters:
     token_dimension: int | None = 2
     asked: list[list[str]] = field(default_factory=list)
 
-    def count_tokens(self, text: str) -> int:
-        return len(text)
-
     def embed_passages(self, texts: Sequence[str]) -> list[Embedding]:
         return self._embedded(texts, 1.0, None)
 
@@ -180,6 +177,5 @@ def test_everything_else_is_the_model_s_own(cache: Kept) -> None:
     embedder.warm()
 
     assert model.asked == [[]]
-    assert embedder.count_tokens("four") == 4
     told = (embedder.name, embedder.dimension, embedder.recipe, embedder.max_tokens, embedder.token_dimension)
     assert told == ("letters", 3, "1", 100, 2)

@@ -1,7 +1,7 @@
 import pytest
 
-from rag.model import Hit, Passage
-from rag.prompting import NOT_FOUND, CitedText, cited, prompt
+from rag.model import Answer, Hit, Passage
+from rag.prompting import NOT_FOUND, CitedText, prompt
 
 
 def hit(n: int, text: str, title: str = "Title") -> Hit:
@@ -9,6 +9,14 @@ def hit(n: int, text: str, title: str = "Title") -> Hit:
 
 
 HITS = [hit(1, "Alpha beta gamma delta."), hit(2, "Steam engines burn fuel outside."), hit(3, "Third one.")]
+
+
+def cited(text: str, passages: list[Hit]) -> Answer:
+    """A model's whole text as an answer."""
+    stream = CitedText(passages)
+    stream.feed(text)
+    stream.close()
+    return stream.answer()
 
 
 def letters(text: str) -> int:

@@ -45,13 +45,6 @@ class BundledEmbedder:
     def recipe(self) -> str:
         return model_files(self._model_dir, source()).folder.name
 
-    def count_tokens(self, text: str) -> int:
-        return len(self._encoded(text))
-
-    def token_spans(self, text: str) -> list[tuple[int, int]]:
-        """Characters ``start <= i < end`` of ``text`` behind each row of its ``tokens``."""
-        return self._encoded(text).offsets[:MAX_TOKENS]
-
     def embed_passages(self, texts: Sequence[str]) -> list[Embedding]:
         if len(texts) < 2 or self._threads < 2:
             return [self._passage(text) for text in texts]

@@ -36,9 +36,6 @@ class CachedEmbedder:
     def token_dimension(self) -> int | None:
         return self._model.token_dimension
 
-    def count_tokens(self, text: str) -> int:
-        return self._model.count_tokens(text)
-
     def embed_passages(self, texts: Sequence[str]) -> list[Embedding]:
         if self.independent:
             return self._embedded(self._keys("passage", texts), texts, self._model.embed_passages)

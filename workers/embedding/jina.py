@@ -60,10 +60,6 @@ class JinaEmbedder:
         context = "" if self.independent else f" late chunking {self._limits.tokens}/{self._limits.texts}"
         return f"{self._jina.server.url}{context}"
 
-    def count_tokens(self, text: str) -> int:
-        """An upper estimate: see :func:`workers.tokens.estimated`."""
-        return estimated(text)
-
     def embed_passages(self, texts: Sequence[str]) -> list[Embedding]:
         return self._embedded(texts, self._passages)
 

@@ -82,6 +82,12 @@ def encoded(tokenizer: Tokenizer, text: str) -> Encoding:
     return tokenizer.encode(text.encode("utf-8", "replace").decode(), add_special_tokens=False)
 
 
+def token_spans(tokenizer: Tokenizer, text: str) -> list[tuple[int, int]]:
+    """Characters ``start <= i < end`` of ``text`` behind each row of its token vectors."""
+    spans: list[tuple[int, int]] = encoded(tokenizer, text).offsets[:MAX_TOKENS]
+    return spans
+
+
 def _model_zip() -> Path:
     try:
         listed = files(_DISTRIBUTION) or []

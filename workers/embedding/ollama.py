@@ -19,7 +19,6 @@ from rag.settings.whole import OLLAMA_PREFIX
 from workers.ollama.refusals import ModelMissingError, TextTooLongError, reaching
 from workers.ollama.replica import CONNECT_SECONDS, Replica
 from workers.ollama.replicas import prepare, replicas
-from workers.tokens import estimated
 
 _TEXTS = 16  # in a call; Ollama embeds them one by one
 _SECONDS = 60.0  # that a call may take
@@ -57,10 +56,6 @@ class OllamaEmbedder:
     @property
     def recipe(self) -> str:
         return f"{self.dimension} dimensions"
-
-    def count_tokens(self, text: str) -> int:
-        """An upper estimate: see :func:`workers.tokens.estimated`."""
-        return estimated(text)
 
     def embed_passages(self, texts: Sequence[str]) -> list[Embedding]:
         return self._embedded(texts, cut=False)

