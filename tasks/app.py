@@ -167,6 +167,15 @@ PUBLISH_ERRORS = (OperationalError, RedisError, OSError)
 """What :func:`publish` raises when the broker is away."""
 
 
+def _task_id(job: Job) -> str:
+    return f"{job.id}.{job.stage}.{job.attempts}"
+
+
+def attempts_at(task_id: str | None) -> int | None:
+    """How often the job had been begun at the stage when the message of this task was sent."""
+    return int(task_id.rpartition(".")[2]) if task_id else None
+
+
 def publish(job: Job, *, delay: float = 0.0) -> None:
     """Send a queued job to the lane of its stage; ``delay`` in seconds.
 
@@ -177,7 +186,7 @@ def publish(job: Job, *, delay: float = 0.0) -> None:
         app.send_task(
             task_name(job.stage),
             args=[job.id],
-            task_id=f"{job.id}.{job.stage}.{job.attempts}",
+            task_id=_task_id(job),
             queue=lane_of(job.stage).name,
             countdown=delay or None,
         )
@@ -200,7 +209,7 @@ def announce(job: Job) -> None:
             app.send_task(
                 task_name(job.stage),
                 args=[job.id],
-                task_id=f"{job.id}.{job.stage}.{job.attempts}",
+                task_id=_task_id(job),
                 queue=lane.name,
                 priority=_HINTS,
                 producer=producer,

@@ -15,7 +15,7 @@ from celery import Task
 from rag import tracing
 from rag.errors import Transient
 from rag.model import Lease, Stage
-from tasks.app import app, task_name
+from tasks.app import app, attempts_at, task_name
 from tasks.company import Company, Member
 from tasks.drain import Drained
 from tasks.endings import concluded, ended_early, goes_on_here, released
@@ -47,9 +47,11 @@ def stage_task(stage: Stage, *, together: bool = False) -> Callable[[Work], "Tas
     """
 
     def register(work: Work) -> "Task[[str], str]":
-        @app.task(name=task_name(stage), acks_on_timeout=False)  # who begins it again counts the attempts
-        def run(job_id: str) -> str:
-            return perform(app.toolbox, stage, work, job_id, together=together)
+        # who begins it again counts the attempts
+        @app.task(name=task_name(stage), acks_on_timeout=False, bind=True)
+        def run(task: "Task[[str], str]", job_id: str) -> str:
+            sent = attempts_at(task.request.id)
+            return perform(app.toolbox, stage, work, job_id, together=together, sent=sent)
 
         run.__doc__ = work.__doc__
         return run
@@ -57,11 +59,22 @@ def stage_task(stage: Stage, *, together: bool = False) -> Callable[[Work], "Tas
     return register
 
 
-def perform(tools: Toolbox, stage: Stage, work: Work, job_id: str, *, together: bool = False) -> str:
-    """Run one delivery of ``stage``; a word on how it went, for the log and for Flower."""
+def perform(  # noqa: PLR0913 - what is delivered, beside what it is worked with
+    tools: Toolbox,
+    stage: Stage,
+    work: Work,
+    job_id: str,
+    *,
+    together: bool = False,
+    sent: int | None = None,
+) -> str:
+    """Run one delivery of ``stage``; a word on how it went, for the log and for Flower.
+
+    ``sent``: how often the job had been begun at the stage when the message was sent, where that is known.
+    """
     words: list[str] = []
     try:
-        for batch in leases(tools, stage, job_id, together=together):
+        for batch in leases(tools, stage, job_id, together=together, sent=sent):
             words += _performed(tools, batch, work)
     except Transient as error:
         log.warning("job %s: its record is away, so the sweeper goes on with %s: %s", job_id, stage, error)

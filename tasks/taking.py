@@ -25,10 +25,13 @@ _SHARE = 0.05
 """Part of the lane's time limit that a delivery may have spent on other jobs before it begins one."""
 
 
-def leases(tools: Toolbox, stage: Stage, job_id: str, *, together: bool) -> Iterator[list[Lease]]:
+def leases(
+    tools: Toolbox, stage: Stage, job_id: str, *, together: bool, sent: int | None = None
+) -> Iterator[list[Lease]]:
     """Leases to work under at the same time, one batch after another; none when nothing is due.
 
-    ``together``: whether the stage's jobs share calls. Raises Transient while the records are away.
+    ``together``: whether the stage's jobs share calls. ``sent``: as ``JobStore.take`` has it.
+    Raises Transient while the records are away.
     """
     lane = lane_of(stage)
     if not lane.company:
@@ -37,7 +40,7 @@ def leases(tools: Toolbox, stage: Stage, job_id: str, *, together: bool) -> Iter
     jobs = tools.settings.batch_jobs if together else 1
     _wait_for_company(tools, stage, jobs)
     until = monotonic() + min(TURN_SECONDS, _SHARE * lane.limit(tools.settings))
-    batch = _taken(tools, stage, job_id, jobs)
+    batch = _taken(tools, stage, job_id, jobs, sent)
     while batch:
         yield batch
         due = monotonic() < until and not tools.drain.asked
@@ -58,11 +61,15 @@ def _wait_for_company(tools: Toolbox, stage: Stage, jobs: int) -> None:
         sleep(wait)
 
 
-def _taken(tools: Toolbox, stage: Stage, job_id: str | None, jobs: int) -> list[Lease]:
+def _taken(
+    tools: Toolbox, stage: Stage, job_id: str | None, jobs: int, sent: int | None = None
+) -> list[Lease]:
     seconds, worker, bounds = tools.settings.lease_seconds, tools.worker, Bounds(jobs, SIZE)
     taken = insisted(
         tools,
-        lambda: tools.jobs.take(job_id, stage, lease_seconds=seconds, worker=worker, bounds=bounds),
+        lambda: tools.jobs.take(
+            job_id, stage, lease_seconds=seconds, worker=worker, bounds=bounds, sent=sent
+        ),
     )
     for job in taken.given_back:
         send(job)

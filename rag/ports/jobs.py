@@ -74,13 +74,22 @@ class JobStore(Protocol):
         """
         ...
 
-    def take(
-        self, job_id: str | None, stage: Stage, *, lease_seconds: float, worker: str, bounds: Bounds
+    def take(  # noqa: PLR0913 - all that one step of the records needs
+        self,
+        job_id: str | None,
+        stage: Stage,
+        *,
+        lease_seconds: float,
+        worker: str,
+        bounds: Bounds,
+        sent: int | None = None,
     ) -> Taken:
         """``begin`` the job, if one is named, and beside it others that wait at ``stage``, oldest first.
 
         Each is as large as ``advance`` told, 1 otherwise. Beside others come only jobs that nobody began at
         this stage before; one that somebody did, or that was released ``apart``, is begun by itself.
+        ``sent``: how often the named one had been begun here when its message was sent; if it was begun
+        since, and rests, it is left alone.
         """
         ...
 

@@ -21,8 +21,10 @@ def take(
     most: int = 16,
     stage: Stage = Stage.PARSE,
     worker: str = "w",
+    sent: int | None = None,
 ) -> Taken:
-    return jobs.take(job_id, stage, lease_seconds=30, worker=worker, bounds=Bounds(jobs=most, size=64))
+    bounds = Bounds(jobs=most, size=64)
+    return jobs.take(job_id, stage, lease_seconds=30, worker=worker, bounds=bounds, sent=sent)
 
 
 def ids(taken: Taken) -> list[str]:
@@ -33,6 +35,23 @@ def at_embedding(jobs: JobStore, size: int) -> str:
     job_id = accepted(jobs)
     assert jobs.advance(begun(jobs, job_id), Stage.EMBED, seconds=0.1, size=size)
     return job_id
+
+
+def test_a_hint_sent_before_the_job_failed_cuts_no_rest_short(jobs: JobStore) -> None:
+    resting, other = accepted(jobs), accepted(jobs)
+    (lease, *_) = take(jobs, resting, most=1).leases
+    assert jobs.requeue(lease, error=PROBLEM, delay=60)
+
+    assert ids(take(jobs, resting, sent=0)) == [other]
+    assert ids(take(jobs, resting, sent=1)) == [resting], "its own message is delivered when it is due"
+
+
+def test_a_message_from_before_a_rest_that_is_over_will_do(jobs: JobStore) -> None:
+    job_id = accepted(jobs)
+    (lease,) = take(jobs, job_id).leases
+    assert jobs.requeue(lease, error=PROBLEM, delay=0)
+
+    assert ids(take(jobs, job_id, sent=0)) == [job_id]
 
 
 def test_others_that_wait_come_along_oldest_first(jobs: JobStore) -> None:

@@ -17,11 +17,18 @@ class Work(JobScripts):
         record = self._on("begin", job_id, stage, lease_seconds, only_word(), worker)
         return _lease_of(record) if record else None
 
-    def take(
-        self, job_id: str | None, stage: Stage, *, lease_seconds: float, worker: str, bounds: Bounds
+    def take(  # noqa: PLR0913 - all that one step of the records needs
+        self,
+        job_id: str | None,
+        stage: Stage,
+        *,
+        lease_seconds: float,
+        worker: str,
+        bounds: Bounds,
+        sent: int | None = None,
     ) -> Taken:
         unkept = self._unkept(stage)
-        most = (bounds.jobs, bounds.size, "" if unkept is None else unkept)
+        most = (bounds.jobs, bounds.size, "" if unkept is None else unkept, "" if sent is None else sent)
         records, left, given_back = self._on(
             "take", job_id or "", stage, lease_seconds, only_word(), worker, *most
         )

@@ -1,5 +1,6 @@
 -- ARGV: id or '', stage, lease in seconds, a word that only this call has, the worker or '', most jobs,
--- most that they may be in size, seconds that a job may wait for its entry in the journal or ''.
+-- most that they may be in size, seconds that a job may wait for its entry in the journal or '', how often
+-- the job had been begun at the stage when its message was sent, or ''.
 -- Returns {records of the jobs begun, of the first one left or false, of those given back}.
 local stage, lease, word, worker = ARGV[2], ARGV[3], ARGV[4], ARGV[5] .. ':'
 local most, room, unkept = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -41,6 +42,13 @@ local function fresh(other)
   return at[1] == 'queued' and tonumber(at[2]) == 0 and promised, tonumber(at[3] or 1)
 end
 
+-- Whether the job was begun since its message was sent, and rests until it may be again: then that was a
+-- hint, and a message of its own comes when it is due.
+local function rests(other)
+  local at = redis.call('HMGET', root .. 'job:' .. other, 'state', 'attempts')
+  return ARGV[9] ~= '' and at[1] == 'queued' and tonumber(at[2]) > tonumber(ARGV[9]) and not silent(other, seconds)
+end
+
 local before = redis.call('LRANGE', company, 0, -1)
 if before[1] == word then
   for i = 2, #before do
@@ -59,7 +67,7 @@ end
 redis.call('DEL', company)
 
 local sociable, size = fresh(ARGV[1])
-if ARGV[1] ~= '' and begin(ARGV[1]) then
+if ARGV[1] ~= '' and not rests(ARGV[1]) and begin(ARGV[1]) then
   most, room = most - 1, sociable and room - size or 0
 end
 
