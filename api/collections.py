@@ -8,8 +8,8 @@ from fastapi.responses import Response
 
 from api.bodies import CollectionName, ReindexIn
 from api.gate import Call, ReadCall, WriteCall
-from api.openapi import LOCATION, SUBMIT_HEADERS, problems
-from api.schemas import CollectionOut, JobOut, Page, Submitted
+from api.openapi import LOCATION, SUBMIT_HEADERS, problems, submit_answers
+from api.schemas import CollectionOut, Page, Submitted
 from api.submits import Terms, answered, handed_in, submitted, terms_of
 from rag.errors import UnknownCollection
 from rag.ports import Accepted
@@ -68,11 +68,7 @@ def delete(call: WriteCall, name: Name) -> Response:
     "/{name}/reindex",
     status_code=202,
     response_model=Submitted,
-    responses={
-        200: {"model": JobOut, "description": "With Prefer: wait=N, the job when it ended in time"},
-        202: LOCATION,
-        **problems(400, 404, 409),
-    },
+    responses=submit_answers(400, 404, 409),
     openapi_extra={"parameters": SUBMIT_HEADERS},
     summary="Change a collection's embedding model",
 )

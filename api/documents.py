@@ -9,10 +9,10 @@ from fastapi.responses import Response
 
 from api.bodies import CollectionName, DocumentId
 from api.gate import Call, ReadCall, WriteCall
-from api.openapi import LOCATION, problems, submit_body
+from api.openapi import LOCATION, problems, submit_answers, submit_body
 from api.paging import Paged
 from api.parts import Parts
-from api.schemas import DocumentOut, JobOut, Page, Submitted, page_of
+from api.schemas import DocumentOut, Page, Submitted, page_of
 from api.submits import Terms, answered, handed_in, submitted, terms_of
 from api.uploads import MIB, Received, from_form, from_json
 from rag.errors import ErrorTable, NotFound, Unavailable, UnknownCollection, UnsupportedMedia, translated
@@ -33,11 +33,7 @@ IdInPath = Annotated[DocumentId, Path()]
     "",
     status_code=202,
     response_model=Submitted,
-    responses={
-        200: {"model": JobOut, "description": "With Prefer: wait=N, the job when it ended in time"},
-        202: LOCATION,
-        **problems(400, 413, 415),
-    },
+    responses=submit_answers(400, 413, 415),
     openapi_extra=submit_body(),
     summary="Ingest a document",
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 from api.bodies import DocumentIn
 from api.problems import MEDIA_TYPE
-from api.schemas import Problem
+from api.schemas import JobOut, Problem
 from api.waiting import LONGEST_WAIT
 
 Responses = dict[int | str, dict[str, Any]]
@@ -56,6 +56,15 @@ SUBMIT_HEADERS: list[dict[str, Any]] = [
 ]
 
 LOCATION = {"headers": {"Location": {"schema": {"type": "string"}, "description": "The job's address"}}}
+
+
+def submit_answers(*statuses: int) -> Responses:
+    """The answers of a route that makes a job: 202, 200 to who waited for its end, and problems."""
+    return {
+        200: {"model": JobOut, "description": "With Prefer: wait=N, the job when it ended in time"},
+        202: LOCATION,
+        **problems(*statuses),
+    }
 
 
 def submit_body() -> dict[str, Any]:

@@ -8,8 +8,8 @@ from fastapi.responses import Response
 
 from api.bodies import QueryIn
 from api.gate import Call, ReadCall
-from api.openapi import LOCATION, SUBMIT_HEADERS, problems
-from api.schemas import JobOut, Submitted
+from api.openapi import SUBMIT_HEADERS, submit_answers
+from api.schemas import Submitted
 from api.submits import Terms, answered, handed_in, terms_of
 from rag.ports import Accepted
 
@@ -20,11 +20,7 @@ router = APIRouter(prefix="/v1/queries", tags=["queries"])
     "",
     status_code=202,
     response_model=Submitted,
-    responses={
-        200: {"model": JobOut, "description": "With Prefer: wait=N, the job when it ended in time"},
-        202: LOCATION,
-        **problems(400, 404, 413),
-    },
+    responses=submit_answers(400, 404, 413),
     openapi_extra={"parameters": SUBMIT_HEADERS},
     summary="Ask a question",
 )

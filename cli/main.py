@@ -134,10 +134,7 @@ def jobs(
 
     with _client(_settings(), url) as client:
         found: Any = client.job(job_id) if job_id else client.jobs(state=state, kind=kind, limit=limit)
-    if job_id or as_json:
-        print(json.dumps(found, ensure_ascii=False, indent=2))
-    else:
-        _console().print(job_table(found))
+    _show(found, job_table, as_json=as_json or job_id is not None)
 
 
 @app.command()
@@ -147,10 +144,7 @@ def documents(collection: Collection = None, as_json: AsJson = False, url: Url =
 
     with _client(_settings(), url) as client:
         found = list(client.documents(collection))
-    if as_json:
-        print(json.dumps(found, ensure_ascii=False, indent=2))
-    else:
-        _console().print(document_table(found))
+    _show(found, document_table, as_json=as_json)
 
 
 @app.command()
@@ -220,6 +214,13 @@ def _said(error: AegisError, status: int) -> int:
     for line in (str(error) or error.title).splitlines():
         print(f"aegis: {line}", file=sys.stderr)
     return status
+
+
+def _show(found: Any, table: Callable[[Any], Any], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False, indent=2))
+    else:
+        _console().print(table(found))
 
 
 def _delegate(command: Callable[..., Any], name: str, arguments: list[str]) -> None:
