@@ -26,7 +26,19 @@ def answered(client: Client, job_id: str, piece: Callable[[str], None]) -> Json:
     raise AegisError(f"the question ended as {job['state']}: {error.get('detail', 'no reason given')}")
 
 
-def show(console: Console, result: Json, streamed: str) -> None:
+def show_as_it_comes(console: Console, client: Client, job_id: str) -> None:
+    """Print a query's answer while it is written, then its sources. AegisError when it fails."""
+    streamed: list[str] = []
+
+    def piece(text: str) -> None:
+        streamed.append(text)
+        print(text, end="", flush=True)
+
+    result = answered(client, job_id, piece)
+    _show_rest(console, result, "".join(streamed))
+
+
+def _show_rest(console: Console, result: Json, streamed: str) -> None:
     """What ``streamed`` has not shown yet: the answer, unless it is there already, and the sources."""
     answer = str(result["answer"])
     if streamed.strip() == answer.strip():

@@ -102,22 +102,15 @@ def ask(
     url: Url = None,
 ) -> None:
     """Ask a question; the answer is shown as it is written, then its sources."""
-    from cli.answers import answered, show
-
-    streamed: list[str] = []
-
-    def piece(text: str) -> None:
-        streamed.append(text)
-        if not as_json:
-            print(text, end="", flush=True)
+    from cli.answers import answered, show_as_it_comes
 
     with _client(_settings(), url) as client:
-        asked = client.ask(question, collection, top_k, fresh=fresh)
-        result = answered(client, asked["job_id"], piece)
-    if as_json:
-        print(json.dumps(result, ensure_ascii=False, indent=2))
-    else:
-        show(_console(), result, "".join(streamed))
+        job_id = client.ask(question, collection, top_k, fresh=fresh)["job_id"]
+        if as_json:
+            result = answered(client, job_id, lambda _piece: None)
+            print(json.dumps(result, ensure_ascii=False, indent=2))
+        else:
+            show_as_it_comes(_console(), client, job_id)
 
 
 @app.command()
