@@ -20,7 +20,7 @@ _SILENCE: Json = {"error": "no sign of life"}
 
 BROKER = "broker"
 COMPONENTS = (BROKER, VECTORS, BEAT, *LANES)
-DISPENSABLE = frozenset({BEAT, "maintenance"})
+DISPENSABLE = frozenset({BEAT, "maintenance", "backup"})
 """Without these, jobs still run: their absence shows, and leaves the service ready."""
 
 

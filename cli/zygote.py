@@ -35,7 +35,7 @@ PRELOADED = (
     "tasks.ingest",
     "tasks.maintenance",
     "tasks.reindex",
-    "tasks.restore",
+    "tasks.records",
     "tasks.upkeep",
     "celery.__main__",
     "celery.bin.celery",

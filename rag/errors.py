@@ -15,7 +15,10 @@
     │   ├── Forbidden             the key does not reach as far as the call
     │   ├── Conflict              the call does not fit the present state
     │   │   └── IdempotencyMismatch
-    │   └── ModelError            a model answered something unusable
+    │   ├── ModelError            a model answered something unusable
+    │   └── BackupError           a backup cannot be used
+    │       ├── DamagedBackup     an object of it is not what was stored, or missing
+    │       └── WrongKey          BACKUP_KEY is not the one that it was made with
     └── Transient                 the same call may succeed later
         ├── Unavailable           a part is away: broker, vector engine, model server, blob store
         │   └── Refused           it is there and will not serve us: credentials, certificate, name
@@ -116,6 +119,21 @@ class IdempotencyMismatch(Conflict):
 class ModelError(Permanent):
     code = "model"
     title = "A model answered something unusable"
+
+
+class BackupError(Permanent):
+    code = "backup"
+    title = "The backup cannot be used"
+
+
+class DamagedBackup(BackupError):
+    code = "damaged-backup"
+    title = "An object of the backup is damaged or missing"
+
+
+class WrongKey(BackupError):
+    code = "wrong-backup-key"
+    title = "BACKUP_KEY is not the key of this backup"
 
 
 class Transient(AegisError):

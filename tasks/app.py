@@ -86,6 +86,22 @@ LANES: tuple[Lane, ...] = (
     ),
     Lane("generate", (Stage.GENERATE,), "writes the answer"),
     Lane("maintenance", (Stage.PURGE,), "removes what was deleted, sweeps, prunes", nice=10),
+    Lane(
+        "backup",
+        (
+            Stage.SNAPSHOT,
+            Stage.UPLOAD,
+            Stage.SEAL,
+            Stage.VERIFY,
+            Stage.LOAD,
+            Stage.CHECK,
+            Stage.SWITCH,
+            Stage.REPLAY,
+            Stage.PRUNE,
+        ),
+        "makes backups, verifies, rehearses and restores them",
+        nice=15,
+    ),
 )
 
 CANARY = "aegis.canary"
@@ -155,7 +171,7 @@ app = AegisCelery(
         "tasks.maintenance",
         "tasks.reindex",
         "tasks.upkeep",
-        "tasks.restore",
+        "tasks.records",
         "tasks.room",
         "tasks.canary",
     ],

@@ -14,6 +14,7 @@ from rag.errors import Conflict, NotFound, UnknownCollection
 from rag.model import Collection, Job, JobKind, Json, NewJob, Removal, Stage
 from rag.ports import Accepted, BlobStore, DocumentRegistry, JobStore
 from rag.settings import Settings
+from rag.stores.backups.vault import Vault
 from tasks import app as celery
 from tasks.acceptance import Acceptance, new_id
 from tasks.intake import (
@@ -28,6 +29,7 @@ from tasks.intake import (
 )
 from tasks.keeping import source_key
 from tasks.letters import DeadLetters
+from tasks.orders import BackupDesk, Restoring
 from tasks.purging import entrusted
 from tasks.reindexing import LayoutDesk
 
@@ -38,6 +40,7 @@ __all__ = [
     "Link",
     "Question",
     "Reindexing",
+    "Restoring",
     "Submissions",
     "Text",
     "Upload",
@@ -69,6 +72,7 @@ class Submissions:
         self._acceptance = Acceptance(jobs, blobs, publish, most_open(settings))
         self._letters = DeadLetters(jobs, documents, blobs, self._acceptance.send)
         self.layouts = LayoutDesk(settings, jobs, documents, self._acceptance)
+        self.backups = BackupDesk(Vault.of(settings), self._acceptance)
 
     def ingest(self, ingestion: Ingestion, idempotency: Idempotency | None = None) -> Accepted:
         """Take a document in; ``job.inputs["document_id"]`` is its id. Creates the collection if need be.

@@ -12,9 +12,12 @@ from rag.ports import (
     JobStore,
     Parser,
     Reranker,
+    Snapshots,
     VectorStore,
 )
 from rag.settings import Settings
+from rag.stores.backups.standing import Standing
+from rag.stores.backups.vault import Vault
 from rag.stores.restoration import Restoration
 from tasks.drain import Drain
 
@@ -39,6 +42,12 @@ class Toolbox(Protocol):
     def cache(self) -> Cache: ...
     @property
     def vectors(self) -> VectorStore: ...
+    @property
+    def snapshots(self) -> Snapshots: ...
+    @property
+    def vault(self) -> Vault: ...
+    @property
+    def standing(self) -> Standing: ...
     @property
     def parser(self) -> Parser: ...
     @property

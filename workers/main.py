@@ -25,7 +25,7 @@ from rag.stores.heartbeats import VECTORS, Heartbeats
 from rag.stores.redis import connect
 from tasks.app import AegisCelery, Lane, app, lane_named
 from tasks.canary import hush
-from tasks.restore import Overseer
+from tasks.records import Overseer
 from workers.draining import drain_at_the_end, heed
 from workers.pulse import Pulse
 from workers.startup import bound_memory, check_queues, require_safe

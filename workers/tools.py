@@ -23,10 +23,13 @@ from rag.ports import (
     JobStore,
     Parser,
     Reranker,
+    Snapshots,
     VectorStore,
 )
 from rag.settings import Settings
 from rag.starting import settling
+from rag.stores.backups.standing import Standing
+from rag.stores.backups.vault import Vault
 from rag.stores.blobs import ObstoreBlobs
 from rag.stores.cache import RedisCache
 from rag.stores.jobs import KeptJobStore
@@ -116,6 +119,24 @@ class Tools(Toolbox):
         return watched(QdrantVectorStore(nodes_of(self._settings), self._settings, VECTOR_PATIENCE), "qdrant")
 
     @cached_property
+    def snapshots(self) -> Snapshots:
+        if self._settings.qdrant_url is None:
+            from rag.stores.vectors.snapshots import EdgeSnapshots
+
+            return EdgeSnapshots(self._settings, self.vectors)
+        from rag.stores.vectors.qdrant.snapshots import QdrantSnapshots
+
+        return QdrantSnapshots(self._settings, self.vectors)
+
+    @cached_property
+    def vault(self) -> Vault:
+        return Vault.of(self._settings)
+
+    @cached_property
+    def standing(self) -> Standing:
+        return Standing(self._redis)
+
+    @cached_property
     def parser(self) -> Parser:
         from rag.parsing.nursery import Nursery
 
@@ -169,7 +190,7 @@ def warm(tools: Tools, lane: Lane) -> None:
                 tools.reranker.warm()
             case Stage.GENERATE:
                 tools.generator.warm()
-            case Stage.INDEX | Stage.SEARCH | Stage.PURGE:
+            case Stage.INDEX | Stage.SEARCH | Stage.PURGE | Stage.SNAPSHOT:
                 wait_for_engine(tools.vectors)
 
 

@@ -1,6 +1,16 @@
 """The nouns, frozen. Times are Unix seconds (float, UTC) unless a name says otherwise."""
 
 from rag.model.answers import Answer, Citation
+from rag.model.backups import (
+    LATEST,
+    Engine,
+    Manifest,
+    SavedCollection,
+    SavedFile,
+    SnapshotFile,
+    StoredPart,
+    Stream,
+)
 from rag.model.caches import CacheFigures, CacheKind, CacheOutcome
 from rag.model.documents import (
     Chunk,
@@ -43,6 +53,7 @@ from rag.model.vectors import (
 )
 
 __all__ = [
+    "LATEST",
     "Accepted",
     "Answer",
     "Bounds",
@@ -57,6 +68,7 @@ __all__ = [
     "Document",
     "DocumentVersion",
     "Embedding",
+    "Engine",
     "EventKind",
     "Heading",
     "Hit",
@@ -69,6 +81,7 @@ __all__ = [
     "Layout",
     "LayoutState",
     "Lease",
+    "Manifest",
     "NewJob",
     "Page",
     "ParsedDocument",
@@ -76,10 +89,15 @@ __all__ = [
     "Point",
     "Progress",
     "Removal",
+    "SavedCollection",
+    "SavedFile",
     "SearchQuery",
     "SecondLayout",
+    "SnapshotFile",
     "SparseVector",
     "Stage",
+    "StoredPart",
+    "Stream",
     "Taken",
     "Vector",
 ]

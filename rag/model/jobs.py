@@ -12,6 +12,11 @@ class JobKind(StrEnum):
     QUERY = "query"
     DELETE = "delete"
     REINDEX = "reindex"
+    BACKUP = "backup"
+    VERIFY = "verify"
+    REHEARSE = "rehearse"
+    RESTORE = "restore"
+    PRUNE = "prune"
 
     @property
     def first_stage(self) -> "Stage":
@@ -45,6 +50,15 @@ class Stage(StrEnum):
     PURGE = "purge"
     REEMBED = "reembed"
     COMPARE = "compare"
+    SNAPSHOT = "snapshot"
+    UPLOAD = "upload"
+    SEAL = "seal"
+    VERIFY = "verify"
+    LOAD = "load"
+    CHECK = "check"
+    SWITCH = "switch"
+    REPLAY = "replay"
+    PRUNE = "prune"
 
 
 _FIRST_STAGE = {
@@ -52,6 +66,11 @@ _FIRST_STAGE = {
     JobKind.QUERY: Stage.EMBED_QUERY,
     JobKind.DELETE: Stage.PURGE,
     JobKind.REINDEX: Stage.REEMBED,
+    JobKind.BACKUP: Stage.SNAPSHOT,
+    JobKind.VERIFY: Stage.VERIFY,
+    JobKind.REHEARSE: Stage.VERIFY,
+    JobKind.RESTORE: Stage.VERIFY,
+    JobKind.PRUNE: Stage.PRUNE,
 }
 
 

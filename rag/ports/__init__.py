@@ -5,6 +5,7 @@ from rag.ports.cache import Cache
 from rag.ports.jobs import JobStore
 from rag.ports.models import Chunker, Embedder, GenerationRequest, Generator, Parser, Reranker, RerankRequest
 from rag.ports.paging import Window
+from rag.ports.snapshots import Opened, Snapshots
 from rag.ports.stores import BlobStore, DocumentRegistry, VectorStore
 
 __all__ = [
@@ -18,9 +19,11 @@ __all__ = [
     "GenerationRequest",
     "Generator",
     "JobStore",
+    "Opened",
     "Parser",
     "RerankRequest",
     "Reranker",
+    "Snapshots",
     "Taken",
     "VectorStore",
     "Window",

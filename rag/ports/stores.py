@@ -64,6 +64,13 @@ class VectorStore(Protocol):
         """What the points of one version of a document carry, by index."""
         ...
 
+    def scroll(self, collection: str, *, after: str | None, limit: int) -> Window[Point]:
+        """Points with their vectors by ascending id, those behind ``after``; ``next``: the last one's id.
+
+        At most ``limit``, and fewer where the engine sets bounds: only ``next`` None is the end.
+        """
+        ...
+
     def alias(self, name: str, collection: str) -> None:
         """Have ``name`` lead to the collection in one step, for whoever else reads the server.
 

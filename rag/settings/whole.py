@@ -13,6 +13,7 @@ from pydantic_settings import SettingsConfigDict, SettingsError
 
 from rag.errors import ConfigurationError
 from rag.naming import checked_collection_name
+from rag.settings.backups import BackupSettings
 from rag.settings.jobs import JobSettings
 from rag.settings.library import LibrarySettings
 from rag.settings.models import EmbedderName, GeneratorName, ModelSettings, RerankerName
@@ -29,7 +30,7 @@ OLLAMA_PREFIX = "ollama:"
 """Begins the name of an embedding model that Ollama runs."""
 
 
-class Settings(ModelSettings, LibrarySettings, JobSettings, ServiceSettings):
+class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, ServiceSettings):
     """Every setting, frozen."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
@@ -108,6 +109,10 @@ class Settings(ModelSettings, LibrarySettings, JobSettings, ServiceSettings):
     @property
     def blob_address(self) -> str:
         return self.blob_url or (self.home / "blobs").as_uri()
+
+    @property
+    def backup_address(self) -> str:
+        return self.backup_url or (self.home / "backups").as_uri()
 
     @property
     def journal_scope(self) -> Literal["all", "documents"]:

@@ -14,7 +14,7 @@ from rag.settings import Settings
 from rag.stores.vectors.edge import EdgeVectorStore
 from tasks import messages, room
 from tasks.app import app, task_name
-from tasks.restore import restored
+from tasks.records import restored
 from tasks.submit import Ingestion, Question, Submissions, Text
 from tests.system.running import until
 from workers import embedding

@@ -26,7 +26,7 @@ from rag.stores.redis import ENDS, connect, connect_async
 from tasks.app import app
 from tasks.broker import broker_settings
 from tasks.intake import Ingestion, Text
-from tasks.restore import restored
+from tasks.records import restored
 from tasks.submit import Submissions
 from tasks.sweeping import published_again
 from tests.integration.brokers import declare_intact

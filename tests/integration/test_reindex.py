@@ -30,7 +30,7 @@ from rag.stores.vectors.edge import EdgeVectorStore
 from tasks import messages, reembedding, reindex, reindexing, restore, taking
 from tasks.app import app, task_name
 from tasks.intake import Idempotency, Reindexing
-from tasks.restore import restored
+from tasks.records import restored
 from tasks.submit import Ingestion, Question, Submissions, Text
 from tasks.upkeep import put_in_order
 from workers.tools import Tools

@@ -32,7 +32,7 @@ from rag.stores.documents import RedisDocumentRegistry
 from rag.stores.jobs import RedisJobStore
 from tasks import restore
 from tasks.purging import entrusted
-from tasks.restore import Overseer, restored
+from tasks.records import Overseer, restored
 from workers.tools import Tools
 
 MODEL = "all-MiniLM-L6-v2"

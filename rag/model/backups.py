@@ -1,0 +1,131 @@
+"""Backups: the pieces that they are stored in, and the manifest that makes them one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rag.model.values import Json
+
+LATEST = "latest"
+"""In place of an id: the newest backup that there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A vector engine: ``kind`` is "edge" or "qdrant"."""
+
+    kind: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPart:
+    """A piece of a stream, an object of its own.
+
+    ``size`` and ``sha256`` are those of the object as it is stored, ``length`` is that of the piece
+    before it was encrypted.
+    """
+
+    key: str
+    size: int
+    sha256: str
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A named sequence of bytes, in parts."""
+
+    name: str
+    parts: tuple[StoredPart, ...]
+
+    @property
+    def length(self) -> int:
+        return sum(part.length for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFile:
+    """A file of an engine's snapshot: of the collection in ``store``, on ``node`` ("" where there is one)."""
+
+    store: str
+    node: str
+    path: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class SavedFile:
+    """A file of an engine's snapshot in a backup; ``stream``: the name of its bytes."""
+
+    file: SnapshotFile
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class SavedCollection:
+    """A collection as a backup has it.
+
+    ``documents`` and ``points`` count what searches saw, ``digest`` is that of these points
+    (:mod:`rag.digest`). ``late``: documents that were published while the backup was made, which
+    neither the digest nor ``points`` include. ``quiet``: nothing was written to the collection
+    meanwhile. ``highest``: no version given out is above it.
+    """
+
+    name: str
+    generation: int
+    layout: int
+    embedding_model: str
+    dimension: int
+    token_dimension: int | None
+    created_at: float
+    highest: int
+    documents: int
+    points: int
+    late: int
+    digest: str
+    quiet: bool
+    files: tuple[SavedFile, ...]
+    documents_stream: str
+    golden_stream: str
+
+    @property
+    def store(self) -> str:
+        """The store that its snapshot was taken of; '' when nothing had been written to it."""
+        return self.files[0].file.store if self.files else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everything that there is to know of a backup. It is written last, so a backup without one is none.
+
+    ``began_at``: whatever was accepted after it may be missing. ``trigger``: "schedule" or "request".
+    ``missing``: what is left out, a line each. ``configuration``: the settings in use, without secrets.
+    """
+
+    id: str
+    began_at: float
+    finished_at: float
+    mode: str
+    trigger: str
+    application: str
+    engine: Engine
+    sources: str
+    collections: tuple[SavedCollection, ...]
+    streams: tuple[Stream, ...]
+    configuration: Json = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+
+    @property
+    def parts(self) -> Mapping[str, StoredPart]:
+        """Every object but the manifest, by key."""
+        return {part.key: part for stream in self.streams for part in stream.parts}
+
+    @property
+    def size(self) -> int:
+        """Bytes in the vault, shared with other backups or not."""
+        return sum(part.size for part in self.parts.values())
+
+    def stream(self, name: str) -> Stream:
+        """KeyError where there is none of this name."""
+        found = {stream.name: stream for stream in self.streams}
+        return found[name]

@@ -1,0 +1,53 @@
+"""Backups: where they go, when they are made, and how long they are kept."""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings
+
+
+class BackupSettings(BaseSettings):
+    """Backups, their verification and their rehearsal."""
+
+    backup_url: str | None = Field(
+        None,
+        description="Where backups go: file:///…, s3://bucket/prefix, az:// or gs://, of this installation alone; see docs/runbooks/disaster-recovery.md. Unset: a folder in AEGIS_HOME, which does not outlive its disk.",
+    )
+    backup_key: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Passphrase of 16 characters or more: everything is encrypted before it leaves the machine. Without it no backup made with it can be read again, so keep a copy elsewhere. Unset: not encrypted.",
+    )
+    backup_schedule: str = Field(
+        "7 * * * *",
+        description="When backups are made, as minute, hour, day of month, month, day of week in UTC. never: only when asked for.",
+    )
+    backup_mode: Literal["incremental", "full"] = Field(
+        "incremental",
+        description="Of scheduled backups. Each is complete in itself; incremental ones send only what the bucket does not hold yet, full ones send everything again.",
+    )
+    backup_sources: Literal["copied", "referenced"] = Field(
+        "copied",
+        description="Whether the documents' files are in the backup, or only their names: referenced is for a BLOB_URL that outlives the installation by itself.",
+    )
+    backup_part_mb: int = Field(
+        16,
+        ge=1,
+        le=1024,
+        description="MB of one object of a backup: what is held in memory, and sent again after a break.",
+    )
+    backup_keep_hourly_days: float = Field(2, ge=0, description="Days for which every backup is kept.")
+    backup_keep_days: float = Field(
+        30, ge=0, description="Days for which the last backup of each day is kept after that."
+    )
+    backup_verify_schedule: str = Field(
+        "23 3 * * *",
+        description="When the newest backup is read again and compared with its checksums; or never.",
+    )
+    backup_rehearse_schedule: str = Field(
+        "41 4 * * 0",
+        description="When the newest backup is restored beside what serves, compared, asked golden queries, and dropped again; or never.",
+    )
+    backup_prune_schedule: str = Field(
+        "11 2 * * *", description="When backups that need not be kept are removed; or never."
+    )
