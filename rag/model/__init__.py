@@ -2,6 +2,7 @@
 
 from rag.model.answers import Answer, Citation
 from rag.model.backups import (
+    ABOUT_BACKUPS,
     LATEST,
     Engine,
     Manifest,
@@ -22,6 +23,8 @@ from rag.model.documents import (
     Page,
     ParsedDocument,
     Removal,
+    Replacement,
+    Reservation,
     SecondLayout,
 )
 from rag.model.jobs import (
@@ -53,6 +56,7 @@ from rag.model.vectors import (
 )
 
 __all__ = [
+    "ABOUT_BACKUPS",
     "LATEST",
     "Accepted",
     "Answer",
@@ -89,6 +93,8 @@ __all__ = [
     "Point",
     "Progress",
     "Removal",
+    "Replacement",
+    "Reservation",
     "SavedCollection",
     "SavedFile",
     "SearchQuery",

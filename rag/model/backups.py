@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from rag.model.jobs import JobKind
 from rag.model.values import Json
 
 LATEST = "latest"
 """In place of an id: the newest backup that there is."""
+
+ABOUT_BACKUPS = frozenset({JobKind.BACKUP, JobKind.VERIFY, JobKind.REHEARSE, JobKind.RESTORE, JobKind.PRUNE})
+"""Kinds of jobs that are about backups: of no one collection, their progress in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,7 @@ class Manifest:
     streams: tuple[Stream, ...]
     configuration: Json = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    encrypted: bool = False
 
     @property
     def parts(self) -> Mapping[str, StoredPart]:

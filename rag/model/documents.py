@@ -155,6 +155,29 @@ class Collection:
 
 
 @dataclass(frozen=True, slots=True)
+class Reservation:
+    """A generation of a collection that does not serve, in a job's hands: being filled, or still read."""
+
+    collection: str
+    generation: int
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """What is to serve in place of a collection, or as the first one of its name.
+
+    ``above``: versions that are given out from then on are above this one, and above all that were.
+    """
+
+    reservation: Reservation
+    embedding_model: str
+    dimension: int
+    created_at: float
+    above: int
+
+
+@dataclass(frozen=True, slots=True)
 class Removal:
     """What a deletion leaves to be purged: a document up to ``version``, or a whole generation.
 

@@ -2,8 +2,10 @@
 
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
+
+_LEAST_KEY = 16
 
 
 class BackupSettings(BaseSettings):
@@ -15,8 +17,7 @@ class BackupSettings(BaseSettings):
     )
     backup_key: SecretStr | None = Field(
         None,
-        min_length=16,
-        description="Passphrase of 16 characters or more: everything is encrypted before it leaves the machine. Without it no backup made with it can be read again, so keep a copy elsewhere. Unset: not encrypted.",
+        description="Passphrase of 16 characters or more: everything is encrypted before it leaves the machine. Without it no backup made with it can be read again, so keep a copy elsewhere; another one needs another BACKUP_URL. Unset: not encrypted.",
     )
     backup_schedule: str = Field(
         "7 * * * *",
@@ -33,12 +34,16 @@ class BackupSettings(BaseSettings):
     backup_part_mb: int = Field(
         16,
         ge=1,
-        le=1024,
-        description="MB of one object of a backup: what is held in memory, and sent again after a break.",
+        le=256,
+        description="MB of one object of a backup: what is held in memory a few times over, and sent again after a break.",
     )
-    backup_keep_hourly_days: float = Field(2, ge=0, description="Days for which every backup is kept.")
+    backup_keep_hourly_days: float = Field(
+        2,
+        ge=0,
+        description="Days for which every backup is kept. The newest undamaged one always is, and so are those in use.",
+    )
     backup_keep_days: float = Field(
-        30, ge=0, description="Days for which the last backup of each day is kept after that."
+        30, ge=0, description="Days for which the last backup of each day in UTC is kept."
     )
     backup_verify_schedule: str = Field(
         "23 3 * * *",
@@ -51,3 +56,19 @@ class BackupSettings(BaseSettings):
     backup_prune_schedule: str = Field(
         "11 2 * * *", description="When backups that need not be kept are removed; or never."
     )
+
+    @field_validator("backup_key")
+    @classmethod
+    def _long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value) < _LEAST_KEY:
+            raise ValueError(f"a passphrase needs {_LEAST_KEY} characters or more")
+        return value
+
+    @field_validator(
+        "backup_schedule", "backup_verify_schedule", "backup_rehearse_schedule", "backup_prune_schedule"
+    )
+    @classmethod
+    def _schedule(cls, value: str) -> str:
+        from rag.cron import checked  # noqa: PLC0415 - it loads Celery, which no default needs
+
+        return checked(value)

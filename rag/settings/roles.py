@@ -28,6 +28,7 @@ def misfits(settings: "Settings") -> Iterator[str]:
     yield from _hung(settings)
     yield from _redis(settings)
     yield from _ollama(settings)
+    yield from _buckets(settings)
     if settings.top_k_rerank > settings.top_k_retrieval:
         yield "TOP_K_RERANK is over TOP_K_RETRIEVAL: fewer are retrieved than shall be kept"
     if settings.qdrant_write_consistency_factor > settings.qdrant_replication_factor:
@@ -101,10 +102,17 @@ def _missing(settings: "Settings") -> Iterator[str]:
     for role in ("embedder", "reranker"):
         if getattr(settings, role) == "jina" and not (settings.jina_api_key or settings.jina_base_url):
             yield f"{role.upper()}=jina needs JINA_API_KEY, or JINA_BASE_URL of a server without keys"
+
+
+def _buckets(settings: "Settings") -> Iterator[str]:
+    addresses = (settings.blob_address, settings.backup_address)
     if settings.blob_kms_key and settings.blob_encryption in (None, "AES256"):
         yield "BLOB_KMS_KEY needs BLOB_ENCRYPTION=aws:kms"
-    if settings.blob_encryption and not settings.blob_address.startswith("s3"):
+    if settings.blob_encryption and not any(address.startswith("s3") for address in addresses):
         yield "BLOB_ENCRYPTION is for s3:// alone: Azure and Google encrypt by the settings of the bucket"
+    blobs, backups = (address.rstrip("/") + "/" for address in addresses)
+    if blobs.startswith(backups) or backups.startswith(blobs):
+        yield "BACKUP_URL and BLOB_URL are in one another: a backup would save the others, so use two folders"
 
 
 def _ollama(settings: "Settings") -> Iterator[str]:

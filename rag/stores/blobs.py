@@ -33,10 +33,12 @@ class ObstoreBlobs:
     do not exist there, and calls would wait for ever.
     """
 
+    _title, _setting = "Blob store", "BLOB_URL"
+
     def __init__(self, address: str, access: Access = Access()) -> None:  # noqa: B008 - it is frozen
         self._address = address
         self._folder = folder_of(address)
-        self._store = opened(address, access)
+        self._store = opened(address, access, self._setting)
         self._process: int | None = None
 
     @classmethod
@@ -53,7 +55,7 @@ class ObstoreBlobs:
             if self._folder:
                 obstore.put(self._store, key, data)
                 if durable:
-                    _persist(self._folder, key)
+                    persist(self._folder, key)
             else:
                 obstore.put(
                     self._store,
@@ -71,7 +73,7 @@ class ObstoreBlobs:
             seal = found.attributes.get(_SEAL)
             data = found.bytes().to_bytes()
         if seal is not None and seal != sha256(data).hexdigest():
-            raise Unavailable(f"Blob store {self._address}: {key} is damaged, its SHA-256 is not {seal}")
+            raise Unavailable(f"{self._title} {self._address}: {key} is damaged, its SHA-256 is not {seal}")
         return data
 
     def exists(self, key: str) -> bool:
@@ -106,7 +108,7 @@ class ObstoreBlobs:
         self._process = self._process or os.getpid()
         if self._process != os.getpid():
             raise RuntimeError("a blob store was used before this process was forked: make a new one after")
-        with explained(f"Blob store {self._address}"):
+        with explained(f"{self._title} {self._address}", self._setting):
             yield
 
 
@@ -130,7 +132,7 @@ def _usable(segment: str) -> bool:
     return bool(_SEGMENT.match(segment)) and len(segment.encode()) <= _LONGEST_SEGMENT
 
 
-def _persist(folder: Path, key: str) -> None:
+def persist(folder: Path, key: str) -> None:
     """Make the file last, and every folder entry on the way to it."""
     path = folder / key
     for entry in (path, *path.parents):

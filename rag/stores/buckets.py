@@ -1,4 +1,4 @@
-"""Opening what a ``BLOB_URL`` names with obstore, and what its errors mean here."""
+"""Opening what BLOB_URL or BACKUP_URL names with obstore, and what its errors mean here."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 _S3 = ("s3", "s3a")
 _RETRIES: "RetryConfig" = {"max_retries": 2, "retry_timeout": timedelta(seconds=15)}
+_LEAST_SECONDS = 30
 _FULL = ("os error 28", "os error 122", "Errno 28", "Errno 122")  # no space, over quota
-_NO_BUCKET = "the bucket is not there: create it, or change BLOB_URL"
+_FORBIDDEN = ("os error 1)", "os error 13)")  # not permitted, permission denied
+_NO_BUCKET = "the bucket is not there: create it, or change {setting}"
 _REFUSALS = {
     "NoSuchBucket": _NO_BUCKET,
     "ContainerNotFound": _NO_BUCKET,
@@ -34,17 +36,22 @@ _REFUSALS = {
     "BadScheme": "AWS_ENDPOINT_URL is http://: make it https://, or set AWS_ALLOW_HTTP=true",
     "169.254.169.254": "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     "UnknownIssuer": "its certificate is not trusted: SSL_CERT_FILE must name its authority's",
+    "BlobImmutableDueToPolicy": "a policy keeps it from being changed or removed",
     "AccessDenied": "its credentials do not reach so far: they must read, write, delete and list",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How a bucket is written to; see the settings of the same names."""
+    """How a bucket is written to; see the settings of the same names.
+
+    ``body_mb``: the most that one request sends.
+    """
 
     encryption: str | None = None
     kms_key: str | None = None
     allow_http: bool = False
+    body_mb: int = 8
 
     @classmethod
     def of(cls, settings: Settings) -> "Access":
@@ -56,8 +63,8 @@ def folder_of(address: str) -> Path | None:
     return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
 
-def opened(address: str, access: Access) -> ObjectStore:
-    """Nothing is sent yet. ConfigurationError for an address that cannot be one."""
+def opened(address: str, access: Access, setting: str) -> ObjectStore:
+    """Nothing is sent yet. ConfigurationError for an address that cannot be one, which names ``setting``."""
     folder = folder_of(address)
     try:
         if folder:
@@ -69,15 +76,16 @@ def opened(address: str, access: Access) -> ObjectStore:
             address, client_options=_client(access), retry_config=_RETRIES, **_s3(address, access)
         )
     except (BaseError, OSError, ValueError) as error:
-        raise ConfigurationError(f"BLOB_URL {address}: {_first_line(error)}") from error
+        raise ConfigurationError(f"{setting} {address}: {_first_line(error)}") from error
 
 
 def _client(access: Access) -> "ClientConfig":
-    """A part of an upload is one request, so it must fit into the time."""
+    """What one request sends must fit into the time, at 1 MB a second at least."""
+    seconds = max(_LEAST_SECONDS, access.body_mb)
     return {
         "connect_timeout": "3s",
-        "read_timeout": "30s",
-        "timeout": "60s",
+        "read_timeout": f"{seconds}s",
+        "timeout": f"{2 * seconds}s",
         "allow_http": access.allow_http,
     }
 
@@ -95,23 +103,26 @@ def _s3(address: str, access: Access) -> dict[str, Any]:
 
 
 @contextmanager
-def explained(subject: str) -> Iterator[None]:
+def explained(subject: str, setting: str) -> Iterator[None]:
     """Turn obstore's errors into ours, in one line without its dump of internals.
 
-    NotFound; Refused where a setting is wrong; else Unavailable, and a full disk by that name.
+    ``setting``: the one that names the store. NotFound; Refused where a setting is wrong, or what the store
+    allows; else Unavailable, and a full disk by that name.
     """
     try:
         yield
     except (BaseError, OSError) as error:
-        raise _ours(subject, error) from error
+        raise _ours(subject, setting, error) from error
 
 
-def _ours(subject: str, error: Exception) -> AegisError:
+def _ours(subject: str, setting: str, error: Exception) -> AegisError:
     whole, reason = str(error), _first_line(error)
     if any(sign in reason for sign in _FULL):
         return Unavailable(f"{subject} is full: free some space, then try again ({reason})")
     if why := next((why for sign, why in _REFUSALS.items() if sign in whole), None):
-        return Refused(f"{subject}: {why}")
+        return Refused(f"{subject}: {why.format(setting=setting)}")
+    if any(sign in reason for sign in _FORBIDDEN):
+        return Refused(f"{subject}: the folder's permissions do not allow it ({reason})")
     if isinstance(error, FileNotFoundError):
         return NotFound(f"{subject}: {reason}")
     if isinstance(error, PermissionDeniedError | UnauthenticatedError):

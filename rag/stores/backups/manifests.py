@@ -10,7 +10,7 @@ def manifest_of(fields: Json) -> Manifest:
             **fields,
             "engine": Engine(**fields["engine"]),
             "collections": tuple(map(_collection, fields["collections"])),
-            "streams": tuple(map(_stream, fields["streams"])),
+            "streams": tuple(map(stream_of, fields["streams"])),
             "missing": tuple(fields["missing"]),
         }
     )
@@ -21,5 +21,5 @@ def _collection(fields: Json) -> SavedCollection:
     return SavedCollection(**{**fields, "files": files})
 
 
-def _stream(fields: Json) -> Stream:
+def stream_of(fields: Json) -> Stream:
     return Stream(fields["name"], tuple(StoredPart(**part) for part in fields["parts"]))

@@ -1,0 +1,28 @@
+"""The settings as they may be shown and kept: without secrets."""
+
+import re
+from typing import Any
+
+from rag.model import Json
+from rag.settings.whole import Settings
+
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
+_QUERY = re.compile(r"(?<=\?)[^,\s]+")
+_HIDDEN = "…"
+
+
+def disclosed(settings: Settings) -> Json:
+    """Every setting by its name in the environment, as JSON.
+
+    Secrets are masked; of addresses, credentials and what follows a question mark; of API keys what
+    they may do is left.
+    """
+    values = settings.model_dump(mode="json")
+    values["api_keys"] = list(values["api_keys"].values())
+    return {name.upper(): _without_credentials(value) for name, value in values.items()}
+
+
+def _without_credentials(value: Any) -> Any:
+    if not isinstance(value, str) or "://" not in value:
+        return value
+    return _QUERY.sub(_HIDDEN, _CREDENTIALS.sub(f"{_HIDDEN}@", value))

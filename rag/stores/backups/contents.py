@@ -1,0 +1,164 @@
+"""What the streams of a backup hold beside an engine's own files: JSON, one value a line.
+
+- ``documents/STORE``: the documents of a collection, by id, each with the digest of its points
+- ``golden/STORE``: questions to the collection, and what its search found
+- ``collections``: every collection there was, those that were dropped included, as the journal has them
+- ``jobs``: job records, the newest first: of jobs that are over whole, of others as they were accepted
+- ``blobs``: every source and text, and where its bytes are: in a stream ``blobs/…``, or in BLOB_URL alone
+"""
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.digest import ContentDigest
+from rag.model import Document, Json, SearchQuery, SparseVector, Vector
+from rag.stores.entries import (
+    CollectionEntry,
+    JobFields,
+    collection_entry,
+    collection_json,
+    job_fields,
+    job_json,
+)
+
+COLLECTIONS, JOBS, BLOBS = "collections", "jobs", "blobs"
+
+
+def documents_stream(store: str) -> str:
+    return f"documents/{store}"
+
+
+def golden_stream(store: str) -> str:
+    return f"golden/{store}"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedDocument:
+    """``points``: of the version that searches saw; None of one that was published too late for a snapshot
+    to have it for certain, or whose points were not all there."""
+
+    document: Document
+    points: ContentDigest | None
+
+    @property
+    def late(self) -> bool:
+        return self.points is None
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenHit:
+    chunk_id: str
+    document_id: str
+    version: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenQuery:
+    """A question as it was searched for, and the hits, best first."""
+
+    text: str
+    dense: Vector
+    sparse: SparseVector
+    hits: tuple[GoldenHit, ...]
+
+    def asked(self, limit: int) -> SearchQuery:
+        return SearchQuery(dense=self.dense, sparse=self.sparse, limit=limit)
+
+
+@dataclass(frozen=True, slots=True)
+class SavedBlob:
+    """``size`` bytes from ``offset`` on of ``stream``; '' where the backup has nothing but the key."""
+
+    key: str
+    size: int = 0
+    sha256: str = ""
+    stream: str = ""
+    offset: int = 0
+
+
+def lines(data: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a stream, wherever it was cut, without their ends."""
+    rest = b""
+    for piece in data:
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from whole
+
+
+# --- one line each, with its end; whoever reads one raises ValueError, TypeError or KeyError for another
+
+
+def document_line(saved: SavedDocument) -> bytes:
+    points = None if saved.points is None else [saved.points.points, str(saved.points)]
+    return _line({"document": asdict(saved.document), "points": points})
+
+
+def saved_document(line: bytes) -> SavedDocument:
+    fields = json.loads(line)
+    points = None if fields["points"] is None else _digest(*fields["points"])
+    return SavedDocument(Document(**fields["document"]), points)
+
+
+def golden_line(query: GoldenQuery) -> bytes:
+    return _line(
+        {
+            "text": query.text,
+            "dense": _packed(query.dense, "<f4"),
+            "indices": _packed(query.sparse.indices, "<u4"),
+            "values": _packed(query.sparse.values, "<f4"),
+            "hits": [asdict(hit) for hit in query.hits],
+        }
+    )
+
+
+def golden_query(line: bytes) -> GoldenQuery:
+    fields = json.loads(line)
+    sparse = SparseVector(_unpacked(fields["indices"], "<u4"), _unpacked(fields["values"], "<f4"))
+    hits = tuple(GoldenHit(**hit) for hit in fields["hits"])
+    return GoldenQuery(fields["text"], _unpacked(fields["dense"], "<f4"), sparse, hits)
+
+
+def collection_line(entry: CollectionEntry) -> bytes:
+    return collection_json(entry) + b"\n"
+
+
+def saved_collection(line: bytes) -> CollectionEntry:
+    return collection_entry("", line)
+
+
+def job_line(fields: JobFields) -> bytes:
+    return job_json(fields) + b"\n"
+
+
+def saved_job(line: bytes) -> JobFields:
+    return job_fields("", line)
+
+
+def blob_line(blob: SavedBlob) -> bytes:
+    return _line(asdict(blob))
+
+
+def saved_blob(line: bytes) -> SavedBlob:
+    return SavedBlob(**json.loads(line))
+
+
+def _line(value: Json) -> bytes:
+    return json.dumps(value, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _digest(points: int, total: str) -> ContentDigest:
+    return ContentDigest(points, int(total, 16))
+
+
+def _packed(array: NDArray[Any], dtype: str) -> str:
+    return b64encode(np.ascontiguousarray(array, dtype).tobytes()).decode()
+
+
+def _unpacked(text: str, dtype: str) -> NDArray[Any]:
+    return np.frombuffer(b64decode(text, validate=True), dtype)
