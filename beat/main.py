@@ -5,7 +5,7 @@ from typing import Any
 
 from celery import signals
 
-from beat.schedule import SCHEDULE
+from beat.schedule import schedule_of
 from rag.settings import Settings, load
 from rag.starting import starting
 from rag.stores.condition import wait_until_safe
@@ -14,7 +14,7 @@ from tasks.app import app
 __all__ = ["app"]
 
 with starting("beat"):
-    load()
+    app.conf.beat_schedule = schedule_of(load())
 
 
 @signals.beat_init.connect
@@ -24,16 +24,13 @@ def require_safe(**_: Any) -> None:
         wait_until_safe(load())
 
 
-app.conf.beat_schedule = SCHEDULE
 app.conf.beat_scheduler = "beat.scheduler:BeatingScheduler"
-app.conf.beat_sync_every = 1  # a kill within the minute would fire an entry twice otherwise
 
 
 def command(settings: Settings) -> list[str]:
     """The argv of the scheduler."""
     return [
         sys.executable, "-m", "celery", "-A", "beat.main", "beat",
-        "--schedule", str(settings.run_dir / "beat-schedule"),
         "--pidfile", "",
         "--loglevel", settings.log_level,
     ]  # fmt: skip

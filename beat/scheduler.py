@@ -1,4 +1,4 @@
-"""Celery's scheduler on a file, whose own loop shows the sign of life, so that a beat that hangs is seen."""
+"""Celery's beat on records in Redis. Its loop shows the sign of life, so that one that hangs is seen."""
 
 import logging
 import os
@@ -6,47 +6,78 @@ from socket import gethostname
 from time import monotonic
 from typing import Any
 
-from celery.beat import PersistentScheduler
+from celery.beat import Scheduler
 
+from beat.schedule import Entry
+from beat.timekeeping import Timekeeper
 from rag.errors import Transient
 from rag.settings import load
-from rag.stores.heartbeats import BEAT, Heartbeats
+from rag.stores.heartbeats import Heartbeats
 from rag.stores.redis import connect
+from rag.stores.runs import Run, Runs
+from tasks.app import PUBLISH_ERRORS
+from tasks.broker import sending
 
 TICK_SECONDS = 2
 SIGN_SECONDS = 15.0
 
+EXPIRES = 7200.0
+"""Seconds: bounds what gathers while the lane is away, and outlasts a clock that is an hour off."""
+
+_WORTH_A_WARNING = 5
+"""Ticks in vain, one after the other: more than the start of a broker, or of its records, takes."""
+
 log = logging.getLogger(__name__)
 
 
-class BeatingScheduler(PersistentScheduler):
-    """Beats with its ticks, every two seconds or so."""
+class BeatingScheduler(Scheduler):
+    """Runs the entries of the app's ``beat_schedule``, a sequence of :class:`beat.schedule.Entry`."""
 
     max_interval = TICK_SECONDS
 
     def __init__(self, *args: Any, **named: Any) -> None:
-        self._heartbeats = Heartbeats(connect(load()))
+        client = connect(load())
+        self._heartbeats = Heartbeats(client)
+        self._runs = Runs(client)
         self._beaten_at = float("-inf")
+        self._in_vain = 0
         super().__init__(*args, **named)
 
-    def tick(self, *args: Any, **named: Any) -> float:
+    def setup_schedule(self) -> None:
+        self._timekeeper = Timekeeper(self.app.conf.beat_schedule, self._runs, self._send)
+
+    def tick(self, *_: Any, **__: Any) -> float:
         """Seconds to the next one."""
-        self._forget_the_future()
-        seconds: float = super().tick(*args, **named)
+        seconds = self._kept_time()
         if monotonic() - self._beaten_at >= TICK_SECONDS / 2:
             self._beat()
         return seconds
 
-    def _forget_the_future(self) -> None:
-        """Where the clock was put back, an entry would rest until it is as late again as when it was sent."""
-        for entry in self.schedule.values():
-            if entry.last_run_at and entry.last_run_at > entry.default_now():
-                entry.last_run_at = entry.default_now()
-                self._heap = None  # which is in the order of the former times
+    def _kept_time(self) -> float:
+        try:
+            seconds = self._timekeeper.round()
+        except (Transient, *PUBLISH_ERRORS) as error:
+            self._in_vain += 1
+            level = logging.WARNING if self._in_vain == _WORTH_A_WARNING else logging.DEBUG
+            log.log(level, "nothing can be sent: %s", error)
+            return TICK_SECONDS
+        self._in_vain = 0
+        return max(0.0, min(seconds, TICK_SECONDS))
+
+    def _send(self, entry: Entry, run: Run) -> None:
+        """Raises PUBLISH_ERRORS."""
+        log.info("sends %s: %s", entry.name, entry.task)
+        with sending():
+            self.app.send_task(
+                entry.task,
+                args=(entry.name, run.id) if entry.promised else (),
+                task_id=run.id,
+                expires=EXPIRES,
+            )
 
     def _beat(self) -> None:
         try:
-            self._heartbeats.beat(BEAT, {"pid": os.getpid(), "host": gethostname()}, SIGN_SECONDS)
+            self._heartbeats.tick(gethostname(), os.getpid(), SIGN_SECONDS)
             self._beaten_at = monotonic()
         except Transient as error:
-            log.warning("no sign of life: %s", error)
+            log.debug("no sign of life: %s", error)

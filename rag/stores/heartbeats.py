@@ -2,13 +2,14 @@
 
 ``{aegis}:sign:NAME`` is JSON and expires, so what stops beating is simply not there;
 ``{aegis}:signs`` holds the names. A component beats under its own name, a worker under
-``worker:LANE@HOST:PID``, so that no two overwrite each other. Ages are told by what is left
-of a key's time, which is the server's: the clocks of machines may differ.
+``worker:LANE@HOST:PID`` and a beat under ``beat:HOST:PID``, so that no two overwrite each other.
+Ages are told by what is left of a key's time, which is the server's: the clocks of machines may differ.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Any
 
 from redis import Redis
@@ -28,15 +29,19 @@ BEAT, VECTORS = "beat", "vectors"
 
 _NAMES = f"{PREFIX}signs"
 _TRIAL = f"{PREFIX}trial"
-_WORKER = "worker:"
+_WORKER, _BEAT = "worker:", f"{BEAT}:"
 
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """All signs of life. ``components``: the last words of each, ``age`` in seconds with them."""
+    """All signs of life. ``components``: the last words of each, ``age`` in seconds with them.
+
+    ``beats``: the ``host``, ``pid`` and ``age`` of each, the one that ticked last first.
+    """
 
     components: Mapping[str, Json] = field(default_factory=dict)
     workers: tuple[WorkerSign, ...] = ()
+    beats: tuple[Json, ...] = ()
 
     def lane(self, name: str) -> tuple[WorkerSign, ...]:
         return tuple(sign for sign in self.workers if sign.lane == name)
@@ -61,6 +66,10 @@ class Heartbeats:
         """Say what a worker does."""
         self.beat(f"{_WORKER}{sign.worker}:{sign.pid}", sign.words())
 
+    def tick(self, host: str, pid: int, ttl_seconds: float = SIGN_SECONDS) -> None:
+        """Say that a beat goes through its schedule."""
+        self.beat(f"{_BEAT}{host}:{pid}", {"host": host, "pid": pid}, ttl_seconds)
+
     def seen(self) -> Signs:
         """Everything that shows a sign of life. Names that show none are forgotten.
 
@@ -73,9 +82,11 @@ class Heartbeats:
             if gone := [name for name, said in words.items() if said is None]:
                 self._client.srem(_NAMES, *gone)
         said = {name: word for name, word in words.items() if word is not None}
+        beats = (word for name, word in said.items() if name.startswith(_BEAT))
         return Signs(
-            components={name: word for name, word in said.items() if not name.startswith(_WORKER)},
+            components={name: word for name, word in said.items() if not name.startswith((_WORKER, _BEAT))},
             workers=tuple(_aged(word) for name, word in said.items() if name.startswith(_WORKER)),
+            beats=tuple(sorted(beats, key=itemgetter("age"))),
         )
 
     def turn(self, lane: str, seconds: float) -> bool:

@@ -1,19 +1,19 @@
 """A clock that was put back gives an hour more to what ends at a time of day: nobody waits for that."""
 
 from collections.abc import Callable
-from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from celery import Celery
 from redis import Redis
 
+from beat.schedule import Entry
 from beat.scheduler import BeatingScheduler
 from rag.liveness import WorkerSign
 from rag.settings import Settings
 from rag.stores.heartbeats import Heartbeats
 from rag.stores.jobs import RedisJobStore
 from rag.stores.recovery import Recovery
+from rag.stores.runs import EntryRecord, Runs
 from tests.system.running import until
 
 HOUR_MS = 3_600_000
@@ -73,21 +73,19 @@ def test_a_restoration_that_broke_off_is_not_under_way_for_long(
     assert redis_client.pttl("{aegis}:recovery") <= 30_000
 
 
-def test_beat_goes_on_sending(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_beat_goes_on_sending(redis_client: Redis, valkey: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An entry that was sent in the future counts as sent at this moment."""
-    monkeypatch.setenv("AEGIS_HOME", str(tmp_path))
     monkeypatch.setenv("REDIS_URL", valkey)
-    entries = {"sweep": {"task": "sweep", "schedule": 15.0}}
-    app = Celery(set_as_current=False, broker="memory://")
-    app.conf.beat_schedule = entries
-    scheduler = BeatingScheduler(app, schedule_filename=str(tmp_path / "schedule"))
-    (entry,) = (entry for entry in scheduler.schedule.values() if entry.name == "sweep")
+    app, runs = Celery(set_as_current=False, broker="memory://"), Runs(redis_client)
+    app.conf.beat_schedule = (Entry("sweep", 15.0, "sweep"),)
+    scheduler = BeatingScheduler(app)
     scheduler.tick()
-    entry.last_run_at += timedelta(hours=1)
+    sent = runs.read()[1]["sweep"]
+    assert runs.swap("sweep", sent, EntryRecord(sent.last_at + 3600))
 
     scheduler.tick()
 
-    assert entry.last_run_at <= entry.default_now()
-    assert not entry.is_due().is_due
-    assert entry.is_due().next <= 15
+    now, records = runs.read()
+    assert sent.last_at <= records["sweep"].last_at <= now
+    assert records["sweep"].run is None
     scheduler.close()

@@ -1,0 +1,37 @@
+"""Times that come again, as crontab(5) writes them: minute, hour, day of month, month, day of week, in UTC.
+
+Celery reads them: a day of the week is 0 to 6 or a name, and where both days are given, both must fit.
+"""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from celery.schedules import ParseException, crontab
+
+NEVER = "never"
+
+
+def checked(text: str) -> str:
+    """``text``, where it is a schedule or NEVER. ValueError says what is wrong."""
+    if text != NEVER:
+        _read(text)
+    return text
+
+
+@lru_cache(maxsize=64)
+def next_time(text: str, after: float) -> float:
+    """The first time of the schedule after the minute of ``after``; both in Unix seconds."""
+    last, until, _ = _read(text).remaining_delta(datetime.fromtimestamp(after, UTC), tz=UTC)
+    return float((last + until).timestamp())
+
+
+@lru_cache
+def _read(text: str) -> crontab:
+    try:
+        minute, hour, day_of_month, month, day_of_week = text.split()
+        return crontab(minute, hour, day_of_week, day_of_month, month)
+    except (ValueError, ParseException) as error:
+        raise ValueError(
+            f"{text!r} is no schedule: minute, hour, day of month, month and day of week are needed, "
+            f"such as '7 * * * *' for every hour, or {NEVER} ({error})"
+        ) from error
