@@ -17,6 +17,7 @@ from tasks.pauses import pause
 from tasks.problems import CRASHED, given_up, problem, reason_of
 from tasks.remains import leave_clean
 from tasks.run import Done, Next, Outcome, StageRun
+from tasks.standings import noted
 
 log = logging.getLogger(__name__)
 
@@ -142,6 +143,7 @@ def _ended(run: StageRun, state: JobState, word: str, **told: Any) -> str:
     """Write the job's end; ``told`` as ``JobStore.finish`` takes it."""
     if not insisted(run.tools, lambda: run.tools.jobs.finish(run.lease, state, **told)):
         return _lost(run)
+    noted(run.tools, run.job, state, result=told.get("result"), error=told.get("error"))
     return word
 
 

@@ -1,0 +1,173 @@
+"""Backups: a snapshot of everything at one time → upload → the manifest, which makes it a backup.
+
+The backup's id is the job's, so that the same job makes one at most.
+"""
+
+import logging
+from dataclasses import replace
+from time import monotonic, time
+
+from rag.errors import DamagedBackup, NotFound, Permanent, UnknownCollection
+from rag.model import JobKind, JobState, Manifest, Stage
+from tasks.patience import patiently
+from tasks.run import Done, Next, Outcome, StageRun
+from tasks.saving import savepoint as savepoints
+from tasks.saving import scope as scopes
+from tasks.saving.manifest import manifest_of
+from tasks.saving.savepoint import Savepoint
+from tasks.saving.scope import Scope
+from tasks.saving.uploading import Uploading
+from tasks.stage import stage_task
+from tasks.toolbox import Toolbox
+
+SLICE_SECONDS = 5.0
+VAULT = "vault"
+"""The duty of whoever adds parts, or removes them."""
+
+LOCKED_SECONDS = 30.0
+"""After which others may remove parts that no savepoint names yet; a manifest that lacks one is refused."""
+
+_REST = 2.0  # while somebody else has the vault
+_TURN_REST = 15.0  # while another backup is made
+_ATTEMPTS = 5  # at a snapshot that the engine keeps
+
+log = logging.getLogger(__name__)
+
+
+@stage_task(Stage.SNAPSHOT)
+def snapshot(run: StageRun) -> Outcome:
+    """Snapshot every collection, all at one time."""
+    return patiently(run, _snapshot)
+
+
+@stage_task(Stage.UPLOAD)
+def upload(run: StageRun) -> Outcome:
+    """Send the snapshot, records and sources to the vault, a slice at a time."""
+    return patiently(run, _uploaded)
+
+
+@stage_task(Stage.SEAL)
+def seal(run: StageRun) -> Outcome:
+    """Write the manifest; from then on it is a backup."""
+    return patiently(run, _sealed)
+
+
+def _snapshot(run: StageRun) -> Outcome:
+    if made := _made(run):
+        return _done(run, made)
+    if _waits_for_another(run):
+        return Next(Stage.SNAPSHOT, rest=_TURN_REST)
+    scope = scopes.kept(run)
+    if scope is None or scope.files is not None:
+        scope = _begun(run, scope)
+    try:
+        files = run.tools.snapshots.take(run.job.id, scope.stored) if scope.stored else ()
+    except UnknownCollection as error:  # dropped since it was listed
+        scopes.keep(run, replace(scope, files=()))
+        return _anew(scope, error)
+    scopes.keep(run, replace(scope, files=files))
+    savepoints.keep(run, Savepoint())
+    return Next(Stage.UPLOAD)
+
+
+def _uploaded(run: StageRun) -> Outcome:
+    scope, savepoint = _kept(run)
+    if scope is None or savepoint is None:
+        return Next(Stage.SNAPSHOT)
+    with run.tools.jobs.alone(VAULT, seconds=LOCKED_SECONDS) as alone:
+        if not alone:
+            return Next(Stage.UPLOAD, rest=_REST)
+        try:
+            _, complete = Uploading(run, scope, monotonic() + SLICE_SECONDS).advanced(savepoint)
+        except NotFound as error:
+            return _anew(scope, error)
+    return Next(Stage.SEAL if complete else Stage.UPLOAD)
+
+
+def _sealed(run: StageRun) -> Outcome:
+    if made := _made(run):
+        return _done(run, made)
+    scope, savepoint = _kept(run)
+    if scope is None or savepoint is None:
+        return Next(Stage.SNAPSHOT)
+    run.tools.snapshots.release(run.job.id)
+    with run.tools.jobs.alone(VAULT, seconds=LOCKED_SECONDS) as alone:
+        if not alone or not run.holds():
+            return Next(Stage.SEAL, rest=_REST)
+        manifest = manifest_of(run, scope, savepoint)
+        try:
+            run.tools.vault.seal(manifest)
+        except DamagedBackup as error:  # removed while the job was taken for over, or under a lock that ended
+            return _anew(scope, error)
+    return _done(run, manifest, savepoint.sent)
+
+
+def release_unused(tools: Toolbox) -> int:
+    """How many snapshots were removed whose jobs are over."""
+    unused = [name for name in tools.snapshots.taken() if _is_over(tools, name)]
+    for name in unused:
+        tools.snapshots.release(name)
+    return len(unused)
+
+
+def _is_over(tools: Toolbox, job_id: str) -> bool:
+    job = tools.jobs.get(job_id)
+    return job is None or job.state.final
+
+
+def _made(run: StageRun) -> Manifest | None:
+    """What an earlier attempt came to."""
+    try:
+        return run.tools.vault.manifest(run.job.id)
+    except NotFound:
+        return None
+
+
+def _waits_for_another(run: StageRun) -> bool:
+    """Whether an older backup is being made: it has what this one needs not send again."""
+    for state in (JobState.RUNNING, JobState.QUEUED):
+        window = run.tools.jobs.page(
+            state=state, kind=JobKind.BACKUP, collections=None, cursor=run.job.id, limit=1
+        )
+        if window.items:
+            return True
+    return False
+
+
+def _begun(run: StageRun, before: Scope | None) -> Scope:
+    """Kept before the snapshot is taken, since it is to name a time before that."""
+    release_unused(run.tools)
+    run.tools.snapshots.release(run.job.id)
+    scope = scopes.listed(run, before.attempt + 1 if before else 1)
+    scopes.keep(run, scope)
+    return scope
+
+
+def _kept(run: StageRun) -> tuple[Scope | None, Savepoint | None]:
+    try:
+        return scopes.kept(run), savepoints.kept(run.tools.jobs, run.job.id)
+    except NotFound:
+        return None, None
+
+
+def _anew(scope: Scope, error: Permanent) -> Outcome:
+    """From the snapshot on; what is in the vault by then is not sent again."""
+    if scope.attempt >= _ATTEMPTS:
+        raise error
+    log.warning("the backup is begun anew: %s", error)
+    return Next(Stage.SNAPSHOT)
+
+
+def _done(run: StageRun, manifest: Manifest, sent: int = 0) -> Outcome:
+    result = {
+        "backup": manifest.id,
+        "mode": manifest.mode,
+        "collections": [each.name for each in manifest.collections],
+        "documents": sum(each.documents + each.late for each in manifest.collections),
+        "points": sum(each.points for each in manifest.collections),
+        "bytes": manifest.size,
+        "sent": sent,
+        "seconds": round(time() - (run.job.started_at or run.job.created_at), 3),
+        "missing": list(manifest.missing),
+    }
+    return Done(lambda *_: result)

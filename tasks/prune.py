@@ -1,0 +1,130 @@
+"""Pruning: backups that need not be kept are forgotten, then what no backup needs is removed."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from time import monotonic
+
+from rag.errors import DamagedBackup, NotFound, TimedOut
+from rag.model import JobKind, Json, Stage
+from rag.stores.backups.vault import Swept
+from tasks.backup import VAULT, release_unused
+from tasks.patience import patiently
+from tasks.run import Done, Next, Outcome, StageRun
+from tasks.saving import savepoint as savepoints
+from tasks.stage import stage_task
+from tasks.stock import Stock, open_jobs
+from tasks.toolbox import Toolbox
+
+SLICE_SECONDS = 10.0
+LOCKED_SECONDS = 180.0
+"""In which the manifests are read, and a slice is swept. Nobody may add a part meanwhile."""
+
+_REST = 2.0  # while somebody else has the vault
+_NAME = "pruning"
+
+
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """What was done so far, and up to which key parts were looked at; "" before the first.
+
+    ``kept`` and ``removed``: backups; ``released``: snapshots; ``objects`` of ``bytes`` in all were removed;
+    ``refused`` manifests and ``locked`` objects were not.
+    """
+
+    kept: int = 0
+    removed: int = 0
+    released: int = 0
+    objects: int = 0
+    bytes: int = 0
+    refused: int = 0
+    locked: int = 0
+    reached: str = ""
+
+    def with_swept(self, swept: Swept) -> "Pruning":
+        return replace(
+            self,
+            objects=self.objects + swept.removed,
+            bytes=self.bytes + swept.size,
+            locked=self.locked + swept.locked,
+            reached=swept.reached or "",
+        )
+
+    def result(self) -> Json:
+        return {
+            "kept": self.kept,
+            "removed": self.removed,
+            "released": self.released,
+            "objects": self.objects,
+            "bytes": self.bytes,
+            "locked": self.refused + self.locked,
+        }
+
+
+@stage_task(Stage.PRUNE)
+def prune(run: StageRun) -> Outcome:
+    """Forget backups as the settings say, and remove the parts that no backup needs."""
+    return patiently(run, _pruned)
+
+
+def _pruned(run: StageRun) -> Outcome:
+    with run.tools.jobs.alone(VAULT, seconds=LOCKED_SECONDS) as alone:
+        if not alone:
+            return Next(Stage.PRUNE, rest=_REST)
+        pruning, through = _advanced(run, _kept(run))
+    run.keep(_NAME, json.dumps(asdict(pruning)).encode())
+    return Done(lambda *_: pruning.result()) if through else Next(Stage.PRUNE)
+
+
+def _advanced(run: StageRun, pruning: Pruning) -> tuple[Pruning, bool]:
+    """What is done by now, and whether that is all."""
+    tools, until = run.tools, monotonic() + LOCKED_SECONDS / 2
+    being_made = set(_parts_being_stored(tools))  # before the manifests, which they may become meanwhile
+    stock = Stock.of(tools.vault)
+    left, refused = _forgotten(tools, stock)
+    removed, released = len(stock) - len(left), release_unused(tools)
+    _require_usable(left, removed)
+    needed = being_made.union(*(manifest.parts for manifest in left.whole.values()))
+    if monotonic() > until:
+        raise TimedOut(f"To read {len(stock)} manifests took over {LOCKED_SECONDS / 2:.0f} s")
+    swept = tools.vault.sweep(needed, after=pruning.reached, seconds=SLICE_SECONDS)
+    pruning = replace(
+        pruning,
+        kept=len(left),
+        removed=pruning.removed + removed,
+        released=pruning.released + released,
+        refused=refused,
+    )
+    return pruning.with_swept(swept), swept.reached is None
+
+
+def _forgotten(tools: Toolbox, stock: Stock) -> tuple[Stock, int]:
+    """The backups that are left, and how many of them the store refused to forget."""
+    outlived = stock.outlived(tools)
+    gone = [backup for backup in outlived if tools.vault.forget(backup)]
+    return stock.without(gone), len(outlived) - len(gone)
+
+
+def _kept(run: StageRun) -> Pruning:
+    try:
+        return Pruning(**json.loads(run.kept(_NAME)))
+    except NotFound:
+        return Pruning()
+
+
+def _parts_being_stored(tools: Toolbox) -> Iterator[str]:
+    """Keys that the savepoints of open backups name."""
+    for job in open_jobs(tools):
+        if job.kind is JobKind.BACKUP:
+            for stream in savepoints.streams(tools.jobs, job.id):
+                yield from (part.key for part in stream.parts)
+
+
+def _require_usable(stock: Stock, removed: int) -> None:
+    """DamagedBackup while there are manifests that do not say which parts they need."""
+    if stock.unusable:
+        reasons = "; ".join(map(str, stock.unusable.values()))
+        raise DamagedBackup(
+            f"{removed} backups were forgotten, but no part was removed, since it cannot be told which ones "
+            f"are needed: {reasons}. Give the key that they were made with, or remove these manifests"
+        )

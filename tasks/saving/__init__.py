@@ -1,0 +1,1 @@
+"""What a backup saves, a portion at a time, and how far it is."""

@@ -1,0 +1,157 @@
+"""Sources and texts as portions of a backup: packed together, and read once, since no blob ever changes.
+
+What the newest backup has already is taken over from there with its pack.
+"""
+
+import json
+import logging
+import zlib
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+
+from rag.errors import BackupError, NotFound
+from rag.model import Manifest
+from rag.stores.backups.contents import BLOBS, SavedBlob, blob_line, lines, saved_blob
+from rag.stores.backups.cuts import Line, cut
+from rag.stores.backups.packs import kept
+from rag.stores.backups.streams import read
+from rag.stores.backups.vault import Vault
+from tasks.run import StageRun
+from tasks.saving.portions import Mark, Piece
+from tasks.saving.scope import Scope
+
+FOLDERS = ("sources", "texts")
+"""The journal is saved as records, and their work is what jobs make anew when they are begun again."""
+
+_TODO, _KEPT = "blobs-to-do", "blobs-kept"
+_READERS = 8
+_LINES_BYTES = 500  # of a document
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BlobPlan:
+    """Leaves which blobs stay in the packs of the newest backup, and which are to be packed."""
+
+    run: StageRun
+    scope: Scope
+    part_bytes: int
+
+    name = "blobs/plan"
+    size = 0
+
+    def pieces(self, mark: Mark) -> Iterator[Piece]:
+        if mark.at:
+            return
+        tools = self.run.tools
+        keys = {key for folder in FOLDERS for key in tools.blobs.keys(folder)}
+        if tools.settings.backup_sources == "referenced":
+            there, manifest = tuple(SavedBlob(key) for key in keys), None
+        else:
+            there, manifest = self._taken_over(keys)
+        _leave(self.run, _KEPT, (blob_line(blob) for blob in there))
+        todo = sorted(keys.difference(blob.key for blob in there))
+        _leave(self.run, _TODO, (json.dumps(key).encode() + b"\n" for key in todo))
+        packs = {blob.stream for blob in there if blob.stream}
+        carried = tuple(manifest.stream(pack) for pack in sorted(packs)) if manifest else ()
+        yield Piece(Mark("planned"), carried=carried)
+
+    def _taken_over(self, keys: Collection[str]) -> tuple[tuple[SavedBlob, ...], Manifest | None]:
+        """Blobs of the newest backup, and it; nothing of one that cannot be used, nor in a full backup."""
+        vault = self.run.tools.vault
+        if self.scope.mode == "full":
+            return (), None
+        try:
+            manifest = vault.newest()
+            return kept(_index_of(vault, manifest), keys, self.part_bytes), manifest
+        except NotFound:
+            return (), None
+        except BackupError as error:
+            log.warning("every source is saved anew, since the newest backup cannot be used: %s", error)
+            return (), None
+
+
+@dataclass(frozen=True, slots=True)
+class Packs:
+    """The blobs that are to be packed, about a part full of them at a time."""
+
+    run: StageRun
+    size: int
+    part_bytes: int
+
+    name = "blobs/packs"
+
+    def pieces(self, mark: Mark) -> Iterator[Piece]:
+        todo: list[str] = [json.loads(line) for line in _left(self.run, _TODO)]
+        at, number = int(mark.at or 0), mark.note.get("packs", 0)
+        while at < len(todo):
+            stream = f"{BLOBS}/{self.run.job.id}-{number}"
+            found, data, at = self._pack(stream, todo, at)
+            _leave(self.run, _packed(number), map(blob_line, found))
+            number += 1
+            yield Piece(Mark(str(at), {"packs": number}), stream, data)
+
+    def _pack(self, stream: str, todo: Sequence[str], at: int) -> tuple[list[SavedBlob], bytes, int]:
+        """What is in the next pack, its bytes, and how far that goes in ``todo``."""
+        found: list[SavedBlob] = []
+        data = bytearray()
+        with ThreadPoolExecutor(_READERS) as pool:
+            while at < len(todo) and len(data) < self.part_bytes:
+                keys = todo[at : at + _READERS]
+                for key, blob in zip(keys, pool.map(self._found, keys), strict=True):
+                    if blob is not None:
+                        found.append(SavedBlob(key, len(blob), sha256(blob).hexdigest(), stream, len(data)))
+                        data += blob
+                at += len(keys)
+        return found, bytes(data), at
+
+    def _found(self, key: str) -> bytes | None:
+        try:
+            return self.run.tools.blobs.get(key)
+        except NotFound:
+            return None  # removed since it was listed
+
+
+@dataclass(frozen=True, slots=True)
+class BlobIndex:
+    """Where each blob is; ``packs``: how many were made, ``documents``: how many have blobs."""
+
+    run: StageRun
+    packs: int
+    documents: int
+    piece_bytes: int
+
+    name = BLOBS
+
+    @property
+    def size(self) -> int:
+        return self.documents * _LINES_BYTES
+
+    def pieces(self, mark: Mark) -> Iterator[Piece]:
+        blobs = sorted(self._blobs(), key=lambda blob: blob.key)
+        rows = (Line(blob.key, blob_line(blob)) for blob in blobs if blob.key > mark.at)
+        for data, last in cut(rows, self.piece_bytes):
+            yield Piece(Mark(last), BLOBS, data)
+
+    def _blobs(self) -> Iterator[SavedBlob]:
+        for name in (_KEPT, *map(_packed, range(self.packs))):
+            yield from map(saved_blob, _left(self.run, name))
+
+
+def _index_of(vault: Vault, manifest: Manifest) -> Iterator[SavedBlob]:
+    return map(saved_blob, lines(read(vault, manifest.stream(BLOBS))))
+
+
+def _packed(number: int) -> str:
+    return f"blobs-packed-{number:06}"
+
+
+def _leave(run: StageRun, name: str, rows: Iterator[bytes]) -> None:
+    run.keep(name, zlib.compress(b"".join(rows)))
+
+
+def _left(run: StageRun, name: str) -> Iterator[bytes]:
+    return lines([zlib.decompress(run.kept(name))])

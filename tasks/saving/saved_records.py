@@ -1,0 +1,73 @@
+"""Job records and collections as portions of a backup."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rag.model import ABOUT_BACKUPS, Job
+from rag.stores.backups.contents import COLLECTIONS, JOBS, collection_line, job_line
+from rag.stores.backups.cuts import Line, cut
+from rag.stores.entries import opening_of, over
+from tasks.run import StageRun
+from tasks.saving.portions import Mark, Piece
+
+_PAGE = 200
+_RECORD_BYTES = 1500
+_ENTRY_BYTES = 300
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecords:
+    """The newest first: whole of jobs that are over, dead letters among them, else as they were accepted."""
+
+    run: StageRun
+    count: int
+    piece_bytes: int
+
+    name = JOBS
+
+    @property
+    def size(self) -> int:
+        return self.count * _RECORD_BYTES
+
+    def pieces(self, mark: Mark) -> Iterator[Piece]:
+        for data, last in cut(self._lines(mark.at or None), self.piece_bytes):
+            yield Piece(Mark(last), JOBS, data)
+
+    def _lines(self, after: str | None) -> Iterator[Line]:
+        for job in self._jobs(after):
+            fields = self.run.tools.restoration.jobs.record(job.id)
+            if fields and over(fields):
+                yield Line(job.id, job_line(fields))
+            elif fields and job.kind not in ABOUT_BACKUPS:  # of which none is to begin by itself in a restore
+                yield Line(job.id, job_line(opening_of(fields)))
+
+    def _jobs(self, after: str | None) -> Iterator[Job]:
+        while True:
+            window = self.run.tools.jobs.page(
+                state=None, kind=None, collections=None, cursor=after, limit=_PAGE
+            )
+            yield from window.items
+            if window.next is None:
+                return
+            after = window.next
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionEntries:
+    """What is known of every name that a collection has, or had."""
+
+    run: StageRun
+    count: int
+    piece_bytes: int
+
+    name = COLLECTIONS
+
+    @property
+    def size(self) -> int:
+        return self.count * _ENTRY_BYTES
+
+    def pieces(self, mark: Mark) -> Iterator[Piece]:
+        entries = sorted(self.run.tools.restoration.journal.collections(), key=lambda entry: entry.name)
+        lines = (Line(entry.name, collection_line(entry)) for entry in entries if entry.name > mark.at)
+        for data, last in cut(lines, self.piece_bytes):
+            yield Piece(Mark(last), COLLECTIONS, data)

@@ -1,0 +1,96 @@
+"""What a backup covers: the collections, and the files of the engine, as they were at its beginning."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from time import time
+
+from rag.errors import NotFound
+from rag.model import Collection, Document, SecondLayout, SnapshotFile
+from tasks.run import StageRun
+from tasks.stock import unmended
+from tasks.toolbox import Toolbox
+
+CLOCKS_APART = 5.0
+"""Seconds by which the clocks of two machines may differ."""
+
+_CHUNK_BYTES = 2000  # of its document's source and text
+_NAME = "scope"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """``began_at`` is before the snapshot was taken, ``stored`` are the stores that it has.
+
+    ``mode``: as the backup is made, "full" also where damage is to be mended. ``files`` None: the snapshot is
+    still to be taken. ``attempt``: from 1, since an engine may lose one.
+    ``jobs``: how many records there were; ``source_bytes``: how much is to be packed of sources and texts, as
+    far as that can be told. ``missing``: what is left out, a line each.
+    """
+
+    began_at: float
+    mode: str
+    attempt: int
+    collections: tuple[Collection, ...]
+    stored: tuple[str, ...]
+    jobs: int
+    source_bytes: int
+    missing: tuple[str, ...] = ()
+    files: tuple[SnapshotFile, ...] | None = None
+
+    def late(self, document: Document) -> bool:
+        """Whether the snapshot may lack points of it: the last was written before ``updated_at``."""
+        return document.updated_at > self.began_at - CLOCKS_APART
+
+
+def listed(run: StageRun, attempt: int) -> Scope:
+    """Of what is there at this moment."""
+    tools, began_at = run.tools, time()
+    collections, stores = tools.documents.collections(), tools.vectors.collections()
+    mode = "full" if unmended(tools) else run.job.inputs["mode"]
+    repeated = mode != "full" and bool(tools.vault.backups())
+    return Scope(
+        began_at=began_at,
+        mode=mode,
+        attempt=attempt,
+        collections=tuple(replace(each, second=None) for each in collections),
+        stored=tuple(each.store for each in collections if each.store in stores),
+        jobs=sum(tools.jobs.counts().values()),
+        source_bytes=0 if repeated else _CHUNK_BYTES * sum(each.chunks for each in collections),
+        missing=tuple(_left_out(each.name, each.second) for each in collections if each.second),
+    )
+
+
+def current(tools: Toolbox, collection: Collection) -> Collection | None:
+    """The collection as it is by now; None once it was dropped. NotFound where another layout serves it."""
+    found = tools.documents.collection(collection.name)
+    if found is None or found.generation != collection.generation:
+        return None
+    if found.layout != collection.layout:
+        raise NotFound(f"collection {collection.name} has another layout than its snapshot")
+    return found
+
+
+def keep(run: StageRun, scope: Scope) -> None:
+    run.keep(_NAME, json.dumps(asdict(scope), separators=(",", ":")).encode())
+
+
+def kept(run: StageRun) -> Scope | None:
+    """The job's own; None before there is one."""
+    try:
+        fields = json.loads(run.kept(_NAME))
+    except NotFound:
+        return None
+    files = fields["files"]
+    return Scope(
+        **{
+            **fields,
+            "collections": tuple(Collection(**each) for each in fields["collections"]),
+            "stored": tuple(fields["stored"]),
+            "missing": tuple(fields["missing"]),
+            "files": None if files is None else tuple(SnapshotFile(**file) for file in files),
+        }
+    )
+
+
+def _left_out(name: str, second: SecondLayout) -> str:
+    return f"collection {name}: the vectors of {second.layout.embedding_model}, which do not serve"

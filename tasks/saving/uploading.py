@@ -1,0 +1,87 @@
+"""A slice of an upload: the next pieces of a backup go into the vault."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+from rag.model import StoredPart
+from rag.stores.backups.streams import Intake, pieces
+from tasks.run import StageRun
+from tasks.saving import savepoint as savepoints
+from tasks.saving.golden import Golden
+from tasks.saving.portions import Piece, Portion
+from tasks.saving.saved_blobs import BlobIndex, BlobPlan, Packs
+from tasks.saving.saved_documents import Documents
+from tasks.saving.saved_files import EngineFile
+from tasks.saving.saved_records import CollectionEntries, JobRecords
+from tasks.saving.savepoint import Savepoint
+from tasks.saving.scope import Scope
+from tasks.saving.scrolling import PointDigests
+
+_MB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Uploading:
+    """``until``, by the monotonic clock, nobody else removes parts, and the lane can wait."""
+
+    run: StageRun
+    scope: Scope
+    until: float
+
+    @property
+    def over(self) -> bool:
+        return self.run.cancelled() or monotonic() > self.until
+
+    @property
+    def piece_bytes(self) -> int:
+        return self.run.tools.settings.backup_part_mb * _MB
+
+    def advanced(self, savepoint: Savepoint) -> tuple[Savepoint, bool]:
+        """As far as it comes, and whether that is all."""
+        intake = Intake(self.run.tools.vault, self.piece_bytes, anew=self.scope.mode == "full")
+        while (number := savepoint.portions) < len(portions := self._portions(savepoint)):
+            for piece in portions[number].pieces(savepoint.mark):
+                savepoint = self._stored(intake, savepoint, piece)
+                self._tell(savepoint, portions)
+                if self.over:
+                    return savepoint, False
+            savepoint = savepoints.finished(self.run, savepoint, portions[number])
+            self._tell(savepoint, portions)
+        return savepoint, True
+
+    def _stored(self, intake: Intake, savepoint: Savepoint, piece: Piece) -> Savepoint:
+        sent = intake.sent
+        parts: tuple[StoredPart, ...] = tuple(map(intake.keep, pieces([piece.data], self.piece_bytes)))
+        return savepoints.stored(self.run, savepoint, piece, parts, sent=intake.sent - sent)
+
+    def _tell(self, savepoint: Savepoint, portions: Sequence[Portion]) -> None:
+        """Bytes done, of those that are to be done as far as that can be told."""
+        sizes = [portion.size for portion in portions[savepoint.portions :]] or [0]
+        left = max(0, sizes[0] - savepoint.within) + sum(sizes[1:])
+        self.run.progress(savepoint.done, savepoint.done + left)
+
+    def _portions(self, savepoint: Savepoint) -> list[Portion]:
+        """All of the backup. Records of jobs come before documents: what ends in between is in both.
+
+        Sources come last, so that every document which is saved has its own.
+        """
+        run, size = self.run, self.piece_bytes
+        documents = sum(each.documents for each in self.scope.collections)
+        packs = savepoint.notes.get(Packs.name, {}).get("packs", 0)
+        return [
+            *(EngineFile(run, file, size) for file in self.scope.files or ()),
+            JobRecords(run, self.scope.jobs, size),
+            *self._of_collections(),
+            CollectionEntries(run, len(self.scope.collections), size),
+            BlobPlan(run, self.scope, size),
+            Packs(run, self.scope.source_bytes, size),
+            BlobIndex(run, packs, documents, size),
+        ]
+
+    def _of_collections(self) -> Iterator[Portion]:
+        for each in self.scope.collections:
+            if each.store in self.scope.stored:
+                yield PointDigests(self.run, each, lambda: self.over)
+            yield Documents(self.run, self.scope, each, self.piece_bytes)
+            yield Golden(self.run, each)
