@@ -5,6 +5,7 @@ from uuid import UUID, uuid5
 
 _COLLECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}\Z")
 _NAMESPACE = UUID("6f9bd0c3-3d5f-5c0e-9d5e-0a7a3c1f4e11")
+_SCRATCH = "scratch"
 MAX_DOCUMENT_ID = 256
 
 
@@ -32,6 +33,26 @@ def is_store_of(store: str, collection: str, generation: int) -> bool:
     """Whether ``store`` is that of any layout of this generation."""
     name, _, number = store.partition(".")
     return name == generation_name(collection, generation) and (not number or number.isdecimal())
+
+
+def generation_of(store: str, collection: str) -> int | None:
+    """Which generation of the collection ``store`` belongs to; None when to none."""
+    name, _, _ = store.partition(".")
+    number = name.removeprefix(f"{collection}-")
+    generation = int(number) if number.isdecimal() else None
+    return generation if generation is not None and is_store_of(store, collection, generation) else None
+
+
+def scratch_name(job_id: str, number: int) -> str:
+    """A store that no collection has, for a job to try something in."""
+    return f"{_SCRATCH}.{job_id}.{number}"
+
+
+def scratch_job(store: str) -> str | None:
+    """The job that made a scratch store; None for any other."""
+    first, _, rest = store.partition(".")
+    job_id, _, _ = rest.rpartition(".")
+    return job_id if first == _SCRATCH and job_id else None
 
 
 def checked_document_id(document_id: str) -> str:

@@ -1,6 +1,6 @@
 """Dead letters: run them again, or give them up."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 
 from rag.errors import Conflict, NotFound
 from rag.model import Job, JobKind, JobState
@@ -38,18 +38,24 @@ class DeadLetters:
             discard_all(self._documents, self._blobs, job)
         return job
 
-    def replay_all(self, reason: str | None, collections: Sequence[str] | None) -> int:
-        return sum(_done(self.replay, job) for job in self._all(reason, collections))
+    def replay_all(
+        self, reason: str | None, collections: Sequence[str] | None, kinds: Container[JobKind]
+    ) -> int:
+        return sum(_done(self.replay, job) for job in self._all(reason, collections, kinds))
 
-    def drop_all(self, reason: str | None, collections: Sequence[str] | None) -> int:
-        return sum(_done(self.drop, job) for job in self._all(reason, collections))
+    def drop_all(
+        self, reason: str | None, collections: Sequence[str] | None, kinds: Container[JobKind]
+    ) -> int:
+        return sum(_done(self.drop, job) for job in self._all(reason, collections, kinds))
 
-    def _all(self, reason: str | None, collections: Sequence[str] | None) -> Iterator[Job]:
+    def _all(
+        self, reason: str | None, collections: Sequence[str] | None, kinds: Container[JobKind]
+    ) -> Iterator[Job]:
         """Newest first, each once, whatever is replayed or dies meanwhile."""
         cursor = None
         while True:
             window = self._jobs.dead(reason=reason, collections=collections, cursor=cursor, limit=_PAGE)
-            yield from window.items
+            yield from (job for job in window.items if job.kind in kinds)
             cursor = window.next
             if cursor is None:
                 return

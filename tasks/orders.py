@@ -1,10 +1,11 @@
 """What is asked of backups: make one, verify, rehearse, restore or prune them."""
 
 from dataclasses import dataclass
+from time import time
 
-from rag.errors import NotFound
+from rag.errors import Conflict, InvalidRequest, NotFound
 from rag.model import LATEST, JobKind, Json, Manifest, NewJob
-from rag.ports import Accepted
+from rag.ports import Accepted, DocumentRegistry, JobStore
 from rag.stores.backups.vault import Vault
 from tasks.acceptance import Acceptance, new_id
 from tasks.intake import Idempotency
@@ -32,8 +33,12 @@ class Restoring:
 class BackupDesk:
     """Where jobs about backups are handed in."""
 
-    def __init__(self, vault: Vault, acceptance: Acceptance) -> None:
+    def __init__(
+        self, vault: Vault, jobs: JobStore, documents: DocumentRegistry, acceptance: Acceptance
+    ) -> None:
         self._vault = vault
+        self._jobs = jobs
+        self._documents = documents
         self._acceptance = acceptance
 
     def back_up(self, mode: str, trigger: str, idempotency: Idempotency | None = None) -> Accepted:
@@ -42,35 +47,80 @@ class BackupDesk:
 
     def verify(self, backup: str, idempotency: Idempotency | None = None) -> Accepted:
         """Read every object of the backup again. NotFound, BackupError."""
-        return self._hand_in(JobKind.VERIFY, {"backup": self._found(backup).id}, idempotency)
+        return self._about(JobKind.VERIFY, backup, idempotency)
 
     def rehearse(self, backup: str, idempotency: Idempotency | None = None) -> Accepted:
         """Restore the backup beside what serves, compare, and drop it again. NotFound, BackupError."""
-        return self._hand_in(JobKind.REHEARSE, {"backup": self._found(backup).id}, idempotency)
+        return self._about(JobKind.REHEARSE, backup, idempotency)
 
     def restore(self, asked: Restoring, idempotency: Idempotency | None = None) -> Accepted:
-        """Restore out of a backup. NotFound for a backup, or a collection of it; BackupError."""
-        manifest = self._found(asked.backup, before=asked.at)
-        names = [collection.name for collection in manifest.collections]
-        if asked.collection is not None and asked.collection not in names:
-            known = ", ".join(names) or "none"
-            raise NotFound(f"Backup {manifest.id} has no collection {asked.collection!r}: it has {known}")
+        """Restore out of a backup. NotFound for a backup, or a collection of it; BackupError.
+
+        InvalidRequest for a time that the backup is not of; Conflict where ``into`` is there already.
+        """
+        if earlier := self._earlier(idempotency):
+            return earlier
+        if asked.at is not None and asked.at > time():
+            raise InvalidRequest("at: is in the future")
+        manifest = self._to_restore(asked)
         inputs: Json = {
             "backup": manifest.id,
-            "collection": asked.collection,
+            "collection": _chosen(asked, manifest),
             "into": asked.into,
             "at": asked.at,
             "replay": asked.replay,
         }
+        if asked.into is not None and self._documents.collection(asked.into) is not None:
+            raise Conflict(f"Collection {asked.into!r} is there already: choose another name, or delete it")
         return self._hand_in(JobKind.RESTORE, inputs, idempotency)
 
     def prune(self, idempotency: Idempotency | None = None) -> Accepted:
         """Remove the backups that need not be kept, and what no backup needs."""
         return self._hand_in(JobKind.PRUNE, {}, idempotency)
 
+    def _about(self, kind: JobKind, backup: str, idempotency: Idempotency | None) -> Accepted:
+        earlier = self._earlier(idempotency)
+        return earlier or self._hand_in(kind, {"backup": self._found(backup).id}, idempotency)
+
+    def _earlier(self, idempotency: Idempotency | None) -> Accepted | None:
+        """The job of a submit that this one repeats, whatever has become of its backup."""
+        if idempotency is None:
+            return None
+        return self._jobs.repeated(idempotency_key=idempotency.key, body_digest=idempotency.body_digest)
+
     def _found(self, backup: str, *, before: float | None = None) -> Manifest:
-        return self._vault.newest(before=before) if backup == LATEST else self._vault.manifest(backup)
+        if backup == LATEST:
+            return self._vault.newest(before=before)
+        manifest = self._vault.manifest(backup)
+        if before is not None and before < manifest.finished_at:
+            raise InvalidRequest(f"at: backup {backup} is of later; {LATEST!r} finds the one to begin with")
+        return manifest
+
+    def _to_restore(self, asked: Restoring) -> Manifest:
+        """LATEST is the newest that has documents: machines in place of lost ones may have saved none yet."""
+        manifest = self._found(asked.backup, before=asked.at)
+        if asked.backup != LATEST or _has_documents(manifest):
+            return manifest
+        older = (self._vault.manifest(each) for each in self._vault.backups() if each < manifest.id)
+        return next(filter(_has_documents, older), manifest)
 
     def _hand_in(self, kind: JobKind, inputs: Json, idempotency: Idempotency | None) -> Accepted:
         job = NewJob(id=new_id(), kind=kind, stage=kind.first_stage, collection=EVERYTHING, inputs=inputs)
         return self._acceptance.hand_in(job, idempotency)
+
+
+def _has_documents(manifest: Manifest) -> bool:
+    return any(each.documents or each.late for each in manifest.collections)
+
+
+def _chosen(asked: Restoring, manifest: Manifest) -> str | None:
+    """The one collection that is meant; None: all of them. NotFound, InvalidRequest."""
+    names = [collection.name for collection in manifest.collections]
+    if asked.collection is not None and asked.collection not in names:
+        known = ", ".join(names) or "none"
+        raise NotFound(f"Backup {manifest.id} has no collection {asked.collection!r}: it has {known}")
+    if asked.collection is None and asked.into is not None:
+        if len(names) != 1:
+            raise InvalidRequest(f"into: say which collection is meant, of {', '.join(names) or 'none'}")
+        return names[0]
+    return asked.collection

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from rag import tracing
-from rag.model import JobKind, Json, NewJob, Removal, Stage
+from rag.model import JobKind, Json, NewJob, Removal, Reservation, Stage
 from rag.ports import Accepted, DocumentRegistry, JobStore
+from tasks.acceptance import new_id
 
 
 def entrusted(jobs: JobStore, documents: DocumentRegistry, removal: Removal) -> Accepted:
@@ -14,6 +15,16 @@ def entrusted(jobs: JobStore, documents: DocumentRegistry, removal: Removal) -> 
         accepted = jobs.accept(replace(job, trace=trace))
     documents.entrusted(removal)
     return accepted
+
+
+def given_up(jobs: JobStore, reservation: Reservation) -> Accepted:
+    """Record the job that purges a generation which does not serve, one however often. Unavailable."""
+    name, generation = reservation.collection, reservation.generation
+    removal = Removal(new_id(), name, generation)
+    job = NewJob(removal.job_id, JobKind.DELETE, Stage.PURGE, name, _inputs(removal))
+    key = f"purge:{name}-{generation}:{reservation.job_id}"
+    with tracing.submitted(job) as trace:
+        return jobs.accept(replace(job, trace=trace), idempotency_key=key, body_digest=key)
 
 
 def _inputs(removal: Removal) -> Json:

@@ -7,11 +7,12 @@ last, and when it fails the sweeper does it later from the record. What is delet
 hidden in the step that notes what to purge; when no job is made of the note, the sweeper does.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from time import time
 
 from rag.errors import Conflict, NotFound, UnknownCollection
 from rag.model import Collection, Job, JobKind, Json, NewJob, Removal, Stage
+from rag.naming import generation_name
 from rag.ports import Accepted, BlobStore, DocumentRegistry, JobStore
 from rag.settings import Settings
 from rag.stores.backups.vault import Vault
@@ -72,7 +73,7 @@ class Submissions:
         self._acceptance = Acceptance(jobs, blobs, publish, most_open(settings))
         self._letters = DeadLetters(jobs, documents, blobs, self._acceptance.send)
         self.layouts = LayoutDesk(settings, jobs, documents, self._acceptance)
-        self.backups = BackupDesk(Vault.of(settings), self._acceptance)
+        self.backups = BackupDesk(Vault.of(settings), jobs, documents, self._acceptance)
 
     def ingest(self, ingestion: Ingestion, idempotency: Idempotency | None = None) -> Accepted:
         """Take a document in; ``job.inputs["document_id"]`` is its id. Creates the collection if need be.
@@ -101,6 +102,23 @@ class Submissions:
             },
         )
         return self._acceptance.hand_in(job, idempotency, orphan=source.get("source_key"))
+
+    def bring(self, collection: str, inputs: Json, source: str | None, idempotency: Idempotency) -> Accepted:
+        """Take in what an ingestion has brought before, as the very version that ``inputs`` tells.
+
+        ``source``: where its bytes are; None for an address. NotFound when they are gone; Overloaded.
+        """
+        earlier = self._jobs.repeated(idempotency_key=idempotency.key, body_digest=idempotency.body_digest)
+        if earlier:
+            return earlier
+        self._acceptance.admit(JobKind.INGEST, idempotency)
+        job_id, own = new_id(), None
+        if source is not None:
+            own = source_key(generation_name(collection, inputs["generation"]), job_id)
+            self._blobs.put(own, self._blobs.get(source))
+            inputs = {**inputs, "source_key": own}
+        job = NewJob(job_id, JobKind.INGEST, Stage.PARSE, collection, inputs)
+        return self._acceptance.hand_in(job, idempotency, orphan=own)
 
     def _collection(self, name: str) -> Collection:
         """Made with the embedding model in use where it is not there; else it keeps its own. Conflict."""
@@ -164,9 +182,9 @@ class Submissions:
         return self._purge(removal)
 
     def cancel(self, job_id: str) -> Job:
-        """NotFound; Conflict when the job is over. What a reindex had embedded goes at once."""
+        """NotFound; Conflict when the job is over. What was made beside what serves goes at once."""
         job = self._jobs.cancel(job_id)
-        if job.kind is JobKind.REINDEX:
+        if job.kind in (JobKind.REINDEX, JobKind.REHEARSE, JobKind.RESTORE):
             self.layouts.look_after()
         return job
 
@@ -187,13 +205,17 @@ class Submissions:
         """Give a dead letter up: it fails, and what it stored goes. NotFound; Conflict when not dead."""
         return self._letters.drop(job_id)
 
-    def replay_all(self, reason: str | None, collections: Sequence[str] | None) -> int:
+    def replay_all(
+        self, reason: str | None, collections: Sequence[str] | None, kinds: Container[JobKind]
+    ) -> int:
         """How many dead letters are run again; None means of every class, and in every collection."""
-        return self._letters.replay_all(reason, collections)
+        return self._letters.replay_all(reason, collections, kinds)
 
-    def drop_all(self, reason: str | None, collections: Sequence[str] | None) -> int:
+    def drop_all(
+        self, reason: str | None, collections: Sequence[str] | None, kinds: Container[JobKind]
+    ) -> int:
         """How many dead letters were dropped; None means of every class, and in every collection."""
-        return self._letters.drop_all(reason, collections)
+        return self._letters.drop_all(reason, collections, kinds)
 
     def _purge(self, removal: Removal) -> Job:
         accepted = entrusted(self._jobs, self._documents, removal)

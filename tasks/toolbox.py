@@ -19,6 +19,7 @@ from rag.settings import Settings
 from rag.stores.backups.standing import Standing
 from rag.stores.backups.vault import Vault
 from rag.stores.restoration import Restoration
+from rag.stores.runs import Runs
 from tasks.drain import Drain
 
 
@@ -48,6 +49,8 @@ class Toolbox(Protocol):
     def vault(self) -> Vault: ...
     @property
     def standing(self) -> Standing: ...
+    @property
+    def runs(self) -> Runs: ...
     @property
     def parser(self) -> Parser: ...
     @property

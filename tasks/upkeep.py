@@ -1,17 +1,21 @@
 """Layouts that nobody wants any more are ended, stores without a layout dropped, aliases put right.
 
+What restores have left, and what they have replaced, is given up as well.
+
 Whoever ends or switches a layout only says so in the registry; what follows for the vector store
 happens here, again until it is done. So nobody has to reach both at once.
 """
 
 import logging
+from collections.abc import Sequence, Set
 from time import time
 
 from rag.errors import Transient
 from rag.model import Collection, JobState, LayoutState
-from rag.naming import is_store_of
+from rag.naming import generation_of
 from tasks.app import app
 from tasks.layouts import point_alias
+from tasks.restoring.reservations import drop_scratch, give_up_reservations
 from tasks.toolbox import Toolbox
 
 SECONDS = 120.0  # that one run may take
@@ -36,13 +40,16 @@ def keep_layouts() -> str:
 def put_in_order(tools: Toolbox) -> int:
     """How many stores were dropped.
 
-    Stores are listed before the registry is read: whatever is listed then has its layout there, or
-    never will again.
+    Stores are listed before the registry is read, and reservations before collections: whatever is listed
+    then is reserved or has its layout there, or never will again.
     """
-    stores, dropped = tools.vectors.collections(), 0
+    give_up_reservations(tools)
+    stores = tools.vectors.collections()
+    reserved = {(each.collection, each.generation) for each in tools.documents.reservations()}
+    dropped = drop_scratch(tools, stores)
     for each in tools.documents.collections():
         collection = _without_second(tools, each) if _outlived(tools, each) else each
-        unused = _unused(collection, stores)
+        unused = _unused(collection, stores, reserved)
         for store in unused:
             tools.vectors.drop(store)
         if collection.store in stores and (collection.second or unused):
@@ -51,10 +58,15 @@ def put_in_order(tools: Toolbox) -> int:
     return dropped
 
 
-def _unused(collection: Collection, stores: tuple[str, ...]) -> list[str]:
+def _unused(collection: Collection, stores: tuple[str, ...], reserved: Set[tuple[str, int]]) -> Sequence[str]:
+    """Stores of the collection that are no layout of it; of another generation if no job has it in hand."""
     used = {collection.store_of(layout) for layout in collection.layouts}
-    mine = (store for store in stores if is_store_of(store, collection.name, collection.generation))
-    return [store for store in mine if store not in used]
+    spare = []
+    for store in stores:
+        generation = generation_of(store, collection.name)
+        if generation is not None and store not in used and (collection.name, generation) not in reserved:
+            spare.append(store)
+    return spare
 
 
 def _outlived(tools: Toolbox, collection: Collection) -> bool:

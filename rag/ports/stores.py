@@ -15,6 +15,8 @@ from rag.model import (
     Passage,
     Point,
     Removal,
+    Replacement,
+    Reservation,
     SearchQuery,
 )
 from rag.ports.paging import Window
@@ -146,8 +148,35 @@ class DocumentRegistry(Protocol):
         """Forget the second layout; its store may then be dropped. False when it is not there."""
         ...
 
+    def reserve(self, collection: str, job_id: str, *, above: int) -> Reservation:
+        """A generation of this name above every one there was, and ``above``, which nobody else gets."""
+        ...
+
+    def reservations(self) -> tuple[Reservation, ...]: ...
+
+    def release(self, reservation: Reservation) -> None:
+        """Nobody needs what is stored for this generation any more; nothing when it is not reserved so."""
+        ...
+
+    def stage(self, reservation: Reservation, documents: Iterable[Document], *, afresh: bool = False) -> None:
+        """Note documents to be seen once :meth:`replace` is called; ``afresh``: and none from before."""
+        ...
+
+    def replace(self, replacement: Replacement, *, under: Lease) -> bool:
+        """Let the staged documents, and none else, be the collection, in one step; True also when it is so.
+
+        The generation that served is then reserved for the same job. False, and nothing changed, when
+        the lease is lost, nothing is staged (which keeps for a day), or a collection of this name was made
+        since the generation was reserved.
+        """
+        ...
+
     def next_version(self, collection: str, document_id: str) -> int:
         """A number above every one given out for this document before, deleted or not."""
+        ...
+
+    def highest(self, collection: str) -> int:
+        """No version that was given out under this name is above it, whichever collection had the name."""
         ...
 
     def publish(

@@ -22,9 +22,10 @@ from rag.stores.collections import collection_key, collection_of, in_use
 from rag.stores.entries import CollectionEntry, Deletion
 from rag.stores.redis import PREFIX, Call, Scripts, reaching_redis
 from rag.stores.removals import place_of, removal_of
+from rag.stores.replacements import Replacements
 
 
-class RedisDocumentRegistry:
+class RedisDocumentRegistry(Replacements):
     """Documents in ``client``'s database; ``lua/documents/_head.lua`` lists the keys.
 
     Versions of a document count from 1. A deletion remembers the highest version given out
@@ -65,11 +66,11 @@ class RedisDocumentRegistry:
 
     def standing(self, name: str) -> CollectionEntry | None:
         """What is known of the newest collection of this name, dropped or not; None: there was none."""
-        row, generation, floor, unpurged, layouts, moves = self._scripts.run(
+        row, generation, floor, unpurged, *numbers = self._scripts.run(
             "standing", [collection_key(name)], name
         )
         if row:
-            return CollectionEntry.of(collection_of(row), floor, int(layouts or 0), int(moves or 0))
+            return CollectionEntry.of(collection_of(row), floor, *(int(number or 0) for number in numbers))
         return CollectionEntry.gone(name, int(generation), floor, _text(unpurged)) if generation else None
 
     # --- layouts
@@ -106,6 +107,9 @@ class RedisDocumentRegistry:
         if version is None:
             raise UnknownCollection(f"there is no collection {collection!r}")
         return cast(int, version)
+
+    def highest(self, collection: str) -> int:
+        return cast(int, self._scripts.run("highest", [collection_key(collection)], collection))
 
     def publish(
         self, document: Document, layouts: Iterable[int] = (0,), *, under: Lease | None = None

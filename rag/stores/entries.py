@@ -38,7 +38,8 @@ class CollectionEntry:
 
     ``unpurged``: of one that was dropped, what was in no job's hands by then. ``layout`` and
     ``built_by`` are those that serve, ``second`` as ``second_fields`` gives it, ``layouts`` the highest
-    number of a layout given out, ``moves`` how often one began, ended or changed places.
+    number of a layout given out, ``moves`` how often one began, ended or changed places. ``above``: of one
+    that was restored, versions that are given out are above this, though older ones may be seen.
     """
 
     name: str
@@ -54,9 +55,12 @@ class CollectionEntry:
     second: Sequence[str] = ()
     layouts: int = 0
     moves: int = 0
+    above: int = 0
 
     @classmethod
-    def of(cls, collection: Collection, floor: int, layouts: int = 0, moves: int = 0) -> "CollectionEntry":
+    def of(
+        cls, collection: Collection, floor: int, layouts: int = 0, moves: int = 0, above: int = 0
+    ) -> "CollectionEntry":
         return cls(
             name=collection.name,
             generation=collection.generation,
@@ -70,6 +74,7 @@ class CollectionEntry:
             second=second_fields(collection.second),
             layouts=layouts,
             moves=moves,
+            above=above,
         )
 
     @classmethod

@@ -19,7 +19,8 @@ from itertools import islice
 from typing import TypeVar
 
 from rag.errors import NotFound
-from rag.model import JobKind
+from rag.model import Document, JobKind
+from rag.naming import generation_name
 from rag.ports import BlobStore
 from rag.settings import Settings
 from rag.stores.entries import (
@@ -42,7 +43,7 @@ from rag.stores.entries import (
 DOCUMENTS = "journal/documents"
 _OPEN, _ENDED, _COLLECTIONS = "journal/open", "journal/ended", "journal/collections"
 _BATCH = 256
-_READERS = 8
+_AT_ONCE = 8
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -117,10 +118,23 @@ class Journal:
     def put_document(self, entry: DocumentEntry) -> None:
         """A version, or a deletion; what it replaces goes."""
         folder, leaf = f"{DOCUMENTS}/{folder_of(entry)}", leaf_of(entry)
-        self._blobs.put(f"{folder}/{leaf}", document_json(entry))
+        self._put_document(entry)
         for key in list(self._blobs.keys(folder)):
             if key.rpartition("/")[2] < leaf:
                 self._blobs.delete(key)
+
+    def put_documents(self, documents: Sequence[Document]) -> None:
+        """Versions of a generation in which none of these documents has an entry yet."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(self._put_document, documents))
+
+    def _put_document(self, entry: DocumentEntry) -> None:
+        self._blobs.put(f"{DOCUMENTS}/{folder_of(entry)}/{leaf_of(entry)}", document_json(entry))
+
+    def forget_documents(self, collection: str, generation: int) -> None:
+        """Remove the entries of a generation that does not serve."""
+        for key in list(self._blobs.keys(f"{DOCUMENTS}/{generation_name(collection, generation)}")):
+            self._blobs.delete(key)
 
     def collections(self) -> Iterator[CollectionEntry]:
         for keys in _batches(self._blobs.keys(_COLLECTIONS)):
@@ -135,7 +149,7 @@ class Journal:
 
     def _read(self, keys: Sequence[str], decoded: Callable[[str, bytes], T]) -> Iterator[T]:
         """What can be read of ``keys``. An entry that a power cut spoiled is passed over."""
-        with ThreadPoolExecutor(_READERS) as pool:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
             for key, data in zip(keys, pool.map(self._found, keys), strict=True):
                 try:
                     if data is not None:

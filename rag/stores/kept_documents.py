@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 from redis import Redis
 
-from rag.model import Collection, Document, Layout, Lease, Removal
+from rag.model import Collection, Document, Layout, Lease, Removal, Replacement, Reservation
 from rag.stores.documents import RedisDocumentRegistry
 from rag.stores.journal import Journal
+from rag.stores.replacements import batches
 
 
 class KeptDocumentRegistry(RedisDocumentRegistry):
@@ -64,6 +65,20 @@ class KeptDocumentRegistry(RedisDocumentRegistry):
             again = super().delete(collection, document_id)  # if it was just brought back from the old entry
             removal = again or removal
         return removal
+
+    def stage(self, reservation: Reservation, documents: Iterable[Document], *, afresh: bool = False) -> None:
+        """Their entries belong to a generation that no collection has yet, so no rebuild heeds them yet."""
+        if afresh:
+            self._journal.forget_documents(reservation.collection, reservation.generation)
+            super().stage(reservation, (), afresh=True)
+        for batch in batches(documents):
+            self._journal.put_documents(batch)
+            super().stage(reservation, batch)
+
+    def replace(self, replacement: Replacement, *, under: Lease) -> bool:
+        replaced = super().replace(replacement, under=under)
+        self._mirror(replacement.reservation.collection)
+        return replaced
 
     def _mirror(self, name: str) -> None:
         """Write what Redis knows of the collection, until it has not changed meanwhile."""

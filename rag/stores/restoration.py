@@ -44,6 +44,7 @@ class DocumentRestoration:
             entry.built_by,
             entry.layouts,
             entry.moves,
+            entry.above,
             *entry.second,
         )
 

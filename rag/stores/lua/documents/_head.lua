@@ -3,7 +3,11 @@
 -- {aegis}:collections             set of names
 -- {aegis}:generations             hash: name -> how often a collection of this name was made
 -- {aegis}:floors                  hash: name -> highest version given out before it was dropped
--- {aegis}:collection:NAME         hash: generation, model, dimension, created_at, chunks, highest, revision
+-- {aegis}:reserved                hash: name -> highest generation that was reserved for a job
+-- {aegis}:reservations            hash: NAME-GENERATION -> job that has it in hand while it does not serve
+-- {aegis}:staged:JOB:NAME         the keys of a collection as below: what is to take its place
+-- {aegis}:collection:NAME         hash: generation, model, dimension, created_at, chunks, highest, revision,
+--                                 above (no version up to it is given out; of one that was restored),
 --                                 layout (the number of the one that serves), built_by (its job), layouts (the
 --                                 highest number given out), moves (how often a layout began, ended or changed
 --                                 places), and of a second one second (its number), second_model,
@@ -105,6 +109,18 @@ end
 local function allowed(token)
   local held = KEYS[2] and redis.call('HMGET', KEYS[2], 'state', 'token')
   return not held or (held[1] == 'running' and held[2] == token)
+end
+
+-- The next generation of a name: neither had nor reserved, and above ``least``.
+local function next_generation(least)
+  local had = redis.call('HGET', root .. 'generations', name)
+  return math.max(tonumber(had or 0), tonumber(redis.call('HGET', root .. 'reserved', name) or 0), least) + 1
+end
+
+-- Versions that are given out from here on are above ``version``.
+local function go_above(version)
+  local highest = tonumber(redis.call('HGET', collection, 'highest') or 0)
+  redis.call('HSET', collection, 'above', version, 'highest', math.max(highest, version))
 end
 
 local function make(generation, model, dimension, created_at)

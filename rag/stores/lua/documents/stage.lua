@@ -1,0 +1,17 @@
+-- KEYS: what is to take a collection's place; ARGV: name, seconds to keep it [, document, version, chunks, record]
+if #ARGV > 2 then
+  local document, version, chunks = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+  local _, present_chunks = seen(document)
+  redis.call('HSET', live, document, version .. ' ' .. chunks)
+  redis.call('HSET', records, document, ARGV[6])
+  redis.call('ZADD', ids, 0, document)
+  given_out(document, version)
+  redis.call('HINCRBY', collection, 'chunks', chunks - (present_chunks or 0))
+else
+  redis.call('UNLINK', collection, live, records, ids, issued)
+  redis.call('HSET', collection, 'chunks', 0, 'highest', 0)
+end
+for _, key in ipairs({ collection, live, records, ids, issued }) do
+  redis.call('EXPIRE', key, ARGV[2])
+end
+return 1

@@ -1,0 +1,82 @@
+"""How a collection takes the place of another of its name, in one step: reserve, stage, replace."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from itertools import islice
+
+from redis import Redis
+
+from rag.model import Document, Lease, Replacement, Reservation
+from rag.stores.collections import collection_key
+from rag.stores.redis import PREFIX, Call, Scripts
+
+STAGED_SECONDS = 86400
+_BATCH = 500
+
+
+class Replacements:
+    """The part of ``DocumentRegistry`` on Redis that restores collections."""
+
+    _client: Redis
+    _scripts: Scripts
+
+    def reserve(self, collection: str, job_id: str, *, above: int) -> Reservation:
+        generation = self._scripts.run("reserve", [collection_key(collection)], collection, job_id, above)
+        return Reservation(collection, int(generation), job_id)
+
+    def reservations(self) -> tuple[Reservation, ...]:
+        found = iter(self._scripts.run("reservations", [PREFIX], ""))
+        return tuple(
+            _reservation(place.decode(), job.decode()) for place, job in zip(found, found, strict=True)
+        )
+
+    def release(self, reservation: Reservation) -> None:
+        key = collection_key(reservation.collection)
+        held = reservation.collection, reservation.generation, reservation.job_id
+        self._scripts.run("release", [key], *held)
+
+    def stage(self, reservation: Reservation, documents: Iterable[Document], *, afresh: bool = False) -> None:
+        key, name = _staged_key(reservation), reservation.collection
+        if afresh:
+            self._scripts.run("stage", [key], name, STAGED_SECONDS)
+        for batch in batches(documents):
+            self._scripts.run_each("stage", (_staging(key, document) for document in batch))
+
+    def replace(self, replacement: Replacement, *, under: Lease) -> bool:
+        reservation = replacement.reservation
+        name = reservation.collection
+        keys = [collection_key(name), f"{PREFIX}job:{under.job.id}", _staged_key(reservation)]
+        lease = reservation.generation, under.token, reservation.job_id
+        described = replacement.embedding_model, replacement.dimension, replacement.created_at
+        return bool(
+            self._scripts.run("replace_collection", keys, name, *lease, *described, replacement.above)
+        )
+
+
+def batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    """As many at a time as are written together."""
+    left = iter(documents)
+    while batch := list(islice(left, _BATCH)):
+        yield batch
+
+
+def _staging(key: str, document: Document) -> Call:
+    record = json.dumps(asdict(document), allow_nan=False, separators=(",", ":"))
+    return [key], (
+        document.collection,
+        STAGED_SECONDS,
+        document.document_id,
+        document.version,
+        document.chunks,
+        record,
+    )
+
+
+def _staged_key(reservation: Reservation) -> str:
+    return f"{PREFIX}staged:{reservation.job_id}:{reservation.collection}"
+
+
+def _reservation(place: str, job_id: str) -> Reservation:
+    collection, _, generation = place.rpartition("-")
+    return Reservation(collection, int(generation), job_id)

@@ -1,0 +1,175 @@
+"""Restoring: read again → load beside what serves → compare → switch → replay what came later.
+
+A rehearsal ends when it has compared, a verification when it has read. Nothing that serves is touched before
+the switch, which is one step for each collection (``docs/decisions/0020-restore.md``).
+"""
+
+from dataclasses import replace
+from math import inf
+from time import time
+
+from rag.errors import Overloaded
+from rag.model import JobKind, Stage
+from rag.stores.backups.opened import OpenBackup
+from tasks.patience import patiently
+from tasks.restoring import candidates
+from tasks.restoring.candidates import Plan, Tally
+from tasks.restoring.checking import Checking
+from tasks.restoring.loading import Loading
+from tasks.restoring.outcomes import result_of, taken
+from tasks.restoring.replay import Replay
+from tasks.restoring.reservations import give_up_earlier
+from tasks.restoring.saved_jobs import returned
+from tasks.restoring.slices import Slice
+from tasks.restoring.succession import Succession
+from tasks.restoring.verification import verified
+from tasks.run import Done, Next, Outcome, StageRun
+from tasks.stage import stage_task
+from tasks.submit import Submissions
+
+SETTLE_SECONDS = 10.0
+"""For which submits that had read the former collection's record may still come in after the switch."""
+
+CHECK_SECONDS = 30.0
+"""Of a slice that scrolls: what it has summed up is kept in one piece."""
+
+REST = 2.0
+
+
+@stage_task(Stage.VERIFY)
+def verify(run: StageRun) -> Outcome:
+    """Read every object that is needed again."""
+    return patiently(run, _verified)
+
+
+@stage_task(Stage.LOAD)
+def load(run: StageRun) -> Outcome:
+    """Make stores, and restore blobs, beside what serves."""
+    return patiently(run, _loaded)
+
+
+@stage_task(Stage.CHECK)
+def check(run: StageRun) -> Outcome:
+    """Compare what was loaded with what was saved."""
+    return patiently(run, _checked)
+
+
+@stage_task(Stage.SWITCH)
+def switch(run: StageRun) -> Outcome:
+    """Let what was loaded serve, and bring missing job records back."""
+    return patiently(run, _switched)
+
+
+@stage_task(Stage.REPLAY)
+def replay(run: StageRun) -> Outcome:
+    """Do again what was accepted after the backup."""
+    return patiently(run, _replayed)
+
+
+def _verified(run: StageRun) -> Outcome:
+    run.tools.vault.probe()
+    backup = _backup(run)
+    found = verified(run, backup, Slice())
+    if found is None:
+        return Next(Stage.VERIFY)
+    if run.job.kind is not JobKind.VERIFY:
+        return Next(Stage.LOAD)
+    return Done(lambda job, _: {"backup": backup.manifest.id, **found.figures, "seconds": taken(job)})
+
+
+def _loaded(run: StageRun) -> Outcome:
+    backup = _backup(run)
+    plan = candidates.kept(run) or candidates.planned(run, backup.manifest)
+    loading = Loading(run, backup)
+    waiting = [each for each in plan.candidates if not each.loaded]
+    if waiting:
+        loading.store(plan, waiting[0])
+        return Next(Stage.LOAD)
+    if run.job.kind is JobKind.RESTORE:
+        plan, complete = loading.blobs(plan, Slice())
+        if not complete:
+            return Next(Stage.LOAD)
+    return Next(Stage.CHECK)
+
+
+def _checked(run: StageRun) -> Outcome:
+    backup, plan = _backup(run), candidates.kept(run)
+    if plan is None:
+        return Next(Stage.LOAD)
+    candidate = next((each for each in plan.candidates if not (each.checked or each.serves)), None)
+    if candidate is not None:
+        checking = Checking(run, backup, candidate, backup.collection(candidate.saved))
+        if found := checking.checked(Slice(CHECK_SECONDS)):
+            candidates.keep(run, plan.having(found))
+        return Next(Stage.CHECK)
+    if run.job.kind is JobKind.RESTORE:
+        return Next(Stage.SWITCH)
+    for each in plan.candidates:
+        run.tools.vectors.drop(each.store)
+    return Done(lambda job, _: result_of(run, job, plan))
+
+
+def _switched(run: StageRun) -> Outcome:
+    backup, plan = _backup(run), candidates.kept(run)
+    if plan is None:
+        return Next(Stage.LOAD)
+    turn, succession = Slice(), Succession(run, backup)
+    for candidate in plan.candidates:
+        if not candidate.serves:
+            plan, complete = succession.staged(plan, candidate, turn)
+            if not complete or not run.holds():
+                return Next(Stage.SWITCH)
+            plan = succession.switched(plan, candidate)
+    if run.job.inputs["into"] is None:
+        plan, complete = returned(run, backup, plan, turn)
+        if not complete:
+            return Next(Stage.SWITCH)
+    candidates.keep(run, replace(plan, switched_at=time()))
+    return Next(Stage.REPLAY)
+
+
+def _replayed(run: StageRun) -> Outcome:
+    plan = candidates.kept(run)
+    if plan is None:
+        return Next(Stage.LOAD)
+    tools = run.tools
+    desk = Submissions(tools.settings, tools.jobs, tools.documents, tools.blobs)
+    plan, complete = _done_again(run, plan, desk)
+    if not complete or time() < plan.switched_at + _settling(run):
+        return Next(Stage.REPLAY, rest=REST)
+    for candidate in plan.candidates:
+        if candidate.resumed:
+            give_up_earlier(tools, candidate.reservation(run.job.id))
+    return Done(lambda job, _: result_of(run, job, plan), after=desk.layouts.look_after)
+
+
+def _done_again(run: StageRun, plan: Plan, desk: Submissions) -> tuple[Plan, bool]:
+    """Whether that was all: while too much is open, no more is brought in."""
+    backup, tally = _backup(run), Tally()
+    until = _until(run, backup)
+    try:
+        for candidate in plan.candidates:
+            replaying = Replay(run, backup, desk, candidate, until, tally)
+            replaying.late_documents()
+            if run.job.inputs["into"] is None:
+                replaying.later_jobs()
+    except Overloaded:
+        return candidates.keep(run, plan.counting(tally)), False
+    return candidates.keep(run, plan.counting(tally)), True
+
+
+def _until(run: StageRun, backup: OpenBackup) -> float:
+    """Up to when what was accepted is done again."""
+    inputs = run.job.inputs
+    return inputs["at"] or (inf if inputs["replay"] else backup.manifest.began_at)
+
+
+def _settling(run: StageRun) -> float:
+    """Seconds for which something may still be accepted that is to be done again: for a former generation."""
+    replaced = any(each.job_id == run.job.id for each in run.tools.documents.reservations())
+    return SETTLE_SECONDS if replaced and _until(run, _backup(run)) == inf else 0.0
+
+
+def _backup(run: StageRun) -> OpenBackup:
+    vault = run.tools.vault
+    return OpenBackup(vault, vault.manifest(run.job.inputs["backup"]))

@@ -1,0 +1,1 @@
+"""The steps of a restore, and what they know of each other."""

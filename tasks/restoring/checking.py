@@ -1,0 +1,155 @@
+"""A loaded store is compared with what its backup says of it, before anything serves from it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rag.digest import ContentDigest
+from rag.errors import DamagedBackup
+from rag.model import Document, DocumentVersion, JobKind, Json, Point, SavedCollection
+from rag.ports import Window
+from rag.stores.backups.contents import GoldenQuery, SavedDocument
+from rag.stores.backups.opened import OpenBackup
+from tasks.restoring.candidates import Candidate
+from tasks.restoring.slices import Slice
+from tasks.run import StageRun
+from tasks.saving.golden import DEPTH
+from tasks.saving.scrolling import Scroll
+
+NAMED = 5
+"""Documents that an error names."""
+
+LEAST_OVERLAP = 0.9
+"""Of the hits of golden queries with those that they had when they were saved."""
+
+_PAGE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Checking:
+    """Compares ``candidate`` with ``saved`` of ``backup``."""
+
+    run: StageRun
+    backup: OpenBackup
+    candidate: Candidate
+    saved: SavedCollection
+
+    def checked(self, turn: Slice) -> Candidate | None:
+        """The candidate with its figures; None when the turn is over before they are complete.
+
+        Points of versions that the backup does not have as documents are removed. DamagedBackup tells
+        which documents are not what was saved.
+        """
+        versions = self._versions()
+        scroll = self._scrolled(versions, turn)
+        if scroll is None:
+            return None
+        points, incomplete = self._compared(scroll)
+        there = {document_id: versions[document_id] for document_id in versions.keys() - set(incomplete)}
+        figures = {"documents": len(there), "points": points, "golden": self._golden(there)}
+        return replace(self.candidate, figures=figures, incomplete=incomplete)
+
+    def _versions(self) -> Mapping[str, int]:
+        """Of each document that the backup has."""
+        return {each.document.document_id: each.document.version for each in self._documents()}
+
+    def _documents(self) -> Iterator[SavedDocument]:
+        return self.backup.documents(self.saved)
+
+    def _scrolled(self, versions: Mapping[str, int], turn: Slice) -> Scroll | None:
+        """All points of the store; None when the turn is over before the last."""
+        scroll = Scroll.kept(self.run, self.candidate.store)
+        while not scroll.complete:
+            if turn.over(self.run):
+                scroll.keep(self.run)
+                return None
+            scroll.add(self._window(scroll, versions))
+            self._tell(scroll)
+        return scroll
+
+    def _window(self, scroll: Scroll, versions: Mapping[str, int]) -> Window[Point]:
+        """The next points of versions that count; others are removed."""
+        if not self.saved.files:
+            return Window(items=(), next=None)
+        vectors, store = self.run.tools.vectors, self.candidate.store
+        window = vectors.scroll(store, after=scroll.after, limit=_PAGE)
+        found = {DocumentVersion(each.passage.document_id, each.passage.version) for each in window.items}
+        for other in {each for each in found if versions.get(each.document_id) != each.version}:
+            vectors.delete(store, other.document_id, only=other.version)
+        return replace(window, items=tuple(each for each in window.items if _counts(each, versions)))
+
+    def _tell(self, scroll: Scroll) -> None:
+        """In bytes of the snapshot, as far as its points were seen."""
+        streams = {each.stream for each in self.saved.files}
+        total = sum(each.length for each in self.backup.manifest.streams if each.name in streams)
+        seen = sum(each.points for each in scroll.sums.values())
+        self.run.progress(min(total, total * seen // max(1, self.saved.points)), total)
+
+    def _compared(self, scroll: Scroll) -> tuple[int, tuple[str, ...]]:
+        """How many points are as they were saved, and the late documents whose points are not all there."""
+        seen, late, incomplete, damaged = ContentDigest(), 0, [], []
+        for each in self._documents():
+            found = scroll.digest_of(DocumentVersion(each.document.document_id, each.document.version))
+            if each.points is None and found.points == each.document.chunks:
+                late += found.points
+            elif each.points is None:
+                incomplete.append(each.document.document_id)
+            elif found == each.points:
+                seen += found
+            else:
+                damaged.append(_difference(each.document, each.points, found))
+        self._require(seen, damaged)
+        for document_id in incomplete if self.saved.files else ():
+            self.run.tools.vectors.delete(self.candidate.store, document_id)
+        return seen.points + late, tuple(incomplete)
+
+    def _require(self, seen: ContentDigest, damaged: Sequence[str]) -> None:
+        if not damaged and (seen.points, str(seen)) == (self.saved.points, self.saved.digest):
+            return
+        named, more = "; ".join(damaged[:NAMED]), len(damaged) - NAMED
+        raise DamagedBackup(
+            f"Collection {self.saved.name!r} of backup {self.backup.manifest.id} is not what was saved: "
+            f"{seen.points} of {self.saved.points} points are right"
+            + (f"; {named}" if named else "")
+            + (f"; and {more} more documents" if more > 0 else "")
+        )
+
+    def _golden(self, versions: Mapping[str, int]) -> Json:
+        """How many golden queries were asked, how many found the same, and the mean overlap of the hits."""
+        overlaps = [self._overlap(query, versions) for query in self.backup.golden(self.saved)]
+        overlap = sum(overlaps) / len(overlaps) if overlaps else 1.0
+        least = 1.0 if self._is_alike() else LEAST_OVERLAP
+        if overlap < least:
+            raise DamagedBackup(
+                f"Collection {self.saved.name!r} of backup {self.backup.manifest.id} finds other passages "
+                f"than when it was saved: {overlap:.0%} of the hits of {len(overlaps)} golden queries"
+            )
+        same = sum(each == 1.0 for each in overlaps)
+        return {"asked": len(overlaps), "same": same, "overlap": round(overlap, 4)}
+
+    def _is_alike(self) -> bool:
+        """Whether a rehearsal has to find the very same: same engine, and nothing was written meanwhile.
+
+        A restore is not refused for what an approximate index, built anew, may find another time.
+        """
+        same_engine = self.backup.manifest.engine == self.run.tools.snapshots.engine
+        return self.run.job.kind is JobKind.REHEARSE and self.saved.quiet and same_engine
+
+    def _overlap(self, query: GoldenQuery, versions: Mapping[str, int]) -> float:
+        """The part of the hits, of documents that are there, that is found again.
+
+        What was deleted while the backup was made may stand before them.
+        """
+        expected = {hit.chunk_id for hit in query.hits if versions.get(hit.document_id) == hit.version}
+        depth = DEPTH if self.saved.quiet else 2 * DEPTH
+        hits = self.run.tools.vectors.search(self.candidate.store, query.asked(depth))
+        return len(expected & {hit.passage.chunk_id for hit in hits}) / len(expected) if expected else 1.0
+
+
+def _counts(point: Point, versions: Mapping[str, int]) -> bool:
+    return versions.get(point.passage.document_id) == point.passage.version
+
+
+def _difference(document: Document, saved: ContentDigest, found: ContentDigest) -> str:
+    if found.points == saved.points:
+        return f"document {document.document_id} has points of another content"
+    return f"document {document.document_id} has {found.points} of {saved.points} points"

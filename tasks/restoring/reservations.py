@@ -1,0 +1,50 @@
+"""Generations in the hands of jobs that are over are given up: loaded in vain, or replaced."""
+
+from rag.model import Reservation
+from rag.naming import generation_name, scratch_job
+from rag.ports import BlobStore
+from tasks.messages import send
+from tasks.purging import given_up
+from tasks.toolbox import Toolbox
+
+
+def give_up_reservations(tools: Toolbox) -> int:
+    """How many generations were handed to a job that purges them."""
+    over = [each for each in tools.documents.reservations() if is_over(tools, each.job_id)]
+    for reservation in over:
+        give_up(tools, reservation)
+        tools.documents.release(reservation)
+    return len(over)
+
+
+def give_up(tools: Toolbox, reservation: Reservation) -> None:
+    """Have everything of the generation purged."""
+    accepted = given_up(tools.jobs, reservation)
+    if accepted.new:
+        send(accepted.job)
+
+
+def give_up_earlier(tools: Toolbox, serving: Reservation) -> None:
+    """Have whatever is there of generations before this one purged, their reservations being lost."""
+    for generation in range(1, serving.generation):
+        earlier = Reservation(serving.collection, generation, serving.job_id)
+        if _is_stored(tools.blobs, earlier):
+            give_up(tools, earlier)
+
+
+def drop_scratch(tools: Toolbox, stores: tuple[str, ...]) -> int:
+    """How many stores were dropped in which jobs that are over had tried something."""
+    spare = [store for store in stores if (job := scratch_job(store)) and is_over(tools, job)]
+    for store in spare:
+        tools.vectors.drop(store)
+    return len(spare)
+
+
+def is_over(tools: Toolbox, job_id: str) -> bool:
+    job = tools.jobs.get(job_id)
+    return job is None or job.state.final
+
+
+def _is_stored(blobs: BlobStore, reservation: Reservation) -> bool:
+    name = generation_name(reservation.collection, reservation.generation)
+    return any(True for sort in ("sources", "texts") for _ in blobs.keys(f"{sort}/{name}"))

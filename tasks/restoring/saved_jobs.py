@@ -1,0 +1,102 @@
+"""Job records come back out of a backup: those that are missing, for the collections that serve."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from rag.model import JobKind, JobState, Json, SavedCollection
+from rag.naming import generation_name
+from rag.stores.backups.opened import OpenBackup
+from rag.stores.entries import JobFields, opening_of, over
+from rag.stores.journal import journalled
+from tasks.keeping import source_key
+from tasks.records import published
+from tasks.restoring.candidates import Candidate, Plan, keep
+from tasks.restoring.slices import Slice
+from tasks.run import StageRun
+
+_BATCH = 200
+
+
+def returned(run: StageRun, backup: OpenBackup, plan: Plan, turn: Slice) -> tuple[Plan, bool]:
+    """Make the records that are missing, and send what is not over; whether these were all."""
+    candidates = {each.saved: each for each in plan.candidates}
+    missing = (_at_home(fields, backup, candidates) for fields in missing_jobs(run, backup))
+    while batch := list(islice(missing, _BATCH)):
+        if turn.over(run):
+            return plan, False
+        _restore(run, batch)
+        dead = sum(fields.get("state") == JobState.DEAD for fields in batch)
+        plan = replace(plan, jobs=plan.jobs + len(batch), dead_letters=plan.dead_letters + dead)
+        plan = keep(run, plan)
+    _remember_dropped(run, backup)
+    published(run.tools.restoration)
+    return plan, True
+
+
+def missing_jobs(run: StageRun, backup: OpenBackup) -> Iterator[JobFields]:
+    """Those of the collections that are restored which have no record, and would not be forgotten by now."""
+    only, restoration = run.job.inputs["collection"], run.tools.restoration.jobs
+    wanted = (each for each in backup.jobs() if only in (None, each["collection"]))
+    while batch := list(islice(wanted, _BATCH)):
+        states = restoration.states([each["id"] for each in batch])
+        yield from (each for each in batch if states[each["id"]] is None and not restoration.outlived(each))
+
+
+def sources_of(run: StageRun, backup: OpenBackup, saved: SavedCollection) -> dict[str, str]:
+    """Keys of the bytes that missing jobs may still need, and what for."""
+    folder = generation_name(saved.name, saved.generation)
+    return {
+        source_key(folder, each["id"]): f"job {each['id']}"
+        for each in missing_jobs(run, backup)
+        if each["kind"] == JobKind.INGEST and each.get("state") != JobState.SUCCEEDED
+        if each["collection"] == saved.name
+    }
+
+
+def _restore(run: StageRun, batch: list[JobFields]) -> None:
+    """The records first, then their entries in the journal, as when they were made."""
+    restoration = run.tools.restoration
+    restoration.documents.given_out(batch)
+    restoration.jobs.restore(batch)
+    for fields in batch:
+        if journalled(run.tools.settings, JobKind(fields["kind"])):
+            if over(fields):
+                restoration.journal.end(partial(restoration.jobs.record, fields["id"]))
+            else:
+                restoration.journal.open(opening_of(fields))
+
+
+def _remember_dropped(run: StageRun, backup: OpenBackup) -> None:
+    """Of names that nothing is known of here, lest a collection made anew gets a dropped one's number."""
+    if run.job.inputs["collection"] is not None:
+        return
+    restoration = run.tools.restoration
+    known = {each.name for each in restoration.journal.collections()}
+    for entry in backup.entries():
+        if entry.dropped and entry.name not in known and run.tools.documents.collection(entry.name) is None:
+            forgotten = replace(entry, unpurged="")
+            restoration.documents.collection(forgotten)
+            restoration.journal.put_collection(forgotten)
+
+
+def _at_home(fields: JobFields, backup: OpenBackup, candidates: Mapping[str, Candidate]) -> JobFields:
+    """The job with the generation and the blobs that its collection was given."""
+    candidate = candidates.get(fields["collection"])
+    inputs: Json = json.loads(fields["inputs"])
+    if candidate is None or inputs.get("generation") != backup.collection(candidate.saved).generation:
+        return fields
+    return {**fields, "inputs": json.dumps(moved_inputs(inputs, candidate), separators=(",", ":"))}
+
+
+def moved_inputs(inputs: Json, candidate: Candidate) -> Json:
+    """The inputs of a job as one of the candidate's generation."""
+    changes: dict[str, Any] = {"generation": candidate.generation}
+    if "source_key" in inputs:
+        changes["source_key"] = candidate.own(inputs["source_key"])
+    if "blobs" in inputs:
+        changes["blobs"] = [candidate.own(key) for key in inputs["blobs"]]
+    return {**inputs, **changes}

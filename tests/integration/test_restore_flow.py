@@ -1,0 +1,476 @@
+"""Collections come back out of a backup: whole, beside what serves, in one step, and with what came later."""
+
+from collections.abc import Callable, Iterator
+from functools import cached_property, partial
+from pathlib import Path
+from time import time
+
+import pytest
+import redis
+
+from rag.digest import digests, total
+from rag.errors import Conflict, WrongKey
+from rag.model import Job, JobState, Manifest, Point, Stage
+from rag.settings import Settings
+from rag.stores.vectors.snapshots import EdgeSnapshots
+from tasks import messages, records, restore, taking
+from tasks.app import app
+from tasks.orders import Restoring
+from tasks.records import restored
+from tasks.restoring import slices
+from tasks.submit import Ingestion, Question, Submissions, Text
+from tasks.upkeep import put_in_order
+from tests.integration.brokers import declare_intact
+from tests.integration.inprocess import DIMENSIONS, OLD, InProcess, finished, step
+
+COLLECTION = "handbook"
+KEY = "correct horse battery"
+
+
+class Machine(InProcess):
+    @cached_property
+    def snapshots(self) -> EdgeSnapshots:
+        return EdgeSnapshots(self.settings, self.vectors)
+
+
+def points_in(vectors: object, store: str) -> list[Point]:
+    found, window = [], vectors.scroll(store, after=None, limit=100)
+    while window.next is not None:
+        found += window.items
+        window = vectors.scroll(store, after=window.next, limit=100)
+    return [*found, *window.items]
+
+
+@pytest.fixture
+def installed(
+    valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Machine]]:
+    """An installation in a folder of its own, with the same bucket of backups."""
+    for name in ("publish", "announce"):
+        monkeypatch.setattr(messages, name, lambda job, **_: None)
+    monkeypatch.setattr(records, "publish", lambda job: None)
+    monkeypatch.setattr("tasks.submit.LayoutDesk.look_after", lambda _: None)
+    monkeypatch.setattr(restore, "Submissions", partial(Submissions, publish=lambda job: None))
+    monkeypatch.setattr("tasks.stage.goes_on_here", lambda *_: False)
+    monkeypatch.setattr(taking, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(slices, "SECONDS", 0.0)
+    monkeypatch.setattr(restore, "CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(restore, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr("tasks.saving.scope.CLOCKS_APART", 0.0)
+    app.loader.import_default_modules()
+    made: list[Machine] = []
+
+    def install(name: str = "first", key: str | None = None, sources: str = "copied") -> Machine:
+        settings = Settings(
+            redis_url=valkey,
+            aegis_home=tmp_path / name,
+            jina_base_url="http://127.0.0.1:9/v1",
+            backup_url=(tmp_path / "bucket").as_uri(),
+            backup_part_mb=1,
+            backup_key=key,
+            backup_sources=sources,
+        )
+        tools = Machine(settings)
+        app.toolbox = tools
+        made.append(tools)
+        return tools
+
+    yield install
+    for tools in made:
+        tools.vectors.close()
+
+
+@pytest.fixture
+def tools(installed: Callable[..., Machine]) -> Machine:
+    built = installed()
+    built.documents.put_collection(COLLECTION, OLD, DIMENSIONS[OLD])
+    return built
+
+
+def desk_of(tools: Machine) -> Submissions:
+    return Submissions(tools.settings, tools.jobs, tools.documents, tools.blobs, publish=lambda job: None)
+
+
+@pytest.fixture
+def desk(tools: Machine) -> Submissions:
+    return desk_of(tools)
+
+
+def brought(desk: Submissions, document_id: str, text: str | None = None) -> str:
+    words = text or f"The lantern of {document_id} hangs above its northern gate.\nOnly {document_id} rows."
+    return desk.ingest(Ingestion(Text(words), COLLECTION, document_id, title="Log")).job.id
+
+
+def ingested(tools: Machine, desk: Submissions, *names: str, text: str | None = None) -> None:
+    for name in names:
+        assert finished(tools, brought(desk, name, text)).state is JobState.SUCCEEDED
+
+
+def backed_up(tools: Machine, desk: Submissions) -> Manifest:
+    job = finished(tools, desk.backups.back_up("incremental", "request").job.id)
+    assert job.state is JobState.SUCCEEDED, job.error
+    return tools.vault.manifest(job.id)
+
+
+def restoring(desk: Submissions, **asked: object) -> str:
+    return desk.backups.restore(Restoring(**asked)).job.id
+
+
+def succeeded(tools: Machine, job_id: str) -> Job:
+    job = finished(tools, job_id)
+    assert job.state is JobState.SUCCEEDED, job.error
+    assert job.result is not None
+    return job
+
+
+def until(tools: Machine, job_id: str, stage: Stage) -> None:
+    """Let the job work until it is due at ``stage``."""
+    while (job := step(tools, job_id)).stage is not stage:
+        assert not job.state.final, job.error
+
+
+def settled(tools: Machine) -> None:
+    """Let every open job end, and what is left over be removed."""
+    put_in_order(tools)
+    while open_jobs := [
+        job.id
+        for state in (JobState.QUEUED, JobState.RUNNING)
+        for job in tools.jobs.page(state=state, kind=None, collections=None, cursor=None, limit=99).items
+    ]:
+        for job_id in open_jobs:
+            step(tools, job_id)
+
+
+def seen(tools: Machine, name: str = COLLECTION) -> dict[str, str]:
+    """Each document with its passages, as searches see them."""
+    collection = tools.documents.collection(name)
+    assert collection is not None
+    documents = tools.documents.page(name, cursor=None, limit=99).items
+    points = points_in(tools.vectors, collection.store) if documents else []
+    text: dict[str, str] = {each.document_id: "" for each in documents}
+    live = {(each.document_id, each.version) for each in documents}
+    for point in sorted(points, key=lambda each: each.passage.index):
+        if (point.passage.document_id, point.passage.version) in live:
+            text[point.passage.document_id] += f"{point.passage.text}\n"
+    assert collection.chunks == sum(each.chunks for each in documents)
+    return text
+
+
+def digest_of(tools: Machine) -> str:
+    collection = tools.documents.collection(COLLECTION)
+    assert collection is not None
+    return str(total(digests(points_in(tools.vectors, collection.store))))
+
+
+def answered(tools: Machine, desk: Submissions, words: str, *, cached: bool = False) -> list[str]:
+    """Ids of the documents whose passages are found, best first."""
+    question = Question(words, COLLECTION, top_k=5, top_n=5, where={}, generate=False)
+    job = succeeded(tools, desk.ask(question).job.id)
+    assert job.result is not None
+    assert job.result["cached"] is cached
+    return [hit["document_id"] for hit in job.result["hits"]]
+
+
+def killed(tools: Machine, job_id: str, stage: Stage = Stage.PARSE) -> None:
+    """Make the job a dead letter."""
+    lease = tools.jobs.begin(job_id, stage, lease_seconds=30)
+    assert lease is not None
+    error = {"type": "urn:aegis:problem:crashed", "title": "t", "detail": "d"}
+    assert tools.jobs.finish(lease, JobState.DEAD, error=error)
+
+
+def names(count: int) -> list[str]:
+    return [f"isle{number:02}" for number in range(count)]
+
+
+def test_everything_comes_back_to_new_machines(
+    installed: Callable[..., Machine], redis_client: redis.Redis
+) -> None:
+    tools = installed("first", KEY)
+    desk = desk_of(tools)
+    tools.documents.put_collection(COLLECTION, OLD, DIMENSIONS[OLD])
+    ingested(tools, desk, *names(7))
+    finished(tools, desk.delete_document(COLLECTION, "isle03").id)
+    dead, on_its_way = brought(desk, "dead"), brought(desk, "late")
+    killed(tools, dead)
+    before, digest, words = seen(tools), digest_of(tools), "Who hangs the lantern of isle05?"
+    hits = answered(tools, desk, words)
+    backed_up(tools, desk)
+    redis_client.flushall()
+    declare_intact(redis_client)
+    with pytest.raises(WrongKey):
+        restoring(desk_of(installed("third", KEY[::-1])))
+    tools = installed("second", KEY)
+    desk = desk_of(tools)
+
+    job = succeeded(tools, restoring(desk))
+
+    assert job.result is not None
+    assert job.result["documents"] == len(before) == 6
+    assert (job.result["dead_letters"], job.result["missing"], job.result["not_replayed"]) == (1, [], [])
+    assert (job.result["golden"] > 0, job.result["overlap"]) == (True, 1.0)
+    assert (seen(tools), digest_of(tools)) == (before, digest)
+    assert answered(tools, desk, words) == hits != []
+    assert finished(tools, on_its_way).state is JobState.SUCCEEDED
+    assert finished(tools, desk.replay(dead).id).state is JobState.SUCCEEDED
+    assert {"dead", "late"} <= seen(tools).keys()
+    for document in tools.documents.page(COLLECTION, cursor=None, limit=99).items:
+        assert tools.blobs.exists(document.source_key)
+        assert tools.blobs.exists(document.text_key)
+
+
+def test_what_was_accepted_later_is_done_again(tools: Machine, desk: Submissions) -> None:
+    ingested(tools, desk, *names(6))
+    early = brought(desk, "early")
+    dead = brought(desk, "dead")
+    killed(tools, dead)
+    backed_up(tools, desk)
+    ingested(tools, desk, "isle01", text="The buoy of isle01 is striped.")
+    ingested(tools, desk, "isle01", text="The buoy of isle01 is red.")
+    ingested(tools, desk, "fresh", "gone")
+    for name in ("isle02", "gone"):
+        finished(tools, desk.delete_document(COLLECTION, name).id)
+    finished(tools, early)
+    on_its_way = brought(desk, "isle04", "The harbour of isle04 is deep.")
+    step(tools, on_its_way)
+    before = {**seen(tools), "isle04": "The harbour of isle04 is deep.\n"}
+    former = tools.documents.collection(COLLECTION)
+
+    job = succeeded(tools, restoring(desk))
+    settled(tools)
+
+    assert job.result is not None
+    assert job.result["not_replayed"] == []
+    assert seen(tools) == before
+    assert finished(tools, on_its_way).state is JobState.SUCCEEDED
+    assert succeeded(tools, desk.replay(dead).id)
+    assert former is not None
+    assert former.store not in tools.vectors.collections()
+    for sort in ("sources", "texts", "journal/documents"):
+        assert not list(tools.blobs.keys(f"{sort}/{former.folder}"))
+
+
+def test_what_was_accepted_later_is_left_out_on_request(tools: Machine, desk: Submissions) -> None:
+    ingested(tools, desk, *names(2))
+    before = seen(tools)
+    manifest = backed_up(tools, desk)
+    ingested(tools, desk, "second")
+    between = {**seen(tools)}
+    moment = time()
+    ingested(tools, desk, "third")
+    finished(tools, desk.delete_document(COLLECTION, "isle00").id)
+    assert answered(tools, desk, "Who hangs the lantern of third?") == answered(
+        tools, desk, "Who hangs the lantern of third?", cached=True
+    )
+
+    assert succeeded(tools, restoring(desk, backup=manifest.id, at=moment))
+    settled(tools)
+    assert seen(tools) == between
+    assert "third" not in answered(tools, desk, "Who hangs the lantern of third?")
+
+    assert succeeded(tools, restoring(desk, backup=manifest.id, replay=False))
+    settled(tools)
+    assert seen(tools) == before
+
+
+def test_another_name_leaves_everything_as_it_is(tools: Machine, desk: Submissions) -> None:
+    ingested(tools, desk, *names(3))
+    saved = seen(tools)
+    backed_up(tools, desk)
+    ingested(tools, desk, "later")
+    before = tools.documents.collection(COLLECTION)
+
+    assert succeeded(tools, restoring(desk, collection=COLLECTION, into="copy"))
+    settled(tools)
+
+    assert seen(tools, "copy") == saved
+    assert tools.documents.collection(COLLECTION) == before
+    with pytest.raises(Conflict, match="copy"):
+        restoring(desk, collection=COLLECTION, into="copy")
+
+
+def test_a_damaged_object_is_refused_by_name(tools: Machine, desk: Submissions, tmp_path: Path) -> None:
+    ingested(tools, desk, *names(2))
+    manifest = backed_up(tools, desk)
+    before, stores = state_of(tools), tools.vectors.collections()
+    part = min(manifest.parts)
+    path = tmp_path / "bucket" / part
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+    for hand_in in (desk.backups.verify, desk.backups.rehearse, lambda _: desk.backups.restore(Restoring())):
+        job = finished(tools, hand_in(manifest.id).job.id)
+        assert job.state is JobState.FAILED
+        assert job.error is not None
+        assert part in job.error["detail"]
+
+    assert (state_of(tools), tools.vectors.collections()) == (before, stores)
+
+
+def test_points_that_are_not_those_that_were_saved_are_refused(
+    tools: Machine, desk: Submissions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingested(tools, desk, *names(3))
+    backed_up(tools, desk)
+    before, stores = state_of(tools), tools.vectors.collections()
+    real, lost = tools.snapshots.load, []
+
+    def lossy(store: str, *args: object) -> None:
+        real(store, *args)
+        lost.append(points_in(tools.vectors, store)[0].passage.document_id)
+        tools.vectors.delete(store, lost[-1])
+
+    monkeypatch.setattr(tools.snapshots, "load", lossy)
+    job = finished(tools, restoring(desk))
+    settled(tools)
+
+    assert job.state is JobState.FAILED
+    assert job.error is not None
+    assert f"{lost[-1]} has 0 of 2 points" in job.error["detail"]
+    assert (state_of(tools), tools.vectors.collections()) == (before, stores)
+
+
+def state_of(tools: Machine) -> tuple[object, ...]:
+    """What serves, and what is stored beside it."""
+    blobs = sorted(key for key in tools.blobs.keys("") if key.startswith(("sources", "texts", "journal/doc")))
+    return seen(tools), tools.documents.collections(), blobs
+
+
+def test_a_cancelled_restore_leaves_nothing(tools: Machine, desk: Submissions) -> None:
+    ingested(tools, desk, *names(3))
+    backed_up(tools, desk)
+    before, stores = state_of(tools), tools.vectors.collections()
+    job_id = restoring(desk)
+    until(tools, job_id, Stage.SWITCH)
+    assert tools.vectors.collections() != stores
+
+    desk.cancel(job_id)
+    settled(tools)
+
+    assert (state_of(tools), tools.vectors.collections()) == (before, stores)
+    assert tools.documents.reservations() == ()
+
+
+def test_a_rehearsal_leaves_nothing(tools: Machine, desk: Submissions) -> None:
+    ingested(tools, desk, *names(3))
+    manifest = backed_up(tools, desk)
+    before, stores = state_of(tools), tools.vectors.collections()
+    broken_off = desk.backups.rehearse(manifest.id).job.id
+    until(tools, broken_off, Stage.CHECK)
+    desk.cancel(broken_off)
+    put_in_order(tools)
+
+    job = succeeded(tools, desk.backups.rehearse(manifest.id).job.id)
+
+    assert job.result is not None
+    assert (job.result["documents"], job.result["points"], job.result["overlap"]) == (3, 6, 1.0)
+    assert (state_of(tools), tools.vectors.collections()) == (before, stores)
+
+
+class Killed(BaseException):
+    """The worker, in the middle of a stage."""
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "before documents.stage",
+        "before documents.replace",
+        "before journal.put_collection",
+        "after documents.replace",
+    ],
+)
+def test_a_switch_that_breaks_off_ends_in_one_of_two_states(
+    tools: Machine,
+    desk: Submissions,
+    redis_client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
+) -> None:
+    ingested(tools, desk, *names(3))
+    saved = seen(tools)
+    backed_up(tools, desk)
+    ingested(tools, desk, "isle01", text="The buoy of isle01 is red.")
+    later = seen(tools)
+    job_id = restoring(desk, replay=False)
+    until(tools, job_id, Stage.SWITCH)
+
+    when, place = moment.split()
+    part, name = place.split(".")
+    owner = getattr(tools, part)
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, _breaking(getattr(owner, name), done=when == "after"))
+        with pytest.raises(Killed):
+            until(tools, job_id, Stage.REPLAY)
+    assert seen(tools) in (saved, later)
+    redis_client.flushall()
+    restored(tools.restoration)
+
+    assert seen(tools) in (saved, later)
+    assert succeeded(tools, job_id)
+    settled(tools)
+    assert seen(tools) == saved
+    collection = tools.documents.collection(COLLECTION)
+    assert collection is not None
+    assert tools.vectors.collections() == (collection.store,)
+    folders = {key.split("/")[1] for sort in ("sources", "texts") for key in tools.blobs.keys(sort)}
+    assert folders == {collection.folder}
+
+
+def _breaking(call: Callable[..., object], *, done: bool) -> Callable[..., object]:
+    def broken(*args: object, **named: object) -> object:
+        if done:
+            call(*args, **named)
+        raise Killed
+
+    return broken
+
+
+def test_what_changes_while_a_backup_is_made_is_right_too(
+    tools: Machine, desk: Submissions, redis_client: redis.Redis, installed: Callable[..., Machine]
+) -> None:
+    ingested(tools, desk, *names(3))
+    backup = desk.backups.back_up("incremental", "request").job.id
+    until(tools, backup, Stage.UPLOAD)
+    ingested(tools, desk, "fresh")
+    ingested(tools, desk, "isle01", text="The buoy of isle01 is red.")
+    finished(tools, desk.delete_document(COLLECTION, "isle02").id)
+    before = seen(tools)
+    assert succeeded(tools, backup)
+    redis_client.flushall()
+    declare_intact(redis_client)
+    tools = installed("second")
+    backed_up(tools, desk_of(tools))
+
+    job = succeeded(tools, restoring(desk_of(tools)))
+    settled(tools)
+
+    assert job.result is not None
+    assert job.result["backup"] == backup
+    assert (job.result["documents"], job.result["reingested"], job.result["missing"]) == (1, 2, [])
+    assert seen(tools) == before
+    assert tools.vectors.count(f"{COLLECTION}-2") == sum(len(text.splitlines()) for text in before.values())
+    assert len(list(tools.blobs.keys(f"sources/{COLLECTION}-2"))) == len(before)
+
+
+def test_sources_that_were_only_named_are_brought_over(installed: Callable[..., Machine]) -> None:
+    tools = installed(sources="referenced")
+    desk = desk_of(tools)
+    tools.documents.put_collection(COLLECTION, OLD, DIMENSIONS[OLD])
+    ingested(tools, desk, *names(2))
+    before = seen(tools)
+    backed_up(tools, desk)
+    lost = tools.documents.get(COLLECTION, "isle01")
+    assert lost is not None
+    tools.blobs.delete(lost.source_key)
+
+    job = succeeded(tools, restoring(desk))
+    settled(tools)
+
+    assert job.result is not None
+    assert [line for line in job.result["missing"] if "isle01" in line and lost.source_key in line]
+    assert seen(tools) == before
+    kept = tools.documents.get(COLLECTION, "isle00")
+    assert kept is not None
+    assert tools.blobs.exists(kept.source_key)
