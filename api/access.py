@@ -3,7 +3,7 @@
 Without ``API_KEYS`` every caller may do everything. Roles contain each other:
 ``read`` < ``write`` < ``admin``. A key reaches the collections that it lists, or all with
 ``*``; what lies outside is forbidden (403) where the call names a collection, and not
-there (404) where it names a job.
+there (404) where it names a job. Backups hold all collections, so they take a key that reaches all.
 """
 
 import hmac
@@ -12,9 +12,15 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from rag.errors import Forbidden, Unauthenticated
+from rag.model import ABOUT_BACKUPS, JobKind
 from rag.settings import ApiKey, Role
 
 _RANK = {Role.READ: 0, Role.WRITE: 1, Role.ADMIN: 2}
+_STEERED_BY = {
+    **dict.fromkeys(JobKind, Role.WRITE),
+    JobKind.QUERY: Role.READ,
+    **dict.fromkeys(ABOUT_BACKUPS, Role.ADMIN),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,22 @@ class Caller:
         """Forbidden for a collection outside the key's scope."""
         if not self.reaches(collection):
             raise Forbidden(f"This key does not reach collection {collection!r}")
+
+    def must_reach_all(self) -> None:
+        """Forbidden for a key with a scope."""
+        if self.collections is not None:
+            raise Forbidden("This call is about all collections, and this key does not reach all of them")
+
+    def steers(self, kind: JobKind) -> bool:
+        """Whether the role may cancel jobs of this kind, and run them again.
+
+        Whoever may ask may stop a question; what changes documents takes a writer, backups an admin.
+        """
+        return _RANK[self.role] >= _RANK[_STEERED_BY[kind]]
+
+    def must_steer(self, kind: JobKind) -> None:
+        """Forbidden for a key of a lesser role."""
+        self.must_be(_STEERED_BY[kind])
 
 
 ANYBODY = Caller("anybody", Role.ADMIN, None)

@@ -24,6 +24,13 @@ _SUBMITTED = {
     "dimension": "dimension",
     "tolerance": "tolerance",
     "force": "force",
+    "mode": "mode",
+    "trigger": "trigger",
+    "backup": "backup",
+    "collection": "collection",
+    "into": "into",
+    "at": "at",
+    "replay": "replay",
 }
 """What a caller may see again of a job's inputs, and as what; blob keys and versions stay inside."""
 

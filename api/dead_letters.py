@@ -20,7 +20,7 @@ from api.paging import Paged
 from api.schemas import JobOut, Page, Submitted, page_of
 from api.submits import job_response, submitted
 from rag.errors import InvalidRequest, NotFound
-from rag.model import JobState
+from rag.model import JobKind, JobState
 
 router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"])
 
@@ -41,6 +41,11 @@ def _scope(caller: Caller, collection: str | None) -> tuple[str, ...] | None:
         return caller.collections
     caller.must_reach(collection)
     return (collection,)
+
+
+def _kinds(caller: Caller) -> frozenset[JobKind]:
+    """What the caller may run again or give up."""
+    return frozenset(kind for kind in JobKind if caller.steers(kind))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,7 @@ def dead_letter(call: ReadCall, job_id: str) -> DeadLetterOut:
 )
 def replay(call: WriteCall, job_id: str) -> Response:
     """Resumes at the stage where the job died, with all its attempts. 409 when it is not dead."""
-    visible_job(call, job_id)
+    call.caller.must_steer(visible_job(call, job_id).kind)
     call.parts.broker.check()
     return submitted(call.parts, call.parts.submissions.replay(job_id))
 
@@ -98,7 +103,8 @@ def replay_all(call: WriteCall, body: Annotated[ReplayIn, Body()]) -> Replayed:
     """Those of a reason, of a collection, or all."""
     scope = _scope(call.caller, body.collection)
     call.parts.broker.check()
-    return Replayed(replayed=call.parts.submissions.replay_all(body.reason, scope))
+    replayed = call.parts.submissions.replay_all(body.reason, scope, _kinds(call.caller))
+    return Replayed(replayed=replayed)
 
 
 @router.delete(
@@ -110,7 +116,7 @@ def replay_all(call: WriteCall, body: Annotated[ReplayIn, Body()]) -> Replayed:
 )
 def drop(call: WriteCall, job_id: str) -> Response:
     """The job counts as failed from then on, and what it stored goes. 409 when it is not dead."""
-    visible_job(call, job_id)
+    call.caller.must_steer(visible_job(call, job_id).kind)
     return job_response(call.parts.submissions.drop(job_id), 202)
 
 
@@ -124,4 +130,5 @@ def drop_all(
     if wanted.reason is None and wanted.collection is None and not every:
         raise InvalidRequest("Name a reason or a collection, or say all=true")
     scope = _scope(call.caller, wanted.collection)
-    return Dropped(dropped=call.parts.submissions.drop_all(wanted.reason, scope))
+    dropped = call.parts.submissions.drop_all(wanted.reason, scope, _kinds(call.caller))
+    return Dropped(dropped=dropped)

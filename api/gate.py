@@ -65,5 +65,12 @@ def _address(request: Request) -> str:
     return request.client.host if request.client and request.client.host else "local"
 
 
+async def _all_reaching(call: Annotated[Call, Depends(_of_role(Role.ADMIN))]) -> Call:
+    call.caller.must_reach_all()
+    return call
+
+
 ReadCall = Annotated[Call, Depends(_of_role(Role.READ))]
 WriteCall = Annotated[Call, Depends(_of_role(Role.WRITE))]
+AdminCall = Annotated[Call, Depends(_all_reaching)]
+"""By an admin whose key reaches all collections."""

@@ -1,7 +1,6 @@
 """/health, /health/live, /health/ready. Open to everybody, and telling nothing that is secret."""
 
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -11,6 +10,7 @@ from api.parts import Parts
 from rag.errors import InvalidRequest, Transient
 from rag.liveness import WorkerSign
 from rag.model import Json
+from rag.release import release
 from rag.stores.heartbeats import BEAT, VECTORS
 from tasks.submit import LANES
 
@@ -42,13 +42,6 @@ class Health(BaseModel):
     components: dict[str, bool]
 
 
-def aegis_version() -> str:
-    try:
-        return version("aegis-rag")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return "unknown"
-
-
 @router.get("/health", summary="In short")
 def health(request: Request) -> Health:
     """Always 200 while this process answers; `degraded` when a part behind it is missing."""
@@ -56,7 +49,7 @@ def health(request: Request) -> Health:
     components = components_of(parts)
     return Health(
         status="ok" if all(c.ready for c in components.values()) else "degraded",
-        version=aegis_version(),
+        version=release(),
         environment=parts.settings.environment,
         components={name: component.ready for name, component in components.items()},
     )
@@ -103,7 +96,7 @@ def components_of(parts: Parts) -> dict[str, Component]:
         signs = parts.heartbeats.seen()
     except Transient as error:
         return {name: _component(name, {"error": str(error)}) for name in COMPONENTS}
-    known = {BROKER: {}, **signs.components}
+    known = {BROKER: {}, BEAT: _beats(signs.beats), **signs.components}
     return {
         name: _lane(name, signs.lane(name)) if name in LANES else _component(name, known.get(name, _SILENCE))
         for name in COMPONENTS
@@ -122,6 +115,13 @@ def _worker(sign: WorkerSign) -> Json:
     seen = {"worker": sign.worker, "pid": sign.pid, "idle_seconds": round(sign.idle, 1)}
     busy = {"task": sign.task, "busy_seconds": round(sign.busy, 1)} if sign.busy is not None else {}
     return {**seen, **busy, **({"error": why} if (why := sign.hang()) else {})}
+
+
+def _beats(beats: Sequence[Json]) -> Json:
+    seen = [
+        {"worker": f"{BEAT}@{b['host']}", "pid": b["pid"], "idle_seconds": round(b["age"], 1)} for b in beats
+    ]
+    return {"workers": seen} if seen else _SILENCE
 
 
 def _component(name: str, detail: Json) -> Component:

@@ -17,7 +17,6 @@ from api.submits import job_response
 from api.waiting import LONGEST_WAIT, found_job, settled
 from rag.errors import NotFound
 from rag.model import Job, JobKind, JobState
-from rag.settings import Role
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -80,7 +79,7 @@ def jobs(call: ReadCall, wanted: Annotated[Wanted, Depends()], paging: Paged) ->
 )
 def cancel(call: ReadCall, job_id: str) -> Response:
     """Takes effect between stages, and within the writing of an answer. 409 when the job is over."""
-    _must_steer(call.caller, visible_job(call, job_id))
+    call.caller.must_steer(visible_job(call, job_id).kind)
     return job_response(call.parts.submissions.cancel(job_id), 202)
 
 
@@ -93,11 +92,6 @@ def cancel(call: ReadCall, job_id: str) -> Response:
 )
 def retry(call: ReadCall, job_id: str) -> Response:
     """Resumes a failed, dead or cancelled job at the stage where it ended. 409 for any other."""
-    _must_steer(call.caller, visible_job(call, job_id))
+    call.caller.must_steer(visible_job(call, job_id).kind)
     call.parts.broker.check()
     return job_response(call.parts.submissions.retry(job_id), 202)
-
-
-def _must_steer(caller: Caller, job: Job) -> None:
-    """Whoever may ask may stop a question; what changes documents takes a writer."""
-    caller.must_be(Role.READ if job.kind is JobKind.QUERY else Role.WRITE)

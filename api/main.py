@@ -18,7 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Scope
 from uvicorn.config import STARTUP_FAILURE
 
-from api import collections, dead_letters, documents, events, health, jobs, problems, queries
+from api import backups, collections, dead_letters, documents, events, health, jobs, problems, queries
 from api.middleware import BodyLimit, Observer, Trace
 from api.openapi import completed
 from api.pages import OFFLINE, add_console, add_docs
@@ -27,6 +27,7 @@ from api.stopping import told_to_stop
 from api.uploads import MIB, too_large
 from rag import tracing
 from rag.errors import AegisError, Unavailable
+from rag.release import release
 from rag.settings import Settings, load
 from rag.starting import starting
 from rag.stores.probing import check_blobs
@@ -77,7 +78,7 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
         },
         title="Aegis RAG",
         description=DESCRIPTION,
-        version=health.aegis_version(),
+        version=release(),
         lifespan=_lifespan,
     )
     app.state.parts = parts
@@ -90,6 +91,7 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
         dead_letters.router,
         documents.router,
         collections.router,
+        backups.router,
         health.router,
     ):
         app.router.routes.extend(router.routes)
@@ -108,6 +110,7 @@ def _untraced(scope: Scope) -> bool:
 def _add_metrics(app: FastAPI, settings: Settings, parts: Parts) -> Observer:
     from prometheus_client import CollectorRegistry  # noqa: PLC0415 - see api.metrics
 
+    from api.backup_metrics import BackupCollector  # noqa: PLC0415 - see api.metrics
     from api.metrics import (  # noqa: PLC0415 - see api.metrics
         CacheCollector,
         HttpMetrics,
@@ -120,7 +123,7 @@ def _add_metrics(app: FastAPI, settings: Settings, parts: Parts) -> Observer:
     registry = CollectorRegistry()
     queue = QueueCollector(parts.jobs, most_open(settings))
     workers, cache = LivenessCollector(parts.heartbeats), CacheCollector(parts.cache)
-    collectors = (queue, workers, cache, UsageCollector(parts.usage))
+    collectors = (queue, workers, cache, UsageCollector(parts.usage), BackupCollector(parts.standing))
     router = metrics_router(registry, *collectors, several_processes=settings.api_processes > 1)
     app.router.routes.extend(router.routes)
     return HttpMetrics(registry).observe

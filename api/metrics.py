@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from rag.errors import Transient
 from rag.model import JobKind, Stage
 from rag.ports import Cache, JobStore
-from rag.stores.heartbeats import BEAT, Heartbeats
+from rag.stores.heartbeats import Heartbeats
 from rag.stores.usage import TokenUsage
 from tasks.submit import LANES
 
@@ -124,7 +124,7 @@ class LivenessCollector(Collector):
             log.warning("signs of life are missing from /metrics: %s", error)
             return []
         alive = {lane: sum(sign.hang() is None for sign in signs.lane(lane)) for lane in LANES}
-        age = signs.components.get(BEAT, {}).get("age", inf)
+        age = signs.beats[0]["age"] if signs.beats else inf
         return [
             _gauge("aegis_workers_alive", "Workers that take tasks", "lane", alive),
             GaugeMetricFamily("aegis_beat_tick_age_seconds", "Since the scheduler last ticked", value=age),

@@ -8,6 +8,9 @@ from api.access import Keyring
 from api.admission import Admission, RateLimit, Unlimited
 from rag.ports import BlobStore, Cache, DocumentRegistry, JobStore
 from rag.settings import Settings
+from rag.stores.backups.catalogue import Catalogue
+from rag.stores.backups.standing import Standing
+from rag.stores.backups.vault import Vault
 from rag.stores.blobs import ObstoreBlobs
 from rag.stores.cache import RedisCache
 from rag.stores.changes import ChangeFeed
@@ -36,6 +39,8 @@ class Parts:
     documents: DocumentRegistry
     blobs: BlobStore
     submissions: Submissions
+    catalogue: Catalogue
+    standing: Standing
     broker: BrokerWatch
     changes: ChangeFeed
     heartbeats: Heartbeats
@@ -60,6 +65,8 @@ def build(settings: Settings) -> Parts:
         documents=documents,
         blobs=blobs,
         submissions=Submissions(settings, jobs, documents, blobs),
+        catalogue=Catalogue(Vault.of(settings)),
+        standing=Standing(client),
         broker=BrokerWatch(client, settings),
         changes=ChangeFeed(settings.records_url),
         heartbeats=Heartbeats(client),

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 
 from rag.errors import (
     AegisError,
+    BackupError,
     Conflict,
     DocumentError,
     DocumentTooLarge,
@@ -41,6 +42,7 @@ STATUS: Mapping[type[AegisError], HTTPStatus] = {
     NotFound: HTTPStatus.NOT_FOUND,
     UnknownCollection: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
+    BackupError: HTTPStatus.CONFLICT,
     DocumentTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMedia: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     DocumentError: HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from cli.client import Client
-from cli.examination import blobs, broker, installation, models, queues, tracing, vectors
+from cli.examination import backups, blobs, broker, installation, models, queues, tracing, vectors
 from cli.examination.finding import Finding, found
 from cli.preflight import check_ports
 from rag.errors import AegisError
@@ -21,6 +21,7 @@ def examine(settings: Settings, client: Client) -> Iterator[Finding]:
     running = stack is not None
     yield stack or found("stack", lambda: _startable(settings))
     yield from _broker(settings, running=running)
+    yield found(backups.PART, lambda: backups.examine(settings, tools.vault, running=running), backups.REMEDY)
     yield from vectors.examine(settings, tools, running=running)
     yield from models.examine(settings, tools)
     yield tracing.examine(settings)

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -117,7 +118,7 @@ def ask(
 def jobs(
     job_id: Annotated[str | None, typer.Argument(help="One job, in full.")] = None,
     state: Annotated[str | None, typer.Option(help="Such as queued, running or failed.")] = None,
-    kind: Annotated[str | None, typer.Option(help="ingest, query, delete or reindex.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Such as ingest, query, reindex or backup.")] = None,
     limit: int = 20,
     as_json: AsJson = False,
     url: Url = None,
@@ -158,39 +159,35 @@ def doctor(as_json: AsJson = False, url: Url = None) -> None:
     raise typer.Exit(any(finding.state == "bad" for finding in findings))
 
 
-_ELSEWHERE = {"allow_extra_args": True, "ignore_unknown_options": True}
+ELSEWHERE = {
+    "eval": ("cli.eval:evaluate", "Measure retrieval and answers on questions whose answers are known."),
+    "reindex": ("cli.reindex:reindex", "Change a collection's embedding model, or take that back."),
+    "dlq": ("cli.dead_letters:app", "Dead letters: list, show, replay or drop them."),
+    "backup": ("cli.backup:app", "Make a backup; list, show, verify, rehearse and prune them."),
+    "restore": ("cli.restore:restore", "Bring back what a backup has."),
+    "bench": ("bench.main:main", "Measure speed, as ratios within one run."),
+}
+"""Commands that read their options themselves: a function or a Typer each, and what it does."""
 
 
-@app.command(name="eval", context_settings=_ELSEWHERE, add_help_option=False)
-def evaluation(context: typer.Context) -> None:
-    """Measure retrieval and answers on questions whose answers are known."""
-    from cli.eval import evaluate
+def _add(name: str, place: str, about: str) -> None:
+    def command(context: typer.Context) -> None:
+        found = resolve_name(place)
+        inner = found if isinstance(found, typer.Typer) else _app_of(found)
+        inner(args=context.args, prog_name=f"aegis {name}")
 
-    _delegate(evaluate, "eval", context.args)
-
-
-@app.command(name="reindex", context_settings=_ELSEWHERE, add_help_option=False)
-def reindexing(context: typer.Context) -> None:
-    """Change a collection's embedding model without downtime, or take that back."""
-    from cli.reindex import reindex
-
-    _delegate(reindex, "reindex", context.args)
+    unread = {"allow_extra_args": True, "ignore_unknown_options": True}
+    app.command(name, help=about, context_settings=unread, add_help_option=False)(command)
 
 
-@app.command(name="dlq", context_settings=_ELSEWHERE, add_help_option=False)
-def dead_letters(context: typer.Context) -> None:
-    """Dead letters: list, show, replay or drop the jobs that were given up."""
-    from cli.dead_letters import app as dlq
-
-    dlq(args=context.args, prog_name="aegis dlq")
+def _app_of(function: Callable[..., Any]) -> typer.Typer:
+    inner = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    inner.command()(function)
+    return inner
 
 
-@app.command(context_settings=_ELSEWHERE, add_help_option=False)
-def bench(context: typer.Context) -> None:
-    """Measure speed, as ratios within one run."""
-    from bench.main import main
-
-    _delegate(main, "bench", context.args)
+for _name, (_place, _about) in ELSEWHERE.items():
+    _add(_name, _place, _about)
 
 
 def run() -> None:
@@ -214,13 +211,6 @@ def _show(found: Any, table: Callable[[Any], Any], *, as_json: bool) -> None:
         print(json.dumps(found, ensure_ascii=False, indent=2))
     else:
         _console().print(table(found))
-
-
-def _delegate(command: Callable[..., Any], name: str, arguments: list[str]) -> None:
-    """Let a function of another module read its own options."""
-    inner = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    inner.command()(command)
-    inner(args=arguments, prog_name=f"aegis {name}")
 
 
 def _settings() -> "Settings":

@@ -162,7 +162,7 @@ class HealthPage:
 def _missing(components: dict[str, dict[str, Any]], component: str, pid: int) -> str | None:
     """What the component's page lacks of the process ``pid`` of this machine."""
     detail = components.get(component, {}).get("detail", {})
-    words = [detail, *(w for w in detail.get("workers", ()) if w["worker"].endswith(f"@{gethostname()}"))]
+    words = [w for w in detail.get("workers", ()) if w["worker"].endswith(f"@{gethostname()}")]
     own = next((said for said in words if said.get("pid") == pid), None)
     if own is None:
         return str(detail.get("error", _SILENCE))

@@ -5,14 +5,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cli.client import FINAL, Client, client_of
-from rag.errors import AegisError
+from cli.client import client_of
+from cli.following import followed
 from rag.model import Json
 from rag.settings import load
-
-_LOOK_SECONDS = 2.0
 
 
 def reindex(
@@ -47,21 +44,6 @@ def reindex(
             "job_id"
         ]
         console.print(f"job {job_id}" if not wait else summary(followed(client, console, job_id)))
-
-
-def followed(client: Client, console: Console, job_id: str) -> Json:
-    """The job's result; a bar shows how far it is. AegisError when it does not succeed."""
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("reembed", total=None)
-        while (job := client.job(job_id, wait=_LOOK_SECONDS))["state"] not in FINAL:
-            done, total = job["progress"]["done"], job["progress"]["total"] or None
-            bar.update(task, description=job["stage"], completed=done, total=total)
-    if job["state"] == "succeeded":
-        result: Json = job["result"]
-        return result
-    error = job["error"] or {}
-    raise AegisError(f"job {job_id} ended as {job['state']}: {error.get('detail', 'no reason given')}")
 
 
 def summary(result: Json) -> str:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich import progress
@@ -10,8 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cli.figures import age, clock, size
 from cli.ingestion import Outcome
-from rag.model import Json
+from rag.model import ABOUT_BACKUPS, Json
 
 if TYPE_CHECKING:
     from cli.examination.finding import Finding
@@ -70,15 +70,14 @@ def job_table(jobs: Iterable[Json]) -> Table:
     for column in ("id", "kind", "state", "stage", "progress", "created", "reason"):
         table.add_column(column, no_wrap=column in ("id", "created"))
     for job in jobs:
-        done, total = job["progress"]["done"], job["progress"]["total"]
         colour = _COLOURS.get(job["state"], "default")
         table.add_row(
             job["id"],
             job["kind"],
             f"[{colour}]{job['state']}[/]",
             job["stage"],
-            f"{done}/{total}" if total else "",
-            _clock(job["created_at"]),
+            _progress(job),
+            clock(job["created_at"]),
             escape((job["error"] or {}).get("detail", "")),
         )
     return table
@@ -91,7 +90,7 @@ def dead_letter_table(letters: Iterable[Json]) -> Table:
     for letter in letters:
         table.add_row(
             letter["id"],
-            f"{_age(letter['died_at'])} ago",
+            f"{age(letter['died_at'])} ago",
             f"[red]{escape(letter['reason'] or '')}[/]",
             letter["stage"],
             escape(_subject(letter)),
@@ -107,11 +106,11 @@ def dead_letter_page(letter: Json) -> Table:
     error = letter["error"] or {}
     facts = {
         "id": letter["id"],
-        "what": f"{letter['kind']} in collection {letter['collection']}",
+        "what": f"{letter['kind']} in {_place(letter)}",
         "document": letter["document_id"],
         **letter["inputs"],
-        "accepted": _clock(letter["created_at"]),
-        "died": f"{_clock(letter['died_at'])}, {_age(letter['died_at'])} ago, at stage {letter['stage']}",
+        "accepted": clock(letter["created_at"]),
+        "died": f"{clock(letter['died_at'])}, {age(letter['died_at'])} ago, at stage {letter['stage']}",
         "attempts": f"{letter['attempts']} at that stage, {letter['retries']} retries in all",
         "reason": letter["reason"],
         "error": error.get("detail") or error.get("title"),
@@ -133,7 +132,7 @@ def document_table(documents: Iterable[Json]) -> Table:
             document["media_type"],
             str(document["version"]),
             str(document["chunks"]),
-            _clock(document["updated_at"]),
+            clock(document["updated_at"]),
         )
     return table
 
@@ -166,22 +165,22 @@ def _failure(outcome: Outcome) -> str:
     return f"[red]✗[/] {escape(str(outcome.found.path))}: {escape(outcome.reason or '')}"
 
 
+def _place(letter: Json) -> str:
+    return f"collection {letter['collection']}" if letter["collection"] else "all collections"
+
+
+def _progress(job: Json) -> str:
+    done, total = job["progress"]["done"], job["progress"]["total"]
+    if not total:
+        return ""
+    if job["kind"] in ABOUT_BACKUPS:
+        return f"{size(done)} of {size(total)}"
+    return f"{done}/{total}"
+
+
 def _subject(letter: Json) -> str:
     """What a dead letter was about, as whoever submitted it would say."""
     inputs = letter["inputs"]
-    named = (inputs.get(name) for name in ("question", "title", "filename", "url"))
-    return str(next(filter(None, named), None) or letter["document_id"] or letter["collection"])
-
-
-def _age(moment: str) -> str:
-    """How long ago an ISO 8601 moment was, in its largest unit."""
-    seconds = max(0.0, (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds())
-    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= length:
-            return f"{seconds // length:.0f} {unit}"
-    return f"{seconds:.0f} s"
-
-
-def _clock(moment: str) -> str:
-    """Local time of an ISO 8601 moment."""
-    return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    named = (inputs.get(name) for name in ("question", "title", "filename", "url", "backup"))
+    known = next(filter(None, named), None) or letter["document_id"] or letter["collection"]
+    return str(known or letter["kind"])

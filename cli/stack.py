@@ -28,7 +28,7 @@ _GRACEFUL_SECONDS = 5
 _SLOW_START_SECONDS = 30  # of an API process on a busy machine: at its default of 5, uvicorn ends it
 
 _WORKER_PATIENCE = 10.0  # on top of the ten seconds for which a sign of life holds
-_BEAT_PATIENCE = 45.0  # it tries a lost broker every thirty seconds, and shows nothing meanwhile
+_BEAT_PATIENCE = 15.0  # on top of the fifteen of its own sign
 _BROKER_PATIENCE = 120.0  # all wait for it, so its end must be the last resort
 
 _DRAINING_SECONDS = 5.0  # to give back a stage that is not finished

@@ -1,23 +1,13 @@
-import { Client, isOver } from "./client.js";
+import { isOver } from "./client.js";
 import { deadLetters } from "./dead-letters.js";
 import { $, made, said } from "./elements.js";
+import { connected, keepFresh, showHealth } from "./header.js";
+import { inWords } from "./jobs.js";
 
-const client = new Client(() => $("key").value.trim());
+const client = connected();
 let asked = null; // id of the question that the page shows
 
 const collection = () => $("collection").value.trim() || undefined;
-
-const STAGES = {
-  parse: "reading", embed: "embedding", index: "indexing", purge: "removing", embed_query: "understanding",
-  search: "searching", rerank: "ranking", generate: "writing",
-};
-
-function inWords(job) {
-  const stage = STAGES[job.stage] || job.stage;
-  if (job.state === "queued") return job.queue_position ? `waiting, place ${job.queue_position}` : "waiting";
-  if (job.state !== "running") return job.state;
-  return job.progress?.total ? `${stage} ${job.progress.done}/${job.progress.total}` : stage;
-}
 
 // --- asking
 
@@ -172,28 +162,14 @@ async function collections() {
   $("collections").replaceChildren(...items.map((item) => made("option", { value: item.name })));
 }
 
-async function health() {
-  const { status, version, components } = await client.get("/health").catch(() => ({ status: "away", components: {} }));
-  const missing = Object.keys(components).filter((name) => !components[name]);
-  $("health").className = `health ${status}`;
-  $("health").textContent = missing.length ? `${status}: ${missing.join(", ")}` : `${status}${version ? ` · ${version}` : ""}`;
-}
-
 const dead = deadLetters(client, recent);
 
 function refresh() {
-  if (document.hidden) return;
-  health();
+  showHealth(client);
   recent();
   dead();
 }
 
-$("key").value = sessionStorage.getItem("key") || "";
-$("key").addEventListener("change", () => {
-  sessionStorage.setItem("key", $("key").value.trim());
-  refresh();
-  collections();
-});
 $("ask").addEventListener("submit", ask);
 $("question").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("ask").requestSubmit();
@@ -208,6 +184,6 @@ for (const name of ["dragover", "dragleave", "drop"]) {
     if (name === "drop") addFiles(event.dataTransfer.files);
   });
 }
-refresh();
+$("key").addEventListener("change", collections);
 collections();
-setInterval(refresh, 5000);
+keepFresh(refresh);

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from api.health import COMPONENTS, DISPENSABLE
+from api.pages import STATIC
 from rag.liveness import WorkerSign
 from rag.model import JobState
+from rag.stores.heartbeats import BEAT
 from tasks.submit import LANES
 from tests.integration.apiserver import Service, serving, settings_of
 
@@ -29,6 +31,8 @@ def beat(api: Service, *components: str) -> None:
     for component in components:
         if component in LANES:
             api.parts.heartbeats.work(worker(component))
+        elif component == BEAT:
+            api.parts.heartbeats.tick("here", 1)
         else:
             api.parts.heartbeats.beat(component, {"pid": 1})
 
@@ -55,10 +59,10 @@ def test_ready_once_every_essential_component_shows_life(api):
 
 def test_a_heartbeat_runs_out(api):
     beat(api, "embed")
-    api.parts.heartbeats.beat("beat", {"pid": 1}, ttl_seconds=0.001)
+    api.parts.heartbeats.tick("here", 1, ttl_seconds=0.001)
 
     deadline = time.monotonic() + 5
-    while "beat" in api.parts.heartbeats.seen().components:
+    while api.parts.heartbeats.seen().beats:
         assert time.monotonic() < deadline
     components = api.http.get("/health").json()["components"]
     assert components["embed"]
@@ -146,7 +150,7 @@ def test_metrics_can_be_turned_off(valkey, tmp_path):
         assert api.http.get("/metrics").status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/redoc"])
+@pytest.mark.parametrize("path", ["/", "/console/backups.html", "/docs", "/redoc"])
 def test_pages_load_everything_from_here(api, path):
     page = api.http.get(path)
 
@@ -164,12 +168,10 @@ def test_pages_load_everything_from_here(api, path):
 
 
 def test_the_console_runs_under_a_strict_policy(api):
-    page = api.http.get("/")
-
-    policy = page.headers["content-security-policy"]
-    assert "unsafe" not in policy
-    assert not re.search(r"<script(?![^>]*src)|<style|\son\w+=|\sstyle=", page.text)
-    for name in ("console.js", "client.js", "dead-letters.js", "elements.js", "console.css"):
+    for page in (api.http.get("/"), api.http.get("/console/backups.html")):
+        assert "unsafe" not in page.headers["content-security-policy"]
+        assert not re.search(r"<script(?![^>]*src)|<style|\son\w+=|\sstyle=", page.text)
+    for name in sorted(file.name for file in STATIC.iterdir() if file.suffix in (".js", ".css")):
         file = api.http.get(f"/console/{name}")
         assert file.status_code == 200
         assert "innerHTML" not in file.text

@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from cli.addresses import addresses
 from cli.answers import place
 from cli.logs import ROTATE_BYTES, LogFile
+from cli.main import ELSEWHERE, app
 from rag.settings import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,9 +33,17 @@ def test_help_names_every_command() -> None:
     shown = _aegis("--help")
 
     assert shown.returncode == 0
-    commands = "setup up demo ingest ask jobs documents reindex doctor eval dlq bench"
+    commands = "setup up demo ingest ask jobs documents reindex doctor eval dlq backup restore bench"
     for command in commands.split():
         assert f"\n  {command} " in shown.stdout
+
+
+@pytest.mark.parametrize("command", ELSEWHERE)
+def test_a_command_that_lives_elsewhere_is_there(command: str) -> None:
+    shown = CliRunner().invoke(app, [command, "--help"])
+
+    assert shown.exit_code == 0, shown.output
+    assert f"aegis {command}" in shown.output
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -7,6 +7,7 @@ from typer.testing import CliRunner, Result
 
 from cli import reindex
 from cli.client import Client
+from cli.following import followed
 from rag.errors import AegisError
 from rag.model import Json
 
@@ -55,7 +56,7 @@ class Api(Client):
         progress = {"done": 1, "total": 3}
         first = self.calls.count(("job", job_id)) == 1
         state = {"state": "running", "stage": "reembed"} if first else self._end
-        return {"progress": progress, "stage": "compare", **state}
+        return {"kind": "reindex", "progress": progress, "stage": "compare", **state}
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ def test_a_reindex_that_fails_says_why() -> None:
     failed = Api(state="failed", error={"detail": "Nothing was switched"})
 
     with pytest.raises(AegisError, match="ended as failed: Nothing was switched"):
-        reindex.followed(failed, Console(quiet=True), "1")
+        followed(failed, Console(quiet=True), "1")
 
 
 def test_a_collection_without_documents_has_nothing_to_compare() -> None:

@@ -1,0 +1,30 @@
+// What stands above every page: the key that calls are made with, and whether the service is well.
+
+import { Client } from "./client.js";
+import { $ } from "./elements.js";
+
+const REFRESH_MS = 5000;
+
+// A client with the key that is typed in.
+export function connected() {
+  $("key").value = sessionStorage.getItem("key") || "";
+  return new Client(() => $("key").value.trim());
+}
+
+// Calls refresh() at once, with each other key, and every few seconds while the page is looked at.
+export function keepFresh(refresh) {
+  $("key").addEventListener("change", () => {
+    sessionStorage.setItem("key", $("key").value.trim());
+    refresh();
+  });
+  refresh();
+  setInterval(() => document.hidden || refresh(), REFRESH_MS);
+}
+
+export async function showHealth(client) {
+  const away = () => ({ status: "away", components: {} });
+  const { status, version, components } = await client.get("/health").catch(away);
+  const missing = Object.keys(components).filter((name) => !components[name]);
+  $("health").className = `health ${status}`;
+  $("health").textContent = missing.length ? `${status}: ${missing.join(", ")}` : `${status}${version ? ` · ${version}` : ""}`;
+}

@@ -1,0 +1,22 @@
+// What a job does, in words.
+
+import { size } from "./formats.js";
+
+const STAGES = {
+  parse: "reading", embed: "embedding", index: "indexing", purge: "removing", embed_query: "understanding",
+  search: "searching", rerank: "ranking", generate: "writing", snapshot: "copying", upload: "storing",
+  seal: "sealing", verify: "verifying", load: "loading", check: "comparing", switch: "switching",
+  replay: "replaying", prune: "removing",
+};
+
+// Kinds whose progress is in bytes.
+export const ABOUT_BACKUPS = ["backup", "verify", "rehearse", "restore", "prune"];
+
+export function inWords(job) {
+  const stage = STAGES[job.stage] || job.stage;
+  if (job.state === "queued") return job.queue_position ? `waiting, place ${job.queue_position}` : "waiting";
+  if (job.state !== "running") return job.state;
+  if (!job.progress?.total) return stage;
+  const counted = ABOUT_BACKUPS.includes(job.kind) ? size : String;
+  return `${stage} ${counted(job.progress.done)}/${counted(job.progress.total)}`;
+}

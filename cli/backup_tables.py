@@ -1,0 +1,143 @@
+"""Backups on the terminal: which there are, what one has, and what jobs about them have done."""
+
+from collections.abc import Iterable, Iterator
+
+from rich.markup import escape
+from rich.table import Table
+
+from cli.figures import age, clock, duration, many, size
+from rag.model import Json
+
+_KINDS = {"backup": "backup", "verify": "verification", "rehearse": "rehearsal", "prune": "prune"}
+
+
+def backup_table(backups: Iterable[Json]) -> Table:
+    """Those that can be used."""
+    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
+    for column in ("id", "begun", "documents", "points", "size"):
+        named = column in ("id", "begun")
+        table.add_column(column, justify="left" if named else "right", no_wrap=named)
+    for backup in backups:
+        if "error" not in backup:
+            table.add_row(
+                backup["id"],
+                clock(backup["began_at"])[: len("2026-11-23 20:15")],
+                f"{backup['documents']:,}",
+                f"{backup['points']:,}",
+                size(backup["bytes"]),
+            )
+    return table
+
+
+def faults(backups: Iterable[Json]) -> Iterator[str]:
+    """What cannot be used, and what of the others is missing, a line each."""
+    for backup in backups:
+        if "error" in backup:
+            yield f"[red]✗ {backup['id']}[/] {escape(backup['error']['detail'])}"
+        elif backup["missing"]:
+            yield f"[yellow]· {backup['id']}[/] lacks {escape('; '.join(backup['missing']))}"
+
+
+def backup_page(backup: Json) -> Table:
+    """Everything about one backup but the settings that made it, a line a fact."""
+    table = Table(box=None, show_header=False)
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    for name, value in _facts(backup):
+        table.add_row(name, escape(value))
+    return table
+
+
+def _facts(backup: Json) -> Iterator[tuple[str, str]]:
+    yield "id", backup["id"]
+    yield "begun", f"{clock(backup['began_at'])}, {age(backup['began_at'])} ago"
+    yield "finished", clock(backup["finished_at"])
+    yield "mode", f"{backup['mode']}, by {backup['trigger']}"
+    yield (
+        "made by",
+        f"Aegis {backup['application']} on {backup['engine']['kind']} {backup['engine']['version']}",
+    )
+    yield "encrypted", "yes" if backup["encrypted"] else "no"
+    yield "sources", backup["sources"]
+    yield "size", f"{size(backup['bytes'])} in {many(backup['objects'], 'object')}"
+    for each in backup["collections"]:
+        late = f", and {many(each['late'], 'document')} published meanwhile" if each["late"] else ""
+        held = f"{many(each['documents'], 'document')}, {many(each['points'], 'point')}{late}"
+        yield (
+            each["name"],
+            f"{held}; {each['embedding_model']} ({each['dimension']}); digest {each['digest']}",
+        )
+    for line in backup["missing"]:
+        yield "missing", line
+
+
+def standing_lines(standing: Json) -> Iterator[str]:
+    """How the last job of each kind ended."""
+    for kind, name in _KINDS.items():
+        last, good = standing[kind]["last"], standing[kind]["last_good"]
+        if last is None:
+            yield f"[dim]· no {name} yet[/]"
+        elif last["ok"]:
+            yield f"[green]✓[/] last {name} {age(last['at'])} ago, in {duration(last['seconds'])}"
+        else:
+            since = f"; the last good one was {age(good['at'])} ago" if good else "; none succeeded yet"
+            error = escape(last["error"] or "")
+            yield f"[red]✗[/] last {name} {age(last['at'])} ago failed: {error}{since}"
+
+
+def made(result: Json) -> str:
+    """What a backup has saved."""
+    head = (
+        f"backup [bold]{result['backup']}[/]: {many(result['documents'], 'document')} and "
+        f"{many(result['points'], 'point')}, {size(result['bytes'])}, of which {size(result['sent'])} were "
+        f"sent, in {duration(result['seconds'])}"
+    )
+    return "\n".join([head, *_missing(result)])
+
+
+def verified(result: Json) -> str:
+    return (
+        f"backup [bold]{result['backup']}[/] is whole: {many(result['objects'], 'object')} with "
+        f"{size(result['bytes'])} were read again in {duration(result['seconds'])}"
+    )
+
+
+def rehearsed(result: Json) -> str:
+    """How what was restored for a try compares with what was saved."""
+    return (
+        f"backup [bold]{result['backup']}[/] can be restored: {many(result['documents'], 'document')} and "
+        f"{many(result['points'], 'point')} as they were saved, {result['overlap']:.0%} of the hits of "
+        f"{many(result['golden'], 'golden query').replace('querys', 'queries')} the same, in "
+        f"{duration(result['seconds'])}"
+    )
+
+
+def pruned(result: Json) -> str:
+    locked = f"; {many(result['locked'], 'object')} are locked and stay" if result["locked"] else ""
+    return (
+        f"{many(result['removed'], 'backup')} removed, {many(result['kept'], 'backup')} kept: "
+        f"{many(result['objects'], 'object')} with {size(result['bytes'])} are gone{locked}"
+    )
+
+
+def restored(result: Json) -> str:
+    """What came back, what was done again, and what could not be."""
+    return "\n".join([*_restored(result), *_missing(result), f"restored in {duration(result['seconds'])}"])
+
+
+def _restored(result: Json) -> Iterator[str]:
+    for each in result["collections"]:
+        held = f"{many(each['documents'], 'document')} and {many(each['points'], 'point')}"
+        yield f"[bold]{escape(each['into'] or each['name'])}[/]: {held}"
+    if result["jobs"] or result["dead_letters"]:
+        letters = many(result["dead_letters"], "dead letter")
+        yield f"{many(result['jobs'], 'job record')} and {letters} that were missing are back"
+    if result["reingested"]:
+        yield f"{many(result['reingested'], 'document')} without all of their points are ingested again"
+    yield f"{many(result['replayed'], 'job')} replayed that were accepted after the backup"
+    yield from (f"[yellow]not replayed:[/] {escape(line)}" for line in result["not_replayed"])
+
+
+def _missing(result: Json) -> Iterator[str]:
+    for line in result["missing"]:
+        yield f"[yellow]missing:[/] {escape(line)}"

@@ -1,0 +1,139 @@
+"""The API at an address: calls that are sent again when it puts them off, lists, and streams of events."""
+
+import json
+from collections.abc import Iterator, Mapping
+from threading import Event
+from time import monotonic
+from typing import Any, Self
+from uuid import uuid4
+
+import httpx
+
+from cli.problems import error_of
+from rag.errors import ErrorTable, Overloaded, TimedOut, Transient, Unavailable, translated
+from rag.model import Json
+
+ERRORS: ErrorTable = {httpx.TimeoutException: TimedOut, httpx.TransportError: Unavailable}
+LONG_POLL_SECONDS = 30
+
+_PATIENCE: Mapping[type[Transient], float] = {Overloaded: 3600.0, Unavailable: 300.0}
+"""Seconds that a call is sent again for: a full queue moves, a part that is away may not come back."""
+
+_MARGIN_SECONDS = 30.0
+_PAGE = 100
+_RECONNECTS = 5
+
+
+class Connection:
+    """One API. Raises the error that a problem's ``type`` names, Unavailable when nobody answers.
+
+    What the API puts off (429, 503 with Retry-After) is sent again when it says: for an hour
+    while it is full, for five minutes while a part of it is away.
+    """
+
+    def __init__(
+        self, url: str, key: str | None = None, *, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        self.url = url.rstrip("/")
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        timeout = httpx.Timeout(LONG_POLL_SECONDS + _MARGIN_SECONDS, connect=5.0)
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout, transport=transport)
+        self._stopped = Event()
+
+    def close(self) -> None:
+        self.stop()
+        self._http.close()
+
+    def stop(self) -> None:
+        """End what other threads wait for: what was put off is not sent again."""
+        self._stopped.set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def events(self, job_id: str) -> Iterator[tuple[str, Json]]:
+        """The job's events, (kind, data), to its end; a lost connection is taken up where it broke."""
+        seen: str | None = None
+        for attempt in range(_RECONNECTS + 1):
+            try:
+                for number, kind, data in self._stream(job_id, seen):
+                    seen = number
+                    yield kind, data
+                    if kind in ("result", "error"):
+                        return
+            except Transient as error:
+                if attempt == _RECONNECTS or self._nap(error.retry_after or 1):
+                    raise
+
+    def _items(self, path: str, **wanted: str | None) -> Iterator[Json]:
+        """Every item of a listing, page by page."""
+        params: Json = {"limit": _PAGE, **given(**wanted)}
+        while True:
+            page = self._call("GET", path, params=params)
+            yield from page["items"]
+            if page["next"] is None:
+                return
+            params["cursor"] = page["next"]
+
+    def _stream(self, job_id: str, after: str | None) -> Iterator[tuple[str, str, Json]]:
+        headers = {"Last-Event-ID": after} if after else {}
+        with (
+            self._translated(),
+            self._http.stream("GET", f"/v1/jobs/{job_id}/events", headers=headers) as answer,
+        ):
+            if answer.is_error:
+                answer.read()
+                raise error_of(answer)
+            fields: dict[str, str] = {}
+            for line in answer.iter_lines():
+                if line:
+                    name, _, value = line.partition(":")
+                    fields[name] = value.removeprefix(" ")
+                elif "data" in fields:
+                    yield fields.get("id", ""), fields.get("event", "message"), json.loads(fields["data"])
+                    fields = {}
+
+    def _submit(self, path: str, **request: Any) -> Json:
+        """Sent with one Idempotency-Key however often it takes, so that it makes one job."""
+        return self._call("POST", path, headers={"Idempotency-Key": str(uuid4())}, **request)
+
+    def _call(self, method: str, path: str, **request: Any) -> Json:
+        begun = monotonic()
+        while True:
+            try:
+                return self._once(method, path, **request)
+            except (Overloaded, Unavailable) as error:
+                patience = begun + _PATIENCE[type(error)]
+                if error.retry_after is None or monotonic() + error.retry_after > patience:
+                    raise
+                if self._nap(error.retry_after):
+                    raise
+                _rewind(request)
+
+    def _nap(self, seconds: float) -> bool:
+        """Whether the client was stopped meanwhile."""
+        return self._stopped.wait(seconds)
+
+    def _once(self, method: str, path: str, **request: Any) -> Json:
+        with self._translated():
+            answer = self._http.request(method, path, **request)
+        if answer.is_error:
+            raise error_of(answer)
+        body: Json = answer.json()
+        return body
+
+    def _translated(self) -> Any:
+        return translated(ERRORS, f"the API at {self.url} (is the stack up? `aegis up` starts it)")
+
+
+def given(**options: str | float | None) -> Json:
+    """The options that have a value."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _rewind(request: Mapping[str, Any]) -> None:
+    for _, content in request.get("files", {}).values():
+        content.seek(0)

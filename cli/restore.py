@@ -1,0 +1,100 @@
+"""``aegis restore``: bring back what a backup has."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from cli.backup_tables import restored
+from cli.client import Client, client_of
+from cli.figures import age, clock, many
+from cli.following import concluded
+from rag.model import LATEST, Json
+from rag.settings import load
+
+
+def restore(
+    backup: Annotated[str, typer.Argument(metavar="ID", help="As `aegis backup list` shows it, or latest.")],
+    collection: Annotated[str | None, typer.Option(help="This one alone; default: all of them.")] = None,
+    into: Annotated[str | None, typer.Option(help="Under this name, beside what is there.")] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(help="As things were then, such as 2026-11-23T20:15; local time unless it says."),
+    ] = None,
+    replay: Annotated[
+        bool, typer.Option(help="Do again what was accepted after the backup and is still recorded.")
+    ] = True,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    wait: Annotated[bool, typer.Option(help="Follow the job to its end; Ctrl-C leaves it running.")] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the job's result as JSON.")] = False,
+    url: Annotated[str | None, typer.Option(help="Address of the API; default: the stack here.")] = None,
+) -> None:
+    """Restore collections. What is there serves until all of it is back, and stays if that fails."""
+    console = Console(highlight=False, stderr=as_json)
+    moment = _moment(at)
+    with client_of(load(), url) as client:
+        found = client.backup(backup, at=moment if backup == LATEST else None)
+        plan = Plan.of(found, collection, into, client)
+        console.print(*plan.lines(), sep="\n")
+        if plan.there and not yes:
+            _confirm(plan)
+        options = {"collection": collection, "into": into, "at": moment, "replay": replay}
+        submitted = client.restore(found["id"], **options)
+        concluded(client, submitted, restored, wait=wait, as_json=as_json)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``saved``: the collections to restore, as the backup has them.
+
+    ``there``: what serves today under their names, and is to give way.
+    """
+
+    backup: Json
+    saved: tuple[Json, ...]
+    into: str | None
+    there: dict[str, Json]
+
+    @classmethod
+    def of(cls, backup: Json, collection: str | None, into: str | None, client: Client) -> "Plan":
+        saved = tuple(each for each in backup["collections"] if collection in (None, each["name"]))
+        names = {each["name"] for each in saved} if into is None else set()
+        there = {each["name"]: each for each in client.collections() if each["name"] in names}
+        return cls(backup, saved, into, there)
+
+    def lines(self) -> Iterator[str]:
+        """What is restored, and what of today it replaces."""
+        began = self.backup["began_at"]
+        yield f"backup [bold]{self.backup['id']}[/] of {clock(began)}, {age(began)} ago"
+        if not self.backup["documents"]:
+            yield "[yellow]it has no documents: `aegis backup list` shows whether an older one has[/]"
+        for each in self.saved:
+            today = self.there.get(each["name"])
+            instead = f", in place of {many(today['documents'], 'document')}" if today else ""
+            yield f"  {escape(self.into or each['name'])}: {many(each['documents'], 'document')}{instead}"
+
+
+def _confirm(plan: Plan) -> None:
+    """Ask on a terminal; Abort for a no, BadParameter where nobody can be asked."""
+    if not _on_a_terminal():
+        raise typer.BadParameter("replacing what is there needs --yes where nobody can be asked")
+    typer.confirm(f"Replace {many(len(plan.there), 'collection')}?", abort=True, err=True)
+
+
+def _on_a_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _moment(text: str | None) -> str | None:
+    """In RFC 3339. BadParameter for what is no time."""
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC).isoformat()
+    except ValueError as error:
+        raise typer.BadParameter(f"--at: {text!r} is no time such as 2026-11-23T20:15 or …20:15Z") from error

@@ -1,0 +1,71 @@
+"""The alerts that come with Aegis: rules of Prometheus' form, over metrics that there are."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from api.backup_metrics import BackupCollector
+from api.metrics import LivenessCollector, QueueCollector
+from rag.errors import Unavailable
+from rag.model import ABOUT_BACKUPS, Json
+from rag.stores.heartbeats import Signs
+
+RULES = Path(__file__).resolve().parents[2] / "deploy" / "prometheus" / "backups.rules.yml"
+RUNBOOK = "docs/runbooks/disaster-recovery.md"
+
+
+class Jobs:
+    def depth(self, stage: object) -> int:
+        raise Unavailable("away")
+
+
+class Heartbeats:
+    def seen(self) -> Signs:
+        return Signs()
+
+
+class Standing:
+    """One job of each kind has succeeded."""
+
+    def words(self) -> dict[str, Json]:
+        word: Json = {"at": 1.0, "backup": "1", "ok": True, "seconds": 2.0, "bytes": 3}
+        return {name: word for kind in ABOUT_BACKUPS for name in (kind.value, f"{kind}:good")}
+
+
+def rules() -> list[Json]:
+    groups = yaml.safe_load(RULES.read_text("utf-8"))["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def metrics() -> set[str]:
+    jobs: Any = Jobs()
+    heartbeats: Any = Heartbeats()
+    standing: Any = Standing()
+    collectors = (QueueCollector(jobs, {}), LivenessCollector(heartbeats), BackupCollector(standing))
+    return {metric.name for collector in collectors for metric in collector.collect()}
+
+
+def test_every_metric_that_an_alert_is_over_is_there() -> None:
+    named = {name for rule in rules() for name in re.findall(r"\baegis_\w+", rule["expr"])}
+
+    assert len(named) > 8
+    assert named <= metrics()
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
+def test_an_alert_says_what_it_means_and_what_to_do(rule: Json) -> None:
+    assert re.fullmatch(r"Aegis[A-Za-z]+", rule["alert"])
+    assert rule["labels"]["severity"] in ("critical", "warning")
+    assert rule["annotations"].keys() == {"summary", "description", "runbook"}
+    assert rule["annotations"]["runbook"] == RUNBOOK
+    assert rule.keys() <= {"alert", "expr", "for", "labels", "annotations"}
+    assert re.fullmatch(r"\d+[mhd]", rule.get("for", "1m"))
+
+
+def test_no_two_alerts_have_one_name() -> None:
+    names = [rule["alert"] for rule in rules()]
+
+    assert len(names) == len(set(names))
