@@ -7,7 +7,6 @@ in the log, never a job.
 import logging
 import os
 from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from socket import gethostname
 from threading import Timer
 
@@ -17,6 +16,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
+from rag.release import release
 from rag.settings import Settings
 
 MOST_SPANS = 2048
@@ -96,15 +96,8 @@ def _resource(settings: Settings, service: str) -> Resource:
         {
             "service.name": service,
             "service.namespace": "aegis",
-            "service.version": _version(),
+            "service.version": release(),
             "service.instance.id": f"{gethostname()}.{os.getpid()}",
             "deployment.environment.name": settings.environment,
         }
     )
-
-
-def _version() -> str:
-    try:
-        return version("aegis-rag")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return "unknown"

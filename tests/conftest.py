@@ -1,5 +1,7 @@
 """A real Valkey server for every test that asks for one, emptied before each, and a real S3 server."""
 
+import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -14,6 +16,19 @@ from rag.stores.redis import PREFIX, connect_to
 from tests.integration.brokers import declare_intact
 from tests.s3server import S3Server, s3_server
 from tests.system.running import free_port, until
+
+_MEMORY = Path("/dev/shm")
+_MEMORY_BYTES = 6 << 30
+
+
+def pytest_configure() -> None:
+    """Let files be in memory where there is plenty, unless TMPDIR says where.
+
+    The vector engine allocates and syncs so many that on a disk most of the tests' time is waiting for it.
+    """
+    if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _MEMORY_BYTES:
+        os.environ["TMPDIR"] = str(_MEMORY)
+        tempfile.tempdir = None  # pytest has asked for it already
 
 
 @pytest.fixture(scope="session")

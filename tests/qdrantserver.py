@@ -1,9 +1,10 @@
 """A stand-in for a Qdrant server: ``python -m tests.qdrantserver --port N [--api-key KEY]``.
 
 NOT Qdrant. It answers the part of Qdrant's REST API that Aegis calls out of qdrant-client's local
-mode: in memory, without HNSW, clusters, snapshots, TLS or gRPC. It is for tests of the HTTP adapter
-where no server is: it can be told to be down, to answer any status, to demand a key, and to enforce
-strict mode's refusal of filters without an index. Prints ``ready: URL`` once it accepts calls.
+mode: in memory, without HNSW, TLS or gRPC. It is for tests of the HTTP adapter where no server is: it
+can be told to be down, to answer any status, to demand a key, to enforce strict mode's refusal of
+filters without an index, and to pass for a node of a cluster, with snapshots of the shards that it is
+said to hold. Prints ``ready: URL`` once it accepts calls.
 """
 
 import argparse
@@ -25,6 +26,8 @@ from qdrant_client import models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
 from tests.qdrantlocal import LocalQdrant
+from tests.qdrantpeer import ROUTES as NODE_ROUTES
+from tests.qdrantpeer import Node, Shards
 
 VERSION = "1.18.0-stand-in"
 
@@ -39,17 +42,24 @@ class Answer:
 
 
 class QdrantServer(ThreadingHTTPServer):
-    """Listens on a free port of this machine, or on ``port``."""
+    """Listens on a free port of this machine, or on ``port``. ``peer``: which node of ``cluster`` it is."""
 
     daemon_threads = True
     allow_reuse_address = True
 
     def __init__(
-        self, port: int = 0, *, api_key: str | None = None, local: LocalQdrant | None = None
+        self,
+        port: int = 0,
+        *,
+        api_key: str | None = None,
+        local: LocalQdrant | None = None,
+        peer: int = 1,
+        cluster: Shards | None = None,
     ) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.local = local or LocalQdrant()
         self.api_key = api_key
+        self.node = Node(self.local, peer, cluster)
         self.instead = deque[Answer | None]()  # None: the true one
         self.calls: list[str] = []
 
@@ -84,7 +94,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Silent."""
 
     def _answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        if len(body) < length:  # the client broke off
+            self.close_connection = True
+            return
         path = urlsplit(self.path).path
         self.server.calls.append(f"{self.command} {path}")
         answer = self.server.instead.popleft() if self.server.instead else None
@@ -99,18 +113,33 @@ class _Handler(BaseHTTPRequestHandler):
             self._serve(path, body)
 
     def _serve(self, path: str, body: bytes) -> None:
-        for (method, pattern), act in _ROUTES.items():
+        for (method, pattern), act in {**_ROUTES, **NODE_ROUTES}.items():
             found = pattern.fullmatch(path)
             if method == self.command and found:
                 names = [unquote(name) for name in found.groups()]
-                try:
-                    result = act(self.server.local, body, *names)
-                except UnexpectedResponse as error:
-                    self._send(error.status_code or 500, json.loads(error.content))
-                else:
-                    self._send(200, {"result": _plain(result), "status": "ok", "time": 0.0})
+                told = self.server.node if (method, pattern) in NODE_ROUTES else self.server.local
+                self._tell(lambda: act(told, body, *names))  # noqa: B023 - called in this round
                 return
         self._send(404, {"status": {"error": f"the stand-in does not know {self.command} {path}"}})
+
+    def _tell(self, act: Callable[[], Any]) -> None:
+        try:
+            result = act()
+        except UnexpectedResponse as error:
+            self._send(error.status_code or 500, json.loads(error.content))
+        else:
+            if isinstance(result, bytes):
+                self._send_bytes(result)
+            else:
+                self._send(200, {"result": _plain(result), "status": "ok", "time": 0.0})
+
+    def _send_bytes(self, data: bytes) -> None:
+        start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        self.send_header("Content-Length", str(len(data) - start))
+        self.end_headers()
+        self.wfile.write(data[start:])
 
     def _send(self, status: int, content: Any, headers: dict[str, str] | None = None) -> None:
         data = json.dumps(content).encode()
@@ -140,8 +169,8 @@ def _create(local: LocalQdrant, body: bytes, name: str) -> bool:
 
 
 def _update(local: LocalQdrant, body: bytes, name: str) -> bool:
-    strict = models.UpdateCollection.model_validate_json(body).strict_mode_config
-    return strict is None or local.update_collection(name, strict)
+    wanted = models.UpdateCollection.model_validate_json(body)
+    return local.update_collection(name, wanted.strict_mode_config, wanted.metadata)
 
 
 def _index(local: LocalQdrant, body: bytes, name: str) -> models.UpdateResult:
@@ -182,7 +211,12 @@ def _retrieve(local: LocalQdrant, body: bytes, name: str) -> list[models.Record]
 def _scroll(local: LocalQdrant, body: bytes, name: str) -> models.ScrollResult:
     wanted = models.ScrollRequest.model_validate_json(body)
     records, offset = local.scroll(
-        name, wanted.filter, wanted.limit or 10, offset=wanted.offset, with_payload=wanted.with_payload
+        name,
+        wanted.filter,
+        wanted.limit or 10,
+        offset=wanted.offset,
+        with_payload=wanted.with_payload,
+        with_vectors=wanted.with_vector or False,
     )
     return models.ScrollResult(points=records, next_page_offset=offset)
 
@@ -191,19 +225,9 @@ def _count(local: LocalQdrant, body: bytes, name: str) -> models.CountResult:
     return local.count(name, models.CountRequest.model_validate_json(body).filter)
 
 
-def _shards(local: LocalQdrant, _body: bytes, name: str) -> models.CollectionClusterInfo:
-    points = local.count(name, None).count
-    shard = models.LocalShardInfo(shard_id=0, points_count=points, state=models.ReplicaState.ACTIVE)
-    return models.CollectionClusterInfo(
-        peer_id=1, shard_count=1, local_shards=[shard], remote_shards=[], shard_transfers=[]
-    )
-
-
 _COMPLETED = models.UpdateResult(operation_id=0, status=models.UpdateStatus.COMPLETED)
 _ONE = r"/collections/([^/]+)"
 _ROUTES: dict[tuple[str, re.Pattern[str]], Callable[..., Any]] = {
-    ("GET", re.compile("/cluster")): lambda *_: {"status": "disabled"},
-    ("GET", re.compile(_ONE + "/cluster")): _shards,
     ("GET", re.compile("/collections")): lambda local, _: local.get_collections(),
     ("POST", re.compile("/collections/aliases")): _alias,
     ("GET", re.compile(_ONE)): lambda local, _, name: local.get_collection(name),

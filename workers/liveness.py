@@ -21,7 +21,7 @@ _SECONDS = 2.0
 def examine(signs: Signs, subject: str, host: str) -> tuple[bool, str]:
     """Whether ``subject``, a lane or "beat", is alive on ``host``, and a line on it."""
     if subject == BEAT:
-        alive = signs.components.get(BEAT, {}).get("host") == host
+        alive = any(beat["host"] == host for beat in signs.beats)
         return alive, f"{BEAT}@{host} {'ticks' if alive else 'shows no sign of life'}"
     node = f"{subject}@{host}"
     hangs = [sign.hang() for sign in signs.lane(subject) if sign.worker == node]

@@ -7,9 +7,10 @@ from fnmatch import fnmatch
 from typing import Any
 
 from rag.errors import ConfigurationError
+from rag.model import Stage
 from rag.settings import Settings
 from rag.stores.condition import wait_until_safe
-from rag.stores.probing import check_blobs
+from rag.stores.probing import check_backups, check_blobs
 from tasks.app import LANES, AegisCelery, Lane, lane_named, task_name
 
 _ALIASES = {"processes": "prefork", "thread": "threads"}
@@ -42,14 +43,17 @@ class Options:
 def require_safe(worker: Any, settings: Settings) -> None:
     """Return when this ``WorkController`` may take tasks, having waited for the broker.
 
-    Raises ConfigurationError with a line for each reason against it, or for a blob store that
-    refuses us; Unavailable when the broker stays away.
+    Raises ConfigurationError with a line for each reason against it, or for a store of blobs or
+    backups that refuses us; Unavailable when the broker stays away.
     """
     check_queues(tuple(worker.app.amqp.queues.consume_from))
-    if reasons := (*option_faults(Options.of(worker), settings), *route_faults(worker.app)):
+    options = Options.of(worker)
+    if reasons := (*option_faults(options, settings), *route_faults(worker.app)):
         raise ConfigurationError("\n".join(reasons))
     wait_until_safe(settings)
     check_blobs(settings)
+    if Stage.UPLOAD in lane_named(options.lane).stages:
+        check_backups(settings)
 
 
 def option_faults(options: Options, settings: Settings) -> Iterator[str]:

@@ -39,6 +39,7 @@ from rag.stores.kept_documents import KeptDocumentRegistry
 from rag.stores.recovery import Recovery
 from rag.stores.redis import connect
 from rag.stores.restoration import DocumentRestoration, Restoration
+from rag.stores.runs import Runs
 from rag.stores.vectors.remote import RemoteVectorStore
 from rag.tracing import watched
 from tasks.app import Lane
@@ -110,9 +111,13 @@ class Tools(Toolbox):
         return RedisCache(self._redis, self._settings)
 
     @cached_property
+    def _engine(self) -> RemoteVectorStore:
+        return RemoteVectorStore(self._settings.vector_socket, VECTOR_TIMEOUT, VECTOR_PATIENCE)
+
+    @cached_property
     def vectors(self) -> VectorStore:
         if self._settings.qdrant_url is None:
-            return RemoteVectorStore(self._settings.vector_socket, VECTOR_TIMEOUT, VECTOR_PATIENCE)
+            return self._engine
         from rag.stores.vectors.qdrant.connection import nodes_of
         from rag.stores.vectors.qdrant.store import QdrantVectorStore
 
@@ -123,7 +128,7 @@ class Tools(Toolbox):
         if self._settings.qdrant_url is None:
             from rag.stores.vectors.snapshots import EdgeSnapshots
 
-            return EdgeSnapshots(self._settings, self.vectors)
+            return EdgeSnapshots(self._settings, self._engine)
         from rag.stores.vectors.qdrant.snapshots import QdrantSnapshots
 
         return QdrantSnapshots(self._settings, self.vectors)
@@ -135,6 +140,10 @@ class Tools(Toolbox):
     @cached_property
     def standing(self) -> Standing:
         return Standing(self._redis)
+
+    @cached_property
+    def runs(self) -> Runs:
+        return Runs(self._redis)
 
     @cached_property
     def parser(self) -> Parser:

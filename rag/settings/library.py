@@ -35,7 +35,7 @@ class LibrarySettings(BaseSettings):
     # --- Qdrant
     qdrant_url: str | None = Field(
         None,
-        description="Qdrant server (1.16 or later), such as https://qdrant:6333, or several nodes of one cluster with commas between: when one goes away, the next is asked. Unset: the embedded engine.",
+        description="Qdrant server (1.16 or later), such as https://qdrant:6333, or several nodes of one cluster with commas between: when one goes away, the next is asked. Backups need the address of every node. Unset: the embedded engine.",
     )
     qdrant_api_key: SecretStr | None = Field(None, description="Key of the server at QDRANT_URL.")
     qdrant_ca_file: Path | None = Field(

@@ -152,7 +152,7 @@ class TestRefusals:
 
         said = process.communicate(timeout=PATIENCE)[1]
         assert process.returncode == 0
-        assert "does not answer yet" in said
+        assert "is not ready" in said
 
 
 def test_encryption_is_asked_for_with_every_write(s3: S3Server) -> None:

@@ -1,20 +1,30 @@
-"""What every integration test leaves behind: no connection of the Celery app to a broker of its own."""
+"""What integration tests share, and leave behind: no connection of the Celery app to a broker of its own."""
 
 from collections.abc import Iterator
 
 import pytest
 
+from rag.parsing.nursery import Nursery
+from rag.settings import Settings
 from tasks.app import app
 
 
 @pytest.fixture(autouse=True)
 def _own_connections() -> Iterator[None]:
     """The app keeps pools for the address that it had when they were made."""
-    _without_pools()
+    without_pools()
     yield
-    _without_pools()
+    without_pools()
 
 
-def _without_pools() -> None:
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """A parser whose process starts once."""
+    with Nursery(Settings()) as parser:
+        yield parser
+
+
+def without_pools() -> None:
+    """Close the Celery app's connections."""
     app.close()
     app.amqp._producer_pool = None

@@ -19,7 +19,7 @@ from tests.system.running import until
 from workers.tools import Tools
 
 MB = 1 << 20
-BOUND = 16 * MB
+BOUND = 8 * MB
 FACTS = {f"fact-{n}": "x" * 100 for n in range(130)}  # 15 KB in each record
 
 

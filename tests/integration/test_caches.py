@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from api.metrics import CacheCollector
 from rag.model import Embedding, EventKind, Job, JobState, Json, Stage
+from rag.parsing.nursery import Nursery
 from rag.settings import Settings
 from rag.stores.vectors.edge import EdgeVectorStore
 from tasks import messages, room
@@ -72,8 +73,11 @@ Open = Callable[..., InProcess]
 
 
 @pytest.fixture
-def opened(valkey: str, tmp_path: Path, model: Watched, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+def opened(
+    valkey: str, tmp_path: Path, model: Watched, nursery: Nursery, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Open]:
     """Makes a worker's tools with other settings; those made last are at work."""
+    monkeypatch.setattr(InProcess, "parser", nursery)
     for name in ("publish", "announce"):
         monkeypatch.setattr(messages, name, lambda job, *, delay=0.0: None)
     app.loader.import_default_modules()
@@ -88,8 +92,6 @@ def opened(valkey: str, tmp_path: Path, model: Watched, monkeypatch: pytest.Monk
         return made[-1]
 
     yield open_with
-    for tools in made:
-        tools.parser.close()  # type: ignore[attr-defined]  # the one that is chosen has a process
     if made:
         made[-1].vectors.close()
 

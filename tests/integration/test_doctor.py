@@ -39,6 +39,7 @@ def test_a_stack_that_does_not_run_is_no_fault(tmp_path: Path) -> None:
     assert found["stack"].state == "note"
     assert found["stack"].remedy == "aegis up"
     assert found["broker"].state == "note"
+    assert (found["backups"].state, found["backups"].remedy) == ("note", "aegis backup")
     assert found["times"].text == "lease 30 < hard limit 900 < visibility timeout 1020 < stale lease 1200 s"
     for well in ("settings", "times", "routes", "time limits", "blob store"):
         assert found[well].state == "ok", found[well]

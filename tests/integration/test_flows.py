@@ -10,12 +10,13 @@ import redis
 
 from rag import lexical
 from rag.errors import Conflict, NotFound, Overloaded
-from rag.model import Candidate, Document, Hit, Job, JobState, Lease, Point, SearchQuery, Stage
+from rag.model import Candidate, Document, Hit, Job, JobKind, JobState, Lease, Point, SearchQuery, Stage
+from rag.parsing.nursery import Nursery
 from rag.settings import Settings
 from rag.stores.entries import opening_of
 from rag.stores.redis import PREFIX, connect
 from rag.stores.vectors.edge import EdgeVectorStore
-from tasks import messages, restore, sweeping
+from tasks import messages, records, sweeping
 from tasks.answer import visible_hits
 from tasks.app import app, task_name
 from tasks.embedders import embedder_for
@@ -23,7 +24,9 @@ from tasks.keeping import work_key
 from tasks.remains import forget
 from tasks.submit import Ingestion, Question, Submissions, Text
 from tasks.sweeping import cleared, purges_made_up
+from workers import embedding
 from workers.embedding.build import build
+from workers.embedding.bundled import BundledEmbedder
 from workers.tools import Tools
 
 COLLECTION = "handbook"
@@ -38,25 +41,26 @@ class InProcess(Tools):
 
 
 @pytest.fixture(scope="module")
-def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundled model where set-up puts it, built there if need be."""
+def model() -> BundledEmbedder:
+    """The bundled model, built where set-up puts it if need be."""
     folder = Settings().model_dir
     build(folder, lambda line: None)
-    return folder
+    return BundledEmbedder(folder)
 
 
 @pytest.fixture
 def tools(
-    valkey: str, tmp_path: Path, model_dir: Path, monkeypatch: pytest.MonkeyPatch
+    valkey: str, tmp_path: Path, model: BundledEmbedder, nursery: Nursery, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[InProcess]:
+    monkeypatch.setattr(embedding, "chosen", lambda *_: model)
+    monkeypatch.setattr(InProcess, "parser", nursery)
     monkeypatch.setattr(messages, "publish", lambda job, *, delay=0.0: None)
     monkeypatch.setattr(messages, "announce", lambda job: None)
-    built = InProcess(Settings(redis_url=valkey, aegis_home=tmp_path, model_dir=model_dir))
+    built = InProcess(Settings(redis_url=valkey, aegis_home=tmp_path))
     app.loader.import_default_modules()
     app.toolbox = built
     yield built
     built.vectors.close()
-    built.parser.close()
 
 
 @pytest.fixture
@@ -304,6 +308,7 @@ def test_an_attempt_that_lost_its_job_removes_nothing_that_its_successor_needs(
     assert tools.vectors.count("handbook-1") == 1
     assert seen(tools, "lamp") == [], "only its successor may publish it"
     assert list(tools.blobs.keys("work")) != []
+    redis_client.zadd(f"{PREFIX}leases", {job_id: 0})
     assert finished(tools, job_id).state is JobState.SUCCEEDED
     assert seen(tools, "lamp") == ["The lamp is green."]
 
@@ -458,9 +463,9 @@ def test_dead_letters_are_replayed_and_dropped_by_reason_and_collection(
             tools.jobs.finish(lease, JobState.DEAD, error=error)
             ids[job_id] = reason
 
-    assert desk.replay_all("unavailable", ["another"]) == 0
-    assert desk.replay_all("unavailable", [COLLECTION]) == 3
-    assert desk.drop_all(None, None) == 3
+    assert desk.replay_all("unavailable", ["another"], JobKind) == 0
+    assert desk.replay_all("unavailable", [COLLECTION], JobKind) == 3
+    assert desk.drop_all(None, None, JobKind) == 3
 
     for job_id, reason in ids.items():
         job = tools.jobs.get(job_id)
@@ -575,8 +580,8 @@ def run_once_more(tools: InProcess, job_id: str, monkeypatch: pytest.MonkeyPatch
     tools.journal.reopen(opening_of(record))
     with connect(tools.settings) as client:
         client.flushall()
-    monkeypatch.setattr(restore, "publish", lambda job: None)
-    restore.restored(tools.restoration)
+    monkeypatch.setattr(records, "publish", lambda job: None)
+    records.restored(tools.restoration)
     return finished(tools, job_id)
 
 

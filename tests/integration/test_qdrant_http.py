@@ -221,6 +221,30 @@ def test_two_workers_make_a_collection_at_once(server: QdrantServer, opened: Ope
         stores[1].ensure(DOCS, CollectionSpec(5))
 
 
+def test_a_collection_that_is_dropped_while_they_are_listed_is_left_out(
+    server: QdrantServer, opened: Opened
+) -> None:
+    store = opened(server.url)
+    store.ensure(DOCS, SPEC)
+    store.ensure("docs-2", SPEC)
+    server.instead.extend([None, Answer(404)])
+
+    assert len(store.collections()) == 1
+
+
+def test_a_scroll_keeps_to_the_page_that_strict_mode_allows(server: QdrantServer, opened: Opened) -> None:
+    store = opened(server.url)
+    store.ensure(DOCS, SPEC)
+    store.upsert(DOCS, [point(f"d{number}") for number in range(7)])
+    strict = models.StrictModeConfig(enabled=True, max_query_limit=5)
+    server.local.update_collection(DOCS, strict_mode_config=strict)
+
+    first = opened(server.url).scroll(DOCS, after=None, limit=100)
+    rest = opened(server.url).scroll(DOCS, after=first.next, limit=100)
+
+    assert (len(first.items), len(rest.items), rest.next) == (5, 2, None)
+
+
 def test_a_collection_that_a_killed_worker_left_half_made_is_completed(
     server: QdrantServer, opened: Opened
 ) -> None:

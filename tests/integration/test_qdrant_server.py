@@ -11,6 +11,7 @@ from rag.errors import Refused, Unavailable
 from rag.model import CollectionSpec
 from rag.settings import Settings
 from rag.stores.vectors.qdrant.connection import nodes_of
+from rag.stores.vectors.qdrant.snapshots import QdrantSnapshots
 from rag.stores.vectors.qdrant.store import QdrantVectorStore
 from tests.qdrantbinary import BINARY, WITHOUT, QdrantNode
 
@@ -65,6 +66,23 @@ def test_an_alias_leads_to_another_collection_in_one_step(settings: Settings) ->
         assert nodes_of(settings).call(lambda client: client.count("docs"), 0.0).count == 0
         assert store.collections() == ("docs-2",)
         store.drop("docs-2")
+
+
+def test_a_snapshot_goes_the_same_way_as_everything_else(settings: Settings, tmp_path: Path) -> None:
+    settings = settings.model_copy(update={"aegis_home": tmp_path})
+    with closing(QdrantVectorStore(nodes_of(settings), settings, patience=5.0)) as store:
+        snapshots = QdrantSnapshots(settings, store)
+        store.ensure("docs-1", SPEC)
+        (file,) = snapshots.take("job", ["docs-1"])
+        data = b"".join(snapshots.read("job", file))
+        snapshots.release("job")
+        snapshots.load(
+            "docs-2", SPEC, snapshots.engine, [(file, lambda _start: iter((data,)))], lambda _: None
+        )
+
+        assert store.collections() == ("docs-1", "docs-2")
+        for name in store.collections():
+            store.drop(name)
 
 
 def test_a_wrong_key_is_told_by_the_name_of_its_setting(settings: Settings) -> None:

@@ -2,134 +2,33 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from functools import cached_property
-from hashlib import blake2b
 from pathlib import Path
 
-import numpy as np
 import pytest
 import redis
 
 from rag.errors import Conflict, InvalidRequest, UnknownCollection
 from rag.model import (
-    Chunk,
     Collection,
     Document,
-    Embedding,
     Job,
     JobState,
     LayoutState,
     Lease,
-    ParsedDocument,
     Point,
     Stage,
 )
-from rag.ports import RerankRequest
 from rag.settings import Settings
-from rag.stores.vectors.edge import EdgeVectorStore
-from tasks import messages, reembedding, reindex, reindexing, restore, taking
-from tasks.app import app, task_name
+from tasks import messages, records, reembedding, reindex, reindexing, taking
+from tasks.app import app
 from tasks.intake import Idempotency, Reindexing
 from tasks.records import restored
 from tasks.submit import Ingestion, Question, Submissions, Text
 from tasks.upkeep import put_in_order
-from workers.tools import Tools
+from tests.integration.inprocess import BLIND, DIMENSIONS, NEW, OLD, InProcess, finished, job_of, step
 
 COLLECTION = "handbook"
-OLD, NEW, BLIND = "old-model", "new-model", "blind-model"
-DIMENSIONS = {OLD: 64, NEW: 96, BLIND: 16}
 OLD_STORE, NEW_STORE = "handbook-1", "handbook-1.1"
-
-
-class Words:
-    """An embedder that goes by the words of a text; the blind one sees nothing but that there is one."""
-
-    independent = True
-    token_dimension = None
-    max_tokens = 1000
-    recipe = "1"
-
-    def __init__(self, model: str) -> None:
-        self.name, self.dimension = model, DIMENSIONS[model]
-        self.embedded: list[str] = []
-
-    def embed_passages(self, texts: Sequence[str]) -> list[Embedding]:
-        self.embedded += texts
-        return [self._embedding(text) for text in texts]
-
-    def embed_queries(self, texts: Sequence[str]) -> list[Embedding]:
-        return [self._embedding(text if self.name != BLIND else f"{text}?") for text in texts]
-
-    def warm(self) -> None: ...
-
-    def _embedding(self, text: str) -> Embedding:
-        words = [text] if self.name == BLIND else text.lower().replace(".", "").split()
-        dense = np.full(self.dimension, 1e-3, np.float32)
-        for word in words:
-            digest = blake2b(word.encode(), digest_size=8, person=self.name.encode()).digest()
-            dense += (
-                np.random.default_rng(int.from_bytes(digest)).normal(size=self.dimension).astype(np.float32)
-            )
-        return Embedding(dense / np.linalg.norm(dense))
-
-
-class Plain:
-    """Parser and chunker in one: text in, its lines out."""
-
-    name = "lines"
-
-    def parse(self, data: bytes, media_type: str, name: str) -> ParsedDocument:
-        return ParsedDocument(data.decode())
-
-    def chunk(self, document: ParsedDocument) -> list[Chunk]:
-        chunks, start = [], 0
-        for index, line in enumerate(document.text.split("\n")):
-            chunks.append(Chunk(index, line, start, start + len(line), len(line.split())))
-            start += len(line) + 1
-        return chunks
-
-    def warm(self) -> None: ...
-
-
-class Unmoved:
-    """A reranker that leaves everything in its order, and wants the vectors for it."""
-
-    name, reads_vectors, least_candidates = "unmoved", True, 1
-
-    def relevance(self, requests: Sequence[RerankRequest]) -> list[list[float]]:
-        for request in requests:
-            sizes = {len(c.dense) for c in request.candidates if c.dense is not None}
-            assert sizes <= {len(request.query.dense)}, "question and passages are of two models"
-        return [[1 / (n + 1) for n, _ in enumerate(request.candidates)] for request in requests]
-
-    def warm(self) -> None: ...
-
-
-class InProcess(Tools):
-    """The tools of a worker with the vector engine in this process, and models that cost nothing."""
-
-    def embedder(self, model: str, dimension: int, *, fresh: bool = False) -> Words:
-        return self.models[model]
-
-    @cached_property
-    def models(self) -> dict[str, Words]:
-        return {model: Words(model) for model in DIMENSIONS}
-
-    @cached_property
-    def vectors(self) -> EdgeVectorStore:
-        return EdgeVectorStore(self.settings.home / "vectors")
-
-    @cached_property
-    def parser(self) -> Plain:
-        return Plain()
-
-    @cached_property
-    def chunker(self) -> Plain:
-        return Plain()
-
-    @cached_property
-    def reranker(self) -> Unmoved:
-        return Unmoved()
 
 
 @pytest.fixture
@@ -156,29 +55,10 @@ def desk(tools: InProcess) -> Submissions:
     return Submissions(tools.settings, tools.jobs, tools.documents, tools.blobs, publish=lambda job: None)
 
 
-def job_of(tools: InProcess, job_id: str) -> Job:
-    job = tools.jobs.get(job_id)
-    assert job is not None
-    return job
-
-
 def collection_of(tools: InProcess) -> Collection:
     collection = tools.documents.collection(COLLECTION)
     assert collection is not None
     return collection
-
-
-def step(tools: InProcess, job_id: str) -> Job:
-    """Let the job's present stage run once."""
-    app.tasks[task_name(job_of(tools, job_id).stage)](job_id)
-    return job_of(tools, job_id)
-
-
-def finished(tools: InProcess, job_id: str) -> Job:
-    job = job_of(tools, job_id)
-    while not job.state.final:
-        job = step(tools, job_id)
-    return job
 
 
 def brought(desk: Submissions, document_id: str, text: str | None = None) -> str:
@@ -536,7 +416,7 @@ def test_it_outlives_the_brokers_data(
     switched: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(restore, "publish", lambda job: None)
+    monkeypatch.setattr(records, "publish", lambda job: None)
     ingested(tools, desk, *names(6))
     job_id = reindexed(desk)
     step(tools, job_id)

@@ -30,7 +30,7 @@ from rag.settings import Settings
 from rag.stores import restoration
 from rag.stores.documents import RedisDocumentRegistry
 from rag.stores.jobs import RedisJobStore
-from tasks import restore
+from tasks import records
 from tasks.purging import entrusted
 from tasks.records import Overseer, restored
 from workers.tools import Tools
@@ -43,13 +43,13 @@ PROBLEM = {"type": "urn:aegis:problem:unavailable", "title": "away", "detail": "
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Ids of the jobs that a restoration published."""
     ids: list[str] = []
-    monkeypatch.setattr(restore, "publish", lambda job: ids.append(job.id))
+    monkeypatch.setattr(records, "publish", lambda job: ids.append(job.id))
     return ids
 
 
 @pytest.fixture(params=["folder", "memory"])
 def tools(request: pytest.FixtureRequest, valkey: str, tmp_path: Path, sent: list[str]) -> Tools:
-    address = tmp_path.as_uri() if request.param == "folder" else "memory:///"
+    address = (tmp_path / "blobs").as_uri() if request.param == "folder" else "memory:///"
     return Tools(Settings(redis_url=valkey, aegis_home=tmp_path, blob_url=address, journal="all"))
 
 
@@ -629,7 +629,7 @@ class TestRestoring:
         submitted(tools)
         lose()
         with monkeypatch.context() as patch:
-            patch.setattr(restore, "_ended_jobs", lambda _: iter([lose() or {}]))
+            patch.setattr(records, "_ended_jobs", lambda _: iter([lose() or {}]))
             with pytest.raises(Unavailable, match="again"):
                 restored(tools.restoration)
         with pytest.raises(Unavailable):
@@ -645,7 +645,7 @@ class TestRestoring:
         job = submitted(tools)
         lose()
         with monkeypatch.context() as patch:
-            patch.setattr(restore, "publish", failing)
+            patch.setattr(records, "publish", failing)
             with pytest.raises(Unavailable):
                 restored(tools.restoration)
         assert found(tools, job).state is JobState.QUEUED
@@ -731,7 +731,7 @@ class TestOverseer:
     @pytest.fixture
     def asks(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         asks: list[str] = []
-        monkeypatch.setattr(restore.restore, "apply_async", lambda: asks.append("restore"))
+        monkeypatch.setattr(records.restore, "apply_async", lambda: asks.append("restore"))
         return asks
 
     def test_it_asks_once_for_what_is_out_of_order(

@@ -19,7 +19,7 @@ PARSE = (*WORKER, "--queues", "parse", "--pool", "prefork", "--time-limit", "900
 EMBED = (*WORKER, "--queues", "embed", "--pool", "prefork", "--time-limit", "900")
 EMBED_QUERY = (*WORKER, "--queues", "embed-query", "--pool", "solo")
 RERANK = (*WORKER, "--queues", "rerank", "--pool", "solo")
-BEAT = ("celery", "-A", "beat.main", "beat", "--pidfile", "", "--schedule")
+BEAT = ("celery", "-A", "beat.main", "beat", "--pidfile", "")
 API = ("uvicorn", "api.main:app_factory", "--factory", "--port", "0", "--log-level", "critical", "--workers")
 
 
@@ -79,7 +79,7 @@ def test_a_worker_with_unsafe_options_ends_with_one_line(valkey: str, tmp_path: 
 
 
 def test_wrong_settings_are_one_line_of_every_process(valkey: str, tmp_path: Path) -> None:
-    commands = (PARSE, (*BEAT, str(tmp_path / "schedule")), (*API, "1"))
+    commands = (PARSE, BEAT, (*API, "1"))
     processes = [
         Started(*command, broker=valkey, home=tmp_path, STALE_LEASE_SECONDS="1000") for command in commands
     ]
@@ -104,7 +104,7 @@ def test_a_worker_whose_model_server_knows_no_such_key_ends_with_one_line(
 
 
 def test_no_process_starts_on_a_broker_that_could_lose_jobs(risky: str, tmp_path: Path) -> None:
-    commands = (PARSE, (*BEAT, str(tmp_path / "schedule")), (*API, "1"))
+    commands = (PARSE, BEAT, (*API, "1"))
     processes = [Started(*command, broker=risky, home=tmp_path) for command in commands]
 
     for process in processes:

@@ -22,37 +22,11 @@ from rag.stores.vectors import collection as collections
 from rag.stores.vectors import folders, wire
 from rag.stores.vectors.edge import EdgeVectorStore
 from rag.stores.vectors.remote import RemoteVectorStore
+from tests.integration.vectorengine import Engine
 from workers.tools import wait_for_engine
 
 SPEC = CollectionSpec(8)
 TERM = SparseVector(np.array([1], np.uint32), np.array([1.0], np.float32))
-
-
-class Engine:
-    """``python -m rag.stores.vectors.engine`` over ``home``."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.socket = home / "run" / "vectors.sock"
-        self.process = self.started()
-        self.ready = self.process.stderr.readline()
-
-    def started(self) -> subprocess.Popen[str]:
-        environment = {**os.environ, "AEGIS_HOME": str(self.home)}
-        command = [sys.executable, "-m", "rag.stores.vectors.engine"]
-        return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-
-    def start_again(self) -> None:
-        self.process = self.started()
-        self.ready = self.process.stderr.readline()
-
-    def ended(self) -> int:
-        self.process.terminate()
-        return self.process.wait(timeout=20)
-
-    def killed(self) -> None:
-        self.process.kill()
-        self.process.wait(timeout=20)
 
 
 @pytest.fixture

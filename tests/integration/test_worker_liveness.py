@@ -1,7 +1,9 @@
 """A worker's liveness, on real workers that are stopped, held, cut off from their queue, or just busy."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from socket import gethostname
 
@@ -13,6 +15,8 @@ from tasks.app import app, lane_named
 from tasks.submit import Ingestion, Question, Submissions, Text
 from tasks.sweeping import messages
 from tests.chaos.faults.traps import HOLD, Traps
+from tests.integration.brokers import valkey_with
+from tests.integration.conftest import without_pools
 from tests.integration.workerprocess import Worker, working
 from tests.system.running import until
 from workers.embedding.build import build
@@ -20,6 +24,8 @@ from workers.tools import Tools
 
 SILENCE = 10.0
 """The shortest that the settings allow."""
+
+HASTY = {"SILENCE_SECONDS": str(SILENCE), "INTERACTIVE_TIMEOUT": "1", "DRAIN_SECONDS": "1"}
 
 EMBEDDING, PARSING = "embed-query.embed_queries", "parse.parse"
 
@@ -30,16 +36,28 @@ def _models() -> None:
     build(Settings().model_dir, lambda line: None)
 
 
+@contextmanager
+def sending_to(address: str) -> Iterator[None]:
+    """What this process sends goes to that broker until the block ends."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(app.conf, "broker_url", address.replace("unix://", "redis+socket://"))
+        yield
+
+
 @pytest.fixture
-def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
+def tools(valkey: str, tmp_path: Path) -> Iterator[Tools]:
     """The stores that the worker works on."""
-    monkeypatch.setitem(app.conf, "broker_url", valkey.replace("unix://", "redis+socket://"))
-    return Tools(Settings(redis_url=valkey, aegis_home=tmp_path))
+    with sending_to(valkey):
+        yield Tools(Settings(redis_url=valkey, aegis_home=tmp_path))
+
+
+def desk_of(tools: Tools) -> Submissions:
+    return Submissions(tools.settings, tools.jobs, tools.documents, tools.blobs)
 
 
 @pytest.fixture
 def desk(tools: Tools) -> Submissions:
-    return Submissions(tools.settings, tools.jobs, tools.documents, tools.blobs)
+    return desk_of(tools)
 
 
 @pytest.fixture
@@ -50,22 +68,65 @@ def traps(tmp_path: Path) -> Traps:
 @pytest.fixture
 def embedder(valkey: str, tmp_path: Path) -> Iterator[Worker]:
     """A solo worker."""
-    with working(
-        "embed-query",
-        valkey,
-        tmp_path,
-        SILENCE_SECONDS=str(SILENCE),
-        INTERACTIVE_TIMEOUT="1",
-        DRAIN_SECONDS="1",
-    ) as worker:
+    with working("embed-query", valkey, tmp_path, **HASTY) as worker:
         yield worker
 
 
-@pytest.fixture
-def parser(valkey: str, tmp_path: Path) -> Iterator[Worker]:
-    """A prefork worker."""
-    with working("parse", valkey, tmp_path, SILENCE_SECONDS=str(SILENCE), DRAIN_SECONDS="1") as worker:
-        yield worker
+@dataclass(frozen=True)
+class Patient:
+    """A worker with a broker of its own, and the job that it is at."""
+
+    worker: Worker
+    broker: str
+    job_id: str | None
+
+
+def stuck(worker: Worker, tools: Tools) -> str:
+    """A solo worker whose stage never ends."""
+    Traps(tools.settings.home).set(EMBEDDING, HOLD)
+    return ask(desk_of(tools))
+
+
+def busy(worker: Worker, tools: Tools) -> str:
+    """A prefork worker with a long stage."""
+    Traps(tools.settings.home).set(PARSING, HOLD)
+    return ingest(desk_of(tools))
+
+
+def deaf(worker: Worker, tools: Tools) -> None:
+    """A worker that speaks and takes nothing."""
+    app.control.cancel_consumer(worker.lane, destination=[f"{worker.lane}@{gethostname()}"])
+
+
+def stopped(worker: Worker, tools: Tools) -> None:
+    worker.process.send_signal(signal.SIGSTOP)
+
+
+WARD: Mapping[Callable[[Worker, Tools], str | None], str] = {
+    stuck: "embed-query",
+    busy: "parse",
+    deaf: "embed-query",
+    stopped: "embed-query",
+}
+"""What is done to a worker, and of which lane it is."""
+
+
+@pytest.fixture(scope="module")
+def patients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Patient]]:
+    """All at the same time, since what was done to them shows only after SILENCE."""
+    found: dict[str, Patient] = {}
+    with ExitStack() as stack:
+        for deed, lane in WARD.items():
+            home, broker = (
+                tmp_path_factory.mktemp(deed.__name__),
+                stack.enter_context(valkey_with("--appendonly", "yes")),
+            )
+            worker = stack.enter_context(working(lane, broker, home, **HASTY))
+            with sending_to(broker):
+                job_id = deed(worker, Tools(Settings(redis_url=broker, aegis_home=home)))
+                without_pools()
+            found[deed.__name__] = Patient(worker, broker, job_id)
+        yield found
 
 
 def idle(worker: Worker) -> float:
@@ -89,44 +150,40 @@ def test_a_worker_without_jobs_proves_itself_by_canaries(embedder: Worker) -> No
     assert embedder.checked() == (0, "takes tasks")
 
 
-def test_a_stopped_worker_is_missed(embedder: Worker) -> None:
-    embedder.process.send_signal(signal.SIGSTOP)
+def test_a_stopped_worker_is_missed(patients: Mapping[str, Patient]) -> None:
+    worker = patients["stopped"].worker
 
-    until(lambda: embedder.sign is None)
+    until(lambda: worker.sign is None)
 
-    assert embedder.checked() == (1, "shows no sign of life")
+    assert worker.checked() == (1, "shows no sign of life")
 
 
-def test_a_worker_that_speaks_but_takes_nothing_hangs(embedder: Worker, tools: Tools) -> None:
-    app.control.cancel_consumer(embedder.lane, destination=[f"{embedder.lane}@{gethostname()}"])
+def test_a_worker_that_speaks_but_takes_nothing_hangs(patients: Mapping[str, Patient]) -> None:
+    worker = patients["deaf"].worker
 
-    until(embedder.hangs, 60)
+    until(worker.hangs, 60)
 
-    status, line = embedder.checked()
+    status, line = worker.checked()
     assert status == 1
     assert line.startswith("hangs: it has taken nothing from its queue for ")
-    assert messages(lane_named(embedder.lane)) == 0, "canaries count as jobs"
+    with sending_to(patients["deaf"].broker):
+        assert messages(lane_named(worker.lane)) == 0, "canaries count as jobs"
 
 
-def test_a_solo_worker_whose_stage_never_ends_hangs(
-    embedder: Worker, desk: Submissions, traps: Traps
-) -> None:
-    traps.set(EMBEDDING, HOLD)
-    job_id = ask(desk)
+def test_a_solo_worker_whose_stage_never_ends_hangs(patients: Mapping[str, Patient]) -> None:
+    worker, job_id = patients["stuck"].worker, patients["stuck"].job_id
 
-    until(embedder.hangs, 60)
+    until(worker.hangs, 60)
 
-    assert f"{job_id}.{Stage.EMBED_QUERY}." in embedder.checked()[1]
+    assert f"{job_id}.{Stage.EMBED_QUERY}." in worker.checked()[1]
 
 
-def test_a_busy_worker_is_alive_for_as_long_as_its_stage_may_take(
-    parser: Worker, desk: Submissions, traps: Traps
-) -> None:
-    traps.set(PARSING, HOLD)
-    ingest(desk)
-    until(lambda: parser.sign is not None and (parser.sign.busy or 0) > SILENCE + 2, 60)
+def test_a_busy_worker_is_alive_for_as_long_as_its_stage_may_take(patients: Mapping[str, Patient]) -> None:
+    worker = patients["busy"].worker
 
-    assert parser.checked() == (0, "takes tasks")
+    until(lambda: worker.sign is not None and (worker.sign.busy or 0) > SILENCE + 2, 60)
+
+    assert worker.checked() == (0, "takes tasks")
 
 
 def test_a_long_backlog_is_no_silence(embedder: Worker, desk: Submissions, tools: Tools) -> None:

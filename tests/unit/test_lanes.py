@@ -14,13 +14,14 @@ def test_every_stage_has_exactly_one_lane() -> None:
 
 
 def test_an_interactive_stage_never_shares_a_lane_with_bulk_work() -> None:
-    bulk = {Stage.PARSE, Stage.EMBED, Stage.INDEX, Stage.PURGE, Stage.REEMBED, Stage.COMPARE}
+    interactive = {Stage.EMBED_QUERY, Stage.SEARCH, Stage.RERANK, Stage.GENERATE}
 
-    assert all(bulk.issuperset(lane.stages) or bulk.isdisjoint(lane.stages) for lane in LANES)
+    assert all(interactive.issuperset(lane.stages) or interactive.isdisjoint(lane.stages) for lane in LANES)
 
 
 def test_bulk_lanes_give_way_to_interactive_ones() -> None:
-    assert lane_of(Stage.EMBED).nice > lane_of(Stage.EMBED_QUERY).nice
+    for stage in (Stage.EMBED, Stage.SNAPSHOT):
+        assert lane_of(stage).nice > lane_of(Stage.EMBED_QUERY).nice
 
 
 def test_the_visibility_timeout_is_over_the_hard_limit() -> None:
@@ -41,7 +42,7 @@ def test_a_time_limit_is_set_exactly_where_the_pool_heeds_it(lane: Lane) -> None
 
 
 def test_what_runs_foreign_code_or_long_has_a_pool_that_survives_it() -> None:
-    for stage in (Stage.PARSE, Stage.EMBED, Stage.INDEX, Stage.GENERATE):
+    for stage in (Stage.PARSE, Stage.EMBED, Stage.INDEX, Stage.GENERATE, Stage.UPLOAD, Stage.LOAD):
         assert lane_of(stage).pool == "prefork"
 
 

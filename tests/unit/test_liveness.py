@@ -99,10 +99,16 @@ def test_a_container_is_judged_by_its_own_worker(
 
 
 def test_a_beat_elsewhere_does_not_speak_for_this_one() -> None:
-    signs = Signs(components={"beat": {"host": "there", "age": 0.1}})
+    signs = Signs(beats=({"host": "there", "pid": 5, "age": 0.1},))
 
     assert examine(signs, "beat", "there") == (True, "beat@there ticks")
     assert examine(signs, "beat", "here") == (False, "beat@here shows no sign of life")
+
+
+def test_each_of_two_beats_speaks_for_itself() -> None:
+    signs = Signs(beats=({"host": "there", "pid": 5, "age": 0.1}, {"host": "here", "pid": 5, "age": 2.0}))
+
+    assert examine(signs, "beat", "here") == (True, "beat@here ticks")
 
 
 def test_no_lane_is_called_beat() -> None:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import psutil
@@ -26,12 +27,12 @@ def shown(page: HealthPage, monkeypatch: pytest.MonkeyPatch, answer: dict[str, A
     monkeypatch.setattr(page, "_get", lambda _path: answer)
 
 
-def components(*workers: dict[str, Any], broker: bool = True, beat: int = 5) -> dict[str, Any]:
+def components(*workers: dict[str, Any], broker: bool = True, beats: Sequence[str] = ()) -> dict[str, Any]:
     lane = {"detail": {"workers": list(workers)} if workers else {"error": "no sign of life"}}
     return {
         "components": {
             "broker": {"ready": broker, "detail": {}},
-            "beat": {"ready": True, "detail": {"pid": beat}},
+            "beat": {"ready": True, "detail": {"workers": [{"worker": beat, "pid": 5} for beat in beats]}},
             "parse": lane,
         }
     }
@@ -54,11 +55,21 @@ def test_a_worker_is_seen_by_its_own_process(
     assert page.misses("parse")(pid) == missing
 
 
-def test_a_component_is_seen_by_its_process(page: HealthPage, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown(page, monkeypatch, components(beat=5))
+def test_a_beat_is_seen_by_its_own_process_beside_another(
+    page: HealthPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown(page, monkeypatch, components(beats=("beat@elsewhere", "beat@here")))
 
     assert page.misses("beat")(5) is None
     assert page.misses("beat")(6) == "it shows no sign of life"
+
+
+def test_a_beat_elsewhere_does_not_speak_for_this_one(
+    page: HealthPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown(page, monkeypatch, components(beats=("beat@elsewhere",)))
+
+    assert page.misses("beat")(5) == "it shows no sign of life"
 
 
 def test_a_worker_is_not_missed_while_the_broker_is_away(

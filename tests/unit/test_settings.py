@@ -53,6 +53,10 @@ def test_api_keys_are_read_from_json(monkeypatch: pytest.MonkeyPatch) -> None:
         ("API_KEYS", "{oops", "api_keys"),
         ("API_KEYS", '{"k": {"name": "n", "role": "root"}}', "API_KEYS.K.ROLE"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL"),
+        ("BACKUP_SCHEDULE", "hourly", "BACKUP_SCHEDULE: 'hourly' is no schedule"),
+        ("BACKUP_VERIFY_SCHEDULE", "60 * * * *", "BACKUP_VERIFY_SCHEDULE"),
+        ("BACKUP_REHEARSE_SCHEDULE", "0 4 * * 7", "BACKUP_REHEARSE_SCHEDULE"),
+        ("BACKUP_PRUNE_SCHEDULE", "0 0 30 2 *", "BACKUP_PRUNE_SCHEDULE"),
         ("COLLECTION_NAME", "no spaces", "COLLECTION_NAME"),
         ("REDIS_URL", "amqp://rabbit", "REDIS_URL"),
         ("QDRANT_URL", "qdrant:6333", "QDRANT_URL"),
@@ -65,6 +69,11 @@ def test_api_keys_are_read_from_json(monkeypatch: pytest.MonkeyPatch) -> None:
         ("EMBEDDER", "ollama", "OLLAMA_URL"),
         ("QDRANT_WRITE_CONSISTENCY_FACTOR", "3", "QDRANT_REPLICATION_FACTOR"),
         ("BLOB_KMS_KEY", "alias/mine", "BLOB_ENCRYPTION"),
+        ("BLOB_ENCRYPTION", "AES256", "s3:// alone"),
+        ("BACKUP_KEY", "too short", "BACKUP_KEY: a passphrase needs 16 characters or more"),
+        ("BACKUP_PART_MB", "257", "BACKUP_PART_MB"),
+        ("BACKUP_KEEP_DAYS", "nan", "BACKUP_KEEP_DAYS"),
+        ("BACKUP_URL", Path(".aegis/blobs/backups").absolute().as_uri(), "BACKUP_URL and BLOB_URL"),
         ("GENERATOR", "openai", "GENERATOR_URL"),
         ("TOP_K_RERANK", "50", "TOP_K_RETRIEVAL"),
         ("LEASE_SECONDS", "1000", "STAGE_TIMEOUT (900) must be over LEASE_SECONDS (1000)"),
@@ -86,6 +95,19 @@ def test_a_wrong_value_is_refused_by_name_in_one_line(
 
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_encryption_by_the_server_may_be_for_backups_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BLOB_ENCRYPTION", "AES256")
+    monkeypatch.setenv("BACKUP_URL", "s3://bucket/backups")
+
+    assert load().blob_encryption == "AES256"
+
+
+def test_a_passphrase_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKUP_KEY", "correct horse battery")
+
+    assert "horse" not in repr(load())
 
 
 def test_unset_times_follow_the_hard_limit(monkeypatch: pytest.MonkeyPatch) -> None:

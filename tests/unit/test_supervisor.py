@@ -19,8 +19,10 @@ from cli.keeper import Surroundings
 from cli.part import Part
 from cli.supervisor import Supervisor
 from cli.warden import on_duty
-from cli.watch import LOOK_SECONDS, until_hung
+from cli.watch import until_hung
 from rag.errors import Conflict, Unavailable
+
+LOOK_SECONDS = 0.5
 
 SLEEPER = "import time\nwhile True: time.sleep(60)"
 STUBBORN = """
@@ -113,6 +115,11 @@ class Stack:
             for failure in failures:
                 raise failure
             return status
+
+
+@pytest.fixture(autouse=True)
+def _frequent_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.watch.LOOK_SECONDS", LOOK_SECONDS)
 
 
 @pytest.fixture
@@ -230,7 +237,7 @@ def test_one_look_that_finds_something_wrong_is_not_enough(stack: Stack) -> None
         looks.append(pid)
         return "it is late" if len(looks) % 2 else None
 
-    part = _part("one", SLEEPER, watch=watch, patience=2 * LOOK_SECONDS + 1)
+    part = _part("one", SLEEPER, watch=watch, patience=2.5 * LOOK_SECONDS)
 
     stack.run([part], lambda: _until(lambda: len(looks) == 4, 60))
 

@@ -34,7 +34,7 @@ def test_what_was_being_removed_is_swept(tmp_path):
 
 
 def test_a_discarded_collection_is_gone(tmp_path):
-    folders.discard(make(tmp_path, "docs"))
+    folders.remove(make(tmp_path, "docs").path)
     assert list(tmp_path.iterdir()) == []
 
 

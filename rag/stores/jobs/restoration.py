@@ -29,6 +29,14 @@ class JobRestoration(JobScripts):
         first = JobKind(fields["kind"]).first_stage
         return [job_key(fields["id"])], (fields["id"], first, keep, self._idempotency, *pairs)
 
+    def move(self, fields: JobFields, inputs: str) -> bool:
+        """Let a job that has not succeeded begin anew with other ``inputs``; False when it has changed since.
+
+        One that is over does when it is retried. ``fields``: its record.
+        """
+        first = JobKind(fields["kind"]).first_stage
+        return bool(self._on("move", fields["id"], fields["inputs"], inputs, first))
+
     def outlived(self, fields: JobFields) -> bool:
         """Whether the job is over, and would have been forgotten by now."""
         if not over(fields):

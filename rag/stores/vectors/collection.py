@@ -1,10 +1,14 @@
 """One collection of the embedded store: its shard, its token vectors, and the order of writes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from threading import Lock
 from time import monotonic
 
+from rag.errors import TimedOut
 from rag.model import DocumentVersion, Hit, Passage, Point, SearchQuery
+from rag.ports.paging import Window
 from rag.stores.vectors.folders import CollectionFolder
 from rag.stores.vectors.payload import Vectors, check_points, check_query, payload_of
 from rag.stores.vectors.shard import Shard
@@ -13,6 +17,9 @@ from rag.stores.vectors.versions import Versions
 
 SLICE = 64
 """Points in one step of the engine: about 15 ms during which no search runs."""
+
+SCROLLED = 128
+"""Points of one page at most: about 2 ms during which no search runs."""
 
 WORTH_OPTIMIZING = 50_000
 """Points outside the graph: each search then spends some 6 ms on comparing them all."""
@@ -26,6 +33,7 @@ class EdgeCollection:
         self._shard = Shard(folder.shard)
         self._tokens = _tokens_of(folder)
         self._writing = Lock()
+        self._writes = 0
         self._deleted = 0
         self._optimized_at = -1
         self._read_at = monotonic()
@@ -42,7 +50,7 @@ class EdgeCollection:
         """All are checked before any is written; durable on return."""
         check_points(points, self.folder.spec)
         rows = [(point, payload_of(point.passage)) for point in points]
-        with self._writing:
+        with self._write():
             for start in range(0, len(rows), SLICE):
                 part = rows[start : start + SLICE]
                 if self._tokens:
@@ -51,7 +59,7 @@ class EdgeCollection:
             self._shard.flush()
 
     def delete(self, document_id: str, versions: Versions) -> None:
-        with self._writing:
+        with self._write():
             before = self._shard.count(document_id)
             self._shard.delete(document_id, versions)
             self._shard.flush()
@@ -74,8 +82,35 @@ class EdgeCollection:
     def passages(self, version: DocumentVersion) -> list[Passage]:
         return self._shard.passages(version)
 
+    def scroll(self, after: str | None, limit: int) -> Window[Point]:
+        """A page of points. No write comes between a point and its token vectors."""
+        most = min(limit, SCROLLED)
+        with self._writing:
+            points = self._shard.scroll(after, most)
+            tokens = self._tokens.get([point.passage.chunk_id for point in points]) if self._tokens else {}
+        items = tuple(replace(point, tokens=tokens.get(point.passage.chunk_id)) for point in points)
+        return Window(items, items[-1].passage.chunk_id if len(items) == most else None)
+
     def count(self, document_id: str | None) -> int:
         return self._shard.count(document_id)
+
+    @property
+    def writes(self) -> int:
+        """As long as it stays the same, nothing on disk changes but the engine's spare files."""
+        return self._writes
+
+    @contextmanager
+    def held(self, until: float) -> Iterator[None]:
+        """Without any write. TimedOut when one has not ended ``until`` then (monotonic)."""
+        if not self._writing.acquire(timeout=max(0.0, until - monotonic())):
+            raise TimedOut(f"a write to {self.folder.name} goes on for too long")
+        try:
+            yield
+        finally:
+            self._writing.release()
+
+    def flush(self) -> None:
+        self._shard.flush()
 
     def optimize_when_idle(self, quiet_seconds: float) -> bool:
         """Optimise when that pays and nobody has searched for ``quiet_seconds``; whether it was done.
@@ -85,7 +120,7 @@ class EdgeCollection:
         """
         if monotonic() - self._read_at < quiet_seconds or not self._optimizing_pays():
             return False
-        with self._writing:
+        with self._write():
             self._shard.optimize()
             self._shard.flush()
             self._deleted = 0
@@ -98,6 +133,15 @@ class EdgeCollection:
         if unindexed >= WORTH_OPTIMIZING and unindexed != self._optimized_at:
             return True
         return self._deleted >= WORTH_OPTIMIZING
+
+    @contextmanager
+    def _write(self) -> Iterator[None]:
+        with self._writing:
+            self._writes += 1
+            try:
+                yield
+            finally:
+                self._writes += 1
 
     def close(self) -> None:
         with self._writing:

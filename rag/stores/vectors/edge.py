@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 
-from rag.errors import AegisError, Conflict, Unavailable, UnknownCollection, translated
+from rag.errors import AegisError, Conflict, NotFound, Unavailable, UnknownCollection, translated
 from rag.model import Candidate, CollectionSpec, DocumentVersion, Hit, Passage, Point, SearchQuery
+from rag.ports.paging import Window
 from rag.stores.vectors import folders
 from rag.stores.vectors.collection import EdgeCollection
+from rag.stores.vectors.copying.copies import Copies
 from rag.stores.vectors.folders import CollectionFolder
 from rag.stores.vectors.payload import Vectors, candidates_of
 from rag.stores.vectors.versions import Versions
@@ -33,6 +35,7 @@ class EdgeVectorStore:
         self._changing = Lock()
         self._open: dict[str, EdgeCollection] = {}
         self._broken: dict[str, CollectionFolder] = {}
+        self._copies = Copies(folder)
         folders.sweep(folder)
         for found in folders.found(folder):
             self._load(found)
@@ -49,13 +52,8 @@ class EdgeVectorStore:
 
     def drop(self, collection: str) -> None:
         with self._changing:
-            opened = self._open.pop(collection, None)
-            broken = self._broken.pop(collection, None)
-            if opened:
-                opened.close()
-            folder = opened.folder if opened else broken
-            if folder:
-                folders.discard(folder)
+            self._discard(collection)
+            folders.discard_loading(self._root, collection)
 
     def collections(self) -> tuple[str, ...]:
         return tuple(sorted({*self._open, *self._broken}))
@@ -87,11 +85,34 @@ class EdgeVectorStore:
     def passages(self, collection: str, version: DocumentVersion) -> list[Passage]:
         return self._collection(collection).passages(version)
 
+    def scroll(self, collection: str, *, after: str | None, limit: int) -> Window[Point]:
+        return self._collection(collection).scroll(after, limit)
+
     def alias(self, name: str, collection: str) -> None:
         """Nobody but Aegis reads an embedded collection, so it needs no other name."""
 
     def count(self, collection: str, document_id: str | None = None) -> int:
         return self._collection(collection).count(document_id)
+
+    def copy(self, name: str, collections: Sequence[str]) -> bool:
+        """Copy them as they are at one moment into a folder of their own; False: ask again, it goes on."""
+        return self._copies.make(name, [self._collection(each) for each in collections])
+
+    def discard_copy(self, name: str) -> None:
+        """Nothing when it is not there."""
+        self._copies.discard(name)
+
+    def adopt(self, collection: str, draft: str) -> None:
+        """Make a folder of ``folders.loading`` the collection, in place of what there is under its name.
+
+        Nothing when it was adopted before. NotFound when there is neither.
+        """
+        with self._changing:
+            folder = folders.loaded(self._root, collection, draft)
+            if folder:
+                self._replace(folder)
+            elif collection not in self._open:
+                raise NotFound(f"there is no {draft} to make the collection {collection} of")
 
     def ping(self) -> None:
         if self._lock_file.closed:
@@ -103,6 +124,7 @@ class EdgeVectorStore:
 
     def close(self) -> None:
         """Flush and close everything. Nothing more may be called."""
+        self._copies.close()
         with self._changing:
             for opened in self._open.values():
                 opened.close()
@@ -125,6 +147,20 @@ class EdgeVectorStore:
             draft = folders.drafted(self._root, name, spec)
             EdgeCollection.create(draft)
             self._open[name] = EdgeCollection(folders.published(draft, self._root))
+
+    def _replace(self, draft: CollectionFolder) -> None:
+        with translated({OSError: Unavailable}, f"adopting the collection {draft.name}"):
+            self._discard(draft.name)
+            self._open[draft.name] = EdgeCollection(folders.published(draft, self._root))
+
+    def _discard(self, name: str) -> None:
+        opened = self._open.pop(name, None)
+        broken = self._broken.pop(name, None)
+        if opened:
+            opened.close()
+        folder = opened.folder if opened else broken
+        if folder:
+            folders.remove(folder.path)
 
     def _load(self, found: CollectionFolder) -> None:
         try:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from rag.errors import TimedOut, Unavailable
 from rag.model import Candidate, CollectionSpec, DocumentVersion, Hit, Passage, Point, SearchQuery
+from rag.ports.paging import Window
 from rag.stores.vectors import wire
 from rag.stores.vectors.payload import Vectors, candidates_of
 
@@ -20,7 +21,7 @@ Connection: TypeAlias = socket.socket
 SLICE = 64
 """Points in one message: about 1.5 MB with token vectors, acknowledged by itself."""
 
-_WRITES = ("ensure", "drop", "upsert", "delete")
+_WRITES = ("ensure", "drop", "upsert", "delete", "copy", "discard_copy", "adopt")
 _READ_PATIENCE = 2.0
 """Somebody waits for an answer."""
 
@@ -86,12 +87,28 @@ class RemoteVectorStore:
         found: list[Passage] = self._call("passages", collection, version)
         return found
 
+    def scroll(self, collection: str, *, after: str | None, limit: int) -> Window[Point]:
+        page: Window[Point] = self._call("scroll", collection, after=after, limit=limit)
+        return page
+
     def alias(self, name: str, collection: str) -> None:
         """Nobody but Aegis reads an embedded collection, so it needs no other name."""
 
     def count(self, collection: str, document_id: str | None = None) -> int:
         points: int = self._call("count", collection, document_id)
         return points
+
+    def copy(self, name: str, collections: Sequence[str]) -> bool:
+        """See :meth:`EdgeVectorStore.copy`."""
+        done: bool = self._call("copy", name, list(collections))
+        return done
+
+    def discard_copy(self, name: str) -> None:
+        self._call("discard_copy", name)
+
+    def adopt(self, collection: str, draft: str) -> None:
+        """See :meth:`EdgeVectorStore.adopt`."""
+        self._call("adopt", collection, draft)
 
     def ping(self) -> None:
         self._call("ping")

@@ -25,6 +25,8 @@ from rag.stores.vectors.payload import (
     passage_of,
     range_fields,
 )
+from rag.stores.vectors.qdrant.names import TOKENS
+from rag.stores.vectors.qdrant.tokens import decoded
 from rag.stores.vectors.versions import Versions
 
 _DENSE, _LEXICAL = "dense", "lexical"
@@ -108,6 +110,18 @@ class Shard:
             if offset is None:
                 return sorted(found, key=lambda passage: passage.index)
 
+    def scroll(self, after: str | None, limit: int, token_dimension: int | None = None) -> list[Point]:
+        """Those behind ``after`` by ascending id.
+
+        ``token_dimension``: with the token vectors that a server keeps in the payload.
+        """
+        wanted = edge.PayloadSelector.Exclude(list(NOT_READ_BACK))
+        # the engine begins with the id that it is given
+        request = edge.ScrollRequest(after, limit + (after is not None), None, wanted, True)
+        with _translated():
+            records, _ = self._shard.scroll(request)
+        return [_point_of(record, token_dimension) for record in records if str(record.id) != after][:limit]
+
     def flush(self) -> None:
         with _translated():
             self._shard.flush()
@@ -173,7 +187,8 @@ _Asked = tuple[Any, Any, int]  # query or None, filter or None, limit
 
 def _named(record: edge.Record) -> dict[str, Any]:
     """Vectors by name, which is how ours are always stored."""
-    return record.vector if isinstance(record.vector, dict) else {}
+    vectors = record.vector  # made anew at each look
+    return vectors if isinstance(vectors, dict) else {}
 
 
 def _translated() -> AbstractContextManager[None]:
@@ -197,6 +212,22 @@ def _edge_point(point: Point, payload: Payload) -> edge.Point:
     if len(point.sparse.indices):
         vectors[_LEXICAL] = _sparse(point.sparse)
     return edge.Point(point.passage.chunk_id, vectors, payload)
+
+
+def _point_of(record: edge.Record, token_dimension: int | None) -> Point:
+    """The inverse of :func:`_edge_point`."""
+    named, payload = _named(record), record.payload or {}
+    dense = np.array(named[_DENSE], np.float32)
+    tokens = decoded(payload[TOKENS], token_dimension) if token_dimension and TOKENS in payload else None
+    return Point(passage_of(str(record.id), payload), dense, _terms_of(named.get(_LEXICAL)), tokens)
+
+
+def _terms_of(vector: edge.SparseVector | None) -> SparseVector:
+    """Ascending, in whatever order the engine keeps them; none where it has none."""
+    indices = np.array(vector.indices if vector else (), np.uint32)
+    values = np.array(vector.values if vector else (), np.float32)
+    order = np.argsort(indices)
+    return SparseVector(indices[order], values[order])
 
 
 def _sparse(vector: SparseVector) -> edge.SparseVector:

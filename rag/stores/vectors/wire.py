@@ -17,15 +17,29 @@ import numpy as np
 
 from rag.errors import AegisError, InvalidRequest, Transient
 from rag.model import CollectionSpec, DocumentVersion, Hit, Passage, Point, SearchQuery, SparseVector
+from rag.ports.paging import Window
 
 METHODS = frozenset(
-    ("ensure", "drop", "collections", "upsert", "delete", "search", "vectors", "passages", "count", "ping")
+    (
+        *("ensure", "drop", "collections", "upsert", "delete", "count", "ping"),
+        *("search", "vectors", "passages", "scroll"),
+        *("copy", "discard_copy", "adopt"),
+    )
 )
 MAX_MESSAGE = 256 * 1024 * 1024
 
 _LENGTH = struct.Struct(">I")
 _TUPLE, _ARRAY, _FIRST_NOUN = 0, 1, 10
-_NOUNS: tuple[type, ...] = (CollectionSpec, DocumentVersion, Hit, Passage, Point, SearchQuery, SparseVector)
+_NOUNS: tuple[type, ...] = (
+    CollectionSpec,
+    DocumentVersion,
+    Hit,
+    Passage,
+    Point,
+    SearchQuery,
+    SparseVector,
+    Window,
+)
 _CODES = {noun: code for code, noun in enumerate(_NOUNS, _FIRST_NOUN)}
 _NOUN_OF = {code: noun for noun, code in _CODES.items()}
 _FIELDS = {noun: tuple(field.name for field in fields(noun)) for noun in _NOUNS}

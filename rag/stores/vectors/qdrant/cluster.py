@@ -12,6 +12,7 @@ from qdrant_client import QdrantClient, models
 from rag.settings import Settings
 from rag.stores.vectors.qdrant.connection import nodes_of
 from rag.stores.vectors.qdrant.layout import is_ours
+from rag.stores.vectors.qdrant.placement import replicas_of
 
 T = TypeVar("T")
 
@@ -64,7 +65,7 @@ def _read(client: QdrantClient) -> ClusterState:
     names = [one.name for one in client.get_collections().collections]
     ours = [name for name in names if is_ours(client.get_collection(name))]
     replicas = [
-        (name, *replica) for name in ours for replica in _replicas(client.collection_cluster_info(name))
+        (name, *replica) for name in ours for replica in replicas_of(client.collection_cluster_info(name))
     ]
     lame = (
         f"{name}: shard {shard} is {state.value} on node {node}"
@@ -84,14 +85,6 @@ def _peers(status: models.ClusterStatus) -> tuple[int, tuple[str, ...]]:
     if not isinstance(status, models.ClusterStatusOneOf1):
         return 1, ()
     return len(status.peers), tuple(_deaf(status))
-
-
-def _replicas(
-    info: models.CollectionClusterInfo,
-) -> Iterator[tuple[int, int, models.ReplicaState]]:
-    """Shard, node and state of each."""
-    yield from ((shard.shard_id, info.peer_id, shard.state) for shard in info.local_shards)
-    yield from ((shard.shard_id, shard.peer_id, shard.state) for shard in info.remote_shards)
 
 
 def _deaf(status: models.ClusterStatusOneOf1) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 import math
 import ssl
-from functools import partial
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -25,6 +26,19 @@ def nodes_of(settings: Settings) -> Nodes:
     """The addresses in QDRANT_URL. Opens no connection."""
     openers = {address: partial(_opened, address, settings) for address in settings.qdrant_addresses}
     return Nodes(openers, settings.qdrant_timeout)
+
+
+def stream_to(address: str, settings: Settings, seconds: float) -> httpx.Client:
+    """For what qdrant-client would hold in memory whole. ``seconds`` of silence end a request.
+
+    ``address`` is whole, with its port.
+    """
+    return httpx.Client(
+        base_url=address,
+        headers=_headers(settings),
+        timeout=httpx.Timeout(seconds, connect=_CONNECT_SECONDS),
+        verify=_trusting(settings.qdrant_ca_file),
+    )
 
 
 def _opened(address: str, settings: Settings) -> QdrantClient:
@@ -55,7 +69,13 @@ def _headers(settings: Settings) -> dict[str, str]:
 
 def _trust(settings: Settings) -> dict[str, Any]:
     file = settings.qdrant_ca_file
-    return {"verify": ssl.create_default_context(cafile=str(file))} if file else {}
+    return {"verify": _trusting(file)} if file else {}
+
+
+@lru_cache
+def _trusting(file: Path | None) -> ssl.SSLContext:
+    """Made once: it takes as long as ten small requests."""
+    return ssl.create_default_context(cafile=str(file)) if file else httpx.create_ssl_context()
 
 
 def _grpc_trust(settings: Settings) -> dict[str, Any]:

@@ -62,13 +62,18 @@ def translated(address: str) -> Iterator[None]:
         hint = _KEY_HINT if kind is Refused else f"HTTP {error.status_code}"
         raise kind(f"Qdrant at {address}: {hint} ({_said(error.content)})") from error
     except ResponseHandlingException as error:
-        kind = TimedOut if isinstance(error.source, _SILENCE) else Unavailable
-        reason = str(error.source) or type(error.source).__name__
-        raise kind(f"Qdrant at {address}: {reason}") from error
+        raise _broken_off(address, error.source) from error
+    except httpx.TransportError as error:
+        raise _broken_off(address, error) from error
     except RpcError as error:
         kind = _BY_CODE.get(error.code(), Unavailable)
         hint = _KEY_HINT if kind is Refused else error.code().name
         raise kind(f"Qdrant at {address}: {hint} ({error.details()})") from error
+
+
+def _broken_off(address: str, error: Exception) -> AegisError:
+    kind = TimedOut if isinstance(error, _SILENCE) else Unavailable
+    return kind(f"Qdrant at {address}: {error or type(error).__name__}")
 
 
 def _said(content: bytes) -> str:

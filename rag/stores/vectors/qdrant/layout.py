@@ -1,6 +1,7 @@
 """A collection as it is on the server: its spec, what is indexed, and what strict mode allows."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from qdrant_client import models
 
@@ -39,13 +40,10 @@ class Layout:
 
 def layout_of(collection: str, info: models.CollectionInfo) -> Layout:
     """Conflict for a collection that is not ours, UnknownCollection where the name is an alias of one."""
-    mark = (info.config.metadata or {}).get(MARK)
+    mark = mark_of(collection, info)
     vectors = info.config.params.vectors
-    if mark is None or not isinstance(vectors, dict):
-        raise Conflict(
-            f"the Qdrant server has a collection {collection} that Aegis did not make (or that a Qdrant "
-            f"before 1.16 keeps): remove or rename it there, or update Qdrant"
-        )
+    if not isinstance(vectors, dict):
+        raise _strange(collection)
     if mark["name"] != collection:
         raise UnknownCollection(f"{collection} is no collection but an alias of {mark['name']}")
     return Layout(
@@ -56,8 +54,23 @@ def layout_of(collection: str, info: models.CollectionInfo) -> Layout:
     )
 
 
+def mark_of(collection: str, info: models.CollectionInfo) -> dict[str, Any]:
+    """What Aegis noted of the collection. Conflict for one that is not ours."""
+    mark = (info.config.metadata or {}).get(MARK)
+    if mark is None:
+        raise _strange(collection)
+    return dict(mark)
+
+
 def is_ours(info: models.CollectionInfo) -> bool:
     return MARK in (info.config.metadata or {})
+
+
+def _strange(collection: str) -> Conflict:
+    return Conflict(
+        f"the Qdrant server has a collection {collection} that Aegis did not make (or that a Qdrant "
+        f"before 1.16 keeps): remove or rename it there, or update Qdrant"
+    )
 
 
 def _limits(strict: models.StrictModeConfigOutput | None) -> Limits:

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from qdrant_client import QdrantClient, models
 
-from rag.errors import Conflict
+from rag.errors import Conflict, UnknownCollection
 from rag.model import CollectionSpec
 from rag.settings import Settings
-from rag.stores.vectors.qdrant.layout import Layout, is_ours, layout_of
+from rag.stores.vectors.qdrant.layout import Layout, is_ours, layout_of, mark_of
 from rag.stores.vectors.qdrant.nodes import Nodes
 from rag.stores.vectors.qdrant.shape import INDEXES, creation
 
@@ -36,17 +36,28 @@ class Layouts:
         layout = self._known[collection] = layout_of(collection, info)
         return layout
 
+    def found(self, collection: str) -> models.CollectionInfo | None:
+        """The collection of this very name, which an alias is not; None without. Conflict as in :meth:`of`.
+
+        One that was not yet made ours after it came out of another's snapshot counts too.
+        """
+
+        def look(client: QdrantClient) -> models.CollectionInfo | None:
+            names = {one.name for one in client.get_collections().collections}
+            return client.get_collection(collection) if collection in names else None
+
+        info = self._nodes.call(look, self._patience)
+        if info is not None:
+            mark_of(collection, info)
+        return info
+
     def forget(self, collection: str) -> None:
         self._known.pop(collection, None)
 
     def names(self) -> tuple[str, ...]:
         """Of our collections on the server."""
-
-        def ours(client: QdrantClient) -> list[str]:
-            names = (one.name for one in client.get_collections().collections)
-            return [name for name in names if is_ours(client.get_collection(name))]
-
-        return tuple(sorted(self._nodes.call(ours, self._patience)))
+        names = self._nodes.call(lambda client: client.get_collections().collections, self._patience)
+        return tuple(sorted(one.name for one in names if self._is_ours(one.name)))
 
     def create(self, collection: str, spec: CollectionSpec) -> None:
         """Nothing where another worker was quicker. An alias of this name gives way."""
@@ -74,6 +85,12 @@ class Layouts:
                 self._index(collection, field, models.PayloadSchemaType.FLOAT)
         if missing:
             self.read(collection)
+
+    def _is_ours(self, collection: str) -> bool:
+        try:
+            return is_ours(self._nodes.call(lambda client: client.get_collection(collection), self._patience))
+        except UnknownCollection:  # dropped a moment ago
+            return False
 
     def _index(
         self, collection: str, field: str, schema: models.PayloadSchemaType | models.KeywordIndexParams

@@ -11,3 +11,6 @@ TENANT = "tenant"
 
 MARK = "aegis"
 """Key of the collection's metadata that says it is ours, and how it was laid out."""
+
+UPLOADED = "aegis-restored.snapshot"
+"""What a snapshot that Aegis sent to a node is called there."""

@@ -1,9 +1,9 @@
 """Points on their way to the server and back."""
 
 import json
-from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,9 @@ from qdrant_client import models
 
 from rag.filters import terms_of_field
 from rag.model import CollectionSpec, Point, SparseVector
-from rag.stores.vectors.payload import Payload, Vectors, payload_of
+from rag.stores.vectors.payload import NOT_READ_BACK, Payload, Vectors, passage_of, payload_of
 from rag.stores.vectors.qdrant.names import DENSE, LEXICAL, TENANT, TOKENS
+from rag.stores.vectors.qdrant.tokens import decoded, encoded
 
 Batch: TypeAlias = list[models.PointStruct]
 
@@ -22,10 +23,13 @@ SLICE = 64
 MAX_BYTES = 8 * 1024 * 1024
 """Of one request, about; a server refuses over 32 MB."""
 
+CONTENT = models.PayloadSelectorExclude(exclude=[*NOT_READ_BACK, TENANT])
+"""Of the payload, what makes a point; the rest follows from it."""
+
 _FLOAT_BYTES = 22
 """Of a number in JSON, with its comma."""
 
-_FLOAT16 = np.dtype("<f2")
+_LAST_ID = UUID(int=2**128 - 1)
 
 
 def payload_for(point: Point, tenant_field: str) -> Payload:
@@ -35,7 +39,7 @@ def payload_for(point: Point, tenant_field: str) -> Payload:
     if tenants := terms_of_field(tenant_field, passage.metadata):
         payload[TENANT] = list(tenants)
     if point.tokens is not None and len(point.tokens):
-        payload[TOKENS] = b64encode(point.tokens.astype(_FLOAT16).tobytes()).decode("ascii")
+        payload[TOKENS] = encoded(point.tokens)
     return payload
 
 
@@ -59,6 +63,19 @@ def vectors_of(record: models.Record, spec: CollectionSpec) -> Vectors:
     return np.array(named[DENSE], np.float32), _tokens_of(record.payload or {}, spec.token_dimension)
 
 
+def point_of(record: models.Record, spec: CollectionSpec) -> Point:
+    """The inverse of an upsert, bit by bit; the record has :data:`CONTENT` and all its vectors."""
+    dense, tokens = vectors_of(record, spec)
+    passage = passage_of(str(record.id), record.payload or {})
+    return Point(passage, dense, _lexical_of(record), tokens)
+
+
+def id_behind(chunk_id: str) -> str | None:
+    """The least id above it: a scroll begins with the id that it is given. None behind the last of all."""
+    given = UUID(chunk_id)
+    return str(UUID(int=given.int + 1)) if given != _LAST_ID else None
+
+
 def sparse_of(vector: SparseVector) -> models.SparseVector:
     return models.SparseVector(indices=vector.indices.tolist(), values=vector.values.tolist())
 
@@ -70,11 +87,18 @@ def _struct(point: Point, payload: Payload) -> models.PointStruct:
     return models.PointStruct(id=point.passage.chunk_id, vector=vectors, payload=payload)
 
 
+def _lexical_of(record: models.Record) -> SparseVector:
+    """Ascending, in whatever order the server keeps it; empty where the point has no terms."""
+    named: dict[str, Any] = record.vector if isinstance(record.vector, dict) else {}
+    kept = named.get(LEXICAL) or models.SparseVector(indices=[], values=[])
+    order = np.argsort(np.array(kept.indices, np.uint32))
+    return SparseVector(np.array(kept.indices, np.uint32)[order], np.array(kept.values, np.float32)[order])
+
+
 def _tokens_of(payload: Payload, dimension: int | None) -> NDArray[np.float16] | None:
     if dimension is None or TOKENS not in payload:
         return None
-    numbers = np.frombuffer(b64decode(payload[TOKENS]), _FLOAT16)
-    return numbers.astype(np.float16, copy=False).reshape(-1, dimension)
+    return decoded(payload[TOKENS], dimension)
 
 
 def _weight(point: Point, payload: Payload) -> int:

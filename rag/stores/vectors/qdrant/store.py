@@ -8,6 +8,7 @@ from qdrant_client import QdrantClient, models
 from rag.errors import Conflict, Unavailable, UnknownCollection
 from rag.filters import parse
 from rag.model import Candidate, CollectionSpec, DocumentVersion, Hit, Passage, Point, SearchQuery
+from rag.ports.paging import Window
 from rag.settings import Settings
 from rag.stores.vectors.payload import (
     Vectors,
@@ -18,11 +19,22 @@ from rag.stores.vectors.payload import (
     passage_of,
     range_fields,
 )
+from rag.stores.vectors.qdrant.claims import clear
 from rag.stores.vectors.qdrant.conditions import compared_fields, filter_of, of_document
 from rag.stores.vectors.qdrant.layouts import Layouts
+from rag.stores.vectors.qdrant.members import Members
 from rag.stores.vectors.qdrant.names import DENSE, TOKENS
 from rag.stores.vectors.qdrant.nodes import Nodes
-from rag.stores.vectors.qdrant.points import SLICE, Batch, batches, payload_for, vectors_of
+from rag.stores.vectors.qdrant.points import (
+    CONTENT,
+    SLICE,
+    Batch,
+    batches,
+    id_behind,
+    payload_for,
+    point_of,
+    vectors_of,
+)
 from rag.stores.vectors.qdrant.queries import CARRIED, hybrid
 from rag.stores.vectors.versions import Versions
 
@@ -48,6 +60,7 @@ class QdrantVectorStore:
         self._patience = patience
         self._reading = min(patience, _READ_PATIENCE)
         self._layouts = Layouts(nodes, settings, patience)
+        self._members = Members(settings)
 
     def ensure(self, collection: str, spec: CollectionSpec) -> None:
         check_name(collection)
@@ -61,11 +74,11 @@ class QdrantVectorStore:
         self._layouts.complete(collection)
 
     def drop(self, collection: str) -> None:
-        try:
-            self._layouts.read(collection)
-        except UnknownCollection:
+        info = self._layouts.found(collection)
+        if info is None:
             return
         self._layouts.forget(collection)
+        clear(self._members, collection, info)
         self._write(collection, lambda client: client.delete_collection(collection))
 
     def collections(self) -> tuple[str, ...]:
@@ -122,6 +135,22 @@ class QdrantVectorStore:
             found += more
         return sorted(found, key=lambda passage: passage.index)
 
+    def scroll(self, collection: str, *, after: str | None, limit: int) -> Window[Point]:
+        """Pages of 256 points at most. It waits for a server as long as a write does."""
+        layout = self._layouts.of(collection)
+        page = min(limit, _PAGE, layout.limits.results)
+        start = None if after is None else id_behind(after)
+        if after is not None and start is None:
+            return Window((), None)
+        records, following = self._write(
+            collection,
+            lambda client: client.scroll(
+                collection, limit=page, offset=start, with_payload=CONTENT, with_vectors=True
+            ),
+        )
+        points = tuple(point_of(record, layout.spec) for record in records)
+        return Window(points, points[-1].passage.chunk_id if points and following is not None else None)
+
     def alias(self, name: str, collection: str) -> None:
         """The old lead is taken away and the new one given in one operation of the server."""
         self._layouts.of(collection)
@@ -149,6 +178,7 @@ class QdrantVectorStore:
     def close(self) -> None:
         """Close the connections; the next call opens new ones."""
         self._nodes.close()
+        self._members.close()
 
     def _comparable(self, collection: str, fields: Sequence[str]) -> bool:
         """False when no point has one of the fields: each is indexed before the first point that has it."""

@@ -1,0 +1,1 @@
+"""Snapshots as streams of bytes, and back."""

@@ -1,0 +1,1 @@
+"""Copies of the embedded engine's collections, made while it serves."""
