@@ -40,6 +40,11 @@ class Caller:
         answer = self._http.post("/v1/documents", json={k: v for k, v in body.items() if v is not None})
         return str(answer.raise_for_status().json()["job_id"])
 
+    def done(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The result of the job that a POST without a document makes."""
+        answer = self._http.post(path, json=body or {}).raise_for_status()
+        return self.finished(str(answer.json()["job_id"]))
+
     def finished(self, job_id: str) -> dict[str, Any]:
         """The job's result, as soon as it is over."""
         while True:

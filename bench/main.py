@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import ingestion, paragraphs, questions, submission
+from bench import ingestion, paragraphs, questions, recovery, submission
 from bench.client import Caller
 from bench.corpus import Corpus, of_file, python_topics
 from bench.figures import Figure, show, write
@@ -34,6 +34,8 @@ def main(
             pass  # the first start makes what later ones find
         with started(home) as stack:
             figures = _measured(stack, corpus, quick=quick, console=console)
+        console.print("losing everything but the backups …")
+        figures |= recovery.measured(Path(scratch), quick=quick)
     write(figures, out)
     show(figures, console)
     console.print(f"{corpus.name}; figures in {out}")

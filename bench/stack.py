@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,8 +37,8 @@ class Stack:
 
 
 @contextmanager
-def started(home: Path | None = None) -> Iterator[Stack]:
-    """``aegis up`` in ``home`` (an empty folder by default) until the block ends.
+def started(home: Path | None = None, settings: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """``aegis up`` in ``home`` (an empty folder by default) until the block ends, with further settings.
 
     Raises Unavailable, with the end of its output, when it does not get ready.
     """
@@ -52,6 +52,7 @@ def started(home: Path | None = None) -> Iterator[Stack]:
             "API_PORT": str(port),
             "FLOWER_PORT": str(flower),
             "CACHE_MB": "1",  # written to as ever, but nothing is found again
+            **(settings or {}),
         }
         output = Path(scratch) / "up.log"
         begun = monotonic()

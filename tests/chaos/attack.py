@@ -50,7 +50,7 @@ class Attack:
         ``also``: states in which jobs of a kind may end besides those they were promised.
         """
         ledger = Ledger()
-        with self._told(target) as books:
+        with self.accounted(target) as books:
             with Load(target.url, ledger, self.scale, seed) as load:
                 until(load.reached(0.2), _START_SECONDS)
                 books.dealt = {blow.__name__: _seconds(partial(blow, target, load)) for blow in dealt}
@@ -60,7 +60,7 @@ class Attack:
         return books.account
 
     @contextmanager
-    def _told(self, target: Target) -> Iterator[Books]:
+    def accounted(self, target: Target) -> Iterator[Books]:
         """The account is told however the run ends; what the parts wrote is kept when it fails."""
         began, books = time.monotonic(), Books()
         try:

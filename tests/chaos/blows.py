@@ -22,7 +22,7 @@ IN_A_TASK = {
     "generate": "answer",
     "maintenance": "delete",
 }
-"""By lane, the call during which its worker is killed."""
+"""By lane of the load's jobs, the call during which its worker is killed."""
 
 
 # --- on any stack

@@ -10,6 +10,11 @@ import pytest
 from tests.system.running import Stack, stack_in, until
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("recovery")
+    group.addoption("--recovery-points", type=int, default=2_000, help="points that are lost and restored")
+
+
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """One running stack for all tests that leave it as they found it."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from celery import signals
 
+from tasks import patience
 from tasks.toolbox import Toolbox
 from tests.chaos.faults.poisons import taste
 from tests.chaos.faults.traps import Traps
@@ -14,7 +15,10 @@ from workers.main import app
 
 __all__ = ["app"]
 
-_ROLES = frozenset(("jobs", "documents", "parser", "vectors", "reranker", "generator"))
+_ROLES = frozenset(("jobs", "documents", "parser", "vectors", "reranker", "generator", "vault", "snapshots"))
+
+_REST = 2.0
+"""Seconds until a part that was away is tried again: whoever waits for it here has brought it back."""
 
 
 class RiggedRole:
@@ -68,5 +72,6 @@ class RiggedTools:
 @signals.worker_init.connect
 def rig(sender: Any, **_: Any) -> None:
     """After ``workers.main`` has built the tools, since its handler was connected before."""
+    patience.REST = _REST
     (lane,) = sender.app.amqp.queues.consume_from
     app.toolbox = RiggedTools(app.toolbox, lane)

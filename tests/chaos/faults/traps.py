@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
-HOLD, KILL = "hold", "kill"
+HOLD, PAUSE, KILL = "hold", "pause", "kill"
 
 _MEAL = 32 * 1024 * 1024  # bytes
 _MEALS = 48
@@ -39,6 +39,10 @@ class Traps:
         except FileNotFoundError:
             return None
 
+    def release(self, point: str) -> None:
+        """Let the process go on that a PAUSE stopped at ``point``."""
+        (self._folder / f"{point}.sprung").unlink(missing_ok=True)
+
     def step_on(self, point: str) -> None:
         """Called by the parts: nothing where no trap is set."""
         mine = self._folder / f"{point}.{os.getpid()}"
@@ -46,10 +50,18 @@ class Traps:
             (self._folder / point).rename(mine)
         except FileNotFoundError:
             return
-        deed = mine.read_text()
+        deed, sprung = mine.read_text(), self._folder / f"{point}.sprung"
         mine.write_text(str(os.getpid()))
-        mine.rename(self._folder / f"{point}.sprung")
-        DEEDS[deed]()
+        mine.rename(sprung)
+        if deed == PAUSE:
+            pause_while(sprung)
+        else:
+            DEEDS[deed]()
+
+
+def pause_while(sprung: Path) -> None:
+    while sprung.exists():
+        time.sleep(0.01)
 
 
 def hold() -> NoReturn:

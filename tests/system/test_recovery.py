@@ -1,0 +1,242 @@
+"""Everything but the bucket is lost, and brought back by the commands of the runbook."""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
+import psutil
+import pytest
+
+from bench.library import Library
+from rag.digest import ContentDigest
+from rag.settings import Settings
+from rag.stores.backups.objects import Objects
+from tasks.saving.scope import CLOCKS_APART
+from tests.contents import Content, Hits, content_of, hits_of
+from tests.s3server import environment, s3_server
+from tests.system.runbook import Block, sections
+from tests.system.running import Stack, stack_in, until
+from tests.system.service import send_text
+from workers.tools import Tools
+
+pytestmark = pytest.mark.timeout(600)
+
+RUNBOOK = sections(Path(__file__).resolve().parents[2] / "docs" / "runbooks" / "disaster-recovery.md")
+BEFORE, ALL_LOST = "What must be kept elsewhere", "All machines are lost, the bucket is left"
+DAMAGED, BACK = "One collection is damaged", "A bad deploy or ingestion: back to a time"
+KEY_LOST, NODE_LOST, BUCKET = "The key is lost", "A Qdrant node is lost", "The bucket is damaged"
+
+HANDBOOK = "handbook"
+KEEPER = "The keeper of the lighthouse of Marstal is Anselm Marstalson, who was elected in 1801."
+UP = "aegis up\n"
+QUESTIONS = 200
+BACKUPS = {
+    "BACKUP_URL": "s3://aegis/backups",
+    "BACKUP_KEY": "the keeper of the lighthouse",
+    "BACKUP_PART_MB": "8",
+    **{f"BACKUP_{name}SCHEDULE": "never" for name in ("", "VERIFY_", "REHEARSE_", "PRUNE_")},
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an installation answers with."""
+
+    content: Content
+    hits: Hits
+    keeper: str
+
+
+class Installation:
+    """A stack, its stores, and its operator's shell."""
+
+    def __init__(self, home: Path, library: Library, bucket: Mapping[str, str]) -> None:
+        home.mkdir(parents=True, exist_ok=True)
+        self.library = library
+        self.stack: Stack = stack_in(home, **bucket, **BACKUPS)
+        fields = {name.lower(): value for name, value in BACKUPS.items()}
+        self.settings = Settings.model_validate({**fields, "aegis_home": home})
+        self.tools = Tools(self.settings)
+        path = f"{_command_in(home)}{os.pathsep}{os.environ['PATH']}"
+        self.shell = {**self.stack.environment, "PATH": path, "COLUMNS": "240"}
+
+    def follow(self, section: str, **variables: str) -> str:
+        """Run the section's commands; what they print."""
+        return "".join(self._run(block, variables) for block in RUNBOOK[section])
+
+    def _run(self, block: Block, variables: Mapping[str, str]) -> str:
+        if block.text != UP:
+            return block.run({**self.shell, **variables})
+        self.stack.start().until_ready()
+        return ""
+
+    def found(self) -> Found:
+        questions = self.library.questions(self.settings.dimension, QUESTIONS)
+        return Found(content_of(self.tools), hits_of(self.tools, HANDBOOK, questions), self.text("keeper"))
+
+    def text(self, document_id: str) -> str:
+        where = {"collection": HANDBOOK}
+        return httpx.get(f"{self.stack.url}/v1/documents/{document_id}/text", params=where, timeout=60).text
+
+    def send(self, document_id: str, text: str) -> None:
+        with httpx.Client(base_url=self.stack.url, timeout=60) as client:
+            job = send_text(client, text, document_id=document_id, collection=HANDBOOK)
+        assert job["state"] == "succeeded", job
+
+    def until_content(self, expected: ContentDigest) -> None:
+        """Wait for what is done again after a restore."""
+        until(lambda: content_of(self.tools)[HANDBOOK] == expected)
+
+    def destroy(self) -> None:
+        """No process of it is left, and no file."""
+        if self.stack.process is not None:
+            supervisor = psutil.Process(self.stack.process.pid)
+            for process in (supervisor, *supervisor.children(recursive=True)):
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            self.stack.process.wait()
+        until(lambda: self.stack.processes() == [])
+        shutil.rmtree(self.stack.home)
+
+
+@pytest.fixture(scope="module")
+def library(pytestconfig: pytest.Config) -> Library:
+    return Library(HANDBOOK, pytestconfig.getoption("recovery_points", 2_000) // 10, passages=10, tokens=32)
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[Mapping[str, str]]:
+    """What a process needs to reach it."""
+    with s3_server() as server:
+        address = {name: value for name, value in server.environment.items() if name != "BLOB_URL"}
+        with environment(address):
+            yield address
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """``told``: what the runbook's commands printed."""
+
+    installation: Installation
+    before: Found
+    told: str
+    seconds: float
+
+
+@pytest.fixture(scope="module")
+def recovery(library: Library, bucket: Mapping[str, str]) -> Iterator[Recovery]:
+    """An installation that was built anew from what another one had left in the bucket."""
+    with TemporaryDirectory(prefix="aegis-lost-") as home:
+        lost = Installation(Path(home) / "a", library, bucket)
+        try:
+            before = _saved(lost)
+        finally:
+            lost.destroy()
+        anew = Installation(Path(home) / "b", library, bucket)
+        try:
+            began = time.monotonic()
+            told = anew.follow(ALL_LOST)
+            yield Recovery(anew, before, told, time.monotonic() - began)
+        finally:
+            anew.destroy()
+
+
+def _saved(installation: Installation) -> Found:
+    installation.stack.start().until_ready()
+    installation.library.put(installation.tools)
+    installation.send("keeper", KEEPER)
+    published = time.time()
+    until(lambda: time.time() > published + CLOCKS_APART)  # else it is saved as being on its way
+    installation.follow(BEFORE)
+    before = installation.found()
+    installation.send("later", "This was accepted after the backup.")
+    return before
+
+
+def test_what_was_saved_is_there_again(
+    recovery: Recovery, capsys: pytest.CaptureFixture[str], library: Library
+) -> None:
+    assert recovery.installation.found() == recovery.before
+    assert len(recovery.before.hits) == QUESTIONS
+    assert "Anselm Marstalson" in recovery.told
+    assert recovery.installation.text("keeper") == KEEPER
+    with capsys.disabled():
+        print(f"\n{library.points} points and their questions are back after {recovery.seconds:.1f} s")  # noqa: T201
+
+
+def test_a_damaged_collection(recovery: Recovery) -> None:
+    installation = recovery.installation
+    installation.send("diary", "Accepted after the backup.")
+    before = installation.found()
+    store = installation.tools.documents.collection(HANDBOOK)
+    assert store is not None
+    for document in installation.tools.documents.page(HANDBOOK, cursor=None, limit=50).items:
+        installation.tools.vectors.delete(store.store, document.document_id)
+    assert installation.found() != before
+
+    installation.follow(DAMAGED)
+
+    installation.until_content(before.content[HANDBOOK])
+    assert installation.found().hits == before.hits
+    assert installation.text("diary") == "Accepted after the backup."
+
+
+def test_back_to_a_time(recovery: Recovery) -> None:
+    installation = recovery.installation
+    installation.send("good", "This is right.")
+    before, when = content_of(installation.tools), datetime.now(UTC).isoformat()
+    installation.send("keeper", "This is wrong.")
+    installation.send("bad", "And this is too.")
+
+    installation.follow(BACK, WHEN=when)
+
+    installation.until_content(before[HANDBOOK])
+    assert installation.text("keeper") == KEEPER
+    assert installation.text("good") == "This is right."
+
+
+def test_another_key(recovery: Recovery) -> None:
+    told = recovery.installation.follow(
+        KEY_LOST, NEW_KEY="a key that was chosen anew", NEW_URL="s3://aegis/backups-anew"
+    )
+
+    assert "BACKUP_KEY is not the passphrase" in told
+
+
+def test_a_lost_node(recovery: Recovery) -> None:
+    """Here nothing is amiss; ``tests/integration/test_qdrant_node_loss.py`` has nodes to lose."""
+    assert "nothing is wrong" in recovery.installation.follow(NODE_LOST)
+
+
+def test_a_damaged_bucket(recovery: Recovery) -> None:
+    vault, objects = recovery.installation.tools.vault, Objects.of(recovery.installation.settings)
+    victim = max(vault.newest().parts)
+    data = bytearray(objects.get(victim))
+    data[len(data) // 2] ^= 1
+    objects.put_whole(victim, bytes(data))
+
+    told = recovery.installation.follow(BUCKET)
+
+    assert victim in told
+
+
+def test_every_command_of_the_runbook_is_run() -> None:
+    assert set(RUNBOOK) == {BEFORE, ALL_LOST, DAMAGED, BACK, KEY_LOST, NODE_LOST, BUCKET}
+
+
+def _command_in(home: Path) -> Path:
+    """A folder with ``aegis`` in it."""
+    folder = home / "bin"
+    folder.mkdir()
+    program = folder / "aegis"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cli.main "$@"\n')
+    program.chmod(0o755)
+    return folder
