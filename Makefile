@@ -67,8 +67,9 @@ test-docker: dev-setup ## the image, and containers of it under load; .ci/with-d
 	.venv/bin/pytest tests/docker
 
 test: lint test-fast ## lint, then every test
-	.venv/bin/pytest -n 2 --dist loadgroup tests/system tests/docker
+	.venv/bin/pytest tests/system
 	.venv/bin/pytest tests/chaos
+	.venv/bin/pytest tests/docker
 
 chaos: dev-setup ## the long form of tests/chaos: each attack RUNS=10 times; accounts in .aegis/chaos
 	.venv/bin/pytest tests/chaos --chaos-runs=$(RUNS) --chaos-report=.aegis/chaos

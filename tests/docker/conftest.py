@@ -22,13 +22,6 @@ SCALE = Scale(jobs=40, frozen_seconds=0, settings={"LEASE_SECONDS": "10"})
 TOLD = pytest.StashKey[list[tuple[str, Account]]]()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All in one process of several: they share images."""
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.xdist_group("docker"))
-
-
 @pytest.fixture(scope="session")
 def docker_client() -> Iterator[DockerClient]:
     """The local engine, in place of the plugin's fixture, which knows no skipping."""

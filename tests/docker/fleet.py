@@ -91,6 +91,7 @@ class Fleet:
             user=None if os.getuid() == 0 else f"{os.getuid()}:{os.getgid()}",
             volumes=[f"{self.home}:/data"],
             healthcheck=check if health else None,
+            restart_policy={"Name": "on-failure"},  # as an orchestrator would: Celery may end with its broker
             **_LOCKED_UP,
             **(self._broker_options() if part == BROKER else self._part_options(part)),
         )

@@ -15,13 +15,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--recovery-points", type=int, default=2_000, help="points that are lost and restored")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All in one process of several: most share a stack."""
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.xdist_group("system"))
-
-
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """One running stack for all tests that leave it as they found it."""
