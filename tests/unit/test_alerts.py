@@ -13,7 +13,8 @@ from rag.errors import Unavailable
 from rag.model import ABOUT_BACKUPS, Json
 from rag.stores.heartbeats import Signs
 
-RULES = Path(__file__).resolve().parents[2] / "deploy" / "prometheus" / "backups.rules.yml"
+REPOSITORY = Path(__file__).resolve().parents[2]
+RULES = REPOSITORY / "deploy" / "prometheus" / "backups.rules.yml"
 RUNBOOK = "docs/runbooks/disaster-recovery.md"
 
 
@@ -61,6 +62,7 @@ def test_an_alert_says_what_it_means_and_what_to_do(rule: Json) -> None:
     assert rule["labels"]["severity"] in ("critical", "warning")
     assert rule["annotations"].keys() == {"summary", "description", "runbook"}
     assert rule["annotations"]["runbook"] == RUNBOOK
+    assert (REPOSITORY / RUNBOOK).is_file()
     assert rule.keys() <= {"alert", "expr", "for", "labels", "annotations"}
     assert re.fullmatch(r"\d+[mhd]", rule.get("for", "1m"))
 
