@@ -25,7 +25,7 @@ from tasks.saving.scope import Scope
 FOLDERS = ("sources", "texts")
 """The journal is saved as records, and their work is what jobs make anew when they are begun again."""
 
-_TODO, _KEPT = "blobs-to-do", "blobs-kept"
+_UNPACKED, _KEPT = "blobs-unpacked", "blobs-kept"
 _READERS = 8
 _LINES_BYTES = 500  # of a document
 
@@ -53,8 +53,8 @@ class BlobPlan:
         else:
             there, manifest = self._taken_over(keys)
         _leave(self.run, _KEPT, (blob_line(blob) for blob in there))
-        todo = sorted(keys.difference(blob.key for blob in there))
-        _leave(self.run, _TODO, (json.dumps(key).encode() + b"\n" for key in todo))
+        unpacked = sorted(keys.difference(blob.key for blob in there))
+        _leave(self.run, _UNPACKED, (json.dumps(key).encode() + b"\n" for key in unpacked))
         packs = {blob.stream for blob in there if blob.stream}
         carried = tuple(manifest.stream(pack) for pack in sorted(packs)) if manifest else ()
         yield Piece(Mark("planned"), carried=carried)
@@ -85,22 +85,22 @@ class Packs:
     name = "blobs/packs"
 
     def pieces(self, mark: Mark) -> Iterator[Piece]:
-        todo: list[str] = [json.loads(line) for line in _left(self.run, _TODO)]
+        unpacked: list[str] = [json.loads(line) for line in _left(self.run, _UNPACKED)]
         at, number = int(mark.at or 0), mark.note.get("packs", 0)
-        while at < len(todo):
+        while at < len(unpacked):
             stream = f"{BLOBS}/{self.run.job.id}-{number}"
-            found, data, at = self._pack(stream, todo, at)
+            found, data, at = self._pack(stream, unpacked, at)
             _leave(self.run, _packed(number), map(blob_line, found))
             number += 1
             yield Piece(Mark(str(at), {"packs": number}), stream, data)
 
-    def _pack(self, stream: str, todo: Sequence[str], at: int) -> tuple[list[SavedBlob], bytes, int]:
-        """What is in the next pack, its bytes, and how far that goes in ``todo``."""
+    def _pack(self, stream: str, unpacked: Sequence[str], at: int) -> tuple[list[SavedBlob], bytes, int]:
+        """What is in the next pack, its bytes, and how far that goes in ``unpacked``."""
         found: list[SavedBlob] = []
         data = bytearray()
         with ThreadPoolExecutor(_READERS) as pool:
-            while at < len(todo) and len(data) < self.part_bytes:
-                keys = todo[at : at + _READERS]
+            while at < len(unpacked) and len(data) < self.part_bytes:
+                keys = unpacked[at : at + _READERS]
                 for key, blob in zip(keys, pool.map(self._found, keys), strict=True):
                     if blob is not None:
                         found.append(SavedBlob(key, len(blob), sha256(blob).hexdigest(), stream, len(data)))
