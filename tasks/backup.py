@@ -9,7 +9,7 @@ from time import monotonic, time
 
 from rag.errors import DamagedBackup, NotFound, Permanent, UnknownCollection
 from rag.model import JobKind, JobState, Manifest, Stage
-from tasks.patience import patiently
+from tasks.patience import patient
 from tasks.run import Done, Next, Outcome, StageRun
 from tasks.saving import savepoint as savepoints
 from tasks.saving import scope as scopes
@@ -35,24 +35,9 @@ log = logging.getLogger(__name__)
 
 
 @stage_task(Stage.SNAPSHOT)
+@patient
 def snapshot(run: StageRun) -> Outcome:
     """Snapshot every collection, all at one time."""
-    return patiently(run, _snapshot)
-
-
-@stage_task(Stage.UPLOAD)
-def upload(run: StageRun) -> Outcome:
-    """Send the snapshot, records and sources to the vault, a slice at a time."""
-    return patiently(run, _uploaded)
-
-
-@stage_task(Stage.SEAL)
-def seal(run: StageRun) -> Outcome:
-    """Write the manifest; from then on it is a backup."""
-    return patiently(run, _sealed)
-
-
-def _snapshot(run: StageRun) -> Outcome:
     if made := _made(run):
         return _done(run, made)
     if _waits_for_another(run):
@@ -70,7 +55,10 @@ def _snapshot(run: StageRun) -> Outcome:
     return Next(Stage.UPLOAD)
 
 
-def _uploaded(run: StageRun) -> Outcome:
+@stage_task(Stage.UPLOAD)
+@patient
+def upload(run: StageRun) -> Outcome:
+    """Send the snapshot, records and sources to the vault, a slice at a time."""
     scope, savepoint = _kept(run)
     if scope is None or savepoint is None:
         return Next(Stage.SNAPSHOT)
@@ -84,7 +72,10 @@ def _uploaded(run: StageRun) -> Outcome:
     return Next(Stage.SEAL if complete else Stage.UPLOAD)
 
 
-def _sealed(run: StageRun) -> Outcome:
+@stage_task(Stage.SEAL)
+@patient
+def seal(run: StageRun) -> Outcome:
+    """Write the manifest; from then on it is a backup."""
     if made := _made(run):
         return _done(run, made)
     scope, savepoint = _kept(run)

@@ -7,6 +7,7 @@ where it was. What was done counts: the time runs from the last progress on.
 import json
 import logging
 from collections.abc import Callable
+from functools import wraps
 from time import time
 
 from rag.errors import NotFound, Refused, Unavailable
@@ -20,24 +21,31 @@ _NAME = "away"
 log = logging.getLogger(__name__)
 
 
-def patiently(run: StageRun, work: Callable[[StageRun], Outcome]) -> Outcome:
-    """What ``work`` comes to; where a part is away, the same stage after a rest.
+def patient(work: Callable[[StageRun], Outcome]) -> Callable[[StageRun], Outcome]:
+    """The same work, which comes to the same stage after a rest where a part is away.
 
-    Raises Unavailable when that has been so for ``SECONDS`` without any progress in between, and Refused.
+    It raises Unavailable when that has been so for ``SECONDS`` without any progress in between, and Refused.
     """
-    try:
-        return work(run)
-    except Refused:
-        raise  # which a person has to put right
-    except Unavailable as error:
-        since, now = _away_since(run), time()
-        if now - since > SECONDS:
-            raise
-        run.keep(_NAME, json.dumps([since, run.job.progress.done]).encode())
-        log.warning(
-            "job %s rests at %s, for %.0f s by now: %s", run.job.id, run.job.stage, now - since, error
-        )
-        return Next(run.job.stage, rest=REST)
+
+    @wraps(work)
+    def patiently(run: StageRun) -> Outcome:
+        try:
+            return work(run)
+        except Refused:
+            raise  # which a person has to put right
+        except Unavailable as error:
+            return _rested(run, error)
+
+    return patiently
+
+
+def _rested(run: StageRun, error: Unavailable) -> Outcome:
+    since, now = _away_since(run), time()
+    if now - since > SECONDS:
+        raise error
+    run.keep(_NAME, json.dumps([since, run.job.progress.done]).encode())
+    log.warning("job %s rests at %s, for %.0f s by now: %s", run.job.id, run.job.stage, now - since, error)
+    return Next(run.job.stage, rest=REST)
 
 
 def _away_since(run: StageRun) -> float:

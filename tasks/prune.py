@@ -9,7 +9,7 @@ from rag.errors import DamagedBackup, NotFound, TimedOut
 from rag.model import JobKind, Json, Stage
 from rag.stores.backups.vault import Swept
 from tasks.backup import VAULT, release_unused
-from tasks.patience import patiently
+from tasks.patience import patient
 from tasks.run import Done, Next, Outcome, StageRun
 from tasks.saving import savepoint as savepoints
 from tasks.stage import stage_task
@@ -62,12 +62,9 @@ class Pruning:
 
 
 @stage_task(Stage.PRUNE)
+@patient
 def prune(run: StageRun) -> Outcome:
     """Forget backups as the settings say, and remove the parts that no backup needs."""
-    return patiently(run, _pruned)
-
-
-def _pruned(run: StageRun) -> Outcome:
     with run.tools.jobs.alone(VAULT, seconds=LOCKED_SECONDS) as alone:
         if not alone:
             return Next(Stage.PRUNE, rest=_REST)

@@ -11,7 +11,7 @@ from time import time
 from rag.errors import Overloaded
 from rag.model import JobKind, Stage
 from rag.stores.backups.opened import OpenBackup
-from tasks.patience import patiently
+from tasks.patience import patient
 from tasks.restoring import candidates
 from tasks.restoring.candidates import Plan, Tally
 from tasks.restoring.checking import Checking
@@ -37,36 +37,9 @@ REST = 2.0
 
 
 @stage_task(Stage.VERIFY)
+@patient
 def verify(run: StageRun) -> Outcome:
     """Read every object that is needed again."""
-    return patiently(run, _verified)
-
-
-@stage_task(Stage.LOAD)
-def load(run: StageRun) -> Outcome:
-    """Make stores, and restore blobs, beside what serves."""
-    return patiently(run, _loaded)
-
-
-@stage_task(Stage.CHECK)
-def check(run: StageRun) -> Outcome:
-    """Compare what was loaded with what was saved."""
-    return patiently(run, _checked)
-
-
-@stage_task(Stage.SWITCH)
-def switch(run: StageRun) -> Outcome:
-    """Let what was loaded serve, and bring missing job records back."""
-    return patiently(run, _switched)
-
-
-@stage_task(Stage.REPLAY)
-def replay(run: StageRun) -> Outcome:
-    """Do again what was accepted after the backup."""
-    return patiently(run, _replayed)
-
-
-def _verified(run: StageRun) -> Outcome:
     run.tools.vault.probe()
     backup = _backup(run)
     found = verified(run, backup, Slice())
@@ -77,7 +50,10 @@ def _verified(run: StageRun) -> Outcome:
     return Done(lambda job, _: {"backup": backup.manifest.id, **found.figures, "seconds": taken(job)})
 
 
-def _loaded(run: StageRun) -> Outcome:
+@stage_task(Stage.LOAD)
+@patient
+def load(run: StageRun) -> Outcome:
+    """Make stores, and restore blobs, beside what serves."""
     backup = _backup(run)
     plan = candidates.kept(run) or candidates.planned(run, backup.manifest)
     loading = Loading(run, backup)
@@ -92,7 +68,10 @@ def _loaded(run: StageRun) -> Outcome:
     return Next(Stage.CHECK)
 
 
-def _checked(run: StageRun) -> Outcome:
+@stage_task(Stage.CHECK)
+@patient
+def check(run: StageRun) -> Outcome:
+    """Compare what was loaded with what was saved."""
     backup, plan = _backup(run), candidates.kept(run)
     if plan is None:
         return Next(Stage.LOAD)
@@ -109,7 +88,10 @@ def _checked(run: StageRun) -> Outcome:
     return Done(lambda job, _: result_of(run, job, plan))
 
 
-def _switched(run: StageRun) -> Outcome:
+@stage_task(Stage.SWITCH)
+@patient
+def switch(run: StageRun) -> Outcome:
+    """Let what was loaded serve, and bring missing job records back."""
     backup, plan = _backup(run), candidates.kept(run)
     if plan is None:
         return Next(Stage.LOAD)
@@ -128,7 +110,10 @@ def _switched(run: StageRun) -> Outcome:
     return Next(Stage.REPLAY)
 
 
-def _replayed(run: StageRun) -> Outcome:
+@stage_task(Stage.REPLAY)
+@patient
+def replay(run: StageRun) -> Outcome:
+    """Do again what was accepted after the backup."""
     plan = candidates.kept(run)
     if plan is None:
         return Next(Stage.LOAD)

@@ -17,7 +17,7 @@ from rag.stores.runs import Run
 from tasks import orders, scheduled, stock
 from tasks.app import app
 from tasks.stock import Stock
-from tests.unit.runbook import START, Clock, MemoryRuns
+from tests.unit.memoryruns import START, Clock, MemoryRuns
 
 DAY, HOUR = 86400.0, 3600.0
 OUTAGE = (12 * DAY + 5 * HOUR, 14 * DAY + 5 * HOUR)

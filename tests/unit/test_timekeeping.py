@@ -7,7 +7,7 @@ import pytest
 from beat.schedule import Entry
 from beat.timekeeping import Timekeeper
 from rag.stores.runs import Run
-from tests.unit.runbook import START, Clock, MemoryRuns
+from tests.unit.memoryruns import START, Clock, MemoryRuns
 
 DAY, HOUR, MINUTE = 86400.0, 3600.0, 60.0
 
