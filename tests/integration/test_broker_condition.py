@@ -1,9 +1,9 @@
 """What is known of a broker before it is trusted with jobs, and what a full one takes."""
 
+import logging
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Timer
 
 import pytest
 import redis
@@ -85,18 +85,27 @@ def test_a_risk_ends_the_wait(forgetful: str) -> None:
         wait_until_safe(Settings(redis_url=forgetful))
 
 
-def test_a_broker_that_comes_late_is_waited_for(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_broker_that_comes_late_is_waited_for(settings: Settings) -> None:
     started: list[subprocess.Popen[bytes]] = []
-    later = Timer(0.5, lambda: started.append(subprocess.Popen(broker.command(settings))))
-    later.start()
+
+    class StartsWhenMissed(logging.Handler):
+        """Starts the broker once somebody says that it is waited for."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            if not started and "waiting for the broker" in record.getMessage():
+                started.append(subprocess.Popen(broker.command(settings)))
+
+    starter = StartsWhenMissed()
+    condition.log.addHandler(starter)
     try:
         wait_until_safe(settings)
-    finally:
-        later.join()
-        started[0].kill()
-        started[0].wait(10)
 
-    assert "waiting for the broker" in caplog.text
+        assert started
+    finally:
+        condition.log.removeHandler(starter)
+        for server in started:
+            server.kill()
+            server.wait(10)
 
 
 def test_a_broker_that_stays_away_is_waited_for_so_long_and_no_longer(settings: Settings) -> None:
