@@ -44,11 +44,15 @@ def _figures(kind: JobKind, words: Mapping[str, Json]) -> Iterable[Metric]:
     if last := words.get(kind):
         yield _gauge(f"{name}_ok", f"1 when the last {what} succeeded", last["ok"])
     if good := words.get(f"{kind}:good"):
-        age = max(0.0, time() - good["at"])
-        yield _gauge(f"{name}_age_seconds", f"Since the last good {what} ended", age)
+        yield _gauge(f"{name}_age_seconds", f"Since the last good {what} began", _since_its_begin(good))
         yield _gauge(f"{name}_seconds", f"What the last good {what} took", good["seconds"])
         if kind is JobKind.BACKUP:
             yield _gauge(f"{name}_bytes", "Of the last good backup, as it is stored", good["bytes"])
+
+
+def _since_its_begin(word: Json) -> float:
+    """Seconds: what was accepted since a backup began may not be in it."""
+    return max(0.0, time() - float(word["at"]) + float(word["seconds"]))
 
 
 def _gauge(name: str, help_: str, figure: float) -> GaugeMetricFamily:

@@ -18,6 +18,7 @@ class Order:
 
 ORDERS = (
     Order("lease_seconds", "stage_timeout", "a stage would be ended before it could be missed"),
+    Order("lease_seconds", "backup_stage_timeout", "a backup would be ended before it could be missed"),
     Order("stage_timeout", "visibility_timeout", "a task that still runs would be delivered a second time"),
     Order(
         "visibility_timeout",

@@ -77,13 +77,22 @@ def _limit_faults(options: Options, settings: Settings) -> Iterator[str]:
         for option in options.limits:
             yield f"{option} does nothing on the {options.pool} pool: leave it out, or use --pool {_LIMITED}"
     elif "--time-limit" not in options.limits:
-        yield f"without --time-limit a hanging task never ends: --time-limit {settings.stage_timeout:g}"
+        limit = lane_named(options.lane).limit(settings)
+        yield f"without --time-limit a hanging task never ends: --time-limit {limit:g}"
     for option, seconds in options.limits.items():
-        if seconds >= settings.visibility_timeout:
-            yield (
-                f"{option} is {seconds:g}, so tasks that still run are delivered again: "
-                f"less than VISIBILITY_TIMEOUT, {settings.visibility_timeout:g}"
-            )
+        yield from _long_faults(option, seconds, lane_named(options.lane), settings)
+
+
+def _long_faults(option: str, seconds: float, lane: Lane, settings: Settings) -> Iterator[str]:
+    """A task about backups may run for longer: what is delivered again meanwhile finds its job held."""
+    if lane.limit(settings) > settings.visibility_timeout:
+        if seconds > lane.limit(settings):
+            yield f"{option} is {seconds:g}, over {lane.timeout.upper()}: {lane.limit(settings):g} at most"
+    elif seconds >= settings.visibility_timeout:
+        yield (
+            f"{option} is {seconds:g}, so tasks that still run are delivered again: "
+            f"less than VISIBILITY_TIMEOUT, {settings.visibility_timeout:g}"
+        )
 
 
 def check_queues(queues: Sequence[str]) -> None:

@@ -52,8 +52,8 @@ def _limits(settings: Settings) -> Finding:
     """Workers refuse to start with others."""
     solo = ", ".join(lane.name for lane in LANES if lane.pool == "solo")
     text = (
-        f"{settings.stage_timeout:g} s by the prefork pools; {settings.interactive_timeout:g} s by the "
-        f"supervisor in {solo}, whose pool knows none"
+        f"{settings.stage_timeout:g} s by the prefork pools, {settings.backup_stage_timeout:g} s by that of "
+        f"backups; {settings.interactive_timeout:g} s by the supervisor in {solo}, whose pool knows none"
     )
     return Finding("time limits", "ok", text)
 

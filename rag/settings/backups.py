@@ -20,8 +20,8 @@ class BackupSettings(BaseSettings):
         description="Passphrase of 16 characters or more: everything is encrypted before it leaves the machine. Without it no backup made with it can be read again, so keep a copy elsewhere; another one needs another BACKUP_URL. Unset: not encrypted.",
     )
     backup_schedule: str = Field(
-        "7 * * * *",
-        description="When backups are made, as minute, hour, day of month, month, day of week in UTC. never: only when asked for.",
+        "7,37 * * * *",
+        description="When backups are made, as minute, hour, day of month, month, day of week in UTC: at worst the loss of all machines costs an interval of it. never: only when asked for.",
     )
     backup_mode: Literal["incremental", "full"] = Field(
         "incremental",
@@ -36,6 +36,11 @@ class BackupSettings(BaseSettings):
         ge=1,
         le=256,
         description="MB of one object of a backup: what is held in memory a few times over, and sent again after a break.",
+    )
+    backup_stage_timeout: float = Field(
+        4 * 3600,
+        gt=0,
+        description="Seconds after which one turn of a backup or restore is ended from outside: longer than the largest collection takes to be snapshotted, or to be loaded.",
     )
     backup_keep_hourly_days: float = Field(
         2,

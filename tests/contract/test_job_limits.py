@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import redis
+from uuid_utils.compat import uuid7
 
 from rag.errors import Conflict, IdempotencyMismatch, NotFound, Overloaded
-from rag.model import EventKind, Job, JobKind, JobState, Lease, Stage
+from rag.model import EventKind, Job, JobKind, JobState, Lease, NewJob, Stage
 from rag.ports import JobStore
 from rag.settings import Settings
 from rag.stores.jobs import RedisJobStore
@@ -172,6 +173,13 @@ class TestStaleLease:
 
         assert [job.id for job in brisk.abandoned(silent_for=30, limit=10)] == [lease.job.id]
         assert begun(brisk, lease.job.id).job.attempts == 2
+
+    def test_one_about_backups_is_held_for_longer(self, brisk: JobStore, redis_client: redis.Redis) -> None:
+        restore = NewJob(str(uuid7()), JobKind.RESTORE, Stage.LOAD, "", {})
+        lease = begun(brisk, accepted(brisk, restore), Stage.LOAD)
+        for _ in range(4):
+            self.held(redis_client, lease.job.id)
+            assert brisk.extend(lease, lease_seconds=30)
 
     def test_every_stage_has_the_whole_time(self, brisk: JobStore, redis_client: redis.Redis) -> None:
         lease = begun(brisk, accepted(brisk))

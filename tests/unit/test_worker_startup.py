@@ -12,12 +12,14 @@ from tasks.app import app
 from workers.startup import Options, check_queues, option_faults, route_faults
 
 PREFORK = Options(lane="parse", pool="prefork", slots="1", limits={"--time-limit": 900})
+BACKUP = Options(lane="backup", pool="prefork", slots="1", limits={"--time-limit": 14_400})
 SOLO = Options(lane="rerank", pool="solo", slots="1", limits={})
 
 
 def test_a_worker_as_the_stack_starts_it_has_no_fault() -> None:
     assert list(option_faults(PREFORK, Settings())) == []
     assert list(option_faults(SOLO, Settings())) == []
+    assert list(option_faults(BACKUP, Settings())) == []
 
 
 @pytest.mark.parametrize(
@@ -29,6 +31,8 @@ def test_a_worker_as_the_stack_starts_it_has_no_fault() -> None:
         (replace(PREFORK, slots="auto"), "--concurrency is auto"),
         (replace(PREFORK, limits={}), "without --time-limit a hanging task never ends: --time-limit 900"),
         (replace(PREFORK, limits={"--time-limit": 1020}), "less than VISIBILITY_TIMEOUT, 1020"),
+        (replace(BACKUP, limits={}), "without --time-limit a hanging task never ends: --time-limit 14400"),
+        (replace(BACKUP, limits={"--time-limit": 14_401}), "over BACKUP_STAGE_TIMEOUT: 14400 at most"),
         (replace(PREFORK, lane="rerank"), "lane rerank needs --pool solo"),
         (replace(SOLO, lane="embed"), "lane embed needs --pool prefork"),
     ],

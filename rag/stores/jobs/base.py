@@ -7,13 +7,16 @@ from uuid import uuid4
 from redis import Redis
 
 from rag.errors import Conflict, NotFound
-from rag.model import Job, JobKind, JobState
+from rag.model import ABOUT_BACKUPS, Job, JobKind, JobState
 from rag.settings import Settings
 from rag.stores.jobs.record import Record, job_of
 from rag.stores.redis import PREFIX, Scripts
 
 GRACE = 7 * 86400.0
 """Seconds after which an ended job's record goes by itself, beyond the time that it is kept."""
+
+MARGIN = 300.0
+"""Seconds for which a stage about backups is still held after its task was to be ended."""
 
 EVENTS = 600.0
 """Seconds for which the events of a job that is over can be read again one by one."""
@@ -29,6 +32,11 @@ class JobScripts:
         self._dead_letters = settings.dead_letter_days * 86400
         self._idempotency = settings.idempotency_hours * 3600
         self._stale = settings.stale_lease_seconds
+        self._stale_about_backups = max(self._stale, settings.backup_stage_timeout + MARGIN)
+
+    def _held_at_most(self, kind: JobKind) -> float:
+        """Seconds after which a stage is taken from a worker that still shows signs of life."""
+        return self._stale_about_backups if kind in ABOUT_BACKUPS else self._stale
 
     def _on(self, script: str, job_id: str, *args: str | bytes | float) -> Any:
         """Run ``script`` on one job."""

@@ -43,8 +43,8 @@ class Work(JobScripts):
         return None
 
     def extend(self, lease: Lease, *, lease_seconds: float) -> bool:
-        """A stage is held for STALE_LEASE_SECONDS at most."""
-        return self._held("extend", lease, lease_seconds, self._stale)
+        """A stage is held for STALE_LEASE_SECONDS at most, one about backups for as long as its task."""
+        return self._held("extend", lease, lease_seconds, self._held_at_most(lease.job.kind))
 
     def progress(self, lease: Lease, progress: Progress) -> bool:
         return self._held("progress", lease, progress.done, progress.total)

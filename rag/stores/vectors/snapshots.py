@@ -18,7 +18,7 @@ from rag.stores.vectors.folders import CollectionFolder
 
 KIND = "edge"
 _SHARE = 0.5
-"""Of STAGE_TIMEOUT, for which one call waits while the engine copies."""
+"""Of BACKUP_STAGE_TIMEOUT, for which one call waits while the engine copies."""
 
 
 class Owner(Protocol):
@@ -37,7 +37,7 @@ class EdgeSnapshots:
     def __init__(self, settings: Settings, owner: Owner) -> None:
         self._root = settings.home / "vectors"
         self._owner = owner
-        self._seconds = settings.stage_timeout * _SHARE
+        self._seconds = settings.backup_stage_timeout * _SHARE
 
     @property
     def engine(self) -> Engine:

@@ -39,7 +39,7 @@ class Recovery:
 
     def __init__(self, members: Members, vectors: VectorStore, settings: Settings) -> None:
         self._members, self._vectors = members, vectors
-        self._seconds = settings.stage_timeout
+        self._seconds = settings.backup_stage_timeout
         self._folder = settings.home / "recovery"
 
     def load(

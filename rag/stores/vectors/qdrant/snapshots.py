@@ -23,7 +23,7 @@ from rag.stores.vectors.qdrant.recovery import Recovery
 log = logging.getLogger(__name__)
 
 _SHARE = 0.5
-"""Of STAGE_TIMEOUT, for the nodes to make snapshots in one call."""
+"""Of BACKUP_STAGE_TIMEOUT, for the nodes to make snapshots in one call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class QdrantSnapshots:
     def __init__(self, settings: Settings, vectors: VectorStore) -> None:
         self._members = Members(settings)
         self._recovery = Recovery(self._members, vectors, settings)
-        self._seconds = settings.stage_timeout * _SHARE
+        self._seconds = settings.backup_stage_timeout * _SHARE
 
     @property
     def engine(self) -> Engine:
