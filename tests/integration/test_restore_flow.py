@@ -1,135 +1,65 @@
 """Collections come back out of a backup: whole, beside what serves, in one step, and with what came later."""
 
 from collections.abc import Callable, Iterator
-from functools import cached_property, partial
 from pathlib import Path
 from time import time
 
 import pytest
 import redis
 
-from rag.digest import digests, total
 from rag.errors import Conflict, WrongKey
-from rag.model import Job, JobState, Manifest, Point, Stage
-from rag.settings import Settings
-from rag.stores.vectors.snapshots import EdgeSnapshots
-from tasks import messages, records, restore, taking
-from tasks.app import app
+from rag.model import JobState, Stage
 from tasks.orders import Restoring
 from tasks.records import restored
-from tasks.restoring import slices
-from tasks.submit import Ingestion, Question, Submissions, Text
+from tasks.submit import Submissions
 from tasks.upkeep import put_in_order
 from tests.integration.brokers import declare_intact
 from tests.integration.inprocess import DIMENSIONS, OLD, InProcess, finished, step
+from tests.integration.installations import (
+    COLLECTION,
+    Install,
+    answered,
+    backed_up,
+    brought,
+    desk_of,
+    digest_of,
+    ingested,
+    installations,
+    names,
+    points_in,
+    restoring,
+    seen,
+    succeeded,
+)
 
-COLLECTION = "handbook"
 KEY = "correct horse battery"
 
 
-class Machine(InProcess):
-    @cached_property
-    def snapshots(self) -> EdgeSnapshots:
-        return EdgeSnapshots(self.settings, self.vectors)
-
-
-def points_in(vectors: object, store: str) -> list[Point]:
-    found, window = [], vectors.scroll(store, after=None, limit=100)
-    while window.next is not None:
-        found += window.items
-        window = vectors.scroll(store, after=window.next, limit=100)
-    return [*found, *window.items]
+@pytest.fixture
+def installed(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    with installations(valkey, tmp_path, monkeypatch) as install:
+        yield install
 
 
 @pytest.fixture
-def installed(
-    valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., Machine]]:
-    """An installation in a folder of its own, with the same bucket of backups."""
-    for name in ("publish", "announce"):
-        monkeypatch.setattr(messages, name, lambda job, **_: None)
-    monkeypatch.setattr(records, "publish", lambda job: None)
-    monkeypatch.setattr("tasks.submit.LayoutDesk.look_after", lambda _: None)
-    monkeypatch.setattr(restore, "Submissions", partial(Submissions, publish=lambda job: None))
-    monkeypatch.setattr("tasks.stage.goes_on_here", lambda *_: False)
-    monkeypatch.setattr(taking, "TURN_SECONDS", 0.0)
-    monkeypatch.setattr(slices, "SECONDS", 0.0)
-    monkeypatch.setattr(restore, "CHECK_SECONDS", 0.0)
-    monkeypatch.setattr(restore, "SETTLE_SECONDS", 0.0)
-    monkeypatch.setattr("tasks.saving.scope.CLOCKS_APART", 0.0)
-    app.loader.import_default_modules()
-    made: list[Machine] = []
-
-    def install(name: str = "first", key: str | None = None, sources: str = "copied") -> Machine:
-        settings = Settings(
-            redis_url=valkey,
-            aegis_home=tmp_path / name,
-            jina_base_url="http://127.0.0.1:9/v1",
-            backup_url=(tmp_path / "bucket").as_uri(),
-            backup_part_mb=1,
-            backup_key=key,
-            backup_sources=sources,
-        )
-        tools = Machine(settings)
-        app.toolbox = tools
-        made.append(tools)
-        return tools
-
-    yield install
-    for tools in made:
-        tools.vectors.close()
-
-
-@pytest.fixture
-def tools(installed: Callable[..., Machine]) -> Machine:
+def tools(installed: Install) -> InProcess:
     built = installed()
     built.documents.put_collection(COLLECTION, OLD, DIMENSIONS[OLD])
     return built
 
 
-def desk_of(tools: Machine) -> Submissions:
-    return Submissions(tools.settings, tools.jobs, tools.documents, tools.blobs, publish=lambda job: None)
-
-
 @pytest.fixture
-def desk(tools: Machine) -> Submissions:
+def desk(tools: InProcess) -> Submissions:
     return desk_of(tools)
 
 
-def brought(desk: Submissions, document_id: str, text: str | None = None) -> str:
-    words = text or f"The lantern of {document_id} hangs above its northern gate.\nOnly {document_id} rows."
-    return desk.ingest(Ingestion(Text(words), COLLECTION, document_id, title="Log")).job.id
-
-
-def ingested(tools: Machine, desk: Submissions, *names: str, text: str | None = None) -> None:
-    for name in names:
-        assert finished(tools, brought(desk, name, text)).state is JobState.SUCCEEDED
-
-
-def backed_up(tools: Machine, desk: Submissions) -> Manifest:
-    job = finished(tools, desk.backups.back_up("incremental", "request").job.id)
-    assert job.state is JobState.SUCCEEDED, job.error
-    return tools.vault.manifest(job.id)
-
-
-def restoring(desk: Submissions, **asked: object) -> str:
-    return desk.backups.restore(Restoring(**asked)).job.id
-
-
-def succeeded(tools: Machine, job_id: str) -> Job:
-    job = finished(tools, job_id)
-    assert job.state is JobState.SUCCEEDED, job.error
-    assert job.result is not None
-    return job
-
-
-def until(tools: Machine, job_id: str, stage: Stage) -> None:
+def until(tools: InProcess, job_id: str, stage: Stage) -> None:
     """Let the job work until it is due at ``stage``."""
     while (job := step(tools, job_id)).stage is not stage:
         assert not job.state.final, job.error
 
 
-def settled(tools: Machine) -> None:
+def settled(tools: InProcess) -> None:
     """Let every open job end, and what is left over be removed."""
     put_in_order(tools)
     while open_jobs := [
@@ -141,37 +71,7 @@ def settled(tools: Machine) -> None:
             step(tools, job_id)
 
 
-def seen(tools: Machine, name: str = COLLECTION) -> dict[str, str]:
-    """Each document with its passages, as searches see them."""
-    collection = tools.documents.collection(name)
-    assert collection is not None
-    documents = tools.documents.page(name, cursor=None, limit=99).items
-    points = points_in(tools.vectors, collection.store) if documents else []
-    text: dict[str, str] = {each.document_id: "" for each in documents}
-    live = {(each.document_id, each.version) for each in documents}
-    for point in sorted(points, key=lambda each: each.passage.index):
-        if (point.passage.document_id, point.passage.version) in live:
-            text[point.passage.document_id] += f"{point.passage.text}\n"
-    assert collection.chunks == sum(each.chunks for each in documents)
-    return text
-
-
-def digest_of(tools: Machine) -> str:
-    collection = tools.documents.collection(COLLECTION)
-    assert collection is not None
-    return str(total(digests(points_in(tools.vectors, collection.store))))
-
-
-def answered(tools: Machine, desk: Submissions, words: str, *, cached: bool = False) -> list[str]:
-    """Ids of the documents whose passages are found, best first."""
-    question = Question(words, COLLECTION, top_k=5, top_n=5, where={}, generate=False)
-    job = succeeded(tools, desk.ask(question).job.id)
-    assert job.result is not None
-    assert job.result["cached"] is cached
-    return [hit["document_id"] for hit in job.result["hits"]]
-
-
-def killed(tools: Machine, job_id: str, stage: Stage = Stage.PARSE) -> None:
+def killed(tools: InProcess, job_id: str, stage: Stage = Stage.PARSE) -> None:
     """Make the job a dead letter."""
     lease = tools.jobs.begin(job_id, stage, lease_seconds=30)
     assert lease is not None
@@ -179,14 +79,8 @@ def killed(tools: Machine, job_id: str, stage: Stage = Stage.PARSE) -> None:
     assert tools.jobs.finish(lease, JobState.DEAD, error=error)
 
 
-def names(count: int) -> list[str]:
-    return [f"isle{number:02}" for number in range(count)]
-
-
-def test_everything_comes_back_to_new_machines(
-    installed: Callable[..., Machine], redis_client: redis.Redis
-) -> None:
-    tools = installed("first", KEY)
+def test_everything_comes_back_to_new_machines(installed: Install, redis_client: redis.Redis) -> None:
+    tools = installed("first", backup_key=KEY)
     desk = desk_of(tools)
     tools.documents.put_collection(COLLECTION, OLD, DIMENSIONS[OLD])
     ingested(tools, desk, *names(7))
@@ -199,8 +93,8 @@ def test_everything_comes_back_to_new_machines(
     redis_client.flushall()
     declare_intact(redis_client)
     with pytest.raises(WrongKey):
-        restoring(desk_of(installed("third", KEY[::-1])))
-    tools = installed("second", KEY)
+        restoring(desk_of(installed("third", backup_key=KEY[::-1])))
+    tools = installed("second", backup_key=KEY)
     desk = desk_of(tools)
 
     job = succeeded(tools, restoring(desk))
@@ -219,7 +113,7 @@ def test_everything_comes_back_to_new_machines(
         assert tools.blobs.exists(document.text_key)
 
 
-def test_what_was_accepted_later_is_done_again(tools: Machine, desk: Submissions) -> None:
+def test_what_was_accepted_later_is_done_again(tools: InProcess, desk: Submissions) -> None:
     ingested(tools, desk, *names(6))
     early = brought(desk, "early")
     dead = brought(desk, "dead")
@@ -250,7 +144,7 @@ def test_what_was_accepted_later_is_done_again(tools: Machine, desk: Submissions
         assert not list(tools.blobs.keys(f"{sort}/{former.folder}"))
 
 
-def test_what_was_accepted_later_is_left_out_on_request(tools: Machine, desk: Submissions) -> None:
+def test_what_was_accepted_later_is_left_out_on_request(tools: InProcess, desk: Submissions) -> None:
     ingested(tools, desk, *names(2))
     before = seen(tools)
     manifest = backed_up(tools, desk)
@@ -273,7 +167,7 @@ def test_what_was_accepted_later_is_left_out_on_request(tools: Machine, desk: Su
     assert seen(tools) == before
 
 
-def test_another_name_leaves_everything_as_it_is(tools: Machine, desk: Submissions) -> None:
+def test_another_name_leaves_everything_as_it_is(tools: InProcess, desk: Submissions) -> None:
     ingested(tools, desk, *names(3))
     saved = seen(tools)
     backed_up(tools, desk)
@@ -289,7 +183,7 @@ def test_another_name_leaves_everything_as_it_is(tools: Machine, desk: Submissio
         restoring(desk, collection=COLLECTION, into="copy")
 
 
-def test_a_damaged_object_is_refused_by_name(tools: Machine, desk: Submissions, tmp_path: Path) -> None:
+def test_a_damaged_object_is_refused_by_name(tools: InProcess, desk: Submissions, tmp_path: Path) -> None:
     ingested(tools, desk, *names(2))
     manifest = backed_up(tools, desk)
     before, stores = state_of(tools), tools.vectors.collections()
@@ -309,7 +203,7 @@ def test_a_damaged_object_is_refused_by_name(tools: Machine, desk: Submissions, 
 
 
 def test_points_that_are_not_those_that_were_saved_are_refused(
-    tools: Machine, desk: Submissions, monkeypatch: pytest.MonkeyPatch
+    tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ingested(tools, desk, *names(3))
     backed_up(tools, desk)
@@ -331,13 +225,13 @@ def test_points_that_are_not_those_that_were_saved_are_refused(
     assert (state_of(tools), tools.vectors.collections()) == (before, stores)
 
 
-def state_of(tools: Machine) -> tuple[object, ...]:
+def state_of(tools: InProcess) -> tuple[object, ...]:
     """What serves, and what is stored beside it."""
     blobs = sorted(key for key in tools.blobs.keys("") if key.startswith(("sources", "texts", "journal/doc")))
     return seen(tools), tools.documents.collections(), blobs
 
 
-def test_a_cancelled_restore_leaves_nothing(tools: Machine, desk: Submissions) -> None:
+def test_a_cancelled_restore_leaves_nothing(tools: InProcess, desk: Submissions) -> None:
     ingested(tools, desk, *names(3))
     backed_up(tools, desk)
     before, stores = state_of(tools), tools.vectors.collections()
@@ -352,7 +246,7 @@ def test_a_cancelled_restore_leaves_nothing(tools: Machine, desk: Submissions) -
     assert tools.documents.reservations() == ()
 
 
-def test_a_rehearsal_leaves_nothing(tools: Machine, desk: Submissions) -> None:
+def test_a_rehearsal_leaves_nothing(tools: InProcess, desk: Submissions) -> None:
     ingested(tools, desk, *names(3))
     manifest = backed_up(tools, desk)
     before, stores = state_of(tools), tools.vectors.collections()
@@ -382,7 +276,7 @@ class Killed(BaseException):
     ],
 )
 def test_a_switch_that_breaks_off_ends_in_one_of_two_states(
-    tools: Machine,
+    tools: InProcess,
     desk: Submissions,
     redis_client: redis.Redis,
     monkeypatch: pytest.MonkeyPatch,
@@ -428,7 +322,7 @@ def _breaking(call: Callable[..., object], *, done: bool) -> Callable[..., objec
 
 
 def test_what_changes_while_a_backup_is_made_is_right_too(
-    tools: Machine, desk: Submissions, redis_client: redis.Redis, installed: Callable[..., Machine]
+    tools: InProcess, desk: Submissions, redis_client: redis.Redis, installed: Install
 ) -> None:
     ingested(tools, desk, *names(3))
     backup = desk.backups.back_up("incremental", "request").job.id
@@ -454,8 +348,8 @@ def test_what_changes_while_a_backup_is_made_is_right_too(
     assert len(list(tools.blobs.keys(f"sources/{COLLECTION}-2"))) == len(before)
 
 
-def test_sources_that_were_only_named_are_brought_over(installed: Callable[..., Machine]) -> None:
-    tools = installed(sources="referenced")
+def test_sources_that_were_only_named_are_brought_over(installed: Install) -> None:
+    tools = installed(backup_sources="referenced")
     desk = desk_of(tools)
     tools.documents.put_collection(COLLECTION, OLD, DIMENSIONS[OLD])
     ingested(tools, desk, *names(2))
