@@ -36,7 +36,7 @@ class Lane:
     ``pool``: prefork enforces time limits and survives a crashing task; solo runs the task
     in the worker itself, which halves processes and takes milliseconds off each step, and
     suits stages that are short and run no foreign code.
-    ``timeout``: the setting that bounds one task.
+    ``timeout``: the setting that bounds one task of a prefork pool; INTERACTIVE_TIMEOUT does of a solo one.
     """
 
     name: str
@@ -45,11 +45,11 @@ class Lane:
     nice: int = 0
     pool: Literal["prefork", "solo"] = "prefork"
     company: bool = False
-    timeout: Literal["stage_timeout", "interactive_timeout", "backup_stage_timeout"] = "stage_timeout"
+    timeout: Literal["stage_timeout", "backup_stage_timeout"] = "stage_timeout"
 
     def limit(self, settings: Settings) -> float:
         """Seconds that one task may run here. Only a prefork pool ends it then."""
-        return float(getattr(settings, self.timeout))
+        return getattr(settings, self.timeout) if self.pool == "prefork" else settings.interactive_timeout
 
     def command(self, settings: Settings) -> list[str]:
         """The argv of this lane's worker.
@@ -77,14 +77,7 @@ LANES: tuple[Lane, ...] = (
     Lane(
         "embed", (Stage.EMBED, Stage.REEMBED, Stage.COMPARE), "embeds chunks in bulk", nice=15, company=True
     ),
-    Lane(
-        "embed-query",
-        (Stage.EMBED_QUERY,),
-        "embeds questions",
-        pool="solo",
-        company=True,
-        timeout="interactive_timeout",
-    ),
+    Lane("embed-query", (Stage.EMBED_QUERY,), "embeds questions", pool="solo", company=True),
     Lane("index", (Stage.INDEX,), "writes points, publishes versions", nice=5, company=True),
     Lane(
         "rerank",
@@ -92,7 +85,6 @@ LANES: tuple[Lane, ...] = (
         "finds passages, orders them by relevance",
         pool="solo",
         company=True,
-        timeout="interactive_timeout",
     ),
     Lane("generate", (Stage.GENERATE,), "writes the answer"),
     Lane("maintenance", (Stage.PURGE,), "removes what was deleted, sweeps, prunes", nice=10),
