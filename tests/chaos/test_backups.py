@@ -27,7 +27,7 @@ pytestmark = pytest.mark.timeout(900)
 
 DIARY = "diary"
 MAKING = (("upload", "keep"), ("snapshot", "take"), ("seal", "seal"))
-RESTORING = (("load", "piece"), ("verify", "check"), ("check", "scroll"), ("switch", "replace"))
+RESTORING = (("load", "piece"), ("verify", "piece"), ("check", "scroll"), ("switch", "replace"))
 """Stages, and in each a call that it makes."""
 
 SHORT = ("snapshot", "seal", "switch")

@@ -20,7 +20,6 @@ from rag.stores.backups.streams import Intake
 from rag.stores.backups.vault import Vault
 from tests.contract.buckets import through
 from tests.contract.vaults import (
-    KEY,
     PIECE,
     TEXT,
     backed_up,
@@ -107,15 +106,6 @@ class TestDamage:
         with pytest.raises(DamagedBackup, match=f"^{first.key} is missing"):
             restored(Vault(objects, key))
 
-    def test_a_part_is_checked_without_the_key(self, objects: Objects) -> None:
-        first, *_ = backed_up(Vault(objects, KEY)).parts.values()
-        keyless = Vault(objects)
-
-        keyless.check(first)
-        objects.put_whole(first.key, flipped(objects.get(first.key), 5))
-        with pytest.raises(DamagedBackup, match=f"^{first.key} is damaged"):
-            keyless.check(first)
-
     def test_sending_it_anew_heals_older_backups_too(self, objects: Objects, key: str | None) -> None:
         vault = Vault(objects, key)
         for part in backed_up(vault).parts.values():
@@ -170,7 +160,7 @@ class TestDamage:
             return data.replace(b"200 OK", b"500 Internal Server Error") if bytes_of_one else data
 
         with through(s3, inward=failing) as proxy, pytest.raises(Unavailable, match="Backup store"):
-            Vault(in_bucket(proxy, folder)).check(first)
+            Vault(in_bucket(proxy, folder)).piece(first)
 
     def test_a_later_format_is_refused_with_what_to_do(self) -> None:
         objects = Objects("memory:///")

@@ -82,10 +82,6 @@ class Vault:
             return self._keyring.reading(part.key).open_piece(part.key, data)
         return data
 
-    def check(self, part: StoredPart) -> None:
-        """Read the object again, for which no key is needed. DamagedBackup names it."""
-        self._read(part)
-
     def seal(self, manifest: Manifest) -> None:
         """Make it a backup. DamagedBackup when a part of it is not there any more; WrongKey."""
         self._require_parts(manifest)
