@@ -67,7 +67,7 @@ test-docker: dev-setup ## the image, and containers of it under load; .ci/with-d
 	.venv/bin/pytest tests/docker
 
 test: lint test-fast ## lint, then every test
-	.venv/bin/pytest tests/system
+	.venv/bin/pytest -n 2 --dist loadfile tests/system
 	.venv/bin/pytest tests/chaos
 	.venv/bin/pytest tests/docker
 

@@ -24,7 +24,6 @@ VAULT = {
     "BACKUP_URL": "s3://aegis/backups",
     "BACKUP_KEY": "the chaos of the strongroom",
     "BACKUP_PART_MB": "1",
-    **{f"BACKUP_{name}SCHEDULE": "never" for name in ("", "VERIFY_", "REHEARSE_", "PRUNE_")},
 }
 SETTLE_SECONDS = 60.0
 """From a job's end until what it left must be gone."""

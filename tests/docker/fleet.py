@@ -18,7 +18,7 @@ from tasks.app import app
 from tasks.submit import LANES
 from tests.chaos.texts import CHUNK_TOKENS
 from tests.docker.containers import Broker, Vectors, Worker
-from tests.system.running import free_port, until
+from tests.system.running import UNSCHEDULED, free_port, until
 
 BROKER, VECTORS, API, BEAT = "broker", "vectors", "api", "beat"
 WORKERS = tuple(f"worker-{lane}" for lane in LANES)
@@ -158,6 +158,7 @@ class Fleet:
                 "API_WORKERS": "1",
                 "RATE_LIMIT_REQUESTS_PER_MINUTE": "0",
                 "CHUNK_TOKENS": str(CHUNK_TOKENS),
+                **UNSCHEDULED,
                 **self.settings,
             },
             "ports": {"8910/tcp": ("127.0.0.1", self.port)} if part == API else {},

@@ -15,6 +15,8 @@ import psutil
 
 READY_SECONDS = 120.0
 STOP_SECONDS = 60.0
+UNSCHEDULED = {f"BACKUP_{name}SCHEDULE": "never" for name in ("", "VERIFY_", "REHEARSE_", "PRUNE_")}
+"""What happens does not hang on the time of the day."""
 
 
 @dataclass
@@ -112,6 +114,7 @@ def stack_in(home: Path, *arguments: str, **settings: str) -> Stack:
         "AEGIS_HOME": str(home),
         "API_PORT": str(api_port),
         "FLOWER_PORT": str(flower_port),
+        **UNSCHEDULED,
         **settings,
     }
     return Stack(home, api_port, flower_port, environment, arguments or ("up",))

@@ -42,7 +42,6 @@ BACKUPS = {
     "BACKUP_URL": "s3://aegis/backups",
     "BACKUP_KEY": "the keeper of the lighthouse",
     "BACKUP_PART_MB": "8",
-    **{f"BACKUP_{name}SCHEDULE": "never" for name in ("", "VERIFY_", "REHEARSE_", "PRUNE_")},
 }
 
 
