@@ -1,6 +1,7 @@
 """Stores in a bucket, and what may go wrong on the way to it."""
 
 import hmac
+import os
 import socket
 import threading
 from base64 import b64encode
@@ -9,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import md5, sha256
+from pathlib import Path
 from uuid import uuid4
 
 import httpx
@@ -21,6 +23,14 @@ Change = Callable[[bytes], bytes]
 
 
 HTTP = Access(allow_http=True)
+BUCKETS = ("file", "memory", "s3", *os.environ.get("BUCKET_URLS", "").split())
+"""Kinds of stores. BUCKET_URLS names others that are there, such as az://container gs://bucket."""
+
+
+def address_of(kind: str, folder: Path) -> str:
+    """Of an empty store; those that need no server of the tests' own."""
+    own = {"file": folder.as_uri(), "memory": "memory:///"}
+    return own.get(kind) or f"{kind}/{uuid4()}"
 
 
 def in_bucket(server: S3Server, folder: str = "", access: Access = HTTP, **variables: str) -> ObstoreBlobs:

@@ -14,6 +14,7 @@ from rag.stores.backups.objects import Objects
 from rag.stores.blobs import ObstoreBlobs
 from rag.stores.jobs import KeptJobStore, RedisJobStore
 from rag.stores.journal import Journal
+from tests.contract.buckets import BUCKETS, HTTP, address_of
 from tests.contract.vaults import KEY, in_bucket
 
 
@@ -26,12 +27,12 @@ def jobs(request: pytest.FixtureRequest, redis_client: redis.Redis, tmp_path: Pa
     return KeptJobStore(redis_client, settings, Journal(ObstoreBlobs(address)))
 
 
-@pytest.fixture(params=["file", "memory", "s3"])
+@pytest.fixture(params=BUCKETS)
 def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Objects:
     """An empty store for a vault."""
     if request.param == "s3":
         return in_bucket(request.getfixturevalue("s3"))
-    return Objects(tmp_path.as_uri() if request.param == "file" else "memory:///")
+    return Objects(address_of(request.param, tmp_path), HTTP)
 
 
 @pytest.fixture(params=[None, KEY], ids=["plain", "encrypted"])

@@ -15,18 +15,18 @@ import pytest
 from rag.errors import ConfigurationError, InvalidRequest, NotFound, Unavailable
 from rag.ports import BlobStore
 from rag.stores.blobs import ObstoreBlobs
-from tests.contract.buckets import in_bucket
+from tests.contract.buckets import BUCKETS, HTTP, address_of, in_bucket
 
 MEGABYTE = 1_000_000
 
 
-@pytest.fixture(params=["file", "memory", "s3"])
+@pytest.fixture(params=BUCKETS)
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
     """An empty store."""
     if request.param == "s3":
         return in_bucket(request.getfixturevalue("s3"))
     folder = tmp_path / "with spaces" / "ü"
-    return ObstoreBlobs(folder.as_uri() if request.param == "file" else "memory:///")
+    return ObstoreBlobs(address_of(request.param, folder), HTTP)
 
 
 @pytest.fixture
