@@ -2,10 +2,14 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterable
+from concurrent.futures import wait
 from threading import Thread
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+_HEED_SECONDS = 0.5
+"""A signal that comes just as a thread begins to wait does not wake it, so it looks up now and then."""
 
 
 class LoopThread:
@@ -22,6 +26,8 @@ class LoopThread:
         """The result of ``work``, which is cancelled when the caller is interrupted, as by a time limit."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
+            while not wait((future,), _HEED_SECONDS).done:
+                pass
             return future.result()
         finally:
             future.cancel()

@@ -309,9 +309,13 @@ def test_an_interrupted_caller_leaves_no_call_behind(server: Jina, settings: Set
 
     server.behaviours = ["slow"] * 6
     before = signal.signal(signal.SIGUSR2, interrupt)
-    hung = threading.Thread(
-        target=lambda: (until(lambda: server.at_once > 0), os.kill(os.getpid(), signal.SIGUSR2))
-    )
+
+    def tell() -> None:
+        """By a signal that another thread gets, as one does that comes just as the caller begins to wait."""
+        until(lambda: server.at_once > 0)
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR2)
+
+    hung = threading.Thread(target=tell)
     hung.start()
     began = monotonic()
     try:
