@@ -13,7 +13,7 @@ class BackupSettings(BaseSettings):
 
     backup_url: str | None = Field(
         None,
-        description="Where backups go: file:///…, s3://bucket/prefix, az:// or gs://, of this installation alone; see docs/runbooks/disaster-recovery.md. Unset: a folder in AEGIS_HOME, which does not outlive its disk.",
+        description="Where backups go: file:///…, s3://bucket/prefix, az:// or gs://, of this installation alone; see docs/runbooks/disaster-recovery.md. Unset: a folder in AEGIS_HOME, which does not outlive its disk. A folder is never filled to the last 256 MB of the disk.",
     )
     backup_key: SecretStr | None = Field(
         None,

@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 import pytest
@@ -36,6 +38,12 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.usefixtures("quick_keys")
 
 
+class Usage(NamedTuple):
+    """Of a disk, in bytes."""
+
+    free: int
+
+
 class TestBackups:
     def test_one_comes_back_elsewhere(self, objects: Objects, key: str | None) -> None:
         manifest = backed_up(Vault(objects, key))
@@ -55,6 +63,17 @@ class TestBackups:
         assert len(sent) == 2, "the last part, and one more"
         assert restored(Vault(objects, key), "1") == TEXT
         assert restored(Vault(objects, key), "2") == TEXT + b"And the tide is low."
+
+    def test_a_folder_keeps_room_for_others(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        objects = Objects(tmp_path.as_uri())
+        backed_up(Vault(objects))
+        before = contents(objects)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(200 << 20))
+
+        with pytest.raises(Unavailable, match="200 MB are free"):
+            backed_up(Vault(objects), "2", b"Something else.")
+
+        assert contents(objects) == before
 
     def test_they_are_listed_from_the_newest_on(self, objects: Objects) -> None:
         vault = Vault(objects)

@@ -12,6 +12,7 @@ from rag.errors import DamagedBackup, NotFound, Refused, Unavailable
 from rag.settings import Settings
 from rag.stores.blobs import ObstoreBlobs, persist
 from rag.stores.buckets import Access
+from rag.stores.disks import require_room
 
 BATCH = 1000
 """Keys in one call of S3's DeleteObjects, and in one page of its listings."""
@@ -54,7 +55,9 @@ class Objects(ObstoreBlobs):
             raise DamagedBackup(f"{key} is damaged: the store itself cannot read it ({error})") from error
 
     def put_whole(self, key: str, data: bytes) -> None:
-        """Replaces what was there. In a folder it survives a power cut."""
+        """Replaces what was there. In a folder it survives a power cut, and leaves room for others."""
+        if self._folder:
+            require_room(self._folder, len(data))
         with self._doing(key):
             obstore.put(self._store, key, data, use_multipart=False)
             self._persist(key)

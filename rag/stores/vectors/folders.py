@@ -23,14 +23,12 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from rag.errors import Conflict, InvalidRequest, Unavailable
+from rag.errors import Conflict, InvalidRequest
 from rag.model import CollectionSpec
 from rag.stores.vectors.payload import check_name
 
 log = logging.getLogger(__name__)
 
-_SPARE_BYTES = 256 * 1024 * 1024
-_FULL_SECONDS = 300.0
 _DESCRIPTION = "collection.json"
 
 
@@ -127,16 +125,6 @@ def scratch(path: Path) -> Iterator[Path]:
         yield path
     finally:
         shutil.rmtree(path)
-
-
-def require_room(folder: Path, needed: int) -> None:
-    """Unavailable unless the disk has room for so many bytes, and some to spare."""
-    free = shutil.disk_usage(folder).free
-    if free < needed + _SPARE_BYTES:
-        raise Unavailable(
-            f"this needs {needed >> 20} MB and some to spare in {folder}, where {free >> 20} MB are free",
-            retry_after=_FULL_SECONDS,
-        )
 
 
 def sync_tree(folder: Path) -> None:

@@ -9,6 +9,7 @@ from rag.errors import NotFound, Unavailable, translated
 from rag.model import CollectionSpec, Engine, SnapshotFile
 from rag.ports import Opened
 from rag.settings import Settings
+from rag.stores.disks import require_room
 from rag.stores.vectors import folders, foreign
 from rag.stores.vectors.archives import packing
 from rag.stores.vectors.archives.incoming import Incoming
@@ -78,7 +79,7 @@ class EdgeSnapshots:
         loaded: Callable[[int], None],
     ) -> None:
         """Into a folder that no engine knows, which then becomes the collection in one step."""
-        folders.require_room(self._root, sum(file.size for file, _ in files))
+        require_room(self._root, sum(file.size for file, _ in files))
         draft = folders.loading(self._root, store, spec)
         try:
             if engine.kind == KIND:

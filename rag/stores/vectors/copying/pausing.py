@@ -13,11 +13,12 @@ from pathlib import Path
 from time import monotonic
 
 from rag.errors import TimedOut, Unavailable
+from rag.stores.disks import require_room
 from rag.stores.vectors.collection import EdgeCollection
 from rag.stores.vectors.copying.mirror import Mirror, notes_changes, stored_bytes
 from rag.stores.vectors.copying.pins import PinnedTokens
 from rag.stores.vectors.copying.sparse import Check
-from rag.stores.vectors.folders import require_room, sync_tree
+from rag.stores.vectors.folders import sync_tree
 
 log = logging.getLogger(__name__)
 
