@@ -14,7 +14,7 @@ from rag.stores.usage import TokenUsage
 from tasks import messages
 from tasks.app import app, task_name
 from tasks.submit import Ingestion, Question, Submissions, Text
-from tests.integration.test_flows import InProcess
+from tests.integration.flows.stages import InProcess
 from tests.jinaserver import KEY, Jina, serving
 from workers.embedding.build import build
 

@@ -11,7 +11,7 @@ from rag.settings import Settings
 from rag.stores.blobs import ObstoreBlobs
 from rag.stores.jobs import KeptJobStore, RedisJobStore
 from rag.stores.journal import Journal
-from tests.contract.jobrecords import PROBLEM, accepted, at_once, begun, new_job, record_of
+from tests.contract.jobs.jobrecords import PROBLEM, accepted, at_once, begun, new_job, record_of
 
 
 def take(

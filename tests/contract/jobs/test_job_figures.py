@@ -7,7 +7,7 @@ from rag.model import JobKind, JobState, Stage
 from rag.ports import JobStore
 from rag.settings import Settings
 from rag.stores.jobs import RedisJobStore, figures
-from tests.contract.jobrecords import PROBLEM, accepted, begun, ended, new_job
+from tests.contract.jobs.jobrecords import PROBLEM, accepted, begun, ended, new_job
 
 
 def died(jobs: JobStore, reason: str) -> str:

@@ -1,0 +1,23 @@
+"""The registries that every suite of the registry runs over."""
+
+from pathlib import Path
+
+import pytest
+import redis
+
+from rag.ports import DocumentRegistry
+from rag.stores.blobs import ObstoreBlobs
+from rag.stores.documents import RedisDocumentRegistry
+from rag.stores.journal import Journal
+from rag.stores.kept_documents import KeptDocumentRegistry
+from tests.contract.documents.documentrecords import MODEL
+
+
+@pytest.fixture(params=["plain", "kept in a folder", "kept in memory"])
+def documents(request: pytest.FixtureRequest, redis_client: redis.Redis, tmp_path: Path) -> DocumentRegistry:
+    registry = RedisDocumentRegistry(redis_client)
+    if request.param != "plain":
+        address = "memory:///" if "memory" in request.param else tmp_path.as_uri()
+        registry = KeptDocumentRegistry(redis_client, Journal(ObstoreBlobs(address)))
+    registry.put_collection("docs", MODEL, 384)
+    return registry

@@ -1,0 +1,108 @@
+"""How every DocumentRegistry must number versions, and publish the newest."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import redis
+
+from rag.model import JobKind, Lease, NewJob, Stage
+from rag.ports import DocumentRegistry
+from rag.settings import Settings
+from rag.stores.jobs import RedisJobStore
+from tests.contract.documents.documentrecords import counts, document, published
+
+
+class TestVersions:
+    def test_they_count_up_for_each_document(self, documents: DocumentRegistry) -> None:
+        assert [documents.next_version("docs", "a") for _ in range(3)] == [1, 2, 3]
+        assert documents.next_version("docs", "b") == 1
+
+    def test_they_go_on_after_a_deletion(self, documents: DocumentRegistry) -> None:
+        published(documents)
+        documents.delete("docs", "a")
+        assert documents.next_version("docs", "a") == 2
+
+    def test_no_two_callers_get_the_same(self, documents: DocumentRegistry) -> None:
+        with ThreadPoolExecutor(8) as pool:
+            versions = list(pool.map(lambda _: documents.next_version("docs", "a"), range(64)))
+        assert sorted(versions) == list(range(1, 65))
+
+    def test_the_highest_outlives_its_collection(self, documents: DocumentRegistry) -> None:
+        assert documents.highest("docs") == 0
+        versions = [documents.next_version("docs", name) for name in ("a", "b", "a")]
+        assert documents.highest("docs") == max(versions)
+        documents.drop_collection("docs")
+        assert documents.highest("docs") == max(versions)
+
+    def test_they_stay_above_one_that_was_published_unasked(self, documents: DocumentRegistry) -> None:
+        documents.publish(document(version=7))
+        assert documents.next_version("docs", "a") == 8
+
+
+class TestPublish:
+    def test_the_document_is_what_was_published(self, documents: DocumentRegistry) -> None:
+        live = published(documents)
+        assert documents.get("docs", "a") == live
+        assert documents.get("docs", "b") is None
+        assert counts(documents) == (1, 3)
+
+    def test_a_newer_version_replaces_an_older_one(self, documents: DocumentRegistry) -> None:
+        published(documents)
+        newer = published(documents, chunks=5)
+        assert documents.get("docs", "a") == newer
+        assert counts(documents) == (1, 5)
+
+    def test_an_older_one_changes_nothing(self, documents: DocumentRegistry) -> None:
+        older = document(version=documents.next_version("docs", "a"), chunks=9)
+        newer = published(documents)
+        assert not documents.publish(older)
+        assert documents.get("docs", "a") == newer
+        assert counts(documents) == (1, 3)
+
+    def test_the_same_one_again_is_fine(self, documents: DocumentRegistry) -> None:
+        live = published(documents)
+        assert documents.publish(live)
+        assert counts(documents) == (1, 3)
+
+    def test_of_many_at_once_the_newest_stays(self, documents: DocumentRegistry) -> None:
+        versions = [document(version=documents.next_version("docs", "a"), chunks=n) for n in range(16)]
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(documents.publish, reversed(versions)))
+        assert documents.get("docs", "a") == versions[-1]
+        assert counts(documents) == (1, 15)
+
+
+class TestPublishUnderALease:
+    @pytest.fixture
+    def lease(self, redis_client: redis.Redis) -> Lease:
+        return self.begun(redis_client, "00000000-0000-7000-8000-000000000001")
+
+    def begun(self, redis_client: redis.Redis, job_id: str) -> Lease:
+        jobs = RedisJobStore(redis_client, Settings())
+        jobs.accept(NewJob(job_id, JobKind.INGEST, Stage.INDEX, "docs", {}))
+        lease = jobs.begin(job_id, Stage.INDEX, lease_seconds=0)
+        assert lease is not None
+        return lease
+
+    def test_whoever_holds_it_publishes(self, documents: DocumentRegistry, lease: Lease) -> None:
+        version = documents.next_version("docs", "a")
+        assert documents.publish(document("a", version), under=lease)
+
+    def test_after_a_cancel_nothing_appears(
+        self, documents: DocumentRegistry, lease: Lease, redis_client: redis.Redis
+    ) -> None:
+        RedisJobStore(redis_client, Settings()).cancel(lease.job.id)
+        version = documents.next_version("docs", "a")
+
+        assert not documents.publish(document("a", version), under=lease)
+
+        assert documents.get("docs", "a") is None
+
+    def test_an_earlier_attempt_publishes_no_more(
+        self, documents: DocumentRegistry, lease: Lease, redis_client: redis.Redis
+    ) -> None:
+        later = self.begun(redis_client, lease.job.id)
+        version = documents.next_version("docs", "a")
+
+        assert not documents.publish(document("a", version), under=lease)
+        assert documents.publish(document("a", version), under=later)

@@ -1,0 +1,21 @@
+"""The stores that every suite of the job store runs over."""
+
+from pathlib import Path
+
+import pytest
+import redis
+
+from rag.ports import JobStore
+from rag.settings import Settings
+from rag.stores.blobs import ObstoreBlobs
+from rag.stores.jobs import KeptJobStore, RedisJobStore
+from rag.stores.journal import Journal
+
+
+@pytest.fixture(params=["plain", "kept in a folder", "kept in memory"])
+def jobs(request: pytest.FixtureRequest, redis_client: redis.Redis, tmp_path: Path) -> JobStore:
+    settings = Settings(journal="all")
+    if request.param == "plain":
+        return RedisJobStore(redis_client, settings)
+    address = "memory:///" if "memory" in request.param else tmp_path.as_uri()
+    return KeptJobStore(redis_client, settings, Journal(ObstoreBlobs(address)))

@@ -1,0 +1,49 @@
+"""What every JobStore must tell of a job, as it goes on and when it is over."""
+
+import pytest
+import redis
+
+from rag.errors import InvalidRequest
+from rag.model import EventKind, JobState, Progress
+from rag.ports import JobStore
+from tests.contract.jobs.jobrecords import accepted, begun, kinds
+
+
+class TestEvents:
+    def test_they_come_in_order_and_resume(self, jobs: JobStore) -> None:
+        lease = begun(jobs, accepted(jobs))
+        for text in "abc":
+            assert jobs.emit(lease, EventKind.TOKEN, {"text": text})
+
+        events = jobs.events(lease.job.id)
+
+        assert [event.kind.value for event in events] == ["state", "state", "token", "token", "token"]
+        assert [event.data["text"] for event in jobs.events(lease.job.id, after=events[2].id)] == ["b", "c"]
+        assert jobs.events(lease.job.id, after=events[-1].id) == []
+
+    def test_a_foreign_event_id_is_refused(self, jobs: JobStore) -> None:
+        with pytest.raises(InvalidRequest):
+            jobs.events("x", after="yesterday")
+
+
+class TestOldEvents:
+    def test_of_a_job_over_long_ago_the_end_is_told(self, jobs: JobStore, redis_client: redis.Redis) -> None:
+        lease = begun(jobs, accepted(jobs))
+        jobs.emit(lease, EventKind.TOKEN, {"text": "a"})
+        jobs.finish(lease, JobState.SUCCEEDED, result={"answer": "a"})
+        whole = jobs.events(lease.job.id)
+        assert 0 < redis_client.ttl(f"{{aegis}}:job:{lease.job.id}:events") <= 600
+
+        redis_client.delete(f"{{aegis}}:job:{lease.job.id}:events")
+
+        end = jobs.events(lease.job.id)
+        assert end == whole[-2:]
+        assert jobs.events(lease.job.id, after=whole[-3].id) == end
+        assert jobs.events(lease.job.id, after=end[0].id) == end[1:]
+        assert jobs.events(lease.job.id, after=end[-1].id) == []
+
+    def test_the_same_progress_again_is_no_news(self, jobs: JobStore) -> None:
+        lease = begun(jobs, accepted(jobs))
+        assert jobs.progress(lease, Progress(1, 2))
+        assert jobs.progress(lease, Progress(1, 2))
+        assert kinds(jobs, lease.job.id).count("progress") == 1

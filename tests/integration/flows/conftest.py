@@ -1,0 +1,44 @@
+"""Tools of a worker in this process, with a real parser and the real model."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rag.parsing.nursery import Nursery
+from rag.settings import Settings
+from tasks import messages
+from tasks.app import app
+from tasks.submit import Submissions
+from tests.integration.flows.stages import InProcess
+from workers import embedding
+from workers.embedding.build import build
+from workers.embedding.bundled import BundledEmbedder
+
+
+@pytest.fixture(scope="module")
+def model() -> BundledEmbedder:
+    """The bundled model, built where set-up puts it if need be."""
+    folder = Settings().model_dir
+    build(folder, lambda line: None)
+    return BundledEmbedder(folder)
+
+
+@pytest.fixture
+def tools(
+    valkey: str, tmp_path: Path, model: BundledEmbedder, nursery: Nursery, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[InProcess]:
+    monkeypatch.setattr(embedding, "chosen", lambda *_: model)
+    monkeypatch.setattr(InProcess, "parser", nursery)
+    monkeypatch.setattr(messages, "publish", lambda job, *, delay=0.0: None)
+    monkeypatch.setattr(messages, "announce", lambda job: None)
+    built = InProcess(Settings(redis_url=valkey, aegis_home=tmp_path))
+    app.loader.import_default_modules()
+    app.toolbox = built
+    yield built
+    built.vectors.close()
+
+
+@pytest.fixture
+def desk(tools: InProcess) -> Submissions:
+    return Submissions(tools.settings, tools.jobs, tools.documents, tools.blobs, publish=lambda job: None)

@@ -1,0 +1,95 @@
+"""Both flows stage by stage, in this process: what is brought and asked, and how far it gets."""
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import pytest
+
+from rag import lexical
+from rag.model import Job, Point, SearchQuery, Stage
+from rag.stores.vectors.edge import EdgeVectorStore
+from tasks.answer import visible_hits
+from tasks.app import app, task_name
+from tasks.embedders import embedder_for
+from tasks.submit import Ingestion, Question, Submissions, Text
+from workers.tools import Tools
+
+COLLECTION = "handbook"
+
+
+class InProcess(Tools):
+    """The tools of a worker, with the vector engine in this process."""
+
+    @cached_property
+    def vectors(self) -> EdgeVectorStore:
+        return EdgeVectorStore(self.settings.home / "vectors")
+
+
+def submitted(desk: Submissions, text: str, document_id: str = "doc") -> str:
+    return desk.ingest(Ingestion(Text(text), COLLECTION, document_id)).job.id
+
+
+def step(tools: InProcess, job_id: str) -> Job:
+    """Let the job's present stage run once."""
+    job = tools.jobs.get(job_id)
+    assert job is not None
+    app.tasks[task_name(job.stage)](job_id)
+    job = tools.jobs.get(job_id)
+    assert job is not None
+    return job
+
+
+def finished(tools: InProcess, job_id: str) -> Job:
+    job = step(tools, job_id)
+    while not job.state.final:
+        job = step(tools, job_id)
+    return job
+
+
+def seen(tools: InProcess, question: str) -> list[str]:
+    """Texts that a search sees, best first."""
+    collection = tools.documents.collection(COLLECTION)
+    assert collection is not None
+    dense = embedder_for(tools, collection).embed_queries([question])[0].dense
+    query = SearchQuery(dense, lexical.encode_question(question), limit=10)
+    return [hit.passage.text for hit in visible_hits(tools, collection, query)]
+
+
+def indexing(tools: InProcess, desk: Submissions, text: str = "The lamp is green.") -> str:
+    """A document that is to be indexed next."""
+    job_id = submitted(desk, text)
+    step(tools, job_id)
+    assert step(tools, job_id).stage is Stage.INDEX
+    return job_id
+
+
+def after_writing(tools: InProcess, monkeypatch: pytest.MonkeyPatch, then: Callable[[], object]) -> None:
+    """Have ``then`` happen once, when points have just been written."""
+    real, done = tools.vectors.upsert, []
+
+    def write(store: str, points: Sequence[Point]) -> None:
+        real(store, points)
+        if not done:
+            done.append(True)
+            then()
+
+    monkeypatch.setattr(tools.vectors, "upsert", write)
+
+
+def crashed_while_indexing(tools: InProcess, desk: Submissions) -> str:
+    """A job whose attempt died after it had written its points."""
+    job_id = indexing(tools, desk)
+    with pytest.MonkeyPatch.context() as patch:
+        after_writing(tools, patch, _die)
+        with pytest.raises(KeyboardInterrupt):
+            step(tools, job_id)
+    assert tools.vectors.count("handbook-1") == 1
+    return job_id
+
+
+def _die() -> None:
+    raise KeyboardInterrupt
+
+
+def asked(desk: Submissions, question: str) -> str:
+    return desk.ask(Question(question, COLLECTION, top_k=10, top_n=3, where={})).job.id

@@ -1,0 +1,108 @@
+"""A search sees exactly one version of a document, and what is replaced leaves nothing."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from rag.model import Candidate, Hit, JobState, Stage
+from tasks.embedders import embedder_for
+from tasks.submit import Ingestion, Submissions, Text
+from tests.integration.flows.stages import COLLECTION, InProcess, asked, finished, seen, step, submitted
+
+
+def test_a_document_is_seen_only_when_its_last_stage_is_done(tools: InProcess, desk: Submissions) -> None:
+    job_id = submitted(desk, "The harbour bell rings twice at noon.")
+
+    assert step(tools, job_id).stage is Stage.EMBED
+    assert step(tools, job_id).stage is Stage.INDEX
+    assert seen(tools, "When does the bell ring?") == []
+    job = step(tools, job_id)
+
+    assert job.state is JobState.SUCCEEDED
+    assert job.result == {"document_id": "doc", "version": 1, "chunks": 1, "tokens": 8, "unchanged": False}
+    assert seen(tools, "When does the bell ring?") == ["The harbour bell rings twice at noon."]
+
+
+def test_nothing_is_left_of_the_way_there(tools: InProcess, desk: Submissions) -> None:
+    job_id = submitted(desk, "The harbour bell rings twice at noon.")
+
+    finished(tools, job_id)
+
+    assert list(tools.blobs.keys("work")) == []
+    assert len(list(tools.blobs.keys("sources"))) == 1
+    assert len(list(tools.blobs.keys("texts"))) == 1
+
+
+def test_a_version_that_is_replaced_leaves_nothing(tools: InProcess, desk: Submissions) -> None:
+    finished(tools, submitted(desk, "The lamp is green."))
+
+    finished(tools, submitted(desk, "The lamp is violet."))
+
+    assert seen(tools, "lamp") == ["The lamp is violet."]
+    assert tools.vectors.count("handbook-1") == 1
+    assert len(list(tools.blobs.keys("sources"))) == 1
+    assert len(list(tools.blobs.keys("texts"))) == 1
+
+
+def test_an_older_version_that_comes_late_changes_nothing(tools: InProcess, desk: Submissions) -> None:
+    late = submitted(desk, "The lamp is green.")
+    step(tools, late)
+    step(tools, late)
+    finished(tools, submitted(desk, "The lamp is violet."))
+
+    job = step(tools, late)
+
+    assert job.state is JobState.SUCCEEDED
+    assert job.result is not None
+    assert job.result["superseded"]
+    assert seen(tools, "lamp") == ["The lamp is violet."]
+    assert tools.vectors.count("handbook-1") == 1
+
+
+def test_the_same_document_again_reaches_no_model(
+    tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished(tools, submitted(desk, "The lamp is green."))
+    monkeypatch.setattr(
+        embedder_for(tools, None), "embed_passages", lambda texts: pytest.fail("embedded again")
+    )
+
+    job = finished(tools, submitted(desk, "The lamp is green."))
+
+    assert job.result is not None
+    assert job.result["unchanged"]
+    assert job.result["version"] == 1
+    assert len(list(tools.blobs.keys("sources"))) == 1
+
+
+def test_other_metadata_makes_another_version(tools: InProcess, desk: Submissions) -> None:
+    finished(tools, submitted(desk, "The lamp is green."))
+
+    job_id = desk.ingest(Ingestion(Text("The lamp is green."), COLLECTION, "doc", metadata={"a": 1})).job.id
+
+    assert (finished(tools, job_id).result or {})["version"] == 2
+
+
+@pytest.mark.parametrize("stage", [Stage.RERANK, Stage.GENERATE])
+def test_a_document_replaced_in_the_middle_of_a_question_is_found_all_the_same(
+    tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch, stage: Stage
+) -> None:
+    finished(tools, submitted(desk, "The lamp of the lighthouse is green."))
+    job_id = asked(desk, "Which colour has the lamp of the lighthouse?")
+    real, replaced = tools.vectors.candidates, []
+
+    def replace_first(store: str, hits: Sequence[Hit]) -> list[Candidate]:
+        job = tools.jobs.get(job_id)
+        if not replaced and job is not None and job.stage is stage:
+            replaced.append(finished(tools, submitted(desk, "The lamp of the lighthouse is violet.")))
+        return real(store, hits)
+
+    monkeypatch.setattr(tools.vectors, "candidates", replace_first)
+    result = finished(tools, job_id).result
+
+    assert replaced
+    assert result is not None
+    colour = "violet" if stage is Stage.RERANK else "green"
+    assert [hit["text"] for hit in result["hits"]] == [f"The lamp of the lighthouse is {colour}."]
+    assert colour in result["answer"]
+    assert len(result["citations"]) == 1

@@ -1,0 +1,123 @@
+"""A restoration that is repeated, interrupted, or made by many at once."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import redis
+
+from rag.errors import Unavailable
+from rag.model import JobState, Stage
+from tasks import records
+from tasks.records import restored
+from tests.integration.restoration.promises import (
+    MODEL,
+    all_documents,
+    asked,
+    failing,
+    found,
+    listed,
+    over,
+    published,
+    submitted,
+)
+from workers.tools import Tools
+
+
+class TestRestoring:
+    def test_twice_changes_nothing(
+        self, tools: Tools, lose: Callable[[], None], redis_client: redis.Redis, sent: list[str]
+    ) -> None:
+        job, ended, live = submitted(tools), over(tools, asked(tools)), published(tools)
+        lose()
+        restored(tools.restoration)
+        first = found(tools, job), found(tools, ended), all_documents(tools)
+        redis_client.delete("{aegis}:intact")
+
+        restored(tools.restoration)
+
+        assert (found(tools, job), found(tools, ended), all_documents(tools)) == first
+        assert first[2].items == (live,)
+        assert sent == [job.id]
+
+    def test_by_many_at_once_happens_once(
+        self, tools: Tools, lose: Callable[[], None], sent: list[str]
+    ) -> None:
+        jobs = [submitted(tools) for _ in range(20)]
+        lose()
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _: restored(tools.restoration), range(8)))
+
+        assert sorted(sent) == sorted(job.id for job in jobs)
+        assert tools.restoration.recovery.intact()
+
+    @pytest.mark.parametrize("broken", ["collection", "documents", "restore"])
+    def test_when_interrupted_nothing_is_answered_and_the_next_one_completes_it(
+        self,
+        tools: Tools,
+        lose: Callable[[], None],
+        sent: list[str],
+        monkeypatch: pytest.MonkeyPatch,
+        broken: str,
+    ) -> None:
+        jobs = [submitted(tools) for _ in range(3)]
+        documents = [published(tools, f"d{n}") for n in range(3)]
+        tools.documents.put_collection("another", MODEL, 8)
+        lose()
+        part = tools.restoration.jobs if broken == "restore" else tools.restoration.documents
+        with monkeypatch.context() as patch:
+            patch.setattr("rag.stores.journal._BATCH", 1)
+            patch.setattr(type(part), broken, after(1, getattr(type(part), broken)))
+            with pytest.raises(Unavailable, match="full"):
+                restored(tools.restoration)
+        with pytest.raises(Unavailable, match="lost its records"):
+            listed(tools)
+
+        restored(tools.restoration)
+
+        assert sorted(listed(tools)) == sorted(sent) == sorted(job.id for job in jobs)
+        assert all_documents(tools).items == tuple(documents)
+
+    def test_a_loss_in_the_middle_is_noticed(
+        self, tools: Tools, lose: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        live = published(tools)
+        submitted(tools)
+        lose()
+        with monkeypatch.context() as patch:
+            patch.setattr(records, "_ended_jobs", lambda _: iter([lose() or {}]))
+            with pytest.raises(Unavailable, match="again"):
+                restored(tools.restoration)
+        with pytest.raises(Unavailable):
+            tools.jobs.ping()
+
+        restored(tools.restoration)
+
+        assert all_documents(tools).items == (live,)
+
+    def test_what_was_rebuilt_and_not_published_is_sent_by_the_next_one(
+        self, tools: Tools, lose: Callable[[], None], sent: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        job = submitted(tools)
+        lose()
+        with monkeypatch.context() as patch:
+            patch.setattr(records, "publish", failing)
+            with pytest.raises(Unavailable):
+                restored(tools.restoration)
+        assert found(tools, job).state is JobState.QUEUED
+
+        (overdue,) = tools.jobs.overdue([Stage.PARSE], silent_for=30, limit=9)
+
+        assert overdue.id == job.id
+
+
+def after(calls: int, real: Callable[..., Any]) -> Callable[..., Any]:
+    """``real`` for so many calls, then failing."""
+    left = iter(range(calls))
+
+    def call(*args: Any) -> Any:
+        return real(*args) if next(left, None) is not None else failing()
+
+    return call
