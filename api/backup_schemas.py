@@ -54,12 +54,17 @@ class RestoreIn(Sent):
         "what was accepted afterwards is not replayed",
     )
     replay: bool = Field(
-        True, description="Whether what was accepted after the backup, and is still recorded, is done again"
+        True, description="Whether what was ingested after the backup, and is still recorded, is done again"
+    )
+    deletions: bool = Field(
+        False,
+        description="Whether what was deleted after the backup is deleted again, as always with `at`; "
+        "else it is back, and named in `undeleted`",
     )
 
     def of(self, backup: str) -> Restoring:
         at = None if self.at is None else seconds_of(self.at)
-        return Restoring(backup, self.collection, self.into, at, self.replay)
+        return Restoring(backup, self.collection, self.into, at, self.replay, self.deletions)
 
 
 class EngineOut(BaseModel):

@@ -136,6 +136,9 @@ def _restored(result: Json) -> Iterator[str]:
         yield f"{many(result['reingested'], 'document')} without all of their points are ingested again"
     yield f"{many(result['replayed'], 'job')} replayed that were accepted after the backup"
     yield from (f"[yellow]not replayed:[/] {escape(line)}" for line in result["not_replayed"])
+    yield from (
+        f"[yellow]back, though deleted after the backup:[/] {escape(each)}" for each in result["undeleted"]
+    )
 
 
 def _missing(result: Json) -> Iterator[str]:

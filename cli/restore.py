@@ -27,8 +27,12 @@ def restore(
         typer.Option(help="As things were then, such as 2026-11-23T20:15; local time unless it says."),
     ] = None,
     replay: Annotated[
-        bool, typer.Option(help="Do again what was accepted after the backup and is still recorded.")
+        bool, typer.Option(help="Do again what was ingested after the backup and is still recorded.")
     ] = True,
+    deletions: Annotated[
+        bool,
+        typer.Option("--deletions", help="Delete again what was deleted after the backup, as with --at."),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     wait: Annotated[bool, typer.Option(help="Follow the job to its end; Ctrl-C leaves it running.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the job's result as JSON.")] = False,
@@ -43,7 +47,13 @@ def restore(
         console.print(*plan.lines(), sep="\n")
         if plan.there and not yes:
             _confirm(plan)
-        options = {"collection": collection, "into": into, "at": moment, "replay": replay}
+        options = {
+            "collection": collection,
+            "into": into,
+            "at": moment,
+            "replay": replay,
+            "deletions": deletions,
+        }
         submitted = client.restore(found["id"], **options)
         concluded(client, submitted, restored, wait=wait, as_json=as_json)
 

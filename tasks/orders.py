@@ -20,7 +20,7 @@ class Restoring:
 
     ``into``: the name for the one collection that is restored, beside what is there. ``at``: as things were
     then, out of the newest backup up to that time. ``replay`` False: what was accepted after the
-    backup is left out.
+    backup is left out. ``deletions``: what was deleted after it is deleted again, as always with ``at``.
     """
 
     backup: str = LATEST
@@ -28,6 +28,7 @@ class Restoring:
     into: str | None = None
     at: float | None = None
     replay: bool = True
+    deletions: bool = False
 
 
 class BackupDesk:
@@ -69,6 +70,7 @@ class BackupDesk:
             "into": asked.into,
             "at": asked.at,
             "replay": asked.replay,
+            "deletions": asked.deletions,
         }
         if asked.into is not None and self._documents.collection(asked.into) is not None:
             raise Conflict(f"Collection {asked.into!r} is there already: choose another name, or delete it")

@@ -53,17 +53,22 @@ class Candidate:
 
 @dataclass(slots=True)
 class Tally:
-    """``replayed``: done again, under its own id or as a new job; ``lost``: a line each of the rest."""
+    """``replayed``: done again, under its own id or as a new job; ``lost``: a line each of the rest.
+
+    ``undeleted``: ids of documents that are back although they were deleted after the backup.
+    """
 
     replayed: int = 0
     reingested: int = 0
     lost: list[str] = field(default_factory=list)
+    undeleted: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """``done``: how many blobs were restored; ``bytes``: of all that was. ``missing`` and ``not_replayed``:
-    a line for each that could not be. ``switched_at``: when the last collection came to serve."""
+    a line for each that could not be. ``undeleted``: as in the tally. ``switched_at``: when the last
+    collection came to serve."""
 
     candidates: tuple[Candidate, ...]
     done: int = 0
@@ -74,6 +79,7 @@ class Plan:
     reingested: int = 0
     missing: tuple[str, ...] = ()
     not_replayed: tuple[str, ...] = ()
+    undeleted: tuple[str, ...] = ()
     switched_at: float = 0.0
 
     @classmethod
@@ -82,7 +88,7 @@ class Plan:
         candidates = tuple(
             Candidate(**{**each, "incomplete": tuple(each["incomplete"])}) for each in fields["candidates"]
         )
-        lines = {name: tuple(fields[name]) for name in ("missing", "not_replayed")}
+        lines = {name: tuple(fields[name]) for name in ("missing", "not_replayed", "undeleted")}
         return cls(**{**fields, "candidates": candidates, **lines})
 
     def having(self, candidate: Candidate) -> "Plan":
@@ -97,6 +103,7 @@ class Plan:
             replayed=self.replayed + tally.replayed,
             reingested=self.reingested + tally.reingested,
             not_replayed=tuple(tally.lost),
+            undeleted=tuple(tally.undeleted),
         )
 
     def lacking(self, lines: Iterable[str]) -> "Plan":

@@ -53,5 +53,6 @@ def _replayed(plan: Plan) -> Json:
         "replayed": plan.replayed,
         "reingested": plan.reingested,
         "not_replayed": list(plan.not_replayed),
+        "undeleted": list(plan.undeleted),
         "missing": list(plan.missing),
     }

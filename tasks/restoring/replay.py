@@ -52,7 +52,7 @@ class Replay:
                     self.tally.lost.append(f"document {each.document.document_id}: its bytes were not saved")
 
     def later_jobs(self) -> None:
-        """Ingestions and deletions that survive."""
+        """Ingestions that survive, and deletions where they count too."""
         jobs = sorted(self._survivors(), key=_order)
         last = {job.inputs["document_id"]: job for job in jobs if _had_effect(job)}
         for job in jobs:
@@ -113,9 +113,17 @@ class Replay:
         present = self.run.tools.documents.get(name, document_id)
         if present is None or present.version > job.inputs["version"]:
             return False
+        if not self._repeats(job):
+            self.tally.undeleted.append(document_id)
+            return False
         with suppress(NotFound):  # somebody else has done so in this moment
             self.desk.delete_document(name, document_id)
         return True
+
+    def _repeats(self, deletion: Job) -> bool:
+        """A restore undoes deletions, unless it is asked not to, or for a time. Those that it meets stay."""
+        asked, restore = self.run.job.inputs, self.run.job
+        return bool(asked["deletions"] or asked["at"] or deletion.created_at > restore.created_at)
 
     def _brought(self, job: Job) -> bool:
         inputs, documents = job.inputs, self.run.tools.documents

@@ -205,12 +205,14 @@ def test_a_prune_is_a_job(api):
         (FIRST, {"into": "docs-2"}, {"collection": "docs", "into": "docs-2"}),
         ("latest", {"at": "2023-11-14T23:20:00+01:00"}, {"backup": FIRST, "at": NOON + 400}),
         (FIRST, {"at": "2023-11-14T22:20:00Z", "replay": False}, {"at": NOON + 400, "replay": False}),
+        (FIRST, {"deletions": True}, {"deletions": True}),
     ],
 )
 def test_a_restore_is_a_job(api, backup_id, body, inputs):
     job = job_of(api, api.http.post(f"/v1/backups/{backup_id}/restore", json=body))
 
-    everything: Json = {"backup": backup_id, "collection": None, "into": None, "at": None, "replay": True}
+    everything: Json = {"backup": backup_id, "collection": None, "into": None, "at": None}
+    everything |= {"replay": True, "deletions": False}
     assert (job.kind, job.stage) == ("restore", "verify")
     assert job.inputs == {**everything, **inputs}
 

@@ -130,11 +130,11 @@ def test_what_was_accepted_later_is_done_again(tools: InProcess, desk: Submissio
     before = {**seen(tools), "isle04": "The harbour of isle04 is deep.\n"}
     former = tools.documents.collection(COLLECTION)
 
-    job = succeeded(tools, restoring(desk))
+    job = succeeded(tools, restoring(desk, deletions=True))
     settled(tools)
 
     assert job.result is not None
-    assert job.result["not_replayed"] == []
+    assert (job.result["not_replayed"], job.result["undeleted"]) == ([], [])
     assert seen(tools) == before
     assert finished(tools, on_its_way).state is JobState.SUCCEEDED
     assert succeeded(tools, desk.replay(dead).id)
@@ -142,6 +142,28 @@ def test_what_was_accepted_later_is_done_again(tools: InProcess, desk: Submissio
     assert former.store not in tools.vectors.collections()
     for sort in ("sources", "texts", "journal/documents"):
         assert not list(tools.blobs.keys(f"{sort}/{former.folder}"))
+
+
+def test_what_was_deleted_later_is_back(tools: InProcess, desk: Submissions) -> None:
+    """A page that came and went after the backup is not, nor is one that is deleted meanwhile."""
+    ingested(tools, desk, *names(3))
+    before = seen(tools)
+    backed_up(tools, desk)
+    ingested(tools, desk, "fresh")
+    ingested(tools, desk, "isle02", text="The buoy of isle02 is striped.")
+    for name in ("isle00", "isle02", "fresh"):
+        finished(tools, desk.delete_document(COLLECTION, name).id)
+
+    job_id = restoring(desk)
+    until(tools, job_id, Stage.SWITCH)
+    ingested(tools, desk, "isle00", text="The buoy of isle00 is red.")
+    finished(tools, desk.delete_document(COLLECTION, "isle00").id)
+    job = succeeded(tools, job_id)
+    settled(tools)
+
+    assert job.result is not None
+    assert (job.result["not_replayed"], job.result["undeleted"]) == ([], ["isle02"])
+    assert seen(tools) == {name: text for name, text in before.items() if name != "isle00"}
 
 
 def test_what_was_accepted_later_is_left_out_on_request(tools: InProcess, desk: Submissions) -> None:

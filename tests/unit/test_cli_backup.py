@@ -54,7 +54,7 @@ RESULTS: dict[str, Json] = {
     "prune": {"removed": 1, "kept": 30, "objects": 5, "bytes": 5_000, "locked": 2},
     "restore": {"collections": [{"name": "docs", "into": None, "documents": 2, "points": 21}], "replayed": 3,
                 "jobs": 7, "dead_letters": 1, "reingested": 1, "not_replayed": ["job 7: its file is gone"],
-                "missing": [], "seconds": 61.0},
+                "undeleted": ["isle02"], "missing": [], "seconds": 61.0},
 }  # fmt: skip
 
 
@@ -189,7 +189,7 @@ def test_a_restore_beside_what_is_there_asks_nothing(api) -> None:
     told = run("restore", "latest", "--collection", "docs", "--into", "copy")
 
     assert told.exit_code == 0, told.output
-    options = {"collection": "docs", "into": "copy", "replay": True}
+    options = {"collection": "docs", "into": "copy", "replay": True, "deletions": False}
     assert calls[-1] == ("/v1/backups/b2/restore", options)
     assert "copy: 2 documents" in told.output
     assert "in place of" not in told.output
@@ -198,6 +198,7 @@ def test_a_restore_beside_what_is_there_asks_nothing(api) -> None:
     assert "1 document without all of their points" in told.output
     assert "3 jobs replayed" in told.output
     assert "not replayed: job 7: its file is gone" in told.output
+    assert "back, though deleted after the backup: isle02" in told.output
     assert "restored in 1 m 1 s" in told.output
 
 
@@ -228,7 +229,7 @@ def test_a_time_is_local_unless_it_says_otherwise(api) -> None:
 
     assert run("restore", "latest", "--at", "2026-11-23T20:15:00+02:00").exit_code == 0
     assert calls[0] == ("/v1/backups/latest", {"at": "2026-11-23T18:15:00+00:00"})
-    assert calls[-1][1] == {"at": "2026-11-23T18:15:00+00:00", "replay": True}
+    assert calls[-1][1] == {"at": "2026-11-23T18:15:00+00:00", "replay": True, "deletions": False}
     assert run("restore", "latest", "--at", "yesterday").exit_code == 2
 
 
