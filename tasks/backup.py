@@ -15,12 +15,15 @@ from tasks.saving import savepoint as savepoints
 from tasks.saving import scope as scopes
 from tasks.saving.manifest import manifest_of
 from tasks.saving.savepoint import Savepoint
-from tasks.saving.scope import Scope
+from tasks.saving.scope import CLOCKS_APART, Scope
 from tasks.saving.uploading import Uploading
 from tasks.stage import stage_task
 from tasks.toolbox import Toolbox
 
 SLICE_SECONDS = 5.0
+SETTLE_SECONDS = CLOCKS_APART
+"""For which the snapshot waits at most, so that what was published last is known to be in it."""
+
 VAULT = "vault"
 """The duty of whoever adds parts, or removes them."""
 
@@ -43,6 +46,8 @@ def snapshot(run: StageRun) -> Outcome:
     if _waits_for_another(run):
         return Next(Stage.SNAPSHOT, rest=_TURN_REST)
     scope = scopes.kept(run)
+    if scope is None and (rest := _unsettled(run)):
+        return Next(Stage.SNAPSHOT, rest=rest)
     if scope is None or scope.files is not None:
         scope = _begun(run, scope)
     try:
@@ -123,6 +128,16 @@ def _waits_for_another(run: StageRun) -> bool:
         if window.items:
             return True
     return False
+
+
+def _unsettled(run: StageRun) -> float:
+    """Seconds for which the snapshot should still wait."""
+    window = run.tools.jobs.page(
+        state=JobState.SUCCEEDED, kind=JobKind.INGEST, collections=None, cursor=None, limit=1
+    )
+    published = max((job.finished_at or 0.0 for job in window.items), default=0.0)
+    waited = time() - (run.job.started_at or run.job.created_at)
+    return max(0.0, min(published + SETTLE_SECONDS - time(), SETTLE_SECONDS - waited))
 
 
 def _begun(run: StageRun, before: Scope | None) -> Scope:

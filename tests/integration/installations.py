@@ -12,7 +12,7 @@ from rag.digest import digests, total
 from rag.model import Job, JobState, Manifest, Point
 from rag.ports import VectorStore
 from rag.settings import Settings
-from tasks import messages, records, restore, taking
+from tasks import backup, messages, records, restore, taking
 from tasks.app import app
 from tasks.orders import Restoring
 from tasks.restoring import slices
@@ -50,6 +50,7 @@ def installations(broker: str, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(restore, "CHECK_SECONDS", 0.0)
     monkeypatch.setattr(restore, "SETTLE_SECONDS", 0.0)
     monkeypatch.setattr("tasks.saving.scope.CLOCKS_APART", 0.0)
+    monkeypatch.setattr(backup, "SETTLE_SECONDS", 0.0)
     app.loader.import_default_modules()
     made: list[InProcess] = []
 

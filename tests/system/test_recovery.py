@@ -19,7 +19,6 @@ from bench.library import Library
 from rag.digest import ContentDigest
 from rag.settings import Settings
 from rag.stores.backups.objects import Objects
-from tasks.saving.scope import CLOCKS_APART
 from tests.contents import Content, Hits, content_of, hits_of
 from tests.s3server import environment, s3_server
 from tests.system.runbook import Block, sections
@@ -152,8 +151,6 @@ def _saved(installation: Installation) -> Found:
     installation.stack.start().until_ready()
     installation.library.put(installation.tools)
     installation.send("keeper", KEEPER)
-    published = time.time()
-    until(lambda: time.time() > published + CLOCKS_APART)  # else it is saved as being on its way
     installation.follow(BEFORE)
     before = installation.found()
     installation.send("later", "This was accepted after the backup.")

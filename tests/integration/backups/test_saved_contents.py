@@ -14,6 +14,7 @@ from rag.model import (
 from rag.stores.backups import contents
 from rag.stores.backups.streams import read
 from rag.stores.vectors.snapshots import EdgeSnapshots
+from tasks import backup
 from tasks.submit import Submissions
 from tests.integration.backups.making import (
     COLLECTION,
@@ -71,6 +72,19 @@ def test_everything_is_in_it(
         assert sha256(bytes_of(tools, manifest, blob)).hexdigest() == blob.sha256
         assert bytes_of(tools, manifest, blob) == tools.blobs.get(key)
     assert manifest.missing == ()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.3])
+def test_what_was_published_a_moment_ago_is_waited_for(
+    tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    monkeypatch.setattr("tasks.saving.scope.CLOCKS_APART", 0.3)
+    monkeypatch.setattr(backup, "SETTLE_SECONDS", seconds)
+    ingested(tools, desk, "isle00")
+
+    book = saved(made(tools, desk))
+
+    assert (book.documents, book.late) == ((1, 0) if seconds else (0, 1))
 
 
 def test_golden_queries_find_their_passages(tools: InProcess, desk: Submissions) -> None:
