@@ -38,15 +38,18 @@ def restore(
     as_json: Annotated[bool, typer.Option("--json", help="Print the job's result as JSON.")] = False,
     url: Annotated[str | None, typer.Option(help="Address of the API; default: the stack here.")] = None,
 ) -> None:
-    """Restore collections. What is there serves until all of it is back, and stays if that fails."""
+    """Restore collections. What is there serves until all of it is back, and stays if that fails.
+
+    On a terminal it asks before anything is replaced.
+    """
     console = Console(highlight=False, stderr=as_json)
     moment = _moment(at)
     with client_of(load(), url) as client:
         found = client.backup(backup, at=moment if backup == LATEST else None)
         plan = Plan.of(found, collection, into, client)
         console.print(*plan.lines(), sep="\n")
-        if plan.there and not yes:
-            _confirm(plan)
+        if plan.there and not yes and _on_a_terminal():
+            typer.confirm(f"Replace {many(len(plan.there), 'collection')}?", abort=True, err=True)
         options = {
             "collection": collection,
             "into": into,
@@ -87,13 +90,6 @@ class Plan:
             today = self.there.get(each["name"])
             instead = f", in place of {many(today['documents'], 'document')}" if today else ""
             yield f"  {escape(self.into or each['name'])}: {many(each['documents'], 'document')}{instead}"
-
-
-def _confirm(plan: Plan) -> None:
-    """Ask on a terminal; Abort for a no, BadParameter where nobody can be asked."""
-    if not _on_a_terminal():
-        raise typer.BadParameter("replacing what is there needs --yes where nobody can be asked")
-    typer.confirm(f"Replace {many(len(plan.there), 'collection')}?", abort=True, err=True)
 
 
 def _on_a_terminal() -> bool:
