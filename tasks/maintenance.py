@@ -14,6 +14,7 @@ from tasks.toolbox import Toolbox
 
 SWEEP_SECONDS = 120.0  # ten thousand lost jobs take about twenty
 PRUNE_SECONDS = 300.0
+FOLLOWED_AFTER = 10.0  # so that a worker killed in a sweep costs none; two at once do no harm
 BATCHES = 500
 """Bounds one run: what is left then waits for the next."""
 
@@ -41,7 +42,7 @@ def purge(run: StageRun) -> Outcome:
 def sweep() -> str:
     """Publish again what the queue lost, end what nobody waits for, remove what failed jobs left."""
     tools = app.toolbox
-    with tools.jobs.alone("sweep", seconds=SWEEP_SECONDS) as alone:
+    with tools.jobs.alone("sweep", seconds=SWEEP_SECONDS, followed_after=FOLLOWED_AFTER) as alone:
         if not alone:
             return "another worker sweeps"
         again, late, made_up = published_again(tools), expired(tools), purges_made_up(tools)
@@ -52,7 +53,7 @@ def sweep() -> str:
 def prune() -> str:
     """Forget the jobs that ended long ago or are too many, and what the unsuccessful ones left behind."""
     tools = app.toolbox
-    with tools.jobs.alone("prune", seconds=PRUNE_SECONDS) as alone:
+    with tools.jobs.alone("prune", seconds=PRUNE_SECONDS, followed_after=FOLLOWED_AFTER) as alone:
         return f"forgotten: {forgotten(tools)}" if alone else "another worker prunes"
 
 

@@ -15,6 +15,7 @@ from tasks.remains import forget_batch
 from tasks.toolbox import Toolbox
 
 SECONDS = 120.0  # that one run may take
+FOLLOWED_AFTER = 10.0  # where its worker was killed
 KEPT_SECONDS = 300.0  # for which the end of a job can be seen in any case
 
 
@@ -22,7 +23,7 @@ KEPT_SECONDS = 300.0  # for which the end of a job can be seen in any case
 def make_room() -> str:
     """Forget what is cached, then jobs that ended, but for dead letters, while the broker has little room."""
     tools = app.toolbox
-    with tools.jobs.alone("make room", seconds=SECONDS) as alone:
+    with tools.jobs.alone("make room", seconds=SECONDS, followed_after=FOLLOWED_AFTER) as alone:
         return f"forgotten early: {forgotten_early(tools)}" if alone else "another worker makes room"
 
 

@@ -184,8 +184,14 @@ class JobStore(Protocol):
         """End a queued job whose deadline has passed as failed. False when it is not one."""
         ...
 
-    def alone(self, duty: str, *, seconds: float) -> AbstractContextManager[bool]:
-        """Whether the caller is the only one at ``duty``, until it leaves or ``seconds`` have passed."""
+    def alone(
+        self, duty: str, *, seconds: float, followed_after: float | None = None
+    ) -> AbstractContextManager[bool]:
+        """Whether the caller is the only one at ``duty``, until it leaves or ``seconds`` have passed.
+
+        ``followed_after``: seconds after which another may follow one that was killed; default: ``seconds``.
+        A server that is frozen for as long lets two at the duty: it is for duties where that does no harm.
+        """
         ...
 
     def overdue(

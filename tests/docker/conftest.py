@@ -1,6 +1,6 @@
 """The engine, the images and the fleets that these tests run on."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +18,9 @@ from tests.docker import images
 from tests.docker.fleet import LABEL, Fleet
 
 SCALE = Scale(jobs=40, frozen_seconds=0, settings={"LEASE_SECONDS": "10"})
+
+LAST = 4000
+"""Characters."""
 
 TOLD = pytest.StashKey[list[tuple[str, Account]]]()
 
@@ -61,6 +64,16 @@ def attack(request: pytest.FixtureRequest, pytestconfig: pytest.Config, tmp_path
     """Its account is shown in the summary; what the containers printed is kept where it fails."""
     told = pytestconfig.stash.setdefault(TOLD, [])
     return Attack(scenario=request.node.name, run=0, scale=SCALE, told=told, report=tmp_path)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Beside a failure stands what the containers printed last."""
+    report = yield
+    fleet = getattr(item, "funcargs", {}).get("fleet")
+    if report.failed and isinstance(fleet, Fleet):
+        report.sections += [(part, container.logs()[-LAST:]) for part, container in fleet.running.items()]
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,17 +1,20 @@
 """What the queue lost is published again from the records, and a mere backlog is left alone."""
 
 import time
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 from uuid_utils.compat import uuid7
 
+from beat.schedule import UPKEEP
 from rag.model import JobKind, JobState, NewJob, Stage
 from rag.settings import Settings
 from rag.stores.redis import connect
 from tasks import maintenance, sweeping
 from tasks.app import Lane, app, lane_of, publish
 from tasks.sweeping import expired, messages, published_again
+from tests.system.running import until
 from workers.tools import Tools
 
 
@@ -156,6 +159,31 @@ def test_only_one_worker_sweeps_at_a_time(tools: Tools, monkeypatch: pytest.Monk
     assert messages(lane_of(Stage.PARSE)) == 0
 
     assert "published again: 1" in maintenance.sweep()
+
+
+def test_a_worker_that_is_killed_in_a_sweep_is_followed_before_the_next(
+    tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "toolbox", tools, raising=False)
+    sweeper = get_context("spawn").Process(target=sweep_without_end, args=(tools.settings,))
+    sweeper.start()
+    until(lambda: "another" in maintenance.sweep())
+    queued(tools)
+
+    sweeper.kill()
+    sweeper.join()
+
+    (sweep,) = (entry for entry in UPKEEP if entry.task == maintenance.sweep.name)
+    assert isinstance(sweep.every, float)
+    until(lambda: "published again: 1" in maintenance.sweep(), sweep.every)
+
+
+def sweep_without_end(settings: Settings) -> None:
+    """What a worker does that stays in the middle of its first sweep with nobody beside it."""
+    app.toolbox = Tools(settings)
+    setattr(maintenance, published_again.__name__, lambda _: time.sleep(600))
+    while "another" in maintenance.sweep():
+        pass
 
 
 def test_a_question_that_nobody_waits_for_any_more_is_ended_without_a_worker(

@@ -1,39 +1,24 @@
 """Job records as the sweeper needs them: what was lost, is late, or is to be forgotten."""
 
-import logging
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from itertools import product
 from typing import cast
 
-from redis.exceptions import LockError
-from redis.lock import Lock
-
-from rag.errors import Unavailable
 from rag.model import Job, JobKind, JobState, Json, Lease, Stage
+from rag.stores.duties import alone_at
 from rag.stores.jobs.base import JobScripts, index_key, only_word
 from rag.stores.jobs.record import dumped, job_of
-from rag.stores.redis import PREFIX, expire_within, reaching_redis
-
-log = logging.getLogger(__name__)
+from rag.stores.redis import PREFIX, reaching_redis
 
 
 class Sweeping(JobScripts):
     """Times are the server's; what lies further ahead than it can is from before its clock jumped back."""
 
-    @contextmanager
-    def alone(self, duty: str, *, seconds: float) -> Iterator[bool]:
-        key = f"{PREFIX}lock:{duty}"
-        lock = self._client.lock(key, timeout=seconds, blocking=False)
-        with reaching_redis():
-            taken = bool(lock.acquire())
-            if not taken:
-                expire_within(self._client, key, seconds)
-        try:
-            yield taken
-        finally:
-            if taken:
-                _release(lock)
+    def alone(
+        self, duty: str, *, seconds: float, followed_after: float | None = None
+    ) -> AbstractContextManager[bool]:
+        return alone_at(self._client, duty, seconds=seconds, followed_after=followed_after)
 
     def overdue(
         self, stages: Sequence[Stage], *, silent_for: float, limit: int, apart: Collection[Stage] = ()
@@ -92,15 +77,6 @@ class Sweeping(JobScripts):
     def ping(self) -> None:
         """Unavailable also while lost records are rebuilt."""
         self._scripts.run("ping", [PREFIX])
-
-
-def _release(lock: Lock) -> None:
-    """A lock that is not given back ends by itself; somebody else may hold it by then."""
-    try:
-        with reaching_redis():
-            lock.release()
-    except (LockError, Unavailable) as error:
-        log.info("the lock %s was not given back: %s", lock.name, error)
 
 
 def _waiting(stages: Sequence[Stage], apart: Collection[Stage] = ()) -> list[str]:

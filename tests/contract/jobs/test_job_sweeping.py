@@ -81,3 +81,11 @@ class TestSweeping:
                 with jobs.alone("sweep", seconds=60) as taken:
                     pass
             assert taken
+
+    def test_whoever_is_at_a_duty_keeps_it(self, jobs: JobStore) -> None:
+        with jobs.alone("sweep", seconds=60, followed_after=0.3):
+            until = time.monotonic() + 1
+            while time.monotonic() < until:
+                with jobs.alone("sweep", seconds=60, followed_after=0.3) as taken:
+                    assert not taken
+                time.sleep(0.05)
