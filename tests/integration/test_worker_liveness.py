@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from socket import gethostname
+from time import monotonic
 
 import pytest
 
@@ -14,7 +15,8 @@ from rag.settings import Settings
 from tasks.app import app, lane_named
 from tasks.submit import Ingestion, Question, Submissions, Text
 from tasks.sweeping import messages
-from tests.chaos.faults.traps import HOLD, Traps
+from tasks.taking import TURN_SECONDS
+from tests.chaos.faults.traps import HOLD, PAUSE, Traps
 from tests.integration.brokers import valkey_with
 from tests.integration.conftest import without_pools
 from tests.integration.workerprocess import Worker, working
@@ -240,18 +242,27 @@ def test_a_worker_told_to_end_gives_back_what_it_cannot_finish(
 
 
 @pytest.mark.parametrize("lane", ["embed-query", "parse"])
-def test_a_worker_told_to_end_finishes_what_it_can(
-    lane: str, valkey: str, tmp_path: Path, desk: Submissions, tools: Tools
+def test_a_worker_told_to_end_finishes_what_it_is_at(
+    lane: str, tmp_path: Path, desk: Submissions, tools: Tools, traps: Traps
 ) -> None:
+    valkey = tools.settings.records_url
+    point = EMBEDDING if lane == "embed-query" else PARSING
+    stage = lane_named(lane).stages[0]
+    traps.set(point, PAUSE)
+    first = ask(desk) if lane == "embed-query" else ingest(desk)
     with working(lane, valkey, tmp_path) as worker:
-        ids = [ask(desk) if lane == "embed-query" else ingest(desk, f"Bell {n}") for n in range(30)]
-        stage = lane_named(lane).stages[0]
-        until(lambda: (job := tools.jobs.get(ids[0])) is not None and job.stage is not stage)
+        until(lambda: traps.sprung(point) is not None)
+        turn_over = monotonic() + TURN_SECONDS
+        later = [ask(desk) if lane == "embed-query" else ingest(desk, f"Bell {n}") for n in range(30)]
+        until(lambda: monotonic() > turn_over)
         worker.process.send_signal(signal.SIGTERM)
+        traps.release(point)
         assert worker.process.wait(20) == 0
-    jobs = [job for job_id in ids if (job := tools.jobs.get(job_id)) is not None]
 
-    waiting = [job for job in jobs if job.stage is stage]
-    assert [job.state for job in jobs] == [JobState.QUEUED] * len(ids)
+    finished, *others = [job for job_id in (first, *later) if (job := tools.jobs.get(job_id)) is not None]
+    waiting = [job for job in others if job.stage is stage]
+    assert finished.stage is not stage
+    assert [job.state for job in others] == [JobState.QUEUED] * len(later)
     assert [job.attempts for job in waiting] == [0] * len(waiting)
+    assert waiting
     assert messages(lane_named(lane)) >= 1, "a hint that some wait"
