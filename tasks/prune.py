@@ -2,24 +2,23 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from time import monotonic
 
 from rag.errors import DamagedBackup, NotFound, TimedOut
 from rag.model import JobKind, Json, Stage
+from rag.ports import Turn
 from rag.stores.backups.vault import Swept
-from tasks.backup import VAULT, release_unused
+from tasks.backup import release_unused
 from tasks.patience import patient
 from tasks.run import Done, Next, Outcome, StageRun
 from tasks.saving import savepoint as savepoints
 from tasks.stage import stage_task
-from tasks.stock import Stock, open_jobs
+from tasks.stock import LOCKED_SECONDS, Stock, at_the_vault, open_jobs
 from tasks.toolbox import Toolbox
 
 SLICE_SECONDS = 10.0
-LOCKED_SECONDS = 180.0
-"""In which the manifests are read, and a slice is swept. Nobody may add a part meanwhile."""
-
 _REST = 2.0  # while somebody else has the vault
 _NAME = "pruning"
 
@@ -65,26 +64,29 @@ class Pruning:
 @patient
 def prune(run: StageRun) -> Outcome:
     """Forget backups as the settings say, and remove the parts that no backup needs."""
-    with run.tools.jobs.alone(VAULT, seconds=LOCKED_SECONDS) as alone:
+    with at_the_vault(run.tools) as alone:
         if not alone:
             return Next(Stage.PRUNE, rest=_REST)
-        pruning, through = _advanced(run, _kept(run))
+        pruning, through = _advanced(run, _kept(run), alone)
     run.keep(_NAME, json.dumps(asdict(pruning)).encode())
     return Done(lambda *_: pruning.result()) if through else Next(Stage.PRUNE)
 
 
-def _advanced(run: StageRun, pruning: Pruning) -> tuple[Pruning, bool]:
-    """What is done by now, and whether that is all."""
+def _advanced(run: StageRun, pruning: Pruning, alone: Turn) -> tuple[Pruning, bool]:
+    """What is done by now, and whether that is all. Nobody may add a part from the first line on."""
     tools, until = run.tools, monotonic() + LOCKED_SECONDS / 2
     being_made = set(_parts_being_stored(tools))  # before the manifests, which they may become meanwhile
     stock = Stock.of(tools.vault)
     left, refused = _forgotten(tools, stock)
     removed, released = len(stock) - len(left), release_unused(tools)
     _require_usable(left, removed)
-    needed = being_made.union(*(manifest.parts for manifest in left.whole.values()))
+    needed = being_made.union(*(kept.parts for kept in left.whole.values()))
     if monotonic() > until:
-        raise TimedOut(f"To read {len(stock)} manifests took over {LOCKED_SECONDS / 2:.0f} s")
-    swept = tools.vault.sweep(needed, after=pruning.reached, seconds=SLICE_SECONDS)
+        raise TimedOut(
+            f"To read {len(stock)} manifests took over {LOCKED_SECONDS / 2:.0f} s: see how fast the store at "
+            "BACKUP_URL answers, or keep fewer backups (BACKUP_KEEP_HOURLY_DAYS, BACKUP_KEEP_DAYS)"
+        )
+    swept = tools.vault.sweep(needed, after=pruning.reached, seconds=SLICE_SECONDS, alone=alone)
     pruning = replace(
         pruning,
         kept=len(left),
@@ -99,6 +101,7 @@ def _forgotten(tools: Toolbox, stock: Stock) -> tuple[Stock, int]:
     """The backups that are left, and how many of them the store refused to forget."""
     outlived = stock.outlived(tools)
     gone = [backup for backup in outlived if tools.vault.forget(backup)]
+    tools.standing.forget_damage(tools.standing.damages().keys() - stock.without(gone).ids)
     return stock.without(gone), len(outlived) - len(gone)
 
 
@@ -113,8 +116,9 @@ def _parts_being_stored(tools: Toolbox) -> Iterator[str]:
     """Keys that the savepoints of open backups name."""
     for job in open_jobs(tools):
         if job.kind is JobKind.BACKUP:
-            for stream in savepoints.streams(tools.jobs, job.id):
-                yield from (part.key for part in stream.parts)
+            with suppress(NotFound):  # it has not begun, or is over by now
+                for stream in savepoints.streams(tools.jobs, job.id):
+                    yield from (part.key for part in stream.parts)
 
 
 def _require_usable(stock: Stock, removed: int) -> None:

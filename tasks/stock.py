@@ -1,38 +1,66 @@
 """The backups that a vault has, and which of them need not be kept any longer."""
 
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
+from math import inf
+from sys import intern
 from time import time
 
-from rag.errors import BackupError, DamagedBackup, NotFound
-from rag.model import ABOUT_BACKUPS, Job, JobKind, JobState, Json, Manifest
+from rag.errors import BackupError, NotFound
+from rag.model import ABOUT_BACKUPS, Job, JobKind, JobState
+from rag.ports import Turn
 from rag.retention import Retention
 from rag.stores.backups.vault import Vault
 from rag.stores.entries import made_at
 from tasks.toolbox import Toolbox
 
+LOCKED_SECONDS = 180.0
+"""For which whoever adds parts, or removes them, is alone with the vault at most."""
+
+_FOLLOWED_AFTER = 30.0  # whoever was killed at it
 _PAGE = 100
+_READ_AT_ONCE = 8
+
+
+def at_the_vault(tools: Toolbox) -> AbstractContextManager[Turn]:
+    """The turn of one who adds parts that no savepoint names yet, or removes those that nothing names."""
+    return tools.jobs.alone("vault", seconds=LOCKED_SECONDS, followed_after=_FOLLOWED_AFTER)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A backup as a prune needs to know it: when it was finished, and the keys of its parts."""
+
+    finished_at: float
+    parts: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """Manifests by id, and why those of other backups cannot be used."""
+    """Backups by id, and why others cannot be used. Keys that backups share are in memory once."""
 
-    whole: dict[str, Manifest]
+    whole: dict[str, Kept]
     unusable: dict[str, BackupError]
 
     @classmethod
     def of(cls, vault: Vault) -> "Stock":
-        whole: dict[str, Manifest] = {}
+        whole: dict[str, Kept] = {}
         unusable: dict[str, BackupError] = {}
-        for backup in vault.backups():
-            try:
-                whole[backup] = vault.manifest(backup)
-            except NotFound:
-                continue  # removed since it was listed
-            except BackupError as error:
-                unusable[backup] = error
+        backups = vault.backups()
+        with ThreadPoolExecutor(_READ_AT_ONCE, "manifests") as pool:
+            for backup, found in zip(backups, pool.map(partial(_found, vault), backups), strict=True):
+                if isinstance(found, Kept):
+                    whole[backup] = found
+                elif found is not None:
+                    unusable[backup] = found
         return cls(whole, unusable)
+
+    @property
+    def ids(self) -> frozenset[str]:
+        return frozenset((*self.whole, *self.unusable))
 
     def __len__(self) -> int:
         return len(self.whole) + len(self.unusable)
@@ -44,19 +72,34 @@ class Stock:
 
     def outlived(self, tools: Toolbox) -> list[str]:
         """Ids of backups that the settings let go, and no job is about."""
-        times = {backup: manifest.finished_at for backup, manifest in self.whole.items()}
+        times = {backup: kept.finished_at for backup, kept in self.whole.items()}
         times |= {backup: _begun_at(backup) for backup in self.unusable}
         protected = {job.inputs["backup"] for job in open_jobs(tools) if "backup" in job.inputs}
-        damaged = {*self.unusable, *(word["backup"] for word in _damages(tools))}
+        damaged = {*self.unusable, *tools.standing.damages()}
         kept = Retention.of(tools.settings).kept(times, time(), protected=protected, damaged=damaged)
         return sorted(times.keys() - kept)
 
 
+def _found(vault: Vault, backup: str) -> Kept | BackupError | None:
+    """None when it was removed since it was listed."""
+    try:
+        manifest = vault.manifest(backup)
+    except NotFound:
+        return None
+    except BackupError as error:
+        return error
+    return Kept(manifest.finished_at, frozenset(map(intern, manifest.parts)))
+
+
 def open_jobs(tools: Toolbox) -> Iterator[Job]:
-    """Those that are about backups."""
-    for state in (JobState.QUEUED, JobState.RUNNING):
+    """Those that are about backups. Queued ones are asked for twice, since a running one may become one."""
+    seen = set[str]()
+    for state in (JobState.QUEUED, JobState.RUNNING, JobState.QUEUED):
         for kind in ABOUT_BACKUPS:
-            yield from _all(tools, state, kind)
+            for job in _all(tools, state, kind):
+                if job.id not in seen:
+                    seen.add(job.id)
+                    yield job
 
 
 def _all(tools: Toolbox, state: JobState, kind: JobKind) -> Iterator[Job]:
@@ -70,16 +113,16 @@ def _all(tools: Toolbox, state: JobState, kind: JobKind) -> Iterator[Job]:
 
 
 def _begun_at(backup: str) -> float:
-    """By its id; the present time for what is no id, which is then left alone."""
+    """By its id; never for what is no id, which is then left alone."""
     try:
         return made_at(backup)
     except ValueError:
-        return time()
+        return inf
 
 
 def unmended(tools: Toolbox) -> bool:
     """Whether damage was found, and no full backup was made since: others share what is damaged."""
-    found = max((word["at"] for word in _damages(tools)), default=None)
+    found = max(tools.standing.damages().values(), default=None)
     if found is None:
         return False
     since = [backup for backup in tools.vault.backups() if _begun_at(backup) >= found]
@@ -91,11 +134,3 @@ def _is_full(vault: Vault, backup: str) -> bool:
         return vault.manifest(backup).mode == "full"
     except (BackupError, NotFound):
         return False
-
-
-def _damages(tools: Toolbox) -> Iterator[Json]:
-    """The word on the last verification, and on the last rehearsal, where that found damage."""
-    words = tools.standing.words()
-    for kind in (JobKind.VERIFY, JobKind.REHEARSE):
-        if words.get(kind, {}).get("reason") == DamagedBackup.code:
-            yield words[kind]

@@ -7,7 +7,7 @@ from rag.model.jobs import JobKind
 from rag.model.values import Json
 
 LATEST = "latest"
-"""In place of an id: the newest backup that there is."""
+"""In place of an id: the newest backup that has documents, or else the newest."""
 
 ABOUT_BACKUPS = frozenset({JobKind.BACKUP, JobKind.VERIFY, JobKind.REHEARSE, JobKind.RESTORE, JobKind.PRUNE})
 """Kinds of jobs that are about backups: of no one collection, their progress in bytes."""
@@ -71,7 +71,8 @@ class SavedCollection:
 
     ``documents`` and ``points`` count what searches saw, ``digest`` is that of these points
     (:mod:`rag.digest`). ``late``: documents that were published while the backup was made, which
-    neither the digest nor ``points`` include. ``quiet``: nothing was written to the collection
+    neither the digest nor ``points`` include; ``lacking``: those of them that are older, of which the
+    engine must have lost points. ``quiet``: nothing was written to the collection
     meanwhile. ``highest``: no version given out is above it.
     """
 
@@ -91,6 +92,7 @@ class SavedCollection:
     files: tuple[SavedFile, ...]
     documents_stream: str
     golden_stream: str
+    lacking: int = 0
 
     @property
     def store(self) -> str:
@@ -124,6 +126,10 @@ class Manifest:
     def parts(self) -> Mapping[str, StoredPart]:
         """Every object but the manifest, by key."""
         return {part.key: part for stream in self.streams for part in stream.parts}
+
+    @property
+    def has_documents(self) -> bool:
+        return any(each.documents or each.late for each in self.collections)
 
     @property
     def size(self) -> int:

@@ -2,7 +2,7 @@
 
 from rag.model import Accepted, Bounds, Taken
 from rag.ports.cache import Cache
-from rag.ports.jobs import JobStore
+from rag.ports.jobs import JobStore, Turn
 from rag.ports.models import Chunker, Embedder, GenerationRequest, Generator, Parser, Reranker, RerankRequest
 from rag.ports.paging import Window
 from rag.ports.snapshots import Opened, Snapshots
@@ -25,6 +25,7 @@ __all__ = [
     "Reranker",
     "Snapshots",
     "Taken",
+    "Turn",
     "VectorStore",
     "Window",
 ]

@@ -23,6 +23,12 @@ from rag.model import (
 from rag.ports.paging import Window
 
 
+class Turn(Protocol):
+    """Truthy for as long as nobody else is at the duty: ask it again before what must not be done by two."""
+
+    def __bool__(self) -> bool: ...
+
+
 class JobStore(Protocol):
     """Job records, their events and their small artefacts. Every change is one atomic step."""
 
@@ -186,11 +192,11 @@ class JobStore(Protocol):
 
     def alone(
         self, duty: str, *, seconds: float, followed_after: float | None = None
-    ) -> AbstractContextManager[bool]:
+    ) -> AbstractContextManager[Turn]:
         """Whether the caller is the only one at ``duty``, until it leaves or ``seconds`` have passed.
 
-        ``followed_after``: seconds after which another may follow one that was killed; default: ``seconds``.
-        A server that is frozen for as long lets two at the duty: it is for duties where that does no harm.
+        ``followed_after``: seconds after which another may follow one that was killed, the same for all who
+        are at the duty; default: ``seconds``. A server that is frozen for as long lets two at the duty.
         """
         ...
 

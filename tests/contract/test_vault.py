@@ -9,7 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -30,6 +30,7 @@ from tests.contract.vaults import (
     in_bucket,
     manifest_of,
     restored,
+    saved_collection,
 )
 from tests.s3server import S3Server
 
@@ -87,6 +88,28 @@ class TestBackups:
             vault.newest(before=9.9)
         with pytest.raises(NotFound, match="no backup b-4"):
             vault.manifest("b-4")
+
+    def test_the_latest_is_the_newest_that_has_documents(self, objects: Objects) -> None:
+        vault, empty = Vault(objects), manifest_of().collections
+        assert empty == ()
+        for n, saved in enumerate((empty, (saved_collection(3),), (saved_collection(0),), empty), start=1):
+            vault.seal(replace(manifest_of(name=f"b-{n}", finished_at=10.0 * n), collections=saved))
+
+        assert vault.newest().id == "b-4"
+        assert vault.latest().id == vault.latest(before=25.0).id == "b-2"
+        assert vault.latest(before=15.0).id == "b-1", "there is no other"
+        with pytest.raises(NotFound, match="no backup that old"):
+            vault.latest(before=9.9)
+
+    def test_what_began_later_is_not_read_for_an_earlier_time(self, objects: Objects) -> None:
+        vault, noon = Vault(objects), 1_700_000_000.0
+        earlier, later = (str(UUID(int=int(at * 1000) << 80)) for at in (noon, noon + 600))
+        vault.seal(manifest_of(name=earlier, finished_at=noon + 60))
+        objects.put_whole(f"manifests/{later}", b"no manifest")
+
+        assert vault.newest(before=noon + 300).id == earlier
+        with pytest.raises(DamagedBackup, match=later):
+            vault.newest()
 
     def test_none_is_made_whose_parts_are_not_all_there(self, objects: Objects, key: str | None) -> None:
         vault = Vault(objects, key)

@@ -1,16 +1,19 @@
 """Who may read and write an encrypted vault, and what of it can be seen without its key."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from rag.errors import WrongKey
+from rag.errors import BackupError, WrongKey
+from rag.stores.backups.envelope import enclosed
 from rag.stores.backups.objects import Objects
 from rag.stores.backups.streams import Intake
 from rag.stores.backups.vault import Vault
@@ -70,6 +73,17 @@ class TestKeys:
         assert restored(Vault(objects, KEY), "1") == restored(Vault(objects, KEY), "2") == TEXT
         with pytest.raises(WrongKey):
             Vault(objects).keep(TEXT)
+
+    def test_one_in_the_open_is_nobodys_newest_where_there_is_a_key(self, objects: Objects) -> None:
+        """Whoever can write to the bucket could have put it there."""
+        backed_up(Vault(objects, KEY), "1")
+        forged = replace(manifest_of(name="2"), encrypted=True)
+        objects.put_whole("manifests/2", enclosed({"encryption": None}, json.dumps(asdict(forged)).encode()))
+
+        for asked in (Vault(objects, KEY).newest, Vault(objects, KEY).latest):
+            with pytest.raises(BackupError, match="Backup 2 is not encrypted although BACKUP_KEY is set"):
+                asked()
+        assert Vault(objects, KEY).manifest("2") == replace(forged, encrypted=False)
 
     def test_without_the_vaults_own_object_backups_are_read_and_the_next_makes_it_again(
         self, objects: Objects

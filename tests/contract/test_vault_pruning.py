@@ -1,19 +1,22 @@
 """What a vault removes when it is pruned, and what a store may keep all the same."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import inf
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from rag.errors import Unavailable
+from rag.errors import DamagedBackup, Unavailable
 from rag.stores.backups import vault as vaults
 from rag.stores.backups.objects import Objects
+from rag.stores.backups.streams import Intake
 from rag.stores.backups.vault import Vault
+from rag.stores.duties import Turn
 from tests.contract.buckets import HTTP, administer
-from tests.contract.vaults import KEY, TEXT, backed_up, in_bucket, restored
+from tests.contract.vaults import KEY, PIECE, TEXT, backed_up, in_bucket, restored
 from tests.s3server import BUCKET, S3Server, environment
 from tests.system.running import free_port
 
@@ -53,6 +56,27 @@ class TestPruning:
         assert (swept.removed, swept.reached) == (1, None)
         assert list(objects.keys("parts")) == []
 
+    def test_it_ends_when_somebody_else_may_store_parts(
+        self, objects: Objects, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(vaults, "BATCH", 1)
+        vault = Vault(objects)
+        first, *others = sorted(backed_up(vault).parts)
+        turn = Turn(until=inf)
+
+        def lose(_: object, keys: Sequence[str]) -> set[str]:
+            turn.until = -inf
+            return removing(objects, keys)
+
+        removing = Objects.remove
+        monkeypatch.setattr(Objects, "remove", lose)
+
+        swept = vault.sweep((), alone=turn)
+
+        assert (swept.removed, swept.reached) == (1, first)
+        assert sorted(objects.keys("parts")) == others
+        assert vault.sweep((), after=first, alone=turn).reached == first
+
     def test_forgetting_twice_is_fine(self, objects: Objects) -> None:
         backed_up(Vault(objects))
 
@@ -86,6 +110,23 @@ class TestRefusedRemovals:
         assert (swept.removed, swept.locked) == (len(others), 1)
         assert set(objects.keys("")) == {locked, "manifests/1"}
         assert vault.sweep(()).removed == 1
+
+    def test_what_a_policy_keeps_from_being_replaced_has_to_be_whole(self, s3: S3Server) -> None:
+        folder = str(uuid4())
+        objects = in_bucket(s3, folder)
+        vault = Vault(objects)
+        first, *_ = backed_up(vault).parts
+
+        with forbidden(s3, f"{folder}/parts/*", action="PutObject"):
+            list(Intake(vault, PIECE, anew=True).stream([TEXT]))
+            with pytest.raises(Unavailable, match="do not reach so far"):
+                vault.keep(b"something else")
+        objects.put_whole(first, b"damaged")
+        with (
+            forbidden(s3, f"{folder}/parts/*", action="PutObject"),
+            pytest.raises(DamagedBackup, match=f"^{first} is damaged"),
+        ):
+            list(Intake(vault, PIECE, anew=True).stream([TEXT]))
 
     def test_under_an_object_lock_pruned_versions_stay_in_the_bucket(self, s3: S3Server) -> None:
         bucket = f"locked-{uuid4()}"
@@ -124,12 +165,12 @@ class TestRefusedRemovals:
 
 
 @contextmanager
-def forbidden(server: S3Server, *keys: str) -> Iterator[None]:
-    """Nobody may remove these keys of the bucket, until the block ends."""
+def forbidden(server: S3Server, *keys: str, action: str = "DeleteObject") -> Iterator[None]:
+    """Nobody may do so to these keys of the bucket, until the block ends."""
     statement = {
         "Effect": "Deny",
         "Principal": "*",
-        "Action": ["s3:DeleteObject"],
+        "Action": [f"s3:{action}"],
         "Resource": [f"arn:aws:s3:::{BUCKET}/{key}" for key in keys],
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -2,7 +2,7 @@
 
 from uuid import uuid4
 
-from rag.model import Engine, Manifest, Stream
+from rag.model import Engine, Manifest, SavedCollection, Stream
 from rag.stores.backups.objects import Objects
 from rag.stores.backups.streams import Intake, read
 from rag.stores.backups.vault import Vault
@@ -23,6 +23,14 @@ def manifest_of(*streams: Stream, name: str = "1", finished_at: float = 2.0) -> 
     return Manifest(
         id=name, began_at=1.0, finished_at=finished_at, mode="incremental", trigger="request",
         application="1", engine=Engine("edge", "1"), sources="copied", collections=(), streams=streams,
+    )  # fmt: skip
+
+
+def saved_collection(documents: int) -> SavedCollection:
+    return SavedCollection(
+        name="docs", generation=1, layout=0, embedding_model="m", dimension=8, token_dimension=None,
+        created_at=1.0, highest=documents, documents=documents, points=documents, late=0, digest="0",
+        quiet=True, files=(), documents_stream="documents/docs-1", golden_stream="golden/docs-1",
     )  # fmt: skip
 
 

@@ -65,7 +65,7 @@ class House:
         self.runs = MemoryRuns(self.clock)
         self.vault = Vault.of(SETTINGS)
         self.blobs = self.documents = self.standing = SimpleNamespace(
-            collections=lambda: (SimpleNamespace(documents=1),), words=dict
+            collections=lambda: (SimpleNamespace(documents=1),), damages=dict
         )
 
     def work(self, job: Job) -> None:
@@ -90,7 +90,7 @@ class House:
         for backup in outlived:
             self.vault.forget(backup)
         left = found.without(outlived)
-        swept = self.vault.sweep(key for manifest in left.whole.values() for key in manifest.parts)
+        swept = self.vault.sweep(key for each in left.whole.values() for key in each.parts)
         assert swept.removed == len(outlived), "each has a part of its own"
         self.nights.append((self.clock.now, set(self.vault.backups())))
 

@@ -9,20 +9,22 @@ A change of any bit of them, and every part that is missing, is a DamagedBackup 
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from math import inf
 from time import monotonic
 
-from rag.errors import DamagedBackup, NotFound
+from rag.errors import BackupError, DamagedBackup, NotFound, Refused
 from rag.model import Manifest, StoredPart
+from rag.ports import Turn
 from rag.settings import Settings
 from rag.stores.backups.envelope import disclosed, enclosed, understood
 from rag.stores.backups.holdings import Holdings
 from rag.stores.backups.keyring import MANIFESTS, Keyring
 from rag.stores.backups.manifests import manifest_of
 from rag.stores.backups.objects import BATCH, Objects
+from rag.stores.entries import made_at
 
 _PARTS, _ENCRYPTED = "parts", ".aes"
 
@@ -50,6 +52,7 @@ class Vault:
 
     def __init__(self, objects: Objects, passphrase: str | None = None) -> None:
         self._objects = objects
+        self._secret = passphrase is not None
         self._keyring = Keyring(objects, passphrase)
 
     @classmethod
@@ -66,12 +69,12 @@ class Vault:
         """Which parts are there, for ``keep``; ``anew``: none, as far as it is concerned."""
         return Holdings(self._objects, _PARTS, asks=not anew)
 
-    def keep(self, data: bytes, *, anew: bool = False, holdings: Holdings | None = None) -> StoredPart:
-        """Store a piece, unless the same is there; ``anew``: in any case. DamagedBackup, WrongKey."""
-        known = holdings or self.holdings(anew=anew)
+    def keep(self, data: bytes, *, holdings: Holdings | None = None) -> StoredPart:
+        """Store a piece, unless ``holdings`` knows of it. DamagedBackup, WrongKey."""
+        known = holdings or self.holdings()
         part, stored = self._stored(data)
         if not known.has(part):
-            self._objects.put_whole(part.key, stored)
+            self._put(part, stored)
             known.add(part)
         return part
 
@@ -101,7 +104,7 @@ class Vault:
         cipher = self._keyring.of(key, header)
         plain = cipher.open(key, body) if cipher else body
         with understood(key):
-            manifest = manifest_of(json.loads(plain))
+            manifest = replace(manifest_of(json.loads(plain)), encrypted=cipher is not None)
         if manifest.id != backup:
             raise DamagedBackup(f"{key} is damaged: it is the manifest of {manifest.id}")
         return manifest
@@ -111,33 +114,68 @@ class Vault:
         return sorted((key.rpartition("/")[2] for key in self._objects.keys(MANIFESTS)), reverse=True)
 
     def newest(self, *, before: float | None = None) -> Manifest:
-        """The newest backup that was finished by ``before``. NotFound; DamagedBackup, WrongKey."""
-        for backup in self.backups():
-            manifest = self.manifest(backup)
-            if before is None or manifest.finished_at <= before:
-                return manifest
+        """The newest backup that was finished by ``before``. NotFound, BackupError."""
+        for manifest in self._finished(before):
+            return manifest
         raise NotFound("There is no backup yet" if before is None else "There is no backup that old")
+
+    def latest(self, *, before: float | None = None) -> Manifest:
+        """The newest of those that have documents: machines in place of lost ones may have saved none yet.
+
+        Where none has any, the newest. Raises as :meth:`newest` does.
+        """
+        newest = self.newest(before=before)
+        return next((each for each in self._finished(before) if each.has_documents), newest)
 
     def forget(self, backup: str) -> bool:
         """Remove the manifest; False where that is refused. The parts stay until they are swept."""
         return not self._objects.remove([_key(backup)])
 
-    def sweep(self, needed: Iterable[str], *, after: str = "", seconds: float = inf) -> Swept:
+    def sweep(
+        self, needed: Iterable[str], *, after: str = "", seconds: float = inf, alone: Turn | bool = True
+    ) -> Swept:
         """Remove every part beyond ``after`` whose key is not among ``needed``, while nobody stores any.
 
-        It ends soon after ``seconds``; ``reached`` is where to go on.
+        It ends soon after ``seconds``, and when it is not ``alone`` any more; ``reached`` is where to go on.
         """
         kept, until = set(needed), monotonic() + seconds
         sizes = self._objects.sizes(_PARTS)
         spare = sorted(key for key in sizes if key > after and key not in kept)
-        swept = Swept()
+        swept, reached = Swept(), after
         for start in range(0, len(spare), BATCH):
+            if not alone or (reached != after and monotonic() > until):
+                return replace(swept, reached=reached)
             batch = spare[start : start + BATCH]
-            swept = swept.plus(batch, self._objects.remove(batch), sizes)
-            if monotonic() > until:
-                return replace(swept, reached=batch[-1])
+            swept, reached = swept.plus(batch, self._objects.remove(batch), sizes), batch[-1]
         self._objects.tidy()
         return swept
+
+    def _finished(self, before: float | None) -> Iterator[Manifest]:
+        """Those that were finished by then, the newest first; what began later is not read.
+
+        BackupError for one in the open where there is a BACKUP_KEY: whoever can write there may have put it.
+        """
+        for backup in self.backups():
+            if before is not None and _began_after(backup, before):
+                continue
+            manifest = self.manifest(backup)
+            if before is not None and manifest.finished_at > before:
+                continue
+            if self._secret and not manifest.encrypted:
+                raise BackupError(
+                    f"Backup {backup} is not encrypted although BACKUP_KEY is set, so it may be anybody's: "
+                    "make one with the key (`aegis backup`), or name this one by its id"
+                )
+            yield manifest
+
+    def _put(self, part: StoredPart, data: bytes) -> None:
+        """Where a policy keeps what is there from being replaced, that has to be whole. DamagedBackup."""
+        try:
+            self._objects.put_whole(part.key, data)
+        except Refused:
+            if not self._objects.exists(part.key):
+                raise
+            self._read(part)
 
     def _stored(self, data: bytes) -> tuple[StoredPart, bytes]:
         """The piece as a part, and the bytes of its object, which are the same each time."""
@@ -160,7 +198,15 @@ class Vault:
         there = self._objects.sizes(_PARTS)
         for part in manifest.parts.values():
             if there.get(part.key) != part.size:
-                raise DamagedBackup(f"{part.key} is missing: make the backup again")
+                raise DamagedBackup(f"{part.key} is missing: send everything again by `aegis backup --full`")
+
+
+def _began_after(backup: str, moment: float) -> bool:
+    """By its id, where that tells."""
+    try:
+        return made_at(backup) > moment
+    except ValueError:
+        return False
 
 
 def _key(backup: str) -> str:

@@ -67,7 +67,8 @@ class TestSweeping:
 
     def test_a_duty_is_done_by_one_at_a_time(self, jobs: JobStore) -> None:
         with jobs.alone("sweep", seconds=60) as first, jobs.alone("sweep", seconds=60) as second:
-            assert (first, second) == (True, False)
+            assert first
+            assert not second
             with jobs.alone("prune", seconds=60) as other:
                 assert other
         with jobs.alone("sweep", seconds=60) as later:
@@ -81,6 +82,14 @@ class TestSweeping:
                 with jobs.alone("sweep", seconds=60) as taken:
                     pass
             assert taken
+
+    def test_whose_time_is_over_knows(self, jobs: JobStore) -> None:
+        with jobs.alone("sweep", seconds=0.05) as turn:
+            assert turn
+            until = time.monotonic() + 5
+            while turn and time.monotonic() < until:
+                time.sleep(0.01)
+            assert not turn
 
     def test_whoever_is_at_a_duty_keeps_it(self, jobs: JobStore) -> None:
         with jobs.alone("sweep", seconds=60, followed_after=0.3):
