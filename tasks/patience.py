@@ -30,11 +30,13 @@ def patient(work: Callable[[StageRun], Outcome]) -> Callable[[StageRun], Outcome
     @wraps(work)
     def patiently(run: StageRun) -> Outcome:
         try:
-            return work(run)
+            outcome = work(run)
         except Refused:
             raise  # which a person has to put right
         except Unavailable as error:
             return _rested(run, error)
+        _gone_on(run)
+        return outcome
 
     return patiently
 
@@ -45,13 +47,25 @@ def _rested(run: StageRun, error: Unavailable) -> Outcome:
         raise error
     run.keep(_NAME, json.dumps([since, run.job.progress.done]).encode())
     log.warning("job %s rests at %s, for %.0f s by now: %s", run.job.id, run.job.stage, now - since, error)
-    return Next(run.job.stage, rest=REST)
+    return Next(run.job.stage, rest=max(REST, error.retry_after or 0.0))
+
+
+def _gone_on(run: StageRun) -> None:
+    """What was away is there again: the next time counts from its own begin."""
+    if _noted(run) is not None:
+        run.keep(_NAME, json.dumps(None).encode())
 
 
 def _away_since(run: StageRun) -> float:
     """When the job last went on, as far as it is known; the present time for one that just did."""
+    noted = _noted(run)
+    return noted[0] if noted and noted[1] == run.job.progress.done else time()
+
+
+def _noted(run: StageRun) -> tuple[float, int] | None:
+    """Since when something was away, and what was done by then; None while nothing is."""
     try:
-        since, done = json.loads(run.kept(_NAME))
+        found = json.loads(run.kept(_NAME))
     except NotFound:
-        return time()
-    return float(since) if done == run.job.progress.done else time()
+        return None
+    return found and (float(found[0]), int(found[1]))
