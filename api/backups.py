@@ -33,7 +33,7 @@ from tasks.submit import Idempotency
 
 router = APIRouter(prefix="/v1/backups", tags=["backups"])
 
-Backup = Annotated[str, Path(description=f"A backup's id, or `{LATEST}`")]
+Backup = Annotated[str, Path(description=f"A backup's id, or `{LATEST}`: the newest that has documents")]
 _HEADERS = {"parameters": SUBMIT_HEADERS}
 
 Submit = Callable[[Idempotency | None], Accepted]
@@ -94,13 +94,13 @@ def backup(
     call: AdminCall,
     backup: Backup,
     at: Annotated[
-        Moment | None, Query(description=f"With `{LATEST}`: the newest that was finished by then")
+        Moment | None, Query(description=f"With `{LATEST}`: of those that were finished by then")
     ] = None,
 ) -> WholeBackupOut:
     """409 when its manifest is damaged, or was made with another BACKUP_KEY."""
     catalogue = call.parts.catalogue
     if backup == LATEST:
-        return WholeBackupOut.of(catalogue.newest(before=None if at is None else seconds_of(at)))
+        return WholeBackupOut.of(catalogue.latest(before=None if at is None else seconds_of(at)))
     if at is not None:
         raise InvalidRequest(f"at: goes with {LATEST} alone")
     return WholeBackupOut.of(catalogue.entry(backup))

@@ -7,31 +7,28 @@ import logging
 from dataclasses import replace
 from time import monotonic, time
 
-from rag.errors import DamagedBackup, NotFound, Permanent, UnknownCollection
+from rag.errors import DamagedBackup, NotFound, Permanent, Transient, UnknownCollection
 from rag.model import JobKind, JobState, Manifest, Stage
 from tasks.patience import patient
 from tasks.run import Done, Next, Outcome, StageRun
 from tasks.saving import savepoint as savepoints
 from tasks.saving import scope as scopes
+from tasks.saving import scrolling
 from tasks.saving.manifest import manifest_of
 from tasks.saving.savepoint import Savepoint
 from tasks.saving.scope import CLOCKS_APART, Scope
 from tasks.saving.uploading import Uploading
 from tasks.stage import stage_task
+from tasks.stock import at_the_vault, open_jobs
 from tasks.toolbox import Toolbox
 
 SLICE_SECONDS = 5.0
 SETTLE_SECONDS = CLOCKS_APART
 """For which the snapshot waits at most, so that what was published last is known to be in it."""
 
-VAULT = "vault"
-"""The duty of whoever adds parts, or removes them."""
-
-LOCKED_SECONDS = 30.0
-"""After which others may remove parts that no savepoint names yet; a manifest that lacks one is refused."""
-
 _REST = 2.0  # while somebody else has the vault
 _TURN_REST = 15.0  # while another backup is made
+_LATELY = 100  # ingestions, by when they were accepted, of which one was the last to end
 _ATTEMPTS = 5  # at a snapshot that the engine keeps
 
 log = logging.getLogger(__name__)
@@ -55,7 +52,7 @@ def snapshot(run: StageRun) -> Outcome:
     except UnknownCollection as error:  # dropped since it was listed
         scopes.keep(run, replace(scope, files=()))
         return _anew(scope, error)
-    scopes.keep(run, replace(scope, files=files))
+    scopes.keep(run, replace(scope, files=files, engine=run.tools.snapshots.engine))
     savepoints.keep(run, Savepoint())
     return Next(Stage.UPLOAD)
 
@@ -67,7 +64,7 @@ def upload(run: StageRun) -> Outcome:
     scope, savepoint = _kept(run)
     if scope is None or savepoint is None:
         return Next(Stage.SNAPSHOT)
-    with run.tools.jobs.alone(VAULT, seconds=LOCKED_SECONDS) as alone:
+    with at_the_vault(run.tools) as alone:
         if not alone:
             return Next(Stage.UPLOAD, rest=_REST)
         try:
@@ -86,8 +83,7 @@ def seal(run: StageRun) -> Outcome:
     scope, savepoint = _kept(run)
     if scope is None or savepoint is None:
         return Next(Stage.SNAPSHOT)
-    run.tools.snapshots.release(run.job.id)
-    with run.tools.jobs.alone(VAULT, seconds=LOCKED_SECONDS) as alone:
+    with at_the_vault(run.tools) as alone:
         if not alone or not run.holds():
             return Next(Stage.SEAL, rest=_REST)
         manifest = manifest_of(run, scope, savepoint)
@@ -121,22 +117,16 @@ def _made(run: StageRun) -> Manifest | None:
 
 def _waits_for_another(run: StageRun) -> bool:
     """Whether an older backup is being made: it has what this one needs not send again."""
-    for state in (JobState.RUNNING, JobState.QUEUED):
-        window = run.tools.jobs.page(
-            state=state, kind=JobKind.BACKUP, collections=None, cursor=run.job.id, limit=1
-        )
-        if window.items:
-            return True
-    return False
+    return any(job.kind is JobKind.BACKUP and job.id < run.job.id for job in open_jobs(run.tools))
 
 
 def _unsettled(run: StageRun) -> float:
     """Seconds for which the snapshot should still wait."""
     window = run.tools.jobs.page(
-        state=JobState.SUCCEEDED, kind=JobKind.INGEST, collections=None, cursor=None, limit=1
+        state=JobState.SUCCEEDED, kind=JobKind.INGEST, collections=None, cursor=None, limit=_LATELY
     )
     published = max((job.finished_at or 0.0 for job in window.items), default=0.0)
-    waited = time() - (run.job.started_at or run.job.created_at)
+    waited = max(0.0, time() - (run.job.started_at or run.job.created_at))
     return max(0.0, min(published + SETTLE_SECONDS - time(), SETTLE_SECONDS - waited))
 
 
@@ -144,6 +134,7 @@ def _begun(run: StageRun, before: Scope | None) -> Scope:
     """Kept before the snapshot is taken, since it is to name a time before that."""
     release_unused(run.tools)
     run.tools.snapshots.release(run.job.id)
+    scrolling.forget(run)
     scope = scopes.listed(run, before.attempt + 1 if before else 1)
     scopes.keep(run, scope)
     return scope
@@ -165,12 +156,17 @@ def _anew(scope: Scope, error: Permanent) -> Outcome:
 
 
 def _done(run: StageRun, manifest: Manifest, sent: int = 0) -> Outcome:
+    try:
+        run.tools.snapshots.release(run.job.id)
+    except Transient as error:  # the engine may be away: what it has was saved
+        log.warning("the snapshot of backup %s stays until the next backup or prune: %s", run.job.id, error)
     result = {
         "backup": manifest.id,
         "mode": manifest.mode,
         "collections": [each.name for each in manifest.collections],
         "documents": sum(each.documents + each.late for each in manifest.collections),
         "points": sum(each.points for each in manifest.collections),
+        "lacking": sum(each.lacking for each in manifest.collections),
         "bytes": manifest.size,
         "sent": sent,
         "seconds": round(time() - (run.job.started_at or run.job.created_at), 3),

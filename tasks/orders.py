@@ -63,7 +63,7 @@ class BackupDesk:
             return earlier
         if asked.at is not None and asked.at > time():
             raise InvalidRequest("at: is in the future")
-        manifest = self._to_restore(asked)
+        manifest = self._found(asked.backup, before=asked.at)
         inputs: Json = {
             "backup": manifest.id,
             "collection": _chosen(asked, manifest),
@@ -92,27 +92,15 @@ class BackupDesk:
 
     def _found(self, backup: str, *, before: float | None = None) -> Manifest:
         if backup == LATEST:
-            return self._vault.newest(before=before)
+            return self._vault.latest(before=before)
         manifest = self._vault.manifest(backup)
         if before is not None and before < manifest.finished_at:
             raise InvalidRequest(f"at: backup {backup} is of later; {LATEST!r} finds the one to begin with")
         return manifest
 
-    def _to_restore(self, asked: Restoring) -> Manifest:
-        """LATEST is the newest that has documents: machines in place of lost ones may have saved none yet."""
-        manifest = self._found(asked.backup, before=asked.at)
-        if asked.backup != LATEST or _has_documents(manifest):
-            return manifest
-        older = (self._vault.manifest(each) for each in self._vault.backups() if each < manifest.id)
-        return next(filter(_has_documents, older), manifest)
-
     def _hand_in(self, kind: JobKind, inputs: Json, idempotency: Idempotency | None) -> Accepted:
         job = NewJob(id=new_id(), kind=kind, stage=kind.first_stage, collection=EVERYTHING, inputs=inputs)
         return self._acceptance.hand_in(job, idempotency)
-
-
-def _has_documents(manifest: Manifest) -> bool:
-    return any(each.documents or each.late for each in manifest.collections)
 
 
 def _chosen(asked: Restoring, manifest: Manifest) -> str | None:

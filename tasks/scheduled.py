@@ -109,7 +109,7 @@ def _awaits_restore(tools: Toolbox) -> str | None:
         return None
     except BackupError as error:
         return f"there are no documents here to save, and a backup that cannot be read: {error}"
-    if not any(collection.documents for collection in newest.collections):
+    if not newest.has_documents:
         return None
     log.warning("there are no documents here, and backup %s has some: aegis restore %s", newest.id, newest.id)
     return f"there are no documents here to save, and backup {newest.id} has some"
@@ -127,7 +127,15 @@ def _about_the_newest(
         return "there is no backup yet"
     except BackupError as error:
         tools.standing.note(
-            kind, {"at": time(), "backup": "", "ok": False, "seconds": 0.0, "error": str(error)}
+            kind,
+            {
+                "at": time(),
+                "backup": "",
+                "ok": False,
+                "seconds": 0.0,
+                "error": str(error),
+                "reason": error.code,
+            },
         )
         return f"failed: {error}"
 

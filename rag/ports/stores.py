@@ -111,6 +111,10 @@ class BlobStore(Protocol):
 
     def keys(self, prefix: str) -> Iterator[str]: ...
 
+    def sizes(self, folder: str) -> dict[str, int]:
+        """In bytes, by key, of every blob under the folder."""
+        ...
+
 
 class DocumentRegistry(Protocol):
     """Which version of each document searches may see, and the collections there are."""

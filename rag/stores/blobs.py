@@ -14,6 +14,9 @@ from rag.errors import InvalidRequest, NotFound, Unavailable
 from rag.settings import Settings
 from rag.stores.buckets import Access, explained, folder_of, opened
 
+LISTED_AT_ONCE = 1000
+"""Keys in one page of S3's listings."""
+
 _SEGMENT = re.compile(r"(?!\.{1,2}\Z)(?!.*#\d+\Z)[^/\\\x00-\x1f\x7f]+\Z", re.DOTALL)
 _LONGEST_SEGMENT, _LONGEST_KEY = 250, 1024  # bytes: of file systems, of S3
 _PART_BYTES, _PARTS_AT_ONCE = 8 << 20, 4
@@ -97,6 +100,12 @@ class ObstoreBlobs:
         with self._doing(folder or "all"):
             for batch in obstore.list(self._store, prefix=folder or None):
                 yield from (found["path"] for found in batch)
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """In bytes, by key, of every blob under the folder."""
+        with self._doing(folder):
+            found = obstore.list(self._store, prefix=folder, chunk_size=LISTED_AT_ONCE)
+            return {each["path"]: each["size"] for batch in found for each in batch}
 
     def ping(self) -> None:
         """Return when the store answers; Refused or Unavailable. A listing alone misses no missing bucket."""

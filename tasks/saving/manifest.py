@@ -28,7 +28,7 @@ def manifest_of(run: StageRun, scope: Scope, savepoint: Savepoint) -> Manifest:
         mode=scope.mode,
         trigger=run.job.inputs["trigger"],
         application=release(),
-        engine=tools.snapshots.engine,
+        engine=scope.engine or tools.snapshots.engine,
         sources=tools.settings.backup_sources,
         collections=saved,
         streams=tuple(_streams(run, saved)),
@@ -55,6 +55,7 @@ def _saved(scope: Scope, collection: Collection, note: Json) -> SavedCollection:
         documents=note["documents"],
         points=note["points"],
         late=note["late"],
+        lacking=note["lacking"],
         digest=note["digest"],
         quiet=note["quiet"],
         files=tuple(SavedFile(file, file_stream(file)) for file in files),
@@ -83,5 +84,7 @@ def _missing(run: StageRun, scope: Scope, savepoint: Savepoint) -> Iterator[str]
     for collection in scope.collections:
         if _note(savepoint, collection)["dropped"]:
             yield f"collection {collection.name}: it was dropped while the backup was made"
+        elif lacking := _note(savepoint, collection)["lacking"]:
+            yield f"collection {collection.name}: the engine has lost points of {lacking} documents"
     if run.tools.settings.backup_sources == "referenced":
         yield _REFERENCED

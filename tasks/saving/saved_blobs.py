@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import accumulate
 
 from rag.errors import BackupError, NotFound
 from rag.model import Manifest
@@ -33,6 +34,14 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Unpacked:
+    """A blob that is to be packed, of ``size`` bytes."""
+
+    key: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class BlobPlan:
     """Leaves which blobs stay in the packs of the newest backup, and which are to be packed."""
 
@@ -47,14 +56,15 @@ class BlobPlan:
         if mark.at:
             return
         tools = self.run.tools
-        keys = {key for folder in FOLDERS for key in tools.blobs.keys(folder)}
+        sizes = {key: size for folder in FOLDERS for key, size in tools.blobs.sizes(folder).items()}
         if tools.settings.backup_sources == "referenced":
-            there, manifest = tuple(SavedBlob(key) for key in keys), None
+            there, manifest = tuple(SavedBlob(key) for key in sizes), None
         else:
-            there, manifest = self._taken_over(keys)
+            there, manifest = self._taken_over(sizes.keys())
         _leave(self.run, _KEPT, (blob_line(blob) for blob in there))
-        unpacked = sorted(keys.difference(blob.key for blob in there))
-        _leave(self.run, _UNPACKED, (json.dumps(key).encode() + b"\n" for key in unpacked))
+        unpacked = sorted(sizes.keys() - {blob.key for blob in there})
+        rows = (json.dumps([key, sizes[key]]).encode() + b"\n" for key in unpacked)
+        _leave(self.run, _UNPACKED, rows)
         packs = {blob.stream for blob in there if blob.stream}
         carried = tuple(manifest.stream(pack) for pack in sorted(packs)) if manifest else ()
         yield Piece(Mark("planned"), carried=carried)
@@ -66,7 +76,9 @@ class BlobPlan:
             return (), None
         try:
             manifest = vault.newest()
-            return kept(_index_of(vault, manifest), keys, self.part_bytes), manifest
+            whole = _whole_packs(vault, manifest)
+            blobs = (blob for blob in _index_of(vault, manifest) if blob.stream in whole)
+            return kept(blobs, keys, self.part_bytes), manifest
         except NotFound:
             return (), None
         except BackupError as error:
@@ -85,7 +97,7 @@ class Packs:
     name = "blobs/packs"
 
     def pieces(self, mark: Mark) -> Iterator[Piece]:
-        unpacked: list[str] = [json.loads(line) for line in _left(self.run, _UNPACKED)]
+        unpacked = [Unpacked(*json.loads(line)) for line in _left(self.run, _UNPACKED)]
         at, number = int(mark.at or 0), mark.note.get("packs", 0)
         while at < len(unpacked):
             stream = f"{BLOBS}/{self.run.job.id}-{number}"
@@ -94,19 +106,26 @@ class Packs:
             number += 1
             yield Piece(Mark(str(at), {"packs": number}), stream, data)
 
-    def _pack(self, stream: str, unpacked: Sequence[str], at: int) -> tuple[list[SavedBlob], bytes, int]:
+    def _pack(self, stream: str, unpacked: Sequence[Unpacked], at: int) -> tuple[list[SavedBlob], bytes, int]:
         """What is in the next pack, its bytes, and how far that goes in ``unpacked``."""
         found: list[SavedBlob] = []
         data = bytearray()
         with ThreadPoolExecutor(_READERS) as pool:
             while at < len(unpacked) and len(data) < self.part_bytes:
-                keys = unpacked[at : at + _READERS]
+                keys = self._next(unpacked, at)
                 for key, blob in zip(keys, pool.map(self._found, keys), strict=True):
                     if blob is not None:
                         found.append(SavedBlob(key, len(blob), sha256(blob).hexdigest(), stream, len(data)))
                         data += blob
                 at += len(keys)
         return found, bytes(data), at
+
+    def _next(self, unpacked: Sequence[Unpacked], at: int) -> list[str]:
+        """Keys of blobs to read at once: no more than a part together, unless one alone is larger."""
+        some = unpacked[at : at + _READERS]
+        room = accumulate(blob.size for blob in some)
+        fit = sum(total <= self.part_bytes for total in room)
+        return [blob.key for blob in some[: max(1, fit)]]
 
     def _found(self, key: str) -> bytes | None:
         try:
@@ -139,6 +158,13 @@ class BlobIndex:
     def _blobs(self) -> Iterator[SavedBlob]:
         for name in (_KEPT, *map(_packed, range(self.packs))):
             yield from map(saved_blob, _left(self.run, name))
+
+
+def _whole_packs(vault: Vault, manifest: Manifest) -> set[str]:
+    """Names of the packs that are still there: what is not is packed anew."""
+    holdings = vault.holdings()
+    packs = (stream for stream in manifest.streams if stream.name.startswith(f"{BLOBS}/"))
+    return {pack.name for pack in packs if all(map(holdings.has, pack.parts))}
 
 
 def _index_of(vault: Vault, manifest: Manifest) -> Iterator[SavedBlob]:

@@ -21,11 +21,13 @@ class Tally:
     """What was counted of the documents that are saved, and of their points."""
 
     def __init__(self, note: Json) -> None:
-        self._counts = Counter({name: note.get(name, 0) for name in ("documents", "late")})
+        self._counts = Counter({name: note.get(name, 0) for name in ("documents", "late", "lacking")})
         self._points = ContentDigest(note.get("points", 0), int(note.get("digest", "0"), 16))
 
-    def add(self, saved: SavedDocument) -> None:
+    def add(self, saved: SavedDocument, *, lacking: bool) -> None:
+        """``lacking``: its points should all be there."""
         self._counts["late" if saved.late else "documents"] += 1
+        self._counts["lacking"] += lacking
         self._points += saved.points or ContentDigest()
 
     def note(self) -> Json:
@@ -64,7 +66,7 @@ class Documents:
         """Each is counted when it is taken."""
         for document in self._documents(after):
             saved = self._saved(scroll, document)
-            tally.add(saved)
+            tally.add(saved, lacking=saved.late and not self.scope.late(document))
             yield Line(document.document_id, document_line(saved))
 
     def _documents(self, after: str | None) -> Iterator[Document]:

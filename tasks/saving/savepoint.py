@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
-from rag.errors import NotFound
 from rag.model import Json, StoredPart, Stream
 from rag.ports import JobStore
 from rag.stores.backups.manifests import stream_of
@@ -44,13 +43,10 @@ def kept(jobs: JobStore, job_id: str) -> Savepoint:
 
 
 def streams(jobs: JobStore, job_id: str) -> Iterator[Stream]:
-    """All that was stored under the job: none for one that has not begun."""
-    try:
-        savepoint = kept(jobs, job_id)
-        for number in range(savepoint.closed):
-            yield from map(stream_of, json.loads(jobs.artefact(job_id, _closed_name(number))))
-    except NotFound:
-        return
+    """All that was stored under the job. NotFound for one that has not begun, or is over."""
+    savepoint = kept(jobs, job_id)
+    for number in range(savepoint.closed):
+        yield from map(stream_of, json.loads(jobs.artefact(job_id, _closed_name(number))))
     if savepoint.open:
         yield savepoint.open
 

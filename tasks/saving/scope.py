@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from time import time
 
 from rag.errors import NotFound
-from rag.model import Collection, Document, SecondLayout, SnapshotFile
+from rag.model import Collection, Document, Engine, SecondLayout, SnapshotFile
 from tasks.run import StageRun
 from tasks.stock import unmended
 from tasks.toolbox import Toolbox
@@ -22,7 +22,7 @@ class Scope:
     """``began_at`` is before the snapshot was taken, ``stored`` are the stores that it has.
 
     ``mode``: as the backup is made, "full" also where damage is to be mended. ``files`` None: the snapshot is
-    still to be taken. ``attempt``: from 1, since an engine may lose one.
+    still to be taken by ``engine``. ``attempt``: from 1, since an engine may lose one.
     ``jobs``: how many records there were; ``source_bytes``: how much is to be packed of sources and texts, as
     far as that can be told. ``missing``: what is left out, a line each.
     """
@@ -36,6 +36,7 @@ class Scope:
     source_bytes: int
     missing: tuple[str, ...] = ()
     files: tuple[SnapshotFile, ...] | None = None
+    engine: Engine | None = None
 
     def late(self, document: Document) -> bool:
         """Whether the snapshot may lack points of it: the last was written before ``updated_at``."""
@@ -88,6 +89,7 @@ def kept(run: StageRun) -> Scope | None:
             "stored": tuple(fields["stored"]),
             "missing": tuple(fields["missing"]),
             "files": None if files is None else tuple(SnapshotFile(**file) for file in files),
+            "engine": fields["engine"] and Engine(**fields["engine"]),
         }
     )
 

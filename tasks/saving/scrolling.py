@@ -108,6 +108,11 @@ class PointDigests:
             return Window(items=(), next=None)
 
 
+def forget(run: StageRun) -> None:
+    """Let the next scroll begin at the first point of its store."""
+    Scroll("").keep(run)
+
+
 def _key(version: DocumentVersion) -> bytes:
     return blake2b(f"{version.version} {version.document_id}".encode(), digest_size=_KEY_BYTES).digest()
 

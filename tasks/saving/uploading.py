@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
-from rag.model import StoredPart
-from rag.stores.backups.streams import Intake, pieces
+from rag.stores.backups.streams import Intake
 from tasks.run import StageRun
 from tasks.saving import savepoint as savepoints
 from tasks.saving.golden import Golden
@@ -23,7 +22,7 @@ _MB = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Uploading:
-    """``until``, by the monotonic clock, nobody else removes parts, and the lane can wait."""
+    """``until``, by the monotonic clock, the lane can wait. Nobody else may remove parts meanwhile."""
 
     run: StageRun
     scope: Scope
@@ -52,7 +51,7 @@ class Uploading:
 
     def _stored(self, intake: Intake, savepoint: Savepoint, piece: Piece) -> Savepoint:
         sent = intake.sent
-        parts: tuple[StoredPart, ...] = tuple(map(intake.keep, pieces([piece.data], self.piece_bytes)))
+        parts = tuple(intake.stream([piece.data]))
         return savepoints.stored(self.run, savepoint, piece, parts, sent=intake.sent - sent)
 
     def _tell(self, savepoint: Savepoint, portions: Sequence[Portion]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -20,8 +21,12 @@ KEYS = {
     "a": {"name": "admin", "role": "admin"},
 }
 ADMIN = {"Authorization": "Bearer a"}
-FIRST, SECOND, THIRD = (f"01990a6e-3c1f-7b1e-9a44-1d2f5a0c7e1{n}" for n in range(3))
 NOON = 1_700_000_000.0
+FIRST, SECOND, THIRD = (
+    str(UUID(int=int(1000 * (NOON + 3600 * n)) << 80 | 0x7B1E9A441D2F5A0C7E10)) for n in range(3)
+)
+"""Ids tell when their jobs were accepted."""
+
 DOCS = SavedCollection(
     name="docs",
     generation=1,

@@ -55,17 +55,17 @@ class Catalogue:
         """NotFound, BackupError."""
         return Listed.of(self._vault.manifest(backup))
 
-    def newest(self, *, before: float | None = None) -> Listed:
-        """The newest one that was finished by ``before``. NotFound, BackupError."""
-        return Listed.of(self._vault.newest(before=before))
+    def latest(self, *, before: float | None = None) -> Listed:
+        """As :meth:`Vault.latest` has it. NotFound, BackupError."""
+        return Listed.of(self._vault.latest(before=before))
 
     def _found(self, backup: str) -> Listed | Unlisted | None:
         """None when it was removed meanwhile."""
         try:
-            if backup not in self._read:
-                self._read[backup] = self.entry(backup)
-            return self._read[backup]
+            found = self._read.get(backup) or self.entry(backup)
         except NotFound:
             return None
         except BackupError as error:
             return Unlisted(backup, error)
+        self._read[backup] = found
+        return found

@@ -15,7 +15,7 @@ from rag.stores.buckets import Access
 from rag.stores.disks import require_room
 
 BATCH = 1000
-"""Keys in one call of S3's DeleteObjects, and in one page of its listings."""
+"""Keys in one call of S3's DeleteObjects."""
 
 _AT_ONCE = 8
 _UNFINISHED = re.compile(r"#\d+\Z")
@@ -78,12 +78,6 @@ class Objects(ObstoreBlobs):
                 return obstore.head(self._store, key)["size"]
         except NotFound:
             return None
-
-    def sizes(self, folder: str) -> dict[str, int]:
-        """Of every object under the folder, by key."""
-        with self._doing(folder):
-            found = obstore.list(self._store, prefix=folder, chunk_size=BATCH)
-            return {each["path"]: each["size"] for batch in found for each in batch}
 
     def remove(self, keys: Sequence[str]) -> set[str]:
         """Of BATCH keys at most, those that the store refuses to remove, such as by a policy."""

@@ -22,16 +22,13 @@ class Intake:
         """Bytes that were stored, of all that it was given."""
         return self._holdings.sent
 
-    def keep(self, piece: bytes) -> StoredPart:
-        """Store one, of any length. DamagedBackup, WrongKey."""
-        return self._vault.keep(piece, holdings=self._holdings)
-
     def stream(self, data: Iterable[bytes]) -> Iterator[StoredPart]:
-        """Each part once it is stored; ``data`` is read no further than asked for.
+        """Each part once it is stored; ``data`` is read no further than asked for. DamagedBackup, WrongKey.
 
         To go on after a break, begin where the parts that came before end.
         """
-        return map(self.keep, pieces(data, self._part_bytes))
+        for piece in pieces(data, self._part_bytes):
+            yield self._vault.keep(piece, holdings=self._holdings)
 
 
 def pieces(data: Iterable[bytes], size: int) -> Iterator[bytes]:

@@ -2,18 +2,19 @@
 
 from collections import Counter
 from contextlib import suppress
-from time import time
+from typing import Any
 
 import pytest
 import redis
 
+from rag.errors import Unavailable
 from rag.model import (
-    JobKind,
+    Engine,
     JobState,
+    Manifest,
     Stage,
 )
-from rag.stores.backups import contents
-from tasks import patience
+from tasks import backup, patience
 from tasks.records import restored
 from tasks.saving import savepoint
 from tasks.submit import Submissions
@@ -21,13 +22,13 @@ from tests.integration.backups.making import (
     COLLECTION,
     EMPTY,
     OTHER,
+    Copies,
     Store,
     asked,
     blobs_of,
     brought,
     documents_of,
     ingested,
-    made,
     names,
     parts_in,
     saved,
@@ -35,24 +36,48 @@ from tests.integration.backups.making import (
 from tests.integration.inprocess import InProcess, finished, job_of, step
 
 
-def test_damage_that_was_found_is_mended_once(tools: InProcess, desk: Submissions) -> None:
+def test_an_engine_that_went_away_at_the_end_takes_no_backup_along(
+    tools: InProcess, desk: Submissions
+) -> None:
     ingested(tools, desk, "isle00")
-    first = made(tools, desk)
-    word = {"at": time() - 1, "backup": first.id, "ok": False, "seconds": 1.0, "reason": "damaged-backup"}
-    tools.standing.note(JobKind.VERIFY, word)
+    job_id, complete = asked(desk), backup.manifest_of
 
-    assert [made(tools, desk).mode for _ in range(2)] == ["full", "incremental"]
+    def gone(_: object) -> None:
+        raise Unavailable("connection refused")
+
+    with pytest.MonkeyPatch.context() as patch:
+
+        def going(*made: Any) -> Manifest:
+            patch.setattr(tools.snapshots, "release", gone)
+            patch.setattr(Copies, "engine", property(gone))
+            return complete(*made)
+
+        patch.setattr(backup, "manifest_of", going)
+        job = finished(tools, job_id)
+
+    assert job.state is JobState.SUCCEEDED, job.error
+    assert tools.vault.manifest(job_id).engine == Engine("edge", "0")
+    assert tools.snapshots.taken() == (job_id,)
+    finished(tools, desk.backups.prune().job.id)
+    assert tools.snapshots.taken() == ()
 
 
-def test_a_backup_that_cannot_be_read_stops_none(tools: InProcess, desk: Submissions) -> None:
+@pytest.mark.usefixtures("sliced")
+def test_one_that_is_begun_again_looks_at_all_points_again(
+    tools: InProcess, desk: Submissions, past: None
+) -> None:
     ingested(tools, desk, "isle00")
-    first = made(tools, desk)
-    for part in first.stream(contents.BLOBS).parts:
-        (tools.settings.home / "backups" / part.key).unlink()
+    job_id = asked(desk)
+    step(tools, job_id)
+    while savepoint.kept(tools.jobs, job_id).portions < 4:
+        step(tools, job_id)
+    ingested(tools, desk, "isle01")
+    (tools.settings.home / "backups" / min(parts_in(tools))).unlink()
 
-    second = made(tools, desk)
+    assert finished(tools, job_id).state is JobState.SUCCEEDED
 
-    assert {blob.stream for blob in blobs_of(tools, second)} == {f"blobs/{second.id}-0"}
+    book = saved(tools.vault.manifest(job_id))
+    assert (book.documents, book.late) == (2, 0)
 
 
 @pytest.mark.usefixtures("sliced")

@@ -169,6 +169,8 @@ def _release(cluster: Membership, name: str, store: str) -> None:
 def _removed(member: Member, name: str, store: str) -> bool:
     """Whether the node keeps nothing of it, and will not."""
     known = claims(member, store)
+    if name not in known:  # somebody else released it just now, or the node does not know of it yet
+        return False
     idle = known[name].files is not None or not member.creating(store)
     for snapshot in owned(name, known, [each.name for each in member.snapshots(store)]):
         member.delete(store, snapshot)
