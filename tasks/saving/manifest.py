@@ -1,9 +1,9 @@
 """The manifest of a backup, from what its job kept."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from time import time
 
-from rag.model import Collection, Json, Manifest, SavedCollection, SavedFile, Stream
+from rag.model import Collection, Json, Manifest, SavedCollection, SavedFile, StoredPart, Stream
 from rag.release import release
 from rag.settings.disclosure import disclosed
 from rag.stores.backups.contents import BLOBS, COLLECTIONS, JOBS, documents_stream, golden_stream
@@ -66,10 +66,18 @@ def _saved(scope: Scope, collection: Collection, note: Json) -> SavedCollection:
 
 def _streams(run: StageRun, collections: tuple[SavedCollection, ...]) -> Iterator[Stream]:
     """Those that are named, of which one without a piece is empty, and the packs."""
-    found = {stream.name: stream for stream in savepoints.streams(run.tools.jobs, run.job.id)}
+    found = _joined(savepoints.streams(run.tools.jobs, run.job.id))
     for name in (JOBS, COLLECTIONS, BLOBS, *_names(collections)):
         yield found.get(name) or Stream(name, ())
     yield from (stream for name, stream in found.items() if name.startswith(f"{BLOBS}/"))
+
+
+def _joined(pieces: Iterable[Stream]) -> dict[str, Stream]:
+    """By name."""
+    parts: dict[str, list[StoredPart]] = {}
+    for piece in pieces:
+        parts.setdefault(piece.name, []).extend(piece.parts)
+    return {name: Stream(name, tuple(each)) for name, each in parts.items()}
 
 
 def _names(collections: tuple[SavedCollection, ...]) -> Iterator[str]:

@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import accumulate
+from heapq import merge
+from itertools import accumulate, chain, islice
 
 from rag.errors import BackupError, NotFound
 from rag.model import Manifest
@@ -58,7 +59,7 @@ class BlobPlan:
         tools = self.run.tools
         sizes = {key: size for folder in FOLDERS for key, size in tools.blobs.sizes(folder).items()}
         if tools.settings.backup_sources == "referenced":
-            there, manifest = tuple(SavedBlob(key) for key in sizes), None
+            there, manifest = tuple(map(SavedBlob, sorted(sizes))), None
         else:
             there, manifest = self._taken_over(sizes.keys())
         _leave(self.run, _KEPT, (blob_line(blob) for blob in there))
@@ -150,14 +151,17 @@ class BlobIndex:
         return self.documents * _LINES_BYTES
 
     def pieces(self, mark: Mark) -> Iterator[Piece]:
-        blobs = sorted(self._blobs(), key=lambda blob: blob.key)
-        rows = (Line(blob.key, blob_line(blob)) for blob in blobs if blob.key > mark.at)
+        done = mark.note.get("lines", 0)
+        rows = (Line(saved_blob(row).key, row) for row in islice(self._rows(), done, None))
         for data, last in cut(rows, self.piece_bytes):
-            yield Piece(Mark(last), BLOBS, data)
+            done += data.count(b"\n")
+            yield Piece(Mark(last, {"lines": done}), BLOBS, data)
 
-    def _blobs(self) -> Iterator[SavedBlob]:
-        for name in (_KEPT, *map(_packed, range(self.packs))):
-            yield from map(saved_blob, _left(self.run, name))
+    def _rows(self) -> Iterator[bytes]:
+        """By key, as both were left: each line begins with it."""
+        packed = (_left(self.run, _packed(number)) for number in range(self.packs))
+        rows = merge(_left(self.run, _KEPT), chain.from_iterable(packed))
+        return (row + b"\n" for row in rows)
 
 
 def _whole_packs(vault: Vault, manifest: Manifest) -> set[str]:

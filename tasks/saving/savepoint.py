@@ -12,13 +12,17 @@ from tasks.saving.portions import Mark, Piece, Portion
 
 _NAME = "savepoint"
 
+PARTS_OPEN = 256
+"""Of a long stream: what is kept after each piece, so that it costs no more the further it gets."""
+
 
 @dataclass(frozen=True, slots=True)
 class Savepoint:
     """``portions`` are done, and the next one is at ``mark``.
 
-    ``open``: the stream that is being stored; others are in ``closed`` artefacts. ``notes``: by portion.
-    ``done``: bytes of all portions, ``within`` of the present one; ``sent``: those that were not there yet.
+    ``open``: the end of the stream that is being stored; what came before is in ``closed`` artefacts.
+    ``notes``: by portion. ``done``: bytes of all portions, ``within`` of the present one; ``sent``: those
+    that were not there yet.
     """
 
     portions: int = 0
@@ -43,7 +47,10 @@ def kept(jobs: JobStore, job_id: str) -> Savepoint:
 
 
 def streams(jobs: JobStore, job_id: str) -> Iterator[Stream]:
-    """All that was stored under the job. NotFound for one that has not begun, or is over."""
+    """All that was stored under the job; a long one in several of its name, in order.
+
+    NotFound for a job that has not begun, or is over.
+    """
     savepoint = kept(jobs, job_id)
     for number in range(savepoint.closed):
         yield from map(stream_of, json.loads(jobs.artefact(job_id, _closed_name(number))))
@@ -55,7 +62,7 @@ def stored(
     run: StageRun, savepoint: Savepoint, piece: Piece, parts: tuple[StoredPart, ...], *, sent: int
 ) -> Savepoint:
     """Keep that ``piece`` lies in ``parts``."""
-    if savepoint.open and piece.stream != savepoint.open.name:
+    if savepoint.open and (piece.stream != savepoint.open.name or len(savepoint.open.parts) >= PARTS_OPEN):
         savepoint = _closed(run, savepoint)
     if piece.carried:
         savepoint = _with_closed(run, savepoint, piece.carried)

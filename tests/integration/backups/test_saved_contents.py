@@ -15,6 +15,7 @@ from rag.stores.backups import contents
 from rag.stores.backups.streams import read
 from rag.stores.vectors.snapshots import EdgeSnapshots
 from tasks import backup
+from tasks.saving import savepoint
 from tasks.submit import Submissions
 from tests.integration.backups.making import (
     COLLECTION,
@@ -139,6 +140,24 @@ def test_another_one_sends_only_what_changed(tools: InProcess, desk: Submissions
     assert len({blob.stream for blob in blobs.values()}) == 2, "the earlier pack, and one more"
     for key, blob in blobs.items():
         assert bytes_of(tools, second, blob) == tools.blobs.get(key)
+
+
+@pytest.mark.usefixtures("sliced")
+def test_a_long_stream_is_one_however_it_was_kept_meanwhile(
+    tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(savepoint, "PARTS_OPEN", 1)
+    ingested(tools, desk, *names(60))
+
+    manifest = made(tools, desk)
+
+    assert max(len(stream.parts) for stream in manifest.streams) > 2
+    assert len(manifest.streams) == len({stream.name for stream in manifest.streams})
+    file = saved(manifest).files[0]
+    assert manifest.stream(file.stream).length == file.file.size
+    blobs = blobs_of(tools, manifest)
+    assert [blob.key for blob in blobs] == sorted(blob.key for blob in blobs)
+    assert len(blobs) == 120
 
 
 def test_a_full_one_sends_everything_again(tools: InProcess, desk: Submissions, store: Store) -> None:
