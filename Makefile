@@ -4,7 +4,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 
 # What people choose: DOCS=folder QUESTION="…" ONCE=1 for demo, QUICK=1 for bench, RUNS=3 for chaos,
-# EXTRAS=smollm2 for the optional generator, PYTHON=python3.12 for another interpreter.
+# POINTS=5000 for recovery, EXTRAS=smollm2 for the optional generator, PYTHON=python3.12 for another interpreter.
 DOCS ?=
 QUESTION ?=
 ONCE ?=
@@ -12,6 +12,7 @@ QUICK ?=
 EXTRAS ?=
 FILE ?=
 RUNS ?= 10
+POINTS ?= 50000
 
 aegis := .venv/bin/aegis
 locks := requirements.lock $(foreach extra,$(EXTRAS),deploy/locks/$(extra).lock)
@@ -30,7 +31,7 @@ $(dev_installed):
 	@deploy/install.sh $(dev_locks)
 	@touch $@
 
-.PHONY: help setup setup-smollm2 dev-setup demo up test lint ollama test-fast chaos test-docker bench eval lock clean
+.PHONY: help setup setup-smollm2 dev-setup demo up test lint ollama test-fast chaos recovery test-docker bench eval lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -73,6 +74,9 @@ test: lint test-fast ## lint, then every test
 
 chaos: dev-setup ## the long form of tests/chaos: each attack RUNS=10 times; accounts in .aegis/chaos
 	.venv/bin/pytest tests/chaos --chaos-runs=$(RUNS) --chaos-report=.aegis/chaos
+
+recovery: dev-setup ## the runbook's commands with POINTS=50000; make test runs them with 2,000
+	.venv/bin/pytest tests/system/test_recovery.py --recovery-points=$(POINTS)
 
 bench: dev-setup ## figures into bench/out/latest.json; QUICK=1 for the short form
 	@$(aegis) bench $(if $(QUICK),--quick)

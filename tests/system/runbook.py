@@ -9,8 +9,8 @@ from textwrap import dedent
 
 _SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
 _BLOCK = re.compile(r"^( *)```sh\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+_STEP = re.compile(r"^\d+\. \*\*(.+?)\*\*", re.MULTILINE)
 _FAILS = "# fails\n"
-_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +20,11 @@ class Block:
     text: str
     fails: bool
 
-    def run(self, environment: Mapping[str, str]) -> str:
-        """What it prints. AssertionError for another end than it should have."""
+    def run(self, environment: Mapping[str, str], seconds: float) -> str:
+        """What it prints, within ``seconds``. AssertionError for another end than it should have."""
         ended = subprocess.run(
             ["sh", "-euc", self.text],
-            env=dict(environment), capture_output=True, text=True, check=False, timeout=_SECONDS,
+            env=dict(environment), capture_output=True, text=True, check=False, timeout=seconds,
         )  # fmt: skip
         told = f"{self.text}{ended.stdout}{ended.stderr}"
         assert (ended.returncode != 0) == self.fails, f"status {ended.returncode}: {told}"
@@ -33,13 +33,27 @@ class Block:
 
 def sections(document: Path) -> dict[str, tuple[Block, ...]]:
     """The blocks under each heading of the second level that has any."""
-    _, *pieces = _SECTION.split(document.read_text("utf-8"))
-    found = {title: tuple(map(_block, _BLOCK.findall(text))) for title, text in _pairs(pieces)}
+    found = {title: _blocks(text) for title, text in _texts(document).items()}
     return {title: blocks for title, blocks in found.items() if blocks}
+
+
+def steps(document: Path, section: str) -> dict[str, tuple[Block, ...]]:
+    """The blocks of each numbered step of a section, by the step's name."""
+    _, *pieces = _STEP.split(_texts(document)[section])
+    return {name: _blocks(text) for name, text in _pairs(pieces)}
+
+
+def _texts(document: Path) -> dict[str, str]:
+    _, *pieces = _SECTION.split(document.read_text("utf-8"))
+    return dict(_pairs(pieces))
 
 
 def _pairs(pieces: list[str]) -> list[tuple[str, str]]:
     return list(zip(pieces[::2], pieces[1::2], strict=True))
+
+
+def _blocks(text: str) -> tuple[Block, ...]:
+    return tuple(map(_block, _BLOCK.findall(text)))
 
 
 def _block(found: tuple[str, str]) -> Block:
