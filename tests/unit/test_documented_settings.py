@@ -1,0 +1,34 @@
+"""What the pages tell people to set can be set."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from rag.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+
+_CLOUDS = ("AWS_", "AZURE_", "GOOGLE_", "PIP_")
+"""What others read, each with a page of its own."""
+
+_OTHERS = frozenset({"REMAP_SIGTERM", "RLIMIT_DATA", "QDRANT_BIN", "BUCKET_URLS", "NEW_KEY", "NEW_URL"})
+"""Celery's, the system's, what tests take, and what a reader puts in."""
+
+_NAMED = re.compile(r"(?<![A-Za-z0-9_/…])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?![A-Za-z0-9_*])")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_setting_that_a_page_names_is_there(page: Path) -> None:
+    named = set(_NAMED.findall(page.read_text("utf-8"))) - _OTHERS
+
+    unknown = {name for name in named if name.lower() not in Settings.model_fields}
+
+    assert {name for name in unknown if not name.startswith(_CLOUDS)} == set()
+
+
+def test_names_are_told_from_other_words() -> None:
+    text = "With `QDRANT_REPLICAS` of 2, BACKUP_KEEP_… and `AWS_…`: /API_X, JSON, a_B, REDIS_URL."
+
+    assert _NAMED.findall(text) == ["QDRANT_REPLICAS", "REDIS_URL"]
