@@ -6,6 +6,8 @@ from urllib.parse import quote
 
 from cli.addresses import base_url
 from cli.connection import LONG_POLL_SECONDS, Connection, given
+from cli.patience import Patience
+from rag.errors import Transient
 from rag.model import Json
 from rag.settings import Settings
 
@@ -58,10 +60,21 @@ class Client(Connection):
         return self._call("GET", f"/v1/jobs/{job_id}", params={"wait": wait} if wait else {})
 
     def finished(self, job_id: str) -> Json:
-        """The job once it is over, however long that takes."""
-        while (job := self.job(job_id, wait=LONG_POLL_SECONDS))["state"] not in FINAL:
-            pass
-        return job
+        """The job once it is over, however long that takes.
+
+        Transient when there was no sign of the API for five minutes.
+        """
+        patience = Patience()
+        while True:
+            try:
+                job = self.job(job_id, wait=LONG_POLL_SECONDS)
+            except Transient as error:
+                if self._nap(patience.pause(error)):
+                    raise
+            else:
+                if job["state"] in FINAL:
+                    return job
+                patience.learned()
 
     def jobs(self, *, state: str | None = None, kind: str | None = None, limit: int = 20) -> list[Json]:
         """The newest jobs."""

@@ -1,7 +1,8 @@
 """The API at an address: calls that are sent again when it puts them off, lists, and streams of events."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from threading import Event
 from time import monotonic
 from typing import Any, Self
@@ -9,6 +10,7 @@ from uuid import uuid4
 
 import httpx
 
+from cli.patience import SECONDS, Patience
 from cli.problems import error_of
 from rag.errors import ErrorTable, Overloaded, TimedOut, Transient, Unavailable, translated
 from rag.model import Json
@@ -16,12 +18,36 @@ from rag.model import Json
 ERRORS: ErrorTable = {httpx.TimeoutException: TimedOut, httpx.TransportError: Unavailable}
 LONG_POLL_SECONDS = 30
 
-_PATIENCE: Mapping[type[Transient], float] = {Overloaded: 3600.0, Unavailable: 300.0}
+_PATIENCE: Mapping[type[Transient], float] = {Overloaded: 3600.0, Unavailable: SECONDS}
 """Seconds that a call is sent again for: a full queue moves, a part that is away may not come back."""
 
 _MARGIN_SECONDS = 30.0
 _PAGE = 100
-_RECONNECTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """Of a job; without a kind: there are no more."""
+
+    id: str = ""
+    kind: str = ""
+    data: Json = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, fields: Mapping[str, str]) -> Self:
+        return cls(fields.get("id", ""), fields.get("event", "message"), json.loads(fields["data"]))
+
+    @property
+    def told(self) -> tuple[tuple[str, Json], ...]:
+        """Kind and data, where there are any."""
+        return ((self.kind, self.data),) if self.kind else ()
+
+    @property
+    def is_last(self) -> bool:
+        return self.kind in ("", "result", "error") or self.data.get("state") == "cancelled"
+
+
+_ALL_TOLD = _Event()
 
 
 class Connection:
@@ -55,18 +81,25 @@ class Connection:
         self.close()
 
     def events(self, job_id: str) -> Iterator[tuple[str, Json]]:
-        """The job's events, (kind, data), to its end; a lost connection is taken up where it broke."""
-        seen: str | None = None
-        for attempt in range(_RECONNECTS + 1):
+        """The job's events, (kind, data), to its end; a lost connection is taken up where it broke.
+
+        Transient when there was no sign of the API for five minutes.
+        """
+        seen, patience = "", Patience()
+        while True:
             try:
-                for number, kind, data in self._stream(job_id, seen):
-                    seen = number
-                    yield kind, data
-                    if kind in ("result", "error"):
+                for event in self._stream(job_id, seen, patience.heard):
+                    seen = event.id
+                    patience.learned()
+                    yield from event.told
+                    if event.is_last:
                         return
             except Transient as error:
-                if attempt == _RECONNECTS or self._nap(error.retry_after or 1):
+                if self._nap(patience.pause(error)):
                     raise
+            else:
+                if self._nap(patience.pause()):
+                    return
 
     def _items(self, path: str, **wanted: str | None) -> Iterator[Json]:
         """Every item of a listing, page by page."""
@@ -78,7 +111,8 @@ class Connection:
                 return
             params["cursor"] = page["next"]
 
-    def _stream(self, job_id: str, after: str | None) -> Iterator[tuple[str, str, Json]]:
+    def _stream(self, job_id: str, after: str, heard: Callable[[], None]) -> Iterator[_Event]:
+        """As long as one connection lasts. ``heard`` is called for each line, comments among them."""
         headers = {"Last-Event-ID": after} if after else {}
         with (
             self._translated(),
@@ -87,13 +121,16 @@ class Connection:
             if answer.is_error:
                 answer.read()
                 raise error_of(answer)
+            if answer.status_code == httpx.codes.NO_CONTENT:
+                yield _ALL_TOLD
             fields: dict[str, str] = {}
             for line in answer.iter_lines():
+                heard()
                 if line:
                     name, _, value = line.partition(":")
                     fields[name] = value.removeprefix(" ")
                 elif "data" in fields:
-                    yield fields.get("id", ""), fields.get("event", "message"), json.loads(fields["data"])
+                    yield _Event.of(fields)
                     fields = {}
 
     def _submit(self, path: str, **request: Any) -> Json:

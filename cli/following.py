@@ -18,12 +18,10 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from cli.client import FINAL, Client
+from cli.client import Client
 from cli.figures import duration
-from rag.errors import AegisError
+from rag.errors import AegisError, Transient, Unavailable
 from rag.model import ABOUT_BACKUPS, Json
-
-_LOOK_SECONDS = 0.5
 
 
 def concluded(
@@ -39,18 +37,31 @@ def concluded(
 
 
 def followed(client: Client, console: Console, job_id: str) -> Json:
-    """The job's result. AegisError when it does not succeed."""
-    job = client.job(job_id)
-    with _Stages(console, in_bytes=job["kind"] in ABOUT_BACKUPS) as stages:
-        while job["state"] not in FINAL:
-            stages.show(job)
-            job = client.job(job_id, wait=_LOOK_SECONDS)
+    """The job's result. AegisError when it does not succeed, or nothing is heard of it for five minutes."""
+    try:
+        job = _ended(client, console, job_id)
+    except Transient as error:
+        raise Unavailable(
+            f"nothing was heard of job {job_id} for a while, which may go on: {error}\n"
+            f"look by `aegis jobs {job_id}`"
+        ) from error
+    if job["state"] == "succeeded":
+        result: Json = job["result"]
+        return result
+    problem = job["error"] or {}
+    raise AegisError(f"job {job_id} ended as {job['state']}: {problem.get('detail', 'no reason given')}")
+
+
+def _ended(client: Client, console: Console, job_id: str) -> Json:
+    """The job when it is over; its events are shown until then."""
+    in_bytes = client.job(job_id)["kind"] in ABOUT_BACKUPS
+    with _Stages(console, in_bytes=in_bytes) as stages:
+        for kind, data in client.events(job_id):
+            stages.hear(kind, data)
+        job = client.finished(job_id)
         if job["state"] == "succeeded":
             stages.end()
-            result: Json = job["result"]
-            return result
-    error = job["error"] or {}
-    raise AegisError(f"job {job_id} ended as {job['state']}: {error.get('detail', 'no reason given')}")
+        return job
 
 
 class _Stages:
@@ -70,20 +81,27 @@ class _Stages:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def show(self, job: Json) -> None:
-        if job["stage"] != self._stage:
-            self.end()
-            self._stage, self._began = job["stage"], monotonic()
-            self._bar.reset(self._task, total=None)
-        done, total = job["progress"]["done"], job["progress"]["total"] or None
-        waiting = " (queued)" if job["state"] == "queued" else ""
-        self._bar.update(self._task, description=f"{self._stage}{waiting}", completed=done, total=total)
+    def hear(self, kind: str, data: Json) -> None:
+        """An event of the job."""
+        if kind == "state":
+            self._at(data["stage"], waiting=data["state"] == "queued")
+        elif kind == "progress":
+            total = data["total"] or None
+            self._bar.update(self._task, completed=data["done"], total=total, refresh=True)
 
     def end(self) -> None:
         """Tell what the present stage took, as far as one saw it."""
         if self._stage is not None:
             took = duration(monotonic() - self._began)
             self._bar.console.print(f"  [green]✓[/] {self._stage:<10} [dim]{took}[/]")
+
+    def _at(self, stage: str, *, waiting: bool) -> None:
+        if stage != self._stage:
+            self.end()
+            self._stage, self._began = stage, monotonic()
+            self._bar.remove_task(self._task)  # one that is reset keeps its total
+            self._task = self._bar.add_task(stage, total=None)
+        self._bar.update(self._task, description=f"{stage}{' (queued)' * waiting}")
 
 
 def _columns(*, in_bytes: bool) -> tuple[ProgressColumn, ...]:

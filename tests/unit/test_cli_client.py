@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cli import patience
 from cli.client import Client
 from rag.errors import AegisError, Overloaded, Unauthenticated, Unavailable, UnsupportedMedia
 
@@ -207,6 +208,60 @@ def test_a_broken_event_stream_is_taken_up_after_the_last_event() -> None:
     assert events == [("token", {"text": "Hel"}), ("token", {"text": "lo"}), ("result", {"answer": "Hello"})]
     assert "Last-Event-ID" not in requests[0].headers
     assert requests[1].headers["Last-Event-ID"] == "1-1"
+
+
+def test_a_stream_that_ends_early_is_taken_up_until_all_is_told(naps: list[float]) -> None:
+    begun = httpx.Response(200, content=_event("1-1", "state", {"state": "running"}) + b": ping\n\n")
+    silent = httpx.Response(200, content=b": ping\n\n")
+    client, requests = _client(begun, silent, silent, httpx.Response(204))
+
+    assert list(client.events("1")) == [("state", {"state": "running"})]
+
+    assert [request.headers.get("Last-Event-ID") for request in requests] == [None, "1-1", "1-1", "1-1"]
+    assert naps == [1.0, 2.0, 4.0]
+
+
+def test_a_cancelled_job_has_no_more_events() -> None:
+    client, requests = _client(httpx.Response(200, content=_event("1-1", "state", {"state": "cancelled"})))
+
+    assert [data["state"] for _, data in client.events("1")] == ["cancelled"]
+    assert len(requests) == 1
+
+
+def test_an_api_that_is_away_is_waited_for_as_long_as_a_restart_may_take(
+    naps: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours = 3600.0
+    clock = [0.0]
+    monkeypatch.setattr(patience, "monotonic", lambda: clock[0] + sum(naps))
+
+    def refuse(_request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("connection refused")
+
+    def after_hours(_request: httpx.Request) -> httpx.Response:
+        clock[0] += 3 * hours
+        return httpx.Response(200, content=_event("1-1", "state", {"state": "running"}))
+
+    client, _ = _client(refuse, refuse, after_hours, *[refuse] * 40)
+
+    with pytest.raises(Unavailable, match="refused"):
+        list(client.events("1"))
+
+    since = naps[2:]
+    assert 250 < sum(since) <= 300
+    assert max(since) == 16.0
+
+
+def test_a_job_is_waited_for_over_a_restart_of_the_api(naps: list[float]) -> None:
+    def refuse(_request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("connection refused")
+
+    running, ended = (httpx.Response(200, json={"state": state}) for state in ("running", "succeeded"))
+    client, requests = _client(running, refuse, refuse, running, refuse, ended)
+
+    assert client.finished("1")["state"] == "succeeded"
+    assert len(requests) == 6
+    assert naps == [1.0, 2.0, 1.0]
 
 
 def test_a_refused_event_stream_is_asked_for_again_when_it_says(naps: list[float]) -> None:

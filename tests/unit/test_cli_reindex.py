@@ -1,5 +1,7 @@
 """``aegis reindex``: what it sends, shows, and refuses."""
 
+from collections.abc import Iterator
+
 import pytest
 import typer
 from rich.console import Console
@@ -50,6 +52,10 @@ class Api(Client):
     def finish(self, collection: str) -> Json:
         self.calls.append(("finish", collection))
         return {"name": collection, "layouts": LAYOUTS[:1]}
+
+    def events(self, job_id: str) -> Iterator[tuple[str, Json]]:
+        self.calls.append(("events", job_id))
+        yield from ()
 
     def job(self, job_id: str, *, wait: float = 0) -> Json:
         self.calls.append(("job", job_id))
