@@ -46,9 +46,12 @@ def back_up(
     url: Url = None,
 ) -> None:
     """Without a command: make a backup now."""
-    if context.invoked_subcommand is None:
-        mode = "full" if full else "incremental"
-        _done(lambda client: client.back_up(mode), made, wait=wait, as_json=as_json, url=url)
+    if context.invoked_subcommand is not None:
+        if full or as_json or url or not wait:  # it would not get to know of them
+            raise typer.BadParameter(f"options go behind `{context.invoked_subcommand}`")
+        return
+    mode = "full" if full else "incremental"
+    _done(lambda client: client.back_up(mode), made, wait=wait, as_json=as_json, url=url)
 
 
 @app.command(name="list")

@@ -97,10 +97,10 @@ def _on_a_terminal() -> bool:
 
 
 def _moment(text: str | None) -> str | None:
-    """In RFC 3339. BadParameter for what is no time."""
+    """In RFC 3339. BadParameter for what is no time, or beyond the calendar in UTC."""
     if text is None:
         return None
     try:
         return datetime.fromisoformat(text).astimezone(UTC).isoformat()
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise typer.BadParameter(f"--at: {text!r} is no time such as 2026-11-23T20:15 or …20:15Z") from error

@@ -1,7 +1,7 @@
 """``aegis backup`` and ``aegis restore``: what they send, show, ask and refuse."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -74,10 +74,13 @@ class Api(Client):
         self._kind = path.rpartition("/")[2].removesuffix("s")
         return {"job_id": "1"}
 
+    def events(self, job_id: str) -> Iterator[tuple[str, Json]]:
+        yield "state", {"state": "running", "stage": "upload"}
+        yield "progress", {"done": 1_000_000, "total": 3_000_000}
+
     def job(self, job_id: str, *, wait: float = 0) -> Json:
         if not wait:
-            progress = {"done": 1_000_000, "total": 3_000_000}
-            return {"kind": self._kind, "state": "running", "stage": "upload", "progress": progress}
+            return {"kind": self._kind, "state": "running", "stage": "upload"}
         return {"kind": self._kind, "state": "succeeded", "result": RESULTS[self._kind], **self._end}
 
     def _call(self, method: str, path: str, **request: Any) -> Json:
@@ -231,7 +234,26 @@ def test_a_time_is_local_unless_it_says_otherwise(api) -> None:
     assert run("restore", "latest", "--at", "2026-11-23T20:15:00+02:00").exit_code == 0
     assert calls[0] == ("/v1/backups/latest", {"at": "2026-11-23T18:15:00+00:00"})
     assert calls[-1][1] == {"at": "2026-11-23T18:15:00+00:00", "replay": True, "deletions": False}
-    assert run("restore", "latest", "--at", "yesterday").exit_code == 2
+
+
+@pytest.mark.parametrize("text", ["yesterday", "9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+05:00"])
+def test_what_is_no_time_is_refused(api, text) -> None:
+    calls = api().calls
+
+    assert run("restore", "latest", "--at", text).exit_code == 2
+    assert calls == []
+
+
+@pytest.mark.parametrize("option", [("--url", "http://other.test"), ("--json",), ("--full",), ("--no-wait",)])
+@pytest.mark.parametrize("command", ["list", "verify"])
+def test_an_option_before_a_command_that_it_would_not_reach_is_refused(api, option, command) -> None:
+    calls = api().calls
+
+    told = run("backup", *option, command)
+
+    assert told.exit_code == 2
+    assert f"options go behind `{command}`" in told.output
+    assert calls == []
 
 
 def test_a_backup_without_documents_is_warned_of(api, monkeypatch) -> None:
