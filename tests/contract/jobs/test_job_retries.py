@@ -28,6 +28,19 @@ class TestRetry:
         assert not jobs.extend(lease, lease_seconds=30)
         assert not jobs.finish(lease, state)
 
+    def test_it_starts_when_it_is_begun_again(self, jobs: JobStore) -> None:
+        job_id = accepted(jobs)
+        first = begun(jobs, job_id)
+        jobs.finish(first, JobState.DEAD, error=PROBLEM)
+
+        waiting = jobs.retry(job_id)
+        again = begun(jobs, job_id).job
+
+        assert waiting.started_at is None
+        assert first.job.started_at is not None
+        assert again.started_at is not None
+        assert first.job.started_at < waiting.queued_at <= again.started_at
+
     def test_a_deadline_moves_along(self, jobs: JobStore) -> None:
         now = time.time()
         job_id = accepted(jobs, new_job(deadline=now + 100))

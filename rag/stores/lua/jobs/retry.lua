@@ -1,5 +1,6 @@
 -- ARGV: id, a word that only this call has, the time by the caller's clock
--- A deadline moves, so that the new run gets as long as the first one had.
+-- A deadline moves, so that the new run gets as long as the first one had; the time from the end of the
+-- last run to its begin is no part of it.
 local step = ARGV[2] .. ':retry'
 if repeated(step) then
   return { 'done', record_of(job, id) }
@@ -21,7 +22,8 @@ end
 for _, set in ipairs({ 'finished', 'dead', 'remains' }) do
   redis.call('ZREM', root .. set, id)
 end
-redis.call('HDEL', job, 'finished_at', 'error', 'result', 'done', 'total', 'reason', 'writes_until', 'tidied_until')
+redis.call('HDEL', job, 'started_at', 'finished_at', 'error', 'result', 'done', 'total', 'reason', 'writes_until')
+redis.call('HDEL', job, 'tidied_until')
 redis.call('HSET', job, 'attempts', 0, 'retries', 0, 'closed', step)
 if at[4] then
   local lifetime = at[5] or math.max(1, at[4] - at[6])
