@@ -1,5 +1,6 @@
 """Housekeeping: remove what was deleted, sweep, forget what is old."""
 
+import logging
 from time import time
 
 from rag.model import Stage
@@ -18,6 +19,8 @@ FOLLOWED_AFTER = 10.0  # so that a worker killed in a sweep costs none; two at o
 BATCHES = 500
 """Bounds one run: what is left then waits for the next."""
 
+log = logging.getLogger(__name__)
+
 
 @stage_task(Stage.PURGE)
 def purge(run: StageRun) -> Outcome:
@@ -25,7 +28,9 @@ def purge(run: StageRun) -> Outcome:
     tools, inputs = run.tools, run.job.inputs
     name, generation = run.job.collection, inputs["generation"]
     collection = tools.documents.collection(name)
-    if inputs["document_id"] is None:
+    if inputs["document_id"] is None and collection is not None and collection.generation == generation:
+        log.warning("collection %s is not purged: it serves", folder_of(run.job))
+    elif inputs["document_id"] is None:
         drop_generation(tools.vectors, name, generation)
         for folder in ("sources", "texts", DOCUMENTS):
             for key in list(tools.blobs.keys(f"{folder}/{folder_of(run.job)}/")):

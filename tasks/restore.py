@@ -9,11 +9,11 @@ from math import inf
 from time import time
 
 from rag.errors import Overloaded
-from rag.model import JobKind, Stage
+from rag.model import Hold, JobKind, Stage
 from rag.stores.backups.opened import OpenBackup
 from tasks.patience import patient
 from tasks.restoring import candidates
-from tasks.restoring.candidates import Plan, Tally
+from tasks.restoring.candidates import Candidate, Plan, Tally
 from tasks.restoring.checking import Checking
 from tasks.restoring.loading import Loading
 from tasks.restoring.outcomes import result_of, taken
@@ -96,12 +96,11 @@ def switch(run: StageRun) -> Outcome:
     if plan is None:
         return Next(Stage.LOAD)
     turn, succession = Slice(), Succession(run, backup)
-    for candidate in plan.candidates:
-        if not candidate.serves:
-            plan, complete = succession.staged(plan, candidate, turn)
-            if not complete or not run.holds():
-                return Next(Stage.SWITCH)
-            plan = succession.switched(plan, candidate)
+    plan, complete = succession.staged(plan, turn)
+    if complete and run.holds():
+        plan, complete = succession.switched(plan)
+    if not complete or run.cancelled():
+        return Next(Stage.SWITCH)
     if run.job.inputs["into"] is None:
         plan, complete = returned(run, backup, plan, turn)
         if not complete:
@@ -134,6 +133,8 @@ def _done_again(run: StageRun, plan: Plan, desk: Submissions) -> tuple[Plan, boo
     until = _until(run, backup)
     try:
         for candidate in plan.candidates:
+            if not _serves(run, candidate):  # it was dropped or replaced meanwhile
+                continue
             replaying = Replay(run, backup, desk, candidate, until, tally)
             replaying.late_documents()
             if run.job.inputs["into"] is None:
@@ -143,15 +144,21 @@ def _done_again(run: StageRun, plan: Plan, desk: Submissions) -> tuple[Plan, boo
     return candidates.keep(run, plan.counting(tally)), True
 
 
+def _serves(run: StageRun, candidate: Candidate) -> bool:
+    collection = run.tools.documents.collection(candidate.name)
+    return collection is not None and collection.generation == candidate.generation
+
+
 def _until(run: StageRun, backup: OpenBackup) -> float:
     """Up to when what was accepted is done again."""
     inputs = run.job.inputs
-    return inputs["at"] or (inf if inputs["replay"] else backup.manifest.began_at)
+    return inputs["at"] or inf if inputs["replay"] else backup.manifest.began_at
 
 
 def _settling(run: StageRun) -> float:
     """Seconds for which something may still be accepted that is to be done again: for a former generation."""
-    replaced = any(each.job_id == run.job.id for each in run.tools.documents.reservations())
+    held = (each for each in run.tools.documents.reservations() if each.job_id == run.job.id)
+    replaced = any(each.hold is Hold.REPLACED for each in held)
     return SETTLE_SECONDS if replaced and _until(run, _backup(run)) == inf else 0.0
 
 

@@ -154,13 +154,22 @@ class Collection:
         return store_name(self.name, self.generation, layout.number)
 
 
+class Hold(StrEnum):
+    """How a job has a generation in hand: it fills it, still reads it, or nobody may use it any more."""
+
+    FILLED = "filled"
+    REPLACED = "replaced"
+    SPENT = "spent"
+
+
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A generation of a collection that does not serve, in a job's hands: being filled, or still read."""
+    """A generation of a collection that does not serve, in a job's hands."""
 
     collection: str
     generation: int
     job_id: str
+    hold: Hold = Hold.FILLED
 
 
 @dataclass(frozen=True, slots=True)

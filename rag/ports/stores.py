@@ -128,7 +128,10 @@ class DocumentRegistry(Protocol):
     def collections(self) -> tuple[Collection, ...]: ...
 
     def drop_collection(self, name: str) -> Removal | None:
-        """Forget the collection and its documents at once; None when it was not there."""
+        """Forget the collection and its documents at once; None when it was not there.
+
+        What restores replaced under its name is given up.
+        """
         ...
 
     def begin_layout(self, collection: Collection, layout: Layout, *, after: str = "") -> Collection:
@@ -158,8 +161,16 @@ class DocumentRegistry(Protocol):
 
     def reservations(self) -> tuple[Reservation, ...]: ...
 
+    def give_up(self, reservation: Reservation) -> bool:
+        """From here on the generation can never serve; False when it is not in the job's hands any more."""
+        ...
+
     def release(self, reservation: Reservation) -> None:
         """Nobody needs what is stored for this generation any more; nothing when it is not reserved so."""
+        ...
+
+    def surpassed(self, reservation: Reservation) -> bool:
+        """Whether a collection of this name was made since the generation was reserved."""
         ...
 
     def stage(self, reservation: Reservation, documents: Iterable[Document], *, afresh: bool = False) -> None:
@@ -169,9 +180,9 @@ class DocumentRegistry(Protocol):
     def replace(self, replacement: Replacement, *, under: Lease) -> bool:
         """Let the staged documents, and none else, be the collection, in one step; True also when it is so.
 
-        The generation that served is then reserved for the same job. False, and nothing changed, when
-        the lease is lost, nothing is staged (which keeps for a day), or a collection of this name was made
-        since the generation was reserved.
+        The generation that served is then reserved for the same job, with those that were replaced before and
+        not given up. False, and nothing changed, when the lease is lost, the reservation was given up,
+        nothing is staged (which keeps for a day), or the generation is ``surpassed``.
         """
         ...
 

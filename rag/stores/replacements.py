@@ -7,7 +7,7 @@ from itertools import islice
 
 from redis import Redis
 
-from rag.model import Document, Lease, Replacement, Reservation
+from rag.model import Document, Hold, Lease, Replacement, Reservation
 from rag.stores.collections import collection_key
 from rag.stores.redis import PREFIX, Call, Scripts
 
@@ -28,13 +28,18 @@ class Replacements:
     def reservations(self) -> tuple[Reservation, ...]:
         found = iter(self._scripts.run("reservations", [PREFIX], ""))
         return tuple(
-            _reservation(place.decode(), job.decode()) for place, job in zip(found, found, strict=True)
+            _reservation(place.decode(), hold.decode()) for place, hold in zip(found, found, strict=True)
         )
 
     def release(self, reservation: Reservation) -> None:
-        key = collection_key(reservation.collection)
-        held = reservation.collection, reservation.generation, reservation.job_id
-        self._scripts.run("release", [key], *held)
+        self._held("release", reservation)
+
+    def give_up(self, reservation: Reservation) -> bool:
+        return self._held("give_up", reservation)
+
+    def surpassed(self, reservation: Reservation) -> bool:
+        name, key = reservation.collection, collection_key(reservation.collection)
+        return bool(self._scripts.run("surpassed", [key], name, reservation.generation))
 
     def stage(self, reservation: Reservation, documents: Iterable[Document], *, afresh: bool = False) -> None:
         key, name = _staged_key(reservation), reservation.collection
@@ -52,6 +57,10 @@ class Replacements:
         return bool(
             self._scripts.run("replace_collection", keys, name, *lease, *described, replacement.above)
         )
+
+    def _held(self, script: str, reservation: Reservation) -> bool:
+        held = reservation.collection, reservation.generation, reservation.job_id
+        return bool(self._scripts.run(script, [collection_key(reservation.collection)], *held))
 
 
 def batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
@@ -77,6 +86,8 @@ def _staged_key(reservation: Reservation) -> str:
     return f"{PREFIX}staged:{reservation.job_id}:{reservation.collection}"
 
 
-def _reservation(place: str, job_id: str) -> Reservation:
+def _reservation(place: str, hold: str) -> Reservation:
+    """``hold``: "JOB STATE"."""
     collection, _, generation = place.rpartition("-")
-    return Reservation(collection, int(generation), job_id)
+    job_id, _, state = hold.partition(" ")
+    return Reservation(collection, int(generation), job_id, Hold(state))

@@ -96,6 +96,11 @@ class Plan:
         candidates = (candidate if each.name == candidate.name else each for each in self.candidates)
         return replace(self, candidates=tuple(candidates))
 
+    def without(self, candidate: Candidate) -> "Plan":
+        return replace(
+            self, candidates=tuple(each for each in self.candidates if each.name != candidate.name)
+        )
+
     def counting(self, tally: Tally) -> "Plan":
         """With what was done again lately. What is still lacking is told anew each time."""
         return replace(

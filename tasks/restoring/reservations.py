@@ -1,6 +1,10 @@
-"""Generations in the hands of jobs that are over are given up: loaded in vain, or replaced."""
+"""Generations that nobody needs any more are given up: loaded in vain, or replaced.
 
-from rag.model import Reservation
+What a restore has replaced is what its replay reads, so it stays until the restore has succeeded or is
+forgotten: one that died, or was cancelled, can be retried.
+"""
+
+from rag.model import Hold, JobState, Reservation
 from rag.naming import generation_name, scratch_job
 from rag.ports import BlobStore
 from tasks.messages import send
@@ -10,11 +14,19 @@ from tasks.toolbox import Toolbox
 
 def give_up_reservations(tools: Toolbox) -> int:
     """How many generations were handed to a job that purges them."""
-    over = [each for each in tools.documents.reservations() if is_over(tools, each.job_id)]
-    for reservation in over:
+    needless = [each for each in tools.documents.reservations() if _is_needless(tools, each)]
+    spent = [each for each in needless if tools.documents.give_up(each)]
+    for reservation in spent:
         give_up(tools, reservation)
         tools.documents.release(reservation)
-    return len(over)
+    return len(spent)
+
+
+def _is_needless(tools: Toolbox, reservation: Reservation) -> bool:
+    job = tools.jobs.get(reservation.job_id)
+    if job is None or reservation.hold is Hold.SPENT:
+        return True
+    return job.state is JobState.SUCCEEDED if reservation.hold is Hold.REPLACED else job.state.final
 
 
 def give_up(tools: Toolbox, reservation: Reservation) -> None:

@@ -23,8 +23,16 @@ class Succession:
     run: StageRun
     backup: OpenBackup
 
-    def staged(self, plan: Plan, candidate: Candidate, turn: Slice) -> tuple[Plan, bool]:
-        """Note the documents that are to be seen; whether these are all. Begun afresh at the first one."""
+    def staged(self, plan: Plan, turn: Slice) -> tuple[Plan, bool]:
+        """Note the documents that are to be seen, of each that does not serve; whether these are all."""
+        complete = True
+        for candidate in plan.candidates:
+            if complete and not candidate.serves:
+                plan, complete = self._staged(plan, candidate, turn)
+        return plan, complete
+
+    def _staged(self, plan: Plan, candidate: Candidate, turn: Slice) -> tuple[Plan, bool]:
+        """Begun afresh at the first document."""
         present = self.run.tools.documents.collection(candidate.name)
         if present is not None and present.generation == candidate.generation:
             return plan, True
@@ -47,11 +55,23 @@ class Succession:
             self.run.tools.documents.stage(candidate.reservation(self.run.job.id), (), afresh=True)
         return plan
 
-    def switched(self, plan: Plan, candidate: Candidate) -> Plan:
-        """Let the candidate serve. Conflict when a collection of its name was made meanwhile.
+    def switched(self, plan: Plan) -> tuple[Plan, bool]:
+        """Let all serve, one right after the other; whether all do, which they do not when the job is lost.
 
-        Nothing changes when the job was cancelled or taken over.
+        Conflict when a collection of such a name was made meanwhile: nothing has changed. Where some serve
+        already, the one that cannot is left out and told as missing, so that they get what came later.
         """
+        waiting = [each for each in plan.candidates if not each.serves]
+        for each in waiting:
+            if self._surpassed(each):
+                plan = self._left_out(plan, each)
+        for each in waiting:
+            if each in plan.candidates:
+                plan = self._switched(plan, each)
+        return plan, all(each.serves for each in plan.candidates)
+
+    def _switched(self, plan: Plan, candidate: Candidate) -> Plan:
+        """Nothing changes when the job was cancelled or taken over."""
         tools, saved = self.run.tools, self.backup.collection(candidate.saved)
         replacement = Replacement(
             reservation=candidate.reservation(self.run.job.id),
@@ -70,11 +90,21 @@ class Succession:
     def _refused(self, plan: Plan, candidate: Candidate) -> Plan:
         if not self.run.holds():
             return plan
-        keep(self.run, plan.having(replace(candidate, staged=0)))
-        raise Conflict(
+        if self._surpassed(candidate):
+            return self._left_out(plan, candidate)
+        return keep(self.run, plan.having(replace(candidate, staged=0)))  # what was staged is gone
+
+    def _surpassed(self, candidate: Candidate) -> bool:
+        return self.run.tools.documents.surpassed(candidate.reservation(self.run.job.id))
+
+    def _left_out(self, plan: Plan, candidate: Candidate) -> Plan:
+        reason = (
             f"A collection {candidate.name!r} was made while it was being restored: delete it, or restore "
             "into another name (--into)"
         )
+        if not any(each.serves for each in plan.candidates):
+            raise Conflict(reason)
+        return keep(self.run, plan.without(candidate).lacking([reason]))
 
     def _documents(self, candidate: Candidate) -> Iterator[Document]:
         """Those whose points are all there, as they are to be."""

@@ -31,6 +31,7 @@ from tests.integration.installations import (
     seen,
     succeeded,
 )
+from tests.integration.restores.steps import killed, settled, until
 
 KEY = "correct horse battery"
 
@@ -51,32 +52,6 @@ def tools(installed: Install) -> InProcess:
 @pytest.fixture
 def desk(tools: InProcess) -> Submissions:
     return desk_of(tools)
-
-
-def until(tools: InProcess, job_id: str, stage: Stage) -> None:
-    """Let the job work until it is due at ``stage``."""
-    while (job := step(tools, job_id)).stage is not stage:
-        assert not job.state.final, job.error
-
-
-def settled(tools: InProcess) -> None:
-    """Let every open job end, and what is left over be removed."""
-    put_in_order(tools)
-    while open_jobs := [
-        job.id
-        for state in (JobState.QUEUED, JobState.RUNNING)
-        for job in tools.jobs.page(state=state, kind=None, collections=None, cursor=None, limit=99).items
-    ]:
-        for job_id in open_jobs:
-            step(tools, job_id)
-
-
-def killed(tools: InProcess, job_id: str, stage: Stage = Stage.PARSE) -> None:
-    """Make the job a dead letter."""
-    lease = tools.jobs.begin(job_id, stage, lease_seconds=30)
-    assert lease is not None
-    error = {"type": "urn:aegis:problem:crashed", "title": "t", "detail": "d"}
-    assert tools.jobs.finish(lease, JobState.DEAD, error=error)
 
 
 def test_everything_comes_back_to_new_machines(installed: Install, redis_client: redis.Redis) -> None:

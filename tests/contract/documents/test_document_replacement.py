@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import redis
 
-from rag.model import Document, JobKind, Lease, NewJob, Replacement, Reservation, Stage
+from rag.model import Document, Hold, JobKind, Lease, NewJob, Replacement, Reservation, Stage
 from rag.ports import DocumentRegistry
 from rag.settings import Settings
 from rag.stores.jobs import RedisJobStore
@@ -78,7 +78,8 @@ class TestReplacing:
         assert (found.layout, found.second, found.built_by) == (0, None, self.RESTORE)
         assert found.revision > before.revision
         assert not documents.publish(replace(former, version=99))
-        assert documents.reservations() == (Reservation("docs", before.generation, self.RESTORE),)
+        replaced = Reservation("docs", before.generation, self.RESTORE, Hold.REPLACED)
+        assert documents.reservations() == (replaced,)
 
     def test_again_it_changes_nothing(self, documents: DocumentRegistry, lease: Lease) -> None:
         replacement = self.staged(documents, document("a", 2))
@@ -118,7 +119,39 @@ class TestReplacing:
         assert documents.publish(replace(document("a", 3), generation=5))
         assert not documents.publish(replace(document("a", 1), generation=5))
 
-    @pytest.mark.parametrize("why", ["cancelled", "nothing staged", "made anew"])
+    def test_what_was_replaced_before_comes_along(self, documents: DocumentRegistry, lease: Lease) -> None:
+        documents.replace(self.staged(documents, document("a", 2)), under=lease)
+        documents.replace(self.staged(documents, document("a", 2)), under=lease)
+
+        held = {(each.generation, each.job_id, each.hold) for each in documents.reservations()}
+
+        assert held == {(1, self.RESTORE, Hold.REPLACED), (5, self.RESTORE, Hold.REPLACED)}
+
+    def test_what_was_replaced_is_spent_with_its_successor(
+        self, documents: DocumentRegistry, lease: Lease
+    ) -> None:
+        documents.replace(self.staged(documents, document("a", 2)), under=lease)
+        other = documents.reserve("docs-1", self.RESTORE, above=0)
+
+        documents.drop_collection("docs")
+
+        spent = Reservation("docs", 1, self.RESTORE, Hold.SPENT)
+        assert set(documents.reservations()) == {spent, other}
+
+    def test_only_a_collection_that_is_newer_surpasses_it(
+        self, documents: DocumentRegistry, lease: Lease
+    ) -> None:
+        first, second = self.staged(documents), self.staged(documents)
+        assert not documents.surpassed(second.reservation)
+
+        assert documents.replace(second, under=lease)
+
+        assert documents.surpassed(first.reservation)
+        assert not documents.surpassed(second.reservation)
+
+    @pytest.mark.parametrize(
+        "why", ["cancelled", "nothing staged", "given up", "somebody else's", "made anew"]
+    )
     def test_it_is_refused(
         self,
         documents: DocumentRegistry,
@@ -133,6 +166,11 @@ class TestReplacing:
                 jobs.cancel(self.RESTORE)
             case "nothing staged":
                 redis_client.delete(*redis_client.keys("{aegis}:staged:*"))
+            case "given up":
+                assert not documents.give_up(replace(replacement.reservation, job_id="b"))
+                assert documents.give_up(replacement.reservation)
+            case "somebody else's":
+                redis_client.hset("{aegis}:reservations", "docs-5", "b filled")
             case "made anew":
                 documents.drop_collection("docs")
                 documents.put_collection("docs", MODEL, 384)

@@ -4,7 +4,8 @@
 -- {aegis}:generations             hash: name -> how often a collection of this name was made
 -- {aegis}:floors                  hash: name -> highest version given out before it was dropped
 -- {aegis}:reserved                hash: name -> highest generation that was reserved for a job
--- {aegis}:reservations            hash: NAME-GENERATION -> job that has it in hand while it does not serve
+-- {aegis}:reservations            hash: NAME-GENERATION -> "JOB STATE": the job that has it in hand while it does not
+--                                 serve; being filled, replaced, or spent, when nobody may use it any more
 -- {aegis}:staged:JOB:NAME         the keys of a collection as below: what is to take its place
 -- {aegis}:collection:NAME         hash: generation, model, dimension, created_at, chunks, highest, revision,
 --                                 above (no version up to it is given out; of one that was restored),
@@ -115,6 +116,29 @@ end
 local function next_generation(least)
   local had = redis.call('HGET', root .. 'generations', name)
   return math.max(tonumber(had or 0), tonumber(redis.call('HGET', root .. 'reserved', name) or 0), least) + 1
+end
+
+local reservations = root .. 'reservations'
+
+-- The job that has a generation in hand, and how that is; nil where none has.
+local function reserved(generation)
+  return string.match(redis.call('HGET', reservations, name .. '-' .. generation) or '', '^(%S+) (%S+)$')
+end
+
+local function reserve(generation, job, state)
+  redis.call('HSET', reservations, name .. '-' .. generation, job .. ' ' .. state)
+end
+
+-- Generations of the name that were replaced and not given up yet come into ``state``, in the hands of ``job`` or
+-- of those that have them.
+local function hold_replaced(state, job)
+  local found = redis.call('HGETALL', reservations)
+  for at = 1, #found, 2 do
+    local of, holder = string.match(found[at], '^(.*)%-%d+$'), string.match(found[at + 1], '^(%S+) replaced$')
+    if of == name and holder then
+      redis.call('HSET', reservations, found[at], (job or holder) .. ' ' .. state)
+    end
+  end
 end
 
 -- Versions that are given out from here on are above ``version``.

@@ -4,5 +4,6 @@ local place = place_of()
 if redis.call('EXISTS', collection) == 1 then
   to_purge(place, ARGV[2])
   drop()
+  hold_replaced('spent') -- nothing is to come out of it any more
 end
 return place and removal(place) or false

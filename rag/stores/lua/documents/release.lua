@@ -1,6 +1,6 @@
 -- ARGV: name, generation, job that has it in hand
-local place = name .. '-' .. ARGV[2]
-if redis.call('HGET', root .. 'reservations', place) == ARGV[3] then
-  redis.call('HDEL', root .. 'reservations', place)
+local holder = reserved(ARGV[2])
+if holder == ARGV[3] then
+  redis.call('HDEL', reservations, name .. '-' .. ARGV[2])
 end
 return 1

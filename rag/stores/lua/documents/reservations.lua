@@ -1,2 +1,2 @@
--- KEYS: nothing of a collection. Returns NAME-GENERATION and job in turn.
-return redis.call('HGETALL', root .. 'reservations')
+-- KEYS: nothing of a collection. Returns NAME-GENERATION, and job and state, in turn.
+return redis.call('HGETALL', reservations)
