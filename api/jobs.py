@@ -11,7 +11,7 @@ from api.access import Caller
 from api.bodies import CollectionName
 from api.gate import Call, ReadCall
 from api.openapi import LOCATION, problems
-from api.paging import Paged
+from api.paging import Paged, merged
 from api.schemas import JobOut, Page, page_of
 from api.submits import job_response
 from api.waiting import LONGEST_WAIT, found_job, settled
@@ -47,7 +47,7 @@ class Wanted:
     """Which jobs a listing shows."""
 
     state: JobState | None = None
-    kind: JobKind | None = None
+    kind: Annotated[frozenset[JobKind] | None, Query(description="Repeated: of any of these")] = None
     collection: Annotated[CollectionName | None, Query()] = None
 
     def scope(self, caller: Caller) -> tuple[str, ...] | None:
@@ -64,9 +64,13 @@ def jobs(call: ReadCall, wanted: Annotated[Wanted, Depends()], paging: Paged) ->
     scope = wanted.scope(call.caller)
     if scope == ():
         return Page(items=[], next=None)
-    window = call.parts.jobs.page(
-        state=wanted.state, kind=wanted.kind, collections=scope, cursor=paging.cursor, limit=paging.limit
-    )
+    windows = [
+        call.parts.jobs.page(
+            state=wanted.state, kind=kind, collections=scope, cursor=paging.cursor, limit=paging.limit
+        )
+        for kind in wanted.kind or (None,)
+    ]
+    window = merged(windows, paging.limit)
     return page_of(map(JobOut.of, window.items), window)
 
 

@@ -7,8 +7,10 @@ import { connected, keepFresh, showHealth } from "./header.js";
 import { ABOUT_BACKUPS, inWords } from "./jobs.js";
 
 const client = connected();
-const LATEST_OF_EACH = 3;
+const LATEST = 12;
 const SHOWN = 100;
+const REFRESH_SECONDS = 15;
+const FOLLOWED = 2; // at once: a browser opens six connections to a server
 
 const DONE = { backup: "Backup", verify: "Verification", rehearse: "Rehearsal", restore: "Restore", prune: "Prune" };
 
@@ -42,13 +44,15 @@ function outcome(kind, { last, last_good: good }) {
 
 // --- what is being done
 
+const open = new Map(); // id -> a job that is not over, and what shows how far it is
+const followed = new Set();
+
 function progress(job) {
-  const item = made("li", {},
-    made("span", { textContent: `${DONE[job.kind]} · ${since(job.created_at)}` }),
-    made("span", { className: `tag ${job.state}`, textContent: inWords(job) }));
+  const tag = made("span", { className: `tag ${job.state}`, textContent: inWords(job) });
+  const item = made("li", {}, made("span", { textContent: `${DONE[job.kind]} · ${since(job.created_at)}` }), tag);
   if (!isOver(job)) {
-    const bar = made("progress", { ariaLabel: `${DONE[job.kind]}: ${job.stage}` });
-    if (job.progress.total) Object.assign(bar, { max: job.progress.total, value: job.progress.done });
+    const bar = made("progress");
+    open.set(job.id, { job, tag, bar });
     item.append(bar, made("span", { className: "actions" },
       action("Cancel", async () => { await client.remove(`/v1/jobs/${job.id}`); return "Cancelled."; })));
   }
@@ -56,9 +60,45 @@ function progress(job) {
   return item;
 }
 
+// What is known of a job by now, in place: its list is not drawn again for it.
+function tell(id, news) {
+  const seen = open.get(id);
+  if (!seen) return;
+  const { job, tag, bar } = Object.assign(seen, { job: { ...seen.job, ...news } });
+  Object.assign(tag, { className: `tag ${job.state}`, textContent: inWords(job) });
+  bar.ariaLabel = `${DONE[job.kind]}: ${job.stage}`;
+  if (job.progress.total) Object.assign(bar, { max: job.progress.total, value: job.progress.done });
+  else bar.removeAttribute("value");
+}
+
+// Listens to a job until it is over: that is one call, however often something happens.
+async function follow({ id }) {
+  if (followed.has(id)) return;
+  followed.add(id);
+  try {
+    await client.follow(id, (kind, data) => {
+      if (kind === "progress") tell(id, { progress: data });
+      if (kind !== "state") return;
+      const { state, stage } = data;
+      tell(id, stage === open.get(id)?.job.stage ? { state } : { state, stage, progress: {} });
+    });
+  } catch (error) {
+    said($("jobs-note"), error.message, true);
+    return;
+  } finally {
+    followed.delete(id);
+  }
+  refresh();
+}
+
 async function jobs() {
-  const pages = await Promise.all(ABOUT_BACKUPS.map((kind) => client.get(`/v1/jobs?kind=${kind}&limit=${LATEST_OF_EACH}`)));
-  return pages.flatMap((page) => page.items).sort((a, b) => b.created_at.localeCompare(a.created_at));
+  const kinds = ABOUT_BACKUPS.map((kind) => `kind=${kind}`).join("&");
+  const { items } = await client.get(`/v1/jobs?${kinds}&limit=${LATEST}`);
+  const going = items.filter((job) => !isOver(job));
+  draw("jobs", items, progress, items.map((job) => [job.id, isOver(job) && job.state, job.error]));
+  for (const id of open.keys()) if (!going.some((job) => job.id === id)) open.delete(id);
+  for (const job of going) tell(job.id, job);
+  going.slice(-FOLLOWED).forEach(follow);
 }
 
 // --- which there are
@@ -107,9 +147,9 @@ async function done(button, act) {
 
 const drawn = new Map();
 
-// A list that is drawn again loses the focus, so it is only when it changed; ages are told to the minute.
-function draw(id, items, element) {
-  const seen = JSON.stringify([items, Math.floor(Date.now() / 60000)]);
+// A list that is drawn again loses the focus, so it is only when ``what`` changed; ages are told to the minute.
+function draw(id, items, element, what = items) {
+  const seen = JSON.stringify([what, Math.floor(Date.now() / 60000)]);
   if (drawn.get(id) === seen) return;
   drawn.set(id, seen);
   $(id).replaceChildren(...items.map(element));
@@ -122,7 +162,7 @@ async function refresh() {
       const standing = await client.get("/v1/backups/standing");
       draw("standing", Object.entries(standing), ([kind, outcomes]) => outcome(kind, outcomes));
     }),
-    shown("jobs-note", async () => draw("jobs", await jobs(), progress)),
+    shown("jobs-note", jobs),
     shown("backups-note", async () => {
       const { items, next } = await client.get(`/v1/backups?limit=${SHOWN}`);
       draw("backups", items, row);
@@ -144,4 +184,4 @@ async function shown(note, read) {
 for (const [id, path] of [["back-up", ""], ["verify", "/latest/verify"], ["rehearse", "/latest/rehearse"]]) {
   $(id).addEventListener("click", () => done($(id), () => begun(`/v1/backups${path}`)));
 }
-keepFresh(refresh);
+keepFresh(refresh, REFRESH_SECONDS);

@@ -1,6 +1,7 @@
 // The API as the console uses it: requests with the key, problems as errors, events that resume.
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+const [SOON_MS, LATE_MS] = [1000, 16000]; // until the next try
 const FINAL = new Set(["succeeded", "failed", "cancelled", "dead"]);
 
 export const isOver = (job) => FINAL.has(job.state);
@@ -39,12 +40,13 @@ export class Client {
   // Calls seen(kind, data) for every event of a job; returns the job once it is over.
   async follow(id, seen) {
     let last;
-    for (;;) {
+    for (let wait = SOON_MS; ; wait = Math.min(2 * wait, LATE_MS)) {
       try {
         const headers = last ? { "Last-Event-ID": last } : {};
         const response = await this.#send(`/v1/jobs/${id}/events`, { headers });
         for await (const event of events(response)) {
           last = event.id || last;
+          wait = SOON_MS;
           if (event.data) seen(event.kind, JSON.parse(event.data));
         }
       } catch (error) {
@@ -52,7 +54,7 @@ export class Client {
       }
       const job = await this.get(`/v1/jobs/${id}?wait=1`).catch(() => null);
       if (job && isOver(job)) return job;
-      await pause(1000);
+      await pause(wait);
     }
   }
 

@@ -186,4 +186,4 @@ for (const name of ["dragover", "dragleave", "drop"]) {
 }
 $("key").addEventListener("change", collections);
 collections();
-keepFresh(refresh);
+keepFresh(refresh, 5);

@@ -3,22 +3,21 @@
 import { Client } from "./client.js";
 import { $ } from "./elements.js";
 
-const REFRESH_MS = 5000;
-
 // A client with the key that is typed in.
 export function connected() {
   $("key").value = sessionStorage.getItem("key") || "";
   return new Client(() => $("key").value.trim());
 }
 
-// Calls refresh() at once, with each other key, and every few seconds while the page is looked at.
-export function keepFresh(refresh) {
+// Calls refresh() at once, with each other key, and every so many seconds while the page is looked at. Each
+// call to /v1 counts for the key's rate limit.
+export function keepFresh(refresh, every) {
   $("key").addEventListener("change", () => {
     sessionStorage.setItem("key", $("key").value.trim());
     refresh();
   });
   refresh();
-  setInterval(() => document.hidden || refresh(), REFRESH_MS);
+  setInterval(() => document.hidden || refresh(), 1000 * every);
 }
 
 export async function showHealth(client) {

@@ -310,6 +310,22 @@ def test_listing_filters_and_pages(api):
     assert [job["kind"] for job in other] == ["ingest"]
 
 
+def test_several_kinds_are_listed_as_one(api):
+    asked = [api.ask(f"{n}?") for n in range(4)]
+    sent = [api.http.post("/v1/documents", json={"text": f"{n}"}).json()["job_id"] for n in range(3)]
+    api.http.post("/v1/backups")
+
+    pages, cursor = [], None
+    while not pages or cursor:
+        wanted = {"kind": ["query", "ingest"], "limit": 2, **({"cursor": cursor} if cursor else {})}
+        page = api.http.get("/v1/jobs", params=wanted).json()
+        pages.append([job["id"] for job in page["items"]])
+        cursor = page["next"]
+
+    assert [job_id for page in pages for job_id in page] == sorted([*asked, *sent], reverse=True)
+    assert [len(page) for page in pages if page] == [2, 2, 2, 1]
+
+
 @pytest.mark.parametrize("params", [{"state": "odd"}, {"kind": "odd"}, {"limit": 0}, {"limit": 201}])
 def test_wrong_filters_are_refused(api, params):
     assert is_problem(api.http.get("/v1/jobs", params=params), 422, "invalid-request")
