@@ -48,6 +48,8 @@ def _figures(kind: JobKind, words: Mapping[str, Json]) -> Iterable[Metric]:
         yield _gauge(f"{name}_seconds", f"What the last good {what} took", good["seconds"])
         if kind is JobKind.BACKUP:
             yield _gauge(f"{name}_bytes", "Of the last good backup, as it is stored", good["bytes"])
+            lacking = "Documents of the last good backup of which the engine lacked points"
+            yield _gauge(f"{name}_documents_lacking_points", lacking, good.get("lacking", 0))
 
 
 def _since_its_begin(word: Json) -> float:

@@ -32,7 +32,7 @@ class Standing:
     """One job of each kind has succeeded."""
 
     def words(self) -> dict[str, Json]:
-        word: Json = {"at": 1.0, "backup": "1", "ok": True, "seconds": 2.0, "bytes": 3}
+        word: Json = {"at": 1.0, "backup": "1", "ok": True, "seconds": 2.0, "bytes": 3, "lacking": 4}
         return {name: word for kind in ABOUT_BACKUPS for name in (kind.value, f"{kind}:good")}
 
 
