@@ -136,7 +136,7 @@ class Client(Connection):
         return self._items("/v1/backups")
 
     def backup(self, backup: str, at: str | None = None) -> Json:
-        """One by its id, or ``latest``; then with ``at``, RFC 3339, the newest that was finished by then."""
+        """One by its id, or ``latest``; then with ``at``, RFC 3339, of those that were finished by then."""
         return self._call("GET", _address("backups", backup), params=given(at=at))
 
     def backups_standing(self) -> Json:
