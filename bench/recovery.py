@@ -1,6 +1,7 @@
 """How long a backup takes, and how long it is until questions are answered again when all else is lost.
 
-Backups go to BACKUP_URL where it is set, else to a folder of this machine.
+Backups go to BACKUP_URL where it is set, else to a folder of this machine; they are encrypted where
+BACKUP_KEY is set.
 """
 
 import os
