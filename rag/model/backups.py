@@ -72,8 +72,7 @@ class SavedCollection:
     ``documents`` and ``points`` count what searches saw, ``digest`` is that of these points
     (:mod:`rag.digest`). ``late``: documents that were published while the backup was made, which
     neither the digest nor ``points`` include; ``lacking``: those of them that are older, of which the
-    engine must have lost points. ``quiet``: nothing was written to the collection
-    meanwhile. ``highest``: no version given out is above it.
+    engine must have lost points. ``highest``: no version given out is above it.
     """
 
     name: str
@@ -88,7 +87,6 @@ class SavedCollection:
     points: int
     late: int
     digest: str
-    quiet: bool
     files: tuple[SavedFile, ...]
     documents_stream: str
     golden_stream: str

@@ -57,7 +57,6 @@ def _saved(scope: Scope, collection: Collection, note: Json) -> SavedCollection:
         late=note["late"],
         lacking=note["lacking"],
         digest=note["digest"],
-        quiet=note["quiet"],
         files=tuple(SavedFile(file, file_stream(file)) for file in files),
         documents_stream=documents_stream(collection.store),
         golden_stream=golden_stream(collection.store),

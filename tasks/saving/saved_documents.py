@@ -85,10 +85,8 @@ class Documents:
     def _closing(self, scroll: Scroll) -> Json:
         """What is known only behind the last document."""
         documents = self.run.tools.documents
-        found = current(self.run.tools, self.collection)
         return {
-            "dropped": found is None,
-            "quiet": found is not None and found.revision == self.collection.revision,
+            "dropped": current(self.run.tools, self.collection) is None,
             "highest": documents.highest(self.collection.name),
             "token_dimension": scroll.token_dimension,
         }

@@ -30,7 +30,7 @@ def saved_collection(documents: int) -> SavedCollection:
     return SavedCollection(
         name="docs", generation=1, layout=0, embedding_model="m", dimension=8, token_dimension=None,
         created_at=1.0, highest=documents, documents=documents, points=documents, late=0, digest="0",
-        quiet=True, files=(), documents_stream="documents/docs-1", golden_stream="golden/docs-1",
+        files=(), documents_stream="documents/docs-1", golden_stream="golden/docs-1",
     )  # fmt: skip
 
 

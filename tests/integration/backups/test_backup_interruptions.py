@@ -100,7 +100,6 @@ def test_documents_come_and_go_meanwhile(tools: InProcess, desk: Submissions, pa
     assert {"isle10", "isle11"} <= ids
     assert not ids & {"early0", "isle00", "isle01"}
     assert any(each.late for each in documents)
-    assert not book.quiet
     assert (book.documents, book.late) == (len(certain), len(documents) - len(certain))
     assert book.points == sum(each.document.chunks for each in certain)
     sources = {each.document.source_key for each in documents if tools.blobs.exists(each.document.source_key)}

@@ -54,7 +54,7 @@ def test_everything_is_in_it(
     points = points_in(tools.vectors, book.store)
     whole = total(digests(points))
     assert (book.documents, book.points, book.late, book.digest) == (12, 24, 0, str(whole))
-    assert (book.embedding_model, book.dimension, book.quiet) == (OLD, DIMENSIONS[OLD], True)
+    assert (book.embedding_model, book.dimension) == (OLD, DIMENSIONS[OLD])
     assert (blank.store, blank.documents, blank.points, blank.digest) == ("", 0, 0, "0" * 64)
     assert [each.document.document_id for each in documents_of(tools, manifest)] == names(12)
     files = [(each.file, partial(read, tools.vault, manifest.stream(each.stream))) for each in book.files]
