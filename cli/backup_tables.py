@@ -107,7 +107,7 @@ def rehearsed(result: Json) -> str:
     return (
         f"backup [bold]{result['backup']}[/] can be restored: {many(result['documents'], 'document')} and "
         f"{many(result['points'], 'point')} as they were saved, {result['overlap']:.0%} of the hits of "
-        f"{many(result['golden'], 'golden query').replace('querys', 'queries')} the same, in "
+        f"{many(result['golden'], 'golden query').replace('querys', 'queries')} found again, in "
         f"{duration(result['seconds'])}"
     )
 

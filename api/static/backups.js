@@ -22,7 +22,7 @@ function figures(kind, { documents, points, objects, bytes, sent, golden, overla
   const facts = {
     backup: [...held, has(bytes, size), has(sent, (n) => `${size(n)} sent`)],
     verify: [has(objects, (n) => many(n, "object")), has(bytes, size)],
-    rehearse: [...held, has(golden, (n) => `${n} golden queries`), has(overlap, (n) => `${Math.round(n * 100)} % same hits`)],
+    rehearse: [...held, has(golden, (n) => `${n} golden queries`), has(overlap, (n) => `${Math.round(n * 100)} % of hits found again`)],
     restore: [...held, has(replayed, (n) => `${n} replayed`)],
     prune: [has(removed, (n) => `${n} removed`), has(kept, (n) => `${n} kept`), has(bytes, (n) => `${size(n)} freed`)],
   };

@@ -122,7 +122,7 @@ def run(*arguments: str, **more: Any) -> Result:
         (("--full",), ("/v1/backups", {"mode": "full"}), "missing: a [thing]"),
         (("verify",), ("/v1/backups/latest/verify", None), "b2 is whole: 9 objects with 2.0 kB"),
         (("rehearse", "b2"), ("/v1/backups/b2/rehearse", None),
-         "98% of the hits of 20 golden queries the same, in 2 h 1 m"),
+         "98% of the hits of 20 golden queries found again, in 2 h 1 m"),
         (("prune",), ("/v1/backups/prune", None), "1 backup removed, 30 backups kept"),
     ],
 )  # fmt: skip
