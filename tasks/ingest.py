@@ -39,6 +39,7 @@ def parse(run: StageRun) -> Outcome:
     """Read the document and cut it into chunks, unless this very document is there already."""
     tools, job = run.tools, run.job
     present = tools.documents.get(job.collection, job.inputs["document_id"])
+    _collection(tools, job)  # else what is present may be its successor's
     if present is not None and is_seen(tools.documents, job):
         return _published_before(run, present)
     try:
@@ -47,8 +48,7 @@ def parse(run: StageRun) -> Outcome:
         return _replaced_before(run)
     fingerprint = fingerprint_of(job, source, tools.chunker.name)
     if present is not None and present.fingerprint == fingerprint:
-        unchanged = _result(present, unchanged=True)
-        return Done(lambda *_: unchanged, after=lambda: discard(tools.blobs, job, source=True))
+        return _unchanged(run, present)
     parsed = tools.parser.parse(source.data, source.media_type, source.name)
     chunks = tools.chunker.chunk(parsed)
     title = job.inputs["title"] or parsed.title or source.name or _first_words(chunks)
@@ -60,6 +60,16 @@ def parse(run: StageRun) -> Outcome:
         "source", json.dumps([fingerprint, source.media_type, source_key(folder_of(job), job.id)]).encode()
     )
     return Next(Stage.EMBED, size=len(chunks))
+
+
+def _unchanged(run: StageRun, present: Document) -> Outcome:
+    """What was accepted in between, and is on its way still, is outdated from now on."""
+    tools, job = run.tools, run.job
+    version = job.inputs["version"]
+    if version > present.version and not tools.documents.confirm(present, version, under=run.lease):
+        return Next(Stage.PARSE)  # another version is seen by now
+    unchanged = _result(present, unchanged=True)
+    return Done(lambda *_: unchanged, after=lambda: discard(tools.blobs, job, source=True))
 
 
 @stage_task(Stage.EMBED, together=True)
@@ -136,7 +146,8 @@ def _unpublished(run: StageRun, collection: Collection, document: Document) -> O
     version = DocumentVersion(document.document_id, document.version)
     if not tools.documents.outdated(job.collection, document.generation, version):
         return Next(Stage.EMBED, size=SLICE)
-    delete_points(tools.vectors, collection, document.document_id, below=document.version + 1)
+    _collection(tools, job)  # else nothing is newer, and the version belongs into its successor
+    delete_points(tools.vectors, collection, document.document_id, only=document.version)
     return Done(
         lambda *_: _result(document, unchanged=False, superseded=True),
         after=lambda: discard(tools.blobs, job, source=True, text=True),
@@ -156,6 +167,7 @@ def _replaced_before(run: StageRun) -> Outcome:
     version = DocumentVersion(inputs["document_id"], inputs["version"])
     if not run.tools.documents.outdated(job.collection, inputs["generation"], version):
         raise NotFound("The document's bytes are gone from the blob store: submit it again")
+    _collection(run.tools, job)
     return Done(
         lambda *_: {**asdict(version), "chunks": 0, "tokens": 0, "unchanged": False, "superseded": True}
     )
@@ -171,10 +183,11 @@ def _chunks(tools: Toolbox, job: Job) -> tuple[str, list[Chunk]]:
 
 
 def _collection(tools: Toolbox, job: Job) -> Collection:
+    """UnknownCollection when another generation serves than that which the job was accepted for."""
     collection = tools.documents.collection(job.collection)
     if collection is None or collection.generation != job.inputs["generation"]:
         raise UnknownCollection(
-            f"Collection {job.collection!r} was deleted while the document was on its way"
+            f"Collection {job.collection!r} was deleted or replaced while the document was on its way"
         )
     return collection
 

@@ -22,6 +22,7 @@ from tasks.restoring.reservations import give_up_earlier
 from tasks.restoring.saved_jobs import returned
 from tasks.restoring.slices import Slice
 from tasks.restoring.succession import Succession
+from tasks.restoring.survivors import Survivors
 from tasks.restoring.verification import verified
 from tasks.run import Done, Next, Outcome, StageRun
 from tasks.stage import stage_task
@@ -128,20 +129,21 @@ def replay(run: StageRun) -> Outcome:
 
 
 def _done_again(run: StageRun, plan: Plan, desk: Submissions) -> tuple[Plan, bool]:
-    """Whether that was all: while too much is open, no more is brought in."""
+    """Whether that was all: while too much is open no more is brought in, and what just changed is left."""
     backup, tally = _backup(run), Tally()
     until = _until(run, backup)
     try:
         for candidate in plan.candidates:
             if not _serves(run, candidate):  # it was dropped or replaced meanwhile
                 continue
-            replaying = Replay(run, backup, desk, candidate, until, tally)
+            apart = run.job.inputs["into"] is not None
+            later = Survivors() if apart else Survivors.found(run, backup, candidate, until)
+            replaying = Replay(run, backup, desk, candidate, later, tally)
             replaying.late_documents()
-            if run.job.inputs["into"] is None:
-                replaying.later_jobs()
+            replaying.later_jobs()
     except Overloaded:
         return candidates.keep(run, plan.counting(tally)), False
-    return candidates.keep(run, plan.counting(tally)), True
+    return candidates.keep(run, plan.counting(tally)), not tally.unsettled
 
 
 def _serves(run: StageRun, candidate: Candidate) -> bool:

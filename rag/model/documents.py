@@ -56,7 +56,8 @@ class Document:
     chunking): the same fingerprint means there is nothing to do.
     ``text_key`` is the blob that holds the parsed text that offsets point into.
     ``given_title``: the title that was sent with it, whose words count for the lexical search of
-    each of its passages; '' without one.
+    each of its passages; '' without one. ``confirmed``: the version of the last ingestion that brought the
+    same content, whose elders are outdated; 0 without one.
     """
 
     document_id: str
@@ -74,6 +75,7 @@ class Document:
     updated_at: float
     metadata: Json = field(default_factory=dict)
     given_title: str = ""
+    confirmed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,6 +205,13 @@ class DocumentRegistry(Protocol):
         """
         ...
 
+    def confirm(self, document: Document, later: int, *, under: Lease | None = None) -> bool:
+        """Let no version come that is older than ``later``, which has the content of ``document``.
+
+        False, and nothing changed, when the lease is lost, or another version than the document's is seen.
+        """
+        ...
+
     def outdated(self, collection: str, generation: int, version: DocumentVersion) -> bool:
         """Whether this version can never be published (again), for one of those reasons."""
         ...
@@ -215,8 +222,11 @@ class DocumentRegistry(Protocol):
         """By document id, ascending."""
         ...
 
-    def delete(self, collection: str, document_id: str) -> Removal | None:
-        """Hide the document at once, versions already given out included; None when not there."""
+    def delete(self, collection: str, document_id: str, *, up_to: int | None = None) -> Removal | None:
+        """Hide the document at once, versions already given out included; None when not there.
+
+        ``up_to``: versions above it stay, or are to be seen once they come.
+        """
         ...
 
     def unpurged(self, *, silent_for: float, limit: int) -> list[Removal]:

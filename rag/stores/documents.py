@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import cast
 
 from redis import Redis
@@ -118,6 +118,12 @@ class RedisDocumentRegistry(Replacements):
         keys, args = publication(document, layouts, under)
         return bool(self._scripts.run("publish", keys, *args))
 
+    def confirm(self, document: Document, later: int, *, under: Lease | None = None) -> bool:
+        keys, token = _keys(document.collection, under)
+        seen = document.collection, document.document_id, document.version, document.generation
+        record = _record(replace(document, confirmed=later))
+        return bool(self._scripts.run("confirm", keys, *seen, token, later, record))
+
     def outdated(self, collection: str, generation: int, version: DocumentVersion) -> bool:
         return bool(
             self._scripts.run(
@@ -139,9 +145,10 @@ class RedisDocumentRegistry(Replacements):
         documents = tuple(map(_document, records[:limit]))
         return Window(items=documents, next=documents[-1].document_id if len(records) > limit else None)
 
-    def delete(self, collection: str, document_id: str) -> Removal | None:
+    def delete(self, collection: str, document_id: str, *, up_to: int | None = None) -> Removal | None:
+        most = "" if up_to is None else up_to
         found = self._scripts.run(
-            "delete", [collection_key(collection)], collection, document_id, str(uuid7())
+            "delete", [collection_key(collection)], collection, document_id, str(uuid7()), most
         )
         return removal_of(found) if found else None
 
@@ -178,19 +185,24 @@ class RedisDocumentRegistry(Replacements):
 
 def publication(document: Document, layouts: Iterable[int] | None = None, under: Lease | None = None) -> Call:
     """One run of ``publish.lua``; ``layouts`` None: of a version that was published before."""
-    keys = [collection_key(document.collection)]
-    if under is not None:
-        keys.append(f"{PREFIX}job:{under.job.id}")
+    keys, token = _keys(document.collection, under)
     return keys, (
         document.collection,
         document.document_id,
         document.version,
         document.chunks,
-        json.dumps(asdict(document), allow_nan=False, separators=(",", ":")),
+        _record(document),
         document.generation,
-        under.token if under else "",
+        token,
         "" if layouts is None else f",{','.join(map(str, layouts))},",
+        document.confirmed,
     )
+
+
+def _keys(collection: str, under: Lease | None) -> tuple[list[str], str]:
+    """The collection's, and that of the job of the lease with its token."""
+    key = collection_key(collection)
+    return ([key], "") if under is None else ([key, f"{PREFIX}job:{under.job.id}"], str(under.token))
 
 
 def _generation(collection: Collection) -> tuple[str, int]:
@@ -204,6 +216,10 @@ def _version(seen: bytes | None) -> int | None:
 
 def _text(lines: bytes | None) -> str:
     return lines.decode() if lines else ""
+
+
+def _record(document: Document) -> str:
+    return json.dumps(asdict(document), allow_nan=False, separators=(",", ":"))
 
 
 def _document(record: bytes) -> Document:

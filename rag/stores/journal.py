@@ -19,12 +19,13 @@ from itertools import islice
 from typing import TypeVar
 
 from rag.errors import NotFound
-from rag.model import Document, JobKind
+from rag.model import Document, DocumentVersion, JobKind
 from rag.naming import generation_name
 from rag.ports import BlobStore
 from rag.settings import Settings
 from rag.stores.entries import (
     CollectionEntry,
+    Deletion,
     DocumentEntry,
     JobFields,
     collection_entry,
@@ -139,6 +140,13 @@ class Journal:
     def collections(self) -> Iterator[CollectionEntry]:
         for keys in _batches(self._blobs.keys(_COLLECTIONS)):
             yield from self._read(keys, collection_entry)
+
+    def document(self, collection: str, generation: int, version: DocumentVersion) -> Document | None:
+        """The entry of this version; None when there is none any more."""
+        place = Deletion(collection, generation, version.document_id, version.version)
+        key = f"{DOCUMENTS}/{folder_of(place)}/{version.version:012}"
+        entries = self._read([key], document_entry)
+        return next((each for each in entries if isinstance(each, Document)), None)
 
     def documents(self) -> Iterator[Sequence[DocumentEntry]]:
         """A batch at a time, in no order; of one document there may be several."""

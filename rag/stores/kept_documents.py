@@ -58,11 +58,23 @@ class KeptDocumentRegistry(RedisDocumentRegistry):
             self._journal.put_document(document)
         return published
 
-    def delete(self, collection: str, document_id: str) -> Removal | None:
-        removal = super().delete(collection, document_id)
+    def confirm(self, document: Document, later: int, *, under: Lease | None = None) -> bool:
+        confirmed = super().confirm(document, later, under=under)
+        entry = self.get(document.collection, document.document_id) if confirmed else None
+        while entry is not None and entry.version == document.version:
+            self._journal.put_document(entry)
+            before, entry = entry, self.get(document.collection, document.document_id)
+            if entry == before:
+                break
+        return confirmed
+
+    def delete(self, collection: str, document_id: str, *, up_to: int | None = None) -> Removal | None:
+        removal = super().delete(collection, document_id, up_to=up_to)
         if buried := self.buried(collection, document_id):
             self._journal.put_document(buried)
-            again = super().delete(collection, document_id)  # if it was just brought back from the old entry
+            again = super().delete(
+                collection, document_id, up_to=up_to
+            )  # if it was just brought back from the old entry
             removal = again or removal
         return removal
 

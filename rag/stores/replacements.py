@@ -79,6 +79,7 @@ def _staging(key: str, document: Document) -> Call:
         document.version,
         document.chunks,
         record,
+        document.confirmed,
     )
 
 

@@ -55,13 +55,15 @@ class Candidate:
 class Tally:
     """``replayed``: done again, under its own id or as a new job; ``lost``: a line each of the rest.
 
-    ``undeleted``: ids of documents that are back although they were deleted after the backup.
+    ``undeleted``: ids of documents that are back although they were deleted after the backup. ``unsettled``:
+    some changed in that moment, and are to be looked at again.
     """
 
     replayed: int = 0
     reingested: int = 0
     lost: list[str] = field(default_factory=list)
     undeleted: list[str] = field(default_factory=list)
+    unsettled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class Plan:
             replayed=self.replayed + tally.replayed,
             reingested=self.reingested + tally.reingested,
             not_replayed=tuple(tally.lost),
-            undeleted=tuple(tally.undeleted),
+            undeleted=tuple(dict.fromkeys(tally.undeleted)),
         )
 
     def lacking(self, lines: Iterable[str]) -> "Plan":

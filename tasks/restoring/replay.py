@@ -5,31 +5,27 @@ and beside whatever is accepted meanwhile.
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 
-from rag.errors import NotFound, UnknownCollection
+from rag.errors import Conflict, NotFound
 from rag.model import Document, DocumentVersion, Job, JobKind, JobState, Json
 from rag.stores.backups.opened import OpenBackup
-from rag.stores.entries import JobFields, opening_of, over
+from rag.stores.entries import opening_of, over
 from tasks.intake import Idempotency
 from tasks.messages import send
-from tasks.problems import reason_of
+from tasks.purging import entrusted
 from tasks.restoring.candidates import Candidate, Tally
 from tasks.restoring.saved_jobs import moved_inputs
+from tasks.restoring.survivors import Survivors, had_effect, lost_its_collection
 from tasks.run import StageRun
-from tasks.saving.scope import CLOCKS_APART
 from tasks.submit import Submissions
-
-_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Into ``candidate``, which serves: what was accepted up to ``until``, and is not in ``backup``.
+    """Into ``candidate``, which serves: ``later``, and what ``backup`` has without points.
 
     The methods count in ``tally``, and raise Overloaded when too much is open: call again then.
     """
@@ -38,14 +34,14 @@ class Replay:
     backup: OpenBackup
     desk: Submissions
     candidate: Candidate
-    until: float
+    later: Survivors
     tally: Tally
 
     def late_documents(self) -> None:
         """Bring in, from their saved sources, the documents whose points the backup does not have."""
-        name, saved = self.candidate.name, self.backup.collection(self.candidate.saved)
+        saved = self.backup.collection(self.candidate.saved)
         for each in self.backup.documents(saved) if saved.late else ():
-            if each.late and self.run.tools.documents.get(name, each.document.document_id) is None:
+            if each.late:
                 try:
                     self.tally.reingested += self._reingested(each.document)
                 except NotFound:
@@ -53,71 +49,76 @@ class Replay:
 
     def later_jobs(self) -> None:
         """Ingestions that survive, and deletions where they count too."""
-        jobs = sorted(self._survivors(), key=_order)
-        last = {job.inputs["document_id"]: job for job in jobs if _had_effect(job)}
-        for job in jobs:
+        for job in self.later.jobs():
             try:
-                self.tally.replayed += self._done_again(job, last.get(job.inputs["document_id"]))
+                self.tally.replayed += self._done_again(job)
             except NotFound:
                 self.tally.lost.append(_lost(job))
 
+    # --- documents
+
     def _reingested(self, document: Document) -> bool:
-        run, candidate = self.run, self.candidate
+        """Nothing is done for one whose points were there, or that is to be deleted again."""
+        tools, candidate, key = self.run.tools, self.candidate, self.candidate.own(document.source_key)
         version = DocumentVersion(document.document_id, document.version)
-        if run.tools.documents.outdated(candidate.name, candidate.generation, version):
+        present = tools.documents.get(candidate.name, document.document_id)
+        if present is not None and present.source_key == key:
             return False
-        once = _once(run, f"{candidate.name}/{document.document_id}/{document.version}")
-        key = candidate.own(document.source_key)
-        accepted = self.desk.bring(candidate.name, _inputs(document, candidate), key, once)
+        is_last = present is None or present.version == version.version
+        wanted = is_last and not self._is_deleted(document) and self._is_new(version)
+        new = wanted and self._accepted(_inputs(document, candidate), key, version)
         for spare in (key, candidate.own(document.text_key)):
-            run.tools.blobs.delete(spare)
-        return accepted.new
+            tools.blobs.delete(spare)
+        return new
 
-    def _survivors(self) -> Iterator[Job]:
-        """Ingestions and deletions of documents that belong to a generation which does not serve any more."""
-        for kind in (JobKind.INGEST, JobKind.DELETE):
-            cursor = None
-            while True:
-                window = self.run.tools.jobs.page(
-                    state=None, kind=kind, collections=[self.candidate.name], cursor=cursor, limit=_PAGE
-                )
-                yield from filter(self._is_due, window.items)
-                cursor = window.next
-                if cursor is None:
-                    break
+    def _accepted(self, inputs: Json, source: str | None, version: DocumentVersion) -> bool:
+        """Whether a job was made that brings the version, which is done once."""
+        name = self.candidate.name
+        once = _once(self.run, f"{name}/{version.document_id}/{version.version}")
+        return self.desk.bring(name, inputs, source, once).new
 
-    def _is_due(self, job: Job) -> bool:
-        saved, inputs = self.backup.collection(self.candidate.saved), job.inputs
-        if inputs["document_id"] is None or not saved.generation <= inputs["generation"]:
+    def _is_new(self, version: DocumentVersion) -> bool:
+        """Whether the version may be seen, and is not yet."""
+        documents, candidate = self.run.tools.documents, self.candidate
+        present = documents.get(candidate.name, version.document_id)
+        if present is not None and present.version == version.version:
             return False
-        if inputs["generation"] == self.candidate.generation or job.created_at > self.until:
-            return False
-        before = self.backup.manifest.began_at - CLOCKS_APART
-        return job.state is JobState.DEAD or job.finished_at is None or job.finished_at > before
+        return not documents.outdated(candidate.name, candidate.generation, version)
 
-    def _done_again(self, job: Job, last: Job | None) -> bool:
-        """Whether there was something to do. NotFound when the bytes are gone.
+    def _is_deleted(self, document: Document) -> bool:
+        """Whether a deletion since is to be made again; one that is not is told."""
+        deletion = self.later.deletion(document.document_id, document.version, document.created_at)
+        if deletion is None or self._repeats(deletion):
+            return deletion is not None
+        if not self.later.overtaken(deletion):
+            self.tally.undeleted.append(document.document_id)
+        return False
 
-        ``last``: what decided in the end how the document is.
-        """
-        later = last is not None and _order(last) > _order(job)
+    # --- jobs
+
+    def _done_again(self, job: Job) -> bool:
+        """Whether there was something to do. NotFound when the bytes are gone."""
         if job.kind is JobKind.DELETE:
-            return not later and self._deleted(job)
+            return not self.later.overtaken(job) and self._deleted(job)
         if job.state is JobState.SUCCEEDED:
-            return not later and _had_effect(job) and self._brought(job)
-        hidden = later and last is not None and last.kind is JobKind.DELETE
-        return not hidden and _may_go_on(job) and self._moved(job)
+            return had_effect(job) and not self.later.overtaken(job) and self._brought(job)
+        return _may_go_on(job) and not self.later.outdated(job) and self._moved(job)
 
     def _deleted(self, job: Job) -> bool:
-        name, document_id = self.candidate.name, job.inputs["document_id"]
-        present = self.run.tools.documents.get(name, document_id)
+        """Versions accepted since are above the deletion's own, and stay."""
+        tools, name, document_id = self.run.tools, self.candidate.name, job.inputs["document_id"]
+        present = tools.documents.get(name, document_id)
         if present is None or present.version > job.inputs["version"]:
             return False
         if not self._repeats(job):
             self.tally.undeleted.append(document_id)
             return False
-        with suppress(NotFound):  # somebody else has done so in this moment
-            self.desk.delete_document(name, document_id)
+        removal = tools.documents.delete(name, document_id, up_to=job.inputs["version"])
+        if removal is None:  # somebody else has done so in this moment
+            return False
+        accepted = entrusted(tools.jobs, tools.documents, removal)
+        if accepted.new:
+            send(accepted.job)
         return True
 
     def _repeats(self, deletion: Job) -> bool:
@@ -126,44 +127,65 @@ class Replay:
         return bool(asked["deletions"] or asked["at"] or deletion.created_at > restore.created_at)
 
     def _brought(self, job: Job) -> bool:
-        inputs, documents = job.inputs, self.run.tools.documents
-        version = DocumentVersion(inputs["document_id"], inputs["version"])
-        present = documents.get(self.candidate.name, version.document_id)
-        if present is not None and present.version == version.version:
+        version = DocumentVersion(job.inputs["document_id"], job.inputs["version"])
+        if not self._is_new(version):
             return False
-        if documents.outdated(self.candidate.name, self.candidate.generation, version):
-            return False
-        accepted = self.desk.bring(
-            self.candidate.name,
-            {**inputs, "generation": self.candidate.generation},
-            inputs.get("source_key"),
-            _once(self.run, job.id),
-        )
-        return accepted.new
+        fetched = self._fetched(job, version)
+        if fetched is not None:
+            return self._accepted(_inputs(fetched, self.candidate), fetched.source_key, version)
+        inputs = {**job.inputs, "generation": self.candidate.generation}
+        return self._accepted(inputs, inputs.get("source_key"), version)
+
+    def _fetched(self, job: Job, version: DocumentVersion) -> Document | None:
+        """The document that an address had then, while its bytes are there: it may have another by now."""
+        if "url" not in job.inputs:
+            return None
+        tools, generation = self.run.tools, job.inputs["generation"]
+        document = tools.restoration.journal.document(job.collection, generation, version)
+        return document if document is not None and tools.blobs.exists(document.source_key) else None
 
     def _moved(self, job: Job) -> bool:
         """The job goes on where it belongs to by now; a dead letter when it is replayed."""
-        tools, restoration = self.run.tools, self.run.tools.restoration
+        restoration = self.run.tools.restoration
         fields = restoration.jobs.record(job.id)
+        if not fields:  # it is forgotten
+            return False
         inputs = json.dumps(moved_inputs(job.inputs, self.candidate), separators=(",", ":"))
-        if "source_key" in job.inputs:
-            key = job.inputs["source_key"]
-            tools.blobs.put(self.candidate.own(key), tools.blobs.get(key))
+        self._copied(job)
         if not over(fields):
             restoration.journal.open(opening_of({**fields, "inputs": inputs}))
         if not restoration.jobs.move(fields, inputs):
+            self.tally.unsettled = True
             return False
-        self._sent(job, fields)
+        return self._sent(job.id)
+
+    def _copied(self, job: Job) -> None:
+        """Its source lies with those of the candidate. NotFound."""
+        blobs, key = self.run.tools.blobs, job.inputs.get("source_key")
+        if key is not None and self.candidate.own(key) != key:
+            blobs.put(self.candidate.own(key), blobs.get(key))
+
+    def _sent(self, job_id: str) -> bool:
+        """The job may have come to its end since it was listed."""
+        tools, restoration = self.run.tools, self.run.tools.restoration
+        job = tools.jobs.get(job_id)
+        if job is None:
+            return False
+        if lost_its_collection(job):
+            return self._retried(job_id)
+        if job.state.final:
+            restoration.journal.end(partial(restoration.jobs.record, job_id))
+        else:
+            send(job)
         return True
 
-    def _sent(self, job: Job, fields: JobFields) -> None:
-        tools, restoration = self.run.tools, self.run.tools.restoration
-        if job.state is JobState.FAILED:
-            send(tools.jobs.retry(job.id))
-        elif over(fields):
-            restoration.journal.end(partial(restoration.jobs.record, job.id))
-        elif (moved := tools.jobs.get(job.id)) is not None:
-            send(moved)
+    def _retried(self, job_id: str) -> bool:
+        try:
+            send(self.run.tools.jobs.retry(job_id))
+        except Conflict:  # the sweeper removes what it left, or somebody else was quicker
+            self.tally.unsettled = True
+            return False
+        return True
 
 
 def _inputs(document: Document, candidate: Candidate) -> Json:
@@ -184,23 +206,9 @@ def _once(run: StageRun, what: str) -> Idempotency:
     return Idempotency(f"restore:{run.job.id}:{what}", sha256(what.encode()).hexdigest())
 
 
-def _order(job: Job) -> tuple[int, bool]:
-    """As they were accepted; a deletion comes behind the version that it hides."""
-    return job.inputs["version"], job.kind is JobKind.DELETE
-
-
-def _had_effect(job: Job) -> bool:
-    """Whether it changed what is seen; a deletion does from its acceptance on."""
-    result = job.result or {}
-    changed = not (result.get("unchanged") or result.get("superseded"))
-    return job.kind is JobKind.DELETE or (job.state is JobState.SUCCEEDED and changed)
-
-
 def _may_go_on(job: Job) -> bool:
     """Whether the job is open, a dead letter, or failed because its collection was replaced."""
-    if job.state is JobState.FAILED:
-        return reason_of(job.error) == UnknownCollection.code
-    return job.state in (JobState.QUEUED, JobState.RUNNING, JobState.DEAD)
+    return lost_its_collection(job) or job.state in (JobState.QUEUED, JobState.RUNNING, JobState.DEAD)
 
 
 def _lost(job: Job) -> str:

@@ -57,6 +57,20 @@ class TestDelete:
         assert documents.get("docs", "a") == later
         assert not documents.publish(late)
 
+    def test_versions_above_a_bound_stay_and_come(self, documents: DocumentRegistry) -> None:
+        older, live = published(documents), published(documents)
+        ahead = document(version=documents.next_version("docs", "a"))
+
+        assert documents.delete("docs", "a", up_to=older.version) is None
+
+        assert documents.get("docs", "a") == live
+        removal = documents.delete("docs", "a", up_to=live.version)
+        assert removal is not None
+        assert removal.version == live.version
+        assert documents.get("docs", "a") is None
+        assert not documents.publish(live)
+        assert documents.publish(ahead)
+
 
 def dropped(documents: DocumentRegistry) -> Removal | None:
     return documents.drop_collection("docs")

@@ -1,11 +1,12 @@
 """How every DocumentRegistry must number versions, and publish the newest."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import redis
 
-from rag.model import JobKind, Lease, NewJob, Stage
+from rag.model import DocumentVersion, JobKind, Lease, NewJob, Stage
 from rag.ports import DocumentRegistry
 from rag.settings import Settings
 from rag.stores.jobs import RedisJobStore
@@ -106,3 +107,67 @@ class TestPublishUnderALease:
 
         assert not documents.publish(document("a", version), under=lease)
         assert documents.publish(document("a", version), under=later)
+
+
+class TestConfirm:
+    """A later version that has the content of the one that is seen."""
+
+    def test_what_was_accepted_in_between_never_comes(self, documents: DocumentRegistry) -> None:
+        live = published(documents)
+        between, later = (documents.next_version("docs", "a") for _ in range(2))
+
+        assert documents.confirm(live, later)
+
+        assert not documents.publish(document(version=between))
+        assert documents.outdated("docs", 1, DocumentVersion("a", between))
+        assert not documents.outdated("docs", 1, DocumentVersion("a", live.version))
+        assert documents.get("docs", "a") == replace(live, confirmed=later)
+        assert documents.stale("docs", [DocumentVersion("a", live.version)]) == ()
+        assert counts(documents) == (1, 3)
+
+    def test_the_one_that_is_seen_may_be_published_again(self, documents: DocumentRegistry) -> None:
+        live, later = published(documents), documents.next_version("docs", "a")
+        documents.confirm(live, later)
+
+        assert documents.publish(live)
+
+        assert documents.get("docs", "a") == replace(live, confirmed=later)
+
+    def test_later_ones_come(self, documents: DocumentRegistry) -> None:
+        live = published(documents)
+        documents.confirm(live, documents.next_version("docs", "a"))
+
+        newer = published(documents)
+
+        assert documents.get("docs", "a") == newer
+        assert not documents.publish(replace(live, confirmed=9))
+
+    def test_an_older_confirmation_takes_nothing_back(self, documents: DocumentRegistry) -> None:
+        live = published(documents)
+        first, between, last = (documents.next_version("docs", "a") for _ in range(3))
+        documents.confirm(live, last)
+
+        assert documents.confirm(live, first)
+
+        assert not documents.publish(document(version=between))
+
+    @pytest.mark.parametrize("why", ["replaced", "deleted", "of another generation", "cancelled"])
+    def test_it_is_refused(self, documents: DocumentRegistry, redis_client: redis.Redis, why: str) -> None:
+        live, later = published(documents), documents.next_version("docs", "a")
+        jobs = RedisJobStore(redis_client, Settings())
+        job = jobs.accept(NewJob("0-a", JobKind.INGEST, Stage.PARSE, "docs", {})).job
+        lease = jobs.begin(job.id, Stage.PARSE, lease_seconds=30)
+        match why:
+            case "replaced":
+                documents.publish(document(version=later))
+            case "deleted":
+                documents.delete("docs", "a")
+            case "of another generation":
+                live = replace(live, generation=2)
+            case "cancelled":
+                jobs.cancel(job.id)
+        before = documents.get("docs", "a")
+
+        assert not documents.confirm(live, later + 1, under=lease)
+
+        assert documents.get("docs", "a") == before

@@ -1,13 +1,24 @@
 """A search sees exactly one version of a document, and what is replaced leaves nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from rag.model import Candidate, Hit, JobState, Stage
+from tasks import ingest
 from tasks.embedders import embedder_for
+from tasks.sources import fingerprint_of
 from tasks.submit import Ingestion, Submissions, Text
-from tests.integration.flows.stages import COLLECTION, InProcess, asked, finished, seen, step, submitted
+from tests.integration.flows.stages import (
+    COLLECTION,
+    InProcess,
+    asked,
+    finished,
+    indexing,
+    seen,
+    step,
+    submitted,
+)
 
 
 def test_a_document_is_seen_only_when_its_last_stage_is_done(tools: InProcess, desk: Submissions) -> None:
@@ -73,6 +84,51 @@ def test_the_same_document_again_reaches_no_model(
     assert job.result["unchanged"]
     assert job.result["version"] == 1
     assert len(list(tools.blobs.keys("sources"))) == 1
+
+
+def test_the_same_document_again_outdates_what_was_accepted_in_between(
+    tools: InProcess, desk: Submissions
+) -> None:
+    finished(tools, submitted(desk, "The lamp is green."))
+    between = indexing(tools, desk, "The lamp is violet.")
+
+    last = finished(tools, submitted(desk, "The lamp is green."))
+    late = finished(tools, between)
+
+    assert (last.result or {})["unchanged"]
+    assert (late.result or {})["superseded"]
+    assert seen(tools, "lamp") == ["The lamp is green."]
+    assert tools.vectors.count("handbook-1") == 1
+    assert len(list(tools.blobs.keys("sources"))) == 1
+    assert len(list(tools.blobs.keys("texts"))) == 1
+
+
+def test_a_document_that_is_replaced_while_it_is_compared_is_compared_again(
+    tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished(tools, submitted(desk, "The lamp is green."))
+    between = indexing(tools, desk, "The lamp is violet.")
+    last = submitted(desk, "The lamp is green.")
+    monkeypatch.setattr(
+        ingest, "fingerprint_of", after_once(fingerprint_of, lambda: finished(tools, between))
+    )
+
+    finished(tools, last)
+
+    assert seen(tools, "lamp") == ["The lamp is green."]
+    assert tools.documents.get(COLLECTION, "doc").version == 3
+
+
+def after_once(real: Callable[..., str], first: Callable[[], object]) -> Callable[..., str]:
+    """``real``, before whose first call something happens."""
+    waiting = [first]
+
+    def call(*args: object) -> str:
+        while waiting:
+            waiting.pop()()
+        return real(*args)
+
+    return call
 
 
 def test_other_metadata_makes_another_version(tools: InProcess, desk: Submissions) -> None:

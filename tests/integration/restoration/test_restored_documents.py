@@ -79,6 +79,18 @@ class TestDocuments:
         assert not tools.documents.publish(document(late.inputs["version"]))
         assert tools.documents.publish(document(tools.documents.next_version("docs", "a")))
 
+    def test_what_a_later_version_has_outdated_stays_so(self, tools: Tools, lose: Callable[[], None]) -> None:
+        live = published(tools)
+        between, later = submitted(tools), submitted(tools)
+        assert tools.documents.confirm(live, later.inputs["version"])
+        lose()
+
+        restored(tools.restoration)
+
+        assert not tools.documents.publish(document(between.inputs["version"]))
+        (back,) = all_documents(tools).items
+        assert (back.version, back.confirmed) == (live.version, later.inputs["version"])
+
     @pytest.mark.parametrize("what", ["a document", "a collection"])
     def test_a_deletion_that_got_no_job_is_purged_all_the_same(
         self, tools: Tools, lose: Callable[[], None], what: str

@@ -13,7 +13,8 @@
 --                                 highest number given out), moves (how often a layout began, ended or changed
 --                                 places), and of a second one second (its number), second_model,
 --                                 second_dimension, second_state, second_job, second_since
--- {aegis}:collection:NAME:live    hash: document -> "version chunks", what searches see
+-- {aegis}:collection:NAME:live    hash: document -> "version chunks confirmed", what searches see; versions that are
+--                                 older than confirmed were outdated by a later one of the same content
 -- {aegis}:collection:NAME:records hash: document -> JSON
 -- {aegis}:collection:NAME:ids     zset, all scores 0: documents by id
 -- {aegis}:collection:NAME:issued  hash: document -> highest version given out
@@ -52,22 +53,28 @@ local function revise()
   redis.call('HSET', collection, 'revision', string.format('%.0f', math.max(revision, math.floor(now * 1000))))
 end
 
--- Version and chunks that searches see of a document, or nil.
+-- Version and chunks that searches see of a document, and which version has confirmed it or 0; or nil.
 local function seen(document)
   local value = redis.call('HGET', live, document)
   if value then
-    local version, chunks = string.match(value, '^(%d+) (%d+)$')
-    return tonumber(version), tonumber(chunks)
+    local version, chunks, confirmed = string.match(value, '^(%d+) (%d+) ?(%d*)$')
+    return tonumber(version), tonumber(chunks), tonumber(confirmed) or 0
   end
 end
 
--- Whether a version can never be seen: its collection has gone, it was deleted, or a newer one is there.
+local function see(document, version, chunks, confirmed)
+  redis.call('HSET', live, document, version .. ' ' .. chunks .. ' ' .. confirmed)
+end
+
+-- Whether a version can never be seen: its collection has gone, it was deleted, or a newer one is there,
+-- or was and had the content of the one that is.
 local function outdated(document, version, generation)
   if redis.call('HGET', collection, 'generation') ~= generation or version <= floor() then
     return true
   end
-  local present = seen(document)
-  return version <= tonumber(redis.call('HGET', buried, document) or 0) or (present or 0) > version
+  local present, _, confirmed = seen(document)
+  return version <= tonumber(redis.call('HGET', buried, document) or 0)
+    or (present ~= nil and present ~= version and version < math.max(present, confirmed))
 end
 
 local SECOND = { 'second', 'second_model', 'second_dimension', 'second_state', 'second_job', 'second_since' }

@@ -1,8 +1,9 @@
--- KEYS: what is to take a collection's place; ARGV: name, seconds to keep it [, document, version, chunks, record]
+-- KEYS: what is to take a collection's place; ARGV: name, seconds to keep it [, document, version, chunks, record,
+-- which version has confirmed it or 0]
 if #ARGV > 2 then
   local document, version, chunks = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
   local _, present_chunks = seen(document)
-  redis.call('HSET', live, document, version .. ' ' .. chunks)
+  see(document, version, chunks, ARGV[7])
   redis.call('HSET', records, document, ARGV[6])
   redis.call('ZADD', ids, 0, document)
   given_out(document, version)
