@@ -12,6 +12,9 @@ from tasks.run import StageRun
 
 _NAME = "plan"
 
+Place = tuple[str, int, str]
+"""Of a blob among those of a backup: its stream, where it begins there, and its key."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -68,12 +71,12 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``done``: how many blobs were restored; ``bytes``: of all that was. ``missing`` and ``not_replayed``:
-    a line for each that could not be. ``undeleted``: as in the tally. ``switched_at``: when the last
-    collection came to serve."""
+    """``reached``: the blob that was restored last; ``bytes``: of all that was. ``missing`` and
+    ``not_replayed``: a line for each that could not be. ``undeleted``: as in the tally. ``switched_at``: when
+    the last collection came to serve."""
 
     candidates: tuple[Candidate, ...]
-    done: int = 0
+    reached: Place = ("", -1, "")
     bytes: int = 0
     jobs: int = 0
     dead_letters: int = 0
@@ -91,7 +94,8 @@ class Plan:
             Candidate(**{**each, "incomplete": tuple(each["incomplete"])}) for each in fields["candidates"]
         )
         lines = {name: tuple(fields[name]) for name in ("missing", "not_replayed", "undeleted")}
-        return cls(**{**fields, "candidates": candidates, **lines})
+        reached: Place = tuple(fields["reached"])
+        return cls(**{**fields, "candidates": candidates, "reached": reached, **lines})
 
     def having(self, candidate: Candidate) -> "Plan":
         """With ``candidate`` in place of the one of its name."""

@@ -1,14 +1,15 @@
 """Candidates are filled: points from an engine's snapshot, sources and texts from packs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from rag.errors import NotFound, Unavailable
 from rag.model import CollectionSpec, Document, Manifest, SavedCollection
+from rag.naming import generation_name
 from rag.stores.backups.contents import SavedBlob
 from rag.stores.backups.opened import OpenBackup
 from rag.stores.backups.unpacking import Unpacking
-from tasks.restoring.candidates import Candidate, Plan, keep
+from tasks.restoring.candidates import Candidate, Place, Plan, keep
 from tasks.restoring.reservations import is_over
 from tasks.restoring.saved_jobs import sources_of
 from tasks.restoring.slices import Slice
@@ -22,6 +23,10 @@ class _Brought:
     blob: SavedBlob
     key: str
     purpose: str
+
+    @property
+    def place(self) -> Place:
+        return self.blob.stream, self.blob.offset, self.blob.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,46 +44,48 @@ class Loading:
         if files:
             engine = self.backup.manifest.engine
             self.run.tools.snapshots.load(candidate.store, spec, engine, files, self._teller(plan))
-            if is_over(
-                self.run.tools, self.run.job.id
-            ):  # and whoever removed what there was may have come before the store
+            # whoever removes what there was of a job that is over may have come before the store
+            if is_over(self.run.tools, self.run.job.id):
                 vectors.drop(candidate.store)
         plan = replace(plan, bytes=plan.bytes + _size(self.backup.manifest, saved))
         return keep(self.run, plan.having(replace(candidate, loaded=True)))
 
     def blobs(self, plan: Plan, turn: Slice) -> tuple[Plan, bool]:
         """Store sources and texts under the candidates' own folders; whether that was all."""
-        wanted = [each for candidate in plan.candidates for each in self._wanted(candidate)]
-        wanted.sort(key=lambda each: (each.blob.stream, each.blob.offset))
-        total = plan.bytes + sum(each.blob.size for each in wanted[plan.done :])
+        left = sorted(
+            (each for each in self._wanted(plan) if each.place > plan.reached), key=lambda each: each.place
+        )
+        total = plan.bytes + sum(each.blob.size for each in left)
         unpacking = Unpacking(self.backup)
-        for each in wanted[plan.done :]:
+        for each in left:
             if turn.over(self.run):
                 break
             plan = self._bring(plan, unpacking, each)
             self.run.progress(plan.bytes, total)
         if is_over(self.run.tools, self.run.job.id):
             self._remove(plan)
-        return keep(self.run, plan), plan.done == len(wanted)
+        return keep(self.run, plan), not left or plan.reached == left[-1].place
 
     def _bring(self, plan: Plan, unpacking: Unpacking, each: _Brought) -> Plan:
-        blobs, blob, missing = self.run.tools.blobs, each.blob, list[str]()
+        blobs, blob = self.run.tools.blobs, each.blob
         try:
             blobs.put(each.key, unpacking.get(blob) if blob.stream else blobs.get(blob.key))
         except NotFound:  # only its key is in the backup
-            missing.append(f"{each.purpose}: {blob.key} is gone from the blob store")
-        return replace(plan.lacking(missing), done=plan.done + 1, bytes=plan.bytes + blob.size)
+            plan = plan.lacking([f"{each.purpose}: {blob.key} is gone from the blob store"])
+        return replace(plan, reached=each.place, bytes=plan.bytes + blob.size)
 
-    def _wanted(self, candidate: Candidate) -> list[_Brought]:
-        """What documents and jobs of the candidate need; nothing for one that serves."""
-        if candidate.resumed:
-            return []
-        saved = self.backup.collection(candidate.saved)
-        needed = {} if self.run.job.inputs["into"] else sources_of(self.run, self.backup, saved)
-        for each in self.backup.documents(saved):
-            needed |= dict.fromkeys(_keys(each.document), f"document {each.document.document_id}")
-        blobs = (blob for blob in self.backup.blobs(saved) if blob.key in needed)
-        return [_Brought(blob, candidate.own(blob.key), needed[blob.key]) for blob in blobs]
+    def _wanted(self, plan: Plan) -> Iterator[_Brought]:
+        """What documents and jobs of the candidates need; nothing for one that serves."""
+        candidates = {each.saved: each for each in plan.candidates if not each.resumed}
+        collections = [self.backup.collection(name) for name in candidates]
+        needed = {} if self.run.job.inputs["into"] else sources_of(self.run, self.backup, collections)
+        for saved in collections:
+            for each in self.backup.documents(saved):
+                needed |= dict.fromkeys(_keys(each.document), f"document {each.document.document_id}")
+        homes = {generation_name(each.name, each.generation): candidates[each.name] for each in collections}
+        for blob in self.backup.blobs(*collections):
+            if blob.key in needed:
+                yield _Brought(blob, homes[blob.key.split("/")[1]].own(blob.key), needed[blob.key])
 
     def _teller(self, plan: Plan) -> Callable[[int], None]:
         collections = [self.backup.collection(each.saved) for each in plan.candidates]

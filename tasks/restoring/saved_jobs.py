@@ -1,7 +1,7 @@
 """Job records come back out of a backup: those that are missing, for the collections that serve."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -46,28 +46,31 @@ def missing_jobs(run: StageRun, backup: OpenBackup) -> Iterator[JobFields]:
         yield from (each for each in batch if states[each["id"]] is None and not restoration.outlived(each))
 
 
-def sources_of(run: StageRun, backup: OpenBackup, saved: SavedCollection) -> dict[str, str]:
-    """Keys of the bytes that missing jobs may still need, and what for."""
-    folder = generation_name(saved.name, saved.generation)
+def sources_of(run: StageRun, backup: OpenBackup, collections: Iterable[SavedCollection]) -> dict[str, str]:
+    """Keys of the bytes that missing jobs of the collections may still need, and what for."""
+    folders = {each.name: generation_name(each.name, each.generation) for each in collections}
     return {
-        source_key(folder, each["id"]): f"job {each['id']}"
+        source_key(folders[each["collection"]], each["id"]): f"job {each['id']}"
         for each in missing_jobs(run, backup)
         if each["kind"] == JobKind.INGEST and each.get("state") != JobState.SUCCEEDED
-        if each["collection"] == saved.name
+        if each["collection"] in folders
     }
 
 
 def _restore(run: StageRun, batch: list[JobFields]) -> None:
-    """The records first, then their entries in the journal, as when they were made."""
+    """The entries in the journal first, then the records: as long as these are missing, both are made again.
+
+    A rebuild in between makes the records of the entries, which is what is wanted.
+    """
     restoration = run.tools.restoration
-    restoration.documents.given_out(batch)
-    restoration.jobs.restore(batch)
     for fields in batch:
         if journalled(run.tools.settings, JobKind(fields["kind"])):
             if over(fields):
-                restoration.journal.end(partial(restoration.jobs.record, fields["id"]))
+                restoration.journal.end(partial(dict, fields))
             else:
                 restoration.journal.open(opening_of(fields))
+    restoration.documents.given_out(batch)
+    restoration.jobs.restore(batch)
 
 
 def _remember_dropped(run: StageRun, backup: OpenBackup) -> None:

@@ -22,15 +22,22 @@ _NAME = "verified"
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """So many of the objects, by key ascending, were read."""
+    """So many of the objects, by key ascending, were read. ``damaged``: the first of those that are, and
+    ``more``: how many beside them."""
 
     objects: int = 0
     bytes: int = 0
     damaged: tuple[str, ...] = ()
+    more: int = 0
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> "Verified":
         return cls(**{**fields, "damaged": tuple(fields["damaged"])})
+
+    def with_part(self, part: StoredPart, damage: str | None) -> "Verified":
+        found = self.damaged if damage is None else (*self.damaged, damage)
+        more = self.more + len(found[NAMED:])
+        return Verified(self.objects + 1, self.bytes + part.size, found[:NAMED], more)
 
     @property
     def figures(self) -> Json:
@@ -56,14 +63,14 @@ def verified(run: StageRun, backup: OpenBackup, turn: Slice) -> Verified | None:
 
 def _with(run: StageRun, state: Verified, part: StoredPart) -> Verified:
     """``state`` after the object was read, and kept."""
-    damage: tuple[str, ...] = ()
+    damage = None
     try:
         run.tools.vault.piece(part)
     except DamagedBackup as error:
         if run.job.kind is JobKind.RESTORE:
             raise
-        damage = (str(error),)
-    state = Verified(state.objects + 1, state.bytes + part.size, (*state.damaged, *damage))
+        damage = str(error)
+    state = state.with_part(part, damage)
     run.keep(_NAME, json.dumps(asdict(state)).encode())
     return state
 
@@ -94,6 +101,6 @@ def _parts(backup: OpenBackup, saved: SavedCollection) -> Iterator[StoredPart]:
 
 
 def _all_damaged(manifest: Manifest, state: Verified) -> str:
-    named, more = "; ".join(state.damaged[:NAMED]), len(state.damaged) - NAMED
-    counts = f"Of {state.objects} objects of backup {manifest.id}, {len(state.damaged)} are damaged"
-    return f"{counts}: {named}" + (f"; and {more} more" if more > 0 else "")
+    named, count = "; ".join(state.damaged), len(state.damaged) + state.more
+    counts = f"Of {state.objects} objects of backup {manifest.id}, {count} are damaged"
+    return f"{counts}: {named}" + (f"; and {state.more} more" if state.more else "")

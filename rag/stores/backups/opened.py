@@ -47,10 +47,10 @@ class OpenBackup:
         """The newest first."""
         return self._lines(contents.JOBS, contents.saved_job)
 
-    def blobs(self, saved: SavedCollection) -> Iterator[SavedBlob]:
-        """Sources and texts of the collection."""
-        folder = generation_name(saved.name, saved.generation)
-        places = (f"sources/{folder}/", f"texts/{folder}/")
+    def blobs(self, *collections: SavedCollection) -> Iterator[SavedBlob]:
+        """Sources and texts of the collections."""
+        folders = [generation_name(each.name, each.generation) for each in collections]
+        places = tuple(f"{sort}/{folder}/" for folder in folders for sort in ("sources", "texts"))
         blobs = self._lines(contents.BLOBS, contents.saved_blob)
         return (blob for blob in blobs if blob.key.startswith(places))
 
