@@ -7,7 +7,7 @@ loss; against somebody who forges points it is no protection.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -44,10 +44,6 @@ def digests(points: Iterable[Point]) -> dict[DocumentVersion, ContentDigest]:
         version = DocumentVersion(point.passage.document_id, point.passage.version)
         found[version] = found.get(version, ContentDigest()) + digest_of(point)
     return found
-
-
-def total(parts: Mapping[DocumentVersion, ContentDigest]) -> ContentDigest:
-    return sum(parts.values(), ContentDigest())
 
 
 def _content(point: Point) -> bytes:

@@ -1,8 +1,8 @@
 """What an installation holds, as its stores tell: digests, and hits of questions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from rag.digest import ContentDigest, digests, total
+from rag.digest import ContentDigest, digests
 from rag.model import Collection, DocumentVersion, SearchQuery
 from tasks.toolbox import Toolbox
 
@@ -23,6 +23,10 @@ def hits_of(tools: Toolbox, collection: str, questions: Iterable[SearchQuery]) -
     assert found is not None
     answers = (tools.vectors.search(found.store, question) for question in questions)
     return [[(hit.passage.chunk_id, hit.score) for hit in hits] for hits in answers]
+
+
+def total(parts: Mapping[DocumentVersion, ContentDigest]) -> ContentDigest:
+    return sum(parts.values(), ContentDigest())
 
 
 def _digest_of(tools: Toolbox, collection: Collection) -> ContentDigest:

@@ -15,7 +15,7 @@ from zlib import crc32
 import numpy as np
 import pytest
 
-from rag.digest import ContentDigest, digests, total
+from rag.digest import ContentDigest, digests
 from rag.errors import DamagedBackup, NotFound, Unavailable, UnknownCollection
 from rag.model import CollectionSpec, Engine, Passage, Point, SearchQuery, SnapshotFile, SparseVector
 from rag.naming import point_id
@@ -26,6 +26,7 @@ from rag.stores.vectors.qdrant.connection import nodes_of
 from rag.stores.vectors.qdrant.snapshots import QdrantSnapshots
 from rag.stores.vectors.qdrant.store import QdrantVectorStore
 from rag.stores.vectors.snapshots import EdgeSnapshots
+from tests.contents import total
 from tests.qdrantbinary import BINARY, QdrantNode
 from tests.qdrantserver import QdrantServer, serving
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rag.digest import digests, total
+from rag.digest import digests
 from rag.model import Job, JobState, Manifest, Point
 from rag.ports import VectorStore
 from rag.settings import Settings
@@ -17,6 +17,7 @@ from tasks.app import app
 from tasks.orders import Restoring
 from tasks.restoring import slices
 from tasks.submit import Ingestion, Question, Submissions, Text
+from tests.contents import total
 from tests.integration.inprocess import InProcess, finished
 from workers.tools import Tools
 

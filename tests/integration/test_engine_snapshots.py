@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 
-from rag.digest import digests, total
+from rag.digest import digests
 from rag.errors import InvalidRequest, NotFound, Unavailable
 from rag.model import CollectionSpec, Passage, Point, SnapshotFile, SparseVector
 from rag.naming import point_id
@@ -23,6 +23,7 @@ from rag.stores.vectors.copying import pausing
 from rag.stores.vectors.edge import EdgeVectorStore
 from rag.stores.vectors.remote import RemoteVectorStore
 from rag.stores.vectors.snapshots import EdgeSnapshots
+from tests.contents import total
 from tests.integration.vectorengine import Engine
 
 SPEC = CollectionSpec(8, 64)

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rag.digest import ContentDigest, digest_of, digests, total
+from rag.digest import ContentDigest, digest_of, digests
 from rag.model import DocumentVersion, Passage, Point, SparseVector
+from tests.contents import total
 
 PASSAGE = Passage("id-1", "doc", 3, 0, "täxt", "title", 0, 4, 2, ("A", "B"), {"b": [1, 2.5, None], "a": "x"})
 POINT = Point(

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import pytest
 
-from rag.digest import digests, total
+from rag.digest import digests
 from rag.model import (
     CollectionSpec,
     JobKind,
@@ -17,6 +17,7 @@ from rag.stores.vectors.snapshots import EdgeSnapshots
 from tasks import backup
 from tasks.saving import savepoint
 from tasks.submit import Submissions
+from tests.contents import total
 from tests.integration.backups.making import (
     COLLECTION,
     EMPTY,
