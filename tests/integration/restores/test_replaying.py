@@ -1,7 +1,6 @@
 """What was accepted after a backup comes to the end that it had, whatever happens to it in the replay."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from time import time
 
 import pytest
@@ -11,7 +10,6 @@ from rag.fetching import Fetched
 from rag.model import Job, JobState, Lease, Stage
 from tasks import sources
 from tasks.app import app
-from tasks.purging import entrusted
 from tasks.submit import Ingestion, Link, Submissions
 from tests.integration.inprocess import InProcess, finished, job_of, step
 from tests.integration.installations import (
@@ -24,7 +22,7 @@ from tests.integration.installations import (
     seen,
     succeeded,
 )
-from tests.integration.restores.steps import killed, settled, until
+from tests.integration.restores.steps import settled, until
 
 RED, STRIPED = "The buoy is red.", "The buoy is striped."
 
@@ -175,105 +173,6 @@ def test_what_the_same_content_has_outdated_does_not_come(tools: InProcess, desk
     settled(tools)
 
     assert seen(tools)["buoy"] == f"{RED}\n"
-
-
-class TestDeletions:
-    """Made again, they take nothing that they did not take before, and all of that."""
-
-    def test_a_document_that_was_accepted_since_the_switch_stays(
-        self, tools: InProcess, desk: Submissions
-    ) -> None:
-        ingested(tools, desk, *names(2))
-        backed_up(tools, desk)
-        finished(tools, desk.delete_document(COLLECTION, "isle00").id)
-        restore = restoring(desk, deletions=True)
-        until(tools, restore, Stage.REPLAY)
-        anew = brought(desk, "isle00", RED)
-
-        assert succeeded(tools, restore)
-        settled(tools)
-
-        assert job_of(tools, anew).state is JobState.SUCCEEDED
-        assert seen(tools)["isle00"] == f"{RED}\n"
-
-    @pytest.mark.parametrize("state", ["open", "dead"])
-    def test_what_was_on_its_way_then_does_not_come(
-        self, tools: InProcess, desk: Submissions, state: str
-    ) -> None:
-        ingested(tools, desk, *names(2))
-        backed_up(tools, desk)
-        late = brought(desk, "isle00", RED)
-        if state == "dead":
-            killed(tools, late)
-        finished(tools, desk.delete_document(COLLECTION, "isle00").id)
-
-        assert succeeded(tools, restoring(desk, deletions=True))
-        if state == "dead":
-            desk.replay(late)
-        settled(tools)
-
-        assert seen(tools).keys() == {"isle01"}
-
-    def test_an_ingestion_after_a_deletion_by_an_api_that_died_comes(
-        self, tools: InProcess, desk: Submissions
-    ) -> None:
-        """The job of such a deletion is made by the sweeper, later than the document's."""
-        ingested(tools, desk, *names(2))
-        backed_up(tools, desk)
-        removal = tools.documents.delete(COLLECTION, "isle00")
-        assert removal is not None
-        earlier = replace(removal, job_id="00000000-0000-7000-8000-00000000000d")  # long ago
-        tools.documents.entrusted(removal)
-        anew = brought(desk, "isle00", RED)
-        entrusted(tools.jobs, tools.documents, earlier)
-
-        assert succeeded(tools, restoring(desk, deletions=True))
-        settled(tools)
-
-        assert job_of(tools, anew).state is JobState.SUCCEEDED
-        assert seen(tools)["isle00"] == f"{RED}\n"
-
-
-class TestLateDocuments:
-    """Published while the backup was made, so that it has their sources and not all of their points."""
-
-    @pytest.fixture(autouse=True)
-    def saved(self, tools: InProcess, desk: Submissions) -> None:
-        ingested(tools, desk, *names(2))
-        backup = desk.backups.back_up("incremental", "request").job.id
-        until(tools, backup, Stage.UPLOAD)
-        ingested(tools, desk, "late")
-        assert succeeded(tools, backup)
-
-    def sources(self, tools: InProcess) -> list[str]:
-        return list(tools.blobs.keys(f"sources/{COLLECTION}-2"))
-
-    def test_they_are_ingested_once(self, tools: InProcess, desk: Submissions) -> None:
-        before = seen(tools)
-
-        job = succeeded(tools, restoring(desk))
-        settled(tools)
-
-        assert job.result is not None
-        assert (job.result["reingested"], job.result["replayed"]) == (1, 0)
-        assert seen(tools) == before
-        assert len(self.sources(tools)) == len(before)
-
-    @pytest.mark.parametrize("again", [True, False])
-    def test_one_that_was_deleted_since_comes_back_unless_it_is_to_be_deleted_again(
-        self, tools: InProcess, desk: Submissions, again: bool
-    ) -> None:
-        before = seen(tools)
-        finished(tools, desk.delete_document(COLLECTION, "late").id)
-
-        job = succeeded(tools, restoring(desk, deletions=again))
-        settled(tools)
-
-        assert job.result is not None
-        there = set(names(2)) | (set() if again else {"late"})
-        assert job.result["undeleted"] == ([] if again else ["late"])
-        assert seen(tools) == {name: text for name, text in before.items() if name in there}
-        assert len(self.sources(tools)) == len(there)
 
 
 def test_without_a_replay_a_time_brings_nothing_back(tools: InProcess, desk: Submissions) -> None:
