@@ -146,7 +146,8 @@ async def rehearse(call: AdminCall, backup: Backup) -> Response:
 async def restore(
     call: AdminCall, backup: Backup, body: Annotated[RestoreIn, Body(default_factory=RestoreIn)]
 ) -> Response:
-    """Into new collections, which take over once all of them are whole: one that fails changes nothing.
+    """Into new collections, which take over once all of them are whole: one that fails before that changes
+    nothing, one that fails later is to be retried.
     404 for a backup or a collection of it that is not there, 409 where `into` is there already."""
     desk = call.parts.submissions.backups
     return await _submitted(
