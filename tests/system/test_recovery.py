@@ -21,6 +21,7 @@ from rag.digest import ContentDigest
 from rag.settings import Settings
 from rag.stores.backups.objects import Objects
 from rag.stores.backups.vault import Vault
+from rag.stores.vectors.collection import WORTH_OPTIMIZING
 from tests.contents import Content, Hits, content_of, hits_of
 from tests.s3server import environment, s3_server
 from tests.system.runbook import Block, sections, steps
@@ -40,6 +41,9 @@ UP = "aegis up\n"
 QUESTIONS = 200
 POINTS_A_SECOND = 50
 """That the slowest block gets through on a busy machine."""
+
+LEAST_SHARED = 0.95
+"""Of the hits, where a graph is built."""
 
 DAY_MS = 86_400_000
 BACKUPS = {
@@ -183,6 +187,20 @@ def _saved(installation: Installation) -> Found:
     return before
 
 
+def assert_same_hits(found: Hits, before: Hits, points: int) -> None:
+    """To the last digit, unless there are so many points that the engine builds a graph when it is idle.
+
+    With a graph it finds nearly the same, and scores differ in the sixth digit.
+    """
+    if points < WORTH_OPTIMIZING:
+        assert found == before
+        return
+    names = [[[chunk for chunk, _ in hits] for hits in each] for each in (found, before)]
+    shared = [len({*these} & {*those}) / len(those) for these, those in zip(*names, strict=True)]
+    assert sum(shared) / len(shared) >= LEAST_SHARED
+    assert [these[0] for these in names[0]] == [those[0] for those in names[1]]
+
+
 def _age(vault: Vault) -> None:
     """The newest backup is of yesterday, as when machines are lost at night and replaced in the morning."""
     newest = vault.newest()
@@ -195,8 +213,10 @@ def _age(vault: Vault) -> None:
 def test_what_was_saved_is_there_again(
     recovery: Recovery, capsys: pytest.CaptureFixture[str], library: Library
 ) -> None:
-    assert recovery.installation.found() == recovery.before
+    found = recovery.installation.found()
+    assert (found.content, found.keeper) == (recovery.before.content, recovery.before.keeper)
     assert len(recovery.before.hits) == QUESTIONS
+    assert_same_hits(found.hits, recovery.before.hits, library.points)
     assert "Anselm Marstalson" in recovery.told
     assert recovery.installation.text("keeper") == KEEPER
     with capsys.disabled():
@@ -216,7 +236,7 @@ def test_a_damaged_collection(recovery: Recovery) -> None:
     installation.follow(DAMAGED)
 
     installation.until_content(before.content[HANDBOOK])
-    assert installation.found().hits == before.hits
+    assert_same_hits(installation.found().hits, before.hits, installation.library.points)
     assert installation.text("diary") == "Accepted after the backup."
 
 
