@@ -40,7 +40,6 @@ DOCS = SavedCollection(
     points=12,
     late=1,
     digest="ab" * 32,
-    quiet=True,
     files=(),
     documents_stream="documents",
     golden_stream="golden",

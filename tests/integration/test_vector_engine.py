@@ -222,19 +222,18 @@ def test_without_an_engine_a_call_ends_soon_as_unavailable(engine, store):
     assert time.monotonic() - began < 5
 
 
-def test_a_write_waits_for_an_engine_that_is_restarted(engine):
-    store = RemoteVectorStore(engine.socket, timeout=60, patience=60)
+def test_a_write_waits_for_an_engine_that_is_restarted(engine, store):
     store.ensure("c", SPEC)
+    writer = RemoteVectorStore(engine.socket, timeout=60, patience=60)
     engine.killed()
     again = threading.Timer(1.0, engine.start_again)
     again.start()
     try:
-        store.upsert("c", points("a", 3))
+        writer.upsert("c", points("a", 3))
     finally:
         again.join()
-    assert store.count("c", "a") == 3
-    store.drop("c")
-    store.close()
+    assert writer.count("c", "a") == 3
+    writer.close()
 
 
 def test_a_reader_waits_for_an_absent_engine_two_seconds_at_most(home):
