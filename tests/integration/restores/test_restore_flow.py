@@ -1,6 +1,6 @@
 """Collections come back out of a backup: whole, beside what serves, in one step, and with what came later."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from time import time
 
@@ -24,7 +24,6 @@ from tests.integration.installations import (
     desk_of,
     digest_of,
     ingested,
-    installations,
     names,
     points_in,
     restoring,
@@ -34,24 +33,6 @@ from tests.integration.installations import (
 from tests.integration.restores.steps import killed, settled, until
 
 KEY = "correct horse battery"
-
-
-@pytest.fixture
-def installed(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    with installations(valkey, tmp_path, monkeypatch) as install:
-        yield install
-
-
-@pytest.fixture
-def tools(installed: Install) -> InProcess:
-    built = installed()
-    built.documents.put_collection(COLLECTION, OLD, DIMENSIONS[OLD])
-    return built
-
-
-@pytest.fixture
-def desk(tools: InProcess) -> Submissions:
-    return desk_of(tools)
 
 
 def test_everything_comes_back_to_new_machines(installed: Install, redis_client: redis.Redis) -> None:
