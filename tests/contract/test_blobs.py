@@ -110,6 +110,12 @@ class TestKeys:
         assert len(list(blobs.keys(""))) == 5
         assert list(blobs.keys("nothing/")) == []
 
+    def test_sizes_are_by_folder(self, blobs: BlobStore) -> None:
+        for key, data in (("work/1/a", b"123"), ("work/1/b/c", b""), ("worker/1", b"1")):
+            blobs.put(key, data)
+        assert blobs.sizes("work") == {"work/1/a": 3, "work/1/b/c": 0}
+        assert blobs.sizes("nothing") == {}
+
     def test_a_listing_may_be_long(self, blobs: BlobStore) -> None:
         keys = {f"many/{n:04}" for n in range(1010)}  # a page of S3's has 1,000
         with ThreadPoolExecutor(8) as pool:

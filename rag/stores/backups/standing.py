@@ -14,7 +14,7 @@ _KEY = f"{PREFIX}backups"
 _DAMAGED = f"{PREFIX}backups:damaged"
 
 
-_PROVEN_BY: Mapping[JobKind, tuple[JobKind, ...]] = {JobKind.REHEARSE: (JobKind.VERIFY,)}
+_PROVEN_BY: Mapping[JobKind, tuple[JobKind, ...]] = {JobKind.REHEARSE: (JobKind.VERIFY, JobKind.RESTORE)}
 """Work that includes that of other kinds."""
 
 
