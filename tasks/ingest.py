@@ -7,25 +7,9 @@ from time import time
 
 from rag import artefacts
 from rag.errors import NotFound, UnknownCollection
-from rag.model import (
-    Chunk,
-    Collection,
-    Document,
-    DocumentVersion,
-    Job,
-    Json,
-    Layout,
-    Stage,
-)
+from rag.model import Chunk, Collection, Document, DocumentVersion, Job, Json, Layout, Stage
 from tasks.keeping import discard, folder_of, is_seen, source_key, text_key, work_key
-from tasks.layouts import (
-    delete_points,
-    embedder_of,
-    numbers_of,
-    point_alias,
-    unembedded,
-    vectors_key,
-)
+from tasks.layouts import delete_points, embedder_of, numbers_of, point_alias, unembedded, vectors_key
 from tasks.points import passage_of, point_of, spec_of
 from tasks.sources import fingerprint_of, source_of
 from tasks.stage import Done, Next, Outcome, Shared, SharedCalls, StageRun, Steps, stage_task

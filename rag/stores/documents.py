@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import cast
 
 from redis import Redis
@@ -19,7 +19,7 @@ from rag.model import (
 )
 from rag.ports import Window
 from rag.stores.collections import collection_key, collection_of, in_use
-from rag.stores.entries import CollectionEntry, Deletion
+from rag.stores.entries import CollectionEntry, Deletion, document_json
 from rag.stores.redis import PREFIX, Call, Scripts, reaching_redis
 from rag.stores.removals import place_of, removal_of
 from rag.stores.replacements import Replacements
@@ -121,7 +121,7 @@ class RedisDocumentRegistry(Replacements):
     def confirm(self, document: Document, later: int, *, under: Lease | None = None) -> bool:
         keys, token = _keys(document.collection, under)
         seen = document.collection, document.document_id, document.version, document.generation
-        record = _record(replace(document, confirmed=later))
+        record = document_json(replace(document, confirmed=later))
         return bool(self._scripts.run("confirm", keys, *seen, token, later, record))
 
     def outdated(self, collection: str, generation: int, version: DocumentVersion) -> bool:
@@ -191,7 +191,7 @@ def publication(document: Document, layouts: Iterable[int] | None = None, under:
         document.document_id,
         document.version,
         document.chunks,
-        _record(document),
+        document_json(document),
         document.generation,
         token,
         "" if layouts is None else f",{','.join(map(str, layouts))},",
@@ -216,10 +216,6 @@ def _version(seen: bytes | None) -> int | None:
 
 def _text(lines: bytes | None) -> str:
     return lines.decode() if lines else ""
-
-
-def _record(document: Document) -> str:
-    return json.dumps(asdict(document), allow_nan=False, separators=(",", ":"))
 
 
 def _document(record: bytes) -> Document:

@@ -112,7 +112,11 @@ def leaf_of(entry: DocumentEntry) -> str:
 
 
 def document_json(entry: DocumentEntry) -> bytes:
-    return _dumped(asdict(entry))
+    """Of what nobody has confirmed without a word on that, as versions of Aegis read it that know of none."""
+    fields = asdict(entry)
+    if not fields.get("confirmed"):
+        fields.pop("confirmed", None)
+    return _dumped(fields)
 
 
 def document_entry(key: str, data: bytes) -> DocumentEntry:

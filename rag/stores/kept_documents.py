@@ -59,6 +59,7 @@ class KeptDocumentRegistry(RedisDocumentRegistry):
         return published
 
     def confirm(self, document: Document, later: int, *, under: Lease | None = None) -> bool:
+        """Entries are replaced whole, so the one that stays has to be that of the last confirmation."""
         confirmed = super().confirm(document, later, under=under)
         entry = self.get(document.collection, document.document_id) if confirmed else None
         while entry is not None and entry.version == document.version:
@@ -72,9 +73,8 @@ class KeptDocumentRegistry(RedisDocumentRegistry):
         removal = super().delete(collection, document_id, up_to=up_to)
         if buried := self.buried(collection, document_id):
             self._journal.put_document(buried)
-            again = super().delete(
-                collection, document_id, up_to=up_to
-            )  # if it was just brought back from the old entry
+            # if it was just brought back from the old entry
+            again = super().delete(collection, document_id, up_to=up_to)
             removal = again or removal
         return removal
 

@@ -1,14 +1,13 @@
 """How a collection takes the place of another of its name, in one step: reserve, stage, replace."""
 
-import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from itertools import islice
 
 from redis import Redis
 
 from rag.model import Document, Hold, Lease, Replacement, Reservation
 from rag.stores.collections import collection_key
+from rag.stores.entries import document_json
 from rag.stores.redis import PREFIX, Call, Scripts
 
 STAGED_SECONDS = 86400
@@ -71,14 +70,13 @@ def batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
 
 
 def _staging(key: str, document: Document) -> Call:
-    record = json.dumps(asdict(document), allow_nan=False, separators=(",", ":"))
     return [key], (
         document.collection,
         STAGED_SECONDS,
         document.document_id,
         document.version,
         document.chunks,
-        record,
+        document_json(document),
         document.confirmed,
     )
 

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import cast
 
 import pytest
 import redis
@@ -9,6 +10,7 @@ import redis
 from rag.model import DocumentVersion, JobKind, Lease, NewJob, Stage
 from rag.ports import DocumentRegistry
 from rag.settings import Settings
+from rag.stores.collections import collection_key
 from rag.stores.jobs import RedisJobStore
 from tests.contract.documents.documentrecords import counts, document, published
 
@@ -124,6 +126,17 @@ class TestConfirm:
         assert documents.get("docs", "a") == replace(live, confirmed=later)
         assert documents.stale("docs", [DocumentVersion("a", live.version)]) == ()
         assert counts(documents) == (1, 3)
+
+    def test_what_nobody_has_confirmed_is_kept_as_it_was_before_there_was_such_a_thing(
+        self, documents: DocumentRegistry, redis_client: redis.Redis
+    ) -> None:
+        """Earlier versions of Aegis run beside this one while workers are replaced."""
+        live = published(documents)
+        place = collection_key("docs")
+
+        assert redis_client.hget(f"{place}:live", "a") == b"1 3"
+        assert b"confirmed" not in cast("bytes", redis_client.hget(f"{place}:records", "a"))
+        assert documents.get("docs", "a") == live
 
     def test_the_one_that_is_seen_may_be_published_again(self, documents: DocumentRegistry) -> None:
         live, later = published(documents), documents.next_version("docs", "a")

@@ -13,8 +13,8 @@
 --                                 highest number given out), moves (how often a layout began, ended or changed
 --                                 places), and of a second one second (its number), second_model,
 --                                 second_dimension, second_state, second_job, second_since
--- {aegis}:collection:NAME:live    hash: document -> "version chunks confirmed", what searches see; versions that are
---                                 older than confirmed were outdated by a later one of the same content
+-- {aegis}:collection:NAME:live    hash: document -> "version chunks", what searches see, or "version chunks confirmed":
+--                                 versions older than confirmed were outdated by a later one of the same content
 -- {aegis}:collection:NAME:records hash: document -> JSON
 -- {aegis}:collection:NAME:ids     zset, all scores 0: documents by id
 -- {aegis}:collection:NAME:issued  hash: document -> highest version given out
@@ -62,8 +62,10 @@ local function seen(document)
   end
 end
 
+-- What nobody has confirmed is written as versions of Aegis read it that know of no confirmation.
 local function see(document, version, chunks, confirmed)
-  redis.call('HSET', live, document, version .. ' ' .. chunks .. ' ' .. confirmed)
+  local tail = tonumber(confirmed) > 0 and ' ' .. confirmed or ''
+  redis.call('HSET', live, document, version .. ' ' .. chunks .. tail)
 end
 
 -- Whether a version can never be seen: its collection has gone, it was deleted, or a newer one is there,
