@@ -64,6 +64,16 @@ def test_a_recorded_job_without_a_message_gets_one(tools: Tools) -> None:
     assert messages(lane_of(Stage.PARSE)) == 1
 
 
+def test_what_beat_sends_meanwhile_is_no_message_of_a_job(tools: Tools) -> None:
+    queued(tools, Stage.PURGE)
+    for entry in UPKEEP:
+        app.send_task(entry.task)
+
+    assert published_again(tools) == 1
+
+    assert messages(lane_of(Stage.PURGE)) == 1
+
+
 def test_a_backlog_is_not_taken_for_a_loss(tools: Tools) -> None:
     for _ in range(3):
         sent(tools)
