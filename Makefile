@@ -15,6 +15,7 @@ RUNS ?= 10
 POINTS ?= 50000
 
 aegis := .venv/bin/aegis
+packages := rag tasks workers beat api cli bench
 locks := requirements.lock $(foreach extra,$(EXTRAS),deploy/locks/$(extra).lock)
 dev_locks := requirements.lock deploy/locks/dev.lock
 
@@ -31,7 +32,7 @@ $(dev_installed):
 	@deploy/install.sh $(dev_locks)
 	@touch $@
 
-.PHONY: help setup setup-smollm2 dev-setup demo up test lint ollama test-fast chaos recovery test-docker bench eval lock clean
+.PHONY: help setup setup-smollm2 dev-setup demo up test lint ollama test-fast chaos recovery test-docker bench eval lock audit clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -52,11 +53,16 @@ up: setup ## the stack: broker, vector engine, API, workers, beat, Flower
 dev-setup: $(dev_installed)
 	@$(aegis) setup
 
-lint: $(dev_installed) ## ruff, mypy --strict, import-linter
+lint: $(dev_installed) ## ruff, mypy --strict, import-linter, bandit, zizmor, gitleaks where it is installed
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	.venv/bin/bandit --quiet --configfile pyproject.toml --recursive $(packages)
+	.venv/bin/zizmor --offline --quiet .github
+	@if command -v gitleaks >/dev/null; then gitleaks git --no-banner --redact --log-level warn .; \
+	    elif [ -n "$$CI" ]; then echo "lint: gitleaks is missing" >&2; exit 1; \
+	    else echo "lint: gitleaks is not installed, so no secret was looked for" >&2; fi
 
 ollama: dev-setup ## the Ollama server that tests talk to, built once where Go is installed
 	@if command -v go >/dev/null; then .venv/bin/python -m tests.ollamabuild; fi
@@ -86,6 +92,9 @@ eval: dev-setup ## FILE=questions.json: retrieval and answers measured
 
 lock: $(dev_installed) ## compile requirements.lock and deploy/locks/ from pyproject.toml
 	UV=.venv/bin/uv deploy/locks/compile.sh
+
+audit: $(dev_installed) ## known vulnerabilities of what is locked; fails where no advisory can be had
+	UV=.venv/bin/uv deploy/locks/audit.sh
 
 clean: ## remove what set-up, runs and tools have made here (.aegis is kept)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis bench/out dist

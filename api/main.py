@@ -13,7 +13,6 @@ from typing import Any
 import anyio.to_thread
 import psutil
 from fastapi import FastAPI
-from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Scope
 from uvicorn.config import STARTUP_FAILURE
@@ -21,7 +20,7 @@ from uvicorn.config import STARTUP_FAILURE
 from api import backups, collections, dead_letters, documents, events, health, jobs, problems, queries
 from api.middleware import BodyLimit, Observer, Trace
 from api.openapi import completed
-from api.pages import OFFLINE, add_console, add_docs
+from api.pages import add_console, add_docs
 from api.parts import Parts, build
 from api.stopping import told_to_stop
 from api.uploads import MIB, too_large
@@ -65,10 +64,9 @@ def _refuse_risks(parts: Parts) -> None:
 
 def create_app(settings: Settings, parts: Parts) -> FastAPI:
     """The application over the given parts."""
-    app = FastAPIOffline(
-        None,
-        None,
-        static_url=OFFLINE,
+    app = FastAPI(
+        docs_url=None,
+        redoc_url=None,
         telemetry={
             "auto_configure": False,
             "metrics": False,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from rag.stores.broker import server_binary
+from rag.stores.broker_binary import bundled_server
 from rag.stores.redis import PREFIX, connect_to
 from tests.integration.brokers import declare_intact
 from tests.s3server import S3Server, s3_server
@@ -40,7 +40,7 @@ def valkey_server() -> Iterator[str]:
     """
     with tempfile.TemporaryDirectory(prefix="aegis-", dir="/tmp") as folder:
         socket = Path(folder) / "valkey.sock"
-        command = [str(server_binary()), "--port", "0", "--unixsocket", str(socket), "--dir", folder]
+        command = [str(bundled_server()), "--port", "0", "--unixsocket", str(socket), "--dir", folder]
         command += ["--save", "", "--appendonly", "yes", "--appendfsync", "no"]  # none starts without
         command += ["--cluster-enabled", "yes", "--cluster-port", str(free_port())]
         command += ["--loglevel", "warning", "--logfile", "valkey.log"]

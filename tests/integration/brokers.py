@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from rag.settings import Settings
-from rag.stores.broker import server_binary
+from rag.stores.broker_binary import bundled_server
 from rag.stores.recovery import Recovery
 from rag.stores.redis import connect
 
@@ -40,7 +40,17 @@ def valkey_with(*options: str) -> Iterator[str]:
     """Address of an empty server with ``options``, its records counting as intact, until the block ends."""
     with TemporaryDirectory(prefix="aegis-", dir="/tmp") as folder:
         socket = f"{folder}/valkey.sock"
-        command = [str(server_binary()), "--port", "0", "--unixsocket", socket, "--dir", folder, "--save", ""]
+        command = [
+            str(bundled_server()),
+            "--port",
+            "0",
+            "--unixsocket",
+            socket,
+            "--dir",
+            folder,
+            "--save",
+            "",
+        ]
         server = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL)
         try:
             settings = Settings(redis_url=SecretStr(f"unix://{socket}"))

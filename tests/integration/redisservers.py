@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import redis
 
-from rag.stores.broker import server_binary
+from rag.stores.broker_binary import bundled_server
 from rag.stores.redis import connect_to
 from tests.integration.brokers import declare_intact
 from tests.system.running import free_port, until
@@ -174,7 +174,7 @@ def _pump(outer: ssl.SSLSocket, inner: socket.socket) -> None:
 @contextmanager
 def _running(words: list[str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
     with log.open("wb") as out:
-        process = subprocess.Popen([str(server_binary()), *words], stdout=out, stderr=out)
+        process = subprocess.Popen([str(bundled_server()), *words], stdout=out, stderr=out)
     try:
         yield process
     finally:

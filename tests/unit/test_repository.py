@@ -3,6 +3,8 @@
 import re
 import subprocess
 import tomllib
+from base64 import b64encode
+from hashlib import sha256, sha384
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,16 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCKS = sorted([ROOT / "requirements.lock", *(ROOT / "deploy" / "locks").glob("*.lock")])
 MODEL_FILES = {".onnx", ".gguf", ".safetensors", ".bin", ".pt", ".npz", ".npy", ".whl", ".so"}
 LARGEST_BYTES = 1_000_000
+VENDOR = ROOT / "api" / "static" / "vendor"
+VENDORED = {  # SHA-256 of the files as they are in swagger-ui-dist 5.35.0
+    "swagger-ui/LICENSE": "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30",
+    "swagger-ui/NOTICE": "0d20d1adef18aee3f40dd258172155521ce702ac445cb5f7b7d60ed32dad2fb2",
+    "swagger-ui/swagger-ui-bundle.js": "e6a898692f2d768e807c3ba4626068a69a2c5dd960dd6c76f3e4d3a3de180af2",
+    "swagger-ui/swagger-ui-bundle.js.LICENSE.txt": (
+        "37eb6e7e59aed57b2c1acf076574b818ea07b74265717e0bd67b59e0baf9abbb"
+    ),
+    "swagger-ui/swagger-ui.css": "5ed08757e53da3e026d6cbecc61fe5d43585c9560b302d534ad56692519a273d",
+}
 
 _INDEX = re.compile(r"https?://[^\s\"')]*(pypi|pythonhosted|/simple\b)|--(extra-)?index-url[ =]http", re.I)
 _ONE_MACHINE = re.compile(r"(?<![\w.~:/-])/(home|Users|root|work|workspace)/\w")
@@ -92,11 +104,25 @@ def test_no_path_of_somebodys_machine_is_named() -> None:
 
 
 def test_no_models_and_nothing_large() -> None:
-    offenders = [
-        path for path in _files() if path.suffix in MODEL_FILES or path.stat().st_size > LARGEST_BYTES
-    ]
+    ours = [path for path in _files() if VENDOR not in path.parents]
+    offenders = [path for path in ours if path.suffix in MODEL_FILES or path.stat().st_size > LARGEST_BYTES]
 
     assert offenders == []
+
+
+def test_what_is_vendored_is_as_it_was_released() -> None:
+    there = {path.relative_to(VENDOR).as_posix(): path for path in VENDOR.rglob("*") if path.is_file()}
+
+    assert {name: sha256(path.read_bytes()).hexdigest() for name, path in there.items()} == VENDORED
+
+
+def test_the_page_names_the_digests_of_what_it_loads() -> None:
+    page = (VENDOR.parent / "docs.html").read_text("utf-8")
+    named = dict(re.findall(r'(?:href|src)="/console/vendor/([^"]+)"\s+integrity="sha384-([^"]+)"', page))
+
+    assert named.keys() == {"swagger-ui/swagger-ui-bundle.js", "swagger-ui/swagger-ui.css"}
+    for name, digest in named.items():
+        assert b64encode(sha384((VENDOR / name).read_bytes()).digest()).decode() == digest
 
 
 def test_the_settings_page_is_up_to_date() -> None:
@@ -106,8 +132,9 @@ def test_the_settings_page_is_up_to_date() -> None:
 
 
 def test_the_scripts_can_be_run() -> None:
-    for script in ("deploy/install.sh", "deploy/locks/compile.sh", ".ci/run", ".ci/with-docker"):
-        assert (ROOT / script).stat().st_mode & 0o111, script
+    scripts = [ROOT / ".ci" / name for name in ("run", "with-docker", "with-tools")]
+    for script in (*scripts, *(ROOT / "deploy").rglob("*.sh")):
+        assert script.stat().st_mode & 0o111, script
 
 
 def test_every_proof_of_a_guarantee_is_there() -> None:

@@ -16,7 +16,7 @@ from rag.errors import ModelError
 from rag.model import Vector
 from workers.embedding.files import RECIPE_VERSION, ModelFiles, model_files
 from workers.embedding.graph import minilm_graph
-from workers.embedding.minilm import DIMENSION, NAME, Source, Weights, encoded, open_tokenizer, source
+from workers.embedding.minilm import DIMENSION, NAME, SHA256, Source, Weights, encoded, open_tokenizer, source
 from workers.embedding.projection import PROBES, principal_axes, sample_lines
 from workers.embedding.session import open_session
 
@@ -57,12 +57,12 @@ def build(model_dir: Path, report: Report) -> Path:
     run twice at once. Raises ModelError when the source is missing or int8 strays from fp32.
     """
     origin = source()
-    files = model_files(model_dir, origin)
+    files = model_files(model_dir)
     if files.whole():
         return files.folder
     began = perf_counter()
     report(f"building {NAME} (int8), once")
-    _write(files, origin, _built(origin, report))
+    _write(files, _built(origin, report))
     report(f"built {NAME} in {perf_counter() - began:.0f} s: {files.folder}")
     return files.folder
 
@@ -97,10 +97,10 @@ def _agreement(ours: Vector, reference: Vector) -> Agreement:
     return Agreement(mean=round(float(cosines.mean()), 5), least=round(float(cosines.min()), 5))
 
 
-def _write(files: ModelFiles, origin: Source, built: Built) -> None:
+def _write(files: ModelFiles, built: Built) -> None:
     """Fill a folder beside the final one, then rename it into place."""
     contents = {files.model.name: built.model, files.tokenizer.name: built.tokenizer}
-    manifest = _manifest(origin, contents, built.agreement)
+    manifest = _manifest(contents, built.agreement)
     draft = ModelFiles(files.folder.with_name(f".{files.folder.name}-{os.getpid()}"))
     draft.folder.mkdir(parents=True)
     try:
@@ -131,14 +131,12 @@ def _write_synced(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _manifest(origin: Source, contents: dict[str, bytes], agreement: Agreement) -> bytes:
+def _manifest(contents: dict[str, bytes], agreement: Agreement) -> bytes:
     """No times and no paths: the same source and versions give the same bytes."""
     facts = {
         "name": NAME,
         "recipe_version": RECIPE_VERSION,
-        "source": [
-            {"file": name, "size": size, "crc32": f"{crc:08x}"} for name, size, crc in origin.checksums
-        ],
+        "source": SHA256,
         "sizes": {name: len(data) for name, data in contents.items()},
         "sha256": {name: sha256(data).hexdigest() for name, data in contents.items()},
         "versions": {package: version(package) for package in ("onnx", "onnxruntime", "numpy", "tokenizers")},

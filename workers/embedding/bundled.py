@@ -13,7 +13,7 @@ from rag.errors import ModelError
 from rag.lexical import STOP_WORDS
 from rag.model import Embedding, Vector
 from workers.embedding.files import model_files
-from workers.embedding.minilm import DIMENSION, MAX_TOKENS, NAME, encoded, open_tokenizer, source
+from workers.embedding.minilm import DIMENSION, MAX_TOKENS, NAME, encoded, open_tokenizer
 from workers.embedding.projection import TOKEN_DIMENSION
 from workers.embedding.session import Session, open_session
 
@@ -43,7 +43,7 @@ class BundledEmbedder:
 
     @cached_property
     def recipe(self) -> str:
-        return model_files(self._model_dir, source()).folder.name
+        return model_files(self._model_dir).folder.name
 
     def embed_passages(self, texts: Sequence[str]) -> list[Embedding]:
         if len(texts) < 2 or self._threads < 2:
@@ -78,7 +78,7 @@ class BundledEmbedder:
 
     @cached_property
     def _model(self) -> "_Model":
-        files = model_files(self._model_dir, source())
+        files = model_files(self._model_dir)
         if not files.whole():
             raise ModelError(f"{NAME} is not built, or not whole, in {files.folder}: {_SET_UP}")
         try:

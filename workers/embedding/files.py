@@ -5,7 +5,7 @@
         tokenizer.json   as shipped
         manifest.json    what it was made from, sizes, cosines to fp32
 
-``recipe`` names the source's checksums and the version of the code that builds, so a folder's
+``recipe`` names the source's digests and the version of the code that builds, so a folder's
 content never changes and a program finds exactly the files that it was written for, or none.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from workers.embedding.minilm import NAME, Source
+from workers.embedding.minilm import NAME, SHA256
 
 RECIPE_VERSION = 1
 """Raised with every change to the graph, the quantisation or the projection."""
@@ -45,6 +45,6 @@ class ModelFiles:
             return False
 
 
-def model_files(model_dir: Path, source: Source) -> ModelFiles:
-    recipe = sha256(repr((RECIPE_VERSION, source.checksums)).encode()).hexdigest()[:12]
+def model_files(model_dir: Path) -> ModelFiles:
+    recipe = sha256(repr((RECIPE_VERSION, SHA256)).encode()).hexdigest()[:12]
     return ModelFiles(model_dir / f"{NAME}-{recipe}")

