@@ -90,7 +90,10 @@ class JobStore(Protocol):
         bounds: Bounds,
         sent: int | None = None,
     ) -> Taken:
-        """``begin`` the job, if one is named, and beside it others that wait at ``stage``, oldest first.
+        """``begin`` jobs that wait at ``stage``: of each owner the oldest, and owners by turns.
+
+        It is the turn of the owner who has had least of the stage. Of that owner's jobs the one that is
+        named goes first, unless another has waited for half a minute.
 
         Each is as large as ``advance`` told, 1 otherwise. Beside others come only jobs that nobody began at
         this stage before; one that somebody did, or that was released ``apart``, is begun by itself.

@@ -29,13 +29,14 @@ class Work(JobScripts):
     ) -> Taken:
         unkept = self._unkept(stage)
         most = (bounds.jobs, bounds.size, "" if unkept is None else unkept, "" if sent is None else sent)
-        records, left, given_back = self._on(
+        records, left, given_back, passed_over = self._on(
             "take", job_id or "", stage, lease_seconds, only_word(), worker, *most
         )
         return Taken(
             leases=tuple(map(_lease_of, records)),
             left=job_of(left) if left else None,
             given_back=tuple(map(job_of, given_back)),
+            passed_over=job_of(passed_over) if passed_over else None,
         )
 
     def _unkept(self, _stage: Stage) -> float | None:
