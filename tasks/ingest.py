@@ -58,7 +58,10 @@ def _unchanged(run: StageRun, present: Document) -> Outcome:
 
 @stage_task(Stage.EMBED, together=True)
 def embed(run: StageRun) -> Steps:
-    """Embed the chunks, a slice at a time; slices that an earlier attempt left are kept."""
+    """Embed the chunks, a slice at a time; slices that an earlier attempt left are kept.
+
+    Between two of them others have their turn.
+    """
     tools = run.tools
     try:
         _, chunks = _chunks(tools, run.job)
@@ -73,12 +76,15 @@ def embed(run: StageRun) -> Steps:
             yield from _embed_slice(run, layout, start, texts)
         if len(chunks) > SLICE:
             run.progress(min(start + SLICE, len(chunks)), len(chunks))
+        if start + SLICE < len(chunks) and run.must_give_way():
+            return Next(Stage.EMBED, size=len(chunks))
     return Next(Stage.INDEX, size=len(chunks))
 
 
 def _embed_slice(run: StageRun, layout: Layout, start: int, texts: Sequence[str]) -> SharedCalls:
     blobs, key = run.tools.blobs, vectors_key(run.job, layout, start)
-    if not (run.job.attempts > 1 and blobs.exists(key)):
+    resumed = run.job.attempts > 1 or run.job.progress.done > start
+    if not (resumed and blobs.exists(key)):
         embedder = embedder_of(run.tools, layout)
         within = None if embedder.independent else run.job.id
         embeddings = yield Shared(embedder.embed_passages, texts, within=within)
@@ -87,15 +93,22 @@ def _embed_slice(run: StageRun, layout: Layout, start: int, texts: Sequence[str]
 
 @stage_task(Stage.INDEX, together=True)
 def index(run: StageRun) -> Steps:
-    """Write the points, publish the version, then remove what it replaces."""
+    """Write the points, publish the version, then remove what it replaces.
+
+    Between two slices of points others have their turn.
+    """
     tools, job = run.tools, run.job
     collection = _collection(tools, job)
     if unembedded(tools, job, collection):
         return Next(Stage.EMBED, size=SLICE)
     try:
         title, chunks = _chunks(tools, job)
-        for layout in collection.layouts:
-            yield from _write_points(run, collection, layout, title, chunks)
+        slices = [(layout, start) for layout in collection.layouts for start in range(0, len(chunks), SLICE)]
+        for at in range(_written_before(run, collection), len(slices)):
+            yield from _write_slice(run, collection, *slices[at], title=title, chunks=chunks)
+            if at + 1 < len(slices) and run.must_give_way():
+                _keep_written(run, collection, at + 1)
+                return Next(Stage.INDEX, size=len(chunks))
         document = _document(run, title, chunks)
     except NotFound:
         return Next(Stage.PARSE)
@@ -176,23 +189,41 @@ def _collection(tools: Toolbox, job: Job) -> Collection:
     return collection
 
 
-def _write_points(
-    run: StageRun, collection: Collection, layout: Layout, title: str, chunks: Sequence[Chunk]
+def _write_slice(  # noqa: PLR0913 - a slice of what is written where
+    run: StageRun, collection: Collection, layout: Layout, start: int, *, title: str, chunks: Sequence[Chunk]
 ) -> SharedCalls:
     vectors, store = run.tools.vectors, collection.store_of(layout)
-    for start in range(0, len(chunks), SLICE):
-        if run.cancelled():
-            return
-        embeddings = artefacts.unpack_embeddings(run.tools.blobs.get(vectors_key(run.job, layout, start)))
-        if start == 0:
-            vectors.ensure(store, spec_of(embeddings[0]))
-            if collection.documents == 0 and layout == collection.serving:
-                point_alias(vectors, collection)
-        pairs = zip(chunks[start : start + SLICE], embeddings, strict=True)
-        points = [point_of(passage_of(run.job, title, c), e, _given_title(run.job)) for c, e in pairs]
-        yield Shared(vectors.upsert, points, of=(store,))
-        if len(chunks) > SLICE:
-            run.progress(min(start + SLICE, len(chunks)), len(chunks))
+    if run.cancelled():
+        return
+    embeddings = artefacts.unpack_embeddings(run.tools.blobs.get(vectors_key(run.job, layout, start)))
+    if start == 0:
+        vectors.ensure(store, spec_of(embeddings[0]))
+        if collection.documents == 0 and layout == collection.serving:
+            point_alias(vectors, collection)
+    pairs = zip(chunks[start : start + SLICE], embeddings, strict=True)
+    points = [point_of(passage_of(run.job, title, c), e, _given_title(run.job)) for c, e in pairs]
+    yield Shared(vectors.upsert, points, of=(store,))
+    if len(chunks) > SLICE:
+        run.progress(min(start + SLICE, len(chunks)), len(chunks))
+
+
+def _keep_written(run: StageRun, collection: Collection, slices: int) -> None:
+    """Leave how far the points are written for the very next attempt."""
+    written = [run.lease.token, list(numbers_of(collection)), slices]
+    run.keep("written", json.dumps(written).encode())
+
+
+def _written_before(run: StageRun, collection: Collection) -> int:
+    """Slices of points that were written before others had their turn.
+
+    None where anything else came between, such as an attempt that failed: what that left may be gone.
+    """
+    try:
+        token, numbers, slices = json.loads(run.kept("written"))
+    except NotFound:
+        return 0
+    same = token + 1 == run.lease.token and numbers == list(numbers_of(collection))
+    return int(slices) if same else 0
 
 
 def _given_title(job: Job) -> str:

@@ -102,6 +102,10 @@ class JobStore(Protocol):
         """
         ...
 
+    def others_wait(self, owner: str, stages: Sequence[Stage]) -> bool:
+        """Whether a job of another owner is due at one of ``stages``."""
+        ...
+
     def extend(self, lease: Lease, *, lease_seconds: float) -> bool:
         """Prolong the lease. False when it is lost (newer token, job over, cancelled, held too long)."""
         ...

@@ -1,5 +1,6 @@
 """Job records as a worker changes them, under a lease."""
 
+from collections.abc import Sequence
 from typing import cast
 
 from rag.errors import NotFound
@@ -7,7 +8,7 @@ from rag.model import EventKind, JobState, Json, Lease, Progress, Stage
 from rag.ports import Bounds, Taken
 from rag.stores.jobs.base import JobScripts, job_key, only_word
 from rag.stores.jobs.record import Record, dumped, job_of
-from rag.stores.redis import reaching_redis
+from rag.stores.redis import PREFIX, reaching_redis
 
 
 class Work(JobScripts):
@@ -38,6 +39,9 @@ class Work(JobScripts):
             given_back=tuple(map(job_of, given_back)),
             passed_over=job_of(passed_over) if passed_over else None,
         )
+
+    def others_wait(self, owner: str, stages: Sequence[Stage]) -> bool:
+        return bool(self._scripts.run("others", [PREFIX], "", owner, *stages))
 
     def _unkept(self, _stage: Stage) -> float | None:
         """Seconds for which a job without an entry in a journal is let alone; None: it needs no entry."""

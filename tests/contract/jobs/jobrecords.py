@@ -75,8 +75,8 @@ def at_once(*calls: Callable[[], T]) -> list[T]:
 
 
 def keys(client: redis.Redis) -> set[bytes]:
-    """All names but of what ends by itself within minutes, and of whose turn it is, two a stage."""
-    passing = (b"{aegis}:ended:", b"{aegis}:turn:", b"{aegis}:turns:")
+    """All names but of what ends by itself within minutes, and of whose turn it is."""
+    passing = (b"{aegis}:ended:", b"{aegis}:turn:", b"{aegis}:turns:", b"{aegis}:absent:")
     return {key for key in client.scan_iter("*") if not key.startswith(passing)}
 
 

@@ -49,7 +49,7 @@ def test_one_job_does_not_wait_for_a_thousand_of_somebody_else(jobs: JobStore) -
 
 
 def test_owners_take_turns(jobs: JobStore) -> None:
-    for owner in ("a", "a", "a", "b", "b", "b", "c", "c", "c"):
+    for owner in "aaabbbccc":
         owned(jobs, owner)
 
     owners = next_owners(jobs, 9)
@@ -94,6 +94,16 @@ def test_who_comes_back_at_once_does_not_go_first_each_time(jobs: JobStore) -> N
         owners += next_owners(jobs, 1)
 
     assert owners.count("patient") == 5
+
+
+def test_who_has_had_much_and_left_has_had_it_still(jobs: JobStore) -> None:
+    for owner, size in (("large", 64), ("small", 1), ("small", 1)):
+        assert jobs.advance(begun(jobs, owned(jobs, owner)), Stage.EMBED, seconds=0, size=size)
+    for _ in range(2):
+        assert take(jobs, stage=Stage.EMBED).leases
+    assert jobs.advance(begun(jobs, owned(jobs, "large")), Stage.EMBED, seconds=0, size=64)
+
+    assert take(jobs, stage=Stage.EMBED).leases[0].job.owner == "small"
 
 
 def test_large_jobs_count_for_more(jobs: JobStore) -> None:

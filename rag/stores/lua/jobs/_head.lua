@@ -10,6 +10,7 @@
 -- {aegis}:line:STAGE:OWNER   zset: an owner's queued jobs that are due, by the time they were queued
 -- {aegis}:resting:STAGE     zset: queued jobs that are due later, by that time
 -- {aegis}:turns:STAGE       zset: owners by how much of the stage they have had; one may be there without a line
+-- {aegis}:absent:STAGE      zset: those without a line who have had more than whose turn was last
 -- {aegis}:turn:STAGE        how much of it whoever had the last turn had had before
 -- {aegis}:company:WORKER    list: a word, then the jobs that the worker began with that call
 -- {aegis}:published         zset: by the time their message was last sent, or is to be; queued jobs,
@@ -69,19 +70,28 @@ local function line_of(stage, owner)
   return root .. 'line:' .. stage .. ':' .. owner
 end
 
+-- How much whoever had the last turn had had before.
+local function last_turn(stage)
+  return tonumber(redis.call('GET', root .. 'turn:' .. stage) or 0)
+end
+
 -- Owners take turns at a stage: it is always the one's that has had least of it (start-time fair queueing,
 -- Goyal, Vin and Cheng 1996). Whoever comes anew has had as much as the one whose turn was last.
 local function line_up(stage, other, since)
-  local owner = owner_of(root .. 'job:' .. other)
+  local owner, turns = owner_of(root .. 'job:' .. other), root .. 'turns:' .. stage
   redis.call('ZADD', line_of(stage, owner), since, other)
-  redis.call('ZADD', root .. 'turns:' .. stage, 'NX', redis.call('GET', root .. 'turn:' .. stage) or 0, owner)
+  if redis.call('ZADD', turns, 'NX', last_turn(stage), owner) == 1 then
+    redis.call('ZADD', turns, 'GT', redis.call('ZSCORE', root .. 'absent:' .. stage, owner) or 0, owner)
+    redis.call('ZREM', root .. 'absent:' .. stage, owner)
+  end
 end
 
 -- The job's owner had a turn.
 local function count_turn(stage, owner, size)
-  local turns, cost = root .. 'turns:' .. stage, math.max(1, math.min(tonumber(size or 1), largest))
-  if not redis.call('ZADD', turns, 'XX', 'INCR', cost, owner) then
-    redis.call('ZADD', turns, (redis.call('GET', root .. 'turn:' .. stage) or 0) + cost, owner)
+  local cost, absent = math.max(1, math.min(tonumber(size or 1), largest)), root .. 'absent:' .. stage
+  if not redis.call('ZADD', root .. 'turns:' .. stage, 'XX', 'INCR', cost, owner) then
+    local before = math.max(last_turn(stage), redis.call('ZSCORE', absent, owner) or 0)
+    redis.call('ZADD', absent, before + cost, owner)
   end
 end
 

@@ -80,6 +80,12 @@ local function adopt()
   end
 end
 
+-- An owner has nobody in line any more.
+local function leave(owner)
+  redis.call('ZADD', root .. 'absent:' .. stage, redis.call('ZSCORE', turns, owner), owner)
+  redis.call('ZREM', turns, owner)
+end
+
 -- The first job, by turns, that may be begun: beside others only one that was never begun here, and that
 -- they have room for. Then its owner, too.
 local function next_up(beside)
@@ -106,7 +112,7 @@ local function next_up(beside)
       place = place + page
     until #ids < page or looks <= 0 or beside and place >= deep
     if place == page and #ids == 0 then
-      redis.call('ZREM', turns, owner)
+      leave(owner)
     else
       from = from + 1
     end
@@ -115,15 +121,16 @@ local function next_up(beside)
 end
 
 local function had(owner)
-  return tonumber(redis.call('ZSCORE', turns, owner) or redis.call('GET', root .. 'turn:' .. stage) or 0)
+  return tonumber(redis.call('ZSCORE', turns, owner) or last_turn(stage))
 end
 
 -- Begin a job of ``owner``, whose turn it is.
 local function have_turn(other, owner)
   local before = had(owner)
   local record = begin(other)
-  if record and before > tonumber(redis.call('GET', root .. 'turn:' .. stage) or 0) then
+  if record and before > last_turn(stage) then
     redis.call('SET', root .. 'turn:' .. stage, string.format('%.17g', before))
+    redis.call('ZREMRANGEBYSCORE', root .. 'absent:' .. stage, '-inf', before)
   end
   return record
 end
