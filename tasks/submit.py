@@ -83,7 +83,7 @@ class Submissions:
         Overloaded when MAX_OPEN_INGESTS are open: then nothing is made and no byte kept.
         ``owner``: name of the key that asks, here and below.
         """
-        self._acceptance.admit(JobKind.INGEST, idempotency)
+        self._acceptance.admit(JobKind.INGEST, idempotency, owner)
         job_id = new_id()
         document_id = ingestion.document_id or default_document_id(ingestion.source)
         collection = self._collection(ingestion.collection)
@@ -123,7 +123,7 @@ class Submissions:
         earlier = self._jobs.repeated(idempotency_key=idempotency.key, body_digest=idempotency.body_digest)
         if earlier:
             return earlier
-        self._acceptance.admit(JobKind.INGEST, idempotency)
+        self._acceptance.admit(JobKind.INGEST, idempotency, owner)
         job_id, own = new_id(), None
         if source is not None:
             own = source_key(generation_name(collection, inputs["generation"]), job_id)

@@ -32,8 +32,10 @@ class Turn(Protocol):
 class JobStore(Protocol):
     """Job records, their events and their small artefacts. Every change is one atomic step."""
 
-    def admit(self, kind: JobKind, *, most_open: int, idempotency_key: str | None = None) -> None:
-        """Return when ``accept`` would take a job of this kind now; Overloaded when not."""
+    def admit(
+        self, kind: JobKind, *, most_open: int, owner: str = "", idempotency_key: str | None = None
+    ) -> None:
+        """Return when ``accept`` would take a job of this kind and owner now; Overloaded when not."""
         ...
 
     def repeated(self, *, idempotency_key: str, body_digest: str) -> Accepted | None:
@@ -51,7 +53,8 @@ class JobStore(Protocol):
         """Record a queued job. IdempotencyMismatch when the key was used with another digest.
 
         Overloaded, with the time after which there should be room, when ``most_open`` jobs of
-        this kind are not over yet; a submit that repeats an accepted one is answered all the same.
+        this kind are not over yet; a submit that repeats an accepted one is answered all the same. An
+        owner may have as many open as there is still room for, and MAX_OPEN_JOBS_PER_KEY at most.
         """
         ...
 

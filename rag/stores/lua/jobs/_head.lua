@@ -13,6 +13,8 @@
 -- {aegis}:absent:STAGE      zset: those without a line who have had more than whose turn was last
 -- {aegis}:turn:STAGE        how much of it whoever had the last turn had had before
 -- {aegis}:company:WORKER    list: a word, then the jobs that the worker began with that call
+-- {aegis}:open:KIND:OWNER   set: an owner's jobs that are not over
+-- {aegis}:owners:KIND       zset: owners by how many those are
 -- {aegis}:published         zset: by the time their message was last sent, or is to be; queued jobs,
 --                           and running ones that were sent again after their lease ran out
 -- {aegis}:leases            zset: running jobs by the end of their lease
@@ -35,11 +37,35 @@ local longest_delay = 300 -- until a retry
 local slack = 5
 local largest = 64 -- of what one turn may count, so that nobody pays long for a large job
 
+local function owner_of(key)
+  return redis.call('HGET', key, 'owner') or ''
+end
+
+-- Note whether the job is not over, and how many of its owner's are not; without an owner nothing.
+local function note_open(open, kind)
+  local owner = owner_of(job)
+  if owner == '' then
+    return
+  end
+  local own, owners = root .. 'open:' .. kind .. ':' .. owner, root .. 'owners:' .. kind
+  redis.call(open and 'SADD' or 'SREM', own, id)
+  local count = redis.call('SCARD', own)
+  if count > 0 then
+    redis.call('ZADD', owners, count, owner)
+  else
+    redis.call('ZREM', owners, owner)
+  end
+end
+
 local function moved(from, to, kind)
   if from then
     redis.call('ZREM', root .. 'jobs:' .. from .. ':' .. kind, id)
   end
   redis.call('ZADD', root .. 'jobs:' .. to .. ':' .. kind, 0, id)
+  local was, is = from == 'queued' or from == 'running', to == 'queued' or to == 'running'
+  if was ~= is then
+    note_open(is, kind)
+  end
 end
 
 local last_event
@@ -60,10 +86,6 @@ local function state_event(state, stage, attempts, error)
     data = data .. ',"error":' .. error
   end
   event('state', data .. '}')
-end
-
-local function owner_of(key)
-  return redis.call('HGET', key, 'owner') or ''
 end
 
 local function line_of(stage, owner)
@@ -166,6 +188,25 @@ local function flow(kind)
     + redis.call('ZCARD', root .. 'jobs:running:' .. kind)
   local this, last = redis.call('GET', minute_of(kind, 0)), redis.call('GET', minute_of(kind, 1))
   return open, math.floor((this or 0) + (last or 0) * (1 - seconds % 60 / 60))
+end
+
+-- Why no further job of a kind is taken: false where one is, else {'full' or 'share', jobs that are open, how many
+-- of them end in a minute, how many may be}. An owner may have as many open as there is still room for, so that
+-- nobody fills it all. Where ``most`` is '' any number is taken.
+local function no_room(kind, owner, most, most_own)
+  if most == '' then
+    return false
+  end
+  local open, drained = flow(kind)
+  if open >= tonumber(most) then
+    return { 'full', open, drained, tonumber(most) }
+  end
+  if owner == '' then
+    return false
+  end
+  local own = redis.call('SCARD', root .. 'open:' .. kind .. ':' .. owner)
+  local bound = math.min(tonumber(most_own) or math.huge, most - open)
+  return own >= bound and { 'share', own, math.floor(drained * own / math.max(1, open)), bound }
 end
 
 -- ``keep``: seconds until the artefacts go, until the events go, and until the record does in
