@@ -36,7 +36,9 @@ def put(call: WriteCall, name: Name, response: Response) -> CollectionOut:
     """With the embedding model in use; 409 when it is there with another one."""
     call.caller.must_reach(name)
     settings = call.parts.settings
-    collection, new = call.parts.documents.put_collection(name, settings.embedding_name, settings.dimension)
+    collection, new = call.parts.documents.put_collection(
+        name, settings.embedding_name, settings.dimension, most=settings.max_collections
+    )
     response.status_code = 201 if new else 200
     return CollectionOut.of(collection)
 

@@ -11,6 +11,7 @@ from rag.model import Chunk, Collection, Document, DocumentVersion, Job, Json, L
 from tasks.keeping import discard, folder_of, is_seen, source_key, text_key, work_key
 from tasks.layouts import delete_points, embedder_of, numbers_of, point_alias, unembedded, vectors_key
 from tasks.points import passage_of, point_of, spec_of
+from tasks.quotas import Arrival, check_room
 from tasks.sources import fingerprint_of, source_of
 from tasks.stage import Done, Next, Outcome, Shared, SharedCalls, StageRun, Steps, stage_task
 from tasks.toolbox import Toolbox
@@ -41,7 +42,10 @@ def parse(run: StageRun) -> Outcome:
     tools.blobs.put(text_key(job), parsed.text.encode())
     tools.blobs.put(work_key(job, "chunks"), artefacts.pack_chunks(title, chunks), durable=False)
     run.keep(
-        "source", json.dumps([fingerprint, source.media_type, source_key(folder_of(job), job.id)]).encode()
+        "source",
+        json.dumps(
+            [fingerprint, source.media_type, source_key(folder_of(job), job.id), len(source.data)]
+        ).encode(),
     )
     return Next(Stage.EMBED, size=len(chunks))
 
@@ -103,6 +107,7 @@ def index(run: StageRun) -> Steps:
         return Next(Stage.EMBED, size=SLICE)
     try:
         title, chunks = _chunks(tools, job)
+        check_room(tools.settings, tools.documents, _arrival(run))
         slices = [(layout, start) for layout in collection.layouts for start in range(0, len(chunks), SLICE)]
         for at in range(_written_before(run, collection), len(slices)):
             yield from _write_slice(run, collection, *slices[at], title=title, chunks=chunks)
@@ -213,6 +218,11 @@ def _keep_written(run: StageRun, collection: Collection, slices: int) -> None:
     run.keep("written", json.dumps(written).encode())
 
 
+def _arrival(run: StageRun) -> Arrival:
+    job = run.job
+    return Arrival(job.owner, job.collection, job.inputs["document_id"], _source(run)[-1])
+
+
 def _written_before(run: StageRun, collection: Collection) -> int:
     """Slices of points that were written before others had their turn.
 
@@ -233,7 +243,7 @@ def _given_title(job: Job) -> str:
 
 def _document(run: StageRun, title: str, chunks: Sequence[Chunk]) -> Document:
     job = run.job
-    fingerprint, media_type, source_key = json.loads(run.kept("source"))
+    fingerprint, media_type, source_key, size = _source(run)
     return Document(
         document_id=job.inputs["document_id"],
         collection=job.collection,
@@ -250,7 +260,15 @@ def _document(run: StageRun, title: str, chunks: Sequence[Chunk]) -> Document:
         updated_at=time(),
         metadata=job.inputs["metadata"],
         given_title=_given_title(job),
+        owner=job.owner,
+        size=size,
     )
+
+
+def _source(run: StageRun) -> tuple[str, str, str, int]:
+    """Fingerprint, media type, key and bytes; 0 bytes where an earlier version of Aegis has parsed it."""
+    fingerprint, media_type, key, *size = json.loads(run.kept("source"))
+    return fingerprint, media_type, key, sum(size)
 
 
 def _remove_older_points(tools: Toolbox, collection: Collection, document: Document) -> None:

@@ -27,11 +27,13 @@ from tasks.intake import (
     Text,
     Upload,
     default_document_id,
+    size_of,
 )
 from tasks.keeping import source_key
 from tasks.letters import DeadLetters
 from tasks.orders import BackupDesk, Restoring
 from tasks.purging import entrusted
+from tasks.quotas import Arrival, check_room
 from tasks.reindexing import LayoutDesk
 
 __all__ = [
@@ -81,11 +83,13 @@ class Submissions:
         """Take a document in; ``job.inputs["document_id"]`` is its id. Creates the collection if need be.
 
         Overloaded when MAX_OPEN_INGESTS are open: then nothing is made and no byte kept.
-        ``owner``: name of the key that asks, here and below.
+        ``owner``: name of the key that asks, here and below. QuotaExceeded when it may keep no more.
         """
         self._acceptance.admit(JobKind.INGEST, idempotency, owner)
         job_id = new_id()
         document_id = ingestion.document_id or default_document_id(ingestion.source)
+        arrival = Arrival(owner, ingestion.collection, document_id, size_of(ingestion.source))
+        check_room(self._settings, self._documents, arrival)
         collection = self._collection(ingestion.collection)
         version = self._documents.next_version(ingestion.collection, document_id)
         source = self._store_source(source_key(collection.folder, job_id), ingestion.source)
@@ -137,7 +141,9 @@ class Submissions:
         settings = self._settings
         collection = self._documents.collection(name)
         if collection is None:
-            collection, _ = self._documents.put_collection(name, settings.embedding_name, settings.dimension)
+            collection, _ = self._documents.put_collection(
+                name, settings.embedding_name, settings.dimension, most=settings.max_collections
+            )
         if settings.embedder_of(collection.embedding_model) is None:
             raise Conflict(
                 f"Collection {name!r} was embedded by {collection.embedding_model}, which this installation "

@@ -20,6 +20,17 @@ class LibrarySettings(BaseSettings):
         ge=32,
         description="Largest passage, in tokens as the bundled model counts them, of which it reads 254; a model that reads fewer than this is refused.",
     )
+    max_documents_per_key: int = Field(
+        0, ge=0, description="Documents that one API key may keep; more get 403. 0: any number."
+    )
+    max_mb_per_key: int = Field(
+        0,
+        ge=0,
+        description="MB of documents, as they were sent, that one API key may keep; more get 403. 0: any number.",
+    )
+    max_collections: int = Field(
+        1_000, ge=1, description="Collections that there may be; whoever makes another gets 403."
+    )
     fetch_private_addresses: bool = Field(
         False, description="Whether documents given by url may come from private or loopback addresses."
     )

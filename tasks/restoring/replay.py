@@ -66,7 +66,7 @@ class Replay:
             return False
         is_last = present is None or present.version == version.version
         wanted = is_last and not self._is_deleted(document) and self._is_new(version)
-        new = wanted and self._accepted(_inputs(document, candidate), key, version)
+        new = wanted and self._accepted(_inputs(document, candidate), key, version, document.owner)
         for spare in (key, candidate.own(document.text_key)):
             tools.blobs.delete(spare)
         return new
