@@ -38,14 +38,17 @@ def leases(
         if batch := _taken(tools, stage, job_id, 1, sent):
             yield batch
         return
-    jobs = tools.settings.batch_jobs if together else 1
-    _wait_for_company(tools, stage, jobs)
+    most = tools.settings.batch_jobs if together else 1
+    _wait_for_company(tools, stage, most)
     until = monotonic() + min(TURN_SECONDS, _SHARE * lane.limit(tools.settings))
-    batch = _taken(tools, stage, job_id, jobs, sent)
+    batch = _taken(tools, stage, job_id, tools.pace.jobs(stage, most), sent)
     while batch:
+        began = monotonic()
         yield batch
+        shared = any(lease.job.owner for lease in batch)
+        tools.pace.note(stage, len(batch), monotonic() - began, shared=shared)
         due = monotonic() < until and not tools.drain.asked
-        batch = _taken(tools, stage, None, jobs) if due else []
+        batch = _taken(tools, stage, None, tools.pace.jobs(stage, most)) if due else []
 
 
 def _wait_for_company(tools: Toolbox, stage: Stage, jobs: int) -> None:
