@@ -76,9 +76,11 @@ def handed_in(parts: Parts, idempotency: Idempotency | None, submit: Callable[[]
 async def answered(parts: Parts, accepted: Accepted, terms: Terms) -> Response:
     """202 with where to look; when waiting was preferred and the job ended in time, 200 with the job."""
     headers = {} if accepted.new else {"Idempotency-Replayed": "true"}
-    if terms.wait:
+    owner = accepted.job.owner
+    if terms.wait and not parts.waits.full(owner):
         headers["Preference-Applied"] = f"wait={terms.wait}"
-        job = await settled(parts, accepted.job.id, terms.wait)
+        async with parts.waits.held(owner):
+            job = await settled(parts, accepted.job.id, terms.wait)
         if job.state.final:
             return job_response(job, 200, headers)
     return submitted(parts, accepted.job, headers)

@@ -11,7 +11,7 @@ from rag.model import Chunk, Collection, Document, DocumentVersion, Job, Json, L
 from tasks.keeping import discard, folder_of, is_seen, source_key, text_key, work_key
 from tasks.layouts import delete_points, embedder_of, numbers_of, point_alias, unembedded, vectors_key
 from tasks.points import passage_of, point_of, spec_of
-from tasks.quotas import Arrival, check_room
+from tasks.quotas import Arrival, check_metadata, check_room
 from tasks.sources import fingerprint_of, source_of
 from tasks.stage import Done, Next, Outcome, Shared, SharedCalls, StageRun, Steps, stage_task
 from tasks.toolbox import Toolbox
@@ -36,6 +36,7 @@ def parse(run: StageRun) -> Outcome:
         return _unchanged(run, present)
     parsed = tools.parser.parse(source.data, source.media_type, source.name)
     chunks = tools.chunker.chunk(parsed)
+    check_metadata(tools.settings, job.inputs["metadata"], len(chunks))
     title = job.inputs["title"] or parsed.title or source.name or _first_words(chunks)
     if "source_key" not in job.inputs:
         tools.blobs.put(source_key(folder_of(job), job.id), source.data)

@@ -26,8 +26,8 @@ class Pace:
 
     A job that comes while others are worked waits for their end, and then for that of its own company. Both
     are bounded by what it would take alone, so it is delayed by at most twice that. A far model answers
-    sixteen as fast as one, and goes on to be asked for sixteen; a model on this machine takes as long as there
-    is to do.
+    sixteen as fast as one, and goes on to be asked for sixteen; a model on this machine takes as long as
+    there is to do.
     """
 
     _stages: dict[Stage, _Stage] = field(default_factory=dict)

@@ -5,9 +5,11 @@ of an address become known, and others of the key's documents may have come. So 
 more than what the index lane works on at one moment.
 """
 
+import json
 from dataclasses import dataclass
 
-from rag.errors import QuotaExceeded
+from rag.errors import DocumentTooLarge, QuotaExceeded
+from rag.model import Json
 from rag.ports import DocumentRegistry
 from rag.settings import Settings
 
@@ -44,4 +46,15 @@ def check_room(settings: Settings, documents: DocumentRegistry, arrival: Arrival
         raise QuotaExceeded(
             f"This key keeps {kept.size / _MB:.1f} MB of documents, and may keep {most_mb}: delete some, "
             "or ask the operator for more (MAX_MB_PER_KEY)"
+        )
+
+
+def check_metadata(settings: Settings, metadata: Json, passages: int) -> None:
+    """DocumentTooLarge when the metadata would take too much, of which every passage gets a copy."""
+    size = passages * len(json.dumps(metadata, ensure_ascii=False).encode())
+    if size > settings.max_metadata_mb * _MB:
+        raise DocumentTooLarge(
+            f"Each of the document's {passages} passages has all of its metadata, which would take "
+            f"{size / _MB:.0f} MB and may take {settings.max_metadata_mb} (MAX_METADATA_MB): send less, "
+            "or split the document"
         )

@@ -13,6 +13,7 @@ from tasks.app import app, task_name
 from tasks.submit import Ingestion, Submissions, Text
 from tests.integration.apiserver import serving, settings_of
 from tests.integration.farmodel import InProcess
+from tests.system.running import until
 
 COLLECTION = "handbook"
 
@@ -94,6 +95,49 @@ def test_what_came_in_the_meantime_counts_too(tools: InProcess, desk: Submission
 def test_without_keys_nothing_is_counted(tools: InProcess, desk: Submissions) -> None:
     for document_id in ("one", "two"):
         assert finished(tools, handed_in(desk, document_id, owner="")).state is JobState.SUCCEEDED
+
+
+@pytest.mark.parametrize("tools", [{"max_metadata_mb": 1}], indirect=True)
+def test_metadata_is_not_multiplied_without_end(tools: InProcess, desk: Submissions) -> None:
+    metadata = {"facts": ["x" * 30 + str(n) for n in range(300)]}
+    long = "\n\n".join(f"Lamp {n} {'shines ' * 150}" for n in range(100))
+
+    small, large = (
+        finished(tools, desk.ingest(Ingestion(Text(text), COLLECTION, "d", metadata=metadata)).job)
+        for text in ("A lamp.", long)
+    )
+
+    assert small.state is JobState.SUCCEEDED
+    assert large.error is not None
+    assert large.error["type"] == "urn:aegis:problem:document-too-large"
+    assert "MAX_METADATA_MB" in large.error["detail"]
+
+
+def test_a_key_holds_no_more_streams_and_polls_than_its_share(valkey: str, tmp_path: Path) -> None:
+    keys = {f"{name}-long-enough-to-be-a-key": {"name": name, "role": "write"} for name in ("a", "b")}
+    with serving(settings_of(valkey, tmp_path, api_keys=keys, max_waits_per_key=2)) as api:
+        a, b = ({"Authorization": f"Bearer {key}"} for key in keys)
+        api.http.put("/v1/collections/aegis_docs_v2", headers=a)
+        job_id = api.http.post("/v1/queries", json={"question": "Why?"}, headers=a).json()["job_id"]
+        following = f"/v1/jobs/{job_id}/events"
+        with (
+            api.http.stream("GET", following, headers=a) as first,
+            api.http.stream("GET", following, headers=a) as second,
+        ):
+            open_streams = [first.iter_lines(), second.iter_lines()]
+            assert all(next(lines) for lines in open_streams)
+
+            refused = [api.http.get(path, headers=a) for path in (following, f"/v1/jobs/{job_id}?wait=30")]
+            at_once = api.http.post(
+                "/v1/queries", json={"question": "How?"}, headers={**a, "Prefer": "wait=30"}
+            )
+            with api.http.stream("GET", following, headers=b) as other:
+                assert next(other.iter_lines())
+
+        until(lambda: api.http.get(f"/v1/jobs/{job_id}?wait=0.01", headers=a).status_code == 200)
+
+    assert [answer.status_code for answer in refused] == [429, 429]
+    assert (at_once.status_code, at_once.headers.get("Preference-Applied")) == (202, None)
 
 
 def test_a_caller_over_a_quota_gets_403_and_one_over_its_share_429(valkey: str, tmp_path: Path) -> None:
