@@ -195,10 +195,16 @@ class QueryIn(Sent):
     def question_with(self, settings: Settings) -> Question:
         """The question with every default filled in; one bound given alone moves the other's default.
 
-        InvalidRequest for a timeout over API_TIMEOUT.
+        InvalidRequest for a timeout over API_TIMEOUT, a top_k over MAX_TOP_K, a top_n over MAX_TOP_N.
         """
         if self.timeout is not None and self.timeout > settings.api_timeout:
             raise InvalidRequest(f"timeout: is over API_TIMEOUT, {settings.api_timeout:g} seconds")
+        for field, asked, most in (
+            ("top_k", self.top_k, settings.max_top_k),
+            ("top_n", self.top_n, settings.max_top_n),
+        ):
+            if asked is not None and asked > most:
+                raise InvalidRequest(f"{field}: is over {most} (MAX_{field.upper()})")
         top_k = self.top_k or max(settings.top_k_retrieval, self.top_n or 0)
         return Question(
             question=self.question,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from api.access import Keyring
 from api.admission import Admission, RateLimit, Unlimited
+from api.waits import Waits
 from rag.ports import BlobStore, Cache, DocumentRegistry, JobStore
 from rag.settings import Settings
 from rag.stores.backups.catalogue import Catalogue
@@ -47,6 +48,7 @@ class Parts:
     cache: Cache
     usage: TokenUsage
     uploads: asyncio.Semaphore
+    waits: Waits
     stopping: threading.Event
 
 
@@ -73,6 +75,7 @@ def build(settings: Settings) -> Parts:
         usage=TokenUsage(client),
         cache=RedisCache(client, settings),
         uploads=asyncio.Semaphore(settings.max_concurrent_requests),
+        waits=Waits(settings.max_waits_per_key),
         stopping=threading.Event(),
     )
 

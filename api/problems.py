@@ -27,6 +27,7 @@ from rag.errors import (
     InvalidRequest,
     NotFound,
     Overloaded,
+    QuotaExceeded,
     Transient,
     Unauthenticated,
     UnknownCollection,
@@ -39,6 +40,7 @@ MEDIA_TYPE = "application/problem+json"
 STATUS: Mapping[type[AegisError], HTTPStatus] = {
     Unauthenticated: HTTPStatus.UNAUTHORIZED,
     Forbidden: HTTPStatus.FORBIDDEN,
+    QuotaExceeded: HTTPStatus.FORBIDDEN,
     NotFound: HTTPStatus.NOT_FOUND,
     UnknownCollection: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,

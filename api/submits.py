@@ -8,7 +8,7 @@ from hashlib import sha256
 from fastapi import Request
 from fastapi.responses import Response
 
-from api.access import Caller
+from api.access import ANYBODY, Caller
 from api.parts import Parts
 from api.schemas import JobOut, Submitted
 from api.waiting import preferred_wait, settled
@@ -42,6 +42,11 @@ class Terms:
         return Idempotency(key=json.dumps([caller.name, self.path, self.key]), body_digest=digest(body))
 
 
+def owner_of(caller: Caller) -> str:
+    """Whose the caller's jobs are: the name of its key; "" without keys."""
+    return "" if caller is ANYBODY else caller.name
+
+
 def terms_of(request: Request) -> Terms:
     headers = request.headers
     wait = preferred_wait(headers.getlist("prefer"))
@@ -71,9 +76,11 @@ def handed_in(parts: Parts, idempotency: Idempotency | None, submit: Callable[[]
 async def answered(parts: Parts, accepted: Accepted, terms: Terms) -> Response:
     """202 with where to look; when waiting was preferred and the job ended in time, 200 with the job."""
     headers = {} if accepted.new else {"Idempotency-Replayed": "true"}
-    if terms.wait:
+    owner = accepted.job.owner
+    if terms.wait and not parts.waits.full(owner):
         headers["Preference-Applied"] = f"wait={terms.wait}"
-        job = await settled(parts, accepted.job.id, terms.wait)
+        async with parts.waits.held(owner):
+            job = await settled(parts, accepted.job.id, terms.wait)
         if job.state.final:
             return job_response(job, 200, headers)
     return submitted(parts, accepted.job, headers)

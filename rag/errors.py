@@ -13,6 +13,7 @@
     │   ├── NotFound              the named job, document or collection is not there
     │   ├── Unauthenticated       a key is needed and none, or an unknown one, came along
     │   ├── Forbidden             the key does not reach as far as the call
+    │   ├── QuotaExceeded         the key, or the service, keeps as much as it may
     │   ├── Conflict              the call does not fit the present state
     │   │   └── IdempotencyMismatch
     │   ├── ModelError            a model answered something unusable
@@ -104,6 +105,11 @@ class Unauthenticated(Permanent):
 class Forbidden(Permanent):
     code = "forbidden"
     title = "The API key does not allow this"
+
+
+class QuotaExceeded(Permanent):
+    code = "quota-exceeded"
+    title = "As much is kept as may be"
 
 
 class Conflict(Permanent):

@@ -36,10 +36,10 @@ class Acceptance:
         self._publish = publish
         self._most_open = most_open
 
-    def admit(self, kind: JobKind, idempotency: Idempotency | None) -> None:
+    def admit(self, kind: JobKind, idempotency: Idempotency | None, owner: str) -> None:
         """Refuse before anything is stored. Overloaded."""
         key = idempotency.key if idempotency else None
-        self._jobs.admit(kind, most_open=self._most_open[kind], idempotency_key=key)
+        self._jobs.admit(kind, most_open=self._most_open[kind], owner=owner, idempotency_key=key)
 
     def hand_in(
         self, job: NewJob, idempotency: Idempotency | None = None, *, orphan: str | None = None

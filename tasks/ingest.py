@@ -11,6 +11,7 @@ from rag.model import Chunk, Collection, Document, DocumentVersion, Job, Json, L
 from tasks.keeping import discard, folder_of, is_seen, source_key, text_key, work_key
 from tasks.layouts import delete_points, embedder_of, numbers_of, point_alias, unembedded, vectors_key
 from tasks.points import passage_of, point_of, spec_of
+from tasks.quotas import Arrival, check_metadata, check_room
 from tasks.sources import fingerprint_of, source_of
 from tasks.stage import Done, Next, Outcome, Shared, SharedCalls, StageRun, Steps, stage_task
 from tasks.toolbox import Toolbox
@@ -35,13 +36,17 @@ def parse(run: StageRun) -> Outcome:
         return _unchanged(run, present)
     parsed = tools.parser.parse(source.data, source.media_type, source.name)
     chunks = tools.chunker.chunk(parsed)
+    check_metadata(tools.settings, job.inputs["metadata"], len(chunks))
     title = job.inputs["title"] or parsed.title or source.name or _first_words(chunks)
     if "source_key" not in job.inputs:
         tools.blobs.put(source_key(folder_of(job), job.id), source.data)
     tools.blobs.put(text_key(job), parsed.text.encode())
     tools.blobs.put(work_key(job, "chunks"), artefacts.pack_chunks(title, chunks), durable=False)
     run.keep(
-        "source", json.dumps([fingerprint, source.media_type, source_key(folder_of(job), job.id)]).encode()
+        "source",
+        json.dumps(
+            [fingerprint, source.media_type, source_key(folder_of(job), job.id), len(source.data)]
+        ).encode(),
     )
     return Next(Stage.EMBED, size=len(chunks))
 
@@ -58,7 +63,10 @@ def _unchanged(run: StageRun, present: Document) -> Outcome:
 
 @stage_task(Stage.EMBED, together=True)
 def embed(run: StageRun) -> Steps:
-    """Embed the chunks, a slice at a time; slices that an earlier attempt left are kept."""
+    """Embed the chunks, a slice at a time; slices that an earlier attempt left are kept.
+
+    Between two of them others have their turn.
+    """
     tools = run.tools
     try:
         _, chunks = _chunks(tools, run.job)
@@ -73,12 +81,15 @@ def embed(run: StageRun) -> Steps:
             yield from _embed_slice(run, layout, start, texts)
         if len(chunks) > SLICE:
             run.progress(min(start + SLICE, len(chunks)), len(chunks))
+        if start + SLICE < len(chunks) and run.must_give_way():
+            return Next(Stage.EMBED, size=len(chunks))
     return Next(Stage.INDEX, size=len(chunks))
 
 
 def _embed_slice(run: StageRun, layout: Layout, start: int, texts: Sequence[str]) -> SharedCalls:
     blobs, key = run.tools.blobs, vectors_key(run.job, layout, start)
-    if not (run.job.attempts > 1 and blobs.exists(key)):
+    resumed = run.job.attempts > 1 or run.job.progress.done > start
+    if not (resumed and blobs.exists(key)):
         embedder = embedder_of(run.tools, layout)
         within = None if embedder.independent else run.job.id
         embeddings = yield Shared(embedder.embed_passages, texts, within=within)
@@ -87,15 +98,23 @@ def _embed_slice(run: StageRun, layout: Layout, start: int, texts: Sequence[str]
 
 @stage_task(Stage.INDEX, together=True)
 def index(run: StageRun) -> Steps:
-    """Write the points, publish the version, then remove what it replaces."""
+    """Write the points, publish the version, then remove what it replaces.
+
+    Between two slices of points others have their turn.
+    """
     tools, job = run.tools, run.job
     collection = _collection(tools, job)
     if unembedded(tools, job, collection):
         return Next(Stage.EMBED, size=SLICE)
     try:
         title, chunks = _chunks(tools, job)
-        for layout in collection.layouts:
-            yield from _write_points(run, collection, layout, title, chunks)
+        check_room(tools.settings, tools.documents, _arrival(run))
+        slices = [(layout, start) for layout in collection.layouts for start in range(0, len(chunks), SLICE)]
+        for at in range(_written_before(run, collection), len(slices)):
+            yield from _write_slice(run, collection, *slices[at], title=title, chunks=chunks)
+            if at + 1 < len(slices) and run.must_give_way():
+                _keep_written(run, collection, at + 1)
+                return Next(Stage.INDEX, size=len(chunks))
         document = _document(run, title, chunks)
     except NotFound:
         return Next(Stage.PARSE)
@@ -176,23 +195,46 @@ def _collection(tools: Toolbox, job: Job) -> Collection:
     return collection
 
 
-def _write_points(
-    run: StageRun, collection: Collection, layout: Layout, title: str, chunks: Sequence[Chunk]
+def _write_slice(  # noqa: PLR0913 - a slice of what is written where
+    run: StageRun, collection: Collection, layout: Layout, start: int, *, title: str, chunks: Sequence[Chunk]
 ) -> SharedCalls:
     vectors, store = run.tools.vectors, collection.store_of(layout)
-    for start in range(0, len(chunks), SLICE):
-        if run.cancelled():
-            return
-        embeddings = artefacts.unpack_embeddings(run.tools.blobs.get(vectors_key(run.job, layout, start)))
-        if start == 0:
-            vectors.ensure(store, spec_of(embeddings[0]))
-            if collection.documents == 0 and layout == collection.serving:
-                point_alias(vectors, collection)
-        pairs = zip(chunks[start : start + SLICE], embeddings, strict=True)
-        points = [point_of(passage_of(run.job, title, c), e, _given_title(run.job)) for c, e in pairs]
-        yield Shared(vectors.upsert, points, of=(store,))
-        if len(chunks) > SLICE:
-            run.progress(min(start + SLICE, len(chunks)), len(chunks))
+    if run.cancelled():
+        return
+    embeddings = artefacts.unpack_embeddings(run.tools.blobs.get(vectors_key(run.job, layout, start)))
+    if start == 0:
+        vectors.ensure(store, spec_of(embeddings[0]))
+        if collection.documents == 0 and layout == collection.serving:
+            point_alias(vectors, collection)
+    pairs = zip(chunks[start : start + SLICE], embeddings, strict=True)
+    points = [point_of(passage_of(run.job, title, c), e, _given_title(run.job)) for c, e in pairs]
+    yield Shared(vectors.upsert, points, of=(store,))
+    if len(chunks) > SLICE:
+        run.progress(min(start + SLICE, len(chunks)), len(chunks))
+
+
+def _keep_written(run: StageRun, collection: Collection, slices: int) -> None:
+    """Leave how far the points are written for the very next attempt."""
+    written = [run.lease.token, list(numbers_of(collection)), slices]
+    run.keep("written", json.dumps(written).encode())
+
+
+def _arrival(run: StageRun) -> Arrival:
+    job = run.job
+    return Arrival(job.owner, job.collection, job.inputs["document_id"], _source(run)[-1])
+
+
+def _written_before(run: StageRun, collection: Collection) -> int:
+    """Slices of points that were written before others had their turn.
+
+    None where anything else came between, such as an attempt that failed: what that left may be gone.
+    """
+    try:
+        token, numbers, slices = json.loads(run.kept("written"))
+    except NotFound:
+        return 0
+    same = token + 1 == run.lease.token and numbers == list(numbers_of(collection))
+    return int(slices) if same else 0
 
 
 def _given_title(job: Job) -> str:
@@ -202,7 +244,7 @@ def _given_title(job: Job) -> str:
 
 def _document(run: StageRun, title: str, chunks: Sequence[Chunk]) -> Document:
     job = run.job
-    fingerprint, media_type, source_key = json.loads(run.kept("source"))
+    fingerprint, media_type, source_key, size = _source(run)
     return Document(
         document_id=job.inputs["document_id"],
         collection=job.collection,
@@ -219,7 +261,15 @@ def _document(run: StageRun, title: str, chunks: Sequence[Chunk]) -> Document:
         updated_at=time(),
         metadata=job.inputs["metadata"],
         given_title=_given_title(job),
+        owner=job.owner,
+        size=size,
     )
+
+
+def _source(run: StageRun) -> tuple[str, str, str, int]:
+    """Fingerprint, media type, key and bytes; 0 bytes where an earlier version of Aegis has parsed it."""
+    fingerprint, media_type, key, *size = json.loads(run.kept("source"))
+    return fingerprint, media_type, key, sum(size)
 
 
 def _remove_older_points(tools: Toolbox, collection: Collection, document: Document) -> None:

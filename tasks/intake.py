@@ -87,3 +87,14 @@ def default_document_id(source: Upload | Text | Link) -> str:
             return document_id_of(f"sha256:{sha256(text.encode()).hexdigest()}")
         case Upload():
             return document_id_of(f"sha256:{source.sha256}")
+
+
+def size_of(source: Upload | Text | Link) -> int:
+    """In bytes; 0 for an address."""
+    match source:
+        case Link():
+            return 0
+        case Text(text):
+            return len(text.encode())
+        case Upload():
+            return source.size

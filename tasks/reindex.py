@@ -21,7 +21,7 @@ from tasks.stage import Done, Next, Outcome, StageRun, stage_task
 from tasks.toolbox import Toolbox
 
 SLICE_SECONDS = 5.0
-"""For which ingestion waits in its lane, and then has its turn for as long, if there is any."""
+"""For which ingestion waits in its lane at most, and then has its turn for as long, if there is any."""
 
 _PROBE = "Which model embeds this?"
 _COMPARISON = "comparison"
@@ -30,7 +30,7 @@ _COMPARISON = "comparison"
 @stage_task(Stage.REEMBED)
 def reembed(run: StageRun) -> Outcome:
     """Embed what the collection holds into the second layout, a slice at a time."""
-    until = monotonic() + SLICE_SECONDS
+    begun = monotonic()
     collection = _collection(run)
     if collection.built_by == run.job.id:
         return _switched(run, collection)
@@ -40,8 +40,9 @@ def reembed(run: StageRun) -> Outcome:
     while not cursor.complete:
         cursor = reembedding.advanced(cursor)
         run.progress(cursor.done, max(cursor.done, collection.documents))
-        if run.cancelled() or (monotonic() > until and not cursor.complete):
-            return Next(Stage.REEMBED, rest=SLICE_SECONDS if run.tools.jobs.depth(Stage.EMBED) else 0.0)
+        taken = monotonic() - begun
+        if run.cancelled() or (not cursor.complete and (taken > SLICE_SECONDS or run.must_give_way())):
+            return Next(Stage.REEMBED, rest=taken if run.tools.jobs.depth(Stage.EMBED) else 0.0)
     return Next(Stage.COMPARE)
 
 

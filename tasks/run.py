@@ -7,6 +7,7 @@ from time import time
 from typing import Any
 
 from rag.model import EventKind, Job, Json, Lease, Progress, Stage
+from tasks.app import lane_of
 from tasks.toolbox import Toolbox
 
 
@@ -82,6 +83,10 @@ class StageRun:
         settings = self.tools.settings
         self._noted(self.tools.jobs.extend(self.lease, lease_seconds=settings.lease_seconds))
         return not self.cancelled()
+
+    def must_give_way(self) -> bool:
+        """Whether another owner's job waits for this lane: then a long stage goes on after it."""
+        return self.tools.jobs.others_wait(self.job.owner, lane_of(self.job.stage).stages)
 
     def progress(self, done: int, total: int) -> None:
         self._noted(self.tools.jobs.progress(self.lease, Progress(done, total)))

@@ -15,7 +15,7 @@ from celery import Task
 from rag import tracing
 from rag.errors import Transient
 from rag.model import Lease, Stage
-from tasks.app import app, attempts_at, task_name
+from tasks.app import app, attempts_at, lane_of, task_name
 from tasks.company import Company, Member
 from tasks.drain import Drained
 from tasks.endings import concluded, ended_early, goes_on_here, released
@@ -37,6 +37,8 @@ __all__ = [
     "stage_task",
 ]
 
+_NOT_DUE = "dropped: not due"
+
 log = logging.getLogger(__name__)
 
 
@@ -51,12 +53,25 @@ def stage_task(stage: Stage, *, together: bool = False) -> Callable[[Work], "Tas
         @app.task(name=task_name(stage), acks_on_timeout=False, bind=True)
         def run(task: "Task[[str], str]", job_id: str) -> str:
             sent = attempts_at(task.request.id)
-            return perform(app.toolbox, stage, work, job_id, together=together, sent=sent)
+            word = perform(app.toolbox, stage, work, job_id, together=together, sent=sent)
+            return word if sent is None else _and_first(stage, word)
 
         run.__doc__ = work.__doc__
         return run
 
     return register
+
+
+def _and_first(stage: Stage, word: str) -> str:
+    """Let a message of a later stage be a hint for its lane's first one too.
+
+    Messages of single jobs overtake hints, so many of one owner's would keep all others waiting.
+    """
+    lane = lane_of(stage)
+    if stage is lane.stages[0] or not lane.company or app.toolbox.drain.asked:
+        return word
+    first = app.tasks[task_name(lane.stages[0])].run("")
+    return word if first == _NOT_DUE else f"{word}, {first}"
 
 
 def perform(  # noqa: PLR0913 - what is delivered, beside what it is worked with
@@ -79,7 +94,7 @@ def perform(  # noqa: PLR0913 - what is delivered, beside what it is worked with
     except Transient as error:
         log.warning("job %s: its record is away, so the sweeper goes on with %s: %s", job_id, stage, error)
         words.append(f"left to the sweeper: {error}")
-    return _summary(words) if words else "dropped: not due"
+    return _summary(words) if words else _NOT_DUE
 
 
 def _performed(tools: Toolbox, batch: Sequence[Lease], work: Work) -> list[str]:

@@ -27,11 +27,13 @@ from tasks.intake import (
     Text,
     Upload,
     default_document_id,
+    size_of,
 )
 from tasks.keeping import source_key
 from tasks.letters import DeadLetters
 from tasks.orders import BackupDesk, Restoring
 from tasks.purging import entrusted
+from tasks.quotas import Arrival, check_room
 from tasks.reindexing import LayoutDesk
 
 __all__ = [
@@ -75,14 +77,19 @@ class Submissions:
         self.layouts = LayoutDesk(settings, jobs, documents, self._acceptance)
         self.backups = BackupDesk(Vault.of(settings), jobs, documents, self._acceptance)
 
-    def ingest(self, ingestion: Ingestion, idempotency: Idempotency | None = None) -> Accepted:
+    def ingest(
+        self, ingestion: Ingestion, idempotency: Idempotency | None = None, *, owner: str = ""
+    ) -> Accepted:
         """Take a document in; ``job.inputs["document_id"]`` is its id. Creates the collection if need be.
 
         Overloaded when MAX_OPEN_INGESTS are open: then nothing is made and no byte kept.
+        ``owner``: name of the key that asks, here and below. QuotaExceeded when it may keep no more.
         """
-        self._acceptance.admit(JobKind.INGEST, idempotency)
+        self._acceptance.admit(JobKind.INGEST, idempotency, owner)
         job_id = new_id()
         document_id = ingestion.document_id or default_document_id(ingestion.source)
+        arrival = Arrival(owner, ingestion.collection, document_id, size_of(ingestion.source))
+        check_room(self._settings, self._documents, arrival)
         collection = self._collection(ingestion.collection)
         version = self._documents.next_version(ingestion.collection, document_id)
         source = self._store_source(source_key(collection.folder, job_id), ingestion.source)
@@ -100,10 +107,19 @@ class Submissions:
                 "accepted_at": time(),
                 **source,
             },
+            owner=owner,
         )
         return self._acceptance.hand_in(job, idempotency, orphan=source.get("source_key"))
 
-    def bring(self, collection: str, inputs: Json, source: str | None, idempotency: Idempotency) -> Accepted:
+    def bring(
+        self,
+        collection: str,
+        inputs: Json,
+        source: str | None,
+        idempotency: Idempotency,
+        *,
+        owner: str = "",
+    ) -> Accepted:
         """Take in what an ingestion has brought before, as the very version that ``inputs`` tells.
 
         ``source``: where its bytes are; None for an address. NotFound when they are gone; Overloaded.
@@ -111,13 +127,13 @@ class Submissions:
         earlier = self._jobs.repeated(idempotency_key=idempotency.key, body_digest=idempotency.body_digest)
         if earlier:
             return earlier
-        self._acceptance.admit(JobKind.INGEST, idempotency)
+        self._acceptance.admit(JobKind.INGEST, idempotency, owner)
         job_id, own = new_id(), None
         if source is not None:
             own = source_key(generation_name(collection, inputs["generation"]), job_id)
             self._blobs.put(own, self._blobs.get(source))
             inputs = {**inputs, "source_key": own}
-        job = NewJob(job_id, JobKind.INGEST, Stage.PARSE, collection, inputs)
+        job = NewJob(job_id, JobKind.INGEST, Stage.PARSE, collection, inputs, owner=owner)
         return self._acceptance.hand_in(job, idempotency, orphan=own)
 
     def _collection(self, name: str) -> Collection:
@@ -125,7 +141,9 @@ class Submissions:
         settings = self._settings
         collection = self._documents.collection(name)
         if collection is None:
-            collection, _ = self._documents.put_collection(name, settings.embedding_name, settings.dimension)
+            collection, _ = self._documents.put_collection(
+                name, settings.embedding_name, settings.dimension, most=settings.max_collections
+            )
         if settings.embedder_of(collection.embedding_model) is None:
             raise Conflict(
                 f"Collection {name!r} was embedded by {collection.embedding_model}, which this installation "
@@ -133,7 +151,7 @@ class Submissions:
             )
         return collection
 
-    def ask(self, question: Question, idempotency: Idempotency | None = None) -> Accepted:
+    def ask(self, question: Question, idempotency: Idempotency | None = None, *, owner: str = "") -> Accepted:
         """Take a question in. Overloaded when MAX_OPEN_QUERIES are open.
 
         UnknownCollection, except for the default one: that may be empty still.
@@ -154,6 +172,7 @@ class Submissions:
                 "cache": question.cache,
             },
             deadline=time() + (question.timeout or self._settings.api_timeout),
+            owner=owner,
         )
         return self._acceptance.hand_in(job, idempotency)
 
@@ -164,7 +183,7 @@ class Submissions:
                 f"or create it with PUT /v1/collections/{name}"
             )
 
-    def delete_document(self, collection: str, document_id: str) -> Job:
+    def delete_document(self, collection: str, document_id: str, *, owner: str = "") -> Job:
         """Hide the document now and have its points and blobs removed. NotFound when it is not there.
 
         A call that broke off may be made again: it gets the same job while nobody else has made it.
@@ -172,14 +191,14 @@ class Submissions:
         removal = self._documents.delete(collection, document_id)
         if removal is None:
             raise NotFound(f"There is no document {document_id!r} in collection {collection!r}")
-        return self._purge(removal)
+        return self._purge(removal, owner)
 
-    def drop_collection(self, name: str) -> Job:
+    def drop_collection(self, name: str, *, owner: str = "") -> Job:
         """Hide the collection now and have everything of it removed. NotFound when it is not there."""
         removal = self._documents.drop_collection(name)
         if removal is None:
             raise NotFound(f"There is no collection {name!r}")
-        return self._purge(removal)
+        return self._purge(removal, owner)
 
     def cancel(self, job_id: str) -> Job:
         """NotFound; Conflict when the job is over. What was made beside what serves goes at once."""
@@ -217,8 +236,8 @@ class Submissions:
         """How many dead letters were dropped; None means of every class, and in every collection."""
         return self._letters.drop_all(reason, collections, kinds)
 
-    def _purge(self, removal: Removal) -> Job:
-        accepted = entrusted(self._jobs, self._documents, removal)
+    def _purge(self, removal: Removal, owner: str) -> Job:
+        accepted = entrusted(self._jobs, self._documents, removal, owner=owner)
         if accepted.new:
             self._acceptance.send(accepted.job)
         return accepted.job

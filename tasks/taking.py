@@ -1,8 +1,8 @@
-"""What a delivery works on: the job that it names, and others that wait at the same stage.
+"""What a delivery works on: the jobs whose owner's turn it is, first the one that it names if it is its.
 
-A delivery goes on for a short while, so that many small jobs need few messages; whoever leaves jobs
-behind sends a hint for the first of them, so that another worker begins at once and none is
-forgotten.
+In a lane with company a delivery goes on for a short while, so that many small jobs need few messages;
+whoever leaves jobs behind sends a hint for the first of them, so that another worker begins at once and none
+is forgotten. In any other lane each job has a message, which is good for one job, whichever it names.
 """
 
 from collections.abc import Iterator
@@ -35,23 +35,20 @@ def leases(
     """
     lane = lane_of(stage)
     if not lane.company:
-        yield from _begun(tools, stage, job_id)
+        if batch := _taken(tools, stage, job_id, 1, sent):
+            yield batch
         return
-    jobs = tools.settings.batch_jobs if together else 1
-    _wait_for_company(tools, stage, jobs)
+    most = tools.settings.batch_jobs if together else 1
+    _wait_for_company(tools, stage, most)
     until = monotonic() + min(TURN_SECONDS, _SHARE * lane.limit(tools.settings))
-    batch = _taken(tools, stage, job_id, jobs, sent)
+    batch = _taken(tools, stage, job_id, tools.pace.jobs(stage, most), sent)
     while batch:
+        began = monotonic()
         yield batch
+        shared = any(lease.job.owner for lease in batch)
+        tools.pace.note(stage, len(batch), monotonic() - began, shared=shared)
         due = monotonic() < until and not tools.drain.asked
-        batch = _taken(tools, stage, None, jobs) if due else []
-
-
-def _begun(tools: Toolbox, stage: Stage, job_id: str) -> Iterator[list[Lease]]:
-    seconds, worker = tools.settings.lease_seconds, tools.worker
-    lease = insisted(tools, lambda: tools.jobs.begin(job_id, stage, lease_seconds=seconds, worker=worker))
-    if lease is not None:
-        yield [lease]
+        batch = _taken(tools, stage, None, tools.pace.jobs(stage, most)) if due else []
 
 
 def _wait_for_company(tools: Toolbox, stage: Stage, jobs: int) -> None:
@@ -73,6 +70,9 @@ def _taken(
     )
     for job in taken.given_back:
         send(job)
-    if taken.left is not None:
-        send(taken.left)
+    if lane_of(stage).company:
+        if taken.left is not None:
+            send(taken.left)
+        if taken.passed_over is not None:
+            send(taken.passed_over, apart=True)
     return list(taken.leases)

@@ -21,6 +21,7 @@ from rag.stores.backups.vault import Vault
 from rag.stores.restoration import Restoration
 from rag.stores.runs import Runs
 from tasks.drain import Drain
+from tasks.pace import Pace
 
 
 class Toolbox(Protocol):
@@ -31,6 +32,8 @@ class Toolbox(Protocol):
 
     @property
     def drain(self) -> Drain: ...
+    @property
+    def pace(self) -> Pace: ...
     @property
     def settings(self) -> Settings: ...
     @property

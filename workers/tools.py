@@ -45,6 +45,7 @@ from rag.tracing import watched
 from tasks.app import Lane
 from tasks.drain import Drain
 from tasks.embedders import embedder_for, require_room
+from tasks.pace import Pace
 from tasks.toolbox import Toolbox
 
 VECTOR_TIMEOUT = 30.0  # seconds; an upsert of one slice takes tens of milliseconds
@@ -61,6 +62,7 @@ class Tools(Toolbox):
         self._settings = settings
         self._worker = uuid4().hex
         self._drain = Drain()
+        self._pace = Pace()
         self._embedders: dict[tuple[str, int], tuple[Embedder, Embedder]] = {}
 
     @property
@@ -70,6 +72,10 @@ class Tools(Toolbox):
     @property
     def drain(self) -> Drain:
         return self._drain
+
+    @property
+    def pace(self) -> Pace:
+        return self._pace
 
     @property
     def settings(self) -> Settings:

@@ -57,7 +57,8 @@ class Document:
     ``text_key`` is the blob that holds the parsed text that offsets point into.
     ``given_title``: the title that was sent with it, whose words count for the lexical search of
     each of its passages; '' without one. ``confirmed``: the version of the last ingestion that brought the
-    same content, whose elders are outdated; 0 without one.
+    same content, whose elders are outdated; 0 without one. ``owner``: name of the key that brought the
+    version; "" without keys. ``size``: bytes of its source; 0 where they were not counted.
     """
 
     document_id: str
@@ -76,6 +77,16 @@ class Document:
     metadata: Json = field(default_factory=dict)
     given_title: str = ""
     confirmed: int = 0
+    owner: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What a key keeps: ``documents`` that searches see, and ``size``, the bytes of their sources."""
+
+    documents: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,10 @@ class Turn(Protocol):
 class JobStore(Protocol):
     """Job records, their events and their small artefacts. Every change is one atomic step."""
 
-    def admit(self, kind: JobKind, *, most_open: int, idempotency_key: str | None = None) -> None:
-        """Return when ``accept`` would take a job of this kind now; Overloaded when not."""
+    def admit(
+        self, kind: JobKind, *, most_open: int, owner: str = "", idempotency_key: str | None = None
+    ) -> None:
+        """Return when ``accept`` would take a job of this kind and owner now; Overloaded when not."""
         ...
 
     def repeated(self, *, idempotency_key: str, body_digest: str) -> Accepted | None:
@@ -51,7 +53,8 @@ class JobStore(Protocol):
         """Record a queued job. IdempotencyMismatch when the key was used with another digest.
 
         Overloaded, with the time after which there should be room, when ``most_open`` jobs of
-        this kind are not over yet; a submit that repeats an accepted one is answered all the same.
+        this kind are not over yet; a submit that repeats an accepted one is answered all the same. An
+        owner may have as many open as there is still room for, and MAX_OPEN_JOBS_PER_KEY at most.
         """
         ...
 
@@ -90,13 +93,20 @@ class JobStore(Protocol):
         bounds: Bounds,
         sent: int | None = None,
     ) -> Taken:
-        """``begin`` the job, if one is named, and beside it others that wait at ``stage``, oldest first.
+        """``begin`` jobs that wait at ``stage``: of each owner the oldest, and owners by turns.
+
+        It is the turn of the owner who has had least of the stage. Of that owner's jobs the one that is
+        named goes first, unless another has waited for half a minute.
 
         Each is as large as ``advance`` told, 1 otherwise. Beside others come only jobs that nobody began at
         this stage before; one that somebody did, or that was released ``apart``, is begun by itself.
         ``sent``: how often the named one had been begun here when its message was sent; if it was begun
         since, and rests, it is left alone.
         """
+        ...
+
+    def others_wait(self, owner: str, stages: Sequence[Stage]) -> bool:
+        """Whether a job of another owner is due at one of ``stages``."""
         ...
 
     def extend(self, lease: Lease, *, lease_seconds: float) -> bool:

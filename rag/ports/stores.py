@@ -10,6 +10,7 @@ from rag.model import (
     Document,
     DocumentVersion,
     Hit,
+    Holdings,
     Layout,
     Lease,
     Passage,
@@ -119,8 +120,13 @@ class BlobStore(Protocol):
 class DocumentRegistry(Protocol):
     """Which version of each document searches may see, and the collections there are."""
 
-    def put_collection(self, name: str, embedding_model: str, dimension: int) -> tuple[Collection, bool]:
-        """Create, or return what is there, and whether it is new. Conflict when model or size differ."""
+    def put_collection(
+        self, name: str, embedding_model: str, dimension: int, *, most: int | None = None
+    ) -> tuple[Collection, bool]:
+        """Create, or return what is there, and whether it is new. Conflict when model or size differ.
+
+        QuotaExceeded when ``most`` collections are there already.
+        """
         ...
 
     def collection(self, name: str) -> Collection | None: ...
@@ -217,6 +223,10 @@ class DocumentRegistry(Protocol):
         ...
 
     def get(self, collection: str, document_id: str) -> Document | None: ...
+
+    def holdings(self, owner: str) -> Holdings:
+        """What the key of this name keeps, over all collections."""
+        ...
 
     def page(self, collection: str, *, cursor: str | None, limit: int) -> Window[Document]:
         """By document id, ascending."""

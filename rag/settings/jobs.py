@@ -62,6 +62,11 @@ class JobSettings(BaseSettings):
     max_open_queries: int = Field(
         1_000, ge=1, description="Questions that may be queued or running; more get 429."
     )
+    max_open_jobs_per_key: int = Field(
+        0,
+        ge=0,
+        description="Ingestions, and as many questions, that one API key may have queued or running; more get 429. 0: as many as there is still room for, which for one key alone is half of MAX_OPEN_INGESTS or MAX_OPEN_QUERIES.",
+    )
     stage_timeout: float = Field(900, gt=0, description="Seconds after which a stage is ended from outside.")
     interactive_timeout: float = Field(
         60,

@@ -20,6 +20,22 @@ class LibrarySettings(BaseSettings):
         ge=32,
         description="Largest passage, in tokens as the bundled model counts them, of which it reads 254; a model that reads fewer than this is refused.",
     )
+    max_documents_per_key: int = Field(
+        0, ge=0, description="Documents that one API key may keep; more get 403. 0: any number."
+    )
+    max_mb_per_key: int = Field(
+        0,
+        ge=0,
+        description="MB of documents, as they were sent, that one API key may keep; more get 403. 0: any number.",
+    )
+    max_collections: int = Field(
+        1_000, ge=1, description="Collections that there may be; whoever makes another gets 403."
+    )
+    max_metadata_mb: int = Field(
+        64,
+        ge=1,
+        description="MB that the metadata of one document may take in the vector store, where each of its passages has all of it; a document with more fails.",
+    )
     fetch_private_addresses: bool = Field(
         False, description="Whether documents given by url may come from private or loopback addresses."
     )
@@ -27,6 +43,15 @@ class LibrarySettings(BaseSettings):
     # --- retrieval
     top_k_retrieval: int = Field(
         10, ge=1, le=1000, description="Passages retrieved for a query that names no top_k."
+    )
+    max_top_k: int = Field(
+        1_000, ge=1, le=1_000, description="Largest top_k that a query may ask for; more gets 422."
+    )
+    max_top_n: int = Field(
+        200,
+        ge=1,
+        le=1_000,
+        description="Largest top_n that a query may ask for; more gets 422. Its result holds as many whole passages, each with its document's metadata.",
     )
     top_k_rerank: int = Field(
         3, ge=1, le=1000, description="Passages kept after reranking for a query that names no top_n."

@@ -72,6 +72,11 @@ class ServiceSettings(BaseSettings):
     max_concurrent_requests: int = Field(
         50, ge=1, description="Requests that one API process works on at once; more wait."
     )
+    max_waits_per_key: int = Field(
+        256,
+        ge=1,
+        description="Event streams and long polls that one API process holds open for each API key; more get 429.",
+    )
     max_upload_mb: int = Field(50, ge=1, description="Largest document in MB; a larger one gets 413.")
 
     # --- the command line

@@ -54,6 +54,16 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Serv
         return self
 
     @model_validator(mode="after")
+    def _defaults_may_be_asked_for(self) -> Self:
+        for name, most in (("top_k_retrieval", self.max_top_k), ("top_k_rerank", self.max_top_n)):
+            if getattr(self, name) > most:
+                longest = "MAX_TOP_K" if name == "top_k_retrieval" else "MAX_TOP_N"
+                raise ValueError(
+                    f"{name.upper()} is over {longest}, {most}: lower the one or raise the other"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _times_fit(self) -> Self:
         if wrong := tuple(out_of_order(self)):
             raise ValueError("; ".join(wrong))

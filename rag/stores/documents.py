@@ -8,11 +8,12 @@ from typing import cast
 from redis import Redis
 from uuid_utils.compat import uuid7
 
-from rag.errors import Conflict, UnknownCollection
+from rag.errors import Conflict, QuotaExceeded, UnknownCollection
 from rag.model import (
     Collection,
     Document,
     DocumentVersion,
+    Holdings,
     Layout,
     Lease,
     Removal,
@@ -39,10 +40,17 @@ class RedisDocumentRegistry(Replacements):
 
     # --- collections
 
-    def put_collection(self, name: str, embedding_model: str, dimension: int) -> tuple[Collection, bool]:
+    def put_collection(
+        self, name: str, embedding_model: str, dimension: int, *, most: int | None = None
+    ) -> tuple[Collection, bool]:
+        bound = "" if most is None else most
         created, row = self._scripts.run(
-            "put_collection", [collection_key(name)], name, embedding_model, dimension
+            "put_collection", [collection_key(name)], name, embedding_model, dimension, bound
         )
+        if not row:
+            raise QuotaExceeded(
+                f"There are {most} collections, as many as may be: delete one, or use one that is there"
+            )
         collection = collection_of(row)
         if (collection.embedding_model, collection.dimension) != (embedding_model, dimension):
             raise Conflict(
@@ -140,6 +148,9 @@ class RedisDocumentRegistry(Replacements):
         record = self._scripts.run("get", [collection_key(collection)], collection, document_id)
         return _document(record) if record else None
 
+    def holdings(self, owner: str) -> Holdings:
+        return Holdings(*self._scripts.run("holdings", [PREFIX], "", owner))
+
     def page(self, collection: str, *, cursor: str | None, limit: int) -> Window[Document]:
         records = self._scripts.run("page", [collection_key(collection)], collection, cursor or "", limit)
         documents = tuple(map(_document, records[:limit]))
@@ -196,6 +207,8 @@ def publication(document: Document, layouts: Iterable[int] | None = None, under:
         token,
         "" if layouts is None else f",{','.join(map(str, layouts))},",
         document.confirmed,
+        document.size,
+        document.owner,
     )
 
 

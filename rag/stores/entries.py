@@ -28,6 +28,7 @@ _OPENING = frozenset(
         "idempotency",
         "digest",
         "trace",
+        "owner",
     }
 )
 
@@ -112,10 +113,11 @@ def leaf_of(entry: DocumentEntry) -> str:
 
 
 def document_json(entry: DocumentEntry) -> bytes:
-    """Of what nobody has confirmed without a word on that, as versions of Aegis read it that know of none."""
+    """What nobody has confirmed, or owns, is written without a word on that, as earlier versions read it."""
     fields = asdict(entry)
-    if not fields.get("confirmed"):
-        fields.pop("confirmed", None)
+    for name in ("confirmed", "owner", "size"):
+        if not fields.get(name):
+            fields.pop(name, None)
     return _dumped(fields)
 
 

@@ -22,9 +22,11 @@ class KeptDocumentRegistry(RedisDocumentRegistry):
         self._journal = journal
         self._mirrored: set[tuple[str, int]] = set()
 
-    def put_collection(self, name: str, embedding_model: str, dimension: int) -> tuple[Collection, bool]:
+    def put_collection(
+        self, name: str, embedding_model: str, dimension: int, *, most: int | None = None
+    ) -> tuple[Collection, bool]:
         """Mirrored once by every process: the one that made the collection may have died before."""
-        collection, new = super().put_collection(name, embedding_model, dimension)
+        collection, new = super().put_collection(name, embedding_model, dimension, most=most)
         if (name, collection.generation) not in self._mirrored:
             self._mirror(name)
             self._mirrored.add((name, collection.generation))

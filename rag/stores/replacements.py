@@ -78,6 +78,8 @@ def _staging(key: str, document: Document) -> Call:
         document.chunks,
         document_json(document),
         document.confirmed,
+        document.size,
+        document.owner,
     )
 
 

@@ -25,11 +25,13 @@ _WAIT_WHEN_STUCK = 10.0
 class Desk(JobScripts):
     """Where jobs are handed in, looked at, and changed by whoever handed them in."""
 
-    def admit(self, kind: JobKind, *, most_open: int, idempotency_key: str | None = None) -> None:
+    def admit(
+        self, kind: JobKind, *, most_open: int, owner: str = "", idempotency_key: str | None = None
+    ) -> None:
         keys = [PREFIX] if idempotency_key is None else [PREFIX, idempotency_record(idempotency_key)]
-        known, still_open, ended = self._scripts.run("flow", keys, "", kind)
-        if not known and still_open >= most_open:
-            raise _full(kind, still_open, ended)
+        refusal = self._scripts.run("flow", keys, "", kind, owner, most_open, self._most_owned)
+        if refusal:
+            raise _full(kind, *refusal)
 
     def repeated(self, *, idempotency_key: str, body_digest: str) -> Accepted | None:
         record = self._earlier(idempotency_key, body_digest)
@@ -75,11 +77,13 @@ class Desk(JobScripts):
             self._idempotency,
             "" if most_open is None else most_open,
             job.trace or "",
+            job.owner,
+            self._most_owned,
         )
         if outcome == b"mismatch":
             raise _mismatch()
-        if outcome == b"full":
-            raise _full(job.kind, *told)
+        if outcome in (b"full", b"share"):
+            raise _full(job.kind, outcome, *told)
         return told[0], outcome == b"new"
 
     def get(self, job_id: str) -> Job | None:
@@ -147,12 +151,14 @@ def _mismatch() -> IdempotencyMismatch:
     return IdempotencyMismatch("use a new Idempotency-Key for a new body")
 
 
-def _full(kind: JobKind, still_open: int, ended: int) -> Overloaded:
-    """``ended``: jobs of the kind that ended within the last minute, which tells when there is room."""
+def _full(kind: JobKind, outcome: bytes, still_open: int, ended: int, most: int) -> Overloaded:
+    """``ended``: of those that are open, as many end in a minute, which tells when there is room."""
     share = max(1.0, _SHARE * still_open)
     wait = share * 60 / ended if ended else _WAIT_WHEN_STUCK
     wait = min(max(wait, _SHORTEST_WAIT), _LONGEST_WAIT)
+    whose = "of this key " if outcome == b"share" else ""
     return Overloaded(
-        f"{still_open} {kind} jobs are queued or running, as many as may be: try again in {wait:.0f} s",
+        f"{still_open} {kind} jobs {whose}are queued or running, of {most} that may be: "
+        f"try again in {wait:.0f} s",
         retry_after=wait,
     )

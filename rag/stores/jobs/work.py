@@ -1,5 +1,6 @@
 """Job records as a worker changes them, under a lease."""
 
+from collections.abc import Sequence
 from typing import cast
 
 from rag.errors import NotFound
@@ -7,7 +8,7 @@ from rag.model import EventKind, JobState, Json, Lease, Progress, Stage
 from rag.ports import Bounds, Taken
 from rag.stores.jobs.base import JobScripts, job_key, only_word
 from rag.stores.jobs.record import Record, dumped, job_of
-from rag.stores.redis import reaching_redis
+from rag.stores.redis import PREFIX, reaching_redis
 
 
 class Work(JobScripts):
@@ -29,14 +30,18 @@ class Work(JobScripts):
     ) -> Taken:
         unkept = self._unkept(stage)
         most = (bounds.jobs, bounds.size, "" if unkept is None else unkept, "" if sent is None else sent)
-        records, left, given_back = self._on(
+        records, left, given_back, passed_over = self._on(
             "take", job_id or "", stage, lease_seconds, only_word(), worker, *most
         )
         return Taken(
             leases=tuple(map(_lease_of, records)),
             left=job_of(left) if left else None,
             given_back=tuple(map(job_of, given_back)),
+            passed_over=job_of(passed_over) if passed_over else None,
         )
+
+    def others_wait(self, owner: str, stages: Sequence[Stage]) -> bool:
+        return bool(self._scripts.run("others", [PREFIX], "", owner, *stages))
 
     def _unkept(self, _stage: Stage) -> float | None:
         """Seconds for which a job without an entry in a journal is let alone; None: it needs no entry."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import redis
 
-from rag.model import Document, Hold, JobKind, Lease, NewJob, Replacement, Reservation, Stage
+from rag.model import Document, Hold, Holdings, JobKind, Lease, NewJob, Replacement, Reservation, Stage
 from rag.ports import DocumentRegistry
 from rag.settings import Settings
 from rag.stores.jobs import RedisJobStore
@@ -56,6 +56,17 @@ class TestReplacing:
 
         assert documents.collection("docs") == before
         assert documents.page("docs", cursor=None, limit=9).items == (live,)
+
+    def test_what_keys_hold_is_of_what_serves(self, documents: DocumentRegistry, lease: Lease) -> None:
+        published(documents, owner="a", size=10)
+        replacement = self.staged(documents, document("b", 2, owner="b", size=7))
+        assert documents.holdings("a") == Holdings(1, 10)
+        assert documents.holdings("b") == Holdings(0, 0)
+
+        assert documents.replace(replacement, under=lease)
+
+        assert documents.holdings("a") == Holdings(0, 0)
+        assert documents.holdings("b") == Holdings(1, 7)
 
     def test_it_is_one_step(self, documents: DocumentRegistry, lease: Lease) -> None:
         former, _ = published(documents), published(documents, "b")

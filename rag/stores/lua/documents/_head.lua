@@ -17,6 +17,8 @@
 --                                 versions older than confirmed were outdated by a later one of the same content
 -- {aegis}:collection:NAME:records hash: document -> JSON
 -- {aegis}:collection:NAME:ids     zset, all scores 0: documents by id
+-- {aegis}:collection:NAME:owned   hash: document -> "bytes owner", of those that a key brought
+-- {aegis}:collection:NAME:holdings hash: "documents OWNER" and "bytes OWNER" -> how many those are
 -- {aegis}:collection:NAME:issued  hash: document -> highest version given out
 -- {aegis}:collection:NAME:buried  hash: document -> highest version given out when it was deleted
 -- {aegis}:unpurged                hash: NAME-GENERATION for a collection, NAME-GENERATION/DOCUMENT for a
@@ -28,6 +30,7 @@ local root = '{aegis}:'
 local collection, name = KEYS[1], ARGV[1]
 local live, records, ids = collection .. ':live', collection .. ':records', collection .. ':ids'
 local issued, buried = collection .. ':issued', collection .. ':buried'
+local owned, holdings = collection .. ':owned', collection .. ':holdings'
 
 local clock = redis.call('TIME')
 local now = string.format('%d.%06d', clock[1], clock[2])
@@ -163,12 +166,29 @@ local function make(generation, model, dimension, created_at)
   redis.call('SADD', root .. 'collections', name)
 end
 
+-- A document of ``size`` bytes is ``owner``'s from now on; '' is nobody.
+local function own(document, size, owner)
+  local bytes, former = string.match(redis.call('HGET', owned, document) or '', '^(%d+) (.*)$')
+  if former then
+    redis.call('HINCRBY', holdings, 'bytes ' .. former, -bytes)
+    if redis.call('HINCRBY', holdings, 'documents ' .. former, -1) == 0 then
+      redis.call('HDEL', holdings, 'documents ' .. former, 'bytes ' .. former)
+    end
+    redis.call('HDEL', owned, document)
+  end
+  if owner ~= '' then
+    redis.call('HSET', owned, document, size .. ' ' .. owner)
+    redis.call('HINCRBY', holdings, 'documents ' .. owner, 1)
+    redis.call('HINCRBY', holdings, 'bytes ' .. owner, size)
+  end
+end
+
 -- The floor outlives the collection, so that versions in its successor are above all of its own.
 local function drop()
   local highest = redis.call('HGET', collection, 'highest')
   if highest then
     redis.call('HSET', root .. 'floors', name, highest)
-    redis.call('UNLINK', collection, live, records, ids, issued, buried)
+    redis.call('UNLINK', collection, live, records, ids, issued, buried, owned, holdings)
     redis.call('SREM', root .. 'collections', name)
   end
 end
@@ -177,6 +197,7 @@ end
 local function hide(document)
   local _, chunks = seen(document)
   local record = redis.call('HGET', records, document)
+  own(document, 0, '')
   redis.call('HDEL', live, document)
   redis.call('HDEL', records, document)
   redis.call('ZREM', ids, document)

@@ -17,7 +17,7 @@ if redis.call('EXISTS', staged) == 0 or newest >= tonumber(generation) then
 end
 local former = redis.call('HMGET', collection, 'generation', 'highest', 'revision')
 local above = math.max(floor(), tonumber(former[2] or 0), tonumber(ARGV[8]))
-for _, part in ipairs({ '', ':live', ':records', ':ids', ':issued', ':buried' }) do
+for _, part in ipairs({ '', ':live', ':records', ':ids', ':issued', ':buried', ':owned', ':holdings' }) do
   redis.call('UNLINK', collection .. part)
   if redis.call('EXISTS', staged .. part) == 1 then
     redis.call('RENAME', staged .. part, collection .. part)

@@ -7,7 +7,14 @@
 -- {aegis}:jobs:STATE:KIND   zset, all scores 0: ids in the order of their making (uuid7)
 -- {aegis}:waiting:STAGE     zset: queued jobs by the time they were queued
 -- {aegis}:apart:STAGE       zset: those of them that are worked by themselves, each with a message of its own
+-- {aegis}:line:STAGE:OWNER   zset: an owner's queued jobs that are due, by the time they were queued
+-- {aegis}:resting:STAGE     zset: queued jobs that are due later, by that time
+-- {aegis}:turns:STAGE       zset: owners by how much of the stage they have had; one may be there without a line
+-- {aegis}:absent:STAGE      zset: those without a line who have had more than whose turn was last
+-- {aegis}:turn:STAGE        how much of it whoever had the last turn had had before
 -- {aegis}:company:WORKER    list: a word, then the jobs that the worker began with that call
+-- {aegis}:open:KIND:OWNER   set: an owner's jobs that are not over
+-- {aegis}:owners:KIND       zset: owners by how many those are
 -- {aegis}:published         zset: by the time their message was last sent, or is to be; queued jobs,
 --                           and running ones that were sent again after their lease ran out
 -- {aegis}:leases            zset: running jobs by the end of their lease
@@ -28,12 +35,37 @@ local now = string.format('%d.%06d', clock[1], clock[2])
 local seconds = tonumber(now)
 local longest_delay = 300 -- until a retry
 local slack = 5
+local largest = 64 -- of what one turn may count, so that nobody pays long for a large job
+
+local function owner_of(key)
+  return redis.call('HGET', key, 'owner') or ''
+end
+
+-- Note whether the job is not over, and how many of its owner's are not; without an owner nothing.
+local function note_open(open, kind)
+  local owner = owner_of(job)
+  if owner == '' then
+    return
+  end
+  local own, owners = root .. 'open:' .. kind .. ':' .. owner, root .. 'owners:' .. kind
+  redis.call(open and 'SADD' or 'SREM', own, id)
+  local count = redis.call('SCARD', own)
+  if count > 0 then
+    redis.call('ZADD', owners, count, owner)
+  else
+    redis.call('ZREM', owners, owner)
+  end
+end
 
 local function moved(from, to, kind)
   if from then
     redis.call('ZREM', root .. 'jobs:' .. from .. ':' .. kind, id)
   end
   redis.call('ZADD', root .. 'jobs:' .. to .. ':' .. kind, 0, id)
+  local was, is = from == 'queued' or from == 'running', to == 'queued' or to == 'running'
+  if was ~= is then
+    note_open(is, kind)
+  end
 end
 
 local last_event
@@ -56,11 +88,45 @@ local function state_event(state, stage, attempts, error)
   event('state', data .. '}')
 end
 
+local function line_of(stage, owner)
+  return root .. 'line:' .. stage .. ':' .. owner
+end
+
+-- How much whoever had the last turn had had before.
+local function last_turn(stage)
+  return tonumber(redis.call('GET', root .. 'turn:' .. stage) or 0)
+end
+
+-- Owners take turns at a stage: it is always the one's that has had least of it (start-time fair queueing,
+-- Goyal, Vin and Cheng 1996). Whoever comes anew has had as much as the one whose turn was last.
+local function line_up(stage, other, since)
+  local owner, turns = owner_of(root .. 'job:' .. other), root .. 'turns:' .. stage
+  redis.call('ZADD', line_of(stage, owner), since, other)
+  if redis.call('ZADD', turns, 'NX', last_turn(stage), owner) == 1 then
+    redis.call('ZADD', turns, 'GT', redis.call('ZSCORE', root .. 'absent:' .. stage, owner) or 0, owner)
+    redis.call('ZREM', root .. 'absent:' .. stage, owner)
+  end
+end
+
+-- The job's owner had a turn.
+local function count_turn(stage, owner, size)
+  local cost, absent = math.max(1, math.min(tonumber(size or 1), largest)), root .. 'absent:' .. stage
+  if not redis.call('ZADD', root .. 'turns:' .. stage, 'XX', 'INCR', cost, owner) then
+    local before = math.max(last_turn(stage), redis.call('ZSCORE', absent, owner) or 0)
+    redis.call('ZADD', absent, before + cost, owner)
+  end
+end
+
 -- ``delay``: seconds after which the message is delivered. ``apart``: the job is in nobody's company.
 local function queue(stage, delay, apart)
   redis.call('HSET', job, 'state', 'queued', 'stage', stage, 'queued_at', now)
   redis.call('ZADD', root .. 'waiting:' .. stage, now, id)
   redis.call('ZADD', root .. 'published', seconds + (delay or 0), id)
+  if (delay or 0) > 0 then
+    redis.call('ZADD', root .. 'resting:' .. stage, seconds + delay, id)
+  else
+    line_up(stage, id, now)
+  end
   if apart then
     redis.call('ZADD', root .. 'apart:' .. stage, now, id)
   end
@@ -68,6 +134,8 @@ end
 
 local function unqueue(stage)
   redis.call('ZREM', root .. 'waiting:' .. stage, id)
+  redis.call('ZREM', line_of(stage, owner_of(job)), id)
+  redis.call('ZREM', root .. 'resting:' .. stage, id)
   redis.call('ZREM', root .. 'apart:' .. stage, id)
   redis.call('ZREM', root .. 'published', id)
   redis.call('ZREM', root .. 'leases', id)
@@ -122,6 +190,25 @@ local function flow(kind)
   return open, math.floor((this or 0) + (last or 0) * (1 - seconds % 60 / 60))
 end
 
+-- Why no further job of a kind is taken: false where one is, else {'full' or 'share', jobs that are open, how many
+-- of them end in a minute, how many may be}. An owner may have as many open as there is still room for, so that
+-- nobody fills it all. Where ``most`` is '' any number is taken.
+local function no_room(kind, owner, most, most_own)
+  if most == '' then
+    return false
+  end
+  local open, drained = flow(kind)
+  if open >= tonumber(most) then
+    return { 'full', open, drained, tonumber(most) }
+  end
+  if owner == '' then
+    return false
+  end
+  local own = redis.call('SCARD', root .. 'open:' .. kind .. ':' .. owner)
+  local bound = math.min(tonumber(most_own) or math.huge, most - open)
+  return own >= bound and { 'share', own, math.floor(drained * own / math.max(1, open)), bound }
+end
+
 -- ``keep``: seconds until the artefacts go, until the events go, and until the record does in
 -- case that nobody prunes it.
 local function ended(from, to, kind, stage, keep)
@@ -141,17 +228,28 @@ local function ended(from, to, kind, stage, keep)
   redis.call('PUBLISH', root .. 'ends', id)
 end
 
+-- How many jobs come before one that waits: those that wait for longer, or, if that is less, as many of each
+-- owner as there are in its own owner's line before it.
+local function place_of(other, stage, owner)
+  local place = redis.call('ZRANK', root .. 'waiting:' .. stage, other)
+  local own = redis.call('ZRANK', line_of(stage, owner), other)
+  if not place or not own then
+    return place
+  end
+  return math.min(place, (own + 1) * math.max(1, redis.call('ZCARD', root .. 'turns:' .. stage)) - 1)
+end
+
 -- The record of any job, as {fields, place in the queue from 0 or false}; false when there is none.
 local function record_of(key, other)
   local fields = redis.call('HGETALL', key)
   if #fields == 0 then
     return false
   end
-  local at = redis.call('HMGET', key, 'state', 'stage')
+  local at = redis.call('HMGET', key, 'state', 'stage', 'owner')
   if at[1] ~= 'queued' then
     return { fields, false }
   end
-  return { fields, redis.call('ZRANK', root .. 'waiting:' .. at[2], other) }
+  return { fields, place_of(other, at[2], at[3] or '') }
 end
 
 -- What an earlier submit with the same key comes to, another than this job: {'mismatch'},
@@ -187,7 +285,7 @@ end
 -- Begin the job at ``stage`` for the call that ``word`` names. Its record, or false where it is not due.
 local function begun(stage, lease, word, worker)
   local holder = worker .. word
-  local at = redis.call('HMGET', job, 'state', 'stage', 'kind', 'holder', 'queued_at')
+  local at = redis.call('HMGET', job, 'state', 'stage', 'kind', 'holder', 'queued_at', 'owner', 'size')
   local state, kind, held = at[1], at[3], at[4]
   if not state or at[2] ~= stage then
     return false
@@ -204,6 +302,7 @@ local function begun(stage, lease, word, worker)
   end
 
   unqueue(stage)
+  count_turn(stage, at[6] or '', at[7])
   redis.call('ZADD', root .. 'leases', seconds + lease, id)
   redis.call('HSETNX', job, 'started_at', now)
   redis.call('HSET', job, 'state', 'running', 'holder', holder, 'lease', lease, 'seen', now, 'held', 0)

@@ -1,7 +1,8 @@
 -- KEYS: record [, idempotency]; ARGV: id, kind, stage, collection, inputs, deadline, seconds until then,
--- digest, seconds to keep the key, most jobs of the kind, trace context; '' is none
+-- digest, seconds to keep the key, most jobs of the kind, trace context, owner,
+-- most jobs of the kind that the owner may have open; '' is none
 local kind, stage, deadline, digest, most, trace = ARGV[2], ARGV[3], ARGV[6], ARGV[8], ARGV[10], ARGV[11]
-local idempotency = KEYS[2]
+local owner, idempotency = ARGV[12], KEYS[2]
 
 local earlier = idempotency and earlier_with(idempotency, digest)
 if earlier then
@@ -9,9 +10,9 @@ if earlier then
 end
 
 if redis.call('EXISTS', job) == 0 then
-  local open, drained = flow(kind)
-  if most ~= '' and open >= tonumber(most) then
-    return { 'full', open, drained }
+  local refusal = no_room(kind, owner, most, ARGV[13])
+  if refusal then
+    return refusal
   end
   redis.call('HSET', job, 'id', id, 'kind', kind, 'collection', ARGV[4], 'inputs', ARGV[5],
     'created_at', now, 'attempts', 0, 'token', 0)
@@ -21,6 +22,9 @@ if redis.call('EXISTS', job) == 0 then
   end
   if trace ~= '' then
     redis.call('HSET', job, 'trace', trace)
+  end
+  if owner ~= '' then
+    redis.call('HSET', job, 'owner', owner)
   end
   if idempotency then
     redis.call('HSET', job, 'idempotency', idempotency, 'digest', digest)

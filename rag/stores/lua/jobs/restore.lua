@@ -34,6 +34,7 @@ local function again()
   queue(ARGV[2])
   redis.call('HSET', job, 'queued_at', created_at)
   redis.call('ZADD', root .. 'waiting:' .. ARGV[2], created_at, id)
+  line_up(ARGV[2], id, created_at)
   redis.call('ZADD', root .. 'published', 0, id)
   if at[6] then
     redis.call('ZADD', root .. 'deadlines', at[6], id)

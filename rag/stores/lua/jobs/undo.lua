@@ -6,6 +6,7 @@ end
 unqueue(at[3])
 redis.call('ZREM', root .. 'deadlines', id)
 redis.call('ZREM', root .. 'jobs:queued:' .. at[2], id)
+note_open(false, at[2])
 if at[5] and redis.call('HGET', at[5], 'job') == id then
   redis.call('UNLINK', at[5])
 end

@@ -1,0 +1,60 @@
+"""How much a key may keep, by MAX_DOCUMENTS_PER_KEY and MAX_MB_PER_KEY.
+
+It is looked at when a document is handed in, and again before its points are written: in between the bytes
+of an address become known, and others of the key's documents may have come. So a key is over its quota by no
+more than what the index lane works on at one moment.
+"""
+
+import json
+from dataclasses import dataclass
+
+from rag.errors import DocumentTooLarge, QuotaExceeded
+from rag.model import Json
+from rag.ports import DocumentRegistry
+from rag.settings import Settings
+
+_MB = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A document that a key brings; ``size``: bytes of its source, 0 while they are not known."""
+
+    owner: str
+    collection: str
+    document_id: str
+    size: int = 0
+
+
+def check_room(settings: Settings, documents: DocumentRegistry, arrival: Arrival) -> None:
+    """QuotaExceeded when the key may not keep the document. What it replaces of its own makes room."""
+    most, most_mb = settings.max_documents_per_key, settings.max_mb_per_key
+    if not arrival.owner or not (most or most_mb):
+        return
+    kept = documents.holdings(arrival.owner)
+    replaced = documents.get(arrival.collection, arrival.document_id)
+    own = replaced if replaced is not None and replaced.owner == arrival.owner else None
+    count, size = kept.documents, kept.size
+    if own is not None:
+        count, size = count - 1, size - own.size
+    if most and count + 1 > most:
+        raise QuotaExceeded(
+            f"This key keeps {kept.documents} documents, of {most} that it may: delete some, "
+            "or ask the operator for more (MAX_DOCUMENTS_PER_KEY)"
+        )
+    if most_mb and size + max(1, arrival.size) > most_mb * _MB:
+        raise QuotaExceeded(
+            f"This key keeps {kept.size / _MB:.1f} MB of documents, and may keep {most_mb}: delete some, "
+            "or ask the operator for more (MAX_MB_PER_KEY)"
+        )
+
+
+def check_metadata(settings: Settings, metadata: Json, passages: int) -> None:
+    """DocumentTooLarge when the metadata would take too much, of which every passage gets a copy."""
+    size = passages * len(json.dumps(metadata, ensure_ascii=False).encode())
+    if size > settings.max_metadata_mb * _MB:
+        raise DocumentTooLarge(
+            f"Each of the document's {passages} passages has all of its metadata, which would take "
+            f"{size / _MB:.0f} MB and may take {settings.max_metadata_mb} (MAX_METADATA_MB): send less, "
+            "or split the document"
+        )

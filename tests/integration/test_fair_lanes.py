@@ -1,0 +1,147 @@
+"""A key with a long backlog delays the single job of another by at most twice what it takes on an idle lane.
+
+Each lane is worked by one slot that takes real messages off the real queue, as a worker does. Only the work
+is made up: a while for each job, as on a model that shares a machine's processors.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+import pytest
+from uuid_utils.compat import uuid7
+
+from rag.errors import Unavailable
+from rag.model import JobKind, NewJob, Stage
+from rag.settings import Settings
+from tasks.app import Lane, announce, app, attempts_at, lane_of
+from tasks.run import Done, Outcome, Shared, StageRun, Steps
+from tasks.stage import perform
+from workers.tools import Tools
+
+SECONDS = 0.03
+"""That one job takes."""
+
+STAGES = [
+    Stage.PARSE,
+    Stage.EMBED,
+    Stage.INDEX,
+    Stage.EMBED_QUERY,
+    Stage.SEARCH,
+    Stage.GENERATE,
+    Stage.PURGE,
+    Stage.SNAPSHOT,
+]
+"""The first of each lane."""
+
+TOGETHER = {Stage.EMBED, Stage.INDEX, Stage.EMBED_QUERY, Stage.SEARCH}
+
+
+@pytest.fixture
+def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
+    monkeypatch.setitem(app.conf, "broker_url", valkey.replace("unix://", "redis+socket://"))
+    built = Tools(Settings(redis_url=valkey, aegis_home=tmp_path))
+    monkeypatch.setattr(app, "toolbox", built, raising=False)
+    return built
+
+
+def handed_in(tools: Tools, stage: Stage, owner: str) -> str:
+    job = tools.jobs.accept(NewJob(str(uuid7()), JobKind.INGEST, stage, "c", {}, owner=owner)).job
+    announce(job)
+    return job.id
+
+
+def take_a_while(items: list[str]) -> None:
+    time.sleep(SECONDS * len(items))
+
+
+def shared_work(run: StageRun) -> Steps:
+    yield Shared(take_a_while, [run.job.id])
+    return Done(lambda *_: {})
+
+
+def single_work(run: StageRun) -> Outcome:
+    take_a_while([run.job.id])
+    return Done(lambda *_: {})
+
+
+@contextmanager
+def worker(tools: Tools, lane: Lane, work: object) -> Iterator[None]:
+    """One slot of the lane."""
+    over = threading.Event()
+
+    def deliver() -> None:
+        with app.connection_for_read() as connection:
+            channel = connection.channel()
+            channel.queue_declare(lane.name)
+            while not over.is_set():
+                message = channel.basic_get(lane.name, no_ack=True)
+                if message is None:
+                    over.wait(0.002)
+                    continue
+                task_id = message.headers["id"]
+                job_id, stage, _ = task_id.split(".")
+                together = Stage(stage) in TOGETHER
+                perform(tools, Stage(stage), work, job_id, together=together, sent=attempts_at(task_id))  # type: ignore[arg-type]
+
+    thread = threading.Thread(target=deliver)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def seconds_of(tools: Tools, stage: Stage) -> float:
+    """From its submit to its end, of a single job of a key that has no other."""
+    began = time.perf_counter()
+    job_id = handed_in(tools, stage, "quiet")
+    deadline = began + 60
+    while not (job := tools.jobs.get(job_id)) or not job.state.final:
+        assert time.perf_counter() < deadline, "it waits for the whole backlog"
+        time.sleep(0.002)
+    return time.perf_counter() - began
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_backlog_of_another_key_delays_a_job_by_twice_its_idle_time_at_most(
+    tools: Tools, stage: Stage
+) -> None:
+    work = shared_work if stage in TOGETHER else single_work
+    with worker(tools, lane_of(stage), work):
+        idle = median(seconds_of(tools, stage) for _ in range(5))
+        for _ in range(1000):
+            handed_in(tools, stage, "busy")
+
+        loaded = [seconds_of(tools, stage) for _ in range(9)]
+
+    assert tools.jobs.depth(stage) > 200, "there is a backlog all the while"
+    assert median(loaded) <= 3 * idle
+
+
+def test_retries_of_one_key_delay_another_no_more(tools: Tools) -> None:
+    """They have messages of their own, which overtake hints."""
+
+    def fail(run: StageRun) -> Outcome:
+        if run.job.attempts == 1 and run.job.owner == "busy":
+            raise Unavailable("for a moment")
+        return single_work(run)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tasks.endings.pause", lambda job, error: 0.0)
+        with worker(tools, lane_of(Stage.PARSE), fail):
+            for _ in range(300):
+                handed_in(tools, Stage.PARSE, "busy")
+            deadline = time.monotonic() + 60
+            while tools.jobs.depth(Stage.PARSE, apart=True) < 50:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+
+            loaded = [seconds_of(tools, Stage.PARSE) for _ in range(5)]
+
+    assert tools.jobs.depth(Stage.PARSE) > 50
+    assert median(loaded) <= 3 * (SECONDS + 0.05)
