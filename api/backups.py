@@ -25,7 +25,7 @@ from api.gate import AdminCall, Call
 from api.openapi import SUBMIT_HEADERS, problems, submit_answers
 from api.paging import Paged
 from api.schemas import Page, Submitted, page_of
-from api.submits import answered, handed_in, terms_of
+from api.submits import answered, handed_in, owner_of, terms_of
 from rag.errors import InvalidRequest
 from rag.model import LATEST, Json
 from rag.ports import Accepted
@@ -36,14 +36,15 @@ router = APIRouter(prefix="/v1/backups", tags=["backups"])
 Backup = Annotated[str, Path(description=f"A backup's id, or `{LATEST}`: the newest that has documents")]
 _HEADERS = {"parameters": SUBMIT_HEADERS}
 
-Submit = Callable[[Idempotency | None], Accepted]
+Submit = Callable[[Idempotency | None, str], Accepted]
 
 
 async def _submitted(call: Call, body: Json, submit: Submit) -> Response:
     """The answer of a submit whose job ``submit`` makes."""
     terms = terms_of(call.request)
     idempotency = terms.idempotency(call.caller, body)
-    accepted = await run_in_threadpool(handed_in, call.parts, idempotency, lambda: submit(idempotency))
+    owner = owner_of(call.caller)
+    accepted = await run_in_threadpool(handed_in, call.parts, idempotency, lambda: submit(idempotency, owner))
     return await answered(call.parts, accepted, terms)
 
 
@@ -59,7 +60,9 @@ async def back_up(call: AdminCall, body: Annotated[BackupIn, Body(default_factor
     """`result` has the backup's id, its counts and its size. `progress` counts bytes."""
     desk = call.parts.submissions.backups
     return await _submitted(
-        call, body.model_dump(exclude_unset=True), lambda key: desk.back_up(body.mode, "request", key)
+        call,
+        body.model_dump(exclude_unset=True),
+        lambda key, owner: desk.back_up(body.mode, "request", key, owner=owner),
     )
 
 
@@ -86,7 +89,9 @@ def standing(call: AdminCall) -> StandingOut:
 )
 async def prune(call: AdminCall) -> Response:
     """By BACKUP_KEEP_HOURLY_DAYS and BACKUP_KEEP_DAYS; also what broken backups have left in the bucket."""
-    return await _submitted(call, {}, call.parts.submissions.backups.prune)
+    return await _submitted(
+        call, {}, lambda key, owner: call.parts.submissions.backups.prune(key, owner=owner)
+    )
 
 
 @router.get("/{backup}", responses=problems(404, 409), summary="One backup")
@@ -117,7 +122,7 @@ def backup(
 async def verify(call: AdminCall, backup: Backup) -> Response:
     """Every object of it is read again, and compared with its checksum."""
     desk = call.parts.submissions.backups
-    return await _submitted(call, {}, lambda key: desk.verify(backup, key))
+    return await _submitted(call, {}, lambda key, owner: desk.verify(backup, key, owner=owner))
 
 
 @router.post(
@@ -132,7 +137,7 @@ async def rehearse(call: AdminCall, backup: Backup) -> Response:
     """The backup is restored beside what serves, its counts, digests and hits are compared, and it is
     dropped again."""
     desk = call.parts.submissions.backups
-    return await _submitted(call, {}, lambda key: desk.rehearse(backup, key))
+    return await _submitted(call, {}, lambda key, owner: desk.rehearse(backup, key, owner=owner))
 
 
 @router.post(
@@ -151,5 +156,7 @@ async def restore(
     404 for a backup or a collection of it that is not there, 409 where `into` is there already."""
     desk = call.parts.submissions.backups
     return await _submitted(
-        call, body.model_dump(exclude_unset=True), lambda key: desk.restore(body.of(backup), key)
+        call,
+        body.model_dump(exclude_unset=True),
+        lambda key, owner: desk.restore(body.of(backup), key, owner=owner),
     )

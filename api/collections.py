@@ -10,7 +10,7 @@ from api.bodies import CollectionName, ReindexIn
 from api.gate import Call, ReadCall, WriteCall
 from api.openapi import LOCATION, SUBMIT_HEADERS, problems, submit_answers
 from api.schemas import CollectionOut, Page, Submitted
-from api.submits import Terms, answered, handed_in, submitted, terms_of
+from api.submits import Terms, answered, handed_in, owner_of, submitted, terms_of
 from rag.errors import UnknownCollection
 from rag.ports import Accepted
 
@@ -61,7 +61,8 @@ def delete(call: WriteCall, name: Name) -> Response:
     """No search finds anything of it from the moment of the answer; the job removes what it occupies."""
     call.caller.must_reach(name)
     call.parts.broker.check()
-    return submitted(call.parts, call.parts.submissions.drop_collection(name))
+    job = call.parts.submissions.drop_collection(name, owner=owner_of(call.caller))
+    return submitted(call.parts, job)
 
 
 @router.post(
@@ -83,8 +84,10 @@ async def reindex(call: WriteCall, name: Name, body: Annotated[ReindexIn, Body()
 def _accept(call: Call, name: str, body: ReindexIn, terms: Terms) -> Accepted:
     call.caller.must_reach(name)
     idempotency = terms.idempotency(call.caller, body.model_dump(exclude_unset=True))
-    layouts = call.parts.submissions.layouts
-    return handed_in(call.parts, idempotency, lambda: layouts.reindex(body.of(name), idempotency))
+    owner, layouts = owner_of(call.caller), call.parts.submissions.layouts
+    return handed_in(
+        call.parts, idempotency, lambda: layouts.reindex(body.of(name), idempotency, owner=owner)
+    )
 
 
 @router.post("/{name}/rollback", responses=problems(404, 409), summary="Take the last reindex back")

@@ -13,7 +13,7 @@ from api.openapi import LOCATION, problems, submit_answers, submit_body
 from api.paging import Paged
 from api.parts import Parts
 from api.schemas import DocumentOut, Page, Submitted, page_of
-from api.submits import Terms, answered, handed_in, submitted, terms_of
+from api.submits import Terms, answered, handed_in, owner_of, submitted, terms_of
 from api.uploads import MIB, Received, from_form, from_json
 from rag.errors import ErrorTable, NotFound, Unavailable, UnknownCollection, UnsupportedMedia, translated
 from rag.model import Document
@@ -63,8 +63,12 @@ async def _accepted(call: Call, terms: Terms) -> Accepted:
 def _accept(call: Call, received: Received, terms: Terms) -> Accepted:
     call.caller.must_reach(received.ingestion.collection)
     idempotency = terms.idempotency(call.caller, received.body)
-    submissions = call.parts.submissions
-    return handed_in(call.parts, idempotency, lambda: submissions.ingest(received.ingestion, idempotency))
+    owner, submissions = owner_of(call.caller), call.parts.submissions
+    return handed_in(
+        call.parts,
+        idempotency,
+        lambda: submissions.ingest(received.ingestion, idempotency, owner=owner),
+    )
 
 
 @router.get("", responses=problems(404), summary="List a collection's documents")
@@ -144,7 +148,8 @@ def document(shelf: OnShelf, document_id: IdInPath) -> DocumentOut:
 def delete(call: WriteCall, document_id: IdInPath, collection: InCollection = None) -> Response:
     """No search finds it from the moment of the answer; the job removes what it occupies."""
     call.parts.broker.check()
-    job = call.parts.submissions.delete_document(call.collection(collection), document_id)
+    name, owner = call.collection(collection), owner_of(call.caller)
+    job = call.parts.submissions.delete_document(name, document_id, owner=owner)
     return submitted(call.parts, job)
 
 

@@ -10,7 +10,7 @@ from api.bodies import QueryIn
 from api.gate import Call, ReadCall
 from api.openapi import SUBMIT_HEADERS, submit_answers
 from api.schemas import Submitted
-from api.submits import Terms, answered, handed_in, terms_of
+from api.submits import Terms, answered, handed_in, owner_of, terms_of
 from rag.ports import Accepted
 
 router = APIRouter(prefix="/v1/queries", tags=["queries"])
@@ -38,4 +38,5 @@ def _accept(call: Call, body: QueryIn, terms: Terms) -> Accepted:
     question = body.question_with(call.parts.settings)
     call.caller.must_reach(question.collection)
     idempotency = terms.idempotency(call.caller, body.model_dump(exclude_unset=True))
-    return handed_in(call.parts, idempotency, lambda: call.parts.submissions.ask(question, idempotency))
+    owner, submissions = owner_of(call.caller), call.parts.submissions
+    return handed_in(call.parts, idempotency, lambda: submissions.ask(question, idempotency, owner=owner))

@@ -8,7 +8,7 @@ from hashlib import sha256
 from fastapi import Request
 from fastapi.responses import Response
 
-from api.access import Caller
+from api.access import ANYBODY, Caller
 from api.parts import Parts
 from api.schemas import JobOut, Submitted
 from api.waiting import preferred_wait, settled
@@ -40,6 +40,11 @@ class Terms:
         if not 0 < len(self.key) <= MAX_KEY or not self.key.isprintable():
             raise InvalidRequest(f"Idempotency-Key: has 1 to {MAX_KEY} printable characters")
         return Idempotency(key=json.dumps([caller.name, self.path, self.key]), body_digest=digest(body))
+
+
+def owner_of(caller: Caller) -> str:
+    """Whose the caller's jobs are: the name of its key; "" without keys."""
+    return "" if caller is ANYBODY else caller.name
 
 
 def terms_of(request: Request) -> Terms:

@@ -32,7 +32,7 @@ class Restoring:
 
 
 class BackupDesk:
-    """Where jobs about backups are handed in."""
+    """Where jobs about backups are handed in. ``owner``: name of the key that asks."""
 
     def __init__(
         self, vault: Vault, jobs: JobStore, documents: DocumentRegistry, acceptance: Acceptance
@@ -42,19 +42,23 @@ class BackupDesk:
         self._documents = documents
         self._acceptance = acceptance
 
-    def back_up(self, mode: str, trigger: str, idempotency: Idempotency | None = None) -> Accepted:
+    def back_up(
+        self, mode: str, trigger: str, idempotency: Idempotency | None = None, *, owner: str = ""
+    ) -> Accepted:
         """Make a backup; ``mode`` "incremental" or "full", ``trigger`` "schedule" or "request"."""
-        return self._hand_in(JobKind.BACKUP, {"mode": mode, "trigger": trigger}, idempotency)
+        return self._hand_in(JobKind.BACKUP, {"mode": mode, "trigger": trigger}, idempotency, owner)
 
-    def verify(self, backup: str, idempotency: Idempotency | None = None) -> Accepted:
+    def verify(self, backup: str, idempotency: Idempotency | None = None, *, owner: str = "") -> Accepted:
         """Read every object of the backup again. NotFound, BackupError."""
-        return self._about(JobKind.VERIFY, backup, idempotency)
+        return self._about(JobKind.VERIFY, backup, idempotency, owner)
 
-    def rehearse(self, backup: str, idempotency: Idempotency | None = None) -> Accepted:
+    def rehearse(self, backup: str, idempotency: Idempotency | None = None, *, owner: str = "") -> Accepted:
         """Restore the backup beside what serves, compare, and drop it again. NotFound, BackupError."""
-        return self._about(JobKind.REHEARSE, backup, idempotency)
+        return self._about(JobKind.REHEARSE, backup, idempotency, owner)
 
-    def restore(self, asked: Restoring, idempotency: Idempotency | None = None) -> Accepted:
+    def restore(
+        self, asked: Restoring, idempotency: Idempotency | None = None, *, owner: str = ""
+    ) -> Accepted:
         """Restore out of a backup. NotFound for a backup, or a collection of it; BackupError.
 
         InvalidRequest for a time that the backup is not of; Conflict where ``into`` is there already.
@@ -74,15 +78,15 @@ class BackupDesk:
         }
         if asked.into is not None and self._documents.collection(asked.into) is not None:
             raise Conflict(f"Collection {asked.into!r} is there already: choose another name, or delete it")
-        return self._hand_in(JobKind.RESTORE, inputs, idempotency)
+        return self._hand_in(JobKind.RESTORE, inputs, idempotency, owner)
 
-    def prune(self, idempotency: Idempotency | None = None) -> Accepted:
+    def prune(self, idempotency: Idempotency | None = None, *, owner: str = "") -> Accepted:
         """Remove the backups that need not be kept, and what no backup needs."""
-        return self._hand_in(JobKind.PRUNE, {}, idempotency)
+        return self._hand_in(JobKind.PRUNE, {}, idempotency, owner)
 
-    def _about(self, kind: JobKind, backup: str, idempotency: Idempotency | None) -> Accepted:
+    def _about(self, kind: JobKind, backup: str, idempotency: Idempotency | None, owner: str) -> Accepted:
         earlier = self._earlier(idempotency)
-        return earlier or self._hand_in(kind, {"backup": self._found(backup).id}, idempotency)
+        return earlier or self._hand_in(kind, {"backup": self._found(backup).id}, idempotency, owner)
 
     def _earlier(self, idempotency: Idempotency | None) -> Accepted | None:
         """The job of a submit that this one repeats, whatever has become of its backup."""
@@ -98,8 +102,8 @@ class BackupDesk:
             raise InvalidRequest(f"at: backup {backup} is of later; {LATEST!r} finds the one to begin with")
         return manifest
 
-    def _hand_in(self, kind: JobKind, inputs: Json, idempotency: Idempotency | None) -> Accepted:
-        job = NewJob(id=new_id(), kind=kind, stage=kind.first_stage, collection=EVERYTHING, inputs=inputs)
+    def _hand_in(self, kind: JobKind, inputs: Json, idempotency: Idempotency | None, owner: str) -> Accepted:
+        job = NewJob(new_id(), kind, kind.first_stage, EVERYTHING, inputs, owner=owner)
         return self._acceptance.hand_in(job, idempotency)
 
 

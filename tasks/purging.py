@@ -8,9 +8,11 @@ from rag.ports import Accepted, DocumentRegistry, JobStore
 from tasks.acceptance import new_id
 
 
-def entrusted(jobs: JobStore, documents: DocumentRegistry, removal: Removal) -> Accepted:
+def entrusted(jobs: JobStore, documents: DocumentRegistry, removal: Removal, *, owner: str = "") -> Accepted:
     """Record the job of ``removal``, the same one however often; ``new`` says nothing. Unavailable."""
-    job = NewJob(removal.job_id, JobKind.DELETE, Stage.PURGE, removal.collection, _inputs(removal))
+    job = NewJob(
+        removal.job_id, JobKind.DELETE, Stage.PURGE, removal.collection, _inputs(removal), owner=owner
+    )
     with tracing.submitted(job) as trace:
         accepted = jobs.accept(replace(job, trace=trace))
     documents.entrusted(removal)

@@ -27,8 +27,13 @@ class LayoutDesk:
         self._documents = documents
         self._acceptance = acceptance
 
-    def reindex(self, asked: Reindexing, idempotency: Idempotency | None = None) -> Accepted:
-        """Embed the collection anew. UnknownCollection, InvalidRequest, Conflict."""
+    def reindex(
+        self, asked: Reindexing, idempotency: Idempotency | None = None, *, owner: str = ""
+    ) -> Accepted:
+        """Embed the collection anew. UnknownCollection, InvalidRequest, Conflict.
+
+        ``owner``: name of the key that asks.
+        """
         earlier = idempotency and self._jobs.repeated(
             idempotency_key=idempotency.key, body_digest=idempotency.body_digest
         )
@@ -49,6 +54,7 @@ class LayoutDesk:
                 "tolerance": asked.tolerance,
                 "force": asked.force,
             },
+            owner=owner,
         )
         return self._acceptance.hand_in(job, idempotency)
 

@@ -75,10 +75,13 @@ class Submissions:
         self.layouts = LayoutDesk(settings, jobs, documents, self._acceptance)
         self.backups = BackupDesk(Vault.of(settings), jobs, documents, self._acceptance)
 
-    def ingest(self, ingestion: Ingestion, idempotency: Idempotency | None = None) -> Accepted:
+    def ingest(
+        self, ingestion: Ingestion, idempotency: Idempotency | None = None, *, owner: str = ""
+    ) -> Accepted:
         """Take a document in; ``job.inputs["document_id"]`` is its id. Creates the collection if need be.
 
         Overloaded when MAX_OPEN_INGESTS are open: then nothing is made and no byte kept.
+        ``owner``: name of the key that asks, here and below.
         """
         self._acceptance.admit(JobKind.INGEST, idempotency)
         job_id = new_id()
@@ -100,10 +103,19 @@ class Submissions:
                 "accepted_at": time(),
                 **source,
             },
+            owner=owner,
         )
         return self._acceptance.hand_in(job, idempotency, orphan=source.get("source_key"))
 
-    def bring(self, collection: str, inputs: Json, source: str | None, idempotency: Idempotency) -> Accepted:
+    def bring(
+        self,
+        collection: str,
+        inputs: Json,
+        source: str | None,
+        idempotency: Idempotency,
+        *,
+        owner: str = "",
+    ) -> Accepted:
         """Take in what an ingestion has brought before, as the very version that ``inputs`` tells.
 
         ``source``: where its bytes are; None for an address. NotFound when they are gone; Overloaded.
@@ -117,7 +129,7 @@ class Submissions:
             own = source_key(generation_name(collection, inputs["generation"]), job_id)
             self._blobs.put(own, self._blobs.get(source))
             inputs = {**inputs, "source_key": own}
-        job = NewJob(job_id, JobKind.INGEST, Stage.PARSE, collection, inputs)
+        job = NewJob(job_id, JobKind.INGEST, Stage.PARSE, collection, inputs, owner=owner)
         return self._acceptance.hand_in(job, idempotency, orphan=own)
 
     def _collection(self, name: str) -> Collection:
@@ -133,7 +145,7 @@ class Submissions:
             )
         return collection
 
-    def ask(self, question: Question, idempotency: Idempotency | None = None) -> Accepted:
+    def ask(self, question: Question, idempotency: Idempotency | None = None, *, owner: str = "") -> Accepted:
         """Take a question in. Overloaded when MAX_OPEN_QUERIES are open.
 
         UnknownCollection, except for the default one: that may be empty still.
@@ -154,6 +166,7 @@ class Submissions:
                 "cache": question.cache,
             },
             deadline=time() + (question.timeout or self._settings.api_timeout),
+            owner=owner,
         )
         return self._acceptance.hand_in(job, idempotency)
 
@@ -164,7 +177,7 @@ class Submissions:
                 f"or create it with PUT /v1/collections/{name}"
             )
 
-    def delete_document(self, collection: str, document_id: str) -> Job:
+    def delete_document(self, collection: str, document_id: str, *, owner: str = "") -> Job:
         """Hide the document now and have its points and blobs removed. NotFound when it is not there.
 
         A call that broke off may be made again: it gets the same job while nobody else has made it.
@@ -172,14 +185,14 @@ class Submissions:
         removal = self._documents.delete(collection, document_id)
         if removal is None:
             raise NotFound(f"There is no document {document_id!r} in collection {collection!r}")
-        return self._purge(removal)
+        return self._purge(removal, owner)
 
-    def drop_collection(self, name: str) -> Job:
+    def drop_collection(self, name: str, *, owner: str = "") -> Job:
         """Hide the collection now and have everything of it removed. NotFound when it is not there."""
         removal = self._documents.drop_collection(name)
         if removal is None:
             raise NotFound(f"There is no collection {name!r}")
-        return self._purge(removal)
+        return self._purge(removal, owner)
 
     def cancel(self, job_id: str) -> Job:
         """NotFound; Conflict when the job is over. What was made beside what serves goes at once."""
@@ -217,8 +230,8 @@ class Submissions:
         """How many dead letters were dropped; None means of every class, and in every collection."""
         return self._letters.drop_all(reason, collections, kinds)
 
-    def _purge(self, removal: Removal) -> Job:
-        accepted = entrusted(self._jobs, self._documents, removal)
+    def _purge(self, removal: Removal, owner: str) -> Job:
+        accepted = entrusted(self._jobs, self._documents, removal, owner=owner)
         if accepted.new:
             self._acceptance.send(accepted.job)
         return accepted.job

@@ -85,6 +85,7 @@ class NewJob:
     """A job as it is accepted; ``inputs`` holds ids, blob keys and options, never documents.
 
     ``trace``: the trace context of its submit, a W3C ``traceparent``; None: it is not traced.
+    ``owner``: name of the key that handed it in; "" without keys, and for what the service does itself.
     """
 
     id: str
@@ -94,6 +95,7 @@ class NewJob:
     inputs: Json
     deadline: float | None = None
     trace: str | None = None
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +106,8 @@ class Job:
     fence: only the holder of the newest one may write. ``retries`` counts the attempts after the
     first, over all stages: the job's budget. ``reason`` is the class of a dead job's last error, a
     code of ``rag.errors`` or "crashed". ``timings`` are seconds by stage, and ``queue`` those
-    spent waiting. ``error`` of a job that is not over is that of its last attempt. ``trace``: that
-    of its :class:`NewJob`.
+    spent waiting. ``error`` of a job that is not over is that of its last attempt. ``trace`` and
+    ``owner``: those of its :class:`NewJob`.
     """
 
     id: str
@@ -117,6 +119,7 @@ class Job:
     created_at: float
     queued_at: float
     trace: str | None = None
+    owner: str = ""
     started_at: float | None = None
     finished_at: float | None = None
     deadline: float | None = None

@@ -28,6 +28,7 @@ _OPENING = frozenset(
         "idempotency",
         "digest",
         "trace",
+        "owner",
     }
 )
 

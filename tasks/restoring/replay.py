@@ -71,11 +71,11 @@ class Replay:
             tools.blobs.delete(spare)
         return new
 
-    def _accepted(self, inputs: Json, source: str | None, version: DocumentVersion) -> bool:
+    def _accepted(self, inputs: Json, source: str | None, version: DocumentVersion, owner: str = "") -> bool:
         """Whether a job was made that brings the version, which is done once."""
         name = self.candidate.name
         once = _once(self.run, f"{name}/{version.document_id}/{version.version}")
-        return self.desk.bring(name, inputs, source, once).new
+        return self.desk.bring(name, inputs, source, once, owner=owner).new
 
     def _is_new(self, version: DocumentVersion) -> bool:
         """Whether the version may be seen, and is not yet."""
@@ -116,7 +116,7 @@ class Replay:
         removal = tools.documents.delete(name, document_id, up_to=job.inputs["version"])
         if removal is None:  # somebody else has done so in this moment
             return False
-        accepted = entrusted(tools.jobs, tools.documents, removal)
+        accepted = entrusted(tools.jobs, tools.documents, removal, owner=job.owner)
         if accepted.new:
             send(accepted.job)
         return True
@@ -132,9 +132,10 @@ class Replay:
             return False
         fetched = self._fetched(job, version)
         if fetched is not None:
-            return self._accepted(_inputs(fetched, self.candidate), fetched.source_key, version)
+            inputs = _inputs(fetched, self.candidate)
+            return self._accepted(inputs, fetched.source_key, version, job.owner)
         inputs = {**job.inputs, "generation": self.candidate.generation}
-        return self._accepted(inputs, inputs.get("source_key"), version)
+        return self._accepted(inputs, inputs.get("source_key"), version, job.owner)
 
     def _fetched(self, job: Job, version: DocumentVersion) -> Document | None:
         """The document that an address had then, while its bytes are there: it may have another by now."""

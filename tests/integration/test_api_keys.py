@@ -62,6 +62,22 @@ def test_an_upload_without_a_key_is_refused_before_it_is_read(api):
     assert api.http.post("/v1/documents", content=body(), headers=headers).status_code == 401
 
 
+def test_jobs_are_of_the_key_that_handed_them_in(api):
+    writer, reader, admin = bearer("w"), bearer("r"), bearer("a")
+    text = {"text": "x", "collection": "mine", "document_id": "d"}
+    made = [
+        api.http.post("/v1/documents", json=text, headers=writer),
+        api.http.post("/v1/queries", json={"question": "x", "collection": "mine"}, headers=reader),
+        api.http.post("/v1/collections/mine/reindex", json={"force": True}, headers=writer),
+        api.http.post("/v1/backups", headers=admin),
+        api.http.delete("/v1/collections/mine", headers=admin),
+    ]
+
+    jobs = [api.parts.jobs.get(answer.json()["job_id"]) for answer in made]
+
+    assert [job.owner for job in jobs] == ["writer", "reader", "writer", "admin", "admin"]
+
+
 def test_roles(api):
     assert api.http.put("/v1/collections/mine", headers=bearer("r")).status_code == 403
     assert api.http.put("/v1/collections/mine", headers=bearer("w")).status_code == 201

@@ -75,6 +75,7 @@ class Desk(JobScripts):
             self._idempotency,
             "" if most_open is None else most_open,
             job.trace or "",
+            job.owner,
         )
         if outcome == b"mismatch":
             raise _mismatch()

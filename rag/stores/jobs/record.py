@@ -38,6 +38,7 @@ def job_of(record: Record) -> Job:
         created_at=float(fields["created_at"]),
         queued_at=float(fields["queued_at"]),
         trace=fields.get("trace"),
+        owner=fields.get("owner", ""),
         started_at=_seconds(fields, "started_at"),
         finished_at=_seconds(fields, "finished_at"),
         deadline=_seconds(fields, "deadline"),

@@ -28,9 +28,10 @@ def new_job(
     stage: Stage = Stage.PARSE,
     collection: str = "docs",
     deadline: float | None = None,
+    owner: str = "",
 ) -> NewJob:
     inputs: Json = {"document_id": "d", "empty": {}, "list": [], "nested": {"ü": [1, None, True]}}
-    return NewJob(str(uuid7()), kind, stage, collection, inputs, deadline)
+    return NewJob(str(uuid7()), kind, stage, collection, inputs, deadline, owner=owner)
 
 
 def accepted(jobs: JobStore, job: NewJob | None = None) -> str:
@@ -43,8 +44,8 @@ def begun(jobs: JobStore, job_id: str, stage: Stage = Stage.PARSE, lease_seconds
     return lease
 
 
-def ended(jobs: JobStore, state: JobState) -> str:
-    job_id = accepted(jobs)
+def ended(jobs: JobStore, state: JobState, owner: str = "") -> str:
+    job_id = accepted(jobs, new_job(owner=owner))
     assert jobs.finish(begun(jobs, job_id), state)
     return job_id
 

@@ -27,6 +27,13 @@ class TestAccept:
         assert before - 1 < stored.job.created_at == stored.job.queued_at < before + 5
         assert states(jobs, job.id) == [("queued", "parse", 0)]
 
+    def test_a_job_knows_the_key_that_handed_it_in(self, jobs: JobStore) -> None:
+        owned, nobodys = new_job(owner="acme"), new_job()
+
+        assert jobs.accept(owned).job.owner == "acme"
+        assert jobs.accept(nobodys).job.owner == ""
+        assert jobs.retry(ended(jobs, JobState.FAILED, owner="beta")).owner == "beta"
+
     def test_an_unknown_job_has_no_record(self, jobs: JobStore) -> None:
         assert jobs.get("nobody") is None
         assert jobs.events("nobody") == []

@@ -45,6 +45,19 @@ class TestJobs:
             assert job.created_at == before.created_at
         assert sorted(sent) == sorted(job.id for job in jobs) == sorted(listed(tools))
 
+    @pytest.mark.parametrize("ends", [False, True])
+    def test_one_is_still_its_owners(self, tools: Tools, lose: Callable[[], None], ends: bool) -> None:
+        inputs = {"document_id": "a", "version": 1, "generation": 1}
+        new = NewJob(str(uuid7()), JobKind.INGEST, Stage.PARSE, "docs", inputs, owner="acme")
+        job = tools.jobs.accept(new).job
+        if ends:
+            over(tools, job)
+        lose()
+
+        restored(tools.restoration)
+
+        assert found(tools, job).owner == "acme"
+
     def test_an_attempt_from_before_writes_nothing(self, tools: Tools, lose: Callable[[], None]) -> None:
         job = submitted(tools)
         late = begun(tools, job, Stage.PARSE)

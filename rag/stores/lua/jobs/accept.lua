@@ -1,7 +1,7 @@
 -- KEYS: record [, idempotency]; ARGV: id, kind, stage, collection, inputs, deadline, seconds until then,
--- digest, seconds to keep the key, most jobs of the kind, trace context; '' is none
+-- digest, seconds to keep the key, most jobs of the kind, trace context, owner; '' is none
 local kind, stage, deadline, digest, most, trace = ARGV[2], ARGV[3], ARGV[6], ARGV[8], ARGV[10], ARGV[11]
-local idempotency = KEYS[2]
+local owner, idempotency = ARGV[12], KEYS[2]
 
 local earlier = idempotency and earlier_with(idempotency, digest)
 if earlier then
@@ -21,6 +21,9 @@ if redis.call('EXISTS', job) == 0 then
   end
   if trace ~= '' then
     redis.call('HSET', job, 'trace', trace)
+  end
+  if owner ~= '' then
+    redis.call('HSET', job, 'owner', owner)
   end
   if idempotency then
     redis.call('HSET', job, 'idempotency', idempotency, 'digest', digest)
