@@ -14,7 +14,7 @@ READER = {"name": "reader", "role": "read", "collections": ["docs"]}
 
 
 def refusal(entries: Any) -> str:
-    with pytest.raises(ValueError, match="entry|JSON|twice") as caught:
+    with pytest.raises(ValueError, match=r"entry|JSON|twice") as caught:
         keys_of(entries if isinstance(entries, str) else json.dumps(entries))
     said = str(caught.value)
     assert KEY not in said
