@@ -18,7 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Scope
 from uvicorn.config import STARTUP_FAILURE
 
-from api import backups, collections, dead_letters, documents, events, health, jobs, problems, queries
+from api import backups, collections, dead_letters, documents, events, health, jobs, keys, problems, queries
 from api.middleware import BodyLimit, Observer, Trace
 from api.openapi import completed
 from api.pages import OFFLINE, add_console, add_docs
@@ -92,6 +92,7 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
         documents.router,
         collections.router,
         backups.router,
+        keys.router,
         health.router,
     ):
         app.router.routes.extend(router.routes)

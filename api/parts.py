@@ -4,6 +4,8 @@ import asyncio
 import threading
 from dataclasses import dataclass
 
+from redis.asyncio import Redis as AsyncRedis
+
 from api.access import Keyring
 from api.admission import Admission, RateLimit, Unlimited
 from rag.ports import BlobStore, Cache, DocumentRegistry, JobStore
@@ -19,6 +21,7 @@ from rag.stores.heartbeats import Heartbeats
 from rag.stores.jobs import KeptJobStore
 from rag.stores.journal import Journal
 from rag.stores.kept_documents import KeptDocumentRegistry
+from rag.stores.keys import KeyFinder, KeyRegistry
 from rag.stores.redis import connect, connect_async
 from rag.stores.usage import TokenUsage
 from rag.tracing import watched
@@ -34,6 +37,7 @@ class Parts:
 
     settings: Settings
     keyring: Keyring
+    keys: KeyRegistry
     admission: Admission
     jobs: JobStore
     documents: DocumentRegistry
@@ -53,14 +57,16 @@ class Parts:
 def build(settings: Settings) -> Parts:
     """The parts that ``settings`` choose. Nothing is sent to any of them yet."""
     client = connect(settings)
+    at_once = connect_async(settings.records_url, connections=settings.connection_pool_size)
     blobs = watched(ObstoreBlobs.of(settings), settings.blob_address.partition(":")[0])
     journal = Journal(blobs)
     jobs = KeptJobStore(client, settings, journal)
     documents = KeptDocumentRegistry(client, journal)
     return Parts(
         settings=settings,
-        keyring=Keyring(settings.api_keys),
-        admission=_admission(settings),
+        keyring=Keyring(settings.api_keys, KeyFinder(at_once, journal), required=settings.keys_required),
+        keys=KeyRegistry(client, journal),
+        admission=_admission(at_once, settings),
         jobs=jobs,
         documents=documents,
         blobs=blobs,
@@ -77,8 +83,7 @@ def build(settings: Settings) -> Parts:
     )
 
 
-def _admission(settings: Settings) -> Admission:
+def _admission(client: AsyncRedis, settings: Settings) -> Admission:
     if not settings.requests_per_minute:
         return Unlimited()
-    client = connect_async(settings.records_url, connections=settings.connection_pool_size)
     return RateLimit(client, settings.requests_per_minute)

@@ -36,6 +36,7 @@ from rag.stores.jobs import KeptJobStore
 from rag.stores.jobs.restoration import JobRestoration
 from rag.stores.journal import Journal
 from rag.stores.kept_documents import KeptDocumentRegistry
+from rag.stores.keys import KeyRestoration
 from rag.stores.recovery import Recovery
 from rag.stores.redis import connect
 from rag.stores.restoration import DocumentRestoration, Restoration
@@ -99,6 +100,7 @@ class Tools(Toolbox):
             journal=self.journal,
             jobs=JobRestoration(self._redis, self._settings),
             documents=DocumentRestoration(self._redis, self._settings),
+            keys=KeyRestoration(self._redis),
         )
 
     @cached_property

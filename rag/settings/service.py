@@ -47,6 +47,10 @@ class ServiceSettings(BaseSettings):
         repr=False,
         description='Keys of at least 16 characters and what they may do, as JSON {"KEY": {"name": "ci", "role": "read|write|admin", "collections": ["*"]}}; each name once, and nothing left out. Empty: no key is asked for, until `aegis keys create` has made one.',
     )
+    keys_required: bool = Field(
+        False,
+        description="Whether a key is asked for even before there is any. The first one is then made with an admin's key of API_KEYS.",
+    )
     cors_origins: tuple[str, ...] = Field(
         (), description="Origins that browsers may call from, as a JSON list."
     )
