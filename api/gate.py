@@ -15,6 +15,9 @@ from api.parts import Parts
 from rag.errors import Unauthenticated
 from rag.settings import Role
 
+CALLER = "aegis.caller"
+"""Under which the scope of a call that was let in has who calls."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -35,6 +38,7 @@ def _of_role(role: Role) -> Callable[[Request], Awaitable[Call]]:
     async def gate(request: Request) -> Call:
         parts: Parts = request.app.state.parts
         caller = await _admitted(parts, token_of(request), address_of(request))
+        request.scope[CALLER] = caller
         caller.must_be(role)
         return Call(parts, caller, request)
 

@@ -10,6 +10,7 @@ from api.access import Keyring
 from api.admission import Admission, RateLimit, Unlimited
 from rag.ports import BlobStore, Cache, DocumentRegistry, JobStore
 from rag.settings import Settings
+from rag.stores.audit import AuditReader, AuditWriter
 from rag.stores.backups.catalogue import Catalogue
 from rag.stores.backups.standing import Standing
 from rag.stores.backups.vault import Vault
@@ -38,6 +39,8 @@ class Parts:
     settings: Settings
     keyring: Keyring
     keys: KeyRegistry
+    audit: AuditReader
+    audit_writer: AuditWriter
     admission: Admission
     jobs: JobStore
     documents: DocumentRegistry
@@ -66,6 +69,8 @@ def build(settings: Settings) -> Parts:
         settings=settings,
         keyring=Keyring(settings.api_keys, KeyFinder(at_once, journal), required=settings.keys_required),
         keys=KeyRegistry(client, journal),
+        audit=AuditReader(client),
+        audit_writer=AuditWriter(at_once, settings.audit_entries),
         admission=_admission(at_once, settings),
         jobs=jobs,
         documents=documents,

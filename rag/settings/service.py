@@ -51,6 +51,12 @@ class ServiceSettings(BaseSettings):
         False,
         description="Whether a key is asked for even before there is any. The first one is then made with an admin's key of API_KEYS.",
     )
+    audit_entries: int = Field(
+        10_000,
+        ge=0,
+        le=1_000_000,
+        description="Entries of each kind (writes, questions, refused keys) that the audit log keeps in Redis; 0: log lines alone.",
+    )
     cors_origins: tuple[str, ...] = Field(
         (), description="Origins that browsers may call from, as a JSON list."
     )
