@@ -45,6 +45,16 @@ class Caller:
     def reaches(self, collection: str) -> bool:
         return self.collections is None or collection in self.collections
 
+    @property
+    def owner(self) -> str:
+        """Whose its jobs are: the name of its key; "" without keys."""
+        return "" if self is ANYBODY else self.name
+
+    @property
+    def asker(self) -> str | None:
+        """Of which owner it sees questions; None: of all, as whoever may run them again or drop them."""
+        return self.owner if self.role is Role.READ else None
+
     def must_be(self, role: Role) -> None:
         """Forbidden for a key of a lesser role."""
         if _RANK[self.role] < _RANK[role]:
