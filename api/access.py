@@ -105,6 +105,7 @@ class Keyring:
 
     def __init__(self, keys: Mapping[str, ApiKey], made: MadeKeys, *, required: bool = False) -> None:
         self._callers = [(_digest(key.encode()), _caller(entry)) for key, entry in keys.items()]
+        self._names = frozenset(entry.name for entry in keys.values())
         self._made = made
         self._required = required
 
@@ -128,10 +129,12 @@ class Keyring:
         return matches[0] if matches else None
 
     async def _of_records(self, key_id: str, token: str) -> Caller:
+        """One whose name came to stand in ``API_KEYS`` later is told apart from that one."""
         key = await self._made.opened_by(key_id, token)
         if key is None:
             raise Unauthenticated(_UNKNOWN)
-        return Caller(key.name, key.role, _scope(key.collections), id=key.id)
+        name = f"{key.name} ({key.id})" if key.name in self._names else key.name
+        return Caller(name, key.role, _scope(key.collections), id=key.id)
 
     async def _demanded(self) -> bool:
         return bool(self._callers) or self._required or await self._made.demanded()

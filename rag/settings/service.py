@@ -51,6 +51,11 @@ class ServiceSettings(BaseSettings):
         False,
         description="Whether a key is asked for even before there is any. The first one is then made with an admin's key of API_KEYS.",
     )
+    health_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Token that /health/ready tells details to, as it does to an admin's key. `aegis up` makes one for each run.",
+    )
     audit_entries: int = Field(
         10_000,
         ge=0,

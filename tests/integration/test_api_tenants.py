@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rag.liveness import WorkerSign
 from rag.model import JobState
 from tests.integration.apiserver import Service, serving, settings_of
 
@@ -173,3 +174,49 @@ def test_how_long_an_answer_takes_tells_nothing_of_a_job_of_others(api):
 
     there, not_there = (statistics.median(taken) for taken in seconds.values())
     assert there < 2 * not_there, f"{there * 1000:.1f} ms, and {not_there * 1000:.1f} ms where there is none"
+
+
+@pytest.fixture
+def alive(valkey, tmp_path) -> Iterator[Service]:
+    """With a worker whose host and process are not for everybody to know."""
+    token, most = "the-token-of-health", 3
+    fields = {"api_keys": KEYS, "health_token": token, "rate_limit_requests_per_minute": most}
+    with serving(settings_of(valkey, tmp_path, **fields)) as service:
+        sign = WorkerSign("parse", "parse@host-of-mine", 4711, 0.0, None, None, limit=60.0, silence=30.0)
+        service.parts.heartbeats.work(sign)
+        yield service
+
+
+def ready(api: Service, **headers: str) -> str:
+    answer = api.http.get("/health/ready", headers=headers)
+    components = answer.json()["components"]
+    assert components["parse"]["ready"]
+    assert not components["embed"]["ready"]
+    return answer.text
+
+
+@pytest.mark.parametrize("headers", [{}, bearer(ANN), bearer(WRITER), bearer(BOSS), bearer("a-wrong-one")])
+def test_readiness_tells_up_and_down_alone(alive, headers):
+    assert "host-of-mine" not in ready(alive, **headers)
+    assert "4711" not in ready(alive, **headers)
+
+
+@pytest.mark.parametrize("token", [ROOT, "the-token-of-health"])
+def test_readiness_tells_an_admin_and_the_supervisor_everything(alive, token):
+    assert "host-of-mine" in ready(alive, **bearer(token))
+
+
+def test_readiness_is_no_place_to_try_keys_at(alive):
+    for number in range(3):
+        ready(alive, **bearer(f"wrong-{number}"))
+
+    assert alive.http.get("/health/ready", headers=bearer("wrong-3")).status_code == 429
+    assert alive.http.get("/health/ready").json()["components"]["parse"]["ready"]
+
+
+def test_without_keys_readiness_tells_everything(valkey, tmp_path):
+    with serving(settings_of(valkey, tmp_path)) as api:
+        sign = WorkerSign("parse", "parse@host-of-mine", 4711, 0.0, None, None, limit=60.0, silence=30.0)
+        api.parts.heartbeats.work(sign)
+
+        assert "host-of-mine" in ready(api)
