@@ -38,7 +38,7 @@ def audit(
 def audit_table(entries: Iterable[Json]) -> Table:
     table = Table(box=None, header_style="bold")
     for column in ("at", "key", "call", "status", "from", "request"):
-        table.add_column(column, no_wrap=column == "at", overflow="fold")
+        table.add_column(column, no_wrap=column in ("at", "from"), overflow="fold")
     for entry in entries:
         table.add_row(
             clock(entry["at"]),

@@ -103,8 +103,8 @@ def activate(
 
 def key_table(keys: Iterable[Json]) -> Table:
     table = Table(box=None, header_style="bold")
-    for column in ("id", "name", "role", "collections", "state", "created", "expires", "used"):
-        table.add_column(column, no_wrap=column in ("id", "created", "expires"))
+    for column in ("id", "name", "role", "collections", "state", "expires", "used"):
+        table.add_column(column, no_wrap=column not in ("name", "collections"), overflow="fold")
     for key in keys:
         table.add_row(
             key["id"] or "API_KEYS",
@@ -112,8 +112,7 @@ def key_table(keys: Iterable[Json]) -> Table:
             key["role"],
             escape(", ".join(key["collections"])),
             f"[{_COLOURS.get(key['state'], 'default')}]{_state(key)}[/]",
-            _or_nothing(key["created_at"], clock),
-            _or_nothing(key["expires_at"], clock),
+            _or_nothing(key["expires_at"], lambda at: clock(at)[: len("2026-11-23")]),
             _or_nothing(key["last_used_at"], lambda at: f"{age(at)} ago"),
         )
     return table

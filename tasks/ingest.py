@@ -79,7 +79,7 @@ def embed(run: StageRun) -> Steps:
 def _embed_slice(run: StageRun, layout: Layout, start: int, texts: Sequence[str]) -> SharedCalls:
     blobs, key = run.tools.blobs, vectors_key(run.job, layout, start)
     if not (run.job.attempts > 1 and blobs.exists(key)):
-        embedder = embedder_of(run.tools, layout)
+        embedder = embedder_of(run.tools, layout, run.job)
         within = None if embedder.independent else run.job.id
         embeddings = yield Shared(embedder.embed_passages, texts, within=within)
         blobs.put(key, artefacts.pack_embeddings(embeddings), durable=False)
