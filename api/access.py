@@ -19,7 +19,7 @@ from rag.model import ABOUT_BACKUPS, JobKind
 from rag.settings import ApiKey, Role
 from rag.settings.keys import ALL, NAMELESS
 
-_RANK = {Role.READ: 0, Role.WRITE: 1, Role.ADMIN: 2}
+RANK = {Role.READ: 0, Role.WRITE: 1, Role.ADMIN: 2}
 _UNKNOWN = "This key is not known, or not good any more; ask the operator for one"
 _STEERED_BY = {
     **dict.fromkeys(JobKind, Role.WRITE),
@@ -57,7 +57,7 @@ class Caller:
 
     def must_be(self, role: Role) -> None:
         """Forbidden for a key of a lesser role."""
-        if _RANK[self.role] < _RANK[role]:
+        if RANK[self.role] < RANK[role]:
             raise Forbidden(f"This call needs a key with role {role}; this key has {self.role}")
 
     def must_reach(self, collection: str) -> None:
@@ -75,7 +75,7 @@ class Caller:
 
         Whoever may ask may stop a question; what changes documents takes a writer, backups an admin.
         """
-        return _RANK[self.role] >= _RANK[_STEERED_BY[kind]]
+        return RANK[self.role] >= RANK[_STEERED_BY[kind]]
 
     def must_steer(self, kind: JobKind) -> None:
         """Forbidden for a key of a lesser role."""
@@ -97,16 +97,36 @@ class MadeKeys(Protocol):
         ...
 
 
-class Keyring:
-    """Whom a key stands for: those of ``API_KEYS``, by their digests, and those in the records.
+class Issuer(Protocol):
+    """Whoever makes tokens that are taken in place of keys."""
 
-    A key is asked for where there is one of either sort, or one is ``required`` all the same.
+    def signs(self, token: str) -> bool:
+        """Whether ``token`` has the form of one, good or not."""
+        ...
+
+    async def caller(self, token: str) -> Caller:
+        """Whom it stands for. Unauthenticated, Unavailable."""
+        ...
+
+
+class Keyring:
+    """Whom a key stands for: those of ``API_KEYS``, by their digests, those in the records, and tokens.
+
+    A key is asked for where there is one of either sort or an issuer, or one is ``required`` all the same.
     """
 
-    def __init__(self, keys: Mapping[str, ApiKey], made: MadeKeys, *, required: bool = False) -> None:
+    def __init__(
+        self,
+        keys: Mapping[str, ApiKey],
+        made: MadeKeys,
+        issuer: Issuer | None = None,
+        *,
+        required: bool = False,
+    ) -> None:
         self._callers = [(_digest(key.encode()), _caller(entry)) for key, entry in keys.items()]
         self._names = frozenset(entry.name for entry in keys.values())
         self._made = made
+        self._issuer = issuer
         self._required = required
 
     async def caller(self, token: str | None) -> Caller:
@@ -119,6 +139,8 @@ class Keyring:
             return caller
         if token and (key_id := id_of(token)):
             return await self._of_records(key_id, token)
+        if token and self._issuer and self._issuer.signs(token):
+            return await self._issuer.caller(token)
         if not await self._demanded():
             return ANYBODY
         raise Unauthenticated("Send a key: Authorization: Bearer KEY" if token is None else _UNKNOWN)
@@ -137,7 +159,8 @@ class Keyring:
         return Caller(name, key.role, _scope(key.collections), id=key.id)
 
     async def _demanded(self) -> bool:
-        return bool(self._callers) or self._required or await self._made.demanded()
+        known = bool(self._callers) or self._required or self._issuer is not None
+        return known or await self._made.demanded()
 
 
 def _digest(key: bytes) -> bytes:

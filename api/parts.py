@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis as AsyncRedis
 
-from api.access import Keyring
+from api.access import Issuer, Keyring
 from api.admission import Admission, RateLimit, Unlimited
 from rag.ports import BlobStore, Cache, DocumentRegistry, JobStore
 from rag.settings import Settings
@@ -67,7 +67,7 @@ def build(settings: Settings) -> Parts:
     documents = KeptDocumentRegistry(client, journal)
     return Parts(
         settings=settings,
-        keyring=Keyring(settings.api_keys, KeyFinder(at_once, journal), required=settings.keys_required),
+        keyring=_keyring(at_once, journal, settings),
         keys=KeyRegistry(client, journal),
         audit=AuditReader(client),
         audit_writer=AuditWriter(at_once, settings.audit_entries),
@@ -86,6 +86,20 @@ def build(settings: Settings) -> Parts:
         uploads=asyncio.Semaphore(settings.max_concurrent_requests),
         stopping=threading.Event(),
     )
+
+
+def _keyring(client: AsyncRedis, journal: Journal, settings: Settings) -> Keyring:
+    made = KeyFinder(client, journal)
+    return Keyring(settings.api_keys, made, _issuer(settings), required=settings.keys_required)
+
+
+def _issuer(settings: Settings) -> Issuer | None:
+    if settings.oidc_issuer is None:
+        return None
+    from api.jwks import KeySet  # noqa: PLC0415 - loads what nobody else needs
+    from api.oidc import TokenIssuer  # noqa: PLC0415 - loads what nobody else needs
+
+    return TokenIssuer(settings, KeySet(settings.oidc_issuer, settings.oidc_jwks_url))
 
 
 def _admission(client: AsyncRedis, settings: Settings) -> Admission:

@@ -96,3 +96,26 @@ def test_the_settings_never_show_a_key(monkeypatch):
     assert KEY not in repr(settings)
     assert settings.api_keys[KEY].role is Role.READ
     assert settings.api_keys[KEY].collections == ("docs",)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"OIDC_ISSUER": "https://id.example"}, "OIDC_AUDIENCE: is needed"),
+        ({"OIDC_ISSUER": "http://id.example", "OIDC_AUDIENCE": "a"}, "OIDC_ISSUER: must begin with https://"),
+        ({"OIDC_JWKS_URL": "https://id.example/jwks"}, "OIDC_ISSUER: is needed"),
+        ({"OIDC_ALGORITHMS": '["HS256"]'}, "OIDC_ALGORITHMS"),
+        ({"OIDC_ALGORITHMS": '["none"]'}, "OIDC_ALGORITHMS"),
+        ({"OIDC_ALGORITHMS": "[]"}, "OIDC_ALGORITHMS"),
+        ({"OIDC_ROLES": '{"staff": "root"}'}, "OIDC_ROLES"),
+        ({"HEALTH_TOKEN": "short"}, "HEALTH_TOKEN"),
+    ],
+)
+def test_an_issuer_whose_tokens_would_prove_nothing_is_refused(monkeypatch, settings, said):
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(ConfigurationError) as caught:
+        load()
+
+    assert said in str(caught.value)
