@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access import Caller
@@ -107,6 +108,11 @@ class Audit:
 
         try:
             await self._app(scope, receive, noted)
+        except ClientDisconnect:
+            raise
+        except Exception:
+            status = status or 500
+            raise
         finally:
             kind = _kind(scope, status)
             if kind is not None:

@@ -1,7 +1,7 @@
 """Tokens of an OpenID Connect issuer: checked by its public keys, and what their claims let the bearer do.
 
 Imported where there is an issuer alone. A token is a JWT (RFC 7519) that a key of the issuer's set (RFC 7517)
-has signed, for our audience, and not expired. The caller's name is its subject behind ``oidc:``, as no key's is.
+has signed, for our audience, and not expired. The caller's name is its subject, behind ``oidc:``.
 """
 
 import logging
