@@ -16,11 +16,15 @@ from rag.stores.keys import Sighted
 
 LONGEST_GRACE = 30 * 86400
 _GRACE = 86400
+_LONGEST_LIFE = 36_525 * 86400
+_MOST_COLLECTIONS = 100
+"""Of one key: its record is read for each of its requests."""
 
 
 def _to_come(text: str) -> str:
-    if seconds_of(text) <= time():
-        raise ValueError("lies in the past")
+    ahead = seconds_of(text) - time()
+    if not 0 < ahead < _LONGEST_LIFE:
+        raise ValueError("lies in the past, or more than a hundred years ahead")
     return text
 
 
@@ -36,7 +40,7 @@ class KeyIn(Sent):
 
     name: KeyName = Field(description="Whom it is for; no two keys have the same", examples=["ci"])
     role: Annotated[Role, Field(strict=False)]
-    collections: Annotated[list[str], Field(max_length=1000), AfterValidator(_scope)] = Field(
+    collections: Annotated[list[str], Field(max_length=_MOST_COLLECTIONS), AfterValidator(_scope)] = Field(
         description='Those that it reaches; ["*"] for all', examples=[["handbook"]]
     )
     expires_at: Expiry | None = Field(None, description="Unset: never")

@@ -105,6 +105,9 @@ def test_keys_take_an_admin_of_all_collections(api, key):
         {**READER, "expires_at": "2001-01-01T00:00:00Z"},
         {**READER, "expires_at": "2099-01-01T00:00:00"},
         {**READER, "expires_at": 1},
+        {**READER, "expires_at": "9999-12-31T23:59:59-23:59"},
+        {**READER, "expires_at": "0001-01-01T00:00:00+23:59"},
+        {**READER, "collections": [f"c{number}" for number in range(101)]},
     ],
 )
 def test_what_does_not_say_all_makes_no_key(api, body):
