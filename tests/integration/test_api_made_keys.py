@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from redis.exceptions import OutOfMemoryError
 
 from rag.keys import digest_of
 from rag.stores.blobs import ObstoreBlobs
@@ -186,6 +187,19 @@ def test_the_last_use_is_noted_once_a_minute(api, valkey):
     assert abs(datetime.fromisoformat(first) - datetime.now(UTC)) < timedelta(minutes=1)
     assert status(api, made["key"]) == 200
     assert listed(api)[made["id"]]["last_used_at"] == first
+
+
+def test_a_broker_that_takes_no_writes_lets_readers_in(api, valkey):
+    made = make(api)
+    with connect_to(valkey) as client:
+        before = client.config_get("maxmemory")["maxmemory"]
+        client.config_set("maxmemory", 1)
+        try:
+            with pytest.raises(OutOfMemoryError):
+                client.set("{aegis}:x", 1)
+            assert status(api, made["key"]) == 200
+        finally:
+            client.config_set("maxmemory", before)
 
 
 def test_wrong_secrets_and_unknown_ids_are_counted_and_refused_alike(valkey, tmp_path):
