@@ -62,6 +62,7 @@ def dead_letters(call: ReadCall, wanted: Annotated[Wanted, Depends()], paging: P
     window = call.parts.jobs.dead(
         reason=wanted.reason,
         collections=_scope(call.caller, wanted.collection),
+        asker=call.caller.asker,
         cursor=paging.cursor,
         limit=paging.limit,
     )

@@ -10,10 +10,13 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from api.access import Caller
+from api.access import ANYBODY, Caller
 from api.parts import Parts
 from rag.errors import Unauthenticated
 from rag.settings import Role
+
+CALLER = "aegis.caller"
+"""Under which the scope of a call that was let in has who calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,8 @@ class Call:
 def _of_role(role: Role) -> Callable[[Request], Awaitable[Call]]:
     async def gate(request: Request) -> Call:
         parts: Parts = request.app.state.parts
-        caller = await _admitted(parts, _token(request), _address(request))
+        caller = await _admitted(parts, token_of(request), address_of(request))
+        request.scope[CALLER] = caller
         caller.must_be(role)
         return Call(parts, caller, request)
 
@@ -47,20 +51,20 @@ async def _admitted(parts: Parts, token: str | None, address: str) -> Caller:
     Bad keys are counted too, so that keys cannot be tried at will.
     """
     try:
-        caller = parts.keyring.caller(token)
+        caller = await parts.keyring.caller(token)
     except Unauthenticated:
         await parts.admission.admit(f"address:{address}")
         raise
-    await parts.admission.admit(f"address:{address}" if parts.keyring.empty else f"key:{caller.name}")
+    await parts.admission.admit(f"address:{address}" if caller is ANYBODY else caller.counted_as)
     return caller
 
 
-def _token(request: Request) -> str | None:
+def token_of(request: Request) -> str | None:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-def _address(request: Request) -> str:
+def address_of(request: Request) -> str:
     """The client's address; behind a proxy, what uvicorn made of its headers."""
     return request.client.host if request.client and request.client.host else "local"
 

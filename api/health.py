@@ -1,16 +1,19 @@
-"""/health, /health/live, /health/ready. Open to everybody, and telling nothing that is secret."""
+"""/health, /health/live, /health/ready. Open to everybody; who and where workers are is for admins to see."""
 
 from collections.abc import Sequence
+from hmac import compare_digest
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from api.gate import address_of, token_of
 from api.parts import Parts
-from rag.errors import InvalidRequest, Transient
+from rag.errors import InvalidRequest, Transient, Unauthenticated, Unavailable
 from rag.liveness import WorkerSign
 from rag.model import Json
 from rag.release import release
+from rag.settings import Role
 from rag.stores.heartbeats import BEAT, VECTORS
 from tasks.submit import LANES
 
@@ -27,7 +30,10 @@ DISPENSABLE = frozenset({BEAT, "maintenance", "backup"})
 class Component(BaseModel):
     ready: bool
     essential: bool
-    detail: dict[str, object] = Field({}, description="What the component last said of itself")
+    detail: dict[str, object] = Field(
+        {},
+        description="What the component last said of itself; empty but for an admin of all collections",
+    )
 
 
 class Readiness(BaseModel):
@@ -40,6 +46,26 @@ class Health(BaseModel):
     version: str
     environment: str
     components: dict[str, bool]
+
+
+async def _detailed(request: Request) -> bool:
+    """Whether the caller may see more than what is ready: hosts, processes, and errors that name addresses.
+
+    Wrong keys are counted here too, so that they cannot be tried at will. Overloaded for too many.
+    """
+    parts: Parts = request.app.state.parts
+    token, own = token_of(request), parts.settings.health_token
+    if token and own and compare_digest(token.encode("latin-1", "replace"), own.get_secret_value().encode()):
+        return True
+    try:
+        caller = await parts.keyring.caller(token)
+    except Unavailable:
+        return False
+    except Unauthenticated:
+        if token is not None:
+            await parts.admission.admit(f"address:{address_of(request)}")
+        return False
+    return caller.role is Role.ADMIN and caller.collections is None
 
 
 @router.get("/health", summary="In short")
@@ -72,6 +98,8 @@ def ready(
     component: Annotated[
         list[str] | None, Query(description="Ask for these only, such as `broker` for a load balancer")
     ] = None,
+    *,
+    detailed: Annotated[bool, Depends(_detailed)],
 ) -> Readiness:
     """The broker, the vector engine, beat, and each lane, which is ready when one of its workers takes
     tasks. 503 when an essential one is missing."""
@@ -80,12 +108,16 @@ def ready(
         raise InvalidRequest(
             f"component: there is no {', '.join(sorted(unknown))}; there are {', '.join(known)}"
         )
-    asked = {name: known[name] for name in component or known}
+    asked = {name: _seen(known[name], detailed=detailed) for name in component or known}
     missing = [c for c in asked.values() if c.essential and not c.ready]
     if missing:
         response.status_code = 503
         response.headers["Retry-After"] = "2"
     return Readiness(status="unready" if missing else "ready", components=asked)
+
+
+def _seen(component: Component, *, detailed: bool) -> Component:
+    return component if detailed else component.model_copy(update={"detail": {}})
 
 
 def components_of(parts: Parts) -> dict[str, Component]:

@@ -1,4 +1,5 @@
-"""/v1/jobs. A job of a collection outside the key's scope is not there for that key."""
+"""/v1/jobs. A job of a collection outside the key's scope is not there for that key, nor is another key's
+question for one with role ``read``."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -14,8 +15,7 @@ from api.openapi import LOCATION, problems
 from api.paging import Paged, merged
 from api.schemas import JobOut, Page, page_of
 from api.submits import job_response, owner_of
-from api.waiting import LONGEST_WAIT, found_job, settled
-from rag.errors import NotFound
+from api.waiting import LONGEST_WAIT, no_such_job, settled
 from rag.model import Job, JobKind, JobState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -26,10 +26,11 @@ Wait = Annotated[
 
 
 def visible_job(call: Call, job_id: str) -> Job:
-    """The record. NotFound when there is none within the caller's scope."""
-    job = found_job(call.parts, job_id)
-    if not call.caller.reaches(job.collection):
-        raise NotFound(f"There is no job {job_id!r} in this key's collections")
+    """The record. NotFound when there is none within the caller's scope, as when there is none at all."""
+    caller = call.caller
+    job = call.parts.jobs.get(job_id, collections=caller.collections, asker=caller.asker)
+    if job is None:
+        raise no_such_job(job_id)
     return job
 
 
@@ -69,7 +70,12 @@ def jobs(call: ReadCall, wanted: Annotated[Wanted, Depends()], paging: Paged) ->
         return Page(items=[], next=None)
     windows = [
         call.parts.jobs.page(
-            state=wanted.state, kind=kind, collections=scope, cursor=paging.cursor, limit=paging.limit
+            state=wanted.state,
+            kind=kind,
+            collections=scope,
+            asker=call.caller.asker,
+            cursor=paging.cursor,
+            limit=paging.limit,
         )
         for kind in wanted.kind or (None,)
     ]

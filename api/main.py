@@ -17,7 +17,20 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Scope
 from uvicorn.config import STARTUP_FAILURE
 
-from api import backups, collections, dead_letters, documents, events, health, jobs, problems, queries
+from api import (
+    audit,
+    backups,
+    collections,
+    dead_letters,
+    documents,
+    events,
+    health,
+    jobs,
+    keys,
+    problems,
+    queries,
+)
+from api.audit import Audit
 from api.middleware import BodyLimit, Observer, Trace
 from api.openapi import completed
 from api.pages import add_console, add_docs
@@ -29,6 +42,7 @@ from rag.errors import AegisError, Unavailable
 from rag.release import release
 from rag.settings import Settings, load
 from rag.starting import starting
+from rag.stores.audit import AuditWriter
 from rag.stores.probing import check_blobs
 from tasks.submit import most_open
 
@@ -90,13 +104,15 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
         documents.router,
         collections.router,
         backups.router,
+        keys.router,
+        audit.router,
         health.router,
     ):
         app.router.routes.extend(router.routes)
     observe = _add_metrics(app, settings, parts) if settings.prometheus_metrics_enabled else None
     add_console(app)
     add_docs(app)
-    _add_layers(app, settings, observe)
+    _add_layers(app, settings, observe, parts.audit_writer)
     _describe(app)
     return app
 
@@ -127,7 +143,7 @@ def _add_metrics(app: FastAPI, settings: Settings, parts: Parts) -> Observer:
     return HttpMetrics(registry).observe
 
 
-def _add_layers(app: FastAPI, settings: Settings, observe: Observer | None) -> None:
+def _add_layers(app: FastAPI, settings: Settings, observe: Observer | None, writer: AuditWriter) -> None:
     """The last one added is the outermost: CORS, so that errors carry its headers too."""
 
     def limit_of(path: str) -> tuple[int, AegisError | None]:
@@ -136,6 +152,7 @@ def _add_layers(app: FastAPI, settings: Settings, observe: Observer | None) -> N
         return MIB, None
 
     app.add_middleware(BodyLimit, limit_of=limit_of)
+    app.add_middleware(Audit, writer=writer)
     app.add_middleware(Trace, observe=observe)
     if settings.cors_origins:
         app.add_middleware(

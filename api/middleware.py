@@ -17,6 +17,7 @@ from rag.errors import AegisError
 Observer = Callable[[str, str, int, float], None]
 
 REQUEST_ID = "x-request-id"
+REQUEST_ID_IN_SCOPE = "aegis.request_id"
 _SOUND_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
 _QUIET = ("/health", "/metrics")
 _CLIENT_GONE = 499
@@ -38,7 +39,7 @@ class Trace:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(scope)
+        request_id = scope[REQUEST_ID_IN_SCOPE] = _request_id(scope)
         started = first_byte = perf_counter()
         status = 0
 

@@ -105,7 +105,7 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
     bearer = {
         "type": "http",
         "scheme": "bearer",
-        "description": "A key of API_KEYS; none is needed without any",
+        "description": "A key of API_KEYS, or one that POST /v1/keys made; none is needed until there is one",
     }
     components["securitySchemes"] = {"bearer": bearer}
     for path, operations in document["paths"].items():

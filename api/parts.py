@@ -4,11 +4,14 @@ import asyncio
 import threading
 from dataclasses import dataclass
 
-from api.access import Keyring
+from redis.asyncio import Redis as AsyncRedis
+
+from api.access import Issuer, Keyring
 from api.admission import Admission, RateLimit, Unlimited
 from api.waits import Waits
 from rag.ports import BlobStore, Cache, DocumentRegistry, JobStore
 from rag.settings import Settings
+from rag.stores.audit import AuditReader, AuditWriter
 from rag.stores.backups.catalogue import Catalogue
 from rag.stores.backups.standing import Standing
 from rag.stores.backups.vault import Vault
@@ -20,6 +23,7 @@ from rag.stores.heartbeats import Heartbeats
 from rag.stores.jobs import KeptJobStore
 from rag.stores.journal import Journal
 from rag.stores.kept_documents import KeptDocumentRegistry
+from rag.stores.keys import KeyFinder, KeyRegistry
 from rag.stores.redis import connect, connect_async
 from rag.stores.usage import TokenUsage
 from rag.tracing import watched
@@ -35,6 +39,9 @@ class Parts:
 
     settings: Settings
     keyring: Keyring
+    keys: KeyRegistry
+    audit: AuditReader
+    audit_writer: AuditWriter
     admission: Admission
     jobs: JobStore
     documents: DocumentRegistry
@@ -55,14 +62,18 @@ class Parts:
 def build(settings: Settings) -> Parts:
     """The parts that ``settings`` choose. Nothing is sent to any of them yet."""
     client = connect(settings)
+    at_once = connect_async(settings.records_url, connections=settings.connection_pool_size)
     blobs = watched(ObstoreBlobs.of(settings), settings.blob_address.partition(":")[0])
     journal = Journal(blobs)
     jobs = KeptJobStore(client, settings, journal)
     documents = KeptDocumentRegistry(client, journal)
     return Parts(
         settings=settings,
-        keyring=Keyring(settings.api_keys),
-        admission=_admission(settings),
+        keyring=_keyring(at_once, journal, settings),
+        keys=KeyRegistry(client, journal),
+        audit=AuditReader(client),
+        audit_writer=AuditWriter(at_once, settings.audit_entries),
+        admission=_admission(at_once, settings),
         jobs=jobs,
         documents=documents,
         blobs=blobs,
@@ -80,8 +91,21 @@ def build(settings: Settings) -> Parts:
     )
 
 
-def _admission(settings: Settings) -> Admission:
+def _keyring(client: AsyncRedis, journal: Journal, settings: Settings) -> Keyring:
+    made = KeyFinder(client, journal)
+    return Keyring(settings.api_keys, made, _issuer(settings), required=settings.keys_required)
+
+
+def _issuer(settings: Settings) -> Issuer | None:
+    if settings.oidc_issuer is None:
+        return None
+    from api.jwks import KeySet  # noqa: PLC0415 - loads what nobody else needs
+    from api.oidc import TokenIssuer  # noqa: PLC0415 - loads what nobody else needs
+
+    return TokenIssuer(settings, KeySet(settings.oidc_issuer, settings.oidc_jwks_url))
+
+
+def _admission(client: AsyncRedis, settings: Settings) -> Admission:
     if not settings.requests_per_minute:
         return Unlimited()
-    client = connect_async(settings.records_url, connections=settings.connection_pool_size)
     return RateLimit(client, settings.requests_per_minute)

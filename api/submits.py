@@ -8,7 +8,7 @@ from hashlib import sha256
 from fastapi import Request
 from fastapi.responses import Response
 
-from api.access import ANYBODY, Caller
+from api.access import Caller
 from api.parts import Parts
 from api.schemas import JobOut, Submitted
 from api.waiting import preferred_wait, settled
@@ -44,7 +44,7 @@ class Terms:
 
 def owner_of(caller: Caller) -> str:
     """Whose the caller's jobs are: the name of its key; "" without keys."""
-    return "" if caller is ANYBODY else caller.name
+    return caller.owner
 
 
 def terms_of(request: Request) -> Terms:

@@ -46,5 +46,11 @@ def found_job(parts: Parts, job_id: str) -> Job:
     """The record. NotFound when there is none."""
     job = parts.jobs.get(job_id)
     if job is None:
-        raise NotFound(f"There is no job {job_id!r}; records of ended jobs are kept for some days only")
+        raise no_such_job(job_id)
     return job
+
+
+def no_such_job(job_id: str) -> NotFound:
+    return NotFound(
+        f"There is no job {job_id!r} that this key can see; records of ended jobs are kept for some days only"
+    )

@@ -132,6 +132,8 @@ def _restored(result: Json) -> Iterator[str]:
     if result["jobs"] or result["dead_letters"]:
         letters = many(result["dead_letters"], "dead letter")
         yield f"{many(result['jobs'], 'job record')} and {letters} that were missing are back"
+    if result.get("keys"):
+        yield f"{many(result['keys'], 'key')} are back, suspended: `aegis keys list`, then activate or revoke"
     if result["reingested"]:
         yield f"{many(result['reingested'], 'document')} without all of their points are ingested again"
     yield f"{many(result['replayed'], 'job')} replayed that were accepted after the backup"

@@ -159,6 +159,30 @@ class Client(Connection):
         """``{"job_id", …}``."""
         return self._submit("/v1/backups/prune")
 
+    # --- keys
+
+    def make_key(self, **fields: object) -> Json:
+        """The key as it is shown this once, under ``key``; ``fields``: as the call takes them."""
+        return self._call("POST", "/v1/keys", json=fields)
+
+    def made_keys(self) -> Iterator[Json]:
+        """Those of API_KEYS first, then those in the records."""
+        return self._items("/v1/keys")
+
+    def rotate_key(self, key_id: str, **options: object) -> Json:
+        """The key with another secret, shown this once; ``options``: grace_seconds and expires_at."""
+        return self._call("POST", f"{_address('keys', key_id)}/rotate", json=options)
+
+    def revoke_key(self, key_id: str) -> Json:
+        return self._call("DELETE", _address("keys", key_id))
+
+    def activate_key(self, key_id: str) -> Json:
+        return self._call("POST", f"{_address('keys', key_id)}/activate")
+
+    def audit(self, **wanted: str | None) -> Iterator[Json]:
+        """What was written to the audit log, newest first; ``wanted``: kind and key."""
+        return self._items("/v1/audit", **wanted)
+
 
 def client_of(settings: Settings, url: str | None = None) -> Client:
     """A client with API_KEY, of the API at ``url``; None: of the stack on this machine."""

@@ -165,6 +165,8 @@ ELSEWHERE = {
     "dlq": ("cli.dead_letters:app", "Dead letters: list, show, replay or drop them."),
     "backup": ("cli.backup:app", "Make a backup; list, show, verify, rehearse and prune them."),
     "restore": ("cli.restore:restore", "Bring back what a backup has."),
+    "keys": ("cli.keys:app", "Keys: create, list, rotate, revoke or activate them."),
+    "audit": ("cli.audit:audit", "Who changed what: the latest writes, questions or refused keys."),
     "bench": ("bench.main:main", "Measure speed, as ratios within one run."),
 }
 """Commands that read their options themselves: a function or a Typer each, and what it does."""

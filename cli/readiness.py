@@ -110,8 +110,10 @@ def port_accepts(host: str, port: int) -> Probe:
 class HealthPage:
     """The API's ``/health``, read by many probes and fetched at most five times a second."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, token: str) -> None:
+        """``token``: with which the API tells which processes it has signs of."""
         self._place = (host, port)
+        self._headers = {"Authorization": f"Bearer {token}"}
         self._lock = Lock()
         self._fetched_at = 0.0
         self._components: dict[str, dict[str, Any]] | str = "not asked yet"
@@ -152,7 +154,7 @@ class HealthPage:
         """The JSON object at ``path`` whatever its status, or what went wrong."""
         with closing(HTTPConnection(*self._place, timeout=_SECONDS)) as connection:
             try:
-                connection.request("GET", path)
+                connection.request("GET", path, headers=self._headers)
                 page = json.loads(connection.getresponse().read())
             except (OSError, HTTPException, ValueError) as error:
                 return f"the API does not answer: {error}"

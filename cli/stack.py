@@ -1,6 +1,7 @@
 """The parts of Aegis on one machine: which, in what order, and how each is seen to be ready."""
 
 import sys
+from secrets import token_urlsafe
 from signal import Signals
 
 from beat.main import command as beat_command
@@ -36,14 +37,16 @@ _DRAINING_SECONDS = 5.0  # to give back a stage that is not finished
 
 def parts(settings: Settings) -> list[Part]:
     """What the settings ask for. A role with an address of its own has no part here."""
-    page = HealthPage(local(settings.listen_host), settings.api_port)
+    own = settings.health_token
+    token = own.get_secret_value() if own else token_urlsafe()
+    page = HealthPage(local(settings.listen_host), settings.api_port, token)
     stores = [*_broker(settings), *_vectors(settings)]
     needs = tuple(part.name for part in stores)
     workers = [_worker(lane, settings, page, needs) for lane in LANES]
     return [
         *stores,
         *_smollm2(settings),
-        _api(settings, page),
+        _api(settings, page, token),
         *workers,
         _beat(settings, page, needs),
         _flower(settings, tuple(worker.name for worker in workers)),
@@ -98,8 +101,11 @@ def _smollm2(settings: Settings) -> list[Part]:
     ]
 
 
-def _api(settings: Settings, page: HealthPage) -> Part:
-    """Needs nobody to start: until the others are there, it says so."""
+def _api(settings: Settings, page: HealthPage, token: str) -> Part:
+    """Needs nobody to start: until the others are there, it says so.
+
+    The token goes by the environment, where only its owner can read it.
+    """
     command = (
         sys.executable, "-m", "uvicorn", "api.main:app_factory", "--factory",
         "--host", settings.listen_host, "--port", str(settings.api_port),
@@ -110,7 +116,7 @@ def _api(settings: Settings, page: HealthPage) -> Part:
     )  # fmt: skip
     return Part(
         API, command, stop_rank=0, probe=page.answers(), watch=page.answers(),
-        farewell=((Signals.SIGTERM, _GRACEFUL_SECONDS + 3.0),),
+        farewell=((Signals.SIGTERM, _GRACEFUL_SECONDS + 3.0),), environment={"HEALTH_TOKEN": token},
     )  # fmt: skip
 
 

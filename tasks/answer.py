@@ -17,7 +17,7 @@ from rag.model import (
     Stage,
 )
 from rag.ports import GenerationRequest, RerankRequest
-from tasks.embedders import embedder_for
+from tasks.embedders import embedder_for, tenant_of
 from tasks.known_answers import cacheable, keeping, recalled
 from tasks.layouts import serving_store
 from tasks.results import result_of, with_times
@@ -34,7 +34,8 @@ def embed_query(run: StageRun) -> Steps:
     collection = tools.documents.collection(job.collection)
     if known := recalled(run, collection):
         return known
-    embedder = embedder_for(tools, collection, fresh=not cacheable(job, tools.settings))
+    fresh, tenant = not cacheable(job, tools.settings), tenant_of(job, tools.settings)
+    embedder = embedder_for(tools, collection, fresh=fresh, tenant=tenant)
     (embedding,) = yield Shared(embedder.embed_queries, [job.inputs["question"]])
     run.keep("query", artefacts.pack_query(serving_store(collection), embedding))
     return Next(Stage.SEARCH)

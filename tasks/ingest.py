@@ -90,7 +90,7 @@ def _embed_slice(run: StageRun, layout: Layout, start: int, texts: Sequence[str]
     blobs, key = run.tools.blobs, vectors_key(run.job, layout, start)
     resumed = run.job.attempts > 1 or run.job.progress.done > start
     if not (resumed and blobs.exists(key)):
-        embedder = embedder_of(run.tools, layout)
+        embedder = embedder_of(run.tools, layout, run.job)
         within = None if embedder.independent else run.job.id
         embeddings = yield Shared(embedder.embed_passages, texts, within=within)
         blobs.put(key, artefacts.pack_embeddings(embeddings), durable=False)

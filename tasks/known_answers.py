@@ -15,6 +15,7 @@ from rag.errors import NotFound
 from rag.model import CacheKind, Collection, Job, Json
 from rag.settings import Settings
 from rag.settings.models import ModelSettings
+from tasks.embedders import tenant_of
 from tasks.results import with_times
 from tasks.run import Done, StageRun
 
@@ -28,7 +29,7 @@ def recalled(run: StageRun, collection: Collection | None) -> Done | None:
     """The end of a job whose question was answered before. None: this one's answer may be kept."""
     if collection is None or not cacheable(run.job, run.tools.settings):
         return None
-    key = _key(run.job.inputs, collection, run.tools.settings)
+    key = _key(run.job, collection, run.tools.settings)
     kept = run.tools.cache.get(CacheKind.ANSWERS, [key]).get(key)
     if kept is None:
         run.keep(_KEY, key.encode())
@@ -56,13 +57,15 @@ def cacheable(job: Job, settings: Settings) -> bool:
     return settings.cache_ttl_seconds > 0 and bool(job.inputs.get("cache", True))
 
 
-def _key(inputs: Json, collection: Collection, settings: Settings) -> str:
+def _key(job: Job, collection: Collection, settings: Settings) -> str:
     """From all that an answer depends on; of the settings, whatever is about models, lest one is missed."""
+    inputs = job.inputs
     depends_on = [
         RECIPE,
         [collection.store, collection.revision, collection.embedding_model, collection.dimension],
         " ".join(inputs["question"].split()),
         [inputs[name] for name in ("top_k", "top_n", "where", "generate")],
         settings.model_dump(mode="json", include=set(ModelSettings.model_fields)),
+        tenant_of(job, settings),
     ]
     return sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()

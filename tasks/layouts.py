@@ -11,15 +11,20 @@ from rag.errors import Permanent, UnknownCollection
 from rag.model import Collection, Job, Layout
 from rag.naming import is_store_of
 from rag.ports import Embedder, VectorStore
+from tasks.embedders import tenant_of
 from tasks.keeping import work_key
 from tasks.toolbox import Toolbox
 
 log = logging.getLogger(__name__)
 
 
-def embedder_of(tools: Toolbox, layout: Layout) -> Embedder:
-    """ModelError for a model that the settings give no access to."""
-    return tools.embedder(layout.embedding_model, layout.dimension)
+def embedder_of(tools: Toolbox, layout: Layout, job: Job | None = None) -> Embedder:
+    """For texts of ``job``; None: for what the service asks by itself, which no tenant shares.
+
+    ModelError for a model that the settings give no access to.
+    """
+    tenant = tenant_of(job, tools.settings) if job else ""
+    return tools.embedder(layout.embedding_model, layout.dimension, tenant=tenant)
 
 
 def vectors_key(job: Job, layout: Layout, start: int) -> str:

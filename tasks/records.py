@@ -67,11 +67,11 @@ def restored(restoration: Restoration) -> str:
 def rebuilt(restoration: Restoration, claim: Claim) -> Counter[str]:
     """How many entries of each sort were gone through or brought back, a batch at a time.
 
-    Collections come first, since documents belong to them, and ends before beginnings, since
-    a job that has both is over.
+    Keys come first, then collections, since documents belong to them, and ends before beginnings, since a
+    job that has both is over.
     """
     found: Counter[str] = Counter()
-    for step in (_collections, _documents, _ended_jobs, _open_jobs):
+    for step in (_keys, _collections, _documents, _ended_jobs, _open_jobs):
         for part in step(restoration):
             found.update(part)
             claim.renew()
@@ -87,6 +87,10 @@ def published(restoration: Restoration) -> int:
             restoration.jobs.sent(job.id)
         number += len(batch)
     return number
+
+
+def _keys(restoration: Restoration) -> Iterator[dict[str, int]]:
+    yield {"keys": restoration.keys.restore(restoration.journal.made_keys())}
 
 
 def _collections(restoration: Restoration) -> Iterator[dict[str, int]]:

@@ -33,7 +33,7 @@ class Reembedding:
 
     def prepared(self, cursor: Cursor) -> Cursor:
         """Make the store, and remove of an attempt that broke off what was replaced or deleted since."""
-        embedder = embedder_of(self.run.tools, self.layout)
+        embedder = embedder_of(self.run.tools, self.layout, self.run.job)
         spec = CollectionSpec(self.layout.dimension, embedder.token_dimension)
         self.run.tools.vectors.ensure(self.store, spec)
         self._remove_stale(cursor.batch)
@@ -77,7 +77,7 @@ class Reembedding:
             yield document, passage
 
     def _write(self, pieces: Sequence[Piece]) -> None:
-        tools, embedder = self.run.tools, embedder_of(self.run.tools, self.layout)
+        tools, embedder = self.run.tools, embedder_of(self.run.tools, self.layout, self.run.job)
         for call in _calls(pieces, embedder):
             if self.run.cancelled():
                 return

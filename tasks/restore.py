@@ -12,7 +12,7 @@ from rag.errors import Overloaded
 from rag.model import Hold, JobKind, Stage
 from rag.stores.backups.opened import OpenBackup
 from tasks.patience import patient
-from tasks.restoring import candidates
+from tasks.restoring import candidates, saved_keys
 from tasks.restoring.candidates import Candidate, Plan, Tally
 from tasks.restoring.checking import Checking
 from tasks.restoring.loading import Loading
@@ -106,6 +106,8 @@ def switch(run: StageRun) -> Outcome:
         plan, complete = returned(run, backup, plan, turn)
         if not complete:
             return Next(Stage.SWITCH)
+        if run.job.inputs["collection"] is None:
+            plan = replace(plan, keys=plan.keys + saved_keys.returned(run, backup))
     candidates.keep(run, replace(plan, switched_at=time()))
     return Next(Stage.REPLAY)
 

@@ -58,8 +58,8 @@ class Toolbox(Protocol):
     def parser(self) -> Parser: ...
     @property
     def chunker(self) -> Chunker: ...
-    def embedder(self, model: str, dimension: int, *, fresh: bool = False) -> Embedder:
-        """That of a collection's record, past the cache if ``fresh``.
+    def embedder(self, model: str, dimension: int, *, fresh: bool = False, tenant: str = "") -> Embedder:
+        """That of a collection's record, past the cache if ``fresh``. ``tenant``: who shares what is cached.
 
         ModelError when the settings give no access to the model.
         """

@@ -36,6 +36,7 @@ from rag.stores.jobs import KeptJobStore
 from rag.stores.jobs.restoration import JobRestoration
 from rag.stores.journal import Journal
 from rag.stores.kept_documents import KeptDocumentRegistry
+from rag.stores.keys import KeyRestoration
 from rag.stores.recovery import Recovery
 from rag.stores.redis import connect
 from rag.stores.restoration import DocumentRestoration, Restoration
@@ -63,7 +64,8 @@ class Tools(Toolbox):
         self._worker = uuid4().hex
         self._drain = Drain()
         self._pace = Pace()
-        self._embedders: dict[tuple[str, int], tuple[Embedder, Embedder]] = {}
+        self._models: dict[tuple[str, int], Embedder] = {}
+        self._embedders: dict[tuple[str, int, str], Embedder] = {}
 
     @property
     def worker(self) -> str:
@@ -105,6 +107,7 @@ class Tools(Toolbox):
             journal=self.journal,
             jobs=JobRestoration(self._redis, self._settings),
             documents=DocumentRestoration(self._redis, self._settings),
+            keys=KeyRestoration(self._redis),
         )
 
     @cached_property
@@ -164,15 +167,23 @@ class Tools(Toolbox):
 
         return TokenChunker(tokenizer(), self._settings.chunk_tokens)
 
-    def embedder(self, model: str, dimension: int, *, fresh: bool = False) -> Embedder:
-        if (model, dimension) not in self._embedders:
+    def embedder(self, model: str, dimension: int, *, fresh: bool = False, tenant: str = "") -> Embedder:
+        if (model, dimension) not in self._models:
             from workers.embedding import chosen
-            from workers.embedding.cached import CachedEmbedder
 
-            made = watched(chosen(self._settings, model, dimension), self._settings.embedder_of(model) or "")
-            self._embedders[model, dimension] = (made, CachedEmbedder(made, self.cache))
-        direct, cached = self._embedders[model, dimension]
-        return direct if fresh else cached
+            made = chosen(self._settings, model, dimension)
+            self._models[model, dimension] = watched(made, self._settings.embedder_of(model) or "")
+        direct = self._models[model, dimension]
+        return direct if fresh else self._cached(direct, tenant)
+
+    def _cached(self, model: Embedder, tenant: str) -> Embedder:
+        """The same one for the same tenant, so that jobs of one tenant share calls."""
+        from workers.embedding.cached import CachedEmbedder
+
+        known = model.name, model.dimension, tenant
+        if known not in self._embedders:
+            self._embedders[known] = CachedEmbedder(model, self.cache, tenant)
+        return self._embedders[known]
 
     @cached_property
     def reranker(self) -> Reranker:

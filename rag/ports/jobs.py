@@ -58,11 +58,17 @@ class JobStore(Protocol):
         """
         ...
 
-    def get(self, job_id: str) -> Job | None:
-        """The record, ``queue_position`` included (1 is next; None unless queued)."""
+    def get(
+        self, job_id: str, *, collections: Sequence[str] | None = None, asker: str | None = None
+    ) -> Job | None:
+        """The record, ``queue_position`` included (1 is next; None unless queued).
+
+        ``collections`` and ``asker`` as for ``page``: a job that they leave out is looked at no longer than
+        one that is not there.
+        """
         ...
 
-    def page(
+    def page(  # noqa: PLR0913 - what a listing is narrowed by
         self,
         *,
         state: JobState | None,
@@ -70,8 +76,9 @@ class JobStore(Protocol):
         collections: Sequence[str] | None,
         cursor: str | None,
         limit: int,
+        asker: str | None = None,
     ) -> Window[Job]:
-        """Newest first. ``collections`` None: all."""
+        """Newest first. ``collections`` None: all. ``asker``: of questions only those of this owner."""
         ...
 
     def begin(self, job_id: str, stage: Stage, *, lease_seconds: float, worker: str = "") -> Lease | None:
@@ -184,8 +191,9 @@ class JobStore(Protocol):
         collections: Sequence[str] | None,
         cursor: str | None,
         limit: int,
+        asker: str | None = None,
     ) -> Window[Job]:
-        """The dead letters, newest first; ``reason`` None: of every class."""
+        """The dead letters, newest first; ``reason`` None: of every class. The rest as for ``page``."""
         ...
 
     def drop(self, job_id: str) -> Job:

@@ -6,7 +6,7 @@ A role whose address is unset runs on its embedded part, and defaults that only 
 production apply only then: see ``docs/decisions/0003-two-profiles.md``.
 """
 
-from rag.settings.service import ApiKey, Role
+from rag.settings.keys import ApiKey, Role
 from rag.settings.whole import Settings, load
 
 __all__ = ["ApiKey", "Role", "Settings", "load"]

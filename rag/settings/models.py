@@ -74,6 +74,10 @@ class ModelSettings(BaseSettings):
         ge=1,
         description="MB of Redis that embeddings (20 KB a passage by the bundled model, 4 KB with 1,024 dimensions) and answers may take; the oldest go first, and all of them when the broker's memory is short.",
     )
+    cache_sharing: Literal["all", "collection", "key"] = Field(
+        "all",
+        description="Who shares what the caches keep: all, those of a collection, or each key alone. How fast an answer comes may tell whether somebody else who shares them has had the same text embedded, or asked the same in the same collection.",
+    )
 
     # --- generation
     generator: GeneratorName | None = Field(

@@ -1,28 +1,13 @@
 """How the service is reached, what it shows, and where it keeps what it writes."""
 
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, SecretStr
-from pydantic_settings import BaseSettings
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode
 
-
-class Role(StrEnum):
-    """What a key may do: ``read`` asks and lists, ``write`` ingests and deletes, ``admin`` all."""
-
-    READ = "read"
-    WRITE = "write"
-    ADMIN = "admin"
-
-
-class ApiKey(BaseModel):
-    """The value of one entry of ``API_KEYS``."""
-
-    name: str = Field(min_length=1)
-    role: Role = Role.READ
-    collections: tuple[str, ...] = ("*",)
+from rag.settings.keys import ApiKey, keys_of
 
 
 class ServiceSettings(BaseSettings):
@@ -57,9 +42,25 @@ class ServiceSettings(BaseSettings):
     api_timeout: float = Field(
         300, gt=0, description="Seconds a job may take from its submit on (its deadline) for queries."
     )
-    api_keys: dict[str, ApiKey] = Field(
+    api_keys: Annotated[dict[str, ApiKey], NoDecode, BeforeValidator(keys_of)] = Field(
         default_factory=dict,
-        description='Keys and what they may do, as JSON {"KEY": {"name": "ci", "role": "read|write|admin", "collections": ["*"]}}. Empty: no key is asked for.',
+        repr=False,
+        description='Keys of at least 16 characters and what they may do, as JSON {"KEY": {"name": "ci", "role": "read|write|admin", "collections": ["*"]}}; each name once, and nothing left out. Empty: no key is asked for, until `aegis keys create` has made one.',
+    )
+    keys_required: bool = Field(
+        False,
+        description="Whether a key is asked for even before there is any. The first one is then made with an admin's key of API_KEYS.",
+    )
+    health_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Token that /health/ready tells details to, as it does to an admin's key. `aegis up` makes one for each run.",
+    )
+    audit_entries: int = Field(
+        10_000,
+        ge=0,
+        le=1_000_000,
+        description="Entries of each kind (writes, questions, refused keys) that the audit log keeps in Redis; 0: log lines alone.",
     )
     cors_origins: tuple[str, ...] = Field(
         (), description="Origins that browsers may call from, as a JSON list."

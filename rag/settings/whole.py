@@ -17,6 +17,7 @@ from rag.settings.backups import BackupSettings
 from rag.settings.jobs import JobSettings
 from rag.settings.library import LibrarySettings
 from rag.settings.models import EmbedderName, GeneratorName, ModelSettings, RerankerName
+from rag.settings.oidc import OidcSettings, unfit
 from rag.settings.redis import RedisAddress, trusting
 from rag.settings.roles import misfits
 from rag.settings.service import ServiceSettings
@@ -30,7 +31,7 @@ OLLAMA_PREFIX = "ollama:"
 """Begins the name of an embedding model that Ollama runs."""
 
 
-class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, ServiceSettings):
+class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, OidcSettings, ServiceSettings):
     """Every setting, frozen."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
@@ -66,6 +67,12 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Serv
     @model_validator(mode="after")
     def _times_fit(self) -> Self:
         if wrong := tuple(out_of_order(self)):
+            raise ValueError("; ".join(wrong))
+        return self
+
+    @model_validator(mode="after")
+    def _issuer_fits(self) -> Self:
+        if wrong := tuple(unfit(self)):
             raise ValueError("; ".join(wrong))
         return self
 

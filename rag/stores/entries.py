@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from uuid import UUID
 
+from rag.keys import Key, key_fields, key_of
 from rag.model import Collection, Document, JobState, Json
 from rag.naming import generation_name
 from rag.stores.collections import second_fields
@@ -157,6 +158,15 @@ def job_fields(_: str, data: bytes) -> JobFields:
     if not fields["id"] or not all(isinstance(value, str) for value in fields.values()):
         raise ValueError("not the fields of a job")
     return fields
+
+
+def key_json(key: Key) -> bytes:
+    return _dumped(key_fields(key))
+
+
+def key_entry(_: str, data: bytes) -> Key:
+    """Raises ValueError, TypeError or KeyError for what is no entry."""
+    return key_of(json.loads(data))
 
 
 def day_of(job_id: str) -> str:

@@ -1,4 +1,4 @@
-"""What outlives the broker's data: jobs, collections and documents, an entry each in the blob store.
+"""What outlives the broker's data: jobs, collections, documents and keys, an entry each in the blob store.
 
 Under ``journal/``:
 
@@ -6,6 +6,7 @@ Under ``journal/``:
 - ``ended/YYYY-MM-DD/JOB``: the record of a job that is over, by the day of its id
 - ``collections/NAME``: how a collection is embedded, or that it was dropped
 - ``documents/STORE/SHA256 OF THE ID/VERSION``: a document as it is to be seen, or that it was deleted
+- ``keys/ID``: a key that the service made, with its digest alone
 
 An entry is stored whole or not at all. Writes may stop between any two: where entries
 contradict each other, the end of a job counts more than its beginning, and a higher version
@@ -19,6 +20,7 @@ from itertools import islice
 from typing import TypeVar
 
 from rag.errors import NotFound
+from rag.keys import Key
 from rag.model import Document, DocumentVersion, JobKind
 from rag.naming import generation_name
 from rag.ports import BlobStore
@@ -36,6 +38,8 @@ from rag.stores.entries import (
     folder_of,
     job_fields,
     job_json,
+    key_entry,
+    key_json,
     leaf_of,
     opening_of,
     over,
@@ -43,6 +47,7 @@ from rag.stores.entries import (
 
 DOCUMENTS = "journal/documents"
 _OPEN, _ENDED, _COLLECTIONS = "journal/open", "journal/ended", "journal/collections"
+_KEYS = "journal/keys"
 _BATCH = 256
 _AT_ONCE = 8
 
@@ -152,6 +157,19 @@ class Journal:
         """A batch at a time, in no order; of one document there may be several."""
         for keys in _batches(self._blobs.keys(DOCUMENTS)):
             yield list(self._read(keys, document_entry))
+
+    # --- keys
+
+    def put_key(self, key: Key) -> None:
+        """Replaces what was known of it."""
+        self._blobs.put(f"{_KEYS}/{key.id}", key_json(key))
+
+    def key(self, key_id: str) -> Key | None:
+        return next(self._read([f"{_KEYS}/{key_id}"], key_entry), None)
+
+    def made_keys(self) -> Iterator[Key]:
+        for keys in _batches(self._blobs.keys(_KEYS)):
+            yield from self._read(keys, key_entry)
 
     # ---
 

@@ -126,15 +126,8 @@ class Scripts:
 
     def __init__(self, client: driver.Redis, group: str, *, fenced: bool = True) -> None:
         self._client = client
-        root = files("rag.stores") / "lua"
-        folder = root / group
-        head = (folder / "_head.lua").read_text("utf-8")
-        if fenced:
-            head = (root / "_fence.lua").read_text("utf-8") + head
         self._scripts: dict[str, Script] = {
-            entry.name.removesuffix(".lua"): client.register_script(head + entry.read_text("utf-8"))
-            for entry in folder.iterdir()
-            if entry.name.endswith(".lua") and not entry.name.startswith("_")
+            name: client.register_script(text) for name, text in script_texts(group, fenced=fenced).items()
         }
 
     def run(self, name: str, keys: list[str], *args: str | bytes | int | float) -> Any:
@@ -148,3 +141,17 @@ class Scripts:
             for keys, args in calls:
                 self._scripts[name](keys=keys, args=args, client=pipeline)
             return pipeline.execute()
+
+
+def script_texts(group: str, *, fenced: bool = True) -> dict[str, str]:
+    """The ``lua/GROUP/*.lua`` scripts by name, each behind what comes before it."""
+    root = files("rag.stores") / "lua"
+    folder = root / group
+    head = (folder / "_head.lua").read_text("utf-8")
+    if fenced:
+        head = (root / "_fence.lua").read_text("utf-8") + head
+    return {
+        entry.name.removesuffix(".lua"): head + entry.read_text("utf-8")
+        for entry in folder.iterdir()
+        if entry.name.endswith(".lua") and not entry.name.startswith("_")
+    }

@@ -14,6 +14,7 @@ from rag.stores.documents import publication
 from rag.stores.entries import CollectionEntry, Deletion, DocumentEntry, JobFields, made_at
 from rag.stores.jobs.restoration import JobRestoration
 from rag.stores.journal import Journal
+from rag.stores.keys import KeyRestoration
 from rag.stores.recovery import Recovery
 from rag.stores.redis import Call, Scripts
 from rag.stores.removals import Lines, job_of
@@ -89,3 +90,4 @@ class Restoration:
     journal: Journal
     jobs: JobRestoration
     documents: DocumentRestoration
+    keys: KeyRestoration

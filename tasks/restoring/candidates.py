@@ -80,6 +80,7 @@ class Plan:
     bytes: int = 0
     jobs: int = 0
     dead_letters: int = 0
+    keys: int = 0
     replayed: int = 0
     reingested: int = 0
     missing: tuple[str, ...] = ()

@@ -50,6 +50,7 @@ def _replayed(plan: Plan) -> Json:
     return {
         "jobs": plan.jobs,
         "dead_letters": plan.dead_letters,
+        "keys": plan.keys,
         "replayed": plan.replayed,
         "reingested": plan.reingested,
         "not_replayed": list(plan.not_replayed),

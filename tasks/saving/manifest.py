@@ -6,7 +6,7 @@ from time import time
 from rag.model import Collection, Json, Manifest, SavedCollection, SavedFile, StoredPart, Stream
 from rag.release import release
 from rag.settings.disclosure import disclosed
-from rag.stores.backups.contents import BLOBS, COLLECTIONS, JOBS, documents_stream, golden_stream
+from rag.stores.backups.contents import BLOBS, COLLECTIONS, JOBS, KEYS, documents_stream, golden_stream
 from tasks.run import StageRun
 from tasks.saving import savepoint as savepoints
 from tasks.saving.saved_files import file_stream
@@ -66,7 +66,7 @@ def _saved(scope: Scope, collection: Collection, note: Json) -> SavedCollection:
 def _streams(run: StageRun, collections: tuple[SavedCollection, ...]) -> Iterator[Stream]:
     """Those that are named, of which one without a piece is empty, and the packs."""
     found = _joined(savepoints.streams(run.tools.jobs, run.job.id))
-    for name in (JOBS, COLLECTIONS, BLOBS, *_names(collections)):
+    for name in (JOBS, COLLECTIONS, KEYS, BLOBS, *_names(collections)):
         yield found.get(name) or Stream(name, ())
     yield from (stream for name, stream in found.items() if name.startswith(f"{BLOBS}/"))
 

@@ -1,10 +1,10 @@
-"""Job records and collections as portions of a backup."""
+"""Job records, collections and keys as portions of a backup."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rag.model import ABOUT_BACKUPS, Job
-from rag.stores.backups.contents import COLLECTIONS, JOBS, collection_line, job_line
+from rag.stores.backups.contents import COLLECTIONS, JOBS, KEYS, collection_line, job_line, key_line
 from rag.stores.backups.cuts import Line, cut
 from rag.stores.entries import opening_of, over
 from tasks.run import StageRun
@@ -71,3 +71,20 @@ class CollectionEntries:
         lines = (Line(entry.name, collection_line(entry)) for entry in entries if entry.name > mark.at)
         for data, last in cut(lines, self.piece_bytes):
             yield Piece(Mark(last), COLLECTIONS, data)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEntries:
+    """Every key that the service made, revoked ones too, so that those are known for what they are."""
+
+    run: StageRun
+    piece_bytes: int
+
+    name = KEYS
+    size = 0
+
+    def pieces(self, mark: Mark) -> Iterator[Piece]:
+        keys = sorted(self.run.tools.restoration.journal.made_keys(), key=lambda key: key.id)
+        lines = (Line(key.id, key_line(key)) for key in keys if key.id > mark.at)
+        for data, last in cut(lines, self.piece_bytes):
+            yield Piece(Mark(last), KEYS, data)

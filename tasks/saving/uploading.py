@@ -12,7 +12,7 @@ from tasks.saving.portions import Piece, Portion
 from tasks.saving.saved_blobs import BlobIndex, BlobPlan, Packs
 from tasks.saving.saved_documents import Documents
 from tasks.saving.saved_files import EngineFile
-from tasks.saving.saved_records import CollectionEntries, JobRecords
+from tasks.saving.saved_records import CollectionEntries, JobRecords, KeyEntries
 from tasks.saving.savepoint import Savepoint
 from tasks.saving.scope import Scope
 from tasks.saving.scrolling import PointDigests
@@ -73,6 +73,7 @@ class Uploading:
             JobRecords(run, self.scope.jobs, size),
             *self._of_collections(),
             CollectionEntries(run, len(self.scope.collections), size),
+            KeyEntries(run, size),
             BlobPlan(run, self.scope, size),
             Packs(run, self.scope.source_bytes, size),
             BlobIndex(run, packs, documents, size),

@@ -89,5 +89,5 @@ class InProcess(Tools):
     def reranker(self) -> FarModel:
         return self.far
 
-    def embedder(self, model: str, dimension: int, *, fresh: bool = False) -> FarModel:
+    def embedder(self, model: str, dimension: int, *, fresh: bool = False, tenant: str = "") -> FarModel:
         return self.far

@@ -84,7 +84,7 @@ class Unmoved:
 class InProcess(Tools):
     """The tools of a worker with the vector engine in this process, and models that cost nothing."""
 
-    def embedder(self, model: str, dimension: int, *, fresh: bool = False) -> Words:
+    def embedder(self, model: str, dimension: int, *, fresh: bool = False, tenant: str = "") -> Words:
         return self.models[model]
 
     @cached_property

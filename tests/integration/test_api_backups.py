@@ -16,11 +16,11 @@ from rag.stores.backups.vault import Vault
 from tests.integration.apiserver import Service, serving, settings_of
 
 KEYS = {
-    "w": {"name": "writer", "role": "write"},
-    "s": {"name": "scoped", "role": "admin", "collections": ["docs"]},
-    "a": {"name": "admin", "role": "admin"},
+    "w" * 16: {"name": "writer", "role": "write", "collections": ["*"]},
+    "s" * 16: {"name": "scoped", "role": "admin", "collections": ["docs"]},
+    "a" * 16: {"name": "admin", "role": "admin", "collections": ["*"]},
 }
-ADMIN = {"Authorization": "Bearer a"}
+ADMIN = {"Authorization": f"Bearer {'a' * 16}"}
 NOON = 1_700_000_000.0
 FIRST, SECOND, THIRD = (
     str(UUID(int=int(1000 * (NOON + 3600 * n)) << 80 | 0x7B1E9A441D2F5A0C7E10)) for n in range(3)
@@ -278,7 +278,7 @@ def test_how_backups_stand(api):
 
 @pytest.mark.parametrize("key", ["w", "s"])
 def test_backups_take_an_admin_of_all_collections(api, key):
-    lesser = {"Authorization": f"Bearer {key}"}
+    lesser = {"Authorization": f"Bearer {key * 16}"}
     job_id = api.http.post("/v1/backups").json()["job_id"]
     died = api.http.post("/v1/backups/prune").json()["job_id"]
     error = {"type": "urn:aegis:problem:crashed", "detail": "no"}

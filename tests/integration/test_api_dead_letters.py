@@ -178,17 +178,17 @@ def test_a_reason_that_cannot_be_one_is_refused(api, reason):
 
 def test_roles_and_scopes_hold(valkey, tmp_path):
     keys = {
-        "r": {"name": "reader", "role": "read", "collections": ["mine"]},
-        "w": {"name": "writer", "role": "write", "collections": ["mine"]},
-        "a": {"name": "admin", "role": "admin"},
+        "r" * 16: {"name": "reader", "role": "read", "collections": ["mine"]},
+        "w" * 16: {"name": "writer", "role": "write", "collections": ["mine"]},
+        "a" * 16: {"name": "admin", "role": "admin", "collections": ["*"]},
     }
     with serving(settings_of(valkey, tmp_path, api_keys=keys)) as api:
         mine, theirs = (
-            die(api, ingested(api, name, Authorization="Bearer a")) for name in ("mine", "theirs")
+            die(api, ingested(api, name, Authorization=f"Bearer {'a' * 16}")) for name in ("mine", "theirs")
         )
 
         def call(key: str, method: str, path: str = "", **more: Any) -> httpx.Response:
-            headers = {"Authorization": f"Bearer {key}"}
+            headers = {"Authorization": f"Bearer {key * 16}"}
             return api.http.request(method, f"/v1/dead-letters{path}", headers=headers, **more)
 
         assert ids(call("r", "GET").json()["items"]) == [mine]

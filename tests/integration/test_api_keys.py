@@ -7,9 +7,9 @@ import pytest
 from tests.integration.apiserver import serving, settings_of
 
 KEYS = {
-    "r": {"name": "reader", "role": "read", "collections": ["mine"]},
-    "w": {"name": "writer", "role": "write", "collections": ["mine"]},
-    "a": {"name": "admin", "role": "admin"},
+    "r" * 16: {"name": "reader", "role": "read", "collections": ["mine"]},
+    "w" * 16: {"name": "writer", "role": "write", "collections": ["mine"]},
+    "a" * 16: {"name": "admin", "role": "admin", "collections": ["*"]},
 }
 
 
@@ -61,7 +61,7 @@ def test_an_upload_without_a_key_is_refused_before_it_is_read(api):
 
 
 def test_jobs_are_of_the_key_that_handed_them_in(api):
-    writer, reader, admin = bearer("w"), bearer("r"), bearer("a")
+    writer, reader, admin = bearer("w" * 16), bearer("r" * 16), bearer("a" * 16)
     text = {"text": "x", "collection": "mine", "document_id": "d"}
     made = [
         api.http.post("/v1/documents", json=text, headers=writer),
@@ -77,19 +77,19 @@ def test_jobs_are_of_the_key_that_handed_them_in(api):
 
 
 def test_roles(api):
-    assert api.http.put("/v1/collections/mine", headers=bearer("r")).status_code == 403
-    assert api.http.put("/v1/collections/mine", headers=bearer("w")).status_code == 201
+    assert api.http.put("/v1/collections/mine", headers=bearer("r" * 16)).status_code == 403
+    assert api.http.put("/v1/collections/mine", headers=bearer("w" * 16)).status_code == 201
     text = {"text": "x", "collection": "mine"}
     question = {"question": "x", "collection": "mine"}
-    assert api.http.post("/v1/documents", json=text, headers=bearer("r")).status_code == 403
-    ingest = api.http.post("/v1/documents", json=text, headers=bearer("w")).json()["job_id"]
-    query = api.http.post("/v1/queries", json=question, headers=bearer("r")).json()["job_id"]
-    assert api.http.delete(f"/v1/jobs/{ingest}", headers=bearer("r")).status_code == 403
-    assert api.http.delete(f"/v1/jobs/{query}", headers=bearer("r")).status_code == 202
+    assert api.http.post("/v1/documents", json=text, headers=bearer("r" * 16)).status_code == 403
+    ingest = api.http.post("/v1/documents", json=text, headers=bearer("w" * 16)).json()["job_id"]
+    query = api.http.post("/v1/queries", json=question, headers=bearer("r" * 16)).json()["job_id"]
+    assert api.http.delete(f"/v1/jobs/{ingest}", headers=bearer("r" * 16)).status_code == 403
+    assert api.http.delete(f"/v1/jobs/{query}", headers=bearer("r" * 16)).status_code == 202
 
 
 def test_a_scope_holds_everywhere(api):
-    admin, writer = bearer("a"), bearer("w")
+    admin, writer = bearer("a" * 16), bearer("w" * 16)
     for name in ("mine", "theirs"):
         api.http.put(f"/v1/collections/{name}", headers=admin)
     job = api.http.post("/v1/queries", json={"question": "x", "collection": "theirs"}, headers=admin).json()[
@@ -117,14 +117,14 @@ def test_a_scope_holds_everywhere(api):
 
 
 def test_two_callers_may_use_the_same_idempotency_key(api):
-    api.http.put("/v1/collections/mine", headers=bearer("w"))
+    api.http.put("/v1/collections/mine", headers=bearer("w" * 16))
     body = {"question": "x", "collection": "mine"}
 
     jobs = {
         api.http.post("/v1/queries", json=body, headers={**bearer(key), "Idempotency-Key": "k"}).json()[
             "job_id"
         ]
-        for key in ("r", "w", "w")
+        for key in ("r" * 16, "w" * 16, "w" * 16)
     }
 
     assert len(jobs) == 2
@@ -147,13 +147,13 @@ def test_cors_lets_the_named_origin_in(api):
 def test_the_rate_limit_counts_each_key_alone(valkey, tmp_path):
     settings = settings_of(valkey, tmp_path, api_keys=KEYS, rate_limit_requests_per_minute=3)
     with serving(settings) as api:
-        codes = [api.http.get("/v1/jobs", headers=bearer("r")).status_code for _ in range(4)]
-        over = api.http.get("/v1/jobs", headers=bearer("r"))
+        codes = [api.http.get("/v1/jobs", headers=bearer("r" * 16)).status_code for _ in range(4)]
+        over = api.http.get("/v1/jobs", headers=bearer("r" * 16))
 
         assert codes == [200, 200, 200, 429]
         assert 1 <= int(over.headers["retry-after"]) <= 60
         assert over.json()["type"] == "urn:aegis:problem:overloaded"
-        assert api.http.get("/v1/jobs", headers=bearer("a")).status_code == 200
+        assert api.http.get("/v1/jobs", headers=bearer("a" * 16)).status_code == 200
         assert api.http.get("/health/live").status_code == 200
 
 

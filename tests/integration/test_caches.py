@@ -400,3 +400,36 @@ def test_the_figures_of_all_workers_are_in_the_metrics(tools: InProcess) -> None
     assert 'aegis_cache_requests_total{cache="answers",outcome="hit"} 1.0' in shown
     assert 'aegis_cache_requests_total{cache="answers",outcome="miss"} 1.0' in shown
     assert f"aegis_cache_bytes {float(tools.cache.figures().size)}" in shown
+
+
+class TestTenants:
+    """Who has the same embedded or asks the same is not told that somebody else did."""
+
+    @pytest.mark.parametrize(
+        ("sharing", "passages"), [("all", [LAMP]), ("collection", [LAMP, LAMP]), ("key", [LAMP, LAMP])]
+    )
+    def test_of_another_collection(
+        self, opened: Open, model: Watched, sharing: str, passages: list[str]
+    ) -> None:
+        tools = opened(cache_sharing=sharing)
+
+        for owner, collection in (("ann", "one"), ("bob", "two"), ("ann", "one")):
+            ingestion = Ingestion(Text(LAMP), collection, f"{owner}'s", metadata={"n": len(model.passages)})
+            finished(tools, desk_of(tools).ingest(ingestion, owner=owner).job.id)
+
+        assert model.passages == passages
+
+    @pytest.mark.parametrize(("sharing", "known"), [("all", True), ("collection", True), ("key", False)])
+    def test_of_another_key(self, opened: Open, model: Watched, sharing: str, *, known: bool) -> None:
+        tools = opened(cache_sharing=sharing)
+        ingested(tools, LAMP, "lamp")
+
+        def asks(owner: str) -> bool:
+            question = Question("What colour is the lamp?", COLLECTION, top_k=5, top_n=2, where={})
+            job = finished(tools, desk_of(tools).ask(question, owner=owner).job.id)
+            return bool(result(job).get("cached"))
+
+        assert not asks("ann")
+        assert asks("ann")
+        assert asks("bob") is known
+        assert model.queries == ["What colour is the lamp?"] * (1 if known else 2)

@@ -1,39 +1,67 @@
 """API keys: who a token stands for, and how far it reaches."""
 
+import asyncio
+
 import pytest
 
 from api.access import ANYBODY, Caller, Keyring
 from rag.errors import Forbidden, Unauthenticated
+from rag.keys import Key, Secret, digest_of, new_token
 from rag.settings import ApiKey, Role
+
+
+class Made:
+    """No key was made, or one was."""
+
+    def __init__(self, key: Key | None = None) -> None:
+        self.key = key
+
+    async def opened_by(self, key_id: str, token: str) -> Key | None:
+        return self.key if self.key and self.key.id == key_id and self.key.opened_by(token, 0.0) else None
+
+    async def demanded(self) -> bool:
+        return self.key is not None
+
+
+TOKEN = new_token("a" * 16)
+MADE = Key("a" * 16, "made", Role.WRITE, ("c",), 0.0, "admin", (Secret(digest_of(TOKEN)),))
+
 
 KEYS = Keyring(
     {
-        "reader-key": ApiKey(name="reader", role=Role.READ, collections=("a", "b")),
-        "schlüssel": ApiKey(name="umlaut", role=Role.ADMIN),
-    }
+        "the-key-of-a-reader": ApiKey(name="reader", role=Role.READ, collections=("a", "b")),
+        "schlüssel-mit-umlaut": ApiKey(name="umlaut", role=Role.ADMIN, collections=("*",)),
+    },
+    Made(),
 )
 
 
+def caller_of(keyring: Keyring, token: str | None) -> Caller:
+    return asyncio.run(keyring.caller(token))
+
+
 def test_without_keys_everybody_may_do_everything():
-    caller = Keyring({}).caller(None)
+    caller = caller_of(Keyring({}, Made()), None)
 
     assert caller is ANYBODY
     caller.must_be(Role.ADMIN)
     caller.must_reach("any")
 
 
-@pytest.mark.parametrize("token", [None, "", "reader-ke", "reader-key ", "READER-KEY", "\xff"])
+@pytest.mark.parametrize(
+    "token", [None, "", "the-key-of-a-reade", "the-key-of-a-reader ", "THE-KEY-OF-A-READER", "\xff"]
+)
 def test_what_is_no_key_is_refused(token):
     with pytest.raises(Unauthenticated):
-        KEYS.caller(token)
+        caller_of(KEYS, token)
 
 
 def test_a_key_stands_for_its_entry():
-    assert KEYS.caller("reader-key") == Caller("reader", Role.READ, ("a", "b"))
+    assert caller_of(KEYS, "the-key-of-a-reader") == Caller("reader", Role.READ, ("a", "b"))
 
 
 def test_keys_are_compared_as_the_bytes_that_http_carries():
-    assert KEYS.caller("schlüssel".encode().decode("latin-1")).name == "umlaut"
+    assert caller_of(KEYS, "schlüssel-mit-umlaut".encode().decode("latin-1")).name == "umlaut"
 
 
 @pytest.mark.parametrize(
@@ -57,7 +85,7 @@ def test_roles_contain_the_lesser_ones(has, needs, allowed):
 
 
 def test_a_scope_ends_where_it_says():
-    caller = KEYS.caller("reader-key")
+    caller = caller_of(KEYS, "the-key-of-a-reader")
 
     assert caller.reaches("b")
     with pytest.raises(Forbidden):
@@ -65,4 +93,18 @@ def test_a_scope_ends_where_it_says():
 
 
 def test_a_star_reaches_everything():
-    assert KEYS.caller("schlüssel".encode().decode("latin-1")).collections is None
+    assert caller_of(KEYS, "schlüssel-mit-umlaut".encode().decode("latin-1")).collections is None
+
+
+def test_a_key_that_was_made_stands_for_its_record():
+    keyring = Keyring({}, Made(MADE))
+
+    assert caller_of(keyring, TOKEN) == Caller("made", Role.WRITE, ("c",), id="a" * 16)
+    for token in (None, TOKEN[:-1], new_token("a" * 16), new_token("b" * 16)):
+        with pytest.raises(Unauthenticated):
+            caller_of(keyring, token)
+
+
+def test_a_key_may_be_required_before_there_is_any():
+    with pytest.raises(Unauthenticated):
+        caller_of(Keyring({}, Made(), required=True), None)

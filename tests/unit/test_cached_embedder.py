@@ -179,3 +179,14 @@ def test_everything_else_is_the_model_s_own(cache: Kept) -> None:
     assert model.asked == [[]]
     told = (embedder.name, embedder.dimension, embedder.recipe, embedder.max_tokens, embedder.token_dimension)
     assert told == ("letters", 3, "1", 100, 2)
+
+
+def test_a_tenant_knows_nothing_of_what_another_had_embedded() -> None:
+    model, cache = Letters(), Kept()
+    ann, bob = (CachedEmbedder(model, cache, name) for name in ("key ann", "key bob"))
+
+    ann.embed_passages(["a secret"])
+    ann.embed_passages(["a secret"])
+    bob.embed_passages(["a secret"])
+
+    assert model.asked == [["a secret"], ["a secret"]]

@@ -34,7 +34,7 @@ def test_help_names_every_command() -> None:
 
     assert shown.returncode == 0
     commands = "setup up demo ingest ask jobs documents reindex doctor eval dlq backup restore bench"
-    for command in commands.split():
+    for command in (*commands.split(), "keys", "audit"):
         assert f"\n  {command} " in shown.stdout
 
 

@@ -19,7 +19,7 @@ HERE, ELSEWHERE = "parse@here", "parse@elsewhere"
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch) -> HealthPage:
     monkeypatch.setattr(readiness, "gethostname", lambda: "here")
-    return HealthPage("127.0.0.1", 1)
+    return HealthPage("127.0.0.1", 1, "token")
 
 
 def shown(page: HealthPage, monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any] | str) -> None:

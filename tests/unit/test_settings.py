@@ -38,9 +38,9 @@ def test_a_limit_that_is_set_counts_everywhere(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_api_keys_are_read_from_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("API_KEYS", '{"s3cret": {"name": "ci", "role": "write", "collections": ["a"]}}')
+    monkeypatch.setenv("API_KEYS", '{"s3cret-of-sixteen": {"name":"ci","role":"write", "collections":["a"]}}')
 
-    key = load().api_keys["s3cret"]
+    key = load().api_keys["s3cret-of-sixteen"]
 
     assert (key.name, key.role, key.collections) == ("ci", Role.WRITE, ("a",))
 
@@ -50,8 +50,8 @@ def test_api_keys_are_read_from_json(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("API_PORT", "x", "API_PORT"),
         ("API_PORT", "70000", "API_PORT"),
-        ("API_KEYS", "{oops", "api_keys"),
-        ("API_KEYS", '{"k": {"name": "n", "role": "root"}}', "API_KEYS.K.ROLE"),
+        ("API_KEYS", "{oops", "API_KEYS: this is no JSON object"),
+        ("API_KEYS", '{"k": {"name": "n", "role": "root"}}', "API_KEYS: entry 1: the key has 16 to"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL"),
         ("BACKUP_SCHEDULE", "hourly", "BACKUP_SCHEDULE: 'hourly' is no schedule"),
         ("BACKUP_VERIFY_SCHEDULE", "60 * * * *", "BACKUP_VERIFY_SCHEDULE"),

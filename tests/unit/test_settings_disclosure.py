@@ -20,7 +20,7 @@ def test_no_secret_is_in_them() -> None:
         generator_api_key=SECRET,
         jina_api_key=SECRET,
         api_key=SECRET,
-        api_keys={SECRET: {"name": "ci", "role": "admin"}},
+        api_keys={SECRET: {"name": "ci", "role": "admin", "collections": ["*"]}},
         flower_basic_auth=f"user:{SECRET}",
     )
 

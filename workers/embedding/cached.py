@@ -16,13 +16,15 @@ class CachedEmbedder:
     """The ``Embedder`` port over another one, with exactly that one's vectors.
 
     A text is known again by its content, the model and its recipe, whatever document it
-    stands in. What is missing goes to the model in one call, in order, each text once. The
-    passages of a model that looks at a call as a whole are known again as a whole.
+    stands in, for the same tenant. What is missing goes to the model in one call, in order, each text
+    once. The passages of a model that looks at a call as a whole are known again as a whole.
     """
 
-    def __init__(self, model: Embedder, cache: Cache) -> None:
+    def __init__(self, model: Embedder, cache: Cache, tenant: str = "") -> None:
+        """``tenant``: who shares what is kept; "": everybody."""
         self._model = model
         self._cache = cache
+        self._tenant = tenant
         self.name = model.name
         self.dimension = model.dimension
         self.max_tokens = model.max_tokens
@@ -74,7 +76,7 @@ class CachedEmbedder:
         self._cache.put(CacheKind.EMBEDDINGS, packed)
 
     def _keys(self, use: Literal["passage", "query"], texts: Sequence[str]) -> list[str]:
-        model = (self.name, str(self.dimension), str(self.independent), self.recipe, use)
+        model = (self.name, str(self.dimension), str(self.independent), self.recipe, use, self._tenant)
         return [_digest(*model, text) for text in texts]
 
 

@@ -4,6 +4,7 @@
 - ``golden/STORE``: questions to the collection, and what its search found
 - ``collections``: every collection there was, those that were dropped included, as the journal has them
 - ``jobs``: job records, the newest first: of jobs that are over whole, of others as they were accepted
+- ``keys``: the keys that the service made, as the journal has them: with digests alone
 - ``blobs``: every source and text, and where its bytes are: in a stream ``blobs/…``, or in BLOB_URL alone
 """
 
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.digest import ContentDigest
+from rag.keys import Key
 from rag.model import Document, Json, SearchQuery, SparseVector, Vector
 from rag.stores.entries import (
     CollectionEntry,
@@ -25,9 +27,11 @@ from rag.stores.entries import (
     collection_json,
     job_fields,
     job_json,
+    key_entry,
+    key_json,
 )
 
-COLLECTIONS, JOBS, BLOBS = "collections", "jobs", "blobs"
+COLLECTIONS, JOBS, KEYS, BLOBS = "collections", "jobs", "keys", "blobs"
 
 
 def documents_stream(store: str) -> str:
@@ -138,6 +142,14 @@ def job_line(fields: JobFields) -> bytes:
 
 def saved_job(line: bytes) -> JobFields:
     return job_fields("", line)
+
+
+def key_line(key: Key) -> bytes:
+    return key_json(key) + b"\n"
+
+
+def saved_key(line: bytes) -> Key:
+    return key_entry("", line)
 
 
 def blob_line(blob: SavedBlob) -> bytes:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from rag.errors import DamagedBackup
+from rag.keys import Key
 from rag.model import Manifest, SavedCollection
 from rag.naming import generation_name
 from rag.ports.snapshots import Opened
@@ -46,6 +47,10 @@ class OpenBackup:
     def jobs(self) -> Iterator[JobFields]:
         """The newest first."""
         return self._lines(contents.JOBS, contents.saved_job)
+
+    def made_keys(self) -> Iterator[Key]:
+        """By id, ascending; none in backups that were made before there were keys."""
+        return self._lines(contents.KEYS, contents.saved_key)
 
     def blobs(self, *collections: SavedCollection) -> Iterator[SavedBlob]:
         """Sources and texts of the collections."""

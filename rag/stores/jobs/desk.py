@@ -86,11 +86,15 @@ class Desk(JobScripts):
             raise _full(job.kind, outcome, *told)
         return told[0], outcome == b"new"
 
-    def get(self, job_id: str) -> Job | None:
-        record = self._on("get", job_id)
+    def get(
+        self, job_id: str, *, collections: Sequence[str] | None = None, asker: str | None = None
+    ) -> Job | None:
+        if collections is not None and not collections:
+            return None
+        record = self._on("get", job_id, *_asked_by(asker), *(collections or ()))
         return job_of(record) if record else None
 
-    def page(
+    def page(  # noqa: PLR0913 - what a listing is narrowed by
         self,
         *,
         state: JobState | None,
@@ -98,35 +102,42 @@ class Desk(JobScripts):
         collections: Sequence[str] | None,
         cursor: str | None,
         limit: int,
+        asker: str | None = None,
     ) -> Window[Job]:
         states, kinds = [state] if state else list(JobState), [kind] if kind else list(JobKind)
-        return self._window(list(product(states, kinds)), None, collections, cursor, limit)
+        return self._window(list(product(states, kinds)), None, collections, asker, cursor, limit)
 
     def dead(
-        self, *, reason: str | None, collections: Sequence[str] | None, cursor: str | None, limit: int
+        self,
+        *,
+        reason: str | None,
+        collections: Sequence[str] | None,
+        cursor: str | None,
+        limit: int,
+        asker: str | None = None,
     ) -> Window[Job]:
         indexes = [(JobState.DEAD, kind) for kind in JobKind]
-        return self._window(indexes, reason, collections, cursor, limit)
+        return self._window(indexes, reason, collections, asker, cursor, limit)
 
-    def _window(
+    def _window(  # noqa: PLR0913, PLR0917 - all that one step of the records needs
         self,
         indexes: Sequence[tuple[JobState, JobKind]],
         reason: str | None,
         collections: Sequence[str] | None,
+        asker: str | None,
         cursor: str | None,
         limit: int,
     ) -> Window[Job]:
         if collections is not None and not collections:
             return Window(items=(), next=None)
         keys = [index_key(*each) for each in indexes]
-        filtered = reason is not None or collections is not None
+        filtered = any(each is not None for each in (reason, collections, asker))
+        chosen = reason or "", *_asked_by(asker), *(collections or ())
         looks = max(limit + 1, _LOOKS) if filtered else limit + 1
         jobs: list[Job] = []
         after = cursor or ""
         while len(jobs) < limit:
-            records, last = self._scripts.run(
-                "page", keys, "", after, limit - len(jobs), looks, reason or "", *(collections or ())
-            )
+            records, last = self._scripts.run("page", keys, "", after, limit - len(jobs), looks, *chosen)
             jobs += map(job_of, records)
             after = last.decode() if last else ""
             if not after:
@@ -145,6 +156,11 @@ class Desk(JobScripts):
     def drop(self, job_id: str) -> Job:
         answer = self._on("drop", job_id, only_word(), *self._keeping(JobState.FAILED))
         return changed(job_id, answer, "only dead letters are dropped")
+
+
+def _asked_by(asker: str | None) -> tuple[str, str]:
+    """Whether questions of one owner alone are meant, and whose: "" is an owner too."""
+    return ("", "") if asker is None else ("1", asker)
 
 
 def _mismatch() -> IdempotencyMismatch:

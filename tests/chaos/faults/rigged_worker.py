@@ -58,7 +58,7 @@ class RiggedTools:
         self._traps = Traps(tools.settings.home)
         self._rigged: dict[int, RiggedRole] = {}
 
-    def embedder(self, model: str, dimension: int, *, fresh: bool = False) -> RiggedRole:
+    def embedder(self, model: str, dimension: int, *, fresh: bool = False, tenant: str = "") -> RiggedRole:
         return self._role(self._tools.embedder(model, dimension, fresh=fresh))
 
     def __getattr__(self, name: str) -> Any:

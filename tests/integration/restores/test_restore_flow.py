@@ -8,7 +8,11 @@ import pytest
 import redis
 
 from rag.errors import Conflict, WrongKey
+from rag.keys import Key, KeyState, Secret, new_id, new_token
+from rag.keys import digest_of as digest_of_key
 from rag.model import JobState, Stage
+from rag.settings import Role
+from rag.stores.keys import KeyRegistry
 from tasks.orders import Restoring
 from tasks.records import restored
 from tasks.submit import Submissions
@@ -43,6 +47,9 @@ def test_everything_comes_back_to_new_machines(installed: Install, redis_client:
     finished(tools, desk.delete_document(COLLECTION, "isle03").id)
     dead, on_its_way = brought(desk, "dead"), brought(desk, "late")
     killed(tools, dead)
+    good, gone = (new_key(name) for name in ("good", "gone"))
+    for key in (good, gone):
+        tools.restoration.journal.put_key(key if key is good else key.revoked(time()))
     before, digest, words = seen(tools), digest_of(tools), "Who hangs the lantern of isle05?"
     hits = answered(tools, desk, words)
     backed_up(tools, desk)
@@ -57,6 +64,8 @@ def test_everything_comes_back_to_new_machines(installed: Install, redis_client:
 
     assert job.result is not None
     assert job.result["documents"] == len(before) == 6
+    assert job.result["keys"] == 2
+    assert keys_in(redis_client, tools) == {good.id: KeyState.SUSPENDED, gone.id: KeyState.REVOKED}
     assert (job.result["dead_letters"], job.result["missing"], job.result["not_replayed"]) == (1, [], [])
     assert (job.result["golden"] > 0, job.result["overlap"]) == (True, 1.0)
     assert (seen(tools), digest_of(tools)) == (before, digest)
@@ -67,6 +76,36 @@ def test_everything_comes_back_to_new_machines(installed: Install, redis_client:
     for document in tools.documents.page(COLLECTION, cursor=None, limit=99).items:
         assert tools.blobs.exists(document.source_key)
         assert tools.blobs.exists(document.text_key)
+
+
+def new_key(name: str) -> Key:
+    key_id = new_id()
+    return Key(key_id, name, Role.READ, ("*",), time(), "root", (Secret(digest_of_key(new_token(key_id))),))
+
+
+def keys_in(client: redis.Redis, tools: InProcess) -> dict[str, KeyState]:
+    """Of the records; those in the journal are the same."""
+    kept = {each.key.id: each.key for each in KeyRegistry(client, tools.journal).all()}
+    assert kept == {key.id: key for key in tools.journal.made_keys()}
+    return {key.id: key.state(time()) for key in kept.values()}
+
+
+def test_a_key_that_was_revoked_since_the_backup_stays_revoked(
+    tools: InProcess, desk: Submissions, redis_client: redis.Redis
+) -> None:
+    ingested(tools, desk, "isle01")
+    registry = KeyRegistry(redis_client, tools.journal)
+    key, other = new_key("ci"), new_key("other")
+    registry.add(key)
+    registry.add(other)
+    backed_up(tools, desk)
+    registry.change(key.id, lambda known: known.revoked(time()))
+
+    job = succeeded(tools, restoring(desk))
+
+    assert job.result is not None
+    assert job.result["keys"] == 0
+    assert keys_in(redis_client, tools) == {key.id: KeyState.REVOKED, other.id: KeyState.ACTIVE}
 
 
 def test_what_was_accepted_later_is_done_again(tools: InProcess, desk: Submissions) -> None:

@@ -252,6 +252,21 @@ local function record_of(key, other)
   return { fields, place_of(other, at[2], at[3] or '') }
 end
 
+-- Whether a job is one of those that ARGV tells from ``first`` on: '1' where of questions only those of one owner are
+-- meant, else '', and whose; then the collections, none for all. Takes as long for a job that is not there.
+local wanted
+local function within(key, first)
+  if not wanted then
+    wanted = {}
+    for i = first + 2, #ARGV do
+      wanted[ARGV[i]] = true
+    end
+  end
+  local at = redis.call('HMGET', key, 'collection', 'kind', 'owner')
+  return at[1] and (#ARGV < first + 2 or wanted[at[1]]) and
+    (ARGV[first] ~= '1' or at[2] ~= 'query' or (at[3] or '') == ARGV[first + 1])
+end
+
 -- What an earlier submit with the same key comes to, another than this job: {'mismatch'},
 -- {'known', record}, or false.
 local function earlier_with(idempotency, digest)

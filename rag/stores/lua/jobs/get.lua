@@ -1,2 +1,2 @@
--- ARGV: id
-return record_of(job, id)
+-- ARGV: id, as for within
+return within(job, 2) and record_of(job, id)

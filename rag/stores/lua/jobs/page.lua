@@ -1,12 +1,6 @@
--- KEYS: the indexes to merge; ARGV: '', cursor or '', limit, how many to look at, reason or '', collections …
+-- KEYS: the indexes to merge; ARGV: '', cursor or '', limit, how many to look at, reason or '', as for within
 -- Returns {records, cursor or false}; a page may be short when few jobs are of the kind asked for.
 local cursor, limit, looks, reason = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
-local wanted
-for i = 6, #ARGV do
-  wanted = wanted or {}
-  wanted[ARGV[i]] = true
-end
-
 local ids = {}
 for _, index in ipairs(KEYS) do
   local from = cursor == '' and '+' or '(' .. cursor
@@ -23,8 +17,7 @@ for i = 1, math.min(#ids, looks - 1) do
   end
   last = i
   local key = root .. 'job:' .. ids[i]
-  local at = redis.call('HMGET', key, 'collection', 'reason')
-  if (not wanted or wanted[at[1]]) and (reason == '' or at[2] == reason) then
+  if within(key, 6) and (reason == '' or redis.call('HGET', key, 'reason') == reason) then
     local record = record_of(key, ids[i])
     if record then
       records[#records + 1] = record

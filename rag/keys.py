@@ -1,0 +1,166 @@
+"""Keys that the service makes: what they look like, what is kept of them, and when they are good.
+
+A key is ``aegis_ID_SECRET``: the id is public and finds the record, the secret has 256 random bits. Nothing
+but the SHA-256 of a whole key is kept; with that many random bits a slow hash would protect no better.
+"""
+
+import re
+import secrets
+from base64 import b32encode
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from hashlib import sha256
+from hmac import compare_digest
+from typing import Any
+
+from rag.errors import Conflict
+from rag.model import Json
+from rag.settings.keys import ALL, Role
+
+_FORM = re.compile(r"aegis_([a-z2-7]{16})_[0-9a-f]{64}\Z")
+_LENGTH = 87
+_MOST_SECRETS = 8
+
+
+class KeyState(StrEnum):
+    """``suspended``: a restore brought it back, and nobody has said yet that it is to be good again."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """``digest``: of the whole key. ``until``: when it stops being good; None: with the key itself."""
+
+    digest: str
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What is kept of a key. ``collections``: names, or ("*",) for all. ``restored_from``: id of a backup.
+
+    ``revision`` counts the changes: of two records of one key the higher one is the newer.
+    """
+
+    id: str
+    name: str
+    role: Role
+    collections: tuple[str, ...]
+    created_at: float
+    created_by: str
+    secrets: tuple[Secret, ...]
+    expires_at: float | None = None
+    revoked_at: float | None = None
+    restored_from: str = ""
+    revision: int = 1
+
+    @property
+    def reaches_all(self) -> bool:
+        return ALL in self.collections
+
+    @property
+    def holds_name(self) -> bool:
+        """Whether no other key may have its name."""
+        return self.revoked_at is None and not self.restored_from
+
+    def state(self, now: float) -> KeyState:
+        """How it stands at ``now``, in seconds since 1970."""
+        if self.revoked_at is not None:
+            return KeyState.REVOKED
+        if self.restored_from:
+            return KeyState.SUSPENDED
+        return KeyState.EXPIRED if self.expires_at is not None and self.expires_at <= now else KeyState.ACTIVE
+
+    def opened_by(self, token: str, now: float) -> bool:
+        """Whether ``token`` is this key, and good at ``now``. Takes as long for every token."""
+        digest = digest_of(token)
+        matches = [compare_digest(each.digest, digest) for each in self.secrets if _good(each, now)]
+        return any(matches) and self.state(now) is KeyState.ACTIVE
+
+    def rotated(self, token: str, now: float, *, grace: float, expires_at: float | None) -> "Key":
+        """With ``token`` as its secret; former ones stay good for ``grace`` seconds at most.
+
+        ``expires_at`` None: as before. Conflict for a key that is revoked, suspended, or would be expired.
+        """
+        until = now + grace
+        former = (replace(each, until=min(each.until or until, until)) for each in self.secrets)
+        kept = tuple(each for each in former if _good(each, now))[: _MOST_SECRETS - 1]
+        rotated = replace(
+            self,
+            secrets=(Secret(digest_of(token)), *kept),
+            expires_at=expires_at if expires_at is not None else self.expires_at,
+            revision=self.revision + 1,
+        )
+        if (state := rotated.state(now)) is not KeyState.ACTIVE:
+            raise Conflict(f"Key {self.id} is {state}, so it cannot be rotated{_REMEDIES[state]}")
+        return rotated
+
+    def revoked(self, now: float) -> "Key":
+        """Good no more, for ever; a key that was revoked before stays as it is."""
+        if self.revoked_at is not None:
+            return self
+        return replace(self, revoked_at=now, secrets=(), revision=self.revision + 1)
+
+    def suspended(self, backup: str) -> "Key":
+        """As it comes back out of a backup."""
+        return replace(self, restored_from=backup)
+
+    def activated(self) -> "Key":
+        """Good again after a restore. Conflict for a key that is not suspended."""
+        if self.revoked_at is not None or not self.restored_from:
+            raise Conflict(f"Key {self.id} is not suspended: only what a restore brought back is")
+        return replace(self, restored_from="", revision=self.revision + 1)
+
+
+_REMEDIES: Mapping[KeyState, str] = {
+    KeyState.EXPIRED: ": say when it is to expire instead",
+    KeyState.SUSPENDED: ": activate it first",
+    KeyState.REVOKED: ": create another one",
+}
+
+
+def new_id() -> str:
+    """The public id of a key: 80 random bits."""
+    return b32encode(secrets.token_bytes(10)).decode().lower()
+
+
+def new_token(key_id: str) -> str:
+    """A key of this id, to be shown once."""
+    return f"aegis_{key_id}_{secrets.token_hex(32)}"
+
+
+def id_of(token: str) -> str | None:
+    """The id that a key names; None for what has not the form of one."""
+    match = _FORM.match(token) if len(token) == _LENGTH else None
+    return match[1] if match else None
+
+
+def digest_of(token: str) -> str:
+    """What is kept of a key: SHA-256 in hex."""
+    return sha256(token.encode()).hexdigest()
+
+
+def key_fields(key: Key) -> Json:
+    """As JSON; the inverse of ``key_of``."""
+    return asdict(key)
+
+
+def key_of(fields: Mapping[str, Any]) -> Key:
+    """Raises ValueError, TypeError or KeyError for what is no key."""
+    return Key(
+        **{
+            **fields,
+            "role": Role(fields["role"]),
+            "collections": tuple(fields["collections"]),
+            "secrets": tuple(Secret(**each) for each in fields["secrets"]),
+        }
+    )
+
+
+def _good(secret: Secret, now: float) -> bool:
+    return secret.until is None or secret.until > now
