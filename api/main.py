@@ -21,12 +21,15 @@ from uvicorn.config import STARTUP_FAILURE
 from api import backups, collections, dead_letters, documents, events, health, jobs, problems, queries
 from api.middleware import BodyLimit, Observer, Trace
 from api.openapi import completed
+from api.origins import OriginGuard
 from api.pages import OFFLINE, add_console, add_docs
 from api.parts import Parts, build
 from api.stopping import told_to_stop
 from api.uploads import MIB, too_large
 from rag import tracing
 from rag.errors import AegisError, Unavailable
+from rag.exposure import require_closed_api
+from rag.origins import OriginPolicy
 from rag.release import release
 from rag.settings import Settings, load
 from rag.starting import starting
@@ -46,6 +49,7 @@ def app_factory() -> FastAPI:
     """The application as the environment has it; leaves with a line for each wrong setting and each risk."""
     with starting("the API", status=STARTUP_FAILURE):
         settings = load()
+        require_closed_api(settings)
         logging.basicConfig(level=settings.log_level, format=settings.log_format)
         parts = build(settings)
         _refuse_risks(parts)
@@ -80,6 +84,7 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
         description=DESCRIPTION,
         version=release(),
         lifespan=_lifespan,
+        redirect_slashes=False,  # where to is made from the Host header, which anybody writes
     )
     app.state.parts = parts
     problems.install(app)
@@ -138,6 +143,7 @@ def _add_layers(app: FastAPI, settings: Settings, observe: Observer | None) -> N
         return MIB, None
 
     app.add_middleware(BodyLimit, limit_of=limit_of)
+    app.add_middleware(OriginGuard, policy=_policy(settings))
     app.add_middleware(Trace, observe=observe)
     if settings.cors_origins:
         app.add_middleware(
@@ -162,6 +168,12 @@ def _add_layers(app: FastAPI, settings: Settings, observe: Observer | None) -> N
             ],
             max_age=3600,
         )
+
+
+def _policy(settings: Settings) -> OriginPolicy:
+    return OriginPolicy.of(
+        settings, anonymous=settings.anonymous, origins=settings.cors_origins, guarded="/v1/"
+    )
 
 
 def _describe(app: FastAPI) -> None:

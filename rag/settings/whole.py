@@ -74,6 +74,11 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Serv
         return self.api_host or ("127.0.0.1" if self.embedded_broker else "0.0.0.0")  # noqa: S104 - production default
 
     @property
+    def anonymous(self) -> bool:
+        """Whether the API asks for no key."""
+        return not self.api_keys
+
+    @property
     def api_processes(self) -> int:
         return self.api_workers or (1 if self.embedded_broker else 4)
 

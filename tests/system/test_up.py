@@ -159,7 +159,7 @@ def test_the_demonstration_answers_and_goes_with_the_operators_values(tmp_path: 
     )
     stack = stack_in(
         home, "demo", "--once", "--docs", str(docs), "--question", "What are the blades made of?",
-        **{name: value for name, value in ALWAYS.items() if name != "API_PORT"},
+        ALLOW_ANONYMOUS="true", **{name: value for name, value in ALWAYS.items() if name != "API_PORT"},
     ).start()  # fmt: skip
     assert stack.process is not None
 

@@ -1,0 +1,38 @@
+"""Hosts as addresses and headers name them."""
+
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import urlsplit
+
+_THIS_MACHINE = "localhost"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` is localhost, or an address that no other machine reaches."""
+    address = address_of(host)
+    if address is None:
+        return host.lower() == _THIS_MACHINE
+    mapped = getattr(address, "ipv4_mapped", None)  # ::ffff:127.0.0.1, on sockets for both families
+    return (mapped or address).is_loopback
+
+
+def address_of(host: str) -> IPv4Address | IPv6Address | None:
+    """None where ``host`` is a name. A zone (``%eth0``) may come along."""
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
+
+
+def host_of(authority: str) -> str | None:
+    """The host of ``host:port`` as a ``Host`` header has it: lower case, without brackets and final dot.
+
+    None where it is none. By RFC 9110, section 7.2.
+    """
+    try:
+        parts = urlsplit(f"//{authority}")
+        host, _ = parts.hostname, parts.port
+    except ValueError:  # brackets that do not close, a port that is none
+        return None
+    if host is None or parts.netloc != authority or "@" in authority:
+        return None
+    return host.removesuffix(".") or None
