@@ -8,6 +8,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import problem
+from rag.addresses import address_of
 from rag.origins import OriginPolicy, RequestContext
 
 _APART = {
@@ -56,5 +57,5 @@ def _context(scope: Scope) -> RequestContext:
         origin=headers.get("origin"),
         site=headers.get("sec-fetch-site"),
         mode=headers.get("sec-fetch-mode"),
-        arrived=server[0] if server and server[1] else None,
+        arrived=server[0] if server and address_of(server[0]) else None,
     )

@@ -38,7 +38,7 @@ def test_a_public_address_needs_keys_and_a_password(fields: dict[str, str]) -> N
         ConfigurationError, match=r"API_HOST: the API would listen on .* set API_KEYS"
     ) as error:
         require_closed_api(settings(**fields))
-    with pytest.raises(ConfigurationError, match="Flower would listen on .* set FLOWER_BASIC_AUTH"):
+    with pytest.raises(ConfigurationError, match=r"Flower would listen on .* set FLOWER_BASIC_AUTH"):
         require_closed_flower(settings(**fields, api_keys=KEYS))
 
     assert "\n" not in str(error.value)
