@@ -29,9 +29,8 @@ def flower(valkey: str, home: Path, **fields: Any) -> Iterator[httpx.Client]:
     port = free_port()
     values = {"redis_url": valkey, "aegis_home": home, "api_host": "127.0.0.1", "flower_port": port, **fields}
     part = chosen([FLOWER], Settings.model_validate(values))
-    environment = {
-        **os.environ, "REDIS_URL": valkey, "AEGIS_HOME": str(home), "API_HOST": "127.0.0.1", **part.environment,
-    }  # fmt: skip
+    ours = {"REDIS_URL": valkey, "AEGIS_HOME": str(home), "API_HOST": "127.0.0.1"}
+    environment = {**os.environ, **ours, **part.environment}
     process = subprocess.Popen([sys.executable, *part.command[1:]], env=environment)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
