@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli import preflight
 from cli.container import chosen
+from cli.examination import access
 from cli.stack import FLOWER
 from rag.errors import ConfigurationError
 from rag.exposure import require_closed_api, require_closed_flower
@@ -117,3 +119,29 @@ def test_a_wrong_value_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, va
     if name == "FLOWER_BASIC_AUTH":
         assert "secret" not in str(error.value)
         assert "just-a-user" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "state", "said"),
+    [
+        ({}, "ok", "alone"),
+        ({"cors_origins": ["*"]}, "note", "any page"),
+        ({"api_host": "0.0.0.0"}, "bad", "set API_KEYS"),
+        ({"api_host": "0.0.0.0", "allow_anonymous": True}, "note", "whoever reaches it"),
+        ({"api_host": "0.0.0.0", "api_keys": KEYS}, "ok", "asks for a key"),
+    ],
+)
+def test_the_doctor_says_who_may_do_everything(
+    fields: dict[str, Any], state: str, said: str, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o755)
+    found = {one.part: one for one in access.examine(settings(aegis_home=home, **fields))}
+
+    assert (found["access"].state, said in found["access"].text) == (state, True)
+    assert (found["Flower"].state == "bad") is (
+        fields.get("api_host") == "0.0.0.0" and "allow_anonymous" not in fields
+    )
+    assert found["AEGIS_HOME"].remedy == f"chmod 700 {home}"
+    home.chmod(0o700)
+    assert [one.state for one in access.examine(settings(aegis_home=home))] == ["ok"] * 3
