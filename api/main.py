@@ -30,6 +30,7 @@ from rag import tracing
 from rag.errors import AegisError, Unavailable
 from rag.exposure import require_closed_api
 from rag.origins import OriginPolicy
+from rag.printable import log_printable_lines
 from rag.release import release
 from rag.settings import Settings, load
 from rag.starting import starting
@@ -50,6 +51,7 @@ def app_factory() -> FastAPI:
     with starting("the API", status=STARTUP_FAILURE):
         settings = load()
         require_closed_api(settings)
+        log_printable_lines()
         logging.basicConfig(level=settings.log_level, format=settings.log_format)
         parts = build(settings)
         _refuse_risks(parts)

@@ -14,6 +14,7 @@ from cli.part import Part
 from cli.stack import parts
 from cli.up import environment
 from rag.errors import AegisError, ConfigurationError
+from rag.printable import printable
 from rag.settings import Settings, load
 
 
@@ -37,7 +38,7 @@ def main() -> NoReturn:
         settings = load()
         become(chosen(sys.argv[1:], settings), settings)
     except (AegisError, OSError) as error:
-        sys.exit(f"aegis: {error}")
+        sys.exit(f"aegis: {printable(str(error))}")
 
 
 if __name__ == "__main__":

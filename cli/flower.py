@@ -17,6 +17,7 @@ from tornado.web import OutputTransform, RequestHandler
 
 from rag.exposure import require_closed_flower
 from rag.origins import OriginPolicy, Refusal, RequestContext
+from rag.printable import log_printable_lines
 from rag.settings import load
 from rag.starting import starting
 from tasks.app import app
@@ -83,6 +84,7 @@ def main() -> None:
     with starting("Flower"):
         ours = load()
         require_closed_flower(ours)
+    log_printable_lines()
     apply_env_options()
     apply_options(sys.argv[0], sys.argv[1:])
     extract_settings()

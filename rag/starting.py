@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rag.errors import AegisError, ConfigurationError, Refused
+from rag.printable import printable
 
 
 @contextmanager
@@ -14,7 +15,7 @@ def starting(process: str, *, status: int = os.EX_UNAVAILABLE) -> Iterator[None]
     try:
         yield
     except AegisError as error:
-        lines = (str(error) or error.title).splitlines()
+        lines = printable(str(error) or error.title).splitlines()
         sys.stderr.writelines(f"{process} cannot start: {line}\n" for line in lines)
         raise SystemExit(status) from error
 
