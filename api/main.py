@@ -216,5 +216,5 @@ def _share_metrics(run_dir: Path) -> None:
         if host == ours and not psutil.pid_exists(int(pid)):
             shutil.rmtree(folder, ignore_errors=True)
     folder = run_dir / f"{ours}-{os.getppid()}"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)

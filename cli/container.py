@@ -14,6 +14,7 @@ from cli.part import Part
 from cli.stack import parts
 from cli.up import environment
 from rag.errors import AegisError, ConfigurationError
+from rag.folders import keep_private, private_folder
 from rag.printable import printable
 from rag.settings import Settings, load
 
@@ -28,7 +29,8 @@ def chosen(arguments: Sequence[str], settings: Settings) -> Part:
 
 def become(part: Part, settings: Settings) -> NoReturn:
     """Go on as the part's program, in the folder that parts run in. Raises OSError."""
-    settings.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keep_private()
+    private_folder(settings.run_dir)
     os.chdir(settings.run_dir)
     os.execvpe(part.command[0], list(part.command), {**environment(settings), **part.environment})  # noqa: S606 - no shell is meant
 

@@ -150,8 +150,10 @@ def doctor(as_json: AsJson = False, url: Url = None) -> None:
     from cli.doctor import examine
     from cli.printing import print_json
     from cli.report import finding_table, verdict
+    from rag.folders import keep_private
 
     settings = _settings()
+    keep_private()
     with _client(settings, url) as client:
         findings = list(examine(settings, client))
     if as_json:

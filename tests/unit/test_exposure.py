@@ -15,7 +15,7 @@ from rag.errors import ConfigurationError
 from rag.exposure import require_closed_api, require_closed_flower
 from rag.settings import Settings, load
 
-KEYS = {"a-key-of-sixteen-or-more": {"name": "ci"}}
+KEYS = {"a-key-of-sixteen-or-more": {"name": "ci", "role": "read", "collections": ["*"]}}
 PUBLIC = (
     {"api_host": "0.0.0.0"},
     {"api_host": "::"},
@@ -135,7 +135,8 @@ def test_the_doctor_says_who_may_do_everything(
     fields: dict[str, Any], state: str, said: str, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
-    home.mkdir(mode=0o755)
+    home.mkdir()
+    home.chmod(0o755)
     found = {one.part: one for one in access.examine(settings(aegis_home=home, **fields))}
 
     assert (found["access"].state, said in found["access"].text) == (state, True)

@@ -51,7 +51,7 @@ def test_api_keys_are_read_from_json(monkeypatch: pytest.MonkeyPatch) -> None:
         ("API_PORT", "x", "API_PORT"),
         ("API_PORT", "70000", "API_PORT"),
         ("API_KEYS", "{oops", "api_keys"),
-        ("API_KEYS", '{"k": {"name": "n", "role": "root"}}', "API_KEYS.K.ROLE"),
+        ("API_KEYS", '{"k": {"name": "n", "role": "root"}}', "API_KEYS.….ROLE"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL"),
         ("BACKUP_SCHEDULE", "hourly", "BACKUP_SCHEDULE: 'hourly' is no schedule"),
         ("BACKUP_VERIFY_SCHEDULE", "60 * * * *", "BACKUP_VERIFY_SCHEDULE"),
