@@ -1,11 +1,15 @@
 """Hosts as addresses and headers name them."""
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 _THIS_MACHINE = "localhost"
+_LONGEST = 300
+"""Characters of a host with its port: a name has 253 at most. What is remembered stays small so."""
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Whether ``host`` is localhost, or an address that no other machine reaches."""
     address = address_of(host)
@@ -28,6 +32,11 @@ def host_of(authority: str) -> str | None:
 
     None where it is none. By RFC 9110, section 7.2.
     """
+    return _host_of(authority) if len(authority) <= _LONGEST else None
+
+
+@lru_cache(maxsize=256)
+def _host_of(authority: str) -> str | None:
     try:
         parts = urlsplit(f"//{authority}")
         host, _ = parts.hostname, parts.port
