@@ -1,10 +1,12 @@
 """Hosts as addresses and headers name them."""
 
+import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 _THIS_MACHINE = "localhost"
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
 _LONGEST = 300
 """Characters of a host with its port: a name has 253 at most. What is remembered stays small so."""
 
@@ -45,3 +47,8 @@ def _host_of(authority: str) -> str | None:
     if host is None or parts.netloc != authority or "@" in authority:
         return None
     return host.removesuffix(".") or None
+
+
+def without_credentials(text: str) -> str:
+    """``text`` with ``…@`` for what the addresses in it have before their host."""
+    return _CREDENTIALS.sub("…@", text)

@@ -4,13 +4,14 @@ import os
 import stat
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
 
 from cli.home import held
 from cli.logs import LogFile
-from rag.errors import ConfigurationError
+from rag.errors import ConfigurationError, Unavailable
 from rag.folders import private_folder
 from rag.settings import Settings, load
 from rag.stores.broker import command
@@ -138,3 +139,10 @@ def test_no_error_of_a_setting_quotes_it_not_even_in_a_traceback(
     assert left.returncode == 1
     assert name in left.stderr.upper()
     assert "secret-itself" not in left.stderr
+
+
+def test_no_error_quotes_a_password_in_an_address() -> None:
+    told = Unavailable("https://me:secret@models.example/v1/x?y: 503 (see http://you@other:1, not a@b)")
+
+    assert str(told) == "https://…@models.example/v1/x?y: 503 (see http://…@other:1, not a@b)"
+    assert "secret" not in "".join(traceback.format_exception(told))
