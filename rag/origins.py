@@ -56,14 +56,14 @@ class OriginPolicy:
     """Which requests are refused.
 
     ``local``: only this machine is served. ``names``: hosts that we answer as besides loopback, as
-    names, ``*.domain`` or ``*``; None: Host is not looked at. ``numbers``: any address will do as
+    names, ``*.domain`` or ``*``; None: Host is not looked at. ``any_address``: every address will do as
     Host, since a machine does not know by which ones it is reached; no page can have one of ours.
     ``origins``: pages that may call us. ``guarded``: paths that foreign pages may not even read.
     """
 
     local: bool
     names: tuple[str, ...] | None
-    numbers: bool
+    any_address: bool
     origins: frozenset[str]
     guarded: str
 
@@ -75,7 +75,7 @@ class OriginPolicy:
         return cls(
             local=anonymous and not settings.allow_anonymous,
             names=names if looked_at else None,
-            numbers=not is_loopback(settings.listen_host),
+            any_address=not is_loopback(settings.listen_host),
             origins=frozenset(origins),
             guarded=guarded,
         )
@@ -97,7 +97,7 @@ class OriginPolicy:
             return False
         if is_loopback(host) or any(_fits(host, name) for name in names):
             return True
-        return self.numbers and address_of(host) is not None
+        return self.any_address and address_of(host) is not None
 
     def _is_guarded(self, request: RequestContext) -> bool:
         """What changes something, and what is read behind a page's back: not where a link leads."""

@@ -10,7 +10,7 @@ import pytest
 from cli import preflight
 from cli.container import chosen
 from cli.examination import access
-from cli.stack import FLOWER
+from cli.stack import API, FLOWER
 from rag.errors import ConfigurationError
 from rag.exposure import require_closed_api, require_closed_flower
 from rag.settings import Settings, load
@@ -87,6 +87,18 @@ def test_a_part_by_itself_does_not_either(
     assert line.startswith(
         f"{who} cannot start: API_HOST: {who} would listen on 0.0.0.0, as REDIS_URL has it"
     )
+
+
+@pytest.mark.parametrize("part", [API, FLOWER])
+def test_a_container_of_it_does_not_either(part: str) -> None:
+    with pytest.raises(ConfigurationError, match="API_HOST"):
+        chosen([part], settings(api_host="0.0.0.0"))
+
+    chosen([part], settings(api_host="0.0.0.0", allow_anonymous=True))
+
+
+def test_workers_need_no_key() -> None:
+    assert chosen(["worker-embed"], settings(redis_url="redis://redis/0")).name == "worker-embed"
 
 
 def test_without_a_password_flower_only_shows() -> None:
