@@ -33,12 +33,16 @@ from api import (
 from api.audit import Audit
 from api.middleware import BodyLimit, Observer, Trace
 from api.openapi import completed
+from api.origins import OriginGuard
 from api.pages import add_console, add_docs
 from api.parts import Parts, build
 from api.stopping import told_to_stop
 from api.uploads import MIB, too_large
 from rag import tracing
 from rag.errors import AegisError, Unavailable
+from rag.exposure import require_closed_api
+from rag.origins import OriginPolicy
+from rag.printable import log_printable_lines
 from rag.release import release
 from rag.settings import Settings, load
 from rag.starting import starting
@@ -59,6 +63,8 @@ def app_factory() -> FastAPI:
     """The application as the environment has it; leaves with a line for each wrong setting and each risk."""
     with starting("the API", status=STARTUP_FAILURE):
         settings = load()
+        require_closed_api(settings)
+        log_printable_lines()
         logging.basicConfig(level=settings.log_level, format=settings.log_format)
         parts = build(settings)
         _refuse_risks(parts)
@@ -92,6 +98,7 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
         description=DESCRIPTION,
         version=release(),
         lifespan=_lifespan,
+        redirect_slashes=False,  # where to is made from the Host header, which anybody writes
     )
     app.state.parts = parts
     problems.install(app)
@@ -153,6 +160,7 @@ def _add_layers(app: FastAPI, settings: Settings, observe: Observer | None, writ
 
     app.add_middleware(BodyLimit, limit_of=limit_of)
     app.add_middleware(Audit, writer=writer)
+    app.add_middleware(OriginGuard, policy=_policy(settings))
     app.add_middleware(Trace, observe=observe)
     if settings.cors_origins:
         app.add_middleware(
@@ -177,6 +185,12 @@ def _add_layers(app: FastAPI, settings: Settings, observe: Observer | None, writ
             ],
             max_age=3600,
         )
+
+
+def _policy(settings: Settings) -> OriginPolicy:
+    return OriginPolicy.of(
+        settings, anonymous=settings.anonymous, origins=settings.cors_origins, guarded="/v1/"
+    )
 
 
 def _describe(app: FastAPI) -> None:
@@ -217,5 +231,5 @@ def _share_metrics(run_dir: Path) -> None:
         if host == ours and not psutil.pid_exists(int(pid)):
             shutil.rmtree(folder, ignore_errors=True)
     folder = run_dir / f"{ours}-{os.getppid()}"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)

@@ -13,7 +13,7 @@ Responses = dict[int | str, dict[str, Any]]
 _MEANING: Mapping[int, str] = {
     400: "The body cannot be read",
     401: "A valid API key is needed",
-    403: "The key's role or scope does not allow this",
+    403: "The key's role or scope does not allow this, or a page of another origin asks",
     404: "There is no such thing",
     409: "The call does not fit the present state",
     413: "Too large",

@@ -6,6 +6,7 @@ from typing import Any
 from celery import signals
 
 from beat.schedule import schedule_of
+from rag.printable import log_printable_lines
 from rag.settings import Settings, load
 from rag.starting import starting
 from rag.stores.condition import wait_until_safe
@@ -15,6 +16,7 @@ __all__ = ["app"]
 
 with starting("beat"):
     app.conf.beat_schedule = schedule_of(load())
+log_printable_lines()
 
 
 @signals.beat_init.connect

@@ -2,16 +2,10 @@
 
 from rag.settings import Settings
 
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-
 
 def local(host: str) -> str:
     """``host``, which may stand for all addresses, as one to connect to."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
-
-
-def is_loopback(host: str) -> bool:
-    return host in _LOOPBACK
 
 
 def base_url(settings: Settings) -> str:

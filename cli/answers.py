@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 from rich.console import Console
-from rich.markup import escape
 from rich.padding import Padding
 
 from cli.client import Client
+from cli.printing import paragraphs, shown
 from rag.errors import AegisError
 from rag.model import Json
+from rag.printable import printable
 
 _QUOTE = 300
 
@@ -32,7 +33,7 @@ def show_as_it_comes(console: Console, client: Client, job_id: str) -> None:
 
     def piece(text: str) -> None:
         streamed.append(text)
-        print(text, end="", flush=True)
+        print(printable(text), end="", flush=True)
 
     result = answered(client, job_id, piece)
     _show_rest(console, result, "".join(streamed))
@@ -44,19 +45,21 @@ def _show_rest(console: Console, result: Json, streamed: str) -> None:
     if streamed.strip() == answer.strip():
         console.print()
     else:
-        console.print(f"\n{escape(answer)}" if streamed else escape(answer))
+        console.print(f"\n{paragraphs(answer)}" if streamed else paragraphs(answer))
     for citation in result["citations"]:
         show_source(console, citation)
     kept = ", kept from earlier (--fresh asks anew)" if result.get("cached") else ""
-    console.print(f"[dim]{result['generator']}, {result['timings_ms']['total']:.0f} ms{kept}[/]")
+    console.print(f"[dim]{shown(result['generator'])}, {result['timings_ms']['total']:.0f} ms{kept}[/]")
 
 
 def show_source(console: Console, citation: Json) -> None:
     """Number, place and document of a citation, and what it quotes."""
     quote = " ".join(str(citation["text"]).split())
     quote = quote if len(quote) <= _QUOTE else f"{quote[:_QUOTE]} …"
-    console.print(f"\n[bold cyan]\\[{citation['n']}][/] [bold]{escape(place(citation))}[/]", highlight=False)
-    for line in (f"[cyan]{escape(citation['document_id'])}[/]", f"[dim]{escape(quote)}[/]"):
+    console.print(
+        f"\n[bold cyan]\\[{shown(citation['n'])}][/] [bold]{shown(place(citation))}[/]", highlight=False
+    )
+    for line in (f"[cyan]{shown(citation['document_id'])}[/]", f"[dim]{shown(quote)}[/]"):
         console.print(Padding(line, (0, 0, 0, 4), expand=False), highlight=False)
 
 

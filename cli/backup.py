@@ -1,6 +1,5 @@
 """``aegis backup``: make a backup; list, show, verify, rehearse and prune them."""
 
-import json
 from collections.abc import Callable
 from typing import Annotated
 
@@ -19,6 +18,7 @@ from cli.backup_tables import (
 )
 from cli.client import Client, client_of
 from cli.following import concluded
+from cli.printing import print_json
 from rag.model import LATEST, Json
 from rag.settings import load
 
@@ -60,7 +60,7 @@ def show_all(as_json: AsJson = False, url: Url = None) -> None:
     with client_of(load(), url) as client:
         backups, standing = list(client.backups()), client.backups_standing()
     if as_json:
-        _print_json({"backups": backups, "standing": standing})
+        print_json({"backups": backups, "standing": standing})
         return
     console = Console(highlight=False)
     console.print(backup_table(backups) if backups else "There are no backups.")
@@ -73,7 +73,7 @@ def show(backup: Backup = LATEST, as_json: AsJson = False, url: Url = None) -> N
     with client_of(load(), url) as client:
         found = client.backup(backup)
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         Console(highlight=False).print(backup_page(found))
 
@@ -106,7 +106,3 @@ def _done(
 ) -> None:
     with client_of(load(), url) as client:
         concluded(client, submit(client), words, wait=wait, as_json=as_json)
-
-
-def _print_json(found: object) -> None:
-    print(json.dumps(found, ensure_ascii=False, indent=2))

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
-from rich.markup import escape
 from rich.table import Table
 
 from cli.figures import age, clock, duration, many, size
+from cli.printing import shown
 from rag.model import Json
 
 _KINDS = {"backup": "backup", "verify": "verification", "rehearse": "rehearsal", "prune": "prune"}
@@ -20,7 +20,7 @@ def backup_table(backups: Iterable[Json]) -> Table:
     for backup in backups:
         if "error" not in backup:
             table.add_row(
-                backup["id"],
+                shown(backup["id"]),
                 clock(backup["began_at"])[: len("2026-11-23 20:15")],
                 f"{backup['documents']:,}",
                 f"{backup['points']:,}",
@@ -33,9 +33,9 @@ def faults(backups: Iterable[Json]) -> Iterator[str]:
     """What cannot be used, and what of the others is missing, a line each."""
     for backup in backups:
         if "error" in backup:
-            yield f"[red]✗ {backup['id']}[/] {escape(backup['error']['detail'])}"
+            yield f"[red]✗ {shown(backup['id'])}[/] {shown(backup['error']['detail'])}"
         elif backup["missing"]:
-            yield f"[yellow]· {backup['id']}[/] lacks {escape('; '.join(backup['missing']))}"
+            yield f"[yellow]· {shown(backup['id'])}[/] lacks {shown('; '.join(backup['missing']))}"
 
 
 def backup_page(backup: Json) -> Table:
@@ -44,7 +44,7 @@ def backup_page(backup: Json) -> Table:
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
     for name, value in _facts(backup):
-        table.add_row(name, escape(value))
+        table.add_row(shown(name), shown(value))
     return table
 
 
@@ -81,14 +81,14 @@ def standing_lines(standing: Json) -> Iterator[str]:
             yield f"[green]✓[/] last {name} {age(last['at'])} ago, in {duration(last['seconds'])}"
         else:
             since = f"; the last good one was {age(good['at'])} ago" if good else "; none succeeded yet"
-            error = escape(last["error"] or "")
+            error = shown(last["error"] or "")
             yield f"[red]✗[/] last {name} {age(last['at'])} ago failed: {error}{since}"
 
 
 def made(result: Json) -> str:
     """What a backup has saved."""
     head = (
-        f"backup [bold]{result['backup']}[/]: {many(result['documents'], 'document')} and "
+        f"backup [bold]{shown(result['backup'])}[/]: {many(result['documents'], 'document')} and "
         f"{many(result['points'], 'point')}, {size(result['bytes'])}, of which {size(result['sent'])} were "
         f"sent, in {duration(result['seconds'])}"
     )
@@ -97,7 +97,7 @@ def made(result: Json) -> str:
 
 def verified(result: Json) -> str:
     return (
-        f"backup [bold]{result['backup']}[/] is whole: {many(result['objects'], 'object')} with "
+        f"backup [bold]{shown(result['backup'])}[/] is whole: {many(result['objects'], 'object')} with "
         f"{size(result['bytes'])} were read again in {duration(result['seconds'])}"
     )
 
@@ -105,8 +105,9 @@ def verified(result: Json) -> str:
 def rehearsed(result: Json) -> str:
     """How what was restored for a try compares with what was saved."""
     return (
-        f"backup [bold]{result['backup']}[/] can be restored: {many(result['documents'], 'document')} and "
-        f"{many(result['points'], 'point')} as they were saved, {result['overlap']:.0%} of the hits of "
+        f"backup [bold]{shown(result['backup'])}[/] can be restored: "
+        f"{many(result['documents'], 'document')} and {many(result['points'], 'point')} as they were saved, "
+        f"{result['overlap']:.0%} of the hits of "
         f"{many(result['golden'], 'golden query').replace('querys', 'queries')} found again, in "
         f"{duration(result['seconds'])}"
     )
@@ -128,7 +129,7 @@ def restored(result: Json) -> str:
 def _restored(result: Json) -> Iterator[str]:
     for each in result["collections"]:
         held = f"{many(each['documents'], 'document')} and {many(each['points'], 'point')}"
-        yield f"[bold]{escape(each['into'] or each['name'])}[/]: {held}"
+        yield f"[bold]{shown(each['into'] or each['name'])}[/]: {held}"
     if result["jobs"] or result["dead_letters"]:
         letters = many(result["dead_letters"], "dead letter")
         yield f"{many(result['jobs'], 'job record')} and {letters} that were missing are back"
@@ -137,12 +138,12 @@ def _restored(result: Json) -> Iterator[str]:
     if result["reingested"]:
         yield f"{many(result['reingested'], 'document')} without all of their points are ingested again"
     yield f"{many(result['replayed'], 'job')} replayed that were accepted after the backup"
-    yield from (f"[yellow]not replayed:[/] {escape(line)}" for line in result["not_replayed"])
+    yield from (f"[yellow]not replayed:[/] {shown(line)}" for line in result["not_replayed"])
     yield from (
-        f"[yellow]back, though deleted after the backup:[/] {escape(each)}" for each in result["undeleted"]
+        f"[yellow]back, though deleted after the backup:[/] {shown(each)}" for each in result["undeleted"]
     )
 
 
 def _missing(result: Json) -> Iterator[str]:
     for line in result["missing"]:
-        yield f"[yellow]missing:[/] {escape(line)}"
+        yield f"[yellow]missing:[/] {shown(line)}"

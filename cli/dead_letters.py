@@ -4,7 +4,6 @@ Exit status 0 when everything was done, 1 when something of it was not, 2 for a 
 cannot be meant.
 """
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,9 +13,11 @@ import typer
 from rich.console import Console
 
 from cli.client import Client, client_of
+from cli.printing import print_json
 from cli.report import dead_letter_page, dead_letter_table
 from rag.errors import Permanent
 from rag.model import Json
+from rag.printable import one_line
 from rag.settings import load
 
 app = typer.Typer(
@@ -65,7 +66,7 @@ def show_all(
     with client_of(load(), url) as client:
         letters = list(client.dead_letters(reason, collection))
     if as_json:
-        _print_json(letters)
+        print_json(letters)
     else:
         Console(highlight=False).print(
             dead_letter_table(letters) if letters else "There are no dead letters."
@@ -80,7 +81,7 @@ def show(
     with client_of(load(), url) as client:
         letter = client.dead_letter(job_id)
     if as_json:
-        _print_json(letter)
+        print_json(letter)
     else:
         Console(highlight=False).print(dead_letter_page(letter))
 
@@ -134,7 +135,7 @@ def _each(ids: tuple[str, ...], act: Callable[[str], Json]) -> tuple[list[str], 
         try:
             act(job_id)
         except Permanent as error:
-            print(f"aegis: {job_id}: {error or error.title}", file=sys.stderr)
+            print(one_line(f"aegis: {job_id}: {error or error.title}"), file=sys.stderr)
         else:
             done.append(job_id)
     return done, len(ids) - len(done)
@@ -143,7 +144,7 @@ def _each(ids: tuple[str, ...], act: Callable[[str], Json]) -> tuple[list[str], 
 def _succeeded(client: Client, job_id: str) -> bool:
     job = client.finished(job_id)
     reason = (job["error"] or {}).get("detail")
-    print(f"{job_id} {job['state']}{f': {reason}' if reason else ''}")
+    print(one_line(f"{job_id} {job['state']}{f': {reason}' if reason else ''}"))
     return bool(job["state"] == "succeeded")
 
 
@@ -157,7 +158,3 @@ def _confirm(client: Client, chosen: Chosen) -> None:
 
 def _on_a_terminal() -> bool:
     return sys.stdin.isatty()
-
-
-def _print_json(found: object) -> None:
-    print(json.dumps(found, ensure_ascii=False, indent=2))

@@ -4,13 +4,13 @@ from hashlib import sha256
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.padding import Padding
 from rich.panel import Panel
 
 from cli.answers import answered, show_source
 from cli.client import Client
 from cli.ingestion import Found, Outcome, ingest, walk
+from cli.printing import paragraphs, shown
 from rag.errors import AegisError
 from rag.model import Json
 
@@ -25,7 +25,7 @@ def demo(client: Client, console: Console, docs: Path | None, question: str | No
     """The exit status: 0 when a question was answered from the documents, else 1."""
     files = documents(docs)
     if not files:
-        console.print(f"[red]no file under {docs} can be read[/]")
+        console.print(f"[red]no file under {shown(docs)} can be read[/]")
         return 1
     collection = collection_of(docs)
     if not _ingest(client, console, files, collection):
@@ -67,10 +67,10 @@ def _ingest(client: Client, console: Console, files: tuple[Found, ...], collecti
 def _note(console: Console, outcome: Outcome) -> None:
     if outcome.reason is None:
         how = "unchanged" if _result(outcome).get("unchanged") else f"{_result(outcome).get('chunks')} chunks"
-        console.print(f"  [green]✓[/] {escape(outcome.found.document_id)} [dim]{how}[/]", highlight=False)
+        console.print(f"  [green]✓[/] {shown(outcome.found.document_id)} [dim]{how}[/]", highlight=False)
     else:
         console.print(
-            f"  [red]✗[/] {escape(outcome.found.document_id)} {escape(outcome.reason)}", highlight=False
+            f"  [red]✗[/] {shown(outcome.found.document_id)} {shown(outcome.reason)}", highlight=False
         )
 
 
@@ -93,9 +93,9 @@ def _show(console: Console, question: str, result: Json) -> None:
     console.print()
     console.print(
         Panel(
-            f"[bold]{escape(question)}[/]\n\n{escape(result['answer'])}",
+            f"[bold]{shown(question)}[/]\n\n{paragraphs(result['answer'])}",
             title="Aegis RAG",
-            subtitle=f"{result['generator']}, {result['timings_ms']['total']:.0f} ms",
+            subtitle=f"{shown(result['generator'])}, {result['timings_ms']['total']:.0f} ms",
             border_style="cyan",
             padding=(1, 2),
         )

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+
+from cli.printing import shown
 
 
 class Display:
@@ -17,7 +18,7 @@ class Display:
         self._stopping = False
 
     def starting(self, home: Path) -> None:
-        self._line(f"[bold]Aegis RAG[/]  starting in {escape(str(home))}")
+        self._line(f"[bold]Aegis RAG[/]  starting in {shown(home)}")
 
     def ready(self, part: str, seconds: float) -> None:
         self._line(f"  [green]✓[/] {part:<20} [dim]{seconds:.1f} s[/]")
@@ -32,7 +33,7 @@ class Display:
     def printed(self, part: str, line: str) -> None:
         """While all are being stopped, parts complain of each other's absence: that is for the logs."""
         if self._verbose or not self._stopping:
-            self._line(f"  [yellow]{part}[/] {escape(line)}")
+            self._line(f"  [yellow]{part}[/] {shown(line)}")
 
     def stopping(self) -> None:
         self._stopping = True
@@ -45,13 +46,13 @@ class Display:
         """The table of where everything is, once everything is ready after ``seconds``."""
         table = Table(box=None, show_header=False, padding=(0, 2))
         for name, address in addresses.items():
-            table.add_row(f"[bold]{name}[/]", escape(address))
+            table.add_row(f"[bold]{name}[/]", shown(address))
         self._line(f"[bold green]ready[/] in {seconds:.1f} s")
         self._console.print(table)
         self._line("Ctrl-C stops everything.")
 
     def note(self, text: str) -> None:
-        self._line(escape(text))
+        self._line(shown(text))
 
     def _line(self, text: str) -> None:
         self._console.print(text)

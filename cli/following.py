@@ -1,6 +1,5 @@
 """A job followed to its end on the terminal: a line for each stage that is done, a bar for the next."""
 
-import json
 from collections.abc import Callable
 from time import monotonic
 from typing import Self
@@ -20,6 +19,7 @@ from rich.progress import (
 
 from cli.client import Client
 from cli.figures import duration
+from cli.printing import print_json, shown
 from rag.errors import AegisError, Transient, Unavailable
 from rag.model import ABOUT_BACKUPS, Json
 
@@ -31,9 +31,9 @@ def concluded(
     console = Console(highlight=False, stderr=as_json)
     result = followed(client, console, submitted["job_id"]) if wait else submitted
     if as_json:
-        print(json.dumps(result, ensure_ascii=False, indent=2))
+        print_json(result)
     else:
-        console.print(words(result) if wait else f"job {submitted['job_id']}")
+        console.print(words(result) if wait else f"job {shown(submitted['job_id'])}")
 
 
 def followed(client: Client, console: Console, job_id: str) -> Json:
@@ -84,7 +84,7 @@ class _Stages:
     def hear(self, kind: str, data: Json) -> None:
         """An event of the job."""
         if kind == "state":
-            self._at(data["stage"], waiting=data["state"] == "queued")
+            self._at(shown(data["stage"]), waiting=data["state"] == "queued")
         elif kind == "progress":
             total = data["total"] or None
             self._bar.update(self._task, completed=data["done"], total=total, refresh=True)

@@ -69,7 +69,7 @@ class Roster:
 @contextmanager
 def held(home: Path) -> Iterator[Roster]:
     """Hold ``home`` for one stack. Raises Conflict that names the holder."""
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     roster = Roster(home / "stack.json")
     with (home / "stack.lock").open("w") as lock:
         try:

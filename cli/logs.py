@@ -5,7 +5,11 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+from rag.folders import private_folder
+
 ROTATE_BYTES = 10 * 1024 * 1024
+_STEERING = bytes({*range(32), 127} - {*b"\t\n\r"})
+"""What programs that are not ours may print, and a terminal that shows the file would obey."""
 _REMEMBERED = 8
 
 _LEVEL = re.compile(r"\b(DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL|FATAL)\b")
@@ -19,14 +23,13 @@ class LogFile:
     """Appends to ``folder/name.log``; over 10 MB it becomes ``name.log.1`` and starts anew."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / f"{name}.log"
+        self.path = private_folder(folder) / f"{name}.log"
         self._file = self.path.open("ab", buffering=0)
 
     def write(self, data: bytes) -> None:
         if self._file.tell() + len(data) > ROTATE_BYTES:
             self._rotate()
-        self._file.write(data)
+        self._file.write(data.translate(None, _STEERING))
 
     def close(self) -> None:
         self._file.close()

@@ -1,6 +1,5 @@
 """The ``aegis`` command. Modules are imported by the command that needs them, so that help is instant."""
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rag.errors import AegisError, ConfigurationError
+from rag.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -104,12 +104,13 @@ def ask(
 ) -> None:
     """Ask a question; the answer is shown as it is written, then its sources."""
     from cli.answers import answered, show_as_it_comes
+    from cli.printing import print_json
 
     with _client(_settings(), url) as client:
         job_id = client.ask(question, collection, top_k, fresh=fresh)["job_id"]
         if as_json:
             result = answered(client, job_id, lambda _piece: None)
-            print(json.dumps(result, ensure_ascii=False, indent=2))
+            print_json(result)
         else:
             show_as_it_comes(_console(), client, job_id)
 
@@ -147,13 +148,16 @@ def doctor(as_json: AsJson = False, url: Url = None) -> None:
     from dataclasses import asdict
 
     from cli.doctor import examine
+    from cli.printing import print_json
     from cli.report import finding_table, verdict
+    from rag.folders import keep_private
 
     settings = _settings()
+    keep_private()
     with _client(settings, url) as client:
         findings = list(examine(settings, client))
     if as_json:
-        print(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
+        print_json([asdict(finding) for finding in findings])
     else:
         _console().print(finding_table(findings), verdict(findings), sep="\n")
     raise typer.Exit(any(finding.state == "bad" for finding in findings))
@@ -203,14 +207,16 @@ def run() -> None:
 
 
 def _said(error: AegisError, status: int) -> int:
-    for line in (str(error) or error.title).splitlines():
+    for line in printable(str(error) or error.title).splitlines():
         print(f"aegis: {line}", file=sys.stderr)
     return status
 
 
 def _show(found: Any, table: Callable[[Any], Any], *, as_json: bool) -> None:
+    from cli.printing import print_json
+
     if as_json:
-        print(json.dumps(found, ensure_ascii=False, indent=2))
+        print_json(found)
     else:
         _console().print(table(found))
 

@@ -5,13 +5,16 @@ from contextlib import closing
 
 from cli.servers import servers
 from rag.errors import ConfigurationError, Unavailable
+from rag.exposure import require_closed_api, require_closed_flower
 from rag.settings import Settings
 from rag.starting import settling
 
 
 def check(settings: Settings) -> None:
-    """ConfigurationError for ports that are taken and for a broker that could lose jobs, Unavailable for
-    servers that do not answer."""
+    """ConfigurationError for an open door, ports that are taken and a broker that could lose jobs,
+    Unavailable for servers that do not answer."""
+    require_closed_api(settings)
+    require_closed_flower(settings)
     check_ports(settings)
     if missing := [line for server in servers(settings) if (line := server.missing())]:
         raise Unavailable("\n".join(missing))

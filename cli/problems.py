@@ -6,13 +6,14 @@ from typing import Any
 import httpx
 
 from rag.errors import AegisError, Overloaded, Transient, Unavailable
+from rag.printable import one_line
 
 
 def error_of(answer: httpx.Response) -> AegisError:
     """The error that an ``application/problem+json`` stands for."""
     problem = _problem(answer)
     kind = _BY_CODE.get(str(problem.get("type", "")).rpartition(":")[2], _by_status(answer.status_code))
-    message = str(problem.get("detail") or problem.get("title") or f"HTTP {answer.status_code}")
+    message = one_line(str(problem.get("detail") or problem.get("title") or f"HTTP {answer.status_code}"))
     if issubclass(kind, Transient):
         return kind(message, retry_after=_seconds(answer.headers.get("Retry-After")))
     return kind(message)

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from cli.client import client_of
 from cli.following import followed
+from cli.printing import shown
 from rag.model import Json
 from rag.settings import load
 
@@ -43,12 +43,12 @@ def reindex(
         job_id = client.reindex(name, model=model, dimension=dimension, tolerance=tolerance, force=force)[
             "job_id"
         ]
-        console.print(f"job {job_id}" if not wait else summary(followed(client, console, job_id)))
+        console.print(f"job {shown(job_id)}" if not wait else summary(followed(client, console, job_id)))
 
 
 def summary(result: Json) -> str:
     """What was done, and how the two models compare."""
-    name, model = escape(result["collection"]), escape(result["embedding_model"])
+    name, model = shown(result["collection"]), shown(result["embedding_model"])
     head = (
         f"[bold]{name}[/] is searched by [bold]{model}[/] ({result['dimension']} dimensions): "
         f"{result['documents']} documents, {result['chunks']} chunks"
@@ -66,7 +66,7 @@ def summary(result: Json) -> str:
 
 def _standing(collection: Json) -> str:
     layouts = ", ".join(
-        f"{escape(layout['embedding_model'])} ({layout['dimension']}, {layout['state']})"
+        f"{shown(layout['embedding_model'])} ({layout['dimension']}, {shown(layout['state'])})"
         for layout in collection["layouts"]
     )
-    return f"[bold]{escape(collection['name'])}[/]: {layouts}"
+    return f"[bold]{shown(collection['name'])}[/]: {layouts}"

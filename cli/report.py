@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from rich import progress
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from cli.figures import age, clock, size
 from cli.ingestion import Outcome
+from cli.printing import shown
 from rag.model import ABOUT_BACKUPS, Json
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def summary(console: Console, outcomes: Sequence[Outcome], skipped: Counter[str]
         console.print(f"{len(good)} accepted, {len(failed)} refused; `aegis jobs` follows them")
     if skipped:
         kinds = ", ".join(f"{count} {extension}" for extension, count in skipped.most_common(6))
-        console.print(f"[dim]skipped, no parser reads them: {escape(kinds)}[/]", highlight=False)
+        console.print(f"[dim]skipped, no parser reads them: {shown(kinds)}[/]", highlight=False)
     return 1 if failed else 0
 
 
@@ -72,13 +72,13 @@ def job_table(jobs: Iterable[Json]) -> Table:
     for job in jobs:
         colour = _COLOURS.get(job["state"], "default")
         table.add_row(
-            job["id"],
-            job["kind"],
-            f"[{colour}]{job['state']}[/]",
-            job["stage"],
+            shown(job["id"]),
+            shown(job["kind"]),
+            f"[{colour}]{shown(job['state'])}[/]",
+            shown(job["stage"]),
             _progress(job),
             clock(job["created_at"]),
-            escape((job["error"] or {}).get("detail", "")),
+            shown((job["error"] or {}).get("detail", "")),
         )
     return table
 
@@ -89,11 +89,11 @@ def dead_letter_table(letters: Iterable[Json]) -> Table:
         table.add_column(column, no_wrap=column in ("id", "died"))
     for letter in letters:
         table.add_row(
-            letter["id"],
+            shown(letter["id"]),
             f"{age(letter['died_at'])} ago",
-            f"[red]{escape(letter['reason'] or '')}[/]",
-            letter["stage"],
-            escape(_subject(letter)),
+            f"[red]{shown(letter['reason'] or '')}[/]",
+            shown(letter["stage"]),
+            shown(_subject(letter)),
         )
     return table
 
@@ -117,7 +117,7 @@ def dead_letter_page(letter: Json) -> Table:
     }
     for name, value in facts.items():
         if value not in (None, {}):
-            table.add_row(name, escape(str(value)))
+            table.add_row(shown(name), shown(value))
     return table
 
 
@@ -127,9 +127,9 @@ def document_table(documents: Iterable[Json]) -> Table:
         table.add_column(column, justify="right" if column in ("version", "chunks") else "left")
     for document in documents:
         table.add_row(
-            escape(document["document_id"]),
-            escape(document["title"]),
-            document["media_type"],
+            shown(document["document_id"]),
+            shown(document["title"]),
+            shown(document["media_type"]),
             str(document["version"]),
             str(document["chunks"]),
             clock(document["updated_at"]),
@@ -148,7 +148,7 @@ def finding_table(findings: Iterable["Finding"]) -> Table:
     for finding in findings:
         ms = "" if finding.ms is None else f"{finding.ms:.1f}"
         table.add_row(
-            escape(finding.part), _MARKS[finding.state], escape(finding.text), ms, escape(finding.remedy)
+            shown(finding.part), _MARKS[finding.state], shown(finding.text), ms, shown(finding.remedy)
         )
     return table
 
@@ -162,7 +162,7 @@ def verdict(findings: Sequence["Finding"]) -> str:
 
 
 def _failure(outcome: Outcome) -> str:
-    return f"[red]✗[/] {escape(str(outcome.found.path))}: {escape(outcome.reason or '')}"
+    return f"[red]✗[/] {shown(outcome.found.path)}: {shown(outcome.reason or '')}"
 
 
 def _place(letter: Json) -> str:

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from cli.backup_tables import restored
 from cli.client import Client, client_of
 from cli.figures import age, clock, many
 from cli.following import concluded
+from cli.printing import shown
 from rag.model import LATEST, Json
 from rag.settings import load
 
@@ -83,13 +83,13 @@ class Plan:
     def lines(self) -> Iterator[str]:
         """What is restored, and what of today it replaces."""
         began = self.backup["began_at"]
-        yield f"backup [bold]{self.backup['id']}[/] of {clock(began)}, {age(began)} ago"
+        yield f"backup [bold]{shown(self.backup['id'])}[/] of {clock(began)}, {age(began)} ago"
         if not self.backup["documents"]:
             yield "[yellow]it has no documents: `aegis backup list` shows whether an older one has[/]"
         for each in self.saved:
             today = self.there.get(each["name"])
             instead = f", in place of {many(today['documents'], 'document')}" if today else ""
-            yield f"  {escape(self.into or each['name'])}: {many(each['documents'], 'document')}{instead}"
+            yield f"  {shown(self.into or each['name'])}: {many(each['documents'], 'document')}{instead}"
 
 
 def _on_a_terminal() -> bool:

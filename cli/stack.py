@@ -5,7 +5,7 @@ from secrets import token_urlsafe
 from signal import Signals
 
 from beat.main import command as beat_command
-from cli.addresses import is_loopback, local
+from cli.addresses import local
 from cli.part import Part
 from cli.readiness import (
     HealthPage,
@@ -151,21 +151,18 @@ def _beat(settings: Settings, page: HealthPage, needs: tuple[str, ...]) -> Part:
 def _flower(settings: Settings, needs: tuple[str, ...]) -> Part:
     """The password goes by the environment, where only its owner can read it.
 
-    Without one, Flower on an address that others reach only shows, since it could stop
-    workers, and its API answers on a loopback address alone. It asks once, at its start,
-    which workers there are, so it starts after them.
+    Without one Flower only shows, since it could stop workers, and its API is off. It asks
+    once, at its start, which workers there are, so it starts after them.
     """
     command = [
-        sys.executable, "-m", "celery", "-A", "tasks.app", "flower",
+        sys.executable, "-m", "cli.flower",
         f"--address={settings.listen_host}", f"--port={settings.flower_port}",
         f"--max_tasks={_FLOWER_TASKS}", f"--purge_offline_workers={_FLOWER_OFFLINE_SECONDS}",
         f"--logging={settings.log_level.lower()}",
     ]  # fmt: skip
     secret = settings.flower_basic_auth
     environment = {"FLOWER_BASIC_AUTH": secret.get_secret_value()} if secret else {}
-    if secret is None and is_loopback(settings.listen_host):
-        environment["FLOWER_UNAUTHENTICATED_API"] = "true"
-    elif secret is None:
+    if secret is None:
         command.append("--read_only=True")
     return Part(
         FLOWER,
@@ -175,5 +172,5 @@ def _flower(settings: Settings, needs: tuple[str, ...]) -> Part:
         probe=port_accepts(local(settings.listen_host), settings.flower_port),
         watch=http_answers(local(settings.listen_host), settings.flower_port, "/healthcheck"),
         nice=5,
-        environment=environment,
+        environment={**environment, "FLOWER_UNAUTHENTICATED_API": "false"},
     )

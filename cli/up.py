@@ -16,6 +16,7 @@ from cli.keeper import Surroundings
 from cli.nursery import Nursery
 from cli.supervisor import Supervisor, Work
 from cli.warden import on_duty
+from rag.folders import keep_private, private_folder
 from rag.settings import Settings
 
 
@@ -33,6 +34,7 @@ def up(
     stack cannot start.
     """
     began = monotonic()
+    keep_private()
 
     def run(supervisor: Supervisor) -> Awaitable[int]:
         return supervisor.run(
@@ -46,7 +48,7 @@ def up(
         for name in roster.end_leftovers():
             display.note(f"ended {name}, left over by a stack that was killed")
         preflight.check(settings)
-        settings.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(settings.run_dir)
         display.starting(settings.home)
         with on_duty() as warden:
             surroundings = Surroundings(

@@ -34,6 +34,8 @@ Adapters map their driver's exceptions onto this tree by one table each, with
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from rag.addresses import without_credentials
+
 
 class AegisError(Exception):
     """Base of the tree.
@@ -45,6 +47,10 @@ class AegisError(Exception):
 
     code = "internal-error"
     title = "Something went wrong inside Aegis"
+
+    def __str__(self) -> str:
+        """The message, which may quote an address of the settings, but not a password in it."""
+        return without_credentials(super().__str__())
 
 
 class ConfigurationError(AegisError):

@@ -19,6 +19,7 @@ from celery import signals
 from rag import tracing
 from rag.errors import Transient
 from rag.model import Stage
+from rag.printable import log_printable_lines
 from rag.settings import load
 from rag.starting import starting
 from rag.stores.heartbeats import VECTORS, Heartbeats
@@ -39,6 +40,7 @@ __all__ = ["app"]
 
 with starting("worker"):
     load()
+log_printable_lines()
 
 
 @signals.celeryd_init.connect

@@ -3,10 +3,10 @@
 import re
 from typing import Any
 
+from rag.addresses import without_credentials
 from rag.model import Json
 from rag.settings.whole import Settings
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
 _QUERY = re.compile(r"(?<=\?)[^,\s]+")
 _HIDDEN = "…"
 
@@ -25,4 +25,4 @@ def disclosed(settings: Settings) -> Json:
 def _without_credentials(value: Any) -> Any:
     if not isinstance(value, str) or "://" not in value:
         return value
-    return _QUERY.sub(_HIDDEN, _CREDENTIALS.sub(f"{_HIDDEN}@", value))
+    return _QUERY.sub(_HIDDEN, without_credentials(value))

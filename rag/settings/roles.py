@@ -16,6 +16,7 @@ _KEYS = ("api_key", "qdrant_api_key", "jina_api_key", "generator_api_key")
 _DURATION = re.compile(r"-?\d+(?:\.\d+)?|-?(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+")
 """By https://pkg.go.dev/time#ParseDuration, or a number of seconds."""
 
+_HOST = re.compile(r"\*|(?:\*\.)?[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}")
 _LEAST_PROMPT = 768  # tokens of instructions, question and a passage
 _WEB = ("jina_base_url", "generator_url", "jaeger_endpoint")
 
@@ -23,6 +24,7 @@ _WEB = ("jina_base_url", "generator_url", "jaeger_endpoint")
 def misfits(settings: "Settings") -> Iterator[str]:
     """A line for each setting that cannot work beside the others: what to change."""
     yield from _addresses(settings)
+    yield from _callers(settings)
     yield from _qdrant(settings)
     yield from _missing(settings)
     yield from _hung(settings)
@@ -45,13 +47,22 @@ def _addresses(settings: "Settings") -> Iterator[str]:
             yield f"{name.upper()} must be an http:// or https:// address, such as http://host:port"
     if settings.ollama_url and not all(map(_is_web, settings.ollama_replicas)):
         yield "OLLAMA_URL must be an http:// or https:// address, or several with commas between"
-    for origin in settings.cors_origins:
-        if not _is_origin(origin):
-            yield f"CORS_ORIGINS: {origin!r} is no origin, such as https://app.example.com without a path, or *"
     for name in _KEYS:
         secret = getattr(settings, name)
         if secret and not _is_header(secret.get_secret_value()):
             yield f"{name.upper()} has a space, a line break or a letter beyond ASCII in it, so no header can carry it"
+
+
+def _callers(settings: "Settings") -> Iterator[str]:
+    for origin in settings.cors_origins:
+        if not _is_origin(origin):
+            yield f"CORS_ORIGINS: {origin!r} is no origin, such as https://app.example.com without a path, or *"
+    for host in settings.allowed_hosts:
+        if not _HOST.fullmatch(host):
+            yield f"ALLOWED_HOSTS: {host!r} is no name without a port, such as rag.example.com, *.example.com or *"
+    password = settings.flower_basic_auth
+    if password and not all(map(_is_login, password.get_secret_value().split(","))):
+        yield "FLOWER_BASIC_AUTH must be user:password, or several with commas between"
 
 
 def _qdrant(settings: "Settings") -> Iterator[str]:
@@ -86,6 +97,11 @@ def _is_origin(origin: str) -> bool:
     """By https://fetch.spec.whatwg.org/#origin-header: scheme, host and port, and nothing else."""
     parts = urlsplit(origin) if _is_web(origin) else None
     return origin == "*" or (parts is not None and f"{parts.scheme}://{parts.netloc}" == origin)
+
+
+def _is_login(login: str) -> bool:
+    user, _, password = login.partition(":")
+    return bool(user and password)
 
 
 def _is_header(value: str) -> bool:

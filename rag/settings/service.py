@@ -62,8 +62,17 @@ class ServiceSettings(BaseSettings):
         le=1_000_000,
         description="Entries of each kind (writes, questions, refused keys) that the audit log keeps in Redis; 0: log lines alone.",
     )
+    allow_anonymous: bool = Field(
+        False,
+        description="Whether the API may do without keys, and Flower without a password, on an address that other machines reach. Else the start is refused there.",
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        (),
+        description='Names that the API and Flower are reached by, as a JSON list, such as ["rag.example.com", "*.lan"] or ["*"]. Loopback names and API_HOST are among them; on an address that other machines reach, all addresses too. Without keys a Host header with another name is refused; with keys only where this is set.',
+    )
     cors_origins: tuple[str, ...] = Field(
-        (), description="Origins that browsers may call from, as a JSON list."
+        (),
+        description="Origins that browsers may call from, as a JSON list. What pages of any other origin have a browser send is refused.",
     )
     rate_limit_requests_per_minute: int | None = Field(
         None,
@@ -85,7 +94,10 @@ class ServiceSettings(BaseSettings):
 
     # --- to look at
     flower_port: int = Field(5555, ge=1, le=65535, description="Port of Flower.")
-    flower_basic_auth: SecretStr | None = Field(None, description="user:password that Flower asks for.")
+    flower_basic_auth: SecretStr | None = Field(
+        None,
+        description="user:password that Flower asks for. Without one it only shows, and its API is off.",
+    )
     prometheus_metrics_enabled: bool = Field(True, description="Whether /metrics answers.")
     tracing_enabled: bool = Field(
         True, description="Whether spans are sent, where JAEGER_ENDPOINT says whereto."

@@ -12,6 +12,7 @@ from pydantic import SecretStr, ValidationError, field_validator, model_validato
 from pydantic_settings import SettingsConfigDict, SettingsError
 
 from rag.errors import ConfigurationError
+from rag.folders import require_own
 from rag.naming import checked_collection_name
 from rag.settings.backups import BackupSettings
 from rag.settings.jobs import JobSettings
@@ -34,7 +35,9 @@ OLLAMA_PREFIX = "ollama:"
 class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, OidcSettings, ServiceSettings):
     """Every setting, frozen."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     @field_validator("collection_name")
     @classmethod
@@ -91,6 +94,11 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Oidc
         return self.api_host or ("127.0.0.1" if self.embedded_broker else "0.0.0.0")  # noqa: S104 - production default
 
     @property
+    def anonymous(self) -> bool:
+        """Whether the API asks for no key."""
+        return not self.api_keys
+
+    @property
     def api_processes(self) -> int:
         return self.api_workers or (1 if self.embedded_broker else 4)
 
@@ -137,12 +145,18 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Oidc
 
     @cached_property
     def run_dir(self) -> Path:
-        """Sockets and pid files. Unix socket paths end at 104 bytes, so a deep home gets a short folder."""
+        """Sockets and pid files. Unix socket paths end at 104 bytes, so a deep home gets a short folder.
+
+        ConfigurationError where another user was there first: anybody may make folders in a temporary one.
+        """
         inside = self.home / "run"
         if len(bytes(inside)) <= 80:
             return inside
         digest = sha256(bytes(self.home)).hexdigest()[:16]
-        return Path(gettempdir()) / f"aegis-{os.getuid()}-{digest}"
+        short = Path(gettempdir()) / f"aegis-{os.getuid()}-{digest}"
+        if os.path.lexists(short):
+            require_own(short)
+        return short
 
     @property
     def log_format(self) -> str:
@@ -230,18 +244,31 @@ def _with_port(netloc: str, port: int) -> str:
 
 
 def load() -> Settings:
-    """The settings from the environment. ConfigurationError with one line for each wrong value."""
+    """The settings from the environment. ConfigurationError with one line for each wrong value.
+
+    Without its cause: what a traceback shows of that has the value in it, which may be a key.
+    """
     try:
         return Settings()
     except (ValidationError, SettingsError) as error:
-        raise ConfigurationError(_explained(error)) from error
+        raise ConfigurationError(_explained(error)) from None
+
+
+def _place(loc: tuple[int | str, ...]) -> str:
+    """The variable, and where in it; what is wrong with a key may not name it."""
+    if not loc:
+        return "settings"
+    field, *inner = (str(part).upper() for part in loc)
+    if field == "API_KEYS" and inner:
+        inner[0] = "…"
+    return ".".join([field, *inner])
 
 
 def _explained(error: ValidationError | SettingsError) -> str:
     if isinstance(error, SettingsError):
         return f"{error}: {error.__cause__}"
     lines = (
-        f"{'.'.join(map(str, e['loc'])).upper() or 'settings'}: {e['msg'].removeprefix('Value error, ')}"
+        f"{_place(e['loc'])}: {e['msg'].removeprefix('Value error, ')}"
         for e in error.errors(include_url=False, include_input=False)
         if e["type"] != "default_factory_not_called"  # it follows from another one
     )

@@ -5,6 +5,7 @@ write to a log in ``AEGIS_HOME/redis`` and syncs that once a second: a crash of 
 loses nothing, a power cut the last second. It never evicts, and refuses writes beyond its memory.
 """
 
+from rag.folders import private_folder
 from rag.settings import Settings
 from rag.stores.broker_binary import choose_server
 
@@ -18,7 +19,7 @@ def command(settings: Settings) -> list[str]:
     """
     folder = settings.home / "redis"
     for needed in (folder, settings.broker_socket.parent):
-        needed.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(needed)
     options = {
         "port": "0",
         "unixsocket": str(settings.broker_socket),

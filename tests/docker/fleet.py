@@ -155,6 +155,7 @@ class Fleet:
             "command": [part],
             "environment": {
                 "REDIS_URL": f"redis://{self.network}-{BROKER}:6379/0",
+                "ALLOW_ANONYMOUS": "true",
                 "API_WORKERS": "1",
                 "RATE_LIMIT_REQUESTS_PER_MINUTE": "0",
                 "CHUNK_TOKENS": str(CHUNK_TOKENS),

@@ -100,6 +100,8 @@ def settings_of(valkey: str, home: Any, **fields: Any) -> Settings:
         {
             "redis_url": valkey,
             "aegis_home": home,
+            "api_host": "127.0.0.1",
+            "allowed_hosts": ["testserver"],  # what Starlette's client for tests writes
             "api_workers": 1,
             "rate_limit_requests_per_minute": 0,
             **fields,

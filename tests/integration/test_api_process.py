@@ -27,6 +27,7 @@ def address(valkey, tmp_path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
         **os.environ,
         "REDIS_URL": valkey,
         "AEGIS_HOME": str(tmp_path),
+        "API_HOST": "127.0.0.1",
         "API_WORKERS": "2",
         "RATE_LIMIT_REQUESTS_PER_MINUTE": "0",
     }

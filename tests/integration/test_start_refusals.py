@@ -31,6 +31,7 @@ class Started:
             **os.environ,
             "REDIS_URL": broker,
             "AEGIS_HOME": str(home),
+            "API_HOST": "127.0.0.1",
             "PYTHONWARNINGS": "ignore",  # Celery's, of running as root
             **settings,
         }
@@ -117,7 +118,13 @@ def test_no_process_starts_on_a_broker_that_could_lose_jobs(risky: str, tmp_path
 def test_a_server_of_several_processes_ends_too(risky: str, tmp_path: Path) -> None:
     server = subprocess.run(
         [sys.executable, "-m", *API, "2"],
-        env={**os.environ, "REDIS_URL": risky, "AEGIS_HOME": str(tmp_path), "API_WORKERS": "2"},
+        env={
+            **os.environ,
+            "REDIS_URL": risky,
+            "AEGIS_HOME": str(tmp_path),
+            "API_HOST": "127.0.0.1",
+            "API_WORKERS": "2",
+        },
         capture_output=True,
         text=True,
         timeout=PATIENCE,

@@ -107,7 +107,9 @@ def stack_in(home: Path, *arguments: str, **settings: str) -> Stack:
     outside = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("REDIS_", "QDRANT_", "JINA_", "OLLAMA_", "API_", "FLOWER_", "GENERATOR"))
+        if not name.startswith(
+            ("REDIS_", "QDRANT_", "JINA_", "OLLAMA_", "API_", "ALLOW", "FLOWER_", "GENERATOR")
+        )
     }
     environment = {
         **outside,

@@ -17,6 +17,7 @@ from pathlib import Path
 from threading import Event
 
 from rag.errors import AegisError, ConfigurationError, ModelError
+from rag.printable import log_printable_lines
 from rag.settings import Settings, load
 from workers.generation.chat import ChatServer
 from workers.generation.openai import OpenAIGenerator
@@ -133,6 +134,7 @@ def main() -> int:
         signal.signal(name, lambda *_: over.set())
     try:
         settings = load()
+        log_printable_lines()
         logging.basicConfig(level=settings.log_level, format=settings.log_format)
         serve(settings, over)
     except (ConfigurationError, AegisError) as error:

@@ -1,0 +1,104 @@
+"""Flower behind the checks that it lacks: ``python -m cli.flower OPTION…``, with Flower's own options.
+
+Flower 2.2 asks nobody which Host a request names, and which page it comes from only where it
+has a password. It has no option for either, so its application is given a rule before its own.
+"""
+
+import atexit
+import signal
+import sys
+
+from flower.app import Flower
+from flower.command import apply_env_options, apply_options, extract_settings, setup_logging, sigterm_handler
+from flower.options import options
+from flower.urls import settings as of_tornado
+from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
+from tornado.web import OutputTransform, RequestHandler
+
+from rag.exposure import require_closed_flower
+from rag.origins import OriginPolicy, Refusal, RequestContext
+from rag.printable import log_printable_lines
+from rag.settings import load
+from rag.starting import starting
+from tasks.app import app
+
+
+class Refused(RequestHandler):
+    """Says why a request is refused."""
+
+    def initialize(self, refusal: Refusal) -> None:
+        self._refusal = refusal
+
+    def check_xsrf_cookie(self) -> None:
+        """It is refused anyway."""
+
+    def prepare(self) -> None:
+        self.set_status(403)
+        self.set_header("Content-Type", "text/plain; charset=UTF-8")
+        self.finish(f"{self._refusal.title}. {self._refusal.detail}\n")
+
+
+class Apart(OutputTransform):
+    """Writes what keeps other pages from framing these."""
+
+    def transform_first_chunk(
+        self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool
+    ) -> tuple[int, HTTPHeaders, bytes]:
+        headers["Content-Security-Policy"] = "frame-ancestors 'none'"
+        headers["X-Frame-Options"] = "DENY"
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["Referrer-Policy"] = "no-referrer"
+        headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        return super().transform_first_chunk(status_code, headers, chunk, finishing)
+
+
+class GuardedFlower(Flower):  # type: ignore[misc]  # Flower ships no types
+    """Flower that refuses what ``policy`` refuses."""
+
+    def __init__(self, policy: OriginPolicy, **settings: object) -> None:
+        super().__init__(transforms=[Apart], **settings)
+        self._policy = policy
+
+    def find_handler(self, request: HTTPServerRequest, **others: object) -> HTTPMessageDelegate:
+        refusal = self._policy.refusal(_context(request))
+        if refusal is None:
+            return super().find_handler(request, **others)  # type: ignore[no-any-return]  # the same
+        return self.get_handler_delegate(request, Refused, {"refusal": refusal})  # type: ignore[no-any-return]
+
+
+def _context(request: HTTPServerRequest) -> RequestContext:
+    headers = request.headers
+    hosts = headers.get_list("Host")
+    return RequestContext(
+        method=request.method or "",
+        path=request.path or "",
+        host=hosts[0] if len(hosts) == 1 else "",
+        origin=headers.get("Origin"),
+        site=headers.get("Sec-Fetch-Site"),
+        mode=headers.get("Sec-Fetch-Mode"),
+    )
+
+
+def main() -> None:
+    """As ``celery flower`` does it, until SIGTERM."""
+    with starting("Flower"):
+        ours = load()
+        require_closed_flower(ours)
+    log_printable_lines()
+    apply_env_options()
+    apply_options(sys.argv[0], sys.argv[1:])
+    extract_settings()
+    setup_logging()
+    policy = OriginPolicy.of(ours, anonymous=ours.flower_basic_auth is None, origins=(), guarded="/")
+    flower = GuardedFlower(policy, capp=app, options=options, **of_tornado)
+    atexit.register(flower.stop)
+    signal.signal(signal.SIGTERM, sigterm_handler)
+    flower.start_http_server()
+    try:
+        flower.start()
+    except (KeyboardInterrupt, SystemExit):
+        return
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""How the command line prints what comes from outside: as it is meant, steering nothing."""
+
+import json
+
+from rich.markup import escape
+
+from rag.printable import one_line, printable, steering_to_json
+
+
+def shown(text: object) -> str:
+    """A name, title or reason in one line, for rich: neither markup nor an escape sequence acts."""
+    return escape(one_line(str(text)))
+
+
+def paragraphs(text: str) -> str:
+    """The same for what may have lines."""
+    return escape(printable(text))
+
+
+def print_json(found: object) -> None:
+    """To standard output, as a terminal may have it."""
+    print(steering_to_json(json.dumps(found, ensure_ascii=False, indent=2)))

@@ -1,0 +1,54 @@
+"""Hosts as addresses and headers name them."""
+
+import re
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import urlsplit
+
+_THIS_MACHINE = "localhost"
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
+_LONGEST = 300
+"""Characters of a host with its port: a name has 253 at most. What is remembered stays small so."""
+
+
+@lru_cache(maxsize=256)
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` is localhost, or an address that no other machine reaches."""
+    address = address_of(host)
+    if address is None:
+        return host.lower() == _THIS_MACHINE
+    mapped = getattr(address, "ipv4_mapped", None)  # ::ffff:127.0.0.1, on sockets for both families
+    return (mapped or address).is_loopback
+
+
+def address_of(host: str) -> IPv4Address | IPv6Address | None:
+    """None where ``host`` is a name. A zone (``%eth0``) may come along."""
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
+
+
+def host_of(authority: str) -> str | None:
+    """The host of ``host:port`` as a ``Host`` header has it: lower case, without brackets and final dot.
+
+    None where it is none. By RFC 9110, section 7.2.
+    """
+    return _host_of(authority) if len(authority) <= _LONGEST else None
+
+
+@lru_cache(maxsize=256)
+def _host_of(authority: str) -> str | None:
+    try:
+        parts = urlsplit(f"//{authority}")
+        host, _ = parts.hostname, parts.port
+    except ValueError:  # brackets that do not close, a port that is none
+        return None
+    if host is None or parts.netloc != authority or "@" in authority:
+        return None
+    return host.removesuffix(".") or None
+
+
+def without_credentials(text: str) -> str:
+    """``text`` with ``…@`` for what the addresses in it have before their host."""
+    return _CREDENTIALS.sub("…@", text)

@@ -1,0 +1,40 @@
+"""Folders that only their owner may look into."""
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from rag.errors import ConfigurationError
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def private_folder(path: Path) -> Path:
+    """``path``, made where it is missing, and closed to others. ConfigurationError for another user's."""
+    with suppress(FileExistsError):  # a file or a link that leads nowhere, as the next line says
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    require_own(path)
+    if stat.S_IMODE(path.stat().st_mode) & _OTHERS:
+        path.chmod(0o700)
+    return path
+
+
+def require_own(path: Path) -> None:
+    """ConfigurationError for a link, a file, or a folder that another user has made in a place open to all.
+
+    Whoever owns the folder around it may own it too, since they can do with it what they like anyway.
+    """
+    status = path.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        raise ConfigurationError(f"{path} is no folder: remove it, or choose another AEGIS_HOME or TMPDIR")
+    if status.st_uid not in (os.geteuid(), path.parent.stat().st_uid):
+        raise ConfigurationError(
+            f"{path} belongs to user {status.st_uid}, who could read and write in our name: "
+            "have it removed, or choose another AEGIS_HOME or TMPDIR"
+        )
+
+
+def keep_private() -> None:
+    """Have this process, and those that it starts, make files and folders for their owner alone."""
+    os.umask(0o077)

@@ -1,0 +1,72 @@
+"""Text from outside, made fit for terminals and logs: what would steer them is shown instead.
+
+Titles, file names and phrases of far servers may hold escape sequences (ECMA-48), line breaks
+that forge a line, and marks that turn the direction of what is written (Unicode, UAX 9).
+"""
+
+import logging
+import re
+from traceback import TracebackException
+from types import TracebackType
+
+_STEERING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and line feed, DEL, C1
+    "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # line and paragraph separators, directions
+    "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"  # lone surrogates, and what shows as nothing
+)
+_BREAKS = {ord("\n"): r"\n", ord("\t"): " "}
+_CAUSES = (" ", "Traceback ", "\n", "+")
+
+
+def printable(text: str) -> str:
+    """``text`` with its line breaks and tabs; anything else that steers as ``\\x1b``."""
+    return _STEERING.sub(_escaped, text.replace("\r\n", "\n"))
+
+
+def one_line(text: str) -> str:
+    """``text`` in one line: its line breaks too are shown."""
+    return printable(text.strip("\r\n")).translate(_BREAKS)
+
+
+def steering_to_json(text: str) -> str:
+    """A JSON document that says the same, and in which what steers is written as ``\\u001b``."""
+    return _STEERING.sub(lambda found: _utf16(found[0]), text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
+
+
+def _utf16(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+
+
+class PrintableRecord(logging.LogRecord):
+    """A log record of one line; a traceback behind it has one for each exception's own text.
+
+    Whichever formatter writes it, since each asks the record for its message.
+    """
+
+    def getMessage(self) -> str:  # noqa: N802 - its name in logging
+        if self.exc_info and not self.exc_text:
+            self.exc_text = _traceback(self.exc_info)
+        return one_line(super().getMessage())
+
+
+def log_printable_lines() -> None:
+    """Have this process log nothing else."""
+    logging.setLogRecordFactory(PrintableRecord)
+
+
+_ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+
+def _traceback(info: _ExcInfo) -> str | None:
+    kind, error, frames = info
+    if kind is None or error is None:
+        return None
+    entries = TracebackException(kind, error, frames).format()
+    return "\n".join(
+        printable(entry.rstrip("\n")) if entry.startswith(_CAUSES) else one_line(entry) for entry in entries
+    )

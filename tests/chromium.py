@@ -1,0 +1,99 @@
+"""A real Chromium without a window, driven by its DevTools protocol over a pipe."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REBOUND = "rebound.example"
+"""A name that leads to this machine, as an attacker's does after rebinding."""
+
+_READ_BYTES = 65_536
+_ARGUMENTS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--no-proxy-server",
+    "--remote-debugging-pipe", f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1",
+)  # fmt: skip
+
+
+class Chromium:
+    """One page after the other, each in a tab of its own."""
+
+    def __init__(self, requests: int, answers: int) -> None:
+        self._requests = requests
+        self._answers = answers
+        self._unread = b""
+        self._last = 0
+
+    def run(self, url: str, script: str) -> Any:
+        """What ``script`` resolves to, as JSON, within the page at ``url``."""
+        target = self._call("Target.createTarget", url="about:blank")["targetId"]
+        session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self._call("Page.enable", session)
+        self._call("Page.navigate", session, url=url)
+        self._until_event("Page.loadEventFired")
+        answer = self._call(
+            "Runtime.evaluate", session,
+            expression=f"(async () => {{ {script} }})()", awaitPromise=True, returnByValue=True,
+        )  # fmt: skip
+        self._call("Target.closeTarget", targetId=target)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    def _call(self, method: str, session: str | None = None, **params: Any) -> dict[str, Any]:
+        self._last += 1
+        message = {"id": self._last, "method": method, "params": params}
+        if session is not None:
+            message["sessionId"] = session
+        os.write(self._requests, json.dumps(message).encode() + b"\0")
+        while (answer := self._next()).get("id") != self._last:
+            pass
+        assert "error" not in answer, answer
+        result: dict[str, Any] = answer["result"]
+        return result
+
+    def _until_event(self, name: str) -> None:
+        while self._next().get("method") != name:
+            pass
+
+    def _next(self) -> dict[str, Any]:
+        while b"\0" not in self._unread:
+            read = os.read(self._answers, _READ_BYTES)
+            assert read, "Chromium has ended"
+            self._unread += read
+        line, _, self._unread = self._unread.partition(b"\0")
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+
+@contextmanager
+def chromium(profile: Path) -> Iterator[Chromium]:
+    """Skips where none is installed, and fails there in CI."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        assert not os.environ.get("CI"), "chromium is not installed"
+        pytest.skip("chromium is not installed")
+    their_requests, requests = os.pipe()
+    answers, their_answers = os.pipe()
+    command = f'exec "$0" "$@" 3<&{their_requests} 4>&{their_answers}'
+    process = subprocess.Popen(
+        ["bash", "-c", command, program, *_ARGUMENTS, f"--user-data-dir={profile}"],
+        pass_fds=(their_requests, their_answers),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    for theirs in (their_requests, their_answers):
+        os.close(theirs)
+    try:
+        yield Chromium(requests, answers)
+    finally:
+        process.kill()
+        process.wait(30)
+        for ours in (requests, answers):
+            os.close(ours)

@@ -1,0 +1,83 @@
+"""Flower as the stack starts it: who may see it, and that nobody steers it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cli.container import chosen
+from cli.stack import FLOWER
+from rag.settings import Settings
+from tests.system.running import free_port, until
+
+PAGE = {"Origin": "http://127.0.0.1:3000", "Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"}
+STEERING = (
+    "/api/worker/shutdown/parse@here", "/api/worker/pool/grow/parse@here", "/api/task/send-task/aegis.parse",
+    "/api/task/revoke/1",
+)  # fmt: skip
+
+
+@contextmanager
+def flower(valkey: str, home: Path, **fields: Any) -> Iterator[httpx.Client]:
+    """Flower on a free port of this machine, over a broker without workers."""
+    port = free_port()
+    values = {"redis_url": valkey, "aegis_home": home, "api_host": "127.0.0.1", "flower_port": port, **fields}
+    part = chosen([FLOWER], Settings.model_validate(values))
+    ours = {"REDIS_URL": valkey, "AEGIS_HOME": str(home), "API_HOST": "127.0.0.1"}
+    environment = {**os.environ, **ours, **part.environment}
+    process = subprocess.Popen([sys.executable, *part.command[1:]], env=environment)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
+            until(lambda: _answers(http), 120)
+            yield http
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _answers(http: httpx.Client) -> bool:
+    try:
+        return http.get("/healthcheck").status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
+
+
+def test_without_a_password_it_shows_and_has_no_api(valkey: str, tmp_path: Path) -> None:
+    with flower(valkey, tmp_path) as http:
+        page = http.get("/")
+        foreign = http.get("/tasks/datatable", headers=PAGE)
+
+        assert page.status_code == 200
+        assert page.headers["X-Frame-Options"] == "DENY"
+        assert page.headers["Content-Security-Policy"] == "frame-ancestors 'none'"
+        assert page.headers["X-Content-Type-Options"] == "nosniff"
+        assert "access-control-allow-origin" not in page.headers
+        assert http.get("/api/workers").status_code == 401
+        assert {http.post(path).status_code for path in STEERING} == {401}
+        assert {http.post(path, headers=PAGE).status_code for path in STEERING} == {403}
+        assert http.get("/", headers={"Host": "evil.example:5555"}).status_code == 403
+        assert (foreign.status_code, foreign.headers["content-type"]) == (403, "text/plain; charset=UTF-8")
+
+
+def test_with_a_password_it_has_an_api_that_no_page_elsewhere_reaches(valkey: str, tmp_path: Path) -> None:
+    login = {"auth": ("me", "secret")}
+    with flower(valkey, tmp_path, flower_basic_auth="me:secret") as http:
+        assert http.get("/").status_code == 401
+        assert http.get("/api/workers").status_code == 401
+        assert http.get("/api/workers", **login).status_code == 200
+        assert {http.post(path, headers=PAGE, **login).status_code for path in STEERING} == {403}
+        assert http.get("/api/workers", headers=PAGE, **login).status_code == 403
+        assert http.post("/api/task/revoke/1", **login).status_code != 403
+
+
+@pytest.mark.parametrize("fields", [{}, {"flower_basic_auth": "me:secret"}])
+def test_its_command_names_no_password(fields: dict[str, str]) -> None:
+    part = chosen([FLOWER], Settings.model_validate({"api_host": "127.0.0.1", **fields}))
+
+    assert "secret" not in " ".join(part.command)

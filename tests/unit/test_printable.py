@@ -1,0 +1,179 @@
+"""Text from outside steers no terminal and forges no line, neither on the command line nor in logs."""
+
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from cli import answers, backup_tables, reindex, report
+from cli.ingestion import Found, Outcome
+from cli.main import run
+from cli.printing import paragraphs, print_json, shown
+from cli.problems import error_of
+from rag.errors import Unavailable
+from rag.printable import PrintableRecord, log_printable_lines, one_line, printable
+
+HOSTILE = "a\x1b]0;owned\x07\x9b31m\r\nINFO forged\u202etxt\u2028[red]b[/][link=http://evil]c\udcff\x7f"
+STEERING = {*"\x1b\x07\x9b\r\u202e\u2028\udcff\x7f\x00"}
+MOMENT = "2026-11-23T20:07:00+00:00"
+CITATION = {
+    "n": 1,
+    "title": HOSTILE,
+    "headings": [HOSTILE],
+    "document_id": HOSTILE,
+    "text": HOSTILE,
+    "page": 1,
+}
+JOB = {
+    "id": HOSTILE, "kind": HOSTILE, "state": HOSTILE, "stage": HOSTILE, "progress": {"done": 0, "total": 0},
+    "created_at": MOMENT, "error": {"detail": HOSTILE},
+}  # fmt: skip
+LETTER = {
+    **JOB, "died_at": MOMENT, "reason": HOSTILE, "collection": HOSTILE, "document_id": HOSTILE, "attempts": 1,
+    "retries": 1, "inputs": {"title": HOSTILE, HOSTILE: HOSTILE},
+}  # fmt: skip
+DOCUMENT = {
+    "document_id": HOSTILE, "title": HOSTILE, "media_type": HOSTILE, "version": 1, "chunks": 1,
+    "updated_at": MOMENT,
+}  # fmt: skip
+ANSWER = {"answer": HOSTILE, "citations": [CITATION], "generator": HOSTILE, "timings_ms": {"total": 1.0}}
+REINDEXED = {
+    "collection": HOSTILE, "embedding_model": HOSTILE, "dimension": 8, "documents": 1, "chunks": 1,
+}  # fmt: skip
+FAULTY = {"id": HOSTILE, "error": {"detail": HOSTILE}}
+
+
+def console() -> Console:
+    return Console(file=io.StringIO(), width=10_000, highlight=False)
+
+
+@pytest.mark.parametrize(
+    "print_it",
+    [
+        lambda to: to.print(report.job_table([JOB])),
+        lambda to: to.print(report.dead_letter_table([LETTER])),
+        lambda to: to.print(report.dead_letter_page(LETTER)),
+        lambda to: to.print(report.document_table([DOCUMENT])),
+        lambda to: to.print(*backup_tables.faults([FAULTY, {"id": HOSTILE, "missing": [HOSTILE]}])),
+        lambda to: to.print(reindex.summary(REINDEXED)),
+        lambda to: answers.show_source(to, CITATION),
+        lambda to: answers._show_rest(to, ANSWER, ""),
+    ],
+)
+def test_nothing_that_is_shown_steers_the_terminal(print_it: Callable[[Console], None]) -> None:
+    to = console()
+
+    print_it(to)
+
+    written = to.file.getvalue()  # type: ignore[attr-defined]
+    assert STEERING.isdisjoint(written)
+    assert r"\x1b]0;owned\x07\x9b31m" in written
+    assert "[red]b[/]" in written
+
+
+def test_a_failed_upload_and_an_answers_pieces_steer_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    to = console()
+    with report.Progress(to, 1) as progress:
+        progress.advance(Outcome(Found(tmp_path / HOSTILE, HOSTILE), None, HOSTILE))
+    monkeypatch.setattr(answers, "answered", lambda _client, _job, piece: (piece(HOSTILE), ANSWER)[1])
+    answers.show_as_it_comes(to, None, "job")  # type: ignore[arg-type]
+
+    assert STEERING.isdisjoint(to.file.getvalue() + capsys.readouterr().out)  # type: ignore[attr-defined]
+
+
+def test_an_error_steers_nothing_and_what_a_server_says_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = json.dumps({"type": "urn:aegis:problem:unavailable", "detail": HOSTILE})
+    said = error_of(httpx.Response(503, text=problem))
+
+    def fail(**_: Any) -> None:
+        raise said
+
+    monkeypatch.setattr("cli.main.app", fail)
+    with pytest.raises(SystemExit):
+        run()
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert isinstance(said, Unavailable)
+    assert STEERING.isdisjoint(line)
+
+
+def test_json_says_the_same_and_steers_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"title": HOSTILE, "ü": "\U000e0041"})
+
+    written = capsys.readouterr().out
+    assert STEERING.isdisjoint(written)
+    assert json.loads(written) == {"title": HOSTILE, "ü": "\U000e0041"}
+
+
+@given(st.text())
+def test_no_text_steers_and_no_markup_is_left(text: str) -> None:
+    assert "\n" not in one_line(text)
+    for made in (printable(text), one_line(text)):
+        assert STEERING.isdisjoint(made)
+    to = console()
+    to.print(f"[bold]{shown(text)}[/]", end="", soft_wrap=True, emoji=False)
+    assert to.file.getvalue().rstrip() == one_line(text).rstrip()  # type: ignore[attr-defined]
+
+
+def test_readable_text_stays_as_it_is() -> None:
+    for text in ("Größe: 5 µm", "नमस्ते\u200d", "👩\u200d👧", "a\tb\nc", "日本語 – “quoted”"):
+        assert printable(text) == text
+        assert paragraphs(text) == text
+
+
+@pytest.fixture
+def logged() -> Iterator[io.StringIO]:
+    """What a logger writes once :func:`log_printable_lines` was called."""
+    before, written = logging.getLogRecordFactory(), io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
+    logger = logging.getLogger("tests.printable")
+    logger.addHandler(handler)
+    log_printable_lines()
+    try:
+        yield written
+    finally:
+        logging.setLogRecordFactory(before)
+        logger.removeHandler(handler)
+
+
+def test_a_path_forges_no_log_line(logged: io.StringIO) -> None:
+    logging.getLogger("tests.printable").warning("cannot read %s", HOSTILE)
+
+    (line,) = logged.getvalue().splitlines()
+    assert line.startswith("WARNING tests.printable cannot read a")
+    assert STEERING.isdisjoint(line)
+
+
+def test_an_exceptions_text_forges_no_log_line(logged: io.StringIO) -> None:
+    try:
+        int(HOSTILE)
+    except ValueError as cause:
+        error = RuntimeError(f"\n\nINFO forged {HOSTILE}")
+        error.__cause__ = cause
+        logging.getLogger("tests.printable").exception("failed", exc_info=error)
+
+    lines = logged.getvalue().splitlines()
+    assert not [line for line in lines if line.startswith("INFO")]
+    assert "ERROR tests.printable failed" in lines
+    assert [line for line in lines if line.startswith("RuntimeError: ")]
+    assert any(line.startswith("Traceback") for line in lines)
+    assert STEERING.isdisjoint(logged.getvalue())
+
+
+def test_a_record_without_an_exception_has_no_traceback() -> None:
+    record = PrintableRecord("n", logging.INFO, "", 1, "plain", (), (None, None, None))
+
+    assert record.getMessage() == "plain"
+    assert record.exc_text is None
