@@ -99,7 +99,9 @@ class BackupDesk:
         return manifest
 
     def _hand_in(self, kind: JobKind, inputs: Json, idempotency: Idempotency | None) -> Accepted:
-        job = NewJob(id=new_id(), kind=kind, stage=kind.first_stage, collection=EVERYTHING, inputs=inputs)
+        job = NewJob(
+            id=new_id(), kind=kind, stage=kind.first_stage(inputs), collection=EVERYTHING, inputs=inputs
+        )
         return self._acceptance.hand_in(job, idempotency)
 
 

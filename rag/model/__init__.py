@@ -29,6 +29,7 @@ from rag.model.documents import (
     SecondLayout,
 )
 from rag.model.jobs import (
+    FIRST_STAGES,
     Accepted,
     Bounds,
     EventKind,
@@ -58,6 +59,7 @@ from rag.model.vectors import (
 
 __all__ = [
     "ABOUT_BACKUPS",
+    "FIRST_STAGES",
     "LATEST",
     "Accepted",
     "Answer",

@@ -20,8 +20,14 @@ class LibrarySettings(BaseSettings):
         ge=32,
         description="Largest passage, in tokens as the bundled model counts them, of which it reads 254; a model that reads fewer than this is refused.",
     )
+    fetch_timeout: float = Field(
+        30,
+        gt=0,
+        description="Seconds that fetching a document given by url may take, from the resolution of its host's name to its last byte.",
+    )
     fetch_private_addresses: bool = Field(
-        False, description="Whether documents given by url may come from private or loopback addresses."
+        False,
+        description="Whether documents given by url may come from private or loopback addresses. Link-local and metadata addresses, and this installation's own ports, stay refused.",
     )
 
     # --- retrieval
