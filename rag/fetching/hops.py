@@ -171,8 +171,16 @@ def _headers(response: h11.Response) -> dict[str, str]:
     """The first of each name."""
     headers: dict[str, str] = {}
     for name, value in response.headers:
-        headers.setdefault(name.decode("latin-1"), value.decode("latin-1"))
+        headers.setdefault(_decoded(name), _decoded(value))
     return headers
+
+
+def _decoded(value: bytes) -> str:
+    """Headers are ASCII by right, and UTF-8 where servers do not care."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def _next(target: Target, location: str) -> Target:
@@ -189,7 +197,7 @@ def _check_status(response: h11.Response, headers: dict[str, str], target: Targe
 
 
 def _problem(status: int, reason: bytes, headers: dict[str, str], target: Target) -> AegisError:
-    answer = f"{target.told} answers {status} {clean(reason.decode('latin-1'))}".rstrip()
+    answer = f"{target.told} answers {status} {clean(_decoded(reason))}".rstrip()
     if status in (404, 410):
         return NotFound(f"{answer}: there is no document.")
     if status == 429:
