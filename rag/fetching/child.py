@@ -4,6 +4,8 @@ It reads its order from standard input, since a command line can be read by ever
 and writes its answer to standard output. Nothing else of the installation is known to it.
 """
 
+import codecs
+import ctypes
 import os
 import resource
 import signal
@@ -11,8 +13,6 @@ import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
-
-import certifi
 
 from rag.errors import AegisError, DocumentTooLarge, Unavailable
 from rag.fetching import charsets, wire
@@ -24,21 +24,18 @@ _BASE_BYTES = 128 << 20
 """The interpreter with what it loads takes some 20 MB, certificates 10."""
 
 _LATE_SECONDS = 5
+_ETC = Path("/etc")
 
 
 def reach() -> tuple[Path, ...]:
-    """The files that this process reads once it is confined; whoever confines it further lets it have these.
+    """The files that this process reads once it is confined: those by which names are resolved.
 
-    Beside them it needs what its interpreter and modules were loaded from, TCP connections to any
-    address and port, and what the C library asks for names: UDP and TCP to port 53, or the
-    sockets of systemd-resolved and nscd.
+    Beside them it needs TCP connections to any address and port, and what the C library asks for names: UDP
+    and TCP to port 53, or the sockets of systemd-resolved and nscd.
     """
     etc = ("resolv.conf", "hosts", "nsswitch.conf", "host.conf", "gai.conf", "services", "protocols")
-    return (
-        Path(certifi.where()),
-        *(Path("/etc") / name for name in etc),
-        *map(Path, ("/run/systemd/resolve", "/run/nscd", "/var/run/nscd")),
-    )
+    folders = map(Path, ("/run/systemd/resolve", "/run/nscd", "/var/run/nscd"))
+    return (*(_ETC / name for name in etc), *folders)
 
 
 def confine(owner: int, order: Order) -> None:
@@ -52,16 +49,30 @@ def confine(owner: int, order: Order) -> None:
 
 
 def _load() -> None:
-    """Have in memory what is loaded at its first use elsewhere: encodings, and how names are resolved."""
+    """Have in memory what is loaded at its first use elsewhere: encodings, and the ways to resolve a name."""
     charsets.load()
+    codecs.lookup("idna")  # which ssl wants for any host
     with suppress(OSError):
         socket.getaddrinfo(b"localhost", None)
+    for name in _name_services():
+        with suppress(OSError):  # it is a part of the C library, or not there
+            ctypes.CDLL(f"libnss_{name}.so.2")
 
 
-def answer(order: Order) -> tuple[bytes, bytes]:
+def _name_services() -> list[str]:
+    """By ``nsswitch.conf(5)``."""
+    try:
+        lines = (_ETC / "nsswitch.conf").read_text().splitlines()
+    except OSError:
+        return []
+    hosts = next((line for line in lines if line.startswith("hosts:")), "")
+    return [word for word in hosts.split()[1:] if word.isidentifier()]
+
+
+def answer(download: Download) -> tuple[bytes, bytes]:
     """The line that tells, and the document."""
     try:
-        fetched = Download(order).run()
+        fetched = download.run()
     except AegisError as error:
         return wire.refusal(error), b""
     except MemoryError:
@@ -73,8 +84,9 @@ def answer(order: Order) -> tuple[bytes, bytes]:
 
 def main() -> None:
     order = Order.unpacked(sys.stdin.buffer.read())
+    download = Download(order)
     confine(int(sys.argv[1]), order)
-    line, document = answer(order)
+    line, document = answer(download)
     for payload in (line, document):
         view = memoryview(payload)
         while view:

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
+from pathlib import Path
 
 import certifi
 import h11
@@ -54,12 +55,16 @@ def resolved(host: str) -> Sequence[Address]:
 
 
 class Download:
-    """What one order comes to. ``tls``: None for that of the public authorities."""
+    """What one order comes to; making it reads the certificates of the public authorities.
+
+    ``tls``: in place of theirs.
+    """
 
     def __init__(self, order: Order, resolve: Resolve = resolved, tls: ssl.SSLContext | None = None) -> None:
         self._order = order
         self._resolve = resolve
         self._tls = tls
+        self._authorities = Path(certifi.where()).read_text("ascii", "replace")
 
     def run(self) -> Fetched:
         """Follow redirects to the document.
@@ -88,8 +93,13 @@ class Download:
             if target.scheme == "http":
                 yield plain
                 return
-            with _secured(plain, target, self._tls or _public_authorities()) as secured:
+            with _secured(plain, target, self._tls or self._public()) as secured:
                 yield secured
+
+    def _public(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(cadata=self._authorities)
+        context.set_alpn_protocols(["http/1.1"])
+        return context
 
     def _first_reached(self, target: Target, addresses: Sequence[Address]) -> socket.socket:
         *others, last = addresses[:_ADDRESSES]
@@ -151,12 +161,6 @@ def _inside(target: Target, least: Reach) -> InvalidRequest:
         f"{target.host} is inside a private network and is not fetched from. "
         "FETCH_PRIVATE_ADDRESSES=true allows it."
     )
-
-
-def _public_authorities() -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=certifi.where())
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 def _secured(plain: socket.socket, target: Target, tls: ssl.SSLContext) -> socket.socket:
