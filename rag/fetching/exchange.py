@@ -5,21 +5,17 @@ comes over the wire, and what it is unpacked to. How long it takes is bounded fr
 """
 
 import socket
-import zlib
 from collections.abc import Iterator
 
 import h11
 
 from rag.errors import DocumentTooLarge, InvalidRequest, Unavailable
+from rag.fetching.packing import FREE_BYTES, Gunzip
 from rag.fetching.urls import Target
 
 HEAD_BYTES = 65_536
 """Of an answer's head, with the interim answers before it; of its trailers too."""
 
-HIGHEST_RATIO = 200
-"""Bytes that one byte may unpack to; text on the web comes to some ten, a bomb to a thousand."""
-
-_FREE_BYTES = 1 << 20  # whatever the ratio
 _PIECE = 16_384
 _HEADERS = (
     ("User-Agent", "aegis-rag"),
@@ -80,7 +76,7 @@ class Exchange:
 
     def _pieces(self) -> Iterator[bytes]:
         """The body as it was sent; its frames may take as much again."""
-        most = 2 * self._max_bytes + _FREE_BYTES
+        most = 2 * self._max_bytes + FREE_BYTES
         while not isinstance(event := self._http.next_event(), h11.EndOfMessage):
             if isinstance(event, h11.Data):
                 yield bytes(event.data)
@@ -90,24 +86,12 @@ class Exchange:
                 raise self._too_large()
 
     def _unpacked(self) -> Iterator[bytes]:
-        """RFC 1952; several members follow one another."""
-        packed, unpacked, member = 0, 0, zlib.decompressobj(wbits=31)
+        gunzip = Gunzip()
         for piece in self._pieces():
-            packed += len(piece)
-            if packed > self._max_bytes:
+            yield from gunzip.feed(piece)
+            if gunzip.packed > self._max_bytes:
                 raise self._too_large()
-            rest = piece
-            while rest:
-                if member.eof:
-                    member = zlib.decompressobj(wbits=31)
-                out = member.decompress(rest, _PIECE)
-                unpacked += len(out)
-                if unpacked > HIGHEST_RATIO * packed + _FREE_BYTES:
-                    raise DocumentTooLarge("The document is packed so tightly that it must be a bomb.")
-                yield out
-                rest = member.unused_data if member.eof else member.unconsumed_tail
-        if not member.eof:
-            raise Unavailable("The document broke off before its end.")
+        gunzip.finish()
 
     def _receive(self) -> None:
         data = self._connection.recv(_PIECE)

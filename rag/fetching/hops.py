@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
@@ -37,6 +38,7 @@ _ERRORS: ErrorTable = {
     ssl.SSLError: Unavailable,
     OSError: Unavailable,
     h11.RemoteProtocolError: Unavailable,
+    zlib.error: Unavailable,
     h11.LocalProtocolError: InvalidRequest,
     UnicodeError: InvalidRequest,
 }

@@ -125,8 +125,14 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(200, gzip.compress(os.urandom(5000))[:2000], {"Content-Encoding": "gzip"})
 
     def _members(self) -> None:
-        both = gzip.compress(b"one, ") + gzip.compress(b"two")
+        both = gzip.compress(b"one, ") + gzip.compress(b"two") + bytes(500)
         self._answer(200, both, {"Content-Encoding": "gzip", "Content-Type": "text/plain"})
+
+    def _not_packed(self) -> None:
+        self._answer(200, b"plain words", {"Content-Encoding": "gzip"})
+
+    def _empty_packed(self) -> None:
+        self._answer(200, b"", {"Content-Encoding": "gzip"})
 
     def _long_head(self) -> None:
         self._answer(200, b"words", {f"X-{n}": "x" * 100 for n in range(2000)})
@@ -434,6 +440,15 @@ def test_another_packing_than_one_layer_of_gzip_is_refused(base, packing):
 def test_a_packed_document_that_broke_off_is_transient(base):
     with pytest.raises(Unavailable):
         get(f"{base}/half_packed")
+
+
+def test_a_document_that_is_not_packed_as_it_says_is_transient(base):
+    with pytest.raises(Unavailable, match="decompressing"):
+        get(f"{base}/not_packed")
+
+
+def test_an_empty_document_may_count_as_packed(base):
+    assert get_here(f"{base}/empty_packed", {}).data == b""
 
 
 def test_members_of_a_packed_document_follow_one_another(base):

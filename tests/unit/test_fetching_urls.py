@@ -1,10 +1,12 @@
 """URLs are read in one way, and told without what may be a secret."""
 
+import time
+
 import pytest
 
 from rag.errors import InvalidRequest
 from rag.fetching.charsets import codec_of, marked
-from rag.fetching.description import clean, clean_name
+from rag.fetching.description import clean, clean_name, described
 from rag.fetching.order import Order, Service
 from rag.fetching.own import own_services
 from rag.fetching.urls import redacted, target_of
@@ -149,3 +151,14 @@ def test_own_ports_are_known_from_the_settings():
     }
     assert wanted <= {(service.host, service.port) for service in own}
     assert own_services(Settings()) == (Service("", 8910), Service("", 5555))
+
+
+@pytest.mark.parametrize("header", [';a="', ";a=", '; a="\\', ";" + " " * 40, "=" * 5, ';a*=""', '"' * 3])
+def test_no_header_takes_long_to_read(header):
+    headers = {"content-disposition": header * 20_000, "content-type": "text/html" + header * 20_000}
+    began = time.process_time()
+
+    about = described(target_of("http://example.com/" + "%2f" * 2_000), headers, bytearray(b"words"))
+
+    assert about.media_type == "text/html"
+    assert time.process_time() - began < 0.5
