@@ -14,10 +14,12 @@ from rag.fetching import charsets
 from rag.fetching.urls import Target
 from rag.media import HEAD_BYTES, READABLE, TEXT, media_type_of
 
+LONGEST_RETRY = 3_600.0
+"""Seconds after which a server is asked again at the latest."""
+
 _LONGEST = 1_000
 _LONGEST_NAME = 200
 _LONGEST_SUFFIX = 20
-_LONGEST_RETRY = 3_600.0
 _LONGEST_PHRASE = 80
 _PARAMETER = re.compile(r';[ \t]*([A-Za-z0-9-]{1,32}\*?)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))')
 _NAME_CHARSETS = ("utf-8", "iso-8859-1")
@@ -80,9 +82,9 @@ def retry_after(headers: dict[str, str]) -> float | None:
     """Seconds from now (RFC 9110, 10.2.3: a number, or a date), an hour at most."""
     stated = headers.get("retry-after", "")[:_LONGEST]
     if stated.isdecimal() and stated.isascii():
-        return min(float(stated[:10]), _LONGEST_RETRY)
+        return min(float(stated[:10]), LONGEST_RETRY)
     try:
         seconds = parsedate_to_datetime(stated[:64]).timestamp() - time.time()
     except (ValueError, TypeError, OverflowError):
         return None
-    return min(max(seconds, 0.0), _LONGEST_RETRY)
+    return min(max(seconds, 0.0), LONGEST_RETRY)

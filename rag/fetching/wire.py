@@ -18,7 +18,7 @@ from rag.errors import (
     Unavailable,
     UnsupportedMedia,
 )
-from rag.fetching.description import clean, clean_name
+from rag.fetching.description import LONGEST_RETRY, clean, clean_name
 from rag.fetching.order import Fetched
 from rag.media import READABLE
 
@@ -57,8 +57,8 @@ def heard(answer: bytearray) -> Fetched:
         about = json.loads(answer[:end]) if end > 0 else {}
         if "error" in about:
             raise _problem(about)
-        filename = clean_name(about["filename"] or "")
-        media_type, url = str(about["media_type"]), clean(about["url"], _LONGEST_URL)
+        filename = clean_name(str(about["filename"] or ""))
+        media_type, url = str(about["media_type"]), clean(str(about["url"]), _LONGEST_URL)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise Unavailable("The process that fetches ended without an answer") from error
     if media_type not in READABLE:
@@ -68,10 +68,14 @@ def heard(answer: bytearray) -> Fetched:
 
 
 def _problem(about: dict[str, Any]) -> AegisError:
-    kind, message = _PROBLEMS.get(str(about["error"]), Unavailable), clean(about["message"], _LONGEST_MESSAGE)
+    kind, message = (
+        _PROBLEMS.get(str(about["error"]), Unavailable),
+        clean(str(about["message"]), _LONGEST_MESSAGE),
+    )
     if issubclass(kind, Transient):
         later = about["retry_after"]
-        return kind(message, retry_after=float(later) if isinstance(later, int | float) else None)
+        bounded = isinstance(later, int | float) and 0 <= later <= LONGEST_RETRY
+        return kind(message, retry_after=float(later) if bounded else None)
     return kind(message)
 
 
