@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from rag.errors import InvalidRequest
+from rag.fetching.urls import target_of
 from rag.filters import facts_of, parse
 from rag.model import Json
 from rag.naming import MAX_DOCUMENT_ID, checked_collection_name, checked_document_id
@@ -30,6 +31,11 @@ _URL = TypeAdapter(HttpUrl)
 
 
 def _checked_url(url: str) -> str:
+    """A problem repeats nothing of it: whoever has a signed one has the document."""
+    try:
+        target_of(url)
+    except InvalidRequest as error:
+        raise ValueError(str(error)) from None
     return str(_URL.validate_python(url))
 
 

@@ -5,7 +5,8 @@ from datetime import datetime
 from pydantic import BaseModel, Field, JsonValue
 
 from api.schemas import moment
-from rag.model import Job, JobKind, Stage
+from rag.fetching.urls import redacted
+from rag.model import Job, JobKind, Json, Stage
 
 _SUBMITTED = {
     "question": "question",
@@ -73,8 +74,14 @@ class DeadLetterOut(BaseModel):
             retries=job.retries,
             created_at=moment(job.created_at),
             died_at=moment(job.finished_at or job.created_at),
-            inputs={shown: job.inputs[name] for name, shown in _SUBMITTED.items() if name in job.inputs},
+            inputs=_shown(job.inputs),
         )
+
+
+def _shown(inputs: Json) -> dict[str, JsonValue]:
+    """A URL without its query: whoever has a signed one has the document."""
+    shown = {as_: inputs[name] for name, as_ in _SUBMITTED.items() if name in inputs}
+    return shown | {"url": redacted(inputs["url"])} if "url" in inputs else shown
 
 
 class Replayed(BaseModel):

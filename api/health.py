@@ -23,8 +23,8 @@ _SILENCE: Json = {"error": "no sign of life"}
 
 BROKER = "broker"
 COMPONENTS = (BROKER, VECTORS, BEAT, *LANES)
-DISPENSABLE = frozenset({BEAT, "maintenance", "backup"})
-"""Without these, jobs still run: their absence shows, and leaves the service ready."""
+DISPENSABLE = frozenset({BEAT, "fetch", "maintenance", "backup"})
+"""Without these, other jobs still run: their absence shows, and leaves the service ready."""
 
 
 class Component(BaseModel):

@@ -27,6 +27,7 @@ ORDERS = (
     ),
     Order("interactive_timeout", "visibility_timeout", "a search that still runs would be delivered again"),
     Order("parse_timeout", "stage_timeout", "a slow document would cost its worker, and be tried again"),
+    Order("fetch_timeout", "stage_timeout", "a slow server would cost its worker, and be asked again"),
     Order("generator_timeout", "stage_timeout", "a slow answer would cost its worker, and be tried again"),
     Order("lease_seconds", "api_timeout", "a question whose worker died would never be answered in time"),
 )

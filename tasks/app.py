@@ -74,6 +74,7 @@ class Lane:
 
 LANES: tuple[Lane, ...] = (
     Lane("parse", (Stage.PARSE,), "reads documents and cuts them into chunks", nice=10, company=True),
+    Lane("fetch", (Stage.FETCH,), "fetches documents that are given by url", nice=10, company=True),
     Lane(
         "embed", (Stage.EMBED, Stage.REEMBED, Stage.COMPARE), "embeds chunks in bulk", nice=15, company=True
     ),

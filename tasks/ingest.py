@@ -1,4 +1,4 @@
-"""Ingestion: parse → embed → index. A document's new version shows in one step, when it is whole."""
+"""Ingestion: (fetch →) parse → embed → index. A new version shows in one step, when it is whole."""
 
 import json
 from collections.abc import Sequence
@@ -12,11 +12,19 @@ from tasks.keeping import discard, folder_of, is_seen, source_key, text_key, wor
 from tasks.layouts import delete_points, embedder_of, numbers_of, point_alias, unembedded, vectors_key
 from tasks.points import passage_of, point_of, spec_of
 from tasks.quotas import Arrival, check_metadata, check_room
-from tasks.sources import fingerprint_of, source_of
+from tasks.sources import fingerprint_of, keep_fetched, source_of
 from tasks.stage import Done, Next, Outcome, Shared, SharedCalls, StageRun, Steps, stage_task
 from tasks.toolbox import Toolbox
 
 SLICE = 64  # chunks embedded, stored and indexed at a time: bounds memory and lost work
+
+
+@stage_task(Stage.FETCH)
+def fetch(run: StageRun) -> Outcome:
+    """Get the document at a URL, and keep it as if it had been sent."""
+    _collection(run.tools, run.job)
+    keep_fetched(run)
+    return Next(Stage.PARSE)
 
 
 @stage_task(Stage.PARSE)
@@ -28,9 +36,9 @@ def parse(run: StageRun) -> Outcome:
     if present is not None and is_seen(tools.documents, job):
         return _published_before(run, present)
     try:
-        source = source_of(tools, job.inputs)
+        source = source_of(run)
     except NotFound:
-        return _replaced_before(run)
+        return Next(Stage.FETCH) if "url" in job.inputs else _replaced_before(run)
     fingerprint = fingerprint_of(job, source, tools.chunker.name)
     if present is not None and present.fingerprint == fingerprint:
         return _unchanged(run, present)
@@ -38,8 +46,6 @@ def parse(run: StageRun) -> Outcome:
     chunks = tools.chunker.chunk(parsed)
     check_metadata(tools.settings, job.inputs["metadata"], len(chunks))
     title = job.inputs["title"] or parsed.title or source.name or _first_words(chunks)
-    if "source_key" not in job.inputs:
-        tools.blobs.put(source_key(folder_of(job), job.id), source.data)
     tools.blobs.put(text_key(job), parsed.text.encode())
     tools.blobs.put(work_key(job, "chunks"), artefacts.pack_chunks(title, chunks), durable=False)
     run.keep(

@@ -103,7 +103,7 @@ class BackupDesk:
         return manifest
 
     def _hand_in(self, kind: JobKind, inputs: Json, idempotency: Idempotency | None, owner: str) -> Accepted:
-        job = NewJob(new_id(), kind, kind.first_stage, EVERYTHING, inputs, owner=owner)
+        job = NewJob(new_id(), kind, kind.first_stage(inputs), EVERYTHING, inputs, owner=owner)
         return self._acceptance.hand_in(job, idempotency)
 
 

@@ -66,7 +66,8 @@ def forget(tools: Toolbox, job: Job) -> None:
             _remove_points(tools, job)
         discard_all(tools.documents, tools.blobs, job)
     except Transient as error:
-        log.warning("job %s is forgotten, but not what it left (%s): %s", job.id, job.inputs, error)
+        about = {name: job.inputs.get(name) for name in ("document_id", "generation", "version")}
+        log.warning("job %s is forgotten, but not what it left (%s): %s", job.id, about, error)
 
 
 def _remove_points(tools: Toolbox, job: Job) -> None:

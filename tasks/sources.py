@@ -4,9 +4,14 @@ import json
 from dataclasses import dataclass
 from hashlib import sha256
 
-from rag.fetching import fetch
-from rag.model import Job, Json
-from tasks.toolbox import Toolbox
+from rag.errors import Transient
+from rag.fetching import Fetched, Order, fetch
+from rag.fetching.own import own_services
+from rag.model import Job
+from tasks.keeping import folder_of, source_key
+from tasks.run import StageRun
+
+_FETCHED = "fetched"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,18 +23,42 @@ class Source:
     name: str
 
 
-def source_of(tools: Toolbox, inputs: Json) -> Source:
-    """NotFound when the bytes that were sent are gone."""
-    if "url" in inputs:
-        settings = tools.settings
-        fetched = fetch(
-            inputs["url"],
-            max_bytes=settings.max_upload_mb * 1_000_000,
-            allow_private=settings.fetch_private_addresses,
-            timeout=settings.parse_timeout,
-        )
-        return Source(fetched.data, fetched.media_type, fetched.filename or fetched.url)
-    return Source(tools.blobs.get(inputs["source_key"]), inputs["media_type"], inputs["filename"] or "")
+def keep_fetched(run: StageRun) -> None:
+    """Get the document at the job's URL, for :func:`source_of`. Raises what :func:`fetch` does."""
+    fetched = _fetched(run)
+    run.tools.blobs.put(source_key(folder_of(run.job), run.job.id), fetched.data)
+    run.keep(_FETCHED, json.dumps([fetched.media_type, fetched.filename or fetched.url]).encode())
+
+
+def source_of(run: StageRun) -> Source:
+    """NotFound when the bytes are gone, or were not fetched yet."""
+    blobs, job = run.tools.blobs, run.job
+    if "url" in job.inputs:
+        media_type, name = json.loads(run.kept(_FETCHED))
+        return Source(blobs.get(source_key(folder_of(job), job.id)), media_type, name)
+    return Source(blobs.get(job.inputs["source_key"]), job.inputs["media_type"], job.inputs["filename"] or "")
+
+
+def _fetched(run: StageRun) -> Fetched:
+    settings = run.tools.settings
+    order = Order(
+        url=run.job.inputs["url"],
+        max_bytes=settings.max_upload_mb * 1_000_000,
+        seconds=settings.fetch_timeout,
+        allow_private=settings.fetch_private_addresses,
+        own=own_services(settings),
+    )
+    return fetch(order, wanted=lambda: _is_wanted(run))
+
+
+def _is_wanted(run: StageRun) -> bool:
+    """Whether the job is neither cancelled nor overdue; as it was known last while its record is away."""
+    if run.overdue():
+        return False
+    try:
+        return run.holds()
+    except Transient:
+        return not run.cancelled()
 
 
 def fingerprint_of(job: Job, source: Source, chunker: str) -> str:

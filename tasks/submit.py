@@ -96,7 +96,7 @@ class Submissions:
         job = NewJob(
             id=job_id,
             kind=JobKind.INGEST,
-            stage=Stage.PARSE,
+            stage=JobKind.INGEST.first_stage(source),
             collection=ingestion.collection,
             inputs={
                 "document_id": document_id,
@@ -133,7 +133,8 @@ class Submissions:
             own = source_key(generation_name(collection, inputs["generation"]), job_id)
             self._blobs.put(own, self._blobs.get(source))
             inputs = {**inputs, "source_key": own}
-        job = NewJob(job_id, JobKind.INGEST, Stage.PARSE, collection, inputs, owner=owner)
+        stage = JobKind.INGEST.first_stage(inputs)
+        job = NewJob(job_id, JobKind.INGEST, stage, collection, inputs, owner=owner)
         return self._acceptance.hand_in(job, idempotency, orphan=own)
 
     def _collection(self, name: str) -> Collection:

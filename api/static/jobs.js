@@ -3,7 +3,8 @@
 import { size } from "./formats.js";
 
 const STAGES = {
-  parse: "reading", embed: "embedding", index: "indexing", purge: "removing", embed_query: "understanding",
+  fetch: "fetching", parse: "reading", embed: "embedding", index: "indexing", purge: "removing",
+  embed_query: "understanding",
   search: "searching", rerank: "ranking", generate: "writing", snapshot: "copying", upload: "storing",
   seal: "sealing", verify: "verifying", load: "loading", check: "comparing", switch: "switching",
   replay: "replaying", prune: "removing",

@@ -30,6 +30,7 @@ from rag.model.documents import (
     SecondLayout,
 )
 from rag.model.jobs import (
+    FIRST_STAGES,
     Accepted,
     Bounds,
     EventKind,
@@ -59,6 +60,7 @@ from rag.model.vectors import (
 
 __all__ = [
     "ABOUT_BACKUPS",
+    "FIRST_STAGES",
     "LATEST",
     "Accepted",
     "Answer",

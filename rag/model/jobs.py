@@ -18,9 +18,10 @@ class JobKind(StrEnum):
     RESTORE = "restore"
     PRUNE = "prune"
 
-    @property
-    def first_stage(self) -> "Stage":
-        """Where a job of this kind begins."""
+    def first_stage(self, inputs: Json) -> "Stage":
+        """Where a job of this kind begins, given its ``inputs``."""
+        if self is JobKind.INGEST and "url" in inputs:
+            return Stage.FETCH
         return _FIRST_STAGE[self]
 
 
@@ -40,6 +41,7 @@ class JobState(StrEnum):
 class Stage(StrEnum):
     """What a job does next; each stage belongs to one lane of ``tasks.app``."""
 
+    FETCH = "fetch"
     PARSE = "parse"
     EMBED = "embed"
     INDEX = "index"
@@ -72,6 +74,8 @@ _FIRST_STAGE = {
     JobKind.RESTORE: Stage.VERIFY,
     JobKind.PRUNE: Stage.PRUNE,
 }
+FIRST_STAGES = {**{stage: kind for kind, stage in _FIRST_STAGE.items()}, Stage.FETCH: JobKind.INGEST}
+"""Where jobs begin, and a kind that does so there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,14 @@ class LibrarySettings(BaseSettings):
         ge=1,
         description="MB that the metadata of one document may take in the vector store, where each of its passages has all of it; a document with more fails.",
     )
+    fetch_timeout: float = Field(
+        30,
+        gt=0,
+        description="Seconds that fetching a document given by url may take, from the resolution of its host's name to its last byte.",
+    )
     fetch_private_addresses: bool = Field(
-        False, description="Whether documents given by url may come from private or loopback addresses."
+        False,
+        description="Whether documents given by url may come from private or loopback addresses. Link-local and metadata addresses, and this installation's own ports, stay refused.",
     )
 
     # --- retrieval

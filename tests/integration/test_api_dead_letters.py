@@ -64,6 +64,24 @@ def state(api: Service, job_id: str) -> str:
     return str(api.http.get(f"/v1/jobs/{job_id}").json()["state"])
 
 
+def test_a_dead_letter_tells_a_url_without_its_query(api):
+    url = "https://example.com/a?X-Amz-Signature=s3cret#s3cret"
+    answer = api.http.post("/v1/documents", json={"url": url})
+    die(api, answer.json()["job_id"])
+
+    (letter,) = listed(api)
+
+    assert letter["stage"] == "fetch"
+    assert letter["inputs"]["url"] == "https://example.com/a?…"
+
+
+@pytest.mark.parametrize("url", ["https://u:s3cret@example.com/", "http://[s3cret", "ftp://x/?s3cret"])
+def test_a_url_that_is_refused_is_not_repeated(api, url):
+    answer = api.http.post("/v1/documents", json={"url": url})
+    assert code(answer) == (422, "invalid-request")
+    assert "s3cret" not in answer.text
+
+
 def test_a_dead_letter_tells_what_was_submitted_and_why_it_died(api):
     question = die(api, api.ask("Why?", filter={"lang": "en"}))
     document = die(api, ingested(api), "crashed")

@@ -97,7 +97,7 @@ def test_a_backup_is_made_as_the_settings_say(tools: Tools) -> None:
 @pytest.mark.parametrize("task", ["back_up", "make_up"])
 def test_no_backup_is_begun_beside_another_or_a_restore(tools: Tools, kind: JobKind, task: str) -> None:
     backed_up(tools, ago=5 * HOUR)
-    tools.jobs.accept(NewJob(str(uuid7()), kind, kind.first_stage, "", {}))
+    tools.jobs.accept(NewJob(str(uuid7()), kind, kind.first_stage({}), "", {}))
 
     assert run(tools, task) == f"not now: a {kind} is under way"
 

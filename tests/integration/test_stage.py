@@ -447,7 +447,9 @@ def test_a_server_that_asks_for_hours_is_asked_again_sooner(tools: Tools, publis
 
 
 def test_a_stage_held_for_too_long_loses_its_job(valkey: str, tmp_path: Path, published: list) -> None:
-    others = dict.fromkeys(("parse_timeout", "generator_timeout", "interactive_timeout"), 1.1)
+    others = dict.fromkeys(
+        ("parse_timeout", "fetch_timeout", "generator_timeout", "interactive_timeout"), 1.1
+    )
     longer = {"stage_timeout": 1.2, "visibility_timeout": 1.3, "stale_lease_seconds": 1.4}
     settings = Settings(redis_url=valkey, aegis_home=tmp_path, lease_seconds=1.01, **others, **longer)
     tools = Tools(settings)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rag.model import Stage
+from rag.model import FIRST_STAGES, JobKind, Json, Stage
 from rag.settings import Settings
 from tasks.app import LANES, Lane, app, lane_of
 
@@ -11,6 +11,16 @@ def test_every_stage_has_exactly_one_lane() -> None:
     stages = [stage for lane in LANES for stage in lane.stages]
 
     assert sorted(stages) == sorted(Stage)
+
+
+def test_a_server_that_hangs_holds_up_fetches_alone() -> None:
+    assert lane_of(Stage.FETCH).stages == (Stage.FETCH,)
+
+
+def test_every_first_stage_is_known_as_one() -> None:
+    """A job is let alone there until its entry in the journal is written."""
+    inputs: tuple[Json, ...] = ({}, {"url": "https://example.com/"})
+    assert {kind.first_stage(each) for kind in JobKind for each in inputs} == set(FIRST_STAGES)
 
 
 def test_an_interactive_stage_never_shares_a_lane_with_bulk_work() -> None:
@@ -42,7 +52,8 @@ def test_a_time_limit_is_set_exactly_where_the_pool_heeds_it(lane: Lane) -> None
 
 
 def test_what_runs_foreign_code_or_long_has_a_pool_that_survives_it() -> None:
-    for stage in (Stage.PARSE, Stage.EMBED, Stage.INDEX, Stage.GENERATE, Stage.UPLOAD, Stage.LOAD):
+    documents = (Stage.PARSE, Stage.FETCH, Stage.EMBED, Stage.INDEX)
+    for stage in (*documents, Stage.GENERATE, Stage.UPLOAD, Stage.LOAD):
         assert lane_of(stage).pool == "prefork"
 
 

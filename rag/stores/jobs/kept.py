@@ -5,7 +5,7 @@ import logging
 from redis import Redis
 
 from rag.errors import AegisError, Unavailable
-from rag.model import Job, JobKind, JobState, Json, Lease, NewJob, Stage
+from rag.model import FIRST_STAGES, Job, JobState, Json, Lease, NewJob, Stage
 from rag.ports import Accepted
 from rag.settings import Settings
 from rag.stores.entries import JobFields, opening_of, over
@@ -84,7 +84,7 @@ class KeptJobStore(RedisJobStore):
 
     def _unkept(self, stage: Stage) -> float | None:
         """A job without its entry may still be undone."""
-        first = next((kind for kind in JobKind if kind.first_stage is stage), None)
+        first = FIRST_STAGES.get(stage)
         return _ENTRY_SECONDS if first is not None and journalled(self._settings, first) else None
 
     # --- ends

@@ -1,5 +1,6 @@
 """How a job's entry in the journal becomes a record again, past the fence."""
 
+import json
 from collections.abc import Iterable, Sequence
 from time import time
 
@@ -26,7 +27,7 @@ class JobRestoration(JobScripts):
     def _restoring(self, fields: JobFields) -> Call:
         *_, keep = self._keeping(JobState(fields.get("state", JobState.QUEUED)))
         pairs = [part for pair in fields.items() for part in pair]
-        first = JobKind(fields["kind"]).first_stage
+        first = JobKind(fields["kind"]).first_stage(json.loads(fields["inputs"]))
         return [job_key(fields["id"])], (fields["id"], first, keep, self._idempotency, *pairs)
 
     def move(self, fields: JobFields, inputs: str) -> bool:
@@ -34,7 +35,7 @@ class JobRestoration(JobScripts):
 
         One that is over does when it is retried. ``fields``: its record.
         """
-        first = JobKind(fields["kind"]).first_stage
+        first = JobKind(fields["kind"]).first_stage(json.loads(inputs))
         return bool(self._on("move", fields["id"], fields["inputs"], inputs, first))
 
     def outlived(self, fields: JobFields) -> bool:

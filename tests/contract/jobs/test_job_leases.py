@@ -123,7 +123,9 @@ class TestStaleLease:
     def brisk(self, redis_client: redis.Redis) -> JobStore:
         """Stages may be held for 60 s."""
         longer = {"stage_timeout": 40.0, "visibility_timeout": 50.0, "stale_lease_seconds": 60.0}
-        shorter = dict.fromkeys(("parse_timeout", "generator_timeout", "interactive_timeout"), 31.0)
+        shorter = dict.fromkeys(
+            ("parse_timeout", "fetch_timeout", "generator_timeout", "interactive_timeout"), 31.0
+        )
         return RedisJobStore(redis_client, Settings(**longer, **shorter))
 
     def held(self, client: redis.Redis, job_id: str) -> None:

@@ -58,6 +58,18 @@ class TestJobs:
 
         assert found(tools, job).owner == "acme"
 
+    def test_one_by_url_is_fetched_again_first(self, tools: Tools, lose: Callable[[], None]) -> None:
+        inputs = {"document_id": "a", "version": 1, "generation": 1, "url": "https://example.com/"}
+        job = NewJob(str(uuid7()), JobKind.INGEST, JobKind.INGEST.first_stage(inputs), "docs", inputs)
+        tools.jobs.accept(job)
+        tools.jobs.advance(begun(tools, job, Stage.FETCH), Stage.PARSE, seconds=1)
+        lose()
+
+        restored(tools.restoration)
+
+        back = found(tools, job)
+        assert (back.stage, back.retries, back.inputs) == (Stage.FETCH, 0, inputs)
+
     def test_an_attempt_from_before_writes_nothing(self, tools: Tools, lose: Callable[[], None]) -> None:
         job = submitted(tools)
         late = begun(tools, job, Stage.PARSE)

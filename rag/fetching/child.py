@@ -1,0 +1,97 @@
+"""The process of one fetch: ``python -m rag.fetching.child OWNER``, started by :mod:`rag.fetching.process`.
+
+It reads its order from standard input, since a command line can be read by everybody on the machine,
+and writes its answer to standard output. Nothing else of the installation is known to it.
+"""
+
+import codecs
+import ctypes
+import os
+import resource
+import signal
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from rag.errors import AegisError, DocumentTooLarge, Unavailable
+from rag.fetching import charsets, wire
+from rag.fetching.hops import Download
+from rag.fetching.order import Order
+from rag.parsing import limits
+
+_BASE_BYTES = 128 << 20
+"""The interpreter with what it loads takes some 20 MB, certificates 10."""
+
+_LATE_SECONDS = 5
+_ETC = Path("/etc")
+
+
+def reach() -> tuple[Path, ...]:
+    """The files that this process reads once it is confined: those by which names are resolved.
+
+    Beside them it needs TCP connections to any address and port, and what the C library asks for names: UDP
+    and TCP to port 53, or the sockets of systemd-resolved and nscd.
+    """
+    etc = ("resolv.conf", "hosts", "nsswitch.conf", "host.conf", "gai.conf", "services", "protocols")
+    folders = map(Path, ("/run/systemd/resolve", "/run/nscd", "/var/run/nscd"))
+    return (*(_ETC / name for name in etc), *folders)
+
+
+def confine(owner: int, order: Order) -> None:
+    """Bound memory, time, files and processes, and end with ``owner``, the process that waits."""
+    limits.die_with_parent(owner)
+    limits.volunteer_for_oom_killer()
+    _load()
+    signal.setitimer(signal.ITIMER_REAL, order.seconds + _LATE_SECONDS)  # whose signal nobody handles
+    limits.confine(_BASE_BYTES + 3 * order.max_bytes + 2 * order.answer_bytes, int(order.seconds) + 1)
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+
+
+def _load() -> None:
+    """Have in memory what is loaded at its first use elsewhere: encodings, and the ways to resolve a name."""
+    charsets.load()
+    codecs.lookup("idna")  # which ssl wants for any host
+    with suppress(OSError):
+        socket.getaddrinfo(b"localhost", None)
+    for name in _name_services():
+        with suppress(OSError):  # it is a part of the C library, or not there
+            ctypes.CDLL(f"libnss_{name}.so.2")
+
+
+def _name_services() -> list[str]:
+    """By ``nsswitch.conf(5)``."""
+    try:
+        lines = (_ETC / "nsswitch.conf").read_text().splitlines()
+    except OSError:
+        return []
+    hosts = next((line for line in lines if line.startswith("hosts:")), "")
+    return [word for word in hosts.split()[1:] if word.isidentifier()]
+
+
+def answer(download: Download) -> tuple[bytes, bytes]:
+    """The line that tells, and the document."""
+    try:
+        fetched = download.run()
+    except AegisError as error:
+        return wire.refusal(error), b""
+    except MemoryError:
+        return wire.refusal(DocumentTooLarge("Fetching the document takes too much memory.")), b""
+    except Exception as error:  # noqa: BLE001 - its text may hold the URL, so only its type is told
+        return wire.refusal(Unavailable(f"Fetching failed: unexpected {type(error).__name__}")), b""
+    return wire.told(fetched), fetched.data
+
+
+def main() -> None:
+    order = Order.unpacked(sys.stdin.buffer.read())
+    download = Download(order)
+    confine(int(sys.argv[1]), order)
+    line, document = answer(download)
+    for payload in (line, document):
+        view = memoryview(payload)
+        while view:
+            view = view[os.write(sys.stdout.fileno(), view) :]
+
+
+if __name__ == "__main__":
+    main()

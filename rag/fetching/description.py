@@ -1,0 +1,90 @@
+"""What an answer's headers say about the document: its name, type and encoding, and when to ask again.
+
+Headers are a stranger's text: each is cut to a length before anything looks at it.
+"""
+
+import re
+import time
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import PurePosixPath
+from urllib.parse import unquote
+
+from rag.fetching import charsets
+from rag.fetching.urls import Target
+from rag.media import HEAD_BYTES, READABLE, TEXT, media_type_of
+
+LONGEST_RETRY = 3_600.0
+"""Seconds after which a server is asked again at the latest."""
+
+_LONGEST = 1_000
+_LONGEST_NAME = 200
+_LONGEST_SUFFIX = 20
+_LONGEST_PHRASE = 80
+_PARAMETER = re.compile(r';[ \t]*([A-Za-z0-9-]{1,32}\*?)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))')
+_NAME_CHARSETS = ("utf-8", "iso-8859-1")
+"""RFC 8187, 3.2.1, and what came before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    filename: str | None
+    media_type: str
+    data: bytes | bytearray
+
+
+def described(target: Target, headers: dict[str, str], data: bytearray) -> Description:
+    """``headers`` by lower-case name. UnsupportedMedia for a document that no parser reads."""
+    declared, about = _parted(headers.get("content-type", ""))
+    filename = _given_name(headers) or clean_name(unquote(PurePosixPath(target.path).name))
+    # A server knows its types better than a path does: /README.md may well be a web page.
+    trusted = declared in READABLE and declared != TEXT
+    kind = media_type_of(None if trusted else filename, declared or TEXT, bytes(data[:HEAD_BYTES]))
+    text = charsets.marked(data, about.get("charset")) if kind.startswith("text/") else data
+    return Description(filename, kind, text)
+
+
+def _given_name(headers: dict[str, str]) -> str | None:
+    """The file name of a Content-Disposition, RFC 6266."""
+    _, about = _parted(headers.get("content-disposition", ""))
+    charset, _, rest = about.get("filename*", "").partition("'")
+    _, tick, value = rest.partition("'")
+    if tick and charset.lower() in _NAME_CHARSETS:
+        return clean_name(unquote(value, encoding=charset, errors="replace"))
+    return clean_name(about.get("filename", ""))
+
+
+def _parted(header: str) -> tuple[str, dict[str, str]]:
+    """A header's value and its parameters, by lower-case name, the first of each."""
+    header = header[:_LONGEST]
+    about: dict[str, str] = {}
+    for name, quoted, token in _PARAMETER.findall(header):
+        about.setdefault(name.lower(), re.sub(r"\\(.)", r"\1", quoted) or token)
+    return header.partition(";")[0].strip().lower(), about
+
+
+def clean_name(name: str) -> str | None:
+    """The last part of a path, printable, of 200 characters at most; None when nothing is left."""
+    last = re.split(r"[/\\]", name[-_LONGEST:])[-1]
+    last = clean(last, _LONGEST).strip(" .")
+    if len(last) > _LONGEST_NAME:
+        suffix = PurePosixPath(last).suffix[:_LONGEST_SUFFIX]
+        last = last[: _LONGEST_NAME - len(suffix)] + suffix
+    return last or None
+
+
+def clean(text: str, most: int = _LONGEST_PHRASE) -> str:
+    """Without control and format characters, so that it may be shown in a terminal."""
+    return "".join(c for c in text[:most] if c.isprintable())
+
+
+def retry_after(headers: dict[str, str]) -> float | None:
+    """Seconds from now (RFC 9110, 10.2.3: a number, or a date), an hour at most."""
+    stated = headers.get("retry-after", "")[:_LONGEST]
+    if stated.isdecimal() and stated.isascii():
+        return min(float(stated[:10]), LONGEST_RETRY)
+    try:
+        seconds = parsedate_to_datetime(stated[:64]).timestamp() - time.time()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(max(seconds, 0.0), LONGEST_RETRY)

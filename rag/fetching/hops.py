@@ -1,0 +1,219 @@
+"""From a URL to its document: every hop's addresses are judged, and the judged one is asked."""
+
+import socket
+import ssl
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from ipaddress import ip_address
+from pathlib import Path
+
+import certifi
+import h11
+
+from rag.errors import (
+    AegisError,
+    ErrorTable,
+    InvalidRequest,
+    NotFound,
+    Overloaded,
+    TimedOut,
+    Unavailable,
+    translated,
+)
+from rag.fetching.addresses import Address, Reach, bare, reach_of
+from rag.fetching.description import clean, described, retry_after
+from rag.fetching.exchange import Exchange
+from rag.fetching.order import Fetched, Order, Service
+from rag.fetching.urls import Target, target_of
+
+REDIRECTS = 5
+_ADDRESSES = 4  # of a host that are tried
+_CONNECT_SECONDS = 5.0
+_QUIET_SECONDS = 15.0
+_MOVED = (301, 302, 303, 307, 308)
+
+_ERRORS: ErrorTable = {
+    TimeoutError: TimedOut,
+    ssl.SSLError: Unavailable,
+    OSError: Unavailable,
+    h11.RemoteProtocolError: Unavailable,
+    zlib.error: Unavailable,
+    h11.LocalProtocolError: InvalidRequest,
+    UnicodeError: InvalidRequest,
+}
+
+Resolve = Callable[[str], Sequence[Address]]
+
+
+def resolved(host: str) -> Sequence[Address]:
+    """A host's addresses, in the resolver's order. InvalidRequest; Unavailable."""
+    try:
+        found = socket.getaddrinfo(host.strip("[]").encode("ascii"), None, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        problem = Unavailable if error.errno == socket.EAI_AGAIN else InvalidRequest
+        raise problem(f"The host {host} cannot be found: {error.strerror}.") from error
+    return list(dict.fromkeys(ip_address(str(entry[4][0]).partition("%")[0]) for entry in found))
+
+
+class Download:
+    """What one order comes to; making it reads the certificates of the public authorities.
+
+    ``tls``: in place of theirs.
+    """
+
+    def __init__(self, order: Order, resolve: Resolve = resolved, tls: ssl.SSLContext | None = None) -> None:
+        self._order = order
+        self._resolve = resolve
+        self._tls = tls
+        self._authorities = Path(certifi.where()).read_text("ascii", "replace")
+
+    def run(self) -> Fetched:
+        """Follow redirects to the document.
+
+        Raises InvalidRequest for a URL or answer that cannot be used, among them addresses that nothing
+        is fetched from; NotFound for 404 and 410; UnsupportedMedia; DocumentTooLarge; and Unavailable,
+        Overloaded or TimedOut when trying later may help.
+        """
+        target = target_of(self._order.url)
+        for _ in range(REDIRECTS + 1):
+            with translated(_ERRORS, f"Fetching {target.told}"), self._connected(target) as connection:
+                exchange = Exchange(connection, self._order.max_bytes)
+                response = exchange.head(target)
+                headers = _headers(response)
+                if response.status_code not in _MOVED or "location" not in headers:
+                    _check_status(response, headers, target)
+                    return _fetched(target, headers, exchange.body(response))
+            target = _next(target, headers["location"])
+        raise InvalidRequest(f"{target.told} leads on and on: more than {REDIRECTS} redirects.")
+
+    @contextmanager
+    def _connected(self, target: Target) -> Iterator[socket.socket]:
+        """A connection to the first judged address that can be reached."""
+        plain = self._first_reached(target, self._judged(target))
+        with plain:
+            if target.scheme == "http":
+                yield plain
+                return
+            with _secured(plain, target, self._tls or self._public()) as secured:
+                yield secured
+
+    def _public(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(cadata=self._authorities)
+        context.set_alpn_protocols(["http/1.1"])
+        return context
+
+    def _first_reached(self, target: Target, addresses: Sequence[Address]) -> socket.socket:
+        *others, last = addresses[:_ADDRESSES]
+        for address in others:
+            with suppress(OSError):  # the next address may be reachable: hosts often lack IPv6
+                return self._reached(target, address)
+        return self._reached(target, last)
+
+    def _reached(self, target: Target, address: Address) -> socket.socket:
+        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+        connection = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(_CONNECT_SECONDS)
+            connection.connect((str(address), target.port))
+            connection.settimeout(_QUIET_SECONDS)
+            if connection.getpeername()[0] == connection.getsockname()[0]:  # this very machine
+                _check_own(target, Service("", target.port) in self._order.own)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _judged(self, target: Target) -> list[Address]:
+        """The host's addresses that may be asked, in the resolver's order; never empty."""
+        addresses = [bare(address) for address in self._resolve(target.host)]
+        most = Reach.PRIVATE if self._order.allow_private else Reach.PUBLIC
+        allowed = [address for address in addresses if reach_of(address) <= most]
+        if not allowed:
+            raise _inside(target, min(map(reach_of, addresses), default=Reach.CLOSED))
+        for address in allowed:
+            if reach_of(address) is Reach.PRIVATE:
+                there = (self._is_at(each, target, address) for each in self._order.own)
+                _check_own(target, any(there))
+        return allowed
+
+    def _is_at(self, service: Service, target: Target, address: Address) -> bool:
+        if service.port != target.port:
+            return False
+        if not service.host:
+            return address.is_loopback
+        if service.host == target.host:
+            return True
+        with suppress(InvalidRequest, Unavailable):  # a service whose name is unknown is at no address
+            return address in self._resolve(service.host)
+        return False
+
+
+def _check_own(target: Target, is_own: bool) -> None:
+    if is_own:
+        raise InvalidRequest(f"{target.authority} is a part of this installation and is not fetched from.")
+
+
+def _inside(target: Target, least: Reach) -> InvalidRequest:
+    if least is Reach.CLOSED:
+        return InvalidRequest(
+            f"{target.host} is not fetched from: its address is link-local, reserved or a metadata service."
+        )
+    return InvalidRequest(
+        f"{target.host} is inside a private network and is not fetched from. "
+        "FETCH_PRIVATE_ADDRESSES=true allows it."
+    )
+
+
+def _secured(plain: socket.socket, target: Target, tls: ssl.SSLContext) -> socket.socket:
+    try:
+        return tls.wrap_socket(plain, server_hostname=target.host.strip("[]"))
+    except ssl.SSLCertVerificationError as error:
+        reason = clean(error.verify_message, 200)
+        raise InvalidRequest(f"{target.told} has no valid certificate: {reason}") from error
+
+
+def _headers(response: h11.Response) -> dict[str, str]:
+    """The first of each name."""
+    headers: dict[str, str] = {}
+    for name, value in response.headers:
+        headers.setdefault(_decoded(name), _decoded(value))
+    return headers
+
+
+def _decoded(value: bytes) -> str:
+    """Headers are ASCII by right, and UTF-8 where servers do not care."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def _next(target: Target, location: str) -> Target:
+    """A redirect out of TLS would hand the document, and what its URL says, to whoever is on the way."""
+    following = target.joined(location)
+    if target.scheme == "https" and following.scheme == "http":
+        raise InvalidRequest(f"{target.told} leads from https:// to http://, which is not followed.")
+    return following
+
+
+def _check_status(response: h11.Response, headers: dict[str, str], target: Target) -> None:
+    if response.status_code != 200:
+        raise _problem(response.status_code, response.reason, headers, target)
+
+
+def _problem(status: int, reason: bytes, headers: dict[str, str], target: Target) -> AegisError:
+    answer = f"{target.told} answers {status} {clean(_decoded(reason))}".rstrip()
+    if status in (404, 410):
+        return NotFound(f"{answer}: there is no document.")
+    if status == 429:
+        return Overloaded(answer, retry_after=retry_after(headers))
+    if status >= 500 or status in (408, 425):
+        return Unavailable(answer, retry_after=retry_after(headers))
+    hint = ": it asks for a login." if status in (401, 403) else ": that is no document."
+    return InvalidRequest(answer + hint)
+
+
+def _fetched(target: Target, headers: dict[str, str], document: bytearray) -> Fetched:
+    about = described(target, headers, document)
+    return Fetched(bytes(about.data), about.filename, about.media_type, target.told)
