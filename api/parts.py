@@ -22,7 +22,7 @@ from rag.stores.kept_documents import KeptDocumentRegistry
 from rag.stores.redis import connect, connect_async
 from rag.stores.usage import TokenUsage
 from rag.tracing import watched
-from tasks.submit import Submissions
+from tasks.submit import Publisher, Submissions
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class Parts:
     documents: DocumentRegistry
     blobs: BlobStore
     submissions: Submissions
+    publisher: Publisher
     catalogue: Catalogue
     standing: Standing
     broker: BrokerWatch
@@ -57,6 +58,7 @@ def build(settings: Settings) -> Parts:
     journal = Journal(blobs)
     jobs = KeptJobStore(client, settings, journal)
     documents = KeptDocumentRegistry(client, journal)
+    publisher = Publisher(settings)
     return Parts(
         settings=settings,
         keyring=Keyring(settings.api_keys),
@@ -64,7 +66,8 @@ def build(settings: Settings) -> Parts:
         jobs=jobs,
         documents=documents,
         blobs=blobs,
-        submissions=Submissions(settings, jobs, documents, blobs),
+        submissions=Submissions(settings, jobs, documents, blobs, publisher.send),
+        publisher=publisher,
         catalogue=Catalogue(Vault.of(settings)),
         standing=Standing(client),
         broker=BrokerWatch(client, settings),

@@ -12,10 +12,10 @@ options are in ``docs/decisions/0002-delivery.md``.
 import random
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from celery import Celery
-from kombu import Queue
+from kombu import Queue, pools
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
@@ -133,6 +133,19 @@ class AegisCelery(Celery):
     """Celery with the tools that tasks work with; a worker puts them there before it takes any."""
 
     toolbox: "Toolbox"
+    _pool: Any
+
+    def renew_pools(self) -> None:
+        """Have the next message sent over new connections; what is on its way ends over the old ones.
+
+        Celery's attributes are replaced, never emptied: other threads may be about to read them.
+        """
+        _ = self.pool  # has Celery set its limit, and what it does after a fork
+        pools.producers.clear()
+        pools.connections.clear()
+        connection, amqp = self.connection_for_write(), cast(Any, self.amqp)
+        self._pool = pools.connections[connection]
+        amqp._producer_pool = pools.producers[connection]  # noqa: SLF001 - Celery has no other door
 
 
 def _configuration() -> dict[str, Any]:
@@ -228,7 +241,7 @@ def announce(job: Job) -> None:
     if not lane.company or job.stage is not lane.stages[0]:
         publish(job)
         return
-    with sending(), app.producer_pool.acquire(block=True) as producer:
+    with sending(), app.producer_or_acquire() as producer:
         if hints(producer.channel, lane) < _ENOUGH:
             app.send_task(
                 task_name(job.stage),
