@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 from rag.model import Job, Stage
 from rag.settings import Settings, load
 from tasks.broker import broker_settings, sending
+from tasks.signing import sign_with
 
 if TYPE_CHECKING:
     from tasks.toolbox import Toolbox
@@ -132,6 +133,7 @@ def task_name(stage: Stage) -> str:
 class AegisCelery(Celery):
     """Celery with the tools that tasks work with; a worker puts them there before it takes any."""
 
+    task_cls = "tasks.signing:SignedTask"
     toolbox: "Toolbox"
     _pool: Any
 
@@ -148,6 +150,9 @@ class AegisCelery(Celery):
         amqp._producer_pool = pools.producers[connection]  # noqa: SLF001 - Celery has no other door
 
 
+_JSON = {"task_serializer": "json", "accept_content": ["json"]}
+
+
 def _configuration() -> dict[str, Any]:
     settings = load()
     return {
@@ -161,8 +166,7 @@ def _configuration() -> dict[str, Any]:
             "aegis.maintenance.*": {"queue": "maintenance", "priority": _AHEAD},
             CANARY: {"queue": "maintenance", "priority": _AHEAD},  # but whoever sends one names its lane
         },
-        "task_serializer": "json",
-        "accept_content": ["json"],
+        **(sign_with(keys) if (keys := settings.message_keys) else _JSON),
         "task_ignore_result": True,
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
