@@ -5,15 +5,16 @@ from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from rag.errors import ConfigurationError
 from rag.naming import checked_collection_name
 from rag.settings.backups import BackupSettings
+from rag.settings.files import SecretFiles
 from rag.settings.jobs import JobSettings
 from rag.settings.library import LibrarySettings
 from rag.settings.models import EmbedderName, GeneratorName, ModelSettings, RerankerName
@@ -34,6 +35,13 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Serv
     """Every setting, frozen."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    @classmethod
+    def settings_customise_sources(  # type: ignore[override]  # of the sources it is given, one is of use
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given directly, else by the environment, or by a file that it names."""
+        return init_settings, SecretFiles(settings_cls)
 
     @field_validator("collection_name")
     @classmethod
@@ -221,6 +229,8 @@ def load() -> Settings:
 
 
 def _explained(error: ValidationError | SettingsError) -> str:
+    if isinstance(error.__cause__, ConfigurationError):
+        return str(error.__cause__)
     if isinstance(error, SettingsError):
         return f"{error}: {error.__cause__}"
     lines = (
