@@ -119,6 +119,7 @@ def environment_of(server: Server, user: str, home: Path, port: int) -> dict[str
         "API_WORKERS": "1",
         "FLOWER_PORT": str(free_port()),
         "RATE_LIMIT_REQUESTS_PER_MINUTE": "100000",
+        "MESSAGE_KEY": "signed-" * 5,
     }
 
 
