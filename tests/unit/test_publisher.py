@@ -1,14 +1,18 @@
 """How an API process sends jobs while it can, cannot, and can again; no broker takes part."""
 
 import logging
+from collections.abc import Callable, Iterator
 from threading import Event
 
 import pytest
 from kombu.exceptions import OperationalError
+from pydantic import SecretStr
 
+from rag.errors import ConfigurationError
 from rag.model import Job, JobKind, JobState, Stage
 from rag.settings import Settings
 from tasks import publishing
+from tasks.broker import broker_settings
 from tasks.publishing import Publisher
 from tests.system.running import until
 
@@ -125,3 +129,43 @@ def test_a_process_that_cannot_publish_knows_so_without_a_submit(broker: Broker)
     assert publisher.fault
     broker.away = None
     until(lambda: publisher.fault is None, PATIENCE)
+
+
+ADDRESSES = (
+    "redis://host:6379/0",
+    "redis://user:p%40ss%2Fw@host/3",
+    "rediss://:secret@host:6380/0",
+    "unix:///run/aegis/broker.sock",
+    "unix://user:secret@/run/broker.sock?db=2",
+    "sentinel://:secret@one:26379,two:26379/primary",
+    "sentinels://:secret@one,two/primary?db=1",
+)
+
+
+@pytest.fixture
+def configured(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Settings], None]]:
+    """Have Celery led to the broker of given settings, as it is where they are the environment's."""
+
+    def configure(settings: Settings) -> None:
+        for name, value in broker_settings(settings).items():
+            monkeypatch.setitem(publishing.app.conf, name, value)
+
+    yield configure
+    monkeypatch.undo()
+    publishing.app.renew_pools()
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_every_form_of_an_address_is_known_again_and_every_other_is_refused(
+    address: str, configured: Callable[[Settings], None]
+) -> None:
+    used = Settings(redis_url=SecretStr(address))
+    configured(used)
+
+    publishing.prepare(used)
+
+    for other in ADDRESSES:
+        if other != address:
+            with pytest.raises(ConfigurationError, match="instead of") as refused:
+                publishing.prepare(Settings(redis_url=SecretStr(other)))
+            assert "secret" not in str(refused.value)
