@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import kombu.transport.redis
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,6 +25,15 @@ def called(*groups: str) -> set[str]:
 @pytest.mark.parametrize("user", ["aegis-api", "aegis-worker", "aegis-supervisor"])
 def test_whoever_keeps_records_may_call_what_any_script_calls(user: str) -> None:
     assert called("*") - users()[user] == set()
+
+
+@pytest.mark.parametrize("user", ["aegis-api", "aegis-worker", "aegis-beat", "aegis-flower"])
+def test_whoever_has_a_queue_may_call_what_the_scripts_of_kombu_call(user: str) -> None:
+    commands = {
+        name.lower() for name in CALLED.findall(Path(kombu.transport.redis.__file__).read_text("utf-8"))
+    }
+    assert commands
+    assert commands - users()[user] == set()
 
 
 def test_beat_may_call_what_its_script_calls() -> None:
