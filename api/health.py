@@ -22,7 +22,8 @@ router = APIRouter(tags=["health"])
 _SILENCE: Json = {"error": "no sign of life"}
 
 BROKER = "broker"
-COMPONENTS = (BROKER, VECTORS, BEAT, *LANES)
+PUBLISHING = "publishing"
+COMPONENTS = (BROKER, PUBLISHING, VECTORS, BEAT, *LANES)
 DISPENSABLE = frozenset({BEAT, "fetch", "maintenance", "backup"})
 """Without these, other jobs still run: their absence shows, and leaves the service ready."""
 
@@ -101,8 +102,8 @@ def ready(
     *,
     detailed: Annotated[bool, Depends(_detailed)],
 ) -> Readiness:
-    """The broker, the vector engine, beat, and each lane, which is ready when one of its workers takes
-    tasks. 503 when an essential one is missing."""
+    """The broker, whether this process can queue jobs, the vector engine, beat, and each lane, which is
+    ready when one of its workers takes tasks. 503 when an essential one is missing."""
     known = components_of(request.app.state.parts)
     if unknown := set(component or ()) - set(known):
         raise InvalidRequest(
@@ -128,11 +129,15 @@ def components_of(parts: Parts) -> dict[str, Component]:
         signs = parts.heartbeats.seen()
     except Transient as error:
         return {name: _component(name, {"error": str(error)}) for name in COMPONENTS}
-    known = {BROKER: {}, BEAT: _beats(signs.beats), **signs.components}
+    known = {BROKER: {}, PUBLISHING: _publishing(parts), BEAT: _beats(signs.beats), **signs.components}
     return {
         name: _lane(name, signs.lane(name)) if name in LANES else _component(name, known.get(name, _SILENCE))
         for name in COMPONENTS
     }
+
+
+def _publishing(parts: Parts) -> Json:
+    return {"error": "this process cannot queue jobs; its log says why"} if parts.publisher.fault else {}
 
 
 def _lane(name: str, workers: Sequence[WorkerSign]) -> Component:

@@ -48,7 +48,7 @@ from rag.settings import Settings, load
 from rag.starting import starting
 from rag.stores.audit import AuditWriter
 from rag.stores.probing import check_blobs
-from tasks.submit import most_open
+from tasks.submit import most_open, prepare
 
 DESCRIPTION = (
     "Documents in, cited answers out. A submit is answered with 202 at once; its job is then "
@@ -66,11 +66,13 @@ def app_factory() -> FastAPI:
         require_closed_api(settings)
         log_printable_lines()
         logging.basicConfig(level=settings.log_level, format=settings.log_format)
+        prepare(settings)
         parts = build(settings)
         _refuse_risks(parts)
         check_blobs(settings)
     if settings.api_processes > 1:
         _share_metrics(settings.run_dir)
+    parts.publisher.prove()
     return create_app(settings, parts)
 
 
@@ -136,6 +138,7 @@ def _add_metrics(app: FastAPI, settings: Settings, parts: Parts) -> Observer:
         CacheCollector,
         HttpMetrics,
         LivenessCollector,
+        PublishingMetrics,
         QueueCollector,
         UsageCollector,
         metrics_router,
@@ -145,6 +148,7 @@ def _add_metrics(app: FastAPI, settings: Settings, parts: Parts) -> Observer:
     queue = QueueCollector(parts.jobs, most_open(settings))
     workers, cache = LivenessCollector(parts.heartbeats), CacheCollector(parts.cache)
     collectors = (queue, workers, cache, UsageCollector(parts.usage), BackupCollector(parts.standing))
+    parts.publisher.watched_by(PublishingMetrics(registry).notice)
     router = metrics_router(registry, *collectors, several_processes=settings.api_processes > 1)
     app.router.routes.extend(router.routes)
     return HttpMetrics(registry).observe
@@ -223,6 +227,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _share_metrics(run_dir: Path) -> None:
     """A folder where the API processes of one server put their figures; those of ended servers go.
 
+    So does what an ended process of this server said of its state alone.
     Hosts that share ``run_dir``, as containers may, have process ids in common.
     """
     ours = f"metrics-{gethostname()}"
@@ -232,4 +237,7 @@ def _share_metrics(run_dir: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
     folder = run_dir / f"{ours}-{os.getppid()}"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for gauge in folder.glob("gauge_live*_*.db"):
+        if not psutil.pid_exists(int(gauge.stem.rpartition("_")[2])):
+            gauge.unlink(missing_ok=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)

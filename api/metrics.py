@@ -11,7 +11,14 @@ from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
@@ -53,6 +60,27 @@ class HttpMetrics:
         """``route`` is the template, such as ``/v1/jobs/{job_id}``."""
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
+
+
+class PublishingMetrics:
+    """Whether jobs can be queued: by each API process there is, so 0 while one of them cannot."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._able = Gauge(
+            "aegis_api_publishing",
+            "1 when every API process can queue jobs",
+            registry=registry,
+            multiprocess_mode="livemin",
+        )
+        self._missed = Counter(
+            "aegis_api_jobs_unqueued",
+            "Jobs that were recorded at their submit, and queued later",
+            registry=registry,
+        )
+
+    def notice(self, able: bool, missed: int) -> None:
+        self._able.set(able)
+        self._missed.inc(missed)
 
 
 class QueueCollector(Collector):

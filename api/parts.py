@@ -27,7 +27,7 @@ from rag.stores.keys import KeyFinder, KeyRegistry
 from rag.stores.redis import connect, connect_async
 from rag.stores.usage import TokenUsage
 from rag.tracing import watched
-from tasks.submit import Submissions
+from tasks.submit import Publisher, Submissions
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class Parts:
     documents: DocumentRegistry
     blobs: BlobStore
     submissions: Submissions
+    publisher: Publisher
     catalogue: Catalogue
     standing: Standing
     broker: BrokerWatch
@@ -67,6 +68,7 @@ def build(settings: Settings) -> Parts:
     journal = Journal(blobs)
     jobs = KeptJobStore(client, settings, journal)
     documents = KeptDocumentRegistry(client, journal)
+    publisher = Publisher(settings)
     return Parts(
         settings=settings,
         keyring=_keyring(at_once, journal, settings),
@@ -77,7 +79,8 @@ def build(settings: Settings) -> Parts:
         jobs=jobs,
         documents=documents,
         blobs=blobs,
-        submissions=Submissions(settings, jobs, documents, blobs),
+        submissions=Submissions(settings, jobs, documents, blobs, publisher.send),
+        publisher=publisher,
         catalogue=Catalogue(Vault.of(settings)),
         standing=Standing(client),
         broker=BrokerWatch(client, settings),

@@ -11,6 +11,7 @@ from rag.settings import Settings, load
 from rag.starting import starting
 from rag.stores.condition import wait_until_safe
 from tasks.app import app
+from tasks.publishing import prepare
 
 __all__ = ["app"]
 
@@ -21,9 +22,11 @@ log_printable_lines()
 
 @signals.beat_init.connect
 def require_safe(**_: Any) -> None:
-    """Wait for the broker, or leave with the reason where it could lose jobs."""
+    """Wait for the broker, or leave with the reason where it could lose jobs, or is not ours."""
     with starting("beat"):
-        wait_until_safe(load())
+        settings = load()
+        prepare(settings)
+        wait_until_safe(settings)
 
 
 app.conf.beat_scheduler = "beat.scheduler:BeatingScheduler"

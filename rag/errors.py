@@ -17,6 +17,7 @@
     │   ├── Conflict              the call does not fit the present state
     │   │   └── IdempotencyMismatch
     │   ├── ModelError            a model answered something unusable
+    │   ├── Forged                a message of the queue is not by a holder of MESSAGE_KEY
     │   └── BackupError           a backup cannot be used
     │       ├── DamagedBackup     an object of it is not what was stored, or missing
     │       └── WrongKey          BACKUP_KEY is not the one that it was made with
@@ -131,6 +132,11 @@ class IdempotencyMismatch(Conflict):
 class ModelError(Permanent):
     code = "model"
     title = "A model answered something unusable"
+
+
+class Forged(Permanent):
+    code = "forged"
+    title = "The message is not by a holder of MESSAGE_KEY"
 
 
 class BackupError(Permanent):

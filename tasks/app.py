@@ -12,16 +12,17 @@ options are in ``docs/decisions/0002-delivery.md``.
 import random
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from celery import Celery
-from kombu import Queue
+from kombu import Queue, pools
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from rag.model import Job, Stage
 from rag.settings import Settings, load
 from tasks.broker import broker_settings, sending
+from tasks.signing import sign_with
 
 if TYPE_CHECKING:
     from tasks.toolbox import Toolbox
@@ -133,7 +134,24 @@ def task_name(stage: Stage) -> str:
 class AegisCelery(Celery):
     """Celery with the tools that tasks work with; a worker puts them there before it takes any."""
 
+    task_cls = "tasks.signing:SignedTask"
     toolbox: "Toolbox"
+    _pool: Any
+
+    def renew_pools(self) -> None:
+        """Have the next message sent over new connections; what is on its way ends over the old ones.
+
+        Celery's attributes are replaced, never emptied: other threads may be about to read them.
+        """
+        _ = self.pool  # has Celery set its limit, and what it does after a fork
+        pools.producers.clear()
+        pools.connections.clear()
+        connection, amqp = self.connection_for_write(), cast(Any, self.amqp)
+        self._pool = pools.connections[connection]
+        amqp._producer_pool = pools.producers[connection]  # noqa: SLF001 - Celery has no other door
+
+
+_JSON = {"task_serializer": "json", "accept_content": ["json"]}
 
 
 def _configuration() -> dict[str, Any]:
@@ -149,8 +167,7 @@ def _configuration() -> dict[str, Any]:
             "aegis.maintenance.*": {"queue": "maintenance", "priority": _AHEAD},
             CANARY: {"queue": "maintenance", "priority": _AHEAD},  # but whoever sends one names its lane
         },
-        "task_serializer": "json",
-        "accept_content": ["json"],
+        **(sign_with(keys) if (keys := settings.message_keys) else _JSON),
         "task_ignore_result": True,
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
@@ -229,7 +246,7 @@ def announce(job: Job) -> None:
     if not lane.company or job.stage is not lane.stages[0]:
         publish(job)
         return
-    with sending(), app.producer_pool.acquire(block=True) as producer:
+    with sending(), app.producer_or_acquire() as producer:
         if hints(producer.channel, lane) < _ENOUGH:
             app.send_task(
                 task_name(job.stage),

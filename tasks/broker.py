@@ -24,6 +24,7 @@ def broker_settings(settings: Settings) -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_pool_limit": settings.connection_pool_size,
+        "broker_pool_acquire_timeout": 2 * ANSWER_SECONDS,  # else for ever
         "broker_transport_options": {
             "visibility_timeout": settings.visibility_timeout,
             "unacked_restore_interval": 5,

@@ -32,6 +32,7 @@ from tasks.intake import (
 from tasks.keeping import source_key
 from tasks.letters import DeadLetters
 from tasks.orders import BackupDesk, Restoring
+from tasks.publishing import Publisher, prepare
 from tasks.purging import entrusted
 from tasks.quotas import Arrival, check_room
 from tasks.reindexing import LayoutDesk
@@ -41,12 +42,14 @@ __all__ = [
     "Idempotency",
     "Ingestion",
     "Link",
+    "Publisher",
     "Question",
     "Reindexing",
     "Restoring",
     "Submissions",
     "Text",
     "Upload",
+    "prepare",
 ]
 
 LANES: tuple[str, ...] = tuple(lane.name for lane in celery.LANES)

@@ -24,6 +24,7 @@ from rag.settings import load
 from rag.starting import starting
 from rag.stores.heartbeats import VECTORS, Heartbeats
 from rag.stores.redis import connect
+from tasks import publishing
 from tasks.app import AegisCelery, Lane, app, lane_named
 from tasks.canary import hush
 from tasks.records import Overseer
@@ -55,6 +56,7 @@ def prepare(sender: Any, **_: Any) -> None:
     """Check the options, build the tools, load the lane's models, or leave with the reason."""
     with _or_leave():
         settings = load()
+        publishing.prepare(settings)
         require_safe(sender, settings)
         tools = Tools(settings)
         app.toolbox = tools
@@ -69,6 +71,7 @@ def prepare(sender: Any, **_: Any) -> None:
 def confine(**_: Any) -> None:
     """Keep a task of this pool process from taking the machine's memory, and from outliving its worker."""
     settings = app.toolbox.settings
+    publishing.prepare(settings)
     bound_memory(settings.worker_memory_mb)
     heed(app.toolbox.drain)
     lane = _lane(app)

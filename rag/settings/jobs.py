@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
+
+_LEAST_KEY, _MOST_KEYS = 32, 2
 
 
 class JobSettings(BaseSettings):
@@ -22,6 +24,10 @@ class JobSettings(BaseSettings):
         20,
         ge=2,
         description="Redis connections at most in each pool of a process: for records, for rate limits, for queues. Who needs one more waits.",
+    )
+    message_key: SecretStr | None = Field(
+        None,
+        description="Secret of 32 characters or more that messages between the processes are signed with; workers run nothing else that lies in the queues. For a change of it, the new one and the old one with a comma between: the first signs, both are believed. Unset: not signed. See docs/reference/redis.md.",
     )
     broker_memory_mb: int = Field(
         1024,
@@ -113,3 +119,20 @@ class JobSettings(BaseSettings):
         le=1000,
         description="Milliseconds that a worker waits for more jobs to share a call with, where at least two and fewer than BATCH_JOBS are queued; 0: it takes only those that are there.",
     )
+
+    @field_validator("message_key")
+    @classmethod
+    def _strong(cls, value: SecretStr | None) -> SecretStr | None:
+        keys = _several(value)
+        if len(keys) > _MOST_KEYS or any(len(key) < _LEAST_KEY for key in keys):
+            raise ValueError(f"must be a key of {_LEAST_KEY} characters or more, or two with a comma between")
+        return value
+
+    @property
+    def message_keys(self) -> tuple[bytes, ...]:
+        """The one to sign with first; () when messages are not signed."""
+        return tuple(key.encode() for key in _several(self.message_key))
+
+
+def _several(keys: SecretStr | None) -> tuple[str, ...]:
+    return tuple(key.strip() for key in keys.get_secret_value().split(",")) if keys else ()

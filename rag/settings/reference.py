@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
+from rag.settings.files import secrets_of
 from rag.settings.whole import Settings
 
 
@@ -13,8 +14,12 @@ def reference_page() -> str:
         f"| `{name.upper()}` | {_default(field)} | {field.description} |"
         for name, field in Settings.model_fields.items()
     )
+    secrets = ", ".join(f"`{name.upper()}`" for name in Settings.model_fields if name in secrets_of(Settings))
     head = (
-        "# Settings\n\nAll come from the environment.\n\n| variable | default | what it does |\n|---|---|---|"
+        "# Settings\n\nAll come from the environment.\n\n"
+        "A secret may lie in a file, as Docker and Kubernetes mount them: `NAME_FILE` holds the path instead of "
+        "`NAME` the value. It is read when a process starts, line breaks at its end are not part of it, and only one of the "
+        f"two may be set. So with {secrets}.\n\n| variable | default | what it does |\n|---|---|---|"
     )
     return f"{head}\n{rows}\n"
 

@@ -5,16 +5,17 @@ from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from rag.errors import ConfigurationError
 from rag.folders import require_own
 from rag.naming import checked_collection_name
 from rag.settings.backups import BackupSettings
+from rag.settings.files import SecretFiles
 from rag.settings.jobs import JobSettings
 from rag.settings.library import LibrarySettings
 from rag.settings.models import EmbedderName, GeneratorName, ModelSettings, RerankerName
@@ -38,6 +39,13 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Oidc
     model_config = SettingsConfigDict(
         frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
     )
+
+    @classmethod
+    def settings_customise_sources(  # type: ignore[override]  # of the sources it is given, one is of use
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given directly, else by the environment, or by a file that it names."""
+        return init_settings, SecretFiles(settings_cls)
 
     @field_validator("collection_name")
     @classmethod
@@ -265,6 +273,8 @@ def _place(loc: tuple[int | str, ...]) -> str:
 
 
 def _explained(error: ValidationError | SettingsError) -> str:
+    if isinstance(error.__cause__, ConfigurationError):
+        return str(error.__cause__)
     if isinstance(error, SettingsError):
         return f"{error}: {error.__cause__}"
     lines = (

@@ -33,7 +33,7 @@ def refusal(error: RedisError) -> str | None:
         case exceptions.AuthenticationError():
             return f"the server does not accept the user and password in REDIS_URL ({error})"
         case exceptions.NoPermissionError():
-            return f"the user in REDIS_URL may not do all that is needed ({error}); it needs +@all ~* &*"
+            return f"the user in REDIS_URL may do less than is needed ({error}): see docs/reference/redis.md"
         case exceptions.MovedError():
             return "REDIS_URL names a node of a cluster that does not hold {aegis}: name the one that does"
     return _of_tls(error)

@@ -9,6 +9,12 @@ from rag.settings import Settings
 from tasks.app import app
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--first-submits", type=int, default=200, help="processes whose first submits come together"
+    )
+
+
 @pytest.fixture(autouse=True)
 def _own_connections() -> Iterator[None]:
     """The app keeps pools for the address that it had when they were made."""

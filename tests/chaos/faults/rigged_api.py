@@ -8,11 +8,13 @@ from fastapi import FastAPI
 from api.main import create_app
 from api.parts import build
 from rag.settings import load
+from tasks.submit import prepare
 from tests.chaos.faults.traps import Traps
 
 
 def app_factory() -> FastAPI:
     settings = load()
+    prepare(settings)
     parts = build(settings)
     traps, desk = Traps(settings.home), parts.submissions._acceptance
     desk._publish = _trapped(traps, "api.publish", desk._publish)
