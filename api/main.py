@@ -29,7 +29,7 @@ from rag import tracing
 from rag.errors import AegisError, Unavailable
 from rag.release import release
 from rag.settings import Settings, load
-from rag.starting import starting
+from rag.starting import shield, starting
 from rag.stores.probing import check_blobs
 from tasks.submit import most_open
 
@@ -46,6 +46,7 @@ def app_factory() -> FastAPI:
     """The application as the environment has it; leaves with a line for each wrong setting and each risk."""
     with starting("the API", status=STARTUP_FAILURE):
         settings = load()
+        shield(settings)
         logging.basicConfig(level=settings.log_level, format=settings.log_format)
         parts = build(settings)
         _refuse_risks(parts)

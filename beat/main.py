@@ -7,7 +7,7 @@ from celery import signals
 
 from beat.schedule import schedule_of
 from rag.settings import Settings, load
-from rag.starting import starting
+from rag.starting import shield, starting
 from rag.stores.condition import wait_until_safe
 from tasks.app import app
 
@@ -21,7 +21,9 @@ with starting("beat"):
 def require_safe(**_: Any) -> None:
     """Wait for the broker, or leave with the reason where it could lose jobs."""
     with starting("beat"):
-        wait_until_safe(load())
+        settings = load()
+        shield(settings)
+        wait_until_safe(settings)
 
 
 app.conf.beat_scheduler = "beat.scheduler:BeatingScheduler"

@@ -3,7 +3,17 @@
 from collections.abc import Iterator
 
 from cli.client import Client
-from cli.examination import backups, blobs, broker, installation, models, queues, tracing, vectors
+from cli.examination import (
+    backups,
+    blobs,
+    broker,
+    installation,
+    isolation,
+    models,
+    queues,
+    tracing,
+    vectors,
+)
 from cli.examination.finding import Finding, found
 from cli.preflight import check_ports
 from rag.errors import AegisError
@@ -16,6 +26,7 @@ def examine(settings: Settings, client: Client) -> Iterator[Finding]:
     """One finding or more a part, in the order in which a reader would go through them."""
     tools = Tools(settings)
     yield from installation.examine(settings)
+    yield from isolation.examine(settings)
     yield found(blobs.PART, lambda: blobs.examine(settings, tools.blobs), blobs.REMEDY)
     stack = _running(client)
     running = stack is not None

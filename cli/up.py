@@ -17,6 +17,7 @@ from cli.nursery import Nursery
 from cli.supervisor import Supervisor, Work
 from cli.warden import on_duty
 from rag.settings import Settings
+from rag.starting import shield
 
 
 def up(
@@ -33,6 +34,7 @@ def up(
     stack cannot start.
     """
     began = monotonic()
+    shield(settings)
 
     def run(supervisor: Supervisor) -> Awaitable[int]:
         return supervisor.run(

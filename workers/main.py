@@ -20,7 +20,7 @@ from rag import tracing
 from rag.errors import Transient
 from rag.model import Stage
 from rag.settings import load
-from rag.starting import starting
+from rag.starting import shield, starting
 from rag.stores.heartbeats import VECTORS, Heartbeats
 from rag.stores.redis import connect
 from tasks.app import AegisCelery, Lane, app, lane_named
@@ -45,6 +45,7 @@ with starting("worker"):
 def require_lane(options: dict[str, Any], **_: Any) -> None:
     """Leave with the reason where ``--queues`` names no lane, before Celery does with a traceback."""
     with _or_leave():
+        shield(load())
         check_queues(options.get("queues") or ())
 
 

@@ -11,6 +11,7 @@ from rag.isolation.confinement import Confinement
 from rag.isolation.mechanisms import (
     Measure,
     Mechanism,
+    allow_inspection,
     enter,
     forbid_inspection,
     leave_network,
@@ -24,6 +25,7 @@ __all__ = [
     "Confinement",
     "Measure",
     "Mechanism",
+    "allow_inspection",
     "enter",
     "forbid_inspection",
     "leave_network",

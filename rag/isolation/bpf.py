@@ -7,7 +7,7 @@ block for each rule, and at the end the refusal of everything else. Sources: ``s
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rag.isolation.kernel import AARCH64, X86_64
@@ -46,25 +46,8 @@ class Rule:
     otherwise: int = EPERM
 
 
-def program(machine: str, rules: Sequence[Rule], unheard_of: int) -> list[Instruction]:
-    """A filter that allows what the rules do. Other calls fail: with ENOSYS from the number
-    ``unheard_of`` on, so that the C library falls back on older ones, with EPERM below."""
-    return [
-        *_checks(machine),
-        *(instruction for rule in rules for instruction in _block(rule)),
-        (_JUMP_AT_LEAST, 0, 1, unheard_of),
-        (_RETURN, 0, 0, ERRNO | ENOSYS),
-        (_RETURN, 0, 0, ERRNO | EPERM),
-    ]
-
-
-def assembled(instructions: Iterable[Instruction]) -> bytes:
-    """As the kernel reads it."""
-    return b"".join(INSTRUCTION.pack(*instruction) for instruction in instructions)
-
-
-def _checks(machine: str) -> list[Instruction]:
-    """They leave the call's number in the accumulator."""
+def beginning(machine: str) -> list[Instruction]:
+    """The checks of the architecture. They leave the call's number in the accumulator."""
     checks = [
         (_LOAD, 0, 0, _ARCHITECTURE),
         (_JUMP_EQUAL, 1, 0, AUDIT_ARCH[machine]),
@@ -76,13 +59,28 @@ def _checks(machine: str) -> list[Instruction]:
     return checks
 
 
-def _block(rule: Rule) -> list[Instruction]:
+def block(rule: Rule) -> list[Instruction]:
     """Every way through it ends, so what follows finds the number where it was."""
     inside = [
         *(instruction for test in rule.tests for instruction in _tested(test, rule.otherwise)),
         (_RETURN, 0, 0, ALLOW),
     ]
     return [(_JUMP_EQUAL, 0, len(inside), rule.number), *inside]
+
+
+def end(unheard_of: int) -> list[Instruction]:
+    """Calls without a rule fail: with ENOSYS from the number ``unheard_of`` on, so that the C
+    library falls back on older ones, with EPERM below."""
+    return [
+        (_JUMP_AT_LEAST, 0, 1, unheard_of),
+        (_RETURN, 0, 0, ERRNO | ENOSYS),
+        (_RETURN, 0, 0, ERRNO | EPERM),
+    ]
+
+
+def assembled(instructions: Iterable[Instruction]) -> bytes:
+    """As the kernel reads it."""
+    return b"".join(INSTRUCTION.pack(*instruction) for instruction in instructions)
 
 
 def _tested(test: Test, otherwise: int) -> list[Instruction]:

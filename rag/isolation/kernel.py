@@ -3,8 +3,8 @@
 import ctypes
 import errno
 import os
-import platform
 import sys
+from functools import cache
 from typing import Any
 
 LINUX = sys.platform == "linux"
@@ -13,8 +13,7 @@ X86_64, AARCH64 = "x86_64", "aarch64"
 
 def machine() -> str:
     """The processor's architecture, of which system call numbers depend: ``x86_64``, ``aarch64``, another."""
-    name = platform.machine().lower()
-    return {"amd64": X86_64, "arm64": AARCH64}.get(name, name)
+    return os.uname().machine
 
 
 def prctl(option: int, *arguments: int) -> int:
@@ -33,8 +32,13 @@ def call(name: str, *arguments: Any) -> int:
     """A function of the C library that returns -1 for a failure."""
     if not LINUX:
         raise OSError(errno.ENOSYS, f"{sys.platform} has no such mechanism")
-    result = int(getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments))
+    result = int(getattr(_library(), name)(*arguments))
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
     return result
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)

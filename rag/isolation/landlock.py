@@ -61,10 +61,10 @@ def _ruleset(attributes: bytes) -> Iterator[int]:
 
 
 def _allow_reading(ruleset: int, path: Path) -> None:
-    """A path that is not there grants nothing."""
+    """A path that is not there, or not for this user, grants nothing."""
     try:
         descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return
     try:
         rights = _READ_FILE | _READ_FOLDER if path.is_dir() else _READ_FILE

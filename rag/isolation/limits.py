@@ -1,4 +1,4 @@
-"""Resources that a process may take, and whom it ends with. Each step is a system call or two on the caller."""
+"""Resources that a process may take, and whom it ends with. Each step acts on the process that calls it."""
 
 import os
 import resource

@@ -3,11 +3,13 @@
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import astuple, dataclass
 from enum import StrEnum
 
 from rag.isolation import landlock, limits, namespaces, privileges, seccomp
 from rag.isolation.confinement import Confinement
+from rag.isolation.kernel import LINUX
 
 
 class Mechanism(StrEnum):
@@ -44,6 +46,12 @@ def forbid_inspection() -> Measure:
     return _measured(Mechanism.UNDUMPABLE, privileges.forbid_inspection)
 
 
+def allow_inspection() -> None:
+    """Undo :func:`forbid_inspection`, which a process has from the one that it was forked from."""
+    if LINUX:
+        privileges.allow_inspection()
+
+
 def enter(confinement: Confinement, parent: int) -> tuple[Measure, ...]:
     """Give up what ``confinement`` does not name, for good, and die with ``parent``.
 
@@ -74,7 +82,12 @@ def _measured(mechanism: Mechanism, step: Callable[[], str | None]) -> Measure:
 
 
 def survey(confinement: Confinement) -> tuple[Measure, ...]:
-    """What really holds here: of a child that enters the confinement and ends."""
+    """What really holds here: of a child that enters the confinement and ends.
+
+    Later children find the filter made.
+    """
+    with suppress(OSError):  # the child will say so
+        seccomp.prepare(confinement)
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:

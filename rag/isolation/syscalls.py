@@ -48,7 +48,6 @@ _NUMBERS: Mapping[str, tuple[int | None, int | None]] = MappingProxyType(
         "brk": (12, 214),
         "mincore": (27, 232),
         "clone": (56, 220),
-        "clone3": (435, 435),
         "exit": (60, 93),
         "exit_group": (231, 94),
         "futex": (202, 98),

@@ -21,8 +21,8 @@ from typing import BinaryIO
 
 import psutil
 
-from rag.errors import DocumentError, DocumentTooLarge, UnreadableDocument
 from rag import isolation
+from rag.errors import DocumentError, DocumentTooLarge, UnreadableDocument
 from rag.isolation import Confinement, Measure
 from rag.parsing import limits, preloading, wire
 from rag.parsing.formats import parse
@@ -186,7 +186,8 @@ def _write(descriptor: int, payload: bytes) -> None:
 
 
 def _reaped(pid: int) -> tuple[int, int]:
-    """End the child and whatever it started, if need be. Its exit code, or minus the signal that ended it; its peak memory.
+    """End the child, if need be, and whatever it started. Its exit code, or minus the signal that ended
+    it; its peak memory.
 
     A child whose pipe is closed is past the point where a signal could change its status.
     """

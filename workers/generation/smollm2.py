@@ -17,6 +17,7 @@ from threading import Event
 
 from rag.errors import AegisError, ConfigurationError, ModelError
 from rag.settings import Settings, load
+from rag.starting import shield
 from workers.generation.chat import ChatServer
 from workers.generation.openai import OpenAIGenerator
 from workers.reranking import unrelated_below
@@ -123,6 +124,7 @@ def main() -> int:
         signal.signal(name, lambda *_: over.set())
     try:
         settings = load()
+        shield(settings)
         logging.basicConfig(level=settings.log_level, format=settings.log_format)
         serve(settings, over)
     except (ConfigurationError, AegisError) as error:

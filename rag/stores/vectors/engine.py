@@ -20,6 +20,7 @@ from typing import Any
 
 from rag import settings
 from rag.errors import AegisError, ConfigurationError, Conflict
+from rag.starting import shield
 from rag.stores.vectors import wire
 from rag.stores.vectors.edge import EdgeVectorStore
 
@@ -155,6 +156,7 @@ def main() -> int:
     sys.setswitchinterval(_SWITCH_SECONDS)
     try:
         values = settings.load()
+        shield(values)
         logging.basicConfig(level=values.log_level, format=values.log_format, stream=sys.stderr)
         run(values.home / "vectors", values.vector_socket)
     except (ConfigurationError, Conflict) as error:
