@@ -88,7 +88,10 @@ class Nursery:
 
     def _asked(self, data: bytes, media_type: str, name: str) -> bytes:
         for _ in range(_ATTEMPTS):
-            self._zygote = self._zygote or self._born()
+            try:
+                self._zygote = self._zygote or self._born()
+            except ConfigurationError as error:  # all held when the worker began, and may again
+                raise Unavailable(str(error)) from error
             try:
                 return self._zygote.ask(data, media_type)
             except TimeoutError as error:

@@ -228,25 +228,26 @@ def outcome(act: Callable[[], object], entering: Callable[[], object] = lambda: 
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
-        told = "not confined"
+        answer = "not confined"
         try:
             faulthandler.disable()
             entering()
-            told = _told(act)
+            answer = told(act)
         except Exception:  # noqa: BLE001 - nobody is above
             traceback.print_exc()
         finally:
-            os.write(writing, told.encode())
+            os.write(writing, answer.encode())
             os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
-        told = pipe.read().decode()
+        answer = pipe.read().decode()
     os.waitpid(pid, 0)
-    assert told != "not confined"
-    return told or "done"  # it has become another program
+    assert answer != "not confined"
+    return answer or "done"  # it has become another program
 
 
-def _told(act: Callable[[], object]) -> str:
+def told(act: Callable[[], object]) -> str:
+    """``done``, or the error."""
     try:
         act()
     except Exception as error:  # noqa: BLE001 - whatever refuses it

@@ -1,6 +1,7 @@
 """A confined process that was taken over reaches nothing, and a system that lacks a mechanism says so."""
 
 import faulthandler
+import json
 import os
 import signal
 import socket
@@ -18,7 +19,7 @@ import certifi
 import psutil
 import pytest
 
-from rag import isolation
+from rag import isolation, media
 from rag.isolation import Confinement, landlock, privileges, seccomp
 from rag.isolation.kernel import LINUX
 from rag.parsing.nursery import Nursery
@@ -61,6 +62,36 @@ def named(attempt: Attempt) -> str:
 def test_a_process_that_was_taken_over_reaches_nothing(victim: Victim, attempt: Attempt) -> None:
     assert outcome(partial(attempt, victim), confined(Confinement())) != "done"
     assert sorted(path.name for path in (victim.home / "blobs").iterdir()) == ["tenant"]
+
+
+SITE = """
+from pathlib import Path
+import json
+from rag.parsing import plain
+from tests.integration import takeover
+
+def taken_over(data):
+    victim = takeover.Victim(Path(data["home"]), data["pid"], data["port"])
+    return {attempt.__name__: takeover.told(lambda: attempt(victim)) for attempt in takeover.ATTEMPTS}
+
+honest = plain.text
+plain.text = lambda data: honest(json.dumps(taken_over(json.loads(data))).encode())
+"""
+
+
+def test_a_parser_that_was_taken_over_reaches_nothing(
+    victim: Victim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the very child that a nursery has a file parsed in."""
+    (tmp_path / "sitecustomize.py").write_text(SITE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    order = json.dumps({"home": str(victim.home), "pid": victim.pid, "port": victim.port})
+
+    with Nursery(Settings()) as nursery:
+        told = json.loads(nursery.parse(order.encode(), media.TEXT, "order.txt").text)
+
+    assert sorted(told) == sorted(map(named, ATTEMPTS))
+    assert {name: outcome for name, outcome in told.items() if outcome == "done"} == {}
 
 
 @pytest.mark.parametrize("attempt", ATTEMPTS, ids=named)
