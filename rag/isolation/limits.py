@@ -14,7 +14,6 @@ from rag.isolation.kernel import LINUX
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _LARGEST_FILE = 1 << 20  # nothing but messages on stderr
 _OPEN_FILES = 64
-_HIGHEST_DESCRIPTOR = (1 << 31) - 1
 
 
 def confine(memory_bytes: int, cpu_seconds: int) -> None:
@@ -37,12 +36,6 @@ def confine(memory_bytes: int, cpu_seconds: int) -> None:
         resource.setrlimit(limit, (bound, bound))
 
 
-def keep_open(descriptor: int) -> None:
-    """Close everything but the standard streams and ``descriptor``."""
-    os.closerange(3, descriptor)
-    os.closerange(descriptor + 1, _HIGHEST_DESCRIPTOR)
-
-
 def die_with_parent(parent: int) -> None:
     """Have the kernel kill this process when ``parent`` ends, where it can (Linux).
 
@@ -62,20 +55,18 @@ def adopt_orphans() -> None:
 
 def end_children() -> None:
     """Kill every descendant, and wait for those that are children or become so by :func:`adopt_orphans`."""
-    while _has_children():
-        for process in psutil.Process().children(recursive=True):
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-        with suppress(ChildProcessError):
-            os.waitpid(-1, 0)
+    with suppress(ChildProcessError):  # none is left
+        while True:
+            ended, _ = os.waitpid(-1, os.WNOHANG)
+            if not ended:
+                _kill_descendants()
+                os.waitpid(-1, 0)
 
 
-def _has_children() -> bool:
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
-    return True
+def _kill_descendants() -> None:
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def volunteer_for_oom_killer() -> None:

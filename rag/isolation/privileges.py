@@ -15,8 +15,8 @@ def become_nobody() -> None:
     """Leave root for a user that owns nothing. Raises OSError where there is no such user."""
     if os.geteuid() == 0:
         os.setgroups([])
-        os.setresgid(_NOBODY, _NOBODY, _NOBODY)
-        os.setresuid(_NOBODY, _NOBODY, _NOBODY)
+        os.setgid(_NOBODY)
+        os.setuid(_NOBODY)
 
 
 def drop_capabilities() -> None:

@@ -6,7 +6,6 @@ from rag.isolation.limits import (
     confine,
     die_with_parent,
     end_children,
-    keep_open,
     volunteer_for_oom_killer,
 )
 from rag.isolation.mechanisms import leave_network
@@ -17,7 +16,6 @@ __all__ = [
     "confine",
     "die_with_parent",
     "end_children",
-    "keep_open",
     "leave_network",
     "volunteer_for_oom_killer",
 ]

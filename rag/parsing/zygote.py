@@ -74,6 +74,7 @@ class Zygote:
         reading, writing = os.pipe()
         pid = os.fork()
         if pid == 0:
+            os.close(reading)
             self._live(data, media_type, writing)
         os.close(writing)
         try:
@@ -93,8 +94,8 @@ class Zygote:
         try:
             limits.die_with_parent(os.getppid())
             os.setpgid(0, 0)
+            self._owner.close()
             os.dup2(self._stderr.fileno(), 2)
-            limits.keep_open(writing)
             limits.volunteer_for_oom_killer()
             limits.confine(self._bounds.memory_bytes, int(2 * self._bounds.seconds) + 1)
             self._isolate()
@@ -192,7 +193,7 @@ def _reaped(pid: int) -> tuple[int, int]:
     A child whose pipe is closed is past the point where a signal could change its status.
     """
     os.kill(pid, signal.SIGKILL)
-    with suppress(ProcessLookupError):  # it may have had no time to lead a group
+    with suppress(ProcessLookupError, PermissionError):  # it leads no group yet; on macOS, of zombies
         os.killpg(pid, signal.SIGKILL)
     _, status, usage = os.wait4(pid, 0)
     limits.end_children()

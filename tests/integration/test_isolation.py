@@ -20,6 +20,7 @@ import psutil
 import pytest
 
 from rag import isolation, media
+from rag.errors import Unavailable
 from rag.isolation import Confinement, landlock, privileges, seccomp
 from rag.isolation.kernel import LINUX
 from rag.parsing.nursery import Nursery
@@ -72,7 +73,8 @@ from tests.integration import takeover
 
 def taken_over(data):
     victim = takeover.Victim(Path(data["home"]), data["pid"], data["port"])
-    return {attempt.__name__: takeover.told(lambda: attempt(victim)) for attempt in takeover.ATTEMPTS}
+    outcomes = {attempt.__name__: takeover.told(lambda: attempt(victim)) for attempt in takeover.ATTEMPTS}
+    return {"outcomes": outcomes, "descriptors": takeover.open_descriptors()}
 
 honest = plain.text
 plain.text = lambda data: honest(json.dumps(taken_over(json.loads(data))).encode())
@@ -90,8 +92,9 @@ def test_a_parser_that_was_taken_over_reaches_nothing(
     with Nursery(Settings()) as nursery:
         told = json.loads(nursery.parse(order.encode(), media.TEXT, "order.txt").text)
 
-    assert sorted(told) == sorted(map(named, ATTEMPTS))
-    assert {name: outcome for name, outcome in told.items() if outcome == "done"} == {}
+    assert sorted(told["outcomes"]) == sorted(map(named, ATTEMPTS))
+    assert {name: outcome for name, outcome in told["outcomes"].items() if outcome == "done"} == {}
+    assert len(told["descriptors"]) == 5, "standard streams, the file behind stderr, the pipe of the answer"
 
 
 @pytest.mark.parametrize("attempt", ATTEMPTS, ids=named)
@@ -305,6 +308,19 @@ def test_less_isolation_than_all_is_refused_by_the_setting() -> None:
 def test_the_strictest_setting_is_content_with_a_system_that_has_it_all() -> None:
     with Nursery(Settings(parse_isolation="strict")) as nursery:
         nursery.warm()
+
+
+def test_no_file_is_read_with_less_isolation_than_there_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job is tried again: its document is not the reason."""
+    lost = "isolation.Measure(isolation.Mechanism.SECCOMP, False, 'no memory')"
+    site = f"from rag import isolation; isolation.enter = lambda *_: ({lost},)"
+    (tmp_path / "sitecustomize.py").write_text(site)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    with Nursery(Settings()) as nursery, pytest.raises(Unavailable):
+        nursery.parse(b"some words", media.TEXT, "a.txt")
 
 
 @pytest.mark.parametrize(("wanted", "state"), [("available", "note"), ("strict", "bad")])
