@@ -45,7 +45,7 @@ from rag.origins import OriginPolicy
 from rag.printable import log_printable_lines
 from rag.release import release
 from rag.settings import Settings, load
-from rag.starting import starting
+from rag.starting import shield, starting
 from rag.stores.audit import AuditWriter
 from rag.stores.probing import check_blobs
 from tasks.submit import most_open, prepare
@@ -65,6 +65,7 @@ def app_factory() -> FastAPI:
         settings = load()
         require_closed_api(settings)
         log_printable_lines()
+        shield(settings)
         logging.basicConfig(level=settings.log_level, format=settings.log_format)
         prepare(settings)
         parts = build(settings)

@@ -8,7 +8,7 @@ from celery import signals
 from beat.schedule import schedule_of
 from rag.printable import log_printable_lines
 from rag.settings import Settings, load
-from rag.starting import starting
+from rag.starting import shield, starting
 from rag.stores.condition import wait_until_safe
 from tasks.app import app
 from tasks.publishing import prepare
@@ -26,6 +26,7 @@ def require_safe(**_: Any) -> None:
     with starting("beat"):
         settings = load()
         prepare(settings)
+        shield(settings)
         wait_until_safe(settings)
 
 

@@ -51,6 +51,7 @@ def started(home: Path | None = None, settings: Mapping[str, str] | None = None)
             "API_HOST": "127.0.0.1",
             "API_PORT": str(port),
             "FLOWER_PORT": str(flower),
+            "PROCESS_INSPECTION": "true",  # or nobody but root is told of shared pages
             "CACHE_MB": "1",  # written to as ever, but nothing is found again
             **(settings or {}),
         }

@@ -3,7 +3,18 @@
 from collections.abc import Iterator
 
 from cli.client import Client
-from cli.examination import access, backups, blobs, broker, installation, models, queues, tracing, vectors
+from cli.examination import (
+    access,
+    backups,
+    blobs,
+    broker,
+    installation,
+    isolation,
+    models,
+    queues,
+    tracing,
+    vectors,
+)
 from cli.examination.finding import Finding, found
 from cli.preflight import check_ports
 from rag.errors import AegisError
@@ -17,6 +28,7 @@ def examine(settings: Settings, client: Client) -> Iterator[Finding]:
     tools = Tools(settings)
     yield from installation.examine(settings)
     yield from access.examine(settings)
+    yield from isolation.examine(settings)
     yield found(blobs.PART, lambda: blobs.examine(settings, tools.blobs), blobs.REMEDY)
     stack = _running(client)
     running = stack is not None

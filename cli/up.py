@@ -18,6 +18,7 @@ from cli.supervisor import Supervisor, Work
 from cli.warden import on_duty
 from rag.folders import keep_private, private_folder
 from rag.settings import Settings
+from rag.starting import shield
 
 
 def up(
@@ -35,6 +36,7 @@ def up(
     """
     began = monotonic()
     keep_private()
+    shield(settings)
 
     def run(supervisor: Supervisor) -> Awaitable[int]:
         return supervisor.run(

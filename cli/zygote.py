@@ -28,6 +28,9 @@ from typing import Any
 
 from setproctitle import setproctitle
 
+from rag.settings import load
+from rag.starting import shield, starting
+
 PRELOADED = (
     "workers.main",
     "beat.main",
@@ -146,6 +149,8 @@ def main() -> None:
     setproctitle(f"{sys.executable} -m cli.zygote")
     for module in PRELOADED:
         importlib.import_module(module)
+    with starting("the parts' zygote"):
+        shield(load())
     gc.collect()
     gc.freeze()  # the collector would otherwise touch, and so copy, every shared page
     request = serve(socket.socket(fileno=int(sys.argv[1])))

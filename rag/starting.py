@@ -5,9 +5,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rag import isolation
 from rag.errors import AegisError, ConfigurationError, Refused
 from rag.folders import keep_private
 from rag.printable import printable
+from rag.settings import Settings
 
 
 @contextmanager
@@ -23,6 +25,15 @@ def starting(process: str, *, status: int = os.EX_UNAVAILABLE) -> Iterator[None]
         lines = printable(str(error) or error.title).splitlines()
         sys.stderr.writelines(f"{process} cannot start: {line}\n" for line in lines)
         raise SystemExit(status) from error
+
+
+def shield(settings: Settings) -> None:
+    """Keep other processes of the same user out of this one's memory and environment, where there are
+    secrets: unless PROCESS_INSPECTION lets them in. Linux; elsewhere nothing changes."""
+    if settings.process_inspection:
+        isolation.allow_inspection()
+    else:
+        isolation.forbid_inspection()
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from rag.errors import Transient
 from rag.model import Stage
 from rag.printable import log_printable_lines
 from rag.settings import load
-from rag.starting import starting
+from rag.starting import shield, starting
 from rag.stores.heartbeats import VECTORS, Heartbeats
 from rag.stores.redis import connect
 from tasks import publishing
@@ -48,6 +48,7 @@ log_printable_lines()
 def require_lane(options: dict[str, Any], **_: Any) -> None:
     """Leave with the reason where ``--queues`` names no lane, before Celery does with a traceback."""
     with _or_leave():
+        shield(load())
         check_queues(options.get("queues") or ())
 
 

@@ -6,6 +6,7 @@ that has the parsers loaded and forks a child a file (some milliseconds instead 
 second that importing takes). The child's environment is empty, so it knows no secrets.
 """
 
+import logging
 import os
 import socket
 import subprocess
@@ -14,7 +15,9 @@ import threading
 from dataclasses import dataclass
 from typing import Self
 
-from rag.errors import TimedOut, Unavailable
+from rag import isolation
+from rag.errors import ConfigurationError, TimedOut, Unavailable
+from rag.isolation import Measure
 from rag.model import ParsedDocument
 from rag.parsing import wire
 from rag.settings import Settings
@@ -30,6 +33,8 @@ _ENVIRONMENT = {
     "RAYON_NUM_THREADS": "1",
     "TOKIO_WORKER_THREADS": "1",
 }
+
+log = logging.getLogger(__name__)
 
 
 class Nursery:
@@ -57,10 +62,17 @@ class Nursery:
         return wire.unpacked(answer)
 
     def warm(self) -> None:
-        """Start the zygote now. Raises Unavailable when it does not start."""
+        """Start the zygote now, and say what isolation this system lacks.
+
+        Raises Unavailable when it does not start, ConfigurationError where PARSE_ISOLATION
+        is ``strict`` and something lacks.
+        """
         self._notice_fork()
         with self._lock:
             self._zygote = self._zygote or self._born()
+            missing = tuple(isolation.missing(self._zygote.isolated))
+        if missing:
+            log.warning("files are parsed with less isolation: this system lacks %s", _listed(missing))
 
     def close(self) -> None:
         """End the zygote and the child it may have. Safe to call twice; a later use starts anew."""
@@ -76,7 +88,10 @@ class Nursery:
 
     def _asked(self, data: bytes, media_type: str, name: str) -> bytes:
         for _ in range(_ATTEMPTS):
-            self._zygote = self._zygote or self._born()
+            try:
+                self._zygote = self._zygote or self._born()
+            except ConfigurationError as error:  # all held when the worker began, and may again
+                raise Unavailable(str(error)) from error
             try:
                 return self._zygote.ask(data, media_type)
             except TimeoutError as error:
@@ -96,7 +111,15 @@ class Nursery:
             f"--memory-bytes={settings.parse_memory_mb << 20}",
             f"--text-bytes={settings.max_text_mb << 20}",
         )
-        return _Zygote.started(arguments, settings.parse_timeout + _GRACE_SECONDS)
+        zygote = _Zygote.started(arguments, settings.parse_timeout + _GRACE_SECONDS)
+        missing = tuple(isolation.missing(zygote.isolated))
+        if missing and settings.parse_isolation == "strict":
+            zygote.end()
+            raise ConfigurationError(
+                f"PARSE_ISOLATION is strict, and this system lacks {_listed(missing)}: "
+                "provide what lacks (docs/reference/container.md), or set PARSE_ISOLATION=available"
+            )
+        return zygote
 
     def _end(self) -> None:
         zygote, self._zygote = self._zygote, None
@@ -117,11 +140,12 @@ class Nursery:
 
 @dataclass(frozen=True, slots=True)
 class _Zygote:
-    """The owner's side of a zygote."""
+    """The owner's side of a zygote. ``isolated``: what it found to hold of the children that it forks."""
 
     process: subprocess.Popen[bytes]
     connection: socket.socket
     seconds: float
+    isolated: tuple[Measure, ...]
 
     @classmethod
     def started(cls, arguments: tuple[str, ...], seconds: float) -> "_Zygote":
@@ -135,17 +159,13 @@ class _Zygote:
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,  # the terminal's Ctrl-C is for the owner
             )
-        zygote = cls(process, ours, seconds)
-        zygote.await_ready()
-        return zygote
-
-    def await_ready(self) -> None:
-        self.connection.settimeout(_START_SECONDS)
+        ours.settimeout(_START_SECONDS)
         try:
-            wire.receive(self.connection)
-        except (EOFError, OSError) as error:
-            self.end()
+            isolated = isolation.unpacked(wire.receive(ours))
+        except (EOFError, OSError, ValueError) as error:
+            _end(process, ours)
             raise Unavailable("The parsing process does not start; its reason is in the log") from error
+        return cls(process, ours, seconds, isolated)
 
     def ask(self, data: bytes, media_type: str) -> bytes:
         self.connection.settimeout(self.seconds)
@@ -153,17 +173,25 @@ class _Zygote:
         return wire.receive(self.connection)
 
     def end(self) -> None:
-        self.connection.close()
-        try:
-            self.process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        _end(self.process, self.connection)
 
     def disown(self) -> None:
         """In a forked child: let go of what belongs to the parent."""
         self.connection.close()
         self.process.returncode = 0  # so that nobody here waits for it
+
+
+def _end(process: subprocess.Popen[bytes], connection: socket.socket) -> None:
+    connection.close()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _listed(missing: tuple[Measure, ...]) -> str:
+    return ", ".join(map(str, missing))
 
 
 def _command(descriptor: int, arguments: tuple[str, ...]) -> list[str]:

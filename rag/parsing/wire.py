@@ -21,7 +21,6 @@ from rag.errors import (
 )
 from rag.model import Heading, Page, ParsedDocument
 
-READY = b"ready"
 _LENGTH = struct.Struct(">Q")
 _PIECE = 1 << 20
 _REFUSALS: Mapping[str, type[DocumentError]] = {

@@ -15,13 +15,16 @@ import sys
 import tempfile
 import time
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import psutil
 
+from rag import isolation
 from rag.errors import DocumentError, DocumentTooLarge, UnreadableDocument
-from rag.parsing import limits, wire
+from rag.isolation import Confinement, Measure
+from rag.parsing import limits, preloading, wire
 from rag.parsing.formats import parse
 
 _PIECE = 1 << 20
@@ -29,6 +32,7 @@ _WATCH_SECONDS = 0.1
 _NEAR_LIMIT = 0.6
 _LOGGED = 2000
 _DEPTH = "overflowed its stack"
+UNREACHING = Confinement()
 _MEMORY = ("memory allocation", "out of memory", "bad_alloc", "Cannot allocate memory", "MemoryError")
 
 
@@ -47,15 +51,17 @@ class Bounds:
 class Zygote:
     """Serves one owner over one socket."""
 
-    def __init__(self, owner: socket.socket, bounds: Bounds) -> None:
+    def __init__(self, owner: socket.socket, bounds: Bounds, isolated: tuple[Measure, ...]) -> None:
+        """``isolated``: what was found to hold here, which each child must be held by."""
         self._owner = owner
         self._bounds = bounds
+        self._isolated = isolated
         self._stderr: BinaryIO = tempfile.TemporaryFile(mode="a+b", buffering=0)  # noqa: SIM115 - for life
 
     def serve(self) -> None:
         """Answer requests until the owner goes away."""
         try:
-            wire.send(self._owner, wire.READY)
+            wire.send(self._owner, isolation.packed(self._isolated))
             while True:
                 media_type = wire.receive(self._owner).decode()
                 data = wire.receive(self._owner)
@@ -78,6 +84,8 @@ class Zygote:
         finally:
             os.close(reading)
             status, peak_bytes = _reaped(pid)
+        if status == os.EX_TEMPFAIL:
+            raise RuntimeError("a child could not be isolated as others were before")
         return answer if status == 0 and answer else wire.refusal(self._post_mortem(status, peak_bytes))
 
     def _live(self, data: bytes, media_type: str, writing: int) -> None:
@@ -85,16 +93,25 @@ class Zygote:
         status = 1
         try:
             limits.die_with_parent(os.getppid())
+            os.setpgid(0, 0)
             self._owner.close()
             os.dup2(self._stderr.fileno(), 2)
             limits.volunteer_for_oom_killer()
             limits.confine(self._bounds.memory_bytes, int(2 * self._bounds.seconds) + 1)
+            self._isolate()
             _write(writing, _answered(data, media_type, self._bounds.text_bytes))
             status = 0
         except BaseException:  # noqa: BLE001 - there is nobody above to tell
             traceback.print_exc()
         finally:
             os._exit(status)
+
+    def _isolate(self) -> None:
+        """Reach nothing from here on. What held when the zygote began, and does not now, ends the child."""
+        known = {measure.mechanism for measure in self._isolated if not measure.holds}
+        found = isolation.enter(UNREACHING, os.getppid())
+        if any(measure.mechanism not in known for measure in isolation.missing(found)):
+            os._exit(os.EX_TEMPFAIL)
 
     def _awaited(self, pid: int, reading: int) -> bytes:
         """What the child writes until it closes; DocumentTooLarge past a limit, EOFError
@@ -170,12 +187,16 @@ def _write(descriptor: int, payload: bytes) -> None:
 
 
 def _reaped(pid: int) -> tuple[int, int]:
-    """End the child if need be. Its exit code, or minus the signal that ended it; its peak memory.
+    """End the child, if need be, and whatever it started. Its exit code, or minus the signal that ended
+    it; its peak memory.
 
     A child whose pipe is closed is past the point where a signal could change its status.
     """
     os.kill(pid, signal.SIGKILL)
+    with suppress(ProcessLookupError, PermissionError):  # it leads no group yet; on macOS, of zombies
+        os.killpg(pid, signal.SIGKILL)
     _, status, usage = os.wait4(pid, 0)
+    limits.end_children()
     return os.waitstatus_to_exitcode(status), usage.ru_maxrss * (1024 if limits.LINUX else 1)
 
 
@@ -195,15 +216,20 @@ def main() -> None:
     arguments.add_argument("--text-bytes", type=int, required=True)
     arguments.add_argument("--die-with-owner", action="store_true")
     given = arguments.parse_args()
-    limits.leave_network()
+    network = limits.leave_network()
+    limits.adopt_orphans()
+    isolation.forbid_inspection()
     if given.die_with_owner:
         limits.die_with_parent(given.owner)
+    preloading.preload()
+    isolated = (network, *isolation.survey(UNREACHING))
     gc.collect()
     gc.freeze()  # children then share these pages until they end
     gc.disable()
     Zygote(
         socket.socket(fileno=given.socket),
         Bounds(given.seconds, given.memory_bytes, given.text_bytes),
+        isolated,
     ).serve()
 
 

@@ -14,6 +14,10 @@ class LibrarySettings(BaseSettings):
     collection_name: str = Field("aegis_docs_v2", description="Collection of calls that name none.")
     parse_timeout: float = Field(120, gt=0, description="Seconds that parsing one file may take.")
     parse_memory_mb: int = Field(1536, ge=256, description="MB of memory that parsing one file may take.")
+    parse_isolation: Literal["strict", "available"] = Field(
+        "available",
+        description="What the processes that read files must be held by: every mechanism that `aegis doctor` lists (strict: without one of them no file is read, and the worker does not start), or those that this system has (available).",
+    )
     max_text_mb: int = Field(32, ge=1, description="MB of text that one document may hold after parsing.")
     chunk_tokens: int = Field(
         200,

@@ -93,6 +93,10 @@ class ServiceSettings(BaseSettings):
     api_key: SecretStr | None = Field(None, description="Key that the command line sends to the API.")
 
     # --- to look at
+    process_inspection: bool = Field(
+        False,
+        description="Whether debuggers and profilers that the same user runs, such as py-spy, may look into the parts' memory and environments. Linux.",
+    )
     flower_port: int = Field(5555, ge=1, le=65535, description="Port of Flower.")
     flower_basic_auth: SecretStr | None = Field(
         None,

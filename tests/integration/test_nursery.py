@@ -30,6 +30,7 @@ async def _nursery(folder: Path) -> AsyncIterator[Nursery]:
     (folder / "stand_in.py").write_text(PROGRAM)
     paths = os.pathsep.join([str(folder), str(Path.cwd())])
     environment = {**os.environ, "PYTHONPATH": paths, "AEGIS_HOME": str(folder), "SPT_NOENV": "1"}
+    environment["PROCESS_INSPECTION"] = "true"  # the tests look into the parts
     nursery = await Nursery.open(environment=environment, folder=folder, log=folder / "zygote.log")
     try:
         yield nursery

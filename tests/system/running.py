@@ -116,6 +116,7 @@ def stack_in(home: Path, *arguments: str, **settings: str) -> Stack:
         "AEGIS_HOME": str(home),
         "API_PORT": str(api_port),
         "FLOWER_PORT": str(flower_port),
+        "PROCESS_INSPECTION": "true",  # processes are known by their environment
         **UNSCHEDULED,
         **settings,
     }

@@ -19,6 +19,7 @@ from threading import Event
 from rag.errors import AegisError, ConfigurationError, ModelError
 from rag.printable import log_printable_lines
 from rag.settings import Settings, load
+from rag.starting import shield
 from workers.generation.chat import ChatServer
 from workers.generation.openai import OpenAIGenerator
 from workers.reranking import unrelated_below
@@ -135,6 +136,7 @@ def main() -> int:
     try:
         settings = load()
         log_printable_lines()
+        shield(settings)
         logging.basicConfig(level=settings.log_level, format=settings.log_format)
         serve(settings, over)
     except (ConfigurationError, AegisError) as error:

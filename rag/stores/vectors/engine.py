@@ -21,6 +21,7 @@ from typing import Any
 from rag import settings
 from rag.errors import AegisError, ConfigurationError, Conflict
 from rag.printable import log_printable_lines
+from rag.starting import shield
 from rag.stores.vectors import wire
 from rag.stores.vectors.edge import EdgeVectorStore
 
@@ -157,6 +158,7 @@ def main() -> int:
     try:
         values = settings.load()
         log_printable_lines()
+        shield(values)
         logging.basicConfig(level=values.log_level, format=values.log_format, stream=sys.stderr)
         run(values.home / "vectors", values.vector_socket)
     except (ConfigurationError, Conflict) as error:

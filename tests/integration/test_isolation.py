@@ -1,0 +1,338 @@
+"""A confined process that was taken over reaches nothing, and a system that lacks a mechanism says so."""
+
+import faulthandler
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import certifi
+import psutil
+import pytest
+
+from rag import isolation, media
+from rag.errors import Unavailable
+from rag.isolation import Confinement, landlock, privileges, seccomp
+from rag.isolation.kernel import LINUX
+from rag.parsing.nursery import Nursery
+from rag.settings import Settings
+from tests.integration import takeover
+from tests.integration.takeover import ATTEMPTS, Attempt, Victim, confined, outcome
+
+pytestmark = pytest.mark.skipif(not LINUX, reason="other systems have none of it")
+
+LANDLOCKED = (
+    takeover.read_environment, takeover.read_blob, takeover.read_passwords, takeover.list_blobs,
+    takeover.write_blob, takeover.write_temporary, takeover.remove_blob, takeover.execute,
+    takeover.speak_to_abstract, takeover.speak_tcp, takeover.listen_tcp, takeover.signal_victim,
+    takeover.trace_victim,
+)  # fmt: skip
+
+REFUSED_ELSEWHERE = (takeover.read_memory, takeover.trace_victim, takeover.queue_io, takeover.take_namespaces)
+"""By some systems to everybody who is not root."""
+
+
+@pytest.fixture(scope="module")
+def victim() -> Iterator[Victim]:
+    """Not below pytest's folder, which only its user may enter: no mode of a folder shall be what refuses."""
+    with TemporaryDirectory(prefix="aegis-") as home, takeover.victim(Path(home)) as one:
+        yield one
+
+
+@pytest.fixture(scope="module", autouse=True)
+def everything_is_here() -> None:
+    """These tests are for systems that have all of it; what one lacks is said by the doctor."""
+    if lacking := list(isolation.missing(isolation.survey(Confinement()))):
+        pytest.skip(f"this system lacks {', '.join(map(str, lacking))}")
+
+
+def named(attempt: Attempt) -> str:
+    return getattr(attempt, "__name__", str(attempt))
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS, ids=named)
+def test_a_process_that_was_taken_over_reaches_nothing(victim: Victim, attempt: Attempt) -> None:
+    assert outcome(partial(attempt, victim), confined(Confinement())) != "done"
+    assert sorted(path.name for path in (victim.home / "blobs").iterdir()) == ["tenant"]
+
+
+SITE = """
+from pathlib import Path
+import json
+from rag.parsing import plain
+from tests.integration import takeover
+
+def taken_over(data):
+    victim = takeover.Victim(Path(data["home"]), data["pid"], data["port"])
+    outcomes = {attempt.__name__: takeover.told(lambda: attempt(victim)) for attempt in takeover.ATTEMPTS}
+    return {"outcomes": outcomes, "descriptors": takeover.open_descriptors()}
+
+honest = plain.text
+plain.text = lambda data: honest(json.dumps(taken_over(json.loads(data))).encode())
+"""
+
+
+def test_a_parser_that_was_taken_over_reaches_nothing(
+    victim: Victim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the very child that a nursery has a file parsed in."""
+    (tmp_path / "sitecustomize.py").write_text(SITE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    order = json.dumps({"home": str(victim.home), "pid": victim.pid, "port": victim.port})
+
+    with Nursery(Settings()) as nursery:
+        told = json.loads(nursery.parse(order.encode(), media.TEXT, "order.txt").text)
+
+    assert sorted(told["outcomes"]) == sorted(map(named, ATTEMPTS))
+    assert {name: outcome for name, outcome in told["outcomes"].items() if outcome == "done"} == {}
+    assert len(told["descriptors"]) == 5, "standard streams, the file behind stderr, the pipe of the answer"
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS, ids=named)
+def test_the_same_is_possible_without_confinement(victim: Victim, attempt: Attempt) -> None:
+    """Or the attempts would prove nothing."""
+    try:
+        assert outcome(partial(attempt, victim)) == "done" or attempt in REFUSED_ELSEWHERE
+    finally:
+        (victim.home / "blobs" / "evil").unlink(missing_ok=True)
+        if (moved := victim.home / "blobs" / "gone").exists():
+            moved.rename(victim.home / "blobs" / "tenant")
+        Path(f"/tmp/aegis-evil-{victim.pid}").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS, ids=named)
+def test_the_filter_of_calls_alone_refuses_it_all(victim: Victim, attempt: Attempt) -> None:
+    """As in a container on a kernel without Landlock."""
+
+    def enter() -> None:
+        privileges.renounce_new_privileges()
+        seccomp.install(Confinement())
+
+    assert outcome(partial(attempt, victim), enter) != "done"
+
+
+@pytest.mark.parametrize("attempt", LANDLOCKED, ids=named)
+def test_landlock_alone_refuses_files_tcp_and_signals(victim: Victim, attempt: Attempt) -> None:
+    def enter() -> None:
+        privileges.renounce_new_privileges()
+        landlock.restrict(Confinement())
+
+    if landlock.abi() < 6:
+        pytest.skip("an older Landlock knows less")
+    assert outcome(partial(attempt, victim), enter) != "done"
+
+
+def test_a_confined_process_still_computes() -> None:
+    def compute() -> None:
+        thread = threading.Thread(target=sum, args=(range(10),))
+        thread.start()
+        thread.join()
+        ours, theirs = socket.socketpair()
+        ours.send(b"x")
+        assert theirs.recv(1) == b"x"
+        assert sorted(bytearray(10 << 20))[0] == 0
+
+    assert outcome(compute, confined(Confinement())) == "done"
+
+
+def test_an_abort_ends_with_its_own_signal() -> None:
+    """By which the owner tells a broken file from a lack of memory."""
+    pid = os.fork()
+    if pid == 0:
+        faulthandler.disable()
+        confined(Confinement())()
+        os.abort()
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGABRT
+
+
+def test_privileges_are_gone() -> None:
+    """The kernel says so of a confined process that waits."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        confined(Confinement())()
+        os.write(writing, b"x")
+        signal.sigwait({signal.SIGTERM})
+    os.read(reading, 1)
+    status = dict(line.split(":\t") for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    for which in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+        assert int(status[which], 16) == 0
+    assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+    assert "0" not in status["Uid"].split()
+
+
+# --- the variant that may use the network
+
+
+def online(*readable: Path) -> Confinement:
+    return Confinement(network=True, readable=readable)
+
+
+def test_one_with_the_network_resolves_names_and_speaks_tcp_udp_and_tls(victim: Victim) -> None:
+    def speak() -> None:
+        addresses = {entry[4][0] for entry in socket.getaddrinfo("localhost", victim.port)}
+        assert "127.0.0.1" in addresses
+        assert ssl.create_default_context(cafile=certifi.where()).get_ca_certs()
+        takeover.speak_udp(victim)
+        takeover.speak_tcp(victim)
+
+    names = ("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf")
+    files = (*map(Path, names), Path(certifi.where()), Path("/not/here"))
+    assert outcome(speak, confined(online(*files))) == "done"
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        attempt
+        for attempt in ATTEMPTS
+        if attempt not in (takeover.speak_tcp, takeover.speak_udp, takeover.look_for_a_file)
+    ],
+    ids=named,
+)
+def test_one_with_the_network_and_files_reaches_nothing_else(victim: Victim, attempt: Attempt) -> None:
+    assert outcome(partial(attempt, victim), confined(online(Path("/etc/hosts")))) != "done"
+
+
+def test_a_readable_folder_may_be_read_and_not_written(victim: Victim) -> None:
+    enter = confined(Confinement(readable=(victim.home / "blobs",)))
+    assert outcome(partial(takeover.read_blob, victim), enter) == "done"
+    assert outcome(partial(takeover.list_blobs, victim), enter) == "done"
+    for attempt in (takeover.write_blob, takeover.remove_blob, takeover.read_passwords, takeover.execute):
+        assert outcome(partial(attempt, victim), enter) != "done"
+
+
+# --- parents, and what children leave behind
+
+
+def test_nobody_of_the_same_user_looks_into_a_shielded_process() -> None:
+    """Root with all its privileges may: the attempt is made without."""
+    program = "from rag import isolation; isolation.forbid_inspection(); print('up', flush=True); input()"
+    environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "SECRET": "x"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        shielded = Victim(Path(), process.pid, 0)
+        for attempt in (takeover.read_environment, takeover.read_memory, takeover.trace_victim):
+            assert outcome(partial(attempt, shielded), privileges.drop_capabilities) != "done"
+        process.kill()
+
+
+def test_a_grandchild_does_not_outlive_the_child() -> None:
+    """Where no filter refuses a fork, what a child leaves behind is ended with it."""
+    program = """
+        import os, sys, time
+        from rag.parsing import limits
+        from rag.parsing.zygote import _reaped
+        limits.adopt_orphans()
+        reading, writing = os.pipe()
+        if not (child := os.fork()):
+            os.setpgid(0, 0)
+            if not (grandchild := os.fork()):
+                os.setsid()
+                os.write(writing, str(os.getpid()).encode())
+                time.sleep(600)
+            time.sleep(600)
+        grandchild = os.read(reading, 20).decode()
+        _reaped(child)
+        print(grandchild)
+    """
+    environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    told = subprocess.run(command, env=environment, capture_output=True, check=True, timeout=60).stdout
+    assert not psutil.pid_exists(int(told))
+
+
+# --- less isolation is said, and can be refused
+
+RESTRICTED = """
+from rag.isolation import bpf, kernel, privileges, seccomp
+from rag.isolation.kernel import X86_64
+# As the profile of a container runtime: no namespaces, and no Landlock.
+unshare = 272 if kernel.machine() == X86_64 else 97
+refused = (0x06, 0, 0, bpf.ERRNO | 1)
+code = bpf.assembled([
+    *bpf.beginning(kernel.machine()), (0x15, 0, 1, unshare), refused, (0x15, 0, 1, 444), refused,
+    (0x06, 0, 0, bpf.ALLOW),
+])
+privileges.renounce_new_privileges()
+seccomp.load(code)
+"""
+
+
+def under_restriction(program: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **settings}
+    command = [sys.executable, "-c", RESTRICTED + textwrap.dedent(program)]
+    return subprocess.run(command, check=False, env=environment, capture_output=True, text=True, timeout=120)
+
+
+WARM = """
+    import logging
+    logging.basicConfig()
+    from rag.parsing.nursery import Nursery
+    from rag.settings import load
+    with Nursery(load()) as nursery:
+        nursery.warm()
+        print(nursery.parse(b"some words", "text/plain", "a.txt").text)
+"""
+
+
+def test_less_isolation_is_logged_once_and_files_are_read() -> None:
+    done = under_restriction(WARM)
+    assert done.stdout.strip() == "some words", done.stderr
+    assert done.stderr.count("less isolation") == 1
+    assert "network namespace (Operation not permitted), Landlock (Operation not permitted)" in done.stderr
+
+
+def test_less_isolation_than_all_is_refused_by_the_setting() -> None:
+    done = under_restriction(WARM, PARSE_ISOLATION="strict")
+    assert done.returncode != 0
+    last = done.stderr.splitlines()[-1]
+    assert "ConfigurationError: PARSE_ISOLATION is strict, and this system lacks network namespace" in last
+
+
+def test_the_strictest_setting_is_content_with_a_system_that_has_it_all() -> None:
+    with Nursery(Settings(parse_isolation="strict")) as nursery:
+        nursery.warm()
+
+
+def test_no_file_is_read_with_less_isolation_than_there_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job is tried again: its document is not the reason."""
+    lost = "isolation.Measure(isolation.Mechanism.SECCOMP, False, 'no memory')"
+    site = f"from rag import isolation; isolation.enter = lambda *_: ({lost},)"
+    (tmp_path / "sitecustomize.py").write_text(site)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    with Nursery(Settings()) as nursery, pytest.raises(Unavailable):
+        nursery.parse(b"some words", media.TEXT, "a.txt")
+
+
+@pytest.mark.parametrize(("wanted", "state"), [("available", "note"), ("strict", "bad")])
+def test_the_doctor_says_what_lacks(wanted: str, state: str) -> None:
+    program = """
+        from cli.examination import isolation
+        from rag.settings import load
+        for finding in isolation.examine(load()):
+            print(finding.part, finding.state, finding.text, sep="|")
+    """
+    done = under_restriction(program, PARSE_ISOLATION=wanted)
+    lines = dict(line.split("|", 1) for line in done.stdout.splitlines())
+    assert lines["isolation: Landlock"] == f"{state}|not on this system: Operation not permitted"
+    assert lines["isolation: network namespace"].startswith(f"{state}|")
+    assert lines["isolation: seccomp"] == "ok|holds"
