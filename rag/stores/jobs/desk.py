@@ -8,7 +8,15 @@ from typing import cast
 from rag.errors import IdempotencyMismatch, Overloaded
 from rag.model import Job, JobKind, JobState, NewJob
 from rag.ports import Accepted, Window
-from rag.stores.jobs.base import JobScripts, changed, idempotency_record, index_key, job_key, only_word
+from rag.stores.jobs.base import (
+    JOB_ID,
+    JobScripts,
+    changed,
+    idempotency_record,
+    index_key,
+    job_key,
+    only_word,
+)
 from rag.stores.jobs.record import Record, dumped, job_of
 from rag.stores.redis import PREFIX
 
@@ -83,6 +91,8 @@ class Desk(JobScripts):
         return told[0], outcome == b"new"
 
     def get(self, job_id: str) -> Job | None:
+        if not JOB_ID.match(job_id):
+            return None
         record = self._on("get", job_id)
         return job_of(record) if record else None
 
