@@ -1,5 +1,6 @@
 """What all of the store's parts share: the connection, the scripts, the names of keys, the times to keep."""
 
+import re
 from hashlib import sha256
 from typing import Any
 from uuid import uuid4
@@ -20,6 +21,10 @@ MARGIN = 300.0
 
 EVENTS = 600.0
 """Seconds for which the events of a job that is over can be read again one by one."""
+
+
+JOB_ID = re.compile(r"[A-Za-z0-9-]{0,64}\Z")
+"""What may stand in a key: with other characters an id would name what belongs to another record."""
 
 
 class JobScripts:
@@ -69,6 +74,9 @@ def only_word() -> str:
 
 
 def job_key(job_id: str) -> str:
+    """The key of a job's record. NotFound for what cannot be the id of a job."""
+    if not JOB_ID.match(job_id):
+        raise NotFound("there is no such job: an id has letters, digits and dashes")
     return f"{PREFIX}job:{job_id}"
 
 

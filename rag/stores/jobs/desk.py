@@ -8,7 +8,15 @@ from typing import cast
 from rag.errors import IdempotencyMismatch, Overloaded
 from rag.model import Job, JobKind, JobState, NewJob
 from rag.ports import Accepted, Window
-from rag.stores.jobs.base import JobScripts, changed, idempotency_record, index_key, job_key, only_word
+from rag.stores.jobs.base import (
+    JOB_ID,
+    JobScripts,
+    changed,
+    idempotency_record,
+    index_key,
+    job_key,
+    only_word,
+)
 from rag.stores.jobs.record import Record, dumped, job_of
 from rag.stores.redis import PREFIX
 
@@ -89,7 +97,7 @@ class Desk(JobScripts):
     def get(
         self, job_id: str, *, collections: Sequence[str] | None = None, asker: str | None = None
     ) -> Job | None:
-        if collections is not None and not collections:
+        if not JOB_ID.match(job_id) or (collections is not None and not collections):
             return None
         record = self._on("get", job_id, *_asked_by(asker), *(collections or ()))
         return job_of(record) if record else None

@@ -9,14 +9,15 @@ from rag.stores.jobs.base import JobScripts, job_key
 from rag.stores.jobs.record import Entry, event_of, fields_of, job_of
 from rag.stores.redis import reaching_redis
 
-_EVENT_ID = re.compile(r"\d{1,20}(-\d{1,20})?\Z")
+_EVENT_ID = re.compile(r"\d{1,20}(-\d{1,20})?\Z", re.ASCII)
+_LARGEST = 2**63  # either number of an id; Redis counts to 2**64 - 1 and refuses to look behind the last
 
 
 class Events(JobScripts):
     """The stream of each job; of one that was over long ago, its end alone."""
 
     def events(self, job_id: str, *, after: str | None = None) -> list[JobEvent]:
-        if after is not None and not _EVENT_ID.match(after):
+        if after is not None and not (_EVENT_ID.match(after) and max(_place(after)) < _LARGEST):
             raise InvalidRequest(f"{after[:40]!r} is not the id of an event of this service")
         stream = f"{job_key(job_id)}:events"
         with reaching_redis():

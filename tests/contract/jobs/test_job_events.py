@@ -25,6 +25,11 @@ class TestEvents:
         with pytest.raises(InvalidRequest):
             jobs.events("x", after="yesterday")
 
+    @pytest.mark.parametrize("after", [str(2**64), f"1-{2**64}", str(2**64 - 1), "9" * 20, "\u0661"])
+    def test_the_id_of_an_event_that_no_stream_can_have_is_refused(self, jobs, after):
+        with pytest.raises(InvalidRequest):
+            jobs.events("x", after=after)
+
 
 class TestOldEvents:
     def test_of_a_job_over_long_ago_the_end_is_told(self, jobs: JobStore, redis_client: redis.Redis) -> None:

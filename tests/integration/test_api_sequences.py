@@ -1,0 +1,55 @@
+"""Calls that follow each other, as the description links them: what one answers is what the next is given."""
+
+from dataclasses import replace
+from typing import Any
+
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis import Case, Response
+
+from api.main import create_app
+from api.parts import build
+from tasks.submit import Submissions
+from tests.integration.apiserver import settings_of
+
+SEQUENCES, CALLS = 25, 8
+
+
+def test_no_sequence_of_calls_breaks_the_service(valkey, tmp_path):
+    chosen = settings_of(valkey, tmp_path)
+    parts = build(chosen)
+    submissions = Submissions(chosen, parts.jobs, parts.documents, parts.blobs, publish=lambda _: None)
+    parts.documents.put_collection(chosen.collection_name, chosen.embedding_name, chosen.dimension)
+    schema = schemathesis.openapi.from_asgi(
+        "/openapi.json", create_app(chosen, replace(parts, submissions=submissions))
+    )
+    schema = schema.exclude(path="/health/ready")  # 503 on purpose where no worker runs
+    answered: set[int] = set()
+    undocumented: set[tuple[str, str, int]] = set()
+
+    class Calls(schema.as_state_machine()):  # type: ignore[misc]  # made at run time
+        def before_call(self, case: Case) -> None:
+            case.headers.pop("Prefer", None)  # nobody works here, so waiting would only take time
+            case.query.pop("wait", None)
+
+        def validate_response(self, response: Response, case: Case, **_: Any) -> None:
+            """Raises nothing: the store outlives a sequence, so a second run of it may go otherwise."""
+            answered.add(response.status_code)
+            if str(response.status_code) not in case.operation.definition.raw["responses"]:
+                undocumented.add((case.method, case.path, response.status_code))
+
+    Calls.run(
+        settings=settings(
+            max_examples=SEQUENCES,
+            stateful_step_count=CALLS,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+    )
+
+    assert undocumented == set()
+    assert {200, 202} <= answered
+    assert 500 not in answered
