@@ -17,7 +17,7 @@ _FENCE_MARKS = ("```", "~~~")
 _UNDERLINE = re.compile(r"\n {0,3}(?:=+|-+)(?=\n|\Z)")
 _WORD = re.compile(r"\S+")
 _ITEM = re.compile(r"^ *(?:[-*+•–] |\(?\d{1,3}[.)] |\|)", re.MULTILINE)
-_LINE = re.compile(r"[^\n]*\S[^\n]*")
+_LINE = re.compile(r"[^\n]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,8 @@ def _cut(text: str, span: Span, starts: list[int]) -> Iterator[Span]:
 
 
 def _lines(text: str, span: Span) -> Iterator[Span]:
-    return (Span(*match.span()) for match in _LINE.finditer(text, span.start, span.end))
+    found = _LINE.finditer(text, span.start, span.end)
+    return (Span(*match.span()) for match in found if not match.group().isspace())
 
 
 def _words(text: str, span: Span) -> Iterator[Span]:

@@ -2,9 +2,9 @@
 
 import codecs
 import re
-from unicodedata import normalize
 
 from rag.errors import UnreadableDocument
+from rag.normalising import normalised_form
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -72,6 +72,6 @@ def normalised(text: str) -> str:
     text = _CONTROL.sub("", text)
     text = _SPACE.sub(" ", text)
     text = _LIGATURE.sub(lambda match: _LIGATURES[match[0]], text)
-    text = normalize("NFC", text)
+    text = normalised_form("NFC", text)
     text = "\n".join([line.rstrip() for line in text.split("\n")])
     return _BLANK_LINES.sub("\n\n", text).strip("\n")

@@ -7,7 +7,6 @@ from rag.model import Heading, Page, ParsedDocument
 from rag.parsing.decoding import normalised
 
 _MARKED_LINE = re.compile(r"^ {0,3}(?:(#{1,6})[ \t]+(\S.*)|(`{3,}|~{3,})(.*)|(=+|-+))$", re.MULTILINE)
-_CLOSING_MARKS = re.compile(r"[ \t]+#+$")
 _IMAGE_OR_LINK = re.compile(r"!?\[([^\[\]\n]*)\]\([^()\n]*\)")
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!<>~&$^])")
 _ROW = re.compile(r"^\|.*\|$", re.MULTILINE)
@@ -96,9 +95,15 @@ def headings_of(text: str) -> Iterator[Heading]:
         elif fence_mark:
             fence = fence_mark
         elif marks:
-            yield from _heading(match.start(), len(marks), _CLOSING_MARKS.sub("", words))
+            yield from _heading(match.start(), len(marks), _without_closing_marks(words))
         elif underline:
             yield from _underlined(text, match.start(), 1 if underline[0] == "=" else 2)
+
+
+def _without_closing_marks(words: str) -> str:
+    """``Words ##`` as ``Words``; marks that no space goes before belong to the words."""
+    bare = words.rstrip("#")
+    return bare.rstrip(" \t") if bare[-1:] in (" ", "\t") else words
 
 
 def _heading(start: int, level: int, words: str) -> Iterator[Heading]:

@@ -2,7 +2,7 @@
 
 import re
 
-from py_rust_stemmers import SnowballStemmer
+from rag.stems import stem
 
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _WORD = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+")
@@ -13,7 +13,6 @@ _EMPTY = frozenset(
         much of on or s that the this to was were what when where which who whom whose why with""",
     )
 )
-_STEMMER = SnowballStemmer("english")
 
 
 def content_words(text: str) -> frozenset[str]:
@@ -21,6 +20,4 @@ def content_words(text: str) -> frozenset[str]:
 
     Scripts without spaces count each character as a word.
     """
-    return frozenset(
-        _STEMMER.stem_word(word) for word in _WORD.findall(text.casefold()) if word not in _EMPTY
-    )
+    return frozenset(stem(word) for word in _WORD.findall(text.casefold()) if word not in _EMPTY)
