@@ -32,6 +32,13 @@ class Piece:
     thought: str = ""
     cut: bool = False
 
+    def within(self, characters: int) -> "Piece":
+        """As much of it as has so many characters; what is more is cut."""
+        if len(self.text) + len(self.thought) <= characters:
+            return self
+        thought = self.thought[:characters]
+        return Piece(self.text[: characters - len(thought)], thought, cut=True)
+
 
 class _State(Enum):
     BEGINNING = auto()
