@@ -13,6 +13,7 @@ piece of its neighbour would.
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence, Sized
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import takewhile
 from math import ceil
 from typing import Protocol
@@ -82,7 +83,10 @@ class Ruler:
     def __init__(self, count: Callable[[str], int]) -> None:
         self._count = count
         self._words = _Words(count)
-        self.additive = count(_PROBE) == sum(map(count, _PROBE.split()))
+
+    @cached_property
+    def additive(self) -> bool:
+        return self._count(_PROBE) == sum(map(self._count, _PROBE.split()))
 
     def tokens(self, text: str) -> int:
         if not self.additive:

@@ -16,6 +16,7 @@ from rag.model.caches import CacheFigures, CacheKind, CacheOutcome
 from rag.model.documents import (
     Chunk,
     Collection,
+    CutDocument,
     Document,
     Heading,
     Hold,
@@ -70,6 +71,7 @@ __all__ = [
     "Citation",
     "Collection",
     "CollectionSpec",
+    "CutDocument",
     "Document",
     "DocumentVersion",
     "Embedding",

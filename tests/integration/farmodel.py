@@ -42,6 +42,10 @@ class FarModel:
         self._answered(requests)
         return [[0.5] * len(request.candidates) for request in requests]
 
+    def cut(self, data: bytes, media_type: str, name: str, given_up: object = None) -> CutDocument:
+        parsed = self.parse(data, media_type, name)
+        return CutDocument(parsed, tuple(chunker(200).chunk(parsed)))
+
     def warm(self) -> None:
         """Nothing to load."""
 
@@ -65,6 +69,10 @@ class PlainText:
 
     def parse(self, data: bytes, media_type: str, name: str) -> ParsedDocument:
         return ParsedDocument(data.decode())
+
+    def cut(self, data: bytes, media_type: str, name: str, given_up: object = None) -> CutDocument:
+        parsed = self.parse(data, media_type, name)
+        return CutDocument(parsed, tuple(chunker(200).chunk(parsed)))
 
     def warm(self) -> None:
         """Nothing to load."""
