@@ -7,6 +7,7 @@ from pathlib import Path
 
 ROTATE_BYTES = 10 * 1024 * 1024
 _REMEMBERED = 8
+_LONGEST_LINE = 65_536  # bytes; what goes on behind them counts as the next line
 
 _LEVEL = re.compile(r"\b(DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL|FATAL)\b")
 _LEVEL_WITHIN = 100
@@ -80,6 +81,9 @@ class Output:
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             self._take(line)
+        if len(self._rest) > _LONGEST_LINE:
+            self._take(self._rest)
+            self._rest = b""
 
     def end(self) -> None:
         """The process has closed its side; what comes next is another process's."""

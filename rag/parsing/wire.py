@@ -27,6 +27,7 @@ from rag.naming import one_line
 READY = b"ready"
 _LENGTH = struct.Struct(">Q")
 _PIECE = 1 << 20
+_LONGEST_MESSAGE = 2_000
 _REFUSALS: Mapping[str, type[DocumentError]] = {
     kind.code: kind for kind in (DocumentTooLarge, EmptyDocument, UnreadableDocument, UnsupportedMedia)
 }
@@ -77,9 +78,10 @@ def unpacked(answer: bytes) -> CutDocument:
         if kind == "ok":
             return _document(*fields)
         code, message = fields
+        refused = _REFUSALS.get(code, UnreadableDocument)(one_line(message)[:_LONGEST_MESSAGE])
     except (ValueError, TypeError, LookupError) as error:
         raise UnreadableDocument("The file makes its parser answer nonsense.") from error
-    raise _REFUSALS.get(code, UnreadableDocument)(one_line(message))
+    raise refused
 
 
 def _document(  # noqa: PLR0913, PLR0917 - the fields of an answer
@@ -90,6 +92,8 @@ def _document(  # noqa: PLR0913, PLR0917 - the fields of an answer
     paths: Sequence[Sequence[str]],
     places: Sequence[Sequence[Any]],
 ) -> CutDocument:
+    if not isinstance(text, str):
+        raise TypeError("no text")
     names = [tuple(map(one_line, path)) for path in paths]
     parsed = ParsedDocument(
         text=text,
