@@ -97,7 +97,8 @@ class Nursery:
                 return self._zygote.ask(data, media_type, given_up)
             except TimeoutError as error:
                 self._end()
-                raise TimedOut(f"The parsing process got stuck over {name!r} and was ended") from error
+                reason = "is no longer wanted" if given_up() else "took too long"
+                raise TimedOut(f"{name!r} {reason}: the process that read it was ended") from error
             except (EOFError, ConnectionError):
                 self._end()
             except BaseException:  # an interrupt in between leaves half an exchange on the socket
