@@ -11,6 +11,7 @@ ROTATE_BYTES = 10 * 1024 * 1024
 _STEERING = bytes({*range(32), 127} - {*b"\t\n\r"})
 """What programs that are not ours may print, and a terminal that shows the file would obey."""
 _REMEMBERED = 8
+_LONGEST_LINE = 65_536  # bytes; what goes on behind them counts as the next line
 
 _LEVEL = re.compile(r"\b(DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL|FATAL)\b")
 _LEVEL_WITHIN = 100
@@ -83,6 +84,9 @@ class Output:
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             self._take(line)
+        if len(self._rest) > _LONGEST_LINE:
+            self._take(self._rest)
+            self._rest = b""
 
     def end(self) -> None:
         """The process has closed its side; what comes next is another process's."""

@@ -17,7 +17,7 @@ _FENCE_MARKS = ("```", "~~~")
 _UNDERLINE = re.compile(r"\n {0,3}(?:=+|-+)(?=\n|\Z)")
 _WORD = re.compile(r"\S+")
 _ITEM = re.compile(r"^ *(?:[-*+•–] |\(?\d{1,3}[.)] |\|)", re.MULTILINE)
-_LINE = re.compile(r"[^\n]*\S[^\n]*")
+_LINE = re.compile(r"[^\n]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,20 @@ class Span:
 
     start: int
     end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a passage holds at most. White space counts no tokens, so characters have a bound of their own."""
+
+    tokens: int
+    characters: int
+
+    def holds(self, tokens: int, start: int, end: int) -> bool:
+        return tokens <= self.tokens and end - start <= self.characters
+
+    def without(self, tokens: int, characters: int) -> "Room":
+        return Room(self.tokens - tokens, self.characters - characters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +112,17 @@ def _heading_end(text: str, start: int, limit: int) -> int:
     return underline.end() if underline else line_end
 
 
-def pieces_of(text: str, block: Block, count: Count, limit: int) -> Iterator[tuple[Span, int]]:
-    """The block in pieces of at most ``limit`` tokens and about the same size, each with its tokens."""
-    if block.tokens <= limit:
+def pieces_of(text: str, block: Block, count: Count, room: Room) -> Iterator[tuple[Span, int]]:
+    """The block in pieces that fit and are of about the same size, each with its tokens."""
+    if room.holds(block.tokens, block.span.start, block.span.end):
         yield block.span, block.tokens
         return
-    target = block.tokens / ceil(block.tokens / limit)
+    target = block.tokens / max(1, ceil(block.tokens / room.tokens))
     piece: Span | None = None
     tokens = 0
-    for atom, size in _atoms(text, block.span, count, limit):
-        if piece is not None and (tokens + size > limit or tokens + size / 2 > target):
+    for atom, size in _atoms(text, block.span, count, room):
+        full = piece is not None and not room.holds(tokens + size, piece.start, atom.end)
+        if piece is not None and (full or tokens + size / 2 > target):
             yield piece, tokens
             piece, tokens = None, 0
         piece = Span(piece.start if piece else atom.start, atom.end)
@@ -116,16 +131,16 @@ def pieces_of(text: str, block: Block, count: Count, limit: int) -> Iterator[tup
         yield piece, tokens
 
 
-def _atoms(text: str, span: Span, count: Count, limit: int) -> Iterator[tuple[Span, int]]:
+def _atoms(text: str, span: Span, count: Count, room: Room) -> Iterator[tuple[Span, int]]:
     """List items and table rows; of what is too long sentences, lines, words, and slices at last."""
     pending = [(part, 0) for part in reversed(list(_items(text, span)))]
     while pending:
         part, level = pending.pop()
         size = count(text[part.start : part.end])
-        if size <= limit or part.end - part.start == 1:
+        if room.holds(size, part.start, part.end) or part.end - part.start == 1:
             yield part, size
             continue
-        finer = _FINER[level](text, part) if level < len(_FINER) else _slices(part, size, limit)
+        finer = _FINER[level](text, part) if level < len(_FINER) else _slices(part, size, room)
         pending.extend((smaller, level + 1) for smaller in reversed(list(finer)))
 
 
@@ -148,7 +163,8 @@ def _cut(text: str, span: Span, starts: list[int]) -> Iterator[Span]:
 
 
 def _lines(text: str, span: Span) -> Iterator[Span]:
-    return (Span(*match.span()) for match in _LINE.finditer(text, span.start, span.end))
+    found = _LINE.finditer(text, span.start, span.end)
+    return (Span(*match.span()) for match in found if not match.group().isspace())
 
 
 def _words(text: str, span: Span) -> Iterator[Span]:
@@ -158,8 +174,10 @@ def _words(text: str, span: Span) -> Iterator[Span]:
 _FINER = (_sentences, _lines, _words)
 
 
-def _slices(span: Span, size: int, limit: int) -> Iterator[Span]:
+def _slices(span: Span, size: int, room: Room) -> Iterator[Span]:
     """Of equal length, about as many as are needed."""
-    length = max(1, (span.end - span.start) // (ceil(size / limit) + 1))
+    characters = span.end - span.start
+    number = max(ceil(size / room.tokens), ceil(characters / room.characters)) + 1
+    length = max(1, characters // number)
     for start in range(span.start, span.end, length):
         yield Span(start, min(start + length, span.end))

@@ -13,20 +13,22 @@ piece of its neighbour would.
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence, Sized
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import takewhile
 from math import ceil
 from typing import Protocol
 
-from rag.blocks import Block, Span, blocks_of, pieces_of
+from rag.blocks import Block, Room, Span, blocks_of, pieces_of
 from rag.errors import EmptyDocument
 from rag.model import Chunk, Heading, Page, ParsedDocument
 
-_VERSION = 1
+_VERSION = 2
 _LONGEST_MEMO = 200_000
 _LONGEST_WORD = 64
 _SLICE = 4_096  # tokenizers take quadratic time over one endless word
 _OPAQUE_WORD = 100
 _CHARACTERS_A_TOKEN = 8
+_ROOM_A_TOKEN = 64  # characters of a passage, white space included; prose has 4 to 6, indented code 20
 _PROBE = "The year's 1st co-operation (naïve, e.g.) cost $3.50 – Übergrößenträger; см. 東京/a_b@c.de!"
 
 
@@ -50,11 +52,12 @@ class TokenChunker:
     def chunk(self, document: ParsedDocument) -> list[Chunk]:
         """In order of appearance, ``document.text[c.start:c.end] == c.text``, ``c.tokens <= max_tokens``.
 
+        No passage has more than 64 characters for each token of ``max_tokens``, white space included.
         Raises EmptyDocument for a text of white space.
         """
         limit = self._max
         while True:
-            chunks = list(_chunks(document, self._ruler, limit))
+            chunks = list(_chunks(document, self._ruler, Room(limit, self._max * _ROOM_A_TOKEN)))
             if not chunks:
                 raise EmptyDocument("The document holds no text.")
             if self._ruler.additive or limit <= 1:
@@ -80,7 +83,10 @@ class Ruler:
     def __init__(self, count: Callable[[str], int]) -> None:
         self._count = count
         self._words = _Words(count)
-        self.additive = count(_PROBE) == sum(map(count, _PROBE.split()))
+
+    @cached_property
+    def additive(self) -> bool:
+        return self._count(_PROBE) == sum(map(self._count, _PROBE.split()))
 
     def tokens(self, text: str) -> int:
         if not self.additive:
@@ -121,9 +127,9 @@ class _Unit:
     """Whether a section or page begins here."""
 
 
-def _chunks(document: ParsedDocument, ruler: Ruler, limit: int) -> Iterator[Chunk]:
-    units = _units(document, ruler, limit)
-    for index, group in enumerate(_groups(units, limit)):
+def _chunks(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[Chunk]:
+    units = _units(document, ruler, room)
+    for index, group in enumerate(_groups(units, room)):
         start, end = group[0].span.start, group[-1].span.end
         yield Chunk(
             index=index,
@@ -136,12 +142,12 @@ def _chunks(document: ParsedDocument, ruler: Ruler, limit: int) -> Iterator[Chun
         )
 
 
-def _groups(units: Iterator[_Unit], limit: int) -> Iterator[list[_Unit]]:
+def _groups(units: Iterator[_Unit], room: Room) -> Iterator[list[_Unit]]:
     """Neighbours that make one passage."""
     group: list[_Unit] = []
     tokens = 0
     for unit in units:
-        if group and not _joins(tokens, unit, limit):
+        if group and not _joins(group[0].span.start, tokens, unit, room):
             yield group
             group, tokens = [], 0
         group.append(unit)
@@ -150,13 +156,13 @@ def _groups(units: Iterator[_Unit], limit: int) -> Iterator[list[_Unit]]:
         yield group
 
 
-def _joins(tokens: int, unit: _Unit, limit: int) -> bool:
-    """Whether a passage of so many tokens goes on with ``unit``."""
-    if tokens + unit.tokens > limit:
+def _joins(start: int, tokens: int, unit: _Unit, room: Room) -> bool:
+    """Whether a passage of so many tokens, begun at ``start``, goes on with ``unit``."""
+    if not room.holds(tokens + unit.tokens, start, unit.span.end):
         return False
     if unit.opens:
-        return tokens < limit // 4
-    return tokens < limit // 2 or unit.tokens < limit // 6
+        return tokens < room.tokens // 4
+    return tokens < room.tokens // 2 or unit.tokens < room.tokens // 6
 
 
 def _shared_path(group: Sequence[_Unit]) -> tuple[str, ...]:
@@ -167,25 +173,38 @@ def _shared_path(group: Sequence[_Unit]) -> tuple[str, ...]:
     return shared or first
 
 
-def _units(document: ParsedDocument, ruler: Ruler, limit: int) -> Iterator[_Unit]:
+def _units(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[_Unit]:
     paths = _Paths(document.headings)
     pages = _Pages(document.pages)
     pending: list[Block] = []
     reserved = 0
+    half = Room(room.tokens // 2, room.characters // 2)
+
+    def headings_alone() -> Iterator[_Unit]:
+        if pending:
+            start, end = pending[0].span.start, pending[-1].span.end
+            yield _Unit(Span(start, end), reserved, paths.at(start), pages.at(start), opens=False)
+
     for block in blocks_of(document, ruler.tokens):
-        if block.heading and reserved + block.tokens <= limit // 2:
+        if pending and block.span.start - pending[0].span.start > half.characters:
+            yield from headings_alone()
+            pending, reserved = [], 0
+        start = pending[0].span.start if pending else block.span.start
+        if block.heading and half.holds(reserved + block.tokens, start, block.span.end):
             pending.append(block)
             reserved += block.tokens
             continue
-        for piece, tokens in pieces_of(document.text, block, ruler.tokens, limit - reserved):
+        below = room.without(reserved, block.span.start - start)
+        for piece, tokens in pieces_of(document.text, block, ruler.tokens, below):
+            if pending and piece.end - pending[0].span.start > room.characters:
+                yield from headings_alone()
+                pending, reserved = [], 0
             start = pending[0].span.start if pending else piece.start
             opens = bool(pending) or pages.begin_within(start, piece.start)
             span = Span(start, piece.end)
             yield _Unit(span, reserved + tokens, paths.at(piece.start), pages.at(start), opens)
             pending, reserved = [], 0
-    if pending:
-        start, end = pending[0].span.start, pending[-1].span.end
-        yield _Unit(Span(start, end), reserved, paths.at(start), pages.at(start), opens=False)
+    yield from headings_alone()
 
 
 class _Paths:

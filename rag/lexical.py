@@ -10,16 +10,16 @@ both sides, so equal words still meet.
 """
 
 import re
-import unicodedata
 from collections import Counter
 from functools import lru_cache
 from hashlib import blake2b
 from typing import cast
 
 import numpy as np
-from py_rust_stemmers import SnowballStemmer
 
 from rag.model import SparseVector
+from rag.normalising import normalised_form
+from rag.stems import stem
 
 K1 = 1.2
 B = 0.75
@@ -49,7 +49,7 @@ _ASCII_WORDS = re.compile(r"[a-z0-9]+")
 _ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670]")
 _UNSPACED_START = re.compile(rf"[{_UNSPACED}]")
 _FIRST_UNSPACED = "\u0e00"
-_STEMMER = SnowballStemmer("english")
+_LONGEST_REMEMBERED = 64
 
 
 def encode_passage(text: str) -> SparseVector:
@@ -66,7 +66,7 @@ def encode_question(text: str) -> SparseVector:
 
 def term_counts(text: str) -> Counter[int]:
     """How often each term stands in ``text``, by its id: 32 bits, the same in every process."""
-    counts = Counter(map(_term_id, _words(text)))
+    counts = Counter(map(_term, _words(text)))
     counts.pop(None, None)
     return cast("Counter[int]", counts)
 
@@ -74,8 +74,8 @@ def term_counts(text: str) -> Counter[int]:
 def _words(text: str) -> list[str]:
     if text.isascii():
         return _ASCII_WORDS.findall(text.lower())
-    bare = _ACCENTS.sub("", unicodedata.normalize("NFKD", text))
-    words = _WORDS.findall(unicodedata.normalize("NFC", bare).casefold())
+    bare = _ACCENTS.sub("", normalised_form("NFKD", text))
+    words = _WORDS.findall(normalised_form("NFC", bare).casefold())
     return [part for word in words for part in _parts(word)]
 
 
@@ -86,13 +86,18 @@ def _parts(word: str) -> list[str]:
     return [word[i : i + 2] for i in range(len(word) - 1)]
 
 
-@lru_cache(maxsize=65_536)
-def _term_id(word: str) -> int | None:
+def _term(word: str) -> int | None:
     """None for a stop word."""
-    if word in STOP_WORDS:
-        return None
-    stem = _STEMMER.stem_word(word)
-    return int.from_bytes(blake2b(stem.encode("utf-8", "replace"), digest_size=4).digest(), "little")
+    return _remembered_term(word) if len(word) <= _LONGEST_REMEMBERED else _term_id(word)
+
+
+@lru_cache(maxsize=65_536)
+def _remembered_term(word: str) -> int | None:
+    return None if word in STOP_WORDS else _term_id(stem(word))
+
+
+def _term_id(term: str) -> int:
+    return int.from_bytes(blake2b(term.encode("utf-8", "replace"), digest_size=4).digest(), "little")
 
 
 def _sparse(weights: dict[int, float]) -> SparseVector:

@@ -6,6 +6,8 @@ from uuid import UUID, uuid5
 _COLLECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}\Z")
 _NAMESPACE = UUID("6f9bd0c3-3d5f-5c0e-9d5e-0a7a3c1f4e11")
 _SCRATCH = "scratch"
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_UNSEEN = re.compile("[\u00ad\u200b\u2060-\u2069\u202a-\u202e\ufeff]")
 MAX_DOCUMENT_ID = 256
 
 
@@ -16,6 +18,15 @@ def checked_collection_name(name: str) -> str:
             "a collection name has 1 to 63 letters, digits, '-' and '_', and begins with a letter or digit"
         )
     return name
+
+
+def one_line(name: str) -> str:
+    """A title, heading or file name from outside, for tables and logs.
+
+    Without control characters, which a terminal obeys, overrides of direction, and what nobody sees;
+    joiners stay, which some scripts and emoji need.
+    """
+    return " ".join(_CONTROLS.sub(" ", _UNSEEN.sub("", name)).split())
 
 
 def generation_name(collection: str, generation: int) -> str:

@@ -14,25 +14,28 @@ from textwrap import dedent
 
 from sentencex import get_sentence_boundaries
 
-_LINE = re.compile(r"[^\n]*\n|[^\n]+\Z")
-_FENCE = re.compile(r"\s*(`{3,}|~{3,})")
-_HEADING = re.compile(r"\s{0,3}#{1,6}\s")
-_RULE = re.compile(r"\s*(=+|-{2,}|\*{3,}|_{3,}|\|?[\s:|-]*-[\s:|-]*\|[\s:|-]*)\s*\Z")
-_ROW = re.compile(r"\s*\|.*\|\s*\Z")
-_ITEM = re.compile(r"\s*(?:[-*+•‣◦]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+\S")
-_FIELD = re.compile(r"\s*[^\W\d_][\w .()/-]{0,40}:\s+\S")
-_CLOSING = re.compile(r"[*_]{1,3}(?!\w)")  # emphasis that ends after its sentence's stop
+_LINE = re.compile(r"[^\n]*+\n?")
+_FENCE = re.compile(r"`{3,}+|~{3,}+")
+_HEADING = re.compile(r"#{1,6}+(?:\s|\Z)")
+_ITEM = re.compile(r"(?:[-*+•‣◦]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s++\S")
+_FIELD = re.compile(r"[^\W\d_][\w .()/-]{0,40}+:\s++\S")
+_CLOSING = re.compile(r"[*_]{1,3}+(?!\w)")  # emphasis that ends after its sentence's stop
 _WORD = re.compile(r"\w")
+_RULE_MARKS = (("=", 1), ("-", 2), ("*", 3), ("_", 3))
 
-_MARKS = re.compile(r"\A\s*(?:>\s*)*(?:[-*+•‣◦]\s+(?:\[[ xX]\]\s+)?|\(?\d{1,3}[.)]\s+|#{1,6}\s+)?")
-_QUOTED_LINE = re.compile(r"\n\s*>\s?")
-_IMAGE_OR_LINK = re.compile(r"!?\[([^\]\n]*)\]\([^()\s]*(?:\s+\"[^\"]*\")?\)")
-_STRONG = re.compile(r"(\*\*\*|\*\*|__)(?=\S)(.+?)(?<=\S)\1", re.DOTALL)
-_EMPHASIS = re.compile(r"(?<![\w*])([*_])(?=[^\s*_])([^*_\n]+?)(?<=[^\s*_])\1(?![\w*])")
-_TAG = re.compile(r"</?(?:br|b|i|em|strong|p|span|sup|sub|code|u|a|div|kbd)\b[^<>]*>", re.IGNORECASE)
+_QUOTING = re.compile(r"\s*+(?:>\s*+)*+")
+_MARKS = re.compile(r"(?:[-*+•‣◦]\s++(?:\[[ xX]\]\s++)?+|\(?\d{1,3}[.)]\s++|#{1,6}+\s++)?")
+_QUOTED_LINE = re.compile(r"\n[^\S\n]*+>\s?")
+_IMAGE_OR_LINK = re.compile(r"!?\[([^\[\]\n]*+)\]\([^()\s]*+(?:\s++\"[^\"]*+\")?+\)")
+_EMPHASIS = re.compile(r"(?<![\w*])([*_])(?=[^\s*_])([^*_\n]++)(?<=[^\s*_])\1(?![\w*])")
+_TAG = re.compile(r"</?(?:br|b|i|em|strong|p|span|sup|sub|code|u|a|div|kbd)\b[^<>]*+>", re.IGNORECASE)
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|>])")
-_FENCE_LINE = re.compile(r"^\s*(?:`{3,}|~{3,}).*$\n?", re.MULTILINE)
-_SPACE = re.compile(r"\s+")
+_CELL_END = re.compile(r"(?<!\\)\|")
+_FENCE_LINE = re.compile(r"^[^\S\n]*+(?:`{3}|~{3})[^\n]*+\n?", re.MULTILINE)
+_SPACE = re.compile(r"\s++")
+
+_STRETCH = 4_096
+"""Characters of running text that are cut at a time: sentencex takes quadratic time over them."""
 
 
 class Kind(StrEnum):
@@ -43,7 +46,7 @@ class Kind(StrEnum):
     CODE = "code"
 
 
-_OPENERS = ((_HEADING, Kind.HEADING), (_ROW, Kind.ROW), (_ITEM, Kind.ITEM), (_FIELD, Kind.PROSE))
+_OPENERS = ((_ITEM, Kind.ITEM), (_FIELD, Kind.PROSE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +70,13 @@ def readable(quote: str, kind: Kind) -> str:
     """
     if kind is Kind.CODE:
         return dedent(_FENCE_LINE.sub("", quote)).strip("\n").rstrip()
-    plain = _QUOTED_LINE.sub("\n", _MARKS.sub("", quote))
+    plain = _QUOTED_LINE.sub("\n", quote[_end_of_marks(quote, 0, len(quote)) :])
     plain = _TAG.sub(" ", _IMAGE_OR_LINK.sub(r"\1", plain))
-    plain = _EMPHASIS.sub(r"\2", _STRONG.sub(r"\2", plain))
+    for mark in ("***", "**", "__"):
+        plain = _without_strong(plain, mark)
+    plain = _EMPHASIS.sub(r"\2", plain)
     if kind is Kind.ROW:
-        plain = " – ".join(cell for cell in map(str.strip, re.split(r"(?<!\\)\|", plain)) if cell)
+        plain = " – ".join(cell for cell in map(str.strip, _CELL_END.split(plain)) if cell)
     return _SPACE.sub(" ", _ESCAPE.sub(r"\1", plain)).strip()
 
 
@@ -90,15 +95,55 @@ def _pieces(text: str, block: Sentence) -> Iterator[Sentence]:
     if block.kind not in (Kind.PROSE, Kind.ITEM):
         yield from _trimmed(text, block.start, block.end, block.kind)
         return
-    mark = _MARKS.match(text[block.start : block.end])
-    body = block.start + (mark.end() if mark else 0)
     start = block.start
-    encodable = text[body : block.end].encode("utf-8", "replace").decode()  # "?" for a lone surrogate
-    for found in get_sentence_boundaries("en", encodable):
-        end = body + found["end_index"]
-        closing = _CLOSING.match(text, end, block.end)
-        yield from _trimmed(text, start, closing.end() if closing else end, block.kind)
-        start = closing.end() if closing else end
+    for stop in _stops(text, _end_of_marks(text, block.start, block.end), block.end):
+        closing = _CLOSING.match(text, stop, block.end)
+        end = closing.end() if closing else stop
+        yield from _trimmed(text, start, end, block.kind)
+        start = end
+
+
+def _end_of_marks(text: str, start: int, end: int) -> int:
+    """Where the words of a block begin: behind marks of a quotation, a list item or a heading."""
+    quoting = _QUOTING.match(text, start, end)
+    marks = _MARKS.match(text, quoting.end() if quoting else start, end)
+    return marks.end() if marks else start
+
+
+def _stops(text: str, start: int, end: int) -> Iterator[int]:
+    """Where sentences of running text end; one that is longer than a stretch ends with it."""
+    while start < end:
+        stretch = text[start : min(start + _STRETCH, end)]
+        encodable = stretch.encode("utf-8", "replace").decode()  # "?" for a lone surrogate
+        stops = [start + found["end_index"] for found in get_sentence_boundaries("en", encodable)]
+        if len(stops) > 1 and start + len(stretch) < end:
+            stops.pop()  # its sentence may go on
+        yield from stops
+        start = stops[-1] if stops and stops[-1] > start else start + len(stretch)
+
+
+def _without_strong(text: str, mark: str) -> str:
+    """``text`` without pairs of ``mark`` around words."""
+    parts: list[str] = []
+    position = start = 0
+    while (start := text.find(mark, start)) >= 0:
+        inside = start + len(mark)
+        if text[inside : inside + 1].strip():
+            end = _closing(text, mark, inside + 1)
+            if end < 0:
+                break
+            parts += (text[position:start], text[inside:end])
+            start = position = end + len(mark)
+        else:
+            start += 1
+    return "".join((*parts, text[position:]))
+
+
+def _closing(text: str, mark: str, start: int) -> int:
+    """Where the next ``mark`` stands that follows a word; -1 for nowhere."""
+    while (end := text.find(mark, start)) >= 0 and text[end - 1].isspace():
+        start = end + 1
+    return end
 
 
 def _trimmed(text: str, start: int, end: int, kind: Kind) -> Iterator[Sentence]:
@@ -135,21 +180,36 @@ def _continues(line: _Line, kind: Kind) -> bool:
 def _lines(text: str) -> Iterator[_Line]:
     fence: str | None = None
     for match in _LINE.finditer(text):
-        line, (start, end) = match.group(), match.span()
+        line, (start, end) = match.group().strip(), match.span()
+        if start == end:
+            return
         if fence is not None:
             yield _Line(start, end, Kind.CODE, opens=False)
-            if line.strip().startswith(fence):
+            if line.startswith(fence):
                 fence = None
         elif opening := _FENCE.match(line):
-            fence = opening.group(1)
+            fence = opening.group()
             yield _Line(start, end, Kind.CODE, opens=True)
         else:
-            kind, opens = _meaning(line)
+            kind, opens = _meaning(line, indented=text[start : start + 4].isspace())
             yield _Line(start, end, kind, opens)
 
 
-def _meaning(line: str) -> tuple[Kind | None, bool]:
-    """What a line outside a fence is, and whether it begins a block of its own."""
-    if not line.strip() or _RULE.match(line):
+def _meaning(line: str, *, indented: bool) -> tuple[Kind | None, bool]:
+    """What a line outside a fence is, and whether it begins a block of its own. ``line`` is trimmed."""
+    if not line or _is_rule(line):
         return None, True
+    if _HEADING.match(line) and not indented:
+        return Kind.HEADING, True
+    if len(line) > 1 and line[0] == line[-1] == "|":
+        return Kind.ROW, True
     return next(((kind, True) for pattern, kind in _OPENERS if pattern.match(line)), (Kind.PROSE, False))
+
+
+def _is_rule(line: str) -> bool:
+    """Whether a line only separates: an underline, a rule, or what stands under a table's names."""
+    mark = line[0]
+    if any(mark == each and len(line) >= least for each, least in _RULE_MARKS) and not line.strip(mark):
+        return True
+    first = line.find("-")
+    return -1 < first < line.rfind("|") and not "".join(line.split()).strip("-:|")

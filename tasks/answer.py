@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from rag import artefacts, lexical
+from rag.bounds import bounded
 from rag.errors import TimedOut, UnknownCollection
 from rag.model import (
     Answer,
@@ -58,7 +59,7 @@ def search(run: StageRun) -> Outcome:
     hits = [] if collection is None else visible_hits(run.tools, collection, query)
     if not hits and serving_store(run.tools.documents.collection(run.job.collection)) != store:
         return Next(Stage.EMBED_QUERY)
-    run.keep("hits", artefacts.pack_hits(hits))
+    run.keep("hits", artefacts.pack_hits(bounded(hits)))
     return Next(Stage.RERANK)
 
 

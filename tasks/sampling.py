@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Self
 
+from rag.bounds import LONGEST_PASSAGE
 from rag.model import DocumentVersion, JobKind, JobState, Passage
 from rag.ports import JobStore
 
@@ -74,6 +75,7 @@ def _sentence(text: str) -> str | None:
     """The longest one that fits."""
     from rag.sentences import sentences  # noqa: PLC0415 - every worker imports this module, few need that one
 
+    text = text[:LONGEST_PASSAGE]
     cut = (" ".join(text[each.start : each.end].split()) for each in sentences(text))
     fitting = [sentence for sentence in cut if _SHORTEST <= len(sentence) <= _LONGEST]
     return max(fitting, key=len, default=None)

@@ -158,14 +158,13 @@ class Tools(Toolbox):
     def parser(self) -> Parser:
         from rag.parsing.nursery import Nursery
 
-        return Nursery(self._settings)
+        return Nursery(self._settings, "workers.cutting")
 
     @cached_property
     def chunker(self) -> Chunker:
-        from rag.chunking import TokenChunker
-        from workers.embedding.minilm import tokenizer
+        from workers.cutting import chunker
 
-        return TokenChunker(tokenizer(), self._settings.chunk_tokens)
+        return chunker(self._settings.chunk_tokens)
 
     def embedder(self, model: str, dimension: int, *, fresh: bool = False, tenant: str = "") -> Embedder:
         if (model, dimension) not in self._models:
@@ -207,7 +206,6 @@ def warm(tools: Tools, lane: Lane) -> None:
         match stage:
             case Stage.PARSE:
                 tools.parser.warm()
-                tools.chunker.warm()
             case Stage.EMBED | Stage.EMBED_QUERY:
                 embedder = embedder_for(tools, None)
                 require_room(embedder, tools.settings)

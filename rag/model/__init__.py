@@ -16,6 +16,7 @@ from rag.model.caches import CacheFigures, CacheKind, CacheOutcome
 from rag.model.documents import (
     Chunk,
     Collection,
+    CutDocument,
     Document,
     Heading,
     Hold,
@@ -73,6 +74,7 @@ __all__ = [
     "Citation",
     "Collection",
     "CollectionSpec",
+    "CutDocument",
     "Document",
     "DocumentVersion",
     "Embedding",

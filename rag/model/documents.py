@@ -49,6 +49,14 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class CutDocument:
+    """A file as it was read, and the passages that it was cut into, in order."""
+
+    parsed: ParsedDocument
+    chunks: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """A document as the registry knows it: the version that searches see now.
 

@@ -2,9 +2,9 @@
 
 import codecs
 import re
-from unicodedata import normalize
 
 from rag.errors import UnreadableDocument
+from rag.normalising import normalised_form
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -13,7 +13,9 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f\u200b\u2060\u00ad\ufeff\ud800-\udfff\ufffe\uffff]")
+_CONTROL = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u200b\u2060\u00ad\ufeff\ud800-\udfff\ufffe\uffff]"
+)
 _LINE_END = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _SPACE = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
 _LIGATURE = re.compile("[\ufb00-\ufb06]")
@@ -72,6 +74,6 @@ def normalised(text: str) -> str:
     text = _CONTROL.sub("", text)
     text = _SPACE.sub(" ", text)
     text = _LIGATURE.sub(lambda match: _LIGATURES[match[0]], text)
-    text = normalize("NFC", text)
+    text = normalised_form("NFC", text)
     text = "\n".join([line.rstrip() for line in text.split("\n")])
     return _BLANK_LINES.sub("\n\n", text).strip("\n")

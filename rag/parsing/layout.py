@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from rag.model import Heading, Page, ParsedDocument
+from rag.naming import one_line
 from rag.parsing.decoding import normalised
 
 _MARKED_LINE = re.compile(r"^ {0,3}(?:(#{1,6})[ \t]+(\S.*)|(`{3,}|~{3,})(.*)|(=+|-+))$", re.MULTILINE)
-_CLOSING_MARKS = re.compile(r"[ \t]+#+$")
 _IMAGE_OR_LINK = re.compile(r"!?\[([^\[\]\n]*)\]\([^()\n]*\)")
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!<>~&$^])")
 _ROW = re.compile(r"^\|.*\|$", re.MULTILINE)
@@ -69,7 +69,7 @@ def prose(markdown: str) -> str:
 
 def usable_title(title: str | None) -> str | None:
     """The title as words, or None when it is what a program left there."""
-    words = " ".join(normalised(title or "").split())
+    words = one_line(normalised(title or ""))
     words = _FILE_TITLE.sub("", words)[:_MAX_TITLE].strip()
     return None if words.lower() in _NO_TITLE else words
 
@@ -96,13 +96,19 @@ def headings_of(text: str) -> Iterator[Heading]:
         elif fence_mark:
             fence = fence_mark
         elif marks:
-            yield from _heading(match.start(), len(marks), _CLOSING_MARKS.sub("", words))
+            yield from _heading(match.start(), len(marks), _without_closing_marks(words))
         elif underline:
             yield from _underlined(text, match.start(), 1 if underline[0] == "=" else 2)
 
 
+def _without_closing_marks(words: str) -> str:
+    """``Words ##`` as ``Words``; marks that no space goes before belong to the words."""
+    bare = words.rstrip("#")
+    return bare.rstrip(" \t") if bare[-1:] in (" ", "\t") else words
+
+
 def _heading(start: int, level: int, words: str) -> Iterator[Heading]:
-    spoken = " ".join(_EMPHASIS.sub("", without_links(words)).split())
+    spoken = one_line(_EMPHASIS.sub("", without_links(words)))
     if spoken.strip("#"):
         yield Heading(start, level, spoken[:_MAX_HEADING])
 

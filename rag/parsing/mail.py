@@ -1,20 +1,36 @@
 """Mail (RFC 5322) by the standard library: who, when, what about, and the readable body."""
 
-from email import message_from_bytes, policy
+from collections.abc import Sequence
+from email import message_from_bytes
 from email.errors import MessageError
 from email.message import EmailMessage
+from email.policy import EmailPolicy
+from itertools import islice
+from typing import cast
 
 from rag.errors import UnreadableDocument
 from rag.model import ParsedDocument
 from rag.parsing import layout, webpage
 
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
+_LONGEST_HEADER = 2_000
+_LONGEST_OF_A_PART = 500
+_MOST_ATTACHMENTS = 100
+
+
+class _BoundedHeaders(EmailPolicy):
+    """The library takes quadratic time to understand a header, so it is given the beginnings of long ones."""
+
+    def header_source_parse(self, sourcelines: Sequence[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(list(sourcelines))
+        of_a_part = name.lower().startswith("content-")
+        return name, str(value)[: _LONGEST_OF_A_PART if of_a_part else _LONGEST_HEADER]
 
 
 def mail(data: bytes) -> ParsedDocument:
     """Headers, body (plain text before HTML) and the names of attachments, which are not read."""
     try:
-        message = message_from_bytes(data, policy=policy.default)
+        message = cast("EmailMessage", message_from_bytes(data, policy=_BoundedHeaders()))
         if not any(message[name] for name in _HEADERS):
             raise UnreadableDocument("The file is no mail: it names no sender, receiver, date or subject.")
         return layout.from_markdown("\n\n".join(_parts(message)), str(message["Subject"] or ""))
@@ -24,7 +40,8 @@ def mail(data: bytes) -> ParsedDocument:
 
 def _parts(message: EmailMessage) -> list[str]:
     head = "\n".join(f"{name}: {message[name]}" for name in _HEADERS if message[name])
-    names = [name for part in message.iter_attachments() if (name := part.get_filename())]
+    parts = islice(message.iter_attachments(), _MOST_ATTACHMENTS)
+    names = [name for part in parts if (name := part.get_filename())]
     attached = f"Attachments (not read): {', '.join(names)}" if names else ""
     body = _body(message)
     if not body.strip() and not message["Subject"]:

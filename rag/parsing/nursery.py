@@ -8,17 +8,20 @@ second that importing takes). The child's environment is empty, so it knows no s
 
 import logging
 import os
+import select
 import socket
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
 from rag import isolation
 from rag.errors import ConfigurationError, TimedOut, Unavailable
 from rag.isolation import Measure
-from rag.model import ParsedDocument
+from rag.model import CutDocument, ParsedDocument
 from rag.parsing import wire
 from rag.settings import Settings
 
@@ -26,6 +29,7 @@ _START_SECONDS = 60
 _GRACE_SECONDS = 30
 _STOP_SECONDS = 2
 _ATTEMPTS = 2
+_LOOK_SECONDS = 0.5
 _ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "MALLOC_ARENA_MAX": "2",
@@ -44,8 +48,11 @@ class Nursery:
     at its first use or by :meth:`warm`.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, program: str = "rag.parsing.zygote") -> None:
+        """``program``: a module that calls :func:`rag.parsing.zygote.main`, with a chunker where passages
+        are wanted."""
         self._settings = settings
+        self._program = program
         self._zygote: _Zygote | None = None
         self._forget()
 
@@ -56,9 +63,18 @@ class Nursery:
         UnreadableDocument, EmptyDocument, DocumentTooLarge; TimedOut or Unavailable when
         the parsing process itself is in trouble.
         """
+        return self.cut(data, media_type, name).parsed
+
+    def cut(
+        self, data: bytes, media_type: str, name: str, given_up: Callable[[], bool] = lambda: False
+    ) -> CutDocument:
+        """:meth:`parse`, and the passages as the program's chunker cuts them, all within PARSE_TIMEOUT.
+
+        Once ``given_up``, the process that reads the file is ended, and TimedOut is raised.
+        """
         self._notice_fork()
         with self._lock:
-            answer = self._asked(data, media_type, name)
+            answer = self._asked(data, media_type, name, given_up)
         return wire.unpacked(answer)
 
     def warm(self) -> None:
@@ -86,17 +102,18 @@ class Nursery:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _asked(self, data: bytes, media_type: str, name: str) -> bytes:
+    def _asked(self, data: bytes, media_type: str, name: str, given_up: Callable[[], bool]) -> bytes:
         for _ in range(_ATTEMPTS):
             try:
                 self._zygote = self._zygote or self._born()
             except ConfigurationError as error:  # all held when the worker began, and may again
                 raise Unavailable(str(error)) from error
             try:
-                return self._zygote.ask(data, media_type)
+                return self._zygote.ask(data, media_type, given_up)
             except TimeoutError as error:
                 self._end()
-                raise TimedOut(f"The parsing process got stuck over {name!r} and was ended") from error
+                reason = "is no longer wanted" if given_up() else "took too long"
+                raise TimedOut(f"{name!r} {reason}: the process that read it was ended") from error
             except (EOFError, ConnectionError):
                 self._end()
             except BaseException:  # an interrupt in between leaves half an exchange on the socket
@@ -107,6 +124,8 @@ class Nursery:
     def _born(self) -> "_Zygote":
         settings = self._settings
         arguments = (
+            self._program,
+            f"--chunk-tokens={settings.chunk_tokens}",
             f"--seconds={settings.parse_timeout}",
             f"--memory-bytes={settings.parse_memory_mb << 20}",
             f"--text-bytes={settings.max_text_mb << 20}",
@@ -167,9 +186,14 @@ class _Zygote:
             raise Unavailable("The parsing process does not start; its reason is in the log") from error
         return cls(process, ours, seconds, isolated)
 
-    def ask(self, data: bytes, media_type: str) -> bytes:
+    def ask(self, data: bytes, media_type: str, given_up: Callable[[], bool]) -> bytes:
+        """TimeoutError past the limit, and once nobody wants the answer any more."""
         self.connection.settimeout(self.seconds)
         wire.send(self.connection, media_type.encode(), data)
+        deadline = time.monotonic() + self.seconds
+        while not select.select([self.connection], [], [], _LOOK_SECONDS)[0]:
+            if given_up() or time.monotonic() > deadline:
+                raise TimeoutError
         return wire.receive(self.connection)
 
     def end(self) -> None:
@@ -195,7 +219,8 @@ def _listed(missing: tuple[Measure, ...]) -> str:
 
 
 def _command(descriptor: int, arguments: tuple[str, ...]) -> list[str]:
-    command = [sys.executable, "-P", "-m", "rag.parsing.zygote", str(descriptor), str(os.getpid())]
+    program, *options = arguments
+    command = [sys.executable, "-P", "-m", program, str(descriptor), str(os.getpid())]
     # A zygote dies with the thread that started it, so only one that lasts may be its parent.
     lasting = threading.current_thread() is threading.main_thread()
-    return [*command, *arguments, *(["--die-with-owner"] if lasting else [])]
+    return [*command, *options, *(["--die-with-owner"] if lasting else [])]

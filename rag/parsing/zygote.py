@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -26,6 +27,7 @@ from rag.errors import DocumentError, DocumentTooLarge, UnreadableDocument
 from rag.isolation import Confinement, Measure
 from rag.parsing import limits, preloading, wire
 from rag.parsing.formats import parse
+from rag.ports import Chunker
 
 _PIECE = 1 << 20
 _WATCH_SECONDS = 0.1
@@ -51,9 +53,19 @@ class Bounds:
 class Zygote:
     """Serves one owner over one socket."""
 
-    def __init__(self, owner: socket.socket, bounds: Bounds, isolated: tuple[Measure, ...]) -> None:
-        """``isolated``: what was found to hold here, which each child must be held by."""
+    def __init__(
+        self,
+        owner: socket.socket,
+        bounds: Bounds,
+        isolated: tuple[Measure, ...],
+        chunker: Chunker | None = None,
+    ) -> None:
+        """``isolated``: what was found to hold here, which each child must be held by.
+
+        ``chunker``: cuts what was read, in the child; without one there are no passages.
+        """
         self._owner = owner
+        self._chunker = chunker
         self._bounds = bounds
         self._isolated = isolated
         self._stderr: BinaryIO = tempfile.TemporaryFile(mode="a+b", buffering=0)  # noqa: SIM115 - for life
@@ -99,7 +111,7 @@ class Zygote:
             limits.volunteer_for_oom_killer()
             limits.confine(self._bounds.memory_bytes, int(2 * self._bounds.seconds) + 1)
             self._isolate()
-            _write(writing, _answered(data, media_type, self._bounds.text_bytes))
+            _write(writing, _answered(data, media_type, self._bounds.text_bytes, self._chunker))
             status = 0
         except BaseException:  # noqa: BLE001 - there is nobody above to tell
             traceback.print_exc()
@@ -166,9 +178,10 @@ class Zygote:
         return UnreadableDocument(f"The file is broken in a way that makes its parser crash ({reason}).")
 
 
-def _answered(data: bytes, media_type: str, text_bytes: int) -> bytes:
+def _answered(data: bytes, media_type: str, text_bytes: int, chunker: Chunker | None) -> bytes:
     try:
-        return wire.packed(parse(data, media_type, text_bytes))
+        document = parse(data, media_type, text_bytes)
+        return wire.packed(document, chunker.chunk(document) if chunker else ())
     except DocumentError as error:
         return wire.refusal(error)
     except RecursionError:
@@ -207,13 +220,15 @@ def _resident(pid: int) -> int:
         return 0
 
 
-def main() -> None:
+def main(chunker_of: Callable[[int], Chunker] | None = None) -> None:
+    """``chunker_of``: from the tokens of the longest passage to what cuts documents into such."""
     arguments = argparse.ArgumentParser()
     arguments.add_argument("socket", type=int)
     arguments.add_argument("owner", type=int)
     arguments.add_argument("--seconds", type=float, required=True)
     arguments.add_argument("--memory-bytes", type=int, required=True)
     arguments.add_argument("--text-bytes", type=int, required=True)
+    arguments.add_argument("--chunk-tokens", type=int, required=True)
     arguments.add_argument("--die-with-owner", action="store_true")
     given = arguments.parse_args()
     network = limits.leave_network()
@@ -221,6 +236,9 @@ def main() -> None:
     isolation.forbid_inspection()
     if given.die_with_owner:
         limits.die_with_parent(given.owner)
+    chunker = chunker_of(given.chunk_tokens) if chunker_of else None
+    if chunker:
+        chunker.warm()
     preloading.preload()
     isolated = (network, *isolation.survey(UNREACHING))
     gc.collect()
@@ -230,6 +248,7 @@ def main() -> None:
         socket.socket(fileno=given.socket),
         Bounds(given.seconds, given.memory_bytes, given.text_bytes),
         isolated,
+        chunker=chunker,
     ).serve()
 
 

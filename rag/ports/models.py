@@ -8,16 +8,23 @@ from rag.model import (
     Answer,
     Candidate,
     Chunk,
+    CutDocument,
     Embedding,
     ParsedDocument,
 )
 
 
 class Parser(Protocol):
-    """A file's bytes to text with its structure."""
+    """A file's bytes to text with its structure, and to passages."""
 
     def parse(self, data: bytes, media_type: str, name: str) -> ParsedDocument:
         """Raises a DocumentError that tells the document's owner what is wrong with it."""
+        ...
+
+    def cut(
+        self, data: bytes, media_type: str, name: str, given_up: Callable[[], bool] = lambda: False
+    ) -> CutDocument:
+        """Parsed, and cut as a ``Chunker`` does. TimedOut soon after ``given_up``, which is asked often."""
         ...
 
     def warm(self) -> None: ...

@@ -12,7 +12,9 @@ class LibrarySettings(BaseSettings):
 
     # --- documents
     collection_name: str = Field("aegis_docs_v2", description="Collection of calls that name none.")
-    parse_timeout: float = Field(120, gt=0, description="Seconds that parsing one file may take.")
+    parse_timeout: float = Field(
+        120, gt=0, description="Seconds that parsing one file, and cutting it into passages, may take."
+    )
     parse_memory_mb: int = Field(1536, ge=256, description="MB of memory that parsing one file may take.")
     parse_isolation: Literal["strict", "available"] = Field(
         "available",

@@ -6,9 +6,10 @@ from functools import cached_property
 
 import numpy as np
 
-from rag.model import Embedding, ParsedDocument
+from rag.model import CutDocument, Embedding, ParsedDocument
 from rag.ports import RerankRequest
 from rag.stores.vectors.edge import EdgeVectorStore
+from workers.cutting import chunker
 from workers.tools import Tools
 
 MODEL = "far-model"
@@ -65,6 +66,10 @@ class PlainText:
 
     def parse(self, data: bytes, media_type: str, name: str) -> ParsedDocument:
         return ParsedDocument(data.decode())
+
+    def cut(self, data: bytes, media_type: str, name: str, given_up: object = None) -> CutDocument:
+        parsed = self.parse(data, media_type, name)
+        return CutDocument(parsed, tuple(chunker(200).chunk(parsed)))
 
     def warm(self) -> None:
         """Nothing to load."""

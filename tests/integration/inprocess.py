@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from rag.model import Chunk, Embedding, Job, ParsedDocument
+from rag.model import Chunk, CutDocument, Embedding, Job, ParsedDocument
 from rag.ports import RerankRequest
 from rag.stores.vectors.edge import EdgeVectorStore
 from rag.stores.vectors.snapshots import EdgeSnapshots
@@ -56,6 +56,10 @@ class Plain:
 
     def parse(self, data: bytes, media_type: str, name: str) -> ParsedDocument:
         return ParsedDocument(data.decode())
+
+    def cut(self, data: bytes, media_type: str, name: str, given_up: object = None) -> CutDocument:
+        parsed = self.parse(data, media_type, name)
+        return CutDocument(parsed, tuple(self.chunk(parsed)))
 
     def chunk(self, document: ParsedDocument) -> list[Chunk]:
         chunks, start = [], 0

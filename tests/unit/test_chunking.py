@@ -5,6 +5,8 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rag.chunking import TokenChunker
 from rag.errors import EmptyDocument
@@ -196,3 +198,52 @@ def test_a_tokenizer_is_as_good_as_a_function():
 def test_a_limit_too_small_for_any_text_is_refused():
     with pytest.raises(ValueError, match="at least 8"):
         TokenChunker(words, 4)
+
+
+HOSTILE = st.lists(
+    st.sampled_from(
+        (
+            "word",
+            "a. ",
+            "# ",
+            "\n",
+            "\n\n",
+            " " * 3000,
+            "\t" * 900,
+            " \n" * 40,
+            "\u0301" * 90,
+            "x" * 700,
+            "| a | ",
+        )
+    ),
+    max_size=30,
+).map("".join)
+
+
+@given(HOSTILE)
+@settings(max_examples=150, deadline=None)
+def test_white_space_and_marks_that_count_no_tokens_fill_no_passage(text):
+    def count(piece: str) -> int:
+        return sum(1 for word in piece.split() if not word.startswith("\u0301"))
+
+    for document in (ParsedDocument(text), from_markdown(text)):
+        chunks = chunk(document, count, 8) if document.text.strip() else []
+
+        assert all(len(one.text) <= 8 * 64 for one in chunks)
+        assert all(document.text[one.start : one.end] == one.text for one in chunks)
+        assert all(before.end <= after.start for before, after in pairwise(chunks))
+        assert solid("".join(texts(chunks))) == solid(document.text)
+
+
+@pytest.mark.parametrize("gap", [" ", "\t", "\u00a0", "\n \t"])
+def test_a_passage_with_white_space_is_no_longer_than_one_without(gap):
+    chunks = chunk(
+        ParsedDocument(f"# Tides{gap * 400_000}of the harbour{gap * 400_000}and its bell"), words, 200
+    )
+
+    assert max(len(one.text) for one in chunks) <= 200 * 64
+
+
+def test_code_and_tables_with_much_padding_stay_whole():
+    code = "```\n" + "\n".join(f"{' ' * 40}}} // {n}" for n in range(50)) + "\n```"
+    assert texts(chunk(ParsedDocument(code), words, 200)) == [code]

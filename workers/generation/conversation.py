@@ -14,6 +14,7 @@ from rag.ports import GenerationRequest
 from rag.prompting import NOT_FOUND
 from workers.generation.thoughts import Piece, ThoughtfulText
 
+_MOST_CHARACTERS = 1_000_000  # of thoughts and answer together; what comes behind them is cut off
 _CANCEL_CHECK = 0.2  # seconds between looks at request.cancelled() while the model works
 _LONGEST_WAIT = 2.0  # seconds; a longer Retry-After is the queue's business
 
@@ -89,9 +90,14 @@ class Conversation:
 
     async def _write(self) -> None:
         self._text = self._blank()
+        left = _MOST_CHARACTERS
         async with aclosing(self._speaker.open()) as pieces:
             async for piece in pieces:
-                self._emit(self._text.feed(piece))
+                taken = piece.within(left)
+                left -= len(taken.text) + len(taken.thought)
+                self._emit(self._text.feed(taken))
+                if taken is not piece:
+                    return
 
     def _blank(self) -> ThoughtfulText:
         return ThoughtfulText(self._passages, self._speaker.model)

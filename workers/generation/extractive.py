@@ -62,8 +62,8 @@ class ExtractiveGenerator:
             self._token_spans("ready")
 
     def _chosen(self, request: GenerationRequest, passages: Sequence[Candidate]) -> list[Quote]:
-        found = quotes(passages)
-        if not found:
+        found = quotes(passages, request.cancelled)
+        if not found or request.cancelled():
             return []
         scores = _log_odds(found) + _WORDING * _wording(request.question, found)
         scores += _EXPECTED * _holding(request.question, found)

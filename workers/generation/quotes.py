@@ -1,17 +1,19 @@
 """What may be quoted from passages, and how a quotation reads in an answer."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import takewhile
 
+from rag.bounds import LONGEST_PASSAGE
 from rag.model import Candidate, Passage
 from rag.sentences import Kind, Sentence, readable, sentences
 from workers.generation.words import content_words
 
 _LONGEST_LIST = 800  # characters
-_FOOTNOTE = re.compile(r"(`[^`\n]+`)|\s?\[\d+\]")
-_INDEX = re.compile(r"\[(\d+)\]")
+_FOOTNOTE = re.compile(r"(`[^`\n]++`)|\s?\[\d++\]")
+_INDEX = re.compile(r"\[(\d++)\]")
 
 
 @dataclass(frozen=True)
@@ -54,19 +56,21 @@ class Quote:
         return "\n".join((first, *(f"- {line}" if listed else line for line in others)))
 
 
-def quotes(passages: Sequence[Candidate]) -> list[Quote]:
+def quotes(passages: Sequence[Candidate], cancelled: Callable[[], bool] = lambda: False) -> list[Quote]:
     """All that may be quoted, in order. Headings and the like may when there is nothing else.
 
-    A line that ends in a colon is quoted with the list or the code that it announces.
+    A line that ends in a colon is quoted with the list or the code that it announces. Once
+    ``cancelled``, no further passage is read.
     """
-    found = [quote for rank, candidate in enumerate(passages) for quote in _of(rank, candidate)]
+    ranked = takewhile(lambda _: not cancelled(), enumerate(passages))
+    found = [quote for rank, candidate in ranked for quote in _of(rank, candidate)]
     return [quote for quote in found if quote.says_something] or found
 
 
 def _of(rank: int, candidate: Candidate) -> Iterator[Quote]:
     passage, relevance = candidate.hit.passage, candidate.hit.score
     quote: Quote | None = None
-    for part in sentences(passage.text):
+    for part in sentences(passage.text[:LONGEST_PASSAGE]):
         if quote is not None and _announces(quote, part):
             quote = replace(quote, end=part.end, parts=(*quote.parts, part))
             continue

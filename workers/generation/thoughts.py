@@ -32,6 +32,13 @@ class Piece:
     thought: str = ""
     cut: bool = False
 
+    def within(self, characters: int) -> "Piece":
+        """As much of it as has so many characters; what is more is cut."""
+        if len(self.text) + len(self.thought) <= characters:
+            return self
+        thought = self.thought[:characters]
+        return Piece(self.text[: characters - len(thought)], thought, cut=True)
+
 
 class _State(Enum):
     BEGINNING = auto()
@@ -56,99 +63,101 @@ class ThoughtfulText:
         self._thinker = _THINKERS.search(model) is not None
         self._answer = CitedText(passages)
         self._state = _State.BEGINNING
-        self._held = ""
-        self._said = ""
-        self._reasoning = ""
+        self._unread = ""  # what may be the beginning of a tag, or of thoughts
+        self._musings: list[str] = []
+        self._said: list[str] = []
+        self._reasoning: list[str] = []
         self._cut = False
 
     def feed(self, piece: Piece) -> str:
         """Take a piece; what of the answer is settled by it."""
         self._cut = self._cut or piece.cut
+        text = self._unread + piece.text
         if piece.thought:
-            self._reasoning += piece.thought
+            self._reasoning.append(piece.thought)
+            text = "".join((*self._musings, text))
+            self._musings.clear()
             self._state = _State.ANSWERING
-        self._held += piece.text
-        return self._read()
+        if self._state is _State.BEGINNING:
+            text = self._begin(text)
+        return self._read(text)
 
     def close(self) -> str:
         """The model has ended: the rest of the answer."""
         if self._state is _State.BEGINNING:
             self._state = _State.MUSING
-        settled = self._read()
+        settled = self._read(self._unread)
+        rest = (*self._musings, self._unread)
         unfinished = self._state is _State.MUSING and self._thinker and self._cut
         if self._state is _State.THINKING or unfinished:
-            self._reasoning += self._held
+            self._reasoning += rest
         else:
-            settled += self._said_of(self._held)
+            settled += self._said_of("".join(rest))
         return settled + self._answer.close()
 
     def answer(self) -> Answer:
         """Text, citations and reasoning so far."""
-        return replace(self._answer.answer(), reasoning=self._reasoning.strip())
+        return replace(self._answer.answer(), reasoning="".join(self._reasoning).strip())
 
-    def _read(self) -> str:
-        """Go on through the held text as far as it can be told what it is."""
-        settled = ""
-        while True:
-            state = self._state
-            settled += self._step(state)
-            if self._state is state:
-                return settled
-
-    def _step(self, state: _State) -> str:
-        match state:
-            case _State.BEGINNING:
-                self._begin()
-            case _State.THINKING | _State.MUSING:
-                self._think(keep=state is _State.MUSING)
-            case _State.ANSWERING:
-                return self._go_on()
-        return ""
-
-    def _begin(self) -> None:
-        begun = self._held.lstrip()
-        if _OPENING.match(begun):
-            self._held = _OPENING.sub("", begun, count=1)
+    def _begin(self, text: str) -> str:
+        """``text`` once it tells what it is; the rest of it behind an opening tag."""
+        begun = text.lstrip()
+        if opening := _OPENING.match(begun):
             self._state = _State.THINKING
-        elif not begun or any(tag.startswith(begun.casefold()) for tag in _TAGS):
-            return
-        elif self._thinker or _MUSING.match(begun):
+            return begun[opening.end() :]
+        if not begun or any(tag.startswith(begun.casefold()) for tag in _TAGS):
+            return begun
+        if self._thinker or _MUSING.match(begun):
             self._state = _State.MUSING
         elif len(begun) >= _ENOUGH:
             self._state = _State.ANSWERING
+        return begun
 
-    def _think(self, *, keep: bool) -> None:
-        """``keep``: the text stays held until it is known to be thoughts."""
-        closing = _CLOSING.search(self._held)
-        if closing:
-            self._reasoning += self._held[: closing.start()]
-            self._held = self._held[closing.end() :].lstrip()
-            self._state = _State.ANSWERING
-        elif not keep:
-            thought, self._held = _without_unfinished(self._held)
-            self._reasoning += thought
+    def _read(self, text: str) -> str:
+        """Go on through ``text`` from tag to tag; what may be the beginning of one is left unread."""
+        if self._state is _State.BEGINNING:
+            self._unread = text
+            return ""
+        settled: list[str] = []
+        position = 0
+        while tag := self._next_tag(text, position):
+            settled.append(self._take(text[position : tag.start()]))
+            if self._turn(tag.group()):
+                settled.clear()
+            position = tag.end()
+        known, self._unread = _without_unfinished(text[position:])
+        return "".join((*settled, self._take(known)))
 
-    def _go_on(self) -> str:
-        tag = _TAG.search(self._held)
-        if tag is None:
-            text, self._held = _without_unfinished(self._held)
-            return self._said_of(text)
-        text, self._held = self._held[: tag.start()], self._held[tag.end() :]
-        if _OPENING.fullmatch(tag.group()):
+    def _next_tag(self, text: str, position: int) -> re.Match[str] | None:
+        """Among thoughts only their end counts."""
+        return (_TAG if self._state is _State.ANSWERING else _CLOSING).search(text, position)
+
+    def _take(self, text: str) -> str:
+        match self._state:
+            case _State.THINKING:
+                self._reasoning.append(text)
+            case _State.MUSING | _State.BEGINNING:
+                self._musings.append(text)
+            case _State.ANSWERING:
+                return self._said_of(text)
+        return ""
+
+    def _turn(self, tag: str) -> bool:
+        """Thoughts begin or end. Behind an end that nothing announced the answer begins anew: True."""
+        if _OPENING.fullmatch(tag):
             self._state = _State.THINKING
-            return self._said_of(text)
-        return self._begin_anew(text)
-
-    def _begin_anew(self, text: str) -> str:
-        """``text`` and all before it were thoughts, unless other thoughts are known already."""
-        if self._reasoning:
-            return self._said_of(text) + self._go_on()
-        self._reasoning, self._said = self._said + text, ""
-        self._answer = CitedText(self._passages)
-        return self._go_on()
+        elif self._state is not _State.ANSWERING:
+            self._reasoning += self._musings
+            self._musings.clear()
+            self._state = _State.ANSWERING
+        elif not self._reasoning:
+            self._reasoning, self._said = self._said, []
+            self._answer = CitedText(self._passages)
+            return True
+        return False
 
     def _said_of(self, text: str) -> str:
-        self._said += text
+        self._said.append(text)
         return self._answer.feed(text)
 
 

@@ -2,18 +2,15 @@
 
 import re
 
-from py_rust_stemmers import SnowballStemmer
+from rag.stems import stem
 
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _WORD = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+")
 _EMPTY = frozenset(
-    re.findall(
-        r"\w+",
-        """a an and are as at be been being by did do does for from had has have how in is it its many
-        much of on or s that the this to was were what when where which who whom whose why with""",
-    )
+    """a an and are as at be been being by did do does for from had has have how in is it its many
+    much of on or s that the this to was were what when where which who whom whose why with
+    """.split()  # noqa: SIM905 - prose is easier to read than fifty quoted words
 )
-_STEMMER = SnowballStemmer("english")
 
 
 def content_words(text: str) -> frozenset[str]:
@@ -21,6 +18,4 @@ def content_words(text: str) -> frozenset[str]:
 
     Scripts without spaces count each character as a word.
     """
-    return frozenset(
-        _STEMMER.stem_word(word) for word in _WORD.findall(text.casefold()) if word not in _EMPTY
-    )
+    return frozenset(stem(word) for word in _WORD.findall(text.casefold()) if word not in _EMPTY)

@@ -1,0 +1,124 @@
+"""The marks by which a text cites passages: ``[2]``, ``[1, 2]``, ``[passage 3]``, ``[1 and 2]``.
+
+A mark is read a character at a time, with a fixed amount of work for each. A model's words are
+anybody's words: an expression with choices can be made to try them all.
+"""
+
+from enum import Enum, auto
+
+_LABELS = frozenset({"passage", "passages", "source", "sources"})
+_LONGEST_LABEL = max(map(len, _LABELS))
+_AND = "and"
+_SEPARATORS = ",;&"
+_TOO_HIGH = 1_000_000  # where numbers end to count: no prompt shows so many passages
+
+
+class Reading(Enum):
+    """What a mark's characters so far come to."""
+
+    UNFINISHED = auto()
+    COMPLETE = auto()
+    NO_MARK = auto()
+
+
+class _Place(Enum):
+    BEGINNING = auto()
+    LABEL = auto()
+    LABELLED = auto()
+    NUMBER = auto()
+    NUMBERED = auto()
+    AND = auto()
+    SEPARATED = auto()
+
+
+class Mark:
+    """Reads one mark behind its opening bracket; ``numbers`` are those it names, none twice."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[int, None] = {}
+        self._place = _Place.BEGINNING
+        self._word = ""
+        self._number = 0
+
+    def take(self, char: str) -> Reading:
+        """Read the next character. Not to be called again once the mark is complete, or is none."""
+        place = self._next_place(char)
+        if place is None:
+            return Reading.NO_MARK
+        if self._place is _Place.NUMBER and place is not _Place.NUMBER:
+            self.numbers[self._number] = None
+            self._number = 0
+        self._place = place
+        return Reading.COMPLETE if char == "]" else Reading.UNFINISHED
+
+    def _next_place(self, char: str) -> _Place | None:
+        """Where the mark goes on with ``char``; None where it does not."""
+        match self._place:
+            case _Place.BEGINNING | _Place.LABELLED | _Place.SEPARATED:
+                return self._before_number(char)
+            case _Place.LABEL:
+                return self._in_label(char)
+            case _Place.AND:
+                return self._in_and(char)
+            case _Place.NUMBER | _Place.NUMBERED:
+                return self._behind_number(char)
+
+    def _before_number(self, char: str) -> _Place | None:
+        if char.isspace():
+            return self._place
+        if char.isdecimal():
+            return self._digit(char)
+        if self._place is _Place.BEGINNING and char.isalpha():
+            return self._in_label(char)
+        return None
+
+    def _in_label(self, char: str) -> _Place | None:
+        if char.isalpha() and len(self._word) < _LONGEST_LABEL:
+            self._word += char.casefold()
+            return _Place.LABEL
+        if self._word in _LABELS and char.isspace():
+            return _Place.LABELLED
+        return self._digit(char) if self._word in _LABELS and char.isdecimal() else None
+
+    def _behind_number(self, char: str) -> _Place | None:
+        if char.isdecimal():
+            return self._digit(char)
+        if char.isspace() or char == "]":
+            return _Place.NUMBERED
+        self._word = ""
+        return _Place.SEPARATED if char in _SEPARATORS else self._in_and(char)
+
+    def _in_and(self, char: str) -> _Place | None:
+        self._word += char.casefold()
+        if self._word == _AND:
+            return _Place.SEPARATED
+        return _Place.AND if _AND.startswith(self._word) else None
+
+    def _digit(self, char: str) -> _Place:
+        self._number = min(10 * self._number + int(char), _TOO_HIGH)
+        return _Place.NUMBER
+
+
+def without_marks(text: str) -> str:
+    """``text`` with the brackets of its marks made round, so that nothing in it cites."""
+    parts: list[str] = []
+    position = 0
+    while (start := text.find("[", position)) >= 0:
+        end = _end_of_mark(text, start)
+        parts += (text[position:start], f"({text[start + 1 : end - 1]})" if end else "[")
+        position = end or start + 1
+    return "".join((*parts, text[position:]))
+
+
+def _end_of_mark(text: str, start: int) -> int:
+    """Where the mark ends that begins with the bracket at ``start``; 0 where none does."""
+    mark = Mark()
+    for position in range(start + 1, len(text)):
+        match mark.take(text[position]):
+            case Reading.COMPLETE:
+                return position + 1
+            case Reading.NO_MARK:
+                return 0
+            case Reading.UNFINISHED:
+                continue
+    return 0

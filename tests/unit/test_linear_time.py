@@ -1,0 +1,341 @@
+"""Whatever sees foreign text takes time that grows with its length, and no faster.
+
+A grid of beginnings and of units, repeated, is given to every function that reads documents, questions,
+titles, models' words, addresses, names or filters, and to every expression by itself. A module with
+expressions that is in neither of the two tables below fails.
+"""
+
+import ast
+import importlib
+import json
+import re
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from functools import cache, partial
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from api import middleware, waiting
+from cli.logs import LogFile, Output, Severity
+from rag import fetching, filters, lexical, media, naming, normalising, prompting, sentences, stems
+from rag.bounds import bounded
+from rag.chunking import TokenChunker
+from rag.errors import AegisError
+from rag.model import Candidate, Embedding, Hit, Passage
+from rag.parsing import decoding, layout, mail, plain, records, tables, webpage
+from rag.ports import GenerationRequest
+from rag.settings import disclosure
+from rag.stores import blobs
+from rag.stores.jobs import events
+from rag.stores.vectors import payload
+from tasks.sampling import Sample
+from workers.embedding import minilm
+from workers.generation import expectation, words
+from workers.generation.extractive import ExtractiveGenerator
+from workers.generation.thoughts import Piece, ThoughtfulText
+from workers.jina import refusals
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("rag", "tasks", "workers", "beat", "api", "cli")
+
+BEGINNINGS = ("", "|", "# a", "<", "[1", "a\n", "```\n", '---\ntitle: "')
+UNITS = (
+    *(" ", "\n", "\n\n", "\t", "\u00a0", "\u200b", " \n", "-", "-\n", "=\n", "|", "|-", "|a", "|a|\n", ":"),
+    *(": ", "*", "**", "**a", "*a ", "_a_", "__a", "***a ", "`", "``a", "```\n", "~~~\n", ">", "> ", "\n>"),
+    *("#", "# a\n", "[", "]", "[[1]", "[a](", '[a](b "', "[1", "[1,", "1", "1,", "1 and ", "(", "<", "<b "),
+    *("</", "< ", "<!", "\\", "\n1. ", "\n- ", "• ", "a", "a ", "a.", "a. B ", "A. ", "Mr. ", "y", "“", "'"),
+    *('"', "!", "...", "a\n", "a\n\n", "\u0301", "\u0327\u0301", "\ufdfa", "\ud55c", "\u1160", "中", "中。"),
+    *("\u0e01", "\u0915\u093f", "\U0001f600", "x" * 50 + " ", "a-\n", "@a.b ", "http://a/", "3.5", "/../"),
+    *("a=b;", "&amp;", "{", '{"a":', "title:\n", "\u202e"),
+)
+LENGTH = 2_500
+FAST = 0.008  # seconds of processor time in which nothing that grows too fast ends
+SLOWEST = 2.0
+GROWTH = 9.0  # for four times the text: 4 is linear, 16 a square
+
+Reads = Callable[[str], object]
+
+
+def passage(text: str) -> Passage:
+    return Passage("c", "d", 1, 0, text, text, 0, len(text), headings=(text,))
+
+
+def asked(text: str) -> None:
+    """A question about passages, answered by quoting and put to a model."""
+    hits = bounded([Hit(passage(text), 0.9)])
+    query = Embedding(np.zeros(4, np.float32))
+    ExtractiveGenerator(min_relevance=0).answer(
+        GenerationRequest(text, query, tuple(map(Candidate, hits)), lambda _: None, lambda: False)
+    )
+
+
+def shown(text: str) -> None:
+    hit = Hit(passage(text), 0.5)
+    prompting.prompt(text, [hit], budget=200_000, count=len)
+    prompting.prompt("?", [hit], budget=100, count=lambda piece: len(piece.split()))
+
+
+def said(text: str) -> None:
+    for model in ("tiny", "qwq"):
+        answer = ThoughtfulText([Hit(passage("words"), 0.5)], model)
+        for start in range(0, len(text), 7):
+            answer.feed(Piece(text[start : start + 7]))
+        answer.close()
+
+
+@cache
+def tokenizer() -> Any:
+    return minilm.tokenizer()
+
+
+def cut(text: str) -> None:
+    """The tokenizer, which is not quick, is tried by itself."""
+    TokenChunker(lambda piece: len(piece.split()), 50).chunk(layout.from_markdown(text))
+
+
+def printed(text: str) -> None:
+    severity = Severity()
+    severity.severe("Traceback (most recent call last)")
+    for line in text.split("\n"):
+        severity.severe(line)
+
+
+def as_bytes(reads: Callable[[bytes], object]) -> Reads:
+    return lambda text: reads(text.encode("utf-8", "replace"))
+
+
+def fetched(text: str) -> None:
+    response = httpx.Response(200, headers={"content-type": text.encode("ascii", "replace")})
+    fetching._fetched("http://a/", response, b"text")
+
+
+COVERED: Mapping[str, Mapping[str, Reads]] = {
+    "rag.sentences": {
+        "sentences": sentences.sentences,
+        **{f"readable {kind}": partial(sentences.readable, kind=kind) for kind in sentences.Kind},
+    },
+    "rag.blocks": {"chunks": cut},
+    "rag.lexical": {"passage": lexical.encode_passage, "question": lexical.encode_question},
+    "rag.normalising": {"NFC": partial(normalising.normalised_form, "NFC")},
+    "rag.stems": {"stem": stems.stem},
+    "rag.prompting": {"prompt": shown},
+    "rag.media": {"type": lambda text: media.media_type_of(text, text, text.encode("utf-8", "replace"))},
+    "rag.naming": {
+        "collection": naming.checked_collection_name,
+        "document": naming.checked_document_id,
+        "store": lambda text: naming.generation_of(text, "docs"),
+    },
+    "rag.filters": {
+        "filter": lambda text: filters.parse({text: {"gte": text, "lt": text}}),
+        "facts": lambda text: filters.facts_of(text, text, {text: {text: [text, text]}}),
+    },
+    "rag.fetching": {"address": fetching._checked, "type": fetched},
+    "rag.parsing.decoding": {"decoded": as_bytes(decoding.decoded), "normalised": decoding.normalised},
+    "rag.parsing.layout": {
+        "headings": lambda text: list(layout.headings_of(text)),
+        "prose": layout.prose,
+        "title": layout.usable_title,
+    },
+    "rag.parsing.plain": {"text": as_bytes(plain.text), "markdown": as_bytes(plain.markdown)},
+    "rag.parsing.tables": {"table": as_bytes(tables.table)},
+    "rag.parsing.records": {
+        "json": as_bytes(records.json_document),
+        "json lines": as_bytes(records.json_lines),
+        "json of text": lambda text: records.json_document(
+            json.dumps({"title": text, text: [text]}).encode()
+        ),
+    },
+    "rag.parsing.webpage": {"html": as_bytes(webpage.html)},
+    "rag.parsing.mail": {
+        "mail": as_bytes(mail.mail),
+        "subject": lambda text: mail.mail(f"Subject: {text[:300]}\n\n{text}".encode("utf-8", "replace")),
+    },
+    "rag.settings.disclosure": {"told": lambda text: disclosure._without_credentials(f"http://{text}")},
+    "rag.stores.blobs": {"key": blobs._usable},
+    "rag.stores.jobs.events": {"event id": events._EVENT_ID.match},
+    "rag.stores.vectors.payload": {"payload": lambda text: payload.payload_of(passage(text))},
+    "tasks.sampling": {"sample": lambda text: Sample().with_passages([passage(text)])},
+    "workers.generation.words": {"content words": words.content_words},
+    "workers.generation.expectation": {
+        "expected": expectation.expected,
+        "held": lambda text: [expectation.holds(text, each, frozenset()) for each in expectation.Expectation],
+    },
+    "workers.generation.quotes": {"answer": asked},
+    "workers.generation.thoughts": {"a model's words": said},
+    "workers.embedding.minilm": {"tokens": lambda text: minilm.token_spans(tokenizer(), text)},
+    "workers.jina.refusals": {
+        "refusal": lambda text: refusals.refusal("http://a", httpx.Response(400, text=text))
+    },
+    "api.middleware": {"request id": middleware._SOUND_ID.match},
+    "api.waiting": {"prefer": lambda text: waiting.preferred_wait([text])},
+    "cli.logs": {"severity": printed},
+}
+
+EXEMPT: Mapping[str, str] = {
+    "rag.parsing.office": "reads at most 1 MiB of an archive's list by it; it is tried by itself below",
+    "rag.parsing.pdf": "its two expressions read a page's text, and are tried by themselves below",
+    "rag.settings.roles": "reads the operator's own settings",
+    "rag.stores.backups.objects": "reads names of files that we wrote",
+    "rag.stores.vectors.copying.copyfolders": "reads names of at most 100 characters that we gave",
+    "workers.embedding.jina": "looks for a word in the message of an error of ours",
+}
+
+
+def modules_with_expressions() -> Iterator[str]:
+    for part in PARTS:
+        for path in sorted((ROOT / part).rglob("*.py")):
+            if any(map(_imports_re, ast.walk(ast.parse(path.read_text())))):
+                yield ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def path_of(module: str) -> Path:
+    return (ROOT / module.replace(".", "/")).with_suffix(".py")
+
+
+def uses_of(name: str, source: str) -> set[str]:
+    """The ways in which a module uses an expression; those that replace and split go over all of a text."""
+    found = set(re.findall(rf"\b{name}\.(\w+)", source)) or {"search"}
+    return found - {"sub", "split", "finditer"} | (
+        {"findall"} if found & {"sub", "split", "finditer"} else set()
+    )
+
+
+def _imports_re(node: ast.AST) -> bool:
+    if isinstance(node, ast.Import):
+        return any(each.name in ("re", "regex") for each in node.names)
+    return isinstance(node, ast.ImportFrom) and node.module in ("re", "regex")
+
+
+def expressions_of(value: object) -> Iterator[re.Pattern[Any]]:
+    if isinstance(value, re.Pattern):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from expressions_of(tuple(value.values()))
+    elif isinstance(value, tuple | list):
+        for each in value:
+            yield from expressions_of(each)
+
+
+class TooSlowError(Exception):
+    """A call took longer than ``SLOWEST``."""
+
+
+def _stop(*_: object) -> None:
+    raise TooSlowError
+
+
+def seconds(reads: Callable[[Any], object], text: str | bytes) -> float:
+    """Processor time of a call; what the text's owner has done wrong is no matter here."""
+    signal.signal(signal.SIGVTALRM, _stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, SLOWEST)
+    started = process_time()
+    try:
+        with suppress(AegisError, ValueError, httpx.InvalidURL):
+            reads(text)
+    except TooSlowError:
+        return SLOWEST
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    return process_time() - started
+
+
+def grows_too_fast(reads: Reads, beginning: str, unit: str) -> bool:
+    def text(length: int) -> str:
+        return beginning + unit * (length // len(unit)) + "x"
+
+    first = seconds(reads, text(LENGTH))
+    if first < FAST:
+        return False
+    for _ in range(3):  # a busy machine is no reason
+        first = max(first, FAST)
+        if seconds(reads, text(4 * LENGTH)) < GROWTH * first:
+            return False
+        first = min(seconds(reads, text(LENGTH)), seconds(reads, text(LENGTH)))
+    return True
+
+
+def offences(reads: Reads) -> list[tuple[str, str]]:
+    return [(one, unit) for one in BEGINNINGS for unit in UNITS if grows_too_fast(reads, one, unit)]
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [(module, name) for module, functions in COVERED.items() for name in functions]
+)
+def test_a_function_takes_time_that_grows_with_its_text(module: str, name: str) -> None:
+    with suppress(AegisError, ValueError):
+        COVERED[module][name]("warm up")
+
+    assert offences(COVERED[module][name]) == []
+
+
+@pytest.mark.parametrize("module", list(modules_with_expressions()))
+def test_an_expression_takes_time_that_grows_with_its_text(module: str) -> None:
+    source = path_of(module).read_text()
+    for name, value in vars(importlib.import_module(module)).items():
+        for expression in expressions_of(value):
+            for use in uses_of(name, source):
+                call = getattr(expression, use)
+                reads = as_bytes(call) if isinstance(expression.pattern, bytes) else call
+
+                assert (name, use, offences(reads)) == (name, use, [])
+
+
+def test_every_module_with_expressions_is_in_a_table() -> None:
+    modules = set(modules_with_expressions())
+
+    assert modules - set(COVERED) - set(EXEMPT) == set(), "new: add what reads foreign text to COVERED"
+    assert set(EXEMPT) - modules == set(), "no longer has expressions"
+    assert set(EXEMPT) & set(COVERED) == set()
+
+
+def test_the_grid_finds_what_grows_too_fast() -> None:
+    """The rule of a table that was cubic, and the mark that was exponential."""
+    rule = re.compile(r"\s*(=+|-{2,}|\|?[\s:|-]*-[\s:|-]*\|[\s:|-]*)\s*\Z")
+    mark = re.compile(r"\[\s*\d{1,3}(?:\s*(?:[,;&]|and)?\s*\d{1,3})*\s*\]")
+
+    assert grows_too_fast(rule.match, "", "|-")
+    assert grows_too_fast(mark.match, "[1", "1")
+
+
+def test_no_expression_is_made_outside_a_module() -> None:
+    """Where it would be tried by nobody: ``re.sub(r"…", …)`` and the like within a function."""
+    makers = {"match", "search", "fullmatch", "sub", "subn", "split", "findall", "finditer"}
+    found = [
+        f"{module}:{node.lineno}"
+        for module in modules_with_expressions()
+        for node in ast.walk(ast.parse(path_of(module).read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "re"
+        and node.func.attr in makers
+    ]
+
+    assert found == []
+
+
+@pytest.mark.parametrize("name", ["To", "Subject", "Date", "Content-Type"])
+@pytest.mark.parametrize("unit", ['"', "1,", "a ", "<a@b>,"])
+def test_a_header_without_end_costs_no_more_than_its_beginning(name: str, unit: str) -> None:
+    message = f"{name}: {unit * (300_000 // len(unit))}\nFrom: ada@example.org\n\nbody".encode()
+
+    assert seconds(mail.mail, message) < SLOWEST
+
+
+def test_a_line_without_end_costs_the_output_of_a_part_no_more_than_its_length(tmp_path: Path) -> None:
+    lines: list[str] = []
+    output = Output(LogFile(tmp_path, "part"), lines.append, verbose=True)
+
+    started = process_time()
+    for _ in range(2_000):
+        output.feed(b"x" * 4_096)
+    output.end()
+
+    assert process_time() - started < 2
+    assert sum(map(len, lines)) == 2_000 * 4_096
