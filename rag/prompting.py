@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from rag.inert import InertText
 from rag.marks import Mark, Reading, without_marks
 from rag.model import Answer, Citation, Hit
 from rag.sentences import sentences
@@ -72,7 +73,8 @@ class CitedText:
     renumbered from 1 in order of appearance, and those that name no passage are taken out.
     What :meth:`feed` and :meth:`close` return, joined, is the answer's text. A text that begins
     with the not-found sentence becomes that sentence. A text that cites nothing gets the
-    passage that holds most of its words, when that one holds at least half of them.
+    passage that holds most of its words, when that one holds at least half of them. Images, links
+    and tags become words (:mod:`rag.inert`).
     """
 
     def __init__(self, passages: Sequence[Hit]) -> None:
@@ -85,6 +87,7 @@ class CitedText:
         self._dropped = False
         self._beginning = ""
         self._parts: list[str] = []
+        self._inert = InertText()
         self._given = 0
 
     def feed(self, piece: str) -> str:
@@ -185,7 +188,7 @@ class CitedText:
         """White space comes with what follows it: none at the ends, none where a lost mark leaves a stop."""
         lost = self._dropped and part[0] in ".,;:!?)"
         whole = part if lost or not self._parts else self._space + part
-        self._parts.append(whole)
+        self._parts.append(self._inert.feed(whole))
         self._space, self._dropped = "", False
         if len(self._beginning) < len(_REFUSAL):
             self._beginning = (self._beginning + whole.casefold()).lstrip(_BEFORE_REFUSAL)[: len(_REFUSAL)]

