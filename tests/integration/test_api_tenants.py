@@ -160,6 +160,18 @@ def test_pages_of_a_reader_lead_past_the_questions_of_others(api):
     assert found == own[::-1]
 
 
+def test_a_full_page_does_not_tell_that_others_have_more(api):
+    for _ in range(3):
+        ingested(api, ROOT, "theirs")
+        asked(api, BOB)
+    own = [asked(api, ANN) for _ in range(2)]
+
+    page = api.http.get("/v1/jobs?limit=2", headers=bearer(ANN)).json()
+
+    assert [item["id"] for item in page["items"]] == own[::-1]
+    assert page["next"] is None
+
+
 def test_how_long_an_answer_takes_tells_nothing_of_a_job_of_others(api):
     """The record of the others' job is large, which reading it would show."""
     large = asked(api, ROOT, "theirs")

@@ -144,12 +144,15 @@ class Desk(JobScripts):
         looks = max(limit + 1, _LOOKS) if filtered else limit + 1
         jobs: list[Job] = []
         after = cursor or ""
-        while len(jobs) < limit:
-            records, last = self._scripts.run("page", keys, "", after, limit - len(jobs), looks, *chosen)
+        most = limit + filtered  # so that a next page shows for the sake of jobs of this listing alone
+        while len(jobs) < most:
+            records, last = self._scripts.run("page", keys, "", after, most - len(jobs), looks, *chosen)
             jobs += map(job_of, records)
             after = last.decode() if last else ""
             if not after:
                 break
+        if len(jobs) > limit:
+            return Window(items=tuple(jobs[:limit]), next=jobs[limit - 1].id)
         return Window(items=tuple(jobs), next=after or None)
 
     def cancel(self, job_id: str) -> Job:
