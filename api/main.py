@@ -1,4 +1,4 @@
-"""The HTTP application. ``uvicorn api.main:app_factory --factory`` starts it from the environment."""
+"""The HTTP application. ``python -m api.server`` starts it from the environment."""
 
 import asyncio
 import logging
@@ -19,14 +19,14 @@ from starlette.types import Scope
 from uvicorn.config import STARTUP_FAILURE
 
 from api import backups, collections, dead_letters, documents, events, health, jobs, problems, queries
-from api.middleware import BodyLimit, Observer, Trace
+from api.middleware import Observer, Trace
 from api.openapi import completed
 from api.pages import OFFLINE, add_console, add_docs
 from api.parts import Parts, build
+from api.proxies import Forwarded, networks
 from api.stopping import told_to_stop
-from api.uploads import MIB, too_large
 from rag import tracing
-from rag.errors import AegisError, Unavailable
+from rag.errors import Unavailable
 from rag.release import release
 from rag.settings import Settings, load
 from rag.starting import starting
@@ -37,7 +37,6 @@ DESCRIPTION = (
     "Documents in, cited answers out. A submit is answered with 202 at once; its job is then "
     "polled, long-polled, or followed as server-sent events."
 )
-_UPLOADS = "/v1/documents"
 
 log = logging.getLogger(__name__)
 
@@ -130,14 +129,7 @@ def _add_metrics(app: FastAPI, settings: Settings, parts: Parts) -> Observer:
 
 
 def _add_layers(app: FastAPI, settings: Settings, observe: Observer | None) -> None:
-    """The last one added is the outermost: CORS, so that errors carry its headers too."""
-
-    def limit_of(path: str) -> tuple[int, AegisError | None]:
-        if path == _UPLOADS:
-            return settings.max_upload_mb * MIB + MIB, too_large(settings)
-        return MIB, None
-
-    app.add_middleware(BodyLimit, limit_of=limit_of)
+    """The last one added is the outermost. CORS is around Trace, so that errors carry its headers too."""
     app.add_middleware(Trace, observe=observe)
     if settings.cors_origins:
         app.add_middleware(
@@ -162,6 +154,8 @@ def _add_layers(app: FastAPI, settings: Settings, observe: Observer | None) -> N
             ],
             max_age=3600,
         )
+    if settings.trusted_proxies:
+        app.add_middleware(Forwarded, trusted=networks(settings.trusted_proxies))
 
 
 def _describe(app: FastAPI) -> None:

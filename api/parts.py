@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from api.access import Keyring
 from api.admission import Admission, RateLimit, Unlimited
+from api.receiving import MIB, Receptions
 from rag.ports import BlobStore, Cache, DocumentRegistry, JobStore
 from rag.settings import Settings
 from rag.stores.backups.catalogue import Catalogue
@@ -27,7 +28,8 @@ from tasks.submit import Submissions
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """``uploads``: how many documents are received at once; more wait before their first byte.
+    """``receptions``: bodies that are being received. ``uploads``: how many of those that came are taken in
+    at once: half of what threads there are, so that documents leave some to everything else.
 
     ``stopping`` is set when the server was told to stop: whoever waits for a job is to give up.
     """
@@ -46,6 +48,7 @@ class Parts:
     heartbeats: Heartbeats
     cache: Cache
     usage: TokenUsage
+    receptions: Receptions
     uploads: asyncio.Semaphore
     stopping: threading.Event
 
@@ -72,7 +75,8 @@ def build(settings: Settings) -> Parts:
         heartbeats=Heartbeats(client),
         usage=TokenUsage(client),
         cache=RedisCache(client, settings),
-        uploads=asyncio.Semaphore(settings.max_concurrent_requests),
+        receptions=Receptions(places=settings.max_connections // 2, budget=settings.bodies_mb * MIB),
+        uploads=asyncio.Semaphore(max(1, settings.max_concurrent_requests // 2)),
         stopping=threading.Event(),
     )
 
