@@ -99,8 +99,7 @@ class _Parts:
         self._field += data[start:end]
         if len(self._field) > MOST_FIELD:
             raise HTTPException(
-                413,
-                f"{self._name[:99]}: a field may have {MOST_FIELD} bytes; a long text goes as JSON or as a file",
+                413, f"A field of a form may have {MOST_FIELD} bytes; send a long text as JSON"
             )
 
     def _end(self) -> None:

@@ -81,7 +81,7 @@ def check_parsed(method: bytes, version: str, headers: Sequence[tuple[bytes, byt
     ``headers``: with names in lower case.
     """
     if version not in ("1.0", "1.1"):
-        raise Refusal(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "HTTP/1.1 and HTTP/1.0 are spoken here")
+        raise Refusal(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "This server speaks HTTP/1.0 and HTTP/1.1")
     if method == b"CONNECT":
         raise Refusal(HTTPStatus.NOT_IMPLEMENTED, "This is no proxy")
     names = [name for name, _ in headers]

@@ -30,9 +30,9 @@ async def sent(call: Call, model: type[Model]) -> Model:
 
     HTTPException 408 and 413, UnsupportedMedia, RequestValidationError, Overloaded.
     """
-    body = await call.parts.receptions.small(call.request, owner_of(call))
-    if not is_json(call.request):
+    if media_type(call.request) != "application/json":
         raise UnsupportedMedia("Send the body as application/json")
+    body = await call.parts.receptions.small(call.request, owner_of(call))
     if len(body) <= _AT_ONCE:
         return parsed(body, model)
     return await run_in_threadpool(parsed, body, model)
@@ -44,10 +44,6 @@ async def sent_or_default(call: Call, model: type[Model]) -> Model:
     if not body_follows and call.request.headers.get("content-length", "0") == "0":
         return model()
     return await sent(call, model)
-
-
-def is_json(request: Request) -> bool:
-    return media_type(request) == "application/json"
 
 
 def media_type(request: Request) -> str:

@@ -82,7 +82,9 @@ def serving(settings: Settings, bounds: Bounds | None = None) -> Iterator[Servic
     submissions = Submissions(settings, parts.jobs, parts.documents, parts.blobs, publish=lambda _: None)
     app = create_app(settings, replace(parts, submissions=submissions))
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, timeout_graceful_shutdown=1, **options(settings, bounds))
+    config = uvicorn.Config(
+        app, timeout_graceful_shutdown=1, **{**options(settings, bounds), "log_level": "warning"}
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
