@@ -45,7 +45,7 @@ async def _submitted(call: Call, body: Json, submit: Submit) -> Response:
     terms = terms_of(call.request)
     idempotency = terms.idempotency(call.caller, body)
     accepted = await run_in_threadpool(handed_in, call.parts, idempotency, lambda: submit(idempotency))
-    return await answered(call.parts, accepted, terms)
+    return await answered(call, accepted, terms)
 
 
 @router.post(

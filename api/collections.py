@@ -79,7 +79,7 @@ async def reindex(call: WriteCall, name: Name) -> Response:
     terms = terms_of(call.request)
     body = await sent(call, ReindexIn)
     accepted = await run_in_threadpool(_accept, call, name, body, terms)
-    return await answered(call.parts, accepted, terms)
+    return await answered(call, accepted, terms)
 
 
 def _accept(call: Call, name: str, body: ReindexIn, terms: Terms) -> Accepted:

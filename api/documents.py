@@ -54,7 +54,7 @@ async def ingest(call: WriteCall) -> Response:
     receptions, owner = call.parts.receptions, owner_of(call)
     async with receptions.document(call.request, owner, limit) as body, call.parts.uploads:
         accepted = await run_in_threadpool(_taken_in, call, read, body, terms)
-    return await answered(call.parts, accepted, terms)
+    return await answered(call, accepted, terms)
 
 
 def _reader(request: Request) -> Reader:

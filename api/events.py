@@ -6,7 +6,7 @@ saw misses none, and one that comes without gets all from the beginning.
 
 import json
 import logging
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -19,6 +19,7 @@ from api.gate import ReadCall
 from api.jobs import visible_job
 from api.openapi import problems
 from api.parts import Parts
+from api.sent import owner_of
 from rag.errors import Transient
 from rag.model import JobEvent
 
@@ -44,7 +45,7 @@ async def _following(
     job_id: str,
     header: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
     query: Annotated[str | None, Query(alias="last_event_id", description="In place of the header")] = None,
-) -> Following:
+) -> AsyncIterator[Following]:
     """Refuses before the stream begins. 204, which ends a browser's retries, when all is told."""
     job = await run_in_threadpool(visible_job, call, job_id)
     after = header or query or None
@@ -52,7 +53,8 @@ async def _following(
         over, news = await run_in_threadpool(_news, call.parts, job.id, after)
         if over and not news:
             raise HTTPException(204)
-    return Following(call.parts, job.id, after)
+    with call.parts.waits.taken(owner_of(call)):
+        yield Following(call.parts, job.id, after)
 
 
 @router.get(

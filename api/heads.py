@@ -50,7 +50,7 @@ class Refusal(Exception):  # noqa: N818 - it is no error of ours
         return head.encode() + body
 
 
-def check_begin(head: bytes | bytearray, bounds: Bounds) -> None:
+def check_begin(head: bytes, bounds: Bounds) -> None:
     """Refusal of what has come of a head when no more of it could help."""
     line = head.find(b"\n")
     if line > 0 and head[line - 1 : line] != b"\r":

@@ -13,6 +13,7 @@ from api.gate import Call, ReadCall
 from api.openapi import LOCATION, problems
 from api.paging import Paged, merged
 from api.schemas import JobOut, Page, page_of
+from api.sent import owner_of
 from api.submits import job_response
 from api.waiting import LONGEST_WAIT, found_job, settled
 from rag.errors import NotFound
@@ -38,7 +39,8 @@ async def job(call: ReadCall, job_id: str, wait: Wait = 0) -> JobOut:
     """With `wait`, answers as soon as the job is over, or as it stands after that many seconds."""
     job = await run_in_threadpool(visible_job, call, job_id)
     if wait and not job.state.final:
-        job = await settled(call.parts, job.id, wait)
+        with call.parts.waits.taken(owner_of(call)):
+            job = await settled(call.parts, job.id, wait)
     return JobOut.of(job)
 
 

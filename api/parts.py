@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from api.access import Keyring
 from api.admission import Admission, RateLimit, Unlimited
 from api.receiving import MIB, Receptions
+from api.shares import Places
 from rag.ports import BlobStore, Cache, DocumentRegistry, JobStore
 from rag.settings import Settings
 from rag.stores.backups.catalogue import Catalogue
@@ -31,6 +32,7 @@ class Parts:
     """``receptions``: bodies that are being received. ``uploads``: how many of those that came are taken in
     at once: half of what threads there are, so that documents leave some to everything else.
 
+    ``waits``: long polls and event streams, which would otherwise take all connections.
     ``stopping`` is set when the server was told to stop: whoever waits for a job is to give up.
     """
 
@@ -50,6 +52,7 @@ class Parts:
     usage: TokenUsage
     receptions: Receptions
     uploads: asyncio.Semaphore
+    waits: Places
     stopping: threading.Event
 
 
@@ -77,6 +80,7 @@ def build(settings: Settings) -> Parts:
         cache=RedisCache(client, settings),
         receptions=Receptions(places=settings.max_connections // 2, budget=settings.bodies_mb * MIB),
         uploads=asyncio.Semaphore(max(1, settings.max_concurrent_requests // 2)),
+        waits=Places("long polls and event streams", settings.max_connections // 2),
         stopping=threading.Event(),
     )
 

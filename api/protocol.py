@@ -57,7 +57,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._phase = Phase.HEAD
         self._since = self.loop.time()
         self._fresh = True
-        self._head = bytearray()
+        self._head = b""
         self._ahead = b""
         self._in_head = False
         self._wire = self._payload = 0
@@ -75,7 +75,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._all.forget(self)
-        self._head.clear()
+        self._head = b""
         self._ahead = b""
         super().connection_lost(exc)
 
@@ -149,14 +149,18 @@ class BoundedProtocol(HttpToolsProtocol):
             if data and not self._fresh:
                 self._since = self.loop.time()
         searched = max(0, len(self._head) - len(_END) + 1)
-        self._head += data
-        end = self._head.find(_END, searched)
+        data = self._head + data
+        end = data.find(_END, searched)
         if end < 0:
-            check_begin(self._head, self._bounds)
+            check_begin(data, self._bounds)
+            self._head = data
             return b""
         end += len(_END)
-        head, rest = bytes(self._head[:end]), bytes(self._head[end:])
-        self._head.clear()
+        self._head = b""
+        self._begin(data[:end])
+        return data[end:]
+
+    def _begin(self, head: bytes) -> None:
         check_size(head, self._bounds)
         self._enter(Phase.BODY)
         self._fresh = False
@@ -164,11 +168,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._feed(head)
         self._in_head = False
-        return rest
 
     def _take_body(self, data: bytes) -> bytes:
-        """What is left of ``data`` behind a slice of the body."""
-        size = _SLICE if self._announced is None else min(_SLICE, self._announced - self._payload)
+        """What is left of ``data`` behind this body, or behind a slice of one whose length is not known."""
+        size = _SLICE if self._announced is None else self._announced - self._payload
         piece, rest = data[:size], data[size:]
         self._wire += len(piece)
         self._feed(piece)
@@ -260,7 +263,7 @@ class BoundedProtocol(HttpToolsProtocol):
         Closing while bytes come in would have the kernel take back what was written.
         """
         self._enter(Phase.LINGER)
-        self._head.clear()
+        self._head = b""
         if self.transport.can_write_eof() and not self.transport.is_closing():
             self.transport.write_eof()
         self.flow.resume_reading()

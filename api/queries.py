@@ -31,7 +31,7 @@ async def ask(call: ReadCall) -> Response:
     terms = terms_of(call.request)
     body = await sent(call, QueryIn)
     accepted = await run_in_threadpool(_accept, call, body, terms)
-    return await answered(call.parts, accepted, terms)
+    return await answered(call, accepted, terms)
 
 
 def _accept(call: Call, body: QueryIn, terms: Terms) -> Accepted:

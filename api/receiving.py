@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 from rag.errors import AegisError, ErrorTable, Overloaded, Unavailable, translated
 
 KIB, MIB = 1 << 10, 1 << 20
-IN_MEMORY = 256 * KIB
+IN_MEMORY = 64 * KIB
 """Bytes of a document's body that are kept in memory; more go to a temporary file."""
 GRACE_SECONDS = 20.0
 SLOWEST = 16 * KIB
@@ -29,7 +29,7 @@ SLOWEST = 16 * KIB
 
 _STEADY = 64 * KIB  # bytes a second of a body that keeps its place
 _SETTLED_SECONDS = 2.0  # after which a body's speed is known
-_WRITTEN_AT_ONCE = 128 * KIB
+_WRITTEN_AT_ONCE = 64 * KIB
 _RETRY_SECONDS = 2.0
 Spool: TypeAlias = SpooledTemporaryFile[bytes]
 

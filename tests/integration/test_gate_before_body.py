@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from api.connections import Bounds
 from tests.integration.apiprocess import received
 from tests.integration.apiserver import Service, serving, settings_of
+from tests.system.running import until
 
 KEYS = {
     "reader-reader-reader": {"name": "reader", "role": "read", "collections": ["mine"]},
@@ -96,3 +98,33 @@ def test_a_reader_who_does_not_read_is_left(valkey, tmp_path):
         assert came.startswith(b"HTTP/1.1 200 ")
         assert len(came) < 20_000_000
         assert len(service.http.get("/v1/documents/long/text").text) == 20_000_000
+
+
+def test_who_only_waits_leaves_room_for_others(valkey, tmp_path):
+    settings = settings_of(valkey, tmp_path, api_keys=KEYS, max_connections=40)
+    with serving(settings) as service, ExitStack() as stack:
+        service.http.put("/v1/collections/mine", headers=ADMIN)
+        question = {"question": "Why?", "collection": "mine"}
+        job = service.http.post("/v1/queries", json=question, headers=ADMIN).json()["job_id"]
+        events = f"/v1/jobs/{job}/events"
+        url = httpx.URL(service.url)
+        streams = [
+            stack.enter_context(socket.create_connection((url.host, url.port or 80), timeout=30))
+            for _ in range(12)
+        ]
+        for stream in streams:
+            lines = f"GET {events} HTTP/1.1\r\nHost: a\r\nAuthorization: {READER['Authorization']}\r\n\r\n"
+            stream.sendall(lines.encode())
+        answers = [received(stream) for stream in streams]
+
+        assert sum(answer.startswith(b"HTTP/1.1 200 ") for answer in answers) == 10
+        assert sum(answer.startswith(b"HTTP/1.1 429 ") for answer in answers) == 2
+        refused = service.http.get(f"/v1/jobs/{job}?wait=5", headers=READER)
+        at_once = service.http.post("/v1/queries", json=question, headers={**READER, "Prefer": "wait=60"})
+        other = service.http.get(f"/v1/jobs/{job}?wait=1", headers=ADMIN)
+        assert (refused.status_code, at_once.status_code, other.status_code) == (429, 202, 200)
+        assert refused.headers["retry-after"]
+
+        for stream in streams:
+            stream.close()
+        until(lambda: service.parts.waits.has_room("key:reader"), seconds=30)
