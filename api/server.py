@@ -4,7 +4,9 @@ uvicorn's command line could name a protocol, but neither give it its bounds nor
 ``X-Forwarded-For`` to ``TRUSTED_PROXIES``.
 """
 
+import logging
 import resource
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,7 +21,9 @@ from rag.starting import starting
 
 GRACEFUL_SECONDS = 5
 _SLOW_START_SECONDS = 30  # of a process on a busy machine: at its default of 5, uvicorn ends it
-_FILES_BESIDE_CONNECTIONS = 512
+_OTHER_FILES = 512  # one a connection, one for its body, and these
+
+log = logging.getLogger(__name__)
 
 
 def options(settings: Settings, bounds: Bounds | None = None) -> dict[str, Any]:
@@ -40,20 +44,28 @@ def bounds_of(settings: Settings) -> Bounds:
     return Bounds(connections=settings.max_connections, proxies=networks(settings.trusted_proxies))
 
 
-def _allow_files(connections: int) -> None:
-    """As many open files as that many connections and their bodies may take, where the system lets us."""
+def affordable(wished: int) -> int:
+    """How many of ``wished`` connections there are files for, once the limit is raised as far as it goes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 2 * connections + _FILES_BESIDE_CONNECTIONS
+    wanted = 2 * wished + _OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    allowed = wished if soft == resource.RLIM_INFINITY else max(1, (soft - _OTHER_FILES) // 2)
+    if allowed < wished:
+        log.warning(
+            "MAX_CONNECTIONS is %d, and a process may open %d files: %d connections are held open",
+            wished, soft, allowed,
+        )  # fmt: skip
+    return min(wished, allowed)
 
 
 def main() -> None:
     """Serve until told to stop. Leaves with a line for each wrong setting and each risk."""
     with starting("the API", status=STARTUP_FAILURE):
         settings = load()
-    _allow_files(settings.max_connections)
+    bounds = bounds_of(settings)
+    bounds = replace(bounds, connections=affordable(bounds.connections))
     uvicorn.run(
         "api.main:app_factory",
         factory=True,
@@ -63,7 +75,7 @@ def main() -> None:
         loop="uvloop",
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
         timeout_worker_healthcheck=_SLOW_START_SECONDS,
-        **options(settings),
+        **options(settings, bounds),
     )
 
 
