@@ -6,7 +6,7 @@ A backup holds every collection, so all of this takes an admin whose key reaches
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Query
+from fastapi import APIRouter, Path, Query
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
@@ -22,9 +22,10 @@ from api.backup_schemas import (
     seconds_of,
 )
 from api.gate import AdminCall, Call
-from api.openapi import SUBMIT_HEADERS, problems, submit_answers
+from api.openapi import SUBMIT_HEADERS, problems, submit_answers, submit_of
 from api.paging import Paged
 from api.schemas import Page, Submitted, page_of
+from api.sent import sent_or_default
 from api.submits import answered, handed_in, owner_of, terms_of
 from rag.errors import InvalidRequest
 from rag.model import LATEST, Json
@@ -45,19 +46,20 @@ async def _submitted(call: Call, body: Json, submit: Submit) -> Response:
     idempotency = terms.idempotency(call.caller, body)
     owner = owner_of(call.caller)
     accepted = await run_in_threadpool(handed_in, call.parts, idempotency, lambda: submit(idempotency, owner))
-    return await answered(call.parts, accepted, terms)
+    return await answered(call, accepted, terms)
 
 
 @router.post(
     "",
     status_code=202,
     response_model=Submitted,
-    responses=submit_answers(400),
-    openapi_extra=_HEADERS,
+    responses=submit_answers(400, 408, 413, 415),
+    openapi_extra=submit_of(BackupIn, required=False),
     summary="Make a backup",
 )
-async def back_up(call: AdminCall, body: Annotated[BackupIn, Body(default_factory=BackupIn)]) -> Response:
+async def back_up(call: AdminCall) -> Response:
     """`result` has the backup's id, its counts and its size. `progress` counts bytes."""
+    body = await sent_or_default(call, BackupIn)
     desk = call.parts.submissions.backups
     return await _submitted(
         call,
@@ -144,16 +146,15 @@ async def rehearse(call: AdminCall, backup: Backup) -> Response:
     "/{backup}/restore",
     status_code=202,
     response_model=Submitted,
-    responses=submit_answers(400, 404, 409),
-    openapi_extra=_HEADERS,
+    responses=submit_answers(400, 404, 408, 409, 413, 415),
+    openapi_extra=submit_of(RestoreIn, required=False),
     summary="Restore a backup",
 )
-async def restore(
-    call: AdminCall, backup: Backup, body: Annotated[RestoreIn, Body(default_factory=RestoreIn)]
-) -> Response:
+async def restore(call: AdminCall, backup: Backup) -> Response:
     """Into new collections, which take over once all of them are whole: one that fails before that changes
     nothing, one that fails later is to be retried.
     404 for a backup or a collection of it that is not there, 409 where `into` is there already."""
+    body = await sent_or_default(call, RestoreIn)
     desk = call.parts.submissions.backups
     return await _submitted(
         call,

@@ -2,14 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path
+from fastapi import APIRouter, Path
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from api.bodies import CollectionName, ReindexIn
 from api.gate import Call, ReadCall, WriteCall
-from api.openapi import LOCATION, SUBMIT_HEADERS, problems, submit_answers
+from api.openapi import LOCATION, problems, submit_answers, submit_of
 from api.schemas import CollectionOut, Page, Submitted
+from api.sent import sent
 from api.submits import Terms, answered, handed_in, owner_of, submitted, terms_of
 from rag.errors import UnknownCollection
 from rag.ports import Accepted
@@ -71,16 +72,17 @@ def delete(call: WriteCall, name: Name) -> Response:
     "/{name}/reindex",
     status_code=202,
     response_model=Submitted,
-    responses=submit_answers(400, 404, 409),
-    openapi_extra={"parameters": SUBMIT_HEADERS},
+    responses=submit_answers(400, 404, 408, 409, 413, 415),
+    openapi_extra=submit_of(ReindexIn),
     summary="Change a collection's embedding model",
 )
-async def reindex(call: WriteCall, name: Name, body: Annotated[ReindexIn, Body()]) -> Response:
+async def reindex(call: WriteCall, name: Name) -> Response:
     """The job embeds the documents anew, compares what both models find, and switches, while questions are
     answered and documents taken in as ever. The former vectors are kept for REINDEX_KEEP_HOURS."""
     terms = terms_of(call.request)
+    body = await sent(call, ReindexIn)
     accepted = await run_in_threadpool(_accept, call, name, body, terms)
-    return await answered(call.parts, accepted, terms)
+    return await answered(call, accepted, terms)
 
 
 def _accept(call: Call, name: str, body: ReindexIn, terms: Terms) -> Accepted:

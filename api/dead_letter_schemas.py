@@ -1,12 +1,32 @@
 """What callers get to see of dead letters."""
 
 from datetime import datetime
+from typing import Annotated
 
 from pydantic import BaseModel, Field, JsonValue
 
+from api.bodies import CollectionName, Sent
 from api.schemas import moment
 from rag.fetching.urls import redacted
 from rag.model import Job, JobKind, Json, Stage
+
+Reason = Annotated[
+    str,
+    Field(
+        pattern="^[a-z]+(-[a-z]+)*$",
+        max_length=64,
+        description="Class of the last error, such as unavailable, timed-out or crashed",
+        examples=["unavailable"],
+    ),
+]
+
+
+class ReplayIn(Sent):
+    """Which dead letters to run again; an empty object means all that the key reaches."""
+
+    reason: Reason | None = None
+    collection: CollectionName | None = None
+
 
 _SUBMITTED = {
     "question": "question",

@@ -6,33 +6,24 @@ As with jobs, one of a collection outside the key's scope is not there for that 
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Query
+from fastapi import APIRouter, Depends, Query
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
-from pydantic import Field
 
 from api.access import Caller
-from api.bodies import CollectionName, Sent
-from api.dead_letter_schemas import DeadLetterOut, Dropped, Replayed
-from api.gate import ReadCall, WriteCall
+from api.bodies import CollectionName
+from api.dead_letter_schemas import DeadLetterOut, Dropped, Reason, Replayed, ReplayIn
+from api.gate import Call, ReadCall, WriteCall
 from api.jobs import visible_job
-from api.openapi import LOCATION, problems
+from api.openapi import LOCATION, body_of, problems
 from api.paging import Paged
 from api.schemas import JobOut, Page, Submitted, page_of
+from api.sent import sent
 from api.submits import job_response, submitted
 from rag.errors import InvalidRequest, NotFound
 from rag.model import JobKind, JobState
 
 router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"])
-
-Reason = Annotated[
-    str,
-    Field(
-        pattern="^[a-z]+(-[a-z]+)*$",
-        max_length=64,
-        description="Class of the last error, such as unavailable, timed-out or crashed",
-        examples=["unavailable"],
-    ),
-]
 
 
 def _scope(caller: Caller, collection: str | None) -> tuple[str, ...] | None:
@@ -92,19 +83,22 @@ def replay(call: WriteCall, job_id: str) -> Response:
     return submitted(call.parts, call.parts.submissions.replay(job_id))
 
 
-class ReplayIn(Sent):
-    """Which dead letters to run again; an empty object means all that the key reaches."""
-
-    reason: Reason | None = None
-    collection: CollectionName | None = None
-
-
-@router.post("/replay", status_code=202, responses=problems(400, 413), summary="Run dead letters again")
-def replay_all(call: WriteCall, body: Annotated[ReplayIn, Body()]) -> Replayed:
+@router.post(
+    "/replay",
+    status_code=202,
+    responses=problems(400, 408, 413, 415),
+    openapi_extra=body_of(ReplayIn),
+    summary="Run dead letters again",
+)
+async def replay_all(call: WriteCall) -> Replayed:
     """Those of a reason, of a collection, or all."""
-    scope = _scope(call.caller, body.collection)
+    return await run_in_threadpool(_replay, call, await sent(call, ReplayIn))
+
+
+def _replay(call: Call, wanted: ReplayIn) -> Replayed:
+    scope = _scope(call.caller, wanted.collection)
     call.parts.broker.check()
-    replayed = call.parts.submissions.replay_all(body.reason, scope, _kinds(call.caller))
+    replayed = call.parts.submissions.replay_all(wanted.reason, scope, _kinds(call.caller))
     return Replayed(replayed=replayed)
 
 

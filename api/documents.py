@@ -1,27 +1,34 @@
 """/v1/documents. A document_id may hold slashes; ``/text`` behind one asks for its text."""
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Annotated
+from functools import partial
+from typing import IO, Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from api.bodies import CollectionName, DocumentId
+from api.forms import parsed_form
 from api.gate import Call, ReadCall, WriteCall
 from api.openapi import LOCATION, problems, submit_answers, submit_body
 from api.paging import Paged
 from api.parts import Parts
+from api.receiving import MIB, Limit
 from api.schemas import DocumentOut, Page, Submitted, page_of
+from api.sent import client_of, media_type
 from api.submits import Terms, answered, handed_in, owner_of, submitted, terms_of
-from api.uploads import MIB, Received, from_form, from_json
-from rag.errors import ErrorTable, NotFound, Unavailable, UnknownCollection, UnsupportedMedia, translated
+from api.uploads import Received, from_form, from_json, too_large
+from rag.errors import NotFound, UnknownCollection, UnsupportedMedia
 from rag.model import Document
 from rag.ports import Accepted
+from rag.settings import Settings
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
 
-_SPOOLING: ErrorTable = {OSError: Unavailable}
+Reader = Callable[[IO[bytes], Settings], AbstractContextManager[Received]]
 
 InCollection = Annotated[
     CollectionName | None, Query(alias="collection", description="Unset: COLLECTION_NAME")
@@ -33,7 +40,7 @@ IdInPath = Annotated[DocumentId, Path()]
     "",
     status_code=202,
     response_model=Submitted,
-    responses=submit_answers(400, 413, 415),
+    responses=submit_answers(400, 408, 413, 415),
     openapi_extra=submit_body(),
     summary="Ingest a document",
 )
@@ -41,23 +48,34 @@ async def ingest(call: WriteCall) -> Response:
     """Exactly one of `file`, `text` and `url`. Sending a `document_id` again replaces that document;
     the same content again costs nothing. An unknown collection is made."""
     terms = terms_of(call.request)
-    async with call.parts.uploads:
-        accepted = await _accepted(call, terms)
-    return await answered(call.parts, accepted, terms)
+    read = _reader(call.request)
+    settings = call.parts.settings
+    limit = Limit(settings.max_upload_mb * MIB + MIB, too_large(settings))
+    receptions, owner = call.parts.receptions, client_of(call)
+    async with receptions.document(call.request, owner, limit) as body, call.parts.uploads:
+        accepted = await run_in_threadpool(_taken_in, call, read, body, terms)
+    return await answered(call, accepted, terms)
 
 
-async def _accepted(call: Call, terms: Terms) -> Accepted:
-    request, settings = call.request, call.parts.settings
-    match request.headers.get("content-type", "").partition(";")[0].strip().lower():
+def _reader(request: Request) -> Reader:
+    """How the body is read, by its type. UnsupportedMedia."""
+    match media_type(request):
         case "multipart/form-data":
-            longest = settings.max_upload_mb * MIB
-            with translated(_SPOOLING, "The temporary folder that uploads are received in"):
-                async with request.form(max_files=8, max_fields=64, max_part_size=longest) as form:
-                    return await run_in_threadpool(lambda: _accept(call, from_form(form, settings), terms))
+            return partial(_form, request.headers["content-type"])
         case "application/json":
-            body = await request.body()
-            return await run_in_threadpool(lambda: _accept(call, from_json(body, settings), terms))
+            return from_json
     raise UnsupportedMedia("Send multipart/form-data with a file, or application/json with text or url")
+
+
+@contextmanager
+def _form(content_type: str, body: IO[bytes], settings: Settings) -> Iterator[Received]:
+    with parsed_form(body, content_type) as form:
+        yield from_form(form, settings)
+
+
+def _taken_in(call: Call, read: Reader, body: IO[bytes], terms: Terms) -> Accepted:
+    with read(body, call.parts.settings) as received:
+        return _accept(call, received, terms)
 
 
 def _accept(call: Call, received: Received, terms: Terms) -> Accepted:

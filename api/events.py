@@ -6,7 +6,7 @@ saw misses none, and one that comes without gets all from the beginning.
 
 import json
 import logging
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -19,7 +19,7 @@ from api.gate import ReadCall
 from api.jobs import visible_job
 from api.openapi import problems
 from api.parts import Parts
-from api.submits import owner_of
+from api.sent import client_of
 from rag.errors import Transient
 from rag.model import JobEvent
 
@@ -38,7 +38,6 @@ class Following:
     parts: Parts
     job_id: str
     after: str | None
-    owner: str
 
 
 async def _following(
@@ -46,17 +45,16 @@ async def _following(
     job_id: str,
     header: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
     query: Annotated[str | None, Query(alias="last_event_id", description="In place of the header")] = None,
-) -> Following:
+) -> AsyncIterator[Following]:
     """Refuses before the stream begins. 204, which ends a browser's retries, when all is told."""
-    owner = owner_of(call.caller)
-    call.parts.waits.check(owner)
     job = await run_in_threadpool(visible_job, call, job_id)
     after = header or query or None
     if after is not None:
         over, news = await run_in_threadpool(_news, call.parts, job.id, after)
         if over and not news:
             raise HTTPException(204)
-    return Following(call.parts, job.id, after, owner)
+    with call.parts.waits.taken(client_of(call)):
+        yield Following(call.parts, job.id, after)
 
 
 @router.get(
@@ -70,7 +68,7 @@ async def events(following: Annotated[Following, Depends(_following)]) -> AsyncI
     seconds of silence. Ends when the job is over and all is told."""
     parts, job_id, after = following.parts, following.job_id, following.after
     try:
-        async with parts.waits.held(following.owner), parts.changes.watch(job_id) as watch:
+        async with parts.changes.watch(job_id) as watch:
             while True:
                 over, news = await run_in_threadpool(_news, parts, job_id, after)
                 for event in news:

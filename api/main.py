@@ -1,4 +1,4 @@
-"""The HTTP application. ``uvicorn api.main:app_factory --factory`` starts it from the environment."""
+"""The HTTP application. ``python -m api.server`` starts it from the environment."""
 
 import asyncio
 import logging
@@ -31,15 +31,15 @@ from api import (
     queries,
 )
 from api.audit import Audit
-from api.middleware import BodyLimit, Observer, Trace
+from api.middleware import Observer, Trace
 from api.openapi import completed
 from api.origins import OriginGuard
 from api.pages import add_console, add_docs
 from api.parts import Parts, build
+from api.proxies import Forwarded, networks
 from api.stopping import told_to_stop
-from api.uploads import MIB, too_large
 from rag import tracing
-from rag.errors import AegisError, Unavailable
+from rag.errors import Unavailable
 from rag.exposure import require_closed_api
 from rag.origins import OriginPolicy
 from rag.printable import log_printable_lines
@@ -54,7 +54,6 @@ DESCRIPTION = (
     "Documents in, cited answers out. A submit is answered with 202 at once; its job is then "
     "polled, long-polled, or followed as server-sent events."
 )
-_UPLOADS = "/v1/documents"
 
 log = logging.getLogger(__name__)
 
@@ -156,14 +155,7 @@ def _add_metrics(app: FastAPI, settings: Settings, parts: Parts) -> Observer:
 
 
 def _add_layers(app: FastAPI, settings: Settings, observe: Observer | None, writer: AuditWriter) -> None:
-    """The last one added is the outermost: CORS, so that errors carry its headers too."""
-
-    def limit_of(path: str) -> tuple[int, AegisError | None]:
-        if path == _UPLOADS:
-            return settings.max_upload_mb * MIB + MIB, too_large(settings)
-        return MIB, None
-
-    app.add_middleware(BodyLimit, limit_of=limit_of)
+    """The last one added is the outermost. CORS is around Trace, so that errors carry its headers too."""
     app.add_middleware(Audit, writer=writer)
     app.add_middleware(OriginGuard, policy=_policy(settings))
     app.add_middleware(Trace, observe=observe)
@@ -190,6 +182,8 @@ def _add_layers(app: FastAPI, settings: Settings, observe: Observer | None, writ
             ],
             max_age=3600,
         )
+    if settings.trusted_proxies:
+        app.add_middleware(Forwarded, trusted=networks(settings.trusted_proxies))
 
 
 def _policy(settings: Settings) -> OriginPolicy:

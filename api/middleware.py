@@ -1,4 +1,4 @@
-"""Two pure ASGI layers around the routes: trace every request, end bodies that are too long."""
+"""A pure ASGI layer around the routes: traces every request."""
 
 import logging
 import re
@@ -7,12 +7,10 @@ from time import perf_counter
 from uuid import uuid4
 
 from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import internal
-from rag.errors import AegisError
 
 Observer = Callable[[str, str, int, float], None]
 
@@ -86,33 +84,3 @@ def _request_id(scope: Scope) -> str:
 def _route(scope: Scope) -> str:
     """The template of the route that answered; one name for all paths that nothing answers."""
     return str(getattr(scope.get("route"), "path", "none"))
-
-
-class BodyLimit:
-    """Refuses a body with 413 as soon as it is known to be too long, before it is read further.
-
-    ``limit_of``: from a path to bytes and the error that says so.
-    """
-
-    def __init__(self, app: ASGIApp, limit_of: Callable[[str], tuple[int, AegisError | None]]) -> None:
-        self._app = app
-        self._limit_of = limit_of
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
-            await self._app(scope, receive, send)
-            return
-        left, error = self._limit_of(scope["path"])
-        announced = Headers(scope=scope).get("content-length", "0")
-        too_long = announced.isdecimal() and int(announced) > left
-
-        async def limited() -> Message:
-            nonlocal left
-            if not too_long:
-                message = await receive()
-                left -= len(message.get("body", b""))
-            if too_long or left < 0:
-                raise HTTPException(413, "The body is over the limit of this call") from error
-            return message
-
-        await self._app(scope, limited, send)

@@ -3,10 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from api.bodies import DocumentIn
+from pydantic import BaseModel
+
+from api.backup_schemas import BackupIn, RestoreIn
+from api.bodies import DocumentIn, QueryIn, ReindexIn
+from api.dead_letter_schemas import ReplayIn
 from api.problems import MEDIA_TYPE
 from api.schemas import JobOut, Problem
 from api.waiting import LONGEST_WAIT
+
+_SCHEMAS = "#/components/schemas/"
+_BODIES = (BackupIn, QueryIn, ReindexIn, ReplayIn, RestoreIn)
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -15,6 +22,7 @@ _MEANING: Mapping[int, str] = {
     401: "A valid API key is needed",
     403: "The key's role or scope does not allow this, or a page of another origin asks",
     404: "There is no such thing",
+    408: "The body came too slowly",
     409: "The call does not fit the present state",
     413: "Too large",
     415: "No parser reads this type",
@@ -67,6 +75,22 @@ def submit_answers(*statuses: int) -> Responses:
     }
 
 
+def body_of(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
+    """``openapi_extra`` of a route that reads its body by itself, so that its gate is passed first."""
+    schema = {"$ref": f"{_SCHEMAS}{model.__name__}"}
+    return {
+        "requestBody": {
+            "content": {"application/json": {"schema": schema}},
+            **({"required": True} if required else {}),
+        }
+    }
+
+
+def submit_of(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
+    """The same of a submit."""
+    return {"parameters": SUBMIT_HEADERS, **body_of(model, required=required)}
+
+
 def submit_body() -> dict[str, Any]:
     """``openapi_extra`` of ``POST /v1/documents``: multipart with a file, or JSON without one."""
     schema = DocumentIn.model_json_schema()
@@ -97,9 +121,10 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
     """FastAPI's OpenAPI document with what it cannot see: problems, and the key that /v1 asks for."""
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
-    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(problem.pop("$defs", {}))
-    schemas["Problem"] = problem
+    for model in (Problem, *_BODIES):
+        schema = model.model_json_schema(ref_template=_SCHEMAS + "{model}")
+        schemas.update(schema.pop("$defs", {}))
+        schemas[model.__name__] = schema
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     bearer = {

@@ -8,7 +8,8 @@ from redis.asyncio import Redis as AsyncRedis
 
 from api.access import Issuer, Keyring
 from api.admission import Admission, RateLimit, Unlimited
-from api.waits import Waits
+from api.receiving import MIB, Receptions
+from api.shares import Places
 from rag.ports import BlobStore, Cache, DocumentRegistry, JobStore
 from rag.settings import Settings
 from rag.stores.audit import AuditReader, AuditWriter
@@ -32,8 +33,10 @@ from tasks.submit import Publisher, Submissions
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """``uploads``: how many documents are received at once; more wait before their first byte.
+    """``receptions``: bodies that are being received. ``uploads``: how many of those that came are taken in
+    at once: half of what threads there are, so that documents leave some to everything else.
 
+    ``waits``: long polls and event streams, which would otherwise take all connections.
     ``stopping`` is set when the server was told to stop: whoever waits for a job is to give up.
     """
 
@@ -55,8 +58,9 @@ class Parts:
     heartbeats: Heartbeats
     cache: Cache
     usage: TokenUsage
+    receptions: Receptions
     uploads: asyncio.Semaphore
-    waits: Waits
+    waits: Places
     stopping: threading.Event
 
 
@@ -88,8 +92,9 @@ def build(settings: Settings) -> Parts:
         heartbeats=Heartbeats(client),
         usage=TokenUsage(client),
         cache=RedisCache(client, settings),
-        uploads=asyncio.Semaphore(settings.max_concurrent_requests),
-        waits=Waits(settings.max_waits_per_key),
+        receptions=Receptions(places=settings.max_connections // 2, budget=settings.bodies_mb * MIB),
+        uploads=asyncio.Semaphore(max(1, settings.max_concurrent_requests // 2)),
+        waits=Places("long polls and event streams", settings.max_connections // 2),
         stopping=threading.Event(),
     )
 

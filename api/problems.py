@@ -61,6 +61,7 @@ _OF_HTTP: Mapping[int, tuple[str, str]] = {
     400: ("malformed-request", "The request cannot be read"),
     404: ("no-such-path", "There is nothing at this path"),
     405: ("method-not-allowed", "This path does not take this method"),
+    408: ("request-timeout", "The request came too slowly"),
     413: ("body-too-large", "The body is too large for this call"),
 }
 

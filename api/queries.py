@@ -1,15 +1,14 @@
 """/v1/queries."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Body
+from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from api.bodies import QueryIn
 from api.gate import Call, ReadCall
-from api.openapi import SUBMIT_HEADERS, submit_answers
+from api.openapi import submit_answers, submit_of
 from api.schemas import Submitted
+from api.sent import sent
 from api.submits import Terms, answered, handed_in, owner_of, terms_of
 from rag.ports import Accepted
 
@@ -20,18 +19,19 @@ router = APIRouter(prefix="/v1/queries", tags=["queries"])
     "",
     status_code=202,
     response_model=Submitted,
-    responses=submit_answers(400, 404, 413),
-    openapi_extra={"parameters": SUBMIT_HEADERS},
+    responses=submit_answers(400, 404, 408, 413, 415),
+    openapi_extra=submit_of(QueryIn),
     summary="Ask a question",
 )
-async def ask(call: ReadCall, body: Annotated[QueryIn, Body()]) -> Response:
+async def ask(call: ReadCall) -> Response:
     """`result` has the answer, its citations, and the passages after reranking as `hits`.
 
     `reasoning` is there too where a model thought before it answered.
     """
     terms = terms_of(call.request)
+    body = await sent(call, QueryIn)
     accepted = await run_in_threadpool(_accept, call, body, terms)
-    return await answered(call.parts, accepted, terms)
+    return await answered(call, accepted, terms)
 
 
 def _accept(call: Call, body: QueryIn, terms: Terms) -> Accepted:

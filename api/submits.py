@@ -9,8 +9,10 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from api.access import Caller
+from api.gate import Call
 from api.parts import Parts
 from api.schemas import JobOut, Submitted
+from api.sent import client_of
 from api.waiting import preferred_wait, settled
 from rag.errors import InvalidRequest, Overloaded
 from rag.model import Job, Json
@@ -73,13 +75,16 @@ def handed_in(parts: Parts, idempotency: Idempotency | None, submit: Callable[[]
     return submit()
 
 
-async def answered(parts: Parts, accepted: Accepted, terms: Terms) -> Response:
-    """202 with where to look; when waiting was preferred and the job ended in time, 200 with the job."""
+async def answered(call: Call, accepted: Accepted, terms: Terms) -> Response:
+    """202 with where to look; when waiting was preferred and the job ended in time, 200 with the job.
+
+    A caller who waits for too many already is not made to wait.
+    """
+    parts, client = call.parts, client_of(call)
     headers = {} if accepted.new else {"Idempotency-Replayed": "true"}
-    owner = accepted.job.owner
-    if terms.wait and not parts.waits.full(owner):
+    if terms.wait and parts.waits.has_room(client):
         headers["Preference-Applied"] = f"wait={terms.wait}"
-        async with parts.waits.held(owner):
+        with parts.waits.taken(client):
             job = await settled(parts, accepted.job.id, terms.wait)
         if job.state.final:
             return job_response(job, 200, headers)

@@ -1,29 +1,33 @@
 """A document on its way in: from a request's body to an ``Ingestion``.
 
-Files come as multipart and are spooled to disk by the framework while they are read; the
-body limit of :mod:`api.middleware` ends a body that is too long. Everything here reads
-files and hashes, so it runs in a thread.
+Bodies come as files, in memory or on the disk: see :mod:`api.receiving`. Everything here reads
+them and hashes, so it runs in a thread.
 """
 
+import io
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any, BinaryIO, cast
 
-from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from api.bodies import DocumentIn
+from api.forms import MOST_FIELD
+from api.jsontext import TooMuch, content, weigh
+from api.receiving import IN_MEMORY, MIB
+from api.sent import refused, unfit
 from rag.errors import DocumentTooLarge, InvalidRequest
 from rag.media import HEAD_BYTES, media_type_of
 from rag.model import Json
 from rag.settings import Settings
 from tasks.submit import Ingestion, Link, Text, Upload
 
-MIB = 1 << 20
 MAX_FILENAME = 255
 
 
@@ -35,26 +39,67 @@ class Received:
     body: Json
 
 
-def from_json(body: bytes, settings: Settings) -> Received:
-    """A JSON body with ``text`` or ``url``.
+@contextmanager
+def from_json(body: IO[bytes], settings: Settings) -> Iterator[Received]:
+    """A JSON body with ``text`` or ``url``. A long text is in a file, which is gone after the block.
 
-    Raises RequestValidationError, InvalidRequest, DocumentTooLarge.
+    Raises RequestValidationError, InvalidRequest, DocumentTooLarge, and OSError of the temporary folder.
     """
+    with SpooledTemporaryFile(max_size=IN_MEMORY) as long, SpooledTemporaryFile(max_size=IN_MEMORY) as text:
+        try:
+            weighed = weigh(body, long)
+            fields = DocumentIn.model_validate_json(bytes(weighed.structure))
+        except TooMuch as error:
+            raise unfit(str(error)) from None
+        except ValidationError as error:
+            raise refused(error) from error
+        if sum(source is not None for source in (fields.text, fields.url)) != 1:
+            raise _not_one()
+        if weighed.placeholder is None:
+            yield _received(fields, _inline(fields, settings), settings)
+            return
+        if fields.text != weighed.placeholder:
+            raise unfit("only text may be so long")
+        long.seek(0)
+        yield _received(fields, _written(long, text, settings), settings)
+
+
+def _written(long: IO[bytes], into: IO[bytes], settings: Settings) -> Upload:
+    """The text that ``long`` has as JSON writes it, as a file in UTF-8."""
+    digest, size, blank = sha256(), 0, True
     try:
-        fields = DocumentIn.model_validate_json(body)
-    except ValidationError as error:
-        raise _refused(error) from error
-    return _received(fields, None, settings)
+        for piece in content(long):
+            data = piece.encode()
+            digest.update(data)
+            size += into.write(data)
+            blank = blank and not piece.strip()
+            _must_fit(size, settings)
+    except ValueError as error:
+        raise unfit(
+            f"must be valid Unicode, without lone surrogates, in valid JSON: {error}", "text"
+        ) from None
+    if blank:
+        raise unfit("is empty", "text")
+    into.seek(0)
+    return Upload(cast(BinaryIO, into), size, digest.hexdigest(), None, "text/plain")
 
 
 def from_form(form: FormData, settings: Settings) -> Received:
     """A multipart form with ``file``, or with ``text`` or ``url`` as fields. Raises UnsupportedMedia too."""
-    values, files = _parted(form.multi_items())
+    values, file = _parted(form.multi_items())
     try:
         fields = DocumentIn.model_validate(values)
     except ValidationError as error:
-        raise _refused(error) from error
-    return _received(fields, files, settings)
+        raise refused(error) from error
+    if sum(source is not None for source in (fields.text, fields.url, file)) != 1:
+        raise _not_one()
+    if file is None:
+        return _received(fields, _inline(fields, settings), settings)
+    source = _upload(file, settings)
+    received = _received(fields, source, settings)
+    return replace(
+        received, body={**received.body, "file": [source.sha256, source.filename, source.media_type]}
+    )
 
 
 def _parted(items: Sequence[tuple[str, UploadFile | str]]) -> tuple[Json, UploadFile | None]:
@@ -76,25 +121,37 @@ def _parted(items: Sequence[tuple[str, UploadFile | str]]) -> tuple[Json, Upload
 
 
 def _object(text: str) -> Any:
+    """Of a form's field, which is a file of nobody's: so it is weighed too."""
+    encoded = text.encode(errors="surrogatepass")
+    if len(encoded) > MOST_FIELD:
+        raise InvalidRequest(f"metadata: has over {MOST_FIELD} bytes")
     try:
+        weigh(io.BytesIO(encoded), None)
         return json.loads(text)
+    except TooMuch as error:
+        raise InvalidRequest(f"metadata: {error}") from error
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"metadata: must be a JSON object: {error}") from error
 
 
-def _received(fields: DocumentIn, upload: UploadFile | None, settings: Settings) -> Received:
-    if sum(source is not None for source in (fields.text, fields.url, upload)) != 1:
-        raise InvalidRequest("Send exactly one of file (multipart), text and url")
+def _not_one() -> InvalidRequest:
+    return InvalidRequest("Send exactly one of file (multipart), text and url")
+
+
+def _inline(fields: DocumentIn, settings: Settings) -> Text | Link:
+    if fields.text is None:
+        return Link(str(fields.url))
+    _must_fit(len(fields.text.encode()), settings)
+    return Text(fields.text)
+
+
+def _received(fields: DocumentIn, source: Upload | Text | Link, settings: Settings) -> Received:
     body = fields.model_dump(exclude_unset=True)
-    source: Upload | Text | Link
-    if upload is not None:
-        source = _upload(upload, settings)
-        body["file"] = [source.sha256, source.filename, source.media_type]
-    elif fields.text is not None:
-        source = _text(fields.text, settings)
-        body["text"] = sha256(fields.text.encode()).hexdigest()
-    else:
-        source = Link(str(fields.url))
+    match source:
+        case Text(text):
+            body["text"] = sha256(text.encode()).hexdigest()
+        case Upload() if fields.text is not None:
+            body["text"] = source.sha256
     ingestion = Ingestion(
         source=source,
         collection=fields.collection or settings.collection_name,
@@ -103,11 +160,6 @@ def _received(fields: DocumentIn, upload: UploadFile | None, settings: Settings)
         metadata=fields.metadata or {},
     )
     return Received(ingestion, body)
-
-
-def _text(text: str, settings: Settings) -> Text:
-    _must_fit(len(text.encode()), settings)
-    return Text(text)
 
 
 def _upload(upload: UploadFile, settings: Settings) -> Upload:
@@ -145,8 +197,3 @@ def _filename(sent: str | None) -> str | None:
     name = PurePosixPath((sent or "").replace("\\", "/")).name
     kept = "".join(character for character in name if character.isprintable()).strip()
     return kept[-MAX_FILENAME:] or None
-
-
-def _refused(error: ValidationError) -> RequestValidationError:
-    faults = error.errors(include_url=False, include_input=False, include_context=False)
-    return RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults])

@@ -25,8 +25,7 @@ API, BEAT, FLOWER, BROKER, VECTORS, SMOLLM2 = "api", "beat", "flower", "broker",
 
 _FLOWER_TASKS = 10_000
 _FLOWER_OFFLINE_SECONDS = 60
-_GRACEFUL_SECONDS = 5
-_SLOW_START_SECONDS = 30  # of an API process on a busy machine: at its default of 5, uvicorn ends it
+_API_GRACEFUL_SECONDS = 5.0  # see api.server
 
 _WORKER_PATIENCE = 10.0  # on top of the ten seconds for which a sign of life holds
 _BEAT_PATIENCE = 15.0  # on top of the fifteen of its own sign
@@ -46,7 +45,7 @@ def parts(settings: Settings) -> list[Part]:
     return [
         *stores,
         *_smollm2(settings),
-        _api(settings, page, token),
+        _api(page, token),
         *workers,
         _beat(settings, page, needs),
         _flower(settings, tuple(worker.name for worker in workers)),
@@ -101,23 +100,20 @@ def _smollm2(settings: Settings) -> list[Part]:
     ]
 
 
-def _api(settings: Settings, page: HealthPage, token: str) -> Part:
+def _api(page: HealthPage, token: str) -> Part:
     """Needs nobody to start: until the others are there, it says so.
 
     The token goes by the environment, where only its owner can read it.
     """
-    command = (
-        sys.executable, "-m", "uvicorn", "api.main:app_factory", "--factory",
-        "--host", settings.listen_host, "--port", str(settings.api_port),
-        "--workers", str(settings.api_processes), "--loop", "uvloop",
-        "--timeout-graceful-shutdown", str(_GRACEFUL_SECONDS),
-        "--timeout-worker-healthcheck", str(_SLOW_START_SECONDS),
-        "--log-level", settings.log_level.lower(), "--no-access-log", "--no-server-header",
-    )  # fmt: skip
     return Part(
-        API, command, stop_rank=0, probe=page.answers(), watch=page.answers(),
-        farewell=((Signals.SIGTERM, _GRACEFUL_SECONDS + 3.0),), environment={"HEALTH_TOKEN": token},
-    )  # fmt: skip
+        API,
+        (sys.executable, "-m", "api.server"),
+        stop_rank=0,
+        probe=page.answers(),
+        watch=page.answers(),
+        farewell=((Signals.SIGTERM, _API_GRACEFUL_SECONDS + 3.0),),
+        environment={"HEALTH_TOKEN": token},
+    )
 
 
 def _worker(lane: Lane, settings: Settings, page: HealthPage, needs: tuple[str, ...]) -> Part:

@@ -3,6 +3,7 @@
 import re
 import ssl
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -31,6 +32,7 @@ def misfits(settings: "Settings") -> Iterator[str]:
     yield from _redis(settings)
     yield from _ollama(settings)
     yield from _buckets(settings)
+    yield from _bodies(settings)
     if settings.top_k_rerank > settings.top_k_retrieval:
         yield "TOP_K_RERANK is over TOP_K_RETRIEVAL: fewer are retrieved than shall be kept"
     if settings.qdrant_write_consistency_factor > settings.qdrant_replication_factor:
@@ -75,6 +77,20 @@ def _qdrant(settings: "Settings") -> Iterator[str]:
     file = settings.qdrant_ca_file
     if file is not None and not _holds_certificates(file):
         yield f"QDRANT_CA_FILE: {file} cannot be read as certificates in PEM"
+
+
+def _bodies(settings: "Settings") -> Iterator[str]:
+    least = 2 * (settings.max_upload_mb + 1)
+    if settings.bodies_mb < least:
+        yield (
+            f"MAX_BODIES_MB must be {least} at least, since one caller has half of it, and one document may have "
+            f"MAX_UPLOAD_MB ({settings.max_upload_mb})"
+        )
+    for network in settings.trusted_proxies:
+        try:
+            ip_network(network)
+        except ValueError as error:
+            yield f"TRUSTED_PROXIES: {error}"
 
 
 def _holds_certificates(file: Path) -> bool:

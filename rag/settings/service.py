@@ -82,12 +82,21 @@ class ServiceSettings(BaseSettings):
     max_concurrent_requests: int = Field(
         50, ge=1, description="Requests that one API process works on at once; more wait."
     )
-    max_waits_per_key: int = Field(
-        256,
-        ge=1,
-        description="Event streams and long polls that one API process holds open for each API key; more get 429.",
-    )
     max_upload_mb: int = Field(50, ge=1, description="Largest document in MB; a larger one gets 413.")
+    max_connections: int = Field(
+        1000,
+        ge=10,
+        description="Connections that one API process holds open. Those that only wait give way to new ones, the longest waiting first; with all at work, 503. One address has half of them, unless it is one of TRUSTED_PROXIES.",
+    )
+    max_bodies_mb: int | None = Field(
+        None,
+        ge=4,
+        description="MB of request bodies that one API process holds, in memory and in temporary files; what comes beyond that gets 429. One key, or one address without keys, has half of them. 1024, or four of the largest documents where that is more.",
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        (),
+        description='Addresses and networks of the proxies before the API, as a JSON list such as ["10.0.0.0/8"]. From these alone X-Forwarded-For and X-Forwarded-Proto are believed.',
+    )
 
     # --- the command line
     api_key: SecretStr | None = Field(None, description="Key that the command line sends to the API.")

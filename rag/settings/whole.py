@@ -118,6 +118,11 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Oidc
         return 0 if self.embedded_broker else 100
 
     @property
+    def bodies_mb(self) -> int:
+        """Of request bodies that one API process holds."""
+        return self.max_bodies_mb or max(1024, 4 * (self.max_upload_mb + 1))
+
+    @property
     def broker_socket(self) -> Path:
         """Unix socket of the bundled broker."""
         return self.run_dir / "broker.sock"

@@ -11,8 +11,10 @@ from uuid import uuid4
 import httpx
 import uvicorn
 
+from api.connections import Bounds
 from api.main import create_app
 from api.parts import Parts, build
+from api.server import options
 from rag.model import Document, JobState, Json, Lease
 from rag.settings import Settings
 from tasks.submit import Submissions
@@ -74,13 +76,15 @@ class Service:
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[Service]:
-    """A server on a free port of this machine, until the block ends."""
+def serving(settings: Settings, bounds: Bounds | None = None) -> Iterator[Service]:
+    """A server on a free port of this machine, until the block ends. ``bounds`` None: as in production."""
     parts = build(settings)
     submissions = Submissions(settings, parts.jobs, parts.documents, parts.blobs, publish=lambda _: None)
     app = create_app(settings, replace(parts, submissions=submissions))
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app, timeout_graceful_shutdown=1, **{**options(settings, bounds), "log_level": "warning"}
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

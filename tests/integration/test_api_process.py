@@ -21,17 +21,21 @@ def address(valkey, tmp_path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Address and process of a server with two workers."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", "api.main:app_factory", "--factory", "--workers", "2"]
-    command += ["--port", str(port), "--no-access-log", "--timeout-graceful-shutdown", "20"]
     environment = {
         **os.environ,
         "REDIS_URL": valkey,
         "AEGIS_HOME": str(tmp_path),
         "API_HOST": "127.0.0.1",
+        "API_PORT": str(port),
         "API_WORKERS": "2",
         "RATE_LIMIT_REQUESTS_PER_MINUTE": "0",
     }
-    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server = subprocess.Popen(
+        [sys.executable, "-m", "api.server"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     url = f"http://127.0.0.1:{port}"
     try:
         wait_until_alive(url)

@@ -114,8 +114,11 @@ def test_metadata_is_not_multiplied_without_end(tools: InProcess, desk: Submissi
 
 
 def test_a_key_holds_no_more_streams_and_polls_than_its_share(valkey: str, tmp_path: Path) -> None:
-    keys = {f"{name}-long-enough-to-be-a-key": {"name": name, "role": "write"} for name in ("a", "b")}
-    with serving(settings_of(valkey, tmp_path, api_keys=keys, max_waits_per_key=2)) as api:
+    keys = {
+        f"{name}-long-enough-to-be-a-key": {"name": name, "role": "write", "collections": ["*"]}
+        for name in ("a", "b")
+    }
+    with serving(settings_of(valkey, tmp_path, api_keys=keys, max_connections=10)) as api:
         a, b = ({"Authorization": f"Bearer {key}"} for key in keys)
         api.http.put("/v1/collections/aegis_docs_v2", headers=a)
         job_id = api.http.post("/v1/queries", json={"question": "Why?"}, headers=a).json()["job_id"]

@@ -11,6 +11,7 @@ import pytest
 from tests.integration.brokers import valkey_with
 from tests.jinaserver import Jina, serving
 from tests.s3server import S3Server
+from tests.system.running import free_port
 
 PATIENCE = 120  # seconds, on a machine that is busy with other tests
 
@@ -20,7 +21,7 @@ EMBED = (*WORKER, "--queues", "embed", "--pool", "prefork", "--time-limit", "900
 EMBED_QUERY = (*WORKER, "--queues", "embed-query", "--pool", "solo")
 RERANK = (*WORKER, "--queues", "rerank", "--pool", "solo")
 BEAT = ("celery", "-A", "beat.main", "beat", "--pidfile", "")
-API = ("uvicorn", "api.main:app_factory", "--factory", "--port", "0", "--log-level", "critical", "--workers")
+API = ("api.server",)
 
 
 class Started:
@@ -33,6 +34,9 @@ class Started:
             "AEGIS_HOME": str(home),
             "API_HOST": "127.0.0.1",
             "PYTHONWARNINGS": "ignore",  # Celery's, of running as root
+            "API_WORKERS": "1",
+            "API_PORT": str(free_port()),
+            "LOG_LEVEL": "CRITICAL",
             **settings,
         }
         self._process = subprocess.Popen(
@@ -80,7 +84,7 @@ def test_a_worker_with_unsafe_options_ends_with_one_line(valkey: str, tmp_path: 
 
 
 def test_wrong_settings_are_one_line_of_every_process(valkey: str, tmp_path: Path) -> None:
-    commands = (PARSE, BEAT, (*API, "1"))
+    commands = (PARSE, BEAT, API)
     processes = [
         Started(*command, broker=valkey, home=tmp_path, STALE_LEASE_SECONDS="1000") for command in commands
     ]
@@ -105,7 +109,7 @@ def test_a_worker_whose_model_server_knows_no_such_key_ends_with_one_line(
 
 
 def test_no_process_starts_on_a_broker_that_could_lose_jobs(risky: str, tmp_path: Path) -> None:
-    commands = (PARSE, BEAT, (*API, "1"))
+    commands = (PARSE, BEAT, API)
     processes = [Started(*command, broker=risky, home=tmp_path) for command in commands]
 
     for process in processes:
@@ -117,7 +121,7 @@ def test_no_process_starts_on_a_broker_that_could_lose_jobs(risky: str, tmp_path
 
 def test_a_server_of_several_processes_ends_too(risky: str, tmp_path: Path) -> None:
     server = subprocess.run(
-        [sys.executable, "-m", *API, "2"],
+        [sys.executable, "-m", *API],
         env={
             **os.environ,
             "REDIS_URL": risky,
@@ -139,7 +143,7 @@ def test_no_process_that_keeps_blobs_starts_on_a_bucket_that_refuses_it(
     valkey: str, s3: S3Server, tmp_path: Path
 ) -> None:
     wrong = {**s3.environment, "AWS_SECRET_ACCESS_KEY": "wrong"}
-    processes = [Started(*command, broker=valkey, home=tmp_path, **wrong) for command in (PARSE, (*API, "1"))]
+    processes = [Started(*command, broker=valkey, home=tmp_path, **wrong) for command in (PARSE, API)]
 
     for process in processes:
         (line,) = process.refused()

@@ -7,7 +7,8 @@ import pytest
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import FormData, Headers, UploadFile
 
-from api.uploads import MIB, Received, from_form, from_json
+from api.receiving import MIB
+from api.uploads import Received, from_form, from_json
 from rag.errors import DocumentTooLarge, InvalidRequest, UnsupportedMedia
 from rag.settings import Settings
 from tasks.submit import Link, Text, Upload
@@ -22,6 +23,11 @@ def file(data: bytes, name: str = "a.md", declared: str = "application/octet-str
 
 def form(*items: tuple[str, str | UploadFile]) -> Received:
     return from_form(FormData(items), SETTINGS)
+
+
+def json_(body: bytes) -> Received:
+    with from_json(io.BytesIO(body), SETTINGS) as received:
+        return received
 
 
 def test_a_file_with_its_fields():
@@ -60,8 +66,8 @@ def test_a_filename_is_a_name_and_no_path(sent, kept):
 
 
 def test_text_and_url():
-    text = from_json(b'{"text": "Hello"}', SETTINGS).ingestion
-    link = from_json(b'{"url": "https://example.com/a", "collection": "c"}', SETTINGS).ingestion
+    text = json_(b'{"text": "Hello"}').ingestion
+    link = json_(b'{"url": "https://example.com/a", "collection": "c"}').ingestion
 
     assert text.source == Text("Hello")
     assert link.source == Link("https://example.com/a")
@@ -71,7 +77,7 @@ def test_text_and_url():
 @pytest.mark.parametrize("body", [b"{}", b'{"text": "a", "url": "https://example.com"}', b'{"title": "a"}'])
 def test_exactly_one_source(body):
     with pytest.raises(InvalidRequest):
-        from_json(body, SETTINGS)
+        json_(body)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +85,7 @@ def test_exactly_one_source(body):
 )
 def test_what_is_no_document_is_refused(body):
     with pytest.raises(RequestValidationError):
-        from_json(body, SETTINGS)
+        json_(body)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +127,7 @@ def test_what_is_over_the_limit_is_refused(size):
     with pytest.raises(DocumentTooLarge):
         form(("file", file(b"x" * size, "a.txt")))
     with pytest.raises(DocumentTooLarge):
-        from_json(b'{"text": "' + b"x" * size + b'"}', SETTINGS)
+        json_(b'{"text": "' + b"x" * size + b'"}')
 
 
 def test_the_same_form_in_another_order_is_the_same_body():

@@ -1,0 +1,97 @@
+"""What a request's head may be, before and after it is parsed; and how one that may not is answered.
+
+By RFC 9112, RFC 9110 and RFC 6585. llhttp, which parses, refuses by itself: two lengths, a length beside
+``Transfer-Encoding``, control characters, folded lines, bare line feeds.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from api.connections import Bounds
+
+_CODES = {
+    HTTPStatus.BAD_REQUEST: "malformed-request",
+    HTTPStatus.REQUEST_TIMEOUT: "request-timeout",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body-too-large",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "address-too-long",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "head-too-large",
+    HTTPStatus.NOT_IMPLEMENTED: "not-implemented",
+    HTTPStatus.SERVICE_UNAVAILABLE: "too-many-connections",
+    HTTPStatus.HTTP_VERSION_NOT_SUPPORTED: "version-not-supported",
+}
+_ONCE = (b"host", b"authorization", b"content-type", b"content-length", b"transfer-encoding")
+
+
+@dataclass(frozen=True)
+class Refusal(Exception):  # noqa: N818 - it is no error of ours
+    """A request that no route gets to see. ``status`` is one of ``_CODES``."""
+
+    status: HTTPStatus
+    detail: str
+
+    def answer(self) -> bytes:
+        """The whole answer: a problem, and the connection's end."""
+        body = json.dumps(
+            {
+                "type": f"urn:aegis:problem:{_CODES[self.status]}",
+                "title": self.status.phrase,
+                "status": int(self.status),
+                "detail": self.detail,
+            }
+        ).encode()
+        retry = "retry-after: 2\r\n" if self.status is HTTPStatus.SERVICE_UNAVAILABLE else ""
+        head = (
+            f"HTTP/1.1 {int(self.status)} {self.status.phrase}\r\n"
+            f"content-type: application/problem+json\r\ncontent-length: {len(body)}\r\n"
+            f"{retry}connection: close\r\n\r\n"
+        )
+        return head.encode() + body
+
+
+def check_begin(head: bytes, bounds: Bounds) -> None:
+    """Refusal of what has come of a head when no more of it could help."""
+    line = head.find(b"\n")
+    if line > 0 and head[line - 1 : line] != b"\r":
+        raise Refusal(HTTPStatus.BAD_REQUEST, "Lines of a head end with CR LF")
+    if (line if line >= 0 else len(head)) > bounds.target + 64:
+        raise Refusal(HTTPStatus.REQUEST_URI_TOO_LONG, f"An address may have {bounds.target} bytes")
+    if len(head) > bounds.head:
+        raise _too_large(bounds)
+
+
+def check_size(head: bytes, bounds: Bounds) -> None:
+    """Refusal of a head that came whole and is over a limit."""
+    check_begin(head, bounds)
+    if head.count(b"\r\n") - 2 > bounds.headers:
+        raise _too_large(bounds)
+
+
+def _too_large(bounds: Bounds) -> Refusal:
+    return Refusal(
+        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+        f"A request's head may have {bounds.head} bytes and {bounds.headers} headers",
+    )
+
+
+def check_parsed(method: bytes, version: str, headers: Sequence[tuple[bytes, bytes]]) -> None:
+    """Refusal of a head that two servers could read differently, or that asks for what is not spoken here.
+
+    ``headers``: with names in lower case.
+    """
+    if version not in ("1.0", "1.1"):
+        raise Refusal(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "This server speaks HTTP/1.0 and HTTP/1.1")
+    if method == b"CONNECT":
+        raise Refusal(HTTPStatus.NOT_IMPLEMENTED, "This is no proxy")
+    names = [name for name, _ in headers]
+    for name in _ONCE:
+        if names.count(name) > 1:
+            raise Refusal(HTTPStatus.BAD_REQUEST, f"{name.decode()}: is there twice")
+    coding = next((value for name, value in headers if name == b"transfer-encoding"), None)
+    if coding is None:
+        return
+    if version == "1.0":
+        raise Refusal(HTTPStatus.BAD_REQUEST, "HTTP/1.0 has no Transfer-Encoding")
+    if coding.strip().lower() != b"chunked":
+        raise Refusal(HTTPStatus.NOT_IMPLEMENTED, "Transfer-Encoding: chunked is the one that is read")
