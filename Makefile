@@ -4,7 +4,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 
 # What people choose: DOCS=folder QUESTION="…" ONCE=1 for demo, QUICK=1 for bench, RUNS=3 for chaos,
-# POINTS=5000 for recovery, EXTRAS=smollm2 for the optional generator, PYTHON=python3.12 for another interpreter.
+# MINUTES=5 for soak, POINTS=5000 for recovery, EXTRAS=smollm2 for the optional generator, PYTHON=python3.12 for another interpreter.
 DOCS ?=
 QUESTION ?=
 ONCE ?=
@@ -12,6 +12,7 @@ QUICK ?=
 EXTRAS ?=
 FILE ?=
 RUNS ?= 10
+MINUTES ?= 30
 POINTS ?= 50000
 
 aegis := .venv/bin/aegis
@@ -32,7 +33,7 @@ $(dev_installed):
 	@deploy/install.sh $(dev_locks)
 	@touch $@
 
-.PHONY: help setup setup-smollm2 dev-setup demo up test lint ollama test-fast chaos recovery test-docker bench eval lock audit clean
+.PHONY: help setup setup-smollm2 dev-setup demo up test lint ollama test-fast chaos soak recovery test-docker bench eval lock audit clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -76,10 +77,14 @@ test-docker: dev-setup ## the image, and containers of it under load; .ci/with-d
 test: lint test-fast ## lint, then every test
 	.venv/bin/pytest -n 2 --dist loadfile tests/system
 	.venv/bin/pytest tests/chaos
+	.venv/bin/pytest tests/soak
 	.venv/bin/pytest tests/docker
 
 chaos: dev-setup ## the long form of tests/chaos: each attack RUNS=10 times; accounts in .aegis/chaos
 	.venv/bin/pytest tests/chaos --chaos-runs=$(RUNS) --chaos-report=.aegis/chaos
+
+soak: dev-setup ## every attack at once for MINUTES=30 while a normal caller asks; make test takes one minute
+	.venv/bin/pytest tests/soak --soak-minutes=$(MINUTES) -o timeout=0
 
 recovery: dev-setup ## the runbook's commands with POINTS=50000; make test runs them with 2,000
 	.venv/bin/pytest tests/system/test_recovery.py --recovery-points=$(POINTS)

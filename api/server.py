@@ -16,6 +16,7 @@ from uvicorn.config import STARTUP_FAILURE
 from api.connections import Bounds, Connections
 from api.protocol import BoundedProtocol
 from api.proxies import networks
+from rag.exposure import require_closed_api
 from rag.settings import Settings, load
 from rag.starting import starting
 
@@ -64,6 +65,7 @@ def main() -> None:
     """Serve until told to stop. Leaves with a line for each wrong setting and each risk."""
     with starting("the API", status=STARTUP_FAILURE):
         settings = load()
+        require_closed_api(settings)
     bounds = bounds_of(settings)
     bounds = replace(bounds, connections=affordable(bounds.connections))
     uvicorn.run(

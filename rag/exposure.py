@@ -10,7 +10,8 @@ def require_closed_api(settings: Settings) -> None:
     if _is_public(settings) and settings.anonymous:
         raise ConfigurationError(
             f"{_listening('the API', settings)} and ask for no key, so whoever reaches it may do everything: "
-            "set API_KEYS, or API_HOST=127.0.0.1, or ALLOW_ANONYMOUS=true if that is meant"
+            "set API_KEYS or KEYS_REQUIRED=true, or API_HOST=127.0.0.1, "
+            "or ALLOW_ANONYMOUS=true if that is meant"
         )
 
 

@@ -14,10 +14,12 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from rag import isolation
 from rag.errors import AegisError, DocumentTooLarge, Unavailable
 from rag.fetching import charsets, wire
 from rag.fetching.hops import Download
 from rag.fetching.order import Order
+from rag.isolation import Confinement
 from rag.parsing import limits
 
 _BASE_BYTES = 128 << 20
@@ -39,13 +41,15 @@ def reach() -> tuple[Path, ...]:
 
 
 def confine(owner: int, order: Order) -> None:
-    """Bound memory, time, files and processes, and end with ``owner``, the process that waits."""
+    """Bound memory, time, files and processes, end with ``owner``, the process that waits, and reach
+    nothing but the network and the files of :func:`reach`."""
     limits.die_with_parent(owner)
     limits.volunteer_for_oom_killer()
     _load()
     signal.setitimer(signal.ITIMER_REAL, order.seconds + _LATE_SECONDS)  # whose signal nobody handles
     limits.confine(_BASE_BYTES + 3 * order.max_bytes + 2 * order.answer_bytes, int(order.seconds) + 1)
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+    isolation.enter(Confinement(network=True, readable=reach()), owner)
 
 
 def _load() -> None:

@@ -103,8 +103,8 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Oidc
 
     @property
     def anonymous(self) -> bool:
-        """Whether the API asks for no key."""
-        return not self.api_keys
+        """Whether the settings let the API do without keys, until one is made."""
+        return not (self.api_keys or self.keys_required or self.oidc_issuer)
 
     @property
     def api_processes(self) -> int:
