@@ -13,7 +13,9 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 _CLOUDS = ("AWS_", "AZURE_", "GOOGLE_", "PIP_")
 """What others read, each with a page of its own."""
 
-_OTHERS = frozenset({"REMAP_SIGTERM", "RLIMIT_DATA", "QDRANT_BIN", "BUCKET_URLS", "NEW_KEY", "NEW_URL"})
+_OTHERS = frozenset(
+    {"REMAP_SIGTERM", "RLIMIT_DATA", "RLIMIT_NPROC", "QDRANT_BIN", "BUCKET_URLS", "NEW_KEY", "NEW_URL"}
+)
 """Celery's, the system's, what tests take, and what a reader puts in."""
 
 _NAMED = re.compile(r"(?<![A-Za-z0-9_/…])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?![A-Za-z0-9_*])")
