@@ -6,6 +6,7 @@ told to guard. It works on every Unix, and unlike a parent-death signal it also 
 the grandchildren; it costs a megabyte.
 """
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,6 +75,7 @@ class Warden:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            env={"PATH": os.defpath},  # it needs to know no secrets
             start_new_session=True,
             text=True,
         )

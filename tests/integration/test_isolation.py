@@ -20,7 +20,6 @@ import psutil
 import pytest
 
 from rag import isolation, media
-from rag.errors import Unavailable
 from rag.isolation import Confinement, landlock, privileges, seccomp
 from rag.isolation.kernel import LINUX
 from rag.parsing.nursery import Nursery
@@ -255,84 +254,3 @@ def test_a_grandchild_does_not_outlive_the_child() -> None:
     command = [sys.executable, "-c", textwrap.dedent(program)]
     told = subprocess.run(command, env=environment, capture_output=True, check=True, timeout=60).stdout
     assert not psutil.pid_exists(int(told))
-
-
-# --- less isolation is said, and can be refused
-
-RESTRICTED = """
-from rag.isolation import bpf, kernel, privileges, seccomp
-from rag.isolation.kernel import X86_64
-# As the profile of a container runtime: no namespaces, and no Landlock.
-unshare = 272 if kernel.machine() == X86_64 else 97
-refused = (0x06, 0, 0, bpf.ERRNO | 1)
-code = bpf.assembled([
-    *bpf.beginning(kernel.machine()), (0x15, 0, 1, unshare), refused, (0x15, 0, 1, 444), refused,
-    (0x06, 0, 0, bpf.ALLOW),
-])
-privileges.renounce_new_privileges()
-seccomp.load(code)
-"""
-
-
-def under_restriction(program: str, **settings: str) -> "subprocess.CompletedProcess[str]":
-    environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **settings}
-    command = [sys.executable, "-c", RESTRICTED + textwrap.dedent(program)]
-    return subprocess.run(command, check=False, env=environment, capture_output=True, text=True, timeout=120)
-
-
-WARM = """
-    import logging
-    logging.basicConfig()
-    from rag.parsing.nursery import Nursery
-    from rag.settings import load
-    with Nursery(load()) as nursery:
-        nursery.warm()
-        print(nursery.parse(b"some words", "text/plain", "a.txt").text)
-"""
-
-
-def test_less_isolation_is_logged_once_and_files_are_read() -> None:
-    done = under_restriction(WARM)
-    assert done.stdout.strip() == "some words", done.stderr
-    assert done.stderr.count("less isolation") == 1
-    assert "network namespace (Operation not permitted), Landlock (Operation not permitted)" in done.stderr
-
-
-def test_less_isolation_than_all_is_refused_by_the_setting() -> None:
-    done = under_restriction(WARM, PARSE_ISOLATION="strict")
-    assert done.returncode != 0
-    last = done.stderr.splitlines()[-1]
-    assert "ConfigurationError: PARSE_ISOLATION is strict, and this system lacks network namespace" in last
-
-
-def test_the_strictest_setting_is_content_with_a_system_that_has_it_all() -> None:
-    with Nursery(Settings(parse_isolation="strict")) as nursery:
-        nursery.warm()
-
-
-def test_no_file_is_read_with_less_isolation_than_there_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The job is tried again: its document is not the reason."""
-    lost = "isolation.Measure(isolation.Mechanism.SECCOMP, False, 'no memory')"
-    site = f"from rag import isolation; isolation.enter = lambda *_: ({lost},)"
-    (tmp_path / "sitecustomize.py").write_text(site)
-    monkeypatch.syspath_prepend(str(tmp_path))
-
-    with Nursery(Settings()) as nursery, pytest.raises(Unavailable):
-        nursery.parse(b"some words", media.TEXT, "a.txt")
-
-
-@pytest.mark.parametrize(("wanted", "state"), [("available", "note"), ("strict", "bad")])
-def test_the_doctor_says_what_lacks(wanted: str, state: str) -> None:
-    program = """
-        from cli.examination import isolation
-        from rag.settings import load
-        for finding in isolation.examine(load()):
-            print(finding.part, finding.state, finding.text, sep="|")
-    """
-    done = under_restriction(program, PARSE_ISOLATION=wanted)
-    lines = dict(line.split("|", 1) for line in done.stdout.splitlines())
-    assert lines["isolation: Landlock"] == f"{state}|not on this system: Operation not permitted"
-    assert lines["isolation: network namespace"].startswith(f"{state}|")
-    assert lines["isolation: seccomp"] == "ok|holds"

@@ -18,6 +18,7 @@ _OTHERS = frozenset(
     {
         "REMAP_SIGTERM",
         "RLIMIT_DATA",
+        "RLIMIT_NPROC",
         "QDRANT_BIN",
         "BUCKET_URLS",
         "NEW_KEY",
