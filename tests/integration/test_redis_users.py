@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -96,16 +96,28 @@ def answers(server: Server) -> bool:
 @contextmanager
 def running(server: Server, home: Path, port: int) -> Iterator[None]:
     """Every part of the service, each as its role's user, as containers run them."""
-    with ExitStack() as stack:
-        for user, parts in ROLES.items():
-            environment = environment_of(server, user, home, port)
-            for part in parts:
-                log = stack.enter_context((home / f"{part}.log").open("wb"))
-                command = [sys.executable, "-m", "cli.container", part]
-                process = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
-                stack.callback(process.wait, 60)
-                stack.callback(process.terminate)
+    processes = []
+    for user, parts in ROLES.items():
+        environment = environment_of(server, user, home, port)
+        for part in parts:
+            command = [sys.executable, "-m", "cli.container", part]
+            with (home / f"{part}.log").open("wb") as log:
+                processes.append(subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log))
+    try:
         yield
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            end(process)
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(10)
 
 
 def environment_of(server: Server, user: str, home: Path, port: int) -> dict[str, str]:
