@@ -37,8 +37,10 @@ local longest_delay = 300 -- until a retry
 local slack = 5
 local largest = 64 -- of what one turn may count, so that nobody pays long for a large job
 
+local owners = {} -- a job's never changes
 local function owner_of(key)
-  return redis.call('HGET', key, 'owner') or ''
+  owners[key] = owners[key] or redis.call('HGET', key, 'owner') or ''
+  return owners[key]
 end
 
 -- Note whether the job is not over, and how many of its owner's are not; without an owner nothing.
@@ -133,10 +135,12 @@ local function queue(stage, delay, apart)
 end
 
 local function unqueue(stage)
-  redis.call('ZREM', root .. 'waiting:' .. stage, id)
-  redis.call('ZREM', line_of(stage, owner_of(job)), id)
-  redis.call('ZREM', root .. 'resting:' .. stage, id)
-  redis.call('ZREM', root .. 'apart:' .. stage, id)
+  if redis.call('ZREM', root .. 'waiting:' .. stage, id) == 1 then
+    redis.call('ZREM', root .. 'apart:' .. stage, id)
+    if redis.call('ZREM', line_of(stage, owner_of(job)), id) == 0 then
+      redis.call('ZREM', root .. 'resting:' .. stage, id)
+    end
+  end
   redis.call('ZREM', root .. 'published', id)
   redis.call('ZREM', root .. 'leases', id)
 end
@@ -232,11 +236,9 @@ end
 -- owner as there are in its own owner's line before it.
 local function place_of(other, stage, owner)
   local place = redis.call('ZRANK', root .. 'waiting:' .. stage, other)
-  local own = redis.call('ZRANK', line_of(stage, owner), other)
-  if not place or not own then
-    return place
-  end
-  return math.min(place, (own + 1) * math.max(1, redis.call('ZCARD', root .. 'turns:' .. stage)) - 1)
+  local count = redis.call('ZCARD', root .. 'turns:' .. stage)
+  local own = count > 1 and redis.call('ZRANK', line_of(stage, owner), other)
+  return own and place and math.min(place, (own + 1) * count - 1) or place
 end
 
 -- The record of any job, as {fields, place in the queue from 0 or false}; false when there is none.
