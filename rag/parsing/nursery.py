@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-from rag.errors import TimedOut, Unavailable
+from rag.errors import EmptyDocument, TimedOut, Unavailable
 from rag.model import CutDocument, ParsedDocument
 from rag.parsing import wire
 from rag.settings import Settings
@@ -58,7 +58,7 @@ class Nursery:
         UnreadableDocument, EmptyDocument, DocumentTooLarge; TimedOut or Unavailable when
         the parsing process itself is in trouble.
         """
-        return self.cut(data, media_type, name).parsed
+        return self._read(data, media_type, name, lambda: False).parsed
 
     def cut(
         self, data: bytes, media_type: str, name: str, given_up: Callable[[], bool] = lambda: False
@@ -67,6 +67,12 @@ class Nursery:
 
         Once ``given_up``, the process that reads the file is ended, and TimedOut is raised.
         """
+        document = self._read(data, media_type, name, given_up)
+        if not document.chunks:
+            raise EmptyDocument("The file holds no text that makes a passage.")
+        return document
+
+    def _read(self, data: bytes, media_type: str, name: str, given_up: Callable[[], bool]) -> CutDocument:
         self._notice_fork()
         with self._lock:
             answer = self._asked(data, media_type, name, given_up)
