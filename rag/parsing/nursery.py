@@ -177,7 +177,9 @@ class _Zygote:
         self.connection.settimeout(self.seconds)
         wire.send(self.connection, media_type.encode(), data)
         deadline = time.monotonic() + self.seconds
-        while not select.select([self.connection], [], [], _LOOK_SECONDS)[0]:
+        answered = select.poll()
+        answered.register(self.connection, select.POLLIN)
+        while not answered.poll(1000 * _LOOK_SECONDS):
             if given_up() or time.monotonic() > deadline:
                 raise TimeoutError
         return wire.receive(self.connection)

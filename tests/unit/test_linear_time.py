@@ -200,10 +200,9 @@ def path_of(module: str) -> Path:
 
 def uses_of(name: str, source: str) -> set[str]:
     """The ways in which a module uses an expression; those that replace and split go over all of a text."""
-    found = set(re.findall(rf"\b{name}\.(\w+)", source)) or {"search"}
-    return found - {"sub", "split", "finditer"} | (
-        {"findall"} if found & {"sub", "split", "finditer"} else set()
-    )
+    found = set(re.findall(rf"\b{name}\.(\w+)", source))
+    alone = found & {"match", "fullmatch", "search"}
+    return alone | {"findall"} if found & {"findall", "finditer", "split", "sub"} else alone or {"search"}
 
 
 def _imports_re(node: ast.AST) -> bool:
@@ -253,8 +252,7 @@ def grows_too_fast(reads: Reads, beginning: str, unit: str) -> bool:
     if first < FAST:
         return False
     for _ in range(3):  # a busy machine is no reason
-        first = max(first, FAST)
-        if seconds(reads, text(4 * LENGTH)) < GROWTH * first:
+        if seconds(reads, text(4 * LENGTH)) < min(SLOWEST, GROWTH * max(first, FAST)):
             return False
         first = min(seconds(reads, text(LENGTH)), seconds(reads, text(LENGTH)))
     return True
