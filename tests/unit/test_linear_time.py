@@ -54,7 +54,7 @@ UNITS = (
     *("\u0e01", "\u0915\u093f", "\U0001f600", "x" * 50 + " ", "a-\n", "@a.b ", "http://a/", "3.5", "/../"),
     *("a=b;", "&amp;", "{", '{"a":', "title:\n", "\u202e"),
 )
-LENGTH = 2_500
+LENGTH = 2_000
 FAST = 0.008  # seconds of processor time in which nothing that grows too fast ends
 SLOWEST = 2.0
 GROWTH = 9.0  # for four times the text: 4 is linear, 16 a square
@@ -82,11 +82,10 @@ def shown(text: str) -> None:
 
 
 def said(text: str) -> None:
-    for model in ("tiny", "qwq"):
-        answer = ThoughtfulText([Hit(passage("words"), 0.5)], model)
-        for start in range(0, len(text), 7):
-            answer.feed(Piece(text[start : start + 7]))
-        answer.close()
+    answer = ThoughtfulText([Hit(passage("words"), 0.5)], "tiny")
+    for start in range(0, len(text), 7):
+        answer.feed(Piece(text[start : start + 7]))
+    answer.close()
 
 
 @cache
