@@ -18,7 +18,7 @@ from api.paging import Paged
 from api.parts import Parts
 from api.receiving import MIB, Limit
 from api.schemas import DocumentOut, Page, Submitted, page_of
-from api.sent import client_of, media_type
+from api.sent import holder_of, media_type
 from api.submits import Terms, answered, handed_in, owner_of, submitted, terms_of
 from api.uploads import Received, from_form, from_json, too_large
 from rag.errors import NotFound, UnknownCollection, UnsupportedMedia
@@ -51,7 +51,7 @@ async def ingest(call: WriteCall) -> Response:
     read = _reader(call.request)
     settings = call.parts.settings
     limit = Limit(settings.max_upload_mb * MIB + MIB, too_large(settings))
-    receptions, owner = call.parts.receptions, client_of(call)
+    receptions, owner = call.parts.receptions, holder_of(call)
     async with receptions.document(call.request, owner, limit) as body, call.parts.uploads:
         accepted = await run_in_threadpool(_taken_in, call, read, body, terms)
     return await answered(call, accepted, terms)

@@ -19,7 +19,7 @@ from api.gate import ReadCall
 from api.jobs import visible_job
 from api.openapi import problems
 from api.parts import Parts
-from api.sent import client_of
+from api.sent import holder_of
 from rag.errors import Transient
 from rag.model import JobEvent
 
@@ -53,7 +53,7 @@ async def _following(
         over, news = await run_in_threadpool(_news, call.parts, job.id, after)
         if over and not news:
             raise HTTPException(204)
-    with call.parts.waits.taken(client_of(call)):
+    with call.parts.waits.taken(holder_of(call)):
         yield Following(call.parts, job.id, after)
 
 

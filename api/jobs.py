@@ -14,7 +14,7 @@ from api.gate import Call, ReadCall
 from api.openapi import LOCATION, problems
 from api.paging import Paged, merged
 from api.schemas import JobOut, Page, page_of
-from api.sent import client_of
+from api.sent import holder_of
 from api.submits import job_response
 from api.waiting import LONGEST_WAIT, no_such_job, settled
 from rag.model import Job, JobKind, JobState
@@ -40,7 +40,7 @@ async def job(call: ReadCall, job_id: str, wait: Wait = 0) -> JobOut:
     """With `wait`, answers as soon as the job is over, or as it stands after that many seconds."""
     job = await run_in_threadpool(visible_job, call, job_id)
     if wait and not job.state.final:
-        with call.parts.waits.taken(client_of(call)):
+        with call.parts.waits.taken(holder_of(call)):
             job = await settled(call.parts, job.id, wait)
     return JobOut.of(job)
 

@@ -18,7 +18,7 @@ Model = TypeVar("Model", bound=BaseModel)
 _AT_ONCE = 4096  # bytes that take the event loop no longer than a change of threads would
 
 
-def client_of(call: Call) -> str:
+def holder_of(call: Call) -> str:
     """Whose share a body is counted to: the key's, or the address's where no key is asked for."""
     client = call.request.client
     address = client.host if client else "local"
@@ -32,7 +32,7 @@ async def sent(call: Call, model: type[Model]) -> Model:
     """
     if media_type(call.request) != "application/json":
         raise UnsupportedMedia("Send the body as application/json")
-    body = await call.parts.receptions.small(call.request, client_of(call))
+    body = await call.parts.receptions.small(call.request, holder_of(call))
     if len(body) <= _AT_ONCE:
         return parsed(body, model)
     return await run_in_threadpool(parsed, body, model)

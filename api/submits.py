@@ -12,7 +12,7 @@ from api.access import Caller
 from api.gate import Call
 from api.parts import Parts
 from api.schemas import JobOut, Submitted
-from api.sent import client_of
+from api.sent import holder_of
 from api.waiting import preferred_wait, settled
 from rag.errors import InvalidRequest, Overloaded
 from rag.model import Job, Json
@@ -80,11 +80,11 @@ async def answered(call: Call, accepted: Accepted, terms: Terms) -> Response:
 
     A caller who waits for too many already is not made to wait.
     """
-    parts, client = call.parts, client_of(call)
+    parts, holder = call.parts, holder_of(call)
     headers = {} if accepted.new else {"Idempotency-Replayed": "true"}
-    if terms.wait and parts.waits.has_room(client):
+    if terms.wait and parts.waits.has_room(holder):
         headers["Preference-Applied"] = f"wait={terms.wait}"
-        with parts.waits.taken(client):
+        with parts.waits.taken(holder):
             job = await settled(parts, accepted.job.id, terms.wait)
         if job.state.final:
             return job_response(job, 200, headers)

@@ -25,9 +25,9 @@ def words_of(body: str) -> str:
     """The message in an error's body, shortened: ``error``, ``detail`` or ``message``, with its ``code``."""
     try:
         told = json.loads(body)
-    except ValueError:
-        told = body
-    words = _message(told)
+        words = _message(told)
+    except (ValueError, RecursionError):
+        told, words = body, body[:_LONGEST]
     code = told.get("code") if isinstance(told, dict) else None
     parts = [str(code), words] if code and str(code) not in words else [words]
     return " ".join(" ".join(parts).split())[:_LONGEST] or "no reason given"

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from rag import isolation
-from rag.errors import ConfigurationError, TimedOut, Unavailable
+from rag.errors import ConfigurationError, EmptyDocument, TimedOut, Unavailable
 from rag.isolation import Measure
 from rag.model import CutDocument, ParsedDocument
 from rag.parsing import wire
@@ -63,7 +63,7 @@ class Nursery:
         UnreadableDocument, EmptyDocument, DocumentTooLarge; TimedOut or Unavailable when
         the parsing process itself is in trouble.
         """
-        return self.cut(data, media_type, name).parsed
+        return self._read(data, media_type, name, lambda: False).parsed
 
     def cut(
         self, data: bytes, media_type: str, name: str, given_up: Callable[[], bool] = lambda: False
@@ -72,6 +72,12 @@ class Nursery:
 
         Once ``given_up``, the process that reads the file is ended, and TimedOut is raised.
         """
+        document = self._read(data, media_type, name, given_up)
+        if not document.chunks:
+            raise EmptyDocument("The file holds no text that makes a passage.")
+        return document
+
+    def _read(self, data: bytes, media_type: str, name: str, given_up: Callable[[], bool]) -> CutDocument:
         self._notice_fork()
         with self._lock:
             answer = self._asked(data, media_type, name, given_up)
@@ -191,7 +197,9 @@ class _Zygote:
         self.connection.settimeout(self.seconds)
         wire.send(self.connection, media_type.encode(), data)
         deadline = time.monotonic() + self.seconds
-        while not select.select([self.connection], [], [], _LOOK_SECONDS)[0]:
+        answered = select.poll()
+        answered.register(self.connection, select.POLLIN)
+        while not answered.poll(1000 * _LOOK_SECONDS):
             if given_up() or time.monotonic() > deadline:
                 raise TimeoutError
         return wire.receive(self.connection)

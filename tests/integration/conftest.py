@@ -26,7 +26,7 @@ def _own_connections() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def nursery() -> Iterator[Nursery]:
     """A parser whose process starts once."""
-    with Nursery(Settings()) as parser:
+    with Nursery(Settings(), "workers.cutting") as parser:
         yield parser
 
 

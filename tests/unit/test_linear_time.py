@@ -54,7 +54,7 @@ UNITS = (
     *("\u0e01", "\u0915\u093f", "\U0001f600", "x" * 50 + " ", "a-\n", "@a.b ", "http://a/", "3.5", "/../"),
     *("a=b;", "&amp;", "{", '{"a":', "title:\n", "\u202e"),
 )
-LENGTH = 2_500
+LENGTH = 2_000
 FAST = 0.008  # seconds of processor time in which nothing that grows too fast ends
 SLOWEST = 2.0
 GROWTH = 9.0  # for four times the text: 4 is linear, 16 a square
@@ -82,11 +82,10 @@ def shown(text: str) -> None:
 
 
 def said(text: str) -> None:
-    for model in ("tiny", "qwq"):
-        answer = ThoughtfulText([Hit(passage("words"), 0.5)], model)
-        for start in range(0, len(text), 7):
-            answer.feed(Piece(text[start : start + 7]))
-        answer.close()
+    answer = ThoughtfulText([Hit(passage("words"), 0.5)], "tiny")
+    for start in range(0, len(text), 7):
+        answer.feed(Piece(text[start : start + 7]))
+    answer.close()
 
 
 @cache
@@ -200,10 +199,9 @@ def path_of(module: str) -> Path:
 
 def uses_of(name: str, source: str) -> set[str]:
     """The ways in which a module uses an expression; those that replace and split go over all of a text."""
-    found = set(re.findall(rf"\b{name}\.(\w+)", source)) or {"search"}
-    return found - {"sub", "split", "finditer"} | (
-        {"findall"} if found & {"sub", "split", "finditer"} else set()
-    )
+    found = set(re.findall(rf"\b{name}\.(\w+)", source))
+    alone = found & {"match", "fullmatch", "search"}
+    return alone | {"findall"} if found & {"findall", "finditer", "split", "sub"} else alone or {"search"}
 
 
 def _imports_re(node: ast.AST) -> bool:
@@ -253,8 +251,7 @@ def grows_too_fast(reads: Reads, beginning: str, unit: str) -> bool:
     if first < FAST:
         return False
     for _ in range(3):  # a busy machine is no reason
-        first = max(first, FAST)
-        if seconds(reads, text(4 * LENGTH)) < GROWTH * first:
+        if seconds(reads, text(4 * LENGTH)) < min(SLOWEST, GROWTH * max(first, FAST)):
             return False
         first = min(seconds(reads, text(LENGTH)), seconds(reads, text(LENGTH)))
     return True

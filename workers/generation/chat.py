@@ -124,7 +124,7 @@ def _piece(choice: Mapping[str, Any]) -> Piece:
 def _parsed(data: str, url: str) -> dict[str, Any]:
     try:
         chunk = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{url} streams something other than chat completion chunks") from error
     if not isinstance(chunk, dict):
         raise ModelError(f"{url} streams something other than chat completion chunks")
