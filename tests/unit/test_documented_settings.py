@@ -9,7 +9,7 @@ from rag.settings import Settings
 from rag.settings.files import secrets_of
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "SECURITY.md", *(ROOT / "docs").rglob("*.md")])
 
 _CLOUDS = ("AWS_", "AZURE_", "GOOGLE_", "PIP_", "CELERY_")
 """What others read, each with a page of its own."""
