@@ -251,7 +251,10 @@ def grows_too_fast(reads: Reads, beginning: str, unit: str) -> bool:
     if first < FAST:
         return False
     for _ in range(3):  # a busy machine is no reason
-        if seconds(reads, text(4 * LENGTH)) < min(SLOWEST, GROWTH * max(first, FAST)):
+        more = SLOWEST if first >= SLOWEST else seconds(reads, text(4 * LENGTH))
+        if more >= SLOWEST:
+            return True
+        if more < GROWTH * max(first, FAST):
             return False
         first = min(seconds(reads, text(LENGTH)), seconds(reads, text(LENGTH)))
     return True
