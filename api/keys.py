@@ -3,15 +3,17 @@
 from time import time
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path
+from fastapi import APIRouter, Path
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from api.access import ANYBODY
 from api.backup_schemas import seconds_of
 from api.gate import AdminCall, Call
 from api.key_schemas import KeyIn, KeyOut, NewKeyOut, RotationIn
-from api.openapi import problems
+from api.openapi import body_of, problems
 from api.schemas import Page
+from api.sent import sent, sent_or_default
 from rag.errors import Conflict, InvalidRequest
 from rag.keys import Key, Secret, digest_of, new_id, new_token
 from rag.settings import Role
@@ -22,10 +24,22 @@ KeyId = Annotated[str, Path(description="As a listing shows it", max_length=64)]
 _ONCE = {"Cache-Control": "no-store"}
 
 
-@router.post("", status_code=201, responses=problems(400, 409, 413), summary="Make a key")
-def make(call: AdminCall, body: Annotated[KeyIn, Body()], response: Response) -> NewKeyOut:
+@router.post(
+    "",
+    status_code=201,
+    responses=problems(400, 408, 409, 413, 415),
+    openapi_extra=body_of(KeyIn),
+    summary="Make a key",
+)
+async def make(call: AdminCall, response: Response) -> NewKeyOut:
     """The answer has the key, this once: what is kept is its hash. The first one, where none was asked for
     until now, has to be an admin's that reaches all collections; from then on nobody comes in without."""
+    body = await sent(call, KeyIn)
+    response.headers.update(_ONCE)
+    return await run_in_threadpool(_make, call, body)
+
+
+def _make(call: Call, body: KeyIn) -> NewKeyOut:
     key_id = new_id()
     token = new_token(key_id)
     key = Key(
@@ -43,7 +57,6 @@ def make(call: AdminCall, body: Annotated[KeyIn, Body()], response: Response) ->
     if first:
         _must_let_others_in(key)
     call.parts.keys.add(key, first=first)
-    response.headers.update(_ONCE)
     return NewKeyOut.shown(key, token)
 
 
@@ -59,17 +72,20 @@ def key(call: AdminCall, key_id: KeyId) -> KeyOut:
     return KeyOut.seen(call.parts.keys.one(key_id))
 
 
-@router.post("/{key_id}/rotate", responses=problems(400, 404, 409, 413), summary="Give a key a new secret")
-def rotate(
-    call: AdminCall,
-    key_id: KeyId,
-    body: Annotated[RotationIn, Body(default_factory=RotationIn)],
-    response: Response,
-) -> NewKeyOut:
+@router.post(
+    "/{key_id}/rotate",
+    responses=problems(400, 404, 408, 409, 413, 415),
+    openapi_extra=body_of(RotationIn, required=False),
+    summary="Give a key a new secret",
+)
+async def rotate(call: AdminCall, key_id: KeyId, response: Response) -> NewKeyOut:
     """Id, name, role and scope stay. The former secret is good for `grace_seconds` more."""
+    body = await sent_or_default(call, RotationIn)
     token, now, expires_at = new_token(key_id), time(), _seconds(body.expires_at)
-    rotated = call.parts.keys.change(
-        key_id, lambda key: key.rotated(token, now, grace=body.grace_seconds, expires_at=expires_at)
+    rotated = await run_in_threadpool(
+        call.parts.keys.change,
+        key_id,
+        lambda key: key.rotated(token, now, grace=body.grace_seconds, expires_at=expires_at),
     )
     response.headers.update(_ONCE)
     return NewKeyOut.shown(rotated, token)

@@ -8,12 +8,13 @@ from pydantic import BaseModel
 from api.backup_schemas import BackupIn, RestoreIn
 from api.bodies import DocumentIn, QueryIn, ReindexIn
 from api.dead_letter_schemas import ReplayIn
+from api.key_schemas import KeyIn, RotationIn
 from api.problems import MEDIA_TYPE
 from api.schemas import JobOut, Problem
 from api.waiting import LONGEST_WAIT
 
 _SCHEMAS = "#/components/schemas/"
-_BODIES = (BackupIn, QueryIn, ReindexIn, ReplayIn, RestoreIn)
+_BODIES = (BackupIn, KeyIn, QueryIn, ReindexIn, ReplayIn, RestoreIn, RotationIn)
 
 Responses = dict[int | str, dict[str, Any]]
 

@@ -13,10 +13,12 @@ from tasks.submit import Submissions
 from tests.integration.apiserver import settings_of
 
 SEQUENCES, CALLS = 25, 8
+KEY = "admin-key-of-16-characters"
+ADMIN = {KEY: {"name": "admin", "role": "admin", "collections": ["*"]}}
 
 
 def test_no_sequence_of_calls_breaks_the_service(valkey, tmp_path):
-    chosen = settings_of(valkey, tmp_path)
+    chosen = settings_of(valkey, tmp_path, api_keys=ADMIN)  # else it makes the first key, and is locked out
     parts = build(chosen)
     submissions = Submissions(chosen, parts.jobs, parts.documents, parts.blobs, publish=lambda _: None)
     parts.documents.put_collection(chosen.collection_name, chosen.embedding_name, chosen.dimension)
@@ -30,6 +32,7 @@ def test_no_sequence_of_calls_breaks_the_service(valkey, tmp_path):
     class Calls(schema.as_state_machine()):  # type: ignore[misc]  # made at run time
         def before_call(self, case: Case) -> None:
             case.headers.pop("Prefer", None)  # nobody works here, so waiting would only take time
+            case.headers["Authorization"] = f"Bearer {KEY}"
             case.query.pop("wait", None)
 
         def validate_response(self, response: Response, case: Case, **_: Any) -> None:

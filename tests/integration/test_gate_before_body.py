@@ -35,7 +35,7 @@ def half_sent(service: Service, path: str, headers: dict[str, str]) -> int:
     url = httpx.URL(service.url)
     with socket.create_connection((url.host, url.port or 80), timeout=30) as connection:
         lines = "".join(f"{name}: {value}\r\n" for name, value in {**JSON, **headers}.items())
-        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n{lines}\r\n".encode())
+        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\n{lines}\r\n".encode())
         return int(received(connection, silence=10).split(b" ", 2)[1])
 
 
@@ -91,7 +91,7 @@ def test_a_reader_who_does_not_read_is_left(valkey, tmp_path):
         with socket.socket() as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             connection.connect((url.host, url.port or 80))
-            connection.sendall(b"GET /v1/documents/long/text HTTP/1.1\r\nHost: a\r\n\r\n")
+            connection.sendall(b"GET /v1/documents/long/text HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             time.sleep(8)
             came = received(connection, silence=10)
 
@@ -105,7 +105,7 @@ def test_who_only_waits_leaves_room_for_others(valkey, tmp_path):
     with serving(settings) as service, ExitStack() as stack:
         service.http.put("/v1/collections/mine", headers=ADMIN)
         question = {"question": "Why?", "collection": "mine"}
-        job = service.http.post("/v1/queries", json=question, headers=ADMIN).json()["job_id"]
+        job = service.http.post("/v1/queries", json=question, headers=READER).json()["job_id"]
         events = f"/v1/jobs/{job}/events"
         url = httpx.URL(service.url)
         streams = [
@@ -113,7 +113,7 @@ def test_who_only_waits_leaves_room_for_others(valkey, tmp_path):
             for _ in range(12)
         ]
         for stream in streams:
-            lines = f"GET {events} HTTP/1.1\r\nHost: a\r\nAuthorization: {READER['Authorization']}\r\n\r\n"
+            lines = f"GET {events} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {READER['Authorization']}\r\n\r\n"
             stream.sendall(lines.encode())
         answers = [received(stream) for stream in streams]
 

@@ -17,11 +17,11 @@ from tests.integration.brokers import valkey_with
 MIB = 1 << 20
 FLAT = 40 * MIB  # what memory may vary by: allocators keep some
 PROMPT = 10.0  # seconds for what takes milliseconds, on a machine that is busy with other tests
-GET = b"GET /health/live HTTP/1.1\r\nHost: a\r\n"
-POST = b"POST /v1/queries HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+GET = b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+POST = b"POST /v1/queries HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 QUESTION = b'{"question": "Why?"}'
 UPLOAD = (
-    b"POST /v1/documents HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+    b"POST /v1/documents HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=b\r\n"
     b"Content-Length: 1000000\r\n\r\n"
     b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\nhalf'
 )
@@ -92,8 +92,8 @@ def test_an_endless_head_is_refused_and_costs_nothing(api, begin, piece, expecte
         (GET + b"".join(b"X-%d: v\r\n" % n for n in range(90)) + b"\r\n", 200),
         (GET + b"".join(b"X-%d: v\r\n" % n for n in range(101)) + b"\r\n", 431),
         (GET + b"X: " + b"v" * 33_000 + b"\r\n\r\n", 431),
-        (b"GET /health/live?" + b"a" * 8_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 200),
-        (b"GET /health/live?" + b"a" * 9_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
+        (b"GET /health/live?" + b"a" * 8_000 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 200),
+        (b"GET /health/live?" + b"a" * 9_000 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 414),
     ],
 )
 def test_heads_within_bounds_are_served_and_others_told_why(api, sent, expected):
@@ -147,18 +147,18 @@ def test_a_head_that_comes_slowly_is_ended(api):
         (GET + b"X: a\r\n b\r\n\r\n", 400),
         (GET + b"X: a\nY: b\r\n\r\n", 400),
         (b"GET / HTTP/1.1\n\n", 400),
-        (b"GET /\x00 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-        (b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-        (b"NONSENSE / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-        (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 501),
-        (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
+        (b"GET /\x00 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 400),
+        (b"GET /\xff HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 400),
+        (b"NONSENSE / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 400),
+        (b"CONNECT a:1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 501),
+        (b"GET / HTTP/2.0\r\nHost: 127.0.0.1\r\n\r\n", 505),
         (b"GET /\r\n\r\n", 505),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
-        (b"PROPFIND /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 405),
+        (b"PROPFIND /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", 405),
         (b"POST /health/live HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         (b"GET /health/live HTTP/1.0\r\n\r\n", 200),
-        (b"OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 404),
+        (b"OPTIONS * HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", 404),
         (GET + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\nPRI * HTTP/2.0\r\n\r\n", 200),
     ],
 )
@@ -173,7 +173,7 @@ def test_what_follows_a_refused_body_is_no_request(api):
     """A server that answers before the body's end could take the rest of it for a request."""
     smuggled = GET + b"\r\n"
     answer = api.answer(
-        b"POST /v1/nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % (len(smuggled) + 10)
+        b"POST /v1/nowhere HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n" % (len(smuggled) + 10)
         + smuggled
     )
 

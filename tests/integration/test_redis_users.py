@@ -14,7 +14,7 @@ import httpx
 import pytest
 import redis
 
-from rag.stores.broker import server_binary
+from rag.stores.broker_binary import bundled_server
 from tasks.app import LANES
 from tests.system.running import UNSCHEDULED, free_port, until
 
@@ -77,7 +77,7 @@ def server() -> Iterator[Server]:
         made = Server(free_port())
         words = ["--port", str(made.port), "--bind", "127.0.0.1", "--dir", folder, "--save", ""]
         words += ["--appendonly", "yes", "--appendfsync", "no", "--aclfile", str(users)]
-        process = subprocess.Popen([str(server_binary()), *words], stdout=subprocess.DEVNULL)
+        process = subprocess.Popen([str(bundled_server()), *words], stdout=subprocess.DEVNULL)
         try:
             until(lambda: process.poll() is not None or answers(made), 30)
             assert process.poll() is None, "the server does not take the example"

@@ -25,6 +25,7 @@ def test_a_key_is_recognisable_and_names_its_id() -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "aegis_", TOKEN[:-1], TOKEN + "0", TOKEN.upper(), f" {TOKEN[1:]}", TOKEN[:-1] + "\n", "é" * 87],
+    ids=("empty", "prefix", "shorter", "longer", "capitals", "space", "line break", "not of ASCII"),
 )
 def test_what_has_another_form_names_none(text: str) -> None:
     assert id_of(text) is None
