@@ -22,6 +22,7 @@ _LONGEST_NAME = 200
 _LONGEST_SUFFIX = 20
 _LONGEST_PHRASE = 80
 _PARAMETER = re.compile(r';[ \t]*([A-Za-z0-9-]{1,32}\*?)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))')
+_QUOTED_PAIR = re.compile(r"\\(.)")
 _NAME_CHARSETS = ("utf-8", "iso-8859-1")
 """RFC 8187, 3.2.1, and what came before it."""
 
@@ -59,13 +60,13 @@ def _parted(header: str) -> tuple[str, dict[str, str]]:
     header = header[:_LONGEST]
     about: dict[str, str] = {}
     for name, quoted, token in _PARAMETER.findall(header):
-        about.setdefault(name.lower(), re.sub(r"\\(.)", r"\1", quoted) or token)
+        about.setdefault(name.lower(), _QUOTED_PAIR.sub(r"\1", quoted) or token)
     return header.partition(";")[0].strip().lower(), about
 
 
 def clean_name(name: str) -> str | None:
     """The last part of a path, printable, of 200 characters at most; None when nothing is left."""
-    last = re.split(r"[/\\]", name[-_LONGEST:])[-1]
+    last = PurePosixPath(name[-_LONGEST:].replace("\\", "/")).name
     last = clean(last, _LONGEST).strip(" .")
     if len(last) > _LONGEST_NAME:
         suffix = PurePosixPath(last).suffix[:_LONGEST_SUFFIX]

@@ -35,7 +35,9 @@ def half_sent(service: Service, path: str, headers: dict[str, str]) -> int:
     url = httpx.URL(service.url)
     with socket.create_connection((url.host, url.port or 80), timeout=30) as connection:
         lines = "".join(f"{name}: {value}\r\n" for name, value in {**JSON, **headers}.items())
-        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\n{lines}\r\n".encode())
+        connection.sendall(
+            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\n{lines}\r\n".encode()
+        )
         return int(received(connection, silence=10).split(b" ", 2)[1])
 
 
@@ -113,8 +115,8 @@ def test_who_only_waits_leaves_room_for_others(valkey, tmp_path):
             for _ in range(12)
         ]
         for stream in streams:
-            lines = f"GET {events} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {READER['Authorization']}\r\n\r\n"
-            stream.sendall(lines.encode())
+            lines = f"Host: 127.0.0.1\r\nAuthorization: {READER['Authorization']}\r\n\r\n"
+            stream.sendall(f"GET {events} HTTP/1.1\r\n{lines}".encode())
         answers = [received(stream) for stream in streams]
 
         assert sum(answer.startswith(b"HTTP/1.1 200 ") for answer in answers) == 10

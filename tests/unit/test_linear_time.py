@@ -7,6 +7,7 @@ expressions that is in neither of the two tables below fails.
 
 import ast
 import importlib
+import io
 import json
 import re
 import signal
@@ -21,18 +22,32 @@ import httpx
 import numpy as np
 import pytest
 
-from api import middleware, waiting
+from api import jsontext, middleware, waiting
 from cli.logs import LogFile, Output, Severity
-from rag import fetching, filters, lexical, media, naming, normalising, prompting, sentences, stems
+from rag import (
+    addresses,
+    filters,
+    inert,
+    keys,
+    lexical,
+    media,
+    naming,
+    normalising,
+    printable,
+    prompting,
+    sentences,
+    stems,
+)
 from rag.bounds import bounded
 from rag.chunking import TokenChunker
 from rag.errors import AegisError
+from rag.fetching import description, urls
 from rag.model import Candidate, Embedding, Hit, Passage
 from rag.parsing import decoding, layout, mail, plain, records, tables, webpage
 from rag.ports import GenerationRequest
 from rag.settings import disclosure
-from rag.stores import blobs
-from rag.stores.jobs import events
+from rag.stores import audit, blobs
+from rag.stores.jobs import base, events
 from rag.stores.vectors import payload
 from tasks.sampling import Sample
 from workers.embedding import minilm
@@ -110,8 +125,21 @@ def as_bytes(reads: Callable[[bytes], object]) -> Reads:
 
 
 def fetched(text: str) -> None:
-    response = httpx.Response(200, headers={"content-type": text.encode("ascii", "replace")})
-    fetching._fetched("http://a/", response, b"text")
+    headers = {
+        "content-type": text,
+        "content-disposition": f"attachment; filename={text}",
+        "retry-after": text,
+    }
+    description.described(urls.target_of("http://a.test/b"), headers, bytearray(b"text"))
+    description.retry_after(headers)
+
+
+def sent(text: str) -> None:
+    """The body of a request, weighed before it is parsed."""
+    with suppress(jsontext.TooMuch):
+        jsontext.weigh(io.BytesIO(text.encode("utf-8", "replace")), io.BytesIO())
+    with suppress(jsontext.TooMuch):
+        jsontext.weigh(io.BytesIO(json.dumps({"text": text}).encode()), io.BytesIO())
 
 
 COVERED: Mapping[str, Mapping[str, Reads]] = {
@@ -134,7 +162,21 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "filter": lambda text: filters.parse({text: {"gte": text, "lt": text}}),
         "facts": lambda text: filters.facts_of(text, text, {text: {text: [text, text]}}),
     },
-    "rag.fetching": {"address": fetching._checked, "type": fetched},
+    "rag.addresses": {
+        "host": addresses.host_of,
+        "message": lambda text: addresses.without_credentials(f"http://{text}"),
+    },
+    "rag.fetching.description": {"headers": fetched, "name": description.clean_name},
+    "rag.fetching.urls": {
+        "address": lambda text: urls.target_of(f"http://{text}"),
+        "message": lambda text: urls.redacted(f"http://{text}"),
+    },
+    "rag.inert": {"answer": lambda text: inert.InertText().feed(text)},
+    "rag.keys": {"key": keys.id_of},
+    "rag.printable": {"line": printable.one_line, "json": printable.steering_to_json},
+    "rag.stores.audit": {"cursor": audit._CURSOR.match},
+    "rag.stores.jobs.base": {"job id": base.JOB_ID.match},
+    "api.jsontext": {"body": sent},
     "rag.parsing.decoding": {"decoded": as_bytes(decoding.decoded), "normalised": decoding.normalised},
     "rag.parsing.layout": {
         "headings": lambda text: list(layout.headings_of(text)),
@@ -179,6 +221,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
 EXEMPT: Mapping[str, str] = {
     "rag.parsing.office": "reads at most 1 MiB of an archive's list by it; it is tried by itself below",
     "rag.parsing.pdf": "its two expressions read a page's text, and are tried by themselves below",
+    "rag.stores.broker_binary": "reads 1,000 characters that a program of the system's says",
     "rag.settings.roles": "reads the operator's own settings",
     "rag.stores.backups.objects": "reads names of files that we wrote",
     "rag.stores.vectors.copying.copyfolders": "reads names of at most 100 characters that we gave",
