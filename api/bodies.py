@@ -18,7 +18,7 @@ from rag.errors import InvalidRequest
 from rag.fetching.urls import target_of
 from rag.filters import facts_of, parse
 from rag.model import Json
-from rag.naming import MAX_DOCUMENT_ID, checked_collection_name, checked_document_id
+from rag.naming import MAX_DOCUMENT_ID, checked_collection_name, checked_document_id, plain_name
 from rag.settings import Settings
 from tasks.submit import Question, Reindexing
 
@@ -37,6 +37,13 @@ def _checked_url(url: str) -> str:
     except InvalidRequest as error:
         raise ValueError(str(error)) from None
     return str(_URL.validate_python(url))
+
+
+def _plain_title(title: str) -> str:
+    """Without what steers a terminal or a line's direction, as titles that documents bring."""
+    if not (plain := plain_name(title)):
+        raise ValueError("has no character that shows")
+    return plain
 
 
 def _encodable(text: str) -> str:
@@ -95,6 +102,7 @@ Title = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TITLE),
     AfterValidator(_encodable),
+    AfterValidator(_plain_title),
 ]
 Wording = Annotated[
     str,

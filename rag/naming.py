@@ -20,7 +20,7 @@ def checked_collection_name(name: str) -> str:
     return name
 
 
-def one_line(name: str) -> str:
+def plain_name(name: str) -> str:
     """A title, heading or file name from outside, for tables and logs.
 
     Without control characters, which a terminal obeys, overrides of direction, and what nobody sees;

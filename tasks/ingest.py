@@ -8,7 +8,7 @@ from time import time
 from rag import artefacts
 from rag.errors import NotFound, UnknownCollection
 from rag.model import Chunk, Collection, Document, DocumentVersion, Job, Json, Layout, Stage
-from rag.naming import one_line
+from rag.naming import plain_name
 from tasks.keeping import discard, folder_of, is_seen, source_key, text_key, work_key
 from tasks.layouts import delete_points, embedder_of, numbers_of, point_alias, unembedded, vectors_key
 from tasks.points import passage_of, point_of, spec_of
@@ -48,7 +48,7 @@ def parse(run: StageRun) -> Outcome:
     )
     parsed, chunks = document.parsed, document.chunks
     check_metadata(tools.settings, job.inputs["metadata"], len(chunks))
-    title = job.inputs["title"] or parsed.title or one_line(source.name) or _first_words(chunks)
+    title = job.inputs["title"] or parsed.title or plain_name(source.name) or _first_words(chunks)
     tools.blobs.put(text_key(job), parsed.text.encode())
     tools.blobs.put(work_key(job, "chunks"), artefacts.pack_chunks(title, chunks), durable=False)
     run.keep(
@@ -186,7 +186,7 @@ def _replaced_before(run: StageRun) -> Outcome:
 
 
 def _first_words(chunks: Sequence[Chunk]) -> str:
-    return one_line(" ".join(chunks[0].text[:1000].split()[:8]))[:300]
+    return plain_name(" ".join(chunks[0].text[:1000].split()[:8]))[:300]
 
 
 def _chunks(tools: Toolbox, job: Job) -> tuple[str, list[Chunk]]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from rag.model import Heading, Page, ParsedDocument
-from rag.naming import one_line
+from rag.naming import plain_name
 from rag.parsing.decoding import normalised
 
 _MARKED_LINE = re.compile(r"^ {0,3}(?:(#{1,6})[ \t]+(\S.*)|(`{3,}|~{3,})(.*)|(=+|-+))$", re.MULTILINE)
@@ -69,7 +69,7 @@ def prose(markdown: str) -> str:
 
 def usable_title(title: str | None) -> str | None:
     """The title as words, or None when it is what a program left there."""
-    words = one_line(normalised(title or ""))
+    words = plain_name(normalised(title or ""))
     words = _FILE_TITLE.sub("", words)[:_MAX_TITLE].strip()
     return None if words.lower() in _NO_TITLE else words
 
@@ -108,7 +108,7 @@ def _without_closing_marks(words: str) -> str:
 
 
 def _heading(start: int, level: int, words: str) -> Iterator[Heading]:
-    spoken = one_line(_EMPHASIS.sub("", without_links(words)))
+    spoken = plain_name(_EMPHASIS.sub("", without_links(words)))
     if spoken.strip("#"):
         yield Heading(start, level, spoken[:_MAX_HEADING])
 

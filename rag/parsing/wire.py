@@ -22,7 +22,7 @@ from rag.errors import (
     UnsupportedMedia,
 )
 from rag.model import Chunk, CutDocument, Heading, Page, ParsedDocument
-from rag.naming import one_line
+from rag.naming import plain_name
 
 _LENGTH = struct.Struct(">Q")
 _PIECE = 1 << 20
@@ -77,7 +77,7 @@ def unpacked(answer: bytes) -> CutDocument:
         if kind == "ok":
             return _document(*fields)
         code, message = fields
-        refused = _REFUSALS.get(code, UnreadableDocument)(one_line(message)[:_LONGEST_MESSAGE])
+        refused = _REFUSALS.get(code, UnreadableDocument)(plain_name(message)[:_LONGEST_MESSAGE])
     except (ValueError, TypeError, LookupError) as error:
         raise UnreadableDocument("The file makes its parser answer nonsense.") from error
     raise refused
@@ -93,11 +93,13 @@ def _document(  # noqa: PLR0913, PLR0917 - the fields of an answer
 ) -> CutDocument:
     if not isinstance(text, str):
         raise TypeError("no text")
-    names = [tuple(map(one_line, path)) for path in paths]
+    names = [tuple(map(plain_name, path)) for path in paths]
     parsed = ParsedDocument(
         text=text,
-        title=None if title is None else one_line(title),
-        headings=tuple(Heading(int(start), int(level), one_line(words)) for start, level, words in headings),
+        title=None if title is None else plain_name(title),
+        headings=tuple(
+            Heading(int(start), int(level), plain_name(words)) for start, level, words in headings
+        ),
         pages=tuple(Page(*map(int, page)) for page in pages),
     )
     chunks: list[Chunk] = []

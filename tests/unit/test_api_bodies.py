@@ -141,3 +141,9 @@ def test_metadata_and_filters_have_a_bound():
     ):
         with pytest.raises(ValidationError, match=str(MAX_FACTS_BYTES)):
             kind(**sent)
+
+
+def test_a_title_steers_nothing():
+    assert DocumentIn(text="x", title="\x1b[31mRed\u202e\n title ").title == "[31mRed title"
+    with pytest.raises(ValidationError, match="no character that shows"):
+        DocumentIn(text="x", title="\u202e\u200b")

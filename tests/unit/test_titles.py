@@ -6,7 +6,7 @@ import pytest
 from rag import media
 from rag.errors import UnreadableDocument
 from rag.model import Chunk, CutDocument, Heading, ParsedDocument
-from rag.naming import one_line
+from rag.naming import plain_name
 from rag.parsing import wire
 from rag.parsing.formats import parse
 
@@ -26,7 +26,7 @@ ESCAPE = "\x1b]0;owned\x07\x1b[2Jred\x9b31m"
     ],
 )
 def test_what_a_terminal_obeys_and_nobody_sees_is_left_out(name: str, expected: str) -> None:
-    assert one_line(name) == expected
+    assert plain_name(name) == expected
 
 
 @pytest.mark.parametrize(
