@@ -10,6 +10,7 @@ from cli.examination import (
     broker,
     installation,
     isolation,
+    keys,
     models,
     queues,
     tracing,
@@ -19,6 +20,7 @@ from cli.examination.finding import Finding, found
 from cli.preflight import check_ports
 from rag.errors import AegisError
 from rag.settings import Settings
+from rag.stores.keys import KeyRegistry
 from rag.stores.redis import connect
 from workers.tools import Tools
 
@@ -33,19 +35,21 @@ def examine(settings: Settings, client: Client) -> Iterator[Finding]:
     stack = _running(client)
     running = stack is not None
     yield stack or found("stack", lambda: _startable(settings))
-    yield from _broker(settings, running=running)
+    yield from _broker(settings, tools, running=running)
     yield found(backups.PART, lambda: backups.examine(settings, tools.vault, running=running), backups.REMEDY)
     yield from vectors.examine(settings, tools, running=running)
     yield from models.examine(settings, tools)
     yield tracing.examine(settings)
 
 
-def _broker(settings: Settings, *, running: bool) -> Iterator[Finding]:
-    """Without it nothing is known of the queues."""
+def _broker(settings: Settings, tools: Tools, *, running: bool) -> Iterator[Finding]:
+    """Without it nothing is known of keys and queues."""
     with connect(settings) as connection:
         findings = list(broker.examine(settings, connection, running=running))
         yield from findings
         if len(findings) > 1:
+            registry = KeyRegistry(connection, tools.journal)
+            yield found(keys.PART, lambda: keys.examine(settings, registry))
             yield from queues.examine(settings, connection, running=running)
 
 

@@ -81,7 +81,7 @@ def rotate(
 
 @app.command()
 def revoke(key_id: KeyId, url: Url = None) -> None:
-    """End a key for good. It opens nothing from the next request on."""
+    """End a key for good, from the next request on. After the last admin's, API_KEYS alone lets one in."""
     with client_of(load(), url) as client:
         print(f"{client.revoke_key(key_id)['name']} is revoked")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from rag.errors import AegisError, Overloaded, Transient, Unavailable
+from rag.errors import AegisError, Overloaded, Transient, Unauthenticated, Unavailable
 from rag.printable import one_line
 
 
@@ -14,6 +14,8 @@ def error_of(answer: httpx.Response) -> AegisError:
     problem = _problem(answer)
     kind = _BY_CODE.get(str(problem.get("type", "")).rpartition(":")[2], _by_status(answer.status_code))
     message = one_line(str(problem.get("detail") or problem.get("title") or f"HTTP {answer.status_code}"))
+    if kind is Unauthenticated:
+        message += ". On the command line it is the one in API_KEY"
     if issubclass(kind, Transient):
         return kind(message, retry_after=_seconds(answer.headers.get("Retry-After")))
     return kind(message)

@@ -8,7 +8,8 @@ export const isOver = (job) => FINAL.has(job.state);
 
 export class Problem extends Error {
   constructor(problem, status) {
-    super(problem.detail || problem.title || `The server answered ${status}`);
+    const said = problem.detail || problem.title || `The server answered ${status}`;
+    super(status === 401 ? `${said}. This page takes it in the field at the top.` : said);
     this.status = status;
   }
 }

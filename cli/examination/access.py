@@ -23,13 +23,14 @@ def _api(settings: Settings) -> Finding:
     where = f"the API listens on {settings.listen_host}"
     if not settings.anonymous:
         return Finding("access", "ok", f"{where} and asks for a key")
+    open_door = f"{where} and asks for no key until one is made"
     if not is_loopback(settings.listen_host):
-        text = f"{where} and asks for no key: whoever reaches it may do everything"
+        text = f"{open_door}: whoever reaches it may do everything"
         return Finding("access", "note", text, "set API_KEYS, unless ALLOW_ANONYMOUS is meant")
     if "*" in settings.cors_origins or "*" in settings.allowed_hosts:
-        text = f"{where} and asks for no key: any page in a browser of this machine may do everything"
+        text = f"{open_door}: any page in a browser of this machine may do everything"
         return Finding("access", "note", text, "set API_KEYS, or name origins and hosts in place of *")
-    return Finding("access", "ok", f"{where} alone, so it needs no key")
+    return Finding("access", "ok", f"{where} alone, so it needs no key until one is made")
 
 
 def _flower(settings: Settings) -> Finding:

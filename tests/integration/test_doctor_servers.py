@@ -11,6 +11,7 @@ from cli.examination.finding import Finding
 from rag.settings import Settings
 from tests import jinaserver, qdrantserver
 from tests.integration.collector import collecting
+from tests.ollamabuild import patience
 from tests.ollamaserver import CHAT, ollama_server
 from workers.tools import Tools
 
@@ -113,6 +114,7 @@ def test_a_collector_takes_an_empty_batch(valkey: str, tmp_path: Path) -> None:
     assert off.text == "off: JAEGER_ENDPOINT is unset"
 
 
+@pytest.mark.timeout(patience())
 def test_each_ollama_replica_is_asked_by_itself(valkey: str, tmp_path: Path) -> None:
     with ollama_server() as ollama:
         found = seen_models(

@@ -19,9 +19,12 @@ from tasks.submit import Ingestion, Question, Submissions, Text
 from tests import jinaserver, qdrantserver
 from tests.integration.brokers import declare_intact
 from tests.integration.redisservers import QUOTED, server
+from tests.ollamabuild import patience
 from tests.ollamaserver import CHAT, EMBEDDING, ollama_if_any
 from tests.s3server import S3Server, environment, s3_server
 from workers.tools import Tools
+
+pytestmark = pytest.mark.timeout(patience())
 
 LAMP = "The lamp of the lighthouse is green. It burns from dusk to dawn."
 BELL = "The harbour bell rings twice at noon, and once in fog."

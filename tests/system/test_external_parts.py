@@ -14,6 +14,7 @@ from rag.stores.redis import connect
 from tests import qdrantserver
 from tests.integration.collector import Collector, Seen, collecting
 from tests.integration.redisservers import QUOTED, server
+from tests.ollamabuild import patience
 from tests.ollamaserver import CHAT, ollama_if_any
 from tests.s3server import environment, s3_server
 from tests.system.running import Stack, stack_in, until
@@ -25,6 +26,8 @@ DOCUMENTS = {
 }
 KEY = "qdrant-key"
 END_SECONDS = 240
+
+pytestmark = pytest.mark.timeout(patience() + END_SECONDS)
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,13 @@ def test_problems_become_the_errors_they_name(answer: httpx.Response, kind: type
     assert type(raised.value) is kind
 
 
+def test_a_refused_key_is_said_with_where_it_comes_from() -> None:
+    client, _ = _client(_problem(401, "unauthenticated", "Send a key"))
+
+    with pytest.raises(Unauthenticated, match=r"Send a key.*API_KEY"):
+        client.job("1")
+
+
 def test_an_api_that_is_away_is_said_with_what_to_do() -> None:
     def refuse(_request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("connection refused")
