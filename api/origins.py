@@ -60,7 +60,7 @@ def _context(scope: Scope) -> RequestContext:
     return RequestContext(
         method=scope["method"],
         path=scope["path"],
-        host=told[b"host"].decode("latin-1") if hosts == 1 else "",
+        host="" if hosts > 1 else told[b"host"].decode("latin-1") if hosts else None,
         origin=_text(told.get(b"origin")),
         site=_text(told.get(b"sec-fetch-site")),
         mode=_text(told.get(b"sec-fetch-mode")),

@@ -72,7 +72,7 @@ def _context(request: HTTPServerRequest) -> RequestContext:
     return RequestContext(
         method=request.method or "",
         path=request.path or "",
-        host=hosts[0] if len(hosts) == 1 else "",
+        host="" if len(hosts) > 1 else hosts[0] if hosts else None,
         origin=headers.get("Origin"),
         site=headers.get("Sec-Fetch-Site"),
         mode=headers.get("Sec-Fetch-Mode"),

@@ -28,14 +28,14 @@ _OWN_SITES = frozenset({"same-origin", "none"})
 class RequestContext:
     """What a request says of itself.
 
-    ``host``: the Host header, "" for none or several. ``origin``, ``site`` and ``mode``: Origin,
+    ``host``: the Host header, None for none, "" for several. ``origin``, ``site`` and ``mode``: Origin,
     Sec-Fetch-Site and Sec-Fetch-Mode, None where they were not sent. ``arrived``: our own address
     that it came to, None where that is not known or no network address.
     """
 
     method: str
     path: str
-    host: str
+    host: str | None
     origin: str | None = None
     site: str | None = None
     mode: str | None = None
@@ -84,15 +84,17 @@ class OriginPolicy:
         """None for a request that may go on."""
         if self.local and request.arrived is not None and _is_elsewhere(request.arrived):
             return _ELSEWHERE
-        if self.names is not None and not self._is_ours(host_of(request.host), self.names):
+        if self.names is not None and not self._is_ours(request.host, self.names):
             return _HOST
         if self._is_guarded(request) and self._is_foreign(request):
             return _ORIGIN
         return None
 
-    def _is_ours(self, host: str | None, names: tuple[str, ...]) -> bool:
-        if ANY in names:
+    def _is_ours(self, sent: str | None, names: tuple[str, ...]) -> bool:
+        """Whoever sends no Host is no browser, and has not been sent here by a page."""
+        if ANY in names or sent is None:
             return True
+        host = host_of(sent)
         if host is None:
             return False
         if is_loopback(host) or any(_fits(host, name) for name in names):
@@ -112,7 +114,7 @@ class OriginPolicy:
             return request.site not in _OWN_SITES
         if request.origin is None:
             return False
-        return request.origin.partition("://")[2].lower() != request.host.lower()
+        return request.origin.partition("://")[2].lower() != (request.host or "").lower()
 
 
 def _is_elsewhere(arrived: str) -> bool:

@@ -45,6 +45,7 @@ def victim(home: Path) -> Iterator[Victim]:
         folder.mkdir(exist_ok=True)
         folder.chmod(0o777)
     (home / "blobs" / "tenant").write_text("what a tenant sent")
+    (home / "blobs" / "tenant").chmod(0o644)
     (home / "script").write_text("#!/bin/sh\nexit 0\n")
     (home / "script").chmod(0o755)
     program = "import time; print('up', flush=True); time.sleep(600)"
@@ -236,6 +237,7 @@ def outcome(act: Callable[[], object], entering: Callable[[], object] = lambda: 
         answer = "not confined"
         try:
             faulthandler.disable()
+            _close_others(writing)  # a long run of tests has more open than a confined process may
             entering()
             answer = told(act)
         except Exception:  # noqa: BLE001 - nobody is above
@@ -249,6 +251,11 @@ def outcome(act: Callable[[], object], entering: Callable[[], object] = lambda: 
     os.waitpid(pid, 0)
     assert answer != "not confined"
     return answer or "done"  # it has become another program
+
+
+def _close_others(kept: int) -> None:
+    os.closerange(3, kept)
+    os.closerange(kept + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
 def told(act: Callable[[], object]) -> str:

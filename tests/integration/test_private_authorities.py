@@ -74,7 +74,13 @@ def test_an_ollama_server(certificate: ssl.SSLContext, trusted: str) -> None:
 
 def test_a_server_of_jinas_schema(valkey: str, certificate: ssl.SSLContext, trusted: str) -> None:
     with serving(Jina()) as server, secured(server.url, certificate) as url:
-        times = {"lease_seconds": 6, "parse_timeout": 5, "generator_timeout": 5, "stage_timeout": 8}
+        times = {
+            "lease_seconds": 6,
+            "parse_timeout": 5,
+            "fetch_timeout": 5,
+            "generator_timeout": 5,
+            "stage_timeout": 8,
+        }
         settings = Settings.model_validate(
             {"redis_url": valkey, "jina_base_url": url, "jina_api_key": KEY, **times}
         )

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import traceback
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -74,7 +75,12 @@ def test_whoever_owns_a_home_owns_what_is_in_it(tmp_path: Path) -> None:
     assert private_folder(Settings(aegis_home=tmp_path / "home").run_dir).is_dir()
 
 
-def test_homes_logs_and_sockets_are_closed_to_others(tmp_path: Path) -> None:
+def test_homes_logs_and_sockets_are_closed_to_others() -> None:
+    with TemporaryDirectory(prefix="aegis-") as folder:  # short, so that the run folder is in it
+        _check_modes(Path(folder))
+
+
+def _check_modes(tmp_path: Path) -> None:
     home = tmp_path / "home"
     (home / "logs").mkdir(parents=True, mode=0o755)
     (home / "logs").chmod(0o755)

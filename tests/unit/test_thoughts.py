@@ -25,7 +25,7 @@ def written(text: ThoughtfulText, pieces: list[Piece]) -> str:
         ("Okay, the user asks [1].\n</think>\n\nIn 1889 [1].", "In 1889 [1].", "Okay, the user asks [1]."),
         ("So, in 1889.</think>In 1889 [1].", "In 1889 [1].", "So, in 1889."),
         ("Okay, it was in 1889 [1].", "Okay, it was in 1889 [1].", ""),
-        ("a < b </thin> [1] <", "a < b </thin> [1] <", ""),
+        ("a < b </thin> [1] <", "a < b < /thin> [1] <", ""),
         ("In 1889 [1]. <think>Sure?</think>Yes.", "In 1889 [1]. Yes.", "Sure?"),
     ],
 )
