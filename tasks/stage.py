@@ -51,8 +51,9 @@ def stage_task(stage: Stage, *, together: bool = False) -> Callable[[Work], "Tas
     def register(work: Work) -> "Task[[str], str]":
         # who begins it again counts the attempts
         @app.task(name=task_name(stage), acks_on_timeout=False, bind=True)
-        def run(task: "Task[[str], str]", job_id: str) -> str:
-            sent = attempts_at(task.request.id)
+        def run(task: "Task[[str], str]", job_id: str, *, here: bool = False) -> str:
+            # ``here``: begun by another stage in this process, so the request is of another job's message
+            sent = None if here else attempts_at(task.request.id)
             word = perform(app.toolbox, stage, work, job_id, together=together, sent=sent)
             return word if sent is None else _and_first(stage, word)
 
@@ -70,7 +71,7 @@ def _and_first(stage: Stage, word: str) -> str:
     lane = lane_of(stage)
     if stage is lane.stages[0] or not lane.company or app.toolbox.drain.asked:
         return word
-    first = app.tasks[task_name(lane.stages[0])].run("")
+    first = app.tasks[task_name(lane.stages[0])].run("", here=True)
     return word if first == _NOT_DUE else f"{word}, {first}"
 
 
@@ -140,7 +141,7 @@ def _gone_on(members: Iterable[Member], words: dict[str, str]) -> list[str]:
         and goes_on_here(member.run, member.end.stage)
         and words[member.run.job.id].startswith("next")
     }
-    return [app.tasks[task_name(stage)].run(job_id) for stage, job_id in first.items()]
+    return [app.tasks[task_name(stage)].run(job_id, here=True) for stage, job_id in first.items()]
 
 
 def _summary(words: Iterable[str]) -> str:

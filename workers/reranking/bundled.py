@@ -37,6 +37,9 @@ MAXSIM = 12.0
 COVERAGE = 1.0
 OFFSET = -9.3
 
+MOST_TOKENS = 64
+"""The heaviest of a question, that passages are weighed by: 512 took 1.4 s of processor for 100 passages."""
+
 UNRELATED_BELOW = 0.45
 """Best relevance under which a question is about something else than the documents."""
 
@@ -150,9 +153,11 @@ class _Question:
 
 
 def _weighted_tokens(query: Embedding) -> tuple[Vector, Vector]:
-    """The question's tokens as float32, and weights that sum to 1."""
+    """The question's ``MOST_TOKENS`` heaviest tokens as float32, and weights that sum to 1."""
     if query.tokens is None:
         raise ModelError("the question has no token vectors to weigh passages by")
     count = len(query.tokens)
     weights = np.ones(count, dtype=np.float32) if query.weights is None else query.weights
-    return query.tokens.astype(np.float32), weights / max(float(weights.sum()), 1e-9)
+    heaviest = np.sort(np.argsort(-weights, kind="stable")[:MOST_TOKENS])
+    kept = weights[heaviest]
+    return query.tokens[heaviest].astype(np.float32), kept / max(float(kept.sum()), 1e-9)
