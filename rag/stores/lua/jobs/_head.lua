@@ -2,7 +2,7 @@
 --
 -- {aegis}:job:ID            hash: the record; t:STAGE and t:queue are seconds; due is the deadline
 --                           by this server's clock, deadline by that of the one who asked
--- {aegis}:job:ID:events     stream
+-- {aegis}:job:ID:events     stream; that of a result has none, since the record has it
 -- {aegis}:job:ID:artefacts  hash: name -> bytes
 -- {aegis}:jobs:STATE:KIND   zset, all scores 0: ids in the order of their making (uuid7)
 -- {aegis}:waiting:STAGE     zset: queued jobs by the time they were queued
