@@ -272,7 +272,7 @@ class JobStore(Protocol):
     def prune(self, *, finished_before: float, dead_before: float, most: int, limit: int) -> Sequence[Job]:
         """Forget jobs that ended before, dead ones before ``dead_before``, and the oldest over ``most``.
 
-        ``limit`` bounds one call. The records as they were.
+        ``limit`` bounds one call. The records as they were, without their results.
         """
         ...
 

@@ -23,6 +23,9 @@ from rag.stores.redis import PREFIX
 _LOOKS = 500
 """Records that one step of a filtered listing looks at: about a millisecond of the server."""
 
+_PAGE_BYTES = 4 << 20
+"""Of records that one page reads; one that takes more is a page by itself."""
+
 _SHARE = 0.01
 """Part of a full queue that is to be free again before whoever was refused comes back."""
 
@@ -143,10 +146,11 @@ class Desk(JobScripts):
         chosen = reason or "", *_asked_by(asker), *(collections or ())
         looks = max(limit + 1, _LOOKS) if filtered else limit + 1
         jobs: list[Job] = []
-        after = cursor or ""
+        after, room = cursor or "", _PAGE_BYTES
         most = limit + filtered  # so that a next page shows for the sake of jobs of this listing alone
-        while len(jobs) < most:
-            records, last = self._scripts.run("page", keys, "", after, most - len(jobs), looks, *chosen)
+        while len(jobs) < most and room > 0:
+            wanted = after, most - len(jobs), looks, room
+            records, last, room = self._scripts.run("page", keys, "", *wanted, *chosen)
             jobs += map(job_of, records)
             after = last.decode() if last else ""
             if not after:

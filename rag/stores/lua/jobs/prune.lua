@@ -1,5 +1,5 @@
 -- KEYS: nothing of a job; ARGV: '', 'finished' or 'dead', ended before, most to keep, limit
--- Returns the records as they were.
+-- Returns the records as they were, without their results.
 local set, before, limit = root .. ARGV[2], tonumber(ARGV[3]), ARGV[5]
 local surplus = redis.call('ZCARD', set) - ARGV[4]
 local oldest = redis.call('ZRANGE', set, 0, limit - 1, 'WITHSCORES')
@@ -23,6 +23,7 @@ for i = 1, #oldest, 2 do
   end
   surplus = surplus - 1
   local key = root .. 'job:' .. oldest[i]
+  redis.call('HDEL', key, 'result')
   records[#records + 1] = record_of(key, oldest[i]) or nil
   forget(oldest[i], redis.call('HMGET', key, 'kind'))
 end
