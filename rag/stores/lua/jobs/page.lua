@@ -1,8 +1,9 @@
 -- KEYS: the indexes to merge; ARGV: '', cursor or '', limit, how many to look at, how many bytes to read,
--- reason or '', as for within
+-- reason or '', state or '', as for within
 -- Returns {records, cursor or false, bytes that are left, under 0 where there was no room for the next record}; a
 -- page may be short when few jobs are of the kind asked for, or they are large. The first record is always read.
-local cursor, limit, looks, room, reason = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+local cursor, limit, looks, room = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local reason, state = ARGV[6], ARGV[7]
 local ids = {}
 for _, index in ipairs(KEYS) do
   local from = cursor == '' and '+' or '(' .. cursor
@@ -11,6 +12,11 @@ for _, index in ipairs(KEYS) do
   end
 end
 table.sort(ids, function(a, b) return a > b end)
+
+local function fits(key)
+  local at = redis.call('HMGET', key, 'reason', 'state')
+  return (reason == '' or at[1] == reason) and (state == '' or at[2] == state) and within(key, 8)
+end
 
 local function size_of(key)
   local bytes = 1000
@@ -26,7 +32,7 @@ for i = 1, math.min(#ids, looks - 1) do
     break
   end
   local key = root .. 'job:' .. ids[i]
-  if within(key, 7) and (reason == '' or redis.call('HGET', key, 'reason') == reason) then
+  if fits(key) then
     room = room - size_of(key)
     if room < 0 and #records > 0 then
       break

@@ -7,6 +7,8 @@ local records = {}
 
 local function forget(other, fields)
   local key = root .. 'job:' .. other
+  -- Of a record that went by itself nobody knows where it was listed.
+  unlist(other, fields[1] and lists_of(unpack(fields)) or redis.call('SMEMBERS', root .. 'lists'))
   redis.call('UNLINK', key, key .. ':events', key .. ':artefacts')
   redis.call('ZREM', set, other)
   redis.call('ZREM', root .. 'remains', other)
@@ -25,6 +27,6 @@ for i = 1, #oldest, 2 do
   local key = root .. 'job:' .. oldest[i]
   redis.call('HDEL', key, 'result')
   records[#records + 1] = record_of(key, oldest[i]) or nil
-  forget(oldest[i], redis.call('HMGET', key, 'kind'))
+  forget(oldest[i], redis.call('HMGET', key, 'kind', 'collection', 'owner'))
 end
 return records
