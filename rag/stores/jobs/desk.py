@@ -1,6 +1,6 @@
 """Job records as clients see and change them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from time import time
@@ -176,8 +176,12 @@ class Desk(JobScripts):
         answer = self._on("cancel", job_id, only_word(), self._stale, *keeping)
         return changed(job_id, answer, "it is over already")
 
-    def retry(self, job_id: str) -> Job:
-        answer = self._on("retry", job_id, only_word(), time())
+    def retry(self, job_id: str, *, most_open: Mapping[JobKind, int] | None = None) -> Job:
+        bounds = [each for pair in (most_open or {}).items() for each in pair]
+        answer = self._on("retry", job_id, only_word(), time(), self._most_owned, *bounds)
+        if answer[0] in (b"full", b"share"):
+            *refusal, kind = answer
+            raise _full(JobKind(kind.decode()), *refusal)
         return changed(job_id, answer, "only failed, dead and cancelled jobs are run again")
 
     def drop(self, job_id: str) -> Job:
