@@ -106,6 +106,7 @@ def _shown(inputs: Json) -> dict[str, JsonValue]:
 
 class Replayed(BaseModel):
     replayed: int = Field(description="Jobs that were queued again")
+    left: int | None = Field(None, description="Dead letters that had no room; absent where all had")
 
 
 class Dropped(BaseModel):

@@ -86,20 +86,21 @@ def replay(call: WriteCall, job_id: str) -> Response:
 @router.post(
     "/replay",
     status_code=202,
+    response_model_exclude_none=True,
     responses=problems(400, 408, 413, 415),
     openapi_extra=body_of(ReplayIn),
     summary="Run dead letters again",
 )
 async def replay_all(call: WriteCall) -> Replayed:
-    """Those of a reason, of a collection, or all."""
+    """Those of a reason, of a collection, or all, as long as the queue has room."""
     return await run_in_threadpool(_replay, call, await sent(call, ReplayIn))
 
 
 def _replay(call: Call, wanted: ReplayIn) -> Replayed:
     scope = _scope(call.caller, wanted.collection)
     call.parts.broker.check()
-    replayed = call.parts.submissions.replay_all(wanted.reason, scope, _kinds(call.caller))
-    return Replayed(replayed=replayed)
+    replayed, left = call.parts.submissions.replay_all(wanted.reason, scope, _kinds(call.caller))
+    return Replayed(replayed=replayed, left=left or None)
 
 
 @router.delete(

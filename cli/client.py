@@ -103,10 +103,11 @@ class Client(Connection):
         """Queued again: ``{"job_id", …}``."""
         return self._call("POST", f"{_address('dead-letters', job_id)}/replay")
 
-    def replay_all(self, reason: str | None = None, collection: str | None = None) -> int:
-        """How many were queued again: those of a reason, of a collection, or all."""
+    def replay_all(self, reason: str | None = None, collection: str | None = None) -> tuple[int, int]:
+        """How many were queued again, of a reason, of a collection, or of all; how many have no room now."""
         body = given(reason=reason, collection=collection)
-        return int(self._call("POST", "/v1/dead-letters/replay", json=body)["replayed"])
+        told = self._call("POST", "/v1/dead-letters/replay", json=body)
+        return int(told["replayed"]), int(told.get("left", 0))
 
     def drop(self, job_id: str) -> Json:
         """The job, which counts as failed."""

@@ -99,7 +99,10 @@ def replay(
     chosen = Chosen.of(ids, reason, collection, every=every)
     with client_of(load(), url) as client:
         if not chosen.ids and not wait:
-            print(f"{client.replay_all(reason, collection)} replayed; `aegis jobs` follows them")
+            replayed, left = client.replay_all(reason, collection)
+            print(f"{replayed} replayed; `aegis jobs` follows them")
+            if left:
+                print(f"The queue is full: {left} are left, try again once it has room")
             return
         replayed, failed = _each(chosen.found(client), client.replay)
         print(f"{len(replayed)} replayed")

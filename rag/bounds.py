@@ -1,23 +1,132 @@
-"""How much text of hits goes through the stages of a question and into its result."""
+"""How much of hits goes through the stages of a question and into its result, in bytes of JSON."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
-from rag.model import Hit, Passage
+from rag.model import Citation, Hit, Passage
 
 LONGEST_PASSAGE = 16_384
 """Characters. Passages are cut to less; those of earlier versions may hold megabytes of white space."""
-_ALL_PASSAGES = 4 << 20
+
+BETWEEN_STAGES = 8 << 20
+_SHOWN_HITS, _SHOWN_CITATIONS, _SHOWN_ANSWER, _SHOWN_REASONING = 512 << 10, 256 << 10, 192 << 10, 64 << 10
+
+_LEAST_TEXT = 512
+"""Bytes: with less of each text hits are left out."""
+_LONGEST_TITLE, _LONGEST_HEADING, _MOST_HEADINGS = 1_000, 500, 16
+_OTHER_FIELDS = 320  # bytes: names, numbers and punctuation
+
+_MOST_BYTES = 6  # of one character in JSON
+
+T = TypeVar("T", Passage, Citation)
 
 
-def bounded(hits: Sequence[Hit]) -> list[Hit]:
-    """``hits`` with at most 16,384 characters of text each, 4 Mi together; ``end`` is the text's."""
-    longest = min(LONGEST_PASSAGE, _ALL_PASSAGES // max(1, len(hits)))
-    return [Hit(_beginning(hit.passage, longest), hit.score) for hit in hits]
+def bounded(hits: Sequence[Hit], most: int = BETWEEN_STAGES) -> list[Hit]:
+    """``hits`` in at most ``most`` bytes with all that they carry; ``end`` is the text's.
+
+    Texts are cut first, the longest most; where each would have less than 512 bytes, the last hits go.
+    """
+    passages = [_short(hit.passage) for hit in hits]
+    sizes = [(_size_beside(passage), size(passage.text)) for passage in passages]
+    count = _fitting(sizes, most)
+    longest = _longest((text for _, text in sizes[:count]), most - sum(beside for beside, _ in sizes[:count]))
+    return [
+        Hit(_cut(passage, longest), hit.score)
+        for passage, hit in zip(passages[:count], hits[:count], strict=True)
+    ]
 
 
-def _beginning(passage: Passage, longest: int) -> Passage:
-    if len(passage.text) <= longest:
-        return passage
-    text = passage.text[:longest].rstrip() or passage.text[:longest]
-    return replace(passage, text=text, end=passage.start + len(text))
+def shown_hits(hits: Sequence[Hit]) -> list[Hit]:
+    """Those of a result."""
+    return bounded(hits, _SHOWN_HITS)
+
+
+def shown_citations(citations: Sequence[Citation]) -> list[Citation]:
+    """Those of a result: all of them, since the answer names each; their texts are cut."""
+    short = [replace(one, passage=_short(one.passage)) for one in citations]
+    left = _SHOWN_CITATIONS - sum(_size_beside(one.passage) for one in short)
+    longest = _longest((size(one.text) for one in short), left)
+    return [_cut(one, longest) for one in short]
+
+
+def shown_answer(text: str) -> str:
+    return beginning(text, _SHOWN_ANSWER)
+
+
+def shown_reasoning(text: str) -> str:
+    return beginning(text, _SHOWN_REASONING)
+
+
+def encoded(value: object) -> bytes:
+    """JSON in UTF-8; half a surrogate pair, which UTF-8 does not have, as ``\\udXXX``. ValueError for NaN."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace")
+
+
+def size(text: str) -> int:
+    """Bytes of a text in JSON, without its quotes."""
+    return len(encoded(text)) - 2
+
+
+def beginning(text: str, most: int) -> str:
+    """As much of ``text`` as takes ``most`` bytes in JSON, without white space at its end."""
+    most = max(0, most)
+    if _MOST_BYTES * len(text) <= most or (len(text) <= most and size(text) <= most):
+        return text
+    cut = encoded(text[:most])[1:-1][:most].decode("utf-8", "ignore")
+    found = next(whole for end in range(len(cut), -1, -1) if (whole := _read(cut[:end])) is not None)
+    return found.rstrip() or found
+
+
+def _read(cut: str) -> str | None:
+    """The text of JSON that was cut off; None where that was within an escape."""
+    try:
+        return str(json.loads(f'"{cut}"'))
+    except ValueError:
+        return None
+
+
+def _short(passage: Passage) -> Passage:
+    """The longest text, title and headings that a passage of this version has."""
+    title = beginning(passage.title, _LONGEST_TITLE)
+    headings = tuple(beginning(heading, _LONGEST_HEADING) for heading in passage.headings[-_MOST_HEADINGS:])
+    text = passage.text[:LONGEST_PASSAGE]
+    text = passage.text if len(text) == len(passage.text) else text.rstrip() or text
+    return _with_text(replace(passage, title=title, headings=headings), text)
+
+
+def _size_beside(passage: Passage) -> int:
+    """Bytes of what is there beside the text."""
+    beside = [passage.document_id, passage.chunk_id, passage.title, passage.headings, dict(passage.metadata)]
+    return len(encoded(beside)) + _OTHER_FIELDS
+
+
+def _fitting(sizes: Sequence[tuple[int, int]], most: int) -> int:
+    """How many of the first hits fit, with a little of each text."""
+    together = 0
+    for count, (beside, text) in enumerate(sizes):
+        together += beside + min(text, _LEAST_TEXT)
+        if together > most:
+            return count
+    return len(sizes)
+
+
+def _longest(sizes: Iterable[int], most: int) -> int:
+    """To how many bytes texts are cut so that they take ``most`` together; short ones stay whole."""
+    ascending = sorted(sizes)
+    for number, each in enumerate(ascending):
+        share = most // (len(ascending) - number)
+        if each > share:
+            return share
+        most -= each
+    return ascending[-1] if ascending else 0
+
+
+def _cut(one: T, longest: int) -> T:
+    return _with_text(one, beginning(one.text, longest))
+
+
+def _with_text(one: T, text: str) -> T:
+    return one if text == one.text else replace(one, text=text, end=one.start + len(text))

@@ -50,6 +50,12 @@ class Acceptance:
             self.send(accepted.job)
         return accepted
 
+    def again(self, job_id: str) -> Job:
+        """Queue a job that ended badly again, and put it on its way. NotFound, Conflict, Overloaded."""
+        job = self._jobs.retry(job_id, most_open=self._most_open)
+        self.send(job)
+        return job
+
     def send(self, job: Job) -> None:
         """Put a queued job on its way."""
         try:

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable
 from hashlib import sha256
 
+from rag.bounds import encoded
 from rag.errors import NotFound
 from rag.model import CacheKind, Collection, Job, Json
 from rag.settings import Settings
@@ -19,7 +20,7 @@ from tasks.embedders import tenant_of
 from tasks.results import with_times
 from tasks.run import Done, StageRun
 
-RECIPE = 1
+RECIPE = 2
 """Raised with every change to how passages are found, weighed, cited and put to a model."""
 
 _KEY = "answer_key"
@@ -48,7 +49,7 @@ def keeping(run: StageRun, result: Json) -> Callable[[], None] | None:
         key = run.kept(_KEY).decode()
     except NotFound:  # there was no collection when the question was embedded
         return None
-    packed = zlib.compress(json.dumps(result, allow_nan=False, separators=(",", ":")).encode(), 1)
+    packed = zlib.compress(encoded(result), 1)
     return lambda: run.tools.cache.put(CacheKind.ANSWERS, {key: packed})
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Container, Iterator, Sequence
 
-from rag.errors import Conflict, NotFound
+from rag.errors import Conflict, NotFound, Overloaded
 from rag.model import Job, JobKind, JobState
 from rag.ports import BlobStore, DocumentRegistry, JobStore
 from tasks.keeping import discard_all
@@ -11,15 +11,15 @@ _PAGE = 100
 
 
 class DeadLetters:
-    """``send`` puts a queued job on its way."""
+    """``again`` queues a job that ended badly and puts it on its way, or raises Overloaded."""
 
     def __init__(
-        self, jobs: JobStore, documents: DocumentRegistry, blobs: BlobStore, send: Callable[[Job], None]
+        self, jobs: JobStore, documents: DocumentRegistry, blobs: BlobStore, again: Callable[[str], Job]
     ) -> None:
         self._jobs = jobs
         self._documents = documents
         self._blobs = blobs
-        self._send = send
+        self._again = again
 
     def replay(self, job_id: str) -> Job:
         job = self._jobs.get(job_id)
@@ -27,9 +27,7 @@ class DeadLetters:
             raise NotFound(f"there is no job {job_id}")
         if job.state is not JobState.DEAD:
             raise Conflict(f"job {job_id} is {job.state}: only dead letters are replayed")
-        replayed = self._jobs.retry(job_id)
-        self._send(replayed)
-        return replayed
+        return self._again(job_id)
 
     def drop(self, job_id: str) -> Job:
         """The blobs go at once, the points when the sweeper comes."""
@@ -40,8 +38,15 @@ class DeadLetters:
 
     def replay_all(
         self, reason: str | None, collections: Sequence[str] | None, kinds: Container[JobKind]
-    ) -> int:
-        return sum(_done(self.replay, job) for job in self._all(reason, collections, kinds))
+    ) -> tuple[int, int]:
+        """How many were queued, and how many are left since there was no room for the next one."""
+        letters, replayed = self._all(reason, collections, kinds), 0
+        for job in letters:
+            try:
+                replayed += _done(self.replay, job)
+            except Overloaded:
+                return replayed, 1 + sum(1 for _ in letters)
+        return replayed, 0
 
     def drop_all(
         self, reason: str | None, collections: Sequence[str] | None, kinds: Container[JobKind]

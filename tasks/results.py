@@ -3,21 +3,23 @@
 from collections.abc import Mapping, Sequence
 from time import time
 
+from rag.bounds import shown_answer, shown_citations, shown_hits, shown_reasoning
 from rag.model import Answer, Citation, Hit, Job, Json, Passage, Stage
 
 
 def result_of(hits: Sequence[Hit], generated: tuple[str, Answer] | None = None) -> Json:
     """All of a query's result but its times; ``generated`` by whom and what.
 
-    ``reasoning`` is there for a model that thinks, and for no other.
+    It takes about 1 MB at most: texts are cut, then the last hits left out. ``reasoning`` is there for a
+    model that thinks, and for no other.
     """
     generator, answer = generated or (None, None)
-    citations = answer.citations if answer else ()
-    reasoning = {"reasoning": answer.reasoning} if answer and answer.reasoning else {}
+    citations = shown_citations(answer.citations) if answer else ()
+    reasoning = {"reasoning": shown_reasoning(answer.reasoning)} if answer and answer.reasoning else {}
     return {
-        "answer": answer.text if answer else None,
+        "answer": shown_answer(answer.text) if answer else None,
         "citations": [{"n": c.n, **_place(c.passage, c)} for c in citations],
-        "hits": [_place(hit.passage, hit) for hit in hits],
+        "hits": [_place(hit.passage, hit) for hit in shown_hits(hits)],
         "generator": generator,
         **reasoning,
         "cached": False,

@@ -76,7 +76,7 @@ class Submissions:
         self._documents = documents
         self._blobs = blobs
         self._acceptance = Acceptance(jobs, blobs, publish, most_open(settings))
-        self._letters = DeadLetters(jobs, documents, blobs, self._acceptance.send)
+        self._letters = DeadLetters(jobs, documents, blobs, self._acceptance.again)
         self.layouts = LayoutDesk(settings, jobs, documents, self._acceptance)
         self.backups = BackupDesk(Vault.of(settings), jobs, documents, self._acceptance)
 
@@ -212,16 +212,14 @@ class Submissions:
         return job
 
     def retry(self, job_id: str) -> Job:
-        """Queue a job that ended badly again, at the stage where it did. NotFound; Conflict.
+        """Queue a job that ended badly again, at the stage where it did. NotFound; Conflict; Overloaded.
 
         A question gets as long as it had at first.
         """
-        job = self._jobs.retry(job_id)
-        self._acceptance.send(job)
-        return job
+        return self._acceptance.again(job_id)
 
     def replay(self, job_id: str) -> Job:
-        """Run a dead letter again. NotFound; Conflict when it is not dead."""
+        """Run a dead letter again. NotFound; Conflict when it is not dead; Overloaded."""
         return self._letters.replay(job_id)
 
     def drop(self, job_id: str) -> Job:
@@ -230,8 +228,11 @@ class Submissions:
 
     def replay_all(
         self, reason: str | None, collections: Sequence[str] | None, kinds: Container[JobKind]
-    ) -> int:
-        """How many dead letters are run again; None means of every class, and in every collection."""
+    ) -> tuple[int, int]:
+        """How many dead letters are run again, and how many there was no room for.
+
+        None means of every class, and in every collection.
+        """
         return self._letters.replay_all(reason, collections, kinds)
 
     def drop_all(

@@ -165,10 +165,11 @@ class JobStore(Protocol):
         """End a job that is not over, as cancelled. NotFound; Conflict when it is over."""
         ...
 
-    def retry(self, job_id: str) -> Job:
+    def retry(self, job_id: str, *, most_open: Mapping[JobKind, int] | None = None) -> Job:
         """Queue a failed, dead or cancelled job again at its stage. NotFound; Conflict otherwise.
 
-        A deadline moves, so that the job gets as long as it had at first.
+        Overloaded as for ``accept``; a kind that is not in ``most_open`` has room for any number. A deadline
+        moves, so that the job gets as long as it had at first.
         """
         ...
 
@@ -272,7 +273,7 @@ class JobStore(Protocol):
     def prune(self, *, finished_before: float, dead_before: float, most: int, limit: int) -> Sequence[Job]:
         """Forget jobs that ended before, dead ones before ``dead_before``, and the oldest over ``most``.
 
-        ``limit`` bounds one call. The records as they were.
+        ``limit`` bounds one call. The records as they were, without their results.
         """
         ...
 

@@ -63,7 +63,7 @@ class LibrarySettings(BaseSettings):
         200,
         ge=1,
         le=1_000,
-        description="Largest top_n that a query may ask for; more gets 422. Its result holds as many whole passages, each with its document's metadata.",
+        description="Largest top_n that a query may ask for; more gets 422. A result takes about 1 MB: where passages and their metadata are more, texts are cut, then the last passages left out.",
     )
     top_k_rerank: int = Field(
         3, ge=1, le=1000, description="Passages kept after reranking for a query that names no top_n."

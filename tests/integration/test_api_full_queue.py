@@ -11,7 +11,7 @@ import pytest
 from cli.answers import answered
 from cli.client import Client
 from cli.ingestion import ingest, walk
-from rag.model import JobState
+from rag.model import JobState, Stage
 from tests.integration.apiserver import Service, serving, settings_of
 
 MOST = 3
@@ -55,6 +55,23 @@ def test_what_is_over_the_limit_is_refused_and_leaves_nothing(api, path, body):
     assert set(api.parts.blobs.keys("sources")) == stored
     api.finish(open_jobs(api)[0])
     assert api.http.post(path, **body(MOST)).status_code == 202
+
+
+def test_what_is_run_again_needs_room_like_what_is_new(api):
+    path, body = SUBMITS[2]
+    dead = [api.http.post(path, **body(n)).json()["job_id"] for n in range(MOST)]
+    for job_id in dead:
+        lease = api.parts.jobs.begin(job_id, Stage.PARSE, lease_seconds=30)
+        assert api.parts.jobs.finish(lease, JobState.DEAD, error={"type": "urn:aegis:problem:unavailable"})
+    for n in range(MOST - 1):
+        assert api.http.post(path, **body(n)).status_code == 202
+
+    answer = api.http.post("/v1/dead-letters/replay", json={})
+
+    assert (answer.status_code, answer.json()) == (202, {"replayed": 1, "left": 2})
+    assert is_refused(api.http.post(f"/v1/dead-letters/{dead[0]}/replay"))
+    assert is_refused(api.http.post(f"/v1/jobs/{dead[0]}/retry"))
+    assert len(open_jobs(api)) == MOST
 
 
 def test_a_queue_full_of_documents_takes_questions(api):

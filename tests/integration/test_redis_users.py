@@ -1,5 +1,6 @@
 """The users of ``deploy/redis/users.acl``: the whole service works with them, and they can do no more."""
 
+import json
 import os
 import re
 import subprocess
@@ -22,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "deploy/redis/users.acl"
 PATIENCE = 300.0  # seconds, on a machine that is busy with other tests
 ADMIN = "admin"
+KEY = "root-of-all-the-keys"
 ROLES = {
     "aegis-api": ("api",),
     "aegis-worker": tuple(f"worker-{lane.name}" for lane in LANES),
@@ -132,6 +134,7 @@ def environment_of(server: Server, user: str, home: Path, port: int) -> dict[str
         "FLOWER_PORT": str(free_port()),
         "RATE_LIMIT_REQUESTS_PER_MINUTE": "100000",
         "MESSAGE_KEY": "signed-" * 5,
+        "API_KEYS": json.dumps({KEY: {"name": "root", "role": "admin", "collections": ["*"]}}),
     }
 
 
@@ -157,7 +160,9 @@ def test_the_whole_service_works_with_them(server: Server, tmp_path: Path) -> No
     port = free_port()
     with (
         running(server, tmp_path, port),
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=90) as http,
+        httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", timeout=90, headers={"Authorization": f"Bearer {KEY}"}
+        ) as http,
     ):
         until(lambda: is_ready(http), PATIENCE)
         text = {"text": "The blades of the turbine are made of a nickel alloy.", "document_id": "turbine"}
@@ -173,8 +178,11 @@ def test_the_whole_service_works_with_them(server: Server, tmp_path: Path) -> No
             assert any(line == "event: result" for line in events.iter_lines())
         assert "nickel" in http.get(asked.json()["status_url"]).json()["result"]["answer"]
         assert ended(http, http.post("/v1/backups", json={})) == "succeeded"
-        for page in ("jobs", "documents", "collections", "dead-letters", "backups"):
+        for page in ("jobs", "documents", "collections", "dead-letters", "backups", "keys", "audit"):
             assert http.get(f"/v1/{page}").status_code == 200
+        made = {"name": "reader", "role": "read", "collections": ["default"]}
+        assert http.post("/v1/keys", json=made).status_code == 201
+        until(lambda: len(http.get("/v1/audit").json()["items"]) > 0)
         assert "aegis_broker_up 1.0" in http.get("/metrics").text
         assert ended(http, http.delete("/v1/documents/turbine")) == "succeeded"
         doctor = subprocess.run(

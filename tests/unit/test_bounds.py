@@ -1,12 +1,18 @@
 """What one question moves through the stages, and what a model may say, has an end."""
 
+import json
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 import numpy as np
+import pytest
 
-from rag.bounds import LONGEST_PASSAGE, bounded
-from rag.model import Candidate, Embedding, Hit, Passage
+from rag import artefacts
+from rag.bounds import BETWEEN_STAGES, LONGEST_PASSAGE, beginning, bounded, shown_hits
+from rag.model import Answer, Candidate, Citation, Embedding, Hit, Passage
 from rag.ports import GenerationRequest
+from rag.stores.jobs.record import dumped
+from tasks.results import result_of
 from tasks.sampling import Sample
 from workers.generation.conversation import Conversation, Speaker
 from workers.generation.extractive import ExtractiveGenerator
@@ -15,6 +21,10 @@ from workers.generation.thoughts import Piece
 
 def hit(text: str, n: int = 0) -> Hit:
     return Hit(Passage(f"c{n}", "d", 1, n, text, "Title", 100, 100 + len(text)), 0.9)
+
+
+def laden(found: Hit, headings: tuple[str, ...] = (), **metadata: str) -> Hit:
+    return Hit(replace(found.passage, headings=headings, metadata=metadata), found.score)
 
 
 def asked(*hits: Hit, cancelled: bool = False) -> GenerationRequest:
@@ -43,7 +53,44 @@ def test_all_hits_of_a_question_have_a_bound_together() -> None:
     hits = bounded([hit("x" * 20_000, n) for n in range(1000)])
 
     assert len(hits) == 1000
-    assert sum(len(each.passage.text) for each in hits) <= 4 << 20
+    assert BETWEEN_STAGES * 0.9 < len(artefacts.pack_hits(hits)) <= BETWEEN_STAGES
+
+
+@pytest.mark.parametrize("text", ["\u0001", "\\", '"', "水", "🦉", "\ud800", "x水\\\u0001🦉"])
+@pytest.mark.parametrize("top_n", [1, 10, 200])
+def test_a_result_takes_about_a_megabyte_whatever_is_found(text: str, top_n: int) -> None:
+    metadata = {"note": beginning(text * 16_000, 16_000)}
+    found = [laden(hit(text * 20_000, n), headings=(text * 9_000,) * 40, **metadata) for n in range(top_n)]
+    citations = tuple(
+        Citation(n, each.passage, 100, 100 + len(each.passage.text), each.passage.text, 0.5)
+        for n, each in enumerate(found[:10], 1)
+    )
+    answer = Answer(text * 1_000_000, citations, found=True, reasoning=text * 1_000_000)
+
+    result = result_of(found, ("tiny", answer))
+
+    assert len(dumped(result).encode()) <= 1.1 * 2**20
+    assert json.loads(dumped(result)) == result
+    assert len(result["citations"]) == min(top_n, 10)
+    assert 0 < len(result["hits"]) <= top_n
+    assert all(each["end"] - each["start"] == len(each["text"]) for each in result["hits"])
+
+
+def test_short_texts_stay_whole_where_long_ones_are_cut() -> None:
+    hits = shown_hits([hit("short", 0), *(hit("x" * 16_000, n) for n in range(1, 100))])
+
+    assert hits[0].passage.text == "short"
+    assert len({hits[n].passage.text for n in range(1, 99)}) == 1
+
+
+def test_hits_with_much_metadata_leave_out_the_last_ones() -> None:
+    found = [laden(hit("Some words.", n), note="x" * 16_000) for n in range(1000)]
+
+    kept = bounded(found)
+
+    assert kept == found[: len(kept)]
+    assert 400 < len(kept) < 600
+    assert len(artefacts.pack_hits(kept)) <= BETWEEN_STAGES
 
 
 def test_a_sentence_of_a_sample_is_taken_from_the_beginning_of_a_long_passage() -> None:

@@ -55,9 +55,9 @@ class Desk(Client):
     def replay(self, job_id: str) -> Json:
         return self._changed("replay", job_id)
 
-    def replay_all(self, reason: str | None = None, collection: str | None = None) -> int:
+    def replay_all(self, reason: str | None = None, collection: str | None = None) -> tuple[int, int]:
         self.calls.append(("replay all", reason, collection))
-        return 3
+        return 3, 7
 
     def drop(self, job_id: str) -> Json:
         return self._changed("drop", job_id)
@@ -185,6 +185,7 @@ def test_a_reason_is_replayed_in_one_call(dlq: Dlq, desk: Desk) -> None:
 
     assert (result.exit_code, desk.calls) == (0, [("replay all", "unavailable", "handbook")])
     assert result.stdout.startswith("3 replayed")
+    assert "7 are left" in result.stdout
 
 
 def test_waiting_follows_each_job_to_its_end(dlq: Dlq, desk: Desk) -> None:

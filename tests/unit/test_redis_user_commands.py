@@ -5,9 +5,12 @@ from pathlib import Path
 
 import kombu.transport.redis
 import pytest
+from redis.commands import CoreCommands
 
 ROOT = Path(__file__).resolve().parents[2]
 CALLED = re.compile(r"redis\.p?call\(\s*['\"]([A-Za-z]+)")
+
+SENT = re.compile(r"(?:\b_?client|\bpipeline|\bpubsub)\.([a-z]+)\(")
 
 
 def users() -> dict[str, set[str]]:
@@ -25,6 +28,15 @@ def called(*groups: str) -> set[str]:
 @pytest.mark.parametrize("user", ["aegis-api", "aegis-worker", "aegis-supervisor"])
 def test_whoever_keeps_records_may_call_what_any_script_calls(user: str) -> None:
     assert called("*") - users()[user] == set()
+
+
+@pytest.mark.parametrize("user", ["aegis-api", "aegis-supervisor"])
+def test_whoever_serves_callers_may_call_what_the_stores_call_without_a_script(user: str) -> None:
+    files = [*(ROOT / "rag/stores").glob("*.py"), *(ROOT / "rag/stores/jobs").glob("*.py")]
+    names = {name for file in files for name in SENT.findall(file.read_text("utf-8"))}
+    commands = {name for name in names if hasattr(CoreCommands, name)}
+    assert "xrevrange" in commands
+    assert commands - users()[user] == set()
 
 
 @pytest.mark.parametrize("user", ["aegis-api", "aegis-worker", "aegis-beat", "aegis-flower"])

@@ -1,6 +1,7 @@
 """Job records as clients see and change them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 from time import time
 from typing import cast
@@ -22,6 +23,12 @@ from rag.stores.redis import PREFIX
 
 _LOOKS = 500
 """Records that one step of a filtered listing looks at: about a millisecond of the server."""
+
+_ALL_LOOKS, _MOST_STEPS = 20_000, 10
+"""Of all indexes of a step; steps of one page, which may be short then."""
+
+_PAGE_BYTES = 4 << 20
+"""Of records that one page reads; one that takes more is a page by itself."""
 
 _SHARE = 0.01
 """Part of a full queue that is to be free again before whoever was refused comes back."""
@@ -112,8 +119,8 @@ class Desk(JobScripts):
         limit: int,
         asker: str | None = None,
     ) -> Window[Job]:
-        states, kinds = [state] if state else list(JobState), [kind] if kind else list(JobKind)
-        return self._window(list(product(states, kinds)), None, collections, asker, cursor, limit)
+        kinds = [kind] if kind else list(JobKind)
+        return self._window(_Wanted(state, kinds, None, collections, asker), cursor, limit)
 
     def dead(
         self,
@@ -124,49 +131,93 @@ class Desk(JobScripts):
         limit: int,
         asker: str | None = None,
     ) -> Window[Job]:
-        indexes = [(JobState.DEAD, kind) for kind in JobKind]
-        return self._window(indexes, reason, collections, asker, cursor, limit)
+        return self._window(_Wanted(JobState.DEAD, list(JobKind), reason, collections, asker), cursor, limit)
 
-    def _window(  # noqa: PLR0913, PLR0917 - all that one step of the records needs
-        self,
-        indexes: Sequence[tuple[JobState, JobKind]],
-        reason: str | None,
-        collections: Sequence[str] | None,
-        asker: str | None,
-        cursor: str | None,
-        limit: int,
-    ) -> Window[Job]:
-        if collections is not None and not collections:
+    def _window(self, wanted: "_Wanted", cursor: str | None, limit: int) -> Window[Job]:
+        """Looks at a bounded number of jobs that the caller may see, so ``next`` names no other."""
+        if wanted.collections is not None and not wanted.collections:
             return Window(items=(), next=None)
-        keys = [index_key(*each) for each in indexes]
-        filtered = any(each is not None for each in (reason, collections, asker))
-        chosen = reason or "", *_asked_by(asker), *(collections or ())
-        looks = max(limit + 1, _LOOKS) if filtered else limit + 1
+        if wanted.narrow:
+            self._list_older()
+        keys, filtered = wanted.indexes(), wanted.filtered
+        chosen = (
+            wanted.reason or "",
+            wanted.state or "",
+            *_asked_by(wanted.asker),
+            *(wanted.collections or ()),
+        )
+        looks = max(limit + 1, min(_LOOKS, _ALL_LOOKS // len(keys))) if filtered else limit + 1
         jobs: list[Job] = []
-        after = cursor or ""
+        after, room = cursor or "", _PAGE_BYTES
         most = limit + filtered  # so that a next page shows for the sake of jobs of this listing alone
-        while len(jobs) < most:
-            records, last = self._scripts.run("page", keys, "", after, most - len(jobs), looks, *chosen)
+        for _ in range(_MOST_STEPS):
+            step = after, most - len(jobs), looks, room
+            records, last, room = self._scripts.run("page", keys, "", *step, *chosen)
             jobs += map(job_of, records)
             after = last.decode() if last else ""
-            if not after:
+            if not after or len(jobs) >= most or room <= 0:
                 break
         if len(jobs) > limit:
             return Window(items=tuple(jobs[:limit]), next=jobs[limit - 1].id)
         return Window(items=tuple(jobs), next=after or None)
+
+    def _list_older(self) -> None:
+        """Once a process: jobs of earlier versions are in no list of a collection or an owner."""
+        if self._listed_older:
+            return
+        for each in product(JobState, JobKind):
+            after = b""
+            while after is not None:
+                after = self._scripts.run("list", [index_key(*each)], "", after, _LOOKS)
+        self._listed_older = True
 
     def cancel(self, job_id: str) -> Job:
         keeping = self._keeping(JobState.CANCELLED)
         answer = self._on("cancel", job_id, only_word(), self._stale, *keeping)
         return changed(job_id, answer, "it is over already")
 
-    def retry(self, job_id: str) -> Job:
-        answer = self._on("retry", job_id, only_word(), time())
+    def retry(self, job_id: str, *, most_open: Mapping[JobKind, int] | None = None) -> Job:
+        bounds = [each for pair in (most_open or {}).items() for each in pair]
+        answer = self._on("retry", job_id, only_word(), time(), self._most_owned, *bounds)
+        if answer[0] in (b"full", b"share"):
+            *refusal, kind = answer
+            raise _full(JobKind(kind.decode()), *refusal)
         return changed(job_id, answer, "only failed, dead and cancelled jobs are run again")
 
     def drop(self, job_id: str) -> Job:
         answer = self._on("drop", job_id, only_word(), *self._keeping(JobState.FAILED))
         return changed(job_id, answer, "only dead letters are dropped")
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Which jobs a listing is of; None: of any."""
+
+    state: JobState | None
+    kinds: Sequence[JobKind]
+    reason: str | None
+    collections: Sequence[str] | None
+    asker: str | None
+
+    @property
+    def narrow(self) -> bool:
+        """Whether not all jobs are to be seen."""
+        return self.collections is not None or self.asker is not None
+
+    @property
+    def filtered(self) -> bool:
+        return self.narrow or self.reason is not None
+
+    def indexes(self) -> list[str]:
+        """The keys of sets that together have these jobs, and none that the caller may not see."""
+        return [key for kind in self.kinds for key in self._of(kind)]
+
+    def _of(self, kind: JobKind) -> list[str]:
+        if kind is JobKind.QUERY and self.asker is not None:
+            return [f"{PREFIX}asked:{self.asker}"]
+        if self.collections is not None:
+            return [f"{PREFIX}in:{name}:{kind}" for name in dict.fromkeys(self.collections)]
+        return [index_key(state, kind) for state in ([self.state] if self.state else JobState)]
 
 
 def _asked_by(asker: str | None) -> tuple[str, str]:

@@ -1,12 +1,14 @@
 """What happened to a job, event by event."""
 
+import json
 import re
+from dataclasses import replace
 from typing import cast
 
 from rag.errors import InvalidRequest
 from rag.model import EventKind, Job, JobEvent, Json
 from rag.stores.jobs.base import JobScripts, job_key
-from rag.stores.jobs.record import Entry, event_of, fields_of, job_of
+from rag.stores.jobs.record import Entry, event_of, fields_of, job_of, stands_for_result
 from rag.stores.redis import reaching_redis
 
 _EVENT_ID = re.compile(r"\d{1,20}(-\d{1,20})?\Z", re.ASCII)
@@ -26,10 +28,20 @@ class Events(JobScripts):
             pipeline.exists(stream)
             entries, there = pipeline.execute()
         if there:
-            return [event_of(entry) for entry in cast(list[Entry], entries)]
+            told = (self._told(job_id, entry) for entry in cast(list[Entry], entries))
+            return [event for event in told if event is not None]
         record = self._on("get", job_id)
         end = _end_of(job_of(record), fields_of(record).get("last_event")) if record else []
         return [event for event in end if after is None or _place(event.id) > _place(after)]
+
+    def _told(self, job_id: str, entry: Entry) -> JobEvent | None:
+        """An event with its data; None for a result that went when its job was run again."""
+        event = event_of(entry)
+        if not stands_for_result(entry):
+            return event
+        with reaching_redis():
+            result = cast(bytes | None, self._client.hget(job_key(job_id), "result"))
+        return replace(event, data=json.loads(result)) if result is not None else None
 
 
 def _end_of(job: Job, last: str | None) -> list[JobEvent]:

@@ -1,11 +1,12 @@
 """``JobStore`` on Redis whose jobs outlive Redis' data."""
 
 import logging
+from collections.abc import Mapping
 
 from redis import Redis
 
 from rag.errors import AegisError, Unavailable
-from rag.model import FIRST_STAGES, Job, JobState, Json, Lease, NewJob, Stage
+from rag.model import FIRST_STAGES, Job, JobKind, JobState, Json, Lease, NewJob, Stage
 from rag.ports import Accepted
 from rag.settings import Settings
 from rag.stores.entries import JobFields, opening_of, over
@@ -60,8 +61,8 @@ class KeptJobStore(RedisJobStore):
             self._keep(fields, new=new)
         return Accepted(job=job, new=new)
 
-    def retry(self, job_id: str) -> Job:
-        job = super().retry(job_id)
+    def retry(self, job_id: str, *, most_open: Mapping[JobKind, int] | None = None) -> Job:
+        job = super().retry(job_id, most_open=most_open)
         if journalled(self._settings, job.kind):
             self._journal.reopen(opening_of(self._fields(job_id)))
             self._confirm(job_id)

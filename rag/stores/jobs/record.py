@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rag.bounds import encoded
 from rag.model import EventKind, Job, JobEvent, JobKind, JobState, Json, Progress, Stage
 
 Fields = Mapping[str, str]
@@ -17,8 +18,8 @@ _SECONDS = "t:"
 
 
 def dumped(value: Json | None) -> str:
-    """JSON text in ASCII; '' for None. Raises ValueError for NaN and infinities."""
-    return "" if value is None else json.dumps(value, allow_nan=False, separators=(",", ":"))
+    """JSON text; '' for None. Raises ValueError for NaN and infinities."""
+    return "" if value is None else encoded(value).decode()
 
 
 def fields_of(record: Record) -> Fields:
@@ -63,6 +64,11 @@ def event_of(entry: Entry) -> JobEvent:
     return JobEvent(
         id=event_id.decode(), kind=EventKind(fields[b"kind"].decode()), data=json.loads(fields[b"data"])
     )
+
+
+def stands_for_result(entry: Entry) -> bool:
+    """Whether an event tells a result that its job's record has."""
+    return entry[1][b"kind"].decode() == EventKind.RESULT and entry[1][b"data"] == b"null"
 
 
 def _seconds(fields: Fields, name: str) -> float | None:

@@ -21,6 +21,21 @@ class TestEvents:
         assert [event.data["text"] for event in jobs.events(lease.job.id, after=events[2].id)] == ["b", "c"]
         assert jobs.events(lease.job.id, after=events[-1].id) == []
 
+    def test_a_result_is_told_from_the_record_where_it_is_kept_once(
+        self, jobs: JobStore, redis_client: redis.Redis
+    ) -> None:
+        lease = begun(jobs, accepted(jobs))
+        result = {"answer": "水" * 100_000}
+        assert jobs.finish(lease, JobState.SUCCEEDED, result=result)
+        record = f"{{aegis}}:job:{lease.job.id}"
+
+        state, told = jobs.events(lease.job.id)[-2:]
+
+        assert (told.kind, told.data) == (EventKind.RESULT, result)
+        assert jobs.events(lease.job.id, after=state.id) == [told]
+        assert redis_client.hstrlen(record, "result") < 301_000
+        assert redis_client.memory_usage(f"{record}:events", samples=0) < 10_000
+
     def test_a_foreign_event_id_is_refused(self, jobs: JobStore) -> None:
         with pytest.raises(InvalidRequest):
             jobs.events("x", after="yesterday")

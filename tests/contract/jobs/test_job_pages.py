@@ -26,6 +26,31 @@ class TestPage:
         assert all_pages(jobs, state=JobState.QUEUED, kind=JobKind.QUERY) == [queries[i] for i in (3, 1, 0)]
         assert all_pages(jobs, state=JobState.DEAD) == []
 
+    def test_a_page_ends_before_its_records_are_too_many_bytes(self, jobs: JobStore) -> None:
+        result = {"answer": "x" * 900_000}
+        ids = [accepted(jobs) for _ in range(10)]
+        for job_id in ids:
+            assert jobs.finish(begun(jobs, job_id), JobState.SUCCEEDED, result=result)
+
+        for collections in (None, ["docs"]):
+            found, cursor, sizes = [], None, []
+            while not sizes or cursor:
+                window = jobs.page(state=None, kind=None, collections=collections, cursor=cursor, limit=200)
+                found += [job.id for job in window.items]
+                sizes.append(len(window.items))
+                cursor = window.next
+            assert found == ids[::-1]
+            assert sizes == [4, 4, 2]
+
+    def test_a_record_over_all_bounds_is_a_page_by_itself(self, jobs: JobStore) -> None:
+        ids = [accepted(jobs) for _ in range(3)]
+        assert jobs.finish(begun(jobs, ids[1]), JobState.SUCCEEDED, result={"answer": "x" * 5_000_000})
+
+        window = jobs.page(state=None, kind=None, collections=None, cursor=ids[2], limit=9)
+
+        assert [job.id for job in window.items] == [ids[1]]
+        assert window.next == ids[1]
+
     def test_by_collection(self, jobs: JobStore) -> None:
         ids = [accepted(jobs, new_job(collection=f"c{i % 3}")) for i in range(15)]
 

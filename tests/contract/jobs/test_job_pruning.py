@@ -37,6 +37,14 @@ class TestPruning:
 
         assert keys(redis_client) == kept
 
+    def test_results_are_not_read_again_to_forget_their_jobs(self, jobs: JobStore) -> None:
+        lease = begun(jobs, accepted(jobs))
+        assert jobs.finish(lease, JobState.SUCCEEDED, result={"answer": "x" * 100_000})
+
+        (job,) = jobs.prune(finished_before=4e9, dead_before=4e9, most=100, limit=9)
+
+        assert (job.id, job.result) == (lease.job.id, None)
+
     def test_of_too_many_the_oldest_go(self, jobs: JobStore) -> None:
         finished = [ended(jobs, JobState.SUCCEEDED) for _ in range(5)]
         dead = [ended(jobs, JobState.DEAD) for _ in range(4)]

@@ -89,6 +89,26 @@ def test_what_is_run_again_counts_again(jobs: JobStore) -> None:
     assert filled(jobs, "a", most=2) == []
 
 
+def test_what_is_run_again_needs_room(jobs: JobStore) -> None:
+    bounds = {JobKind.INGEST: 4, JobKind.QUERY: 1}
+    first, *_ = over = filled(jobs, "a", most=4)
+    for job_id in over:
+        assert jobs.finish(begun(jobs, job_id), JobState.DEAD)
+    filled(jobs, "a", most=4)
+
+    with pytest.raises(Overloaded, match="2 ingest jobs of this key") as refusal:
+        jobs.retry(first, most_open=bounds)
+
+    assert refusal.value.retry_after is not None
+    job = jobs.get(first)
+    assert job is not None
+    assert job.state is JobState.DEAD
+    filled(jobs, "", most=4)
+    with pytest.raises(Overloaded, match="4 ingest jobs are"):
+        jobs.retry(first, most_open=bounds)
+    assert jobs.retry(first, most_open={JobKind.QUERY: 1}).state is JobState.QUEUED
+
+
 def test_a_submit_that_repeats_another_is_answered_all_the_same(jobs: JobStore) -> None:
     first = jobs.accept(new_job(owner="a"), idempotency_key="k", body_digest="d", most_open=1)
 

@@ -82,8 +82,8 @@ def test_dead_letters_are_replayed_and_dropped_by_reason_and_collection(
             tools.jobs.finish(lease, JobState.DEAD, error=error)
             ids[job_id] = reason
 
-    assert desk.replay_all("unavailable", ["another"], JobKind) == 0
-    assert desk.replay_all("unavailable", [COLLECTION], JobKind) == 3
+    assert desk.replay_all("unavailable", ["another"], JobKind) == (0, 0)
+    assert desk.replay_all("unavailable", [COLLECTION], JobKind) == (3, 0)
     assert desk.drop_all(None, None, JobKind) == 3
 
     for job_id, reason in ids.items():

@@ -2,9 +2,12 @@
 --
 -- {aegis}:job:ID            hash: the record; t:STAGE and t:queue are seconds; due is the deadline
 --                           by this server's clock, deadline by that of the one who asked
--- {aegis}:job:ID:events     stream
+-- {aegis}:job:ID:events     stream; that of a result has none, since the record has it
 -- {aegis}:job:ID:artefacts  hash: name -> bytes
 -- {aegis}:jobs:STATE:KIND   zset, all scores 0: ids in the order of their making (uuid7)
+-- {aegis}:in:COLLECTION:KIND  zset, all scores 0: a collection's jobs, for callers who see no others
+-- {aegis}:asked:OWNER       zset, all scores 0: an owner's questions, likewise
+-- {aegis}:lists             set: the names of those two
 -- {aegis}:waiting:STAGE     zset: queued jobs by the time they were queued
 -- {aegis}:apart:STAGE       zset: those of them that are worked by themselves, each with a message of its own
 -- {aegis}:line:STAGE:OWNER   zset: an owner's queued jobs that are due, by the time they were queued
@@ -59,7 +62,33 @@ local function note_open(open, kind)
   end
 end
 
+-- The lists of those who do not see all jobs.
+local function lists_of(kind, collection, owner)
+  local lists = { root .. 'in:' .. collection .. ':' .. kind }
+  if kind == 'query' then
+    lists[2] = root .. 'asked:' .. (owner or '')
+  end
+  return lists
+end
+
+local function list(other, kind, collection, owner)
+  for _, each in ipairs(lists_of(kind, collection, owner)) do
+    redis.call('ZADD', each, 0, other)
+    redis.call('SADD', root .. 'lists', each)
+  end
+end
+
+local function unlist(other, lists)
+  for _, each in ipairs(lists) do
+    if redis.call('ZREM', each, other) == 1 and redis.call('EXISTS', each) == 0 then
+      redis.call('SREM', root .. 'lists', each)
+    end
+  end
+end
+
+-- Lists are written with every move, since a job may be from before there were any.
 local function moved(from, to, kind)
+  list(id, kind, redis.call('HGET', job, 'collection'), owner_of(job))
   if from then
     redis.call('ZREM', root .. 'jobs:' .. from .. ':' .. kind, id)
   end

@@ -21,7 +21,7 @@ ended('running', state, at[1], at[2], { ARGV[7], ARGV[8], ARGV[9] })
 state_event(state, at[2], at[3])
 if result ~= '' then
   redis.call('HSET', job, 'result', result)
-  event('result', result)
+  event('result', 'null') -- whoever reads it finds it in the record
 end
 if error ~= '' then
   redis.call('HSET', job, 'error', error)

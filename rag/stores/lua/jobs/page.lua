@@ -1,6 +1,9 @@
--- KEYS: the indexes to merge; ARGV: '', cursor or '', limit, how many to look at, reason or '', as for within
--- Returns {records, cursor or false}; a page may be short when few jobs are of the kind asked for.
-local cursor, limit, looks, reason = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
+-- KEYS: the indexes to merge; ARGV: '', cursor or '', limit, how many to look at, how many bytes to read,
+-- reason or '', state or '', as for within
+-- Returns {records, cursor or false, bytes that are left, under 0 where there was no room for the next record}; a
+-- page may be short when few jobs are of the kind asked for, or they are large. The first record is always read.
+local cursor, limit, looks, room = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local reason, state = ARGV[6], ARGV[7]
 local ids = {}
 for _, index in ipairs(KEYS) do
   local from = cursor == '' and '+' or '(' .. cursor
@@ -10,18 +13,32 @@ for _, index in ipairs(KEYS) do
 end
 table.sort(ids, function(a, b) return a > b end)
 
+local function fits(key)
+  local at = redis.call('HMGET', key, 'reason', 'state')
+  return (reason == '' or at[1] == reason) and (state == '' or at[2] == state) and within(key, 8)
+end
+
+local function size_of(key)
+  local bytes = 1000
+  for _, field in ipairs({ 'result', 'inputs', 'error' }) do
+    bytes = bytes + redis.call('HSTRLEN', key, field)
+  end
+  return bytes
+end
+
 local records, last = {}, nil
 for i = 1, math.min(#ids, looks - 1) do
   if #records == limit then
     break
   end
-  last = i
   local key = root .. 'job:' .. ids[i]
-  if within(key, 6) and (reason == '' or redis.call('HGET', key, 'reason') == reason) then
-    local record = record_of(key, ids[i])
-    if record then
-      records[#records + 1] = record
+  if fits(key) then
+    room = room - size_of(key)
+    if room < 0 and #records > 0 then
+      break
     end
+    records[#records + 1] = record_of(key, ids[i])
   end
+  last = i
 end
-return { records, last ~= nil and last < #ids and ids[last] }
+return { records, last ~= nil and last < #ids and ids[last], room }

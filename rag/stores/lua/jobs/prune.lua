@@ -1,5 +1,5 @@
 -- KEYS: nothing of a job; ARGV: '', 'finished' or 'dead', ended before, most to keep, limit
--- Returns the records as they were.
+-- Returns the records as they were, without their results.
 local set, before, limit = root .. ARGV[2], tonumber(ARGV[3]), ARGV[5]
 local surplus = redis.call('ZCARD', set) - ARGV[4]
 local oldest = redis.call('ZRANGE', set, 0, limit - 1, 'WITHSCORES')
@@ -7,6 +7,8 @@ local records = {}
 
 local function forget(other, fields)
   local key = root .. 'job:' .. other
+  -- Of a record that went by itself nobody knows where it was listed.
+  unlist(other, fields[1] and lists_of(unpack(fields)) or redis.call('SMEMBERS', root .. 'lists'))
   redis.call('UNLINK', key, key .. ':events', key .. ':artefacts')
   redis.call('ZREM', set, other)
   redis.call('ZREM', root .. 'remains', other)
@@ -23,7 +25,8 @@ for i = 1, #oldest, 2 do
   end
   surplus = surplus - 1
   local key = root .. 'job:' .. oldest[i]
+  redis.call('HDEL', key, 'result')
   records[#records + 1] = record_of(key, oldest[i]) or nil
-  forget(oldest[i], redis.call('HMGET', key, 'kind'))
+  forget(oldest[i], redis.call('HMGET', key, 'kind', 'collection', 'owner'))
 end
 return records

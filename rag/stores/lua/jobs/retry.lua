@@ -1,4 +1,5 @@
--- ARGV: id, a word that only this call has, the time by the caller's clock
+-- ARGV: id, a word that only this call has, the time by the caller's clock, most jobs of a kind that its owner may
+-- have open or '', then kinds and how many of each may be open. {'full' or 'share', ..., kind}: there is no room.
 -- A deadline moves, so that the new run gets as long as the first one had; the time from the end of the
 -- last run to its begin is no part of it.
 local step = ARGV[2] .. ':retry'
@@ -15,6 +16,13 @@ end
 local left = (at[7] or 0) - seconds
 if left > 0 and left <= longest_delay then
   return { 'tidied', record_of(job, id) }
+end
+for i = 5, #ARGV, 2 do
+  local refusal = ARGV[i] == at[2] and no_room(at[2], owner_of(job), ARGV[i + 1], ARGV[4])
+  if refusal then
+    refusal[5] = at[2]
+    return refusal
+  end
 end
 for _, key in ipairs({ job, job .. ':events', job .. ':artefacts' }) do
   redis.call('PERSIST', key)

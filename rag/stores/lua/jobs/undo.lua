@@ -1,5 +1,5 @@
 -- ARGV: id. Unmake a job that nobody was promised yet, unless a repeated submit was.
-local at = redis.call('HMGET', job, 'state', 'kind', 'stage', 'kept', 'idempotency')
+local at = redis.call('HMGET', job, 'state', 'kind', 'stage', 'kept', 'idempotency', 'collection')
 if at[1] ~= 'queued' or at[4] then
   return 0
 end
@@ -7,6 +7,7 @@ unqueue(at[3])
 redis.call('ZREM', root .. 'deadlines', id)
 redis.call('ZREM', root .. 'jobs:queued:' .. at[2], id)
 note_open(false, at[2])
+unlist(id, lists_of(at[2], at[6], owner_of(job)))
 if at[5] and redis.call('HGET', at[5], 'job') == id then
   redis.call('UNLINK', at[5])
 end

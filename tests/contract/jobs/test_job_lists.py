@@ -1,0 +1,110 @@
+"""What every JobStore lists for a caller who does not see all jobs: it looks at none of the others."""
+
+import json
+from typing import Any, cast
+
+import pytest
+import redis
+
+from rag.model import JobKind, JobState, Stage
+from rag.ports import JobStore, Window
+from rag.settings import Settings
+from rag.stores.jobs import RedisJobStore, desk
+from rag.stores.jobs.restoration import JobRestoration
+from tests.contract.jobs.jobrecords import accepted, all_pages, ended, keys, new_job
+
+ALL: dict[str, Any] = {"state": None, "kind": None, "cursor": None, "limit": 50}
+
+
+def asked(jobs: JobStore, owner: str, collection: str = "docs") -> str:
+    return accepted(jobs, new_job(JobKind.QUERY, Stage.EMBED_QUERY, collection, owner=owner))
+
+
+def looks(client: redis.Redis) -> int:
+    """Records looked at since the server was started."""
+    return int(cast(dict[str, Any], client.info("commandstats"))["cmdstat_hmget"]["calls"])
+
+
+@pytest.mark.parametrize("narrow", [{"collections": ["mine"]}, {"collections": None, "asker": "me"}])
+def test_jobs_of_others_are_not_looked_at(jobs: JobStore, redis_client: redis.Redis, narrow: Any) -> None:
+    for _ in range(60):
+        asked(jobs, "another", "theirs")
+    mine = asked(jobs, "me", "mine")
+    jobs.page(**ALL, **narrow)
+    before = looks(redis_client)
+
+    window = jobs.page(**ALL, **narrow)
+
+    assert ([job.id for job in window.items], window.next) == ([mine], None)
+    assert looks(redis_client) - before < 10
+
+
+def test_who_asked_sees_own_questions_and_all_else(jobs: JobStore) -> None:
+    ids = [asked(jobs, "me"), asked(jobs, "another"), accepted(jobs), asked(jobs, "me", "other")]
+
+    assert all_pages(jobs, asker="me") == [ids[3], ids[2], ids[0]]
+    assert all_pages(jobs, asker="me", collections=["docs"]) == [ids[2], ids[0]]
+    assert all_pages(jobs, asker="me", collections=["docs"], kind=JobKind.QUERY) == [ids[0]]
+
+
+def test_a_job_is_listed_by_the_state_it_is_in(jobs: JobStore) -> None:
+    waiting, over = accepted(jobs), ended(jobs, JobState.FAILED)
+
+    assert all_pages(jobs, collections=["docs"], state=JobState.FAILED) == [over]
+    assert all_pages(jobs, collections=["docs"], state=JobState.QUEUED) == [waiting]
+    jobs.retry(over)
+    assert all_pages(jobs, collections=["docs"], state=JobState.QUEUED) == [over, waiting]
+
+
+def test_a_page_over_many_jobs_that_are_not_meant_is_short(
+    jobs: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "_LOOKS", 3)
+    failed = ended(jobs, JobState.FAILED)
+    ids = [accepted(jobs) for _ in range(45)]
+    found: list[str] = []
+    windows: list[Window[Any]] = []
+    while not windows or windows[-1].next:
+        cursor = windows[-1].next if windows else None
+        window = jobs.page(state=JobState.FAILED, kind=None, collections=["docs"], cursor=cursor, limit=1)
+        windows.append(window)
+        found += [job.id for job in window.items]
+
+    assert found == [failed]
+    assert len(windows) == 3
+    assert {window.next for window in windows} <= {*ids, None}
+
+
+def test_jobs_of_an_earlier_version_are_listed(jobs: JobStore, redis_client: redis.Redis) -> None:
+    ids = [asked(jobs, "me"), accepted(jobs)]
+    for key in ("in:docs:query", "in:docs:ingest", "asked:me", "lists"):
+        assert redis_client.delete(f"{{aegis}}:{key}")
+
+    anew = RedisJobStore(redis_client, Settings())
+
+    assert all_pages(anew, collections=["docs"]) == ids[::-1]
+    assert all_pages(anew, collections=["docs"], asker="me") == ids[::-1]
+
+
+def test_restored_jobs_are_listed(redis_client: redis.Redis) -> None:
+    fields = {
+        "id": "0190a0a0-0000-7000-8000-000000000000", "kind": "query", "collection": "docs", "owner": "me",
+        "inputs": json.dumps({"question": "Why?"}), "created_at": "1700000000",
+    }  # fmt: skip
+    assert JobRestoration(redis_client, Settings()).restore([fields]) == 1
+
+    for key in ("in:docs:query", "asked:me"):
+        assert redis_client.zrange(f"{{aegis}}:{key}", 0, -1) == [fields["id"].encode()]
+
+
+def test_what_is_forgotten_is_in_no_list(jobs: JobStore, redis_client: redis.Redis) -> None:
+    before = keys(redis_client)
+    for n in range(3):
+        job_id = asked(jobs, f"owner{n}", f"collection{n}")
+        jobs.cancel(job_id)
+        if n == 0:
+            redis_client.delete(f"{{aegis}}:job:{job_id}")
+
+    jobs.prune(finished_before=4e9, dead_before=4e9, most=0, limit=9)
+
+    assert keys(redis_client) == before
