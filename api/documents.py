@@ -52,7 +52,7 @@ async def ingest(call: WriteCall) -> Response:
     settings = call.parts.settings
     limit = Limit(settings.max_upload_mb * MIB + MIB, too_large(settings))
     receptions, owner = call.parts.receptions, holder_of(call)
-    async with receptions.document(call.request, owner, limit) as body, call.parts.uploads:
+    async with receptions.document(call.request, owner, limit) as body, call.parts.uploads.taken(owner):
         accepted = await run_in_threadpool(_taken_in, call, read, body, terms)
     return await answered(call, accepted, terms)
 
