@@ -62,7 +62,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = False
         self._wire = self._payload = 0
         self._announced: int | None = None
-        self._unsent, self._moved = 0, self._since
+        self._written = self._taken = 0
+        self._moved = self._since
 
     # --- a connection's begin and end
 
@@ -103,9 +104,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _check_reader(self, now: float) -> None:
         unsent = self.transport.get_write_buffer_size()
-        taken = self._unsent - unsent
-        if not unsent or taken < 0 or taken >= self._bounds.trickle:
-            self._unsent, self._moved = unsent, now
+        taken = self._written - unsent
+        if not unsent or taken - self._taken >= self._bounds.trickle:
+            self._taken, self._moved = taken, now
         elif now - self._moved > self._bounds.stalled_seconds:
             self.transport.abort()
 
@@ -226,7 +227,19 @@ class BoundedProtocol(HttpToolsProtocol):
     # --- what goes out
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        super()._start_asgi_task(cycle, _Ending(cycle, app))  # type: ignore[arg-type]  # starlette names the same types otherwise
+        super()._start_asgi_task(cycle, _Ending(self, cycle, app))  # type: ignore[arg-type]  # starlette names the same types otherwise
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._all.stops_reading(self, self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        self._all.reads(self)
+        super().resume_writing()
+
+    def note_written(self, size: int) -> None:
+        """``size`` bytes of a body were written; heads are so small that they need not be counted."""
+        self._written += size
 
     def on_response_complete(self) -> None:
         """The next request, unless this one's body is still under way: then the connection ends."""
@@ -280,10 +293,11 @@ class BoundedProtocol(HttpToolsProtocol):
 class _Ending:
     """Around the application: an answer that comes before the body's end also ends the connection.
 
-    Else the rest of the body would be read as the next request by one side alone.
+    Else the rest of the body would be read as the next request by one side alone. What is written is counted.
     """
 
-    def __init__(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:
+    def __init__(self, protocol: BoundedProtocol, cycle: RequestResponseCycle, app: ASGIApp) -> None:
+        self._protocol = protocol
         self._cycle = cycle
         self._app = app
 
@@ -295,5 +309,6 @@ class _Ending:
                 elif not message.get("more_body", False):
                     self._cycle.keep_alive = True  # the protocol lingers, where uvicorn would close
             await send(message)
+            self._protocol.note_written(len(message.get("body", b"")))
 
         await self._app(scope, receive, sending)
