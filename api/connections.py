@@ -27,7 +27,7 @@ class Bounds:
     linger_seconds: for which what comes after a refusal is thrown away, so that the refusal is read.
     stalled_seconds: for which an answer may wait for a reader that takes less than ``trickle`` of it.
     unread: of answers in this process that wait for their readers.
-    framing: of chunk sizes, extensions and trailers, beyond as many bytes as the body has.
+    framing: of chunk sizes, extensions and trailers, beyond a quarter of the body.
     useless_body: of a body that comes with a method that takes none.
     ahead: of requests that are sent before this one is answered.
     """
@@ -42,7 +42,7 @@ class Bounds:
     stalled_seconds: float = 15.0
     trickle: int = 256 * 1024
     unread: int = 64 * 1024 * 1024
-    framing: int = 64 * 1024
+    framing: int = 16 * 1024
     useless_body: int = 64 * 1024
     ahead: int = 1024 * 1024
 

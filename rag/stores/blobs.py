@@ -83,7 +83,7 @@ class ObstoreBlobs:
         return data
 
     def pieces(self, key: str) -> Iterator[bytes]:
-        """Of 64 KiB, each read when it is asked for. Unavailable behind the last where other bytes were put."""
+        """Of 64 KiB, each read when it is asked for. Unavailable behind the last if others were put."""
         with self._doing(key):
             size = obstore.head(self._store, key)["size"]
         seal, digest = None, sha256()
