@@ -26,7 +26,8 @@ class Bounds:
     head_seconds: from a connection's begin, or a later request's first byte, to the head's end.
     linger_seconds: for which what comes after a refusal is thrown away, so that the refusal is read.
     stalled_seconds: for which an answer may wait for a reader that takes less than ``trickle`` of it.
-    framing: of chunk sizes, extensions and trailers, beyond as many bytes as the body has.
+    unread: of answers in this process that wait for their readers.
+    framing: of chunk sizes, extensions and trailers, beyond a quarter of the body.
     useless_body: of a body that comes with a method that takes none.
     ahead: of requests that are sent before this one is answered.
     """
@@ -38,9 +39,10 @@ class Bounds:
     target: int = 8 * 1024
     head_seconds: float = 10.0
     linger_seconds: float = 5.0
-    stalled_seconds: float = 30.0
+    stalled_seconds: float = 15.0
     trickle: int = 256 * 1024
-    framing: int = 64 * 1024
+    unread: int = 64 * 1024 * 1024
+    framing: int = 16 * 1024
     useless_body: int = 64 * 1024
     ahead: int = 1024 * 1024
 
@@ -51,7 +53,7 @@ class Connection(Protocol):
     address: str | None
 
     def give_way(self) -> None:
-        """End at once: nothing is being answered."""
+        """End at once: nothing is being answered, or its answer is not read."""
         ...
 
     def check(self, now: float) -> None:
@@ -61,12 +63,15 @@ class Connection(Protocol):
 
 @dataclass(slots=True)
 class Connections:
-    """Those of one process. ``waiting`` holds the longest waiting first."""
+    """Those of one process. ``waiting`` holds the longest waiting first, and ``unread`` the bytes of
+    answers that wait for their readers, likewise."""
 
     bounds: Bounds
     open: set[Connection] = field(default_factory=set)
     waiting: dict[Connection, None] = field(default_factory=dict)
+    unread: dict[Connection, int] = field(default_factory=dict)
     _by_address: Counter[str] = field(default_factory=Counter)
+    _unread_by_address: Counter[str] = field(default_factory=Counter)
     _sweeping: bool = False
 
     def admit(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> bool:
@@ -92,7 +97,27 @@ class Connections:
     def works(self, connection: Connection) -> None:
         self.waiting.pop(connection, None)
 
+    def stops_reading(self, connection: Connection, size: int) -> None:
+        """``size`` bytes of its answer wait. Over the bound, of the address that has most of them waiting
+        the one that has waited longest ends; the last one never does."""
+        self.reads(connection)
+        self.unread[connection] = size
+        self._unread_by_address[connection.address or ""] += size
+        while self._unread_by_address.total() > self.bounds.unread and len(self.unread) > 1:
+            ((address, _),) = self._unread_by_address.most_common(1)
+            longest = next(other for other in self.unread if (other.address or "") == address)
+            self.reads(longest)
+            longest.give_way()
+
+    def reads(self, connection: Connection) -> None:
+        if size := self.unread.pop(connection, 0):
+            address = connection.address or ""
+            self._unread_by_address[address] -= size
+            if not self._unread_by_address[address]:
+                del self._unread_by_address[address]
+
     def forget(self, connection: Connection) -> None:
+        self.reads(connection)
         if connection in self.open:
             self.open.remove(connection)
             self.waiting.pop(connection, None)

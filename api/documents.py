@@ -4,13 +4,15 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import IO, Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import Response
+from fastapi.responses import Response, StreamingResponse
 
 from api.bodies import CollectionName, DocumentId
+from api.excerpts import excerpt
 from api.forms import parsed_form
 from api.gate import Call, ReadCall, WriteCall
 from api.openapi import LOCATION, problems, submit_answers, submit_body
@@ -52,7 +54,7 @@ async def ingest(call: WriteCall) -> Response:
     settings = call.parts.settings
     limit = Limit(settings.max_upload_mb * MIB + MIB, too_large(settings))
     receptions, owner = call.parts.receptions, holder_of(call)
-    async with receptions.document(call.request, owner, limit) as body, call.parts.uploads:
+    async with receptions.document(call.request, owner, limit) as body, call.parts.uploads.taken(owner):
         accepted = await run_in_threadpool(_taken_in, call, read, body, terms)
     return await answered(call, accepted, terms)
 
@@ -145,9 +147,13 @@ def text(
     if _is_of_the_id(request):
         found = DocumentOut.of(shelf.document(f"{document_id}/text"))
         return Response(found.model_dump_json(), media_type="application/json")
-    content = shelf.parts.blobs.get(shelf.document(document_id).text_key).decode()
+    found_pieces = shelf.parts.blobs.pieces(shelf.document(document_id).text_key)
+    pieces = excerpt(found_pieces, span.start, span.end)
+    first, second = next(pieces, b""), next(pieces, None)  # here, so that what goes wrong is answered
     nosniff = {"X-Content-Type-Options": "nosniff"}
-    return Response(content[span.start : span.end], media_type="text/plain", headers=nosniff)
+    if second is None:
+        return Response(first, media_type="text/plain", headers=nosniff)
+    return StreamingResponse(chain((first, second), pieces), media_type="text/plain", headers=nosniff)
 
 
 @router.get("/{document_id:path}", responses=problems(404), summary="One document")

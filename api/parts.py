@@ -1,6 +1,5 @@
 """What the routes work with, made once a process."""
 
-import asyncio
 import threading
 from dataclasses import dataclass
 
@@ -9,7 +8,7 @@ from redis.asyncio import Redis as AsyncRedis
 from api.access import Issuer, Keyring
 from api.admission import Admission, RateLimit, Unlimited
 from api.receiving import MIB, Receptions
-from api.shares import Places
+from api.shares import Places, Turns
 from rag.ports import BlobStore, Cache, DocumentRegistry, JobStore
 from rag.settings import Settings
 from rag.stores.audit import AuditReader, AuditWriter
@@ -59,7 +58,7 @@ class Parts:
     cache: Cache
     usage: TokenUsage
     receptions: Receptions
-    uploads: asyncio.Semaphore
+    uploads: Turns
     waits: Places
     stopping: threading.Event
 
@@ -93,7 +92,7 @@ def build(settings: Settings) -> Parts:
         usage=TokenUsage(client),
         cache=RedisCache(client, settings),
         receptions=Receptions(places=settings.max_connections // 2, budget=settings.bodies_mb * MIB),
-        uploads=asyncio.Semaphore(max(1, settings.max_concurrent_requests // 2)),
+        uploads=Turns(max(1, settings.max_concurrent_requests // 2)),
         waits=Places("long polls and event streams", settings.max_connections // 2),
         stopping=threading.Event(),
     )

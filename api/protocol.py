@@ -13,12 +13,12 @@ from http import HTTPStatus
 from typing import Any
 
 import httptools
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from api.connections import Connections
+from api.endings import Ending
 from api.heads import Refusal, check_begin, check_parsed, check_size
 
 _END = b"\r\n\r\n"
@@ -61,8 +61,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._ahead = b""
         self._in_head = False
         self._wire = self._payload = 0
+        self._gathered: list[bytes] = []
         self._announced: int | None = None
-        self._unsent, self._moved = 0, self._since
+        self._written = self._taken = 0
+        self._moved = self._since
 
     # --- a connection's begin and end
 
@@ -103,9 +105,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _check_reader(self, now: float) -> None:
         unsent = self.transport.get_write_buffer_size()
-        taken = self._unsent - unsent
-        if not unsent or taken < 0 or taken >= self._bounds.trickle:
-            self._unsent, self._moved = unsent, now
+        taken = self._written - unsent
+        if not unsent or taken - self._taken >= self._bounds.trickle:
+            self._taken, self._moved = taken, now
         elif now - self._moved > self._bounds.stalled_seconds:
             self.transport.abort()
 
@@ -175,7 +177,7 @@ class BoundedProtocol(HttpToolsProtocol):
         piece, rest = data[:size], data[size:]
         self._wire += len(piece)
         self._feed(piece)
-        if self._wire > 2 * self._payload + self._bounds.framing:
+        if self._wire - self._payload > self._payload // 4 + self._bounds.framing:
             raise Refusal(HTTPStatus.BAD_REQUEST, "There is more around this body's chunks than in them")
         return rest
 
@@ -191,6 +193,17 @@ class BoundedProtocol(HttpToolsProtocol):
                 raise error.__context__ from None
             else:
                 raise Refusal(HTTPStatus.BAD_REQUEST, f"This is no HTTP: {error}") from None
+        self._hand_on()
+
+    def _hand_on(self) -> None:
+        """What was gathered of the body, in one piece: uvicorn does as much for each as for a large one."""
+        if not (body := b"".join(self._gathered)):
+            return
+        self._gathered.clear()
+        self._payload += len(body)
+        if self._payload > self._bounds.useless_body and self.scope["method"] in _WITHOUT_BODY:
+            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "This method takes no body")
+        super().on_body(body)
 
     # --- what the parser finds
 
@@ -214,19 +227,29 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        self._payload += len(body)
-        if self._payload > self._bounds.useless_body and self.scope["method"] in _WITHOUT_BODY:
-            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "This method takes no body")
-        super().on_body(body)
+        self._gathered.append(body)
 
     def on_message_complete(self) -> None:
+        self._hand_on()
         super().on_message_complete()
         self._enter(Phase.ANSWER)
 
     # --- what goes out
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        super()._start_asgi_task(cycle, _Ending(cycle, app))  # type: ignore[arg-type]  # starlette names the same types otherwise
+        super()._start_asgi_task(cycle, Ending(cycle, app, self._note_written))  # type: ignore[arg-type]  # starlette names the same types otherwise
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._all.stops_reading(self, self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        self._all.reads(self)
+        super().resume_writing()
+
+    def _note_written(self, size: int) -> None:
+        """``size`` bytes of a body were written; heads are so small that they need not be counted."""
+        self._written += size
 
     def on_response_complete(self) -> None:
         """The next request, unless this one's body is still under way: then the connection ends."""
@@ -275,25 +298,3 @@ class BoundedProtocol(HttpToolsProtocol):
             self._all.waits(self)
         else:
             self._all.works(self)
-
-
-class _Ending:
-    """Around the application: an answer that comes before the body's end also ends the connection.
-
-    Else the rest of the body would be read as the next request by one side alone.
-    """
-
-    def __init__(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:
-        self._cycle = cycle
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def sending(message: Message) -> None:
-            if self._cycle.more_body:
-                if message["type"] == "http.response.start":
-                    message["headers"] = [*message.get("headers", []), (b"connection", b"close")]
-                elif not message.get("more_body", False):
-                    self._cycle.keep_alive = True  # the protocol lingers, where uvicorn would close
-            await send(message)
-
-        await self._app(scope, receive, sending)

@@ -1,9 +1,11 @@
 """Places that callers share: so many in all, and no caller has more than half of them."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 from rag.errors import Overloaded
 
@@ -33,3 +35,19 @@ class Places:
 
     def has_room(self, owner: str) -> bool:
         return self._taken[owner] < max(1, self.most // 2) and self._taken.total() < self.most
+
+
+class Turns:
+    """Places for work that is soon over, ``most`` in all: over that, and over its half, a caller waits."""
+
+    def __init__(self, most: int) -> None:
+        self._half = max(1, most // 2)
+        self._all = asyncio.Semaphore(most)
+        self._own: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def taken(self, owner: str) -> AsyncIterator[None]:
+        """A place until the block ends. Of those who wait for one of all, the first gets it."""
+        own = self._own.setdefault(owner, asyncio.Semaphore(self._half))
+        async with own, self._all:
+            yield

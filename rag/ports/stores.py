@@ -104,6 +104,10 @@ class BlobStore(Protocol):
         """The bytes. NotFound when there is no such key."""
         ...
 
+    def pieces(self, key: str) -> Iterator[bytes]:
+        """The bytes, in small pieces of which one at a time is held. Raises as they are asked for."""
+        ...
+
     def exists(self, key: str) -> bool: ...
 
     def delete(self, key: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import obstore
 
@@ -14,6 +14,10 @@ from rag.errors import InvalidRequest, NotFound, Unavailable
 from rag.settings import Settings
 from rag.stores.buckets import Access, explained, folder_of, opened
 
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
+
+PIECE_BYTES = 64 << 10
 LISTED_AT_ONCE = 1000
 """Keys in one page of S3's listings."""
 
@@ -75,9 +79,23 @@ class ObstoreBlobs:
             found = obstore.get(self._store, key)
             seal = found.attributes.get(_SEAL)
             data = found.bytes().to_bytes()
-        if seal is not None and seal != sha256(data).hexdigest():
-            raise Unavailable(f"{self._title} {self._address}: {key} is damaged, its SHA-256 is not {seal}")
+        self._compare(key, seal, sha256(data))
         return data
+
+    def pieces(self, key: str) -> Iterator[bytes]:
+        """Of 64 KiB, each read when it is asked for. Unavailable behind the last if others were put."""
+        with self._doing(key):
+            size = obstore.head(self._store, key)["size"]
+        seal, digest = None, sha256()
+        for start in range(0, size, PIECE_BYTES):
+            with self._doing(key):
+                span = (start, min(start + PIECE_BYTES, size))
+                found = obstore.get(self._store, key, options={"range": span})
+                seal = found.attributes.get(_SEAL)
+                piece = found.bytes().to_bytes()
+            digest.update(piece)
+            yield piece
+        self._compare(key, seal, digest)
 
     def exists(self, key: str) -> bool:
         try:
@@ -110,6 +128,10 @@ class ObstoreBlobs:
     def ping(self) -> None:
         """Return when the store answers; Refused or Unavailable. A listing alone misses no missing bucket."""
         list(self.keys("ping"))
+
+    def _compare(self, key: str, seal: object, digest: "Hash") -> None:
+        if seal is not None and seal != digest.hexdigest():
+            raise Unavailable(f"{self._title} {self._address}: {key} is damaged, its SHA-256 is not {seal}")
 
     @contextmanager
     def _doing(self, key: str) -> Iterator[None]:

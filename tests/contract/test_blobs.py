@@ -14,7 +14,7 @@ import pytest
 
 from rag.errors import ConfigurationError, InvalidRequest, NotFound, Unavailable
 from rag.ports import BlobStore
-from rag.stores.blobs import ObstoreBlobs
+from rag.stores.blobs import PIECE_BYTES, ObstoreBlobs
 from tests.contract.buckets import BUCKETS, HTTP, address_of, in_bucket
 
 MEGABYTE = 1_000_000
@@ -40,6 +40,16 @@ class TestBytes:
         blobs.put("empty", b"")
         assert blobs.get("sources/docs-1/a") == b"\x00\xff" * 1000
         assert blobs.get("empty") == b""
+
+    @pytest.mark.parametrize("size", [0, 1, PIECE_BYTES, 2 * PIECE_BYTES + 1])
+    def test_they_come_in_pieces(self, blobs: BlobStore, size: int) -> None:
+        data = os.urandom(size)
+        blobs.put("a", data)
+        pieces = list(blobs.pieces("a"))
+        assert b"".join(pieces) == data
+        assert all(0 < len(piece) <= PIECE_BYTES for piece in pieces)
+        with pytest.raises(NotFound):
+            next(blobs.pieces("unknown"))
 
     def test_the_last_put_counts(self, blobs: BlobStore) -> None:
         blobs.put("a", b"first, and longer")
@@ -179,7 +189,7 @@ class TestFolder:
     def test_a_full_disk_is_told_as_that(self, tmp_path: Path) -> None:
         program = f"""
 from rag.errors import Unavailable
-from rag.stores.blobs import ObstoreBlobs
+from rag.stores.blobs import PIECE_BYTES, ObstoreBlobs
 
 blobs = ObstoreBlobs({tmp_path.as_uri()!r})
 blobs.put("small", b"1")

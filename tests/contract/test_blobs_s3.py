@@ -66,6 +66,8 @@ class TestChecksums:
             blobs.put("a", MARK)
             with pytest.raises(Unavailable, match="a is damaged"):
                 blobs.get("a")
+            with pytest.raises(Unavailable, match="a is damaged"):
+                list(blobs.pieces("a"))
 
         assert in_bucket(s3, "read").get("a") == MARK
 

@@ -1,63 +1,22 @@
 """Callers that mean harm, each a loop that begins one attack after another until it is told to stop."""
 
-import itertools
 import json
 import random
-import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
-from threading import Event, Lock, Thread
-from typing import Any
+from threading import Event, Thread
 
 import httpx
 
 from tests.documents.corpus import CORPUS
+from tests.soak.attacker import PATIENCE, Answers, Attacker
+from tests.soak.shapes import SHAPES
 from tests.system.running import Stack
 
 LARGEST_BYTES = 12_000_000
-PATIENCE = 60.0
-
-
-@dataclass
-class Answers:
-    """Statuses by method and path, from all attackers."""
-
-    seen: dict[tuple[str, str], set[int]] = field(default_factory=dict)
-    _lock: Lock = field(default_factory=Lock)
-
-    def note(self, method: str, path: str, status: int) -> None:
-        with self._lock:
-            self.seen.setdefault((method, path), set()).add(status)
-
-
-@dataclass(frozen=True)
-class Attacker:
-    """One caller with a key of its own, or with none."""
-
-    stack: Stack
-    key: str
-    answers: Answers
-    over: Event
-
-    def client(self) -> httpx.Client:
-        headers = {"Authorization": f"Bearer {self.key}"}
-        return httpx.Client(base_url=self.stack.url, headers=headers, timeout=PATIENCE)
-
-    def call(
-        self, client: httpx.Client, method: str, path: str, template: str, **more: Any
-    ) -> httpx.Response:
-        answer = client.request(method, path, **more)
-        self.answers.note(method, template, answer.status_code)
-        return answer
-
-    def until_over(self, pause: float) -> Iterator[int]:
-        for turn in itertools.count():
-            if self.over.wait(pause):
-                return
-            yield turn
 
 
 def send_hostile_files(attacker: Attacker) -> None:
@@ -149,7 +108,7 @@ def hold_connections(attacker: Attacker) -> None:
         with ExitStack() as held:
             for number in range(100):
                 with suppress(OSError):
-                    connection = held.enter_context(closing(_connection(attacker.stack)))
+                    connection = held.enter_context(closing(attacker.connection()))
                     connection.sendall(beginnings[(turn + number) % len(beginnings)])
             attacker.over.wait(5)
 
@@ -159,14 +118,10 @@ def send_endless_heads(attacker: Attacker) -> None:
     pieces = (b"X-A: " + b"a" * 1_000 + b"\r\n", b"x" * 1_000, b"/a" * 500)
     for turn in attacker.until_over(0.5):
         beginning = b"GET /" if turn % 3 == 2 else b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-        with suppress(OSError), closing(_connection(attacker.stack)) as connection:
+        with suppress(OSError), closing(attacker.connection()) as connection:
             connection.sendall(beginning)
             for _ in range(20_000):
                 connection.sendall(pieces[turn % 3])
-
-
-def _connection(stack: Stack) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", stack.api_port), timeout=10)
 
 
 ATTACKS: Sequence[Callable[[Attacker], None]] = (
@@ -177,6 +132,7 @@ ATTACKS: Sequence[Callable[[Attacker], None]] = (
     try_keys,
     hold_connections,
     send_endless_heads,
+    *SHAPES,
 )
 
 

@@ -68,3 +68,24 @@ def test_a_crowded_address_loses_its_own() -> None:
 
     assert admitted(connections, other, *own) == [True] * 4
     assert [peer.gone for peer in (other, *own)] == [False, True, False, False]
+
+
+def test_answers_that_are_not_read_have_a_budget() -> None:
+    """Whoever holds most of it loses what was unread longest; who reads is left alone."""
+    connections = Connections(Bounds(unread=100))
+    honest, reading, *greedy = Peer("192.0.2.1"), Peer("192.0.2.2"), *(Peer("192.0.2.2") for _ in range(3))
+    admitted(connections, honest, reading, *greedy)
+    connections.stops_reading(honest, 30)
+    connections.stops_reading(reading, 60)
+    connections.reads(reading)
+    for peer in greedy:
+        connections.stops_reading(peer, 35)
+
+    assert [peer.gone for peer in (honest, reading, *greedy)] == [False, False, True, False, False]
+    for peer in (honest, *greedy):
+        connections.forget(peer)
+    connections.stops_reading(reading, 999)
+    assert not reading.gone  # the only one
+    connections.forget(reading)
+    assert not connections.unread
+    assert not connections._unread_by_address

@@ -21,8 +21,9 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from starlette.exceptions import HTTPException
 
-from api import jsontext, middleware, waiting
+from api import jsontext, middleware, multipart, waiting
 from cli.logs import LogFile, Output, Severity
 from rag import (
     addresses,
@@ -142,6 +143,18 @@ def sent(text: str) -> None:
         jsontext.weigh(io.BytesIO(json.dumps({"text": text}).encode()), io.BytesIO())
 
 
+def form(text: str) -> None:
+    """The body of a form, whose boundary it is full of, and a part's header."""
+    data = text.encode("utf-8", "replace")
+    body = b"--b\r\n" + data + b"\r\n\r\n" + (b"\r\n--" + data) * 4 + b"\r\n--b--"
+    with suppress(HTTPException):
+        form = multipart.Multipart(io.BytesIO(body), "multipart/form-data; boundary=b")
+        form.next_part()
+        list(form.content())
+    with suppress(HTTPException):
+        multipart.parameters(b"form-data; name=" + data)
+
+
 COVERED: Mapping[str, Mapping[str, Reads]] = {
     "rag.sentences": {
         "sentences": sentences.sentences,
@@ -177,6 +190,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "rag.stores.audit": {"cursor": audit._CURSOR.match},
     "rag.stores.jobs.base": {"job id": base.JOB_ID.match},
     "api.jsontext": {"body": sent},
+    "api.multipart": {"form": form},
     "rag.parsing.decoding": {"decoded": as_bytes(decoding.decoded), "normalised": decoding.normalised},
     "rag.parsing.layout": {
         "headings": lambda text: list(layout.headings_of(text)),

@@ -1,0 +1,36 @@
+"""Places and turns: whoever takes all that he can leaves the other half to everybody else."""
+
+import asyncio
+
+from api.shares import Turns
+
+
+async def enter(turns: Turns, owner: str, entered: list[str], over: asyncio.Event) -> None:
+    async with turns.taken(owner):
+        entered.append(owner)
+        await over.wait()
+
+
+def test_a_caller_waits_over_its_half_while_another_is_served() -> None:
+    async def work() -> None:
+        turns, entered, over = Turns(6), list[str](), asyncio.Event()
+        greedy = [asyncio.create_task(enter(turns, "greedy", entered, over)) for _ in range(20)]
+        await asyncio.sleep(0)
+        others = [asyncio.create_task(enter(turns, name, entered, over)) for name in "abcd"]
+        await asyncio.sleep(0)
+
+        assert entered == ["greedy"] * 3 + ["a", "b", "c"]
+        over.set()
+        await asyncio.gather(*greedy, *others)
+        assert entered.count("greedy") == 20
+        assert not turns._own
+
+    asyncio.run(asyncio.wait_for(work(), 30))
+
+
+def test_one_place_is_everybodys() -> None:
+    async def work() -> None:
+        async with Turns(1).taken("a"):
+            pass
+
+    asyncio.run(asyncio.wait_for(work(), 30))
