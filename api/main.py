@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from socket import gethostname
-from typing import Any
 
 import anyio.to_thread
 import psutil
@@ -32,7 +31,7 @@ from api import (
 )
 from api.audit import Audit
 from api.middleware import Observer, Trace
-from api.openapi import completed
+from api.openapi import add_description
 from api.origins import OriginGuard
 from api.pages import add_console, add_docs
 from api.parts import Parts, build
@@ -87,6 +86,7 @@ def _refuse_risks(parts: Parts) -> None:
 def create_app(settings: Settings, parts: Parts) -> FastAPI:
     """The application over the given parts."""
     app = FastAPI(
+        openapi_url=None,  # add_description has a route of its own
         docs_url=None,
         redoc_url=None,
         telemetry={
@@ -121,8 +121,8 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
     observe = _add_metrics(app, settings, parts) if settings.prometheus_metrics_enabled else None
     add_console(app)
     add_docs(app)
+    add_description(app)
     _add_layers(app, settings, observe, parts.audit_writer)
-    _describe(app)
     return app
 
 
@@ -190,15 +190,6 @@ def _policy(settings: Settings) -> OriginPolicy:
     return OriginPolicy.of(
         settings, anonymous=settings.anonymous, origins=settings.cors_origins, guarded="/v1/"
     )
-
-
-def _describe(app: FastAPI) -> None:
-    made = app.openapi
-
-    def described() -> dict[str, Any]:
-        return completed(made())
-
-    app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
 
 
 @asynccontextmanager
