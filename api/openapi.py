@@ -147,7 +147,7 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def add_description(app: FastAPI) -> None:
-    """``/openapi.json``. It takes half a second to build, so this is done once, in a thread, at the first request."""
+    """``/openapi.json``. To build it takes half a second: once, in a thread, at the first request."""
     made, building = app.openapi, asyncio.Lock()
     app.openapi = cache(lambda: completed(made()))  # type: ignore[method-assign]  # FastAPI's documented way
     content = b""
