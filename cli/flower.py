@@ -26,7 +26,6 @@ from rag.settings import load
 from rag.starting import starting
 from tasks.app import app
 
-
 _BOUNDS = {
     "max_header_size": 32 * 1024,
     "max_body_size": 64 * 1024,
