@@ -42,6 +42,11 @@ class Caller:
         """What the rate limit counts its requests under."""
         return f"key:{self.id or self.name}"
 
+    @property
+    def operates(self) -> bool:
+        """Whether it may know what the service is made of: hosts, processes, and errors that name them."""
+        return self.role is Role.ADMIN and self.collections is None
+
     def reaches(self, collection: str) -> bool:
         return self.collections is None or collection in self.collections
 

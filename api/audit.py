@@ -14,11 +14,11 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access import Caller
-from api.gate import CALLER, AdminCall, address_of, token_of
-from api.middleware import REQUEST_ID_IN_SCOPE
+from api.gate import AdminCall, address_of, token_of
 from api.openapi import problems
 from api.paging import Paged
 from api.schemas import Page, moment, page_of
+from api.scope import CALLER, REQUEST_ID
 from rag.errors import Transient
 from rag.keys import id_of
 from rag.naming import checked_collection_name
@@ -152,7 +152,7 @@ def _entry(
         collection=_collection(scope["query_string"]),
         status=status,
         address=address_of(request),
-        request_id=scope.get(REQUEST_ID_IN_SCOPE, ""),
+        request_id=scope.get(REQUEST_ID, ""),
         job_id=location.removeprefix(_JOBS) if location.startswith(_JOBS) else "",
     )
 

@@ -12,11 +12,9 @@ from fastapi import Depends, Request
 
 from api.access import ANYBODY, Caller
 from api.parts import Parts
+from api.scope import CALLER
 from rag.errors import Unauthenticated
 from rag.settings import Role
-
-CALLER = "aegis.caller"
-"""Under which the scope of a call that was let in has who calls."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from api.collected import Collected
 from api.gate import address_of, token_of
 from api.parts import Parts
 from rag.errors import InvalidRequest, Transient, Unauthenticated, Unavailable
 from rag.liveness import WorkerSign
 from rag.model import Json
 from rag.release import release
-from rag.settings import Role
 from rag.stores.heartbeats import BEAT, VECTORS
 from tasks.submit import LANES
 
@@ -66,14 +66,14 @@ async def _detailed(request: Request) -> bool:
         if token is not None:
             await parts.admission.admit(f"address:{address_of(request)}")
         return False
-    return caller.role is Role.ADMIN and caller.collections is None
+    return caller.operates
 
 
 @router.get("/health", summary="In short")
-def health(request: Request) -> Health:
+async def health(request: Request) -> Health:
     """Always 200 while this process answers; `degraded` when a part behind it is missing."""
     parts: Parts = request.app.state.parts
-    components = components_of(parts)
+    components = await _components(request)
     return Health(
         status="ok" if all(c.ready for c in components.values()) else "degraded",
         version=release(),
@@ -93,7 +93,7 @@ async def live() -> dict[str, str]:
     responses={503: {"model": Readiness, "description": "An essential component is missing"}},
     summary="Is every component ready?",
 )
-def ready(
+async def ready(
     request: Request,
     response: Response,
     component: Annotated[
@@ -104,7 +104,7 @@ def ready(
 ) -> Readiness:
     """The broker, whether this process can queue jobs, the vector engine, beat, and each lane, which is
     ready when one of its workers takes tasks. 503 when an essential one is missing."""
-    known = components_of(request.app.state.parts)
+    known = await _components(request)
     if unknown := set(component or ()) - set(known):
         raise InvalidRequest(
             f"component: there is no {', '.join(sorted(unknown))}; there are {', '.join(known)}"
@@ -115,6 +115,12 @@ def ready(
         response.status_code = 503
         response.headers["Retry-After"] = "2"
     return Readiness(status="unready" if missing else "ready", components=asked)
+
+
+async def _components(request: Request) -> dict[str, Component]:
+    """As they were a second ago at most, since anybody may ask, and as often as they like."""
+    collected: Collected[dict[str, Component]] = request.app.state.components
+    return await collected.get()
 
 
 def _seen(component: Component, *, detailed: bool) -> Component:

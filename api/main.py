@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from socket import gethostname
-from typing import Any
 
 import anyio.to_thread
 import psutil
@@ -31,8 +30,9 @@ from api import (
     queries,
 )
 from api.audit import Audit
+from api.collected import Collected
 from api.middleware import Observer, Trace
-from api.openapi import completed
+from api.openapi import add_description
 from api.origins import OriginGuard
 from api.pages import add_console, add_docs
 from api.parts import Parts, build
@@ -87,6 +87,7 @@ def _refuse_risks(parts: Parts) -> None:
 def create_app(settings: Settings, parts: Parts) -> FastAPI:
     """The application over the given parts."""
     app = FastAPI(
+        openapi_url=None,  # add_description has a route of its own
         docs_url=None,
         redoc_url=None,
         telemetry={
@@ -103,6 +104,7 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
         redirect_slashes=False,  # where to is made from the Host header, which anybody writes
     )
     app.state.parts = parts
+    app.state.components = Collected(lambda: health.components_of(parts))
     problems.install(app)
     # The routes themselves rather than included routers: those cost 0.1 to 0.3 ms a request.
     for router in (
@@ -121,8 +123,8 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
     observe = _add_metrics(app, settings, parts) if settings.prometheus_metrics_enabled else None
     add_console(app)
     add_docs(app)
+    add_description(app)
     _add_layers(app, settings, observe, parts.audit_writer)
-    _describe(app)
     return app
 
 
@@ -190,15 +192,6 @@ def _policy(settings: Settings) -> OriginPolicy:
     return OriginPolicy.of(
         settings, anonymous=settings.anonymous, origins=settings.cors_origins, guarded="/v1/"
     )
-
-
-def _describe(app: FastAPI) -> None:
-    made = app.openapi
-
-    def described() -> dict[str, Any]:
-        return completed(made())
-
-    app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
 
 
 @asynccontextmanager

@@ -23,6 +23,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from api.collected import Collected
 from rag.errors import Transient
 from rag.model import JobKind, Stage
 from rag.ports import Cache, JobStore
@@ -195,15 +196,19 @@ def metrics_router(own: CollectorRegistry, *collectors: Collector, several_proce
     """The route. ``own`` holds this process's figures; with several, those of all are summed from files."""
     router = APIRouter(tags=["health"])
 
-    @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-    def metrics() -> Response:
-        """Prometheus' text format."""
+    def content() -> bytes:
         shared = CollectorRegistry()
         for collector in collectors:
             shared.register(collector)
         if several_processes:
             MultiProcessCollector(shared)  # type: ignore[no-untyped-call]  # ships no annotation
-        content = generate_latest(shared) + (b"" if several_processes else generate_latest(own))
-        return Response(content, media_type=CONTENT_TYPE_LATEST)
+        return generate_latest(shared) + (b"" if several_processes else generate_latest(own))
+
+    collected = Collected(content)
+
+    @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+    async def metrics() -> Response:
+        """Prometheus' text format, collected a second ago at most."""
+        return Response(await collected.get(), media_type=CONTENT_TYPE_LATEST)
 
     return router

@@ -10,12 +10,12 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import scope as scopes
 from api.problems import internal
 
 Observer = Callable[[str, str, int, float], None]
 
 REQUEST_ID = "x-request-id"
-REQUEST_ID_IN_SCOPE = "aegis.request_id"
 _SOUND_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
 _QUIET = ("/health", "/metrics")
 _CLIENT_GONE = 499
@@ -37,7 +37,7 @@ class Trace:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = scope[REQUEST_ID_IN_SCOPE] = _request_id(scope)
+        request_id = scope[scopes.REQUEST_ID] = _request_id(scope)
         started = first_byte = perf_counter()
         status = 0
 

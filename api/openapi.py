@@ -1,8 +1,13 @@
 """What OpenAPI says beyond what the signatures say: problems, headers, the two forms of a submit."""
 
+import asyncio
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
+from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
 from api.backup_schemas import BackupIn, RestoreIn
@@ -139,3 +144,17 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
             if path.startswith("/v1/"):
                 operation["security"] = [{"bearer": []}]
     return document
+
+
+def add_description(app: FastAPI) -> None:
+    """``/openapi.json``. To build it takes half a second: once, in a thread, at the first request."""
+    made, building = app.openapi, asyncio.Lock()
+    app.openapi = cache(lambda: completed(made()))  # type: ignore[method-assign]  # FastAPI's documented way
+    content = b""
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def description() -> Response:
+        nonlocal content
+        async with building:
+            content = content or await run_in_threadpool(lambda: bytes(JSONResponse(app.openapi()).body))
+        return Response(content, media_type="application/json")

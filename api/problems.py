@@ -2,7 +2,8 @@
 
 A problem's ``type`` is ``urn:aegis:problem:CODE`` and never changes its meaning; nobody
 serves a page there, hence a URN. Unexpected errors are logged, and tell the caller
-nothing but the request id to ask for.
+nothing but the request id to ask for. What a part that is away said may name hosts and paths:
+that is logged too, and told to admins of all collections alone, as on ``/health/ready``.
 """
 
 import logging
@@ -16,6 +17,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
+from api.access import Caller
+from api.scope import CALLER, REQUEST_ID
 from rag.errors import (
     AegisError,
     BackupError,
@@ -56,6 +59,10 @@ STATUS: Mapping[type[AegisError], HTTPStatus] = {
 """An error has the status of its nearest ancestor here, 500 without one."""
 
 _RETRY_SECONDS = 2
+_MOST_TOLD = 20
+"""Faults of one request."""
+
+_LOGGED = "The service's log holds more under this answer's X-Request-ID"
 
 _OF_HTTP: Mapping[int, tuple[str, str]] = {
     400: ("malformed-request", "The request cannot be read"),
@@ -81,24 +88,35 @@ def problem(
     return JSONResponse({**body, **more}, int(status), headers=headers, media_type=MEDIA_TYPE)
 
 
-def of_error(error: AegisError) -> Response:
-    """The problem of one of our errors; what is unforeseen is logged and stays inside."""
+def of_error(error: AegisError, *, operator: bool = False) -> Response:
+    """The problem of one of our errors; what is unforeseen is logged and stays inside.
+
+    ``operator``: the caller may know what the service is made of.
+    """
     status = status_of(error)
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("unforeseen error in a request", exc_info=error)
         return internal()
-    return problem(status, error.code, error.title, str(error) or error.title, headers=_headers(error))
+    detail = str(error) or error.title
+    if _is_inward(error) and not operator:
+        detail = f"Try again later. {_LOGGED}"
+    return problem(status, error.code, error.title, detail, headers=_headers(error))
+
+
+def _is_inward(error: AegisError) -> bool:
+    """Whether the message is for operators: of a part that is away, or with a driver's words in it."""
+    foreign = error.__cause__ is not None and not isinstance(error.__cause__, AegisError)
+    return error.inward or (isinstance(error, Transient) and foreign)
 
 
 def internal() -> Response:
-    detail = "The service's log holds more under this answer's X-Request-ID"
-    return problem(500, AegisError.code, AegisError.title, detail)
+    return problem(500, AegisError.code, AegisError.title, _LOGGED)
 
 
-def of_http(error: HTTPException) -> Response:
+def of_http(error: HTTPException, *, operator: bool = False) -> Response:
     """The problem of what the framework itself refuses: unknown paths, methods, unreadable bodies."""
     if isinstance(error.__cause__, AegisError):
-        return of_error(error.__cause__)
+        return of_error(error.__cause__, operator=operator)
     if error.status_code < HTTPStatus.BAD_REQUEST:
         return Response(status_code=error.status_code, headers=error.headers)
     phrase = HTTPStatus(error.status_code).phrase
@@ -107,9 +125,12 @@ def of_http(error: HTTPException) -> Response:
 
 
 def of_validation(error: RequestValidationError) -> Response:
-    """The problem of fields that do not fit the schema: 422, with each field and what is wrong with it."""
-    errors = [_fault(fault["loc"], str(fault["msg"])) for fault in error.errors()]
+    """The problem of fields that do not fit the schema: 422, with the first of them and what is wrong."""
+    faults = error.errors()
+    errors = [_fault(fault["loc"], str(fault["msg"])) for fault in faults[:_MOST_TOLD]]
     detail = "; ".join(f"{fault['field']}: {fault['detail']}" for fault in errors)
+    if (more := len(faults) - len(errors)) > 0:
+        detail += f"; and {more} more"
     return problem(422, InvalidRequest.code, InvalidRequest.title, detail, errors=errors)
 
 
@@ -135,16 +156,23 @@ def _headers(error: AegisError) -> dict[str, str]:
     return {}
 
 
+def _is_of_operator(request: Request) -> bool:
+    caller: Caller | None = request.scope.get(CALLER)
+    return caller is not None and caller.operates
+
+
 def install(app: FastAPI) -> None:
     """Have ``app`` answer every error as a problem."""
 
-    async def aegis_error(_: Request, error: Exception) -> Response:
+    async def aegis_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, AegisError)  # noqa: S101 - what the handler is registered for
-        return of_error(error)
+        if _is_inward(error):
+            log.warning("request %s: %s", request.scope.get(REQUEST_ID), error)
+        return of_error(error, operator=_is_of_operator(request))
 
-    async def http_error(_: Request, error: Exception) -> Response:
+    async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - what the handler is registered for
-        return of_http(error)
+        return of_http(error, operator=_is_of_operator(request))
 
     async def validation_error(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - what the handler is registered for

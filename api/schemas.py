@@ -182,7 +182,7 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
-    errors: list[Fault] | None = Field(None, description="Of fields that do not fit")
+    errors: list[Fault] | None = Field(None, description="Of fields that do not fit, the first 20")
 
 
 def moment(seconds: float) -> datetime:

@@ -15,6 +15,9 @@ from rag.errors import UnsupportedMedia
 
 Model = TypeVar("Model", bound=BaseModel)
 
+_MOST_FAULTS = 1000
+"""That are looked at one by one: a millisecond, in which nothing else is done, for whatever thread."""
+
 _AT_ONCE = 4096  # bytes that take the event loop no longer than a change of threads would
 
 
@@ -68,5 +71,7 @@ def unfit(message: str, *where: str) -> RequestValidationError:
 
 
 def refused(error: ValidationError) -> RequestValidationError:
+    if (count := error.error_count()) > _MOST_FAULTS:
+        return unfit(f"{count} fields do not fit")
     faults = error.errors(include_url=False, include_input=False, include_context=False)
     return RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults])

@@ -2,6 +2,8 @@
 
 Flower 2.2 asks nobody which Host a request names, and which page it comes from only where it
 has a password. It has no option for either, so its application is given a rule before its own.
+Nor has it one for what a connection may take: tornado would gather 100 MB for each before any rule
+is asked, and wait an hour for a head and for ever for a body.
 """
 
 import atexit
@@ -12,7 +14,9 @@ from flower.app import Flower
 from flower.command import apply_env_options, apply_options, extract_settings, setup_logging, sigterm_handler
 from flower.options import options
 from flower.urls import settings as of_tornado
+from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
+from tornado.netutil import bind_sockets, bind_unix_socket
 from tornado.web import OutputTransform, RequestHandler
 
 from rag.exposure import require_closed_flower
@@ -21,6 +25,15 @@ from rag.printable import log_printable_lines
 from rag.settings import load
 from rag.starting import starting
 from tasks.app import app
+
+_BOUNDS = {
+    "max_header_size": 32 * 1024,
+    "max_body_size": 64 * 1024,
+    "max_buffer_size": 256 * 1024,
+    "idle_connection_timeout": 10.0,
+    "body_timeout": 10.0,
+}
+"""What one connection may take, in bytes and seconds, as tornado's HTTPServer names it."""
 
 
 class Refused(RequestHandler):
@@ -64,6 +77,16 @@ class GuardedFlower(Flower):  # type: ignore[misc]  # Flower ships no types
         if refusal is None:
             return super().find_handler(request, **others)  # type: ignore[no-any-return]  # the same
         return self.get_handler_delegate(request, Refused, {"refusal": refusal})  # type: ignore[no-any-return]
+
+    def start_http_server(self) -> int | None:
+        """As Flower's own, within bounds; the port, None for a socket's file."""
+        server = HTTPServer(self, ssl_options=self.ssl_options, xheaders=self.options.xheaders, **_BOUNDS)
+        if self.options.unix_socket:
+            server.add_socket(bind_unix_socket(self.options.unix_socket, mode=0o600))
+            return None
+        sockets = bind_sockets(self.options.port, address=self.options.address)
+        server.add_sockets(sockets)
+        return int(sockets[0].getsockname()[1])
 
 
 def _context(request: HTTPServerRequest) -> RequestContext:

@@ -23,7 +23,8 @@
     │       └── WrongKey          BACKUP_KEY is not the one that it was made with
     └── Transient                 the same call may succeed later
         ├── Unavailable           a part is away: broker, vector engine, model server, blob store
-        │   └── Refused           it is there and will not serve us: credentials, certificate, name
+        │   ├── Refused           it is there and will not serve us: credentials, certificate, name
+        │   └── Recovering        the broker forgot, and its records are being brought back
         ├── Overloaded            a queue, rate or quota is full; carries ``retry_after``
         ├── TimedOut              no answer within the limit
         └── OutOfMemory           the work took more memory than it may
@@ -44,10 +45,12 @@ class AegisError(Exception):
     Attributes:
         code: stable, kebab-case; the last part of a problem's ``type``.
         title: one short line for a person, the same for every instance.
+        inward: the message may name hosts and paths, so it is for operators.
     """
 
     code = "internal-error"
     title = "Something went wrong inside Aegis"
+    inward = False
 
     def __str__(self) -> str:
         """The message, which may quote an address of the settings, but not a password in it."""
@@ -167,10 +170,17 @@ class Transient(AegisError):
 class Unavailable(Transient):
     code = "unavailable"
     title = "A part of the service is away"
+    inward = True
 
 
 class Refused(Unavailable):
     """At the start of a process a setting is wrong; later the part may have been changed."""
+
+
+class Recovering(Unavailable):
+    """The broker lost its records, and they are being brought back."""
+
+    inward = False
 
 
 class Overloaded(Transient):

@@ -21,7 +21,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.commands.core import Script
 from redis.retry import Retry
 
-from rag.errors import ErrorTable, Overloaded, Refused, Unavailable, translated
+from rag.errors import ErrorTable, Overloaded, Recovering, Refused, Unavailable, translated
 from rag.settings import Settings
 from rag.settings.redis import RedisAddress
 from rag.stores.pools import Bounds, async_pool_to, pool_to
@@ -107,7 +107,7 @@ def reaching_redis() -> Iterator[None]:
         except exceptions.ResponseError as error:
             if str(error).startswith(_AMNESIC):
                 reason = str(error).removeprefix(_AMNESIC)
-                raise Unavailable(reason, retry_after=_RECOVERY_SECONDS) from error
+                raise Recovering(reason, retry_after=_RECOVERY_SECONDS) from None
             if str(error).startswith(_CANNOT_WRITE):
                 raise Unavailable(f"Redis cannot take writes now: {error}") from error
             raise

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 
 import httpx
@@ -76,8 +77,13 @@ class Service:
 
 
 @contextmanager
-def serving(settings: Settings, bounds: Bounds | None = None) -> Iterator[Service]:
-    """A server on a free port of this machine, until the block ends. ``bounds`` None: as in production."""
+def serving(
+    settings: Settings, bounds: Bounds | None = None, fresh_seconds: float = 0.0
+) -> Iterator[Service]:
+    """A server on a free port of this machine, until the block ends. ``bounds`` None: as in production.
+
+    Its figures are asked for anew with each request, unless ``fresh_seconds`` says for how long they will do.
+    """
     parts = build(settings)
     submissions = Submissions(settings, parts.jobs, parts.documents, parts.blobs, publish=lambda _: None)
     app = create_app(settings, replace(parts, submissions=submissions))
@@ -90,7 +96,8 @@ def serving(settings: Settings, bounds: Bounds | None = None) -> Iterator[Servic
     thread.start()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
-        with httpx.Client(base_url=url, timeout=30) as http:
+        fresh = patch("api.collected.FRESH_SECONDS", fresh_seconds)
+        with fresh, httpx.Client(base_url=url, timeout=30) as http:
             yield Service(http, parts)
     finally:
         server.should_exit = True

@@ -11,6 +11,7 @@ from api.pages import STATIC
 from rag.liveness import WorkerSign
 from rag.model import JobState
 from rag.stores.heartbeats import BEAT
+from rag.stores.redis import connect_to
 from tasks.submit import LANES
 from tests.integration.apiserver import Service, serving, settings_of
 
@@ -193,3 +194,17 @@ def test_openapi_tells_what_there_is(api):
     assert submit["requestBody"]["content"].keys() == {"multipart/form-data", "application/json"}
     assert {p["name"] for p in submit["parameters"]} == {"Prefer", "Idempotency-Key"}
     assert document["paths"]["/v1/queries"]["post"]["requestBody"]
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/health", "/health/ready"])
+def test_what_anybody_may_ask_for_asks_the_broker_once_a_second(valkey, tmp_path, path):
+    with serving(settings_of(valkey, tmp_path), fresh_seconds=3600) as api:
+        first = api.http.get(path)
+        commands = connect_to(valkey).info("commandstats")["cmdstat_set"]["calls"]
+
+        answers = [api.http.get(path) for _ in range(20)]
+
+        assert {(answer.status_code, answer.content) for answer in answers} == {
+            (first.status_code, first.content)
+        }
+        assert connect_to(valkey).info("commandstats")["cmdstat_set"]["calls"] == commands

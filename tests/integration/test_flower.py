@@ -1,10 +1,11 @@
 """Flower as the stack starts it: who may see it, and that nobody steers it."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +82,44 @@ def test_its_command_names_no_password(fields: dict[str, str]) -> None:
     part = chosen([FLOWER], Settings.model_validate({"api_host": "127.0.0.1", **fields}))
 
     assert "secret" not in " ".join(part.command)
+
+
+@pytest.mark.parametrize("fields", [{}, {"flower_basic_auth": "me:secret"}])
+def test_nobody_makes_it_gather_or_wait(valkey: str, tmp_path: Path, fields: dict[str, str]) -> None:
+    head = b"POST /api/task/apply/x HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    chunks = head + b"Transfer-Encoding: chunked\r\n\r\n" + b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
+    too_much = {
+        "a length of 100 MB": head + b"Content-Length: 100000000\r\n\r\n" + b"x" * 100_000,
+        "chunks without an end": chunks + (b"8000\r\n" + b"x" * 0x8000 + b"\r\n") * 3,
+        "headers without an end": head + b"X-A: " + b"x" * 100_000,
+    }
+    unfinished = {
+        "half a body": head + b"Content-Length: 1000\r\n\r\n" + b"x" * 10,
+        "half a head": head,
+        "nothing": b"",
+    }
+    with flower(valkey, tmp_path, **fields) as http:
+        address = ("127.0.0.1", http.base_url.port or 0)
+        # When all are sent at once, then each of them is ended
+        with ExitStack() as closing:
+            waiting = {}
+            for name, sent in (too_much | unfinished).items():
+                waiting[name] = closing.enter_context(socket.create_connection(address, 60))
+                with suppress(ConnectionError):  # it was refused while it was being sent
+                    waiting[name].sendall(sent)
+            answers = {name: _all_of(connection) for name, connection in waiting.items()}
+
+        assert answers["a length of 100 MB"].startswith((b"HTTP/1.1 400", b"ended"))
+        assert not any(b"HTTP/1.1 200" in answer for answer in answers.values())
+        assert http.get("/healthcheck").status_code == 200
+
+
+def _all_of(connection: socket.socket) -> bytes:
+    """What comes until the connection ends. TimeoutError when it does not within a minute."""
+    answer = b""
+    try:
+        while some := connection.recv(65536):
+            answer += some
+    except ConnectionError:
+        return answer or b"ended"
+    return answer

@@ -1,14 +1,22 @@
 """Errors as problems: each of our errors has its status, and no answer tells internals."""
 
+import asyncio
 import json
+import logging
 
 import pytest
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from api.problems import MEDIA_TYPE, of_error, of_http, of_validation
+from api.access import ANYBODY, Caller
+from api.bodies import QueryIn
+from api.problems import MEDIA_TYPE, install, of_error, of_http, of_validation
+from api.scope import CALLER, REQUEST_ID
+from api.sent import parsed
 from rag import errors
-from rag.errors import AegisError
+from rag.errors import AegisError, translated
+from rag.settings import Role
 
 
 def every_error(base: type[AegisError] = AegisError) -> list[type[AegisError]]:
@@ -96,3 +104,62 @@ def test_faults_name_their_fields_and_never_repeat_the_input():
     assert [fault.get("pointer") for fault in body["errors"]] == ["#/metadata/a~1b~0c/0", None, "#"]
     assert "secret" not in json.dumps(body)
     assert "Value error" not in body["detail"]
+
+
+@pytest.mark.parametrize(("count", "told"), [(20, 20), (21, 20), (1000, 20), (1001, 1), (15_000, 1)])
+def test_of_very_many_faults_the_first_are_told(count, told):
+    fields = ",".join(f'"{n:x}":1' for n in range(count))
+    sent = f'{{"question":"Why?",{fields}}}'.encode()
+    with pytest.raises(RequestValidationError) as refused:
+        parsed(sent, QueryIn)
+
+    body = json.loads(of_validation(refused.value).body)
+
+    assert len(refused.value.errors()) <= 1000
+    assert len(body["errors"]) == told
+    assert len(body["detail"]) < 2000
+    assert ("more" in body["detail"]) == (20 < count <= 1000)
+    assert (str(count) in body["detail"]) == (count > 1000)
+
+
+AWAY = "Error 111 connecting to 10.0.0.7:6379"
+
+
+def of_the_driver(kind: type[AegisError]) -> AegisError:
+    with pytest.raises(AegisError) as raised, translated({OSError: kind}, "Redis"):
+        raise OSError(AWAY)
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    "error",
+    [of_the_driver(errors.Unavailable), of_the_driver(errors.Overloaded), errors.Unavailable(f"x: {AWAY}"),
+     errors.Refused(AWAY)],
+)  # fmt: skip
+def test_where_a_part_lies_is_for_the_log_and_for_operators(error, caplog):
+    app = FastAPI()
+    install(app)
+    answered = app.exception_handlers[AegisError]
+
+    def told(caller: Caller | None) -> str:
+        request = Request({"type": "http", REQUEST_ID: "id-1", CALLER: caller})
+        with caplog.at_level(logging.WARNING):
+            body = json.loads(asyncio.run(answered(request, error)).body)
+        assert (body["title"], body["status"]) == (error.title, int(of_error(error).status_code))
+        return body["detail"]
+
+    assert "10.0.0.7" not in told(None)
+    assert "10.0.0.7" not in told(Caller("reader", Role.READ, None))
+    assert "10.0.0.7" not in told(Caller("tenant", Role.ADMIN, ("theirs",)))
+    assert "10.0.0.7" in told(ANYBODY)
+    assert "id-1" in caplog.text
+    assert AWAY in caplog.text
+
+
+@pytest.mark.parametrize(
+    "error",
+    [errors.Overloaded("the queue is full"), errors.TimedOut("not in time"), errors.Recovering("it forgot"),
+     errors.InvalidRequest("top_k: 1 to 5")],
+)  # fmt: skip
+def test_what_we_say_ourselves_is_told_to_everybody(error):
+    assert json.loads(of_error(error).body)["detail"] == str(error)

@@ -4,8 +4,8 @@ from rag.model import JobFigures, JobKind, Stage
 from rag.stores.jobs.base import JobScripts
 from rag.stores.redis import PREFIX
 
-_LOOKS = 5_000
-"""Dead letters whose reason is looked at: some milliseconds of the server."""
+_LOOKS = 500
+"""Dead letters whose reason is looked at: some milliseconds of the server, in which it does nothing else."""
 
 
 class Figures(JobScripts):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from redis import Redis
 
-from rag.errors import AegisError, Unavailable
+from rag.errors import AegisError, Recovering
 from rag.model import FIRST_STAGES, Job, JobKind, JobState, Json, Lease, NewJob, Stage
 from rag.ports import Accepted
 from rag.settings import Settings
@@ -81,7 +81,7 @@ class KeptJobStore(RedisJobStore):
     def _confirm(self, job_id: str) -> None:
         """Records that went before the entry was written were perhaps rebuilt without it."""
         if not self._on("keep", job_id):
-            raise Unavailable(_LOST)
+            raise Recovering(_LOST)
 
     def _unkept(self, stage: Stage) -> float | None:
         """A job without its entry may still be undone."""
@@ -147,7 +147,7 @@ class KeptJobStore(RedisJobStore):
     def _fields(self, job_id: str) -> JobFields:
         record = self._on("get", job_id)
         if not record:
-            raise Unavailable(_LOST)
+            raise Recovering(_LOST)
         return fields_of(record)
 
 

@@ -104,10 +104,11 @@ def error_from(code: str, message: str, retry_after: float | None) -> AegisError
 
 
 def _error_classes(root: type[AegisError]) -> dict[str, type[AegisError]]:
-    classes = {root.code: root}
+    """By their codes; those that have their parent's stand for it."""
+    classes: dict[str, type[AegisError]] = {}
     for kind in root.__subclasses__():
         classes |= _error_classes(kind)
-    return classes
+    return {**classes, root.code: root}
 
 
 def _outwards(value: object) -> msgpack.ExtType:

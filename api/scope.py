@@ -1,0 +1,6 @@
+"""What the scope of a request has of ours, and under which names."""
+
+CALLER = "aegis.caller"
+"""Who calls, once the call was let in."""
+
+REQUEST_ID = "aegis.request_id"
