@@ -53,18 +53,19 @@ class KeyRegistry:
         ``first``: nobody's key asks for it, so Unauthenticated once there is a key.
         """
         outcome = self._put(key, 0, first=first)
-        if outcome == b"demanded":
-            raise Unauthenticated("There are keys by now: send one that may make others")
         if outcome == b"full":
             raise Conflict(f"There are {_MOST} keys, revoked ones among them, and no more may be made")
         self._mirror(key.id)
 
-    def change(self, key_id: str, changed: Callable[[Key], Key]) -> Key:
-        """The key as ``changed`` has it. NotFound; what ``changed`` raises; Conflict."""
+    def change(self, key_id: str, changed: Callable[[Key], Key], *, first: bool = False) -> Key:
+        """The key as ``changed`` has it. NotFound; what ``changed`` raises; Conflict.
+
+        ``first``: as for :meth:`add`.
+        """
         for _ in range(_ATTEMPTS):
             before = self.one(key_id).key
             after = changed(before)
-            if after.revision == before.revision or self._put(after, before.revision) == b"done":
+            if after.revision == before.revision or self._put(after, before.revision, first=first) == b"done":
                 self._mirror(key_id)
                 return after
         raise Conflict(f"Key {key_id} is being changed by others: try again in a moment")
@@ -96,6 +97,8 @@ class KeyRegistry:
             int(first),
             _MOST,
         )
+        if outcome == b"demanded":
+            raise Unauthenticated("There are keys by now: send one that may make and change others")
         if outcome == b"taken":
             raise Conflict(f"The name {key.name!r} is another key's: choose another one, or revoke that key")
         return outcome
