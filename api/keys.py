@@ -86,6 +86,7 @@ async def rotate(call: AdminCall, key_id: KeyId, response: Response) -> NewKeyOu
         call.parts.keys.change,
         key_id,
         lambda key: key.rotated(token, now, grace=body.grace_seconds, expires_at=expires_at),
+        first=call.caller is ANYBODY,
     )
     response.headers.update(_ONCE)
     return NewKeyOut.shown(rotated, token)
@@ -95,20 +96,23 @@ async def rotate(call: AdminCall, key_id: KeyId, response: Response) -> NewKeyOu
 def revoke(call: AdminCall, key_id: KeyId) -> KeyOut:
     """Holds from the very next request on, whichever process gets it. The record stays, the name is free."""
     now = time()
-    return KeyOut.of(call.parts.keys.change(key_id, lambda key: key.revoked(now)))
+    first = call.caller is ANYBODY
+    return KeyOut.of(call.parts.keys.change(key_id, lambda key: key.revoked(now), first=first))
 
 
 @router.post("/{key_id}/activate", responses=problems(404, 409), summary="Let a restored key in again")
 def activate(call: AdminCall, key_id: KeyId) -> KeyOut:
     """A restore brings keys back suspended, since they may have been revoked after the backup was made."""
 
+    first = call.caller is ANYBODY
+
     def activated(key: Key) -> Key:
         _must_be_free(call, key.name)
-        if call.caller is ANYBODY:
+        if first:
             _must_let_others_in(key)
         return key.activated()
 
-    return KeyOut.of(call.parts.keys.change(key_id, activated))
+    return KeyOut.of(call.parts.keys.change(key_id, activated, first=first))
 
 
 def _must_be_free(call: Call, name: str) -> None:

@@ -10,6 +10,7 @@ from api.admission import Admission, RateLimit, Unlimited
 from api.receiving import MIB, Receptions
 from api.shares import Places, Turns
 from rag.ports import BlobStore, Cache, DocumentRegistry, JobStore
+from rag.retention import Retention
 from rag.settings import Settings
 from rag.stores.audit import AuditReader, AuditWriter
 from rag.stores.backups.catalogue import Catalogue
@@ -75,7 +76,7 @@ def build(settings: Settings) -> Parts:
     return Parts(
         settings=settings,
         keyring=_keyring(at_once, journal, settings),
-        keys=KeyRegistry(client, journal),
+        keys=KeyRegistry(client, journal, Retention.of(settings).seconds),
         audit=AuditReader(client),
         audit_writer=AuditWriter(at_once, settings.audit_entries),
         admission=_admission(at_once, settings),

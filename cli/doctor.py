@@ -19,6 +19,7 @@ from cli.examination import (
 from cli.examination.finding import Finding, found
 from cli.preflight import check_ports
 from rag.errors import AegisError
+from rag.retention import Retention
 from rag.settings import Settings
 from rag.stores.keys import KeyRegistry
 from rag.stores.redis import connect
@@ -48,7 +49,7 @@ def _broker(settings: Settings, tools: Tools, *, running: bool) -> Iterator[Find
         findings = list(broker.examine(settings, connection, running=running))
         yield from findings
         if len(findings) > 1:
-            registry = KeyRegistry(connection, tools.journal)
+            registry = KeyRegistry(connection, tools.journal, Retention.of(settings).seconds)
             yield found(keys.PART, lambda: keys.examine(settings, registry))
             yield from queues.examine(settings, connection, running=running)
 

@@ -28,7 +28,10 @@ _LONGEST_WORD = 64
 _SLICE = 4_096  # tokenizers take quadratic time over one endless word
 _OPAQUE_WORD = 100
 _CHARACTERS_A_TOKEN = 8
-_ROOM_A_TOKEN = 64  # characters of a passage, white space included; prose has 4 to 6, indented code 20
+ROOM_A_TOKEN = 64
+"""Characters of a passage for each token of the longest, white space included; prose has 4 to 6, indented
+code 20."""
+_TOKENS_A_CHARACTER = 4  # at most: WordPiece takes a Hangul syllable apart into three
 _PROBE = "The year's 1st co-operation (naïve, e.g.) cost $3.50 – Übergrößenträger; см. 東京/a_b@c.de!"
 
 
@@ -57,7 +60,7 @@ class TokenChunker:
         """
         limit = self._max
         while True:
-            chunks = list(_chunks(document, self._ruler, Room(limit, self._max * _ROOM_A_TOKEN)))
+            chunks = list(_chunks(document, self._ruler, Room(limit, self._max * ROOM_A_TOKEN)))
             if not chunks:
                 raise EmptyDocument("The document holds no text.")
             if self._ruler.additive or limit <= 1:
@@ -69,6 +72,12 @@ class TokenChunker:
 
     def warm(self) -> None:
         self._ruler.tokens(_PROBE)
+
+
+def most_passages(characters: int, max_tokens: int) -> int:
+    """No text of so many characters is cut into more: of two neighbours that were not joined, both have at
+    least a quarter of the room together (:func:`_joins`)."""
+    return 2 + 2 * (_TOKENS_A_CHARACTER * characters // max(1, max_tokens // 4))
 
 
 class Ruler:

@@ -20,6 +20,11 @@ class Retention:
     hourly_days: float
     days: float
 
+    @property
+    def seconds(self) -> float:
+        """From its making to its removal, which may wait for a week."""
+        return (max(self.hourly_days, self.days) + 7) * _DAY
+
     @classmethod
     def of(cls, settings: Settings) -> "Retention":
         return cls(settings.backup_keep_hourly_days, settings.backup_keep_days)

@@ -13,8 +13,9 @@ _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!<>~&$^])")
 _ROW = re.compile(r"^\|.*\|$", re.MULTILINE)
 _PADDING = re.compile(r"( ) +|(?<=---)-+")
 _EMPHASIS = re.compile(r"\*{1,3}|_{2,3}|`")
-_MAX_HEADING = 300
-_MAX_TITLE = 300
+MAX_HEADING = 300  # characters
+MAX_TITLE = 300
+DEEPEST_HEADING = 6
 _FILE_TITLE = re.compile(
     r"^(Microsoft (Word|PowerPoint|Excel) - )|\.(docx?|pptx?|xlsx?|pdf|tex|dvi|indd|odt)$", re.IGNORECASE
 )
@@ -70,7 +71,7 @@ def prose(markdown: str) -> str:
 def usable_title(title: str | None) -> str | None:
     """The title as words, or None when it is what a program left there."""
     words = plain_name(normalised(title or ""))
-    words = _FILE_TITLE.sub("", words)[:_MAX_TITLE].strip()
+    words = _FILE_TITLE.sub("", words)[:MAX_TITLE].strip()
     return None if words.lower() in _NO_TITLE else words
 
 
@@ -110,7 +111,7 @@ def _without_closing_marks(words: str) -> str:
 def _heading(start: int, level: int, words: str) -> Iterator[Heading]:
     spoken = plain_name(_EMPHASIS.sub("", without_links(words)))
     if spoken.strip("#"):
-        yield Heading(start, level, spoken[:_MAX_HEADING])
+        yield Heading(start, level, spoken[:MAX_HEADING])
 
 
 def _underlined(text: str, underline: int, level: int) -> Iterator[Heading]:
@@ -118,5 +119,5 @@ def _underlined(text: str, underline: int, level: int) -> Iterator[Heading]:
     start = text.rfind("\n", 0, max(underline - 1, 0)) + 1
     line = text[start : underline - 1] if underline else ""
     stands_alone = start == 0 or text[start - 2 : start] == "\n\n"
-    if stands_alone and line.strip() and line.lstrip()[0] not in "|#>-*+`~" and len(line) <= _MAX_HEADING:
+    if stands_alone and line.strip() and line.lstrip()[0] not in "|#>-*+`~" and len(line) <= MAX_HEADING:
         yield from _heading(start, level, line)

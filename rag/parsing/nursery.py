@@ -52,6 +52,7 @@ class Nursery:
         """``program``: a module that calls :func:`rag.parsing.zygote.main`, with a chunker where passages
         are wanted."""
         self._settings = settings
+        self._bounds = wire.Bounds(settings.max_text_mb << 20, settings.chunk_tokens)
         self._program = program
         self._zygote: _Zygote | None = None
         self._forget()
@@ -81,7 +82,7 @@ class Nursery:
         self._notice_fork()
         with self._lock:
             answer = self._asked(data, media_type, name, given_up)
-        return wire.unpacked(answer)
+        return wire.unpacked(answer, self._bounds)
 
     def warm(self) -> None:
         """Start the zygote now, and say what isolation this system lacks.

@@ -167,6 +167,9 @@ class Journal:
     def key(self, key_id: str) -> Key | None:
         return next(self._read([f"{_KEYS}/{key_id}"], key_entry), None)
 
+    def forget_key(self, key_id: str) -> None:
+        self._blobs.delete(f"{_KEYS}/{key_id}")
+
     def made_keys(self) -> Iterator[Key]:
         for keys in _batches(self._blobs.keys(_KEYS)):
             yield from self._read(keys, key_entry)

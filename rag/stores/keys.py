@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from time import monotonic
 
 from redis import Redis
@@ -20,6 +21,9 @@ from rag.stores.redis import PREFIX, Call, Scripts, reaching_redis, script_texts
 
 _KEYS = f"{PREFIX}keys"
 _MOST = 10_000
+"""That are neither revoked nor expired."""
+_MOST_KEPT = 100_000
+_FORGOTTEN_AT_ONCE = 100
 _ATTEMPTS = 10
 _USED_SECONDS = 60.0
 _OPEN_SECONDS = 1.0
@@ -43,28 +47,36 @@ class KeyRegistry:
     call again writes what is missing.
     """
 
-    def __init__(self, client: Redis, journal: Journal) -> None:
+    def __init__(self, client: Redis, journal: Journal, kept_seconds: float) -> None:
+        """``kept_seconds``: for which a key that was revoked or has expired is known, so that no backup of
+        before brings it back."""
         self._scripts = Scripts(client, "keys")
         self._journal = journal
+        self._kept_seconds = kept_seconds
 
     def add(self, key: Key, *, first: bool = False) -> None:
         """Keep a new key. Conflict when its name is taken, or no more may be made.
 
         ``first``: nobody's key asks for it, so Unauthenticated once there is a key.
         """
+        self._forget()
         outcome = self._put(key, 0, first=first)
-        if outcome == b"demanded":
-            raise Unauthenticated("There are keys by now: send one that may make others")
         if outcome == b"full":
-            raise Conflict(f"There are {_MOST} keys, revoked ones among them, and no more may be made")
+            raise Conflict(
+                f"There are {_MOST} keys, or {_MOST_KEPT} with those that were revoked or have expired: "
+                "revoke some, or make them last longer"
+            )
         self._mirror(key.id)
 
-    def change(self, key_id: str, changed: Callable[[Key], Key]) -> Key:
-        """The key as ``changed`` has it. NotFound; what ``changed`` raises; Conflict."""
+    def change(self, key_id: str, changed: Callable[[Key], Key], *, first: bool = False) -> Key:
+        """The key as ``changed`` has it. NotFound; what ``changed`` raises; Conflict.
+
+        ``first``: as for :meth:`add`.
+        """
         for _ in range(_ATTEMPTS):
             before = self.one(key_id).key
             after = changed(before)
-            if after.revision == before.revision or self._put(after, before.revision) == b"done":
+            if after.revision == before.revision or self._put(after, before.revision, first=first) == b"done":
                 self._mirror(key_id)
                 return after
         raise Conflict(f"Key {key_id} is being changed by others: try again in a moment")
@@ -83,6 +95,12 @@ class KeyRegistry:
         found = (Sighted(_key(record), seen.get(key_id)) for key_id, record in _pairs(records))
         return tuple(sorted(found, key=lambda each: (each.key.created_at, each.key.id)))
 
+    def _forget(self) -> None:
+        """Some of those that ended too long ago to matter; more than are made, so that they do not grow."""
+        found = self._scripts.run("forget", [_KEYS], self._kept_seconds, _FORGOTTEN_AT_ONCE)
+        for key_id in found:
+            self._journal.forget_key(key_id.decode())
+
     def _put(self, key: Key, after: int, *, first: bool = False) -> bytes:
         outcome: bytes = self._scripts.run(
             "put",
@@ -94,8 +112,12 @@ class KeyRegistry:
             int(key.holds_name),
             _closes(key),
             int(first),
+            _ends(key),
             _MOST,
+            _MOST_KEPT,
         )
+        if outcome == b"demanded":
+            raise Unauthenticated("There are keys by now: send one that may make and change others")
         if outcome == b"taken":
             raise Conflict(f"The name {key.name!r} is another key's: choose another one, or revoke that key")
         return outcome
@@ -178,12 +200,18 @@ class KeyRestoration:
 
 
 def _restoring(key: Key) -> Call:
-    return [_KEYS], (key.id, _record(key), key.name, int(key.holds_name), _closes(key))
+    return [_KEYS], (key.id, _record(key), key.name, int(key.holds_name), _closes(key), _ends(key))
 
 
 def _closes(key: Key) -> int:
     """Whether nobody comes in without a key once this one is there: not while it is suspended."""
     return int(not key.restored_from)
+
+
+def _ends(key: Key) -> float:
+    """When it was revoked, or else expires; never: infinity."""
+    ends = key.revoked_at if key.revoked_at is not None else key.expires_at
+    return inf if ends is None else ends
 
 
 def _record(key: Key) -> bytes:

@@ -236,6 +236,22 @@ def test_the_first_key_closes_the_door(valkey, tmp_path):
         assert status(api, made["key"]) == 401
 
 
+def test_nobody_changes_the_first_key_where_it_is_not_known_yet(valkey, tmp_path, monkeypatch):
+    monkeypatch.setattr("rag.stores.keys._OPEN_SECONDS", 3600.0)
+    settings = settings_of(valkey, tmp_path)
+    with serving(settings) as api, serving(settings) as other:
+        assert other.http.get("/v1/jobs").status_code == 200
+        made = api.http.post("/v1/keys", json=ADMIN).json()
+        assert other.http.get("/v1/jobs").status_code == 200, "it knows of the key already"
+
+        for method, path in (("POST", "/rotate"), ("DELETE", ""), ("POST", "/activate")):
+            refused = other.http.request(method, f"/v1/keys/{made['id']}{path}")
+            assert refused.status_code in (401, 409)
+            assert "aegis_" not in refused.text
+
+        assert status(api, made["key"]) == 200
+
+
 def test_with_keys_required_nobody_comes_in_before_there_is_one(valkey, tmp_path):
     with serving(settings_of(valkey, tmp_path, keys_required=True)) as api:
         assert api.http.get("/v1/jobs").status_code == 401

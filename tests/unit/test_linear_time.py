@@ -191,7 +191,11 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "rag.stores.jobs.base": {"job id": base.JOB_ID.match},
     "api.jsontext": {"body": sent},
     "api.multipart": {"form": form},
-    "rag.parsing.decoding": {"decoded": as_bytes(decoding.decoded), "normalised": decoding.normalised},
+    "rag.parsing.decoding": {
+        "decoded": as_bytes(decoding.decoded),
+        "normalised": decoding.normalised,
+        "clean": decoding.is_clean,
+    },
     "rag.parsing.layout": {
         "headings": lambda text: list(layout.headings_of(text)),
         "prose": layout.prose,

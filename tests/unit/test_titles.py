@@ -1,13 +1,9 @@
 """Titles, headings and names of files show nothing but words, wherever they come from."""
 
-import msgpack
 import pytest
 
 from rag import media
-from rag.errors import UnreadableDocument
-from rag.model import Chunk, CutDocument, Heading, ParsedDocument
 from rag.naming import plain_name
-from rag.parsing import wire
 from rag.parsing.formats import parse
 
 ESCAPE = "\x1b]0;owned\x07\x1b[2Jred\x9b31m"
@@ -45,39 +41,3 @@ def test_no_document_brings_them_along(media_type: str, data: str) -> None:
     shown = [document.title or "", *(heading.text for heading in document.headings)]
     assert not any(char in name for name in shown for char in "\x1b\x9b\x07\u202e\n")
     assert not any(char in document.text for char in "\x1b\x9b\x07")
-
-
-def test_an_answer_of_a_child_comes_back_as_it_was() -> None:
-    parsed = ParsedDocument("# A\n\nwords", "A", (Heading(0, 1, "A"),))
-    chunks = (Chunk(0, "# A", 0, 3, 2, None, ()), Chunk(1, "words", 5, 10, 1, 4, ("A",)))
-
-    assert wire.unpacked(wire.packed(parsed, chunks)) == CutDocument(parsed, chunks)
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        [],
-        ["ok"],
-        ["ok", "text", None, [], [], [], [[0, 99, 1, None, 0]]],
-        ["ok", "text", None, [], [], [[]], [[2, 4, 1, None, 0], [0, 2, 1, None, 0]]],
-        ["ok", "text", None, [], [], [], [[0, 4, 1, None, 7]]],
-        ["ok", "text", 7, [], [], [], []],
-        ["ok", "text", None, [[0]], [], [], []],
-        ["ok", 5, None, [], [], [], [[0, 4, 1, None, 0]]],
-        ["ok", "text", None, [], [], [[]], [[0, 4, "many", None, 0]]],
-        ["error", "document-too-large"],
-        ["error", [], "nonsense"],
-        ["ok", 5, None, [], [], [], []],
-        "nonsense",
-        7,
-    ],
-)
-def test_a_child_that_was_taken_over_can_say_nothing_but_a_document(answer: object) -> None:
-    with pytest.raises(UnreadableDocument):
-        wire.unpacked(bytes(msgpack.packb(answer)))
-
-
-def test_bytes_that_are_no_answer_are_refused() -> None:
-    with pytest.raises(UnreadableDocument):
-        wire.unpacked(b"\xc1\xff")

@@ -18,7 +18,7 @@ from workers.tools import Tools
 
 @pytest.fixture
 def registry(tools: Tools, redis_client: redis.Redis) -> KeyRegistry:
-    return KeyRegistry(redis_client, tools.journal)
+    return KeyRegistry(redis_client, tools.journal, 86400)
 
 
 def made(registry: KeyRegistry, name: str) -> tuple[Key, str]:

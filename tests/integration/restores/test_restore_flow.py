@@ -85,7 +85,7 @@ def new_key(name: str) -> Key:
 
 def keys_in(client: redis.Redis, tools: InProcess) -> dict[str, KeyState]:
     """Of the records; those in the journal are the same."""
-    kept = {each.key.id: each.key for each in KeyRegistry(client, tools.journal).all()}
+    kept = {each.key.id: each.key for each in KeyRegistry(client, tools.journal, 86400).all()}
     assert kept == {key.id: key for key in tools.journal.made_keys()}
     return {key.id: key.state(time()) for key in kept.values()}
 
@@ -94,7 +94,7 @@ def test_a_key_that_was_revoked_since_the_backup_stays_revoked(
     tools: InProcess, desk: Submissions, redis_client: redis.Redis
 ) -> None:
     ingested(tools, desk, "isle01")
-    registry = KeyRegistry(redis_client, tools.journal)
+    registry = KeyRegistry(redis_client, tools.journal, 86400)
     key, other = new_key("ci"), new_key("other")
     registry.add(key)
     registry.add(other)

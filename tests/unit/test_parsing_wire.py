@@ -1,0 +1,215 @@
+"""What a child answers that read a file, and may have been taken over by it."""
+
+import struct
+import tracemalloc
+from contextlib import suppress
+
+import msgpack
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rag.chunking import TokenChunker, most_passages
+from rag.errors import DocumentError, DocumentTooLarge, UnreadableDocument
+from rag.model import Chunk, CutDocument, Heading, Page, ParsedDocument
+from rag.parsing import decoding, layout, wire
+
+BOUNDS = wire.Bounds(text_bytes=1 << 20, passage_tokens=200)
+TEXT = "# A\n\nwords of some length"
+
+
+def framed(*frames: bytes) -> bytes:
+    return b"".join(struct.pack(">Q", len(frame)) + frame for frame in frames)
+
+
+def numbers(*values: int) -> bytes:
+    return struct.pack(f"<{len(values)}i", *values)
+
+
+def forged(
+    *,
+    text: bytes = TEXT.encode(),
+    title: bytes = b"A",
+    names: bytes = b"A",
+    headings: bytes = numbers(0, 1, 0),
+    pages: bytes = numbers(1, 0, 25),
+    paths: bytes = numbers(0, -1, -1, -1, -1, -1),
+    passages: bytes = numbers(0, 25, 6, 1, 0),
+) -> bytes:
+    return framed(b"document", text, title, names, headings, pages, paths, passages)
+
+
+def test_an_answer_comes_back_as_it_was() -> None:
+    parsed = ParsedDocument("# A\n\nwords", "A", (Heading(0, 1, "A"),), (Page(1, 0, 5), Page(4, 5, 10)))
+    chunks = (Chunk(0, "# A", 0, 3, 2, None, ()), Chunk(1, "words", 5, 10, 1, 4, ("A", "B")))
+
+    assert wire.unpacked(wire.packed(parsed, chunks), BOUNDS) == CutDocument(parsed, chunks)
+
+
+def test_a_document_without_anything_but_text_comes_back() -> None:
+    assert wire.unpacked(wire.packed(ParsedDocument("텍스트")), BOUNDS).parsed == ParsedDocument("텍스트")
+
+
+@pytest.mark.parametrize("error", [DocumentTooLarge("too large"), UnreadableDocument("broken")])
+def test_a_refusal_comes_back_as_it_was(error: DocumentError) -> None:
+    with pytest.raises(type(error), match=str(error)):
+        wire.unpacked(wire.refusal(error), BOUNDS)
+
+
+def test_what_is_forged_below_is_sound_but_for_one_thing() -> None:
+    assert wire.unpacked(forged(), BOUNDS).chunks == (Chunk(0, TEXT, 0, 25, 6, 1, ("A",)),)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\xc1\xff",
+        struct.pack(">Q", 1 << 63),
+        framed(b"nonsense"),
+        framed(b"document", b"text"),
+        framed(*[b""] * 9),
+        forged() + framed(b"more"),
+        forged(text=b"\xff"),
+        forged(text=b"x" * (BOUNDS.text_bytes + 1), passages=b"", headings=b"", pages=b""),
+        forged(text=b"\x1b[2J" + TEXT.encode()),
+        forged(text=TEXT.encode() + b"\r\n"),
+        forged(title=b"x" * 301),
+        forged(title=b"\xff"),
+        forged(names=b"x" * 301),
+        forged(names=b"\n" * (1 << 20)),
+        forged(headings=b"\0"),
+        forged(headings=numbers(25, 1, 0)),
+        forged(headings=numbers(-1, 1, 0)),
+        forged(headings=numbers(0, 7, 0)),
+        forged(headings=numbers(0, 0, 0)),
+        forged(headings=numbers(0, 1, 1)),
+        forged(headings=numbers(0, 1, -1)),
+        forged(headings=numbers(3, 1, 0, 2, 1, 0)),
+        forged(headings=numbers(0, 1, 0) * ((1 << 20) + 1)),
+        forged(pages=numbers(1, 0, 26)),
+        forged(pages=numbers(-1, 0, 25)),
+        forged(pages=numbers(1, 0, 9, 2, 8, 25)),
+        forged(pages=struct.pack("<d", float("inf"))),
+        forged(paths=numbers(1, -1, -1, -1, -1, -1)),
+        forged(paths=numbers(-2, -1, -1, -1, -1, -1)),
+        forged(paths=numbers(*[0] * 7)),
+        forged(paths=numbers(*[-1] * 12)),
+        forged(passages=numbers(0, 26, 6, 1, 0)),
+        forged(passages=numbers(-5, 25, 6, 1, 0)),
+        forged(passages=numbers(4, 4, 6, 1, 0)),
+        forged(passages=numbers(8, 25, 6, 1, 0, 0, 8, 6, 1, 0)),
+        forged(passages=numbers(0, 25, -1, 1, 0)),
+        forged(passages=numbers(0, 25, 201, 1, 0)),
+        forged(passages=numbers(0, 25, 6, -7, 0)),
+        forged(passages=numbers(0, 25, 6, 1, 1)),
+        forged(passages=numbers(0, 25, 6, 1, -1)),
+        forged(text=b"x" * 12_801, passages=numbers(0, 12_801, 6, 1, 0)),
+        forged(text=b"x" * 100, passages=b"".join(numbers(at, at + 1, 1, 1, 0) for at in range(100))),
+    ],
+    ids=lambda answer: f"{answer[:60]!r}"[:80],
+)
+def test_a_child_that_was_taken_over_can_say_nothing_but_a_document(answer: bytes) -> None:
+    with pytest.raises(UnreadableDocument, match="nonsense"):
+        wire.unpacked(answer, BOUNDS)
+
+
+@pytest.mark.parametrize(
+    "answer", [framed(b"refusal", b"document-too-large"), framed(b"refusal", *[b""] * 3)]
+)
+def test_a_refusal_of_another_form_is_nonsense(answer: bytes) -> None:
+    with pytest.raises(UnreadableDocument, match="nonsense"):
+        wire.unpacked(answer, BOUNDS)
+
+
+def test_the_longest_words_of_a_refusal_are_cut() -> None:
+    with pytest.raises(UnreadableDocument) as caught:
+        wire.unpacked(framed(b"refusal", b"code" * 9, b"\x1b[2Jx" * 1_000_000), BOUNDS)
+
+    assert len(str(caught.value)) <= 2_000
+    assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"\x90" * (4 << 20),
+        b"\0" * (4 << 20),
+        forged(names=b"\n" * (4 << 20)),
+        forged(text=b"x" * (1 << 20), headings=numbers(0, 1, 0) * 349_000),
+        forged(text=b"x" * (1 << 20), pages=b"".join(numbers(1, at, at + 1) for at in range(349_000))),
+        forged(paths=numbers(*[0] * 6) * 174_000),
+        forged(
+            text=b"x" * (1 << 20),
+            passages=b"".join(numbers(at, at + 1, 1_000 % 200, 1_000, 0) for at in range(160_000)),
+        ),
+    ],
+    ids=["arrays", "frames", "names", "headings", "pages", "paths", "passages"],
+)
+def test_four_megabytes_do_not_become_many(answer: bytes) -> None:
+    """They became 288 MB."""
+    tracemalloc.start()
+    try:
+        with suppress(DocumentError):
+            wire.unpacked(answer, BOUNDS)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 64 << 20
+
+
+messages = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text() | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+rows = st.lists(st.integers(-2, 40), max_size=24).map(lambda values: numbers(*values))
+fields = (
+    st.binary(max_size=40) | st.text(max_size=40).map(lambda text: text.encode("utf-8", "replace")) | rows
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.binary()
+    | messages.map(lambda message: bytes(msgpack.packb(message)))
+    | st.lists(fields, max_size=9).map(lambda found: framed(*found))
+    | st.lists(fields, min_size=7, max_size=7).map(lambda found: framed(b"document", *found))
+    | st.tuples(rows, rows, rows, rows).map(
+        lambda found: forged(headings=found[0], pages=found[1], paths=found[2], passages=found[3])
+    )
+)
+def test_whatever_a_child_says_is_a_document_within_bounds_or_an_error_of_documents(answer: bytes) -> None:
+    try:
+        found = wire.unpacked(answer, BOUNDS)
+    except DocumentError:
+        return
+    assert all(found.parsed.text[one.start : one.end] == one.text for one in found.chunks)
+    assert all(0 < len(one.text) <= 64 * 200 and len(one.headings) <= 6 for one in found.chunks)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.sampled_from("# \n\n\tab.한-=|`*中1\u0301"), max_size=600), st.sampled_from([8, 32, 50]))
+def test_what_the_chunker_makes_passes(content: str, most_tokens: int) -> None:
+    document = layout.from_markdown(content)
+    if not document.text.strip():
+        return
+    chunker = TokenChunker(
+        lambda text: sum(3 if char == "한" else 1 for char in text if char > " "), most_tokens
+    )
+    chunks = tuple(chunker.chunk(document))
+
+    assert len(chunks) <= most_passages(len(document.text), most_tokens)
+    assert wire.unpacked(wire.packed(document, chunks), wire.Bounds(1 << 20, most_tokens)).chunks == chunks
+
+
+@given(st.text())
+def test_what_is_normalised_is_clean(text: str) -> None:
+    assert decoding.is_clean(decoding.normalised(text))
+
+
+def test_more_headings_than_are_taken_are_told_to_the_caller() -> None:
+    headings = (Heading(0, 1, "A"),) * ((1 << 20) + 1)
+
+    with pytest.raises(DocumentTooLarge, match="headings or pages"):
+        wire.packed(ParsedDocument("# A", None, headings))
