@@ -99,8 +99,8 @@ def replay(
     chosen = Chosen.of(ids, reason, collection, every=every)
     with client_of(load(), url) as client:
         if not chosen.ids and not wait:
-            replayed, left = client.replay_all(reason, collection)
-            print(f"{replayed} replayed; `aegis jobs` follows them")
+            count, left = client.replay_all(reason, collection)
+            print(f"{count} replayed; `aegis jobs` follows them")
             if left:
                 print(f"The queue is full: {left} are left, try again once it has room")
             return
