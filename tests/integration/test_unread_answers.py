@@ -73,3 +73,20 @@ def test_who_does_not_read_is_left_and_who_reads_slowly_is_not(broker, tmp_path)
                 time.sleep(0.1)
 
             assert not is_open(unread)
+
+
+def test_over_the_budget_those_that_wait_longest_are_ended(broker, tmp_path):
+    with serving(settings_of(broker, tmp_path), Bounds(unread=MIB)) as service, ExitStack() as stack:
+        service.publish("long", TEXT)
+        host, port = service.http.base_url.host, service.http.base_url.port
+        assert port is not None
+        api = Api((host, port), None)  # type: ignore[arg-type]  # it is this very process
+        unread = [stack.enter_context(api.connect(ASKED)) for _ in range(40)]
+        deadline = time.monotonic() + 10  # less than the time that any of them would be given
+        left = unread
+        while len(left) > 20 and time.monotonic() < deadline:
+            time.sleep(2)
+            left = [connection for connection in left if is_open(connection)]
+
+        assert 0 < len(left) <= 20
+        assert service.http.get("/v1/documents/long/text", params={"end": 5}).text == TEXT[:5]
