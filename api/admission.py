@@ -30,7 +30,8 @@ class RateLimit:
     As many questions to Redis are open at once as ``client`` may have connections; more wait.
     """
 
-    def __init__(self, client: Redis, per_minute: int) -> None:
+    def __init__(self, client: Redis, per_minute: int, what: str = "requests") -> None:
+        """``what`` is counted: apart from anything else that is."""
         storage = RedisStorage(
             "async+redis://",
             implementation="redispy",
@@ -38,7 +39,8 @@ class RateLimit:
             connection_pool=client.connection_pool,  # type: ignore[arg-type]  # handed on to redis-py as it is
         )
         self._limiter = SlidingWindowCounterRateLimiter(storage)
-        self._item = RateLimitItemPerMinute(per_minute)
+        self._item = RateLimitItemPerMinute(per_minute, namespace=f"LIMITER/{what}")
+        self._what = what
 
     async def admit(self, caller: str) -> None:
         with reaching_redis():
@@ -46,6 +48,6 @@ class RateLimit:
                 return
             stats = await self._limiter.get_window_stats(self._item, caller)
         raise Overloaded(
-            f"Over {self._item.amount} requests a minute",
+            f"Over {self._item.amount} {self._what} a minute",
             retry_after=max(1.0, stats.reset_time - time.time()),
         )

@@ -13,6 +13,7 @@ from ipaddress import ip_address
 from typing import Protocol
 
 from api.proxies import Networks, is_within
+from rag.addresses import counted_as
 
 _SWEEP_SECONDS = 1.0
 
@@ -77,12 +78,14 @@ class Connections:
     def admit(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> bool:
         """Whether there is room for ``connection``, which waits for its first request then."""
         address = connection.address
-        if self._is_crowded(address) and not self._make_room(lambda other: other.address == address):
+        if self._is_crowded(address) and not self._make_room(
+            lambda other: _counted_as(other) == _counted_as(connection)
+        ):
             return False
         if len(self.open) >= self.bounds.connections and not self._make_room(lambda _: True):
             return False
         self.open.add(connection)
-        self._by_address[address or ""] += 1
+        self._by_address[_counted_as(connection)] += 1
         self.waits(connection)
         if not self._sweeping:
             self._sweeping = True
@@ -121,13 +124,13 @@ class Connections:
         if connection in self.open:
             self.open.remove(connection)
             self.waiting.pop(connection, None)
-            address = connection.address or ""
+            address = _counted_as(connection)
             self._by_address[address] -= 1
             if not self._by_address[address]:
                 del self._by_address[address]
 
     def _is_crowded(self, address: str | None) -> bool:
-        if address is None or self._by_address[address] < max(1, self.bounds.connections // 2):
+        if address is None or self._by_address[counted_as(address)] < max(1, self.bounds.connections // 2):
             return False
         return not is_within(ip_address(address), self.bounds.proxies)
 
@@ -146,3 +149,7 @@ class Connections:
         self._sweeping = bool(self.open)
         if self._sweeping:
             loop.call_later(_SWEEP_SECONDS, self._sweep, loop)
+
+
+def _counted_as(connection: Connection) -> str:
+    return counted_as(connection.address or "")

@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 from api.access import ANYBODY, Caller
 from api.parts import Parts
 from api.scope import CALLER
+from rag.addresses import counted_as
 from rag.errors import Unauthenticated
 from rag.settings import Role
 
@@ -46,14 +47,17 @@ def _of_role(role: Role) -> Callable[[Request], Awaitable[Call]]:
 async def _admitted(parts: Parts, token: str | None, address: str) -> Caller:
     """The caller, counted under its key's name; without a good key, under its address.
 
-    Bad keys are counted too, so that keys cannot be tried at will.
+    Wrong keys have a limit of their own too, which is there where no other is.
     """
+    own = f"address:{counted_as(address)}"
     try:
         caller = await parts.keyring.caller(token)
     except Unauthenticated:
-        await parts.admission.admit(f"address:{address}")
+        await parts.admission.admit(own)
+        if token is not None:
+            await parts.wrong_keys.admit(own)
         raise
-    await parts.admission.admit(f"address:{address}" if caller is ANYBODY else caller.counted_as)
+    await parts.admission.admit(own if caller is ANYBODY else caller.counted_as)
     return caller
 
 

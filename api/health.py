@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from api.collected import Collected
 from api.gate import address_of, token_of
 from api.parts import Parts
+from rag.addresses import counted_as
 from rag.errors import InvalidRequest, Transient, Unauthenticated, Unavailable
 from rag.liveness import WorkerSign
 from rag.model import Json
@@ -64,7 +65,9 @@ async def _detailed(request: Request) -> bool:
         return False
     except Unauthenticated:
         if token is not None:
-            await parts.admission.admit(f"address:{address_of(request)}")
+            address = f"address:{counted_as(address_of(request))}"
+            await parts.admission.admit(address)
+            await parts.wrong_keys.admit(address)
         return False
     return caller.operates
 

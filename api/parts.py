@@ -36,6 +36,7 @@ class Parts:
     """``receptions``: bodies that are being received. ``uploads``: how many of those that came are taken in
     at once: half of what threads there are, so that documents leave some to everything else.
 
+    ``admission`` counts requests, ``wrong_keys`` those with a key that is none, of each address.
     ``waits``: long polls and event streams, which would otherwise take all connections.
     ``stopping`` is set when the server was told to stop: whoever waits for a job is to give up.
     """
@@ -46,6 +47,7 @@ class Parts:
     audit: AuditReader
     audit_writer: AuditWriter
     admission: Admission
+    wrong_keys: Admission
     jobs: JobStore
     documents: DocumentRegistry
     blobs: BlobStore
@@ -79,7 +81,8 @@ def build(settings: Settings) -> Parts:
         keys=KeyRegistry(client, journal, Retention.of(settings).seconds),
         audit=AuditReader(client),
         audit_writer=AuditWriter(at_once, settings.audit_entries),
-        admission=_admission(at_once, settings),
+        admission=_admission(at_once, settings.requests_per_minute),
+        wrong_keys=_admission(at_once, settings.wrong_keys_per_minute, "wrong keys"),
         jobs=jobs,
         documents=documents,
         blobs=blobs,
@@ -113,7 +116,5 @@ def _issuer(settings: Settings) -> Issuer | None:
     return TokenIssuer(settings, KeySet(settings.oidc_issuer, settings.oidc_jwks_url))
 
 
-def _admission(client: AsyncRedis, settings: Settings) -> Admission:
-    if not settings.requests_per_minute:
-        return Unlimited()
-    return RateLimit(client, settings.requests_per_minute)
+def _admission(client: AsyncRedis, per_minute: int, what: str = "requests") -> Admission:
+    return RateLimit(client, per_minute, what) if per_minute else Unlimited()

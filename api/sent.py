@@ -9,8 +9,9 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
 from api.access import ANYBODY
-from api.gate import Call
+from api.gate import Call, address_of
 from api.jsontext import TooMuch, weigh
+from rag.addresses import counted_as
 from rag.errors import UnsupportedMedia
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -23,9 +24,11 @@ _AT_ONCE = 4096  # bytes that take the event loop no longer than a change of thr
 
 def holder_of(call: Call) -> str:
     """Whose share a body is counted to: the key's, or the address's where no key is asked for."""
-    client = call.request.client
-    address = client.host if client else "local"
-    return f"address:{address}" if call.caller == ANYBODY else f"key:{call.caller.name}"
+    return (
+        f"address:{counted_as(address_of(call.request))}"
+        if call.caller == ANYBODY
+        else f"key:{call.caller.name}"
+    )
 
 
 async def sent(call: Call, model: type[Model]) -> Model:

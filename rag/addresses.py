@@ -29,6 +29,21 @@ def address_of(host: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
+@lru_cache(maxsize=4096)
+def counted_as(host: str) -> str:
+    """Under which what one caller takes is counted: an IPv6 address's first 64 bits.
+
+    Nobody is given less than a /64, and may write from any of its addresses. An IPv4 address in an IPv6
+    one's form counts as IPv4; what is no address counts as it is.
+    """
+    address = address_of(host)
+    if not isinstance(address, IPv6Address):
+        return host
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return f"{IPv6Address(int(address) >> 64 << 64)}/64"
+
+
 def host_of(authority: str) -> str | None:
     """The host of ``host:port`` as a ``Host`` header has it: lower case, without brackets and final dot.
 

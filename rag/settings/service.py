@@ -79,6 +79,11 @@ class ServiceSettings(BaseSettings):
         ge=0,
         description="Requests a minute for each key, or each address without keys; 0: no limit. 100, or none with the embedded broker.",
     )
+    wrong_keys_per_minute: int = Field(
+        30,
+        ge=0,
+        description="Requests a minute with a wrong key from one address, of IPv6 from one /64, that get 401; more get 429. Right keys are not counted. 0: no limit.",
+    )
     max_concurrent_requests: int = Field(
         50, ge=1, description="Requests that one API process works on at once; more wait."
     )

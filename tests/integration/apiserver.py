@@ -115,6 +115,7 @@ def settings_of(valkey: str, home: Any, **fields: Any) -> Settings:
             "allowed_hosts": ["testserver"],  # what Starlette's client for tests writes
             "api_workers": 1,
             "rate_limit_requests_per_minute": 0,
+            "wrong_keys_per_minute": 0,
             **fields,
         }
     )
