@@ -18,6 +18,9 @@ from rag.settings import Role
 CALLER = "aegis.caller"
 """Under which the scope of a call that was let in has who calls."""
 
+REFUSED = "aegis.refused"
+"""Under which the scope of a call says that its key was not let in, whatever the answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -37,7 +40,7 @@ class Call:
 def _of_role(role: Role) -> Callable[[Request], Awaitable[Call]]:
     async def gate(request: Request) -> Call:
         parts: Parts = request.app.state.parts
-        caller = await _admitted(parts, token_of(request), address_of(request))
+        caller = await _admitted(parts, request)
         request.scope[CALLER] = caller
         caller.must_be(role)
         return Call(parts, caller, request)
@@ -45,14 +48,16 @@ def _of_role(role: Role) -> Callable[[Request], Awaitable[Call]]:
     return gate
 
 
-async def _admitted(parts: Parts, token: str | None, address: str) -> Caller:
+async def _admitted(parts: Parts, request: Request) -> Caller:
     """The caller, counted under its key's name; without a good key, under its address.
 
     Bad keys are counted too, so that keys cannot be tried at will.
     """
+    address = address_of(request)
     try:
-        caller = await parts.keyring.caller(token)
+        caller = await parts.keyring.caller(token_of(request))
     except Unauthenticated:
+        request.scope[REFUSED] = True
         await parts.admission.admit(f"address:{address}")
         raise
     await parts.admission.admit(f"address:{address}" if caller is ANYBODY else caller.counted_as)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from api.gate import address_of, token_of
+from api.gate import REFUSED, address_of, token_of
 from api.parts import Parts
 from rag.errors import InvalidRequest, Transient, Unauthenticated, Unavailable
 from rag.liveness import WorkerSign
@@ -64,6 +64,7 @@ async def _detailed(request: Request) -> bool:
         return False
     except Unauthenticated:
         if token is not None:
+            request.scope[REFUSED] = True
             await parts.admission.admit(f"address:{address_of(request)}")
         return False
     return caller.role is Role.ADMIN and caller.collections is None
