@@ -1,9 +1,11 @@
 """The audit log: a layer that writes it, and /v1/audit, which an admin of all collections reads."""
 
 import logging
+from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
-from time import time
+from time import monotonic, time
 from typing import Annotated
 from urllib.parse import parse_qs
 
@@ -18,7 +20,7 @@ from api.gate import AdminCall, address_of, token_of
 from api.openapi import problems
 from api.paging import Paged
 from api.schemas import Page, moment, page_of
-from api.scope import CALLER, REQUEST_ID
+from api.scope import CALLER, REFUSED, REQUEST_ID
 from rag.errors import Transient
 from rag.keys import id_of
 from rag.naming import checked_collection_name
@@ -28,6 +30,9 @@ router = APIRouter(prefix="/v1/audit", tags=["audit"])
 
 _READS = ("GET", "HEAD", "OPTIONS")
 _REFUSED = (401, 403)
+_READY = "/health/ready"
+_APART_SECONDS = 1.0
+_MOST_ADDRESSES = 10_000
 _QUESTIONS = "/v1/queries"
 _JOBS = "/v1/jobs/"
 _LONGEST_PATH = 512
@@ -52,6 +57,9 @@ class AuditOut(BaseModel):
     address: str
     request_id: str
     job_id: str | None = Field(description="The job that the call made or changed")
+    count: int = Field(
+        description="With others whose key was refused, from the same address since its last entry"
+    )
 
     @classmethod
     def of(cls, entry: AuditEntry) -> "AuditOut":
@@ -68,6 +76,7 @@ class AuditOut(BaseModel):
             address=entry.address,
             request_id=entry.request_id,
             job_id=entry.job_id or None,
+            count=entry.count,
         )
 
 
@@ -87,15 +96,17 @@ def audit(
 class Audit:
     """Notes each call that changes something, and each key that was refused, once it is answered.
 
-    Nobody waits for that; what Redis does not take is a log line all the same.
+    Nobody waits for that; what Redis does not take is a log line all the same. Refused keys that no rate
+    limit bounds have one entry a second for each address.
     """
 
     def __init__(self, app: ASGIApp, writer: AuditWriter) -> None:
         self._app = app
         self._writer = writer
+        self._unbounded = Sparse()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+        if scope["type"] != "http" or not scope["path"].startswith(("/v1/", _READY)):
             await self._app(scope, receive, send)
             return
         began, status, headers = time(), 0, Headers()
@@ -115,8 +126,14 @@ class Audit:
             raise
         finally:
             kind = _kind(scope, status)
-            if kind is not None:
-                await self._note(_entry(kind, scope, began, status, headers))
+            count = self._count(kind, scope, status)
+            if kind is not None and count:
+                await self._note(replace(_entry(kind, scope, began, status, headers), count=count))
+
+    def _count(self, kind: AuditKind | None, scope: Scope, status: int) -> int:
+        if kind is not AuditKind.REFUSALS or status in _REFUSED:
+            return 1
+        return self._unbounded.count(address_of(Request(scope)), monotonic())
 
     async def _note(self, entry: AuditEntry) -> None:
         lines.info("audit %s", entry.line())
@@ -126,9 +143,26 @@ class Audit:
             log.warning("the audit log in Redis lacks request %s: %s", entry.request_id, error)
 
 
+class Sparse:
+    """How many of what comes from an address are told of, a second apart; 0 for what is only counted."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def count(self, address: str, now: float) -> int:
+        """Of those since the last one that was told of, with this one. Of 10,000 addresses, the latest."""
+        told, untold = self._seen.get(address, (-_APART_SECONDS, 0))
+        tells = now - told >= _APART_SECONDS
+        self._seen[address] = (now, 0) if tells else (told, untold + 1)
+        self._seen.move_to_end(address)
+        if len(self._seen) > _MOST_ADDRESSES:
+            self._seen.popitem(last=False)
+        return untold + 1 if tells else 0
+
+
 def _kind(scope: Scope, status: int) -> AuditKind | None:
     """None for what is not noted: reads, and what was turned away before it was known who calls."""
-    if status in _REFUSED:
+    if status in _REFUSED or REFUSED in scope:
         return AuditKind.REFUSALS
     if scope["method"] in _READS or CALLER not in scope:
         return None

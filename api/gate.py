@@ -12,7 +12,7 @@ from fastapi import Depends, Request
 
 from api.access import ANYBODY, Caller
 from api.parts import Parts
-from api.scope import CALLER
+from api.scope import CALLER, REFUSED
 from rag.addresses import counted_as
 from rag.errors import Unauthenticated
 from rag.settings import Role
@@ -36,7 +36,7 @@ class Call:
 def _of_role(role: Role) -> Callable[[Request], Awaitable[Call]]:
     async def gate(request: Request) -> Call:
         parts: Parts = request.app.state.parts
-        caller = await _admitted(parts, token_of(request), address_of(request))
+        caller = await _admitted(parts, request)
         request.scope[CALLER] = caller
         caller.must_be(role)
         return Call(parts, caller, request)
@@ -44,17 +44,18 @@ def _of_role(role: Role) -> Callable[[Request], Awaitable[Call]]:
     return gate
 
 
-async def _admitted(parts: Parts, token: str | None, address: str) -> Caller:
+async def _admitted(parts: Parts, request: Request) -> Caller:
     """The caller, counted under its key's name; without a good key, under its address.
 
     Wrong keys have a limit of their own too, which is there where no other is.
     """
-    own = f"address:{counted_as(address)}"
+    own = f"address:{counted_as(address_of(request))}"
     try:
-        caller = await parts.keyring.caller(token)
+        caller = await parts.keyring.caller(token_of(request))
     except Unauthenticated:
+        request.scope[REFUSED] = True
         await parts.admission.admit(own)
-        if token is not None:
+        if token_of(request) is not None:
             await parts.wrong_keys.admit(own)
         raise
     await parts.admission.admit(own if caller is ANYBODY else caller.counted_as)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from api.collected import Collected
 from api.gate import address_of, token_of
 from api.parts import Parts
+from api.scope import REFUSED
 from rag.addresses import counted_as
 from rag.errors import InvalidRequest, Transient, Unauthenticated, Unavailable
 from rag.liveness import WorkerSign
@@ -65,6 +66,7 @@ async def _detailed(request: Request) -> bool:
         return False
     except Unauthenticated:
         if token is not None:
+            request.scope[REFUSED] = True
             address = f"address:{counted_as(address_of(request))}"
             await parts.admission.admit(address)
             await parts.wrong_keys.admit(address)

@@ -4,3 +4,6 @@ CALLER = "aegis.caller"
 """Who calls, once the call was let in."""
 
 REQUEST_ID = "aegis.request_id"
+
+REFUSED = "aegis.refused"
+"""That its key was not let in, whatever the answer."""

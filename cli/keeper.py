@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Protocol
 
 from cli.home import Roster
-from cli.logs import LogFile, Output
+from cli.logs import AUDIT_FILES, LogFile, Output
 from cli.nursery import Nursery
 from cli.part import HUNG, Part
 from cli.process import PartProcess, ending
@@ -59,7 +59,12 @@ class Keeper:
         self._process: PartProcess | None = None
         self._restarts = 0
         self._in_a_row = 0
-        self._output = Output(LogFile(surroundings.logs, part.name), self._show, verbose=surroundings.verbose)
+        self._output = Output(
+            LogFile(surroundings.logs, part.name),
+            self._show,
+            verbose=surroundings.verbose,
+            audit=LogFile(surroundings.logs, "audit", AUDIT_FILES) if part.audited else None,
+        )
 
     async def live(self) -> None:
         """Start the part and keep it alive until cancelled. Unavailable when it cannot start at all."""
@@ -77,7 +82,7 @@ class Keeper:
             await self._process.stop(self.part.farewell, hurry)
             self._forget()
             self._around.witness.stopped(self.part.name, monotonic() - began)
-        self._output.file.close()
+        self._output.close()
 
     async def _boot(self) -> float:
         """Seconds until ready. What a signal ended is tried again; an exit on its own is not."""

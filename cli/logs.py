@@ -1,13 +1,18 @@
 """What the parts print: into a file each, and what matters onto the terminal."""
 
+import os
 import re
 from collections import deque
 from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
 
 from rag.folders import private_folder
 
 ROTATE_BYTES = 10 * 1024 * 1024
+AUDIT_FILES = 9
+"""Kept beside the newest, so that nobody's requests push out soon what was done: half a million entries."""
+_AUDIT = re.compile(rb"[0-9-]{10} [0-9:,]{12} INFO (?:[0-9]+ \w+ )?aegis\.audit(?::[0-9]+)? audit \{")
 _STEERING = bytes({*range(32), 127} - {*b"\t\n\r"})
 """What programs that are not ours may print, and a terminal that shows the file would obey."""
 _REMEMBERED = 8
@@ -21,11 +26,15 @@ _FRAMES = re.compile(r"\s|$|Traceback |During handling |The above exception ")
 
 
 class LogFile:
-    """Appends to ``folder/name.log``; over 10 MB it becomes ``name.log.1`` and starts anew."""
+    """Appends to ``folder/name.log``, which nobody else may read.
 
-    def __init__(self, folder: Path, name: str) -> None:
+    Over 10 MB it becomes ``name.log.1`` and starts anew; of such ``former`` are kept.
+    """
+
+    def __init__(self, folder: Path, name: str, former: int = 1) -> None:
         self.path = private_folder(folder) / f"{name}.log"
-        self._file = self.path.open("ab", buffering=0)
+        self._former = former
+        self._file = self._opened()
 
     def write(self, data: bytes) -> None:
         if self._file.tell() + len(data) > ROTATE_BYTES:
@@ -37,8 +46,17 @@ class LogFile:
 
     def _rotate(self) -> None:
         self._file.close()
-        self.path.replace(self.path.with_name(f"{self.path.name}.1"))
-        self._file = self.path.open("ab", buffering=0)
+        for number in range(self._former, 0, -1):
+            older = self._numbered(number - 1)
+            if older.exists():
+                older.replace(self._numbered(number))
+        self._file = self._opened()
+
+    def _numbered(self, number: int) -> Path:
+        return self.path.with_name(f"{self.path.name}.{number}") if number else self.path
+
+    def _opened(self) -> FileIO:
+        return FileIO(self.path, "ab", opener=lambda path, flags: os.open(path, flags, 0o600))
 
 
 class Severity:
@@ -64,10 +82,22 @@ class Severity:
 
 
 class Output:
-    """One part's stdout and stderr. ``show`` takes each line that belongs on the terminal."""
+    """One part's stdout and stderr. ``show`` takes each line that belongs on the terminal.
 
-    def __init__(self, file: LogFile, show: Callable[[str], None], *, verbose: bool = False) -> None:
+    ``audit``: where the lines of the audit log go, instead of into ``file``.
+    """
+
+    def __init__(
+        self,
+        file: LogFile,
+        show: Callable[[str], None],
+        *,
+        verbose: bool = False,
+        audit: LogFile | None = None,
+    ) -> None:
         self.file = file
+        self._audit = audit
+        self._within_line = False
         self._show = show
         self._verbose = verbose
         self._severity = Severity()
@@ -80,20 +110,37 @@ class Output:
         return list(self._last)
 
     def feed(self, data: bytes) -> None:
-        self.file.write(data)
+        if not self._audit:
+            self.file.write(data)
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
+            self._sort(line + b"\n")
             self._take(line)
         if len(self._rest) > _LONGEST_LINE:
+            self._sort(self._rest)
             self._take(self._rest)
             self._rest = b""
+
+    def close(self) -> None:
+        self.file.close()
+        if self._audit:
+            self._audit.close()
 
     def end(self) -> None:
         """The process has closed its side; what comes next is another process's."""
         if self._rest:
+            self._sort(self._rest)
             self._take(self._rest)
         self._rest = b""
+        self._within_line = False
         self._severity = Severity()
+
+    def _sort(self, piece: bytes) -> None:
+        """What goes on a line that was too long belongs to no audit log, whatever it says."""
+        if self._audit:
+            audited = not self._within_line and _AUDIT.match(piece)
+            (self._audit if audited else self.file).write(piece)
+            self._within_line = not piece.endswith(b"\n")
 
     def _take(self, raw: bytes) -> None:
         line = raw.decode("utf-8", "replace").rstrip()

@@ -28,6 +28,7 @@ class Part:
     patience: seconds for which something must be wrong before the process is ended and started anew.
     nice: added to the supervisor's own niceness.
     forked: a Python module whose imports :mod:`cli.zygote` has, so that a fork of it will do.
+    audited: its lines of the audit log go into a file of their own.
     quiet: its warnings go to its log only.
     environment: on top of the environment that all parts get.
     """
@@ -43,5 +44,6 @@ class Part:
     nice: int = 0
     forked: bool = False
     quiet: bool = False
+    audited: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     farewell: Farewell = TERMINATE

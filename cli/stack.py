@@ -113,6 +113,7 @@ def _api(page: HealthPage, token: str) -> Part:
         watch=page.answers(),
         farewell=((Signals.SIGTERM, _API_GRACEFUL_SECONDS + 3.0),),
         environment={"HEALTH_TOKEN": token},
+        audited=True,
     )
 
 

@@ -80,7 +80,7 @@ class ServiceSettings(BaseSettings):
         description="Requests a minute for each key, or each address without keys; 0: no limit. 100, or none with the embedded broker.",
     )
     wrong_keys_per_minute: int = Field(
-        30,
+        3_000,
         ge=0,
         description="Requests a minute with a wrong key from one address, of IPv6 from one /64, that get 401; more get 429. Right keys are not counted. 0: no limit.",
     )

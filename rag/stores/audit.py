@@ -38,7 +38,8 @@ class AuditEntry:
     """One call. ``at``: when it came in, in seconds since 1970; ``status`` 0: nobody waited for the answer.
 
     ``key``: name of the key, "" of none that is known; ``key_id``: of a key in the records, also of one that
-    is not good any more. ``collection``: where the query string names one. ``job_id``: "" without.
+    is not good any more. ``collection``: where the query string names one. ``job_id``: "" without. ``count``:
+    it and those like it that came before and have no entry.
     """
 
     at: float
@@ -53,6 +54,7 @@ class AuditEntry:
     address: str
     request_id: str
     job_id: str
+    count: int = 1
 
     def line(self) -> str:
         """As JSON, on one line."""

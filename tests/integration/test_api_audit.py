@@ -2,11 +2,14 @@
 
 import json
 import logging
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from api.audit import Sparse
+from rag.stores.audit import AuditEntry, AuditKind, AuditReader
 from rag.stores.redis import PREFIX, connect_to
 from tests.integration.apiserver import Service, serving, settings_of
 from tests.system.running import until
@@ -154,3 +157,37 @@ def test_with_no_entries_asked_for_there_are_log_lines_alone(valkey, tmp_path, c
             until(lambda: "/v1/collections/mine" in caplog.text)
 
         assert entries(api) == []
+
+
+def test_refused_keys_beyond_the_rate_limit_are_noted_once_a_second_with_their_number(valkey, tmp_path):
+    settings = settings_of(valkey, tmp_path, api_keys=KEYS, rate_limit_requests_per_minute=3)
+
+    def refusals() -> tuple[AuditEntry, ...]:
+        return AuditReader(client).page(AuditKind.REFUSALS, key=None, cursor=None, limit=50).items
+
+    with serving(settings) as api, connect_to(valkey) as client:
+        for _ in range(20):
+            api.http.get("/v1/jobs", headers=bearer("a-key-that-is-wrong"))
+        time.sleep(1.1)
+        assert api.http.get("/v1/jobs", headers=bearer("a-key-that-is-wrong")).status_code == 429
+
+        until(lambda: sum(entry.count for entry in refusals()) == 21, seconds=20)
+        assert {entry.status for entry in refusals()} == {401, 429}
+        assert len(refusals()) < 15
+
+
+def test_a_wrong_key_at_the_readiness_page_is_noted(api):
+    api.http.get("/health/ready")
+    api.http.get("/health/ready", headers=bearer("a-key-that-is-wrong"))
+
+    (entry,) = noted(api, 1, "refusals")
+    assert (entry["path"], entry["status"] in (200, 503)) == ("/health/ready", True)
+
+
+def test_counting_addresses_takes_bounded_memory():
+    sparse = Sparse()
+    assert [sparse.count("one", now) for now in (0.0, 0.5, 0.9, 1.0, 1.1, 3.0)] == [1, 0, 0, 3, 0, 2]
+    for number in range(30_000):
+        sparse.count(str(number), 4.0)
+
+    assert len(sparse._seen) == 10_000
