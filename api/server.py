@@ -61,15 +61,15 @@ def affordable(wished: int) -> int:
     return min(wished, allowed)
 
 
-def main() -> None:
-    """Serve until told to stop. Leaves with a line for each wrong setting and each risk."""
+def main(factory: str = "api.main:app_factory") -> None:
+    """Serve what ``factory`` makes until told to stop. Leaves with a line for each wrong setting and risk."""
     with starting("the API", status=STARTUP_FAILURE):
         settings = load()
         require_closed_api(settings)
     bounds = bounds_of(settings)
     bounds = replace(bounds, connections=affordable(bounds.connections))
     uvicorn.run(
-        "api.main:app_factory",
+        factory,
         factory=True,
         host=settings.listen_host,
         port=settings.api_port,

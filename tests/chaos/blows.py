@@ -14,7 +14,7 @@ from tests.system.running import until
 Blow = Callable[[Target, Load], None]
 
 IN_A_TASK = {
-    "parse": "parse",
+    "parse": "cut",
     "embed": "embed_passages",
     "embed-query": "embed_queries",
     "index": "upsert",

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.timeout(900)
 GIVEN_UP_SECONDS = 300.0
 IMPATIENT = {
     "STAGE_TIMEOUT": "10",
+    "FETCH_TIMEOUT": "5",
     "PARSE_TIMEOUT": "8",
     "GENERATOR_TIMEOUT": "8",
     "LEASE_SECONDS": "6",

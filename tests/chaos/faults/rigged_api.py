@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from api.main import create_app
 from api.parts import build
+from api.server import main
 from rag.settings import load
 from tasks.submit import prepare
 from tests.chaos.faults.traps import Traps
@@ -28,3 +29,7 @@ def _trapped(traps: Traps, point: str, call: Callable[..., Any]) -> Callable[...
         return call(*arguments, **named)
 
     return trapped
+
+
+if __name__ == "__main__":
+    main("tests.chaos.faults.rigged_api:app_factory")

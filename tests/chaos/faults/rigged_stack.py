@@ -16,7 +16,7 @@ from rag.settings import Settings, load
 RIGGED = {
     "workers.main": "tests.chaos.faults.rigged_worker",
     "rag.stores.vectors.engine": "tests.chaos.faults.rigged_engine",
-    "api.main:app_factory": "tests.chaos.faults.rigged_api:app_factory",
+    "api.server": "tests.chaos.faults.rigged_api",
 }
 
 _parts = stack.parts
