@@ -24,7 +24,7 @@ PATIENCE = 120.0  # seconds, on a machine that is busy with other tests
 ONE_EACH = f"{{aegis}}:queue:{STAGES[1]}"
 MAINTENANCE = "{aegis}:queue:maintenance"
 HINTS = "{aegis}:queue:embed-query\x06\x166"
-ELSEWHERE = "redis://user:**@broker.example:6379/0"
+ELSEWHERE = "redis://…@broker.example:6379/0"
 
 
 @pytest.fixture

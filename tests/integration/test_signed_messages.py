@@ -24,6 +24,13 @@ LANE = lane_of(Stage.EMBED_QUERY)
 PATIENCE = 120.0  # seconds, on a machine that is busy with other tests
 
 
+@pytest.fixture(autouse=True)
+def plain_messages_again() -> Iterator[None]:
+    """Whatever thread had a sender made meanwhile: the next test gets one with its own serializer."""
+    yield
+    vars(app.amqp).pop("send_task_message", None)
+
+
 @pytest.fixture
 def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tools]:
     monkeypatch.setitem(app.conf, "broker_url", valkey.replace("unix://", "redis+socket://"))

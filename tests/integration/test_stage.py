@@ -77,7 +77,9 @@ def test_stages_of_one_lane_follow_each_other_without_the_queue(
     monkeypatch.setitem(
         app.tasks,
         task_name(Stage.RERANK),
-        SimpleNamespace(run=lambda job: perform(tools, Stage.RERANK, lambda run: Next(Stage.GENERATE), job)),
+        SimpleNamespace(
+            run=lambda job, **_: perform(tools, Stage.RERANK, lambda run: Next(Stage.GENERATE), job)
+        ),
     )
 
     perform(tools, Stage.SEARCH, lambda run: Next(Stage.RERANK), job_id)

@@ -29,7 +29,7 @@ SILENCE = 10.0
 
 HASTY = {"SILENCE_SECONDS": str(SILENCE), "INTERACTIVE_TIMEOUT": "1", "DRAIN_SECONDS": "1"}
 
-EMBEDDING, PARSING = "embed-query.embed_queries", "parse.parse"
+EMBEDDING, PARSING = "embed-query.embed_queries", "parse.cut"
 
 
 @pytest.fixture(scope="module", autouse=True)
