@@ -77,7 +77,6 @@ test-docker: dev-setup ## the image, and containers of it under load; .ci/with-d
 test: lint test-fast ## lint, then every test
 	.venv/bin/pytest -n 2 --dist loadfile tests/system
 	.venv/bin/pytest tests/chaos
-	.venv/bin/pytest tests/soak
 	.venv/bin/pytest tests/docker
 
 chaos: dev-setup ## the long form of tests/chaos: each attack RUNS=10 times; accounts in .aegis/chaos
