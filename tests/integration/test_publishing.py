@@ -21,6 +21,7 @@ AT_ONCE = 4
 """Processes, more than there are cores: so they are interrupted anywhere."""
 
 PATIENCE = 120.0  # seconds, on a machine that is busy with other tests
+HERE = {"API_HOST": "127.0.0.1"}  # else a start without keys is refused
 ONE_EACH = f"{{aegis}}:queue:{STAGES[1]}"
 MAINTENANCE = "{aegis}:queue:maintenance"
 HINTS = "{aegis}:queue:embed-query\x06\x166"
@@ -92,7 +93,7 @@ class Serving:
         with self._log.open("wb") as out:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", *command],
-                env={**os.environ, "REDIS_URL": broker, "AEGIS_HOME": str(home), "API_WORKERS": "1"},
+                env={**os.environ, "REDIS_URL": broker, "AEGIS_HOME": str(home), "API_WORKERS": "1", **HERE},
                 stdout=out,
                 stderr=out,
             )
