@@ -1,8 +1,10 @@
 """What code tries that has taken over a confined process, and a victim for it: a process with secrets."""
 
 import ctypes
+import encodings.idna  # noqa: F401 - by which names are resolved; a confined process could not load it
 import faulthandler
 import mmap
+import multiprocessing
 import os
 import resource
 import socket
@@ -13,12 +15,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fcntl import F_GETFD, fcntl
+from functools import partial
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from rag import isolation
 from rag.isolation import Confinement, kernel, limits
 
 PTRACE_ATTACH, IO_URING_SETUP, MEMFD_CREATE_X86, MEMFD_CREATE_ARM, PIDFD_OPEN = 16, 425, 319, 279, 434
+
+NOT_CONFINED = "not confined"
 
 
 @dataclass(frozen=True)
@@ -228,29 +235,47 @@ PROCESSES: tuple[Attempt, ...] = (
 ATTEMPTS = (*FILES, *SOCKETS, *PROCESSES)
 
 
-def outcome(act: Callable[[], object], entering: Callable[[], object] = lambda: None) -> str:
-    """``done``, or the error, of ``act`` in a child that has gone through ``entering``. The child leads no
-    group, so that a signal to its own reaches others."""
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        answer = "not confined"
+_CLEAN = multiprocessing.get_context("forkserver")
+"""Children of a process without threads, and small: a child of pytest itself would have its locks as they
+were, and more memory than a confined process may."""
+_CLEAN.set_forkserver_preload([__name__])
+
+
+def outcome(act: Callable[[], object], entering: Callable[[], object] | None = None) -> str:
+    """``done``, or the error, of ``act`` in a child that has gone through ``entering``; both are pickled.
+    The child leads no group, so that a signal to its own reaches others."""
+    reading, writing = _CLEAN.Pipe(duplex=False)
+    with reading:
+        process = child(_answer, writing, act, entering)
+        writing.close()
         try:
-            faulthandler.disable()
-            _close_others(writing)  # a long run of tests has more open than a confined process may
+            answer = str(reading.recv())
+        except EOFError:
+            answer = "done"  # it has become another program
+        process.join()
+    assert answer != NOT_CONFINED
+    return answer
+
+
+def child(act: Callable[..., object], *arguments: object) -> BaseProcess:
+    process = _CLEAN.Process(target=act, args=arguments)
+    process.start()
+    return process
+
+
+def _answer(writing: Connection, act: Callable[[], object], entering: Callable[[], object] | None) -> None:
+    answer = NOT_CONFINED
+    try:
+        faulthandler.disable()
+        _close_others(writing.fileno())  # of the server that forked it
+        if entering:
             entering()
-            answer = told(act)
-        except Exception:  # noqa: BLE001 - nobody is above
-            traceback.print_exc()
-        finally:
-            os.write(writing, answer.encode())
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        answer = pipe.read().decode()
-    os.waitpid(pid, 0)
-    assert answer != "not confined"
-    return answer or "done"  # it has become another program
+        answer = told(act)
+    except Exception:  # noqa: BLE001 - nobody is above
+        traceback.print_exc()
+    finally:
+        writing.send(answer)
+        os._exit(0)
 
 
 def _close_others(kept: int) -> None:
@@ -267,12 +292,12 @@ def told(act: Callable[[], object]) -> str:
     return "done"
 
 
+def enter_confinement(confinement: Confinement) -> None:
+    """As the parsing process' children do, limits included."""
+    limits.confine(1 << 30, 60)
+    measures = isolation.enter(confinement, os.getppid())
+    assert not list(isolation.missing(measures)), measures
+
+
 def confined(confinement: Confinement) -> Callable[[], None]:
-    """As the parsing process' children are, limits included."""
-
-    def enter() -> None:
-        limits.confine(1 << 30, 60)
-        measures = isolation.enter(confinement, os.getppid())
-        assert not list(isolation.missing(measures)), measures
-
-    return enter
+    return partial(enter_confinement, confinement)

@@ -12,6 +12,8 @@ import textwrap
 import threading
 from collections.abc import Iterator
 from functools import partial
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -108,63 +110,71 @@ def test_the_same_is_possible_without_confinement(victim: Victim, attempt: Attem
         Path(f"/tmp/aegis-evil-{victim.pid}").unlink(missing_ok=True)
 
 
+def enter_filter() -> None:
+    privileges.renounce_new_privileges()
+    seccomp.install(Confinement())
+
+
+def enter_landlock() -> None:
+    privileges.renounce_new_privileges()
+    landlock.restrict(Confinement())
+
+
 @pytest.mark.parametrize("attempt", ATTEMPTS, ids=named)
 def test_the_filter_of_calls_alone_refuses_it_all(victim: Victim, attempt: Attempt) -> None:
     """As in a container on a kernel without Landlock."""
-
-    def enter() -> None:
-        privileges.renounce_new_privileges()
-        seccomp.install(Confinement())
-
-    assert outcome(partial(attempt, victim), enter) != "done"
+    assert outcome(partial(attempt, victim), enter_filter) != "done"
 
 
 @pytest.mark.parametrize("attempt", LANDLOCKED, ids=named)
 def test_landlock_alone_refuses_files_tcp_and_signals(victim: Victim, attempt: Attempt) -> None:
-    def enter() -> None:
-        privileges.renounce_new_privileges()
-        landlock.restrict(Confinement())
-
     if landlock.abi() < 6:
         pytest.skip("an older Landlock knows less")
-    assert outcome(partial(attempt, victim), enter) != "done"
+    assert outcome(partial(attempt, victim), enter_landlock) != "done"
+
+
+def compute() -> None:
+    thread = threading.Thread(target=sum, args=(range(10),))
+    thread.start()
+    thread.join()
+    ours, theirs = socket.socketpair()
+    ours.send(b"x")
+    assert theirs.recv(1) == b"x"
+    assert sorted(bytearray(10 << 20))[0] == 0
 
 
 def test_a_confined_process_still_computes() -> None:
-    def compute() -> None:
-        thread = threading.Thread(target=sum, args=(range(10),))
-        thread.start()
-        thread.join()
-        ours, theirs = socket.socketpair()
-        ours.send(b"x")
-        assert theirs.recv(1) == b"x"
-        assert sorted(bytearray(10 << 20))[0] == 0
-
     assert outcome(compute, confined(Confinement())) == "done"
+
+
+def abort_confined() -> None:
+    faulthandler.disable()
+    takeover.enter_confinement(Confinement())
+    os.abort()
 
 
 def test_an_abort_ends_with_its_own_signal() -> None:
     """By which the owner tells a broken file from a lack of memory."""
-    pid = os.fork()
-    if pid == 0:
-        faulthandler.disable()
-        confined(Confinement())()
-        os.abort()
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGABRT
+    process = takeover.child(abort_confined)
+    process.join()
+    assert process.exitcode == -signal.SIGABRT
+
+
+def wait_confined(writing: Connection) -> None:
+    takeover.enter_confinement(Confinement())
+    writing.send("confined")
+    signal.sigwait({signal.SIGTERM})
 
 
 def test_privileges_are_gone() -> None:
     """The kernel says so of a confined process that waits."""
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        confined(Confinement())()
-        os.write(writing, b"x")
-        signal.sigwait({signal.SIGTERM})
-    os.read(reading, 1)
-    status = dict(line.split(":\t") for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    reading, writing = Pipe(duplex=False)
+    process = takeover.child(wait_confined, writing)
+    assert reading.recv() == "confined"
+    text = Path(f"/proc/{process.pid}/status").read_text()
+    status = dict(line.split(":\t") for line in text.splitlines())
+    process.kill()
+    process.join()
     for which in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
         assert int(status[which], 16) == 0
     assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
@@ -178,17 +188,18 @@ def online(*readable: Path) -> Confinement:
     return Confinement(network=True, readable=readable)
 
 
-def test_one_with_the_network_resolves_names_and_speaks_tcp_udp_and_tls(victim: Victim) -> None:
-    def speak() -> None:
-        addresses = {entry[4][0] for entry in socket.getaddrinfo("localhost", victim.port)}
-        assert "127.0.0.1" in addresses
-        assert ssl.create_default_context(cafile=certifi.where()).get_ca_certs()
-        takeover.speak_udp(victim)
-        takeover.speak_tcp(victim)
+def speak(to: Victim, authorities: str) -> None:
+    addresses = {entry[4][0] for entry in socket.getaddrinfo("localhost", to.port)}
+    assert "127.0.0.1" in addresses
+    assert ssl.create_default_context(cafile=authorities).get_ca_certs()
+    takeover.speak_udp(to)
+    takeover.speak_tcp(to)
 
+
+def test_one_with_the_network_resolves_names_and_speaks_tcp_udp_and_tls(victim: Victim) -> None:
     names = ("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf")
     files = (*map(Path, names), Path(certifi.where()), Path("/not/here"))
-    assert outcome(speak, confined(online(*files))) == "done"
+    assert outcome(partial(speak, victim, certifi.where()), confined(online(*files))) == "done"
 
 
 @pytest.mark.parametrize(

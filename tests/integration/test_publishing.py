@@ -21,7 +21,6 @@ AT_ONCE = 4
 """Processes, more than there are cores: so they are interrupted anywhere."""
 
 PATIENCE = 120.0  # seconds, on a machine that is busy with other tests
-HERE = {"API_HOST": "127.0.0.1"}  # else a start without keys is refused
 ONE_EACH = f"{{aegis}}:queue:{STAGES[1]}"
 MAINTENANCE = "{aegis}:queue:maintenance"
 HINTS = "{aegis}:queue:embed-query\x06\x166"
@@ -72,7 +71,7 @@ def test_submits_in_the_middle_of_celerys_configuration_find_it_complete(broker:
 def test_no_process_starts_whose_messages_would_go_elsewhere(
     valkey: str, tmp_path: Path, variable: str
 ) -> None:
-    commands = (PARSE, BEAT, (*API, "1"))
+    commands = (PARSE, BEAT, API)
     processes = [
         Started(*command, broker=valkey, home=tmp_path, **{variable: ELSEWHERE}) for command in commands
     ]
@@ -89,11 +88,18 @@ class Serving:
     def __init__(self, broker: str, home: Path) -> None:
         self._log = home / "api.log"
         port = free_port()
-        command = (*API[:3], "--port", str(port), "--log-level", "warning")
+        environment = {
+            **os.environ,
+            "REDIS_URL": broker,
+            "AEGIS_HOME": str(home),
+            "API_HOST": "127.0.0.1",  # else a start without keys is refused
+            "API_PORT": str(port),
+            "API_WORKERS": "1",
+        }
         with self._log.open("wb") as out:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *command],
-                env={**os.environ, "REDIS_URL": broker, "AEGIS_HOME": str(home), "API_WORKERS": "1", **HERE},
+                [sys.executable, "-m", *API],
+                env=environment,
                 stdout=out,
                 stderr=out,
             )

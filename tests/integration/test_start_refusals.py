@@ -127,6 +127,7 @@ def test_a_server_of_several_processes_ends_too(risky: str, tmp_path: Path) -> N
             "REDIS_URL": risky,
             "AEGIS_HOME": str(tmp_path),
             "API_HOST": "127.0.0.1",
+            "API_PORT": str(free_port()),
             "API_WORKERS": "2",
         },
         capture_output=True,
