@@ -6,6 +6,7 @@ uvicorn's command line could name a protocol, but neither give it its bounds nor
 
 import logging
 import resource
+from argparse import ArgumentParser
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -82,4 +83,7 @@ def main(factory: str = "api.main:app_factory") -> None:
 
 
 if __name__ == "__main__":
+    ArgumentParser(
+        "python -m api.server", epilog="What it takes are settings: API_HOST, API_PORT …"
+    ).parse_args()
     main()

@@ -140,6 +140,11 @@ def test_a_server_of_several_processes_ends_too(risky: str, tmp_path: Path) -> N
     assert "Traceback" not in server.stderr
 
 
+def test_options_are_refused_where_settings_are_meant(valkey: str, tmp_path: Path) -> None:
+    said = Started(*API, "--port", "8000", broker=valkey, home=tmp_path).refused()
+    assert said[-1].endswith("unrecognized arguments: --port 8000")
+
+
 def test_no_process_that_keeps_blobs_starts_on_a_bucket_that_refuses_it(
     valkey: str, s3: S3Server, tmp_path: Path
 ) -> None:
