@@ -82,7 +82,7 @@ test: lint test-fast ## lint, then every test
 chaos: dev-setup ## the long form of tests/chaos: each attack RUNS=10 times; accounts in .aegis/chaos
 	.venv/bin/pytest tests/chaos --chaos-runs=$(RUNS) --chaos-report=.aegis/chaos
 
-soak: dev-setup ## every attack at once for MINUTES=30 while a normal caller asks; make test takes one minute
+soak: dev-setup ## every attack at once for MINUTES=30 while a normal caller asks
 	.venv/bin/pytest tests/soak --soak-minutes=$(MINUTES) -o timeout=0
 
 recovery: dev-setup ## the runbook's commands with POINTS=50000; make test runs them with 2,000

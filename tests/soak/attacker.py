@@ -4,12 +4,11 @@ import itertools
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from threading import Event, Lock
+from multiprocessing.synchronize import Event
+from threading import Lock
 from typing import Any
 
 import httpx
-
-from tests.system.running import Stack
 
 PATIENCE = 60.0
 
@@ -27,17 +26,26 @@ class Answers:
 
 
 @dataclass(frozen=True)
+class Target:
+    """Where the stack is, and a key to it."""
+
+    url: str
+    api_port: int
+    flower_port: int
+    key: str
+
+
+@dataclass(frozen=True)
 class Attacker:
     """One caller with a key of its own, or with none."""
 
-    stack: Stack
-    key: str
+    target: Target
     answers: Answers
     over: Event
 
     def client(self) -> httpx.Client:
-        headers = {"Authorization": f"Bearer {self.key}"}
-        return httpx.Client(base_url=self.stack.url, headers=headers, timeout=PATIENCE)
+        headers = {"Authorization": f"Bearer {self.target.key}"}
+        return httpx.Client(base_url=self.target.url, headers=headers, timeout=PATIENCE)
 
     def call(
         self, client: httpx.Client, method: str, path: str, template: str, **more: Any
@@ -48,7 +56,7 @@ class Attacker:
 
     def connection(self, port: int | None = None) -> socket.socket:
         """To the API; ``port``: to another part."""
-        return socket.create_connection(("127.0.0.1", port or self.stack.api_port), timeout=10)
+        return socket.create_connection(("127.0.0.1", port or self.target.api_port), timeout=10)
 
     def until_over(self, pause: float) -> Iterator[int]:
         for turn in itertools.count():

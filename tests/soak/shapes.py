@@ -42,7 +42,7 @@ def send_tiny_chunks(attacker: Attacker) -> None:
 
 def leave_answers_unread(attacker: Attacker) -> None:
     """Long answers, asked for over and over, of which nothing is read."""
-    key = attacker.key.encode()
+    key = attacker.target.key.encode()
     asked = b"".join(
         b"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %s\r\n\r\n" % (path, key)
         for path in (b"/openapi.json", b"/v1/jobs?limit=100", b"/docs")
@@ -60,7 +60,7 @@ def ask_for_pages(attacker: Attacker) -> None:
     """What needs no key, by ten connections at once."""
 
     def ask(number: int) -> None:
-        with httpx.Client(base_url=attacker.stack.url, timeout=PATIENCE) as client:
+        with httpx.Client(base_url=attacker.target.url, timeout=PATIENCE) as client:
             for turn in attacker.until_over(0.02):
                 with suppress(httpx.RemoteProtocolError):
                     client.get(PAGES[(turn + number) % len(PAGES)])
@@ -81,7 +81,7 @@ def send_unknown_members(attacker: Attacker) -> None:
 def send_flower_half(attacker: Attacker) -> None:
     """Bodies to Flower that do not go on."""
     head = b"POST /api/task/apply/x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 90000000\r\n\r\n"
-    connect = partial(attacker.connection, attacker.stack.flower_port)
+    connect = partial(attacker.connection, attacker.target.flower_port)
     for _ in attacker.until_over(1.0):
         with ExitStack() as held:
             for _ in range(20):

@@ -1,6 +1,6 @@
 """Every attack at once, for as long as the option says, on a real stack; a normal caller notices nothing.
 
-The short form is part of ``make test``; ``make soak`` takes 30 minutes.
+``make soak`` takes 30 minutes of it.
 """
 
 import json
@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from rag.model import Json
+from tests.soak.attacker import Target
 from tests.soak.attackers import Attack
 from tests.system.running import Stack, stack_in, until
 
@@ -101,7 +102,7 @@ def test_a_normal_caller_notices_nothing(stack, pytestconfig):
     minutes = pytestconfig.getoption("--soak-minutes")
     headers = {"Authorization": f"Bearer {NORMAL}"}
     with httpx.Client(base_url=stack.url, headers=headers, timeout=60) as client:
-        normal, attack = Normal(client), Attack(stack, HOSTILE)
+        normal, attack = Normal(client), Attack(Target(stack.url, stack.api_port, stack.flower_port, HOSTILE))
         normal.prepare()
         normal.ask(-1)
         normal.seconds.clear()
@@ -115,15 +116,13 @@ def test_a_normal_caller_notices_nothing(stack, pytestconfig):
             memory.append(memory_of(stack))
             number += 1
             time.sleep(1)
-        attack.end()
+        report = attack.end()
         known = documented(client)
 
-        assert attack.failures == []
+        assert report.failures == []
         assert normal.wrong == []
         assert not normal.slow, f"{normal.slow} of {normal.seconds}, load {os.getloadavg()}"
-        assert {
-            call: met - known[call] for call, met in attack.answers.seen.items() if met - known[call]
-        } == {}
+        assert {call: met - known[call] for call, met in report.answers.items() if met - known[call]} == {}
         now = json.loads((stack.home / "stack.json").read_text())["parts"]
         assert {name: part["pid"] for name, part in now.items()} == {
             name: part["pid"] for name, part in parts.items()
