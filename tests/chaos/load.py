@@ -204,10 +204,19 @@ class Writer:
         chunks = chunks_of(text)
         body = {"text": text, "document_id": document_id, "collection": self._ledger.collection}
         job_id = self._caller.submit("/v1/documents", body)["job_id"]
-        self._ledger.promise(Promise(job_id, "ingest", ingested(document_id, chunks)))
+        self._ledger.promise(Promise(job_id, "ingest", self._ingested(document_id, edition, chunks)))
         self._ledger.shows(document_id, Edition(text, chunks))
         self._last_jobs.pop(document_id, None)
         self._last_jobs[document_id] = job_id
+
+    def _ingested(self, document_id: str, edition: int, chunks: int) -> Check:
+        """As :func:`ingested`; one that a later edition overtook may have nothing left to count."""
+
+        def check(job: JobPage) -> str | None:
+            overtaken = self._editions[document_id] > edition and job["result"].get("superseded")
+            return None if overtaken else ingested(document_id, chunks)(job)
+
+        return check
 
 
 def ingested(document_id: str, chunks: int) -> Check:
