@@ -61,7 +61,7 @@ class Nursery:
                 env=environment,
                 cwd=folder,
                 pass_fds=(theirs.fileno(),),
-                start_new_session=True,
+                process_group=0,
             )
         return cls(zygote, ours)
 

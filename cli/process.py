@@ -92,7 +92,7 @@ async def _executed(part: Part, output: int, environment: Mapping[str, str], fol
         stderr=STDOUT,
         env={**environment, **part.environment},
         cwd=folder,
-        start_new_session=True,
+        process_group=0,
     )
 
 

@@ -44,7 +44,7 @@ def _child(order: Order) -> Iterator[subprocess.Popen[bytes]]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # a traceback could tell the URL
-        start_new_session=True,
+        process_group=0,
     )
     try:
         _tell(process, order.packed())

@@ -183,7 +183,7 @@ class _Zygote:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
-                start_new_session=True,  # the terminal's Ctrl-C is for the owner
+                process_group=0,  # the terminal's Ctrl-C is for the owner
             )
         ours.settimeout(_START_SECONDS)
         try:

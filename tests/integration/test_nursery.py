@@ -79,7 +79,8 @@ def test_a_forked_part_runs_as_an_executed_one_would(tmp_path: Path) -> None:
             assert "open: ['0', '1', '2']" in _printed(tmp_path)
             assert " ".join(seen.cmdline()).strip() == f"{sys.executable} -m stand_in stay"
             assert seen.environ()["AEGIS_HOME"] == str(tmp_path)
-            assert os.getpgid(process.pid) == os.getsid(process.pid) == process.pid
+            assert os.getpgid(process.pid) == process.pid
+            assert os.getsid(process.pid) == os.getsid(0), "else the kernel weighs it by itself, nice or not"
 
             process.send_signal(signal.SIGTERM)
             assert await process.wait() == -signal.SIGTERM
