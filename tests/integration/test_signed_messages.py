@@ -44,6 +44,9 @@ def signing_by(monkeypatch: pytest.MonkeyPatch, serializer: str, key: str = OURS
     if serializer == NAME:
         sign_with([key.encode()])
     monkeypatch.setitem(app.conf, "task_serializer", serializer)
+    for task in app.tasks.values():  # those that other tests had registered keep the serializer of their day
+        monkeypatch.setattr(task, "serializer", serializer)
+        monkeypatch.setattr(task, "_exec_options", None)
     vars(app.amqp).pop("send_task_message", None)  # made with the serializer of its day
 
 

@@ -77,7 +77,7 @@ def test_who_does_not_read_is_left_and_who_reads_slowly_is_not(broker, tmp_path)
 
 def test_over_the_budget_those_that_wait_longest_are_ended(broker, tmp_path):
     with (
-        serving(settings_of(broker, tmp_path), Bounds(unread=MIB, stalled_seconds=90)) as service,
+        serving(settings_of(broker, tmp_path), Bounds(unread=MIB, stalled_seconds=3600)) as service,
         ExitStack() as stack,
     ):
         service.publish("long", TEXT)
@@ -85,7 +85,7 @@ def test_over_the_budget_those_that_wait_longest_are_ended(broker, tmp_path):
         assert port is not None
         api = Api((host, port), None)  # type: ignore[arg-type]  # it is this very process
         unread = [stack.enter_context(api.connect(ASKED)) for _ in range(40)]
-        deadline = time.monotonic() + 60  # less than the time that any of them would be given
+        deadline = time.monotonic() + 120
         left = unread
         while len(left) > 20 and time.monotonic() < deadline:
             time.sleep(2)
