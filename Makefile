@@ -61,7 +61,7 @@ lint: $(dev_installed) ## ruff, mypy --strict, import-linter, bandit, zizmor, gi
 	.venv/bin/lint-imports
 	.venv/bin/bandit --quiet --configfile pyproject.toml --recursive $(packages)
 	.venv/bin/zizmor --offline --quiet .github
-	@if command -v gitleaks >/dev/null; then gitleaks git --no-banner --redact --verbose --log-level warn .; \
+	@if command -v gitleaks >/dev/null; then gitleaks git --no-banner --redact --verbose --log-level warn --log-opts HEAD .; \
 	    elif [ -n "$$CI" ]; then echo "lint: gitleaks is missing" >&2; exit 1; \
 	    else echo "lint: gitleaks is not installed, so no secret was looked for" >&2; fi
 
