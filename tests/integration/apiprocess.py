@@ -86,6 +86,13 @@ def is_open(connection: socket.socket) -> bool:
     return False
 
 
+def is_held(connection: socket.socket) -> bool:
+    """Whether a server of this process holds the connection; nothing is read, which would move it on."""
+    ours = connection.getsockname()
+    others = psutil.Process().net_connections("tcp")
+    return any(other.raddr == ours and other.status == psutil.CONN_ESTABLISHED for other in others)
+
+
 @contextmanager
 def started(broker: str, home: Path, **settings: str) -> Iterator[Api]:
     port = free_port()

@@ -41,9 +41,9 @@ def entries(api: Service, kind: str = "writes", **wanted: Any) -> list[dict[str,
 
 
 def noted(api: Service, count: int, kind: str = "writes") -> list[dict[str, Any]]:
-    """The newest first, once there are so many: they are written behind the answers."""
+    """The newest first, once there are so many: they are written behind the answers, side by side."""
     until(lambda: len(entries(api, kind)) >= count)
-    return entries(api, kind)
+    return sorted(entries(api, kind), key=lambda entry: entry["at"], reverse=True)
 
 
 def test_a_write_is_noted_with_who_what_where_and_how_it_ended(api):

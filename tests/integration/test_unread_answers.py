@@ -10,7 +10,7 @@ import pytest
 
 from api.connections import Bounds
 from api.parts import build
-from tests.integration.apiprocess import Api, is_open, send, started
+from tests.integration.apiprocess import Api, is_held, send, started
 from tests.integration.apiserver import Service, serving, settings_of
 from tests.integration.brokers import valkey_with
 
@@ -72,7 +72,7 @@ def test_who_does_not_read_is_left_and_who_reads_slowly_is_not(broker, tmp_path)
                 assert slow.recv(100_000), "it was left"
                 time.sleep(0.1)
 
-            assert not is_open(unread)
+            assert not is_held(unread)
 
 
 def test_over_the_budget_those_that_wait_longest_are_ended(broker, tmp_path):
@@ -88,8 +88,8 @@ def test_over_the_budget_those_that_wait_longest_are_ended(broker, tmp_path):
         deadline = time.monotonic() + 120
         left = unread
         while len(left) > 20 and time.monotonic() < deadline:
-            time.sleep(2)
-            left = [connection for connection in left if is_open(connection)]
+            time.sleep(0.5)
+            left = [connection for connection in left if is_held(connection)]
 
         assert 0 < len(left) <= 20
         assert service.http.get("/v1/documents/long/text", params={"end": 5}).text == TEXT[:5]
