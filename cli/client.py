@@ -1,7 +1,10 @@
 """The REST contract, called from the command line. Every answer is the JSON that came."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import quote
 
 from cli.addresses import base_url
@@ -14,16 +17,42 @@ from rag.settings import Settings
 FINAL = frozenset({"succeeded", "failed", "cancelled", "dead"})
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A file's bytes, from where ``stream`` stands. ``media_type`` None: to be told from name and bytes."""
+
+    stream: BinaryIO
+    name: str
+    media_type: str | None = None
+
+    @property
+    def part(self) -> tuple[str, BinaryIO] | tuple[str, BinaryIO, str]:
+        """Of a form."""
+        return (self.name, self.stream, self.media_type) if self.media_type else (self.name, self.stream)
+
+
 class Client(Connection):
     """What one API can be asked for."""
 
     # --- submits
 
-    def ingest(self, file: Path, document_id: str, collection: str | None = None) -> Json:
-        """``{"job_id", "document_id", "status_url"}``."""
+    def ingest(
+        self, file: Path, document_id: str, collection: str | None = None, *, key: str | None = None
+    ) -> Json:
+        """``{"job_id", "document_id", "status_url"}``; ``key``: an Idempotency-Key."""
+        with file.open("rb") as bytes_of:
+            return self.ingest_content(Content(bytes_of, file.name), document_id, collection, key=key)
+
+    def ingest_content(
+        self, content: Content, document_id: str, collection: str | None = None, *, key: str | None = None
+    ) -> Json:
+        """As :meth:`ingest`, of what is open already."""
         fields = given(document_id=document_id, collection=collection)
-        with file.open("rb") as content:
-            return self._submit("/v1/documents", data=fields, files={"file": (file.name, content)})
+        return self._submit("/v1/documents", key=key, data=fields, files={"file": content.part})
+
+    def ingest_link(self, url: str, collection: str | None = None, *, key: str | None = None) -> Json:
+        """What is at ``url``, which the API fetches."""
+        return self._submit("/v1/documents", key=key, json={"url": url, **given(collection=collection)})
 
     def ask(
         self,
@@ -57,7 +86,7 @@ class Client(Connection):
 
     def job(self, job_id: str, *, wait: float = 0) -> Json:
         """The job; with ``wait`` seconds, as soon as it is over."""
-        return self._call("GET", f"/v1/jobs/{job_id}", params={"wait": wait} if wait else {})
+        return self._call("GET", _address("jobs", job_id), params={"wait": wait} if wait else {})
 
     def finished(self, job_id: str) -> Json:
         """The job once it is over, however long that takes.
@@ -69,12 +98,24 @@ class Client(Connection):
             try:
                 job = self.job(job_id, wait=LONG_POLL_SECONDS)
             except Transient as error:
-                if self._nap(patience.pause(error)):
+                if self.nap(patience.pause(error)):
                     raise
             else:
                 if job["state"] in FINAL:
                     return job
                 patience.learned()
+
+    def jobs_since(self, job_id: str, kind: str) -> Iterator[Json]:
+        """Jobs of a kind, newest first, back to ``job_id``: ids are in the order of their jobs."""
+        return takewhile(lambda job: str(job["id"]) >= job_id, self._items("/v1/jobs", kind=kind))
+
+    def cancel(self, job_id: str) -> Json:
+        """The job, which ends between two steps of its work."""
+        return self._call("DELETE", _address("jobs", job_id))
+
+    def document(self, document_id: str, collection: str | None = None) -> Json:
+        """The version that searches see now. NotFound."""
+        return self._call("GET", _address("documents", document_id), params=given(collection=collection))
 
     def jobs(self, *, state: str | None = None, kind: str | None = None, limit: int = 20) -> list[Json]:
         """The newest jobs."""

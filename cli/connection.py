@@ -12,7 +12,7 @@ import httpx
 
 from cli.patience import SECONDS, Patience
 from cli.problems import error_of
-from rag.errors import ErrorTable, Overloaded, TimedOut, Transient, Unavailable, translated
+from rag.errors import AegisError, ErrorTable, Overloaded, TimedOut, Transient, Unavailable, translated
 from rag.model import Json
 
 ERRORS: ErrorTable = {httpx.TimeoutException: TimedOut, httpx.TransportError: Unavailable}
@@ -65,6 +65,8 @@ class Connection:
         timeout = httpx.Timeout(LONG_POLL_SECONDS + _MARGIN_SECONDS, connect=5.0)
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout, transport=transport)
         self._stopped = Event()
+        self.delayed: Callable[[AegisError, float], None] = lambda _error, _seconds: None
+        """Is told why a call is sent again, and after how many seconds."""
 
     def close(self) -> None:
         self.stop()
@@ -95,10 +97,10 @@ class Connection:
                     if event.is_last:
                         return
             except Transient as error:
-                if self._nap(patience.pause(error)):
+                if self.nap(patience.pause(error)):
                     raise
             else:
-                if self._nap(patience.pause()):
+                if self.nap(patience.pause()):
                     return
 
     def _items(self, path: str, **wanted: str | None) -> Iterator[Json]:
@@ -133,9 +135,12 @@ class Connection:
                     yield _Event.of(fields)
                     fields = {}
 
-    def _submit(self, path: str, **request: Any) -> Json:
-        """Sent with one Idempotency-Key however often it takes, so that it makes one job."""
-        return self._call("POST", path, headers={"Idempotency-Key": str(uuid4())}, **request)
+    def _submit(self, path: str, *, key: str | None = None, **request: Any) -> Json:
+        """Sent with one Idempotency-Key however often it takes, so that it makes one job.
+
+        ``key``: one that the caller remembers, for a submit whose answer may have been lost.
+        """
+        return self._call("POST", path, headers={"Idempotency-Key": key or str(uuid4())}, **request)
 
     def _call(self, method: str, path: str, **request: Any) -> Json:
         begun = monotonic()
@@ -146,11 +151,12 @@ class Connection:
                 patience = begun + _PATIENCE[type(error)]
                 if error.retry_after is None or monotonic() + error.retry_after > patience:
                     raise
-                if self._nap(error.retry_after):
+                self.delayed(error, error.retry_after)
+                if self.nap(error.retry_after):
                     raise
                 _rewind(request)
 
-    def _nap(self, seconds: float) -> bool:
+    def nap(self, seconds: float) -> bool:
         """Whether the client was stopped meanwhile."""
         return self._stopped.wait(seconds)
 
@@ -159,7 +165,10 @@ class Connection:
             answer = self._http.request(method, path, **request)
         if answer.is_error:
             raise error_of(answer)
-        body: Json = answer.json()
+        try:
+            body: Json = answer.json()
+        except ValueError as error:
+            raise AegisError(f"{self.url} answers, but not as Aegis does: is the address right?") from error
         return body
 
     def _translated(self) -> Any:
@@ -172,5 +181,5 @@ def given(**options: str | float | None) -> Json:
 
 
 def _rewind(request: Mapping[str, Any]) -> None:
-    for _, content in request.get("files", {}).values():
+    for _, content, *_ in request.get("files", {}).values():
         content.seek(0)
