@@ -1,6 +1,6 @@
 """Documents brought in and followed until they are searchable, all at once."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -40,6 +40,11 @@ class Outcome:
     code: str = ""
 
     @property
+    def name(self) -> str:
+        """The document's id, or what was named where it has none yet."""
+        return str(getattr(self.found, "document_id", None) or self.found.name)
+
+    @property
     def result(self) -> Json:
         """Of its job; nothing before that is over."""
         result: Json = (self.job or {}).get("result") or {}
@@ -47,10 +52,14 @@ class Outcome:
 
 
 class Watcher:
-    """Is told how an ingestion goes; this one says nothing."""
+    """Is told how an ingestion goes."""
+
+    def __init__(self, done: Callable[[Outcome], None] = lambda _: None) -> None:
+        self._done = done
 
     def end(self, outcome: Outcome) -> None:
         """A source is done with."""
+        self._done(outcome)
 
     def advance(self, source: Source, done: int, total: int) -> None:
         """So many of its passages are embedded."""
@@ -100,6 +109,11 @@ class Ingestion:
             self._senders.end()
             self._feed.close()
 
+    def fail(self, omitted: Omitted) -> None:
+        """Count what was asked for and cannot be sent."""
+        if omitted.wanted:
+            self._end(Outcome(omitted, None, omitted.reason, omitted.code))
+
     def _bring(self, sources: Iterator[Source | Outcome]) -> None:
         while True:
             while self._has_room() and (source := next(sources, None)) is not None:
@@ -132,7 +146,7 @@ class Ingestion:
             case Sent(source, error=AegisError() as error) if not isinstance(error, ENDS_ALL):
                 self._end(Outcome(source, None, str(error) or error.title, error.code))
             case Sent(source, error=OSError() as error):
-                self._end(Outcome(source, None, f"it cannot be read: {error.strerror or error}", "unread"))
+                self._end(Outcome(source, None, error.strerror or str(error), "unread"))
             case Sent(error=Exception() as error):
                 raise error
             case Sent(source, job_id=str(job_id)) if self._plan.wait:
@@ -183,6 +197,20 @@ class Ingestion:
                     self._senders.open -= 1
                     if heard.job_id is not None:
                         self.under_way[heard.job_id] = heard.source
+
+
+def ingest(
+    client: Client,
+    files: Iterable[Source],
+    collection: str | None,
+    *,
+    wait: bool,
+    done: Callable[[Outcome], None],
+) -> list[Outcome]:
+    """A run that nobody remembers; ``done`` hears of each source. Raises what :meth:`Ingestion.run` does."""
+    ingestion = Ingestion(client, Plan(collection, wait=wait), watcher=Watcher(done))
+    ingestion.run(files)
+    return ingestion.outcomes
 
 
 def _distinct(sources: Iterable[Source]) -> Iterator[Source | Outcome]:

@@ -72,50 +72,6 @@ def demo(
 
 
 @app.command()
-def ingest(
-    paths: Annotated[list[Path], typer.Argument(help="Files and folders.")],
-    collection: Collection = None,
-    wait: Annotated[bool, typer.Option(help="Follow each document until it is searchable.")] = True,
-    url: Url = None,
-) -> None:
-    """Ingest files and folders. A document's id is its path below the folder: run it again to update."""
-    from cli.ingestion import ingest as ingest_files
-    from cli.ingestion import walk
-    from cli.report import Progress, summary
-
-    console = _console()
-    try:
-        walked = walk([path.expanduser() for path in paths])
-    except OSError as error:
-        raise ConfigurationError(str(error)) from error
-    with _client(_settings(), url) as client, Progress(console, len(walked.files)) as progress:
-        outcomes = ingest_files(client, walked.files, collection, wait=wait, done=progress.advance)
-    raise typer.Exit(summary(console, outcomes, walked.skipped, waited=wait))
-
-
-@app.command()
-def ask(
-    question: str,
-    collection: Collection = None,
-    top_k: Annotated[int | None, typer.Option(help="Passages to retrieve.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Past the caches.")] = False,
-    as_json: AsJson = False,
-    url: Url = None,
-) -> None:
-    """Ask a question; the answer is shown as it is written, then its sources."""
-    from cli.answers import answered, show_as_it_comes
-    from cli.printing import print_json
-
-    with _client(_settings(), url) as client:
-        job_id = client.ask(question, collection, top_k, fresh=fresh)["job_id"]
-        if as_json:
-            result = answered(client, job_id, lambda _piece: None)
-            print_json(result)
-        else:
-            show_as_it_comes(_console(), client, job_id)
-
-
-@app.command()
 def jobs(
     job_id: Annotated[str | None, typer.Argument(help="One job, in full.")] = None,
     state: Annotated[str | None, typer.Option(help="Such as queued, running or failed.")] = None,
@@ -164,6 +120,8 @@ def doctor(as_json: AsJson = False, url: Url = None) -> None:
 
 
 ELSEWHERE = {
+    "ingest": ("cli.ingest:ingest", "Ingest files, folders, addresses or standard input."),
+    "ask": ("cli.ask:ask", "Ask a question; show the answer as it is written, then its sources."),
     "eval": ("cli.eval:evaluate", "Measure retrieval and answers on questions whose answers are known."),
     "reindex": ("cli.reindex:reindex", "Change a collection's embedding model, or take that back."),
     "dlq": ("cli.dead_letters:app", "Dead letters: list, show, replay or drop them."),

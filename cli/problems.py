@@ -31,7 +31,7 @@ class BarredError(AegisError):
 NOT_LET_IN = (Unauthenticated, Forbidden, QuotaExceeded, BarredError)
 """What a 401 or 403 becomes: the next call would meet with the same."""
 
-_AND = {
+_AND: Mapping[type[AegisError], str] = {
     Unauthenticated: ". On the command line it is the one in API_KEY",
     Forbidden: ". Set API_KEY to a key that may",
 }

@@ -108,11 +108,15 @@ class Piped:
 
 @dataclass(frozen=True, slots=True)
 class Omitted:
-    """A file or folder that is not sent, and why. ``wanted``: so that it counts as a failure."""
+    """A file or folder that is not sent, and why.
+
+    ``wanted``: somebody asked for it, so it counts as a failure, of the sort that ``code`` names.
+    """
 
     name: str
     reason: str
     wanted: bool = False
+    code: str = ""
 
 
 def piped(stream: BinaryIO, name: str | None, media_type: str | None) -> Piped | Omitted:
@@ -132,7 +136,7 @@ def piped(stream: BinaryIO, name: str | None, media_type: str | None) -> Piped |
     except ValueError as error:
         raise ConfigurationError(f"--name becomes the document's id, and {error}") from error
     if not size:
-        return Omitted("-", "it is empty", wanted=True)
+        return Omitted("-", "there is nothing in it", wanted=True, code="empty")
     filename = PurePosixPath(name or "").name or "standard input"
     return Piped(content, document_id, size, filename, media_type and _type_of(media_type))
 

@@ -33,6 +33,11 @@ def sources(arguments: Iterable[str], *, hidden: bool = False) -> Walked:
             raise ConfigurationError(f"{argument}: {error.strerror or error}") from error
 
 
+def files(roots: Iterable[Path]) -> tuple[Found, ...]:
+    """Those that are there to be read."""
+    return tuple(one for one in sources(map(str, roots)) if isinstance(one, Found))
+
+
 def _behind(path: Path, *, hidden: bool) -> Walked:
     if path.is_dir():
         yield from _Walk(path, hidden=hidden).below(path)
@@ -62,10 +67,14 @@ def _named(path: Path, document_id: str) -> Source | Omitted:
     try:
         found = Found.at(path, checked_document_id(document_id))
     except ValueError as error:
-        return Omitted(str(path), _no_id(error), wanted=True)
+        return Omitted(str(path), _no_id(error), wanted=True, code="invalid-request")
     except OSError as error:
-        return Omitted(str(path), _unread(error), wanted=True)
-    return found if found.size or not path.is_file() else Omitted(str(path), "it is empty", wanted=True)
+        return Omitted(str(path), _unread(error), wanted=True, code="unread")
+    return (
+        found
+        if found.size or not path.is_file()
+        else Omitted(str(path), "there is nothing in it", wanted=True, code="empty")
+    )
 
 
 class _Walk:
@@ -91,7 +100,7 @@ class _Walk:
         try:
             yield self._judged(path)
         except OSError as error:
-            yield Omitted(str(path), _unread(error), wanted=True)
+            yield Omitted(str(path), _unread(error), wanted=True, code="unread")
 
     def _entries(self, folder: Path) -> Iterator[Source | Omitted | Path]:
         """Of one folder; folders within it as paths."""
@@ -109,7 +118,7 @@ class _Walk:
                 else:
                     yield from self.file(path)
         except OSError as error:
-            yield Omitted(f"{folder}/", _unread(error), wanted=True)
+            yield Omitted(f"{folder}/", _unread(error), wanted=True, code="unread")
 
     def _judged(self, path: Path) -> Source | Omitted:
         if not path.is_file():
@@ -136,7 +145,7 @@ def _head(path: Path) -> bytes:
 
 
 def _unread(error: OSError) -> str:
-    return f"it cannot be read: {error.strerror or error}"
+    return error.strerror or str(error)
 
 
 def _no_id(error: ValueError) -> str:

@@ -1,0 +1,56 @@
+"""Why a document was not taken, in the command line's words, and what to do about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rag.errors import AegisError
+from rag.media import readable_extensions
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """``title`` begins no sentence; ``advice``: what the reader can do, "" where there is nothing."""
+
+    title: str
+    advice: str = ""
+
+
+_AGAIN = "the same command again tries them again"
+_LATER = "run the same command again later: it goes on where this one ended"
+
+_BY_CODE: Mapping[str, Words] = {
+    "unsupported-media": Words(
+        "no parser reads them", f"convert them to a type that is read: {readable_extensions()}"
+    ),
+    "document-too-large": Words("too large", "split them, or raise the limit where the API runs"),
+    "unreadable-document": Words(
+        "broken, locked or mislabelled", "open them in their program and save them anew, without a password"
+    ),
+    "empty-document": Words("without text", "pictures of text need text recognition (OCR) first"),
+    "invalid-request": Words("not as the API wants them"),
+    "forbidden": Words("the key does not reach so far"),
+    "quota-exceeded": Words("the key keeps as much as it may"),
+    "conflict": Words("in conflict with what is there"),
+    "overloaded": Words("the API has no room", _LATER),
+    "unavailable": Words("a part of the service is away", f"`aegis doctor` says which; {_LATER}"),
+    "timed-out": Words("not done in time", _AGAIN),
+    "out-of-memory": Words("they take too much memory", "split them, or raise the limit where workers run"),
+    "cancelled": Words("cancelled", _AGAIN),
+    "same-id": Words("another file has their id", "name a folder above both"),
+    "unread": Words("not readable on this machine", "see that you may read them"),
+    "empty": Words("empty"),
+}
+
+
+def words_for(code: str) -> Words:
+    """Of a problem's code, or of what this machine found out itself."""
+    return _BY_CODE.get(code) or Words("failed", f"{_AGAIN}; `aegis dlq` lists what was given up")
+
+
+def said(error: AegisError) -> str:
+    """What ended everything, in one line, with what to do."""
+    words = _BY_CODE.get(error.code)
+    told = str(error) or error.title
+    if words is None or not words.advice:
+        return told
+    return f"{told}. {words.advice[0].upper()}{words.advice[1:]}"
