@@ -10,6 +10,7 @@ from cli.client import Client
 from rag.errors import AegisError
 from rag.media import READABLE
 from rag.model import Json
+from rag.naming import document_id_of_file
 
 UPLOADS_AT_ONCE = 4
 AHEAD = 200
@@ -52,11 +53,11 @@ def walk(roots: Iterable[Path]) -> Walk:
         if not root.exists():
             raise FileNotFoundError(f"{root} is not there")
         if root.is_file():
-            files.append(Found(root, root.name))
+            files.append(Found(root, document_id_of_file(root.name)))
             continue
         for path in _files_in(root):
             if path.suffix.lower() in _EXTENSIONS:
-                files.append(Found(path, path.relative_to(root).as_posix()))
+                files.append(Found(path, document_id_of_file(path.relative_to(root).as_posix())))
             else:
                 skipped[path.suffix.lower() or "no extension"] += 1
     return Walk(tuple(files), skipped)
