@@ -48,8 +48,18 @@ def _show_rest(console: Console, result: Json, streamed: str) -> None:
         console.print(f"\n{paragraphs(answer)}" if streamed else paragraphs(answer))
     for citation in result["citations"]:
         show_source(console, citation)
+    if pending := result.get("pending_documents"):
+        console.print(f"\n{on_their_way(pending)}", highlight=False)
     kept = ", kept from earlier (--fresh asks anew)" if result.get("cached") else ""
     console.print(f"[dim]{shown(result['generator'])}, {result['timings_ms']['total']:.0f} ms{kept}[/]")
+
+
+def on_their_way(count: int) -> str:
+    """Why something may not be found yet."""
+    documents = (
+        "1 document of the collection is" if count == 1 else f"{count} documents of the collection are"
+    )
+    return f"{documents} still on the way: ask again when done."
 
 
 def show_source(console: Console, citation: Json) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from cli.sources import Found, Link, Omitted, Source
 from rag.errors import ConfigurationError, UnsupportedMedia
 from rag.media import HEAD_BYTES, described, media_type_of
-from rag.naming import checked_document_id
+from rag.naming import document_id_of_file
 
 _LINK = re.compile(r"https?://", re.IGNORECASE)
 _PACKAGES = frozenset({"node_modules", "__pycache__", "venv"})
@@ -62,19 +62,15 @@ def _matching(pattern: Path, *, hidden: bool) -> Walked:
         raise ConfigurationError(f"nothing matches {pattern}")
 
 
-def _named(path: Path, document_id: str) -> Source | Omitted:
-    """A file that was asked for by its name: sent whatever its type, which the API judges."""
+def _named(path: Path, name: str) -> Source | Omitted:
+    """A file that was asked for: sent whatever its type, which the API judges."""
     try:
-        found = Found.at(path, checked_document_id(document_id))
-    except ValueError as error:
-        return Omitted(str(path), _no_id(error), wanted=True, code="invalid-request")
+        found = Found.at(path, document_id_of_file(name))
     except OSError as error:
         return Omitted(str(path), _unread(error), wanted=True, code="unread")
-    return (
-        found
-        if found.size or not path.is_file()
-        else Omitted(str(path), "there is nothing in it", wanted=True, code="empty")
-    )
+    if found.size or not path.is_file():
+        return found
+    return Omitted(str(path), "there is nothing in it", wanted=True, code="empty")
 
 
 class _Walk:
@@ -146,7 +142,3 @@ def _head(path: Path) -> bytes:
 
 def _unread(error: OSError) -> str:
     return error.strerror or str(error)
-
-
-def _no_id(error: ValueError) -> str:
-    return f"its path would be its document's id, and {error}: rename it, or name a folder nearer to it"

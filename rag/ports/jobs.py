@@ -248,6 +248,14 @@ class JobStore(Protocol):
         """How many jobs there are in each state."""
         ...
 
+    def coming(self, collection: str) -> int:
+        """How many of the collection's ingestions are queued or running; one number is looked up for it."""
+        ...
+
+    def coming_of(self, collection: str, document_id: str) -> Sequence[str]:
+        """Ids of those of them that bring this document, 100 at most."""
+        ...
+
     def figures(self) -> JobFigures:
         """How the queue stands now."""
         ...

@@ -169,6 +169,8 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "rag.naming": {
         "collection": naming.checked_collection_name,
         "document": naming.checked_document_id,
+        "file": naming.document_id_of_file,
+        "second": lambda text: naming.second_document_id(text or "x", "digest"),
         "store": lambda text: naming.generation_of(text, "docs"),
     },
     "rag.filters": {
