@@ -75,9 +75,7 @@ def _note(console: Console, outcome: Outcome) -> None:
         how = "unchanged" if outcome.result.get("unchanged") else f"{outcome.result.get('chunks')} chunks"
         console.print(f"  [green]✓[/] {shown(outcome.name)} [dim]{how}[/]", highlight=False)
     else:
-        console.print(
-            f"  [red]✗[/] {shown(outcome.name)} {shown(outcome.reason)}", highlight=False
-        )
+        console.print(f"  [red]✗[/] {shown(outcome.name)} {shown(outcome.reason)}", highlight=False)
 
 
 def _questions(client: Client, docs: Path | None, collection: str) -> list[str]:

@@ -24,6 +24,8 @@ def sources(arguments: Iterable[str], *, hidden: bool = False) -> Walked:
     ConfigurationError for a name or pattern with nothing behind it.
     """
     for argument in arguments:
+        if not argument.isprintable() and _LINK.match(argument):
+            raise ConfigurationError(f"{argument!r} is no address: it has characters that do not show")
         if _LINK.match(argument):
             yield Link(argument)
             continue
