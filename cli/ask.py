@@ -10,7 +10,7 @@ from rich.console import Console
 from cli.answers import answered, show_as_it_comes
 from cli.client import Client, client_of
 from cli.printing import print_json
-from rag.errors import AegisError, UnknownCollection
+from rag.errors import AegisError
 from rag.settings import load
 
 _STANDARD_INPUT = "-"
@@ -21,7 +21,7 @@ _INTERRUPTED = 130
 def ask(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="QUESTION…", help="Its words, quoted or not; -: from standard input."),
+        typer.Argument(metavar="QUESTION", help="Its words, quoted or not; -: from standard input."),
     ] = None,
     collection: Annotated[str | None, typer.Option(help="Collection; default: COLLECTION_NAME.")] = None,
     top_k: Annotated[int | None, typer.Option(min=1, help="Passages to retrieve.")] = None,
@@ -37,10 +37,7 @@ def ask(
     """
     question = _question(words or [])
     with client_of(load(), url) as client:
-        try:
-            job_id = client.ask(question, collection, top_k, fresh=fresh)["job_id"]
-        except UnknownCollection as error:
-            raise UnknownCollection(f"{error}. `aegis ingest` makes it, with the first document") from error
+        job_id = client.ask(question, collection, top_k, fresh=fresh)["job_id"]
         try:
             _show(client, job_id, as_json=as_json)
         except KeyboardInterrupt:

@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 
 from cli.patience import SECONDS, Patience
-from cli.problems import error_of
+from cli.problems import StrangerError, error_of
 from rag.errors import AegisError, ErrorTable, Overloaded, TimedOut, Transient, Unavailable, translated
 from rag.model import Json
 
@@ -168,7 +168,9 @@ class Connection:
         try:
             body: Json = answer.json()
         except ValueError as error:
-            raise AegisError(f"{self.url} answers, but not as Aegis does: is the address right?") from error
+            raise StrangerError(
+                f"{self.url} answers, but not as Aegis does: is the address right?"
+            ) from error
         return body
 
     def _translated(self) -> Any:

@@ -33,7 +33,7 @@ def ingest(
     what: Annotated[
         list[str],
         typer.Argument(
-            metavar="WHAT…",
+            metavar="WHAT",
             help="Files, folders, 'patterns/**/*.md', addresses (https://…), - for standard input.",
         ),
     ],
@@ -66,7 +66,7 @@ def ingest(
         ended_by = _run(ingestion, found)
     if as_json:
         print_json(report_of(ingestion.outcomes, omitted))
-    elif ingestion.outcomes or omitted:
+    elif ingestion.outcomes or ended_by is None:
         show_summary(Console(), ingestion.outcomes, omitted, waited=wait)
     if ended_by is not None:
         _tell_rest(errors, ingestion, url, repeatable=_STANDARD_INPUT not in what)
@@ -126,10 +126,10 @@ def _journal(display: Display, url: str, plan: Plan) -> Journal:
 def _tell_rest(console: Console, ingestion: Ingestion, url: str | None, *, repeatable: bool) -> None:
     """What goes on without us, how to watch it, and how to continue."""
     if ingestion.under_way:
-        watch = f"aegis jobs --kind ingest{f' --url {url}' if url else ''}"
         count = many(len(ingestion.under_way), "document")
-        _say(console, f"{count} that the API has accepted will be finished all the same: {watch}")
-    if repeatable:
+        _say(console, f"{count} that the API has accepted will be finished all the same. To watch:")
+        _say(console, f"  aegis jobs --kind ingest{f' --url {url}' if url else ''}")
+    if repeatable and (ingestion.under_way or any(one.reason is None for one in ingestion.outcomes)):
         _say(console, "The same command again goes on from here, and sends nothing twice.")
 
 

@@ -6,6 +6,7 @@ from itertools import groupby
 from rich.console import Console
 from rich.text import Text
 
+from cli.figures import many
 from cli.ingestion import Outcome
 from cli.refusals import words_for
 from cli.sources import Omitted
@@ -33,7 +34,7 @@ def show_summary(
     failed = sorted((one for one in outcomes if one.reason is not None), key=lambda one: one.code)
     for code, group in groupby(failed, lambda one: one.code):
         words, names = words_for(code), [one.found.name for one in group]
-        _say(console, f"  {len(names)} {words.title}: {_some(names)}", "red")
+        _say(console, f"  {words.title} ({len(names)}): {_some(names)}", "red")
         if words.advice:
             _say(console, f"    {words.advice}")
     for reason, names in _by_reason(omitted):
@@ -60,13 +61,18 @@ def _document(outcome: Outcome) -> Json:
 
 
 def _counts(outcomes: Sequence[Outcome], *, waited: bool) -> str:
+    """Such as ``12 searchable (3 unchanged), 340 passages; 2 failed``, without what there is none of."""
+    if not outcomes:
+        return "there is nothing to ingest"
     good = [outcome for outcome in outcomes if outcome.reason is None]
-    failed = len(outcomes) - len(good)
-    unchanged = sum(bool(outcome.result.get("unchanged")) for outcome in good)
-    if not waited:
-        return f"{len(good):,} accepted ({unchanged:,} unchanged); {failed:,} refused"
-    passages = sum(outcome.result.get("chunks", 0) for outcome in good)
-    return f"{len(good):,} searchable ({unchanged:,} unchanged), {passages:,} passages; {failed:,} failed"
+    told = f"{len(good):,} {'searchable' if waited else 'accepted'}"
+    if unchanged := sum(bool(outcome.result.get("unchanged")) for outcome in good):
+        told += f" ({unchanged:,} unchanged)"
+    if passages := sum(outcome.result.get("chunks", 0) for outcome in good):
+        told += f", {many(passages, 'passage')}"
+    if failed := len(outcomes) - len(good):
+        told += f"; {failed:,} failed"
+    return told
 
 
 def _by_reason(omitted: Iterable[Omitted]) -> Iterator[tuple[str, list[str]]]:

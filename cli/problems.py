@@ -28,8 +28,12 @@ class BarredError(AegisError):
     """A 403 that is about no key: a foreign host or origin, or what stands before the API."""
 
 
-NOT_LET_IN = (Unauthenticated, Forbidden, QuotaExceeded, BarredError)
-"""What a 401 or 403 becomes: the next call would meet with the same."""
+class StrangerError(AegisError):
+    """Whoever answers is no Aegis."""
+
+
+NOT_LET_IN = (Unauthenticated, Forbidden, QuotaExceeded, BarredError, StrangerError)
+"""What a 401 or 403 becomes, and an answer of another server: the next call would meet with the same."""
 
 _AND: Mapping[type[AegisError], str] = {
     Unauthenticated: ". On the command line it is the one in API_KEY",
@@ -37,13 +41,16 @@ _AND: Mapping[type[AegisError], str] = {
 }
 
 
+_STRANGE = "HTTP {}, and not in the API's words: is this its address, or does a proxy answer for it?"
+
+
 def error_of(answer: httpx.Response) -> AegisError:
     """The error that an ``application/problem+json`` stands for, or the status of a page without one."""
     problem = _problem(answer)
     code = str(problem.get("type", "")).rpartition(":")[2]
-    kind = _BY_CODE.get(code) or _BY_STATUS.get(answer.status_code, AegisError)
     told = one_line(str(problem.get("detail") or problem.get("title") or ""))
-    message = (told or f"HTTP {answer.status_code}, and no word of Aegis (a proxy's?)") + _AND.get(kind, "")
+    kind = _BY_CODE.get(code) or _BY_STATUS.get(answer.status_code, AegisError if told else StrangerError)
+    message = (told or _STRANGE.format(answer.status_code)) + _AND.get(kind, "")
     if issubclass(kind, Transient):
         return kind(message, retry_after=_seconds(answer.headers))
     return kind(message)

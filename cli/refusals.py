@@ -15,29 +15,27 @@ class Words:
     advice: str = ""
 
 
-_AGAIN = "the same command again tries them again"
+_AGAIN = "the same command again tries once more"
 _LATER = "run the same command again later: it goes on where this one ended"
 
 _BY_CODE: Mapping[str, Words] = {
     "unsupported-media": Words(
-        "no parser reads them", f"convert them to a type that is read: {readable_extensions()}"
+        "no parser reads this type", f"convert to a type that is read: {readable_extensions()}"
     ),
-    "document-too-large": Words("too large", "split them, or raise the limit where the API runs"),
+    "document-too-large": Words("too large", "split, or have the limit raised where the API runs"),
     "unreadable-document": Words(
-        "broken, locked or mislabelled", "open them in their program and save them anew, without a password"
+        "broken, locked or mislabelled", "open and save anew in a program for that type, without a password"
     ),
     "empty-document": Words("without text", "pictures of text need text recognition (OCR) first"),
-    "invalid-request": Words("not as the API wants them"),
-    "forbidden": Words("the key does not reach so far"),
-    "quota-exceeded": Words("the key keeps as much as it may"),
+    "invalid-request": Words("not as the API wants it"),
     "conflict": Words("in conflict with what is there"),
     "overloaded": Words("the API has no room", _LATER),
     "unavailable": Words("a part of the service is away", f"`aegis doctor` says which; {_LATER}"),
     "timed-out": Words("not done in time", _AGAIN),
-    "out-of-memory": Words("they take too much memory", "split them, or raise the limit where workers run"),
+    "out-of-memory": Words("too much for the memory", "split, or have the limit raised where workers run"),
     "cancelled": Words("cancelled", _AGAIN),
-    "same-id": Words("another file has their id", "name a folder above both"),
-    "unread": Words("not readable on this machine", "see that you may read them"),
+    "same-id": Words("another file has this id", "name a folder above both"),
+    "unread": Words("not readable on this machine", "see that you may read it"),
     "empty": Words("empty"),
 }
 

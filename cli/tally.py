@@ -9,6 +9,12 @@ _WINDOW_SECONDS = 30.0
 _LEAST_SECONDS = 2.0
 """Before that much was seen there is neither rate nor estimate."""
 
+_TELLING_FILES, _TELLING_SHARE = 3, 0.05
+"""One of which is done before there is an estimate."""
+
+_FAST = 10
+"""Passages a second that need no tenths."""
+
 _EACH_WEIGHS = 4_096
 """Bytes that a document counts for beside its own, since each costs something."""
 
@@ -51,11 +57,17 @@ class Tally:
         began, passages, done = self._look(now)
         facts = [f"{self.ended:,}/{self.files:,} files", f"{self.passages:,} passages"]
         elapsed = now - began
-        if elapsed >= _LEAST_SECONDS:
-            facts.append(f"{(self.passages - passages) / elapsed:.0f}/s")
-            if (speed := (self._done - done) / elapsed) > 0 and self.ended < self.files:
-                facts.append(f"{duration(max(1, (self._all - self._done) / speed))} left")
+        if elapsed >= _LEAST_SECONDS and self.passages > passages:
+            rate = (self.passages - passages) / elapsed
+            facts.append(f"{rate:.0f}/s" if rate >= _FAST else f"{rate:.1f}/s")
+        if elapsed >= _LEAST_SECONDS and self._done > done and self._is_telling:
+            facts.append(f"{duration(max(1, (self._all - self._done) * elapsed / (self._done - done)))} left")
         return ", ".join(facts)
+
+    @property
+    def _is_telling(self) -> bool:
+        """Whether enough was done for an estimate, and not all."""
+        return self.ended < self.files and (self.ended >= _TELLING_FILES or self.share >= _TELLING_SHARE)
 
     @property
     def _all(self) -> float:
