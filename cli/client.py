@@ -69,7 +69,7 @@ class Client(Connection):
             try:
                 job = self.job(job_id, wait=LONG_POLL_SECONDS)
             except Transient as error:
-                if self._nap(patience.pause(error)):
+                if self.nap(patience.pause(error)):
                     raise
             else:
                 if job["state"] in FINAL:

@@ -1,9 +1,9 @@
 """The API at an address: calls that are sent again when it puts them off, lists, and streams of events."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from threading import Event
 from time import monotonic
 from typing import Any, Self
 from uuid import uuid4
@@ -26,8 +26,8 @@ _PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class _Event:
-    """Of a job; without a kind: there are no more."""
+class Event:
+    """Of a job, or of several; without a kind: there are no more."""
 
     id: str = ""
     kind: str = ""
@@ -47,7 +47,7 @@ class _Event:
         return self.kind in ("", "result", "error") or self.data.get("state") == "cancelled"
 
 
-_ALL_TOLD = _Event()
+_ALL_TOLD = Event()
 
 
 class Connection:
@@ -64,7 +64,7 @@ class Connection:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         timeout = httpx.Timeout(LONG_POLL_SECONDS + _MARGIN_SECONDS, connect=5.0)
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout, transport=transport)
-        self._stopped = Event()
+        self._stopped = threading.Event()
 
     def close(self) -> None:
         self.stop()
@@ -88,17 +88,17 @@ class Connection:
         seen, patience = "", Patience()
         while True:
             try:
-                for event in self._stream(job_id, seen, patience.heard):
+                for event in self.stream(f"/v1/jobs/{job_id}/events", {}, seen, patience.heard):
                     seen = event.id
                     patience.learned()
                     yield from event.told
                     if event.is_last:
                         return
             except Transient as error:
-                if self._nap(patience.pause(error)):
+                if self.nap(patience.pause(error)):
                     raise
             else:
-                if self._nap(patience.pause()):
+                if self.nap(patience.pause()):
                     return
 
     def _items(self, path: str, **wanted: str | None) -> Iterator[Json]:
@@ -111,13 +111,15 @@ class Connection:
                 return
             params["cursor"] = page["next"]
 
-    def _stream(self, job_id: str, after: str, heard: Callable[[], None]) -> Iterator[_Event]:
-        """As long as one connection lasts. ``heard`` is called for each line, comments among them."""
+    def stream(
+        self, path: str, params: Mapping[str, Sequence[str]], after: str, heard: Callable[[], bool | None]
+    ) -> Iterator[Event]:
+        """The events after ``after``, as long as one connection lasts.
+
+        ``heard`` is called for each line, comments among them; the stream is left where it says False.
+        """
         headers = {"Last-Event-ID": after} if after else {}
-        with (
-            self._translated(),
-            self._http.stream("GET", f"/v1/jobs/{job_id}/events", headers=headers) as answer,
-        ):
+        with self._translated(), self._http.stream("GET", path, params=params, headers=headers) as answer:
             if answer.is_error:
                 answer.read()
                 raise error_of(answer)
@@ -125,12 +127,13 @@ class Connection:
                 yield _ALL_TOLD
             fields: dict[str, str] = {}
             for line in answer.iter_lines():
-                heard()
+                if heard() is False:
+                    return
                 if line:
                     name, _, value = line.partition(":")
                     fields[name] = value.removeprefix(" ")
                 elif "data" in fields:
-                    yield _Event.of(fields)
+                    yield Event.of(fields)
                     fields = {}
 
     def _submit(self, path: str, **request: Any) -> Json:
@@ -146,11 +149,11 @@ class Connection:
                 patience = begun + _PATIENCE[type(error)]
                 if error.retry_after is None or monotonic() + error.retry_after > patience:
                     raise
-                if self._nap(error.retry_after):
+                if self.nap(error.retry_after):
                     raise
                 _rewind(request)
 
-    def _nap(self, seconds: float) -> bool:
+    def nap(self, seconds: float) -> bool:
         """Whether the client was stopped meanwhile."""
         return self._stopped.wait(seconds)
 

@@ -125,7 +125,7 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         told.append(seconds)
         return client._stopped.wait(seconds / 100)
 
-    monkeypatch.setattr(Client, "_nap", short)
+    monkeypatch.setattr(Client, "nap", short)
     return told
 
 

@@ -22,7 +22,7 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         naps.append(seconds)
         return False
 
-    monkeypatch.setattr(Client, "_nap", slept)
+    monkeypatch.setattr(Client, "nap", slept)
     return naps
 
 
