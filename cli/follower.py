@@ -68,7 +68,8 @@ class Follower:
 
         Transient when there was no sign of the API for five minutes.
         """
-        last, followed, patience = "", (), Patience()
+        last, patience = "", Patience()
+        followed: tuple[str, ...] = ()
         while wanted := self._wanted():
             last = last if wanted == followed else ""  # one that is new is heard from its begin
             followed = wanted
