@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
@@ -104,10 +103,6 @@ class Client(Connection):
                 if job["state"] in FINAL:
                     return job
                 patience.learned()
-
-    def jobs_since(self, job_id: str, kind: str) -> Iterator[Json]:
-        """Jobs of a kind, newest first, back to ``job_id``: ids are in the order of their jobs."""
-        return takewhile(lambda job: str(job["id"]) >= job_id, self._items("/v1/jobs", kind=kind))
 
     def cancel(self, job_id: str) -> Json:
         """The job, which ends between two steps of its work."""

@@ -1,9 +1,9 @@
 """The API at an address: calls that are sent again when it puts them off, lists, and streams of events."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from threading import Event
 from time import monotonic
 from typing import Any, Self
 from uuid import uuid4
@@ -26,8 +26,8 @@ _PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class _Event:
-    """Of a job; without a kind: there are no more."""
+class Event:
+    """Of a job, or of several; without a kind: there are no more."""
 
     id: str = ""
     kind: str = ""
@@ -47,7 +47,7 @@ class _Event:
         return self.kind in ("", "result", "error") or self.data.get("state") == "cancelled"
 
 
-_ALL_TOLD = _Event()
+_ALL_TOLD = Event()
 
 
 class Connection:
@@ -64,7 +64,7 @@ class Connection:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         timeout = httpx.Timeout(LONG_POLL_SECONDS + _MARGIN_SECONDS, connect=5.0)
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout, transport=transport)
-        self._stopped = Event()
+        self._stopped = threading.Event()
         self.delayed: Callable[[AegisError, float], None] = lambda _error, _seconds: None
         """Is told why a call is sent again, and after how many seconds."""
 
@@ -90,7 +90,7 @@ class Connection:
         seen, patience = "", Patience()
         while True:
             try:
-                for event in self._stream(job_id, seen, patience.heard):
+                for event in self.stream(f"/v1/jobs/{job_id}/events", {}, seen, patience.heard):
                     seen = event.id
                     patience.learned()
                     yield from event.told
@@ -113,13 +113,15 @@ class Connection:
                 return
             params["cursor"] = page["next"]
 
-    def _stream(self, job_id: str, after: str, heard: Callable[[], None]) -> Iterator[_Event]:
-        """As long as one connection lasts. ``heard`` is called for each line, comments among them."""
+    def stream(
+        self, path: str, params: Mapping[str, Sequence[str]], after: str, heard: Callable[[], bool | None]
+    ) -> Iterator[Event]:
+        """The events after ``after``, as long as one connection lasts.
+
+        ``heard`` is called for each line, comments among them; the stream is left where it says False.
+        """
         headers = {"Last-Event-ID": after} if after else {}
-        with (
-            self._translated(),
-            self._http.stream("GET", f"/v1/jobs/{job_id}/events", headers=headers) as answer,
-        ):
+        with self._translated(), self._http.stream("GET", path, params=params, headers=headers) as answer:
             if answer.is_error:
                 answer.read()
                 raise error_of(answer)
@@ -127,12 +129,13 @@ class Connection:
                 yield _ALL_TOLD
             fields: dict[str, str] = {}
             for line in answer.iter_lines():
-                heard()
+                if heard() is False:
+                    return
                 if line:
                     name, _, value = line.partition(":")
                     fields[name] = value.removeprefix(" ")
                 elif "data" in fields:
-                    yield _Event.of(fields)
+                    yield Event.of(fields)
                     fields = {}
 
     def _submit(self, path: str, *, key: str | None = None, **request: Any) -> Json:

@@ -8,7 +8,7 @@ from threading import Event, Thread
 from time import monotonic
 
 from cli.client import Client
-from cli.job_feed import JobFeed, Listings, Told
+from cli.follower import Follower, Told
 from cli.journal import Journal
 from cli.problems import NOT_LET_IN
 from cli.sending import Delivery, Senders, Sent
@@ -91,7 +91,7 @@ class Ingestion:
         self._heard: SimpleQueue[Sent | Told | Exception] = SimpleQueue()
         delivery = Delivery(client, plan.collection, self._journal, Event(), again=plan.again)
         self._senders = Senders(delivery, self._heard.put, UPLOADS_AT_ONCE)
-        self._feed: JobFeed = Listings(client, "ingest")
+        self._feed = Follower(client)
 
     def run(self, sources: Iterable[Source]) -> None:
         """Bring all of them in.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rag.errors import AegisError
+from rag.errors import AegisError, Transient
 from rag.media import readable_extensions
 
 
@@ -47,8 +47,12 @@ def words_for(code: str) -> Words:
 
 def said(error: AegisError) -> str:
     """What ended everything, in one line, with what to do."""
-    words = _BY_CODE.get(error.code)
-    told = str(error) or error.title
-    if words is None or not words.advice:
+    told, words = str(error) or error.title, _BY_CODE.get(error.code)
+    if words is None or not words.advice or _is_nobody(error):
         return told
     return f"{told}. {words.advice[0].upper()}{words.advice[1:]}"
+
+
+def _is_nobody(error: AegisError) -> bool:
+    """Whether nobody answered, of which the message says all; a part of a service asks to come back."""
+    return isinstance(error, Transient) and error.retry_after is None

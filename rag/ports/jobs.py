@@ -12,6 +12,7 @@ from rag.model import (
     JobEvent,
     JobFigures,
     JobKind,
+    JobNews,
     JobState,
     Json,
     Lease,
@@ -183,6 +184,13 @@ class JobStore(Protocol):
 
     def events(self, job_id: str, *, after: str | None = None) -> list[JobEvent]:
         """The job's events in order, those after ``after`` only."""
+        ...
+
+    def news(self, heard: Mapping[str, str | None]) -> JobNews:
+        """What happened to these jobs after the events that were ``heard`` of them; None: of all of it.
+
+        InvalidRequest for what is not the id of an event.
+        """
         ...
 
     def dead(
