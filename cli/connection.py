@@ -1,7 +1,7 @@
 """The API at an address: calls that are sent again when it puts them off, lists, and streams of events."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 from time import monotonic
@@ -12,6 +12,7 @@ import httpx
 
 from cli.patience import SECONDS, Patience
 from cli.problems import error_of
+from rag.addresses import is_loopback
 from rag.errors import ErrorTable, Overloaded, TimedOut, Transient, Unavailable, translated
 from rag.model import Json
 
@@ -101,7 +102,7 @@ class Connection:
                 if self._nap(patience.pause()):
                     return
 
-    def _items(self, path: str, **wanted: str | None) -> Iterator[Json]:
+    def _items(self, path: str, **wanted: str | Sequence[str] | None) -> Iterator[Json]:
         """Every item of a listing, page by page."""
         params: Json = {"limit": _PAGE, **given(**wanted)}
         while True:
@@ -163,10 +164,12 @@ class Connection:
         return body
 
     def _translated(self) -> Any:
-        return translated(ERRORS, f"the API at {self.url} (is the stack up? `aegis up` starts it)")
+        here = is_loopback(self._http.base_url.host)
+        hint = "is the stack up? `aegis up` starts it" if here else "is that its address?"
+        return translated(ERRORS, f"the API at {self.url} ({hint})")
 
 
-def given(**options: str | float | None) -> Json:
+def given(**options: str | float | Sequence[str] | None) -> Json:
     """The options that have a value."""
     return {name: value for name, value in options.items() if value is not None}
 

@@ -15,7 +15,7 @@ def error_of(answer: httpx.Response) -> AegisError:
     kind = _BY_CODE.get(str(problem.get("type", "")).rpartition(":")[2], _by_status(answer.status_code))
     message = one_line(str(problem.get("detail") or problem.get("title") or f"HTTP {answer.status_code}"))
     if kind is Unauthenticated:
-        message += ". On the command line it is the one in API_KEY"
+        message += ". On the command line it is the one in AEGIS_API_KEY, or of a profile"
     if issubclass(kind, Transient):
         return kind(message, retry_after=_seconds(answer.headers.get("Retry-After")))
     return kind(message)

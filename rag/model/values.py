@@ -1,9 +1,13 @@
 """Types that have no class of their own."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float32]
+else:
+    Vector = Any  # numpy takes longer to load than a whole command of a client
 
 Json = dict[str, Any]
-Vector = NDArray[np.float32]
