@@ -16,7 +16,7 @@ ENTRIES = View(
         Column("call", lambda row: f"{row['method']} {row['path']}", wraps=True),
         Column("status", lambda row: str(row["status"] or "–"), right=True),
         Column("from", lambda row: str(row["address"]), wraps=True),
-        Column("request", lambda row: str(row["request_id"]), wraps=True),
+        Column("request", lambda row: str(row["request_id"]), lambda _: ""),
     ),
     fields=(
         "at", "kind", "key", "key_id", "role", "method", "path", "collection", "status", "address",

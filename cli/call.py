@@ -1,6 +1,7 @@
 """What every command that asks the API takes: whom to ask, and in what form to show the answer."""
 
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import wraps
@@ -43,6 +44,7 @@ class Call:
 
     def client(self) -> "Client":
         """Of the API that the options name, else the environment, else the stack on this machine."""
+        sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # its own command line: slow
         from cli.client import connected  # noqa: PLC0415 - httpx takes a while
 
         return connected(self.url, self.profile)
@@ -87,7 +89,7 @@ def _with_options(command: Command[P], options: Mapping[str, Any]) -> Callable[.
     ]
     with_call.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
     with_call.__annotations__ = {each.name: each.annotation for each in taken}
-    del with_call.__wrapped__  # type: ignore[attr-defined]  # whose signature would be read instead
+    del with_call.__wrapped__  # whose signature would be read instead
     return with_call
 
 

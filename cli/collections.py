@@ -22,7 +22,7 @@ COLLECTIONS = View(
         Column("chunks", lambda row: f"{row['chunks']:,}", right=True),
         Column("model", lambda row: str(row["embedding_model"]), wraps=True),
         Column("dimension", lambda row: str(row["dimension"]), right=True),
-        Column("created", lambda row: clock(row["created_at"]), lambda row: age(row["created_at"])),
+        Column("created", lambda row: clock(row["created_at"]), lambda row: age(row["created_at"]), "age"),
     ),
     fields=("name", "documents", "chunks", "embedding_model", "dimension", "created_at"),
     none="There are no collections.",

@@ -13,7 +13,7 @@ import httpx
 from cli.patience import SECONDS, Patience
 from cli.problems import error_of
 from rag.addresses import is_loopback
-from rag.errors import ErrorTable, Overloaded, TimedOut, Transient, Unavailable, translated
+from rag.errors import AegisError, ErrorTable, Overloaded, TimedOut, Transient, Unavailable, translated
 from rag.model import Json
 
 ERRORS: ErrorTable = {httpx.TimeoutException: TimedOut, httpx.TransportError: Unavailable}
@@ -160,7 +160,10 @@ class Connection:
             answer = self._http.request(method, path, **request)
         if answer.is_error:
             raise error_of(answer)
-        body: Json = answer.json()
+        try:
+            body: Json = answer.json()
+        except ValueError as error:
+            raise AegisError(f"something that is not Aegis answers at {self.url}") from error
         return body
 
     def _translated(self) -> Any:

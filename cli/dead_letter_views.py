@@ -7,13 +7,26 @@ from cli.figures import age, clock
 from cli.job_views import short
 from cli.views import Column, Row, View
 
+
+def _place(row: Row) -> str:
+    return f"collection {row['collection']}" if row["collection"] else "all collections"
+
+
+def _subject(row: Row) -> str:
+    """What a dead letter was about, as whoever submitted it would say."""
+    inputs = row["inputs"]
+    named = (inputs.get(name) for name in ("question", "title", "filename", "url", "backup"))
+    known = next(filter(None, named), None) or row["document_id"] or row["collection"]
+    return str(known or row["kind"])
+
+
 DEAD_LETTERS = View(
     columns=(
         Column("id", lambda row: str(row["id"]), lambda row: short(str(row["id"]))),
         Column("died", lambda row: f"{age(row['died_at'])} ago"),
         Column("reason", lambda row: str(row["reason"] or ""), style=lambda _: "red"),
         Column("stage", lambda row: str(row["stage"])),
-        Column("what", lambda row: _subject(row), wraps=True),
+        Column("what", _subject, wraps=True),
     ),
     fields=(
         "id", "kind", "collection", "document_id", "stage", "reason", "error.detail", "attempts", "retries",
@@ -37,15 +50,3 @@ def dead_letter_page(row: Row) -> Iterator[tuple[str, str]]:
     yield "reason", str(row["reason"] or "")
     error = row["error"] or {}
     yield "error", str(error.get("detail") or error.get("title") or "")
-
-
-def _place(row: Row) -> str:
-    return f"collection {row['collection']}" if row["collection"] else "all collections"
-
-
-def _subject(row: Row) -> str:
-    """What a dead letter was about, as whoever submitted it would say."""
-    inputs = row["inputs"]
-    named = (inputs.get(name) for name in ("question", "title", "filename", "url", "backup"))
-    known = next(filter(None, named), None) or row["document_id"] or row["collection"]
-    return str(known or row["kind"])

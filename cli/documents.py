@@ -26,7 +26,7 @@ DOCUMENTS = View(
         Column("type", lambda row: str(row["media_type"]), lambda row: _kind(row["media_type"])),
         Column("version", lambda row: str(row["version"]), right=True),
         Column("chunks", lambda row: str(row["chunks"]), right=True),
-        Column("updated", lambda row: clock(row["updated_at"]), lambda row: age(row["updated_at"])),
+        Column("updated", lambda row: clock(row["updated_at"]), lambda row: age(row["updated_at"]), "age"),
     ),
     fields=(
         "document_id", "collection", "title", "media_type", "version", "chunks", "tokens", "metadata",

@@ -37,6 +37,11 @@ def progress(row: Row) -> str:
     return f"{done}/{total}"
 
 
+def _share(row: Row) -> str:
+    done, total = row["progress"]["done"], row["progress"]["total"]
+    return f"{done / total:.0%}" if total else ""
+
+
 def _reason(row: Row) -> str:
     return str((row["error"] or {}).get("detail") or "")
 
@@ -55,8 +60,8 @@ JOBS = View(
         Column("kind", lambda row: str(row["kind"])),
         Column("state", lambda row: str(row["state"]), style=_colour),
         Column("stage", lambda row: str(row["stage"])),
-        Column("progress", progress, right=True),
-        Column("created", lambda row: clock(row["created_at"]), lambda row: age(row["created_at"])),
+        Column("progress", progress, _share, "done", right=True),
+        Column("created", lambda row: clock(row["created_at"]), lambda row: age(row["created_at"]), "age"),
         Column("about", _about, wraps=True),
     ),
     fields=(

@@ -50,7 +50,8 @@ KEYS = View(
         Column("collections", lambda row: ", ".join(row["collections"]), wraps=True),
         Column("state", _state, style=lambda row: _COLOURS.get(row["state"], "")),
         Column("expires", lambda row: _or_nothing(row["expires_at"], _day)),
-        Column("used", lambda row: _or_nothing(row["last_used_at"], lambda at: f"{age(at)} ago")),
+        Column("used", lambda row: _or_nothing(row["last_used_at"], lambda at: f"{age(at)} ago"),
+            lambda row: _or_nothing(row["last_used_at"], age)),
     ),
     fields=(
         "id", "name", "role", "collections", "state", "created_at", "created_by", "expires_at", "revoked_at",

@@ -27,12 +27,14 @@ class Format(StrEnum):
 class Column:
     """``full`` is shown where there is room for all rows in one line each, ``brief`` elsewhere.
 
-    ``wraps``: it may take several lines; the others stay whole.
+    ``brief_name``: of the column then, where it is another; ``wraps``: it may take several lines, while
+    the others stay whole.
     """
 
     name: str
     full: Callable[[Row], str]
     brief: Callable[[Row], str] | None = None
+    brief_name: str | None = None
     style: Callable[[Row], str] | None = None
     right: bool = False
     wraps: bool = False
