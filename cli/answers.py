@@ -8,7 +8,7 @@ from rich.padding import Padding
 from cli.client import Client
 from cli.printing import paragraphs, shown
 from rag.errors import AegisError
-from rag.model import Json
+from rag.jsontypes import Json
 from rag.printable import printable
 
 _QUOTE = 300

@@ -6,7 +6,7 @@ from cli.figures import age, clock, duration, many, size
 from cli.job_views import short
 from cli.printing import shown
 from cli.views import Column, Row, View
-from rag.model import Json
+from rag.jsontypes import Json
 
 _KINDS = {"backup": "backup", "verify": "verification", "rehearse": "rehearsal", "prune": "prune"}
 

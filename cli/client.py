@@ -8,7 +8,7 @@ from urllib.parse import quote
 from cli.connection import LONG_POLL_SECONDS, Connection, given
 from cli.patience import Patience
 from rag.errors import Transient
-from rag.model import Json
+from rag.jsontypes import Json
 from rag.settings.client import ClientSettings
 
 if TYPE_CHECKING:

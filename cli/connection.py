@@ -14,7 +14,7 @@ from cli.patience import SECONDS, Patience
 from cli.problems import error_of
 from rag.addresses import is_loopback
 from rag.errors import AegisError, ErrorTable, Overloaded, TimedOut, Transient, Unavailable, translated
-from rag.model import Json
+from rag.jsontypes import Json
 
 ERRORS: ErrorTable = {httpx.TimeoutException: TimedOut, httpx.TransportError: Unavailable}
 LONG_POLL_SECONDS = 30

@@ -12,7 +12,7 @@ from cli.client import Client
 from cli.ingestion import Found, Outcome, ingest, walk
 from cli.printing import paragraphs, shown
 from rag.errors import AegisError
-from rag.model import Json
+from rag.jsontypes import Json
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 QUESTION = "Why does the vector engine run in a process of its own?"

@@ -20,9 +20,10 @@ from rich.progress import (
 from cli.call import Call
 from cli.client import Client
 from cli.figures import duration
+from cli.job_views import IN_BYTES
 from cli.printing import shown
 from rag.errors import AegisError, Transient, Unavailable
-from rag.model import ABOUT_BACKUPS, Json
+from rag.jsontypes import Json
 
 
 def concluded(
@@ -55,7 +56,7 @@ def followed(client: Client, console: Console, job_id: str) -> Json:
 
 def _ended(client: Client, console: Console, job_id: str) -> Json:
     """The job when it is over; its events are shown until then."""
-    in_bytes = client.job(job_id)["kind"] in ABOUT_BACKUPS
+    in_bytes = client.job(job_id)["kind"] in IN_BYTES
     with _Stages(console, in_bytes=in_bytes) as stages:
         for kind, data in client.events(job_id):
             stages.hear(kind, data)

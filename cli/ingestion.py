@@ -8,8 +8,8 @@ from pathlib import Path
 
 from cli.client import Client
 from rag.errors import AegisError
+from rag.jsontypes import Json
 from rag.media import READABLE
-from rag.model import Json
 
 UPLOADS_AT_ONCE = 4
 AHEAD = 200

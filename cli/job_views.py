@@ -6,9 +6,11 @@ from typing import Any
 
 from cli.figures import age, clock, size
 from cli.views import Column, Row, View
-from rag.model import ABOUT_BACKUPS
 
 COLOURS = {"succeeded": "green", "failed": "red", "dead": "red", "running": "cyan", "cancelled": "yellow"}
+
+IN_BYTES = frozenset({"backup", "verify", "rehearse", "restore", "prune"})
+"""Kinds whose progress is in bytes: ABOUT_BACKUPS of ``rag.model``, which takes long to load."""
 
 _SHORT_ID = len("01990a6e-3c1f")
 """Characters of an id: its time, to a millisecond."""
@@ -32,7 +34,7 @@ def progress(row: Row) -> str:
     done, total = row["progress"]["done"], row["progress"]["total"]
     if not total:
         return ""
-    if row["kind"] in ABOUT_BACKUPS:
+    if row["kind"] in IN_BYTES:
         return f"{size(done)} of {size(total)}"
     return f"{done}/{total}"
 

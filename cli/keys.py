@@ -12,7 +12,7 @@ from cli.call import Call, asks_api, shows_data
 from cli.figures import age, clock
 from cli.groups import group
 from cli.views import Column, Row, View
-from rag.model import Json
+from rag.jsontypes import Json
 from rag.printable import one_line
 
 app = group(

@@ -8,7 +8,7 @@ from cli.call import Call, shows_data
 from cli.collections import collection_page
 from cli.following import concluded
 from cli.printing import shown
-from rag.model import Json
+from rag.jsontypes import Json
 
 
 @shows_data

@@ -16,7 +16,8 @@ from cli.client import Client
 from cli.figures import age, clock, many
 from cli.following import concluded
 from cli.printing import shown
-from rag.model import LATEST, Json
+from rag.jsontypes import Json
+from rag.model import LATEST
 
 
 @shows_data

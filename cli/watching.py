@@ -13,7 +13,7 @@ from cli.following import followed
 from cli.job_views import JOBS, progress, subject
 from cli.tables import table_of
 from rag.errors import AegisError, Transient
-from rag.model import Json
+from rag.jsontypes import Json
 from rag.printable import one_line
 
 _LOOK_SECONDS = 2.0

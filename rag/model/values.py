@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from rag.jsontypes import Json
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -10,4 +12,4 @@ if TYPE_CHECKING:
 else:
     Vector = Any  # numpy takes longer to load than a whole command of a client
 
-Json = dict[str, Any]
+__all__ = ["Json", "Vector"]
