@@ -9,7 +9,7 @@ from rich.text import Text
 from cli.client import Client
 from cli.wrapping import WrappedText
 from rag.errors import AegisError
-from rag.model import Json
+from rag.jsontypes import Json
 from rag.printable import one_line, printable
 
 _QUOTE = 300

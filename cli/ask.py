@@ -8,17 +8,18 @@ import typer
 from rich.console import Console
 
 from cli.answers import answered, show_as_it_comes
-from cli.client import Client, client_of
-from cli.printing import print_json
+from cli.call import Call, shows_data
+from cli.client import Client
+from cli.exits import INTERRUPTED
 from rag.errors import AegisError
-from rag.settings import load
 
 _STANDARD_INPUT = "-"
 _MOST_BYTES = 64 << 10
-_INTERRUPTED = 130
 
 
+@shows_data
 def ask(
+    call: Call,
     words: Annotated[
         list[str] | None,
         typer.Argument(metavar="QUESTION", help="Its words, quoted or not; -: from standard input."),
@@ -26,30 +27,27 @@ def ask(
     collection: Annotated[str | None, typer.Option(help="Collection; default: COLLECTION_NAME.")] = None,
     top_k: Annotated[int | None, typer.Option(min=1, help="Passages to retrieve.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Past the caches.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the whole result as JSON.")] = False,
-    url: Annotated[
-        str | None, typer.Option(help="Address of the API; default: the stack on this machine.")
-    ] = None,
 ) -> None:
     """Ask a question; the answer is shown as it is written, then its sources.
 
     Ctrl-C cancels the question. A question may come through a pipe: echo "Why?" | aegis ask
     """
     question = _question(words or [])
-    with client_of(load(), url) as client:
+    with call.client() as client:
         job_id = client.ask(question, collection, top_k, fresh=fresh)["job_id"]
         try:
-            _show(client, job_id, as_json=as_json)
+            _show(call, client, job_id)
         except KeyboardInterrupt:
             _cancel(client, job_id)
-            raise typer.Exit(_INTERRUPTED) from None
+            raise typer.Exit(INTERRUPTED) from None
 
 
-def _show(client: Client, job_id: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json(answered(client, job_id, lambda _piece: None))
-    else:
+def _show(call: Call, client: Client, job_id: str) -> None:
+    """For programs the whole result."""
+    if call.for_people:
         show_as_it_comes(Console(highlight=False), client, job_id)
+    else:
+        call.show_one(answered(client, job_id, lambda _piece: None), lambda _: ())
 
 
 def _question(words: list[str]) -> str:

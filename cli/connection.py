@@ -12,8 +12,9 @@ import httpx
 
 from cli.patience import SECONDS, Patience
 from cli.problems import StrangerError, error_of
+from rag.addresses import is_loopback
 from rag.errors import AegisError, ErrorTable, Overloaded, TimedOut, Transient, Unavailable, translated
-from rag.model import Json
+from rag.jsontypes import Json
 
 ERRORS: ErrorTable = {httpx.TimeoutException: TimedOut, httpx.TransportError: Unavailable}
 LONG_POLL_SECONDS = 30
@@ -103,7 +104,7 @@ class Connection:
                 if self.nap(patience.pause()):
                     return
 
-    def _items(self, path: str, **wanted: str | None) -> Iterator[Json]:
+    def _items(self, path: str, **wanted: str | Sequence[str] | None) -> Iterator[Json]:
         """Every item of a listing, page by page."""
         params: Json = {"limit": _PAGE, **given(**wanted)}
         while True:
@@ -177,10 +178,12 @@ class Connection:
         return body
 
     def _translated(self) -> Any:
-        return translated(ERRORS, f"the API at {self.url} (is the stack up? `aegis up` starts it)")
+        here = is_loopback(self._http.base_url.host)
+        hint = "is the stack up? `aegis up` starts it" if here else "is that its address?"
+        return translated(ERRORS, f"the API at {self.url} ({hint})")
 
 
-def given(**options: str | float | None) -> Json:
+def given(**options: str | float | Sequence[str] | None) -> Json:
     """The options that have a value."""
     return {name: value for name, value in options.items() if value is not None}
 

@@ -14,7 +14,7 @@ from cli.printing import paragraphs, shown
 from cli.sources import Found
 from cli.walk import files as files_in
 from rag.errors import AegisError
-from rag.model import Json
+from rag.jsontypes import Json
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 QUESTION = "Why does the vector engine run in a process of its own?"

@@ -16,7 +16,7 @@ from cli.client import FINAL, Client
 from cli.connection import Event
 from cli.patience import Patience
 from rag.errors import NotFound, Transient
-from rag.model import Json
+from rag.jsontypes import Json
 
 MOST_JOBS = 150
 """That the API follows in one stream."""

@@ -1,5 +1,6 @@
 """``aegis ingest``: documents in, a summary with each failure's reason out."""
 
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Annotated, BinaryIO
@@ -9,27 +10,26 @@ from platformdirs import user_state_path
 from rich.console import Console
 from rich.text import Text
 
-from cli.client import client_of
+from cli.call import Call, shows_data
+from cli.exits import INTERRUPTED
 from cli.figures import many
 from cli.ingest_display import Display
-from cli.ingest_summary import as_json as report_of
-from cli.ingest_summary import show_summary, status_of
+from cli.ingest_summary import DOCUMENTS, rows_of, show_summary, status_of
 from cli.ingestion import Ingestion, Plan
 from cli.journal import Journal
-from cli.printing import print_json
 from cli.refusals import said
 from cli.sources import Omitted, Source, piped
 from cli.tally import Tally
 from cli.walk import sources
 from rag.errors import AegisError
 from rag.printable import one_line
-from rag.settings import load
 
 _STANDARD_INPUT = "-"
-_INTERRUPTED = 130
 
 
+@shows_data
 def ingest(
+    call: Call,
     what: Annotated[
         list[str],
         typer.Argument(
@@ -45,10 +45,6 @@ def ingest(
     ] = None,
     hidden: Annotated[bool, typer.Option("--hidden", help="Hidden files and folders too.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Send also what is there already.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what became of each, as JSON.")] = False,
-    url: Annotated[
-        str | None, typer.Option(help="Address of the API; default: the stack on this machine.")
-    ] = None,
 ) -> None:
     """Ingest files, folders, addresses or standard input.
 
@@ -58,21 +54,21 @@ def ingest(
     """
     found, omitted = _found(what, hidden=hidden, name=name, media_type=media_type)
     errors, plan = Console(stderr=True), Plan(collection, wait=wait, again=again)
-    with client_of(load(), url) as client, _display(errors, found) as display:
+    with call.client() as client, _display(errors, found) as display:
         client.delayed = display.delay
         ingestion = Ingestion(client, plan, journal=_journal(display, client.url, plan), watcher=display)
         for one in omitted:
             ingestion.fail(one)
         ended_by = _run(ingestion, found)
-    if as_json:
-        print_json(report_of(ingestion.outcomes, omitted))
+    if not call.for_people:
+        call.show_rows(rows_of(ingestion.outcomes, omitted), DOCUMENTS)
     elif ingestion.outcomes or ended_by is None:
         show_summary(Console(), ingestion.outcomes, omitted, waited=wait)
     if ended_by is not None:
-        _tell_rest(errors, ingestion, url, repeatable=_STANDARD_INPUT not in what)
+        _tell_rest(errors, ingestion, call, repeatable=_STANDARD_INPUT not in what)
     if isinstance(ended_by, AegisError):
         raise type(ended_by)(said(ended_by)) from ended_by
-    raise typer.Exit(_INTERRUPTED if ended_by else status_of(ingestion.outcomes))
+    raise typer.Exit(INTERRUPTED if ended_by else status_of(ingestion.outcomes))
 
 
 def _run(ingestion: Ingestion, found: Sequence[Source]) -> AegisError | KeyboardInterrupt | None:
@@ -123,14 +119,20 @@ def _journal(display: Display, url: str, plan: Plan) -> Journal:
         return Journal.none()
 
 
-def _tell_rest(console: Console, ingestion: Ingestion, url: str | None, *, repeatable: bool) -> None:
+def _tell_rest(console: Console, ingestion: Ingestion, call: Call, *, repeatable: bool) -> None:
     """What goes on without us, how to watch it, and how to continue."""
     if ingestion.under_way:
         count = many(len(ingestion.under_way), "document")
         _say(console, f"{count} that the API has accepted will be finished all the same. To watch:")
-        _say(console, f"  aegis jobs --kind ingest{f' --url {url}' if url else ''}")
+        _say(console, f"  aegis jobs watch{_whom(call)}")
     if repeatable and (ingestion.under_way or any(one.reason is None for one in ingestion.outcomes)):
         _say(console, "The same command again goes on from here, and sends nothing twice.")
+
+
+def _whom(call: Call) -> str:
+    """The options by which another command asks the same API."""
+    options = {"--url": call.url, "--profile": call.profile}
+    return "".join(f" {option} {shlex.quote(value)}" for option, value in options.items() if value)
 
 
 def _say(console: Console, text: str) -> None:

@@ -10,8 +10,15 @@ from cli.figures import many
 from cli.ingestion import Outcome
 from cli.refusals import words_for
 from cli.sources import Omitted
-from rag.model import Json
+from cli.views import View
+from rag.jsontypes import Json
 from rag.printable import one_line
+
+DOCUMENTS = View(
+    columns=(),
+    fields=("name", "state", "document_id", "job_id", "result.chunks", "result.unchanged", "code", "reason"),
+    none="",
+)
 
 ALL_ARE_IN, SOME_FAILED, NONE_IS_IN = 0, 1, 6
 """Exit statuses; what is left out by itself, such as hidden files, counts for neither."""
@@ -41,22 +48,25 @@ def show_summary(
         _say(console, f"  left out, {reason} ({len(names)}): {_some(names)}", "dim")
 
 
-def as_json(outcomes: Iterable[Outcome], omitted: Iterable[Omitted]) -> Json:
-    """Everything, for programs."""
-    return {
-        "documents": [_document(outcome) for outcome in outcomes],
-        "left_out": [{"name": one.name, "reason": one.reason} for one in omitted],
-    }
+def rows_of(outcomes: Iterable[Outcome], omitted: Iterable[Omitted]) -> Iterator[Json]:
+    """A row for each document, and for each thing that was left out, for programs."""
+    yield from map(_document, outcomes)
+    for one in omitted:
+        if not one.wanted:
+            yield {"name": one.name, "state": "left out", "reason": one.reason}
 
 
 def _document(outcome: Outcome) -> Json:
-    found = outcome.found
+    found, result = outcome.found, outcome.result
+    ended = "succeeded" if result else "accepted"
     return {
         "name": found.name,
-        "document_id": outcome.result.get("document_id") or getattr(found, "document_id", None),
+        "state": ended if outcome.reason is None else "failed",
+        "document_id": result.get("document_id") or getattr(found, "document_id", None),
         "job_id": (outcome.job or {}).get("job_id"),
-        "result": outcome.result or None,
-        "error": None if outcome.reason is None else {"code": outcome.code or None, "detail": outcome.reason},
+        "reason": outcome.reason,
+        "code": outcome.code or None,
+        "result": result or None,
     }
 
 

@@ -14,7 +14,7 @@ from cli.problems import NOT_LET_IN
 from cli.sending import Delivery, Senders, Sent
 from cli.sources import Found, Omitted, Source
 from rag.errors import AegisError, NotFound, Transient
-from rag.model import Json
+from rag.jsontypes import Json
 
 UPLOADS_AT_ONCE = 4
 AHEAD = 200

@@ -16,7 +16,7 @@ from typing import Self
 from uuid import uuid4
 
 from rag.folders import private_folder
-from rag.model import Json
+from rag.jsontypes import Json
 
 _OUTDATED = 1_000
 """Lines that may be there beside two for each document."""

@@ -24,7 +24,7 @@ from rag.errors import (
 from rag.printable import one_line
 
 
-class BarredError(AegisError):
+class BarredError(Forbidden):
     """A 403 that is about no key: a foreign host or origin, or what stands before the API."""
 
 
@@ -36,8 +36,8 @@ NOT_LET_IN = (Unauthenticated, Forbidden, QuotaExceeded, BarredError, StrangerEr
 """What a 401 or 403 becomes, and an answer of another server: the next call would meet with the same."""
 
 _AND: Mapping[type[AegisError], str] = {
-    Unauthenticated: ". On the command line it is the one in API_KEY",
-    Forbidden: ". Set API_KEY to a key that may",
+    Unauthenticated: ". On the command line it is the one in AEGIS_API_KEY, or of a profile",
+    Forbidden: ". Set AEGIS_API_KEY to a key that may, or choose its profile",
 }
 
 

@@ -11,7 +11,7 @@ from cli.journal import Entry, Journal
 from cli.patience import Patience
 from cli.sources import Source
 from rag.errors import AegisError, IdempotencyMismatch, NotFound, Overloaded, Transient
-from rag.model import Json
+from rag.jsontypes import Json
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from typing import BinaryIO, Protocol
 
 from cli.client import Client, Content
 from rag.errors import ConfigurationError
+from rag.jsontypes import Json
 from rag.media import READABLE
-from rag.model import Json
 from rag.naming import checked_document_id, document_id_of
 
 _LINK_WEIGHS = 65_536
