@@ -10,18 +10,14 @@ from time import monotonic
 from cli.client import Client
 from cli.follower import Follower, Told
 from cli.journal import Journal
-from cli.problems import NOT_LET_IN
-from cli.sending import Delivery, Senders, Sent
+from cli.sending import ENDS_ALL, Delivery, Senders, Sent
 from cli.sources import Found, Omitted, Source
-from rag.errors import AegisError, NotFound, Transient
+from rag.errors import AegisError
 from rag.jsontypes import Json
 
 UPLOADS_AT_ONCE = 4
 AHEAD = 200
 """Documents that are on their way at once, so that one folder does not fill the queue."""
-
-ENDS_ALL = (*NOT_LET_IN, Transient, NotFound)
-"""Refusals that the next document would meet with too."""
 
 _TICK_SECONDS = 0.5
 _LAST_ANSWERS_SECONDS = 2.0
@@ -92,6 +88,7 @@ class Ingestion:
         delivery = Delivery(client, plan.collection, self._journal, Event(), again=plan.again)
         self._senders = Senders(delivery, self._heard.put, UPLOADS_AT_ONCE)
         self._feed = Follower(client)
+        self._is_answered = False
 
     def run(self, sources: Iterable[Source]) -> None:
         """Bring all of them in.
@@ -129,12 +126,15 @@ class Ingestion:
                 self._watcher.tick()
 
     def _has_room(self) -> bool:
-        return self._senders.open < 2 * UPLOADS_AT_ONCE and self._senders.open + len(self.under_way) < AHEAD
+        """The first goes alone: when it is refused, no other is."""
+        most = 2 * UPLOADS_AT_ONCE if self._is_answered else 1
+        return self._senders.open < most and self._senders.open + len(self.under_way) < AHEAD
 
     def _take(self, heard: Sent | Told | Exception) -> None:
         match heard:
             case Sent():
                 self._senders.open -= 1
+                self._is_answered = True
                 self._take_sent(heard)
             case Told():
                 self._take_told(heard)

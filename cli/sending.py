@@ -9,9 +9,13 @@ from typing import TypeVar
 from cli.client import FINAL, Client
 from cli.journal import Entry, Journal
 from cli.patience import Patience
+from cli.problems import NOT_LET_IN
 from cli.sources import Source
 from rag.errors import AegisError, IdempotencyMismatch, NotFound, Overloaded, Transient
 from rag.jsontypes import Json
+
+ENDS_ALL = (*NOT_LET_IN, Transient, NotFound)
+"""Refusals that the next document would meet with too."""
 
 T = TypeVar("T")
 
@@ -104,12 +108,12 @@ class Delivery:
 
 
 class Senders:
-    """Threads that deliver what they are given, and tell ``hear`` of each. They end with the process."""
+    """Threads that deliver what they are given, and tell ``hear`` of each, until all would be refused."""
 
     def __init__(self, delivery: Delivery, hear: Callable[[Sent], None], count: int) -> None:
         self._delivery, self._hear = delivery, hear
         self._left: SimpleQueue[Source | None] = SimpleQueue()
-        self._count = count
+        self._count, self._over = count, Event()
         self.open = 0
         """Given and not heard of yet, by the count of whoever hears."""
         for number in range(count):
@@ -121,6 +125,7 @@ class Senders:
 
     def end(self) -> None:
         """Begin nothing more."""
+        self._over.set()
         try:
             while self._left.get_nowait() is not None:
                 self.open -= 1
@@ -130,8 +135,11 @@ class Senders:
             self._left.put(None)
 
     def _work(self) -> None:
-        while (source := self._left.get()) is not None:
-            self._hear(self._delivery.of(source))
+        while (source := self._left.get()) is not None and not self._over.is_set():
+            sent = self._delivery.of(source)
+            if isinstance(sent.error, ENDS_ALL):
+                self._over.set()
+            self._hear(sent)
 
 
 def _present(source: Source, document: Json) -> Sent:
