@@ -18,7 +18,7 @@ from cli.tally import Tally
 from rag.errors import AegisError, Overloaded
 from rag.printable import one_line
 
-_BAR = 12
+_BAR = 8
 _LINE_SECONDS = 10.0
 """Between two lines where nothing can be drawn anew."""
 

@@ -53,7 +53,7 @@ class Tally:
         self._passages, self._weight = self._passages + passages, self._weight + weight(size)
 
     def line(self, now: float) -> str:
-        """Files, passages, rate, and the time that is left, in less than 65 characters."""
+        """Files, passages, rate, and the time that is left, in some 70 characters at most."""
         began, passages, done = self._look(now)
         facts = [f"{self.ended:,}/{self.files:,} files", f"{self.passages:,} passages"]
         elapsed = now - began

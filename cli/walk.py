@@ -52,13 +52,15 @@ def _behind(path: Path, *, hidden: bool) -> Walked:
 
 
 def _matching(pattern: Path, *, hidden: bool) -> Walked:
-    """Ids are paths below the folder before the first wildcard."""
+    """Ids are paths below the folder before the first wildcard. Of installed packages only what it names."""
     fixed = next(number for number, part in enumerate(pattern.parts) if has_magic(part))
     base = Path(*pattern.parts[:fixed])
     walk, found = _Walk(base, hidden=hidden), False
+    unwanted = _PACKAGES.difference(pattern.parts)
     for match in sorted(iglob(str(pattern), recursive=True, include_hidden=hidden)):  # noqa: PTH207 - knows hidden ones
-        found = True
-        path = Path(match)
+        found, path = True, Path(match)
+        if unwanted.intersection(path.relative_to(base).parts):
+            continue
         yield from walk.below(path) if path.is_dir() else walk.file(path)
     if not found:
         raise ConfigurationError(f"nothing matches {pattern}")
