@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rag.settings import Settings
 
 app = typer.Typer(
+    name="aegis",
     help="Aegis RAG: documents in, cited answers out.",
     epilog=exits.epilogue(),
     cls=LoadsWhenCalled,
