@@ -18,10 +18,12 @@ from rag.jsontypes import Json
 AT = "2026-11-23T10:00:00Z"
 DOCUMENT = {
     "document_id": "guides/vpn.md", "collection": "handbook", "version": 2, "title": "VPN", "chunks": 3,
-    "media_type": "text/markdown", "tokens": 40, "metadata": {"lang": "en"}, "created_at": AT, "updated_at": AT,
+    "media_type": "text/markdown", "tokens": 40, "metadata": {"lang": "en"}, "created_at": AT,
+    "updated_at": AT,
 }  # fmt: skip
 COLLECTION = {
-    "name": "handbook", "embedding_model": "m", "dimension": 8, "documents": 12, "chunks": 30, "created_at": AT,
+    "name": "handbook", "embedding_model": "m", "dimension": 8, "documents": 12, "chunks": 30,
+    "created_at": AT,
     "layouts": [{"number": 1, "embedding_model": "m", "dimension": 8, "state": "serving", "job_id": None}],
 }  # fmt: skip
 HIT = {
@@ -32,7 +34,8 @@ HIT = {
 
 def job(number: int, state: str = "running", **fields: object) -> Json:
     return {
-        "id": f"01990a6f-3c1{number}-7b1e-9a44-1d2f5a0c7e11", "kind": "ingest", "state": state, "stage": "embed",
+        "id": f"01990a6f-3c1{number}-7b1e-9a44-1d2f5a0c7e11", "kind": "ingest", "state": state,
+        "stage": "embed",
         "progress": {"done": 1, "total": 4}, "queue_position": None, "created_at": AT, "started_at": AT,
         "finished_at": None, "attempts": 1, "result": None, "error": None, "trace_id": None, **fields,
     }  # fmt: skip
@@ -232,7 +235,8 @@ def test_a_search_generates_nothing_and_shows_passages(
     assert "guides/vpn.md" in shown.stdout
     asked = next(body for method, _, _, body in service.asked if method == "POST")
     assert asked == {
-        "question": "which key", "generate": False, "collection": "handbook", "top_n": 3, "filter": {"lang": "en"},
+        "question": "which key", "generate": False, "collection": "handbook", "top_n": 3,
+        "filter": {"lang": "en"},
     }  # fmt: skip
     assert json.loads(aegis("search", "key", "-o", "json").stdout)["hits"] == [HIT]
     assert json.loads(aegis("search", "key", "-o", "jsonl").stdout) == HIT

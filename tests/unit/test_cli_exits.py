@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def aegis(*arguments: str, **more: Any) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(command(*arguments), **(options(more) | {"check": False, "timeout": 120}))
+    return subprocess.run(command(*arguments), check=False, timeout=120, **options(more))
 
 
 def command(*arguments: str) -> list[str]:
@@ -147,7 +147,7 @@ def test_a_reader_that_goes_gets_no_traceback(home: Path) -> None:
 def test_help_whose_reader_goes_gets_no_traceback() -> None:
     script = f"{sys.executable} -m cli.main -h | true; exit ${{PIPESTATUS[0]}}"
 
-    ended = subprocess.run(["bash", "-c", script], **options({"check": False}))
+    ended = subprocess.run(["bash", "-c", script], check=False, **options({}))
 
     assert ended.stderr == ""
     assert ended.returncode in (0, 141), "the pipe may have taken all of it"

@@ -1,4 +1,4 @@
-"""How the command line shows data: tables that fit, whole where nobody looks at them, and forms for programs."""
+"""How the command line shows data: tables that fit, whole in a pipe, and forms for programs."""
 
 import json
 from collections.abc import Callable
