@@ -85,6 +85,16 @@ def test_what_is_narrower_still_gets_a_page_a_row(columns: Callable[[int], None]
     assert "" in lines, "rows are told apart"
 
 
+def test_ids_of_one_moment_are_long_enough_to_be_told_apart(columns: Callable[[int], None]) -> None:
+    columns(80)
+    twin = job(id="01990a6f-3c10-7c1e-9a44-1d2f5a0c7e11")
+
+    lines = printed([job(), twin, job(1)]).splitlines()
+
+    ids = [line.split()[0] for line in lines if line.startswith("0199")]
+    assert ids == ["01990a6f-3c10-7b", "01990a6f-3c10-7c", "01990a6f-3c11-7b"]
+
+
 def test_columns_without_anything_are_left_out() -> None:
     quiet = job(error=None, subject=None, progress={"done": 0, "total": 0})
 
