@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from cli.figures import age, clock, duration, many, size
-from cli.job_views import short
+from cli.job_views import SHORT_ID
 from cli.printing import shown
 from cli.views import Column, Row, View
 from rag.jsontypes import Json
@@ -13,7 +13,7 @@ _KINDS = {"backup": "backup", "verify": "verification", "rehearse": "rehearsal",
 
 BACKUPS = View(
     columns=(
-        Column("id", lambda row: str(row["id"]), lambda row: short(str(row["id"]))),
+        Column("id", lambda row: str(row["id"]), begins=SHORT_ID),
         Column("begun", lambda row: clock(row["began_at"])[: len("2026-11-23 20:15")]),
         Column("documents", lambda row: f"{row['documents']:,}", right=True),
         Column("points", lambda row: f"{row['points']:,}", right=True),

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 from cli.figures import age, clock
-from cli.job_views import short
+from cli.job_views import SHORT_ID
 from cli.views import Column, Row, View
 
 
@@ -22,7 +22,7 @@ def _subject(row: Row) -> str:
 
 DEAD_LETTERS = View(
     columns=(
-        Column("id", lambda row: str(row["id"]), lambda row: short(str(row["id"]))),
+        Column("id", lambda row: str(row["id"]), begins=SHORT_ID),
         Column("died", lambda row: f"{age(row['died_at'])} ago"),
         Column("reason", lambda row: str(row["reason"] or ""), style=lambda _: "red"),
         Column("stage", lambda row: str(row["stage"])),

@@ -6,6 +6,7 @@ cannot be meant.
 
 import sys
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -48,9 +49,7 @@ class Chosen:
 
     def found(self, client: Client) -> tuple[str, ...]:
         """The ids of all that are meant, as of now."""
-        if self.ids:
-            return ids.each_id(self.ids, lambda given: ids.dead_letter_id(client, given))
-        return tuple(d["id"] for d in client.dead_letters(self.reason, self.collection))
+        return self.ids or tuple(d["id"] for d in client.dead_letters(self.reason, self.collection))
 
 
 @app.command(name="list")
@@ -88,7 +87,9 @@ def replay(
             if left:
                 print(f"The queue is full: {left} are left, try again once it has room")
             return
-        replayed, failed = done_to_each(chosen.found(client), client.replay)
+        replayed, failed = done_to_each(
+            chosen.found(client), partial(ids.dead_letter_id, client), client.replay
+        )
         print(f"{len(replayed)} replayed")
         failed += sum(not _succeeded(client, job_id) for job_id in replayed) if wait else 0
     raise typer.Exit(1 if failed else 0)
@@ -108,7 +109,7 @@ def drop(
     chosen = Chosen.of(job_ids, reason, collection, every=every)
     with call.client() as client:
         if chosen.ids:
-            dropped, failed = done_to_each(chosen.found(client), client.drop)
+            dropped, failed = done_to_each(chosen.ids, partial(ids.dead_letter_id, client), client.drop)
             print(f"{len(dropped)} dropped")
             raise typer.Exit(1 if failed else 0)
         if not yes:

@@ -67,10 +67,15 @@ def delete(
 ) -> None:
     """Delete documents. No search finds them from then on."""
     with call.client() as client:
-        chosen = ids.each_id(document_ids, lambda given: ids.document_id(client, given, collection))
-        if completed := [each for each in chosen if each not in document_ids]:
-            agreed(f"Delete {', '.join(completed)}?", yes=yes)
-        deleted, failed = done_to_each(chosen, lambda each: client.delete_document(each, collection))
+
+        def named(given: str) -> str:
+            whole = ids.document_id(client, given, collection)
+            agreed(f"Delete {whole}?", yes=yes or whole == given)
+            return whole
+
+        deleted, failed = done_to_each(
+            document_ids, named, lambda each: client.delete_document(each, collection)
+        )
     for each in deleted:
         print(one_line(f"{each} deleted"))
     raise typer.Exit(1 if failed else 0)

@@ -1,6 +1,14 @@
 """Exit statuses of ``aegis``, as scripts may rely on them."""
 
-from rag.errors import AegisError, ConfigurationError, Forbidden, NotFound, Transient, Unauthenticated
+from rag.errors import (
+    AegisError,
+    ConfigurationError,
+    Forbidden,
+    NotFound,
+    Transient,
+    Unauthenticated,
+    UnknownCollection,
+)
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -23,6 +31,7 @@ _BY_ERROR: tuple[tuple[type[AegisError], int], ...] = (
     (Unauthenticated, 4),
     (Forbidden, 4),
     (NotFound, 5),
+    (UnknownCollection, 5),
 )
 
 

@@ -20,7 +20,8 @@ class ListByDefault(TyperGroup):
     """Without a command's name in front, what was given is for ``list``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args or (args[0] not in self.commands and args[0] not in HELP_OPTIONS["help_option_names"]):
+        asks_which = not args and ctx.resilient_parsing  # a shell that completes the name of a command
+        if not asks_which and (args or [""])[0] not in (*self.commands, *HELP_OPTIONS["help_option_names"]):
             args = ["list", *args]
         return super().parse_args(ctx, args)
 

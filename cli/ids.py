@@ -3,7 +3,7 @@
 The listings that a key may read are looked through, so it learns of nothing that it may not see.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 MOST_LOOKS = 2_000
 """Of a listing: ten pages. What is older is named by its whole id."""
 
+_MOST_DOCUMENTS = 10_000
 _WHOLE_JOB_ID = 36
 _SHOWN = 5
 
 
-def the_one(given: str, ids: Iterable[str], what: str) -> str:
+def the_one(given: str, ids: Iterable[str], what: str, most: int = MOST_LOOKS) -> str:
     """The id that ``given`` is or begins. NotFound for none, InvalidRequest for several."""
     found = []
-    for each in islice(ids, MOST_LOOKS):
+    for each in islice(ids, most):
         if each == given:
             return each
         if given and each.startswith(given):
@@ -73,14 +74,9 @@ def document_id(client: "Client", given: str, collection: str | None) -> str:
     try:
         return str(client.document(given, collection)["document_id"])
     except NotFound:
-        return the_one(given, _beginning_so(client, given, collection), "document")
+        return the_one(given, _beginning_so(client, given, collection), "document", _MOST_DOCUMENTS)
 
 
 def _beginning_so(client: "Client", given: str, collection: str | None) -> Iterable[str]:
     ids = (document["document_id"] for document in client.documents(collection))
     return takewhile(lambda each: each <= given or each.startswith(given), ids)
-
-
-def each_id(given: Iterable[str], resolved: Callable[[str], str]) -> tuple[str, ...]:
-    """All of them, each once, before anything is done to one."""
-    return tuple(dict.fromkeys(resolved(each) for each in given))

@@ -12,13 +12,8 @@ COLOURS = {"succeeded": "green", "failed": "red", "dead": "red", "running": "cya
 IN_BYTES = frozenset({"backup", "verify", "rehearse", "restore", "prune"})
 """Kinds whose progress is in bytes: ABOUT_BACKUPS of ``rag.model``, which takes long to load."""
 
-_SHORT_ID = len("01990a6e-3c1f")
-"""Characters of an id: its time, to a millisecond."""
-
-
-def short(job_id: str) -> str:
-    """The beginning that mostly names one job alone, as any command takes it."""
-    return job_id[:_SHORT_ID]
+SHORT_ID = len("01990a6e-3c1f")
+"""Characters of an id that mostly name one job alone: its time, to a millisecond."""
 
 
 def subject(row: Row) -> str:
@@ -58,7 +53,7 @@ def _colour(row: Row) -> str:
 
 JOBS = View(
     columns=(
-        Column("id", lambda row: str(row["id"]), lambda row: short(str(row["id"]))),
+        Column("id", lambda row: str(row["id"]), begins=SHORT_ID),
         Column("kind", lambda row: str(row["kind"])),
         Column("state", lambda row: str(row["state"]), style=_colour),
         Column("stage", lambda row: str(row["stage"])),

@@ -1,5 +1,6 @@
 """``aegis jobs``: list, show, cancel, retry and watch jobs."""
 
+from functools import partial
 from itertools import islice
 from typing import Annotated
 
@@ -54,8 +55,7 @@ def show(call: Call, job_id: JobId) -> None:
 def cancel(call: Call, job_ids: JobIds) -> None:
     """End jobs that are queued or running. Takes effect between stages, and within an answer."""
     with call.client() as client:
-        chosen = ids.each_id(job_ids, lambda given: ids.job_id(client, given))
-        done, failed = done_to_each(chosen, client.cancel)
+        done, failed = done_to_each(job_ids, partial(ids.job_id, client), client.cancel)
     for each in done:
         print(f"{each} cancelled")
     raise typer.Exit(1 if failed else 0)
@@ -72,8 +72,7 @@ def retry(
     from cli.watching import follow_all  # noqa: PLC0415 - brings progress bars
 
     with call.client() as client:
-        chosen = ids.each_id(job_ids, lambda given: ids.job_id(client, given))
-        done, failed = done_to_each(chosen, client.retry)
+        done, failed = done_to_each(job_ids, partial(ids.job_id, client), client.retry)
         for each in done:
             print(f"{each} queued again")
         failed += follow_all(client, done) if wait else 0
@@ -95,5 +94,5 @@ def watch(
         if not job_ids:
             watch_list(client, state, limit)
             return
-        failed = follow_all(client, ids.each_id(job_ids, lambda given: ids.job_id(client, given)))
+        failed = follow_all(client, [ids.job_id(client, each) for each in job_ids])
     raise typer.Exit(1 if failed else 0)

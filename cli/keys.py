@@ -123,8 +123,7 @@ def activate(
         raise typer.BadParameter("name either ids, or --restored")
     with call.client() as client:
         suspended = (each["id"] for each in client.made_keys() if each["state"] == "suspended")
-        named = ids.each_id(key_ids or (), lambda given: ids.key_id(client, given))
-        for key_id in named or list(suspended):
+        for key_id in [ids.key_id(client, each) for each in key_ids or suspended]:
             print(one_line(f"{client.activate_key(key_id)['name']} is active"))
 
 

@@ -67,7 +67,7 @@ def tail(path: Path, lines: int) -> list[Entry]:
         file.seek(max(0, size - _MOST_BYTES))
         if size > _MOST_BYTES:
             file.readline()  # the rest of one that began before
-        return list(deque(_entries(path.stem, file), maxlen=lines))
+        return list(deque(entries_of(path.stem, file), maxlen=lines))
 
 
 def followed(files: Sequence[Path]) -> Iterator[Entry]:
@@ -98,10 +98,10 @@ class _Tail:
 
     def _written(self) -> Iterator[Entry]:
         *whole, self._rest = (self._rest + self._file.read()).split(b"\n")
-        yield from _entries(self._path.stem, whole)
+        yield from entries_of(self._path.stem, whole)
 
 
-def _entries(part: str, lines: "Sequence[bytes] | BinaryIO") -> Iterator[Entry]:
+def entries_of(part: str, lines: "Sequence[bytes] | BinaryIO") -> Iterator[Entry]:
     at = ""
     for raw in lines:
         line = raw.decode("utf-8", "replace").rstrip("\r\n")

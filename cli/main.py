@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rag.settings import Settings
 
 app = typer.Typer(
+    name="aegis",
     help="Aegis RAG: documents in, cited answers out.",
     epilog=exits.epilogue(),
     cls=LoadsWhenCalled,
@@ -101,7 +102,8 @@ def doctor(call: Call) -> None:
 
     settings = _settings()
     keep_private()
-    with _client(settings, call.url) as client:
+    elsewhere_named = call.url or call.profile  # AEGIS_URL is for those who ask, this is about this machine
+    with call.client() if elsewhere_named else _client(settings, None) as client:
         findings = list(examine(settings, client))
     call.show_rows(map(asdict, findings), FINDINGS)
     if call.for_people:

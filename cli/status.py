@@ -24,7 +24,9 @@ def _colour(row: Row) -> str:
 
 def _detail(detail: dict[str, Any]) -> str:
     return ", ".join(
-        f"{name} {value}" for name, value in detail.items() if not isinstance(value, dict | list)
+        f"{name} {round(value, 1) if isinstance(value, float) else value}"
+        for name, value in detail.items()
+        if not isinstance(value, dict | list)
     )
 
 

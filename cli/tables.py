@@ -1,6 +1,6 @@
 """Tables and pages for people: within the width of a terminal, whole where there is none."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 from typing import IO
 
@@ -61,14 +61,26 @@ def _filled(
 ) -> tuple[list[Column], list[list[str]]]:
     """The columns that have anything, and their cells, a list a column."""
     if brief:
-        columns = [_in_brief(column) for column in columns]
+        columns = [_in_brief(column, rows) for column in columns]
     cells = [(column, [one_line(column.full(row)) for row in rows]) for column in columns]
     kept = [(column, texts) for column, texts in cells if any(texts)]
     return [column for column, _ in kept], [texts for _, texts in kept]
 
 
-def _in_brief(column: Column) -> Column:
+def _in_brief(column: Column, rows: Sequence[Row]) -> Column:
+    if column.begins:
+        length = _distinct({column.full(row) for row in rows}, column.begins)
+        return replace(column, full=lambda row: column.full(row)[:length])
     return replace(column, name=column.brief_name or column.name, full=column.brief or column.full)
+
+
+def _distinct(texts: Set[str], least: int) -> int:
+    """How many characters tell the texts apart, ``least`` at least."""
+    most = max(map(len, texts), default=least)
+    return next(
+        (length for length in range(least, most) if len({text[:length] for text in texts}) == len(texts)),
+        most,
+    )
 
 
 def _width(columns: Sequence[Column], cells: Sequence[Sequence[str]], longest: int = _ENDLESS) -> int:

@@ -27,8 +27,8 @@ class Format(StrEnum):
 class Column:
     """``full`` is shown where there is room for all rows in one line each, ``brief`` elsewhere.
 
-    ``brief_name``: of the column then, where it is another; ``wraps``: it may take several lines, while
-    the others stay whole.
+    ``brief_name``: of the column then, where it is another; ``begins``: in brief it has so many characters,
+    or more until no two rows have the same; ``wraps``: it may take several lines, while others stay whole.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Column:
     brief: Callable[[Row], str] | None = None
     brief_name: str | None = None
     style: Callable[[Row], str] | None = None
+    begins: int = 0
     right: bool = False
     wraps: bool = False
 

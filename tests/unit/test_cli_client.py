@@ -185,9 +185,12 @@ def test_an_api_that_is_away_is_said_with_what_to_do() -> None:
         raise httpx.ConnectError("connection refused")
 
     client, _ = _client(refuse)
-
-    with pytest.raises(Unavailable, match="aegis up"):
+    with pytest.raises(Unavailable, match=r"http://api\.test \(is that its address\?\)"):
         client.job("1")
+
+    here = Client("http://127.0.0.1:8910", transport=httpx.MockTransport(refuse))
+    with pytest.raises(Unavailable, match="aegis up"):
+        here.job("1")
 
 
 @pytest.mark.parametrize("fresh", [False, True])

@@ -24,6 +24,7 @@ import pytest
 from starlette.exceptions import HTTPException
 
 from api import jsontext, middleware, multipart, waiting
+from cli.log_reading import entries_of
 from cli.logs import LogFile, Output, Severity
 from rag import (
     addresses,
@@ -236,6 +237,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "api.middleware": {"request id": middleware._SOUND_ID.match},
     "api.waiting": {"prefer": lambda text: waiting.preferred_wait([text])},
     "cli.logs": {"severity": printed},
+    "cli.log_reading": {"entries": lambda text: list(entries_of("api", [text.encode("utf-8", "replace")]))},
 }
 
 EXEMPT: Mapping[str, str] = {
