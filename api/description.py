@@ -51,6 +51,9 @@ def completed(document: Document) -> Document:
         if path.startswith("/v1/"):
             operation["security"] = [{"bearer": []}]
         _complete_answers(operation)
+        if kind := JOB_KINDS.get(operation["operationId"]):
+            finished = operation["responses"]["200"]["content"]["application/json"]
+            finished["schema"] = {"$ref": schemas["JobOut"]["discriminator"]["mapping"][kind]}
     _rename(document)
     for _, _, operation in _operations(document):
         _add_examples(document, operation)
