@@ -17,7 +17,6 @@ from rag.addresses import counted_as
 from rag.errors import Unauthenticated
 from rag.settings import Role
 
-
 _READS = ("GET", "HEAD")
 
 
