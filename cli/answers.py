@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from rich.console import Console, Group
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
@@ -13,6 +14,7 @@ from rag.jsontypes import Json
 from rag.printable import one_line, printable
 
 _QUOTE = 300
+_LONGEST_PATH = 4_000
 _MARGINS = (4 * " ", 4 * " ")
 
 
@@ -46,10 +48,10 @@ def show_as_it_comes(console: Console, client: Client, job_id: str) -> None:
         result = answered(client, job_id, piece)
     finally:
         lines.end()
-    _show_rest(console, result, "".join(streamed))
+    _show_rest(console, result, "".join(streamed), client.url if result["citations"] else "")
 
 
-def _show_rest(console: Console, result: Json, streamed: str) -> None:
+def _show_rest(console: Console, result: Json, streamed: str, site: str = "") -> None:
     """What ``streamed`` has not shown yet: the answer, unless it is there already, and the sources."""
     answer = str(result["answer"])
     if streamed.strip() != answer.strip():
@@ -57,7 +59,7 @@ def _show_rest(console: Console, result: Json, streamed: str) -> None:
     elif not streamed.endswith("\n"):
         console.print()
     for citation in result["citations"]:
-        show_source(console, citation)
+        show_source(console, citation, site)
     if pending := result.get("pending_documents"):
         _say(console, f"\n{on_their_way(int(pending))}")
     kept = ", kept from earlier (--fresh asks anew)" if result.get("cached") else ""
@@ -73,8 +75,11 @@ def on_their_way(count: int) -> str:
     return f"{documents} still on the way: ask again when done."
 
 
-def show_source(console: Console, citation: Json) -> None:
-    """Number, place and document of a citation, and what it quotes."""
+def show_source(console: Console, citation: Json, site: str = "") -> None:
+    """Number, place and document of a citation, and what it quotes.
+
+    On a terminal that knows links the place is one to the passage, at the API's address ``site``.
+    """
     quote = " ".join(str(citation["text"]).split())
     quote = quote if len(quote) <= _QUOTE else f"{quote[:_QUOTE]} …"
     number = f"[{one_line(str(citation['n']))}]"
@@ -85,11 +90,18 @@ def show_source(console: Console, citation: Json) -> None:
         grid = Table.grid(padding=(0, 1))
         grid.add_column(no_wrap=True, style="bold cyan")
         grid.add_column(overflow="fold")
+        lines[0].stylize(Style(link=_page(site, str(citation.get("url") or ""))))
         grid.add_row(Text(number), Group(*lines))
         console.print(grid)
         return
     for margin, line in zip((f"{number} ", *_MARGINS), lines, strict=True):
         _say(console, f"{margin}{line.plain}")
+
+
+def _page(site: str, path: str) -> str | None:
+    """Where the passage is shown; None for what is no path of the API's."""
+    is_path = path.startswith("/") and path.isascii() and path.isprintable() and " " not in path
+    return f"{site}{path}" if site and is_path and len(path) <= _LONGEST_PATH else None
 
 
 def _say(console: Console, text: str, style: str = "") -> None:

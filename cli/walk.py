@@ -1,7 +1,6 @@
 """What a command line names for ingestion: files, folders, patterns of them, addresses."""
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from glob import has_magic, iglob
 from pathlib import Path
@@ -11,7 +10,7 @@ from rag.errors import ConfigurationError, UnsupportedMedia
 from rag.media import HEAD_BYTES, described, media_type_of
 from rag.naming import document_id_of_file
 
-_LINK = re.compile(r"https?://", re.IGNORECASE)
+_LINKS = ("http://", "https://")
 _PACKAGES = frozenset({"node_modules", "__pycache__", "venv"})
 
 Walked = Iterator[Source | Omitted]
@@ -24,9 +23,9 @@ def sources(arguments: Iterable[str], *, hidden: bool = False) -> Walked:
     ConfigurationError for a name or pattern with nothing behind it.
     """
     for argument in arguments:
-        if not argument.isprintable() and _LINK.match(argument):
-            raise ConfigurationError(f"{argument!r} is no address: it has characters that do not show")
-        if _LINK.match(argument):
+        if argument.lower().startswith(_LINKS):
+            if not argument.isprintable():
+                raise ConfigurationError(f"{argument!r} is no address: it has characters that do not show")
             yield Link(argument)
             continue
         try:

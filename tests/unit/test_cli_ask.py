@@ -137,10 +137,29 @@ def test_the_answer_is_written_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> N
         return {**RESULT, "answer": "The range is limited "}
 
     monkeypatch.setattr(answers, "answered", answered)
-    answers.show_as_it_comes(console, None, "1")  # type: ignore[arg-type]
+    answers.show_as_it_comes(console, Client("http://api.test"), "1")
 
     assert seen == ["The range", "The range is limited"]
     assert written.getvalue().count("The range is limited\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "opens"),
+    [
+        ("/console/document.html#document=a", "http://api.test/console/document.html#document=a"),
+        ("/a\x1b[31m", None),
+        ("//evil.example\x07", None),
+        ("javascript:alert(1)", None),
+    ],
+)
+def test_a_source_is_a_link_to_its_passage_on_a_terminal(path: str, opens: str | None) -> None:
+    written = io.StringIO()
+    console = Console(file=written, force_terminal=True, width=80, color_system="truecolor")
+
+    answers.show_source(console, {**CITATION, "url": path}, "http://api.test")
+
+    links = re.findall(r"\x1b\]8;[^;]*;([^\x1b]+)\x1b", written.getvalue())
+    assert set(links) == ({opens} if opens else set())
 
 
 def test_what_was_not_found_may_be_on_its_way() -> None:

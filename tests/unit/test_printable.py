@@ -16,6 +16,7 @@ from rich.console import Console
 
 from cli import answers, backup_tables, reindex
 from cli.audit import ENTRIES
+from cli.client import Client
 from cli.collections import COLLECTIONS, collection_page
 from cli.dead_letter_views import DEAD_LETTERS, dead_letter_page
 from cli.doctor import FINDINGS
@@ -133,7 +134,7 @@ def test_nothing_that_is_shown_steers_the_terminal(print_it: Callable[[Console],
 def test_an_answers_pieces_steer_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     to = Console(file=io.StringIO(), force_terminal=True, width=10_000)
     monkeypatch.setattr(answers, "answered", lambda _client, _job, piece: (piece(HOSTILE), ANSWER)[1])
-    answers.show_as_it_comes(to, None, "job")  # type: ignore[arg-type]
+    answers.show_as_it_comes(to, Client("http://api.test"), "job")
 
     written = re.sub(r"\x1b\[[0-9;]*m", "", to.file.getvalue())  # type: ignore[attr-defined]
     assert STEERING.isdisjoint(written)
