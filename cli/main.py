@@ -9,6 +9,7 @@ from typer._completion_classes import completion_init
 
 from cli import exits
 from cli.call import Call, shows_data
+from cli.coercion import take_values_as_they_are
 from cli.groups import HELP_OPTIONS, LoadsWhenCalled, elsewhere
 from rag.errors import AegisError, ConfigurationError
 from rag.printable import printable
@@ -141,6 +142,7 @@ for _name, (_place, _about) in ELSEWHERE.items():
 def run() -> None:
     """The entry point: whatever ends a command ends it with a status of ``cli.exits`` and no traceback."""
     completion_init()
+    take_values_as_they_are()
     try:
         app(prog_name="aegis")
     except KeyboardInterrupt:
