@@ -16,13 +16,14 @@ await wait(() => $(".opblock").length);
 """
 OPEN_EACH = f"""{WAIT}
 const seen = {{}};
+const texts = (block, selector) => [...block.querySelectorAll(selector)].map((shown) => shown.textContent);
 for (const block of $(".opblock")) {{
   const toggle = block.querySelector(".opblock-summary-control");
   toggle.click();
   await wait(() => block.querySelector(".responses-inner"));
   seen[block.id.split("-").pop()] = {{
-    errors: [...block.querySelectorAll(".errors-wrapper, .error-wrapper")].map((shown) => shown.textContent),
-    answers: [...block.querySelectorAll(".response-col_status")].map((shown) => shown.textContent.slice(0, 3)),
+    errors: texts(block, ".errors-wrapper, .error-wrapper"),
+    answers: texts(block, ".response-col_status").map((text) => text.slice(0, 3)),
   }};
   toggle.click(); // with all of them open each takes longer than the one before
 }}
