@@ -121,11 +121,11 @@ def _journal(display: Display, url: str, plan: Plan) -> Journal:
 
 def _tell_rest(console: Console, ingestion: Ingestion, call: Call, *, repeatable: bool) -> None:
     """What goes on without us, how to watch it, and how to continue."""
-    if ingestion.under_way:
-        count = many(len(ingestion.under_way), "document")
+    if ingestion.going_on:
+        count = many(ingestion.going_on, "document")
         _say(console, f"{count} that the API has accepted will be finished all the same. To watch:")
         _say(console, f"  aegis jobs watch{_whom(call)}")
-    if repeatable and (ingestion.under_way or any(one.reason is None for one in ingestion.outcomes)):
+    if repeatable and (ingestion.going_on or any(one.reason is None for one in ingestion.outcomes)):
         _say(console, "The same command again goes on from here, and sends nothing twice.")
 
 

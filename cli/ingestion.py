@@ -106,6 +106,12 @@ class Ingestion:
             self._senders.end()
             self._feed.close()
 
+    @property
+    def going_on(self) -> int:
+        """How many documents the API has accepted, of which nobody has heard the end."""
+        accepted = (one for one in self.outcomes if one.job and not one.reason and not one.result)
+        return len(self.under_way) + sum(1 for _ in accepted)
+
     def fail(self, omitted: Omitted) -> None:
         """Count what was asked for and cannot be sent."""
         if omitted.wanted:
@@ -164,9 +170,9 @@ class Ingestion:
     def _outcome(self, source: Source, told: Told) -> Outcome:
         job = {"id": told.job_id, "job_id": told.job_id, "result": None}
         if told.kind == "result":
-            if source.mark and not told.data.get("superseded"):
-                name = source.document_id or source.name
-                self._journal.finish(name, source.mark, told.job_id, told.data["version"])
+            version = told.data.get("version", 0)
+            if source.mark and version and not told.data.get("superseded"):
+                self._journal.finish(source.document_id or source.name, source.mark, told.job_id, version)
             return Outcome(source, {**job, "result": told.data})
         if told.kind == "error":
             problem = told.data

@@ -74,7 +74,7 @@ class Delivery:
         if job["state"] != "succeeded" or not source.is_lasting:
             return None
         document = self._document(source)
-        return _present(source, document) if document["version"] == job["result"]["version"] else None
+        return _present(source, document) if document["version"] == job["result"].get("version") else None
 
     def _settled(self, source: Source, entry: Entry) -> Sent | None:
         if not source.is_lasting:
