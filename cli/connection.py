@@ -13,10 +13,23 @@ import httpx
 from cli.patience import SECONDS, Patience
 from cli.problems import StrangerError, error_of
 from rag.addresses import is_loopback
-from rag.errors import AegisError, ErrorTable, Overloaded, TimedOut, Transient, Unavailable, translated
+from rag.errors import (
+    AegisError,
+    ErrorTable,
+    InvalidRequest,
+    Overloaded,
+    TimedOut,
+    Transient,
+    Unavailable,
+    translated,
+)
 from rag.jsontypes import Json
 
-ERRORS: ErrorTable = {httpx.TimeoutException: TimedOut, httpx.TransportError: Unavailable}
+ERRORS: ErrorTable = {
+    httpx.TimeoutException: TimedOut,
+    httpx.LocalProtocolError: InvalidRequest,  # such as a file that grew while it was sent
+    httpx.TransportError: Unavailable,
+}
 LONG_POLL_SECONDS = 30
 
 _PATIENCE: Mapping[type[Transient], float] = {Overloaded: 3600.0, Unavailable: SECONDS}

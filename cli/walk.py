@@ -67,13 +67,15 @@ def _matching(pattern: Path, *, hidden: bool) -> Walked:
 
 def _named(path: Path, name: str) -> Source | Omitted:
     """A file that was asked for: sent whatever its type, which the API judges."""
+    if not path.is_file():
+        return Omitted(str(path), "it is no ordinary file: pipe it into `-`", wanted=True, code="unread")
     try:
         found = Found.at(path, document_id_of_file(name))
     except OSError as error:
         return Omitted(str(path), _unread(error), wanted=True, code="unread")
-    if found.size or not path.is_file():
-        return found
-    return Omitted(str(path), "there is nothing in it", wanted=True, code="empty")
+    if not found.size:
+        return Omitted(str(path), "there is nothing in it", wanted=True, code="empty")
+    return found
 
 
 class _Walk:

@@ -192,6 +192,17 @@ def test_an_api_that_restarts_meanwhile_loses_no_document(folder: Path) -> None:
     assert lost
 
 
+def test_a_file_that_grows_while_it_is_sent_fails_alone(folder: Path) -> None:
+    def refuse(name: str) -> httpx.Response | None:
+        if name == "04.md":
+            raise httpx.LocalProtocolError("Too much data for declared Content-Length")
+        return None
+
+    made = run(Api(refuse=refuse), files([folder]))
+
+    assert [outcome.name for outcome in made.outcomes if outcome.reason] == ["04.md"]
+
+
 def test_an_api_that_is_full_is_waited_for_and_that_is_told(folder: Path) -> None:
     told: list[tuple[AegisError, float]] = []
     full = iter([problem(429, "overloaded", "full", **{"Retry-After": "7"})])

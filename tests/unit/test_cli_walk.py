@@ -116,6 +116,15 @@ def test_a_pipe_is_not_waited_for(folder: Path) -> None:
     assert left_out(sources([str(folder)]), folder)["pipe.md"] == "no ordinary file"
 
 
+def test_a_pipe_that_is_named_is_for_standard_input(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.md")
+
+    (one,) = sources([str(tmp_path / "pipe.md")])
+
+    assert isinstance(one, Omitted)
+    assert (one.wanted, "`-`" in one.reason) == (True, True)
+
+
 def test_a_folder_that_cannot_be_read_is_a_failure_and_the_rest_comes(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
