@@ -203,7 +203,7 @@ def test_a_client_needs_none_of_a_servers_settings_and_imports() -> None:
         "    cli.main.run()\n"
         "except SystemExit:\n"
         "    pass\n"
-        "heavy = {'celery', 'redis', 'numpy', 'pydantic', 'pydantic_settings', 'psutil', 'rag.model'}\n"
+        "heavy = {'celery', 'redis', 'numpy', 'pydantic', 'psutil', 'pygments', 'rag.model'}\n"
         "print(', '.join(sorted(heavy & set(sys.modules))))"
     )
     wrong = {"REDIS_URL": "nonsense", "API_PORT": "none", "MAX_ATTEMPTS": "-1"}
