@@ -1,7 +1,6 @@
 """What every command that asks the API takes: whom to ask, and in what form to show the answer."""
 
 import inspect
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import wraps
@@ -44,7 +43,6 @@ class Call:
 
     def client(self) -> "Client":
         """Of the API that the options name, else the environment, else the stack on this machine."""
-        sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # its own command line: slow
         from cli.client import connected  # noqa: PLC0415 - httpx takes a while
 
         return connected(self.url, self.profile)

@@ -12,6 +12,7 @@ from cli.call import Call, asks_api, shows_data
 from cli.groups import ListByDefault, group
 from cli.job_views import JOBS, job_page
 from cli.views import Format
+from rag.printable import one_line
 
 app = group(
     "List, show, cancel, retry and watch jobs. Without a command: list the newest.", cls=ListByDefault
@@ -57,7 +58,7 @@ def cancel(call: Call, job_ids: JobIds) -> None:
     with call.client() as client:
         done, failed = done_to_each(job_ids, partial(ids.job_id, client), client.cancel)
     for each in done:
-        print(f"{each} cancelled")
+        print(one_line(f"{each} cancelled"))
     raise typer.Exit(1 if failed else 0)
 
 
@@ -74,7 +75,7 @@ def retry(
     with call.client() as client:
         done, failed = done_to_each(job_ids, partial(ids.job_id, client), client.retry)
         for each in done:
-            print(f"{each} queued again")
+            print(one_line(f"{each} queued again"))
         failed += follow_all(client, done) if wait else 0
     raise typer.Exit(1 if failed else 0)
 

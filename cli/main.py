@@ -143,6 +143,7 @@ def run() -> None:
     """The entry point: whatever ends a command ends it with a status of ``cli.exits`` and no traceback."""
     completion_init()
     take_values_as_they_are()
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # its own command line loads slowly
     try:
         app(prog_name="aegis")
     except KeyboardInterrupt:

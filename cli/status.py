@@ -8,6 +8,7 @@ import typer
 from cli.call import Call, shows_data
 from cli.views import Column, Format, Row, View
 from rag.errors import AegisError
+from rag.printable import one_line
 
 
 def _state(row: Row) -> str:
@@ -54,7 +55,8 @@ def status(call: Call) -> None:
         call.show_one({"url": url, **health, **readiness}, lambda _: ())
     else:
         if call.for_people:
-            print(f"Aegis {health['version']} ({health['environment']}) at {url} is {readiness['status']}")
+            name = f"Aegis {health['version']} ({health['environment']})"
+            print(one_line(f"{name} at {url} is {readiness['status']}"))
         call.show_rows(_rows(readiness["components"]), PARTS)
     raise typer.Exit(0 if readiness["status"] == "ready" else 1)
 

@@ -32,7 +32,7 @@ def follow_all(client: Client, job_ids: Sequence[str]) -> int:
             print(one_line(f"aegis: {error}"), file=sys.stderr)
             failed += 1
         else:
-            print(f"{job_id} succeeded")
+            print(one_line(f"{job_id} succeeded"))
     return failed
 
 

@@ -24,7 +24,7 @@ _MOST_BYTES = 1 << 20
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _FIELDS = frozenset({"url", "key", "key_file"})
 _SERVER_FILES = (".env", "aegis.toml")
-"""Where the folder that one stands in may say where the local stack listens."""
+"""Where the folder that one stands in may say where the local stack listens; AEGIS_CONFIG may name another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class ClientSettings:
     def local(cls, environment: Mapping[str, str], key: str | None) -> "ClientSettings":
         """The stack on this machine; where files say how it is set up, all of its settings are read."""
         source = "the stack on this machine"
-        if any(Path(name).exists() for name in _SERVER_FILES):
-            from rag.settings.whole import load  # noqa: PLC0415 - takes half a second
+        if environment.get("AEGIS_CONFIG") or any(Path(name).exists() for name in _SERVER_FILES):
+            from rag.settings import load  # noqa: PLC0415 - takes half a second
 
             settings = load()
             known = settings.api_key.get_secret_value() if settings.api_key else None

@@ -268,6 +268,21 @@ def test_the_status_names_each_part(service: Service, ready: bool, status: int) 
     assert json.loads(aegis("status", "-o", "jsonl").stdout)["part"] == "broker"
 
 
+def test_what_a_server_answers_steers_nothing_in_lines_either(service: Service) -> None:
+    hostile = "0199\x1b]0;owned\x07\u202e"
+    service.tell("GET", "/v1/jobs", {"items": [{**job(0), "id": hostile}], "next": None})
+    service.tell("DELETE", "/v1/jobs/0199%1B%5D0%3Bowned%07%E2%80%AE", job(0), status=202)
+    health = {"status": "ok", "version": hostile, "environment": hostile, "components": {}}
+    service.tell("GET", "/health", health)
+    service.tell("GET", "/health/ready", {"status": hostile, "components": {}})
+
+    written = [aegis(*words).output for words in (("jobs", "cancel", "0199"), ("status",))]
+
+    assert r"0199\x1b]0;owned\x07\u202e cancelled" in written[0]
+    assert r"Aegis 0199\x1b" in written[1]
+    assert {"\x1b", "\x07", "\u202e"}.isdisjoint("".join(written))
+
+
 def test_two_forms_at_once_are_refused(service: Service) -> None:
     assert aegis("documents", "--json", "-o", "tsv").exit_code == 2
     assert service.asked == []

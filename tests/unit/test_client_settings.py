@@ -196,14 +196,19 @@ def test_a_client_needs_none_of_a_servers_settings_and_imports() -> None:
     """Other settings may be as wrong as they like, and nothing is loaded that a call does not take."""
     program = (
         "import sys, cli.main\n"
-        "from cli.client import Client\n"
-        "Client.all_jobs = lambda *_, **__: iter(())\n"
+        "from cli.call import Call\n"
+        "connected = Call.client\n"
+        "def client(call):\n"
+        "    from cli.client import Client\n"
+        "    Client.all_jobs = lambda *_, **__: iter(())\n"
+        "    return connected(call)\n"
+        "Call.client = client\n"
         "sys.argv = ['aegis', 'jobs', '--state', 'failed', '--url', 'http://127.0.0.1:9']\n"
         "try:\n"
         "    cli.main.run()\n"
         "except SystemExit:\n"
         "    pass\n"
-        "heavy = {'celery', 'redis', 'numpy', 'pydantic', 'pydantic_settings', 'psutil', 'rag.model'}\n"
+        "heavy = {'celery', 'redis', 'numpy', 'pydantic', 'psutil', 'pygments', 'rag.model'}\n"
         "print(', '.join(sorted(heavy & set(sys.modules))))"
     )
     wrong = {"REDIS_URL": "nonsense", "API_PORT": "none", "MAX_ATTEMPTS": "-1"}
