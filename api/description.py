@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from api.backup_schemas import BackupIn, RestoreIn
 from api.bodies import DocumentIn, QueryIn, ReindexIn
 from api.dead_letter_schemas import ReplayIn
-from api.examples import JOBS, OF_OPERATIONS, OF_PARAMETERS, OF_SCHEMAS, problem_of
+from api.examples import OF_OPERATIONS, OF_PARAMETERS, OF_SCHEMAS, problem_of
+from api.job_examples import JOBS
 from api.key_schemas import KeyIn, RotationIn
 from api.operations import IDS, JOB_KINDS
 from api.problems import MEDIA_TYPE

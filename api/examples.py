@@ -4,128 +4,9 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-JOB_ID = "01990a6e-3c1f-7b1e-9a44-1d2f5a0c7e11"
-_BACKUP_ID = "01990a71-9c2e-7d10-8f5b-6a3e2c1d4b90"
+from api.job_examples import BACKUP_ID, BEGAN, COUNTS, ENDED, JOB_ID, JOBS, QUOTE
+
 _KEY_ID = "mfzwizltoq2dkojy"
-_BEGAN, _ENDED = "2026-11-23T20:07:00Z", "2026-11-23T20:07:41Z"
-_QUOTE = "A token is issued at the service desk."
-
-_PLACE = {
-    "document_id": "guides/vpn.md",
-    "chunk_id": "guides/vpn.md#0",
-    "title": "VPN guide",
-    "headings": ["VPN", "Tokens"],
-    "page": None,
-    "start": 24,
-    "end": 62,
-    "text": _QUOTE,
-    "score": 0.914,
-    "metadata": {"lang": "en"},
-}
-_COUNTS = {"documents": 1203, "points": 30012}
-_RESTORED = {
-    "backup": _BACKUP_ID,
-    "collections": [
-        {
-            "name": "handbook",
-            "into": None,
-            "generation": 2,
-            **_COUNTS,
-            "golden": {"asked": 20, "same": 20, "overlap": 1.0},
-        }
-    ],
-    **_COUNTS,
-    "golden": 20,
-    "overlap": 1.0,
-    "bytes": 1234567890,
-    "seconds": 41.2,
-}
-_RESULTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "ingest": (
-        "index",
-        {"document_id": "guides/vpn.md", "version": 1, "chunks": 12, "tokens": 1840, "unchanged": False},
-    ),
-    "query": (
-        "generate",
-        {
-            "answer": f"{_QUOTE} [1]",
-            "citations": [{"n": 1, **_PLACE}],
-            "hits": [_PLACE],
-            "generator": "extractive",
-            "cached": False,
-            "timings_ms": {
-                "queue": 6.1, "embed": 9.3, "search": 4.2, "rerank": 38.5, "generate": 12.0, "total": 70.1
-            },
-        },
-    ),
-    "delete": ("purge", {"document_id": "guides/vpn.md", "collection": "handbook"}),
-    "reindex": (
-        "switch",
-        {
-            "collection": "handbook",
-            "embedding_model": "jina-embeddings-v3",
-            "dimension": 1024,
-            "layout": 2,
-            "documents": 1203,
-            "chunks": 30012,
-            "sentences": 200,
-            "questions": 12,
-            "recall_before": 0.91,
-            "recall_after": 0.95,
-            "mrr_before": 0.78,
-            "mrr_after": 0.84,
-            "overlap": 0.71,
-            "missing": 0,
-        },
-    ),
-    "backup": (
-        "seal",
-        {
-            "backup": _BACKUP_ID,
-            "mode": "incremental",
-            "collections": ["handbook"],
-            **_COUNTS,
-            "lacking": 0,
-            "bytes": 1234567890,
-            "sent": 5242880,
-            "seconds": 41.2,
-            "missing": [],
-        },
-    ),
-    "verify": ("verify", {"backup": _BACKUP_ID, "objects": 124, "bytes": 1234567890, "seconds": 33.0}),
-    "rehearse": ("check", _RESTORED),
-    "restore": (
-        "replay",
-        {
-            **_RESTORED,
-            "jobs": 3, "dead_letters": 0, "keys": 2, "replayed": 3, "reingested": 0,
-            "not_replayed": [], "undeleted": [], "missing": [],
-        },
-    ),
-    "prune": (
-        "prune", {"kept": 31, "removed": 2, "released": 0, "objects": 40, "bytes": 5242880, "locked": 0}
-    ),
-}  # fmt: skip
-
-JOBS: Mapping[str, Mapping[str, Any]] = {
-    kind: {
-        "id": JOB_ID,
-        "kind": kind,
-        "state": "succeeded",
-        "stage": stage,
-        "progress": {"done": 1, "total": 1},
-        "queue_position": None,
-        "created_at": _BEGAN,
-        "started_at": _BEGAN,
-        "finished_at": _ENDED,
-        "attempts": 1,
-        "result": result,
-        "error": None,
-        "trace_id": None,
-    }
-    for kind, (stage, result) in _RESULTS.items()
-}
-"""A job of each kind that has succeeded."""
 
 _COLLECTION = {
     "name": "handbook",
@@ -133,7 +14,7 @@ _COLLECTION = {
     "dimension": 384,
     "documents": 1203,
     "chunks": 30012,
-    "created_at": _BEGAN,
+    "created_at": BEGAN,
     "layouts": [
         {
             "number": 1,
@@ -145,9 +26,9 @@ _COLLECTION = {
     ],
 }
 _BACKUP = {
-    "id": _BACKUP_ID,
-    "began_at": _BEGAN,
-    "finished_at": _ENDED,
+    "id": BACKUP_ID,
+    "began_at": BEGAN,
+    "finished_at": ENDED,
     "mode": "incremental",
     "trigger": "schedule",
     "application": "0.1.0",
@@ -156,11 +37,11 @@ _BACKUP = {
     "sources": "copied",
     "bytes": 1234567890,
     "objects": 124,
-    **_COUNTS,
+    **COUNTS,
     "collections": [
         {
             "name": "handbook",
-            **_COUNTS,
+            **COUNTS,
             "digest": "9f2c61d0",
             "embedding_model": "all-MiniLM-L6-v2",
             "dimension": 384,
@@ -171,9 +52,9 @@ _BACKUP = {
 }
 _OUTCOMES = {
     "last": {
-        "at": _ENDED,
+        "at": ENDED,
         "job_id": JOB_ID,
-        "backup": _BACKUP_ID,
+        "backup": BACKUP_ID,
         "ok": True,
         "seconds": 41.2,
         "error": None,
@@ -187,11 +68,11 @@ _KEY = {
     "role": "write",
     "collections": ["handbook"],
     "state": "active",
-    "created_at": _BEGAN,
+    "created_at": BEGAN,
     "created_by": "root",
     "expires_at": None,
     "revoked_at": None,
-    "last_used_at": _ENDED,
+    "last_used_at": ENDED,
     "grace_until": None,
     "restored_from": None,
 }
@@ -213,8 +94,8 @@ OF_SCHEMAS: Mapping[str, Any] = {
         "chunks": 12,
         "tokens": 1840,
         "metadata": {"lang": "en"},
-        "created_at": _BEGAN,
-        "updated_at": _ENDED,
+        "created_at": BEGAN,
+        "updated_at": ENDED,
     },
     "Collection": _COLLECTION,
     "Backup": _BACKUP,
@@ -238,14 +119,14 @@ OF_SCHEMAS: Mapping[str, Any] = {
         },
         "attempts": 3,
         "retries": 2,
-        "created_at": _BEGAN,
-        "died_at": _ENDED,
+        "created_at": BEGAN,
+        "died_at": ENDED,
         "inputs": {"question": "How do I get a VPN token?"},
     },
     "Replayed": {"replayed": 3},
     "Dropped": {"dropped": 3},
     "AuditEntry": {
-        "at": _BEGAN,
+        "at": BEGAN,
         "kind": "writes",
         "key": "ci",
         "key_id": _KEY_ID,
@@ -282,7 +163,7 @@ OF_SCHEMAS: Mapping[str, Any] = {
 
 OF_OPERATIONS: Mapping[str, Any] = {
     "get_liveness": {"status": "alive"},
-    "get_document_text": f"# VPN\n\n## Tokens\n\n{_QUOTE}",
+    "get_document_text": f"# VPN\n\n## Tokens\n\n{QUOTE}",
     "get_metrics": "aegis_broker_up 1.0\n",
     "follow_job": 'event: state\ndata: {"state":"running","stage":"parse","attempts":1}\n'
     "id: 1795438435870-0\n\n",

@@ -69,6 +69,10 @@ class Place:
         again: one of them may have got an event after this one was told."""
         return self.event if job_id == self.job_id else f"{max(0, self.milliseconds - 1)}-{_LAST}"
 
+    def precedes(self, job_id: str, event: JobEvent) -> bool:
+        """Whether it was told before this event of ``job_id``, as the stream has them in order."""
+        return (*_numbers(self.event), self.job_id) < (*_numbers(event.id), job_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Following:
@@ -99,10 +103,15 @@ async def _following(
     heard = {job_id: place.heard_of(job_id) if place else None for job_id in there}
     if place is not None:
         news = await run_in_threadpool(call.parts.jobs.news, heard)
-        if not news.events and news.over == heard.keys():
+        if news.over == heard.keys() and not any(place.precedes(*told) for told in news.events):
             raise HTTPException(204)
     with call.parts.waits.taken(holder_of(call)):
         yield Following(call.parts, heard, tuple(job_id for job_id in asked if job_id not in heard))
+
+
+def _numbers(event_id: str) -> tuple[int, int]:
+    milliseconds, _, number = event_id.partition("-")
+    return int(milliseconds), int(number or 0)
 
 
 def _visible(call: Call, job_ids: Sequence[str]) -> list[str]:

@@ -23,7 +23,7 @@ for (const block of $(".opblock")) {{
   await wait(() => block.querySelector(".responses-inner"));
   seen[block.id.split("-").pop()] = {{
     errors: texts(block, ".errors-wrapper, .error-wrapper"),
-    answers: texts(block, ".response-col_status").map((text) => text.slice(0, 3)),
+    answers: texts(block, ".response .response-col_status").map((text) => text.slice(0, 3)),
   }};
   toggle.click(); // with all of them open each takes longer than the one before
 }}
