@@ -1,7 +1,7 @@
 """What callers send: the bodies of submits, checked as far as one can without any store."""
 
 import json
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -132,6 +132,9 @@ Filter = Annotated[
 ]
 
 
+OnConflict = Literal["replace", "keep"]
+
+
 class Sent(BaseModel):
     """A request's body: unknown fields and wrong types are refused, not guessed at."""
 
@@ -153,7 +156,14 @@ class DocumentIn(Sent):
         None, description="Made when it is not there; unset: COLLECTION_NAME", examples=["handbook"]
     )
     document_id: DocumentId | None = Field(
-        None, description="Sending the same id again replaces the document; unset: made from the content"
+        None,
+        description="Sending the same id again replaces the document; unset: the file's name, with its path "
+        "where the sender tells one; of a text or an address made from it",
+    )
+    on_conflict: OnConflict | None = Field(
+        None,
+        description="What becomes of a document that has this id already: it is replaced, which is meant "
+        "when unset, or kept, and this one gets another id",
     )
     title: Title | None = Field(
         None, description="Shown with citations; unset: the document's own", examples=["VPN guide"]

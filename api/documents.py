@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response, StreamingResponse
 
-from api.bodies import CollectionName, DocumentId
+from api.bodies import CollectionName, DocumentId, OnConflict
 from api.excerpts import excerpt
 from api.forms import parsed_form
 from api.gate import Call, ReadCall, WriteCall
@@ -46,16 +46,20 @@ IdInPath = Annotated[DocumentId, Path()]
     openapi_extra=submit_body(),
     summary="Ingest a document",
 )
-async def ingest(call: WriteCall) -> Response:
-    """Exactly one of `file`, `text` and `url`. Sending a `document_id` again replaces that document;
-    the same content again costs nothing. An unknown collection is made."""
+async def ingest(
+    call: WriteCall,
+    on_conflict: Annotated[OnConflict | None, Query(description="As the field of the body")] = None,
+) -> Response:
+    """Exactly one of `file`, `text` and `url`. A file's name is its `document_id` unless one is sent. Sending
+    a `document_id` again replaces that document, unless `on_conflict` is `keep`; the same content again costs
+    nothing. An unknown collection is made."""
     terms = terms_of(call.request)
     read = _reader(call.request)
     settings = call.parts.settings
     limit = Limit(settings.max_upload_mb * MIB + MIB, too_large(settings))
     receptions, owner = call.parts.receptions, holder_of(call)
     async with receptions.document(call.request, owner, limit) as body, call.parts.uploads.taken(owner):
-        accepted = await run_in_threadpool(_taken_in, call, read, body, terms)
+        accepted = await run_in_threadpool(_taken_in, call, partial(read, body), terms, on_conflict)
     return await answered(call, accepted, terms)
 
 
@@ -75,9 +79,14 @@ def _form(content_type: str, body: IO[bytes], settings: Settings) -> Iterator[Re
         yield from_form(form, settings)
 
 
-def _taken_in(call: Call, read: Reader, body: IO[bytes], terms: Terms) -> Accepted:
-    with read(body, call.parts.settings) as received:
-        return _accept(call, received, terms)
+def _taken_in(
+    call: Call,
+    read: Callable[[Settings], AbstractContextManager[Received]],
+    terms: Terms,
+    on_conflict: OnConflict | None,
+) -> Accepted:
+    with read(call.parts.settings) as received:
+        return _accept(call, received.on_conflict(on_conflict), terms)
 
 
 def _accept(call: Call, received: Received, terms: Terms) -> Accepted:

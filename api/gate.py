@@ -17,6 +17,8 @@ from rag.addresses import counted_as
 from rag.errors import Unauthenticated
 from rag.settings import Role
 
+_READS = ("GET", "HEAD")
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -47,7 +49,8 @@ def _of_role(role: Role) -> Callable[[Request], Awaitable[Call]]:
 async def _admitted(parts: Parts, request: Request) -> Caller:
     """The caller, counted under its key's name; without a good key, under its address.
 
-    Wrong keys have a limit of their own too, which is there where no other is.
+    Reads are counted apart, so that who looks how its jobs stand can still submit. Wrong keys count like
+    submits whatever they ask for, and have a limit of their own too, which is there where no other is.
     """
     own = f"address:{counted_as(address_of(request))}"
     try:
@@ -58,7 +61,8 @@ async def _admitted(parts: Parts, request: Request) -> Caller:
         if token_of(request) is not None:
             await parts.wrong_keys.admit(own)
         raise
-    await parts.admission.admit(own if caller is ANYBODY else caller.counted_as)
+    limit = parts.reads if request.method in _READS else parts.admission
+    await limit.admit(own if caller is ANYBODY else caller.counted_as)
     return caller
 
 

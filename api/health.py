@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from api.collected import Collected
 from api.gate import address_of, token_of
+from api.openapi import problem
 from api.parts import Parts
 from api.scope import REFUSED
 from rag.addresses import counted_as
@@ -95,7 +96,10 @@ async def live() -> dict[str, str]:
 
 @router.get(
     "/health/ready",
-    responses={503: {"model": Readiness, "description": "An essential component is missing"}},
+    responses={
+        503: {"model": Readiness, "description": "An essential component is missing"},
+        **{status: problem(status) for status in (422, 429)},
+    },
     summary="Is every component ready?",
 )
 async def ready(

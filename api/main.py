@@ -26,6 +26,7 @@ from api import (
     health,
     jobs,
     keys,
+    multiplexed_events,
     problems,
     queries,
 )
@@ -111,6 +112,7 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
         queries.router,
         jobs.router,
         events.router,
+        multiplexed_events.router,
         dead_letters.router,
         documents.router,
         collections.router,

@@ -12,6 +12,8 @@ from rag.tracing import trace_id_of
 
 T = TypeVar("T")
 
+PROBLEM_TYPE = "^urn:aegis:problem:[a-z]+(-[a-z]+)*$"
+
 
 class Submitted(BaseModel):
     """The job is recorded and will be run."""
@@ -178,7 +180,11 @@ class Fault(BaseModel):
 class Problem(BaseModel):
     """RFC 9457."""
 
-    type: str = Field(description="urn:aegis:problem:CODE", examples=["urn:aegis:problem:not-found"])
+    type: str = Field(
+        pattern=PROBLEM_TYPE,
+        description="urn:aegis:problem:CODE, which keeps its meaning",
+        examples=["urn:aegis:problem:not-found"],
+    )
     title: str
     status: int
     detail: str

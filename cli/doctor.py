@@ -18,12 +18,28 @@ from cli.examination import (
 )
 from cli.examination.finding import Finding, found
 from cli.preflight import check_ports
+from cli.views import Column, View
 from rag.errors import AegisError
 from rag.retention import Retention
 from rag.settings import Settings
 from rag.stores.keys import KeyRegistry
 from rag.stores.redis import connect
 from workers.tools import Tools
+
+_MARKS = {"ok": "✓ ok", "note": "· note", "bad": "✗ bad"}
+_COLOURS = {"ok": "green", "note": "cyan", "bad": "red"}
+
+FINDINGS = View(
+    columns=(
+        Column("part", lambda row: str(row["part"]), wraps=True),
+        Column("state", lambda row: _MARKS[row["state"]], style=lambda row: _COLOURS[row["state"]]),
+        Column("what", lambda row: str(row["text"]), wraps=True),
+        Column("ms", lambda row: "" if row["ms"] is None else f"{row['ms']:.1f}", right=True),
+        Column("what to do", lambda row: str(row["remedy"]), style=lambda _: "cyan", wraps=True),
+    ),
+    fields=("part", "state", "text", "ms", "remedy"),
+    none="Nothing was looked at.",
+)
 
 
 def examine(settings: Settings, client: Client) -> Iterator[Finding]:

@@ -52,6 +52,12 @@ class Roster:
         pid = self._read().get("supervisor")
         return pid if isinstance(pid, int) else None
 
+    def supervised(self) -> tuple[int, float] | None:
+        """Process id of the supervisor, and when it wrote so."""
+        content = self._read()
+        pid, written = content.get("supervisor"), content.get("written")
+        return (pid, float(written)) if isinstance(pid, int) and isinstance(written, int | float) else None
+
     def _read(self) -> dict[str, Any]:
         try:
             content = json.loads(self._path.read_text("utf-8"))
@@ -80,6 +86,27 @@ def held(home: Path) -> Iterator[Roster]:
                 "Stop it, or choose another AEGIS_HOME with other ports."
             ) from error
         yield roster
+
+
+def is_held(home: Path) -> bool:
+    """Whether a stack runs in ``home``. Makes nothing there."""
+    try:
+        with (home / "stack.lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def supervisor_of(home: Path) -> int | None:
+    """The process that holds ``home``, unless it is gone and another one has its number."""
+    written = Roster(home / "stack.json").supervised()
+    process = _process(written[0]) if written else None
+    if process is None or written is None or process.create_time() > written[1] + _CLOCK_SLACK:
+        return None
+    return written[0]
 
 
 def _process(pid: int) -> psutil.Process | None:

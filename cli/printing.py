@@ -2,18 +2,20 @@
 
 import json
 
-from rich.markup import escape
-
 from rag.printable import one_line, printable, steering_to_json
 
 
 def shown(text: object) -> str:
     """A name, title or reason in one line, for rich: neither markup nor an escape sequence acts."""
+    from rich.markup import escape  # noqa: PLC0415 - help and JSON do without
+
     return escape(one_line(str(text)))
 
 
 def paragraphs(text: str) -> str:
     """The same for what may have lines."""
+    from rich.markup import escape  # noqa: PLC0415 - as above
+
     return escape(printable(text))
 
 

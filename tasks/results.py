@@ -26,6 +26,16 @@ def result_of(hits: Sequence[Hit], generated: tuple[str, Answer] | None = None) 
     }
 
 
+def is_not_found(result: Json) -> bool:
+    """Whether the documents do not hold the answer, or nothing fits where none was wanted."""
+    return not (result["hits"] if result["answer"] is None else result["citations"])
+
+
+def with_pending(result: Json, pending: int) -> Json:
+    """What was not found may be in one of the ``pending`` documents that were on their way."""
+    return {**result, "pending_documents": pending}
+
+
 def with_times(result: Json, job: Job, seconds: float) -> Json:
     """The result of a job whose last stage worked for ``seconds``."""
     spans = _timings({**job.timings, job.stage.value: seconds}, time() - job.created_at)

@@ -184,4 +184,4 @@ async function shown(note, read) {
 for (const [id, path] of [["back-up", ""], ["verify", "/latest/verify"], ["rehearse", "/latest/rehearse"]]) {
   $(id).addEventListener("click", () => done($(id), () => begun(`/v1/backups${path}`)));
 }
-keepFresh(refresh, REFRESH_SECONDS);
+keepFresh(client, refresh, REFRESH_SECONDS);

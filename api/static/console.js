@@ -1,10 +1,13 @@
-import { isOver } from "./client.js";
+import { atOnce, isOver } from "./client.js";
 import { deadLetters } from "./dead-letters.js";
 import { $, made, said } from "./elements.js";
+import { Followed } from "./following.js";
 import { connected, keepFresh, showHealth } from "./header.js";
 import { inWords } from "./jobs.js";
 
 const client = connected();
+const followed = new Followed(client);
+const sending = atOnce(4);
 let asked = null; // id of the question that the page shows
 
 const collection = () => $("collection").value.trim() || undefined;
@@ -20,7 +23,8 @@ async function ask(event) {
   try {
     const body = { question: $("question").value, collection: collection(), stream: true };
     if ($("top-n").value) body.top_n = Number($("top-n").value);
-    const { job_id: id } = await client.post("/v1/queries", body);
+    const putOff = (seconds) => said(state, `The service is busy: sending again in ${seconds} s…`);
+    const { job_id: id } = await client.post("/v1/queries", body, { putOff, urgent: true });
     asked = id;
     $("stop").hidden = false;
     const job = await client.follow(id, (kind, data) => id === asked && asking(kind, data));
@@ -103,13 +107,17 @@ async function passage(place, name) {
 // --- adding
 
 async function add(body, label) {
-  const state = made("span", { className: "tag", textContent: "sending" });
+  const state = made("span", { className: "tag", textContent: "to be sent" });
   const note = made("small");
   $("uploads").prepend(made("li", {}, made("span", { textContent: label }), state, note));
   try {
-    const { job_id: id } = await client.post("/v1/documents", body);
+    const putOff = (seconds) => { state.textContent = `to be sent in ${seconds} s`; };
+    const { job_id: id } = await sending(() => {
+      state.textContent = "sending";
+      return client.post("/v1/documents", body, { putOff });
+    });
     const tell = (job) => { state.textContent = inWords(job); state.className = `tag ${job.state}`; };
-    const job = await client.follow(id, (kind, data) => {
+    const job = await followed.follow(id, (kind, data) => {
       if (kind === "state") tell(data);
       if (kind === "progress") state.textContent = `${data.done}/${data.total}`;
     });
@@ -120,8 +128,7 @@ async function add(body, label) {
     state.className = "tag failed";
     note.textContent = error.message;
   }
-  recent();
-  collections();
+  changed();
 }
 
 function addFiles(files) {
@@ -143,6 +150,17 @@ function addText(event) {
 }
 
 // --- what goes on
+
+let due = null;
+
+// Shows what is new once for all that ends within a second.
+function changed() {
+  due ??= setTimeout(() => {
+    due = null;
+    recent();
+    collections();
+  }, 1000);
+}
 
 async function recent() {
   try {
@@ -186,4 +204,4 @@ for (const name of ["dragover", "dragleave", "drop"]) {
 }
 $("key").addEventListener("change", collections);
 collections();
-keepFresh(refresh, 5);
+keepFresh(client, refresh, 5);

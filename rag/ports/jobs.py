@@ -12,6 +12,7 @@ from rag.model import (
     JobEvent,
     JobFigures,
     JobKind,
+    JobNews,
     JobState,
     Json,
     Lease,
@@ -185,6 +186,13 @@ class JobStore(Protocol):
         """The job's events in order, those after ``after`` only."""
         ...
 
+    def news(self, heard: Mapping[str, str | None]) -> JobNews:
+        """What happened to these jobs after the events that were ``heard`` of them; None: of all of it.
+
+        InvalidRequest for what is not the id of an event.
+        """
+        ...
+
     def dead(
         self,
         *,
@@ -246,6 +254,14 @@ class JobStore(Protocol):
 
     def counts(self) -> Mapping[JobState, int]:
         """How many jobs there are in each state."""
+        ...
+
+    def coming(self, collection: str) -> int:
+        """How many of the collection's ingestions are queued or running; one number is looked up for it."""
+        ...
+
+    def coming_of(self, collection: str, document_id: str) -> Sequence[str]:
+        """Ids of those of them that bring this document, 100 at most."""
         ...
 
     def figures(self) -> JobFigures:

@@ -200,6 +200,13 @@ class DocumentRegistry(Protocol):
         """A number above every one given out for this document before, deleted or not."""
         ...
 
+    def claim(self, collection: str, document_id: str) -> int | None:
+        """A version of a document that is not there: as :meth:`next_version`, given out to one caller only.
+
+        None where a version of it was given out before and not deleted since.
+        """
+        ...
+
     def highest(self, collection: str) -> int:
         """No version that was given out under this name is above it, whichever collection had the name."""
         ...

@@ -6,7 +6,20 @@ A role whose address is unset runs on its embedded part, and defaults that only 
 production apply only then: see ``docs/decisions/0003-two-profiles.md``.
 """
 
-from rag.settings.keys import ApiKey, Role
-from rag.settings.whole import Settings, load
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rag.settings.keys import ApiKey, Role
+    from rag.settings.whole import Settings, load
 
 __all__ = ["ApiKey", "Role", "Settings", "load"]
+
+_PLACES = {"ApiKey": "keys", "Role": "keys", "Settings": "whole", "load": "whole"}
+
+
+def __getattr__(name: str) -> Any:
+    """Loaded when first asked for, so that a client's settings come without the server's and pydantic."""
+    if name in _PLACES:
+        return resolve_name(f"{__name__}.{_PLACES[name]}:{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

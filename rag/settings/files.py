@@ -7,8 +7,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from rag.errors import ConfigurationError
+from rag.settings.secretfile import secret_in
 
-MOST_BYTES = 1 << 20
 _SUFFIX = "_file"
 
 
@@ -34,23 +34,4 @@ class SecretFiles(EnvSettingsSource):
         name = field_name.upper()
         if value:
             raise ConfigurationError(f"{name} and {name}_FILE are both set: leave one of them out")
-        return _content(f"{name}_FILE", Path(path)), key, is_complex
-
-
-def _content(variable: str, path: Path) -> str:
-    """The file's text without line breaks at its end. ConfigurationError, which quotes none of it."""
-    try:
-        if not path.is_file():  # a pipe would never end
-            raise ConfigurationError(f"{variable}: there is no file {path}")
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        text = content.decode().rstrip("\r\n")
-    except OSError as error:
-        raise ConfigurationError(f"{variable}: {path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"{variable}: {path} holds something else than text in UTF-8") from None
-    if len(content) > MOST_BYTES:
-        raise ConfigurationError(f"{variable}: {path} is over {MOST_BYTES >> 20} MB, so it holds no secret")
-    if not text:
-        raise ConfigurationError(f"{variable}: {path} is empty")
-    return text
+        return secret_in(f"{name}_FILE", Path(path)), key, is_complex

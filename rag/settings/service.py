@@ -77,7 +77,12 @@ class ServiceSettings(BaseSettings):
     rate_limit_requests_per_minute: int | None = Field(
         None,
         ge=0,
-        description="Requests a minute for each key, or each address without keys; 0: no limit. 100, or none with the embedded broker.",
+        description="Requests a minute that submit or change something (all but GET and HEAD), for each key, or each address without keys; 0: no limit. 100, or none with the embedded broker.",
+    )
+    rate_limit_reads_per_minute: int | None = Field(
+        None,
+        ge=0,
+        description="GET and HEAD requests a minute, counted likewise and apart from the others; 0: no limit. Unset: 20 times RATE_LIMIT_REQUESTS_PER_MINUTE.",
     )
     wrong_keys_per_minute: int = Field(
         3_000,

@@ -29,6 +29,7 @@ BUNDLED_EMBEDDING = "all-MiniLM-L6-v2"
 BUNDLED_DIMENSION = 384
 _JINA_URL = "https://api.jina.ai/v1"
 _OLD_JAEGER_PORT, _OTLP_PORT = 14268, 4318
+_READS_PER_SUBMIT = 20
 OLLAMA_PREFIX = "ollama:"
 """Begins the name of an embedding model that Ollama runs."""
 
@@ -116,6 +117,13 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Oidc
         if self.rate_limit_requests_per_minute is not None:
             return self.rate_limit_requests_per_minute
         return 0 if self.embedded_broker else 100
+
+    @property
+    def reads_per_minute(self) -> int:
+        """0: no limit."""
+        if self.rate_limit_reads_per_minute is not None:
+            return self.rate_limit_reads_per_minute
+        return _READS_PER_SUBMIT * self.requests_per_minute
 
     @property
     def bodies_mb(self) -> int:

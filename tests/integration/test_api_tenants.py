@@ -63,6 +63,7 @@ ABOUT_JOBS = [
     ("GET", "/v1/jobs/{}"),
     ("GET", "/v1/jobs/{}?wait=1"),
     ("GET", "/v1/jobs/{}/events"),
+    ("GET", "/v1/events?job={}"),
     ("DELETE", "/v1/jobs/{}"),
     ("POST", "/v1/jobs/{}/retry"),
     ("GET", "/v1/dead-letters/{}"),
@@ -126,7 +127,7 @@ def test_a_reader_sees_its_own_questions_alone(api):
     assert seen(ANN, "/v1/jobs?kind=query") == {mine}
     assert seen(BOB) == {others, document}
     assert seen(WRITER) == seen(BOSS) == seen(ROOT) == {mine, others, document}
-    for method, path in (ABOUT_JOBS[n] for n in (0, 1, 2, 3, 4, 5)):
+    for method, path in (ABOUT_JOBS[n] for n in range(7)):
         assert told(api, ANN, method, path, others) == told(api, ANN, method, path, UNKNOWN)
     assert api.http.delete(f"/v1/jobs/{mine}", headers=bearer(ANN)).status_code == 202
 

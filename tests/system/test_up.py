@@ -140,7 +140,7 @@ def test_the_command_line_says_that_nothing_answers(tmp_path: Path) -> None:
         timeout=60,
     )
 
-    assert refused.returncode == 1
+    assert refused.returncode == 3
     assert "`aegis up` starts it" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rag.settings import Settings
+from rag.settings.client import CLIENT_VARIABLES
 from rag.settings.files import secrets_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,6 +17,8 @@ _CLOUDS = ("AWS_", "AZURE_", "GOOGLE_", "PIP_", "CELERY_")
 
 _OTHERS = frozenset(
     {
+        *CLIENT_VARIABLES,
+        "XDG_CONFIG_HOME",
         "REMAP_SIGTERM",
         "RLIMIT_DATA",
         "RLIMIT_NPROC",

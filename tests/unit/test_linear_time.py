@@ -23,7 +23,8 @@ import numpy as np
 import pytest
 from starlette.exceptions import HTTPException
 
-from api import jsontext, middleware, multipart, waiting
+from api import jsontext, middleware, multipart, multiplexed_events, waiting
+from cli.log_reading import entries_of
 from cli.logs import LogFile, Output, Severity
 from rag import (
     addresses,
@@ -169,6 +170,8 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "rag.naming": {
         "collection": naming.checked_collection_name,
         "document": naming.checked_document_id,
+        "file": naming.document_id_of_file,
+        "second": lambda text: naming.second_document_id(text or "x", "digest"),
         "store": lambda text: naming.generation_of(text, "docs"),
     },
     "rag.filters": {
@@ -232,8 +235,10 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "refusal": lambda text: refusals.refusal("http://a", httpx.Response(400, text=text))
     },
     "api.middleware": {"request id": middleware._SOUND_ID.match},
+    "api.multiplexed_events": {"last event": multiplexed_events._ID.match},
     "api.waiting": {"prefer": lambda text: waiting.preferred_wait([text])},
     "cli.logs": {"severity": printed},
+    "cli.log_reading": {"entries": lambda text: list(entries_of("api", [text.encode("utf-8", "replace")]))},
 }
 
 EXEMPT: Mapping[str, str] = {
@@ -243,6 +248,7 @@ EXEMPT: Mapping[str, str] = {
     "rag.settings.roles": "reads the operator's own settings",
     "rag.stores.backups.objects": "reads names of files that we wrote",
     "rag.stores.vectors.copying.copyfolders": "reads names of at most 100 characters that we gave",
+    "api.description": "takes the names of our own classes apart",
     "workers.embedding.jina": "looks for a word in the message of an error of ours",
 }
 

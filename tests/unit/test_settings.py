@@ -19,7 +19,7 @@ def test_one_machine_listens_on_loopback_and_knows_no_rate_limit() -> None:
 
     assert settings.listen_host == "127.0.0.1"
     assert settings.api_processes == 1
-    assert settings.requests_per_minute == 0
+    assert (settings.requests_per_minute, settings.reads_per_minute) == (0, 0)
 
 
 def test_a_redis_server_brings_the_production_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,10 +31,16 @@ def test_a_redis_server_brings_the_production_defaults(monkeypatch: pytest.Monke
     assert settings.records_url == "redis://redis:6379/0"
 
 
-def test_a_limit_that_is_set_counts_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("reads", "limit"), [("", 140), ("0", 0), ("9", 9)])
+def test_a_limit_that_is_set_counts_everywhere(
+    monkeypatch: pytest.MonkeyPatch, reads: str, limit: int
+) -> None:
     monkeypatch.setenv("RATE_LIMIT_REQUESTS_PER_MINUTE", "7")
+    monkeypatch.setenv("RATE_LIMIT_READS_PER_MINUTE", reads)
 
-    assert load().requests_per_minute == 7
+    settings = load()
+
+    assert (settings.requests_per_minute, settings.reads_per_minute) == (7, limit)
 
 
 def test_api_keys_are_read_from_json(monkeypatch: pytest.MonkeyPatch) -> None:

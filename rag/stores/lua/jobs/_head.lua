@@ -17,6 +17,8 @@
 -- {aegis}:turn:STAGE        how much of it whoever had the last turn had had before
 -- {aegis}:company:WORKER    list: a word, then the jobs that the worker began with that call
 -- {aegis}:open:KIND:OWNER   set: an owner's jobs that are not over
+-- {aegis}:coming:COLLECTION  zset, all scores 0: "DOCUMENT JOB" of its ingestions that are not over, with the
+--                           character 31 between them, which no id has
 -- {aegis}:owners:KIND       zset: owners by how many those are
 -- {aegis}:published         zset: by the time their message was last sent, or is to be; queued jobs,
 --                           and running ones that were sent again after their lease ran out
@@ -46,8 +48,27 @@ local function owner_of(key)
   return owners[key]
 end
 
+local function coming(collection)
+  return root .. 'coming:' .. collection
+end
+
+-- Note whether the document that an ingestion brings is on its way.
+local function note_coming(open)
+  local at = redis.call('HMGET', job, 'collection', 'inputs')
+  local read, inputs = pcall(cjson.decode, at[2])
+  local document = read and inputs['document_id'] or ''
+  if open then
+    redis.call('ZADD', coming(at[1]), 0, document .. '\31' .. id)
+  else
+    redis.call('ZREM', coming(at[1]), document .. '\31' .. id)
+  end
+end
+
 -- Note whether the job is not over, and how many of its owner's are not; without an owner nothing.
 local function note_open(open, kind)
+  if kind == 'ingest' then
+    note_coming(open)
+  end
   local owner = owner_of(job)
   if owner == '' then
     return

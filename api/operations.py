@@ -1,0 +1,63 @@
+"""The names of the operations in OpenAPI, as generated clients call them. They never change."""
+
+from collections.abc import Mapping
+
+IDS: Mapping[str, str] = {
+    "POST /v1/documents": "ingest_document",
+    "GET /v1/documents": "list_documents",
+    "GET /v1/documents/{document_id}": "get_document",
+    "GET /v1/documents/{document_id}/text": "get_document_text",
+    "DELETE /v1/documents/{document_id}": "delete_document",
+    "POST /v1/queries": "ask_question",
+    "GET /v1/jobs": "list_jobs",
+    "GET /v1/jobs/{job_id}": "get_job",
+    "GET /v1/jobs/{job_id}/events": "follow_job",
+    "GET /v1/events": "follow_jobs",
+    "DELETE /v1/jobs/{job_id}": "cancel_job",
+    "POST /v1/jobs/{job_id}/retry": "retry_job",
+    "GET /v1/dead-letters": "list_dead_letters",
+    "GET /v1/dead-letters/{job_id}": "get_dead_letter",
+    "POST /v1/dead-letters/{job_id}/replay": "replay_dead_letter",
+    "POST /v1/dead-letters/replay": "replay_dead_letters",
+    "DELETE /v1/dead-letters/{job_id}": "drop_dead_letter",
+    "DELETE /v1/dead-letters": "drop_dead_letters",
+    "GET /v1/collections": "list_collections",
+    "PUT /v1/collections/{name}": "make_collection",
+    "GET /v1/collections/{name}": "get_collection",
+    "DELETE /v1/collections/{name}": "delete_collection",
+    "POST /v1/collections/{name}/reindex": "reindex_collection",
+    "POST /v1/collections/{name}/rollback": "roll_back_collection",
+    "POST /v1/collections/{name}/finish": "finish_collection",
+    "POST /v1/backups": "make_backup",
+    "GET /v1/backups": "list_backups",
+    "GET /v1/backups/standing": "get_backup_standing",
+    "POST /v1/backups/prune": "prune_backups",
+    "GET /v1/backups/{backup}": "get_backup",
+    "POST /v1/backups/{backup}/verify": "verify_backup",
+    "POST /v1/backups/{backup}/rehearse": "rehearse_backup",
+    "POST /v1/backups/{backup}/restore": "restore_backup",
+    "GET /v1/keys": "list_keys",
+    "POST /v1/keys": "make_key",
+    "GET /v1/keys/{key_id}": "get_key",
+    "DELETE /v1/keys/{key_id}": "revoke_key",
+    "POST /v1/keys/{key_id}/rotate": "rotate_key",
+    "POST /v1/keys/{key_id}/activate": "activate_key",
+    "GET /v1/audit": "list_audit_entries",
+    "GET /health": "get_health",
+    "GET /health/live": "get_liveness",
+    "GET /health/ready": "get_readiness",
+    "GET /metrics": "get_metrics",
+}
+"""By method and path; another operation has the name of its function."""
+
+JOB_KINDS: Mapping[str, str] = {
+    "ingest_document": "ingest",
+    "ask_question": "query",
+    "reindex_collection": "reindex",
+    "make_backup": "backup",
+    "verify_backup": "verify",
+    "rehearse_backup": "rehearse",
+    "restore_backup": "restore",
+    "prune_backups": "prune",
+}
+"""The kind of job that a submit makes, by the operation's name."""
