@@ -64,9 +64,7 @@ class Connection:
         self.url = url.rstrip("/")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         timeout = httpx.Timeout(LONG_POLL_SECONDS + _MARGIN_SECONDS, connect=5.0)
-        secure = not self.url.startswith(
-            "http:"
-        )  # else no certificate comes, and a hundred need not be loaded
+        secure = not self.url.startswith("http:")  # where no certificate comes, none need be loaded
         self._http = httpx.Client(
             base_url=self.url, headers=headers, timeout=timeout, transport=transport, verify=secure
         )
