@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -171,6 +172,21 @@ def test_problems_become_the_errors_they_name(answer: httpx.Response, kind: type
         client.job("1")
 
     assert type(raised.value) is kind
+
+
+def test_certificates_are_checked_wherever_there_are_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: dict[str, bool] = {}
+    real = httpx.Client
+
+    def client(**options: Any) -> httpx.Client:
+        checked[options["base_url"]] = options["verify"]
+        return real(**options)
+
+    monkeypatch.setattr(httpx, "Client", client)
+    for url in ("https://api.test", "HTTPS://api.test", "http://api.test"):
+        Client(url, transport=httpx.MockTransport(lambda _: httpx.Response(200)))
+
+    assert checked == {"https://api.test": True, "HTTPS://api.test": True, "http://api.test": False}
 
 
 def test_a_refused_key_is_said_with_where_it_comes_from() -> None:
