@@ -451,7 +451,7 @@ def the_only_job(api: Service) -> str:
     """The id of the job that is about to be accepted, once it is."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        window = api.parts.jobs.page(state=None, kind=None, collections=None, cursor=None, limit=1)
+        window = api.parts.jobs.page(collections=None, cursor=None, limit=1)
         if window.items:
             assert window.items[0].stage is Stage.EMBED_QUERY
             return window.items[0].id
