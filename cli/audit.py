@@ -42,7 +42,7 @@ def audit_table(entries: Iterable[Json]) -> Table:
     for entry in entries:
         table.add_row(
             clock(entry["at"]),
-            escape(entry["key"] or entry["key_id"] or "–"),
+            escape(entry["key"] or entry["key_id"] or entry["reason"] or "–"),
             escape(f"{entry['method']} {entry['path']}"),
             str(entry["status"] or "–"),
             escape(entry["address"]),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from rag.fetching.urls import redacted
-from rag.model import Job, JobKind, Json
+from rag.model import Job, JobKind
 from rag.naming import plain_name
 
 LONGEST = 200

@@ -15,6 +15,7 @@ RECORD = {
     "id", "kind", "state", "stage", "progress", "queue_position", "created_at", "started_at", "finished_at",
     "attempts", "result", "error",
     "trace_id",
+    "subject",
 }  # fmt: skip
 
 
@@ -137,8 +138,8 @@ def test_a_body_just_over_the_limit_is_too_large(api):
         ({"json": {"text": "a", "url": "https://example.com"}}, 422, "invalid-request"),
         ({"json": {"text": "a", "document_id": "x" * 257}}, 422, "invalid-request"),
         ({"content": b"{", "headers": {"Content-Type": "application/json"}}, 422, "invalid-request"),
-        ({"content": b"x", "headers": {"Content-Type": "text/plain"}}, 415, "unsupported-media"),
-        ({"content": b"x"}, 415, "unsupported-media"),
+        ({"content": b"x", "headers": {"Content-Type": "text/plain"}}, 415, "unexpected-content-type"),
+        ({"content": b"x"}, 415, "unexpected-content-type"),
         ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 400, "malformed-request"),
         (
             {"content": b"x", "headers": {"Content-Type": "multipart/form-data; boundary=b"}},

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from api.audit import Sparse
+from api.paging import sealed
 from rag.stores.audit import AuditEntry, AuditKind, AuditReader
 from rag.stores.redis import PREFIX, connect_to
 from tests.integration.apiserver import Service, serving, settings_of
@@ -134,9 +135,11 @@ def test_pages_lead_through_all_of_it_and_one_key_can_be_asked_for(api):
 
 @pytest.mark.parametrize("cursor", ["x", "1", "1-2-3", "99999999999999999999-1", "-", "+", "(1-1"])
 def test_a_cursor_that_is_none_is_refused(api, cursor):
-    answer = api.http.get("/v1/audit", params={"cursor": cursor}, headers=bearer(ROOT))
+    for sent in (cursor, sealed(cursor)):
+        answer = api.http.get("/v1/audit", params={"cursor": sent}, headers=bearer(ROOT))
 
-    assert answer.status_code == 422
+        assert answer.status_code == 400
+        assert answer.json()["type"] == "urn:aegis:problem:invalid-cursor"
 
 
 def test_it_is_bounded_and_refusals_push_out_no_writes(valkey, tmp_path):

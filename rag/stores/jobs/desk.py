@@ -6,7 +6,7 @@ from itertools import product
 from time import time
 from typing import cast
 
-from rag.errors import IdempotencyMismatch, Overloaded
+from rag.errors import IdempotencyMismatch, InvalidCursor, Overloaded
 from rag.model import Job, JobKind, JobState, NewJob
 from rag.ports import Accepted, Window
 from rag.stores.jobs.base import (
@@ -135,7 +135,12 @@ class Desk(JobScripts):
         return self._window(_Wanted((JobState.DEAD,), (), reason, collections, asker), cursor, limit)
 
     def _window(self, wanted: "_Wanted", cursor: str | None, limit: int) -> Window[Job]:
-        """Looks at a bounded number of jobs that the caller may see, so ``next`` names no other."""
+        """Looks at a bounded number of jobs that the caller may see, so ``next`` names no other.
+
+        InvalidCursor.
+        """
+        if cursor is not None and not JOB_ID.match(cursor):
+            raise InvalidCursor("cursor: this is none of an earlier page of jobs")
         if wanted.collections is not None and not wanted.collections:
             return Window(items=(), next=None)
         if wanted.listed:
