@@ -61,7 +61,7 @@ def label(job: Job, *, questions: bool = False) -> str:
     """
     content = {"beginning"} if questions else {"beginning", "question"}
     name = _name(job, {of: told for of, told in _names(job).items() if of not in content})
-    place = f"in {job.collection}" if job.collection and name != job.collection else ""
+    place = "" if job.kind in _OTHERS or name == job.collection else f"in {job.collection}"
     return " ".join(filter(None, (job.kind, _cut(name, _LONGEST_LABEL), place)))
 
 
@@ -87,9 +87,8 @@ def _names(job: Job) -> dict[str, str]:
 
 
 def _name(job: Job, names: Mapping[str, str]) -> str:
-    if job.kind in _OTHERS:
-        return _OTHERS[job.kind](job)
-    return _cut(plain_name(next(iter(names.values()), "")), LONGEST)
+    name = _OTHERS[job.kind](job) if job.kind in _OTHERS else next(iter(names.values()), "")
+    return _cut(plain_name(name), LONGEST)
 
 
 def _restored(job: Job) -> str:
