@@ -65,6 +65,11 @@ def label(job: Job, *, questions: bool = False) -> str:
     return " ".join(filter(None, (job.kind, _cut(name, _LONGEST_LABEL), place)))
 
 
+def named(job: Job) -> str:
+    """The job in a log line: its id and its subject."""
+    return f"job {job.id} ({label(job)})"
+
+
 def first_words(text: str) -> str:
     """What a text begins with, as a name for it."""
     return _cut(plain_name(" ".join(text[:1000].split()[:_FIRST_WORDS])), LONGEST)
