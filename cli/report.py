@@ -67,13 +67,14 @@ def summary(console: Console, outcomes: Sequence[Outcome], skipped: Counter[str]
 
 def job_table(jobs: Iterable[Json]) -> Table:
     table = Table(box=None, header_style="bold")
-    for column in ("id", "kind", "state", "stage", "progress", "created", "reason"):
+    for column in ("id", "kind", "subject", "state", "stage", "progress", "created", "reason"):
         table.add_column(column, no_wrap=column in ("id", "created"))
     for job in jobs:
         colour = _COLOURS.get(job["state"], "default")
         table.add_row(
             shown(job["id"]),
             shown(job["kind"]),
+            shown(job["subject"]["name"]),
             f"[{colour}]{shown(job['state'])}[/]",
             shown(job["stage"]),
             _progress(job),
@@ -93,7 +94,7 @@ def dead_letter_table(letters: Iterable[Json]) -> Table:
             f"{age(letter['died_at'])} ago",
             f"[red]{shown(letter['reason'] or '')}[/]",
             shown(letter["stage"]),
-            shown(_subject(letter)),
+            shown(letter["subject"]["name"]),
         )
     return table
 
@@ -176,11 +177,3 @@ def _progress(job: Json) -> str:
     if job["kind"] in ABOUT_BACKUPS:
         return f"{size(done)} of {size(total)}"
     return f"{done}/{total}"
-
-
-def _subject(letter: Json) -> str:
-    """What a dead letter was about, as whoever submitted it would say."""
-    inputs = letter["inputs"]
-    named = (inputs.get(name) for name in ("question", "title", "filename", "url", "backup"))
-    known = next(filter(None, named), None) or letter["document_id"] or letter["collection"]
-    return str(known or letter["kind"])

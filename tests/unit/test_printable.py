@@ -33,7 +33,7 @@ CITATION = {
 }
 JOB = {
     "id": HOSTILE, "kind": HOSTILE, "state": HOSTILE, "stage": HOSTILE, "progress": {"done": 0, "total": 0},
-    "created_at": MOMENT, "error": {"detail": HOSTILE},
+    "created_at": MOMENT, "error": {"detail": HOSTILE}, "subject": {"name": HOSTILE},
 }  # fmt: skip
 LETTER = {
     **JOB, "died_at": MOMENT, "reason": HOSTILE, "collection": HOSTILE, "document_id": HOSTILE, "attempts": 1,
