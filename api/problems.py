@@ -18,6 +18,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from api.access import Caller
+from api.refusals import OF_HTTP
 from api.scope import CALLER, REQUEST_ID
 from rag.errors import (
     AegisError,
@@ -68,14 +69,6 @@ _MOST_TOLD = 20
 
 _LOGGED = "The service's log holds more under this answer's X-Request-ID"
 
-_OF_HTTP: Mapping[int, tuple[str, str]] = {
-    400: ("malformed-request", "The request cannot be read"),
-    404: ("no-such-path", "There is nothing at this path"),
-    405: ("method-not-allowed", "This path does not take this method"),
-    408: ("request-timeout", "The request came too slowly"),
-    413: ("body-too-large", "The body is too large for this call"),
-}
-
 log = logging.getLogger(__name__)
 
 
@@ -124,7 +117,7 @@ def of_http(error: HTTPException, *, operator: bool = False) -> Response:
     if error.status_code < HTTPStatus.BAD_REQUEST:
         return Response(status_code=error.status_code, headers=error.headers)
     phrase = HTTPStatus(error.status_code).phrase
-    code, title = _OF_HTTP.get(error.status_code, (phrase.lower().replace(" ", "-"), phrase))
+    code, title = OF_HTTP.get(error.status_code, (phrase.lower().replace(" ", "-"), phrase))
     return problem(error.status_code, code, title, str(error.detail), headers=error.headers)
 
 
