@@ -1,4 +1,4 @@
-"""The problems of HTTP itself, by status: a code and a title each, the same before the routes and behind them."""
+"""The problems of HTTP itself, by status: a code and a title each, before the routes and behind them."""
 
 from collections.abc import Mapping
 
