@@ -5,13 +5,19 @@ page has given out is told from what one has.
 """
 
 from base64 import b64decode, urlsafe_b64encode
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Annotated
+from operator import itemgetter
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Query
 
 from rag.errors import InvalidCursor
+from rag.ports import Window
+
+T = TypeVar("T")
 
 _CHECKSUM = 6  # bytes
 _LONGEST = 2048
@@ -33,6 +39,31 @@ async def _paging(
 
 
 Paged = Annotated[Paging, Depends(_paging)]
+
+
+@dataclass(frozen=True, slots=True)
+class Slicing:
+    """Of a listing that is read whole; ``limit`` None: all of it on one page."""
+
+    cursor: str | None
+    limit: int | None
+
+    def window(self, items: Sequence[tuple[str, T]]) -> Window[T]:
+        """``items``: each behind its cursor, which ascend."""
+        begin = bisect_right(items, self.cursor, key=itemgetter(0)) if self.cursor else 0
+        end = len(items) if self.limit is None else begin + self.limit
+        page = items[begin:end]
+        return Window(tuple(item for _, item in page), page[-1][0] if end < len(items) else None)
+
+
+async def _slicing(
+    cursor: Annotated[str | None, Query(description="`next` of the page before")] = None,
+    limit: Annotated[int | None, Query(ge=1, le=200, description="Unset: all on one page")] = None,
+) -> Slicing:
+    return Slicing(opened(cursor) if cursor else None, limit)
+
+
+Sliced = Annotated[Slicing, Depends(_slicing)]
 
 
 def sealed(cursor: str) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.paging import opened, sealed
+from api.paging import Slicing, opened, sealed
 from rag.errors import InvalidCursor
 
 
@@ -28,3 +28,19 @@ def test_a_cursor_that_was_changed_is_refused() -> None:
     for at in range(len(cursor) - 1):
         with pytest.raises(InvalidCursor):
             opened(cursor[:at] + ("A" if cursor[at] != "A" else "B") + cursor[at + 1 :])
+
+
+def test_what_is_read_whole_comes_in_pages() -> None:
+    items = [(name, name.upper()) for name in "abcdefg"]
+    pages, cursor = [], None
+    while cursor or not pages:
+        window = Slicing(cursor, 3).window(items)
+        pages.append("".join(window.items))
+        cursor = window.next
+
+    assert pages == ["ABC", "DEF", "G"]
+    assert Slicing(None, None).window(items).items == tuple("ABCDEFG")
+    assert Slicing("c", 2).window([item for item in items if item[0] != "c"]).items == ("D", "E")
+    assert Slicing("g", 2).window(items).items == ()
+    assert Slicing(None, 7).window(items).next is None
+    assert Slicing(None, 7).window([]).items == ()
