@@ -100,14 +100,14 @@ def _restored(job: Job) -> str:
     inputs = job.inputs
     what = f"{inputs['collection']} of " if inputs.get("collection") else ""
     into = f" into {inputs['into']}" if inputs.get("into") else ""
-    return f"{what}{inputs['backup']}{into}"
+    return f"{what}{inputs.get('backup', '')}{into}"
 
 
 _OTHERS: Mapping[JobKind, Callable[[Job], str]] = {
-    JobKind.REINDEX: lambda job: f"{job.collection} by {job.inputs['model']}",
+    JobKind.REINDEX: lambda job: f"{job.collection} by {job.inputs.get('model', '')}",
     JobKind.BACKUP: lambda job: f"{job.inputs.get('mode', 'incremental')} backup",
-    JobKind.VERIFY: lambda job: str(job.inputs["backup"]),
-    JobKind.REHEARSE: lambda job: str(job.inputs["backup"]),
+    JobKind.VERIFY: lambda job: str(job.inputs.get("backup", "")),
+    JobKind.REHEARSE: lambda job: str(job.inputs.get("backup", "")),
     JobKind.RESTORE: _restored,
     JobKind.PRUNE: lambda _: "old backups",
 }

@@ -77,6 +77,12 @@ def test_what_there_is_is_told_one_by_one() -> None:
     assert subject_of(job(JobKind.RESTORE, "", backup=BACKUP, collection="a", into=None)).collection == "a"
 
 
+@pytest.mark.parametrize("kind", JobKind)
+def test_a_record_that_says_nothing_breaks_no_list(kind: JobKind) -> None:
+    assert subject_of(job(kind)).collection == "handbook"
+    assert label(job(kind)).startswith(kind)
+
+
 def test_what_is_long_is_cut() -> None:
     asked = subject_of(job(JobKind.QUERY, question="why " * 1000))
 
