@@ -23,7 +23,7 @@ from api.schemas import DocumentOut, Page, Submitted, page_of
 from api.sent import holder_of, media_type
 from api.submits import Terms, answered, handed_in, owner_of, submitted, terms_of
 from api.uploads import Received, from_form, from_json, too_large
-from rag.errors import NotFound, UnknownCollection, UnsupportedMedia
+from rag.errors import NotFound, UnexpectedType, UnknownCollection
 from rag.model import Document
 from rag.ports import Accepted
 from rag.settings import Settings
@@ -64,13 +64,13 @@ async def ingest(
 
 
 def _reader(request: Request) -> Reader:
-    """How the body is read, by its type. UnsupportedMedia."""
+    """How the body is read, by its type. UnexpectedType."""
     match media_type(request):
         case "multipart/form-data":
             return partial(_form, request.headers["content-type"])
         case "application/json":
             return from_json
-    raise UnsupportedMedia("Send multipart/form-data with a file, or application/json with text or url")
+    raise UnexpectedType("Send multipart/form-data with a file, or application/json with text or url")
 
 
 @contextmanager
@@ -100,7 +100,7 @@ def _accept(call: Call, received: Received, terms: Terms) -> Accepted:
     )
 
 
-@router.get("", responses=problems(404), summary="List a collection's documents")
+@router.get("", responses=problems(400, 404), summary="List a collection's documents")
 def documents(call: ReadCall, paging: Paged, collection: InCollection = None) -> Page[DocumentOut]:
     """By document id, ascending."""
     name = call.collection(collection)

@@ -1,4 +1,4 @@
-"""The gate of every /v1 route: key, rate limit, role.
+"""The gate of every /v1 route: key, rate limit, role, query parameters.
 
 One dependency that reads the request itself: each further one costs a request some 40 µs.
 What it reads is told to OpenAPI by :mod:`api.openapi`.
@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.access import ANYBODY, Caller
+from api.parameters import refuse_unknown
 from api.parts import Parts
 from api.scope import CALLER, REFUSED
 from rag.addresses import counted_as
@@ -41,6 +42,7 @@ def _of_role(role: Role) -> Callable[[Request], Awaitable[Call]]:
         caller = await _admitted(parts, request)
         request.scope[CALLER] = caller
         caller.must_be(role)
+        await refuse_unknown(request)
         return Call(parts, caller, request)
 
     return gate

@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 
 from api.collected import Collected
 from api.gate import address_of, token_of
-from api.openapi import problem
+from api.openapi import parameter_problems, problem
+from api.parameters import refuse_unknown
 from api.parts import Parts
 from api.scope import REFUSED
 from rag.addresses import counted_as
@@ -20,7 +21,7 @@ from rag.release import release
 from rag.stores.heartbeats import BEAT, VECTORS
 from tasks.submit import LANES
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], dependencies=[Depends(refuse_unknown)], responses=parameter_problems())
 
 _SILENCE: Json = {"error": "no sign of life"}
 

@@ -32,10 +32,12 @@ from api import (
 )
 from api.audit import Audit
 from api.collected import Collected
+from api.methods import add_methods
 from api.middleware import Observer, Trace
 from api.openapi import add_description
 from api.origins import OriginGuard
 from api.pages import add_console, add_docs
+from api.parameters import known_parameters
 from api.parts import Parts, build
 from api.proxies import Forwarded, networks
 from api.stopping import told_to_stop
@@ -126,6 +128,8 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
     add_console(app)
     add_docs(app)
     add_description(app)
+    app.state.parameters = known_parameters(app.router.routes)
+    add_methods(app)
     _add_layers(app, settings, observe, parts.audit_writer)
     return app
 
@@ -159,15 +163,18 @@ def _add_metrics(app: FastAPI, settings: Settings, parts: Parts) -> Observer:
 
 
 def _add_layers(app: FastAPI, settings: Settings, observe: Observer | None, writer: AuditWriter) -> None:
-    """The last one added is the outermost. CORS is around Trace, so that errors carry its headers too."""
-    app.add_middleware(Audit, writer=writer)
+    """The last one added is the outermost. Audit is around OriginGuard, to tell what that refuses.
+
+    CORS is around Trace, so that errors carry its headers too.
+    """
     app.add_middleware(OriginGuard, policy=_policy(settings))
+    app.add_middleware(Audit, writer=writer)
     app.add_middleware(Trace, observe=observe)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_methods=["GET", "HEAD", "POST", "PUT", "DELETE"],
             allow_headers=[
                 "Authorization",
                 "Content-Type",

@@ -19,14 +19,14 @@ from api.waiting import LONGEST_WAIT
 Responses = dict[int | str, dict[str, Any]]
 
 _MEANING: Mapping[int, str] = {
-    400: "The body cannot be read",
+    400: "The body cannot be read; of a list, the cursor is of no earlier page",
     401: "A valid API key is needed",
     403: "The key's role or scope does not allow this, or a page of another origin asks",
     404: "There is no such thing",
     408: "The body came too slowly",
     409: "The call does not fit the present state",
     413: "Too large",
-    415: "No parser reads this type",
+    415: "No parser reads this type, or the call takes another Content-Type",
     422: "A field has a value that cannot be used",
     429: "Over the rate limit, or the queue is full; see Retry-After",
     500: "A fault of the service; the log tells more under the answer's X-Request-ID",
@@ -48,6 +48,11 @@ def problem(status: int) -> dict[str, Any]:
         "content": {MEDIA_TYPE: {"schema": {"$ref": f"{SCHEMAS}Problem"}}},
     }
     return {**answer, "headers": _RETRY_AFTER} if status in (429, 503) else answer
+
+
+def parameter_problems() -> Responses:
+    """The problem answers of a route outside /v1, which refuses parameters that it does not know."""
+    return {422: problem(422)}
 
 
 SUBMIT_HEADERS: list[dict[str, Any]] = [

@@ -12,7 +12,7 @@ from cli.views import Column, Format, View
 ENTRIES = View(
     columns=(
         Column("at", lambda row: clock(row["at"]), lambda row: clock(row["at"])[len("2026-") :]),
-        Column("key", lambda row: str(row["key"] or row["key_id"] or "–"), wraps=True),
+        Column("key", lambda row: str(row["key"] or row["key_id"] or row.get("reason") or "–"), wraps=True),
         Column("call", lambda row: f"{row['method']} {row['path']}", wraps=True),
         Column("status", lambda row: str(row["status"] or "–"), right=True),
         Column("from", lambda row: str(row["address"]), wraps=True),
@@ -20,7 +20,7 @@ ENTRIES = View(
     ),
     fields=(
         "at", "kind", "key", "key_id", "role", "method", "path", "collection", "status", "address",
-        "request_id", "job_id", "count",
+        "request_id", "job_id", "count", "reason", "origin",
     ),
     none="There are no such entries.",
 )  # fmt: skip

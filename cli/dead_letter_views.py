@@ -4,20 +4,12 @@ import json
 from collections.abc import Iterator
 
 from cli.figures import age, clock
-from cli.job_views import SHORT_ID
+from cli.job_views import SHORT_ID, subject
 from cli.views import Column, Row, View
 
 
 def _place(row: Row) -> str:
     return f"collection {row['collection']}" if row["collection"] else "all collections"
-
-
-def _subject(row: Row) -> str:
-    """What a dead letter was about, as whoever submitted it would say."""
-    inputs = row["inputs"]
-    named = (inputs.get(name) for name in ("question", "title", "filename", "url", "backup"))
-    known = next(filter(None, named), None) or row["document_id"] or row["collection"]
-    return str(known or row["kind"])
 
 
 DEAD_LETTERS = View(
@@ -26,11 +18,11 @@ DEAD_LETTERS = View(
         Column("died", lambda row: f"{age(row['died_at'])} ago"),
         Column("reason", lambda row: str(row["reason"] or ""), style=lambda _: "red"),
         Column("stage", lambda row: str(row["stage"])),
-        Column("what", _subject, wraps=True),
+        Column("what", subject, wraps=True),
     ),
     fields=(
         "id", "kind", "collection", "document_id", "stage", "reason", "error.detail", "attempts", "retries",
-        "created_at", "died_at", "inputs",
+        "created_at", "died_at", "subject.name", "inputs",
     ),
     none="There are no dead letters.",
 )  # fmt: skip

@@ -18,11 +18,7 @@ SHORT_ID = len("01990a6e-3c1f")
 
 def subject(row: Row) -> str:
     """What a job is about, as whoever submitted it would say; nothing where the API does not tell."""
-    about = row.get("subject")
-    if not isinstance(about, dict):
-        return str(about or "")
-    named = ("question", "title", "filename", "file_name", "document_id", "url", "backup", "collection")
-    return str(next((about[name] for name in named if about.get(name)), ""))
+    return str((row.get("subject") or {}).get("name") or "")
 
 
 def progress(row: Row) -> str:

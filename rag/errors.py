@@ -9,7 +9,9 @@
     │   │   ├── EmptyDocument     no text in it
     │   │   └── DocumentTooLarge  over a limit (bytes, memory, time, text)
     │   ├── InvalidRequest        a field has a value that no worker can use
+    │   │   ├── InvalidCursor     no page of a listing has given it out
     │   │   └── UnknownCollection
+    │   ├── UnexpectedType        a call takes no body of this Content-Type
     │   ├── NotFound              the named job, document or collection is not there
     │   ├── Unauthenticated       a key is needed and none, or an unknown one, came along
     │   ├── Forbidden             the key does not reach as far as the call
@@ -97,9 +99,19 @@ class InvalidRequest(Permanent):
     title = "A field has a value that cannot be used"
 
 
+class InvalidCursor(InvalidRequest):
+    code = "invalid-cursor"
+    title = "The cursor is of no earlier page"
+
+
 class UnknownCollection(InvalidRequest):
     code = "unknown-collection"
     title = "There is no such collection"
+
+
+class UnexpectedType(Permanent):
+    code = "unexpected-content-type"
+    title = "The body has another Content-Type than this call takes"
 
 
 class NotFound(Permanent):

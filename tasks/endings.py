@@ -9,6 +9,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from rag.errors import AegisError, OutOfMemory, Permanent, TimedOut, Transient
 from rag.model import Job, JobState, Json, Stage
 from rag.settings import Settings
+from rag.subjects import named
 from tasks.app import lane_of
 from tasks.company import Member
 from tasks.lease import insisted
@@ -45,7 +46,7 @@ def concluded(member: Member) -> str:
         case Transient() | SoftTimeLimitExceeded() | MemoryError():
             return _try_again(run, _limit_of(end) or end)
         case Exception():  # a defect of ours: the job must not be lost for it
-            log.error("job %s: unexpected error in stage %s", run.job.id, run.job.stage, exc_info=end)
+            log.error("%s: unexpected error in stage %s", named(run.job), run.job.stage, exc_info=end)
             return _try_again(run, end)
     return _conclude(run, end, member.seconds)
 
@@ -98,7 +99,7 @@ def _clean_up(run: StageRun, done: Done) -> None:
         if done.after is not None:
             done.after()
     except Transient as error:
-        log.warning("job %s: what it left is removed later: %s", run.job.id, error)
+        log.warning("%s: what it left is removed later: %s", named(run.job), error)
 
 
 def _try_again(run: StageRun, error: Exception) -> str:

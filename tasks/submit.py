@@ -16,6 +16,7 @@ from rag.naming import generation_name, second_document_id
 from rag.ports import Accepted, BlobStore, DocumentRegistry, JobStore
 from rag.settings import Settings
 from rag.stores.backups.vault import Vault
+from rag.subjects import first_words
 from tasks import app as celery
 from tasks.acceptance import Acceptance, new_id
 from tasks.intake import (
@@ -264,6 +265,11 @@ class Submissions:
             return {"url": source.url}
         if isinstance(source, Text):
             self._blobs.put(key, source.text.encode())
-            return {"source_key": key, "media_type": "text/plain", "filename": None}
+            return {
+                "source_key": key,
+                "media_type": "text/plain",
+                "filename": None,
+                "beginning": first_words(source.text),
+            }
         self._blobs.put(key, source.file)
         return {"source_key": key, "media_type": source.media_type, "filename": source.filename}

@@ -167,12 +167,17 @@ async function recent() {
     const { items } = await client.get("/v1/jobs?limit=12");
     said($("jobs-note"), items.length ? "" : "Nothing yet.");
     $("jobs").replaceChildren(...items.map((job) => made("li", {},
-      made("span", { textContent: `${job.kind} · ${new Date(job.created_at).toLocaleTimeString()}` }),
+      made("span", { textContent: `${job.kind} · ${job.subject.name}`, title: place(job) }),
       made("span", { className: `tag ${job.state}`, textContent: inWords(job) }),
-      made("small", { textContent: job.error?.detail || "" }))));
+      made("small", { textContent: [new Date(job.created_at).toLocaleTimeString(), job.error?.detail].filter(Boolean).join(" · ") }))));
   } catch (error) {
     said($("jobs-note"), error.message, true);
   }
+}
+
+// Where a job is at work, in full.
+function place({ subject }) {
+  return [subject.collection && `collection ${subject.collection}`, subject.document_id, subject.question].filter(Boolean).join(" · ");
 }
 
 async function collections() {

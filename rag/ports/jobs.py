@@ -72,14 +72,19 @@ class JobStore(Protocol):
     def page(  # noqa: PLR0913 - what a listing is narrowed by
         self,
         *,
-        state: JobState | None,
-        kind: JobKind | None,
+        states: Collection[JobState] = (),
+        kinds: Collection[JobKind] = (),
         collections: Sequence[str] | None,
+        document_id: str | None = None,
         cursor: str | None,
         limit: int,
         asker: str | None = None,
     ) -> Window[Job]:
-        """Newest first. ``collections`` None: all. ``asker``: of questions only those of this owner."""
+        """Newest first. No ``states`` or ``kinds``: any. ``collections`` None: all.
+
+        ``document_id``: only what brings or deletes a document of this id. ``asker``: of questions only
+        those of this owner.
+        """
         ...
 
     def begin(self, job_id: str, stage: Stage, *, lease_seconds: float, worker: str = "") -> Lease | None:

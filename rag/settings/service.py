@@ -16,6 +16,10 @@ class ServiceSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         "INFO", description="Least severe log lines that are written."
     )
+    log_questions: bool | None = Field(
+        None,
+        description="Whether the workers' logs and Flower tell what was asked, beside what documents are called. Unset: with the embedded broker and no keys, where nobody else asks.",
+    )
     environment: str = Field(
         "production",
         pattern="^[A-Za-z0-9._-]{1,64}$",

@@ -108,6 +108,11 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Oidc
         return not (self.api_keys or self.keys_required or self.oidc_issuer)
 
     @property
+    def questions_logged(self) -> bool:
+        """Whether logs may have the words of questions, which are their askers'."""
+        return self.embedded_broker and self.anonymous if self.log_questions is None else self.log_questions
+
+    @property
     def api_processes(self) -> int:
         return self.api_workers or (1 if self.embedded_broker else 4)
 

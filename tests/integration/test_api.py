@@ -15,6 +15,7 @@ RECORD = {
     "id", "kind", "state", "stage", "progress", "queue_position", "created_at", "started_at", "finished_at",
     "attempts", "result", "error",
     "trace_id",
+    "subject",
 }  # fmt: skip
 
 
@@ -187,8 +188,8 @@ def test_a_body_just_over_the_limit_is_too_large(api):
         ({"json": {"text": "a", "url": "https://example.com"}}, 422, "invalid-request"),
         ({"json": {"text": "a", "document_id": "x" * 257}}, 422, "invalid-request"),
         ({"content": b"{", "headers": {"Content-Type": "application/json"}}, 422, "invalid-request"),
-        ({"content": b"x", "headers": {"Content-Type": "text/plain"}}, 415, "unsupported-media"),
-        ({"content": b"x"}, 415, "unsupported-media"),
+        ({"content": b"x", "headers": {"Content-Type": "text/plain"}}, 415, "unexpected-content-type"),
+        ({"content": b"x"}, 415, "unexpected-content-type"),
         ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 400, "malformed-request"),
         (
             {"content": b"x", "headers": {"Content-Type": "multipart/form-data; boundary=b"}},
@@ -501,7 +502,7 @@ def the_only_job(api: Service) -> str:
     """The id of the job that is about to be accepted, once it is."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        window = api.parts.jobs.page(state=None, kind=None, collections=None, cursor=None, limit=1)
+        window = api.parts.jobs.page(collections=None, cursor=None, limit=1)
         if window.items:
             assert window.items[0].stage is Stage.EMBED_QUERY
             return window.items[0].id

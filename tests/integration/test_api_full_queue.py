@@ -33,7 +33,7 @@ def api(valkey: str, tmp_path: Path) -> Iterator[Service]:
 
 def open_jobs(api: Service) -> list[str]:
     """Ids of the jobs that wait, oldest first."""
-    window = api.parts.jobs.page(state=JobState.QUEUED, kind=None, collections=None, cursor=None, limit=100)
+    window = api.parts.jobs.page(states=[JobState.QUEUED], collections=None, cursor=None, limit=100)
     return [job.id for job in reversed(window.items)]
 
 

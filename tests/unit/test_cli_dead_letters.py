@@ -25,6 +25,7 @@ def letter(job_id: str = "1", **fields: Any) -> Json:
         "kind": "query",
         "collection": "handbook",
         "document_id": None,
+        "subject": {"name": "Why [now]?"},
         "stage": "generate",
         "reason": "unavailable",
         "error": {"title": "Given up", "detail": "the model is away [503]"},
@@ -106,27 +107,12 @@ def listed(*letters: Json) -> str:
 
 
 def test_the_list_tells_age_reason_stage_and_subject() -> None:
-    old = letter("2", kind="ingest", inputs={"filename": "a.pdf", "title": None}, ago=timedelta(days=2))
+    old = letter("2", kind="ingest", subject={"name": "a.pdf"}, ago=timedelta(days=2))
 
     _, first, second = listed(letter(), old).splitlines()
 
     assert first.split() == ["1", "3", "m", "ago", "unavailable", "generate", "Why", "[now]?"]
     assert second.split() == ["2", "2", "d", "ago", "unavailable", "generate", "a.pdf"]
-
-
-@pytest.mark.parametrize(
-    ("inputs", "document_id", "subject"),
-    [
-        ({"title": "VPN guide", "filename": "a.pdf"}, "d", "VPN guide"),
-        ({"title": None, "url": "https://example.com/a"}, "d", "https://example.com/a"),
-        ({}, "guides/vpn.md", "guides/vpn.md"),
-        ({}, None, "handbook"),
-    ],
-)
-def test_the_subject_is_what_a_submitter_would_call_it(
-    inputs: Json, document_id: str | None, subject: str
-) -> None:
-    assert listed(letter(inputs=inputs, document_id=document_id)).rstrip().endswith(subject)
 
 
 def test_one_letter_is_shown_with_all_that_is_known() -> None:

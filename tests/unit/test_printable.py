@@ -48,7 +48,7 @@ CITATION = {
 JOB = {
     "id": HOSTILE, "kind": HOSTILE, "state": HOSTILE, "stage": HOSTILE, "progress": {"done": 0, "total": 0},
     "created_at": MOMENT, "started_at": None, "finished_at": None, "error": {"detail": HOSTILE},
-    "subject": {"question": HOSTILE}, "attempts": 1, "queue_position": None, "result": {HOSTILE: HOSTILE},
+    "subject": {"name": HOSTILE}, "attempts": 1, "queue_position": None, "result": {HOSTILE: HOSTILE},
 }  # fmt: skip
 LETTER = {
     **JOB, "died_at": MOMENT, "reason": HOSTILE, "collection": HOSTILE, "document_id": HOSTILE, "attempts": 1,

@@ -1,11 +1,12 @@
 """Settings: defaults that fit the parts in use, and one clear line for a wrong value."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rag.errors import ConfigurationError
-from rag.settings import Role, load
+from rag.settings import Role, Settings, load
 
 
 @pytest.fixture(autouse=True)
@@ -141,3 +142,17 @@ def test_sockets_of_a_deep_home_stay_under_the_limit_of_unix_paths(
     monkeypatch.setenv("AEGIS_HOME", str(tmp_path / ("deep" * 30)))
 
     assert len(str(load().vector_socket)) < 100
+
+
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [
+        ({}, True),
+        ({"redis_url": "redis://broker:6379/0"}, False),
+        ({"keys_required": True}, False),
+        ({"log_questions": False}, False),
+        ({"redis_url": "redis://broker:6379/0", "log_questions": True}, True),
+    ],
+)
+def test_questions_are_in_logs_where_nobody_else_asks(chosen: dict[str, Any], told: bool) -> None:
+    assert Settings(**chosen).questions_logged is told
