@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
 from api.backup_schemas import BackupIn, RestoreIn
-from api.bodies import DocumentIn, QueryIn, ReindexIn
+from api.bodies import DocumentChangeIn, DocumentIn, QueryIn, ReindexIn
 from api.dead_letter_schemas import ReplayIn
 from api.key_schemas import KeyIn, RotationIn
 from api.problems import MEDIA_TYPE
@@ -19,7 +19,7 @@ from api.schemas import JobOut, Problem
 from api.waiting import LONGEST_WAIT
 
 _SCHEMAS = "#/components/schemas/"
-_BODIES = (BackupIn, KeyIn, QueryIn, ReindexIn, ReplayIn, RestoreIn, RotationIn)
+_BODIES = (BackupIn, DocumentChangeIn, KeyIn, QueryIn, ReindexIn, ReplayIn, RestoreIn, RotationIn)
 
 Responses = dict[int | str, dict[str, Any]]
 

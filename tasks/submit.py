@@ -18,6 +18,7 @@ from rag.settings import Settings
 from rag.stores.backups.vault import Vault
 from tasks import app as celery
 from tasks.acceptance import Acceptance, new_id
+from tasks.changing import Change, ChangeDesk
 from tasks.intake import (
     Idempotency,
     Ingestion,
@@ -40,6 +41,7 @@ from tasks.reindexing import LayoutDesk
 
 __all__ = [
     "LANES",
+    "Change",
     "Idempotency",
     "Ingestion",
     "Link",
@@ -78,6 +80,7 @@ class Submissions:
         self._blobs = blobs
         self._acceptance = Acceptance(jobs, blobs, publish, most_open(settings))
         self._letters = DeadLetters(jobs, documents, blobs, self._acceptance.again)
+        self.changes = ChangeDesk(settings, jobs, documents, blobs, self._acceptance)
         self.layouts = LayoutDesk(settings, jobs, documents, self._acceptance)
         self.backups = BackupDesk(Vault.of(settings), jobs, documents, self._acceptance)
 

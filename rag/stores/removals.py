@@ -4,7 +4,8 @@ import json
 from collections.abc import Sequence
 from itertools import chain
 
-from rag.model import Removal
+from rag.model import Json, Removal
+from rag.naming import chunks_key
 
 Lines = str
 """The id of the job to be, then a record for each version of the document that was deleted."""
@@ -22,8 +23,12 @@ def removal_of(found: Sequence[bytes]) -> Removal:
         generation=int(generation),
         document_id=document_id or None,
         version=max((each["version"] for each in versions), default=0),
-        blobs=tuple(chain.from_iterable((each["source_key"], each["text_key"]) for each in versions)),
+        blobs=tuple(chain.from_iterable(map(_blobs_of, versions))),
     )
+
+
+def _blobs_of(record: Json) -> tuple[str, str, str]:
+    return record["source_key"], record["text_key"], chunks_key(record["text_key"])
 
 
 def place_of(removal: Removal) -> str:

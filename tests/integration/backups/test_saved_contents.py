@@ -69,7 +69,9 @@ def test_everything_is_in_it(
     assert {(entry.name, entry.generation) for entry in entries} == {(COLLECTION, 1), (EMPTY, 1), (OTHER, 2)}
     assert saved(manifest, OTHER).highest == 2, "soup had 1 before the collection was dropped, salad got 2"
     blobs = {blob.key: blob for blob in blobs_of(tools, manifest)}
-    assert blobs.keys() == {key for key in tools.blobs.keys("") if key.startswith(("sources/", "texts/"))}
+    assert blobs.keys() == {
+        key for key in tools.blobs.keys("") if key.startswith(("sources/", "texts/", "chunks/"))
+    }
     for key, blob in blobs.items():
         assert sha256(bytes_of(tools, manifest, blob)).hexdigest() == blob.sha256
         assert bytes_of(tools, manifest, blob) == tools.blobs.get(key)
