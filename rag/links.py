@@ -2,13 +2,16 @@
 
 from urllib.parse import quote, urlencode
 
+from rag.model import DocumentVersion
 
-def passage_page(collection: str, document_id: str, start: int, end: int) -> str:
+
+def passage_page(collection: str, version: DocumentVersion, start: int, end: int) -> str:
     """The console's page of a document, with the characters from ``start`` to ``end`` marked.
 
     All of it is behind the ``#``, which browsers keep to themselves: no log and no other server has it.
     """
-    place = {"collection": collection, "document": document_id, "start": start, "end": end}
+    about = {"collection": collection, "document": version.document_id, "version": version.version}
+    place = {**about, "start": start, "end": end}
     return f"/console/document.html#{urlencode(place, quote_via=quote)}"
 
 

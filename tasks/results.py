@@ -5,7 +5,7 @@ from time import time
 
 from rag.bounds import shown_answer, shown_citations, shown_hits, shown_reasoning
 from rag.links import chunk_address, passage_page
-from rag.model import Answer, Citation, Hit, Job, Json, Passage, Stage
+from rag.model import Answer, Citation, DocumentVersion, Hit, Job, Json, Passage, Stage
 
 
 def result_of(hits: Sequence[Hit], generated: tuple[str, Answer] | None = None, *, collection: str) -> Json:
@@ -49,6 +49,7 @@ def _place(collection: str, passage: Passage, found: Hit | Citation) -> Json:
     ``url``: of a page that shows it; ``chunk_url``: of the passage in the API.
     """
     quoted = found if isinstance(found, Citation) else passage
+    version = DocumentVersion(passage.document_id, passage.version)
     return {
         "document_id": passage.document_id,
         "chunk_id": passage.chunk_id,
@@ -60,7 +61,7 @@ def _place(collection: str, passage: Passage, found: Hit | Citation) -> Json:
         "text": quoted.text,
         "score": round(found.score, 6),
         "metadata": dict(passage.metadata),
-        "url": passage_page(collection, passage.document_id, quoted.start, quoted.end),
+        "url": passage_page(collection, version, quoted.start, quoted.end),
         "chunk_url": chunk_address(collection, passage.document_id, passage.chunk_id),
     }
 

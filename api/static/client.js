@@ -30,6 +30,15 @@ export class Client {
     return (await this.#send(path, { method: "POST", body: sent, headers })).json();
   }
 
+  async patch(path, body) {
+    const headers = { "Content-Type": "application/json" };
+    return (await this.#send(path, { method: "PATCH", body: JSON.stringify(body), headers })).json();
+  }
+
+  async blob(path) {
+    return (await this.#send(path)).blob();
+  }
+
   async remove(path) {
     return (await this.#send(path, { method: "DELETE" })).json();
   }
