@@ -40,7 +40,8 @@ def publish(
     ids = [point_id(COLLECTION, document_id, version, chunk.index) for chunk in chunks]
     document = Document(
         document_id, COLLECTION, made.generation, version, "f", "Title", media_type, f"sources/{name}",
-        f"texts/{name}", len(chunks), 12, 1_700_000_000.0, 1_700_000_000.0, {"lang": "de", "deep": {"a": 1, "b": 2}},
+        f"texts/{name}", len(chunks), 12, 1_700_000_000.0, 1_700_000_000.0,
+        {"lang": "de", "deep": {"a": 1, "b": 2}},
     )  # fmt: skip
     api.parts.blobs.put(document.source_key, data)
     api.parts.blobs.put(document.text_key, TEXT.encode())
@@ -274,8 +275,8 @@ def test_metadata_is_merged(api):
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"title": ""}, {"title": None}, {"metadata": []}, {"text": "x"}, {"metadata": {"a": "x" * 20_000}}, [],
-     {"metadata": {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {"i": 1}}}}}}}}}}],
+    [{}, {"title": ""}, {"title": None}, {"metadata": []}, {"text": "x"}, {"metadata": {"a": "x" * 20_000}},
+     [], {"metadata": {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": {"i": 1}}}}}}}}}}],
 )  # fmt: skip
 def test_what_is_no_change_is_refused(api, body):
     publish(api)
