@@ -49,6 +49,9 @@ def unpack_places(data: bytes) -> list[Place]:
     """NotFound for bytes that are cut off: they can be made again."""
     try:
         rows = json.loads(zlib.decompress(data))
-        return [Place(*fields, headings=tuple(headings)) for *fields, headings in rows]
+        return [
+            Place(chunk_id, start, end, first, last, tokens, page, tuple(headings))
+            for chunk_id, start, end, first, last, tokens, page, headings in rows
+        ]
     except (ValueError, TypeError, zlib.error) as error:
         raise NotFound(f"where the passages stand cannot be read: {error}") from error
