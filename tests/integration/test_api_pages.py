@@ -192,7 +192,7 @@ def test_openapi_tells_what_there_is(api):
                 assert problem["schema"] == {"$ref": "#/components/schemas/Problem"}
     submit = document["paths"]["/v1/documents"]["post"]
     assert submit["requestBody"]["content"].keys() == {"multipart/form-data", "application/json"}
-    assert {p["name"] for p in submit["parameters"]} == {"Prefer", "Idempotency-Key"}
+    assert {p["name"] for p in submit["parameters"]} == {"Prefer", "Idempotency-Key", "on_conflict"}
     assert document["paths"]["/v1/queries"]["post"]["requestBody"]
 
 
