@@ -177,6 +177,46 @@ class DocumentIn(Sent):
         return self
 
 
+class DocumentChangeIn(Sent):
+    """What of a document is to be different; what is left out stays."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"title": "VPN guide", "metadata": {"year": 2026, "draft": None}}]}
+    )
+
+    title: Title | None = Field(None, description="Shown with citations")
+    metadata: dict[str, Any] | None = Field(
+        None, description="Merged into what is there, as RFC 7396 has it: null removes a member"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.title is None and self.metadata is None:
+            raise ValueError("title, metadata: one of them is to be there")
+        return self
+
+    def metadata_with(self, present: Json) -> Json:
+        """All of it, once ``present`` is changed. InvalidRequest."""
+        merged = _merged(present, self.metadata or {})
+        try:
+            return _checked_metadata(merged)
+        except ValueError as error:
+            raise InvalidRequest(f"metadata: {error}") from error
+
+
+def _merged(present: Json, patch: Json) -> Json:
+    merged = dict(present)
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        elif isinstance(value, dict):
+            inner = merged.get(name)
+            merged[name] = _merged(inner if isinstance(inner, dict) else {}, value)
+        else:
+            merged[name] = value
+    return merged
+
+
 class QueryIn(Sent):
     """A question about the documents of one collection."""
 

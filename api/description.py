@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from api.backup_schemas import BackupIn, RestoreIn
-from api.bodies import DocumentIn, QueryIn, ReindexIn
+from api.bodies import DocumentChangeIn, DocumentIn, QueryIn, ReindexIn
 from api.dead_letter_schemas import ReplayIn
 from api.examples import OF_OPERATIONS, OF_PARAMETERS, OF_SCHEMAS, problem_of
 from api.job_examples import JOBS
@@ -20,7 +20,7 @@ from api.schemas import Problem
 Document = dict[str, Any]
 
 SCHEMAS = "#/components/schemas/"
-_BODIES = (BackupIn, DocumentIn, KeyIn, QueryIn, ReindexIn, ReplayIn, RestoreIn, RotationIn)
+_BODIES = (BackupIn, DocumentChangeIn, DocumentIn, KeyIn, QueryIn, ReindexIn, ReplayIn, RestoreIn, RotationIn)
 _NAMES = {
     "AuditOut": "AuditEntry",
     "StandingOut": "BackupStanding",

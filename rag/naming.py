@@ -15,6 +15,8 @@ _ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
 _NO_NAMES = ("", ".", "..")
 _MARK = 8  # hex digits
 MAX_DOCUMENT_ID = 256
+DOCUMENT_FOLDERS = ("sources", "texts", "chunks")
+"""Of the blob store: what documents were sent as, their texts, and where their passages stand in these."""
 
 
 def checked_collection_name(name: str) -> str:
@@ -114,6 +116,11 @@ def _mark(text: str) -> str:
 def document_id_of(source: str) -> str:
     """The id of a document that came without one, from its content's digest or its URL."""
     return str(uuid5(_NAMESPACE, source))
+
+
+def chunks_key(text_key: str) -> str:
+    """The blob that tells where the passages of a text stand; it comes and goes with the text's own."""
+    return f"chunks/{text_key.partition('/')[2]}"
 
 
 def point_id(collection: str, document_id: str, version: int, index: int) -> str:

@@ -156,7 +156,7 @@ def _candidates(run: StageRun, store: str, hits: Sequence[Hit], *, reads_vectors
 
 def _done(run: StageRun, hits: Sequence[Hit], generated: tuple[str, Answer] | None = None) -> Done:
     """The question is answered; its answer is kept for whoever asks again."""
-    result = result_of(hits, generated)
+    result = result_of(hits, generated, collection=run.job.collection)
     told = with_pending(result, _pending(run)) if is_not_found(result) else result
     return Done(lambda job, seconds: with_times(told, job, seconds), after=keeping(run, result))
 

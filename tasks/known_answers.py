@@ -20,7 +20,7 @@ from tasks.embedders import tenant_of
 from tasks.results import is_not_found, with_pending, with_times
 from tasks.run import Done, StageRun
 
-RECIPE = 2
+RECIPE = 3
 """Raised with every change to how passages are found, weighed, cited and put to a model."""
 
 _KEY = "answer_key"

@@ -19,6 +19,7 @@ from rag.stores.backups.vault import Vault
 from rag.subjects import first_words
 from tasks import app as celery
 from tasks.acceptance import Acceptance, new_id
+from tasks.changing import Change, ChangeDesk
 from tasks.intake import (
     Idempotency,
     Ingestion,
@@ -41,6 +42,7 @@ from tasks.reindexing import LayoutDesk
 
 __all__ = [
     "LANES",
+    "Change",
     "Idempotency",
     "Ingestion",
     "Link",
@@ -79,6 +81,7 @@ class Submissions:
         self._blobs = blobs
         self._acceptance = Acceptance(jobs, blobs, publish, most_open(settings))
         self._letters = DeadLetters(jobs, documents, blobs, self._acceptance.again)
+        self.changes = ChangeDesk(settings, jobs, documents, blobs, self._acceptance)
         self.layouts = LayoutDesk(settings, jobs, documents, self._acceptance)
         self.backups = BackupDesk(Vault.of(settings), jobs, documents, self._acceptance)
 

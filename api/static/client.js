@@ -80,6 +80,15 @@ export class Client {
     }
   }
 
+  async patch(path, body) {
+    const headers = { "Content-Type": "application/json" };
+    return (await this.#send(path, { method: "PATCH", body: JSON.stringify(body), headers })).json();
+  }
+
+  async blob(path) {
+    return (await this.#send(path)).blob();
+  }
+
   async remove(path) {
     return (await this.#send(path, { method: "DELETE" })).json();
   }

@@ -2,6 +2,8 @@ import { atOnce, isOver } from "./client.js";
 import { deadLetters } from "./dead-letters.js";
 import { $, made, said } from "./elements.js";
 import { Followed } from "./following.js";
+import { chosen, dropped } from "./files.js";
+import { many } from "./formats.js";
 import { connected, keepFresh, showHealth } from "./header.js";
 import { inWords } from "./jobs.js";
 
@@ -50,7 +52,8 @@ function finished(job) {
     said($("ask-state"), job.error?.detail || `The question ${job.state}.`, job.state !== "cancelled");
     return;
   }
-  said($("ask-state"), "");
+  const coming = job.result.pending_documents; // of an answer that was not found
+  said($("ask-state"), coming ? `${many(coming, "document")} of this collection ${coming === 1 ? "is" : "are"} still on the way. Ask again when done.` : "");
   show(job.result, collection());
 }
 
@@ -88,6 +91,7 @@ async function passage(place, name) {
     place.headings?.join(" › "), place.page && `page ${place.page}`,
     `characters ${place.start}–${place.end}`, place.document_id,
   ].filter(Boolean).join(" · ");
+  $("passage-page").href = place.url ?? "/console/document.html";
   const text = $("passage-text");
   text.replaceChildren(made("mark", { textContent: place.text }));
   $("passage").showModal();
@@ -106,10 +110,15 @@ async function passage(place, name) {
 
 // --- adding
 
-async function add(body, label) {
-  const state = made("span", { className: "tag", textContent: "to be sent" });
+function entry(label, doing) {
+  const state = made("span", { className: "tag", textContent: doing });
   const note = made("small");
   $("uploads").prepend(made("li", {}, made("span", { textContent: label }), state, note));
+  return [state, note];
+}
+
+async function add(body, label) {
+  const [state, note] = entry(label, "to be sent");
   try {
     const putOff = (seconds) => { state.textContent = `to be sent in ${seconds} s`; };
     const { job_id: id } = await sending(() => {
@@ -131,12 +140,23 @@ async function add(body, label) {
   changed();
 }
 
+// A file's path is its document's id: what comes again under the same path replaces what was there.
 function addFiles(files) {
-  for (const file of files) {
+  const paths = new Set();
+  for (const { file, path } of files) {
+    if (paths.has(path)) {
+      const [state, note] = entry(path, "refused");
+      state.className = "tag failed";
+      note.textContent = "Another file has the same path: drop a folder above both.";
+      continue;
+    }
+    paths.add(path);
     const form = new FormData();
     if (collection()) form.append("collection", collection());
-    form.append("file", file);
-    add(form, file.name);
+    if ($("keep").checked) form.append("on_conflict", "keep");
+    if (path.includes('"')) form.append("document_id", path); // which a file's name is not sent with as it is
+    form.append("file", file, path);
+    add(form, path);
   }
 }
 
@@ -199,12 +219,13 @@ $("question").addEventListener("keydown", (event) => {
 });
 $("stop").addEventListener("click", () => asked && client.remove(`/v1/jobs/${asked}`).catch((e) => said($("ask-state"), e.message, true)));
 $("add").addEventListener("submit", addText);
-$("files").addEventListener("change", (event) => { addFiles(event.target.files); event.target.value = ""; });
+for (const name of ["files", "folder"])
+  $(name).addEventListener("change", (event) => { addFiles(chosen(event.target.files)); event.target.value = ""; });
 for (const name of ["dragover", "dragleave", "drop"]) {
   $("drop").addEventListener(name, (event) => {
     event.preventDefault();
     $("drop").classList.toggle("over", name === "dragover");
-    if (name === "drop") addFiles(event.dataTransfer.files);
+    if (name === "drop") dropped(event.dataTransfer).then(addFiles);
   });
 }
 $("key").addEventListener("change", collections);

@@ -4,7 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from rag.model import Removal
+from rag.model import Json, Removal
+from rag.naming import chunks_key
 
 Lines = str
 """The id of the job to be, then a record for each version of the document that was deleted.
@@ -26,9 +27,16 @@ def removal_of(found: Sequence[bytes]) -> Removal:
         generation=int(generation),
         document_id=document_id or None,
         version=last.get("version", 0),
-        blobs=tuple(each[key] for each in versions for key in ("source_key", "text_key") if key in each),
+        blobs=tuple(blob for each in versions for blob in _blobs_of(each)),
         title=last.get("title", ""),
     )
+
+
+def _blobs_of(record: Json) -> tuple[str, ...]:
+    """None of a version that nobody had seen."""
+    if "source_key" not in record:
+        return ()
+    return record["source_key"], record["text_key"], chunks_key(record["text_key"])
 
 
 def place_of(removal: Removal) -> str:

@@ -95,7 +95,7 @@ def sent(api, name: str, data: bytes, **fields: str) -> str:
 def test_a_file_is_known_by_its_name_so_that_a_changed_one_replaces_it(api):
     assert sent(api, "a.txt", b"one") == sent(api, "a.txt", b"two") == "a.txt"
     assert sent(api, "guides/a.txt", b"one") == "guides/a.txt"
-    assert sent(api, "/home/me/a.txt", b"one") == "a.txt"
+    assert sent(api, "/srv/files/a.txt", b"one") == "a.txt"
 
 
 def test_a_text_is_known_by_what_it_says(api):

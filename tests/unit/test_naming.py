@@ -72,7 +72,7 @@ def test_a_scratch_store_tells_its_job() -> None:
         ("./guides//vpn.md", "guides/vpn.md"),
         ("../../etc/vpn.md", "etc/vpn.md"),
         ("guides\\vpn.md", "guides/vpn.md"),
-        ("/home/me/vpn.md", "vpn.md"),
+        ("/srv/files/vpn.md", "vpn.md"),
         ("C:\\Users\\me\\vpn.md", "vpn.md"),
         ("Mu\u0308nchen.md", "M\u00fcnchen.md"),
         ("", ""),

@@ -138,7 +138,7 @@ class TestUnpurged:
         assert removal is not None
         assert (removal.collection, removal.generation) == ("docs", 1)
         assert (removal.document_id, removal.version) == (live.document_id, live.version)
-        assert removal.blobs == ("sources/1", "texts/1")
+        assert removal.blobs == ("sources/1", "texts/1", "chunks/1")
         assert removal.title == live.title
         assert documents.unpurged(silent_for=0, limit=9) == [removal]
 
@@ -153,7 +153,9 @@ class TestUnpurged:
         assert both is not None
         assert both.job_id != first.job_id
         assert both.version == later.version
-        assert set(both.blobs) == {"sources/1", "texts/1", "sources/2", "texts/2"}
+        assert set(both.blobs) == {
+            f"{folder}/{n}" for folder in ("sources", "texts", "chunks") for n in (1, 2)
+        }
         documents.entrusted(first)
         assert documents.unpurged(silent_for=0, limit=9) == [both]
 
