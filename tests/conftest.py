@@ -22,7 +22,7 @@ _MEMORY_BYTES = 6 << 30
 
 
 def pytest_configure() -> None:
-    """Take no settings from files, and let files be in memory where there is plenty, unless TMPDIR says where.
+    """Take no settings from files. Let files be in memory where there is plenty, unless TMPDIR says where.
 
     The vector engine allocates and syncs so many that on a disk most of the tests' time is waiting for it.
     """

@@ -27,6 +27,9 @@ _LIKENESS = 0.86
 """By :mod:`difflib`: one letter that is wrong, lacks or changed places in a name of eight."""
 
 _OURS = "AEGIS_"
+_CLIENTS = frozenset({"AEGIS_API_KEY", "AEGIS_API_KEY_FILE", "AEGIS_PROFILE", "AEGIS_URL"})
+"""What the command line takes as a client, which are no settings of the service."""
+
 _LONG_WORD = 10
 
 
@@ -46,7 +49,7 @@ def misspelt(names: Iterable[str], settings: Collection[str], secrets: Collectio
     spelling is among ``names`` too.
     """
     given = set(names)
-    ours = {name.upper() for name in settings} | {f"{name}{SUFFIX}".upper() for name in secrets}
+    ours = {name.upper() for name in settings} | {f"{name}{SUFFIX}".upper() for name in secrets} | _CLIENTS
     found = {name: _meant(name, ours) for name in sorted(given - ours) if not _is_known(name)}
     said = {
         name: f"{name} is not a setting: did you mean {meant}?"

@@ -15,8 +15,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from rag.errors import ConfigurationError
 from rag.settings import configuration
 from rag.settings.configuration import CLOUDS, CONFIG, INHERITED, Found, is_filled_in, is_open_to_others
-from rag.settings.files import SUFFIX, content_of, secrets_of
+from rag.settings.files import SUFFIX, secrets_of
 from rag.settings.foreign import is_foreign, misspelt, nearest
+from rag.settings.secretfile import secret_in
 
 ENVIRONMENT = "environment"
 _PROGRAMS = frozenset({"broker_binary"})
@@ -144,7 +145,7 @@ def _from(layer: _Layer, name: str, *, is_secret: bool) -> Given | None:
         raise ConfigurationError(f"{layer.place(upper)} and {upper}_FILE are both set: leave one of them out")
     if path:
         file = layer.path(str(path))
-        return Given(content_of(layer.place(f"{upper}_FILE"), file), layer.label, file)
+        return Given(secret_in(layer.place(f"{upper}_FILE"), file), layer.label, file)
     if value == "" or is_foreign(name, value):
         return None
     _require_usable(layer, name, value)
