@@ -12,6 +12,7 @@ import httpx
 
 from cli.patience import SECONDS, Patience
 from cli.problems import error_of
+from rag.addresses import is_loopback
 from rag.errors import ErrorTable, Overloaded, TimedOut, Transient, Unavailable, translated
 from rag.model import Json
 
@@ -63,7 +64,9 @@ class Connection:
         self.url = url.rstrip("/")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         timeout = httpx.Timeout(LONG_POLL_SECONDS + _MARGIN_SECONDS, connect=5.0)
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout, transport=transport)
+        self._http = httpx.Client(
+            base_url=self.url, headers=headers, timeout=timeout, transport=transport, mounts=_direct(self.url)
+        )
         self._stopped = Event()
 
     def close(self) -> None:
@@ -164,6 +167,12 @@ class Connection:
 
     def _translated(self) -> Any:
         return translated(ERRORS, f"the API at {self.url} (is the stack up? `aegis up` starts it)")
+
+
+def _direct(url: str) -> dict[str, None]:
+    """What has httpx reach this machine itself without a proxy, whatever the environment says."""
+    host = httpx.URL(url).host
+    return {f"all://[{host}]" if ":" in host else f"all://{host}": None} if is_loopback(host) else {}
 
 
 def given(**options: str | float | None) -> Json:

@@ -16,6 +16,17 @@ _LINK = re.compile(r"(?:tcp|udp|sctp)://")
 _MARKS = {"debug": "*:,", "log_level": "*:,=", "journal": "/"}
 """Characters that no value of ours has: DEBUG=express:* is Node's, LOG_LEVEL=info,sqlx=warn Rust's."""
 
+CELERYS = frozenset(
+    {
+        "CELERY_BROKER_READ_URL",
+        "CELERY_BROKER_URL",
+        "CELERY_BROKER_WRITE_URL",
+        "CELERY_LOADER",
+        "CELERY_RESULT_BACKEND",
+    }
+)
+"""What would lead Celery elsewhere than the settings do."""
+
 _THEIRS = (
     "APP_", "AWS_", "AZURE_", "CELERY_", "CI_", "COMPOSE_", "CONDA_", "DOCKER_", "GITHUB_", "GITLAB_", "GOOGLE_", "HF_",
     "KUBERNETES_", "LC_", "NPM_", "OTEL_", "PIP_", "PYTEST_", "PYTHON", "QDRANT__", "SSL_", "UV_", "VSCODE_", "XDG_",

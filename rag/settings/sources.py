@@ -16,7 +16,7 @@ from rag.errors import ConfigurationError
 from rag.settings import configuration
 from rag.settings.configuration import CLOUDS, CONFIG, INHERITED, Found, is_filled_in, is_open_to_others
 from rag.settings.files import SUFFIX, secrets_of
-from rag.settings.foreign import is_foreign, misspelt, nearest
+from rag.settings.foreign import CELERYS, is_foreign, misspelt, nearest
 from rag.settings.secretfile import secret_in
 
 ENVIRONMENT = "environment"
@@ -112,7 +112,7 @@ def read(settings: type[BaseSettings], environment: Mapping[str, str] = os.envir
         wrong,
         tuple(_faults(settings, found)),
         tuple(_warnings(settings, environment, found, given)),
-        tuple(_remarks(settings, layers)),
+        tuple(_remarks(settings, environment, layers)),
         _lent(environment, found),
     )
 
@@ -217,8 +217,12 @@ def _lent(environment: Mapping[str, str], found: tuple[Found, ...]) -> dict[str,
     }
 
 
-def _remarks(settings: type[BaseSettings], layers: list[_Layer]) -> Iterator[str]:
+def _remarks(
+    settings: type[BaseSettings], environment: Mapping[str, str], layers: list[_Layer]
+) -> Iterator[str]:
     for layer in layers:
         for name in settings.model_fields:
             if is_foreign(name, value := layer.values.get(name)):
                 yield f"{layer.place(name.upper())}: {str(value)[:80]!r} is another program's, and is not taken"
+    for name in sorted(CELERYS & environment.keys()):
+        yield f"{name} is Celery's own, and is not taken: REDIS_URL names the broker"

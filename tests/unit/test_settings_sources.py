@@ -428,3 +428,31 @@ def test_a_process_that_inherits_says_nothing(
     load()
 
     assert capsys.readouterr().err == ""
+
+
+def test_a_process_that_inherits_is_not_led_to_another_projects_broker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", "amqp://elsewhere")
+    monkeypatch.setenv("CELERY_RESULT_BACKEND", "redis://elsewhere")
+
+    assert not {"CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"} & inherited(load()).keys()
+    assert read(Settings).remarks == (
+        "CELERY_BROKER_URL is Celery's own, and is not taken: REDIS_URL names the broker",
+        "CELERY_RESULT_BACKEND is Celery's own, and is not taken: REDIS_URL names the broker",
+    )
+
+
+@pytest.mark.parametrize("known", ["", "intranet.example"])
+def test_a_process_that_inherits_a_proxy_reaches_this_machine_without_it(
+    monkeypatch: pytest.MonkeyPatch, known: str
+) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", known)
+
+    environment = inherited(load())
+
+    hosts = environment["no_proxy"].split(",")
+    assert environment["NO_PROXY"] == environment["no_proxy"]
+    assert hosts == [*filter(None, [known]), "localhost", "127.0.0.1", "::1"]
