@@ -33,7 +33,7 @@ class OidcSettings(BaseSettings):
     oidc_algorithms: tuple[Algorithm, ...] = Field(
         ("RS256", "ES256", "EdDSA"),
         min_length=1,
-        description="Signatures that are taken, as a JSON list; asymmetric ones alone.",
+        description="Signatures that are taken; asymmetric ones alone.",
     )
     oidc_role_claim: str = Field(
         "aegis_role",
