@@ -88,19 +88,20 @@ def _places(environment: Mapping[str, str]) -> Iterator[Path]:
 def _in_folder(path: Path, label: str) -> Found | None:
     """None where there is no such file: a folder may be called ``.env``, for one."""
     try:
-        if not path.is_file():
-            return None
-        owners = {path.lstat().st_uid, path.stat().st_uid}
-        mode = path.stat().st_mode
+        owner = path.lstat().st_uid  # of a link, if it is one
     except OSError:
         return None
-    if strangers := owners - {os.geteuid(), _ROOT}:
-        return _untaken(
-            path, label, f"it belongs to user {strangers.pop()}; {CONFIG} names one that is meant"
-        )
-    if mode & _OTHERS_WRITE:
-        return _untaken(path, label, f"everybody may write to it: chmod o-w {label}")
-    return _read(path, label)
+    if not path.is_file():
+        return None
+    return _of_stranger(path, label, owner) if _is_strange(owner) else _read(path, label)
+
+
+def _is_strange(owner: int) -> bool:
+    return owner not in (os.geteuid(), _ROOT)
+
+
+def _of_stranger(path: Path, label: str, owner: int) -> Found:
+    return _untaken(path, label, f"it belongs to user {owner}; {CONFIG} names one that is meant")
 
 
 def _untaken(path: Path, label: str, why: str) -> Found:
@@ -108,7 +109,10 @@ def _untaken(path: Path, label: str, why: str) -> Found:
 
 
 def _read(path: Path, label: str, *, named: bool = False) -> Found:
-    """What is wrong with a file of ours stops the start; with a ``.env``, which may be another's, it is told."""
+    """What is wrong with a file of ours stops the start; with a ``.env``, which may be another's, it is told.
+
+    Whose it is and who may write to it, is asked of the very file that is read.
+    """
     empty = Found(label, path.parent, named)
     try:
         if not path.is_file():
@@ -116,19 +120,34 @@ def _read(path: Path, label: str, *, named: bool = False) -> Found:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
             content = file.read(MOST_BYTES + 1)
-        text = content.decode("utf-8-sig")
     except OSError as error:
         return _broken(empty, f"it cannot be read: {error.strerror}")
-    except UnicodeDecodeError:
-        return _broken(empty, "it holds something else than text in UTF-8")
+    if not named and _is_strange(status.st_uid):
+        return _of_stranger(path, label, status.st_uid)
+    if not named and status.st_mode & _OTHERS_WRITE:
+        return _untaken(path, label, f"everybody may write to it: chmod o-w {label}")
+    return _parsed(replace(empty, open_to_others=_is_open(status)), content)
+
+
+def _parsed(file: Found, content: bytes) -> Found:
     if len(content) > MOST_BYTES:
-        return _broken(empty, f"it is over {MOST_BYTES >> 10} KB")
-    about = Found(label, path.parent, named, open_to_others=is_open_to_others(status))
-    return _tables(about, text) if about.is_ours else _lines(about, text)
+        return _broken(file, f"it is over {MOST_BYTES >> 10} KB")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return _broken(file, "it holds something else than text in UTF-8")
+    return _tables(file, text) if file.is_ours else _lines(file, text)
 
 
-def is_open_to_others(status: os.stat_result) -> bool:
+def is_open_to_others(path: Path) -> bool:
     """Whether others may read this user's own file. How another's file is kept, this user cannot change."""
+    try:
+        return _is_open(path.stat())
+    except OSError:  # it is gone meanwhile
+        return False
+
+
+def _is_open(status: os.stat_result) -> bool:
     return status.st_uid == os.geteuid() and bool(status.st_mode & _OTHERS_READ)
 
 

@@ -202,7 +202,7 @@ def _warnings(
     open_files = {file.label for file in found if file.open_to_others}
     for name in sorted(secrets & given.keys()):
         value = given[name]
-        if value.source in open_files if value.file is None else is_open_to_others(value.file.stat()):
+        if value.source in open_files if value.file is None else is_open_to_others(value.file):
             place = value.file or value.source
             yield f"{place} holds {name.upper()}, and others may read it: chmod 600 {place}"
 
