@@ -47,6 +47,7 @@ def started(home: Path | None = None, settings: Mapping[str, str] | None = None)
         folder.mkdir(parents=True, exist_ok=True)
         port, flower = free_ports(2)
         environment = _embedded(os.environ) | {
+            "AEGIS_CONFIG": "none",
             "AEGIS_HOME": str(folder),
             "API_HOST": "127.0.0.1",
             "API_PORT": str(port),

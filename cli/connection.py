@@ -79,8 +79,9 @@ class Connection:
         timeout = httpx.Timeout(LONG_POLL_SECONDS + _MARGIN_SECONDS, connect=5.0)
         secure = not self.url.startswith("http:")  # where no certificate comes, none need be loaded
         self._http = httpx.Client(
-            base_url=self.url, headers=headers, timeout=timeout, transport=transport, verify=secure
-        )
+            base_url=self.url, headers=headers, timeout=timeout, transport=transport, verify=secure,
+            mounts=_direct(self.url),
+        )  # fmt: skip
         self._stopped = threading.Event()
         self.delayed: Callable[[AegisError, float], None] = lambda _error, _seconds: None
         """Is told why a call is sent again, and after how many seconds."""
@@ -197,6 +198,12 @@ class Connection:
         here = is_loopback(self._http.base_url.host)
         hint = "is the stack up? `aegis up` starts it" if here else "is that its address?"
         return translated(ERRORS, f"the API at {self.url} ({hint})")
+
+
+def _direct(url: str) -> dict[str, None]:
+    """What has httpx reach this machine itself without a proxy, whatever the environment says."""
+    host = httpx.URL(url).host
+    return {f"all://[{host}]" if ":" in host else f"all://{host}": None} if is_loopback(host) else {}
 
 
 def given(**options: str | float | Sequence[str] | None) -> Json:

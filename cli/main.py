@@ -128,6 +128,7 @@ ELSEWHERE = {
     "backup": ("cli.backup:app", "Make a backup; list, show, verify, rehearse and prune them."),
     "restore": ("cli.restore:restore", "Bring back what a backup has."),
     "keys": ("cli.keys:app", "Keys: create, list, rotate, revoke or activate them."),
+    "config": ("cli.config:app", "Settings: show where each comes from, or check them all."),
     "audit": ("cli.audit:audit", "Who changed what: the latest writes, questions or refused keys."),
     "bench": ("bench.main:main", "Measure speed, as ratios within one run."),
     "completion": ("cli.completion:completion", "Print the script by which a shell completes commands."),

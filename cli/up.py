@@ -1,7 +1,6 @@
 """``aegis up``: the stack in the foreground, from checks before the start to the last part's end."""
 
 import asyncio
-import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -17,7 +16,7 @@ from cli.nursery import Nursery
 from cli.supervisor import Supervisor, Work
 from cli.warden import on_duty
 from rag.folders import keep_private, private_folder
-from rag.settings import Settings
+from rag.settings import Settings, inherited
 from rag.starting import shield
 
 
@@ -66,9 +65,9 @@ def up(
 
 
 def environment(settings: Settings) -> Mapping[str, str]:
-    """Ours, with relative folders made absolute, because parts run in a folder of their own."""
+    """Of the parts: settings as they are here, folders absolute, because parts run in one of their own."""
     return {
-        **os.environ,
+        **inherited(settings),
         "AEGIS_HOME": str(settings.home),
         "MODEL_DIR": str(settings.model_dir.expanduser().resolve()),
         "PYTHONUNBUFFERED": "1",

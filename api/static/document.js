@@ -187,4 +187,4 @@ $("delete").addEventListener("click", remove);
 $("change").addEventListener("submit", change);
 $("key").addEventListener("change", begin);
 begin();
-keepFresh(() => showHealth(client), 15);
+keepFresh(client, () => showHealth(client), 15);

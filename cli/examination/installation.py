@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 from cli.examination.finding import Finding, found
 from rag.settings import Settings
+from rag.settings.sources import ENVIRONMENT, read
 from tasks.app import LANES, app
 from workers.embedding.files import model_files
 from workers.startup import route_faults
@@ -16,12 +17,22 @@ _ROOM_BYTES = 2 * 1024**3
 
 def examine(settings: Settings) -> Iterator[Finding]:
     yield Finding("Python", "ok", sys.version.split()[0])
-    yield Finding("settings", "ok", f"valid, environment {settings.environment}")
+    yield from _settings(settings)
     yield _times(settings)
     yield _routes()
     yield _limits(settings)
     yield _room(settings)
     yield found("bundled models", lambda: _models(settings), "aegis setup")
+
+
+def _settings(settings: Settings) -> Iterator[Finding]:
+    reading = read(Settings)
+    sources = " and ".join([ENVIRONMENT, *reading.files])
+    yield Finding("settings", "ok", f"valid, environment {settings.environment}, from the {sources}")
+    for line in reading.warnings:
+        yield Finding("settings", "note", line, "aegis config check")
+    for line in reading.remarks:
+        yield Finding("settings", "note", line)
 
 
 def _times(settings: Settings) -> Finding:

@@ -1,7 +1,8 @@
 """All configuration. Nothing outside this package reads the environment.
 
-Every field is an environment variable of the same name in upper case; its description
-is what ``docs/reference/settings.md`` shows (``python -m rag.settings`` prints that page).
+Every field is an environment variable of the same name in upper case, which ``.env`` and ``aegis.toml``
+may give too (``docs/reference/configuration.md``). Its description is what
+``docs/reference/settings.md`` shows (``python -m rag.settings`` prints that page).
 A role whose address is unset runs on its embedded part, and defaults that only suit
 production apply only then: see ``docs/decisions/0003-two-profiles.md``.
 """
@@ -10,12 +11,20 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rag.settings.inheritance import inherited
     from rag.settings.keys import ApiKey, Role
-    from rag.settings.whole import Settings, load
+    from rag.settings.loading import load
+    from rag.settings.whole import Settings
 
-__all__ = ["ApiKey", "Role", "Settings", "load"]
+__all__ = ["ApiKey", "Role", "Settings", "inherited", "load"]
 
-_PLACES = {"ApiKey": "keys", "Role": "keys", "Settings": "whole", "load": "whole"}
+_PLACES = {
+    "ApiKey": "keys",
+    "Role": "keys",
+    "Settings": "whole",
+    "inherited": "inheritance",
+    "load": "loading",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -14,7 +14,7 @@ class ServiceSettings(BaseSettings):
     """General, the API, the command line, and what there is to look at."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
-        "INFO", description="Least severe log lines that are written."
+        "INFO", description="Least severe log lines that are written; in any case, and warn or trace will do."
     )
     log_questions: bool | None = Field(
         None,
@@ -72,11 +72,11 @@ class ServiceSettings(BaseSettings):
     )
     allowed_hosts: tuple[str, ...] = Field(
         (),
-        description='Names that the API and Flower are reached by, as a JSON list, such as ["rag.example.com", "*.lan"] or ["*"]. Loopback names and API_HOST are among them; on an address that other machines reach, all addresses too. Without keys a Host header with another name is refused; with keys only where this is set.',
+        description="Names that the API and Flower are reached by, such as rag.example.com,*.lan or *. Loopback names and API_HOST are among them; on an address that other machines reach, all addresses too. Without keys a Host header with another name is refused; with keys only where this is set.",
     )
     cors_origins: tuple[str, ...] = Field(
         (),
-        description="Origins that browsers may call from, as a JSON list. What pages of any other origin have a browser send is refused.",
+        description="Origins that browsers may call from, such as https://app.example.com. What pages of any other origin have a browser send is refused.",
     )
     rate_limit_requests_per_minute: int | None = Field(
         None,
@@ -109,7 +109,7 @@ class ServiceSettings(BaseSettings):
     )
     trusted_proxies: tuple[str, ...] = Field(
         (),
-        description='Addresses and networks of the proxies before the API, as a JSON list such as ["10.0.0.0/8"]. From these alone X-Forwarded-For and X-Forwarded-Proto are believed.',
+        description="Addresses and networks of the proxies before the API, such as 10.0.0.0/8. From these alone X-Forwarded-For and X-Forwarded-Proto are believed.",
     )
 
     # --- the command line

@@ -1,6 +1,7 @@
 """The settings as a whole: what must fit together, and what follows from them."""
 
 import os
+from collections.abc import Iterator, Mapping, Set
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -8,14 +9,12 @@ from tempfile import gettempdir
 from typing import Any, Literal, Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic import PrivateAttr, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from rag.errors import ConfigurationError
 from rag.folders import require_own
 from rag.naming import checked_collection_name
 from rag.settings.backups import BackupSettings
-from rag.settings.files import SecretFiles
 from rag.settings.jobs import JobSettings
 from rag.settings.library import LibrarySettings
 from rag.settings.models import EmbedderName, GeneratorName, ModelSettings, RerankerName
@@ -23,6 +22,8 @@ from rag.settings.oidc import OidcSettings, unfit
 from rag.settings.redis import RedisAddress, trusting
 from rag.settings.roles import misfits
 from rag.settings.service import ServiceSettings
+from rag.settings.sources import Given, GivenValues, Reading, read
+from rag.settings.texts import value_of
 from rag.timing import out_of_order
 
 BUNDLED_EMBEDDING = "all-MiniLM-L6-v2"
@@ -37,16 +38,37 @@ OLLAMA_PREFIX = "ollama:"
 class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, OidcSettings, ServiceSettings):
     """Every setting, frozen."""
 
-    model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    _given: Mapping[str, Given] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def settings_customise_sources(  # type: ignore[override]  # of the sources it is given, one is of use
         cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What is given directly, else by the environment, or by a file that it names."""
-        return init_settings, SecretFiles(settings_cls)
+        """What is given directly, else by the environment, or by a file."""
+        reading = read(settings_cls)
+        reading.require_readable()
+        return init_settings, GivenValues(settings_cls, reading.values)
+
+    @classmethod
+    def of(cls, reading: Reading, without: Set[str] = frozenset()) -> Self:
+        """What was read, but for the fields in ``without``. Raises pydantic's ValidationError."""
+        values = {name: value for name, value in reading.values.items() if name not in without}
+        settings = cls(_build_sources=((GivenValues(cls, values),), {}))
+        settings._given = reading.given
+        return settings
+
+    @property
+    def given(self) -> Mapping[str, Given]:
+        """Where the values come from, by fields, of those that were read and are no defaults."""
+        return self._given
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _text(cls, value: object, info: ValidationInfo) -> object:
+        name = str(info.field_name)
+        return value_of(name, cls.model_fields[name], value) if isinstance(value, str) else value
 
     @field_validator("collection_name")
     @classmethod
@@ -61,32 +83,18 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Oidc
         return value
 
     @model_validator(mode="after")
-    def _roles_fit(self) -> Self:
-        if wrong := tuple(misfits(self)):
-            raise ValueError("; ".join(wrong))
+    def _all_fit(self) -> Self:
+        """ValueError with a line for each misfit."""
+        if wrong := [*misfits(self), *self._too_many(), *out_of_order(self), *unfit(self)]:
+            raise ValueError("\n".join(wrong))
         return self
 
-    @model_validator(mode="after")
-    def _defaults_may_be_asked_for(self) -> Self:
-        for name, most in (("top_k_retrieval", self.max_top_k), ("top_k_rerank", self.max_top_n)):
-            if getattr(self, name) > most:
-                longest = "MAX_TOP_K" if name == "top_k_retrieval" else "MAX_TOP_N"
-                raise ValueError(
-                    f"{name.upper()} is over {longest}, {most}: lower the one or raise the other"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _times_fit(self) -> Self:
-        if wrong := tuple(out_of_order(self)):
-            raise ValueError("; ".join(wrong))
-        return self
-
-    @model_validator(mode="after")
-    def _issuer_fits(self) -> Self:
-        if wrong := tuple(unfit(self)):
-            raise ValueError("; ".join(wrong))
-        return self
+    def _too_many(self) -> Iterator[str]:
+        """Defaults may be asked for."""
+        for name, longest in (("top_k_retrieval", "max_top_k"), ("top_k_rerank", "max_top_n")):
+            value, most = getattr(self, name), getattr(self, longest)
+            if value > most:
+                yield f"{name.upper()} ({value}) is over {longest.upper()} ({most}): lower the one or raise the other"
 
     # --- what follows from the fields
 
@@ -267,37 +275,3 @@ def _several(urls: str | None) -> tuple[str, ...]:
 
 def _with_port(netloc: str, port: int) -> str:
     return f"{netloc.rpartition(':')[0]}:{port}"
-
-
-def load() -> Settings:
-    """The settings from the environment. ConfigurationError with one line for each wrong value.
-
-    Without its cause: what a traceback shows of that has the value in it, which may be a key.
-    """
-    try:
-        return Settings()
-    except (ValidationError, SettingsError) as error:
-        raise ConfigurationError(_explained(error)) from None
-
-
-def _place(loc: tuple[int | str, ...]) -> str:
-    """The variable, and where in it; what is wrong with a key may not name it."""
-    if not loc:
-        return "settings"
-    field, *inner = (str(part).upper() for part in loc)
-    if field == "API_KEYS" and inner:
-        inner[0] = "…"
-    return ".".join([field, *inner])
-
-
-def _explained(error: ValidationError | SettingsError) -> str:
-    if isinstance(error.__cause__, ConfigurationError):
-        return str(error.__cause__)
-    if isinstance(error, SettingsError):
-        return f"{error}: {error.__cause__}"
-    lines = (
-        f"{_place(e['loc'])}: {e['msg'].removeprefix('Value error, ')}"
-        for e in error.errors(include_url=False, include_input=False)
-        if e["type"] != "default_factory_not_called"  # it follows from another one
-    )
-    return "; ".join(lines)

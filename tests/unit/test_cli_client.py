@@ -348,3 +348,17 @@ def test_a_refused_event_stream_is_asked_for_again_when_it_says(naps: list[float
 
 def _event(number: str, kind: str, data: dict[str, str]) -> bytes:
     return f"id: {number}\nevent: {kind}\ndata: {json.dumps(data)}\n\n".encode()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_a_stack_on_this_machine_is_asked_without_the_proxy_of_the_shell(
+    monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
+
+    with Client(f"http://{host}:8910") as client, Client("http://api.test") as far:
+        direct, proxied = client._http, far._http
+        assert direct._transport_for_url(httpx.URL(f"http://{host}:8910/v1/jobs")) is direct._transport
+        assert proxied._transport_for_url(httpx.URL("http://api.test/v1/jobs")) is not proxied._transport

@@ -18,6 +18,13 @@ _CLOUDS = ("AWS_", "AZURE_", "GOOGLE_", "PIP_", "CELERY_")
 _OTHERS = frozenset(
     {
         *CLIENT_VARIABLES,
+        "AEGIS_API_PORT",
+        "AEGIS_CONFIG",
+        "HTTP_PROXY",
+        "OLAMA_URL",
+        "OLLAMA_HOST",
+        "RATE_LIMIT",
+        "REDIS_HOST",
         "XDG_CONFIG_HOME",
         "REMAP_SIGTERM",
         "RLIMIT_DATA",
@@ -30,7 +37,7 @@ _OTHERS = frozenset(
         "SSL_CERT_FILE",
     }
 )
-"""Celery's, the system's, what tests take, and what a reader puts in."""
+"""Others', what tests take, what a reader puts in or misspells, and what says where settings lie."""
 
 _KNOWN = frozenset(Settings.model_fields) | {f"{name}_file" for name in secrets_of(Settings)}
 

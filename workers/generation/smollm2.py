@@ -140,7 +140,7 @@ def main() -> int:
         logging.basicConfig(level=settings.log_level, format=settings.log_format)
         serve(settings, over)
     except (ConfigurationError, AegisError) as error:
-        sys.stderr.write(f"smollm2: {error}\n")
+        sys.stderr.writelines(f"smollm2: {line}\n" for line in str(error).splitlines())
         return 1
     return 0
 

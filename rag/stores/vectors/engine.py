@@ -162,7 +162,9 @@ def main() -> int:
         logging.basicConfig(level=values.log_level, format=values.log_format, stream=sys.stderr)
         run(values.home / "vectors", values.vector_socket)
     except (ConfigurationError, Conflict) as error:
-        sys.stderr.write(f"the vector engine does not start: {error}\n")
+        sys.stderr.writelines(
+            f"the vector engine does not start: {line}\n" for line in str(error).splitlines()
+        )
         return 1
     return 0
 
