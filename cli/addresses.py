@@ -1,5 +1,6 @@
 """Where things of this machine's stack are, as seen from this machine."""
 
+from rag.homes import stack_in
 from rag.settings import Settings
 
 
@@ -9,7 +10,9 @@ def local(host: str) -> str:
 
 
 def base_url(settings: Settings) -> str:
-    """The API's address."""
+    """The API's address: that of the stack in this home, unless API_HOST or API_PORT name another."""
+    if settings.model_fields_set.isdisjoint({"api_host", "api_port"}) and (stack := stack_in(settings.home)):
+        return stack.api
     return f"http://{_bracketed(local(settings.listen_host))}:{settings.api_port}"
 
 

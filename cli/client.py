@@ -188,7 +188,9 @@ class Client(Connection):
 def client_of(settings: Settings, url: str | None = None) -> Client:
     """A client with API_KEY, of the API at ``url``; None: of the stack on this machine."""
     key = settings.api_key.get_secret_value() if settings.api_key else None
-    return Client(url or base_url(settings), key)
+    if url:
+        return Client(url, key)
+    return Client(base_url(settings), key, home=settings.home)
 
 
 def _address(of: str, name: str) -> str:

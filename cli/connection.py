@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event
 from time import monotonic
 from typing import Any, Self
@@ -58,9 +59,16 @@ class Connection:
     """
 
     def __init__(
-        self, url: str, key: str | None = None, *, transport: httpx.BaseTransport | None = None
+        self,
+        url: str,
+        key: str | None = None,
+        *,
+        home: Path | None = None,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
+        """``home``: of the stack that is meant, where it is one of this machine."""
         self.url = url.rstrip("/")
+        self._stack = f"the stack in {home}" if home else "the stack"
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         timeout = httpx.Timeout(LONG_POLL_SECONDS + _MARGIN_SECONDS, connect=5.0)
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout, transport=transport)
@@ -163,7 +171,7 @@ class Connection:
         return body
 
     def _translated(self) -> Any:
-        return translated(ERRORS, f"the API at {self.url} (is the stack up? `aegis up` starts it)")
+        return translated(ERRORS, f"the API at {self.url} (is {self._stack} up? `aegis up` starts it)")
 
 
 def given(**options: str | float | None) -> Json:

@@ -14,10 +14,11 @@ from cli.printing import paragraphs, shown
 from rag.errors import AegisError
 from rag.model import Json
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+_PACKAGED = Path(__file__).with_name("documents")
+_REPOSITORY = Path(__file__).resolve().parent.parent
 QUESTION = "Why does the vector engine run in a process of its own?"
 _COLLECTION = "demo"
-_OWN = ("docs", "README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+_OWN = ("docs", "README.md", "CONTRIBUTING.md", "CHANGELOG.md")  # a wheel has the first
 _TITLES_TRIED = 3
 
 
@@ -40,11 +41,12 @@ def demo(client: Client, console: Console, docs: Path | None, question: str | No
 
 
 def documents(docs: Path | None) -> tuple[Found, ...]:
-    """The files of ``docs``, or this repository's own documents."""
+    """The files of ``docs``, or Aegis' own documents."""
     if docs is not None:
         return walk([docs]).files
-    own = walk([REPOSITORY / name for name in _OWN if (REPOSITORY / name).exists()])
-    return tuple(Found(found.path, found.path.relative_to(REPOSITORY).as_posix()) for found in own.files)
+    root = _PACKAGED if _PACKAGED.exists() else _REPOSITORY
+    own = walk([root / name for name in _OWN if (root / name).exists()])
+    return tuple(Found(found.path, found.path.relative_to(root).as_posix()) for found in own.files)
 
 
 def collection_of(docs: Path | None) -> str:
