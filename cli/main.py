@@ -32,7 +32,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.command()
 def setup() -> None:
-    """Build the bundled model, once."""
+    """Build the bundled model, once; the first start does it too."""
     from workers.embedding.build import build
 
     settings = _settings()

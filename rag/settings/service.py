@@ -31,7 +31,7 @@ class ServiceSettings(BaseSettings):
     )
     model_dir: Path = Field(
         Path(sys.prefix) / "share" / "aegis-rag",
-        description="Folder of the bundled models, built once by `aegis setup`.",
+        description="Folder of the bundled models, built by the first start, or by `aegis setup`.",
     )
 
     # --- API

@@ -145,7 +145,7 @@ def test_a_stack_is_found_from_every_folder(installed: Installed) -> None:
             [installed.program, "up"], cwd=here, env=dict(installed.variables), stdout=printed, stderr=printed
         )
     try:
-        until(lambda: "Ctrl-C stops everything." in output.read_text() or stack.poll() is not None, 300)
+        until(lambda: "Ctrl-C stops everything." in output.read_text() or stack.poll() is not None, 500)
         before = sorted(installed.user.rglob("*"))
         url = f"http://127.0.0.1:{installed.variables['API_PORT']}"
         health = httpx.get(f"{url}/health/ready", timeout=30)
