@@ -60,7 +60,7 @@ def started(home: Path | None = None, settings: Mapping[str, str] | None = None)
         begun = monotonic()
         with output.open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "cli.main", "up"], env=environment, stdout=log, stderr=log
+                [sys.executable, "-P", "-m", "cli.main", "up"], env=environment, stdout=log, stderr=log
             )
         try:
             url = f"http://127.0.0.1:{port}"

@@ -1,11 +1,14 @@
 """Where things of this machine's stack are, as seen from this machine."""
 
 from rag.addresses import http_url
+from rag.homes import stack_in
 from rag.settings import Settings
 
 
 def base_url(settings: Settings) -> str:
-    """The API's address."""
+    """The API's address: that of the stack in this home, unless API_HOST or API_PORT name another."""
+    if settings.model_fields_set.isdisjoint({"api_host", "api_port"}) and (stack := stack_in(settings.home)):
+        return stack.api
     return http_url(settings.listen_host, settings.api_port)
 
 

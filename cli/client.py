@@ -255,7 +255,7 @@ class Client(Connection):
 def connected(url: str | None = None, profile: str | None = None) -> Client:
     """A client of the API that the options name, else the environment, else of the stack on this machine."""
     settings = ClientSettings.of(url, profile)
-    return Client(settings.url, settings.key)
+    return Client(settings.url, settings.key, home=settings.home)
 
 
 def client_of(settings: "Settings", url: str | None = None) -> Client:
@@ -263,7 +263,9 @@ def client_of(settings: "Settings", url: str | None = None) -> Client:
     from cli.addresses import base_url  # noqa: PLC0415 - a client has no use for the server's settings
 
     key = settings.api_key.get_secret_value() if settings.api_key else None
-    return Client(url or base_url(settings), key)
+    if url:
+        return Client(url, key)
+    return Client(base_url(settings), key, home=settings.home)
 
 
 def _address(of: str, name: str) -> str:

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic
 from typing import Any, Self
 from uuid import uuid4
@@ -72,9 +73,16 @@ class Connection:
     """
 
     def __init__(
-        self, url: str, key: str | None = None, *, transport: httpx.BaseTransport | None = None
+        self,
+        url: str,
+        key: str | None = None,
+        *,
+        home: Path | None = None,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
+        """``home``: of the stack that is meant, where it is one of this machine."""
         self.url = url.rstrip("/")
+        self._stack = f"the stack in {home}" if home else "the stack"
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         timeout = httpx.Timeout(LONG_POLL_SECONDS + _MARGIN_SECONDS, connect=5.0)
         secure = not self.url.startswith("http:")  # where no certificate comes, none need be loaded
@@ -196,7 +204,7 @@ class Connection:
 
     def _translated(self) -> Any:
         here = is_loopback(self._http.base_url.host)
-        hint = "is the stack up? `aegis up` starts it" if here else "is that its address?"
+        hint = f"is {self._stack} up? `aegis up` starts it" if here else "is that its address?"
         return translated(ERRORS, f"the API at {self.url} ({hint})")
 
 

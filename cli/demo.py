@@ -16,10 +16,11 @@ from cli.walk import files as files_in
 from rag.errors import AegisError
 from rag.jsontypes import Json
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+_PACKAGED = Path(__file__).with_name("documents")
+_REPOSITORY = Path(__file__).resolve().parent.parent
 QUESTION = "Why does the vector engine run in a process of its own?"
 _COLLECTION = "demo"
-_OWN = ("docs", "README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+_OWN = ("docs", "README.md", "CONTRIBUTING.md", "CHANGELOG.md")  # a wheel has the first
 _TITLES_TRIED = 3
 
 
@@ -42,12 +43,13 @@ def demo(client: Client, console: Console, docs: Path | None, question: str | No
 
 
 def documents(docs: Path | None) -> tuple[Found, ...]:
-    """The files of ``docs``, or this repository's own documents."""
+    """The files of ``docs``, or Aegis' own documents."""
     if docs is not None:
         return files_in([docs])
-    own = files_in([REPOSITORY / name for name in _OWN if (REPOSITORY / name).exists()])
+    root = _PACKAGED if _PACKAGED.exists() else _REPOSITORY
+    own = files_in([root / name for name in _OWN if (root / name).exists()])
     return tuple(
-        Found.at(found.path, found.path.relative_to(REPOSITORY).as_posix())
+        Found.at(found.path, found.path.relative_to(root).as_posix())
         for found in own
         if found.path.suffix == ".md"
     )

@@ -13,8 +13,9 @@ from typing import Any
 import psutil
 
 from rag.errors import Conflict
+from rag.homes import is_process
 
-_CLOCK_SLACK = 2.0  # seconds by which two readings of a process's start time may differ
+_CLOCK_SLACK = 2.0  # seconds that a process may seem to have begun after it wrote its roster
 
 
 class Roster:
@@ -38,7 +39,7 @@ class Roster:
         left = [
             (name, int(part["pid"]))
             for name, part in self._read().get("parts", {}).items()
-            if _is_still(int(part["pid"]), part["started"])
+            if is_process(int(part["pid"]), part["started"])
         ]
         for _, pid in left:
             with suppress(ProcessLookupError, PermissionError):
@@ -114,9 +115,3 @@ def _process(pid: int) -> psutil.Process | None:
         return psutil.Process(pid)
     except psutil.NoSuchProcess:
         return None
-
-
-def _is_still(pid: int, started: float) -> bool:
-    """Whether ``pid`` is the process that began at ``started``, and not a later one of the same number."""
-    process = _process(pid)
-    return process is not None and abs(process.create_time() - started) < _CLOCK_SLACK

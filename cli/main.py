@@ -52,7 +52,7 @@ def aegis(
 
 @app.command()
 def setup() -> None:
-    """Build the bundled model, once."""
+    """Build the bundled model, once; the first start does it too."""
     from workers.embedding.build import build
 
     settings = _settings()

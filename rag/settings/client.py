@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from rag.addresses import http_url
 from rag.errors import ConfigurationError
+from rag.homes import stack_in, unnamed_home
 from rag.settings.secretfile import secret_in
 
 CLIENT_VARIABLES = ("AEGIS_URL", "AEGIS_PROFILE", "AEGIS_API_KEY", "AEGIS_API_KEY_FILE")
@@ -21,6 +22,7 @@ CLIENT_VARIABLES = ("AEGIS_URL", "AEGIS_PROFILE", "AEGIS_API_KEY", "AEGIS_API_KE
 
 _DEFAULT_PORT = 8910
 _MOST_BYTES = 1 << 20
+_LINK = "tcp://"  # Kubernetes sets API_PORT so for a service of the name api
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _FIELDS = frozenset({"url", "key", "key_file"})
 _SERVER_FILES = (".env", "aegis.toml")
@@ -29,11 +31,15 @@ _SERVER_FILES = (".env", "aegis.toml")
 
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
-    """``source``: what named the address, such as ``--url`` or ``profile prod``."""
+    """``source``: what named the address, such as ``--url`` or ``profile prod``.
+
+    ``home``: of the stack that is meant, where it is one of this machine.
+    """
 
     url: str
     source: str
     key: str | None = field(default=None, repr=False)
+    home: Path | None = None
 
     @classmethod
     def of(cls, url: str | None = None, profile: str | None = None) -> "ClientSettings":
@@ -69,10 +75,27 @@ class ClientSettings:
 
             settings = load()
             known = settings.api_key.get_secret_value() if settings.api_key else None
-            return cls(http_url(settings.listen_host, settings.api_port), source, _sendable(key or known))
-        host, port = environment.get("API_HOST") or "127.0.0.1", environment.get("API_PORT")
+            named = not settings.model_fields_set.isdisjoint({"api_host", "api_port"})
+            url = _local_url(settings.home, settings.listen_host, settings.api_port, named=named)
+            return cls(url, source, _sendable(key or known), settings.home)
         key = key or _secret(environment, "API_KEY")
-        return cls(http_url(host, _port(port) if port else _DEFAULT_PORT), source, _sendable(key))
+        host, port = environment.get("API_HOST"), environment.get("API_PORT", "")
+        port = "" if port.startswith(_LINK) else port
+        home = _home(environment)
+        number = _port(port) if port else _DEFAULT_PORT
+        url = _local_url(home, host or "127.0.0.1", number, named=bool(host or port))
+        return cls(url, source, _sendable(key), home)
+
+
+def _home(environment: Mapping[str, str]) -> Path:
+    named = environment.get("AEGIS_HOME")
+    return Path(named).expanduser().resolve() if named else unnamed_home().path
+
+
+def _local_url(home: Path, host: str, port: int, *, named: bool) -> str:
+    """``named``: whether settings say where the API listens; else it is where the stack in ``home`` says."""
+    stack = None if named else stack_in(home)
+    return stack.api if stack else http_url(host, port)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,10 +29,13 @@ class ServiceSettings(BaseSettings):
         False,
         description="Whether log lines also name the process, the thread and the line of code. Answers never do.",
     )
-    aegis_home: Path = Field(Path(".aegis"), description="Folder of everything that a run writes.")
+    aegis_home: Path | None = Field(
+        None,
+        description="Folder of everything that a run writes. Unset: `./.aegis` where it is, else that of the stack that runs, else the platform's folder for data, such as `~/.local/share/aegis-rag`; in a checkout `./.aegis`.",
+    )
     model_dir: Path = Field(
         Path(sys.prefix) / "share" / "aegis-rag",
-        description="Folder of the bundled models, built once by `aegis setup`.",
+        description="Folder of the bundled models, built by the first start, or by `aegis setup`.",
     )
 
     # --- API

@@ -13,6 +13,7 @@ from pydantic import PrivateAttr, SecretStr, ValidationInfo, field_validator, mo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from rag.folders import require_own
+from rag.homes import Home, unnamed_home
 from rag.naming import checked_collection_name
 from rag.settings.backups import BackupSettings
 from rag.settings.jobs import JobSettings
@@ -104,7 +105,19 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Oidc
 
     @property
     def home(self) -> Path:
-        return self.aegis_home.expanduser().resolve()
+        return self.chosen_home.path
+
+    @property
+    def chosen_home(self) -> Home:
+        """With why it is this one."""
+        if self.aegis_home is None:
+            return self._unnamed_home
+        return Home(self.aegis_home.expanduser().resolve(), "AEGIS_HOME names it")
+
+    @cached_property
+    def _unnamed_home(self) -> Home:
+        """Kept, since it hangs on what is there when it is looked for."""
+        return unnamed_home()
 
     @property
     def listen_host(self) -> str:

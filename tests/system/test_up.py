@@ -116,16 +116,17 @@ def test_a_port_in_use_is_one_line(own_stack: Stack) -> None:
     assert len(said.splitlines()) == 1
 
 
-def test_a_model_that_is_not_built_ends_the_start_with_what_to_do(tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_built_ends_the_start_before_anything_runs(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    stack = stack_in(home, MODEL_DIR=str(tmp_path / "no-models"))
+    (tmp_path / "models").write_text("a file where a folder should be")
+    stack = stack_in(home, MODEL_DIR=str(tmp_path / "models"))
 
     said = _refused(stack)
 
-    assert "aegis setup" in said
-    assert "Traceback" not in said
-    until(lambda: stack.processes() == [])
+    assert "set MODEL_DIR to a folder that can" in said
+    assert len(said.splitlines()) == 1
+    assert [path.name for path in home.iterdir()] == ["printed.txt"]
 
 
 def test_the_command_line_says_that_nothing_answers(tmp_path: Path) -> None:
@@ -141,7 +142,7 @@ def test_the_command_line_says_that_nothing_answers(tmp_path: Path) -> None:
     )
 
     assert refused.returncode == 3
-    assert "`aegis up` starts it" in refused.stderr
+    assert f"is the stack in {tmp_path} up? `aegis up` starts it" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
 
 
