@@ -1,9 +1,10 @@
 """What the supervisor shows on the terminal."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 
 from cli.printing import shown
@@ -48,11 +49,13 @@ class Display:
         for name, address in addresses.items():
             table.add_row(f"[bold]{name}[/]", shown(address))
         self._line(f"[bold green]ready[/] in {seconds:.1f} s")
-        self._console.print(table)
+        self._line(table)
         self._line("Ctrl-C stops everything.")
 
     def note(self, text: str) -> None:
         self._line(shown(text))
 
-    def _line(self, text: str) -> None:
-        self._console.print(text)
+    def _line(self, text: RenderableType) -> None:
+        """What cannot be shown, since the terminal is gone or it is a file on a full disk, is left out."""
+        with suppress(OSError):
+            self._console.print(text)

@@ -4,6 +4,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Callable
+from datetime import datetime
 from io import FileIO
 from pathlib import Path
 
@@ -25,32 +26,58 @@ _TRACEBACK = "Traceback (most recent call last)"
 _FRAMES = re.compile(r"\s|$|Traceback |During handling |The above exception ")
 
 
+def stamp() -> str:
+    """The present time as :mod:`logging` writes it."""
+    now = datetime.now()  # noqa: DTZ005 - logs tell local time
+    return f"{now:%Y-%m-%d %H:%M:%S},{now.microsecond // 1000:03d}"
+
+
 class LogFile:
     """Appends to ``folder/name.log``, which nobody else may read.
 
-    Over 10 MB it becomes ``name.log.1`` and starts anew; of such ``former`` are kept.
+    Over 10 MB it becomes ``name.log.1`` and starts anew; of such ``former`` are kept. What the disk
+    has no room for is left out, and a line says so when there is room again: a part goes on without
+    its log, and would end with it, since nobody took any more what it prints.
     """
 
     def __init__(self, folder: Path, name: str, former: int = 1) -> None:
         self.path = private_folder(folder) / f"{name}.log"
         self._former = former
         self._file = self._opened()
+        self._left_out = 0
 
     def write(self, data: bytes) -> None:
-        if self._file.tell() + len(data) > ROTATE_BYTES:
-            self._rotate()
-        self._file.write(data.translate(None, _STEERING))
+        """Never raises."""
+        wanted = data.translate(None, _STEERING)
+        try:
+            if self._file.tell() + len(wanted) > ROTATE_BYTES:
+                self._rotate()
+            if self._left_out:
+                self._tell_of_gap()
+            written = self._file.write(wanted)
+        except OSError:
+            written = 0
+        self._left_out += len(wanted) - (written or 0)
 
     def close(self) -> None:
         self._file.close()
 
+    def _tell_of_gap(self) -> None:
+        """Raises OSError while there is no room."""
+        gap = f"\n{stamp()} WARNING {self.path.stem} {self._left_out} bytes are missing here: the disk was full\n"
+        if self._file.write(gap.encode()) == len(gap):
+            self._left_out = 0
+
     def _rotate(self) -> None:
+        """Where no new file can be made, the one that is open goes on under its new name."""
+        if self.path.exists():
+            for number in range(self._former, 0, -1):
+                older = self._numbered(number - 1)
+                if older.exists():
+                    older.replace(self._numbered(number))
+        fresh = self._opened()
         self._file.close()
-        for number in range(self._former, 0, -1):
-            older = self._numbered(number - 1)
-            if older.exists():
-                older.replace(self._numbered(number))
-        self._file = self._opened()
+        self._file = fresh
 
     def _numbered(self, number: int) -> Path:
         return self.path.with_name(f"{self.path.name}.{number}") if number else self.path

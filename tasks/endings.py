@@ -115,9 +115,7 @@ def _try_again(run: StageRun, error: Exception) -> str:
         return _give_up(run, reason_of(last), last)
     delay = pause(job, error)
     jobs = run.tools.jobs
-    if not insisted(
-        run.tools, lambda: jobs.requeue(run.lease, error=last, delay=delay, counted=not waits)
-    ):
+    if not insisted(run.tools, lambda: jobs.requeue(run.lease, error=last, delay=delay, counted=not waits)):
         return _lost(run)
     send(replace(job, attempts=job.attempts - 1) if waits else job, delay=delay)
     return f"again: {error}"

@@ -118,7 +118,9 @@ def explained(subject: str, setting: str) -> Iterator[None]:
 def _ours(subject: str, setting: str, error: Exception) -> AegisError:
     whole, reason = str(error), _first_line(error)
     if says_full(reason):
-        return NoRoom(f"{subject} is full: free some space, then try again ({reason})", retry_after=SOON_SECONDS)
+        return NoRoom(
+            f"{subject} is full: free some space, then try again ({reason})", retry_after=SOON_SECONDS
+        )
     if why := next((why for sign, why in _REFUSALS.items() if sign in whole), None):
         return Refused(f"{subject}: {why.format(setting=setting)}")
     if any(sign in reason for sign in _FORBIDDEN):

@@ -111,7 +111,11 @@ def wait_until_safe(settings: Settings, *, patience: float = PATIENCE_SECONDS) -
             except Unavailable as error:
                 if monotonic() > deadline:
                     raise Unavailable(f"the broker was away for {patience:g} s: {error}") from error
-                log.log(logging.DEBUG if told == str(error) else logging.WARNING, "waiting for the broker: %s", error)
+                log.log(
+                    logging.DEBUG if told == str(error) else logging.WARNING,
+                    "waiting for the broker: %s",
+                    error,
+                )
                 told = str(error)
                 sleep(_RETRY_SECONDS)
             else:
