@@ -108,8 +108,8 @@ async def ready(
     *,
     detailed: Annotated[bool, Depends(_detailed)],
 ) -> Readiness:
-    """The disk, the broker, whether this process can queue jobs, the vector engine, beat, and each lane, which is
-    ready when one of its workers takes tasks. 503 when an essential one is missing."""
+    """The disk, the broker, whether this process can queue jobs, the vector engine, beat, and each lane,
+    which is ready when one of its workers takes tasks. 503 when an essential one is missing."""
     known = await _components(request)
     if unknown := set(component or ()) - set(known):
         raise InvalidRequest(

@@ -64,8 +64,9 @@ class LogFile:
 
     def _tell_of_gap(self) -> None:
         """Raises OSError while there is no room."""
-        gap = f"\n{stamp()} WARNING {self.path.stem} {self._left_out} bytes are missing here: the disk was full\n"
-        if self._file.write(gap.encode()) == len(gap):
+        missing = f"{self._left_out} bytes are missing here: the disk was full"
+        gap = f"\n{stamp()} WARNING {self.path.stem} {missing}\n".encode()
+        if self._file.write(gap) == len(gap):
             self._left_out = 0
 
     def _rotate(self) -> None:

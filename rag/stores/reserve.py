@@ -9,7 +9,7 @@ from rag.stores.disks import Room
 
 
 class Disks:
-    """Where the embedded broker and vector engine and a folder of blobs write; none where all are elsewhere."""
+    """Where the embedded broker and vector engine and a folder of blobs write; none where all are far."""
 
     def __init__(self, *folders: Path) -> None:
         self._folders = folders

@@ -152,8 +152,9 @@ class EdgeVectorStore:
             return opened
         if name in self._broken:
             raise Unavailable(
-                f"the collection {name} cannot be opened, as the vector engine's log tells: if its disk has room, "
-                f"restore {self._broken[name].path} from a backup, or remove the collection and ingest again"
+                f"the collection {name} cannot be opened, and the vector engine's log says why: if the disk has "
+                f"room, restore {self._broken[name].path} from a backup, or remove the collection and "
+                "ingest again"
             )
         raise UnknownCollection(f"there is no collection {name} in the vector store")
 

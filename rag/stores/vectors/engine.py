@@ -161,7 +161,7 @@ def main() -> int:
         shield(values)
         logging.basicConfig(level=values.log_level, format=values.log_format, stream=sys.stderr)
         run(values.home / "vectors", values.vector_socket)
-    except (ConfigurationError, Conflict) as error:
+    except (ConfigurationError, Conflict, OSError) as error:
         sys.stderr.write(f"the vector engine does not start: {error}\n")
         return 1
     return 0
