@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rag.errors import AegisError, ConfigurationError
-from rag.printable import printable
+from rag.printable import printable, write_plainly
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -198,6 +198,7 @@ for _name, (_place, _about) in ELSEWHERE.items():
 
 def run() -> None:
     """The entry point: errors of ours end in a line on stderr, 2 for a wrong setting, else 1."""
+    write_plainly()
     try:
         app(standalone_mode=True)
     except ConfigurationError as error:

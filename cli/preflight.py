@@ -73,8 +73,8 @@ def check_host(host: str) -> None:
             return
     except OSError as error:
         raise ConfigurationError(
-            f"API_HOST: {host} is no address of this machine ({error.strerror}): set it to 127.0.0.1 for this "
-            "machine alone, or to 0.0.0.0 for all its addresses"
+            f"API_HOST: {host} is no address of this machine ({error.strerror}): set it to 127.0.0.1 for "
+            "this machine alone, or to 0.0.0.0 for all its addresses"
         ) from error
 
 

@@ -152,8 +152,8 @@ class EdgeVectorStore:
             return opened
         if name in self._broken:
             raise Unavailable(
-                f"the collection {name} cannot be opened, and the vector engine's log says why: if the disk has "
-                f"room, restore {self._broken[name].path} from a backup, or remove the collection and "
+                f"the collection {name} cannot be opened, and the vector engine's log says why: if the disk "
+                f"has room, restore {self._broken[name].path} from a backup, or remove the collection and "
                 "ingest again"
             )
         raise UnknownCollection(f"there is no collection {name} in the vector store")
