@@ -13,7 +13,7 @@ from rag.folders import private_folder
 ROTATE_BYTES = 10 * 1024 * 1024
 AUDIT_FILES = 9
 """Kept beside the newest, so that nobody's requests push out soon what was done: half a million entries."""
-_AUDIT = re.compile(rb"[0-9-]{10} [0-9:,]{12} INFO (?:[0-9]+ \w+ )?aegis\.audit(?::[0-9]+)? audit \{")
+_AUDIT = re.compile(rb"[0-9-]{10} [0-9:,]{12} INFO api (?:[0-9]+ \w+ )?aegis\.audit(?::[0-9]+)? audit \{")
 _STEERING = bytes({*range(32), 127} - {*b"\t\n\r"})
 """What programs that are not ours may print, and a terminal that shows the file would obey."""
 _REMEMBERED = 8
@@ -112,7 +112,8 @@ class Severity:
 class Output:
     """One part's stdout and stderr. ``show`` takes each line that belongs on the terminal.
 
-    ``audit``: where the lines of the audit log go, instead of into ``file``.
+    ``audit``: where the lines of the audit log go, instead of into ``file``. ``rewrite``: what becomes of
+    each line before anything else.
     """
 
     def __init__(
@@ -122,8 +123,10 @@ class Output:
         *,
         verbose: bool = False,
         audit: LogFile | None = None,
+        rewrite: Callable[[bytes], bytes] | None = None,
     ) -> None:
         self.file = file
+        self._rewrite = rewrite
         self._audit = audit
         self._within_line = False
         self._show = show
@@ -138,15 +141,13 @@ class Output:
         return list(self._last)
 
     def feed(self, data: bytes) -> None:
-        if not self._audit:
+        if self._as_it_comes:
             self.file.write(data)
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            self._sort(line + b"\n")
-            self._take(line)
+            self._put(line + b"\n")
         if len(self._rest) > _LONGEST_LINE:
-            self._sort(self._rest)
-            self._take(self._rest)
+            self._put(self._rest)
             self._rest = b""
 
     def close(self) -> None:
@@ -157,18 +158,28 @@ class Output:
     def end(self) -> None:
         """The process has closed its side; what comes next is another process's."""
         if self._rest:
-            self._sort(self._rest)
-            self._take(self._rest)
+            self._put(self._rest)
         self._rest = b""
         self._within_line = False
         self._severity = Severity()
 
+    @property
+    def _as_it_comes(self) -> bool:
+        return not (self._audit or self._rewrite)
+
+    def _put(self, piece: bytes) -> None:
+        """A line, or as much of one as was waited for."""
+        if self._rewrite:
+            piece = self._rewrite(piece)
+        if not self._as_it_comes:
+            self._sort(piece)
+        self._take(piece)
+
     def _sort(self, piece: bytes) -> None:
         """What goes on a line that was too long belongs to no audit log, whatever it says."""
-        if self._audit:
-            audited = not self._within_line and _AUDIT.match(piece)
-            (self._audit if audited else self.file).write(piece)
-            self._within_line = not piece.endswith(b"\n")
+        audited = not self._within_line and _AUDIT.match(piece)
+        (self._audit if self._audit and audited else self.file).write(piece)
+        self._within_line = not piece.endswith(b"\n")
 
     def _take(self, raw: bytes) -> None:
         line = raw.decode("utf-8", "replace").rstrip()

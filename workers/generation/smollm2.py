@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Event
 
 from rag.errors import AegisError, ConfigurationError, ModelError
-from rag.printable import log_printable_lines
+from rag.loglines import log_as
 from rag.settings import Settings, load
 from rag.starting import shield
 from workers.generation.chat import ChatServer
@@ -140,9 +140,8 @@ def main() -> int:
         signal.signal(name, lambda *_: over.set())
     try:
         settings = load()
-        log_printable_lines()
+        log_as(NAME, settings)
         shield(settings)
-        logging.basicConfig(level=settings.log_level, format=settings.log_format)
         serve(settings, over)
     except (ConfigurationError, AegisError) as error:
         sys.stderr.write(f"smollm2: {error}\n")
