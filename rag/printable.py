@@ -88,7 +88,7 @@ def write_plainly() -> None:
     "ok", and never ends a command. In UTF-8 all stays as it is."""
     codecs.register_error(_PLAINLY, _plainly)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
+        if isinstance(stream, TextIOWrapper) and stream.errors != _PLAINLY:
             stream.reconfigure(errors=_PLAINLY)
 
 

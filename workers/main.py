@@ -16,7 +16,7 @@ from threading import Event, Thread
 from typing import Any
 
 from celery import signals
-from celery.platforms import SecurityWarning
+from celery.exceptions import SecurityWarning
 
 from rag import tracing
 from rag.errors import Transient

@@ -1,4 +1,4 @@
-"""What the parts of a stack log at its start: one format, no banner, no warning, no line for our own probes."""
+"""What the parts of a stack log at its start: one format, no banner, no warning, no line for our probes."""
 
 import re
 
