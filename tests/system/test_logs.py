@@ -10,7 +10,6 @@ _PARTS = {"api", "beat", "broker", "flower", "vectors", "worker-parse", "worker-
 
 def test_every_line_of_every_part_has_time_level_and_part(own_stack: Stack) -> None:
     own_stack.start().until_ready()
-    own_stack.stop()
     logs = {path.stem: path.read_text("utf-8") for path in (own_stack.home / "logs").glob("*.log")}
 
     assert {part for part, text in logs.items() if text} >= _PARTS
