@@ -5,7 +5,7 @@ import re
 from tests.system.running import Stack
 
 _FORMAT = re.compile(r"[0-9-]{10} [0-9:]{8},[0-9]{3} (?:DEBUG|INFO|WARNING|ERROR|CRITICAL) (\S+) .+")
-_PARTS = {"api", "beat", "broker", "flower", "vectors", "worker-parse", "worker-rerank"}
+_PARTS = {"api", "beat", "broker", "vectors", "worker-parse", "worker-rerank"}
 
 
 def test_every_line_of_every_part_has_time_level_and_part(own_stack: Stack) -> None:
