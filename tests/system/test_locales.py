@@ -9,6 +9,8 @@ import pytest
 
 from tests.system.running import Stack, stack_in, until
 
+pytestmark = pytest.mark.timeout(900)  # some thirty commands, each of which loads all that it needs
+
 PLAIN_C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 TERMINALS = {
     "C": PLAIN_C,
