@@ -45,8 +45,8 @@ from api.stopping import told_to_stop
 from rag import tracing
 from rag.errors import Unavailable
 from rag.exposure import require_closed_api
+from rag.loglines import log_as
 from rag.origins import OriginPolicy
-from rag.printable import log_printable_lines
 from rag.release import release
 from rag.settings import Settings, load
 from rag.starting import shield, starting
@@ -67,9 +67,8 @@ def app_factory() -> FastAPI:
     with starting("the API", status=STARTUP_FAILURE):
         settings = load()
         require_closed_api(settings)
-        log_printable_lines()
+        log_as("api", settings)
         shield(settings)
-        logging.basicConfig(level=settings.log_level, format=settings.log_format)
         prepare(settings)
         parts = build(settings)
         _refuse_risks(parts)

@@ -26,6 +26,7 @@ from rag.stores.journal import Journal
 from rag.stores.kept_documents import KeptDocumentRegistry
 from rag.stores.keys import KeyFinder, KeyRegistry
 from rag.stores.redis import connect, connect_async
+from rag.stores.reserve import Disks
 from rag.stores.usage import TokenUsage
 from rag.tracing import watched
 from tasks.submit import Publisher, Submissions
@@ -58,6 +59,7 @@ class Parts:
     catalogue: Catalogue
     standing: Standing
     broker: BrokerWatch
+    disks: Disks
     changes: ChangeFeed
     heartbeats: Heartbeats
     cache: Cache
@@ -94,6 +96,7 @@ def build(settings: Settings) -> Parts:
         catalogue=Catalogue(Vault.of(settings)),
         standing=Standing(client),
         broker=BrokerWatch(client, settings),
+        disks=Disks.of(settings),
         changes=ChangeFeed(settings.records_url),
         heartbeats=Heartbeats(client),
         usage=TokenUsage(client),

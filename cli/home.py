@@ -7,19 +7,25 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from time import time
 from typing import Any
 
 import psutil
 
-from rag.errors import Conflict
+from rag.errors import ConfigurationError, Conflict, NoRoom
 from rag.homes import is_process
+from rag.stores.disks import says_full
 
+_TRIAL_BYTES = 65_536
 _CLOCK_SLACK = 2.0  # seconds that a process may seem to have begun after it wrote its roster
 
 
 class Roster:
-    """``stack.json``: the supervisor and the parts it started, for the next start and for people."""
+    """``stack.json``: the supervisor and the parts it started, for the next start and for people.
+
+    A change that the disk has no room for is left out: the next one writes the whole list anew.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -69,14 +75,16 @@ class Roster:
     def _write(self) -> None:
         content = {"supervisor": os.getpid(), "written": time(), "parts": self._parts}
         draft = self._path.with_suffix(".new")
-        draft.write_text(json.dumps(content, indent=1), "utf-8")
-        draft.replace(self._path)
+        with suppress(OSError):  # as the class says
+            draft.write_text(json.dumps(content, indent=1), "utf-8")
+            draft.replace(self._path)
 
 
 @contextmanager
 def held(home: Path) -> Iterator[Roster]:
-    """Hold ``home`` for one stack. Raises Conflict that names the holder."""
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Hold ``home`` for one stack. Raises Conflict that names the holder; ConfigurationError for a home
+    that cannot be made or written to, NoRoom when its disk is full."""
+    writable_home(home)
     roster = Roster(home / "stack.json")
     with (home / "stack.lock").open("w") as lock:
         try:
@@ -108,6 +116,25 @@ def supervisor_of(home: Path) -> int | None:
     if process is None or written is None or process.create_time() > written[1] + _CLOCK_SLACK:
         return None
     return written[0]
+
+
+def writable_home(home: Path) -> None:
+    """Make ``home`` where it is missing, and try a file there. ConfigurationError, NoRoom."""
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with TemporaryFile(dir=home, buffering=0) as trial:
+            trial.write(bytes(_TRIAL_BYTES))
+            os.fsync(trial.fileno())
+    except OSError as error:
+        if says_full(str(error)):
+            raise NoRoom(f"AEGIS_HOME {home} has no room: free some space on its disk") from error
+        raise ConfigurationError(f"AEGIS_HOME {home} {_fault(error)}: choose another folder") from error
+
+
+def _fault(error: OSError) -> str:
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return "is, or lies below, a file"
+    return f"cannot be made or written to ({error.strerror})"
 
 
 def _process(pid: int) -> psutil.Process | None:

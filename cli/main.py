@@ -12,7 +12,7 @@ from cli.call import Call, shows_data
 from cli.coercion import take_values_as_they_are
 from cli.groups import HELP_OPTIONS, LoadsWhenCalled, elsewhere
 from rag.errors import AegisError, ConfigurationError
-from rag.printable import printable
+from rag.printable import printable, write_plainly
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -142,6 +142,7 @@ for _name, (_place, _about) in ELSEWHERE.items():
 
 def run() -> None:
     """The entry point: whatever ends a command ends it with a status of ``cli.exits`` and no traceback."""
+    write_plainly()
     completion_init()
     take_values_as_they_are()
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # its own command line loads slowly

@@ -1,6 +1,7 @@
 """How the command line prints what comes from outside: as it is meant, steering nothing."""
 
 import json
+import sys
 
 from rag.printable import one_line, printable, steering_to_json
 
@@ -20,5 +21,6 @@ def paragraphs(text: str) -> str:
 
 
 def print_json(found: object) -> None:
-    """To standard output, as a terminal may have it."""
-    print(steering_to_json(json.dumps(found, ensure_ascii=False, indent=2)))
+    """To standard output, as a terminal may have it; in ASCII where that does not speak UTF-8."""
+    plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    print(steering_to_json(json.dumps(found, ensure_ascii=plain, indent=2)))

@@ -66,6 +66,7 @@ def _broker(settings: Settings) -> list[Part]:
             watch=redis_speaks(settings.broker_socket),
             patience=_BROKER_PATIENCE,
             quiet=True,
+            foreign=True,
         )
     ]
 

@@ -88,6 +88,8 @@ def environment(settings: Settings) -> Mapping[str, str]:
         "AEGIS_HOME": str(settings.home),
         "MODEL_DIR": str(settings.model_dir.expanduser().resolve()),
         "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",  # whatever the terminal speaks, logs are UTF-8
+        "PYTHONIOENCODING": "utf-8",
         "SPT_NOENV": "1",  # process titles do not overwrite the environment that `ps e` shows
     }
 

@@ -26,6 +26,7 @@
     └── Transient                 the same call may succeed later
         ├── Unavailable           a part is away: broker, vector engine, model server, blob store
         │   ├── Refused           it is there and will not serve us: credentials, certificate, name
+        │   ├── NoRoom            a disk is full, or nearly so
         │   └── Recovering        the broker forgot, and its records are being brought back
         ├── Overloaded            a queue, rate or quota is full; carries ``retry_after``
         ├── TimedOut              no answer within the limit
@@ -187,6 +188,13 @@ class Unavailable(Transient):
 
 class Refused(Unavailable):
     """At the start of a process a setting is wrong; later the part may have been changed."""
+
+
+class NoRoom(Unavailable):
+    """What waits for room costs no attempt: see :mod:`tasks.endings`."""
+
+    code = "no-room"
+    title = "A disk has no room"
 
 
 class Recovering(Unavailable):

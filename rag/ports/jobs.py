@@ -141,8 +141,11 @@ class JobStore(Protocol):
         """
         ...
 
-    def requeue(self, lease: Lease, *, error: Json, delay: float = 0.0) -> bool:
-        """Give the stage back for another attempt after ``delay`` seconds, 300 at most. False: lease lost."""
+    def requeue(self, lease: Lease, *, error: Json, delay: float = 0.0, counted: bool = True) -> bool:
+        """Give the stage back for another attempt after ``delay`` seconds, 300 at most. False: lease lost.
+
+        Not ``counted``: this attempt is neither one of MAX_ATTEMPTS nor of MAX_RETRIES_PER_JOB.
+        """
         ...
 
     def release(self, lease: Lease, *, apart: bool = False) -> bool:

@@ -116,6 +116,36 @@ def test_a_port_in_use_is_one_line(own_stack: Stack) -> None:
     assert len(said.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("API_HOST", "192.0.2.7", "API_HOST: 192.0.2.7 is no address of this machine"),
+        ("API_HOST", "no.such.host.invalid", "API_HOST: no.such.host.invalid is no address"),
+        ("AEGIS_HOME", "/dev/null", "AEGIS_HOME /dev/null is, or lies below, a file"),
+        ("AEGIS_HOME", "/dev/null/below", "is, or lies below, a file"),
+        ("AEGIS_HOME", "/proc/aegis", "AEGIS_HOME /proc/aegis cannot be made or written to"),
+    ],
+)
+def test_a_start_that_cannot_be_is_refused_in_one_line(
+    tmp_path: Path, setting: str, value: str, said: str
+) -> None:
+    stack = stack_in(tmp_path)
+
+    refused = subprocess.run(
+        [sys.executable, "-m", "cli.main", "up"],
+        env={**stack.environment, setting: value},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert refused.returncode == 2
+    assert said in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert refused.stdout == ""
+
+
 def test_a_model_that_cannot_be_built_ends_the_start_before_anything_runs(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()

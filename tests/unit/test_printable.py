@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from typing import Any
@@ -32,7 +33,7 @@ from cli.tables import print_page, table_of
 from cli.views import Format, View, show_rows
 from rag.errors import Unavailable
 from rag.jsontypes import Json
-from rag.printable import PrintableRecord, log_printable_lines, one_line, printable
+from rag.printable import PrintableRecord, log_printable_lines, one_line, printable, write_plainly
 
 HOSTILE = "a\x1b]0;owned\x07\x9b31m\r\nINFO forged\u202etxt\u2028[red]b[/][link=http://evil]c\udcff\x7f"
 STEERING = {*"\x1b\x07\x9b\r\u202e\u2028\udcff\x7f\x00"}
@@ -228,3 +229,24 @@ def test_a_record_without_an_exception_has_no_traceback() -> None:
 
     assert record.getMessage() == "plain"
     assert record.exc_text is None
+
+
+@pytest.mark.parametrize(
+    ("encoding", "written"),
+    [
+        ("ascii", b"ok caf\\xe9 > x - ... * \\u4e2d \\ud800\n"),
+        ("latin-1", b"ok caf\xe9 > x - ... * \\u4e2d \\ud800\n"),
+        ("utf-8", "✓ café › ✗ – … ⠋ 中 \\ud800\n".encode()),
+    ],
+)
+def test_what_a_terminal_cannot_show_is_written_plainly(
+    encoding: str, written: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(terminal, encoding=encoding, newline="\n"))
+
+    write_plainly()
+    sys.stdout.write("✓ café › ✗ – … ⠋ 中 \ud800\n")
+    sys.stdout.flush()
+
+    assert terminal.getvalue() == written
