@@ -47,8 +47,7 @@ _ORIGINAL: Responses = {
     },
     206: {"description": "The range that was asked for"},
     304: {"description": "What If-None-Match names is still right"},
-    416: {"description": "No byte that is there was asked for"},
-    **problems(404),
+    **problems(404, 416),
 }
 
 

@@ -121,6 +121,7 @@ OF_SCHEMAS: Mapping[str, Any] = {
         "retries": 2,
         "created_at": BEGAN,
         "died_at": ENDED,
+        "subject": JOBS["query"]["subject"],
         "inputs": {"question": "How do I get a VPN token?"},
     },
     "Replayed": {"replayed": 3},
@@ -139,6 +140,8 @@ OF_SCHEMAS: Mapping[str, Any] = {
         "request_id": "5f0c1b7e",
         "job_id": JOB_ID,
         "count": 1,
+        "reason": None,
+        "origin": None,
     },
     "Health": {
         "status": "ok",
@@ -150,6 +153,17 @@ OF_SCHEMAS: Mapping[str, Any] = {
         "status": "ready",
         "components": {"broker": {"ready": True, "essential": True, "detail": {}}},
     },
+    "Chunk": {
+        "index": 0,
+        "chunk_id": "guides/vpn.md#0",
+        "start": 0,
+        "end": 62,
+        "page": None,
+        "headings": ["VPN", "Tokens"],
+        "tokens": 14,
+        "text": f"# VPN\n\n## Tokens\n\n{QUOTE}",
+    },
+    "DocumentChangeRequest": {"title": "VPN guide", "metadata": {"year": 2026, "draft": None}},
     "DocumentRequest": {"text": "# VPN\n\nA token is issued at the service desk.", "collection": "handbook"},
     "QueryRequest": {"question": "How do I get a VPN token?", "collection": "handbook", "top_n": 3},
     "ReindexRequest": {"model": "jina-embeddings-v3", "dimension": 1024},
@@ -163,6 +177,7 @@ OF_SCHEMAS: Mapping[str, Any] = {
 
 OF_OPERATIONS: Mapping[str, Any] = {
     "get_liveness": {"status": "alive"},
+    "get_document_content": f"# VPN\n\n## Tokens\n\n{QUOTE}",
     "get_document_text": f"# VPN\n\n## Tokens\n\n{QUOTE}",
     "get_metrics": "aegis_broker_up 1.0\n",
     "follow_job": 'event: state\ndata: {"state":"running","stage":"parse","attempts":1}\n'
@@ -190,7 +205,8 @@ _PROBLEMS: Mapping[int, tuple[str, str]] = {
     408: ("request-timeout", "The body came too slowly"),
     409: ("conflict", "The job is over: succeeded"),
     413: ("document-too-large", "A document may have 50 MB at most (MAX_UPLOAD_MB)"),
-    415: ("unsupported-media", "Send the body as application/json"),
+    415: ("unexpected-content-type", "Send the body as application/json"),
+    416: ("range-not-satisfiable", "The document has 1840 bytes"),
     422: ("invalid-request", "top_n: is over top_k, so more would be kept than are retrieved"),
     429: ("overloaded", "Over 100 requests a minute"),
     500: ("internal-error", "The service's log holds more under this answer's X-Request-ID"),

@@ -20,6 +20,8 @@ _PLACE = {
     "text": QUOTE,
     "score": 0.914,
     "metadata": {"lang": "en"},
+    "url": "/document.html#collection=handbook&document=guides%2Fvpn.md&version=1&start=24&end=62",
+    "chunk_url": "/v1/documents/guides%2Fvpn.md/chunks?collection=handbook&chunk_id=guides%2Fvpn.md%230",
 }
 _RESTORED = {
     "backup": BACKUP_ID,
@@ -105,10 +107,22 @@ _RESULTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     ),
 }  # fmt: skip
 
+_SUBJECT = dict.fromkeys(
+    ("name", "collection", "document_id", "title", "filename", "url", "question", "model", "backup")
+)
+_SUBJECTS: Mapping[str, Mapping[str, str]] = {
+    "ingest": {"name": "guides/vpn.md", "document_id": "guides/vpn.md", "filename": "vpn.md"},
+    "query": {"name": "How do I get a VPN token?", "question": "How do I get a VPN token?"},
+    "delete": {"name": "guides/vpn.md", "document_id": "guides/vpn.md"},
+    "reindex": {"name": "jina-embeddings-v3", "model": "jina-embeddings-v3"},
+    **{kind: {"name": BACKUP_ID, "backup": BACKUP_ID} for kind in ("verify", "rehearse", "restore")},
+}
+
 JOBS: Mapping[str, Mapping[str, Any]] = {
     kind: {
         "id": JOB_ID,
         "kind": kind,
+        "subject": {**_SUBJECT, "name": kind, "collection": "handbook", **_SUBJECTS.get(kind, {})},
         "state": "succeeded",
         "stage": stage,
         "progress": {"done": 1, "total": 1},

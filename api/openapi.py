@@ -27,6 +27,7 @@ _MEANING: Mapping[int, str] = {
     409: "The call does not fit the present state",
     413: "Too large",
     415: "No parser reads this type, or the call takes another Content-Type",
+    416: "No byte that is there was asked for",
     422: "A field has a value that cannot be used",
     429: "Over the rate limit, or the queue is full; see Retry-After",
     500: "A fault of the service; the log tells more under the answer's X-Request-ID",

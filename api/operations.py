@@ -7,6 +7,9 @@ IDS: Mapping[str, str] = {
     "GET /v1/documents": "list_documents",
     "GET /v1/documents/{document_id}": "get_document",
     "GET /v1/documents/{document_id}/text": "get_document_text",
+    "GET /v1/documents/{document_id}/content": "get_document_content",
+    "GET /v1/documents/{document_id}/chunks": "list_document_chunks",
+    "PATCH /v1/documents/{document_id}": "change_document",
     "DELETE /v1/documents/{document_id}": "delete_document",
     "POST /v1/queries": "ask_question",
     "GET /v1/jobs": "list_jobs",
@@ -52,6 +55,7 @@ IDS: Mapping[str, str] = {
 
 JOB_KINDS: Mapping[str, str] = {
     "ingest_document": "ingest",
+    "change_document": "ingest",
     "ask_question": "query",
     "reindex_collection": "reindex",
     "make_backup": "backup",

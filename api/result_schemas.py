@@ -37,6 +37,8 @@ class PlaceOut(BaseModel):
     text: str
     score: float
     metadata: dict[str, JsonValue]
+    url: str = Field(description="Of the console's page that shows the document, with the quoted text marked")
+    chunk_url: str = Field(description="Of the passage in the API")
 
 
 class CitationOut(PlaceOut):
@@ -65,6 +67,10 @@ class QueryResult(BaseModel):
         None, description="What a model that thinks wrote before its answer; absent without"
     )
     cached: bool = Field(description="Kept from an earlier question")
+    pending_documents: int | None = Field(
+        None,
+        description="Where nothing was found: documents of the collection that were on their way; else absent",
+    )
     timings_ms: TimingsOut
 
 
