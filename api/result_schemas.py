@@ -69,7 +69,7 @@ class QueryResult(BaseModel):
     cached: bool = Field(description="Kept from an earlier question")
     pending_documents: int | None = Field(
         None,
-        description="Where nothing was found: documents of the collection that were on their way; else absent",
+        description="Where nothing was found: documents of the collection still on their way; else absent",
     )
     timings_ms: TimingsOut
 
