@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -168,6 +168,7 @@ def test_json_says_the_same_and_steers_nothing(capsys: pytest.CaptureFixture[str
     assert json.loads(written) == {"title": HOSTILE, "ü": "\U000e0041"}
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_text_steers_and_no_markup_is_left(text: str) -> None:
     assert "\n" not in one_line(text)
