@@ -61,7 +61,7 @@ class Nursery:
                 env=environment,
                 cwd=folder,
                 pass_fds=(theirs.fileno(),),
-                process_group=0,
+                process_group=0,  # as parts have: no session
             )
         return cls(zygote, ours)
 

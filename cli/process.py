@@ -92,7 +92,7 @@ async def _executed(part: Part, output: int, environment: Mapping[str, str], fol
         stderr=STDOUT,
         env={**environment, **part.environment},
         cwd=folder,
-        process_group=0,
+        process_group=0,  # no session: the kernel weighs each by itself, whatever its niceness
     )
 
 

@@ -80,7 +80,7 @@ def serve(connection: socket.socket) -> dict[str, Any] | None:
 
 def become(request: dict[str, Any]) -> None:
     """Run the program of the request as if it had been executed: ``[python, "-m", module, …]``."""
-    os.setpgid(0, 0)
+    os.setpgid(0, 0)  # no session: see cli.process
     _only_output(request["output"])
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)

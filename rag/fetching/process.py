@@ -44,7 +44,7 @@ def _child(order: Order) -> Iterator[subprocess.Popen[bytes]]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # a traceback could tell the URL
-        process_group=0,
+        process_group=0,  # no session: the kernel weighs each by itself, whatever its niceness
     )
     try:
         _tell(process, order.packed())
