@@ -20,7 +20,7 @@ from api.gate import AdminCall, address_of, token_of
 from api.openapi import problems
 from api.paging import Paged
 from api.schemas import Page, moment, page_of
-from api.scope import CALLER, REFUSED, REQUEST_ID
+from api.scope import CALLER, REFUSED, REQUEST_ID, TURNED_AWAY
 from rag.errors import Transient
 from rag.keys import id_of
 from rag.naming import checked_collection_name
@@ -30,12 +30,12 @@ router = APIRouter(prefix="/v1/audit", tags=["audit"])
 
 _READS = ("GET", "HEAD", "OPTIONS")
 _REFUSED = (401, 403)
-_READY = "/health/ready"
 _APART_SECONDS = 1.0
 _MOST_ADDRESSES = 10_000
 _QUESTIONS = "/v1/queries"
 _JOBS = "/v1/jobs/"
 _LONGEST_PATH = 512
+_LONGEST_ORIGIN = 300
 
 lines = logging.getLogger("aegis.audit")
 lines.setLevel(logging.INFO)  # whatever LOG_LEVEL says of the rest
@@ -58,7 +58,14 @@ class AuditOut(BaseModel):
     request_id: str
     job_id: str | None = Field(description="The job that the call made or changed")
     count: int = Field(
-        description="With others whose key was refused, from the same address since its last entry"
+        description="With others that were refused, from the same address since its last entry"
+    )
+    reason: str | None = Field(
+        description="Why it was refused before anybody looked at its key: the problem's code",
+        examples=["foreign-origin"],
+    )
+    origin: str | None = Field(
+        description="The page that sent what was refused so, or the host that it named"
     )
 
     @classmethod
@@ -77,10 +84,12 @@ class AuditOut(BaseModel):
             request_id=entry.request_id,
             job_id=entry.job_id or None,
             count=entry.count,
+            reason=entry.reason or None,
+            origin=entry.origin or None,
         )
 
 
-@router.get("", responses=problems(), summary="Who did what")
+@router.get("", responses=problems(400), summary="Who did what")
 def audit(
     call: AdminCall,
     paging: Paged,
@@ -94,19 +103,19 @@ def audit(
 
 
 class Audit:
-    """Notes each call that changes something, and each key that was refused, once it is answered.
+    """Notes each call that changes something, and each that was refused, once it is answered.
 
-    Nobody waits for that; what Redis does not take is a log line all the same. Refused keys that no rate
+    Nobody waits for that; what Redis does not take is a log line all the same. Refusals that no rate
     limit bounds have one entry a second for each address.
     """
 
     def __init__(self, app: ASGIApp, writer: AuditWriter) -> None:
         self._app = app
         self._writer = writer
-        self._unbounded = Sparse()
+        self._unbounded, self._turned_away = Sparse(), Sparse()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(("/v1/", _READY)):
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         began, status, headers = time(), 0, Headers()
@@ -131,6 +140,8 @@ class Audit:
                 await self._note(replace(_entry(kind, scope, began, status, headers), count=count))
 
     def _count(self, kind: AuditKind | None, scope: Scope, status: int) -> int:
+        if TURNED_AWAY in scope:
+            return self._turned_away.count(address_of(Request(scope)), monotonic())
         if kind is not AuditKind.REFUSALS or status in _REFUSED:
             return 1
         return self._unbounded.count(address_of(Request(scope)), monotonic())
@@ -188,7 +199,14 @@ def _entry(
         address=address_of(request),
         request_id=scope.get(REQUEST_ID, ""),
         job_id=location.removeprefix(_JOBS) if location.startswith(_JOBS) else "",
+        reason=scope.get(TURNED_AWAY, ""),
+        origin=_origin(request.headers) if TURNED_AWAY in scope else "",
     )
+
+
+def _origin(headers: Headers) -> str:
+    sent = headers.get("origin") or headers.get("host") or ""
+    return _plain(sent.encode("latin-1")[:_LONGEST_ORIGIN])
 
 
 def _plain(path: bytes) -> str:

@@ -68,7 +68,7 @@ async def back_up(call: AdminCall) -> Response:
     )
 
 
-@router.get("", responses=problems(), summary="List backups")
+@router.get("", responses=problems(400), summary="List backups")
 def backups(call: AdminCall, paging: Paged) -> Page[BackupOut | UnusableBackupOut]:
     """Newest first. One whose manifest cannot be used comes with an `error` in place of everything else."""
     window = call.parts.catalogue.page(cursor=paging.cursor, limit=paging.limit)

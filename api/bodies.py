@@ -1,7 +1,7 @@
 """What callers send: the bodies of submits, checked as far as one can without any store."""
 
 import json
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -132,6 +132,9 @@ Filter = Annotated[
 ]
 
 
+OnConflict = Literal["replace", "keep"]
+
+
 class Sent(BaseModel):
     """A request's body: unknown fields and wrong types are refused, not guessed at."""
 
@@ -153,7 +156,14 @@ class DocumentIn(Sent):
         None, description="Made when it is not there; unset: COLLECTION_NAME", examples=["handbook"]
     )
     document_id: DocumentId | None = Field(
-        None, description="Sending the same id again replaces the document; unset: made from the content"
+        None,
+        description="Sending the same id again replaces the document; unset: the file's name, with its path "
+        "where the sender tells one; of a text or an address made from it",
+    )
+    on_conflict: OnConflict | None = Field(
+        None,
+        description="What becomes of a document that has this id already: it is replaced, which is meant "
+        "when unset, or kept, and this one gets another id",
     )
     title: Title | None = Field(
         None, description="Shown with citations; unset: the document's own", examples=["VPN guide"]
@@ -165,6 +175,46 @@ class DocumentIn(Sent):
         if self.text is not None and not self.text.strip():
             raise ValueError("text: is empty")
         return self
+
+
+class DocumentChangeIn(Sent):
+    """What of a document is to be different; what is left out stays."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"title": "VPN guide", "metadata": {"year": 2026, "draft": None}}]}
+    )
+
+    title: Title | None = Field(None, description="Shown with citations")
+    metadata: dict[str, Any] | None = Field(
+        None, description="Merged into what is there, as RFC 7396 has it: null removes a member"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.title is None and self.metadata is None:
+            raise ValueError("title, metadata: one of them is to be there")
+        return self
+
+    def metadata_with(self, present: Json) -> Json:
+        """All of it, once ``present`` is changed. InvalidRequest."""
+        merged = _merged(present, self.metadata or {})
+        try:
+            return _checked_metadata(merged)
+        except ValueError as error:
+            raise InvalidRequest(f"metadata: {error}") from error
+
+
+def _merged(present: Json, patch: Json) -> Json:
+    merged = dict(present)
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        elif isinstance(value, dict):
+            inner = merged.get(name)
+            merged[name] = _merged(inner if isinstance(inner, dict) else {}, value)
+        else:
+            merged[name] = value
+    return merged
 
 
 class QueryIn(Sent):

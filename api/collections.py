@@ -9,7 +9,8 @@ from fastapi.responses import Response
 from api.bodies import CollectionName, ReindexIn
 from api.gate import Call, ReadCall, WriteCall
 from api.openapi import LOCATION, problems, submit_answers, submit_of
-from api.schemas import CollectionOut, Page, Submitted
+from api.paging import Sliced
+from api.schemas import CollectionOut, Page, Submitted, page_of
 from api.sent import sent
 from api.submits import Terms, answered, handed_in, owner_of, submitted, terms_of
 from rag.errors import UnknownCollection
@@ -20,11 +21,12 @@ router = APIRouter(prefix="/v1/collections", tags=["collections"])
 Name = Annotated[CollectionName, Path()]
 
 
-@router.get("", responses=problems(), summary="List collections")
-def collections(call: ReadCall) -> Page[CollectionOut]:
-    """Those within the key's scope, by name, all on one page."""
-    seen = [CollectionOut.of(c) for c in call.parts.documents.collections() if call.caller.reaches(c.name)]
-    return Page(items=seen, next=None)
+@router.get("", responses=problems(400), summary="List collections")
+def collections(call: ReadCall, slicing: Sliced) -> Page[CollectionOut]:
+    """Those within the key's scope, by name."""
+    seen = [(c.name, c) for c in call.parts.documents.collections() if call.caller.reaches(c.name)]
+    window = slicing.window(seen)
+    return page_of(map(CollectionOut.of, window.items), window)
 
 
 @router.put(

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, JsonValue
 
 from api.bodies import CollectionName, Sent
-from api.schemas import moment
+from api.schemas import SubjectOut, moment
 from rag.fetching.urls import redacted
 from rag.model import Job, JobKind, Json, Stage
 
@@ -63,6 +63,7 @@ class DeadLetterOut(BaseModel):
     kind: JobKind
     collection: str
     document_id: str | None
+    subject: SubjectOut = Field(description="What it is about")
     stage: Stage = Field(description="Where it died")
     reason: str | None = Field(
         description="Class of its last error: the last part of a problem's type, or crashed",
@@ -87,6 +88,7 @@ class DeadLetterOut(BaseModel):
             kind=job.kind,
             collection=job.collection,
             document_id=job.inputs.get("document_id"),
+            subject=SubjectOut.of(job),
             stage=job.stage,
             reason=job.reason,
             error=job.error,

@@ -47,7 +47,7 @@ class Wanted:
     collection: Annotated[CollectionName | None, Query()] = None
 
 
-@router.get("", responses=problems(), summary="List dead letters")
+@router.get("", responses=problems(400), summary="List dead letters")
 def dead_letters(call: ReadCall, wanted: Annotated[Wanted, Depends()], paging: Paged) -> Page[DeadLetterOut]:
     """Newest first."""
     window = call.parts.jobs.dead(

@@ -1,4 +1,7 @@
-"""/v1/documents. A document_id may hold slashes; ``/text`` behind one asks for its text."""
+"""/v1/documents. A document_id may hold slashes; ``/text`` behind one asks for its text.
+
+What else is behind an id is in :mod:`api.contents`.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,22 +14,23 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response, StreamingResponse
 
-from api.bodies import CollectionName, DocumentId
+from api.bodies import CollectionName, DocumentChangeIn, DocumentId, OnConflict
 from api.excerpts import excerpt
 from api.forms import parsed_form
 from api.gate import Call, ReadCall, WriteCall
-from api.openapi import LOCATION, problems, submit_answers, submit_body
+from api.openapi import LOCATION, problems, submit_answers, submit_body, submit_of
 from api.paging import Paged
 from api.parts import Parts
 from api.receiving import MIB, Limit
 from api.schemas import DocumentOut, Page, Submitted, page_of
-from api.sent import holder_of, media_type
+from api.sent import holder_of, media_type, sent
 from api.submits import Terms, answered, handed_in, owner_of, submitted, terms_of
 from api.uploads import Received, from_form, from_json, too_large
-from rag.errors import NotFound, UnknownCollection, UnsupportedMedia
+from rag.errors import NotFound, UnexpectedType, UnknownCollection
 from rag.model import Document
 from rag.ports import Accepted
 from rag.settings import Settings
+from tasks.submit import Change
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
 
@@ -46,27 +50,31 @@ IdInPath = Annotated[DocumentId, Path()]
     openapi_extra=submit_body(),
     summary="Ingest a document",
 )
-async def ingest(call: WriteCall) -> Response:
-    """Exactly one of `file`, `text` and `url`. Sending a `document_id` again replaces that document;
-    the same content again costs nothing. An unknown collection is made."""
+async def ingest(
+    call: WriteCall,
+    on_conflict: Annotated[OnConflict | None, Query(description="As the field of the body")] = None,
+) -> Response:
+    """Exactly one of `file`, `text` and `url`. A file's name is its `document_id` unless one is sent. Sending
+    a `document_id` again replaces that document, unless `on_conflict` is `keep`; the same content again costs
+    nothing. An unknown collection is made."""
     terms = terms_of(call.request)
     read = _reader(call.request)
     settings = call.parts.settings
     limit = Limit(settings.max_upload_mb * MIB + MIB, too_large(settings))
     receptions, owner = call.parts.receptions, holder_of(call)
     async with receptions.document(call.request, owner, limit) as body, call.parts.uploads.taken(owner):
-        accepted = await run_in_threadpool(_taken_in, call, read, body, terms)
+        accepted = await run_in_threadpool(_taken_in, call, partial(read, body), terms, on_conflict)
     return await answered(call, accepted, terms)
 
 
 def _reader(request: Request) -> Reader:
-    """How the body is read, by its type. UnsupportedMedia."""
+    """How the body is read, by its type. UnexpectedType."""
     match media_type(request):
         case "multipart/form-data":
             return partial(_form, request.headers["content-type"])
         case "application/json":
             return from_json
-    raise UnsupportedMedia("Send multipart/form-data with a file, or application/json with text or url")
+    raise UnexpectedType("Send multipart/form-data with a file, or application/json with text or url")
 
 
 @contextmanager
@@ -75,9 +83,14 @@ def _form(content_type: str, body: IO[bytes], settings: Settings) -> Iterator[Re
         yield from_form(form, settings)
 
 
-def _taken_in(call: Call, read: Reader, body: IO[bytes], terms: Terms) -> Accepted:
-    with read(body, call.parts.settings) as received:
-        return _accept(call, received, terms)
+def _taken_in(
+    call: Call,
+    read: Callable[[Settings], AbstractContextManager[Received]],
+    terms: Terms,
+    on_conflict: OnConflict | None,
+) -> Accepted:
+    with read(call.parts.settings) as received:
+        return _accept(call, received.on_conflict(on_conflict), terms)
 
 
 def _accept(call: Call, received: Received, terms: Terms) -> Accepted:
@@ -91,7 +104,7 @@ def _accept(call: Call, received: Received, terms: Terms) -> Accepted:
     )
 
 
-@router.get("", responses=problems(404), summary="List a collection's documents")
+@router.get("", responses=problems(400, 404), summary="List a collection's documents")
 def documents(call: ReadCall, paging: Paged, collection: InCollection = None) -> Page[DocumentOut]:
     """By document id, ascending."""
     name = call.collection(collection)
@@ -144,9 +157,8 @@ def text(
     request: Request, shelf: OnShelf, document_id: IdInPath, span: Annotated[Span, Depends()]
 ) -> Response:
     """As parsed. An id that itself ends in `/text` is written with `%2Ftext`."""
-    if _is_of_the_id(request):
-        found = DocumentOut.of(shelf.document(f"{document_id}/text"))
-        return Response(found.model_dump_json(), media_type="application/json")
+    if belongs_to_id(request, "text"):
+        return shown(shelf, f"{document_id}/text")
     found_pieces = shelf.parts.blobs.pieces(shelf.document(document_id).text_key)
     pieces = excerpt(found_pieces, span.start, span.end)
     first, second = next(pieces, b""), next(pieces, None)  # here, so that what goes wrong is answered
@@ -160,6 +172,32 @@ def text(
 def document(shelf: OnShelf, document_id: IdInPath) -> DocumentOut:
     """The version that searches see now."""
     return DocumentOut.of(shelf.document(document_id))
+
+
+@router.patch(
+    "/{document_id:path}",
+    status_code=202,
+    response_model=Submitted,
+    responses=submit_answers(404, 408, 409, 413, 415),
+    openapi_extra=submit_of(DocumentChangeIn),
+    summary="Change a document's title or metadata",
+)
+async def change(call: WriteCall, document_id: IdInPath, collection: InCollection = None) -> Response:
+    """Nothing is embedded anew. The job makes a version that searches see once it is whole; until then they
+    see the present one. 409 while another version of the document is on its way."""
+    name, terms = call.collection(collection), terms_of(call.request)
+    asked = await sent(call, DocumentChangeIn)
+    accepted = await run_in_threadpool(_changed, call, Shelf(call.parts, name), document_id, asked, terms)
+    return await answered(call, accepted, terms)
+
+
+def _changed(call: Call, shelf: Shelf, document_id: str, asked: DocumentChangeIn, terms: Terms) -> Accepted:
+    document = shelf.document(document_id)
+    body = {**asked.model_dump(exclude_unset=True), "collection": shelf.collection}
+    idempotency = terms.idempotency(call.caller, body)
+    change = Change(asked.title, asked.metadata_with(document.metadata))
+    owner, desk = owner_of(call.caller), call.parts.submissions.changes
+    return handed_in(call.parts, idempotency, lambda: desk.change(document, change, idempotency, owner=owner))
 
 
 @router.delete(
@@ -177,7 +215,14 @@ def delete(call: WriteCall, document_id: IdInPath, collection: InCollection = No
     return submitted(call.parts, job)
 
 
-def _is_of_the_id(request: Request) -> bool:
-    """Whether the path's last ``/text`` was sent with an encoded slash, so belongs to the id."""
-    raw = request.scope.get("raw_path") or b"/text"
-    return not bytes(raw).partition(b"?")[0].endswith(b"/text")
+def belongs_to_id(request: Request, word: str) -> bool:
+    """Whether the path's last ``/word`` was sent with an encoded slash, so is of the id."""
+    end = f"/{word}".encode()
+    raw = request.scope.get("raw_path") or end
+    return not bytes(raw).partition(b"?")[0].endswith(end)
+
+
+def shown(shelf: Shelf, document_id: str) -> Response:
+    """The document itself, where a path turned out to be its id."""
+    found = DocumentOut.of(shelf.document(document_id))
+    return Response(found.model_dump_json(), media_type="application/json")

@@ -1,4 +1,4 @@
-"""The gate of every /v1 route: key, rate limit, role.
+"""The gate of every /v1 route: key, rate limit, role, query parameters.
 
 One dependency that reads the request itself: each further one costs a request some 40 µs.
 What it reads is told to OpenAPI by :mod:`api.openapi`.
@@ -11,11 +11,14 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.access import ANYBODY, Caller
+from api.parameters import refuse_unknown
 from api.parts import Parts
 from api.scope import CALLER, REFUSED
 from rag.addresses import counted_as
 from rag.errors import Unauthenticated
 from rag.settings import Role
+
+_READS = ("GET", "HEAD")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ def _of_role(role: Role) -> Callable[[Request], Awaitable[Call]]:
         caller = await _admitted(parts, request)
         request.scope[CALLER] = caller
         caller.must_be(role)
+        await refuse_unknown(request)
         return Call(parts, caller, request)
 
     return gate
@@ -47,7 +51,8 @@ def _of_role(role: Role) -> Callable[[Request], Awaitable[Call]]:
 async def _admitted(parts: Parts, request: Request) -> Caller:
     """The caller, counted under its key's name; without a good key, under its address.
 
-    Wrong keys have a limit of their own too, which is there where no other is.
+    Reads are counted apart, so that who looks how its jobs stand can still submit. Wrong keys count like
+    submits whatever they ask for, and have a limit of their own too, which is there where no other is.
     """
     own = f"address:{counted_as(address_of(request))}"
     try:
@@ -58,7 +63,8 @@ async def _admitted(parts: Parts, request: Request) -> Caller:
         if token_of(request) is not None:
             await parts.wrong_keys.admit(own)
         raise
-    await parts.admission.admit(own if caller is ANYBODY else caller.counted_as)
+    limit = parts.reads if request.method in _READS else parts.admission
+    await limit.admit(own if caller is ANYBODY else caller.counted_as)
     return caller
 
 

@@ -10,33 +10,25 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from api.connections import Bounds
+from api.refusals import OF_HTTP
 
-_CODES = {
-    HTTPStatus.BAD_REQUEST: "malformed-request",
-    HTTPStatus.REQUEST_TIMEOUT: "request-timeout",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body-too-large",
-    HTTPStatus.REQUEST_URI_TOO_LONG: "address-too-long",
-    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "head-too-large",
-    HTTPStatus.NOT_IMPLEMENTED: "not-implemented",
-    HTTPStatus.SERVICE_UNAVAILABLE: "too-many-connections",
-    HTTPStatus.HTTP_VERSION_NOT_SUPPORTED: "version-not-supported",
-}
 _ONCE = (b"host", b"authorization", b"content-type", b"content-length", b"transfer-encoding")
 
 
 @dataclass(frozen=True)
 class Refusal(Exception):  # noqa: N818 - it is no error of ours
-    """A request that no route gets to see. ``status`` is one of ``_CODES``."""
+    """A request that no route gets to see. ``status`` is one of ``OF_HTTP``."""
 
     status: HTTPStatus
     detail: str
 
     def answer(self) -> bytes:
         """The whole answer: a problem, and the connection's end."""
+        code, title = OF_HTTP[self.status]
         body = json.dumps(
             {
-                "type": f"urn:aegis:problem:{_CODES[self.status]}",
-                "title": self.status.phrase,
+                "type": f"urn:aegis:problem:{code}",
+                "title": title,
                 "status": int(self.status),
                 "detail": self.detail,
             }

@@ -9,23 +9,26 @@ from pydantic import BaseModel, Field
 
 from api.collected import Collected
 from api.gate import address_of, token_of
+from api.openapi import parameter_problems, problem
+from api.parameters import refuse_unknown
 from api.parts import Parts
 from api.scope import REFUSED
 from rag.addresses import counted_as
-from rag.errors import InvalidRequest, Transient, Unauthenticated, Unavailable
+from rag.errors import InvalidRequest, NoRoom, Transient, Unauthenticated, Unavailable
 from rag.liveness import WorkerSign
 from rag.model import Json
 from rag.release import release
 from rag.stores.heartbeats import BEAT, VECTORS
 from tasks.submit import LANES
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], dependencies=[Depends(refuse_unknown)], responses=parameter_problems())
 
 _SILENCE: Json = {"error": "no sign of life"}
 
 BROKER = "broker"
 PUBLISHING = "publishing"
-COMPONENTS = (BROKER, PUBLISHING, VECTORS, BEAT, *LANES)
+DISK = "disk"
+COMPONENTS = (DISK, BROKER, PUBLISHING, VECTORS, BEAT, *LANES)
 DISPENSABLE = frozenset({BEAT, "fetch", "maintenance", "backup"})
 """Without these, other jobs still run: their absence shows, and leaves the service ready."""
 
@@ -95,7 +98,10 @@ async def live() -> dict[str, str]:
 
 @router.get(
     "/health/ready",
-    responses={503: {"model": Readiness, "description": "An essential component is missing"}},
+    responses={
+        503: {"model": Readiness, "description": "An essential component is missing"},
+        **{status: problem(status) for status in (422, 429)},
+    },
     summary="Is every component ready?",
 )
 async def ready(
@@ -107,8 +113,8 @@ async def ready(
     *,
     detailed: Annotated[bool, Depends(_detailed)],
 ) -> Readiness:
-    """The broker, whether this process can queue jobs, the vector engine, beat, and each lane, which is
-    ready when one of its workers takes tasks. 503 when an essential one is missing."""
+    """The disk, the broker, whether this process can queue jobs, the vector engine, beat, and each lane,
+    which is ready when one of its workers takes tasks. 503 when an essential one is missing."""
     known = await _components(request)
     if unknown := set(component or ()) - set(known):
         raise InvalidRequest(
@@ -133,18 +139,29 @@ def _seen(component: Component, *, detailed: bool) -> Component:
 
 
 def components_of(parts: Parts) -> dict[str, Component]:
-    """Every component by name; without the broker nothing is known of the others."""
+    """Every component by name; without the broker only the disk is known."""
+    disk = {DISK: _component(DISK, _disk(parts))}
     try:
         parts.broker.check()
         parts.jobs.ping()
         signs = parts.heartbeats.seen()
     except Transient as error:
-        return {name: _component(name, {"error": str(error)}) for name in COMPONENTS}
+        return {name: _component(name, {"error": str(error)}) for name in COMPONENTS} | disk
     known = {BROKER: {}, PUBLISHING: _publishing(parts), BEAT: _beats(signs.beats), **signs.components}
     return {
         name: _lane(name, signs.lane(name)) if name in LANES else _component(name, known.get(name, _SILENCE))
         for name in COMPONENTS
-    }
+    } | disk
+
+
+def _disk(parts: Parts) -> Json:
+    """Megabytes of the disk with the least room to spare; an error where new jobs have none."""
+    try:
+        rooms = sorted(parts.disks.rooms(), key=lambda room: room.free - room.reserve)
+        parts.disks.admit()
+    except NoRoom as error:
+        return {"error": str(error)}
+    return {"free_mb": rooms[0].free >> 20, "reserve_mb": rooms[0].reserve >> 20} if rooms else {}
 
 
 def _publishing(parts: Parts) -> Json:

@@ -9,10 +9,10 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from api.access import Caller
-from api.bodies import CollectionName
+from api.bodies import CollectionName, DocumentId
 from api.gate import Call, ReadCall
 from api.openapi import LOCATION, problems
-from api.paging import Paged, merged
+from api.paging import Paged
 from api.schemas import JobOut, Page, page_of
 from api.sent import holder_of
 from api.submits import job_response
@@ -49,9 +49,12 @@ async def job(call: ReadCall, job_id: str, wait: Wait = 0) -> JobOut:
 class Wanted:
     """Which jobs a listing shows."""
 
-    state: JobState | None = None
-    kind: Annotated[frozenset[JobKind] | None, Query(description="Repeated: of any of these")] = None
+    state: Annotated[frozenset[JobState], Query(description="Repeated: in any of these")] = frozenset()
+    kind: Annotated[frozenset[JobKind], Query(description="Repeated: of any of these")] = frozenset()
     collection: Annotated[CollectionName | None, Query()] = None
+    document_id: Annotated[
+        DocumentId | None, Query(description="Those that bring or delete the document of this id")
+    ] = None
 
     def scope(self, caller: Caller) -> tuple[str, ...] | None:
         """The collections that are shown; None: all. Forbidden outside the caller's."""
@@ -61,24 +64,19 @@ class Wanted:
         return (self.collection,)
 
 
-@router.get("", responses=problems(), summary="List jobs")
+@router.get("", responses=problems(400), summary="List jobs")
 def jobs(call: ReadCall, wanted: Annotated[Wanted, Depends()], paging: Paged) -> Page[JobOut]:
     """Newest first."""
     scope = wanted.scope(call.caller)
-    if scope == ():
-        return Page(items=[], next=None)
-    windows = [
-        call.parts.jobs.page(
-            state=wanted.state,
-            kind=kind,
-            collections=scope,
-            asker=call.caller.asker,
-            cursor=paging.cursor,
-            limit=paging.limit,
-        )
-        for kind in wanted.kind or (None,)
-    ]
-    window = merged(windows, paging.limit)
+    window = call.parts.jobs.page(
+        states=wanted.state,
+        kinds=wanted.kind,
+        collections=scope,
+        document_id=wanted.document_id,
+        asker=call.caller.asker,
+        cursor=paging.cursor,
+        limit=paging.limit,
+    )
     return page_of(map(JobOut.of, window.items), window)
 
 

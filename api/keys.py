@@ -12,7 +12,8 @@ from api.backup_schemas import seconds_of
 from api.gate import AdminCall, Call
 from api.key_schemas import KeyIn, KeyOut, NewKeyOut, RotationIn
 from api.openapi import body_of, problems
-from api.schemas import Page
+from api.paging import Sliced
+from api.schemas import Page, page_of
 from api.sent import sent, sent_or_default
 from rag.errors import Conflict, InvalidRequest
 from rag.keys import Key, Secret, digest_of, new_id, new_token
@@ -60,11 +61,13 @@ def _make(call: Call, body: KeyIn) -> NewKeyOut:
     return NewKeyOut.shown(key, token)
 
 
-@router.get("", responses=problems(), summary="List keys")
-def keys(call: AdminCall) -> Page[KeyOut]:
-    """Those of API_KEYS, then those in the records by when they were made, all on one page."""
+@router.get("", responses=problems(400), summary="List keys")
+def keys(call: AdminCall, slicing: Sliced) -> Page[KeyOut]:
+    """Those of API_KEYS, then those in the records by when they were made."""
     settings = (KeyOut.of_settings(entry) for entry in call.parts.settings.api_keys.values())
-    return Page(items=[*settings, *map(KeyOut.seen, call.parts.keys.all())], next=None)
+    shown = [*settings, *map(KeyOut.seen, call.parts.keys.all())]
+    window = slicing.window([(f"{place:07}", key) for place, key in enumerate(shown, 1)])
+    return page_of(window.items, window)
 
 
 @router.get("/{key_id}", responses=problems(404), summary="One key")

@@ -20,29 +20,33 @@ from api import (
     audit,
     backups,
     collections,
+    contents,
     dead_letters,
     documents,
     events,
     health,
     jobs,
     keys,
+    multiplexed_events,
     problems,
     queries,
 )
 from api.audit import Audit
 from api.collected import Collected
+from api.methods import add_methods
 from api.middleware import Observer, Trace
 from api.openapi import add_description
 from api.origins import OriginGuard
 from api.pages import add_console, add_docs
+from api.parameters import known_parameters
 from api.parts import Parts, build
 from api.proxies import Forwarded, networks
 from api.stopping import told_to_stop
 from rag import tracing
 from rag.errors import Unavailable
 from rag.exposure import require_closed_api
+from rag.loglines import log_as
 from rag.origins import OriginPolicy
-from rag.printable import log_printable_lines
 from rag.release import release
 from rag.settings import Settings, load
 from rag.starting import shield, starting
@@ -63,9 +67,8 @@ def app_factory() -> FastAPI:
     with starting("the API", status=STARTUP_FAILURE):
         settings = load()
         require_closed_api(settings)
-        log_printable_lines()
+        log_as("api", settings)
         shield(settings)
-        logging.basicConfig(level=settings.log_level, format=settings.log_format)
         prepare(settings)
         parts = build(settings)
         _refuse_risks(parts)
@@ -111,7 +114,9 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
         queries.router,
         jobs.router,
         events.router,
+        multiplexed_events.router,
         dead_letters.router,
+        contents.router,  # before documents, whose ids may hold slashes
         documents.router,
         collections.router,
         backups.router,
@@ -124,6 +129,8 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
     add_console(app)
     add_docs(app)
     add_description(app)
+    app.state.parameters = known_parameters(app.router.routes)
+    add_methods(app)
     _add_layers(app, settings, observe, parts.audit_writer)
     return app
 
@@ -157,25 +164,34 @@ def _add_metrics(app: FastAPI, settings: Settings, parts: Parts) -> Observer:
 
 
 def _add_layers(app: FastAPI, settings: Settings, observe: Observer | None, writer: AuditWriter) -> None:
-    """The last one added is the outermost. CORS is around Trace, so that errors carry its headers too."""
-    app.add_middleware(Audit, writer=writer)
+    """The last one added is the outermost. Audit is around OriginGuard, to tell what that refuses.
+
+    CORS is around Trace, so that errors carry its headers too.
+    """
     app.add_middleware(OriginGuard, policy=_policy(settings))
+    app.add_middleware(Audit, writer=writer)
     app.add_middleware(Trace, observe=observe)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=[
                 "Authorization",
                 "Content-Type",
                 "Idempotency-Key",
+                "If-None-Match",
+                "If-Range",
                 "Last-Event-ID",
                 "Prefer",
+                "Range",
                 "Traceparent",
                 "X-Request-ID",
             ],
             expose_headers=[
+                "Content-Disposition",
+                "Content-Range",
+                "ETag",
                 "Location",
                 "Preference-Applied",
                 "Idempotency-Replayed",

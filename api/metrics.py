@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from math import inf
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from fastapi.responses import Response
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -24,6 +24,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from api.collected import Collected
+from api.openapi import parameter_problems
+from api.parameters import refuse_unknown
 from rag.errors import Transient
 from rag.model import JobKind, Stage
 from rag.ports import Cache, JobStore
@@ -194,7 +196,9 @@ def _up(figure: int) -> GaugeMetricFamily:
 
 def metrics_router(own: CollectorRegistry, *collectors: Collector, several_processes: bool) -> APIRouter:
     """The route. ``own`` holds this process's figures; with several, those of all are summed from files."""
-    router = APIRouter(tags=["health"])
+    router = APIRouter(
+        tags=["health"], dependencies=[Depends(refuse_unknown)], responses=parameter_problems()
+    )
 
     def content() -> bytes:
         shared = CollectorRegistry()

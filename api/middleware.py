@@ -6,6 +6,7 @@ from collections.abc import Callable
 from time import perf_counter
 from uuid import uuid4
 
+from anyio import BrokenResourceError
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -52,7 +53,10 @@ class Trace:
             await self._app(scope, receive, traced)
         except ClientDisconnect:
             status, first_byte = _CLIENT_GONE, perf_counter()
-        except Exception:
+        except Exception as error:
+            if _is_of_a_reader_gone(error):
+                status = _CLIENT_GONE
+                return
             log.exception("unforeseen error in request %s", request_id)
             if status:
                 raise  # too late for another answer: the server breaks the connection
@@ -73,6 +77,11 @@ class Trace:
             whole * 1000,
             request_id,
         )
+
+
+def _is_of_a_reader_gone(error: Exception) -> bool:
+    """Whether FastAPI had an event for somebody who has just left the stream, and nothing else is wrong."""
+    return isinstance(error, ExceptionGroup) and error.split(BrokenResourceError)[1] is None
 
 
 def _request_id(scope: Scope) -> str:

@@ -10,47 +10,50 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
-from api.backup_schemas import BackupIn, RestoreIn
-from api.bodies import DocumentIn, QueryIn, ReindexIn
-from api.dead_letter_schemas import ReplayIn
-from api.key_schemas import KeyIn, RotationIn
+from api.bodies import DocumentIn
+from api.description import SCHEMAS, completed
 from api.problems import MEDIA_TYPE
-from api.schemas import JobOut, Problem
+from api.schemas import JobOut
 from api.waiting import LONGEST_WAIT
-
-_SCHEMAS = "#/components/schemas/"
-_BODIES = (BackupIn, KeyIn, QueryIn, ReindexIn, ReplayIn, RestoreIn, RotationIn)
 
 Responses = dict[int | str, dict[str, Any]]
 
 _MEANING: Mapping[int, str] = {
-    400: "The body cannot be read",
+    400: "The body cannot be read; of a list, the cursor is of no earlier page",
     401: "A valid API key is needed",
     403: "The key's role or scope does not allow this, or a page of another origin asks",
     404: "There is no such thing",
     408: "The body came too slowly",
     409: "The call does not fit the present state",
     413: "Too large",
-    415: "No parser reads this type",
+    415: "No parser reads this type, or the call takes another Content-Type",
+    416: "No byte that is there was asked for",
     422: "A field has a value that cannot be used",
     429: "Over the rate limit, or the queue is full; see Retry-After",
+    500: "A fault of the service; the log tells more under the answer's X-Request-ID",
     503: "A part of the service is away; see Retry-After",
 }
-_ALWAYS = (401, 403, 422, 429, 503)
+_ALWAYS = (401, 403, 422, 429, 500, 503)
 _RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}}
 
 
 def problems(*statuses: int) -> Responses:
     """The problem answers of a route: the given ones and those that any /v1 route may give."""
-    return {status: _problem(status) for status in sorted({*statuses, *_ALWAYS})}
+    return {status: problem(status) for status in sorted({*statuses, *_ALWAYS})}
 
 
-def _problem(status: int) -> dict[str, Any]:
+def problem(status: int) -> dict[str, Any]:
+    """The problem answer with this status."""
     answer: dict[str, Any] = {
         "description": _MEANING[status],
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        "content": {MEDIA_TYPE: {"schema": {"$ref": f"{SCHEMAS}Problem"}}},
     }
     return {**answer, "headers": _RETRY_AFTER} if status in (429, 503) else answer
+
+
+def parameter_problems() -> Responses:
+    """The problem answers of a route outside /v1, which refuses parameters that it does not know."""
+    return {422: problem(422)}
 
 
 SUBMIT_HEADERS: list[dict[str, Any]] = [
@@ -83,7 +86,7 @@ def submit_answers(*statuses: int) -> Responses:
 
 def body_of(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
     """``openapi_extra`` of a route that reads its body by itself, so that its gate is passed first."""
-    schema = {"$ref": f"{_SCHEMAS}{model.__name__}"}
+    schema = {"$ref": f"{SCHEMAS}{model.__name__}"}
     return {
         "requestBody": {
             "content": {"application/json": {"schema": schema}},
@@ -110,7 +113,7 @@ def submit_body() -> dict[str, Any]:
             "content": {
                 "multipart/form-data": {"schema": {"type": "object", "properties": {"file": file, **form}}},
                 "application/json": {
-                    "schema": schema,
+                    "schema": {"$ref": f"{SCHEMAS}{DocumentIn.__name__}"},
                     "examples": {
                         "text": {
                             "value": {"text": "# VPN\n\nThe VPN needs a token.", "collection": "handbook"}
@@ -121,29 +124,6 @@ def submit_body() -> dict[str, Any]:
             },
         },
     }
-
-
-def completed(document: dict[str, Any]) -> dict[str, Any]:
-    """FastAPI's OpenAPI document with what it cannot see: problems, and the key that /v1 asks for."""
-    components = document.setdefault("components", {})
-    schemas = components.setdefault("schemas", {})
-    for model in (Problem, *_BODIES):
-        schema = model.model_json_schema(ref_template=_SCHEMAS + "{model}")
-        schemas.update(schema.pop("$defs", {}))
-        schemas[model.__name__] = schema
-    for unused in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(unused, None)
-    bearer = {
-        "type": "http",
-        "scheme": "bearer",
-        "description": "A key of API_KEYS, or one that POST /v1/keys made; none is needed until there is one",
-    }
-    components["securitySchemes"] = {"bearer": bearer}
-    for path, operations in document["paths"].items():
-        for operation in operations.values():
-            if path.startswith("/v1/"):
-                operation["security"] = [{"bearer": []}]
-    return document
 
 
 def add_description(app: FastAPI) -> None:

@@ -7,6 +7,7 @@ not have its own.
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import problem
+from api.scope import TURNED_AWAY
 from rag.origins import OriginPolicy, RequestContext
 
 _APART = {
@@ -23,7 +24,7 @@ _READ = frozenset({b"host", b"origin", b"sec-fetch-site", b"sec-fetch-mode"})
 
 
 class OriginGuard:
-    """Answers 403 to whatever ``policy`` refuses."""
+    """Answers 403 to whatever ``policy`` refuses, and notes why for the audit log."""
 
     def __init__(self, app: ASGIApp, policy: OriginPolicy) -> None:
         self._app = app
@@ -45,6 +46,7 @@ class OriginGuard:
         if refusal is None:
             await self._app(scope, receive, apart)
         else:
+            scope[TURNED_AWAY] = refusal.code
             await problem(403, refusal.code, refusal.title, refusal.detail)(scope, receive, apart)
 
 

@@ -26,6 +26,7 @@ from rag.stores.journal import Journal
 from rag.stores.kept_documents import KeptDocumentRegistry
 from rag.stores.keys import KeyFinder, KeyRegistry
 from rag.stores.redis import connect, connect_async
+from rag.stores.reserve import Disks
 from rag.stores.usage import TokenUsage
 from rag.tracing import watched
 from tasks.submit import Publisher, Submissions
@@ -36,7 +37,8 @@ class Parts:
     """``receptions``: bodies that are being received. ``uploads``: how many of those that came are taken in
     at once: half of what threads there are, so that documents leave some to everything else.
 
-    ``admission`` counts requests, ``wrong_keys`` those with a key that is none, of each address.
+    ``admission`` counts requests that submit or change something, ``reads`` those that look, ``wrong_keys``
+    those with a key that is none, of each address.
     ``waits``: long polls and event streams, which would otherwise take all connections.
     ``stopping`` is set when the server was told to stop: whoever waits for a job is to give up.
     """
@@ -47,6 +49,7 @@ class Parts:
     audit: AuditReader
     audit_writer: AuditWriter
     admission: Admission
+    reads: Admission
     wrong_keys: Admission
     jobs: JobStore
     documents: DocumentRegistry
@@ -56,6 +59,7 @@ class Parts:
     catalogue: Catalogue
     standing: Standing
     broker: BrokerWatch
+    disks: Disks
     changes: ChangeFeed
     heartbeats: Heartbeats
     cache: Cache
@@ -82,6 +86,7 @@ def build(settings: Settings) -> Parts:
         audit=AuditReader(client),
         audit_writer=AuditWriter(at_once, settings.audit_entries),
         admission=_admission(at_once, settings.requests_per_minute),
+        reads=_admission(at_once, settings.reads_per_minute, "reads"),
         wrong_keys=_admission(at_once, settings.wrong_keys_per_minute, "wrong keys"),
         jobs=jobs,
         documents=documents,
@@ -91,6 +96,7 @@ def build(settings: Settings) -> Parts:
         catalogue=Catalogue(Vault.of(settings)),
         standing=Standing(client),
         broker=BrokerWatch(client, settings),
+        disks=Disks.of(settings),
         changes=ChangeFeed(settings.records_url),
         heartbeats=Heartbeats(client),
         usage=TokenUsage(client),

@@ -18,6 +18,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from api.access import Caller
+from api.refusals import OF_HTTP
 from api.scope import CALLER, REQUEST_ID
 from rag.errors import (
     AegisError,
@@ -27,12 +28,14 @@ from rag.errors import (
     DocumentTooLarge,
     Forbidden,
     IdempotencyMismatch,
+    InvalidCursor,
     InvalidRequest,
     NotFound,
     Overloaded,
     QuotaExceeded,
     Transient,
     Unauthenticated,
+    UnexpectedType,
     UnknownCollection,
     UnsupportedMedia,
 )
@@ -51,6 +54,8 @@ STATUS: Mapping[type[AegisError], HTTPStatus] = {
     DocumentTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMedia: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     DocumentError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    UnexpectedType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    InvalidCursor: HTTPStatus.BAD_REQUEST,
     InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
     IdempotencyMismatch: HTTPStatus.UNPROCESSABLE_ENTITY,
     Overloaded: HTTPStatus.TOO_MANY_REQUESTS,
@@ -63,14 +68,6 @@ _MOST_TOLD = 20
 """Faults of one request."""
 
 _LOGGED = "The service's log holds more under this answer's X-Request-ID"
-
-_OF_HTTP: Mapping[int, tuple[str, str]] = {
-    400: ("malformed-request", "The request cannot be read"),
-    404: ("no-such-path", "There is nothing at this path"),
-    405: ("method-not-allowed", "This path does not take this method"),
-    408: ("request-timeout", "The request came too slowly"),
-    413: ("body-too-large", "The body is too large for this call"),
-}
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +117,7 @@ def of_http(error: HTTPException, *, operator: bool = False) -> Response:
     if error.status_code < HTTPStatus.BAD_REQUEST:
         return Response(status_code=error.status_code, headers=error.headers)
     phrase = HTTPStatus(error.status_code).phrase
-    code, title = _OF_HTTP.get(error.status_code, (phrase.lower().replace(" ", "-"), phrase))
+    code, title = OF_HTTP.get(error.status_code, (phrase.lower().replace(" ", "-"), phrase))
     return problem(error.status_code, code, title, str(error.detail), headers=error.headers)
 
 

@@ -6,11 +6,15 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from api.paging import sealed
 from rag.model import Collection, Document, Job, JobKind, JobState, Layout, LayoutState, Stage
 from rag.ports import Window
+from rag.subjects import LONGEST, subject_of
 from rag.tracing import trace_id_of
 
 T = TypeVar("T")
+
+PROBLEM_TYPE = "^urn:aegis:problem:[a-z]+(-[a-z]+)*$"
 
 
 class Submitted(BaseModel):
@@ -32,11 +36,37 @@ class ProgressOut(BaseModel):
     total: int = Field(description="0 while it is not known")
 
 
+class SubjectOut(BaseModel):
+    """What a job is about. What does not go with its kind is null."""
+
+    name: str = Field(
+        description="What names it to a person, in one line: the best of what follows",
+        examples=["guides/vpn.md"],
+    )
+    collection: str | None = Field(description="Null of a job about all of them")
+    document_id: str | None = Field(description="Of an ingestion or deletion", examples=["guides/vpn.md"])
+    title: str | None = Field(
+        description="The one that was given, or the first words of a text that came without; its first "
+        f"{LONGEST} characters"
+    )
+    filename: str | None = Field(description="Of the file that was sent", examples=["vpn.md"])
+    url: str | None = Field(description="Where the document is fetched from, without the query")
+    question: str | None = Field(description=f"Its first {LONGEST} characters")
+    model: str | None = Field(description="That a reindex embeds by")
+    backup: str | None = Field(description="The id of the one that is verified, rehearsed or restored")
+
+    @classmethod
+    def of(cls, job: Job) -> "SubjectOut":
+        subject = subject_of(job)
+        return cls.model_construct(**{name: getattr(subject, name) for name in cls.model_fields})
+
+
 class JobOut(BaseModel):
     """A job as it stands. ``result`` is of its kind and there when it succeeded, ``error`` when not."""
 
     id: str
     kind: JobKind
+    subject: SubjectOut = Field(description="What it is about")
     state: JobState
     stage: Stage = Field(description="What is done next or now, or was done last")
     progress: ProgressOut
@@ -60,6 +90,7 @@ class JobOut(BaseModel):
         return cls.model_construct(
             id=job.id,
             kind=job.kind,
+            subject=SubjectOut.of(job),
             state=job.state,
             stage=job.stage,
             progress=ProgressOut(done=job.progress.done, total=job.progress.total),
@@ -156,14 +187,14 @@ def _layouts(collection: Collection) -> list[LayoutOut]:
 
 
 class Page(BaseModel, Generic[T]):
-    """A page of a listing; ``next`` is the ``cursor`` of the following page, null at the end."""
+    """A page of a listing."""
 
     items: list[T]
-    next: str | None
+    next: str | None = Field(description="The `cursor` of the following page; null at the end")
 
 
 def page_of(items: Iterable[T], window: Window[Any]) -> Page[T]:
-    return Page[Any].model_construct(items=list(items), next=window.next)
+    return Page[Any].model_construct(items=list(items), next=sealed(window.next) if window.next else None)
 
 
 class Fault(BaseModel):
@@ -178,7 +209,11 @@ class Fault(BaseModel):
 class Problem(BaseModel):
     """RFC 9457."""
 
-    type: str = Field(description="urn:aegis:problem:CODE", examples=["urn:aegis:problem:not-found"])
+    type: str = Field(
+        pattern=PROBLEM_TYPE,
+        description="urn:aegis:problem:CODE, which keeps its meaning",
+        examples=["urn:aegis:problem:not-found"],
+    )
     title: str
     status: int
     detail: str

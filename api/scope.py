@@ -7,3 +7,6 @@ REQUEST_ID = "aegis.request_id"
 
 REFUSED = "aegis.refused"
 """That its key was not let in, whatever the answer."""
+
+TURNED_AWAY = "aegis.turned_away"
+"""Why it was refused before anybody looked at its key: a code of ``rag.origins``."""

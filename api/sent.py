@@ -12,7 +12,7 @@ from api.access import ANYBODY
 from api.gate import Call, address_of
 from api.jsontext import TooMuch, weigh
 from rag.addresses import counted_as
-from rag.errors import UnsupportedMedia
+from rag.errors import UnexpectedType
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -34,10 +34,10 @@ def holder_of(call: Call) -> str:
 async def sent(call: Call, model: type[Model]) -> Model:
     """The body as ``model``.
 
-    HTTPException 408 and 413, UnsupportedMedia, RequestValidationError, Overloaded.
+    HTTPException 408 and 413, UnexpectedType, RequestValidationError, Overloaded.
     """
     if media_type(call.request) != "application/json":
-        raise UnsupportedMedia("Send the body as application/json")
+        raise UnexpectedType("Send the body as application/json")
     body = await call.parts.receptions.small(call.request, holder_of(call))
     if len(body) <= _AT_ONCE:
         return parsed(body, model)

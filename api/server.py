@@ -18,6 +18,7 @@ from api.connections import Bounds, Connections
 from api.protocol import BoundedProtocol
 from api.proxies import networks
 from rag.exposure import require_closed_api
+from rag.loglines import log_as
 from rag.settings import Settings, load
 from rag.starting import starting
 
@@ -67,11 +68,13 @@ def main(factory: str = "api.main:app_factory") -> None:
     with starting("the API", status=STARTUP_FAILURE):
         settings = load()
         require_closed_api(settings)
+        log_as("api", settings)
     bounds = bounds_of(settings)
     bounds = replace(bounds, connections=affordable(bounds.connections))
     uvicorn.run(
         factory,
         factory=True,
+        log_config=None,  # ours is there
         host=settings.listen_host,
         port=settings.api_port,
         workers=settings.api_processes,

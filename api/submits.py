@@ -14,7 +14,7 @@ from api.parts import Parts
 from api.schemas import JobOut, Submitted
 from api.sent import holder_of
 from api.waiting import preferred_wait, settled
-from rag.errors import InvalidRequest, Overloaded
+from rag.errors import InvalidRequest, NoRoom, Overloaded
 from rag.model import Job, Json
 from rag.ports import Accepted
 from rag.stores.journal import journalled
@@ -62,10 +62,12 @@ def digest(body: Json) -> str:
 
 
 def handed_in(parts: Parts, idempotency: Idempotency | None, submit: Callable[[], Accepted]) -> Accepted:
-    """The accepted job. Overloaded when the broker has no room for it, unless it was accepted before."""
+    """The accepted job. Overloaded when the broker has no room for it, NoRoom when a disk has none, unless
+    it was accepted before."""
     try:
         parts.broker.admit()
-    except Overloaded:
+        parts.disks.admit()
+    except (Overloaded, NoRoom):
         earlier = idempotency and parts.jobs.repeated(
             idempotency_key=idempotency.key, body_digest=idempotency.body_digest
         )

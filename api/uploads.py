@@ -17,7 +17,7 @@ from typing import IO, Any, BinaryIO, cast
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from api.bodies import DocumentIn
+from api.bodies import DocumentIn, OnConflict
 from api.forms import MOST_FIELD
 from api.jsontext import TooMuch, content, weigh
 from api.receiving import IN_MEMORY, MIB
@@ -25,6 +25,7 @@ from api.sent import refused, unfit
 from rag.errors import DocumentTooLarge, InvalidRequest
 from rag.media import HEAD_BYTES, media_type_of
 from rag.model import Json
+from rag.naming import document_id_of_file
 from rag.settings import Settings
 from tasks.submit import Ingestion, Link, Text, Upload
 
@@ -37,6 +38,14 @@ class Received:
 
     ingestion: Ingestion
     body: Json
+
+    def on_conflict(self, asked: OnConflict | None) -> "Received":
+        """With what the address asks for; None: nothing. InvalidRequest where the body asks for the other."""
+        if asked is None:
+            return self
+        if self.body.get("on_conflict", asked) != asked:
+            raise InvalidRequest("on_conflict: the address and the body ask for different things")
+        return Received(replace(self.ingestion, keep=asked == "keep"), {**self.body, "on_conflict": asked})
 
 
 @contextmanager
@@ -97,8 +106,12 @@ def from_form(form: FormData, settings: Settings) -> Received:
         return _received(fields, _inline(fields, settings), settings)
     source = _upload(file, settings)
     received = _received(fields, source, settings)
-    return replace(
-        received, body={**received.body, "file": [source.sha256, source.filename, source.media_type]}
+    named = document_id_of_file(file.filename or "")
+    told = [source.sha256, source.filename, source.media_type, *([named] if named != source.filename else [])]
+    ingestion = received.ingestion
+    return Received(
+        replace(ingestion, document_id=ingestion.document_id or named or None),
+        {**received.body, "file": told},
     )
 
 
@@ -158,6 +171,7 @@ def _received(fields: DocumentIn, source: Upload | Text | Link, settings: Settin
         document_id=fields.document_id,
         title=fields.title,
         metadata=fields.metadata or {},
+        keep=fields.on_conflict == "keep",
     )
     return Received(ingestion, body)
 

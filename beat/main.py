@@ -6,6 +6,7 @@ from typing import Any
 from celery import signals
 
 from beat.schedule import schedule_of
+from rag.loglines import log_as
 from rag.printable import log_printable_lines
 from rag.settings import Settings, load
 from rag.starting import shield, starting
@@ -18,6 +19,11 @@ __all__ = ["app"]
 with starting("beat"):
     app.conf.beat_schedule = schedule_of(load())
 log_printable_lines()
+
+
+@signals.setup_logging.connect
+def set_up_logging(loglevel: int | None = None, **_: Any) -> None:
+    log_as("beat", load(), loglevel)
 
 
 @signals.beat_init.connect
@@ -36,7 +42,7 @@ app.conf.beat_scheduler = "beat.scheduler:BeatingScheduler"
 def command(settings: Settings) -> list[str]:
     """The argv of the scheduler."""
     return [
-        sys.executable, "-m", "celery", "-A", "beat.main", "beat",
+        sys.executable, "-m", "celery", "--quiet", "-A", "beat.main", "beat",
         "--pidfile", "",
         "--loglevel", settings.log_level,
     ]  # fmt: skip

@@ -5,13 +5,14 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-import onnxruntime
 
 from rag.model import ParsedDocument
+from workers.embedding import minilm
 from workers.embedding.bundled import BundledEmbedder
 from workers.embedding.graph import minilm_graph
-from workers.embedding.minilm import DIMENSION, encoded, open_tokenizer, source
+from workers.embedding.minilm import DIMENSION, encoded
 from workers.embedding.session import CLS, SEP
+from workers.embedding.weights import source
 from workers.tools import Tools
 
 Loop = Callable[[Sequence[str]], None]
@@ -42,9 +43,12 @@ def bare(model_dir: Path) -> Loop:
 
 def fp32() -> Loop:
     """The usual way: the published fp32 weights on onnxruntime with its own threads over all cores."""
-    origin = source()
-    tokenizer = open_tokenizer(origin.tokenizer())
-    graph = minilm_graph(origin.weights(), np.eye(DIMENSION, dtype=np.float32), int8=False)
+    import onnxruntime  # noqa: PLC0415 - workers.embedding.session has turned its reports off by now
+
+    with source(print) as origin:
+        weights = origin.weights()
+    tokenizer = minilm.tokenizer()
+    graph = minilm_graph(weights, np.eye(DIMENSION, dtype=np.float32), int8=False)
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
 
     def run(texts: Sequence[str]) -> None:

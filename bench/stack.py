@@ -47,6 +47,7 @@ def started(home: Path | None = None, settings: Mapping[str, str] | None = None)
         folder.mkdir(parents=True, exist_ok=True)
         port, flower = free_ports(2)
         environment = _embedded(os.environ) | {
+            "AEGIS_CONFIG": "none",
             "AEGIS_HOME": str(folder),
             "API_HOST": "127.0.0.1",
             "API_PORT": str(port),
@@ -59,7 +60,7 @@ def started(home: Path | None = None, settings: Mapping[str, str] | None = None)
         begun = monotonic()
         with output.open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "cli.main", "up"], env=environment, stdout=log, stderr=log
+                [sys.executable, "-P", "-m", "cli.main", "up"], env=environment, stdout=log, stderr=log
             )
         try:
             url = f"http://127.0.0.1:{port}"

@@ -1,14 +1,14 @@
 """``aegis backup``: make a backup; list, show, verify, rehearse and prune them."""
 
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from cli import ids
 from cli.backup_tables import (
+    BACKUPS,
     backup_page,
-    backup_table,
     faults,
     made,
     pruned,
@@ -16,93 +16,80 @@ from cli.backup_tables import (
     standing_lines,
     verified,
 )
-from cli.client import Client, client_of
+from cli.call import Call, shows_data
 from cli.following import concluded
-from cli.printing import print_json
-from rag.model import LATEST, Json
-from rag.settings import load
+from cli.groups import group
+from cli.views import Format
+from rag.model import LATEST
 
-app = typer.Typer(
-    help="Make a backup now, and follow it to its end; or list, show, verify, rehearse and prune backups.",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
+app = group("Make a backup now, and follow it to its end; or list, show, verify, rehearse and prune backups.")
 
-Backup = Annotated[str, typer.Argument(metavar="ID", help="As `aegis backup list` shows it.")]
+Backup = Annotated[str, typer.Argument(metavar="ID", help="latest, an id, or a beginning of one alone.")]
 Wait = Annotated[bool, typer.Option(help="Follow the job to its end; Ctrl-C leaves it running.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Url = Annotated[str | None, typer.Option(help="Address of the API; default: the stack on this machine.")]
 
 
 @app.callback(invoke_without_command=True)
+@shows_data
 def back_up(
+    call: Call,
     context: typer.Context,
     full: Annotated[
         bool, typer.Option("--full", help="Send everything again, not only what the bucket does not hold.")
     ] = False,
     wait: Wait = True,
-    as_json: AsJson = False,
-    url: Url = None,
 ) -> None:
     """Without a command: make a backup now."""
     if context.invoked_subcommand is not None:
-        if full or as_json or url or not wait:  # it would not get to know of them
+        if full or not wait or call != Call():  # it would not get to know of them
             raise typer.BadParameter(f"options go behind `{context.invoked_subcommand}`")
         return
     mode = "full" if full else "incremental"
-    _done(lambda client: client.back_up(mode), made, wait=wait, as_json=as_json, url=url)
+    with call.client() as client:
+        concluded(call, client, client.back_up(mode), made, wait=wait)
 
 
 @app.command(name="list")
-def show_all(as_json: AsJson = False, url: Url = None) -> None:
+@shows_data
+def show_all(call: Call) -> None:
     """The backups, newest first, and how the last job of each kind ended."""
-    with client_of(load(), url) as client:
+    with call.client() as client:
         backups, standing = list(client.backups()), client.backups_standing()
-    if as_json:
-        print_json({"backups": backups, "standing": standing})
-        return
-    console = Console(highlight=False)
-    console.print(backup_table(backups) if backups else "There are no backups.")
-    console.print(*faults(backups), *standing_lines(standing), sep="\n")
-
-
-@app.command()
-def show(backup: Backup = LATEST, as_json: AsJson = False, url: Url = None) -> None:
-    """One backup: what it has, by collection."""
-    with client_of(load(), url) as client:
-        found = client.backup(backup)
-    if as_json:
-        print_json(found)
+    if call.form is Format.JSON:
+        call.show_one({"backups": backups, "standing": standing}, lambda _: ())
+    elif call.for_people:
+        call.show_rows((each for each in backups if "error" not in each), BACKUPS)
+        Console(highlight=False).print(*faults(backups), *standing_lines(standing), sep="\n")
     else:
-        Console(highlight=False).print(backup_page(found))
+        call.show_rows(backups, BACKUPS)
 
 
 @app.command()
-def verify(backup: Backup = LATEST, wait: Wait = True, as_json: AsJson = False, url: Url = None) -> None:
+@shows_data
+def show(call: Call, backup: Backup = LATEST) -> None:
+    """One backup: what it has, by collection."""
+    with call.client() as client:
+        call.show_one(client.backup(ids.backup_id(client, backup)), backup_page)
+
+
+@app.command()
+@shows_data
+def verify(call: Call, backup: Backup = LATEST, wait: Wait = True) -> None:
     """Read every object of a backup again, and compare it with its checksum."""
-    _done(lambda client: client.verify(backup), verified, wait=wait, as_json=as_json, url=url)
+    with call.client() as client:
+        concluded(call, client, client.verify(ids.backup_id(client, backup)), verified, wait=wait)
 
 
 @app.command()
-def rehearse(backup: Backup = LATEST, wait: Wait = True, as_json: AsJson = False, url: Url = None) -> None:
+@shows_data
+def rehearse(call: Call, backup: Backup = LATEST, wait: Wait = True) -> None:
     """Restore a backup beside what serves, compare counts, digests and hits, and drop it again."""
-    _done(lambda client: client.rehearse(backup), rehearsed, wait=wait, as_json=as_json, url=url)
+    with call.client() as client:
+        concluded(call, client, client.rehearse(ids.backup_id(client, backup)), rehearsed, wait=wait)
 
 
 @app.command()
-def prune(wait: Wait = True, as_json: AsJson = False, url: Url = None) -> None:
+@shows_data
+def prune(call: Call, wait: Wait = True) -> None:
     """Remove the backups that need not be kept, and what broken ones have left."""
-    _done(lambda client: client.prune_backups(), pruned, wait=wait, as_json=as_json, url=url)
-
-
-def _done(
-    submit: Callable[[Client], Json],
-    words: Callable[[Json], str],
-    *,
-    wait: bool,
-    as_json: bool,
-    url: str | None,
-) -> None:
-    with client_of(load(), url) as client:
-        concluded(client, submit(client), words, wait=wait, as_json=as_json)
+    with call.client() as client:
+        concluded(call, client, client.prune_backups(), pruned, wait=wait)

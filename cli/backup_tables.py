@@ -2,31 +2,30 @@
 
 from collections.abc import Iterable, Iterator
 
-from rich.table import Table
-
 from cli.figures import age, clock, duration, many, size
+from cli.job_views import SHORT_ID
 from cli.printing import shown
-from rag.model import Json
+from cli.views import Column, Row, View
+from rag.jsontypes import Json
 
 _KINDS = {"backup": "backup", "verify": "verification", "rehearse": "rehearsal", "prune": "prune"}
 
 
-def backup_table(backups: Iterable[Json]) -> Table:
-    """Those that can be used."""
-    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
-    for column in ("id", "begun", "documents", "points", "size"):
-        named = column in ("id", "begun")
-        table.add_column(column, justify="left" if named else "right", no_wrap=named)
-    for backup in backups:
-        if "error" not in backup:
-            table.add_row(
-                shown(backup["id"]),
-                clock(backup["began_at"])[: len("2026-11-23 20:15")],
-                f"{backup['documents']:,}",
-                f"{backup['points']:,}",
-                size(backup["bytes"]),
-            )
-    return table
+BACKUPS = View(
+    columns=(
+        Column("id", lambda row: str(row["id"]), begins=SHORT_ID),
+        Column("begun", lambda row: clock(row["began_at"])[: len("2026-11-23 20:15")]),
+        Column("documents", lambda row: f"{row['documents']:,}", right=True),
+        Column("points", lambda row: f"{row['points']:,}", right=True),
+        Column("size", lambda row: size(row["bytes"]), right=True),
+    ),
+    fields=(
+        "id", "began_at", "finished_at", "mode", "trigger", "documents", "points", "bytes", "objects",
+        "encrypted", "missing", "error.detail",
+    ),
+    none="There are no backups that can be used.",
+)  # fmt: skip
+"""Damaged ones are in no table: :func:`faults` tells of them."""
 
 
 def faults(backups: Iterable[Json]) -> Iterator[str]:
@@ -38,17 +37,8 @@ def faults(backups: Iterable[Json]) -> Iterator[str]:
             yield f"[yellow]· {shown(backup['id'])}[/] lacks {shown('; '.join(backup['missing']))}"
 
 
-def backup_page(backup: Json) -> Table:
+def backup_page(backup: Row) -> Iterator[tuple[str, str]]:
     """Everything about one backup but the settings that made it, a line a fact."""
-    table = Table(box=None, show_header=False)
-    table.add_column(no_wrap=True, style="bold")
-    table.add_column(overflow="fold")
-    for name, value in _facts(backup):
-        table.add_row(shown(name), shown(value))
-    return table
-
-
-def _facts(backup: Json) -> Iterator[tuple[str, str]]:
     yield "id", backup["id"]
     yield "begun", f"{clock(backup['began_at'])}, {age(backup['began_at'])} ago"
     yield "finished", clock(backup["finished_at"])

@@ -1,17 +1,35 @@
 """The REST contract, called from the command line. Every answer is the JSON that came."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
 
-from cli.addresses import base_url
 from cli.connection import LONG_POLL_SECONDS, Connection, given
 from cli.patience import Patience
 from rag.errors import Transient
-from rag.model import Json
-from rag.settings import Settings
+from rag.jsontypes import Json
+from rag.settings.client import ClientSettings
+
+if TYPE_CHECKING:
+    from rag.settings import Settings
 
 FINAL = frozenset({"succeeded", "failed", "cancelled", "dead"})
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A file's bytes, from where ``stream`` stands. ``media_type`` None: to be told from name and bytes."""
+
+    stream: BinaryIO
+    name: str
+    media_type: str | None = None
+
+    @property
+    def part(self) -> tuple[str, BinaryIO] | tuple[str, BinaryIO, str]:
+        """Of a form."""
+        return (self.name, self.stream, self.media_type) if self.media_type else (self.name, self.stream)
 
 
 class Client(Connection):
@@ -19,11 +37,23 @@ class Client(Connection):
 
     # --- submits
 
-    def ingest(self, file: Path, document_id: str, collection: str | None = None) -> Json:
-        """``{"job_id", "document_id", "status_url"}``."""
+    def ingest(
+        self, file: Path, document_id: str, collection: str | None = None, *, key: str | None = None
+    ) -> Json:
+        """``{"job_id", "document_id", "status_url"}``; ``key``: an Idempotency-Key."""
+        with file.open("rb") as bytes_of:
+            return self.ingest_content(Content(bytes_of, file.name), document_id, collection, key=key)
+
+    def ingest_content(
+        self, content: Content, document_id: str, collection: str | None = None, *, key: str | None = None
+    ) -> Json:
+        """As :meth:`ingest`, of what is open already."""
         fields = given(document_id=document_id, collection=collection)
-        with file.open("rb") as content:
-            return self._submit("/v1/documents", data=fields, files={"file": (file.name, content)})
+        return self._submit("/v1/documents", key=key, data=fields, files={"file": content.part})
+
+    def ingest_link(self, url: str, collection: str | None = None, *, key: str | None = None) -> Json:
+        """What is at ``url``, which the API fetches."""
+        return self._submit("/v1/documents", key=key, json={"url": url, **given(collection=collection)})
 
     def ask(
         self,
@@ -38,6 +68,35 @@ class Client(Connection):
         if fresh:
             body["cache"] = False
         return self._submit("/v1/queries", json=body)
+
+    def search(self, question: str, **options: object) -> Json:
+        """``{"job_id", …}`` of a query without an answer, whose result has ``hits`` alone.
+
+        ``options``: collection, top_k, top_n, filter and cache, as the call takes them.
+        """
+        return self._submit("/v1/queries", json={"question": question, "generate": False, **options})
+
+    # --- changes of what is there
+
+    def cancel(self, job_id: str) -> Json:
+        """The job. Conflict when it is over."""
+        return self._call("DELETE", _address("jobs", job_id))
+
+    def retry(self, job_id: str) -> Json:
+        """The job, queued again at the stage where it ended. Conflict unless it ended badly."""
+        return self._call("POST", f"{_address('jobs', job_id)}/retry")
+
+    def delete_document(self, document_id: str, collection: str | None = None) -> Json:
+        """``{"job_id", …}``; no search finds it any more."""
+        return self._call("DELETE", _address("documents", document_id), params=given(collection=collection))
+
+    def make_collection(self, name: str) -> Json:
+        """The collection, which may have been there."""
+        return self._call("PUT", _address("collections", name))
+
+    def delete_collection(self, name: str) -> Json:
+        """``{"job_id", …}``; no search finds anything of it any more."""
+        return self._call("DELETE", _address("collections", name))
 
     # --- layouts of a collection
 
@@ -57,7 +116,7 @@ class Client(Connection):
 
     def job(self, job_id: str, *, wait: float = 0) -> Json:
         """The job; with ``wait`` seconds, as soon as it is over."""
-        return self._call("GET", f"/v1/jobs/{job_id}", params={"wait": wait} if wait else {})
+        return self._call("GET", _address("jobs", job_id), params={"wait": wait} if wait else {})
 
     def finished(self, job_id: str) -> Json:
         """The job once it is over, however long that takes.
@@ -69,26 +128,30 @@ class Client(Connection):
             try:
                 job = self.job(job_id, wait=LONG_POLL_SECONDS)
             except Transient as error:
-                if self._nap(patience.pause(error)):
+                if self.nap(patience.pause(error)):
                     raise
             else:
                 if job["state"] in FINAL:
                     return job
                 patience.learned()
 
-    def jobs(self, *, state: str | None = None, kind: str | None = None, limit: int = 20) -> list[Json]:
-        """The newest jobs."""
-        page = self._call("GET", "/v1/jobs", params=given(state=state, kind=kind, limit=limit))
-        items: list[Json] = page["items"]
-        return items
+    def all_jobs(self, **wanted: str | Sequence[str] | None) -> Iterator[Json]:
+        """Those that the key may see, newest first; ``wanted``: state, kind and collection."""
+        return self._items("/v1/jobs", **wanted)
 
     def collections(self) -> Iterator[Json]:
         """Those that the key reaches, by name."""
         return self._items("/v1/collections")
 
+    def collection(self, name: str) -> Json:
+        return self._call("GET", _address("collections", name))
+
     def documents(self, collection: str | None = None) -> Iterator[Json]:
         """Every document of the collection, by id."""
         return self._items("/v1/documents", collection=collection)
+
+    def document(self, document_id: str, collection: str | None = None) -> Json:
+        return self._call("GET", _address("documents", document_id), params=given(collection=collection))
 
     # --- dead letters
 
@@ -125,6 +188,10 @@ class Client(Connection):
         with self._translated():
             answer: Json = self._http.get("/health/ready", timeout=5.0).json()
         return answer
+
+    def health(self) -> Json:
+        """Version, environment, and which components are ready."""
+        return self._call("GET", "/health")
 
     # --- backups
 
@@ -185,10 +252,20 @@ class Client(Connection):
         return self._items("/v1/audit", **wanted)
 
 
-def client_of(settings: Settings, url: str | None = None) -> Client:
-    """A client with API_KEY, of the API at ``url``; None: of the stack on this machine."""
+def connected(url: str | None = None, profile: str | None = None) -> Client:
+    """A client of the API that the options name, else the environment, else of the stack on this machine."""
+    settings = ClientSettings.of(url, profile)
+    return Client(settings.url, settings.key, home=settings.home)
+
+
+def client_of(settings: "Settings", url: str | None = None) -> Client:
+    """A client with API_KEY, of the API at ``url``; None: of the stack that the settings make."""
+    from cli.addresses import base_url  # noqa: PLC0415 - a client has no use for the server's settings
+
     key = settings.api_key.get_secret_value() if settings.api_key else None
-    return Client(url or base_url(settings), key)
+    if url:
+        return Client(url, key)
+    return Client(base_url(settings), key, home=settings.home)
 
 
 def _address(of: str, name: str) -> str:

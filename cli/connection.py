@@ -1,9 +1,10 @@
 """The API at an address: calls that are sent again when it puts them off, lists, and streams of events."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from threading import Event
+from pathlib import Path
 from time import monotonic
 from typing import Any, Self
 from uuid import uuid4
@@ -11,11 +12,25 @@ from uuid import uuid4
 import httpx
 
 from cli.patience import SECONDS, Patience
-from cli.problems import error_of
-from rag.errors import ErrorTable, Overloaded, TimedOut, Transient, Unavailable, translated
-from rag.model import Json
+from cli.problems import StrangerError, error_of
+from rag.addresses import is_loopback
+from rag.errors import (
+    AegisError,
+    ErrorTable,
+    InvalidRequest,
+    Overloaded,
+    TimedOut,
+    Transient,
+    Unavailable,
+    translated,
+)
+from rag.jsontypes import Json
 
-ERRORS: ErrorTable = {httpx.TimeoutException: TimedOut, httpx.TransportError: Unavailable}
+ERRORS: ErrorTable = {
+    httpx.TimeoutException: TimedOut,
+    httpx.LocalProtocolError: InvalidRequest,  # such as a file that grew while it was sent
+    httpx.TransportError: Unavailable,
+}
 LONG_POLL_SECONDS = 30
 
 _PATIENCE: Mapping[type[Transient], float] = {Overloaded: 3600.0, Unavailable: SECONDS}
@@ -26,8 +41,8 @@ _PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class _Event:
-    """Of a job; without a kind: there are no more."""
+class Event:
+    """Of a job, or of several; without a kind: there are no more."""
 
     id: str = ""
     kind: str = ""
@@ -47,7 +62,7 @@ class _Event:
         return self.kind in ("", "result", "error") or self.data.get("state") == "cancelled"
 
 
-_ALL_TOLD = _Event()
+_ALL_TOLD = Event()
 
 
 class Connection:
@@ -58,13 +73,26 @@ class Connection:
     """
 
     def __init__(
-        self, url: str, key: str | None = None, *, transport: httpx.BaseTransport | None = None
+        self,
+        url: str,
+        key: str | None = None,
+        *,
+        home: Path | None = None,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
+        """``home``: of the stack that is meant, where it is one of this machine."""
         self.url = url.rstrip("/")
+        self._stack = f"the stack in {home}" if home else "the stack"
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         timeout = httpx.Timeout(LONG_POLL_SECONDS + _MARGIN_SECONDS, connect=5.0)
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout, transport=transport)
-        self._stopped = Event()
+        secure = not self.url.startswith("http:")  # where no certificate comes, none need be loaded
+        self._http = httpx.Client(
+            base_url=self.url, headers=headers, timeout=timeout, transport=transport, verify=secure,
+            mounts=_direct(self.url),
+        )  # fmt: skip
+        self._stopped = threading.Event()
+        self.delayed: Callable[[AegisError, float], None] = lambda _error, _seconds: None
+        """Is told why a call is sent again, and after how many seconds."""
 
     def close(self) -> None:
         self.stop()
@@ -88,20 +116,20 @@ class Connection:
         seen, patience = "", Patience()
         while True:
             try:
-                for event in self._stream(job_id, seen, patience.heard):
+                for event in self.stream(f"/v1/jobs/{job_id}/events", {}, seen, patience.heard):
                     seen = event.id
                     patience.learned()
                     yield from event.told
                     if event.is_last:
                         return
             except Transient as error:
-                if self._nap(patience.pause(error)):
+                if self.nap(patience.pause(error)):
                     raise
             else:
-                if self._nap(patience.pause()):
+                if self.nap(patience.pause()):
                     return
 
-    def _items(self, path: str, **wanted: str | None) -> Iterator[Json]:
+    def _items(self, path: str, **wanted: str | Sequence[str] | None) -> Iterator[Json]:
         """Every item of a listing, page by page."""
         params: Json = {"limit": _PAGE, **given(**wanted)}
         while True:
@@ -111,13 +139,15 @@ class Connection:
                 return
             params["cursor"] = page["next"]
 
-    def _stream(self, job_id: str, after: str, heard: Callable[[], None]) -> Iterator[_Event]:
-        """As long as one connection lasts. ``heard`` is called for each line, comments among them."""
+    def stream(
+        self, path: str, params: Mapping[str, Sequence[str]], after: str, heard: Callable[[], bool | None]
+    ) -> Iterator[Event]:
+        """The events after ``after``, as long as one connection lasts.
+
+        ``heard`` is called for each line, comments among them; the stream is left where it says False.
+        """
         headers = {"Last-Event-ID": after} if after else {}
-        with (
-            self._translated(),
-            self._http.stream("GET", f"/v1/jobs/{job_id}/events", headers=headers) as answer,
-        ):
+        with self._translated(), self._http.stream("GET", path, params=params, headers=headers) as answer:
             if answer.is_error:
                 answer.read()
                 raise error_of(answer)
@@ -125,17 +155,21 @@ class Connection:
                 yield _ALL_TOLD
             fields: dict[str, str] = {}
             for line in answer.iter_lines():
-                heard()
+                if heard() is False:
+                    return
                 if line:
                     name, _, value = line.partition(":")
                     fields[name] = value.removeprefix(" ")
                 elif "data" in fields:
-                    yield _Event.of(fields)
+                    yield Event.of(fields)
                     fields = {}
 
-    def _submit(self, path: str, **request: Any) -> Json:
-        """Sent with one Idempotency-Key however often it takes, so that it makes one job."""
-        return self._call("POST", path, headers={"Idempotency-Key": str(uuid4())}, **request)
+    def _submit(self, path: str, *, key: str | None = None, **request: Any) -> Json:
+        """Sent with one Idempotency-Key however often it takes, so that it makes one job.
+
+        ``key``: one that the caller remembers, for a submit whose answer may have been lost.
+        """
+        return self._call("POST", path, headers={"Idempotency-Key": key or str(uuid4())}, **request)
 
     def _call(self, method: str, path: str, **request: Any) -> Json:
         begun = monotonic()
@@ -146,11 +180,12 @@ class Connection:
                 patience = begun + _PATIENCE[type(error)]
                 if error.retry_after is None or monotonic() + error.retry_after > patience:
                     raise
-                if self._nap(error.retry_after):
+                self.delayed(error, error.retry_after)
+                if self.nap(error.retry_after):
                     raise
                 _rewind(request)
 
-    def _nap(self, seconds: float) -> bool:
+    def nap(self, seconds: float) -> bool:
         """Whether the client was stopped meanwhile."""
         return self._stopped.wait(seconds)
 
@@ -159,18 +194,31 @@ class Connection:
             answer = self._http.request(method, path, **request)
         if answer.is_error:
             raise error_of(answer)
-        body: Json = answer.json()
+        try:
+            body: Json = answer.json()
+        except ValueError as error:
+            raise StrangerError(
+                f"{self.url} answers, but not as Aegis does: is the address right?"
+            ) from error
         return body
 
     def _translated(self) -> Any:
-        return translated(ERRORS, f"the API at {self.url} (is the stack up? `aegis up` starts it)")
+        here = is_loopback(self._http.base_url.host)
+        hint = f"is {self._stack} up? `aegis up` starts it" if here else "is that its address?"
+        return translated(ERRORS, f"the API at {self.url} ({hint})")
 
 
-def given(**options: str | float | None) -> Json:
+def _direct(url: str) -> dict[str, None]:
+    """What has httpx reach this machine itself without a proxy, whatever the environment says."""
+    host = httpx.URL(url).host
+    return {f"all://[{host}]" if ":" in host else f"all://{host}": None} if is_loopback(host) else {}
+
+
+def given(**options: str | float | Sequence[str] | None) -> Json:
     """The options that have a value."""
     return {name: value for name, value in options.items() if value is not None}
 
 
 def _rewind(request: Mapping[str, Any]) -> None:
-    for _, content in request.get("files", {}).values():
+    for _, content, *_ in request.get("files", {}).values():
         content.seek(0)

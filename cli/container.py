@@ -47,7 +47,7 @@ def main() -> NoReturn:
         settings = load()
         become(chosen(sys.argv[1:], settings), settings)
     except (AegisError, OSError) as error:
-        sys.exit(f"aegis: {printable(str(error))}")
+        sys.exit("\n".join(f"aegis: {line}" for line in printable(str(error)).splitlines()))
 
 
 if __name__ == "__main__":

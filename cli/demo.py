@@ -9,15 +9,18 @@ from rich.panel import Panel
 
 from cli.answers import answered, show_source
 from cli.client import Client
-from cli.ingestion import Found, Outcome, ingest, walk
+from cli.ingestion import Outcome, ingest
 from cli.printing import paragraphs, shown
+from cli.sources import Found
+from cli.walk import files as files_in
 from rag.errors import AegisError
-from rag.model import Json
+from rag.jsontypes import Json
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+_PACKAGED = Path(__file__).with_name("documents")
+_REPOSITORY = Path(__file__).resolve().parent.parent
 QUESTION = "Why does the vector engine run in a process of its own?"
 _COLLECTION = "demo"
-_OWN = ("docs", "README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+_OWN = ("docs", "README.md", "CONTRIBUTING.md", "CHANGELOG.md")  # a wheel has the first
 _TITLES_TRIED = 3
 
 
@@ -40,11 +43,16 @@ def demo(client: Client, console: Console, docs: Path | None, question: str | No
 
 
 def documents(docs: Path | None) -> tuple[Found, ...]:
-    """The files of ``docs``, or this repository's own documents."""
+    """The files of ``docs``, or Aegis' own documents."""
     if docs is not None:
-        return walk([docs]).files
-    own = walk([REPOSITORY / name for name in _OWN if (REPOSITORY / name).exists()])
-    return tuple(Found(found.path, found.path.relative_to(REPOSITORY).as_posix()) for found in own.files)
+        return files_in([docs])
+    root = _PACKAGED if _PACKAGED.exists() else _REPOSITORY
+    own = files_in([root / name for name in _OWN if (root / name).exists()])
+    return tuple(
+        Found.at(found.path, found.path.relative_to(root).as_posix())
+        for found in own
+        if found.path.suffix == ".md"
+    )
 
 
 def collection_of(docs: Path | None) -> str:
@@ -59,24 +67,17 @@ def _ingest(client: Client, console: Console, files: tuple[Found, ...], collecti
     with console.status(f"ingesting {len(files)} documents"):
         outcomes = ingest(client, files, collection, wait=True, done=lambda outcome: _note(console, outcome))
     good = [outcome for outcome in outcomes if outcome.reason is None]
-    chunks = sum(_result(outcome).get("chunks", 0) for outcome in good)
+    chunks = sum(outcome.result.get("chunks", 0) for outcome in good)
     console.print(f"[bold green]{len(good)} of {len(files)} documents[/] are searchable, {chunks} chunks")
     return bool(good)
 
 
 def _note(console: Console, outcome: Outcome) -> None:
     if outcome.reason is None:
-        how = "unchanged" if _result(outcome).get("unchanged") else f"{_result(outcome).get('chunks')} chunks"
-        console.print(f"  [green]✓[/] {shown(outcome.found.document_id)} [dim]{how}[/]", highlight=False)
+        how = "unchanged" if outcome.result.get("unchanged") else f"{outcome.result.get('chunks')} chunks"
+        console.print(f"  [green]✓[/] {shown(outcome.name)} [dim]{how}[/]", highlight=False)
     else:
-        console.print(
-            f"  [red]✗[/] {shown(outcome.found.document_id)} {shown(outcome.reason)}", highlight=False
-        )
-
-
-def _result(outcome: Outcome) -> Json:
-    result: Json = (outcome.job or {}).get("result") or {}
-    return result
+        console.print(f"  [red]✗[/] {shown(outcome.name)} {shown(outcome.reason)}", highlight=False)
 
 
 def _questions(client: Client, docs: Path | None, collection: str) -> list[str]:

@@ -1,12 +1,17 @@
 """What the supervisor shows on the terminal."""
 
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 
+from cli.logs import stamp
 from cli.printing import shown
+
+_STAMPED = re.compile(r"[0-9-]{10} [0-9:]{8},[0-9]{3} [A-Z]{4,8}")
 
 
 class Display:
@@ -33,7 +38,10 @@ class Display:
     def printed(self, part: str, line: str) -> None:
         """While all are being stopped, parts complain of each other's absence: that is for the logs."""
         if self._verbose or not self._stopping:
-            self._line(f"  [yellow]{part}[/] {shown(line)}")
+            when, named, said = line.partition(f" {part} ")
+            if not (named and _STAMPED.fullmatch(when)):
+                when, said = f"{stamp()} WARNING", line
+            self._line(f"  [dim]{when}[/] [yellow]{part}[/] {shown(said)}")
 
     def stopping(self) -> None:
         self._stopping = True
@@ -48,11 +56,13 @@ class Display:
         for name, address in addresses.items():
             table.add_row(f"[bold]{name}[/]", shown(address))
         self._line(f"[bold green]ready[/] in {seconds:.1f} s")
-        self._console.print(table)
+        self._line(table)
         self._line("Ctrl-C stops everything.")
 
     def note(self, text: str) -> None:
         self._line(shown(text))
 
-    def _line(self, text: str) -> None:
-        self._console.print(text)
+    def _line(self, text: RenderableType) -> None:
+        """What cannot be shown, since the terminal is gone or it is a file on a full disk, is left out."""
+        with suppress(OSError):
+            self._console.print(text)

@@ -18,12 +18,30 @@ from cli.examination import (
 )
 from cli.examination.finding import Finding, found
 from cli.preflight import check_ports
+from cli.views import Column, View
 from rag.errors import AegisError
 from rag.retention import Retention
 from rag.settings import Settings
+from rag.stores.blobs import ObstoreBlobs
+from rag.stores.journal import Journal
 from rag.stores.keys import KeyRegistry
 from rag.stores.redis import connect
 from workers.tools import Tools
+
+_MARKS = {"ok": "✓ ok", "note": "· note", "bad": "✗ bad"}
+_COLOURS = {"ok": "green", "note": "cyan", "bad": "red"}
+
+FINDINGS = View(
+    columns=(
+        Column("part", lambda row: str(row["part"]), wraps=True),
+        Column("state", lambda row: _MARKS[row["state"]], style=lambda row: _COLOURS[row["state"]]),
+        Column("what", lambda row: str(row["text"]), wraps=True),
+        Column("ms", lambda row: "" if row["ms"] is None else f"{row['ms']:.1f}", right=True),
+        Column("what to do", lambda row: str(row["remedy"]), style=lambda _: "cyan", wraps=True),
+    ),
+    fields=("part", "state", "text", "ms", "remedy"),
+    none="Nothing was looked at.",
+)
 
 
 def examine(settings: Settings, client: Client) -> Iterator[Finding]:
@@ -32,24 +50,29 @@ def examine(settings: Settings, client: Client) -> Iterator[Finding]:
     yield from installation.examine(settings)
     yield from access.examine(settings)
     yield from isolation.examine(settings)
-    yield found(blobs.PART, lambda: blobs.examine(settings, tools.blobs), blobs.REMEDY)
+    yield found(blobs.PART, lambda: blobs.examine(settings, lambda: tools.blobs), blobs.REMEDY)
     stack = _running(client)
     running = stack is not None
     yield stack or found("stack", lambda: _startable(settings))
-    yield from _broker(settings, tools, running=running)
-    yield found(backups.PART, lambda: backups.examine(settings, tools.vault, running=running), backups.REMEDY)
+    yield from _broker(settings, running=running)
+    yield found(
+        backups.PART,
+        lambda: backups.examine(settings, lambda: tools.vault, running=running),
+        backups.REMEDY,
+    )
     yield from vectors.examine(settings, tools, running=running)
     yield from models.examine(settings, tools)
     yield tracing.examine(settings)
 
 
-def _broker(settings: Settings, tools: Tools, *, running: bool) -> Iterator[Finding]:
+def _broker(settings: Settings, *, running: bool) -> Iterator[Finding]:
     """Without it nothing is known of keys and queues."""
     with connect(settings) as connection:
         findings = list(broker.examine(settings, connection, running=running))
         yield from findings
         if len(findings) > 1:
-            registry = KeyRegistry(connection, tools.journal, Retention.of(settings).seconds)
+            journal = Journal(ObstoreBlobs("memory:///"))  # keys are only read: none is made or revoked
+            registry = KeyRegistry(connection, journal, Retention.of(settings).seconds)
             yield found(keys.PART, lambda: keys.examine(settings, registry))
             yield from queues.examine(settings, connection, running=running)
 

@@ -7,11 +7,12 @@ is asked, and wait an hour for a head and for ever for a body.
 """
 
 import atexit
+import logging
 import signal
 import sys
 
 from flower.app import Flower
-from flower.command import apply_env_options, apply_options, extract_settings, setup_logging, sigterm_handler
+from flower.command import apply_env_options, apply_options, extract_settings, sigterm_handler
 from flower.options import options
 from flower.urls import settings as of_tornado
 from tornado.httpserver import HTTPServer
@@ -20,8 +21,8 @@ from tornado.netutil import bind_sockets, bind_unix_socket
 from tornado.web import OutputTransform, RequestHandler
 
 from rag.exposure import require_closed_flower
+from rag.loglines import log_as
 from rag.origins import OriginPolicy, Refusal, RequestContext
-from rag.printable import log_printable_lines
 from rag.settings import load
 from rag.starting import starting
 from tasks.app import app
@@ -51,6 +52,22 @@ class Refused(RequestHandler):
         self.finish(f"{self._refusal.title}. {self._refusal.detail}\n")
 
 
+class Locked(RequestHandler):
+    """Says how the API is had: Flower itself names a variable that would open it to everybody."""
+
+    def check_xsrf_cookie(self) -> None:
+        """It is refused anyway."""
+
+    def prepare(self) -> None:
+        self.set_status(401)
+        self.set_header("Content-Type", "text/plain; charset=UTF-8")
+        self.finish(
+            "Flower's API can stop workers and tasks, so it is off without a password: set "
+            "FLOWER_BASIC_AUTH=user:password, start the stack again, and send these with each call. "
+            "What the API of Aegis offers at /v1/jobs needs no Flower.\n"
+        )
+
+
 class Apart(OutputTransform):
     """Writes what keeps other pages from framing these."""
 
@@ -71,9 +88,12 @@ class GuardedFlower(Flower):  # type: ignore[misc]  # Flower ships no types
     def __init__(self, policy: OriginPolicy, **settings: object) -> None:
         super().__init__(transforms=[Apart], **settings)
         self._policy = policy
+        self._locked = not (self.options.basic_auth or self.options.auth)
 
     def find_handler(self, request: HTTPServerRequest, **others: object) -> HTTPMessageDelegate:
         refusal = self._policy.refusal(_context(request))
+        if refusal is None and self._locked and (request.path or "").startswith("/api/"):
+            return self.get_handler_delegate(request, Locked)  # type: ignore[no-any-return]  # the same
         if refusal is None:
             return super().find_handler(request, **others)  # type: ignore[no-any-return]  # the same
         return self.get_handler_delegate(request, Refused, {"refusal": refusal})  # type: ignore[no-any-return]
@@ -107,11 +127,11 @@ def main() -> None:
     with starting("Flower"):
         ours = load()
         require_closed_flower(ours)
-    log_printable_lines()
     apply_env_options()
     apply_options(sys.argv[0], sys.argv[1:])
     extract_settings()
-    setup_logging()
+    log_as("flower", ours)
+    logging.getLogger("tornado.access").setLevel(logging.ERROR)
     policy = OriginPolicy.of(ours, anonymous=ours.flower_basic_auth is None, origins=(), guarded="/")
     flower = GuardedFlower(policy, capp=app, options=options, **of_tornado)
     atexit.register(flower.stop)

@@ -17,21 +17,23 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from cli.call import Call
 from cli.client import Client
 from cli.figures import duration
-from cli.printing import print_json, shown
+from cli.job_views import IN_BYTES
+from cli.printing import shown
 from rag.errors import AegisError, Transient, Unavailable
-from rag.model import ABOUT_BACKUPS, Json
+from rag.jsontypes import Json
 
 
 def concluded(
-    client: Client, submitted: Json, words: Callable[[Json], str], *, wait: bool, as_json: bool
+    call: Call, client: Client, submitted: Json, words: Callable[[Json], str], *, wait: bool
 ) -> None:
-    """Follow the job that was handed in and print its result, as JSON or in ``words``; or only its id."""
-    console = Console(highlight=False, stderr=as_json)
+    """Follow the job that was handed in and print its result, as data or in ``words``; or only its id."""
+    console = Console(highlight=False, stderr=not call.for_people)
     result = followed(client, console, submitted["job_id"]) if wait else submitted
-    if as_json:
-        print_json(result)
+    if not call.for_people:
+        call.show_one(result, lambda _: ())
     else:
         console.print(words(result) if wait else f"job {shown(submitted['job_id'])}")
 
@@ -54,7 +56,7 @@ def followed(client: Client, console: Console, job_id: str) -> Json:
 
 def _ended(client: Client, console: Console, job_id: str) -> Json:
     """The job when it is over; its events are shown until then."""
-    in_bytes = client.job(job_id)["kind"] in ABOUT_BACKUPS
+    in_bytes = client.job(job_id)["kind"] in IN_BYTES
     with _Stages(console, in_bytes=in_bytes) as stages:
         for kind, data in client.events(job_id):
             stages.hear(kind, data)

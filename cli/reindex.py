@@ -3,16 +3,17 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from cli.client import client_of
-from cli.following import followed
+from cli.call import Call, shows_data
+from cli.collections import collection_page
+from cli.following import concluded
 from cli.printing import shown
-from rag.model import Json
-from rag.settings import load
+from rag.jsontypes import Json
 
 
+@shows_data
 def reindex(
+    call: Call,
     model: Annotated[
         str | None,
         typer.Option(
@@ -28,22 +29,18 @@ def reindex(
     rollback: Annotated[bool, typer.Option("--rollback", help="Take the last change back.")] = False,
     finish: Annotated[bool, typer.Option("--finish", help="Drop the vectors that do not serve.")] = False,
     wait: Annotated[bool, typer.Option(help="Follow the job to its end; Ctrl-C leaves it running.")] = True,
-    url: Annotated[str | None, typer.Option(help="Address of the API; default: the stack here.")] = None,
 ) -> None:
     """Embed a collection anew by another model, and switch to it, while both serve."""
     if rollback + finish + bool(model or dimension or tolerance is not None or force) > 1:
         raise typer.BadParameter("--rollback and --finish go with --collection alone")
-    settings, console = load(), Console(highlight=False)
-    name = collection or settings.collection_name
-    with client_of(settings, url) as client:
+    with call.client() as client:
+        name = collection or _default_collection()
         if rollback or finish:
             changed = client.roll_back(name) if rollback else client.finish(name)
-            console.print(_standing(changed))
+            call.show_one(changed, collection_page)
             return
-        job_id = client.reindex(name, model=model, dimension=dimension, tolerance=tolerance, force=force)[
-            "job_id"
-        ]
-        console.print(f"job {shown(job_id)}" if not wait else summary(followed(client, console, job_id)))
+        options = {"model": model, "dimension": dimension, "tolerance": tolerance, "force": force}
+        concluded(call, client, client.reindex(name, **options), summary, wait=wait)
 
 
 def summary(result: Json) -> str:
@@ -64,9 +61,8 @@ def summary(result: Json) -> str:
     )
 
 
-def _standing(collection: Json) -> str:
-    layouts = ", ".join(
-        f"{shown(layout['embedding_model'])} ({layout['dimension']}, {shown(layout['state'])})"
-        for layout in collection["layouts"]
-    )
-    return f"[bold]{shown(collection['name'])}[/]: {layouts}"
+def _default_collection() -> str:
+    """Of the settings here; the address of the call has to name one."""
+    from rag.settings import load  # noqa: PLC0415 - takes half a second
+
+    return load().collection_name

@@ -9,17 +9,21 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from cli import ids
 from cli.backup_tables import restored
-from cli.client import Client, client_of
+from cli.call import Call, shows_data
+from cli.client import Client
 from cli.figures import age, clock, many
 from cli.following import concluded
 from cli.printing import shown
-from rag.model import LATEST, Json
-from rag.settings import load
+from rag.jsontypes import Json
+from rag.model import LATEST
 
 
+@shows_data
 def restore(
-    backup: Annotated[str, typer.Argument(metavar="ID", help="As `aegis backup list` shows it, or latest.")],
+    call: Call,
+    backup: Annotated[str, typer.Argument(metavar="ID", help="latest, an id, or a beginning of one alone.")],
     collection: Annotated[str | None, typer.Option(help="This one alone; default: all of them.")] = None,
     into: Annotated[str | None, typer.Option(help="Under this name, beside what is there.")] = None,
     at: Annotated[
@@ -35,17 +39,15 @@ def restore(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     wait: Annotated[bool, typer.Option(help="Follow the job to its end; Ctrl-C leaves it running.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the job's result as JSON.")] = False,
-    url: Annotated[str | None, typer.Option(help="Address of the API; default: the stack here.")] = None,
 ) -> None:
     """Restore collections. What is there serves until all of it is back, and stays if that fails.
 
     On a terminal it asks before anything is replaced.
     """
-    console = Console(highlight=False, stderr=as_json)
+    console = Console(highlight=False, stderr=not call.for_people)
     moment = _moment(at)
-    with client_of(load(), url) as client:
-        found = client.backup(backup, at=moment if backup == LATEST else None)
+    with call.client() as client:
+        found = client.backup(ids.backup_id(client, backup), at=moment if backup == LATEST else None)
         plan = Plan.of(found, collection, into, client)
         console.print(*plan.lines(), sep="\n")
         if plan.there and not yes and _on_a_terminal():
@@ -58,7 +60,7 @@ def restore(
             "deletions": deletions,
         }
         submitted = client.restore(found["id"], **options)
-        concluded(client, submitted, restored, wait=wait, as_json=as_json)
+        concluded(call, client, submitted, restored, wait=wait)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from secrets import token_urlsafe
 from signal import Signals
 
 from beat.main import command as beat_command
-from cli.addresses import local
 from cli.part import Part
 from cli.readiness import (
     HealthPage,
@@ -17,6 +16,7 @@ from cli.readiness import (
     socket_accepts,
     unless_working,
 )
+from rag.addresses import reachable
 from rag.settings import Settings
 from rag.stores.broker import command as broker_command
 from tasks.app import LANES, Lane
@@ -38,7 +38,7 @@ def parts(settings: Settings) -> list[Part]:
     """What the settings ask for. A role with an address of its own has no part here."""
     own = settings.health_token
     token = own.get_secret_value() if own else token_urlsafe()
-    page = HealthPage(local(settings.listen_host), settings.api_port, token)
+    page = HealthPage(reachable(settings.listen_host), settings.api_port, token)
     stores = [*_broker(settings), *_vectors(settings)]
     needs = tuple(part.name for part in stores)
     workers = [_worker(lane, settings, page, needs) for lane in LANES]
@@ -66,6 +66,7 @@ def _broker(settings: Settings) -> list[Part]:
             watch=redis_speaks(settings.broker_socket),
             patience=_BROKER_PATIENCE,
             quiet=True,
+            foreign=True,
         )
     ]
 
@@ -166,8 +167,8 @@ def _flower(settings: Settings, needs: tuple[str, ...]) -> Part:
         command,
         stop_rank=1,
         needs=needs,
-        probe=port_accepts(local(settings.listen_host), settings.flower_port),
-        watch=http_answers(local(settings.listen_host), settings.flower_port, "/healthcheck"),
+        probe=port_accepts(reachable(settings.listen_host), settings.flower_port),
+        watch=http_answers(reachable(settings.listen_host), settings.flower_port, "/healthcheck"),
         nice=5,
         environment={**environment, "FLOWER_UNAUTHENTICATED_API": "false"},
     )

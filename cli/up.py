@@ -1,23 +1,24 @@
 """``aegis up``: the stack in the foreground, from checks before the start to the last part's end."""
 
 import asyncio
-import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from time import monotonic
 
-from cli import preflight
-from cli.addresses import addresses
+from cli import models, preflight
+from cli.addresses import addresses, base_url
 from cli.display import Display
 from cli.home import held
 from cli.keeper import Surroundings
 from cli.nursery import Nursery
 from cli.supervisor import Supervisor, Work
 from cli.warden import on_duty
+from rag.errors import AegisError
 from rag.folders import keep_private, private_folder
-from rag.settings import Settings
+from rag.homes import recorded
+from rag.settings import Settings, inherited
 from rag.starting import shield
 
 
@@ -29,11 +30,15 @@ def up(
     work: Work | None = None,
     once: bool = False,
 ) -> int:
-    """Run the stack until a signal; the exit status. With ``work``, see :meth:`Supervisor.run`.
+    """Build the model unless it is there, then run the stack until a signal; the exit status.
+
+    With ``work``, see :meth:`Supervisor.run`.
 
     Raises Conflict when AEGIS_HOME is in use, ConfigurationError or Unavailable when the
     stack cannot start.
     """
+    if status := models.prepare(settings):
+        return status
     began = monotonic()
     keep_private()
     shield(settings)
@@ -52,7 +57,7 @@ def up(
         preflight.check(settings)
         private_folder(settings.run_dir)
         display.starting(settings.home)
-        with on_duty() as warden:
+        with on_duty() as warden, _known(settings, display):
             surroundings = Surroundings(
                 folder=settings.run_dir,
                 logs=settings.home / "logs",
@@ -65,13 +70,26 @@ def up(
             return asyncio.run(_supervised(settings, surroundings, run))
 
 
+@contextmanager
+def _known(settings: Settings, display: Display) -> Iterator[None]:
+    """Commands in other folders find the stack meanwhile. It runs without that too."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(recorded(settings.home, base_url(settings)))
+        except (OSError, AegisError) as error:
+            display.note(f"commands in other folders need AEGIS_HOME={settings.home}: {error}")
+        yield
+
+
 def environment(settings: Settings) -> Mapping[str, str]:
-    """Ours, with relative folders made absolute, because parts run in a folder of their own."""
+    """Of the parts: settings as they are here, folders absolute, because parts run in one of their own."""
     return {
-        **os.environ,
+        **inherited(settings),
         "AEGIS_HOME": str(settings.home),
         "MODEL_DIR": str(settings.model_dir.expanduser().resolve()),
         "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",  # whatever the terminal speaks, logs are UTF-8
+        "PYTHONIOENCODING": "utf-8",
         "SPT_NOENV": "1",  # process titles do not overwrite the environment that `ps e` shows
     }
 

@@ -44,7 +44,6 @@ PRELOADED = (
     "tasks.restore",
     "tasks.scheduled",
     "tasks.upkeep",
-    "celery.__main__",
     "celery.bin.celery",
     "celery.apps.worker",
     "celery.apps.beat",

@@ -64,6 +64,17 @@ def _host_of(authority: str) -> str | None:
     return host.removesuffix(".") or None
 
 
+def reachable(host: str) -> str:
+    """``host``, which may stand for all addresses of this machine, as one to connect to."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+
+
+def http_url(host: str, port: int) -> str:
+    """Of a server that listens on ``host``, as seen from its own machine."""
+    name = reachable(host)
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
 def without_credentials(text: str) -> str:
     """``text`` with ``…@`` for what the addresses in it have before their host."""
     return _CREDENTIALS.sub("…@", text)

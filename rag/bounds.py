@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
+from urllib.parse import quote
 
 from rag.model import Citation, Hit, Passage
 
@@ -17,6 +18,7 @@ _LEAST_TEXT = 512
 """Bytes: with less of each text hits are left out."""
 _LONGEST_TITLE, _LONGEST_HEADING, _MOST_HEADINGS = 1_000, 500, 16
 _OTHER_FIELDS = 320  # bytes: names, numbers and punctuation
+_ADDRESSES = 420  # bytes: two of them, without the document's id
 
 _MOST_BYTES = 6  # of one character in JSON
 
@@ -100,7 +102,7 @@ def _short(passage: Passage) -> Passage:
 def _size_beside(passage: Passage) -> int:
     """Bytes of what is there beside the text."""
     beside = [passage.document_id, passage.chunk_id, passage.title, passage.headings, dict(passage.metadata)]
-    return len(encoded(beside)) + _OTHER_FIELDS
+    return len(encoded(beside)) + _OTHER_FIELDS + _ADDRESSES + 2 * len(quote(passage.document_id, safe=""))
 
 
 def _fitting(sizes: Sequence[tuple[int, int]], most: int) -> int:

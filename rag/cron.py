@@ -27,11 +27,15 @@ def next_time(text: str, after: float) -> float:
 
 @lru_cache
 def _read(text: str) -> crontab:
+    refusal = (
+        f"{text!r} is no schedule: minute, hour, day of month, month and day of week are needed, "
+        f"such as '7 * * * *' for every hour, or {NEVER}"
+    )
+    fields = text.split()
+    if len(fields) != 5:
+        raise ValueError(refusal)
+    minute, hour, day_of_month, month, day_of_week = fields
     try:
-        minute, hour, day_of_month, month, day_of_week = text.split()
         return crontab(minute, hour, day_of_week, day_of_month, month)
     except (ValueError, ParseException) as error:
-        raise ValueError(
-            f"{text!r} is no schedule: minute, hour, day of month, month and day of week are needed, "
-            f"such as '7 * * * *' for every hour, or {NEVER} ({error})"
-        ) from error
+        raise ValueError(f"{refusal} ({error})") from error

@@ -9,7 +9,9 @@
     │   │   ├── EmptyDocument     no text in it
     │   │   └── DocumentTooLarge  over a limit (bytes, memory, time, text)
     │   ├── InvalidRequest        a field has a value that no worker can use
+    │   │   ├── InvalidCursor     no page of a listing has given it out
     │   │   └── UnknownCollection
+    │   ├── UnexpectedType        a call takes no body of this Content-Type
     │   ├── NotFound              the named job, document or collection is not there
     │   ├── Unauthenticated       a key is needed and none, or an unknown one, came along
     │   ├── Forbidden             the key does not reach as far as the call
@@ -24,6 +26,7 @@
     └── Transient                 the same call may succeed later
         ├── Unavailable           a part is away: broker, vector engine, model server, blob store
         │   ├── Refused           it is there and will not serve us: credentials, certificate, name
+        │   ├── NoRoom            a disk is full, or nearly so
         │   └── Recovering        the broker forgot, and its records are being brought back
         ├── Overloaded            a queue, rate or quota is full; carries ``retry_after``
         ├── TimedOut              no answer within the limit
@@ -97,9 +100,19 @@ class InvalidRequest(Permanent):
     title = "A field has a value that cannot be used"
 
 
+class InvalidCursor(InvalidRequest):
+    code = "invalid-cursor"
+    title = "The cursor is of no earlier page"
+
+
 class UnknownCollection(InvalidRequest):
     code = "unknown-collection"
     title = "There is no such collection"
+
+
+class UnexpectedType(Permanent):
+    code = "unexpected-content-type"
+    title = "The body has another Content-Type than this call takes"
 
 
 class NotFound(Permanent):
@@ -175,6 +188,13 @@ class Unavailable(Transient):
 
 class Refused(Unavailable):
     """At the start of a process a setting is wrong; later the part may have been changed."""
+
+
+class NoRoom(Unavailable):
+    """What waits for room costs no attempt: see :mod:`tasks.endings`."""
+
+    code = "no-room"
+    title = "A disk has no room"
 
 
 class Recovering(Unavailable):

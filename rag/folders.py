@@ -11,12 +11,18 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def private_folder(path: Path) -> Path:
-    """``path``, made where it is missing, and closed to others. ConfigurationError for another user's."""
-    with suppress(FileExistsError):  # a file or a link that leads nowhere, as the next line says
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    require_own(path)
-    if stat.S_IMODE(path.stat().st_mode) & _OTHERS:
-        path.chmod(0o700)
+    """``path``, made where it is missing, and closed to others. ConfigurationError for another user's, and
+    for one that cannot be made."""
+    try:
+        with suppress(FileExistsError):  # a file or a link that leads nowhere, as the next line says
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        require_own(path)
+        if stat.S_IMODE(path.stat().st_mode) & _OTHERS:
+            path.chmod(0o700)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be made a folder of ours ({error.strerror}): choose another AEGIS_HOME or TMPDIR"
+        ) from error
     return path
 
 

@@ -115,11 +115,11 @@ def misfit(media_type: str, data: bytes) -> str | None:
     Only a look at the signature: a file that passes may still be broken.
     """
     if media_type == PDF:
-        return None if b"%PDF-" in data[:1024] else _described(data)
+        return None if b"%PDF-" in data[:1024] else described(data)
     if media_type in _ZIPPED:
-        return None if data[:2] == b"PK" else _described(data)
+        return None if data[:2] == b"PK" else described(data)
     if media_type == RTF:
-        return None if data.lstrip()[:5] == b"{\\rtf" else _described(data)
+        return None if data.lstrip()[:5] == b"{\\rtf" else described(data)
     return foreign(data) or ("a PDF" if data.startswith(b"%PDF-") else None)
 
 
@@ -174,12 +174,13 @@ def _unlabelled(filename: str | None, head: bytes) -> str:
         return HTML
     if foreign(head) is None and is_text(head):
         return TEXT
-    what = _described(head)
+    what = described(head)
     name = f"{filename!r}" if filename else "The file"
     raise UnsupportedMedia(f"{name} is {what}. Readable are: {readable_extensions()}.")
 
 
-def _described(head: bytes) -> str:
+def described(head: bytes) -> str:
+    """A phrase for what a file is that begins so, such as "a PNG image"."""
     if name := foreign(head):
         return name
     return "plain text" if is_text(head[:HEAD_BYTES]) else "data of an unknown kind"

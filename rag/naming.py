@@ -1,6 +1,9 @@
 """Names that callers choose, and identifiers made from them."""
 
 import re
+from hashlib import sha256
+from pathlib import PurePosixPath
+from unicodedata import normalize
 from uuid import UUID, uuid5
 
 _COLLECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}\Z")
@@ -8,7 +11,12 @@ _NAMESPACE = UUID("6f9bd0c3-3d5f-5c0e-9d5e-0a7a3c1f4e11")
 _SCRATCH = "scratch"
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _UNSEEN = re.compile("[\u00ad\u200b\u2060-\u2069\u202a-\u202e\ufeff]")
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
+_NO_NAMES = ("", ".", "..")
+_MARK = 8  # hex digits
 MAX_DOCUMENT_ID = 256
+DOCUMENT_FOLDERS = ("sources", "texts", "chunks")
+"""Of the blob store: what documents were sent as, their texts, and where their passages stand in these."""
 
 
 def checked_collection_name(name: str) -> str:
@@ -73,9 +81,46 @@ def checked_document_id(document_id: str) -> str:
     return document_id
 
 
+def document_id_of_file(path: str) -> str:
+    """The id of a document that came as a file: its name, or its path in the folder that was sent.
+
+    The same path always has the same id, another path another one. Of an absolute path only the name
+    counts, since the folders of the sender's machine are nobody's business. "" where nothing is left.
+    """
+    whole = normalize("NFC", path).replace("\\", "/")
+    names = [name for name in whole.split("/") if name not in _NO_NAMES]
+    if _ABSOLUTE.match(whole):
+        names = names[-1:]
+    wanted = "/".join(names)
+    shown = "".join(character for character in wanted if character.isprintable())
+    if shown == wanted and len(shown) <= MAX_DOCUMENT_ID:
+        return shown
+    return f"{_mark(wanted)}~{shown[-(MAX_DOCUMENT_ID - _MARK - 1) :]}"
+
+
+def second_document_id(document_id: str, content: str) -> str:
+    """The id of a document that is to stand beside the one that has its id: made from ``content``, a digest.
+
+    ``guides/report.pdf`` becomes ``guides/report~1a2b3c4d.pdf``.
+    """
+    suffix = PurePosixPath(document_id).suffix
+    stem = document_id.removesuffix(suffix) if suffix else document_id
+    mark = f"~{_mark(content)}{suffix[: MAX_DOCUMENT_ID // 2]}"
+    return stem[: MAX_DOCUMENT_ID - len(mark)] + mark
+
+
+def _mark(text: str) -> str:
+    return sha256(text.encode(errors="surrogatepass")).hexdigest()[:_MARK]
+
+
 def document_id_of(source: str) -> str:
     """The id of a document that came without one, from its content's digest or its URL."""
     return str(uuid5(_NAMESPACE, source))
+
+
+def chunks_key(text_key: str) -> str:
+    """The blob that tells where the passages of a text stand; it comes and goes with the text's own."""
+    return f"chunks/{text_key.partition('/')[2]}"
 
 
 def point_id(collection: str, document_id: str, version: int, index: int) -> str:

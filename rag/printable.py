@@ -4,8 +4,11 @@ Titles, file names and phrases of far servers may hold escape sequences (ECMA-48
 that forge a line, and marks that turn the direction of what is written (Unicode, UAX 9).
 """
 
+import codecs
 import logging
 import re
+import sys
+from io import TextIOWrapper
 from traceback import TracebackException
 from types import TracebackType
 
@@ -16,6 +19,13 @@ _STEERING = re.compile(
 )
 _BREAKS = {ord("\n"): r"\n", ord("\t"): " "}
 _CAUSES = (" ", "Traceback ", "\n", "+")
+_PLAIN = {
+    "✓": "ok", "✗": "x", "■": "-", "·": "-", "•": "-", "…": "...", "›": ">", "→": "->", "×": "x",
+    "≥": ">=", "≤": "<=",
+    "\u2010": "-", "\u2011": "-", "\u2013": "-", "\u2014": "-", "\u2018": "'", "\u2019": "'", "\u201c": '"',
+    "\u201d": '"', "\u201e": '"', "\xa0": " ", "\u202f": " ",
+}  # fmt: skip
+_PLAINLY = "aegis.plainly"
 
 
 def printable(text: str) -> str:
@@ -55,7 +65,8 @@ class PrintableRecord(logging.LogRecord):
 
 
 def log_printable_lines() -> None:
-    """Have this process log nothing else."""
+    """Have this process log nothing else, on a terminal of whatever encoding."""
+    write_plainly()
     logging.setLogRecordFactory(PrintableRecord)
 
 
@@ -69,4 +80,28 @@ def _traceback(info: _ExcInfo) -> str | None:
     entries = TracebackException(kind, error, frames).format()
     return "\n".join(
         printable(entry.rstrip("\n")) if entry.startswith(_CAUSES) else one_line(entry) for entry in entries
+    )
+
+
+def write_plainly() -> None:
+    """Have this process write on terminals of any encoding: what one cannot show is written in ASCII, ✓ as
+    "ok", and never ends a command. In UTF-8 all stays as it is."""
+    codecs.register_error(_PLAINLY, _plainly)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.errors != _PLAINLY:
+            stream.reconfigure(errors=_PLAINLY)
+
+
+def _plainly(error: UnicodeError) -> tuple[str | bytes, int]:
+    """A codec's error handler."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    refused = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(each, _escaped_ascii(each)) for each in refused), error.end
+
+
+def _escaped_ascii(character: str) -> str:
+    """Braille is what spinners are made of."""
+    return (
+        "*" if "\u2800" <= character <= "\u28ff" else character.encode("ascii", "backslashreplace").decode()
     )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from rag import isolation
 from rag.errors import AegisError, ConfigurationError, Refused
 from rag.folders import keep_private
-from rag.printable import printable
+from rag.printable import printable, write_plainly
 from rag.settings import Settings
 
 
@@ -19,6 +19,7 @@ def starting(process: str, *, status: int = os.EX_UNAVAILABLE) -> Iterator[None]
     What it writes from then on is its owner's alone.
     """
     keep_private()
+    write_plainly()
     try:
         yield
     except AegisError as error:

@@ -10,6 +10,7 @@ from rag import tracing
 from rag.errors import Conflict, Overloaded, Unavailable
 from rag.model import Job, JobKind, NewJob
 from rag.ports import Accepted, BlobStore, JobStore
+from rag.subjects import named
 from tasks import app as celery
 from tasks.intake import Idempotency
 
@@ -61,7 +62,7 @@ class Acceptance:
         try:
             self._publish(job)
         except celery.PUBLISH_ERRORS as error:
-            log.warning("job %s is recorded but not queued yet, the sweeper will: %s", job.id, error)
+            log.warning("%s is recorded but not queued yet, the sweeper will: %s", named(job), error)
 
     def _accept(self, job: NewJob, idempotency: Idempotency | None, orphan: str | None) -> Accepted:
         """Record the job; bytes stored for a job that is not made go again."""

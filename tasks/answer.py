@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from rag import artefacts, lexical
 from rag.bounds import bounded
-from rag.errors import TimedOut, UnknownCollection
+from rag.errors import NotFound, TimedOut, UnknownCollection
 from rag.model import (
     Answer,
     Candidate,
@@ -21,10 +21,11 @@ from rag.ports import GenerationRequest, RerankRequest
 from tasks.embedders import embedder_for, tenant_of
 from tasks.known_answers import cacheable, keeping, recalled
 from tasks.layouts import serving_store
-from tasks.results import result_of, with_times
+from tasks.results import is_not_found, result_of, with_pending, with_times
 from tasks.stage import Done, Next, Outcome, Shared, StageRun, Steps, stage_task
 from tasks.toolbox import Toolbox
 
+_PENDING = "pending"
 ROUNDS = 5  # searches at most until no hit is of a version that was replaced meanwhile
 
 
@@ -53,6 +54,8 @@ def search(run: StageRun) -> Outcome:
         limit=max(inputs["top_k"], run.tools.reranker.least_candidates),
         where=inputs["where"],
     )
+    if pending := run.tools.jobs.coming(run.job.collection):  # before the search, lest it is said of none
+        run.keep(_PENDING, str(pending).encode())
     collection = run.tools.documents.collection(run.job.collection)
     if serving_store(collection) != store:
         return Next(Stage.EMBED_QUERY)
@@ -153,5 +156,14 @@ def _candidates(run: StageRun, store: str, hits: Sequence[Hit], *, reads_vectors
 
 def _done(run: StageRun, hits: Sequence[Hit], generated: tuple[str, Answer] | None = None) -> Done:
     """The question is answered; its answer is kept for whoever asks again."""
-    result = result_of(hits, generated)
-    return Done(lambda job, seconds: with_times(result, job, seconds), after=keeping(run, result))
+    result = result_of(hits, generated, collection=run.job.collection)
+    told = with_pending(result, _pending(run)) if is_not_found(result) else result
+    return Done(lambda job, seconds: with_times(told, job, seconds), after=keeping(run, result))
+
+
+def _pending(run: StageRun) -> int:
+    """How many documents were on their way into the collection when it was searched."""
+    try:
+        return int(run.kept(_PENDING))
+    except NotFound:
+        return 0

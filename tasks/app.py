@@ -61,7 +61,7 @@ class Lane:
         """
         limit = self._limits(int(self.limit(settings))) if self.pool == "prefork" else []
         return [
-            sys.executable, "-m", "celery", "-A", "workers.main", "worker",
+            sys.executable, "-m", "celery", "--quiet", "-A", "workers.main", "worker",
             "--queues", self.name, "--hostname", f"{self.name}@%h",
             "--pool", self.pool, "--concurrency", "1", *limit,
             "--task-events", "--without-gossip", "--without-mingle",
@@ -174,11 +174,6 @@ def _configuration() -> dict[str, Any]:
         "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0.1, "interval_max": 0.1},
         "worker_prefetch_multiplier": 1,
         "worker_hijack_root_logger": True,
-        **(
-            dict.fromkeys(("worker_log_format", "worker_task_log_format"), settings.log_format)
-            if settings.debug
-            else {}
-        ),
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "enable_utc": True,
         "timezone": "UTC",

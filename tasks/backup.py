@@ -123,7 +123,7 @@ def _waits_for_another(run: StageRun) -> bool:
 def _unsettled(run: StageRun) -> float:
     """Seconds for which the snapshot should still wait."""
     window = run.tools.jobs.page(
-        state=JobState.SUCCEEDED, kind=JobKind.INGEST, collections=None, cursor=None, limit=_LATELY
+        states=[JobState.SUCCEEDED], kinds=[JobKind.INGEST], collections=None, cursor=None, limit=_LATELY
     )
     published = max((job.finished_at or 0.0 for job in window.items), default=0.0)
     waited = max(0.0, time() - (run.job.started_at or run.job.created_at))

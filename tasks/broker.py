@@ -23,6 +23,7 @@ def broker_settings(settings: Settings) -> dict[str, Any]:
         "broker_use_ssl": dict(address.tls) if address.tls is not None else None,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
+        "broker_channel_error_retry": True,  # a broker whose disk is full refuses writes for a while
         "broker_pool_limit": settings.connection_pool_size,
         "broker_pool_acquire_timeout": 2 * ANSWER_SECONDS,  # else for ever
         "broker_transport_options": {

@@ -2,13 +2,15 @@
 
 import logging
 from dataclasses import replace
+from time import time
 from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
 
-from rag.errors import AegisError, OutOfMemory, Permanent, TimedOut, Transient
+from rag.errors import AegisError, NoRoom, OutOfMemory, Permanent, TimedOut, Transient
 from rag.model import Job, JobState, Json, Stage
 from rag.settings import Settings
+from rag.subjects import named
 from tasks.app import lane_of
 from tasks.company import Member
 from tasks.lease import insisted
@@ -18,6 +20,8 @@ from tasks.problems import CRASHED, given_up, problem, reason_of
 from tasks.remains import leave_clean
 from tasks.run import Done, Next, Outcome, StageRun
 from tasks.standings import noted
+
+_ROOM_SECONDS = 86_400.0
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +49,7 @@ def concluded(member: Member) -> str:
         case Transient() | SoftTimeLimitExceeded() | MemoryError():
             return _try_again(run, _limit_of(end) or end)
         case Exception():  # a defect of ours: the job must not be lost for it
-            log.error("job %s: unexpected error in stage %s", run.job.id, run.job.stage, exc_info=end)
+            log.error("%s: unexpected error in stage %s", named(run.job), run.job.stage, exc_info=end)
             return _try_again(run, end)
     return _conclude(run, end, member.seconds)
 
@@ -98,7 +102,7 @@ def _clean_up(run: StageRun, done: Done) -> None:
         if done.after is not None:
             done.after()
     except Transient as error:
-        log.warning("job %s: what it left is removed later: %s", run.job.id, error)
+        log.warning("%s: what it left is removed later: %s", named(run.job), error)
 
 
 def _try_again(run: StageRun, error: Exception) -> str:
@@ -107,13 +111,20 @@ def _try_again(run: StageRun, error: Exception) -> str:
     if run.overdue():
         late = TimedOut(f"The job's deadline passed in stage {job.stage}: {last['detail']}")
         return _fail(run, late, 0.0)
-    if _last_attempt(job, run.tools.settings):
+    waits = _waits_for_room(job, error)
+    if not waits and _last_attempt(job, run.tools.settings):
         return _give_up(run, reason_of(last), last)
     delay = pause(job, error)
-    if not insisted(run.tools, lambda: run.tools.jobs.requeue(run.lease, error=last, delay=delay)):
+    jobs = run.tools.jobs
+    if not insisted(run.tools, lambda: jobs.requeue(run.lease, error=last, delay=delay, counted=not waits)):
         return _lost(run)
-    send(job, delay=delay)
+    send(replace(job, attempts=job.attempts - 1) if waits else job, delay=delay)
     return f"again: {error}"
+
+
+def _waits_for_room(job: Job, error: Exception) -> bool:
+    """A full disk is nobody's attempt: its operator makes room. One that keeps filling it for a day is."""
+    return isinstance(error, NoRoom) and time() - job.created_at < _ROOM_SECONDS
 
 
 def _fail(run: StageRun, error: AegisError, seconds: float) -> str:

@@ -8,12 +8,14 @@ from time import time
 from rag import artefacts
 from rag.errors import NotFound, UnknownCollection
 from rag.model import Chunk, Collection, Document, DocumentVersion, Job, Json, Layout, Stage
-from rag.naming import plain_name
-from tasks.keeping import discard, folder_of, is_seen, source_key, text_key, work_key
+from rag.naming import chunks_key, plain_name
+from tasks.keeping import discard, is_seen, keep_text, text_key, work_key
 from tasks.layouts import delete_points, embedder_of, numbers_of, point_alias, unembedded, vectors_key
+from tasks.passages import make_up_places
 from tasks.points import passage_of, point_of, spec_of
-from tasks.quotas import Arrival, check_metadata, check_room
-from tasks.sources import fingerprint_of, keep_fetched, source_of
+from tasks.quotas import Arrival, check_metadata, check_room, keeper_of
+from tasks.revision import changes_nothing, must_be_last, with_kept_vectors
+from tasks.sources import fingerprint_of, keep_fetched, note_source, noted_source, source_of
 from tasks.stage import Done, Next, Outcome, Shared, SharedCalls, StageRun, Steps, stage_task
 from tasks.toolbox import Toolbox
 
@@ -33,9 +35,15 @@ def parse(run: StageRun) -> Outcome:
     """Read the document and cut it into chunks, unless this very document is there already."""
     tools, job = run.tools, run.job
     present = tools.documents.get(job.collection, job.inputs["document_id"])
-    _collection(tools, job)  # else what is present may be its successor's
+    collection = _collection(tools, job)  # else what is present may be its successor's
     if present is not None and is_seen(tools.documents, job):
         return _published_before(run, present)
+    if present is not None and "revises" in job.inputs:
+        must_be_last(run, present)
+        if changes_nothing(job, present):
+            return _unchanged(run, present)
+        if revised := with_kept_vectors(run, collection, present):
+            return revised
     try:
         source = source_of(run)
     except NotFound:
@@ -49,14 +57,9 @@ def parse(run: StageRun) -> Outcome:
     parsed, chunks = document.parsed, document.chunks
     check_metadata(tools.settings, job.inputs["metadata"], len(chunks))
     title = job.inputs["title"] or parsed.title or plain_name(source.name) or _first_words(chunks)
-    tools.blobs.put(text_key(job), parsed.text.encode())
+    keep_text(tools.blobs, job, parsed.text, chunks)
     tools.blobs.put(work_key(job, "chunks"), artefacts.pack_chunks(title, chunks), durable=False)
-    run.keep(
-        "source",
-        json.dumps(
-            [fingerprint, source.media_type, source_key(folder_of(job), job.id), len(source.data)]
-        ).encode(),
-    )
+    note_source(run, fingerprint, source.media_type, len(source.data))
     return Next(Stage.EMBED, size=len(chunks))
 
 
@@ -66,6 +69,7 @@ def _unchanged(run: StageRun, present: Document) -> Outcome:
     version = job.inputs["version"]
     if version > present.version and not tools.documents.confirm(present, version, under=run.lease):
         return Next(Stage.PARSE)  # another version is seen by now
+    make_up_places(tools, _collection(tools, job), present)
     unchanged = _result(present, unchanged=True)
     return Done(lambda *_: unchanged, after=lambda: discard(tools.blobs, job, source=True))
 
@@ -140,12 +144,14 @@ def _published(run: StageRun, collection: Collection, document: Document) -> Out
     """Let searches see the version, its points being there, and remove what it replaces."""
     tools, job = run.tools, run.job
     replaced = tools.documents.get(job.collection, document.document_id)
+    if replaced is not None and "revises" in job.inputs:
+        must_be_last(run, replaced)
     if not tools.documents.publish(document, numbers_of(collection), under=run.lease):
         return _unpublished(run, collection, document)
     _remove_older_points(tools, collection, document)
     if replaced is not None and replaced.version < document.version:
-        tools.blobs.delete(replaced.source_key)
-        tools.blobs.delete(replaced.text_key)
+        for key in (replaced.source_key, replaced.text_key, chunks_key(replaced.text_key)):
+            tools.blobs.delete(key)
     discard(tools.blobs, job)
     return Done(lambda *_: _result(document, unchanged=False))
 
@@ -230,7 +236,7 @@ def _keep_written(run: StageRun, collection: Collection, slices: int) -> None:
 
 def _arrival(run: StageRun) -> Arrival:
     job = run.job
-    return Arrival(job.owner, job.collection, job.inputs["document_id"], _source(run)[-1])
+    return Arrival(keeper_of(job), job.collection, job.inputs["document_id"], noted_source(run)[-1])
 
 
 def _written_before(run: StageRun, collection: Collection) -> int:
@@ -253,7 +259,7 @@ def _given_title(job: Job) -> str:
 
 def _document(run: StageRun, title: str, chunks: Sequence[Chunk]) -> Document:
     job = run.job
-    fingerprint, media_type, source_key, size = _source(run)
+    fingerprint, media_type, source_key, size = noted_source(run)
     return Document(
         document_id=job.inputs["document_id"],
         collection=job.collection,
@@ -270,15 +276,9 @@ def _document(run: StageRun, title: str, chunks: Sequence[Chunk]) -> Document:
         updated_at=time(),
         metadata=job.inputs["metadata"],
         given_title=_given_title(job),
-        owner=job.owner,
+        owner=keeper_of(job),
         size=size,
     )
-
-
-def _source(run: StageRun) -> tuple[str, str, str, int]:
-    """Fingerprint, media type, key and bytes; 0 bytes where an earlier version of Aegis has parsed it."""
-    fingerprint, media_type, key, *size = json.loads(run.kept("source"))
-    return fingerprint, media_type, key, sum(size)
 
 
 def _remove_older_points(tools: Toolbox, collection: Collection, document: Document) -> None:

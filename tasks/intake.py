@@ -39,11 +39,14 @@ class Idempotency:
 
 @dataclass(frozen=True, slots=True)
 class Ingestion:
+    """``keep``: a document that has this ``document_id`` already stays, and this one gets another id."""
+
     source: Upload | Text | Link
     collection: str
     document_id: str | None = None
     title: str | None = None
     metadata: Json | None = None
+    keep: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +82,19 @@ class Reindexing:
 
 
 def default_document_id(source: Upload | Text | Link) -> str:
-    """From the content, so that the same document sent twice is one; from the address of a link."""
+    """Of a document without a name: from what it is, so that the same one sent twice is one."""
+    return document_id_of(content_of(source))
+
+
+def content_of(source: Upload | Text | Link) -> str:
+    """What tells the content from others: its digest; of a link the address."""
     match source:
         case Link(url):
-            return document_id_of(f"url:{url}")
+            return f"url:{url}"
         case Text(text):
-            return document_id_of(f"sha256:{sha256(text.encode()).hexdigest()}")
+            return f"sha256:{sha256(text.encode()).hexdigest()}"
         case Upload():
-            return document_id_of(f"sha256:{source.sha256}")
+            return f"sha256:{source.sha256}"
 
 
 def size_of(source: Upload | Text | Link) -> int:

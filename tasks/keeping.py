@@ -1,7 +1,10 @@
 """Which blobs a document and the job that brings it have, and how they go again."""
 
-from rag.model import Job
-from rag.naming import generation_name
+from collections.abc import Sequence
+
+from rag.model import Chunk, Job
+from rag.naming import chunks_key, generation_name, point_id
+from rag.places import pack_places, places_of
 from rag.ports import BlobStore, DocumentRegistry
 
 
@@ -25,13 +28,21 @@ def work_key(job: Job, name: str) -> str:
     return f"work/{job.id}/{name}"
 
 
+def keep_text(blobs: BlobStore, job: Job, text: str, chunks: Sequence[Chunk]) -> None:
+    """What citations point into, and where the passages stand in it."""
+    document_id, version = job.inputs["document_id"], job.inputs["version"]
+    ids = [point_id(job.collection, document_id, version, chunk.index) for chunk in chunks]
+    blobs.put(text_key(job), text.encode())
+    blobs.put(chunks_key(text_key(job)), pack_places(places_of(text, chunks, ids)))
+
+
 def discard(blobs: BlobStore, job: Job, *, source: bool = False, text: bool = False) -> None:
     """Remove the work of an ingestion; its source and text too where no document needs them."""
     keys = list(blobs.keys(f"work/{job.id}/"))
     if source:
         keys.append(source_key(folder_of(job), job.id))
     if text:
-        keys.append(text_key(job))
+        keys += [text_key(job), chunks_key(text_key(job))]
     for key in keys:
         blobs.delete(key)
 

@@ -17,10 +17,10 @@ from rag.model import CacheKind, Collection, Job, Json
 from rag.settings import Settings
 from rag.settings.models import ModelSettings
 from tasks.embedders import tenant_of
-from tasks.results import with_times
+from tasks.results import is_not_found, with_pending, with_times
 from tasks.run import Done, StageRun
 
-RECIPE = 2
+RECIPE = 3
 """Raised with every change to how passages are found, weighed, cited and put to a model."""
 
 _KEY = "answer_key"
@@ -36,6 +36,8 @@ def recalled(run: StageRun, collection: Collection | None) -> Done | None:
         run.keep(_KEY, key.encode())
         return None
     result: Json = {**json.loads(zlib.decompress(kept)), "cached": True}
+    if is_not_found(result):
+        result = with_pending(result, run.tools.jobs.coming(collection.name))
     if result["answer"] is not None:
         run.token(result["answer"])
     return Done(lambda job, seconds: with_times(result, job, seconds))

@@ -10,6 +10,7 @@ import stamina
 
 from rag.errors import Transient
 from rag.model import Stage
+from rag.subjects import named
 from tasks.run import StageRun
 from tasks.toolbox import Toolbox
 
@@ -43,7 +44,7 @@ def _renew(tools: Toolbox, runs: Sequence[StageRun], over: Event) -> None:
                 if not run.cancelled():
                     run.holds()
             except Transient as error:
-                log.warning("job %s: the lease could not be renewed: %s", run.job.id, error)
+                log.warning("%s: the lease could not be renewed: %s", named(run.job), error)
 
 
 def insisted(tools: Toolbox, call: Callable[[], T]) -> T:

@@ -4,6 +4,7 @@ import logging
 from time import time
 
 from rag.model import Stage
+from rag.naming import DOCUMENT_FOLDERS
 from rag.stores.journal import DOCUMENTS
 from tasks.app import app
 from tasks.keeping import folder_of
@@ -32,7 +33,7 @@ def purge(run: StageRun) -> Outcome:
         log.warning("collection %s is not purged: it serves", folder_of(run.job))
     elif inputs["document_id"] is None:
         drop_generation(tools.vectors, name, generation)
-        for folder in ("sources", "texts", DOCUMENTS):
+        for folder in (*DOCUMENT_FOLDERS, DOCUMENTS):
             for key in list(tools.blobs.keys(f"{folder}/{folder_of(run.job)}/")):
                 tools.blobs.delete(key)
     else:

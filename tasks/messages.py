@@ -3,6 +3,7 @@
 import logging
 
 from rag.model import Job
+from rag.subjects import named
 from tasks.app import PUBLISH_ERRORS, announce, publish
 
 log = logging.getLogger(__name__)
@@ -19,4 +20,4 @@ def send(job: Job, *, delay: float = 0.0, apart: bool = False) -> None:
         else:
             announce(job)
     except PUBLISH_ERRORS as error:
-        log.warning("job %s is due at %s but not queued yet, the sweeper will: %s", job.id, job.stage, error)
+        log.warning("%s is due at %s but not queued yet, the sweeper will: %s", named(job), job.stage, error)

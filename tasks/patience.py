@@ -11,6 +11,7 @@ from functools import wraps
 from time import time
 
 from rag.errors import NotFound, Refused, Unavailable
+from rag.subjects import named
 from tasks.run import Next, Outcome, StageRun
 
 SECONDS = 600.0
@@ -46,7 +47,7 @@ def _rested(run: StageRun, error: Unavailable) -> Outcome:
     if now - since > SECONDS:
         raise error
     run.keep(_NAME, json.dumps([since, run.job.progress.done]).encode())
-    log.warning("job %s rests at %s, for %.0f s by now: %s", run.job.id, run.job.stage, now - since, error)
+    log.warning("%s rests at %s, for %.0f s by now: %s", named(run.job), run.job.stage, now - since, error)
     return Next(run.job.stage, rest=max(REST, error.retry_after or 0.0))
 
 

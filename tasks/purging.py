@@ -32,5 +32,5 @@ def given_up(jobs: JobStore, reservation: Reservation) -> Accepted:
 def _inputs(removal: Removal) -> Json:
     inputs: Json = {"document_id": removal.document_id, "generation": removal.generation}
     if removal.document_id is not None:
-        inputs |= {"version": removal.version, "blobs": list(removal.blobs)}
+        inputs |= {"version": removal.version, "blobs": list(removal.blobs), "title": removal.title}
     return inputs

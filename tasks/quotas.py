@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 
 from rag.errors import DocumentTooLarge, QuotaExceeded
-from rag.model import Json
+from rag.model import Job, Json
 from rag.ports import DocumentRegistry
 from rag.settings import Settings
 
@@ -24,6 +24,12 @@ class Arrival:
     collection: str
     document_id: str
     size: int = 0
+
+
+def keeper_of(job: Job) -> str:
+    """Whose document an ingestion brings: its owner's; of a change, that of whoever brought the document."""
+    keeper: str = job.inputs.get("keeper", job.owner)
+    return keeper
 
 
 def check_room(settings: Settings, documents: DocumentRegistry, arrival: Arrival) -> None:

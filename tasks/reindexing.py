@@ -120,14 +120,16 @@ class LayoutDesk:
                 f"Collection {collection.name!r} is embedded by {model} ({dimension} dimensions) already; "
                 "force embeds it anew"
             )
-        for state in (JobState.QUEUED, JobState.RUNNING):
-            self._check_open(collection.name, state)
+        self._check_open(collection.name)
         second = collection.second
         if second and (second.layout.embedding_model, second.layout.dimension) != (model, dimension):
             raise Conflict(in_use(collection, second))
 
-    def _check_open(self, name: str, state: JobState) -> None:
-        window = self._jobs.page(state=state, kind=JobKind.REINDEX, collections=[name], cursor=None, limit=1)
+    def _check_open(self, name: str) -> None:
+        still_open = (JobState.QUEUED, JobState.RUNNING)
+        window = self._jobs.page(
+            states=still_open, kinds=[JobKind.REINDEX], collections=[name], cursor=None, limit=1
+        )
         if window.items:
             at_it = window.items[0].id
             raise Conflict(f"Job {at_it} reindexes collection {name!r} already: wait for it, or cancel it")

@@ -9,6 +9,7 @@ from time import time
 
 from rag.errors import Transient
 from rag.model import Job, JobKind, JobState, Lease, Stage
+from rag.subjects import named
 from tasks.keeping import discard, discard_all, is_seen
 from tasks.layouts import delete_points, drop_generation
 from tasks.toolbox import Toolbox
@@ -40,7 +41,7 @@ def leave_clean(tools: Toolbox, lease: Lease) -> None:
         if lease.job.kind is JobKind.INGEST:
             remove_remains(tools, lease.job.id, lease=lease)
     except Transient as error:
-        log.warning("job %s: what it left is removed later: %s", lease.job.id, error)
+        log.warning("%s: what it left is removed later: %s", named(lease.job), error)
 
 
 def forget_batch(tools: Toolbox, *, finished_before: float) -> int:
@@ -67,7 +68,7 @@ def forget(tools: Toolbox, job: Job) -> None:
         discard_all(tools.documents, tools.blobs, job)
     except Transient as error:
         about = {name: job.inputs.get(name) for name in ("document_id", "generation", "version")}
-        log.warning("job %s is forgotten, but not what it left (%s): %s", job.id, about, error)
+        log.warning("%s is forgotten, but not what it left (%s): %s", named(job), about, error)
 
 
 def _remove_points(tools: Toolbox, job: Job) -> None:

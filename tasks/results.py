@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from time import time
 
 from rag.bounds import shown_answer, shown_citations, shown_hits, shown_reasoning
-from rag.model import Answer, Citation, Hit, Job, Json, Passage, Stage
+from rag.links import chunk_address, passage_page
+from rag.model import Answer, Citation, DocumentVersion, Hit, Job, Json, Passage, Stage
 
 
-def result_of(hits: Sequence[Hit], generated: tuple[str, Answer] | None = None) -> Json:
+def result_of(hits: Sequence[Hit], generated: tuple[str, Answer] | None = None, *, collection: str) -> Json:
     """All of a query's result but its times; ``generated`` by whom and what.
 
     It takes about 1 MB at most: texts are cut, then the last hits left out. ``reasoning`` is there for a
@@ -18,12 +19,22 @@ def result_of(hits: Sequence[Hit], generated: tuple[str, Answer] | None = None) 
     reasoning = {"reasoning": shown_reasoning(answer.reasoning)} if answer and answer.reasoning else {}
     return {
         "answer": shown_answer(answer.text) if answer else None,
-        "citations": [{"n": c.n, **_place(c.passage, c)} for c in citations],
-        "hits": [_place(hit.passage, hit) for hit in shown_hits(hits)],
+        "citations": [{"n": c.n, **_place(collection, c.passage, c)} for c in citations],
+        "hits": [_place(collection, hit.passage, hit) for hit in shown_hits(hits)],
         "generator": generator,
         **reasoning,
         "cached": False,
     }
+
+
+def is_not_found(result: Json) -> bool:
+    """Whether the documents do not hold the answer, or nothing fits where none was wanted."""
+    return not (result["hits"] if result["answer"] is None else result["citations"])
+
+
+def with_pending(result: Json, pending: int) -> Json:
+    """What was not found may be in one of the ``pending`` documents that were on their way."""
+    return {**result, "pending_documents": pending}
 
 
 def with_times(result: Json, job: Job, seconds: float) -> Json:
@@ -32,9 +43,13 @@ def with_times(result: Json, job: Job, seconds: float) -> Json:
     return {**result, "timings_ms": spans}
 
 
-def _place(passage: Passage, found: Hit | Citation) -> Json:
-    """Where a quoted text stands: a hit's whole passage, or the part of it that a citation names."""
+def _place(collection: str, passage: Passage, found: Hit | Citation) -> Json:
+    """Where a quoted text stands: a hit's whole passage, or the part of it that a citation names.
+
+    ``url``: of a page that shows it; ``chunk_url``: of the passage in the API.
+    """
     quoted = found if isinstance(found, Citation) else passage
+    version = DocumentVersion(passage.document_id, passage.version)
     return {
         "document_id": passage.document_id,
         "chunk_id": passage.chunk_id,
@@ -46,6 +61,8 @@ def _place(passage: Passage, found: Hit | Citation) -> Json:
         "text": quoted.text,
         "score": round(found.score, 6),
         "metadata": dict(passage.metadata),
+        "url": passage_page(collection, version, quoted.start, quoted.end),
+        "chunk_url": chunk_address(collection, passage.document_id, passage.chunk_id),
     }
 
 

@@ -61,8 +61,8 @@ class Sample:
 def questions_of(jobs: JobStore, collection: str) -> list[str]:
     """Different ones that were answered lately, of the whole collection."""
     window = jobs.page(
-        state=JobState.SUCCEEDED,
-        kind=JobKind.QUERY,
+        states=[JobState.SUCCEEDED],
+        kinds=[JobKind.QUERY],
         collections=[collection],
         cursor=None,
         limit=_LOOKED_AT,

@@ -11,7 +11,7 @@ from rag.model import Job
 from tasks.keeping import folder_of, source_key
 from tasks.run import StageRun
 
-_FETCHED = "fetched"
+_FETCHED, _NOTED = "fetched", "source"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,18 @@ def source_of(run: StageRun) -> Source:
         media_type, name = json.loads(run.kept(_FETCHED))
         return Source(blobs.get(source_key(folder_of(job), job.id)), media_type, name)
     return Source(blobs.get(job.inputs["source_key"]), job.inputs["media_type"], job.inputs["filename"] or "")
+
+
+def note_source(run: StageRun, fingerprint: str, media_type: str, size: int) -> None:
+    """Leave for the index what the document was made from; ``size`` in bytes."""
+    told = [fingerprint, media_type, source_key(folder_of(run.job), run.job.id), size]
+    run.keep(_NOTED, json.dumps(told).encode())
+
+
+def noted_source(run: StageRun) -> tuple[str, str, str, int]:
+    """Fingerprint, media type, key and bytes; 0 bytes where an earlier version of Aegis has parsed it."""
+    fingerprint, media_type, key, *size = json.loads(run.kept(_NOTED))
+    return fingerprint, media_type, key, sum(size)
 
 
 def _fetched(run: StageRun) -> Fetched:

@@ -7,7 +7,6 @@ at the stage (``docs/decisions/0014-jobs-in-company.md``).
 """
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from celery import Task
@@ -15,6 +14,7 @@ from celery import Task
 from rag import tracing
 from rag.errors import Transient
 from rag.model import Lease, Stage
+from rag.subjects import label, named
 from tasks.app import app, attempts_at, lane_of, task_name
 from tasks.company import Company, Member
 from tasks.drain import Drained
@@ -24,6 +24,7 @@ from tasks.run import Done, Next, Outcome, Shared, SharedCalls, StageRun, Steps,
 from tasks.spans import traced
 from tasks.taking import leases
 from tasks.toolbox import Toolbox
+from tasks.words import told
 
 __all__ = [
     "Done",
@@ -84,28 +85,31 @@ def perform(  # noqa: PLR0913 - what is delivered, beside what it is worked with
     together: bool = False,
     sent: int | None = None,
 ) -> str:
-    """Run one delivery of ``stage``; a word on how it went, for the log and for Flower.
+    """Run one delivery of ``stage``; a word on how it went with which jobs, for the log and for Flower.
 
     ``sent``: how often the job had been begun at the stage when the message was sent, where that is known.
     """
-    words: list[str] = []
+    words: list[tuple[str, str]] = []
     try:
         for batch in leases(tools, stage, job_id, together=together, sent=sent):
             words += _performed(tools, batch, work)
     except Transient as error:
         log.warning("job %s: its record is away, so the sweeper goes on with %s: %s", job_id, stage, error)
-        words.append(f"left to the sweeper: {error}")
-    return _summary(words) if words else _NOT_DUE
+        words.append((f"left to the sweeper: {error}", ""))
+    return told(words) if words else _NOT_DUE
 
 
-def _performed(tools: Toolbox, batch: Sequence[Lease], work: Work) -> list[str]:
-    """A word on each job of the batch, and on the stage that follows in this lane."""
+def _performed(tools: Toolbox, batch: Sequence[Lease], work: Work) -> list[tuple[str, str]]:
+    """A word on each job of the batch with its label, and on the stage that follows in this lane."""
     runs = [StageRun(lease, tools) for lease in batch]
     over = {run.job.id: word for run in runs if (word := ended_early(run))}
     members = [Member(run, traced(work)(run)) for run in runs if run.job.id not in over]
     apart = _worked(tools, members)
     words = {member.run.job.id: _word(member, apart=apart) for member in members}
-    return [*over.values(), *words.values(), *_gone_on(members, words)]
+    questions = tools.settings.questions_logged
+    labels = {run.job.id: label(run.job, questions=questions) for run in runs}
+    labelled = [(word, labels[job_id]) for job_id, word in (over | words).items()]
+    return [*labelled, *((word, "") for word in _gone_on(members, words))]
 
 
 def _worked(tools: Toolbox, members: Sequence[Member]) -> bool:
@@ -128,7 +132,8 @@ def _word(member: Member, *, apart: bool) -> str:
     except Transient:
         raise
     except Exception as error:
-        log.exception("job %s: its end at %s cannot be written", member.run.job.id, member.run.job.stage)
+        job = member.run.job
+        log.exception("%s: its end at %s cannot be written", named(job), job.stage)
         return f"left to the sweeper: {type(error).__name__}"
 
 
@@ -142,7 +147,3 @@ def _gone_on(members: Iterable[Member], words: dict[str, str]) -> list[str]:
         and words[member.run.job.id].startswith("next")
     }
     return [app.tasks[task_name(stage)].run(job_id, here=True) for stage, job_id in first.items()]
-
-
-def _summary(words: Iterable[str]) -> str:
-    return ", ".join(f"{count} × {word}" if count > 1 else word for word, count in Counter(words).items())

@@ -5,6 +5,7 @@ from time import time
 
 from rag.errors import Transient
 from rag.model import ABOUT_BACKUPS, Job, JobKind, JobState, Json
+from rag.subjects import named
 from tasks.problems import reason_of
 from tasks.toolbox import Toolbox
 
@@ -20,7 +21,7 @@ def noted(
     try:
         tools.standing.note(job.kind, _word(job, state, result=result, error=error))
     except Transient as away:
-        log.warning("job %s: how it ended is not shown: %s", job.id, away)
+        log.warning("%s: how it ended is not shown: %s", named(job), away)
 
 
 def _word(job: Job, state: JobState, *, result: Json | None, error: Json | None) -> Json:

@@ -105,7 +105,7 @@ def open_jobs(tools: Toolbox) -> Iterator[Job]:
 def _all(tools: Toolbox, state: JobState, kind: JobKind) -> Iterator[Job]:
     cursor = None
     while True:
-        window = tools.jobs.page(state=state, kind=kind, collections=None, cursor=cursor, limit=_PAGE)
+        window = tools.jobs.page(states=[state], kinds=[kind], collections=None, cursor=cursor, limit=_PAGE)
         yield from window.items
         cursor = window.next
         if cursor is None:

@@ -12,12 +12,14 @@ from time import time
 
 from rag.errors import Conflict, NotFound, UnknownCollection
 from rag.model import Collection, Job, JobKind, Json, NewJob, Removal, Stage
-from rag.naming import generation_name
+from rag.naming import generation_name, second_document_id
 from rag.ports import Accepted, BlobStore, DocumentRegistry, JobStore
 from rag.settings import Settings
 from rag.stores.backups.vault import Vault
+from rag.subjects import first_words
 from tasks import app as celery
 from tasks.acceptance import Acceptance, new_id
+from tasks.changing import Change, ChangeDesk
 from tasks.intake import (
     Idempotency,
     Ingestion,
@@ -26,6 +28,7 @@ from tasks.intake import (
     Reindexing,
     Text,
     Upload,
+    content_of,
     default_document_id,
     size_of,
 )
@@ -39,6 +42,7 @@ from tasks.reindexing import LayoutDesk
 
 __all__ = [
     "LANES",
+    "Change",
     "Idempotency",
     "Ingestion",
     "Link",
@@ -77,6 +81,7 @@ class Submissions:
         self._blobs = blobs
         self._acceptance = Acceptance(jobs, blobs, publish, most_open(settings))
         self._letters = DeadLetters(jobs, documents, blobs, self._acceptance.again)
+        self.changes = ChangeDesk(settings, jobs, documents, blobs, self._acceptance)
         self.layouts = LayoutDesk(settings, jobs, documents, self._acceptance)
         self.backups = BackupDesk(Vault.of(settings), jobs, documents, self._acceptance)
 
@@ -94,7 +99,7 @@ class Submissions:
         arrival = Arrival(owner, ingestion.collection, document_id, size_of(ingestion.source))
         check_room(self._settings, self._documents, arrival)
         collection = self._collection(ingestion.collection)
-        version = self._documents.next_version(ingestion.collection, document_id)
+        document_id, version = self._placed(ingestion, document_id)
         source = self._store_source(source_key(collection.folder, job_id), ingestion.source)
         job = NewJob(
             id=job_id,
@@ -139,6 +144,17 @@ class Submissions:
         stage = JobKind.INGEST.first_stage(inputs)
         job = NewJob(job_id, JobKind.INGEST, stage, collection, inputs, owner=owner)
         return self._acceptance.hand_in(job, idempotency, orphan=own)
+
+    def _placed(self, ingestion: Ingestion, document_id: str) -> tuple[str, int]:
+        """Id and version that the document gets. A generated id tells what it is, so none takes its place."""
+        name, documents = ingestion.collection, self._documents
+        if not ingestion.keep or ingestion.document_id is None:
+            return document_id, documents.next_version(name, document_id)
+        version = documents.claim(name, document_id)
+        if version is None:
+            document_id = second_document_id(document_id, content_of(ingestion.source))
+            version = documents.next_version(name, document_id)
+        return document_id, version
 
     def _collection(self, name: str) -> Collection:
         """Made with the embedding model in use where it is not there; else it keeps its own. Conflict."""
@@ -252,6 +268,11 @@ class Submissions:
             return {"url": source.url}
         if isinstance(source, Text):
             self._blobs.put(key, source.text.encode())
-            return {"source_key": key, "media_type": "text/plain", "filename": None}
+            return {
+                "source_key": key,
+                "media_type": "text/plain",
+                "filename": None,
+                "beginning": first_words(source.text),
+            }
         self._blobs.put(key, source.file)
         return {"source_key": key, "media_type": source.media_type, "filename": source.filename}

@@ -30,20 +30,24 @@ class Chromium:
         self._answers = answers
         self._unread = b""
         self._last = 0
+        self.errors: list[str] = []
+        """What pages wrote to their consoles as an error, or did not catch."""
 
-    def run(self, url: str, script: str) -> Any:
-        """What ``script`` resolves to, as JSON, within the page at ``url``."""
+    def run(self, url: str, *scripts: str) -> Any:
+        """What the last script resolves to, as JSON, within the page at ``url``, loaded anew for each."""
         target = self._call("Target.createTarget", url="about:blank")["targetId"]
         session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        self._call("Page.enable", session)
-        self._call("Page.navigate", session, url=url)
-        self._until_event("Page.loadEventFired")
-        answer = self._call(
-            "Runtime.evaluate", session,
-            expression=f"(async () => {{ {script} }})()", awaitPromise=True, returnByValue=True,
-        )  # fmt: skip
+        for domain in ("Page", "Runtime", "Log"):
+            self._call(f"{domain}.enable", session)
+        for script in scripts:
+            self._call("Page.navigate", session, url=url)
+            self._until_event("Page.loadEventFired")
+            answer = self._call(
+                "Runtime.evaluate", session,
+                expression=f"(async () => {{ {script} }})()", awaitPromise=True, returnByValue=True,
+            )  # fmt: skip
+            assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         self._call("Target.closeTarget", targetId=target)
-        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
     def _call(self, method: str, session: str | None = None, **params: Any) -> dict[str, Any]:
@@ -69,7 +73,20 @@ class Chromium:
             self._unread += read
         line, _, self._unread = self._unread.partition(b"\0")
         message: dict[str, Any] = json.loads(line)
+        self.errors += _error_in(message)
         return message
+
+
+def _error_in(message: dict[str, Any]) -> list[str]:
+    told = message.get("params", {})
+    match message.get("method"):
+        case "Runtime.exceptionThrown":
+            return [str(told["exceptionDetails"])]
+        case "Runtime.consoleAPICalled" if told["type"] == "error":
+            return [str(told["args"])]
+        case "Log.entryAdded" if told["entry"]["level"] == "error":
+            return [f"{told['entry']['text']} {told['entry'].get('url', '')}"]
+    return []
 
 
 @contextmanager

@@ -22,13 +22,19 @@ _MEMORY_BYTES = 6 << 30
 
 
 def pytest_configure() -> None:
-    """Let files be in memory where there is plenty, unless TMPDIR says where.
+    """Take no settings from files. Let files be in memory where there is plenty, unless TMPDIR says where.
 
     The vector engine allocates and syncs so many that on a disk most of the tests' time is waiting for it.
     """
+    os.environ["AEGIS_CONFIG"] = "none"
     if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _MEMORY_BYTES:
         os.environ["TMPDIR"] = str(_MEMORY)
         tempfile.tempdir = None  # pytest has asked for it already
+    os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="aegis-state-")  # stacks of tests are no user's
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

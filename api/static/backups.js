@@ -49,7 +49,7 @@ const followed = new Set();
 
 function progress(job) {
   const tag = made("span", { className: `tag ${job.state}`, textContent: inWords(job) });
-  const item = made("li", {}, made("span", { textContent: `${DONE[job.kind]} · ${since(job.created_at)}` }), tag);
+  const item = made("li", {}, made("span", { textContent: `${DONE[job.kind]} · ${since(job.created_at)}`, title: job.subject.name }), tag);
   if (!isOver(job)) {
     const bar = made("progress");
     open.set(job.id, { job, tag, bar });
@@ -184,4 +184,4 @@ async function shown(note, read) {
 for (const [id, path] of [["back-up", ""], ["verify", "/latest/verify"], ["rehearse", "/latest/rehearse"]]) {
   $(id).addEventListener("click", () => done($(id), () => begun(`/v1/backups${path}`)));
 }
-keepFresh(refresh, REFRESH_SECONDS);
+keepFresh(client, refresh, REFRESH_SECONDS);

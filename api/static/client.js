@@ -1,33 +1,92 @@
-// The API as the console uses it: requests with the key, problems as errors, events that resume.
+// The API as the console uses it: requests with the key, problems as errors, events that resume, and
+// patience where the API says when to come again.
 
-const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 const [SOON_MS, LATE_MS] = [1000, 16000]; // until the next try
+const PATIENCE_MS = { 429: 3600e3, 503: 300e3 }; // a full queue moves, a part that is away may not come back
 const FINAL = new Set(["succeeded", "failed", "cancelled", "dead"]);
 
 export const isOver = (job) => FINAL.has(job.state);
 
 export class Problem extends Error {
-  constructor(problem, status) {
+  constructor(problem, status, retryMs = null) {
     const said = problem.detail || problem.title || `The server answered ${status}`;
     super(status === 401 ? `${said}. This page takes it in the field at the top.` : said);
     this.status = status;
+    this.retryMs = retryMs; // when to come again, where the API says so
+  }
+
+  // Whether it may pass by itself.
+  get passes() {
+    return this.status >= 500 || this.status === 429;
   }
 }
 
+// As many at once: the others wait for their turn.
+export function atOnce(most) {
+  const waiting = [];
+  let running = 0;
+  return async (act) => {
+    if (running === most) await new Promise((turn) => waiting.push(turn));
+    else running += 1;
+    try {
+      return await act();
+    } finally {
+      if (waiting.length) waiting.shift()();
+      else running -= 1;
+    }
+  };
+}
+
 export class Client {
+  #urgent = 0; // submits that others let pass
+  #heldUntil = 0; // when reads are welcome again
+
   constructor(key) {
     this.key = key; // () => string
+  }
+
+  // Whether the API wants no reads now: what is only shown afresh can wait.
+  get held() {
+    return Date.now() < this.#heldUntil;
   }
 
   async get(path) {
     return (await this.#send(path)).json();
   }
 
-  async post(path, body) {
+  // Sent again when the API says so, with one Idempotency-Key, so that it makes one job; putOff(seconds) is
+  // told. One that is urgent is not kept waiting by others that were put off too.
+  async post(path, body, { putOff = () => {}, urgent = false } = {}) {
     const form = body instanceof FormData;
-    const headers = form || body === undefined ? {} : { "Content-Type": "application/json" };
+    const type = form || body === undefined ? {} : { "Content-Type": "application/json" };
     const sent = form || body === undefined ? body : JSON.stringify(body);
-    return (await this.#send(path, { method: "POST", body: sent, headers })).json();
+    const headers = { ...type, "Idempotency-Key": randomKey() };
+    const since = Date.now();
+    this.#urgent += urgent;
+    try {
+      for (;;) {
+        while (this.#urgent && !urgent) await pause(SOON_MS / 4);
+        try {
+          return await (await this.#send(path, { method: "POST", body: sent, headers })).json();
+        } catch (error) {
+          if (!error.retryMs || !error.passes || Date.now() - since + error.retryMs > PATIENCE_MS[error.status]) throw error;
+          putOff(Math.ceil(error.retryMs / 1000));
+          await pause(error.retryMs);
+        }
+      }
+    } finally {
+      this.#urgent -= urgent;
+    }
+  }
+
+  async patch(path, body) {
+    const headers = { "Content-Type": "application/json" };
+    return (await this.#send(path, { method: "PATCH", body: JSON.stringify(body), headers })).json();
+  }
+
+  async blob(path) {
+    return (await this.#send(path)).blob();
   }
 
   async remove(path) {
@@ -43,15 +102,14 @@ export class Client {
     let last;
     for (let wait = SOON_MS; ; wait = Math.min(2 * wait, LATE_MS)) {
       try {
-        const headers = last ? { "Last-Event-ID": last } : {};
-        const response = await this.#send(`/v1/jobs/${id}/events`, { headers });
-        for await (const event of events(response)) {
+        for await (const event of this.events(`/v1/jobs/${id}/events`, { last })) {
           last = event.id || last;
           wait = SOON_MS;
           if (event.data) seen(event.kind, JSON.parse(event.data));
         }
       } catch (error) {
-        if (error instanceof Problem && error.status < 500 && error.status !== 429) throw error;
+        if (error instanceof Problem && !error.passes) throw error;
+        wait = Math.max(wait, error.retryMs ?? 0);
       }
       const job = await this.get(`/v1/jobs/${id}?wait=1`).catch(() => null);
       if (job && isOver(job)) return job;
@@ -59,12 +117,19 @@ export class Client {
     }
   }
 
+  // The events at a path, those after the last that was heard, as long as one connection lasts.
+  async *events(path, { last, signal }) {
+    yield* events(await this.#send(path, { headers: last ? { "Last-Event-ID": last } : {}, signal }));
+  }
+
   async #send(path, options = {}) {
     const headers = { ...options.headers };
     if (this.key()) headers.Authorization = `Bearer ${this.key()}`;
     const response = await fetch(path, { ...options, headers });
-    if (!response.ok) throw new Problem(await response.json().catch(() => ({})), response.status);
-    return response;
+    if (response.ok) return response;
+    const after = Number(response.headers.get("Retry-After"));
+    if (response.status === 429 && !options.method) this.#heldUntil = Date.now() + 1000 * after;
+    throw new Problem(await response.json().catch(() => ({})), response.status, after ? 1000 * after : null);
   }
 }
 
@@ -80,6 +145,11 @@ async function* events(response) {
     rest = blocks.pop();
     for (const block of blocks) yield eventOf(block);
   }
+}
+
+// crypto.randomUUID is there on https and this machine alone.
+function randomKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function eventOf(block) {

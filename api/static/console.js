@@ -1,10 +1,15 @@
-import { isOver } from "./client.js";
+import { atOnce, isOver } from "./client.js";
 import { deadLetters } from "./dead-letters.js";
 import { $, made, said } from "./elements.js";
+import { Followed } from "./following.js";
+import { chosen, dropped } from "./files.js";
+import { many } from "./formats.js";
 import { connected, keepFresh, showHealth } from "./header.js";
 import { inWords } from "./jobs.js";
 
 const client = connected();
+const followed = new Followed(client);
+const sending = atOnce(4);
 let asked = null; // id of the question that the page shows
 
 const collection = () => $("collection").value.trim() || undefined;
@@ -20,7 +25,8 @@ async function ask(event) {
   try {
     const body = { question: $("question").value, collection: collection(), stream: true };
     if ($("top-n").value) body.top_n = Number($("top-n").value);
-    const { job_id: id } = await client.post("/v1/queries", body);
+    const putOff = (seconds) => said(state, `The service is busy: sending again in ${seconds} s…`);
+    const { job_id: id } = await client.post("/v1/queries", body, { putOff, urgent: true });
     asked = id;
     $("stop").hidden = false;
     const job = await client.follow(id, (kind, data) => id === asked && asking(kind, data));
@@ -46,7 +52,8 @@ function finished(job) {
     said($("ask-state"), job.error?.detail || `The question ${job.state}.`, job.state !== "cancelled");
     return;
   }
-  said($("ask-state"), "");
+  const coming = job.result.pending_documents; // of an answer that was not found
+  said($("ask-state"), coming ? `${many(coming, "document")} of this collection ${coming === 1 ? "is" : "are"} still on the way. Ask again when done.` : "");
   show(job.result, collection());
 }
 
@@ -84,6 +91,7 @@ async function passage(place, name) {
     place.headings?.join(" › "), place.page && `page ${place.page}`,
     `characters ${place.start}–${place.end}`, place.document_id,
   ].filter(Boolean).join(" · ");
+  $("passage-page").href = place.url ?? "/console/document.html";
   const text = $("passage-text");
   text.replaceChildren(made("mark", { textContent: place.text }));
   $("passage").showModal();
@@ -102,14 +110,23 @@ async function passage(place, name) {
 
 // --- adding
 
-async function add(body, label) {
-  const state = made("span", { className: "tag", textContent: "sending" });
+function entry(label, doing) {
+  const state = made("span", { className: "tag", textContent: doing });
   const note = made("small");
   $("uploads").prepend(made("li", {}, made("span", { textContent: label }), state, note));
+  return [state, note];
+}
+
+async function add(body, label) {
+  const [state, note] = entry(label, "to be sent");
   try {
-    const { job_id: id } = await client.post("/v1/documents", body);
+    const putOff = (seconds) => { state.textContent = `to be sent in ${seconds} s`; };
+    const { job_id: id } = await sending(() => {
+      state.textContent = "sending";
+      return client.post("/v1/documents", body, { putOff });
+    });
     const tell = (job) => { state.textContent = inWords(job); state.className = `tag ${job.state}`; };
-    const job = await client.follow(id, (kind, data) => {
+    const job = await followed.follow(id, (kind, data) => {
       if (kind === "state") tell(data);
       if (kind === "progress") state.textContent = `${data.done}/${data.total}`;
     });
@@ -120,16 +137,26 @@ async function add(body, label) {
     state.className = "tag failed";
     note.textContent = error.message;
   }
-  recent();
-  collections();
+  changed();
 }
 
+// A file's path is its document's id: what comes again under the same path replaces what was there.
 function addFiles(files) {
-  for (const file of files) {
+  const paths = new Set();
+  for (const { file, path } of files) {
+    if (paths.has(path)) {
+      const [state, note] = entry(path, "refused");
+      state.className = "tag failed";
+      note.textContent = "Another file has the same path: drop a folder above both.";
+      continue;
+    }
+    paths.add(path);
     const form = new FormData();
     if (collection()) form.append("collection", collection());
-    form.append("file", file);
-    add(form, file.name);
+    if ($("keep").checked) form.append("on_conflict", "keep");
+    if (path.includes('"')) form.append("document_id", path); // which a file's name is not sent with as it is
+    form.append("file", file, path);
+    add(form, path);
   }
 }
 
@@ -144,17 +171,33 @@ function addText(event) {
 
 // --- what goes on
 
+let due = null;
+
+// Shows what is new once for all that ends within a second.
+function changed() {
+  due ??= setTimeout(() => {
+    due = null;
+    recent();
+    collections();
+  }, 1000);
+}
+
 async function recent() {
   try {
     const { items } = await client.get("/v1/jobs?limit=12");
     said($("jobs-note"), items.length ? "" : "Nothing yet.");
     $("jobs").replaceChildren(...items.map((job) => made("li", {},
-      made("span", { textContent: `${job.kind} · ${new Date(job.created_at).toLocaleTimeString()}` }),
+      made("span", { textContent: `${job.kind} · ${job.subject.name}`, title: place(job) }),
       made("span", { className: `tag ${job.state}`, textContent: inWords(job) }),
-      made("small", { textContent: job.error?.detail || "" }))));
+      made("small", { textContent: [new Date(job.created_at).toLocaleTimeString(), job.error?.detail].filter(Boolean).join(" · ") }))));
   } catch (error) {
     said($("jobs-note"), error.message, true);
   }
+}
+
+// Where a job is at work, in full.
+function place({ subject }) {
+  return [subject.collection && `collection ${subject.collection}`, subject.document_id, subject.question].filter(Boolean).join(" · ");
 }
 
 async function collections() {
@@ -176,14 +219,15 @@ $("question").addEventListener("keydown", (event) => {
 });
 $("stop").addEventListener("click", () => asked && client.remove(`/v1/jobs/${asked}`).catch((e) => said($("ask-state"), e.message, true)));
 $("add").addEventListener("submit", addText);
-$("files").addEventListener("change", (event) => { addFiles(event.target.files); event.target.value = ""; });
+for (const name of ["files", "folder"])
+  $(name).addEventListener("change", (event) => { addFiles(chosen(event.target.files)); event.target.value = ""; });
 for (const name of ["dragover", "dragleave", "drop"]) {
   $("drop").addEventListener(name, (event) => {
     event.preventDefault();
     $("drop").classList.toggle("over", name === "dragover");
-    if (name === "drop") addFiles(event.dataTransfer.files);
+    if (name === "drop") dropped(event.dataTransfer).then(addFiles);
   });
 }
 $("key").addEventListener("change", collections);
 collections();
-keepFresh(refresh, 5);
+keepFresh(client, refresh, 5);

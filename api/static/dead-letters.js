@@ -35,7 +35,7 @@ export function deadLetters(client, changed) {
     const path = `/v1/dead-letters/${encodeURIComponent(letter.id)}`;
     const facts = [letter.error?.detail, `at ${letter.stage}, ${new Date(letter.died_at).toLocaleString()}`];
     return made("li", {},
-      made("span", { textContent: subject(letter) }),
+      made("span", { textContent: `${letter.kind} · ${letter.subject.name}` }),
       made("span", { className: "tag dead", textContent: letter.reason ?? "dead" }),
       made("small", { textContent: facts.filter(Boolean).join(" · ") }),
       made("span", { className: "actions" },
@@ -66,8 +66,4 @@ function counted(letters) {
   const counts = new Map();
   for (const { reason } of letters) if (reason) counts.set(reason, (counts.get(reason) ?? 0) + 1);
   return counts;
-}
-
-function subject({ kind, inputs, document_id: id, collection }) {
-  return `${kind} · ${inputs.question || inputs.title || inputs.filename || inputs.url || id || collection}`;
 }

@@ -1,10 +1,36 @@
-// A key that is typed into the page is forgotten with it: no validator is asked, nothing is kept.
-SwaggerUIBundle({
+// A key that is typed in here, or on the console's pages, is good in this tab until it is closed: no validator
+// is asked, and nothing is kept beyond (Swagger UI's own persistAuthorization would write it to the disk).
+const KEY = "key";
+const SCHEME = "bearer";
+
+const remember = {
+  statePlugins: {
+    auth: {
+      wrapActions: {
+        authorize: (act) => (given) => {
+          if (given[SCHEME]?.value) sessionStorage.setItem(KEY, given[SCHEME].value);
+          return act(given);
+        },
+        logout: (act) => (names) => {
+          sessionStorage.removeItem(KEY);
+          return act(names);
+        },
+      },
+    },
+  },
+};
+
+const page = SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#swagger-ui",
   deepLinking: true,
   validatorUrl: null,
   persistAuthorization: false,
+  plugins: [remember],
   presets: [SwaggerUIBundle.presets.apis],
   layout: "BaseLayout",
+  onComplete: () => {
+    const key = sessionStorage.getItem(KEY);
+    if (key) page.preauthorizeApiKey(SCHEME, key);
+  },
 });

@@ -9,15 +9,15 @@ export function connected() {
   return new Client(() => $("key").value.trim());
 }
 
-// Calls refresh() at once, with each other key, and every so many seconds while the page is looked at. Each
-// call to /v1 counts for the key's rate limit.
-export function keepFresh(refresh, every) {
+// Calls refresh() at once, with each other key, and every so many seconds while the page is looked at and the
+// API takes reads. Each call to /v1 counts for the key's rate limit.
+export function keepFresh(client, refresh, every) {
   $("key").addEventListener("change", () => {
     sessionStorage.setItem("key", $("key").value.trim());
     refresh();
   });
   refresh();
-  setInterval(() => document.hidden || refresh(), 1000 * every);
+  setInterval(() => document.hidden || client.held || refresh(), 1000 * every);
 }
 
 export async function showHealth(client) {

@@ -43,8 +43,8 @@ def _flower(settings: Settings) -> Finding:
 
 def _home(settings: Settings) -> Finding:
     """Nothing is wrong where it is not there yet: it is made for its owner alone."""
-    home = settings.home
+    home, why = settings.home, settings.chosen_home.why
     if home.exists() and stat.S_IMODE(home.stat().st_mode) & _OTHERS:
-        text = f"other users of this machine can look into {home}"
+        text = f"other users of this machine can look into {home} ({why})"
         return Finding("AEGIS_HOME", "note", text, f"chmod 700 {home}")
-    return Finding("AEGIS_HOME", "ok", f"{home} is its owner's alone")
+    return Finding("AEGIS_HOME", "ok", f"{home} ({why}) is its owner's alone")

@@ -1,5 +1,6 @@
 """Backups: whether their store answers, BACKUP_KEY fits, and the newest is as young as it should be."""
 
+from collections.abc import Callable
 from time import time
 
 from cli.examination.finding import Finding, timed
@@ -16,17 +17,24 @@ _MISSING = "see `aegis backup list`, `aegis dlq list`, and the logs of lane back
 _LATE_SECONDS = 3600.0
 
 
-def examine(settings: Settings, vault: Vault, *, running: bool) -> Finding:
+def examine(settings: Settings, store: Callable[[], Vault], *, running: bool) -> Finding:
     """``running``: backups are made, so one that is missing is missed. Raises what the vault does."""
+    if settings.backup_url is None and not (settings.home / "backups").exists():
+        return _none(settings)
+    vault = store()
     _, ms = timed(vault.probe)
     try:
         newest = vault.newest()
     except NotFound:
-        return Finding(PART, "note", f"{settings.backup_address}: none yet", "aegis backup", ms)
+        return _none(settings, ms)
     text = f"{settings.backup_address}: the newest is {duration(time() - newest.began_at)} old"
     if running and _late(settings, newest):
         return Finding(PART, "bad", f"{text}, by BACKUP_SCHEDULE there should be another", _MISSING, ms)
     return _judged(settings, f"{text}, {'' if newest.encrypted else 'not '}encrypted", ms)
+
+
+def _none(settings: Settings, ms: float | None = None) -> Finding:
+    return Finding(PART, "note", f"{settings.backup_address}: none yet", "aegis backup", ms)
 
 
 def _late(settings: Settings, newest: Manifest) -> bool:

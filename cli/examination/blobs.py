@@ -1,5 +1,6 @@
 """The blob store: bytes are really written, read, compared and removed."""
 
+from collections.abc import Callable
 from hashlib import sha256
 from time import perf_counter
 from uuid import uuid4
@@ -14,8 +15,11 @@ REMEDY = "see BLOB_URL, its credentials, and its free space"
 _BYTES = 64 * 1024
 
 
-def examine(settings: Settings, blobs: BlobStore) -> Finding:
-    """Raises what the store does."""
+def examine(settings: Settings, store: Callable[[], BlobStore]) -> Finding:
+    """The folder in AEGIS_HOME is for the stack to make. Raises what the store does."""
+    if settings.blob_url is None and not (settings.home / "blobs").exists():
+        return Finding(PART, "note", f"{settings.blob_address} is not there yet, the stack makes it")
+    blobs = store()
     key, data = f"doctor/{uuid4()}", _unlikely_bytes()
     began = perf_counter()
     try:

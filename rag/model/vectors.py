@@ -2,19 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from rag.model.values import Json, Vector
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
 class SparseVector:
     """Term weights: ``indices`` (uint32, unique, ascending) and as many ``values`` (float32)."""
 
-    indices: NDArray[np.uint32]
+    indices: "NDArray[np.uint32]"
     values: Vector
 
 
@@ -29,7 +30,7 @@ class Embedding:
     """
 
     dense: Vector
-    tokens: NDArray[np.float16] | None = None
+    tokens: "NDArray[np.float16] | None" = None
     weights: Vector | None = None
 
 
@@ -63,7 +64,7 @@ class Point:
     passage: Passage
     dense: Vector
     sparse: SparseVector
-    tokens: NDArray[np.float16] | None = None
+    tokens: "NDArray[np.float16] | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,4 +98,4 @@ class Candidate:
 
     hit: Hit
     dense: Vector | None = None
-    tokens: NDArray[np.float16] | None = None
+    tokens: "NDArray[np.float16] | None" = None

@@ -12,6 +12,7 @@ from rag.model import (
     JobEvent,
     JobFigures,
     JobKind,
+    JobNews,
     JobState,
     Json,
     Lease,
@@ -71,14 +72,19 @@ class JobStore(Protocol):
     def page(  # noqa: PLR0913 - what a listing is narrowed by
         self,
         *,
-        state: JobState | None,
-        kind: JobKind | None,
+        states: Collection[JobState] = (),
+        kinds: Collection[JobKind] = (),
         collections: Sequence[str] | None,
+        document_id: str | None = None,
         cursor: str | None,
         limit: int,
         asker: str | None = None,
     ) -> Window[Job]:
-        """Newest first. ``collections`` None: all. ``asker``: of questions only those of this owner."""
+        """Newest first. No ``states`` or ``kinds``: any. ``collections`` None: all.
+
+        ``document_id``: only what brings or deletes a document of this id. ``asker``: of questions only
+        those of this owner.
+        """
         ...
 
     def begin(self, job_id: str, stage: Stage, *, lease_seconds: float, worker: str = "") -> Lease | None:
@@ -135,8 +141,11 @@ class JobStore(Protocol):
         """
         ...
 
-    def requeue(self, lease: Lease, *, error: Json, delay: float = 0.0) -> bool:
-        """Give the stage back for another attempt after ``delay`` seconds, 300 at most. False: lease lost."""
+    def requeue(self, lease: Lease, *, error: Json, delay: float = 0.0, counted: bool = True) -> bool:
+        """Give the stage back for another attempt after ``delay`` seconds, 300 at most. False: lease lost.
+
+        Not ``counted``: this attempt is neither one of MAX_ATTEMPTS nor of MAX_RETRIES_PER_JOB.
+        """
         ...
 
     def release(self, lease: Lease, *, apart: bool = False) -> bool:
@@ -183,6 +192,13 @@ class JobStore(Protocol):
 
     def events(self, job_id: str, *, after: str | None = None) -> list[JobEvent]:
         """The job's events in order, those after ``after`` only."""
+        ...
+
+    def news(self, heard: Mapping[str, str | None]) -> JobNews:
+        """What happened to these jobs after the events that were ``heard`` of them; None: of all of it.
+
+        InvalidRequest for what is not the id of an event.
+        """
         ...
 
     def dead(
@@ -246,6 +262,14 @@ class JobStore(Protocol):
 
     def counts(self) -> Mapping[JobState, int]:
         """How many jobs there are in each state."""
+        ...
+
+    def coming(self, collection: str) -> int:
+        """How many of the collection's ingestions are queued or running; one number is looked up for it."""
+        ...
+
+    def coming_of(self, collection: str, document_id: str) -> Sequence[str]:
+        """Ids of those of them that bring this document, 100 at most."""
         ...
 
     def figures(self) -> JobFigures:

@@ -104,8 +104,21 @@ class BlobStore(Protocol):
         """The bytes. NotFound when there is no such key."""
         ...
 
-    def pieces(self, key: str) -> Iterator[bytes]:
-        """The bytes, in small pieces of which one at a time is held. Raises as they are asked for."""
+    def pieces(
+        self, key: str, start: int = 0, end: int | None = None, *, at_once: int = ...
+    ) -> Iterator[bytes]:
+        """The bytes from ``start`` to ``end``, None: to the last, in pieces of which one at a time is held.
+
+        ``at_once``: bytes of a piece, at most. Raises as they are asked for.
+        """
+        ...
+
+    def length(self, key: str) -> int:
+        """In bytes. NotFound when there is no such key."""
+        ...
+
+    def copy(self, key: str, to: str) -> None:
+        """Store the same bytes under another key; as durable as a put. NotFound when there is no such key."""
         ...
 
     def exists(self, key: str) -> bool: ...
@@ -198,6 +211,13 @@ class DocumentRegistry(Protocol):
 
     def next_version(self, collection: str, document_id: str) -> int:
         """A number above every one given out for this document before, deleted or not."""
+        ...
+
+    def claim(self, collection: str, document_id: str) -> int | None:
+        """A version of a document that is not there: as :meth:`next_version`, given out to one caller only.
+
+        None where a version of it was given out before and not deleted since.
+        """
         ...
 
     def highest(self, collection: str) -> int:

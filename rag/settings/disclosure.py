@@ -1,14 +1,10 @@
 """The settings as they may be shown and kept: without secrets."""
 
-import re
 from typing import Any
 
-from rag.addresses import without_credentials
 from rag.model import Json
 from rag.settings.whole import Settings
-
-_QUERY = re.compile(r"(?<=\?)[^,\s]+")
-_HIDDEN = "…"
+from rag.settings.wording import masked
 
 
 def disclosed(settings: Settings) -> Json:
@@ -23,6 +19,4 @@ def disclosed(settings: Settings) -> Json:
 
 
 def _without_credentials(value: Any) -> Any:
-    if not isinstance(value, str) or "://" not in value:
-        return value
-    return _QUERY.sub(_HIDDEN, without_credentials(value))
+    return masked(value) if isinstance(value, str) else value

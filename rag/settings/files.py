@@ -1,15 +1,9 @@
 """Secrets that lie in files, as Docker and Kubernetes mount them: ``NAME_FILE=/run/secrets/name``."""
 
-from pathlib import Path
-from typing import Any
-
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource
+from pydantic_settings import BaseSettings
 
-from rag.errors import ConfigurationError
-
-MOST_BYTES = 1 << 20
-_SUFFIX = "_file"
+SUFFIX = "_file"
 
 
 def secrets_of(settings: type[BaseSettings]) -> frozenset[str]:
@@ -20,37 +14,3 @@ def secrets_of(settings: type[BaseSettings]) -> frozenset[str]:
 
 def _is_secret(field: FieldInfo) -> bool:
     return "SecretStr" in str(field.annotation)
-
-
-class SecretFiles(EnvSettingsSource):
-    """The environment, in which ``NAME_FILE`` stands for the value of the secret NAME."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """As the base class; ConfigurationError where the file cannot be used, or the value is there too."""
-        value, key, is_complex = super().get_field_value(field, field_name)
-        path = self.env_vars.get(f"{field_name}{_SUFFIX}")
-        if not path or field_name not in secrets_of(self.settings_cls):
-            return value, key, is_complex
-        name = field_name.upper()
-        if value:
-            raise ConfigurationError(f"{name} and {name}_FILE are both set: leave one of them out")
-        return _content(f"{name}_FILE", Path(path)), key, is_complex
-
-
-def _content(variable: str, path: Path) -> str:
-    """The file's text without line breaks at its end. ConfigurationError, which quotes none of it."""
-    try:
-        if not path.is_file():  # a pipe would never end
-            raise ConfigurationError(f"{variable}: there is no file {path}")
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        text = content.decode().rstrip("\r\n")
-    except OSError as error:
-        raise ConfigurationError(f"{variable}: {path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError:
-        raise ConfigurationError(f"{variable}: {path} holds something else than text in UTF-8") from None
-    if len(content) > MOST_BYTES:
-        raise ConfigurationError(f"{variable}: {path} is over {MOST_BYTES >> 20} MB, so it holds no secret")
-    if not text:
-        raise ConfigurationError(f"{variable}: {path} is empty")
-    return text

@@ -75,6 +75,20 @@ def keys_of(value: object) -> dict[str, ApiKey]:
     return {key: entry for key, (entry, _) in parsed if entry is not None}
 
 
+_WORDS = {
+    "dict_type": "this is no object with name, role and collections",
+    "model_type": "this is no object with name, role and collections",
+    "enum": "this is none of read, write and admin",
+    "extra_forbidden": "this is none of name, role and collections",
+    "missing": "this is missing",
+    "string_pattern_mismatch": (
+        "a name has 1 to 64 letters, digits, spaces and . _ @ -, with a letter or digit at either end"
+    ),
+    "string_type": "this is no text",
+    "tuple_type": 'this is no list, such as ["docs"] or ["*"]',
+}
+"""What is wrong with an entry, by pydantic's names. The value is never among it."""
+
 _Parsed = tuple[str, tuple[ApiKey | None, list[str]]]
 
 
@@ -124,7 +138,7 @@ def _of_key(key: str) -> str | None:
 def _faults(error: ValidationError) -> Iterator[str]:
     for fault in error.errors(include_url=False, include_input=False, include_context=False):
         where = ".".join(_shown(part) for part in fault["loc"])
-        message = fault["msg"].removeprefix("Value error, ")
+        message = _WORDS.get(fault["type"], fault["msg"].removeprefix("Value error, "))
         yield f"{where}: {message}" if where else message
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings
 
 from rag.settings.keys import Role
+from rag.settings.wording import shown
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 """Asymmetric ones alone: whoever can check a token must not be able to make one."""
@@ -32,7 +33,7 @@ class OidcSettings(BaseSettings):
     oidc_algorithms: tuple[Algorithm, ...] = Field(
         ("RS256", "ES256", "EdDSA"),
         min_length=1,
-        description="Signatures that are taken, as a JSON list; asymmetric ones alone.",
+        description="Signatures that are taken; asymmetric ones alone.",
     )
     oidc_role_claim: str = Field(
         "aegis_role",
@@ -61,7 +62,7 @@ def unfit(settings: OidcSettings) -> Iterator[str]:
         yield "OIDC_ISSUER: is needed with OIDC_JWKS_URL"
     for name, url in (("OIDC_ISSUER", settings.oidc_issuer), ("OIDC_JWKS_URL", settings.oidc_jwks_url)):
         if url is not None and not safe(url):
-            yield f"{name}: must begin with https://, or with http:// for this machine itself"
+            yield f"{name}: {shown(url)} must begin with https://, or with http:// for this machine itself"
 
 
 def safe(url: str) -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 
 from rag.settings.files import secrets_of
+from rag.settings.texts import text_of
 from rag.settings.whole import Settings
 
 
@@ -16,7 +17,9 @@ def reference_page() -> str:
     )
     secrets = ", ".join(f"`{name.upper()}`" for name in Settings.model_fields if name in secrets_of(Settings))
     head = (
-        "# Settings\n\nAll come from the environment.\n\n"
+        "# Settings\n\nAll are variables of the environment, and may lie in `.env` and `aegis.toml` too: "
+        "[configuration.md](configuration.md). Lists are written with commas between, or as JSON. "
+        "`aegis config show` tells where each value comes from.\n\n"
         "A secret may lie in a file, as Docker and Kubernetes mount them: `NAME_FILE` holds the path instead of "
         "`NAME` the value. It is read when a process starts, line breaks at its end are not part of it, and only one of the "
         f"two may be set. So with {secrets}.\n\n| variable | default | what it does |\n|---|---|---|"
@@ -27,6 +30,8 @@ def reference_page() -> str:
 def _default(field: FieldInfo) -> str:
     if field.default_factory is not None or field.default in (None, (), ""):
         return ""
-    if isinstance(field.default, Path) and field.default.is_absolute():
-        return "in the virtual environment"
-    return f"`{field.default}`"
+    if isinstance(field.default, Path):
+        return "in the virtual environment" if field.default.is_absolute() else f"`{field.default}`"
+    if isinstance(field.default, tuple):
+        return f"`{','.join(field.default)}`"
+    return f"`{text_of(field.default)}`"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from rag.settings.redis import TLS_SCHEMES, check_files
+from rag.settings.wording import shown
 
 if TYPE_CHECKING:
     from rag.settings.whole import Settings
@@ -34,11 +35,15 @@ def misfits(settings: "Settings") -> Iterator[str]:
     yield from _buckets(settings)
     yield from _bodies(settings)
     if settings.top_k_rerank > settings.top_k_retrieval:
-        yield "TOP_K_RERANK is over TOP_K_RETRIEVAL: fewer are retrieved than shall be kept"
+        yield (
+            f"TOP_K_RERANK ({settings.top_k_rerank}) is over TOP_K_RETRIEVAL ({settings.top_k_retrieval}): "
+            "fewer are retrieved than shall be kept, so lower the one or raise the other"
+        )
     if settings.qdrant_write_consistency_factor > settings.qdrant_replication_factor:
         yield (
-            "QDRANT_WRITE_CONSISTENCY_FACTOR is over QDRANT_REPLICATION_FACTOR: "
-            "a write could never reach so many nodes"
+            f"QDRANT_WRITE_CONSISTENCY_FACTOR ({settings.qdrant_write_consistency_factor}) is over "
+            f"QDRANT_REPLICATION_FACTOR ({settings.qdrant_replication_factor}): a write could never reach so "
+            "many nodes, so lower the one or raise the other"
         )
 
 
@@ -46,32 +51,36 @@ def _addresses(settings: "Settings") -> Iterator[str]:
     for name in _WEB:
         value = getattr(settings, name)
         if value and not _is_web(value):
-            yield f"{name.upper()} must be an http:// or https:// address, such as http://host:port"
+            yield f"{name.upper()}: {shown(value)} is not an http:// or https:// address, such as http://host:port"
     if settings.ollama_url and not all(map(_is_web, settings.ollama_replicas)):
-        yield "OLLAMA_URL must be an http:// or https:// address, or several with commas between"
+        yield (
+            f"OLLAMA_URL: {shown(settings.ollama_url)} is not an http:// or https:// address, such as "
+            "http://ollama:11434, or several with commas between"
+        )
     for name in _KEYS:
         secret = getattr(settings, name)
         if secret and not _is_header(secret.get_secret_value()):
-            yield f"{name.upper()} has a space, a line break or a letter beyond ASCII in it, so no header can carry it"
+            yield f"{name.upper()}: its value has a space, a line break or a letter beyond ASCII in it, so no header can carry it"
 
 
 def _callers(settings: "Settings") -> Iterator[str]:
     for origin in settings.cors_origins:
         if not _is_origin(origin):
-            yield f"CORS_ORIGINS: {origin!r} is no origin, such as https://app.example.com without a path, or *"
+            yield f"CORS_ORIGINS: {shown(origin)} is no origin, such as https://app.example.com without a path, or *"
     for host in settings.allowed_hosts:
         if not _HOST.fullmatch(host):
-            yield f"ALLOWED_HOSTS: {host!r} is no name without a port, such as rag.example.com, *.example.com or *"
+            yield f"ALLOWED_HOSTS: {shown(host)} is no name without a port, such as rag.example.com, *.example.com or *"
     password = settings.flower_basic_auth
     if password and not all(map(_is_login, password.get_secret_value().split(","))):
-        yield "FLOWER_BASIC_AUTH must be user:password, or several with commas between"
+        yield "FLOWER_BASIC_AUTH: its value is not user:password, or several with commas between"
 
 
 def _qdrant(settings: "Settings") -> Iterator[str]:
     addresses = settings.qdrant_addresses
     if settings.qdrant_url is not None and not (addresses and all(map(_is_web, addresses))):
         yield (
-            "QDRANT_URL must be an http:// or https:// address, such as http://qdrant:6333, "
+            f"QDRANT_URL: {shown(settings.qdrant_url)} is not an http:// or https:// address, such as "
+            "http://qdrant:6333, "
             "or several with commas between"
         )
     file = settings.qdrant_ca_file
@@ -83,14 +92,14 @@ def _bodies(settings: "Settings") -> Iterator[str]:
     least = 2 * (settings.max_upload_mb + 1)
     if settings.bodies_mb < least:
         yield (
-            f"MAX_BODIES_MB must be {least} at least, since one caller has half of it, and one document may have "
+            f"MAX_BODIES_MB ({settings.bodies_mb}) must be {least} at least, since one caller has half of it, and one document may have "
             f"MAX_UPLOAD_MB ({settings.max_upload_mb})"
         )
     for network in settings.trusted_proxies:
         try:
             ip_network(network)
-        except ValueError as error:
-            yield f"TRUSTED_PROXIES: {error}"
+        except ValueError:
+            yield f"TRUSTED_PROXIES: {shown(network)} is no address and no network, such as 10.0.0.0/8"
 
 
 def _holds_certificates(file: Path) -> bool:
@@ -139,21 +148,30 @@ def _missing(settings: "Settings") -> Iterator[str]:
 def _buckets(settings: "Settings") -> Iterator[str]:
     addresses = (settings.blob_address, settings.backup_address)
     if settings.blob_kms_key and settings.blob_encryption in (None, "AES256"):
-        yield "BLOB_KMS_KEY needs BLOB_ENCRYPTION=aws:kms"
+        yield f"BLOB_KMS_KEY: {shown(settings.blob_kms_key)} needs BLOB_ENCRYPTION=aws:kms"
     if settings.blob_encryption and not any(address.startswith("s3") for address in addresses):
-        yield "BLOB_ENCRYPTION is for s3:// alone: Azure and Google encrypt by the settings of the bucket"
+        yield (
+            f"BLOB_ENCRYPTION: {settings.blob_encryption} is for s3:// alone: Azure and Google encrypt by the "
+            "settings of the bucket"
+        )
     blobs, backups = (address.rstrip("/") + "/" for address in addresses)
     if blobs.startswith(backups) or backups.startswith(blobs):
-        yield "BACKUP_URL and BLOB_URL are in one another: a backup would save the others, so use two folders"
+        yield (
+            f"BACKUP_URL and BLOB_URL are in one another ({shown(addresses[1])} and {shown(addresses[0])}): a "
+            "backup would save the others, so use two folders"
+        )
 
 
 def _ollama(settings: "Settings") -> Iterator[str]:
     if not _DURATION.fullmatch(settings.ollama_keep_alive):
-        yield "OLLAMA_KEEP_ALIVE must be seconds, such as 300 or -1, or a time with units, such as 24h or 1h30m"
+        yield (
+            f"OLLAMA_KEEP_ALIVE: {shown(settings.ollama_keep_alive)} is neither seconds, such as 300 or -1, "
+            "nor a time with units, such as 24h or 1h30m"
+        )
     needed = settings.generator_max_tokens + _LEAST_PROMPT
     if settings.answered_by == "ollama" and settings.ollama_max_context < needed:
         yield (
-            f"OLLAMA_MAX_CONTEXT must be {needed} at least, since the answer may take GENERATOR_MAX_TOKENS "
+            f"OLLAMA_MAX_CONTEXT ({settings.ollama_max_context}) must be {needed} at least, since the answer may take GENERATOR_MAX_TOKENS "
             f"({settings.generator_max_tokens}) of it"
         )
 
@@ -174,4 +192,7 @@ def _redis(settings: "Settings") -> Iterator[str]:
 def _hung(settings: "Settings") -> Iterator[str]:
     used = "jina" in (settings.embedded_by, settings.reranked_by)
     if used and settings.jina_timeout >= settings.interactive_timeout:
-        yield "JINA_TIMEOUT must be under INTERACTIVE_TIMEOUT, or a question's worker would count as hung first"
+        yield (
+            f"JINA_TIMEOUT ({settings.jina_timeout:g}) must be under INTERACTIVE_TIMEOUT "
+            f"({settings.interactive_timeout:g}), or a question's worker would count as hung first"
+        )

@@ -14,7 +14,11 @@ class ServiceSettings(BaseSettings):
     """General, the API, the command line, and what there is to look at."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
-        "INFO", description="Least severe log lines that are written."
+        "INFO", description="Least severe log lines that are written; in any case, and warn or trace will do."
+    )
+    log_questions: bool | None = Field(
+        None,
+        description="Whether the workers' logs and Flower tell what was asked, beside what documents are called. Unset: with the embedded broker and no keys, where nobody else asks.",
     )
     environment: str = Field(
         "production",
@@ -25,10 +29,13 @@ class ServiceSettings(BaseSettings):
         False,
         description="Whether log lines also name the process, the thread and the line of code. Answers never do.",
     )
-    aegis_home: Path = Field(Path(".aegis"), description="Folder of everything that a run writes.")
+    aegis_home: Path | None = Field(
+        None,
+        description="Folder of everything that a run writes. Unset: `./.aegis` where it is, else that of the stack that runs, else the platform's folder for data, such as `~/.local/share/aegis-rag`; in a checkout `./.aegis`.",
+    )
     model_dir: Path = Field(
         Path(sys.prefix) / "share" / "aegis-rag",
-        description="Folder of the bundled models, built once by `aegis setup`.",
+        description="Folder of the bundled models, built by the first start, or by `aegis setup`.",
     )
 
     # --- API
@@ -68,16 +75,21 @@ class ServiceSettings(BaseSettings):
     )
     allowed_hosts: tuple[str, ...] = Field(
         (),
-        description='Names that the API and Flower are reached by, as a JSON list, such as ["rag.example.com", "*.lan"] or ["*"]. Loopback names and API_HOST are among them; on an address that other machines reach, all addresses too. Without keys a Host header with another name is refused; with keys only where this is set.',
+        description="Names that the API and Flower are reached by, such as rag.example.com,*.lan or *. Loopback names and API_HOST are among them; on an address that other machines reach, all addresses too. Without keys a Host header with another name is refused; with keys only where this is set.",
     )
     cors_origins: tuple[str, ...] = Field(
         (),
-        description="Origins that browsers may call from, as a JSON list. What pages of any other origin have a browser send is refused.",
+        description="Origins that browsers may call from, such as https://app.example.com. What pages of any other origin have a browser send is refused.",
     )
     rate_limit_requests_per_minute: int | None = Field(
         None,
         ge=0,
-        description="Requests a minute for each key, or each address without keys; 0: no limit. 100, or none with the embedded broker.",
+        description="Requests a minute that submit or change something (all but GET and HEAD), for each key, or each address without keys; 0: no limit. 100, or none with the embedded broker.",
+    )
+    rate_limit_reads_per_minute: int | None = Field(
+        None,
+        ge=0,
+        description="GET and HEAD requests a minute, counted likewise and apart from the others; 0: no limit. Unset: 20 times RATE_LIMIT_REQUESTS_PER_MINUTE.",
     )
     wrong_keys_per_minute: int = Field(
         3_000,
@@ -100,7 +112,7 @@ class ServiceSettings(BaseSettings):
     )
     trusted_proxies: tuple[str, ...] = Field(
         (),
-        description='Addresses and networks of the proxies before the API, as a JSON list such as ["10.0.0.0/8"]. From these alone X-Forwarded-For and X-Forwarded-Proto are believed.',
+        description="Addresses and networks of the proxies before the API, such as 10.0.0.0/8. From these alone X-Forwarded-For and X-Forwarded-Proto are believed.",
     )
 
     # --- the command line

@@ -1,6 +1,7 @@
 """The settings as a whole: what must fit together, and what follows from them."""
 
 import os
+from collections.abc import Iterator, Mapping, Set
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -8,14 +9,13 @@ from tempfile import gettempdir
 from typing import Any, Literal, Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic import PrivateAttr, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from rag.errors import ConfigurationError
 from rag.folders import require_own
+from rag.homes import Home, unnamed_home
 from rag.naming import checked_collection_name
 from rag.settings.backups import BackupSettings
-from rag.settings.files import SecretFiles
 from rag.settings.jobs import JobSettings
 from rag.settings.library import LibrarySettings
 from rag.settings.models import EmbedderName, GeneratorName, ModelSettings, RerankerName
@@ -23,12 +23,15 @@ from rag.settings.oidc import OidcSettings, unfit
 from rag.settings.redis import RedisAddress, trusting
 from rag.settings.roles import misfits
 from rag.settings.service import ServiceSettings
+from rag.settings.sources import Given, GivenValues, Reading, read
+from rag.settings.texts import value_of
 from rag.timing import out_of_order
 
 BUNDLED_EMBEDDING = "all-MiniLM-L6-v2"
 BUNDLED_DIMENSION = 384
 _JINA_URL = "https://api.jina.ai/v1"
 _OLD_JAEGER_PORT, _OTLP_PORT = 14268, 4318
+_READS_PER_SUBMIT = 20
 OLLAMA_PREFIX = "ollama:"
 """Begins the name of an embedding model that Ollama runs."""
 
@@ -36,16 +39,37 @@ OLLAMA_PREFIX = "ollama:"
 class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, OidcSettings, ServiceSettings):
     """Every setting, frozen."""
 
-    model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    _given: Mapping[str, Given] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def settings_customise_sources(  # type: ignore[override]  # of the sources it is given, one is of use
         cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What is given directly, else by the environment, or by a file that it names."""
-        return init_settings, SecretFiles(settings_cls)
+        """What is given directly, else by the environment, or by a file."""
+        reading = read(settings_cls)
+        reading.require_readable()
+        return init_settings, GivenValues(settings_cls, reading.values)
+
+    @classmethod
+    def of(cls, reading: Reading, without: Set[str] = frozenset()) -> Self:
+        """What was read, but for the fields in ``without``. Raises pydantic's ValidationError."""
+        values = {name: value for name, value in reading.values.items() if name not in without}
+        settings = cls(_build_sources=((GivenValues(cls, values),), {}))
+        settings._given = reading.given
+        return settings
+
+    @property
+    def given(self) -> Mapping[str, Given]:
+        """Where the values come from, by fields, of those that were read and are no defaults."""
+        return self._given
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _text(cls, value: object, info: ValidationInfo) -> object:
+        name = str(info.field_name)
+        return value_of(name, cls.model_fields[name], value) if isinstance(value, str) else value
 
     @field_validator("collection_name")
     @classmethod
@@ -60,32 +84,18 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Oidc
         return value
 
     @model_validator(mode="after")
-    def _roles_fit(self) -> Self:
-        if wrong := tuple(misfits(self)):
-            raise ValueError("; ".join(wrong))
+    def _all_fit(self) -> Self:
+        """ValueError with a line for each misfit."""
+        if wrong := [*misfits(self), *self._too_many(), *out_of_order(self), *unfit(self)]:
+            raise ValueError("\n".join(wrong))
         return self
 
-    @model_validator(mode="after")
-    def _defaults_may_be_asked_for(self) -> Self:
-        for name, most in (("top_k_retrieval", self.max_top_k), ("top_k_rerank", self.max_top_n)):
-            if getattr(self, name) > most:
-                longest = "MAX_TOP_K" if name == "top_k_retrieval" else "MAX_TOP_N"
-                raise ValueError(
-                    f"{name.upper()} is over {longest}, {most}: lower the one or raise the other"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _times_fit(self) -> Self:
-        if wrong := tuple(out_of_order(self)):
-            raise ValueError("; ".join(wrong))
-        return self
-
-    @model_validator(mode="after")
-    def _issuer_fits(self) -> Self:
-        if wrong := tuple(unfit(self)):
-            raise ValueError("; ".join(wrong))
-        return self
+    def _too_many(self) -> Iterator[str]:
+        """Defaults may be asked for."""
+        for name, longest in (("top_k_retrieval", "max_top_k"), ("top_k_rerank", "max_top_n")):
+            value, most = getattr(self, name), getattr(self, longest)
+            if value > most:
+                yield f"{name.upper()} ({value}) is over {longest.upper()} ({most}): lower the one or raise the other"
 
     # --- what follows from the fields
 
@@ -95,7 +105,19 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Oidc
 
     @property
     def home(self) -> Path:
-        return self.aegis_home.expanduser().resolve()
+        return self.chosen_home.path
+
+    @property
+    def chosen_home(self) -> Home:
+        """With why it is this one."""
+        if self.aegis_home is None:
+            return self._unnamed_home
+        return Home(self.aegis_home.expanduser().resolve(), "AEGIS_HOME names it")
+
+    @cached_property
+    def _unnamed_home(self) -> Home:
+        """Kept, since it hangs on what is there when it is looked for."""
+        return unnamed_home()
 
     @property
     def listen_host(self) -> str:
@@ -107,6 +129,11 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Oidc
         return not (self.api_keys or self.keys_required or self.oidc_issuer)
 
     @property
+    def questions_logged(self) -> bool:
+        """Whether logs may have the words of questions, which are their askers'."""
+        return self.embedded_broker and self.anonymous if self.log_questions is None else self.log_questions
+
+    @property
     def api_processes(self) -> int:
         return self.api_workers or (1 if self.embedded_broker else 4)
 
@@ -116,6 +143,13 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Oidc
         if self.rate_limit_requests_per_minute is not None:
             return self.rate_limit_requests_per_minute
         return 0 if self.embedded_broker else 100
+
+    @property
+    def reads_per_minute(self) -> int:
+        """0: no limit."""
+        if self.rate_limit_reads_per_minute is not None:
+            return self.rate_limit_reads_per_minute
+        return _READS_PER_SUBMIT * self.requests_per_minute
 
     @property
     def bodies_mb(self) -> int:
@@ -254,37 +288,3 @@ def _several(urls: str | None) -> tuple[str, ...]:
 
 def _with_port(netloc: str, port: int) -> str:
     return f"{netloc.rpartition(':')[0]}:{port}"
-
-
-def load() -> Settings:
-    """The settings from the environment. ConfigurationError with one line for each wrong value.
-
-    Without its cause: what a traceback shows of that has the value in it, which may be a key.
-    """
-    try:
-        return Settings()
-    except (ValidationError, SettingsError) as error:
-        raise ConfigurationError(_explained(error)) from None
-
-
-def _place(loc: tuple[int | str, ...]) -> str:
-    """The variable, and where in it; what is wrong with a key may not name it."""
-    if not loc:
-        return "settings"
-    field, *inner = (str(part).upper() for part in loc)
-    if field == "API_KEYS" and inner:
-        inner[0] = "…"
-    return ".".join([field, *inner])
-
-
-def _explained(error: ValidationError | SettingsError) -> str:
-    if isinstance(error.__cause__, ConfigurationError):
-        return str(error.__cause__)
-    if isinstance(error, SettingsError):
-        return f"{error}: {error.__cause__}"
-    lines = (
-        f"{_place(e['loc'])}: {e['msg'].removeprefix('Value error, ')}"
-        for e in error.errors(include_url=False, include_input=False)
-        if e["type"] != "default_factory_not_called"  # it follows from another one
-    )
-    return "; ".join(lines)

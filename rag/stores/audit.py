@@ -15,7 +15,7 @@ from typing import Any, cast
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-from rag.errors import InvalidRequest
+from rag.errors import InvalidCursor
 from rag.ports import Window
 from rag.stores.redis import PREFIX, reaching_redis
 
@@ -26,7 +26,7 @@ _LOOKS = 1000
 
 class AuditKind(StrEnum):
     """``writes``: calls that change something; ``questions``; ``refusals``: keys that were not let in, or not
-    so far."""
+    so far, and what a web page sent that may not."""
 
     WRITES = "writes"
     QUESTIONS = "questions"
@@ -39,7 +39,8 @@ class AuditEntry:
 
     ``key``: name of the key, "" of none that is known; ``key_id``: of a key in the records, also of one that
     is not good any more. ``collection``: where the query string names one. ``job_id``: "" without. ``count``:
-    it and those like it that came before and have no entry.
+    it and those like it that came before and have no entry. ``reason``: why it was turned away before anybody
+    looked at its key, "" where not; ``origin``: the page that sent it then, or the host that it named.
     """
 
     at: float
@@ -55,6 +56,8 @@ class AuditEntry:
     request_id: str
     job_id: str
     count: int = 1
+    reason: str = ""
+    origin: str = ""
 
     def line(self) -> str:
         """As JSON, on one line."""
@@ -84,10 +87,10 @@ class AuditReader:
     def page(self, kind: AuditKind, *, key: str | None, cursor: str | None, limit: int) -> Window[AuditEntry]:
         """Newest first; of one ``key``, by its name or id, or of all. A page may be short.
 
-        InvalidRequest for a cursor that is none; Unavailable.
+        InvalidCursor for a cursor that is none; Unavailable.
         """
         if cursor is not None and not _CURSOR.match(cursor):
-            raise InvalidRequest("cursor: this is none of an earlier page")
+            raise InvalidCursor("cursor: this is none of an earlier page of the audit log")
         latest = f"({cursor}" if cursor else "+"
         with reaching_redis():
             found = cast(

@@ -82,20 +82,35 @@ class ObstoreBlobs:
         self._compare(key, seal, sha256(data))
         return data
 
-    def pieces(self, key: str) -> Iterator[bytes]:
-        """Of 64 KiB, each read when it is asked for. Unavailable behind the last if others were put."""
-        with self._doing(key):
-            size = obstore.head(self._store, key)["size"]
+    def pieces(
+        self, key: str, start: int = 0, end: int | None = None, *, at_once: int = PIECE_BYTES
+    ) -> Iterator[bytes]:
+        """Each read when it is asked for. Of all bytes, Unavailable behind the last if others were put."""
+        size = self.length(key)
+        stop = size if end is None else min(end, size)
         seal, digest = None, sha256()
-        for start in range(0, size, PIECE_BYTES):
+        for first in range(start, stop, at_once):
             with self._doing(key):
-                span = (start, min(start + PIECE_BYTES, size))
+                span = (first, min(first + at_once, stop))
                 found = obstore.get(self._store, key, options={"range": span})
                 seal = found.attributes.get(_SEAL)
                 piece = found.bytes().to_bytes()
             digest.update(piece)
             yield piece
-        self._compare(key, seal, digest)
+        if (start, stop) == (0, size):
+            self._compare(key, seal, digest)
+
+    def length(self, key: str) -> int:
+        with self._doing(key):
+            return int(obstore.head(self._store, key)["size"])
+
+    def copy(self, key: str, to: str) -> None:
+        """By the store itself, with its SHA-256."""
+        _check(to)
+        with self._doing(key):
+            obstore.copy(self._store, key, to)
+            if self._folder:
+                persist(self._folder, to)
 
     def exists(self, key: str) -> bool:
         try:

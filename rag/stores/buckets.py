@@ -11,8 +11,9 @@ from urllib.parse import unquote, urlsplit
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from rag.errors import AegisError, ConfigurationError, NotFound, Refused, Unavailable
+from rag.errors import AegisError, ConfigurationError, NoRoom, NotFound, Refused, Unavailable
 from rag.settings import Settings
+from rag.stores.disks import SOON_SECONDS, says_full
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 _S3 = ("s3", "s3a")
 _RETRIES: "RetryConfig" = {"max_retries": 2, "retry_timeout": timedelta(seconds=15)}
 _LEAST_SECONDS = 30
-_FULL = ("os error 28", "os error 122", "Errno 28", "Errno 122")  # no space, over quota
 _FORBIDDEN = ("os error 1)", "os error 13)")  # not permitted, permission denied
 _NO_BUCKET = "the bucket is not there: create it, or change {setting}"
 _REFUSALS = {
@@ -107,7 +107,7 @@ def explained(subject: str, setting: str) -> Iterator[None]:
     """Turn obstore's errors into ours, in one line without its dump of internals.
 
     ``setting``: the one that names the store. NotFound; Refused where a setting is wrong, or what the store
-    allows; else Unavailable, and a full disk by that name.
+    allows; NoRoom for a full disk; else Unavailable.
     """
     try:
         yield
@@ -117,8 +117,10 @@ def explained(subject: str, setting: str) -> Iterator[None]:
 
 def _ours(subject: str, setting: str, error: Exception) -> AegisError:
     whole, reason = str(error), _first_line(error)
-    if any(sign in reason for sign in _FULL):
-        return Unavailable(f"{subject} is full: free some space, then try again ({reason})")
+    if says_full(reason):
+        return NoRoom(
+            f"{subject} is full: free some space, then try again ({reason})", retry_after=SOON_SECONDS
+        )
     if why := next((why for sign, why in _REFUSALS.items() if sign in whole), None):
         return Refused(f"{subject}: {why.format(setting=setting)}")
     if any(sign in reason for sign in _FORBIDDEN):

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class Watch:
-    """One waiter's interest in one job; ``every`` change of it, or its end alone."""
+    """One waiter's interest in some jobs; ``every`` change of them, or their ends alone."""
 
     def __init__(self, *, every: bool) -> None:
         self.every = every
@@ -68,15 +68,16 @@ class ChangeFeed:
         self._closed = asyncio.Event()
 
     @asynccontextmanager
-    async def watch(self, job_id: str, *, every: bool = True) -> AsyncIterator[Watch]:
-        """Enter, then read the record, then wait: no change in between is missed.
+    async def watch(self, *job_ids: str, every: bool = True) -> AsyncIterator[Watch]:
+        """Enter, then read the records, then wait: no change in between is missed.
 
         Overloaded when ``limit`` others watch already. After ``close`` waits end at once.
         """
         if self._count >= self._limit:
             raise Overloaded("Too many clients wait for jobs here", retry_after=5)
         watch = Watch(every=every)
-        self._watches[job_id].add(watch)
+        for job_id in job_ids:
+            self._watches[job_id].add(watch)
         self._count += 1
         self._following += every
         self._listen()
@@ -86,10 +87,14 @@ class ChangeFeed:
         finally:
             self._count -= 1
             self._following -= every
+            self._forget(job_ids, watch)
+            await self._tune()
+
+    def _forget(self, job_ids: Iterable[str], watch: Watch) -> None:
+        for job_id in job_ids:
             self._watches[job_id].discard(watch)
             if not self._watches[job_id]:
                 del self._watches[job_id]
-            await self._tune()
 
     async def close(self) -> None:
         """Stop listening and wake everyone."""

@@ -25,6 +25,7 @@ _RETRY_SECONDS = 1.0
 _FRESH_SECONDS = 1.0
 _ROOM_SECONDS = 10.0
 _MB = 1 << 20
+_FULL_DISK = "the broker cannot write its append-only file: make room on its disk, and it goes on by itself"
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +34,14 @@ log = logging.getLogger(__name__)
 class Condition:
     """``risks``: why accepted jobs could be lost, a line each with what to do; () when safe.
 
-    ``used`` and ``most`` are bytes; ``most`` 0: the server has no bound.
+    ``fault``: what keeps it from taking writes for the time being. ``used`` and ``most`` are bytes;
+    ``most`` 0: the server has no bound.
     """
 
     risks: tuple[str, ...]
     used: int
     most: int
+    fault: str | None = None
 
     @property
     def full(self) -> bool:
@@ -49,9 +52,11 @@ class Condition:
         return 0 < _TIGHT * self.most < self.used
 
     def require_safe(self) -> None:
-        """ConfigurationError with a line for each risk."""
+        """ConfigurationError with a line for each risk, Unavailable for a fault that will pass."""
         if self.risks:
             raise ConfigurationError("\n".join(self.risks))
+        if self.fault:
+            raise Unavailable(self.fault)
 
 
 def condition_of(client: Redis, *, may_forget: bool) -> Condition:
@@ -65,6 +70,7 @@ def condition_of(client: Redis, *, may_forget: bool) -> Condition:
         risks=_risks(info, may_forget=may_forget),
         used=int(info.get("used_memory", 0)),
         most=int(info.get("maxmemory", 0)),
+        fault=_FULL_DISK if info.get("aof_last_write_status", "ok") != "ok" else None,
     )
 
 
@@ -75,8 +81,6 @@ def _risks(info: dict[str, Any], *, may_forget: bool) -> tuple[str, ...]:
             "the broker's appendonly is off, so it forgets jobs when it restarts: set it to yes, "
             "or set BROKER_MAY_FORGET=true to have them rebuilt from BLOB_URL"
         )
-    elif info.get("aof_last_write_status", "ok") != "ok":
-        found.append("the broker cannot write its append-only file: look at its disk")
     policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
         found.append(f"the broker's maxmemory-policy is {policy}, so it may drop jobs: set it to noeviction")
@@ -96,9 +100,9 @@ def wait_until_safe(settings: Settings, *, patience: float = PATIENCE_SECONDS) -
     """Return once the broker answers and keeps what it accepts.
 
     Raises ConfigurationError with a line for each risk, or what is wrong with REDIS_URL;
-    Unavailable when nobody answers for ``patience`` seconds.
+    Unavailable when nobody answers, or takes writes, for ``patience`` seconds.
     """
-    deadline = monotonic() + patience
+    deadline, told = monotonic() + patience, ""
     with connect(settings) as client:
         while True:
             try:
@@ -106,8 +110,13 @@ def wait_until_safe(settings: Settings, *, patience: float = PATIENCE_SECONDS) -
                     condition_of(client, may_forget=settings.broker_may_forget).require_safe()
             except Unavailable as error:
                 if monotonic() > deadline:
-                    raise Unavailable(f"the broker did not answer for {patience:g} s: {error}") from error
-                log.warning("waiting for the broker: %s", error)
+                    raise Unavailable(f"the broker was away for {patience:g} s: {error}") from error
+                log.log(
+                    logging.DEBUG if told == str(error) else logging.WARNING,
+                    "waiting for the broker: %s",
+                    error,
+                )
+                told = str(error)
                 sleep(_RETRY_SECONDS)
             else:
                 return
@@ -132,8 +141,8 @@ class BrokerWatch:
     def check(self) -> Condition:
         """The condition. Unavailable when the broker is away, or could lose what it accepts."""
         condition = self._now()
-        if condition.risks:
-            raise Unavailable("; ".join(condition.risks))
+        if wrong := (*condition.risks, *filter(None, [condition.fault])):
+            raise Unavailable("; ".join(wrong))
         return condition
 
     def admit(self) -> None:

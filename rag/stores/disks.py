@@ -1,19 +1,89 @@
 """Room on a disk, asked for before much is written: what runs out of it there harms everybody."""
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
-from rag.errors import Unavailable
+from rag.errors import NoRoom
 
 _SPARE_BYTES = 256 * 1024 * 1024
 _FULL_SECONDS = 300.0
 
+_MOST_RESERVED = 64 * 1024 * 1024
+_RESERVED_PART = 20
+_ENGINE_PART = 4
+SOON_SECONDS = 15.0
+_MB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Bytes of the disk that ``folder`` is on."""
+
+    folder: Path
+    free: int
+    total: int
+
+    @classmethod
+    def of(cls, folder: Path) -> "Room":
+        """Of a folder that is not there yet, of the one that it will be made in. NoRoom for one that is
+        away."""
+        there = next((each for each in (folder, *folder.parents) if each.exists()), folder)
+        try:
+            usage = shutil.disk_usage(there)
+        except OSError as error:
+            raise NoRoom(f"{folder} cannot be looked at: {error}", retry_after=SOON_SECONDS) from error
+        return cls(folder, usage.free, usage.total)
+
+    @property
+    def reserve(self) -> int:
+        """Kept for what was accepted already to end: a twentieth of the disk, 64 MB at most."""
+        return min(_MOST_RESERVED, self.total // _RESERVED_PART)
+
+    def require(self, needed: int) -> None:
+        """NoRoom when less than ``needed`` bytes are free."""
+        if self.free < needed:
+            raise NoRoom(
+                f"the disk of {self.folder} has {self.free / _MB:.1f} MB free, and {needed / _MB:.1f} MB are "
+                "kept in reserve: free some space, and all goes on by itself",
+                retry_after=SOON_SECONDS,
+            )
+
+
+def require_reserve(folder: Path) -> None:
+    """NoRoom when a new job should not be accepted for lack of room."""
+    room = Room.of(folder)
+    room.require(room.reserve)
+
+
+def require_engine_reserve(folder: Path) -> None:
+    """NoRoom when the vector engine should not write: it maps its files into memory, and a write to such
+    a page that the disk has no room for kills its process. It may use most of the reserve."""
+    room = Room.of(folder)
+    room.require(room.reserve // _ENGINE_PART)
+
 
 def require_room(folder: Path, needed: int) -> None:
-    """Unavailable unless the disk has room for so many bytes, and some to spare."""
+    """NoRoom unless the disk has room for so many bytes, and some to spare."""
     free = shutil.disk_usage(folder).free
     if free < needed + _SPARE_BYTES:
-        raise Unavailable(
+        raise NoRoom(
             f"this needs {needed >> 20} MB and some to spare in {folder}, where {free >> 20} MB are free",
             retry_after=_FULL_SECONDS,
         )
+
+
+def says_full(text: str) -> bool:
+    """Whether an error's text, of whatever library, tells of a disk without room, or of a quota."""
+    return any(sign in text for sign in _FULL)
+
+
+_FULL = (
+    "os error 28",
+    "os error 122",
+    "Errno 28",
+    "Errno 122",
+    "No space left on device",
+    "Disk quota exceeded",
+    "database or disk is full",
+)

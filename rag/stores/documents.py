@@ -116,6 +116,13 @@ class RedisDocumentRegistry(Replacements):
             raise UnknownCollection(f"there is no collection {collection!r}")
         return cast(int, version)
 
+    def claim(self, collection: str, document_id: str) -> int | None:
+        """The number. Raises UnknownCollection."""
+        version = self._scripts.run("claim", [collection_key(collection)], collection, document_id)
+        if version is None:
+            raise UnknownCollection(f"there is no collection {collection!r}")
+        return cast(int, version) or None
+
     def highest(self, collection: str) -> int:
         return cast(int, self._scripts.run("highest", [collection_key(collection)], collection))
 

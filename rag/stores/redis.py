@@ -45,6 +45,7 @@ _NOT_SERVED = (
 )
 _AMNESIC = "AMNESIC "
 _RECOVERY_SECONDS = 2.0
+_IN_PIPELINE = " of pipeline caused error: "
 _CANNOT_WRITE = ("MISCONF", "NOREPLICAS", "UNKILLABLE", "BUSY")
 
 
@@ -105,12 +106,19 @@ def reaching_redis() -> Iterator[None]:
                 raise Refused(f"Redis: {why}") from error
             raise Unavailable(f"Redis: {hint(error)}") from error
         except exceptions.ResponseError as error:
-            if str(error).startswith(_AMNESIC):
-                reason = str(error).removeprefix(_AMNESIC)
+            said = _said(error)
+            if said.startswith(_AMNESIC):
+                reason = said.removeprefix(_AMNESIC)
                 raise Recovering(reason, retry_after=_RECOVERY_SECONDS) from None
-            if str(error).startswith(_CANNOT_WRITE):
-                raise Unavailable(f"Redis cannot take writes now: {error}") from error
+            if said.startswith(_CANNOT_WRITE):
+                raise Unavailable(f"Redis cannot take writes now: {said}") from error
             raise
+
+
+def _said(error: exceptions.ResponseError) -> str:
+    """The server's own words; of a pipeline, redis-py puts the command before them."""
+    said = str(error)
+    return said.rpartition(_IN_PIPELINE)[2] if said.startswith("Command #") else said
 
 
 Call = tuple[list[str], Sequence[str | bytes | float]]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from rag.errors import NotFound, Unavailable
 from rag.model import CollectionSpec, Document, Manifest, SavedCollection
-from rag.naming import generation_name
+from rag.naming import DOCUMENT_FOLDERS, chunks_key, generation_name
 from rag.stores.backups.contents import SavedBlob
 from rag.stores.backups.opened import OpenBackup
 from rag.stores.backups.unpacking import Unpacking
@@ -102,13 +102,13 @@ class Loading:
         """What was stored after somebody had removed what there was."""
         blobs = self.run.tools.blobs
         for candidate in plan.candidates:
-            for sort in ("sources", "texts") if not candidate.serves else ():
+            for sort in DOCUMENT_FOLDERS if not candidate.serves else ():
                 for key in list(blobs.keys(f"{sort}/{candidate.folder}")):
                     blobs.delete(key)
 
 
-def _keys(document: Document) -> tuple[str, str]:
-    return document.source_key, document.text_key
+def _keys(document: Document) -> tuple[str, str, str]:
+    return document.source_key, document.text_key, chunks_key(document.text_key)
 
 
 def _size(manifest: Manifest, saved: SavedCollection) -> int:

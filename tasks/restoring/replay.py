@@ -11,6 +11,7 @@ from hashlib import sha256
 
 from rag.errors import Conflict, NotFound
 from rag.model import Document, DocumentVersion, Job, JobKind, JobState, Json
+from rag.naming import chunks_key
 from rag.stores.backups.opened import OpenBackup
 from rag.stores.entries import opening_of, over
 from tasks.intake import Idempotency
@@ -67,7 +68,8 @@ class Replay:
         is_last = present is None or present.version == version.version
         wanted = is_last and not self._is_deleted(document) and self._is_new(version)
         new = wanted and self._accepted(_inputs(document, candidate), key, version, document.owner)
-        for spare in (key, candidate.own(document.text_key)):
+        text = candidate.own(document.text_key)
+        for spare in (key, text, chunks_key(text)):
             tools.blobs.delete(spare)
         return new
 

@@ -5,7 +5,7 @@ forgotten: one that died, or was cancelled, can be retried.
 """
 
 from rag.model import Hold, JobState, Reservation
-from rag.naming import generation_name, scratch_job
+from rag.naming import DOCUMENT_FOLDERS, generation_name, scratch_job
 from rag.ports import BlobStore
 from tasks.messages import send
 from tasks.purging import given_up
@@ -59,4 +59,4 @@ def is_over(tools: Toolbox, job_id: str) -> bool:
 
 def _is_stored(blobs: BlobStore, reservation: Reservation) -> bool:
     name = generation_name(reservation.collection, reservation.generation)
-    return any(True for sort in ("sources", "texts") for _ in blobs.keys(f"{sort}/{name}"))
+    return any(True for sort in DOCUMENT_FOLDERS for _ in blobs.keys(f"{sort}/{name}"))

@@ -84,9 +84,7 @@ def _accepted(run: StageRun, collection: str) -> Iterator[Job]:
     for kind in (JobKind.INGEST, JobKind.DELETE):
         cursor = None
         while True:
-            window = run.tools.jobs.page(
-                state=None, kind=kind, collections=[collection], cursor=cursor, limit=_PAGE
-            )
+            window = run.tools.jobs.page(kinds=[kind], collections=[collection], cursor=cursor, limit=_PAGE)
             yield from (job for job in window.items if job.inputs["document_id"] is not None)
             cursor = window.next
             if cursor is None:

@@ -15,6 +15,7 @@ from itertools import accumulate, chain, islice
 
 from rag.errors import BackupError, NotFound
 from rag.model import Manifest
+from rag.naming import DOCUMENT_FOLDERS
 from rag.stores.backups.contents import BLOBS, SavedBlob, blob_line, lines, saved_blob
 from rag.stores.backups.cuts import Line, cut
 from rag.stores.backups.packs import kept
@@ -24,7 +25,7 @@ from tasks.run import StageRun
 from tasks.saving.portions import Mark, Piece
 from tasks.saving.scope import Scope
 
-FOLDERS = ("sources", "texts")
+FOLDERS = DOCUMENT_FOLDERS
 """The journal is saved as records, and their work is what jobs make anew when they are begun again."""
 
 _UNPACKED, _KEPT = "blobs-unpacked", "blobs-kept"

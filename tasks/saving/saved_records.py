@@ -43,9 +43,7 @@ class JobRecords:
 
     def _jobs(self, after: str | None) -> Iterator[Job]:
         while True:
-            window = self.run.tools.jobs.page(
-                state=None, kind=None, collections=None, cursor=after, limit=_PAGE
-            )
+            window = self.run.tools.jobs.page(collections=None, cursor=after, limit=_PAGE)
             yield from window.items
             if window.next is None:
                 return

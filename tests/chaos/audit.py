@@ -33,7 +33,6 @@ class Account:
     points: int = 0
     points_expected: int = 0
     violations: int = 0
-    replayed: int = 0
     seconds: float = 0.0
     answers: dict[str, int] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
@@ -47,7 +46,7 @@ class Account:
         return (
             f"accepted {self.accepted} finished {self.finished} lost {self.lost} doubled {self.doubled} "
             f"stuck {self.stuck} wrong {self.wrong} points {self.points}/{self.points_expected} "
-            f"violations {self.violations} replayed {self.replayed} seconds {self.seconds:.0f} "
+            f"violations {self.violations} seconds {self.seconds:.0f} "
             f"answers {json.dumps(self.answers)}"
         )
 
@@ -77,7 +76,6 @@ class Audit:
         account = self.account
         account.accepted = len(self._ledger.promises)
         account.violations = len(self._ledger.violations)
-        account.replayed = self._ledger.replayed
         account.answers = dict(sorted(self._ledger.answers.items()))
         account.faults += self._ledger.violations
         return account

@@ -35,7 +35,7 @@ class Ledger:
     """Filled by the load's threads while the stack is hurt; ``collection`` is this run's own.
 
     ``drafts``: documents whose ingestion was cancelled, to be seen whole or not at all, as long as
-    it is not known which. ``replayed``: dead letters that were run again.
+    it is not known which.
     """
 
     collection: str = field(default_factory=lambda: f"chaos-{uuid4().hex[:10]}")
@@ -45,7 +45,6 @@ class Ledger:
     drafts: dict[str, Edition] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
     answers: Counter[str] = field(default_factory=Counter)
-    replayed: int = 0
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def promise(self, promise: Promise) -> None:

@@ -95,14 +95,6 @@ class Load:
         self._writing.append(Thread(target=writer.run_once, daemon=True))
         self._writing[-1].start()
 
-    def replay(self) -> None:
-        """Run what was given up again, as an operator does when the cause is gone."""
-        caller = Caller(self._url, self.ledger)
-        for collection in (self.ledger.collection, LIBRARY):
-            answer = caller.call("POST", "/v1/dead-letters/replay", {202}, json={"collection": collection})
-            self.ledger.replayed += answer.json()["replayed"]
-        caller.close()
-
     def reached(self, share: float) -> Callable[[], bool]:
         """A condition: that share of the jobs is accepted."""
         return lambda: len(self.ledger.promises) >= share * self._least

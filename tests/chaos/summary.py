@@ -5,7 +5,7 @@ from itertools import groupby
 
 from tests.chaos.audit import Account
 
-_SUMS = ("accepted", "finished", "lost", "doubled", "stuck", "wrong", "violations", "replayed")
+_SUMS = ("accepted", "finished", "lost", "doubled", "stuck", "wrong", "violations")
 _HEAD = ("scenario", "runs", "unclean", *_SUMS, "points", "seconds")
 
 

@@ -51,6 +51,34 @@ class TestBytes:
         with pytest.raises(NotFound):
             next(blobs.pieces("unknown"))
 
+    @pytest.mark.parametrize(("start", "end"), [(0, 10), (3, 7), (5, None), (0, 99), (10, None), (7, 7)])
+    def test_a_part_of_them_comes_alone(self, blobs: BlobStore, start: int, end: int | None) -> None:
+        data = bytes(range(10))
+        blobs.put("a", data)
+        pieces = list(blobs.pieces("a", start, end, at_once=4))
+        assert b"".join(pieces) == data[start:end]
+        assert all(0 < len(piece) <= 4 for piece in pieces)
+
+    def test_they_are_measured_without_being_read(self, blobs: BlobStore) -> None:
+        blobs.put("a", b"12345")
+        blobs.put("empty", b"")
+        assert (blobs.length("a"), blobs.length("empty")) == (5, 0)
+        with pytest.raises(NotFound):
+            blobs.length("unknown")
+
+    @pytest.mark.parametrize("size", [0, 5, 10 * MEGABYTE])
+    def test_a_copy_outlives_what_it_was_made_of(self, blobs: BlobStore, size: int) -> None:
+        data = os.urandom(size)
+        blobs.put("sources/docs-1/a", data)
+        blobs.copy("sources/docs-1/a", "sources/docs-2/b")
+        blobs.put("sources/docs-1/a", b"another")
+        blobs.delete("sources/docs-1/a")
+        assert blobs.get("sources/docs-2/b") == data
+        with pytest.raises(NotFound):
+            blobs.copy("unknown", "b")
+        with pytest.raises(InvalidRequest):
+            blobs.copy("sources/docs-2/b", "../b")
+
     def test_the_last_put_counts(self, blobs: BlobStore) -> None:
         blobs.put("a", b"first, and longer")
         blobs.put("a", b"second")

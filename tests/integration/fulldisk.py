@@ -17,6 +17,7 @@ from uuid_utils.compat import uuid7
 
 from rag.model import JobKind, NewJob, Stage
 from rag.settings import Settings
+from rag.stores import disks
 from tasks import stage as stages
 from tasks.stage import Next, Outcome, StageRun, perform
 from tests.integration.apiserver import Service, serving, settings_of
@@ -87,6 +88,7 @@ def worked(settings: Settings) -> dict[str, Any]:
 
 
 def main(valkey: str, home: Path) -> None:
+    disks._RESERVED_PART = sys.maxsize  # nothing is refused before the disk itself does
     settings = settings_of(valkey, home, journal="documents")
     with serving(settings) as service:
         answers = sent(service)

@@ -15,6 +15,7 @@ RECORD = {
     "id", "kind", "state", "stage", "progress", "queue_position", "created_at", "started_at", "finished_at",
     "attempts", "result", "error",
     "trace_id",
+    "subject",
 }  # fmt: skip
 
 
@@ -84,13 +85,63 @@ def test_text_and_url_are_accepted(api, source):
     assert answer.json()["document_id"]
 
 
-def test_the_same_content_is_the_same_document(api):
-    ids = {
-        api.http.post("/v1/documents", files={"file": (name, b"same")}).json()["document_id"]
-        for name in ("a.txt", "b.txt")
-    }
+def sent(api, name: str, data: bytes, **fields: str) -> str:
+    """The id of the document that a file becomes."""
+    answer = api.http.post("/v1/documents", files={"file": (name, data)}, data=fields)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["document_id"])
 
-    assert len(ids) == 1
+
+def test_a_file_is_known_by_its_name_so_that_a_changed_one_replaces_it(api):
+    assert sent(api, "a.txt", b"one") == sent(api, "a.txt", b"two") == "a.txt"
+    assert sent(api, "guides/a.txt", b"one") == "guides/a.txt"
+    assert sent(api, "/srv/files/a.txt", b"one") == "a.txt"
+
+
+def test_a_text_is_known_by_what_it_says(api):
+    ids = [
+        api.http.post("/v1/documents", json={"text": text, "on_conflict": "keep"}).json()["document_id"]
+        for text in ("same", "same", "other")
+    ]
+
+    assert ids[0] == ids[1] != ids[2]
+
+
+def test_a_document_that_is_to_be_kept_gets_another_beside_it(api):
+    first = sent(api, "a.txt", b"one", on_conflict="keep")
+    second = sent(api, "a.txt", b"two", on_conflict="keep")
+    again = sent(api, "a.txt", b"two", on_conflict="keep")
+    third = api.http.post("/v1/documents?on_conflict=keep", files={"file": ("a.txt", b"three")}).json()
+    chosen = api.http.post(
+        "/v1/documents", json={"text": "x", "document_id": "a.txt", "on_conflict": "keep"}
+    ).json()
+
+    assert first == "a.txt"
+    assert second == again
+    assert len({first, second, third["document_id"], chosen["document_id"]}) == 4
+    assert sent(api, "a.txt", b"four") == sent(api, "a.txt", b"five", on_conflict="replace") == "a.txt"
+
+
+def test_what_is_to_be_kept_is_said_once(api):
+    answer = api.http.post(
+        "/v1/documents?on_conflict=keep", json={"text": "x", "document_id": "d", "on_conflict": "replace"}
+    )
+
+    assert is_problem(answer, 422, "invalid-request")
+    assert is_problem(
+        api.http.post("/v1/documents?on_conflict=x", json={"text": "x"}), 422, "invalid-request"
+    )
+
+
+def test_a_repeated_submit_is_the_same_document_where_others_are_kept(api):
+    key = {"Idempotency-Key": "k"}
+    answers = [
+        api.http.post("/v1/documents?on_conflict=keep", files={"file": ("a.txt", b"one")}, headers=key)
+        for _ in range(2)
+    ]
+
+    assert [answer.json()["document_id"] for answer in answers] == ["a.txt", "a.txt"]
+    assert answers[0].json()["job_id"] == answers[1].json()["job_id"]
 
 
 def test_too_large_is_refused_before_it_is_read(api):
@@ -137,8 +188,8 @@ def test_a_body_just_over_the_limit_is_too_large(api):
         ({"json": {"text": "a", "url": "https://example.com"}}, 422, "invalid-request"),
         ({"json": {"text": "a", "document_id": "x" * 257}}, 422, "invalid-request"),
         ({"content": b"{", "headers": {"Content-Type": "application/json"}}, 422, "invalid-request"),
-        ({"content": b"x", "headers": {"Content-Type": "text/plain"}}, 415, "unsupported-media"),
-        ({"content": b"x"}, 415, "unsupported-media"),
+        ({"content": b"x", "headers": {"Content-Type": "text/plain"}}, 415, "unexpected-content-type"),
+        ({"content": b"x"}, 415, "unexpected-content-type"),
         ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 400, "malformed-request"),
         (
             {"content": b"x", "headers": {"Content-Type": "multipart/form-data; boundary=b"}},
@@ -451,7 +502,7 @@ def the_only_job(api: Service) -> str:
     """The id of the job that is about to be accepted, once it is."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        window = api.parts.jobs.page(state=None, kind=None, collections=None, cursor=None, limit=1)
+        window = api.parts.jobs.page(collections=None, cursor=None, limit=1)
         if window.items:
             assert window.items[0].stage is Stage.EMBED_QUERY
             return window.items[0].id

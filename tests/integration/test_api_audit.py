@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from api.audit import Sparse
+from api.paging import sealed
 from rag.stores.audit import AuditEntry, AuditKind, AuditReader
 from rag.stores.redis import PREFIX, connect_to
 from tests.integration.apiserver import Service, serving, settings_of
@@ -30,6 +31,12 @@ def bearer(key: str) -> dict[str, str]:
 @pytest.fixture
 def api(valkey, tmp_path) -> Iterator[Service]:
     with serving(settings_of(valkey, tmp_path, api_keys=KEYS)) as service:
+        yield service
+
+
+@pytest.fixture
+def keyless(valkey, tmp_path) -> Iterator[Service]:
+    with serving(settings_of(valkey, tmp_path)) as service:
         yield service
 
 
@@ -134,9 +141,55 @@ def test_pages_lead_through_all_of_it_and_one_key_can_be_asked_for(api):
 
 @pytest.mark.parametrize("cursor", ["x", "1", "1-2-3", "99999999999999999999-1", "-", "+", "(1-1"])
 def test_a_cursor_that_is_none_is_refused(api, cursor):
-    answer = api.http.get("/v1/audit", params={"cursor": cursor}, headers=bearer(ROOT))
+    for sent in (cursor, sealed(cursor)):
+        answer = api.http.get("/v1/audit", params={"cursor": sent}, headers=bearer(ROOT))
 
-    assert answer.status_code == 422
+        assert answer.status_code == 400
+        assert answer.json()["type"] == "urn:aegis:problem:invalid-cursor"
+
+
+PAGE = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason", "origin"),
+    [
+        (PAGE, "foreign-origin", "https://evil.example"),
+        ({"Host": "evil.example:8910"}, "foreign-host", "evil.example:8910"),
+        ({"Host": "e" * 2000}, "foreign-host", "e" * 300),
+    ],
+)
+def test_what_a_page_sent_that_may_not_is_noted(keyless, headers, reason, origin):
+    answer = keyless.http.post("/v1/documents", headers=headers)
+    assert (answer.status_code, answer.json()["type"]) == (403, f"urn:aegis:problem:{reason}")
+
+    (entry,) = noted(keyless, 1, "refusals")
+
+    assert (entry["reason"], entry["origin"], entry["status"]) == (reason, origin, 403)
+    assert (entry["path"], entry["address"], entry["key"]) == ("/v1/documents", "127.0.0.1", None)
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/v1/jobs", "/nothing"])
+def test_a_foreign_host_is_noted_wherever_it_asks(keyless, path):
+    keyless.http.get(path, headers={"Host": "evil.example"})
+
+    (entry,) = noted(keyless, 1, "refusals")
+
+    assert (entry["path"], entry["reason"]) == (path, "foreign-host")
+
+
+def test_what_pages_send_is_told_of_once_a_second(keyless):
+    began = time.monotonic()
+    for _ in range(50):
+        assert keyless.http.post("/v1/backups", headers=PAGE).status_code == 403
+    most = time.monotonic() - began + 2
+
+    found = noted(keyless, 1, "refusals")
+
+    assert len(found) <= most
+    time.sleep(1.1)
+    keyless.http.post("/v1/backups", headers=PAGE)
+    until(lambda: sum(entry["count"] for entry in entries(keyless, "refusals")) == 51)
 
 
 def test_it_is_bounded_and_refusals_push_out_no_writes(valkey, tmp_path):

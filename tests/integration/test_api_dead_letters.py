@@ -10,6 +10,7 @@ from rag.model import JobState, Json, Stage
 from tests.integration.apiserver import Service, serving, settings_of
 
 FIELDS = {
+    "subject",
     "id", "kind", "collection", "document_id", "stage", "reason", "error", "attempts", "retries",
     "created_at", "died_at", "inputs",
 }  # fmt: skip

@@ -145,7 +145,7 @@ def test_cors_lets_the_named_origin_in(api):
 
 
 def test_the_rate_limit_counts_each_key_alone(valkey, tmp_path):
-    settings = settings_of(valkey, tmp_path, api_keys=KEYS, rate_limit_requests_per_minute=3)
+    settings = settings_of(valkey, tmp_path, api_keys=KEYS, rate_limit_reads_per_minute=3)
     with serving(settings) as api:
         codes = [api.http.get("/v1/jobs", headers=bearer("r" * 16)).status_code for _ in range(4)]
         over = api.http.get("/v1/jobs", headers=bearer("r" * 16))

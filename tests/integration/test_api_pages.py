@@ -151,7 +151,7 @@ def test_metrics_can_be_turned_off(valkey, tmp_path):
         assert api.http.get("/metrics").status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/", "/console/backups.html", "/docs"])
+@pytest.mark.parametrize("path", ["/", "/console/backups.html", "/console/document.html", "/docs"])
 def test_pages_load_everything_from_here(api, path):
     page = api.http.get(path)
 
@@ -169,7 +169,7 @@ def test_pages_load_everything_from_here(api, path):
 
 
 def test_the_console_runs_under_a_strict_policy(api):
-    for page in (api.http.get("/"), api.http.get("/console/backups.html")):
+    for page in (api.http.get(path) for path in ("/", "/console/backups.html", "/console/document.html")):
         assert "unsafe" not in page.headers["content-security-policy"]
         assert not re.search(r"<script(?![^>]*src)|<style|\son\w+=|\sstyle=", page.text)
     for name in sorted(file.name for file in STATIC.iterdir() if file.suffix in (".js", ".css")):
@@ -192,7 +192,7 @@ def test_openapi_tells_what_there_is(api):
                 assert problem["schema"] == {"$ref": "#/components/schemas/Problem"}
     submit = document["paths"]["/v1/documents"]["post"]
     assert submit["requestBody"]["content"].keys() == {"multipart/form-data", "application/json"}
-    assert {p["name"] for p in submit["parameters"]} == {"Prefer", "Idempotency-Key"}
+    assert {p["name"] for p in submit["parameters"]} == {"Prefer", "Idempotency-Key", "on_conflict"}
     assert document["paths"]["/v1/queries"]["post"]["requestBody"]
 
 

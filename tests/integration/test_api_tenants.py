@@ -63,6 +63,7 @@ ABOUT_JOBS = [
     ("GET", "/v1/jobs/{}"),
     ("GET", "/v1/jobs/{}?wait=1"),
     ("GET", "/v1/jobs/{}/events"),
+    ("GET", "/v1/events?job={}"),
     ("DELETE", "/v1/jobs/{}"),
     ("POST", "/v1/jobs/{}/retry"),
     ("GET", "/v1/dead-letters/{}"),
@@ -92,6 +93,11 @@ def test_a_job_of_others_is_answered_like_one_that_is_not_there(api, key, method
         ("GET", "/v1/documents?collection={}"),
         ("GET", "/v1/documents/d?collection={}"),
         ("GET", "/v1/documents/d/text?collection={}"),
+        ("GET", "/v1/documents/d/content?collection={}"),
+        ("HEAD", "/v1/documents/d/content?collection={}"),
+        ("GET", "/v1/documents/d/chunks?collection={}"),
+        ("GET", "/v1/documents/d/chunks?chunk_id=c&collection={}"),
+        ("PATCH", "/v1/documents/d?collection={}"),
         ("DELETE", "/v1/documents/d?collection={}"),
         ("GET", "/v1/jobs?collection={}"),
         ("GET", "/v1/dead-letters?collection={}"),
@@ -126,7 +132,7 @@ def test_a_reader_sees_its_own_questions_alone(api):
     assert seen(ANN, "/v1/jobs?kind=query") == {mine}
     assert seen(BOB) == {others, document}
     assert seen(WRITER) == seen(BOSS) == seen(ROOT) == {mine, others, document}
-    for method, path in (ABOUT_JOBS[n] for n in (0, 1, 2, 3, 4, 5)):
+    for method, path in (ABOUT_JOBS[n] for n in range(7)):
         assert told(api, ANN, method, path, others) == told(api, ANN, method, path, UNKNOWN)
     assert api.http.delete(f"/v1/jobs/{mine}", headers=bearer(ANN)).status_code == 202
 

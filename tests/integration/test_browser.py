@@ -173,7 +173,7 @@ def test_no_page_frames_ours(browser: Chromium, api: Service) -> None:
         await loaded;
         return frame.contentDocument === null && frame.contentWindow.length === 0;
     """
-    policies = [api.http.get(path).headers for path in ("/", "/docs", "/redoc", "/v1/jobs", "/nowhere")]
+    policies = [api.http.get(path).headers for path in ("/", "/docs", "/v1/jobs", "/nowhere")]
 
     assert {policy["X-Frame-Options"] for policy in policies} == {"DENY"}
     assert all("frame-ancestors 'none'" in policy["Content-Security-Policy"] for policy in policies)

@@ -433,3 +433,47 @@ class TestTenants:
         assert asks("ann")
         assert asks("bob") is known
         assert model.queries == ["What colour is the lamp?"] * (1 if known else 2)
+
+
+class TestWhatIsOnItsWay:
+    """What was not found may be in a document that is not there yet."""
+
+    def test_a_question_that_finds_nothing_tells_how_many_documents_are_to_come(
+        self, tools: InProcess, model: Watched
+    ) -> None:
+        ingested(tools, LAMP, "lamp")
+        for document_id, collection in (("bell", COLLECTION), ("horn", COLLECTION), ("other", "elsewhere")):
+            desk_of(tools).ingest(Ingestion(Text(BELL), collection, document_id))
+
+        nothing = result(asked(tools, "Who repaired the bridge in 1911?"))
+        found = result(asked(tools, "Which colour is the lamp?"))
+        no_hits = result(asked(tools, "Which colour?", generate=False, where={"lang": "xx"}))
+
+        assert (nothing["citations"], nothing["pending_documents"]) == ([], 2)
+        assert found["citations"]
+        assert "pending_documents" not in found
+        assert (no_hits["hits"], no_hits["pending_documents"]) == ([], 2)
+
+    def test_it_tells_of_those_that_were_on_their_way_when_it_was_searched(
+        self, tools: InProcess, model: Watched
+    ) -> None:
+        ingested(tools, LAMP, "lamp")
+        coming = desk_of(tools).ingest(Ingestion(Text(BELL), COLLECTION, "bell")).job
+        question = Question("Who repaired the bridge in 1911?", COLLECTION, 5, 2, {})
+        asking = desk_of(tools).ask(question).job
+        while _job(tools, asking.id).stage is not Stage.GENERATE:
+            app.tasks[task_name(_job(tools, asking.id).stage)](asking.id)
+        finished(tools, coming.id)
+
+        assert result(finished(tools, asking.id))["pending_documents"] == 1
+
+    def test_an_answer_that_is_kept_tells_how_many_there_are_now(
+        self, tools: InProcess, model: Watched
+    ) -> None:
+        ingested(tools, LAMP, "lamp")
+        first = result(asked(tools, "Who repaired the bridge in 1911?"))
+        desk_of(tools).ingest(Ingestion(Text(BELL), COLLECTION, "bell"))
+        again = result(asked(tools, "Who repaired the bridge in 1911?"))
+
+        assert (first["cached"], first["pending_documents"]) == (False, 0)
+        assert (again["cached"], again["pending_documents"]) == (True, 1)

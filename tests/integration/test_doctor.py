@@ -41,9 +41,22 @@ def test_a_stack_that_does_not_run_is_no_fault(tmp_path: Path) -> None:
     assert found["broker"].state == "note"
     assert (found["backups"].state, found["backups"].remedy) == ("note", "aegis backup")
     assert found["times"].text == "lease 30 < hard limit 900 < visibility timeout 1020 < stale lease 1200 s"
-    for well in ("settings", "times", "routes", "time limits", "blob store"):
+    assert found["blob store"].state == "note"
+    for well in ("settings", "times", "routes", "time limits"):
         assert found[well].state == "ok", found[well]
-    assert not list((tmp_path / "blobs").rglob("doctor*"))
+
+
+def test_a_look_makes_nothing_but_what_it_removes(valkey: str, tmp_path: Path) -> None:
+    used, unused = tmp_path / "used", tmp_path / "unused"
+    (used / "blobs").mkdir(parents=True)
+    (used / "backups").mkdir()
+
+    for home in (used, unused):
+        findings(Settings(redis_url=None, aegis_home=home))
+        findings(settings_of(valkey, home))
+
+    assert not unused.exists()
+    assert not [path for path in used.rglob("*") if path.is_file()]
 
 
 def test_a_broker_that_loses_jobs_is_a_fault_with_its_remedy(tmp_path: Path) -> None:

@@ -59,7 +59,10 @@ def test_without_a_password_it_shows_and_has_no_api(valkey: str, tmp_path: Path)
         assert page.headers["Content-Security-Policy"] == "frame-ancestors 'none'"
         assert page.headers["X-Content-Type-Options"] == "nosniff"
         assert "access-control-allow-origin" not in page.headers
-        assert http.get("/api/workers").status_code == 401
+        locked = http.get("/api/workers")
+        assert locked.status_code == 401
+        assert "set FLOWER_BASIC_AUTH=user:password" in locked.text
+        assert "UNAUTHENTICATED" not in locked.text
         assert {http.post(path).status_code for path in STEERING} == {401}
         assert {http.post(path, headers=PAGE).status_code for path in STEERING} == {403}
         assert http.get("/", headers={"Host": "evil.example:5555"}).status_code == 403

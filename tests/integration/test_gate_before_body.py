@@ -64,7 +64,7 @@ def test_garbage_counts_like_any_other_request(valkey, tmp_path):
 
 @pytest.mark.parametrize(("proxies", "allowed"), [([], 3), (["127.0.0.0/8"], 6)])
 def test_an_address_is_what_the_connection_or_a_trusted_proxy_says(valkey, tmp_path, proxies, allowed):
-    settings = settings_of(valkey, tmp_path, rate_limit_requests_per_minute=3, trusted_proxies=proxies)
+    settings = settings_of(valkey, tmp_path, rate_limit_reads_per_minute=3, trusted_proxies=proxies)
     with serving(settings) as service:
         codes = [
             service.http.get("/v1/jobs", headers={"X-Forwarded-For": f"198.51.100.{n}, 203.0.113.{n // 3}"})

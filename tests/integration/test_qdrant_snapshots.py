@@ -233,6 +233,49 @@ def test_a_taker_that_ended_in_the_middle_leaves_nothing(servers: list[QdrantSer
     assert opened.snapshots.taken() == ()
 
 
+class Behind:
+    """What a node answers that has heard of no claim yet, since it is behind its cluster's consensus."""
+
+    def __init__(self, local: LocalQdrant) -> None:
+        self._local = local
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._local, name)
+
+    def get_collection(self, name: str) -> models.CollectionInfo:
+        info = self._local.get_collection(name).model_copy(deep=True)
+        known = info.config.metadata or {}
+        info.config.metadata = {key: known[key] for key in known if not key.startswith("aegis-snapshot:")}
+        return info
+
+
+@pytest.mark.parametrize("behind", [0, 2])
+def test_a_node_that_has_not_heard_of_the_snapshot_yet_keeps_none(
+    servers: list[QdrantServer], opened: Opened, behind: int
+) -> None:
+    opened.take()
+    servers[behind].local = Behind(servers[behind].local)  # type: ignore[assignment] - the same, but late
+
+    opened.snapshots.release(JOB)
+
+    assert kept(servers) == [0, 0, 0]
+    assert opened.snapshots.taken() == ()
+
+
+def test_a_snapshot_of_an_earlier_call_is_known_again_on_a_node_that_is_behind(
+    servers: list[QdrantServer], opened: Opened
+) -> None:
+    servers[1].instead.extend([None, None, None, Answer(500)])
+    with pytest.raises(Unavailable):
+        opened.take()
+    servers[2].local = Behind(servers[2].local)  # type: ignore[assignment] - the same, but late
+
+    files = opened.take()
+
+    assert len(files) == 3
+    assert kept(servers) == [1, 1, 1]
+
+
 def test_an_operators_own_snapshots_are_left_alone(servers: list[QdrantServer], opened: Opened) -> None:
     own = servers[0].node.snapshots[DOCS]
     own["docs-1-1-before.snapshot"] = b""

@@ -51,7 +51,7 @@ def is_done(tools: Tools) -> bool:
 
 
 def jobs(tools: Tools, kind: JobKind) -> list[Job]:
-    return list(tools.jobs.page(state=None, kind=kind, collections=None, cursor=None, limit=10).items)
+    return list(tools.jobs.page(kinds=[kind], collections=None, cursor=None, limit=10).items)
 
 
 def backed_up(tools: Tools, *, ago: float = 0.0, documents: int = 1) -> str:

@@ -44,7 +44,7 @@ class Run:
         with connect(self.settings) as client:
             jobs = RedisJobStore(client, self.settings)
             return jobs.page(
-                state=JobState.SUCCEEDED, kind=kind, collections=None, cursor=None, limit=1
+                states=[JobState.SUCCEEDED], kinds=[kind], collections=None, cursor=None, limit=1
             ).items[0]
 
 

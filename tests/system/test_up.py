@@ -116,16 +116,47 @@ def test_a_port_in_use_is_one_line(own_stack: Stack) -> None:
     assert len(said.splitlines()) == 1
 
 
-def test_a_model_that_is_not_built_ends_the_start_with_what_to_do(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("API_HOST", "192.0.2.7", "API_HOST: 192.0.2.7 is no address of this machine"),
+        ("API_HOST", "no.such.host.invalid", "API_HOST: no.such.host.invalid is no address"),
+        ("AEGIS_HOME", "/dev/null", "AEGIS_HOME /dev/null is, or lies below, a file"),
+        ("AEGIS_HOME", "/dev/null/below", "is, or lies below, a file"),
+        ("AEGIS_HOME", "/proc/aegis", "AEGIS_HOME /proc/aegis cannot be made or written to"),
+    ],
+)
+def test_a_start_that_cannot_be_is_refused_in_one_line(
+    tmp_path: Path, setting: str, value: str, said: str
+) -> None:
+    stack = stack_in(tmp_path)
+
+    refused = subprocess.run(
+        [sys.executable, "-m", "cli.main", "up"],
+        env={**stack.environment, setting: value},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert refused.returncode == 2
+    assert said in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert refused.stdout == ""
+
+
+def test_a_model_that_cannot_be_built_ends_the_start_before_anything_runs(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    stack = stack_in(home, MODEL_DIR=str(tmp_path / "no-models"))
+    (tmp_path / "models").write_text("a file where a folder should be")
+    stack = stack_in(home, MODEL_DIR=str(tmp_path / "models"))
 
     said = _refused(stack)
 
-    assert "aegis setup" in said
-    assert "Traceback" not in said
-    until(lambda: stack.processes() == [])
+    assert "set MODEL_DIR to a folder that can" in said
+    assert len(said.splitlines()) == 1
+    assert [path.name for path in home.iterdir()] == ["printed.txt"]
 
 
 def test_the_command_line_says_that_nothing_answers(tmp_path: Path) -> None:
@@ -140,8 +171,8 @@ def test_the_command_line_says_that_nothing_answers(tmp_path: Path) -> None:
         timeout=60,
     )
 
-    assert refused.returncode == 1
-    assert "`aegis up` starts it" in refused.stderr
+    assert refused.returncode == 3
+    assert f"is the stack in {tmp_path} up? `aegis up` starts it" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
 
 

@@ -15,7 +15,7 @@ const elements = new Map();
 const intervals = [];
 const calls = [];
 const [BEGAN, ENDED] = ["2026-11-23T20:07:00Z", "2026-11-23T20:09:00Z"];
-const JOB = { id: "1", kind: "backup", stage: "snapshot", state: "queued", created_at: BEGAN, progress: { done: 0, total: null }, error: null };
+const JOB = { id: "1", kind: "backup", subject: { name: "full backup" }, stage: "snapshot", state: "queued", created_at: BEGAN, progress: { done: 0, total: null }, error: null };
 let over = false;
 let stream;
 

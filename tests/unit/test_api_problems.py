@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from http import HTTPStatus
 
 import pytest
 from fastapi import FastAPI, Request
@@ -11,11 +12,14 @@ from starlette.exceptions import HTTPException
 
 from api.access import ANYBODY, Caller
 from api.bodies import QueryIn
+from api.heads import Refusal
 from api.problems import MEDIA_TYPE, install, of_error, of_http, of_validation
+from api.refusals import OF_HTTP
 from api.scope import CALLER, REQUEST_ID
 from api.sent import parsed
 from rag import errors
 from rag.errors import AegisError, translated
+from rag.origins import _ELSEWHERE, _HOST, _ORIGIN
 from rag.settings import Role
 
 
@@ -32,6 +36,8 @@ def every_error(base: type[AegisError] = AegisError) -> list[type[AegisError]]:
         (errors.Conflict("x"), 409),
         (errors.IdempotencyMismatch("x"), 422),
         (errors.UnsupportedMedia("x"), 415),
+        (errors.UnexpectedType("x"), 415),
+        (errors.InvalidCursor("x"), 400),
         (errors.DocumentTooLarge("x"), 413),
         (errors.EmptyDocument("x"), 422),
         (errors.Unauthenticated("x"), 401),
@@ -163,3 +169,21 @@ def test_where_a_part_lies_is_for_the_log_and_for_operators(error, caplog):
 )  # fmt: skip
 def test_what_we_say_ourselves_is_told_to_everybody(error):
     assert json.loads(of_error(error).body)["detail"] == str(error)
+
+
+def test_each_type_of_problem_has_one_title_of_its_own():
+    titles = {kind.code: kind.title for kind in every_error() if "code" in vars(kind)}
+    of_paths = dict(OF_HTTP.values())
+    of_pages = {refusal.code: refusal.title for refusal in (_ELSEWHERE, _HOST, _ORIGIN)}
+
+    assert not titles.keys() & of_paths.keys()
+    everything = [*titles.values(), *of_paths.values(), *of_pages.values()]
+    assert len(everything) == len(set(everything))
+
+
+@pytest.mark.parametrize("status", [400, 408, 413])
+def test_a_problem_is_called_the_same_before_and_behind_the_routes(status):
+    before = json.loads(Refusal(HTTPStatus(status), "x").answer().partition(b"\r\n\r\n")[2])
+    behind = json.loads(of_http(HTTPException(status)).body)
+
+    assert (before["type"], before["title"]) == (behind["type"], behind["title"])

@@ -65,6 +65,36 @@ def test_a_filename_is_a_name_and_no_path(sent, kept):
     assert source.filename == kept
 
 
+@pytest.mark.parametrize(
+    ("sent", "document_id"), [("a.md", "a.md"), ("guides/a.md", "guides/a.md"), ("/tmp/a.md", "a.md")]
+)
+def test_a_file_without_an_id_has_its_name(sent, document_id):
+    assert form(("file", file(b"hello", sent))).ingestion.document_id == document_id
+    assert form(("file", file(b"hello", sent)), ("document_id", "own")).ingestion.document_id == "own"
+
+
+def test_another_path_is_another_body():
+    bodies = [form(("file", file(b"x", name))).body for name in ("a.md", "x/a.md", "y/a.md", "x/a.md")]
+
+    assert bodies[1] == bodies[3]
+    assert bodies[0] != bodies[1] != bodies[2] != bodies[0]
+
+
+def test_what_becomes_of_a_document_that_is_there():
+    plain = form(("file", file(b"x")))
+    kept = form(("file", file(b"x")), ("on_conflict", "keep"))
+
+    assert [plain.ingestion.keep, kept.ingestion.keep] == [False, True]
+    assert plain.on_conflict("keep").body == kept.on_conflict("keep").body == kept.body
+    assert plain.on_conflict("keep").ingestion.keep
+    assert plain.on_conflict(None) is plain
+    assert json_(b'{"text": "a", "document_id": "d", "on_conflict": "keep"}').ingestion.keep
+    with pytest.raises(InvalidRequest):
+        kept.on_conflict("replace")
+    with pytest.raises(RequestValidationError):
+        form(("file", file(b"x")), ("on_conflict", "rename"))
+
+
 def test_text_and_url():
     text = json_(b'{"text": "Hello"}').ingestion
     link = json_(b'{"url": "https://example.com/a", "collection": "c"}').ingestion

@@ -8,9 +8,9 @@ import pytest
 from cli import logs
 from cli.logs import LogFile, Output
 
-AUDIT = b'2026-11-30 01:02:03,004 INFO aegis.audit audit {"at":1}\n'
-DEBUGGED = b'2026-11-30 01:02:03,004 INFO 77 MainThread aegis.audit:99 audit {"at":1}\n'
-OTHER = b"2026-11-30 01:02:03,004 INFO api.keys of aegis.audit audit {\n"
+AUDIT = b'2026-11-30 01:02:03,004 INFO api aegis.audit audit {"at":1}\n'
+DEBUGGED = b'2026-11-30 01:02:03,004 INFO api 77 MainThread aegis.audit:99 audit {"at":1}\n'
+OTHER = b"2026-11-30 01:02:03,004 INFO api api.keys of aegis.audit audit {\n"
 
 
 def written(folder: Path, *pieces: bytes) -> tuple[bytes, bytes]:

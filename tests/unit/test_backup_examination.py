@@ -34,7 +34,7 @@ def test_one_that_is_young_and_safe_is_well(settings: Settings) -> None:
     make_backup(settings, hours_ago=5)
     make_backup(settings, hours_ago=0.5)
 
-    found = examine(settings, Vault.of(settings), running=True)
+    found = examine(settings, lambda: Vault.of(settings), running=True)
 
     assert found.state == "ok"
     assert found.text.startswith(f"{settings.backup_url}: the newest is 3")
@@ -48,9 +48,9 @@ def test_one_that_is_older_than_the_schedule_says_is_a_fault_while_the_service_r
     vault = Vault.of(settings)
     never = settings.model_copy(update={"backup_schedule": "never"})
 
-    assert examine(settings, vault, running=True).state == "bad"
-    assert examine(settings, vault, running=False).state == "ok"
-    assert examine(never, vault, running=True).state == "ok"
+    assert examine(settings, lambda: vault, running=True).state == "bad"
+    assert examine(settings, lambda: vault, running=False).state == "ok"
+    assert examine(never, lambda: vault, running=True).state == "ok"
 
 
 @pytest.mark.parametrize(
@@ -63,14 +63,14 @@ def test_what_is_not_safe_is_worth_knowing(
     unsafe = settings.model_copy(update={**changes, "aegis_home": tmp_path})
     make_backup(unsafe, hours_ago=0)
 
-    found = examine(unsafe, Vault.of(unsafe), running=True)
+    found = examine(unsafe, lambda: Vault.of(unsafe), running=True)
 
     assert found.state == "note"
     assert found.remedy.startswith(remedy)
 
 
 def test_none_at_all_is_worth_knowing(settings: Settings) -> None:
-    found = examine(settings, Vault.of(settings), running=True)
+    found = examine(settings, lambda: Vault.of(settings), running=True)
 
     assert (found.state, found.remedy) == ("note", "aegis backup")
 
@@ -80,4 +80,4 @@ def test_another_key_is_told_by_its_name(settings: Settings) -> None:
     other = settings.model_copy(update={"backup_key": SecretStr("another passphrase")})
 
     with pytest.raises(WrongKey, match="BACKUP_KEY is not the passphrase of vault"):
-        examine(other, Vault.of(other), running=True)
+        examine(other, lambda: Vault.of(other), running=True)

@@ -67,7 +67,7 @@ def test_a_result_takes_about_a_megabyte_whatever_is_found(text: str, top_n: int
     )
     answer = Answer(text * 1_000_000, citations, found=True, reasoning=text * 1_000_000)
 
-    result = result_of(found, ("tiny", answer))
+    result = result_of(found, ("tiny", answer), collection="docs")
 
     assert len(dumped(result).encode()) <= 1.1 * 2**20
     assert json.loads(dumped(result)) == result

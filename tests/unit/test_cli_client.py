@@ -3,12 +3,14 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from cli import patience
 from cli.client import Client
+from cli.problems import StrangerError, error_of
 from rag.errors import AegisError, Overloaded, Unauthenticated, Unavailable, UnsupportedMedia
 
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -22,7 +24,7 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         naps.append(seconds)
         return False
 
-    monkeypatch.setattr(Client, "_nap", slept)
+    monkeypatch.setattr(Client, "nap", slept)
     return naps
 
 
@@ -76,6 +78,52 @@ def test_a_full_queue_is_waited_for_and_the_same_bytes_are_sent_again(
     assert requests[0].headers["Idempotency-Key"] == requests[1].headers["Idempotency-Key"]
 
 
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "Mon, 30 Nov 2026 12:00:09 GMT", "Date": "Mon, 30 Nov 2026 12:00:00 GMT"}, 9.0),
+        ({"Retry-After": "Monday, 30-Nov-26 12:00:09 GMT", "Date": "Mon, 30 Nov 2026 12:00:00 GMT"}, 9.0),
+        ({"Retry-After": "Mon, 30 Nov 2026 11:00:00 GMT", "Date": "Mon, 30 Nov 2026 12:00:00 GMT"}, 0.0),
+        ({"Retry-After": "Mon, 30 Nov 2020 12:00:00 GMT"}, 0.0),
+        ({"Retry-After": "0"}, 0.0),
+    ],
+)
+def test_a_call_is_put_off_by_seconds_or_until_a_date(
+    naps: list[float], headers: dict[str, str], seconds: float
+) -> None:
+    client, _ = _client(_problem(429, "overloaded", "full", **headers), httpx.Response(200, json={}))
+
+    client.job("1")
+
+    assert naps == [seconds]
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["soon", "-5", "1.5", "٣", "Mon, 99 Nov 2026 99:00:00 GMT", f"Mon, 01 Jan {'9' * 30} 00:00:00 GMT", ""],
+)
+def test_a_time_to_come_back_that_nobody_can_read_is_none(told: str) -> None:
+    error = error_of(httpx.Response(503, headers=[(b"Retry-After", told.encode())]))
+
+    assert isinstance(error, Unavailable)
+    assert error.retry_after is None
+
+
+@pytest.mark.parametrize("status", [301, 403, 404, 413, 415, 422, 418, 500, 501])
+def test_a_page_of_another_server_is_no_word_of_the_api(status: int) -> None:
+    error = error_of(httpx.Response(status, text="<html>nginx</html>"))
+
+    assert f"HTTP {status}" in str(error)
+    assert "proxy" in str(error)
+
+
+def test_an_answer_that_is_no_json_is_said(naps: list[float]) -> None:
+    client, _ = _client(httpx.Response(200, text="<html>welcome</html>"))
+
+    with pytest.raises(AegisError, match="not as Aegis does"):
+        client.job("1")
+
+
 def test_a_full_queue_is_waited_for_longer_than_a_part_that_is_away(naps: list[float]) -> None:
     away = _problem(503, "unavailable", "away", **{"Retry-After": "600"})
     full = _problem(429, "overloaded", "full", **{"Retry-After": "600"})
@@ -114,7 +162,7 @@ def test_patience_ends(naps: list[float]) -> None:
         (_problem(401, "unauthenticated", "Send a key"), Unauthenticated),
         (_problem(415, "unsupported-media", "No parser"), UnsupportedMedia),
         (httpx.Response(502, text="<html>proxy</html>"), Unavailable),
-        (httpx.Response(418, text="teapot"), AegisError),
+        (httpx.Response(418, text="teapot"), StrangerError),
     ],
 )
 def test_problems_become_the_errors_they_name(answer: httpx.Response, kind: type[AegisError]) -> None:
@@ -124,6 +172,21 @@ def test_problems_become_the_errors_they_name(answer: httpx.Response, kind: type
         client.job("1")
 
     assert type(raised.value) is kind
+
+
+def test_certificates_are_checked_wherever_there_are_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: dict[str, bool] = {}
+    real = httpx.Client
+
+    def client(**options: Any) -> httpx.Client:
+        checked[options["base_url"]] = options["verify"]
+        return real(**options)
+
+    monkeypatch.setattr(httpx, "Client", client)
+    for url in ("https://api.test", "HTTPS://api.test", "http://api.test"):
+        Client(url, transport=httpx.MockTransport(lambda _: httpx.Response(200)))
+
+    assert checked == {"https://api.test": True, "HTTPS://api.test": True, "http://api.test": False}
 
 
 def test_a_refused_key_is_said_with_where_it_comes_from() -> None:
@@ -138,9 +201,12 @@ def test_an_api_that_is_away_is_said_with_what_to_do() -> None:
         raise httpx.ConnectError("connection refused")
 
     client, _ = _client(refuse)
-
-    with pytest.raises(Unavailable, match="aegis up"):
+    with pytest.raises(Unavailable, match=r"http://api\.test \(is that its address\?\)"):
         client.job("1")
+
+    here = Client("http://127.0.0.1:8910", transport=httpx.MockTransport(refuse))
+    with pytest.raises(Unavailable, match="aegis up"):
+        here.job("1")
 
 
 @pytest.mark.parametrize("fresh", [False, True])
@@ -282,3 +348,17 @@ def test_a_refused_event_stream_is_asked_for_again_when_it_says(naps: list[float
 
 def _event(number: str, kind: str, data: dict[str, str]) -> bytes:
     return f"id: {number}\nevent: {kind}\ndata: {json.dumps(data)}\n\n".encode()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_a_stack_on_this_machine_is_asked_without_the_proxy_of_the_shell(
+    monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
+
+    with Client(f"http://{host}:8910") as client, Client("http://api.test") as far:
+        direct, proxied = client._http, far._http
+        assert direct._transport_for_url(httpx.URL(f"http://{host}:8910/v1/jobs")) is direct._transport
+        assert proxied._transport_for_url(httpx.URL("http://api.test/v1/jobs")) is not proxied._transport

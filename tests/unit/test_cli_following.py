@@ -69,7 +69,7 @@ def follow(api: Api, *, terminal: bool = False) -> tuple[Json, str]:
 
 @pytest.fixture(autouse=True)
 def _no_naps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Client, "_nap", lambda *_: False)
+    monkeypatch.setattr(Client, "nap", lambda *_: False)
 
 
 def test_a_line_is_printed_for_each_stage_that_is_done() -> None:

@@ -1,5 +1,6 @@
 """``aegis reindex``: what it sends, shows, and refuses."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,7 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from cli import reindex
+from cli.call import Call
 from cli.client import Client
 from cli.following import followed
 from rag.errors import AegisError
@@ -32,6 +34,9 @@ LAYOUTS = [
 ]
 
 
+COLLECTION = {"documents": 3, "chunks": 9, "created_at": "2026-11-23T10:00:00Z"}
+
+
 class Api(Client):
     """One reindex, which is seen at work once and then in ``end``."""
 
@@ -47,11 +52,11 @@ class Api(Client):
 
     def roll_back(self, collection: str) -> Json:
         self.calls.append(("rollback", collection))
-        return {"name": collection, "layouts": LAYOUTS}
+        return {**COLLECTION, "name": collection, "layouts": LAYOUTS}
 
     def finish(self, collection: str) -> Json:
         self.calls.append(("finish", collection))
-        return {"name": collection, "layouts": LAYOUTS[:1]}
+        return {**COLLECTION, "name": collection, "layouts": LAYOUTS[:1]}
 
     def events(self, job_id: str) -> Iterator[tuple[str, Json]]:
         self.calls.append(("events", job_id))
@@ -68,7 +73,7 @@ class Api(Client):
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> Api:
     made = Api(state="succeeded", result=RESULT)
-    monkeypatch.setattr(reindex, "client_of", lambda *_: made)
+    monkeypatch.setattr(Call, "client", lambda _: made)
     return made
 
 
@@ -100,7 +105,7 @@ def test_a_change_is_taken_back_or_made_final(api: Api, call: str) -> None:
     shown = run(f"--{call}", "--collection", "docs")
 
     assert api.calls == [(call, "docs")]
-    assert "docs: old (384, serving)" in shown.output
+    assert re.search("serving +old \\(384 dimensions\\)", shown.output)
 
 
 @pytest.mark.parametrize("options", [("--rollback", "--finish"), ("--rollback", "--model", "new")])

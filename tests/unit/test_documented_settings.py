@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rag.settings import Settings
+from rag.settings.client import CLIENT_VARIABLES
 from rag.settings.files import secrets_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,6 +17,18 @@ _CLOUDS = ("AWS_", "AZURE_", "GOOGLE_", "PIP_", "CELERY_")
 
 _OTHERS = frozenset(
     {
+        *CLIENT_VARIABLES,
+        "AEGIS_API_PORT",
+        "AEGIS_CONFIG",
+        "HTTP_PROXY",
+        "OLAMA_URL",
+        "OLLAMA_HOST",
+        "RATE_LIMIT_REQUESTS",
+        "REDIS_HOST",
+        "ORT_DISABLE_TELEMETRY",
+        "XDG_CONFIG_HOME",
+        "XDG_DATA_HOME",
+        "XDG_STATE_HOME",
         "REMAP_SIGTERM",
         "RLIMIT_DATA",
         "RLIMIT_NPROC",
@@ -27,7 +40,7 @@ _OTHERS = frozenset(
         "SSL_CERT_FILE",
     }
 )
-"""Celery's, the system's, what tests take, and what a reader puts in."""
+"""Others', what tests take, what a reader puts in or misspells, and what says where settings lie."""
 
 _KNOWN = frozenset(Settings.model_fields) | {f"{name}_file" for name in secrets_of(Settings)}
 

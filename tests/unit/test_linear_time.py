@@ -23,7 +23,8 @@ import numpy as np
 import pytest
 from starlette.exceptions import HTTPException
 
-from api import jsontext, middleware, multipart, waiting
+from api import jsontext, middleware, multipart, multiplexed_events, waiting
+from cli.log_reading import entries_of
 from cli.logs import LogFile, Output, Severity
 from rag import (
     addresses,
@@ -46,7 +47,8 @@ from rag.fetching import description, urls
 from rag.model import Candidate, Embedding, Hit, Passage
 from rag.parsing import decoding, layout, mail, plain, records, tables, webpage
 from rag.ports import GenerationRequest
-from rag.settings import disclosure
+from rag.settings import Settings, configuration, foreign, texts, wording
+from rag.settings.configuration import Found
 from rag.stores import audit, blobs
 from rag.stores.jobs import base, events
 from rag.stores.vectors import payload
@@ -169,6 +171,8 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "rag.naming": {
         "collection": naming.checked_collection_name,
         "document": naming.checked_document_id,
+        "file": naming.document_id_of_file,
+        "second": lambda text: naming.second_document_id(text or "x", "digest"),
         "store": lambda text: naming.generation_of(text, "docs"),
     },
     "rag.filters": {
@@ -215,7 +219,18 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "mail": as_bytes(mail.mail),
         "subject": lambda text: mail.mail(f"Subject: {text[:300]}\n\n{text}".encode("utf-8", "replace")),
     },
-    "rag.settings.disclosure": {"told": lambda text: disclosure._without_credentials(f"http://{text}")},
+    "rag.settings.configuration": {
+        "lines": lambda text: configuration._lines(Found(".env", Path()), text),
+        "value": lambda text: configuration._lines(Found(".env", Path()), f"API_HOST={text}"),
+    },
+    "rag.settings.foreign": {
+        "value": lambda text: foreign.is_foreign("api_port", text),
+        "name": lambda text: foreign.misspelt([text.upper()], Settings.model_fields, ()),
+    },
+    "rag.settings.texts": {
+        "list": lambda text: texts.value_of("cors_origins", Settings.model_fields["cors_origins"], text)
+    },
+    "rag.settings.wording": {"told": lambda text: wording.shown(f"http://{text}")},
     "rag.stores.blobs": {"key": blobs._usable},
     "rag.stores.jobs.events": {"event id": events._EVENT_ID.match},
     "rag.stores.vectors.payload": {"payload": lambda text: payload.payload_of(passage(text))},
@@ -232,17 +247,21 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "refusal": lambda text: refusals.refusal("http://a", httpx.Response(400, text=text))
     },
     "api.middleware": {"request id": middleware._SOUND_ID.match},
+    "api.multiplexed_events": {"last event": multiplexed_events._ID.match},
     "api.waiting": {"prefer": lambda text: waiting.preferred_wait([text])},
     "cli.logs": {"severity": printed},
+    "cli.log_reading": {"entries": lambda text: list(entries_of("api", [text.encode("utf-8", "replace")]))},
 }
 
 EXEMPT: Mapping[str, str] = {
     "rag.parsing.office": "reads at most 1 MiB of an archive's list by it; it is tried by itself below",
     "rag.parsing.pdf": "its two expressions read a page's text, and are tried by themselves below",
     "rag.stores.broker_binary": "reads 1,000 characters that a program of the system's says",
+    "rag.settings.loading": "looks for names of settings in lines of ours",
     "rag.settings.roles": "reads the operator's own settings",
     "rag.stores.backups.objects": "reads names of files that we wrote",
     "rag.stores.vectors.copying.copyfolders": "reads names of at most 100 characters that we gave",
+    "api.description": "takes the names of our own classes apart",
     "workers.embedding.jina": "looks for a word in the message of an error of ours",
 }
 

@@ -6,10 +6,12 @@ from rag.naming import (
     checked_collection_name,
     checked_document_id,
     document_id_of,
+    document_id_of_file,
     generation_of,
     point_id,
     scratch_job,
     scratch_name,
+    second_document_id,
     store_name,
 )
 
@@ -60,3 +62,48 @@ def test_other_stores_are_of_no_generation(store: str) -> None:
 def test_a_scratch_store_tells_its_job() -> None:
     assert scratch_job(scratch_name("job", 7)) == "job"
     assert scratch_job(store_name("scratch", 1, 0)) is scratch_job(store_name("scratch", 1, 2)) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "document_id"),
+    [
+        ("report.pdf", "report.pdf"),
+        ("guides/vpn.md", "guides/vpn.md"),
+        ("./guides//vpn.md", "guides/vpn.md"),
+        ("../../etc/vpn.md", "etc/vpn.md"),
+        ("guides\\vpn.md", "guides/vpn.md"),
+        ("/srv/files/vpn.md", "vpn.md"),
+        ("C:\\Users\\me\\vpn.md", "vpn.md"),
+        ("Mu\u0308nchen.md", "M\u00fcnchen.md"),
+        ("", ""),
+        ("../", ""),
+    ],
+)
+def test_a_file_is_known_by_its_path(path: str, document_id: str) -> None:
+    assert document_id_of_file(path) == document_id
+
+
+@pytest.mark.parametrize("path", ["a\nb.md", "x" * 300 + "/vpn.md", "\udcff.md", "\u202e", "y" * 256 + ".md"])
+def test_a_path_that_is_no_id_becomes_one_of_its_own(path: str) -> None:
+    document_id = document_id_of_file(path)
+
+    assert checked_document_id(document_id) == document_id == document_id_of_file(path)
+    assert document_id.encode()
+    assert document_id_of_file("z" + path) != document_id
+
+
+@pytest.mark.parametrize(
+    "document_id", ["guides/report.pdf", "report", "x" * 256, "x" * 250 + ".pdf", "a." + "y" * 254]
+)
+def test_a_second_document_has_an_id_of_its_own_beside_the_first(document_id: str) -> None:
+    second = second_document_id(document_id, "one content")
+
+    assert checked_document_id(second) == second != document_id
+    assert second == second_document_id(document_id, "one content")
+    assert second != second_document_id(document_id, "another content")
+    assert second[0] == document_id[0]
+
+
+def test_a_second_document_keeps_its_suffix() -> None:
+    assert second_document_id("guides/report.pdf", "x").startswith("guides/report~")
+    assert second_document_id("guides/report.pdf", "x").endswith(".pdf")

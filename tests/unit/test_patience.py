@@ -1,13 +1,13 @@
 """How long a stage waits for a part that is away."""
 
 from collections.abc import Callable
-from types import SimpleNamespace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from rag.errors import NotFound, Refused, Unavailable
-from rag.model import Progress, Stage
+from rag.model import Job, JobKind, JobState, Progress, Stage
 from tasks import patience
 from tasks.patience import REST, SECONDS, patient
 from tasks.run import Done, Next, Outcome
@@ -19,7 +19,7 @@ class Run:
     """What a stage keeps, and a part that is away as long as ``error`` says why."""
 
     def __init__(self) -> None:
-        self.job = SimpleNamespace(id="1", stage=Stage.PRUNE, progress=Progress(0, 0))
+        self.job = Job("1", JobKind.PRUNE, JobState.RUNNING, Stage.PRUNE, "", {}, 0.0, 0.0)
         self.artefacts: dict[str, bytes] = {}
         self.error: Exception | None = None
 
@@ -81,7 +81,7 @@ def test_progress_between_two_absences_counts(pass_by: Callable[[float], None]) 
     run.error = Unavailable("connection refused")
 
     for done in range(5):
-        run.job.progress = Progress(done, 5)
+        run.job = replace(run.job, progress=Progress(done, 5))
         assert work(run) == Next(Stage.PRUNE, rest=REST)
         pass_by(SECONDS + 1)
 

@@ -3,22 +3,37 @@
 import io
 import json
 import logging
+import re
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from cli import answers, backup_tables, reindex, report
-from cli.ingestion import Found, Outcome
+from cli import answers, backup_tables, reindex
+from cli.audit import ENTRIES
+from cli.client import Client
+from cli.collections import COLLECTIONS, collection_page
+from cli.dead_letter_views import DEAD_LETTERS, dead_letter_page
+from cli.doctor import FINDINGS
+from cli.documents import DOCUMENTS, document_page
+from cli.job_views import JOBS, job_page
+from cli.keys import KEYS
 from cli.main import run
 from cli.printing import paragraphs, print_json, shown
 from cli.problems import error_of
+from cli.search import HITS
+from cli.status import PARTS
+from cli.tables import print_page, table_of
+from cli.views import Format, View, show_rows
 from rag.errors import Unavailable
-from rag.printable import PrintableRecord, log_printable_lines, one_line, printable
+from rag.jsontypes import Json
+from rag.printable import PrintableRecord, log_printable_lines, one_line, printable, write_plainly
 
 HOSTILE = "a\x1b]0;owned\x07\x9b31m\r\nINFO forged\u202etxt\u2028[red]b[/][link=http://evil]c\udcff\x7f"
 STEERING = {*"\x1b\x07\x9b\r\u202e\u2028\udcff\x7f\x00"}
@@ -33,16 +48,37 @@ CITATION = {
 }
 JOB = {
     "id": HOSTILE, "kind": HOSTILE, "state": HOSTILE, "stage": HOSTILE, "progress": {"done": 0, "total": 0},
-    "created_at": MOMENT, "error": {"detail": HOSTILE},
+    "created_at": MOMENT, "started_at": None, "finished_at": None, "error": {"detail": HOSTILE},
+    "subject": {"name": HOSTILE}, "attempts": 1, "queue_position": None, "result": {HOSTILE: HOSTILE},
 }  # fmt: skip
 LETTER = {
     **JOB, "died_at": MOMENT, "reason": HOSTILE, "collection": HOSTILE, "document_id": HOSTILE, "attempts": 1,
     "retries": 1, "inputs": {"title": HOSTILE, HOSTILE: HOSTILE},
 }  # fmt: skip
 DOCUMENT = {
-    "document_id": HOSTILE, "title": HOSTILE, "media_type": HOSTILE, "version": 1, "chunks": 1,
-    "updated_at": MOMENT,
+    "document_id": HOSTILE, "title": HOSTILE, "media_type": HOSTILE, "version": 1, "chunks": 1, "tokens": 1,
+    "collection": HOSTILE, "metadata": {HOSTILE: HOSTILE}, "created_at": MOMENT, "updated_at": MOMENT,
 }  # fmt: skip
+COLLECTION = {
+    "name": HOSTILE, "documents": 1, "chunks": 1, "embedding_model": HOSTILE, "dimension": 8,
+    "created_at": MOMENT, "layouts": [{"state": HOSTILE, "embedding_model": HOSTILE, "dimension": 8}],
+}  # fmt: skip
+ENTRY = {
+    "at": MOMENT, "key": HOSTILE, "key_id": None, "method": HOSTILE, "path": HOSTILE, "status": None,
+    "address": HOSTILE, "request_id": HOSTILE,
+}  # fmt: skip
+KEY = {
+    "id": HOSTILE, "name": HOSTILE, "role": HOSTILE, "collections": [HOSTILE], "state": HOSTILE,
+    "expires_at": None, "last_used_at": None, "grace_until": None,
+}  # fmt: skip
+BACKUP = {"id": HOSTILE, "began_at": MOMENT, "documents": 1, "points": 1, "bytes": 1}
+HIT = {**CITATION, "chunk_id": HOSTILE, "score": 1.0, "start": 0, "end": 1}
+PART = {"part": HOSTILE, "ready": False, "essential": True, "detail": {HOSTILE: HOSTILE}}
+FINDING = {"part": HOSTILE, "state": "bad", "text": HOSTILE, "ms": None, "remedy": HOSTILE}
+VIEWED = [
+    (JOB, JOBS), (LETTER, DEAD_LETTERS), (DOCUMENT, DOCUMENTS), (COLLECTION, COLLECTIONS), (ENTRY, ENTRIES),
+    (KEY, KEYS), (BACKUP, backup_tables.BACKUPS), (HIT, HITS), (PART, PARTS), (FINDING, FINDINGS),
+]  # fmt: skip
 ANSWER = {"answer": HOSTILE, "citations": [CITATION], "generator": HOSTILE, "timings_ms": {"total": 1.0}}
 REINDEXED = {
     "collection": HOSTILE, "embedding_model": HOSTILE, "dimension": 8, "documents": 1, "chunks": 1,
@@ -54,13 +90,31 @@ def console() -> Console:
     return Console(file=io.StringIO(), width=10_000, highlight=False)
 
 
+def in_form(to: Console, row: Json, view: View, form: str) -> None:
+    """A view's row, as a terminal that is wide or narrow gets it, or a program."""
+    widths = {"full": 10_000, "brief": 500, "pages": 40}
+    if form in widths and view.columns:
+        to.width = 10_000
+        table = table_of([row], view, widths[form])
+        to.print(table, soft_wrap=True)
+        return
+    with redirect_stdout(to.file):
+        show_rows([row], view, Format(form if form in set(Format) else "tsv"))
+
+
 @pytest.mark.parametrize(
     "print_it",
     [
-        lambda to: to.print(report.job_table([JOB])),
-        lambda to: to.print(report.dead_letter_table([LETTER])),
-        lambda to: to.print(report.dead_letter_page(LETTER)),
-        lambda to: to.print(report.document_table([DOCUMENT])),
+        *(
+            lambda to, row=row, view=view, form=form: in_form(to, row, view, form)
+            for row, view in VIEWED
+            for form in ("full", "brief", "pages", "tsv", "jsonl", "json")
+            if (row, form) != (BACKUP, "pages")  # of which nothing but the beginning of its id is foreign
+        ),
+        lambda to: print_page(dead_letter_page(LETTER), to.file),
+        lambda to: print_page(job_page(JOB), to.file),
+        lambda to: print_page(document_page(DOCUMENT), to.file),
+        lambda to: print_page(collection_page(COLLECTION), to.file),
         lambda to: to.print(*backup_tables.faults([FAULTY, {"id": HOSTILE, "missing": [HOSTILE]}])),
         lambda to: to.print(reindex.summary(REINDEXED)),
         lambda to: answers.show_source(to, CITATION),
@@ -74,20 +128,18 @@ def test_nothing_that_is_shown_steers_the_terminal(print_it: Callable[[Console],
 
     written = to.file.getvalue()  # type: ignore[attr-defined]
     assert STEERING.isdisjoint(written)
-    assert r"\x1b]0;owned\x07\x9b31m" in written
+    assert any(each in written for each in (r"\x1b]0;owned\x07\x9b31m", r"\u001b]0;owned\u0007\u009b31m"))
     assert "[red]b[/]" in written
 
 
-def test_a_failed_upload_and_an_answers_pieces_steer_nothing(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Any
-) -> None:
-    to = console()
-    with report.Progress(to, 1) as progress:
-        progress.advance(Outcome(Found(tmp_path / HOSTILE, HOSTILE), None, HOSTILE))
+def test_an_answers_pieces_steer_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    to = Console(file=io.StringIO(), force_terminal=True, width=10_000)
     monkeypatch.setattr(answers, "answered", lambda _client, _job, piece: (piece(HOSTILE), ANSWER)[1])
-    answers.show_as_it_comes(to, None, "job")  # type: ignore[arg-type]
+    answers.show_as_it_comes(to, Client("http://api.test"), "job")
 
-    assert STEERING.isdisjoint(to.file.getvalue() + capsys.readouterr().out)  # type: ignore[attr-defined]
+    written = re.sub(r"\x1b\[[0-9;]*m", "", to.file.getvalue())  # type: ignore[attr-defined]
+    assert STEERING.isdisjoint(written)
+    assert r"a\x1b]0;owned\x07\x9b31m" in written
 
 
 def test_an_error_steers_nothing_and_what_a_server_says_is_one_line(
@@ -116,6 +168,7 @@ def test_json_says_the_same_and_steers_nothing(capsys: pytest.CaptureFixture[str
     assert json.loads(written) == {"title": HOSTILE, "ü": "\U000e0041"}
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_text_steers_and_no_markup_is_left(text: str) -> None:
     assert "\n" not in one_line(text)
@@ -177,3 +230,24 @@ def test_a_record_without_an_exception_has_no_traceback() -> None:
 
     assert record.getMessage() == "plain"
     assert record.exc_text is None
+
+
+@pytest.mark.parametrize(
+    ("encoding", "written"),
+    [
+        ("ascii", b"ok caf\\xe9 > x - ... * \\u4e2d \\ud800\n"),
+        ("latin-1", b"ok caf\xe9 > x - ... * \\u4e2d \\ud800\n"),
+        ("utf-8", "✓ café › ✗ – … ⠋ 中 \\ud800\n".encode()),
+    ],
+)
+def test_what_a_terminal_cannot_show_is_written_plainly(
+    encoding: str, written: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(terminal, encoding=encoding, newline="\n"))
+
+    write_plainly()
+    sys.stdout.write("✓ café › ✗ – … ⠋ 中 \ud800\n")
+    sys.stdout.flush()
+
+    assert terminal.getvalue() == written

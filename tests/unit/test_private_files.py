@@ -128,8 +128,8 @@ def test_a_log_file_holds_nothing_that_steers_a_terminal(tmp_path: Path) -> None
         ("FLOWER_BASIC_AUTH", "the-secret-itself"),
         ("GENERATOR_URL", "ftp://me:the-secret-itself@host"),
         ("QDRANT_URL", "ftp://me:the-secret-itself@host"),
-        ("BLOB_ENCRYPTION", "the-secret-itself"),
-        ("MAX_UPLOAD_MB", "the-secret-itself"),
+        ("BLOB_ENCRYPTION", "the-secret-itself-in-the-wrong-place"),
+        ("MAX_UPLOAD_MB", "the-secret-itself-in-the-wrong-place"),
     ],
 )
 def test_no_error_of_a_setting_quotes_it_not_even_in_a_traceback(

@@ -7,7 +7,8 @@ import pytest
 
 from rag.errors import ConfigurationError
 from rag.settings import load
-from rag.settings.files import MOST_BYTES, secrets_of
+from rag.settings.files import secrets_of
+from rag.settings.secretfile import MOST_BYTES
 from rag.settings.whole import Settings
 
 KEY = "k" * 32

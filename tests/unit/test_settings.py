@@ -1,11 +1,12 @@
 """Settings: defaults that fit the parts in use, and one clear line for a wrong value."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rag.errors import ConfigurationError
-from rag.settings import Role, load
+from rag.settings import Role, Settings, load
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +20,7 @@ def test_one_machine_listens_on_loopback_and_knows_no_rate_limit() -> None:
 
     assert settings.listen_host == "127.0.0.1"
     assert settings.api_processes == 1
-    assert settings.requests_per_minute == 0
+    assert (settings.requests_per_minute, settings.reads_per_minute) == (0, 0)
 
 
 def test_a_redis_server_brings_the_production_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,10 +32,16 @@ def test_a_redis_server_brings_the_production_defaults(monkeypatch: pytest.Monke
     assert settings.records_url == "redis://redis:6379/0"
 
 
-def test_a_limit_that_is_set_counts_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("reads", "limit"), [("", 140), ("0", 0), ("9", 9)])
+def test_a_limit_that_is_set_counts_everywhere(
+    monkeypatch: pytest.MonkeyPatch, reads: str, limit: int
+) -> None:
     monkeypatch.setenv("RATE_LIMIT_REQUESTS_PER_MINUTE", "7")
+    monkeypatch.setenv("RATE_LIMIT_READS_PER_MINUTE", reads)
 
-    assert load().requests_per_minute == 7
+    settings = load()
+
+    assert (settings.requests_per_minute, settings.reads_per_minute) == (7, limit)
 
 
 def test_api_keys_are_read_from_json(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,7 +93,7 @@ def test_api_keys_are_read_from_json(monkeypatch: pytest.MonkeyPatch) -> None:
         ("API_TIMEOUT", "30", "API_TIMEOUT (30) must be over LEASE_SECONDS (30)"),
     ],
 )
-def test_a_wrong_value_is_refused_by_name_in_one_line(
+def test_a_wrong_value_is_refused_by_name_in_a_line_of_its_own(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -94,8 +101,7 @@ def test_a_wrong_value_is_refused_by_name_in_one_line(
     with pytest.raises(ConfigurationError) as error:
         load()
 
-    assert said in str(error.value)
-    assert "\n" not in str(error.value)
+    assert sum(said in line for line in str(error.value).splitlines()) == 1
 
 
 def test_encryption_by_the_server_may_be_for_backups_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +132,7 @@ def test_a_wrong_time_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
         load()
 
     assert str(error.value).count("STAGE_TIMEOUT") == 1
-    assert ";" not in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_sockets_of_a_deep_home_stay_under_the_limit_of_unix_paths(
@@ -135,3 +141,17 @@ def test_sockets_of_a_deep_home_stay_under_the_limit_of_unix_paths(
     monkeypatch.setenv("AEGIS_HOME", str(tmp_path / ("deep" * 30)))
 
     assert len(str(load().vector_socket)) < 100
+
+
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [
+        ({}, True),
+        ({"redis_url": "redis://broker:6379/0"}, False),
+        ({"keys_required": True}, False),
+        ({"log_questions": False}, False),
+        ({"redis_url": "redis://broker:6379/0", "log_questions": True}, True),
+    ],
+)
+def test_questions_are_in_logs_where_nobody_else_asks(chosen: dict[str, Any], told: bool) -> None:
+    assert Settings(**chosen).questions_logged is told

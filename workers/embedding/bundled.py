@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2 from the wheel, in int8, on this machine's CPU."""
+"""all-MiniLM-L6-v2 in int8, on this machine's CPU."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +13,9 @@ from rag.errors import ModelError
 from rag.lexical import STOP_WORDS
 from rag.model import Embedding, Vector
 from workers.embedding.files import model_files
-from workers.embedding.minilm import DIMENSION, MAX_TOKENS, NAME, encoded, open_tokenizer
+from workers.embedding.minilm import DIMENSION, MAX_TOKENS, encoded, open_tokenizer
 from workers.embedding.projection import TOKEN_DIMENSION
+from workers.embedding.release import NAME
 from workers.embedding.session import Session, open_session
 
 _SET_UP = "run `aegis setup`"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from workers.embedding.minilm import NAME, SHA256
+from workers.embedding.release import NAME, SHA256
 
 RECIPE_VERSION = 1
 """Raised with every change to the graph, the quantisation or the projection."""

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from rag.model import Vector
-from workers.embedding.minilm import DIMENSION, HEADS, LAYER_NORM_EPSILON, LAYERS, Weights
+from workers.embedding.minilm import DIMENSION, HEADS, LAYER_NORM_EPSILON, LAYERS
+from workers.embedding.weights import Weights
 
 INT8_LEVELS = 63
 

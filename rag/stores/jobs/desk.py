@@ -1,12 +1,12 @@
 """Job records as clients see and change them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from time import time
 from typing import cast
 
-from rag.errors import IdempotencyMismatch, Overloaded
+from rag.errors import IdempotencyMismatch, InvalidCursor, Overloaded
 from rag.model import Job, JobKind, JobState, NewJob
 from rag.ports import Accepted, Window
 from rag.stores.jobs.base import (
@@ -112,15 +112,16 @@ class Desk(JobScripts):
     def page(  # noqa: PLR0913 - what a listing is narrowed by
         self,
         *,
-        state: JobState | None,
-        kind: JobKind | None,
+        states: Collection[JobState] = (),
+        kinds: Collection[JobKind] = (),
         collections: Sequence[str] | None,
+        document_id: str | None = None,
         cursor: str | None,
         limit: int,
         asker: str | None = None,
     ) -> Window[Job]:
-        kinds = [kind] if kind else list(JobKind)
-        return self._window(_Wanted(state, kinds, None, collections, asker), cursor, limit)
+        wanted = _Wanted(tuple(states), tuple(kinds), None, collections, asker, document_id)
+        return self._window(wanted, cursor, limit)
 
     def dead(
         self,
@@ -131,18 +132,24 @@ class Desk(JobScripts):
         limit: int,
         asker: str | None = None,
     ) -> Window[Job]:
-        return self._window(_Wanted(JobState.DEAD, list(JobKind), reason, collections, asker), cursor, limit)
+        return self._window(_Wanted((JobState.DEAD,), (), reason, collections, asker), cursor, limit)
 
     def _window(self, wanted: "_Wanted", cursor: str | None, limit: int) -> Window[Job]:
-        """Looks at a bounded number of jobs that the caller may see, so ``next`` names no other."""
+        """Looks at a bounded number of jobs that the caller may see, so ``next`` names no other.
+
+        InvalidCursor.
+        """
+        if cursor is not None and not JOB_ID.match(cursor):
+            raise InvalidCursor("cursor: this is none of an earlier page of jobs")
         if wanted.collections is not None and not wanted.collections:
             return Window(items=(), next=None)
-        if wanted.narrow:
+        if wanted.listed:
             self._list_older()
         keys, filtered = wanted.indexes(), wanted.filtered
         chosen = (
             wanted.reason or "",
-            wanted.state or "",
+            _words(wanted.states),
+            _words(wanted.kinds),
             *_asked_by(wanted.asker),
             *(wanted.collections or ()),
         )
@@ -162,7 +169,7 @@ class Desk(JobScripts):
         return Window(items=tuple(jobs), next=after or None)
 
     def _list_older(self) -> None:
-        """Once a process: jobs of earlier versions are in no list of a collection or an owner."""
+        """Once a process: jobs of earlier versions are in no list of a collection, an owner or a document."""
         if self._listed_older:
             return
         for each in product(JobState, JobKind):
@@ -191,38 +198,47 @@ class Desk(JobScripts):
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """Which jobs a listing is of; None: of any."""
+    """Which jobs a listing is of; None, and no states or kinds: of any."""
 
-    state: JobState | None
+    states: Sequence[JobState]
     kinds: Sequence[JobKind]
     reason: str | None
     collections: Sequence[str] | None
     asker: str | None
+    document_id: str | None = None
 
     @property
-    def narrow(self) -> bool:
-        """Whether not all jobs are to be seen."""
-        return self.collections is not None or self.asker is not None
+    def listed(self) -> bool:
+        """Whether it is read from lists that have not all jobs."""
+        return self.collections is not None or self.asker is not None or self.document_id is not None
 
     @property
     def filtered(self) -> bool:
-        return self.narrow or self.reason is not None
+        return self.listed or self.reason is not None
 
     def indexes(self) -> list[str]:
         """The keys of sets that together have these jobs, and none that the caller may not see."""
-        return [key for kind in self.kinds for key in self._of(kind)]
+        if self.document_id is not None:
+            within = ("",) if self.collections is None else dict.fromkeys(self.collections)
+            return [f"{PREFIX}about:{name}/{self.document_id}" for name in within]
+        return [key for kind in dict.fromkeys(self.kinds or JobKind) for key in self._of(kind)]
 
     def _of(self, kind: JobKind) -> list[str]:
         if kind is JobKind.QUERY and self.asker is not None:
             return [f"{PREFIX}asked:{self.asker}"]
         if self.collections is not None:
             return [f"{PREFIX}in:{name}:{kind}" for name in dict.fromkeys(self.collections)]
-        return [index_key(state, kind) for state in ([self.state] if self.state else JobState)]
+        return [index_key(state, kind) for state in dict.fromkeys(self.states or JobState)]
 
 
 def _asked_by(asker: str | None) -> tuple[str, str]:
     """Whether questions of one owner alone are meant, and whose: "" is an owner too."""
     return ("", "") if asker is None else ("1", asker)
+
+
+def _words(words: Sequence[str]) -> str:
+    """As the script looks for them: each between commas; "" for any."""
+    return f",{','.join(words)}," if words else ""
 
 
 def _mismatch() -> IdempotencyMismatch:

@@ -1,5 +1,6 @@
 """``JobStore`` on Redis; every method that changes something is one script, so one step."""
 
+from rag.stores.jobs.coming import Coming
 from rag.stores.jobs.desk import Desk
 from rag.stores.jobs.events import Events
 from rag.stores.jobs.figures import Figures
@@ -7,7 +8,7 @@ from rag.stores.jobs.sweeping import Sweeping
 from rag.stores.jobs.work import Work
 
 
-class RedisJobStore(Desk, Work, Events, Sweeping, Figures):
+class RedisJobStore(Desk, Work, Events, Sweeping, Figures, Coming):
     """Job records in a database of Redis; ``lua/jobs/_head.lua`` lists the keys.
 
     All times are the server's. A script whose answer was lost may run twice: the second

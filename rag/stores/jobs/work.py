@@ -60,8 +60,8 @@ class Work(JobScripts):
     def advance(self, lease: Lease, stage: Stage, *, seconds: float, size: int = 1) -> bool:
         return self._held("advance", lease, stage, seconds, size)
 
-    def requeue(self, lease: Lease, *, error: Json, delay: float = 0.0) -> bool:
-        return self._held("requeue", lease, dumped(error), delay)
+    def requeue(self, lease: Lease, *, error: Json, delay: float = 0.0, counted: bool = True) -> bool:
+        return self._held("requeue", lease, dumped(error), delay, int(counted))
 
     def release(self, lease: Lease, *, apart: bool = False) -> bool:
         return self._held("release", lease, int(apart))

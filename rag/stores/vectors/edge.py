@@ -5,13 +5,16 @@ else, and the others reach it through :mod:`rag.stores.vectors.remote`.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
+from time import monotonic
 
-from rag.errors import AegisError, Conflict, NotFound, Unavailable, UnknownCollection, translated
+from rag.errors import AegisError, Conflict, NoRoom, NotFound, Unavailable, UnknownCollection, translated
 from rag.model import Candidate, CollectionSpec, DocumentVersion, Hit, Passage, Point, SearchQuery
 from rag.ports.paging import Window
+from rag.stores.disks import SOON_SECONDS, require_engine_reserve, require_reserve, says_full
 from rag.stores.vectors import folders
 from rag.stores.vectors.collection import EdgeCollection
 from rag.stores.vectors.copying.copies import Copies
@@ -21,12 +24,15 @@ from rag.stores.vectors.versions import Versions
 
 log = logging.getLogger(__name__)
 
+_REOPEN_SECONDS = 5.0
+
 
 class EdgeVectorStore:
     """``rag.ports.VectorStore`` over ``folder``. Safe for threads, not for forks.
 
     Raises Conflict when another process has the folder open. A collection that cannot be
-    opened is reported and answers Unavailable; the others work.
+    opened is reported and answers Unavailable; the others work. It is tried again when it is asked
+    for, since a disk that was full then may have room now. Writes raise NoRoom where the disk has none.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -36,6 +42,7 @@ class EdgeVectorStore:
         self._open: dict[str, EdgeCollection] = {}
         self._broken: dict[str, CollectionFolder] = {}
         self._copies = Copies(folder)
+        self._tried_at = monotonic()
         folders.sweep(folder)
         for found in folders.found(folder):
             self._load(found)
@@ -59,7 +66,9 @@ class EdgeVectorStore:
         return tuple(sorted({*self._open, *self._broken}))
 
     def upsert(self, collection: str, points: Sequence[Point]) -> None:
-        self._collection(collection).upsert(points)
+        require_engine_reserve(self._root)
+        with _telling_of_room():
+            self._collection(collection).upsert(points)
 
     def delete(
         self,
@@ -70,7 +79,8 @@ class EdgeVectorStore:
         keep: int | None = None,
         only: int | None = None,
     ) -> None:
-        self._collection(collection).delete(document_id, Versions(below, keep, only))
+        with _telling_of_room():
+            self._collection(collection).delete(document_id, Versions(below, keep, only))
 
     def search(self, collection: str, query: SearchQuery) -> list[Hit]:
         return self._collection(collection).search(query)
@@ -119,7 +129,12 @@ class EdgeVectorStore:
             raise Unavailable("the vector store is closed")
 
     def optimize_when_idle(self, quiet_seconds: float) -> None:
-        """One collection at most is optimised; see :meth:`EdgeCollection.optimize_when_idle`."""
+        """One collection at most is optimised; see :meth:`EdgeCollection.optimize_when_idle`. None where
+        the disk has little room, since it writes a segment anew before it drops the old one."""
+        try:
+            require_reserve(self._root)
+        except NoRoom:
+            return
         any(opened.optimize_when_idle(quiet_seconds) for opened in list(self._open.values()))
 
     def close(self) -> None:
@@ -132,18 +147,30 @@ class EdgeVectorStore:
             self._lock_file.close()
 
     def _collection(self, name: str) -> EdgeCollection:
-        opened = self._open.get(name)
+        opened = self._open.get(name) or self._reopened(name)
         if opened:
             return opened
         if name in self._broken:
             raise Unavailable(
-                f"the collection {name} cannot be opened: restore {self._broken[name].path} from a backup, "
-                f"or remove the collection and ingest again"
+                f"the collection {name} cannot be opened, and the vector engine's log says why: if the disk "
+                f"has room, restore {self._broken[name].path} from a backup, or remove the collection and "
+                "ingest again"
             )
         raise UnknownCollection(f"there is no collection {name} in the vector store")
 
+    def _reopened(self, name: str) -> EdgeCollection | None:
+        """A broken collection that can be opened after all; tried now and then."""
+        if name in self._broken:
+            with self._changing:
+                broken = self._broken.get(name)
+                if broken and monotonic() - self._tried_at > _REOPEN_SECONDS:
+                    self._tried_at = monotonic()
+                    self._load(broken)
+        return self._open.get(name)
+
     def _create(self, name: str, spec: CollectionSpec) -> None:
-        with translated({OSError: Unavailable}, f"making the collection {name}"):
+        require_engine_reserve(self._root)
+        with _telling_of_room(), translated({OSError: Unavailable}, f"making the collection {name}"):
             draft = folders.drafted(self._root, name, spec)
             EdgeCollection.create(draft)
             self._open[name] = EdgeCollection(folders.published(draft, self._root))
@@ -168,3 +195,16 @@ class EdgeVectorStore:
         except AegisError as error:
             log.error("the collection %s cannot be opened: %s", found.name, error)  # noqa: TRY400 - one line says all
             self._broken[found.name] = found
+        else:
+            self._broken.pop(found.name, None)
+
+
+@contextmanager
+def _telling_of_room() -> Iterator[None]:
+    """NoRoom for what failed since the disk is full, whichever of the engine's libraries says so."""
+    try:
+        yield
+    except Unavailable as error:
+        if says_full(str(error)) and not isinstance(error, NoRoom):
+            raise NoRoom(str(error), retry_after=SOON_SECONDS) from error
+        raise

@@ -20,7 +20,7 @@ from typing import Any
 
 from rag import settings
 from rag.errors import AegisError, ConfigurationError, Conflict
-from rag.printable import log_printable_lines
+from rag.loglines import log_as
 from rag.starting import shield
 from rag.stores.vectors import wire
 from rag.stores.vectors.edge import EdgeVectorStore
@@ -157,12 +157,13 @@ def main() -> int:
     sys.setswitchinterval(_SWITCH_SECONDS)
     try:
         values = settings.load()
-        log_printable_lines()
+        log_as("vectors", values)
         shield(values)
-        logging.basicConfig(level=values.log_level, format=values.log_format, stream=sys.stderr)
         run(values.home / "vectors", values.vector_socket)
-    except (ConfigurationError, Conflict) as error:
-        sys.stderr.write(f"the vector engine does not start: {error}\n")
+    except (ConfigurationError, Conflict, OSError) as error:
+        sys.stderr.writelines(
+            f"the vector engine does not start: {line}\n" for line in str(error).splitlines()
+        )
         return 1
     return 0
 

@@ -57,6 +57,40 @@ class TestDelete:
         assert documents.get("docs", "a") == later
         assert not documents.publish(late)
 
+    def test_one_on_its_way_for_the_first_time_is_deleted_like_any_other(
+        self, documents: DocumentRegistry
+    ) -> None:
+        late = document(version=documents.next_version("docs", "a"))
+
+        removal = documents.delete("docs", "a")
+
+        assert removal is not None
+        assert (removal.document_id, removal.version, removal.blobs) == ("a", late.version, ())
+        assert documents.delete("docs", "a") == removal
+        documents.entrusted(removal)
+        assert documents.delete("docs", "a") is None
+        assert not documents.publish(late)
+
+    def test_one_that_is_brought_anew_after_its_deletion_is_deleted_again(
+        self, documents: DocumentRegistry
+    ) -> None:
+        published(documents)
+        first = documents.delete("docs", "a")
+        assert first is not None
+        documents.entrusted(first)
+        again = documents.next_version("docs", "a")
+
+        second = documents.delete("docs", "a")
+
+        assert second is not None
+        assert (second.version, second.job_id == first.job_id) == (again, False)
+
+    def test_one_that_nobody_has_brought_is_not_there(self, documents: DocumentRegistry) -> None:
+        documents.next_version("docs", "a")
+
+        assert documents.delete("docs", "b") is None
+        assert documents.delete("docs", "a", up_to=1) is None
+
     def test_versions_above_a_bound_stay_and_come(self, documents: DocumentRegistry) -> None:
         older, live = published(documents), published(documents)
         ahead = document(version=documents.next_version("docs", "a"))
@@ -104,7 +138,8 @@ class TestUnpurged:
         assert removal is not None
         assert (removal.collection, removal.generation) == ("docs", 1)
         assert (removal.document_id, removal.version) == (live.document_id, live.version)
-        assert removal.blobs == ("sources/1", "texts/1")
+        assert removal.blobs == ("sources/1", "texts/1", "chunks/1")
+        assert removal.title == live.title
         assert documents.unpurged(silent_for=0, limit=9) == [removal]
 
     def test_a_successor_deleted_too_is_purged_along(self, documents: DocumentRegistry) -> None:
@@ -118,7 +153,9 @@ class TestUnpurged:
         assert both is not None
         assert both.job_id != first.job_id
         assert both.version == later.version
-        assert set(both.blobs) == {"sources/1", "texts/1", "sources/2", "texts/2"}
+        assert set(both.blobs) == {
+            f"{folder}/{n}" for folder in ("sources", "texts", "chunks") for n in (1, 2)
+        }
         documents.entrusted(first)
         assert documents.unpurged(silent_for=0, limit=9) == [both]
 

@@ -7,6 +7,7 @@ from typing import cast
 import pytest
 import redis
 
+from rag.errors import UnknownCollection
 from rag.model import DocumentVersion, JobKind, Lease, NewJob, Stage
 from rag.ports import DocumentRegistry
 from rag.settings import Settings
@@ -29,6 +30,23 @@ class TestVersions:
         with ThreadPoolExecutor(8) as pool:
             versions = list(pool.map(lambda _: documents.next_version("docs", "a"), range(64)))
         assert sorted(versions) == list(range(1, 65))
+
+    def test_one_is_claimed_while_there_is_no_such_document(self, documents: DocumentRegistry) -> None:
+        assert documents.claim("docs", "a") == 1
+        assert documents.claim("docs", "a") is None  # it is on its way
+        documents.publish(document(version=1))
+        assert documents.claim("docs", "a") is None
+        documents.delete("docs", "a")
+        assert documents.claim("docs", "a") == 2
+        assert documents.next_version("docs", "b") == 1
+        assert documents.claim("docs", "b") is None
+        with pytest.raises(UnknownCollection):
+            documents.claim("other", "a")
+
+    def test_one_caller_alone_claims_a_document(self, documents: DocumentRegistry) -> None:
+        with ThreadPoolExecutor(8) as pool:
+            claimed = list(pool.map(lambda _: documents.claim("docs", "a"), range(32)))
+        assert sorted(claimed, key=str) == [1, *[None] * 31]
 
     def test_the_highest_outlives_its_collection(self, documents: DocumentRegistry) -> None:
         assert documents.highest("docs") == 0

@@ -92,9 +92,7 @@ def all_pages(jobs: JobStore, **asked: object) -> list[str]:
     """All ids, page by page."""
     cursor, ids = None, []
     while True:
-        window = jobs.page(
-            **{"state": None, "kind": None, "collections": None, "limit": 3, **asked}, cursor=cursor
-        )
+        window = jobs.page(**{"collections": None, "limit": 3, **asked}, cursor=cursor)
         assert len(window.items) <= 3
         ids += [job.id for job in window.items]
         cursor = window.next

@@ -73,7 +73,7 @@ class TestDeadLetters:
         assert job.finished_at == before.finished_at
         assert self.listed(jobs) == []
         assert states(jobs, job.id)[-1] == ("failed", "parse", 1)
-        assert all_pages(jobs, state=JobState.FAILED) == [job.id]
+        assert all_pages(jobs, states=[JobState.FAILED]) == [job.id]
         assert pruned(jobs, finished=-60) == [job.id]
 
     def test_only_dead_ones_are_dropped(self, jobs: JobStore) -> None:

@@ -46,6 +46,60 @@ class TestEvents:
             jobs.events("x", after=after)
 
 
+class TestNews:
+    def test_events_of_several_jobs_come_together_in_order(self, jobs: JobStore) -> None:
+        first, second = begun(jobs, accepted(jobs)), begun(jobs, accepted(jobs))
+        jobs.progress(second, Progress(1, 2))
+        jobs.progress(first, Progress(1, 3))
+        jobs.emit(first, EventKind.TOKEN, {"text": "a"})
+        assert jobs.finish(second, JobState.SUCCEEDED, result={"answer": "x" * 9})
+        ids = (first.job.id, second.job.id)
+
+        news = jobs.news(dict.fromkeys(ids))
+
+        assert {job_id for job_id, _ in news.events} == set(ids)
+        places = [tuple(map(int, event.id.split("-"))) for _, event in news.events]
+        assert places == sorted(places)
+        told = {each: [event for job_id, event in news.events if job_id == each] for each in ids}
+        for each in ids:
+            alone = [event for event in jobs.events(each) if event.kind is not EventKind.TOKEN]
+            assert [event.id for event in told[each]] == [event.id for event in alone]
+        assert (told[second.job.id][-1].kind, told[second.job.id][-1].data) == (EventKind.RESULT, {})
+        assert news.read == {each: jobs.events(each)[-1].id for each in ids}
+        assert news.over == {second.job.id}
+
+    def test_what_was_heard_does_not_come_again(self, jobs: JobStore) -> None:
+        first, second = begun(jobs, accepted(jobs)), begun(jobs, accepted(jobs))
+        heard = jobs.news({first.job.id: None, second.job.id: None}).read
+
+        assert jobs.news(heard).events == ()
+        assert jobs.progress(second, Progress(1, 2))
+
+        news = jobs.news(heard)
+        assert [(job_id, event.data) for job_id, event in news.events] == [
+            (second.job.id, {"done": 1, "total": 2})
+        ]
+        assert news.read == {second.job.id: news.events[0][1].id}
+
+    def test_of_a_job_over_long_ago_the_end_is_told(self, jobs: JobStore, redis_client: redis.Redis) -> None:
+        lease = begun(jobs, accepted(jobs))
+        jobs.finish(lease, JobState.SUCCEEDED, result={"answer": "a"})
+        redis_client.delete(f"{{aegis}}:job:{lease.job.id}:events")
+
+        news = jobs.news({lease.job.id: None})
+
+        assert [event.kind for _, event in news.events] == [EventKind.STATE, EventKind.RESULT]
+        assert news.over == {lease.job.id}
+        assert jobs.news(news.read).events == ()
+
+    def test_a_job_that_is_gone_gets_no_more_events(self, jobs: JobStore) -> None:
+        assert jobs.news({"nobody": None}).over == {"nobody"}
+
+    def test_a_foreign_event_id_is_refused(self, jobs: JobStore) -> None:
+        with pytest.raises(InvalidRequest):
+            jobs.news({"x": "yesterday"})
+
+
 class TestOldEvents:
     def test_of_a_job_over_long_ago_the_end_is_told(self, jobs: JobStore, redis_client: redis.Redis) -> None:
         lease = begun(jobs, accepted(jobs))

@@ -20,11 +20,13 @@ class TestPage:
         jobs.finish(begun(jobs, ingests[1]), JobState.FAILED)
         begun(jobs, queries[2], Stage.EMBED_QUERY)
 
-        assert all_pages(jobs, kind=JobKind.INGEST) == ingests[::-1]
-        assert all_pages(jobs, state=JobState.FAILED) == [ingests[1]]
-        assert all_pages(jobs, state=JobState.RUNNING) == [queries[2]]
-        assert all_pages(jobs, state=JobState.QUEUED, kind=JobKind.QUERY) == [queries[i] for i in (3, 1, 0)]
-        assert all_pages(jobs, state=JobState.DEAD) == []
+        assert all_pages(jobs, kinds=[JobKind.INGEST]) == ingests[::-1]
+        assert all_pages(jobs, states=[JobState.FAILED]) == [ingests[1]]
+        assert all_pages(jobs, states=[JobState.RUNNING]) == [queries[2]]
+        assert all_pages(jobs, states=[JobState.QUEUED], kinds=[JobKind.QUERY]) == [
+            queries[i] for i in (3, 1, 0)
+        ]
+        assert all_pages(jobs, states=[JobState.DEAD]) == []
 
     def test_a_page_ends_before_its_records_are_too_many_bytes(self, jobs: JobStore) -> None:
         result = {"answer": "x" * 900_000}
@@ -35,7 +37,7 @@ class TestPage:
         for collections in (None, ["docs"]):
             found, cursor, sizes = [], None, []
             while not sizes or cursor:
-                window = jobs.page(state=None, kind=None, collections=collections, cursor=cursor, limit=200)
+                window = jobs.page(collections=collections, cursor=cursor, limit=200)
                 found += [job.id for job in window.items]
                 sizes.append(len(window.items))
                 cursor = window.next
@@ -46,7 +48,7 @@ class TestPage:
         ids = [accepted(jobs) for _ in range(3)]
         assert jobs.finish(begun(jobs, ids[1]), JobState.SUCCEEDED, result={"answer": "x" * 5_000_000})
 
-        window = jobs.page(state=None, kind=None, collections=None, cursor=ids[2], limit=9)
+        window = jobs.page(collections=None, cursor=ids[2], limit=9)
 
         assert [job.id for job in window.items] == [ids[1]]
         assert window.next == ids[1]

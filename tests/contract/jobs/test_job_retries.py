@@ -79,6 +79,18 @@ class TestRetries:
 
         assert (job.attempts, job.retries) == (2, 3)
 
+    def test_an_attempt_that_does_not_count_leaves_the_budget_as_it_was(self, jobs: JobStore) -> None:
+        job_id = accepted(jobs)
+        jobs.requeue(begun(jobs, job_id), error=PROBLEM)
+        before = record_of(jobs, job_id)
+        for _ in range(5):
+            assert jobs.requeue(begun(jobs, job_id), error=PROBLEM, counted=False)
+
+        after = record_of(jobs, job_id)
+
+        assert (after.attempts, after.retries) == (before.attempts, before.retries) == (1, 0)
+        assert (after.state, after.error) == (JobState.QUEUED, PROBLEM)
+
     def test_a_step_back_counts_as_one(self, jobs: JobStore) -> None:
         job_id = accepted(jobs)
         jobs.advance(begun(jobs, job_id), Stage.EMBED, seconds=0)

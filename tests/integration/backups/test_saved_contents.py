@@ -69,7 +69,9 @@ def test_everything_is_in_it(
     assert {(entry.name, entry.generation) for entry in entries} == {(COLLECTION, 1), (EMPTY, 1), (OTHER, 2)}
     assert saved(manifest, OTHER).highest == 2, "soup had 1 before the collection was dropped, salad got 2"
     blobs = {blob.key: blob for blob in blobs_of(tools, manifest)}
-    assert blobs.keys() == {key for key in tools.blobs.keys("") if key.startswith(("sources/", "texts/"))}
+    assert blobs.keys() == {
+        key for key in tools.blobs.keys("") if key.startswith(("sources/", "texts/", "chunks/"))
+    }
     for key, blob in blobs.items():
         assert sha256(bytes_of(tools, manifest, blob)).hexdigest() == blob.sha256
         assert bytes_of(tools, manifest, blob) == tools.blobs.get(key)
@@ -136,7 +138,7 @@ def test_another_one_sends_only_what_changed(tools: InProcess, desk: Submissions
     assert (store.parts - sent).keys().isdisjoint(first.parts)
     assert first.parts.keys() & second.parts.keys()
     blobs = {blob.key: blob for blob in blobs_of(tools, second)}
-    assert len(gone) == 2
+    assert len(gone) == 3
     assert gone.isdisjoint(blobs)
     assert len({blob.stream for blob in blobs.values()}) == 2, "the earlier pack, and one more"
     for key, blob in blobs.items():
@@ -181,10 +183,7 @@ def test_sources_may_stay_where_they_are(
     manifest = made(tools, desk)
 
     assert [(blob.key.partition("/")[0], blob.stream) for blob in blobs_of(tools, manifest)] == [
-        ("sources", ""),
-        ("sources", ""),
-        ("texts", ""),
-        ("texts", ""),
+        (folder, "") for folder in ("chunks", "sources", "texts") for _ in range(2)
     ]
     assert "only their names" in " ".join(manifest.missing)
 

@@ -27,6 +27,45 @@ def test_a_document_deleted_on_its_way_stays_away(tools: InProcess, desk: Submis
     assert list(tools.blobs.keys("texts")) == []
 
 
+@pytest.mark.parametrize("steps", range(3))
+def test_a_document_deleted_on_its_way_for_the_first_time_never_comes(
+    tools: InProcess, desk: Submissions, steps: int
+) -> None:
+    job_id = submitted(desk, "The lamp is green.")
+    for _ in range(steps):
+        step(tools, job_id)
+
+    purge = desk.delete_document(COLLECTION, "doc")
+    brought = finished(tools, job_id)
+
+    assert (brought.state, brought.result and brought.result["superseded"]) == (JobState.SUCCEEDED, True)
+    assert finished(tools, purge.id).state is JobState.SUCCEEDED
+    assert tools.documents.get(COLLECTION, "doc") is None
+    assert seen(tools, "lamp") == []
+    assert "handbook-1" not in tools.vectors.collections() or tools.vectors.count("handbook-1") == 0
+    assert list(tools.blobs.keys("sources")) == []
+    assert list(tools.blobs.keys("texts")) == []
+    with pytest.raises(NotFound):
+        desk.delete_document(COLLECTION, "doc")
+
+
+def test_a_first_ingestion_deleted_by_an_api_that_dies_is_purged_by_the_sweeper(
+    tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = submitted(desk, "The lamp is green.")
+    deleted_by_an_api_that_dies(tools, desk, monkeypatch)
+    sent: list[Job] = []
+    monkeypatch.setattr(sweeping, "publish", sent.append)
+    monkeypatch.setattr(sweeping, "LOST_AFTER", 0.0)
+
+    assert (purges_made_up(tools), purges_made_up(tools)) == (1, 0)
+
+    finished(tools, job_id)
+    assert finished(tools, sent[0].id).state is JobState.SUCCEEDED
+    assert tools.documents.get(COLLECTION, "doc") is None
+    assert list(tools.blobs.keys("sources")) == []
+
+
 def deleted_by_an_api_that_dies(tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(tools.jobs, "accept", dying)

@@ -79,10 +79,7 @@ def all_documents(tools: Tools) -> Window[Document]:
 
 
 def listed(tools: Tools) -> list[str]:
-    return [
-        job.id
-        for job in tools.jobs.page(state=None, kind=None, collections=None, cursor=None, limit=99).items
-    ]
+    return [job.id for job in tools.jobs.page(collections=None, cursor=None, limit=99).items]
 
 
 def failing(*_: Any, **__: Any) -> None:

@@ -17,7 +17,7 @@ def settled(tools: InProcess) -> None:
     while open_jobs := [
         job.id
         for state in (JobState.QUEUED, JobState.RUNNING)
-        for job in tools.jobs.page(state=state, kind=None, collections=None, cursor=None, limit=99).items
+        for job in tools.jobs.page(states=[state], collections=None, cursor=None, limit=99).items
     ]:
         for job_id in open_jobs:
             step(tools, job_id)

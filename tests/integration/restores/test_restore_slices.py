@@ -89,7 +89,7 @@ def test_a_job_that_comes_back_has_its_entry_whatever_breaks_off(
 
     journal = anew.restoration.journal
     entries = {each for ids in (*journal.open_jobs(), *journal.ended_jobs()) for each in ids}
-    jobs = anew.jobs.page(state=None, kind=JobKind.INGEST, collections=None, cursor=None, limit=99).items
+    jobs = anew.jobs.page(kinds=[JobKind.INGEST], collections=None, cursor=None, limit=99).items
     assert len(jobs) == 5
     assert {job.id for job in jobs} <= entries
 

@@ -49,6 +49,14 @@ local function given_out(document, version)
   end
 end
 
+-- A version of a document above all that were given out.
+local function next_version(document)
+  local last, above = redis.call('HGET', issued, document) or floor(), redis.call('HGET', collection, 'above') or 0
+  local version = math.max(tonumber(last), tonumber(above)) + 1
+  given_out(document, version)
+  return version
+end
+
 -- What searches see of the collection changes. A revision is at least the time in ms, so that none of
 -- those that were lost with the server's last second, or with all its data, is ever given out again.
 local function revise()

@@ -8,6 +8,8 @@
 -- {aegis}:in:COLLECTION:KIND  zset, all scores 0: a collection's jobs, for callers who see no others
 -- {aegis}:asked:OWNER       zset, all scores 0: an owner's questions, likewise
 -- {aegis}:lists             set: the names of those two
+-- {aegis}:about:COLLECTION/DOCUMENT  zset, all scores 0: the jobs about a document of a collection, and with
+--                           nothing before the slash those about one of that id in any; it goes with their records
 -- {aegis}:waiting:STAGE     zset: queued jobs by the time they were queued
 -- {aegis}:apart:STAGE       zset: those of them that are worked by themselves, each with a message of its own
 -- {aegis}:line:STAGE:OWNER   zset: an owner's queued jobs that are due, by the time they were queued
@@ -17,6 +19,8 @@
 -- {aegis}:turn:STAGE        how much of it whoever had the last turn had had before
 -- {aegis}:company:WORKER    list: a word, then the jobs that the worker began with that call
 -- {aegis}:open:KIND:OWNER   set: an owner's jobs that are not over
+-- {aegis}:coming:COLLECTION  zset, all scores 0: "DOCUMENT JOB" of its ingestions that are not over, with the
+--                           character 31 between them, which no id has
 -- {aegis}:owners:KIND       zset: owners by how many those are
 -- {aegis}:published         zset: by the time their message was last sent, or is to be; queued jobs,
 --                           and running ones that were sent again after their lease ran out
@@ -46,8 +50,27 @@ local function owner_of(key)
   return owners[key]
 end
 
+local function coming(collection)
+  return root .. 'coming:' .. collection
+end
+
+-- Note whether the document that an ingestion brings is on its way.
+local function note_coming(open)
+  local at = redis.call('HMGET', job, 'collection', 'inputs')
+  local read, inputs = pcall(cjson.decode, at[2])
+  local document = read and inputs['document_id'] or ''
+  if open then
+    redis.call('ZADD', coming(at[1]), 0, document .. '\31' .. id)
+  else
+    redis.call('ZREM', coming(at[1]), document .. '\31' .. id)
+  end
+end
+
 -- Note whether the job is not over, and how many of its owner's are not; without an owner nothing.
 local function note_open(open, kind)
+  if kind == 'ingest' then
+    note_coming(open)
+  end
   local owner = owner_of(job)
   if owner == '' then
     return
@@ -86,11 +109,48 @@ local function unlist(other, lists)
   end
 end
 
+-- The document that a job is about, false for none. Records of earlier versions, and restored ones, say it in
+-- their inputs alone.
+local function document_of(key)
+  local at = redis.call('HMGET', key, 'document', 'kind', 'inputs')
+  if at[1] or (at[2] ~= 'ingest' and at[2] ~= 'delete') then
+    return at[1]
+  end
+  local sound, inputs = pcall(cjson.decode, at[3])
+  local document = sound and type(inputs) == 'table' and inputs['document_id']
+  if type(document) ~= 'string' then
+    return false
+  end
+  redis.call('HSET', key, 'document', document)
+  return document
+end
+
+local function lists_about(collection, document)
+  if not document then
+    return {}
+  end
+  return { root .. 'about:' .. collection .. '/' .. document, root .. 'about:/' .. document }
+end
+
+local function list_about(other, key, collection)
+  for _, each in ipairs(lists_about(collection, document_of(key))) do
+    redis.call('ZADD', each, 0, other)
+  end
+end
+
+local function unlist_about(other, collection, document)
+  for _, each in ipairs(lists_about(collection, document)) do
+    redis.call('ZREM', each, other)
+  end
+end
+
 -- Lists are written with every move, since a job may be from before there were any.
 local function moved(from, to, kind)
   list(id, kind, redis.call('HGET', job, 'collection'), owner_of(job))
   if from then
     redis.call('ZREM', root .. 'jobs:' .. from .. ':' .. kind, id)
+  else
+    list_about(id, job, redis.call('HGET', job, 'collection'))
   end
   redis.call('ZADD', root .. 'jobs:' .. to .. ':' .. kind, 0, id)
   local was, is = from == 'queued' or from == 'running', to == 'queued' or to == 'running'
@@ -205,6 +265,16 @@ local function expire(key, seconds)
   redis.call('PEXPIRE', key, math.ceil(tonumber(seconds) * 1000))
 end
 
+-- The lists of the job's document last as long as the last record in them.
+local function keep_lists_about(seconds)
+  local at = redis.call('HMGET', job, 'collection', 'document')
+  for _, each in ipairs(lists_about(at[1], at[2])) do
+    if redis.call('PTTL', each) < tonumber(seconds) * 1000 then
+      expire(each, seconds)
+    end
+  end
+end
+
 -- A job's caller wants it within ``lifetime`` seconds, from now on.
 local function due_in(lifetime)
   redis.call('HSET', job, 'due', string.format('%.6f', seconds + lifetime), 'lifetime', lifetime)
@@ -258,6 +328,7 @@ local function ended(from, to, kind, stage, keep)
   expire(job .. ':artefacts', keep[1])
   expire(job .. ':events', keep[2])
   expire(job, keep[3])
+  keep_lists_about(keep[3])
   redis.call('PUBLISH', root .. 'ends', id)
 end
 

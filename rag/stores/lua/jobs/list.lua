@@ -5,6 +5,7 @@ for _, other in ipairs(ids) do
   local at = redis.call('HMGET', root .. 'job:' .. other, 'kind', 'collection', 'owner')
   if at[1] then
     list(other, unpack(at, 1, 3))
+    list_about(other, root .. 'job:' .. other, at[2])
   end
 end
 return #ids == tonumber(ARGV[3]) and ids[#ids]

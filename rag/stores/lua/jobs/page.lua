@@ -1,9 +1,9 @@
 -- KEYS: the indexes to merge; ARGV: '', cursor or '', limit, how many to look at, how many bytes to read,
--- reason or '', state or '', as for within
+-- reason or '', ',STATE,STATE,' or '', ',KIND,' or '', as for within
 -- Returns {records, cursor or false, bytes that are left, under 0 where there was no room for the next record}; a
 -- page may be short when few jobs are of the kind asked for, or they are large. The first record is always read.
 local cursor, limit, looks, room = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local reason, state = ARGV[6], ARGV[7]
+local reason, states, kinds = ARGV[6], ARGV[7], ARGV[8]
 local ids = {}
 for _, index in ipairs(KEYS) do
   local from = cursor == '' and '+' or '(' .. cursor
@@ -13,9 +13,13 @@ for _, index in ipairs(KEYS) do
 end
 table.sort(ids, function(a, b) return a > b end)
 
+local function among(words, word)
+  return words == '' or (word and string.find(words, ',' .. word .. ',', 1, true))
+end
+
 local function fits(key)
-  local at = redis.call('HMGET', key, 'reason', 'state')
-  return (reason == '' or at[1] == reason) and (state == '' or at[2] == state) and within(key, 8)
+  local at = redis.call('HMGET', key, 'reason', 'state', 'kind')
+  return (reason == '' or at[1] == reason) and among(states, at[2]) and among(kinds, at[3]) and within(key, 9)
 end
 
 local function size_of(key)

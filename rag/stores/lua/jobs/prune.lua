@@ -8,7 +8,8 @@ local records = {}
 local function forget(other, fields)
   local key = root .. 'job:' .. other
   -- Of a record that went by itself nobody knows where it was listed.
-  unlist(other, fields[1] and lists_of(unpack(fields)) or redis.call('SMEMBERS', root .. 'lists'))
+  unlist(other, fields[1] and lists_of(unpack(fields, 1, 3)) or redis.call('SMEMBERS', root .. 'lists'))
+  unlist_about(other, fields[2], fields[4])
   redis.call('UNLINK', key, key .. ':events', key .. ':artefacts')
   redis.call('ZREM', set, other)
   redis.call('ZREM', root .. 'remains', other)
@@ -27,6 +28,6 @@ for i = 1, #oldest, 2 do
   local key = root .. 'job:' .. oldest[i]
   redis.call('HDEL', key, 'result')
   records[#records + 1] = record_of(key, oldest[i]) or nil
-  forget(oldest[i], redis.call('HMGET', key, 'kind', 'collection', 'owner'))
+  forget(oldest[i], redis.call('HMGET', key, 'kind', 'collection', 'owner', 'document'))
 end
 return records

@@ -52,4 +52,7 @@ else
   again()
 end
 moved(nil, state or 'queued', kind)
+if state then
+  keep_lists_about(redis.call('PTTL', job) / 1000)
+end
 return 1

@@ -8,6 +8,7 @@ redis.call('ZREM', root .. 'deadlines', id)
 redis.call('ZREM', root .. 'jobs:queued:' .. at[2], id)
 note_open(false, at[2])
 unlist(id, lists_of(at[2], at[6], owner_of(job)))
+unlist_about(id, at[6], document_of(job))
 if at[5] and redis.call('HGET', at[5], 'job') == id then
   redis.call('UNLINK', at[5])
 end

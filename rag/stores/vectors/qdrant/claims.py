@@ -48,6 +48,17 @@ def all_claims(member: Member) -> dict[str, dict[str, Claim]]:
     return {name: claims_of(info.config.metadata) for name, info in found.items() if info and is_ours(info)}
 
 
+def claims_at(members: Iterable[Member], collection: str) -> dict[str, Claim]:
+    """What any of the nodes knows. A claim is noted on one, and reaches the others by consensus, which on a
+    busy machine may be after its snapshots were made and read: of two forms the one with files is later."""
+    known: dict[str, Claim] = {}
+    for member in members:
+        for name, claim in claims(member, collection).items():
+            if name not in known or known[name].files is None:
+                known[name] = claim
+    return known
+
+
 def note(member: Member, collection: str, name: str, claim: Claim | None) -> None:
     """``claim`` None takes it away."""
     change = {_KEY + name: None if claim is None else _fields(claim)}

@@ -6,7 +6,7 @@ time, and those that are kept must together hold every shard.
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -14,7 +14,16 @@ from rag.errors import NotFound, TimedOut, Unavailable, UnknownCollection
 from rag.model import CollectionSpec, Engine, SnapshotFile
 from rag.ports import Opened, VectorStore
 from rag.settings import Settings
-from rag.stores.vectors.qdrant.claims import Claim, all_claims, claims, name_of, note, owned, path_of
+from rag.stores.vectors.qdrant.claims import (
+    Claim,
+    all_claims,
+    claims,
+    claims_at,
+    name_of,
+    note,
+    owned,
+    path_of,
+)
 from rag.stores.vectors.qdrant.makers import makers_of
 from rag.stores.vectors.qdrant.members import Member, Members, Membership, NodeSnapshot
 from rag.stores.vectors.qdrant.placement import Placement
@@ -31,6 +40,7 @@ class _Plan:
     """Who makes a snapshot of a collection.
 
     ``begun``: an earlier call may have had one made. ``before``: those that were there, by name.
+    ``known``: whose the others are.
     """
 
     store: str
@@ -38,6 +48,7 @@ class _Plan:
     placement: Placement
     begun: bool
     before: frozenset[str]
+    known: Mapping[str, Claim]
 
 
 class QdrantSnapshots:
@@ -78,9 +89,9 @@ class QdrantSnapshots:
     def release(self, name: str) -> None:
         """A node that is away, or still at work for it, keeps its part; then it stays among ``taken``."""
         cluster = self._members.seen()
-        for store, claimed in all_claims(cluster.any).items():
-            if name in claimed:
-                _release(cluster, name, store)
+        told = [all_claims(member) for member in cluster.members.values()]
+        for store in sorted({store for each in told for store, claimed in each.items() if name in claimed}):
+            _release(cluster, name, store)
 
     def taken(self) -> tuple[str, ...]:
         claimed = all_claims(self._members.seen().any)
@@ -112,12 +123,12 @@ class QdrantSnapshots:
         """Conflict, Unavailable where not every shard can be had."""
         placement = cluster.any.placement(store)
         makers = makers_of(store, cluster, placement)
-        earlier = claims(cluster.any, store).get(name)
-        if earlier is not None:
-            return _Plan(store, makers, placement, True, earlier.before)
+        known = claims_at(cluster.members.values(), store)
+        if name in known:
+            return _Plan(store, makers, placement, True, known[name].before, known)
         there = frozenset(each.name for maker in makers for each in maker.snapshots(store))
         note(cluster.any, store, name, Claim(before=there))
-        return _Plan(store, makers, placement, False, there)
+        return _Plan(store, makers, placement, False, there, known)
 
     def _made(self, name: str, plan: _Plan, maker: Member) -> SnapshotFile:
         """The node's snapshot that an earlier call had it make, or another."""
@@ -142,7 +153,7 @@ class QdrantSnapshots:
         if maker.creating(plan.store):
             raise Unavailable(f"{maker.address} is still making a snapshot of {plan.store}", retry_after=10)
         there = {each.name: each for each in maker.snapshots(plan.store)}
-        return next((there[each] for each in owned(name, claims(maker, plan.store), there)), None)
+        return next((there[each] for each in owned(name, plan.known, there)), None)
 
     def _settle(self, cluster: Membership, name: str, plan: _Plan, files: tuple[SnapshotFile, ...]) -> None:
         """Note whose the files are, unless shards moved or fell behind while they were made."""
@@ -157,7 +168,10 @@ class QdrantSnapshots:
 
 def _release(cluster: Membership, name: str, store: str) -> None:
     try:
-        removed = [_removed(member, name, store) for member in cluster.members.values()]
+        known = claims_at(cluster.members.values(), store)
+        if name not in known:  # somebody else released it just now
+            return
+        removed = [_removed(member, name, store, known) for member in cluster.members.values()]
         if all(removed) and not cluster.away:
             note(cluster.any, store, name, None)
         else:
@@ -166,11 +180,8 @@ def _release(cluster: Membership, name: str, store: str) -> None:
         log.info("the snapshot %s has gone with its collection: %s", name, error)
 
 
-def _removed(member: Member, name: str, store: str) -> bool:
-    """Whether the node keeps nothing of it, and will not."""
-    known = claims(member, store)
-    if name not in known:  # somebody else released it just now, or the node does not know of it yet
-        return False
+def _removed(member: Member, name: str, store: str, known: Mapping[str, Claim]) -> bool:
+    """Whether the node keeps nothing of it, and will not. It need not know of the claim itself yet."""
     idle = known[name].files is not None or not member.creating(store)
     for snapshot in owned(name, known, [each.name for each in member.snapshots(store)]):
         member.delete(store, snapshot)

@@ -1,0 +1,139 @@
+"""``aegis ingest``: documents in, a summary with each failure's reason out."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import Annotated, BinaryIO
+
+import typer
+from platformdirs import user_state_path
+from rich.console import Console
+from rich.text import Text
+
+from cli.call import Call, shows_data
+from cli.exits import INTERRUPTED
+from cli.figures import many
+from cli.ingest_display import Display
+from cli.ingest_summary import DOCUMENTS, rows_of, show_summary, status_of
+from cli.ingestion import Ingestion, Plan
+from cli.journal import Journal
+from cli.refusals import said
+from cli.sources import Omitted, Source, piped
+from cli.tally import Tally
+from cli.walk import sources
+from rag.errors import AegisError
+from rag.printable import one_line
+
+_STANDARD_INPUT = "-"
+
+
+@shows_data
+def ingest(
+    call: Call,
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="WHAT",
+            help="Files, folders, 'patterns/**/*.md', addresses (https://…), - for standard input.",
+        ),
+    ],
+    collection: Annotated[str | None, typer.Option(help="Collection; default: COLLECTION_NAME.")] = None,
+    wait: Annotated[bool, typer.Option(help="Follow each document until it is searchable.")] = True,
+    name: Annotated[str | None, typer.Option(help="Of standard input, and its document's id.")] = None,
+    media_type: Annotated[
+        str | None, typer.Option("--type", help="Of standard input, such as md or text/html.")
+    ] = None,
+    hidden: Annotated[bool, typer.Option("--hidden", help="Hidden files and folders too.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Send also what is there already.")] = False,
+) -> None:
+    """Ingest files, folders, addresses or standard input.
+
+    A document's id is its path below the folder that was named: the same command again sends what has
+    changed. Of folders and patterns everything is taken that the API reads. Exit status: 0 when all
+    documents are in, 1 when some failed, 6 when none is in, 130 after Ctrl-C.
+    """
+    found, omitted = _found(what, hidden=hidden, name=name, media_type=media_type)
+    errors, plan = Console(stderr=True), Plan(collection, wait=wait, again=again)
+    with call.client() as client, _display(errors, found) as display:
+        client.delayed = display.delay
+        ingestion = Ingestion(client, plan, journal=_journal(display, client.url, plan), watcher=display)
+        for one in omitted:
+            ingestion.fail(one)
+        ended_by = _run(ingestion, found)
+    if not call.for_people:
+        call.show_rows(rows_of(ingestion.outcomes, omitted), DOCUMENTS)
+    elif ingestion.outcomes or ended_by is None:
+        show_summary(Console(), ingestion.outcomes, omitted, waited=wait)
+    if ended_by is not None:
+        _tell_rest(errors, ingestion, call, repeatable=_STANDARD_INPUT not in what)
+    if isinstance(ended_by, AegisError):
+        raise type(ended_by)(said(ended_by)) from ended_by
+    raise typer.Exit(INTERRUPTED if ended_by else status_of(ingestion.outcomes))
+
+
+def _run(ingestion: Ingestion, found: Sequence[Source]) -> AegisError | KeyboardInterrupt | None:
+    """What ended it early."""
+    try:
+        ingestion.run(found)
+    except (AegisError, KeyboardInterrupt) as error:
+        return error
+    return None
+
+
+def _found(
+    what: Sequence[str], *, hidden: bool, name: str | None, media_type: str | None
+) -> tuple[list[Source], list[Omitted]]:
+    """What is to be sent, and what is not. BadParameter for options that do not fit."""
+    if what.count(_STANDARD_INPUT) > 1:
+        raise typer.BadParameter("- is there twice, and standard input can be read once")
+    if (name or media_type) and _STANDARD_INPUT not in what:
+        raise typer.BadParameter("--name and --type are about standard input: they go with -")
+    found: list[Source] = []
+    omitted: list[Omitted] = []
+    with Console(stderr=True).status("looking what is there"):
+        for one in sources((each for each in what if each != _STANDARD_INPUT), hidden=hidden):
+            omitted.append(one) if isinstance(one, Omitted) else found.append(one)
+    if _STANDARD_INPUT in what:
+        one = piped(_standard_input(), name, media_type)
+        omitted.append(one) if isinstance(one, Omitted) else found.append(one)
+    return found, omitted
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin.isatty():
+        print("reading from this terminal; Ctrl-D ends the document", file=sys.stderr)
+    return sys.stdin.buffer
+
+
+def _display(console: Console, found: Sequence[Source]) -> Display:
+    return Display(console, Tally(len(found), sum(source.size for source in found)))
+
+
+def _journal(display: Display, url: str, plan: Plan) -> Journal:
+    """One that remembers nothing where this user has no folder to write to."""
+    try:
+        folder = user_state_path("aegis-rag", appauthor=False) / "ingested"
+        return Journal.at(folder, url, plan.collection)
+    except (OSError, AegisError, RuntimeError) as error:
+        display.say(f"· nobody will remember what is sent now: {error}", "yellow")
+        return Journal.none()
+
+
+def _tell_rest(console: Console, ingestion: Ingestion, call: Call, *, repeatable: bool) -> None:
+    """What goes on without us, how to watch it, and how to continue."""
+    if ingestion.going_on:
+        count = many(ingestion.going_on, "document")
+        _say(console, f"{count} that the API has accepted will be finished all the same. To watch:")
+        _say(console, f"  aegis jobs watch{_whom(call)}")
+    if repeatable and (ingestion.going_on or any(one.reason is None for one in ingestion.outcomes)):
+        _say(console, "The same command again goes on from here, and sends nothing twice.")
+
+
+def _whom(call: Call) -> str:
+    """The options by which another command asks the same API."""
+    options = {"--url": call.url, "--profile": call.profile}
+    return "".join(f" {option} {shlex.quote(value)}" for option, value in options.items() if value)
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(Text(one_line(text)), highlight=False, soft_wrap=not console.is_terminal)

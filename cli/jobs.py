@@ -1,0 +1,99 @@
+"""``aegis jobs``: list, show, cancel, retry and watch jobs."""
+
+from functools import partial
+from itertools import islice
+from typing import Annotated
+
+import typer
+
+from cli import ids
+from cli.batch import done_to_each
+from cli.call import Call, asks_api, shows_data
+from cli.groups import ListByDefault, group
+from cli.job_views import JOBS, job_page
+from cli.views import Format
+from rag.printable import one_line
+
+app = group(
+    "List, show, cancel, retry and watch jobs. Without a command: list the newest.", cls=ListByDefault
+)
+
+JobId = Annotated[str, typer.Argument(metavar="ID", help="Whole, or a beginning that no other job has.")]
+JobIds = Annotated[list[str], typer.Argument(metavar="ID", help="Whole, or beginnings.")]
+
+
+@app.command("list")
+@shows_data
+def list_jobs(
+    call: Call,
+    job_id: Annotated[str | None, typer.Argument(metavar="ID", help="One job, as JSON.")] = None,
+    state: Annotated[str | None, typer.Option(help="Such as queued, running or failed.")] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="Such as ingest or query; repeated: of any.")] = None,
+    collection: Annotated[str | None, typer.Option(help="Of one collection.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")] = 20,
+) -> None:
+    """The newest jobs."""
+    with call.client() as client:
+        if job_id is not None:
+            found = client.job(ids.job_id(client, job_id))
+            form = Format.JSON if call.for_people else call.form  # as it was before there was `show`
+            Call(form=form).show_one(found, job_page)
+            return
+        jobs = client.all_jobs(state=state, kind=kind, collection=collection)
+        call.show_rows(islice(jobs, limit), JOBS)
+
+
+@app.command()
+@shows_data
+def show(call: Call, job_id: JobId) -> None:
+    """One job: what it is about, how far it is, its result or what went wrong."""
+    with call.client() as client:
+        call.show_one(client.job(ids.job_id(client, job_id)), job_page)
+
+
+@app.command()
+@asks_api
+def cancel(call: Call, job_ids: JobIds) -> None:
+    """End jobs that are queued or running. Takes effect between stages, and within an answer."""
+    with call.client() as client:
+        done, failed = done_to_each(job_ids, partial(ids.job_id, client), client.cancel)
+    for each in done:
+        print(one_line(f"{each} cancelled"))
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+@asks_api
+def retry(
+    call: Call,
+    job_ids: JobIds,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the jobs to their end.")] = False,
+) -> None:
+    """Run jobs again that ended badly, from the stage where they ended."""
+    from cli.watching import follow_all  # noqa: PLC0415 - brings progress bars
+
+    with call.client() as client:
+        done, failed = done_to_each(job_ids, partial(ids.job_id, client), client.retry)
+        for each in done:
+            print(one_line(f"{each} queued again"))
+        failed += follow_all(client, done) if wait else 0
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+@asks_api
+def watch(
+    call: Call,
+    job_ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Whole, or beginnings.")] = None,
+    state: Annotated[str | None, typer.Option(help="Such as queued, running or failed.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=100, help="How many at most.")] = 20,
+) -> None:
+    """Follow jobs to their end; without ids, show the newest ones anew until Ctrl-C."""
+    from cli.watching import follow_all, watch_list  # noqa: PLC0415 - brings progress bars
+
+    with call.client() as client:
+        if not job_ids:
+            watch_list(client, state, limit)
+            return
+        failed = follow_all(client, [ids.job_id(client, each) for each in job_ids])
+    raise typer.Exit(1 if failed else 0)

@@ -1,0 +1,74 @@
+"""``aegis search``: the passages that a question finds, without an answer made of them."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from cli.call import Call, shows_data
+from cli.connection import given
+from cli.views import Format, Row, View
+from rag.errors import AegisError
+
+HITS = View(
+    columns=(),
+    fields=("document_id", "chunk_id", "score", "title", "page", "start", "end", "text"),
+    none="Nothing was found.",
+)
+
+
+@shows_data
+def search(
+    call: Call,
+    words: Annotated[list[str], typer.Argument(metavar="WORD", help="What is looked for.")],
+    collection: Annotated[
+        str | None, typer.Option(help="Collection; default: the API's COLLECTION_NAME.")
+    ] = None,
+    top_k: Annotated[int | None, typer.Option(min=1, help="Passages to retrieve.")] = None,
+    top_n: Annotated[int | None, typer.Option("--top-n", "-n", min=1, help="Passages to show.")] = None,
+    narrowed: Annotated[
+        str | None, typer.Option("--filter", metavar="JSON", help='Such as \'{"lang": "en"}\'.')
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Past the caches.")] = False,
+) -> None:
+    """Passages, best first, each with its document and place. No model writes anything."""
+    options = given(collection=collection, top_k=top_k, top_n=top_n)
+    if narrowed is not None:
+        options["filter"] = _object(narrowed)
+    if fresh:
+        options["cache"] = False
+    with call.client() as client:
+        job = client.finished(client.search(" ".join(words), **options)["job_id"])
+    if job["state"] != "succeeded":
+        problem = job["error"] or {}
+        raise AegisError(f"the search ended as {job['state']}: {problem.get('detail', 'no reason given')}")
+    _show(call, job["result"])
+
+
+def _show(call: Call, result: Row) -> None:
+    """As JSON the whole result, else its hits."""
+    if call.form is Format.JSON:
+        call.show_one(result, lambda _: ())
+    elif call.for_people:
+        _print_hits(result["hits"])
+    else:
+        call.show_rows(result["hits"], HITS)
+
+
+def _print_hits(hits: list[Any]) -> None:
+    from rich.console import Console  # noqa: PLC0415 - other formats do without
+
+    from cli.answers import show_source  # noqa: PLC0415 - as above
+
+    console = Console(highlight=False)
+    if not hits:
+        print(HITS.none)
+    for number, hit in enumerate(hits, 1):
+        show_source(console, {**hit, "n": number})
+
+
+def _object(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--filter: {text!r} is no JSON: {error}") from error

@@ -1,0 +1,143 @@
+"""Tables and pages for people: within the width of a terminal, whole where there is none."""
+
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import replace
+from typing import IO
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cli.views import Column, Row, View
+from rag.printable import one_line, printable
+
+_GAP = 2
+_LEAST = 14
+"""Characters that a column gets which wraps; with less it is not read easily."""
+
+_ENDLESS = 1_000_000
+"""Characters in a line that is read by a program."""
+
+
+def print_table(rows: Sequence[Row], view: View, out: IO[str]) -> None:
+    """Columns in which no row has anything are left out."""
+    console = console_on(out)
+    if not rows:
+        print(view.none, file=out)
+        return
+    _print(console, table_of(rows, view, console.width), out)
+
+
+def table_of(rows: Sequence[Row], view: View, width: int) -> Table:
+    """In full where that fits into ``width``, else in brief, else a page a row."""
+    columns, cells = _filled(view.columns, rows, brief=False)
+    if _width(columns, cells) > width:
+        columns, cells = _filled(view.columns, rows, brief=True)
+        if _narrowest(columns, cells) > width:
+            return _pages(columns, cells)
+    return _table(columns, cells, rows)
+
+
+def print_page(facts: Iterable[tuple[str, str]], out: IO[str]) -> None:
+    """A line or more a fact; those without a value are left out."""
+    table = _page()
+    for name, value in facts:
+        if value:
+            table.add_row(Text(one_line(name)), Text(printable(value)))
+    _print(console_on(out), table, out)
+
+
+def console_on(out: IO[str]) -> Console:
+    """As wide as the terminal, or endless for a file or a pipe unless COLUMNS says otherwise."""
+    console = Console(file=out, highlight=False)
+    if not console.is_terminal and "COLUMNS" not in console._environ:  # noqa: SLF001
+        console.width = _ENDLESS
+    return console
+
+
+def _filled(
+    columns: Sequence[Column], rows: Sequence[Row], *, brief: bool
+) -> tuple[list[Column], list[list[str]]]:
+    """The columns that have anything, and their cells, a list a column."""
+    if brief:
+        columns = [_in_brief(column, rows) for column in columns]
+    cells = [(column, [one_line(column.full(row)) for row in rows]) for column in columns]
+    kept = [(column, texts) for column, texts in cells if any(texts)]
+    return [column for column, _ in kept], [texts for _, texts in kept]
+
+
+def _in_brief(column: Column, rows: Sequence[Row]) -> Column:
+    if column.begins:
+        length = _distinct({column.full(row) for row in rows}, column.begins)
+        return replace(column, full=lambda row: column.full(row)[:length])
+    return replace(column, name=column.brief_name or column.name, full=column.brief or column.full)
+
+
+def _distinct(texts: Set[str], least: int) -> int:
+    """How many characters tell the texts apart, ``least`` at least."""
+    most = max(map(len, texts), default=least)
+    return next(
+        (length for length in range(least, most) if len({text[:length] for text in texts}) == len(texts)),
+        most,
+    )
+
+
+def _width(columns: Sequence[Column], cells: Sequence[Sequence[str]], longest: int = _ENDLESS) -> int:
+    """Of a table in which those that wrap are not wider than ``longest``."""
+    widths = (
+        min(max(map(cell_len, (column.name, *texts))), longest if column.wraps else _ENDLESS)
+        for column, texts in zip(columns, cells, strict=True)
+    )
+    return sum(widths) + _GAP * (len(columns) - 1)
+
+
+def _narrowest(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> int:
+    return _width(columns, cells, _LEAST)
+
+
+def _pages(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> Table:
+    table = _page()
+    for number, row in enumerate(zip(*cells, strict=True)):
+        if number:
+            table.add_row()
+        for column, text in zip(columns, row, strict=True):
+            if text:
+                table.add_row(Text(column.name), Text(text))
+    return table
+
+
+def _page() -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, _GAP, 0, 0))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    return table
+
+
+def _table(columns: Sequence[Column], cells: Sequence[Sequence[str]], rows: Sequence[Row]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, _GAP, 0, 0))
+    for column in columns:
+        table.add_column(
+            column.name,
+            justify="right" if column.right else "left",
+            no_wrap=not column.wraps,
+            overflow="fold",
+        )
+    for number, row in enumerate(rows):
+        texts = zip(columns, cells, strict=True)
+        table.add_row(
+            *(Text(text[number], style=column.style(row) if column.style else "") for column, text in texts)
+        )
+    return table
+
+
+def _print(console: Console, table: Table, out: IO[str]) -> None:
+    """Without the spaces that fill up each line, where nobody sees colours."""
+    if console.is_terminal:
+        console.print(table)
+        return
+    console.width = min(console.width, max(1, console.measure(table).maximum))
+    with console.capture() as capture:
+        console.print(table)
+    for line in capture.get().splitlines():
+        print(line.rstrip(), file=out)

@@ -1,0 +1,57 @@
+"""Where a document's passages stand in its text, as a blob beside it tells."""
+
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+
+from rag.errors import NotFound
+from rag.model import Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Characters ``start`` to ``end`` of a text, and bytes ``first`` to ``last`` of it in UTF-8.
+
+    ``chunk_id``: of its point. It cannot be told from where the document is: points that were restored under
+    another name keep theirs.
+    """
+
+    chunk_id: str
+    start: int
+    end: int
+    first: int
+    last: int
+    tokens: int
+    page: int | None = None
+    headings: tuple[str, ...] = ()
+
+
+def places_of(text: str, chunks: Sequence[Chunk], chunk_ids: Sequence[str]) -> list[Place]:
+    """Of chunks in the order of their beginnings."""
+    places, at, byte = [], 0, 0
+    for chunk, chunk_id in zip(chunks, chunk_ids, strict=True):
+        byte += len(text[at : chunk.start].encode())
+        at = chunk.start
+        last = byte + len(text[chunk.start : chunk.end].encode())
+        places.append(
+            Place(chunk_id, chunk.start, chunk.end, byte, last, chunk.tokens, chunk.page, chunk.headings)
+        )
+    return places
+
+
+def pack_places(places: Sequence[Place]) -> bytes:
+    rows = [astuple(place) for place in places]
+    return zlib.compress(json.dumps(rows, separators=(",", ":")).encode())
+
+
+def unpack_places(data: bytes) -> list[Place]:
+    """NotFound for bytes that are cut off: they can be made again."""
+    try:
+        rows = json.loads(zlib.decompress(data))
+        return [
+            Place(chunk_id, start, end, first, last, tokens, page, tuple(headings))
+            for chunk_id, start, end, first, last, tokens, page, headings in rows
+        ]
+    except (ValueError, TypeError, zlib.error) as error:
+        raise NotFound(f"where the passages stand cannot be read: {error}") from error

@@ -1,0 +1,117 @@
+"""What a setting must be, and what was written instead, in words."""
+
+import re
+from enum import Enum
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from rag.addresses import without_credentials
+from rag.printable import one_line
+
+_QUERY = re.compile(r"(?<=\?)[^,\s]+")
+_HIDDEN = "…"
+_LONGEST = 80
+
+_PATTERNS = {
+    r"^\S+$": "a name without spaces",
+    "^[A-Za-z0-9._-]{1,64}$": "1 to 64 letters, digits, dots, '_' and '-'",
+    "^[A-Za-z0-9_-]{1,64}$": "1 to 64 letters, digits, '_' and '-'",
+    "^[A-Za-z0-9.:%_-]*$": "a name or an address of this machine, such as 0.0.0.0",
+    "^[A-Za-z0-9_:/.-]{1,128}$": "1 to 128 letters, digits, '_', ':', '/', '.' and '-'",
+}
+"""What each pattern that a setting must match asks for."""
+
+_KINDS = {
+    bool: "true or false",
+    dict: "an object in JSON",
+    Path: "a path",
+}
+
+
+def masked(text: str) -> str:
+    """``text`` without what addresses in it have before their host and after a question mark."""
+    return _QUERY.sub(_HIDDEN, without_credentials(text)) if "://" in text else text
+
+
+def shown(value: object) -> str:
+    """What was written, for a message: in one line, cut short, without credentials."""
+    if not isinstance(value, str):
+        return one_line(str(value))[:_LONGEST]
+    text = masked(one_line(value))
+    return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
+
+
+def wanted(field: FieldInfo, inner: tuple[int | str, ...] = ()) -> str:
+    """What the value of the field must be; with ``inner``, one entry of it."""
+    annotation, limits = field.annotation, list(field.metadata)
+    if not inner:
+        return _wanted(annotation, limits)
+    return _wanted(_of_entries(annotation), [])
+
+
+def is_short(field: FieldInfo) -> bool:
+    """Whether what it takes is short: a number, yes or no, a choice. What is long there came by mistake."""
+    annotation, _ = _bare(field.annotation, [])
+    return annotation in (bool, int, float) or bool(_choices(annotation))
+
+
+def _wanted(annotation: Any, limits: list[Any]) -> str:
+    annotation, limits = _bare(annotation, limits)
+    if choices := _choices(annotation):
+        return f"one of {', '.join(choices)}"
+    if annotation in (int, float):
+        return f"{'a whole number' if annotation is int else 'a number'}{_range(limits)}"
+    kind = get_origin(annotation) or annotation
+    if kind is tuple:
+        least = " of one or more," if _limit(limits, "min_length") else ""
+        return f"a list{least} with commas between, or in JSON"
+    return _KINDS[kind] if kind in _KINDS else _text(limits)
+
+
+def _choices(annotation: Any) -> list[str]:
+    """[] where it is none."""
+    if get_origin(annotation) is Literal:
+        return [str(word) for word in get_args(annotation)]
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return [str(member.value) for member in annotation]
+    return []
+
+
+def _bare(annotation: Any, limits: list[Any]) -> tuple[Any, list[Any]]:
+    """Without what says that it may be unset, and with the limits that are written at the type."""
+    if get_origin(annotation) in (Union, UnionType):
+        (annotation,) = (each for each in get_args(annotation) if each is not NoneType)
+    if get_origin(annotation) is Annotated:
+        annotation, *more = get_args(annotation)
+        return _bare(annotation, [*limits, *more])
+    return annotation, limits
+
+
+def _of_entries(annotation: Any) -> Any:
+    annotation, _ = _bare(annotation, [])
+    arguments = get_args(annotation)
+    return arguments[1] if get_origin(annotation) is dict else arguments[0]
+
+
+def _range(limits: list[Any]) -> str:
+    least, most = _limit(limits, "ge"), _limit(limits, "le")
+    if least is not None and most is not None:
+        return f" from {least} to {most}"
+    if least is not None:
+        return f" of {least} or more"
+    above = _limit(limits, "gt")
+    return "" if above is None else f" over {above}"
+
+
+def _text(limits: list[Any]) -> str:
+    if pattern := _limit(limits, "pattern"):
+        return _PATTERNS.get(pattern, f"a text that matches {pattern}")
+    least = _limit(limits, "min_length")
+    return f"a text of {least} characters or more" if least else "a text"
+
+
+def _limit(limits: list[Any], name: str) -> Any:
+    return next((found for limit in limits if (found := getattr(limit, name, None)) is not None), None)

@@ -1,0 +1,130 @@
+"""What a job is about, as a person would name it: read off the job's own record, so it costs no look-up.
+
+The words of questions and of documents are their owners': whoever may read the job sees them, and a log
+does not, unless it is told so.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from rag.fetching.urls import redacted
+from rag.model import Job, JobKind
+from rag.naming import plain_name
+
+LONGEST = 200
+"""Characters of a question, a title or a file's name that are told."""
+
+_LONGEST_LABEL = 120
+_FIRST_WORDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """``name``: the best of what follows, in one line; ``collection`` None: of all collections.
+
+    ``title``: the one that was given, or the first words of a text that came without a name. ``url``: without
+    its query. ``backup``: its id.
+    """
+
+    name: str
+    collection: str | None
+    document_id: str | None = None
+    title: str | None = None
+    filename: str | None = None
+    url: str | None = None
+    question: str | None = None
+    model: str | None = None
+    backup: str | None = None
+
+
+def subject_of(job: Job) -> Subject:
+    """Of any job, also of one that an earlier version of Aegis accepted."""
+    inputs = job.inputs
+    return Subject(
+        name=_name(job, _names(job)),
+        collection=job.collection or inputs.get("collection"),
+        document_id=inputs.get("document_id"),
+        title=_short(inputs.get("title") or inputs.get("beginning")),
+        filename=_short(inputs.get("filename")),
+        url=redacted(inputs["url"]) if inputs.get("url") else None,
+        question=_short(inputs.get("question")),
+        model=inputs.get("model"),
+        backup=inputs.get("backup"),
+    )
+
+
+def label(job: Job, *, questions: bool = False) -> str:
+    """The job's subject for a log: its kind, its name and where, in one short line.
+
+    ``questions``: whether their words are told too. Those of a document that has no name are not.
+    """
+    content = {"beginning"} if questions else {"beginning", "question"}
+    name = _name(job, {of: told for of, told in _names(job).items() if of not in content})
+    place = "" if job.kind in _OTHERS or name == job.collection else f"in {job.collection}"
+    return " ".join(filter(None, (job.kind, _cut(name, _LONGEST_LABEL), place)))
+
+
+def named(job: Job) -> str:
+    """The job in a log line: its id and its subject."""
+    return f"job {job.id} ({label(job)})"
+
+
+def first_words(text: str) -> str:
+    """What a text begins with, as a name for it."""
+    return _cut(plain_name(" ".join(text[:1000].split()[:_FIRST_WORDS])), LONGEST)
+
+
+def _names(job: Job) -> dict[str, str]:
+    """All that may name a job about documents or a question, the best first."""
+    inputs, document_id = job.inputs, job.inputs.get("document_id")
+    found: dict[str, str | None] = {
+        "title": inputs.get("title"),
+        "own_id": document_id if document_id and not _is_made(document_id) else None,
+        "filename": inputs.get("filename"),
+        "url": redacted(inputs["url"]) if inputs.get("url") else None,
+        "beginning": inputs.get("beginning"),
+        "question": inputs.get("question"),
+        "document_id": document_id,
+        "collection": job.collection if job.kind is JobKind.DELETE else None,
+    }
+    return {of: name for of, name in found.items() if name}
+
+
+def _name(job: Job, names: Mapping[str, str]) -> str:
+    name = _OTHERS[job.kind](job) if job.kind in _OTHERS else next(iter(names.values()), "")
+    return _cut(plain_name(name), LONGEST)
+
+
+def _restored(job: Job) -> str:
+    inputs = job.inputs
+    what = f"{inputs['collection']} of " if inputs.get("collection") else ""
+    into = f" into {inputs['into']}" if inputs.get("into") else ""
+    return f"{what}{inputs.get('backup', '')}{into}"
+
+
+_OTHERS: Mapping[JobKind, Callable[[Job], str]] = {
+    JobKind.REINDEX: lambda job: f"{job.collection} by {job.inputs.get('model', '')}",
+    JobKind.BACKUP: lambda job: f"{job.inputs.get('mode', 'incremental')} backup",
+    JobKind.VERIFY: lambda job: str(job.inputs.get("backup", "")),
+    JobKind.REHEARSE: lambda job: str(job.inputs.get("backup", "")),
+    JobKind.RESTORE: _restored,
+    JobKind.PRUNE: lambda _: "old backups",
+}
+"""Of kinds that are about no document and no question."""
+
+
+def _is_made(document_id: str) -> bool:
+    """Whether an id was made from the document's content, so tells a person nothing."""
+    try:
+        return str(UUID(document_id)) == document_id
+    except ValueError:
+        return False
+
+
+def _short(text: str | None) -> str | None:
+    return _cut(text, LONGEST) if text else None
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"

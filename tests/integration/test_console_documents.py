@@ -1,0 +1,161 @@
+"""The console takes in files under their paths, and shows a document with a passage marked: in a browser."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rag.links import passage_page
+from rag.model import DocumentVersion
+from tests.chromium import Chromium, chromium
+from tests.integration.apiserver import Service, serving, settings_of
+
+TEXT = "Before it 😀.\n\nThe lamp is violet.\n\nBehind it."
+MARKED = "The lamp is violet."
+
+UNTIL = """
+const until = async (seen) => {
+  for (let n = 0; n < 600; n++) {
+    const found = seen();
+    if (found) return found;
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  throw new Error(document.body.innerText);
+};
+"""
+SHOW = """
+const mark = await until(() => document.querySelector("#text mark"));
+return { name: document.querySelector("#name").textContent, mark: mark.textContent,
+  text: document.querySelector("#text").textContent, state: document.querySelector("#state").textContent,
+  facts: document.querySelector("#facts").innerText };
+"""
+CHOOSE = """
+const choose = (input, ...files) => {
+  const transfer = new DataTransfer();
+  for (const [name, text] of files) transfer.items.add(new File([text], name));
+  document.querySelector(input).files = transfer.files;
+  document.querySelector(input).dispatchEvent(new Event("change"));
+};
+"""
+WAITING = """
+await until(() => document.querySelector("#uploads li")?.innerText.includes("waiting"));
+return true;
+"""
+DROP = """
+const file = (name) => ({ isFile: true, name, file: (done) => done(new File([name], name)) });
+const folder = (name, ...inside) => ({ isFile: false, name, createReader: () => {
+  const parts = [inside.slice(0, 2), inside.slice(2), []];
+  return { readEntries: (done) => done(parts.shift() ?? []) };
+} });
+const item = (entry) => ({ webkitGetAsEntry: () => entry });
+const drop = (...entries) => ({ items: entries.map(item), files: [] });
+const { dropped } = await import("/console/files.js");
+const guides = folder("guides", file("vpn.md"), folder("deep", file("x.md")));
+const modules = folder("node_modules", file("y.md"));
+const tree = folder("docs", file("b.md"), file(".hidden"), guides, modules, file("a.md"));
+const found = await dropped(drop(tree, file("alone.md"), folder("other", file("a.md"))));
+return found.map(({ path }) => path);
+"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    with chromium(tmp_path_factory.mktemp("profile")) as running:
+        yield running
+
+
+@pytest.fixture
+def api(valkey: str, tmp_path: Path) -> Iterator[Service]:
+    with serving(settings_of(valkey, tmp_path / "home")) as service:
+        yield service
+
+
+def page_of(api: Service, version: int = 1) -> str:
+    start = TEXT.index(MARKED)
+    place = DocumentVersion("guides/lamp ü.md", version)
+    return api.url + passage_page("aegis_docs_v2", place, start, start + len(MARKED))
+
+
+def jobs(api: Service) -> list[Any]:
+    items: list[Any] = api.http.get("/v1/jobs").json()["items"]
+    return items
+
+
+def inputs_of(api: Service) -> dict[str, Any]:
+    """Of the newest job."""
+    job = api.parts.jobs.get(jobs(api)[0]["id"])
+    assert job is not None
+    return dict(job.inputs)
+
+
+def test_a_citation_s_address_opens_the_passage(browser: Chromium, api: Service) -> None:
+    api.publish("guides/lamp ü.md", TEXT)
+
+    shown = browser.run(page_of(api), UNTIL + SHOW)
+
+    assert shown["mark"] == MARKED
+    assert (shown["text"], shown["name"], shown["state"]) == (TEXT, "Title", "")
+    assert "guides/lamp ü.md" in shown["facts"]
+
+
+def test_it_says_that_the_document_has_changed_since(browser: Chromium, api: Service) -> None:
+    api.publish("guides/lamp ü.md", TEXT)
+
+    assert "another version" in browser.run(page_of(api, version=7), UNTIL + SHOW)["state"]
+
+
+def test_a_document_that_is_not_there_is_told(browser: Chromium, api: Service) -> None:
+    told = "return until(() => document.querySelector('#state.bad')?.textContent);"
+
+    assert "no document" in browser.run(page_of(api), UNTIL + told)
+
+
+def test_files_have_their_names_as_ids(browser: Chromium, api: Service) -> None:
+    quoted = 'the "lamp" ü.md'
+    chosen = CHOOSE + f"choose('#files', [{quoted!r}, 'one']);" + WAITING
+
+    assert browser.run(f"{api.url}/", UNTIL + chosen)
+    (job,) = jobs(api)
+    stored = api.parts.jobs.get(job["id"])
+    assert stored is not None
+    assert stored.inputs["document_id"] == quoted
+
+
+def test_what_is_to_be_kept_is_asked_for(browser: Chromium, api: Service) -> None:
+    sent = api.http.post("/v1/documents", files={"file": ("a.md", b"one")}).json()
+    chosen = (
+        CHOOSE
+        + "document.querySelector('#keep').checked = true; choose('#files', ['a.md', 'two']);"
+        + WAITING
+    )
+
+    assert browser.run(f"{api.url}/", UNTIL + chosen)
+    assert sent["document_id"] == "a.md"
+    assert inputs_of(api)["document_id"].startswith("a~")
+
+
+def test_folders_that_are_dropped_give_paths_below_them(browser: Chromium, api: Service) -> None:
+    paths = browser.run(f"{api.url}/", DROP)
+
+    assert sorted(paths) == sorted(["a.md", "b.md", "guides/deep/x.md", "guides/vpn.md", "alone.md", "a.md"])
+
+
+def test_title_and_metadata_are_changed_from_the_page(browser: Chromium, api: Service) -> None:
+    api.publish("guides/lamp ü.md", TEXT)
+    change = """
+        await until(() => document.querySelector("#text mark"));
+        document.querySelector("#title").value = "Lamp";
+        document.querySelector("#metadata").value = '{"year": 2026}';
+        document.querySelector("#change").requestSubmit();
+        await until(() => document.querySelector("#changed").textContent === "changing…");
+        for (let n = 0; n < 100; n++) {
+          const { items } = await (await fetch("/v1/jobs")).json();
+          if (items.length) return true;
+          await new Promise((done) => setTimeout(done, 100));
+        }
+    """
+
+    assert browser.run(page_of(api), UNTIL + change)
+    inputs = inputs_of(api)
+    assert (inputs["title"], inputs["metadata"]) == ("Lamp", {"year": 2026})

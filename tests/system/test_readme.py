@@ -1,0 +1,35 @@
+"""README's REST lines, pasted one after the other into a fresh stack, give an answer."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+from tests.readme import ROOT, block_with
+from tests.system.running import Stack
+
+
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    """JSON after JSON, whatever is between."""
+    decoder = json.JSONDecoder()
+    while text := text.strip():
+        found, end = decoder.raw_decode(text)
+        yield found
+        text = text[end:]
+
+
+def test_its_calls_answer_one_after_the_other(own_stack: Stack) -> None:
+    own_stack.start().until_ready()
+    calls = block_with("curl").replace("localhost:8910", f"localhost:{own_stack.api_port}")
+
+    pasted = subprocess.run(
+        ["sh", "-e"], input=calls, cwd=ROOT, capture_output=True, text=True, check=False, timeout=150
+    )
+
+    assert pasted.returncode == 0, pasted.stderr
+    ingested, answered = _objects(pasted.stdout)
+    assert ingested["state"] == "succeeded", ingested
+    assert answered["state"] == "succeeded", answered
+    assert "[1]" in answered["result"]["answer"]
+    assert "when any process dies" in answered["result"]["answer"]
+    assert answered["result"]["citations"][0]["document_id"] == ingested["result"]["document_id"]

@@ -1,0 +1,48 @@
+"""What ``aegis ask`` says beside an answer."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from cli.answers import show_as_it_comes
+from cli.client import Client
+from rag.model import Json
+
+NOTHING: Json = {
+    "answer": "Not found in the documents.",
+    "citations": [],
+    "hits": [],
+    "generator": "extractive",
+    "timings_ms": {"total": 12.0},
+}
+
+
+class Answering(Client):
+    """Answers every question with the same result."""
+
+    def __init__(self, result: Json) -> None:
+        self.result = result
+
+    def events(self, job_id: str):
+        yield "token", {"text": self.result["answer"]}
+
+    def finished(self, job_id: str) -> Json:
+        return {"state": "succeeded", "result": self.result}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"pending_documents": 1}, "1 document of the collection is still on the way"),
+        ({"pending_documents": 12}, "12 documents of the collection are still on the way"),
+        ({"pending_documents": 0}, None),
+        ({}, None),
+    ],
+)
+def test_what_was_not_found_may_be_on_its_way(more: Json, said: str | None) -> None:
+    out = io.StringIO()
+
+    show_as_it_comes(Console(file=out, width=200), Answering({**NOTHING, **more}), "job")
+
+    assert (said or "on the way") in out.getvalue() if said else "on the way" not in out.getvalue()

@@ -1,0 +1,186 @@
+"""Room on disks: a reserve for what was accepted, and parts that go on where something cannot be written."""
+
+import shutil
+from collections.abc import Callable
+from io import FileIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import pytest
+from redis.exceptions import ResponseError
+
+from cli.home import Roster
+from cli.logs import LogFile
+from rag.errors import NoRoom, Unavailable
+from rag.model import CollectionSpec
+from rag.settings import Settings
+from rag.stores.condition import condition_of
+from rag.stores.disks import Room, require_engine_reserve
+from rag.stores.redis import reaching_redis
+from rag.stores.reserve import Disks
+from rag.stores.vectors import edge
+from rag.stores.vectors.edge import EdgeVectorStore
+from tests.contract.vectors.points import DOCS, SPEC, point
+
+MB = 1 << 20
+SAID = "MISCONF Errors writing to the AOF file: No space left on device"
+
+
+class Usage(NamedTuple):
+    total: int
+    used: int
+    free: int
+
+
+@pytest.fixture
+def leave(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Have every disk be of 1000 MB, with so many bytes free."""
+
+    def left(free: int) -> None:
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(1000 * MB, 1000 * MB - free, free))
+
+    return left
+
+
+def test_a_twentieth_of_a_disk_is_kept_and_64_mb_of_a_large_one() -> None:
+    assert Room(Path("/"), 0, 200 * MB).reserve == 10 * MB
+    assert Room(Path("/"), 0, 5000 * MB).reserve == 64 * MB
+
+
+def test_new_jobs_are_refused_before_the_engine_stops_to_write(
+    leave: Callable[[int], None], tmp_path: Path
+) -> None:
+    leave(40 * MB)
+
+    with pytest.raises(NoRoom, match=r"has 40\.0 MB free, and 50\.0 MB are kept in reserve") as refusal:
+        Disks(tmp_path).admit()
+    require_engine_reserve(tmp_path)
+    leave(10 * MB)
+    with pytest.raises(NoRoom):
+        require_engine_reserve(tmp_path)
+
+    assert refusal.value.retry_after
+
+
+def test_a_folder_that_is_not_there_yet_is_judged_by_where_it_will_be(tmp_path: Path) -> None:
+    assert Room.of(tmp_path / "a" / "b").total == shutil.disk_usage(tmp_path).total
+
+
+def test_only_what_writes_on_this_machine_is_looked_at(tmp_path: Path) -> None:
+    far = Settings(
+        aegis_home=tmp_path,
+        redis_url="redis://far",
+        qdrant_url="http://far",
+        blob_url="s3://bucket",
+    )
+
+    assert list(Disks.of(far).rooms()) == []
+    assert [room.folder for room in Disks.of(Settings(aegis_home=tmp_path)).rooms()] == [
+        tmp_path,
+        tmp_path / "blobs",
+    ]
+
+
+def test_a_store_without_room_says_so_and_goes_on_when_there_is_some(
+    leave: Callable[[int], None], tmp_path: Path
+) -> None:
+    store = EdgeVectorStore(tmp_path / "vectors")
+    store.ensure(DOCS, SPEC)
+    leave(MB)
+    with pytest.raises(NoRoom):
+        store.upsert(DOCS, [point("refused")])
+    with pytest.raises(NoRoom):
+        store.ensure("other", CollectionSpec(8))
+    leave(500 * MB)
+
+    store.upsert(DOCS, [point("kept")])
+
+    assert store.count(DOCS) == 1
+    store.close()
+
+
+def test_a_collection_that_could_not_be_opened_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    first = EdgeVectorStore(tmp_path)
+    first.ensure(DOCS, SPEC)
+    first.upsert(DOCS, [point("kept")])
+    first.close()
+
+    def full(*_: object) -> None:
+        raise Unavailable("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(edge, "EdgeCollection", full)
+        store = EdgeVectorStore(tmp_path)
+    with pytest.raises(Unavailable, match="cannot be opened"):
+        store.count(DOCS)
+    monkeypatch.setattr(edge, "_REOPEN_SECONDS", 0)
+
+    assert store.count(DOCS) == 1
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "said", [SAID, f"Command # 1 (SET {{aegis}}:sign:x 1) of pipeline caused error: {SAID}"]
+)
+def test_a_broker_that_refuses_writes_is_away_also_within_a_pipeline(said: str) -> None:
+    with pytest.raises(Unavailable, match="cannot take writes now: MISCONF"), reaching_redis():
+        raise ResponseError(said)
+
+
+def test_a_broker_that_cannot_write_passes_and_is_no_wrong_setting() -> None:
+    info = {"aof_enabled": 1, "aof_last_write_status": "err", "redis_version": "8.0.0"}
+    client: Any = SimpleNamespace(info=lambda: info)
+
+    found = condition_of(client, may_forget=False)
+
+    assert found.risks == ()
+    with pytest.raises(Unavailable, match="make room on its disk"):
+        found.require_safe()
+
+
+def test_a_log_that_cannot_be_written_tells_later_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    log = LogFile(tmp_path, "api")
+    log.write(b"before\n")
+    room, log._file = log._file, FileIO("/dev/full", "a")
+
+    log.write(b"12345\n")
+    log._file = room
+    log.write(b"after\n")
+    log.close()
+
+    before, blank, gap, after = (tmp_path / "api.log").read_text().splitlines()
+    assert (before, blank, after) == ("before", "", "after")
+    assert gap.endswith("WARNING api 6 bytes are missing here: the disk was full")
+
+
+def test_a_log_that_cannot_begin_anew_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    log = LogFile(tmp_path, "api")
+    monkeypatch.setattr("cli.logs.ROTATE_BYTES", 4)
+
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(log, "_opened", full)
+        log.write(b"lost\n")
+        log.write(b"lost\n")
+    log.write(b"kept\n")
+    log.close()
+
+    assert "10 bytes are missing here" in (tmp_path / "api.log").read_text()
+    assert "kept" in (tmp_path / "api.log").read_text()
+
+
+def test_a_roster_that_cannot_be_written_is_written_with_the_next_change(tmp_path: Path) -> None:
+    roster = Roster(tmp_path / "gone" / "stack.json")
+    roster.enter("one", 1)
+    (tmp_path / "gone").mkdir()
+
+    roster.enter("two", 1)
+
+    assert roster._read()["parts"].keys() == {"one", "two"}

@@ -1,0 +1,38 @@
+"""README names only what there is."""
+
+import re
+
+import pytest
+from typer.main import get_command
+
+from cli.main import app
+from tests.readme import BLOCKS, README, ROOT
+
+_TARGETS = set(
+    re.findall(r"\bmake ([a-z-]+)\b", "\n".join(re.findall(r"`[^`\n]+`", README)) + "\n".join(BLOCKS))
+)
+_COMMANDS = set(
+    re.findall(r"\baegis ([a-z]+)\b", "\n".join(re.findall(r"`[^`\n]+`", README)) + "\n".join(BLOCKS))
+)
+_LINKS = set(re.findall(r"\]\(([^):]+)\)", README))
+
+
+def test_the_page_names_some() -> None:
+    assert {"demo", "test", "up"} <= _TARGETS
+    assert {"demo", "up", "doctor"} <= _COMMANDS
+    assert "docs/guarantees.md" in _LINKS
+
+
+@pytest.mark.parametrize("target", sorted(_TARGETS))
+def test_a_target_is_in_the_makefile(target: str) -> None:
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", sorted(_COMMANDS))
+def test_a_command_is_one_of_aegis(command: str) -> None:
+    assert command in getattr(get_command(app), "commands")  # noqa: B009 - click's groups are no type of typer's
+
+
+@pytest.mark.parametrize("link", sorted(_LINKS))
+def test_a_link_leads_somewhere(link: str) -> None:
+    assert (ROOT / link).exists()
