@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from api.backup_schemas import (
@@ -45,7 +44,7 @@ async def _submitted(call: Call, body: Json, submit: Submit) -> Response:
     terms = terms_of(call.request)
     idempotency = terms.idempotency(call.caller, body)
     owner = owner_of(call.caller)
-    accepted = await run_in_threadpool(handed_in, call.parts, idempotency, lambda: submit(idempotency, owner))
+    accepted = await call.work(handed_in, call.parts, idempotency, lambda: submit(idempotency, owner))
     return await answered(call, accepted, terms)
 
 

@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from api.bodies import CollectionName, ReindexIn
@@ -83,7 +82,7 @@ async def reindex(call: WriteCall, name: Name) -> Response:
     answered and documents taken in as ever. The former vectors are kept for REINDEX_KEEP_HOURS."""
     terms = terms_of(call.request)
     body = await sent(call, ReindexIn)
-    accepted = await run_in_threadpool(_accept, call, name, body, terms)
+    accepted = await call.work(_accept, call, name, body, terms)
     return await answered(call, accepted, terms)
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from api.access import Caller
@@ -93,7 +92,7 @@ def replay(call: WriteCall, job_id: str) -> Response:
 )
 async def replay_all(call: WriteCall) -> Replayed:
     """Those of a reason, of a collection, or all, as long as the queue has room."""
-    return await run_in_threadpool(_replay, call, await sent(call, ReplayIn))
+    return await call.work(_replay, call, await sent(call, ReplayIn))
 
 
 def _replay(call: Call, wanted: ReplayIn) -> Replayed:

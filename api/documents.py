@@ -23,7 +23,7 @@ from api.paging import Paged
 from api.parts import Parts
 from api.receiving import MIB, Limit
 from api.schemas import DocumentOut, Page, Submitted, page_of
-from api.sent import holder_of, media_type, sent
+from api.sent import media_type, sent
 from api.submits import Terms, answered, handed_in, owner_of, submitted, terms_of
 from api.uploads import Received, from_form, from_json, too_large
 from rag.errors import NotFound, UnexpectedType, UnknownCollection
@@ -61,7 +61,7 @@ async def ingest(
     read = _reader(call.request)
     settings = call.parts.settings
     limit = Limit(settings.max_upload_mb * MIB + MIB, too_large(settings))
-    receptions, owner = call.parts.receptions, holder_of(call)
+    receptions, owner = call.parts.receptions, call.holder
     async with receptions.document(call.request, owner, limit) as body, call.parts.uploads.taken(owner):
         accepted = await run_in_threadpool(_taken_in, call, partial(read, body), terms, on_conflict)
     return await answered(call, accepted, terms)
@@ -187,7 +187,7 @@ async def change(call: WriteCall, document_id: IdInPath, collection: InCollectio
     see the present one. 409 while another version of the document is on its way."""
     name, terms = call.collection(collection), terms_of(call.request)
     asked = await sent(call, DocumentChangeIn)
-    accepted = await run_in_threadpool(_changed, call, Shelf(call.parts, name), document_id, asked, terms)
+    accepted = await call.work(_changed, call, Shelf(call.parts, name), document_id, asked, terms)
     return await answered(call, accepted, terms)
 
 

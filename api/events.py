@@ -11,15 +11,13 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query
-from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException
 
-from api.gate import ReadCall
+from api.gate import Call, ListenCall
 from api.jobs import visible_job
 from api.openapi import problems
 from api.parts import Parts
-from api.sent import holder_of
 from rag.errors import Transient
 from rag.model import JobEvent
 
@@ -35,26 +33,26 @@ log = logging.getLogger(__name__)
 class Following:
     """A job that a client listens to, from the event after ``after`` on; None: from the first."""
 
-    parts: Parts
+    call: Call
     job_id: str
     after: str | None
 
 
 async def _following(
-    call: ReadCall,
+    call: ListenCall,
     job_id: str,
     header: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
     query: Annotated[str | None, Query(alias="last_event_id", description="In place of the header")] = None,
 ) -> AsyncIterator[Following]:
     """Refuses before the stream begins. 204, which ends a browser's retries, when all is told."""
-    job = await run_in_threadpool(visible_job, call, job_id)
+    job = await call.work(visible_job, call, job_id)
     after = header or query or None
     if after is not None:
-        over, news = await run_in_threadpool(_news, call.parts, job.id, after)
+        over, news = await call.work(_news, call.parts, job.id, after)
         if over and not news:
             raise HTTPException(204)
-    with call.parts.waits.taken(holder_of(call)):
-        yield Following(call.parts, job.id, after)
+    with call.parts.waits.taken(call.holder):
+        yield Following(call, job.id, after)
 
 
 @router.get(
@@ -66,15 +64,15 @@ async def _following(
 async def events(following: Annotated[Following, Depends(_following)]) -> AsyncIterable[ServerSentEvent]:
     """Events `state`, `progress`, `token`, `result` and `error`, each with an id; a comment every 15
     seconds of silence. Ends when the job is over and all is told."""
-    parts, job_id, after = following.parts, following.job_id, following.after
+    call, job_id, after = following.call, following.job_id, following.after
     try:
-        async with parts.changes.watch(job_id) as watch:
+        async with call.parts.changes.watch(job_id) as watch:
             while True:
-                over, news = await run_in_threadpool(_news, parts, job_id, after)
+                over, news = await call.work(_news, call.parts, job_id, after)
                 for event in news:
                     after = event.id
                     yield _sent(event)
-                if over or parts.stopping.is_set():
+                if over or call.parts.stopping.is_set():
                     return
                 await watch.wait(_RECHECK_SECONDS)
     except Transient as error:

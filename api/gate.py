@@ -1,14 +1,16 @@
-"""The gate of every /v1 route: key, rate limit, role, query parameters.
+"""The gate of every /v1 route: key, rate limit, role, query parameters, and the caller's turn.
 
 One dependency that reads the request itself: each further one costs a request some 40 µs.
 What it reads is told to OpenAPI by :mod:`api.openapi`.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Annotated
+from inspect import iscoroutinefunction
+from typing import Annotated, ParamSpec, TypeVar
 
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
 
 from api.access import ANYBODY, Caller
 from api.parameters import refuse_unknown
@@ -20,6 +22,9 @@ from rag.settings import Role
 
 _READS = ("GET", "HEAD")
 
+Asked = ParamSpec("Asked")
+Answer = TypeVar("Answer")
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -29,23 +34,48 @@ class Call:
     caller: Caller
     request: Request
 
+    @property
+    def holder(self) -> str:
+        """Whose share of the service it takes from: the key's, or the address's where no key is asked for."""
+        caller = self.caller
+        return f"key:{caller.name}" if caller != ANYBODY else _own(self.request)
+
     def collection(self, named: str | None) -> str:
         """The collection that is meant. Forbidden outside the caller's scope."""
         name = named or self.parts.settings.collection_name
         self.caller.must_reach(name)
         return name
 
+    async def work(self, act: Callable[Asked, Answer], *args: Asked.args, **kwargs: Asked.kwargs) -> Answer:
+        """What ``act`` returns, from a thread, when it is this caller's turn to have one more."""
+        async with self.parts.turns.taken(self.holder):
+            return await run_in_threadpool(act, *args, **kwargs)
 
-def _of_role(role: Role) -> Callable[[Request], Awaitable[Call]]:
-    async def gate(request: Request) -> Call:
-        parts: Parts = request.app.state.parts
-        caller = await _admitted(parts, request)
-        request.scope[CALLER] = caller
-        caller.must_be(role)
-        await refuse_unknown(request)
-        return Call(parts, caller, request)
+
+async def _let_in(request: Request, role: Role) -> Call:
+    parts: Parts = request.app.state.parts
+    caller = await _admitted(parts, request)
+    request.scope[CALLER] = caller
+    caller.must_be(role)
+    await refuse_unknown(request)
+    return Call(parts, caller, request)
+
+
+def _of_role(role: Role) -> Callable[[Request], AsyncIterator[Call]]:
+    async def gate(request: Request) -> AsyncIterator[Call]:
+        """A plain function is worked in a thread as a whole, and so in a turn; a coroutine takes its own."""
+        call = await _let_in(request, role)
+        if iscoroutinefunction(request.scope["endpoint"]):
+            yield call
+            return
+        async with call.parts.turns.taken(call.holder):
+            yield call
 
     return gate
+
+
+async def _listener(request: Request) -> Call:
+    return await _let_in(request, Role.READ)
 
 
 async def _admitted(parts: Parts, request: Request) -> Caller:
@@ -54,7 +84,7 @@ async def _admitted(parts: Parts, request: Request) -> Caller:
     Reads are counted apart, so that who looks how its jobs stand can still submit. Wrong keys count like
     submits whatever they ask for, and have a limit of their own too, which is there where no other is.
     """
-    own = f"address:{counted_as(address_of(request))}"
+    own = _own(request)
     try:
         caller = await parts.keyring.caller(token_of(request))
     except Unauthenticated:
@@ -68,6 +98,10 @@ async def _admitted(parts: Parts, request: Request) -> Caller:
     return caller
 
 
+def _own(request: Request) -> str:
+    return f"address:{counted_as(address_of(request))}"
+
+
 def token_of(request: Request) -> str | None:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
@@ -78,12 +112,19 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client and request.client.host else "local"
 
 
-async def _all_reaching(call: Annotated[Call, Depends(_of_role(Role.ADMIN))]) -> Call:
+_Reading = Depends(_of_role(Role.READ), scope="function")
+_Writing = Depends(_of_role(Role.WRITE), scope="function")
+_Administering = Depends(_of_role(Role.ADMIN), scope="function")
+
+
+async def _all_reaching(call: Annotated[Call, _Administering]) -> Call:
     call.caller.must_reach_all()
     return call
 
 
-ReadCall = Annotated[Call, Depends(_of_role(Role.READ))]
-WriteCall = Annotated[Call, Depends(_of_role(Role.WRITE))]
+ReadCall = Annotated[Call, _Reading]
+WriteCall = Annotated[Call, _Writing]
 AdminCall = Annotated[Call, Depends(_all_reaching)]
 """By an admin whose key reaches all collections."""
+ListenCall = Annotated[Call, Depends(_listener)]
+"""By a reader, for as long as its answer goes on."""

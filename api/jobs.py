@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from api.access import Caller
@@ -14,7 +13,6 @@ from api.gate import Call, ReadCall
 from api.openapi import LOCATION, problems
 from api.paging import Paged
 from api.schemas import JobOut, Page, page_of
-from api.sent import holder_of
 from api.submits import job_response
 from api.waiting import LONGEST_WAIT, no_such_job, settled
 from rag.model import Job, JobKind, JobState
@@ -38,9 +36,9 @@ def visible_job(call: Call, job_id: str) -> Job:
 @router.get("/{job_id}", responses=problems(404), summary="One job")
 async def job(call: ReadCall, job_id: str, wait: Wait = 0) -> JobOut:
     """With `wait`, answers as soon as the job is over, or as it stands after that many seconds."""
-    job = await run_in_threadpool(visible_job, call, job_id)
+    job = await call.work(visible_job, call, job_id)
     if wait and not job.state.final:
-        with call.parts.waits.taken(holder_of(call)):
+        with call.parts.waits.taken(call.holder):
             job = await settled(call.parts, job.id, wait)
     return JobOut.of(job)
 

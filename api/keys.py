@@ -4,7 +4,6 @@ from time import time
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from api.access import ANYBODY
@@ -37,7 +36,7 @@ async def make(call: AdminCall, response: Response) -> NewKeyOut:
     until now, has to be an admin's that reaches all collections; from then on nobody comes in without."""
     body = await sent(call, KeyIn)
     response.headers.update(_ONCE)
-    return await run_in_threadpool(_make, call, body)
+    return await call.work(_make, call, body)
 
 
 def _make(call: Call, body: KeyIn) -> NewKeyOut:
@@ -85,7 +84,7 @@ async def rotate(call: AdminCall, key_id: KeyId, response: Response) -> NewKeyOu
     """Id, name, role and scope stay. The former secret is good for `grace_seconds` more."""
     body = await sent_or_default(call, RotationIn)
     token, now, expires_at = new_token(key_id), time(), _seconds(body.expires_at)
-    rotated = await run_in_threadpool(
+    rotated = await call.work(
         call.parts.keys.change,
         key_id,
         lambda key: key.rotated(token, now, grace=body.grace_seconds, expires_at=expires_at),

@@ -13,14 +13,11 @@ from dataclasses import dataclass
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends, Header, Query
-from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException
 
-from api.gate import Call, ReadCall
+from api.gate import Call, ListenCall
 from api.openapi import problems
-from api.parts import Parts
-from api.sent import holder_of
 from api.waiting import no_such_job
 from rag.errors import InvalidRequest, Transient
 from rag.model import EventKind, JobEvent, JobNews, Json
@@ -81,13 +78,13 @@ class Following:
     ``missing``: ids of jobs that are not there for the caller.
     """
 
-    parts: Parts
+    call: Call
     heard: dict[str, str | None]
     missing: tuple[str, ...]
 
 
 async def _following(
-    call: ReadCall,
+    call: ListenCall,
     job: Jobs,
     header: Annotated[str | None, Header(alias="Last-Event-ID", max_length=128)] = None,
     query: Annotated[
@@ -97,16 +94,16 @@ async def _following(
     """Refuses before the stream begins. 204, which ends a browser's retries, when all is told."""
     place = Place.of(after) if (after := header or query) else None
     asked = tuple(dict.fromkeys(job))
-    there = await run_in_threadpool(_visible, call, asked)
+    there = await call.work(_visible, call, asked)
     if not there:
         raise no_such_job(asked[0])
     heard = {job_id: place.heard_of(job_id) if place else None for job_id in there}
     if place is not None:
-        news = await run_in_threadpool(call.parts.jobs.news, heard)
+        news = await call.work(call.parts.jobs.news, heard)
         if news.over == heard.keys() and not any(place.precedes(*told) for told in news.events):
             raise HTTPException(204)
-    with call.parts.waits.taken(holder_of(call)):
-        yield Following(call.parts, heard, tuple(job_id for job_id in asked if job_id not in heard))
+    with call.parts.waits.taken(call.holder):
+        yield Following(call, heard, tuple(job_id for job_id in asked if job_id not in heard))
 
 
 def _numbers(event_id: str) -> tuple[int, int]:
@@ -148,28 +145,28 @@ async def events(following: Annotated[Following, Depends(_following)]) -> AsyncI
 
 async def _all_told(following: Following) -> AsyncIterator[ServerSentEvent]:
     """Until the last job is over. A comment in each silence, so that the client can see to other things."""
-    parts, heard = following.parts, following.heard
-    async with parts.changes.watch(*heard) as watch:
+    call, heard = following.call, following.heard
+    async with call.parts.changes.watch(*heard) as watch:
         while True:
-            news: JobNews = await run_in_threadpool(parts.jobs.news, heard)
+            news: JobNews = await call.work(call.parts.jobs.news, heard)
             for job_id, event in news.events:
-                if (whole := await _with_result(parts, job_id, event)) is not None:
+                if (whole := await _with_result(call, job_id, event)) is not None:
                     yield _told(job_id, whole)
             heard.update(news.read)
             for job_id in news.over:
                 del heard[job_id]
-            if not heard or parts.stopping.is_set():
+            if not heard or call.parts.stopping.is_set():
                 return
             if not await watch.wait(_RECHECK_SECONDS):
                 yield ServerSentEvent(comment="nothing new")
             await asyncio.sleep(_APART_SECONDS)
 
 
-async def _with_result(parts: Parts, job_id: str, event: JobEvent) -> JobEvent | None:
+async def _with_result(call: Call, job_id: str, event: JobEvent) -> JobEvent | None:
     """A result is read when its turn comes: all of them at once might be too much. None: it is gone."""
     if event.kind is not EventKind.RESULT:
         return event
-    job = await run_in_threadpool(parts.jobs.get, job_id)
+    job = await call.work(call.parts.jobs.get, job_id)
     return JobEvent(event.id, event.kind, job.result) if job and job.result is not None else None
 
 

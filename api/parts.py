@@ -35,7 +35,8 @@ from tasks.submit import Publisher, Submissions
 @dataclass(frozen=True, slots=True)
 class Parts:
     """``receptions``: bodies that are being received. ``uploads``: how many of those that came are taken in
-    at once: half of what threads there are, so that documents leave some to everything else.
+    at once: half of what threads there are, so that documents leave some to everything else. ``turns``:
+    everything else that takes a thread. Of either, no caller has more than an eighth of the threads.
 
     ``admission`` counts requests that submit or change something, ``reads`` those that look, ``wrong_keys``
     those with a key that is none, of each address.
@@ -66,6 +67,7 @@ class Parts:
     usage: TokenUsage
     receptions: Receptions
     uploads: Turns
+    turns: Turns
     waits: Places
     stopping: threading.Event
 
@@ -79,6 +81,7 @@ def build(settings: Settings) -> Parts:
     jobs = KeptJobStore(client, settings, journal)
     documents = KeptDocumentRegistry(client, journal)
     publisher = Publisher(settings)
+    threads = settings.max_concurrent_requests
     return Parts(
         settings=settings,
         keyring=_keyring(at_once, journal, settings),
@@ -102,7 +105,8 @@ def build(settings: Settings) -> Parts:
         usage=TokenUsage(client),
         cache=RedisCache(client, settings),
         receptions=Receptions(places=settings.max_connections // 2, budget=settings.bodies_mb * MIB),
-        uploads=Turns(max(1, settings.max_concurrent_requests // 2)),
+        uploads=Turns(max(1, threads // 2), own=max(1, threads // 8)),
+        turns=Turns(threads, own=max(1, threads // 8)),
         waits=Places("long polls and event streams", settings.max_connections // 2),
         stopping=threading.Event(),
     )

@@ -1,7 +1,6 @@
 """/v1/queries."""
 
 from fastapi import APIRouter
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from api.bodies import QueryIn
@@ -30,7 +29,7 @@ async def ask(call: ReadCall) -> Response:
     """
     terms = terms_of(call.request)
     body = await sent(call, QueryIn)
-    accepted = await run_in_threadpool(_accept, call, body, terms)
+    accepted = await call.work(_accept, call, body, terms)
     return await answered(call, accepted, terms)
 
 

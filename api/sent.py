@@ -4,14 +4,11 @@ import io
 from typing import TypeVar
 
 from fastapi import Request
-from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
-from api.access import ANYBODY
-from api.gate import Call, address_of
+from api.gate import Call
 from api.jsontext import TooMuch, weigh
-from rag.addresses import counted_as
 from rag.errors import UnexpectedType
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -22,15 +19,6 @@ _MOST_FAULTS = 1000
 _AT_ONCE = 4096  # bytes that take the event loop no longer than a change of threads would
 
 
-def holder_of(call: Call) -> str:
-    """Whose share a body is counted to: the key's, or the address's where no key is asked for."""
-    return (
-        f"address:{counted_as(address_of(call.request))}"
-        if call.caller == ANYBODY
-        else f"key:{call.caller.name}"
-    )
-
-
 async def sent(call: Call, model: type[Model]) -> Model:
     """The body as ``model``.
 
@@ -38,10 +26,10 @@ async def sent(call: Call, model: type[Model]) -> Model:
     """
     if media_type(call.request) != "application/json":
         raise UnexpectedType("Send the body as application/json")
-    body = await call.parts.receptions.small(call.request, holder_of(call))
+    body = await call.parts.receptions.small(call.request, call.holder)
     if len(body) <= _AT_ONCE:
         return parsed(body, model)
-    return await run_in_threadpool(parsed, body, model)
+    return await call.work(parsed, body, model)
 
 
 async def sent_or_default(call: Call, model: type[Model]) -> Model:

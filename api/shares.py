@@ -1,4 +1,4 @@
-"""Places that callers share: so many in all, and no caller has more than half of them."""
+"""Places that callers share: so many in all, and no caller has more than its part of them."""
 
 import asyncio
 from collections import Counter
@@ -38,16 +38,19 @@ class Places:
 
 
 class Turns:
-    """Places for work that is soon over, ``most`` in all: over that, and over its half, a caller waits."""
+    """Places for work that is soon over, ``most`` in all and ``own`` for each caller; over that, it waits.
 
-    def __init__(self, most: int) -> None:
-        self._half = max(1, most // 2)
+    Threads of one interpreter take turns at it: each that computes keeps every other waiting.
+    """
+
+    def __init__(self, most: int, own: int) -> None:
+        self._each = own
         self._all = asyncio.Semaphore(most)
         self._own: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     @asynccontextmanager
     async def taken(self, owner: str) -> AsyncIterator[None]:
         """A place until the block ends. Of those who wait for one of all, the first gets it."""
-        own = self._own.setdefault(owner, asyncio.Semaphore(self._half))
+        own = self._own.setdefault(owner, asyncio.Semaphore(self._each))
         async with own, self._all:
             yield

@@ -12,7 +12,6 @@ from api.access import Caller
 from api.gate import Call
 from api.parts import Parts
 from api.schemas import JobOut, Submitted
-from api.sent import holder_of
 from api.waiting import preferred_wait, settled
 from rag.errors import InvalidRequest, NoRoom, Overloaded
 from rag.model import Job, Json
@@ -82,7 +81,7 @@ async def answered(call: Call, accepted: Accepted, terms: Terms) -> Response:
 
     A caller who waits for too many already is not made to wait.
     """
-    parts, holder = call.parts, holder_of(call)
+    parts, holder = call.parts, call.holder
     headers = {} if accepted.new else {"Idempotency-Replayed": "true"}
     if terms.wait and parts.waits.has_room(holder):
         headers["Preference-Applied"] = f"wait={terms.wait}"

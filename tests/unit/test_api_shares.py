@@ -1,4 +1,4 @@
-"""Places and turns: whoever takes all that he can leaves the other half to everybody else."""
+"""Places and turns: whoever takes all that he can leaves the rest to everybody else."""
 
 import asyncio
 
@@ -11,9 +11,9 @@ async def enter(turns: Turns, owner: str, entered: list[str], over: asyncio.Even
         await over.wait()
 
 
-def test_a_caller_waits_over_its_half_while_another_is_served() -> None:
+def test_a_caller_waits_over_its_own_while_another_is_served() -> None:
     async def work() -> None:
-        turns, entered, over = Turns(6), list[str](), asyncio.Event()
+        turns, entered, over = Turns(6, own=3), list[str](), asyncio.Event()
         greedy = [asyncio.create_task(enter(turns, "greedy", entered, over)) for _ in range(20)]
         await asyncio.sleep(0)
         others = [asyncio.create_task(enter(turns, name, entered, over)) for name in "abcd"]
@@ -30,7 +30,7 @@ def test_a_caller_waits_over_its_half_while_another_is_served() -> None:
 
 def test_one_place_is_everybodys() -> None:
     async def work() -> None:
-        async with Turns(1).taken("a"):
+        async with Turns(1, own=1).taken("a"):
             pass
 
     asyncio.run(asyncio.wait_for(work(), 30))

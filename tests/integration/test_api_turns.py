@@ -1,0 +1,63 @@
+"""A caller with many requests at once leaves threads to everybody else."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+from unittest.mock import patch
+
+import httpx
+import pytest
+
+from rag.stores.jobs.kept import KeptJobStore
+from tests.integration.apiserver import Service, serving, settings_of
+
+THREADS = 8
+GREEDY, OTHER = "greedy-key-of-16-characters", "other-key-of-16-characters"
+KEYS = {key: {"name": key[:5], "role": "write", "collections": [key[:5]]} for key in (GREEDY, OTHER)}
+
+
+@pytest.fixture
+def api(valkey: str, tmp_path: Path) -> Iterator[Service]:
+    settings = settings_of(valkey, tmp_path, max_concurrent_requests=THREADS, api_keys=KEYS)
+    with serving(settings) as service:
+        yield service
+
+
+@pytest.fixture
+def let_go() -> Iterator[Event]:
+    """Until it is set, a greedy caller's look into the records takes no end."""
+    event = Event()
+    page, get = KeptJobStore.page, KeptJobStore.get
+
+    def slow_page(self, *args, collections, **kwargs):
+        assert collections != ("greed",) or event.wait(60)
+        return page(self, *args, collections=collections, **kwargs)
+
+    def slow_get(self, job_id, *, collections=None, **kwargs):
+        assert collections != ("greed",) or event.wait(60)
+        return get(self, job_id, collections=collections, **kwargs)
+
+    with patch.object(KeptJobStore, "page", slow_page), patch.object(KeptJobStore, "get", slow_get):
+        try:
+            yield event
+        finally:
+            event.set()
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/jobs/none", "/v1/jobs/none/events", "/v1/events?job=none"])
+def test_another_is_answered_meanwhile(api, let_go, path):
+    def look(key: str) -> int:
+        headers = {"Authorization": f"Bearer {key}"}
+        return httpx.get(f"{api.url}{path}", headers=headers, timeout=20).status_code
+
+    expected = 200 if path == "/v1/jobs" else 404
+    with ThreadPoolExecutor(20) as pool:
+        greedy = [pool.submit(look, GREEDY) for _ in range(20)]
+        time.sleep(0.5)
+
+        assert look(OTHER) == expected
+        assert not any(waiting.done() for waiting in greedy)
+        let_go.set()
+        assert [waiting.result() for waiting in greedy] == [expected] * 20
