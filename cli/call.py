@@ -62,8 +62,13 @@ def asks_api(command: Command[P]) -> Callable[..., None]:
     return _with_options(command, {"url": Url, "profile": Profile})
 
 
+def shows_own_data(command: Command[P]) -> Callable[..., None]:
+    """The same with ``--output`` and ``--json`` in place of these: what it shows is not asked of the API."""
+    return _with_options(command, {"output": Output, "as_json": AsJson})
+
+
 def shows_data(command: Command[P]) -> Callable[..., None]:
-    """The same with ``--output`` and ``--json`` as well."""
+    """The same with ``--output`` and ``--json`` as well as ``--url`` and ``--profile``."""
     options = {"output": Output, "as_json": AsJson, "url": Url, "profile": Profile}
     return _with_options(command, options)
 
@@ -93,8 +98,8 @@ def _with_options(command: Command[P], options: Mapping[str, Any]) -> Callable[.
 
 def _call(
     *,
-    url: str | None,
-    profile: str | None,
+    url: str | None = None,
+    profile: str | None = None,
     output: Format | None = None,
     as_json: bool = False,
 ) -> Call:

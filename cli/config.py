@@ -1,12 +1,12 @@
 """``aegis config``: every setting with where it comes from, and everything that is wrong or misspelt."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from cli.printing import print_json, shown
+from cli.call import Call, shows_own_data
+from cli.views import Column, Row, View
 from rag.model import Json
 from rag.settings import Settings, load
 from rag.settings.disclosure import disclosed
@@ -22,43 +22,47 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+SETTINGS = View(
+    columns=(
+        Column("setting", lambda row: str(row["name"]), style=lambda row: "bold" if row["changed"] else ""),
+        Column("value", lambda row: _text(row["value"]), wraps=True),
+        Column("source", lambda row: str(row["source"]), wraps=True),
+    ),
+    fields=("name", "value", "source", "changed"),
+    none="Every setting has its default.",
+)
 
 WRONG, DOUBTFUL = 2, 1
 """Exit statuses of ``check``: nothing starts with these settings; or something may not be meant."""
 
 
 @app.command()
+@shows_own_data
 def show(
+    call: Call,
     changed: Annotated[
         bool, typer.Option("--changed", help="Those alone that differ from the default.")
     ] = False,
-    as_json: AsJson = False,
 ) -> None:
     """Every setting, its value and its source; secrets are masked."""
     settings = load()
-    rows = [row for row in rows_of(settings) if row["changed"] or not changed]
-    if as_json:
-        print_json(rows)
-    else:
-        Console(highlight=False).print(setting_table(rows) if rows else "Every setting has its default.")
+    call.show_rows([row for row in rows_of(settings) if row["changed"] or not changed], SETTINGS)
 
 
 @app.command()
-def check(as_json: AsJson = False) -> None:
+@shows_own_data
+def check(call: Call) -> None:
     """Everything that is wrong, misspelt or not read, a line each. Exit status 2 if it is wrong, else 1."""
     reading = read(Settings)
     _, wrong = examined(reading)
     found: Json = {
+        "given": len(reading.given),
         "files": list(reading.files),
         "wrong": wrong,
         "warnings": list(reading.warnings),
         "notes": list(reading.remarks),
     }
-    if as_json:
-        print_json(found)
-    else:
-        Console(highlight=False, soft_wrap=True).print(report(found, len(reading.given)))
+    call.show_one(found, report)
     raise typer.Exit(WRONG if wrong else DOUBTFUL if reading.warnings else 0)
 
 
@@ -85,26 +89,13 @@ def source_of(name: str, given: Given | None) -> str:
     return f"{given.source}: {name.upper()}_FILE" if given.file else given.source
 
 
-def setting_table(rows: list[Json]) -> Table:
-    table = Table(box=None, header_style="bold")
-    for column in ("setting", "value", "source"):
-        table.add_column(column, no_wrap=column == "setting", overflow="fold")
-    for row in rows:
-        style = "bold" if row["changed"] else "default"
-        table.add_row(f"[{style}]{row['name']}[/]", shown(_text(row["value"])), shown(row["source"]))
-    return table
-
-
-def report(found: Json, given: int) -> str:
-    """A line for each thing, and what was read."""
-    lines = [
-        *(f"[bold red]wrong[/]    {shown(line)}" for line in found["wrong"]),
-        *(f"[yellow]warning[/]  {shown(line)}" for line in found["warnings"]),
-        *(f"[dim]note[/]     {shown(line)}" for line in found["notes"]),
-    ]
-    sources = shown(", ".join([ENVIRONMENT, *found["files"]]))
-    verdict = f"[bold red]{len(found['wrong'])} wrong[/]" if found["wrong"] else "nothing is wrong"
-    return "\n".join([*lines, f"{given} settings are given ({sources}); {verdict}"])
+def report(found: Row) -> Iterator[tuple[str, str]]:
+    """A line for each thing that was found, then what was read and the verdict."""
+    for name, kind in (("wrong", "wrong"), ("warning", "warnings"), ("note", "notes")):
+        yield from ((name, line) for line in found[kind])
+    sources = ", ".join([ENVIRONMENT, *found["files"]])
+    verdict = f"{len(found['wrong'])} wrong" if found["wrong"] else "nothing is wrong"
+    yield "settings", f"{found['given']} given ({sources}); {verdict}"
 
 
 def _default(settings: Settings, name: str) -> Any:

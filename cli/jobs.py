@@ -27,9 +27,14 @@ JobIds = Annotated[list[str], typer.Argument(metavar="ID", help="Whole, or begin
 def list_jobs(
     call: Call,
     job_id: Annotated[str | None, typer.Argument(metavar="ID", help="One job, as JSON.")] = None,
-    state: Annotated[str | None, typer.Option(help="Such as queued, running or failed.")] = None,
+    state: Annotated[
+        list[str] | None, typer.Option(help="Such as queued or failed; repeated: in any.")
+    ] = None,
     kind: Annotated[list[str] | None, typer.Option(help="Such as ingest or query; repeated: of any.")] = None,
     collection: Annotated[str | None, typer.Option(help="Of one collection.")] = None,
+    document: Annotated[
+        str | None, typer.Option(metavar="ID", help="Those that bring or delete this document.")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")] = 20,
 ) -> None:
     """The newest jobs."""
@@ -39,7 +44,7 @@ def list_jobs(
             form = Format.JSON if call.for_people else call.form  # as it was before there was `show`
             Call(form=form).show_one(found, job_page)
             return
-        jobs = client.all_jobs(state=state, kind=kind, collection=collection)
+        jobs = client.all_jobs(state=state, kind=kind, collection=collection, document_id=document)
         call.show_rows(islice(jobs, limit), JOBS)
 
 

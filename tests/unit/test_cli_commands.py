@@ -100,6 +100,8 @@ def test_jobs_alone_lists_and_an_id_alone_is_shown_as_json(service: Service) -> 
     assert listed.stdout == aegis("jobs", "list", "--state", "failed").stdout
     request = next(each for each in service.asked if each[1] == "/v1/jobs")
     assert request[2]["state"] == "failed"
+    assert aegis("jobs", "--state", "failed", "--state", "dead", "--document", "guides/vpn.md").exit_code == 0
+    assert service.asked[-1][2].get("document_id") == "guides/vpn.md"
     assert json.loads(aegis("jobs", "01990a6f-3c10").stdout)["id"] == FIRST
     assert json.loads(aegis("jobs", "--json", FIRST).stdout)["id"] == FIRST
     assert len(json.loads(aegis("jobs", "--json", "--limit", "1").stdout)) == 1

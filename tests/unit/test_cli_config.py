@@ -67,6 +67,16 @@ def test_only_what_differs_from_the_default_is_shown_when_asked(
     assert lines == [["API_PORT", "9100", "aegis.toml"], ["STAGE_TIMEOUT", "1000.0", "aegis.toml"]]
 
 
+def test_programs_read_the_same_as_tsv_and_lines_of_json(folder: Path) -> None:
+    write(folder / "aegis.toml", "api_port = 9100\n")
+
+    for arguments in (["-o", "tsv"], ["-o", "jsonl"]):
+        shown = CliRunner().invoke(app, ["show", "--changed", *arguments])
+        assert shown.exit_code == 0, shown.output
+        assert "API_PORT" in shown.stdout.splitlines()[-1]
+    assert CliRunner().invoke(app, ["show", "-o", "tsv"]).stdout.startswith("name\tvalue\tsource\tchanged\n")
+
+
 def test_nothing_changed_is_said() -> None:
     assert CliRunner().invoke(app, ["show", "--changed"]).stdout == "Every setting has its default.\n"
 
@@ -76,7 +86,7 @@ def test_right_settings_end_with_0() -> None:
 
     assert (checked.exit_code, checked.stdout) == (
         0,
-        "0 settings are given (environment); nothing is wrong\n",
+        "settings  0 given (environment); nothing is wrong\n",
     )
 
 
@@ -86,7 +96,7 @@ def test_what_is_another_programs_is_a_note_and_no_reason_to_fail(monkeypatch: p
     checked = CliRunner().invoke(app, ["check"])
 
     assert checked.exit_code == 0
-    assert checked.stdout.startswith("note     DEBUG: '*' is another program's")
+    assert checked.stdout.startswith("note      DEBUG: '*' is another program's")
 
 
 def test_what_is_misspelt_ends_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +105,7 @@ def test_what_is_misspelt_ends_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
     checked = CliRunner().invoke(app, ["check"])
 
     assert checked.exit_code == 1
-    assert "warning  OLAMA_URL is not a setting: did you mean OLLAMA_URL?" in checked.stdout
+    assert "warning   OLAMA_URL is not a setting: did you mean OLLAMA_URL?" in checked.stdout
 
 
 def test_everything_that_is_wrong_is_told_and_ends_with_2(
@@ -109,6 +119,7 @@ def test_everything_that_is_wrong_is_told_and_ends_with_2(
 
     assert checked.exit_code == 2
     assert json.loads(checked.stdout) == {
+        "given": 2,
         "files": ["aegis.toml"],
         "wrong": [
             "api_prot in aegis.toml is not a setting: did you mean api_port?",

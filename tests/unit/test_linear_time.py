@@ -21,9 +21,12 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from rich.console import Console
 from starlette.exceptions import HTTPException
 
 from api import jsontext, middleware, multipart, multiplexed_events, waiting
+from cli.display import Display
+from cli.foreign import ours
 from cli.log_reading import entries_of
 from cli.logs import LogFile, Output, Severity
 from rag import (
@@ -121,6 +124,10 @@ def printed(text: str) -> None:
     severity.severe("Traceback (most recent call last)")
     for line in text.split("\n"):
         severity.severe(line)
+
+
+def displayed(text: str) -> None:
+    Display(Console(file=io.StringIO(), highlight=False, soft_wrap=True)).printed("api", f"{text} api {text}")
 
 
 def as_bytes(reads: Callable[[bytes], object]) -> Reads:
@@ -249,6 +256,11 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "api.middleware": {"request id": middleware._SOUND_ID.match},
     "api.multiplexed_events": {"last event": multiplexed_events._ID.match},
     "api.waiting": {"prefer": lambda text: waiting.preferred_wait([text])},
+    "cli.display": {"line": displayed},
+    "cli.foreign": {
+        "line": as_bytes(lambda line: ours("broker", line)),
+        "server's": as_bytes(lambda rest: ours("broker", b"1:M 30 Nov 2026 06:00:00.000 * " + rest)),
+    },
     "cli.logs": {"severity": printed},
     "cli.log_reading": {"entries": lambda text: list(entries_of("api", [text.encode("utf-8", "replace")]))},
 }
