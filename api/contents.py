@@ -13,15 +13,14 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
-from starlette.exceptions import HTTPException
 
 from api.documents import IdInPath, OnShelf, Shelf, belongs_to_id, shown
 from api.openapi import Responses, problems
-from api.paging import Paged, Paging
+from api.paging import Paged, Paging, sealed
 from api.problems import problem
 from api.ranges import Unsatisfiable, range_of
 from api.schemas import Page
-from rag.errors import NotFound
+from rag.errors import InvalidCursor, NotFound
 from rag.media import READABLE
 from rag.model import Document
 from rag.naming import chunks_key
@@ -40,9 +39,11 @@ _INERT = {
 }
 """Whatever the file is, a browser is to keep it and not to show it as a page of ours."""
 
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+
 _ORIGINAL: Responses = {
     200: {
-        "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+        "content": {"application/octet-stream": _BYTES, "*/*": _BYTES},  # the first for generated clients
         "description": "The bytes, with the document's media type",
     },
     206: {"description": "The range that was asked for"},
@@ -162,7 +163,7 @@ def _page(shelf: Shelf, document: Document, paging: Paging) -> Page[ChunkOut]:
     places, start = _places(shelf, document), _index_of(paging.cursor)
     end = start + paging.limit
     items = _shown(shelf, document, places, start, end)
-    return Page[ChunkOut](items=items, next=str(end) if end < len(places) else None)
+    return Page[ChunkOut](items=items, next=sealed(str(end)) if end < len(places) else None)
 
 
 def _one(shelf: Shelf, document: Document, chunk_id: str) -> Page[ChunkOut]:
@@ -176,10 +177,11 @@ def _one(shelf: Shelf, document: Document, chunk_id: str) -> Page[ChunkOut]:
 
 
 def _index_of(cursor: str | None) -> int:
+    """InvalidCursor for that of another listing."""
     if cursor is None:
         return 0
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= _CURSOR_DIGITS):
-        raise HTTPException(400, "cursor: is not the next of any page")
+        raise InvalidCursor("cursor: this is no `next` of a page of passages; leave it out to begin anew")
     return int(cursor)
 
 

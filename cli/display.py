@@ -7,9 +7,11 @@ from pathlib import Path
 
 from rich.console import Console, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from cli.logs import stamp
 from cli.printing import shown
+from rag.printable import one_line
 
 _STAMPED = re.compile(r"[0-9-]{10} [0-9:]{8},[0-9]{3} [A-Z]{4,8}")
 
@@ -41,7 +43,8 @@ class Display:
             when, named, said = line.partition(f" {part} ")
             if not (named and _STAMPED.fullmatch(when)):
                 when, said = f"{stamp()} WARNING", line
-            self._line(f"  [dim]{when}[/] [yellow]{part}[/] {shown(said)}")
+            # Not as markup: of many backslashes rich makes sense in time that grows with their square.
+            self._line(Text.assemble("  ", (when, "dim"), " ", (part, "yellow"), " ", one_line(said)))
 
     def stopping(self) -> None:
         self._stopping = True
@@ -60,7 +63,7 @@ class Display:
         self._line("Ctrl-C stops everything.")
 
     def note(self, text: str) -> None:
-        self._line(shown(text))
+        self._line(Text(one_line(text)))
 
     def _line(self, text: RenderableType) -> None:
         """What cannot be shown, since the terminal is gone or it is a file on a full disk, is left out."""

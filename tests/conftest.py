@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -27,6 +28,8 @@ def pytest_configure() -> None:
     The vector engine allocates and syncs so many that on a disk most of the tests' time is waiting for it.
     """
     os.environ["AEGIS_CONFIG"] = "none"
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script: ours would too
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _MEMORY_BYTES:
         os.environ["TMPDIR"] = str(_MEMORY)
         tempfile.tempdir = None  # pytest has asked for it already

@@ -65,7 +65,7 @@ def _next(api: Service) -> Job | None:
     """The job that waits for longest; a question goes first."""
     for kind in (JobKind.QUERY, JobKind.INGEST):
         window = api.parts.jobs.page(
-            state=JobState.QUEUED, kind=kind, collections=None, cursor=None, limit=200
+            states=[JobState.QUEUED], kinds=[kind], collections=None, cursor=None, limit=200
         )
         if window.items:
             return window.items[-1]

@@ -182,6 +182,6 @@ def test_a_look_without_a_stack_makes_nothing_and_says_which_one_it_missed(
     jobs = installed.run(folder, "jobs", HOME=str(nobody))
 
     assert doctor.returncode == 0, doctor.stdout
-    assert jobs.returncode == 1
+    assert jobs.returncode == 3
     assert f"is the stack in {nobody}" in jobs.stdout
     assert list(nobody.rglob("*")) == list(folder.rglob("*")) == []

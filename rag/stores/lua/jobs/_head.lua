@@ -58,7 +58,8 @@ end
 local function note_coming(open)
   local at = redis.call('HMGET', job, 'collection', 'inputs')
   local read, inputs = pcall(cjson.decode, at[2])
-  local document = read and inputs['document_id'] or ''
+  local document = read and type(inputs) == 'table' and inputs['document_id']
+  document = type(document) == 'string' and document or ''
   if open then
     redis.call('ZADD', coming(at[1]), 0, document .. '\31' .. id)
   else
