@@ -9,6 +9,7 @@ from rich.panel import Panel
 
 from cli.answers import answered, show_source
 from cli.client import Client
+from cli.figures import many
 from cli.ingestion import Outcome, ingest
 from cli.printing import paragraphs, shown
 from cli.sources import Found
@@ -64,17 +65,19 @@ def collection_of(docs: Path | None) -> str:
 
 def _ingest(client: Client, console: Console, files: tuple[Found, ...], collection: str) -> bool:
     """False when nothing at all was taken in."""
-    with console.status(f"ingesting {len(files)} documents"):
+    with console.status(f"ingesting {many(len(files), 'document')}"):
         outcomes = ingest(client, files, collection, wait=True, done=lambda outcome: _note(console, outcome))
     good = [outcome for outcome in outcomes if outcome.reason is None]
     chunks = sum(outcome.result.get("chunks", 0) for outcome in good)
-    console.print(f"[bold green]{len(good)} of {len(files)} documents[/] are searchable, {chunks} chunks")
+    console.print(
+        f"[bold green]{len(good)} of {many(len(files), 'document')}[/] searchable: {many(chunks, 'chunk')}"
+    )
     return bool(good)
 
 
 def _note(console: Console, outcome: Outcome) -> None:
     if outcome.reason is None:
-        how = "unchanged" if outcome.result.get("unchanged") else f"{outcome.result.get('chunks')} chunks"
+        how = "unchanged" if outcome.result.get("unchanged") else many(outcome.result["chunks"], "chunk")
         console.print(f"  [green]✓[/] {shown(outcome.name)} [dim]{how}[/]", highlight=False)
     else:
         console.print(f"  [red]✗[/] {shown(outcome.name)} {shown(outcome.reason)}", highlight=False)

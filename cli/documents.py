@@ -10,7 +10,7 @@ from cli import ids
 from cli.asking import agreed
 from cli.batch import done_to_each
 from cli.call import Call, asks_api, shows_data
-from cli.figures import age, clock
+from cli.figures import age, clock, many
 from cli.groups import ListByDefault, group
 from cli.views import Column, Row, View
 from rag.printable import one_line
@@ -87,7 +87,7 @@ def document_page(row: Row) -> Iterator[tuple[str, str]]:
     yield "title", str(row["title"])
     yield "type", str(row["media_type"])
     yield "version", str(row["version"])
-    yield "size", f"{row['chunks']:,} chunks, {row['tokens']:,} tokens"
+    yield "size", f"{many(row['chunks'], 'chunk')}, {many(row['tokens'], 'token')}"
     yield "created", f"{clock(row['created_at'])}, {age(row['created_at'])} ago"
     yield "updated", f"{clock(row['updated_at'])}, {age(row['updated_at'])} ago"
     for name, value in row["metadata"].items():

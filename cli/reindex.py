@@ -6,6 +6,7 @@ import typer
 
 from cli.call import Call, shows_data
 from cli.collections import collection_page
+from cli.figures import many
 from cli.following import concluded
 from cli.printing import shown
 from rag.jsontypes import Json
@@ -48,7 +49,7 @@ def summary(result: Json) -> str:
     name, model = shown(result["collection"]), shown(result["embedding_model"])
     head = (
         f"[bold]{name}[/] is searched by [bold]{model}[/] ({result['dimension']} dimensions): "
-        f"{result['documents']} documents, {result['chunks']} chunks"
+        f"{many(result['documents'], 'document')}, {many(result['chunks'], 'chunk')}"
     )
     if result.get("recall_after") is None:
         return head

@@ -76,4 +76,4 @@ def _dead(jobs: RedisJobStore) -> Finding:
     dead = jobs.counts()[JobState.DEAD]
     if not dead:
         return Finding("dead letters", "ok", "none")
-    return Finding("dead letters", "note", f"{dead} jobs were given up", "aegis dlq list")
+    return Finding("dead letters", "note", f"jobs that were given up: {dead}", "aegis dlq list")

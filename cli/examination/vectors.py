@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from cli.examination.finding import Finding, found, timed
+from cli.figures import many
 from rag import lexical
 from rag.errors import AegisError, UnknownCollection
 from rag.model import Collection, SearchQuery
@@ -50,7 +51,9 @@ def _search(tools: Toolbox) -> Finding:
         hits, ms = timed(lambda: tools.vectors.search(largest.store, _query(largest)))
     except UnknownCollection:
         return Finding("search", "note", f"{largest.name}: nothing was indexed yet", "aegis ingest")
-    return Finding("search", "ok", f"{largest.name}, {largest.chunks} chunks: {len(hits)} hits", ms=ms)
+    return Finding(
+        "search", "ok", f"{largest.name}, {many(largest.chunks, 'chunk')}: {many(len(hits), 'hit')}", ms=ms
+    )
 
 
 def _query(collection: Collection) -> SearchQuery:

@@ -92,6 +92,7 @@ def _missing(run: StageRun, scope: Scope, savepoint: Savepoint) -> Iterator[str]
         if _note(savepoint, collection)["dropped"]:
             yield f"collection {collection.name}: it was dropped while the backup was made"
         elif lacking := _note(savepoint, collection)["lacking"]:
-            yield f"collection {collection.name}: the engine has lost points of {lacking} documents"
+            documents = "1 document" if lacking == 1 else f"{lacking} documents"
+            yield f"collection {collection.name}: the engine has lost points of {documents}"
     if run.tools.settings.backup_sources == "referenced":
         yield _REFERENCED
