@@ -199,7 +199,25 @@ def test_optimising_waits_for_quiet_and_changes_no_answer(home, monkeypatch):
     assert opened._shard.unindexed() == 0
 
     assert [hit.passage.chunk_id for hit in store.search("c", question)][:1] == [before[0].passage.chunk_id]
-    assert not opened.optimize_when_idle(quiet_seconds=0)
+    assert not opened.optimize_if_it_pays()
+    store.close()
+
+
+def test_no_collection_is_optimised_while_another_is_searched(home, monkeypatch):
+    monkeypatch.setattr(collections, "WORTH_OPTIMIZING", 100)
+    store = EdgeVectorStore(home / "vectors")
+    for name in ("busy", "quiet"):
+        store.ensure(name, CollectionSpec(384))
+    store.upsert("quiet", points("a", 200, dimension=384))
+    time.sleep(0.2)
+    store.search("busy", SearchQuery(points("q", 1, dimension=384)[0].dense, TERM, 5))
+
+    store.optimize_when_idle(quiet_seconds=0.2)
+    assert store._open["quiet"]._shard.unindexed() == 200
+
+    time.sleep(0.3)
+    store.optimize_when_idle(quiet_seconds=0.2)
+    assert store._open["quiet"]._optimized_at >= 0
     store.close()
 
 

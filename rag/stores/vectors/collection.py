@@ -1,5 +1,6 @@
 """One collection of the embedded store: its shard, its token vectors, and the order of writes."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +15,8 @@ from rag.stores.vectors.payload import Vectors, check_points, check_query, paylo
 from rag.stores.vectors.shard import Shard
 from rag.stores.vectors.tokens import TokenVectors
 from rag.stores.vectors.versions import Versions
+
+log = logging.getLogger(__name__)
 
 SLICE = 64
 """Points in one step of the engine: about 15 ms during which no search runs."""
@@ -112,19 +115,27 @@ class EdgeCollection:
     def flush(self) -> None:
         self._shard.flush()
 
-    def optimize_when_idle(self, quiet_seconds: float) -> bool:
-        """Optimise when that pays and nobody has searched for ``quiet_seconds``; whether it was done.
+    def searched_within(self, seconds: float) -> bool:
+        """Whether anybody searched it, or opened it, less than ``seconds`` ago."""
+        return monotonic() - self._read_at < seconds
+
+    def optimize_if_it_pays(self) -> bool:
+        """Optimise when there is enough to gain; whether it was done.
 
         The engine stops every thread while it optimises, seconds for tens of thousands of
         points. Points not optimised yet are found all the same, only slower.
         """
-        if monotonic() - self._read_at < quiet_seconds or not self._optimizing_pays():
+        if not self._optimizing_pays():
             return False
+        began = monotonic()
         with self._write():
             self._shard.optimize()
             self._shard.flush()
             self._deleted = 0
             self._optimized_at = self._shard.unindexed()
+        log.info(
+            "optimised %s in %.1f s; nobody could search meanwhile", self.folder.name, monotonic() - began
+        )
         return True
 
     def _optimizing_pays(self) -> bool:

@@ -129,13 +129,18 @@ class EdgeVectorStore:
             raise Unavailable("the vector store is closed")
 
     def optimize_when_idle(self, quiet_seconds: float) -> None:
-        """One collection at most is optimised; see :meth:`EdgeCollection.optimize_when_idle`. None where
-        the disk has little room, since it writes a segment anew before it drops the old one."""
+        """Optimise one collection at most, when nobody searched any of them for ``quiet_seconds``.
+
+        All stand still while one is optimised. None is where the disk has little room, since the engine
+        writes a segment anew before it drops the old one.
+        """
         try:
             require_reserve(self._root)
         except NoRoom:
             return
-        any(opened.optimize_when_idle(quiet_seconds) for opened in list(self._open.values()))
+        opened = list(self._open.values())
+        if not any(each.searched_within(quiet_seconds) for each in opened):
+            any(each.optimize_if_it_pays() for each in opened)
 
     def close(self) -> None:
         """Flush and close everything. Nothing more may be called."""

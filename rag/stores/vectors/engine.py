@@ -11,10 +11,11 @@ import signal
 import socket
 import stat
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Lock, Thread, current_thread
+from time import monotonic
 from types import FrameType
 from typing import Any
 
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 
 QUIET_SECONDS = 30.0
 """Nobody searched for so long: the time to optimise."""
+
+_SLOW_SECONDS = 1.0
+"""A call that takes longer is told in the log."""
 
 _SWITCH_SECONDS = 0.0005  # a search that waits for an upsert's Python code gets its turn sooner
 
@@ -77,7 +81,8 @@ class VectorServer:
     def _answer(self, body: bytes) -> bytes:
         try:
             method, arguments, named = wire.unpacked(body)
-            return wire.packed([None, self._method(method)(*arguments, **named)])
+            with _telling_if_slow(method):
+                return wire.packed([None, self._method(method)(*arguments, **named)])
         except AegisError as error:
             return wire.packed([wire.error_fields(error), None])
         except Exception:
@@ -108,6 +113,16 @@ class VectorServer:
                 connection.shutdown(socket.SHUT_RD)
         for thread in clients:
             thread.join()
+
+
+@contextmanager
+def _telling_if_slow(method: str) -> Iterator[None]:
+    began = monotonic()
+    try:
+        yield
+    finally:
+        if (seconds := monotonic() - began) >= _SLOW_SECONDS:
+            log.info("%s took %.1f s", method, seconds)
 
 
 def listen(path: Path) -> socket.socket:
