@@ -97,7 +97,9 @@ class ServiceSettings(BaseSettings):
         description="Requests a minute with a wrong key from one address, of IPv6 from one /64, that get 401; more get 429. Right keys are not counted. 0: no limit.",
     )
     max_concurrent_requests: int = Field(
-        50, ge=1, description="Requests that one API process works on at once; more wait."
+        50,
+        ge=1,
+        description="Requests that one API process works on at once; more wait, as does a caller with an eighth of them.",
     )
     max_upload_mb: int = Field(50, ge=1, description="Largest document in MB; a larger one gets 413.")
     max_connections: int = Field(
