@@ -36,6 +36,8 @@ FACTS = {
     "The archive of Lindau holds 40,312 maps.": ("How many maps does the archive of Lindau hold?", "40,312"),
 }
 ANSWER_SECONDS = 2.0
+HANGS_SECONDS = 120
+"""In which a stack that works ends another job: it has ten thousand of the attackers' when they are gone."""
 GROWTH = 1.25
 """Of the stack's memory, from the second quarter of the run to the last; allocators keep what they had."""
 
@@ -131,17 +133,18 @@ def test_a_normal_caller_notices_nothing(stack, pytestconfig):
         assert statistics.median(memory[-quarter:]) < GROWTH * statistics.median(
             memory[quarter : 2 * quarter]
         )
-        until(lambda: all_over(client_of(stack, HOSTILE)), 600)
+        work_off(client)
 
 
-def client_of(stack: Stack, key: str) -> httpx.Client:
-    return httpx.Client(base_url=stack.url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
+def work_off(client: httpx.Client) -> None:
+    """Wait until no job is open. Their number may not stay the same, or grow, for two minutes."""
+    least = open_jobs(client)
+    while least:
+        until(lambda most=least: open_jobs(client) < most, HANGS_SECONDS)
+        least = open_jobs(client)
 
 
-def all_over(client: httpx.Client) -> bool:
-    """Whether no job of the attackers is queued or running."""
-    with client:
-        return not any(
-            client.get("/v1/jobs", params={"state": state, "limit": 1}).json()["items"]
-            for state in ("queued", "running")
-        )
+def open_jobs(client: httpx.Client) -> int:
+    """Queued or running, of all callers."""
+    lines = client.get("/metrics").text.splitlines()
+    return sum(int(float(line.split()[-1])) for line in lines if line.startswith("aegis_open_jobs{"))
