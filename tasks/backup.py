@@ -9,6 +9,7 @@ from time import monotonic, time
 
 from rag.errors import DamagedBackup, NotFound, Permanent, Transient, UnknownCollection
 from rag.model import JobKind, JobState, Manifest, Stage
+from rag.ports import is_over
 from tasks.patience import patient
 from tasks.run import Done, Next, Outcome, StageRun
 from tasks.saving import savepoint as savepoints
@@ -96,15 +97,10 @@ def seal(run: StageRun) -> Outcome:
 
 def release_unused(tools: Toolbox) -> int:
     """How many snapshots were removed whose jobs are over."""
-    unused = [name for name in tools.snapshots.taken() if _is_over(tools, name)]
+    unused = [name for name in tools.snapshots.taken() if is_over(tools.jobs, name)]
     for name in unused:
         tools.snapshots.release(name)
     return len(unused)
-
-
-def _is_over(tools: Toolbox, job_id: str) -> bool:
-    job = tools.jobs.get(job_id)
-    return job is None or job.state.final
 
 
 def _made(run: StageRun) -> Manifest | None:

@@ -1,10 +1,11 @@
 """Dead letters: run them again, or give them up."""
 
 from collections.abc import Callable, Container, Iterator, Sequence
+from functools import partial
 
 from rag.errors import Conflict, NotFound, Overloaded
 from rag.model import Job, JobKind, JobState
-from rag.ports import BlobStore, DocumentRegistry, JobStore
+from rag.ports import BlobStore, DocumentRegistry, JobStore, all_items
 from tasks.keeping import discard_all
 
 _PAGE = 100
@@ -57,13 +58,8 @@ class DeadLetters:
         self, reason: str | None, collections: Sequence[str] | None, kinds: Container[JobKind]
     ) -> Iterator[Job]:
         """Newest first, each once, whatever is replayed or dies meanwhile."""
-        cursor = None
-        while True:
-            window = self._jobs.dead(reason=reason, collections=collections, cursor=cursor, limit=_PAGE)
-            yield from (job for job in window.items if job.kind in kinds)
-            cursor = window.next
-            if cursor is None:
-                return
+        dead = partial(self._jobs.dead, reason=reason, collections=collections, limit=_PAGE)
+        return (job for job in all_items(dead) if job.kind in kinds)
 
 
 def _done(do: Callable[[str], Job], job: Job) -> bool:

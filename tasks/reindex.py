@@ -10,6 +10,7 @@ from time import monotonic
 
 from rag.errors import Conflict, ModelError, NotFound, UnknownCollection
 from rag.model import Collection, Json, Layout, LayoutState, SecondLayout, Stage
+from rag.ports import is_over
 from tasks import cursor as cursors
 from tasks.comparison import Comparison, compared
 from tasks.cursor import Cursor
@@ -86,7 +87,7 @@ def _begun(run: StageRun, collection: Collection) -> tuple[Collection, Layout, C
         return collection, layout, _cursor(run, layout) or Cursor(layout.number)
     wanted = Layout(0, run.job.inputs["model"], run.job.inputs["dimension"], run.job.id)
     _try(tools, wanted)
-    after = earlier.layout.job_id if earlier and _is_over(tools, earlier) else ""
+    after = earlier.layout.job_id if earlier and is_over(tools.jobs, earlier.layout.job_id) else ""
     begun = tools.documents.begin_layout(collection, wanted, after=after)
     layout = _own(run, begun)
     if layout is None:
@@ -106,11 +107,6 @@ def _try(tools: Toolbox, layout: Layout) -> None:
             f"{layout.embedding_model} gives {len(embedding.dense)} dimensions, not {layout.dimension}: "
             "ask for as many (--dimension)"
         )
-
-
-def _is_over(tools: Toolbox, second: SecondLayout) -> bool:
-    job = tools.jobs.get(second.layout.job_id)
-    return job is None or job.state.final
 
 
 def _taken_over(tools: Toolbox, earlier: SecondLayout | None, layout: Layout) -> Cursor:

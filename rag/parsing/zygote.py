@@ -22,7 +22,7 @@ from typing import BinaryIO
 
 import psutil
 
-from rag import isolation
+from rag import framing, isolation
 from rag.errors import DocumentError, DocumentTooLarge, UnreadableDocument
 from rag.isolation import Confinement, Measure
 from rag.parsing import limits, preloading, wire
@@ -73,12 +73,12 @@ class Zygote:
     def serve(self) -> None:
         """Answer requests until the owner goes away."""
         try:
-            wire.send(self._owner, isolation.packed(self._isolated))
+            framing.send(self._owner, isolation.packed(self._isolated))
             while True:
                 media_type = wire.receive(self._owner).decode()
                 data = wire.receive(self._owner)
-                wire.send(self._owner, self._answer(data, media_type))
-        except (EOFError, ConnectionError):
+                framing.send(self._owner, self._answer(data, media_type))
+        except ConnectionError:
             return  # the owner has gone
 
     def _answer(self, data: bytes, media_type: str) -> bytes:

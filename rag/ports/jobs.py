@@ -302,3 +302,9 @@ class JobStore(Protocol):
         ...
 
     def ping(self) -> None: ...
+
+
+def is_over(jobs: JobStore, job_id: str) -> bool:
+    """Whether the job ended, or its record was forgotten since."""
+    job = jobs.get(job_id)
+    return job is None or job.state.final

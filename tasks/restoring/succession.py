@@ -6,10 +6,10 @@ from itertools import islice
 
 from rag.errors import Conflict
 from rag.model import Document, Replacement
+from rag.ports import is_over
 from rag.stores.backups.opened import OpenBackup
 from tasks.layouts import point_alias
 from tasks.restoring.candidates import Candidate, Plan, keep
-from tasks.restoring.reservations import is_over
 from tasks.restoring.slices import Slice
 from tasks.run import StageRun
 
@@ -51,7 +51,7 @@ class Succession:
 
     def _paused(self, plan: Plan, candidate: Candidate) -> Plan:
         """Leaves nothing when the job is over: whoever purges it may have come already."""
-        if is_over(self.run.tools, self.run.job.id):
+        if is_over(self.run.tools.jobs, self.run.job.id):
             self.run.tools.documents.stage(candidate.reservation(self.run.job.id), (), afresh=True)
         return plan
 
