@@ -126,8 +126,8 @@ class Zygote:
             os._exit(os.EX_TEMPFAIL)
 
     def _awaited(self, pid: int, reading: int) -> bytes:
-        """What the child writes until it closes; DocumentTooLarge past a limit, EOFError
-        when the owner goes away in the meantime."""
+        """What the child writes until it closes; DocumentTooLarge past a limit,
+        ConnectionError when the owner goes away in the meantime."""
         deadline = time.monotonic() + self._bounds.seconds
         answer = bytearray()
         with selectors.DefaultSelector() as selector:
@@ -136,7 +136,7 @@ class Zygote:
             while True:
                 ready = {key.fd for key, _ in selector.select(self._patience(deadline))}
                 if self._owner.fileno() in ready:
-                    raise EOFError
+                    raise ConnectionError("the owner has gone")
                 if reading in ready:
                     piece = os.read(reading, _PIECE)
                     if not piece:
