@@ -44,7 +44,7 @@ class DeadLetters:
         letters, replayed = self._all(reason, collections, kinds), 0
         for job in letters:
             try:
-                replayed += _done(self.replay, job)
+                replayed += _try(self.replay, job)
             except Overloaded:
                 return replayed, 1 + sum(1 for _ in letters)
         return replayed, 0
@@ -52,7 +52,7 @@ class DeadLetters:
     def drop_all(
         self, reason: str | None, collections: Sequence[str] | None, kinds: Container[JobKind]
     ) -> int:
-        return sum(_done(self.drop, job) for job in self._all(reason, collections, kinds))
+        return sum(_try(self.drop, job) for job in self._all(reason, collections, kinds))
 
     def _all(
         self, reason: str | None, collections: Sequence[str] | None, kinds: Container[JobKind]
@@ -62,7 +62,7 @@ class DeadLetters:
         return (job for job in all_items(dead) if job.kind in kinds)
 
 
-def _done(do: Callable[[str], Job], job: Job) -> bool:
+def _try(do: Callable[[str], Job], job: Job) -> bool:
     """False when somebody else has replayed or dropped it meanwhile."""
     try:
         do(job.id)

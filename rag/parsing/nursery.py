@@ -81,7 +81,7 @@ class Nursery:
     def _read(self, data: bytes, media_type: str, name: str, given_up: Callable[[], bool]) -> CutDocument:
         self._notice_fork()
         with self._lock:
-            answer = self._asked(data, media_type, name, given_up)
+            answer = self._ask(data, media_type, name, given_up)
         return wire.unpacked(answer, self._bounds)
 
     def warm(self) -> None:
@@ -109,7 +109,7 @@ class Nursery:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _asked(self, data: bytes, media_type: str, name: str, given_up: Callable[[], bool]) -> bytes:
+    def _ask(self, data: bytes, media_type: str, name: str, given_up: Callable[[], bool]) -> bytes:
         for _ in range(_ATTEMPTS):
             try:
                 self._zygote = self._zygote or self._born()
@@ -137,7 +137,7 @@ class Nursery:
             f"--memory-bytes={settings.parse_memory_mb << 20}",
             f"--text-bytes={settings.max_text_mb << 20}",
         )
-        zygote = _Zygote.started(arguments, settings.parse_timeout + _GRACE_SECONDS)
+        zygote = _Zygote.start(arguments, settings.parse_timeout + _GRACE_SECONDS)
         missing = tuple(isolation.missing(zygote.isolated))
         if missing and settings.parse_isolation == "strict":
             zygote.end()
@@ -174,7 +174,7 @@ class _Zygote:
     isolated: tuple[Measure, ...]
 
     @classmethod
-    def started(cls, arguments: tuple[str, ...], seconds: float) -> "_Zygote":
+    def start(cls, arguments: tuple[str, ...], seconds: float) -> "_Zygote":
         ours, theirs = socket.socketpair()
         with theirs:
             process = subprocess.Popen(

@@ -95,7 +95,7 @@ class Zygote:
             return wire.refusal(error)
         finally:
             os.close(reading)
-            status, peak_bytes = _reaped(pid)
+            status, peak_bytes = _reap(pid)
         if status == os.EX_TEMPFAIL:
             raise RuntimeError("a child could not be isolated as others were before")
         return answer if status == 0 and answer else wire.refusal(self._post_mortem(status, peak_bytes))
@@ -199,7 +199,7 @@ def _write(descriptor: int, payload: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _reaped(pid: int) -> tuple[int, int]:
+def _reap(pid: int) -> tuple[int, int]:
     """End the child, if need be, and whatever it started. Its exit code, or minus the signal that ended
     it; its peak memory.
 

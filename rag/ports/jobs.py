@@ -287,7 +287,7 @@ class JobStore(Protocol):
         """
         ...
 
-    def tidied(self, job_id: str, *, lease: Lease | None = None) -> None:
+    def confirm_tidy(self, job_id: str, *, lease: Lease | None = None) -> None:
         """What ``tidy`` allowed is done; ``lease``: that of the attempt that did it and writes no more.
 
         Where another attempt may still write, the job is among the ``remains`` again later.

@@ -91,12 +91,12 @@ class Loading:
         collections = [self.backup.collection(each.saved) for each in plan.candidates]
         total = sum(_size(self.backup.manifest, each) for each in collections)
 
-        def told(read_so_far: int) -> None:
+        def tell(read_so_far: int) -> None:
             self.run.progress(plan.bytes + read_so_far, total)
             if self.run.cancelled():
                 raise Unavailable("The job was cancelled, or taken over by another worker")
 
-        return told
+        return tell
 
     def _remove(self, plan: Plan) -> None:
         """What was stored after somebody had removed what there was."""

@@ -8,7 +8,7 @@ from rag.model import Hold, JobState, Reservation
 from rag.naming import DOCUMENT_FOLDERS, generation_name, scratch_job
 from rag.ports import BlobStore, is_over
 from tasks.messages import send
-from tasks.purging import given_up
+from tasks.purging import accept_purge
 from tasks.toolbox import Toolbox
 
 
@@ -31,7 +31,7 @@ def _is_needless(tools: Toolbox, reservation: Reservation) -> bool:
 
 def give_up(tools: Toolbox, reservation: Reservation) -> None:
     """Have everything of the generation purged."""
-    accepted = given_up(tools.jobs, reservation)
+    accepted = accept_purge(tools.jobs, reservation)
     if accepted.new:
         send(accepted.job)
 
