@@ -12,54 +12,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PARTS = ("rag", "tasks", "workers", "beat", "api", "cli", "bench")
 IRREGULAR = {
-    *("begun", "bought", "brought", "built", "caught", "chosen", "died", "done", "drawn", "driven", "fallen"),
-    *("felt", "found", "forgotten", "frozen", "given", "gone", "got", "grown", "handed", "heard", "held"),
-    *(
-        "hidden",
-        "kept",
-        "known",
-        "laid",
-        "led",
-        "left",
-        "lent",
-        "lost",
-        "made",
-        "meant",
-        "met",
-        "paid",
-        "said",
-    ),
-    *(
-        "seen",
-        "sent",
-        "shown",
-        "sold",
-        "spent",
-        "spoken",
-        "stood",
-        "struck",
-        "sunk",
-        "swept",
-        "sworn",
-        "taken",
-    ),
-    *("taught", "told", "thought", "thrown", "torn", "understood", "undone", "withdrawn", "woken", "worn"),
-    *("won", "written"),
+    *("begun", "bought", "brought", "built", "caught", "chosen", "died", "done", "drawn", "driven"),
+    *("fallen", "felt", "found", "forgotten", "frozen", "given", "gone", "got", "grown", "handed"),
+    *("heard", "held", "hidden", "kept", "known", "laid", "led", "left", "lent", "lost", "made"),
+    *("meant", "met", "paid", "said", "seen", "sent", "shown", "sold", "spent", "spoken", "stood"),
+    *("struck", "sunk", "swept", "sworn", "taken", "taught", "told", "thought", "thrown", "torn"),
+    *("understood", "undone", "withdrawn", "woken", "won", "worn", "written"),
 }
-VERBS = {
-    "bed",
-    "embed",
-    "exceed",
-    "feed",
-    "heed",
-    "need",
-    "proceed",
-    "red",
-    "reembed",
-    "seed",
-    "shed",
-    "weed",
-}
+VERBS = {"bed", "embed", "exceed", "feed", "heed", "need", "proceed", "red", "reembed", "seed", "weed"}
 VALUES = frozenset({"property", "cached_property", "contextmanager", "asynccontextmanager"})
 CHECKS = ("check", "must", "require")
 
