@@ -14,16 +14,17 @@ import socket
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO
 
 import psutil
 
 from rag import framing, isolation
 from rag.errors import DocumentError, DocumentTooLarge, UnreadableDocument
+from rag.forking import fork_for_answer
 from rag.isolation import Confinement, Measure
 from rag.parsing import limits, preloading, wire
 from rag.parsing.formats import parse
@@ -83,12 +84,7 @@ class Zygote:
 
     def _answer(self, data: bytes, media_type: str) -> bytes:
         self._stderr.truncate(0)
-        reading, writing = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            os.close(reading)
-            self._live(data, media_type, writing)
-        os.close(writing)
+        pid, reading = fork_for_answer(partial(self._live, data, media_type))
         try:
             answer = self._awaited(pid, reading)
         except DocumentTooLarge as error:
@@ -101,22 +97,15 @@ class Zygote:
         return answer if status == 0 and answer else wire.refusal(self._post_mortem(status, peak_bytes))
 
     def _live(self, data: bytes, media_type: str, writing: int) -> None:
-        """The child's whole life. Leaves by ``_exit``: parsers' threads do not survive an orderly one."""
-        status = 1
-        try:
-            limits.die_with_parent(os.getppid())
-            os.setpgid(0, 0)
-            self._owner.close()
-            os.dup2(self._stderr.fileno(), 2)
-            limits.volunteer_for_oom_killer()
-            limits.confine(self._bounds.memory_bytes, int(2 * self._bounds.seconds) + 1)
-            self._isolate()
-            _write(writing, _answered(data, media_type, self._bounds.text_bytes, self._chunker))
-            status = 0
-        except BaseException:  # noqa: BLE001 - there is nobody above to tell
-            traceback.print_exc()
-        finally:
-            os._exit(status)
+        """The child's whole life."""
+        limits.die_with_parent(os.getppid())
+        os.setpgid(0, 0)
+        self._owner.close()
+        os.dup2(self._stderr.fileno(), 2)
+        limits.volunteer_for_oom_killer()
+        limits.confine(self._bounds.memory_bytes, int(2 * self._bounds.seconds) + 1)
+        self._isolate()
+        _write(writing, _answered(data, media_type, self._bounds.text_bytes, self._chunker))
 
     def _isolate(self) -> None:
         """Reach nothing from here on. What held when the zygote began, and does not now, ends the child."""
