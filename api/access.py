@@ -93,11 +93,11 @@ ANYBODY = Caller(NAMELESS, Role.ADMIN, None)
 class MadeKeys(Protocol):
     """The keys in the records. Both raise Unavailable while these are away."""
 
-    async def opened_by(self, key_id: str, token: str) -> Key | None:
+    async def authenticate(self, key_id: str, token: str) -> Key | None:
         """The key that ``token``, which names ``key_id``, is; None where it is none that is good."""
         ...
 
-    async def demanded(self) -> bool:
+    async def is_demanded(self) -> bool:
         """Whether a key was ever made."""
         ...
 
@@ -157,7 +157,7 @@ class Keyring:
 
     async def _of_records(self, key_id: str, token: str) -> Caller:
         """One whose name came to stand in ``API_KEYS`` later is told apart from that one."""
-        key = await self._made.opened_by(key_id, token)
+        key = await self._made.authenticate(key_id, token)
         if key is None:
             raise Unauthenticated(_UNKNOWN)
         name = f"{key.name} ({key.id})" if key.name in self._names else key.name
@@ -165,7 +165,7 @@ class Keyring:
 
     async def _demanded(self) -> bool:
         known = bool(self._callers) or self._required or self._issuer is not None
-        return known or await self._made.demanded()
+        return known or await self._made.is_demanded()
 
 
 def _digest(key: bytes) -> bytes:

@@ -120,14 +120,14 @@ class Audit:
             return
         began, status, headers = time(), 0, Headers()
 
-        async def noted(message: Message) -> None:
+        async def note_status(message: Message) -> None:
             nonlocal status, headers
             if message["type"] == "http.response.start":
                 status, headers = message["status"], Headers(raw=message["headers"])
             await send(message)
 
         try:
-            await self._app(scope, receive, noted)
+            await self._app(scope, receive, note_status)
         except ClientDisconnect:
             raise
         except Exception:

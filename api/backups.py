@@ -25,7 +25,7 @@ from api.openapi import SUBMIT_HEADERS, problems, submit_answers, submit_of
 from api.paging import Paged
 from api.schemas import Page, Submitted, page_of
 from api.sent import sent_or_default
-from api.submits import answered, handed_in, owner_of, terms_of
+from api.submits import answered, owner_of, submit_once, terms_of
 from rag.errors import InvalidRequest
 from rag.model import LATEST, Json
 from rag.ports import Accepted
@@ -44,7 +44,7 @@ async def _submitted(call: Call, body: Json, submit: Submit) -> Response:
     terms = terms_of(call.request)
     idempotency = terms.idempotency(call.caller, body)
     owner = owner_of(call.caller)
-    accepted = await call.work(handed_in, call.parts, idempotency, lambda: submit(idempotency, owner))
+    accepted = await call.work(submit_once, call.parts, idempotency, lambda: submit(idempotency, owner))
     return await answered(call, accepted, terms)
 
 

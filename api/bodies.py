@@ -30,7 +30,7 @@ MAX_FACTS_BYTES = 16_384
 _URL = TypeAdapter(HttpUrl)
 
 
-def _checked_url(url: str) -> str:
+def _check_url(url: str) -> str:
     """A problem repeats nothing of it: whoever has a signed one has the document."""
     try:
         target_of(url)
@@ -54,7 +54,7 @@ def _encodable(text: str) -> str:
     return text
 
 
-def _checked_filter(where: Json) -> Json:
+def _check_filter(where: Json) -> Json:
     try:
         parse(where)
     except InvalidRequest as error:
@@ -62,7 +62,7 @@ def _checked_filter(where: Json) -> Json:
     return _short(where)
 
 
-def _checked_metadata(metadata: Json) -> Json:
+def _check_metadata(metadata: Json) -> Json:
     try:
         facts_of("", "", metadata)
     except InvalidRequest as error:
@@ -112,10 +112,10 @@ Wording = Annotated[
 ModelName = Annotated[
     str, StringConstraints(min_length=1, max_length=200, pattern=r"^\S+$"), AfterValidator(_encodable)
 ]
-Url = Annotated[str, Field(max_length=MAX_URL), AfterValidator(_checked_url)]
+Url = Annotated[str, Field(max_length=MAX_URL), AfterValidator(_check_url)]
 Metadata = Annotated[
     dict[str, Any],
-    AfterValidator(_checked_metadata),
+    AfterValidator(_check_metadata),
     Field(
         description="Facts about the document that queries can filter on",
         examples=[{"lang": "en", "year": 2026}],
@@ -123,7 +123,7 @@ Metadata = Annotated[
 ]
 Filter = Annotated[
     dict[str, Any],
-    AfterValidator(_checked_filter),
+    AfterValidator(_check_filter),
     Field(
         description="Every entry must fit: a value, a list of values, or a range of gte, gt, lte, lt; "
         "dots lead into nested metadata",
@@ -199,7 +199,7 @@ class DocumentChangeIn(Sent):
         """All of it, once ``present`` is changed. InvalidRequest."""
         merged = _merged(present, self.metadata or {})
         try:
-            return _checked_metadata(merged)
+            return _check_metadata(merged)
         except ValueError as error:
             raise InvalidRequest(f"metadata: {error}") from error
 

@@ -11,7 +11,7 @@ from api.openapi import LOCATION, problems, submit_answers, submit_of
 from api.paging import Sliced
 from api.schemas import CollectionOut, Page, Submitted, page_of
 from api.sent import sent
-from api.submits import Terms, answered, handed_in, owner_of, submitted, terms_of
+from api.submits import Terms, answered, owner_of, submit_once, submitted, terms_of
 from rag.errors import UnknownCollection
 from rag.ports import Accepted
 
@@ -90,7 +90,7 @@ def _accept(call: Call, name: str, body: ReindexIn, terms: Terms) -> Accepted:
     call.caller.must_reach(name)
     idempotency = terms.idempotency(call.caller, body.model_dump(exclude_unset=True))
     owner, layouts = owner_of(call.caller), call.parts.submissions.layouts
-    return handed_in(
+    return submit_once(
         call.parts, idempotency, lambda: layouts.reindex(body.of(name), idempotency, owner=owner)
     )
 

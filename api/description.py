@@ -38,7 +38,7 @@ _BEARER = {
 }
 
 
-def completed(document: Document) -> Document:
+def complete(document: Document) -> Document:
     """``document`` as FastAPI makes it, changed in place."""
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for model in (Problem, *_BODIES):

@@ -24,7 +24,7 @@ from api.parts import Parts
 from api.receiving import MIB, Limit
 from api.schemas import DocumentOut, Page, Submitted, page_of
 from api.sent import media_type, sent
-from api.submits import Terms, answered, handed_in, owner_of, submitted, terms_of
+from api.submits import Terms, answered, owner_of, submit_once, submitted, terms_of
 from api.uploads import Received, from_form, from_json, too_large
 from rag.errors import NotFound, UnexpectedType, UnknownCollection
 from rag.model import Document
@@ -97,7 +97,7 @@ def _accept(call: Call, received: Received, terms: Terms) -> Accepted:
     call.caller.must_reach(received.ingestion.collection)
     idempotency = terms.idempotency(call.caller, received.body)
     owner, submissions = owner_of(call.caller), call.parts.submissions
-    return handed_in(
+    return submit_once(
         call.parts,
         idempotency,
         lambda: submissions.ingest(received.ingestion, idempotency, owner=owner),
@@ -197,7 +197,9 @@ def _changed(call: Call, shelf: Shelf, document_id: str, asked: DocumentChangeIn
     idempotency = terms.idempotency(call.caller, body)
     change = Change(asked.title, asked.metadata_with(document.metadata))
     owner, desk = owner_of(call.caller), call.parts.submissions.changes
-    return handed_in(call.parts, idempotency, lambda: desk.change(document, change, idempotency, owner=owner))
+    return submit_once(
+        call.parts, idempotency, lambda: desk.change(document, change, idempotency, owner=owner)
+    )
 
 
 @router.delete(

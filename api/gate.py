@@ -54,7 +54,7 @@ class Call:
 
 async def _let_in(request: Request, role: Role) -> Call:
     parts: Parts = request.app.state.parts
-    caller = await _admitted(parts, request)
+    caller = await _admit(parts, request)
     request.scope[CALLER] = caller
     caller.must_be(role)
     await refuse_unknown(request)
@@ -78,7 +78,7 @@ async def _listener(request: Request) -> Call:
     return await _let_in(request, Role.READ)
 
 
-async def _admitted(parts: Parts, request: Request) -> Caller:
+async def _admit(parts: Parts, request: Request) -> Caller:
     """The caller, counted under its key's name; without a good key, under its address.
 
     Reads are counted apart, so that who looks how its jobs stand can still submit. Wrong keys count like

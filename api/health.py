@@ -54,7 +54,7 @@ class Health(BaseModel):
     components: dict[str, bool]
 
 
-async def _detailed(request: Request) -> bool:
+async def _may_see_details(request: Request) -> bool:
     """Whether the caller may see more than what is ready: hosts, processes, and errors that name addresses.
 
     Wrong keys are counted here too, so that they cannot be tried at will. Overloaded for too many.
@@ -111,7 +111,7 @@ async def ready(
         list[str] | None, Query(description="Ask for these only, such as `broker` for a load balancer")
     ] = None,
     *,
-    detailed: Annotated[bool, Depends(_detailed)],
+    detailed: Annotated[bool, Depends(_may_see_details)],
 ) -> Readiness:
     """The disk, the broker, whether this process can queue jobs, the vector engine, beat, and each lane,
     which is ready when one of its workers takes tasks. 503 when an essential one is missing."""
@@ -144,7 +144,7 @@ def components_of(parts: Parts) -> dict[str, Component]:
     try:
         parts.broker.check()
         parts.jobs.ping()
-        signs = parts.heartbeats.seen()
+        signs = parts.heartbeats.read_signs()
     except Transient as error:
         return {name: _component(name, {"error": str(error)}) for name in COMPONENTS} | disk
     known = {BROKER: {}, PUBLISHING: _publishing(parts), BEAT: _beats(signs.beats), **signs.components}

@@ -157,7 +157,7 @@ def _add_metrics(app: FastAPI, settings: Settings, parts: Parts) -> Observer:
     queue = QueueCollector(parts.jobs, most_open(settings))
     workers, cache = LivenessCollector(parts.heartbeats), CacheCollector(parts.cache)
     collectors = (queue, workers, cache, UsageCollector(parts.usage), BackupCollector(parts.standing))
-    parts.publisher.watched_by(PublishingMetrics(registry).notice)
+    parts.publisher.observe(PublishingMetrics(registry).notice)
     router = metrics_router(registry, *collectors, several_processes=settings.api_processes > 1)
     app.router.routes.extend(router.routes)
     return HttpMetrics(registry).observe

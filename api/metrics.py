@@ -150,7 +150,7 @@ class LivenessCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """One family a figure; none when the broker is away."""
         try:
-            signs = self._heartbeats.seen()
+            signs = self._heartbeats.read_signs()
         except Transient as error:
             log.warning("signs of life are missing from /metrics: %s", error)
             return []

@@ -42,7 +42,7 @@ class Trace:
         started = first_byte = perf_counter()
         status = 0
 
-        async def traced(message: Message) -> None:
+        async def note_status(message: Message) -> None:
             nonlocal status, first_byte
             if message["type"] == "http.response.start":
                 status, first_byte = message["status"], perf_counter()
@@ -50,7 +50,7 @@ class Trace:
             await send(message)
 
         try:
-            await self._app(scope, receive, traced)
+            await self._app(scope, receive, note_status)
         except ClientDisconnect:
             status, first_byte = _CLIENT_GONE, perf_counter()
         except Exception as error:
@@ -60,7 +60,7 @@ class Trace:
             log.exception("unforeseen error in request %s", request_id)
             if status:
                 raise  # too late for another answer: the server breaks the connection
-            await internal()(scope, receive, traced)
+            await internal()(scope, receive, note_status)
         finally:
             self._note(scope, request_id, status, first_byte - started, perf_counter() - started)
 

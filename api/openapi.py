@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
 from api.bodies import DocumentIn
-from api.description import SCHEMAS, completed
+from api.description import SCHEMAS, complete
 from api.problems import MEDIA_TYPE
 from api.schemas import JobOut
 from api.waiting import LONGEST_WAIT
@@ -129,7 +129,7 @@ def submit_body() -> dict[str, Any]:
 def add_description(app: FastAPI) -> None:
     """``/openapi.json``. To build it takes half a second: once, in a thread, at the first request."""
     made, building = app.openapi, asyncio.Lock()
-    app.openapi = cache(lambda: completed(made()))  # type: ignore[method-assign]  # FastAPI's documented way
+    app.openapi = cache(lambda: complete(made()))  # type: ignore[method-assign]  # FastAPI's documented way
     content = b""
 
     @app.get("/openapi.json", include_in_schema=False)

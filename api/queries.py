@@ -8,7 +8,7 @@ from api.gate import Call, ReadCall
 from api.openapi import submit_answers, submit_of
 from api.schemas import Submitted
 from api.sent import sent
-from api.submits import Terms, answered, handed_in, owner_of, terms_of
+from api.submits import Terms, answered, owner_of, submit_once, terms_of
 from rag.ports import Accepted
 
 router = APIRouter(prefix="/v1/queries", tags=["queries"])
@@ -38,4 +38,4 @@ def _accept(call: Call, body: QueryIn, terms: Terms) -> Accepted:
     call.caller.must_reach(question.collection)
     idempotency = terms.idempotency(call.caller, body.model_dump(exclude_unset=True))
     owner, submissions = owner_of(call.caller), call.parts.submissions
-    return handed_in(call.parts, idempotency, lambda: submissions.ask(question, idempotency, owner=owner))
+    return submit_once(call.parts, idempotency, lambda: submissions.ask(question, idempotency, owner=owner))

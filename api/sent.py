@@ -28,8 +28,8 @@ async def sent(call: Call, model: type[Model]) -> Model:
         raise UnexpectedType("Send the body as application/json")
     body = await call.parts.receptions.small(call.request, call.holder)
     if len(body) <= _AT_ONCE:
-        return parsed(body, model)
-    return await call.work(parsed, body, model)
+        return parse(body, model)
+    return await call.work(parse, body, model)
 
 
 async def sent_or_default(call: Call, model: type[Model]) -> Model:
@@ -45,7 +45,7 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def parsed(body: bytes, model: type[Model]) -> Model:
+def parse(body: bytes, model: type[Model]) -> Model:
     """RequestValidationError with each field that does not fit."""
     try:
         weigh(io.BytesIO(body), None)

@@ -60,7 +60,7 @@ def digest(body: Json) -> str:
     return sha256(canonical.encode()).hexdigest()
 
 
-def handed_in(parts: Parts, idempotency: Idempotency | None, submit: Callable[[], Accepted]) -> Accepted:
+def submit_once(parts: Parts, idempotency: Idempotency | None, submit: Callable[[], Accepted]) -> Accepted:
     """The accepted job. Overloaded when the broker has no room for it, NoRoom when a disk has none, unless
     it was accepted before."""
     try:

@@ -70,10 +70,10 @@ def from_json(body: IO[bytes], settings: Settings) -> Iterator[Received]:
         if fields.text != weighed.placeholder:
             raise unfit("only text may be so long")
         long.seek(0)
-        yield _received(fields, _written(long, text, settings), settings)
+        yield _received(fields, _write(long, text, settings), settings)
 
 
-def _written(long: IO[bytes], into: IO[bytes], settings: Settings) -> Upload:
+def _write(long: IO[bytes], into: IO[bytes], settings: Settings) -> Upload:
     """The text that ``long`` has as JSON writes it, as a file in UTF-8."""
     digest, size, blank = sha256(), 0, True
     try:

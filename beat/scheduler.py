@@ -48,12 +48,12 @@ class BeatingScheduler(Scheduler):
 
     def tick(self, *_: Any, **__: Any) -> float:
         """Seconds to the next one."""
-        seconds = self._kept_time()
+        seconds = self._keep_time()
         if monotonic() - self._beaten_at >= TICK_SECONDS / 2:
             self._beat()
         return seconds
 
-    def _kept_time(self) -> float:
+    def _keep_time(self) -> float:
         try:
             seconds = self._timekeeper.round()
         except (Transient, *PUBLISH_ERRORS) as error:

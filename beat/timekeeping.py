@@ -29,9 +29,9 @@ class Timekeeper:
     def round(self) -> float:
         """Begin and send what is due. Seconds until something is due again. Unavailable without Redis."""
         now, records = self._runs.read()
-        return min(self._looked_at(entry, records.get(entry.name), now) for entry in self._entries)
+        return min(self._look_at(entry, records.get(entry.name), now) for entry in self._entries)
 
-    def _looked_at(self, entry: Entry, seen: EntryRecord | None, now: float) -> float:
+    def _look_at(self, entry: Entry, seen: EntryRecord | None, now: float) -> float:
         """Seconds until the entry is to be looked at again."""
         record = _turned(entry, seen, now)
         if record == seen:

@@ -22,7 +22,7 @@ class Round:
     fp32: float
 
 
-def measured(caller: Caller, tools: Tools, documents: Sequence[str], collection: str) -> list[Round]:
+def measure(caller: Caller, tools: Tools, documents: Sequence[str], collection: str) -> list[Round]:
     """One round for each part of ``documents``: a shared machine's speed drifts from minute to minute."""
     bare, fp32 = loops.bare(tools.settings.model_dir), loops.fp32()
     caller.ingest(documents[-1:], f"{collection}-warm")  # not the first one measured, which is cached then

@@ -33,7 +33,7 @@ def main(
         with started(home):
             pass  # the first start makes what later ones find
         with started(home) as stack:
-            figures = _measured(stack, corpus, quick=quick, console=console)
+            figures = _measure(stack, corpus, quick=quick, console=console)
         console.print("losing everything but the backups …")
         figures |= recovery.measured(Path(scratch), quick=quick)
     write(figures, out)
@@ -41,7 +41,7 @@ def main(
     console.print(f"{corpus.name}; figures in {out}")
 
 
-def _measured(stack: Stack, corpus: Corpus, *, quick: bool, console: Console) -> dict[str, Figure]:
+def _measure(stack: Stack, corpus: Corpus, *, quick: bool, console: Console) -> dict[str, Figure]:
     sleep(SETTLE_SECONDS)
     figures = {
         "ready_s": Figure(stack.ready_seconds, "s", 15.0),
@@ -50,7 +50,7 @@ def _measured(stack: Stack, corpus: Corpus, *, quick: bool, console: Console) ->
     caller, tools = Caller(stack.url), Tools(load())
     documents = corpus.documents[:6] if quick else corpus.documents
     console.print("ingesting …")
-    rounds = ingestion.measured(caller, tools, documents, "bench")
+    rounds = ingestion.measure(caller, tools, documents, "bench")
     figures |= ingestion.figures(rounds)
     figures |= paragraphs.measured(caller, tools, documents, "bench-paragraphs")
     console.print("asking …")

@@ -53,7 +53,7 @@ class Quality:
     questions: int
 
 
-def measured(file: Path, caller: Caller, *, sample: int | None = None, seed: int = 7) -> Quality:
+def measure(file: Path, caller: Caller, *, sample: int | None = None, seed: int = 7) -> Quality:
     """Measure on ``file``; ``sample``: at most that many questions of each kind, drawn by ``seed``."""
     articles = read(file)
     stamp = sha256(file.read_bytes()).hexdigest()[:12]

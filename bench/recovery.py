@@ -63,7 +63,7 @@ def measured(scratch: Path, *, quick: bool) -> dict[str, Figure]:
     """One library saved, lost and restored. BackupError when it is not what it was."""
     library = Library("recovery", (FEW_POINTS if quick else POINTS) // PASSAGES, PASSAGES, TOKENS)
     settings = _settings(scratch)
-    saved = _saved(scratch / "lost", library, settings)
+    saved = _save(scratch / "lost", library, settings)
     regained = _regained(scratch / "anew", library, settings)
     least = LEAST_SHARED if library.points >= WORTH_OPTIMIZING else 1.0
     if _shared(regained.hits, saved.hits) < least or regained.restored["points"] != library.points:
@@ -78,7 +78,7 @@ def _settings(scratch: Path) -> dict[str, str]:
     return {"BACKUP_URL": url, **{f"BACKUP_{name}SCHEDULE": "never" for name in names}}
 
 
-def _saved(home: Path, library: Library, settings: Mapping[str, str]) -> Saved:
+def _save(home: Path, library: Library, settings: Mapping[str, str]) -> Saved:
     with started(home, settings) as stack:
         tools = Tools(Settings(aegis_home=home))
         library.put(tools)

@@ -18,7 +18,7 @@ _LONGEST_PATH = 4_000
 _MARGINS = (4 * " ", 4 * " ")
 
 
-def answered(client: Client, job_id: str, piece: Callable[[str], None]) -> Json:
+def follow_answer(client: Client, job_id: str, piece: Callable[[str], None]) -> Json:
     """A query's result; ``piece`` takes the answer's text as it is written. AegisError when it fails."""
     for kind, data in client.events(job_id):
         if kind == "token":
@@ -45,7 +45,7 @@ def show_as_it_comes(console: Console, client: Client, job_id: str) -> None:
             lines.write(printable(text))
 
     try:
-        result = answered(client, job_id, piece)
+        result = follow_answer(client, job_id, piece)
     finally:
         lines.end()
     _show_rest(console, result, "".join(streamed), client.url if result["citations"] else "")

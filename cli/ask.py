@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cli.answers import answered, show_as_it_comes
+from cli.answers import follow_answer, show_as_it_comes
 from cli.call import Call, shows_data
 from cli.client import Client
 from cli.exits import INTERRUPTED
@@ -47,7 +47,7 @@ def _show(call: Call, client: Client, job_id: str) -> None:
     if call.for_people:
         show_as_it_comes(Console(highlight=False), client, job_id)
     else:
-        call.show_one(answered(client, job_id, lambda _piece: None), lambda _: ())
+        call.show_one(follow_answer(client, job_id, lambda _piece: None), lambda _: ())
 
 
 def _question(words: list[str]) -> str:

@@ -7,7 +7,7 @@ import typer
 from rag.printable import one_line
 
 
-def agreed(question: str, *, yes: bool) -> None:
+def require_consent(question: str, *, yes: bool) -> None:
     """Ask, unless ``yes``. Abort for a no, BadParameter where nobody can be asked."""
     if yes:
         return

@@ -17,7 +17,7 @@ from cli.backup_tables import (
     verified,
 )
 from cli.call import Call, shows_data
-from cli.following import concluded
+from cli.following import show_end
 from cli.groups import group
 from cli.views import Format
 from rag.model import LATEST
@@ -45,7 +45,7 @@ def back_up(
         return
     mode = "full" if full else "incremental"
     with call.client() as client:
-        concluded(call, client, client.back_up(mode), made, wait=wait)
+        show_end(call, client, client.back_up(mode), made, wait=wait)
 
 
 @app.command(name="list")
@@ -76,7 +76,7 @@ def show(call: Call, backup: Backup = LATEST) -> None:
 def verify(call: Call, backup: Backup = LATEST, wait: Wait = True) -> None:
     """Read every object of a backup again, and compare it with its checksum."""
     with call.client() as client:
-        concluded(call, client, client.verify(ids.backup_id(client, backup)), verified, wait=wait)
+        show_end(call, client, client.verify(ids.backup_id(client, backup)), verified, wait=wait)
 
 
 @app.command()
@@ -84,7 +84,7 @@ def verify(call: Call, backup: Backup = LATEST, wait: Wait = True) -> None:
 def rehearse(call: Call, backup: Backup = LATEST, wait: Wait = True) -> None:
     """Restore a backup beside what serves, compare counts, digests and hits, and drop it again."""
     with call.client() as client:
-        concluded(call, client, client.rehearse(ids.backup_id(client, backup)), rehearsed, wait=wait)
+        show_end(call, client, client.rehearse(ids.backup_id(client, backup)), rehearsed, wait=wait)
 
 
 @app.command()
@@ -92,4 +92,4 @@ def rehearse(call: Call, backup: Backup = LATEST, wait: Wait = True) -> None:
 def prune(call: Call, wait: Wait = True) -> None:
     """Remove the backups that need not be kept, and what broken ones have left."""
     with call.client() as client:
-        concluded(call, client, client.prune_backups(), pruned, wait=wait)
+        show_end(call, client, client.prune_backups(), pruned, wait=wait)

@@ -7,7 +7,7 @@ from rag.errors import Permanent, Unauthenticated
 from rag.printable import one_line
 
 
-def done_to_each(
+def do_to_each(
     given: Iterable[str], named: Callable[[str], str], act: Callable[[str], object]
 ) -> tuple[list[str], int]:
     """The ids of those that ``act`` was done to, and how many it was not, each with its reason on stderr.

@@ -133,7 +133,7 @@ class Client(Connection):
             else:
                 if job["state"] in FINAL:
                     return job
-                patience.learned()
+                patience.note_news()
 
     def all_jobs(self, **wanted: str | Sequence[str] | None) -> Iterator[Json]:
         """Those that the key may see, newest first; ``wanted``: state, kind and collection."""

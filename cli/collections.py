@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import ids
-from cli.asking import agreed
+from cli.asking import require_consent
 from cli.call import Call, asks_api, shows_data
 from cli.figures import age, clock, many
 from cli.groups import ListByDefault, group
@@ -66,7 +66,7 @@ def delete(
     """Delete a collection with all of its documents. No search finds any of them from then on."""
     with call.client() as client:
         found = client.collection(name)
-        agreed(f"Delete {found['name']} with {many(found['documents'], 'document')}?", yes=yes)
+        require_consent(f"Delete {found['name']} with {many(found['documents'], 'document')}?", yes=yes)
         client.delete_collection(found["name"])
     print(one_line(f"{found['name']} deleted"))
 

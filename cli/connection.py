@@ -116,9 +116,9 @@ class Connection:
         seen, patience = "", Patience()
         while True:
             try:
-                for event in self.stream(f"/v1/jobs/{job_id}/events", {}, seen, patience.heard):
+                for event in self.stream(f"/v1/jobs/{job_id}/events", {}, seen, patience.note_sign):
                     seen = event.id
-                    patience.learned()
+                    patience.note_news()
                     yield from event.told
                     if event.is_last:
                         return

@@ -22,7 +22,7 @@ from rag.settings import Settings, load
 _CLOSED = {API: require_closed_api, FLOWER: require_closed_flower}
 
 
-def chosen(arguments: Sequence[str], settings: Settings) -> Part:
+def choose(arguments: Sequence[str], settings: Settings) -> Part:
     """The part that the one argument names. ConfigurationError that lists what there is, and for one that
     would let everybody in."""
     known = {part.name: part for part in parts(settings)}
@@ -45,7 +45,7 @@ def become(part: Part, settings: Settings) -> NoReturn:
 def main() -> NoReturn:
     try:
         settings = load()
-        become(chosen(sys.argv[1:], settings), settings)
+        become(choose(sys.argv[1:], settings), settings)
     except (AegisError, OSError) as error:
         sys.exit("\n".join(f"aegis: {line}" for line in printable(str(error)).splitlines()))
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from cli import ids
-from cli.batch import done_to_each
+from cli.batch import do_to_each
 from cli.call import Call, asks_api, shows_data
 from cli.client import Client
 from cli.dead_letter_views import DEAD_LETTERS, dead_letter_page
@@ -87,11 +87,11 @@ def replay(
             if left:
                 print(f"The queue is full: {left} are left, try again once it has room")
             return
-        replayed, failed = done_to_each(
+        replayed, failed = do_to_each(
             chosen.found(client), partial(ids.dead_letter_id, client), client.replay
         )
         print(f"{len(replayed)} replayed")
-        failed += sum(not _succeeded(client, job_id) for job_id in replayed) if wait else 0
+        failed += sum(not _follow(client, job_id) for job_id in replayed) if wait else 0
     raise typer.Exit(1 if failed else 0)
 
 
@@ -109,7 +109,7 @@ def drop(
     chosen = Chosen.of(job_ids, reason, collection, every=every)
     with call.client() as client:
         if chosen.ids:
-            dropped, failed = done_to_each(chosen.ids, partial(ids.dead_letter_id, client), client.drop)
+            dropped, failed = do_to_each(chosen.ids, partial(ids.dead_letter_id, client), client.drop)
             print(f"{len(dropped)} dropped")
             raise typer.Exit(1 if failed else 0)
         if not yes:
@@ -117,7 +117,7 @@ def drop(
         print(f"{client.drop_all(reason, collection)} dropped")
 
 
-def _succeeded(client: Client, job_id: str) -> bool:
+def _follow(client: Client, job_id: str) -> bool:
     job = client.finished(job_id)
     reason = (job["error"] or {}).get("detail")
     print(one_line(f"{job_id} {job['state']}{f': {reason}' if reason else ''}"))

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.panel import Panel
 
-from cli.answers import answered, show_source
+from cli.answers import follow_answer, show_source
 from cli.client import Client
 from cli.figures import many
 from cli.ingestion import Outcome, ingest
@@ -36,7 +36,7 @@ def demo(client: Client, console: Console, docs: Path | None, question: str | No
         return 1
     questions = [question] if question else _questions(client, docs, collection)
     for asked in questions:
-        result = answered(client, client.ask(asked, collection)["job_id"], lambda _text: None)
+        result = follow_answer(client, client.ask(asked, collection)["job_id"], lambda _text: None)
         if result["citations"] or asked == questions[-1]:
             _show(console, asked, result)
             return 0 if result["citations"] or question else 1

@@ -30,14 +30,14 @@ class Display:
     def ready(self, part: str, seconds: float) -> None:
         self._line(f"  [green]✓[/] {part:<20} [dim]{seconds:.1f} s[/]")
 
-    def died(self, part: str, how: str, *, restart: int, wait: float) -> None:
+    def show_death(self, part: str, how: str, *, restart: int, wait: float) -> None:
         when = "now" if not wait else f"in {wait:.0f} s"
         self._line(f"  [red]✗ {part} ended with {how}[/], restarting {when} (restart {restart})")
 
     def back(self, part: str, seconds: float) -> None:
         self._line(f"  [green]✓[/] {part} is back after {seconds:.1f} s")
 
-    def printed(self, part: str, line: str) -> None:
+    def show_line(self, part: str, line: str) -> None:
         """While all are being stopped, parts complain of each other's absence: that is for the logs."""
         if self._verbose or not self._stopping:
             when, named, said = line.partition(f" {part} ")
@@ -50,7 +50,7 @@ class Display:
         self._stopping = True
         self._line("stopping, in order; Ctrl-C again to hurry")
 
-    def stopped(self, part: str, seconds: float) -> None:
+    def show_stop(self, part: str, seconds: float) -> None:
         self._line(f"  [dim]■ {part:<20} {seconds:.1f} s[/]")
 
     def addresses(self, seconds: float, addresses: Mapping[str, str]) -> None:

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from cli import ids
-from cli.asking import agreed
-from cli.batch import done_to_each
+from cli.asking import require_consent
+from cli.batch import do_to_each
 from cli.call import Call, asks_api, shows_data
 from cli.figures import age, clock, many
 from cli.groups import ListByDefault, group
@@ -68,13 +68,13 @@ def delete(
     """Delete documents. No search finds them from then on."""
     with call.client() as client:
 
-        def named(given: str) -> str:
+        def choose(given: str) -> str:
             whole = ids.document_id(client, given, collection)
-            agreed(f"Delete {whole}?", yes=yes or whole == given)
+            require_consent(f"Delete {whole}?", yes=yes or whole == given)
             return whole
 
-        deleted, failed = done_to_each(
-            document_ids, named, lambda each: client.delete_document(each, collection)
+        deleted, failed = do_to_each(
+            document_ids, choose, lambda each: client.delete_document(each, collection)
         )
     for each in deleted:
         print(one_line(f"{each} deleted"))

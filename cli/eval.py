@@ -12,7 +12,7 @@ from rich.console import Console
 
 from bench.client import Caller
 from bench.figures import Figure, show
-from bench.quality import Quality, measured
+from bench.quality import Quality, measure
 from bench.stack import started
 from rag.errors import ConfigurationError
 
@@ -38,7 +38,7 @@ def evaluate(
         raise ConfigurationError(f"{file} is not there")
     console = Console()
     with _stack(url) as address, console.status("ingesting and asking …"):
-        quality = measured(file, Caller(address), sample=sample)
+        quality = measure(file, Caller(address), sample=sample)
     show(figures(quality), console)
 
 

@@ -70,12 +70,12 @@ class Follower:
         """
         last, patience = "", Patience()
         followed: tuple[str, ...] = ()
-        while wanted := self._wanted():
+        while wanted := self._await_wanted():
             last = last if wanted == followed else ""  # one that is new is heard from its begin
             followed = wanted
             try:
                 for event in self._stream(followed, last, patience):
-                    patience.learned()
+                    patience.note_news()
                     last = event.id or last
                     yield from self._news(event)
                 yield from self._ends(followed, patience)
@@ -83,7 +83,7 @@ class Follower:
                 if self._client.nap(patience.pause(error)):
                     raise
 
-    def _wanted(self) -> tuple[str, ...]:
+    def _await_wanted(self) -> tuple[str, ...]:
         """The jobs to follow now, the first ones first; waits for one. None once all are over."""
         with self._change:
             self._change.wait_for(lambda: self._heard or self._closed)
@@ -93,11 +93,11 @@ class Follower:
         """Until all are over, or others are to be followed as well."""
         began = monotonic()
 
-        def heard() -> bool:
-            patience.heard()
+        def note_sign() -> bool:
+            patience.note_sign()
             return monotonic() - began < _APART_SECONDS or not self._has_more(followed)
 
-        yield from self._client.stream("/v1/events", {"job": followed}, after, heard)
+        yield from self._client.stream("/v1/events", {"job": followed}, after, note_sign)
         left = _APART_SECONDS - (monotonic() - began)
         if left > 0 and self._has_more(followed):
             self._client.nap(left)

@@ -26,7 +26,7 @@ from rag.errors import AegisError, Transient, Unavailable
 from rag.jsontypes import Json
 
 
-def concluded(
+def show_end(
     call: Call, client: Client, submitted: Json, words: Callable[[Json], str], *, wait: bool
 ) -> None:
     """Follow the job that was handed in and print its result, as data or in ``words``; or only its id."""

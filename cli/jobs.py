@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import ids
-from cli.batch import done_to_each
+from cli.batch import do_to_each
 from cli.call import Call, asks_api, shows_data
 from cli.groups import ListByDefault, group
 from cli.job_views import JOBS, job_page
@@ -61,7 +61,7 @@ def show(call: Call, job_id: JobId) -> None:
 def cancel(call: Call, job_ids: JobIds) -> None:
     """End jobs that are queued or running. Takes effect between stages, and within an answer."""
     with call.client() as client:
-        done, failed = done_to_each(job_ids, partial(ids.job_id, client), client.cancel)
+        done, failed = do_to_each(job_ids, partial(ids.job_id, client), client.cancel)
     for each in done:
         print(one_line(f"{each} cancelled"))
     raise typer.Exit(1 if failed else 0)
@@ -78,7 +78,7 @@ def retry(
     from cli.watching import follow_all  # noqa: PLC0415 - brings progress bars
 
     with call.client() as client:
-        done, failed = done_to_each(job_ids, partial(ids.job_id, client), client.retry)
+        done, failed = do_to_each(job_ids, partial(ids.job_id, client), client.retry)
         for each in done:
             print(one_line(f"{each} queued again"))
         failed += follow_all(client, done) if wait else 0

@@ -31,10 +31,10 @@ class Witness(Protocol):
     """Who is told what happens to the parts."""
 
     def ready(self, part: str, seconds: float) -> None: ...
-    def died(self, part: str, how: str, *, restart: int, wait: float) -> None: ...
+    def show_death(self, part: str, how: str, *, restart: int, wait: float) -> None: ...
     def back(self, part: str, seconds: float) -> None: ...
-    def stopped(self, part: str, seconds: float) -> None: ...
-    def printed(self, part: str, line: str) -> None: ...
+    def show_stop(self, part: str, seconds: float) -> None: ...
+    def show_line(self, part: str, line: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Keeper:
             began = monotonic()
             await self._process.stop(self.part.farewell, hurry)
             self._forget()
-            self._around.witness.stopped(self.part.name, monotonic() - began)
+            self._around.witness.show_stop(self.part.name, monotonic() - began)
         self._output.close()
 
     async def _boot(self) -> float:
@@ -97,7 +97,7 @@ class Keeper:
             self._forget()
             if status >= 0 or attempt == _BOOT_TRIES:
                 raise self._no_start(f"ended with {ending(status)}")
-            self._around.witness.died(self.part.name, ending(status), restart=attempt, wait=0.0)
+            self._around.witness.show_death(self.part.name, ending(status), restart=attempt, wait=0.0)
         raise AssertionError("unreachable")
 
     async def _start(self) -> PartProcess:
@@ -119,7 +119,7 @@ class Keeper:
 
     async def _ready_or_ended(self, process: PartProcess) -> int | None:
         """The exit status when it ended before it was ready, None once it is ready."""
-        ended = asyncio.create_task(process.ended())
+        ended = asyncio.create_task(process.wait())
         ready = asyncio.create_task(self._until_ready(process))
         try:
             await asyncio.wait((ended, ready), return_when=asyncio.FIRST_COMPLETED)
@@ -151,7 +151,7 @@ class Keeper:
         self._in_a_row = 0 if process.age > _STEADY_SECONDS else self._in_a_row + 1
         wait = _BACKOFF[min(max(self._in_a_row - 1, 0), len(_BACKOFF) - 1)]
         self._restarts += 1
-        self._around.witness.died(self.part.name, how, restart=self._restarts, wait=wait)
+        self._around.witness.show_death(self.part.name, how, restart=self._restarts, wait=wait)
         await asyncio.sleep(wait)
         process = await self._start()
         back = await self._is_back(process)
@@ -161,7 +161,7 @@ class Keeper:
 
     async def _over(self, process: PartProcess, *, ready: bool) -> str:
         """Wait until the process has ended, or hangs: then it is ended here. How it was."""
-        ended = asyncio.create_task(process.ended())
+        ended = asyncio.create_task(process.wait())
         hung = asyncio.create_task(until_hung(self.part, process.pid, well=ready))
         try:
             await asyncio.wait((ended, hung), return_when=asyncio.FIRST_COMPLETED)
@@ -178,12 +178,12 @@ class Keeper:
         try:
             return await self._ready_or_ended(process) is None
         except Unavailable as error:
-            self._around.witness.printed(self.part.name, str(error))
+            self._around.witness.show_line(self.part.name, str(error))
             return False
 
     def _show(self, line: str) -> None:
         if self._around.verbose or not self.part.quiet:
-            self._around.witness.printed(self.part.name, line)
+            self._around.witness.show_line(self.part.name, line)
 
     def _forget(self) -> None:
         if self._process is not None:

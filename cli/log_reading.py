@@ -45,7 +45,7 @@ def logs(
     for entry in entries[-lines:] if lines else ():
         _print(entry, named=named)
     if follow:
-        for entry in followed(files):
+        for entry in follow_files(files):
             _print(entry, named=named)
 
 
@@ -70,7 +70,7 @@ def tail(path: Path, lines: int) -> list[Entry]:
         return list(deque(entries_of(path.stem, file), maxlen=lines))
 
 
-def followed(files: Sequence[Path]) -> Iterator[Entry]:
+def follow_files(files: Sequence[Path]) -> Iterator[Entry]:
     """What is written from now on, for ever; a file that was begun anew is read from its start."""
     tails = [_Tail(path) for path in files]
     for _ in count():

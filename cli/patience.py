@@ -15,21 +15,21 @@ class Patience:
 
     def __init__(self) -> None:
         self._pause = _FIRST_PAUSE
-        self.heard()
+        self.note_sign()
 
-    def heard(self) -> None:
+    def note_sign(self) -> None:
         """The API is there."""
         self._until = monotonic() + SECONDS
 
-    def learned(self) -> None:
+    def note_news(self) -> None:
         """It told something new, so the next try may come soon."""
-        self.heard()
+        self.note_sign()
         self._pause = _FIRST_PAUSE
 
     def pause(self, error: Transient | None = None) -> float:
         """Seconds until the next try, longer each time. Raises ``error`` when the last sign is too old."""
         if isinstance(error, Overloaded):
-            self.heard()
+            self.note_sign()
         seconds = (error and error.retry_after) or self._pause
         if error and monotonic() + seconds > self._until:
             raise error

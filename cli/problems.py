@@ -1,8 +1,6 @@
 """What the API's refusals mean: a problem document back to the error that it was made from."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -22,6 +20,7 @@ from rag.errors import (
     UnsupportedMedia,
 )
 from rag.printable import one_line
+from rag.retry_after import seconds_to_wait
 
 
 class BarredError(Forbidden):
@@ -52,7 +51,7 @@ def error_of(answer: httpx.Response) -> AegisError:
     kind = _BY_CODE.get(code) or _BY_STATUS.get(answer.status_code, AegisError if told else StrangerError)
     message = (told or _STRANGE.format(answer.status_code)) + _AND.get(kind, "")
     if issubclass(kind, Transient):
-        return kind(message, retry_after=_seconds(answer.headers))
+        return kind(message, retry_after=seconds_to_wait(answer.headers))
     return kind(message)
 
 
@@ -77,27 +76,6 @@ _BY_STATUS: Mapping[int, type[AegisError]] = {
     503: Unavailable,
     504: Unavailable,
 }
-
-
-def _seconds(headers: Mapping[str, str]) -> float | None:
-    """``Retry-After``, which is a number of seconds or a date; None without one that can be read."""
-    told = headers.get("Retry-After", "")
-    if told.isascii() and told.isdecimal():
-        return float(told)
-    until = _moment(told)
-    if until is None:
-        return None
-    now = _moment(headers.get("Date", "")) or datetime.now(UTC)  # its own clock, as far as it tells it
-    return max(0.0, (until - now).total_seconds())
-
-
-def _moment(date: str) -> datetime | None:
-    """By RFC 9110, section 5.6.7."""
-    try:
-        moment = parsedate_to_datetime(date)
-    except (ValueError, OverflowError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _tree(root: type[AegisError]) -> Iterator[type[AegisError]]:

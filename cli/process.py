@@ -53,7 +53,7 @@ class PartProcess:
         """Seconds since the start."""
         return monotonic() - self._started
 
-    async def ended(self) -> int:
+    async def wait(self) -> int:
         """Wait for the process; its status, negative for a signal. Ends what it left in its group."""
         status = await self._process.wait()
         self._kill_group()
@@ -68,7 +68,7 @@ class PartProcess:
             if await _within(self._process.wait(), grace, hurry):
                 break
         self._kill_group()
-        return await self.ended()
+        return await self.wait()
 
     def _kill_group(self) -> None:
         """PermissionError is what macOS says of a group of zombies."""

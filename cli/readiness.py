@@ -2,7 +2,6 @@
 
 import json
 import socket
-import struct
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -15,6 +14,7 @@ import msgpack
 import psutil
 
 from cli.part import Probe
+from rag.framing import framed
 
 _SECONDS = 2.0
 _FRESH_SECONDS = 0.2
@@ -45,7 +45,7 @@ def redis_speaks(path: Path) -> Probe:
 def engine_speaks(path: Path) -> Probe:
     """The vector engine on the Unix socket ``path`` answers a call."""
     request: bytes = msgpack.packb(["ping", [], {}])
-    return _speaks(path, struct.pack(">I", len(request)) + request)
+    return _speaks(path, framed(request))
 
 
 def http_answers(host: str, port: int, path: str) -> Probe:

@@ -7,7 +7,7 @@ import typer
 from cli.call import Call, shows_data
 from cli.collections import collection_page
 from cli.figures import many
-from cli.following import concluded
+from cli.following import show_end
 from cli.printing import shown
 from rag.jsontypes import Json
 
@@ -41,7 +41,7 @@ def reindex(
             call.show_one(changed, collection_page)
             return
         options = {"model": model, "dimension": dimension, "tolerance": tolerance, "force": force}
-        concluded(call, client, client.reindex(name, **options), summary, wait=wait)
+        show_end(call, client, client.reindex(name, **options), summary, wait=wait)
 
 
 def summary(result: Json) -> str:

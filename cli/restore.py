@@ -14,7 +14,7 @@ from cli.backup_tables import restored
 from cli.call import Call, shows_data
 from cli.client import Client
 from cli.figures import age, clock, many
-from cli.following import concluded
+from cli.following import show_end
 from cli.printing import shown
 from rag.jsontypes import Json
 from rag.model import LATEST
@@ -60,7 +60,7 @@ def restore(
             "deletions": deletions,
         }
         submitted = client.restore(found["id"], **options)
-        concluded(call, client, submitted, restored, wait=wait)
+        show_end(call, client, submitted, restored, wait=wait)
 
 
 @dataclass(frozen=True, slots=True)

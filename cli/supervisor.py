@@ -52,7 +52,7 @@ class Supervisor:
                 return await self._until_told(lives, on_ready, work, once=once)
             finally:
                 on_stop()
-                await _cancelled(lives)
+                await _cancel(lives)
                 await self._stop_in_order()
 
     async def _until_told(
@@ -99,7 +99,7 @@ class Supervisor:
         for _, rank in groupby(keepers, key=lambda keeper: keeper.part.stop_rank):
             await asyncio.gather(*(keeper.stop(self._hurry) for keeper in rank))
 
-    def _told(self) -> None:
+    def _tell_to_stop(self) -> None:
         if not self._stopping.is_set():
             self._asked_at = monotonic()
             self._stopping.set()
@@ -111,7 +111,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         for number in signals:
-            loop.add_signal_handler(number, self._told)
+            loop.add_signal_handler(number, self._tell_to_stop)
         try:
             yield
         finally:
@@ -119,7 +119,7 @@ class Supervisor:
                 loop.remove_signal_handler(number)
 
 
-async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

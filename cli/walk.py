@@ -99,7 +99,7 @@ class _Walk:
             return
         self._files.add(path)
         try:
-            yield self._judged(path)
+            yield self._judge(path)
         except OSError as error:
             yield Omitted(str(path), _unread(error), wanted=True, code="unread")
 
@@ -121,7 +121,7 @@ class _Walk:
         except OSError as error:
             yield Omitted(f"{folder}/", _unread(error), wanted=True, code="unread")
 
-    def _judged(self, path: Path) -> Source | Omitted:
+    def _judge(self, path: Path) -> Source | Omitted:
         if not path.is_file():
             return Omitted(str(path), "no ordinary file" if path.exists() else "a link that leads nowhere")
         if not (head := _head(path)):

@@ -63,7 +63,7 @@ def serve(connection: socket.socket) -> dict[str, Any] | None:
         selector.register(ends, selectors.EVENT_READ)
         while True:
             ready = [key.fileobj for key, _ in selector.select()]
-            for pid, status in _ended(ends):
+            for pid, status in _reap(ends):
                 _say(connection, {"ended": pid, "status": status})
             if connection not in ready:
                 continue
@@ -114,7 +114,7 @@ def _child_ends() -> socket.socket:
     return reading
 
 
-def _ended(ends: socket.socket) -> Iterator[tuple[int, int]]:
+def _reap(ends: socket.socket) -> Iterator[tuple[int, int]]:
     """(pid, status) of the children that have ended, the status negative for a signal."""
     with suppress(BlockingIOError):  # none has
         ends.recv(_SIGNALS)

@@ -11,7 +11,7 @@ from celery.schedules import ParseException, crontab
 NEVER = "never"
 
 
-def checked(text: str) -> str:
+def validate(text: str) -> str:
     """``text``, where it is a schedule or NEVER. ValueError says what is wrong."""
     if text != NEVER:
         _read(text)

@@ -47,7 +47,7 @@ def submitted(job: NewJob) -> Iterator[str | None]:
     with _tracer().start_as_current_span(
         f"submit {job.kind}", kind=SpanKind.PRODUCER, attributes=_of_job(job)
     ):
-        yield carried()
+        yield current_carrier()
 
 
 @contextmanager
@@ -108,7 +108,7 @@ def _calling(system: str, operation: str) -> AbstractContextManager[object]:
     )
 
 
-def carried() -> str | None:
+def current_carrier() -> str | None:
     """The trace context of what runs here, as a W3C ``traceparent``; None outside of any trace."""
     carrier: dict[str, str] = {}
     _CONTEXT.inject(carrier)

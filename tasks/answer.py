@@ -19,7 +19,7 @@ from rag.model import (
 )
 from rag.ports import GenerationRequest, RerankRequest
 from tasks.embedders import embedder_for, tenant_of
-from tasks.known_answers import cacheable, keeping, recalled
+from tasks.known_answers import cacheable, keeping, recall
 from tasks.layouts import serving_store
 from tasks.results import is_not_found, result_of, with_pending, with_times
 from tasks.stage import Done, Next, Outcome, Shared, StageRun, Steps, stage_task
@@ -34,7 +34,7 @@ def embed_query(run: StageRun) -> Steps:
     """The question's vectors, unless its answer is known."""
     tools, job = run.tools, run.job
     collection = tools.documents.collection(job.collection)
-    if known := recalled(run, collection):
+    if known := recall(run, collection):
         return known
     fresh, tenant = not cacheable(job, tools.settings), tenant_of(job, tools.settings)
     embedder = embedder_for(tools, collection, fresh=fresh, tenant=tenant)

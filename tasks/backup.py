@@ -9,6 +9,7 @@ from time import monotonic, time
 
 from rag.errors import DamagedBackup, NotFound, Permanent, Transient, UnknownCollection
 from rag.model import JobKind, JobState, Manifest, Stage
+from rag.ports import is_over
 from tasks.patience import patient
 from tasks.run import Done, Next, Outcome, StageRun
 from tasks.saving import savepoint as savepoints
@@ -39,14 +40,14 @@ log = logging.getLogger(__name__)
 def snapshot(run: StageRun) -> Outcome:
     """Snapshot every collection, all at one time."""
     if made := _made(run):
-        return _done(run, made)
+        return _finish(run, made)
     if _waits_for_another(run):
         return Next(Stage.SNAPSHOT, rest=_TURN_REST)
     scope = scopes.kept(run)
     if scope is None and (rest := _unsettled(run)):
         return Next(Stage.SNAPSHOT, rest=rest)
     if scope is None or scope.files is not None:
-        scope = _begun(run, scope)
+        scope = _begin(run, scope)
     try:
         files = run.tools.snapshots.take(run.job.id, scope.stored) if scope.stored else ()
     except UnknownCollection as error:  # dropped since it was listed
@@ -68,7 +69,7 @@ def upload(run: StageRun) -> Outcome:
         if not alone:
             return Next(Stage.UPLOAD, rest=_REST)
         try:
-            _, complete = Uploading(run, scope, monotonic() + SLICE_SECONDS).advanced(savepoint)
+            _, complete = Uploading(run, scope, monotonic() + SLICE_SECONDS).advance(savepoint)
         except NotFound as error:
             return _anew(scope, error)
     return Next(Stage.SEAL if complete else Stage.UPLOAD)
@@ -79,7 +80,7 @@ def upload(run: StageRun) -> Outcome:
 def seal(run: StageRun) -> Outcome:
     """Write the manifest; from then on it is a backup."""
     if made := _made(run):
-        return _done(run, made)
+        return _finish(run, made)
     scope, savepoint = _kept(run)
     if scope is None or savepoint is None:
         return Next(Stage.SNAPSHOT)
@@ -91,20 +92,15 @@ def seal(run: StageRun) -> Outcome:
             run.tools.vault.seal(manifest)
         except DamagedBackup as error:  # removed while the job was taken for over, or under a lock that ended
             return _anew(scope, error)
-    return _done(run, manifest, savepoint.sent)
+    return _finish(run, manifest, savepoint.sent)
 
 
 def release_unused(tools: Toolbox) -> int:
     """How many snapshots were removed whose jobs are over."""
-    unused = [name for name in tools.snapshots.taken() if _is_over(tools, name)]
+    unused = [name for name in tools.snapshots.taken() if is_over(tools.jobs, name)]
     for name in unused:
         tools.snapshots.release(name)
     return len(unused)
-
-
-def _is_over(tools: Toolbox, job_id: str) -> bool:
-    job = tools.jobs.get(job_id)
-    return job is None or job.state.final
 
 
 def _made(run: StageRun) -> Manifest | None:
@@ -130,7 +126,7 @@ def _unsettled(run: StageRun) -> float:
     return max(0.0, min(published + SETTLE_SECONDS - time(), SETTLE_SECONDS - waited))
 
 
-def _begun(run: StageRun, before: Scope | None) -> Scope:
+def _begin(run: StageRun, before: Scope | None) -> Scope:
     """Kept before the snapshot is taken, since it is to name a time before that."""
     release_unused(run.tools)
     run.tools.snapshots.release(run.job.id)
@@ -155,7 +151,7 @@ def _anew(scope: Scope, error: Permanent) -> Outcome:
     return Next(Stage.SNAPSHOT)
 
 
-def _done(run: StageRun, manifest: Manifest, sent: int = 0) -> Outcome:
+def _finish(run: StageRun, manifest: Manifest, sent: int = 0) -> Outcome:
     try:
         run.tools.snapshots.release(run.job.id)
     except Transient as error:  # the engine may be away: what it has was saved

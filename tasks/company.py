@@ -73,7 +73,7 @@ class Company:
         """Members without an ``end`` are to be given back then. BaseExceptions pass."""
         try:
             for member in self._members:
-                self._moved(member, member.go_on)
+                self._move(member, member.go_on)
             while waiting := self._waiting():
                 for group in _groups(waiting):
                     self._call(group)
@@ -85,7 +85,7 @@ class Company:
     def _waiting(self) -> list[Member]:
         return [] if self._broken_off else [member for member in self._members if member.wants]
 
-    def _moved(self, member: Member, move: Callable[[], None]) -> None:
+    def _move(self, member: Member, move: Callable[[], None]) -> None:
         """One that met the time limit leaves no time to the others."""
         if not self._broken_off:
             move()
@@ -96,16 +96,16 @@ class Company:
         if self._broken_off:
             return
         try:
-            answers = _answered(group)
+            answers = _answer(group)
         except Exception as error:  # noqa: BLE001 - it goes to whom it is about
-            self._failed(group, error)
+            self._fail(group, error)
             return
         for member, answer in zip(group, answers, strict=True):
-            self._moved(member, partial(member.go_on, answer))
+            self._move(member, partial(member.go_on, answer))
 
-    def _failed(self, group: Sequence[Member], error: Exception) -> None:
+    def _fail(self, group: Sequence[Member], error: Exception) -> None:
         if len(group) == 1:
-            self._moved(group[0], partial(group[0].fail, error))
+            self._move(group[0], partial(group[0].fail, error))
             return
         log.info("a call for %d jobs is made for each alone: %s", len(group), error)
         if isinstance(error, SoftTimeLimitExceeded):
@@ -126,7 +126,7 @@ def _groups(members: Sequence[Member]) -> list[list[Member]]:
     return list(groups.values())
 
 
-def _answered(group: Sequence[Member]) -> list[Sequence[Any] | None]:
+def _answer(group: Sequence[Member]) -> list[Sequence[Any] | None]:
     """Each one's answers from one call, made in the context of the first."""
     wanted = [member.wants for member in group if member.wants is not None]
     first, items = wanted[0], [item for shared in wanted for item in shared.items]

@@ -19,7 +19,7 @@ from tasks.pauses import pause
 from tasks.problems import CRASHED, given_up, problem, reason_of
 from tasks.remains import leave_clean
 from tasks.run import Done, Next, Outcome, StageRun
-from tasks.standings import noted
+from tasks.standings import note_standing
 
 _ROOM_SECONDS = 86_400.0
 
@@ -35,7 +35,7 @@ def ended_early(run: StageRun) -> str | None:
     return None
 
 
-def concluded(member: Member) -> str:
+def conclude(member: Member) -> str:
     """Write what the job's work came to, and send its next message; a word on it.
 
     Raises Transient when the records stay away.
@@ -54,13 +54,13 @@ def concluded(member: Member) -> str:
     return _conclude(run, end, member.seconds)
 
 
-def released(run: StageRun, *, apart: bool) -> str:
+def release(run: StageRun, *, apart: bool) -> str:
     """The worker ends before the stage does, or had no time for it, which is nobody's fault.
 
     ``apart``: the next attempt is made without any other job beside it.
     """
     if not run.tools.jobs.release(run.lease, apart=apart):
-        return _lost(run)
+        return _leave(run)
     send(replace(run.job, attempts=run.job.attempts - 1), apart=apart)
     return "released: to be worked by itself" if apart else "released: the worker ends"
 
@@ -85,12 +85,12 @@ def _conclude(run: StageRun, outcome: Outcome, seconds: float) -> str:
     if isinstance(outcome, Next):
         stage, size = outcome.stage, outcome.size
         if not insisted(run.tools, lambda: jobs.advance(run.lease, stage, seconds=seconds, size=size)):
-            return _lost(run)
+            return _leave(run)
         if not goes_on_here(run, stage):
             send(replace(run.job, stage=stage, attempts=0), delay=outcome.rest)
         return f"next: {stage}"
     result = outcome.result(run.job, seconds)
-    word = _ended(run, JobState.SUCCEEDED, "succeeded", seconds=seconds, result=result)
+    word = _end(run, JobState.SUCCEEDED, "succeeded", seconds=seconds, result=result)
     if word == "succeeded":
         _clean_up(run, outcome)
     return word
@@ -117,7 +117,7 @@ def _try_again(run: StageRun, error: Exception) -> str:
     delay = pause(job, error)
     jobs = run.tools.jobs
     if not insisted(run.tools, lambda: jobs.requeue(run.lease, error=last, delay=delay, counted=not waits)):
-        return _lost(run)
+        return _leave(run)
     send(replace(job, attempts=job.attempts - 1) if waits else job, delay=delay)
     return f"again: {error}"
 
@@ -129,7 +129,7 @@ def _waits_for_room(job: Job, error: Exception) -> bool:
 
 def _fail(run: StageRun, error: AegisError, seconds: float) -> str:
     last = problem(error, run.job)
-    return _ended(run, JobState.FAILED, f"failed: {error}", seconds=seconds, error=last)
+    return _end(run, JobState.FAILED, f"failed: {error}", seconds=seconds, error=last)
 
 
 def _reason_to_give_up(job: Job, settings: Settings) -> str | None:
@@ -147,17 +147,17 @@ def _give_up(run: StageRun, reason: str, last: Json | None = None) -> str:
     """``last``: how this attempt ended; None when it was not made."""
     made = run.job.attempts if last else run.job.attempts - 1
     error = given_up(run.job, made, reason, last or run.job.error)
-    return _ended(run, JobState.DEAD, f"dead: {reason}", error=error)
+    return _end(run, JobState.DEAD, f"dead: {reason}", error=error)
 
 
-def _ended(run: StageRun, state: JobState, word: str, **told: Any) -> str:
+def _end(run: StageRun, state: JobState, word: str, **told: Any) -> str:
     """Write the job's end; ``told`` as ``JobStore.finish`` takes it."""
     if not insisted(run.tools, lambda: run.tools.jobs.finish(run.lease, state, **told)):
-        return _lost(run)
-    noted(run.tools, run.job, state, result=told.get("result"), error=told.get("error"))
+        return _leave(run)
+    note_standing(run.tools, run.job, state, result=told.get("result"), error=told.get("error"))
     return word
 
 
-def _lost(run: StageRun) -> str:
+def _leave(run: StageRun) -> str:
     leave_clean(run.tools, run.lease)
     return "lost: the job was cancelled or taken over"

@@ -37,20 +37,20 @@ def parse(run: StageRun) -> Outcome:
     present = tools.documents.get(job.collection, job.inputs["document_id"])
     collection = _collection(tools, job)  # else what is present may be its successor's
     if present is not None and is_seen(tools.documents, job):
-        return _published_before(run, present)
+        return _finish_published(run, present)
     if present is not None and "revises" in job.inputs:
         must_be_last(run, present)
         if changes_nothing(job, present):
-            return _unchanged(run, present)
+            return _skip_unchanged(run, present)
         if revised := with_kept_vectors(run, collection, present):
             return revised
     try:
         source = source_of(run)
     except NotFound:
-        return Next(Stage.FETCH) if "url" in job.inputs else _replaced_before(run)
+        return Next(Stage.FETCH) if "url" in job.inputs else _end_replaced(run)
     fingerprint = fingerprint_of(job, source, tools.chunker.name)
     if present is not None and present.fingerprint == fingerprint:
-        return _unchanged(run, present)
+        return _skip_unchanged(run, present)
     document = tools.parser.cut(
         source.data, source.media_type, source.name, lambda: run.cancelled() or run.overdue()
     )
@@ -63,7 +63,7 @@ def parse(run: StageRun) -> Outcome:
     return Next(Stage.EMBED, size=len(chunks))
 
 
-def _unchanged(run: StageRun, present: Document) -> Outcome:
+def _skip_unchanged(run: StageRun, present: Document) -> Outcome:
     """What was accepted in between, and is on its way still, is outdated from now on."""
     tools, job = run.tools, run.job
     version = job.inputs["version"]
@@ -137,17 +137,17 @@ def index(run: StageRun) -> Steps:
         return Next(Stage.INDEX)  # one was given up, and its store dropped
     if not run.holds():  # and whoever took over needs the same points; nobody sees them before
         return Next(Stage.INDEX)
-    return _published(run, collection, document)
+    return _publish(run, collection, document)
 
 
-def _published(run: StageRun, collection: Collection, document: Document) -> Outcome:
+def _publish(run: StageRun, collection: Collection, document: Document) -> Outcome:
     """Let searches see the version, its points being there, and remove what it replaces."""
     tools, job = run.tools, run.job
     replaced = tools.documents.get(job.collection, document.document_id)
     if replaced is not None and "revises" in job.inputs:
         must_be_last(run, replaced)
     if not tools.documents.publish(document, numbers_of(collection), under=run.lease):
-        return _unpublished(run, collection, document)
+        return _withdraw(run, collection, document)
     _remove_older_points(tools, collection, document)
     if replaced is not None and replaced.version < document.version:
         for key in (replaced.source_key, replaced.text_key, chunks_key(replaced.text_key)):
@@ -156,7 +156,7 @@ def _published(run: StageRun, collection: Collection, document: Document) -> Out
     return Done(lambda *_: _result(document, unchanged=False))
 
 
-def _unpublished(run: StageRun, collection: Collection, document: Document) -> Outcome:
+def _withdraw(run: StageRun, collection: Collection, document: Document) -> Outcome:
     """The lease was lost, a layout was begun meanwhile, or the version came too late."""
     tools, job = run.tools, run.job
     if not run.holds():
@@ -172,14 +172,14 @@ def _unpublished(run: StageRun, collection: Collection, document: Document) -> O
     )
 
 
-def _published_before(run: StageRun, document: Document) -> Outcome:
+def _finish_published(run: StageRun, document: Document) -> Outcome:
     """An earlier attempt published the version, and may not have come to the end of its work."""
     _remove_older_points(run.tools, _collection(run.tools, run.job), document)
     discard(run.tools.blobs, run.job)
     return Done(lambda *_: _result(document, unchanged=False))
 
 
-def _replaced_before(run: StageRun) -> Outcome:
+def _end_replaced(run: StageRun) -> Outcome:
     """The source has gone with the version: the job is run once more although it was over. Else NotFound."""
     job, inputs = run.job, run.job.inputs
     version = DocumentVersion(inputs["document_id"], inputs["version"])

@@ -26,7 +26,7 @@ RECIPE = 3
 _KEY = "answer_key"
 
 
-def recalled(run: StageRun, collection: Collection | None) -> Done | None:
+def recall(run: StageRun, collection: Collection | None) -> Done | None:
     """The end of a job whose question was answered before. None: this one's answer may be kept."""
     if collection is None or not cacheable(run.job, run.tools.settings):
         return None

@@ -1,10 +1,11 @@
 """Dead letters: run them again, or give them up."""
 
 from collections.abc import Callable, Container, Iterator, Sequence
+from functools import partial
 
 from rag.errors import Conflict, NotFound, Overloaded
 from rag.model import Job, JobKind, JobState
-from rag.ports import BlobStore, DocumentRegistry, JobStore
+from rag.ports import BlobStore, DocumentRegistry, JobStore, all_items
 from tasks.keeping import discard_all
 
 _PAGE = 100
@@ -43,7 +44,7 @@ class DeadLetters:
         letters, replayed = self._all(reason, collections, kinds), 0
         for job in letters:
             try:
-                replayed += _done(self.replay, job)
+                replayed += _try(self.replay, job)
             except Overloaded:
                 return replayed, 1 + sum(1 for _ in letters)
         return replayed, 0
@@ -51,22 +52,17 @@ class DeadLetters:
     def drop_all(
         self, reason: str | None, collections: Sequence[str] | None, kinds: Container[JobKind]
     ) -> int:
-        return sum(_done(self.drop, job) for job in self._all(reason, collections, kinds))
+        return sum(_try(self.drop, job) for job in self._all(reason, collections, kinds))
 
     def _all(
         self, reason: str | None, collections: Sequence[str] | None, kinds: Container[JobKind]
     ) -> Iterator[Job]:
         """Newest first, each once, whatever is replayed or dies meanwhile."""
-        cursor = None
-        while True:
-            window = self._jobs.dead(reason=reason, collections=collections, cursor=cursor, limit=_PAGE)
-            yield from (job for job in window.items if job.kind in kinds)
-            cursor = window.next
-            if cursor is None:
-                return
+        dead = partial(self._jobs.dead, reason=reason, collections=collections, limit=_PAGE)
+        return (job for job in all_items(dead) if job.kind in kinds)
 
 
-def _done(do: Callable[[str], Job], job: Job) -> bool:
+def _try(do: Callable[[str], Job], job: Job) -> bool:
     """False when somebody else has replayed or dropped it meanwhile."""
     try:
         do(job.id)

@@ -11,7 +11,7 @@ from tasks.keeping import folder_of
 from tasks.layouts import delete_points, drop_generation
 from tasks.remains import forget_batch
 from tasks.stage import Done, Outcome, StageRun, stage_task
-from tasks.sweeping import cleared, expired, published_again, purges_made_up
+from tasks.sweeping import cleared, expired, purges_made_up, republish_lost
 from tasks.toolbox import Toolbox
 
 SWEEP_SECONDS = 120.0  # ten thousand lost jobs take about twenty
@@ -51,7 +51,7 @@ def sweep() -> str:
     with tools.jobs.alone("sweep", seconds=SWEEP_SECONDS, followed_after=FOLLOWED_AFTER) as alone:
         if not alone:
             return "another worker sweeps"
-        again, late, made_up = published_again(tools), expired(tools), purges_made_up(tools)
+        again, late, made_up = republish_lost(tools), expired(tools), purges_made_up(tools)
         return f"published again: {again + made_up}, expired: {late}, cleared: {cleared(tools)}"
 
 

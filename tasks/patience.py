@@ -35,14 +35,14 @@ def patient(work: Callable[[StageRun], Outcome]) -> Callable[[StageRun], Outcome
         except Refused:
             raise  # which a person has to put right
         except Unavailable as error:
-            return _rested(run, error)
-        _gone_on(run)
+            return _rest(run, error)
+        _go_on(run)
         return outcome
 
     return patiently
 
 
-def _rested(run: StageRun, error: Unavailable) -> Outcome:
+def _rest(run: StageRun, error: Unavailable) -> Outcome:
     since, now = _away_since(run), time()
     if now - since > SECONDS:
         raise error
@@ -51,7 +51,7 @@ def _rested(run: StageRun, error: Unavailable) -> Outcome:
     return Next(run.job.stage, rest=max(REST, error.retry_after or 0.0))
 
 
-def _gone_on(run: StageRun) -> None:
+def _go_on(run: StageRun) -> None:
     """What was away is there again: the next time counts from its own begin."""
     if _noted(run) is not None:
         run.keep(_NAME, json.dumps(None).encode())

@@ -67,17 +67,17 @@ def prune(run: StageRun) -> Outcome:
     with at_the_vault(run.tools) as alone:
         if not alone:
             return Next(Stage.PRUNE, rest=_REST)
-        pruning, through = _advanced(run, _kept(run), alone)
+        pruning, through = _advance(run, _kept(run), alone)
     run.keep(_NAME, json.dumps(asdict(pruning)).encode())
     return Done(lambda *_: pruning.result()) if through else Next(Stage.PRUNE)
 
 
-def _advanced(run: StageRun, pruning: Pruning, alone: Turn) -> tuple[Pruning, bool]:
+def _advance(run: StageRun, pruning: Pruning, alone: Turn) -> tuple[Pruning, bool]:
     """What is done by now, and whether that is all. Nobody may add a part from the first line on."""
     tools, until = run.tools, monotonic() + LOCKED_SECONDS / 2
     being_made = set(_parts_being_stored(tools))  # before the manifests, which they may become meanwhile
     stock = Stock.of(tools.vault)
-    left, refused = _forgotten(tools, stock)
+    left, refused = _forget(tools, stock)
     removed, released = len(stock) - len(left), release_unused(tools)
     _require_usable(left, removed)
     needed = being_made.union(*(kept.parts for kept in left.whole.values()))
@@ -97,7 +97,7 @@ def _advanced(run: StageRun, pruning: Pruning, alone: Turn) -> tuple[Pruning, bo
     return pruning.with_swept(swept), swept.reached is None
 
 
-def _forgotten(tools: Toolbox, stock: Stock) -> tuple[Stock, int]:
+def _forget(tools: Toolbox, stock: Stock) -> tuple[Stock, int]:
     """The backups that are left, and how many of them the store refused to forget."""
     outlived = stock.outlived(tools)
     gone = [backup for backup in outlived if tools.vault.forget(backup)]

@@ -88,7 +88,7 @@ class Publisher:
         """Why nothing can be published by this process now; None when it can."""
         return self._fault
 
-    def watched_by(self, notice: Callable[[bool, int], None]) -> None:
+    def observe(self, notice: Callable[[bool, int], None]) -> None:
         """Have ``notice`` told whether this process can publish, and how many more jobs it could not."""
         self._notice = notice
         notice(self._fault is None, 0)
@@ -100,7 +100,7 @@ class Publisher:
 
     def send(self, job: Job) -> None:
         """Put a recorded job on its way. Where that is impossible it is so later: raises nothing."""
-        while not self._kept(job):
+        while not self._keep_for_later(job):
             renewed = self._renewed
             try:
                 self._send(job)
@@ -111,7 +111,7 @@ class Publisher:
             else:
                 return
 
-    def _kept(self, job: Job) -> bool:
+    def _keep_for_later(self, job: Job) -> bool:
         with self._lock:
             if self._fault is None:
                 return False
@@ -149,14 +149,14 @@ class Publisher:
                 self._renewed += 1
                 require_own_broker(self._settings)
                 _publish_nothing()
-                if self._caught_up():
+                if self._catch_up():
                     return
             except Exception as error:  # noqa: BLE001 - whatever it is, this thread alone can mend it
                 with self._lock:
                     self._fail(error)
             sleep(jittered(seconds))
 
-    def _caught_up(self) -> bool:
+    def _catch_up(self) -> bool:
         """Send what was missed, oldest first, and be healed when nothing is left."""
         while True:
             with self._lock:

@@ -8,18 +8,20 @@ from rag.ports import Accepted, DocumentRegistry, JobStore
 from tasks.acceptance import new_id
 
 
-def entrusted(jobs: JobStore, documents: DocumentRegistry, removal: Removal, *, owner: str = "") -> Accepted:
+def assign_purge_job(
+    jobs: JobStore, documents: DocumentRegistry, removal: Removal, *, owner: str = ""
+) -> Accepted:
     """Record the job of ``removal``, the same one however often; ``new`` says nothing. Unavailable."""
     job = NewJob(
         removal.job_id, JobKind.DELETE, Stage.PURGE, removal.collection, _inputs(removal), owner=owner
     )
     with tracing.submitted(job) as trace:
         accepted = jobs.accept(replace(job, trace=trace))
-    documents.entrusted(removal)
+    documents.assign_purge(removal)
     return accepted
 
 
-def given_up(jobs: JobStore, reservation: Reservation) -> Accepted:
+def accept_purge(jobs: JobStore, reservation: Reservation) -> Accepted:
     """Record the job that purges a generation which does not serve, one however often. Unavailable."""
     name, generation = reservation.collection, reservation.generation
     removal = Removal(new_id(), name, generation)

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 @app.task(name="aegis.maintenance.restore")
 def restore() -> str:
     """Rebuild the records that Redis lost, and publish what has to be run again."""
-    return restored(app.toolbox.restoration)
+    return restore_records(app.toolbox.restoration)
 
 
 class Overseer:
@@ -49,7 +49,7 @@ class Overseer:
             )
 
 
-def restored(restoration: Restoration) -> str:
+def restore_records(restoration: Restoration) -> str:
     """A word on what was done. Raises Unavailable when records go, or the blob store is away, meanwhile."""
     with restoration.recovery.claimed() as claim:
         if claim is None:
@@ -58,7 +58,7 @@ def restored(restoration: Restoration) -> str:
             return "nothing to do"
         found = rebuilt(restoration, claim)
         claim.conclude()
-    found["published"] = published(restoration)
+    found["published"] = publish_all(restoration)
     summary = ", ".join(f"{name}: {number}" for name, number in found.items())
     log.info("records brought in order: %s", summary)
     return summary
@@ -78,13 +78,13 @@ def rebuilt(restoration: Restoration, claim: Claim) -> Counter[str]:
     return found
 
 
-def published(restoration: Restoration) -> int:
+def publish_all(restoration: Restoration) -> int:
     """How many jobs were sent that never were; the sweeper goes on where this stops."""
     number = 0
     while batch := restoration.jobs.unsent(limit=BATCH):
         for job in batch:
             publish(job)
-            restoration.jobs.sent(job.id)
+            restoration.jobs.mark_sent(job.id)
         number += len(batch)
     return number
 
@@ -108,7 +108,7 @@ def _documents(restoration: Restoration) -> Iterator[dict[str, int]]:
 def _ended_jobs(restoration: Restoration) -> Iterator[dict[str, int]]:
     for ids in restoration.journal.ended_jobs():
         missing = [job_id for job_id, state in restoration.jobs.states(ids).items() if state is None]
-        yield {"ended jobs": _restored(restoration, list(restoration.journal.ended(missing)))}
+        yield {"ended jobs": _restore(restoration, list(restoration.journal.ended(missing)))}
 
 
 def _open_jobs(restoration: Restoration) -> Iterator[dict[str, int]]:
@@ -118,12 +118,12 @@ def _open_jobs(restoration: Restoration) -> Iterator[dict[str, int]]:
             if state is not None and state.final:
                 restoration.journal.end(partial(restoration.jobs.record, job_id))
         missing = [job_id for job_id, state in states.items() if state is None]
-        yield {"open jobs": _restored(restoration, list(restoration.journal.opened(missing)))}
+        yield {"open jobs": _restore(restoration, list(restoration.journal.opened(missing)))}
 
 
-def _restored(restoration: Restoration, jobs: list[JobFields]) -> int:
+def _restore(restoration: Restoration, jobs: list[JobFields]) -> int:
     """How many have a record again; what would have been forgotten by now is."""
-    restoration.documents.given_out(jobs)
+    restoration.documents.note_versions(jobs)
     outlived = {job["id"] for job in jobs if restoration.jobs.outlived(job)}
     for job_id in outlived:
         restoration.journal.forget(job_id)

@@ -31,7 +31,7 @@ class Reembedding:
     def store(self) -> str:
         return self.collection.store_of(self.layout)
 
-    def prepared(self, cursor: Cursor) -> Cursor:
+    def prepare(self, cursor: Cursor) -> Cursor:
         """Make the store, and remove of an attempt that broke off what was replaced or deleted since."""
         embedder = embedder_of(self.run.tools, self.layout, self.run.job)
         spec = CollectionSpec(self.layout.dimension, embedder.token_dimension)
@@ -39,7 +39,7 @@ class Reembedding:
         self._remove_stale(cursor.batch)
         return replace(cursor, batch=())
 
-    def advanced(self, cursor: Cursor) -> Cursor:
+    def advance(self, cursor: Cursor) -> Cursor:
         """Write the next documents. Kept before the first of their points is there, and after the last."""
         documents, last = self._next(cursor)
         versions = tuple(DocumentVersion(each.document_id, each.version) for each in documents)

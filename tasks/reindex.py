@@ -10,6 +10,7 @@ from time import monotonic
 
 from rag.errors import Conflict, ModelError, NotFound, UnknownCollection
 from rag.model import Collection, Json, Layout, LayoutState, SecondLayout, Stage
+from rag.ports import is_over
 from tasks import cursor as cursors
 from tasks.comparison import Comparison, compared
 from tasks.cursor import Cursor
@@ -33,12 +34,12 @@ def reembed(run: StageRun) -> Outcome:
     begun = monotonic()
     collection = _collection(run)
     if collection.built_by == run.job.id:
-        return _switched(run, collection)
-    collection, layout, cursor = _begun(run, collection)
+        return _switch(run, collection)
+    collection, layout, cursor = _begin(run, collection)
     reembedding = Reembedding(run, collection, layout)
-    cursor = reembedding.prepared(cursor)
+    cursor = reembedding.prepare(cursor)
     while not cursor.complete:
-        cursor = reembedding.advanced(cursor)
+        cursor = reembedding.advance(cursor)
         run.progress(cursor.done, max(cursor.done, collection.documents))
         taken = monotonic() - begun
         if run.cancelled() or (not cursor.complete and (taken > SLICE_SECONDS or run.must_give_way())):
@@ -51,7 +52,7 @@ def compare(run: StageRun) -> Outcome:
     """Let the second layout serve, if it finds as much as the one that does."""
     tools, collection = run.tools, _collection(run)
     if collection.built_by == run.job.id:
-        return _switched(run, collection)
+        return _switch(run, collection)
     layout = _own(run, collection)
     cursor = _cursor(run, layout) if layout else None
     if layout is None or cursor is None or not cursor.complete:
@@ -62,7 +63,7 @@ def compare(run: StageRun) -> Outcome:
         raise Conflict(_too_bad(comparison, collection, layout))
     if not tools.documents.switch_layout(collection, layout.number, under=run.lease):
         return Next(Stage.REEMBED)
-    return _switched(run, _collection(run))
+    return _switch(run, _collection(run))
 
 
 def _collection(run: StageRun) -> Collection:
@@ -78,7 +79,7 @@ def _own(run: StageRun, collection: Collection) -> Layout | None:
     return second.layout if second and second.layout.job_id == run.job.id else None
 
 
-def _begun(run: StageRun, collection: Collection) -> tuple[Collection, Layout, Cursor]:
+def _begin(run: StageRun, collection: Collection) -> tuple[Collection, Layout, Cursor]:
     """The second layout, begun if need be, and how far it is. Conflict, ModelError."""
     tools, earlier = run.tools, collection.second
     layout = _own(run, collection)
@@ -86,7 +87,7 @@ def _begun(run: StageRun, collection: Collection) -> tuple[Collection, Layout, C
         return collection, layout, _cursor(run, layout) or Cursor(layout.number)
     wanted = Layout(0, run.job.inputs["model"], run.job.inputs["dimension"], run.job.id)
     _try(tools, wanted)
-    after = earlier.layout.job_id if earlier and _is_over(tools, earlier) else ""
+    after = earlier.layout.job_id if earlier and is_over(tools.jobs, earlier.layout.job_id) else ""
     begun = tools.documents.begin_layout(collection, wanted, after=after)
     layout = _own(run, begun)
     if layout is None:
@@ -108,11 +109,6 @@ def _try(tools: Toolbox, layout: Layout) -> None:
         )
 
 
-def _is_over(tools: Toolbox, second: SecondLayout) -> bool:
-    job = tools.jobs.get(second.layout.job_id)
-    return job is None or job.state.final
-
-
 def _taken_over(tools: Toolbox, earlier: SecondLayout | None, layout: Layout) -> Cursor:
     """Where another job left the layout; one that was kept is as complete as the one that serves."""
     if earlier is None or earlier.layout.number != layout.number:
@@ -132,7 +128,7 @@ def _cursor(run: StageRun, layout: Layout) -> Cursor | None:
         return None
 
 
-def _switched(run: StageRun, collection: Collection) -> Outcome:
+def _switch(run: StageRun, collection: Collection) -> Outcome:
     """The layout that this job built serves."""
     point_alias(run.tools.vectors, collection)
     result = {

@@ -4,7 +4,7 @@ import logging
 
 from rag.errors import Conflict, InvalidRequest, UnknownCollection
 from rag.model import Collection, JobKind, JobState, LayoutState, NewJob, SecondLayout, Stage
-from rag.ports import Accepted, DocumentRegistry, JobStore
+from rag.ports import Accepted, DocumentRegistry, JobStore, is_over
 from rag.settings import Settings
 from rag.settings.whole import BUNDLED_DIMENSION
 from rag.stores.collections import in_use
@@ -136,5 +136,4 @@ class LayoutDesk:
 
     def _is_built(self, second: SecondLayout) -> bool:
         """Whether a job is still at it."""
-        job = self._jobs.get(second.layout.job_id) if second.state is LayoutState.BUILDING else None
-        return job is not None and not job.state.final
+        return second.state is LayoutState.BUILDING and not is_over(self._jobs, second.layout.job_id)

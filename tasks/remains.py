@@ -31,7 +31,7 @@ def remove_remains(tools: Toolbox, job_id: str, *, lease: Lease | None = None) -
         _remove_points(tools, job)
         if job.state is not JobState.FAILED:
             discard(tools.blobs, job)
-    tools.jobs.tidied(job_id, lease=lease)
+    tools.jobs.confirm_tidy(job_id, lease=lease)
     return True
 
 

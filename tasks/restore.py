@@ -19,11 +19,11 @@ from tasks.restoring.loading import Loading
 from tasks.restoring.outcomes import result_of, taken
 from tasks.restoring.replay import Replay
 from tasks.restoring.reservations import give_up_earlier
-from tasks.restoring.saved_jobs import returned
+from tasks.restoring.saved_jobs import restore_jobs
 from tasks.restoring.slices import Slice
 from tasks.restoring.succession import Succession
 from tasks.restoring.survivors import Survivors
-from tasks.restoring.verification import verified
+from tasks.restoring.verification import verify_objects
 from tasks.run import Done, Next, Outcome, StageRun
 from tasks.stage import stage_task
 from tasks.submit import Submissions
@@ -43,7 +43,7 @@ def verify(run: StageRun) -> Outcome:
     """Read every object that is needed again."""
     run.tools.vault.probe()
     backup = _backup(run)
-    found = verified(run, backup, Slice())
+    found = verify_objects(run, backup, Slice())
     if found is None:
         return Next(Stage.VERIFY)
     if run.job.kind is not JobKind.VERIFY:
@@ -103,11 +103,11 @@ def switch(run: StageRun) -> Outcome:
     if not complete or run.cancelled():
         return Next(Stage.SWITCH)
     if run.job.inputs["into"] is None:
-        plan, complete = returned(run, backup, plan, turn)
+        plan, complete = restore_jobs(run, backup, plan, turn)
         if not complete:
             return Next(Stage.SWITCH)
         if run.job.inputs["collection"] is None:
-            plan = replace(plan, keys=plan.keys + saved_keys.returned(run, backup))
+            plan = replace(plan, keys=plan.keys + saved_keys.restore_keys(run, backup))
     candidates.keep(run, replace(plan, switched_at=time()))
     return Next(Stage.REPLAY)
 

@@ -24,10 +24,10 @@ def make_room() -> str:
     """Forget what is cached, then jobs that ended, but for dead letters, while the broker has little room."""
     tools = app.toolbox
     with tools.jobs.alone("make room", seconds=SECONDS, followed_after=FOLLOWED_AFTER) as alone:
-        return f"forgotten early: {forgotten_early(tools)}" if alone else "another worker makes room"
+        return f"forgotten early: {forget_early(tools)}" if alone else "another worker makes room"
 
 
-def forgotten_early(tools: Toolbox) -> int:
+def forget_early(tools: Toolbox) -> int:
     """How many jobs were forgotten."""
     count, settings = 0, tools.settings
     with connect(settings) as client:

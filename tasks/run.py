@@ -81,7 +81,7 @@ class StageRun:
     def holds(self) -> bool:
         """Whether the job is still this attempt's; asks the record, so ask it where that counts."""
         settings = self.tools.settings
-        self._noted(self.tools.jobs.extend(self.lease, lease_seconds=settings.lease_seconds))
+        self._note(self.tools.jobs.extend(self.lease, lease_seconds=settings.lease_seconds))
         return not self.cancelled()
 
     def must_give_way(self) -> bool:
@@ -89,21 +89,21 @@ class StageRun:
         return self.tools.jobs.others_wait(self.job.owner, lane_of(self.job.stage).stages)
 
     def progress(self, done: int, total: int) -> None:
-        self._noted(self.tools.jobs.progress(self.lease, Progress(done, total)))
+        self._note(self.tools.jobs.progress(self.lease, Progress(done, total)))
 
     def token(self, text: str) -> None:
         """Pass a piece of the answer on to whoever listens."""
-        self._noted(self.tools.jobs.emit(self.lease, EventKind.TOKEN, {"text": text}))
+        self._note(self.tools.jobs.emit(self.lease, EventKind.TOKEN, {"text": text}))
 
     def keep(self, name: str, data: bytes) -> None:
         """Leave ``data`` for later stages."""
-        self._noted(self.tools.jobs.put_artefact(self.lease, name, data))
+        self._note(self.tools.jobs.put_artefact(self.lease, name, data))
 
     def kept(self, name: str) -> bytes:
         """What an earlier stage left. NotFound when it is gone."""
         return self.tools.jobs.artefact(self.job.id, name)
 
-    def _noted(self, still_ours: bool) -> None:
+    def _note(self, still_ours: bool) -> None:
         if not still_ours:
             self.lost.set()
 

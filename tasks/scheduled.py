@@ -37,7 +37,7 @@ def promised(name: str) -> Callable[[Duty], "Task[[str, str], str]"]:
         def run(entry: str, run_id: str) -> str:
             tools = app.toolbox
             word = duty(tools, Idempotency(f"schedule:{run_id}", ""))
-            tools.runs.done(entry, run_id)
+            tools.runs.end_run(entry, run_id)
             return word
 
         run.__doc__ = duty.__doc__

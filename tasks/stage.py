@@ -18,7 +18,7 @@ from rag.subjects import label, named
 from tasks.app import app, attempts_at, lane_of, task_name
 from tasks.company import Company, Member
 from tasks.drain import Drained
-from tasks.endings import concluded, ended_early, goes_on_here, released
+from tasks.endings import conclude, ended_early, goes_on_here, release
 from tasks.lease import kept_alive
 from tasks.run import Done, Next, Outcome, Shared, SharedCalls, StageRun, Steps, Work
 from tasks.spans import traced
@@ -104,7 +104,7 @@ def _performed(tools: Toolbox, batch: Sequence[Lease], work: Work) -> list[tuple
     runs = [StageRun(lease, tools) for lease in batch]
     over = {run.job.id: word for run in runs if (word := ended_early(run))}
     members = [Member(run, traced(work)(run)) for run in runs if run.job.id not in over]
-    apart = _worked(tools, members)
+    apart = _work(tools, members)
     words = {member.run.job.id: _word(member, apart=apart) for member in members}
     questions = tools.settings.questions_logged
     labels = {run.job.id: label(run.job, questions=questions) for run in runs}
@@ -112,7 +112,7 @@ def _performed(tools: Toolbox, batch: Sequence[Lease], work: Work) -> list[tuple
     return [*labelled, *((word, "") for word in _gone_on(members, words))]
 
 
-def _worked(tools: Toolbox, members: Sequence[Member]) -> bool:
+def _work(tools: Toolbox, members: Sequence[Member]) -> bool:
     """Work until each member has its end. Of one that has none: whether it goes on without company."""
     if not members:
         return False
@@ -128,7 +128,7 @@ def _word(member: Member, *, apart: bool) -> str:
     """Conclude the member's work. Raises Transient when the records stay away."""
     try:
         with tracing.under(member.run.job):
-            return released(member.run, apart=apart) if member.end is None else concluded(member)
+            return release(member.run, apart=apart) if member.end is None else conclude(member)
     except Transient:
         raise
     except Exception as error:

@@ -12,7 +12,7 @@ from tasks.toolbox import Toolbox
 log = logging.getLogger(__name__)
 
 
-def noted(
+def note_standing(
     tools: Toolbox, job: Job, state: JobState, *, result: Json | None = None, error: Json | None = None
 ) -> None:
     """Note how a job about backups ended, with what its result says; nothing for any other job."""

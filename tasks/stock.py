@@ -10,8 +10,8 @@ from sys import intern
 from time import time
 
 from rag.errors import BackupError, NotFound
-from rag.model import ABOUT_BACKUPS, Job, JobKind, JobState
-from rag.ports import Turn
+from rag.model import ABOUT_BACKUPS, Job, JobState
+from rag.ports import Turn, all_items
 from rag.retention import Retention
 from rag.stores.backups.vault import Vault
 from rag.stores.entries import made_at
@@ -96,20 +96,11 @@ def open_jobs(tools: Toolbox) -> Iterator[Job]:
     seen = set[str]()
     for state in (JobState.QUEUED, JobState.RUNNING, JobState.QUEUED):
         for kind in ABOUT_BACKUPS:
-            for job in _all(tools, state, kind):
+            page = partial(tools.jobs.page, states=[state], kinds=[kind], collections=None, limit=_PAGE)
+            for job in all_items(page):
                 if job.id not in seen:
                     seen.add(job.id)
                     yield job
-
-
-def _all(tools: Toolbox, state: JobState, kind: JobKind) -> Iterator[Job]:
-    cursor = None
-    while True:
-        window = tools.jobs.page(states=[state], kinds=[kind], collections=None, cursor=cursor, limit=_PAGE)
-        yield from window.items
-        cursor = window.next
-        if cursor is None:
-            return
 
 
 def _begun_at(backup: str) -> float:

@@ -36,7 +36,7 @@ from tasks.keeping import source_key
 from tasks.letters import DeadLetters
 from tasks.orders import BackupDesk, Restoring
 from tasks.publishing import Publisher, prepare
-from tasks.purging import entrusted
+from tasks.purging import assign_purge_job
 from tasks.quotas import Arrival, check_room
 from tasks.reindexing import LayoutDesk
 
@@ -258,7 +258,7 @@ class Submissions:
         return self._letters.drop_all(reason, collections, kinds)
 
     def _purge(self, removal: Removal, owner: str) -> Job:
-        accepted = entrusted(self._jobs, self._documents, removal, owner=owner)
+        accepted = assign_purge_job(self._jobs, self._documents, removal, owner=owner)
         if accepted.new:
             self._acceptance.send(accepted.job)
         return accepted.job

@@ -9,7 +9,7 @@ from rag.model import Job, Stage
 from tasks.app import LANES, Lane, app, hints, publish
 from tasks.canary import canaries
 from tasks.problems import problem
-from tasks.purging import entrusted
+from tasks.purging import assign_purge_job
 from tasks.remains import remove_remains
 from tasks.toolbox import Toolbox
 
@@ -19,7 +19,7 @@ BATCH = 500
 log = logging.getLogger(__name__)
 
 
-def published_again(tools: Toolbox) -> int:
+def republish_lost(tools: Toolbox) -> int:
     """How many overdue jobs were published again.
 
     What a dead worker held, and of each lane as many as it has messages too few. A message too
@@ -27,10 +27,10 @@ def published_again(tools: Toolbox) -> int:
     """
     held = tools.jobs.abandoned(silent_for=LOST_AFTER, limit=BATCH)
     _publish(tools, held, "whose worker shows no sign of life")
-    return len(held) + sum(_made_up(tools, lane) for lane in LANES)
+    return len(held) + sum(_make_up(tools, lane) for lane in LANES)
 
 
-def _made_up(tools: Toolbox, lane: Lane) -> int:
+def _make_up(tools: Toolbox, lane: Lane) -> int:
     """Messages sent for what the lane's queue lost, oldest jobs first.
 
     A queue delivers in order: whatever it lost waits longest, or will when the others are done.
@@ -95,7 +95,7 @@ def purges_made_up(tools: Toolbox) -> int:
     """How many deletions got their job, whoever made them having ended before."""
     lost = tools.documents.unpurged(silent_for=LOST_AFTER, limit=BATCH)
     for removal in lost:
-        publish(entrusted(tools.jobs, tools.documents, removal).job)
+        publish(assign_purge_job(tools.jobs, tools.documents, removal).job)
     if lost:
         log.warning(
             "purged without having been asked again: %d deletions, as job %s", len(lost), lost[0].job_id

@@ -35,20 +35,20 @@ def leases(
     """
     lane = lane_of(stage)
     if not lane.company:
-        if batch := _taken(tools, stage, job_id, 1, sent):
+        if batch := _take(tools, stage, job_id, 1, sent):
             yield batch
         return
     most = tools.settings.batch_jobs if together else 1
     _wait_for_company(tools, stage, most)
     until = monotonic() + min(TURN_SECONDS, _SHARE * lane.limit(tools.settings))
-    batch = _taken(tools, stage, job_id, tools.pace.jobs(stage, most), sent)
+    batch = _take(tools, stage, job_id, tools.pace.jobs(stage, most), sent)
     while batch:
         began = monotonic()
         yield batch
         shared = any(lease.job.owner for lease in batch)
         tools.pace.note(stage, len(batch), monotonic() - began, shared=shared)
         due = monotonic() < until and not tools.drain.asked
-        batch = _taken(tools, stage, None, tools.pace.jobs(stage, most)) if due else []
+        batch = _take(tools, stage, None, tools.pace.jobs(stage, most)) if due else []
 
 
 def _wait_for_company(tools: Toolbox, stage: Stage, jobs: int) -> None:
@@ -58,7 +58,7 @@ def _wait_for_company(tools: Toolbox, stage: Stage, jobs: int) -> None:
         sleep(wait)
 
 
-def _taken(
+def _take(
     tools: Toolbox, stage: Stage, job_id: str | None, jobs: int, sent: int | None = None
 ) -> list[Lease]:
     seconds, worker, bounds = tools.settings.lease_seconds, tools.worker, Bounds(jobs, SIZE)

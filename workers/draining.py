@@ -20,12 +20,12 @@ def heed(drain: Drain) -> None:
 def drain_at_the_end(pool: Any, seconds: float) -> None:
     """From SIGTERM on, give ``pool`` (a ``celery.concurrency.BasePool``) so long to finish its task."""
 
-    def told(**_: Any) -> None:
+    def tell(**_: Any) -> None:
         timer = Timer(seconds, _interrupt, (pool,))
         timer.daemon = True
         timer.start()
 
-    signals.worker_shutting_down.connect(told, weak=False)
+    signals.worker_shutting_down.connect(tell, weak=False)
 
 
 def _interrupt(pool: Any) -> None:

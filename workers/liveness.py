@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
         return os.EX_USAGE
     try:
         with connect_to(load().records_url, timeout=_SECONDS) as client:
-            alive, line = examine(Heartbeats(client).seen(), arguments[0], gethostname())
+            alive, line = examine(Heartbeats(client).read_signs(), arguments[0], gethostname())
     except Transient as error:
         alive, line = True, f"nothing can be proven while the broker is away: {error}"
     except AegisError as error:

@@ -38,7 +38,7 @@ class Pulse:
             self._observe()
             self._heartbeats.work(self._sign())
             if self._heartbeats.turn(self._lane.name, CANARY_SECONDS):
-                release(self._lane, wanted=len(self._heartbeats.seen().lane(self._lane.name)))
+                release(self._lane, wanted=len(self._heartbeats.read_signs().lane(self._lane.name)))
         except Transient:
             self._consumption.forgive(monotonic(), RECONNECT_SECONDS)
             raise

@@ -1,8 +1,6 @@
 """What every model server's failures have in common, whatever its schema."""
 
 import json
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -41,15 +39,3 @@ def _message(told: Any) -> str:
     if isinstance(told, list):
         return "; ".join(map(_message, told))
     return str(told)
-
-
-def seconds_to_wait(value: str | None) -> float | None:
-    """``Retry-After`` in seconds, from either of its forms (RFC 9110, 10.2.3); None where it says nothing."""
-    if not value:
-        return None
-    try:
-        if value.strip().isdigit():
-            return float(value)
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return None

@@ -173,9 +173,9 @@ class Tools(Toolbox):
             made = chosen(self._settings, model, dimension)
             self._models[model, dimension] = watched(made, self._settings.embedder_of(model) or "")
         direct = self._models[model, dimension]
-        return direct if fresh else self._cached(direct, tenant)
+        return direct if fresh else self._load_once(direct, tenant)
 
-    def _cached(self, model: Embedder, tenant: str) -> Embedder:
+    def _load_once(self, model: Embedder, tenant: str) -> Embedder:
         """The same one for the same tenant, so that jobs of one tenant share calls."""
         from workers.embedding.cached import CachedEmbedder
 

@@ -16,7 +16,7 @@ def examine(settings: Settings, client: Redis, *, running: bool) -> Iterator[Fin
     """``running``: an API answers, so workers that are not there are missed."""
     jobs = RedisJobStore(client, settings)
     try:
-        signs = Heartbeats(client).seen()
+        signs = Heartbeats(client).read_signs()
         for lane in LANES:
             yield _lane(lane, signs, sum(jobs.depth(stage) for stage in lane.stages), running=running)
     except AegisError as error:

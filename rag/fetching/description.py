@@ -4,15 +4,14 @@ Headers are a stranger's text: each is cut to a length before anything looks at 
 """
 
 import re
-import time
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from rag.fetching import charsets
 from rag.fetching.urls import Target
 from rag.media import HEAD_BYTES, READABLE, TEXT, media_type_of
+from rag.retry_after import seconds_to_wait
 
 LONGEST_RETRY = 3_600.0
 """Seconds after which a server is asked again at the latest."""
@@ -80,12 +79,6 @@ def clean(text: str, most: int = _LONGEST_PHRASE) -> str:
 
 
 def retry_after(headers: dict[str, str]) -> float | None:
-    """Seconds from now (RFC 9110, 10.2.3: a number, or a date), an hour at most."""
-    stated = headers.get("retry-after", "")[:_LONGEST]
-    if stated.isdecimal() and stated.isascii():
-        return min(float(stated[:10]), LONGEST_RETRY)
-    try:
-        seconds = parsedate_to_datetime(stated[:64]).timestamp() - time.time()
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return min(max(seconds, 0.0), LONGEST_RETRY)
+    """Seconds from now, an hour at most; None where the server names none."""
+    seconds = seconds_to_wait(headers)
+    return None if seconds is None else min(seconds, LONGEST_RETRY)

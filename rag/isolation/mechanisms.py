@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import astuple, dataclass
 from enum import StrEnum
 
+from rag.forking import fork_for_answer
 from rag.isolation import landlock, limits, namespaces, privileges, seccomp
 from rag.isolation.confinement import Confinement
 from rag.isolation.kernel import LINUX
@@ -88,16 +89,9 @@ def survey(confinement: Confinement) -> tuple[Measure, ...]:
     """
     with suppress(OSError):  # the child will say so
         seccomp.prepare(confinement)
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            os.write(writing, packed(enter(confinement, os.getppid())))
-            status = 0
-        finally:
-            os._exit(status)
-    os.close(writing)
+    pid, reading = fork_for_answer(
+        lambda writing: os.write(writing, packed(enter(confinement, os.getppid())))
+    )
     with os.fdopen(reading, "rb") as pipe:
         told = pipe.read()
     os.waitpid(pid, 0)

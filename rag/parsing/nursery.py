@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-from rag import isolation
+from rag import framing, isolation
 from rag.errors import ConfigurationError, EmptyDocument, TimedOut, Unavailable
 from rag.isolation import Measure
 from rag.model import CutDocument, ParsedDocument
@@ -81,7 +81,7 @@ class Nursery:
     def _read(self, data: bytes, media_type: str, name: str, given_up: Callable[[], bool]) -> CutDocument:
         self._notice_fork()
         with self._lock:
-            answer = self._asked(data, media_type, name, given_up)
+            answer = self._ask(data, media_type, name, given_up)
         return wire.unpacked(answer, self._bounds)
 
     def warm(self) -> None:
@@ -109,7 +109,7 @@ class Nursery:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _asked(self, data: bytes, media_type: str, name: str, given_up: Callable[[], bool]) -> bytes:
+    def _ask(self, data: bytes, media_type: str, name: str, given_up: Callable[[], bool]) -> bytes:
         for _ in range(_ATTEMPTS):
             try:
                 self._zygote = self._zygote or self._born()
@@ -121,7 +121,7 @@ class Nursery:
                 self._end()
                 reason = "is no longer wanted" if given_up() else "took too long"
                 raise TimedOut(f"{name!r} {reason}: the process that read it was ended") from error
-            except (EOFError, ConnectionError):
+            except ConnectionError:
                 self._end()
             except BaseException:  # an interrupt in between leaves half an exchange on the socket
                 self._end()
@@ -137,7 +137,7 @@ class Nursery:
             f"--memory-bytes={settings.parse_memory_mb << 20}",
             f"--text-bytes={settings.max_text_mb << 20}",
         )
-        zygote = _Zygote.started(arguments, settings.parse_timeout + _GRACE_SECONDS)
+        zygote = _Zygote.start(arguments, settings.parse_timeout + _GRACE_SECONDS)
         missing = tuple(isolation.missing(zygote.isolated))
         if missing and settings.parse_isolation == "strict":
             zygote.end()
@@ -174,7 +174,7 @@ class _Zygote:
     isolated: tuple[Measure, ...]
 
     @classmethod
-    def started(cls, arguments: tuple[str, ...], seconds: float) -> "_Zygote":
+    def start(cls, arguments: tuple[str, ...], seconds: float) -> "_Zygote":
         ours, theirs = socket.socketpair()
         with theirs:
             process = subprocess.Popen(
@@ -188,7 +188,7 @@ class _Zygote:
         ours.settimeout(_START_SECONDS)
         try:
             isolated = isolation.unpacked(wire.receive(ours))
-        except (EOFError, OSError, ValueError) as error:
+        except (OSError, ValueError) as error:
             _end(process, ours)
             raise Unavailable("The parsing process does not start; its reason is in the log") from error
         return cls(process, ours, seconds, isolated)
@@ -196,7 +196,7 @@ class _Zygote:
     def ask(self, data: bytes, media_type: str, given_up: Callable[[], bool]) -> bytes:
         """TimeoutError past the limit, and once nobody wants the answer any more."""
         self.connection.settimeout(self.seconds)
-        wire.send(self.connection, media_type.encode(), data)
+        framing.send(self.connection, media_type.encode(), data)
         deadline = time.monotonic() + self.seconds
         answered = select.poll()
         answered.register(self.connection, select.POLLIN)

@@ -1,7 +1,7 @@
 """What goes between a nursery, its zygote and the children: frames and answers.
 
-A frame is its length (8 bytes, big endian) and as many bytes. A request is two frames, the
-media type and the file; an answer is one, in which are the frames of :func:`packed` or :func:`refusal`.
+Frames are those of :mod:`rag.framing`. A request is two of them, the media type and the file; an answer is
+one, in which are the frames of :func:`packed` or :func:`refusal`.
 
 Whoever wrote an answer may have been taken over by the file that it read. So it is checked, and has a form
 in which few bytes cannot become many objects: texts, and rows of numbers of 32 bits (little endian).
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from rag import framing
 from rag.chunking import ROOM_A_TOKEN, most_passages
 from rag.errors import (
     DocumentError,
@@ -21,13 +22,13 @@ from rag.errors import (
     UnreadableDocument,
     UnsupportedMedia,
 )
+from rag.framing import LENGTH, framed
 from rag.model import Chunk, CutDocument, Heading, Page, ParsedDocument
 from rag.naming import plain_name
 from rag.parsing.decoding import is_clean
 from rag.parsing.layout import DEEPEST_HEADING, MAX_HEADING, MAX_TITLE
 
-_LENGTH = struct.Struct(">Q")
-_PIECE = 1 << 20
+_LARGEST_FRAME = 1 << 32
 _LONGEST_MESSAGE = 2_000
 _MOST_PLACES = 1 << 20
 """Headings, pages and different names: an object each takes up to 200 bytes."""
@@ -51,27 +52,9 @@ class Bounds:
     passage_tokens: int
 
 
-def send(connection: socket.socket, *payloads: bytes) -> None:
-    """Raises OSError when the other side has gone."""
-    for payload in payloads:
-        connection.sendall(_LENGTH.pack(len(payload)))
-        connection.sendall(payload)
-
-
 def receive(connection: socket.socket) -> bytes:
-    """Raises EOFError when the other side has closed, TimeoutError by the socket's own limit."""
-    (length,) = _LENGTH.unpack(_exactly(connection, _LENGTH.size))
-    return _exactly(connection, length)
-
-
-def _exactly(connection: socket.socket, length: int) -> bytes:
-    payload = bytearray()
-    while len(payload) < length:
-        piece = connection.recv(min(_PIECE, length - len(payload)))
-        if not piece:
-            raise EOFError("the connection was closed")
-        payload += piece
-    return bytes(payload)
+    """Raises ConnectionError when the other side has closed, TimeoutError by the socket's own limit."""
+    return framing.receive_answer(connection, _LARGEST_FRAME)
 
 
 def packed(document: ParsedDocument, chunks: Sequence[Chunk] = ()) -> bytes:
@@ -81,7 +64,7 @@ def packed(document: ParsedDocument, chunks: Sequence[Chunk] = ()) -> bytes:
     names = {name: n for n, name in enumerate(dict.fromkeys(spoken))}
     if max(len(document.headings), len(document.pages), len(names)) > _MOST_PLACES:
         raise DocumentTooLarge(f"The file has more than {_MOST_PLACES} headings or pages.")
-    return _framed(
+    return framed(
         _DOCUMENT,
         document.text.encode(),
         (document.title or "").encode(),
@@ -94,7 +77,7 @@ def packed(document: ParsedDocument, chunks: Sequence[Chunk] = ()) -> bytes:
 
 
 def refusal(error: DocumentError) -> bytes:
-    return _framed(_REFUSAL, error.code.encode(), str(error)[:_LONGEST_MESSAGE].encode(errors="replace"))
+    return framed(_REFUSAL, error.code.encode(), str(error)[:_LONGEST_MESSAGE].encode(errors="replace"))
 
 
 def unpacked(answer: bytes, bounds: Bounds) -> CutDocument:
@@ -216,15 +199,11 @@ def _bounded(form: struct.Struct, field: memoryview, most: int) -> Iterator[tupl
     return form.iter_unpack(field)
 
 
-def _framed(*frames: bytes) -> bytes:
-    return b"".join(part for frame in frames for part in (_LENGTH.pack(len(frame)), frame))
-
-
 def _frames(answer: bytes) -> Iterator[memoryview]:
     rest = memoryview(answer)
     while rest:
-        (length,) = _LENGTH.unpack_from(rest)
-        frame, rest = rest[_LENGTH.size :][:length], rest[_LENGTH.size :][length:]
+        (length,) = LENGTH.unpack_from(rest)
+        frame, rest = rest[LENGTH.size :][:length], rest[LENGTH.size :][length:]
         if len(frame) < length:
             raise ValueError("an answer that was cut off")
         yield frame

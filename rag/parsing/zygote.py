@@ -14,16 +14,17 @@ import socket
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO
 
 import psutil
 
-from rag import isolation
+from rag import framing, isolation
 from rag.errors import DocumentError, DocumentTooLarge, UnreadableDocument
+from rag.forking import fork_for_answer
 from rag.isolation import Confinement, Measure
 from rag.parsing import limits, preloading, wire
 from rag.parsing.formats import parse
@@ -73,50 +74,38 @@ class Zygote:
     def serve(self) -> None:
         """Answer requests until the owner goes away."""
         try:
-            wire.send(self._owner, isolation.packed(self._isolated))
+            framing.send(self._owner, isolation.packed(self._isolated))
             while True:
                 media_type = wire.receive(self._owner).decode()
                 data = wire.receive(self._owner)
-                wire.send(self._owner, self._answer(data, media_type))
-        except (EOFError, ConnectionError):
+                framing.send(self._owner, self._answer(data, media_type))
+        except ConnectionError:
             return  # the owner has gone
 
     def _answer(self, data: bytes, media_type: str) -> bytes:
         self._stderr.truncate(0)
-        reading, writing = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            os.close(reading)
-            self._live(data, media_type, writing)
-        os.close(writing)
+        pid, reading = fork_for_answer(partial(self._live, data, media_type))
         try:
             answer = self._awaited(pid, reading)
         except DocumentTooLarge as error:
             return wire.refusal(error)
         finally:
             os.close(reading)
-            status, peak_bytes = _reaped(pid)
+            status, peak_bytes = _reap(pid)
         if status == os.EX_TEMPFAIL:
             raise RuntimeError("a child could not be isolated as others were before")
         return answer if status == 0 and answer else wire.refusal(self._post_mortem(status, peak_bytes))
 
     def _live(self, data: bytes, media_type: str, writing: int) -> None:
-        """The child's whole life. Leaves by ``_exit``: parsers' threads do not survive an orderly one."""
-        status = 1
-        try:
-            limits.die_with_parent(os.getppid())
-            os.setpgid(0, 0)
-            self._owner.close()
-            os.dup2(self._stderr.fileno(), 2)
-            limits.volunteer_for_oom_killer()
-            limits.confine(self._bounds.memory_bytes, int(2 * self._bounds.seconds) + 1)
-            self._isolate()
-            _write(writing, _answered(data, media_type, self._bounds.text_bytes, self._chunker))
-            status = 0
-        except BaseException:  # noqa: BLE001 - there is nobody above to tell
-            traceback.print_exc()
-        finally:
-            os._exit(status)
+        """The child's whole life."""
+        limits.die_with_parent(os.getppid())
+        os.setpgid(0, 0)
+        self._owner.close()
+        os.dup2(self._stderr.fileno(), 2)
+        limits.volunteer_for_oom_killer()
+        limits.confine(self._bounds.memory_bytes, int(2 * self._bounds.seconds) + 1)
+        self._isolate()
+        _write(writing, _answered(data, media_type, self._bounds.text_bytes, self._chunker))
 
     def _isolate(self) -> None:
         """Reach nothing from here on. What held when the zygote began, and does not now, ends the child."""
@@ -126,8 +115,8 @@ class Zygote:
             os._exit(os.EX_TEMPFAIL)
 
     def _awaited(self, pid: int, reading: int) -> bytes:
-        """What the child writes until it closes; DocumentTooLarge past a limit, EOFError
-        when the owner goes away in the meantime."""
+        """What the child writes until it closes; DocumentTooLarge past a limit,
+        ConnectionError when the owner goes away in the meantime."""
         deadline = time.monotonic() + self._bounds.seconds
         answer = bytearray()
         with selectors.DefaultSelector() as selector:
@@ -136,7 +125,7 @@ class Zygote:
             while True:
                 ready = {key.fd for key, _ in selector.select(self._patience(deadline))}
                 if self._owner.fileno() in ready:
-                    raise EOFError
+                    raise ConnectionError("the owner has gone")
                 if reading in ready:
                     piece = os.read(reading, _PIECE)
                     if not piece:
@@ -199,7 +188,7 @@ def _write(descriptor: int, payload: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def _reaped(pid: int) -> tuple[int, int]:
+def _reap(pid: int) -> tuple[int, int]:
     """End the child, if need be, and whatever it started. Its exit code, or minus the signal that ended
     it; its peak memory.
 

@@ -2,9 +2,9 @@
 
 from rag.model import Accepted, Bounds, Taken
 from rag.ports.cache import Cache
-from rag.ports.jobs import JobStore, Turn
+from rag.ports.jobs import JobStore, Turn, is_over
 from rag.ports.models import Chunker, Embedder, GenerationRequest, Generator, Parser, Reranker, RerankRequest
-from rag.ports.paging import Window
+from rag.ports.paging import Window, all_items
 from rag.ports.snapshots import Opened, Snapshots
 from rag.ports.stores import BlobStore, DocumentRegistry, VectorStore
 
@@ -28,4 +28,6 @@ __all__ = [
     "Turn",
     "VectorStore",
     "Window",
+    "all_items",
+    "is_over",
 ]

@@ -287,7 +287,7 @@ class JobStore(Protocol):
         """
         ...
 
-    def tidied(self, job_id: str, *, lease: Lease | None = None) -> None:
+    def confirm_tidy(self, job_id: str, *, lease: Lease | None = None) -> None:
         """What ``tidy`` allowed is done; ``lease``: that of the attempt that did it and writes no more.
 
         Where another attempt may still write, the job is among the ``remains`` again later.
@@ -302,3 +302,9 @@ class JobStore(Protocol):
         ...
 
     def ping(self) -> None: ...
+
+
+def is_over(jobs: JobStore, job_id: str) -> bool:
+    """Whether the job ended, or its record was forgotten since."""
+    job = jobs.get(job_id)
+    return job is None or job.state.final

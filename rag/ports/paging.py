@@ -1,5 +1,6 @@
 """A page of what a store lists."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -12,3 +13,16 @@ class Window(Generic[T]):
 
     items: tuple[T, ...]
     next: str | None
+
+
+def all_items(page: Callable[..., Window[T]], after: str | None = None) -> Iterator[T]:
+    """The items of all pages behind the cursor ``after``; None: from the first.
+
+    ``page`` takes a ``cursor`` and reads that page. It is called when the page before has been gone through.
+    """
+    while True:
+        window = page(cursor=after)
+        yield from window.items
+        if window.next is None:
+            return
+        after = window.next

@@ -270,7 +270,7 @@ class DocumentRegistry(Protocol):
         """
         ...
 
-    def entrusted(self, removal: Removal) -> None:
+    def assign_purge(self, removal: Removal) -> None:
         """A job is recorded that purges it."""
         ...
 

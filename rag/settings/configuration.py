@@ -70,13 +70,6 @@ def find(environment: Mapping[str, str]) -> Iterator[Found]:
             return
 
 
-def is_there(environment: Mapping[str, str]) -> bool:
-    """Whether there may be a file with settings."""
-    if named := environment.get(CONFIG):
-        return named not in (NO_FILE, INHERITED)
-    return any(path.is_file() for path in (Path(ENV_FILE), *_places(environment)))
-
-
 def _places(environment: Mapping[str, str]) -> Iterator[Path]:
     """Where aegis.toml may be."""
     yield Path(TOML_FILE)

@@ -182,7 +182,7 @@ class RedisDocumentRegistry(Replacements):
     def unpurged(self, *, silent_for: float, limit: int) -> list[Removal]:
         return [removal_of(found) for found in self._scripts.run("unpurged", [PREFIX], "", silent_for, limit)]
 
-    def entrusted(self, removal: Removal) -> None:
+    def assign_purge(self, removal: Removal) -> None:
         key = collection_key(removal.collection)
         self._scripts.run("entrusted", [key], removal.collection, place_of(removal), removal.job_id)
 

@@ -67,15 +67,15 @@ class Endpoint:
             )
         return Admission(value.decode(), tokens) if word == b"go" else float(value)
 
-    def answered(self, admission: Admission, tokens: int) -> None:
+    def note_answer(self, admission: Admission, tokens: int) -> None:
         """The server answered, whatever it said; ``tokens`` were used."""
         self._run("answered", admission.tokens, tokens)
 
-    def refused(self, admission: Admission, retry_after: float | None) -> None:
+    def note_refusal(self, admission: Admission, retry_after: float | None) -> None:
         """The server wants fewer calls; ``retry_after`` in seconds where it says so."""
         self._run("refused", admission.begun, UNTOLD_PAUSE if retry_after is None else retry_after)
 
-    def failed(self) -> None:
+    def note_failure(self) -> None:
         """There was no answer, or one that says that the server is broken."""
         self._run("failed", FAILURES, FIRST_PAUSE)
 

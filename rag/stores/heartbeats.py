@@ -70,7 +70,7 @@ class Heartbeats:
         """Say that a beat goes through its schedule."""
         self.beat(f"{_BEAT}{host}:{pid}", {"host": host, "pid": pid}, ttl_seconds)
 
-    def seen(self) -> Signs:
+    def read_signs(self) -> Signs:
         """Everything that shows a sign of life. Names that show none are forgotten.
 
         A write is tried first: where none can be made, the signs that are missing prove nothing.

@@ -146,7 +146,7 @@ class KeyFinder:
         self._open_until = float("-inf")
         self._demanded = False
 
-    async def opened_by(self, key_id: str, token: str) -> Key | None:
+    async def authenticate(self, key_id: str, token: str) -> Key | None:
         """The key that ``token`` is; None where it is none that is good. ``key_id``: what it names."""
         now, current, _, record, used = await self._found(key_id)
         key = _key(record) if record else None
@@ -158,7 +158,7 @@ class KeyFinder:
             await self._note_use(key_id)
         return key
 
-    async def demanded(self) -> bool:
+    async def is_demanded(self) -> bool:
         """Whether a key was ever made: then nobody comes in without one. Asked anew after a second."""
         if not self._demanded and monotonic() >= self._open_until:
             _, current, demanded, _, _ = await self._found("")

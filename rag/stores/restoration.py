@@ -67,7 +67,7 @@ class DocumentRestoration:
         recent = job_id and made_at(job_id) > time() - self._retention
         return entry.unpurged if recent else ""
 
-    def given_out(self, jobs: Iterable[JobFields]) -> None:
+    def note_versions(self, jobs: Iterable[JobFields]) -> None:
         """The versions that ingestions were given are in use, whatever became of the jobs."""
         ingestions = (job for job in jobs if job["kind"] == JobKind.INGEST)
         self._scripts.run_each("issue", map(_version_given, ingestions))

@@ -57,7 +57,7 @@ class Runs:
         before = "" if seen is None else _written(seen)
         return bool(self._scripts.run("swap", [_KEY], entry, before, _written(record)))
 
-    def done(self, entry: str, run: str) -> None:
+    def end_run(self, entry: str, run: str) -> None:
         """The run is done, and is not sent again."""
         record = self._of(entry)
         while record is not None and record.run is not None and record.run.id == run:

@@ -40,10 +40,10 @@ class Checking:
         which documents are not what was saved.
         """
         versions = self._versions()
-        scroll = self._scrolled(versions, turn)
+        scroll = self._scroll(versions, turn)
         if scroll is None:
             return None
-        points, incomplete = self._compared(scroll)
+        points, incomplete = self._compare(scroll)
         there = {document_id: versions[document_id] for document_id in versions.keys() - set(incomplete)}
         figures = {"documents": len(there), "points": points, "golden": self._golden(there)}
         return replace(self.candidate, figures=figures, incomplete=incomplete)
@@ -55,7 +55,7 @@ class Checking:
     def _documents(self) -> Iterator[SavedDocument]:
         return self.backup.documents(self.saved)
 
-    def _scrolled(self, versions: Mapping[str, int], turn: Slice) -> Scroll | None:
+    def _scroll(self, versions: Mapping[str, int], turn: Slice) -> Scroll | None:
         """All points of the store; None when the turn is over before the last."""
         scroll = Scroll.kept(self.run, self.candidate.store)
         while not scroll.complete:
@@ -84,7 +84,7 @@ class Checking:
         seen = sum(each.points for each in scroll.sums.values())
         self.run.progress(min(total, total * seen // max(1, self.saved.points)), total)
 
-    def _compared(self, scroll: Scroll) -> tuple[int, tuple[str, ...]]:
+    def _compare(self, scroll: Scroll) -> tuple[int, tuple[str, ...]]:
         """How many points are as they were saved, and the late documents whose points are not all there."""
         seen, late, incomplete, damaged = ContentDigest(), 0, [], []
         for each in self._documents():

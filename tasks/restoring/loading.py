@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from rag.errors import NotFound, Unavailable
 from rag.model import CollectionSpec, Document, Manifest, SavedCollection
 from rag.naming import DOCUMENT_FOLDERS, chunks_key, generation_name
+from rag.ports import is_over
 from rag.stores.backups.contents import SavedBlob
 from rag.stores.backups.opened import OpenBackup
 from rag.stores.backups.unpacking import Unpacking
 from tasks.restoring.candidates import Candidate, Place, Plan, keep
-from tasks.restoring.reservations import is_over
 from tasks.restoring.saved_jobs import sources_of
 from tasks.restoring.slices import Slice
 from tasks.run import StageRun
@@ -45,7 +45,7 @@ class Loading:
             engine = self.backup.manifest.engine
             self.run.tools.snapshots.load(candidate.store, spec, engine, files, self._teller(plan))
             # whoever removes what there was of a job that is over may have come before the store
-            if is_over(self.run.tools, self.run.job.id):
+            if is_over(self.run.tools.jobs, self.run.job.id):
                 vectors.drop(candidate.store)
         plan = replace(plan, bytes=plan.bytes + _size(self.backup.manifest, saved))
         return keep(self.run, plan.having(replace(candidate, loaded=True)))
@@ -62,7 +62,7 @@ class Loading:
                 break
             plan = self._bring(plan, unpacking, each)
             self.run.progress(plan.bytes, total)
-        if is_over(self.run.tools, self.run.job.id):
+        if is_over(self.run.tools.jobs, self.run.job.id):
             self._remove(plan)
         return keep(self.run, plan), not left or plan.reached == left[-1].place
 
@@ -91,12 +91,12 @@ class Loading:
         collections = [self.backup.collection(each.saved) for each in plan.candidates]
         total = sum(_size(self.backup.manifest, each) for each in collections)
 
-        def told(read_so_far: int) -> None:
+        def tell(read_so_far: int) -> None:
             self.run.progress(plan.bytes + read_so_far, total)
             if self.run.cancelled():
                 raise Unavailable("The job was cancelled, or taken over by another worker")
 
-        return told
+        return tell
 
     def _remove(self, plan: Plan) -> None:
         """What was stored after somebody had removed what there was."""

@@ -16,7 +16,7 @@ from rag.stores.backups.opened import OpenBackup
 from rag.stores.entries import opening_of, over
 from tasks.intake import Idempotency
 from tasks.messages import send
-from tasks.purging import entrusted
+from tasks.purging import assign_purge_job
 from tasks.restoring.candidates import Candidate, Tally
 from tasks.restoring.saved_jobs import moved_inputs
 from tasks.restoring.survivors import Survivors, had_effect, lost_its_collection
@@ -44,7 +44,7 @@ class Replay:
         for each in self.backup.documents(saved) if saved.late else ():
             if each.late:
                 try:
-                    self.tally.reingested += self._reingested(each.document)
+                    self.tally.reingested += self._reingest(each.document)
                 except NotFound:
                     self.tally.lost.append(f"document {each.document.document_id}: its bytes were not saved")
 
@@ -58,7 +58,7 @@ class Replay:
 
     # --- documents
 
-    def _reingested(self, document: Document) -> bool:
+    def _reingest(self, document: Document) -> bool:
         """Nothing is done for one whose points were there, or that is to be deleted again."""
         tools, candidate, key = self.run.tools, self.candidate, self.candidate.own(document.source_key)
         version = DocumentVersion(document.document_id, document.version)
@@ -101,12 +101,12 @@ class Replay:
     def _done_again(self, job: Job) -> bool:
         """Whether there was something to do. NotFound when the bytes are gone."""
         if job.kind is JobKind.DELETE:
-            return not self.later.overtaken(job) and self._deleted(job)
+            return not self.later.overtaken(job) and self._delete(job)
         if job.state is JobState.SUCCEEDED:
             return had_effect(job) and not self.later.overtaken(job) and self._brought(job)
-        return _may_go_on(job) and not self.later.outdated(job) and self._moved(job)
+        return _may_go_on(job) and not self.later.outdated(job) and self._move(job)
 
-    def _deleted(self, job: Job) -> bool:
+    def _delete(self, job: Job) -> bool:
         """Versions accepted since are above the deletion's own, and stay."""
         tools, name, document_id = self.run.tools, self.candidate.name, job.inputs["document_id"]
         present = tools.documents.get(name, document_id)
@@ -118,7 +118,7 @@ class Replay:
         removal = tools.documents.delete(name, document_id, up_to=job.inputs["version"])
         if removal is None:  # somebody else has done so in this moment
             return False
-        accepted = entrusted(tools.jobs, tools.documents, removal, owner=job.owner)
+        accepted = assign_purge_job(tools.jobs, tools.documents, removal, owner=job.owner)
         if accepted.new:
             send(accepted.job)
         return True
@@ -147,42 +147,42 @@ class Replay:
         document = tools.restoration.journal.document(job.collection, generation, version)
         return document if document is not None and tools.blobs.exists(document.source_key) else None
 
-    def _moved(self, job: Job) -> bool:
+    def _move(self, job: Job) -> bool:
         """The job goes on where it belongs to by now; a dead letter when it is replayed."""
         restoration = self.run.tools.restoration
         fields = restoration.jobs.record(job.id)
         if not fields:  # it is forgotten
             return False
         inputs = json.dumps(moved_inputs(job.inputs, self.candidate), separators=(",", ":"))
-        self._copied(job)
+        self._copy(job)
         if not over(fields):
             restoration.journal.open(opening_of({**fields, "inputs": inputs}))
         if not restoration.jobs.move(fields, inputs):
             self.tally.unsettled = True
             return False
-        return self._sent(job.id)
+        return self._send(job.id)
 
-    def _copied(self, job: Job) -> None:
+    def _copy(self, job: Job) -> None:
         """Its source lies with those of the candidate. NotFound."""
         blobs, key = self.run.tools.blobs, job.inputs.get("source_key")
         if key is not None and self.candidate.own(key) != key:
             blobs.put(self.candidate.own(key), blobs.get(key))
 
-    def _sent(self, job_id: str) -> bool:
+    def _send(self, job_id: str) -> bool:
         """The job may have come to its end since it was listed."""
         tools, restoration = self.run.tools, self.run.tools.restoration
         job = tools.jobs.get(job_id)
         if job is None:
             return False
         if lost_its_collection(job):
-            return self._retried(job_id)
+            return self._retry(job_id)
         if job.state.final:
             restoration.journal.end(partial(restoration.jobs.record, job_id))
         else:
             send(job)
         return True
 
-    def _retried(self, job_id: str) -> bool:
+    def _retry(self, job_id: str) -> bool:
         try:
             send(self.run.tools.jobs.retry(job_id))
         except Conflict:  # the sweeper removes what it left, or somebody else was quicker

@@ -6,9 +6,9 @@ forgotten: one that died, or was cancelled, can be retried.
 
 from rag.model import Hold, JobState, Reservation
 from rag.naming import DOCUMENT_FOLDERS, generation_name, scratch_job
-from rag.ports import BlobStore
+from rag.ports import BlobStore, is_over
 from tasks.messages import send
-from tasks.purging import given_up
+from tasks.purging import accept_purge
 from tasks.toolbox import Toolbox
 
 
@@ -31,7 +31,7 @@ def _is_needless(tools: Toolbox, reservation: Reservation) -> bool:
 
 def give_up(tools: Toolbox, reservation: Reservation) -> None:
     """Have everything of the generation purged."""
-    accepted = given_up(tools.jobs, reservation)
+    accepted = accept_purge(tools.jobs, reservation)
     if accepted.new:
         send(accepted.job)
 
@@ -46,15 +46,10 @@ def give_up_earlier(tools: Toolbox, serving: Reservation) -> None:
 
 def drop_scratch(tools: Toolbox, stores: tuple[str, ...]) -> int:
     """How many stores were dropped in which jobs that are over had tried something."""
-    spare = [store for store in stores if (job := scratch_job(store)) and is_over(tools, job)]
+    spare = [store for store in stores if (job := scratch_job(store)) and is_over(tools.jobs, job)]
     for store in spare:
         tools.vectors.drop(store)
     return len(spare)
-
-
-def is_over(tools: Toolbox, job_id: str) -> bool:
-    job = tools.jobs.get(job_id)
-    return job is None or job.state.final
 
 
 def _is_stored(blobs: BlobStore, reservation: Reservation) -> bool:

@@ -13,7 +13,7 @@ from rag.stores.backups.opened import OpenBackup
 from rag.stores.entries import JobFields, opening_of, over
 from rag.stores.journal import journalled
 from tasks.keeping import source_key
-from tasks.records import published
+from tasks.records import publish_all
 from tasks.restoring.candidates import Candidate, Plan, keep
 from tasks.restoring.slices import Slice
 from tasks.run import StageRun
@@ -21,7 +21,7 @@ from tasks.run import StageRun
 _BATCH = 200
 
 
-def returned(run: StageRun, backup: OpenBackup, plan: Plan, turn: Slice) -> tuple[Plan, bool]:
+def restore_jobs(run: StageRun, backup: OpenBackup, plan: Plan, turn: Slice) -> tuple[Plan, bool]:
     """Make the records that are missing, and send what is not over; whether these were all."""
     candidates = {each.saved: each for each in plan.candidates}
     missing = (_at_home(fields, backup, candidates) for fields in missing_jobs(run, backup))
@@ -33,7 +33,7 @@ def returned(run: StageRun, backup: OpenBackup, plan: Plan, turn: Slice) -> tupl
         plan = replace(plan, jobs=plan.jobs + len(batch), dead_letters=plan.dead_letters + dead)
         plan = keep(run, plan)
     _remember_dropped(run, backup)
-    published(run.tools.restoration)
+    publish_all(run.tools.restoration)
     return plan, True
 
 
@@ -69,7 +69,7 @@ def _restore(run: StageRun, batch: list[JobFields]) -> None:
                 restoration.journal.end(partial(dict, fields))
             else:
                 restoration.journal.open(opening_of(fields))
-    restoration.documents.given_out(batch)
+    restoration.documents.note_versions(batch)
     restoration.jobs.restore(batch)
 
 

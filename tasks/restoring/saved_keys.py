@@ -8,7 +8,7 @@ from tasks.run import StageRun
 _BATCH = 200
 
 
-def returned(run: StageRun, backup: OpenBackup) -> int:
+def restore_keys(run: StageRun, backup: OpenBackup) -> int:
     """How many there are again that nothing was known of here. None opens anything until it is activated.
 
     Their entries in the journal come first: as long as the records are missing, both are made again.

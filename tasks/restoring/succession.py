@@ -6,10 +6,10 @@ from itertools import islice
 
 from rag.errors import Conflict
 from rag.model import Document, Replacement
+from rag.ports import is_over
 from rag.stores.backups.opened import OpenBackup
 from tasks.layouts import point_alias
 from tasks.restoring.candidates import Candidate, Plan, keep
-from tasks.restoring.reservations import is_over
 from tasks.restoring.slices import Slice
 from tasks.run import StageRun
 
@@ -28,10 +28,10 @@ class Succession:
         complete = True
         for candidate in plan.candidates:
             if complete and not candidate.serves:
-                plan, complete = self._staged(plan, candidate, turn)
+                plan, complete = self._stage(plan, candidate, turn)
         return plan, complete
 
-    def _staged(self, plan: Plan, candidate: Candidate, turn: Slice) -> tuple[Plan, bool]:
+    def _stage(self, plan: Plan, candidate: Candidate, turn: Slice) -> tuple[Plan, bool]:
         """Begun afresh at the first document."""
         present = self.run.tools.documents.collection(candidate.name)
         if present is not None and present.generation == candidate.generation:
@@ -40,7 +40,7 @@ class Succession:
         afresh = candidate.staged == 0
         for batch in _batches(islice(documents, candidate.staged, None)):
             if turn.over(self.run):
-                return self._paused(plan, candidate), False
+                return self._pause(plan, candidate), False
             self.run.tools.documents.stage(reservation, batch, afresh=afresh)
             afresh = False
             candidate = replace(candidate, staged=candidate.staged + len(batch))
@@ -49,9 +49,9 @@ class Succession:
             self.run.tools.documents.stage(reservation, (), afresh=True)
         return plan, True
 
-    def _paused(self, plan: Plan, candidate: Candidate) -> Plan:
+    def _pause(self, plan: Plan, candidate: Candidate) -> Plan:
         """Leaves nothing when the job is over: whoever purges it may have come already."""
-        if is_over(self.run.tools, self.run.job.id):
+        if is_over(self.run.tools.jobs, self.run.job.id):
             self.run.tools.documents.stage(candidate.reservation(self.run.job.id), (), afresh=True)
         return plan
 
@@ -67,10 +67,10 @@ class Succession:
                 plan = self._left_out(plan, each)
         for each in waiting:
             if each in plan.candidates:
-                plan = self._switched(plan, each)
+                plan = self._switch(plan, each)
         return plan, all(each.serves for each in plan.candidates)
 
-    def _switched(self, plan: Plan, candidate: Candidate) -> Plan:
+    def _switch(self, plan: Plan, candidate: Candidate) -> Plan:
         """Nothing changes when the job was cancelled or taken over."""
         tools, saved = self.run.tools, self.backup.collection(candidate.saved)
         replacement = Replacement(

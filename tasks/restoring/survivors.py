@@ -3,11 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from typing import Self
 
 from rag.errors import UnknownCollection
 from rag.model import Job, JobKind, JobState
+from rag.ports import all_items
 from rag.stores.backups.opened import OpenBackup
 from rag.stores.entries import made_at
 from tasks.problems import reason_of
@@ -82,13 +84,8 @@ def lost_its_collection(job: Job) -> bool:
 def _accepted(run: StageRun, collection: str) -> Iterator[Job]:
     """Everything about a document of the collection."""
     for kind in (JobKind.INGEST, JobKind.DELETE):
-        cursor = None
-        while True:
-            window = run.tools.jobs.page(kinds=[kind], collections=[collection], cursor=cursor, limit=_PAGE)
-            yield from (job for job in window.items if job.inputs["document_id"] is not None)
-            cursor = window.next
-            if cursor is None:
-                break
+        page = partial(run.tools.jobs.page, kinds=[kind], collections=[collection], limit=_PAGE)
+        yield from (job for job in all_items(page) if job.inputs["document_id"] is not None)
 
 
 def _is_due(job: Job, candidate: Candidate) -> bool:

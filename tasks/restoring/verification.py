@@ -44,7 +44,7 @@ class Verified:
         return {"objects": self.objects, "bytes": self.bytes}
 
 
-def verified(run: StageRun, backup: OpenBackup, turn: Slice) -> Verified | None:
+def verify_objects(run: StageRun, backup: OpenBackup, turn: Slice) -> Verified | None:
     """What was read, once that is everything; None when the turn is over before.
 
     DamagedBackup, WrongKey; a restore ends with the first damage, others read the rest for more of it.

@@ -3,9 +3,11 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from rag.digest import ContentDigest
 from rag.model import Collection, Document, DocumentVersion, Json
+from rag.ports import all_items
 from rag.stores.backups.contents import SavedDocument, document_line, documents_stream
 from rag.stores.backups.cuts import Line, cut
 from tasks.run import StageRun
@@ -70,12 +72,7 @@ class Documents:
             yield Line(document.document_id, document_line(saved))
 
     def _documents(self, after: str | None) -> Iterator[Document]:
-        while True:
-            window = self.run.tools.documents.page(self.collection.name, cursor=after, limit=_PAGE)
-            yield from window.items
-            if window.next is None:
-                return
-            after = window.next
+        return all_items(partial(self.run.tools.documents.page, self.collection.name, limit=_PAGE), after)
 
     def _saved(self, scroll: Scroll, document: Document) -> SavedDocument:
         points = scroll.digest_of(DocumentVersion(document.document_id, document.version))

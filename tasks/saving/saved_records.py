@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from rag.model import ABOUT_BACKUPS, Job
+from rag.ports import all_items
 from rag.stores.backups.contents import COLLECTIONS, JOBS, KEYS, collection_line, job_line, key_line
 from rag.stores.backups.cuts import Line, cut
 from rag.stores.entries import opening_of, over
@@ -42,12 +44,7 @@ class JobRecords:
                 yield Line(job.id, job_line(opening_of(fields)))
 
     def _jobs(self, after: str | None) -> Iterator[Job]:
-        while True:
-            window = self.run.tools.jobs.page(collections=None, cursor=after, limit=_PAGE)
-            yield from window.items
-            if window.next is None:
-                return
-            after = window.next
+        return all_items(partial(self.run.tools.jobs.page, collections=None, limit=_PAGE), after)
 
 
 @dataclass(frozen=True, slots=True)

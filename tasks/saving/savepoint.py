@@ -58,7 +58,7 @@ def streams(jobs: JobStore, job_id: str) -> Iterator[Stream]:
         yield savepoint.open
 
 
-def stored(
+def store(
     run: StageRun, savepoint: Savepoint, piece: Piece, parts: tuple[StoredPart, ...], *, sent: int
 ) -> Savepoint:
     """Keep that ``piece`` lies in ``parts``."""
@@ -81,7 +81,7 @@ def stored(
     return savepoint
 
 
-def finished(run: StageRun, savepoint: Savepoint, portion: Portion) -> Savepoint:
+def finish(run: StageRun, savepoint: Savepoint, portion: Portion) -> Savepoint:
     """Keep that the portion is done."""
     savepoint = _closed(run, savepoint)
     savepoint = replace(

@@ -36,7 +36,7 @@ class Uploading:
     def piece_bytes(self) -> int:
         return self.run.tools.settings.backup_part_mb * _MB
 
-    def advanced(self, savepoint: Savepoint) -> tuple[Savepoint, bool]:
+    def advance(self, savepoint: Savepoint) -> tuple[Savepoint, bool]:
         """As far as it comes, and whether that is all."""
         intake = Intake(self.run.tools.vault, self.piece_bytes, anew=self.scope.mode == "full")
         while (number := savepoint.portions) < len(portions := self._portions(savepoint)):
@@ -45,14 +45,14 @@ class Uploading:
                 self._tell(savepoint, portions)
                 if self.over:
                     return savepoint, False
-            savepoint = savepoints.finished(self.run, savepoint, portions[number])
+            savepoint = savepoints.finish(self.run, savepoint, portions[number])
             self._tell(savepoint, portions)
         return savepoint, True
 
     def _stored(self, intake: Intake, savepoint: Savepoint, piece: Piece) -> Savepoint:
         sent = intake.sent
         parts = tuple(intake.stream([piece.data]))
-        return savepoints.stored(self.run, savepoint, piece, parts, sent=intake.sent - sent)
+        return savepoints.store(self.run, savepoint, piece, parts, sent=intake.sent - sent)
 
     def _tell(self, savepoint: Savepoint, portions: Sequence[Portion]) -> None:
         """Bytes done, of those that are to be done as far as that can be told."""

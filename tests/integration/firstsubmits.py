@@ -43,7 +43,7 @@ def main(*options: str) -> int:
         prepare(settings)
     publisher, all_here = Publisher(settings), Barrier(BURST)
     faults: list[str] = []
-    publisher.watched_by(lambda able, missed: None if able else faults.append("unable"))
+    publisher.observe(lambda able, missed: None if able else faults.append("unable"))
 
     def submit(number: int) -> None:
         all_here.wait()

@@ -19,8 +19,8 @@ def chosen(valkey: str, tmp_path) -> Settings:
 
 def test_it_is_built_once(chosen: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     built = []
-    complete = openapi.completed
-    monkeypatch.setattr(openapi, "completed", lambda document: built.append(1) or complete(document))
+    complete = openapi.complete
+    monkeypatch.setattr(openapi, "complete", lambda document: built.append(1) or complete(document))
     app = create_app(chosen, build(chosen))
     client = TestClient(app)
 

@@ -8,7 +8,7 @@ from threading import Event
 import httpx
 import pytest
 
-from cli.answers import answered
+from cli.answers import follow_answer
 from cli.client import Client
 from cli.ingestion import ingest
 from cli.walk import files
@@ -171,6 +171,6 @@ def test_a_question_waits_for_its_turn(api, naps, worker):
         api.ask()
 
     with Client(api.url) as client:
-        result = answered(client, client.ask("And mine?")["job_id"], lambda piece: None)
+        result = follow_answer(client, client.ask("And mine?")["job_id"], lambda piece: None)
 
     assert result["answer"] == "So."

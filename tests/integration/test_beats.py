@@ -94,7 +94,7 @@ class Beats:
 
     def _ticks(self, pid: int) -> bool:
         with connect(self.settings) as client:
-            return pid in {beat["pid"] for beat in Heartbeats(client).seen().beats}
+            return pid in {beat["pid"] for beat in Heartbeats(client).read_signs().beats}
 
     def close(self) -> None:
         for process in (*self.beats, *([self.broker] if self.broker else [])):

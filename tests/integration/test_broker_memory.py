@@ -12,7 +12,7 @@ from rag.model import JobState, Stage
 from rag.stores import condition
 from rag.stores.redis import connect_to
 from tasks import room
-from tasks.room import forgotten_early
+from tasks.room import forget_early
 from tests.integration.apiserver import Service, serving, settings_of
 from tests.integration.brokers import valkey_with
 from tests.system.running import until
@@ -90,10 +90,10 @@ def test_a_flood_is_put_off_and_what_was_taken_ends(
     assert service.parts.jobs.counts()[JobState.SUCCEEDED] == len(taken)
     assert submit(service).status_code == 429
     tools = Tools(service.parts.settings)
-    assert forgotten_early(tools) == 0  # their callers may still be looking
+    assert forget_early(tools) == 0  # their callers may still be looking
 
     monkeypatch.setattr(room, "KEPT_SECONDS", -1.0)
-    forgotten = forgotten_early(tools)
+    forgotten = forget_early(tools)
 
     assert 0 < forgotten <= len(taken)
     assert service.http.get(f"/v1/jobs/{taken[0]}").status_code == 404
@@ -110,7 +110,7 @@ def test_dead_letters_are_never_forgotten_early(
 
     monkeypatch.setattr(room, "KEPT_SECONDS", -1.0)
 
-    assert forgotten_early(Tools(service.parts.settings)) == 0
+    assert forget_early(Tools(service.parts.settings)) == 0
     assert service.parts.jobs.counts()[JobState.DEAD] == len(taken)
 
 

@@ -15,7 +15,7 @@ from rag.settings import Settings
 from rag.stores.vectors.edge import EdgeVectorStore
 from tasks import messages, room
 from tasks.app import app, task_name
-from tasks.records import restored
+from tasks.records import restore_records
 from tasks.submit import Ingestion, Question, Submissions, Text
 from tests.system.running import until
 from workers import embedding
@@ -205,7 +205,7 @@ class TestEmbeddings:
         job = ingested(tools, LAMP, "first")
         redis_client.config_set("maxmemory", redis_client.info("memory")["used_memory"] * 4 // 3)
         try:
-            assert room.forgotten_early(tools) == 0
+            assert room.forget_early(tools) == 0
         finally:
             redis_client.config_set("maxmemory", 0)
 
@@ -374,7 +374,7 @@ class TestAnswers:
         entries = {key: redis_client.dump(key) for key in ("{aegis}:cache:entries", "{aegis}:cache:ends")}
 
         redis_client.flushall()
-        restored(tools.restoration)
+        restore_records(tools.restoration)
         for key, value in entries.items():
             assert value is not None
             redis_client.restore(key, 0, value)

@@ -44,7 +44,7 @@ def test_whoever_ended_before_shows_no_sign_of_life(
     heartbeats.work(WorkerSign("parse", "parse@a", 7, 0.0, None, None, 900.0, 30.0))
     put_back("{aegis}:sign:worker:parse@a:7")
 
-    assert heartbeats.seen().workers == ()
+    assert heartbeats.read_signs().workers == ()
 
 
 def test_a_duty_that_was_left_undone_is_somebody_elses(

@@ -39,7 +39,7 @@ def rate(client: redis.Redis, kind: str = "requests") -> float:
 
 def test_there_is_no_limit_before_the_first_refusal(endpoint: Endpoint, redis_client: redis.Redis) -> None:
     for _ in range(200):
-        endpoint.answered(admitted(endpoint, 1_000_000), 1_000_000)
+        endpoint.note_answer(admitted(endpoint, 1_000_000), 1_000_000)
     assert rate(redis_client) == 0
 
 
@@ -49,7 +49,7 @@ def test_a_refusal_halves_what_went_there_and_pauses_everybody(
     # given a hundred calls within a moment, which is 400 a minute with a memory of 15 s
     calls = [admitted(endpoint, 5_000) for _ in range(100)]
     # when one of them is refused
-    endpoint.refused(calls[-1], retry_after=7)
+    endpoint.note_refusal(calls[-1], retry_after=7)
     # then half of that is the rate, and another worker waits as long as the server asked for
     assert rate(redis_client) == pytest.approx(200, rel=0.1)
     assert rate(redis_client, "tokens") == pytest.approx(1_000_000, rel=0.1)
@@ -65,12 +65,12 @@ def test_calls_that_were_let_in_together_are_one_refusal(
 ) -> None:
     calls = [admitted(endpoint) for _ in range(100)]
     for call in calls:
-        endpoint.refused(call, retry_after=0)
+        endpoint.note_refusal(call, retry_after=0)
     assert rate(redis_client) == pytest.approx(200, rel=0.1)
 
     # a call that was let in later, and is refused still, halves it once more
     until(lambda: not isinstance(endpoint.enter(10, urgent=True), float))
-    endpoint.refused(admitted_when_ready(endpoint), retry_after=0)
+    endpoint.note_refusal(admitted_when_ready(endpoint), retry_after=0)
     assert rate(redis_client) == pytest.approx(100, rel=0.1)
 
 
@@ -82,20 +82,20 @@ def admitted_when_ready(endpoint: Endpoint, *, urgent: bool = False) -> Admissio
 
 
 def test_answers_raise_the_rate_a_little(endpoint: Endpoint, redis_client: redis.Redis) -> None:
-    endpoint.refused([admitted(endpoint) for _ in range(100)][-1], retry_after=0)
+    endpoint.note_refusal([admitted(endpoint) for _ in range(100)][-1], retry_after=0)
     before = rate(redis_client)
 
     call = admitted_when_ready(endpoint)
-    endpoint.answered(call, 10)
+    endpoint.note_answer(call, 10)
 
     assert rate(redis_client) == pytest.approx(before + 0.25)
 
 
 def test_urgent_calls_go_before_bulk_ones(endpoint: Endpoint) -> None:
     # given a rate, and bulk calls that used it up and more
-    endpoint.refused([admitted(endpoint) for _ in range(200)][-1], retry_after=0)
+    endpoint.note_refusal([admitted(endpoint) for _ in range(200)][-1], retry_after=0)
     call = admitted_when_ready(endpoint)
-    endpoint.answered(call, 5_000_000)  # it took more than anybody thought
+    endpoint.note_answer(call, 5_000_000)  # it took more than anybody thought
     # then the next bulk call waits for long, and an urgent one goes
     assert wait_of(endpoint) > 60
     admitted_when_ready(endpoint, urgent=True)
@@ -117,7 +117,7 @@ print(went)
 
 def test_two_processes_share_the_limit(endpoint: Endpoint, valkey: str, redis_client: redis.Redis) -> None:
     # given a rate of 600 a minute, ten a second
-    endpoint.refused([admitted(endpoint) for _ in range(300)][-1], retry_after=0)
+    endpoint.note_refusal([admitted(endpoint) for _ in range(300)][-1], retry_after=0)
     assert rate(redis_client) == pytest.approx(600, rel=0.1)
     # when two processes call as fast as they can, for two seconds
     command = [sys.executable, "-c", HAMMER, valkey, SERVER]
@@ -135,9 +135,9 @@ def test_failures_in_a_row_open_the_circuit_for_everybody(
 ) -> None:
     for _ in range(FAILURES - 1):
         admitted(endpoint)
-        endpoint.failed()
+        endpoint.note_failure()
     admitted(endpoint)
-    endpoint.failed()
+    endpoint.note_failure()
 
     with pytest.raises(CircuitOpen) as caught:
         Endpoint(redis_client, SERVER, probe_seconds=5).enter(1, urgent=True)
@@ -147,8 +147,8 @@ def test_failures_in_a_row_open_the_circuit_for_everybody(
 
 def test_an_answer_in_between_starts_the_count_again(endpoint: Endpoint) -> None:
     for _ in range(3 * FAILURES):
-        endpoint.failed()
-        endpoint.answered(admitted(endpoint), 1)
+        endpoint.note_failure()
+        endpoint.note_answer(admitted(endpoint), 1)
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def opened(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> Endpoint:
     """One whose circuit opened just now, for a moment."""
     monkeypatch.setattr(module, "FIRST_PAUSE", 0.05)
     for _ in range(FAILURES):
-        endpoint.failed()
+        endpoint.note_failure()
     return endpoint
 
 
@@ -170,7 +170,7 @@ def goes(endpoint: Endpoint) -> bool:
 def test_one_probe_goes_out_and_its_answer_closes_the_circuit(opened: Endpoint) -> None:
     until(lambda: goes(opened))
     assert not goes(opened), "while the probe is under way"
-    opened.answered(Admission("0", 1), 1)
+    opened.note_answer(Admission("0", 1), 1)
     assert goes(opened)
     assert goes(opened)
 
@@ -183,11 +183,11 @@ def told_to_wait(endpoint: Endpoint) -> float:
 
 def test_a_probe_that_fails_opens_it_for_longer(opened: Endpoint) -> None:
     until(lambda: goes(opened))
-    opened.failed()
+    opened.note_failure()
     assert 0.05 < told_to_wait(opened) <= 0.1
 
 
-@pytest.mark.parametrize("act", [Endpoint.failed, lambda e: e.refused(Admission("0", 1), 9)])
+@pytest.mark.parametrize("act", [Endpoint.note_failure, lambda e: e.refused(Admission("0", 1), 9)])
 def test_times_from_before_the_clock_was_put_back_do_not_last(
     endpoint: Endpoint, redis_client: redis.Redis, act: Callable[[Endpoint], None]
 ) -> None:

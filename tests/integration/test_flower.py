@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cli.container import chosen
+from cli.container import choose
 from cli.stack import FLOWER
 from rag.settings import Settings
 from tests.system.running import free_port, until
@@ -29,7 +29,7 @@ def flower(valkey: str, home: Path, **fields: Any) -> Iterator[httpx.Client]:
     """Flower on a free port of this machine, over a broker without workers."""
     port = free_port()
     values = {"redis_url": valkey, "aegis_home": home, "api_host": "127.0.0.1", "flower_port": port, **fields}
-    part = chosen([FLOWER], Settings.model_validate(values))
+    part = choose([FLOWER], Settings.model_validate(values))
     ours = {"REDIS_URL": valkey, "AEGIS_HOME": str(home), "API_HOST": "127.0.0.1"}
     environment = {**os.environ, **ours, **part.environment}
     process = subprocess.Popen([sys.executable, *part.command[1:]], env=environment)
@@ -82,7 +82,7 @@ def test_with_a_password_it_has_an_api_that_no_page_elsewhere_reaches(valkey: st
 
 @pytest.mark.parametrize("fields", [{}, {"flower_basic_auth": "me:secret"}])
 def test_its_command_names_no_password(fields: dict[str, str]) -> None:
-    part = chosen([FLOWER], Settings.model_validate({"api_host": "127.0.0.1", **fields}))
+    part = choose([FLOWER], Settings.model_validate({"api_host": "127.0.0.1", **fields}))
 
     assert "secret" not in " ".join(part.command)
 

@@ -14,7 +14,7 @@ from rag.stores.redis import connect
 from tasks.app import Lane, announce, app, hints, lane_of, publish
 from tasks.broker import sending
 from tasks.stage import Done, Next, Outcome, StageRun, perform
-from tasks.sweeping import messages, published_again
+from tasks.sweeping import messages, republish_lost
 from workers.tools import Tools
 
 PARSE = lane_of(Stage.PARSE)
@@ -132,7 +132,7 @@ def test_a_job_that_waits_without_a_message_beside_a_hint_is_no_loss(tools: Tool
         announce(accepted(tools))
     silent(tools)
 
-    assert published_again(tools) == 0
+    assert republish_lost(tools) == 0
 
 
 def test_a_lost_message_of_one_that_failed_is_made_up_for_beside_hints(tools: Tools) -> None:
@@ -144,7 +144,7 @@ def test_a_lost_message_of_one_that_failed_is_made_up_for_beside_hints(tools: To
         announce(accepted(tools))
     silent(tools)
 
-    assert published_again(tools) == 1
+    assert republish_lost(tools) == 1
 
     assert taken(PARSE) == (Stage.PARSE, failed.id), "and it comes first"
 
@@ -157,7 +157,7 @@ def test_lost_hints_are_made_up_for(tools: Tools) -> None:
         pass
     silent(tools)
 
-    assert published_again(tools) == 20
+    assert republish_lost(tools) == 20
     worked_off(tools, PARSE, lambda run: Done(lambda *_: {}))
 
     assert {state_of(tools, job)[0] for job in jobs} == {JobState.SUCCEEDED}

@@ -247,7 +247,7 @@ def test_a_grandchild_does_not_outlive_the_child() -> None:
     program = """
         import os, sys, time
         from rag.parsing import limits
-        from rag.parsing.zygote import _reaped
+        from rag.parsing.zygote import _reap
         limits.adopt_orphans()
         reading, writing = os.pipe()
         if not (child := os.fork()):
@@ -258,7 +258,7 @@ def test_a_grandchild_does_not_outlive_the_child() -> None:
                 time.sleep(600)
             time.sleep(600)
         grandchild = os.read(reading, 20).decode()
-        _reaped(child)
+        _reap(child)
         print(grandchild)
     """
     environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

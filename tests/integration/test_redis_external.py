@@ -27,9 +27,9 @@ from rag.stores.redis import ENDS, connect, connect_async
 from tasks.app import PUBLISH_ERRORS, app
 from tasks.broker import broker_settings
 from tasks.intake import Ingestion, Text
-from tasks.records import restored
+from tasks.records import restore_records
 from tasks.submit import Submissions
-from tasks.sweeping import published_again
+from tasks.sweeping import republish_lost
 from tests.integration.brokers import declare_intact
 from tests.integration.redisservers import QUOTED, Watched, behind_tls, server, watched
 from tests.integration.workerprocess import working
@@ -213,7 +213,7 @@ def test_a_failover_loses_no_job(
 
     def parsed_after_sweep(job_id: str) -> bool:
         with suppress(Unavailable, *PUBLISH_ERRORS):  # beat sends a sweep that fails again
-            published_again(tools)
+            republish_lost(tools)
         return parsed(job_id)
 
     with working("parse", failing_over.url, tmp_path, BLOB_URL=settings.blob_address):
@@ -227,7 +227,7 @@ def test_a_failover_loses_no_job(
 
         assert found(missed) is None
         assert not tools.restoration.recovery.intact(), "the marker names another server's run"
-        assert "open jobs: 1" in restored(tools.restoration)
+        assert "open jobs: 1" in restore_records(tools.restoration)
         assert tools.restoration.recovery.intact()
         for job_id in (*copied, missed):
             until(partial(parsed_after_sweep, job_id), PATIENCE)

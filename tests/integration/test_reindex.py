@@ -22,7 +22,7 @@ from rag.settings import Settings
 from tasks import messages, records, reembedding, reindex, reindexing, taking
 from tasks.app import app
 from tasks.intake import Idempotency, Reindexing
-from tasks.records import restored
+from tasks.records import restore_records
 from tasks.submit import Ingestion, Question, Submissions, Text
 from tasks.upkeep import put_in_order
 from tests.integration.inprocess import BLIND, DIMENSIONS, NEW, OLD, InProcess, finished, job_of, step
@@ -425,7 +425,7 @@ def test_it_outlives_the_brokers_data(
     before = collection_of(tools)
 
     redis_client.flushall()
-    restored(tools.restoration)
+    restore_records(tools.restoration)
 
     after = collection_of(tools)
     assert (after.layouts, after.second and after.second.state) == (

@@ -13,7 +13,7 @@ from rag.settings import Settings
 from rag.stores.redis import connect
 from tasks import maintenance, sweeping
 from tasks.app import Lane, app, lane_of, publish
-from tasks.sweeping import expired, messages, published_again
+from tasks.sweeping import expired, messages, republish_lost
 from tests.system.running import until
 from workers.tools import Tools
 
@@ -59,7 +59,7 @@ def test_a_recorded_job_without_a_message_gets_one(tools: Tools) -> None:
     queued(tools)
     assert messages(lane_of(Stage.PARSE)) == 0
 
-    assert published_again(tools) == 1
+    assert republish_lost(tools) == 1
 
     assert messages(lane_of(Stage.PARSE)) == 1
 
@@ -69,7 +69,7 @@ def test_what_beat_sends_meanwhile_is_no_message_of_a_job(tools: Tools) -> None:
     for entry in UPKEEP:
         app.send_task(entry.task)
 
-    assert published_again(tools) == 1
+    assert republish_lost(tools) == 1
 
     assert messages(lane_of(Stage.PURGE)) == 1
 
@@ -78,7 +78,7 @@ def test_a_backlog_is_not_taken_for_a_loss(tools: Tools) -> None:
     for _ in range(3):
         sent(tools)
 
-    assert published_again(tools) == 0
+    assert republish_lost(tools) == 0
 
     assert messages(lane_of(Stage.PARSE)) == 3
 
@@ -88,8 +88,8 @@ def test_one_message_lost_of_a_long_backlog_is_made_up_for_with_one(tools: Tools
     for _ in range(20):
         sent(tools)
 
-    assert published_again(tools) == 1
-    assert published_again(tools) == 0
+    assert republish_lost(tools) == 1
+    assert republish_lost(tools) == 0
 
     assert delivered(lane_of(Stage.PARSE)).count(lost) == 1
 
@@ -101,7 +101,7 @@ def test_a_message_lost_in_the_middle_of_a_backlog_comes_when_its_turn_is_there(
 
     taken: list[str] = []
     for _ in range(12):  # sweeps, with a worker that does one job in between
-        published_again(tools)
+        republish_lost(tools)
         taken += _worked(tools)
         with connect(tools.settings) as client:
             for job_id in client.zrange("{aegis}:published", 0, -1):
@@ -124,7 +124,7 @@ def test_a_backlog_in_one_lane_hides_no_loss_in_another(tools: Tools) -> None:
         sent(tools)
     queued(tools, Stage.INDEX)
 
-    assert published_again(tools) == 1
+    assert republish_lost(tools) == 1
 
     assert messages(lane_of(Stage.INDEX)) == 1
 
@@ -133,7 +133,7 @@ def test_an_emptied_queue_is_filled_again_in_one_sweep(tools: Tools, monkeypatch
     monkeypatch.setattr(sweeping, "BATCH", 20)
     ids = [queued(tools) for _ in range(110)]
 
-    assert published_again(tools) == 110
+    assert republish_lost(tools) == 110
 
     assert sorted(delivered(lane_of(Stage.PARSE))) == sorted(ids)
 
@@ -144,13 +144,13 @@ def test_a_retry_that_is_not_due_yet_is_no_loss(tools: Tools) -> None:
     tools.jobs.requeue(lease, error={"type": "urn:aegis:problem:unavailable"}, delay=120)
     sent(tools)
 
-    assert published_again(tools) == 0
+    assert republish_lost(tools) == 0
 
 
 def test_what_a_dead_worker_held_is_published_again(tools: Tools) -> None:
     assert tools.jobs.begin(queued(tools), Stage.PARSE, lease_seconds=0)
 
-    assert published_again(tools) == 1
+    assert republish_lost(tools) == 1
 
     assert messages(lane_of(Stage.PARSE)) == 1
 
@@ -158,7 +158,7 @@ def test_what_a_dead_worker_held_is_published_again(tools: Tools) -> None:
 def test_what_a_living_worker_holds_is_left_alone(tools: Tools) -> None:
     assert tools.jobs.begin(queued(tools), Stage.PARSE, lease_seconds=60)
 
-    assert published_again(tools) == 0
+    assert republish_lost(tools) == 0
 
 
 def test_only_one_worker_sweeps_at_a_time(tools: Tools, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +191,7 @@ def test_a_worker_that_is_killed_in_a_sweep_is_followed_before_the_next(
 def sweep_without_end(settings: Settings) -> None:
     """What a worker does that stays in the middle of its first sweep with nobody beside it."""
     app.toolbox = Tools(settings)
-    setattr(maintenance, published_again.__name__, lambda _: time.sleep(600))
+    setattr(maintenance, republish_lost.__name__, lambda _: time.sleep(600))
     while "another" in maintenance.sweep():
         pass
 

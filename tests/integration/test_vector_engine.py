@@ -152,7 +152,7 @@ def test_a_file_that_is_no_socket_is_not_removed(home):
 def test_a_half_made_collection_does_not_keep_it_from_starting(home):
     root = home / "vectors"
     EdgeVectorStore(root).close()
-    folders.drafted(root, "half", SPEC)
+    folders.create_draft(root, "half", SPEC)
     engine = Engine(home)
     try:
         store = RemoteVectorStore(engine.socket, timeout=20)

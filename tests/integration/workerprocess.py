@@ -34,7 +34,7 @@ class Worker:
     def sign(self) -> WorkerSign | None:
         """What it last said of itself; None when that is too long ago."""
         with connect(self.settings) as client:
-            signs = Heartbeats(client).seen().lane(self.lane)
+            signs = Heartbeats(client).read_signs().lane(self.lane)
         return next((sign for sign in signs if sign.pid == self.process.pid), None)
 
     def hangs(self) -> bool:

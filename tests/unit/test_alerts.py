@@ -24,7 +24,7 @@ class Jobs:
 
 
 class Heartbeats:
-    def seen(self) -> Signs:
+    def read_signs(self) -> Signs:
         return Signs()
 
 

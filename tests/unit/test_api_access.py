@@ -16,10 +16,10 @@ class Made:
     def __init__(self, key: Key | None = None) -> None:
         self.key = key
 
-    async def opened_by(self, key_id: str, token: str) -> Key | None:
+    async def authenticate(self, key_id: str, token: str) -> Key | None:
         return self.key if self.key and self.key.id == key_id and self.key.opened_by(token, 0.0) else None
 
-    async def demanded(self) -> bool:
+    async def is_demanded(self) -> bool:
         return self.key is not None
 
 

@@ -16,7 +16,7 @@ from api.heads import Refusal
 from api.problems import MEDIA_TYPE, install, of_error, of_http, of_validation
 from api.refusals import OF_HTTP
 from api.scope import CALLER, REQUEST_ID
-from api.sent import parsed
+from api.sent import parse
 from rag import errors
 from rag.errors import AegisError, translated
 from rag.origins import _ELSEWHERE, _HOST, _ORIGIN
@@ -117,7 +117,7 @@ def test_of_very_many_faults_the_first_are_told(count, told):
     fields = ",".join(f'"{n:x}":1' for n in range(count))
     sent = f'{{"question":"Why?",{fields}}}'.encode()
     with pytest.raises(RequestValidationError) as refused:
-        parsed(sent, QueryIn)
+        parse(sent, QueryIn)
 
     body = json.loads(of_validation(refused.value).body)
 

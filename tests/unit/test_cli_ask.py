@@ -136,7 +136,7 @@ def test_the_answer_is_written_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> N
             seen.append(written.getvalue())
         return {**RESULT, "answer": "The range is limited "}
 
-    monkeypatch.setattr(answers, "answered", answered)
+    monkeypatch.setattr(answers, "follow_answer", answered)
     answers.show_as_it_comes(console, Client("http://api.test"), "1")
 
     assert seen == ["The range", "The range is limited"]

@@ -85,7 +85,7 @@ def test_new_lines_are_followed_over_a_file_that_is_begun_anew(
 
     naps: list[int] = []
     monkeypatch.setattr(log_reading, "sleep", write)
-    lines = [entry.line for entry in islice(log_reading.followed([file]), 3)]
+    lines = [entry.line for entry in islice(log_reading.follow_files([file]), 3)]
 
     assert lines == [
         "2026-11-23 10:00:04,000 half of a line",

@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from rag.cron import NEVER, checked, next_time
+from rag.cron import NEVER, next_time, validate
 
 FRIDAY = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 
 
 def test_never_and_what_celery_reads_is_a_schedule() -> None:
     for text in (NEVER, "7 * * * *", "*/15 0-6 * * mon-fri", "0 4 1,15 * *", "0 0 29 2 *"):
-        assert checked(text) == text
+        assert validate(text) == text
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ def test_never_and_what_celery_reads_is_a_schedule() -> None:
 )
 def test_anything_else_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match=r"no schedule: .* such as '7 \* \* \* \*'"):
-        checked(text)
+        validate(text)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cli import preflight
-from cli.container import chosen
+from cli.container import choose
 from cli.examination import access
 from cli.stack import API, FLOWER
 from rag.errors import ConfigurationError
@@ -92,18 +92,18 @@ def test_a_part_by_itself_does_not_either(
 @pytest.mark.parametrize("part", [API, FLOWER])
 def test_a_container_of_it_does_not_either(part: str) -> None:
     with pytest.raises(ConfigurationError, match="API_HOST"):
-        chosen([part], settings(api_host="0.0.0.0"))
+        choose([part], settings(api_host="0.0.0.0"))
 
-    chosen([part], settings(api_host="0.0.0.0", allow_anonymous=True))
+    choose([part], settings(api_host="0.0.0.0", allow_anonymous=True))
 
 
 def test_workers_need_no_key() -> None:
-    assert chosen(["worker-embed"], settings(redis_url="redis://redis/0")).name == "worker-embed"
+    assert choose(["worker-embed"], settings(redis_url="redis://redis/0")).name == "worker-embed"
 
 
 def test_without_a_password_flower_only_shows() -> None:
-    open_one = chosen([FLOWER], settings(api_host="127.0.0.1"))
-    closed = chosen([FLOWER], settings(api_host="127.0.0.1", flower_basic_auth="me:secret"))
+    open_one = choose([FLOWER], settings(api_host="127.0.0.1"))
+    closed = choose([FLOWER], settings(api_host="127.0.0.1", flower_basic_auth="me:secret"))
 
     assert "--read_only=True" in open_one.command
     assert "--read_only=True" not in closed.command

@@ -127,7 +127,9 @@ def printed(text: str) -> None:
 
 
 def displayed(text: str) -> None:
-    Display(Console(file=io.StringIO(), highlight=False, soft_wrap=True)).printed("api", f"{text} api {text}")
+    Display(Console(file=io.StringIO(), highlight=False, soft_wrap=True)).show_line(
+        "api", f"{text} api {text}"
+    )
 
 
 def as_bytes(reads: Callable[[bytes], object]) -> Reads:

@@ -81,8 +81,8 @@ def test_the_terminal_names_the_part_once_in_every_line() -> None:
     printed = StringIO()
     display = Display(Console(file=printed, highlight=False, soft_wrap=True))
 
-    display.printed("api", "2026-11-30 01:02:03,004 WARNING api api.problems a [bracket]")
-    display.printed("vectors", "thread panicked")
+    display.show_line("api", "2026-11-30 01:02:03,004 WARNING api api.problems a [bracket]")
+    display.show_line("vectors", "thread panicked")
 
     ours_, foreign = printed.getvalue().splitlines()
     assert ours_ == "  2026-11-30 01:02:03,004 WARNING api api.problems a [bracket]"

@@ -134,7 +134,7 @@ def test_nothing_that_is_shown_steers_the_terminal(print_it: Callable[[Console],
 
 def test_an_answers_pieces_steer_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     to = Console(file=io.StringIO(), force_terminal=True, width=10_000)
-    monkeypatch.setattr(answers, "answered", lambda _client, _job, piece: (piece(HOSTILE), ANSWER)[1])
+    monkeypatch.setattr(answers, "follow_answer", lambda _client, _job, piece: (piece(HOSTILE), ANSWER)[1])
     answers.show_as_it_comes(to, Client("http://api.test"), "job")
 
     written = re.sub(r"\x1b\[[0-9;]*m", "", to.file.getvalue())  # type: ignore[attr-defined]

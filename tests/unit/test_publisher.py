@@ -61,7 +61,7 @@ def test_while_it_cannot_jobs_are_kept_untried_and_then_sent_in_order(
     broker: Broker, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     publisher, told = Publisher(Settings(), broker.send), []
-    publisher.watched_by(lambda able, missed: told.append((able, missed)))
+    publisher.observe(lambda able, missed: told.append((able, missed)))
     broker.away = error
 
     for number in range(50):
@@ -121,7 +121,7 @@ def test_what_fails_over_connections_that_were_replaced_meanwhile_is_sent_over_t
 def test_a_process_that_cannot_publish_knows_so_without_a_submit(broker: Broker) -> None:
     broker.away = OperationalError("gone")
     publisher, changed = Publisher(Settings(), broker.send), Event()
-    publisher.watched_by(lambda able, _missed: None if able else changed.set())
+    publisher.observe(lambda able, _missed: None if able else changed.set())
 
     publisher.prove()
 

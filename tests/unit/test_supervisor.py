@@ -50,17 +50,17 @@ class Notes:
     def ready(self, part: str, seconds: float) -> None:
         self.events.append(("ready", part))
 
-    def died(self, part: str, how: str, *, restart: int, wait: float) -> None:
+    def show_death(self, part: str, how: str, *, restart: int, wait: float) -> None:
         self.events.append(("died", part))
         self.deaths.append(f"{part} {how} {restart}")
 
     def back(self, part: str, seconds: float) -> None:
         self.events.append(("back", part))
 
-    def stopped(self, part: str, seconds: float) -> None:
+    def show_stop(self, part: str, seconds: float) -> None:
         self.events.append(("stopped", part))
 
-    def printed(self, part: str, line: str) -> None:
+    def show_line(self, part: str, line: str) -> None:
         self.lines.append(f"{part}: {line}")
 
     def of(self, what: str) -> list[str]:

@@ -39,7 +39,7 @@ class Beats:
         while self.clock.now < until:
             rest = min(beat.round() for beat in (self.one, self.other))
             for _, entry, run in self.sent[told:] if done else ():
-                self.runs.done(entry, run)
+                self.runs.end_run(entry, run)
             told = len(self.sent)
             self.clock.now = min(until, self.clock.now + max(1.0, rest))
         return [at for at, _, _ in self.sent[before:]]
@@ -123,7 +123,7 @@ def test_a_promised_run_is_the_same_until_it_is_done_and_no_other_begins() -> No
     assert len({run for _, _, run in beats.sent}) == 1
     assert [round(at - DUE + START) for at in times[:5]] == [0, 60, 120, 240, 480]
     assert times[-1] - times[-2] == 600
-    beats.runs.done("backup", beats.sent[0][2])
+    beats.runs.end_run("backup", beats.sent[0][2])
     assert beats.go_on(MINUTE) == [3 * HOUR + 7 * MINUTE]  # a run of its own, for what became due meanwhile
 
 
@@ -131,7 +131,7 @@ def test_a_task_may_end_before_its_beat_knows_that_it_was_sent() -> None:
     beats = Beats(BACKUP)
     beats.one.round()
     beats.clock.now = DUE
-    beats.one = Timekeeper([BACKUP], beats.runs, lambda entry, run: beats.runs.done(entry.name, run.id))
+    beats.one = Timekeeper([BACKUP], beats.runs, lambda entry, run: beats.runs.end_run(entry.name, run.id))
 
     beats.one.round()
 
@@ -143,7 +143,7 @@ def test_a_message_of_an_earlier_run_ends_no_later_one() -> None:
     beats.go_on(8 * MINUTE)
     beats.go_on(HOUR, done=False)
 
-    beats.runs.done("backup", beats.sent[0][2])
+    beats.runs.end_run("backup", beats.sent[0][2])
 
     assert beats.runs.records["backup"].run is not None
 

@@ -10,7 +10,7 @@ SPEC = CollectionSpec(3, 2)
 
 
 def make(root, name):
-    return folders.published(folders.drafted(root, name, SPEC), root)
+    return folders.publish(folders.create_draft(root, name, SPEC), root)
 
 
 def test_a_published_draft_is_found_with_its_spec(tmp_path):
@@ -20,7 +20,7 @@ def test_a_published_draft_is_found_with_its_spec(tmp_path):
 
 
 def test_a_draft_does_not_count_and_is_swept(tmp_path):
-    folders.drafted(tmp_path, "docs", SPEC)
+    folders.create_draft(tmp_path, "docs", SPEC)
     assert folders.found(tmp_path) == []
     folders.sweep(tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -61,7 +61,7 @@ def test_names_that_differ_in_case_have_folders_that_differ_in_more(tmp_path):
 @pytest.mark.parametrize("name", ["..", "a/b", "", "-a", "a\n"])
 def test_a_name_that_leads_elsewhere_is_refused(tmp_path, name):
     with pytest.raises(InvalidRequest):
-        folders.drafted(tmp_path, name, SPEC)
+        folders.create_draft(tmp_path, name, SPEC)
 
 
 def test_the_folder_has_one_owner_at_a_time(tmp_path):

@@ -64,13 +64,13 @@ def build(model_dir: Path, report: Report) -> Path:
     began = perf_counter()
     with _draft(files) as draft, source(report) as origin:
         report(f"building {NAME} (int8), once")
-        _fill(draft, _built(origin.weights(), report))
+        _fill(draft, _build(origin.weights(), report))
         _put_in_place(draft, files)
     report(f"built {NAME} in {perf_counter() - began:.0f} s: {files.folder}")
     return files.folder
 
 
-def _built(weights: Weights, report: Report) -> Built:
+def _build(weights: Weights, report: Report) -> Built:
     definition = tokenizer_file()
     tokenizer = open_tokenizer(definition)
     report("projecting token vectors")

@@ -40,7 +40,7 @@ class CachedEmbedder:
 
     def embed_passages(self, texts: Sequence[str]) -> list[Embedding]:
         if self.independent:
-            return self._embedded(self._keys("passage", texts), texts, self._model.embed_passages)
+            return self._embed(self._keys("passage", texts), texts, self._model.embed_passages)
         whole = _digest(*texts)
         keys = self._keys("passage", [f"{place} of {whole}" for place in range(len(texts))])
         known = self._known(keys)
@@ -51,12 +51,12 @@ class CachedEmbedder:
         return embeddings
 
     def embed_queries(self, texts: Sequence[str]) -> list[Embedding]:
-        return self._embedded(self._keys("query", texts), texts, self._model.embed_queries)
+        return self._embed(self._keys("query", texts), texts, self._model.embed_queries)
 
     def warm(self) -> None:
         self._model.warm()
 
-    def _embedded(self, keys: Sequence[str], texts: Sequence[str], model: Model) -> list[Embedding]:
+    def _embed(self, keys: Sequence[str], texts: Sequence[str], model: Model) -> list[Embedding]:
         """One embedding a text; equal texts have equal ``keys``."""
         known = self._known(list(dict.fromkeys(keys)))
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}

@@ -114,7 +114,7 @@ class Conversation:
         return (error.retry_after or 0) <= _LONGEST_WAIT
 
 
-def refused(request: GenerationRequest, min_relevance: float) -> Answer | None:
+def tell_refusal(request: GenerationRequest, min_relevance: float) -> Answer | None:
     """ "Not found", emitted, where no passage is as relevant as ``min_relevance``; None otherwise."""
     if max((candidate.hit.score for candidate in request.passages), default=-1.0) >= min_relevance:
         return None

@@ -14,7 +14,7 @@ from rag.prompting import Prompt, prompt
 from rag.settings import Settings
 from rag.stores.redis import connect
 from rag.stores.slots import SLOT_SECONDS, Slots
-from workers.generation.conversation import Conversation, Speaker, refused
+from workers.generation.conversation import Conversation, Speaker, tell_refusal
 from workers.generation.thoughts import Piece
 from workers.generation.window import Window
 from workers.ollama.refusals import ModelMissingError
@@ -60,7 +60,7 @@ class OllamaGenerator:
 
     def answer(self, request: GenerationRequest) -> Answer:
         """See :meth:`Conversation.answer`. InvalidRequest for a question longer than OLLAMA_MAX_CONTEXT."""
-        if refusal := refused(request, self._min_relevance):
+        if refusal := tell_refusal(request, self._min_relevance):
             return refusal
         context = self._window.context(request.question)
         budget = self._window.passages(request.question)
@@ -119,15 +119,15 @@ class _Turn:
     async def _slot(self) -> AsyncIterator[str]:
         """The replica to ask, held until the block ends."""
         holder = uuid4().hex
-        url = await self._taken(holder)
-        renewal = asyncio.create_task(self._renewed(url, holder))
+        url = await self._take(holder)
+        renewal = asyncio.create_task(self._renew(url, holder))
         try:
             yield url
         finally:
             renewal.cancel()
             self._free(url, holder)
 
-    async def _taken(self, holder: str) -> str:
+    async def _take(self, holder: str) -> str:
         deadline = monotonic() + _QUEUE_SECONDS
         while True:
             try:
@@ -137,7 +137,7 @@ class _Turn:
                     raise Overloaded(str(error), retry_after=_RETRY_AFTER) from error
             await asyncio.sleep(_QUEUE_CHECK)
 
-    async def _renewed(self, url: str, holder: str) -> None:
+    async def _renew(self, url: str, holder: str) -> None:
         while True:
             await asyncio.sleep(SLOT_SECONDS / 3)
             try:

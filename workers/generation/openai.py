@@ -8,7 +8,7 @@ from rag.ports import GenerationRequest
 from rag.prompting import prompt
 from rag.settings import Settings
 from workers.generation.chat import ChatServer
-from workers.generation.conversation import Conversation, Speaker, refused
+from workers.generation.conversation import Conversation, Speaker, tell_refusal
 from workers.tokens import estimated
 
 
@@ -26,7 +26,7 @@ class OpenAIGenerator:
 
     def answer(self, request: GenerationRequest) -> Answer:
         """See :meth:`Conversation.answer`."""
-        if refusal := refused(request, self._min_relevance):
+        if refusal := tell_refusal(request, self._min_relevance):
             return refusal
         server, hits = self._server, [candidate.hit for candidate in request.passages]
         asked = prompt(request.question, hits, budget=server.context_tokens, count=estimated)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from rag.errors import AegisError, ModelError, Overloaded, TimedOut, Transient, Unavailable
-from workers.responses import seconds_to_wait, words_of
+from rag.retry_after import seconds_to_wait
+from workers.responses import words_of
 
 _STATUSES: Mapping[int, tuple[type[AegisError], str]] = {
     400: (ModelError, "the request does not suit the model"),
@@ -25,5 +26,5 @@ def refusal(url: str, status: int, headers: Mapping[str, str], body: str) -> Aeg
     kind, meaning = _STATUSES.get(status, fallback)
     message = f"{url}: {status}, {meaning} ({words_of(body)})"
     if issubclass(kind, Transient):
-        return kind(message, retry_after=seconds_to_wait(headers.get("retry-after")))
+        return kind(message, retry_after=seconds_to_wait(headers))
     return kind(message)

@@ -92,7 +92,7 @@ class ThoughtfulText:
         if self._state is _State.THINKING or unfinished:
             self._reasoning += rest
         else:
-            settled += self._said_of("".join(rest))
+            settled += self._say("".join(rest))
         return settled + self._answer.close()
 
     def answer(self) -> Answer:
@@ -139,7 +139,7 @@ class ThoughtfulText:
             case _State.MUSING | _State.BEGINNING:
                 self._musings.append(text)
             case _State.ANSWERING:
-                return self._said_of(text)
+                return self._say(text)
         return ""
 
     def _turn(self, tag: str) -> bool:
@@ -156,7 +156,7 @@ class ThoughtfulText:
             return True
         return False
 
-    def _said_of(self, text: str) -> str:
+    def _say(self, text: str) -> str:
         self._said.append(text)
         return self._answer.feed(text)
 

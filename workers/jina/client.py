@@ -125,10 +125,10 @@ class JinaClient:
             latest = monotonic() + patience
             async for attempt in attempts:
                 with attempt:
-                    return await self._sent(call, await self._admitted(call, latest))
+                    return await self._send(call, await self._admit(call, latest))
         raise AssertionError("the last attempt raises")
 
-    async def _admitted(self, call: Call[A, T], latest: float) -> Admission:
+    async def _admit(self, call: Call[A, T], latest: float) -> Admission:
         while True:
             allowed = await asyncio.to_thread(self._endpoint.enter, call.tokens, urgent=call.urgent)
             if isinstance(allowed, Admission):
@@ -140,19 +140,19 @@ class JinaClient:
                 )
             await asyncio.sleep(allowed * random.uniform(1.0, 1.2))  # noqa: S311 - jitter
 
-    async def _sent(self, call: Call[A, T], admission: Admission) -> T:
+    async def _send(self, call: Call[A, T], admission: Admission) -> T:
         try:
             answer = await self._answered(call)
         except Overloaded as error:
-            await asyncio.to_thread(self._endpoint.refused, admission, error.retry_after)
+            await asyncio.to_thread(self._endpoint.note_refusal, admission, error.retry_after)
             raise
         except Transient:
-            await asyncio.to_thread(self._endpoint.failed)
+            await asyncio.to_thread(self._endpoint.note_failure)
             raise
         except ModelError:
-            await asyncio.to_thread(self._endpoint.answered, admission, 0)
+            await asyncio.to_thread(self._endpoint.note_answer, admission, 0)
             raise
-        await asyncio.to_thread(self._counted, call, admission, answer.usage.total_tokens)
+        await asyncio.to_thread(self._count, call, admission, answer.usage.total_tokens)
         return call.read(answer)
 
     async def _answered(self, call: Call[A, T]) -> A:
@@ -166,8 +166,8 @@ class JinaClient:
         except ValidationError as error:
             raise UnusableError(f"{url}{call.path} answers something other than Jina's schema") from error
 
-    def _counted(self, call: Call[A, T], admission: Admission, tokens: int) -> None:
-        self._endpoint.answered(admission, tokens or admission.tokens)
+    def _count(self, call: Call[A, T], admission: Admission, tokens: int) -> None:
+        self._endpoint.note_answer(admission, tokens or admission.tokens)
         self._usage.add(call.body["model"], call.purpose, tokens)
 
     def _here(self) -> _Process:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 import httpx
 
 from rag.errors import AegisError, ModelError, Overloaded, TimedOut, Transient, Unavailable
+from rag.retry_after import seconds_to_wait
 from workers.jina.batches import OversizeError
-from workers.responses import seconds_to_wait, words_of
+from workers.responses import words_of
 
 
 class UnfitError(ModelError):
@@ -48,7 +49,7 @@ def refusal(url: str, response: httpx.Response) -> AegisError:
     kind, meaning = _meaning(response.status_code, said)
     message = f"{url}: {response.status_code}, {meaning} ({said})"
     if issubclass(kind, Transient):
-        return kind(message, retry_after=seconds_to_wait(response.headers.get("retry-after")))
+        return kind(message, retry_after=seconds_to_wait(response.headers))
     return kind(message)
 
 

@@ -48,7 +48,7 @@ class Catalogue:
         left = [backup for backup in backups if cursor is None or backup < cursor]
         wanted = left[:limit]
         with ThreadPoolExecutor(_READ_AT_ONCE, "manifests") as pool:
-            found = tuple(entry for entry in pool.map(self._found, wanted) if entry is not None)
+            found = tuple(entry for entry in pool.map(self._look_up, wanted) if entry is not None)
         return Window(found, wanted[-1] if len(left) > limit else None)
 
     def entry(self, backup: str) -> Listed:
@@ -59,7 +59,7 @@ class Catalogue:
         """As :meth:`Vault.latest` has it. NotFound, BackupError."""
         return Listed.of(self._vault.latest(before=before))
 
-    def _found(self, backup: str) -> Listed | Unlisted | None:
+    def _look_up(self, backup: str) -> Listed | Unlisted | None:
         """None when it was removed meanwhile."""
         try:
             found = self._read.get(backup) or self.entry(backup)

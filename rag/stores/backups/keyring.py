@@ -33,7 +33,7 @@ class Keyring:
         """For what is stored; None in a vault that is not encrypted. DamagedBackup, WrongKey."""
         with self._alone:
             if self._writes is None and not self._plain:
-                lock = self._founded(self._passphrase) if self._passphrase else self._lock()
+                lock = self._create(self._passphrase) if self._passphrase else self._lock()
                 self._writes, self._plain = self._opened(VAULT, lock), lock is None
             return self._writes
 
@@ -84,7 +84,7 @@ class Keyring:
                 self._ciphers[derivation] = Cipher(derivation, passphrase)
             return self._ciphers[derivation]
 
-    def _founded(self, passphrase: str) -> Json | None:
+    def _create(self, passphrase: str) -> Json | None:
         """How the vault is encrypted from here on: as it was, or as whoever came first has it."""
         lock = self._lock() or self._cipher(Derivation(), passphrase).lock
         self._objects.create(VAULT, enclosed({_LOCK: lock}))

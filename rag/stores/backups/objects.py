@@ -86,7 +86,7 @@ class Objects(ObstoreBlobs):
                 obstore.delete(self._store, keys)
         except (NotFound, Refused):  # of one of them, after which others may not have been tried
             with ThreadPoolExecutor(_AT_ONCE, "removing") as pool:
-                return {key for key in pool.map(self._kept, keys) if key}
+                return {key for key in pool.map(self._delete_if_allowed, keys) if key}
         return set()
 
     def tidy(self) -> None:
@@ -97,7 +97,7 @@ class Objects(ObstoreBlobs):
             if _UNFINISHED.search(path.name):
                 path.unlink(missing_ok=True)
 
-    def _kept(self, key: str) -> str:
+    def _delete_if_allowed(self, key: str) -> str:
         """The key of what may not be removed, '' of what was. Refused where not even looking is allowed."""
         try:
             self.delete(key)

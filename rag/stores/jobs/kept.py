@@ -46,16 +46,16 @@ class KeptJobStore(RedisJobStore):
         most_open: int | None = None,
     ) -> Accepted:
         record, new = self._recorded(job, idempotency_key, body_digest, most_open)
-        return self._promised(record, new=new)
+        return self._promise(record, new=new)
 
     def repeated(self, *, idempotency_key: str, body_digest: str) -> Accepted | None:
         """Writes nothing for a job that has its entry, since there may be no room for it."""
         record = self._earlier(idempotency_key, body_digest)
         if not record:
             return None
-        return Accepted(job_of(record), new=False) if _kept(record) else self._promised(record, new=False)
+        return Accepted(job_of(record), new=False) if _kept(record) else self._promise(record, new=False)
 
-    def _promised(self, record: Record, *, new: bool) -> Accepted:
+    def _promise(self, record: Record, *, new: bool) -> Accepted:
         job, fields = job_of(record), fields_of(record)
         if journalled(self._settings, job.kind) and not over(fields):
             self._keep(fields, new=new)

@@ -60,6 +60,6 @@ class JobRestoration(JobScripts):
         """Queued jobs whose message was never sent since their record was restored."""
         return [job_of(record) for record in self._scripts.run("unsent", [PREFIX], "", limit)]
 
-    def sent(self, job_id: str) -> None:
+    def mark_sent(self, job_id: str) -> None:
         """The job's message was sent just now."""
         self._on("touch", job_id)

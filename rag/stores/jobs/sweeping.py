@@ -53,7 +53,7 @@ class Sweeping(JobScripts):
         record = self._on("tidy", job_id, seconds)
         return job_of(record) if record else None
 
-    def tidied(self, job_id: str, *, lease: Lease | None = None) -> None:
+    def confirm_tidy(self, job_id: str, *, lease: Lease | None = None) -> None:
         self._on("tidied", job_id, lease.token if lease else "")
 
     def prune(self, *, finished_before: float, dead_before: float, most: int, limit: int) -> list[Job]:

@@ -152,7 +152,7 @@ class EdgeVectorStore:
             self._lock_file.close()
 
     def _collection(self, name: str) -> EdgeCollection:
-        opened = self._open.get(name) or self._reopened(name)
+        opened = self._open.get(name) or self._try_to_reopen(name)
         if opened:
             return opened
         if name in self._broken:
@@ -163,7 +163,7 @@ class EdgeVectorStore:
             )
         raise UnknownCollection(f"there is no collection {name} in the vector store")
 
-    def _reopened(self, name: str) -> EdgeCollection | None:
+    def _try_to_reopen(self, name: str) -> EdgeCollection | None:
         """A broken collection that can be opened after all; tried now and then."""
         if name in self._broken:
             with self._changing:
@@ -176,14 +176,14 @@ class EdgeVectorStore:
     def _create(self, name: str, spec: CollectionSpec) -> None:
         require_engine_reserve(self._root)
         with _telling_of_room(), translated({OSError: Unavailable}, f"making the collection {name}"):
-            draft = folders.drafted(self._root, name, spec)
+            draft = folders.create_draft(self._root, name, spec)
             EdgeCollection.create(draft)
-            self._open[name] = EdgeCollection(folders.published(draft, self._root))
+            self._open[name] = EdgeCollection(folders.publish(draft, self._root))
 
     def _replace(self, draft: CollectionFolder) -> None:
         with translated({OSError: Unavailable}, f"adopting the collection {draft.name}"):
             self._discard(draft.name)
-            self._open[draft.name] = EdgeCollection(folders.published(draft, self._root))
+            self._open[draft.name] = EdgeCollection(folders.publish(draft, self._root))
 
     def _discard(self, name: str) -> None:
         opened = self._open.pop(name, None)

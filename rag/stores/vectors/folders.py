@@ -76,15 +76,15 @@ def found(root: Path) -> list[CollectionFolder]:
     return sorted((folder for folder in read if folder), key=lambda folder: folder.name)
 
 
-def drafted(root: Path, name: str, spec: CollectionSpec) -> CollectionFolder:
-    """A folder to make a collection in; it counts from :func:`published` on."""
-    return _drafted(root / f".new-{uuid4().hex}", name, spec)
+def create_draft(root: Path, name: str, spec: CollectionSpec) -> CollectionFolder:
+    """A folder to make a collection in; it counts from :func:`publish` on."""
+    return _create_draft(root / f".new-{uuid4().hex}", name, spec)
 
 
 def loading(root: Path, name: str, spec: CollectionSpec) -> CollectionFolder:
     """The same for another process than the engine's, in place of those that were left half loaded."""
     discard_loading(root, name)
-    return _drafted(root / f"{_loading_prefix(name)}{uuid4().hex}", name, spec)
+    return _create_draft(root / f"{_loading_prefix(name)}{uuid4().hex}", name, spec)
 
 
 def discard_loading(root: Path, name: str) -> None:
@@ -100,7 +100,7 @@ def loaded(root: Path, name: str, draft: str) -> CollectionFolder | None:
     return _read(root / draft) if (root / draft).exists() else None
 
 
-def published(draft: CollectionFolder, root: Path) -> CollectionFolder:
+def publish(draft: CollectionFolder, root: Path) -> CollectionFolder:
     """The draft under its own name, in one step."""
     path = draft.path.rename(root / _folder_name(draft.name))
     sync(path)
@@ -151,7 +151,7 @@ def _folder_name(name: str) -> str:
     return f"{name}.{sha256(name.encode()).hexdigest()[:8]}"
 
 
-def _drafted(path: Path, name: str, spec: CollectionSpec) -> CollectionFolder:
+def _create_draft(path: Path, name: str, spec: CollectionSpec) -> CollectionFolder:
     check_name(name)
     path.mkdir(mode=0o700)
     description = {"name": name, **asdict(spec)}

@@ -125,7 +125,7 @@ class RemoteVectorStore:
         request = wire.packed([method, list(arguments), named])
         limits = self._limits_of(method)
         try:
-            error, value = wire.unpacked(self._exchanged(request, limits))
+            error, value = wire.unpacked(self._exchange(request, limits))
         except TimeoutError as late:
             raise TimedOut(f"the vector engine did not answer {method} within {self._timeout:g} s") from late
         except (OSError, ValueError) as broken:
@@ -144,18 +144,18 @@ class RemoteVectorStore:
             patience = min(self._patience, _READ_PATIENCE)
         return _Limits(deadline=began + self._timeout, absent=began + patience)
 
-    def _exchanged(self, request: bytes, limits: _Limits) -> bytes:
+    def _exchange(self, request: bytes, limits: _Limits) -> bytes:
         try:
-            return self._attempted(request, limits)
+            return self._attempt(request, limits)
         except TimeoutError:
             raise
         except OSError:
             self.close()  # the engine has ended: every idle connection is as broken as this one
             time.sleep(random.uniform(0.05, 0.25))  # noqa: S311 - jitter
-            return self._attempted(request, limits)
+            return self._attempt(request, limits)
 
-    def _attempted(self, request: bytes, limits: _Limits) -> bytes:
-        connection = self._taken() or self._connected(limits)
+    def _attempt(self, request: bytes, limits: _Limits) -> bytes:
+        connection = self._taken() or self._connect(limits)
         try:
             _limit(connection, limits.deadline)
             wire.send(connection, request)
@@ -180,10 +180,10 @@ class RemoteVectorStore:
             self._idle = (os.getpid(), idle)
         return idle
 
-    def _connected(self, limits: _Limits) -> Connection:
+    def _connect(self, limits: _Limits) -> Connection:
         while True:
             try:
-                return self._opened(limits.deadline)
+                return self._open(limits.deadline)
             except TimeoutError:
                 raise
             except OSError:
@@ -192,7 +192,7 @@ class RemoteVectorStore:
                     raise
                 time.sleep(pause)
 
-    def _opened(self, deadline: float) -> Connection:
+    def _open(self, deadline: float) -> Connection:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             _limit(connection, deadline)

@@ -1,6 +1,6 @@
 """What the engine process and its clients say to each other over a Unix socket.
 
-A message is its length (4 bytes, big-endian) and a MessagePack body. A request is
+A message is a frame of :mod:`rag.framing` with a MessagePack body. A request is
 ``(method, arguments, keyword arguments)``; an answer ``(None, value)``, or
 ``((code, message, retry_after), None)`` for an error of ``rag.errors``. Vectors travel as
 raw bytes with dtype and shape, the nouns of ``rag.model`` as lists of their fields.
@@ -8,13 +8,13 @@ Nothing that is received can run code.
 """
 
 import socket
-import struct
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 import msgpack
 import numpy as np
 
+from rag import framing
 from rag.errors import AegisError, InvalidRequest, Transient
 from rag.model import CollectionSpec, DocumentVersion, Hit, Passage, Point, SearchQuery, SparseVector
 from rag.ports.paging import Window
@@ -28,7 +28,6 @@ METHODS = frozenset(
 )
 MAX_MESSAGE = 256 * 1024 * 1024
 
-_LENGTH = struct.Struct(">I")
 _TUPLE, _ARRAY, _FIRST_NOUN = 0, 1, 10
 _NOUNS: tuple[type, ...] = (
     CollectionSpec,
@@ -66,29 +65,17 @@ def unpacked(body: bytes) -> Any:
 def send(connection: socket.socket, body: bytes) -> None:
     if len(body) > MAX_MESSAGE:
         raise InvalidRequest(f"a message of {len(body)} bytes is over the limit of {MAX_MESSAGE}")
-    connection.sendall(_LENGTH.pack(len(body)) + body)
+    framing.send(connection, body)
 
 
 def receive(connection: socket.socket) -> bytes | None:
     """The next message's body; None when the other side has ended. ConnectionError inside a message."""
-    head = _exactly(connection, _LENGTH.size)
-    if not head:
-        return None
-    (length,) = _LENGTH.unpack(head)
-    if length > MAX_MESSAGE:
-        raise ConnectionError(f"a message of {length} bytes is over the limit")
-    body = _exactly(connection, length)
-    if length and not body:
-        raise ConnectionError("the connection ended inside a message")
-    return bytes(body)
+    return framing.receive(connection, MAX_MESSAGE)
 
 
 def receive_answer(connection: socket.socket) -> bytes:
     """The next message's body. ConnectionError when there is none."""
-    body = receive(connection)
-    if body is None:
-        raise ConnectionError("it ended the connection")
-    return body
+    return framing.receive_answer(connection, MAX_MESSAGE)
 
 
 def error_fields(error: AegisError) -> tuple[str, str, float | None]:
@@ -133,17 +120,3 @@ def _inwards(code: int, body: bytes) -> Any:
             raise ValueError(f"dtype {dtype} is not used here")
         return np.frombuffer(data, dtype).reshape(shape)
     return _NOUN_OF[code](*parts)
-
-
-def _exactly(connection: socket.socket, size: int) -> bytearray:
-    """``size`` bytes, or none when the other side ended before the first."""
-    buffer = bytearray(size)
-    view, got = memoryview(buffer), 0
-    while got < size:
-        count = connection.recv_into(view[got:])
-        if count == 0:
-            if got == 0:
-                return bytearray()
-            raise ConnectionError("the connection ended inside a message")
-        got += count
-    return buffer

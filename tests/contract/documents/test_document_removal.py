@@ -67,7 +67,7 @@ class TestDelete:
         assert removal is not None
         assert (removal.document_id, removal.version, removal.blobs) == ("a", late.version, ())
         assert documents.delete("docs", "a") == removal
-        documents.entrusted(removal)
+        documents.assign_purge(removal)
         assert documents.delete("docs", "a") is None
         assert not documents.publish(late)
 
@@ -77,7 +77,7 @@ class TestDelete:
         published(documents)
         first = documents.delete("docs", "a")
         assert first is not None
-        documents.entrusted(first)
+        documents.assign_purge(first)
         again = documents.next_version("docs", "a")
 
         second = documents.delete("docs", "a")
@@ -126,7 +126,7 @@ class TestUnpurged:
         assert removal is not None
         assert remove(documents) == removal
         assert documents.unpurged(silent_for=0, limit=9) == [removal]
-        documents.entrusted(removal)
+        documents.assign_purge(removal)
         assert remove(documents) is None
         assert documents.unpurged(silent_for=0, limit=9) == []
 
@@ -156,7 +156,7 @@ class TestUnpurged:
         assert set(both.blobs) == {
             f"{folder}/{n}" for folder in ("sources", "texts", "chunks") for n in (1, 2)
         }
-        documents.entrusted(first)
+        documents.assign_purge(first)
         assert documents.unpurged(silent_for=0, limit=9) == [both]
 
     def test_each_generation_is_purged(self, documents: DocumentRegistry) -> None:

@@ -33,7 +33,7 @@ class TestRemains:
         jobs.cancel(job_id)
 
         assert jobs.tidy(job_id, seconds=60) == jobs.get(job_id)
-        jobs.tidied(job_id)
+        jobs.confirm_tidy(job_id)
 
         assert self.remains(jobs) == []
 
@@ -56,7 +56,7 @@ class TestRemains:
         with pytest.raises(Conflict, match="moment"):
             jobs.retry(job_id)
 
-        jobs.tidied(job_id)
+        jobs.confirm_tidy(job_id)
 
         assert jobs.retry(job_id).state is JobState.QUEUED
         assert jobs.tidy(job_id, seconds=60) is None
@@ -75,7 +75,7 @@ class TestRemains:
         jobs.cancel(lease.job.id)
 
         assert jobs.tidy(lease.job.id, seconds=60)
-        jobs.tidied(lease.job.id)
+        jobs.confirm_tidy(lease.job.id)
 
         assert self.remains(jobs) == []
         later = redis_client.zscore("{aegis}:remains", lease.job.id)
@@ -87,7 +87,7 @@ class TestRemains:
         jobs.cancel(lease.job.id)
 
         assert jobs.tidy(lease.job.id, seconds=60)
-        jobs.tidied(lease.job.id, lease=lease)
+        jobs.confirm_tidy(lease.job.id, lease=lease)
 
         assert redis_client.zcard("{aegis}:remains") == 0
 
@@ -99,6 +99,6 @@ class TestRemains:
         jobs.cancel(first.job.id)
 
         jobs.tidy(first.job.id, seconds=60)
-        jobs.tidied(first.job.id, lease=first)
+        jobs.confirm_tidy(first.job.id, lease=first)
 
         assert redis_client.zcard("{aegis}:remains") == 1

@@ -139,5 +139,5 @@ class TestRepeatedScripts:
             tidied: Job | None = jobs.tidy(job_id, seconds=60)
             assert tidied is not None
         for _ in range(2):
-            jobs.tidied(job_id)
+            jobs.confirm_tidy(job_id)
         assert jobs.remains(limit=10) == []

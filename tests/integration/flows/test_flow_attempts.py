@@ -97,7 +97,7 @@ def run_once_more(tools: InProcess, job_id: str, monkeypatch: pytest.MonkeyPatch
     with connect(tools.settings) as client:
         client.flushall()
     monkeypatch.setattr(records, "publish", lambda job: None)
-    records.restored(tools.restoration)
+    records.restore_records(tools.restoration)
     return finished(tools, job_id)
 
 

@@ -11,7 +11,7 @@ from rag.errors import Unavailable
 from rag.model import JobKind, JobState, NewJob, Stage
 from rag.stores.documents import RedisDocumentRegistry
 from rag.stores.jobs import RedisJobStore
-from tasks.records import restored
+from tasks.records import restore_records
 from tests.integration.restoration.promises import (
     MODEL,
     all_documents,
@@ -36,7 +36,7 @@ class TestCrashes:
         unpromised = NewJob(str(uuid7()), JobKind.QUERY, Stage.EMBED_QUERY, "docs", {})
         RedisJobStore(redis_client, tools.settings).accept(unpromised, idempotency_key="k", body_digest="d")
         lose()
-        restored(tools.restoration)
+        restore_records(tools.restoration)
         assert listed(tools) == []
 
     def test_who_repeats_such_a_submit_gets_the_promise(
@@ -49,7 +49,7 @@ class TestCrashes:
 
         assert submitted(tools, key="k").id == job.id
         lose()
-        restored(tools.restoration)
+        restore_records(tools.restoration)
 
         assert listed(tools) == [job.id]
 
@@ -74,7 +74,7 @@ class TestCrashes:
 
         def rebuilt_meanwhile(job: Any) -> None:
             lose()
-            restored(tools.restoration)
+            restore_records(tools.restoration)
             written(job)
 
         monkeypatch.setattr(tools.journal, "open", rebuilt_meanwhile)
@@ -90,7 +90,7 @@ class TestCrashes:
         assert job.state is JobState.SUCCEEDED
         lose()
 
-        restored(tools.restoration)
+        restore_records(tools.restoration)
 
         assert sent == [job.id]
 
@@ -103,7 +103,7 @@ class TestCrashes:
         tools.journal.open(entry)
         lose()
 
-        restored(tools.restoration)
+        restore_records(tools.restoration)
 
         assert (found(tools, job).state, sent) == (JobState.SUCCEEDED, [])
 
@@ -115,7 +115,7 @@ class TestCrashes:
         RedisDocumentRegistry(redis_client).publish(document(job.inputs["version"]))
         lose()
 
-        restored(tools.restoration)
+        restore_records(tools.restoration)
 
         assert all_documents(tools).items == (older,)
         assert sent == [job.id]
@@ -131,7 +131,7 @@ class TestCrashes:
 
         assert tools.documents.delete("docs", "a") is not None
         lose()
-        restored(tools.restoration)
+        restore_records(tools.restoration)
 
         assert all_documents(tools).items == ()
 
@@ -142,6 +142,6 @@ class TestCrashes:
         published(tools)
         lose()
 
-        restored(tools.restoration)
+        restore_records(tools.restoration)
 
         assert len(all_documents(tools).items) == 1

@@ -9,7 +9,7 @@ from rag.errors import Unavailable
 from rag.model import DocumentVersion, JobState, Progress, Stage
 from rag.settings import Settings
 from tasks import records
-from tasks.records import Overseer, restored
+from tasks.records import Overseer, restore_records
 from tests.integration.restoration.promises import (
     MODEL,
     all_documents,
@@ -72,12 +72,12 @@ class TestFence:
     ) -> None:
         lose()
 
-        restored(tools.restoration)
+        restore_records(tools.restoration)
 
         tools.jobs.ping()
         assert tools.restoration.recovery.intact()
         assert (listed(tools), sent) == ([], [])
-        assert restored(tools.restoration) == "nothing to do"
+        assert restore_records(tools.restoration) == "nothing to do"
 
 
 class TestOverseer:

@@ -7,7 +7,7 @@ import redis
 
 from rag.model import JobState, Stage
 from rag.stores.documents import RedisDocumentRegistry
-from tasks.records import restored
+from tasks.records import restore_records
 from tests.integration.restoration.promises import (
     asked,
     begun,
@@ -36,7 +36,7 @@ class TestRestart:
         assert not tools.restoration.recovery.intact()
         assert found(tools, job) == job
 
-        restored(tools.restoration)
+        restore_records(tools.restoration)
 
         assert tools.restoration.recovery.intact()
         assert found(tools, job) == job
@@ -55,7 +55,7 @@ class TestRestart:
             redis_client.restore(key, 0, value)
         restarted()
 
-        restored(tools.restoration)
+        restore_records(tools.restoration)
 
         assert sorted(listed(tools)) == sorted(job.id for job in (older, running, lost_job, lost_end))
         assert found(tools, lost_end) == lost_end
@@ -74,10 +74,10 @@ class TestRestart:
             patch.setattr(tools.journal, "end", failing)
             job = over(tools, submitted(tools))
         restarted()
-        restored(tools.restoration)
+        restore_records(tools.restoration)
 
         lose()
-        restored(tools.restoration)
+        restore_records(tools.restoration)
 
         assert found(tools, job) == job
 
@@ -88,6 +88,6 @@ class TestRestart:
         RedisDocumentRegistry(redis_client).drop_collection("docs")
         restarted()
 
-        restored(tools.restoration)
+        restore_records(tools.restoration)
 
         assert tools.documents.collections() == ()

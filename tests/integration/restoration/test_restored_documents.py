@@ -9,8 +9,8 @@ import redis
 
 from rag.model import Collection, DocumentVersion, JobState, Removal
 from rag.stores import restoration
-from tasks.purging import entrusted
-from tasks.records import restored
+from tasks.purging import assign_purge_job
+from tasks.records import restore_records
 from tests.integration.restoration.promises import (
     MODEL,
     all_documents,
@@ -46,7 +46,7 @@ class TestDocuments:
         revisions = {collection.name: collection.revision for collection in tools.documents.collections()}
         lose()
 
-        restored(tools.restoration)
+        restore_records(tools.restoration)
 
         assert (all_documents(tools), collections(tools)) == before
         for collection in tools.documents.collections():
@@ -61,7 +61,7 @@ class TestDocuments:
         over(tools, submitted(tools), JobState.FAILED)
         lose()
 
-        restored(tools.restoration)
+        restore_records(tools.restoration)
 
         assert tools.documents.next_version("docs", "a") == 4
 
@@ -73,7 +73,7 @@ class TestDocuments:
         tools.documents.delete("docs", "a")
         lose()
 
-        restored(tools.restoration)
+        restore_records(tools.restoration)
 
         assert all_documents(tools).items == ()
         assert not tools.documents.publish(document(late.inputs["version"]))
@@ -85,7 +85,7 @@ class TestDocuments:
         assert tools.documents.confirm(live, later.inputs["version"])
         lose()
 
-        restored(tools.restoration)
+        restore_records(tools.restoration)
 
         assert not tools.documents.publish(document(between.inputs["version"]))
         (back,) = all_documents(tools).items
@@ -99,7 +99,7 @@ class TestDocuments:
         removal = removed(tools, what)
         lose()
 
-        restored(tools.restoration)
+        restore_records(tools.restoration)
 
         assert tools.documents.unpurged(silent_for=0, limit=9) == [removal]
 
@@ -108,13 +108,13 @@ class TestDocuments:
         self, tools: Tools, lose: Callable[[], None], what: str
     ) -> None:
         published(tools)
-        job = entrusted(tools.jobs, tools.documents, removed(tools, what)).job
+        job = assign_purge_job(tools.jobs, tools.documents, removed(tools, what)).job
         lose()
 
-        restored(tools.restoration)
+        restore_records(tools.restoration)
 
         (again,) = tools.documents.unpurged(silent_for=0, limit=9)
-        assert entrusted(tools.jobs, tools.documents, again).job.id == job.id
+        assert assign_purge_job(tools.jobs, tools.documents, again).job.id == job.id
         assert listed(tools) == [job.id]
         assert found(tools, job).inputs == job.inputs
         assert tools.documents.unpurged(silent_for=0, limit=9) == []
@@ -123,10 +123,10 @@ class TestDocuments:
         self, tools: Tools, redis_client: redis.Redis
     ) -> None:
         published(tools)
-        entrusted(tools.jobs, tools.documents, removed(tools, "a document"))
+        assign_purge_job(tools.jobs, tools.documents, removed(tools, "a document"))
         redis_client.set("{aegis}:intact", "another run")
 
-        restored(tools.restoration)
+        restore_records(tools.restoration)
 
         assert tools.documents.unpurged(silent_for=0, limit=9) == []
 
@@ -139,7 +139,7 @@ class TestDocuments:
         later = time() + tools.settings.job_retention_hours * 3600
         monkeypatch.setattr(restoration, "time", lambda: later + 60)
 
-        restored(tools.restoration)
+        restore_records(tools.restoration)
 
         assert tools.documents.unpurged(silent_for=0, limit=9) == []
 
@@ -148,7 +148,7 @@ class TestDocuments:
         tools.documents.drop_collection("docs")
         lose()
 
-        restored(tools.restoration)
+        restore_records(tools.restoration)
 
         assert tools.documents.collections() == ()
         collection, _ = tools.documents.put_collection("docs", MODEL, 384)

@@ -10,7 +10,7 @@ import redis
 from rag.errors import Unavailable
 from rag.model import JobState, Stage
 from tasks import records
-from tasks.records import restored
+from tasks.records import restore_records
 from tests.integration.restoration.promises import (
     MODEL,
     all_documents,
@@ -31,11 +31,11 @@ class TestRestoring:
     ) -> None:
         job, ended, live = submitted(tools), over(tools, asked(tools)), published(tools)
         lose()
-        restored(tools.restoration)
+        restore_records(tools.restoration)
         first = found(tools, job), found(tools, ended), all_documents(tools)
         redis_client.delete("{aegis}:intact")
 
-        restored(tools.restoration)
+        restore_records(tools.restoration)
 
         assert (found(tools, job), found(tools, ended), all_documents(tools)) == first
         assert first[2].items == (live,)
@@ -48,7 +48,7 @@ class TestRestoring:
         lose()
 
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(lambda _: restored(tools.restoration), range(8)))
+            list(pool.map(lambda _: restore_records(tools.restoration), range(8)))
 
         assert sorted(sent) == sorted(job.id for job in jobs)
         assert tools.restoration.recovery.intact()
@@ -71,11 +71,11 @@ class TestRestoring:
             patch.setattr("rag.stores.journal._BATCH", 1)
             patch.setattr(type(part), broken, after(1, getattr(type(part), broken)))
             with pytest.raises(Unavailable, match="full"):
-                restored(tools.restoration)
+                restore_records(tools.restoration)
         with pytest.raises(Unavailable, match="lost its records"):
             listed(tools)
 
-        restored(tools.restoration)
+        restore_records(tools.restoration)
 
         assert sorted(listed(tools)) == sorted(sent) == sorted(job.id for job in jobs)
         assert all_documents(tools).items == tuple(documents)
@@ -89,11 +89,11 @@ class TestRestoring:
         with monkeypatch.context() as patch:
             patch.setattr(records, "_ended_jobs", lambda _: iter([lose() or {}]))
             with pytest.raises(Unavailable, match="again"):
-                restored(tools.restoration)
+                restore_records(tools.restoration)
         with pytest.raises(Unavailable):
             tools.jobs.ping()
 
-        restored(tools.restoration)
+        restore_records(tools.restoration)
 
         assert all_documents(tools).items == (live,)
 
@@ -105,7 +105,7 @@ class TestRestoring:
         with monkeypatch.context() as patch:
             patch.setattr(records, "publish", failing)
             with pytest.raises(Unavailable):
-                restored(tools.restoration)
+                restore_records(tools.restoration)
         assert found(tools, job).state is JobState.QUEUED
 
         (overdue,) = tools.jobs.overdue([Stage.PARSE], silent_for=30, limit=9)

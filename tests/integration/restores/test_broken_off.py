@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from rag.model import JobState, Lease, Replacement, Reservation, Stage
-from tasks.purging import given_up
+from tasks.purging import accept_purge
 from tasks.submit import Ingestion, Submissions, Text
 from tasks.upkeep import put_in_order
 from tests.integration.inprocess import DIMENSIONS, OLD, InProcess, finished
@@ -174,7 +174,7 @@ def test_a_generation_that_serves_is_not_purged(tools: InProcess, desk: Submissi
     ingested(tools, desk, *names(2))
     before = seen(tools)
 
-    purge = given_up(tools.jobs, Reservation(COLLECTION, 1, "a")).job
+    purge = accept_purge(tools.jobs, Reservation(COLLECTION, 1, "a")).job
 
     assert finished(tools, purge.id).state is JobState.SUCCEEDED
     assert seen(tools) == before

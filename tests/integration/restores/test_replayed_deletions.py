@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from rag.model import JobState, Stage
-from tasks.purging import entrusted
+from tasks.purging import assign_purge_job
 from tasks.submit import Submissions
 from tests.integration.inprocess import InProcess, finished, job_of
 from tests.integration.installations import (
@@ -69,9 +69,9 @@ class TestDeletions:
         removal = tools.documents.delete(COLLECTION, "isle00")
         assert removal is not None
         earlier = replace(removal, job_id="00000000-0000-7000-8000-00000000000d")  # long ago
-        tools.documents.entrusted(removal)
+        tools.documents.assign_purge(removal)
         anew = brought(desk, "isle00", RED)
-        entrusted(tools.jobs, tools.documents, earlier)
+        assign_purge_job(tools.jobs, tools.documents, earlier)
 
         assert succeeded(tools, restoring(desk, deletions=True))
         settled(tools)

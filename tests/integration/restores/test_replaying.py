@@ -101,7 +101,7 @@ class TestOnTheirWay:
         assert tools.jobs.tidy(job_id, seconds=60)
         assert step(tools, restore).stage is Stage.REPLAY
 
-        tools.jobs.tidied(job_id)
+        tools.jobs.confirm_tidy(job_id)
         job = succeeded(tools, restore)
 
         assert job.result is not None

@@ -22,7 +22,7 @@ class Incoming:
         """Each with its bytes. What is not read is read then, and DamagedBackup raised for a wrong length."""
         for file, opened in self._files:
             before = self._bytes
-            source = PieceFile(self._counted(opened(0)))
+            source = PieceFile(self._count(opened(0)))
             yield file, BufferedReader(source, _BUFFER)
             source.drain()
             if self._bytes - before != file.size:
@@ -30,7 +30,7 @@ class Incoming:
                     f"{file.path} of {file.store} has {self._bytes - before} bytes, not {file.size}"
                 )
 
-    def _counted(self, data: Iterator[bytes]) -> Iterator[bytes]:
+    def _count(self, data: Iterator[bytes]) -> Iterator[bytes]:
         for piece in data:
             self._bytes += len(piece)
             self._loaded(self._bytes)

@@ -35,7 +35,7 @@ class Copies:
             making = self._making.get(name)
             if making is None:
                 making = self._making[name] = self._maker.submit(self._make, name, collections)
-        return self._done(name, making)
+        return self._await_copy(name, making)
 
     def discard(self, name: str) -> None:
         folders.remove(copyfolders.path_of(self._root, name))
@@ -45,7 +45,7 @@ class Copies:
         self._stopping.set()
         self._maker.shutdown()
 
-    def _done(self, name: str, making: Future[None]) -> bool:
+    def _await_copy(self, name: str, making: Future[None]) -> bool:
         try:
             making.result(_ANSWER_SECONDS)
         except TimeoutError:
@@ -56,11 +56,11 @@ class Copies:
         return True
 
     def _make(self, name: str, collections: Sequence[EdgeCollection]) -> None:
-        draft = copyfolders.drafted(self._root)
+        draft = copyfolders.create_draft(self._root)
         try:
             with translated({OSError: Unavailable}, f"copying {len(collections)} collections"):
                 PausedCopy(draft, collections, self._check).make()
-                copyfolders.published(draft, self._root, name)
+                copyfolders.publish(draft, self._root, name)
         finally:
             folders.remove(draft)
 

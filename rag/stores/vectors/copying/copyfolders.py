@@ -15,14 +15,14 @@ _PREFIX = ".copy-"
 _NAME = re.compile(r"[A-Za-z0-9-]{1,100}\Z")
 
 
-def drafted(root: Path) -> Path:
+def create_draft(root: Path) -> Path:
     """An empty folder to make a copy in."""
     path = root / f".copying-{uuid4().hex}"
     path.mkdir(mode=0o700)
     return path
 
 
-def published(draft: Path, root: Path, name: str) -> None:
+def publish(draft: Path, root: Path, name: str) -> None:
     """The draft under its name, in one step, in place of one that is there."""
     path = path_of(root, name)
     remove(path)

@@ -41,7 +41,7 @@ class Mirror:
     def refresh(self, check: Check) -> None:
         """Copy what changed since the last call, while the source may go on changing."""
         pace = sparse.unhurried(check)
-        for path in self._changed():
+        for path in self._find_changes():
             check()
             try:
                 stamp = _settled_stamp(self._source / path)
@@ -53,12 +53,12 @@ class Mirror:
 
     def finish(self, check: Check) -> None:
         """The same while nothing is written to the source: the copy is then whole."""
-        for path in self._changed():
+        for path in self._find_changes():
             check()
             sparse.copy(self._source / path, self._target / path, lambda _: check())
             self._copied[path] = None
 
-    def _changed(self) -> list[str]:
+    def _find_changes(self) -> list[str]:
         """Paths to copy. What is gone is removed from the copy."""
         files = self._files()
         for gone in self._copied.keys() - files.keys():

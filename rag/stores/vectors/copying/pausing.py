@@ -60,7 +60,7 @@ class PausedCopy:
             for _ in range(_ROUNDS):
                 for part in self._parts:
                     part.refresh(self._check)
-            if self._frozen(pins):
+            if self._try_to_finish(pins):
                 return
             time.sleep(_BETWEEN)
         raise Unavailable(
@@ -69,7 +69,7 @@ class PausedCopy:
             retry_after=_LATER,
         )
 
-    def _frozen(self, pins: Sequence[PinnedTokens]) -> bool:
+    def _try_to_finish(self, pins: Sequence[PinnedTokens]) -> bool:
         """Whether the rest could be copied in time."""
         began = monotonic()
         try:

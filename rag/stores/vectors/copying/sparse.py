@@ -40,7 +40,7 @@ def copy(source: Path, target: Path, pace: Pace) -> None:
     target.touch(mode=0o600)
     with source.open("rb") as original, target.open("r+b") as made:
         os.ftruncate(made.fileno(), os.fstat(original.fileno()).st_size)
-        if not _cloned(original.fileno(), made.fileno()):
+        if not _clone(original.fileno(), made.fileno()):
             _copy_differences(original.fileno(), made.fileno(), pace)
 
 
@@ -57,7 +57,7 @@ def unhurried(check: Check) -> Pace:
     return pace
 
 
-def _cloned(source: int, target: int) -> bool:
+def _clone(source: int, target: int) -> bool:
     try:
         fcntl.ioctl(target, _CLONE, source)
     except OSError:  # two file systems, or one that cannot

@@ -78,7 +78,7 @@ def clear(members: Members, collection: str, info: models.CollectionInfo) -> Non
     claimed = claims_of(info.config.metadata)
     if not claimed and mark_of(collection, info)["name"] == collection:
         return
-    cluster = members.seen()
+    cluster = members.survey()
     for address in cluster.away:
         log.warning("%s is away: it may keep snapshots of %s", address, collection)
     for member in cluster.members.values():

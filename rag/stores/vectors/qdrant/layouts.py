@@ -36,7 +36,7 @@ class Layouts:
         layout = self._known[collection] = layout_of(collection, info)
         return layout
 
-    def found(self, collection: str) -> models.CollectionInfo | None:
+    def find(self, collection: str) -> models.CollectionInfo | None:
         """The collection of this very name, which an alias is not; None without. Conflict as in :meth:`of`.
 
         One that was not yet made ours after it came out of another's snapshot counts too.

@@ -186,9 +186,9 @@ class Members:
         address = self._known.get(peer)
         if address is not None and self._is_at(peer, address):
             return self._member(peer, address)
-        return self.seen().member(peer)
+        return self.survey().member(peer)
 
-    def seen(self) -> Membership:
+    def survey(self) -> Membership:
         """Who answers; all are asked at once. Raises what the first met where none does."""
         with ThreadPoolExecutor(len(self._nodes)) as threads:
             answers = dict(zip(self._nodes, threads.map(self._asked, self._nodes), strict=True))

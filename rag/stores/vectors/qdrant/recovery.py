@@ -51,7 +51,7 @@ class Recovery:
         loaded: Callable[[int], None],
     ) -> None:
         """As ``rag.ports.Snapshots`` has it."""
-        cluster = self._members.seen()
+        cluster = self._members.survey()
         parts = _parts(cluster, engine, files)
         self._vectors.drop(store)
         with ExitStack() as undo:

@@ -61,12 +61,12 @@ class QdrantSnapshots:
 
     @property
     def engine(self) -> Engine:
-        return self._members.seen().engine
+        return self._members.survey().engine
 
     def take(self, name: str, stores: Sequence[str]) -> tuple[SnapshotFile, ...]:
         """Conflict when QDRANT_URL does not lead to every shard; Unavailable while the nodes are not done."""
-        cluster = self._members.seen()
-        kept = {store: self._kept(cluster, name, store) for store in stores}
+        cluster = self._members.survey()
+        kept = {store: self._find_kept(cluster, name, store) for store in stores}
         plans = [self._plan(cluster, name, store) for store, files in kept.items() if files is None]
         work = [(plan, maker) for plan in plans for maker in plan.makers]
         with ThreadPoolExecutor(max(len(work), 1)) as threads:
@@ -88,13 +88,13 @@ class QdrantSnapshots:
 
     def release(self, name: str) -> None:
         """A node that is away, or still at work for it, keeps its part; then it stays among ``taken``."""
-        cluster = self._members.seen()
+        cluster = self._members.survey()
         told = [all_claims(member) for member in cluster.members.values()]
         for store in sorted({store for each in told for store, claimed in each.items() if name in claimed}):
             _release(cluster, name, store)
 
     def taken(self) -> tuple[str, ...]:
-        claimed = all_claims(self._members.seen().any)
+        claimed = all_claims(self._members.survey().any)
         return tuple(sorted({name for names in claimed.values() for name in names}))
 
     def load(
@@ -108,7 +108,7 @@ class QdrantSnapshots:
         """Conflict when a later Qdrant than this server made the snapshot."""
         self._recovery.load(store, spec, engine, files, loaded)
 
-    def _kept(self, cluster: Membership, name: str, store: str) -> tuple[SnapshotFile, ...] | None:
+    def _find_kept(self, cluster: Membership, name: str, store: str) -> tuple[SnapshotFile, ...] | None:
         """What an earlier call made to the end; None where it did not, or some of it is gone."""
         claim = claims(cluster.any, store).get(name, Claim())
         present = [
@@ -133,13 +133,13 @@ class QdrantSnapshots:
     def _made(self, name: str, plan: _Plan, maker: Member) -> SnapshotFile:
         """The node's snapshot that an earlier call had it make, or another."""
         try:
-            snapshot = self._earlier(name, plan, maker) or self._created(plan, maker)
+            snapshot = self._earlier(name, plan, maker) or self._create(plan, maker)
         except TimedOut as error:
             raise Unavailable(f"{maker.address} is still making a snapshot of {plan.store}") from error
         shards = plan.placement.shards_of(maker.peer)
         return SnapshotFile(plan.store, maker.peer, path_of(shards, snapshot.name), snapshot.size)
 
-    def _created(self, plan: _Plan, maker: Member) -> NodeSnapshot:
+    def _create(self, plan: _Plan, maker: Member) -> NodeSnapshot:
         """Names go by the second, so one of the same second would be taken for what was there before."""
         snapshot = maker.create(plan.store, self._seconds)
         if snapshot.name in plan.before:
@@ -171,7 +171,7 @@ def _release(cluster: Membership, name: str, store: str) -> None:
         known = claims_at(cluster.members.values(), store)
         if name not in known:  # somebody else released it just now
             return
-        removed = [_removed(member, name, store, known) for member in cluster.members.values()]
+        removed = [_remove(member, name, store, known) for member in cluster.members.values()]
         if all(removed) and not cluster.away:
             note(cluster.any, store, name, None)
         else:
@@ -180,7 +180,7 @@ def _release(cluster: Membership, name: str, store: str) -> None:
         log.info("the snapshot %s has gone with its collection: %s", name, error)
 
 
-def _removed(member: Member, name: str, store: str, known: Mapping[str, Claim]) -> bool:
+def _remove(member: Member, name: str, store: str, known: Mapping[str, Claim]) -> bool:
     """Whether the node keeps nothing of it, and will not. It need not know of the claim itself yet."""
     idle = known[name].files is not None or not member.creating(store)
     for snapshot in owned(name, known, [each.name for each in member.snapshots(store)]):

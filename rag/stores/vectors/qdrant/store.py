@@ -74,7 +74,7 @@ class QdrantVectorStore:
         self._layouts.complete(collection)
 
     def drop(self, collection: str) -> None:
-        info = self._layouts.found(collection)
+        info = self._layouts.find(collection)
         if info is None:
             return
         self._layouts.forget(collection)
