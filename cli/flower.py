@@ -10,6 +10,7 @@ import atexit
 import logging
 import signal
 import sys
+from typing import Any
 
 from flower.app import Flower
 from flower.command import apply_env_options, apply_options, extract_settings, sigterm_handler
@@ -17,6 +18,7 @@ from flower.options import options
 from flower.urls import settings as of_tornado
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
+from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets, bind_unix_socket
 from tornado.web import OutputTransform, RequestHandler
 
@@ -35,6 +37,9 @@ _BOUNDS = {
     "body_timeout": 10.0,
 }
 """What one connection may take, in bytes and seconds, as tornado's HTTPServer names it."""
+
+_MOST_CONNECTIONS = 400
+"""Open at once: those that say nothing end after ten seconds."""
 
 
 class Refused(RequestHandler):
@@ -82,6 +87,23 @@ class Apart(OutputTransform):
         return super().transform_first_chunk(status_code, headers, chunk, finishing)
 
 
+class BoundedServer(HTTPServer):
+    """Closes what comes over the limit, so that silent connections use up neither memory nor descriptors."""
+
+    _open = 0
+
+    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
+        if self._open >= _MOST_CONNECTIONS:
+            stream.close()
+            return
+        self._open += 1
+        super().handle_stream(stream, address)
+
+    def on_close(self, server_conn: object) -> None:
+        self._open -= 1
+        super().on_close(server_conn)
+
+
 class GuardedFlower(Flower):  # type: ignore[misc]  # Flower ships no types
     """Flower that refuses what ``policy`` refuses."""
 
@@ -100,7 +122,7 @@ class GuardedFlower(Flower):  # type: ignore[misc]  # Flower ships no types
 
     def start_http_server(self) -> int | None:
         """As Flower's own, within bounds; the port, None for a socket's file."""
-        server = HTTPServer(self, ssl_options=self.ssl_options, xheaders=self.options.xheaders, **_BOUNDS)
+        server = BoundedServer(self, ssl_options=self.ssl_options, xheaders=self.options.xheaders, **_BOUNDS)
         if self.options.unix_socket:
             server.add_socket(bind_unix_socket(self.options.unix_socket, mode=0o600))
             return None

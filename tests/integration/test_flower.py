@@ -117,6 +117,30 @@ def test_nobody_makes_it_gather_or_wait(valkey: str, tmp_path: Path, fields: dic
         assert http.get("/healthcheck").status_code == 200
 
 
+def test_silent_connections_are_bounded_and_end(valkey: str, tmp_path: Path) -> None:
+    with flower(valkey, tmp_path) as http, ExitStack() as closing:
+        address = ("127.0.0.1", http.base_url.port or 0)
+        http.close()  # its own connection counts too
+
+        held = [closing.enter_context(socket.create_connection(address, 60)) for _ in range(410)]
+        until(lambda: len(_ended(held)) >= 10, 8)
+        assert len(_ended(held)) < 20
+
+        until(lambda: len(_ended(held)) == len(held), 60)
+        assert httpx.get(str(http.base_url.join("/healthcheck")), timeout=30).status_code == 200
+
+
+def _ended(connections: list[socket.socket]) -> list[socket.socket]:
+    """Those that the other side has closed."""
+    ended = []
+    for connection in connections:
+        connection.setblocking(False)
+        with suppress(BlockingIOError):
+            if not connection.recv(1, socket.MSG_PEEK):
+                ended.append(connection)
+    return ended
+
+
 def _all_of(connection: socket.socket) -> bytes:
     """What comes until the connection ends. TimeoutError when it does not within a minute."""
     answer = b""
