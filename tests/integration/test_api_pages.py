@@ -63,7 +63,7 @@ def test_a_heartbeat_runs_out(api):
     api.parts.heartbeats.tick("here", 1, ttl_seconds=0.001)
 
     deadline = time.monotonic() + 5
-    while api.parts.heartbeats.seen().beats:
+    while api.parts.heartbeats.read_signs().beats:
         assert time.monotonic() < deadline
     components = api.http.get("/health").json()["components"]
     assert components["embed"]

@@ -187,7 +187,7 @@ def test_a_probe_that_fails_opens_it_for_longer(opened: Endpoint) -> None:
     assert 0.05 < told_to_wait(opened) <= 0.1
 
 
-@pytest.mark.parametrize("act", [Endpoint.note_failure, lambda e: e.refused(Admission("0", 1), 9)])
+@pytest.mark.parametrize("act", [Endpoint.note_failure, lambda e: e.note_refusal(Admission("0", 1), 9)])
 def test_times_from_before_the_clock_was_put_back_do_not_last(
     endpoint: Endpoint, redis_client: redis.Redis, act: Callable[[Endpoint], None]
 ) -> None:

@@ -28,13 +28,13 @@ BEGIN = """
 import sys
 from rag.settings import load
 from tasks.app import app, publish
-from tasks.sweeping import published_again
+from tasks.sweeping import republish_lost
 from workers.tools import Tools
 tools = Tools(load())
 """
 SEND = "publish(tools.jobs.get(sys.argv[1]))"
 SHUT_DOWN = "app.control.broadcast('shutdown')"
-SEND_AGAIN = "print(published_again(tools))"
+SEND_AGAIN = "print(republish_lost(tools))"
 
 
 @pytest.fixture
