@@ -99,7 +99,7 @@ def audit(
     """Newest first. The last AUDIT_ENTRIES of each kind are kept; the log lines of `aegis.audit` have all.
     With a `key`, a page may be shorter than asked for, and `next` leads on."""
     window = call.parts.audit.page(kind, key=key, cursor=paging.cursor, limit=paging.limit)
-    return page_of(map(AuditOut.of, window.items), window)
+    return page_of(map(AuditOut.of, window.items), window, paging.of)
 
 
 class Audit:

@@ -71,7 +71,7 @@ async def back_up(call: AdminCall) -> Response:
 def backups(call: AdminCall, paging: Paged) -> Page[BackupOut | UnusableBackupOut]:
     """Newest first. One whose manifest cannot be used comes with an `error` in place of everything else."""
     window = call.parts.catalogue.page(cursor=paging.cursor, limit=paging.limit)
-    return page_of(map(entry_of, window.items), window)
+    return page_of(map(entry_of, window.items), window, paging.of)
 
 
 @router.get("/standing", responses=problems(), summary="How backups stand")

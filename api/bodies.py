@@ -191,6 +191,8 @@ class DocumentChangeIn(Sent):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        if self.title is None and "title" in self.model_fields_set:
+            raise ValueError("title: a document has one, so null is none; leave it out to keep it")
         if self.title is None and self.metadata is None:
             raise ValueError("title, metadata: one of them is to be there")
         return self

@@ -25,7 +25,7 @@ def collections(call: ReadCall, slicing: Sliced) -> Page[CollectionOut]:
     """Those within the key's scope, by name."""
     seen = [(c.name, c) for c in call.parts.documents.collections() if call.caller.reaches(c.name)]
     window = slicing.window(seen)
-    return page_of(map(CollectionOut.of, window.items), window)
+    return page_of(map(CollectionOut.of, window.items), window, slicing.of)
 
 
 @router.put(

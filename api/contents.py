@@ -30,7 +30,6 @@ from rag.ports import BlobStore
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
 
 _PIECE = 1 << 20
-_CURSOR_DIGITS = 9
 _INERT = {
     "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -88,7 +87,7 @@ def _original(request: Request, blobs: BlobStore, document: Document) -> Respons
         "Content-Type": document.media_type,
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(_filename(document), safe='')}",
     }
-    if tag in _tags(request.headers.get("if-none-match")):
+    if not {tag, "*"}.isdisjoint(_tags(request.headers.get("if-none-match"))):
         return Response(status_code=304, headers=headers)
     try:
         asked = range_of(request.headers.get("range"), size) if _in_part(request, tag) else None
@@ -160,10 +159,11 @@ def chunks(
 
 
 def _page(shelf: Shelf, document: Document, paging: Paging) -> Page[ChunkOut]:
-    places, start = _places(shelf, document), _index_of(paging.cursor)
+    places, start = _places(shelf, document), _index_of(paging.cursor, document)
     end = start + paging.limit
     items = _shown(shelf, document, places, start, end)
-    return Page[ChunkOut](items=items, next=sealed(str(end)) if end < len(places) else None)
+    following = sealed(f"{document.version}.{end}", paging.of) if end < len(places) else None
+    return Page[ChunkOut](items=items, next=following)
 
 
 def _one(shelf: Shelf, document: Document, chunk_id: str) -> Page[ChunkOut]:
@@ -176,13 +176,14 @@ def _one(shelf: Shelf, document: Document, chunk_id: str) -> Page[ChunkOut]:
     )
 
 
-def _index_of(cursor: str | None) -> int:
-    """InvalidCursor for that of another listing."""
+def _index_of(cursor: str | None, document: Document) -> int:
+    """InvalidCursor for that of another version, whose passages are others."""
     if cursor is None:
         return 0
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= _CURSOR_DIGITS):
-        raise InvalidCursor("cursor: this is no `next` of a page of passages; leave it out to begin anew")
-    return int(cursor)
+    version, _, index = cursor.partition(".")
+    if version != str(document.version):
+        raise InvalidCursor("cursor: the document was replaced meanwhile; leave it out to begin anew")
+    return int(index)
 
 
 def _places(shelf: Shelf, document: Document) -> list[Place]:

@@ -56,7 +56,7 @@ def dead_letters(call: ReadCall, wanted: Annotated[Wanted, Depends()], paging: P
         cursor=paging.cursor,
         limit=paging.limit,
     )
-    return page_of(map(DeadLetterOut.of, window.items), window)
+    return page_of(map(DeadLetterOut.of, window.items), window, paging.of)
 
 
 @router.get("/{job_id}", responses=problems(404), summary="One dead letter")

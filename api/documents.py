@@ -111,7 +111,7 @@ def documents(call: ReadCall, paging: Paged, collection: InCollection = None) ->
     if name != call.parts.settings.collection_name and call.parts.documents.collection(name) is None:
         raise UnknownCollection(f"There is no collection {name!r}")
     window = call.parts.documents.page(name, cursor=paging.cursor, limit=paging.limit)
-    return page_of(map(DocumentOut.of, window.items), window)
+    return page_of(map(DocumentOut.of, window.items), window, paging.of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,14 +192,16 @@ async def change(call: WriteCall, document_id: IdInPath, collection: InCollectio
 
 
 def _changed(call: Call, shelf: Shelf, document_id: str, asked: DocumentChangeIn, terms: Terms) -> Accepted:
-    document = shelf.document(document_id)
     body = {**asked.model_dump(exclude_unset=True), "collection": shelf.collection}
     idempotency = terms.idempotency(call.caller, body)
-    change = Change(asked.title, asked.metadata_with(document.metadata))
-    owner, desk = owner_of(call.caller), call.parts.submissions.changes
-    return submit_once(
-        call.parts, idempotency, lambda: desk.change(document, change, idempotency, owner=owner)
-    )
+
+    def submit() -> Accepted:
+        document = shelf.document(document_id)
+        change = Change(asked.title, asked.metadata_with(document.metadata))
+        desk, owner = call.parts.submissions.changes, owner_of(call.caller)
+        return desk.change(document, change, idempotency, owner=owner)
+
+    return submit_once(call.parts, idempotency, submit)
 
 
 @router.delete(

@@ -75,7 +75,7 @@ def jobs(call: ReadCall, wanted: Annotated[Wanted, Depends()], paging: Paged) ->
         cursor=paging.cursor,
         limit=paging.limit,
     )
-    return page_of(map(JobOut.of, window.items), window)
+    return page_of(map(JobOut.of, window.items), window, paging.of)
 
 
 @router.delete(

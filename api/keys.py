@@ -66,7 +66,7 @@ def keys(call: AdminCall, slicing: Sliced) -> Page[KeyOut]:
     settings = (KeyOut.of_settings(entry) for entry in call.parts.settings.api_keys.values())
     shown = [*settings, *map(KeyOut.seen, call.parts.keys.all())]
     window = slicing.window([(f"{place:07}", key) for place, key in enumerate(shown, 1)])
-    return page_of(window.items, window)
+    return page_of(window.items, window, slicing.of)
 
 
 @router.get("/{key_id}", responses=problems(404), summary="One key")

@@ -193,8 +193,10 @@ class Page(BaseModel, Generic[T]):
     next: str | None = Field(description="The `cursor` of the following page; null at the end")
 
 
-def page_of(items: Iterable[T], window: Window[Any]) -> Page[T]:
-    return Page[Any].model_construct(items=list(items), next=sealed(window.next) if window.next else None)
+def page_of(items: Iterable[T], window: Window[Any], of: str) -> Page[T]:
+    """``of``: the list's address, for which its cursors are good."""
+    following = sealed(window.next, of) if window.next else None
+    return Page[Any].model_construct(items=list(items), next=following)
 
 
 class Fault(BaseModel):

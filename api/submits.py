@@ -13,7 +13,7 @@ from api.gate import Call
 from api.parts import Parts
 from api.schemas import JobOut, Submitted
 from api.waiting import preferred_wait, settled
-from rag.errors import InvalidRequest, NoRoom, Overloaded
+from rag.errors import InvalidRequest
 from rag.model import Job, Json
 from rag.ports import Accepted
 from rag.stores.journal import journalled
@@ -61,18 +61,17 @@ def digest(body: Json) -> str:
 
 
 def submit_once(parts: Parts, idempotency: Idempotency | None, submit: Callable[[], Accepted]) -> Accepted:
-    """The accepted job. Overloaded when the broker has no room for it, NoRoom when a disk has none, unless
-    it was accepted before."""
-    try:
-        parts.broker.admit()
-        parts.disks.admit()
-    except (Overloaded, NoRoom):
-        earlier = idempotency and parts.jobs.repeated(
-            idempotency_key=idempotency.key, body_digest=idempotency.body_digest
-        )
-        if not earlier:
-            raise
+    """The accepted job; the earlier one, and nothing else is looked at or made, where it was accepted before.
+
+    Overloaded when the broker has no room for it, NoRoom when a disk has none.
+    """
+    earlier = idempotency and parts.jobs.repeated(
+        idempotency_key=idempotency.key, body_digest=idempotency.body_digest
+    )
+    if earlier:
         return earlier
+    parts.broker.admit()
+    parts.disks.admit()
     return submit()
 
 

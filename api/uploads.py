@@ -43,7 +43,7 @@ class Received:
         """With what the address asks for; None: nothing. InvalidRequest where the body asks for the other."""
         if asked is None:
             return self
-        if self.body.get("on_conflict", asked) != asked:
+        if (self.body.get("on_conflict") or asked) != asked:
             raise InvalidRequest("on_conflict: the address and the body ask for different things")
         return Received(replace(self.ingestion, keep=asked == "keep"), {**self.body, "on_conflict": asked})
 

@@ -78,6 +78,8 @@ def checked_document_id(document_id: str) -> str:
     """``document_id`` when it may name a document, else ValueError."""
     if not 0 < len(document_id) <= MAX_DOCUMENT_ID or not document_id.isprintable():
         raise ValueError(f"a document_id has 1 to {MAX_DOCUMENT_ID} printable characters")
+    if not document_id.strip() or not {".", ".."}.isdisjoint(document_id.split("/")):
+        raise ValueError("a document_id is not blank, and no part of it between slashes is . or ..")
     return document_id
 
 

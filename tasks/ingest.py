@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from time import time
 
 from rag import artefacts
@@ -146,6 +146,8 @@ def _publish(run: StageRun, collection: Collection, document: Document) -> Outco
     replaced = tools.documents.get(job.collection, document.document_id)
     if replaced is not None and "revises" in job.inputs:
         must_be_last(run, replaced)
+    if replaced is not None:
+        document = replace(document, created_at=replaced.created_at)
     if not tools.documents.publish(document, numbers_of(collection), under=run.lease):
         return _withdraw(run, collection, document)
     _remove_older_points(tools, collection, document)

@@ -1,9 +1,9 @@
 """The passages of a document that is there, out of its points."""
 
-from rag.errors import UnknownCollection
+from rag.errors import NotFound, UnknownCollection
 from rag.model import Chunk, Collection, Document, DocumentVersion, Passage
 from rag.naming import chunks_key
-from rag.places import pack_places, places_of
+from rag.places import pack_places, places_of, unpack_places
 from tasks.toolbox import Toolbox
 
 
@@ -17,12 +17,19 @@ def passages_of(tools: Toolbox, collection: Collection, document: Document) -> l
     return passages if len(passages) == document.chunks else []
 
 
-def chunks_of(document: Document, passages: list[Passage]) -> list[Chunk]:
-    """How many tokens each has is not known any more, but how many they have together."""
-    share, rest = divmod(document.tokens, len(passages))
-    return [
-        Chunk(p.index, p.text, p.start, p.end, share + (p.index < rest), p.page, p.headings) for p in passages
-    ]
+def chunks_of(tools: Toolbox, document: Document, passages: list[Passage]) -> list[Chunk]:
+    """The passages as they were cut, with the tokens that each was found to have."""
+    tokens = _tokens_of(tools, document, len(passages))
+    return [Chunk(p.index, p.text, p.start, p.end, tokens[p.index], p.page, p.headings) for p in passages]
+
+
+def _tokens_of(tools: Toolbox, document: Document, count: int) -> list[int]:
+    """Of a document from before its passages' places were kept, an even share of what all have together."""
+    try:
+        return [place.tokens for place in unpack_places(tools.blobs.get(chunks_key(document.text_key)))]
+    except NotFound:
+        share, rest = divmod(document.tokens, count)
+        return [share + (index < rest) for index in range(count)]
 
 
 def make_up_places(tools: Toolbox, collection: Collection, document: Document) -> None:
@@ -33,4 +40,4 @@ def make_up_places(tools: Toolbox, collection: Collection, document: Document) -
     if passages := passages_of(tools, collection, document):
         text = tools.blobs.get(document.text_key).decode()
         ids = [passage.chunk_id for passage in passages]
-        tools.blobs.put(key, pack_places(places_of(text, chunks_of(document, passages), ids)))
+        tools.blobs.put(key, pack_places(places_of(text, chunks_of(tools, document, passages), ids)))

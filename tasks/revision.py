@@ -57,7 +57,7 @@ def with_kept_vectors(run: StageRun, collection: Collection, present: Document) 
         text = tools.blobs.get(present.text_key).decode()
     except (NotFound, UnknownCollection):
         return None
-    chunks, title = chunks_of(present, passages), job.inputs["title"] or present.title
+    chunks, title = chunks_of(run.tools, present, passages), job.inputs["title"] or present.title
     keep_text(tools.blobs, job, text, chunks)
     tools.blobs.put(work_key(job, "chunks"), artefacts.pack_chunks(title, chunks), durable=False)
     note_source(run, present.fingerprint, present.media_type, present.size)

@@ -273,6 +273,36 @@ def test_an_idempotency_key_names_one_job(api, path, bodies):
     assert api.http.post(path, headers={"Idempotency-Key": "order-2"}, **same).json() != first.json()
 
 
+def test_what_is_refused_or_repeated_makes_nothing(api):
+    key = {"Idempotency-Key": "order-1"}
+    first = {"text": "a", "collection": "temporary", "document_id": "one"}
+    job_id = api.http.post("/v1/documents", headers=key, json=first).json()["job_id"]
+    api.http.delete("/v1/collections/temporary").raise_for_status()
+
+    for other in ({"collection": "never"}, {"document_id": "ghost", "collection": "aegis_docs_v2"}):
+        refused = api.http.post("/v1/documents", headers=key, json={**first, **other})
+        assert is_problem(refused, 422, "idempotency-mismatch")
+    again = api.http.post("/v1/documents", headers=key, json=first)
+
+    assert again.json()["job_id"] == job_id
+    assert api.http.get("/v1/collections/never").status_code == 404
+    assert api.http.get("/v1/collections/temporary").status_code == 404
+    assert api.http.delete("/v1/documents/ghost").status_code == 404
+
+
+@pytest.mark.parametrize("document_id", [".", "..", "a/../b", " "])
+def test_an_id_that_no_address_can_have_is_refused(api, document_id):
+    answer = api.http.post("/v1/documents", json={"text": "a", "document_id": document_id})
+
+    assert is_problem(answer, 422, "invalid-request")
+
+
+def test_what_is_unset_asks_for_nothing_else_than_the_address(api):
+    body = {"text": "a", "document_id": "d", "on_conflict": None}
+
+    assert api.http.post("/v1/documents?on_conflict=keep", json=body).status_code == 202
+
+
 # --- waiting
 
 

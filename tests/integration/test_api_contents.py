@@ -212,11 +212,23 @@ def test_they_come_by_pages(api):
         cursor = page["next"]
 
     assert (seen, cursor) == ([0, 1, 2], None)
-    behind = {"cursor": sealed("99")}  # of a version that was longer
-    assert api.http.get("/v1/documents/d/chunks", params=behind).json() == {"items": [], "next": None}
-    for garbage in ("x", "99", *map(sealed, ("-1", "1.5", "9" * 50, "²", "d"))):
+    for garbage in ("x", "99", *(sealed(each, "/v1/documents/d/chunks") for each in ("-1", "²", "d", "9.1"))):
         answer = api.http.get("/v1/documents/d/chunks", params={"cursor": garbage})
         assert answer.status_code == 400, garbage
+
+
+def test_a_cursor_is_good_for_its_list_and_version_alone(api):
+    publish(api)
+    publish(api, "e")
+    cursor = {"cursor": api.http.get("/v1/documents/d/chunks?limit=1").json()["next"]}
+
+    for path in ("/v1/documents", "/v1/jobs", "/v1/collections", "/v1/documents/e/chunks"):
+        assert code_of(api.http.get(path, params=cursor)) == (400, "invalid-cursor"), path
+    assert api.http.get("/v1/documents/d/chunks", params=cursor).status_code == 200
+    publish(api)
+    answer = api.http.get("/v1/documents/d/chunks", params=cursor)
+    assert code_of(answer) == (400, "invalid-cursor")
+    assert "was replaced" in answer.json()["detail"]
 
 
 def test_one_passage_is_found_by_what_citations_call_it(api):
@@ -313,3 +325,21 @@ def test_a_change_that_is_sent_twice_is_made_once(api):
     assert again.headers["idempotency-replayed"] == "true"
     other = api.http.patch("/v1/documents/d", json={"title": "U"}, headers=key)
     assert code_of(other) == (422, "idempotency-mismatch")
+    api.http.delete("/v1/documents/d").raise_for_status()
+    late = api.http.patch("/v1/documents/d", json={"title": "T"}, headers=key)
+    assert late.json()["job_id"] == first.json()["job_id"]
+
+
+def test_no_title_is_none(api):
+    publish(api)
+
+    for body in ({"title": None}, {"title": None, "metadata": {"a": 1}}):
+        refused = api.http.patch("/v1/documents/d", json=body)
+        assert code_of(refused) == (422, "invalid-request")
+        assert "leave it out to keep it" in refused.text
+
+
+def test_whatever_there_is_has_not_changed(api):
+    publish(api)
+
+    assert api.http.get("/v1/documents/d/content", headers={"If-None-Match": "*"}).status_code == 304

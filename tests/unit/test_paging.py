@@ -5,42 +5,55 @@ import pytest
 from api.paging import Slicing, opened, sealed
 from rag.errors import InvalidCursor
 
+LIST = "/v1/jobs"
+
 
 @pytest.mark.parametrize(
     "cursor", ["0190a0a0-0000-7000-8000-000000000000", "guides/vpn.md", "ü" * 256, "7-1"]
 )
 def test_a_cursor_is_read_back(cursor: str) -> None:
-    assert opened(sealed(cursor)) == cursor
-    assert sealed(cursor).isascii()
+    assert opened(sealed(cursor, LIST), LIST) == cursor
+    assert sealed(cursor, LIST).isascii()
+    with pytest.raises(InvalidCursor):
+        opened(sealed(cursor, LIST), "/v1/documents")
 
 
 @pytest.mark.parametrize(
     "sent",
-    ["garbage", "0190a0a0-0000-7000-8000-000000000000", "=", "a", "ü", "%00", "x" * 100_000, sealed("")],
+    [
+        "garbage",
+        "0190a0a0-0000-7000-8000-000000000000",
+        "=",
+        "a",
+        "ü",
+        "%00",
+        "x" * 100_000,
+        sealed("", "/v1/jobs"),
+    ],
 )
 def test_what_no_page_gave_out_is_refused(sent: str) -> None:
     with pytest.raises(InvalidCursor):
-        opened(sent)
+        opened(sent, LIST)
 
 
 def test_a_cursor_that_was_changed_is_refused() -> None:
-    cursor = sealed("guides/vpn.md")
+    cursor = sealed("guides/vpn.md", LIST)
     for at in range(len(cursor) - 1):
         with pytest.raises(InvalidCursor):
-            opened(cursor[:at] + ("A" if cursor[at] != "A" else "B") + cursor[at + 1 :])
+            opened(cursor[:at] + ("A" if cursor[at] != "A" else "B") + cursor[at + 1 :], LIST)
 
 
 def test_what_is_read_whole_comes_in_pages() -> None:
     items = [(name, name.upper()) for name in "abcdefg"]
     pages, cursor = [], None
     while cursor or not pages:
-        window = Slicing(cursor, 3).window(items)
+        window = Slicing(cursor, 3, LIST).window(items)
         pages.append("".join(window.items))
         cursor = window.next
 
     assert pages == ["ABC", "DEF", "G"]
-    assert Slicing(None, None).window(items).items == tuple("ABCDEFG")
-    assert Slicing("c", 2).window([item for item in items if item[0] != "c"]).items == ("D", "E")
-    assert Slicing("g", 2).window(items).items == ()
-    assert Slicing(None, 7).window(items).next is None
-    assert Slicing(None, 7).window([]).items == ()
+    assert Slicing(None, None, LIST).window(items).items == tuple("ABCDEFG")
+    assert Slicing("c", 2, LIST).window([item for item in items if item[0] != "c"]).items == ("D", "E")
+    assert Slicing("g", 2, LIST).window(items).items == ()
+    assert Slicing(None, 7, LIST).window(items).next is None
+    assert Slicing(None, 7, LIST).window([]).items == ()

@@ -41,6 +41,10 @@ def present(tools: InProcess) -> Document:
     return document
 
 
+def tokens(tools: InProcess, document: Document) -> list[int]:
+    return [place.tokens for place in unpack_places(tools.blobs.get(chunks_key(document.text_key)))]
+
+
 def changed(
     tools: InProcess, desk: Submissions, title: str | None = None, metadata: Json | None = None
 ) -> Job:
@@ -61,6 +65,7 @@ def test_title_and_metadata_are_changed_everywhere_without_a_model(
 ) -> None:
     before = ingested(tools, desk, metadata={"lang": "en", "year": 2024})
     vectors = tools.vectors.scroll("handbook-1", after=None, limit=99).items
+    before_tokens = tokens(tools, before)
     no_model()
 
     job = changed(tools, desk, "Harbour rules", {"lang": "de"})
@@ -73,6 +78,8 @@ def test_title_and_metadata_are_changed_everywhere_without_a_model(
         {"lang": "de"},
     )
     assert (after.version, after.chunks, after.tokens) == (2, before.chunks, before.tokens)
+    assert after.created_at == before.created_at < after.updated_at
+    assert tokens(tools, after) == before_tokens
     assert (after.owner, after.size, after.media_type) == ("ann", before.size, before.media_type)
     assert tools.vectors.count("handbook-1") == before.chunks
     found = hits(tools, desk, {"lang": "de"})
