@@ -45,7 +45,10 @@ _ORIGINAL: Responses = {
         "content": {"application/octet-stream": _BYTES, "*/*": _BYTES},  # the first for generated clients
         "description": "The bytes, with the document's media type",
     },
-    206: {"description": "The range that was asked for"},
+    206: {
+        "content": {"application/octet-stream": _BYTES, "*/*": _BYTES},
+        "description": "The range that was asked for",
+    },
     304: {"description": "What If-None-Match names is still right"},
     **problems(404, 416),
 }

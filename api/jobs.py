@@ -39,7 +39,7 @@ async def job(call: ReadCall, job_id: str, wait: Wait = 0) -> JobOut:
     job = await call.work(visible_job, call, job_id)
     if wait and not job.state.final:
         with call.parts.waits.taken(call.holder):
-            job = await settled(call.parts, job.id, wait)
+            job = await settled(call.parts, call.request, job.id, wait)
     return JobOut.of(job)
 
 

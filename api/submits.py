@@ -85,7 +85,7 @@ async def answered(call: Call, accepted: Accepted, terms: Terms) -> Response:
     if terms.wait and parts.waits.has_room(holder):
         headers["Preference-Applied"] = f"wait={terms.wait}"
         with parts.waits.taken(holder):
-            job = await settled(parts, accepted.job.id, terms.wait)
+            job = await settled(parts, call.request, accepted.job.id, terms.wait)
         if job.state.final:
             return job_response(job, 200, headers)
     return submitted(parts, accepted.job, headers)

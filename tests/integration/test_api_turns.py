@@ -1,8 +1,10 @@
 """A caller with many requests at once leaves threads to everybody else."""
 
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
 from unittest.mock import patch
@@ -12,6 +14,7 @@ import pytest
 
 from rag.stores.jobs.kept import KeptJobStore
 from tests.integration.apiserver import Service, serving, settings_of
+from tests.system.running import until
 
 THREADS = 8
 GREEDY, OTHER = "greedy-key-of-16-characters", "other-key-of-16-characters"
@@ -61,3 +64,24 @@ def test_another_is_answered_meanwhile(api, let_go, path):
         assert not any(waiting.done() for waiting in greedy)
         let_go.set()
         assert [waiting.result() for waiting in greedy] == [expected] * 20
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_wait_ends_with_its_client(valkey, tmp_path, method):
+    with serving(settings_of(valkey, tmp_path, max_connections=24)) as api:
+        job_id = api.ask()
+        path = f"/v1/jobs/{job_id}?wait=60" if method == "GET" else "/v1/queries"
+        body = b"" if method == "GET" else b'{"question": "Why?", "collection": "aegis_docs_v2"}'
+        head = (
+            f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nPrefer: wait=60\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        address = (api.http.base_url.host, api.http.base_url.port)
+        places = api.parts.waits.most // 2
+        with ExitStack() as waiting:
+            for _ in range(places + 2):
+                waiting.enter_context(socket.create_connection(address)).sendall(head.encode() + body)
+            refused = httpx.codes.TOO_MANY_REQUESTS
+            until(lambda: api.http.get(f"/v1/jobs/{job_id}?wait=0.01").status_code == refused)
+
+        until(lambda: api.http.get(f"/v1/jobs/{job_id}?wait=0.01").status_code == httpx.codes.OK, 5)

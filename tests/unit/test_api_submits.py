@@ -28,6 +28,10 @@ ALICE, BOB = Caller("alice", Role.WRITE, None), Caller("bob", Role.WRITE, None)
         (["wait=1.5"], None),
         (["wait=soon"], None),
         (["handling=lenient"], None),
+        (['foo="a, wait=3"'], None),
+        (['foo="a, \\" wait=3", wait=4'], 4),
+        (['wait="10'], None),
+        (['wait=10"'], None),
     ],
 )
 def test_prefer_header(headers, seconds):
