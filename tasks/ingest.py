@@ -14,7 +14,7 @@ from tasks.layouts import delete_points, embedder_of, numbers_of, point_alias, u
 from tasks.passages import make_up_places
 from tasks.points import passage_of, point_of, spec_of
 from tasks.quotas import Arrival, check_metadata, check_room, keeper_of
-from tasks.revision import changes_nothing, must_be_last, with_kept_vectors
+from tasks.revision import changes_nothing, is_being_changed, must_be_last, with_kept_vectors
 from tasks.sources import fingerprint_of, keep_fetched, note_source, noted_source, source_of
 from tasks.stage import Done, Next, Outcome, Shared, SharedCalls, StageRun, Steps, stage_task
 from tasks.toolbox import Toolbox
@@ -64,10 +64,11 @@ def parse(run: StageRun) -> Outcome:
 
 
 def _skip_unchanged(run: StageRun, present: Document) -> Outcome:
-    """What was accepted in between, and is on its way still, is outdated from now on."""
+    """What was accepted in between, and is on its way still, is outdated from now on, but for changes."""
     tools, job = run.tools, run.job
     version = job.inputs["version"]
-    if version > present.version and not tools.documents.confirm(present, version, under=run.lease):
+    outdates = version > present.version and not is_being_changed(run, present)
+    if outdates and not tools.documents.confirm(present, version, under=run.lease):
         return Next(Stage.PARSE)  # another version is seen by now
     make_up_places(tools, _collection(tools, job), present)
     unchanged = _result(present, unchanged=True)

@@ -36,6 +36,14 @@ def must_be_last(run: StageRun, present: Document) -> None:
             raise Conflict("Another version of the document is on its way: send the change again after it")
 
 
+def is_being_changed(run: StageRun, present: Document) -> bool:
+    """Whether nothing but changes of ``present`` was accepted between it and this job, and is on its way."""
+    jobs, version = run.tools.jobs, run.job.inputs["version"]
+    coming = map(jobs.get, jobs.coming_of(run.job.collection, present.document_id))
+    between = [job for job in coming if job and present.version < job.inputs["version"] < version]
+    return bool(between) and all(job.inputs.get("revises") == present.version for job in between)
+
+
 def changes_nothing(job: Job, present: Document) -> bool:
     inputs = job.inputs
     same = (inputs["title"] or "", inputs["metadata"]) == (present.given_title, present.metadata)

@@ -60,6 +60,31 @@ def hits(tools: InProcess, desk: Submissions, where: Json) -> list[Json]:
     return found
 
 
+def test_the_same_file_that_comes_before_its_change_is_done_keeps_the_change(
+    tools: InProcess, desk: Submissions
+) -> None:
+    ingested(tools, desk)
+    change = desk.changes.change(present(tools), Change("Harbour rules", {"year": 2026}), owner="bob").job.id
+    ingested(tools, desk)
+
+    job = finished(tools, change)
+
+    assert job.state is JobState.SUCCEEDED, job.error
+    assert (present(tools).title, present(tools).metadata) == ("Harbour rules", {"year": 2026})
+
+
+def test_the_same_file_still_outdates_another_one_that_came_before_it(
+    tools: InProcess, desk: Submissions
+) -> None:
+    ingested(tools, desk)
+    other = desk.ingest(Ingestion(Text("Another text."), COLLECTION, "doc"), owner="ann").job.id
+    ingested(tools, desk)
+
+    finished(tools, other)
+
+    assert present(tools).chunks > 1
+
+
 def test_title_and_metadata_are_changed_everywhere_without_a_model(
     tools: InProcess, desk: Submissions, no_model: Callable[[], None]
 ) -> None:
