@@ -79,7 +79,7 @@ def content(request: Request, shelf: OnShelf, document_id: IdInPath) -> Response
     itself ends in `/content` is written with `%2Fcontent`."""
     if belongs_to_id(request, "content"):
         return shown(shelf, f"{document_id}/content")
-    return _original(request, shelf.parts.blobs, shelf.document(document_id))
+    return shelf.read(document_id, lambda document: _original(request, shelf.parts.blobs, document))
 
 
 def _original(request: Request, blobs: BlobStore, document: Document) -> Response:
@@ -156,8 +156,11 @@ def chunks(
     that itself ends in `/chunks` is written with `%2Fchunks`."""
     if belongs_to_id(request, "chunks"):
         return shown(shelf, f"{document_id}/chunks")
-    document = shelf.document(document_id)
-    page = _page(shelf, document, paging) if chunk_id is None else _one(shelf, document, chunk_id)
+
+    def look(document: Document) -> Page[ChunkOut]:
+        return _page(shelf, document, paging) if chunk_id is None else _one(shelf, document, chunk_id)
+
+    page = shelf.read(document_id, look)
     return Response(page.model_dump_json(), media_type="application/json")
 
 

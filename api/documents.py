@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import IO, Annotated
+from typing import IO, Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -28,11 +28,13 @@ from api.submits import Terms, answered, owner_of, submit_once, submitted, terms
 from api.uploads import Received, from_form, from_json, too_large
 from rag.errors import NotFound, UnexpectedType, UnknownCollection
 from rag.model import Document
-from rag.ports import Accepted
+from rag.ports import Accepted, BlobStore
 from rag.settings import Settings
 from tasks.submit import Change
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
+
+Answer = TypeVar("Answer")
 
 Reader = Callable[[IO[bytes], Settings], AbstractContextManager[Received]]
 
@@ -128,6 +130,20 @@ class Shelf:
             raise NotFound(f"There is no document {document_id!r} in collection {self.collection!r}")
         return document
 
+    def read(self, document_id: str, look: Callable[[Document], Answer]) -> Answer:
+        """What ``look`` makes of the document; of the next version where this one is replaced under it.
+
+        NotFound where it is not there, or its blobs are gone.
+        """
+        document = self.document(document_id)
+        while True:
+            try:
+                return look(document)
+            except NotFound:
+                looked_at, document = document, self.document(document_id)
+                if document.version == looked_at.version:
+                    raise
+
 
 async def _shelf(call: ReadCall, collection: InCollection = None) -> Shelf:
     return Shelf(call.parts, call.collection(collection))
@@ -159,8 +175,11 @@ def text(
     """As parsed. An id that itself ends in `/text` is written with `%2Ftext`."""
     if belongs_to_id(request, "text"):
         return shown(shelf, f"{document_id}/text")
-    found_pieces = shelf.parts.blobs.pieces(shelf.document(document_id).text_key)
-    pieces = excerpt(found_pieces, span.start, span.end)
+    return shelf.read(document_id, lambda document: _excerpt(shelf.parts.blobs, document, span))
+
+
+def _excerpt(blobs: BlobStore, document: Document, span: Span) -> Response:
+    pieces = excerpt(blobs.pieces(document.text_key), span.start, span.end)
     first, second = next(pieces, b""), next(pieces, None)  # here, so that what goes wrong is answered
     nosniff = {"X-Content-Type-Options": "nosniff"}
     if second is None:

@@ -231,6 +231,18 @@ def test_a_cursor_is_good_for_its_list_and_version_alone(api):
     assert "was replaced" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("part", ["content", "text", "chunks"])
+def test_a_document_that_is_replaced_while_it_is_read_is_read_anew(api, monkeypatch, part):
+    earlier = publish(api)
+    publish(api)
+    for key in (earlier.source_key, earlier.text_key, chunks_key(earlier.text_key)):
+        api.parts.blobs.delete(key)
+    looks, get = iter([earlier]), type(api.parts.documents).get
+    monkeypatch.setattr(type(api.parts.documents), "get", lambda *asked: next(looks, None) or get(*asked))
+
+    assert api.http.get(f"/v1/documents/d/{part}").status_code == 200
+
+
 def test_one_passage_is_found_by_what_citations_call_it(api):
     publish(api)
     (_, wanted, _) = api.http.get("/v1/documents/d/chunks").json()["items"]
