@@ -66,8 +66,10 @@ class Roster:
         return (pid, float(written)) if isinstance(pid, int) and isinstance(written, int | float) else None
 
     def _read(self) -> dict[str, Any]:
+        """Nothing of what another user wrote: it says which processes to end."""
         try:
-            content = json.loads(self._path.read_text("utf-8"))
+            with self._path.open(encoding="utf-8") as file:
+                content = json.load(file) if os.fstat(file.fileno()).st_uid == os.geteuid() else {}
         except (FileNotFoundError, ValueError):  # none yet, or cut off while it was written
             return {}
         return content if isinstance(content, dict) else {}
@@ -102,7 +104,7 @@ def is_held(home: Path) -> bool:
     try:
         with (home / "stack.lock").open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     except BlockingIOError:
         return True

@@ -71,9 +71,10 @@ def check_host(host: str) -> None:
     try:
         with closing(_socket(host, 0)):
             return
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "no host has such a name"
         raise ConfigurationError(
-            f"API_HOST: {host} is no address of this machine ({error.strerror}): set it to 127.0.0.1 for "
+            f"API_HOST: {host} is no address of this machine ({reason}): set it to 127.0.0.1 for "
             "this machine alone, or to 0.0.0.0 for all its addresses"
         ) from error
 

@@ -113,9 +113,14 @@ def _api(page: HealthPage, token: str) -> Part:
         probe=page.answers(),
         watch=page.answers(),
         farewell=((Signals.SIGTERM, _API_GRACEFUL_SECONDS + 3.0),),
-        environment={"HEALTH_TOKEN": token},
+        environment=_secret("HEALTH_TOKEN", token),
         audited=True,
     )
+
+
+def _secret(name: str, value: str) -> dict[str, str]:
+    """A secret for a part, whatever file of it this process was given: an empty ``NAME_FILE`` is none."""
+    return {name: value, f"{name}_FILE": ""}
 
 
 def _worker(lane: Lane, settings: Settings, page: HealthPage, needs: tuple[str, ...]) -> Part:
@@ -159,7 +164,7 @@ def _flower(settings: Settings, needs: tuple[str, ...]) -> Part:
         f"--logging={settings.log_level.lower()}",
     ]  # fmt: skip
     secret = settings.flower_basic_auth
-    environment = {"FLOWER_BASIC_AUTH": secret.get_secret_value()} if secret else {}
+    environment = _secret("FLOWER_BASIC_AUTH", secret.get_secret_value()) if secret else {}
     if secret is None:
         command.append("--read_only=True")
     return Part(

@@ -45,7 +45,7 @@ def unnamed_home() -> Home:
     In the checkout that this code is run from it is always ``./.aegis``, so that the first start makes it
     there.
     """
-    if _LOCAL.is_dir():
+    if _is_own(_LOCAL):
         return Home(_LOCAL.resolve(), "it is in this folder")
     if _OWN_SOURCE.exists() and _OWN_SOURCE.samefile(__file__):
         return Home(_LOCAL.resolve(), "this folder is the checkout")
@@ -54,6 +54,14 @@ def unnamed_home() -> Home:
     with suppress(RuntimeError):
         return Home(user_data_path(_APPLICATION, appauthor=False), "no other is named")
     return Home(_LOCAL.resolve(), "this user has no folder of their own")
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether it is a folder of this user's: what lies in another's says whom to ask and what to end."""
+    try:
+        return folder.is_dir() and folder.stat().st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 def running_stacks() -> list[RunningStack]:

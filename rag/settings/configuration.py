@@ -174,5 +174,9 @@ def _lines(file: Found, text: str) -> Found:
 
 
 def is_filled_in(value: object) -> bool:
-    """Whether a value waits for another variable to be put in: ``${NAME}``."""
+    """Whether a value, or something in it, waits for another variable to be put in: ``${NAME}``."""
+    if isinstance(value, dict):
+        return any(map(is_filled_in, [*value, *value.values()]))
+    if isinstance(value, list):
+        return any(map(is_filled_in, value))
     return isinstance(value, str) and _NAMED.search(value) is not None

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from rag.addresses import without_credentials
 from rag.printable import one_line
 
 _QUERY = re.compile(r"(?<=\?)[^,\s]+")
@@ -32,8 +31,16 @@ _KINDS = {
 
 
 def masked(text: str) -> str:
-    """``text`` without what addresses in it have before their host and after a question mark."""
-    return _QUERY.sub(_HIDDEN, without_credentials(text)) if "://" in text else text
+    """``text`` without what addresses in it have before their host and after a question mark.
+
+    What comes before the last ``@`` is hidden whole: a password may hold anything, and a scheme may lack.
+    """
+    if "@" in text:
+        scheme, mark, rest = text.partition("://")
+        if not mark or "@" in scheme:
+            scheme, mark, rest = "", "", text
+        text = f"{scheme}{mark}{_HIDDEN}@{rest.rpartition('@')[2]}" if "@" in rest else text
+    return _QUERY.sub(_HIDDEN, text) if "://" in text else text
 
 
 def shown(value: object) -> str:

@@ -1,12 +1,14 @@
 """What a container is told to run, against what ``aegis up`` runs."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import SecretStr
 
 from cli.container import choose
 from cli.stack import parts
 from rag.errors import ConfigurationError
-from rag.settings import Settings
+from rag.settings import Settings, load
 from tasks.app import LANES
 
 SETTINGS = Settings(redis_url=SecretStr("redis://elsewhere:6379/0"))
@@ -23,3 +25,18 @@ def test_anything_else_is_refused_with_what_there_is(arguments: list[str]) -> No
         choose(arguments, SETTINGS)
 
     assert all(part.name in str(refusal.value) for part in parts(SETTINGS))
+
+
+@pytest.mark.parametrize(("part", "name"), [("api", "HEALTH_TOKEN"), ("flower", "FLOWER_BASIC_AUTH")])
+def test_a_secret_that_came_from_a_file_is_given_once(
+    part: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "operator:a-secret-of-some-length"
+    (tmp_path / "secret").write_text(secret)
+    monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "secret"))
+
+    for variable, value in choose([part], load()).environment.items():
+        monkeypatch.setenv(variable, value)
+
+    found = getattr(load(), name.lower())
+    assert found.get_secret_value() == secret

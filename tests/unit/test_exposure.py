@@ -34,6 +34,12 @@ def settings(**fields: Any) -> Settings:
     return Settings.model_validate({"redis_url": None, "api_host": "", **fields})
 
 
+@pytest.mark.parametrize("host", ["foo..bar", ".", "a" * 70])
+def test_a_name_that_none_can_have_is_refused_in_words(host: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"API_HOST: .* is no address of this machine"):
+        preflight.check_host(host)
+
+
 @pytest.mark.parametrize("fields", PUBLIC)
 def test_a_public_address_needs_keys_and_a_password(fields: dict[str, str]) -> None:
     with pytest.raises(

@@ -1,5 +1,6 @@
 """Which folder is AEGIS_HOME where nothing names one; a look-up makes nothing."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import psutil
 import pytest
 
 from cli.addresses import base_url
+from cli.home import Roster, is_held, supervisor_of
 from rag import homes
 from rag.homes import recorded, running_stacks, stack_in, unnamed_home
 from rag.settings import Settings
@@ -63,6 +65,36 @@ def test_a_folder_of_ones_own_comes_first(stack: Path, elsewhere: Path) -> None:
 
     assert Settings().home == elsewhere / ".aegis"
     assert base_url(Settings()) == "http://127.0.0.1:8910"
+
+
+def test_a_folder_of_another_user_is_not_taken_for_ones_own(
+    stack: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (elsewhere / ".aegis").mkdir()
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+
+    assert unnamed_home().path != elsewhere / ".aegis"
+
+
+def test_what_another_user_wrote_names_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    me = {"pid": os.getpid(), "started": psutil.Process().create_time()}
+    roster = Roster(tmp_path / "stack.json")
+    (tmp_path / "stack.json").write_text(json.dumps({"supervisor": os.getpid(), "written": 9e9, "parts": {}}))
+    assert supervisor_of(tmp_path) == roster.supervisor() == os.getpid()
+
+    (tmp_path / "stack.json").write_text(
+        json.dumps({"supervisor": os.getpid(), "written": 9e9, "parts": {"x": me}})
+    )
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+
+    assert supervisor_of(tmp_path) is roster.supervisor() is None
+    assert roster.end_leftovers() == []
+
+
+def test_a_home_that_is_a_file_holds_no_stack(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+
+    assert not is_held(tmp_path / "file")
 
 
 def test_a_named_home_comes_before_all(stack: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:

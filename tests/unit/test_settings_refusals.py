@@ -102,6 +102,9 @@ def test_a_wrong_secret_is_not_quoted(monkeypatch: pytest.MonkeyPatch, name: str
     ("name", "value", "said"),
     [
         ("QDRANT_URL", f"ftp://me:{SECRET}@host", "QDRANT_URL: 'ftp://…@host' is not"),
+        ("QDRANT_URL", f"me:{SECRET}@host:6333", "QDRANT_URL: '…@host:6333' is not"),
+        ("QDRANT_URL", f"ftp://me:{SECRET}/x,{SECRET}@host", "QDRANT_URL: 'ftp://…@host' is not"),
+        ("QDRANT_URL", f"me@{SECRET}://{SECRET}@host", "QDRANT_URL: '…@host' is not"),
         ("API_HOST", f"http://host?token={SECRET}", "API_HOST: 'http://host?…' is not"),
         ("MAX_UPLOAD_MB", SECRET, f"MAX_UPLOAD_MB: a value of {len(SECRET)} characters is not"),
         ("COLLECTION_NAME", "a\nb\x1b[31m", "COLLECTION_NAME: 'a\\\\nb\\\\x1b[31m': a collection name has"),

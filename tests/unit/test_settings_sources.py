@@ -334,6 +334,19 @@ def test_no_variable_is_put_in(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refusal() == ["GENERATOR_URL in .env: no variable is put in for ${…}: write the value itself"]
 
 
+@pytest.mark.parametrize(
+    "table",
+    [
+        '[api_keys."${ADMIN_KEY_OF_AEGIS}"]\nname = "a"\nrole = "admin"\ncollections = ["*"]\n',
+        '[api_keys.a-key-of-sixteen-or-more]\nname = "a"\nrole = "admin"\ncollections = ["${NAME}"]\n',
+    ],
+)
+def test_no_variable_is_put_in_deeper_down_either(table: str) -> None:
+    write("aegis.toml", table)
+
+    assert refusal() == ["API_KEYS in aegis.toml: no variable is put in for ${…}: write the value itself"]
+
+
 def test_a_wrong_value_is_told_with_its_file() -> None:
     write(".env", "API_PORT=x\n")
     write("aegis.toml", "flower_port = 70000\n")
