@@ -1,9 +1,9 @@
-"""Frames over a stream socket: the length (8 bytes, big-endian), and as many bytes."""
+"""Frames over a stream socket: the length (4 bytes, big-endian), and as many bytes."""
 
 import socket
 import struct
 
-LENGTH = struct.Struct(">Q")
+LENGTH = struct.Struct(">I")
 _JOINED = 1 << 16  # bytes that are copied sooner than sent by a call of their own
 
 

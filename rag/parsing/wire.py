@@ -28,7 +28,7 @@ from rag.naming import plain_name
 from rag.parsing.decoding import is_clean
 from rag.parsing.layout import DEEPEST_HEADING, MAX_HEADING, MAX_TITLE
 
-_LARGEST_FRAME = 1 << 32
+_LARGEST_FRAME = (1 << 32) - 1
 _LONGEST_MESSAGE = 2_000
 _MOST_PLACES = 1 << 20
 """Headings, pages and different names: an object each takes up to 200 bytes."""

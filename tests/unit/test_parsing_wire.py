@@ -19,7 +19,7 @@ TEXT = "# A\n\nwords of some length"
 
 
 def framed(*frames: bytes) -> bytes:
-    return b"".join(struct.pack(">Q", len(frame)) + frame for frame in frames)
+    return b"".join(struct.pack(">I", len(frame)) + frame for frame in frames)
 
 
 def numbers(*values: int) -> bytes:
@@ -65,7 +65,7 @@ def test_what_is_forged_below_is_sound_but_for_one_thing() -> None:
     [
         b"",
         b"\xc1\xff",
-        struct.pack(">Q", 1 << 63),
+        struct.pack(">I", 1 << 63),
         framed(b"nonsense"),
         framed(b"document", b"text"),
         framed(*[b""] * 9),
