@@ -6,7 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from cli.call import Call, shows_own_data
+from cli.preflight import check_port_numbers, refused_by
 from cli.views import Column, Row, View
+from rag.exposure import require_closed_api, require_closed_flower
 from rag.model import Json
 from rag.settings import Settings, load
 from rag.settings.disclosure import disclosed
@@ -54,16 +56,20 @@ def show(
 def check(call: Call) -> None:
     """Everything that is wrong, misspelt or not read, a line each. Exit status 2 if it is wrong, else 1."""
     reading = read(Settings)
-    _, wrong = examined(reading)
+    settings, wrong = examined(reading)
+    warnings = list(reading.warnings)
+    if settings is not None:
+        wrong += refused_by([require_closed_api, check_port_numbers], settings)
+        warnings += refused_by([require_closed_flower], settings)
     found: Json = {
         "given": len(reading.given),
         "files": list(reading.files),
         "wrong": wrong,
-        "warnings": list(reading.warnings),
+        "warnings": warnings,
         "notes": list(reading.remarks),
     }
     call.show_one(found, report)
-    raise typer.Exit(WRONG if wrong else DOUBTFUL if reading.warnings else 0)
+    raise typer.Exit(WRONG if wrong else DOUBTFUL if warnings else 0)
 
 
 def rows_of(settings: Settings) -> list[Json]:

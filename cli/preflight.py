@@ -1,6 +1,7 @@
 """What can be known to be wrong before anything is started, each in one line."""
 
 import socket
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 
 from cli.servers import servers
@@ -26,6 +27,15 @@ def check(settings: Settings) -> None:
         _check_vectors(settings)
     if not settings.blob_address.startswith("file:"):
         _check_blobs(settings)
+
+
+def refused_by(checks: Iterable[Callable[[Settings], None]], settings: Settings) -> Iterator[str]:
+    """A line for each thing that one of the checks refuses."""
+    for check_one in checks:
+        try:
+            check_one(settings)
+        except ConfigurationError as error:
+            yield from str(error).splitlines()
 
 
 def check_broker(settings: Settings) -> None:
@@ -81,13 +91,24 @@ def check_host(host: str) -> None:
 
 def check_ports(settings: Settings) -> None:
     """ConfigurationError for the first port that somebody else has, or that we may not have."""
+    check_port_numbers(settings)
+    for name, port in _ports(settings).items():
+        _check_free(name, "127.0.0.1" if name == "SMOLLM2_PORT" else settings.listen_host, port)
+
+
+def check_port_numbers(settings: Settings) -> None:
+    """ConfigurationError for two parts that would have the same port."""
+    names: dict[int, str] = {}
+    for name, port in _ports(settings).items():
+        if other := names.get(port):
+            raise ConfigurationError(f"{other} and {name} are both {port}: choose two ports")
+        names[port] = name
+
+
+def _ports(settings: Settings) -> dict[str, int]:
     ports = {"API_PORT": settings.api_port, "FLOWER_PORT": settings.flower_port}
-    for name, port in ports.items():
-        if name == "FLOWER_PORT" and port == settings.api_port:
-            raise ConfigurationError(f"API_PORT and FLOWER_PORT are both {port}: choose two ports")
-        _check_free(name, settings.listen_host, port)
-    if settings.answered_by == "smollm2":
-        _check_free("SMOLLM2_PORT", "127.0.0.1", settings.smollm2_port)
+    own = {"SMOLLM2_PORT": settings.smollm2_port} if settings.answered_by == "smollm2" else {}
+    return {**ports, **own}
 
 
 def _check_free(name: str, host: str, port: int) -> None:

@@ -108,6 +108,31 @@ def test_what_is_misspelt_ends_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "warning   OLAMA_URL is not a setting: did you mean OLLAMA_URL?" in checked.stdout
 
 
+@pytest.mark.parametrize(
+    ("variables", "status", "said"),
+    [
+        ({"API_HOST": "0.0.0.0", "FLOWER_BASIC_AUTH": "me:secret-word"}, 2, "wrong     API_HOST: the API"),
+        ({"API_PORT": "9001", "FLOWER_PORT": "9001"}, 2, "wrong     API_PORT and FLOWER_PORT are both 9001"),
+        (
+            {"API_PORT": "8911", "GENERATOR": "smollm2"},
+            2,
+            "wrong     API_PORT and SMOLLM2_PORT are both",
+        ),
+        ({"API_HOST": "0.0.0.0", "KEYS_REQUIRED": "true"}, 1, "warning   API_HOST: Flower"),
+    ],
+)
+def test_what_a_start_refuses_is_told_before(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], status: int, said: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    checked = CliRunner().invoke(app, ["check"])
+
+    assert said in checked.stdout
+    assert checked.exit_code == status
+
+
 def test_everything_that_is_wrong_is_told_and_ends_with_2(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
