@@ -53,6 +53,8 @@ _SECRETS = "/run/secrets"
 _CROWDED = re.compile(r"^(?:[A-Z_]+=\S* )+[A-Z_]+=\S*$", re.MULTILINE)
 """Settings alone: what a shell takes before a command has one behind it."""
 
+_IN_CONTAINER = re.compile(r"docker exec (.+?) aegis ")
+
 _NAMED = re.compile(r"(?<![A-Za-z0-9_/…])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?![A-Za-z0-9_*])")
 
 
@@ -112,3 +114,10 @@ def test_pages_show_settings_files() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_no_page_shows_several_settings_on_a_line(page: Path) -> None:
     assert _CROWDED.findall(page.read_text("utf-8")) == []
+
+
+def test_a_command_in_a_container_is_given_a_key() -> None:
+    options = [found for page in PAGES for found in _IN_CONTAINER.findall(page.read_text("utf-8"))]
+
+    assert options
+    assert [given for given in options if "-e API_KEY " not in given] == []
