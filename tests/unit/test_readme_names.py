@@ -1,6 +1,7 @@
 """README names only what there is."""
 
 import re
+import subprocess
 
 import pytest
 from typer.main import get_command
@@ -36,3 +37,16 @@ def test_a_command_is_one_of_aegis(command: str) -> None:
 @pytest.mark.parametrize("link", sorted(_LINKS))
 def test_a_link_leads_somewhere(link: str) -> None:
     assert (ROOT / link).exists()
+
+
+def test_what_make_test_leaves_out_is_told() -> None:
+    dry = subprocess.run(
+        ["make", "--dry-run", "test"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30
+    )
+    run = set(re.findall(r"\btests/(\w+)", dry.stdout))
+    there = {path.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").rglob("test_*.py")}
+
+    assert there - run == {"soak"}
+    for page in ("README.md", "CONTRIBUTING.md", "Makefile"):
+        (told,) = re.findall(r"^(?:make test |test:).*#.*", (ROOT / page).read_text("utf-8"), re.MULTILINE)
+        assert re.search("but (not )?the soak", told), page
