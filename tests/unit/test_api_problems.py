@@ -205,11 +205,13 @@ def told_rows(heading: str) -> list[tuple[str, str]]:
 
 def told_statuses() -> set[tuple[int, str]]:
     """Each (status, code) of the page's table of answers."""
-    rows = [(re.findall(r"\d+", statuses), codes_in(codes)) for statuses, codes in told_rows("status")]
-    alike = [(numbers * len(codes) if len(numbers) == 1 else numbers, codes) for numbers, codes in rows]
-    return {
-        (int(number), code) for numbers, codes in alike for number, code in zip(numbers, codes, strict=True)
-    }
+    return {pair for statuses, codes in told_rows("status") for pair in pairs_of(statuses, codes_in(codes))}
+
+
+def pairs_of(statuses: str, codes: list[str]) -> list[tuple[int, str]]:
+    """One status is that of all codes; several are theirs in turn."""
+    numbers = [int(number) for number in statuses.split(", ")]
+    return list(zip(numbers * len(codes) if len(numbers) == 1 else numbers, codes, strict=True))
 
 
 def told_of_jobs() -> set[str]:
