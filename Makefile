@@ -75,7 +75,7 @@ test-fast: ollama ## unit, contract and integration tests
 test-docker: dev-setup ## the image, and containers of it under load; .ci/with-docker brings an engine along
 	.venv/bin/pytest tests/docker
 
-test: lint test-fast ## lint, then every test
+test: lint test-fast ## lint, then every test but the soak
 	.venv/bin/pytest -n 2 --dist loadfile tests/system
 	.venv/bin/pytest tests/chaos
 	.venv/bin/pytest tests/docker

@@ -3,9 +3,10 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from tests.readme import ROOT, block_with
+from tests.readme import block_with
 from tests.system.running import Stack
 
 
@@ -18,18 +19,30 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
         text = text[end:]
 
 
-def test_its_calls_answer_one_after_the_other(own_stack: Stack) -> None:
+def test_its_calls_answer_one_after_the_other_in_any_folder(own_stack: Stack, tmp_path: Path) -> None:
     own_stack.start().until_ready()
     calls = block_with("curl").replace("localhost:8910", f"localhost:{own_stack.api_port}")
 
     pasted = subprocess.run(
-        ["sh", "-e"], input=calls, cwd=ROOT, capture_output=True, text=True, check=False, timeout=150
+        ["sh", "-e"], input=calls, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=150
     )
 
     assert pasted.returncode == 0, pasted.stderr
+    assert pasted.stderr == ""
     ingested, answered = _objects(pasted.stdout)
     assert ingested["state"] == "succeeded", ingested
     assert answered["state"] == "succeeded", answered
     assert "[1]" in answered["result"]["answer"]
-    assert "when any process dies" in answered["result"]["answer"]
+    assert "90 days" in answered["result"]["answer"]
     assert answered["result"]["citations"][0]["document_id"] == ingested["result"]["document_id"]
+
+
+def test_they_say_so_where_nobody_answers(tmp_path: Path) -> None:
+    calls = block_with("curl").replace("localhost:8910", "localhost:1")
+
+    pasted = subprocess.run(
+        ["sh", "-e"], input=calls, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=30
+    )
+
+    assert pasted.returncode != 0
+    assert "curl: (7)" in pasted.stderr

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import logging
+import re
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI, Request
@@ -13,7 +15,7 @@ from starlette.exceptions import HTTPException
 from api.access import ANYBODY, Caller
 from api.bodies import QueryIn
 from api.heads import Refusal
-from api.problems import MEDIA_TYPE, install, of_error, of_http, of_validation
+from api.problems import MEDIA_TYPE, install, of_error, of_http, of_validation, status_of
 from api.refusals import OF_HTTP
 from api.scope import CALLER, REQUEST_ID
 from api.sent import parse
@@ -21,6 +23,7 @@ from rag import errors
 from rag.errors import AegisError, translated
 from rag.origins import _ELSEWHERE, _HOST, _ORIGIN
 from rag.settings import Role
+from tasks.problems import CRASHED
 
 
 def every_error(base: type[AegisError] = AegisError) -> list[type[AegisError]]:
@@ -187,3 +190,63 @@ def test_a_problem_is_called_the_same_before_and_behind_the_routes(status):
     behind = json.loads(of_http(HTTPException(status)).body)
 
     assert (before["type"], before["title"]) == (behind["type"], behind["title"])
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "api.md"
+NEVER_TOLD = {errors.Permanent, errors.DocumentError, errors.Transient, errors.Forged}
+"""Families, of which only the members are raised, and what is wrong with a message of the queue."""
+
+
+def told_rows(heading: str) -> list[tuple[str, str]]:
+    """(first cell, second cell) of each row of the table under that line of the page."""
+    table = PAGE.read_text("utf-8").partition(f"\n| {heading} |")[2].partition("\n\n")[0]
+    return re.findall(r"^\| ([^|]+) \| ([^|]+) \|", table, re.MULTILINE)
+
+
+def told_statuses() -> set[tuple[int, str]]:
+    """Each (status, code) of the page's table of answers."""
+    return {pair for statuses, codes in told_rows("status") for pair in pairs_of(statuses, codes_in(codes))}
+
+
+def pairs_of(statuses: str, codes: list[str]) -> list[tuple[int, str]]:
+    """One status is that of all codes; several are theirs in turn."""
+    numbers = [int(number) for number in statuses.split(", ")]
+    return list(zip(numbers * len(codes) if len(numbers) == 1 else numbers, codes, strict=True))
+
+
+def told_of_jobs() -> set[str]:
+    return {code for codes, _ in told_rows("code of a job") for code in codes_in(codes)}
+
+
+def told_kinds() -> list[type[AegisError]]:
+    """Those of our tree, but for those that no answer and no job tells; adapters' own have codes of these."""
+    return [kind for kind in every_error() if kind.__module__ == errors.__name__ and kind not in NEVER_TOLD]
+
+
+def codes_in(cell: str) -> list[str]:
+    return re.findall(r"`([a-z-]+)`", cell)
+
+
+def answered() -> set[tuple[int, str]]:
+    """Each (status, code) that is no error of our tree."""
+    of_http = {(status, code) for status, (code, _) in OF_HTTP.items()}
+    of_origins = {(403, refusal.code) for refusal in (_ELSEWHERE, _HOST, _ORIGIN)}
+    return of_http | of_origins | {(416, "range-not-satisfiable")}
+
+
+def test_the_page_tells_each_problem_with_its_status() -> None:
+    ours = {(int(status_of(kind())), kind.code) for kind in told_kinds()}
+    told = told_statuses()
+
+    assert answered() - told == set()
+    assert told - answered() - ours == set()
+
+
+def test_the_page_tells_every_code_of_our_errors() -> None:
+    told = {code for _, code in told_statuses()} | told_of_jobs()
+
+    assert {kind.code for kind in told_kinds()} - told == set()
+
+
+def test_the_page_tells_no_code_of_a_job_that_there_is_not() -> None:
+    assert told_of_jobs() - {kind.code for kind in told_kinds()} == {CRASHED}

@@ -1,5 +1,6 @@
 """A start that would open a door to everybody is refused, unless that is meant."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from rag.errors import ConfigurationError
 from rag.exposure import require_closed_api, require_closed_flower
 from rag.settings import Settings, load
 
+ROOT = Path(__file__).parents[2]
 KEYS = {"a-key-of-sixteen-or-more": {"name": "ci", "role": "read", "collections": ["*"]}}
 PUBLIC = (
     {"api_host": "0.0.0.0"},
@@ -53,6 +55,28 @@ def test_a_public_address_needs_keys_and_a_password(fields: dict[str, str]) -> N
     assert "ALLOW_ANONYMOUS=true" in str(error.value)
     require_closed_api(settings(**fields, api_keys=KEYS))
     require_closed_flower(settings(**fields, flower_basic_auth="me:secret"))
+
+
+WAYS = (
+    {"api_keys": KEYS},
+    {"keys_required": True},
+    {"oidc_issuer": "https://id.example.com", "oidc_audience": "aegis"},
+)
+PAGES = ("docs/reference/production.md", "docs/reference/container.md")
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: next(iter(way)))
+def test_each_way_to_ask_for_keys_will_do_and_the_pages_name_it(way: dict[str, Any]) -> None:
+    require_closed_api(settings(api_host="0.0.0.0", **way))
+
+    name = next(iter(way)).upper()
+    for page in PAGES:
+        paragraph = next(text for text in paragraphs(page) if "FLOWER_BASIC_AUTH" in text)
+        assert name in paragraph, page
+
+
+def paragraphs(page: str) -> list[str]:
+    return re.split(r"\n(?=\n|- )", (ROOT / page).read_text("utf-8"))
 
 
 @pytest.mark.parametrize("fields", [*CLOSED, *({**fields, "allow_anonymous": True} for fields in PUBLIC)])

@@ -88,9 +88,9 @@ def test_every_setting_has_an_effect() -> None:
 
 def test_the_environment_that_the_page_on_production_shows_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     page = (ROOT / "docs/reference/production.md").read_text("utf-8")
-    shown = page.partition("```sh")[2].partition("```")[0]
-    for name, _, value in (pair.partition("=") for pair in shown.split()):
-        monkeypatch.setenv(name, value.replace("…", "secret"))
+    shown = page.partition("```sh\n# .env\n")[2].partition("```")[0]
+    for name, _, value in (pair.partition("=") for pair in shown.splitlines()):
+        monkeypatch.setenv(name, value)
 
     settings = load()
 
@@ -102,7 +102,8 @@ def test_every_setting_that_the_page_on_production_names_is_there() -> None:
     page = (ROOT / "docs/reference/production.md").read_text("utf-8")
     named = set(re.findall(r"`([A-Z][A-Z_]{5,})[`=]", page))
 
-    known = {*Settings.model_fields, *(f"{name}_file" for name in secrets_of(Settings)), "ssl_cert_file"}
+    secret_files = {f"{name}_file" for name in secrets_of(Settings)}
+    known = {*Settings.model_fields, *secret_files, "ssl_cert_file", "aegis_config"}
     assert {name for name in named if name.lower() not in known} == set()
 
 

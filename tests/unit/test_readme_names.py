@@ -1,11 +1,14 @@
 """README names only what there is."""
 
 import re
+import subprocess
+from pkgutil import resolve_name
 
 import pytest
 from typer.main import get_command
 
-from cli.main import app
+from cli.main import ELSEWHERE, app
+from rag.media import READABLE
 from tests.readme import BLOCKS, README, ROOT
 
 _TARGETS = set(
@@ -36,3 +39,32 @@ def test_a_command_is_one_of_aegis(command: str) -> None:
 @pytest.mark.parametrize("link", sorted(_LINKS))
 def test_a_link_leads_somewhere(link: str) -> None:
     assert (ROOT / link).exists()
+
+
+def test_what_make_test_leaves_out_is_told() -> None:
+    dry = subprocess.run(
+        ["make", "--dry-run", "test"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30
+    )
+    run = set(re.findall(r"\btests/(\w+)", dry.stdout))
+    there = {path.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").rglob("test_*.py")}
+
+    assert there - run == {"soak"}
+    for page in ("README.md", "CONTRIBUTING.md", "Makefile"):
+        (told,) = re.findall(r"^(?:make test |test:).*#.*", (ROOT / page).read_text("utf-8"), re.MULTILINE)
+        assert re.search("but (not )?the soak", told), page
+
+
+def test_it_names_each_format_that_is_read() -> None:
+    (told,) = re.findall(r"\*\*Real documents\.\*\* (.*?), each read", README, re.DOTALL)
+
+    assert set(re.split(r",\s+|\s+and\s+", told)) == {extensions[0] for extensions in READABLE.values()}
+
+
+@pytest.mark.parametrize(
+    "group", re.findall(r"`([a-z]+) ([a-z]+(?:\|[a-z]+)+)`", README), ids=lambda group: group[0]
+)
+def test_it_names_each_command_of_a_group(group: tuple[str, str]) -> None:
+    name, told = group
+    commands = getattr(get_command(resolve_name(ELSEWHERE[name][0])), "commands")  # noqa: B009
+
+    assert set(told.split("|")) == set(commands)
