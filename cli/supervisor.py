@@ -10,10 +10,14 @@ the parts when the supervisor itself is killed.
 import asyncio
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import groupby
+from threading import Thread
 from time import monotonic
+from typing import Any
 
+from cli.exits import INTERRUPTED
 from cli.keeper import Keeper, Surroundings
 from cli.part import Part
 
@@ -43,8 +47,8 @@ class Supervisor:
     ) -> int:
         """Start all, do ``work``, wait for SIGINT, SIGTERM or SIGHUP, stop all; the exit status.
 
-        ``once``: stop when ``work`` is done. A failed work stops too. Raises Unavailable,
-        everything stopped, when a part cannot start.
+        ``once``: stop when ``work`` is done. A failed work stops too; one that a signal cuts off is not
+        waited for, and the status says so. Raises Unavailable, everything stopped, when a part cannot start.
         """
         with self._signals():
             lives = [asyncio.create_task(self._life(keeper)) for keeper in self._keepers.values()]
@@ -59,15 +63,16 @@ class Supervisor:
         self, lives: list[asyncio.Task[None]], on_ready: Callable[[], None], work: Work | None, *, once: bool
     ) -> int:
         stopping = asyncio.create_task(self._stopping.wait())
+        cut_off = 0 if work is None else INTERRUPTED
         try:
             if not await self._first(asyncio.create_task(self._all_ready()), stopping, lives):
-                return 0
+                return cut_off
             on_ready()
             status = 0
             if work is not None:
-                working = asyncio.create_task(asyncio.to_thread(work))
+                working = _begin(work)
                 if not await self._first(working, stopping, lives):
-                    return 0
+                    return cut_off
                 status = working.result()
             if not once and status == 0:
                 await self._first(stopping, stopping, lives)
@@ -76,7 +81,7 @@ class Supervisor:
             stopping.cancel()
 
     async def _first(
-        self, wanted: asyncio.Task[object], stopping: asyncio.Task[bool], lives: list[asyncio.Task[None]]
+        self, wanted: asyncio.Future[Any], stopping: asyncio.Task[bool], lives: list[asyncio.Task[None]]
     ) -> bool:
         """True when ``wanted`` is done, False when told to stop before; raises what ends a life."""
         await asyncio.wait((wanted, stopping, *lives), return_when=asyncio.FIRST_COMPLETED)
@@ -117,6 +122,27 @@ class Supervisor:
         finally:
             for number in signals:
                 loop.remove_signal_handler(number)
+
+
+def _begin(work: Work) -> asyncio.Future[int]:
+    """Have it done in a thread that nobody joins: it may wait for long for an API that is being stopped."""
+    loop = asyncio.get_running_loop()
+    result: asyncio.Future[int] = loop.create_future()
+
+    def settle(settled: Callable[[], None]) -> None:
+        if not result.done():
+            settled()
+
+    def run() -> None:
+        try:
+            settled = partial(result.set_result, work())
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            settled = partial(result.set_exception, error)
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, settled)
+
+    Thread(target=run, name="work", daemon=True).start()
+    return result
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

@@ -14,6 +14,7 @@ from threading import Thread
 import psutil
 import pytest
 
+from cli.exits import INTERRUPTED
 from cli.home import held
 from cli.keeper import Surroundings
 from cli.part import Part
@@ -357,6 +358,54 @@ def test_work_decides_the_status_and_once_stops(tmp_path: Path) -> None:
 
     assert status == 3
     assert notes.of("stopped") == ["one"]
+
+
+def test_work_that_a_signal_cuts_off_is_not_waited_for(tmp_path: Path) -> None:
+    program = """
+        import asyncio, os, sys, time
+        from pathlib import Path
+        from cli.home import held
+        from cli.keeper import Surroundings
+        from cli.part import Part
+        from cli.supervisor import Supervisor
+        from cli.warden import on_duty
+        from tests.unit.test_supervisor import SLEEPER, Notes
+
+        home = Path(sys.argv[1])
+
+        def work():
+            print("at work", flush=True)
+            time.sleep(600)
+
+        with held(home) as roster, on_duty() as warden:
+            around = Surroundings(home, home / "logs", dict(os.environ), Notes(), warden, roster)
+            part = Part("one", (sys.executable, "-c", SLEEPER))
+            running = Supervisor([part], around).run(on_ready=lambda: None, on_stop=lambda: None, work=work)
+            sys.exit(asyncio.run(running))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            assert process.stdout
+            assert process.stdout.readline() == "at work\n"
+            process.send_signal(signal.SIGINT)
+            _, complaints = process.communicate(timeout=30)
+        finally:
+            process.kill()
+
+    assert (process.returncode, complaints) == (INTERRUPTED, "")
+
+
+def test_work_that_fails_raises_where_it_was_asked_for(tmp_path: Path) -> None:
+    def fail() -> int:
+        raise Conflict("no")
+
+    with held(tmp_path) as roster, on_duty() as warden:
+        around = Surroundings(tmp_path, tmp_path / "logs", dict(os.environ), Notes(), warden, roster)
+        supervisor = Supervisor([_part("one", SLEEPER)], around)
+        with pytest.raises(Conflict):
+            asyncio.run(supervisor.run(on_ready=lambda: None, on_stop=lambda: None, work=fail))
 
 
 def test_warnings_and_errors_reach_the_terminal_and_everything_the_log(stack: Stack) -> None:
