@@ -1,5 +1,7 @@
 """Room on disks: a reserve for what was accepted, and parts that go on where something cannot be written."""
 
+import asyncio
+import os
 import shutil
 from collections.abc import Callable
 from io import FileIO
@@ -12,7 +14,8 @@ from redis.exceptions import ResponseError
 
 from cli.home import Roster
 from cli.logs import LogFile
-from rag.errors import NoRoom, Unavailable
+from cli.nursery import Nursery
+from rag.errors import ConfigurationError, NoRoom, Unavailable
 from rag.model import CollectionSpec
 from rag.settings import Settings
 from rag.stores.condition import condition_of
@@ -155,7 +158,51 @@ def test_a_log_that_cannot_be_written_tells_later_what_is_missing(
 
     before, blank, gap, after = (tmp_path / "api.log").read_text().splitlines()
     assert (before, blank, after) == ("before", "", "after")
-    assert gap.endswith("WARNING api 6 bytes are missing here: the disk was full")
+    assert gap.endswith("WARNING api 6 bytes are missing here: they could not be written")
+
+
+def test_a_log_that_cannot_be_opened_is_tried_again(tmp_path: Path) -> None:
+    (tmp_path / "api.log").mkdir()
+    log = LogFile(tmp_path, "api")
+    log.write(b"12345\n")
+    (tmp_path / "api.log").rmdir()
+
+    log.write(b"after\n")
+    log.close()
+    log.write(b"too late\n")
+
+    _, gap, after = (tmp_path / "api.log").read_text().splitlines()
+    assert gap.endswith("6 bytes are missing here: they could not be written")
+    assert after == "after"
+
+
+def test_a_log_that_was_never_opened_stays_closed(tmp_path: Path) -> None:
+    (tmp_path / "api.log").mkdir()
+    log = LogFile(tmp_path, "api")
+    log.close()
+    (tmp_path / "api.log").rmdir()
+
+    log.write(b"too late\n")
+
+    assert not (tmp_path / "api.log").exists()
+
+
+def test_a_file_in_place_of_the_folder_of_logs_is_said_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("")
+
+    with pytest.raises(ConfigurationError, match="logs is no folder"):
+        asyncio.run(Nursery.open(environment={}, folder=tmp_path, log=tmp_path / "logs" / "zygote.log"))
+
+
+def test_a_zygote_starts_without_its_log(tmp_path: Path) -> None:
+    (tmp_path / "zygote.log").mkdir()
+
+    async def open_and_close() -> int:
+        nursery = await Nursery.open(environment=os.environ, folder=tmp_path, log=tmp_path / "zygote.log")
+        await nursery.close()
+        return nursery.pid
+
+    assert asyncio.run(open_and_close()) > 0
 
 
 def test_a_log_that_cannot_begin_anew_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
