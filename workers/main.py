@@ -62,6 +62,7 @@ def require_lane(options: dict[str, Any], **_: Any) -> None:
         log_as(f"worker-{lane}", settings, loglevel)
         logging.getLogger("py.warnings").addFilter(_is_for_operators)
 
+    set_up(options.get("loglevel"))  # Celery sets it up only after what a worker prepares
     signals.setup_logging.connect(set_up, weak=False)
 
 
