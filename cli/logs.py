@@ -147,6 +147,7 @@ class Output:
         self._severity = Severity()
         self._rest = b""
         self._last: deque[str] = deque(maxlen=_REMEMBERED)
+        self._last_shown = False
 
     @property
     def last_lines(self) -> list[str]:
@@ -162,6 +163,15 @@ class Output:
         if len(self._rest) > _LONGEST_LINE:
             self._put(self._rest)
             self._rest = b""
+
+    @property
+    def unshown(self) -> str | None:
+        """The line that was printed last, where ``show`` has not had it."""
+        return self._last[-1] if self._last and not self._last_shown else None
+
+    def forget(self) -> None:
+        """A process begins, and what another one printed is none of its last lines."""
+        self._last.clear()
 
     def close(self) -> None:
         self.file.close()
@@ -184,21 +194,23 @@ class Output:
         """A line, or as much of one as was waited for."""
         if self._rewrite:
             piece = self._rewrite(piece)
+        audited = self._is_audited(piece)
         if not self._as_it_comes:
-            self._sort(piece)
-        self._take(piece)
+            (self._audit if self._audit and audited else self.file).write(piece)
+        self._take(piece, remembered=not audited)
 
-    def _sort(self, piece: bytes) -> None:
+    def _is_audited(self, piece: bytes) -> bool:
         """What goes on a line that was too long belongs to no audit log, whatever it says."""
-        audited = not self._within_line and _AUDIT.match(piece)
-        (self._audit if self._audit and audited else self.file).write(piece)
-        self._within_line = not piece.endswith(b"\n")
+        begins, self._within_line = not self._within_line, not piece.endswith(b"\n")
+        return begins and _AUDIT.match(piece) is not None
 
-    def _take(self, raw: bytes) -> None:
+    def _take(self, raw: bytes, *, remembered: bool) -> None:
         line = raw.decode("utf-8", "replace").rstrip()
         if not line:
             return
-        if not line[0].isspace():
+        shown = self._severity.severe(line) or self._verbose
+        if remembered and not line[0].isspace():
             self._last.append(line)
-        if self._severity.severe(line) or self._verbose:
+            self._last_shown = shown
+        if shown:
             self._show(line)

@@ -295,6 +295,58 @@ def test_a_crash_loop_is_slowed_down(stack: Stack) -> None:
     assert stack.notes.deaths[1:3] == ["looping exit status 7 2", "looping exit status 7 3"]
 
 
+def test_the_last_words_of_a_part_that_fails_are_shown(stack: Stack) -> None:
+    program = """
+        import sys, time
+        from pathlib import Path
+
+        while not Path("end").exists(): time.sleep(0.05)
+        print("first words", flush=True)
+        sys.exit("INFO the last words")
+    """
+    part = _part("one", program, probe=lambda _pid: None)
+
+    def fail() -> None:
+        (stack.home / "end").touch()
+        _until(lambda: bool(stack.notes.deaths))
+
+    stack.run([part], fail)
+
+    assert stack.notes.deaths[0] == "one exit status 1 1"
+    assert "one: INFO the last words" in stack.notes.lines
+    assert "one: first words" not in stack.notes.lines
+
+
+def test_why_a_part_does_not_come_back_is_said_in_lines_without_those_of_its_predecessor(
+    stack: Stack,
+) -> None:
+    program = """
+        import time
+        from pathlib import Path
+
+        first = not Path("begun").exists()
+        Path("begun").touch()
+        print("first life" if first else "second life", flush=True)
+        while not (first and Path("end").exists()): time.sleep(0.05)
+    """
+    part = _part(
+        "one",
+        program,
+        probe=lambda _pid: "not ready" if (stack.home / "end").exists() else None,
+        ready_within=0.5,
+    )
+
+    def end() -> None:
+        _until(lambda: "first life" in _log(stack.home, "one"))
+        (stack.home / "end").touch()
+        _until(lambda: any("Its log" in line for line in stack.notes.lines))
+
+    stack.run([part], end)
+
+    assert "one:     second life" in stack.notes.lines
+    assert not any("first life" in line or "\n" in line for line in stack.notes.lines)
+
+
 def test_a_part_that_cannot_start_ends_the_stack_with_its_last_words(stack: Stack) -> None:
     fine = _part("fine", SLEEPER)
     broken = _part(
