@@ -8,6 +8,7 @@ from io import FileIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
+from unittest.mock import Mock
 
 import pytest
 from redis.exceptions import ResponseError
@@ -120,6 +121,28 @@ def test_a_collection_that_could_not_be_opened_is_tried_again(
     with pytest.raises(Unavailable, match="cannot be opened"):
         store.count(DOCS)
     monkeypatch.setattr(edge, "_REOPEN_SECONDS", 0)
+
+    assert store.count(DOCS) == 1
+    store.close()
+
+
+def test_a_collection_is_not_opened_without_room(
+    leave: Callable[[int], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    leave(500 * MB)
+    first = EdgeVectorStore(tmp_path)
+    first.ensure(DOCS, SPEC)
+    first.upsert(DOCS, [point("kept")])
+    first.close()
+    monkeypatch.setattr(edge, "_REOPEN_SECONDS", 0)
+    leave(MB)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(edge, "EdgeCollection", Mock(side_effect=AssertionError("opened")))
+        store = EdgeVectorStore(tmp_path)
+        with pytest.raises(NoRoom):
+            store.count(DOCS)
+    leave(500 * MB)
 
     assert store.count(DOCS) == 1
     store.close()
