@@ -70,7 +70,7 @@ class LogFile:
         """How much of it was written; raises OSError where nothing can be."""
         file = self._file = self._file or self._opened()
         if file.tell() + len(data) > ROTATE_BYTES:
-            file = self._rotated(file)
+            file = self._rotate(file)
         if self._left_out:
             self._tell_of_gap(file)
         return file.write(data) or 0
@@ -82,7 +82,7 @@ class LogFile:
         if file.write(gap) == len(gap):
             self._left_out = 0
 
-    def _rotated(self, file: FileIO) -> FileIO:
+    def _rotate(self, file: FileIO) -> FileIO:
         """Where no new file can be made, the one that is open goes on under its new name."""
         if self.path.exists():
             for number in range(self._former, 0, -1):

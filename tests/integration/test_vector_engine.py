@@ -222,9 +222,7 @@ def test_no_collection_is_optimised_while_another_is_searched(home, monkeypatch)
     store.close()
 
 
-def test_a_collection_that_cannot_be_optimised_is_left_and_keeps_no_other_from_it(
-    home, monkeypatch, caplog
-):
+def test_a_collection_that_cannot_be_optimised_is_left_and_keeps_no_other_from_it(home, monkeypatch, caplog):
     monkeypatch.setattr(collections, "WORTH_OPTIMIZING", 100)
     store = EdgeVectorStore(home / "vectors")
     for name in ("bad", "good"):
