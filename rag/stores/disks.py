@@ -1,5 +1,6 @@
 """Room on a disk, asked for before much is written: what runs out of it there harms everybody."""
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +15,18 @@ _RESERVED_PART = 20
 _ENGINE_PART = 4
 SOON_SECONDS = 15.0
 _MB = 1 << 20
+_RESERVED_FILES = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Bytes of the disk that ``folder`` is on."""
+    """Bytes of the disk that ``folder`` is on, and how many files it has room for: None where it sets no
+    such limit."""
 
     folder: Path
     free: int
     total: int
+    files: int | None = None
 
     @classmethod
     def of(cls, folder: Path) -> "Room":
@@ -30,10 +34,10 @@ class Room:
         away."""
         there = next((each for each in (folder, *folder.parents) if each.exists()), folder)
         try:
-            usage = shutil.disk_usage(there)
+            usage, files = shutil.disk_usage(there), _files_left(there)
         except OSError as error:
             raise NoRoom(f"{folder} cannot be looked at: {error}", retry_after=SOON_SECONDS) from error
-        return cls(folder, usage.free, usage.total)
+        return cls(folder, usage.free, usage.total, files)
 
     @property
     def reserve(self) -> int:
@@ -41,13 +45,25 @@ class Room:
         return min(_MOST_RESERVED, self.total // _RESERVED_PART)
 
     def require(self, needed: int) -> None:
-        """NoRoom when less than ``needed`` bytes are free."""
+        """NoRoom when less than ``needed`` bytes are free, or when hardly a file can be made."""
         if self.free < needed:
             raise NoRoom(
                 f"the disk of {self.folder} has {self.free / _MB:.1f} MB free, and {needed / _MB:.1f} MB are "
                 "kept in reserve: free some space, and all goes on by itself",
                 retry_after=SOON_SECONDS,
             )
+        if self.files is not None and self.files < _RESERVED_FILES:
+            raise NoRoom(
+                f"the disk of {self.folder} has room for {self.files} more files, and {_RESERVED_FILES} are "
+                "kept in reserve: delete some, and all goes on by itself",
+                retry_after=SOON_SECONDS,
+            )
+
+
+def _files_left(folder: Path) -> int | None:
+    """As :class:`Room` has it; a file system that makes them as it needs them counts none."""
+    counted = os.statvfs(folder)
+    return counted.f_favail if counted.f_files > 0 else None
 
 
 def require_reserve(folder: Path) -> None:

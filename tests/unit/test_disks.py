@@ -67,6 +67,25 @@ def test_new_jobs_are_refused_before_the_engine_stops_to_write(
     assert refusal.value.retry_after
 
 
+def test_a_disk_with_hardly_a_file_left_has_no_room(
+    leave: Callable[[int], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    leave(500 * MB)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_files=10_000, f_favail=12))
+
+    with pytest.raises(NoRoom, match="room for 12 more files"):
+        Disks(tmp_path).admit()
+
+
+def test_a_disk_that_counts_no_files_sets_them_no_limit(
+    leave: Callable[[int], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    leave(500 * MB)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_files=0, f_favail=0))
+
+    Disks(tmp_path).admit()
+
+
 def test_a_folder_that_is_not_there_yet_is_judged_by_where_it_will_be(tmp_path: Path) -> None:
     assert Room.of(tmp_path / "a" / "b").total == shutil.disk_usage(tmp_path).total
 
