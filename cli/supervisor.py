@@ -22,7 +22,7 @@ from cli.keeper import Keeper, Surroundings
 from cli.part import Part
 
 _ECHO_SECONDS = 1.0
-"""A second signal this soon is the first one again: a terminal and `make` may both pass it on."""
+"""A second Ctrl-C this soon is the first one again: a terminal and `make` may both pass it on."""
 
 Work = Callable[[], int]
 """Blocking; its result becomes the exit status."""
@@ -46,6 +46,8 @@ class Supervisor:
         once: bool = False,
     ) -> int:
         """Start all, do ``work``, wait for SIGINT, SIGTERM or SIGHUP, stop all; the exit status.
+
+        A later SIGINT hurries the end; the other two, which anybody may send twice, do not.
 
         ``once``: stop when ``work`` is done. A failed work stops too; one that a signal cuts off is not
         waited for, and the status says so. Raises Unavailable, everything stopped, when a part cannot start.
@@ -104,11 +106,11 @@ class Supervisor:
         for _, rank in groupby(keepers, key=lambda keeper: keeper.part.stop_rank):
             await asyncio.gather(*(keeper.stop(self._hurry) for keeper in rank))
 
-    def _tell_to_stop(self) -> None:
+    def _tell_to_stop(self, number: int) -> None:
         if not self._stopping.is_set():
             self._asked_at = monotonic()
             self._stopping.set()
-        elif monotonic() - self._asked_at > _ECHO_SECONDS:
+        elif number == signal.SIGINT and monotonic() - self._asked_at > _ECHO_SECONDS:
             self._hurry.set()
 
     @contextmanager
@@ -116,7 +118,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         for number in signals:
-            loop.add_signal_handler(number, self._tell_to_stop)
+            loop.add_signal_handler(number, self._tell_to_stop, number)
         try:
             yield
         finally:

@@ -399,6 +399,28 @@ def test_a_second_signal_hurries(stack: Stack) -> None:
     assert time.monotonic() - began < 30
 
 
+def test_a_second_sigterm_hurries_nothing(stack: Stack) -> None:
+    program = """
+        import signal, time
+        from pathlib import Path
+
+        signal.signal(signal.SIGTERM, lambda *_: (time.sleep(3.5), Path("finished").touch(), exit(0)))
+        print("ready", flush=True)
+        while True: time.sleep(60)
+    """
+
+    def ready(_pid: int) -> str | None:
+        return None if "ready" in _log(stack.home, "one") else "not yet"
+
+    def ask_to_stop() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1.1)
+
+    stack.run([_part("one", program, probe=ready, farewell=((signal.SIGTERM, 30.0),))], ask_to_stop)
+
+    assert (stack.home / "finished").exists()
+
+
 def test_work_decides_the_status_and_once_stops(tmp_path: Path) -> None:
     notes = Notes()
     with held(tmp_path) as roster, on_duty() as warden:
