@@ -25,6 +25,19 @@ BACKUP = Options(lane="backup", pool="prefork", slots="1", limits={"--time-limit
 SOLO = Options(lane="rerank", pool="solo", slots="1", limits={})
 
 
+def _said_by(program: str, home: Path) -> str:
+    """On standard error, in a process of its own."""
+    process = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        env={**os.environ, "AEGIS_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return process.stderr
+
+
 def test_a_worker_as_the_stack_starts_it_has_no_fault() -> None:
     assert list(option_faults(PREFORK, Settings())) == []
     assert list(option_faults(SOLO, Settings())) == []
@@ -74,16 +87,26 @@ def test_what_a_worker_says_while_it_prepares_is_a_line_as_any_other(tmp_path: P
         main.require_lane({"queues": ["parse"], "loglevel": logging.WARNING})
         logging.getLogger("workers.tools").warning("waiting")
     """
-    process = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)],
-        env={**os.environ, "AEGIS_HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    assert re.fullmatch(r"\S+ \S+ WARNING worker-parse workers\.tools waiting\n", _said_by(program, tmp_path))
 
-    assert re.fullmatch(r"\S+ \S+ WARNING worker-parse workers\.tools waiting\n", process.stderr)
+
+def test_what_a_worker_tries_again_is_said_in_words_once(tmp_path: Path) -> None:
+    program = """
+        import logging, stamina
+        from workers import main
+
+        main.require_lane({"queues": ["embed"], "loglevel": logging.WARNING})
+        try:
+            for attempt in stamina.retry_context(on=ValueError, attempts=4, wait_initial=0.01, wait_max=0.01):
+                with attempt:
+                    raise ValueError("the server is busy")
+        except ValueError:
+            pass
+    """
+
+    (line,) = _said_by(program, tmp_path).splitlines()
+
+    assert re.search(r" WARNING worker-embed workers\.main tried again in 0\.0 s: the server is busy$", line)
 
 
 def test_an_engine_that_is_waited_for_is_told_of_once(
