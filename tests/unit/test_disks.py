@@ -71,10 +71,14 @@ def test_a_disk_with_hardly_a_file_left_has_no_room(
     leave: Callable[[int], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     leave(500 * MB)
-    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_files=10_000, f_favail=12))
-
-    with pytest.raises(NoRoom, match="room for 12 more files"):
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_files=10_000, f_favail=200))
+    with pytest.raises(NoRoom, match="room for 200 more files, and 500 are kept in reserve"):
         Disks(tmp_path).admit()
+    require_engine_reserve(tmp_path)
+
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_files=10_000, f_favail=12))
+    with pytest.raises(NoRoom, match="room for 12 more files"):
+        require_engine_reserve(tmp_path)
 
 
 def test_a_disk_that_counts_no_files_sets_them_no_limit(
