@@ -18,11 +18,13 @@ from rag.errors import InvalidRequest, NoRoom, Transient, Unauthenticated, Unava
 from rag.liveness import WorkerSign
 from rag.model import Json
 from rag.release import release
+from rag.stores.disks import Room
 from rag.stores.heartbeats import BEAT, VECTORS
 from tasks.submit import LANES
 
 router = APIRouter(tags=["health"], dependencies=[Depends(refuse_unknown)], responses=parameter_problems())
 
+_ROOM = frozenset({"free_mb", "reserve_mb", "free_files"})
 _SILENCE: Json = {"error": "no sign of life"}
 
 BROKER = "broker"
@@ -38,7 +40,8 @@ class Component(BaseModel):
     essential: bool
     detail: dict[str, object] = Field(
         {},
-        description="What the component last said of itself; empty but for an admin of all collections",
+        description="What the component last said of itself; but for figures of the disk, only an admin of "
+        "all collections sees it",
     )
 
 
@@ -135,7 +138,11 @@ async def _components(request: Request) -> dict[str, Component]:
 
 
 def _seen(component: Component, *, detailed: bool) -> Component:
-    return component if detailed else component.model_copy(update={"detail": {}})
+    """Room is for everybody to see: without any, nobody may be able to say who asks."""
+    if detailed:
+        return component
+    figures = {name: value for name, value in component.detail.items() if name in _ROOM}
+    return component.model_copy(update={"detail": figures})
 
 
 def components_of(parts: Parts) -> dict[str, Component]:
@@ -155,13 +162,20 @@ def components_of(parts: Parts) -> dict[str, Component]:
 
 
 def _disk(parts: Parts) -> Json:
-    """Megabytes of the disk with the least room to spare; an error where new jobs have none."""
+    """Figures of the disk with the least room to spare; an error too where new jobs have none."""
+    figures: Json = {}
     try:
         rooms = sorted(parts.disks.rooms(), key=lambda room: room.free - room.reserve)
+        figures = _figures(rooms[0]) if rooms else {}
         parts.disks.admit()
     except NoRoom as error:
-        return {"error": str(error)}
-    return {"free_mb": rooms[0].free >> 20, "reserve_mb": rooms[0].reserve >> 20} if rooms else {}
+        return {**figures, "error": str(error)}
+    return figures
+
+
+def _figures(room: Room) -> Json:
+    files = {} if room.files is None else {"free_files": room.files}
+    return {"free_mb": room.free >> 20, "reserve_mb": room.reserve >> 20, **files}
 
 
 def _publishing(parts: Parts) -> Json:

@@ -6,6 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console, RenderableType
+from rich.control import Control
+from rich.segment import ControlType
 from rich.table import Table
 from rich.text import Text
 
@@ -52,6 +54,12 @@ class Display:
 
     def show_stop(self, part: str, seconds: float) -> None:
         self._line(f"  [dim]■ {part:<20} {seconds:.1f} s[/]")
+
+    def clear_spinner(self) -> None:
+        """Of work that was cut off, which had hidden the cursor too."""
+        with suppress(OSError):
+            self._console.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
+            self._console.show_cursor()
 
     def addresses(self, seconds: float, addresses: Mapping[str, str]) -> None:
         """The table of where everything is, once everything is ready after ``seconds``."""

@@ -13,7 +13,7 @@ from rag.settings import load
 
 _LOOK_SECONDS = 0.1
 _ECHO_SECONDS = 1.5
-"""A second signal that comes sooner counts as the first one's echo, see ``cli.supervisor``."""
+"""A SIGINT that comes sooner counts as an echo of what was sent before, see ``cli.supervisor``."""
 
 
 def down(
@@ -35,7 +35,7 @@ def down(
         if monotonic() - began > timeout:
             raise TimedOut(f"process {pid} has not ended within {timeout:.0f} s; --hurry ends it sooner")
         if not hurried and monotonic() - began > _ECHO_SECONDS:
-            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, signal.SIGINT)
             hurried = True
         sleep(_LOOK_SECONDS)
     print(f"stopped in {monotonic() - began:.1f} s")

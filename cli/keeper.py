@@ -97,11 +97,13 @@ class Keeper:
             self._forget()
             if status >= 0 or attempt == _BOOT_TRIES:
                 raise self._no_start(f"ended with {ending(status)}")
+            self._show_last_words(status)
             self._around.witness.show_death(self.part.name, ending(status), restart=attempt, wait=0.0)
         raise AssertionError("unreachable")
 
     async def _start(self) -> PartProcess:
         around = self._around
+        self._output.forget()
         try:
             process = await PartProcess.start(
                 self.part,
@@ -166,6 +168,7 @@ class Keeper:
         try:
             await asyncio.wait((ended, hung), return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
+                self._show_last_words(ended.result())
                 return ending(ended.result())
             status = await process.stop(HUNG, asyncio.Event())
             return f"{ending(status)} because it hung: {hung.result()}"
@@ -178,8 +181,14 @@ class Keeper:
         try:
             return await self._ready_or_ended(process) is None
         except Unavailable as error:
-            self._around.witness.show_line(self.part.name, str(error))
+            for line in str(error).splitlines():
+                self._around.witness.show_line(self.part.name, line)
             return False
+
+    def _show_last_words(self, status: int) -> None:
+        """Of a process that did not end well, unless they were shown already."""
+        if status and (line := self._output.unshown):
+            self._around.witness.show_line(self.part.name, line)
 
     def _show(self, line: str) -> None:
         if self._around.verbose or not self.part.quiet:

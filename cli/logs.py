@@ -4,6 +4,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from io import FileIO
 from pathlib import Path
@@ -35,50 +36,62 @@ def stamp() -> str:
 class LogFile:
     """Appends to ``folder/name.log``, which nobody else may read.
 
-    Over 10 MB it becomes ``name.log.1`` and starts anew; of such ``former`` are kept. What the disk
-    has no room for is left out, and a line says so when there is room again: a part goes on without
-    its log, and would end with it, since nobody took any more what it prints.
+    Over 10 MB it becomes ``name.log.1`` and starts anew; of such ``former`` are kept. What cannot be
+    written, for lack of room or since the file cannot be opened, is left out, and a line says so when it
+    can be again: a part goes on without its log, and would end with it, since nobody took any more what
+    it prints. ConfigurationError for a ``folder`` that cannot be made.
     """
 
     def __init__(self, folder: Path, name: str, former: int = 1) -> None:
         self.path = private_folder(folder) / f"{name}.log"
         self._former = former
-        self._file = self._opened()
+        self._file: FileIO | None = None
+        self._closed = False
         self._left_out = 0
+        with suppress(OSError):
+            self._file = self._opened()
 
     def write(self, data: bytes) -> None:
         """Never raises."""
         wanted = data.translate(None, _STEERING)
         try:
-            if self._file.tell() + len(wanted) > ROTATE_BYTES:
-                self._rotate()
-            if self._left_out:
-                self._tell_of_gap()
-            written = self._file.write(wanted)
+            written = 0 if self._closed else self._append(wanted)
         except OSError:
             written = 0
-        self._left_out += len(wanted) - (written or 0)
+        self._left_out += len(wanted) - written
 
     def close(self) -> None:
-        self._file.close()
+        """What is written from now on is left out."""
+        self._closed = True
+        if self._file:
+            self._file.close()
 
-    def _tell_of_gap(self) -> None:
+    def _append(self, data: bytes) -> int:
+        """How much of it was written; raises OSError where nothing can be."""
+        file = self._file = self._file or self._opened()
+        if file.tell() + len(data) > ROTATE_BYTES:
+            file = self._rotate(file)
+        if self._left_out:
+            self._tell_of_gap(file)
+        return file.write(data) or 0
+
+    def _tell_of_gap(self, file: FileIO) -> None:
         """Raises OSError while there is no room."""
-        missing = f"{self._left_out} bytes are missing here: the disk was full"
+        missing = f"{self._left_out} bytes are missing here: they could not be written"
         gap = f"\n{stamp()} WARNING {self.path.stem} {missing}\n".encode()
-        if self._file.write(gap) == len(gap):
+        if file.write(gap) == len(gap):
             self._left_out = 0
 
-    def _rotate(self) -> None:
+    def _rotate(self, file: FileIO) -> FileIO:
         """Where no new file can be made, the one that is open goes on under its new name."""
         if self.path.exists():
             for number in range(self._former, 0, -1):
                 older = self._numbered(number - 1)
                 if older.exists():
                     older.replace(self._numbered(number))
-        fresh = self._opened()
-        self._file.close()
-        self._file = fresh
+        fresh = self._file = self._opened()
+        file.close()
+        return fresh
 
     def _numbered(self, number: int) -> Path:
         return self.path.with_name(f"{self.path.name}.{number}") if number else self.path
@@ -134,6 +147,7 @@ class Output:
         self._severity = Severity()
         self._rest = b""
         self._last: deque[str] = deque(maxlen=_REMEMBERED)
+        self._last_shown = False
 
     @property
     def last_lines(self) -> list[str]:
@@ -149,6 +163,15 @@ class Output:
         if len(self._rest) > _LONGEST_LINE:
             self._put(self._rest)
             self._rest = b""
+
+    @property
+    def unshown(self) -> str | None:
+        """The line that was printed last, where ``show`` has not had it."""
+        return self._last[-1] if self._last and not self._last_shown else None
+
+    def forget(self) -> None:
+        """A process begins, and what another one printed is none of its last lines."""
+        self._last.clear()
 
     def close(self) -> None:
         self.file.close()
@@ -171,21 +194,23 @@ class Output:
         """A line, or as much of one as was waited for."""
         if self._rewrite:
             piece = self._rewrite(piece)
+        audited = self._is_audited(piece)
         if not self._as_it_comes:
-            self._sort(piece)
-        self._take(piece)
+            (self._audit if self._audit and audited else self.file).write(piece)
+        self._take(piece, remembered=not audited)
 
-    def _sort(self, piece: bytes) -> None:
+    def _is_audited(self, piece: bytes) -> bool:
         """What goes on a line that was too long belongs to no audit log, whatever it says."""
-        audited = not self._within_line and _AUDIT.match(piece)
-        (self._audit if self._audit and audited else self.file).write(piece)
-        self._within_line = not piece.endswith(b"\n")
+        begins, self._within_line = not self._within_line, not piece.endswith(b"\n")
+        return begins and _AUDIT.match(piece) is not None
 
-    def _take(self, raw: bytes) -> None:
+    def _take(self, raw: bytes, *, remembered: bool) -> None:
         line = raw.decode("utf-8", "replace").rstrip()
         if not line:
             return
-        if not line[0].isspace():
+        shown = self._severity.severe(line) or self._verbose
+        if remembered and not line[0].isspace():
             self._last.append(line)
-        if self._severity.severe(line) or self._verbose:
+            self._last_shown = shown
+        if shown:
             self._show(line)

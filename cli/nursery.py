@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGKILL
-from typing import Any
+from typing import Any, BinaryIO
 
 from cli.part import Part
+from rag.folders import private_folder
 
 _ROOM = " " * 600
 """An argument that only takes up room: a process's title can be as long as its arguments were."""
@@ -48,11 +49,14 @@ class Nursery:
 
     @classmethod
     async def open(cls, *, environment: Mapping[str, str], folder: Path, log: Path) -> "Nursery":
-        """Start a zygote; it loads its modules meanwhile. Its own words, errors only, go to ``log``."""
+        """Start a zygote; it loads its modules meanwhile. Its own words, errors only, go to ``log``.
+
+        ConfigurationError where the folder of ``log`` cannot be made.
+        """
+        words = _appending(log)
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with theirs, log.open("ab") as words:
+        with theirs, words:
             zygote = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "cli.zygote", str(theirs.fileno()), _ROOM),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -114,6 +118,15 @@ class Nursery:
                 os.killpg(child.pid, SIGKILL)
             child.status.set_result(-SIGKILL)
         self._children.clear()
+
+
+def _appending(log: Path) -> BinaryIO:
+    """To nowhere when it cannot be opened."""
+    private_folder(log.parent)
+    try:
+        return log.open("ab")
+    except OSError:
+        return Path(os.devnull).open("ab")
 
 
 async def _read(loop: asyncio.AbstractEventLoop, connection: socket.socket) -> bytes:

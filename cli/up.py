@@ -10,6 +10,7 @@ from time import monotonic
 from cli import models, preflight
 from cli.addresses import addresses, base_url
 from cli.display import Display
+from cli.exits import INTERRUPTED
 from cli.home import held
 from cli.keeper import Surroundings
 from cli.nursery import Nursery
@@ -67,7 +68,10 @@ def up(
                 roster=roster,
                 verbose=verbose,
             )
-            return asyncio.run(_supervised(settings, surroundings, run))
+            status = asyncio.run(_supervised(settings, surroundings, run))
+    if status == INTERRUPTED:
+        display.clear_spinner()
+    return status
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from typing import Any
 
 from celery import signals
 from celery.exceptions import SecurityWarning
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from rag import tracing
 from rag.errors import Transient
@@ -62,7 +63,15 @@ def require_lane(options: dict[str, Any], **_: Any) -> None:
         log_as(f"worker-{lane}", settings, loglevel)
         logging.getLogger("py.warnings").addFilter(_is_for_operators)
 
+    set_on_retry_hooks([tell_retry])
+    set_up(options.get("loglevel"))  # Celery sets it up only after what a worker prepares
     signals.setup_logging.connect(set_up, weak=False)
+
+
+def tell_retry(details: RetryDetails) -> None:
+    """Of what is tried many times, the first time alone is a warning."""
+    level = logging.WARNING if details.retry_num == 1 else logging.DEBUG
+    log.log(level, "tried again in %.1f s: %s", details.wait_for, details.caused_by)
 
 
 def _is_for_operators(record: logging.LogRecord) -> bool:

@@ -223,7 +223,7 @@ def wait_for_engine(vectors: VectorStore, *, patience: float = BOOT_SECONDS) -> 
 
     ConfigurationError at once where it refuses us.
     """
-    deadline = monotonic() + patience
+    deadline, told = monotonic() + patience, False
     while True:
         try:
             with settling():
@@ -231,7 +231,8 @@ def wait_for_engine(vectors: VectorStore, *, patience: float = BOOT_SECONDS) -> 
         except Unavailable as error:
             if monotonic() > deadline:
                 raise
-            log.warning("waiting for the vector engine: %s", error)
+            log.log(logging.DEBUG if told else logging.WARNING, "waiting for the vector engine: %s", error)
+            told = True
             sleep(1.0)
         else:
             return

@@ -1,5 +1,6 @@
 """Room on a disk, asked for before much is written: what runs out of it there harms everybody."""
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +15,19 @@ _RESERVED_PART = 20
 _ENGINE_PART = 4
 SOON_SECONDS = 15.0
 _MB = 1 << 20
+_MOST_FILES_RESERVED = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Bytes of the disk that ``folder`` is on."""
+    """Bytes of the disk that ``folder`` is on, and how many files it has room for and can have at all:
+    None where it sets no such limit."""
 
     folder: Path
     free: int
     total: int
+    files: int | None = None
+    total_files: int = 0
 
     @classmethod
     def of(cls, folder: Path) -> "Room":
@@ -30,22 +35,35 @@ class Room:
         away."""
         there = next((each for each in (folder, *folder.parents) if each.exists()), folder)
         try:
-            usage = shutil.disk_usage(there)
+            usage, counted = shutil.disk_usage(there), os.statvfs(there)
         except OSError as error:
             raise NoRoom(f"{folder} cannot be looked at: {error}", retry_after=SOON_SECONDS) from error
-        return cls(folder, usage.free, usage.total)
+        files = counted.f_favail if counted.f_files > 0 else None
+        return cls(folder, usage.free, usage.total, files, counted.f_files)
 
     @property
     def reserve(self) -> int:
         """Kept for what was accepted already to end: a twentieth of the disk, 64 MB at most."""
         return min(_MOST_RESERVED, self.total // _RESERVED_PART)
 
-    def require(self, needed: int) -> None:
-        """NoRoom when less than ``needed`` bytes are free."""
+    @property
+    def files_reserve(self) -> int:
+        """As many are kept: a twentieth of all, 500 at most."""
+        return min(_MOST_FILES_RESERVED, self.total_files // _RESERVED_PART)
+
+    def require(self, needed: int, files: int | None = None) -> None:
+        """NoRoom when less than ``needed`` bytes are free, or fewer ``files``: by default their reserve."""
+        files = self.files_reserve if files is None else files
         if self.free < needed:
             raise NoRoom(
                 f"the disk of {self.folder} has {self.free / _MB:.1f} MB free, and {needed / _MB:.1f} MB are "
                 "kept in reserve: free some space, and all goes on by itself",
+                retry_after=SOON_SECONDS,
+            )
+        if self.files is not None and self.files < files:
+            raise NoRoom(
+                f"the disk of {self.folder} has room for {self.files} more files, and {files} are "
+                "kept in reserve: delete some, and all goes on by itself",
                 retry_after=SOON_SECONDS,
             )
 
@@ -60,7 +78,7 @@ def require_engine_reserve(folder: Path) -> None:
     """NoRoom when the vector engine should not write: it maps its files into memory, and a write to such
     a page that the disk has no room for kills its process. It may use most of the reserve."""
     room = Room.of(folder)
-    room.require(room.reserve // _ENGINE_PART)
+    room.require(room.reserve // _ENGINE_PART, room.files_reserve // _ENGINE_PART)
 
 
 def require_room(folder: Path, needed: int) -> None:

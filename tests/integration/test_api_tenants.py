@@ -9,6 +9,7 @@ import pytest
 
 from rag.liveness import WorkerSign
 from rag.model import JobState
+from rag.stores.disks import Room
 from tests.integration.apiserver import Service, serving, settings_of
 
 ROOT = "root-of-all-the-keys"
@@ -217,6 +218,17 @@ def ready(api: Service, **headers: str) -> str:
 def test_readiness_tells_up_and_down_alone(alive, headers):
     assert "host-of-mine" not in ready(alive, **headers)
     assert "4711" not in ready(alive, **headers)
+
+
+def test_how_full_the_disk_is_may_everybody_see(alive, monkeypatch, tmp_path):
+    monkeypatch.setattr(Room, "reserve", 1 << 60)
+
+    disk = alive.http.get("/health/ready").json()["components"]["disk"]
+
+    assert not disk["ready"]
+    assert disk["detail"]["reserve_mb"] == 1 << 40
+    assert disk["detail"]["free_mb"] < 1 << 40
+    assert str(tmp_path) not in str(disk)
 
 
 @pytest.mark.parametrize("token", [ROOT, "the-token-of-health"])

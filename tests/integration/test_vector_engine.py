@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -218,6 +219,27 @@ def test_no_collection_is_optimised_while_another_is_searched(home, monkeypatch)
     time.sleep(0.3)
     store.optimize_when_idle(quiet_seconds=0.2)
     assert store._open["quiet"]._optimized_at >= 0
+    store.close()
+
+
+def test_a_collection_that_cannot_be_optimised_is_left_and_keeps_no_other_from_it(home, monkeypatch, caplog):
+    monkeypatch.setattr(collections, "WORTH_OPTIMIZING", 100)
+    store = EdgeVectorStore(home / "vectors")
+    for name in ("bad", "good"):
+        store.ensure(name, CollectionSpec(384))
+        store.upsert(name, points("a", 200, dimension=384))
+    failing = Mock(side_effect=Unavailable("a damaged segment"))
+    monkeypatch.setattr(store._open["bad"]._shard, "optimize", failing)
+
+    for _ in range(3):
+        store.optimize_when_idle(quiet_seconds=0)
+
+    assert store._open["good"]._optimized_at >= 0
+    assert failing.call_count == 1
+    assert [said for said in caplog.messages if "a damaged segment" in said] == [
+        "optimising bad failed, and searches get slower: a damaged segment"
+    ]
+    monkeypatch.undo()
     store.close()
 
 

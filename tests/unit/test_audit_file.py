@@ -35,6 +35,14 @@ def test_what_only_names_it_goes_with_the_rest(tmp_path: Path) -> None:
     assert written(tmp_path, OTHER, b" " + AUDIT, long, AUDIT) == (OTHER + b" " + AUDIT + long + AUDIT, b"")
 
 
+def test_they_are_no_last_words_of_the_part(tmp_path: Path) -> None:
+    output = Output(LogFile(tmp_path, "api"), lambda _: None, audit=LogFile(tmp_path, "audit"))
+    output.feed(OTHER + AUDIT)
+    output.close()
+
+    assert output.last_lines == [OTHER.decode().rstrip()]
+
+
 def test_a_part_without_one_prints_as_it_did(tmp_path: Path) -> None:
     output = Output(LogFile(tmp_path, "worker"), lambda _: None)
     output.feed(AUDIT)

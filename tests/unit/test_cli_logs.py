@@ -153,7 +153,7 @@ def test_a_stack_that_does_not_end_is_said(
     late = aegis("down", "--timeout", "1", "--hurry")
 
     assert isinstance(late.exception, TimedOut)
-    assert running == [signal.SIGTERM, signal.SIGTERM]
+    assert running == [signal.SIGTERM, signal.SIGINT]
 
 
 def test_a_stack_whose_process_is_not_known_is_left_alone(

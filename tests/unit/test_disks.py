@@ -1,18 +1,22 @@
 """Room on disks: a reserve for what was accepted, and parts that go on where something cannot be written."""
 
+import asyncio
+import os
 import shutil
 from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
+from unittest.mock import Mock
 
 import pytest
 from redis.exceptions import ResponseError
 
 from cli.home import Roster
 from cli.logs import LogFile
-from rag.errors import NoRoom, Unavailable
+from cli.nursery import Nursery
+from rag.errors import ConfigurationError, NoRoom, Unavailable
 from rag.model import CollectionSpec
 from rag.settings import Settings
 from rag.stores.condition import condition_of
@@ -61,6 +65,29 @@ def test_new_jobs_are_refused_before_the_engine_stops_to_write(
         require_engine_reserve(tmp_path)
 
     assert refusal.value.retry_after
+
+
+def test_a_disk_with_hardly_a_file_left_has_no_room(
+    leave: Callable[[int], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    leave(500 * MB)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_files=10_000, f_favail=200))
+    with pytest.raises(NoRoom, match="room for 200 more files, and 500 are kept in reserve"):
+        Disks(tmp_path).admit()
+    require_engine_reserve(tmp_path)
+
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_files=10_000, f_favail=12))
+    with pytest.raises(NoRoom, match="room for 12 more files"):
+        require_engine_reserve(tmp_path)
+
+
+def test_a_disk_that_counts_no_files_sets_them_no_limit(
+    leave: Callable[[int], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    leave(500 * MB)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_files=0, f_favail=0))
+
+    Disks(tmp_path).admit()
 
 
 def test_a_folder_that_is_not_there_yet_is_judged_by_where_it_will_be(tmp_path: Path) -> None:
@@ -122,6 +149,28 @@ def test_a_collection_that_could_not_be_opened_is_tried_again(
     store.close()
 
 
+def test_a_collection_is_not_opened_without_room(
+    leave: Callable[[int], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    leave(500 * MB)
+    first = EdgeVectorStore(tmp_path)
+    first.ensure(DOCS, SPEC)
+    first.upsert(DOCS, [point("kept")])
+    first.close()
+    monkeypatch.setattr(edge, "_REOPEN_SECONDS", 0)
+    leave(MB)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(edge, "EdgeCollection", Mock(side_effect=AssertionError("opened")))
+        store = EdgeVectorStore(tmp_path)
+        with pytest.raises(NoRoom):
+            store.count(DOCS)
+    leave(500 * MB)
+
+    assert store.count(DOCS) == 1
+    store.close()
+
+
 @pytest.mark.parametrize(
     "said", [SAID, f"Command # 1 (SET {{aegis}}:sign:x 1) of pipeline caused error: {SAID}"]
 )
@@ -155,7 +204,51 @@ def test_a_log_that_cannot_be_written_tells_later_what_is_missing(
 
     before, blank, gap, after = (tmp_path / "api.log").read_text().splitlines()
     assert (before, blank, after) == ("before", "", "after")
-    assert gap.endswith("WARNING api 6 bytes are missing here: the disk was full")
+    assert gap.endswith("WARNING api 6 bytes are missing here: they could not be written")
+
+
+def test_a_log_that_cannot_be_opened_is_tried_again(tmp_path: Path) -> None:
+    (tmp_path / "api.log").mkdir()
+    log = LogFile(tmp_path, "api")
+    log.write(b"12345\n")
+    (tmp_path / "api.log").rmdir()
+
+    log.write(b"after\n")
+    log.close()
+    log.write(b"too late\n")
+
+    _, gap, after = (tmp_path / "api.log").read_text().splitlines()
+    assert gap.endswith("6 bytes are missing here: they could not be written")
+    assert after == "after"
+
+
+def test_a_log_that_was_never_opened_stays_closed(tmp_path: Path) -> None:
+    (tmp_path / "api.log").mkdir()
+    log = LogFile(tmp_path, "api")
+    log.close()
+    (tmp_path / "api.log").rmdir()
+
+    log.write(b"too late\n")
+
+    assert not (tmp_path / "api.log").exists()
+
+
+def test_a_file_in_place_of_the_folder_of_logs_is_said_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("")
+
+    with pytest.raises(ConfigurationError, match="logs is no folder"):
+        asyncio.run(Nursery.open(environment={}, folder=tmp_path, log=tmp_path / "logs" / "zygote.log"))
+
+
+def test_a_zygote_starts_without_its_log(tmp_path: Path) -> None:
+    (tmp_path / "zygote.log").mkdir()
+
+    async def open_and_close() -> int:
+        nursery = await Nursery.open(environment=os.environ, folder=tmp_path, log=tmp_path / "zygote.log")
+        await nursery.close()
+        return nursery.pid
+
+    assert asyncio.run(open_and_close()) > 0
 
 
 def test_a_log_that_cannot_begin_anew_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

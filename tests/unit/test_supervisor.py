@@ -14,6 +14,7 @@ from threading import Thread
 import psutil
 import pytest
 
+from cli.exits import INTERRUPTED
 from cli.home import held
 from cli.keeper import Surroundings
 from cli.part import Part
@@ -294,6 +295,58 @@ def test_a_crash_loop_is_slowed_down(stack: Stack) -> None:
     assert stack.notes.deaths[1:3] == ["looping exit status 7 2", "looping exit status 7 3"]
 
 
+def test_the_last_words_of_a_part_that_fails_are_shown(stack: Stack) -> None:
+    program = """
+        import sys, time
+        from pathlib import Path
+
+        while not Path("end").exists(): time.sleep(0.05)
+        print("first words", flush=True)
+        sys.exit("INFO the last words")
+    """
+    part = _part("one", program, probe=lambda _pid: None)
+
+    def fail() -> None:
+        (stack.home / "end").touch()
+        _until(lambda: bool(stack.notes.deaths))
+
+    stack.run([part], fail)
+
+    assert stack.notes.deaths[0] == "one exit status 1 1"
+    assert "one: INFO the last words" in stack.notes.lines
+    assert "one: first words" not in stack.notes.lines
+
+
+def test_why_a_part_does_not_come_back_is_said_in_lines_without_those_of_its_predecessor(
+    stack: Stack,
+) -> None:
+    program = """
+        import time
+        from pathlib import Path
+
+        first = not Path("begun").exists()
+        Path("begun").touch()
+        print("first life" if first else "second life", flush=True)
+        while not (first and Path("end").exists()): time.sleep(0.05)
+    """
+    part = _part(
+        "one",
+        program,
+        probe=lambda _pid: "not ready" if (stack.home / "end").exists() else None,
+        ready_within=0.5,
+    )
+
+    def end() -> None:
+        _until(lambda: "first life" in _log(stack.home, "one"))
+        (stack.home / "end").touch()
+        _until(lambda: any("Its log" in line for line in stack.notes.lines))
+
+    stack.run([part], end)
+
+    assert "one:     second life" in stack.notes.lines
+    assert not any("first life" in line or "\n" in line for line in stack.notes.lines)
+
+
 def test_a_part_that_cannot_start_ends_the_stack_with_its_last_words(stack: Stack) -> None:
     fine = _part("fine", SLEEPER)
     broken = _part(
@@ -346,6 +399,28 @@ def test_a_second_signal_hurries(stack: Stack) -> None:
     assert time.monotonic() - began < 30
 
 
+def test_a_second_sigterm_hurries_nothing(stack: Stack) -> None:
+    program = """
+        import signal, time
+        from pathlib import Path
+
+        signal.signal(signal.SIGTERM, lambda *_: (time.sleep(3.5), Path("finished").touch(), exit(0)))
+        print("ready", flush=True)
+        while True: time.sleep(60)
+    """
+
+    def ready(_pid: int) -> str | None:
+        return None if "ready" in _log(stack.home, "one") else "not yet"
+
+    def ask_to_stop() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1.1)
+
+    stack.run([_part("one", program, probe=ready, farewell=((signal.SIGTERM, 30.0),))], ask_to_stop)
+
+    assert (stack.home / "finished").exists()
+
+
 def test_work_decides_the_status_and_once_stops(tmp_path: Path) -> None:
     notes = Notes()
     with held(tmp_path) as roster, on_duty() as warden:
@@ -357,6 +432,54 @@ def test_work_decides_the_status_and_once_stops(tmp_path: Path) -> None:
 
     assert status == 3
     assert notes.of("stopped") == ["one"]
+
+
+def test_work_that_a_signal_cuts_off_is_not_waited_for(tmp_path: Path) -> None:
+    program = """
+        import asyncio, os, sys, time
+        from pathlib import Path
+        from cli.home import held
+        from cli.keeper import Surroundings
+        from cli.part import Part
+        from cli.supervisor import Supervisor
+        from cli.warden import on_duty
+        from tests.unit.test_supervisor import SLEEPER, Notes
+
+        home = Path(sys.argv[1])
+
+        def work():
+            print("at work", flush=True)
+            time.sleep(600)
+
+        with held(home) as roster, on_duty() as warden:
+            around = Surroundings(home, home / "logs", dict(os.environ), Notes(), warden, roster)
+            part = Part("one", (sys.executable, "-c", SLEEPER))
+            running = Supervisor([part], around).run(on_ready=lambda: None, on_stop=lambda: None, work=work)
+            sys.exit(asyncio.run(running))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            assert process.stdout
+            assert process.stdout.readline() == "at work\n"
+            process.send_signal(signal.SIGINT)
+            _, complaints = process.communicate(timeout=30)
+        finally:
+            process.kill()
+
+    assert (process.returncode, complaints) == (INTERRUPTED, "")
+
+
+def test_work_that_fails_raises_where_it_was_asked_for(tmp_path: Path) -> None:
+    def fail() -> int:
+        raise Conflict("no")
+
+    with held(tmp_path) as roster, on_duty() as warden:
+        around = Surroundings(tmp_path, tmp_path / "logs", dict(os.environ), Notes(), warden, roster)
+        supervisor = Supervisor([_part("one", SLEEPER)], around)
+        with pytest.raises(Conflict):
+            asyncio.run(supervisor.run(on_ready=lambda: None, on_stop=lambda: None, work=fail))
 
 
 def test_warnings_and_errors_reach_the_terminal_and_everything_the_log(stack: Stack) -> None:

@@ -1,19 +1,41 @@
 """Which options a worker may not be started with, and that tasks and routes fit."""
 
+import logging
+import os
+import re
+import subprocess
+import sys
+import textwrap
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
-from rag.errors import ConfigurationError
+from rag.errors import ConfigurationError, Unavailable
 from rag.settings import Settings
 from tasks.app import app
+from workers import tools
 from workers.startup import Options, check_queues, option_faults, route_faults
 
 PREFORK = Options(lane="parse", pool="prefork", slots="1", limits={"--time-limit": 900})
 BACKUP = Options(lane="backup", pool="prefork", slots="1", limits={"--time-limit": 14_400})
 SOLO = Options(lane="rerank", pool="solo", slots="1", limits={})
+
+
+def _said_by(program: str, home: Path) -> str:
+    """On standard error, in a process of its own."""
+    process = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        env={**os.environ, "AEGIS_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return process.stderr
 
 
 def test_a_worker_as_the_stack_starts_it_has_no_fault() -> None:
@@ -55,6 +77,48 @@ def test_a_pool_that_no_lane_has_is_refused(pool: str) -> None:
 def test_a_worker_serves_exactly_one_lane(queues: tuple[str, ...]) -> None:
     with pytest.raises(ConfigurationError, match="exactly one lane: --queues with one of parse"):
         check_queues(queues)
+
+
+def test_what_a_worker_says_while_it_prepares_is_a_line_as_any_other(tmp_path: Path) -> None:
+    program = """
+        import logging
+        from workers import main
+
+        main.require_lane({"queues": ["parse"], "loglevel": logging.WARNING})
+        logging.getLogger("workers.tools").warning("waiting")
+    """
+    assert re.fullmatch(r"\S+ \S+ WARNING worker-parse workers\.tools waiting\n", _said_by(program, tmp_path))
+
+
+def test_what_a_worker_tries_again_is_said_in_words_once(tmp_path: Path) -> None:
+    program = """
+        import logging, stamina
+        from workers import main
+
+        main.require_lane({"queues": ["embed"], "loglevel": logging.WARNING})
+        try:
+            for attempt in stamina.retry_context(on=ValueError, attempts=4, wait_initial=0.01, wait_max=0.01):
+                with attempt:
+                    raise ValueError("the server is busy")
+        except ValueError:
+            pass
+    """
+
+    (line,) = _said_by(program, tmp_path).splitlines()
+
+    assert re.search(r" WARNING worker-embed workers\.main tried again in 0\.0 s: the server is busy$", line)
+
+
+def test_an_engine_that_is_waited_for_is_told_of_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine: Any = SimpleNamespace(ping=Mock(side_effect=[Unavailable("away"), Unavailable("away"), None]))
+    monkeypatch.setattr(tools, "sleep", lambda _: None)
+
+    with caplog.at_level(logging.WARNING):
+        tools.wait_for_engine(engine)
+
+    assert caplog.messages == ["waiting for the vector engine: away"]
 
 
 def test_every_task_has_a_route_and_every_route_a_task() -> None:

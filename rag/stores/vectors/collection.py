@@ -7,7 +7,7 @@ from dataclasses import replace
 from threading import Lock
 from time import monotonic
 
-from rag.errors import TimedOut
+from rag.errors import AegisError, TimedOut
 from rag.model import DocumentVersion, Hit, Passage, Point, SearchQuery
 from rag.ports.paging import Window
 from rag.stores.vectors.folders import CollectionFolder
@@ -28,6 +28,10 @@ WORTH_OPTIMIZING = 50_000
 """Points outside the graph: each search then spends some 6 ms on comparing them all."""
 
 
+LEFT_SECONDS = 300.0
+"""Between two tries to optimise a collection where it failed."""
+
+
 class EdgeCollection:
     """An open collection. One writer at a time; searches run beside it."""
 
@@ -39,6 +43,7 @@ class EdgeCollection:
         self._writes = 0
         self._deleted = 0
         self._optimized_at = -1
+        self._left_until = 0.0
         self._read_at = monotonic()
 
     @staticmethod
@@ -120,13 +125,24 @@ class EdgeCollection:
         return monotonic() - self._read_at < seconds
 
     def optimize_if_it_pays(self) -> bool:
-        """Optimise when there is enough to gain; whether it was done.
+        """Optimise when there is enough to gain; whether it was done. Left for minutes where it failed.
 
         The engine stops every thread while it optimises, seconds for tens of thousands of
         points. Points not optimised yet are found all the same, only slower.
         """
-        if not self._optimizing_pays():
+        if monotonic() < self._left_until:
             return False
+        try:
+            pays = self._optimizing_pays()
+            if pays:
+                self._optimize()
+        except AegisError as error:
+            self._left_until = monotonic() + LEFT_SECONDS
+            log.warning("optimising %s failed, and searches get slower: %s", self.folder.name, error)
+            return False
+        return pays
+
+    def _optimize(self) -> None:
         began = monotonic()
         with self._write():
             self._shard.optimize()
@@ -136,7 +152,6 @@ class EdgeCollection:
         log.info(
             "optimised %s in %.1f s; nobody could search meanwhile", self.folder.name, monotonic() - began
         )
-        return True
 
     def _optimizing_pays(self) -> bool:
         """Enough to gain, and more than what the last run left."""

@@ -31,8 +31,8 @@ class EdgeVectorStore:
     """``rag.ports.VectorStore`` over ``folder``. Safe for threads, not for forks.
 
     Raises Conflict when another process has the folder open. A collection that cannot be
-    opened is reported and answers Unavailable; the others work. It is tried again when it is asked
-    for, since a disk that was full then may have room now. Writes raise NoRoom where the disk has none.
+    opened is reported and answers Unavailable, NoRoom while the disk has none; the others work. It is
+    tried again when it is asked for. Writes raise NoRoom where the disk has none.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -164,8 +164,9 @@ class EdgeVectorStore:
         raise UnknownCollection(f"there is no collection {name} in the vector store")
 
     def _try_to_reopen(self, name: str) -> EdgeCollection | None:
-        """A broken collection that can be opened after all; tried now and then."""
+        """A broken collection that can be opened after all; tried now and then. NoRoom on a full disk."""
         if name in self._broken:
+            require_engine_reserve(self._root)
             with self._changing:
                 broken = self._broken.get(name)
                 if broken and monotonic() - self._tried_at > _REOPEN_SECONDS:
@@ -181,6 +182,7 @@ class EdgeVectorStore:
             self._open[name] = EdgeCollection(folders.publish(draft, self._root))
 
     def _replace(self, draft: CollectionFolder) -> None:
+        require_engine_reserve(self._root)
         with translated({OSError: Unavailable}, f"adopting the collection {draft.name}"):
             self._discard(draft.name)
             self._open[draft.name] = EdgeCollection(folders.publish(draft, self._root))
@@ -195,7 +197,9 @@ class EdgeVectorStore:
             folders.remove(folder.path)
 
     def _load(self, found: CollectionFolder) -> None:
+        """Not without room: to open one writes to pages of its files."""
         try:
+            require_engine_reserve(self._root)
             self._open[found.name] = EdgeCollection(found)
         except AegisError as error:
             log.error("the collection %s cannot be opened: %s", found.name, error)  # noqa: TRY400 - one line says all
