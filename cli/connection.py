@@ -18,6 +18,7 @@ from rag.errors import (
     AegisError,
     ErrorTable,
     InvalidRequest,
+    NoRoom,
     Overloaded,
     TimedOut,
     Transient,
@@ -33,8 +34,8 @@ ERRORS: ErrorTable = {
 }
 LONG_POLL_SECONDS = 30
 
-_PATIENCE: Mapping[type[Transient], float] = {Overloaded: 3600.0, Unavailable: SECONDS}
-"""Seconds that a call is sent again for: a full queue moves, a part that is away may not come back."""
+_PATIENCE: Mapping[type[Transient], float] = {Overloaded: 3600.0, NoRoom: 3600.0, Unavailable: SECONDS}
+"""Seconds that a call is sent again for, subclasses first: what is full moves, what is away may stay away."""
 
 _MARGIN_SECONDS = 30.0
 _PAGE = 100
@@ -177,7 +178,7 @@ class Connection:
             try:
                 return self._once(method, path, **request)
             except (Overloaded, Unavailable) as error:
-                patience = begun + _PATIENCE[type(error)]
+                patience = begun + _patience_with(error)
                 if error.retry_after is None or monotonic() + error.retry_after > patience:
                     raise
                 self.delayed(error, error.retry_after)
@@ -212,6 +213,10 @@ def _direct(url: str) -> dict[str, None]:
     """What has httpx reach this machine itself without a proxy, whatever the environment says."""
     host = httpx.URL(url).host
     return {f"all://[{host}]" if ":" in host else f"all://{host}": None} if is_loopback(host) else {}
+
+
+def _patience_with(error: Transient) -> float:
+    return next(seconds for kind, seconds in _PATIENCE.items() if isinstance(error, kind))
 
 
 def given(**options: str | float | Sequence[str] | None) -> Json:

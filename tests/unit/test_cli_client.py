@@ -11,9 +11,18 @@ import pytest
 from cli import patience
 from cli.client import Client
 from cli.problems import StrangerError, error_of
-from rag.errors import AegisError, Overloaded, Unauthenticated, Unavailable, UnsupportedMedia
+from rag.errors import AegisError, Overloaded, Transient, Unauthenticated, Unavailable, UnsupportedMedia
 
 Handler = Callable[[httpx.Request], httpx.Response]
+
+
+def _below(kind: type[Transient]) -> Iterator[type[Transient]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _below(child)
+
+
+TRANSIENT = [kind for kind in _below(Transient) if "code" in vars(kind)]
 
 
 @pytest.fixture(autouse=True)
@@ -133,6 +142,22 @@ def test_a_full_queue_is_waited_for_longer_than_a_part_that_is_away(naps: list[f
     with pytest.raises(Unavailable):
         client.job("1")
 
+    assert naps == [600.0]
+
+
+@pytest.mark.parametrize("kind", sorted(TRANSIENT, key=lambda kind: kind.code))
+def test_every_transient_error_ends_a_call_as_itself(kind: type[Transient]) -> None:
+    client, _ = _client(_problem(503, kind.code, "later", **{"Retry-After": "3601"}))
+
+    with pytest.raises(kind, match="later"):
+        client.job("1")
+
+
+def test_a_full_disk_is_waited_for_as_long_as_a_full_queue(naps: list[float]) -> None:
+    full = _problem(503, "no-room", "the disk is full", **{"Retry-After": "600"})
+    client, _ = _client(full, httpx.Response(200, json={"state": "queued"}))
+
+    assert client.job("1") == {"state": "queued"}
     assert naps == [600.0]
 
 
