@@ -1,5 +1,6 @@
 """The REST contract, called from the command line. Every answer is the JSON that came."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +23,38 @@ FINAL = frozenset({"succeeded", "failed", "cancelled", "dead"})
 class Content:
     """A file's bytes, from where ``stream`` stands. ``media_type`` None: to be told from name and bytes."""
 
-    stream: BinaryIO
+    stream: "BinaryIO | Fixed"
     name: str
     media_type: str | None = None
 
     @property
-    def part(self) -> tuple[str, BinaryIO] | tuple[str, BinaryIO, str]:
-        """Of a form."""
-        return (self.name, self.stream, self.media_type) if self.media_type else (self.name, self.stream)
+    def part(self) -> tuple[str, "BinaryIO | Fixed"] | tuple[str, "BinaryIO | Fixed", str]:
+        """Of a form, whose names are UTF-8 whatever those of files are."""
+        name = os.fsencode(self.name).decode("utf-8", "replace")
+        return (name, self.stream, self.media_type) if self.media_type else (name, self.stream)
+
+
+class Fixed:
+    """A file with the length that it had when it was opened, whatever is written to it meanwhile."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._size = file, os.fstat(file.fileno()).st_size
+
+    def read(self, most: int = -1) -> bytes:
+        """OSError when the file has become shorter."""
+        left = max(0, self._size - self._file.tell())
+        piece = self._file.read(left if most < 0 else min(most, left))
+        if left and most and not piece:
+            raise OSError("it became shorter while it was sent")
+        return piece
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence == os.SEEK_END:
+            return self._file.seek(self._size + offset)
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
 
 
 class Client(Connection):
@@ -42,7 +67,7 @@ class Client(Connection):
     ) -> Json:
         """``{"job_id", "document_id", "status_url"}``; ``key``: an Idempotency-Key."""
         with file.open("rb") as bytes_of:
-            return self.ingest_content(Content(bytes_of, file.name), document_id, collection, key=key)
+            return self.ingest_content(Content(Fixed(bytes_of), file.name), document_id, collection, key=key)
 
     def ingest_content(
         self, content: Content, document_id: str, collection: str | None = None, *, key: str | None = None

@@ -1,12 +1,15 @@
 """The command line's client: what it sends, what it makes of answers, what it tries again."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
+from httpx._multipart import FileField
 
 from cli import patience
 from cli.client import Client
@@ -387,3 +390,70 @@ def test_a_stack_on_this_machine_is_asked_without_the_proxy_of_the_shell(
         direct, proxied = client._http, far._http
         assert direct._transport_for_url(httpx.URL(f"http://{host}:8910/v1/jobs")) is direct._transport
         assert proxied._transport_for_url(httpx.URL("http://api.test/v1/jobs")) is not proxied._transport
+
+
+class _Taker(BaseHTTPRequestHandler):
+    """Takes a document and notes its bytes."""
+
+    taken: ClassVar[list[bytes]] = []
+
+    def do_POST(self) -> None:
+        self.taken.append(self.rfile.read(int(self.headers["Content-Length"])))
+        body = b'{"job_id": "1"}'
+        self.send_response(202)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def taker() -> Iterator[Client]:
+    """A client of a server at a real socket."""
+    _Taker.taken.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Taker) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        with Client(f"http://127.0.0.1:{server.server_port}") as client:
+            yield client
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Path], None]], Path]:
+    """A file to which something is done once its length is told and before it is read."""
+
+    def prepare(change: Callable[[Path], None]) -> Path:
+        file = tmp_path / "a.md"
+        file.write_bytes(b"x" * 200_000)
+        rendered = FileField.render_data
+
+        def render(part: FileField) -> Iterator[bytes]:
+            change(file)
+            return rendered(part)
+
+        monkeypatch.setattr(FileField, "render_data", render)
+        return file
+
+    return prepare
+
+
+def test_of_a_file_that_grows_while_it_is_sent_as_much_is_sent_as_there_was(
+    taker: Client, changed: Callable[[Callable[[Path], None]], Path]
+) -> None:
+    file = changed(lambda path: path.write_bytes(b"x" * 200_000 + b"y" * 100_000))
+
+    assert taker.ingest(file, "a.md") == {"job_id": "1"}
+    assert _Taker.taken[0].count(b"x" * 200_000) == 1
+    assert b"yyy" not in _Taker.taken[0]
+
+
+def test_a_file_that_shrinks_while_it_is_sent_is_not_readable(
+    taker: Client, changed: Callable[[Callable[[Path], None]], Path]
+) -> None:
+    file = changed(lambda path: path.write_bytes(b"x" * 1000))
+
+    with pytest.raises(OSError, match="shorter while it was sent"):
+        taker.ingest(file, "a.md")
