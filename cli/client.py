@@ -280,7 +280,7 @@ class Client(Connection):
 def connected(url: str | None = None, profile: str | None = None) -> Client:
     """A client of the API that the options name, else the environment, else of the stack on this machine."""
     settings = ClientSettings.of(url, profile)
-    return Client(settings.url, settings.key, home=settings.home)
+    return Client(settings.url, settings.key, home=settings.home, source=settings.source)
 
 
 def client_of(settings: "Settings", url: str | None = None) -> Client:

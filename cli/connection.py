@@ -13,6 +13,7 @@ import httpx
 
 from cli.patience import SECONDS, Patience
 from cli.problems import StrangerError, error_of
+from cli.transport import http_client
 from rag.addresses import is_loopback
 from rag.errors import (
     AegisError,
@@ -79,18 +80,18 @@ class Connection:
         key: str | None = None,
         *,
         home: Path | None = None,
+        source: str = "the API's address",
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """``home``: of the stack that is meant, where it is one of this machine."""
+        """``home``: of the stack that is meant, where it is one of this machine; ``source``: what named it.
+
+        ConfigurationError for an address, a proxy or certificates that cannot be used.
+        """
         self.url = url.rstrip("/")
         self._stack = f"the stack in {home}" if home else "the stack"
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         timeout = httpx.Timeout(LONG_POLL_SECONDS + _MARGIN_SECONDS, connect=5.0)
-        secure = not self.url.startswith("http:")  # where no certificate comes, none need be loaded
-        self._http = httpx.Client(
-            base_url=self.url, headers=headers, timeout=timeout, transport=transport, verify=secure,
-            mounts=_direct(self.url),
-        )  # fmt: skip
+        self._http = http_client(self.url, source, headers=headers, timeout=timeout, transport=transport)
         self._stopped = threading.Event()
         self.delayed: Callable[[AegisError, float], None] = lambda _error, _seconds: None
         """Is told why a call is sent again, and after how many seconds."""
@@ -207,12 +208,6 @@ class Connection:
         here = is_loopback(self._http.base_url.host)
         hint = f"is {self._stack} up? `aegis up` starts it" if here else "is that its address?"
         return translated(ERRORS, f"the API at {self.url} ({hint})")
-
-
-def _direct(url: str) -> dict[str, None]:
-    """What has httpx reach this machine itself without a proxy, whatever the environment says."""
-    host = httpx.URL(url).host
-    return {f"all://[{host}]" if ":" in host else f"all://{host}": None} if is_loopback(host) else {}
 
 
 def _patience_with(error: Transient) -> float:

@@ -174,8 +174,9 @@ def _address(source: str, url: str) -> str:
     """``url`` without a slash at its end. ConfigurationError unless it is one of an API."""
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # the port
+        host = (parts.hostname or "").encode("idna").decode()
+        usable = parts.scheme in ("http", "https") and host and " " not in url and parts.port != 0
+    except ValueError:  # the port, or the host's name
         usable = False
     if not usable:
         raise ConfigurationError(f"{source}: {url!r} is no address such as https://rag.example.com")

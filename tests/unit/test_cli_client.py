@@ -14,7 +14,15 @@ from httpx._multipart import FileField
 from cli import patience
 from cli.client import Client
 from cli.problems import StrangerError, error_of
-from rag.errors import AegisError, Overloaded, Transient, Unauthenticated, Unavailable, UnsupportedMedia
+from rag.errors import (
+    AegisError,
+    ConfigurationError,
+    Overloaded,
+    Transient,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedMedia,
+)
 
 Handler = Callable[[httpx.Request], httpx.Response]
 
@@ -207,7 +215,7 @@ def test_certificates_are_checked_wherever_there_are_some(monkeypatch: pytest.Mo
     real = httpx.Client
 
     def client(**options: Any) -> httpx.Client:
-        checked[options["base_url"]] = options["verify"]
+        checked[options["base_url"]] = options["verify"] is not False
         return real(**options)
 
     monkeypatch.setattr(httpx, "Client", client)
@@ -457,3 +465,43 @@ def test_a_file_that_shrinks_while_it_is_sent_is_not_readable(
 
     with pytest.raises(OSError, match="shorter while it was sent"):
         taker.ingest(file, "a.md")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALL_PROXY", "socks5://proxy.test"),
+        ("all_proxy", "socks5h://proxy.test:1080"),
+        ("HTTP_PROXY", "ftp://proxy.test"),
+        ("HTTP_PROXY", "http://a..b:1"),
+        ("HTTPS_PROXY", "http://☃.☃☃"),
+        ("http_proxy", "http://proxy.test:port"),
+        ("NO_PROXY", "http://☃.☃☃"),
+        ("SSL_CERT_FILE", "/nonexistent"),
+        ("SSL_CERT_FILE", __file__),
+    ],
+)
+def test_a_variable_that_no_call_can_use_is_named(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(ConfigurationError, match=name):
+        Client("https://api.test")
+
+
+@pytest.mark.parametrize("url", ["http://☃.☃☃", "http://a..b", "http://a b", "http://xn--a"])
+def test_an_address_that_no_call_can_use_is_told_with_what_named_it(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="AEGIS_URL"):
+        Client(url, source="AEGIS_URL")
+
+
+def test_this_machine_is_reached_whatever_proxy_is_set(
+    taker: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "a.md").write_text("text")
+    for name in ("ALL_PROXY", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "socks5://proxy.test")
+
+    with Client(taker.url) as client:
+        assert client.ingest(tmp_path / "a.md", "a.md") == {"job_id": "1"}

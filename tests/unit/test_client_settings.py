@@ -223,3 +223,13 @@ def test_a_client_needs_none_of_a_servers_settings_and_imports() -> None:
     )
 
     assert checked.stdout.splitlines() == ["There are no such jobs.", ""]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a..b", "http://a b", f"http://{'a' * 70}.test", "http://\udcff.test"]
+)
+def test_a_host_that_nobody_can_look_up_is_no_address(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AEGIS_URL", url)
+
+    with pytest.raises(ConfigurationError, match=r"AEGIS_URL: .* is no address"):
+        found()
