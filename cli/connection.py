@@ -135,7 +135,9 @@ class Connection:
         """Every item of a listing, page by page."""
         params: Json = {"limit": _PAGE, **given(**wanted)}
         while True:
-            page = self._call("GET", path, params=params)
+            page = self._call("GET", path, needs=("items", "next"), params=params)
+            if not _are_objects(page["items"]):
+                raise self._stranger()
             yield from page["items"]
             if page["next"] is None:
                 return
@@ -163,21 +165,32 @@ class Connection:
                     name, _, value = line.partition(":")
                     fields[name] = value.removeprefix(" ")
                 elif "data" in fields:
-                    yield Event.of(fields)
+                    yield self._event(fields)
                     fields = {}
+
+    def _event(self, fields: Mapping[str, str]) -> Event:
+        try:
+            event = Event.of(fields)
+        except ValueError as error:
+            raise self._stranger() from error
+        if not isinstance(event.data, dict):
+            raise self._stranger()
+        return event
 
     def _submit(self, path: str, *, key: str | None = None, **request: Any) -> Json:
         """Sent with one Idempotency-Key however often it takes, so that it makes one job.
 
         ``key``: one that the caller remembers, for a submit whose answer may have been lost.
         """
-        return self._call("POST", path, headers={"Idempotency-Key": key or str(uuid4())}, **request)
+        headers = {"Idempotency-Key": key or str(uuid4())}
+        return self._call("POST", path, needs=("job_id",), headers=headers, **request)
 
-    def _call(self, method: str, path: str, **request: Any) -> Json:
+    def _call(self, method: str, path: str, *, needs: Sequence[str] = (), **request: Any) -> Json:
+        """The answer, an object with the fields ``needs``. StrangerError for any other."""
         begun = monotonic()
         while True:
             try:
-                return self._once(method, path, **request)
+                return self._ours(self._once(method, path, **request), needs)
             except (Overloaded, Unavailable) as error:
                 patience = begun + _patience_with(error)
                 if error.retry_after is None or monotonic() + error.retry_after > patience:
@@ -191,23 +204,33 @@ class Connection:
         """Whether the client was stopped meanwhile."""
         return self._stopped.wait(seconds)
 
-    def _once(self, method: str, path: str, **request: Any) -> Json:
+    def _once(self, method: str, path: str, **request: Any) -> httpx.Response:
         with self._translated():
             answer = self._http.request(method, path, **request)
         if answer.is_error:
             raise error_of(answer)
+        return answer
+
+    def _ours(self, answer: httpx.Response, needs: Sequence[str]) -> Json:
         try:
-            body: Json = answer.json()
+            body = answer.json()
         except ValueError as error:
-            raise StrangerError(
-                f"{self.url} answers, but not as Aegis does: is the address right?"
-            ) from error
+            raise self._stranger() from error
+        if not isinstance(body, dict) or not body.keys() >= set(needs):
+            raise self._stranger()
         return body
+
+    def _stranger(self) -> StrangerError:
+        return StrangerError(f"{self.url} answers, but not as Aegis does: is the address right?")
 
     def _translated(self) -> Any:
         here = is_loopback(self._http.base_url.host)
         hint = f"is {self._stack} up? `aegis up` starts it" if here else "is that its address?"
         return translated(ERRORS, f"the API at {self.url} ({hint})")
+
+
+def _are_objects(items: object) -> bool:
+    return isinstance(items, list) and all(isinstance(item, dict) for item in items)
 
 
 def _patience_with(error: Transient) -> float:

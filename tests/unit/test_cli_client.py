@@ -24,6 +24,7 @@ from rag.errors import (
     UnsupportedMedia,
 )
 
+QUEUED = {"state": "queued"}
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
@@ -111,7 +112,7 @@ def test_a_full_queue_is_waited_for_and_the_same_bytes_are_sent_again(
 def test_a_call_is_put_off_by_seconds_or_until_a_date(
     naps: list[float], headers: dict[str, str], seconds: float
 ) -> None:
-    client, _ = _client(_problem(429, "overloaded", "full", **headers), httpx.Response(200, json={}))
+    client, _ = _client(_problem(429, "overloaded", "full", **headers), httpx.Response(200, json=QUEUED))
 
     client.job("1")
 
@@ -142,6 +143,45 @@ def test_an_answer_that_is_no_json_is_said(naps: list[float]) -> None:
 
     with pytest.raises(AegisError, match="not as Aegis does"):
         client.job("1")
+
+
+CALLS: dict[str, Callable[[Client], object]] = {
+    "job": lambda client: client.job("1"),
+    "jobs": lambda client: list(client.all_jobs()),
+    "a question": lambda client: client.ask("Why?"),
+    "cancel": lambda client: client.cancel("1"),
+    "document": lambda client: client.document("a.md"),
+    "collection": lambda client: client.collection("handbook"),
+    "a dead letter": lambda client: client.dead_letter("1"),
+    "drop": lambda client: client.drop_all(),
+    "a key": lambda client: client.make_key(name="a"),
+    "health": lambda client: client.health(),
+    "readiness": lambda client: client.readiness(),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
+@pytest.mark.parametrize("answer", [{}, [], None, "ok", 1, {"items": 5, "next": None}])
+def test_json_of_another_server_is_no_answer(answer: object, call: Callable[[Client], object]) -> None:
+    client, _ = _client(httpx.Response(200, json=answer))
+
+    with pytest.raises(StrangerError, match="not as Aegis does"):
+        call(client)
+
+
+def test_an_error_in_json_of_another_server_is_a_strangers() -> None:
+    error = error_of(httpx.Response(404, json={"detail": "Not Found", "type": "about:blank"}))
+
+    assert isinstance(error, StrangerError)
+    assert "Not Found" not in str(error)
+
+
+@pytest.mark.parametrize("data", ["<html>", "[]", "null"])
+def test_a_strangers_events_are_no_events(data: str) -> None:
+    client, _ = _client(httpx.Response(200, text=f"event: state\ndata: {data}\n\n"))
+
+    with pytest.raises(StrangerError):
+        list(client.events("1"))
 
 
 def test_a_full_queue_is_waited_for_longer_than_a_part_that_is_away(naps: list[float]) -> None:
@@ -284,7 +324,7 @@ def test_dropping_all_says_so_and_dropping_some_does_not() -> None:
 
 
 def test_an_id_stays_within_its_path() -> None:
-    client, requests = _client(httpx.Response(202, json={}))
+    client, requests = _client(httpx.Response(202, json=QUEUED))
 
     client.drop("../x?all=true")
 
