@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cli.exits import EXITS, status_of
+from cli.exits import EXITS, status_of, status_of_all
 from cli.main import run
 from rag import errors
 from rag.errors import AegisError
@@ -44,6 +44,7 @@ def options(more: dict[str, Any]) -> dict[str, Any]:
         (errors.Forbidden("no"), 4),
         (errors.NotFound("gone"), 5),
         (errors.UnknownCollection("gone"), 5),
+        (errors.InvalidRequest("no such state"), 2),
     ],
 )
 def test_each_error_ends_with_its_status_and_one_line(
@@ -60,6 +61,22 @@ def test_each_error_ends_with_its_status_and_one_line(
     assert ended.value.code == status == status_of(error)
     assert status in EXITS
     assert capsys.readouterr().err == f"aegis: {error}\n"
+
+
+@pytest.mark.parametrize(
+    ("met", "done", "status"),
+    [
+        ([], False, 0),
+        ([errors.NotFound()], False, 5),
+        ([errors.NotFound(), errors.UnknownCollection()], False, 5),
+        ([errors.NotFound(), errors.Conflict()], False, 1),
+        ([errors.NotFound()], True, 1),
+    ],
+)
+def test_several_errors_end_with_the_status_that_they_have_in_common_when_nothing_was_done(
+    met: list[AegisError], done: bool, status: int
+) -> None:
+    assert status_of_all(met, done=done) == status
 
 
 def test_help_and_the_reference_have_the_same_statuses() -> None:
