@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
 
-from cli.connection import LONG_POLL_SECONDS, Connection, given
+from cli.connection import LONG_POLL_SECONDS, Connection, encodable, given
 from cli.patience import Patience
-from rag.errors import Transient
+from rag.errors import InvalidRequest, Transient
 from rag.jsontypes import Json
 from rag.settings.client import ClientSettings
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rag.settings import Settings
 
 FINAL = frozenset({"succeeded", "failed", "cancelled", "dead"})
+_NO_NAMES = frozenset({"", ".", ".."})
 _JOB = ("state",)
 """What tells a job from what a stranger answers."""
 
@@ -306,4 +307,8 @@ def client_of(settings: "Settings", url: str | None = None) -> Client:
 
 
 def _address(of: str, name: str) -> str:
-    return f"/v1/{of}/{quote(name, safe='')}"
+    """InvalidRequest for a name that would lead to another address."""
+    if name in _NO_NAMES:
+        raise InvalidRequest(f"{name!r} names nothing")
+    with encodable():
+        return f"/v1/{of}/{quote(name, safe='')}"

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -40,6 +41,7 @@ _PATIENCE: Mapping[type[Transient], float] = {Overloaded: 3600.0, NoRoom: 3600.0
 
 _MARGIN_SECONDS = 30.0
 _PAGE = 100
+_SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,11 @@ class Connection:
         ``heard`` is called for each line, comments among them; the stream is left where it says False.
         """
         headers = {"Last-Event-ID": after} if after else {}
-        with self._translated(), self._http.stream("GET", path, params=params, headers=headers) as answer:
+        with (
+            encodable(),
+            self._translated(),
+            self._http.stream("GET", path, params=params, headers=headers) as answer,
+        ):
             if answer.is_error:
                 answer.read()
                 raise error_of(answer)
@@ -205,7 +211,7 @@ class Connection:
         return self._stopped.wait(seconds)
 
     def _once(self, method: str, path: str, **request: Any) -> httpx.Response:
-        with self._translated():
+        with encodable(), self._translated():
             answer = self._http.request(method, path, **request)
         if answer.is_error:
             raise error_of(answer)
@@ -235,6 +241,16 @@ def _are_objects(items: object) -> bool:
 
 def _patience_with(error: Transient) -> float:
     return next(seconds for kind, seconds in _PATIENCE.items() if isinstance(error, kind))
+
+
+@contextmanager
+def encodable() -> Iterator[None]:
+    """InvalidRequest for what was given in bytes that are no UTF-8."""
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        shown = error.object[max(0, error.start - _SHOWN) : error.end + _SHOWN]
+        raise InvalidRequest(f"{shown!r} is no UTF-8, and the API takes nothing else") from error
 
 
 def given(**options: str | float | Sequence[str] | None) -> Json:

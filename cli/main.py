@@ -53,10 +53,12 @@ def aegis(
 @app.command()
 def setup() -> None:
     """Build the bundled model, once; the first start does it too."""
+    from rag.settings.client import expanded
     from workers.embedding.build import build
 
     settings = _settings()
-    build(settings.model_dir.expanduser().resolve(), lambda line: print(f"aegis: {line}", file=sys.stderr))
+    folder = expanded(settings.model_dir, "MODEL_DIR: ").resolve()
+    build(folder, lambda line: print(f"aegis: {line}", file=sys.stderr))
 
 
 @app.command()
@@ -78,9 +80,10 @@ def demo(
     from cli.demo import demo as demonstrate
     from cli.display import Display
     from cli.up import up as run_stack
+    from rag.settings.client import expanded
 
     settings, console = _settings(), _console()
-    folder = docs.expanduser() if docs else None
+    folder = expanded(docs) if docs else None
     if folder is not None and not folder.exists():
         raise ConfigurationError(f"{folder} is not there")
 

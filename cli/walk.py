@@ -10,6 +10,7 @@ from cli.sources import Found, Link, Omitted, Source
 from rag.errors import ConfigurationError, UnsupportedMedia
 from rag.media import HEAD_BYTES, described, media_type_of
 from rag.naming import document_id_of_file
+from rag.settings.client import expanded
 
 _LINKS = ("http://", "https://")
 _PACKAGES = frozenset({"node_modules", "__pycache__", "venv"})
@@ -32,7 +33,7 @@ def sources(arguments: Iterable[str], *, hidden: bool = False) -> Walked:
         if not argument:
             raise ConfigurationError("an argument is empty, so it names nothing: this folder is .")
         try:
-            yield from _behind(Path(argument).expanduser(), hidden=hidden)
+            yield from _behind(expanded(argument), hidden=hidden)
         except OSError as error:
             raise ConfigurationError(f"{argument}: {error.strerror or error}") from error
 

@@ -17,6 +17,7 @@ from cli.problems import StrangerError, error_of
 from rag.errors import (
     AegisError,
     ConfigurationError,
+    InvalidRequest,
     Overloaded,
     Transient,
     Unauthenticated,
@@ -545,3 +546,30 @@ def test_this_machine_is_reached_whatever_proxy_is_set(
 
     with Client(taker.url) as client:
         assert client.ingest(tmp_path / "a.md", "a.md") == {"job_id": "1"}
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.document("caf\udce9"),
+        lambda client: client.ask("caf\udce9"),
+        lambda client: list(client.documents("caf\udce9")),
+        lambda client: client.make_key(name="caf\udce9"),
+    ],
+)
+def test_what_is_no_utf_8_is_refused_in_one_line(call: Callable[[Client], object]) -> None:
+    client, requests = _client()
+
+    with pytest.raises(InvalidRequest, match="no UTF-8"):
+        call(client)
+    assert requests == []
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_a_name_that_would_lead_to_another_address_is_refused(name: str) -> None:
+    client, requests = _client()
+
+    for call in (client.document, client.collection, client.make_collection, client.delete_collection):
+        with pytest.raises(InvalidRequest, match="names nothing"):
+            call(name)
+    assert requests == []

@@ -216,3 +216,8 @@ def test_parts_of_a_pattern_that_follow_wildcards_are_taken_as_they_are(folder: 
     with pytest.raises(ConfigurationError, match="nothing matches"):
         list(sources([f"{folder}/*/c.md"]))
     assert ids(sources([f"{folder}/.g*/c.md"])) == [".git/c.md"]
+
+
+def test_the_folder_of_a_user_whom_nobody_knows_is_one_line() -> None:
+    with pytest.raises(ConfigurationError, match="~nobody-here/x"):
+        list(sources(["~nobody-here/x"]))

@@ -233,3 +233,17 @@ def test_a_host_that_nobody_can_look_up_is_no_address(url: str, monkeypatch: pyt
 
     with pytest.raises(ConfigurationError, match=r"AEGIS_URL: .* is no address"):
         found()
+
+
+def test_the_folder_of_a_user_whom_nobody_knows_is_one_line(
+    profiles: Profiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profiles('[a]\nurl = "http://a.test"\nkey_file = "~nobody-here/key"\n')
+    with pytest.raises(ConfigurationError, match="key_file: ~nobody-here/key"):
+        found(profile="a")
+
+    monkeypatch.setenv("AEGIS_HOME", "~nobody-here/stack")
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="AEGIS_HOME"):
+            found()
+        monkeypatch.delenv("AEGIS_CONFIG", raising=False)
