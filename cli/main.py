@@ -11,6 +11,7 @@ from cli import exits
 from cli.call import Call, shows_data
 from cli.coercion import take_values_as_they_are
 from cli.groups import HELP_OPTIONS, LoadsWhenCalled, elsewhere
+from cli.surroundings import mend_surroundings, silence_output
 from rag.errors import AegisError, ConfigurationError
 from rag.printable import printable, write_plainly
 
@@ -145,6 +146,7 @@ for _name, (_place, _about) in ELSEWHERE.items():
 
 def run() -> None:
     """The entry point: whatever ends a command ends it with a status of ``cli.exits`` and no traceback."""
+    mend_surroundings()
     write_plainly()
     completion_init()
     take_values_as_they_are()
@@ -157,6 +159,10 @@ def run() -> None:
         for line in printable(str(error) or error.title).splitlines():
             print(f"aegis: {line}", file=sys.stderr)
         sys.exit(exits.status_of(error))
+    except OSError as error:
+        silence_output()
+        print(f"aegis: {printable(str(error))}", file=sys.stderr)
+        sys.exit(1)
 
 
 def _settings() -> "Settings":

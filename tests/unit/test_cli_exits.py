@@ -12,6 +12,7 @@ import pytest
 
 from cli.exits import EXITS, status_of, status_of_all
 from cli.main import run
+from cli.surroundings import mend_surroundings
 from rag import errors
 from rag.errors import AegisError
 
@@ -182,3 +183,33 @@ def test_ctrl_c_ends_with_130_and_no_traceback(home: Path) -> None:
 
     assert following.wait(60) == 130
     assert following.stderr.read().strip() == ""
+
+
+@pytest.mark.parametrize("shell", ["{} logs >&-", "{} logs 2>&-", "{} logs <&-", "{} -h >&-"])
+def test_a_closed_stream_leads_nowhere(home: Path, shell: str) -> None:
+    script = shell.format(f"{sys.executable} -m cli.main")
+
+    ended = subprocess.run(["bash", "-c", script], check=False, **options({"env": {"AEGIS_HOME": str(home)}}))
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["logs -n 20000", "-h"])
+def test_output_that_has_no_room_is_one_line(home: Path, command: str) -> None:
+    script = f"{sys.executable} -m cli.main {command} > /dev/full"
+
+    ended = subprocess.run(["bash", "-c", script], check=False, **options({"env": {"AEGIS_HOME": str(home)}}))
+
+    assert ended.returncode == 1
+    assert ended.stderr == "aegis: [Errno 28] No space left on device\n"
+
+
+@pytest.mark.parametrize(("columns", "shown"), [("0", None), ("-1", None), ("19", None), ("80", "80")])
+def test_columns_count_where_they_are_a_width(
+    monkeypatch: pytest.MonkeyPatch, columns: str, shown: str | None
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+
+    mend_surroundings()
+
+    assert os.environ.get("COLUMNS") == shown
