@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.client import Asked, Caller
+from rag.errors import ConfigurationError
 
 DEPTH = 10  # hits that count for MRR@10 and recall@10
 
@@ -79,7 +80,14 @@ def measure(file: Path, caller: Caller, *, sample: int | None = None, seed: int 
 
 
 def read(file: Path) -> list[Article]:
-    return [_article(article) for article in json.loads(file.read_text("utf-8"))["articles"]]
+    """ConfigurationError for a file of another form."""
+    try:
+        return [_article(article) for article in json.loads(file.read_text("utf-8"))["articles"]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigurationError(
+            f"{file} has not the form of questions with known answers ({type(error).__name__}: {error}): "
+            "docs/reference/cli.md shows it"
+        ) from error
 
 
 def _article(article: dict[str, Any]) -> Article:

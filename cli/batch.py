@@ -3,28 +3,28 @@
 import sys
 from collections.abc import Callable, Iterable
 
-from rag.errors import Permanent, Unauthenticated
+from rag.errors import AegisError, Forbidden, Permanent, Unauthenticated
 from rag.printable import one_line
 
 
 def do_to_each(
     given: Iterable[str], named: Callable[[str], str], act: Callable[[str], object]
-) -> tuple[list[str], int]:
-    """The ids of those that ``act`` was done to, and how many it was not, each with its reason on stderr.
+) -> tuple[list[str], list[AegisError]]:
+    """The ids of those that ``act`` was done to, and why it was not to others, which is on stderr too.
 
-    ``named`` makes a whole id of what was given. A key that is not let in ends all of it.
+    ``named`` makes a whole id of what was given. A key that is not let in, or may not, ends all of it.
     """
     done: list[str] = []
-    failed = 0
+    errors: list[AegisError] = []
     for each in dict.fromkeys(given):
         try:
             whole = named(each)
             if whole not in done:
                 act(whole)
                 done.append(whole)
-        except Unauthenticated:
+        except (Unauthenticated, Forbidden):
             raise
         except Permanent as error:
             print(one_line(f"aegis: {each}: {error or error.title}"), file=sys.stderr)
-            failed += 1
-    return done, failed
+            errors.append(error)
+    return done, errors

@@ -1,14 +1,15 @@
 """The REST contract, called from the command line. Every answer is the JSON that came."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
 
-from cli.connection import LONG_POLL_SECONDS, Connection, given
+from cli.connection import LONG_POLL_SECONDS, Connection, encodable, given
 from cli.patience import Patience
-from rag.errors import Transient
+from rag.errors import InvalidRequest, Transient
 from rag.jsontypes import Json
 from rag.settings.client import ClientSettings
 
@@ -16,20 +17,47 @@ if TYPE_CHECKING:
     from rag.settings import Settings
 
 FINAL = frozenset({"succeeded", "failed", "cancelled", "dead"})
+_NO_NAMES = frozenset({"", ".", ".."})
+_JOB = ("state",)
+"""What tells a job from what a stranger answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
     """A file's bytes, from where ``stream`` stands. ``media_type`` None: to be told from name and bytes."""
 
-    stream: BinaryIO
+    stream: "BinaryIO | Fixed"
     name: str
     media_type: str | None = None
 
     @property
-    def part(self) -> tuple[str, BinaryIO] | tuple[str, BinaryIO, str]:
-        """Of a form."""
-        return (self.name, self.stream, self.media_type) if self.media_type else (self.name, self.stream)
+    def part(self) -> tuple[str, "BinaryIO | Fixed"] | tuple[str, "BinaryIO | Fixed", str]:
+        """Of a form, whose names are UTF-8 whatever those of files are."""
+        name = os.fsencode(self.name).decode("utf-8", "replace")
+        return (name, self.stream, self.media_type) if self.media_type else (name, self.stream)
+
+
+class Fixed:
+    """A file with the length that it had when it was opened, whatever is written to it meanwhile."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._size = file, os.fstat(file.fileno()).st_size
+
+    def read(self, most: int = -1) -> bytes:
+        """OSError when the file has become shorter."""
+        left = max(0, self._size - self._file.tell())
+        piece = self._file.read(left if most < 0 else min(most, left))
+        if left and most and not piece:
+            raise OSError("it became shorter while it was sent")
+        return piece
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence == os.SEEK_END:
+            return self._file.seek(self._size + offset)
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
 
 
 class Client(Connection):
@@ -42,7 +70,7 @@ class Client(Connection):
     ) -> Json:
         """``{"job_id", "document_id", "status_url"}``; ``key``: an Idempotency-Key."""
         with file.open("rb") as bytes_of:
-            return self.ingest_content(Content(bytes_of, file.name), document_id, collection, key=key)
+            return self.ingest_content(Content(Fixed(bytes_of), file.name), document_id, collection, key=key)
 
     def ingest_content(
         self, content: Content, document_id: str, collection: str | None = None, *, key: str | None = None
@@ -80,23 +108,28 @@ class Client(Connection):
 
     def cancel(self, job_id: str) -> Json:
         """The job. Conflict when it is over."""
-        return self._call("DELETE", _address("jobs", job_id))
+        return self._call("DELETE", _address("jobs", job_id), needs=_JOB)
 
     def retry(self, job_id: str) -> Json:
         """The job, queued again at the stage where it ended. Conflict unless it ended badly."""
-        return self._call("POST", f"{_address('jobs', job_id)}/retry")
+        return self._call("POST", f"{_address('jobs', job_id)}/retry", needs=_JOB)
 
     def delete_document(self, document_id: str, collection: str | None = None) -> Json:
         """``{"job_id", …}``; no search finds it any more."""
-        return self._call("DELETE", _address("documents", document_id), params=given(collection=collection))
+        return self._call(
+            "DELETE",
+            _address("documents", document_id),
+            params=given(collection=collection),
+            needs=("job_id",),
+        )
 
     def make_collection(self, name: str) -> Json:
         """The collection, which may have been there."""
-        return self._call("PUT", _address("collections", name))
+        return self._call("PUT", _address("collections", name), needs=("name",))
 
     def delete_collection(self, name: str) -> Json:
         """``{"job_id", …}``; no search finds anything of it any more."""
-        return self._call("DELETE", _address("collections", name))
+        return self._call("DELETE", _address("collections", name), needs=("job_id",))
 
     # --- layouts of a collection
 
@@ -106,17 +139,17 @@ class Client(Connection):
 
     def roll_back(self, collection: str) -> Json:
         """The collection, searched by the model that it was searched by before."""
-        return self._call("POST", f"{_address('collections', collection)}/rollback")
+        return self._call("POST", f"{_address('collections', collection)}/rollback", needs=("name",))
 
     def finish(self, collection: str) -> Json:
         """The collection, with one layout."""
-        return self._call("POST", f"{_address('collections', collection)}/finish")
+        return self._call("POST", f"{_address('collections', collection)}/finish", needs=("name",))
 
     # --- reads
 
     def job(self, job_id: str, *, wait: float = 0) -> Json:
         """The job; with ``wait`` seconds, as soon as it is over."""
-        return self._call("GET", _address("jobs", job_id), params={"wait": wait} if wait else {})
+        return self._call("GET", _address("jobs", job_id), params={"wait": wait} if wait else {}, needs=_JOB)
 
     def finished(self, job_id: str) -> Json:
         """The job once it is over, however long that takes.
@@ -144,14 +177,19 @@ class Client(Connection):
         return self._items("/v1/collections")
 
     def collection(self, name: str) -> Json:
-        return self._call("GET", _address("collections", name))
+        return self._call("GET", _address("collections", name), needs=("name",))
 
     def documents(self, collection: str | None = None) -> Iterator[Json]:
         """Every document of the collection, by id."""
         return self._items("/v1/documents", collection=collection)
 
     def document(self, document_id: str, collection: str | None = None) -> Json:
-        return self._call("GET", _address("documents", document_id), params=given(collection=collection))
+        return self._call(
+            "GET",
+            _address("documents", document_id),
+            params=given(collection=collection),
+            needs=("document_id",),
+        )
 
     # --- dead letters
 
@@ -160,38 +198,38 @@ class Client(Connection):
         return self._items("/v1/dead-letters", reason=reason, collection=collection)
 
     def dead_letter(self, job_id: str) -> Json:
-        return self._call("GET", _address("dead-letters", job_id))
+        return self._call("GET", _address("dead-letters", job_id), needs=("id",))
 
     def replay(self, job_id: str) -> Json:
         """Queued again: ``{"job_id", …}``."""
-        return self._call("POST", f"{_address('dead-letters', job_id)}/replay")
+        return self._call("POST", f"{_address('dead-letters', job_id)}/replay", needs=("job_id",))
 
     def replay_all(self, reason: str | None = None, collection: str | None = None) -> tuple[int, int]:
         """How many were queued again, of a reason, of a collection, or of all; how many have no room now."""
         body = given(reason=reason, collection=collection)
-        told = self._call("POST", "/v1/dead-letters/replay", json=body)
+        told = self._call("POST", "/v1/dead-letters/replay", json=body, needs=("replayed",))
         return int(told["replayed"]), int(told.get("left", 0))
 
     def drop(self, job_id: str) -> Json:
         """The job, which counts as failed."""
-        return self._call("DELETE", _address("dead-letters", job_id))
+        return self._call("DELETE", _address("dead-letters", job_id), needs=_JOB)
 
     def drop_all(self, reason: str | None = None, collection: str | None = None) -> int:
         """How many were dropped: those of a reason, of a collection, or all."""
         params = given(reason=reason, collection=collection) or {"all": True}
-        return int(self._call("DELETE", "/v1/dead-letters", params=params)["dropped"])
+        return int(self._call("DELETE", "/v1/dead-letters", params=params, needs=("dropped",))["dropped"])
 
     # --- health
 
     def readiness(self) -> Json:
         """``/health/ready`` whatever its status."""
         with self._translated():
-            answer: Json = self._http.get("/health/ready", timeout=5.0).json()
-        return answer
+            answer = self._http.get("/health/ready", timeout=5.0)
+        return self._ours(answer, ("status", "components"))
 
     def health(self) -> Json:
         """Version, environment, and which components are ready."""
-        return self._call("GET", "/health")
+        return self._call("GET", "/health", needs=("version", "environment"))
 
     # --- backups
 
@@ -205,7 +243,7 @@ class Client(Connection):
 
     def backup(self, backup: str, at: str | None = None) -> Json:
         """One by its id, or ``latest``; then with ``at``, RFC 3339, of those that were finished by then."""
-        return self._call("GET", _address("backups", backup), params=given(at=at))
+        return self._call("GET", _address("backups", backup), params=given(at=at), needs=("id",))
 
     def backups_standing(self) -> Json:
         """How the last backup, verification, rehearsal, restore and prune ended."""
@@ -231,7 +269,7 @@ class Client(Connection):
 
     def make_key(self, **fields: object) -> Json:
         """The key as it is shown this once, under ``key``; ``fields``: as the call takes them."""
-        return self._call("POST", "/v1/keys", json=fields)
+        return self._call("POST", "/v1/keys", json=fields, needs=("key",))
 
     def made_keys(self) -> Iterator[Json]:
         """Those of API_KEYS first, then those in the records."""
@@ -239,13 +277,13 @@ class Client(Connection):
 
     def rotate_key(self, key_id: str, **options: object) -> Json:
         """The key with another secret, shown this once; ``options``: grace_seconds and expires_at."""
-        return self._call("POST", f"{_address('keys', key_id)}/rotate", json=options)
+        return self._call("POST", f"{_address('keys', key_id)}/rotate", json=options, needs=("key",))
 
     def revoke_key(self, key_id: str) -> Json:
-        return self._call("DELETE", _address("keys", key_id))
+        return self._call("DELETE", _address("keys", key_id), needs=("name",))
 
     def activate_key(self, key_id: str) -> Json:
-        return self._call("POST", f"{_address('keys', key_id)}/activate")
+        return self._call("POST", f"{_address('keys', key_id)}/activate", needs=("name",))
 
     def audit(self, **wanted: str | None) -> Iterator[Json]:
         """What was written to the audit log, newest first; ``wanted``: kind and key."""
@@ -255,7 +293,7 @@ class Client(Connection):
 def connected(url: str | None = None, profile: str | None = None) -> Client:
     """A client of the API that the options name, else the environment, else of the stack on this machine."""
     settings = ClientSettings.of(url, profile)
-    return Client(settings.url, settings.key, home=settings.home)
+    return Client(settings.url, settings.key, home=settings.home, source=settings.source)
 
 
 def client_of(settings: "Settings", url: str | None = None) -> Client:
@@ -269,4 +307,8 @@ def client_of(settings: "Settings", url: str | None = None) -> Client:
 
 
 def _address(of: str, name: str) -> str:
-    return f"/v1/{of}/{quote(name, safe='')}"
+    """InvalidRequest for a name that would lead to another address."""
+    if name in _NO_NAMES:
+        raise InvalidRequest(f"{name!r} names nothing")
+    with encodable():
+        return f"/v1/{of}/{quote(name, safe='')}"

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -13,11 +14,13 @@ import httpx
 
 from cli.patience import SECONDS, Patience
 from cli.problems import StrangerError, error_of
+from cli.transport import http_client
 from rag.addresses import is_loopback
 from rag.errors import (
     AegisError,
     ErrorTable,
     InvalidRequest,
+    NoRoom,
     Overloaded,
     TimedOut,
     Transient,
@@ -33,11 +36,12 @@ ERRORS: ErrorTable = {
 }
 LONG_POLL_SECONDS = 30
 
-_PATIENCE: Mapping[type[Transient], float] = {Overloaded: 3600.0, Unavailable: SECONDS}
-"""Seconds that a call is sent again for: a full queue moves, a part that is away may not come back."""
+_PATIENCE: Mapping[type[Transient], float] = {Overloaded: 3600.0, NoRoom: 3600.0, Unavailable: SECONDS}
+"""Seconds that a call is sent again for, subclasses first: what is full moves, what is away may stay away."""
 
 _MARGIN_SECONDS = 30.0
 _PAGE = 100
+_SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +82,18 @@ class Connection:
         key: str | None = None,
         *,
         home: Path | None = None,
+        source: str = "the API's address",
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """``home``: of the stack that is meant, where it is one of this machine."""
+        """``home``: of the stack that is meant, where it is one of this machine; ``source``: what named it.
+
+        ConfigurationError for an address, a proxy or certificates that cannot be used.
+        """
         self.url = url.rstrip("/")
         self._stack = f"the stack in {home}" if home else "the stack"
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         timeout = httpx.Timeout(LONG_POLL_SECONDS + _MARGIN_SECONDS, connect=5.0)
-        secure = not self.url.startswith("http:")  # where no certificate comes, none need be loaded
-        self._http = httpx.Client(
-            base_url=self.url, headers=headers, timeout=timeout, transport=transport, verify=secure,
-            mounts=_direct(self.url),
-        )  # fmt: skip
+        self._http = http_client(self.url, source, headers=headers, timeout=timeout, transport=transport)
         self._stopped = threading.Event()
         self.delayed: Callable[[AegisError, float], None] = lambda _error, _seconds: None
         """Is told why a call is sent again, and after how many seconds."""
@@ -133,7 +137,9 @@ class Connection:
         """Every item of a listing, page by page."""
         params: Json = {"limit": _PAGE, **given(**wanted)}
         while True:
-            page = self._call("GET", path, params=params)
+            page = self._call("GET", path, needs=("items", "next"), params=params)
+            if not _are_objects(page["items"]):
+                raise self._stranger()
             yield from page["items"]
             if page["next"] is None:
                 return
@@ -147,7 +153,11 @@ class Connection:
         ``heard`` is called for each line, comments among them; the stream is left where it says False.
         """
         headers = {"Last-Event-ID": after} if after else {}
-        with self._translated(), self._http.stream("GET", path, params=params, headers=headers) as answer:
+        with (
+            encodable(),
+            self._translated(),
+            self._http.stream("GET", path, params=params, headers=headers) as answer,
+        ):
             if answer.is_error:
                 answer.read()
                 raise error_of(answer)
@@ -161,23 +171,34 @@ class Connection:
                     name, _, value = line.partition(":")
                     fields[name] = value.removeprefix(" ")
                 elif "data" in fields:
-                    yield Event.of(fields)
+                    yield self._event(fields)
                     fields = {}
+
+    def _event(self, fields: Mapping[str, str]) -> Event:
+        try:
+            event = Event.of(fields)
+        except ValueError as error:
+            raise self._stranger() from error
+        if not isinstance(event.data, dict):
+            raise self._stranger()
+        return event
 
     def _submit(self, path: str, *, key: str | None = None, **request: Any) -> Json:
         """Sent with one Idempotency-Key however often it takes, so that it makes one job.
 
         ``key``: one that the caller remembers, for a submit whose answer may have been lost.
         """
-        return self._call("POST", path, headers={"Idempotency-Key": key or str(uuid4())}, **request)
+        headers = {"Idempotency-Key": key or str(uuid4())}
+        return self._call("POST", path, needs=("job_id",), headers=headers, **request)
 
-    def _call(self, method: str, path: str, **request: Any) -> Json:
+    def _call(self, method: str, path: str, *, needs: Sequence[str] = (), **request: Any) -> Json:
+        """The answer, an object with the fields ``needs``. StrangerError for any other."""
         begun = monotonic()
         while True:
             try:
-                return self._once(method, path, **request)
+                return self._ours(self._once(method, path, **request), needs)
             except (Overloaded, Unavailable) as error:
-                patience = begun + _PATIENCE[type(error)]
+                patience = begun + _patience_with(error)
                 if error.retry_after is None or monotonic() + error.retry_after > patience:
                     raise
                 self.delayed(error, error.retry_after)
@@ -189,18 +210,24 @@ class Connection:
         """Whether the client was stopped meanwhile."""
         return self._stopped.wait(seconds)
 
-    def _once(self, method: str, path: str, **request: Any) -> Json:
-        with self._translated():
+    def _once(self, method: str, path: str, **request: Any) -> httpx.Response:
+        with encodable(), self._translated():
             answer = self._http.request(method, path, **request)
         if answer.is_error:
             raise error_of(answer)
+        return answer
+
+    def _ours(self, answer: httpx.Response, needs: Sequence[str]) -> Json:
         try:
-            body: Json = answer.json()
+            body = answer.json()
         except ValueError as error:
-            raise StrangerError(
-                f"{self.url} answers, but not as Aegis does: is the address right?"
-            ) from error
+            raise self._stranger() from error
+        if not isinstance(body, dict) or not body.keys() >= set(needs):
+            raise self._stranger()
         return body
+
+    def _stranger(self) -> StrangerError:
+        return StrangerError(f"{self.url} answers, but not as Aegis does: is the address right?")
 
     def _translated(self) -> Any:
         here = is_loopback(self._http.base_url.host)
@@ -208,10 +235,22 @@ class Connection:
         return translated(ERRORS, f"the API at {self.url} ({hint})")
 
 
-def _direct(url: str) -> dict[str, None]:
-    """What has httpx reach this machine itself without a proxy, whatever the environment says."""
-    host = httpx.URL(url).host
-    return {f"all://[{host}]" if ":" in host else f"all://{host}": None} if is_loopback(host) else {}
+def _are_objects(items: object) -> bool:
+    return isinstance(items, list) and all(isinstance(item, dict) for item in items)
+
+
+def _patience_with(error: Transient) -> float:
+    return next(seconds for kind, seconds in _PATIENCE.items() if isinstance(error, kind))
+
+
+@contextmanager
+def encodable() -> Iterator[None]:
+    """InvalidRequest for what was given in bytes that are no UTF-8."""
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        shown = error.object[max(0, error.start - _SHOWN) : error.end + _SHOWN]
+        raise InvalidRequest(f"{shown!r} is no UTF-8, and the API takes nothing else") from error
 
 
 def given(**options: str | float | Sequence[str] | None) -> Json:

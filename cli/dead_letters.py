@@ -1,7 +1,7 @@
 """``aegis dlq``: the jobs that were given up, and what becomes of them.
 
 Exit status 0 when everything was done, 1 when something of it was not, 2 for a call that
-cannot be meant.
+cannot be meant; when nothing was done, that of the reason.
 """
 
 import sys
@@ -16,6 +16,7 @@ from cli.batch import do_to_each
 from cli.call import Call, asks_api, shows_data
 from cli.client import Client
 from cli.dead_letter_views import DEAD_LETTERS, dead_letter_page
+from cli.exits import status_of_all
 from cli.groups import group
 from rag.printable import one_line
 
@@ -87,12 +88,12 @@ def replay(
             if left:
                 print(f"The queue is full: {left} are left, try again once it has room")
             return
-        replayed, failed = do_to_each(
+        replayed, errors = do_to_each(
             chosen.found(client), partial(ids.dead_letter_id, client), client.replay
         )
         print(f"{len(replayed)} replayed")
-        failed += sum(not _follow(client, job_id) for job_id in replayed) if wait else 0
-    raise typer.Exit(1 if failed else 0)
+        lost = sum(not _follow(client, job_id) for job_id in replayed) if wait else 0
+    raise typer.Exit(status_of_all(errors, done=bool(replayed)) or bool(lost))
 
 
 @app.command()
@@ -109,9 +110,9 @@ def drop(
     chosen = Chosen.of(job_ids, reason, collection, every=every)
     with call.client() as client:
         if chosen.ids:
-            dropped, failed = do_to_each(chosen.ids, partial(ids.dead_letter_id, client), client.drop)
+            dropped, errors = do_to_each(chosen.ids, partial(ids.dead_letter_id, client), client.drop)
             print(f"{len(dropped)} dropped")
-            raise typer.Exit(1 if failed else 0)
+            raise typer.Exit(status_of_all(errors, done=bool(dropped)))
         if not yes:
             _confirm(client, chosen)
         print(f"{client.drop_all(reason, collection)} dropped")

@@ -18,6 +18,7 @@ from cli.examination import (
 )
 from cli.examination.finding import Finding, found
 from cli.preflight import check_ports
+from cli.problems import StrangerError
 from cli.views import Column, View
 from rag.errors import AegisError
 from rag.retention import Retention
@@ -81,11 +82,11 @@ def _running(client: Client) -> Finding | None:
     """None when no API answers."""
     try:
         page = client.readiness()
-    except AegisError:
-        return None
-    except ValueError:
+    except StrangerError:
         text = f"something that is not Aegis answers at {client.url}"
         return Finding("stack", "bad", text, "set API_PORT to another port")
+    except AegisError:
+        return None
     missing = [name for name, part in page["components"].items() if not part["ready"]]
     if missing:
         text = f"{client.url} answers, but not ready: {', '.join(missing)}"

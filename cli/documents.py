@@ -10,6 +10,7 @@ from cli import ids
 from cli.asking import require_consent
 from cli.batch import do_to_each
 from cli.call import Call, asks_api, shows_data
+from cli.exits import status_of_all
 from cli.figures import age, clock, many
 from cli.groups import ListByDefault, group
 from cli.views import Column, Row, View
@@ -73,12 +74,12 @@ def delete(
             require_consent(f"Delete {whole}?", yes=yes or whole == given)
             return whole
 
-        deleted, failed = do_to_each(
+        deleted, errors = do_to_each(
             document_ids, choose, lambda each: client.delete_document(each, collection)
         )
     for each in deleted:
         print(one_line(f"{each} deleted"))
-    raise typer.Exit(1 if failed else 0)
+    raise typer.Exit(status_of_all(errors, done=bool(deleted)))
 
 
 def document_page(row: Row) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from bench.client import Caller
 from bench.figures import Figure, show
-from bench.quality import Quality, measure
+from bench.quality import Quality, measure, read
 from bench.stack import started
 from rag.errors import ConfigurationError
 
@@ -36,6 +36,7 @@ def evaluate(
     """Ingest the paragraphs, ask the questions, print retrieval, answer and refusal figures."""
     if not file.is_file():
         raise ConfigurationError(f"{file} is not there")
+    read(file)  # before a stack is started for it
     console = Console()
     with _stack(url) as address, console.status("ingesting and asking …"):
         quality = measure(file, Caller(address), sample=sample)

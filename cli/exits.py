@@ -1,9 +1,12 @@
 """Exit statuses of ``aegis``, as scripts may rely on them."""
 
+from collections.abc import Collection
+
 from rag.errors import (
     AegisError,
     ConfigurationError,
     Forbidden,
+    InvalidRequest,
     NotFound,
     Transient,
     Unauthenticated,
@@ -32,12 +35,21 @@ _BY_ERROR: tuple[tuple[type[AegisError], int], ...] = (
     (Forbidden, 4),
     (NotFound, 5),
     (UnknownCollection, 5),
+    (InvalidRequest, 2),
 )
 
 
 def status_of(error: AegisError) -> int:
     """What the command ends with that raised it."""
     return next((status for kind, status in _BY_ERROR if isinstance(error, kind)), 1)
+
+
+def status_of_all(errors: Collection[AegisError], *, done: bool) -> int:
+    """What a command ends with that met these; ``done``: something of it was done all the same."""
+    statuses = set(map(status_of, errors))
+    if len(statuses) == 1 and not done:
+        return statuses.pop()
+    return 1 if statuses else 0
 
 
 def epilogue() -> str:

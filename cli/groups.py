@@ -1,6 +1,5 @@
 """Groups of commands as all of ours are."""
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from cli.exits import BROKEN_PIPE
+from cli.surroundings import silence_output
 
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 
@@ -73,7 +73,7 @@ def _readers_may_go() -> Iterator[None]:
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # it is flushed again at the end
+        silence_output()
         raise typer.Exit(BROKEN_PIPE) from None
 
 

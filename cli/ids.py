@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
-from rag.errors import InvalidRequest, NotFound
+from rag.errors import Conflict, NotFound
 from rag.printable import one_line
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _SHOWN = 5
 
 
 def the_one(given: str, ids: Iterable[str], what: str, most: int = MOST_LOOKS) -> str:
-    """The id that ``given`` is or begins. NotFound for none, InvalidRequest for several."""
+    """The id that ``given`` is or begins. NotFound for none, Conflict for several."""
     found = []
     for each in islice(ids, most):
         if each == given:
@@ -34,7 +34,7 @@ def the_one(given: str, ids: Iterable[str], what: str, most: int = MOST_LOOKS) -
     if not found:
         raise NotFound(f"there is no {what} {one_line(given)!r}, and none of the listed ones begins with it")
     there = ", ".join(found[:_SHOWN]) + (" …" if len(found) > _SHOWN else "")
-    raise InvalidRequest(f"{one_line(given)!r} begins several: {one_line(there)}. Give more of the one")
+    raise Conflict(f"{one_line(given)!r} begins several: {one_line(there)}. Give more of the one")
 
 
 def job_id(client: "Client", given: str) -> str:

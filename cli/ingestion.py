@@ -153,8 +153,10 @@ class Ingestion:
                 self._end(Outcome(source, None, str(error) or error.title, error.code))
             case Sent(source, error=OSError() as error):
                 self._end(Outcome(source, None, error.strerror or str(error), "unread"))
-            case Sent(error=Exception() as error):
+            case Sent(error=AegisError() as error):
                 raise error
+            case Sent(source, error=Exception() as error):
+                self._end(Outcome(source, None, f"{type(error).__name__}: {error}", "unforeseen"))
             case Sent(source, job_id=str(job_id)) if self._plan.wait:
                 self.under_way[job_id] = source
                 self._feed.add(job_id)

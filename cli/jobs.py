@@ -9,6 +9,7 @@ import typer
 from cli import ids
 from cli.batch import do_to_each
 from cli.call import Call, asks_api, shows_data
+from cli.exits import status_of_all
 from cli.groups import ListByDefault, group
 from cli.job_views import JOBS, job_page
 from cli.views import Format
@@ -61,10 +62,10 @@ def show(call: Call, job_id: JobId) -> None:
 def cancel(call: Call, job_ids: JobIds) -> None:
     """End jobs that are queued or running. Takes effect between stages, and within an answer."""
     with call.client() as client:
-        done, failed = do_to_each(job_ids, partial(ids.job_id, client), client.cancel)
+        done, errors = do_to_each(job_ids, partial(ids.job_id, client), client.cancel)
     for each in done:
         print(one_line(f"{each} cancelled"))
-    raise typer.Exit(1 if failed else 0)
+    raise typer.Exit(status_of_all(errors, done=bool(done)))
 
 
 @app.command()
@@ -78,11 +79,11 @@ def retry(
     from cli.watching import follow_all  # noqa: PLC0415 - brings progress bars
 
     with call.client() as client:
-        done, failed = do_to_each(job_ids, partial(ids.job_id, client), client.retry)
+        done, errors = do_to_each(job_ids, partial(ids.job_id, client), client.retry)
         for each in done:
             print(one_line(f"{each} queued again"))
-        failed += follow_all(client, done) if wait else 0
-    raise typer.Exit(1 if failed else 0)
+        errors += follow_all(client, done) if wait else []
+    raise typer.Exit(status_of_all(errors, done=bool(done)))
 
 
 @app.command()
@@ -100,5 +101,5 @@ def watch(
         if not job_ids:
             watch_list(client, state, limit)
             return
-        failed = follow_all(client, [ids.job_id(client, each) for each in job_ids])
-    raise typer.Exit(1 if failed else 0)
+        errors = follow_all(client, [ids.job_id(client, each) for each in job_ids])
+    raise typer.Exit(status_of_all(errors, done=len(errors) < len(job_ids)))

@@ -65,7 +65,7 @@ class Journal:
     @classmethod
     def at(cls, folder: Path, url: str, collection: str | None) -> Self:
         """That of this API and collection below ``folder``. OSError and ConfigurationError for its folder."""
-        name = sha256(f"{url}\n{collection or ''}".encode()).hexdigest()[:32]
+        name = sha256(f"{url}\n{collection or ''}".encode(errors="surrogateescape")).hexdigest()[:32]
         path = private_folder(folder) / f"{name}.jsonl"
         salt, *lines = (path.read_text("utf-8", "replace") if path.exists() else "").splitlines() or [""]
         known = {entry.id: entry for entry in map(Entry.of, lines) if entry is not None}

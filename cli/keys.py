@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from math import isnan
 from typing import Annotated
 
 import typer
@@ -97,6 +98,8 @@ def rotate(
     days: Days = None,
 ) -> None:
     """Give a key a new secret. The former one stays good for a while, so that nobody is cut off."""
+    if isnan(grace):
+        raise typer.BadParameter("--grace is no number")
     options = {"grace_seconds": round(grace * 3600), **_expiry(days)}
     with call.client() as client:
         _show_once(call, client.rotate_key(ids.key_id(client, key_id), **options))
@@ -128,7 +131,13 @@ def activate(
 
 
 def _expiry(days: float | None) -> Json:
-    return {} if days is None else {"expires_at": (datetime.now(UTC) + timedelta(days=days)).isoformat()}
+    """BadParameter for a day that no calendar has."""
+    if days is None:
+        return {}
+    try:
+        return {"expires_at": (datetime.now(UTC) + timedelta(days=days)).isoformat()}
+    except (OverflowError, ValueError) as error:
+        raise typer.BadParameter(f"--days: {days:g} days from now is no date") from error
 
 
 def _show_once(call: Call, key: Json) -> None:

@@ -11,6 +11,7 @@ from cli import exits
 from cli.call import Call, shows_data
 from cli.coercion import take_values_as_they_are
 from cli.groups import HELP_OPTIONS, LoadsWhenCalled, elsewhere
+from cli.surroundings import mend_surroundings, silence_output
 from rag.errors import AegisError, ConfigurationError
 from rag.printable import printable, write_plainly
 
@@ -53,10 +54,12 @@ def aegis(
 @app.command()
 def setup() -> None:
     """Build the bundled model, once; the first start does it too."""
+    from rag.settings.client import expanded
     from workers.embedding.build import build
 
     settings = _settings()
-    build(settings.model_dir.expanduser().resolve(), lambda line: print(f"aegis: {line}", file=sys.stderr))
+    folder = expanded(settings.model_dir, "MODEL_DIR: ").resolve()
+    build(folder, lambda line: print(f"aegis: {line}", file=sys.stderr))
 
 
 @app.command()
@@ -78,9 +81,10 @@ def demo(
     from cli.demo import demo as demonstrate
     from cli.display import Display
     from cli.up import up as run_stack
+    from rag.settings.client import expanded
 
     settings, console = _settings(), _console()
-    folder = docs.expanduser() if docs else None
+    folder = expanded(docs) if docs else None
     if folder is not None and not folder.exists():
         raise ConfigurationError(f"{folder} is not there")
 
@@ -142,6 +146,7 @@ for _name, (_place, _about) in ELSEWHERE.items():
 
 def run() -> None:
     """The entry point: whatever ends a command ends it with a status of ``cli.exits`` and no traceback."""
+    mend_surroundings()
     write_plainly()
     completion_init()
     take_values_as_they_are()
@@ -154,6 +159,10 @@ def run() -> None:
         for line in printable(str(error) or error.title).splitlines():
             print(f"aegis: {line}", file=sys.stderr)
         sys.exit(exits.status_of(error))
+    except OSError as error:
+        silence_output()
+        print(f"aegis: {printable(str(error))}", file=sys.stderr)
+        sys.exit(1)
 
 
 def _settings() -> "Settings":

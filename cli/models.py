@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 from rag.settings import Settings
+from rag.settings.client import expanded
 from workers.embedding.files import model_files
 
 
@@ -13,7 +14,7 @@ def prepare(settings: Settings) -> int:
     ``aegis setup`` does it, which says on stderr what it does. It is a process of its own, since what a
     build loads would stay in the supervisor's memory. -P: a folder ``cli`` where one stands is not ours.
     """
-    folder = settings.model_dir.expanduser().resolve()
+    folder = expanded(settings.model_dir, "MODEL_DIR: ").resolve()
     if model_files(folder).whole():
         return 0
     return subprocess.run([sys.executable, "-P", "-m", "cli.main", "setup"], check=False).returncode

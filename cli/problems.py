@@ -40,15 +40,16 @@ _AND: Mapping[type[AegisError], str] = {
 }
 
 
+_OURS = "urn:aegis:problem:"
 _STRANGE = "HTTP {}, and not in the API's words: is this its address, or does a proxy answer for it?"
 
 
 def error_of(answer: httpx.Response) -> AegisError:
-    """The error that an ``application/problem+json`` stands for, or the status of a page without one."""
+    """The error that an ``application/problem+json`` of ours stands for, or any other status."""
     problem = _problem(answer)
-    code = str(problem.get("type", "")).rpartition(":")[2]
+    code = str(problem.get("type", "")).removeprefix(_OURS)
     told = one_line(str(problem.get("detail") or problem.get("title") or ""))
-    kind = _BY_CODE.get(code) or _BY_STATUS.get(answer.status_code, AegisError if told else StrangerError)
+    kind = _BY_CODE.get(code) or _by_status(answer.status_code, ours=bool(problem))
     message = (told or _STRANGE.format(answer.status_code)) + _AND.get(kind, "")
     if issubclass(kind, Transient):
         return kind(message, retry_after=seconds_to_wait(answer.headers))
@@ -60,7 +61,15 @@ def _problem(answer: httpx.Response) -> Mapping[str, Any]:
         problem = answer.json()
     except ValueError:  # a proxy's page
         return {}
-    return problem if isinstance(problem, dict) else {}
+    ours = isinstance(problem, dict) and str(problem.get("type", "")).startswith(_OURS)
+    return problem if ours else {}
+
+
+def _by_status(status: int, *, ours: bool) -> type[AegisError]:
+    """That nothing is at a path is the API's to say; a stranger has none of its paths."""
+    if not ours and status == httpx.codes.NOT_FOUND:
+        return StrangerError
+    return _BY_STATUS.get(status, AegisError if ours else StrangerError)
 
 
 _BY_STATUS: Mapping[int, type[AegisError]] = {

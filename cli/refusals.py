@@ -37,6 +37,7 @@ _BY_CODE: Mapping[str, Words] = {
     "same-id": Words("another file has this id", "name a folder above both"),
     "unread": Words("not readable on this machine", "see that you may read it"),
     "empty": Words("empty"),
+    "unforeseen": Words("failed on this machine in a way that nobody foresaw", _AGAIN),
 }
 
 

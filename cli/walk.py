@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from glob import has_magic, iglob
+from glob import has_magic
 from pathlib import Path
 
+from cli.patterns import fixed_part, matches
 from cli.sources import Found, Link, Omitted, Source
 from rag.errors import ConfigurationError, UnsupportedMedia
 from rag.media import HEAD_BYTES, described, media_type_of
 from rag.naming import document_id_of_file
+from rag.settings.client import expanded
 
 _LINKS = ("http://", "https://")
 _PACKAGES = frozenset({"node_modules", "__pycache__", "venv"})
@@ -28,8 +30,10 @@ def sources(arguments: Iterable[str], *, hidden: bool = False) -> Walked:
                 raise ConfigurationError(f"{argument!r} is no address: it has characters that do not show")
             yield Link(argument)
             continue
+        if not argument:
+            raise ConfigurationError("an argument is empty, so it names nothing: this folder is .")
         try:
-            yield from _behind(Path(argument).expanduser(), hidden=hidden)
+            yield from _behind(expanded(argument), hidden=hidden)
         except OSError as error:
             raise ConfigurationError(f"{argument}: {error.strerror or error}") from error
 
@@ -52,12 +56,11 @@ def _behind(path: Path, *, hidden: bool) -> Walked:
 
 def _matching(pattern: Path, *, hidden: bool) -> Walked:
     """Ids are paths below the folder before the first wildcard. Of installed packages only what it names."""
-    fixed = next(number for number, part in enumerate(pattern.parts) if has_magic(part))
-    base = Path(*pattern.parts[:fixed])
+    base = fixed_part(pattern)
     walk, found = _Walk(base, hidden=hidden), False
     unwanted = _PACKAGES.difference(pattern.parts)
-    for match in sorted(iglob(str(pattern), recursive=True, include_hidden=hidden)):  # noqa: PTH207 - knows hidden ones
-        found, path = True, Path(match)
+    for path in sorted(matches(pattern, hidden=hidden), key=str):
+        found = True
         if unwanted.intersection(path.relative_to(base).parts):
             continue
         yield from walk.below(path) if path.is_dir() else walk.file(path)

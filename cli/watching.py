@@ -12,28 +12,31 @@ from cli.client import FINAL, Client
 from cli.following import followed
 from cli.job_views import JOBS, progress, subject
 from cli.tables import table_of
-from rag.errors import AegisError, Transient
+from rag.errors import AegisError, Forbidden, Transient, Unauthenticated
 from rag.jsontypes import Json
 from rag.printable import one_line
 
 _LOOK_SECONDS = 2.0
 
 
-def follow_all(client: Client, job_ids: Sequence[str]) -> int:
-    """How many did not succeed; each one's end is printed. Transient when nothing is heard of a job."""
+def follow_all(client: Client, job_ids: Sequence[str]) -> list[AegisError]:
+    """Why some did not succeed; each one's end is printed. Transient when nothing is heard of a job.
+
+    A key that is not let in, or may not, ends all of it.
+    """
     console = Console(highlight=False)
-    failed = 0
+    errors: list[AegisError] = []
     for job_id in job_ids:
         try:
             followed(client, console, job_id)
-        except Transient:
+        except (Transient, Unauthenticated, Forbidden):
             raise
         except AegisError as error:
             print(one_line(f"aegis: {error}"), file=sys.stderr)
-            failed += 1
+            errors.append(error)
         else:
             print(one_line(f"{job_id} succeeded"))
-    return failed
+    return errors
 
 
 def watch_list(client: Client, state: str | None, limit: int) -> None:

@@ -6,14 +6,15 @@ Read without pydantic, which takes longer to load than a command takes.
 import os
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from rag.addresses import http_url
-from rag.errors import ConfigurationError
+from rag.errors import ConfigurationError, translated
 from rag.homes import stack_in, unnamed_home
 from rag.settings.secretfile import secret_in
 
@@ -73,11 +74,13 @@ class ClientSettings:
         if environment.get("AEGIS_CONFIG") or any(Path(name).exists() for name in _SERVER_FILES):
             from rag.settings import load  # noqa: PLC0415 - takes half a second
 
-            settings = load()
+            with _users_known("AEGIS_HOME, or another folder of the settings"):
+                settings = load()
+                home = settings.home
             known = settings.api_key.get_secret_value() if settings.api_key else None
             named = not settings.model_fields_set.isdisjoint({"api_host", "api_port"})
-            url = _local_url(settings.home, settings.listen_host, settings.api_port, named=named)
-            return cls(url, source, _sendable(key or known), settings.home)
+            url = _local_url(home, settings.listen_host, settings.api_port, named=named)
+            return cls(url, source, _sendable(key or known), home)
         key = key or _secret(environment, "API_KEY")
         host, port = environment.get("API_HOST"), environment.get("API_PORT", "")
         port = "" if port.startswith(_LINK) else port
@@ -87,9 +90,21 @@ class ClientSettings:
         return cls(url, source, _sendable(key), home)
 
 
+def expanded(path: str | Path, whose: str = "") -> Path:
+    """``path`` with the folder of a user in place of ``~``. ConfigurationError when there is none."""
+    with _users_known(f"{whose}{path}"):
+        return Path(path).expanduser()
+
+
+@contextmanager
+def _users_known(subject: str) -> Iterator[None]:
+    with translated({RuntimeError: ConfigurationError}, subject):
+        yield
+
+
 def _home(environment: Mapping[str, str]) -> Path:
     named = environment.get("AEGIS_HOME")
-    return Path(named).expanduser().resolve() if named else unnamed_home().path
+    return expanded(named, "AEGIS_HOME: ").resolve() if named else unnamed_home().path
 
 
 def _local_url(home: Path, host: str, port: int, *, named: bool) -> str:
@@ -125,7 +140,7 @@ class Profile:
 def profiles_file() -> Path:
     """Where the profiles are, whether there are any or not."""
     folder = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(folder) if folder else Path.home() / ".config") / "aegis" / "profiles.toml"
+    return (Path(folder) if folder else expanded("~") / ".config") / "aegis" / "profiles.toml"
 
 
 def _profiles(path: Path) -> dict[str, Any]:
@@ -147,7 +162,7 @@ def _key_of(fields: Mapping[str, str], path: Path, where: str) -> str | None:
     if "key" in fields and "key_file" in fields:
         raise ConfigurationError(f"{where}: key and key_file are both set: leave one of them out")
     if "key_file" in fields:
-        path = Path(fields["key_file"]).expanduser()
+        path = expanded(fields["key_file"], f"{where}: key_file: ")
     elif "key" not in fields:
         return None
     if path.exists() and path.stat().st_mode & _OTHERS:
@@ -174,8 +189,15 @@ def _address(source: str, url: str) -> str:
     """``url`` without a slash at its end. ConfigurationError unless it is one of an API."""
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # the port
+        host = (parts.hostname or "").encode("idna").decode()
+        usable = (
+            parts.scheme in ("http", "https")
+            and host
+            and url.isprintable()
+            and " " not in url
+            and parts.port != 0
+        )
+    except ValueError:  # the port, or the host's name
         usable = False
     if not usable:
         raise ConfigurationError(f"{source}: {url!r} is no address such as https://rag.example.com")

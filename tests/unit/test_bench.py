@@ -8,6 +8,7 @@ import pytest
 from bench.corpus import CHAPTER_CHARACTERS, of_file, python_topics
 from bench.figures import Figure, percentile, write
 from bench.quality import normalised, read
+from rag.errors import ConfigurationError
 
 FILE = {
     "articles": [
@@ -86,3 +87,24 @@ def test_the_file_has_value_unit_limit_and_peers_of_each_figure(tmp_path: Path) 
     assert json.loads(path.read_text("utf-8"))["ready_s"] == {
         "value": 3.1416, "unit": "s", "limit": 15.0, "more_is_better": False, "peers": {"other": 60.0},
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"articles": [{"title": "a"}]}', '{"articles": [1]}', "\xff"]
+)
+def test_a_file_of_another_form_is_a_wrong_setting(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "questions.json"
+    file.write_text(content, "latin-1")
+
+    with pytest.raises(ConfigurationError, match=r"questions\.json has not the form"):
+        read(file)
+
+
+def test_the_form_in_the_reference_is_read(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "cli.md").read_text("utf-8")
+    file = tmp_path / "questions.json"
+    file.write_text(page.partition("```json\n")[2].partition("```")[0])
+
+    assert [each.question for article in read(file) for each in article.questions] == [
+        "What does the VPN need?"
+    ]

@@ -1,19 +1,41 @@
 """The command line's client: what it sends, what it makes of answers, what it tries again."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
+from httpx._multipart import FileField
 
 from cli import patience
 from cli.client import Client
 from cli.problems import StrangerError, error_of
-from rag.errors import AegisError, Overloaded, Unauthenticated, Unavailable, UnsupportedMedia
+from rag.errors import (
+    AegisError,
+    ConfigurationError,
+    InvalidRequest,
+    Overloaded,
+    Transient,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedMedia,
+)
 
+QUEUED = {"state": "queued"}
 Handler = Callable[[httpx.Request], httpx.Response]
+
+
+def _below(kind: type[Transient]) -> Iterator[type[Transient]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _below(child)
+
+
+TRANSIENT = [kind for kind in _below(Transient) if "code" in vars(kind)]
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +113,7 @@ def test_a_full_queue_is_waited_for_and_the_same_bytes_are_sent_again(
 def test_a_call_is_put_off_by_seconds_or_until_a_date(
     naps: list[float], headers: dict[str, str], seconds: float
 ) -> None:
-    client, _ = _client(_problem(429, "overloaded", "full", **headers), httpx.Response(200, json={}))
+    client, _ = _client(_problem(429, "overloaded", "full", **headers), httpx.Response(200, json=QUEUED))
 
     client.job("1")
 
@@ -124,6 +146,45 @@ def test_an_answer_that_is_no_json_is_said(naps: list[float]) -> None:
         client.job("1")
 
 
+CALLS: dict[str, Callable[[Client], object]] = {
+    "job": lambda client: client.job("1"),
+    "jobs": lambda client: list(client.all_jobs()),
+    "a question": lambda client: client.ask("Why?"),
+    "cancel": lambda client: client.cancel("1"),
+    "document": lambda client: client.document("a.md"),
+    "collection": lambda client: client.collection("handbook"),
+    "a dead letter": lambda client: client.dead_letter("1"),
+    "drop": lambda client: client.drop_all(),
+    "a key": lambda client: client.make_key(name="a"),
+    "health": lambda client: client.health(),
+    "readiness": lambda client: client.readiness(),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
+@pytest.mark.parametrize("answer", [{}, [], None, "ok", 1, {"items": 5, "next": None}])
+def test_json_of_another_server_is_no_answer(answer: object, call: Callable[[Client], object]) -> None:
+    client, _ = _client(httpx.Response(200, json=answer))
+
+    with pytest.raises(StrangerError, match="not as Aegis does"):
+        call(client)
+
+
+def test_an_error_in_json_of_another_server_is_a_strangers() -> None:
+    error = error_of(httpx.Response(404, json={"detail": "Not Found", "type": "about:blank"}))
+
+    assert isinstance(error, StrangerError)
+    assert "Not Found" not in str(error)
+
+
+@pytest.mark.parametrize("data", ["<html>", "[]", "null"])
+def test_a_strangers_events_are_no_events(data: str) -> None:
+    client, _ = _client(httpx.Response(200, text=f"event: state\ndata: {data}\n\n"))
+
+    with pytest.raises(StrangerError):
+        list(client.events("1"))
+
+
 def test_a_full_queue_is_waited_for_longer_than_a_part_that_is_away(naps: list[float]) -> None:
     away = _problem(503, "unavailable", "away", **{"Retry-After": "600"})
     full = _problem(429, "overloaded", "full", **{"Retry-After": "600"})
@@ -133,6 +194,22 @@ def test_a_full_queue_is_waited_for_longer_than_a_part_that_is_away(naps: list[f
     with pytest.raises(Unavailable):
         client.job("1")
 
+    assert naps == [600.0]
+
+
+@pytest.mark.parametrize("kind", sorted(TRANSIENT, key=lambda kind: kind.code))
+def test_every_transient_error_ends_a_call_as_itself(kind: type[Transient]) -> None:
+    client, _ = _client(_problem(503, kind.code, "later", **{"Retry-After": "3601"}))
+
+    with pytest.raises(kind, match="later"):
+        client.job("1")
+
+
+def test_a_full_disk_is_waited_for_as_long_as_a_full_queue(naps: list[float]) -> None:
+    full = _problem(503, "no-room", "the disk is full", **{"Retry-After": "600"})
+    client, _ = _client(full, httpx.Response(200, json={"state": "queued"}))
+
+    assert client.job("1") == {"state": "queued"}
     assert naps == [600.0]
 
 
@@ -179,7 +256,7 @@ def test_certificates_are_checked_wherever_there_are_some(monkeypatch: pytest.Mo
     real = httpx.Client
 
     def client(**options: Any) -> httpx.Client:
-        checked[options["base_url"]] = options["verify"]
+        checked[options["base_url"]] = options["verify"] is not False
         return real(**options)
 
     monkeypatch.setattr(httpx, "Client", client)
@@ -248,7 +325,7 @@ def test_dropping_all_says_so_and_dropping_some_does_not() -> None:
 
 
 def test_an_id_stays_within_its_path() -> None:
-    client, requests = _client(httpx.Response(202, json={}))
+    client, requests = _client(httpx.Response(202, json=QUEUED))
 
     client.drop("../x?all=true")
 
@@ -362,3 +439,137 @@ def test_a_stack_on_this_machine_is_asked_without_the_proxy_of_the_shell(
         direct, proxied = client._http, far._http
         assert direct._transport_for_url(httpx.URL(f"http://{host}:8910/v1/jobs")) is direct._transport
         assert proxied._transport_for_url(httpx.URL("http://api.test/v1/jobs")) is not proxied._transport
+
+
+class _Taker(BaseHTTPRequestHandler):
+    """Takes a document and notes its bytes."""
+
+    taken: ClassVar[list[bytes]] = []
+
+    def do_POST(self) -> None:
+        self.taken.append(self.rfile.read(int(self.headers["Content-Length"])))
+        body = b'{"job_id": "1"}'
+        self.send_response(202)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def taker() -> Iterator[Client]:
+    """A client of a server at a real socket."""
+    _Taker.taken.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Taker) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        with Client(f"http://127.0.0.1:{server.server_port}") as client:
+            yield client
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Path], None]], Path]:
+    """A file to which something is done once its length is told and before it is read."""
+
+    def prepare(change: Callable[[Path], None]) -> Path:
+        file = tmp_path / "a.md"
+        file.write_bytes(b"x" * 200_000)
+        rendered = FileField.render_data
+
+        def render(part: FileField) -> Iterator[bytes]:
+            change(file)
+            return rendered(part)
+
+        monkeypatch.setattr(FileField, "render_data", render)
+        return file
+
+    return prepare
+
+
+def test_of_a_file_that_grows_while_it_is_sent_as_much_is_sent_as_there_was(
+    taker: Client, changed: Callable[[Callable[[Path], None]], Path]
+) -> None:
+    file = changed(lambda path: path.write_bytes(b"x" * 200_000 + b"y" * 100_000))
+
+    assert taker.ingest(file, "a.md") == {"job_id": "1"}
+    assert _Taker.taken[0].count(b"x" * 200_000) == 1
+    assert b"yyy" not in _Taker.taken[0]
+
+
+def test_a_file_that_shrinks_while_it_is_sent_is_not_readable(
+    taker: Client, changed: Callable[[Callable[[Path], None]], Path]
+) -> None:
+    file = changed(lambda path: path.write_bytes(b"x" * 1000))
+
+    with pytest.raises(OSError, match="shorter while it was sent"):
+        taker.ingest(file, "a.md")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALL_PROXY", "socks5://proxy.test"),
+        ("all_proxy", "socks5h://proxy.test:1080"),
+        ("HTTP_PROXY", "ftp://proxy.test"),
+        ("HTTP_PROXY", "http://a..b:1"),
+        ("HTTPS_PROXY", "http://☃.☃☃"),
+        ("http_proxy", "http://proxy.test:port"),
+        ("NO_PROXY", "http://☃.☃☃"),
+        ("SSL_CERT_FILE", "/nonexistent"),
+        ("SSL_CERT_FILE", __file__),
+    ],
+)
+def test_a_variable_that_no_call_can_use_is_named(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(ConfigurationError, match=name):
+        Client("https://api.test")
+
+
+@pytest.mark.parametrize("url", ["http://☃.☃☃", "http://a..b", "http://a b", "http://xn--a"])
+def test_an_address_that_no_call_can_use_is_told_with_what_named_it(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="AEGIS_URL"):
+        Client(url, source="AEGIS_URL")
+
+
+def test_this_machine_is_reached_whatever_proxy_is_set(
+    taker: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "a.md").write_text("text")
+    for name in ("ALL_PROXY", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "socks5://proxy.test")
+
+    with Client(taker.url) as client:
+        assert client.ingest(tmp_path / "a.md", "a.md") == {"job_id": "1"}
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.document("caf\udce9"),
+        lambda client: client.ask("caf\udce9"),
+        lambda client: list(client.documents("caf\udce9")),
+        lambda client: client.make_key(name="caf\udce9"),
+    ],
+)
+def test_what_is_no_utf_8_is_refused_in_one_line(call: Callable[[Client], object]) -> None:
+    client, requests = _client()
+
+    with pytest.raises(InvalidRequest, match="no UTF-8"):
+        call(client)
+    assert requests == []
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_a_name_that_would_lead_to_another_address_is_refused(name: str) -> None:
+    client, requests = _client()
+
+    for call in (client.document, client.collection, client.make_collection, client.delete_collection):
+        with pytest.raises(InvalidRequest, match="names nothing"):
+            call(name)
+    assert requests == []

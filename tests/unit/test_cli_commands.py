@@ -12,7 +12,7 @@ from cli import asking, watching
 from cli.call import Call
 from cli.client import Client
 from cli.main import app
-from rag.errors import AegisError, NotFound
+from rag.errors import AegisError, Forbidden, NotFound, Unauthenticated
 from rag.jsontypes import Json
 
 AT = "2026-11-23T10:00:00Z"
@@ -133,6 +133,25 @@ def test_jobs_are_changed_each_by_itself(service: Service, verb: str, call: str,
     assert aegis("jobs", verb, FIRST).exit_code == 0
 
 
+@pytest.mark.parametrize("verb", ["cancel", "retry", "watch"])
+@pytest.mark.parametrize("job_id", ["nobody", SECOND.replace("0199", "0198")])
+def test_jobs_that_are_not_there_are_status_5(service: Service, verb: str, job_id: str) -> None:
+    ended = aegis("jobs", verb, job_id)
+
+    assert isinstance(ended.exception, NotFound) or ended.exit_code == 5
+
+
+@pytest.mark.parametrize("kind", [Forbidden, Unauthenticated])
+def test_a_key_that_may_not_ends_all_of_it(service: Service, kind: type[AegisError]) -> None:
+    refused = {"type": f"urn:aegis:problem:{kind.code}", "detail": "no"}
+    for method in ("GET", "DELETE"):
+        service.tell(method, f"/v1/jobs/{FIRST}", refused, status=403)
+    service.tell("POST", f"/v1/jobs/{FIRST}/retry", refused, status=403)
+
+    for verb in ("cancel", "retry", "watch"):
+        assert isinstance(aegis("jobs", verb, FIRST, SECOND).exception, kind)
+
+
 def test_watched_jobs_are_followed_and_one_that_fails_is_status_1(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,7 +205,7 @@ def test_a_document_that_is_named_in_full_is_deleted_and_a_beginning_needs_a_yes
     assert aegis("documents", "delete", "guides/v", "--yes").stdout == "guides/vpn.md deleted\n"
     assert aegis("documents", "delete", "guides/vpn.md").exit_code == 0
     assert service.sent("DELETE") == ["/v1/documents/guides%2Fvpn.md"] * 2
-    assert aegis("documents", "delete", "nobody").exit_code == 1
+    assert aegis("documents", "delete", "nobody").exit_code == 5
 
 
 def test_collections_are_listed_shown_and_made(service: Service) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from cli.exits import EXITS, status_of
+from cli.exits import EXITS, status_of, status_of_all
 from cli.main import run
+from cli.surroundings import mend_surroundings
 from rag import errors
 from rag.errors import AegisError
 
@@ -44,6 +45,7 @@ def options(more: dict[str, Any]) -> dict[str, Any]:
         (errors.Forbidden("no"), 4),
         (errors.NotFound("gone"), 5),
         (errors.UnknownCollection("gone"), 5),
+        (errors.InvalidRequest("no such state"), 2),
     ],
 )
 def test_each_error_ends_with_its_status_and_one_line(
@@ -60,6 +62,22 @@ def test_each_error_ends_with_its_status_and_one_line(
     assert ended.value.code == status == status_of(error)
     assert status in EXITS
     assert capsys.readouterr().err == f"aegis: {error}\n"
+
+
+@pytest.mark.parametrize(
+    ("met", "done", "status"),
+    [
+        ([], False, 0),
+        ([errors.NotFound()], False, 5),
+        ([errors.NotFound(), errors.UnknownCollection()], False, 5),
+        ([errors.NotFound(), errors.Conflict()], False, 1),
+        ([errors.NotFound()], True, 1),
+    ],
+)
+def test_several_errors_end_with_the_status_that_they_have_in_common_when_nothing_was_done(
+    met: list[AegisError], done: bool, status: int
+) -> None:
+    assert status_of_all(met, done=done) == status
 
 
 def test_help_and_the_reference_have_the_same_statuses() -> None:
@@ -165,3 +183,33 @@ def test_ctrl_c_ends_with_130_and_no_traceback(home: Path) -> None:
 
     assert following.wait(60) == 130
     assert following.stderr.read().strip() == ""
+
+
+@pytest.mark.parametrize("shell", ["{} logs >&-", "{} logs 2>&-", "{} logs <&-", "{} -h >&-"])
+def test_a_closed_stream_leads_nowhere(home: Path, shell: str) -> None:
+    script = shell.format(f"{sys.executable} -m cli.main")
+
+    ended = subprocess.run(["bash", "-c", script], check=False, **options({"env": {"AEGIS_HOME": str(home)}}))
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["logs -n 20000", "-h"])
+def test_output_that_has_no_room_is_one_line(home: Path, command: str) -> None:
+    script = f"{sys.executable} -m cli.main {command} > /dev/full"
+
+    ended = subprocess.run(["bash", "-c", script], check=False, **options({"env": {"AEGIS_HOME": str(home)}}))
+
+    assert ended.returncode == 1
+    assert ended.stderr == "aegis: [Errno 28] No space left on device\n"
+
+
+@pytest.mark.parametrize(("columns", "shown"), [("0", None), ("-1", None), ("19", None), ("80", "80")])
+def test_columns_count_where_they_are_a_width(
+    monkeypatch: pytest.MonkeyPatch, columns: str, shown: str | None
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+
+    mend_surroundings()
+
+    assert os.environ.get("COLUMNS") == shown

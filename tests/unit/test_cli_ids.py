@@ -7,7 +7,7 @@ import pytest
 
 from cli import ids
 from cli.client import Client
-from rag.errors import InvalidRequest, NotFound
+from rag.errors import Conflict, NotFound
 from rag.jsontypes import Json
 
 WHOLE = "01990a6f-3c1f-7b1e-9a44-1d2f5a0c7e11"
@@ -75,7 +75,7 @@ def test_a_name_goes_before_those_that_begin_with_it(api: Api) -> None:
 def test_several_are_named(
     api: Api, resolve: Callable[[Client, str], str], given: str, among: list[str]
 ) -> None:
-    with pytest.raises(InvalidRequest) as refused:
+    with pytest.raises(Conflict) as refused:
         resolve(api, given)
 
     assert all(each in str(refused.value) for each in among)
@@ -83,7 +83,7 @@ def test_several_are_named(
 
 @pytest.mark.parametrize("given", ["02", "01", "", "x\x1b[31m"])
 def test_what_is_not_there_is_said_in_a_line(api: Api, given: str) -> None:
-    with pytest.raises((NotFound, InvalidRequest)) as refused:
+    with pytest.raises((NotFound, Conflict)) as refused:
         ids.job_id(api, given)
 
     assert "\x1b" not in str(refused.value)

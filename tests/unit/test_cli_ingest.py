@@ -225,3 +225,10 @@ def test_what_ends_everything_says_what_to_do_in_one_line() -> None:
     assert full == "The queue is full. Run the same command again later: it goes on where this one ended"
     assert "aegis doctor" in away
     assert "doctor" not in nobody
+
+
+def test_a_collection_that_is_no_utf_8_is_a_failure_of_each_document(aegis: Aegis, folder: Path) -> None:
+    failed = aegis(Api(), str(folder), "--collection", "caf\udce9")
+
+    assert failed.exit_code == 6
+    assert "no UTF-8" in failed.output

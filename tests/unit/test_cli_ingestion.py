@@ -1,5 +1,6 @@
 """What an ingestion sends, in what order it hears of jobs, and how it ends when something is refused."""
 
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -364,3 +365,24 @@ def test_without_waiting_it_ends_once_all_are_accepted(folder: Path) -> None:
 
     assert len({(outcome.job or {})["job_id"] for outcome in made.outcomes}) == 30
     assert not made.under_way
+
+
+def test_a_file_whose_name_is_no_utf_8_is_sent_like_any_other(tmp_path: Path) -> None:
+    _write(tmp_path / "documents" / os.fsdecode(b"caf\xe9.md"), "text")
+    _write(tmp_path / "documents" / "other.md", "text")
+
+    ended = run(Api(), files([tmp_path / "documents"]))
+
+    assert [one.reason for one in ended.outcomes] == [None, None]
+
+
+def test_an_error_that_nobody_foresaw_is_an_outcome_of_its_source(folder: Path) -> None:
+    def refuse(name: str) -> None:
+        if name == "03.md":
+            raise ArithmeticError("of a far corner")
+
+    ended = run(Api(refuse=refuse), files([folder]))
+
+    failed = {one.name: one.reason for one in ended.outcomes if one.reason}
+    assert failed == {"03.md": "ArithmeticError: of a far corner"}
+    assert len(ended.outcomes) == 30

@@ -134,3 +134,12 @@ def test_the_audit_log_is_shown_as_far_as_asked_for(desk: Desk) -> None:
     assert "[red]" in shown.stdout, "what callers send is no markup"
     assert [json.loads(line) for line in lines] == [ENTRY, ENTRY]
     assert desk.calls[0] == ("audit", {"kind": "writes", "key": "ci"})
+
+
+@pytest.mark.parametrize("days", ["1e300", "1e9", "inf", "nan"])
+def test_a_day_that_no_calendar_has_is_status_2(desk: Desk, days: str) -> None:
+    refused = aegis("keys", "create", "ci", "--role", "read", "--collection", "a", "--days", days)
+
+    assert refused.exit_code == 2
+    assert aegis("keys", "rotate", "m", "--grace", "nan").exit_code == 2
+    assert desk.calls == []

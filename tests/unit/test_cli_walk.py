@@ -193,3 +193,31 @@ def test_an_empty_standard_input_is_a_failure() -> None:
 def test_a_name_that_is_no_id_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="--name"):
         piped(io.BytesIO(b"text"), "a\nb", None)
+
+
+def test_an_empty_argument_names_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+
+    with pytest.raises(ConfigurationError, match="empty"):
+        list(sources([""]))
+
+
+@pytest.mark.timeout(30)
+def test_a_pattern_ends_where_links_lead_upwards(tmp_path: Path) -> None:
+    _write(tmp_path / "l" / "deep" / "a.md", b"text")
+    for name in ("up", "upper"):
+        (tmp_path / "l" / "deep" / name).symlink_to("..")
+
+    assert ids(sources([f"{tmp_path}/l/**/*.md"])) == ["deep/a.md"]
+
+
+def test_parts_of_a_pattern_that_follow_wildcards_are_taken_as_they_are(folder: Path) -> None:
+    assert ids(sources([f"{folder}/**/**/deep/*.TXT"])) == ["deep/b.TXT"]
+    with pytest.raises(ConfigurationError, match="nothing matches"):
+        list(sources([f"{folder}/*/c.md"]))
+    assert ids(sources([f"{folder}/.g*/c.md"])) == [".git/c.md"]
+
+
+def test_the_folder_of_a_user_whom_nobody_knows_is_one_line() -> None:
+    with pytest.raises(ConfigurationError, match="~nobody-here/x"):
+        list(sources(["~nobody-here/x"]))

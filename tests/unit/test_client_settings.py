@@ -223,3 +223,27 @@ def test_a_client_needs_none_of_a_servers_settings_and_imports() -> None:
     )
 
     assert checked.stdout.splitlines() == ["There are no such jobs.", ""]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a..b", "http://a b", f"http://{'a' * 70}.test", "http://\udcff.test"]
+)
+def test_a_host_that_nobody_can_look_up_is_no_address(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AEGIS_URL", url)
+
+    with pytest.raises(ConfigurationError, match=r"AEGIS_URL: .* is no address"):
+        found()
+
+
+def test_the_folder_of_a_user_whom_nobody_knows_is_one_line(
+    profiles: Profiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profiles('[a]\nurl = "http://a.test"\nkey_file = "~nobody-here/key"\n')
+    with pytest.raises(ConfigurationError, match="key_file: ~nobody-here/key"):
+        found(profile="a")
+
+    monkeypatch.setenv("AEGIS_HOME", "~nobody-here/stack")
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="AEGIS_HOME"):
+            found()
+        monkeypatch.delenv("AEGIS_CONFIG", raising=False)
