@@ -42,7 +42,7 @@ async def settled(parts: Parts, request: Request, job_id: str, seconds: float) -
 
 async def _unless_left(request: Request, work: Coroutine[Any, Any, T]) -> T:
     """What ``work`` comes to. It ends, with ClientDisconnect, when the client leaves before."""
-    working, leaving = asyncio.create_task(work), asyncio.create_task(_left(request))
+    working, leaving = asyncio.create_task(work), asyncio.create_task(_await_departure(request))
     try:
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
@@ -54,7 +54,7 @@ async def _unless_left(request: Request, work: Coroutine[Any, Any, T]) -> T:
         await asyncio.gather(working, leaving, return_exceptions=True)
 
 
-async def _left(request: Request) -> None:
+async def _await_departure(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass  # what is left of a body
 
