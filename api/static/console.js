@@ -54,7 +54,7 @@ function finished(job) {
   }
   const coming = job.result.pending_documents; // of an answer that was not found
   said($("ask-state"), coming ? `${many(coming, "document")} of this collection ${coming === 1 ? "is" : "are"} still on the way. Ask again when done.` : "");
-  show(job.result, collection());
+  show(job.result, job.subject.collection);
 }
 
 function show(result, name) {
@@ -103,8 +103,8 @@ async function passage(place, name) {
     const quoted = found.slice(from, to).join("");
     if (quoted !== place.text) return; // the document changed meanwhile: the citation alone is right
     text.replaceChildren(found.slice(0, from).join(""), made("mark", { textContent: quoted }), found.slice(to).join(""));
-  } catch {
-    $("passage-place").append(" · the document is gone");
+  } catch (error) {
+    $("passage-place").append(` · ${error.status === 404 ? "the document is gone" : error.message}`);
   }
 }
 
