@@ -16,6 +16,11 @@ export class Problem extends Error {
     this.retryMs = retryMs; // when to come again, where the API says so
   }
 
+  // Whether the key may not see what was asked for.
+  get refuses() {
+    return this.status === 401 || this.status === 403;
+  }
+
   // Whether it may pass by itself.
   get passes() {
     return this.status >= 500 || this.status === 429;
@@ -52,7 +57,7 @@ export class Client {
   }
 
   async get(path) {
-    return (await this.#send(path)).json();
+    return this.#read(path, (response) => response.json());
   }
 
   // Sent again when the API says so, with one Idempotency-Key, so that it makes one job; putOff(seconds) is
@@ -86,7 +91,7 @@ export class Client {
   }
 
   async blob(path) {
-    return (await this.#send(path)).blob();
+    return this.#read(path, (response) => response.blob());
   }
 
   async remove(path) {
@@ -94,7 +99,7 @@ export class Client {
   }
 
   async text(path) {
-    return (await this.#send(path)).text();
+    return this.#read(path, (response) => response.text());
   }
 
   // Calls seen(kind, data) for every event of a job; returns the job once it is over.
@@ -120,6 +125,19 @@ export class Client {
   // The events at a path, those after the last that was heard, as long as one connection lasts.
   async *events(path, { last, signal }) {
     yield* events(await this.#send(path, { headers: last ? { "Last-Event-ID": last } : {}, signal }));
+  }
+
+  // What the key of now may read: what was answered to a former one is asked for again.
+  async #read(path, body) {
+    for (;;) {
+      const key = this.key();
+      try {
+        const read = await body(await this.#send(path));
+        if (key === this.key()) return read;
+      } catch (error) {
+        if (key === this.key()) throw error;
+      }
+    }
   }
 
   async #send(path, options = {}) {

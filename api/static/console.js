@@ -19,8 +19,7 @@ const collection = () => $("collection").value.trim() || undefined;
 async function ask(event) {
   event.preventDefault();
   const state = $("ask-state");
-  $("answer").hidden = $("sources").hidden = true;
-  $("answer").textContent = "";
+  clearAnswer();
   said(state, "sending…");
   try {
     const body = { question: $("question").value, collection: collection(), stream: true };
@@ -37,6 +36,11 @@ async function ask(event) {
     $("stop").hidden = true;
     recent();
   }
+}
+
+function clearAnswer() {
+  for (const id of ["answer", "sources"]) $(id).hidden = true;
+  for (const id of ["answer", "citations", "hits", "timings", "passage-title", "passage-place", "passage-text"]) $(id).replaceChildren();
 }
 
 function asking(kind, data) {
@@ -191,6 +195,8 @@ async function recent() {
       made("span", { className: `tag ${job.state}`, textContent: inWords(job) }),
       made("small", { textContent: [new Date(job.created_at).toLocaleTimeString(), job.error?.detail].filter(Boolean).join(" · ") }))));
   } catch (error) {
+    if (error.refuses) $("jobs").replaceChildren();
+    if (error.status === 401) clearAnswer();
     said($("jobs-note"), error.message, true);
   }
 }
@@ -210,7 +216,17 @@ const dead = deadLetters(client, recent);
 function refresh() {
   showHealth(client);
   recent();
-  dead();
+  dead.refresh();
+}
+
+// Nothing that a former key has read stays; what is being sent does.
+function clear() {
+  asked = null;
+  $("stop").hidden = true;
+  clearAnswer();
+  said($("ask-state"), "");
+  for (const id of ["jobs", "collections"]) $(id).replaceChildren();
+  dead.clear();
 }
 
 $("ask").addEventListener("submit", ask);
@@ -230,4 +246,4 @@ for (const name of ["dragover", "dragleave", "drop"]) {
 }
 $("key").addEventListener("change", collections);
 collections();
-keepFresh(client, refresh, 5);
+keepFresh(client, refresh, 5, clear);

@@ -10,10 +10,11 @@ export function connected() {
 }
 
 // Calls refresh() at once, with each other key, and every so many seconds while the page is looked at and the
-// API takes reads. Each call to /v1 counts for the key's rate limit.
-export function keepFresh(client, refresh, every) {
+// API takes reads. Each call to /v1 counts for the key's rate limit. clear() empties what a former key has read.
+export function keepFresh(client, refresh, every, clear) {
   $("key").addEventListener("change", () => {
     sessionStorage.setItem("key", $("key").value.trim());
+    clear();
     refresh();
   });
   refresh();

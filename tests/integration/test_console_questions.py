@@ -9,6 +9,8 @@ import pytest
 from rag.model import Json
 from tests.chromium import Chromium, chromium
 from tests.integration.apiserver import Service, serving, settings_of
+from tests.integration.test_api_dead_letters import die
+from tests.integration.test_api_keys import KEYS, bearer
 from tests.integration.test_console_documents import MARKED, TEXT, UNTIL
 from tests.integration.test_console_uploads import ANSWER, worker
 
@@ -19,6 +21,8 @@ CITATION: Json = {
 }  # fmt: skip
 CITED: Json = {**ANSWER, "answer": "It is violet [1].", "citations": [CITATION]}
 
+READER, ADMIN = "r" * 16, "a" * 16
+
 PAGE = (
     UNTIL
     + """
@@ -28,6 +32,18 @@ const ask = (question, collection = "") => {
   $("question").value = question;
   $("collection").value = collection;
   $("ask").requestSubmit();
+};
+const type = (key) => {
+  $("key").value = key;
+  $("key").dispatchEvent(new Event("change"));
+};
+const FILLED = ["answer", "citations", "jobs", "dead-letters"];
+const filled = (...ids) => ids.filter((id) => $(id).textContent);
+const fill = async () => {
+  type("aaaaaaaaaaaaaaaa");
+  ask("What colour?");
+  await until(() => filled(...FILLED).length === FILLED.length);
+  await until(() => document.querySelector("#jobs .succeeded"));
 };
 const openFirst = async () => {
   (await until(() => document.querySelector("#citations button"))).click();
@@ -50,11 +66,20 @@ def api(valkey: str, tmp_path: Path) -> Iterator[Service]:
         yield service
 
 
+@pytest.fixture
+def keyed(valkey: str, tmp_path: Path) -> Iterator[Service]:
+    """With a dead letter, and a worker that answers questions."""
+    with serving(settings_of(valkey, tmp_path / "home", api_keys=KEYS)) as service:
+        service.http.headers = bearer(ADMIN)
+        die(service, service.ask())
+        with worker(service, 0.2, CITED):
+            yield service
+
+
 def test_a_citation_opens_in_the_collection_that_was_asked(browser: Chromium, api: Service) -> None:
     api.publish("lamp.md", TEXT, collection="lamps")
     read = """
         ask("What colour?", "lamps");
-        await until(() => $("ask-state").textContent === "waiting…");
         $("collection").value = "";
         await openFirst();
         return until(() => {
@@ -84,3 +109,80 @@ def test_why_a_passage_cannot_be_read_is_told(
 
     with worker(api, 0.2, CITED):
         assert browser.run(f"{api.url}/", PAGE + read) == told
+
+
+@pytest.mark.parametrize("key", ["", "x" * 16, READER])
+def test_nothing_that_a_former_key_has_read_stays_with_another(
+    browser: Chromium, keyed: Service, key: str
+) -> None:
+    change = f"""
+        await fill();
+        window.fetch = () => new Promise(() => {{}});
+        type({key!r});
+        return filled(...FILLED, "passage-text", "timings");
+    """
+
+    assert browser.run(f"{keyed.url}/", PAGE + change) == []
+
+
+def test_what_was_asked_for_with_a_former_key_is_not_shown(browser: Chromium, keyed: Service) -> None:
+    change = """
+        type("aaaaaaaaaaaaaaaa");
+        let answer;
+        window.fetch = async (path, ...rest) => {
+          const answered = await real(path, ...rest);
+          if (path.startsWith("/v1/jobs?")) await new Promise((done) => { answer = done; });
+          return answered;
+        };
+        await until(() => answer);
+        window.fetch = real;
+        type("rrrrrrrrrrrrrrrr");
+        await until(() => $("jobs-note").textContent === "Nothing yet.");
+        answer();
+        await new Promise((done) => setTimeout(done, 1000));
+        return filled("jobs", "dead-letters");
+    """
+
+    assert browser.run(f"{keyed.url}/", PAGE + change) == []
+
+
+def test_a_key_that_is_refused_from_now_on_sees_nothing_more(browser: Chromium, keyed: Service) -> None:
+    change = """
+        await fill();
+        window.fetch = async () => new Response('{"detail": "Who are you?"}', { status: 401 });
+        await until(() => $("dead-note").textContent.startsWith("Who are you?"));
+        await until(() => $("jobs-note").textContent.startsWith("Who are you?"));
+        return filled(...FILLED, "timings");
+    """
+
+    assert browser.run(f"{keyed.url}/", PAGE + change) == []
+
+
+def test_dead_letters_that_may_not_be_read_leave_the_answer(browser: Chromium, keyed: Service) -> None:
+    change = """
+        await fill();
+        const refusal = async () => new Response('{"detail": "Not yours."}', { status: 403 });
+        window.fetch = (path, ...rest) => path.includes("dead-letters") ? refusal() : real(path, ...rest);
+        await until(() => $("dead-note").textContent === "Not yours.");
+        return filled(...FILLED);
+    """
+
+    assert browser.run(f"{keyed.url}/", PAGE + change) == ["answer", "citations", "jobs"]
+
+
+def test_backups_and_documents_of_a_former_key_go_with_it(browser: Chromium, keyed: Service) -> None:
+    keyed.publish("lamp.md", TEXT)
+    keyed.http.post("/v1/backups").raise_for_status()
+    change = """
+        type("aaaaaaaaaaaaaaaa");
+        await until(() => filled(...LISTS).length === LISTS.length);
+        window.fetch = () => new Promise(() => {});
+        type("rrrrrrrrrrrrrrrr");
+        return filled(...LISTS);
+    """
+    for page, lists in {
+        "backups.html": ["standing", "jobs"],
+        "document.html#document=lamp.md": ["list", "facts", "text"],
+    }.items():
+        script = f"const LISTS = {lists};{PAGE}{change}"
+        assert browser.run(f"{keyed.url}/console/{page}", script) == []
