@@ -11,6 +11,7 @@ const client = connected();
 const followed = new Followed(client);
 const sending = atOnce(4);
 let asked = null; // id of the question that the page shows
+let turn = 0; // its number
 
 const collection = () => $("collection").value.trim() || undefined;
 
@@ -18,24 +19,34 @@ const collection = () => $("collection").value.trim() || undefined;
 
 async function ask(event) {
   event.preventDefault();
+  const mine = next();
+  const isLatest = () => mine === turn;
   const state = $("ask-state");
-  clearAnswer();
   said(state, "sending…");
   try {
     const body = { question: $("question").value, collection: collection(), stream: true };
     if ($("top-n").value) body.top_n = Number($("top-n").value);
-    const putOff = (seconds) => said(state, `The service is busy: sending again in ${seconds} s…`);
+    const putOff = (seconds) => isLatest() && said(state, `The service is busy: sending again in ${seconds} s…`);
     const { job_id: id } = await client.post("/v1/queries", body, { putOff, urgent: true });
+    if (!isLatest()) return;
     asked = id;
     $("stop").hidden = false;
-    const job = await client.follow(id, (kind, data) => id === asked && asking(kind, data));
-    if (id === asked) finished(job);
+    const job = await client.follow(id, (kind, data) => isLatest() && asking(kind, data));
+    if (isLatest()) finished(job);
   } catch (error) {
-    said(state, error.message, true);
+    if (isLatest()) said(state, error.message, true);
   } finally {
-    $("stop").hidden = true;
+    if (isLatest()) $("stop").hidden = true;
     recent();
   }
+}
+
+// The turn of a question: those before it write nothing any more.
+function next() {
+  asked = null;
+  $("stop").hidden = true;
+  clearAnswer();
+  return (turn += 1);
 }
 
 function clearAnswer() {
@@ -221,9 +232,7 @@ function refresh() {
 
 // Nothing that a former key has read stays; what is being sent does.
 function clear() {
-  asked = null;
-  $("stop").hidden = true;
-  clearAnswer();
+  next();
   said($("ask-state"), "");
   for (const id of ["jobs", "collections"]) $(id).replaceChildren();
   dead.clear();

@@ -186,3 +186,63 @@ def test_backups_and_documents_of_a_former_key_go_with_it(browser: Chromium, key
     }.items():
         script = f"const LISTS = {lists};{PAGE}{change}"
         assert browser.run(f"{keyed.url}/console/{page}", script) == []
+
+
+def test_the_end_of_a_first_question_leaves_the_second_its_stop_and_its_answer(
+    browser: Chromium, api: Service
+) -> None:
+    """The first is answered once the second runs, or taken in after it was."""
+    second = """
+        let late;
+        const held = new Promise((done) => { late = done; });
+        let posts = 0;
+        window.fetch = async (path, ...rest) => {
+          const answered = await real(path, ...rest);
+          if (path === "/v1/queries" && ++posts === 1 && HELD) await held;
+          return answered;
+        };
+        ask("First?");
+        await until(() => HELD ? posts : !$("stop").hidden);
+        const { items: [first] } = await until(async () => (await real("/v1/jobs")).json());
+        ask("Second?");
+        await until(() => !$("stop").hidden && $("ask-state").textContent === "waiting…");
+        late();
+        await real(`/v1/jobs/${first.id}`, { method: "DELETE" });
+        await new Promise((done) => setTimeout(done, 3000));
+        const seen = [$("stop").hidden, $("ask-state").textContent];
+        $("stop").click();
+        await until(() => $("stop").hidden);
+        return [...seen, $("ask-state").textContent];
+    """
+    for held in ("false", "true"):
+        script = f"const HELD = {held};{PAGE}{second}"
+        assert browser.run(f"{api.url}/", script) == [False, "waiting…", "The question cancelled."]
+
+
+def test_a_first_question_s_pieces_are_not_written_into_the_second_s_answer(
+    browser: Chromium, api: Service
+) -> None:
+    pieces = """
+        let speak;
+        const spoken = new Promise((done) => { speak = done; });
+        const piece = 'event: token\\ndata: {"text": "of the first"}\\n\\n';
+        const stream = new ReadableStream({ async pull(sent) {
+          await spoken;
+          sent.enqueue(new TextEncoder().encode(piece));
+          sent.close();
+        } });
+        let posts = 0, streams = 0;
+        window.fetch = async (path, ...rest) => {
+          if (path === "/v1/queries" && ++posts === 2) return new Promise(() => {});
+          if (path.includes("/events") && ++streams === 1) return new Response(stream);
+          return real(path, ...rest);
+        };
+        ask("First?");
+        await until(() => streams);
+        ask("Second?");
+        speak();
+        await new Promise((done) => setTimeout(done, 1000));
+        return [$("answer").textContent, $("ask-state").textContent];
+    """
+
+    assert browser.run(f"{api.url}/", PAGE + pieces) == ["", "sending…"]
