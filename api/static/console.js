@@ -125,11 +125,16 @@ async function passage(place, name) {
 
 // --- adding
 
-function entry(label, doing) {
+function entry(label, doing = "") {
   const state = made("span", { className: "tag", textContent: doing });
   const note = made("small");
   $("uploads").prepend(made("li", {}, made("span", { textContent: label }), state, note));
   return [state, note];
+}
+
+function refuse(state, note, why) {
+  Object.assign(state, { textContent: "refused", className: "tag failed" });
+  note.textContent = why;
 }
 
 async function add(body, label) {
@@ -148,9 +153,7 @@ async function add(body, label) {
     tell(job);
     note.textContent = job.error?.detail || (job.result?.unchanged ? "already there" : `${job.result?.chunks ?? 0} passages`);
   } catch (error) {
-    state.textContent = "refused";
-    state.className = "tag failed";
-    note.textContent = error.message;
+    refuse(state, note, error.message);
   }
   changed();
 }
@@ -158,11 +161,9 @@ async function add(body, label) {
 // A file's path is its document's id: what comes again under the same path replaces what was there.
 function addFiles(files) {
   const paths = new Set();
-  for (const { file, path } of files) {
-    if (paths.has(path)) {
-      const [state, note] = entry(path, "refused");
-      state.className = "tag failed";
-      note.textContent = "Another file has the same path: drop a folder above both.";
+  for (const { file, path, error } of files) {
+    if (error || paths.has(path)) {
+      refuse(...entry(path), error?.message || "Another file has the same path: drop a folder above both.");
       continue;
     }
     paths.add(path);

@@ -42,7 +42,7 @@ WAITING = """
 await until(() => document.querySelector("#uploads li")?.innerText.includes("waiting"));
 return true;
 """
-DROP = """
+ENTRIES = """
 const file = (name) => ({ isFile: true, name, file: (done) => done(new File([name], name)) });
 const folder = (name, ...inside) => ({ isFile: false, name, createReader: () => {
   const parts = [inside.slice(0, 2), inside.slice(2), []];
@@ -50,6 +50,14 @@ const folder = (name, ...inside) => ({ isFile: false, name, createReader: () => 
 } });
 const item = (entry) => ({ webkitGetAsEntry: () => entry });
 const drop = (...entries) => ({ items: entries.map(item), files: [] });
+const unreadable = (entry) => ({ ...entry, file: (_, failed) => failed(new Error("It is not yours.")) });
+const broken = (name, ...inside) => ({ isFile: false, name, createReader: () => {
+  const parts = [inside];
+  const fail = (failed) => failed(new Error("It is locked."));
+  return { readEntries: (done, failed) => parts.length ? done(parts.shift()) : fail(failed) };
+} });
+"""
+DROP = """
 const { dropped } = await import("/console/files.js");
 const guides = folder("guides", file("vpn.md"), folder("deep", file("x.md")));
 const modules = folder("node_modules", file("y.md"));
@@ -136,9 +144,35 @@ def test_what_is_to_be_kept_is_asked_for(browser: Chromium, api: Service) -> Non
 
 
 def test_folders_that_are_dropped_give_paths_below_them(browser: Chromium, api: Service) -> None:
-    paths = browser.run(f"{api.url}/", DROP)
+    paths = browser.run(f"{api.url}/", ENTRIES + DROP)
 
     assert sorted(paths) == sorted(["a.md", "b.md", "guides/deep/x.md", "guides/vpn.md", "alone.md", "a.md"])
+
+
+def test_what_cannot_be_read_of_a_drop_is_refused_and_the_rest_is_sent(
+    browser: Chromium, api: Service
+) -> None:
+    dropped = """
+        const inner = folder("guides", unreadable(file("b.md")), broken("deep", file("c.md")), file("d.md"));
+        const transfer = drop(unreadable(file("a.md")), folder("docs", inner), broken("other"), file("e.md"));
+        const event = Object.assign(new Event("drop", { cancelable: true }), { dataTransfer: transfer });
+        document.querySelector("#drop").dispatchEvent(event);
+        const items = () => [...document.querySelectorAll("#uploads li")];
+        const told = () => items().map((item) => [...item.children].map((each) => each.textContent));
+        const settled = () => told().every(([, state]) => /refused|waiting/.test(state));
+        return until(() => items().length === 7 && settled() && told());
+    """
+
+    shown = browser.run(f"{api.url}/", UNTIL + ENTRIES + dropped)
+
+    assert sorted(entry for entry in shown if entry[1] == "refused") == [
+        ["a.md", "refused", "It is not yours."],
+        ["guides/b.md", "refused", "It is not yours."],
+        ["guides/deep", "refused", "It is locked."],
+        ["other", "refused", "It is locked."],
+    ]
+    sent = {job["subject"]["document_id"] for job in jobs(api)}
+    assert sent == {"guides/deep/c.md", "guides/d.md", "e.md"}
 
 
 def test_title_and_metadata_are_changed_from_the_page(browser: Chromium, api: Service) -> None:
