@@ -156,7 +156,7 @@ function draw(id, items, element, what = items) {
 }
 
 async function refresh() {
-  showHealth(client);
+  showHealth();
   await Promise.all([
     shown("standing-note", async () => {
       const standing = await client.get("/v1/backups/standing");

@@ -5,6 +5,7 @@ export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 const [SOON_MS, LATE_MS] = [1000, 16000]; // until the next try
 const PATIENCE_MS = { 429: 3600e3, 503: 300e3 }; // a full queue moves, a part that is away may not come back
 const FINAL = new Set(["succeeded", "failed", "cancelled", "dead"]);
+const SENDABLE = /^[\x20-\x7e\xa0-\xff]*$/; // what a header can say
 
 export const isOver = (job) => FINAL.has(job.state);
 
@@ -127,6 +128,11 @@ export class Client {
     yield* events(await this.#send(path, { headers: last ? { "Last-Event-ID": last } : {}, signal }));
   }
 
+  #authorization() {
+    if (!SENDABLE.test(this.key())) throw new Problem({ detail: "This cannot be an API key: no key has such characters" }, 401);
+    return this.key() ? { Authorization: `Bearer ${this.key()}` } : {};
+  }
+
   // What the key of now may read: what was answered to a former one is asked for again.
   async #read(path, body) {
     for (;;) {
@@ -141,8 +147,7 @@ export class Client {
   }
 
   async #send(path, options = {}) {
-    const headers = { ...options.headers };
-    if (this.key()) headers.Authorization = `Bearer ${this.key()}`;
+    const headers = { ...options.headers, ...this.#authorization() };
     const response = await fetch(path, { ...options, headers });
     if (response.ok) return response;
     const after = Number(response.headers.get("Retry-After"));

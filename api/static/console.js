@@ -226,7 +226,7 @@ async function collections() {
 const dead = deadLetters(client, recent);
 
 function refresh() {
-  showHealth(client);
+  showHealth();
   recent();
   dead.refresh();
 }

@@ -194,4 +194,4 @@ $("download").addEventListener("click", download);
 $("delete").addEventListener("click", remove);
 $("change").addEventListener("submit", change);
 begin();
-keepFresh(client, () => showHealth(client), 15, begin);
+keepFresh(client, showHealth, 15, begin);

@@ -246,3 +246,18 @@ def test_a_first_question_s_pieces_are_not_written_into_the_second_s_answer(
     """
 
     assert browser.run(f"{api.url}/", PAGE + pieces) == ["", "sending…"]
+
+
+def test_what_cannot_be_a_key_is_told_and_the_service_is_not_away(browser: Chromium, keyed: Service) -> None:
+    typed = """
+        await fill();
+        type("schlüssel🔑");
+        await until(() => $("jobs-note").textContent.startsWith("This cannot be an API key"));
+        await until(() => $("dead-note").textContent.startsWith("This cannot be an API key"));
+        ask("What colour?");
+        await until(() => $("ask-state").textContent.startsWith("This cannot be an API key"));
+        await new Promise((done) => setTimeout(done, 1000));
+        return [$("health").className, ...filled(...FILLED)];
+    """
+
+    assert browser.run(f"{keyed.url}/", PAGE + typed) == ["health degraded"]
