@@ -2,7 +2,7 @@ import { atOnce, isOver } from "./client.js";
 import { deadLetters } from "./dead-letters.js";
 import { $, made, said } from "./elements.js";
 import { Followed } from "./following.js";
-import { chosen, dropped } from "./files.js";
+import { chosen, dropped, namesOf } from "./files.js";
 import { many } from "./formats.js";
 import { connected, keepFresh, showHealth } from "./header.js";
 import { inWords } from "./jobs.js";
@@ -170,7 +170,7 @@ function addFiles(files) {
     const form = new FormData();
     if (collection()) form.append("collection", collection());
     if ($("keep").checked) form.append("on_conflict", "keep");
-    if (path.includes('"')) form.append("document_id", path); // which a file's name is not sent with as it is
+    for (const [name, value] of Object.entries(namesOf(path))) form.append(name, value);
     form.append("file", file, path);
     add(form, path);
   }

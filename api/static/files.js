@@ -18,6 +18,14 @@ export async function dropped(transfer) {
   return found;
 }
 
+// Id and title of a file whose name would arrive as another: a browser escapes such characters, and the API
+// takes a backslash for a slash. An id has printable characters alone.
+export function namesOf(path) {
+  if (!/["\\\r\n]/.test(path)) return {};
+  const document_id = path.normalize("NFC").replace(/(?! )[\p{C}\p{Z}]/gu, encodeURIComponent);
+  return { document_id, title: path.split("/").pop() };
+}
+
 // The first folder is the one that was named.
 const below = (path) => path.split("/").slice(path.includes("/") ? 1 : 0).join("/");
 

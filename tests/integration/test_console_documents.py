@@ -1,5 +1,6 @@
 """The console takes in files under their paths, and shows a document with a passage marked: in a browser."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -119,15 +120,25 @@ def test_a_document_that_is_not_there_is_told(browser: Chromium, api: Service) -
     assert "no document" in browser.run(page_of(api), UNTIL + told)
 
 
-def test_files_have_their_names_as_ids(browser: Chromium, api: Service) -> None:
-    quoted = 'the "lamp" ü.md'
-    chosen = CHOOSE + f"choose('#files', [{quoted!r}, 'one']);" + WAITING
+@pytest.mark.parametrize(
+    ("name", "document_id", "title"),
+    [
+        ('the "lamp" ü.md', 'the "lamp" ü.md', 'the "lamp" ü.md'),
+        ("a\\b.md", "a\\b.md", "a\\b.md"),
+        ("a\nb\r.md", "a%0Ab%0D.md", "a b .md"),
+        ("plain.md", "plain.md", None),
+    ],
+)
+def test_files_have_their_names_as_ids(
+    browser: Chromium, api: Service, name: str, document_id: str, title: str | None
+) -> None:
+    chosen = CHOOSE + f"choose('#files', [{json.dumps(name)}, 'one']);" + WAITING
 
     assert browser.run(f"{api.url}/", UNTIL + chosen)
     (job,) = jobs(api)
     stored = api.parts.jobs.get(job["id"])
     assert stored is not None
-    assert stored.inputs["document_id"] == quoted
+    assert (stored.inputs["document_id"], stored.inputs["title"]) == (document_id, title)
 
 
 def test_what_is_to_be_kept_is_asked_for(browser: Chromium, api: Service) -> None:
