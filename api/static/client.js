@@ -61,8 +61,8 @@ export class Client {
     return this.#read(path, (response) => response.json());
   }
 
-  // Sent again when the API says so, with one Idempotency-Key, so that it makes one job; putOff(seconds) is
-  // told. One that is urgent is not kept waiting by others that were put off too.
+  // Sent again when the API says so or does not answer, with one Idempotency-Key, so that it makes one job;
+  // putOff(seconds) is told. One that is urgent is not kept waiting by others that were put off too.
   async post(path, body, { putOff = () => {}, urgent = false } = {}) {
     const form = body instanceof FormData;
     const type = form || body === undefined ? {} : { "Content-Type": "application/json" };
@@ -71,11 +71,12 @@ export class Client {
     const since = Date.now();
     this.#urgent += urgent;
     try {
-      for (;;) {
+      for (let wait = SOON_MS; ; wait = Math.min(2 * wait, LATE_MS)) {
         while (this.#urgent && !urgent) await pause(SOON_MS / 4);
         try {
           return await (await this.#send(path, { method: "POST", body: sent, headers })).json();
-        } catch (error) {
+        } catch (caught) {
+          const error = caught instanceof TypeError ? await unanswered(caught, body, wait) : caught;
           if (!error.retryMs || !error.passes || Date.now() - since + error.retryMs > PATIENCE_MS[error.status]) throw error;
           putOff(Math.ceil(error.retryMs / 1000));
           await pause(error.retryMs);
@@ -154,6 +155,17 @@ export class Client {
     if (response.status === 429 && !options.method) this.#heldUntil = Date.now() + 1000 * after;
     throw new Problem(await response.json().catch(() => ({})), response.status, after ? 1000 * after : null);
   }
+}
+
+// What fetch() says with one error for all: that a file of a form is gone or was changed, or that nobody answers.
+async function unanswered({ message }, body, retryMs) {
+  try {
+    const files = body instanceof FormData ? [...body.values()].filter((value) => value instanceof File) : [];
+    for (const file of files) await file.slice(0, 1).arrayBuffer();
+  } catch {
+    return new Error("This file cannot be read any more: choose it again.");
+  }
+  return new Problem({ detail: `The service does not answer: ${message}` }, 503, retryMs);
 }
 
 // Server-sent events, read from fetch because EventSource cannot send a key.

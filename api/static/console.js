@@ -26,7 +26,7 @@ async function ask(event) {
   try {
     const body = { question: $("question").value, collection: collection(), stream: true };
     if ($("top-n").value) body.top_n = Number($("top-n").value);
-    const putOff = (seconds) => isLatest() && said(state, `The service is busy: sending again in ${seconds} s…`);
+    const putOff = (seconds) => isLatest() && said(state, `The service is busy or away: sending again in ${seconds} s…`);
     const { job_id: id } = await client.post("/v1/queries", body, { putOff, urgent: true });
     if (!isLatest()) return;
     asked = id;

@@ -120,6 +120,47 @@ def test_a_document_that_is_not_there_is_told(browser: Chromium, api: Service) -
     assert "no document" in browser.run(page_of(api), UNTIL + told)
 
 
+def test_a_file_that_is_gone_before_its_turn_is_to_be_chosen_again(browser: Chromium, api: Service) -> None:
+    gone = """
+        const folder = await navigator.storage.getDirectory();
+        const entry = await folder.getFileHandle("gone.md", { create: true });
+        const into = await entry.createWritable();
+        await into.write("one");
+        await into.close();
+        const file = await entry.getFile();
+        await folder.removeEntry("gone.md");
+        const event = Object.assign(new Event("drop", { cancelable: true }), { dataTransfer: {
+          items: [], files: [file],
+        } });
+        document.querySelector("#drop").dispatchEvent(event);
+        await until(() => document.querySelector("#uploads .failed"));
+        return document.querySelector("#uploads small").textContent;
+    """
+
+    told = browser.run(f"{api.url}/", UNTIL + gone)
+
+    assert told == "This file cannot be read any more: choose it again."
+    assert jobs(api) == []
+
+
+def test_a_file_whose_answer_was_lost_is_sent_again_and_makes_one_job(
+    browser: Chromium, api: Service
+) -> None:
+    lost = """
+        const real = window.fetch;
+        let sent = 0;
+        window.fetch = async (path, ...rest) => {
+          const answered = await real(path, ...rest);
+          if (path === "/v1/documents" && ++sent === 1) throw new TypeError("Failed to fetch");
+          return answered;
+        };
+        choose("#files", ["a.md", "one"]);
+    """
+
+    assert browser.run(f"{api.url}/", UNTIL + CHOOSE + lost + WAITING.replace("true", "sent")) == 2
+    assert len(jobs(api)) == 1
+
+
 @pytest.mark.parametrize(
     ("name", "document_id", "title"),
     [
