@@ -156,7 +156,7 @@ function draw(id, items, element, what = items) {
 }
 
 async function refresh() {
-  showHealth(client);
+  showHealth();
   await Promise.all([
     shown("standing-note", async () => {
       const standing = await client.get("/v1/backups/standing");
@@ -177,11 +177,25 @@ async function shown(note, read) {
   try {
     said($(note), (await read()) || "");
   } catch (error) {
+    if (error.refuses) clear(note.replace("-note", ""));
     said($(note), error.message, true);
+  }
+}
+
+function clear(...lists) {
+  for (const id of lists) {
+    drawn.delete(id);
+    $(id).replaceChildren();
+    said($(`${id}-note`), "");
+    if (id === "jobs") open.clear();
+    if (id === "backups") $("table").hidden = true;
   }
 }
 
 for (const [id, path] of [["back-up", ""], ["verify", "/latest/verify"], ["rehearse", "/latest/rehearse"]]) {
   $(id).addEventListener("click", () => done($(id), () => begun(`/v1/backups${path}`)));
 }
-keepFresh(client, refresh, REFRESH_SECONDS);
+keepFresh(client, refresh, REFRESH_SECONDS, () => {
+  clear("standing", "jobs", "backups");
+  said($("state"), "");
+});

@@ -5,6 +5,7 @@ export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 const [SOON_MS, LATE_MS] = [1000, 16000]; // until the next try
 const PATIENCE_MS = { 429: 3600e3, 503: 300e3 }; // a full queue moves, a part that is away may not come back
 const FINAL = new Set(["succeeded", "failed", "cancelled", "dead"]);
+const SENDABLE = /^[\x20-\x7e\xa0-\xff]*$/; // what a header can say
 
 export const isOver = (job) => FINAL.has(job.state);
 
@@ -14,6 +15,11 @@ export class Problem extends Error {
     super(status === 401 ? `${said}. This page takes it in the field at the top.` : said);
     this.status = status;
     this.retryMs = retryMs; // when to come again, where the API says so
+  }
+
+  // Whether the key may not see what was asked for.
+  get refuses() {
+    return this.status === 401 || this.status === 403;
   }
 
   // Whether it may pass by itself.
@@ -52,11 +58,11 @@ export class Client {
   }
 
   async get(path) {
-    return (await this.#send(path)).json();
+    return this.#read(path, (response) => response.json());
   }
 
-  // Sent again when the API says so, with one Idempotency-Key, so that it makes one job; putOff(seconds) is
-  // told. One that is urgent is not kept waiting by others that were put off too.
+  // Sent again when the API says so or does not answer, with one Idempotency-Key, so that it makes one job;
+  // putOff(seconds) is told. One that is urgent is not kept waiting by others that were put off too.
   async post(path, body, { putOff = () => {}, urgent = false } = {}) {
     const form = body instanceof FormData;
     const type = form || body === undefined ? {} : { "Content-Type": "application/json" };
@@ -65,11 +71,12 @@ export class Client {
     const since = Date.now();
     this.#urgent += urgent;
     try {
-      for (;;) {
+      for (let wait = SOON_MS; ; wait = Math.min(2 * wait, LATE_MS)) {
         while (this.#urgent && !urgent) await pause(SOON_MS / 4);
         try {
           return await (await this.#send(path, { method: "POST", body: sent, headers })).json();
-        } catch (error) {
+        } catch (caught) {
+          const error = caught instanceof TypeError ? await unanswered(caught, body, wait) : caught;
           if (!error.retryMs || !error.passes || Date.now() - since + error.retryMs > PATIENCE_MS[error.status]) throw error;
           putOff(Math.ceil(error.retryMs / 1000));
           await pause(error.retryMs);
@@ -86,7 +93,7 @@ export class Client {
   }
 
   async blob(path) {
-    return (await this.#send(path)).blob();
+    return this.#read(path, (response) => response.blob());
   }
 
   async remove(path) {
@@ -94,7 +101,7 @@ export class Client {
   }
 
   async text(path) {
-    return (await this.#send(path)).text();
+    return this.#read(path, (response) => response.text());
   }
 
   // Calls seen(kind, data) for every event of a job; returns the job once it is over.
@@ -122,15 +129,43 @@ export class Client {
     yield* events(await this.#send(path, { headers: last ? { "Last-Event-ID": last } : {}, signal }));
   }
 
+  #authorization() {
+    if (!SENDABLE.test(this.key())) throw new Problem({ detail: "This cannot be an API key: no key has such characters" }, 401);
+    return this.key() ? { Authorization: `Bearer ${this.key()}` } : {};
+  }
+
+  // What the key of now may read: what was answered to a former one is asked for again.
+  async #read(path, body) {
+    for (;;) {
+      const key = this.key();
+      try {
+        const read = await body(await this.#send(path));
+        if (key === this.key()) return read;
+      } catch (error) {
+        if (key === this.key()) throw error;
+      }
+    }
+  }
+
   async #send(path, options = {}) {
-    const headers = { ...options.headers };
-    if (this.key()) headers.Authorization = `Bearer ${this.key()}`;
+    const headers = { ...options.headers, ...this.#authorization() };
     const response = await fetch(path, { ...options, headers });
     if (response.ok) return response;
     const after = Number(response.headers.get("Retry-After"));
     if (response.status === 429 && !options.method) this.#heldUntil = Date.now() + 1000 * after;
     throw new Problem(await response.json().catch(() => ({})), response.status, after ? 1000 * after : null);
   }
+}
+
+// What fetch() says with one error for all: that a file of a form is gone or was changed, or that nobody answers.
+async function unanswered({ message }, body, retryMs) {
+  try {
+    const files = body instanceof FormData ? [...body.values()].filter((value) => value instanceof File) : [];
+    for (const file of files) await file.slice(0, 1).arrayBuffer();
+  } catch {
+    return new Error("This file cannot be read any more: choose it again.");
+  }
+  return new Problem({ detail: `The service does not answer: ${message}` }, 503, retryMs);
 }
 
 // Server-sent events, read from fetch because EventSource cannot send a key.

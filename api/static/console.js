@@ -2,7 +2,7 @@ import { atOnce, isOver } from "./client.js";
 import { deadLetters } from "./dead-letters.js";
 import { $, made, said } from "./elements.js";
 import { Followed } from "./following.js";
-import { chosen, dropped } from "./files.js";
+import { chosen, dropped, namesOf } from "./files.js";
 import { many } from "./formats.js";
 import { connected, keepFresh, showHealth } from "./header.js";
 import { inWords } from "./jobs.js";
@@ -11,6 +11,7 @@ const client = connected();
 const followed = new Followed(client);
 const sending = atOnce(4);
 let asked = null; // id of the question that the page shows
+let turn = 0; // its number
 
 const collection = () => $("collection").value.trim() || undefined;
 
@@ -18,25 +19,39 @@ const collection = () => $("collection").value.trim() || undefined;
 
 async function ask(event) {
   event.preventDefault();
+  const mine = next();
+  const isLatest = () => mine === turn;
   const state = $("ask-state");
-  $("answer").hidden = $("sources").hidden = true;
-  $("answer").textContent = "";
   said(state, "sending…");
   try {
     const body = { question: $("question").value, collection: collection(), stream: true };
     if ($("top-n").value) body.top_n = Number($("top-n").value);
-    const putOff = (seconds) => said(state, `The service is busy: sending again in ${seconds} s…`);
+    const putOff = (seconds) => isLatest() && said(state, `The service is busy or away: sending again in ${seconds} s…`);
     const { job_id: id } = await client.post("/v1/queries", body, { putOff, urgent: true });
+    if (!isLatest()) return;
     asked = id;
     $("stop").hidden = false;
-    const job = await client.follow(id, (kind, data) => id === asked && asking(kind, data));
-    if (id === asked) finished(job);
+    const job = await client.follow(id, (kind, data) => isLatest() && asking(kind, data));
+    if (isLatest()) finished(job);
   } catch (error) {
-    said(state, error.message, true);
+    if (isLatest()) said(state, error.message, true);
   } finally {
-    $("stop").hidden = true;
+    if (isLatest()) $("stop").hidden = true;
     recent();
   }
+}
+
+// The turn of a question: those before it write nothing any more.
+function next() {
+  asked = null;
+  $("stop").hidden = true;
+  clearAnswer();
+  return (turn += 1);
+}
+
+function clearAnswer() {
+  for (const id of ["answer", "sources"]) $(id).hidden = true;
+  for (const id of ["answer", "citations", "hits", "timings", "passage-title", "passage-place", "passage-text"]) $(id).replaceChildren();
 }
 
 function asking(kind, data) {
@@ -54,7 +69,7 @@ function finished(job) {
   }
   const coming = job.result.pending_documents; // of an answer that was not found
   said($("ask-state"), coming ? `${many(coming, "document")} of this collection ${coming === 1 ? "is" : "are"} still on the way. Ask again when done.` : "");
-  show(job.result, collection());
+  show(job.result, job.subject.collection);
 }
 
 function show(result, name) {
@@ -103,18 +118,23 @@ async function passage(place, name) {
     const quoted = found.slice(from, to).join("");
     if (quoted !== place.text) return; // the document changed meanwhile: the citation alone is right
     text.replaceChildren(found.slice(0, from).join(""), made("mark", { textContent: quoted }), found.slice(to).join(""));
-  } catch {
-    $("passage-place").append(" · the document is gone");
+  } catch (error) {
+    $("passage-place").append(` · ${error.status === 404 ? "the document is gone" : error.message}`);
   }
 }
 
 // --- adding
 
-function entry(label, doing) {
+function entry(label, doing = "") {
   const state = made("span", { className: "tag", textContent: doing });
   const note = made("small");
   $("uploads").prepend(made("li", {}, made("span", { textContent: label }), state, note));
   return [state, note];
+}
+
+function refuse(state, note, why) {
+  Object.assign(state, { textContent: "refused", className: "tag failed" });
+  note.textContent = why;
 }
 
 async function add(body, label) {
@@ -133,9 +153,7 @@ async function add(body, label) {
     tell(job);
     note.textContent = job.error?.detail || (job.result?.unchanged ? "already there" : `${job.result?.chunks ?? 0} passages`);
   } catch (error) {
-    state.textContent = "refused";
-    state.className = "tag failed";
-    note.textContent = error.message;
+    refuse(state, note, error.message);
   }
   changed();
 }
@@ -143,18 +161,16 @@ async function add(body, label) {
 // A file's path is its document's id: what comes again under the same path replaces what was there.
 function addFiles(files) {
   const paths = new Set();
-  for (const { file, path } of files) {
-    if (paths.has(path)) {
-      const [state, note] = entry(path, "refused");
-      state.className = "tag failed";
-      note.textContent = "Another file has the same path: drop a folder above both.";
+  for (const { file, path, error } of files) {
+    if (error || paths.has(path)) {
+      refuse(...entry(path), error?.message || "Another file has the same path: drop a folder above both.");
       continue;
     }
     paths.add(path);
     const form = new FormData();
     if (collection()) form.append("collection", collection());
     if ($("keep").checked) form.append("on_conflict", "keep");
-    if (path.includes('"')) form.append("document_id", path); // which a file's name is not sent with as it is
+    for (const [name, value] of Object.entries(namesOf(path))) form.append(name, value);
     form.append("file", file, path);
     add(form, path);
   }
@@ -191,6 +207,8 @@ async function recent() {
       made("span", { className: `tag ${job.state}`, textContent: inWords(job) }),
       made("small", { textContent: [new Date(job.created_at).toLocaleTimeString(), job.error?.detail].filter(Boolean).join(" · ") }))));
   } catch (error) {
+    if (error.refuses) $("jobs").replaceChildren();
+    if (error.status === 401) clearAnswer();
     said($("jobs-note"), error.message, true);
   }
 }
@@ -208,9 +226,17 @@ async function collections() {
 const dead = deadLetters(client, recent);
 
 function refresh() {
-  showHealth(client);
+  showHealth();
   recent();
-  dead();
+  dead.refresh();
+}
+
+// Nothing that a former key has read stays; what is being sent does.
+function clear() {
+  next();
+  said($("ask-state"), "");
+  for (const id of ["jobs", "collections"]) $(id).replaceChildren();
+  dead.clear();
 }
 
 $("ask").addEventListener("submit", ask);
@@ -230,4 +256,4 @@ for (const name of ["dragover", "dragleave", "drop"]) {
 }
 $("key").addEventListener("change", collections);
 collections();
-keepFresh(client, refresh, 5);
+keepFresh(client, refresh, 5, clear);

@@ -4,7 +4,7 @@ import { $, made, said } from "./elements.js";
 
 const SHOWN = 50;
 
-// Returns what reads them anew; calls changed() when one was replayed or dropped.
+// Returns what reads them anew, and what empties their list; calls changed() when one was replayed or dropped.
 export function deadLetters(client, changed) {
   let shown = null;
 
@@ -16,9 +16,16 @@ export function deadLetters(client, changed) {
       shown = seen;
       draw(items, Boolean(next));
     } catch (error) {
+      if (error.refuses) clear();
       shown = null;
       said($("dead-note"), error.message, true);
     }
+  }
+
+  function clear() {
+    shown = null;
+    draw([], false);
+    said($("dead-state"), "");
   }
 
   function draw(letters, more) {
@@ -59,7 +66,7 @@ export function deadLetters(client, changed) {
     return button;
   }
 
-  return refresh;
+  return { refresh, clear };
 }
 
 function counted(letters) {

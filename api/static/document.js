@@ -172,9 +172,17 @@ async function collections() {
 }
 
 async function begin() {
+  clear();
   await open();
   list();
   collections();
+}
+
+function clear() {
+  for (const id of ["list", "facts", "text", "changed", "collections"]) $(id).replaceChildren();
+  for (const id of ["title", "metadata"]) $(id).value = "";
+  $("document").hidden = $("more").hidden = true;
+  next = null;
 }
 
 addEventListener("hashchange", open);
@@ -185,6 +193,5 @@ $("after").addEventListener("click", () => extend(false));
 $("download").addEventListener("click", download);
 $("delete").addEventListener("click", remove);
 $("change").addEventListener("submit", change);
-$("key").addEventListener("change", begin);
 begin();
-keepFresh(client, () => showHealth(client), 15);
+keepFresh(client, showHealth, 15, begin);

@@ -9,7 +9,7 @@ export function chosen(files) {
     .filter(({ file, path }) => !file.webkitRelativePath || !path.split("/").some(hidden));
 }
 
-// From a drop, folders walked: [{file, path}].
+// From a drop, folders walked: [{file, path}], and [{path, error}] for what cannot be read.
 export async function dropped(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   if (!entries.length) return chosen(transfer.files);
@@ -18,27 +18,41 @@ export async function dropped(transfer) {
   return found;
 }
 
+// Id and title of a file whose name would arrive as another: a browser escapes such characters, and the API
+// takes a backslash for a slash. An id has printable characters alone.
+export function namesOf(path) {
+  if (!/["\\\r\n]/.test(path)) return {};
+  const document_id = path.normalize("NFC").replace(/(?! )[\p{C}\p{Z}]/gu, encodeURIComponent);
+  return { document_id, title: path.split("/").pop() };
+}
+
 // The first folder is the one that was named.
 const below = (path) => path.split("/").slice(path.includes("/") ? 1 : 0).join("/");
 
 async function take(entry, folder, found) {
-  const file = await new Promise((done, failed) => entry.file(done, failed));
-  found.push({ file, path: folder + entry.name });
+  const path = folder + entry.name;
+  try {
+    found.push({ path, file: await new Promise((done, failed) => entry.file(done, failed)) });
+  } catch (error) {
+    found.push({ path, error });
+  }
 }
 
 // ``folder``: where its entries are below the one that was dropped, with a slash at its end.
 async function walk(entry, folder, found) {
-  for (const child of await children(entry)) {
+  const path = folder.slice(0, -1) || entry.name;
+  for (const child of await children(entry, (error) => found.push({ path, error }))) {
     if (hidden(child.name)) continue;
     await (child.isFile ? take(child, folder, found) : walk(child, `${folder}${child.name}/`, found));
   }
 }
 
-// A reader tells a hundred at a time.
-async function children(folder) {
+// A reader tells a hundred at a time; failed(error) is told why it tells no more.
+async function children(folder, failed) {
   const reader = folder.createReader(), all = [];
   for (;;) {
-    const some = await new Promise((done, failed) => reader.readEntries(done, failed));
+    const read = new Promise((done, unread) => reader.readEntries(done, unread));
+    const some = await read.catch((error) => (failed(error), []));
     if (!some.length) return all.sort((one, other) => (one.name < other.name ? -1 : 1));
     all.push(...some);
   }

@@ -1,5 +1,6 @@
 """The console takes in files under their paths, and shows a document with a passage marked: in a browser."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ WAITING = """
 await until(() => document.querySelector("#uploads li")?.innerText.includes("waiting"));
 return true;
 """
-DROP = """
+ENTRIES = """
 const file = (name) => ({ isFile: true, name, file: (done) => done(new File([name], name)) });
 const folder = (name, ...inside) => ({ isFile: false, name, createReader: () => {
   const parts = [inside.slice(0, 2), inside.slice(2), []];
@@ -50,6 +51,14 @@ const folder = (name, ...inside) => ({ isFile: false, name, createReader: () => 
 } });
 const item = (entry) => ({ webkitGetAsEntry: () => entry });
 const drop = (...entries) => ({ items: entries.map(item), files: [] });
+const unreadable = (entry) => ({ ...entry, file: (_, failed) => failed(new Error("It is not yours.")) });
+const broken = (name, ...inside) => ({ isFile: false, name, createReader: () => {
+  const parts = [inside];
+  const fail = (failed) => failed(new Error("It is locked."));
+  return { readEntries: (done, failed) => parts.length ? done(parts.shift()) : fail(failed) };
+} });
+"""
+DROP = """
 const { dropped } = await import("/console/files.js");
 const guides = folder("guides", file("vpn.md"), folder("deep", file("x.md")));
 const modules = folder("node_modules", file("y.md"));
@@ -111,15 +120,66 @@ def test_a_document_that_is_not_there_is_told(browser: Chromium, api: Service) -
     assert "no document" in browser.run(page_of(api), UNTIL + told)
 
 
-def test_files_have_their_names_as_ids(browser: Chromium, api: Service) -> None:
-    quoted = 'the "lamp" ü.md'
-    chosen = CHOOSE + f"choose('#files', [{quoted!r}, 'one']);" + WAITING
+def test_a_file_that_is_gone_before_its_turn_is_to_be_chosen_again(browser: Chromium, api: Service) -> None:
+    gone = """
+        const folder = await navigator.storage.getDirectory();
+        const entry = await folder.getFileHandle("gone.md", { create: true });
+        const into = await entry.createWritable();
+        await into.write("one");
+        await into.close();
+        const file = await entry.getFile();
+        await folder.removeEntry("gone.md");
+        const event = Object.assign(new Event("drop", { cancelable: true }), { dataTransfer: {
+          items: [], files: [file],
+        } });
+        document.querySelector("#drop").dispatchEvent(event);
+        await until(() => document.querySelector("#uploads .failed"));
+        return document.querySelector("#uploads small").textContent;
+    """
+
+    told = browser.run(f"{api.url}/", UNTIL + gone)
+
+    assert told == "This file cannot be read any more: choose it again."
+    assert jobs(api) == []
+
+
+def test_a_file_whose_answer_was_lost_is_sent_again_and_makes_one_job(
+    browser: Chromium, api: Service
+) -> None:
+    lost = """
+        const real = window.fetch;
+        let sent = 0;
+        window.fetch = async (path, ...rest) => {
+          const answered = await real(path, ...rest);
+          if (path === "/v1/documents" && ++sent === 1) throw new TypeError("Failed to fetch");
+          return answered;
+        };
+        choose("#files", ["a.md", "one"]);
+    """
+
+    assert browser.run(f"{api.url}/", UNTIL + CHOOSE + lost + WAITING.replace("true", "sent")) == 2
+    assert len(jobs(api)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "document_id", "title"),
+    [
+        ('the "lamp" ü.md', 'the "lamp" ü.md', 'the "lamp" ü.md'),
+        ("a\\b.md", "a\\b.md", "a\\b.md"),
+        ("a\nb\r.md", "a%0Ab%0D.md", "a b .md"),
+        ("plain.md", "plain.md", None),
+    ],
+)
+def test_files_have_their_names_as_ids(
+    browser: Chromium, api: Service, name: str, document_id: str, title: str | None
+) -> None:
+    chosen = CHOOSE + f"choose('#files', [{json.dumps(name)}, 'one']);" + WAITING
 
     assert browser.run(f"{api.url}/", UNTIL + chosen)
     (job,) = jobs(api)
     stored = api.parts.jobs.get(job["id"])
     assert stored is not None
-    assert stored.inputs["document_id"] == quoted
+    assert (stored.inputs["document_id"], stored.inputs["title"]) == (document_id, title)
 
 
 def test_what_is_to_be_kept_is_asked_for(browser: Chromium, api: Service) -> None:
@@ -136,9 +196,35 @@ def test_what_is_to_be_kept_is_asked_for(browser: Chromium, api: Service) -> Non
 
 
 def test_folders_that_are_dropped_give_paths_below_them(browser: Chromium, api: Service) -> None:
-    paths = browser.run(f"{api.url}/", DROP)
+    paths = browser.run(f"{api.url}/", ENTRIES + DROP)
 
     assert sorted(paths) == sorted(["a.md", "b.md", "guides/deep/x.md", "guides/vpn.md", "alone.md", "a.md"])
+
+
+def test_what_cannot_be_read_of_a_drop_is_refused_and_the_rest_is_sent(
+    browser: Chromium, api: Service
+) -> None:
+    dropped = """
+        const inner = folder("guides", unreadable(file("b.md")), broken("deep", file("c.md")), file("d.md"));
+        const transfer = drop(unreadable(file("a.md")), folder("docs", inner), broken("other"), file("e.md"));
+        const event = Object.assign(new Event("drop", { cancelable: true }), { dataTransfer: transfer });
+        document.querySelector("#drop").dispatchEvent(event);
+        const items = () => [...document.querySelectorAll("#uploads li")];
+        const told = () => items().map((item) => [...item.children].map((each) => each.textContent));
+        const settled = () => told().every(([, state]) => /refused|waiting/.test(state));
+        return until(() => items().length === 7 && settled() && told());
+    """
+
+    shown = browser.run(f"{api.url}/", UNTIL + ENTRIES + dropped)
+
+    assert sorted(entry for entry in shown if entry[1] == "refused") == [
+        ["a.md", "refused", "It is not yours."],
+        ["guides/b.md", "refused", "It is not yours."],
+        ["guides/deep", "refused", "It is locked."],
+        ["other", "refused", "It is locked."],
+    ]
+    sent = {job["subject"]["document_id"] for job in jobs(api)}
+    assert sent == {"guides/deep/c.md", "guides/d.md", "e.md"}
 
 
 def test_title_and_metadata_are_changed_from_the_page(browser: Chromium, api: Service) -> None:

@@ -43,14 +43,14 @@ def browser(tmp_path: Path) -> Iterator[Chromium]:
 
 
 @contextmanager
-def worker(api: Service, seconds: float) -> Iterator[None]:
-    """Does the queued jobs one after the other, each in so many seconds."""
+def worker(api: Service, seconds: float, answer: Json = ANSWER) -> Iterator[None]:
+    """Does the queued jobs one after the other, each in so many seconds; ``answer`` is that of a question."""
     over = threading.Event()
 
     def work() -> None:
         while not over.wait(seconds):
             if (job := _next(api)) is not None:
-                api.finish(job.id, ANSWER if job.kind is JobKind.QUERY else {"chunks": 1})
+                api.finish(job.id, answer if job.kind is JobKind.QUERY else {"chunks": 1})
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
