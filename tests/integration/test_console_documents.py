@@ -53,7 +53,7 @@ const item = (entry) => ({ webkitGetAsEntry: () => entry });
 const drop = (...entries) => ({ items: entries.map(item), files: [] });
 const unreadable = (entry) => ({ ...entry, file: (_, failed) => failed(new Error("It is not yours.")) });
 const broken = (name, ...inside) => ({ isFile: false, name, createReader: () => {
-  const parts = [inside];
+  const parts = inside.length ? [inside] : []; // an empty one would be the end
   const fail = (failed) => failed(new Error("It is locked."));
   return { readEntries: (done, failed) => parts.length ? done(parts.shift()) : fail(failed) };
 } });
