@@ -7,7 +7,7 @@ Swagger UI lies in ``static/vendor``, as it was released; the page names its dig
 from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -50,9 +50,13 @@ def add_console(app: FastAPI) -> None:
 
 
 def add_docs(app: FastAPI) -> None:
-    """``/docs``: Swagger UI over ``/openapi.json``."""
+    """``/docs``: Swagger UI over ``/openapi.json``. ``/redoc``, as FastAPI has it too, leads there."""
     page = (STATIC / "docs.html").read_bytes()
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
         return Response(page, headers=_DOCS, media_type="text/html")
+
+    @app.get("/redoc", include_in_schema=False)
+    async def redoc() -> Response:
+        return RedirectResponse("/docs", headers=_DOCS)

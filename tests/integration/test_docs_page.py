@@ -105,3 +105,9 @@ def test_a_key_of_the_console_is_good_here_too(browser: Chromium, api: Service) 
     typed = f'sessionStorage.setItem("key", "{KEY}");'
 
     assert browser.run(f"{api.url}/docs", typed, TRY) == ["200", 0, ""]
+
+
+def test_who_asks_for_the_other_page_of_fastapi_gets_this_one(browser: Chromium, api: Service) -> None:
+    seen = browser.run(f"{api.url}/redoc", f"{WAIT} return [location.pathname, $('.opblock').length > 30];")
+
+    assert seen == ["/docs", True]
