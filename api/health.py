@@ -24,7 +24,6 @@ from tasks.submit import LANES
 
 router = APIRouter(tags=["health"], dependencies=[Depends(refuse_unknown)], responses=parameter_problems())
 
-_ROOM = frozenset({"free_mb", "reserve_mb", "free_files"})
 _SILENCE: Json = {"error": "no sign of life"}
 
 BROKER = "broker"
@@ -40,8 +39,7 @@ class Component(BaseModel):
     essential: bool
     detail: dict[str, object] = Field(
         {},
-        description="What the component last said of itself; but for figures of the disk, only an admin of "
-        "all collections sees it",
+        description="What the component last said of itself; empty but for an admin of all collections",
     )
 
 
@@ -138,11 +136,7 @@ async def _components(request: Request) -> dict[str, Component]:
 
 
 def _seen(component: Component, *, detailed: bool) -> Component:
-    """Room is for everybody to see: without any, nobody may be able to say who asks."""
-    if detailed:
-        return component
-    figures = {name: value for name, value in component.detail.items() if name in _ROOM}
-    return component.model_copy(update={"detail": figures})
+    return component if detailed else component.model_copy(update={"detail": {}})
 
 
 def components_of(parts: Parts) -> dict[str, Component]:
