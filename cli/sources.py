@@ -6,7 +6,8 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
 from typing import BinaryIO, Protocol
 
-from cli.client import Client, Content
+from cli.client import Client
+from cli.contents import Content
 from rag.errors import ConfigurationError
 from rag.jsontypes import Json
 from rag.media import READABLE
