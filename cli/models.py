@@ -3,8 +3,8 @@
 import subprocess
 import sys
 
+from rag.paths import expanded
 from rag.settings import Settings
-from rag.settings.client import expanded
 from workers.embedding.files import model_files
 
 

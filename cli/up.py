@@ -19,6 +19,7 @@ from cli.warden import on_duty
 from rag.errors import AegisError
 from rag.folders import keep_private, private_folder
 from rag.homes import recorded
+from rag.paths import expanded
 from rag.settings import Settings, inherited
 from rag.starting import shield
 
@@ -90,7 +91,7 @@ def environment(settings: Settings) -> Mapping[str, str]:
     return {
         **inherited(settings),
         "AEGIS_HOME": str(settings.home),
-        "MODEL_DIR": str(settings.model_dir.expanduser().resolve()),
+        "MODEL_DIR": str(expanded(settings.model_dir, "MODEL_DIR: ").resolve()),
         "PYTHONUNBUFFERED": "1",
         "PYTHONUTF8": "1",  # whatever the terminal speaks, logs are UTF-8
         "PYTHONIOENCODING": "utf-8",

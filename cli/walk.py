@@ -10,7 +10,7 @@ from cli.sources import Found, Link, Omitted, Source
 from rag.errors import ConfigurationError, UnsupportedMedia
 from rag.media import HEAD_BYTES, described, media_type_of
 from rag.naming import document_id_of_file
-from rag.settings.client import expanded
+from rag.paths import expanded
 
 _LINKS = ("http://", "https://")
 _PACKAGES = frozenset({"node_modules", "__pycache__", "venv"})

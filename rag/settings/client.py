@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from rag.addresses import http_url
 from rag.errors import ConfigurationError, translated
 from rag.homes import stack_in, unnamed_home
+from rag.paths import expanded
 from rag.settings.secretfile import secret_in
 
 CLIENT_VARIABLES = ("AEGIS_URL", "AEGIS_PROFILE", "AEGIS_API_KEY", "AEGIS_API_KEY_FILE")
@@ -88,12 +89,6 @@ class ClientSettings:
         number = _port(port) if port else _DEFAULT_PORT
         url = _local_url(home, host or "127.0.0.1", number, named=bool(host or port))
         return cls(url, source, _sendable(key), home)
-
-
-def expanded(path: str | Path, whose: str = "") -> Path:
-    """``path`` with the folder of a user in place of ``~``. ConfigurationError when there is none."""
-    with _users_known(f"{whose}{path}"):
-        return Path(path).expanduser()
 
 
 @contextmanager

@@ -16,6 +16,8 @@ from typing import Any
 
 from dotenv.parser import parse_stream
 
+from rag.paths import expanded
+
 CONFIG = "AEGIS_CONFIG"
 NO_FILE, INHERITED = "none", "inherited"
 """Values of AEGIS_CONFIG: read no file; and, by a process of ours that looked for both, say nothing either."""
@@ -60,7 +62,7 @@ def find(environment: Mapping[str, str]) -> Iterator[Found]:
     if named in (NO_FILE, INHERITED):
         return
     if named:
-        yield _read(Path(named).expanduser(), named, named=True)
+        yield _read(expanded(named, f"{CONFIG}: "), named, named=True)
         return
     if found := _in_folder(Path(ENV_FILE), ENV_FILE):
         yield found

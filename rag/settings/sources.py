@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from rag.errors import ConfigurationError
+from rag.paths import expanded
 from rag.settings import configuration
 from rag.settings.configuration import CLOUDS, CONFIG, INHERITED, Found, is_filled_in, is_open_to_others
 from rag.settings.files import SUFFIX, secrets_of
@@ -74,7 +75,7 @@ class _Layer:
 
     def path(self, value: str) -> Path:
         """A relative one is meant from where it is written."""
-        path = Path(value).expanduser()
+        path = expanded(value)
         return path if self.folder is None else self.folder / path
 
 

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from rag.folders import require_own
 from rag.homes import Home, unnamed_home
 from rag.naming import checked_collection_name
+from rag.paths import expanded
 from rag.settings.backups import BackupSettings
 from rag.settings.jobs import JobSettings
 from rag.settings.library import LibrarySettings
@@ -112,7 +113,7 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Oidc
         """With why it is this one."""
         if self.aegis_home is None:
             return self._unnamed_home
-        return Home(self.aegis_home.expanduser().resolve(), "AEGIS_HOME names it")
+        return Home(expanded(self.aegis_home, "AEGIS_HOME: ").resolve(), "AEGIS_HOME names it")
 
     @cached_property
     def _unnamed_home(self) -> Home:

@@ -466,3 +466,11 @@ def test_a_process_that_inherits_a_proxy_reaches_this_machine_without_it(
     hosts = environment["no_proxy"].split(",")
     assert environment["NO_PROXY"] == environment["no_proxy"]
     assert hosts == [*filter(None, [known]), "localhost", "127.0.0.1", "::1"]
+
+
+@pytest.mark.parametrize("name", ["AEGIS_HOME", "AEGIS_CONFIG", "QDRANT_API_KEY_FILE"])
+def test_a_user_that_is_unknown_is_told_in_words(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "~nosuchuser/x")
+
+    with pytest.raises(ConfigurationError, match="nosuchuser"):
+        _ = load().home
