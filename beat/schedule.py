@@ -28,7 +28,7 @@ class Entry:
 
 
 UPKEEP = (
-    Entry("publish again what the queue lost", 15.0, "aegis.maintenance.sweep"),
+    Entry("end what is late, remove what failed jobs left", 15.0, "aegis.maintenance.sweep"),
     Entry("make room in the broker", 15.0, "aegis.maintenance.make_room"),
     Entry("forget jobs that ended long ago", 60.0, "aegis.maintenance.prune"),
     Entry("end layouts that nobody goes back to", 60.0, "aegis.maintenance.layouts"),

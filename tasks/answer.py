@@ -22,14 +22,14 @@ from tasks.embedders import embedder_for, tenant_of
 from tasks.known_answers import cacheable, keeping, recall
 from tasks.layouts import serving_store
 from tasks.results import is_not_found, result_of, with_pending, with_times
-from tasks.stage import Done, Next, Outcome, Shared, StageRun, Steps, stage_task
+from tasks.stage import Done, Next, Outcome, Shared, StageRun, Steps, stage_work
 from tasks.toolbox import Toolbox
 
 _PENDING = "pending"
 ROUNDS = 5  # searches at most until no hit is of a version that was replaced meanwhile
 
 
-@stage_task(Stage.EMBED_QUERY, together=True)
+@stage_work(Stage.EMBED_QUERY, together=True)
 def embed_query(run: StageRun) -> Steps:
     """The question's vectors, unless its answer is known."""
     tools, job = run.tools, run.job
@@ -43,7 +43,7 @@ def embed_query(run: StageRun) -> Steps:
     return Next(Stage.SEARCH)
 
 
-@stage_task(Stage.SEARCH, together=True)
+@stage_work(Stage.SEARCH, together=True)
 def search(run: StageRun) -> Outcome:
     """The passages that fit best, of versions to be seen now: ``top_k``, or what reranking wants."""
     inputs = run.job.inputs
@@ -66,7 +66,7 @@ def search(run: StageRun) -> Outcome:
     return Next(Stage.RERANK)
 
 
-@stage_task(Stage.RERANK, together=True)
+@stage_work(Stage.RERANK, together=True)
 def rerank(run: StageRun) -> Steps:
     """The best ``top_n`` hits by relevance; back to the search when one was replaced meanwhile."""
     tools, inputs = run.tools, run.job.inputs
@@ -85,7 +85,7 @@ def rerank(run: StageRun) -> Steps:
     return Next(Stage.GENERATE)
 
 
-@stage_task(Stage.GENERATE)
+@stage_work(Stage.GENERATE)
 def generate(run: StageRun) -> Outcome:
     """The answer, from the best hits alone."""
     generator = run.tools.generator

@@ -2,8 +2,8 @@
 
 A lane is a queue with a worker pool of its own. This registry is the only list of lanes:
 worker commands, routes, health and metrics are made from it. Interactive work has lanes
-of its own at every stage, so that a question never waits behind bulk ingestion. Stages of
-one lane that follow each other do so without the queue in between.
+of its own at every stage, so that a question never waits behind bulk ingestion. A message tells
+a lane of due work and names no job (:mod:`tasks.bells`).
 
 No result backend: the job record is the result. The figures behind the transport
 options are in ``docs/decisions/0002-delivery.md``.
@@ -19,12 +19,13 @@ from kombu import Queue, pools
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from rag.model import Job, Stage
+from rag.model import Stage
 from rag.settings import Settings, load
-from tasks.broker import broker_settings, sending
+from tasks.broker import broker_settings
 from tasks.signing import sign_with
 
 if TYPE_CHECKING:
+    from tasks.run import StageWork
     from tasks.toolbox import Toolbox
 
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 class Lane:
     """A queue and its worker pool.
 
-    ``company``: whether a delivery may go on with other jobs that wait here than the one it names.
+    ``batches``: whether a delivery works several jobs, and goes on with further ones for a short while.
     ``nice`` keeps bulk work out of the way of interactive work on a shared machine.
     ``pool``: prefork enforces time limits and survives a crashing task; solo runs the task
     in the worker itself, which halves processes and takes milliseconds off each step, and
@@ -45,8 +46,13 @@ class Lane:
     purpose: str
     nice: int = 0
     pool: Literal["prefork", "solo"] = "prefork"
-    company: bool = False
+    batches: bool = False
     timeout: Literal["stage_timeout", "backup_stage_timeout"] = "stage_timeout"
+
+    @property
+    def task(self) -> str:
+        """The name of the Celery task that works this lane's jobs."""
+        return f"aegis.{self.name}"
 
     def limit(self, settings: Settings) -> float:
         """Seconds that one task may run here. Only a prefork pool ends it then."""
@@ -74,19 +80,19 @@ class Lane:
 
 
 LANES: tuple[Lane, ...] = (
-    Lane("parse", (Stage.PARSE,), "reads documents and cuts them into chunks", nice=10, company=True),
-    Lane("fetch", (Stage.FETCH,), "fetches documents that are given by url", nice=10, company=True),
+    Lane("parse", (Stage.PARSE,), "reads documents and cuts them into chunks", nice=10, batches=True),
+    Lane("fetch", (Stage.FETCH,), "fetches documents that are given by url", nice=10, batches=True),
     Lane(
-        "embed", (Stage.EMBED, Stage.REEMBED, Stage.COMPARE), "embeds chunks in bulk", nice=15, company=True
+        "embed", (Stage.EMBED, Stage.REEMBED, Stage.COMPARE), "embeds chunks in bulk", nice=15, batches=True
     ),
-    Lane("embed-query", (Stage.EMBED_QUERY,), "embeds questions", pool="solo", company=True),
-    Lane("index", (Stage.INDEX,), "writes points, publishes versions", nice=5, company=True),
+    Lane("embed-query", (Stage.EMBED_QUERY,), "embeds questions", pool="solo", batches=True),
+    Lane("index", (Stage.INDEX,), "writes points, publishes versions", nice=5, batches=True),
     Lane(
         "rerank",
         (Stage.SEARCH, Stage.RERANK),
         "finds passages, orders them by relevance",
         pool="solo",
-        company=True,
+        batches=True,
     ),
     Lane("generate", (Stage.GENERATE,), "writes the answer"),
     Lane("maintenance", (Stage.PURGE,), "removes what was deleted, sweeps, prunes", nice=10),
@@ -110,11 +116,8 @@ LANES: tuple[Lane, ...] = (
 )
 
 CANARY = "aegis.canary"
-_AHEAD, _JOBS, _HINTS = 0, 3, 6
-"""Priorities; 0 is the highest."""
-
-_ENOUGH = 2
-"""Hints in a lane's queue; one that is lost leaves another."""
+_AHEAD = 0
+"""The highest priority, ahead of all bells (:mod:`tasks.bells`)."""
 
 _LANE_OF = {stage: lane for lane in LANES for stage in lane.stages}
 
@@ -127,15 +130,12 @@ def lane_named(name: str) -> Lane:
     return next(lane for lane in LANES if lane.name == name)
 
 
-def task_name(stage: Stage) -> str:
-    return f"aegis.{stage}"
-
-
 class AegisCelery(Celery):
     """Celery with the tools that tasks work with; a worker puts them there before it takes any."""
 
     task_cls = "tasks.signing:SignedTask"
     toolbox: "Toolbox"
+    stages: "dict[Stage, StageWork]"
     _pool: Any
 
     def renew_pools(self) -> None:
@@ -162,8 +162,7 @@ def _configuration() -> dict[str, Any]:
         "task_default_queue": "maintenance",
         "task_create_missing_queues": False,
         "task_routes": {
-            **{task_name(stage): {"queue": lane.name, "priority": _JOBS} for stage, lane in _LANE_OF.items()},
-            # not among the jobs: what the sweep finds there would count as messages of theirs
+            **{lane.task: {"queue": lane.name} for lane in LANES},
             "aegis.maintenance.*": {"queue": "maintenance", "priority": _AHEAD},
             CANARY: {"queue": "maintenance", "priority": _AHEAD},  # but whoever sends one names its lane
         },
@@ -197,65 +196,12 @@ app = AegisCelery(
         "tasks.canary",
     ],
 )
+app.stages = {}
 app.add_defaults(_configuration)
 
 
 PUBLISH_ERRORS = (OperationalError, RedisError, OSError)
-"""What :func:`publish` raises when the broker is away."""
-
-
-def _task_id(job: Job) -> str:
-    return f"{job.id}.{job.stage}.{job.attempts}"
-
-
-def attempts_at(task_id: str | None) -> int | None:
-    """How often the job had been begun at the stage when the message of this task was sent."""
-    return int(task_id.rpartition(".")[2]) if task_id else None
-
-
-def publish(job: Job, *, delay: float = 0.0) -> None:
-    """Send a queued job to the lane of its stage; ``delay`` in seconds.
-
-    The task id names job, stage and attempt, so that the same step is the same task in
-    logs and in Flower however often it is sent. Raises PUBLISH_ERRORS.
-    """
-    with sending():
-        app.send_task(
-            task_name(job.stage),
-            args=[job.id],
-            task_id=_task_id(job),
-            queue=lane_of(job.stage).name,
-            countdown=delay or None,
-        )
-
-
-def announce(job: Job) -> None:
-    """Have a queued job taken that nobody began yet; as :func:`publish`, but for lanes with company.
-
-    There a message is a hint that jobs wait at the first stage: whoever gets one takes those that
-    it has time for, and sends a hint for the first that is left (:mod:`tasks.taking`). So none is sent
-    where enough are in the queue. They have a priority of their own, since delayed messages of
-    single jobs are no hints. Raises PUBLISH_ERRORS.
-    """
-    lane = lane_of(job.stage)
-    if not lane.company or job.stage is not lane.stages[0]:
-        publish(job)
-        return
-    with sending(), app.producer_or_acquire() as producer:
-        if hints(producer.channel, lane) < _ENOUGH:
-            app.send_task(
-                task_name(job.stage),
-                args=[job.id],
-                task_id=_task_id(job),
-                queue=lane.name,
-                priority=_HINTS,
-                producer=producer,
-            )
-
-
-def hints(channel: Any, lane: Lane) -> int:
-    """Hints in the lane's queue. ``channel``: an open one of kombu, which keeps a list for each priority."""
-    return int(channel.client.llen(f"{lane.name}{channel.sep}{_HINTS}"))
+"""What sending a message raises when the broker is away."""
 
 
 def jittered(seconds: float) -> float:

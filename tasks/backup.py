@@ -19,7 +19,7 @@ from tasks.saving.manifest import manifest_of
 from tasks.saving.savepoint import Savepoint
 from tasks.saving.scope import CLOCKS_APART, Scope
 from tasks.saving.uploading import Uploading
-from tasks.stage import stage_task
+from tasks.stage import stage_work
 from tasks.stock import at_the_vault, open_jobs
 from tasks.toolbox import Toolbox
 
@@ -35,7 +35,7 @@ _ATTEMPTS = 5  # at a snapshot that the engine keeps
 log = logging.getLogger(__name__)
 
 
-@stage_task(Stage.SNAPSHOT)
+@stage_work(Stage.SNAPSHOT)
 @patient
 def snapshot(run: StageRun) -> Outcome:
     """Snapshot every collection, all at one time."""
@@ -58,7 +58,7 @@ def snapshot(run: StageRun) -> Outcome:
     return Next(Stage.UPLOAD)
 
 
-@stage_task(Stage.UPLOAD)
+@stage_work(Stage.UPLOAD)
 @patient
 def upload(run: StageRun) -> Outcome:
     """Send the snapshot, records and sources to the vault, a slice at a time."""
@@ -75,7 +75,7 @@ def upload(run: StageRun) -> Outcome:
     return Next(Stage.SEAL if complete else Stage.UPLOAD)
 
 
-@stage_task(Stage.SEAL)
+@stage_work(Stage.SEAL)
 @patient
 def seal(run: StageRun) -> Outcome:
     """Write the manifest; from then on it is a backup."""

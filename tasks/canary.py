@@ -1,4 +1,4 @@
-"""The canary: a task that does nothing, sent ahead of every job, so that taking it proves a worker.
+"""The canary: a task sent ahead of every bell, so that taking it proves a worker. It replaces lost bells.
 
 It has the highest priority, which kombu keeps under the queue's own name in Redis, so canaries
 can be told from jobs. It carries no ``expires``: that is a time by the sender's clock, and a
@@ -8,16 +8,23 @@ worker whose clock runs ahead would throw every canary away.
 import logging
 from typing import Any
 
-from rag.errors import ErrorTable, Unavailable, translated
-from tasks.app import CANARY, PUBLISH_ERRORS, Lane, app
+from rag.errors import ErrorTable, Transient, Unavailable, translated
+from tasks.app import CANARY, PUBLISH_ERRORS, Lane, app, lane_named
+from tasks.bells import ring_if_due
 from tasks.broker import sending
+
+log = logging.getLogger(__name__)
 
 _ERRORS: ErrorTable = dict.fromkeys(PUBLISH_ERRORS, Unavailable)
 
 
 @app.task(name=CANARY, send_events=False)
-def canary() -> None:
-    """Nothing: that it was begun is what counts."""
+def canary(lane: str) -> None:
+    """Ring where a job of ``lane`` is due and no bell lies there: the bell was lost, or a pause is over."""
+    try:
+        ring_if_due(app.toolbox, lane_named(lane))
+    except (Transient, *PUBLISH_ERRORS) as error:
+        log.warning("due jobs of lane %s are looked for again within seconds: %s", lane, error)
 
 
 def release(lane: Lane, wanted: int) -> int:
@@ -29,7 +36,7 @@ def release(lane: Lane, wanted: int) -> int:
     with translated(_ERRORS, "the broker"), sending(), app.connection_for_write() as connection:
         missing = max(0, wanted - canaries(connection.default_channel, lane))
         for _ in range(missing):
-            app.send_task(CANARY, queue=lane.name, connection=connection)
+            app.send_task(CANARY, args=[lane.name], queue=lane.name, connection=connection)
     return missing
 
 

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Member:
+class BatchItem:
     """A job on its way through a stage. ``end``: what it came to, or why it broke off; None: not yet.
 
     ``seconds``: of work on it, those of a shared call by its share of the items.
@@ -61,10 +61,10 @@ class Member:
             self.seconds += perf_counter() - started
 
 
-class Company:
+class Batch:
     """Works until each member has its end, or the rest has to be given back."""
 
-    def __init__(self, members: Sequence[Member]) -> None:
+    def __init__(self, members: Sequence[BatchItem]) -> None:
         self._members = members
         self._until = monotonic() + PATIENCE_SECONDS
         self._broken_off = False
@@ -82,16 +82,16 @@ class Company:
                 if member.end is None:
                     member.leave()
 
-    def _waiting(self) -> list[Member]:
+    def _waiting(self) -> list[BatchItem]:
         return [] if self._broken_off else [member for member in self._members if member.wants]
 
-    def _move(self, member: Member, move: Callable[[], None]) -> None:
+    def _move(self, member: BatchItem, move: Callable[[], None]) -> None:
         """One that met the time limit leaves no time to the others."""
         if not self._broken_off:
             move()
             self._broken_off = isinstance(member.end, SoftTimeLimitExceeded)
 
-    def _call(self, group: Sequence[Member]) -> None:
+    def _call(self, group: Sequence[BatchItem]) -> None:
         """Make the call that all of the group want."""
         if self._broken_off:
             return
@@ -103,7 +103,7 @@ class Company:
         for member, answer in zip(group, answers, strict=True):
             self._move(member, partial(member.go_on, answer))
 
-    def _fail(self, group: Sequence[Member], error: Exception) -> None:
+    def _fail(self, group: Sequence[BatchItem], error: Exception) -> None:
         if len(group) == 1:
             self._move(group[0], partial(group[0].fail, error))
             return
@@ -116,9 +116,9 @@ class Company:
             self._call([member])
 
 
-def _groups(members: Sequence[Member]) -> list[list[Member]]:
+def _groups(members: Sequence[BatchItem]) -> list[list[BatchItem]]:
     """Members whose calls become one."""
-    groups: dict[Any, list[Member]] = {}
+    groups: dict[Any, list[BatchItem]] = {}
     for member in members:
         if member.wants is not None:
             wants = member.wants
@@ -126,7 +126,7 @@ def _groups(members: Sequence[Member]) -> list[list[Member]]:
     return list(groups.values())
 
 
-def _answer(group: Sequence[Member]) -> list[Sequence[Any] | None]:
+def _answer(group: Sequence[BatchItem]) -> list[Sequence[Any] | None]:
     """Each one's answers from one call, made in the context of the first."""
     wanted = [member.wants for member in group if member.wants is not None]
     first, items = wanted[0], [item for shared in wanted for item in shared.items]
@@ -141,7 +141,7 @@ def _answer(group: Sequence[Member]) -> list[Sequence[Any] | None]:
     return [[next(rest) for _ in shared.items] for shared in wanted]
 
 
-def _charge(group: Sequence[Member], wanted: Sequence[Shared], seconds: float) -> None:
+def _charge(group: Sequence[BatchItem], wanted: Sequence[Shared], seconds: float) -> None:
     everything = sum(len(shared.items) for shared in wanted)
     for member, shared in zip(group, wanted, strict=True):
         member.seconds += seconds * len(shared.items) / max(1, everything)

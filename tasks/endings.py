@@ -1,20 +1,20 @@
 """What becomes of a job after an attempt at a stage: it goes on, ends, is tried again or given back."""
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from time import time
 from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
 
 from rag.errors import AegisError, NoRoom, OutOfMemory, Permanent, TimedOut, Transient
-from rag.model import Job, JobState, Json, Stage
+from rag.model import Job, JobState, Json
 from rag.settings import Settings
 from rag.subjects import named
 from tasks.app import lane_of
-from tasks.company import Member
+from tasks.bells import ring_for
+from tasks.company import BatchItem
 from tasks.lease import insisted
-from tasks.messages import send
 from tasks.pauses import pause
 from tasks.problems import CRASHED, given_up, problem, reason_of
 from tasks.remains import leave_clean
@@ -22,12 +22,24 @@ from tasks.run import Done, Next, Outcome, StageRun
 from tasks.standings import note_standing
 
 _ROOM_SECONDS = 86_400.0
+"""For as long a job waits for room on a disk, without losing attempts."""
 
 log = logging.getLogger(__name__)
 
 
-def ended_early(run: StageRun) -> str | None:
-    """A word on a job that was not to be begun any more, which is over then; None for any other."""
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What an attempt came to, in words. ``failed``: whether the job failed for good."""
+
+    text: str
+    failed: bool = False
+
+
+_SUCCEEDED = Ending("succeeded")
+
+
+def end_early(run: StageRun) -> Ending | None:
+    """End a job that is not to be begun any more; None for any other, which is left as it is."""
     if reason := _reason_to_give_up(run.job, run.tools.settings):
         return _give_up(run, reason)
     if run.overdue():
@@ -35,42 +47,33 @@ def ended_early(run: StageRun) -> str | None:
     return None
 
 
-def conclude(member: Member) -> str:
-    """Write what the job's work came to, and send its next message; a word on it.
+def conclude(item: BatchItem) -> Ending:
+    """Write what the job's work came to, and ring where it goes on.
 
     Raises Transient when the records stay away.
     """
-    run, end = member.run, member.end
+    run, end = item.run, item.end
     match end:
         case None:
             raise ValueError("the work has no end")
         case Permanent():
-            return _fail(run, end, member.seconds)
+            return _fail(run, end, item.seconds)
         case Transient() | SoftTimeLimitExceeded() | MemoryError():
             return _try_again(run, _limit_of(end) or end)
         case Exception():  # a defect of ours: the job must not be lost for it
             log.error("%s: unexpected error in stage %s", named(run.job), run.job.stage, exc_info=end)
             return _try_again(run, end)
-    return _conclude(run, end, member.seconds)
+    return _conclude(run, end, item.seconds)
 
 
-def release(run: StageRun, *, apart: bool) -> str:
-    """The worker ends before the stage does, or had no time for it, which is nobody's fault.
+def release(run: StageRun, *, solo: bool) -> Ending:
+    """Give the job back, since the worker ends before the stage does, or had no time for it.
 
-    ``apart``: the next attempt is made without any other job beside it.
+    That counts for no attempt. ``solo``: the next attempt is made without any other job beside it.
     """
-    if not run.tools.jobs.release(run.lease, apart=apart):
+    if not run.tools.jobs.release(run.lease, solo=solo):
         return _leave(run)
-    send(replace(run.job, attempts=run.job.attempts - 1), apart=apart)
-    return "released: to be worked by itself" if apart else "released: the worker ends"
-
-
-def goes_on_here(run: StageRun, stage: Stage) -> bool:
-    """Whether this very lane does the next stage too.
-
-    A stage that goes on as itself does so in slices, between which others get their turn.
-    """
-    return lane_of(stage) is lane_of(run.job.stage) and stage is not run.job.stage
+    return Ending("released: to be worked alone" if solo else "released: the worker ends")
 
 
 def _limit_of(error: Exception) -> Transient | None:
@@ -80,20 +83,27 @@ def _limit_of(error: Exception) -> Transient | None:
     return TimedOut("The stage took too long") if isinstance(error, SoftTimeLimitExceeded) else None
 
 
-def _conclude(run: StageRun, outcome: Outcome, seconds: float) -> str:
-    jobs = run.tools.jobs
+def _conclude(run: StageRun, outcome: Outcome, seconds: float) -> Ending:
     if isinstance(outcome, Next):
-        stage, size = outcome.stage, outcome.size
-        if not insisted(run.tools, lambda: jobs.advance(run.lease, stage, seconds=seconds, size=size)):
-            return _leave(run)
-        if not goes_on_here(run, stage):
-            send(replace(run.job, stage=stage, attempts=0), delay=outcome.rest)
-        return f"next: {stage}"
+        return _advance(run, outcome, seconds)
     result = outcome.result(run.job, seconds)
-    word = _end(run, JobState.SUCCEEDED, "succeeded", seconds=seconds, result=result)
-    if word == "succeeded":
+    ending = _end(run, JobState.SUCCEEDED, _SUCCEEDED, seconds=seconds, result=result)
+    if ending is _SUCCEEDED:
         _clean_up(run, outcome)
-    return word
+    return ending
+
+
+def _advance(run: StageRun, outcome: Next, seconds: float) -> Ending:
+    """Queue the job at its next stage. A delivery goes on with its own lane, so it rings for others only."""
+    jobs, stage = run.tools.jobs, outcome.stage
+    if not insisted(
+        run.tools,
+        lambda: jobs.advance(run.lease, stage, seconds=seconds, size=outcome.size, delay=outcome.rest),
+    ):
+        return _leave(run)
+    if outcome.rest or lane_of(stage) is not lane_of(run.job.stage):
+        ring_for(replace(run.job, stage=stage), delay=outcome.rest)
+    return Ending(f"next: {stage}")
 
 
 def _clean_up(run: StageRun, done: Done) -> None:
@@ -105,7 +115,7 @@ def _clean_up(run: StageRun, done: Done) -> None:
         log.warning("%s: what it left is removed later: %s", named(run.job), error)
 
 
-def _try_again(run: StageRun, error: Exception) -> str:
+def _try_again(run: StageRun, error: Exception) -> Ending:
     """Queue the stage once more, later each time, or give the job up; past its deadline it fails."""
     job, last = run.job, problem(error, run.job)
     if run.overdue():
@@ -118,8 +128,8 @@ def _try_again(run: StageRun, error: Exception) -> str:
     jobs = run.tools.jobs
     if not insisted(run.tools, lambda: jobs.requeue(run.lease, error=last, delay=delay, counted=not waits)):
         return _leave(run)
-    send(replace(job, attempts=job.attempts - 1) if waits else job, delay=delay)
-    return f"again: {error}"
+    ring_for(job, delay=delay)
+    return Ending(f"again: {error}")
 
 
 def _waits_for_room(job: Job, error: Exception) -> bool:
@@ -127,9 +137,10 @@ def _waits_for_room(job: Job, error: Exception) -> bool:
     return isinstance(error, NoRoom) and time() - job.created_at < _ROOM_SECONDS
 
 
-def _fail(run: StageRun, error: AegisError, seconds: float) -> str:
+def _fail(run: StageRun, error: AegisError, seconds: float) -> Ending:
     last = problem(error, run.job)
-    return _end(run, JobState.FAILED, f"failed: {error}", seconds=seconds, error=last)
+    ending = Ending(f"failed: {error}", failed=True)
+    return _end(run, JobState.FAILED, ending, seconds=seconds, error=last)
 
 
 def _reason_to_give_up(job: Job, settings: Settings) -> str | None:
@@ -143,21 +154,21 @@ def _last_attempt(job: Job, settings: Settings) -> bool:
     return job.attempts >= settings.max_attempts or job.retries >= settings.max_retries_per_job
 
 
-def _give_up(run: StageRun, reason: str, last: Json | None = None) -> str:
+def _give_up(run: StageRun, reason: str, last: Json | None = None) -> Ending:
     """``last``: how this attempt ended; None when it was not made."""
     made = run.job.attempts if last else run.job.attempts - 1
     error = given_up(run.job, made, reason, last or run.job.error)
-    return _end(run, JobState.DEAD, f"dead: {reason}", error=error)
+    return _end(run, JobState.DEAD, Ending(f"dead: {reason}", failed=True), error=error)
 
 
-def _end(run: StageRun, state: JobState, word: str, **told: Any) -> str:
+def _end(run: StageRun, state: JobState, ending: Ending, **told: Any) -> Ending:
     """Write the job's end; ``told`` as ``JobStore.finish`` takes it."""
     if not insisted(run.tools, lambda: run.tools.jobs.finish(run.lease, state, **told)):
         return _leave(run)
     note_standing(run.tools, run.job, state, result=told.get("result"), error=told.get("error"))
-    return word
+    return ending
 
 
-def _leave(run: StageRun) -> str:
+def _leave(run: StageRun) -> Ending:
     leave_clean(run.tools, run.lease)
-    return "lost: the job was cancelled or taken over"
+    return Ending("lost: the job was cancelled or taken over")

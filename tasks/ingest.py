@@ -16,13 +16,13 @@ from tasks.points import passage_of, point_of, spec_of
 from tasks.quotas import Arrival, check_metadata, check_room, keeper_of
 from tasks.revision import changes_nothing, is_being_changed, must_be_last, with_kept_vectors
 from tasks.sources import fingerprint_of, keep_fetched, note_source, noted_source, source_of
-from tasks.stage import Done, Next, Outcome, Shared, SharedCalls, StageRun, Steps, stage_task
+from tasks.stage import Done, Next, Outcome, Shared, SharedCalls, StageRun, Steps, stage_work
 from tasks.toolbox import Toolbox
 
 SLICE = 64  # chunks embedded, stored and indexed at a time: bounds memory and lost work
 
 
-@stage_task(Stage.FETCH)
+@stage_work(Stage.FETCH)
 def fetch(run: StageRun) -> Outcome:
     """Get the document at a URL, and keep it as if it had been sent."""
     _collection(run.tools, run.job)
@@ -30,7 +30,7 @@ def fetch(run: StageRun) -> Outcome:
     return Next(Stage.PARSE)
 
 
-@stage_task(Stage.PARSE)
+@stage_work(Stage.PARSE)
 def parse(run: StageRun) -> Outcome:
     """Read the document and cut it into chunks, unless this very document is there already."""
     tools, job = run.tools, run.job
@@ -75,7 +75,7 @@ def _skip_unchanged(run: StageRun, present: Document) -> Outcome:
     return Done(lambda *_: unchanged, after=lambda: discard(tools.blobs, job, source=True))
 
 
-@stage_task(Stage.EMBED, together=True)
+@stage_work(Stage.EMBED, together=True)
 def embed(run: StageRun) -> Steps:
     """Embed the chunks, a slice at a time; slices that an earlier attempt left are kept.
 
@@ -110,7 +110,7 @@ def _embed_slice(run: StageRun, layout: Layout, start: int, texts: Sequence[str]
         blobs.put(key, artefacts.pack_embeddings(embeddings), durable=False)
 
 
-@stage_task(Stage.INDEX, together=True)
+@stage_work(Stage.INDEX, together=True)
 def index(run: StageRun) -> Steps:
     """Write the points, publish the version, then remove what it replaces.
 

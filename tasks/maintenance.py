@@ -10,11 +10,11 @@ from tasks.app import app
 from tasks.keeping import folder_of
 from tasks.layouts import delete_points, drop_generation
 from tasks.remains import forget_batch
-from tasks.stage import Done, Outcome, StageRun, stage_task
-from tasks.sweeping import cleared, expired, purges_made_up, republish_lost
+from tasks.stage import Done, Outcome, StageRun, stage_work
+from tasks.sweeping import assign_lost_purges, expire_overdue, remove_leftovers
 from tasks.toolbox import Toolbox
 
-SWEEP_SECONDS = 120.0  # ten thousand lost jobs take about twenty
+SWEEP_SECONDS = 120.0
 PRUNE_SECONDS = 300.0
 FOLLOWED_AFTER = 10.0  # so that a worker killed in a sweep costs none; two at once do no harm
 BATCHES = 500
@@ -23,7 +23,7 @@ BATCHES = 500
 log = logging.getLogger(__name__)
 
 
-@stage_task(Stage.PURGE)
+@stage_work(Stage.PURGE)
 def purge(run: StageRun) -> Outcome:
     """Remove the points and blobs of a deleted document or of a dropped collection."""
     tools, inputs = run.tools, run.job.inputs
@@ -46,13 +46,13 @@ def purge(run: StageRun) -> Outcome:
 
 @app.task(name="aegis.maintenance.sweep")
 def sweep() -> str:
-    """Publish again what the queue lost, end what nobody waits for, remove what failed jobs left."""
+    """End what nobody waits for, give deletions their job, remove what failed jobs left."""
     tools = app.toolbox
     with tools.jobs.alone("sweep", seconds=SWEEP_SECONDS, followed_after=FOLLOWED_AFTER) as alone:
         if not alone:
             return "another worker sweeps"
-        again, late, made_up = republish_lost(tools), expired(tools), purges_made_up(tools)
-        return f"published again: {again + made_up}, expired: {late}, cleared: {cleared(tools)}"
+        late, purges = expire_overdue(tools), assign_lost_purges(tools)
+        return f"expired: {late}, purges assigned: {purges}, cleared: {remove_leftovers(tools)}"
 
 
 @app.task(name="aegis.maintenance.prune")

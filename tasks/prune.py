@@ -14,7 +14,7 @@ from tasks.backup import release_unused
 from tasks.patience import patient
 from tasks.run import Done, Next, Outcome, StageRun
 from tasks.saving import savepoint as savepoints
-from tasks.stage import stage_task
+from tasks.stage import stage_work
 from tasks.stock import LOCKED_SECONDS, Stock, at_the_vault, open_jobs
 from tasks.toolbox import Toolbox
 
@@ -60,7 +60,7 @@ class Pruning:
         }
 
 
-@stage_task(Stage.PRUNE)
+@stage_work(Stage.PRUNE)
 @patient
 def prune(run: StageRun) -> Outcome:
     """Forget backups as the settings say, and remove the parts that no backup needs."""

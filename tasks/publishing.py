@@ -6,9 +6,7 @@ So whoever publishes calls :func:`prepare` first, in the one thread that there i
 """
 
 import logging
-from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from threading import Lock, Thread
 from time import sleep
 from typing import Any
@@ -18,15 +16,13 @@ from kombu import Connection
 from rag.errors import ConfigurationError
 from rag.model import Job
 from rag.settings import Settings
-from tasks.app import CANARY, announce, app, jittered, lane_named
+from tasks.app import CANARY, app, jittered, lane_named
+from tasks.bells import announce
 from tasks.broker import broker_settings, sending
 from tasks.canary import canaries
 
 _FIRST_SECONDS, _LONGEST_SECONDS = 0.25, 2.0
-"""Between two attempts to publish again. Both are short: meanwhile, jobs are accepted and wait."""
-
-_MOST_MISSED = 1000
-"""Jobs that are queued as soon as it is possible; the sweeper finds any more by their records."""
+"""Between two attempts to publish again. Both are short: meanwhile, workers hear of jobs a little later."""
 
 log = logging.getLogger(__name__)
 
@@ -67,10 +63,11 @@ def _place(connection: Connection) -> tuple[Any, ...]:
 
 
 class Publisher:
-    """Puts recorded jobs on their way, for many threads; knows whether it can, and heals by itself.
+    """Rings for recorded jobs, for many threads; knows whether it can, and heals by itself.
 
     When a message could not be sent, a thread makes the connections anew and tries until one can be. Until
-    then jobs are kept instead of tried one by one, since each would wait for the broker's timeouts.
+    then nothing is sent for a job, since each would wait for the broker's timeouts: the workers' canaries
+    find the jobs by their records, within seconds.
     """
 
     def __init__(self, settings: Settings, send: Callable[[Job], None] = announce) -> None:
@@ -78,7 +75,6 @@ class Publisher:
         self._send = send
         self._lock = Lock()
         self._fault: str | None = None
-        self._missed: deque[Job] = deque(maxlen=_MOST_MISSED)
         self._notice: Callable[[bool, int], None] = _tell_nobody
         self._healing = False
         self._renewed = 0
@@ -99,40 +95,30 @@ class Publisher:
             self._heal()
 
     def send(self, job: Job) -> None:
-        """Put a recorded job on its way. Where that is impossible it is so later: raises nothing."""
-        while not self._keep_for_later(job):
+        """Ring for a recorded job, where that is possible: raises nothing."""
+        while self._fault is None:
             renewed = self._renewed
             try:
                 self._send(job)
             except Exception as error:  # noqa: BLE001 - the job is recorded, so no error may be answered
                 if renewed == self._renewed:  # else it failed over connections that are replaced already
-                    self._miss(job, error)
+                    self._miss(error)
                     return
             else:
                 return
+        self._notice(False, 1)
 
-    def _keep_for_later(self, job: Job) -> bool:
-        with self._lock:
-            if self._fault is None:
-                return False
-            self._keep(job)
-            return True
-
-    def _miss(self, job: Job, error: Exception) -> None:
+    def _miss(self, error: Exception) -> None:
         with self._lock:
             self._fail(error)
-            self._keep(job)
             self._heal()
-
-    def _keep(self, job: Job) -> None:
-        self._missed.append(replace(job, inputs={}))  # of which a message has nothing
         self._notice(False, 1)
 
     def _fail(self, error: Exception) -> None:
         """Say why, once in a row of failures."""
         if self._fault is None:
             log.error(
-                "no job can be queued by this process, so they are recorded and queued later: %r", error
+                "this process cannot tell workers of jobs: they are recorded, and found in seconds: %r", error
             )
         self._fault = repr(error)
         self._notice(False, 0)
@@ -149,32 +135,19 @@ class Publisher:
                 self._renewed += 1
                 require_own_broker(self._settings)
                 _publish_nothing()
-                if self._catch_up():
-                    return
             except Exception as error:  # noqa: BLE001 - whatever it is, this thread alone can mend it
                 with self._lock:
                     self._fail(error)
-            sleep(jittered(seconds))
-
-    def _catch_up(self) -> bool:
-        """Send what was missed, oldest first, and be healed when nothing is left."""
-        while True:
-            with self._lock:
-                if not self._missed:
-                    self._recover()
-                    return True
-                job = self._missed.popleft()
-            try:
-                self._send(job)
-            except Exception:
-                with self._lock:
-                    self._missed.appendleft(job)
-                raise
+                sleep(jittered(seconds))
+            else:
+                self._recover()
+                return
 
     def _recover(self) -> None:
-        if self._fault is not None:
-            log.warning("jobs can be queued by this process again")
-        self._fault, self._healing = None, False
+        with self._lock:
+            if self._fault is not None:
+                log.warning("jobs can be queued by this process again")
+            self._fault, self._healing = None, False
         self._notice(True, 0)
 
 
@@ -195,4 +168,4 @@ def _publish_nothing() -> None:
     lane = lane_named("maintenance")
     with sending(), app.producer_or_acquire() as producer:
         if not canaries(producer.channel, lane):
-            app.send_task(CANARY, queue=lane.name, producer=producer)
+            app.send_task(CANARY, args=[lane.name], queue=lane.name, producer=producer)

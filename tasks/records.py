@@ -13,17 +13,16 @@ from time import monotonic
 from rag.stores.entries import JobFields
 from rag.stores.recovery import Claim, Recovery
 from rag.stores.restoration import Restoration
-from tasks.app import PUBLISH_ERRORS, app, publish
+from tasks.app import PUBLISH_ERRORS, app
 
 ASK_SECONDS = 5.0
-BATCH = 500
 
 log = logging.getLogger(__name__)
 
 
 @app.task(name="aegis.maintenance.restore")
 def restore() -> str:
-    """Rebuild the records that Redis lost, and publish what has to be run again."""
+    """Rebuild the records that Redis lost; the lanes' canaries find what has to be run again."""
     return restore_records(app.toolbox.restoration)
 
 
@@ -58,7 +57,6 @@ def restore_records(restoration: Restoration) -> str:
             return "nothing to do"
         found = rebuilt(restoration, claim)
         claim.conclude()
-    found["published"] = publish_all(restoration)
     summary = ", ".join(f"{name}: {number}" for name, number in found.items())
     log.info("records brought in order: %s", summary)
     return summary
@@ -76,17 +74,6 @@ def rebuilt(restoration: Restoration, claim: Claim) -> Counter[str]:
             found.update(part)
             claim.renew()
     return found
-
-
-def publish_all(restoration: Restoration) -> int:
-    """How many jobs were sent that never were; the sweeper goes on where this stops."""
-    number = 0
-    while batch := restoration.jobs.unsent(limit=BATCH):
-        for job in batch:
-            publish(job)
-            restoration.jobs.mark_sent(job.id)
-        number += len(batch)
-    return number
 
 
 def _keys(restoration: Restoration) -> Iterator[dict[str, int]]:

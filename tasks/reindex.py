@@ -18,7 +18,7 @@ from tasks.embedders import require_room
 from tasks.layouts import embedder_of, point_alias
 from tasks.reembedding import Reembedding
 from tasks.sampling import questions_of
-from tasks.stage import Done, Next, Outcome, StageRun, stage_task
+from tasks.stage import Done, Next, Outcome, StageRun, stage_work
 from tasks.toolbox import Toolbox
 
 SLICE_SECONDS = 5.0
@@ -28,7 +28,7 @@ _PROBE = "Which model embeds this?"
 _COMPARISON = "comparison"
 
 
-@stage_task(Stage.REEMBED)
+@stage_work(Stage.REEMBED)
 def reembed(run: StageRun) -> Outcome:
     """Embed what the collection holds into the second layout, a slice at a time."""
     begun = monotonic()
@@ -47,7 +47,7 @@ def reembed(run: StageRun) -> Outcome:
     return Next(Stage.COMPARE)
 
 
-@stage_task(Stage.COMPARE)
+@stage_work(Stage.COMPARE)
 def compare(run: StageRun) -> Outcome:
     """Let the second layout serve, if it finds as much as the one that does."""
     tools, collection = run.tools, _collection(run)

@@ -25,7 +25,7 @@ from tasks.restoring.succession import Succession
 from tasks.restoring.survivors import Survivors
 from tasks.restoring.verification import verify_objects
 from tasks.run import Done, Next, Outcome, StageRun
-from tasks.stage import stage_task
+from tasks.stage import stage_work
 from tasks.submit import Submissions
 
 SETTLE_SECONDS = 10.0
@@ -37,7 +37,7 @@ CHECK_SECONDS = 30.0
 REST = 2.0
 
 
-@stage_task(Stage.VERIFY)
+@stage_work(Stage.VERIFY)
 @patient
 def verify(run: StageRun) -> Outcome:
     """Read every object that is needed again."""
@@ -51,7 +51,7 @@ def verify(run: StageRun) -> Outcome:
     return Done(lambda job, _: {"backup": backup.manifest.id, **found.figures, "seconds": taken(job)})
 
 
-@stage_task(Stage.LOAD)
+@stage_work(Stage.LOAD)
 @patient
 def load(run: StageRun) -> Outcome:
     """Make stores, and restore blobs, beside what serves."""
@@ -69,7 +69,7 @@ def load(run: StageRun) -> Outcome:
     return Next(Stage.CHECK)
 
 
-@stage_task(Stage.CHECK)
+@stage_work(Stage.CHECK)
 @patient
 def check(run: StageRun) -> Outcome:
     """Compare what was loaded with what was saved."""
@@ -89,7 +89,7 @@ def check(run: StageRun) -> Outcome:
     return Done(lambda job, _: result_of(run, job, plan))
 
 
-@stage_task(Stage.SWITCH)
+@stage_work(Stage.SWITCH)
 @patient
 def switch(run: StageRun) -> Outcome:
     """Let what was loaded serve, and bring missing job records back."""
@@ -112,7 +112,7 @@ def switch(run: StageRun) -> Outcome:
     return Next(Stage.REPLAY)
 
 
-@stage_task(Stage.REPLAY)
+@stage_work(Stage.REPLAY)
 @patient
 def replay(run: StageRun) -> Outcome:
     """Do again what was accepted after the backup."""

@@ -110,3 +110,11 @@ class StageRun:
 
 Work = Callable[[StageRun], Outcome | Steps]
 """What a stage does: a function, or one whose calls are shared."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageWork:
+    """What a stage does. ``together``: whether several jobs are worked at the same time."""
+
+    work: Work
+    together: bool

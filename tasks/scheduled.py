@@ -16,7 +16,8 @@ from rag.model import LATEST, JobKind
 from rag.ports import Accepted
 from rag.stores.entries import made_at
 from tasks.acceptance import Acceptance
-from tasks.app import announce, app
+from tasks.app import app
+from tasks.bells import announce
 from tasks.intake import Idempotency
 from tasks.orders import BackupDesk
 from tasks.toolbox import Toolbox

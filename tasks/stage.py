@@ -1,149 +1,128 @@
 """How every stage runs: take the lease, work, hand on – from the job record alone.
 
-A delivery is only a hint. A stage begins when the record says that it is due and nobody
-alive holds it; whatever else arrives is dropped. Its writes carry the lease's token, so
-an attempt that wakes up late changes nothing. A delivery may go on with other jobs that wait
-at the stage (``docs/decisions/0014-jobs-in-company.md``).
+A delivery only says that a lane has due work. A stage begins when the record says that the job is due and no
+living worker holds it. Its writes carry the lease's token, so an attempt that wakes up late changes nothing.
+Jobs at the same stage are worked at the same time (``docs/decisions/0014-jobs-in-company.md``).
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-
-from celery import Task
+from collections.abc import Callable, Sequence
 
 from rag import tracing
 from rag.errors import Transient
 from rag.model import Lease, Stage
 from rag.subjects import label, named
-from tasks.app import app, attempts_at, lane_of, task_name
-from tasks.company import Company, Member
+from tasks.app import LANES, Lane, app
+from tasks.company import Batch, BatchItem
 from tasks.drain import Drained
-from tasks.endings import conclude, ended_early, goes_on_here, release
+from tasks.endings import Ending, conclude, end_early, release
 from tasks.lease import kept_alive
-from tasks.run import Done, Next, Outcome, Shared, SharedCalls, StageRun, Steps, Work
+from tasks.run import Done, Next, Outcome, Shared, SharedCalls, StageRun, StageWork, Steps, Work
 from tasks.spans import traced
-from tasks.taking import leases
+from tasks.taking import take_batches
 from tasks.toolbox import Toolbox
-from tasks.words import told
+from tasks.words import Worked, summarize
 
 __all__ = [
     "Done",
+    "JobsFailed",
     "Next",
     "Outcome",
     "Shared",
     "SharedCalls",
     "StageRun",
     "Steps",
-    "perform",
-    "stage_task",
+    "deliver",
+    "stage_work",
+    "work_batch",
 ]
-
-_NOT_DUE = "dropped: not due"
 
 log = logging.getLogger(__name__)
 
 
-def stage_task(stage: Stage, *, together: bool = False) -> Callable[[Work], "Task[[str], str]"]:
-    """Make the Celery task of a stage from the function that does its work.
+class JobsFailed(Exception):  # noqa: N818 - Flower shows this name as what a delivery came to
+    """A job of the delivery failed for good; the message tells what became of all its jobs."""
 
-    ``together``: several jobs are worked at the same time, so that they share the calls that it yields.
+
+def stage_work(stage: Stage, *, together: bool = False) -> Callable[[Work], Work]:
+    """Let the lane's worker do this work at ``stage``.
+
+    ``together``: several jobs are worked at the same time, so that they share the calls that the work yields.
     """
 
-    def register(work: Work) -> "Task[[str], str]":
-        # who begins it again counts the attempts
-        @app.task(name=task_name(stage), acks_on_timeout=False, bind=True)
-        def run(task: "Task[[str], str]", job_id: str, *, here: bool = False) -> str:
-            # ``here``: begun by another stage in this process, so the request is of another job's message
-            sent = None if here else attempts_at(task.request.id)
-            word = perform(app.toolbox, stage, work, job_id, together=together, sent=sent)
-            return word if sent is None else _and_first(stage, word)
-
-        run.__doc__ = work.__doc__
-        return run
+    def register(work: Work) -> Work:
+        app.stages[stage] = StageWork(work, together)
+        return work
 
     return register
 
 
-def _and_first(stage: Stage, word: str) -> str:
-    """Let a message of a later stage be a hint for its lane's first one too.
+def deliver(tools: Toolbox, lane: Lane) -> str:
+    """Work what is due in ``lane``; which jobs that were and what they came to, for the log and for Flower.
 
-    Messages of single jobs overtake hints, so many of one owner's would keep all others waiting.
+    Raises JobsFailed, with the same text, when one of them failed for good.
     """
-    lane = lane_of(stage)
-    if stage is lane.stages[0] or not lane.company or app.toolbox.drain.asked:
-        return word
-    first = app.tasks[task_name(lane.stages[0])].run("", here=True)
-    return word if first == _NOT_DUE else f"{word}, {first}"
-
-
-def perform(  # noqa: PLR0913 - what is delivered, beside what it is worked with
-    tools: Toolbox,
-    stage: Stage,
-    work: Work,
-    job_id: str,
-    *,
-    together: bool = False,
-    sent: int | None = None,
-) -> str:
-    """Run one delivery of ``stage``; a word on how it went with which jobs, for the log and for Flower.
-
-    ``sent``: how often the job had been begun at the stage when the message was sent, where that is known.
-    """
-    words: list[tuple[str, str]] = []
+    worked: list[Worked] = []
     try:
-        for batch in leases(tools, stage, job_id, together=together, sent=sent):
-            words += _performed(tools, batch, work)
+        for batch in take_batches(tools, lane):
+            worked += work_batch(tools, batch)
     except Transient as error:
-        log.warning("job %s: its record is away, so the sweeper goes on with %s: %s", job_id, stage, error)
-        words.append((f"left to the sweeper: {error}", ""))
-    return told(words) if words else _NOT_DUE
+        log.warning("the records are away, so lane %s goes on later: %s", lane.name, error)
+        worked.append(Worked("", f"broken off: {error}"))
+    summary = summarize(worked) if worked else "nothing was due"
+    if any(each.failed for each in worked):
+        raise JobsFailed(summary)
+    return summary
 
 
-def _performed(tools: Toolbox, batch: Sequence[Lease], work: Work) -> list[tuple[str, str]]:
-    """A word on each job of the batch with its label, and on the stage that follows in this lane."""
+def _register_lane(lane: Lane) -> None:
+    @app.task(name=lane.task, acks_on_timeout=False, throws=(JobsFailed,))
+    def work_lane() -> str:
+        return deliver(app.toolbox, lane)
+
+    work_lane.__doc__ = f"A bell: {lane.purpose}."
+
+
+for each in LANES:
+    _register_lane(each)
+
+
+def work_batch(tools: Toolbox, batch: Sequence[Lease]) -> list[Worked]:
+    """Work jobs at one stage. Raises Transient when the records stay away."""
+    work = traced(app.stages[batch[0].job.stage].work)
     runs = [StageRun(lease, tools) for lease in batch]
-    over = {run.job.id: word for run in runs if (word := ended_early(run))}
-    members = [Member(run, traced(work)(run)) for run in runs if run.job.id not in over]
-    apart = _work(tools, members)
-    words = {member.run.job.id: _word(member, apart=apart) for member in members}
+    early = {run.job.id: ending for run in runs if (ending := end_early(run))}
+    items = [BatchItem(run, work(run)) for run in runs if run.job.id not in early]
+    solo = _work_items(tools, items)
+    endings = early | {item.run.job.id: _conclude(item, solo=solo) for item in items}
     questions = tools.settings.questions_logged
-    labels = {run.job.id: label(run.job, questions=questions) for run in runs}
-    labelled = [(word, labels[job_id]) for job_id, word in (over | words).items()]
-    return [*labelled, *((word, "") for word in _gone_on(members, words))]
+    return [
+        Worked(run.job.id, ending.text, label(run.job, questions=questions), ending.failed)
+        for run in runs
+        for ending in [endings[run.job.id]]
+    ]
 
 
-def _work(tools: Toolbox, members: Sequence[Member]) -> bool:
-    """Work until each member has its end. Of one that has none: whether it goes on without company."""
-    if not members:
+def _work_items(tools: Toolbox, items: Sequence[BatchItem]) -> bool:
+    """Work until each job has its end. Of jobs that have none: whether they are to be worked alone next."""
+    if not items:
         return False
     try:
-        with kept_alive(tools, [member.run for member in members]), tools.drain.interruptible():
-            Company(members).work()
+        with kept_alive(tools, [item.run for item in items]), tools.drain.interruptible():
+            Batch(items).work()
     except Drained:
         return False
     return True
 
 
-def _word(member: Member, *, apart: bool) -> str:
-    """Conclude the member's work. Raises Transient when the records stay away."""
+def _conclude(item: BatchItem, *, solo: bool) -> Ending:
+    """Write what the work came to. Raises Transient when the records stay away."""
     try:
-        with tracing.under(member.run.job):
-            return release(member.run, apart=apart) if member.end is None else conclude(member)
+        with tracing.under(item.run.job):
+            return release(item.run, solo=solo) if item.end is None else conclude(item)
     except Transient:
         raise
     except Exception as error:
-        job = member.run.job
+        job = item.run.job
         log.exception("%s: its end at %s cannot be written", named(job), job.stage)
-        return f"left to the sweeper: {type(error).__name__}"
-
-
-def _gone_on(members: Iterable[Member], words: dict[str, str]) -> list[str]:
-    """Begin the stages right here that this very lane does too: with one job, and beside it go the others."""
-    first = {
-        member.end.stage: member.run.job.id
-        for member in members
-        if isinstance(member.end, Next)
-        and goes_on_here(member.run, member.end.stage)
-        and words[member.run.job.id].startswith("next")
-    }
-    return [app.tasks[task_name(stage)].run(job_id, here=True) for stage, job_id in first.items()]
+        return Ending(f"left to the next attempt: {type(error).__name__}")

@@ -19,6 +19,7 @@ from rag.stores.backups.vault import Vault
 from rag.subjects import first_words
 from tasks import app as celery
 from tasks.acceptance import Acceptance, new_id
+from tasks.bells import announce
 from tasks.changing import Change, ChangeDesk
 from tasks.intake import (
     Idempotency,
@@ -73,7 +74,7 @@ class Submissions:
         jobs: JobStore,
         documents: DocumentRegistry,
         blobs: BlobStore,
-        publish: Callable[[Job], None] = celery.announce,
+        publish: Callable[[Job], None] = announce,
     ) -> None:
         self._settings = settings
         self._jobs = jobs

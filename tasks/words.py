@@ -1,23 +1,39 @@
-"""What a delivery came to, in a line for the worker's log and for Flower: each word once, with its jobs."""
+"""What a delivery came to, in a line for the worker's log and for Flower."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-_NAMED = 3
-"""Jobs of one word that are named, so that a line stays short however many there are."""
+_LABELLED = 3
+"""Jobs of one ending that are told with their subjects, so that a line stays short."""
 
-
-def told(words: Iterable[tuple[str, str]]) -> str:
-    """``words``: a word on each job, and the job's label or ''. Jobs that came to the same stand together."""
-    labels = dict[str, list[str]]()
-    for word, label in words:
-        labels.setdefault(word, []).append(label)
-    return ", ".join(_of(word, each) for word, each in labels.items())
+_NAMED = 16
+"""Jobs of one ending that are told by their ids."""
 
 
-def _of(word: str, labels: Sequence[str]) -> str:
-    counted = f"{len(labels)} × {word}" if len(labels) > 1 else word
-    named = list(filter(None, labels))
-    if not named:
-        return counted
-    more = [f"{len(named) - _NAMED} more"] if len(named) > _NAMED else []
-    return f"{counted} ({'; '.join([*named[:_NAMED], *more])})"
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """A job that a delivery worked: how the attempt ended, and what the job is about.
+
+    ``failed``: whether the job failed for good.
+    """
+
+    job_id: str
+    ending: str
+    label: str = ""
+    failed: bool = False
+
+
+def summarize(worked: Iterable[Worked]) -> str:
+    """Each ending once, with the ids of its jobs and the subjects of the first ones."""
+    endings = dict[str, list[Worked]]()
+    for each in worked:
+        endings.setdefault(each.ending, []).append(each)
+    return ", ".join(_summarize_ending(ending, jobs) for ending, jobs in endings.items())
+
+
+def _summarize_ending(ending: str, jobs: Sequence[Worked]) -> str:
+    counted = f"{len(jobs)} × {ending}" if len(jobs) > 1 else ending
+    named = [" ".join(filter(None, (job.job_id, job.label))) for job in jobs[:_LABELLED]]
+    named += [job.job_id for job in jobs[_LABELLED:_NAMED]]
+    more = [f"{len(jobs) - _NAMED} more"] if len(jobs) > _NAMED else []
+    return f"{counted} ({'; '.join([*named, *more])})" if any(named) else counted

@@ -15,9 +15,9 @@ from rag.liveness import Consumption, WorkerSign
 from rag.settings import Settings
 from rag.stores.heartbeats import Heartbeats
 from tasks.app import Lane
+from tasks.bells import CANARY_SECONDS
 from tasks.canary import release
 
-CANARY_SECONDS = 5.0
 RECONNECT_SECONDS = 30.0
 """Celery tries a lost broker again every two seconds at first, every thirty in the end."""
 

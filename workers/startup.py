@@ -11,7 +11,7 @@ from rag.model import Stage
 from rag.settings import Settings
 from rag.stores.condition import wait_until_safe
 from rag.stores.probing import check_backups, check_blobs
-from tasks.app import LANES, AegisCelery, Lane, lane_named, task_name
+from tasks.app import LANES, AegisCelery, Lane, lane_named
 
 _ALIASES = {"processes": "prefork", "thread": "threads"}
 _LIMITED = "prefork"
@@ -121,9 +121,8 @@ def route_faults(app: AegisCelery) -> Iterator[str]:
     ours = {name for name in app.tasks if name.startswith("aegis.")}
     routes: dict[str, dict[str, Any]] = app.conf.task_routes
     lanes = {lane.name for lane in LANES}
-    needed = {task_name(stage) for lane in LANES for stage in lane.stages}
-    for name in sorted(needed - ours):
-        yield f"no task is named {name}: import its module in tasks/app.py"
+    for stage in sorted({stage for lane in LANES for stage in lane.stages} - app.stages.keys()):
+        yield f"no function does the work of stage {stage}: import its module in tasks/app.py"
     for name in sorted(name for name in ours if not any(fnmatch(name, route) for route in routes)):
         yield f"task {name} has no route: add one in tasks/app.py"
     for route, to in sorted(routes.items()):

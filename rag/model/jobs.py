@@ -177,18 +177,18 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Jobs that a worker began together, the one that it was called for first if it was its turn.
-
-    ``left``: the first of those that wait still and may be taken by anybody. ``given_back``: jobs that
-    a child of this worker began and did not live to end; they are queued again, and their messages
-    are to be sent. ``passed_over``: the one that it was called for, where another had its turn that needs no
-    message of its own: that of this one is to be sent again.
-    """
+    """Jobs that a worker began together. ``left``: the id of another one that is due at the stage."""
 
     leases: tuple[Lease, ...]
-    left: Job | None = None
-    given_back: tuple[Job, ...] = ()
-    passed_over: Job | None = None
+    left: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DueStage:
+    """A stage at which jobs are due, and the id of the oldest of them."""
+
+    stage: Stage
+    job_id: str
 
 
 class EventKind(StrEnum):

@@ -7,6 +7,7 @@ from typing import Protocol
 from rag.model import (
     Accepted,
     Bounds,
+    DueStage,
     EventKind,
     Job,
     JobEvent,
@@ -87,34 +88,25 @@ class JobStore(Protocol):
         """
         ...
 
-    def begin(self, job_id: str, stage: Stage, *, lease_seconds: float, worker: str = "") -> Lease | None:
-        """Take the stage: state running, attempts + 1, a new token; a later attempt counts as a retry.
+    def due(self, stages: Sequence[Stage], *, lease_seconds: float, worker: str = "") -> Sequence[DueStage]:
+        """Those of ``stages`` at which a job is due, the stage whose job has waited longest first.
 
-        None when the job is over, is at another stage, or is leased to somebody alive:
-        the delivery is then a leftover and is to be dropped. ``worker``: names a worker with
-        one slot for as long as it lives; what it begins again itself was held by a child of it that died.
+        A job is due when it is queued, the pause before its next attempt is over, and its entry in the
+        journal, if it needs one, is written. Running jobs whose worker let its lease run out are queued again
+        here, after a short grace in which a worker that could not reach the records may renew its lease.
+        So are, at once, the jobs that the last call of ``take`` by this ``worker`` began and that are not over:
+        a child of it held them, and died. '' for a caller without a name.
         """
         ...
 
-    def take(  # noqa: PLR0913 - all that one step of the records needs
-        self,
-        job_id: str | None,
-        stage: Stage,
-        *,
-        lease_seconds: float,
-        worker: str,
-        bounds: Bounds,
-        sent: int | None = None,
-    ) -> Taken:
-        """``begin`` jobs that wait at ``stage``: of each owner the oldest, and owners by turns.
+    def take(self, stage: Stage, *, lease_seconds: float, worker: str, bounds: Bounds) -> Taken:
+        """Begin jobs that are due at ``stage``: of each owner the oldest, and owners by turns.
 
-        It is the turn of the owner who has had least of the stage. Of that owner's jobs the one that is
-        named goes first, unless another has waited for half a minute.
+        Each becomes running under a new token, with one attempt more; a later attempt counts as a retry.
+        It is the turn of the owner who has had least of the stage. Each job is as large as ``advance`` told,
+        1 otherwise. A job that was begun at this stage before, or released as ``solo``, is begun alone.
 
-        Each is as large as ``advance`` told, 1 otherwise. Beside others come only jobs that nobody began at
-        this stage before; one that somebody did, or that was released ``apart``, is begun by itself.
-        ``sent``: how often the named one had been begun here when its message was sent; if it was begun
-        since, and rests, it is left alone.
+        ``worker``: the name of a worker with one slot, as for ``due``.
         """
         ...
 
@@ -132,12 +124,15 @@ class JobStore(Protocol):
         """Append an event of a running job; False when the lease is lost."""
         ...
 
-    def advance(self, lease: Lease, stage: Stage, *, seconds: float, size: int = 1) -> bool:
+    def advance(
+        self, lease: Lease, stage: Stage, *, seconds: float, size: int = 1, delay: float = 0.0
+    ) -> bool:
         """Stage done after ``seconds`` of work: queue the job at ``stage``. False: lease lost.
 
         At the same stage: one slice of it is done, and its retries count anew.
 
-        ``size``: how much there is to do for it, such as its chunks.
+        ``size``: how much there is to do for it, such as its chunks. ``delay``: seconds until it is due
+        there, 300 at most.
         """
         ...
 
@@ -148,10 +143,10 @@ class JobStore(Protocol):
         """
         ...
 
-    def release(self, lease: Lease, *, apart: bool = False) -> bool:
+    def release(self, lease: Lease, *, solo: bool = False) -> bool:
         """Give the stage back as if this attempt had not begun: its worker ends. False: lease lost.
 
-        ``apart``: the next attempt is to be made without any other job beside it.
+        ``solo``: until the stage is done, no other job is worked beside this one.
         """
         ...
 
@@ -235,29 +230,8 @@ class JobStore(Protocol):
         """
         ...
 
-    def overdue(
-        self, stages: Sequence[Stage], *, silent_for: float, limit: int, apart: Collection[Stage] = ()
-    ) -> list[Job]:
-        """Jobs queued at ``stages`` whose message was sent over ``silent_for`` seconds ago, oldest first.
-
-        ``apart``: of these stages those alone that are worked by themselves.
-        """
-        ...
-
-    def abandoned(self, *, silent_for: float, limit: int) -> list[Job]:
-        """Running jobs whose lease ran out, and which were not published again for ``silent_for`` seconds."""
-        ...
-
-    def touch(self, job_id: str) -> None:
-        """Note that the job was published again just now."""
-        ...
-
-    def depth(self, stage: Stage, *, apart: bool = False) -> int:
-        """How many jobs wait at this stage; ``apart``: of those alone that are worked by themselves."""
-        ...
-
-    def delayed(self, stages: Sequence[Stage]) -> int:
-        """How many of those that wait at ``stages`` are not due yet."""
+    def depth(self, stage: Stage) -> int:
+        """How many jobs are queued at this stage."""
         ...
 
     def counts(self) -> Mapping[JobState, int]:

@@ -14,8 +14,8 @@ from rag.model import Document, DocumentVersion, Job, JobKind, JobState, Json
 from rag.naming import chunks_key
 from rag.stores.backups.opened import OpenBackup
 from rag.stores.entries import opening_of, over
+from tasks.bells import ring_for
 from tasks.intake import Idempotency
-from tasks.messages import send
 from tasks.purging import assign_purge_job
 from tasks.restoring.candidates import Candidate, Tally
 from tasks.restoring.saved_jobs import moved_inputs
@@ -120,7 +120,7 @@ class Replay:
             return False
         accepted = assign_purge_job(tools.jobs, tools.documents, removal, owner=job.owner)
         if accepted.new:
-            send(accepted.job)
+            ring_for(accepted.job)
         return True
 
     def _repeats(self, deletion: Job) -> bool:
@@ -179,12 +179,12 @@ class Replay:
         if job.state.final:
             restoration.journal.end(partial(restoration.jobs.record, job_id))
         else:
-            send(job)
+            ring_for(job)
         return True
 
     def _retry(self, job_id: str) -> bool:
         try:
-            send(self.run.tools.jobs.retry(job_id))
+            ring_for(self.run.tools.jobs.retry(job_id))
         except Conflict:  # the sweeper removes what it left, or somebody else was quicker
             self.tally.unsettled = True
             return False

@@ -7,7 +7,7 @@ forgotten: one that died, or was cancelled, can be retried.
 from rag.model import Hold, JobState, Reservation
 from rag.naming import DOCUMENT_FOLDERS, generation_name, scratch_job
 from rag.ports import BlobStore, is_over
-from tasks.messages import send
+from tasks.bells import ring_for
 from tasks.purging import accept_purge
 from tasks.toolbox import Toolbox
 
@@ -33,7 +33,7 @@ def give_up(tools: Toolbox, reservation: Reservation) -> None:
     """Have everything of the generation purged."""
     accepted = accept_purge(tools.jobs, reservation)
     if accepted.new:
-        send(accepted.job)
+        ring_for(accepted.job)
 
 
 def give_up_earlier(tools: Toolbox, serving: Reservation) -> None:

@@ -13,7 +13,6 @@ from rag.stores.backups.opened import OpenBackup
 from rag.stores.entries import JobFields, opening_of, over
 from rag.stores.journal import journalled
 from tasks.keeping import source_key
-from tasks.records import publish_all
 from tasks.restoring.candidates import Candidate, Plan, keep
 from tasks.restoring.slices import Slice
 from tasks.run import StageRun
@@ -22,7 +21,10 @@ _BATCH = 200
 
 
 def restore_jobs(run: StageRun, backup: OpenBackup, plan: Plan, turn: Slice) -> tuple[Plan, bool]:
-    """Make the records that are missing, and send what is not over; whether these were all."""
+    """Make the records that are missing; whether these were all.
+
+    The lanes' canaries find those that are not over.
+    """
     candidates = {each.saved: each for each in plan.candidates}
     missing = (_at_home(fields, backup, candidates) for fields in missing_jobs(run, backup))
     while batch := list(islice(missing, _BATCH)):
@@ -33,7 +35,6 @@ def restore_jobs(run: StageRun, backup: OpenBackup, plan: Plan, turn: Slice) -> 
         plan = replace(plan, jobs=plan.jobs + len(batch), dead_letters=plan.dead_letters + dead)
         plan = keep(run, plan)
     _remember_dropped(run, backup)
-    publish_all(run.tools.restoration)
     return plan, True
 
 

@@ -36,7 +36,7 @@ def kill(part: str) -> Blow:
 
 
 def kill_beat(target: Target, load: Load) -> None:
-    """What the queue then loses comes back only when its successor has jobs swept."""
+    """What the queue then loses comes back without its successor."""
     target.until_replaced("beat", target.hit("beat"))
     target.hit("worker-parse", signal.SIGSTOP)  # so that there is something to lose
     try:

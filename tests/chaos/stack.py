@@ -28,10 +28,8 @@ WORKERS = tuple(f"worker-{lane}" for lane in LANES)
 BACK_SECONDS = 120.0
 
 _QUEUE = "{{aegis}}:queue:{}\x06\x16{}"
-_PRIORITIES = (
-    3,
-    6,
-)  # of messages of single jobs, and of hints; canaries, which are more urgent, have another
+_PRIORITIES = (3, 6)
+"""Of bells, and of those that wait for the end of a pause. Canaries have another one."""
 
 QUICK = {
     "CHUNK_TOKENS": str(CHUNK_TOKENS),
@@ -87,7 +85,7 @@ class Target(Stack):
         return ready.status_code == httpx.codes.OK
 
     def lose_messages(self, lane: str) -> int:
-        """Remove the messages of jobs from a lane's queue, as if the broker had lost them; how many."""
+        """Remove the bells from a lane's queue, as if the broker had lost them; how many."""
         queues = [_QUEUE.format(lane, priority) for priority in _PRIORITIES]
         with closing(connect(self.settings)) as broker, broker.pipeline() as both:
             for queue in queues:

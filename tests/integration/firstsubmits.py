@@ -19,7 +19,7 @@ from tasks.submit import Publisher, prepare
 
 BURST = 16
 STAGES = (Stage.EMBED_QUERY, Stage.GENERATE)
-"""By turns. A job gets a message of its own at the second."""
+"""By turns."""
 
 _begun = Event()
 

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from uuid_utils.compat import uuid7
 
 from rag.model import JobKind, NewJob, Stage
 from rag.settings import Settings
 from rag.stores import disks
-from tasks import stage as stages
-from tasks.stage import Next, Outcome, StageRun, perform
+from tasks.stage import Next, Outcome, StageRun
+from tests.deliveries import perform, record_bells
 from tests.integration.apiserver import Service, serving, settings_of
 from workers.tools import Tools
 
@@ -73,7 +74,7 @@ def received_nowhere(service: Service, folder: Path) -> dict[str, Any]:
 
 def worked(settings: Settings) -> dict[str, Any]:
     """One attempt of a stage that leaves more than there is room for."""
-    stages.publish = lambda job, *, delay=0.0: None  # type: ignore[assignment]  # nobody listens here
+    record_bells(pytest.MonkeyPatch())  # nobody listens here
     tools = Tools(settings)
     job_id = tools.jobs.accept(NewJob(str(uuid7()), JobKind.QUERY, Stage.EMBED, "c", {})).job.id
 

@@ -6,11 +6,10 @@ from hashlib import blake2b
 
 import numpy as np
 
-from rag.model import Chunk, CutDocument, Embedding, Job, ParsedDocument
+from rag.model import Chunk, CutDocument, Embedding, ParsedDocument
 from rag.ports import RerankRequest
 from rag.stores.vectors.edge import EdgeVectorStore
 from rag.stores.vectors.snapshots import EdgeSnapshots
-from tasks.app import app, task_name
 from workers.tools import Tools
 
 OLD, NEW, BLIND = "old-model", "new-model", "blind-model"
@@ -114,22 +113,3 @@ class InProcess(Tools):
     @cached_property
     def reranker(self) -> Unmoved:
         return Unmoved()
-
-
-def job_of(tools: InProcess, job_id: str) -> Job:
-    job = tools.jobs.get(job_id)
-    assert job is not None
-    return job
-
-
-def step(tools: InProcess, job_id: str) -> Job:
-    """Let the job's present stage run once."""
-    app.tasks[task_name(job_of(tools, job_id).stage)](job_id)
-    return job_of(tools, job_id)
-
-
-def finished(tools: InProcess, job_id: str) -> Job:
-    job = job_of(tools, job_id)
-    while not job.state.final:
-        job = step(tools, job_id)
-    return job

@@ -12,13 +12,14 @@ from rag.digest import digests
 from rag.model import Job, JobState, Manifest, Point
 from rag.ports import VectorStore
 from rag.settings import Settings
-from tasks import backup, messages, records, restore, taking
+from tasks import backup, restore, taking
 from tasks.app import app
 from tasks.orders import Restoring
 from tasks.restoring import slices
 from tasks.submit import Ingestion, Question, Submissions, Text
 from tests.contents import total
-from tests.integration.inprocess import InProcess, finished
+from tests.deliveries import finished, record_bells
+from tests.integration.inprocess import InProcess
 from workers.tools import Tools
 
 COLLECTION = "handbook"
@@ -40,12 +41,9 @@ def installations(broker: str, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     Every slice of a stage is as short as it can be.
     """
-    for name in ("publish", "announce"):
-        monkeypatch.setattr(messages, name, lambda job, **_: None)
-    monkeypatch.setattr(records, "publish", lambda job: None)
+    record_bells(monkeypatch)
     monkeypatch.setattr("tasks.submit.LayoutDesk.look_after", lambda _: None)
     monkeypatch.setattr(restore, "Submissions", partial(Submissions, publish=lambda job: None))
-    monkeypatch.setattr("tasks.stage.goes_on_here", lambda *_: False)
     monkeypatch.setattr(taking, "TURN_SECONDS", 0.0)
     monkeypatch.setattr(slices, "SECONDS", 0.0)
     monkeypatch.setattr(restore, "CHECK_SECONDS", 0.0)

@@ -12,8 +12,8 @@ from uuid_utils.compat import uuid7
 from rag import artefacts
 from rag.model import Embedding, Hit, Job, JobKind, JobState, NewJob, Passage, Stage
 from rag.settings import Settings
-from tasks import messages
-from tasks.app import app, task_name
+from tasks.app import app
+from tests.deliveries import begin, record_bells, work_job
 from tests.integration.modelserver import Script, chunk, scripted, stalling
 from workers.tools import Tools
 
@@ -29,8 +29,7 @@ def script() -> Iterator[Script]:
 
 @pytest.fixture
 def tools(valkey: str, tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch) -> Tools:
-    monkeypatch.setattr(messages, "publish", lambda job, *, delay=0.0: None)
-    monkeypatch.setattr(messages, "announce", lambda job: None)
+    record_bells(monkeypatch)
     chosen = {"generator": "openai", "generator_url": script.url, "generator_model": "tiny"}
     built = Tools(Settings.model_validate({"redis_url": valkey, "aegis_home": tmp_path, **chosen}))
     app.loader.import_default_modules()
@@ -44,7 +43,7 @@ def ready_to_be_answered(tools: Tools, deadline: float | None = None) -> str:
     inputs = {"question": "When?", "top_k": 3, "top_n": 1, "where": {}, "generate": True, "stream": True}
     job_id = str(uuid7())
     tools.jobs.accept(NewJob(job_id, JobKind.QUERY, Stage.RERANK, "c", inputs, deadline))
-    lease = tools.jobs.begin(job_id, Stage.RERANK, lease_seconds=30)
+    lease = begin(tools.jobs, job_id, Stage.RERANK, lease_seconds=30)
     assert lease is not None
     hit = Hit(Passage("chunk", "doc", 1, 0, TEXT, "Tower", 0, len(TEXT)), 0.9)
     tools.jobs.put_artefact(lease, "query", artefacts.pack_query("", Embedding(np.zeros(4, np.float32))))
@@ -54,8 +53,8 @@ def ready_to_be_answered(tools: Tools, deadline: float | None = None) -> str:
 
 
 def answering(job_id: str) -> Thread:
-    """A worker's delivery of the last stage, on its way."""
-    thread = Thread(target=app.tasks[task_name(Stage.GENERATE)].run, args=(job_id,))
+    """A worker's attempt at the last stage, on its way."""
+    thread = Thread(target=work_job, args=(app.toolbox, job_id))
     thread.start()
     return thread
 

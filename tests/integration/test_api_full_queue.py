@@ -13,6 +13,7 @@ from cli.client import Client
 from cli.ingestion import ingest
 from cli.walk import files
 from rag.model import JobState, Stage
+from tests.deliveries import begin
 from tests.integration.apiserver import Service, serving, settings_of
 
 MOST = 3
@@ -62,7 +63,7 @@ def test_what_is_run_again_needs_room_like_what_is_new(api):
     path, body = SUBMITS[2]
     dead = [api.http.post(path, **body(n)).json()["job_id"] for n in range(MOST)]
     for job_id in dead:
-        lease = api.parts.jobs.begin(job_id, Stage.PARSE, lease_seconds=30)
+        lease = begin(api.parts.jobs, job_id, Stage.PARSE, lease_seconds=30)
         assert api.parts.jobs.finish(lease, JobState.DEAD, error={"type": "urn:aegis:problem:unavailable"})
     for n in range(MOST - 1):
         assert api.http.post(path, **body(n)).status_code == 202

@@ -13,10 +13,11 @@ from rag.model import Embedding, EventKind, Job, JobState, Json, Stage
 from rag.parsing.nursery import Nursery
 from rag.settings import Settings
 from rag.stores.vectors.edge import EdgeVectorStore
-from tasks import messages, room
-from tasks.app import app, task_name
+from tasks import room
+from tasks.app import app
 from tasks.records import restore_records
 from tasks.submit import Ingestion, Question, Submissions, Text
+from tests.deliveries import record_bells, step
 from tests.system.running import until
 from workers import embedding
 from workers.embedding.build import build
@@ -78,8 +79,7 @@ def opened(
 ) -> Iterator[Open]:
     """Makes a worker's tools with other settings; those made last are at work."""
     monkeypatch.setattr(InProcess, "parser", nursery)
-    for name in ("publish", "announce"):
-        monkeypatch.setattr(messages, name, lambda job, *, delay=0.0: None)
+    record_bells(monkeypatch)
     app.loader.import_default_modules()
     made: list[InProcess] = []
 
@@ -108,7 +108,7 @@ def desk_of(tools: InProcess) -> Submissions:
 def finished(tools: InProcess, job_id: str) -> Job:
     """Let every stage of the job run."""
     while not (job := _job(tools, job_id)).state.final:
-        app.tasks[task_name(job.stage)](job_id)
+        step(tools, job_id)
     assert job.state is JobState.SUCCEEDED, job.error
     return job
 
@@ -289,7 +289,7 @@ class TestAnswers:
         ingested(tools, LAMP, "lamp")
         question = Question("Which colour is the lamp?", COLLECTION, 5, 2, {})
         slow = desk_of(tools).ask(question).job
-        app.tasks[task_name(Stage.EMBED_QUERY)](slow.id)
+        step(tools, slow.id)
         ingested(tools, LAMP.replace("violet", "green"), "lamp")
         finished(tools, slow.id)
 
@@ -462,7 +462,7 @@ class TestWhatIsOnItsWay:
         question = Question("Who repaired the bridge in 1911?", COLLECTION, 5, 2, {})
         asking = desk_of(tools).ask(question).job
         while _job(tools, asking.id).stage is not Stage.GENERATE:
-            app.tasks[task_name(_job(tools, asking.id).stage)](asking.id)
+            step(tools, asking.id)
         finished(tools, coming.id)
 
         assert result(finished(tools, asking.id))["pending_documents"] == 1

@@ -17,6 +17,7 @@ from rag.settings import Settings
 from rag.stores import broker
 from rag.stores.changes import ChangeFeed
 from rag.stores.jobs import RedisJobStore
+from tests.deliveries import begin
 from tests.integration.brokers import ready
 
 
@@ -88,7 +89,7 @@ def test_who_waits_for_the_end_is_woken_by_nothing_else(valkey: str, redis_clien
         job_id = str(uuid7())
         async with subscribed(feed), feed.watch(job_id, every=False) as watch:
             jobs.accept(NewJob(job_id, JobKind.QUERY, Stage.EMBED_QUERY, "docs", {}))
-            lease = jobs.begin(job_id, Stage.EMBED_QUERY, lease_seconds=10)
+            lease = begin(jobs, job_id, Stage.EMBED_QUERY, lease_seconds=10)
             assert lease is not None
             assert not await watch.wait(0.1)
             jobs.finish(lease, JobState.SUCCEEDED, result={})

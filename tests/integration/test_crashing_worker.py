@@ -12,7 +12,8 @@ from uuid_utils.compat import uuid7
 
 from rag.model import Job, JobKind, JobState, NewJob, Stage
 from rag.settings import Settings
-from tasks.app import app, publish
+from tasks.app import app
+from tasks.bells import announce
 from tests.system.running import until
 from workers.tools import Tools
 
@@ -44,7 +45,7 @@ def worker(
 
 def sent(tools: Tools) -> str:
     job = tools.jobs.accept(NewJob(str(uuid7()), JobKind.INGEST, Stage.PARSE, "c", {"document_id": "d"})).job
-    publish(job)
+    announce(job)
     return job.id
 
 

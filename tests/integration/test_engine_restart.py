@@ -12,9 +12,10 @@ import pytest
 
 from rag.model import Job, JobState, Stage
 from rag.settings import Settings
-from tasks import messages
-from tasks.app import app, publish, task_name
+from tasks.app import app
+from tasks.bells import announce
 from tasks.submit import Ingestion, Submissions, Text
+from tests.deliveries import job_of, step
 from tests.integration.workerprocess import working
 from tests.system.running import until
 from workers.embedding.build import build
@@ -34,8 +35,6 @@ def home() -> Iterator[Path]:
 @pytest.fixture
 def tools(valkey: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tools]:
     monkeypatch.setitem(app.conf, "broker_url", valkey.replace("unix://", "redis+socket://"))
-    monkeypatch.setattr(messages, "publish", lambda job, *, delay=0.0: None)
-    monkeypatch.setattr(messages, "announce", lambda job: None)
     settings = Settings(redis_url=valkey, aegis_home=home)
     build(settings.model_dir, lambda line: None)
     built = Tools(settings)
@@ -59,15 +58,9 @@ def embedded(tools: Tools, document_id: str) -> Job:
     """An ingestion that is to be indexed next."""
     desk = Submissions(tools.settings, tools.jobs, tools.documents, tools.blobs, publish=lambda job: None)
     job_id = desk.ingest(Ingestion(Text(f"The lamp {document_id} is green."), "c", document_id)).job.id
-    for stage in (Stage.PARSE, Stage.EMBED):
-        app.tasks[task_name(stage)](job_id)
+    while job_of(tools, job_id).stage is not Stage.INDEX:
+        step(tools, job_id)
     return job_of(tools, job_id)
-
-
-def job_of(tools: Tools, job_id: str) -> Job:
-    job = tools.jobs.get(job_id)
-    assert job is not None
-    return job
 
 
 def test_jobs_outlast_it_by_their_second_attempt(tools: Tools, valkey: str, home: Path) -> None:
@@ -76,8 +69,7 @@ def test_jobs_outlast_it_by_their_second_attempt(tools: Tools, valkey: str, home
     with working("index", valkey, home):
         engine.kill()
         engine.wait(30)
-        for job in jobs:
-            publish(job)
+        announce(jobs[0])
         until(lambda: job_of(tools, jobs[0].id).state is JobState.RUNNING)
         time.sleep(AWAY_SECONDS)  # the engine is away for so long
         engine = engine_over(home)

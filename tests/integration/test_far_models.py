@@ -11,9 +11,9 @@ from api.metrics import UsageCollector
 from rag.model import JobState, Json
 from rag.settings import Settings
 from rag.stores.usage import TokenUsage
-from tasks import messages
-from tasks.app import app, task_name
+from tasks.app import app
 from tasks.submit import Ingestion, Question, Submissions, Text
+from tests.deliveries import finished, record_bells
 from tests.integration.flows.stages import InProcess
 from tests.jinaserver import KEY, Jina, serving
 from workers.embedding.build import build
@@ -41,8 +41,7 @@ def tools(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[InProcess]:
-    monkeypatch.setattr(messages, "publish", lambda job, *, delay=0.0: None)
-    monkeypatch.setattr(messages, "announce", lambda job: None)
+    record_bells(monkeypatch)
     embedder, reranker = request.param
     settings = Settings(
         redis_url=valkey,
@@ -68,11 +67,7 @@ def desk(tools: InProcess) -> Submissions:
 
 
 def result(tools: InProcess, job_id: str) -> Json:
-    job = tools.jobs.get(job_id)
-    while job is not None and not job.state.final:
-        app.tasks[task_name(job.stage)](job_id)
-        job = tools.jobs.get(job_id)
-    assert job is not None
+    job = finished(tools, job_id)
     assert job.state is JobState.SUCCEEDED, job.error
     assert job.result is not None
     return job.result

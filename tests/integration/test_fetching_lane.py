@@ -7,7 +7,8 @@ import pytest
 
 from rag.model import JobState, Stage
 from rag.settings import Settings
-from tasks.app import app, publish
+from tasks.app import app
+from tasks.bells import announce
 from tasks.submit import Ingestion, Link, Submissions, Text
 from tests.integration.workerprocess import working
 from tests.system.running import until
@@ -21,7 +22,7 @@ def test_another_document_is_read_while_a_server_hangs(
 ) -> None:
     monkeypatch.setitem(app.conf, "broker_url", valkey.replace("unix://", "redis+socket://"))
     tools = Tools(Settings(redis_url=valkey, aegis_home=tmp_path))
-    desk = Submissions(tools.settings, tools.jobs, tools.documents, tools.blobs, publish)
+    desk = Submissions(tools.settings, tools.jobs, tools.documents, tools.blobs, announce)
     private = {"FETCH_PRIVATE_ADDRESSES": "true", "FETCH_TIMEOUT": "110"}
 
     with (

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from rag.errors import InvalidRequest, ModelError
-from rag.model import Job, JobState, Stage
+from rag.model import JobState, Stage
 from rag.settings import Settings
-from tasks import messages
-from tasks.app import app, task_name
+from tasks.app import app, lane_of
 from tasks.drain import Drained
+from tasks.stage import JobsFailed, deliver
 from tasks.submit import Ingestion, Question, Submissions, Text
+from tests.deliveries import begin, end_lease, job_of, record_bells
 from tests.integration.farmodel import InProcess
 
 COLLECTION = "handbook"
@@ -21,8 +22,7 @@ COLLECTION = "handbook"
 
 @pytest.fixture
 def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
-    monkeypatch.setattr(messages, "publish", lambda job, *, delay=0.0: None)
-    monkeypatch.setattr(messages, "announce", lambda job: None)
+    record_bells(monkeypatch)
     monkeypatch.setattr("tasks.taking.TURN_SECONDS", -1.0)  # one batch a delivery
     built = InProcess(Settings(redis_url=valkey, aegis_home=tmp_path, lease_seconds=2))
     app.loader.import_default_modules()
@@ -44,20 +44,18 @@ def submitted(tools: InProcess, desk: Submissions, count: int, until: Stage = St
         if stage is until:
             break
         while any(job_of(tools, job_id).stage is stage for job_id in ids):
-            delivered(stage, next(job_id for job_id in ids if job_of(tools, job_id).stage is stage))
+            delivered(stage)
     tools.far.calls.clear()
     return ids
 
 
-def delivered(stage: Stage, job_id: str) -> str:
-    """What it came to, without the names of the jobs."""
-    return re.sub(r" \(.*?\)", "", str(app.tasks[task_name(stage)](job_id)))
-
-
-def job_of(tools: InProcess, job_id: str) -> Job:
-    job = tools.jobs.get(job_id)
-    assert job is not None
-    return job
+def delivered(stage: Stage) -> str:
+    """What a delivery in the stage's lane came to, without the names of the jobs."""
+    try:
+        told = deliver(app.toolbox, lane_of(stage))
+    except JobsFailed as failed:
+        told = str(failed)
+    return re.sub(r" \(.*?\)", "", told)
 
 
 def states(tools: InProcess, ids: Sequence[str]) -> set[tuple[JobState, Stage, int]]:
@@ -71,7 +69,7 @@ def points(tools: InProcess) -> int:
 def test_sixteen_small_documents_make_one_call_to_the_model(tools: InProcess, desk: Submissions) -> None:
     ids = submitted(tools, desk, 16)
 
-    word = delivered(Stage.EMBED, ids[3])
+    word = delivered(Stage.EMBED)
 
     assert tools.far.calls == [16]
     assert word == "16 × next: index"
@@ -81,14 +79,14 @@ def test_sixteen_small_documents_make_one_call_to_the_model(tools: InProcess, de
 def test_their_points_are_written_in_one_call_and_each_is_published(
     tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ids = submitted(tools, desk, 5, until=Stage.INDEX)
+    submitted(tools, desk, 5, until=Stage.INDEX)
     sizes: list[int] = []
     real = tools.vectors.upsert
     monkeypatch.setattr(
         tools.vectors, "upsert", lambda name, new: (sizes.append(len(new)), real(name, new))[1]
     )
 
-    assert delivered(Stage.INDEX, ids[0]) == "5 × succeeded"
+    assert delivered(Stage.INDEX) == "5 × succeeded"
 
     assert sizes == [5]
     assert points(tools) == 5
@@ -101,9 +99,9 @@ def test_a_model_that_looks_at_a_call_as_a_whole_gets_one_document_a_call(
     tools: InProcess, desk: Submissions
 ) -> None:
     tools.far.independent = False
-    ids = submitted(tools, desk, 3)
+    submitted(tools, desk, 3)
 
-    delivered(Stage.EMBED, ids[0])
+    delivered(Stage.EMBED)
 
     assert tools.far.calls == [1, 1, 1]
 
@@ -116,7 +114,7 @@ def test_a_text_that_the_model_refuses_fails_its_own_job_alone(tools: InProcess,
             raise InvalidRequest("the model refuses this text")
 
     tools.far.during = refuse
-    delivered(Stage.EMBED, ids[0])
+    delivered(Stage.EMBED)
 
     failed = job_of(tools, ids.pop(2))
     assert (failed.state, failed.error and failed.error["detail"]) == (
@@ -138,7 +136,7 @@ def test_one_cancelled_in_the_middle_leaves_no_points_and_stops_no_other(
 
     with monkeypatch.context() as patch:
         patch.setattr(tools.vectors, "upsert", cancelling)
-        delivered(Stage.INDEX, ids[0])
+        delivered(Stage.INDEX)
 
     assert job_of(tools, ids.pop(1)).state is JobState.CANCELLED
     assert {job_of(tools, job_id).state for job_id in ids} == {JobState.SUCCEEDED}
@@ -150,10 +148,11 @@ def test_one_taken_over_in_the_middle_is_left_to_whoever_has_it(tools: InProcess
 
     def take_over(items: Sequence[object]) -> None:
         tools.far.during = lambda items: None
-        assert tools.jobs.begin(ids[2], Stage.EMBED, lease_seconds=30, worker=tools.worker)
+        end_lease(tools, ids[2])
+        assert begin(tools.jobs, ids[2], Stage.EMBED, worker="another")
 
     tools.far.during = take_over
-    word = delivered(Stage.EMBED, ids[0])
+    word = delivered(Stage.EMBED)
 
     assert word == "2 × next: index, lost: the job was cancelled or taken over"
     assert states(tools, ids[2:]) == {(JobState.RUNNING, Stage.EMBED, 2)}
@@ -168,22 +167,21 @@ def test_a_worker_that_ends_gives_all_back_and_no_attempt_is_counted(
         raise Drained
 
     tools.far.during = end
-    assert delivered(Stage.EMBED, ids[0]) == "4 × released: the worker ends"
+    assert delivered(Stage.EMBED) == "4 × released: the worker ends"
 
     assert states(tools, ids) == {(JobState.QUEUED, Stage.EMBED, 0)}
     tools.far.during = lambda items: None
     tools.far.calls.clear()
-    delivered(Stage.EMBED, ids[0])
+    delivered(Stage.EMBED)
     assert tools.far.calls == [4]
 
 
 def test_a_worker_that_dies_in_the_middle_costs_each_one_attempt_and_they_go_on_alone(
-    tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
+    tools: InProcess, desk: Submissions
 ) -> None:
     class Killed(BaseException):
         """As far as the record knows, the process is gone."""
 
-    sent: list[tuple[str, int]] = []
     ids = submitted(tools, desk, 3)
 
     def die(items: Sequence[object]) -> None:
@@ -191,17 +189,13 @@ def test_a_worker_that_dies_in_the_middle_costs_each_one_attempt_and_they_go_on_
 
     tools.far.during = die
     with pytest.raises(Killed):
-        delivered(Stage.EMBED, ids[0])
-    monkeypatch.setattr(messages, "publish", lambda job, *, delay=0.0: sent.append((job.id, job.attempts)))
+        delivered(Stage.EMBED)
     tools.far.during = lambda items: None
     tools.far.calls.clear()
 
-    assert delivered(Stage.EMBED, ids[0]) == "next: index"
+    for _ in ids:  # at once, without waiting for a lease to end
+        assert delivered(Stage.EMBED) == "next: index"
 
-    assert tools.far.calls == [1]
-    assert sorted(sent) == [(ids[1], 1), (ids[2], 1)], "at once, without waiting for a lease to end"
-    for job_id in ids[1:]:
-        delivered(Stage.EMBED, job_id)
     assert tools.far.calls == [1, 1, 1]
     assert [job_of(tools, job_id).retries for job_id in ids] == [1, 1, 1]
 
@@ -216,27 +210,27 @@ def test_a_part_that_answers_nobody_for_long_costs_no_companion_an_attempt(
 
     monkeypatch.setattr("tasks.company.PATIENCE_SECONDS", -1.0)
     tools.far.during = fail
-    assert delivered(Stage.EMBED, ids[0]) == "3 × released: to be worked by itself"
+    assert delivered(Stage.EMBED) == "3 × released: to be worked alone"
     assert states(tools, ids) == {(JobState.QUEUED, Stage.EMBED, 0)}
 
     tools.far.during = lambda items: None
     tools.far.calls.clear()
-    delivered(Stage.EMBED, ids[1])
+    delivered(Stage.EMBED)
     assert tools.far.calls == [1]
 
 
 def test_leases_of_all_are_kept_while_they_are_worked(tools: InProcess, desk: Submissions) -> None:
-    ids = submitted(tools, desk, 3)
+    submitted(tools, desk, 3)
     tools.far.latency = 2.5  # over the lease of two seconds
 
-    assert delivered(Stage.EMBED, ids[0]) == "3 × next: index"
+    assert delivered(Stage.EMBED) == "3 × next: index"
 
 
 def test_many_questions_at_once_need_few_calls_to_a_far_model_and_wait_little(
     tools: InProcess, desk: Submissions
 ) -> None:
-    ingested = submitted(tools, desk, 2, until=Stage.INDEX)
-    delivered(Stage.INDEX, ingested[0])
+    submitted(tools, desk, 2, until=Stage.INDEX)
+    delivered(Stage.INDEX)
     tools.far.calls.clear()
     tools.far.latency = 0.1
     questions = (
@@ -246,10 +240,9 @@ def test_many_questions_at_once_need_few_calls_to_a_far_model_and_wait_little(
     ids = [desk.ask(question).job.id for question in questions]
     begun = time.monotonic()
 
-    for job_id in ids:  # every message is delivered
-        delivered(Stage.EMBED_QUERY, job_id)
-    for job_id in ids:
-        delivered(Stage.SEARCH, job_id)
+    for stage in (Stage.EMBED_QUERY, Stage.SEARCH):
+        while delivered(stage) != "nothing was due":
+            pass
 
     assert {job_of(tools, job_id).state for job_id in ids} == {JobState.SUCCEEDED}
     assert tools.far.calls == [16, 16, 16, 16]
@@ -262,10 +255,10 @@ def test_many_questions_at_once_need_few_calls_to_a_far_model_and_wait_little(
 def test_a_batch_of_one_is_what_the_setting_makes_of_it(
     tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ids = submitted(tools, desk, 3)
+    submitted(tools, desk, 3)
     monkeypatch.setattr(tools, "_settings", tools.settings.model_copy(update={"batch_jobs": 1}))
 
-    delivered(Stage.EMBED, ids[0])
+    delivered(Stage.EMBED)
 
     assert tools.far.calls == [1]
 
@@ -276,11 +269,11 @@ def test_company_is_waited_for_only_where_there_is_some(
     monkeypatch.setattr(tools, "_settings", tools.settings.model_copy(update={"batch_wait_ms": 30.0}))
     pauses: list[float] = []
     monkeypatch.setattr("tasks.taking.sleep", pauses.append)
-    alone, *_ = submitted(tools, desk, 1)
+    submitted(tools, desk, 1)
 
-    delivered(Stage.EMBED, alone)
+    delivered(Stage.EMBED)
     assert pauses == []
-    both = submitted(tools, desk, 2)
-    delivered(Stage.EMBED, both[0])
+    submitted(tools, desk, 2)
+    delivered(Stage.EMBED)
 
     assert pauses == [0.03]

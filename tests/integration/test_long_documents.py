@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from rag.model import Job, JobState, Point, Stage
+from rag.model import JobState, Point, Stage
 from rag.settings import Settings
-from tasks import messages
-from tasks.app import app, task_name
+from tasks.app import app, lane_of
+from tasks.stage import deliver
 from tasks.submit import Ingestion, Reindexing, Submissions, Text
+from tests.deliveries import begin, job_of, record_bells
 from tests.integration.farmodel import InProcess
 
 COLLECTION = "handbook"
@@ -20,8 +21,7 @@ LONG = "\n\n".join(f"Lamp {n} of the harbour {'shines ' * 150}" for n in range(P
 
 @pytest.fixture
 def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
-    monkeypatch.setattr(messages, "publish", lambda job, *, delay=0.0: None)
-    monkeypatch.setattr(messages, "announce", lambda job: None)
+    record_bells(monkeypatch)
     monkeypatch.setattr("tasks.taking.TURN_SECONDS", -1.0)  # one batch a delivery
     built = InProcess(Settings(redis_url=valkey, aegis_home=tmp_path))
     app.loader.import_default_modules()
@@ -39,26 +39,20 @@ def submitted(tools: InProcess, desk: Submissions, owner: str, until: Stage, tex
     """A document that is named as its owner, on its way as far as ``until``."""
     job_id = desk.ingest(Ingestion(Text(text), COLLECTION, owner), owner=owner).job.id
     while (stage := job_of(tools, job_id).stage) is not until:
-        delivered(stage, job_id)
+        delivered(stage)
     return job_id
 
 
-def delivered(stage: Stage, job_id: str) -> str:
-    """What it came to, without the names of the jobs."""
-    return re.sub(r" \(.*?\)", "", str(app.tasks[task_name(stage)](job_id)))
-
-
-def job_of(tools: InProcess, job_id: str) -> Job:
-    job = tools.jobs.get(job_id)
-    assert job is not None
-    return job
+def delivered(stage: Stage) -> str:
+    """What a delivery in the stage's lane came to, without the names of the jobs."""
+    return re.sub(r" \(.*?\)", "", deliver(app.toolbox, lane_of(stage)))
 
 
 def finished(tools: InProcess, *job_ids: str) -> int:
     """Deliver the stages of the jobs until they are over; how many deliveries that took."""
     count = 0
     while left := [job for job in (job_of(tools, job_id) for job_id in job_ids) if not job.state.final]:
-        delivered(left[0].stage, left[0].id)
+        delivered(left[0].stage)
         count += 1
     return count
 
@@ -97,11 +91,11 @@ def test_embedding_gives_way_between_two_slices(tools: InProcess, desk: Submissi
         came.append(submitted(tools, desk, "quiet", Stage.EMBED))
 
     tools.far.during = come
-    assert delivered(Stage.EMBED, long) == "next: embed"
+    assert delivered(Stage.EMBED) == "next: embed"
 
-    delivered(Stage.EMBED, long)
+    delivered(Stage.EMBED)
 
-    assert job_of(tools, came[0]).stage is Stage.INDEX, "whichever the message names"
+    assert job_of(tools, came[0]).stage is Stage.INDEX
     assert job_of(tools, long).stage is Stage.EMBED
     finished(tools, long, *came)
     result = job_of(tools, long).result
@@ -117,10 +111,10 @@ def test_writing_points_gives_way_between_two_slices(
     came: list[str] = []
     writes.during = lambda: came.append(submitted(tools, desk, "quiet", Stage.INDEX))
 
-    assert delivered(Stage.INDEX, long) == "next: index"
+    assert delivered(Stage.INDEX) == "next: index"
     assert writes == [64]
-    assert delivered(Stage.INDEX, long) == "succeeded"
-    assert job_of(tools, came[0]).state is JobState.SUCCEEDED, "whichever the message names"
+    assert delivered(Stage.INDEX) == "succeeded"
+    assert job_of(tools, came[0]).state is JobState.SUCCEEDED
 
     finished(tools, long)
     assert sum(writes) - 1 == points(tools, "busy") > 128, "no slice is written twice"
@@ -133,10 +127,10 @@ def test_points_are_written_anew_after_anything_else_came_between(
     long = submitted(tools, desk, "busy", Stage.INDEX, LONG)
     came: list[str] = []
     writes.during = lambda: came.append(submitted(tools, desk, "quiet", Stage.INDEX))
-    assert delivered(Stage.INDEX, long) == "next: index"
+    assert delivered(Stage.INDEX) == "next: index"
     tools.jobs.cancel(came[0])
     writes.clear()
-    lease = tools.jobs.begin(long, Stage.INDEX, lease_seconds=30)
+    lease = begin(tools.jobs, long, Stage.INDEX, lease_seconds=30)
     assert lease is not None
     assert tools.jobs.requeue(lease, error={"type": "urn:aegis:problem:unavailable"})
 
@@ -146,19 +140,20 @@ def test_points_are_written_anew_after_anything_else_came_between(
 
 
 def test_one_key_alone_gives_way_to_nobody(tools: InProcess, desk: Submissions) -> None:
-    long = submitted(tools, desk, "busy", Stage.EMBED, LONG)
+    submitted(tools, desk, "busy", Stage.EMBED, LONG)
     submitted(tools, desk, "busy", Stage.EMBED)
 
-    assert delivered(Stage.EMBED, long) == "next: index"
+    assert delivered(Stage.EMBED) == "next: index"
 
 
-def test_a_message_of_a_later_stage_is_a_hint_for_the_first(tools: InProcess, desk: Submissions) -> None:
-    """Such messages overtake hints, so a key that changes many collections would keep all others waiting."""
+def test_the_stages_of_a_lane_take_turns(tools: InProcess, desk: Submissions) -> None:
+    """So a key that changes many collections keeps nobody else waiting, whichever stage is older."""
     finished(tools, submitted(tools, desk, "busy", Stage.EMBED))
     reindex = desk.layouts.reindex(Reindexing(COLLECTION, force=True), owner="busy").job.id
     quiet = submitted(tools, desk, "quiet", Stage.EMBED)
-    task = app.tasks[task_name(Stage.REEMBED)]
 
-    task.apply(args=[reindex], task_id=f"{reindex}.reembed.0").get()
+    for _ in range(2):
+        delivered(Stage.EMBED)
 
     assert job_of(tools, quiet).stage is Stage.INDEX
+    assert job_of(tools, reindex).stage is not Stage.REEMBED or job_of(tools, reindex).progress.done

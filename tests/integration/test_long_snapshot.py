@@ -11,7 +11,8 @@ from uuid_utils.compat import uuid7
 
 from rag.model import JobKind, JobState, NewJob, Stage
 from rag.settings import Settings
-from tasks.app import app, publish
+from tasks.app import app
+from tasks.bells import announce
 from tests.integration.vectorengine import Engine
 from tests.system.running import until
 from workers.tools import Tools
@@ -66,7 +67,7 @@ def test_what_is_delivered_again_meanwhile_is_dropped(
     monkeypatch.setitem(app.conf, "broker_url", valkey.replace("unix://", "redis+socket://"))
     tools = Tools(Settings(redis_url=valkey, aegis_home=tmp_path))
     new = NewJob(str(uuid7()), JobKind.BACKUP, Stage.SNAPSHOT, "", {})
-    publish(tools.jobs.accept(new).job)
+    announce(tools.jobs.accept(new).job)
 
     until(lambda: any("dropped: not due" in log.read_text() for log in logs), PATIENCE)
     (tmp_path / "enough").touch()

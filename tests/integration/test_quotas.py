@@ -8,9 +8,10 @@ import pytest
 from rag.errors import QuotaExceeded
 from rag.model import Holdings, Job, JobState, Stage
 from rag.settings import Settings
-from tasks import messages
-from tasks.app import app, task_name
+from tasks.app import app
 from tasks.submit import Ingestion, Submissions, Text
+from tests import deliveries
+from tests.deliveries import record_bells
 from tests.integration.apiserver import serving, settings_of
 from tests.integration.farmodel import InProcess
 from tests.system.running import until
@@ -22,8 +23,7 @@ COLLECTION = "handbook"
 def tools(
     valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> Iterator[InProcess]:
-    monkeypatch.setattr(messages, "publish", lambda job, *, delay=0.0: None)
-    monkeypatch.setattr(messages, "announce", lambda job: None)
+    record_bells(monkeypatch)
     built = InProcess(Settings(redis_url=valkey, aegis_home=tmp_path, **getattr(request, "param", {})))
     app.loader.import_default_modules()
     app.toolbox = built
@@ -41,12 +41,7 @@ def handed_in(desk: Submissions, document_id: str, text: str = "A lamp.", owner:
 
 
 def finished(tools: InProcess, job: Job) -> Job:
-    while not job.state.final:
-        app.tasks[task_name(job.stage)](job.id)
-        found = tools.jobs.get(job.id)
-        assert found is not None
-        job = found
-    return job
+    return deliveries.finished(tools, job.id)
 
 
 @pytest.mark.parametrize("tools", [{"max_documents_per_key": 2}], indirect=True)

@@ -6,7 +6,6 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -24,12 +23,11 @@ from rag.settings import Settings
 from rag.stores.changes import ChangeFeed
 from rag.stores.condition import wait_until_safe
 from rag.stores.redis import ENDS, connect, connect_async
-from tasks.app import PUBLISH_ERRORS, app
+from tasks.app import app
 from tasks.broker import broker_settings
 from tasks.intake import Ingestion, Text
 from tasks.records import restore_records
 from tasks.submit import Submissions
-from tasks.sweeping import republish_lost
 from tests.integration.brokers import declare_intact
 from tests.integration.redisservers import QUOTED, Watched, behind_tls, server, watched
 from tests.integration.workerprocess import working
@@ -211,11 +209,6 @@ def test_a_failover_loses_no_job(
         job = found(job_id)
         return job is not None and job.stage is not Stage.PARSE
 
-    def parsed_after_sweep(job_id: str) -> bool:
-        with suppress(Unavailable, *PUBLISH_ERRORS):  # beat sends a sweep that fails again
-            republish_lost(tools)
-        return parsed(job_id)
-
     with working("parse", failing_over.url, tmp_path, BLOB_URL=settings.blob_address):
         first = send(0)
         until(lambda: parsed(first), PATIENCE)
@@ -230,4 +223,4 @@ def test_a_failover_loses_no_job(
         assert "open jobs: 1" in restore_records(tools.restoration)
         assert tools.restoration.recovery.intact()
         for job_id in (*copied, missed):
-            until(partial(parsed_after_sweep, job_id), PATIENCE)
+            until(partial(parsed, job_id), PATIENCE)

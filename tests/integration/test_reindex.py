@@ -19,13 +19,14 @@ from rag.model import (
     Stage,
 )
 from rag.settings import Settings
-from tasks import messages, records, reembedding, reindex, reindexing, taking
+from tasks import reembedding, reindex, reindexing, taking
 from tasks.app import app
 from tasks.intake import Idempotency, Reindexing
 from tasks.records import restore_records
 from tasks.submit import Ingestion, Question, Submissions, Text
 from tasks.upkeep import put_in_order
-from tests.integration.inprocess import BLIND, DIMENSIONS, NEW, OLD, InProcess, finished, job_of, step
+from tests.deliveries import finished, job_of, record_bells, step
+from tests.integration.inprocess import BLIND, DIMENSIONS, NEW, OLD, InProcess
 
 COLLECTION = "handbook"
 OLD_STORE, NEW_STORE = "handbook-1", "handbook-1.1"
@@ -33,8 +34,7 @@ OLD_STORE, NEW_STORE = "handbook-1", "handbook-1.1"
 
 @pytest.fixture
 def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
-    for name in ("publish", "announce"):
-        monkeypatch.setattr(messages, name, lambda job, **_: None)
+    record_bells(monkeypatch)
     monkeypatch.setattr(reindexing.LayoutDesk, "look_after", lambda _: None)
     monkeypatch.setattr(reindex, "SLICE_SECONDS", 0.0)
     monkeypatch.setattr(taking, "TURN_SECONDS", 0.0)
@@ -416,7 +416,6 @@ def test_it_outlives_the_brokers_data(
     switched: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(records, "publish", lambda job: None)
     ingested(tools, desk, *names(6))
     job_id = reindexed(desk)
     step(tools, job_id)

@@ -11,8 +11,9 @@ from qdrant_client import models
 
 from rag.model import JobState
 from rag.stores.vectors.qdrant import recovery
+from tests.deliveries import finished
 from tests.integration.brokers import declare_intact
-from tests.integration.inprocess import DIMENSIONS, OLD, finished
+from tests.integration.inprocess import DIMENSIONS, OLD
 from tests.integration.installations import (
     COLLECTION,
     Install,

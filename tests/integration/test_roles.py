@@ -8,15 +8,15 @@ from uuid import uuid4
 
 import pytest
 
-from rag.model import Job, JobState
+from rag.model import JobState
 from rag.ports import VectorStore
 from rag.settings import Settings
 from rag.stores.redis import connect
 from rag.stores.vectors.edge import EdgeVectorStore
-from tasks import messages
-from tasks.app import app, task_name
+from tasks.app import app
 from tasks.submit import Ingestion, Question, Submissions, Text
 from tests import jinaserver, qdrantserver
+from tests.deliveries import finished, record_bells
 from tests.integration.brokers import declare_intact
 from tests.integration.redisservers import QUOTED, server
 from tests.ollamabuild import patience
@@ -97,8 +97,7 @@ def tools(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[InProcess]:
     """The tools of a worker whose settings differ from the embedded ones in one role."""
-    monkeypatch.setattr(messages, "publish", lambda job, *, delay=0.0: None)
-    monkeypatch.setattr(messages, "announce", lambda job: None)
+    record_bells(monkeypatch)
     if request.param.startswith("ollama") and servers.ollama is None:
         pytest.skip("no Ollama server can be built here")
     fields = {"redis_url": valkey, "aegis_home": tmp_path, **roles_of(servers)[request.param]}
@@ -111,16 +110,6 @@ def tools(
     yield built
     built.vectors.close()  # type: ignore[attr-defined]  # both stores have it
     built.parser.close()  # type: ignore[attr-defined]  # a nursery
-
-
-def finished(tools: Tools, job_id: str) -> Job:
-    """Let each stage run, in this process, until the job is over."""
-    while True:
-        job = tools.jobs.get(job_id)
-        assert job is not None
-        if job.state.final:
-            return job
-        app.tasks[task_name(job.stage)](job_id)
 
 
 ROLES = (

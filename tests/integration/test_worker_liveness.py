@@ -14,9 +14,9 @@ from rag.model import JobState, Stage
 from rag.settings import Settings
 from tasks.app import app, lane_named
 from tasks.submit import Ingestion, Question, Submissions, Text
-from tasks.sweeping import messages
 from tasks.taking import TURN_SECONDS
 from tests.chaos.faults.traps import HOLD, PAUSE, Traps
+from tests.deliveries import bells_in
 from tests.integration.brokers import valkey_with
 from tests.integration.conftest import without_pools
 from tests.integration.workerprocess import Worker, working
@@ -169,7 +169,7 @@ def test_a_worker_that_speaks_but_takes_nothing_hangs(patients: Mapping[str, Pat
     assert status == 1
     assert line.startswith("hangs: it has taken nothing from its queue for ")
     with sending_to(patients["deaf"].broker):
-        assert messages(lane_named(worker.lane)) == 0, "canaries count as jobs"
+        assert bells_in(lane_named(worker.lane)) == 0, "canaries count as bells"
 
 
 def test_a_solo_worker_whose_stage_never_ends_hangs(patients: Mapping[str, Patient]) -> None:
@@ -231,7 +231,7 @@ def test_a_worker_told_to_end_gives_back_what_it_cannot_finish(
         first.process.send_signal(signal.SIGTERM)
         assert first.process.wait(20) == 0
     given_back = tools.jobs.get(job_id)
-    queued = messages(lane_named(lane))
+    queued = bells_in(lane_named(lane))
     with working(lane, valkey, tmp_path):
         until(lambda: (job := tools.jobs.get(job_id)) is not None and job.stage is not stage)
 
@@ -265,4 +265,4 @@ def test_a_worker_told_to_end_finishes_what_it_is_at(
     assert [job.state for job in others] == [JobState.QUEUED] * len(later)
     assert [job.attempts for job in waiting] == [0] * len(waiting)
     assert waiting
-    assert messages(lane_named(lane)) >= 1, "a hint that some wait"
+    assert bells_in(lane_named(lane)) >= 1, "it tells that some wait"

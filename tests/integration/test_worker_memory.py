@@ -9,9 +9,9 @@ from uuid_utils.compat import uuid7
 
 from rag.model import JobKind, JobState, NewJob, Stage
 from rag.settings import Settings
-from tasks import messages
 from tasks.run import StageRun
-from tasks.stage import Outcome, perform
+from tasks.stage import Outcome
+from tests.deliveries import perform, record_bells
 from workers.embedding.build import build
 from workers.tools import Tools
 
@@ -48,8 +48,7 @@ def test_a_worker_that_wants_too_much_is_refused_and_goes_on() -> None:
 def test_a_job_that_always_wants_too_much_dies_with_that_reason(
     valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(messages, "publish", lambda job, *, delay=0.0: None)
-    monkeypatch.setattr(messages, "announce", lambda job: None)
+    record_bells(monkeypatch)
     tools = Tools(Settings(redis_url=valkey, aegis_home=tmp_path))
     job_id = tools.jobs.accept(NewJob(str(uuid7()), JobKind.QUERY, Stage.PARSE, "c", {})).job.id
 

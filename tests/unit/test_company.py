@@ -10,7 +10,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from rag.errors import InvalidRequest, Unavailable
 from rag.model import Stage
 from tasks import company
-from tasks.company import Company, Member
+from tasks.company import Batch, BatchItem
 from tasks.drain import Drained
 from tasks.run import Next, Outcome, Shared, StageRun, Steps
 
@@ -29,8 +29,8 @@ class Model:
         return [len(text) for text in texts]
 
 
-def together(*works: Steps) -> list[Member]:
-    return [Member(cast("StageRun", None), steps) for steps in works]
+def together(*works: Steps) -> list[BatchItem]:
+    return [BatchItem(cast("StageRun", None), steps) for steps in works]
 
 
 def asking(model: Model, texts: Sequence[str], got: list[int] | None = None, **how: Any) -> Steps:
@@ -40,7 +40,7 @@ def asking(model: Model, texts: Sequence[str], got: list[int] | None = None, **h
     return Next(Stage.INDEX, size=sum(answers))
 
 
-def ends(members: Sequence[Member]) -> list[Outcome | Exception | None]:
+def ends(members: Sequence[BatchItem]) -> list[Outcome | Exception | None]:
     return [member.end for member in members]
 
 
@@ -52,7 +52,7 @@ def test_jobs_share_one_call_and_each_gets_its_own_answers() -> None:
     model, got = Model(), [list[int]() for _ in range(3)]
     members = together(*(asking(model, texts, got[i]) for i, texts in enumerate((["a", "bb"], [], ["ccc"]))))
 
-    Company(members).work()
+    Batch(members).work()
 
     assert model.calls == [["a", "bb", "ccc"]]
     assert got == [[1, 2], [], [3]]
@@ -68,7 +68,7 @@ def test_calls_that_differ_in_more_than_their_items_are_made_apart() -> None:
         asking(other, ["d"]),
     )
 
-    Company(members).work()
+    Batch(members).work()
 
     assert model.calls == [["a"], ["b"]]
     assert other.calls == [["c", "d"]]
@@ -78,7 +78,7 @@ def test_what_one_text_breaks_fails_its_own_job_alone() -> None:
     model = Model(refusing("bad", InvalidRequest("no such text")))
     members = together(*(asking(model, [text]) for text in ("a", "bad", "b")))
 
-    Company(members).work()
+    Batch(members).work()
 
     assert model.calls == [["a", "bad", "b"], ["a"], ["bad"], ["b"]]
     assert isinstance(members[1].end, InvalidRequest)
@@ -93,7 +93,7 @@ def test_a_job_that_fails_between_calls_stops_no_other() -> None:
     model = Model()
     members = together(failing(), asking(model, ["a"]))
 
-    Company(members).work()
+    Batch(members).work()
 
     assert isinstance(members[0].end, ZeroDivisionError)
     assert members[1].end == Next(Stage.INDEX, 1)
@@ -108,7 +108,7 @@ def test_jobs_of_different_length_go_on_by_themselves() -> None:
     model = Model()
     members = together(long(model), asking(model, ["z"]))
 
-    Company(members).work()
+    Batch(members).work()
 
     assert model.calls == [["a", "z"], ["b"], ["c"]]
     assert None not in ends(members)
@@ -119,7 +119,7 @@ def test_what_takes_too_long_is_not_tried_for_each_alone(monkeypatch: pytest.Mon
     model = Model(refusing("a", Unavailable("it answered nothing")))
     members = together(asking(model, ["a"]), asking(model, ["b"]))
 
-    Company(members).work()
+    Batch(members).work()
 
     assert len(model.calls) == 1
     assert ends(members) == [None, None], "they are given back"
@@ -129,8 +129,8 @@ def test_a_call_that_meets_the_time_limit_is_nobodys_fault_but_of_a_job_alone() 
     model = Model(refusing("a", SoftTimeLimitExceeded()))
     both, alone = together(asking(model, ["a"]), asking(model, ["b"])), together(asking(model, ["a"]))
 
-    Company(both).work()
-    Company(alone).work()
+    Batch(both).work()
+    Batch(alone).work()
 
     assert ends(both) == [None, None]
     assert isinstance(alone[0].end, SoftTimeLimitExceeded)
@@ -154,7 +154,7 @@ def test_a_worker_that_ends_keeps_what_is_done_and_closes_the_rest() -> None:
     members = together(quick(), waiting(model), waiting(model))
 
     with pytest.raises(Drained):
-        Company(members).work()
+        Batch(members).work()
 
     assert ends(members) == [Next(Stage.EMBED), None, None]
     assert closed == ["closed", "closed"]
@@ -173,7 +173,7 @@ def test_each_job_has_a_context_of_its_own() -> None:
 
     model = Model()
 
-    Company(together(work("a", model), work("b", model))).work()
+    Batch(together(work("a", model), work("b", model))).work()
 
     assert seen == ["a", "b"]
     assert whose.get() == "nobody's"
@@ -185,7 +185,7 @@ def test_the_time_of_a_shared_call_is_shared_by_items(monkeypatch: pytest.Monkey
     model = Model()
     members = together(asking(model, ["a", "b", "c"]), asking(model, ["d"]))
 
-    Company(members).work()
+    Batch(members).work()
 
     steps = 2.0  # of a tick each, before and after the call of one tick
     assert [member.seconds for member in members] == [steps + 0.75, steps + 0.25]

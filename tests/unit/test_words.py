@@ -2,31 +2,31 @@
 
 import pytest
 
-from tasks.words import told
+from tasks.words import Worked, summarize
 
 
 @pytest.mark.parametrize(
-    ("words", "line"),
+    ("worked", "line"),
     [
-        ([("next: embed", "ingest a")], "next: embed (ingest a)"),
-        ([("left to the sweeper: away", "")], "left to the sweeper: away"),
+        ([Worked("1", "next: embed", "ingest a")], "next: embed (1 ingest a)"),
+        ([Worked("", "broken off: away")], "broken off: away"),
         (
             [
-                ("succeeded", "ingest a"),
-                ("lost", "ingest b"),
-                ("succeeded", "ingest c"),
+                Worked("1", "succeeded", "ingest a"),
+                Worked("2", "lost", "ingest b"),
+                Worked("3", "succeeded", "ingest c"),
             ],
-            "2 × succeeded (ingest a; ingest c), lost (ingest b)",
+            "2 × succeeded (1 ingest a; 3 ingest c), lost (2 ingest b)",
         ),
         (
-            [("next: index", f"ingest {name}") for name in "abcdefgh"],
-            "8 × next: index (ingest a; ingest b; ingest c; 5 more)",
+            [Worked(str(n), "next: index", f"ingest {name}") for n, name in enumerate("abcde")],
+            "5 × next: index (0 ingest a; 1 ingest b; 2 ingest c; 3; 4)",
         ),
         (
-            [("next: embed (ingest a)", ""), ("dropped", "")],
-            "next: embed (ingest a), dropped",
+            [Worked(str(n), "next: index") for n in range(18)],
+            f"18 × next: index ({'; '.join(map(str, range(16)))}; 2 more)",
         ),
     ],
 )
-def test_jobs_that_came_to_the_same_stand_together(words: list[tuple[str, str]], line: str) -> None:
-    assert told(words) == line
+def test_jobs_that_came_to_the_same_stand_together(worked: list[Worked], line: str) -> None:
+    assert summarize(worked) == line

@@ -6,11 +6,11 @@ from time import time
 
 from redis import Redis
 
-from rag.model import Job, JobKind, JobState
+from rag.model import JobKind, JobState
 from rag.settings import Settings
 from rag.stores.entries import JobFields, over
 from rag.stores.jobs.base import JobScripts, job_key
-from rag.stores.jobs.record import fields_of, job_of
+from rag.stores.jobs.record import fields_of
 from rag.stores.redis import PREFIX, Call
 
 
@@ -55,11 +55,3 @@ class JobRestoration(JobScripts):
         """Names and values of a job's record; none when there is no record."""
         record = self._on("get", job_id)
         return fields_of(record) if record else {}
-
-    def unsent(self, *, limit: int) -> list[Job]:
-        """Queued jobs whose message was never sent since their record was restored."""
-        return [job_of(record) for record in self._scripts.run("unsent", [PREFIX], "", limit)]
-
-    def mark_sent(self, job_id: str) -> None:
-        """The job's message was sent just now."""
-        self._on("touch", job_id)

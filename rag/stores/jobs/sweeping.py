@@ -1,9 +1,7 @@
 """Job records as the sweeper needs them: what was lost, is late, or is to be forgotten."""
 
-from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from itertools import product
-from typing import cast
 
 from rag.model import Job, JobKind, JobState, Json, Lease, Stage
 from rag.stores.duties import Turn, alone_at
@@ -20,24 +18,9 @@ class Sweeping(JobScripts):
     ) -> AbstractContextManager[Turn]:
         return alone_at(self._client, duty, seconds=seconds, followed_after=followed_after)
 
-    def overdue(
-        self, stages: Sequence[Stage], *, silent_for: float, limit: int, apart: Collection[Stage] = ()
-    ) -> list[Job]:
-        keys = _waiting(stages, apart)
-        return [job_of(record) for record in self._scripts.run("overdue", keys, "", silent_for, limit)]
-
-    def abandoned(self, *, silent_for: float, limit: int) -> list[Job]:
-        return [job_of(r) for r in self._scripts.run("abandoned", [PREFIX], "", silent_for, limit)]
-
-    def touch(self, job_id: str) -> None:
-        self._on("touch", job_id)
-
-    def depth(self, stage: Stage, *, apart: bool = False) -> int:
+    def depth(self, stage: Stage) -> int:
         with reaching_redis():
-            return self._client.zcard(*_waiting([stage], [stage] if apart else ()))
-
-    def delayed(self, stages: Sequence[Stage]) -> int:
-        return cast(int, self._scripts.run("delayed", _waiting(stages), ""))
+            return self._client.zcard(f"{PREFIX}waiting:{stage}")
 
     def expired(self, *, limit: int) -> list[Job]:
         return [job_of(r) for r in self._scripts.run("expired", [PREFIX], "", limit)]
@@ -77,7 +60,3 @@ class Sweeping(JobScripts):
     def ping(self) -> None:
         """Unavailable also while lost records are rebuilt."""
         self._scripts.run("ping", [PREFIX])
-
-
-def _waiting(stages: Sequence[Stage], apart: Collection[Stage] = ()) -> list[str]:
-    return [f"{PREFIX}{'apart' if stage in apart else 'waiting'}:{stage}" for stage in stages]

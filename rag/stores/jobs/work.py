@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from rag.errors import NotFound
-from rag.model import EventKind, JobState, Json, Lease, Progress, Stage
+from rag.model import DueStage, EventKind, JobState, Json, Lease, Progress, Stage
 from rag.ports import Bounds, Taken
 from rag.stores.jobs.base import JobScripts, job_key, only_word
 from rag.stores.jobs.record import Record, dumped, job_of
@@ -14,31 +14,17 @@ from rag.stores.redis import PREFIX, reaching_redis
 class Work(JobScripts):
     """A write is one script, which first looks whether the lease's token is the newest."""
 
-    def begin(self, job_id: str, stage: Stage, *, lease_seconds: float, worker: str = "") -> Lease | None:
-        record = self._on("begin", job_id, stage, lease_seconds, only_word(), worker)
-        return _lease_of(record) if record else None
+    def due(self, stages: Sequence[Stage], *, lease_seconds: float, worker: str = "") -> tuple[DueStage, ...]:
+        named = [word for stage in stages for word in (stage, self._unkept(stage) or "")]
+        found = self._scripts.run("due", [PREFIX], "", lease_seconds, worker, *named)
+        return tuple(DueStage(Stage(stage.decode()), job_id.decode()) for stage, job_id, _ in found)
 
-    def take(  # noqa: PLR0913 - all that one step of the records needs
-        self,
-        job_id: str | None,
-        stage: Stage,
-        *,
-        lease_seconds: float,
-        worker: str,
-        bounds: Bounds,
-        sent: int | None = None,
-    ) -> Taken:
-        unkept = self._unkept(stage)
-        most = (bounds.jobs, bounds.size, "" if unkept is None else unkept, "" if sent is None else sent)
-        records, left, given_back, passed_over = self._on(
-            "take", job_id or "", stage, lease_seconds, only_word(), worker, *most
+    def take(self, stage: Stage, *, lease_seconds: float, worker: str, bounds: Bounds) -> Taken:
+        most = (bounds.jobs, bounds.size, self._unkept(stage) or "")
+        records, left = self._scripts.run(
+            "take", [PREFIX], "", stage, lease_seconds, only_word(), worker, *most
         )
-        return Taken(
-            leases=tuple(map(_lease_of, records)),
-            left=job_of(left) if left else None,
-            given_back=tuple(map(job_of, given_back)),
-            passed_over=job_of(passed_over) if passed_over else None,
-        )
+        return Taken(tuple(map(_lease_of, records)), left.decode() if left else None)
 
     def others_wait(self, owner: str, stages: Sequence[Stage]) -> bool:
         return bool(self._scripts.run("others", [PREFIX], "", owner, *stages))
@@ -57,14 +43,16 @@ class Work(JobScripts):
     def emit(self, lease: Lease, kind: EventKind, data: Json) -> bool:
         return self._held("emit", lease, kind, dumped(data), only_word())
 
-    def advance(self, lease: Lease, stage: Stage, *, seconds: float, size: int = 1) -> bool:
-        return self._held("advance", lease, stage, seconds, size)
+    def advance(
+        self, lease: Lease, stage: Stage, *, seconds: float, size: int = 1, delay: float = 0.0
+    ) -> bool:
+        return self._held("advance", lease, stage, seconds, size, delay)
 
     def requeue(self, lease: Lease, *, error: Json, delay: float = 0.0, counted: bool = True) -> bool:
         return self._held("requeue", lease, dumped(error), delay, int(counted))
 
-    def release(self, lease: Lease, *, apart: bool = False) -> bool:
-        return self._held("release", lease, int(apart))
+    def release(self, lease: Lease, *, solo: bool = False) -> bool:
+        return self._held("release", lease, int(solo))
 
     def finish(
         self,

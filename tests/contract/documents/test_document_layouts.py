@@ -11,6 +11,7 @@ from rag.ports import DocumentRegistry
 from rag.settings import Settings
 from rag.stores.jobs import RedisJobStore
 from tests.contract.documents.documentrecords import MODEL, document
+from tests.deliveries import begin
 
 NEXT = Layout(0, "next-model", 96, "job")
 
@@ -26,7 +27,7 @@ def lease(redis_client: redis.Redis) -> Lease:
     """Of a running job whose id is that of ``NEXT``."""
     jobs = RedisJobStore(redis_client, Settings())
     jobs.accept(NewJob(NEXT.job_id, JobKind.REINDEX, Stage.REEMBED, "docs", {}))
-    held = jobs.begin(NEXT.job_id, Stage.REEMBED, lease_seconds=30)
+    held = begin(jobs, NEXT.job_id, Stage.REEMBED, lease_seconds=30)
     assert held is not None
     return held
 

@@ -10,6 +10,7 @@ from rag.ports import DocumentRegistry
 from rag.settings import Settings
 from rag.stores.jobs import RedisJobStore
 from tests.contract.documents.documentrecords import MODEL, counts, document, published
+from tests.deliveries import begin
 
 
 class TestReplacing:
@@ -24,7 +25,7 @@ class TestReplacing:
     @pytest.fixture
     def lease(self, jobs: RedisJobStore) -> Lease:
         jobs.accept(NewJob(self.RESTORE, JobKind.RESTORE, Stage.SWITCH, "", {}))
-        lease = jobs.begin(self.RESTORE, Stage.SWITCH, lease_seconds=30)
+        lease = begin(jobs, self.RESTORE, Stage.SWITCH, lease_seconds=30)
         assert lease is not None
         return lease
 

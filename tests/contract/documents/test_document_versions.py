@@ -14,6 +14,7 @@ from rag.settings import Settings
 from rag.stores.collections import collection_key
 from rag.stores.jobs import RedisJobStore
 from tests.contract.documents.documentrecords import counts, document, published
+from tests.deliveries import begin
 
 
 class TestVersions:
@@ -101,7 +102,7 @@ class TestPublishUnderALease:
     def begun(self, redis_client: redis.Redis, job_id: str) -> Lease:
         jobs = RedisJobStore(redis_client, Settings())
         jobs.accept(NewJob(job_id, JobKind.INGEST, Stage.INDEX, "docs", {}))
-        lease = jobs.begin(job_id, Stage.INDEX, lease_seconds=0)
+        lease = begin(jobs, job_id, Stage.INDEX, lease_seconds=0)
         assert lease is not None
         return lease
 
@@ -187,7 +188,7 @@ class TestConfirm:
         live, later = published(documents), documents.next_version("docs", "a")
         jobs = RedisJobStore(redis_client, Settings())
         job = jobs.accept(NewJob("0-a", JobKind.INGEST, Stage.PARSE, "docs", {})).job
-        lease = jobs.begin(job.id, Stage.PARSE, lease_seconds=30)
+        lease = begin(jobs, job.id, Stage.PARSE, lease_seconds=30)
         match why:
             case "replaced":
                 documents.publish(document(version=later))

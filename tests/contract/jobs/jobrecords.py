@@ -10,8 +10,9 @@ import redis
 from uuid_utils.compat import uuid7
 
 from rag.errors import Conflict
-from rag.model import EventKind, Job, JobKind, JobState, Json, Lease, NewJob, Stage
+from rag.model import Bounds, EventKind, Job, JobKind, JobState, Json, Lease, NewJob, Stage, Taken
 from rag.ports import JobStore
+from tests.deliveries import begin
 
 T = TypeVar("T")
 PROBLEM = {"type": "urn:aegis:problem:unavailable", "title": "away", "detail": "gone", "stage": "embed"}
@@ -39,7 +40,7 @@ def accepted(jobs: JobStore, job: NewJob | None = None) -> str:
 
 
 def begun(jobs: JobStore, job_id: str, stage: Stage = Stage.PARSE, lease_seconds: float = 30) -> Lease:
-    lease = jobs.begin(job_id, stage, lease_seconds=lease_seconds)
+    lease = begin(jobs, job_id, stage, lease_seconds=lease_seconds)
     assert lease is not None
     return lease
 
@@ -101,8 +102,20 @@ def all_pages(jobs: JobStore, **asked: object) -> list[str]:
         assert len(window.items) == 3, "only the last page is short"
 
 
-def late(jobs: JobStore, *, limit: int = 10) -> list[str]:
-    return [job.id for job in jobs.overdue([Stage.PARSE], silent_for=-60, limit=limit)]
+def due(jobs: JobStore, *stages: Stage) -> list[tuple[Stage, str]]:
+    """Stages with a due job, the ingestions' first one by default, and the oldest job of each."""
+    found = jobs.due(stages or (Stage.PARSE,), lease_seconds=30)
+    return [(each.stage, each.job_id) for each in found]
+
+
+def take(jobs: JobStore, stage: Stage = Stage.PARSE, *, most: int = 1, worker: str | None = None) -> Taken:
+    """Each time by another worker, unless one is named, so that what was taken stays so."""
+    bounds = Bounds(jobs=most, size=64)
+    return jobs.take(stage, lease_seconds=30, worker=worker or str(uuid7()), bounds=bounds)
+
+
+def ids(taken: Taken) -> list[str]:
+    return [lease.job.id for lease in taken.leases]
 
 
 def pruned(jobs: JobStore, *, most: int = 100, limit: int = 10, **ago: float) -> list[str]:

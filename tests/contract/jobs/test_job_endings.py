@@ -20,6 +20,7 @@ from tests.contract.jobs.jobrecords import (
     refused,
     states,
 )
+from tests.deliveries import begin
 
 
 class TestCancel:
@@ -30,7 +31,7 @@ class TestCancel:
 
         assert (job.state, job.queue_position) == (JobState.CANCELLED, None)
         assert job.finished_at is not None
-        assert jobs.begin(job_id, Stage.PARSE, lease_seconds=30) is None
+        assert begin(jobs, job_id, Stage.PARSE, lease_seconds=30) is None
         assert jobs.depth(Stage.PARSE) == 0
         assert states(jobs, job_id)[-1] == ("cancelled", "parse", 0)
 
@@ -76,7 +77,7 @@ class TestExpiry:
         assert job.finished_at is not None
         assert kinds(jobs, job_id)[-2:] == ["state", "error"]
         assert jobs.expired(limit=10) == []
-        assert jobs.begin(job_id, Stage.PARSE, lease_seconds=30) is None
+        assert begin(jobs, job_id, Stage.PARSE, lease_seconds=30) is None
         assert jobs.depth(Stage.PARSE) == 2
         assert record_of(jobs, kept).state is JobState.QUEUED
 

@@ -1,27 +1,13 @@
 """Whose turn it is in every JobStore: no owner waits for another's backlog, and nobody waits for ever."""
 
 import time
-from uuid import uuid4
 
 import pytest
 import redis
 
 from rag.model import JobState, Stage
-from rag.ports import Bounds, JobStore, Taken
-from tests.contract.jobs.jobrecords import PROBLEM, accepted, begun, new_job, record_of
-
-
-def take(
-    jobs: JobStore,
-    job_id: str | None = None,
-    *,
-    most: int = 1,
-    stage: Stage = Stage.PARSE,
-    sent: int | None = None,
-) -> Taken:
-    """Each time by another worker, so that what was taken stays so."""
-    bounds = Bounds(jobs=most, size=64)
-    return jobs.take(job_id, stage, lease_seconds=30, worker=str(uuid4()), bounds=bounds, sent=sent)
+from rag.ports import JobStore
+from tests.contract.jobs.jobrecords import PROBLEM, accepted, begun, ids, new_job, record_of, take
 
 
 def owned(jobs: JobStore, owner: str) -> str:
@@ -32,20 +18,15 @@ def next_owners(jobs: JobStore, count: int) -> list[str]:
     return [lease.job.owner for _ in range(count) for lease in take(jobs).leases]
 
 
-def ids(taken: Taken) -> list[str]:
-    return [lease.job.id for lease in taken.leases]
-
-
 def test_one_job_does_not_wait_for_a_thousand_of_somebody_else(jobs: JobStore) -> None:
     busy = [owned(jobs, "busy") for _ in range(1000)]
-    assert ids(take(jobs, busy[0])) == [busy[0]]
+    assert ids(take(jobs)) == [busy[0]]
 
     quiet = owned(jobs, "quiet")
 
-    taken = take(jobs, busy[1])
-    assert ids(taken) == [quiet], "whatever the message names"
-    assert taken.left is not None
-    assert taken.left.id == busy[1]
+    taken = take(jobs)
+    assert ids(taken) == [quiet]
+    assert taken.left == busy[1]
 
 
 def test_owners_take_turns(jobs: JobStore) -> None:
@@ -100,10 +81,10 @@ def test_who_has_had_much_and_left_has_had_it_still(jobs: JobStore) -> None:
     for owner, size in (("large", 64), ("small", 1), ("small", 1)):
         assert jobs.advance(begun(jobs, owned(jobs, owner)), Stage.EMBED, seconds=0, size=size)
     for _ in range(2):
-        assert take(jobs, stage=Stage.EMBED).leases
+        assert take(jobs, Stage.EMBED).leases
     assert jobs.advance(begun(jobs, owned(jobs, "large")), Stage.EMBED, seconds=0, size=64)
 
-    assert take(jobs, stage=Stage.EMBED).leases[0].job.owner == "small"
+    assert take(jobs, Stage.EMBED).leases[0].job.owner == "small"
 
 
 def test_large_jobs_count_for_more(jobs: JobStore) -> None:
@@ -111,7 +92,7 @@ def test_large_jobs_count_for_more(jobs: JobStore) -> None:
         for _ in range(20):
             assert jobs.advance(begun(jobs, owned(jobs, owner)), Stage.EMBED, seconds=0, size=size)
 
-    taken = [take(jobs, stage=Stage.EMBED).leases[0].job.owner for _ in range(22)]
+    taken = [take(jobs, Stage.EMBED).leases[0].job.owner for _ in range(22)]
 
     assert taken.count("small") == 20
 
@@ -123,23 +104,9 @@ def test_a_job_of_any_size_costs_its_owner_no_more_than_a_full_turn(jobs: JobSto
     for _ in range(100):
         assert jobs.advance(begun(jobs, owned(jobs, "b")), Stage.EMBED, seconds=0, size=1)
 
-    order = [take(jobs, stage=Stage.EMBED).leases[0].job.id for _ in range(70)]
+    order = [take(jobs, Stage.EMBED).leases[0].job.id for _ in range(70)]
 
     assert {first, second} < set(order)
-
-
-def test_one_that_has_waited_for_long_goes_before_the_one_named(
-    jobs: JobStore, redis_client: redis.Redis
-) -> None:
-    plain, failing = owned(jobs, "a"), owned(jobs, "a")
-    assert jobs.requeue(begun(jobs, failing), error=PROBLEM)
-    redis_client.hset(f"{{aegis}}:job:{plain}", "queued_at", f"{time.time() - 31:.6f}")
-
-    taken = take(jobs, failing, sent=1)
-
-    assert ids(taken) == [plain]
-    assert taken.passed_over is not None
-    assert taken.passed_over.id == failing, "its message was used up"
 
 
 def test_retries_of_one_owner_do_not_keep_another_waiting(jobs: JobStore) -> None:
@@ -148,24 +115,7 @@ def test_retries_of_one_owner_do_not_keep_another_waiting(jobs: JobStore) -> Non
         assert jobs.requeue(begun(jobs, job_id), error=PROBLEM)
     quiet = owned(jobs, "quiet")
 
-    taken = take(jobs, failed[0], sent=1)
-
-    assert ids(taken) == [quiet]
-    assert taken.passed_over is not None
-    assert taken.passed_over.id == failed[0]
-
-
-def test_a_message_whose_job_was_served_by_another_is_good_for_whoever_is_left(jobs: JobStore) -> None:
-    mine, theirs = owned(jobs, "a"), owned(jobs, "b")
-    for job_id in (mine, theirs):
-        assert jobs.requeue(begun(jobs, job_id), error=PROBLEM)
-    owned(jobs, "a")
-
-    first, second = take(jobs, mine, sent=1), take(jobs, theirs, sent=1)
-
-    assert ids(first) + ids(second) == [mine, theirs]
-    assert first.passed_over is second.passed_over is None
-    assert len(take(jobs, mine, sent=1).leases) == 1
+    assert ids(take(jobs)) == [quiet]
 
 
 def test_a_pause_takes_no_turn_until_it_is_over(jobs: JobStore, redis_client: redis.Redis) -> None:
@@ -193,17 +143,6 @@ def test_a_cancelled_job_takes_nobodys_turn(jobs: JobStore) -> None:
 
     assert ids(take(jobs)) == [kept]
     assert ids(take(jobs)) == []
-
-
-def test_jobs_that_waited_before_there_were_turns_are_found(
-    jobs: JobStore, redis_client: redis.Redis
-) -> None:
-    waiting = [accepted(jobs) for _ in range(50)]
-    redis_client.delete("{aegis}:line:parse:", "{aegis}:turns:parse")
-
-    found = [job_id for _ in range(5) for job_id in ids(take(jobs, most=16))]
-
-    assert found == waiting
 
 
 def test_the_place_in_the_queue_goes_by_turns(jobs: JobStore) -> None:

@@ -9,7 +9,8 @@ from rag.model import EventKind, JobKind, JobState, Lease, NewJob, Progress, Sta
 from rag.ports import JobStore
 from rag.settings import Settings
 from rag.stores.jobs import RedisJobStore
-from tests.contract.jobs.jobrecords import PROBLEM, accepted, at_once, begun, states
+from tests.contract.jobs.jobrecords import PROBLEM, accepted, at_once, begun, due, states
+from tests.deliveries import begin
 
 
 class TestLease:
@@ -26,20 +27,19 @@ class TestLease:
         )
         assert states(jobs, job_id)[-1] == ("running", "parse", 1)
 
-    def test_leftover_deliveries_are_dropped(self, jobs: JobStore) -> None:
+    def test_a_job_is_begun_once_and_at_its_stage_alone(self, jobs: JobStore) -> None:
         job_id = accepted(jobs)
-        assert jobs.begin("nobody", Stage.PARSE, lease_seconds=30) is None
-        assert jobs.begin(job_id, Stage.EMBED, lease_seconds=30) is None
+        assert begin(jobs, job_id, Stage.EMBED, lease_seconds=30) is None
         lease = begun(jobs, job_id)
 
-        assert jobs.begin(job_id, Stage.PARSE, lease_seconds=30) is None
+        assert begin(jobs, job_id, Stage.PARSE, lease_seconds=30) is None
         assert jobs.finish(lease, JobState.SUCCEEDED)
-        assert jobs.begin(job_id, Stage.PARSE, lease_seconds=30) is None
+        assert begin(jobs, job_id, Stage.PARSE, lease_seconds=30) is None
 
     def test_one_of_many_beginners_wins(self, jobs: JobStore) -> None:
         for _ in range(10):
             job_id = accepted(jobs)
-            leases = at_once(*[lambda at=job_id: jobs.begin(at, Stage.PARSE, lease_seconds=30)] * 4)
+            leases = at_once(*[lambda at=job_id: begin(jobs, at, Stage.PARSE, lease_seconds=30)] * 4)
             assert sum(lease is not None for lease in leases) == 1
 
     def test_a_lease_that_ran_out_is_taken_over(self, jobs: JobStore) -> None:
@@ -57,8 +57,7 @@ class TestLease:
 
         assert jobs.extend(lease, lease_seconds=30)
 
-        assert jobs.begin(job_id, Stage.PARSE, lease_seconds=30) is None
-        assert jobs.abandoned(silent_for=30, limit=10) == []
+        assert begin(jobs, job_id, Stage.PARSE, lease_seconds=30) is None
 
     def test_an_attempt_that_lost_its_lease_writes_nothing(self, jobs: JobStore) -> None:
         job_id = accepted(jobs)
@@ -82,7 +81,7 @@ class TestLease:
 
 class TestTakeover:
     def again(self, jobs: JobStore, job_id: str, worker: str) -> Lease | None:
-        return jobs.begin(job_id, Stage.PARSE, lease_seconds=30, worker=worker)
+        return begin(jobs, job_id, Stage.PARSE, lease_seconds=30, worker=worker)
 
     def test_what_a_child_held_that_died_is_its_workers(self, jobs: JobStore) -> None:
         job_id = accepted(jobs)
@@ -145,7 +144,8 @@ class TestStaleLease:
         assert not brisk.extend(lease, lease_seconds=30)
         assert not brisk.extend(lease, lease_seconds=30)
 
-        assert [job.id for job in brisk.abandoned(silent_for=30, limit=10)] == [lease.job.id]
+        redis_client.hset(f"{{aegis}}:job:{lease.job.id}", "lease", 0)  # without a grace
+        assert due(brisk) == [(Stage.PARSE, lease.job.id)]
         assert begun(brisk, lease.job.id).job.attempts == 2
 
     def test_one_about_backups_is_held_for_longer(self, brisk: JobStore, redis_client: redis.Redis) -> None:

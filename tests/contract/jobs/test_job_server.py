@@ -17,6 +17,7 @@ from rag.stores.jobs import RedisJobStore
 from rag.stores.jobs import base as job_scripts
 from rag.stores.redis import connect_to
 from tests.contract.jobs.jobrecords import PROBLEM, accepted, begun, ended, new_job
+from tests.deliveries import begin
 
 
 class TestServer:
@@ -71,11 +72,11 @@ class TestRepeatedScripts:
 
     def test_begin(self, jobs: JobStore) -> None:
         job_id = accepted(jobs)
-        for worker in ("w1", ""):
-            lease = jobs.begin(job_id, Stage.PARSE, lease_seconds=30, worker=worker)
+        for worker in ("w1", "w2"):
+            lease = begin(jobs, job_id, Stage.PARSE, lease_seconds=30, worker=worker)
             assert lease is not None
             with self.nothing_changes(jobs, job_id):
-                assert jobs.begin(job_id, Stage.PARSE, lease_seconds=30, worker=worker) == lease
+                assert begin(jobs, job_id, Stage.PARSE, lease_seconds=30, worker=worker) == lease
             jobs.requeue(lease, error=PROBLEM)
             self.word += 1
 

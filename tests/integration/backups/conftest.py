@@ -7,9 +7,10 @@ import pytest
 
 from rag.settings import Settings
 from rag.stores.backups import cuts
-from tasks import backup, messages, records, taking
+from tasks import backup, taking
 from tasks.app import app
 from tasks.submit import Submissions
+from tests.deliveries import record_bells
 from tests.integration.backups.making import COLLECTION, EMPTY, Copies, Store
 from tests.integration.inprocess import DIMENSIONS, OLD, InProcess
 
@@ -21,9 +22,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
 
 @pytest.fixture
 def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
-    for name in ("publish", "announce"):
-        monkeypatch.setattr(messages, name, lambda job, **_: None)
-    monkeypatch.setattr(records, "publish", lambda job: None)
+    record_bells(monkeypatch)
     monkeypatch.setattr(taking, "TURN_SECONDS", 0.0)
     monkeypatch.setattr(cuts, "LINES_A_PIECE", 3)
     monkeypatch.setattr(backup, "SETTLE_SECONDS", 0.0)

@@ -19,7 +19,8 @@ from rag.stores.backups.objects import Objects
 from rag.stores.backups.streams import read
 from rag.stores.vectors.edge import EdgeVectorStore
 from tasks.submit import Ingestion, Submissions, Text
-from tests.integration.inprocess import DIMENSIONS, OLD, InProcess, finished
+from tests.deliveries import finished
+from tests.integration.inprocess import DIMENSIONS, OLD, InProcess
 from tests.integration.installations import points_in
 
 COLLECTION, OTHER, EMPTY = "handbook", "recipes", "blank"

@@ -5,8 +5,9 @@ from time import time
 from rag.model import JobKind, JobState
 from rag.stores.backups import contents
 from tasks.submit import Submissions
+from tests.deliveries import finished
 from tests.integration.backups.making import COLLECTION, asked, blobs_of, ingested, made, saved
-from tests.integration.inprocess import InProcess, finished
+from tests.integration.inprocess import InProcess
 
 
 def test_damage_that_was_found_is_mended_once(tools: InProcess, desk: Submissions) -> None:

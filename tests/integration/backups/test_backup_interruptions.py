@@ -18,6 +18,7 @@ from tasks import backup, patience
 from tasks.records import restore_records
 from tasks.saving import savepoint
 from tasks.submit import Submissions
+from tests.deliveries import finished, job_of, step
 from tests.integration.backups.making import (
     COLLECTION,
     EMPTY,
@@ -33,7 +34,7 @@ from tests.integration.backups.making import (
     parts_in,
     saved,
 )
-from tests.integration.inprocess import InProcess, finished, job_of, step
+from tests.integration.inprocess import InProcess
 
 
 def test_an_engine_that_went_away_at_the_end_takes_no_backup_along(

@@ -12,8 +12,9 @@ from rag.model import (
 )
 from tasks.orders import Restoring
 from tasks.submit import Submissions
+from tests.deliveries import finished, step
 from tests.integration.backups.making import COLLECTION, asked, ingested, made, names, parts_in
-from tests.integration.inprocess import InProcess, finished, step
+from tests.integration.inprocess import InProcess
 
 DAY = 86_400.0
 

@@ -10,8 +10,9 @@ from rag.stores.vectors.edge import EdgeVectorStore
 from rag.stores.vectors.snapshots import EdgeSnapshots
 from tasks.orders import Restoring
 from tasks.submit import Submissions
+from tests.deliveries import finished
 from tests.integration.backups.making import COLLECTION, brought, ingested, made, names
-from tests.integration.inprocess import DIMENSIONS, OLD, InProcess, finished
+from tests.integration.inprocess import DIMENSIONS, OLD, InProcess
 
 WORDS = ("lantern", "buoy", "gate", "harbour", "keeper", "fog", "bell", "tide", "oar", "gull", "reef", "mast")
 WEIGHTS = range(1, 13)

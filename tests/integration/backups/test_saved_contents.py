@@ -18,6 +18,7 @@ from tasks import backup
 from tasks.saving import savepoint
 from tasks.submit import Submissions
 from tests.contents import total
+from tests.deliveries import finished
 from tests.integration.backups.making import (
     COLLECTION,
     EMPTY,
@@ -34,7 +35,7 @@ from tests.integration.backups.making import (
     names,
     saved,
 )
-from tests.integration.inprocess import DIMENSIONS, OLD, InProcess, finished
+from tests.integration.inprocess import DIMENSIONS, OLD, InProcess
 from tests.integration.installations import points_in
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from rag.parsing.nursery import Nursery
 from rag.settings import Settings
-from tasks import messages
 from tasks.app import app
 from tasks.submit import Submissions
+from tests.deliveries import record_bells
 from tests.integration.flows.stages import InProcess
 from workers import embedding
 from workers.embedding.build import build
@@ -30,8 +30,7 @@ def tools(
 ) -> Iterator[InProcess]:
     monkeypatch.setattr(embedding, "chosen", lambda *_: model)
     monkeypatch.setattr(InProcess, "parser", nursery)
-    monkeypatch.setattr(messages, "publish", lambda job, *, delay=0.0: None)
-    monkeypatch.setattr(messages, "announce", lambda job: None)
+    record_bells(monkeypatch)
     built = InProcess(Settings(redis_url=valkey, aegis_home=tmp_path))
     app.loader.import_default_modules()
     app.toolbox = built

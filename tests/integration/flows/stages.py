@@ -6,12 +6,12 @@ from functools import cached_property
 import pytest
 
 from rag import lexical
-from rag.model import Job, Point, SearchQuery, Stage
+from rag.model import Point, SearchQuery, Stage
 from rag.stores.vectors.edge import EdgeVectorStore
 from tasks.answer import visible_hits
-from tasks.app import app, task_name
 from tasks.embedders import embedder_for
 from tasks.submit import Ingestion, Question, Submissions, Text
+from tests.deliveries import step
 from workers.tools import Tools
 
 COLLECTION = "handbook"
@@ -27,23 +27,6 @@ class InProcess(Tools):
 
 def submitted(desk: Submissions, text: str, document_id: str = "doc") -> str:
     return desk.ingest(Ingestion(Text(text), COLLECTION, document_id)).job.id
-
-
-def step(tools: InProcess, job_id: str) -> Job:
-    """Let the job's present stage run once."""
-    job = tools.jobs.get(job_id)
-    assert job is not None
-    app.tasks[task_name(job.stage)](job_id)
-    job = tools.jobs.get(job_id)
-    assert job is not None
-    return job
-
-
-def finished(tools: InProcess, job_id: str) -> Job:
-    job = step(tools, job_id)
-    while not job.state.final:
-        job = step(tools, job_id)
-    return job
 
 
 def seen(tools: InProcess, question: str) -> list[str]:

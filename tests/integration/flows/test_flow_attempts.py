@@ -3,24 +3,15 @@
 from collections.abc import Sequence
 
 import pytest
-import redis
 
 from rag.model import Job, JobState, Lease, Point, Stage
 from rag.stores.entries import opening_of
-from rag.stores.redis import PREFIX, connect
+from rag.stores.redis import connect
 from tasks import records
 from tasks.keeping import work_key
 from tasks.submit import Submissions
-from tests.integration.flows.stages import (
-    COLLECTION,
-    InProcess,
-    after_writing,
-    finished,
-    indexing,
-    seen,
-    step,
-    submitted,
-)
+from tests.deliveries import begin, end_lease, finished, step
+from tests.integration.flows.stages import COLLECTION, InProcess, after_writing, indexing, seen, submitted
 
 
 @pytest.mark.parametrize("lost", ["chunks", "vectors-0-00000000"])
@@ -43,14 +34,14 @@ def test_what_was_lost_between_two_stages_is_made_again(
 
 
 def test_an_attempt_that_lost_its_job_removes_nothing_that_its_successor_needs(
-    tools: InProcess, desk: Submissions, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = indexing(tools, desk)
     taken: list[Lease | None] = []
 
     def taken_over() -> None:
-        redis_client.zadd(f"{PREFIX}leases", {job_id: 0})  # it ran out
-        taken.append(tools.jobs.begin(job_id, Stage.INDEX, lease_seconds=30, worker="another"))
+        end_lease(tools, job_id)
+        taken.append(begin(tools.jobs, job_id, Stage.INDEX, lease_seconds=30, worker="another"))
 
     after_writing(tools, monkeypatch, taken_over)
 
@@ -60,7 +51,7 @@ def test_an_attempt_that_lost_its_job_removes_nothing_that_its_successor_needs(
     assert tools.vectors.count("handbook-1") == 1
     assert seen(tools, "lamp") == [], "only its successor may publish it"
     assert list(tools.blobs.keys("work")) != []
-    redis_client.zadd(f"{PREFIX}leases", {job_id: 0})
+    end_lease(tools, job_id)
     assert finished(tools, job_id).state is JobState.SUCCEEDED
     assert seen(tools, "lamp") == ["The lamp is green."]
 
@@ -71,7 +62,7 @@ def test_an_attempt_that_wakes_up_after_its_version_was_replaced_leaves_no_point
     job_id = indexing(tools, desk)
 
     def everything_else_happens() -> None:
-        tools.jobs.begin(job_id, Stage.INDEX, lease_seconds=0, worker=tools.worker)
+        begin(tools.jobs, job_id, Stage.INDEX, lease_seconds=0, worker=tools.worker)
         finished(tools, job_id)
         finished(tools, submitted(desk, "The lamp is violet."))
 
@@ -96,7 +87,6 @@ def run_once_more(tools: InProcess, job_id: str, monkeypatch: pytest.MonkeyPatch
     tools.journal.reopen(opening_of(record))
     with connect(tools.settings) as client:
         client.flushall()
-    monkeypatch.setattr(records, "publish", lambda job: None)
     records.restore_records(tools.restoration)
     return finished(tools, job_id)
 

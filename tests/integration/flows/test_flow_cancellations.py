@@ -7,17 +7,16 @@ import pytest
 from rag.errors import Overloaded
 from rag.model import Document, JobState, Lease
 from tasks.submit import Submissions
-from tasks.sweeping import cleared
+from tasks.sweeping import remove_leftovers
+from tests.deliveries import finished, step
 from tests.integration.flows.stages import (
     COLLECTION,
     InProcess,
     after_writing,
     asked,
     crashed_while_indexing,
-    finished,
     indexing,
     seen,
-    step,
     submitted,
 )
 
@@ -70,7 +69,7 @@ def test_a_cancel_that_comes_after_the_publication_takes_nothing_away(
     monkeypatch.setattr(tools.documents, "publish", cancelled_then)
 
     assert step(tools, job_id).state is JobState.CANCELLED
-    cleared(tools)
+    remove_leftovers(tools)
     tools.jobs.prune(finished_before=time() + 60, dead_before=0, most=0, limit=10)
 
     assert seen(tools, "lamp") == ["The lamp is green."]
@@ -81,7 +80,7 @@ def test_what_a_crashed_attempt_wrote_goes_soon_after_a_cancel(tools: InProcess,
     job_id = crashed_while_indexing(tools, desk)
     desk.cancel(job_id)
 
-    assert cleared(tools) == 1
+    assert remove_leftovers(tools) == 1
 
     assert tools.vectors.count("handbook-1") == 0
     assert list(tools.blobs.keys("work")) == []

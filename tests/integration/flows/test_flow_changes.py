@@ -12,7 +12,8 @@ from tasks import ingest
 from tasks.embedders import embedder_for
 from tasks.remains import remove_remains
 from tasks.submit import Change, Idempotency, Ingestion, Question, Submissions, Text
-from tests.integration.flows.stages import COLLECTION, InProcess, finished, seen, step
+from tests.deliveries import finished, step
+from tests.integration.flows.stages import COLLECTION, InProcess, seen
 
 LONG = "\n\n".join(f"Room {n} has {n + 7} chairs, and its lamp is violet. " * 12 for n in range(12))
 

@@ -9,34 +9,27 @@ from rag.model import JobKind, JobState, Stage
 from tasks.embedders import embedder_for
 from tasks.remains import forget
 from tasks.submit import Question, Submissions
-from tasks.sweeping import cleared
-from tests.integration.flows.stages import (
-    COLLECTION,
-    InProcess,
-    crashed_while_indexing,
-    finished,
-    seen,
-    step,
-    submitted,
-)
+from tasks.sweeping import remove_leftovers
+from tests.deliveries import begin, finished, step
+from tests.integration.flows.stages import COLLECTION, InProcess, crashed_while_indexing, seen, submitted
 
 
 def died_while_indexing(tools: InProcess, desk: Submissions) -> str:
     """A dead letter whose points were written."""
     job_id = crashed_while_indexing(tools, desk)
     for _ in range(3):  # its worker's next children die as well
-        tools.jobs.begin(job_id, Stage.INDEX, lease_seconds=30, worker=tools.worker)
+        begin(tools.jobs, job_id, Stage.INDEX, lease_seconds=30, worker=tools.worker)
     assert step(tools, job_id).state is JobState.DEAD
     return job_id
 
 
 def test_a_dropped_dead_letter_leaves_nothing(tools: InProcess, desk: Submissions) -> None:
     job_id = died_while_indexing(tools, desk)
-    assert cleared(tools) == 0
+    assert remove_leftovers(tools) == 0
     assert tools.vectors.count("handbook-1") == 1
 
     assert desk.drop(job_id).state is JobState.FAILED
-    assert cleared(tools) == 1
+    assert remove_leftovers(tools) == 1
 
     assert tools.vectors.count("handbook-1") == 0
     assert [key for folder in ("work", "sources", "texts") for key in tools.blobs.keys(folder)] == []
@@ -76,7 +69,7 @@ def test_dead_letters_are_replayed_and_dropped_by_reason_and_collection(
     for reason in ("unavailable", "crashed"):
         for _ in range(3):
             job_id = submitted(desk, "The lamp is green.", document_id=str(len(ids)))
-            lease = tools.jobs.begin(job_id, Stage.PARSE, lease_seconds=30)
+            lease = begin(tools.jobs, job_id, Stage.PARSE, lease_seconds=30)
             assert lease is not None
             error = {"type": f"urn:aegis:problem:{reason}", "detail": "died"}
             tools.jobs.finish(lease, JobState.DEAD, error=error)
@@ -106,7 +99,7 @@ def test_a_question_that_died_is_replayed_with_fresh_time(tools: InProcess, desk
     finished(tools, submitted(desk, "The lamp of the lighthouse is green."))
     question = Question("Which colour has the lamp?", COLLECTION, top_k=10, top_n=3, where={}, timeout=0.05)
     job_id = desk.ask(question).job.id
-    lease = tools.jobs.begin(job_id, Stage.EMBED_QUERY, lease_seconds=30)
+    lease = begin(tools.jobs, job_id, Stage.EMBED_QUERY, lease_seconds=30)
     assert lease is not None
     tools.jobs.finish(lease, JobState.DEAD, error={"type": "urn:aegis:problem:unavailable", "detail": "away"})
     assert lease.job.deadline is not None

@@ -6,8 +6,9 @@ from rag.errors import NotFound
 from rag.model import Job, JobState
 from tasks import sweeping
 from tasks.submit import Submissions
-from tasks.sweeping import purges_made_up
-from tests.integration.flows.stages import COLLECTION, InProcess, finished, seen, step, submitted
+from tasks.sweeping import assign_lost_purges
+from tests.deliveries import finished, step
+from tests.integration.flows.stages import COLLECTION, InProcess, seen, submitted
 
 
 def test_a_document_deleted_on_its_way_stays_away(tools: InProcess, desk: Submissions) -> None:
@@ -55,10 +56,10 @@ def test_a_first_ingestion_deleted_by_an_api_that_dies_is_purged_by_the_sweeper(
     job_id = submitted(desk, "The lamp is green.")
     deleted_by_an_api_that_dies(tools, desk, monkeypatch)
     sent: list[Job] = []
-    monkeypatch.setattr(sweeping, "publish", sent.append)
+    monkeypatch.setattr(sweeping, "ring_for", sent.append)
     monkeypatch.setattr(sweeping, "LOST_AFTER", 0.0)
 
-    assert (purges_made_up(tools), purges_made_up(tools)) == (1, 0)
+    assert (assign_lost_purges(tools), assign_lost_purges(tools)) == (1, 0)
 
     finished(tools, job_id)
     assert finished(tools, sent[0].id).state is JobState.SUCCEEDED
@@ -83,11 +84,11 @@ def test_a_deletion_whose_api_died_is_purged_by_the_sweeper(
     finished(tools, submitted(desk, "The lamp is green."))
     deleted_by_an_api_that_dies(tools, desk, monkeypatch)
     sent: list[Job] = []
-    monkeypatch.setattr(sweeping, "publish", sent.append)
-    assert purges_made_up(tools) == 0, "it may still be at it"
+    monkeypatch.setattr(sweeping, "ring_for", sent.append)
+    assert assign_lost_purges(tools) == 0, "it may still be at it"
 
     monkeypatch.setattr(sweeping, "LOST_AFTER", 0.0)
-    assert (purges_made_up(tools), purges_made_up(tools)) == (1, 0)
+    assert (assign_lost_purges(tools), assign_lost_purges(tools)) == (1, 0)
 
     (purge,) = sent
     assert finished(tools, purge.id).state is JobState.SUCCEEDED

@@ -11,7 +11,8 @@ import pytest
 from rag.model import JobState, Stage
 from rag.settings import Settings
 from tasks.submit import Ingestion, Link, Submissions
-from tests.integration.flows.stages import COLLECTION, InProcess, finished, seen, step
+from tests.deliveries import finished, step
+from tests.integration.flows.stages import COLLECTION, InProcess, seen
 
 PATIENCE = 60.0
 

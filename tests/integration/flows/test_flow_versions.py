@@ -9,16 +9,8 @@ from tasks import ingest
 from tasks.embedders import embedder_for
 from tasks.sources import fingerprint_of
 from tasks.submit import Ingestion, Submissions, Text
-from tests.integration.flows.stages import (
-    COLLECTION,
-    InProcess,
-    asked,
-    finished,
-    indexing,
-    seen,
-    step,
-    submitted,
-)
+from tests.deliveries import finished, step
+from tests.integration.flows.stages import COLLECTION, InProcess, asked, indexing, seen, submitted
 
 
 def test_a_document_is_seen_only_when_its_last_stage_is_done(tools: InProcess, desk: Submissions) -> None:

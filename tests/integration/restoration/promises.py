@@ -8,6 +8,7 @@ from uuid_utils.compat import uuid7
 from rag.errors import Unavailable
 from rag.model import Document, Job, JobKind, JobState, Lease, NewJob, Stage
 from rag.ports import Window
+from tests.deliveries import begin
 from workers.tools import Tools
 
 MODEL = "all-MiniLM-L6-v2"
@@ -28,7 +29,7 @@ def asked(tools: Tools, deadline: float | None = 4_000_000_000.5) -> Job:
 
 
 def begun(tools: Tools, job: Job, stage: Stage) -> Lease:
-    lease = tools.jobs.begin(job.id, stage, lease_seconds=30)
+    lease = begin(tools.jobs, job.id, stage, lease_seconds=30)
     assert lease is not None
     return lease
 
@@ -45,6 +46,13 @@ def found(tools: Tools, job: Job) -> Job:
     record = tools.jobs.get(job.id)
     assert record is not None
     return record
+
+
+def to_run(tools: Tools) -> list[str]:
+    """Ids of the jobs that wait for a worker, which is told of them."""
+    queued = tools.jobs.page(states=(JobState.QUEUED,), collections=None, cursor=None, limit=100).items
+    assert bool(queued) == bool(tools.jobs.due(tuple(Stage), lease_seconds=30))
+    return [job.id for job in reversed(queued)]
 
 
 def document(version: int, document_id: str = "a", **changes: Any) -> Document:

@@ -10,6 +10,7 @@ from rag.model import DocumentVersion, JobState, Progress, Stage
 from rag.settings import Settings
 from tasks import records
 from tasks.records import Overseer, restore_records
+from tests.deliveries import begin
 from tests.integration.restoration.promises import (
     MODEL,
     all_documents,
@@ -18,6 +19,7 @@ from tests.integration.restoration.promises import (
     listed,
     published,
     submitted,
+    to_run,
 )
 from workers.tools import Tools
 
@@ -31,7 +33,7 @@ class TestFence:
         calls: list[Callable[[], object]] = [
             jobs.ping,
             lambda: jobs.get(job.id),
-            lambda: jobs.begin(job.id, Stage.PARSE, lease_seconds=30),
+            lambda: begin(jobs, job.id, Stage.PARSE, lease_seconds=30),
             lambda: jobs.extend(lease, lease_seconds=30),
             lambda: jobs.progress(lease, Progress(1, 2)),
             lambda: jobs.advance(lease, Stage.EMBED, seconds=1),
@@ -39,7 +41,7 @@ class TestFence:
             lambda: jobs.put_artefact(lease, "a", b"1"),
             lambda: jobs.cancel(job.id),
             lambda: jobs.retry(job.id),
-            lambda: jobs.touch(job.id),
+            lambda: jobs.due([Stage.PARSE], lease_seconds=30),
             lambda: jobs.events(job.id),
             lambda: asked(tools),
             lambda: listed(tools),
@@ -67,16 +69,14 @@ class TestFence:
         with pytest.raises(Unavailable):
             tools.jobs.finish(lease, JobState.SUCCEEDED, result={})
 
-    def test_a_first_start_has_nothing_to_restore(
-        self, tools: Tools, lose: Callable[[], None], sent: list[str]
-    ) -> None:
+    def test_a_first_start_has_nothing_to_restore(self, tools: Tools, lose: Callable[[], None]) -> None:
         lose()
 
         restore_records(tools.restoration)
 
         tools.jobs.ping()
         assert tools.restoration.recovery.intact()
-        assert (listed(tools), sent) == ([], [])
+        assert (listed(tools), to_run(tools)) == ([], [])
         assert restore_records(tools.restoration) == "nothing to do"
 
 

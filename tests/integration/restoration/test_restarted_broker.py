@@ -17,6 +17,7 @@ from tests.integration.restoration.promises import (
     over,
     published,
     submitted,
+    to_run,
 )
 from workers.tools import Tools
 
@@ -42,7 +43,7 @@ class TestRestart:
         assert found(tools, job) == job
 
     def test_jobs_and_documents_of_the_last_second_come_back(
-        self, tools: Tools, restarted: Callable[[], None], redis_client: redis.Redis, sent: list[str]
+        self, tools: Tools, restarted: Callable[[], None], redis_client: redis.Redis
     ) -> None:
         older, running = over(tools, submitted(tools)), submitted(tools)
         begun(tools, running, Stage.PARSE)
@@ -60,7 +61,7 @@ class TestRestart:
         assert sorted(listed(tools)) == sorted(job.id for job in (older, running, lost_job, lost_end))
         assert found(tools, lost_end) == lost_end
         assert found(tools, running).state is JobState.RUNNING
-        assert sent == [lost_job.id]
+        assert to_run(tools) == [lost_job.id]
         assert tools.documents.get("docs", "b") == lost_document
 
     def test_an_end_without_entry_gets_it(

@@ -8,7 +8,6 @@ import pytest
 import redis
 
 from rag.errors import Unavailable
-from rag.model import JobState, Stage
 from tasks import records
 from tasks.records import restore_records
 from tests.integration.restoration.promises import (
@@ -21,13 +20,14 @@ from tests.integration.restoration.promises import (
     over,
     published,
     submitted,
+    to_run,
 )
 from workers.tools import Tools
 
 
 class TestRestoring:
     def test_twice_changes_nothing(
-        self, tools: Tools, lose: Callable[[], None], redis_client: redis.Redis, sent: list[str]
+        self, tools: Tools, lose: Callable[[], None], redis_client: redis.Redis
     ) -> None:
         job, ended, live = submitted(tools), over(tools, asked(tools)), published(tools)
         lose()
@@ -39,18 +39,16 @@ class TestRestoring:
 
         assert (found(tools, job), found(tools, ended), all_documents(tools)) == first
         assert first[2].items == (live,)
-        assert sent == [job.id]
+        assert to_run(tools) == [job.id]
 
-    def test_by_many_at_once_happens_once(
-        self, tools: Tools, lose: Callable[[], None], sent: list[str]
-    ) -> None:
+    def test_by_many_at_once_happens_once(self, tools: Tools, lose: Callable[[], None]) -> None:
         jobs = [submitted(tools) for _ in range(20)]
         lose()
 
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda _: restore_records(tools.restoration), range(8)))
 
-        assert sorted(sent) == sorted(job.id for job in jobs)
+        assert sorted(to_run(tools)) == sorted(job.id for job in jobs)
         assert tools.restoration.recovery.intact()
 
     @pytest.mark.parametrize("broken", ["collection", "documents", "restore"])
@@ -58,7 +56,6 @@ class TestRestoring:
         self,
         tools: Tools,
         lose: Callable[[], None],
-        sent: list[str],
         monkeypatch: pytest.MonkeyPatch,
         broken: str,
     ) -> None:
@@ -77,7 +74,7 @@ class TestRestoring:
 
         restore_records(tools.restoration)
 
-        assert sorted(listed(tools)) == sorted(sent) == sorted(job.id for job in jobs)
+        assert sorted(listed(tools)) == sorted(to_run(tools)) == sorted(job.id for job in jobs)
         assert all_documents(tools).items == tuple(documents)
 
     def test_a_loss_in_the_middle_is_noticed(
@@ -96,21 +93,6 @@ class TestRestoring:
         restore_records(tools.restoration)
 
         assert all_documents(tools).items == (live,)
-
-    def test_what_was_rebuilt_and_not_published_is_sent_by_the_next_one(
-        self, tools: Tools, lose: Callable[[], None], sent: list[str], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        job = submitted(tools)
-        lose()
-        with monkeypatch.context() as patch:
-            patch.setattr(records, "publish", failing)
-            with pytest.raises(Unavailable):
-                restore_records(tools.restoration)
-        assert found(tools, job).state is JobState.QUEUED
-
-        (overdue,) = tools.jobs.overdue([Stage.PARSE], silent_for=30, limit=9)
-
-        assert overdue.id == job.id
 
 
 def after(calls: int, real: Callable[..., Any]) -> Callable[..., Any]:

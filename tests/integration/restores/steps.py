@@ -2,7 +2,8 @@
 
 from rag.model import JobState, Stage
 from tasks.upkeep import put_in_order
-from tests.integration.inprocess import InProcess, step
+from tests.deliveries import begin, step
+from tests.integration.inprocess import InProcess
 
 
 def until(tools: InProcess, job_id: str, stage: Stage) -> None:
@@ -25,7 +26,7 @@ def settled(tools: InProcess) -> None:
 
 def killed(tools: InProcess, job_id: str, stage: Stage = Stage.PARSE) -> None:
     """Make the job a dead letter."""
-    lease = tools.jobs.begin(job_id, stage, lease_seconds=30)
+    lease = begin(tools.jobs, job_id, stage, lease_seconds=30)
     assert lease is not None
     error = {"type": "urn:aegis:problem:crashed", "title": "t", "detail": "d"}
     assert tools.jobs.finish(lease, JobState.DEAD, error=error)

@@ -8,7 +8,8 @@ from rag.model import JobState, Lease, Replacement, Reservation, Stage
 from tasks.purging import accept_purge
 from tasks.submit import Ingestion, Submissions, Text
 from tasks.upkeep import put_in_order
-from tests.integration.inprocess import DIMENSIONS, OLD, InProcess, finished
+from tests.deliveries import finished
+from tests.integration.inprocess import DIMENSIONS, OLD, InProcess
 from tests.integration.installations import (
     COLLECTION,
     backed_up,

@@ -8,8 +8,9 @@ from rag.naming import chunks_key
 from rag.places import unpack_places
 from tasks.records import restore_records
 from tasks.submit import Change, Submissions
+from tests.deliveries import finished, job_of
 from tests.integration.brokers import declare_intact
-from tests.integration.inprocess import InProcess, finished, job_of
+from tests.integration.inprocess import InProcess
 from tests.integration.installations import (
     COLLECTION,
     Install,

@@ -7,7 +7,8 @@ import pytest
 from rag.model import JobState, Stage
 from tasks.purging import assign_purge_job
 from tasks.submit import Submissions
-from tests.integration.inprocess import InProcess, finished, job_of
+from tests.deliveries import finished, job_of
+from tests.integration.inprocess import InProcess
 from tests.integration.installations import (
     COLLECTION,
     backed_up,

@@ -11,7 +11,8 @@ from rag.model import Job, JobState, Lease, Stage
 from tasks import sources
 from tasks.app import app
 from tasks.submit import Ingestion, Link, Submissions
-from tests.integration.inprocess import InProcess, finished, job_of, step
+from tests.deliveries import finished, job_of, step
+from tests.integration.inprocess import InProcess
 from tests.integration.installations import (
     COLLECTION,
     backed_up,

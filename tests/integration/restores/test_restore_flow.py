@@ -17,8 +17,9 @@ from tasks.orders import Restoring
 from tasks.records import restore_records
 from tasks.submit import Submissions
 from tasks.upkeep import put_in_order
+from tests.deliveries import finished, step
 from tests.integration.brokers import declare_intact
-from tests.integration.inprocess import DIMENSIONS, OLD, InProcess, finished, step
+from tests.integration.inprocess import DIMENSIONS, OLD, InProcess
 from tests.integration.installations import (
     COLLECTION,
     Install,

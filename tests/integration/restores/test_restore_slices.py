@@ -12,8 +12,9 @@ from tasks.restoring import loading, slices, verification
 from tasks.restoring.slices import Slice
 from tasks.run import StageRun
 from tasks.submit import Submissions
+from tests.deliveries import begin, finished, step
 from tests.integration.brokers import declare_intact
-from tests.integration.inprocess import InProcess, finished, step
+from tests.integration.inprocess import InProcess
 from tests.integration.installations import (
     COLLECTION,
     Install,
@@ -46,7 +47,7 @@ def test_a_turn_begins_with_its_first_step(
     now = [0.0]
     monkeypatch.setattr(slices, "monotonic", lambda: now[0])
     job = tools.jobs.accept(NewJob("0-a", JobKind.VERIFY, Stage.VERIFY, "", {})).job
-    lease = tools.jobs.begin(job.id, Stage.VERIFY, lease_seconds=30)
+    lease = begin(tools.jobs, job.id, Stage.VERIFY, lease_seconds=30)
     assert lease is not None
     run, turn = StageRun(lease, tools), Slice(10.0)
 

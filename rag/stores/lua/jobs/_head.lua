@@ -1,7 +1,9 @@
 -- Before every script of this folder. KEYS[1] is the job's record, ARGV[1] its id.
 --
 -- {aegis}:job:ID            hash: the record; t:STAGE and t:queue are seconds; due is the deadline
---                           by this server's clock, deadline by that of the one who asked
+--                           by this server's clock, deadline by that of the one who asked; solo is 1
+--                           for a job that shares no batch until its stage is done; lapsed is the token of
+--                           an attempt whose lease was found to be over
 -- {aegis}:job:ID:events     stream; that of a result has none, since the record has it
 -- {aegis}:job:ID:artefacts  hash: name -> bytes
 -- {aegis}:jobs:STATE:KIND   zset, all scores 0: ids in the order of their making (uuid7)
@@ -11,19 +13,16 @@
 -- {aegis}:about:COLLECTION/DOCUMENT  zset, all scores 0: the jobs about a document of a collection, and with
 --                           nothing before the slash those about one of that id in any; it goes with their records
 -- {aegis}:waiting:STAGE     zset: queued jobs by the time they were queued
--- {aegis}:apart:STAGE       zset: those of them that are worked by themselves, each with a message of its own
 -- {aegis}:line:STAGE:OWNER   zset: an owner's queued jobs that are due, by the time they were queued
 -- {aegis}:resting:STAGE     zset: queued jobs that are due later, by that time
 -- {aegis}:turns:STAGE       zset: owners by how much of the stage they have had; one may be there without a line
 -- {aegis}:absent:STAGE      zset: those without a line who have had more than whose turn was last
 -- {aegis}:turn:STAGE        how much of it whoever had the last turn had had before
--- {aegis}:company:WORKER    list: a word, then the jobs that the worker began with that call
+-- {aegis}:batch:WORKER      list: a token, then the jobs that the worker began with that call
 -- {aegis}:open:KIND:OWNER   set: an owner's jobs that are not over
 -- {aegis}:coming:COLLECTION  zset, all scores 0: "DOCUMENT JOB" of its ingestions that are not over, with the
 --                           character 31 between them, which no id has
 -- {aegis}:owners:KIND       zset: owners by how many those are
--- {aegis}:published         zset: by the time their message was last sent, or is to be; queued jobs,
---                           and running ones that were sent again after their lease ran out
 -- {aegis}:leases            zset: running jobs by the end of their lease
 -- {aegis}:deadlines         zset: jobs that are not over, by the time they are due
 -- {aegis}:finished          zset: jobs that are over and not dead, by their end
@@ -42,6 +41,7 @@ local now = string.format('%d.%06d', clock[1], clock[2])
 local seconds = tonumber(now)
 local longest_delay = 300 -- until a retry
 local slack = 5
+local longest_grace = 3 -- in which a worker that lives renews its lease, once it reaches the server again
 local largest = 64 -- of what one turn may count, so that nobody pays long for a large job
 
 local owners = {} -- a job's never changes
@@ -209,29 +209,24 @@ local function count_turn(stage, owner, size)
   end
 end
 
--- ``delay``: seconds after which the message is delivered. ``apart``: the job is in nobody's company.
-local function queue(stage, delay, apart)
+-- ``delay``: seconds until the job is due.
+local function queue(stage, delay)
   redis.call('HSET', job, 'state', 'queued', 'stage', stage, 'queued_at', now)
   redis.call('ZADD', root .. 'waiting:' .. stage, now, id)
-  redis.call('ZADD', root .. 'published', seconds + (delay or 0), id)
-  if (delay or 0) > 0 then
+  delay = math.min(delay or 0, longest_delay)
+  if delay > 0 then
     redis.call('ZADD', root .. 'resting:' .. stage, seconds + delay, id)
   else
     line_up(stage, id, now)
-  end
-  if apart then
-    redis.call('ZADD', root .. 'apart:' .. stage, now, id)
   end
 end
 
 local function unqueue(stage)
   if redis.call('ZREM', root .. 'waiting:' .. stage, id) == 1 then
-    redis.call('ZREM', root .. 'apart:' .. stage, id)
     if redis.call('ZREM', line_of(stage, owner_of(job)), id) == 0 then
       redis.call('ZREM', root .. 'resting:' .. stage, id)
     end
   end
-  redis.call('ZREM', root .. 'published', id)
   redis.call('ZREM', root .. 'leases', id)
 end
 
@@ -241,13 +236,6 @@ local function leased(key, other)
   local till = redis.call('ZSCORE', root .. 'leases', other)
   local left = till and till - seconds or 0
   return left > 0 and left <= tonumber(redis.call('HGET', key, 'lease') or longest_delay) + slack
-end
-
--- Whether no message was sent for a job since ``before``; a time that lies ahead of every delay
--- is from before the clock jumped back.
-local function silent(other, before)
-  local sent = tonumber(redis.call('ZSCORE', root .. 'published', other) or 0)
-  return sent < before or sent > seconds + longest_delay + slack
 end
 
 -- The fence: whether ``token`` is the newest one of a running job.
@@ -381,58 +369,81 @@ local function earlier_with(idempotency, digest)
   return known and { 'known', known } or false
 end
 
--- Queue a running stage again, ``delay`` seconds from now, as ``step`` of its attempt; the error is
--- JSON text, or nil. What was begun before is worked by itself from then on.
-local function given_back(step, attempts, delay, error, apart)
+-- Queue a running stage again, due ``delay`` seconds from now, as ``step`` of its attempt; the error is
+-- JSON text, or nil. A job that was begun before, or is ``solo``, shares no batch.
+local function requeue(step, attempts, delay, error, solo)
   local at = redis.call('HMGET', job, 'kind', 'stage')
   unqueue(at[2])
   redis.call('HSET', job, 'closed', step)
-  redis.call('HDEL', job, 'holder')
-  queue(at[2], delay, apart or tonumber(attempts) > 0)
+  redis.call('HDEL', job, 'holder', 'lapsed')
+  if solo then
+    redis.call('HSET', job, 'solo', 1)
+  end
+  queue(at[2], delay)
   moved('running', 'queued', at[1])
   state_event('queued', at[2], attempts, error)
   return 1
 end
 
--- Whether a running job is held by ``worker``, the name and a colon, which is at something else: a
--- child of it died.
-local function bereft(worker, held)
-  return worker ~= ':' and held and string.sub(held, 1, #worker) == worker
+local function look_at(other)
+  job, id = root .. 'job:' .. other, other
 end
 
--- Begin the job at ``stage`` for the call that ``word`` names. Its record, or false where it is not due.
-local function begun(stage, lease, word, worker)
-  local holder = worker .. word
-  local at = redis.call('HMGET', job, 'state', 'stage', 'kind', 'holder', 'queued_at', 'owner', 'size')
-  local state, kind, held = at[1], at[3], at[4]
-  if not state or at[2] ~= stage then
-    return false
-  end
-  if state == 'running' then
-    if held == holder then
-      return record_of(job, id)
+-- Queue the running jobs of ``stage`` again whose worker let the lease run out. A worker that lives may not
+-- have reached the server: its lease is prolonged once by a grace, in which it renews it.
+local function requeue_lost(stage, lease)
+  local leases = root .. 'leases'
+  local over = redis.call('ZRANGE', leases, '-inf', now, 'BYSCORE', 'LIMIT', 0, 100)
+  local ahead = redis.call('ZRANGE', leases, seconds + lease + slack, '+inf', 'BYSCORE', 'LIMIT', 0, 100)
+  for _, others in ipairs({ over, ahead }) do
+    for _, other in ipairs(others) do
+      look_at(other)
+      local at = redis.call('HMGET', job, 'state', 'stage', 'token', 'lapsed', 'lease', 'attempts')
+      if not at[1] then
+        redis.call('ZREM', leases, other)
+      elseif at[2] == stage and not leased(job, other) then
+        local grace = math.min(longest_grace, tonumber(at[5] or 0) / 3)
+        if at[4] == at[3] or grace == 0 then
+          requeue(at[3] .. ':lost', at[6])
+        else
+          redis.call('HSET', job, 'lapsed', at[3])
+          redis.call('ZADD', leases, seconds + grace, other)
+        end
+      end
     end
-    if not bereft(worker, held) and leased(job, id) then
-      return false
-    end
-  elseif state ~= 'queued' then
-    return false
   end
+end
 
-  unqueue(stage)
-  count_turn(stage, at[6] or '', at[7])
-  redis.call('ZADD', root .. 'leases', seconds + lease, id)
-  redis.call('HSETNX', job, 'started_at', now)
-  redis.call('HSET', job, 'state', 'running', 'holder', holder, 'lease', lease, 'seen', now, 'held', 0)
-  redis.call('HINCRBY', job, 'token', 1)
-  local attempts = redis.call('HINCRBY', job, 'attempts', 1)
-  if attempts > 1 then
-    redis.call('HINCRBY', job, 'retries', 1)
+-- Queue again what the last call of ``worker``, which has one slot, began at one of ``stages`` and still holds: the
+-- child that worked it died.
+local function requeue_abandoned(worker, stages)
+  local before = worker ~= '' and redis.call('LRANGE', root .. 'batch:' .. worker, 1, -1) or {}
+  for _, other in ipairs(before) do
+    look_at(other)
+    local at = redis.call('HMGET', job, 'state', 'stage', 'holder', 'attempts')
+    local held = at[3] or ''
+    if at[1] == 'running' and stages[at[2]] and string.sub(held, 1, #worker + 1) == worker .. ':' then
+      requeue(held .. ':abandoned', at[4])
+    end
   end
-  if state == 'queued' then
-    redis.call('HINCRBYFLOAT', job, 't:queue', math.max(0, seconds - at[5]))
-    moved(state, 'running', kind)
+end
+
+-- Jobs whose pause is over are due, by the time that they were queued. A time that lies ahead of every delay is
+-- from before the clock jumped back.
+local function wake(stage)
+  local resting = root .. 'resting:' .. stage
+  local over = redis.call('ZRANGE', resting, '-inf', now, 'BYSCORE', 'LIMIT', 0, 100)
+  local ahead = redis.call('ZRANGE', resting, seconds + longest_delay + slack, '+inf', 'BYSCORE', 'LIMIT', 0, 100)
+  for _, others in ipairs({ over, ahead }) do
+    for _, other in ipairs(others) do
+      redis.call('ZREM', resting, other)
+      line_up(stage, other, redis.call('HGET', root .. 'job:' .. other, 'queued_at') or now)
+    end
   end
-  state_event('running', stage, attempts)
-  return record_of(job, id)
+end
+
+-- Everything at ``stage`` that is due by now stands in its owner's line.
+local function line_up_due(stage, lease)
+  requeue_lost(stage, lease)
+  wake(stage)
 end

@@ -12,5 +12,6 @@ if held > tonumber(ARGV[4]) then
   return 0
 end
 redis.call('HSET', job, 'lease', lease, 'seen', now, 'held', held)
+redis.call('HDEL', job, 'lapsed')
 redis.call('ZADD', root .. 'leases', seconds + lease, id)
 return 1

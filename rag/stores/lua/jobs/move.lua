@@ -14,7 +14,7 @@ end
 unqueue(stage)
 redis.call('HSET', job, 'attempts', 0, 'closed', ARGV[4] .. ':moved')
 redis.call('HINCRBY', job, 'token', 1) -- an attempt that is under way writes nothing more
-redis.call('HDEL', job, 'holder', 'error')
+redis.call('HDEL', job, 'holder', 'error', 'solo')
 queue(ARGV[4])
 moved(state, 'queued', kind)
 state_event('queued', ARGV[4], 0)

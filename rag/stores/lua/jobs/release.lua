@@ -1,4 +1,4 @@
--- ARGV: id, token, 1 for a job that is worked by itself from then on or 0. As if this attempt had never begun.
+-- ARGV: id, token, 1 for a job that shares no batch from then on or 0. As if this attempt had never begun.
 local step = ARGV[2] .. ':release'
 if repeated(step) then
   return 1
@@ -10,4 +10,4 @@ local attempts = redis.call('HINCRBY', job, 'attempts', -1)
 if attempts > 0 then
   redis.call('HINCRBY', job, 'retries', -1)
 end
-return given_back(step, attempts, nil, nil, ARGV[3] == '1')
+return requeue(step, attempts, nil, nil, ARGV[3] == '1')

@@ -7,7 +7,6 @@ if not holds(ARGV[2]) then
   return 0
 end
 redis.call('HSET', job, 'error', ARGV[3])
-local delay = math.min(tonumber(ARGV[4]), longest_delay)
 local attempts = tonumber(redis.call('HGET', job, 'attempts'))
 if ARGV[5] == '0' then
   attempts = redis.call('HINCRBY', job, 'attempts', -1)
@@ -15,4 +14,4 @@ if ARGV[5] == '0' then
     redis.call('HINCRBY', job, 'retries', -1)
   end
 end
-return given_back(step, attempts, delay, ARGV[3])
+return requeue(step, attempts, tonumber(ARGV[4]), ARGV[3])

@@ -24,10 +24,10 @@ local function over()
 end
 
 -- An attempt from before the loss may still hold a token: the clock's is above all of those. It may
--- have come as far as writing points. The job keeps its place in the queue, and counts as never
--- published, so that it is sent soon.
+-- have come as far as writing points. The job keeps its place in the queue,
+-- and has its entry in the journal already.
 local function again()
-  redis.call('HSET', job, 'attempts', 0, 'token', clock[1] .. string.format('%06d', clock[2]))
+  redis.call('HSET', job, 'kept', 1, 'attempts', 0, 'token', clock[1] .. string.format('%06d', clock[2]))
   if kind == 'ingest' then
     redis.call('HSET', job, 't:index', 0)
   end
@@ -35,7 +35,6 @@ local function again()
   redis.call('HSET', job, 'queued_at', created_at)
   redis.call('ZADD', root .. 'waiting:' .. ARGV[2], created_at, id)
   line_up(ARGV[2], id, created_at)
-  redis.call('ZADD', root .. 'published', 0, id)
   if at[6] then
     redis.call('ZADD', root .. 'deadlines', at[6], id)
   end

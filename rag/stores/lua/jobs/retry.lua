@@ -30,7 +30,7 @@ end
 for _, set in ipairs({ 'finished', 'dead', 'remains' }) do
   redis.call('ZREM', root .. set, id)
 end
-redis.call('HDEL', job, 'started_at', 'finished_at', 'error', 'result', 'done', 'total', 'reason', 'writes_until')
+redis.call('HDEL', job, 'started_at', 'finished_at', 'error', 'result', 'done', 'total', 'reason', 'writes_until', 'solo')
 redis.call('HDEL', job, 'tidied_until')
 redis.call('HSET', job, 'attempts', 0, 'retries', 0, 'closed', step)
 if at[4] then
