@@ -11,7 +11,6 @@ from rag.model import Chunk, Collection, Document, DocumentVersion, Job, Json, L
 from rag.naming import chunks_key, plain_name
 from tasks.keeping import discard, is_seen, keep_text, text_key, work_key
 from tasks.layouts import delete_points, embedder_of, numbers_of, point_alias, unembedded, vectors_key
-from tasks.passages import make_up_places
 from tasks.points import passage_of, point_of, spec_of
 from tasks.quotas import Arrival, check_metadata, check_room, keeper_of
 from tasks.revision import changes_nothing, is_being_changed, must_be_last, with_kept_vectors
@@ -70,7 +69,6 @@ def _skip_unchanged(run: StageRun, present: Document) -> Outcome:
     outdates = version > present.version and not is_being_changed(run, present)
     if outdates and not tools.documents.confirm(present, version, under=run.lease):
         return Next(Stage.PARSE)  # another version is seen by now
-    make_up_places(tools, _collection(tools, job), present)
     unchanged = _result(present, unchanged=True)
     return Done(lambda *_: unchanged, after=lambda: discard(tools.blobs, job, source=True))
 

@@ -3,7 +3,7 @@
 from rag.errors import NotFound, UnknownCollection
 from rag.model import Chunk, Collection, Document, DocumentVersion, Passage
 from rag.naming import chunks_key
-from rag.places import pack_places, places_of, unpack_places
+from rag.places import unpack_places
 from tasks.toolbox import Toolbox
 
 
@@ -30,14 +30,3 @@ def _tokens_of(tools: Toolbox, document: Document, count: int) -> list[int]:
     except NotFound:
         share, rest = divmod(document.tokens, count)
         return [share + (index < rest) for index in range(count)]
-
-
-def make_up_places(tools: Toolbox, collection: Collection, document: Document) -> None:
-    """Note where the passages stand, for a document that an earlier version of Aegis has taken in."""
-    key = chunks_key(document.text_key)
-    if tools.blobs.exists(key):
-        return
-    if passages := passages_of(tools, collection, document):
-        text = tools.blobs.get(document.text_key).decode()
-        ids = [passage.chunk_id for passage in passages]
-        tools.blobs.put(key, pack_places(places_of(text, chunks_of(tools, document, passages), ids)))

@@ -94,7 +94,7 @@ class JobStore(Protocol):
         A job is due when it is queued, the pause before its next attempt is over, and its entry in the
         journal, if it needs one, is written. Running jobs whose worker let its lease run out are queued again
         here, after a short grace in which a worker that could not reach the records may renew its lease.
-        So are, at once, the jobs that the last call of ``take`` by this ``worker`` began and that are not over:
+        So are, at once, the jobs that this ``worker`` began with its last ``take`` and that are not over:
         a child of it held them, and died. '' for a caller without a name.
         """
         ...

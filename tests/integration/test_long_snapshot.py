@@ -69,7 +69,7 @@ def test_what_is_delivered_again_meanwhile_is_dropped(
     new = NewJob(str(uuid7()), JobKind.BACKUP, Stage.SNAPSHOT, "", {})
     announce(tools.jobs.accept(new).job)
 
-    until(lambda: any("dropped: not due" in log.read_text() for log in logs), PATIENCE)
+    until(lambda: any("nothing was due" in log.read_text() for log in logs), PATIENCE)
     (tmp_path / "enough").touch()
     until(lambda: (job := tools.jobs.get(new.id)) is not None and job.state.final, PATIENCE)
 

@@ -12,6 +12,7 @@ import httpx
 import pytest
 import redis
 
+from tasks.app import lane_of
 from tests.integration.brokers import valkey_with
 from tests.integration.firstsubmits import BURST, STAGES
 from tests.integration.test_start_refusals import API, BEAT, PARSE, Started
@@ -22,7 +23,7 @@ AT_ONCE = 4
 
 PATIENCE = 120.0  # seconds, on a machine that is busy with other tests
 MAINTENANCE = "{aegis}:queue:maintenance"
-BELLS = tuple(f"{{aegis}}:queue:{stage}\x06\x163" for stage in STAGES)
+BELLS = tuple(f"{{aegis}}:queue:{lane_of(stage).name}\x06\x163" for stage in STAGES)
 ELSEWHERE = "redis://…@broker.example:6379/0"
 
 

@@ -107,7 +107,7 @@ def test_the_model_changes_while_everything_goes_on(tools: InProcess, desk: Subm
         finished(tools, brought(desk, f"isle{2 * slices:02}", f"The buoy of slice{slices} is striped."))
         finished(tools, desk.delete_document(COLLECTION, f"isle{2 * slices + 1:02}").id)
         assert best_of(finished(tools, asked(desk, "Who rows but isle00?"))) == "isle00"
-    job = job_of(tools, job_id)
+    job = finished(tools, job_id)
 
     assert slices > 2
     assert job.state is JobState.SUCCEEDED

@@ -15,6 +15,7 @@ from unittest.mock import Mock
 import pytest
 
 from rag.errors import ConfigurationError, Unavailable
+from rag.model import Stage
 from rag.settings import Settings
 from tasks.app import app
 from workers import tools
@@ -132,11 +133,12 @@ def test_gaps_between_tasks_and_routes_are_named() -> None:
     other: Any = SimpleNamespace(
         tasks={"aegis.parse": None, "aegis.stray": None, "celery.group": None},
         conf=SimpleNamespace(task_routes=routes),
+        stages={Stage.PARSE: None},
     )
 
     faults = list(route_faults(other))
 
-    assert "no task is named aegis.embed: import its module in tasks/app.py" in faults
+    assert "no function does the work of stage embed: import its module in tasks/app.py" in faults
     assert "task aegis.stray has no route: add one in tasks/app.py" in faults
     assert any(fault.startswith("route aegis.gone has no task") for fault in faults)
     assert any(fault.startswith("route aegis.gone leads to nowhere") for fault in faults)

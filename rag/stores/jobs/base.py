@@ -37,7 +37,6 @@ class JobScripts:
         self._dead_letters = settings.dead_letter_days * 86400
         self._idempotency = settings.idempotency_hours * 3600
         self._most_owned = settings.max_open_jobs_per_key or ""
-        self._listed_older = False
         self._stale = settings.stale_lease_seconds
         self._stale_about_backups = max(self._stale, settings.backup_stage_timeout + MARGIN)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from time import time
 from typing import cast
 
@@ -143,8 +142,6 @@ class Desk(JobScripts):
             raise InvalidCursor("cursor: this is none of an earlier page of jobs")
         if wanted.collections is not None and not wanted.collections:
             return Window(items=(), next=None)
-        if wanted.listed:
-            self._list_older()
         keys, filtered = wanted.indexes(), wanted.filtered
         chosen = (
             wanted.reason or "",
@@ -167,16 +164,6 @@ class Desk(JobScripts):
         if len(jobs) > limit:
             return Window(items=tuple(jobs[:limit]), next=jobs[limit - 1].id)
         return Window(items=tuple(jobs), next=after or None)
-
-    def _list_older(self) -> None:
-        """Once a process: jobs of earlier versions are in no list of a collection, an owner or a document."""
-        if self._listed_older:
-            return
-        for each in product(JobState, JobKind):
-            after = b""
-            while after is not None:
-                after = self._scripts.run("list", [index_key(*each)], "", after, _LOOKS)
-        self._listed_older = True
 
     def cancel(self, job_id: str) -> Job:
         keeping = self._keeping(JobState.CANCELLED)

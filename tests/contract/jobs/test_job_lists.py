@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 from rag.model import JobKind, JobState, NewJob, Stage
 from rag.ports import JobStore, Window
 from rag.settings import Settings
-from rag.stores.jobs import RedisJobStore, desk
+from rag.stores.jobs import desk
 from rag.stores.jobs.restoration import JobRestoration
 from tests.contract.jobs.jobrecords import accepted, all_pages, begun, ended, keys, new_job
 
@@ -74,17 +74,6 @@ def test_a_page_over_many_jobs_that_are_not_meant_is_short(
     assert found == [failed]
     assert len(windows) == 3
     assert {window.next for window in windows} <= {*ids, None}
-
-
-def test_jobs_of_an_earlier_version_are_listed(jobs: JobStore, redis_client: redis.Redis) -> None:
-    ids = [asked(jobs, "me"), accepted(jobs)]
-    for key in ("in:docs:query", "in:docs:ingest", "asked:me", "lists"):
-        assert redis_client.delete(f"{{aegis}}:{key}")
-
-    anew = RedisJobStore(redis_client, Settings())
-
-    assert all_pages(anew, collections=["docs"]) == ids[::-1]
-    assert all_pages(anew, collections=["docs"], asker="me") == ids[::-1]
 
 
 def test_restored_jobs_are_listed(redis_client: redis.Redis) -> None:
@@ -155,18 +144,6 @@ def test_jobs_of_other_documents_are_not_looked_at(jobs: JobStore, redis_client:
 
     assert ([job.id for job in window.items], window.next) == ([wanted], None)
     assert looks(redis_client) - before < 10
-
-
-def test_jobs_of_an_earlier_version_are_listed_by_their_document(
-    jobs: JobStore, redis_client: redis.Redis
-) -> None:
-    ids = [accepted(jobs, about("a")) for _ in range(3)]
-    assert redis_client.delete("{aegis}:about:docs/a", "{aegis}:about:/a") == 2
-    redis_client.hdel(f"{{aegis}}:job:{ids[0]}", "document")
-
-    anew = RedisJobStore(redis_client, Settings())
-
-    assert all_pages(anew, document_id="a") == ids[::-1]
 
 
 @pytest.mark.parametrize("inputs", ['{"document_id": 7}', '{"document_id": null}', "{}", "[]"])

@@ -278,21 +278,3 @@ def test_a_repeated_submit_is_the_same_change(tools: InProcess, desk: Submission
 
     assert (first.new, again.new) == (True, False)
     assert again.job.id == first.job.id
-
-
-def test_a_document_of_an_earlier_release_gets_its_places_when_it_is_sent_again(
-    tools: InProcess, desk: Submissions, no_model: Callable[[], None]
-) -> None:
-    document = ingested(tools, desk)
-    key = chunks_key(document.text_key)
-    before = unpack_places(tools.blobs.get(key))
-    tools.blobs.delete(key)
-    no_model()
-
-    ingested(tools, desk)
-
-    after = unpack_places(tools.blobs.get(key))
-    assert [(p.chunk_id, p.start, p.first, p.page, p.headings) for p in after] == [
-        (p.chunk_id, p.start, p.first, p.page, p.headings) for p in before
-    ]
-    assert sum(place.tokens for place in after) == document.tokens

@@ -110,8 +110,7 @@ local function unlist(other, lists)
   end
 end
 
--- The document that a job is about, false for none. Records of earlier versions, and restored ones, say it in
--- their inputs alone.
+-- The document that a job is about, false for none. New records say it in their inputs alone.
 local function document_of(key)
   local at = redis.call('HMGET', key, 'document', 'kind', 'inputs')
   if at[1] or (at[2] ~= 'ingest' and at[2] ~= 'delete') then
@@ -145,12 +144,12 @@ local function unlist_about(other, collection, document)
   end
 end
 
--- Lists are written with every move, since a job may be from before there were any.
+-- ``from`` nil: the record is new.
 local function moved(from, to, kind)
-  list(id, kind, redis.call('HGET', job, 'collection'), owner_of(job))
   if from then
     redis.call('ZREM', root .. 'jobs:' .. from .. ':' .. kind, id)
   else
+    list(id, kind, redis.call('HGET', job, 'collection'), owner_of(job))
     list_about(id, job, redis.call('HGET', job, 'collection'))
   end
   redis.call('ZADD', root .. 'jobs:' .. to .. ':' .. kind, 0, id)
