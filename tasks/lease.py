@@ -16,6 +16,9 @@ from tasks.toolbox import Toolbox
 
 T = TypeVar("T")
 
+_AWAY_SECONDS = 1.0
+"""Between two attempts while the records are away: a lease that ran out meanwhile has a grace of three seconds."""
+
 _GENERATING_SECONDS = 0.5  # a cancelled generation is to end within a second
 
 log = logging.getLogger(__name__)
@@ -38,13 +41,16 @@ def kept_alive(tools: Toolbox, runs: Sequence[StageRun]) -> Iterator[None]:
 def _renew(tools: Toolbox, runs: Sequence[StageRun], over: Event) -> None:
     generating = runs[0].job.stage is Stage.GENERATE
     interval = _GENERATING_SECONDS if generating else tools.settings.lease_seconds / 3
-    while not over.wait(interval):
+    pause = interval
+    while not over.wait(pause):
+        pause = interval
         for run in runs:
             try:
                 if not run.cancelled():
                     run.holds()
             except Transient as error:
                 log.warning("%s: the lease could not be renewed: %s", named(run.job), error)
+                pause = min(interval, _AWAY_SECONDS)
 
 
 def insisted(tools: Toolbox, call: Callable[[], T]) -> T:

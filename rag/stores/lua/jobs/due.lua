@@ -5,7 +5,7 @@ local found, most_owners, page = {}, 100, 20
 
 -- The first job of a line that is promised, and since when it waits.
 local function first_of(line, unkept)
-  local jobs = redis.call('ZRANGE', line, 0, page - 1, 'WITHSCORES')
+  local jobs = redis.call('ZRANGE', line, 0, unkept and page - 1 or 0, 'WITHSCORES')
   for at = 1, #jobs, 2 do
     local since = tonumber(jobs[at + 1])
     if not unkept or since + unkept < seconds or redis.call('HEXISTS', root .. 'job:' .. jobs[at], 'kept') == 1 then
