@@ -17,7 +17,7 @@ from tasks.toolbox import Toolbox
 T = TypeVar("T")
 
 _AWAY_SECONDS = 1.0
-"""Between two attempts while the records are away: a lease that ran out meanwhile has a grace of three seconds."""
+"""Between two attempts at most while the records are away: a lease that runs out then has a short grace."""
 
 _GENERATING_SECONDS = 0.5  # a cancelled generation is to end within a second
 
@@ -50,7 +50,7 @@ def _renew(tools: Toolbox, runs: Sequence[StageRun], over: Event) -> None:
                     run.holds()
             except Transient as error:
                 log.warning("%s: the lease could not be renewed: %s", named(run.job), error)
-                pause = min(interval, _AWAY_SECONDS)
+                pause = min(_AWAY_SECONDS, interval / 4)
 
 
 def insisted(tools: Toolbox, call: Callable[[], T]) -> T:

@@ -240,6 +240,24 @@ def test_a_long_stage_keeps_its_lease(tools: Tools, published: list) -> None:
     assert perform(tools, Stage.PARSE, work, job_id).startswith("next: embed")
 
 
+def test_records_that_are_away_for_longer_than_a_lease_cost_no_attempt(
+    tools: Tools, published: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = accepted(tools)
+
+    def work(run: StageRun) -> Outcome:
+        with monkeypatch.context() as patch:
+            failing(tools, patch, "extend", times=1000)
+            assert not run.lost.wait(2.5), "the lease of two seconds has run out"
+        for _ in range(2):  # others look for due work before the lease is renewed, and after
+            assert tools.jobs.due([Stage.PARSE], lease_seconds=2) == ()
+            assert not run.lost.wait(0.6)
+        return Next(Stage.EMBED)
+
+    assert perform(tools, Stage.PARSE, work, job_id).startswith("next: embed")
+    assert job_of(tools, job_id).retries == 0
+
+
 def failing(tools: Tools, monkeypatch: pytest.MonkeyPatch, method: str, *, times: int) -> list[str]:
     """Have ``method`` of the records fail ``times`` before it works; the failures so far."""
     real, failures = getattr(tools.jobs, method), list[str]()
