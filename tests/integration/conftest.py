@@ -7,6 +7,7 @@ import pytest
 from rag.parsing.nursery import Nursery
 from rag.settings import Settings
 from tasks.app import app
+from tests.chromium import Chromium, chromium
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,6 +22,12 @@ def _own_connections() -> Iterator[None]:
     without_pools()
     yield
     without_pools()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    with chromium(tmp_path_factory.mktemp("profile")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import pytest
 
 from rag.links import passage_page
 from rag.model import DocumentVersion
-from tests.chromium import Chromium, chromium
+from tests.chromium import Chromium
 from tests.integration.apiserver import Service, serving, settings_of
 
 TEXT = "Before it 😀.\n\nThe lamp is violet.\n\nBehind it."
@@ -66,12 +66,6 @@ const tree = folder("docs", file("b.md"), file(".hidden"), guides, modules, file
 const found = await dropped(drop(tree, file("alone.md"), folder("other", file("a.md"))));
 return found.map(({ path }) => path);
 """
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    with chromium(tmp_path_factory.mktemp("profile")) as running:
-        yield running
 
 
 @pytest.fixture

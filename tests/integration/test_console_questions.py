@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rag.model import Json
-from tests.chromium import Chromium, chromium
+from tests.chromium import Chromium
 from tests.integration.apiserver import Service, serving, settings_of
 from tests.integration.test_api_dead_letters import die
 from tests.integration.test_api_keys import KEYS, bearer
@@ -51,12 +51,6 @@ const openFirst = async () => {
 };
 """
 )
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    with chromium(tmp_path_factory.mktemp("profile")) as running:
-        yield running
 
 
 @pytest.fixture
