@@ -52,7 +52,7 @@ class Lane:
     @property
     def task(self) -> str:
         """The name of the Celery task that works this lane's jobs."""
-        return f"aegis.{self.name}"
+        return f"aegis.{self.name.replace('-', '_')}"
 
     def limit(self, settings: Settings) -> float:
         """Seconds that one task may run here. Only a prefork pool ends it then."""

@@ -15,7 +15,7 @@ from tasks.submit import LANES
 from tests.operators import ALWAYS
 from tests.system.running import Stack, stack_in, until
 
-_TASKS = ("aegis.embed_query", "aegis.search", "aegis.generate")
+_TASKS = ("aegis.embed_query", "aegis.rerank", "aegis.generate")
 
 
 def _refused(stack: Stack) -> str:
@@ -43,6 +43,30 @@ def test_flower_shows_every_pool_and_the_tasks_that_ran_by_name(stack: Stack, cl
         assert flower.get("/").status_code == 200
         until(lambda: _pools(flower) >= {*LANES})
         until(lambda: all(task in flower.get("/metrics").text for task in _TASKS))
+
+
+def test_flower_tells_which_jobs_a_delivery_worked_and_shows_one_with_a_failure_as_failed(
+    stack: Stack, client: httpx.Client
+) -> None:
+    broken = {"file": ("broken.pdf", b"%PDF-1.7 and nothing more", "application/pdf")}
+    good = client.post(
+        "/v1/documents", json={"text": "The lamp is green."}, headers={"Prefer": "wait=60"}
+    ).json()
+    bad = client.post("/v1/documents", files=broken, headers={"Prefer": "wait=60"}).json()
+    assert (good["state"], bad["state"]) == ("succeeded", "failed")
+
+    with httpx.Client(base_url=f"http://127.0.0.1:{stack.flower_port}", timeout=20) as flower:
+        until(lambda: any(good["id"] in task["result"] for task in _deliveries(flower, "SUCCESS")))
+        until(lambda: any(bad["id"] in task["exception"] for task in _deliveries(flower, "FAILURE")))
+        rung_by = [task["uuid"].split(".") for task in _deliveries(flower, "FAILURE")]
+    assert [bad["id"], "parse"] in [parts[:2] for parts in rung_by]
+
+
+def _deliveries(flower: httpx.Client, state: str) -> list[dict[str, str]]:
+    """The tasks in this state, as Flower's own page of tasks asks for them."""
+    asked = {"draw": 1, "start": 0, "length": 100, "search[value]": f"state:{state}", "order[0][column]": 0}
+    columns = {"columns[0][data]": "name", "order[0][dir]": "asc"}
+    return list(flower.get("/tasks/datatable", params={**asked, **columns}).json()["data"])
 
 
 def _pools(flower: httpx.Client) -> set[str]:
