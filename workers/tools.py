@@ -156,9 +156,9 @@ class Tools(Toolbox):
 
     @cached_property
     def parser(self) -> Parser:
-        from rag.parsing.nursery import Nursery
+        from rag.parsing.parser import IsolatedParser
 
-        return Nursery(self._settings, "workers.cutting")
+        return IsolatedParser(self._settings, "workers.cutting")
 
     @cached_property
     def chunker(self) -> Chunker:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rag.parsing.nursery import Nursery
+from rag.parsing.parser import IsolatedParser
 from rag.settings import Settings
 from tasks.app import app
 
@@ -24,9 +24,9 @@ def _own_connections() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
+def isolated_parser() -> Iterator[IsolatedParser]:
     """A parser whose process starts once."""
-    with Nursery(Settings(), "workers.cutting") as parser:
+    with IsolatedParser(Settings(), "workers.cutting") as parser:
         yield parser
 
 

@@ -14,7 +14,7 @@ from rag.errors import DocumentError, DocumentTooLarge, UnreadableDocument
 from rag.model import Chunk, CutDocument, Heading, Page, ParsedDocument
 from rag.parsing import decoding, layout, wire
 
-BOUNDS = wire.Bounds(text_bytes=1 << 20, passage_tokens=200)
+BOUNDS = wire.AnswerBounds(text_bytes=1 << 20, passage_tokens=200)
 TEXT = "# A\n\nwords of some length"
 
 
@@ -200,7 +200,8 @@ def test_what_the_chunker_makes_passes(content: str, most_tokens: int) -> None:
     chunks = tuple(chunker.chunk(document))
 
     assert len(chunks) <= most_passages(len(document.text), most_tokens)
-    assert wire.unpacked(wire.packed(document, chunks), wire.Bounds(1 << 20, most_tokens)).chunks == chunks
+    bounds = wire.AnswerBounds(1 << 20, most_tokens)
+    assert wire.unpacked(wire.packed(document, chunks), bounds).chunks == chunks
 
 
 @given(st.text())

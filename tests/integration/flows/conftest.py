@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.parsing.nursery import Nursery
+from rag.parsing.parser import IsolatedParser
 from rag.settings import Settings
 from tasks import messages
 from tasks.app import app
@@ -26,10 +26,14 @@ def model() -> BundledEmbedder:
 
 @pytest.fixture
 def tools(
-    valkey: str, tmp_path: Path, model: BundledEmbedder, nursery: Nursery, monkeypatch: pytest.MonkeyPatch
+    valkey: str,
+    tmp_path: Path,
+    model: BundledEmbedder,
+    isolated_parser: IsolatedParser,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[InProcess]:
     monkeypatch.setattr(embedding, "chosen", lambda *_: model)
-    monkeypatch.setattr(InProcess, "parser", nursery)
+    monkeypatch.setattr(InProcess, "parser", isolated_parser)
     monkeypatch.setattr(messages, "publish", lambda job, *, delay=0.0: None)
     monkeypatch.setattr(messages, "announce", lambda job: None)
     built = InProcess(Settings(redis_url=valkey, aegis_home=tmp_path))
