@@ -1,7 +1,7 @@
-"""The marks by which a text cites passages: ``[2]``, ``[1, 2]``, ``[passage 3]``, ``[1 and 2]``.
+"""Reads the marks by which a text cites passages: ``[2]``, ``[1, 2]``, ``[passage 3]``, ``[1 and 2]``.
 
-A mark is read a character at a time, with a fixed amount of work for each. A model's words are
-anybody's words: an expression with choices can be made to try them all.
+A mark is read a character at a time, with a fixed amount of work for each. A document can make a model
+write anything, and a regular expression with choices could be made to try them all.
 """
 
 from enum import Enum, auto
@@ -10,11 +10,11 @@ _LABELS = frozenset({"passage", "passages", "source", "sources"})
 _LONGEST_LABEL = max(map(len, _LABELS))
 _AND = "and"
 _SEPARATORS = ",;&"
-_TOO_HIGH = 1_000_000  # where numbers end to count: no prompt shows so many passages
+_TOO_HIGH = 1_000_000  # no prompt shows so many passages
 
 
 class Reading(Enum):
-    """What a mark's characters so far come to."""
+    """What the characters read so far are."""
 
     UNFINISHED = auto()
     COMPLETE = auto()
@@ -32,7 +32,7 @@ class _Place(Enum):
 
 
 class Mark:
-    """Reads one mark behind its opening bracket; ``numbers`` are those it names, none twice."""
+    """Reads one mark after its opening bracket; ``numbers`` are those that it names, none twice."""
 
     def __init__(self) -> None:
         self.numbers: dict[int, None] = {}
@@ -41,8 +41,16 @@ class Mark:
         self._number = 0
 
     def take(self, char: str) -> Reading:
-        """Read the next character. Not to be called again once the mark is complete, or is none."""
-        place = self._next_place(char)
+        """Read the next character. Not to be called again after COMPLETE or NO_MARK."""
+        match self._place:
+            case _Place.BEGINNING | _Place.LABELLED | _Place.SEPARATED:
+                place = self._before_number(char)
+            case _Place.LABEL:
+                place = self._in_label(char)
+            case _Place.AND:
+                place = self._in_and(char)
+            case _Place.NUMBER | _Place.NUMBERED:
+                place = self._behind_number(char)
         if place is None:
             return Reading.NO_MARK
         if self._place is _Place.NUMBER and place is not _Place.NUMBER:
@@ -50,18 +58,6 @@ class Mark:
             self._number = 0
         self._place = place
         return Reading.COMPLETE if char == "]" else Reading.UNFINISHED
-
-    def _next_place(self, char: str) -> _Place | None:
-        """Where the mark goes on with ``char``; None where it does not."""
-        match self._place:
-            case _Place.BEGINNING | _Place.LABELLED | _Place.SEPARATED:
-                return self._before_number(char)
-            case _Place.LABEL:
-                return self._in_label(char)
-            case _Place.AND:
-                return self._in_and(char)
-            case _Place.NUMBER | _Place.NUMBERED:
-                return self._behind_number(char)
 
     def _before_number(self, char: str) -> _Place | None:
         if char.isspace():
@@ -100,7 +96,7 @@ class Mark:
 
 
 def without_marks(text: str) -> str:
-    """``text`` with the brackets of its marks made round, so that nothing in it cites."""
+    """``text`` with round brackets for those of its marks, so that nothing in it cites."""
     parts: list[str] = []
     position = 0
     while (start := text.find("[", position)) >= 0:
@@ -111,7 +107,7 @@ def without_marks(text: str) -> str:
 
 
 def _end_of_mark(text: str, start: int) -> int:
-    """Where the mark ends that begins with the bracket at ``start``; 0 where none does."""
+    """The end of the mark whose bracket is at ``start``; 0 where there is no mark."""
     mark = Mark()
     for position in range(start + 1, len(text)):
         match mark.take(text[position]):

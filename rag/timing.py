@@ -1,4 +1,4 @@
-"""Which of the configured times must be shorter than which, and what breaks otherwise."""
+"""Checks which of the configured times must be shorter than which, and says what breaks otherwise."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The setting ``shorter`` must be less than the setting ``longer``; ``else_``: what happens otherwise."""
+    """The setting ``shorter`` must be less than the setting ``longer``. ``else_``: what happens otherwise."""
 
     shorter: str
     longer: str
@@ -34,7 +34,7 @@ ORDERS = (
 
 
 def out_of_order(settings: object) -> Iterator[str]:
-    """A line for each order that the settings break: what to raise or lower, and why."""
+    """A line for each order that the settings break: which to raise or lower, and why."""
     for order in ORDERS:
         if not order.kept(settings):
             yield (

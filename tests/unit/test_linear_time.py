@@ -41,7 +41,6 @@ from rag import (
     printable,
     prompting,
     sentences,
-    stems,
 )
 from rag.bounds import bounded
 from rag.chunking import TokenChunker
@@ -172,9 +171,12 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         **{f"readable {kind}": partial(sentences.readable, kind=kind) for kind in sentences.Kind},
     },
     "rag.blocks": {"chunks": cut},
-    "rag.lexical": {"passage": lexical.encode_passage, "question": lexical.encode_question},
+    "rag.lexical": {
+        "passage": lexical.encode_passage,
+        "question": lexical.encode_question,
+        "stem": lexical.stem,
+    },
     "rag.normalising": {"NFC": partial(normalising.normalised_form, "NFC")},
-    "rag.stems": {"stem": stems.stem},
     "rag.prompting": {"prompt": shown},
     "rag.media": {"type": lambda text: media.media_type_of(text, text, text.encode("utf-8", "replace"))},
     "rag.naming": {
