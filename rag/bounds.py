@@ -82,16 +82,13 @@ def beginning(text: str, most: int) -> str:
     if _MOST_BYTES * len(text) <= most or (len(text) <= most and size(text) <= most):
         return text
     cut = encoded(text[:most])[1:-1][:most].decode("utf-8", "ignore")
-    found = next(whole for end in range(len(cut), -1, -1) if (whole := _read(cut[:end])) is not None)
-    return found.rstrip() or found
-
-
-def _read(cut: str) -> str | None:
-    """The text of a JSON string that was cut off; None where the cut is within an escape."""
-    try:
-        return str(json.loads(f'"{cut}"'))
-    except ValueError:
-        return None
+    while True:
+        try:
+            found = str(json.loads(f'"{cut}"'))
+        except ValueError:  # the cut is within an escape, of which more has to go
+            cut = cut[:-1]
+            continue
+        return found.rstrip() or found
 
 
 def _short(passage: Passage) -> Passage:

@@ -8,6 +8,9 @@ is too long is cut between sentences, rows or lines into parts of about the same
 Passages do not overlap: each character is cited from one place, a sentence is never cut
 unless it alone is too long, and the heading path gives a passage the context that overlapping
 passages would give.
+
+No library does it: semantic-text-splitter 0.33 takes quadratic time over hostile text (6 s for 140 kB of
+unclosed emphasis, where this takes 0.1 s), and knows neither pages nor heading paths.
 """
 
 from bisect import bisect_right

@@ -111,21 +111,20 @@ def _between(path: str, bounds: Mapping[Any, Any]) -> Between:
     if not bounds or not set(bounds) <= set(_BOUNDS):
         raise InvalidRequest(f"filter: {path} must be a range of {', '.join(_BOUNDS)}, or a value, or a list")
     dates = all(isinstance(bound, str) for bound in bounds.values())
-    read = _date_bound if dates else _number_bound
-    return Between(path, dates, **{name: read(path, bound) for name, bound in bounds.items()})
-
-
-def _number_bound(path: str, bound: object) -> float:
-    if isinstance(bound, int | float) and not isinstance(bound, bool) and _finite(bound):
-        return float(bound)
-    raise InvalidRequest(f"filter: the bounds of {path} must be finite numbers, or all ISO 8601 dates")
-
-
-def _date_bound(path: str, bound: str) -> float:
-    seconds = _seconds(bound)
-    if seconds is None:
-        raise InvalidRequest(f"filter: {bound!r}, a bound of {path}, is no ISO 8601 date such as 2024-05-01")
-    return seconds
+    read: dict[str, float] = {}
+    for name, bound in bounds.items():
+        is_number = isinstance(bound, int | float) and not isinstance(bound, bool) and _finite(bound)
+        value = _seconds(bound) if dates else float(bound) if is_number else None
+        if value is None and dates:
+            raise InvalidRequest(
+                f"filter: {bound!r}, a bound of {path}, is no ISO 8601 date such as 2024-05-01"
+            )
+        if value is None:
+            raise InvalidRequest(
+                f"filter: the bounds of {path} must be finite numbers, or all ISO 8601 dates"
+            )
+        read[name] = value
+    return Between(path, dates, **read)
 
 
 def _finite(number: float) -> bool:

@@ -100,21 +100,11 @@ def without_marks(text: str) -> str:
     parts: list[str] = []
     position = 0
     while (start := text.find("[", position)) >= 0:
-        end = _end_of_mark(text, start)
-        parts += (text[position:start], f"({text[start + 1 : end - 1]})" if end else "[")
-        position = end or start + 1
+        mark, end, reading = Mark(), start + 1, Reading.UNFINISHED
+        while reading is Reading.UNFINISHED and end < len(text):
+            reading = mark.take(text[end])
+            end += 1
+        is_mark = reading is Reading.COMPLETE
+        parts += (text[position:start], f"({text[start + 1 : end - 1]})" if is_mark else "[")
+        position = end if is_mark else start + 1
     return "".join((*parts, text[position:]))
-
-
-def _end_of_mark(text: str, start: int) -> int:
-    """The end of the mark whose bracket is at ``start``; 0 where there is no mark."""
-    mark = Mark()
-    for position in range(start + 1, len(text)):
-        match mark.take(text[position]):
-            case Reading.COMPLETE:
-                return position + 1
-            case Reading.NO_MARK:
-                return 0
-            case Reading.UNFINISHED:
-                continue
-    return 0

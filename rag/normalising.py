@@ -4,8 +4,7 @@ import unicodedata
 from typing import Literal
 
 _STRETCH = 1_024  # characters; ordering a run of combining marks takes quadratic time
-_FIRST_MARK = "\u0300"
-_JAMO = ("\u1160", "\u11ff")  # Hangul vowels and finals, which join what stands before them
+_JAMO = ("\u1160", "\u11ff")  # Hangul vowels and finals
 
 
 def normalised_form(form: Literal["NFC", "NFKD"], text: str) -> str:
@@ -15,16 +14,13 @@ def normalised_form(form: Literal["NFC", "NFKD"], text: str) -> str:
     pieces: list[str] = []
     start = 0
     while start < len(text):
-        furthest = min(start + _STRETCH, len(text))
-        # A stretch ends in front of a character that does not join the one before it.
-        ends = (end for end in range(furthest, start, -1) if end == len(text) or not _joins(text[end]))
-        end = next(ends, furthest)
+        furthest = end = min(start + _STRETCH, len(text))
+        # Combining marks and these Jamo join the character before them, so no stretch may end there.
+        while start < end < len(text) and (
+            unicodedata.category(text[end]).startswith("M") or _JAMO[0] <= text[end] <= _JAMO[1]
+        ):
+            end -= 1
+        end = end if end > start else furthest
         pieces.append(unicodedata.normalize(form, text[start:end]))
         start = end
     return "".join(pieces)
-
-
-def _joins(char: str) -> bool:
-    if char < _FIRST_MARK:
-        return False
-    return unicodedata.category(char).startswith("M") or _JAMO[0] <= char <= _JAMO[1]

@@ -126,7 +126,9 @@ def _without_strong(text: str, mark: str) -> str:
     while (start := text.find(mark, start)) >= 0:
         inside = start + len(mark)
         if text[inside : inside + 1].strip():
-            end = _closing(text, mark, inside + 1)
+            end = text.find(mark, inside + 1)
+            while end >= 0 and text[end - 1].isspace():  # this one opens, and does not close
+                end = text.find(mark, end + 1)
             if end < 0:
                 break
             parts += (text[position:start], text[inside:end])
@@ -134,13 +136,6 @@ def _without_strong(text: str, mark: str) -> str:
         else:
             start += 1
     return "".join((*parts, text[position:]))
-
-
-def _closing(text: str, mark: str, start: int) -> int:
-    """Where the next ``mark`` stands that follows a word, or -1."""
-    while (end := text.find(mark, start)) >= 0 and text[end - 1].isspace():
-        start = end + 1
-    return end
 
 
 def _trimmed(text: str, start: int, end: int, kind: Kind) -> Iterator[Sentence]:
@@ -186,19 +181,15 @@ def _lines(text: str) -> Iterator[_Line]:
 
 def _meaning(line: str, *, indented: bool) -> tuple[Kind | None, bool]:
     """What a line outside a fence is, and whether it begins a block of its own. ``line`` is trimmed."""
-    if not line or _is_rule(line):
+    if not line:
+        return None, True
+    mark, first = line[0], line.find("-")
+    is_rule = any(mark == each and len(line) >= least for each, least in _RULE_MARKS) and not line.strip(mark)
+    below_names = -1 < first < line.rfind("|") and not "".join(line.split()).strip("-:|")
+    if is_rule or below_names:
         return None, True
     if _HEADING.match(line) and not indented:
         return Kind.HEADING, True
     if len(line) > 1 and line[0] == line[-1] == "|":
         return Kind.ROW, True
     return next(((kind, True) for pattern, kind in _OPENERS if pattern.match(line)), (Kind.PROSE, False))
-
-
-def _is_rule(line: str) -> bool:
-    """Whether a line only separates: an underline, a rule, or the line under the names of a table."""
-    mark = line[0]
-    if any(mark == each and len(line) >= least for each, least in _RULE_MARKS) and not line.strip(mark):
-        return True
-    first = line.find("-")
-    return -1 < first < line.rfind("|") and not "".join(line.split()).strip("-:|")

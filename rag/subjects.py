@@ -5,6 +5,7 @@ them only on request.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -78,9 +79,12 @@ def first_words(text: str) -> str:
 def _names(job: Job) -> dict[str, str]:
     """The possible names of a job about documents or a question, the best first."""
     inputs, document_id = job.inputs, job.inputs.get("document_id")
+    is_made = False
+    with suppress(ValueError):  # an id that was made from the content means nothing to a person
+        is_made = str(UUID(document_id or "")) == document_id
     found: dict[str, str | None] = {
         "title": inputs.get("title"),
-        "own_id": document_id if document_id and not _is_made(document_id) else None,
+        "own_id": None if is_made else document_id,
         "filename": inputs.get("filename"),
         "url": redacted(inputs["url"]) if inputs.get("url") else None,
         "beginning": inputs.get("beginning"),
@@ -112,14 +116,6 @@ _OTHERS: Mapping[JobKind, Callable[[Job], str]] = {
     JobKind.PRUNE: lambda _: "old backups",
 }
 """The names of jobs that are about no document and no question."""
-
-
-def _is_made(document_id: str) -> bool:
-    """Whether an id was made from the document's content, and so means nothing to a person."""
-    try:
-        return str(UUID(document_id)) == document_id
-    except ValueError:
-        return False
 
 
 def _short(text: str | None) -> str | None:

@@ -12,9 +12,6 @@ class Order:
     longer: str
     else_: str
 
-    def kept(self, settings: object) -> bool:
-        return bool(getattr(settings, self.shorter) < getattr(settings, self.longer))
-
 
 ORDERS = (
     Order("lease_seconds", "stage_timeout", "a stage would be ended before it could be missed"),
@@ -36,12 +33,9 @@ ORDERS = (
 def out_of_order(settings: object) -> Iterator[str]:
     """A line for each order that the settings break: which to raise or lower, and why."""
     for order in ORDERS:
-        if not order.kept(settings):
+        shorter, longer = getattr(settings, order.shorter), getattr(settings, order.longer)
+        if shorter >= longer:
             yield (
-                f"{_named(settings, order.longer)} must be over {_named(settings, order.shorter)}, "
+                f"{order.longer.upper()} ({longer:g}) must be over {order.shorter.upper()} ({shorter:g}), "
                 f"or {order.else_}: raise the one or lower the other"
             )
-
-
-def _named(settings: object, name: str) -> str:
-    return f"{name.upper()} ({getattr(settings, name):g})"
