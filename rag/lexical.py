@@ -71,9 +71,12 @@ def term_counts(text: str) -> Counter[int]:
         words = _ASCII_WORDS.findall(text.lower())
     else:
         bare = _ACCENTS.sub("", normalised_form("NFKD", text))
-        found = _WORDS.findall(normalised_form("NFC", bare).casefold())
-        words = [part for word in found for part in _parts(word)]
-    # Long words are no words of a language, so remembering them would only take memory.
+        words = []
+        for word in _WORDS.findall(normalised_form("NFC", bare).casefold()):
+            # Scripts without spaces between words count in pairs of characters.
+            in_pairs = len(word) > 2 and word[0] >= _FIRST_UNSPACED and _UNSPACED_START.match(word)
+            words += [word[i : i + 2] for i in range(len(word) - 1)] if in_pairs else [word]
+    # What is very long is no word of a language and will not come again, so it is not cached.
     terms = (_cached_term(word) if len(word) <= _LONGEST_CACHED else _term_id(word) for word in words)
     return Counter(term for term in terms if term is not None)
 
@@ -82,13 +85,6 @@ def stem(word: str) -> str:
     """Snowball's English stem of a lower-case word; what is too long for a word stays as it is."""
     stemmed: str = _STEMMER.stem_word(word) if len(word) <= _LONGEST_STEMMED else word
     return stemmed
-
-
-def _parts(word: str) -> list[str]:
-    """The word, or the pairs of characters of a run in a script without spaces."""
-    if len(word) < 3 or word[0] < _FIRST_UNSPACED or not _UNSPACED_START.match(word):
-        return [word]
-    return [word[i : i + 2] for i in range(len(word) - 1)]
 
 
 @lru_cache(maxsize=65_536)

@@ -21,7 +21,7 @@ class Reading(Enum):
     NO_MARK = auto()
 
 
-class _Place(Enum):
+class _State(Enum):
     BEGINNING = auto()
     LABEL = auto()
     LABELLED = auto()
@@ -36,63 +36,63 @@ class Mark:
 
     def __init__(self) -> None:
         self.numbers: dict[int, None] = {}
-        self._place = _Place.BEGINNING
+        self._state = _State.BEGINNING
         self._word = ""
         self._number = 0
 
     def take(self, char: str) -> Reading:
         """Read the next character. Not to be called again after COMPLETE or NO_MARK."""
-        match self._place:
-            case _Place.BEGINNING | _Place.LABELLED | _Place.SEPARATED:
-                place = self._before_number(char)
-            case _Place.LABEL:
-                place = self._in_label(char)
-            case _Place.AND:
-                place = self._in_and(char)
-            case _Place.NUMBER | _Place.NUMBERED:
-                place = self._behind_number(char)
-        if place is None:
+        match self._state:
+            case _State.BEGINNING | _State.LABELLED | _State.SEPARATED:
+                state = self._before_number(char)
+            case _State.LABEL:
+                state = self._in_label(char)
+            case _State.AND:
+                state = self._in_and(char)
+            case _State.NUMBER | _State.NUMBERED:
+                state = self._behind_number(char)
+        if state is None:
             return Reading.NO_MARK
-        if self._place is _Place.NUMBER and place is not _Place.NUMBER:
+        if self._state is _State.NUMBER and state is not _State.NUMBER:
             self.numbers[self._number] = None
             self._number = 0
-        self._place = place
+        self._state = state
         return Reading.COMPLETE if char == "]" else Reading.UNFINISHED
 
-    def _before_number(self, char: str) -> _Place | None:
+    def _before_number(self, char: str) -> _State | None:
         if char.isspace():
-            return self._place
+            return self._state
         if char.isdecimal():
             return self._digit(char)
-        if self._place is _Place.BEGINNING and char.isalpha():
+        if self._state is _State.BEGINNING and char.isalpha():
             return self._in_label(char)
         return None
 
-    def _in_label(self, char: str) -> _Place | None:
+    def _in_label(self, char: str) -> _State | None:
         if char.isalpha() and len(self._word) < _LONGEST_LABEL:
             self._word += char.casefold()
-            return _Place.LABEL
+            return _State.LABEL
         if self._word in _LABELS and char.isspace():
-            return _Place.LABELLED
+            return _State.LABELLED
         return self._digit(char) if self._word in _LABELS and char.isdecimal() else None
 
-    def _behind_number(self, char: str) -> _Place | None:
+    def _behind_number(self, char: str) -> _State | None:
         if char.isdecimal():
             return self._digit(char)
         if char.isspace() or char == "]":
-            return _Place.NUMBERED
+            return _State.NUMBERED
         self._word = ""
-        return _Place.SEPARATED if char in _SEPARATORS else self._in_and(char)
+        return _State.SEPARATED if char in _SEPARATORS else self._in_and(char)
 
-    def _in_and(self, char: str) -> _Place | None:
+    def _in_and(self, char: str) -> _State | None:
         self._word += char.casefold()
         if self._word == _AND:
-            return _Place.SEPARATED
-        return _Place.AND if _AND.startswith(self._word) else None
+            return _State.SEPARATED
+        return _State.AND if _AND.startswith(self._word) else None
 
-    def _digit(self, char: str) -> _Place:
+    def _digit(self, char: str) -> _State:
         self._number = min(10 * self._number + int(char), _TOO_HIGH)
-        return _Place.NUMBER
+        return _State.NUMBER
 
 
 def without_marks(text: str) -> str:

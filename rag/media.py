@@ -109,7 +109,15 @@ def media_type_of(filename: str | None, declared: str | None, head: bytes) -> st
     # Clients declare text/plain for whatever they do not know, so it says nothing.
     stated = name if name in READABLE and name != TEXT else None
     label = _BY_EXTENSION.get(extension) or stated
-    return _type_by_signature(head, label) or label or _type_of_unlabelled(filename, head)
+    if kind := _type_by_signature(head, label) or label:
+        return kind
+    start = head.removeprefix(BOM_UTF8)[:2048].lstrip()
+    if start.startswith(b"<") and _HTML_TAG.search(start):
+        return HTML
+    if foreign(head) is None and is_text(head):
+        return TEXT
+    sent = f"{filename!r}" if filename else "The file"
+    raise UnsupportedMedia(f"{sent} is {described(head)}. Readable are: {readable_extensions()}.")
 
 
 def misfit(media_type: str, data: bytes) -> str | None:
@@ -152,17 +160,6 @@ def _type_by_signature(head: bytes, label: str | None) -> str | None:
     if head.startswith(b"%PDF-") or (label is None and b"%PDF-" in head[:1024]):
         return PDF
     return RTF if head.startswith(b"{\\rtf") else None
-
-
-def _type_of_unlabelled(filename: str | None, head: bytes) -> str:
-    start = head.removeprefix(BOM_UTF8)[:2048].lstrip()
-    if start.startswith(b"<") and _HTML_TAG.search(start):
-        return HTML
-    if foreign(head) is None and is_text(head):
-        return TEXT
-    what = described(head)
-    name = f"{filename!r}" if filename else "The file"
-    raise UnsupportedMedia(f"{name} is {what}. Readable are: {readable_extensions()}.")
 
 
 def described(head: bytes) -> str:

@@ -104,7 +104,14 @@ class CitedText:
         if self._refused():
             self._parts = [NOT_FOUND]
         elif self._parts and not self._cited:
-            self._attribute()
+            words = set(_CONTENT_WORD.findall("".join(self._parts).casefold()))
+            shares = [
+                len(words & set(_CONTENT_WORD.findall(hit.passage.text.casefold()))) / max(len(words), 1)
+                for hit in self._passages
+            ]
+            best = max(range(len(shares)), key=shares.__getitem__, default=None)
+            if best is not None and shares[best] >= 0.5:
+                self._parts.append(f" [{self._number(best + 1)}]")
         return self._rest()
 
     def answer(self) -> Answer:
@@ -190,17 +197,6 @@ class CitedText:
         self._space, self._dropped = "", False
         if len(self._beginning) < len(_REFUSAL):
             self._beginning = (self._beginning + whole.casefold()).lstrip(_BEFORE_REFUSAL)[: len(_REFUSAL)]
-
-    def _attribute(self) -> None:
-        """Cite the passage that shares most words with the text."""
-        words = set(_CONTENT_WORD.findall("".join(self._parts).casefold()))
-        shares = [
-            len(words & set(_CONTENT_WORD.findall(hit.passage.text.casefold()))) / max(len(words), 1)
-            for hit in self._passages
-        ]
-        best = max(range(len(shares)), key=shares.__getitem__, default=None)
-        if best is not None and shares[best] >= 0.5:
-            self._parts.append(f" [{self._number(best + 1)}]")
 
 
 def _block(n: int, hit: Hit, text: str) -> str:

@@ -29,7 +29,7 @@ _FAREWELL_SECONDS = 2.0
 log = logging.getLogger(__name__)
 
 
-def sending(settings: Settings, url: str, service: str) -> Callable[[], None]:
+def start_sending(settings: Settings, url: str, service: str) -> Callable[[], None]:
     """Send this process's spans to ``url`` as ``service``. The function that is returned ends it.
 
     To be called once a process. Log lines that are written within a trace get its id.
@@ -51,7 +51,7 @@ def sending(settings: Settings, url: str, service: str) -> Callable[[], None]:
     )
     trace.set_tracer_provider(provider)
     for handler in logging.getLogger().handlers:
-        handler.addFilter(named)
+        handler.addFilter(add_trace_id)
 
     def end() -> None:
         timer = Timer(_FAREWELL_SECONDS, sender.shutdown)  # for a collector that hangs
@@ -86,7 +86,7 @@ class SpanSender(SpanExporter):
         self._exporter.shutdown()
 
 
-def named(record: logging.LogRecord) -> bool:
+def add_trace_id(record: logging.LogRecord) -> bool:
     """Let every line pass, and give those of a trace its id."""
     context, known = trace.get_current_span().get_span_context(), record.__dict__
     if context.is_valid and "trace_id" not in known:

@@ -41,7 +41,7 @@ def shield(settings: Settings) -> None:
 
 
 @contextmanager
-def settling() -> Iterator[None]:
+def first_call() -> Iterator[None]:
     """Run the first call to a server: that it refuses us at the start is a ConfigurationError."""
     try:
         yield

@@ -61,7 +61,7 @@ def label(job: Job, *, questions: bool = False) -> str:
     ``questions``: whether the words of questions are shown. The first words of a document never are.
     """
     content = {"beginning"} if questions else {"beginning", "question"}
-    name = _name(job, {of: told for of, told in _names(job).items() if of not in content})
+    name = _name(job, {of: name for of, name in _names(job).items() if of not in content})
     place = "" if job.kind in _OTHERS or name == job.collection else f"in {job.collection}"
     return " ".join(filter(None, (job.kind, _cut(name, _LONGEST_LABEL), place)))
 

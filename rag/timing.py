@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Rule:
     """The setting ``shorter`` must be less than the setting ``longer``. ``else_``: what happens otherwise."""
 
     shorter: str
@@ -13,29 +13,29 @@ class Order:
     else_: str
 
 
-ORDERS = (
-    Order("lease_seconds", "stage_timeout", "a stage would be ended before it could be missed"),
-    Order("lease_seconds", "backup_stage_timeout", "a backup would be ended before it could be missed"),
-    Order("stage_timeout", "visibility_timeout", "a task that still runs would be delivered a second time"),
-    Order(
+RULES = (
+    Rule("lease_seconds", "stage_timeout", "a stage would be ended before it could be missed"),
+    Rule("lease_seconds", "backup_stage_timeout", "a backup would be ended before it could be missed"),
+    Rule("stage_timeout", "visibility_timeout", "a task that still runs would be delivered a second time"),
+    Rule(
         "visibility_timeout",
         "stale_lease_seconds",
         "a stage would be taken from its worker before its time is up",
     ),
-    Order("interactive_timeout", "visibility_timeout", "a search that still runs would be delivered again"),
-    Order("parse_timeout", "stage_timeout", "a slow document would cost its worker, and be tried again"),
-    Order("fetch_timeout", "stage_timeout", "a slow server would cost its worker, and be asked again"),
-    Order("generator_timeout", "stage_timeout", "a slow answer would cost its worker, and be tried again"),
-    Order("lease_seconds", "api_timeout", "a question whose worker died would never be answered in time"),
+    Rule("interactive_timeout", "visibility_timeout", "a search that still runs would be delivered again"),
+    Rule("parse_timeout", "stage_timeout", "a slow document would cost its worker, and be tried again"),
+    Rule("fetch_timeout", "stage_timeout", "a slow server would cost its worker, and be asked again"),
+    Rule("generator_timeout", "stage_timeout", "a slow answer would cost its worker, and be tried again"),
+    Rule("lease_seconds", "api_timeout", "a question whose worker died would never be answered in time"),
 )
 
 
 def out_of_order(settings: object) -> Iterator[str]:
-    """A line for each order that the settings break: which to raise or lower, and why."""
-    for order in ORDERS:
-        shorter, longer = getattr(settings, order.shorter), getattr(settings, order.longer)
+    """A line for each rule that the settings break: which to raise or lower, and why."""
+    for rule in RULES:
+        shorter, longer = getattr(settings, rule.shorter), getattr(settings, rule.longer)
         if shorter >= longer:
             yield (
-                f"{order.longer.upper()} ({longer:g}) must be over {order.shorter.upper()} ({shorter:g}), "
-                f"or {order.else_}: raise the one or lower the other"
+                f"{rule.longer.upper()} ({longer:g}) must be over {rule.shorter.upper()} ({shorter:g}), "
+                f"or {rule.else_}: raise the one or lower the other"
             )

@@ -35,9 +35,9 @@ def start(settings: Settings, service: str) -> Callable[[], None]:
     """
     if settings.traces_url is None:
         return lambda: None
-    from rag.spans import sending  # noqa: PLC0415 - takes 16 MB and a quarter of a second
+    from rag.spans import start_sending  # noqa: PLC0415 - takes 16 MB and a quarter of a second
 
-    return sending(settings, settings.traces_url, service)
+    return start_sending(settings, settings.traces_url, service)
 
 
 @contextmanager

@@ -35,23 +35,21 @@ class Description:
 
 def described(target: Target, headers: dict[str, str], data: bytearray) -> Description:
     """``headers`` have lower-case names. UnsupportedMedia for a document that no parser reads."""
+    # A name in Content-Disposition: RFC 6266, and RFC 8187 for one with an encoding.
+    _, stated = _value_and_parameters(headers.get("content-disposition", ""))
+    charset, _, rest = stated.get("filename*", "").partition("'")
+    _, tick, value = rest.partition("'")
+    if tick and charset.lower() in _NAME_CHARSETS:
+        given = clean_name(unquote(value, encoding=charset, errors="replace"))
+    else:
+        given = clean_name(stated.get("filename", ""))
+    filename = given or clean_name(unquote(PurePosixPath(target.path).name))
     declared, parameters = _value_and_parameters(headers.get("content-type", ""))
-    filename = _given_name(headers) or clean_name(unquote(PurePosixPath(target.path).name))
     # A server knows its types better than a path does: /README.md may well be a web page.
     trusted = declared in READABLE and declared != TEXT
     kind = media_type_of(None if trusted else filename, declared or TEXT, bytes(data[:HEAD_BYTES]))
     text = charsets.marked(data, parameters.get("charset")) if kind.startswith("text/") else data
     return Description(filename, kind, text)
-
-
-def _given_name(headers: dict[str, str]) -> str | None:
-    """The file name of a Content-Disposition, RFC 6266."""
-    _, parameters = _value_and_parameters(headers.get("content-disposition", ""))
-    charset, _, rest = parameters.get("filename*", "").partition("'")
-    _, tick, value = rest.partition("'")
-    if tick and charset.lower() in _NAME_CHARSETS:
-        return clean_name(unquote(value, encoding=charset, errors="replace"))
-    return clean_name(parameters.get("filename", ""))
 
 
 def _value_and_parameters(header: str) -> tuple[str, dict[str, str]]:

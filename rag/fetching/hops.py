@@ -89,7 +89,7 @@ class Download:
                     about = described(target, headers, exchange.body(response))
                     return Fetched(bytes(about.data), about.filename, about.media_type, target.redacted)
             following = target.joined(headers["location"])
-            # Without TLS, whoever is on the way would see the document and the URL, which may hold a secret.
+            # Without TLS, others in the network could read the document and the URL, which may hold a secret.
             if target.scheme == "https" and following.scheme == "http":
                 raise InvalidRequest(
                     f"{target.redacted} leads from https:// to http://, which is not followed."

@@ -49,8 +49,8 @@ def _child(order: Order) -> Iterator[IO[bytes]]:
     )
     assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - for mypy
     try:
-        with suppress(BrokenPipeError):  # it died at once, which its missing answer tells
-            process.stdin.write(order.packed())  # fits into the pipe, so this waits for nobody
+        with suppress(BrokenPipeError):  # it died at once: its answer is missing
+            process.stdin.write(order.packed())  # fits into the pipe, so this does not block
             process.stdin.close()
         yield process.stdout
     finally:

@@ -133,7 +133,7 @@ class ForkServer:
         # A measure that held when the server began, and does not now, must not be done without.
         if any(measure.mechanism not in known for measure in isolation.missing(found)):
             os._exit(os.EX_TEMPFAIL)
-        # The pipe stays open until the child has ended: whoever reads to its end kills the child.
+        # The pipe stays open until the child has ended: the server kills the child at its end.
         with os.fdopen(writing, "wb", closefd=False) as pipe:
             pipe.write(_answer_to(data, media_type, self._bounds.text_bytes, self._chunker))
 

@@ -10,7 +10,7 @@ from typing import cast
 
 from rag.errors import UnreadableDocument
 from rag.model import ParsedDocument
-from rag.parsing import layout, webpage
+from rag.parsing import structure, webpage
 
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
 _LONGEST_HEADER = 2_000
@@ -34,20 +34,17 @@ def mail(data: bytes) -> ParsedDocument:
         head = "\n".join(f"{name}: {message[name]}" for name in _HEADERS if message[name])
         if not head:
             raise UnreadableDocument("The file is no mail: it names no sender, receiver, date or subject.")
-        parts = islice(message.iter_attachments(), _MOST_ATTACHMENTS)
-        names = [name for part in parts if (name := part.get_filename())]
+        attachments = islice(message.iter_attachments(), _MOST_ATTACHMENTS)
+        names = [name for each in attachments if (name := each.get_filename())]
         attached = f"Attachments (not read): {', '.join(names)}" if names else ""
-        body = _body(message)
+        part = message.get_body(preferencelist=("plain", "html"))
+        body = part.get_content() if part else ""
+        if part is None or not isinstance(body, str):
+            body = ""
+        elif part.get_content_subtype() == "html":
+            body = webpage.from_html(body).text
         # A mail that says nothing counts as empty, although it has a sender.
         shown = filter(None, (head, body, attached)) if body.strip() or message["Subject"] else ()
-        return layout.from_markdown("\n\n".join(shown), str(message["Subject"] or ""))
+        return structure.from_markdown("\n\n".join(shown), str(message["Subject"] or ""))
     except (MessageError, LookupError, ValueError, RecursionError) as error:
         raise UnreadableDocument(f"The mail cannot be read: {error}.") from error
-
-
-def _body(message: EmailMessage) -> str:
-    part = message.get_body(preferencelist=("plain", "html"))
-    content = part.get_content() if part else ""
-    if part is None or not isinstance(content, str):
-        return ""
-    return webpage.from_html(content).text if part.get_content_subtype() == "html" else content

@@ -11,7 +11,7 @@ from xberg import ExtractedDocument
 from rag import media
 from rag.errors import DocumentTooLarge, UnreadableDocument
 from rag.model import ParsedDocument
-from rag.parsing import layout, tables
+from rag.parsing import structure, tables
 from rag.parsing.extraction import ENCRYPTED, extracted
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -38,11 +38,11 @@ def office(data: bytes, media_type: str, max_text_bytes: int) -> ParsedDocument:
         slides = []
         for page in pages:
             notes = f"\n\nNotes: {page.speaker_notes}" if page.speaker_notes else ""
-            slides.append((page.page_number, layout.prose(page.content) + notes))
-        return layout.from_pages(slides, title)
+            slides.append((page.page_number, structure.prose(page.content) + notes))
+        return structure.from_pages(slides, title)
     if media_type == media.XLSX and pages:
-        return layout.from_markdown("\n\n".join(_sheets(found)), title)
-    return layout.from_markdown(layout.prose(found.content), title)
+        return structure.from_markdown("\n\n".join(_sheets(found)), title)
+    return structure.from_markdown(structure.prose(found.content), title)
 
 
 def _sheets(found: ExtractedDocument) -> Iterator[str]:
@@ -52,7 +52,7 @@ def _sheets(found: ExtractedDocument) -> Iterator[str]:
         for table in sheet.tables:
             cells = ([" ".join(cell.split()) for cell in row] for row in table.cells)
             rows += tables.sentences(cells)
-        if content := "\n\n".join(rows) or layout.prose(sheet.content):
+        if content := "\n\n".join(rows) or structure.prose(sheet.content):
             yield f"## {sheet.sheet_name or f'Sheet {sheet.page_number}'}\n\n{content}"
 
 

@@ -7,7 +7,7 @@ from pypdfium2 import PdfDocument, PdfiumError
 from rag import media
 from rag.errors import EmptyDocument, UnreadableDocument
 from rag.model import ParsedDocument
-from rag.parsing import layout
+from rag.parsing import structure
 from rag.parsing.extraction import ENCRYPTED, extracted
 
 _DOT_LEADER = re.compile(r"(?: ?\.){5,}")
@@ -22,9 +22,9 @@ def pdf(data: bytes, max_text_bytes: int) -> ParsedDocument:
     broken: UnreadableDocument | None = None
     try:
         found = extracted(data, media.PDF, max_text_bytes)
-        pages = [(page.page_number, _tidy(layout.prose(page.content))) for page in found.pages or ()]
+        pages = [(page.page_number, _tidy(structure.prose(page.content))) for page in found.pages or ()]
         if any(content.strip() for _, content in pages):
-            return layout.from_pages(pages, found.metadata.title)
+            return structure.from_pages(pages, found.metadata.title)
     except UnreadableDocument as error:
         if str(error) == ENCRYPTED:
             raise
@@ -49,7 +49,7 @@ def _by_pdfium(data: bytes, broken: UnreadableDocument | None) -> ParsedDocument
         raise EmptyDocument(
             "The PDF holds no text, only images perhaps (a scan): run text recognition (OCR) over it first."
         )
-    return layout.from_pages(pages, title)
+    return structure.from_pages(pages, title)
 
 
 def _tidy(content: str) -> str:

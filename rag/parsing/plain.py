@@ -3,7 +3,7 @@
 import re
 
 from rag.model import ParsedDocument
-from rag.parsing import layout
+from rag.parsing import structure
 from rag.parsing.decoding import decoded
 
 _FRONT_MATTER = re.compile(r"---[ \t]*\r?\n(?P<fields>(?:(?!---)[^\n]*\n){0,200})---[ \t]*(?:\r?\n|$)")
@@ -12,7 +12,7 @@ _TITLE_FIELD = re.compile(r"^title:(.*)$", re.MULTILINE)
 
 def text(data: bytes) -> ParsedDocument:
     """The text as it stands; no line of it is a heading."""
-    return layout.from_text(decoded(data))
+    return structure.from_text(decoded(data))
 
 
 def markdown(data: bytes) -> ParsedDocument:
@@ -20,9 +20,9 @@ def markdown(data: bytes) -> ParsedDocument:
     content = decoded(data)
     front = _FRONT_MATTER.match(content)
     if front is None:
-        return layout.from_markdown(content)
+        return structure.from_markdown(content)
     stated = _TITLE_FIELD.search(front["fields"])
     title = stated[1].strip() if stated else ""
     if len(title) > 1 and title[0] == title[-1] and title[0] in "\"'":
         title = title[1:-1]
-    return layout.from_markdown(content[front.end() :], title)
+    return structure.from_markdown(content[front.end() :], title)

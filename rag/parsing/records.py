@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from rag.errors import UnreadableDocument
 from rag.model import ParsedDocument
-from rag.parsing import layout
+from rag.parsing import structure
 from rag.parsing.decoding import decoded
 
 _BETWEEN_KEYS = " › "
@@ -59,7 +59,7 @@ def _document(value: Value) -> ParsedDocument:
         content = "\n".join(_lines(value, ""))
     except RecursionError as error:
         raise UnreadableDocument("The JSON is nested too deeply to be read.") from error
-    return layout.from_text(content, title if isinstance(title, str) else None)
+    return structure.from_text(content, title if isinstance(title, str) else None)
 
 
 def _lines(value: Value, path: str) -> Iterator[str]:
@@ -69,17 +69,17 @@ def _lines(value: Value, path: str) -> Iterator[str]:
             yield from _lines(inner, f"{path}{_BETWEEN_KEYS}{key}" if path else key)
     elif isinstance(value, list):
         yield from _list_lines(value, path)
-    elif (spoken := _spoken(value)) is not None:
-        yield f"{path}: {spoken}" if path else spoken
+    elif (text := _as_text(value)) is not None:
+        yield f"{path}: {text}" if path else text
 
 
 def _list_lines(values: list[Value], path: str) -> Iterator[str]:
     """One line for a short list of plain values, else the lines of each."""
-    words = [_spoken(value) for value in values if not isinstance(value, dict | list)]
-    spoken = ", ".join(word for word in words if word is not None)
-    if len(words) == len(values) and len(spoken) <= _SHORT_LIST:
-        if spoken:
-            yield f"{path}: {spoken}" if path else spoken
+    plain = [_as_text(value) for value in values if not isinstance(value, dict | list)]
+    line = ", ".join(text for text in plain if text is not None)
+    if len(plain) == len(values) and len(line) <= _SHORT_LIST:
+        if line:
+            yield f"{path}: {line}" if path else line
         return
     for value in values:
         yield ""
@@ -87,7 +87,7 @@ def _list_lines(values: list[Value], path: str) -> Iterator[str]:
     yield ""
 
 
-def _spoken(value: Value) -> str | None:
+def _as_text(value: Value) -> str | None:
     if value is None or value == "":
         return None
     if isinstance(value, bool):

@@ -8,7 +8,7 @@ from itertools import chain, islice
 
 from rag.errors import UnreadableDocument
 from rag.model import ParsedDocument
-from rag.parsing import layout
+from rag.parsing import structure
 from rag.parsing.decoding import decoded
 
 _DELIMITERS = ",;\t|"
@@ -24,7 +24,7 @@ def table(data: bytes) -> ParsedDocument:
     content = decoded(data)
     csv.field_size_limit(_LONGEST_CELL)
     try:
-        return layout.from_text("\n\n".join(sentences(_rows(content, _delimiter(content)))))
+        return structure.from_text("\n\n".join(sentences(_rows(content, _delimiter(content)))))
     except csv.Error as error:
         raise UnreadableDocument(f"The table cannot be read: {error}.") from error
 

@@ -16,7 +16,7 @@ from html_to_markdown import ParseError as HtmlError
 
 from rag.errors import AegisError, DocumentTooLarge, UnreadableDocument, translated
 from rag.model import ParsedDocument
-from rag.parsing import layout
+from rag.parsing import structure
 from rag.parsing.decoding import decoded
 
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
@@ -53,4 +53,4 @@ def from_html(page: str) -> ParsedDocument:
     if body.startswith("---\n"):  # the converter puts a block of fields before the content
         _, mark, rest = body[4:].partition("\n---\n")
         body = rest if mark else body
-    return layout.from_markdown(layout.without_links(body), result.metadata.document.title)
+    return structure.from_markdown(structure.without_links(body), result.metadata.document.title)

@@ -26,7 +26,7 @@ from rag.framing import framed, payloads_of
 from rag.model import Chunk, CutDocument, Heading, Page, ParsedDocument
 from rag.naming import plain_name
 from rag.parsing.decoding import is_clean
-from rag.parsing.layout import DEEPEST_HEADING, MAX_HEADING, MAX_TITLE
+from rag.parsing.structure import DEEPEST_HEADING, MAX_HEADING, MAX_TITLE
 
 _LARGEST_FRAME = (1 << 32) - 1
 _LONGEST_MESSAGE = 2_000

@@ -47,7 +47,7 @@ from rag.chunking import TokenChunker
 from rag.errors import AegisError
 from rag.fetching import description, urls
 from rag.model import Candidate, Embedding, Hit, Passage
-from rag.parsing import decoding, layout, mail, plain, records, tables, webpage
+from rag.parsing import decoding, mail, plain, records, structure, tables, webpage
 from rag.ports import GenerationRequest
 from rag.settings import Settings, configuration, foreign, texts, wording
 from rag.settings.configuration import Found
@@ -115,7 +115,7 @@ def tokenizer() -> Any:
 
 def cut(text: str) -> None:
     """The tokenizer, which is not quick, is tried by itself."""
-    TokenChunker(lambda piece: len(piece.split()), 50).chunk(layout.from_markdown(text))
+    TokenChunker(lambda piece: len(piece.split()), 50).chunk(structure.from_markdown(text))
 
 
 def printed(text: str) -> None:
@@ -211,10 +211,10 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "normalised": decoding.normalised,
         "clean": decoding.is_clean,
     },
-    "rag.parsing.layout": {
-        "headings": lambda text: list(layout.headings_of(text)),
-        "prose": layout.prose,
-        "title": layout.usable_title,
+    "rag.parsing.structure": {
+        "headings": lambda text: list(structure.headings_of(text)),
+        "prose": structure.prose,
+        "title": structure.usable_title,
     },
     "rag.parsing.plain": {"text": as_bytes(plain.text), "markdown": as_bytes(plain.markdown)},
     "rag.parsing.tables": {"table": as_bytes(tables.table)},

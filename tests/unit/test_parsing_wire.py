@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rag.chunking import TokenChunker, most_passages
 from rag.errors import DocumentError, DocumentTooLarge, UnreadableDocument
 from rag.model import Chunk, CutDocument, Heading, Page, ParsedDocument
-from rag.parsing import decoding, layout, wire
+from rag.parsing import decoding, structure, wire
 
 BOUNDS = wire.AnswerBounds(text_bytes=1 << 20, passage_tokens=200)
 TEXT = "# A\n\nwords of some length"
@@ -191,7 +191,7 @@ def test_whatever_a_child_says_is_a_document_within_bounds_or_an_error_of_docume
 @settings(max_examples=200, deadline=None)
 @given(st.text(st.sampled_from("# \n\n\tab.한-=|`*中1\u0301"), max_size=600), st.sampled_from([8, 32, 50]))
 def test_what_the_chunker_makes_passes(content: str, most_tokens: int) -> None:
-    document = layout.from_markdown(content)
+    document = structure.from_markdown(content)
     if not document.text.strip():
         return
     chunker = TokenChunker(

@@ -105,9 +105,9 @@ def headings_of(text: str) -> Iterator[Heading]:
 
 
 def _heading(start: int, level: int, words: str) -> Iterator[Heading]:
-    spoken = plain_name(_EMPHASIS.sub("", without_links(words)))
-    if spoken.strip("#"):
-        yield Heading(start, level, spoken[:MAX_HEADING])
+    text = plain_name(_EMPHASIS.sub("", without_links(words)))
+    if text.strip("#"):
+        yield Heading(start, level, text[:MAX_HEADING])
 
 
 def _underlined(text: str, underline: int, level: int) -> Iterator[Heading]:
