@@ -111,6 +111,7 @@ def pieces_of(text: str, block: Block, count: Count, room: Room) -> Iterator[tup
     piece: Span | None = None
     tokens = 0
     for atom, size in _atoms(text, block.span, count, room):
+        # An atom goes into the piece that comes nearer to the target by it.
         full = piece is not None and not room.holds(tokens + size, piece.start, atom.end)
         if piece is not None and (full or tokens + size / 2 > target):
             yield piece, tokens
@@ -133,10 +134,9 @@ def _atoms(text: str, span: Span, count: Count, room: Room) -> Iterator[tuple[Sp
         size = count(text[part.start : part.end])
         if room.holds(size, part.start, part.end) or part.end - part.start == 1:
             yield part, size
-        elif level < len(_FINER):
-            pending.extend((finer, level + 1) for finer in reversed(list(_FINER[level](text, part))))
         else:
-            pending.extend((slice_, level) for slice_ in reversed(list(_slices(part, size, room))))
+            finer = _FINER[level](text, part) if level < len(_FINER) else _slices(part, size, room)
+            pending.extend((smaller, level + 1) for smaller in reversed(list(finer)))
 
 
 def _sentences(text: str, span: Span) -> Iterator[Span]:

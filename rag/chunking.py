@@ -72,6 +72,7 @@ class TokenChunker:
                 raise EmptyDocument("The document holds no text.")
             if self._ruler.additive or limit <= 1:
                 return chunks
+            # Here tokens of words do not add up: count whole passages, and cut again where one is too long.
             chunks = [replace(chunk, tokens=self._ruler.tokens(chunk.text)) for chunk in chunks]
             if all(chunk.tokens <= self._max for chunk in chunks):
                 return chunks
@@ -194,6 +195,7 @@ def _units(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[_Unit
             yield from headings_alone()
             pending, reserved = [], 0
         start = pending[0].span.start if pending else block.span.start
+        # Headings wait for the text below them, unless they would take more than half of its passage.
         if block.heading and half.holds(reserved + block.tokens, start, block.span.end):
             pending.append(block)
             reserved += block.tokens

@@ -36,6 +36,7 @@ def _read(text: str) -> crontab:
         raise ValueError(refusal)
     minute, hour, day_of_month, month, day_of_week = fields
     try:
+        # crontab() takes the fields in another order than crontab(5) writes them.
         return crontab(minute, hour, day_of_week, day_of_month, month)
     except (ValueError, ParseException) as error:
         raise ValueError(f"{refusal} ({error})") from error

@@ -189,6 +189,7 @@ def _plain(path: str, value: object) -> Scalar:
 
 
 def _term(path: str, value: Scalar) -> str:
+    # 2020 and 2020.0 are the same term.
     if isinstance(value, float) and value.is_integer() and abs(value) < _MAX_INTEGER:
         value = int(value)
     term = f"{path}={json.dumps(value, ensure_ascii=False)}"

@@ -79,6 +79,7 @@ class Key:
     def opened_by(self, token: str, now: float) -> bool:
         """Whether ``token`` is this key, and valid at ``now``. The time does not depend on the token."""
         digest = digest_of(token)
+        # Every secret is compared, so that the time does not depend on which one matches.
         matches = [compare_digest(each.digest, digest) for each in self.secrets if _is_valid(each, now)]
         return any(matches) and self.state(now) is KeyState.ACTIVE
 

@@ -65,6 +65,7 @@ class Consumption:
 
     def observe(self, taken: int, running: str | None, now: float) -> None:
         """``taken``: tasks begun since the worker's start; ``running``: the id of the present one."""
+        # A task that began and ended since the last call shows only in the count.
         begun = taken != self._taken
         if begun or running is not None or self._running is not None:
             self._active_at = now

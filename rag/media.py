@@ -125,6 +125,7 @@ def misfit(media_type: str, data: bytes) -> str | None:
 
     Only the signature is looked at: a file may have it and still be broken.
     """
+    # Readers accept a PDF whose header does not stand at the very beginning.
     if media_type == PDF:
         return None if b"%PDF-" in data[:1024] else described(data)
     if media_type in _ZIPPED:

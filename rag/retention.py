@@ -46,6 +46,7 @@ class Retention:
         kept = set(backups.keys() & set(protected)) | (backups.keys() - past.keys())
         kept |= _last(past, damaged)
         kept |= {backup for backup, at in past.items() if now - at <= self.hourly_days * _DAY}
+        # Each day in UTC has exactly 86,400 seconds of Unix time.
         for _, of_day in groupby(sorted(past, key=past.__getitem__), lambda backup: past[backup] // _DAY):
             last_of_day = _last({backup: past[backup] for backup in of_day}, damaged)
             kept |= {backup for backup in last_of_day if now - past[backup] <= self.days * _DAY}

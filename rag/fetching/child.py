@@ -47,6 +47,7 @@ def confine(owner: int, order: Order) -> None:
     _preload()
     signal.setitimer(signal.ITIMER_REAL, order.seconds + _LATE_SECONDS)  # its signal ends the process
     limits.confine(_BASE_BYTES + 3 * order.max_bytes + 2 * order.answer_bytes, int(order.seconds) + 1)
+    # Resolving names and reading the answer takes no other thread or process.
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
     isolation.enter(Confinement(network=True, readable=reach()), owner)
 

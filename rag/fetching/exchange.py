@@ -104,6 +104,7 @@ class Exchange:
         encoding = ",".join(encodings).strip().lower()  # several ones are refused
         if encoding not in (*_NOT_PACKED, *_GZIPPED):
             raise InvalidRequest("The document is packed in a way that was not asked for: only gzip is read.")
+        # The stated length may be wrong or missing, so what comes is counted too.
         document = bytearray()
         for piece in self._unzipped() if encoding in _GZIPPED else self._pieces():
             document += piece

@@ -109,6 +109,7 @@ class Download:
                 tls = ssl.create_default_context(cadata=self._authorities)
                 tls.set_alpn_protocols(["http/1.1"])
             try:
+                # The certificate has to be for the name, although the connection went to an address.
                 secured = tls.wrap_socket(plain, server_hostname=target.host.strip("[]"))
             except ssl.SSLCertVerificationError as error:
                 reason = clean(error.verify_message, 200)

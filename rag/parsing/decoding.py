@@ -46,6 +46,7 @@ def decoded(data: bytes, declared: str | None = None) -> str:
                 break
     head = text[:65_536]
     controls = sum(1 for c in head if c < " " and c not in "\t\n\r\f\x1b")
+    # Some text files hold a few control codes, so a small share of them is allowed.
     if controls > max(2, _BINARY_SHARE * len(head)):
         raise UnreadableDocument("The file holds binary data, not text: send it under its own type.")
     return text

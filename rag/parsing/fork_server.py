@@ -71,6 +71,17 @@ class ParseLimits:
         """An answer is the text and its headings and pages."""
         return 3 * self.text_bytes + (8 << 20)
 
+    def check(self, pid: int, deadline: float, answer_bytes: int) -> None:
+        """DocumentTooLarge where the child ``pid``, the monotonic clock or the answer is past its limit."""
+        if time.monotonic() >= deadline:
+            raise self.too_long()
+        if answer_bytes > self.answer_bytes:
+            raise DocumentTooLarge(f"The file holds more than {self.text_bytes >> 20} MB of text.")
+        if not LINUX:  # there the kernel does not enforce the limit of memory
+            with suppress(psutil.Error):  # the child has ended
+                if psutil.Process(pid).memory_info().rss > self.memory_bytes:
+                    raise self.too_much_memory()
+
     def too_long(self) -> DocumentTooLarge:
         return DocumentTooLarge(f"Reading the file took longer than {self.seconds:g} s.")
 
@@ -84,7 +95,7 @@ class ForkServer:
     def __init__(
         self,
         owner: socket.socket,
-        bounds: ParseLimits,
+        parse_limits: ParseLimits,
         isolated: tuple[Measure, ...],
         chunker: Chunker | None = None,
     ) -> None:
@@ -94,7 +105,7 @@ class ForkServer:
         """
         self._owner = owner
         self._chunker = chunker
-        self._bounds = bounds
+        self._limits = parse_limits
         self._isolated = isolated
         self._stderr: BinaryIO = tempfile.TemporaryFile(mode="a+b", buffering=0)  # noqa: SIM115 - for life
 
@@ -127,7 +138,7 @@ class ForkServer:
         self._owner.close()
         os.dup2(self._stderr.fileno(), 2)
         limits.volunteer_for_oom_killer()
-        limits.confine(self._bounds.memory_bytes, int(2 * self._bounds.seconds) + 1)
+        limits.confine(self._limits.memory_bytes, int(2 * self._limits.seconds) + 1)
         known = {measure.mechanism for measure in self._isolated if not measure.holds}
         found = isolation.enter(_NO_ACCESS, os.getppid())
         # A measure that held when the server began, and does not now, must not be done without.
@@ -135,14 +146,14 @@ class ForkServer:
             os._exit(os.EX_TEMPFAIL)
         # The pipe stays open until the child has ended: the server kills the child at its end.
         with os.fdopen(writing, "wb", closefd=False) as pipe:
-            pipe.write(_answer_to(data, media_type, self._bounds.text_bytes, self._chunker))
+            pipe.write(_answer_to(data, media_type, self._limits.text_bytes, self._chunker))
 
     def _receive(self, pid: int, reading: int) -> bytes:
         """What the child writes until it closes its pipe.
 
         Raises DocumentTooLarge past a limit, ConnectionError when the owner closes the socket meanwhile.
         """
-        deadline = time.monotonic() + self._bounds.seconds
+        deadline = time.monotonic() + self._limits.seconds
         answer = bytearray()
         with selectors.DefaultSelector() as selector:
             selector.register(reading, selectors.EVENT_READ)
@@ -157,17 +168,7 @@ class ForkServer:
                     if not piece:
                         return bytes(answer)
                     answer += piece
-                self._check(pid, deadline, len(answer))
-
-    def _check(self, pid: int, deadline: float, size: int) -> None:
-        if time.monotonic() >= deadline:
-            raise self._bounds.too_long()
-        if size > self._bounds.answer_bytes:
-            raise DocumentTooLarge(f"The file holds more than {self._bounds.text_bytes >> 20} MB of text.")
-        if not LINUX:  # there the kernel does not enforce the child's limit
-            with suppress(psutil.Error):  # it has ended
-                if psutil.Process(pid).memory_info().rss > self._bounds.memory_bytes:
-                    raise self._bounds.too_much_memory()
+                self._limits.check(pid, deadline, len(answer))
 
     def _cause_of_death(self, status: int, peak_bytes: int) -> DocumentError:
         """Why a child ended without an answer, by its status, its memory and what it wrote to stderr."""
@@ -176,10 +177,11 @@ class ForkServer:
         sys.stderr.write(messages[-_LOGGED:])
         sys.stderr.flush()
         if status == -signal.SIGXCPU:
-            return self._bounds.too_long()
-        near_limit = peak_bytes > _NEAR_LIMIT * self._bounds.memory_bytes
+            return self._limits.too_long()
+        # An allocation that fails leaves the peak somewhat below the limit.
+        near_limit = peak_bytes > _NEAR_LIMIT * self._limits.memory_bytes
         if near_limit or status == -signal.SIGKILL or any(word in messages for word in _MEMORY):
-            return self._bounds.too_much_memory()
+            return self._limits.too_much_memory()
         if _DEPTH in messages:
             return UnreadableDocument(_TOO_DEEP)
         reason = signal.Signals(-status).name if status < 0 else f"exit {status}"
@@ -251,8 +253,8 @@ def main(chunker_of: Callable[[int], Chunker] | None = None) -> None:
     gc.collect()
     gc.freeze()  # children then share these pages until they end
     gc.disable()
-    bounds = ParseLimits(given.seconds, given.memory_bytes, given.text_bytes)
-    ForkServer(socket.socket(fileno=given.socket), bounds, isolated, chunker=chunker).serve()
+    parse_limits = ParseLimits(given.seconds, given.memory_bytes, given.text_bytes)
+    ForkServer(socket.socket(fileno=given.socket), parse_limits, isolated, chunker=chunker).serve()
 
 
 if __name__ == "__main__":

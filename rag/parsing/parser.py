@@ -109,6 +109,7 @@ class IsolatedParser:
         return wire.unpacked(answer, self._bounds)
 
     def _ask(self, data: bytes, media_type: str, name: str, given_up: Callable[[], bool]) -> bytes:
+        # A server may have died before it had this file, so the file gets a second attempt.
         for _ in range(_ATTEMPTS):
             try:
                 self._server = self._server or self._start()

@@ -40,6 +40,7 @@ def from_pages(pages: Sequence[tuple[int, str]], title: str | None = None) -> Pa
         piece = normalised(content)
         if not piece.strip():
             continue
+        # A page reaches to the beginning of the next, so that every character has a page.
         end = start + len(piece) + len(_PAGE_BREAK)
         spans.append(Page(number, start, end))
         pieces.append(piece)

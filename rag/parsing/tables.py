@@ -22,6 +22,7 @@ Row = list[str]
 def table(data: bytes) -> ParsedDocument:
     """Rows as ``Column: cell; Column: cell``; without column names where the first row has none."""
     content = decoded(data)
+    # The library refuses cells of over 128 KiB; the size of the whole file is bounded already.
     csv.field_size_limit(_LONGEST_CELL)
     try:
         return structure.from_text("\n\n".join(sentences(_rows(content, _delimiter(content)))))

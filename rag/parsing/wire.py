@@ -94,6 +94,7 @@ def unpacked(answer: bytes, bounds: AnswerBounds) -> CutDocument:
     Raises UnreadableDocument for an answer that breaks a rule: the file made its parser write it.
     """
     try:
+        # One frame more than an answer has, so that a longer one is refused too.
         kind, *fields = islice(payloads_of(answer), _FRAMES + 1)
         if kind == _DOCUMENT:
             return _document(bounds, *fields)
@@ -121,6 +122,7 @@ def _document(  # noqa: PLR0913, PLR0917 - the fields of an answer
         raise ValueError("text that no parser leaves")
     if joined.count("\n") >= _MOST_PLACES:
         raise ValueError("too many names")
+    # Headings and paths share these names, so a name that is used often is still one object.
     names = [_name(name, MAX_HEADING) for name in joined.split("\n")]
     parsed = ParsedDocument(
         text=text,
