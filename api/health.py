@@ -17,7 +17,7 @@ from rag.addresses import counted_as
 from rag.errors import InvalidRequest, NoRoom, Transient, Unauthenticated, Unavailable
 from rag.liveness import WorkerSign
 from rag.model import Json
-from rag.release import release
+from rag.naming import release
 from rag.stores.disks import Room
 from rag.stores.heartbeats import BEAT, VECTORS
 from tasks.submit import LANES

@@ -45,11 +45,10 @@ from api.stopping import told_to_stop
 from rag import tracing
 from rag.errors import Unavailable
 from rag.exposure import require_closed_api
-from rag.loglines import log_as
+from rag.naming import release
 from rag.origins import OriginPolicy
-from rag.release import release
 from rag.settings import Settings, load
-from rag.starting import shield, starting
+from rag.starting import log_as, shield, starting
 from rag.stores.audit import AuditWriter
 from rag.stores.probing import check_blobs
 from tasks.submit import most_open, prepare

@@ -18,9 +18,8 @@ from api.connections import Bounds, Connections
 from api.protocol import BoundedProtocol
 from api.proxies import networks
 from rag.exposure import require_closed_api
-from rag.loglines import log_as
 from rag.settings import Settings, load
-from rag.starting import starting
+from rag.starting import log_as, starting
 
 GRACEFUL_SECONDS = 5
 _SLOW_START_SECONDS = 30  # of a process on a busy machine: at its default of 5, uvicorn ends it

@@ -6,10 +6,9 @@ from typing import Any
 from celery import signals
 
 from beat.schedule import schedule_of
-from rag.loglines import log_as
 from rag.printable import log_printable_lines
 from rag.settings import Settings, load
-from rag.starting import shield, starting
+from rag.starting import log_as, shield, starting
 from rag.stores.condition import wait_until_safe
 from tasks.app import app
 from tasks.publishing import prepare

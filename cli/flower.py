@@ -23,10 +23,9 @@ from tornado.netutil import bind_sockets, bind_unix_socket
 from tornado.web import OutputTransform, RequestHandler
 
 from rag.exposure import require_closed_flower
-from rag.loglines import log_as
 from rag.origins import OriginPolicy, Refusal, RequestContext
 from rag.settings import load
-from rag.starting import starting
+from rag.starting import log_as, starting
 from tasks.app import app
 
 _BOUNDS = {

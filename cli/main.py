@@ -36,7 +36,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from rag.release import release
+        from rag.naming import release
 
         print(f"aegis {release()}")
         raise typer.Exit
@@ -54,7 +54,7 @@ def aegis(
 @app.command()
 def setup() -> None:
     """Build the bundled model, once; the first start does it too."""
-    from rag.paths import expanded
+    from rag.folders import expanded
     from workers.embedding.build import build
 
     settings = _settings()
@@ -81,7 +81,7 @@ def demo(
     from cli.demo import demo as demonstrate
     from cli.display import Display
     from cli.up import up as run_stack
-    from rag.paths import expanded
+    from rag.folders import expanded
 
     settings, console = _settings(), _console()
     folder = expanded(docs) if docs else None

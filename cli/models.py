@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from rag.paths import expanded
+from rag.folders import expanded
 from rag.settings import Settings
 from workers.embedding.files import model_files
 

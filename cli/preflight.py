@@ -8,7 +8,7 @@ from cli.servers import servers
 from rag.errors import ConfigurationError, Unavailable
 from rag.exposure import require_closed_api, require_closed_flower
 from rag.settings import Settings
-from rag.starting import settling
+from rag.starting import first_call
 
 
 def check(settings: Settings) -> None:
@@ -43,7 +43,7 @@ def check_broker(settings: Settings) -> None:
     from rag.stores.condition import condition_of  # noqa: PLC0415 - redis-py takes a while
     from rag.stores.redis import connect  # noqa: PLC0415 - the same
 
-    with connect(settings) as client, settling():
+    with connect(settings) as client, first_call():
         condition_of(client, may_forget=settings.broker_may_forget).require_safe()
 
 
@@ -52,7 +52,7 @@ def _check_vectors(settings: Settings) -> None:
     from rag.stores.vectors.qdrant.connection import nodes_of  # noqa: PLC0415 - qdrant-client takes a second
     from rag.stores.vectors.qdrant.store import QdrantVectorStore  # noqa: PLC0415 - the same
 
-    with closing(QdrantVectorStore(nodes_of(settings), settings, patience=0.0)) as store, settling():
+    with closing(QdrantVectorStore(nodes_of(settings), settings, patience=0.0)) as store, first_call():
         store.ping()
 
 
@@ -60,7 +60,7 @@ def _check_blobs(settings: Settings) -> None:
     """ConfigurationError or Unavailable when BLOB_URL does not let itself be asked."""
     from rag.stores.blobs import ObstoreBlobs  # noqa: PLC0415 - obstore takes a while
 
-    with settling():
+    with first_call():
         ObstoreBlobs.of(settings).ping()
 
 

@@ -17,9 +17,8 @@ from cli.nursery import Nursery
 from cli.supervisor import Supervisor, Work
 from cli.warden import on_duty
 from rag.errors import AegisError
-from rag.folders import keep_private, private_folder
+from rag.folders import expanded, keep_private, private_folder
 from rag.homes import recorded
-from rag.paths import expanded
 from rag.settings import Settings, inherited
 from rag.starting import shield
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from cli.patterns import fixed_part, matches
 from cli.sources import Found, Link, Omitted, Source
 from rag.errors import ConfigurationError, UnsupportedMedia
+from rag.folders import expanded
 from rag.media import HEAD_BYTES, described, media_type_of
 from rag.naming import document_id_of_file
-from rag.paths import expanded
 
 _LINKS = ("http://", "https://")
 _PACKAGES = frozenset({"node_modules", "__pycache__", "venv"})

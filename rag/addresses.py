@@ -1,4 +1,4 @@
-"""Hosts as addresses and headers name them."""
+"""Reads hosts as addresses and headers name them."""
 
 import re
 from functools import lru_cache
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 _THIS_MACHINE = "localhost"
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
 _LONGEST = 300
-"""Characters of a host with its port: a name has 253 at most. What is remembered stays small so."""
+"""Characters of a host with its port: a name has 253 at most. A bound keeps the cache small."""
 
 
 @lru_cache(maxsize=256)
@@ -22,7 +22,7 @@ def is_loopback(host: str) -> bool:
 
 
 def address_of(host: str) -> IPv4Address | IPv6Address | None:
-    """None where ``host`` is a name. A zone (``%eth0``) may come along."""
+    """The address, with its zone (``%eth0``) if it has one; None where ``host`` is a name."""
     try:
         return ip_address(host)
     except ValueError:
@@ -31,10 +31,10 @@ def address_of(host: str) -> IPv4Address | IPv6Address | None:
 
 @lru_cache(maxsize=4096)
 def counted_as(host: str) -> str:
-    """Under which what one caller takes is counted: an IPv6 address's first 64 bits.
+    """The key under which a caller's requests are counted: of an IPv6 address the first 64 bits.
 
-    Nobody is given less than a /64, and may write from any of its addresses. An IPv4 address in an IPv6
-    one's form counts as IPv4; what is no address counts as it is.
+    Each network has at least a /64, and may write from any of its addresses. An IPv4-mapped address counts
+    as IPv4, and what is no address counts as it is.
     """
     address = address_of(host)
     if not isinstance(address, IPv6Address):
@@ -45,9 +45,9 @@ def counted_as(host: str) -> str:
 
 
 def host_of(authority: str) -> str | None:
-    """The host of ``host:port`` as a ``Host`` header has it: lower case, without brackets and final dot.
+    """The host of a ``Host`` header (RFC 9110, 7.2), in lower case, without brackets and final dot.
 
-    None where it is none. By RFC 9110, section 7.2.
+    None for a header that names no host.
     """
     return _host_of(authority) if len(authority) <= _LONGEST else None
 
@@ -65,16 +65,16 @@ def _host_of(authority: str) -> str | None:
 
 
 def reachable(host: str) -> str:
-    """``host``, which may stand for all addresses of this machine, as one to connect to."""
+    """An address to connect to where a server listens on ``host``, which may mean all addresses."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
 
 
 def http_url(host: str, port: int) -> str:
-    """Of a server that listens on ``host``, as seen from its own machine."""
+    """The URL of a server that listens on ``host``, for clients on the same machine."""
     name = reachable(host)
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
 def without_credentials(text: str) -> str:
-    """``text`` with ``…@`` for what the addresses in it have before their host."""
+    """``text`` with ``…@`` in place of user and password in the URLs in it."""
     return _CREDENTIALS.sub("…@", text)

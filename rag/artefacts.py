@@ -1,7 +1,6 @@
-"""What one stage leaves for the next, as bytes: msgpack, arrays raw and little-endian.
+"""Packs what one stage leaves for the next: msgpack, with arrays raw and little-endian.
 
-Reading raises NotFound for bytes that are cut off, as after a power cut: what a stage
-leaves can be made again, so damaged is as good as gone.
+Unpacking raises NotFound for bytes that are cut off, as after a power cut: the stage can make them again.
 """
 
 from collections.abc import Sequence
@@ -25,7 +24,7 @@ def unpack_embedding(data: bytes) -> Embedding:
 
 
 def pack_query(store: str, embedding: Embedding) -> bytes:
-    """A question as it is to be looked for in ``store``."""
+    """A question's embedding, and the ``store`` to search."""
     return bytes(msgpack.packb((store, _embedding(embedding))))
 
 
@@ -43,7 +42,7 @@ def unpack_embeddings(data: bytes) -> list[Embedding]:
 
 
 def pack_chunks(title: str, chunks: Sequence[Chunk]) -> bytes:
-    """The chunks of a document together with the title that they are cited under."""
+    """The chunks of a document, and the title that citations of them show."""
     return bytes(msgpack.packb((title, [asdict(chunk) for chunk in chunks])))
 
 

@@ -1,9 +1,10 @@
-"""The blocks of a document's text, and how one that is too long is cut."""
+"""Finds the blocks of a document's text, and cuts those that are too long."""
 
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from math import ceil
 
@@ -30,7 +31,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What a passage holds at most. White space counts no tokens, so characters have a bound of their own."""
+    """The most that a passage holds. White space has no tokens, so characters have a bound of their own."""
 
     tokens: int
     characters: int
@@ -52,30 +53,25 @@ class Block:
 
 
 def blocks_of(document: ParsedDocument, count: Count) -> Iterator[Block]:
-    """In order, without overlap; together they hold every character that is not white space."""
-    text = document.text
+    """The blocks in order, without overlap; together they hold every character that is not white space."""
     starts = [heading.start for heading in document.headings]
-    for paragraph in _paragraphs(text):
-        for span, heading in _parted(text, paragraph, starts):
-            yield Block(span, count(text[span.start : span.end]), heading)
+    for paragraph in _paragraphs(document.text):
+        for span, heading in _split_at_headings(document.text, paragraph, starts):
+            yield Block(span, count(document.text[span.start : span.end]), heading)
 
 
 def _paragraphs(text: str) -> Iterator[Span]:
-    """What blank lines separate; the blank lines of fenced code separate nothing."""
-    position = 0
-    while position < len(text):
-        end = _paragraph_end(text, position)
-        yield from _trimmed(text, position, end)
-        position = end + 2
-
-
-def _paragraph_end(text: str, start: int) -> int:
-    end = _blank_line(text, start)
-    block = text[start:end]
-    if any(mark in block for mark in _FENCE_MARKS) and len(_FENCE.findall(block)) % 2:
-        closing = _FENCE.search(text, end)
-        return _blank_line(text, closing.end()) if closing else end
-    return end
+    """The spans between blank lines; the blank lines of fenced code separate nothing."""
+    start = 0
+    while start < len(text):
+        end = _blank_line(text, start)
+        block = text[start:end]
+        # An odd number of fences leaves one open: the paragraph goes on until it is closed.
+        if any(mark in block for mark in _FENCE_MARKS) and len(_FENCE.findall(block)) % 2:
+            closing = _FENCE.search(text, end)
+            end = _blank_line(text, closing.end()) if closing else end
+        yield from _trimmed(text, start, end)
+        start = end + 2
 
 
 def _blank_line(text: str, start: int) -> int:
@@ -84,36 +80,30 @@ def _blank_line(text: str, start: int) -> int:
 
 
 def _trimmed(text: str, start: int, end: int) -> Iterator[Span]:
-    """The span from its first line with a letter in it; indentation belongs to the text."""
+    """The span without blank lines around it; the indentation of its first line belongs to it."""
     piece = text[start:end]
     if piece and not piece.isspace():
         blank_lines = piece[: len(piece) - len(piece.lstrip())].rfind("\n") + 1
         yield Span(start + blank_lines, start + len(piece.rstrip()))
 
 
-def _parted(text: str, paragraph: Span, headings: list[int]) -> Iterator[tuple[Span, bool]]:
-    """The paragraph's headings and what stands between them."""
+def _split_at_headings(text: str, paragraph: Span, headings: list[int]) -> Iterator[tuple[Span, bool]]:
+    """The paragraph's headings, and what stands between them; each with whether it is a heading."""
     position = paragraph.start
     for start in headings[bisect_left(headings, paragraph.start) : bisect_left(headings, paragraph.end)]:
-        end = _heading_end(text, start, paragraph.end)
-        for before in _trimmed(text, position, start):
-            yield before, False
+        end = text.find("\n", start, paragraph.end)
+        if end < 0:
+            end = paragraph.end
+        elif underline := _UNDERLINE.match(text, end, paragraph.end):
+            end = underline.end()
+        yield from ((before, False) for before in _trimmed(text, position, start))
         yield Span(start, end), True
         position = end
-    for rest in _trimmed(text, position, paragraph.end):
-        yield rest, False
-
-
-def _heading_end(text: str, start: int, limit: int) -> int:
-    line_end = text.find("\n", start, limit)
-    if line_end < 0:
-        return limit
-    underline = _UNDERLINE.match(text, line_end, limit)
-    return underline.end() if underline else line_end
+    yield from ((rest, False) for rest in _trimmed(text, position, paragraph.end))
 
 
 def pieces_of(text: str, block: Block, count: Count, room: Room) -> Iterator[tuple[Span, int]]:
-    """The block in pieces that fit and are of about the same size, each with its tokens."""
+    """The block in pieces that fit ``room`` and have about the same size, each with its tokens."""
     if room.holds(block.tokens, block.span.start, block.span.end):
         yield block.span, block.tokens
         return
@@ -121,6 +111,7 @@ def pieces_of(text: str, block: Block, count: Count, room: Room) -> Iterator[tup
     piece: Span | None = None
     tokens = 0
     for atom, size in _atoms(text, block.span, count, room):
+        # An atom goes into the piece that comes nearer to the target by it.
         full = piece is not None and not room.holds(tokens + size, piece.start, atom.end)
         if piece is not None and (full or tokens + size / 2 > target):
             yield piece, tokens
@@ -132,28 +123,26 @@ def pieces_of(text: str, block: Block, count: Count, room: Room) -> Iterator[tup
 
 
 def _atoms(text: str, span: Span, count: Count, room: Room) -> Iterator[tuple[Span, int]]:
-    """List items and table rows; of what is too long sentences, lines, words, and slices at last."""
-    pending = [(part, 0) for part in reversed(list(_items(text, span)))]
+    """List items and table rows that fit ``room``, each with its tokens.
+
+    One that is too long is cut into sentences, these into lines, words, and at last slices.
+    """
+    items = [match.start() for match in _ITEM.finditer(text, span.start, span.end)]
+    pending = [(part, 0) for part in reversed(list(_cut(text, span, items)))]
     while pending:
         part, level = pending.pop()
         size = count(text[part.start : part.end])
         if room.holds(size, part.start, part.end) or part.end - part.start == 1:
             yield part, size
-            continue
-        finer = _FINER[level](text, part) if level < len(_FINER) else _slices(part, size, room)
-        pending.extend((smaller, level + 1) for smaller in reversed(list(finer)))
-
-
-def _items(text: str, span: Span) -> Iterator[Span]:
-    """The items of a list or rows of a table; other blocks whole."""
-    starts = [match.start() for match in _ITEM.finditer(text, span.start, span.end)]
-    yield from _cut(text, span, starts)
+        else:
+            finer = _FINER[level](text, part) if level < len(_FINER) else _slices(part, size, room)
+            pending.extend((smaller, level + 1) for smaller in reversed(list(finer)))
 
 
 def _sentences(text: str, span: Span) -> Iterator[Span]:
     """Cut where sentences begin, so that what stands between them is kept."""
     found = sentences(text[span.start : span.end])
-    yield from _cut(text, span, [span.start + sentence.start for sentence in found])
+    return _cut(text, span, [span.start + sentence.start for sentence in found])
 
 
 def _cut(text: str, span: Span, starts: list[int]) -> Iterator[Span]:
@@ -162,20 +151,16 @@ def _cut(text: str, span: Span, starts: list[int]) -> Iterator[Span]:
         yield from _trimmed(text, start, end)
 
 
-def _lines(text: str, span: Span) -> Iterator[Span]:
-    found = _LINE.finditer(text, span.start, span.end)
+def _matches(pattern: re.Pattern[str], text: str, span: Span) -> Iterator[Span]:
+    found = pattern.finditer(text, span.start, span.end)
     return (Span(*match.span()) for match in found if not match.group().isspace())
 
 
-def _words(text: str, span: Span) -> Iterator[Span]:
-    return (Span(*match.span()) for match in _WORD.finditer(text, span.start, span.end))
-
-
-_FINER = (_sentences, _lines, _words)
+_FINER = (_sentences, partial(_matches, _LINE), partial(_matches, _WORD))
 
 
 def _slices(span: Span, size: int, room: Room) -> Iterator[Span]:
-    """Of equal length, about as many as are needed."""
+    """About as many slices of equal length as are needed to fit ``room``."""
     characters = span.end - span.start
     number = max(ceil(size / room.tokens), ceil(characters / room.characters)) + 1
     length = max(1, characters // number)

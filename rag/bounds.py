@@ -1,21 +1,22 @@
-"""How much of hits goes through the stages of a question and into its result, in bytes of JSON."""
+"""Bounds what of hits goes through the stages of a question and into its result, in bytes of JSON."""
 
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import TypeVar
 from urllib.parse import quote
 
 from rag.model import Citation, Hit, Passage
 
 LONGEST_PASSAGE = 16_384
-"""Characters. Passages are cut to less; those of earlier versions may hold megabytes of white space."""
+"""Characters. The chunker makes shorter ones; passages of earlier versions may hold megabytes of space."""
 
 BETWEEN_STAGES = 8 << 20
 _SHOWN_HITS, _SHOWN_CITATIONS, _SHOWN_ANSWER, _SHOWN_REASONING = 512 << 10, 256 << 10, 192 << 10, 64 << 10
 
 _LEAST_TEXT = 512
-"""Bytes: with less of each text hits are left out."""
+"""Bytes of each text: with less of them, hits are left out."""
 _LONGEST_TITLE, _LONGEST_HEADING, _MOST_HEADINGS = 1_000, 500, 16
 _OTHER_FIELDS = 320  # bytes: names, numbers and punctuation
 _ADDRESSES = 420  # bytes: two of them, without the document's id
@@ -26,14 +27,17 @@ T = TypeVar("T", Passage, Citation)
 
 
 def bounded(hits: Sequence[Hit], most: int = BETWEEN_STAGES) -> list[Hit]:
-    """``hits`` in at most ``most`` bytes with all that they carry; ``end`` is the text's.
+    """``hits`` in at most ``most`` bytes with all that they carry; ``end`` is that of the cut text.
 
-    Texts are cut first, the longest most; where each would have less than 512 bytes, the last hits go.
+    Texts are cut first, the longest ones most. Where each would have less than 512 bytes, the last hits are
+    left out.
     """
     passages = [_short(hit.passage) for hit in hits]
-    sizes = [(_size_beside(passage), size(passage.text)) for passage in passages]
-    count = _fitting(sizes, most)
-    longest = _longest((text for _, text in sizes[:count]), most - sum(beside for beside, _ in sizes[:count]))
+    beside = [_size_beside(passage) for passage in passages]
+    texts = [size(passage.text) for passage in passages]
+    least = accumulate(each + min(text, _LEAST_TEXT) for each, text in zip(beside, texts, strict=True))
+    count = sum(1 for together in least if together <= most)
+    longest = _longest(texts[:count], most - sum(beside[:count]))
     return [
         Hit(_cut(passage, longest), hit.score)
         for passage, hit in zip(passages[:count], hits[:count], strict=True)
@@ -41,12 +45,12 @@ def bounded(hits: Sequence[Hit], most: int = BETWEEN_STAGES) -> list[Hit]:
 
 
 def shown_hits(hits: Sequence[Hit]) -> list[Hit]:
-    """Those of a result."""
+    """The hits that a result shows."""
     return bounded(hits, _SHOWN_HITS)
 
 
 def shown_citations(citations: Sequence[Citation]) -> list[Citation]:
-    """Those of a result: all of them, since the answer names each; their texts are cut."""
+    """The citations that a result shows: all, since the answer names each; their texts are cut."""
     short = [replace(one, passage=_short(one.passage)) for one in citations]
     left = _SHOWN_CITATIONS - sum(_size_beside(one.passage) for one in short)
     longest = _longest((size(one.text) for one in short), left)
@@ -62,7 +66,7 @@ def shown_reasoning(text: str) -> str:
 
 
 def encoded(value: object) -> bytes:
-    """JSON in UTF-8; half a surrogate pair, which UTF-8 does not have, as ``\\udXXX``. ValueError for NaN."""
+    """JSON in UTF-8, with a lone surrogate written as ``\\udXXX``. ValueError for NaN."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
     return text.encode("utf-8", "backslashreplace")
 
@@ -78,20 +82,17 @@ def beginning(text: str, most: int) -> str:
     if _MOST_BYTES * len(text) <= most or (len(text) <= most and size(text) <= most):
         return text
     cut = encoded(text[:most])[1:-1][:most].decode("utf-8", "ignore")
-    found = next(whole for end in range(len(cut), -1, -1) if (whole := _read(cut[:end])) is not None)
-    return found.rstrip() or found
-
-
-def _read(cut: str) -> str | None:
-    """The text of JSON that was cut off; None where that was within an escape."""
-    try:
-        return str(json.loads(f'"{cut}"'))
-    except ValueError:
-        return None
+    while True:
+        try:
+            found = str(json.loads(f'"{cut}"'))
+        except ValueError:  # the cut is within an escape, of which more has to go
+            cut = cut[:-1]
+            continue
+        return found.rstrip() or found
 
 
 def _short(passage: Passage) -> Passage:
-    """The longest text, title and headings that a passage of this version has."""
+    """The passage with its text, title and headings cut to the longest of this version."""
     title = beginning(passage.title, _LONGEST_TITLE)
     headings = tuple(beginning(heading, _LONGEST_HEADING) for heading in passage.headings[-_MOST_HEADINGS:])
     text = passage.text[:LONGEST_PASSAGE]
@@ -100,23 +101,13 @@ def _short(passage: Passage) -> Passage:
 
 
 def _size_beside(passage: Passage) -> int:
-    """Bytes of what is there beside the text."""
+    """Bytes of everything but the text."""
     beside = [passage.document_id, passage.chunk_id, passage.title, passage.headings, dict(passage.metadata)]
     return len(encoded(beside)) + _OTHER_FIELDS + _ADDRESSES + 2 * len(quote(passage.document_id, safe=""))
 
 
-def _fitting(sizes: Sequence[tuple[int, int]], most: int) -> int:
-    """How many of the first hits fit, with a little of each text."""
-    together = 0
-    for count, (beside, text) in enumerate(sizes):
-        together += beside + min(text, _LEAST_TEXT)
-        if together > most:
-            return count
-    return len(sizes)
-
-
 def _longest(sizes: Iterable[int], most: int) -> int:
-    """To how many bytes texts are cut so that they take ``most`` together; short ones stay whole."""
+    """The bytes to cut texts to, so that they take ``most`` together; short ones stay whole."""
     ascending = sorted(sizes)
     for number, each in enumerate(ascending):
         share = most // (len(ascending) - number)

@@ -1,13 +1,16 @@
-"""Documents to passages that fit the embedding model.
+"""Cuts documents into passages that fit the embedding model.
 
-A document is cut where its author cut it. Blocks (paragraphs, tables, code) stay whole where
+A document is cut where its author divided it. Blocks (paragraphs, tables, code) stay whole where
 they fit; a heading never stands without what follows it; neighbours are joined until a
-passage is half full, so that passages are about one thing and none is a crumb. A block that
+passage is half full, so that a passage has one topic and is not tiny. A block that
 is too long is cut between sentences, rows or lines into parts of about the same size.
 
 Passages do not overlap: each character is cited from one place, a sentence is never cut
-unless it alone is too long, and the heading path gives a passage the context that a repeated
-piece of its neighbour would.
+unless it alone is too long, and the heading path gives a passage the context that overlapping
+passages would give.
+
+No library does it: semantic-text-splitter 0.33 takes quadratic time over hostile text (6 s for 140 kB of
+unclosed emphasis, where this takes 0.1 s), and knows neither pages nor heading paths.
 """
 
 from bisect import bisect_right
@@ -29,9 +32,9 @@ _SLICE = 4_096  # tokenizers take quadratic time over one endless word
 _OPAQUE_WORD = 100
 _CHARACTERS_A_TOKEN = 8
 ROOM_A_TOKEN = 64
-"""Characters of a passage for each token of the longest, white space included; prose has 4 to 6, indented
-code 20."""
-_TOKENS_A_CHARACTER = 4  # at most: WordPiece takes a Hangul syllable apart into three
+"""Characters, white space included, that a passage may have for each token of the limit. Prose has 4 to 6,
+indented code 20."""
+_TOKENS_A_CHARACTER = 4  # at most: WordPiece divides a Hangul syllable into three
 _PROBE = "The year's 1st co-operation (naïve, e.g.) cost $3.50 – Übergrößenträger; см. 東京/a_b@c.de!"
 
 
@@ -50,7 +53,11 @@ class TokenChunker:
             raise ValueError("a passage needs room for at least 8 tokens")
         self.name = f"structure-{_VERSION}-{max_tokens}"
         self._max = max_tokens
-        self._ruler = Ruler(tokenizer if callable(tokenizer) else _counter(tokenizer))
+        self._ruler = Ruler(
+            tokenizer
+            if callable(tokenizer)
+            else lambda text: len(tokenizer.encode(text, add_special_tokens=False))
+        )
 
     def chunk(self, document: ParsedDocument) -> list[Chunk]:
         """In order of appearance, ``document.text[c.start:c.end] == c.text``, ``c.tokens <= max_tokens``.
@@ -65,6 +72,7 @@ class TokenChunker:
                 raise EmptyDocument("The document holds no text.")
             if self._ruler.additive or limit <= 1:
                 return chunks
+            # Here tokens of words do not add up: count whole passages, and cut again where one is too long.
             chunks = [replace(chunk, tokens=self._ruler.tokens(chunk.text)) for chunk in chunks]
             if all(chunk.tokens <= self._max for chunk in chunks):
                 return chunks
@@ -75,13 +83,15 @@ class TokenChunker:
 
 
 def most_passages(characters: int, max_tokens: int) -> int:
-    """No text of so many characters is cut into more: of two neighbours that were not joined, both have at
-    least a quarter of the room together (:func:`_joins`)."""
+    """The most passages that a text of so many characters is cut into.
+
+    Two neighbours that were not joined have at least a quarter of the room together (:func:`_groups`).
+    """
     return 2 + 2 * (_TOKENS_A_CHARACTER * characters // max(1, max_tokens // 4))
 
 
 class Ruler:
-    """Token counts, remembered by word.
+    """Counts tokens, and caches the counts of words.
 
     WordPiece and SentencePiece cut at white space first, so a text has as many tokens as its
     words have; each word is counted once. Where a probe shows otherwise (``additive`` is
@@ -120,13 +130,9 @@ class _Words(dict[str, int]):
         return tokens
 
 
-def _counter(tokenizer: Tokenizer) -> Callable[[str], int]:
-    return lambda text: len(tokenizer.encode(text, add_special_tokens=False))
-
-
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """What is never torn apart: a block or a piece of one, with the headings right above it."""
+    """A block or a piece of one, with the headings right above it: what a passage never divides."""
 
     span: Span
     tokens: int
@@ -137,9 +143,10 @@ class _Unit:
 
 
 def _chunks(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[Chunk]:
-    units = _units(document, ruler, room)
-    for index, group in enumerate(_groups(units, room)):
+    for index, group in enumerate(_groups(_units(document, ruler, room), room)):
         start, end = group[0].span.start, group[-1].span.end
+        levels = zip(*(unit.path for unit in group), strict=False)
+        shared = tuple(names[0] for names in takewhile(lambda names: len(set(names)) == 1, levels))
         yield Chunk(
             index=index,
             text=document.text[start:end],
@@ -147,39 +154,28 @@ def _chunks(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[Chun
             end=end,
             tokens=sum(unit.tokens for unit in group),
             page=group[0].page,
-            headings=_shared_path(group),
+            headings=shared or group[0].path,
         )
 
 
 def _groups(units: Iterator[_Unit], room: Room) -> Iterator[list[_Unit]]:
-    """Neighbours that make one passage."""
+    """Neighbours that make one passage.
+
+    A passage goes on while it fits and is not half full, or when what follows is small. A section or page
+    begins a new passage, unless the present one is not a quarter full.
+    """
     group: list[_Unit] = []
     tokens = 0
     for unit in units:
-        if group and not _joins(group[0].span.start, tokens, unit, room):
+        fits = group and room.holds(tokens + unit.tokens, group[0].span.start, unit.span.end)
+        small = not unit.opens and (tokens < room.tokens // 2 or unit.tokens < room.tokens // 6)
+        if group and not (fits and (small or tokens < room.tokens // 4)):
             yield group
             group, tokens = [], 0
         group.append(unit)
         tokens += unit.tokens
     if group:
         yield group
-
-
-def _joins(start: int, tokens: int, unit: _Unit, room: Room) -> bool:
-    """Whether a passage of so many tokens, begun at ``start``, goes on with ``unit``."""
-    if not room.holds(tokens + unit.tokens, start, unit.span.end):
-        return False
-    if unit.opens:
-        return tokens < room.tokens // 4
-    return tokens < room.tokens // 2 or unit.tokens < room.tokens // 6
-
-
-def _shared_path(group: Sequence[_Unit]) -> tuple[str, ...]:
-    """The headings above all of the passage, or above its beginning when there are none."""
-    first = group[0].path
-    levels = zip(*(unit.path for unit in group), strict=False)
-    shared = tuple(names[0] for names in takewhile(lambda names: len(set(names)) == 1, levels))
-    return shared or first
 
 
 def _units(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[_Unit]:
@@ -199,6 +195,7 @@ def _units(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[_Unit
             yield from headings_alone()
             pending, reserved = [], 0
         start = pending[0].span.start if pending else block.span.start
+        # Headings wait for the text below them, unless they would take more than half of its passage.
         if block.heading and half.holds(reserved + block.tokens, start, block.span.end):
             pending.append(block)
             reserved += block.tokens

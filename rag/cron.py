@@ -1,6 +1,6 @@
-"""Times that come again, as crontab(5) writes them: minute, hour, day of month, month, day of week, in UTC.
+"""Reads schedules in the form of crontab(5): minute, hour, day of month, month, day of week, in UTC.
 
-Celery reads them: a day of the week is 0 to 6 or a name, and where both days are given, both must fit.
+Celery reads them: a day of the week is 0 to 6 or a name, and where both days are given, both must match.
 """
 
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ NEVER = "never"
 
 
 def validate(text: str) -> str:
-    """``text``, where it is a schedule or NEVER. ValueError says what is wrong."""
+    """``text``, if it is a schedule or NEVER; else ValueError, which says what is wrong."""
     if text != NEVER:
         _read(text)
     return text
@@ -20,7 +20,7 @@ def validate(text: str) -> str:
 
 @lru_cache(maxsize=64)
 def next_time(text: str, after: float) -> float:
-    """The first time of the schedule after the minute of ``after``; both in Unix seconds."""
+    """The schedule's first time after the minute of ``after``. Both are Unix seconds."""
     last, until, _ = _read(text).remaining_delta(datetime.fromtimestamp(after, UTC), tz=UTC)
     return float((last + until).timestamp())
 
@@ -36,6 +36,7 @@ def _read(text: str) -> crontab:
         raise ValueError(refusal)
     minute, hour, day_of_month, month, day_of_week = fields
     try:
+        # crontab() takes the fields in another order than crontab(5) writes them.
         return crontab(minute, hour, day_of_week, day_of_month, month)
     except (ValueError, ParseException) as error:
         raise ValueError(f"{refusal} ({error})") from error

@@ -1,9 +1,9 @@
-"""The digest of a collection's content: what its points hold, in whatever order and engine they lie.
+"""Computes digests of a collection's content, which depend neither on the order of points nor on the engine.
 
 A point's digest is the SHA-256 of its id, its passage and its vectors, as they are read from an engine.
-Those of several points are added modulo 2^256, so that the order does not matter, and a document can be
-told apart (AdHash: Bellare and Micciancio, "A New Paradigm for Collision-Free Hashing"). It finds damage and
-loss; against somebody who forges points it is no protection.
+The digests of several points are added modulo 2^256, so that their order does not matter (AdHash: Bellare
+and Micciancio, "A New Paradigm for Collision-Free Hashing"). A digest finds damage and loss; it is no
+protection against somebody who forges points.
 """
 
 import json
@@ -20,7 +20,7 @@ _MODULUS = 1 << 256
 
 @dataclass(frozen=True, slots=True)
 class ContentDigest:
-    """Of ``points`` points, whose digests add up to ``total``."""
+    """The digests of ``points`` points, which add up to ``total``."""
 
     points: int = 0
     total: int = 0
@@ -33,21 +33,7 @@ class ContentDigest:
 
 
 def digest_of(point: Point) -> ContentDigest:
-    """Of one point."""
-    return ContentDigest(1, int.from_bytes(sha256(_content(point)).digest()))
-
-
-def digests(points: Iterable[Point]) -> dict[DocumentVersion, ContentDigest]:
-    """By version of each document."""
-    found: dict[DocumentVersion, ContentDigest] = {}
-    for point in points:
-        version = DocumentVersion(point.passage.document_id, point.passage.version)
-        found[version] = found.get(version, ContentDigest()) + digest_of(point)
-    return found
-
-
-def _content(point: Point) -> bytes:
-    """Passage, dense, sparse and token vectors, each with its length before it."""
+    """The digest of one point: of its passage, dense, sparse and token vectors, each with its length."""
     passage = point.passage
     fields = [
         passage.chunk_id,
@@ -69,4 +55,14 @@ def _content(point: Point) -> bytes:
         np.ascontiguousarray(point.sparse.values, "<f4").tobytes(),
         b"" if point.tokens is None else np.ascontiguousarray(point.tokens, "<f2").tobytes(),
     )
-    return b"".join(len(piece).to_bytes(8) + piece for piece in pieces)
+    content = b"".join(len(piece).to_bytes(8) + piece for piece in pieces)
+    return ContentDigest(1, int.from_bytes(sha256(content).digest()))
+
+
+def digests(points: Iterable[Point]) -> dict[DocumentVersion, ContentDigest]:
+    """The digest of each document version among the points."""
+    found: dict[DocumentVersion, ContentDigest] = {}
+    for point in points:
+        version = DocumentVersion(point.passage.document_id, point.passage.version)
+        found[version] = found.get(version, ContentDigest()) + digest_of(point)
+    return found

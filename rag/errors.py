@@ -9,25 +9,25 @@
     │   │   ├── EmptyDocument     no text in it
     │   │   └── DocumentTooLarge  over a limit (bytes, memory, time, text)
     │   ├── InvalidRequest        a field has a value that no worker can use
-    │   │   ├── InvalidCursor     no page of a listing has given it out
+    │   │   ├── InvalidCursor     no page of a listing returned it
     │   │   └── UnknownCollection
     │   ├── UnexpectedType        a call takes no body of this Content-Type
     │   ├── NotFound              the named job, document or collection is not there
-    │   ├── Unauthenticated       a key is needed and none, or an unknown one, came along
-    │   ├── Forbidden             the key does not reach as far as the call
-    │   ├── QuotaExceeded         the key, or the service, keeps as much as it may
+    │   ├── Unauthenticated       a key is needed, and none or an unknown one was sent
+    │   ├── Forbidden             the key does not allow the call
+    │   ├── QuotaExceeded         the key, or the service, may store no more
     │   ├── Conflict              the call does not fit the present state
     │   │   └── IdempotencyMismatch
     │   ├── ModelError            a model answered something unusable
-    │   ├── Forged                a message of the queue is not by a holder of MESSAGE_KEY
+    │   ├── Forged                a message of the queue is not signed with MESSAGE_KEY
     │   └── BackupError           a backup cannot be used
     │       ├── DamagedBackup     an object of it is not what was stored, or missing
     │       └── WrongKey          BACKUP_KEY is not the one that it was made with
     └── Transient                 the same call may succeed later
         ├── Unavailable           a part is away: broker, vector engine, model server, blob store
-        │   ├── Refused           it is there and will not serve us: credentials, certificate, name
+        │   ├── Refused           it is there and refuses us: credentials, certificate, name
         │   ├── NoRoom            a disk is full, or nearly so
-        │   └── Recovering        the broker forgot, and its records are being brought back
+        │   └── Recovering        the broker lost its records, and they are being restored
         ├── Overloaded            a queue, rate or quota is full; carries ``retry_after``
         ├── TimedOut              no answer within the limit
         └── OutOfMemory           the work took more memory than it may
@@ -46,9 +46,9 @@ class AegisError(Exception):
     """Base of the tree.
 
     Attributes:
-        code: stable, kebab-case; the last part of a problem's ``type``.
+        code: the last part of a problem's ``type``, in kebab-case; it never changes.
         title: one short line for a person, the same for every instance.
-        inward: the message may name hosts and paths, so it is for operators.
+        inward: whether the message may name hosts and paths, and so is for operators only.
     """
 
     code = "internal-error"
@@ -56,7 +56,7 @@ class AegisError(Exception):
     inward = False
 
     def __str__(self) -> str:
-        """The message, which may quote an address of the settings, but not a password in it."""
+        """The message, without passwords in the URLs that it quotes."""
         return without_credentials(super().__str__())
 
 
@@ -187,18 +187,18 @@ class Unavailable(Transient):
 
 
 class Refused(Unavailable):
-    """At the start of a process a setting is wrong; later the part may have been changed."""
+    """At the start of a process, a setting is wrong. Later, the part may have been changed."""
 
 
 class NoRoom(Unavailable):
-    """What waits for room costs no attempt: see :mod:`tasks.endings`."""
+    """Waiting for room costs no attempt: see :mod:`tasks.endings`."""
 
     code = "no-room"
     title = "A disk has no room"
 
 
 class Recovering(Unavailable):
-    """The broker lost its records, and they are being brought back."""
+    """The broker lost its records, and they are being restored."""
 
     inward = False
 

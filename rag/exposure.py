@@ -1,4 +1,4 @@
-"""What a start would open to everybody who reaches this machine: it is refused, unless it is meant."""
+"""Refuses a start that would open a server to everybody who reaches this machine, unless that is meant."""
 
 from rag.addresses import is_loopback
 from rag.errors import ConfigurationError
@@ -7,29 +7,23 @@ from rag.settings import Settings
 
 def require_closed_api(settings: Settings) -> None:
     """ConfigurationError for an API that other machines reach and that asks for no key."""
-    if _is_public(settings) and settings.anonymous:
-        raise ConfigurationError(
-            f"{_listening('the API', settings)} and ask for no key, so whoever reaches it may do everything: "
-            "set API_KEYS or KEYS_REQUIRED=true, or API_HOST=127.0.0.1, "
-            "or ALLOW_ANONYMOUS=true if that is meant"
-        )
+    if settings.anonymous:
+        lacks = "no key, so whoever reaches it may do everything"
+        _require_closed(settings, "the API", lacks, "set API_KEYS or KEYS_REQUIRED=true")
 
 
 def require_closed_flower(settings: Settings) -> None:
     """ConfigurationError for a Flower that other machines reach and that asks for no password."""
-    if _is_public(settings) and settings.flower_basic_auth is None:
-        raise ConfigurationError(
-            f"{_listening('Flower', settings)} and ask for no password, so whoever reaches it sees all jobs: "
-            "set FLOWER_BASIC_AUTH=user:password, or API_HOST=127.0.0.1, "
-            "or ALLOW_ANONYMOUS=true if that is meant"
-        )
+    if settings.flower_basic_auth is None:
+        lacks = "no password, so whoever reaches it sees all jobs"
+        _require_closed(settings, "Flower", lacks, "set FLOWER_BASIC_AUTH=user:password")
 
 
-def _is_public(settings: Settings) -> bool:
-    """Where it is not meant to be."""
-    return not is_loopback(settings.listen_host) and not settings.allow_anonymous
-
-
-def _listening(part: str, settings: Settings) -> str:
+def _require_closed(settings: Settings, part: str, lacks: str, remedy: str) -> None:
+    if is_loopback(settings.listen_host) or settings.allow_anonymous:
+        return
     why = "" if settings.api_host else ", as REDIS_URL has it"
-    return f"API_HOST: {part} would listen on {settings.listen_host}{why}"
+    raise ConfigurationError(
+        f"API_HOST: {part} would listen on {settings.listen_host}{why} and ask for {lacks}: {remedy}, "
+        "or API_HOST=127.0.0.1, or ALLOW_ANONYMOUS=true if that is meant"
+    )

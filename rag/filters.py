@@ -1,4 +1,4 @@
-"""The filter language of queries, and what of a passage's metadata can be filtered on.
+"""Reads the filters of queries, and the metadata of passages that filters look at.
 
 A filter is a JSON object; a passage must fit every entry:
 
@@ -12,13 +12,13 @@ A filter is a JSON object; a passage must fit every entry:
 other key addresses its metadata. Of a list, one fitting element is enough. 2020 equals
 2020.0; strings are compared exactly.
 
-Pure: :func:`parse` reads a filter, :func:`facts_of` reads metadata, and an engine only has
-to look up strings (``terms``) and compare numbers (``numbers``, ``dates``).
+:func:`parse` reads a filter and :func:`facts_of` reads metadata, so that an engine only has to look up
+strings (``terms``) and compare numbers (``numbers``, ``dates``).
 """
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -47,13 +47,13 @@ class AnyOf:
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """What :attr:`Facts.terms` of a fitting passage holds, one of them at least."""
+        """The terms of which a passage that fits has at least one in :attr:`Facts.terms`."""
         return tuple(_term(self.path, value) for value in self.values)
 
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """The number at ``path``, or with ``dates`` the time in Unix seconds, is within the bounds."""
+    """The number at ``path`` is within the bounds; with ``dates``, the time there in Unix seconds."""
 
     path: str
     dates: bool
@@ -68,7 +68,7 @@ Condition: TypeAlias = AnyOf | Between
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What filters can find of a passage: ``path=value`` terms, and numbers and times by path."""
+    """What filters look at: the ``path=value`` terms of a passage, and its numbers and times by path."""
 
     terms: tuple[str, ...]
     numbers: Mapping[str, list[float]]
@@ -89,26 +89,16 @@ def _condition(path: object, value: object) -> Condition:
         raise InvalidRequest(f"filter: {path!r} is no field name")
     if isinstance(value, Mapping):
         return _between(path, value)
-    values = value if isinstance(value, list | tuple) else [value]
+    values: Sequence[Any] = value if isinstance(value, list | tuple) else [value]
     if not 0 < len(values) <= MAX_CHOICES:
         raise InvalidRequest(f"filter: {path} must list 1 to {MAX_CHOICES} values")
-    return AnyOf(path, tuple(_scalar(path, one) for one in values))
-
-
-def _scalar(path: str, value: object) -> Scalar:
-    if isinstance(value, str) and _encodable(value):
-        return value
-    if isinstance(value, bool | int | float) and _finite(value):
-        return value
-    raise InvalidRequest(f"filter: {path} must be compared with a string, a finite number, true or false")
-
-
-def _finite(number: float) -> bool:
-    """False also for integers that no float can hold."""
-    try:
-        return math.isfinite(number)
-    except OverflowError:
-        return False
+    for one in values:
+        is_text = isinstance(one, str) and _encodable(one)
+        if not is_text and not (isinstance(one, bool | int | float) and _finite(one)):
+            raise InvalidRequest(
+                f"filter: {path} must be compared with a string, a finite number, true or false"
+            )
+    return AnyOf(path, tuple(values))
 
 
 def _between(path: str, bounds: Mapping[Any, Any]) -> Between:
@@ -121,25 +111,31 @@ def _between(path: str, bounds: Mapping[Any, Any]) -> Between:
     if not bounds or not set(bounds) <= set(_BOUNDS):
         raise InvalidRequest(f"filter: {path} must be a range of {', '.join(_BOUNDS)}, or a value, or a list")
     dates = all(isinstance(bound, str) for bound in bounds.values())
-    read = _date_bound if dates else _number_bound
-    return Between(path, dates, **{name: read(path, bound) for name, bound in bounds.items()})
+    read: dict[str, float] = {}
+    for name, bound in bounds.items():
+        is_number = isinstance(bound, int | float) and not isinstance(bound, bool) and _finite(bound)
+        value = _seconds(bound) if dates else float(bound) if is_number else None
+        if value is None and dates:
+            raise InvalidRequest(
+                f"filter: {bound!r}, a bound of {path}, is no ISO 8601 date such as 2024-05-01"
+            )
+        if value is None:
+            raise InvalidRequest(
+                f"filter: the bounds of {path} must be finite numbers, or all ISO 8601 dates"
+            )
+        read[name] = value
+    return Between(path, dates, **read)
 
 
-def _number_bound(path: str, bound: object) -> float:
-    if isinstance(bound, int | float) and not isinstance(bound, bool) and _finite(bound):
-        return float(bound)
-    raise InvalidRequest(f"filter: the bounds of {path} must be finite numbers, or all ISO 8601 dates")
-
-
-def _date_bound(path: str, bound: str) -> float:
-    seconds = _seconds(bound)
-    if seconds is None:
-        raise InvalidRequest(f"filter: {bound!r}, a bound of {path}, is no ISO 8601 date such as 2024-05-01")
-    return seconds
+def _finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # an integer that no float can hold
+        return False
 
 
 def facts_of(document_id: str, title: str, metadata: Mapping[str, Any]) -> Facts:
-    """What filters can find. InvalidRequest for metadata that is not plain, finite, encodable JSON."""
+    """The facts of a passage. InvalidRequest for metadata that is not plain, finite, encodable JSON."""
     terms = {_term("document_id", document_id): None, _term("title", title): None}
     numbers: dict[str, list[float]] = {}
     dates: dict[str, list[float]] = {}
@@ -158,7 +154,7 @@ def facts_of(document_id: str, title: str, metadata: Mapping[str, Any]) -> Facts
 
 
 def terms_of_field(field: str, metadata: Mapping[str, Any]) -> tuple[str, ...]:
-    """Those of :attr:`Facts.terms` that equality with this field of checked metadata looks up."""
+    """The terms of this field in checked metadata, by which passages with an equal field are found."""
     found = _leaves(field, metadata.get(field), 1)
     return tuple(dict.fromkeys(_term(path, value) for path, value in found if path == field))
 
@@ -193,6 +189,7 @@ def _plain(path: str, value: object) -> Scalar:
 
 
 def _term(path: str, value: Scalar) -> str:
+    # 2020 and 2020.0 are the same term.
     if isinstance(value, float) and value.is_integer() and abs(value) < _MAX_INTEGER:
         value = int(value)
     term = f"{path}={json.dumps(value, ensure_ascii=False)}"
@@ -218,9 +215,8 @@ def _rangeable(path: str) -> bool:
 
 
 def _encodable(text: str) -> bool:
-    """False with lone surrogates, which no engine and no JSON writer takes."""
     try:
         text.encode()
-    except UnicodeEncodeError:
+    except UnicodeEncodeError:  # lone surrogates, which no engine and no JSON writer takes
         return False
     return True

@@ -1,20 +1,22 @@
-"""Folders that only their owner may look into."""
+"""Makes and checks folders that only their owner may look into, and reads paths as people write them."""
 
 import os
 import stat
 from contextlib import suppress
 from pathlib import Path
 
-from rag.errors import ConfigurationError
+from rag.errors import ConfigurationError, translated
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def private_folder(path: Path) -> Path:
-    """``path``, made where it is missing, and closed to others. ConfigurationError for another user's, and
-    for one that cannot be made."""
+    """Make ``path`` where it is missing, close it to others, and return it.
+
+    ConfigurationError for another user's folder, and for one that cannot be made.
+    """
     try:
-        with suppress(FileExistsError):  # a file or a link that leads nowhere, as the next line says
+        with suppress(FileExistsError):  # a file, or a link that leads nowhere: the next line refuses both
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         require_own(path)
         if stat.S_IMODE(path.stat().st_mode) & _OTHERS:
@@ -29,7 +31,7 @@ def private_folder(path: Path) -> Path:
 def require_own(path: Path) -> None:
     """ConfigurationError for a link, a file, or a folder that another user has made in a place open to all.
 
-    Whoever owns the folder around it may own it too, since they can do with it what they like anyway.
+    The owner of the parent folder may own it too, since they can do with it what they like anyway.
     """
     status = path.lstat()
     if not stat.S_ISDIR(status.st_mode):
@@ -42,5 +44,11 @@ def require_own(path: Path) -> None:
 
 
 def keep_private() -> None:
-    """Have this process, and those that it starts, make files and folders for their owner alone."""
+    """Have this process, and those that it starts, make files and folders that only their owner may use."""
     os.umask(0o077)
+
+
+def expanded(path: str | Path, whose: str = "") -> Path:
+    """``path`` with the folder of a user in place of ``~``. ConfigurationError when there is none."""
+    with translated({RuntimeError: ConfigurationError}, f"{whose}{path}"):
+        return Path(path).expanduser()

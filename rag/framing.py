@@ -1,10 +1,11 @@
-"""Frames over a stream socket: the length (4 bytes, big-endian), and as many bytes."""
+"""Sends and receives frames over a stream socket: a length (4 bytes, big-endian), and as many bytes."""
 
 import socket
 import struct
+from collections.abc import Iterator
 
 LENGTH = struct.Struct(">I")
-_JOINED = 1 << 16  # bytes that are copied sooner than sent by a call of their own
+_JOINED = 1 << 16  # bytes; copying fewer costs less than another system call
 
 
 def framed(*payloads: bytes) -> bytes:
@@ -12,8 +13,19 @@ def framed(*payloads: bytes) -> bytes:
     return b"".join(part for payload in payloads for part in (LENGTH.pack(len(payload)), payload))
 
 
+def payloads_of(frames: bytes) -> Iterator[memoryview]:
+    """The inverse of :func:`framed`. Raises ValueError or struct.error for frames that are cut off."""
+    rest = memoryview(frames)
+    while rest:
+        (length,) = LENGTH.unpack_from(rest)
+        frame, rest = rest[LENGTH.size :][:length], rest[LENGTH.size :][length:]
+        if len(frame) < length:
+            raise ValueError("a frame that is cut off")
+        yield frame
+
+
 def send(connection: socket.socket, *payloads: bytes) -> None:
-    """A frame each. OSError when the other side has gone."""
+    """Send each payload as a frame. OSError when the other side has gone."""
     for payload in payloads:
         if len(payload) <= _JOINED:
             connection.sendall(framed(payload))
@@ -23,10 +35,10 @@ def send(connection: socket.socket, *payloads: bytes) -> None:
 
 
 def receive(connection: socket.socket, most: int) -> bytes | None:
-    """The next payload; None when the other side ended before it.
+    """The next payload; None when the other side has closed the connection.
 
-    ConnectionError when it ends inside a frame, or for one of more than ``most`` bytes; TimeoutError by the
-    socket's own limit.
+    Raises ConnectionError when it closes inside a frame, and for a payload of more than ``most`` bytes;
+    TimeoutError by the socket's own limit.
     """
     head = _exactly(connection, LENGTH.size)
     if not head:
@@ -41,22 +53,22 @@ def receive(connection: socket.socket, most: int) -> bytes | None:
 
 
 def receive_answer(connection: socket.socket, most: int) -> bytes:
-    """The next payload. ConnectionError when there is none, and as :func:`receive`."""
+    """As :func:`receive`, but raises ConnectionError when the other side has closed the connection."""
     body = receive(connection, most)
     if body is None:
-        raise ConnectionError("it ended the connection")
+        raise ConnectionError("the other side closed the connection")
     return body
 
 
 def _exactly(connection: socket.socket, size: int) -> bytearray:
-    """``size`` bytes, or none when the other side ended before the first."""
+    """``size`` bytes, or none when the other side closed before the first."""
     buffer = bytearray(size)
     view, got = memoryview(buffer), 0
     while got < size:
         count = connection.recv_into(view[got:])
+        if count == 0 and got == 0:
+            return bytearray()
         if count == 0:
-            if got == 0:
-                return bytearray()
             raise ConnectionError("the connection ended inside a message")
         got += count
     return buffer

@@ -1,6 +1,6 @@
-"""Which folder is AEGIS_HOME where nothing names one, and which stacks run on this machine.
+"""Finds the folder of AEGIS_HOME where nothing names one, and the stacks that run on this machine.
 
-A stack that runs is known by a file in the user's state folder. Looking for it makes and changes nothing.
+A running stack has a file in the user's state folder. Looking for it makes and changes nothing.
 """
 
 import json
@@ -23,7 +23,7 @@ _CLOCK_SLACK = 2.0  # seconds by which two readings of a process's start time ma
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """``why`` it is this folder, in a few words."""
+    """A folder, and ``why`` it is this one, in a few words."""
 
     path: Path
     why: str
@@ -40,13 +40,14 @@ class RunningStack:
 
 
 def unnamed_home() -> Home:
-    """``./.aegis`` where it is, else that of the stack that began last, else the platform's folder for data.
+    """``./.aegis`` where it exists, else the home of the newest running stack, else the user's data folder.
 
-    In the checkout that this code is run from it is always ``./.aegis``, so that the first start makes it
-    there.
+    In the checkout that this code runs from, it is ``./.aegis`` even before the first start.
     """
-    if _is_own(_LOCAL):
-        return Home(_LOCAL.resolve(), "it is in this folder")
+    with suppress(OSError):
+        # Another user's folder is not taken: its files say which servers to use and which processes to end.
+        if _LOCAL.is_dir() and _LOCAL.stat().st_uid == os.geteuid():
+            return Home(_LOCAL.resolve(), "it is in this folder")
     if _OWN_SOURCE.exists() and _OWN_SOURCE.samefile(__file__):
         return Home(_LOCAL.resolve(), "this folder is the checkout")
     if stacks := running_stacks():
@@ -56,16 +57,8 @@ def unnamed_home() -> Home:
     return Home(_LOCAL.resolve(), "this user has no folder of their own")
 
 
-def _is_own(folder: Path) -> bool:
-    """Whether it is a folder of this user's: what lies in another's says whom to ask and what to end."""
-    try:
-        return folder.is_dir() and folder.stat().st_uid == os.geteuid()
-    except OSError:
-        return False
-
-
 def running_stacks() -> list[RunningStack]:
-    """Those of this user, the one that began last first."""
+    """The running stacks of this user, the newest first."""
     folder = _folder()
     found = map(_read, folder.glob("*.json")) if folder else ()
     alive = [stack for stack in found if stack and is_process(stack.pid, stack.started)]
@@ -73,6 +66,7 @@ def running_stacks() -> list[RunningStack]:
 
 
 def stack_in(home: Path) -> RunningStack | None:
+    """The stack that runs in ``home``; None where none does."""
     folder = _folder()
     stack = _read(folder / _name(home)) if folder else None
     return stack if stack and is_process(stack.pid, stack.started) else None
@@ -80,17 +74,25 @@ def stack_in(home: Path) -> RunningStack | None:
 
 @contextmanager
 def recorded(home: Path, api: str) -> Iterator[None]:
-    """For as long as this process's stack runs in ``home``, where this user has a folder for state.
+    """Keep a file about this process's stack in ``home`` while the block runs, if there is a state folder.
 
-    Raises OSError, ConfigurationError for one that is no folder of ours.
+    Raises OSError, and ConfigurationError for a state folder that is not ours.
     """
+    import psutil  # noqa: PLC0415 - a look-up that finds no stack does without
+
     folder = _folder()
     if folder is None:
         yield
         return
     file = private_folder(folder) / _name(home)
-    _write(file, home, api)
-    _forget_ended(folder)
+    draft = file.with_suffix(".new")
+    stack = RunningStack(str(home), api, os.getpid(), psutil.Process().create_time())
+    draft.write_text(json.dumps(asdict(stack)), "utf-8")
+    draft.replace(file)
+    for other in folder.glob("*.json"):  # stacks that were killed have left theirs
+        found = _read(other)
+        if found is None or not is_process(found.pid, found.started):
+            other.unlink(missing_ok=True)
     try:
         yield
     finally:
@@ -107,16 +109,8 @@ def is_process(pid: int, started: float) -> bool:
         return False
 
 
-def _forget_ended(folder: Path) -> None:
-    """What stacks that were killed have left."""
-    for file in folder.glob("*.json"):
-        stack = _read(file)
-        if stack is None or not is_process(stack.pid, stack.started):
-            file.unlink(missing_ok=True)
-
-
 def _folder() -> Path | None:
-    """None for a user without a home folder, such as some of containers."""
+    """None for a user without a home folder, as in some containers."""
     try:
         return user_state_path(_APPLICATION, appauthor=False) / "stacks"
     except RuntimeError:
@@ -127,17 +121,8 @@ def _name(home: Path) -> str:
     return f"{sha256(bytes(home)).hexdigest()[:16]}.json"
 
 
-def _write(file: Path, home: Path, api: str) -> None:
-    import psutil  # noqa: PLC0415 - a look-up that finds no stack does without
-
-    stack = RunningStack(str(home), api, os.getpid(), psutil.Process().create_time())
-    draft = file.with_suffix(".new")
-    draft.write_text(json.dumps(asdict(stack)), "utf-8")
-    draft.replace(file)
-
-
 def _read(file: Path) -> RunningStack | None:
-    """None for what is gone meanwhile, or is no such file."""
+    """None for a file that is gone meanwhile, or that holds something else."""
     try:
         fields = json.loads(file.read_text("utf-8"))
         return RunningStack(

@@ -1,4 +1,4 @@
-"""JSON as Python has it: apart from the nouns of ``rag.model``, so that a client loads none of them."""
+"""The type of JSON objects. It is not in ``rag.model``, so that a client need not load that package."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""Keys that the service makes: what they look like, what is kept of them, and when they are good.
+"""The API keys that the service makes: their form, their records, and when they are valid.
 
-A key is ``aegis_ID_SECRET``: the id is public and finds the record, the secret has 256 random bits. Nothing
-but the SHA-256 of a whole key is kept; with that many random bits a slow hash would protect no better.
+A key is ``aegis_ID_SECRET``: the id is public and finds the record, the secret has 256 random bits. Only the
+SHA-256 of a whole key is stored; with so many random bits a slow hash would protect no better.
 """
 
 import re
@@ -24,7 +24,7 @@ _MOST_SECRETS = 8
 
 
 class KeyState(StrEnum):
-    """``suspended``: a restore brought it back, and nobody has said yet that it is to be good again."""
+    """SUSPENDED: a restore brought the key back, and it was not activated since."""
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
@@ -34,7 +34,7 @@ class KeyState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """``digest``: of the whole key. ``until``: when it stops being good; None: with the key itself."""
+    """``digest``: of the whole key. ``until``: when it expires, in Unix seconds; None: with the key."""
 
     digest: str
     until: float | None = None
@@ -42,9 +42,9 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What is kept of a key. ``collections``: names, or ("*",) for all. ``restored_from``: id of a backup.
+    """The record of a key. ``collections``: names, or ("*",) for all. ``restored_from``: a backup's id.
 
-    ``revision`` counts the changes: of two records of one key the higher one is the newer.
+    ``revision`` counts the changes: of two records of one key, the higher is the newer.
     """
 
     id: str
@@ -65,11 +65,11 @@ class Key:
 
     @property
     def holds_name(self) -> bool:
-        """Whether no other key may have its name."""
+        """Whether its name is taken, so that no other key may have it."""
         return self.revoked_at is None and not self.restored_from
 
     def state(self, now: float) -> KeyState:
-        """How it stands at ``now``, in seconds since 1970."""
+        """Its state at ``now``, in Unix seconds."""
         if self.revoked_at is not None:
             return KeyState.REVOKED
         if self.restored_from:
@@ -77,19 +77,20 @@ class Key:
         return KeyState.EXPIRED if self.expires_at is not None and self.expires_at <= now else KeyState.ACTIVE
 
     def opened_by(self, token: str, now: float) -> bool:
-        """Whether ``token`` is this key, and good at ``now``. Takes as long for every token."""
+        """Whether ``token`` is this key, and valid at ``now``. The time does not depend on the token."""
         digest = digest_of(token)
-        matches = [compare_digest(each.digest, digest) for each in self.secrets if _good(each, now)]
+        # Every secret is compared, so that the time does not depend on which one matches.
+        matches = [compare_digest(each.digest, digest) for each in self.secrets if _is_valid(each, now)]
         return any(matches) and self.state(now) is KeyState.ACTIVE
 
     def rotated(self, token: str, now: float, *, grace: float, expires_at: float | None) -> "Key":
-        """With ``token`` as its secret; former ones stay good for ``grace`` seconds at most.
+        """The key with ``token`` as its secret. Former ones stay valid for at most ``grace`` seconds.
 
-        ``expires_at`` None: as before. Conflict for a key that is revoked, suspended, or would be expired.
+        ``expires_at`` None: unchanged. Conflict for a key that is revoked, suspended, or would be expired.
         """
         until = now + grace
         former = (replace(each, until=min(each.until or until, until)) for each in self.secrets)
-        kept = tuple(each for each in former if _good(each, now))[: _MOST_SECRETS - 1]
+        kept = tuple(each for each in former if _is_valid(each, now))[: _MOST_SECRETS - 1]
         rotated = replace(
             self,
             secrets=(Secret(digest_of(token)), *kept),
@@ -101,17 +102,17 @@ class Key:
         return rotated
 
     def revoked(self, now: float) -> "Key":
-        """Good no more, for ever; a key that was revoked before stays as it is."""
+        """The key, never valid again; one that is revoked already stays as it is."""
         if self.revoked_at is not None:
             return self
         return replace(self, revoked_at=now, secrets=(), revision=self.revision + 1)
 
     def suspended(self, backup: str) -> "Key":
-        """As it comes back out of a backup."""
+        """The key as a restore brings it back from ``backup``."""
         return replace(self, restored_from=backup)
 
     def activated(self) -> "Key":
-        """Good again after a restore. Conflict for a key that is not suspended."""
+        """The key, valid again after a restore. Conflict for one that is not suspended."""
         if self.revoked_at is not None or not self.restored_from:
             raise Conflict(f"Key {self.id} is not suspended: only what a restore brought back is")
         return replace(self, restored_from="", revision=self.revision + 1)
@@ -130,28 +131,28 @@ def new_id() -> str:
 
 
 def new_token(key_id: str) -> str:
-    """A key of this id, to be shown once."""
+    """A key of this id, which is shown once and not stored."""
     return f"aegis_{key_id}_{secrets.token_hex(32)}"
 
 
 def id_of(token: str) -> str | None:
-    """The id that a key names; None for what has not the form of one."""
+    """The id in a key; None for a text that has not the form of a key."""
     match = _FORM.match(token) if len(token) == _LENGTH else None
     return match[1] if match else None
 
 
 def digest_of(token: str) -> str:
-    """What is kept of a key: SHA-256 in hex."""
+    """The SHA-256 of a key, in hex, which is stored in its place."""
     return sha256(token.encode()).hexdigest()
 
 
 def key_fields(key: Key) -> Json:
-    """As JSON; the inverse of ``key_of``."""
+    """The record as JSON; the inverse of ``key_of``."""
     return asdict(key)
 
 
 def key_of(fields: Mapping[str, Any]) -> Key:
-    """Raises ValueError, TypeError or KeyError for what is no key."""
+    """The record of its JSON. Raises ValueError, TypeError or KeyError for other fields."""
     return Key(
         **{
             **fields,
@@ -162,5 +163,5 @@ def key_of(fields: Mapping[str, Any]) -> Key:
     )
 
 
-def _good(secret: Secret, now: float) -> bool:
+def _is_valid(secret: Secret, now: float) -> bool:
     return secret.until is None or secret.until > now

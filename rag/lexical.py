@@ -1,8 +1,8 @@
-"""BM25 as sparse vectors: term weights here, inverse document frequencies at the engine.
+"""Encodes texts as sparse vectors for BM25: term weights here, inverse document frequencies at the engine.
 
 Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009). The
-score of a passage is the sum over shared terms of question weight × passage weight × idf; the
-engine knows the collection and multiplies the idf in (Qdrant's ``modifier=idf``).
+score of a passage is the sum over shared terms of question weight × passage weight × idf. The
+engine, which knows the collection, multiplies by the idf (Qdrant's ``modifier=idf``).
 
 Terms are English stems without accents and stop words. Scripts that do not separate words
 count in pairs of characters. Text in other languages keeps its words, stemmed like English on
@@ -13,13 +13,12 @@ import re
 from collections import Counter
 from functools import lru_cache
 from hashlib import blake2b
-from typing import cast
 
 import numpy as np
+from py_rust_stemmers import SnowballStemmer
 
 from rag.model import SparseVector
 from rag.normalising import normalised_form
-from rag.stems import stem
 
 K1 = 1.2
 B = 0.75
@@ -43,13 +42,15 @@ _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
     "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003fffd"  # Japanese, Chinese, Korean
 )
-_WITH_VOWEL_SIGNS = "\u0900-\u0dff"  # Indic words: to ``re``, their vowel signs are no letters
+_WITH_VOWEL_SIGNS = "\u0900-\u0dff"  # of Indic words; ``re`` does not count them as letters
 _WORDS = re.compile(rf"[{_UNSPACED}]+|(?:[^\W_{_UNSPACED}]|[{_WITH_VOWEL_SIGNS}])+")
 _ASCII_WORDS = re.compile(r"[a-z0-9]+")
 _ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670]")
 _UNSPACED_START = re.compile(rf"[{_UNSPACED}]")
 _FIRST_UNSPACED = "\u0e00"
-_LONGEST_REMEMBERED = 64
+_LONGEST_CACHED = 64
+_LONGEST_STEMMED = 64  # characters; over more of them some steps take quadratic time, and none is a word
+_STEMMER = SnowballStemmer("english")
 
 
 def encode_passage(text: str) -> SparseVector:
@@ -66,33 +67,28 @@ def encode_question(text: str) -> SparseVector:
 
 def term_counts(text: str) -> Counter[int]:
     """How often each term stands in ``text``, by its id: 32 bits, the same in every process."""
-    counts = Counter(map(_term, _words(text)))
-    counts.pop(None, None)
-    return cast("Counter[int]", counts)
-
-
-def _words(text: str) -> list[str]:
     if text.isascii():
-        return _ASCII_WORDS.findall(text.lower())
-    bare = _ACCENTS.sub("", normalised_form("NFKD", text))
-    words = _WORDS.findall(normalised_form("NFC", bare).casefold())
-    return [part for word in words for part in _parts(word)]
+        words = _ASCII_WORDS.findall(text.lower())
+    else:
+        bare = _ACCENTS.sub("", normalised_form("NFKD", text))
+        words = []
+        for word in _WORDS.findall(normalised_form("NFC", bare).casefold()):
+            # Scripts without spaces between words count in pairs of characters.
+            in_pairs = len(word) > 2 and word[0] >= _FIRST_UNSPACED and _UNSPACED_START.match(word)
+            words += [word[i : i + 2] for i in range(len(word) - 1)] if in_pairs else [word]
+    # What is very long is no word of a language and will not come again, so it is not cached.
+    terms = (_cached_term(word) if len(word) <= _LONGEST_CACHED else _term_id(word) for word in words)
+    return Counter(term for term in terms if term is not None)
 
 
-def _parts(word: str) -> list[str]:
-    """The word, or the pairs of characters of a run in a script without spaces."""
-    if len(word) < 3 or word[0] < _FIRST_UNSPACED or not _UNSPACED_START.match(word):
-        return [word]
-    return [word[i : i + 2] for i in range(len(word) - 1)]
-
-
-def _term(word: str) -> int | None:
-    """None for a stop word."""
-    return _remembered_term(word) if len(word) <= _LONGEST_REMEMBERED else _term_id(word)
+def stem(word: str) -> str:
+    """Snowball's English stem of a lower-case word; what is too long for a word stays as it is."""
+    stemmed: str = _STEMMER.stem_word(word) if len(word) <= _LONGEST_STEMMED else word
+    return stemmed
 
 
 @lru_cache(maxsize=65_536)
-def _remembered_term(word: str) -> int | None:
+def _cached_term(word: str) -> int | None:
     return None if word in STOP_WORDS else _term_id(stem(word))
 
 

@@ -1,9 +1,8 @@
-"""When a worker counts as alive: what it says of itself, and the verdict on that.
+"""Decides whether a worker is alive, from what it reports.
 
-Only consumption counts. A process that is there, and a thread in it that still speaks,
-prove nothing: a worker is alive when it took a task from its queue a moment ago, or when
-it is busy with one within the lane's limit. Canaries see to it that there is always
-something to take.
+Only consumption counts. A process that exists, and a thread in it that reports, prove nothing: a worker is
+alive when it took a task from its queue a moment ago, or works on one within the lane's limit. Canaries
+ensure that there is always something to take.
 """
 
 from collections.abc import Mapping
@@ -13,16 +12,16 @@ from typing import Self
 from rag.model import Json
 
 SLACK_SECONDS = 15.0
-"""A pool ends a task at its limit by itself; only one that stays for so long after it hangs."""
+"""A pool ends a task at its limit. A task that is still there so many seconds later hangs."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerSign:
-    """What a worker says of itself; every time is in seconds.
+    """What a worker reports; every time is in seconds.
 
-    ``worker``: its Celery node name, ``LANE@HOST``. ``idle``: since it last took or finished
-    a task. ``busy``: how long ``task`` has run, None between tasks. ``limit``: how long one may.
-    ``silence``: how long it may take nothing.
+    ``worker``: its Celery node name, ``LANE@HOST``. ``idle``: since it last took or finished a task.
+    ``busy``: how long ``task`` has run, None between tasks. ``limit``: how long a task may run. ``silence``:
+    how long the worker may take no task.
     """
 
     lane: str
@@ -54,9 +53,9 @@ class WorkerSign:
 
 
 class Consumption:
-    """Follows a worker's books: when it last took or finished a task, and since when one runs.
+    """Tracks when a worker last took or finished a task, and since when one runs.
 
-    ``now`` is a monotonic clock's, so that a clock that is set changes nothing.
+    ``now`` is of a monotonic clock, so that setting the clock changes nothing.
     """
 
     def __init__(self, now: float) -> None:
@@ -66,6 +65,7 @@ class Consumption:
 
     def observe(self, taken: int, running: str | None, now: float) -> None:
         """``taken``: tasks begun since the worker's start; ``running``: the id of the present one."""
+        # A task that began and ended since the last call shows only in the count.
         begun = taken != self._taken
         if begun or running is not None or self._running is not None:
             self._active_at = now
@@ -76,7 +76,7 @@ class Consumption:
             self._running = (running, now)
 
     def forgive(self, now: float, grace: float) -> None:
-        """Nothing could be taken up to ``now``: count from ``grace`` seconds later."""
+        """Count from ``grace`` seconds after ``now``: until then no task could be taken."""
         self._active_at = now + grace
 
     def idle(self, now: float) -> float:

@@ -1,7 +1,7 @@
-"""The marks by which a text cites passages: ``[2]``, ``[1, 2]``, ``[passage 3]``, ``[1 and 2]``.
+"""Reads the marks by which a text cites passages: ``[2]``, ``[1, 2]``, ``[passage 3]``, ``[1 and 2]``.
 
-A mark is read a character at a time, with a fixed amount of work for each. A model's words are
-anybody's words: an expression with choices can be made to try them all.
+A mark is read a character at a time, with a fixed amount of work for each. A document can make a model
+write anything, and a regular expression with choices could be made to try them all.
 """
 
 from enum import Enum, auto
@@ -10,18 +10,18 @@ _LABELS = frozenset({"passage", "passages", "source", "sources"})
 _LONGEST_LABEL = max(map(len, _LABELS))
 _AND = "and"
 _SEPARATORS = ",;&"
-_TOO_HIGH = 1_000_000  # where numbers end to count: no prompt shows so many passages
+_TOO_HIGH = 1_000_000  # no prompt shows so many passages
 
 
 class Reading(Enum):
-    """What a mark's characters so far come to."""
+    """What the characters read so far are."""
 
     UNFINISHED = auto()
     COMPLETE = auto()
     NO_MARK = auto()
 
 
-class _Place(Enum):
+class _State(Enum):
     BEGINNING = auto()
     LABEL = auto()
     LABELLED = auto()
@@ -32,93 +32,79 @@ class _Place(Enum):
 
 
 class Mark:
-    """Reads one mark behind its opening bracket; ``numbers`` are those it names, none twice."""
+    """Reads one mark after its opening bracket; ``numbers`` are those that it names, none twice."""
 
     def __init__(self) -> None:
         self.numbers: dict[int, None] = {}
-        self._place = _Place.BEGINNING
+        self._state = _State.BEGINNING
         self._word = ""
         self._number = 0
 
     def take(self, char: str) -> Reading:
-        """Read the next character. Not to be called again once the mark is complete, or is none."""
-        place = self._next_place(char)
-        if place is None:
+        """Read the next character. Not to be called again after COMPLETE or NO_MARK."""
+        match self._state:
+            case _State.BEGINNING | _State.LABELLED | _State.SEPARATED:
+                state = self._before_number(char)
+            case _State.LABEL:
+                state = self._in_label(char)
+            case _State.AND:
+                state = self._in_and(char)
+            case _State.NUMBER | _State.NUMBERED:
+                state = self._behind_number(char)
+        if state is None:
             return Reading.NO_MARK
-        if self._place is _Place.NUMBER and place is not _Place.NUMBER:
+        if self._state is _State.NUMBER and state is not _State.NUMBER:
             self.numbers[self._number] = None
             self._number = 0
-        self._place = place
+        self._state = state
         return Reading.COMPLETE if char == "]" else Reading.UNFINISHED
 
-    def _next_place(self, char: str) -> _Place | None:
-        """Where the mark goes on with ``char``; None where it does not."""
-        match self._place:
-            case _Place.BEGINNING | _Place.LABELLED | _Place.SEPARATED:
-                return self._before_number(char)
-            case _Place.LABEL:
-                return self._in_label(char)
-            case _Place.AND:
-                return self._in_and(char)
-            case _Place.NUMBER | _Place.NUMBERED:
-                return self._behind_number(char)
-
-    def _before_number(self, char: str) -> _Place | None:
+    def _before_number(self, char: str) -> _State | None:
         if char.isspace():
-            return self._place
+            return self._state
         if char.isdecimal():
             return self._digit(char)
-        if self._place is _Place.BEGINNING and char.isalpha():
+        if self._state is _State.BEGINNING and char.isalpha():
             return self._in_label(char)
         return None
 
-    def _in_label(self, char: str) -> _Place | None:
+    def _in_label(self, char: str) -> _State | None:
         if char.isalpha() and len(self._word) < _LONGEST_LABEL:
             self._word += char.casefold()
-            return _Place.LABEL
+            return _State.LABEL
         if self._word in _LABELS and char.isspace():
-            return _Place.LABELLED
+            return _State.LABELLED
         return self._digit(char) if self._word in _LABELS and char.isdecimal() else None
 
-    def _behind_number(self, char: str) -> _Place | None:
+    def _behind_number(self, char: str) -> _State | None:
         if char.isdecimal():
             return self._digit(char)
         if char.isspace() or char == "]":
-            return _Place.NUMBERED
+            return _State.NUMBERED
         self._word = ""
-        return _Place.SEPARATED if char in _SEPARATORS else self._in_and(char)
+        return _State.SEPARATED if char in _SEPARATORS else self._in_and(char)
 
-    def _in_and(self, char: str) -> _Place | None:
+    def _in_and(self, char: str) -> _State | None:
         self._word += char.casefold()
         if self._word == _AND:
-            return _Place.SEPARATED
-        return _Place.AND if _AND.startswith(self._word) else None
+            return _State.SEPARATED
+        return _State.AND if _AND.startswith(self._word) else None
 
-    def _digit(self, char: str) -> _Place:
+    def _digit(self, char: str) -> _State:
         self._number = min(10 * self._number + int(char), _TOO_HIGH)
-        return _Place.NUMBER
+        return _State.NUMBER
 
 
 def without_marks(text: str) -> str:
-    """``text`` with the brackets of its marks made round, so that nothing in it cites."""
+    """``text`` with round brackets for those of its marks, so that nothing in it cites."""
     parts: list[str] = []
     position = 0
     while (start := text.find("[", position)) >= 0:
-        end = _end_of_mark(text, start)
-        parts += (text[position:start], f"({text[start + 1 : end - 1]})" if end else "[")
-        position = end or start + 1
+        mark, end, reading = Mark(), start + 1, Reading.UNFINISHED
+        while reading is Reading.UNFINISHED and end < len(text):
+            reading = mark.take(text[end])
+            end += 1
+        is_mark = reading is Reading.COMPLETE
+        parts += (text[position:start], f"({text[start + 1 : end - 1]})" if is_mark else "[")
+        position = end if is_mark else start + 1
     return "".join((*parts, text[position:]))
-
-
-def _end_of_mark(text: str, start: int) -> int:
-    """Where the mark ends that begins with the bracket at ``start``; 0 where none does."""
-    mark = Mark()
-    for position in range(start + 1, len(text)):
-        match mark.take(text[position]):
-            case Reading.COMPLETE:
-                return position + 1
-            case Reading.NO_MARK:
-                return 0
-            case Reading.UNFINISHED:
-                continue
-    return 0

@@ -1,10 +1,9 @@
-"""Which types of file can be read, and which one a file is. Pure: no parser is imported.
+"""Lists the types of file that can be read, and tells which one a file is. It imports no parser.
 
-Three witnesses speak: the bytes, the name's extension and the type that the sender declared.
-Signatures of binary formats win over both labels, because they do not occur by accident.
-Between the text formats (which share one alphabet) the extension decides, then the declaration.
-A file whose label promises a readable type but whose bytes are something else keeps its label:
-its parser then says what is wrong with it (:func:`misfit`).
+The type follows from the bytes, the extension of the name and the type that the sender declared. Signatures
+of binary formats win over both labels, because they do not occur by accident. Between text formats, which
+have no signatures, the extension decides, then the declaration. A file whose label names a readable type
+but whose bytes are something else keeps its label: its parser then says what is wrong (:func:`misfit`).
 """
 
 import re
@@ -16,7 +15,7 @@ from types import MappingProxyType
 from rag.errors import UnsupportedMedia
 
 HEAD_BYTES = 65_536
-"""How much of a file's beginning :func:`media_type_of` wants to see; less is allowed."""
+"""The bytes of a file's beginning that :func:`media_type_of` needs; a smaller file has fewer."""
 
 PDF = "application/pdf"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -101,19 +100,32 @@ _FOREIGN: tuple[tuple[bytes, str], ...] = (
 def media_type_of(filename: str | None, declared: str | None, head: bytes) -> str:
     """The readable media type of a file.
 
-    ``filename`` may carry folders; ``declared`` may carry parameters; ``head`` is the
-    file's beginning, :data:`HEAD_BYTES` or all of it. Raises UnsupportedMedia, naming
-    what can be read, when no parser would know what to do with it.
+    ``filename`` may carry folders; ``declared`` may carry parameters; ``head`` is the file's beginning,
+    :data:`HEAD_BYTES` or all of it. Raises UnsupportedMedia, which names the types that can be read.
     """
-    label = _BY_EXTENSION.get(_extension(filename)) or _declared(declared)
-    return _signed(head, label) or label or _unlabelled(filename, head)
+    extension = PurePosixPath(filename or "").suffix.lstrip(".").lower()
+    name = (declared or "").partition(";")[0].strip().lower()
+    name = _ALIASES.get(name, name)
+    # Clients declare text/plain for whatever they do not know, so it says nothing.
+    stated = name if name in READABLE and name != TEXT else None
+    label = _BY_EXTENSION.get(extension) or stated
+    if kind := _type_by_signature(head, label) or label:
+        return kind
+    start = head.removeprefix(BOM_UTF8)[:2048].lstrip()
+    if start.startswith(b"<") and _HTML_TAG.search(start):
+        return HTML
+    if foreign(head) is None and is_text(head):
+        return TEXT
+    sent = f"{filename!r}" if filename else "The file"
+    raise UnsupportedMedia(f"{sent} is {described(head)}. Readable are: {readable_extensions()}.")
 
 
 def misfit(media_type: str, data: bytes) -> str | None:
-    """What ``data`` is instead of ``media_type`` ("a PNG image"), or None when it may be that.
+    """What ``data`` is instead of ``media_type``, such as "a PNG image"; None when it may be that type.
 
-    Only a look at the signature: a file that passes may still be broken.
+    Only the signature is looked at: a file may have it and still be broken.
     """
+    # Readers accept a PDF whose header does not stand at the very beginning.
     if media_type == PDF:
         return None if b"%PDF-" in data[:1024] else described(data)
     if media_type in _ZIPPED:
@@ -124,7 +136,7 @@ def misfit(media_type: str, data: bytes) -> str | None:
 
 
 def foreign(head: bytes) -> str | None:
-    """A phrase for a well-known format that no parser reads, or None."""
+    """The name of a well-known format that no parser reads, such as "a PNG image", or None."""
     if head.startswith(_ZIP):
         return "a zip archive"
     if head[4:8] == b"ftyp":
@@ -137,50 +149,22 @@ def readable_extensions() -> str:
     return ", ".join(extensions[0] for extensions in READABLE.values())
 
 
-def _extension(filename: str | None) -> str:
-    return PurePosixPath(filename or "").suffix.lstrip(".").lower()
-
-
-def _declared(declared: str | None) -> str | None:
-    name = (declared or "").partition(";")[0].strip().lower()
-    name = _ALIASES.get(name, name)
-    # Clients send text/plain for whatever they do not know: no witness.
-    return name if name in READABLE and name != TEXT else None
-
-
-def _signed(head: bytes, label: str | None) -> str | None:
-    """The type that the bytes claim by a signature, if they claim one that can be read."""
+def _type_by_signature(head: bytes, label: str | None) -> str | None:
+    """The readable type that the bytes have a signature of, if any."""
     if head.startswith(_ZIP):
-        return _zipped(head, label)
+        if stated := _FIRST_ENTRY_MIMETYPE.match(head):
+            kind = stated[1].decode("ascii")
+            return next((known for known in (EPUB, ODT) if kind.startswith(known)), None)
+        if entry := _OFFICE_ENTRY.search(head):
+            return _OFFICE_FOLDERS[entry[1]]
+        return label if label in _ZIPPED else None
     if head.startswith(b"%PDF-") or (label is None and b"%PDF-" in head[:1024]):
         return PDF
-    if head.startswith(b"{\\rtf"):
-        return RTF
-    return None
-
-
-def _zipped(head: bytes, label: str | None) -> str | None:
-    if stated := _FIRST_ENTRY_MIMETYPE.match(head):
-        kind = stated[1].decode("ascii")
-        return next((known for known in (EPUB, ODT) if kind.startswith(known)), None)
-    if entry := _OFFICE_ENTRY.search(head):
-        return _OFFICE_FOLDERS[entry[1]]
-    return label if label in _ZIPPED else None
-
-
-def _unlabelled(filename: str | None, head: bytes) -> str:
-    start = head.removeprefix(BOM_UTF8)[:2048].lstrip()
-    if start.startswith(b"<") and _HTML_TAG.search(start):
-        return HTML
-    if foreign(head) is None and is_text(head):
-        return TEXT
-    what = described(head)
-    name = f"{filename!r}" if filename else "The file"
-    raise UnsupportedMedia(f"{name} is {what}. Readable are: {readable_extensions()}.")
+    return RTF if head.startswith(b"{\\rtf") else None
 
 
 def described(head: bytes) -> str:
-    """A phrase for what a file is that begins so, such as "a PNG image"."""
+    """A phrase for what a file with this beginning is, such as "a PNG image"."""
     if name := foreign(head):
         return name
     return "plain text" if is_text(head[:HEAD_BYTES]) else "data of an unknown kind"

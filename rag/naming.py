@@ -1,4 +1,4 @@
-"""Names that callers choose, and identifiers made from them."""
+"""Checks the names that callers choose, and makes names and identifiers from them."""
 
 import re
 from hashlib import sha256
@@ -16,7 +16,7 @@ _NO_NAMES = ("", ".", "..")
 _MARK = 8  # hex digits
 MAX_DOCUMENT_ID = 256
 DOCUMENT_FOLDERS = ("sources", "texts", "chunks")
-"""Of the blob store: what documents were sent as, their texts, and where their passages stand in these."""
+"""Folders of the blob store: the files that were sent, their texts, and where passages stand in these."""
 
 
 def checked_collection_name(name: str) -> str:
@@ -29,33 +29,33 @@ def checked_collection_name(name: str) -> str:
 
 
 def plain_name(name: str) -> str:
-    """A title, heading or file name from outside, for tables and logs.
+    """A title, heading or file name from outside in one line, for tables and logs.
 
-    Without control characters, which a terminal obeys, overrides of direction, and what nobody sees;
-    joiners stay, which some scripts and emoji need.
+    Removed are control characters, which a terminal obeys, overrides of direction, and invisible characters.
+    Joiners stay, since some scripts and emoji need them.
     """
     return " ".join(_CONTROLS.sub(" ", _UNSEEN.sub("", name)).split())
 
 
 def generation_name(collection: str, generation: int) -> str:
-    """One generation of a collection, in names of folders and of stores."""
+    """The name of one generation of a collection, in folders and stores."""
     return f"{collection}-{generation}"
 
 
 def store_name(collection: str, generation: int, layout: int) -> str:
-    """Where a vector store keeps one layout of one generation."""
+    """The name under which a vector store keeps one layout of a generation."""
     name = generation_name(collection, generation)
     return f"{name}.{layout}" if layout else name
 
 
 def is_store_of(store: str, collection: str, generation: int) -> bool:
-    """Whether ``store`` is that of any layout of this generation."""
+    """Whether ``store`` names any layout of this generation."""
     name, _, number = store.partition(".")
     return name == generation_name(collection, generation) and (not number or number.isdecimal())
 
 
 def generation_of(store: str, collection: str) -> int | None:
-    """Which generation of the collection ``store`` belongs to; None when to none."""
+    """The generation of the collection that ``store`` belongs to, or None."""
     name, _, _ = store.partition(".")
     number = name.removeprefix(f"{collection}-")
     generation = int(number) if number.isdecimal() else None
@@ -63,7 +63,7 @@ def generation_of(store: str, collection: str) -> int | None:
 
 
 def scratch_name(job_id: str, number: int) -> str:
-    """A store that no collection has, for a job to try something in."""
+    """The name of a store for a job's trial, which no collection has."""
     return f"{_SCRATCH}.{job_id}.{number}"
 
 
@@ -86,8 +86,8 @@ def checked_document_id(document_id: str) -> str:
 def document_id_of_file(path: str) -> str:
     """The id of a document that came as a file: its name, or its path in the folder that was sent.
 
-    The same path always has the same id, another path another one. Of an absolute path only the name
-    counts, since the folders of the sender's machine are nobody's business. "" where nothing is left.
+    Equal paths have equal ids, and different paths have different ids. Of an absolute path only the name
+    counts, since the folders of the sender's machine are private. "" where nothing is left.
     """
     whole = normalize("NFC", path).replace("\\", "/")
     names = [name for name in whole.split("/") if name not in _NO_NAMES]
@@ -101,7 +101,7 @@ def document_id_of_file(path: str) -> str:
 
 
 def second_document_id(document_id: str, content: str) -> str:
-    """The id of a document that is to stand beside the one that has its id: made from ``content``, a digest.
+    """Another id for a document whose ``document_id`` is taken, made from ``content``, its digest.
 
     ``guides/report.pdf`` becomes ``guides/report~1a2b3c4d.pdf``.
     """
@@ -116,15 +116,25 @@ def _mark(text: str) -> str:
 
 
 def document_id_of(source: str) -> str:
-    """The id of a document that came without one, from its content's digest or its URL."""
+    """The id of a document that came without one, made from its content's digest or its URL."""
     return str(uuid5(_NAMESPACE, source))
 
 
 def chunks_key(text_key: str) -> str:
-    """The blob that tells where the passages of a text stand; it comes and goes with the text's own."""
+    """The blob that says where the passages of a text stand; it is written and deleted with the text's."""
     return f"chunks/{text_key.partition('/')[2]}"
 
 
 def point_id(collection: str, document_id: str, version: int, index: int) -> str:
-    """The same chunk of the same version always has the same id, so writing twice is harmless."""
+    """The id of a chunk's point. It is the same each time, so writing a chunk twice is harmless."""
     return str(uuid5(_NAMESPACE, "\x1f".join((collection, document_id, str(version), str(index)))))
+
+
+def release() -> str:
+    """The version of the installed distribution; "unknown" in a checkout that is not installed."""
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - slow, and rarely needed
+
+    try:
+        return version("aegis-rag")
+    except PackageNotFoundError:
+        return "unknown"

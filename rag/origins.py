@@ -1,8 +1,7 @@
-"""Requests that a web page had a browser send, and that its page may not.
+"""Refuses requests that a web page made a browser send, and that the page may not send.
 
-A browser sends what any page asks it to, from inside the network and from this machine. So a
-server that asks for no key must tell such requests from others by what the browser itself
-writes, and no page can change:
+A browser sends what any page asks it to, from inside the network and from this machine. So a server that
+asks for no key must recognise such requests by what the browser itself writes and no page can change:
 
 - ``Host``. A page whose name was made to resolve to our address afterwards (DNS rebinding)
   counts as ours for the browser; its requests still carry its own name.
@@ -21,16 +20,16 @@ from rag.settings import Settings
 ANY = "*"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITES = frozenset({"same-origin", "none"})
-"""Of a page of ours, or of nobody's: what was typed into the browser."""
+"""Sent by a page of ours, or by no page: the address was typed into the browser."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """What a request says of itself.
+    """What a request tells about its sender.
 
     ``host``: the Host header, None for none, "" for several. ``origin``, ``site`` and ``mode``: Origin,
     Sec-Fetch-Site and Sec-Fetch-Mode, None where they were not sent. ``arrived``: our own address
-    that it came to, None where that is not known or no network address.
+    that it came to, None where that is unknown or no network address.
     """
 
     method: str
@@ -55,10 +54,10 @@ class Refusal:
 class OriginPolicy:
     """Which requests are refused.
 
-    ``local``: only this machine is served. ``names``: hosts that we answer as besides loopback, as
-    names, ``*.domain`` or ``*``; None: Host is not looked at. ``any_address``: every address will do as
-    Host, since a machine does not know by which ones it is reached; no page can have one of ours.
-    ``origins``: pages that may call us. ``guarded``: paths that foreign pages may not even read.
+    ``local``: only this machine is served. ``names``: the hosts, beside loopback, that this server answers
+    as: names, ``*.domain`` or ``*``; None: Host is not checked. ``any_address``: every address is allowed
+    as Host, since a machine does not know by which ones it is reached, and no page can have one of ours.
+    ``origins``: pages that may call this server. ``guarded``: paths that foreign pages may not even read.
     """
 
     local: bool
@@ -69,7 +68,7 @@ class OriginPolicy:
 
     @classmethod
     def of(cls, settings: Settings, *, anonymous: bool, origins: Iterable[str], guarded: str) -> Self:
-        """``anonymous``: the server asks for no key; with one, a name that is not ours opens nothing."""
+        """``anonymous``: the server asks for no key. With keys, a foreign name of this server is harmless."""
         looked_at = anonymous or bool(settings.allowed_hosts)
         names = tuple(name.lower() for name in (settings.listen_host, *settings.allowed_hosts))
         return cls(
@@ -81,33 +80,33 @@ class OriginPolicy:
         )
 
     def refusal(self, request: RequestContext) -> Refusal | None:
-        """None for a request that may go on."""
-        if self.local and request.arrived is not None and _is_elsewhere(request.arrived):
+        """Why the request is refused; None for one that may go on."""
+        # Within a test, a server may have a name instead of an address: that is no other machine.
+        arrived = request.arrived
+        if self.local and arrived is not None and address_of(arrived) and not is_loopback(arrived):
             return _ELSEWHERE
         if self.names is not None and not self._is_ours(request.host, self.names):
             return _HOST
-        if self._is_guarded(request) and self._is_foreign(request):
+        # What changes something is guarded, and what a page could read; not a page that a link leads to.
+        read = request.path.startswith(self.guarded) and request.mode != "navigate"
+        if (read or request.method not in _SAFE_METHODS) and self._is_foreign(request):
             return _ORIGIN
         return None
 
     def _is_ours(self, sent: str | None, names: tuple[str, ...]) -> bool:
-        """Whoever sends no Host is no browser, and has not been sent here by a page."""
+        """Whether the Host header names this server. Without one, the request is not from a browser."""
         if ANY in names or sent is None:
             return True
         host = host_of(sent)
         if host is None:
             return False
-        if is_loopback(host) or any(_fits(host, name) for name in names):
+        suffixes = tuple(name[1:] for name in names if name.startswith("*."))
+        if is_loopback(host) or host in names or host.endswith(suffixes):
             return True
         return self.any_address and address_of(host) is not None
 
-    def _is_guarded(self, request: RequestContext) -> bool:
-        """What changes something, and what is read behind a page's back: not where a link leads."""
-        if request.method not in _SAFE_METHODS:
-            return True
-        return request.path.startswith(self.guarded) and request.mode != "navigate"
-
     def _is_foreign(self, request: RequestContext) -> bool:
+        """Whether a page sent the request that is neither ours nor in ``origins``."""
         if request.origin is not None and not self.origins.isdisjoint((request.origin, ANY)):
             return False
         if request.site is not None:
@@ -115,15 +114,6 @@ class OriginPolicy:
         if request.origin is None:
             return False
         return request.origin.partition("://")[2].lower() != (request.host or "").lower()
-
-
-def _is_elsewhere(arrived: str) -> bool:
-    """Not what a server that was made within a test calls itself."""
-    return not is_loopback(arrived) and address_of(arrived) is not None
-
-
-def _fits(host: str, name: str) -> bool:
-    return host == name or (name.startswith("*.") and host.endswith(name[1:]))
 
 
 _ELSEWHERE = Refusal(

@@ -1,4 +1,4 @@
-"""Where a document's passages stand in its text, as a blob beside it tells."""
+"""Packs where a document's passages stand in its text, for a blob beside the text."""
 
 import json
 import zlib
@@ -13,8 +13,8 @@ from rag.model import Chunk
 class Place:
     """Characters ``start`` to ``end`` of a text, and bytes ``first`` to ``last`` of it in UTF-8.
 
-    ``chunk_id``: of its point. It cannot be told from where the document is: points that were restored under
-    another name keep theirs.
+    ``chunk_id``: of its point. It cannot be computed from the document's name: points that were restored
+    under another name keep their ids.
     """
 
     chunk_id: str
@@ -28,7 +28,7 @@ class Place:
 
 
 def places_of(text: str, chunks: Sequence[Chunk], chunk_ids: Sequence[str]) -> list[Place]:
-    """Of chunks in the order of their beginnings."""
+    """The places of chunks, which are in the order of their beginnings."""
     places, at, byte = [], 0, 0
     for chunk, chunk_id in zip(chunks, chunk_ids, strict=True):
         byte += len(text[at : chunk.start].encode())
@@ -46,7 +46,7 @@ def pack_places(places: Sequence[Place]) -> bytes:
 
 
 def unpack_places(data: bytes) -> list[Place]:
-    """NotFound for bytes that are cut off: they can be made again."""
+    """The inverse of :func:`pack_places`. NotFound for bytes that are cut off: they can be made again."""
     try:
         rows = json.loads(zlib.decompress(data))
         return [

@@ -1,7 +1,7 @@
-"""Text from outside, made fit for terminals and logs: what would steer them is shown instead.
+"""Makes text from outside safe for terminals and logs: steering characters are shown as escapes.
 
-Titles, file names and phrases of far servers may hold escape sequences (ECMA-48), line breaks
-that forge a line, and marks that turn the direction of what is written (Unicode, UAX 9).
+Titles, file names and messages of other servers may hold escape sequences (ECMA-48), line breaks that
+forge a line, and marks that change the direction of text (Unicode, UAX 9).
 """
 
 import codecs
@@ -10,7 +10,6 @@ import re
 import sys
 from io import TextIOWrapper
 from traceback import TracebackException
-from types import TracebackType
 
 _STEERING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and line feed, DEL, C1
@@ -29,79 +28,66 @@ _PLAINLY = "aegis.plainly"
 
 
 def printable(text: str) -> str:
-    """``text`` with its line breaks and tabs; anything else that steers as ``\\x1b``."""
-    return _STEERING.sub(_escaped, text.replace("\r\n", "\n"))
+    """``text`` with its line breaks and tabs; other steering characters become escapes such as ``\\x1b``."""
+    return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text.replace("\r\n", "\n"))
 
 
 def one_line(text: str) -> str:
-    """``text`` in one line: its line breaks too are shown."""
+    """``text`` in one line: its line breaks become escapes too."""
     return printable(text.strip("\r\n")).translate(_BREAKS)
 
 
 def steering_to_json(text: str) -> str:
-    """A JSON document that says the same, and in which what steers is written as ``\\u001b``."""
-    return _STEERING.sub(lambda found: _utf16(found[0]), text)
+    """An equal JSON document, in which steering characters are escapes such as ``\\u001b``."""
 
+    def utf16_escapes(found: re.Match[str]) -> str:
+        units = found[0].encode("utf-16-be", "surrogatepass")
+        return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
-def _escaped(found: re.Match[str]) -> str:
-    return found[0].encode("unicode_escape").decode()
-
-
-def _utf16(character: str) -> str:
-    units = character.encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+    return _STEERING.sub(utf16_escapes, text)
 
 
 class PrintableRecord(logging.LogRecord):
-    """A log record of one line; a traceback behind it has one for each exception's own text.
+    """A log record of one line; a traceback behind it has one line for the text of each exception.
 
-    Whichever formatter writes it, since each asks the record for its message.
+    It works with every formatter, since each asks the record for its message.
     """
 
     def getMessage(self) -> str:  # noqa: N802 - its name in logging
-        if self.exc_info and not self.exc_text:
-            self.exc_text = _traceback(self.exc_info)
+        if self.exc_info and self.exc_info[0] is not None and not self.exc_text:
+            entries = TracebackException(*self.exc_info).format()
+            # The other entries begin with the text of an exception, which may come from outside.
+            self.exc_text = "\n".join(
+                printable(entry.rstrip("\n")) if entry.startswith(_CAUSES) else one_line(entry)
+                for entry in entries
+            )
         return one_line(super().getMessage())
 
 
 def log_printable_lines() -> None:
-    """Have this process log nothing else, on a terminal of whatever encoding."""
+    """Have this process log printable lines only, on a terminal of any encoding."""
     write_plainly()
     logging.setLogRecordFactory(PrintableRecord)
 
 
-_ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
-
-
-def _traceback(info: _ExcInfo) -> str | None:
-    kind, error, frames = info
-    if kind is None or error is None:
-        return None
-    entries = TracebackException(kind, error, frames).format()
-    return "\n".join(
-        printable(entry.rstrip("\n")) if entry.startswith(_CAUSES) else one_line(entry) for entry in entries
-    )
-
-
 def write_plainly() -> None:
-    """Have this process write on terminals of any encoding: what one cannot show is written in ASCII, ✓ as
-    "ok", and never ends a command. In UTF-8 all stays as it is."""
-    codecs.register_error(_PLAINLY, _plainly)
+    """Have this process write on terminals of any encoding, where characters that it lacks become ASCII.
+
+    ✓ becomes "ok", for example. In UTF-8 nothing changes.
+    """
+    codecs.register_error(_PLAINLY, _to_ascii)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper) and stream.errors != _PLAINLY:
             stream.reconfigure(errors=_PLAINLY)
 
 
-def _plainly(error: UnicodeError) -> tuple[str | bytes, int]:
+def _to_ascii(error: UnicodeError) -> tuple[str | bytes, int]:
     """A codec's error handler."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    refused = error.object[error.start : error.end]
-    return "".join(_PLAIN.get(each, _escaped_ascii(each)) for each in refused), error.end
-
-
-def _escaped_ascii(character: str) -> str:
-    """Braille is what spinners are made of."""
-    return (
-        "*" if "\u2800" <= character <= "\u28ff" else character.encode("ascii", "backslashreplace").decode()
-    )
+    written = ""
+    for each in error.object[error.start : error.end]:
+        is_spinner = "\u2800" <= each <= "\u28ff"  # Braille patterns
+        escaped = "*" if is_spinner else each.encode("ascii", "backslashreplace").decode()
+        written += _PLAIN.get(each, escaped)
+    return written, error.end

@@ -1,8 +1,7 @@
-"""What a generative model is asked, and what is made of its text.
+"""Writes the prompt for a generative model, and turns the model's text into an answer with citations.
 
-A passage is data. It stands between tags that it cannot write itself, marks that chat
-templates or our own tags use are defused in it, and so are its own ``[n]``, which would
-otherwise look like citations.
+A passage is data. It stands between tags that it cannot close: the marks of chat templates and of our own
+tags are changed in it, and so are its own ``[n]``, which would otherwise look like citations.
 """
 
 import re
@@ -59,7 +58,7 @@ def prompt(question: str, hits: Sequence[Hit], *, budget: int, count: Callable[[
         shown.append(block)
     if not shown and hits:
         shown.append(_block(1, hits[0], _beginning(hits[0].passage.text, budget, count)))
-    asked = "\n".join((*shown, f"<question>\n{_defused(question)}\n</question>"))
+    asked = "\n".join((*shown, f"<question>\n{_escaped(question)}\n</question>"))
     return Prompt(
         ({"role": "system", "content": _INSTRUCTIONS}, {"role": "user", "content": asked}),
         tuple(hits[: len(shown)]),
@@ -67,14 +66,14 @@ def prompt(question: str, hits: Sequence[Hit], *, budget: int, count: Callable[[
 
 
 class CitedText:
-    """A model's text on its way to an answer, piece by piece.
+    """Turns a model's text into an answer, piece by piece.
 
     ``[2]``, ``[1, 2]`` and ``[1][3]`` cite passages by their number in the prompt; they are
-    renumbered from 1 in order of appearance, and those that name no passage are taken out.
+    renumbered from 1 in order of appearance, and those that name no passage are removed.
     What :meth:`feed` and :meth:`close` return, joined, is the answer's text. A text that begins
     with the not-found sentence becomes that sentence. A text that cites nothing gets the
-    passage that holds most of its words, when that one holds at least half of them. Images, links
-    and tags become words (:mod:`rag.inert`).
+    passage that holds most of its words, if that is at least half of them. Images, links and tags are made
+    inert (:mod:`rag.inert`).
     """
 
     def __init__(self, passages: Sequence[Hit]) -> None:
@@ -91,7 +90,7 @@ class CitedText:
         self._given = 0
 
     def feed(self, piece: str) -> str:
-        """Take a piece of the model's text; what of the answer is settled by it."""
+        """Take a piece of the model's text, and return the part of the answer that is certain now."""
         for char in piece:
             self._take(char)
         if self._refused() or _REFUSAL.startswith(self._beginning):
@@ -99,13 +98,20 @@ class CitedText:
         return self._rest()
 
     def close(self) -> str:
-        """The model has ended: the rest of the answer."""
+        """End the text, and return the rest of the answer."""
         self._end_mark()
         self._end_run()
         if self._refused():
             self._parts = [NOT_FOUND]
         elif self._parts and not self._cited:
-            self._attribute()
+            words = set(_CONTENT_WORD.findall("".join(self._parts).casefold()))
+            shares = [
+                len(words & set(_CONTENT_WORD.findall(hit.passage.text.casefold()))) / max(len(words), 1)
+                for hit in self._passages
+            ]
+            best = max(range(len(shares)), key=shares.__getitem__, default=None)
+            if best is not None and shares[best] >= 0.5:
+                self._parts.append(f" [{self._number(best + 1)}]")
         return self._rest()
 
     def answer(self) -> Answer:
@@ -113,7 +119,12 @@ class CitedText:
         text = "".join(self._parts)
         if self._refused() or not text:
             return Answer(text, (), found=False)
-        return Answer(text, tuple(map(self._citation, self._cited, self._cited.values())), found=True)
+        citations = []
+        for number, n in self._cited.items():
+            hit = self._passages[number - 1]
+            passage = hit.passage
+            citations.append(Citation(n, passage, passage.start, passage.end, passage.text, hit.score))
+        return Answer(text, tuple(citations), found=True)
 
     def _refused(self) -> bool:
         return self._beginning.startswith(_REFUSAL)
@@ -123,13 +134,8 @@ class CitedText:
         self._given = len(self._parts)
         return rest
 
-    def _citation(self, number: int, n: int) -> Citation:
-        hit = self._passages[number - 1]
-        passage = hit.passage
-        return Citation(n, passage, passage.start, passage.end, passage.text, hit.score)
-
     def _take(self, char: str) -> None:
-        """A word or white space waits for its end, a bracket until it is known whether it cites."""
+        """Take a character. Words and white space wait for their end, a bracket for the end of its mark."""
         within = self._mark is not None
         if self._mark is not None and self._go_on(self._mark, char):
             return
@@ -141,7 +147,7 @@ class CitedText:
         self._run.append(char)
 
     def _go_on(self, mark: Mark, char: str) -> bool:
-        """Whether ``char`` belongs to the mark. What turns out to be none was words and white space."""
+        """Whether ``char`` belongs to the mark. What turns out to be no mark is taken again as words."""
         reading = mark.take(char)
         if reading is Reading.NO_MARK:
             self._end_mark()
@@ -171,13 +177,12 @@ class CitedText:
             self._append(run)
 
     def _cite(self, numbers: Iterable[int]) -> None:
-        """Cite the passages of those numbers. A mark that names none leaves nothing; within
-        brackets it leaves dots, or what stands around it might become one."""
+        """Cite the passages of those numbers. A mark that names none leaves nothing."""
         known = [number for number in numbers if 1 <= number <= len(self._passages)]
         if known:
             self._append("".join(f"[{self._number(number)}]" for number in known))
         elif self._broken_off:
-            self._append("…")
+            self._append("…")  # without it, what stands around the mark might become one
         else:
             self._dropped = True
 
@@ -185,7 +190,7 @@ class CitedText:
         return self._cited.setdefault(passage, len(self._cited) + 1)
 
     def _append(self, part: str) -> None:
-        """White space comes with what follows it: none at the ends, none where a lost mark leaves a stop."""
+        """Append ``part`` after white space, but not at the start or between a removed mark and a stop."""
         lost = self._dropped and part[0] in ".,;:!?)"
         whole = part if lost or not self._parts else self._space + part
         self._parts.append(self._inert.feed(whole))
@@ -193,31 +198,21 @@ class CitedText:
         if len(self._beginning) < len(_REFUSAL):
             self._beginning = (self._beginning + whole.casefold()).lstrip(_BEFORE_REFUSAL)[: len(_REFUSAL)]
 
-    def _attribute(self) -> None:
-        words = set(_CONTENT_WORD.findall("".join(self._parts).casefold()))
-        shares = [
-            len(words & set(_CONTENT_WORD.findall(hit.passage.text.casefold()))) / max(len(words), 1)
-            for hit in self._passages
-        ]
-        best = max(range(len(shares)), key=shares.__getitem__, default=None)
-        if best is not None and shares[best] >= 0.5:
-            self._parts.append(f" [{self._number(best + 1)}]")
-
 
 def _block(n: int, hit: Hit, text: str) -> str:
     place = " › ".join(dict.fromkeys((hit.passage.title, *hit.passage.headings)))
-    name = _defused(place).replace('"', "'")
-    return f'<passage n="{n}" from="{name}">\n{_defused(_LONG_SPACE.sub(" ", text))}\n</passage>'
+    name = _escaped(place).replace('"', "'")
+    return f'<passage n="{n}" from="{name}">\n{_escaped(_LONG_SPACE.sub(" ", text))}\n</passage>'
 
 
-def _defused(text: str) -> str:
-    """``text`` without marks that a chat template, our tags or our citations use."""
+def _escaped(text: str) -> str:
+    """``text`` without the marks of chat templates, of our tags and of our citations."""
     text = _CONTROL.sub(lambda m: m.group().replace("<", "‹").replace(">", "›"), text)
     return without_marks(_RANGE.sub(r"(\1)", _INST.sub(r"(\1)", text)))
 
 
 def _beginning(text: str, budget: int, count: Callable[[str], int]) -> str:
-    """As many whole sentences from the start of ``text`` as ``budget`` holds; the first one at least."""
+    """As many whole sentences from the start of ``text`` as ``budget`` holds, and at least the first."""
     end = used = 0
     for sentence in sentences(text):
         used += count(text[end : sentence.end])

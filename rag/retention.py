@@ -1,8 +1,7 @@
-"""Which backups are kept."""
+"""Decides which backups are kept."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import groupby
 
 from rag.settings import Settings
@@ -12,9 +11,9 @@ _DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long, in days of 24 hours before the moment of the question.
+    """How long backups are kept, in days of 24 hours.
 
-    ``hourly_days``: for which all are kept. ``days``: for which the last of each day in UTC is.
+    All are kept for ``hourly_days``, and the last of each day in UTC for ``days``.
     """
 
     hourly_days: float
@@ -22,7 +21,7 @@ class Retention:
 
     @property
     def seconds(self) -> float:
-        """From its making to its removal, which may wait for a week."""
+        """How long a backup may exist: its removal may be late by a week."""
         return (max(self.hourly_days, self.days) + 7) * _DAY
 
     @classmethod
@@ -37,29 +36,24 @@ class Retention:
         protected: Collection[str] = (),
         damaged: Collection[str] = (),
     ) -> frozenset[str]:
-        """Of ``backups``, ids with the times at which they were finished (Unix seconds), those to keep.
+        """The ids to keep of ``backups``, which maps ids to the Unix times at which they were finished.
 
-        Beside what the days ask for: those that are ``protected``, such as by a restore; those of the
-        future, since a clock was wrong; and the newest of all others that is not ``damaged``. Of a
-        day's it is the last undamaged one that is kept, or the last if none is whole.
+        Beside those that the days ask for, these are kept: the ``protected`` ones, such as those that a
+        restore reads; those of the future, since a clock was wrong; and the newest other one that is not
+        ``damaged``. The last one of a day is its last undamaged one, or the last if all are damaged.
         """
         past = {backup: at for backup, at in backups.items() if at <= now}
-        young = {backup for backup, at in past.items() if now - at <= self.hourly_days * _DAY}
-        daily = {backup for backup in _last_of_days(past, damaged) if now - past[backup] <= self.days * _DAY}
-        future = backups.keys() - past.keys()
-        return frozenset(young | daily | future | _last(past, damaged) | (backups.keys() & set(protected)))
-
-
-def _last_of_days(backups: Mapping[str, float], damaged: Collection[str]) -> set[str]:
-    by_day = groupby(sorted(backups, key=backups.__getitem__), lambda backup: _day(backups[backup]))
-    return set().union(*(_last({id_: backups[id_] for id_ in of_day}, damaged) for _, of_day in by_day))
+        kept = set(backups.keys() & set(protected)) | (backups.keys() - past.keys())
+        kept |= _last(past, damaged)
+        kept |= {backup for backup, at in past.items() if now - at <= self.hourly_days * _DAY}
+        # Each day in UTC has exactly 86,400 seconds of Unix time.
+        for _, of_day in groupby(sorted(past, key=past.__getitem__), lambda backup: past[backup] // _DAY):
+            last_of_day = _last({backup: past[backup] for backup in of_day}, damaged)
+            kept |= {backup for backup in last_of_day if now - past[backup] <= self.days * _DAY}
+        return frozenset(kept)
 
 
 def _last(backups: Mapping[str, float], damaged: Collection[str]) -> set[str]:
-    """The last one that is not damaged, or the last; nothing of nothing."""
+    """The last one that is not damaged, or else the last one."""
     last = max(backups, key=lambda backup: (backup not in damaged, backups[backup], backup), default=None)
     return set() if last is None else {last}
-
-
-def _day(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).date().isoformat()

@@ -1,4 +1,4 @@
-"""``Retry-After`` (RFC 9110, 10.2.3): a number of seconds, or a date."""
+"""Reads ``Retry-After`` (RFC 9110, 10.2.3): a number of seconds, or a date."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,8 +11,8 @@ _LONGEST_NUMBER = 10
 def seconds_to_wait(headers: Mapping[str, str]) -> float | None:
     """Seconds from now, 0 or more; None without a header that can be read.
 
-    ``headers``: by names in lower case, or whatever their case. A date is taken by the sender's own clock,
-    as far as ``Date`` tells it.
+    ``headers`` have names in lower case, or ignore the case. A date is compared with the sender's own clock,
+    if there is a ``Date`` header.
     """
     stated = headers.get("retry-after", "")[:_LONGEST].strip()
     if stated.isascii() and stated.isdecimal():
@@ -24,7 +24,7 @@ def seconds_to_wait(headers: Mapping[str, str]) -> float | None:
 
 
 def _moment(date: str) -> datetime | None:
-    """By RFC 9110, section 5.6.7."""
+    """A date of RFC 9110, 5.6.7, or None."""
     try:
         moment = parsedate_to_datetime(date)
     except (ValueError, TypeError, OverflowError):

@@ -1,9 +1,8 @@
-"""Text to the smallest pieces that can be quoted, with exact offsets.
+"""Cuts text into the smallest pieces that can be quoted, with exact offsets.
 
-Markdown decides first: a heading, a list item, a table row and a fenced block are pieces
-of their own, because a full stop means nothing across them. Running text inside a block is
-cut by sentencex, which knows abbreviations, initials, decimals and the stops of other
-scripts.
+Markdown comes first: a heading, a list item, a table row and a fenced block are pieces of their own, because
+no sentence goes on across them. sentencex cuts the running text inside a block; it knows abbreviations,
+initials, decimals and the stops of other scripts.
 """
 
 import re
@@ -60,13 +59,24 @@ class Sentence:
 
 def sentences(text: str) -> list[Sentence]:
     """The pieces of ``text`` in order; they do not overlap, and each holds a letter or digit."""
-    return [piece for block in _blocks(text) for piece in _pieces(text, block)]
+    found: list[Sentence] = []
+    for block in _blocks(text):
+        if block.kind not in (Kind.PROSE, Kind.ITEM):
+            found += _trimmed(text, block.start, block.end, block.kind)
+            continue
+        start = block.start  # the mark of a list item stays with its first sentence
+        for stop in _stops(text, _end_of_marks(text, block.start, block.end), block.end):
+            closing = _CLOSING.match(text, stop, block.end)
+            end = closing.end() if closing else stop
+            found += _trimmed(text, start, end, block.kind)
+            start = end
+    return found
 
 
 def readable(quote: str, kind: Kind) -> str:
-    """``quote`` as one reads it aloud: Markdown's marks, tags and line breaks taken out.
+    """``quote`` without Markdown's marks, tags and line breaks.
 
-    Code keeps its lines and loses only its fence and the indentation of the whole.
+    Code keeps its lines; only its fence and the indentation of the whole are removed.
     """
     if kind is Kind.CODE:
         return dedent(_FENCE_LINE.sub("", quote)).strip("\n").rstrip()
@@ -82,7 +92,7 @@ def readable(quote: str, kind: Kind) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line by its meaning; ``kind`` None separates, ``opens`` begins a block whatever came before."""
+    """A line of the text. One with ``kind`` None separates blocks; one that ``opens`` begins a block."""
 
     start: int
     end: int
@@ -90,28 +100,15 @@ class _Line:
     opens: bool
 
 
-def _pieces(text: str, block: Sentence) -> Iterator[Sentence]:
-    """The sentences of a block of running text; other blocks whole. A list mark stays with the first."""
-    if block.kind not in (Kind.PROSE, Kind.ITEM):
-        yield from _trimmed(text, block.start, block.end, block.kind)
-        return
-    start = block.start
-    for stop in _stops(text, _end_of_marks(text, block.start, block.end), block.end):
-        closing = _CLOSING.match(text, stop, block.end)
-        end = closing.end() if closing else stop
-        yield from _trimmed(text, start, end, block.kind)
-        start = end
-
-
 def _end_of_marks(text: str, start: int, end: int) -> int:
-    """Where the words of a block begin: behind marks of a quotation, a list item or a heading."""
+    """Where the words of a block begin: after the marks of a quotation, a list item or a heading."""
     quoting = _QUOTING.match(text, start, end)
     marks = _MARKS.match(text, quoting.end() if quoting else start, end)
     return marks.end() if marks else start
 
 
 def _stops(text: str, start: int, end: int) -> Iterator[int]:
-    """Where sentences of running text end; one that is longer than a stretch ends with it."""
+    """Where sentences of running text end. One that is longer than a stretch is cut at its end."""
     while start < end:
         stretch = text[start : min(start + _STRETCH, end)]
         encodable = stretch.encode("utf-8", "replace").decode()  # "?" for a lone surrogate
@@ -129,7 +126,9 @@ def _without_strong(text: str, mark: str) -> str:
     while (start := text.find(mark, start)) >= 0:
         inside = start + len(mark)
         if text[inside : inside + 1].strip():
-            end = _closing(text, mark, inside + 1)
+            end = text.find(mark, inside + 1)
+            while end >= 0 and text[end - 1].isspace():  # this one opens, and does not close
+                end = text.find(mark, end + 1)
             if end < 0:
                 break
             parts += (text[position:start], text[inside:end])
@@ -137,13 +136,6 @@ def _without_strong(text: str, mark: str) -> str:
         else:
             start += 1
     return "".join((*parts, text[position:]))
-
-
-def _closing(text: str, mark: str, start: int) -> int:
-    """Where the next ``mark`` stands that follows a word; -1 for nowhere."""
-    while (end := text.find(mark, start)) >= 0 and text[end - 1].isspace():
-        start = end + 1
-    return end
 
 
 def _trimmed(text: str, start: int, end: int, kind: Kind) -> Iterator[Sentence]:
@@ -156,25 +148,17 @@ def _blocks(text: str) -> Iterator[Sentence]:
     """Runs of lines that belong together; blank lines, rules and underlines belong to none."""
     block: Sentence | None = None
     for line in _lines(text):
-        if block is not None and _continues(line, block.kind):
+        lazy = block is not None and (line.kind, block.kind) == (Kind.PROSE, Kind.ITEM)
+        if block is not None and line.kind and not line.opens and (lazy or line.kind is block.kind):
             block = Sentence(block.start, line.end, block.kind)
             continue
         if block is not None:
-            yield _as_header(block) if line.kind is None and "|" in text[line.start : line.end] else block
+            # A rule of a table makes the row above it the names of the columns.
+            is_names = block.kind is Kind.ROW and line.kind is None and "|" in text[line.start : line.end]
+            yield Sentence(block.start, block.end, Kind.HEADING) if is_names else block
         block = Sentence(line.start, line.end, line.kind) if line.kind is not None else None
     if block is not None:
         yield block
-
-
-def _as_header(block: Sentence) -> Sentence:
-    """A table's first row names its columns."""
-    return Sentence(block.start, block.end, Kind.HEADING) if block.kind is Kind.ROW else block
-
-
-def _continues(line: _Line, kind: Kind) -> bool:
-    if line.opens or line.kind is None:
-        return False
-    return line.kind is kind or (line.kind is Kind.PROSE and kind is Kind.ITEM)
 
 
 def _lines(text: str) -> Iterator[_Line]:
@@ -197,19 +181,15 @@ def _lines(text: str) -> Iterator[_Line]:
 
 def _meaning(line: str, *, indented: bool) -> tuple[Kind | None, bool]:
     """What a line outside a fence is, and whether it begins a block of its own. ``line`` is trimmed."""
-    if not line or _is_rule(line):
+    if not line:
+        return None, True
+    mark, first = line[0], line.find("-")
+    is_rule = any(mark == each and len(line) >= least for each, least in _RULE_MARKS) and not line.strip(mark)
+    below_names = -1 < first < line.rfind("|") and not "".join(line.split()).strip("-:|")
+    if is_rule or below_names:
         return None, True
     if _HEADING.match(line) and not indented:
         return Kind.HEADING, True
     if len(line) > 1 and line[0] == line[-1] == "|":
         return Kind.ROW, True
     return next(((kind, True) for pattern, kind in _OPENERS if pattern.match(line)), (Kind.PROSE, False))
-
-
-def _is_rule(line: str) -> bool:
-    """Whether a line only separates: an underline, a rule, or what stands under a table's names."""
-    mark = line[0]
-    if any(mark == each and len(line) >= least for each, least in _RULE_MARKS) and not line.strip(mark):
-        return True
-    first = line.find("-")
-    return -1 < first < line.rfind("|") and not "".join(line.split()).strip("-:|")

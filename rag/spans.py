@@ -1,7 +1,7 @@
-"""Sending spans to a collector: OTLP over HTTP, in batches, by a thread that nobody waits for.
+"""Sends spans to a collector: OTLP over HTTP, in batches, by a thread that no job waits for.
 
-https://opentelemetry.io/docs/specs/otlp/#otlphttp. A collector that is away costs spans and one line
-in the log, never a job.
+https://opentelemetry.io/docs/specs/otlp/#otlphttp. While a collector is away, spans are lost and one line is
+logged; no job fails.
 """
 
 import logging
@@ -16,11 +16,11 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
-from rag.release import release
+from rag.naming import release
 from rag.settings import Settings
 
 MOST_SPANS = 2048
-"""That wait to be sent; beyond, the oldest go."""
+"""Spans that wait to be sent. Beyond them the oldest are dropped."""
 
 _EVERY_MS = 1000
 _SEND_SECONDS = 3.0
@@ -29,24 +29,32 @@ _FAREWELL_SECONDS = 2.0
 log = logging.getLogger(__name__)
 
 
-def sending(settings: Settings, url: str, service: str) -> Callable[[], None]:
-    """Send this process's spans to ``url`` from now on; what it returns ends that.
+def start_sending(settings: Settings, url: str, service: str) -> Callable[[], None]:
+    """Send this process's spans to ``url`` as ``service``. The function that is returned ends it.
 
-    To be called once a process. Log lines that are written within a trace name it.
+    To be called once a process. Log lines that are written within a trace get its id.
     """
-    logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)  # it would tell of every try
+    logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)  # it would log every attempt
     sender = SpanSender(OTLPSpanExporter(url, timeout=_SEND_SECONDS), url)
-    provider = TracerProvider(resource=_resource(settings, service), shutdown_on_exit=False)
+    resource = Resource.create(  # names by OpenTelemetry's semantic conventions
+        {
+            "service.name": service,
+            "service.namespace": "aegis",
+            "service.version": release(),
+            "service.instance.id": f"{gethostname()}.{os.getpid()}",
+            "deployment.environment.name": settings.environment,
+        }
+    )
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(
         BatchSpanProcessor(sender, max_queue_size=MOST_SPANS, schedule_delay_millis=_EVERY_MS)
     )
     trace.set_tracer_provider(provider)
     for handler in logging.getLogger().handlers:
-        handler.addFilter(named)
+        handler.addFilter(add_trace_id)
 
     def end() -> None:
-        """A collector that hangs is given up in time."""
-        timer = Timer(_FAREWELL_SECONDS, sender.shutdown)
+        timer = Timer(_FAREWELL_SECONDS, sender.shutdown)  # for a collector that hangs
         timer.daemon = True
         timer.start()
         provider.shutdown()
@@ -56,7 +64,7 @@ def sending(settings: Settings, url: str, service: str) -> Callable[[], None]:
 
 
 class SpanSender(SpanExporter):
-    """``exporter``, whose failures are told once: when they begin, and when they are over."""
+    """Exports by ``exporter``, and logs only when its failures begin and when they are over."""
 
     def __init__(self, exporter: SpanExporter, url: str) -> None:
         self._exporter = exporter
@@ -66,38 +74,22 @@ class SpanSender(SpanExporter):
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         result = self._exporter.export(spans)
         if result is not SpanExportResult.SUCCESS:
-            self._lose(len(spans))
+            if not self._lost:
+                log.warning("JAEGER_ENDPOINT: %s takes no spans, so they are lost; jobs go on", self._url)
+            self._lost += len(spans)
         elif self._lost:
             log.warning("spans are sent again; %d were lost", self._lost)
             self._lost = 0
         return result
 
-    def _lose(self, count: int) -> None:
-        if not self._lost:
-            log.warning("JAEGER_ENDPOINT: %s takes no spans, so they are lost; jobs go on", self._url)
-        self._lost += count
-
     def shutdown(self) -> None:
         self._exporter.shutdown()
 
 
-def named(record: logging.LogRecord) -> bool:
-    """A filter that lets every line pass; those of a trace get its id."""
+def add_trace_id(record: logging.LogRecord) -> bool:
+    """Let every line pass, and give those of a trace its id."""
     context, known = trace.get_current_span().get_span_context(), record.__dict__
     if context.is_valid and "trace_id" not in known:
         known["trace_id"] = f"{context.trace_id:032x}"
         record.msg, record.args = f"{record.getMessage()} trace_id={known['trace_id']}", None
     return True
-
-
-def _resource(settings: Settings, service: str) -> Resource:
-    """Names by OpenTelemetry's semantic conventions."""
-    return Resource.create(
-        {
-            "service.name": service,
-            "service.namespace": "aegis",
-            "service.version": release(),
-            "service.instance.id": f"{gethostname()}.{os.getpid()}",
-            "deployment.environment.name": settings.environment,
-        }
-    )

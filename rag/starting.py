@@ -1,5 +1,6 @@
-"""How a process that may not start leaves: a line for each reason, no traceback."""
+"""Prepares a process: its log, its files and its memory, and the message when it cannot start."""
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -8,15 +9,15 @@ from contextlib import contextmanager
 from rag import isolation
 from rag.errors import AegisError, ConfigurationError, Refused
 from rag.folders import keep_private
-from rag.printable import printable, write_plainly
+from rag.printable import log_printable_lines, printable, write_plainly
 from rag.settings import Settings
 
 
 @contextmanager
 def starting(process: str, *, status: int = os.EX_UNAVAILABLE) -> Iterator[None]:
-    """Around what ``process`` does first: an error of ours ends it with ``status``, told on stderr.
+    """Run the block as the start of ``process``, and let only its owner read what it writes from then on.
 
-    What it writes from then on is its owner's alone.
+    An AegisError ends it with ``status``; each line of its message goes to stderr, without a traceback.
     """
     keep_private()
     write_plainly()
@@ -29,8 +30,10 @@ def starting(process: str, *, status: int = os.EX_UNAVAILABLE) -> Iterator[None]
 
 
 def shield(settings: Settings) -> None:
-    """Keep other processes of the same user out of this one's memory and environment, where there are
-    secrets: unless PROCESS_INSPECTION lets them in. Linux; elsewhere nothing changes."""
+    """Refuse other processes of the same user this one's memory and environment, which hold secrets.
+
+    PROCESS_INSPECTION=true allows them. Only Linux can refuse.
+    """
     if settings.process_inspection:
         isolation.allow_inspection()
     else:
@@ -38,10 +41,24 @@ def shield(settings: Settings) -> None:
 
 
 @contextmanager
-def settling() -> Iterator[None]:
-    """Around the first call of a part: one that refuses us now will not serve us later, so it is a
-    ConfigurationError."""
+def first_call() -> Iterator[None]:
+    """Run the first call to a server: that it refuses us at the start is a ConfigurationError."""
     try:
         yield
     except Refused as error:
         raise ConfigurationError(str(error)) from error
+
+
+def log_as(part: str, settings: Settings, level: int | str | None = None) -> None:
+    """Have this process log to stderr in one format: time, level, part, logger, message.
+
+    Python's warnings are logged too, and what a library had set up is replaced. ``level`` None: LOG_LEVEL.
+    """
+    log_printable_lines()
+    logging.basicConfig(
+        level=level or settings.log_level,
+        format=settings.log_format.replace("%(levelname)s", f"%(levelname)s {part}", 1),
+        stream=sys.stderr,
+        force=True,
+    )
+    logging.captureWarnings(True)

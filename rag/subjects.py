@@ -1,10 +1,11 @@
-"""What a job is about, as a person would name it: read off the job's own record, so it costs no look-up.
+"""Names what a job is about, as a person would. The job's own record is enough, so nothing is looked up.
 
-The words of questions and of documents are their owners': whoever may read the job sees them, and a log
-does not, unless it is told so.
+The words of questions and documents belong to their owners: who may read the job sees them, and a log shows
+them only on request.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from rag.model import Job, JobKind
 from rag.naming import plain_name
 
 LONGEST = 200
-"""Characters of a question, a title or a file's name that are told."""
+"""Characters of a question, a title or a file's name that are shown."""
 
 _LONGEST_LABEL = 120
 _FIRST_WORDS = 8
@@ -21,10 +22,10 @@ _FIRST_WORDS = 8
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """``name``: the best of what follows, in one line; ``collection`` None: of all collections.
+    """What a job is about. ``name``: the best of the other fields, in one line.
 
-    ``title``: the one that was given, or the first words of a text that came without a name. ``url``: without
-    its query. ``backup``: its id.
+    ``collection`` None: all collections. ``title``: the one that was sent, or the first words of a text that
+    came without a name. ``url``: without its query. ``backup``: its id.
     """
 
     name: str
@@ -39,7 +40,7 @@ class Subject:
 
 
 def subject_of(job: Job) -> Subject:
-    """Of any job, also of one that an earlier version of Aegis accepted."""
+    """The subject of any job, also of one that an earlier version of Aegis accepted."""
     inputs = job.inputs
     return Subject(
         name=_name(job, _names(job)),
@@ -55,12 +56,12 @@ def subject_of(job: Job) -> Subject:
 
 
 def label(job: Job, *, questions: bool = False) -> str:
-    """The job's subject for a log: its kind, its name and where, in one short line.
+    """The job for a log: its kind, its name and its collection, in one short line.
 
-    ``questions``: whether their words are told too. Those of a document that has no name are not.
+    ``questions``: whether the words of questions are shown. The first words of a document never are.
     """
     content = {"beginning"} if questions else {"beginning", "question"}
-    name = _name(job, {of: told for of, told in _names(job).items() if of not in content})
+    name = _name(job, {of: name for of, name in _names(job).items() if of not in content})
     place = "" if job.kind in _OTHERS or name == job.collection else f"in {job.collection}"
     return " ".join(filter(None, (job.kind, _cut(name, _LONGEST_LABEL), place)))
 
@@ -71,16 +72,19 @@ def named(job: Job) -> str:
 
 
 def first_words(text: str) -> str:
-    """What a text begins with, as a name for it."""
+    """The first words of a text, as its name."""
     return _cut(plain_name(" ".join(text[:1000].split()[:_FIRST_WORDS])), LONGEST)
 
 
 def _names(job: Job) -> dict[str, str]:
-    """All that may name a job about documents or a question, the best first."""
+    """The possible names of a job about documents or a question, the best first."""
     inputs, document_id = job.inputs, job.inputs.get("document_id")
+    is_made = False
+    with suppress(ValueError):  # an id that was made from the content means nothing to a person
+        is_made = str(UUID(document_id or "")) == document_id
     found: dict[str, str | None] = {
         "title": inputs.get("title"),
-        "own_id": document_id if document_id and not _is_made(document_id) else None,
+        "own_id": None if is_made else document_id,
         "filename": inputs.get("filename"),
         "url": redacted(inputs["url"]) if inputs.get("url") else None,
         "beginning": inputs.get("beginning"),
@@ -111,15 +115,7 @@ _OTHERS: Mapping[JobKind, Callable[[Job], str]] = {
     JobKind.RESTORE: _restored,
     JobKind.PRUNE: lambda _: "old backups",
 }
-"""Of kinds that are about no document and no question."""
-
-
-def _is_made(document_id: str) -> bool:
-    """Whether an id was made from the document's content, so tells a person nothing."""
-    try:
-        return str(UUID(document_id)) == document_id
-    except ValueError:
-        return False
+"""The names of jobs that are about no document and no question."""
 
 
 def _short(text: str | None) -> str | None:

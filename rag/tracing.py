@@ -1,13 +1,13 @@
-"""Spans of a job's way through the service, by OpenTelemetry's API.
+"""Makes spans of the stages of jobs, by OpenTelemetry's API.
 
-The API costs a microsecond and does nothing until a process sends its spans somewhere, for
-which :func:`start` loads what that takes. One trace a job: its record carries the W3C trace
-context (https://www.w3.org/TR/trace-context) of its submit, and every attempt at a stage
-is a span under it, wherever it runs. Calls to other servers are spans below the attempt.
+A span costs a microsecond and goes nowhere until :func:`start` has loaded an exporter. Each job has one
+trace: its record carries the W3C trace context (https://www.w3.org/TR/trace-context) of its submit, and
+every attempt at a stage is a span under it, wherever it runs. Calls to other servers are spans below the
+attempt.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import wraps
 from inspect import ismethod
 from typing import Any, TypeVar, cast
@@ -25,25 +25,24 @@ T = TypeVar("T")
 _HERE = frozenset({"bundled", "extractive", "file", "memory"})
 _FIELD = "traceparent"
 _CONTEXT = TraceContextTextMapPropagator()
-_NOT_TRACED: AbstractContextManager[None] = nullcontext()
 
 
 def start(settings: Settings, service: str) -> Callable[[], None]:
-    """Have this process send spans as ``service``, once, where the settings say whereto.
+    """Have this process send spans as ``service``, if the settings name a collector. To be called once.
 
-    What it returns sends those that are left, within two seconds. Threads do not outlive a fork,
-    so this is for the process that does the work.
+    The function that is returned sends the spans that are left, within two seconds. Threads do not outlive
+    a fork, so a process that works calls this after it was forked.
     """
     if settings.traces_url is None:
         return lambda: None
-    from rag.spans import sending  # noqa: PLC0415 - takes 16 MB and a quarter of a second
+    from rag.spans import start_sending  # noqa: PLC0415 - takes 16 MB and a quarter of a second
 
-    return sending(settings, settings.traces_url, service)
+    return start_sending(settings, settings.traces_url, service)
 
 
 @contextmanager
 def submitted(job: NewJob) -> Iterator[str | None]:
-    """Around the submit of ``job``: a span, and the trace context that its record is to carry."""
+    """Make a span of the submit of ``job``, and yield the trace context for its record."""
     with _tracer().start_as_current_span(
         f"submit {job.kind}", kind=SpanKind.PRODUCER, attributes=_of_job(job)
     ):
@@ -52,7 +51,7 @@ def submitted(job: NewJob) -> Iterator[str | None]:
 
 @contextmanager
 def attempted(job: Job, lane: str) -> Iterator[Span]:
-    """Around the work of one attempt at the job's present stage, under the job's submit."""
+    """Make a span of an attempt at the job's present stage, under the span of its submit."""
     parent = _context_of(job)
     attributes = _of_job(job) | {"aegis.lane": lane, "aegis.stage": job.stage, "aegis.attempt": job.attempts}
     with _tracer().start_as_current_span(
@@ -63,7 +62,7 @@ def attempted(job: Job, lane: str) -> Iterator[Span]:
 
 @contextmanager
 def under(job: Job) -> Iterator[None]:
-    """Around what is done about the job without a span of its own, so that log lines name its trace."""
+    """Have log lines of the block name the job's trace, without a span of its own."""
     token = context.attach(_context_of(job) or context.get_current())
     try:
         yield
@@ -72,15 +71,15 @@ def under(job: Job) -> Iterator[None]:
 
 
 def watched(part: T, system: str) -> T:
-    """``part``, whose calls within a traced job are spans, if it speaks to another server.
+    """``part`` with a span for each call within a traced job, if it calls another server.
 
-    ``system``: which implementation it is, such as "qdrant" or, of this very process, "bundled".
+    ``system``: the implementation, such as "qdrant". Some, such as "bundled", run in this process.
     """
     return part if system in _HERE else cast(T, _Watched(part, system))
 
 
 class _Watched:
-    """Whatever is not a method is handed through."""
+    """Wraps the methods of ``part``; its other attributes stay as they are."""
 
     def __init__(self, part: object, system: str) -> None:
         self._part = part
@@ -93,19 +92,16 @@ class _Watched:
 
         @wraps(found)
         def call(*args: Any, **named: Any) -> Any:
-            with _calling(self._system, name):
+            if not trace.get_current_span().is_recording():
+                return found(*args, **named)
+            about = {"peer.service": self._system}
+            with _tracer().start_as_current_span(
+                f"{self._system} {name}", kind=SpanKind.CLIENT, attributes=about
+            ):
                 return found(*args, **named)
 
-        self.__dict__[name] = call  # the same one each time: jobs share calls that are equal
+        self.__dict__[name] = call  # the same object each time: jobs share calls that are equal
         return call
-
-
-def _calling(system: str, operation: str) -> AbstractContextManager[object]:
-    if not trace.get_current_span().is_recording():
-        return _NOT_TRACED
-    return _tracer().start_as_current_span(
-        f"{system} {operation}", kind=SpanKind.CLIENT, attributes={"peer.service": system}
-    )
 
 
 def current_carrier() -> str | None:

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from rag.errors import Transient
 from rag.fetching import Fetched, Order, fetch
-from rag.fetching.own import own_services
+from rag.fetching.own_services import own_services
 from rag.model import Job
 from tasks.keeping import folder_of, source_key
 from tasks.run import StageRun

@@ -8,7 +8,7 @@ import sys
 from functools import cache
 
 from rag.chunking import TokenChunker
-from rag.parsing import zygote
+from rag.parsing import fork_server
 from workers.embedding import minilm
 
 
@@ -19,5 +19,5 @@ def chunker(max_tokens: int) -> TokenChunker:
 
 
 if __name__ == "__main__":
-    zygote.main(chunker)
+    fork_server.main(chunker)
     sys.exit(0)

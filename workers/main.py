@@ -21,11 +21,10 @@ from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from rag import tracing
 from rag.errors import Transient
-from rag.loglines import log_as
 from rag.model import Stage
 from rag.printable import log_printable_lines
 from rag.settings import load
-from rag.starting import shield, starting
+from rag.starting import log_as, shield, starting
 from rag.stores.heartbeats import VECTORS, Heartbeats
 from rag.stores.redis import connect
 from tasks import publishing

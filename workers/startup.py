@@ -106,7 +106,7 @@ def check_queues(queues: Sequence[str]) -> str:
 def bound_memory(megabytes: int) -> None:
     """Have this process' allocations fail beyond ``megabytes``; 0: no bound. Linux alone enforces it.
 
-    It counts private writable pages, as :func:`rag.parsing.limits.confine` does. Only the
+    It counts private writable pages, as :func:`rag.isolation.limits.confine` does. Only the
     soft limit is set, so a process that parses is bound by its own.
     """
     if megabytes:

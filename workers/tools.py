@@ -27,7 +27,7 @@ from rag.ports import (
     VectorStore,
 )
 from rag.settings import Settings
-from rag.starting import settling
+from rag.starting import first_call
 from rag.stores.backups.standing import Standing
 from rag.stores.backups.vault import Vault
 from rag.stores.blobs import ObstoreBlobs
@@ -156,9 +156,9 @@ class Tools(Toolbox):
 
     @cached_property
     def parser(self) -> Parser:
-        from rag.parsing.nursery import Nursery
+        from rag.parsing.parser import IsolatedParser
 
-        return Nursery(self._settings, "workers.cutting")
+        return IsolatedParser(self._settings, "workers.cutting")
 
     @cached_property
     def chunker(self) -> Chunker:
@@ -226,7 +226,7 @@ def wait_for_engine(vectors: VectorStore, *, patience: float = BOOT_SECONDS) -> 
     deadline, told = monotonic() + patience, False
     while True:
         try:
-            with settling():
+            with first_call():
                 vectors.ping()
         except Unavailable as error:
             if monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""Which addresses documents are fetched from.
+"""Says which addresses documents may be fetched from.
 
 The table is our own, since what :mod:`ipaddress` calls global changes from one Python to the next. It
 lists the IANA registries of special-purpose addresses, IPv4 and IPv6, as of 2025-10-09
@@ -68,10 +68,10 @@ SPECIAL: tuple[tuple[str, Reach, str], ...] = (
     ("fd00:ec2::/32", _CLOSED, "Amazon's: metadata, names, time, credentials of pods"),
     ("fd20:ce::254/128", _CLOSED, "Google's"),
 )
-"""Prefix, judgement, and the name of its row."""
+"""Prefix, reach, and the name of its row."""
 
 _ASSIGNED = IPv6Network("2000::/3")
-"""What IANA gives addresses out of; elsewhere nothing is public but what a row says."""
+"""IANA assigns addresses from here; elsewhere only what a row calls public is public."""
 
 _LOOPBACK6 = IPv6Address("::1")
 _MAPPED = IPv6Network("::ffff:0:0/96")
@@ -83,7 +83,7 @@ _ROWS: tuple[tuple[IPv4Network | IPv6Network, Reach], ...] = tuple(
 
 
 def reach_of(address: Address) -> Reach:
-    """How an address is judged, seen through IPv6's ways to wrap an IPv4 address."""
+    """The reach of an address; an IPv4 address inside an IPv6 one counts too, and the stricter wins."""
     if address == _LOOPBACK6:
         return Reach.PRIVATE
     own = max((reach for network, reach in _ROWS if address in network), default=None)
@@ -91,17 +91,12 @@ def reach_of(address: Address) -> Reach:
         return own or Reach.PUBLIC
     if own is None:
         own = Reach.PUBLIC if address in _ASSIGNED else Reach.CLOSED
-    inner = _wrapped(address)
-    return own if inner is None else max(own, reach_of(inner))
+    # RFC 4291 (2.5.5.2), RFC 6052, RFC 5214 (6.1): the last four bytes are an IPv4 address.
+    if address in _MAPPED or address in _NAT64 or address.packed[8:12] in _ISATAP:
+        return max(own, reach_of(IPv4Address(address.packed[-4:])))
+    return own
 
 
 def bare(address: Address) -> Address:
     """An IPv4-mapped address as the IPv4 address that a connection to it reaches."""
     return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
-
-
-def _wrapped(address: IPv6Address) -> IPv4Address | None:
-    """RFC 4291 (2.5.5.2), RFC 6052, RFC 5214 (6.1)."""
-    if address in _MAPPED or address in _NAT64 or address.packed[8:12] in _ISATAP:
-        return IPv4Address(address.packed[-4:])
-    return None

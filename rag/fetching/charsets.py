@@ -1,7 +1,6 @@
-"""Encodings that a header may name: text encodings that take time in proportion to the text.
+"""Lists the encodings that a header may name: those of text whose decoding takes linear time.
 
-Python knows codecs under the same roof that are none of this: punycode and idna take the square of it,
-others unpack, escape or raise.
+Python registers other codecs beside them: punycode and idna take quadratic time, others unpack or escape.
 """
 
 import codecs
@@ -37,7 +36,6 @@ _NAMES = {
 }
 _CODECS = {label: name for name, labels in _NAMES.items() for label in (name, *labels)}
 _PIECE = 1 << 16
-_ALREADY = "utf-8"
 
 
 def codec_of(label: str) -> str | None:
@@ -46,12 +44,12 @@ def codec_of(label: str) -> str | None:
 
 
 def marked(data: bytearray, label: str | None) -> bytes | bytearray:
-    """Text in a stated encoding as UTF-8 with a mark, which parsers believe first.
+    """The text as UTF-8 with a byte order mark, which parsers believe before anything else.
 
-    As it came where it is UTF-8 already, where the encoding is none, and where the text is not in it.
+    Unchanged where ``label`` names UTF-8 or no text encoding, and where the text is not in that encoding.
     """
     codec = codec_of(label or "")
-    if codec in (None, _ALREADY):
+    if codec in (None, "utf-8"):
         return data
     decoder, text = codecs.getincrementaldecoder(codec)(), bytearray(codecs.BOM_UTF8)
     try:
@@ -64,6 +62,6 @@ def marked(data: bytearray, label: str | None) -> bytes | bytearray:
 
 
 def load() -> None:
-    """Have every codec in memory, for a process that may not read files later."""
+    """Load every codec, for a process that may read no files later."""
     for name in _NAMES:
         codecs.lookup(name)

@@ -1,12 +1,12 @@
-"""The process of one fetch: ``python -m rag.fetching.child OWNER``, started by :mod:`rag.fetching.process`.
+"""Runs the process of one fetch: ``python -m rag.fetching.child OWNER``.
 
-It reads its order from standard input, since a command line can be read by everybody on the machine,
-and writes its answer to standard output. Nothing else of the installation is known to it.
+:mod:`rag.fetching.process` starts it. It reads its order from standard input, since every user of the
+machine can read a command line, and writes its answer to standard output. It knows nothing else of the
+installation.
 """
 
 import codecs
 import ctypes
-import os
 import resource
 import signal
 import socket
@@ -19,11 +19,10 @@ from rag.errors import AegisError, DocumentTooLarge, Unavailable
 from rag.fetching import charsets, wire
 from rag.fetching.hops import Download
 from rag.fetching.order import Order
-from rag.isolation import Confinement
-from rag.parsing import limits
+from rag.isolation import Confinement, limits
 
 _BASE_BYTES = 128 << 20
-"""The interpreter with what it loads takes some 20 MB, certificates 10."""
+"""The interpreter and its modules take 20 MB or so, certificates 10."""
 
 _LATE_SECONDS = 5
 _ETC = Path("/etc")
@@ -41,40 +40,35 @@ def reach() -> tuple[Path, ...]:
 
 
 def confine(owner: int, order: Order) -> None:
-    """Bound memory, time, files and processes, end with ``owner``, the process that waits, and reach
-    nothing but the network and the files of :func:`reach`."""
+    """Bound memory, time, files and processes, end with ``owner``, and reach nothing but the network and
+    the files of :func:`reach`."""
     limits.die_with_parent(owner)
     limits.volunteer_for_oom_killer()
-    _load()
-    signal.setitimer(signal.ITIMER_REAL, order.seconds + _LATE_SECONDS)  # whose signal nobody handles
+    _preload()
+    signal.setitimer(signal.ITIMER_REAL, order.seconds + _LATE_SECONDS)  # its signal ends the process
     limits.confine(_BASE_BYTES + 3 * order.max_bytes + 2 * order.answer_bytes, int(order.seconds) + 1)
+    # Resolving names and reading the answer takes no other thread or process.
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
     isolation.enter(Confinement(network=True, readable=reach()), owner)
 
 
-def _load() -> None:
-    """Have in memory what is loaded at its first use elsewhere: encodings, and the ways to resolve a name."""
+def _preload() -> None:
+    """Load what would be loaded at its first use, from files that a confined process cannot open."""
     charsets.load()
     codecs.lookup("idna")  # which ssl wants for any host
     with suppress(OSError):
         socket.getaddrinfo(b"localhost", None)
-    for name in _name_services():
-        with suppress(OSError):  # it is a part of the C library, or not there
-            ctypes.CDLL(f"libnss_{name}.so.2")
-
-
-def _name_services() -> list[str]:
-    """By ``nsswitch.conf(5)``."""
-    try:
+    lines: list[str] = []
+    with suppress(OSError):
         lines = (_ETC / "nsswitch.conf").read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return []
     hosts = next((line for line in lines if line.startswith("hosts:")), "")
-    return [word for word in hosts.split()[1:] if word.isidentifier()]
+    for service in filter(str.isidentifier, hosts.split()[1:]):
+        with suppress(OSError):  # it is a part of the C library, or not there
+            ctypes.CDLL(f"libnss_{service}.so.2")
 
 
 def answer(download: Download) -> tuple[bytes, bytes]:
-    """The line that tells, and the document."""
+    """The header line of the answer, and the document; b"" in place of one that was not fetched."""
     try:
         fetched = download.run()
     except AegisError as error:
@@ -83,18 +77,16 @@ def answer(download: Download) -> tuple[bytes, bytes]:
         return wire.refusal(DocumentTooLarge("Fetching the document takes too much memory.")), b""
     except Exception as error:  # noqa: BLE001 - its text may hold the URL, so only its type is told
         return wire.refusal(Unavailable(f"Fetching failed: unexpected {type(error).__name__}")), b""
-    return wire.told(fetched), fetched.data
+    return wire.header(fetched), fetched.data
 
 
 def main() -> None:
     order = Order.unpacked(sys.stdin.buffer.read())
     download = Download(order)
     confine(int(sys.argv[1]), order)
-    line, document = answer(download)
-    for payload in (line, document):
-        view = memoryview(payload)
-        while view:
-            view = view[os.write(sys.stdout.fileno(), view) :]
+    for payload in answer(download):
+        sys.stdout.buffer.write(payload)
+    sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What an answer's headers say about the document: its name, type and encoding, and when to ask again.
+"""Reads what an answer's headers say about the document: its name, type and encoding, and when to retry.
 
-Headers are a stranger's text: each is cut to a length before anything looks at it.
+Headers are a stranger's text, so each is cut to a length before anything else looks at it.
 """
 
 import re
@@ -14,7 +14,7 @@ from rag.media import HEAD_BYTES, READABLE, TEXT, media_type_of
 from rag.retry_after import seconds_to_wait
 
 LONGEST_RETRY = 3_600.0
-"""Seconds after which a server is asked again at the latest."""
+"""Seconds after which a server is asked again, whatever it demands."""
 
 _LONGEST = 1_000
 _LONGEST_NAME = 200
@@ -23,7 +23,7 @@ _LONGEST_PHRASE = 80
 _PARAMETER = re.compile(r';[ \t]*([A-Za-z0-9-]{1,32}\*?)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))')
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _NAME_CHARSETS = ("utf-8", "iso-8859-1")
-"""RFC 8187, 3.2.1, and what came before it."""
+"""RFC 8187, 3.2.1, and the one that RFC 5987 had beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,33 +34,31 @@ class Description:
 
 
 def described(target: Target, headers: dict[str, str], data: bytearray) -> Description:
-    """``headers`` by lower-case name. UnsupportedMedia for a document that no parser reads."""
-    declared, about = _parted(headers.get("content-type", ""))
-    filename = _given_name(headers) or clean_name(unquote(PurePosixPath(target.path).name))
+    """``headers`` have lower-case names. UnsupportedMedia for a document that no parser reads."""
+    # A name in Content-Disposition: RFC 6266, and RFC 8187 for one with an encoding.
+    _, stated = _value_and_parameters(headers.get("content-disposition", ""))
+    charset, _, rest = stated.get("filename*", "").partition("'")
+    _, tick, value = rest.partition("'")
+    if tick and charset.lower() in _NAME_CHARSETS:
+        given = clean_name(unquote(value, encoding=charset, errors="replace"))
+    else:
+        given = clean_name(stated.get("filename", ""))
+    filename = given or clean_name(unquote(PurePosixPath(target.path).name))
+    declared, parameters = _value_and_parameters(headers.get("content-type", ""))
     # A server knows its types better than a path does: /README.md may well be a web page.
     trusted = declared in READABLE and declared != TEXT
     kind = media_type_of(None if trusted else filename, declared or TEXT, bytes(data[:HEAD_BYTES]))
-    text = charsets.marked(data, about.get("charset")) if kind.startswith("text/") else data
+    text = charsets.marked(data, parameters.get("charset")) if kind.startswith("text/") else data
     return Description(filename, kind, text)
 
 
-def _given_name(headers: dict[str, str]) -> str | None:
-    """The file name of a Content-Disposition, RFC 6266."""
-    _, about = _parted(headers.get("content-disposition", ""))
-    charset, _, rest = about.get("filename*", "").partition("'")
-    _, tick, value = rest.partition("'")
-    if tick and charset.lower() in _NAME_CHARSETS:
-        return clean_name(unquote(value, encoding=charset, errors="replace"))
-    return clean_name(about.get("filename", ""))
-
-
-def _parted(header: str) -> tuple[str, dict[str, str]]:
-    """A header's value and its parameters, by lower-case name, the first of each."""
+def _value_and_parameters(header: str) -> tuple[str, dict[str, str]]:
+    """A header's value, and its parameters by lower-case name; of equal names the first counts."""
     header = header[:_LONGEST]
-    about: dict[str, str] = {}
+    parameters: dict[str, str] = {}
     for name, quoted, token in _PARAMETER.findall(header):
-        about.setdefault(name.lower(), _QUOTED_PAIR.sub(r"\1", quoted) or token)
-    return header.partition(";")[0].strip().lower(), about
+        parameters.setdefault(name.lower(), _QUOTED_PAIR.sub(r"\1", quoted) or token)
+    return header.partition(";")[0].strip().lower(), parameters
 
 
 def clean_name(name: str) -> str | None:
@@ -74,7 +72,7 @@ def clean_name(name: str) -> str | None:
 
 
 def clean(text: str, most: int = _LONGEST_PHRASE) -> str:
-    """Without control and format characters, so that it may be shown in a terminal."""
+    """``text`` without control and format characters, which a terminal would obey, in ``most`` characters."""
     return "".join(c for c in text[:most] if c.isprintable())
 
 

@@ -1,4 +1,4 @@
-"""From a URL to its document: every hop's addresses are judged, and the judged one is asked."""
+"""Follows a URL to its document. Each hop's addresses are checked, and a checked one is connected to."""
 
 import socket
 import ssl
@@ -43,6 +43,9 @@ _ERRORS: ErrorTable = {
     UnicodeError: InvalidRequest,
 }
 
+_CLOSED = "is not fetched from: its address is link-local, reserved or a metadata service."
+_PRIVATE = "is inside a private network and is not fetched from. FETCH_PRIVATE_ADDRESSES=true allows it."
+
 Resolve = Callable[[str], Sequence[Address]]
 
 
@@ -57,12 +60,10 @@ def resolved(host: str) -> Sequence[Address]:
 
 
 class Download:
-    """What one order comes to; making it reads the certificates of the public authorities.
-
-    ``tls``: in place of theirs.
-    """
+    """Carries out one order."""
 
     def __init__(self, order: Order, resolve: Resolve = resolved, tls: ssl.SSLContext | None = None) -> None:
+        """Reads the certificates of the public authorities; ``tls`` is used in place of theirs."""
         self._order = order
         self._resolve = resolve
         self._tls = tls
@@ -77,31 +78,44 @@ class Download:
         """
         target = target_of(self._order.url)
         for _ in range(REDIRECTS + 1):
-            with translated(_ERRORS, f"Fetching {target.told}"), self._connected(target) as connection:
+            with translated(_ERRORS, f"Fetching {target.redacted}"), self._connected(target) as connection:
                 exchange = Exchange(connection, self._order.max_bytes)
                 response = exchange.head(target)
-                headers = _headers(response)
+                # Of headers with the same name the first one counts.
+                headers = {_decoded(name): _decoded(value) for name, value in reversed(response.headers)}
                 if response.status_code not in _MOVED or "location" not in headers:
-                    _check_status(response, headers, target)
-                    return _fetched(target, headers, exchange.body(response))
-            target = _next(target, headers["location"])
-        raise InvalidRequest(f"{target.told} leads on and on: more than {REDIRECTS} redirects.")
+                    if response.status_code != 200:
+                        raise _problem(response.status_code, response.reason, headers, target)
+                    about = described(target, headers, exchange.body(response))
+                    return Fetched(bytes(about.data), about.filename, about.media_type, target.redacted)
+            following = target.joined(headers["location"])
+            # Without TLS, others in the network could read the document and the URL, which may hold a secret.
+            if target.scheme == "https" and following.scheme == "http":
+                raise InvalidRequest(
+                    f"{target.redacted} leads from https:// to http://, which is not followed."
+                )
+            target = following
+        raise InvalidRequest(f"{target.redacted} leads on and on: more than {REDIRECTS} redirects.")
 
     @contextmanager
     def _connected(self, target: Target) -> Iterator[socket.socket]:
-        """A connection to the first judged address that can be reached."""
-        plain = self._first_reached(target, self._judged(target))
-        with plain:
+        """A connection to the first allowed address that can be reached."""
+        with self._first_reached(target, self._allowed_addresses(target)) as plain:
             if target.scheme == "http":
                 yield plain
                 return
-            with _secured(plain, target, self._tls or self._public()) as secured:
+            tls = self._tls
+            if tls is None:
+                tls = ssl.create_default_context(cadata=self._authorities)
+                tls.set_alpn_protocols(["http/1.1"])
+            try:
+                # The certificate has to be for the name, although the connection went to an address.
+                secured = tls.wrap_socket(plain, server_hostname=target.host.strip("[]"))
+            except ssl.SSLCertVerificationError as error:
+                reason = clean(error.verify_message, 200)
+                raise InvalidRequest(f"{target.redacted} has no valid certificate: {reason}") from error
+            with secured:
                 yield secured
-
-    def _public(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cadata=self._authorities)
-        context.set_alpn_protocols(["http/1.1"])
-        return context
 
     def _first_reached(self, target: Target, addresses: Sequence[Address]) -> socket.socket:
         *others, last = addresses[:_ADDRESSES]
@@ -124,13 +138,14 @@ class Download:
             raise
         return connection
 
-    def _judged(self, target: Target) -> list[Address]:
-        """The host's addresses that may be asked, in the resolver's order; never empty."""
+    def _allowed_addresses(self, target: Target) -> list[Address]:
+        """The host's addresses that a document may come from, in the resolver's order; never empty."""
         addresses = [bare(address) for address in self._resolve(target.host)]
         most = Reach.PRIVATE if self._order.allow_private else Reach.PUBLIC
         allowed = [address for address in addresses if reach_of(address) <= most]
         if not allowed:
-            raise _inside(target, min(map(reach_of, addresses), default=Reach.CLOSED))
+            closed = min(map(reach_of, addresses), default=Reach.CLOSED) is Reach.CLOSED
+            raise InvalidRequest(f"{target.host} {_CLOSED if closed else _PRIVATE}")
         for address in allowed:
             if reach_of(address) is Reach.PRIVATE:
                 there = (self._is_at(each, target, address) for each in self._order.own)
@@ -144,7 +159,7 @@ class Download:
             return address.is_loopback
         if service.host == target.host:
             return True
-        with suppress(InvalidRequest, Unavailable):  # a service whose name is unknown is at no address
+        with suppress(InvalidRequest, Unavailable):  # a service with an unknown name is at no address
             return address in self._resolve(service.host)
         return False
 
@@ -154,56 +169,15 @@ def _check_own(target: Target, is_own: bool) -> None:
         raise InvalidRequest(f"{target.authority} is a part of this installation and is not fetched from.")
 
 
-def _inside(target: Target, least: Reach) -> InvalidRequest:
-    if least is Reach.CLOSED:
-        return InvalidRequest(
-            f"{target.host} is not fetched from: its address is link-local, reserved or a metadata service."
-        )
-    return InvalidRequest(
-        f"{target.host} is inside a private network and is not fetched from. "
-        "FETCH_PRIVATE_ADDRESSES=true allows it."
-    )
-
-
-def _secured(plain: socket.socket, target: Target, tls: ssl.SSLContext) -> socket.socket:
-    try:
-        return tls.wrap_socket(plain, server_hostname=target.host.strip("[]"))
-    except ssl.SSLCertVerificationError as error:
-        reason = clean(error.verify_message, 200)
-        raise InvalidRequest(f"{target.told} has no valid certificate: {reason}") from error
-
-
-def _headers(response: h11.Response) -> dict[str, str]:
-    """The first of each name."""
-    headers: dict[str, str] = {}
-    for name, value in response.headers:
-        headers.setdefault(_decoded(name), _decoded(value))
-    return headers
-
-
 def _decoded(value: bytes) -> str:
-    """Headers are ASCII by right, and UTF-8 where servers do not care."""
-    try:
+    try:  # headers have to be ASCII, and many servers write UTF-8
         return value.decode()
     except UnicodeDecodeError:
         return value.decode("latin-1")
 
 
-def _next(target: Target, location: str) -> Target:
-    """A redirect out of TLS would hand the document, and what its URL says, to whoever is on the way."""
-    following = target.joined(location)
-    if target.scheme == "https" and following.scheme == "http":
-        raise InvalidRequest(f"{target.told} leads from https:// to http://, which is not followed.")
-    return following
-
-
-def _check_status(response: h11.Response, headers: dict[str, str], target: Target) -> None:
-    if response.status_code != 200:
-        raise _problem(response.status_code, response.reason, headers, target)
-
-
 def _problem(status: int, reason: bytes, headers: dict[str, str], target: Target) -> AegisError:
-    answer = f"{target.told} answers {status} {clean(_decoded(reason))}".rstrip()
+    answer = f"{target.redacted} answers {status} {clean(_decoded(reason))}".rstrip()
     if status in (404, 410):
         return NotFound(f"{answer}: there is no document.")
     if status == 429:
@@ -212,8 +186,3 @@ def _problem(status: int, reason: bytes, headers: dict[str, str], target: Target
         return Unavailable(answer, retry_after=retry_after(headers))
     hint = ": it asks for a login." if status in (401, 403) else ": that is no document."
     return InvalidRequest(answer + hint)
-
-
-def _fetched(target: Target, headers: dict[str, str], document: bytearray) -> Fetched:
-    about = described(target, headers, document)
-    return Fetched(bytes(about.data), about.filename, about.media_type, target.told)

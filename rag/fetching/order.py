@@ -1,4 +1,4 @@
-"""What is to be fetched and within which bounds, and what came of it."""
+"""The order to fetch a document, with its bounds, and the document that was fetched."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A port of this installation, which nothing is fetched from; ``host`` '': on this very machine."""
+    """A port of this installation, which nothing is fetched from; ``host`` '' is this machine."""
 
     host: str
     port: int
@@ -14,9 +14,10 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """``seconds`` bound all of the fetch, its names' resolution too; ``max_bytes`` the document, unpacked.
+    """``max_bytes`` bounds the unpacked document, ``seconds`` the whole fetch with its name resolution.
 
-    ``allow_private``: whether it may come from private or loopback addresses; ``own``: never from these.
+    ``allow_private``: whether it may come from private or loopback addresses. ``own``: services that
+    nothing is fetched from.
     """
 
     url: str
@@ -27,7 +28,7 @@ class Order:
 
     @property
     def answer_bytes(self) -> int:
-        """The most that the document can have when its text is written as UTF-8."""
+        """The most bytes that the document can have once its text is UTF-8 with a mark."""
         return 3 * self.max_bytes + 3
 
     def packed(self) -> bytes:
@@ -41,7 +42,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """``url`` is where the bytes came from after redirects, as it may be told: without its query.
+    """``url`` is where the bytes came from after redirects, without its query.
 
     ``filename`` is one part of a path, printable and short; ``media_type`` is a readable one.
     """

@@ -1,6 +1,6 @@
-"""Addresses on the web: read by one parser everywhere, and told without what may be a secret.
+"""Reads URLs, by one parser everywhere, and shows them without what may be a secret.
 
-Whoever has a signed URL has the document, so only scheme, host and path of a URL are ever told.
+Whoever has a signed URL has the document, so only the scheme, host and path of a URL are ever shown.
 """
 
 import re
@@ -14,7 +14,7 @@ from rag.errors import InvalidRequest
 LONGEST = 8_192
 """Characters of a URL; signed ones have some two thousand."""
 
-_TOLD = 300
+_LONGEST_SHOWN = 300
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]")
 _LONGEST_HOST = 253
@@ -22,7 +22,7 @@ _LONGEST_HOST = 253
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A URL that may be asked. ``host`` is ASCII, in brackets for IPv6; ``path`` has no query."""
+    """A URL that may be fetched. ``host`` is ASCII, in brackets for IPv6; ``path`` has no query."""
 
     scheme: str
     host: str
@@ -38,25 +38,24 @@ class Target:
 
     @property
     def resource(self) -> str:
-        """What a request asks for: RFC 9112, 3.2.1."""
+        """The request target: RFC 9112, 3.2.1."""
         return self.path if self.query is None else f"{self.path}?{self.query}"
 
     @property
-    def told(self) -> str:
-        return f"{self.scheme}://{self.authority}{self.path}"[:_TOLD]
+    def redacted(self) -> str:
+        return f"{self.scheme}://{self.authority}{self.path}"[:_LONGEST_SHOWN]
 
     def joined(self, location: str) -> "Target":
-        """Where a redirect leads. InvalidRequest."""
+        """Where a redirect to ``location`` leads. InvalidRequest for what is no URL."""
+        base = f"{self.scheme}://{self.authority}{self.resource}"
         try:
-            return target_of(
-                urljoin(f"{self.scheme}://{self.authority}{self.resource}", location[: LONGEST + 1])
-            )
+            return target_of(urljoin(base, location[: LONGEST + 1]))
         except ValueError as error:
-            raise InvalidRequest(f"{self.told} leads to an address that cannot be read.") from error
+            raise InvalidRequest(f"{self.redacted} leads to an address that cannot be read.") from error
 
 
 def target_of(url: str) -> Target:
-    """Read a URL. InvalidRequest for one that is not fetched, in words that do not repeat it."""
+    """Read a URL. InvalidRequest, whose message does not repeat the URL, for one that is not fetched."""
     if len(url) > LONGEST:
         raise InvalidRequest(f"A URL of more than {LONGEST} characters is not fetched.")
     parsed = _parsed(url)
@@ -71,13 +70,13 @@ def target_of(url: str) -> Target:
 
 
 def redacted(url: str) -> str:
-    """Scheme, host and path of any URL; user, password, query and fragment are left out."""
+    """Scheme, host and path of any URL; without user, password, query and fragment."""
     parsed = _parsed(url)
     if parsed is None or not parsed.host:
         return "(an address that cannot be read)"
     port = "" if parsed.port in (None, _DEFAULT_PORTS.get(parsed.scheme)) else f":{parsed.port}"
     hidden = "?…" if parsed.query or parsed.fragment else ""
-    return f"{parsed.scheme}://{parsed.host}{port}{parsed.path or '/'}"[:_TOLD] + hidden
+    return f"{parsed.scheme}://{parsed.host}{port}{parsed.path or '/'}"[:_LONGEST_SHOWN] + hidden
 
 
 def _parsed(url: str) -> Url | None:

@@ -1,6 +1,6 @@
-"""What the process that fetches answers: a line of JSON, and the document behind it.
+"""Encodes and checks the answer of the process that fetches: a line of JSON, and the document behind it.
 
-The reader believes nothing of it, since a stranger's bytes were read where it was written.
+That process reads a stranger's bytes and may have been taken over by them, so every field is checked.
 """
 
 import json
@@ -40,38 +40,40 @@ _PROBLEMS: Mapping[str, type[AegisError]] = {
 }
 
 
-def told(fetched: Fetched) -> bytes:
-    """The line in front of the document."""
+def header(fetched: Fetched) -> bytes:
+    """The line in front of a document."""
     return _line({"filename": fetched.filename, "media_type": fetched.media_type, "url": fetched.url})
 
 
 def refusal(error: AegisError) -> bytes:
+    """The line in place of a document."""
     later = error.retry_after if isinstance(error, Transient) else None
     return _line({"error": error.code, "message": str(error)[:_LONGEST_MESSAGE], "retry_after": later})
 
 
-def heard(answer: bytearray) -> Fetched:
-    """The document, or the error that was told in its place, raised; Unavailable for nonsense."""
+def unpacked(answer: bytearray) -> Fetched:
+    """The document of an answer. Raises the error that an answer holds in its place.
+
+    Unavailable for an answer that cannot be read.
+    """
     end = answer.find(b"\n", 0, LINE_BYTES)
     try:
         about = json.loads(answer[:end]) if end > 0 else {}
         if "error" in about:
-            raise _problem(about)
+            raise _error_of(about)
         filename = clean_name(str(about["filename"] or ""))
         media_type, url = str(about["media_type"]), clean(str(about["url"]), _LONGEST_URL)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise Unavailable("The process that fetches ended without an answer") from error
     if media_type not in READABLE:
-        raise Unavailable("The process that fetches told of a type that there is not")
+        raise Unavailable("The process that fetches named a type that no parser reads")
     del answer[: end + 1]
     return Fetched(bytes(answer), filename, media_type, url)
 
 
-def _problem(about: dict[str, Any]) -> AegisError:
-    kind, message = (
-        _PROBLEMS.get(str(about["error"]), Unavailable),
-        clean(str(about["message"]), _LONGEST_MESSAGE),
-    )
+def _error_of(about: dict[str, Any]) -> AegisError:
+    kind = _PROBLEMS.get(str(about["error"]), Unavailable)
+    message = clean(str(about["message"]), _LONGEST_MESSAGE)
     if issubclass(kind, Transient):
         later = about["retry_after"]
         bounded = isinstance(later, int | float) and 0 <= later <= LONGEST_RETRY

@@ -1,8 +1,8 @@
-"""Seccomp filters: rules over system calls to a program of the kernel's classic BPF machine.
+"""Writes seccomp filters: programs for the kernel's classic BPF machine.
 
-A filter begins with the checks that none may do without – the architecture it was written
-for, and on x86_64 no call of the x32 interface, whose numbers mean other calls. Then comes a
-block for each rule, and at the end the refusal of everything else. Sources: ``seccomp(2)``,
+A filter begins with the checks that every filter needs: that the architecture is the one it was written
+for, and on x86_64 that the call is not of the x32 interface, whose numbers mean other calls. Then comes a
+block for each rule, and at the end the refusal of every other call. Sources: ``seccomp(2)``,
 ``linux/filter.h``, ``linux/seccomp.h``, ``linux/audit.h``.
 """
 
@@ -47,7 +47,7 @@ class Rule:
 
 
 def beginning(machine: str) -> list[Instruction]:
-    """The checks of the architecture. They leave the call's number in the accumulator."""
+    """The checks of the architecture, which leave the call's number in the accumulator."""
     checks = [
         (_LOAD, 0, 0, _ARCHITECTURE),
         (_JUMP_EQUAL, 1, 0, AUDIT_ARCH[machine]),
@@ -60,7 +60,7 @@ def beginning(machine: str) -> list[Instruction]:
 
 
 def block(rule: Rule) -> list[Instruction]:
-    """Every way through it ends, so what follows finds the number where it was."""
+    """The instructions of a rule. Each path through them returns, so that the call's number stays loaded."""
     inside = [
         *(instruction for test in rule.tests for instruction in _tested(test, rule.otherwise)),
         (_RETURN, 0, 0, ALLOW),
@@ -79,7 +79,7 @@ def end(unheard_of: int) -> list[Instruction]:
 
 
 def assembled(instructions: Iterable[Instruction]) -> bytes:
-    """As the kernel reads it."""
+    """The program in the kernel's binary form."""
     return b"".join(INSTRUCTION.pack(*instruction) for instruction in instructions)
 
 

@@ -1,4 +1,4 @@
-"""System calls that Python does not offer, by ctypes. Every failure is an OSError with its reason."""
+"""Makes system calls that Python does not offer, by ctypes. Every failure is an OSError with its reason."""
 
 import ctypes
 import errno
@@ -12,7 +12,7 @@ X86_64, AARCH64 = "x86_64", "aarch64"
 
 
 def machine() -> str:
-    """The processor's architecture, of which system call numbers depend: ``x86_64``, ``aarch64``, another."""
+    """The architecture, on which the numbers of system calls depend: ``x86_64``, ``aarch64`` or another."""
     return os.uname().machine
 
 

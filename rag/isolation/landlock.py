@@ -1,4 +1,4 @@
-"""Landlock: the kernel refuses files, TCP, signals and abstract sockets to a process that asked for it.
+"""Has the kernel refuse files, TCP, signals and abstract sockets to this process: Landlock.
 
 Its ABI grows with the kernel: 1 (5.13) knows files, 4 (6.7) TCP, 6 (6.12) signals and
 abstract sockets. What the running kernel does not know is left out. Source: ``landlock(7)``,
@@ -26,14 +26,14 @@ _KNOWS_TCP, _KNOWS_SCOPES = 4, 6
 
 
 def abi() -> int:
-    """What this kernel offers. Raises OSError where it offers nothing."""
+    """The newest ABI of this kernel. Raises OSError where it has none."""
     return kernel.syscall(_CREATE, 0, 0, _VERSION)
 
 
 def restrict(confinement: Confinement) -> int:
-    """Restrict this thread, and those that it will start, for good. Returns the ABI that it was done by.
+    """Restrict this thread, and the threads that it will start, for good. Returns the ABI that was used.
 
-    Privileges must be given up for good before. Raises OSError where the kernel refuses.
+    New privileges must have been renounced. Raises OSError where the kernel refuses.
     """
     version = abi()
     with _ruleset(_attributes(version, confinement)) as ruleset:

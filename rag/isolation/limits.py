@@ -1,4 +1,4 @@
-"""Resources that a process may take, and whom it ends with. Each step acts on the process that calls it."""
+"""Limits the resources of the process that calls, and has it end with its parent or its children with it."""
 
 import os
 import resource
@@ -21,9 +21,9 @@ def confine(memory_bytes: int, cpu_seconds: int) -> None:
 
     Memory is RLIMIT_DATA: private writable pages. Address space (RLIMIT_AS) would count the
     hundreds of MB that allocators and thread pools only reserve, more on larger machines.
-    Where the system does not enforce it (macOS) the zygote watches the resident size.
-    RLIMIT_NPROC counts threads too, which parsers need: the seccomp filter refuses processes.
+    Where the system does not enforce it (macOS), the fork server watches the resident size.
     """
+    # Not RLIMIT_NPROC, which counts threads too, and parsers need threads: seccomp refuses processes.
     for limit, value in (
         (resource.RLIMIT_DATA, memory_bytes),
         (resource.RLIMIT_CPU, cpu_seconds),
@@ -39,7 +39,7 @@ def confine(memory_bytes: int, cpu_seconds: int) -> None:
 def die_with_parent(parent: int) -> None:
     """Have the kernel kill this process when ``parent`` ends, where it can (Linux).
 
-    It forgets that when the process changes its user.
+    The kernel forgets it when the process changes its user.
     """
     if LINUX:
         kernel.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -59,19 +59,15 @@ def end_children() -> None:
         while True:
             ended, _ = os.waitpid(-1, os.WNOHANG)
             if not ended:
-                _kill_descendants()
+                for process in psutil.Process().children(recursive=True):
+                    with suppress(psutil.NoSuchProcess):
+                        process.kill()
                 os.waitpid(-1, 0)
-
-
-def _kill_descendants() -> None:
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
 
 
 def volunteer_for_oom_killer() -> None:
     """When the machine runs out of memory, this process goes first."""
     if LINUX:
-        privileges.allow_inspection()  # or the file would be root's
-        with suppress(OSError):  # some containers forbid it, and it is a courtesy only
+        privileges.allow_inspection()  # without it the file belongs to root
+        with suppress(OSError):  # some containers forbid it, and nothing depends on it
             Path("/proc/self/oom_score_adj").write_text("1000")

@@ -1,4 +1,4 @@
-"""The steps by which a process gives up what it could reach, and what is told of each."""
+"""The steps by which a process confines itself, and a measure of each."""
 
 import json
 import os
@@ -8,9 +8,8 @@ from dataclasses import astuple, dataclass
 from enum import StrEnum
 
 from rag.forking import fork_for_answer
-from rag.isolation import landlock, limits, namespaces, privileges, seccomp
+from rag.isolation import kernel, landlock, limits, privileges, seccomp
 from rag.isolation.confinement import Confinement
-from rag.isolation.kernel import LINUX
 
 
 class Mechanism(StrEnum):
@@ -27,7 +26,7 @@ class Mechanism(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A mechanism as it was found. ``detail``: which version holds, or why it does not."""
+    """Whether a mechanism holds. ``detail``: its version, or why it does not hold."""
 
     mechanism: Mechanism
     holds: bool
@@ -38,41 +37,33 @@ class Measure:
 
 
 def leave_network() -> Measure:
-    """Move to empty namespaces of the network, of IPC and of host names, where the system lets us."""
-    return _measured(Mechanism.NAMESPACES, namespaces.leave)
+    """Move to empty namespaces of the network, of IPC and of host names, where the system allows it."""
+    return _measured(Mechanism.NAMESPACES, privileges.leave_namespaces)
 
 
 def forbid_inspection() -> Measure:
-    """Have other processes of the same user refused this one's environment and memory."""
+    """Refuse other processes of the same user this one's environment and memory."""
     return _measured(Mechanism.UNDUMPABLE, privileges.forbid_inspection)
-
-
-def allow_inspection() -> None:
-    """Undo :func:`forbid_inspection`, which a process has from the one that it was forked from."""
-    if LINUX:
-        privileges.allow_inspection()
 
 
 def enter(confinement: Confinement, parent: int) -> tuple[Measure, ...]:
     """Give up what ``confinement`` does not name, for good, and die with ``parent``.
 
-    For a process with one thread that has opened and imported what it will need. Each
-    mechanism is taken where the system has it; the order is such that none stands in the
-    way of another.
+    For a process with one thread that has opened and imported what it will need. Each mechanism is used
+    where the system has it, in an order in which none blocks a later one.
     """
-    return (
+    gave_up = (
         _measured(Mechanism.ORDINARY_USER, privileges.become_nobody),
         _measured(Mechanism.NO_CAPABILITIES, privileges.drop_capabilities),
         forbid_inspection(),
-        _measured(Mechanism.NO_NEW_PRIVILEGES, lambda: _renounce(parent)),
+    )
+    limits.die_with_parent(parent)  # the kernel forgot it when the user changed
+    return (
+        *gave_up,
+        _measured(Mechanism.NO_NEW_PRIVILEGES, privileges.renounce_new_privileges),
         _measured(Mechanism.LANDLOCK, lambda: f"ABI {landlock.restrict(confinement)}"),
         _measured(Mechanism.SECCOMP, lambda: seccomp.install(confinement)),
     )
-
-
-def _renounce(parent: int) -> None:
-    limits.die_with_parent(parent)
-    privileges.renounce_new_privileges()
 
 
 def _measured(mechanism: Mechanism, step: Callable[[], str | None]) -> Measure:
@@ -83,28 +74,26 @@ def _measured(mechanism: Mechanism, step: Callable[[], str | None]) -> Measure:
 
 
 def survey(confinement: Confinement) -> tuple[Measure, ...]:
-    """What really holds here: of a child that enters the confinement and ends.
-
-    Later children find the filter made.
-    """
+    """The measures that hold on this system, as a child finds them that enters the confinement and ends."""
+    # Children that are forked later find most of the filter made, and install it within a millisecond.
     with suppress(OSError):  # the child will say so
-        seccomp.prepare(confinement)
+        seccomp.filter_for(confinement, kernel.machine(), os.getpid())
     pid, reading = fork_for_answer(
         lambda writing: os.write(writing, packed(enter(confinement, os.getppid())))
     )
     with os.fdopen(reading, "rb") as pipe:
-        told = pipe.read()
+        measures = pipe.read()
     os.waitpid(pid, 0)
-    return unpacked(told)
+    return unpacked(measures)
 
 
 def packed(measures: Iterable[Measure]) -> bytes:
     return json.dumps([astuple(measure) for measure in measures]).encode()
 
 
-def unpacked(told: bytes) -> tuple[Measure, ...]:
+def unpacked(data: bytes) -> tuple[Measure, ...]:
     """Raises ValueError for what :func:`packed` did not make."""
-    return tuple(Measure(Mechanism(name), holds, detail) for name, holds, detail in json.loads(told))
+    return tuple(Measure(Mechanism(name), holds, detail) for name, holds, detail in json.loads(data))
 
 
 def missing(measures: Iterable[Measure]) -> Iterator[Measure]:

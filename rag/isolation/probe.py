@@ -1,6 +1,6 @@
-"""``python -P -m rag.isolation.probe``: what holds on this system for a process without files and network.
+"""``python -P -m rag.isolation.probe``: prints which measures hold on this system, as JSON.
 
-Prints the measures as JSON, found as the parsing process finds them.
+They are found as the parsing process finds them, for a confinement without files and network.
 """
 
 import sys

@@ -1,9 +1,9 @@
-"""Which system calls a confined process may still make. Everything that is not named here fails.
+"""Allows the system calls that a confined process may still make. Every call that is not listed fails.
 
-The list is what the interpreter and the parsers need to compute: memory, threads, time,
-pipes, and descriptors that are open. It names no call that opens a file, makes a socket,
-starts a process or program, or reaches another process, unless the confinement asks for
-files or the network. Established over every readable format and a corpus of hostile files.
+The list has what the interpreter and the parsers need to compute: memory, threads, time, pipes, and
+descriptors that are open. It has no call that opens a file, makes a socket, starts a process or program, or
+reaches another process, unless the confinement asks for files or the network. It was found by tracing every
+readable format and a corpus of hostile files.
 """
 
 import ctypes
@@ -18,7 +18,7 @@ from rag.isolation.confinement import Confinement
 from rag.isolation.syscalls import number
 
 _PR_SET_SECCOMP, _MODE_FILTER = 22, 2
-_CLONE3 = 435  # on every architecture; what is newer looks unknown, so that the C library does without
+_CLONE3 = 435  # on every architecture; newer calls fail as unknown, so that the C library does without
 _CLONE_THREAD, _CLONE_NEW = 0x00010000, 0x7E020000
 _PROT_EXEC = 0x4
 _FCNTLS = (0, 1, 2, 3, 4, 1030)  # F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC
@@ -57,10 +57,10 @@ class _Program(ctypes.Structure):
 
 
 def install(confinement: Confinement) -> None:
-    """Filter this thread's calls, and those of the threads that it will start, for good.
+    """Filter the calls of this thread, and of the threads that it will start, for good.
 
-    Privileges must be given up for good before. Raises OSError where the kernel refuses,
-    and on an architecture whose calls are not known here.
+    New privileges must have been renounced. Raises OSError where the kernel refuses, and on an architecture
+    whose calls are not known here.
     """
     load(filter_for(confinement, kernel.machine(), os.getpid()))
 
@@ -70,14 +70,6 @@ def load(code: bytes) -> None:
     instructions = ctypes.create_string_buffer(code, len(code))
     program = _Program(len(code) // bpf.INSTRUCTION.size, ctypes.addressof(instructions))
     kernel.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.addressof(program))
-
-
-def prepare(confinement: Confinement) -> None:
-    """Make most of the filter, which processes that are forked later then install within a millisecond.
-
-    Raises OSError on an architecture whose calls are not known here.
-    """
-    filter_for(confinement, kernel.machine(), os.getpid())
 
 
 def filter_for(confinement: Confinement, machine: str, pid: int) -> bytes:
@@ -90,19 +82,18 @@ def filter_for(confinement: Confinement, machine: str, pid: int) -> bytes:
 
 @cache
 def _common(confinement: Confinement, machine: str) -> bytes:
-    """What the filters of all processes have: made once, since it takes a child of its own 5 ms."""
+    """The part that all processes share. It is made once, since making it takes 5 ms."""
     return bpf.assembled([*_blocks(allowed(confinement), machine), *bpf.end(_CLONE3)])
 
 
 def _blocks(calls: Iterable[Call], machine: str) -> Iterator[bpf.Instruction]:
-    """Of those that the architecture has."""
     for name, *tests in calls:
-        if (known := number(name, machine)) is not None:
+        if (known := number(name, machine)) is not None:  # the architecture has it
             yield from bpf.block(Rule(known, tuple(tests)))
 
 
 def allowed(confinement: Confinement) -> Iterator[Call]:
-    """A call's name and the tests of its arguments."""
+    """The names of allowed calls, each with the tests of its arguments."""
     yield from ((name,) for name in _COMPUTING.split())
     yield "mmap", Test(2, (0,), mask=_PROT_EXEC)
     yield "mprotect", Test(2, (0,), mask=_PROT_EXEC)
@@ -119,7 +110,7 @@ def allowed(confinement: Confinement) -> Iterator[Call]:
     if confinement.network:
         yield from ((name,) for name in _TALKING.split())
         yield "socket", Test(0, (_AF_INET, _AF_INET6)), Test(1, (_STREAM, _DATAGRAM), mask=_TYPE)
-    else:  # to the other end of a pair, with no address to send to
+    else:  # to the other end of a socket pair: without an address
         yield "sendto", *_null(4)
 
 

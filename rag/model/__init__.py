@@ -1,4 +1,7 @@
-"""The nouns, frozen. Times are Unix seconds (float, UTC) unless a name says otherwise."""
+"""The nouns of the service, as frozen dataclasses.
+
+Times are Unix seconds (float, UTC) unless a name says otherwise.
+"""
 
 from rag.model.answers import Answer, Citation
 from rag.model.backups import (
@@ -12,7 +15,6 @@ from rag.model.backups import (
     StoredPart,
     Stream,
 )
-from rag.model.caches import CacheFigures, CacheKind, CacheOutcome
 from rag.model.documents import (
     Chunk,
     Collection,
@@ -48,7 +50,7 @@ from rag.model.jobs import (
     Stage,
     Taken,
 )
-from rag.model.values import Json, Vector
+from rag.model.values import CacheFigures, CacheKind, CacheOutcome, Json, Vector
 from rag.model.vectors import (
     Candidate,
     CollectionSpec,

@@ -1,4 +1,4 @@
-"""What a question is answered with."""
+"""The answer to a question, and its citations."""
 
 from dataclasses import dataclass
 
@@ -19,9 +19,9 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``found`` False: an honest "not found", then there are no citations.
+    """``found`` False: the documents do not hold the answer, and there are no citations.
 
-    ``reasoning``: what a model that thinks wrote before the answer, never part of it.
+    ``reasoning``: what a reasoning model wrote before the answer; it is no part of the answer.
     """
 
     text: str

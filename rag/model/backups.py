@@ -10,7 +10,7 @@ LATEST = "latest"
 """In place of an id: the newest backup that has documents, or else the newest."""
 
 ABOUT_BACKUPS = frozenset({JobKind.BACKUP, JobKind.VERIFY, JobKind.REHEARSE, JobKind.RESTORE, JobKind.PRUNE})
-"""Kinds of jobs that are about backups: of no one collection, their progress in bytes."""
+"""Kinds of jobs that are about backups: they belong to no one collection, and count progress in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,10 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class StoredPart:
-    """A piece of a stream, an object of its own.
+    """A piece of a stream, stored as one object.
 
-    ``size`` and ``sha256`` are those of the object as it is stored, ``length`` is that of the piece
-    before it was encrypted.
+    ``size`` and ``sha256`` are those of the stored object, ``length`` is that of the piece before it was
+    encrypted.
     """
 
     key: str
@@ -49,7 +49,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotFile:
-    """A file of an engine's snapshot: of the collection in ``store``, on ``node`` ("" where there is one)."""
+    """A file of an engine's snapshot of ``store``, on ``node`` ("" where there is only one node)."""
 
     store: str
     node: str
@@ -59,7 +59,7 @@ class SnapshotFile:
 
 @dataclass(frozen=True, slots=True)
 class SavedFile:
-    """A file of an engine's snapshot in a backup; ``stream``: the name of its bytes."""
+    """A file of an engine's snapshot in a backup; ``stream`` is the name of the stream with its bytes."""
 
     file: SnapshotFile
     stream: str
@@ -70,9 +70,9 @@ class SavedCollection:
     """A collection as a backup has it.
 
     ``documents`` and ``points`` count what searches saw, ``digest`` is that of these points
-    (:mod:`rag.digest`). ``late``: documents that were published while the backup was made, which
-    neither the digest nor ``points`` include; ``lacking``: those of them that are older, of which the
-    engine must have lost points. ``highest``: no version given out is above it.
+    (:mod:`rag.digest`). ``late``: documents that were published while the backup was made, which neither
+    the digest nor ``points`` include. ``lacking``: those of them that are older, so that the engine must
+    have lost points of them. ``highest``: the highest version that was allocated.
     """
 
     name: str
@@ -94,16 +94,16 @@ class SavedCollection:
 
     @property
     def store(self) -> str:
-        """The store that its snapshot was taken of; '' when nothing had been written to it."""
+        """The store that the snapshot is of; '' when nothing had been written to it."""
         return self.files[0].file.store if self.files else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Everything that there is to know of a backup. It is written last, so a backup without one is none.
+    """Everything about a backup. It is written last, so without a manifest there is no backup.
 
-    ``began_at``: whatever was accepted after it may be missing. ``trigger``: "schedule" or "request".
-    ``missing``: what is left out, a line each. ``configuration``: the settings in use, without secrets.
+    ``began_at``: what was accepted after it may be missing. ``trigger``: "schedule" or "request".
+    ``missing``: what was left out, a line each. ``configuration``: the settings in use, without secrets.
     """
 
     id: str
@@ -131,10 +131,10 @@ class Manifest:
 
     @property
     def size(self) -> int:
-        """Bytes in the vault, shared with other backups or not."""
+        """Bytes of its objects, also of those that it shares with other backups."""
         return sum(part.size for part in self.parts.values())
 
     def stream(self, name: str) -> Stream:
-        """KeyError where there is none of this name."""
+        """The stream of this name. KeyError where there is none."""
         found = {stream.name: stream for stream in self.streams}
         return found[name]

@@ -1,4 +1,4 @@
-"""Documents, the passages they are cut into, and the collections that hold them."""
+"""Documents, the passages that they are cut into, and the collections that hold them."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -18,7 +18,7 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Page ``number`` (from 1) covers the characters ``start <= i < end`` of the text."""
+    """Page ``number``, from 1, has the characters ``start <= i < end`` of the text."""
 
     number: int
     start: int
@@ -27,7 +27,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class ParsedDocument:
-    """What a parser makes of a file: plain text or Markdown, and where things stand in it."""
+    """A file as a parser reads it: plain text or Markdown, and where its headings and pages are."""
 
     text: str
     title: str | None = None
@@ -50,7 +50,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class CutDocument:
-    """A file as it was read, and the passages that it was cut into, in order."""
+    """A parsed file, and the passages that it was cut into, in order."""
 
     parsed: ParsedDocument
     chunks: tuple[Chunk, ...]
@@ -60,13 +60,12 @@ class CutDocument:
 class Document:
     """A document as the registry knows it: the version that searches see now.
 
-    ``fingerprint`` names everything that the passages depend on (bytes, title, metadata,
-    chunking): the same fingerprint means there is nothing to do.
-    ``text_key`` is the blob that holds the parsed text that offsets point into.
-    ``given_title``: the title that was sent with it, whose words count for the lexical search of
-    each of its passages; '' without one. ``confirmed``: the version of the last ingestion that brought the
-    same content, whose elders are outdated; 0 without one. ``owner``: name of the key that brought the
-    version; "" without keys. ``size``: bytes of its source; 0 where they were not counted.
+    ``fingerprint`` identifies everything that the passages depend on (bytes, title, metadata, chunking): an
+    ingestion with the same fingerprint has nothing to do. ``text_key``: the blob of the parsed text that
+    offsets point into. ``given_title``: the title that was sent, whose words count in the lexical search of
+    each passage; '' without one. ``confirmed``: the version of the last ingestion with the same content,
+    which supersedes older ones; 0 without one. ``owner``: the name of the key that sent the version; ""
+    without keys. ``size``: bytes of its source; 0 where they were not counted.
     """
 
     document_id: str
@@ -91,7 +90,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What a key keeps: ``documents`` that searches see, and ``size``, the bytes of their sources."""
+    """What a key stores: ``documents`` that searches see, and ``size``, the bytes of their sources."""
 
     documents: int
     size: int
@@ -101,8 +100,8 @@ class Holdings:
 class Layout:
     """A collection's points as one model embeds them.
 
-    ``number`` counts the layouts of a collection from 0 on, and none is given out twice.
-    ``job_id``: of the job that built it; '' of the first, which was there from the beginning.
+    ``number`` counts the layouts of a collection from 0, and none is used twice. ``job_id``: the job that
+    built it; '' for the first, which is made with the collection.
     """
 
     number: int
@@ -118,9 +117,9 @@ class LayoutState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SecondLayout:
-    """The layout beside the one that serves: being built, or kept so that a change can be taken back.
+    """The layout beside the serving one: being built, or kept so that a change can be undone.
 
-    ``since``: when it came into its state. What is written goes to both.
+    ``since``: when it entered its state. Writes go to both layouts.
     """
 
     layout: Layout
@@ -135,9 +134,9 @@ class Collection:
     ``embedding_model`` and ``dimension`` are those of the layout that serves, ``layout`` is its number
     and ``built_by`` the job that built it.
 
-    ``generation`` counts how often a collection of this name was made, so that what is
-    left of a dropped one never mixes with its successor. ``revision`` grows with everything that
-    is published and deleted in it: while it stays the same, so do the answers.
+    ``generation`` counts how often a collection of this name was made, so that the remains of a dropped one
+    never mix with its successor. ``revision`` grows with every publication and deletion: while it stays the
+    same, so do the answers.
     """
 
     name: str
@@ -154,7 +153,7 @@ class Collection:
 
     @property
     def folder(self) -> str:
-        """The name under which the blobs of its documents are kept."""
+        """The folder of its documents' blobs."""
         return generation_name(self.name, self.generation)
 
     @property
@@ -163,12 +162,12 @@ class Collection:
 
     @property
     def layouts(self) -> tuple[Layout, ...]:
-        """What is written goes to all of these; the first is the one that serves."""
+        """The layouts that writes go to; the first one serves searches."""
         return (self.serving, self.second.layout) if self.second else (self.serving,)
 
     @property
     def store(self) -> str:
-        """The name under which a vector store keeps the points that searches see."""
+        """The name of its serving points in a vector store."""
         return self.store_of(self.serving)
 
     def store_of(self, layout: Layout) -> str:
@@ -176,7 +175,8 @@ class Collection:
 
 
 class Hold(StrEnum):
-    """How a job has a generation in hand: it fills it, still reads it, or nobody may use it any more."""
+    """What a job does with a generation. FILLED: it writes to it; REPLACED: it still reads it; SPENT: nothing
+    may use it any more."""
 
     FILLED = "filled"
     REPLACED = "replaced"
@@ -185,7 +185,7 @@ class Hold(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A generation of a collection that does not serve, in a job's hands."""
+    """A generation of a collection that does not serve, and the job that holds it."""
 
     collection: str
     generation: int
@@ -195,9 +195,9 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """What is to serve in place of a collection, or as the first one of its name.
+    """What will serve in place of a collection, or as the first one of its name.
 
-    ``above``: versions that are given out from then on are above this one, and above all that were.
+    ``above``: versions that are allocated afterwards are above this one, and above all earlier ones.
     """
 
     reservation: Reservation
@@ -209,10 +209,10 @@ class Replacement:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What a deletion leaves to be purged: a document up to ``version``, or a whole generation.
+    """What has to be purged after a deletion: a document up to ``version``, or a whole generation.
 
-    ``job_id``: of the job that is to do it. ``document_id`` None: everything of the collection.
-    ``blobs``: keys of the document's. ``title``: its last one; "" where none was ever seen.
+    ``job_id``: the job that purges it. ``document_id`` None: everything of the collection. ``blobs``: the
+    keys of the document's blobs. ``title``: its last one; "" where none is known.
     """
 
     job_id: str

@@ -19,7 +19,7 @@ class JobKind(StrEnum):
     PRUNE = "prune"
 
     def first_stage(self, inputs: Json) -> "Stage":
-        """Where a job of this kind begins, given its ``inputs``."""
+        """The stage in which a job of this kind with these ``inputs`` begins."""
         if self is JobKind.INGEST and "url" in inputs:
             return Stage.FETCH
         return _FIRST_STAGE[self]
@@ -75,7 +75,7 @@ _FIRST_STAGE = {
     JobKind.PRUNE: Stage.PRUNE,
 }
 FIRST_STAGES = {**{stage: kind for kind, stage in _FIRST_STAGE.items()}, Stage.FETCH: JobKind.INGEST}
-"""Where jobs begin, and a kind that does so there."""
+"""The stages in which jobs begin, each with a kind that begins there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,8 @@ class Progress:
 class NewJob:
     """A job as it is accepted; ``inputs`` holds ids, blob keys and options, never documents.
 
-    ``trace``: the trace context of its submit, a W3C ``traceparent``; None: it is not traced.
-    ``owner``: name of the key that handed it in; "" without keys, and for what the service does itself.
+    ``trace``: the trace context of its submit, a W3C ``traceparent``; None: it is not traced. ``owner``: the
+    name of the key that submitted it; "" without keys, and for jobs of the service itself.
     """
 
     id: str
@@ -104,14 +104,13 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The job record, the truth about a job; the queue is only its transport.
+    """The record of a job. It alone says how the job stands; the queue only transports the job.
 
-    ``attempts`` counts how often a worker began the present stage. ``token`` is the
-    fence: only the holder of the newest one may write. ``retries`` counts the attempts after the
-    first, over all stages: the job's budget. ``reason`` is the class of a dead job's last error, a
-    code of ``rag.errors`` or "crashed". ``timings`` are seconds by stage, and ``queue`` those
-    spent waiting. ``error`` of a job that is not over is that of its last attempt. ``trace`` and
-    ``owner``: those of its :class:`NewJob`.
+    ``attempts`` counts how often a worker began the present stage. ``token`` is the fencing token: only the
+    holder of the newest one may write. ``retries`` counts the attempts after the first over all stages, and
+    has a limit. ``reason`` is the class of a dead job's last error, a code of ``rag.errors`` or "crashed".
+    ``timings`` are seconds by stage, with those of waiting under ``queue``. ``error`` of a job that goes on
+    is that of its last attempt. ``trace`` and ``owner``: those of its :class:`NewJob`.
     """
 
     id: str
@@ -140,10 +139,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobFigures:
-    """How the queue stands. ``open``: jobs that are not over, by kind.
+    """The state of the queue. ``open``: how many jobs are not over, by kind.
 
-    ``waited``: seconds that the job queued longest at each stage has waited there, 0 without
-    one. ``dead``: dead letters by reason; the oldest of very many under "older".
+    ``waited``: the longest wait of a queued job by stage, in seconds; 0 without one. ``dead``: how many dead
+    letters there are by reason; of very many, the oldest count under "older".
     """
 
     open: Mapping[JobKind, int]
@@ -153,7 +152,7 @@ class JobFigures:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to work on one stage of one job, until somebody holds a newer token."""
+    """The right to work on one stage of one job, until a newer token is given out."""
 
     job: Job
     token: int
@@ -169,7 +168,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Of what is taken together: so many ``jobs``, which are of ``size`` at most unless it is one alone."""
+    """The bounds of a batch: at most so many ``jobs``, of at most ``size`` together unless it is one job."""
 
     jobs: int
     size: int
@@ -210,11 +209,11 @@ class JobEvent:
 
 @dataclass(frozen=True, slots=True)
 class JobNews:
-    """What happened to several jobs, read at one instant.
+    """The new events of several jobs, read at one instant.
 
-    ``events`` are of all jobs together, in the order of their ids, each with its job's id. They are without
-    the pieces of answers; of a result, ``data`` is empty: it is in the job's record. ``read``: the id of the
-    last event that was read, of each job that has news. ``over``: the jobs that get no more events.
+    ``events``: those of all jobs in the order of their ids, each with its job's id. Pieces of answers are
+    left out, and ``data`` of a result is empty: it is in the job's record. ``read``: for each job with news,
+    the id of the last event that was read. ``over``: the jobs that get no more events.
     """
 
     events: tuple[tuple[str, JobEvent], ...]

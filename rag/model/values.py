@@ -1,5 +1,8 @@
-"""Types that have no class of their own."""
+"""Values that belong to no one noun: JSON, vectors, and the figures of caches."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from rag.jsontypes import Json
@@ -12,4 +15,23 @@ if TYPE_CHECKING:
 else:
     Vector = Any  # numpy takes longer to load than a whole command of a client
 
-__all__ = ["Json", "Vector"]
+__all__ = ["CacheFigures", "CacheKind", "CacheOutcome", "Json", "Vector"]
+
+
+class CacheKind(StrEnum):
+    EMBEDDINGS = "embeddings"
+    ANSWERS = "answers"
+
+
+class CacheOutcome(StrEnum):
+    HIT = "hit"
+    MISS = "miss"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class CacheFigures:
+    """``asked``: how many keys were asked for, by outcome. ``size``: bytes that are cached."""
+
+    asked: Mapping[tuple[CacheKind, CacheOutcome], int]
+    size: int

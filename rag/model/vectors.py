@@ -1,4 +1,4 @@
-"""Embeddings, the points that carry them, and what a search asks and finds."""
+"""Embeddings, the points that carry them, and the queries and hits of searches."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class SparseVector:
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """One text as a model sees it.
+    """One text as a model embeds it.
 
     dense: (dimension,) float32, unit length.
     tokens: (tokens, token_dimension) float16, rows of unit length, or None where the
@@ -36,7 +36,7 @@ class Embedding:
 
 @dataclass(frozen=True, slots=True)
 class CollectionSpec:
-    """How a collection is laid out in a vector store; ``token_dimension`` None: none stored."""
+    """The layout of a collection in a vector store; ``token_dimension`` None: it has no token vectors."""
 
     dimension: int
     token_dimension: int | None = None
@@ -94,7 +94,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A hit on its way through reranking, with the vectors that a bundled reranker reads."""
+    """A hit that is to be reranked, with the vectors that a bundled reranker reads."""
 
     hit: Hit
     dense: Vector | None = None

@@ -1,6 +1,6 @@
-"""Office, OpenDocument, EPUB, RTF and PDF by xberg.
+"""Reads Office, OpenDocument, EPUB, RTF and PDF files by xberg.
 
-Only for a process of its own: xberg starts threads, and may crash while they end.
+Only a process that reads nothing else may use it: xberg starts threads, and may crash while they end.
 """
 
 import asyncio
@@ -27,26 +27,14 @@ _PAGED = frozenset({media.PDF, media.PPTX, media.XLSX})
 
 
 def extracted(data: bytes, media_type: str, max_text_bytes: int) -> ExtractedDocument:
-    """The file's Markdown, metadata and, for PDF, PPTX and XLSX, pages.
+    """The file's Markdown, its metadata and, for PDF, PPTX and XLSX, its pages.
 
-    Raises UnreadableDocument for a broken or encrypted file, DocumentTooLarge for one that
-    unpacks to more than an honest file does.
+    Raises UnreadableDocument for a broken or encrypted file, DocumentTooLarge for one that unpacks to
+    more than ``max_text_bytes`` allow.
     """
     name = f"document.{media.READABLE[media_type][0]}"
     source = ExtractInput(kind="bytes", bytes=data, mime_type=media_type, filename=name)
-    try:
-        result = asyncio.run(_extracted(source, _config(media_type, max_text_bytes)))
-    except RuntimeError as error:  # xberg raises its exceptions as this one
-        raise _explained(str(error)) from error
-    if result.errors:
-        raise _explained(result.errors[0].message)
-    if not result.results:
-        raise UnreadableDocument("The file cannot be read: nothing was found in it.")
-    return result.results[0]
-
-
-def _config(media_type: str, max_text_bytes: int) -> ExtractionConfig:
-    return ExtractionConfig(
+    config = ExtractionConfig(
         use_cache=False,
         disable_ocr=True,
         enable_quality_processing=False,
@@ -63,13 +51,22 @@ def _config(media_type: str, max_text_bytes: int) -> ExtractionConfig:
         ),
     )
 
+    async def extraction() -> ExtractionResult:
+        return await extract(source, config)  # asyncio.run takes no other awaitable than a coroutine
 
-async def _extracted(source: ExtractInput, config: ExtractionConfig) -> ExtractionResult:
-    return await extract(source, config)
+    try:
+        result = asyncio.run(extraction())
+    except RuntimeError as error:  # xberg raises its exceptions as this one
+        raise _error_of(str(error)) from error
+    if result.errors:
+        raise _error_of(result.errors[0].message)
+    if not result.results:
+        raise UnreadableDocument("The file cannot be read: nothing was found in it.")
+    return result.results[0]
 
 
-def _explained(reason: str) -> AegisError:
-    """xberg's message as an error of ours; only its words tell the cases apart."""
+def _error_of(reason: str) -> AegisError:
+    # xberg has no error codes: only the words of its message tell the cases apart.
     reason = reason.removeprefix("Parsing error: ")
     lowered = reason.lower()
     if "encrypted" in lowered or "password" in lowered:

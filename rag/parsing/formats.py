@@ -1,4 +1,4 @@
-"""Media type → parser. Imports every parser, so only the processes that parse import it."""
+"""Maps media types to parsers. It imports every parser, so only processes that parse files import it."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -34,7 +34,7 @@ def parsers(max_text_bytes: int) -> Mapping[str, Parse]:
 
 
 def parse(data: bytes, media_type: str, max_text_bytes: int) -> ParsedDocument:
-    """The document's text and structure; its offsets are offsets into ``text``.
+    """The document's text, and its headings and pages as offsets into the text.
 
     Raises UnsupportedMedia, UnreadableDocument, EmptyDocument or DocumentTooLarge.
     """
@@ -43,7 +43,11 @@ def parse(data: bytes, media_type: str, max_text_bytes: int) -> ParsedDocument:
         raise UnsupportedMedia(f"No parser reads {media_type}. Readable are: {media.readable_extensions()}.")
     if not data:
         raise EmptyDocument("The file is empty: it has 0 bytes.")
-    _check_signature(data, media_type)
+    # Old and encrypted Office files are OLE files; the office parser says which of both this one is.
+    is_ole = media_type in (media.DOCX, media.PPTX, media.XLSX) and data.startswith(office.OLE)
+    if not is_ole and (found := media.misfit(media_type, data)):
+        label = media.READABLE[media_type][0]
+        raise UnreadableDocument(f"The file is sent as .{label} but is {found}: send it as what it is.")
     document = parser(data)
     if not document.text.strip():
         raise EmptyDocument("The file holds no text.")
@@ -53,12 +57,3 @@ def parse(data: bytes, media_type: str, max_text_bytes: int) -> ParsedDocument:
             f"The file holds {size / 1e6:.0f} MB of text; at most {max_text_bytes / 1e6:.0f} MB are read."
         )
     return document
-
-
-def _check_signature(data: bytes, media_type: str) -> None:
-    """Refuse what is plainly another type; the office parser itself tells kinds of OLE files apart."""
-    if media_type in (media.DOCX, media.PPTX, media.XLSX) and data.startswith(office.OLE):
-        return
-    if found := media.misfit(media_type, data):
-        label = media.READABLE[media_type][0]
-        raise UnreadableDocument(f"The file is sent as .{label} but is {found}: send it as what it is.")

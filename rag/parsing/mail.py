@@ -1,4 +1,4 @@
-"""Mail (RFC 5322) by the standard library: who, when, what about, and the readable body."""
+"""Reads mail (RFC 5322) by the standard library: its main headers and its readable body."""
 
 from collections.abc import Sequence
 from email import message_from_bytes
@@ -10,7 +10,7 @@ from typing import cast
 
 from rag.errors import UnreadableDocument
 from rag.model import ParsedDocument
-from rag.parsing import layout, webpage
+from rag.parsing import structure, webpage
 
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
 _LONGEST_HEADER = 2_000
@@ -19,7 +19,7 @@ _MOST_ATTACHMENTS = 100
 
 
 class _BoundedHeaders(EmailPolicy):
-    """The library takes quadratic time to understand a header, so it is given the beginnings of long ones."""
+    """Cuts long headers, since the library takes quadratic time to understand one."""
 
     def header_source_parse(self, sourcelines: Sequence[str]) -> tuple[str, str]:
         name, value = super().header_source_parse(list(sourcelines))
@@ -31,29 +31,20 @@ def mail(data: bytes) -> ParsedDocument:
     """Headers, body (plain text before HTML) and the names of attachments, which are not read."""
     try:
         message = cast("EmailMessage", message_from_bytes(data, policy=_BoundedHeaders()))
-        if not any(message[name] for name in _HEADERS):
+        head = "\n".join(f"{name}: {message[name]}" for name in _HEADERS if message[name])
+        if not head:
             raise UnreadableDocument("The file is no mail: it names no sender, receiver, date or subject.")
-        return layout.from_markdown("\n\n".join(_parts(message)), str(message["Subject"] or ""))
+        attachments = islice(message.iter_attachments(), _MOST_ATTACHMENTS)
+        names = [name for each in attachments if (name := each.get_filename())]
+        attached = f"Attachments (not read): {', '.join(names)}" if names else ""
+        part = message.get_body(preferencelist=("plain", "html"))
+        body = part.get_content() if part else ""
+        if part is None or not isinstance(body, str):
+            body = ""
+        elif part.get_content_subtype() == "html":
+            body = webpage.from_html(body).text
+        # A mail that says nothing counts as empty, although it has a sender.
+        shown = filter(None, (head, body, attached)) if body.strip() or message["Subject"] else ()
+        return structure.from_markdown("\n\n".join(shown), str(message["Subject"] or ""))
     except (MessageError, LookupError, ValueError, RecursionError) as error:
         raise UnreadableDocument(f"The mail cannot be read: {error}.") from error
-
-
-def _parts(message: EmailMessage) -> list[str]:
-    head = "\n".join(f"{name}: {message[name]}" for name in _HEADERS if message[name])
-    parts = islice(message.iter_attachments(), _MOST_ATTACHMENTS)
-    names = [name for part in parts if (name := part.get_filename())]
-    attached = f"Attachments (not read): {', '.join(names)}" if names else ""
-    body = _body(message)
-    if not body.strip() and not message["Subject"]:
-        return []
-    return [part for part in (head, body, attached) if part]
-
-
-def _body(message: EmailMessage) -> str:
-    part = message.get_body(preferencelist=("plain", "html"))
-    if part is None:
-        return ""
-    content = part.get_content()
-    if not isinstance(content, str):
-        return ""
-    return webpage.from_html(content).text if part.get_content_subtype() == "html" else content

@@ -1,4 +1,4 @@
-"""DOCX, PPTX, XLSX, ODT, EPUB and RTF."""
+"""Reads DOCX, PPTX, XLSX, ODT, EPUB and RTF files."""
 
 import re
 import zipfile
@@ -11,60 +11,53 @@ from xberg import ExtractedDocument
 from rag import media
 from rag.errors import DocumentTooLarge, UnreadableDocument
 from rag.model import ParsedDocument
-from rag.parsing import layout, tables
+from rag.parsing import structure, tables
 from rag.parsing.extraction import ENCRYPTED, extracted
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLE_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _LARGEST_UNPACKED = 512 << 20
 _MOST_ENTRIES = 10_000
+_OLD_FORMAT = "The file is in an old Office format (.doc, .xls, .ppt): save it as .docx, .xlsx or .pptx."
+_ODF_MANIFEST = "META-INF/manifest.xml"
 _ODF_ENCRYPTION = re.compile(rb"<manifest:encryption-data\b")
 
 
 def office(data: bytes, media_type: str, max_text_bytes: int) -> ParsedDocument:
+    """Slides are pages, sheets are headings with a sentence a row, everything else is Markdown.
+
+    Raises UnreadableDocument for old, broken and encrypted files, DocumentTooLarge for bombs.
+    """
     if data.startswith(OLE):
-        raise _old_or_encrypted(data)
+        raise UnreadableDocument(ENCRYPTED if _OLE_ENCRYPTED in data else _OLD_FORMAT)
     if data.startswith(b"PK"):
         _check_archive(data)
     found = extracted(data, media_type, max_text_bytes)
-    title = found.metadata.title
-    if media_type == media.PPTX and found.pages:
-        return layout.from_pages(_slides(found), title)
-    if media_type == media.XLSX and found.pages:
-        return layout.from_markdown("\n\n".join(_sheets(found)), title)
-    return layout.from_markdown(layout.prose(found.content), title)
+    title, pages = found.metadata.title, found.pages or ()
+    if media_type == media.PPTX and pages:
+        slides = []
+        for page in pages:
+            notes = f"\n\nNotes: {page.speaker_notes}" if page.speaker_notes else ""
+            slides.append((page.page_number, structure.prose(page.content) + notes))
+        return structure.from_pages(slides, title)
+    if media_type == media.XLSX and pages:
+        return structure.from_markdown("\n\n".join(_sheets(found)), title)
+    return structure.from_markdown(structure.prose(found.content), title)
 
 
 def _sheets(found: ExtractedDocument) -> Iterator[str]:
-    """A heading a sheet, and its rows in words; a sheet that is no table as it stands."""
+    """A heading for each sheet, and its rows in words; the text of a sheet that holds no table."""
     for sheet in found.pages or ():
-        rows = [line for table in sheet.tables for line in tables.sentences(map(_cells, table.cells))]
-        if content := "\n\n".join(rows) or layout.prose(sheet.content):
+        rows: list[str] = []
+        for table in sheet.tables:
+            cells = ([" ".join(cell.split()) for cell in row] for row in table.cells)
+            rows += tables.sentences(cells)
+        if content := "\n\n".join(rows) or structure.prose(sheet.content):
             yield f"## {sheet.sheet_name or f'Sheet {sheet.page_number}'}\n\n{content}"
 
 
-def _cells(row: list[str]) -> list[str]:
-    return [" ".join(cell.split()) for cell in row]
-
-
-def _slides(found: ExtractedDocument) -> list[tuple[int, str]]:
-    slides = []
-    for page in found.pages or ():
-        notes = f"\n\nNotes: {page.speaker_notes}" if page.speaker_notes else ""
-        slides.append((page.page_number, layout.prose(page.content) + notes))
-    return slides
-
-
-def _old_or_encrypted(data: bytes) -> UnreadableDocument:
-    if _OLE_ENCRYPTED in data:
-        return UnreadableDocument(ENCRYPTED)
-    return UnreadableDocument(
-        "The file is in an old Office format (.doc, .xls, .ppt): save it as .docx, .xlsx or .pptx."
-    )
-
-
 def _check_archive(data: bytes) -> None:
-    """Refuse what a look at the archive's directory already tells."""
+    """Refuse bombs and encrypted files by the archive's directory, before anything is unpacked."""
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             entries = archive.infolist()
@@ -72,14 +65,11 @@ def _check_archive(data: bytes) -> None:
                 raise DocumentTooLarge(
                     f"The file unpacks to more than {_LARGEST_UNPACKED >> 20} MB or {_MOST_ENTRIES} parts."
                 )
-            if any(entry.flag_bits & 1 for entry in entries) or _odf_encrypted(archive):
+            encrypted = any(entry.flag_bits & 1 for entry in entries)
+            if not encrypted and _ODF_MANIFEST in archive.namelist():
+                with archive.open(_ODF_MANIFEST) as manifest:
+                    encrypted = _ODF_ENCRYPTION.search(manifest.read(1 << 20)) is not None
+            if encrypted:
                 raise UnreadableDocument(ENCRYPTED)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError) as error:
         raise UnreadableDocument(f"The file is broken and cannot be read: {error}.") from error
-
-
-def _odf_encrypted(archive: zipfile.ZipFile) -> bool:
-    if "META-INF/manifest.xml" not in archive.namelist():
-        return False
-    with archive.open("META-INF/manifest.xml") as manifest:
-        return _ODF_ENCRYPTION.search(manifest.read(1 << 20)) is not None

@@ -1,11 +1,11 @@
-"""JSON and JSON Lines. Each value stands in a line of its own, after the keys that lead to it."""
+"""Reads JSON and JSON Lines. Each value gets a line of its own, after the keys that lead to it."""
 
 import json
 from collections.abc import Iterator
 
 from rag.errors import UnreadableDocument
 from rag.model import ParsedDocument
-from rag.parsing import layout
+from rag.parsing import structure
 from rag.parsing.decoding import decoded
 
 _BETWEEN_KEYS = " › "
@@ -16,7 +16,7 @@ Value = dict[str, "Value"] | list["Value"] | str | bool | None
 
 
 def json_document(data: bytes) -> ParsedDocument:
-    """One value; what turns out to be one value a line is read as such."""
+    """The lines of one value. A file with one value on each line is read as JSON Lines."""
     content = decoded(data)
     try:
         value = _loaded(content)
@@ -30,6 +30,7 @@ def json_document(data: bytes) -> ParsedDocument:
 
 
 def json_lines(data: bytes) -> ParsedDocument:
+    """The lines of one value after the other; UnreadableDocument names the line that is not valid."""
     records: list[Value] = []
     for number, line in enumerate(decoded(data).splitlines(), 1):
         if not line.strip():
@@ -44,8 +45,7 @@ def json_lines(data: bytes) -> ParsedDocument:
 
 
 def _loaded(content: str) -> Value:
-    """Numbers keep their spelling."""
-    try:
+    try:  # as text, numbers keep their spelling
         value: Value = json.loads(content, parse_int=str, parse_float=str, parse_constant=str)
     except RecursionError as error:
         raise UnreadableDocument("The JSON is nested too deeply to be read.") from error
@@ -59,26 +59,27 @@ def _document(value: Value) -> ParsedDocument:
         content = "\n".join(_lines(value, ""))
     except RecursionError as error:
         raise UnreadableDocument("The JSON is nested too deeply to be read.") from error
-    return layout.from_text(content, title if isinstance(title, str) else None)
+    return structure.from_text(content, title if isinstance(title, str) else None)
 
 
 def _lines(value: Value, path: str) -> Iterator[str]:
-    """``path: value`` lines; a blank line between the records of a list."""
+    """``path: value`` lines. A blank line stands between the records of a list."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _lines(inner, f"{path}{_BETWEEN_KEYS}{key}" if path else key)
     elif isinstance(value, list):
-        yield from _listed(value, path)
-    elif (spoken := _spoken(value)) is not None:
-        yield f"{path}: {spoken}" if path else spoken
+        yield from _list_lines(value, path)
+    elif (text := _as_text(value)) is not None:
+        yield f"{path}: {text}" if path else text
 
 
-def _listed(values: list[Value], path: str) -> Iterator[str]:
-    words = [_spoken(value) for value in values if not isinstance(value, dict | list)]
-    spoken = ", ".join(word for word in words if word is not None)
-    if len(words) == len(values) and len(spoken) <= _SHORT_LIST:
-        if spoken:
-            yield f"{path}: {spoken}" if path else spoken
+def _list_lines(values: list[Value], path: str) -> Iterator[str]:
+    """One line for a short list of plain values, else the lines of each."""
+    plain = [_as_text(value) for value in values if not isinstance(value, dict | list)]
+    line = ", ".join(text for text in plain if text is not None)
+    if len(plain) == len(values) and len(line) <= _SHORT_LIST:
+        if line:
+            yield f"{path}: {line}" if path else line
         return
     for value in values:
         yield ""
@@ -86,7 +87,7 @@ def _listed(values: list[Value], path: str) -> Iterator[str]:
     yield ""
 
 
-def _spoken(value: Value) -> str | None:
+def _as_text(value: Value) -> str | None:
     if value is None or value == "":
         return None
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""HTML by html-to-markdown: the page's own content, without navigation, forms and scripts."""
+"""Reads HTML by html-to-markdown: a page's own content, without navigation, forms and scripts."""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from html_to_markdown import ParseError as HtmlError
 
 from rag.errors import AegisError, DocumentTooLarge, UnreadableDocument, translated
 from rag.model import ParsedDocument
-from rag.parsing import layout
+from rag.parsing import structure
 from rag.parsing.decoding import decoded
 
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
@@ -39,25 +39,18 @@ _OPTIONS = ConversionOptions(
 
 
 def html(data: bytes) -> ParsedDocument:
-    return from_html(decoded(data, _stated_encoding(data)))
+    """The page in the encoding that it states, if it states one."""
+    head = data[:4096]
+    stated = _CHARSET.search(head) or _XML_ENCODING.match(head)
+    return from_html(decoded(data, stated[1].decode("ascii") if stated else None))
 
 
 def from_html(page: str) -> ParsedDocument:
+    """The page's content as Markdown and its title. Raises UnreadableDocument or DocumentTooLarge."""
     with translated(_ERRORS, "The page cannot be read"):
         result = convert(page, _OPTIONS)
-    body = layout.without_links(_body(result.content or ""))
-    return layout.from_markdown(body, result.metadata.document.title)
-
-
-def _body(markdown: str) -> str:
-    """Without the block of fields that is put before the page's content."""
-    if not markdown.startswith("---\n"):
-        return markdown
-    _, mark, body = markdown[4:].partition("\n---\n")
-    return body if mark else markdown
-
-
-def _stated_encoding(data: bytes) -> str | None:
-    head = data[:4096]
-    stated = _CHARSET.search(head) or _XML_ENCODING.match(head)
-    return stated[1].decode("ascii") if stated else None
+    body = result.content or ""
+    if body.startswith("---\n"):  # the converter puts a block of fields before the content
+        _, mark, rest = body[4:].partition("\n---\n")
+        body = rest if mark else body
+    return structure.from_markdown(structure.without_links(body), result.metadata.document.title)

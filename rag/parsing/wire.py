@@ -1,10 +1,10 @@
-"""What goes between a nursery, its zygote and the children: frames and answers.
+"""Encodes the messages between a parser, its fork server and the children, and checks the answers.
 
-Frames are those of :mod:`rag.framing`. A request is two of them, the media type and the file; an answer is
-one, in which are the frames of :func:`packed` or :func:`refusal`.
+Frames are those of :mod:`rag.framing`. A request is two frames, the media type and the file. An answer is
+one frame, which holds the frames of :func:`packed` or :func:`refusal`.
 
-Whoever wrote an answer may have been taken over by the file that it read. So it is checked, and has a form
-in which few bytes cannot become many objects: texts, and rows of numbers of 32 bits (little endian).
+A file may have taken over the child that read it, so every answer is checked. Its form also keeps few bytes
+from becoming many objects: it has texts, and rows of numbers of 32 bits (little-endian).
 """
 
 import socket
@@ -22,11 +22,11 @@ from rag.errors import (
     UnreadableDocument,
     UnsupportedMedia,
 )
-from rag.framing import LENGTH, framed
+from rag.framing import framed, payloads_of
 from rag.model import Chunk, CutDocument, Heading, Page, ParsedDocument
 from rag.naming import plain_name
 from rag.parsing.decoding import is_clean
-from rag.parsing.layout import DEEPEST_HEADING, MAX_HEADING, MAX_TITLE
+from rag.parsing.structure import DEEPEST_HEADING, MAX_HEADING, MAX_TITLE
 
 _LARGEST_FRAME = (1 << 32) - 1
 _LONGEST_MESSAGE = 2_000
@@ -35,18 +35,18 @@ _MOST_PLACES = 1 << 20
 _FRAMES = 8
 _DOCUMENT, _REFUSAL = b"document", b"refusal"
 _NONE = -1
-_HEADING = struct.Struct("<3i")  # start, level, name
+_HEADING = struct.Struct("<3i")  # start, level, index of name
 _PAGE = struct.Struct("<3i")  # number, start, end
-_PATH = struct.Struct(f"<{DEEPEST_HEADING}i")  # names, then none
-_PASSAGE = struct.Struct("<5i")  # start, end, tokens, page or none, path
+_PATH = struct.Struct(f"<{DEEPEST_HEADING}i")  # indexes of names, then _NONE
+_PASSAGE = struct.Struct("<5i")  # start, end, tokens, page or _NONE, index of path
 _REFUSALS: Mapping[str, type[DocumentError]] = {
     kind.code: kind for kind in (DocumentTooLarge, EmptyDocument, UnreadableDocument, UnsupportedMedia)
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """What an honest answer keeps to. ``text_bytes``: UTF-8. ``passage_tokens``: of the longest passage."""
+class AnswerBounds:
+    """What an answer may hold: bytes of UTF-8 text, and tokens of its longest passage."""
 
     text_bytes: int
     passage_tokens: int
@@ -58,12 +58,13 @@ def receive(connection: socket.socket) -> bytes:
 
 
 def packed(document: ParsedDocument, chunks: Sequence[Chunk] = ()) -> bytes:
-    """DocumentTooLarge for more headings or pages than are taken."""
+    """The answer for a document. DocumentTooLarge for one with too many headings or pages."""
     paths = {path: n for n, path in enumerate(dict.fromkeys(chunk.headings for chunk in chunks))}
-    spoken = (*(one.text for one in document.headings), *(name for path in paths for name in path))
-    names = {name: n for n, name in enumerate(dict.fromkeys(spoken))}
+    texts = (*(one.text for one in document.headings), *(name for path in paths for name in path))
+    names = {name: n for n, name in enumerate(dict.fromkeys(texts))}
     if max(len(document.headings), len(document.pages), len(names)) > _MOST_PLACES:
         raise DocumentTooLarge(f"The file has more than {_MOST_PLACES} headings or pages.")
+    padding = [_NONE] * DEEPEST_HEADING
     return framed(
         _DOCUMENT,
         document.text.encode(),
@@ -71,22 +72,30 @@ def packed(document: ParsedDocument, chunks: Sequence[Chunk] = ()) -> bytes:
         "\n".join(names).encode(),
         _rows(_HEADING, ((one.start, one.level, names[one.text]) for one in document.headings)),
         _rows(_PAGE, ((one.number, one.start, one.end) for one in document.pages)),
-        _rows(_PATH, (_padded([names[name] for name in path]) for path in paths)),
-        _rows(_PASSAGE, (_numbers(chunk, paths[chunk.headings]) for chunk in chunks)),
+        _rows(_PATH, ((*(names[name] for name in path), *padding[len(path) :]) for path in paths)),
+        _rows(
+            _PASSAGE,
+            (
+                (one.start, one.end, one.tokens, _NONE if one.page is None else one.page, paths[one.headings])
+                for one in chunks
+            ),
+        ),
     )
 
 
 def refusal(error: DocumentError) -> bytes:
+    """The answer for a file that cannot be read."""
     return framed(_REFUSAL, error.code.encode(), str(error)[:_LONGEST_MESSAGE].encode(errors="replace"))
 
 
-def unpacked(answer: bytes, bounds: Bounds) -> CutDocument:
-    """The document, or the DocumentError that was sent in its place, raised.
+def unpacked(answer: bytes, bounds: AnswerBounds) -> CutDocument:
+    """The document of an answer. Raises the DocumentError that an answer holds in its place.
 
-    UnreadableDocument for an answer that is none, or that no honest child gives.
+    Raises UnreadableDocument for an answer that breaks a rule: the file made its parser write it.
     """
     try:
-        kind, *fields = islice(_frames(answer), _FRAMES + 1)
+        # One frame more than an answer has, so that a longer one is refused too.
+        kind, *fields = islice(payloads_of(answer), _FRAMES + 1)
         if kind == _DOCUMENT:
             return _document(bounds, *fields)
         code, message = (str(field[: 4 * _LONGEST_MESSAGE], "utf-8", "replace") for field in fields)
@@ -97,45 +106,38 @@ def unpacked(answer: bytes, bounds: Bounds) -> CutDocument:
 
 
 def _document(  # noqa: PLR0913, PLR0917 - the fields of an answer
-    bounds: Bounds,
-    text: memoryview,
-    title: memoryview,
-    names: memoryview,
+    bounds: AnswerBounds,
+    encoded_text: memoryview,
+    encoded_title: memoryview,
+    encoded_names: memoryview,
     headings: memoryview,
     pages: memoryview,
     paths: memoryview,
     passages: memoryview,
 ) -> CutDocument:
-    whole, known = _text(text, bounds.text_bytes), _names(names)
-    parsed = ParsedDocument(
-        text=whole,
-        title=_name(str(title, "utf-8"), MAX_TITLE) or None,
-        headings=tuple(_headings(headings, known, len(whole))),
-        pages=tuple(_pages(pages, len(whole))),
-    )
-    ways = [_path(numbers, known) for numbers in _bounded(_PATH, paths, len(passages) // _PASSAGE.size)]
-    return CutDocument(parsed, tuple(_chunks(passages, whole, ways, bounds.passage_tokens)))
-
-
-def _text(field: memoryview, most_bytes: int) -> str:
-    if len(field) > most_bytes:
+    if len(encoded_text) > bounds.text_bytes:
         raise ValueError("more text than is read")
-    text = str(field, "utf-8")
+    text, joined = str(encoded_text, "utf-8"), str(encoded_names, "utf-8")
     if not is_clean(text):
         raise ValueError("text that no parser leaves")
-    return text
-
-
-def _names(field: memoryview) -> list[str]:
-    joined = str(field, "utf-8")
     if joined.count("\n") >= _MOST_PLACES:
         raise ValueError("too many names")
-    return [_name(name, MAX_HEADING) for name in joined.split("\n")]
+    # Headings and paths share these names, so a name that is used often is still one object.
+    names = [_name(name, MAX_HEADING) for name in joined.split("\n")]
+    parsed = ParsedDocument(
+        text=text,
+        title=_name(str(encoded_title, "utf-8"), MAX_TITLE) or None,
+        headings=tuple(_headings(headings, names, len(text))),
+        pages=tuple(_pages(pages, len(text))),
+    )
+    rows = _bounded(_PATH, paths, len(passages) // _PASSAGE.size)
+    named = [tuple(names[_index(number)] for number in row if number != _NONE) for row in rows]
+    return CutDocument(parsed, tuple(_chunks(passages, text, named, bounds.passage_tokens)))
 
 
 def _name(name: str, longest: int) -> str:
     if len(name) > longest:
-        raise ValueError("a name without end")
+        raise ValueError("a name that is too long")
     return plain_name(name)
 
 
@@ -157,10 +159,6 @@ def _pages(field: memoryview, end_of_text: int) -> Iterator[Page]:
         before = end
 
 
-def _path(numbers: Sequence[int], names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(names[_index(number)] for number in numbers if number != _NONE)
-
-
 def _chunks(
     field: memoryview, text: str, paths: Sequence[tuple[str, ...]], most_tokens: int
 ) -> Iterator[Chunk]:
@@ -175,18 +173,9 @@ def _chunks(
 
 
 def _index(number: int) -> int:
-    """Negative ones would count from the end."""
-    if number < 0:
+    if number < 0:  # Python would count from the end
         raise ValueError("a number below zero")
     return number
-
-
-def _numbers(chunk: Chunk, path: int) -> tuple[int, ...]:
-    return chunk.start, chunk.end, chunk.tokens, _NONE if chunk.page is None else chunk.page, path
-
-
-def _padded(path: Sequence[int]) -> tuple[int, ...]:
-    return (*path, *[_NONE] * (DEEPEST_HEADING - len(path)))
 
 
 def _rows(form: struct.Struct, rows: Iterable[Sequence[int]]) -> bytes:
@@ -197,13 +186,3 @@ def _bounded(form: struct.Struct, field: memoryview, most: int) -> Iterator[tupl
     if len(field) > most * form.size:
         raise ValueError("too many rows")
     return form.iter_unpack(field)
-
-
-def _frames(answer: bytes) -> Iterator[memoryview]:
-    rest = memoryview(answer)
-    while rest:
-        (length,) = LENGTH.unpack_from(rest)
-        frame, rest = rest[LENGTH.size :][:length], rest[LENGTH.size :][length:]
-        if len(frame) < length:
-            raise ValueError("an answer that was cut off")
-        yield frame

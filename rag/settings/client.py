@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 from rag.addresses import http_url
 from rag.errors import ConfigurationError, translated
+from rag.folders import expanded
 from rag.homes import stack_in, unnamed_home
-from rag.paths import expanded
 from rag.settings.secretfile import secret_in
 
 CLIENT_VARIABLES = ("AEGIS_URL", "AEGIS_PROFILE", "AEGIS_API_KEY", "AEGIS_API_KEY_FILE")

@@ -16,7 +16,7 @@ from typing import Any
 
 from dotenv.parser import parse_stream
 
-from rag.paths import expanded
+from rag.folders import expanded
 
 CONFIG = "AEGIS_CONFIG"
 NO_FILE, INHERITED = "none", "inherited"

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from rag.errors import ConfigurationError
-from rag.paths import expanded
+from rag.folders import expanded
 from rag.settings import configuration
 from rag.settings.configuration import CLOUDS, CONFIG, INHERITED, Found, is_filled_in, is_open_to_others
 from rag.settings.files import SUFFIX, secrets_of

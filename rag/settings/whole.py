@@ -12,10 +12,9 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from pydantic import PrivateAttr, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from rag.folders import require_own
+from rag.folders import expanded, require_own
 from rag.homes import Home, unnamed_home
 from rag.naming import checked_collection_name
-from rag.paths import expanded
 from rag.settings.backups import BackupSettings
 from rag.settings.jobs import JobSettings
 from rag.settings.library import LibrarySettings

@@ -10,7 +10,7 @@ from redis import Redis
 
 from rag.errors import ConfigurationError, Overloaded, Unavailable
 from rag.settings import Settings
-from rag.starting import settling
+from rag.starting import first_call
 from rag.stores.redis import connect, reaching_redis
 
 FULL = 0.8
@@ -106,7 +106,7 @@ def wait_until_safe(settings: Settings, *, patience: float = PATIENCE_SECONDS) -
     with connect(settings) as client:
         while True:
             try:
-                with settling():
+                with first_call():
                     condition_of(client, may_forget=settings.broker_may_forget).require_safe()
             except Unavailable as error:
                 if monotonic() > deadline:
@@ -135,7 +135,7 @@ class BrokerWatch:
     def require_safe(self) -> None:
         """As a process starts: ConfigurationError with a line for each risk, or what is wrong with
         REDIS_URL; Unavailable when the broker is away."""
-        with settling():
+        with first_call():
             self._now().require_safe()
 
     def check(self) -> Condition:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from time import time
 
 from rag.model import Collection, Json, Manifest, SavedCollection, SavedFile, StoredPart, Stream
-from rag.release import release
+from rag.naming import release
 from rag.settings.disclosure import disclosed
 from rag.stores.backups.contents import BLOBS, COLLECTIONS, JOBS, KEYS, documents_stream, golden_stream
 from tasks.run import StageRun

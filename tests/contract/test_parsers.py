@@ -7,7 +7,7 @@ import pytest
 from rag import media
 from rag.errors import EmptyDocument
 from rag.model import ParsedDocument
-from rag.parsing.nursery import Nursery
+from rag.parsing.parser import IsolatedParser
 from rag.ports import Parser
 from rag.settings import Settings
 from tests.documents import HEADINGS, MAKERS, OTHER_ALPHABETS, SENTENCES, TABLE, TITLE
@@ -19,8 +19,8 @@ PAGED = {media.PDF, media.PPTX}
 
 @pytest.fixture(scope="module")
 def parser() -> Iterator[Parser]:
-    with Nursery(Settings()) as nursery:
-        yield nursery
+    with IsolatedParser(Settings()) as isolated_parser:
+        yield isolated_parser
 
 
 @pytest.fixture(scope="module", params=sorted(media.READABLE), ids=lambda kind: media.READABLE[kind][0])

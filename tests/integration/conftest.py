@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rag.parsing.nursery import Nursery
+from rag.parsing.parser import IsolatedParser
 from rag.settings import Settings
 from tasks.app import app
 from tests.chromium import Chromium, chromium
@@ -31,9 +31,9 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
 
 
 @pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
+def isolated_parser() -> Iterator[IsolatedParser]:
     """A parser whose process starts once."""
-    with Nursery(Settings(), "workers.cutting") as parser:
+    with IsolatedParser(Settings(), "workers.cutting") as parser:
         yield parser
 
 

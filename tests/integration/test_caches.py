@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from api.metrics import CacheCollector
 from rag.model import Embedding, EventKind, Job, JobState, Json, Stage
-from rag.parsing.nursery import Nursery
+from rag.parsing.parser import IsolatedParser
 from rag.settings import Settings
 from rag.stores.vectors.edge import EdgeVectorStore
 from tasks import room
@@ -75,10 +75,14 @@ Open = Callable[..., InProcess]
 
 @pytest.fixture
 def opened(
-    valkey: str, tmp_path: Path, model: Watched, nursery: Nursery, monkeypatch: pytest.MonkeyPatch
+    valkey: str,
+    tmp_path: Path,
+    model: Watched,
+    isolated_parser: IsolatedParser,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Open]:
     """Makes a worker's tools with other settings; those made last are at work."""
-    monkeypatch.setattr(InProcess, "parser", nursery)
+    monkeypatch.setattr(InProcess, "parser", isolated_parser)
     record_bells(monkeypatch)
     app.loader.import_default_modules()
     made: list[InProcess] = []

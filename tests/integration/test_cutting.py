@@ -7,20 +7,20 @@ import pytest
 
 from rag import media
 from rag.errors import DocumentTooLarge, TimedOut
-from rag.parsing.nursery import Nursery
+from rag.parsing.parser import IsolatedParser
 from rag.settings import Settings
 from tests.documents import MAKERS, SENTENCES
 from workers.cutting import chunker
 
 
 @pytest.fixture(scope="module")
-def cutting() -> Iterator[Nursery]:
-    with Nursery(Settings(), "workers.cutting") as one:
+def cutting() -> Iterator[IsolatedParser]:
+    with IsolatedParser(Settings(), "workers.cutting") as one:
         yield one
 
 
 @pytest.mark.parametrize("media_type", sorted(media.READABLE), ids=lambda kind: media.READABLE[kind][0])
-def test_passages_are_those_that_the_chunker_makes(cutting: Nursery, media_type: str) -> None:
+def test_passages_are_those_that_the_chunker_makes(cutting: IsolatedParser, media_type: str) -> None:
     document = cutting.cut(MAKERS[media_type](), media_type, "handbook")
 
     assert document.chunks == tuple(chunker(Settings().chunk_tokens).chunk(document.parsed))
@@ -42,7 +42,7 @@ def test_passages_are_those_that_the_chunker_makes(cutting: Nursery, media_type:
     ],
     ids=lambda text: ascii(text[:8]),
 )
-def test_hostile_text_is_cut_into_passages_with_a_bound(cutting: Nursery, text: str) -> None:
+def test_hostile_text_is_cut_into_passages_with_a_bound(cutting: IsolatedParser, text: str) -> None:
     """The first one held all ingestion, at less than its length."""
     document = cutting.cut(f"Begun. {text} ended".encode(), media.MARKDOWN, "hostile.md")
 
@@ -53,13 +53,13 @@ def test_hostile_text_is_cut_into_passages_with_a_bound(cutting: Nursery, text: 
 def test_cutting_has_the_time_limit_of_reading() -> None:
     text = "One more sentence of no great length. " * 500_000
     with (
-        Nursery(Settings(parse_timeout=1.0), "workers.cutting") as nursery,
+        IsolatedParser(Settings(parse_timeout=1.0), "workers.cutting") as isolated_parser,
         pytest.raises(DocumentTooLarge, match=r"longer than 1 s"),
     ):
-        nursery.cut(text.encode(), media.TEXT, "long.txt")
+        isolated_parser.cut(text.encode(), media.TEXT, "long.txt")
 
 
-def test_a_document_that_nobody_wants_any_more_is_given_up(cutting: Nursery) -> None:
+def test_a_document_that_nobody_wants_any_more_is_given_up(cutting: IsolatedParser) -> None:
     text = "One more sentence of no great length. " * 800_000
     begun = time.monotonic()
 

@@ -9,7 +9,7 @@ import pytest
 from rag import media
 from rag.errors import DocumentError
 from rag.media import HEAD_BYTES, media_type_of
-from rag.parsing.nursery import Nursery
+from rag.parsing.parser import IsolatedParser
 from rag.settings import Settings
 from tests.documents import MAKERS, SENTENCES
 from tests.documents.corpus import CORPUS
@@ -21,8 +21,8 @@ GROWTH_BYTES = 200 << 20
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    with Nursery(Settings(parse_memory_mb=MEMORY_MB, parse_timeout=SECONDS)) as one:
+def isolated_parser() -> Iterator[IsolatedParser]:
+    with IsolatedParser(Settings(parse_memory_mb=MEMORY_MB, parse_timeout=SECONDS)) as one:
         yield one
 
 
@@ -39,17 +39,17 @@ def test_there_are_hundreds_of_them_over_every_format():
 
 
 @pytest.mark.parametrize("name", sorted(CORPUS))
-def test_a_hostile_file_harms_nobody(nursery, process, name):
+def test_a_hostile_file_harms_nobody(isolated_parser, process, name):
     data = CORPUS[name]()
     before, began = process.memory_info().rss, time.monotonic()
 
     try:
         kind = media_type_of(name, None, data[:HEAD_BYTES])
-        said = nursery.parse(data, kind, name).text
+        said = isolated_parser.parse(data, kind, name).text
     except DocumentError as error:
         said = str(error)
 
     assert said
     assert time.monotonic() - began < SECONDS + 10
     assert process.memory_info().rss - before < GROWTH_BYTES
-    assert SENTENCES[0] in nursery.parse(MAKERS[media.TEXT](), media.TEXT, "handbook.txt").text
+    assert SENTENCES[0] in isolated_parser.parse(MAKERS[media.TEXT](), media.TEXT, "handbook.txt").text

@@ -24,7 +24,7 @@ import pytest
 from rag import isolation, media
 from rag.isolation import Confinement, landlock, privileges, seccomp
 from rag.isolation.kernel import LINUX
-from rag.parsing.nursery import Nursery
+from rag.parsing.parser import IsolatedParser
 from rag.settings import Settings
 from tests.integration import takeover
 from tests.integration.takeover import ATTEMPTS, Attempt, Victim, confined, outcome
@@ -85,13 +85,13 @@ plain.text = lambda data: honest(json.dumps(taken_over(json.loads(data))).encode
 def test_a_parser_that_was_taken_over_reaches_nothing(
     victim: Victim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the very child that a nursery has a file parsed in."""
+    """In the very child that an isolated parser has a file parsed in."""
     (tmp_path / "sitecustomize.py").write_text(SITE)
     monkeypatch.syspath_prepend(str(tmp_path))
     order = json.dumps({"home": str(victim.home), "pid": victim.pid, "port": victim.port})
 
-    with Nursery(Settings()) as nursery:
-        told = json.loads(nursery.parse(order.encode(), media.TEXT, "order.txt").text)
+    with IsolatedParser(Settings()) as isolated_parser:
+        told = json.loads(isolated_parser.parse(order.encode(), media.TEXT, "order.txt").text)
 
     assert sorted(told["outcomes"]) == sorted(map(named, ATTEMPTS))
     assert {name: outcome for name, outcome in told["outcomes"].items() if outcome == "done"} == {}
@@ -246,8 +246,8 @@ def test_a_grandchild_does_not_outlive_the_child() -> None:
     """Where no filter refuses a fork, what a child leaves behind is ended with it."""
     program = """
         import os, sys, time
-        from rag.parsing import limits
-        from rag.parsing.zygote import _reap
+        from rag.isolation import limits
+        from rag.parsing.fork_server import _reap
         limits.adopt_orphans()
         reading, writing = os.pipe()
         if not (child := os.fork()):

@@ -12,7 +12,7 @@ from rag import isolation, media
 from rag.errors import Unavailable
 from rag.isolation import Confinement
 from rag.isolation.kernel import LINUX
-from rag.parsing.nursery import Nursery
+from rag.parsing.parser import IsolatedParser
 from rag.settings import Settings
 
 pytestmark = pytest.mark.skipif(
@@ -44,11 +44,11 @@ def under_restriction(program: str, **settings: str) -> "subprocess.CompletedPro
 WARM = """
     import logging
     logging.basicConfig()
-    from rag.parsing.nursery import Nursery
+    from rag.parsing.parser import IsolatedParser
     from rag.settings import load
-    with Nursery(load()) as nursery:
-        nursery.warm()
-        print(nursery.parse(b"some words", "text/plain", "a.txt").text)
+    with IsolatedParser(load()) as isolated_parser:
+        isolated_parser.warm()
+        print(isolated_parser.parse(b"some words", "text/plain", "a.txt").text)
 """
 
 
@@ -72,8 +72,8 @@ def test_the_strictest_setting_is_content_with_a_system_that_has_it_all() -> Non
     if any(isolation.missing(isolation.unpacked(probe.stdout))):
         pytest.skip("there are no namespaces here")
 
-    with Nursery(Settings(parse_isolation="strict")) as nursery:
-        nursery.warm()
+    with IsolatedParser(Settings(parse_isolation="strict")) as isolated_parser:
+        isolated_parser.warm()
 
 
 def test_no_file_is_read_with_less_isolation_than_there_was(
@@ -85,8 +85,8 @@ def test_no_file_is_read_with_less_isolation_than_there_was(
     (tmp_path / "sitecustomize.py").write_text(site)
     monkeypatch.syspath_prepend(str(tmp_path))
 
-    with Nursery(Settings()) as nursery, pytest.raises(Unavailable):
-        nursery.parse(b"some words", media.TEXT, "a.txt")
+    with IsolatedParser(Settings()) as isolated_parser, pytest.raises(Unavailable):
+        isolated_parser.parse(b"some words", media.TEXT, "a.txt")
 
 
 @pytest.mark.parametrize(("wanted", "state"), [("available", "note"), ("strict", "bad")])

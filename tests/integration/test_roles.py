@@ -109,7 +109,7 @@ def tools(
     app.toolbox = built
     yield built
     built.vectors.close()  # type: ignore[attr-defined]  # both stores have it
-    built.parser.close()  # type: ignore[attr-defined]  # a nursery
+    built.parser.close()  # type: ignore[attr-defined]  # an isolated parser
 
 
 ROLES = (

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rag.chunking import TokenChunker
 from rag.errors import EmptyDocument
 from rag.model import Chunk, Page, ParsedDocument
-from rag.parsing.layout import from_markdown, from_pages
+from rag.parsing.structure import from_markdown, from_pages
 
 WORDS = ("tide", "harbour", "barometer", "mooring", "vessel", "dusk", "bell", "pier", "basin", "keeper")
 

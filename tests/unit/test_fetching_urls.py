@@ -8,7 +8,7 @@ from rag.errors import InvalidRequest
 from rag.fetching.charsets import codec_of, marked
 from rag.fetching.description import clean, clean_name, described
 from rag.fetching.order import Order, Service
-from rag.fetching.own import own_services
+from rag.fetching.own_services import own_services
 from rag.fetching.urls import redacted, target_of
 from rag.settings import Settings
 
@@ -68,7 +68,7 @@ def test_a_path_cannot_break_out_of_its_line():
     ],
 )
 def test_redirects_lead_where_their_location_says(location, leads_to):
-    assert target_of("http://example.com/a/").joined(location).told == leads_to
+    assert target_of("http://example.com/a/").joined(location).redacted == leads_to
 
 
 @pytest.mark.parametrize(

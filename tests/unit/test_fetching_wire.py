@@ -14,7 +14,7 @@ def line(**fields: object) -> bytearray:
 
 def test_a_document_is_heard_as_it_was_told():
     fetched = Fetched(b"one\ntwo", "a.txt", "text/plain", "https://example.com/a.txt")
-    assert wire.heard(bytearray(wire.told(fetched) + fetched.data)) == fetched
+    assert wire.unpacked(bytearray(wire.header(fetched) + fetched.data)) == fetched
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ def test_a_document_is_heard_as_it_was_told():
 )
 def test_an_error_is_heard_as_it_was_told(error):
     with pytest.raises(type(error), match=str(error)) as caught:
-        wire.heard(bytearray(wire.refusal(error)))
+        wire.unpacked(bytearray(wire.refusal(error)))
     assert getattr(caught.value, "retry_after", None) == getattr(error, "retry_after", None)
 
 
@@ -39,23 +39,23 @@ def test_an_error_is_heard_as_it_was_told(error):
 )  # fmt: skip
 def test_nonsense_is_transient(answer):
     with pytest.raises(Unavailable):
-        wire.heard(bytearray(answer))
+        wire.unpacked(bytearray(answer))
 
 
 @pytest.mark.parametrize("later", [float("inf"), float("nan"), -1, 10**30, "7", None, [1]])
 def test_an_unbounded_time_is_none(later):
     with pytest.raises(Unavailable) as caught:
-        wire.heard(line(error="unavailable", message="x", retry_after=later))
+        wire.unpacked(line(error="unavailable", message="x", retry_after=later))
     assert caught.value.retry_after is None
 
 
 def test_what_is_told_is_printable_and_short():
     url = "http://x/\x1b[31m" + "x" * 5000
-    heard = wire.heard(line(filename="../../a\x1b.txt", media_type="text/plain", url=url))
+    heard = wire.unpacked(line(filename="../../a\x1b.txt", media_type="text/plain", url=url))
     assert (heard.filename, heard.data) == ("a.txt", b"words")
     assert heard.url.isprintable()
     assert len(heard.url) <= 400
     with pytest.raises(AegisError) as caught:
-        wire.heard(line(error="not-found", message="\x1b]0;x\x07" + "y" * 5000, retry_after=None))
+        wire.unpacked(line(error="not-found", message="\x1b]0;x\x07" + "y" * 5000, retry_after=None))
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) <= 1000

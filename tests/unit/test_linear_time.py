@@ -41,14 +41,13 @@ from rag import (
     printable,
     prompting,
     sentences,
-    stems,
 )
 from rag.bounds import bounded
 from rag.chunking import TokenChunker
 from rag.errors import AegisError
 from rag.fetching import description, urls
 from rag.model import Candidate, Embedding, Hit, Passage
-from rag.parsing import decoding, layout, mail, plain, records, tables, webpage
+from rag.parsing import decoding, mail, plain, records, structure, tables, webpage
 from rag.ports import GenerationRequest
 from rag.settings import Settings, configuration, foreign, texts, wording
 from rag.settings.configuration import Found
@@ -116,7 +115,7 @@ def tokenizer() -> Any:
 
 def cut(text: str) -> None:
     """The tokenizer, which is not quick, is tried by itself."""
-    TokenChunker(lambda piece: len(piece.split()), 50).chunk(layout.from_markdown(text))
+    TokenChunker(lambda piece: len(piece.split()), 50).chunk(structure.from_markdown(text))
 
 
 def printed(text: str) -> None:
@@ -172,9 +171,12 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         **{f"readable {kind}": partial(sentences.readable, kind=kind) for kind in sentences.Kind},
     },
     "rag.blocks": {"chunks": cut},
-    "rag.lexical": {"passage": lexical.encode_passage, "question": lexical.encode_question},
+    "rag.lexical": {
+        "passage": lexical.encode_passage,
+        "question": lexical.encode_question,
+        "stem": lexical.stem,
+    },
     "rag.normalising": {"NFC": partial(normalising.normalised_form, "NFC")},
-    "rag.stems": {"stem": stems.stem},
     "rag.prompting": {"prompt": shown},
     "rag.media": {"type": lambda text: media.media_type_of(text, text, text.encode("utf-8", "replace"))},
     "rag.naming": {
@@ -209,10 +211,10 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "normalised": decoding.normalised,
         "clean": decoding.is_clean,
     },
-    "rag.parsing.layout": {
-        "headings": lambda text: list(layout.headings_of(text)),
-        "prose": layout.prose,
-        "title": layout.usable_title,
+    "rag.parsing.structure": {
+        "headings": lambda text: list(structure.headings_of(text)),
+        "prose": structure.prose,
+        "title": structure.usable_title,
     },
     "rag.parsing.plain": {"text": as_bytes(plain.text), "markdown": as_bytes(plain.markdown)},
     "rag.parsing.tables": {"table": as_bytes(tables.table)},

@@ -14,8 +14,8 @@ from rich.console import Console
 from cli.display import Display
 from cli.foreign import ours
 from cli.logs import LogFile, Output
-from rag.loglines import log_as
 from rag.settings import Settings
+from rag.starting import log_as
 
 SERVER = b"7452:M 30 Nov 2026 03:08:46.230 # WARNING Memory overcommit must be enabled!\n"
 FORMAT = re.compile(r"[0-9-]{10} [0-9:]{8},[0-9]{3} [A-Z]+ worker-parse \S+ .*")

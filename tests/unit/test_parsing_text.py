@@ -4,7 +4,7 @@ import pytest
 
 from rag.errors import UnreadableDocument
 from rag.model import Heading
-from rag.parsing import layout, mail, plain, records, tables, webpage
+from rag.parsing import mail, plain, records, structure, tables, webpage
 from rag.parsing.decoding import decoded, normalised
 
 
@@ -51,7 +51,7 @@ def test_headings_are_found_where_commonmark_finds_them():
         "# One #\n\nTwo\n===\n\n```sh\n# comment\n```\n\n    # indented\n\n####### seven\n\n#hashtag\n\n"
         "| a |\n---\n\ntext\nmore\n---\n\n~~~\n## no\n~~~\n\n   ### **Three** [link](http://x)\n\n#\n"
     )
-    headings = list(layout.headings_of(text))
+    headings = list(structure.headings_of(text))
     assert [(heading.level, heading.text) for heading in headings] == [
         (1, "One"),
         (1, "Two"),
@@ -61,12 +61,12 @@ def test_headings_are_found_where_commonmark_finds_them():
 
 
 def test_a_document_that_is_one_heading_is_found():
-    assert layout.from_markdown("# Only").headings == (Heading(0, 1, "Only"),)
+    assert structure.from_markdown("# Only").headings == (Heading(0, 1, "Only"),)
 
 
 def test_the_title_is_the_outermost_heading_unless_one_is_stated():
-    assert layout.from_markdown("## Sub\n\n# Main").title == "Main"
-    assert layout.from_markdown("# Main", "Stated").title == "Stated"
+    assert structure.from_markdown("## Sub\n\n# Main").title == "Main"
+    assert structure.from_markdown("# Main", "Stated").title == "Stated"
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_the_title_is_the_outermost_heading_unless_one_is_stated():
     ],
 )
 def test_titles_that_programs_left_behind_are_tidied(stated, title):
-    assert layout.usable_title(stated) == title
+    assert structure.usable_title(stated) == title
 
 
 def test_front_matter_gives_the_title_and_is_no_text():
@@ -185,4 +185,4 @@ def test_a_page_is_read_in_the_encoding_that_it_states():
 
 def test_converters_marks_are_taken_out_of_prose():
     markdown = "1\\. See [the \\> table](http://x) ![](a.png)\n\n| a    | b |\n| ---- | - |"
-    assert layout.prose(markdown) == "1. See the > table \n\n| a | b |\n| --- | - |"
+    assert structure.prose(markdown) == "1. See the > table \n\n| a | b |\n| --- | - |"

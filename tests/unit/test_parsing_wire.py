@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from rag.chunking import TokenChunker, most_passages
 from rag.errors import DocumentError, DocumentTooLarge, UnreadableDocument
 from rag.model import Chunk, CutDocument, Heading, Page, ParsedDocument
-from rag.parsing import decoding, layout, wire
+from rag.parsing import decoding, structure, wire
 
-BOUNDS = wire.Bounds(text_bytes=1 << 20, passage_tokens=200)
+BOUNDS = wire.AnswerBounds(text_bytes=1 << 20, passage_tokens=200)
 TEXT = "# A\n\nwords of some length"
 
 
@@ -191,7 +191,7 @@ def test_whatever_a_child_says_is_a_document_within_bounds_or_an_error_of_docume
 @settings(max_examples=200, deadline=None)
 @given(st.text(st.sampled_from("# \n\n\tab.한-=|`*中1\u0301"), max_size=600), st.sampled_from([8, 32, 50]))
 def test_what_the_chunker_makes_passes(content: str, most_tokens: int) -> None:
-    document = layout.from_markdown(content)
+    document = structure.from_markdown(content)
     if not document.text.strip():
         return
     chunker = TokenChunker(
@@ -200,7 +200,8 @@ def test_what_the_chunker_makes_passes(content: str, most_tokens: int) -> None:
     chunks = tuple(chunker.chunk(document))
 
     assert len(chunks) <= most_passages(len(document.text), most_tokens)
-    assert wire.unpacked(wire.packed(document, chunks), wire.Bounds(1 << 20, most_tokens)).chunks == chunks
+    bounds = wire.AnswerBounds(1 << 20, most_tokens)
+    assert wire.unpacked(wire.packed(document, chunks), bounds).chunks == chunks
 
 
 @given(st.text())

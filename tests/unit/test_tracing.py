@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from rag import tracing
 from rag.errors import Unavailable
 from rag.model import Job, JobKind, JobState, NewJob, Stage
-from rag.spans import SpanSender, named
+from rag.spans import SpanSender, add_trace_id
 from tasks.run import Done, Next
 from tasks.spans import traced
 
@@ -136,8 +136,8 @@ def test_log_lines_about_a_job_name_its_trace(spans: InMemorySpanExporter) -> No
     line = logging.LogRecord("tasks", logging.WARNING, "", 1, "job %s waits", ("j1",), None)
 
     with tracing.under(replace(JOB, trace=carried)):
-        named(line)
-        named(line)
+        add_trace_id(line)
+        add_trace_id(line)
 
     assert line.getMessage() == f"job j1 waits trace_id={tracing.trace_id_of(carried)}"
 
@@ -145,7 +145,7 @@ def test_log_lines_about_a_job_name_its_trace(spans: InMemorySpanExporter) -> No
 def test_log_lines_outside_of_a_trace_stay_as_they_are() -> None:
     line = logging.LogRecord("tasks", logging.INFO, "", 1, "well: %s", (100,), None)
 
-    assert named(line)
+    assert add_trace_id(line)
     assert line.getMessage() == "well: 100"
 
 

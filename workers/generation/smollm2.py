@@ -17,9 +17,8 @@ from pathlib import Path
 from threading import Event
 
 from rag.errors import AegisError, ConfigurationError, ModelError
-from rag.loglines import log_as
 from rag.settings import Settings, load
-from rag.starting import shield
+from rag.starting import log_as, shield
 from workers.generation.chat import ChatServer
 from workers.generation.openai import OpenAIGenerator
 from workers.reranking import unrelated_below

@@ -2,7 +2,7 @@
 
 import re
 
-from rag.stems import stem
+from rag.lexical import stem
 
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _WORD = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+")

@@ -21,8 +21,7 @@ from typing import Any
 
 from rag import settings
 from rag.errors import AegisError, ConfigurationError, Conflict
-from rag.loglines import log_as
-from rag.starting import shield
+from rag.starting import log_as, shield
 from rag.stores.vectors import wire
 from rag.stores.vectors.edge import EdgeVectorStore
 

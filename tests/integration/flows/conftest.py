@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.parsing.nursery import Nursery
+from rag.parsing.parser import IsolatedParser
 from rag.settings import Settings
 from tasks.app import app
 from tasks.submit import Submissions
@@ -26,10 +26,14 @@ def model() -> BundledEmbedder:
 
 @pytest.fixture
 def tools(
-    valkey: str, tmp_path: Path, model: BundledEmbedder, nursery: Nursery, monkeypatch: pytest.MonkeyPatch
+    valkey: str,
+    tmp_path: Path,
+    model: BundledEmbedder,
+    isolated_parser: IsolatedParser,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[InProcess]:
     monkeypatch.setattr(embedding, "chosen", lambda *_: model)
-    monkeypatch.setattr(InProcess, "parser", nursery)
+    monkeypatch.setattr(InProcess, "parser", isolated_parser)
     record_bells(monkeypatch)
     built = InProcess(Settings(redis_url=valkey, aegis_home=tmp_path))
     app.loader.import_default_modules()

@@ -1,4 +1,4 @@
-"""Markdown text to a document whose headings and pages are known by offset."""
+"""Makes documents of Markdown text: finds the title, and where headings and pages begin."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -13,6 +13,7 @@ _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!<>~&$^])")
 _ROW = re.compile(r"^\|.*\|$", re.MULTILINE)
 _PADDING = re.compile(r"( ) +|(?<=---)-+")
 _EMPHASIS = re.compile(r"\*{1,3}|_{2,3}|`")
+_PAGE_BREAK = "\n\n"
 MAX_HEADING = 300  # characters
 MAX_TITLE = 300
 DEEPEST_HEADING = 6
@@ -25,7 +26,7 @@ _NO_TITLE = frozenset(
 
 
 def from_markdown(markdown: str, title: str | None = None) -> ParsedDocument:
-    """A document of one piece. The title is the given one, or else the first heading's."""
+    """A document without pages. The title is the given one, or else the first heading's."""
     text = normalised(markdown)
     return _document(text, title, pages=())
 
@@ -39,6 +40,7 @@ def from_pages(pages: Sequence[tuple[int, str]], title: str | None = None) -> Pa
         piece = normalised(content)
         if not piece.strip():
             continue
+        # A page reaches to the beginning of the next, so that every character has a page.
         end = start + len(piece) + len(_PAGE_BREAK)
         spans.append(Page(number, start, end))
         pieces.append(piece)
@@ -49,27 +51,25 @@ def from_pages(pages: Sequence[tuple[int, str]], title: str | None = None) -> Pa
     return _document(text, title, tuple(spans))
 
 
-_PAGE_BREAK = "\n\n"
-
-
 def from_text(content: str, title: str | None = None) -> ParsedDocument:
     """A document in which no line is a heading."""
     return ParsedDocument(text=normalised(content), title=usable_title(title))
 
 
 def without_links(markdown: str) -> str:
-    """Links and images as their words: addresses would only take room in passages."""
+    """``markdown`` with links and images replaced by their words."""
     return _IMAGE_OR_LINK.sub(r"\1", markdown)
 
 
 def prose(markdown: str) -> str:
     """A converter's Markdown without escapes, addresses and the padding of table cells."""
+    # None of these helps a search, and each would take room in a passage.
     plain = _ESCAPED.sub(r"\1", without_links(markdown))
     return _ROW.sub(lambda row: _PADDING.sub(r"\1", row[0]), plain)
 
 
 def usable_title(title: str | None) -> str | None:
-    """The title as words, or None when it is what a program left there."""
+    """The title on one line and without a file name's ending; None when a program made it up."""
     words = plain_name(normalised(title or ""))
     words = _FILE_TITLE.sub("", words)[:MAX_TITLE].strip()
     return None if words.lower() in _NO_TITLE else words
@@ -97,25 +97,22 @@ def headings_of(text: str) -> Iterator[Heading]:
         elif fence_mark:
             fence = fence_mark
         elif marks:
-            yield from _heading(match.start(), len(marks), _without_closing_marks(words))
+            bare = words.rstrip("#")
+            if bare[-1:] in (" ", "\t"):  # closing marks; without a space before them they are words
+                words = bare.rstrip(" \t")
+            yield from _heading(match.start(), len(marks), words)
         elif underline:
             yield from _underlined(text, match.start(), 1 if underline[0] == "=" else 2)
 
 
-def _without_closing_marks(words: str) -> str:
-    """``Words ##`` as ``Words``; marks that no space goes before belong to the words."""
-    bare = words.rstrip("#")
-    return bare.rstrip(" \t") if bare[-1:] in (" ", "\t") else words
-
-
 def _heading(start: int, level: int, words: str) -> Iterator[Heading]:
-    spoken = plain_name(_EMPHASIS.sub("", without_links(words)))
-    if spoken.strip("#"):
-        yield Heading(start, level, spoken[:MAX_HEADING])
+    text = plain_name(_EMPHASIS.sub("", without_links(words)))
+    if text.strip("#"):
+        yield Heading(start, level, text[:MAX_HEADING])
 
 
 def _underlined(text: str, underline: int, level: int) -> Iterator[Heading]:
-    """The line above an underline, when it is a paragraph of one line."""
+    """The heading above an ``underline``, unless more than one line or another block is there."""
     start = text.rfind("\n", 0, max(underline - 1, 0)) + 1
     line = text[start : underline - 1] if underline else ""
     stands_alone = start == 0 or text[start - 2 : start] == "\n\n"

@@ -18,7 +18,7 @@ from rag.errors import (
     UnreadableDocument,
     UnsupportedMedia,
 )
-from rag.parsing.nursery import Nursery
+from rag.parsing.parser import IsolatedParser
 from rag.settings import Settings
 from tests.documents import MAKERS, SENTENCES
 from tests.documents.hostile import BOMBS, LOCKED, noise, pdf_bomb
@@ -28,19 +28,19 @@ BINARY = (media.PDF, media.DOCX, media.PPTX, media.XLSX, media.ODT, media.EPUB, 
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    with Nursery(Settings(parse_memory_mb=256, parse_timeout=20)) as one:
+def isolated_parser() -> Iterator[IsolatedParser]:
+    with IsolatedParser(Settings(parse_memory_mb=256, parse_timeout=20)) as one:
         yield one
 
 
-def still_works(nursery: Nursery) -> None:
-    assert SENTENCES[0] in nursery.parse(MAKERS[media.MARKDOWN](), media.MARKDOWN, "handbook.md").text
+def still_works(isolated_parser: IsolatedParser) -> None:
+    assert SENTENCES[0] in isolated_parser.parse(MAKERS[media.MARKDOWN](), media.MARKDOWN, "handbook.md").text
 
 
-def outcome(nursery: Nursery, media_type: str, data: bytes) -> str:
+def outcome(isolated_parser: IsolatedParser, media_type: str, data: bytes) -> str:
     """The text, or what its owner is told about the file."""
     try:
-        return nursery.parse(data, media_type, "hostile").text
+        return isolated_parser.parse(data, media_type, "hostile").text
     except DocumentError as error:
         return str(error)
 
@@ -49,10 +49,10 @@ def family_of(pid: int) -> list[psutil.Process]:
     return psutil.Process(pid).children(recursive=True)
 
 
-def zygote_of(nursery: Nursery) -> psutil.Process:
-    nursery.warm()
-    assert nursery._zygote is not None
-    return psutil.Process(nursery._zygote.process.pid)
+def fork_server_of(isolated_parser: IsolatedParser) -> psutil.Process:
+    isolated_parser.warm()
+    assert isolated_parser._server is not None
+    return psutil.Process(isolated_parser._server.process.pid)
 
 
 def eventually(condition: Callable[[], object], seconds: float = 10) -> None:
@@ -63,58 +63,58 @@ def eventually(condition: Callable[[], object], seconds: float = 10) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(BOMBS))
-def test_a_bomb_is_refused_or_read_within_limits(nursery, name):
+def test_a_bomb_is_refused_or_read_within_limits(isolated_parser, name):
     media_type, data = BOMBS[name]()
     before = psutil.Process().memory_info().rss
-    assert 0 < len(outcome(nursery, media_type, data)) < 10_000
+    assert 0 < len(outcome(isolated_parser, media_type, data)) < 10_000
     assert psutil.Process().memory_info().rss - before < 100 << 20
-    still_works(nursery)
+    still_works(isolated_parser)
 
 
-def test_a_file_that_needs_too_much_memory_is_refused_with_the_limit(nursery):
+def test_a_file_that_needs_too_much_memory_is_refused_with_the_limit(isolated_parser):
     media_type, data = pdf_bomb()
     with pytest.raises(DocumentTooLarge, match="more than 256 MB of memory"):
-        nursery.parse(data, media_type, "bomb.pdf")
+        isolated_parser.parse(data, media_type, "bomb.pdf")
 
 
 def test_a_file_that_takes_too_long_is_refused_with_the_limit():
     media_type, data = pdf_bomb()
-    with Nursery(Settings(parse_timeout=0.2)) as nursery:
+    with IsolatedParser(Settings(parse_timeout=0.2)) as isolated_parser:
         with pytest.raises(DocumentTooLarge, match=r"longer than 0.2 s"):
-            nursery.parse(data, media_type, "slow.pdf")
-        assert zygote_of(nursery).children() == []
+            isolated_parser.parse(data, media_type, "slow.pdf")
+        assert fork_server_of(isolated_parser).children() == []
 
 
 def test_a_file_with_too_much_text_is_refused_with_the_limit():
     with (
-        Nursery(Settings(max_text_mb=1)) as nursery,
+        IsolatedParser(Settings(max_text_mb=1)) as isolated_parser,
         pytest.raises(DocumentTooLarge, match="at most 1 MB"),
     ):
-        nursery.parse(b"many words " * 200_000, media.TEXT, "long.txt")
+        isolated_parser.parse(b"many words " * 200_000, media.TEXT, "long.txt")
 
 
 @pytest.mark.parametrize("name", sorted(LOCKED))
-def test_an_encrypted_file_says_so(nursery, name):
+def test_an_encrypted_file_says_so(isolated_parser, name):
     media_type, data = LOCKED[name]()
     with pytest.raises(UnreadableDocument, match=r"is encrypted: remove the password"):
-        nursery.parse(data, media_type, name)
+        isolated_parser.parse(data, media_type, name)
 
 
 @pytest.mark.parametrize("media_type", sorted(media.READABLE), ids=lambda kind: media.READABLE[kind][0])
-def test_noise_is_refused_as_unreadable(nursery, media_type):
+def test_noise_is_refused_as_unreadable(isolated_parser, media_type):
     with pytest.raises(UnreadableDocument):
-        nursery.parse(noise(5000), media_type, "noise")
+        isolated_parser.parse(noise(5000), media_type, "noise")
 
 
 @pytest.mark.parametrize("media_type", BINARY, ids=lambda kind: media.READABLE[kind][0])
-def test_broken_files_never_harm_the_process_that_asks(nursery, media_type):
+def test_broken_files_never_harm_the_process_that_asks(isolated_parser, media_type):
     whole = MAKERS[media_type]()
     flipped = bytearray(whole)
     for position in range(len(whole) // 3, len(whole), 37):
         flipped[position] ^= 0x55
     for broken in (whole[: len(whole) // 2], whole[:40], bytes(flipped)):
-        assert outcome(nursery, media_type, broken)
-    still_works(nursery)
+        assert outcome(isolated_parser, media_type, broken)
+    still_works(isolated_parser)
 
 
 @pytest.mark.parametrize(
@@ -130,9 +130,9 @@ def test_broken_files_never_harm_the_process_that_asks(nursery, media_type):
         (media.EML, b"just a note", "no mail"),
     ],
 )
-def test_a_mislabelled_file_is_refused_with_what_it_is(nursery, media_type, data, phrase):
+def test_a_mislabelled_file_is_refused_with_what_it_is(isolated_parser, media_type, data, phrase):
     with pytest.raises(UnreadableDocument, match=phrase):
-        nursery.parse(data, media_type, "mislabelled")
+        isolated_parser.parse(data, media_type, "mislabelled")
 
 
 @pytest.mark.parametrize(
@@ -146,54 +146,54 @@ def test_a_mislabelled_file_is_refused_with_what_it_is(nursery, media_type, data
         (media.EML, b"From: a@example.org\n\n"),
     ],
 )
-def test_a_file_without_text_is_an_empty_document(nursery, media_type, data):
+def test_a_file_without_text_is_an_empty_document(isolated_parser, media_type, data):
     with pytest.raises(EmptyDocument):
-        nursery.parse(data, media_type, "empty")
+        isolated_parser.parse(data, media_type, "empty")
 
 
-def test_a_type_that_nobody_reads_is_refused(nursery):
+def test_a_type_that_nobody_reads_is_refused(isolated_parser):
     with pytest.raises(UnsupportedMedia, match="pdf, docx"):
-        nursery.parse(b"x", "image/png", "photo.png")
+        isolated_parser.parse(b"x", "image/png", "photo.png")
 
 
-def test_each_file_has_a_process_of_its_own_that_ends(nursery):
-    still_works(nursery)
-    assert zygote_of(nursery).children() == []
+def test_each_file_has_a_process_of_its_own_that_ends(isolated_parser):
+    still_works(isolated_parser)
+    assert fork_server_of(isolated_parser).children() == []
 
 
-def test_a_zygote_that_was_killed_is_replaced(nursery):
-    still_works(nursery)
-    zygote = zygote_of(nursery)
-    zygote.kill()
-    still_works(nursery)
-    assert zygote_of(nursery).pid != zygote.pid
+def test_a_fork_server_that_was_killed_is_replaced(isolated_parser):
+    still_works(isolated_parser)
+    server = fork_server_of(isolated_parser)
+    server.kill()
+    still_works(isolated_parser)
+    assert fork_server_of(isolated_parser).pid != server.pid
 
 
-def test_a_closed_nursery_leaves_no_process_and_can_be_used_again():
-    nursery = Nursery(Settings())
-    zygote = zygote_of(nursery)
-    nursery.close()
-    nursery.close()
-    assert not zygote.is_running()
-    still_works(nursery)
-    nursery.close()
+def test_a_closed_parser_leaves_no_process_and_can_be_used_again():
+    isolated_parser = IsolatedParser(Settings())
+    server = fork_server_of(isolated_parser)
+    isolated_parser.close()
+    isolated_parser.close()
+    assert not server.is_running()
+    still_works(isolated_parser)
+    isolated_parser.close()
 
 
-def test_a_forked_process_gets_a_zygote_of_its_own():
-    with Nursery(Settings()) as nursery:
-        still_works(nursery)
-        zygote = zygote_of(nursery)
+def test_a_forked_process_gets_a_fork_server_of_its_own():
+    with IsolatedParser(Settings()) as isolated_parser:
+        still_works(isolated_parser)
+        server = fork_server_of(isolated_parser)
         pid = os.fork()
         if pid == 0:
             try:
-                still_works(nursery)
-                nursery.close()
+                still_works(isolated_parser)
+                isolated_parser.close()
                 os._exit(0)
             finally:
                 os._exit(1)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-        still_works(nursery)
-        assert zygote_of(nursery).pid == zygote.pid
+        still_works(isolated_parser)
+        assert fork_server_of(isolated_parser).pid == server.pid
 
 
 def test_nothing_outlives_an_owner_that_is_killed_while_a_file_is_read(tmp_path):
@@ -201,8 +201,10 @@ def test_nothing_outlives_an_owner_that_is_killed_while_a_file_is_read(tmp_path)
     bomb = tmp_path / "bomb.pdf"
     bomb.write_bytes(data)
     program = (
-        "import sys, pathlib; from rag.settings import Settings; from rag.parsing.nursery import Nursery\n"
-        "Nursery(Settings()).parse(pathlib.Path(sys.argv[1]).read_bytes(), sys.argv[2], 'bomb')"
+        "import sys, pathlib\n"
+        "from rag.settings import Settings\n"
+        "from rag.parsing.parser import IsolatedParser\n"
+        "IsolatedParser(Settings()).parse(pathlib.Path(sys.argv[1]).read_bytes(), sys.argv[2], 'bomb')"
     )
     command = [sys.executable, "-c", program, str(bomb), media_type]
     environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -214,10 +216,10 @@ def test_nothing_outlives_an_owner_that_is_killed_while_a_file_is_read(tmp_path)
     eventually(lambda: not any(process.is_running() for process in family))
 
 
-def test_the_parsing_process_knows_no_secrets(nursery, monkeypatch):
+def test_the_parsing_process_knows_no_secrets(isolated_parser, monkeypatch):
     monkeypatch.setenv("GENERATOR_API_KEY", "secret")
-    with Nursery(Settings()) as other:
+    with IsolatedParser(Settings()) as other:
         try:
-            assert "GENERATOR_API_KEY" not in zygote_of(other).environ()
+            assert "GENERATOR_API_KEY" not in fork_server_of(other).environ()
         except psutil.AccessDenied:  # as it is to everybody but root
             assert os.geteuid() != 0

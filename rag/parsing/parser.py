@@ -1,9 +1,9 @@
-"""The parser that workers use: every file is read in a fresh, limited process.
+"""Implements the parser that workers use: every file is read in a fresh, limited process.
 
-Parsers of rich formats crash, hang and eat memory over hostile files, so no worker runs
-one. A nursery keeps a zygote: a small process, started by ``exec`` and free of threads,
-that has the parsers loaded and forks a child a file (some milliseconds instead of the
-second that importing takes). The child's environment is empty, so it knows no secrets.
+Parsers of rich formats crash, hang and eat memory over hostile files, so no worker runs one. An
+:class:`IsolatedParser` keeps a fork server: a small process without threads, started by ``exec``, that has
+the parsers loaded and forks a child for each file. A fork takes some milliseconds, importing the parsers
+takes a second. The child's environment is empty, so it knows no secrets.
 """
 
 import logging
@@ -29,7 +29,7 @@ _START_SECONDS = 60
 _GRACE_SECONDS = 30
 _STOP_SECONDS = 2
 _ATTEMPTS = 2
-_LOOK_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 _ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "MALLOC_ARENA_MAX": "2",
@@ -41,28 +41,27 @@ _ENVIRONMENT = {
 log = logging.getLogger(__name__)
 
 
-class Nursery:
-    """Implements :class:`rag.ports.Parser`. Thread-safe; one file at a time.
+class IsolatedParser:
+    """Implements :class:`rag.ports.Parser`. Thread-safe; it reads one file at a time.
 
-    May be made before a fork and used after it: each process gets a zygote of its own,
-    at its first use or by :meth:`warm`.
+    It may be made before a fork and used after it: each process gets a fork server of its own, at its
+    first use or by :meth:`warm`.
     """
 
-    def __init__(self, settings: Settings, program: str = "rag.parsing.zygote") -> None:
-        """``program``: a module that calls :func:`rag.parsing.zygote.main`, with a chunker where passages
-        are wanted."""
+    def __init__(self, settings: Settings, program: str = "rag.parsing.fork_server") -> None:
+        """``program``: a module that calls :func:`rag.parsing.fork_server.main`, with a chunker where
+        passages are wanted."""
         self._settings = settings
-        self._bounds = wire.Bounds(settings.max_text_mb << 20, settings.chunk_tokens)
+        self._bounds = wire.AnswerBounds(settings.max_text_mb << 20, settings.chunk_tokens)
         self._program = program
-        self._zygote: _Zygote | None = None
-        self._forget()
+        self._server: _ForkServer | None = None
+        self._reset()
 
     def parse(self, data: bytes, media_type: str, name: str) -> ParsedDocument:
-        """The text of a file, its title, headings and pages.
+        """The text of a file, its title, headings and pages. ``name`` is for messages.
 
-        ``name`` is for messages. Raises UnsupportedMedia,
-        UnreadableDocument, EmptyDocument, DocumentTooLarge; TimedOut or Unavailable when
-        the parsing process itself is in trouble.
+        Raises UnsupportedMedia, UnreadableDocument, EmptyDocument, DocumentTooLarge; TimedOut or
+        Unavailable when the parsing process itself fails.
         """
         return self._read(data, media_type, name, lambda: False).parsed
 
@@ -71,34 +70,28 @@ class Nursery:
     ) -> CutDocument:
         """:meth:`parse`, and the passages as the program's chunker cuts them, all within PARSE_TIMEOUT.
 
-        Once ``given_up``, the process that reads the file is ended, and TimedOut is raised.
+        ``given_up`` is asked twice a second; once it says yes, the process is ended and TimedOut raised.
         """
         document = self._read(data, media_type, name, given_up)
         if not document.chunks:
             raise EmptyDocument("The file holds no text that makes a passage.")
         return document
 
-    def _read(self, data: bytes, media_type: str, name: str, given_up: Callable[[], bool]) -> CutDocument:
-        self._notice_fork()
-        with self._lock:
-            answer = self._ask(data, media_type, name, given_up)
-        return wire.unpacked(answer, self._bounds)
-
     def warm(self) -> None:
-        """Start the zygote now, and say what isolation this system lacks.
+        """Start the fork server now, and log what isolation this system lacks.
 
-        Raises Unavailable when it does not start, ConfigurationError where PARSE_ISOLATION
-        is ``strict`` and something lacks.
+        Raises Unavailable when it does not start, ConfigurationError where PARSE_ISOLATION is ``strict``
+        and the system lacks something.
         """
         self._notice_fork()
         with self._lock:
-            self._zygote = self._zygote or self._born()
-            missing = tuple(isolation.missing(self._zygote.isolated))
+            self._server = self._server or self._start()
+            missing = _missing(self._server)
         if missing:
-            log.warning("files are parsed with less isolation: this system lacks %s", _listed(missing))
+            log.warning("files are parsed with less isolation: this system lacks %s", missing)
 
     def close(self) -> None:
-        """End the zygote and the child it may have. Safe to call twice; a later use starts anew."""
+        """End the fork server and its child. Safe to call twice; a later use starts another one."""
         self._notice_fork()
         with self._lock:
             self._end()
@@ -109,14 +102,21 @@ class Nursery:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _read(self, data: bytes, media_type: str, name: str, given_up: Callable[[], bool]) -> CutDocument:
+        self._notice_fork()
+        with self._lock:
+            answer = self._ask(data, media_type, name, given_up)
+        return wire.unpacked(answer, self._bounds)
+
     def _ask(self, data: bytes, media_type: str, name: str, given_up: Callable[[], bool]) -> bytes:
+        # A server may have died before it had this file, so the file gets a second attempt.
         for _ in range(_ATTEMPTS):
             try:
-                self._zygote = self._zygote or self._born()
-            except ConfigurationError as error:  # all held when the worker began, and may again
+                self._server = self._server or self._start()
+            except ConfigurationError as error:  # everything held when the worker began, and may again
                 raise Unavailable(str(error)) from error
             try:
-                return self._zygote.ask(data, media_type, given_up)
+                return self._server.ask(data, media_type, given_up)
             except TimeoutError as error:
                 self._end()
                 reason = "is no longer wanted" if given_up() else "took too long"
@@ -128,45 +128,44 @@ class Nursery:
                 raise
         raise Unavailable(f"The parsing process died twice over {name!r}, for want of memory perhaps")
 
-    def _born(self) -> "_Zygote":
+    def _start(self) -> "_ForkServer":
         settings = self._settings
-        arguments = (
-            self._program,
+        options = (
             f"--chunk-tokens={settings.chunk_tokens}",
             f"--seconds={settings.parse_timeout}",
             f"--memory-bytes={settings.parse_memory_mb << 20}",
             f"--text-bytes={settings.max_text_mb << 20}",
         )
-        zygote = _Zygote.start(arguments, settings.parse_timeout + _GRACE_SECONDS)
-        missing = tuple(isolation.missing(zygote.isolated))
-        if missing and settings.parse_isolation == "strict":
-            zygote.end()
+        server = _ForkServer.start(self._program, options, settings.parse_timeout + _GRACE_SECONDS)
+        if settings.parse_isolation == "strict" and (missing := _missing(server)):
+            server.end()
             raise ConfigurationError(
-                f"PARSE_ISOLATION is strict, and this system lacks {_listed(missing)}: "
+                f"PARSE_ISOLATION is strict, and this system lacks {missing}: "
                 "provide what lacks (docs/reference/container.md), or set PARSE_ISOLATION=available"
             )
-        return zygote
+        return server
 
     def _end(self) -> None:
-        zygote, self._zygote = self._zygote, None
-        if zygote:
-            zygote.end()
+        server, self._server = self._server, None
+        if server:
+            server.end()
 
     def _notice_fork(self) -> None:
         if self._pid != os.getpid():
-            if self._zygote:
-                self._zygote.disown()
-            self._forget()
+            if self._server:
+                self._server.disown()
+            self._reset()
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
+        # A lock that another thread held at the fork would stay locked in the child.
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._zygote = None
+        self._server = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Zygote:
-    """The owner's side of a zygote. ``isolated``: what it found to hold of the children that it forks."""
+class _ForkServer:
+    """The owner's side of a fork server. ``isolated``: the measures that hold its children."""
 
     process: subprocess.Popen[bytes]
     connection: socket.socket
@@ -174,11 +173,15 @@ class _Zygote:
     isolated: tuple[Measure, ...]
 
     @classmethod
-    def start(cls, arguments: tuple[str, ...], seconds: float) -> "_Zygote":
+    def start(cls, program: str, options: tuple[str, ...], seconds: float) -> "_ForkServer":
         ours, theirs = socket.socketpair()
+        command = [sys.executable, "-P", "-m", program, str(theirs.fileno()), str(os.getpid()), *options]
+        # It dies with the thread that started it, so only a thread that lasts may be its parent.
+        if threading.current_thread() is threading.main_thread():
+            command.append("--die-with-owner")
         with theirs:
             process = subprocess.Popen(
-                _command(theirs.fileno(), arguments),
+                command,
                 env={**_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -189,24 +192,29 @@ class _Zygote:
         try:
             isolated = isolation.unpacked(wire.receive(ours))
         except (OSError, ValueError) as error:
-            _end(process, ours)
+            cls(process, ours, seconds, ()).end()
             raise Unavailable("The parsing process does not start; its reason is in the log") from error
         return cls(process, ours, seconds, isolated)
 
     def ask(self, data: bytes, media_type: str, given_up: Callable[[], bool]) -> bytes:
-        """TimeoutError past the limit, and once nobody wants the answer any more."""
+        """The answer. TimeoutError past the limit, and once the caller has given up."""
         self.connection.settimeout(self.seconds)
         framing.send(self.connection, media_type.encode(), data)
         deadline = time.monotonic() + self.seconds
         answered = select.poll()
         answered.register(self.connection, select.POLLIN)
-        while not answered.poll(1000 * _LOOK_SECONDS):
+        while not answered.poll(1000 * _POLL_SECONDS):
             if given_up() or time.monotonic() > deadline:
                 raise TimeoutError
         return wire.receive(self.connection)
 
     def end(self) -> None:
-        _end(self.process, self.connection)
+        self.connection.close()  # which it takes as its end
+        try:
+            self.process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
     def disown(self) -> None:
         """In a forked child: let go of what belongs to the parent."""
@@ -214,22 +222,5 @@ class _Zygote:
         self.process.returncode = 0  # so that nobody here waits for it
 
 
-def _end(process: subprocess.Popen[bytes], connection: socket.socket) -> None:
-    connection.close()
-    try:
-        process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _listed(missing: tuple[Measure, ...]) -> str:
-    return ", ".join(map(str, missing))
-
-
-def _command(descriptor: int, arguments: tuple[str, ...]) -> list[str]:
-    program, *options = arguments
-    command = [sys.executable, "-P", "-m", program, str(descriptor), str(os.getpid())]
-    # A zygote dies with the thread that started it, so only one that lasts may be its parent.
-    lasting = threading.current_thread() is threading.main_thread()
-    return [*command, *options, *(["--die-with-owner"] if lasting else [])]
+def _missing(server: _ForkServer) -> str:
+    return ", ".join(map(str, isolation.missing(server.isolated)))
