@@ -57,9 +57,9 @@ from rag.stores.jobs import base, events
 from rag.stores.vectors import payload
 from tasks.sampling import Sample
 from workers.embedding import minilm
-from workers.generation import expectation, words
+from workers.generation import expectation, quotes
 from workers.generation.extractive import ExtractiveGenerator
-from workers.generation.thoughts import Piece, ThoughtfulText
+from workers.generation.reasoning import Piece, ReasoningParser
 from workers.jina import refusals
 
 ROOT = Path(__file__).parents[2]
@@ -103,7 +103,7 @@ def shown(text: str) -> None:
 
 
 def said(text: str) -> None:
-    answer = ThoughtfulText([Hit(passage("words"), 0.5)], "tiny")
+    answer = ReasoningParser([Hit(passage("words"), 0.5)], "tiny")
     for start in range(0, len(text), 7):
         answer.feed(Piece(text[start : start + 7]))
     answer.close()
@@ -244,13 +244,12 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "rag.stores.jobs.events": {"event id": events._EVENT_ID.match},
     "rag.stores.vectors.payload": {"payload": lambda text: payload.payload_of(passage(text))},
     "tasks.sampling": {"sample": lambda text: Sample().with_passages([passage(text)])},
-    "workers.generation.words": {"content words": words.content_words},
     "workers.generation.expectation": {
         "expected": expectation.expected,
         "held": lambda text: [expectation.holds(text, each, frozenset()) for each in expectation.Expectation],
     },
-    "workers.generation.quotes": {"answer": asked},
-    "workers.generation.thoughts": {"a model's words": said},
+    "workers.generation.quotes": {"answer": asked, "content words": quotes.content_words},
+    "workers.generation.reasoning": {"a model's words": said},
     "workers.embedding.minilm": {"tokens": lambda text: minilm.token_spans(tokenizer(), text)},
     "workers.jina.refusals": {
         "refusal": lambda text: refusals.refusal("http://a", httpx.Response(400, text=text))

@@ -41,7 +41,7 @@ class Admission:
     tokens: int
 
 
-class Endpoint:
+class RateLimiter:
     """One server, or one account at it. Raises Unavailable when Redis is away."""
 
     def __init__(self, client: Redis, url: str, account: str = "", *, probe_seconds: float) -> None:
