@@ -229,8 +229,8 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "subject": lambda text: mail.mail(f"Subject: {text[:300]}\n\n{text}".encode("utf-8", "replace")),
     },
     "rag.settings.configuration": {
-        "lines": lambda text: configuration._lines(Found(".env", Path()), text),
-        "value": lambda text: configuration._lines(Found(".env", Path()), f"API_HOST={text}"),
+        "lines": lambda text: configuration._parse_lines(Found(".env", Path()), text),
+        "value": lambda text: configuration._parse_lines(Found(".env", Path()), f"API_HOST={text}"),
     },
     "rag.settings.foreign": {
         "value": lambda text: foreign.is_foreign("api_port", text),
