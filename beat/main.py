@@ -10,7 +10,7 @@ from rag.loglines import log_as
 from rag.printable import log_printable_lines
 from rag.settings import Settings, load
 from rag.starting import shield, starting
-from rag.stores.condition import wait_until_safe
+from rag.stores.broker_health import wait_until_safe
 from tasks.app import app
 from tasks.publishing import prepare
 

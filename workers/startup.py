@@ -9,7 +9,7 @@ from typing import Any
 from rag.errors import ConfigurationError
 from rag.model import Stage
 from rag.settings import Settings
-from rag.stores.condition import wait_until_safe
+from rag.stores.broker_health import wait_until_safe
 from rag.stores.probing import check_backups, check_blobs
 from tasks.app import LANES, AegisCelery, Lane, lane_named, task_name
 

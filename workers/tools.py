@@ -32,10 +32,10 @@ from rag.stores.backups.standing import Standing
 from rag.stores.backups.vault import Vault
 from rag.stores.blobs import ObstoreBlobs
 from rag.stores.cache import RedisCache
+from rag.stores.durable_documents import DurableDocumentRegistry
 from rag.stores.jobs import KeptJobStore
 from rag.stores.jobs.restoration import JobRestoration
 from rag.stores.journal import Journal
-from rag.stores.kept_documents import KeptDocumentRegistry
 from rag.stores.keys import KeyRestoration
 from rag.stores.recovery import Recovery
 from rag.stores.redis import connect
@@ -94,7 +94,7 @@ class Tools(Toolbox):
 
     @cached_property
     def documents(self) -> DocumentRegistry:
-        return KeptDocumentRegistry(self._redis, self.journal)
+        return DurableDocumentRegistry(self._redis, self.journal)
 
     @cached_property
     def journal(self) -> Journal:
@@ -127,7 +127,7 @@ class Tools(Toolbox):
     def vectors(self) -> VectorStore:
         if self._settings.qdrant_url is None:
             return self._engine
-        from rag.stores.vectors.qdrant.connection import nodes_of
+        from rag.stores.vectors.qdrant.nodes import nodes_of
         from rag.stores.vectors.qdrant.store import QdrantVectorStore
 
         return watched(QdrantVectorStore(nodes_of(self._settings), self._settings, VECTOR_PATIENCE), "qdrant")

@@ -32,7 +32,7 @@ def load() -> Settings:
     for line in notices(reading):
         _write_once(line)
     os.environ.update(reading.lent)
-    settings, lines = examined(reading)
+    settings, lines = examine(reading)
     if settings is None or lines:
         raise ConfigurationError("\n".join(lines))
     return settings
@@ -50,7 +50,7 @@ def _write_once(line: str) -> None:
     sys.stderr.write(f"aegis: {one_line(line)}\n")
 
 
-def examined(reading: Reading) -> tuple[Settings | None, list[str]]:
+def examine(reading: Reading) -> tuple[Settings | None, list[str]]:
     """The settings, None when they are invalid; and a line for everything that is wrong."""
     lines = [*reading.faults, *reading.wrong.values()]
     try:

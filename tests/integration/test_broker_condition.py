@@ -11,7 +11,7 @@ import redis
 from rag.errors import ConfigurationError, Overloaded, Unavailable
 from rag.settings import Settings
 from rag.stores import broker, condition
-from rag.stores.condition import BrokerWatch, condition_of, wait_until_safe
+from rag.stores.broker_health import BrokerWatch, read_health, wait_until_safe
 from rag.stores.redis import connect, connect_to
 from tests.integration.brokers import ready, valkey_with
 
@@ -49,7 +49,7 @@ def without_log(forgetful: str) -> Iterator[redis.Redis]:
 
 
 def test_the_bundled_broker_has_no_risk_and_a_bound(bundled: redis.Redis) -> None:
-    found = condition_of(bundled, may_forget=False)
+    found = read_health(bundled, may_forget=False)
 
     assert found.risks == ()
     assert found.most == 16 * MB
@@ -57,19 +57,19 @@ def test_the_bundled_broker_has_no_risk_and_a_bound(bundled: redis.Redis) -> Non
 
 
 def test_a_broker_that_forgets_is_a_risk_unless_that_is_accepted(without_log: redis.Redis) -> None:
-    (risk,) = condition_of(without_log, may_forget=False).risks
+    (risk,) = read_health(without_log, may_forget=False).risks
 
     assert "appendonly is off" in risk
     assert "BROKER_MAY_FORGET=true" in risk
-    assert condition_of(without_log, may_forget=True).risks == ()
+    assert read_health(without_log, may_forget=True).risks == ()
 
 
 def test_eviction_is_a_risk_that_nothing_waives(without_log: redis.Redis) -> None:
     without_log.config_set("maxmemory-policy", "allkeys-lru")
 
-    (risk,) = condition_of(without_log, may_forget=True).risks
+    (risk,) = read_health(without_log, may_forget=True).risks
 
-    assert len(condition_of(without_log, may_forget=False).risks) == 2
+    assert len(read_health(without_log, may_forget=False).risks) == 2
     assert "allkeys-lru" in risk
     assert "set it to noeviction" in risk
 
@@ -77,7 +77,7 @@ def test_eviction_is_a_risk_that_nothing_waives(without_log: redis.Redis) -> Non
 def test_a_replica_is_a_risk(bundled: redis.Redis) -> None:
     bundled.replicaof("127.0.0.1", 1)
 
-    assert any("must name the primary" in risk for risk in condition_of(bundled, may_forget=False).risks)
+    assert any("must name the primary" in risk for risk in read_health(bundled, may_forget=False).risks)
 
 
 def test_a_risk_ends_the_wait(forgetful: str) -> None:

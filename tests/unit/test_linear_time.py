@@ -269,7 +269,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
 EXEMPT: Mapping[str, str] = {
     "rag.parsing.office": "reads at most 1 MiB of an archive's list by it; it is tried by itself below",
     "rag.parsing.pdf": "its two expressions read a page's text, and are tried by themselves below",
-    "rag.stores.broker_binary": "reads 1,000 characters that a program of the system's says",
+    "rag.stores.broker": "reads 1,000 characters that a program of the system's says",
     "rag.settings.loading": "looks for names of settings in lines of ours",
     "rag.settings.roles": "reads the operator's own settings",
     "rag.stores.backups.objects": "reads names of files that we wrote",

@@ -7,7 +7,7 @@ from qdrant_client import models
 from rag.filters import AnyOf, Between, Condition
 from rag.model import DocumentVersion
 from rag.stores.vectors.payload import range_field, revision_of
-from rag.stores.vectors.qdrant.layout import Layout
+from rag.stores.vectors.qdrant.layouts import Layout
 from rag.stores.vectors.qdrant.names import TENANT
 from rag.stores.vectors.versions import ALL, Versions
 

@@ -1,4 +1,4 @@
-"""Whether the broker keeps what it accepts, and how full it is: what its INFO tells of both."""
+"""The broker's health by its INFO: whether it keeps what it accepts, and how full it is."""
 
 import logging
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from rag.starting import settling
 from rag.stores.redis import connect, reaching_redis
 
 FULL = 0.8
-"""Part of its memory up to which the broker takes jobs; the rest is for those taken already to end."""
+"""The share of its memory up to which the broker takes new jobs; accepted jobs need the rest to end."""
 
 _TIGHT = 0.7
-"""Part of it from which ended jobs are forgotten before their time, so that it does not come to that."""
+"""The share from which ended jobs are forgotten early, so that the broker does not become full."""
 
 PATIENCE_SECONDS = 60.0
 _OLDEST = (6, 2)
@@ -31,11 +31,11 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class BrokerHealth:
     """``risks``: why accepted jobs could be lost, a line each with what to do; () when safe.
 
-    ``fault``: what keeps it from taking writes for the time being. ``used`` and ``most`` are bytes;
-    ``most`` 0: the server has no bound.
+    ``fault``: why it temporarily takes no writes. ``used`` and ``most`` are bytes;
+    ``most`` 0: the server has no limit.
     """
 
     risks: tuple[str, ...]
@@ -52,21 +52,21 @@ class Condition:
         return 0 < _TIGHT * self.most < self.used
 
     def require_safe(self) -> None:
-        """ConfigurationError with a line for each risk, Unavailable for a fault that will pass."""
+        """ConfigurationError with a line for each risk; Unavailable for a temporary fault."""
         if self.risks:
             raise ConfigurationError("\n".join(self.risks))
         if self.fault:
             raise Unavailable(self.fault)
 
 
-def condition_of(client: Redis, *, may_forget: bool) -> Condition:
-    """Read from INFO, which hosted servers answer where they refuse CONFIG. Unavailable without an answer.
+def read_health(client: Redis, *, may_forget: bool) -> BrokerHealth:
+    """The server's health by INFO, which hosted servers answer even where they refuse CONFIG.
 
-    ``may_forget``: a server without append-only file will do.
+    ``may_forget``: a server without append-only file is accepted. Unavailable when it does not answer.
     """
     with reaching_redis():
         info = client.info()
-    return Condition(
+    return BrokerHealth(
         risks=_risks(info, may_forget=may_forget),
         used=int(info.get("used_memory", 0)),
         most=int(info.get("maxmemory", 0)),
@@ -87,83 +87,72 @@ def _risks(info: dict[str, Any], *, may_forget: bool) -> tuple[str, ...]:
     if info.get("role") == "slave":
         found.append("the broker is a read-only replica: REDIS_URL must name the primary")
     version = str(info.get("redis_version", ""))
-    if _numbers(version) < _OLDEST:
+    if tuple(int(part) for part in version.split(".") if part.isdecimal()) < _OLDEST:
         found.append(f"the broker is Redis {version}, too old: 6.2 is the oldest that works")
     return tuple(found)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdecimal())
 
 
 def wait_until_safe(settings: Settings, *, patience: float = PATIENCE_SECONDS) -> None:
     """Return once the broker answers and keeps what it accepts.
 
     Raises ConfigurationError with a line for each risk, or what is wrong with REDIS_URL;
-    Unavailable when nobody answers, or takes writes, for ``patience`` seconds.
+    Unavailable when it does not answer, or takes no writes, for ``patience`` seconds.
     """
-    deadline, told = monotonic() + patience, ""
+    deadline, logged = monotonic() + patience, ""
     with connect(settings) as client:
         while True:
             try:
                 with settling():
-                    condition_of(client, may_forget=settings.broker_may_forget).require_safe()
+                    read_health(client, may_forget=settings.broker_may_forget).require_safe()
             except Unavailable as error:
                 if monotonic() > deadline:
                     raise Unavailable(f"the broker was away for {patience:g} s: {error}") from error
-                log.log(
-                    logging.DEBUG if told == str(error) else logging.WARNING,
-                    "waiting for the broker: %s",
-                    error,
-                )
-                told = str(error)
+                level = logging.DEBUG if logged == str(error) else logging.WARNING
+                log.log(level, "waiting for the broker: %s", error)
+                logged = str(error)
                 sleep(_RETRY_SECONDS)
             else:
                 return
 
 
 class BrokerWatch:
-    """The broker's condition as whoever submits must know it, read once a second at most."""
+    """The broker's health for the checks before a submit, read once a second at most."""
 
     def __init__(self, client: Redis, settings: Settings) -> None:
         self._client = client
         self._settings = settings
         self._lock = Lock()
         self._read_at = 0.0
-        self._condition: Condition | None = None
+        self._health: BrokerHealth | None = None
 
     def require_safe(self) -> None:
-        """As a process starts: ConfigurationError with a line for each risk, or what is wrong with
-        REDIS_URL; Unavailable when the broker is away."""
+        """The check at the start of a process. ConfigurationError with a line for each risk, or with what
+        is wrong with REDIS_URL; Unavailable when the broker is away."""
         with settling():
             self._now().require_safe()
 
-    def check(self) -> Condition:
-        """The condition. Unavailable when the broker is away, or could lose what it accepts."""
-        condition = self._now()
-        if wrong := (*condition.risks, *filter(None, [condition.fault])):
+    def check(self) -> BrokerHealth:
+        """The broker's health. Unavailable when it is away, or could lose what it accepts."""
+        health = self._now()
+        if wrong := (*health.risks, *filter(None, [health.fault])):
             raise Unavailable("; ".join(wrong))
-        return condition
+        return health
 
     def admit(self) -> None:
-        """Return when a new job may be submitted; Overloaded when too little memory is left for it."""
-        condition = self.check()
-        if condition.full:
+        """Return when a new job may be submitted. Overloaded when too little memory is left for it."""
+        health = self.check()
+        if health.full:
+            limit = "BROKER_MEMORY_MB" if self._settings.embedded_broker else "maxmemory"
             raise Overloaded(
-                f"The broker holds {condition.used / _MB:.0f} of {condition.most / _MB:.0f} MB, so only jobs "
-                f"taken already go on; {self._remedy} makes room for more",
+                f"The broker holds {health.used / _MB:.0f} of {health.most / _MB:.0f} MB, so only jobs "
+                f"taken already go on; a higher {limit} makes room for more",
                 retry_after=_ROOM_SECONDS,
             )
 
-    @property
-    def _remedy(self) -> str:
-        return "a higher BROKER_MEMORY_MB" if self._settings.embedded_broker else "a higher maxmemory"
-
-    def _now(self) -> Condition:
-        """As it was a second ago at most."""
+    def _now(self) -> BrokerHealth:
         with self._lock:
-            if self._condition is None or monotonic() - self._read_at > _FRESH_SECONDS:
-                self._condition = None
-                self._condition = condition_of(self._client, may_forget=self._settings.broker_may_forget)
+            if self._health is None or monotonic() - self._read_at > _FRESH_SECONDS:
+                self._health = None  # if reading fails now, the next caller reads again
+                self._health = read_health(self._client, may_forget=self._settings.broker_may_forget)
                 self._read_at = monotonic()
-            return self._condition
+            return self._health
