@@ -3,7 +3,7 @@
 Documents of one paragraph are measured too, since the work around the model shows most there.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
@@ -72,7 +72,13 @@ def measure_paragraphs(
     caller: Caller, tools: Tools, chapters: Sequence[str], collection: str
 ) -> dict[str, Figure]:
     """Documents a second, and the ratio to a bare loop over the same texts right before and after."""
-    bare, texts = BundledEmbedder(tools.settings.model_dir).embed_passages, list(_paragraphs(chapters))
+    bare = BundledEmbedder(tools.settings.model_dir).embed_passages
+    # each text begins in the middle of a passage, so that its vectors are not cached yet
+    texts = [
+        chapter[start : start + CHARACTERS]
+        for chapter in chapters
+        for start in range(APART // 2, len(chapter) - CHARACTERS, APART)
+    ]
     rates, ratios = list[float](), list[float]()
     for part in range(ROUNDS):
         paragraphs = texts[part::ROUNDS]
@@ -85,13 +91,6 @@ def measure_paragraphs(
         "small_documents_per_s": Figure(median(rates), "documents/s"),
         "small_documents_ratio": Figure(median(ratios), "of a bare loop", more_is_better=True),
     }
-
-
-def _paragraphs(chapters: Sequence[str]) -> Iterator[str]:
-    # each begins in the middle of a passage, so that its vectors are not cached yet
-    for chapter in chapters:
-        for start in range(APART // 2, len(chapter) - CHARACTERS, APART):
-            yield chapter[start : start + CHARACTERS]
 
 
 def _rate(loop: Loop, texts: Sequence[str]) -> float:

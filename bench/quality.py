@@ -60,9 +60,9 @@ def measure(file: Path, caller: Caller, *, sample: int | None = None, seed: int 
     _ingest(caller, articles, whole)
     _ingest(caller, articles[::2], half)
     draw = random.Random(seed)  # noqa: S311 - a sample, not a secret
-    asked = _drawn(draw, articles, sample)
-    known = _drawn(draw, articles[::2], sample)
-    strange = _drawn(draw, articles[1::2], sample)
+    asked = _draw_sample(draw, articles, sample)
+    known = _draw_sample(draw, articles[::2], sample)
+    unrelated = _draw_sample(draw, articles[1::2], sample)
     found = caller.ask_all([a.question for a in asked], whole, top_n=DEPTH)
     answers = caller.ask_all([a.question for a in asked], whole)
     reciprocal = [_reciprocal_rank(a, f) for a, f in zip(asked, found, strict=True)]
@@ -74,7 +74,7 @@ def measure(file: Path, caller: Caller, *, sample: int | None = None, seed: int 
             for a, f in zip(asked, answers, strict=True)
         ),
         words=_mean(len(f.result["answer"].split()) for f in answers),
-        refused=_mean(map(_refused, caller.ask_all([a.question for a in strange], half))),
+        refused=_mean(map(_refused, caller.ask_all([a.question for a in unrelated], half))),
         falsely_refused=_mean(map(_refused, caller.ask_all([a.question for a in known], half))),
         questions=len(asked),
     )
@@ -110,7 +110,7 @@ def _ingest(caller: Caller, articles: Sequence[Article], collection: str) -> Non
     caller.ingest(texts, collection, [_id(text) for text in texts])
 
 
-def _drawn(draw: random.Random, articles: Sequence[Article], sample: int | None) -> list[Asking]:
+def _draw_sample(draw: random.Random, articles: Sequence[Article], sample: int | None) -> list[Asking]:
     questions = [question for article in articles for question in article.questions]
     return questions if sample is None else draw.sample(questions, min(sample, len(questions)))
 

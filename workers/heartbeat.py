@@ -34,19 +34,10 @@ class Heartbeat:
 
     def beat(self) -> None:
         """Report what the worker does, and send canaries in turn. Transient when the broker is away."""
-        try:
-            self._heartbeats.work(self._observe())
-            if self._heartbeats.turn(self._lane.name, CANARY_SECONDS):
-                release(self._lane, wanted=len(self._heartbeats.read_signs().lane(self._lane.name)))
-        except Transient:
-            self._consumption.forgive(monotonic(), RECONNECT_SECONDS)
-            raise
-
-    def _observe(self) -> WorkerSign:
         now, seen = monotonic(), self._consumption
         running = [request.id for request in list(state.requests.values()) if request.time_start]
         seen.observe(state.all_total_count[0], next(iter(running), None), now)
-        return WorkerSign(
+        sign = WorkerSign(
             lane=self._lane.name,
             worker=self._worker,
             pid=os.getpid(),
@@ -56,3 +47,10 @@ class Heartbeat:
             limit=self._lane.limit(self._settings),
             silence=self._settings.silence_seconds,
         )
+        try:
+            self._heartbeats.work(sign)
+            if self._heartbeats.turn(self._lane.name, CANARY_SECONDS):
+                release(self._lane, wanted=len(self._heartbeats.read_signs().lane(self._lane.name)))
+        except Transient:
+            seen.forgive(monotonic(), RECONNECT_SECONDS)
+            raise

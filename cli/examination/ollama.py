@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from ollama import Client, ProcessResponse
 
 from rag.settings import Settings
-from workers.ollama.refusals import ollama_errors
+from workers.ollama.errors import ollama_errors
 
 _SECONDS = 10.0
 _FOR_EVER_HOURS = 24 * 365

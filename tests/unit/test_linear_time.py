@@ -60,7 +60,7 @@ from workers.embedding import minilm
 from workers.generation import expectation, quotes
 from workers.generation.extractive import ExtractiveGenerator
 from workers.generation.reasoning import Piece, ReasoningParser
-from workers.jina import refusals
+from workers.jina import errors as jina_errors
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("rag", "tasks", "workers", "beat", "api", "cli")
@@ -251,8 +251,8 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "workers.generation.quotes": {"answer": asked, "content words": quotes.content_words},
     "workers.generation.reasoning": {"a model's words": said},
     "workers.embedding.minilm": {"tokens": lambda text: minilm.token_spans(tokenizer(), text)},
-    "workers.jina.refusals": {
-        "refusal": lambda text: refusals.refusal("http://a", httpx.Response(400, text=text))
+    "workers.jina.errors": {
+        "error": lambda text: jina_errors.error_of("http://a", httpx.Response(400, text=text))
     },
     "api.middleware": {"request id": middleware._SOUND_ID.match},
     "api.multiplexed_events": {"last event": multiplexed_events._ID.match},

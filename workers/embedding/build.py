@@ -58,7 +58,7 @@ def build(model_dir: Path, report: Report) -> Path:
     ``model_dir`` cannot be written.
     """
     files = model_files(model_dir)
-    if files.whole():
+    if files.complete():
         return files.folder
     began = perf_counter()
     with _draft_folder(files) as draft, source(report) as origin:
@@ -117,14 +117,14 @@ def _draft_folder(files: ModelFiles) -> Iterator[ModelFiles]:
 
 
 def _put_in_place(draft: ModelFiles, files: ModelFiles) -> None:
-    if files.folder.exists() and not files.whole():
+    if files.folder.exists() and not files.complete():
         broken = draft.folder.with_suffix(".broken")
         files.folder.rename(broken)
         shutil.rmtree(broken)
     try:
         draft.folder.rename(files.folder)
     except OSError:
-        if not files.whole():  # else another process has put the same files there first
+        if not files.complete():  # else another process has put the same files there first
             raise
 
 

@@ -76,8 +76,8 @@ class BundledEmbedder:
     @cached_property
     def _model(self) -> "_Model":
         files = model_files(self._model_dir)
-        if not files.whole():
-            raise ModelError(f"{NAME} is not built, or not whole, in {files.folder}: {_SET_UP}")
+        if not files.complete():
+            raise ModelError(f"{NAME} is not built, or not complete, in {files.folder}: {_SET_UP}")
         try:
             tokenizer = open_tokenizer(files.tokenizer.read_bytes())
             session = open_session(files.model)

@@ -50,7 +50,7 @@ class ModelFiles:
     def manifest(self) -> Path:
         return self.folder / "manifest.json"
 
-    def whole(self) -> bool:
+    def complete(self) -> bool:
         """Whether every file is there in the size that the manifest states. Does not read their contents."""
         try:
             sizes = json.loads(self.manifest.read_bytes())["sizes"]

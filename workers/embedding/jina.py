@@ -15,7 +15,7 @@ from rag.settings import Settings
 from workers.jina.answers import Embeddings, unit_vectors
 from workers.jina.batches import BatchLimits, batches, call_in_parts
 from workers.jina.client import Call, JinaClient, batch_limits, client, wait_for_server
-from workers.jina.refusals import UnfitError
+from workers.jina.errors import UnfitError
 from workers.loop import gather
 from workers.tokens import estimated_tokens
 

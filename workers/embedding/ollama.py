@@ -17,7 +17,7 @@ from rag.errors import ModelError, Overloaded, Unavailable
 from rag.model import Embedding, Vector
 from rag.settings import Settings
 from rag.settings.whole import OLLAMA_PREFIX
-from workers.ollama.refusals import ModelMissingError, TextTooLongError, ollama_errors
+from workers.ollama.errors import ModelMissingError, TextTooLongError, ollama_errors
 from workers.ollama.replica import CONNECT_SECONDS, Replica, prepare, replicas
 
 _TEXTS = 16  # in a call; Ollama embeds them one by one

@@ -30,7 +30,7 @@ class ChatServer:
     max_tokens: most tokens of an answer. context_tokens: tokens of passages in a prompt.
     timeout: seconds for a whole answer. patience: seconds to wait for one that is starting.
 
-    Its methods raise the errors of :func:`refusal`.
+    Its methods raise the errors of :func:`error_of`.
     """
 
     url: str
@@ -46,7 +46,7 @@ class ChatServer:
         with translated(DRIVER_ERRORS, self.url):
             response = httpx.get(f"{self.url}/models", headers=self._headers(), timeout=_LIST_TIMEOUT)
         if not response.is_success:
-            raise refusal(self.url, response.status_code, response.headers, response.text)
+            raise error_of(self.url, response.status_code, response.headers, response.text)
         try:
             listed = [str(model["id"]) for model in response.json()["data"] or ()]
         except (ValueError, KeyError, TypeError) as error:
@@ -79,7 +79,7 @@ class ChatServer:
             ):
                 if not response.is_success:
                     said = (await response.aread()).decode(errors="replace")
-                    raise refusal(self.url, response.status_code, response.headers, said)
+                    raise error_of(self.url, response.status_code, response.headers, said)
                 async for piece in _pieces(response, self.url):
                     yield piece
 
@@ -101,7 +101,7 @@ async def _pieces(response: httpx.Response, url: str) -> AsyncIterator[Piece]:
         if kind == "error" or "error" in chunk:
             detail = chunk.get("error", chunk)
             code = detail.get("code") if isinstance(detail, dict) else None
-            raise refusal(url, code if isinstance(code, int) else 500, {}, json.dumps(chunk))
+            raise error_of(url, code if isinstance(code, int) else 500, {}, json.dumps(chunk))
         for choice in chunk.get("choices") or ():
             finished = finished or choice.get("finish_reason") is not None
             delta = choice.get("delta") or {}
@@ -136,7 +136,7 @@ _STATUSES: Mapping[int, tuple[type[AegisError], str]] = {
 }
 
 
-def refusal(url: str, status: int, headers: Mapping[str, str], body: str) -> AegisError:
+def error_of(url: str, status: int, headers: Mapping[str, str], body: str) -> AegisError:
     """The error for a response with ``status``, with the server's own message."""
     fallback = (Unavailable, "the server failed") if status >= 500 else (ModelError, "the server refused")
     kind, meaning = _STATUSES.get(status, fallback)

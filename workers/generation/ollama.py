@@ -17,7 +17,7 @@ from rag.stores.redis import connect
 from rag.stores.slots import SLOT_SECONDS, Slots
 from workers.generation.conversation import Conversation, Speaker, refuse_irrelevant
 from workers.generation.reasoning import Piece
-from workers.ollama.refusals import ModelMissingError
+from workers.ollama.errors import ModelMissingError
 from workers.ollama.replica import Replica, prepare, replicas
 from workers.tokens import estimated_tokens
 

@@ -21,7 +21,7 @@ from rag.stores.redis import connect
 from rag.stores.usage import TokenUsage
 from workers.jina.answers import Answer, UnusableError
 from workers.jina.batches import BatchLimits
-from workers.jina.refusals import refusal
+from workers.jina.errors import error_of
 from workers.loop import LoopThread
 from workers.responses import DRIVER_ERRORS
 
@@ -168,7 +168,7 @@ class JinaClient:
         with translated(DRIVER_ERRORS, url):
             response = await self._this_process().http.post(call.path, json=call.body)
         if not response.is_success:
-            raise refusal(url, response)
+            raise error_of(url, response)
         try:
             return call.answer.model_validate_json(response.content)
         except ValidationError as error:

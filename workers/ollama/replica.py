@@ -14,7 +14,7 @@ from ollama import AsyncClient, ProgressResponse
 from rag.errors import AegisError, ModelError, TimedOut, Unavailable
 from rag.settings import Settings
 from workers.generation.reasoning import Piece
-from workers.ollama.refusals import ModelMissingError, ollama_errors
+from workers.ollama.errors import ModelMissingError, ollama_errors
 
 CONNECT_SECONDS = 3.0
 PULL_SECONDS = 3600.0

@@ -9,11 +9,11 @@ import logging
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from operator import methodcaller
 from typing import Any
 
 from pydantic import TypeAdapter
-from qdrant_client import QdrantClient, models
+from qdrant_client import models
 
 from rag.errors import UnknownCollection
 from rag.model import SnapshotFile
@@ -53,14 +53,10 @@ def all_claims(member: Member) -> dict[str, dict[str, Claim]]:
     found = {}
     for name in names:
         with suppress(UnknownCollection):  # it was dropped a moment ago
-            info = member.call(partial(_collection, name))
+            info: models.CollectionInfo = member.call(methodcaller("get_collection", name))
             if is_ours(info):
                 found[name] = claims_of(info.config.metadata)
     return found
-
-
-def _collection(name: str, client: QdrantClient) -> models.CollectionInfo:
-    return client.get_collection(name)
 
 
 def claims_at(members: Iterable[Member], collection: str) -> dict[str, Claim]:

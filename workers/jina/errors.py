@@ -44,7 +44,7 @@ _SIZE = re.compile(
 )
 
 
-def refusal(url: str, response: httpx.Response) -> AegisError:
+def error_of(url: str, response: httpx.Response) -> AegisError:
     """The error for ``response``, with the server's own message."""
     status, said = response.status_code, error_message(response.text)
     if status >= 500:
