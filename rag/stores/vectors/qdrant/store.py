@@ -171,7 +171,7 @@ class QdrantVectorStore:
         ).count
 
     def ping(self) -> None:
-        # over HTTP even with gRPC: its library does not survive a fork, and pool parents ping before they fork
+        # over HTTP even with gRPC, whose library does not survive a fork: parents of pools ping before it
         try:
             self._nodes.call(lambda client: client.http.collections_api.get_collections(), 0.0)
         except UnknownCollection as error:
