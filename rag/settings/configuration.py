@@ -55,6 +55,12 @@ class Found:
         """Whether only our settings can be in it: a TOML file, not one of ``NAME=value`` lines."""
         return self.label.endswith(".toml")
 
+    @property
+    def cloud_variables(self) -> dict[str, str]:
+        """The clouds' own variables in the file, with names in upper case."""
+        upper = {} if self.is_ours else {name.upper(): value for name, value in self.values.items()}
+        return {name: value for name, value in upper.items() if name.startswith(CLOUDS)}
+
 
 def find(environment: Mapping[str, str]) -> Iterator[Found]:
     """The files that exist; values of earlier ones count before those of later ones."""

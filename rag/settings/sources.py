@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from rag.errors import ConfigurationError
 from rag.paths import expanded
 from rag.settings import configuration
-from rag.settings.configuration import CLOUDS, CONFIG, INHERITED, Found, has_reference, is_open_to_others
+from rag.settings.configuration import CONFIG, INHERITED, Found, has_reference, is_open_to_others
 from rag.settings.foreign import CELERYS, is_foreign, misspelt, nearest
 from rag.settings.secret_files import SUFFIX, read_secret, secrets_of
 
@@ -146,6 +146,7 @@ def read(settings: type[BaseSettings], environment: Mapping[str, str] = os.envir
         except ConfigurationError as error:
             wrong[name] = str(error)
     files = {value.source for value in given.values()} - {ENVIRONMENT}
+    cloud = {name: value for file in found for name, value in file.cloud_variables.items()}
     return Reading(
         given,
         tuple(file.label for file in found if file.label in files),
@@ -153,7 +154,7 @@ def read(settings: type[BaseSettings], environment: Mapping[str, str] = os.envir
         tuple(_faults(settings, found)),
         tuple(_warnings(settings, environment, found, given)),
         tuple(_remarks(settings, environment, layers)),
-        _lent(environment, found),
+        {name: value for name, value in cloud.items() if name not in environment},
     )
 
 
@@ -189,16 +190,6 @@ def _warnings(
         if value.source in open_files if value.file is None else is_open_to_others(value.file):
             place = value.file or value.source
             yield f"{place} holds {name.upper()}, and others may read it: chmod 600 {place}"
-
-
-def _lent(environment: Mapping[str, str], found: tuple[Found, ...]) -> dict[str, str]:
-    return {
-        name.upper(): value
-        for file in found
-        if not file.is_ours
-        for name, value in file.values.items()
-        if name.upper().startswith(CLOUDS) and name.upper() not in environment
-    }
 
 
 def _remarks(

@@ -65,31 +65,27 @@ def read_health(client: Redis, *, may_forget: bool) -> BrokerHealth:
     ``may_forget``: a server without append-only file is accepted. Unavailable when it does not answer.
     """
     with reaching_redis():
-        info = client.info()
-    return BrokerHealth(
-        risks=_risks(info, may_forget=may_forget),
-        used=int(info.get("used_memory", 0)),
-        most=int(info.get("maxmemory", 0)),
-        fault=_FULL_DISK if info.get("aof_last_write_status", "ok") != "ok" else None,
-    )
-
-
-def _risks(info: dict[str, Any], *, may_forget: bool) -> tuple[str, ...]:
-    found = []
+        info: dict[str, Any] = client.info()
+    risks = []
     if not info.get("aof_enabled") and not may_forget:
-        found.append(
+        risks.append(
             "the broker's appendonly is off, so it forgets jobs when it restarts: set it to yes, "
             "or set BROKER_MAY_FORGET=true to have them rebuilt from BLOB_URL"
         )
     policy = info.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
-        found.append(f"the broker's maxmemory-policy is {policy}, so it may drop jobs: set it to noeviction")
+        risks.append(f"the broker's maxmemory-policy is {policy}, so it may drop jobs: set it to noeviction")
     if info.get("role") == "slave":
-        found.append("the broker is a read-only replica: REDIS_URL must name the primary")
+        risks.append("the broker is a read-only replica: REDIS_URL must name the primary")
     version = str(info.get("redis_version", ""))
     if tuple(int(part) for part in version.split(".") if part.isdecimal()) < _OLDEST:
-        found.append(f"the broker is Redis {version}, too old: 6.2 is the oldest that works")
-    return tuple(found)
+        risks.append(f"the broker is Redis {version}, too old: 6.2 is the oldest that works")
+    return BrokerHealth(
+        risks=tuple(risks),
+        used=int(info.get("used_memory", 0)),
+        most=int(info.get("maxmemory", 0)),
+        fault=_FULL_DISK if info.get("aof_last_write_status", "ok") != "ok" else None,
+    )
 
 
 def wait_until_safe(settings: Settings, *, patience: float = PATIENCE_SECONDS) -> None:

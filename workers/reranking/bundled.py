@@ -69,7 +69,12 @@ class BundledReranker:
         passages = self._embedder.embed_passages(texts) if texts else []
         by_question = dict(zip(questions, queries, strict=True))
         by_text = dict(zip(texts, passages, strict=True))
-        return [_relevance(_complete(request, by_question, by_text)) for request in requests]
+        scores = []
+        for request in (_complete(each, by_question, by_text) for each in requests):
+            dense, terms = request.query.dense, term_counts(request.question).keys()
+            tokens, weights = heaviest_tokens(request.query)
+            scores.append([_relevance_of(each, dense, tokens, weights, terms) for each in request.candidates])
+        return scores
 
     def warm(self) -> None:
         """Load the model if it will be needed. ModelError when it is not built."""
@@ -99,12 +104,6 @@ def _complete(
     )
     query = request.query if request.query.tokens is not None else queries[request.question]
     return replace(request, query=query, candidates=candidates)
-
-
-def _relevance(request: RerankRequest) -> list[float]:
-    dense, terms = request.query.dense, term_counts(request.question).keys()
-    tokens, weights = heaviest_tokens(request.query)
-    return [_relevance_of(candidate, dense, tokens, weights, terms) for candidate in request.candidates]
 
 
 def heaviest_tokens(query: Embedding) -> tuple[Vector, Vector]:

@@ -11,7 +11,6 @@ from functools import partial
 from math import exp, isfinite
 from typing import Any
 
-from rag.model import Passage
 from rag.ports import RerankRequest
 from rag.settings import Settings
 from workers.jina.answers import Ranking, UnusableError
@@ -47,7 +46,12 @@ class JinaReranker:
 
     async def _score(self, request: RerankRequest) -> list[float]:
         question = _clean(request.question) or "?"
-        texts = [_reading(candidate.hit.passage) for candidate in request.candidates]
+        texts = []
+        for passage in (candidate.hit.passage for candidate in request.candidates):
+            # title and headings say what a passage is about when its text does not
+            about = dict.fromkeys((passage.title, *passage.headings))
+            parts = (part for part in (*about, passage.text) if part.strip())
+            texts.append(_clean("\n".join(parts)) or ".")
         each = estimated_tokens(question)  # the model reads the question again with every text
         calls = [
             call_in_parts(batch, partial(self._scores, question))
@@ -86,12 +90,6 @@ def probabilities(answer: Ranking, texts: int) -> list[float]:
     if any(abs(score) > 1 for score in in_order):  # logits; bounded so that exp cannot overflow
         return [1 / (1 + exp(-max(-500.0, min(500.0, score)))) for score in in_order]
     return [max(0.0, score) for score in in_order]
-
-
-def _reading(passage: Passage) -> str:
-    # Title and headings say what a passage is about when its text does not.
-    about = dict.fromkeys((passage.title, *passage.headings))
-    return _clean("\n".join(part for part in (*about, passage.text) if part.strip())) or "."
 
 
 def _clean(text: str) -> str:

@@ -120,7 +120,10 @@ class Nodes:
             address, attempts = self._addresses[self._chosen], attempts + 1
             try:
                 with translated(address):
-                    return act(self._client(address))
+                    clients = self._clients()
+                    if address not in clients:
+                        clients.setdefault(address, self._openers[address]())
+                    return act(clients[address])
             except Transient as error:
                 if self._addresses[self._chosen] == address:  # else another thread has gone on already
                     self._chosen = (self._chosen + 1) % len(self._addresses)
@@ -138,12 +141,6 @@ class Nodes:
         clients = self._clients()
         while clients:
             clients.popitem()[1].close()
-
-    def _client(self, address: str) -> QdrantClient:
-        clients = self._clients()
-        if address not in clients:
-            clients.setdefault(address, self._openers[address]())
-        return clients[address]
 
     def _clients(self) -> dict[str, QdrantClient]:
         """This process' clients. A forked child must not use its parent's."""

@@ -111,8 +111,11 @@ class QdrantVectorStore:
         layout = self._layouts.of(collection, self._reading)
         check_query(query, layout.spec)
         conditions = parse(query.where)
-        if not self._comparable(collection, compared_fields(conditions)):
-            return []
+        compared = set(compared_fields(conditions))
+        if not compared <= layout.indexed:
+            layout = self._layouts.read(collection, self._reading)
+            if not (layout.full or compared <= layout.indexed):
+                return []  # no point has the field: a field is indexed before the first point with it
         request = hybrid(query, filter_of(conditions, query.exclude, layout), layout)
         found = self._read(collection, lambda client: client.query_points(collection, **request)).points
         best = sorted(found, key=lambda point: (-point.score, str(point.id)))
@@ -181,13 +184,6 @@ class QdrantVectorStore:
         """Close the connections; the next call opens new ones."""
         self._nodes.close()
         self._members.close()
-
-    def _comparable(self, collection: str, fields: Sequence[str]) -> bool:
-        """False when no point has one of the fields: a field is indexed before the first point with it."""
-        if all(field in self._layouts.of(collection, self._reading).indexed for field in fields):
-            return True
-        layout = self._layouts.read(collection, self._reading)
-        return layout.full or all(field in layout.indexed for field in fields)
 
     def _page(
         self, collection: str, chosen: models.Filter, limit: int, offset: Any
