@@ -10,7 +10,7 @@ import redis
 
 from rag.errors import ConfigurationError, Overloaded, Unavailable
 from rag.settings import Settings
-from rag.stores import broker, condition
+from rag.stores import broker, broker_health
 from rag.stores.broker_health import BrokerWatch, read_health, wait_until_safe
 from rag.stores.redis import connect, connect_to
 from tests.integration.brokers import ready, valkey_with
@@ -121,7 +121,7 @@ def test_a_broker_that_is_away_takes_no_job(settings: Settings) -> None:
 def test_a_full_broker_takes_no_job_until_there_is_room(
     bundled: redis.Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(condition, "_FRESH_SECONDS", 0)
+    monkeypatch.setattr(broker_health, "_FRESH_SECONDS", 0)
     watch = BrokerWatch(bundled, settings)
     watch.admit()
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from rag.stores import endpoint as module
+from rag.stores import rate_limiter as module
 from rag.stores.rate_limiter import FAILURES, Admission, CircuitOpen, RateLimiter
 from tests.system.running import until
 

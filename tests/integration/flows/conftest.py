@@ -28,7 +28,7 @@ def model() -> BundledEmbedder:
 def tools(
     valkey: str, tmp_path: Path, model: BundledEmbedder, nursery: Nursery, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[InProcess]:
-    monkeypatch.setattr(embedding, "chosen", lambda *_: model)
+    monkeypatch.setattr(embedding, "embedder_for", lambda *_: model)
     monkeypatch.setattr(InProcess, "parser", nursery)
     monkeypatch.setattr(messages, "publish", lambda job, *, delay=0.0: None)
     monkeypatch.setattr(messages, "announce", lambda job: None)
