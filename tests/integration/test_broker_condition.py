@@ -96,13 +96,13 @@ def test_a_broker_that_comes_late_is_waited_for(settings: Settings) -> None:
                 started.append(subprocess.Popen(broker.command(settings)))
 
     starter = StartsWhenMissed()
-    condition.log.addHandler(starter)
+    broker_health.log.addHandler(starter)
     try:
         wait_until_safe(settings)
 
         assert started
     finally:
-        condition.log.removeHandler(starter)
+        broker_health.log.removeHandler(starter)
         for server in started:
             server.kill()
             server.wait(10)
