@@ -17,16 +17,16 @@ from rag.stores.backups.catalogue import Catalogue
 from rag.stores.backups.standing import Standing
 from rag.stores.backups.vault import Vault
 from rag.stores.blobs import ObstoreBlobs
+from rag.stores.broker_health import BrokerWatch
 from rag.stores.cache import RedisCache
-from rag.stores.changes import ChangeFeed
-from rag.stores.condition import BrokerWatch
+from rag.stores.disks import Disks
+from rag.stores.durable_documents import DurableDocumentRegistry
 from rag.stores.heartbeats import Heartbeats
+from rag.stores.job_notifications import ChangeFeed
 from rag.stores.jobs import KeptJobStore
 from rag.stores.journal import Journal
-from rag.stores.kept_documents import KeptDocumentRegistry
 from rag.stores.keys import KeyFinder, KeyRegistry
 from rag.stores.redis import connect, connect_async
-from rag.stores.reserve import Disks
 from rag.stores.usage import TokenUsage
 from rag.tracing import watched
 from tasks.submit import Publisher, Submissions
@@ -79,7 +79,7 @@ def build(settings: Settings) -> Parts:
     blobs = watched(ObstoreBlobs.of(settings), settings.blob_address.partition(":")[0])
     journal = Journal(blobs)
     jobs = KeptJobStore(client, settings, journal)
-    documents = KeptDocumentRegistry(client, journal)
+    documents = DurableDocumentRegistry(client, journal)
     publisher = Publisher(settings)
     threads = settings.max_concurrent_requests
     return Parts(

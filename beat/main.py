@@ -9,7 +9,7 @@ from beat.schedule import schedule_of
 from rag.printable import log_printable_lines
 from rag.settings import Settings, load
 from rag.starting import log_as, shield, starting
-from rag.stores.condition import wait_until_safe
+from rag.stores.broker_health import wait_until_safe
 from tasks.app import app
 from tasks.publishing import prepare
 
@@ -27,7 +27,7 @@ def set_up_logging(loglevel: int | None = None, **_: Any) -> None:
 
 @signals.beat_init.connect
 def require_safe(**_: Any) -> None:
-    """Wait for the broker, or leave with the reason where it could lose jobs, or is not ours."""
+    """Wait for the broker. Exit with the reason when it could lose jobs or refuses access."""
     with starting("beat"):
         settings = load()
         prepare(settings)
@@ -39,7 +39,7 @@ app.conf.beat_scheduler = "beat.scheduler:BeatingScheduler"
 
 
 def command(settings: Settings) -> list[str]:
-    """The argv of the scheduler."""
+    """The argv that starts the scheduler."""
     return [
         sys.executable, "-m", "celery", "--quiet", "-A", "beat.main", "beat",
         "--pidfile", "",

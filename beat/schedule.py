@@ -1,6 +1,5 @@
-"""What happens when, by name. Beat only sends; the maintenance lane does the work."""
+"""The schedule's entries. Beat only sends messages; the maintenance lane does the work."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rag.cron import NEVER, next_time
@@ -13,8 +12,8 @@ HOUR = 3600.0
 class Entry:
     """``every``: seconds from one run to the next, or a schedule of :mod:`rag.cron`.
 
-    What has never run does so at once, or at the first time of its schedule. ``promised``: a run is
-    sent again until its task has said that it is done, and gets the entry's name and the run's id.
+    The first run is at once, or at the first time of the schedule. ``promised``: a run is sent again
+    until its task has recorded that it is done; the task gets the entry's name and the run's id.
     """
 
     name: str
@@ -36,22 +35,21 @@ UPKEEP = (
 
 
 def schedule_of(settings: Settings) -> tuple[Entry, ...]:
-    """Every entry; those about backups as the settings have them."""
-    return (*UPKEEP, *_backups(settings))
-
-
-def _backups(settings: Settings) -> Iterator[Entry]:
-    """The backup goes first, so that what is late is made by it where both are due."""
-    if settings.backup_schedule != NEVER:
-        yield _promised("make a backup", settings.backup_schedule, "back_up")
-        yield _promised("make a backup that is late", HOUR, "make_up")
-    if settings.backup_prune_schedule != NEVER:
-        yield _promised("remove old backups", settings.backup_prune_schedule, "remove_old")
-    if settings.backup_verify_schedule != NEVER:
-        yield _promised("verify the newest backup", settings.backup_verify_schedule, "verify")
-    if settings.backup_rehearse_schedule != NEVER:
-        yield _promised("rehearse a restore", settings.backup_rehearse_schedule, "rehearse")
-
-
-def _promised(name: str, every: float | str, task: str) -> Entry:
-    return Entry(name, every, f"aegis.maintenance.backups.{task}", promised=True)
+    """Every entry; those about backups at the times of the settings."""
+    # `make_up` comes second, so that it finds nothing late when both are due
+    late = HOUR if settings.backup_schedule != NEVER else NEVER
+    backups = (
+        ("make a backup", settings.backup_schedule, "back_up"),
+        ("make a backup that is late", late, "make_up"),
+        ("remove old backups", settings.backup_prune_schedule, "remove_old"),
+        ("verify the newest backup", settings.backup_verify_schedule, "verify"),
+        ("rehearse a restore", settings.backup_rehearse_schedule, "rehearse"),
+    )
+    return (
+        *UPKEEP,
+        *(
+            Entry(name, every, f"aegis.maintenance.backups.{task}", promised=True)
+            for name, every, task in backups
+            if every != NEVER
+        ),
+    )

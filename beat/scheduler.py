@@ -1,4 +1,4 @@
-"""Celery's beat on records in Redis. Its loop shows the sign of life, so that one that hangs is seen."""
+"""Celery's beat with its records in Redis. Its own loop sends the heartbeat, so a hung one is noticed."""
 
 import logging
 import os
@@ -22,10 +22,10 @@ TICK_SECONDS = 2
 SIGN_SECONDS = 15.0
 
 EXPIRES = 7200.0
-"""Seconds: bounds what gathers while the lane is away, and outlasts a clock that is an hour off."""
+"""Seconds. It limits the messages that pile up while the lane is away; a clock may be an hour off."""
 
 _WORTH_A_WARNING = 5
-"""Ticks in vain, one after the other: more than the start of a broker, or of its records, takes."""
+"""Failed ticks in a row: more than the start of a broker, or the rebuild of its records, takes."""
 
 log = logging.getLogger(__name__)
 
@@ -40,32 +40,32 @@ class BeatingScheduler(Scheduler):
         self._heartbeats = Heartbeats(client)
         self._runs = Runs(client)
         self._beaten_at = float("-inf")
-        self._in_vain = 0
+        self._failed_ticks = 0
         super().__init__(*args, **named)
 
     def setup_schedule(self) -> None:
         self._timekeeper = Timekeeper(self.app.conf.beat_schedule, self._runs, self._send)
 
     def tick(self, *_: Any, **__: Any) -> float:
-        """Seconds to the next one."""
-        seconds = self._keep_time()
+        """Send what is due, and the heartbeat. Returns seconds to the next tick."""
+        try:
+            seconds = max(0.0, min(self._timekeeper.round(), TICK_SECONDS))
+            self._failed_ticks = 0
+        except (Transient, *PUBLISH_ERRORS) as error:
+            seconds = TICK_SECONDS
+            self._failed_ticks += 1
+            level = logging.WARNING if self._failed_ticks == _WORTH_A_WARNING else logging.DEBUG
+            log.log(level, "nothing can be sent: %s", error)
         if monotonic() - self._beaten_at >= TICK_SECONDS / 2:
-            self._beat()
+            try:
+                self._heartbeats.tick(gethostname(), os.getpid(), SIGN_SECONDS)
+                self._beaten_at = monotonic()
+            except Transient as error:
+                log.debug("no heartbeat: %s", error)
         return seconds
 
-    def _keep_time(self) -> float:
-        try:
-            seconds = self._timekeeper.round()
-        except (Transient, *PUBLISH_ERRORS) as error:
-            self._in_vain += 1
-            level = logging.WARNING if self._in_vain == _WORTH_A_WARNING else logging.DEBUG
-            log.log(level, "nothing can be sent: %s", error)
-            return TICK_SECONDS
-        self._in_vain = 0
-        return max(0.0, min(seconds, TICK_SECONDS))
-
     def _send(self, entry: Entry, run: Run) -> None:
-        """Raises PUBLISH_ERRORS."""
+        """Publish the run's message. Raises PUBLISH_ERRORS."""
         log.info("sends %s: %s", entry.name, entry.task)
         with sending():
             self.app.send_task(
@@ -74,10 +74,3 @@ class BeatingScheduler(Scheduler):
                 task_id=run.id,
                 expires=EXPIRES,
             )
-
-    def _beat(self) -> None:
-        try:
-            self._heartbeats.tick(gethostname(), os.getpid(), SIGN_SECONDS)
-            self._beaten_at = monotonic()
-        except Transient as error:
-            log.debug("no sign of life: %s", error)

@@ -1,4 +1,4 @@
-"""The least that accepts a job: one route, one Redis write."""
+"""The smallest API that accepts a job, for comparison: one route, one Redis write."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ _redis = connect(load())
 
 @app.post("/")
 def submit(body: dict[str, Any]) -> dict[str, str]:
-    """Keep the body under a new id."""
+    """Store the body under a new id."""
     job_id = str(uuid7())
     _redis.set(job_id, str(body))
     return {"job_id": job_id}

@@ -1,4 +1,4 @@
-"""What the measurements send, over the REST contract alone."""
+"""The measurements' client, which uses only the REST contract."""
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,14 +16,14 @@ IN_FLIGHT = 4
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question's way: ``seconds`` as the caller saw it, and the finished job's result."""
+    """One answered question: ``seconds`` that the caller waited, and the finished job's result."""
 
     seconds: float
     result: dict[str, Any]
 
     @property
     def work_seconds(self) -> float:
-        """What the stages themselves worked."""
+        """Seconds that the stages themselves worked."""
         timings = self.result["timings_ms"]
         return float(sum(timings[stage] for stage in ("embed", "search", "rerank", "generate"))) / 1000
 
@@ -35,18 +35,18 @@ class Caller:
         self._http = httpx.Client(base_url=url, timeout=WAIT_SECONDS + 10)
 
     def submit(self, text: str, collection: str, document_id: str | None = None) -> str:
-        """Hand a text in; the job's id."""
+        """Submit a text. Returns the job's id."""
         body = {"text": text, "collection": collection, "document_id": document_id}
         answer = self._http.post("/v1/documents", json={k: v for k, v in body.items() if v is not None})
         return str(answer.raise_for_status().json()["job_id"])
 
     def done(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The result of the job that a POST without a document makes."""
+        """POST to ``path``, and wait for the job that it makes. Returns the job's result."""
         answer = self._http.post(path, json=body or {}).raise_for_status()
         return self.finished(str(answer.json()["job_id"]))
 
     def finished(self, job_id: str) -> dict[str, Any]:
-        """The job's result, as soon as it is over."""
+        """Wait for the job. Returns its result."""
         while True:
             answer = self._http.get(f"/v1/jobs/{job_id}", params={"wait": WAIT_SECONDS}).raise_for_status()
             job = answer.json()
@@ -54,7 +54,7 @@ class Caller:
                 return self._result(job)
 
     def ingest(self, texts: Iterable[str], collection: str, ids: Sequence[str] | None = None) -> int:
-        """Take all in, some at a time, and wait for all; how many chunks they made."""
+        """Ingest all texts, IN_FLIGHT at a time, and wait for them. Returns the number of their chunks."""
         named = ids or []
         pairs = [(text, named[i] if named else None) for i, text in enumerate(texts)]
         with ThreadPoolExecutor(IN_FLIGHT) as pool:
@@ -62,7 +62,7 @@ class Caller:
             return sum(pool.map(lambda job: int(self.finished(job)["chunks"]), jobs))
 
     def ask(self, question: str, collection: str, **options: Any) -> Asked:
-        """Past the caches, so that what is measured is done."""
+        """Ask without the answer cache, so that the measured work is done."""
         body = {"question": question, "collection": collection, "cache": False, **options}
         begun = perf_counter()
         answer = self._http.post("/v1/queries", json=body, headers={"Prefer": f"wait={WAIT_SECONDS}"})
@@ -70,7 +70,7 @@ class Caller:
         return Asked(seconds, self._result(answer.raise_for_status().json()))
 
     def ask_all(self, questions: Sequence[str], collection: str, **options: Any) -> list[Asked]:
-        """In order, some at a time."""
+        """The answers in the order of ``questions``, asked IN_FLIGHT at a time."""
         with ThreadPoolExecutor(IN_FLIGHT) as pool:
             return list(pool.map(lambda question: self.ask(question, collection, **options), questions))
 

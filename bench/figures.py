@@ -1,4 +1,4 @@
-"""The figures of a run, and what is made of them: a file for programs, a table for people."""
+"""The figures of a run, written as a file for programs and as a table for people."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,9 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """``limit``: what it must not be over (or under, where more is better); None: no bound of ours.
+    """``limit``: the highest allowed value (the lowest, where more is better); None: no limit.
 
-    ``peers``: the same measure of other ways, taken in the same run.
+    ``peers``: the same measure of alternatives, taken in the same run.
     """
 
     value: float

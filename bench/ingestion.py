@@ -1,21 +1,36 @@
-"""How fast documents go in: the whole pipeline against a bare loop over the same sessions."""
+"""How fast documents are ingested: the whole pipeline against bare loops over the same texts.
 
-from collections.abc import Sequence
+Documents of one paragraph are measured too, since the work around the model shows most there.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
 
-from bench import loops
+import numpy as np
+
 from bench.client import Caller
 from bench.figures import Figure
+from rag.model import ParsedDocument
+from workers.embedding import minilm
+from workers.embedding.bundled import BundledEmbedder
+from workers.embedding.graph import minilm_graph
+from workers.embedding.minilm import DIMENSION, encoded
+from workers.embedding.session import CLS, SEP
+from workers.embedding.weights import source
 from workers.tools import Tools
 
 ROUNDS = 3
+CHARACTERS = 400  # of a paragraph, some eighty tokens
+APART = 1_000  # characters between the beginnings of two paragraphs
+
+Loop = Callable[[Sequence[str]], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Chunks a second of the same texts, one way right after the other."""
+    """Chunks a second of the same texts, measured one way right after the other."""
 
     pipeline: float
     bare: float
@@ -24,22 +39,20 @@ class Round:
 
 def measure(caller: Caller, tools: Tools, documents: Sequence[str], collection: str) -> list[Round]:
     """One round for each part of ``documents``: a shared machine's speed drifts from minute to minute."""
-    bare, fp32 = loops.bare(tools.settings.model_dir), loops.fp32()
-    caller.ingest(documents[-1:], f"{collection}-warm")  # not the first one measured, which is cached then
+    bare, fp32 = BundledEmbedder(tools.settings.model_dir).embed_passages, _fp32_loop()
+    # not the first document that is measured, whose vectors would be cached then
+    caller.ingest(documents[-1:], f"{collection}-warm")
     rounds = []
     for part in range(ROUNDS):
-        texts = loops.chunks_of(tools, documents[part::ROUNDS])
-        before = loops.rate(bare, texts)
-        pipeline = _rate(caller, documents[part::ROUNDS], collection)
-        after = loops.rate(bare, texts)
-        rounds.append(Round(pipeline, (before + after) / 2, loops.rate(fp32, texts[::3])))
+        parsed = map(ParsedDocument, documents[part::ROUNDS])
+        texts = [chunk.text for document in parsed for chunk in tools.chunker.chunk(document)]
+        before = _rate(bare, texts)
+        begun = perf_counter()
+        chunks = caller.ingest(documents[part::ROUNDS], collection)
+        pipeline = chunks / (perf_counter() - begun)
+        after = _rate(bare, texts)
+        rounds.append(Round(pipeline, (before + after) / 2, _rate(fp32, texts[::3])))
     return rounds
-
-
-def _rate(caller: Caller, documents: Sequence[str], collection: str) -> float:
-    begun = perf_counter()
-    chunks = caller.ingest(documents, collection)
-    return chunks / (perf_counter() - begun)
 
 
 def figures(rounds: Sequence[Round]) -> dict[str, Figure]:
@@ -53,3 +66,54 @@ def figures(rounds: Sequence[Round]) -> dict[str, Figure]:
         "ingest_ratio": Figure(of_bare, "of a bare loop", 0.8, more_is_better=True),
         "ingest_vs_best_peer": Figure(of_fp32, "of an fp32 loop", 1.0, more_is_better=True),
     }
+
+
+def measure_paragraphs(
+    caller: Caller, tools: Tools, chapters: Sequence[str], collection: str
+) -> dict[str, Figure]:
+    """Documents a second, and the ratio to a bare loop over the same texts right before and after."""
+    bare = BundledEmbedder(tools.settings.model_dir).embed_passages
+    # each text begins in the middle of a passage, so that its vectors are not cached yet
+    texts = [
+        chapter[start : start + CHARACTERS]
+        for chapter in chapters
+        for start in range(APART // 2, len(chapter) - CHARACTERS, APART)
+    ]
+    rates, ratios = list[float](), list[float]()
+    for part in range(ROUNDS):
+        paragraphs = texts[part::ROUNDS]
+        before = _rate(bare, paragraphs)
+        begun = perf_counter()
+        caller.ingest(paragraphs, collection)
+        rates.append(len(paragraphs) / (perf_counter() - begun))
+        ratios.append(rates[-1] / median((before, _rate(bare, paragraphs))))
+    return {
+        "small_documents_per_s": Figure(median(rates), "documents/s"),
+        "small_documents_ratio": Figure(median(ratios), "of a bare loop", more_is_better=True),
+    }
+
+
+def _rate(loop: Loop, texts: Sequence[str]) -> float:
+    """Texts a second, after one text to warm up."""
+    loop(texts[:1])
+    begun = perf_counter()
+    loop(texts)
+    return len(texts) / (perf_counter() - begun)
+
+
+def _fp32_loop() -> Loop:
+    """The usual way: the published fp32 weights on onnxruntime with its own threads over all cores."""
+    import onnxruntime  # noqa: PLC0415 - workers.embedding.session must turn its telemetry off first
+
+    with source(print) as origin:
+        weights = origin.weights()
+    tokenizer = minilm.tokenizer()
+    graph = minilm_graph(weights, np.eye(DIMENSION, dtype=np.float32), int8=False)
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+
+    def run(texts: Sequence[str]) -> None:
+        for text in texts:
+            ids = encoded(tokenizer, text).ids
+            session.run(["dense"], {"ids": np.array([[CLS, *ids, SEP]], np.int64)})
+
+    return run

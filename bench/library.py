@@ -1,7 +1,7 @@
-"""Collections whose vectors are drawn, so that tens of thousands of points are there in seconds.
+"""Collections with random vectors, so that tens of thousands of points are there in seconds.
 
-They go into the stores as ingestion puts them there, only past the models: what is measured on them must
-not look at meanings.
+They are written to the stores as ingestion does, but without models. So measurements on them
+must not depend on the meaning of texts.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ _BATCH = 512
 
 @dataclass(frozen=True)
 class Library:
-    """``documents`` documents of ``passages`` passages each, which have ``tokens`` token vectors.
+    """``documents`` documents of ``passages`` passages each, with ``tokens`` token vectors a passage.
 
     The same numbers make the same points.
     """
@@ -43,7 +43,7 @@ class Library:
         return self.documents * self.passages
 
     def put(self, tools: Tools) -> None:
-        """Make the collection, in which there must be nothing yet."""
+        """Make and fill the collection, which must be empty or missing."""
         model, dimension = tools.settings.embedding_name, tools.settings.dimension
         width = tools.embedder(model, dimension).token_dimension
         collection, _ = tools.documents.put_collection(self.collection, model, dimension)
@@ -57,7 +57,7 @@ class Library:
                 volume.publish(tools, collection)
 
     def questions(self, dimension: int, count: int) -> Iterator[SearchQuery]:
-        """Each is near the first passage of one document."""
+        """``count`` queries, each near the first passage of one document."""
         for n in range(count):
             volume = self._volume(n * self.documents // count)
             sparse = lexical.encode_question(volume.texts[0])
@@ -65,7 +65,7 @@ class Library:
 
     @property
     def text(self) -> str:
-        """Of a passage, to be asked with."""
+        """The text of a passage, to ask with."""
         return self._volume(0).texts[0]
 
     def _volume(self, number: int) -> "_Volume":
@@ -74,7 +74,7 @@ class Library:
 
 @dataclass(frozen=True)
 class _Volume:
-    """One document of a library, in its first version."""
+    """One document of a library, version 1."""
 
     library: Library
     number: int
@@ -95,13 +95,20 @@ class _Volume:
         return _unit(random.standard_normal((self.library.passages, dimension), np.float32))
 
     def points(self, dimension: int, width: int | None) -> Iterator[Point]:
-        """``width``: of token vectors; None for none."""
-        tokens = self._tokens(width) if width else None
-        for passage, dense in zip(self._passages(), self.dense(dimension), strict=True):
-            yield Point(passage, dense, lexical.encode_passage(passage.text), tokens)
+        """``width``: the dimension of token vectors; None for none."""
+        tokens, start = None, 0
+        if width:
+            random = np.random.default_rng((3, self.number))
+            drawn = random.standard_normal((self.library.tokens, width), np.float32)
+            tokens = _unit(drawn).astype(np.float16)
+        for index, (text, dense) in enumerate(zip(self.texts, self.dense(dimension), strict=True)):
+            chunk = point_id(self.library.collection, self.name, 1, index)
+            passage = Passage(chunk, self.name, 1, index, text, self.name, start, start + len(text))
+            yield Point(passage, dense, lexical.encode_passage(text), tokens)
+            start += len(text) + len("\n\n")
 
     def publish(self, tools: Tools, collection: Collection) -> None:
-        """The document's files, and its record."""
+        """Write the document's files and its record."""
         text = "\n\n".join(self.texts).encode()
         keys = [f"{kind}/{collection.folder}/{self.name}" for kind in ("sources", "texts")]
         for key in keys:
@@ -123,17 +130,6 @@ class _Volume:
                 updated_at=time(),
             )
         )
-
-    def _passages(self) -> Iterator[Passage]:
-        start = 0
-        for index, text in enumerate(self.texts):
-            chunk = point_id(self.library.collection, self.name, 1, index)
-            yield Passage(chunk, self.name, 1, index, text, self.name, start, start + len(text))
-            start += len(text) + len("\n\n")
-
-    def _tokens(self, width: int) -> NDArray[np.float16]:
-        random = np.random.default_rng((3, self.number))
-        return _unit(random.standard_normal((self.library.tokens, width), np.float32)).astype(np.float16)
 
 
 def _unit(rows: NDArray[np.float32]) -> Vector:

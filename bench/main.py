@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import ingestion, paragraphs, questions, recovery, submission
+from bench import ingestion, questions, recovery, submission
 from bench.client import Caller
 from bench.corpus import Corpus, of_file, python_topics
 from bench.figures import Figure, show, write
@@ -31,11 +31,11 @@ def main(
     with tempfile.TemporaryDirectory(prefix="aegis-bench-") as scratch:
         home = Path(scratch) / "home"
         with started(home):
-            pass  # the first start makes what later ones find
+            pass  # the first start makes files that later ones find
         with started(home) as stack:
             figures = _measure(stack, corpus, quick=quick, console=console)
         console.print("losing everything but the backups …")
-        figures |= recovery.measured(Path(scratch), quick=quick)
+        figures |= recovery.measure(Path(scratch), quick=quick)
     write(figures, out)
     show(figures, console)
     console.print(f"{corpus.name}; figures in {out}")
@@ -52,7 +52,7 @@ def _measure(stack: Stack, corpus: Corpus, *, quick: bool, console: Console) -> 
     console.print("ingesting …")
     rounds = ingestion.measure(caller, tools, documents, "bench")
     figures |= ingestion.figures(rounds)
-    figures |= paragraphs.measured(caller, tools, documents, "bench-paragraphs")
+    figures |= ingestion.measure_paragraphs(caller, tools, documents, "bench-paragraphs")
     console.print("asking …")
     count = 60 if quick else 300
     idle = questions.one_after_another(caller, corpus.questions, count, "bench")
@@ -61,4 +61,4 @@ def _measure(stack: Stack, corpus: Corpus, *, quick: bool, console: Console) -> 
         loaded = questions.one_after_another(caller, corpus.questions, count, "bench")
     figures |= questions.figures(idle, loaded)
     console.print("submitting …")
-    return figures | submission.measured(stack.url, "bench", 200 if quick else 1000)
+    return figures | submission.measure(stack.url, "bench", 200 if quick else 1000)

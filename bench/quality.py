@@ -1,12 +1,11 @@
-"""Retrieval, answers and refusals measured on questions whose answers are known.
+"""Measures retrieval, answers and refusals on questions with known answers, over the REST contract.
 
-Paragraphs go in as documents and questions come out as answers, over the same REST
-contract that everybody uses. The file's form: ``{"articles": [{"title", "paragraphs":
+Each paragraph is ingested as one document. The file's form: ``{"articles": [{"title", "paragraphs":
 [{"text", "questions": [{"question", "answers": [text, …]}]}]}]}``.
 
-Two collections: one of every article, for retrieval and answers; one of every other
-article, for refusals – there, the questions of the articles left out ask about something
-else entirely, and a refusal of the others is a false one. A question counts as refused
+There are two collections: one of every article, for retrieval and answers; one of every other
+article, for refusals. In the second one, questions of the missing articles are unrelated to
+the documents, and a refusal of any other question is a false one. A question counts as refused
 when its answer has no citations.
 """
 
@@ -18,7 +17,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from bench.client import Asked, Caller
 from rag.errors import ConfigurationError
@@ -28,7 +26,7 @@ DEPTH = 10  # hits that count for MRR@10 and recall@10
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """A question, the document that answers it, and what a right answer holds."""
+    """A question, the document that answers it, and the texts of which a right answer contains one."""
 
     question: str
     document_id: str
@@ -55,49 +53,52 @@ class Quality:
 
 
 def measure(file: Path, caller: Caller, *, sample: int | None = None, seed: int = 7) -> Quality:
-    """Measure on ``file``; ``sample``: at most that many questions of each kind, drawn by ``seed``."""
+    """Measure with ``file``. ``sample``: at most so many questions of each kind, drawn by ``seed``."""
     articles = read(file)
     stamp = sha256(file.read_bytes()).hexdigest()[:12]
     whole, half = f"eval-{stamp}", f"eval-half-{stamp}"
     _ingest(caller, articles, whole)
     _ingest(caller, articles[::2], half)
     draw = random.Random(seed)  # noqa: S311 - a sample, not a secret
-    asked = _drawn(draw, articles, sample)
-    known = _drawn(draw, articles[::2], sample)
-    strange = _drawn(draw, articles[1::2], sample)
+    asked = _draw_sample(draw, articles, sample)
+    known = _draw_sample(draw, articles[::2], sample)
+    unrelated = _draw_sample(draw, articles[1::2], sample)
     found = caller.ask_all([a.question for a in asked], whole, top_n=DEPTH)
     answers = caller.ask_all([a.question for a in asked], whole)
-    ranks = [_rank(a, f) for a, f in zip(asked, found, strict=True)]
+    reciprocal = [_reciprocal_rank(a, f) for a, f in zip(asked, found, strict=True)]
     return Quality(
-        mrr=_mean(1 / rank if rank else 0.0 for rank in ranks),
-        recall=_mean(rank is not None for rank in ranks),
-        answered=_mean(_holds_answer(a, f) for a, f in zip(asked, answers, strict=True)),
+        mrr=_mean(reciprocal),
+        recall=_mean(rank > 0 for rank in reciprocal),
+        answered=_mean(
+            any(f" {normalised(right)} " in f" {normalised(f.result['answer'])} " for right in a.answers)
+            for a, f in zip(asked, answers, strict=True)
+        ),
         words=_mean(len(f.result["answer"].split()) for f in answers),
-        refused=_mean(map(_refused, caller.ask_all([a.question for a in strange], half))),
+        refused=_mean(map(_refused, caller.ask_all([a.question for a in unrelated], half))),
         falsely_refused=_mean(map(_refused, caller.ask_all([a.question for a in known], half))),
         questions=len(asked),
     )
 
 
 def read(file: Path) -> list[Article]:
-    """ConfigurationError for a file of another form."""
+    """The articles of ``file``. ConfigurationError when it has another form."""
     try:
-        return [_article(article) for article in json.loads(file.read_text("utf-8"))["articles"]]
+        return [
+            Article(
+                paragraphs=tuple(paragraph["text"] for paragraph in article["paragraphs"]),
+                questions=tuple(
+                    Asking(question["question"], _id(paragraph["text"]), tuple(question["answers"]))
+                    for paragraph in article["paragraphs"]
+                    for question in paragraph["questions"]
+                ),
+            )
+            for article in json.loads(file.read_text("utf-8"))["articles"]
+        ]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(
             f"{file} has not the form of questions with known answers ({type(error).__name__}: {error}): "
             "docs/reference/cli.md shows it"
         ) from error
-
-
-def _article(article: dict[str, Any]) -> Article:
-    paragraphs = article["paragraphs"]
-    questions = tuple(
-        Asking(question["question"], _id(paragraph["text"]), tuple(question["answers"]))
-        for paragraph in paragraphs
-        for question in paragraph["questions"]
-    )
-    return Article(tuple(paragraph["text"] for paragraph in paragraphs), questions)
 
 
 def _id(text: str) -> str:
@@ -109,20 +110,15 @@ def _ingest(caller: Caller, articles: Sequence[Article], collection: str) -> Non
     caller.ingest(texts, collection, [_id(text) for text in texts])
 
 
-def _drawn(draw: random.Random, articles: Sequence[Article], sample: int | None) -> list[Asking]:
+def _draw_sample(draw: random.Random, articles: Sequence[Article], sample: int | None) -> list[Asking]:
     questions = [question for article in articles for question in article.questions]
     return questions if sample is None else draw.sample(questions, min(sample, len(questions)))
 
 
-def _rank(asking: Asking, asked: Asked) -> int | None:
-    """The place, from 1, of the right document among the first ten; None when it is not there."""
+def _reciprocal_rank(asking: Asking, asked: Asked) -> float:
+    """1 / place of the right document among the first ten hits; 0 when it is not there."""
     found = [hit["document_id"] for hit in asked.result["hits"][:DEPTH]]
-    return found.index(asking.document_id) + 1 if asking.document_id in found else None
-
-
-def _holds_answer(asking: Asking, asked: Asked) -> bool:
-    text = f" {normalised(asked.result['answer'])} "
-    return any(f" {normalised(answer)} " in text for answer in asking.answers)
+    return 1 / (found.index(asking.document_id) + 1) if asking.document_id in found else 0.0
 
 
 def normalised(text: str) -> str:

@@ -10,13 +10,13 @@ from bench.figures import Figure, percentile
 
 
 def one_after_another(caller: Caller, questions: Sequence[str], count: int, collection: str) -> list[Asked]:
-    """``count`` questions, each asked when the one before is answered."""
+    """Ask ``count`` questions, each when the one before has been answered."""
     return [caller.ask(question, collection) for question in islice(cycle(questions), count)]
 
 
 @contextmanager
 def bulk_ingestion(caller: Caller, documents: Sequence[str], collection: str) -> Iterator[None]:
-    """Documents go in without a pause, always a few waiting, until the block ends."""
+    """Ingest documents without a pause, a few always waiting, until the block ends."""
     over = Event()
 
     def feed() -> None:

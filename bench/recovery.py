@@ -1,6 +1,6 @@
-"""How long a backup takes, and how long it is until questions are answered again when all else is lost.
+"""Measures a backup, and the time until questions are answered again after the loss of everything else.
 
-Backups go to BACKUP_URL where it is set, else to a folder of this machine; they are encrypted where
+Backups go to BACKUP_URL if it is set, else to a folder of this machine. They are encrypted if
 BACKUP_KEY is set.
 """
 
@@ -23,27 +23,27 @@ from tasks.saving.scope import CLOCKS_APART
 from workers.tools import Tools
 
 POINTS, FEW_POINTS = 50_000, 5_000
-PASSAGES, TOKENS = 10, 128  # of a document; of a passage of usual length
+PASSAGES, TOKENS = 10, 128  # passages of a document; tokens of a passage of usual length
 MILLION = 1_000_000
 QUESTIONS = 200
 LEAST_SHARED = 0.95
-"""Of the hits, where the engine may have built its graph between the two looks."""
+"""Share of equal hits, where the engine may have built its graph between the two searches."""
 
 HOUR = 3600.0
 INTERVAL = HOUR / 2
-"""Of the default schedule."""
+"""Between two backups by the default schedule."""
 
 RPO_SECONDS = HOUR
 RTO_SECONDS = 4 * HOUR
 
 
 Hits = list[list[str]]
-"""Chunks, best first, by question."""
+"""Ids of chunks, best first, for each question."""
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """Results of two backups: of everything, and of what is in the first already; and what is found."""
+    """Results of two backups, of which the second has nothing new to save; and the hits before the loss."""
 
     first: Json
     again: Json
@@ -51,52 +51,50 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True)
-class Regained:
-    """``restored``: the job's result. ``seconds``: from the start on empty disks to the first answer."""
+class Restored:
+    """``result``: the restore job's. ``seconds``: from the start on empty disks to the first answer."""
 
-    restored: Json
+    result: Json
     hits: Hits
     seconds: float
 
 
-def measured(scratch: Path, *, quick: bool) -> dict[str, Figure]:
-    """One library saved, lost and restored. BackupError when it is not what it was."""
+def measure(scratch: Path, *, quick: bool) -> dict[str, Figure]:
+    """Save, lose and restore one library. BackupError when the restored one differs from the saved one."""
     library = Library("recovery", (FEW_POINTS if quick else POINTS) // PASSAGES, PASSAGES, TOKENS)
-    settings = _settings(scratch)
-    saved = _save(scratch / "lost", library, settings)
-    regained = _regained(scratch / "anew", library, settings)
-    least = LEAST_SHARED if library.points >= WORTH_OPTIMIZING else 1.0
-    if _shared(regained.hits, saved.hits) < least or regained.restored["points"] != library.points:
-        raise BackupError("what was restored is not what was saved")
-    return _figures(library, saved, regained)
-
-
-def _settings(scratch: Path) -> dict[str, str]:
-    """Backups are made when they are asked for alone."""
-    names = ("", "VERIFY_", "REHEARSE_", "PRUNE_")
     url = os.environ.get("BACKUP_URL") or (scratch / "backups").as_uri()
-    return {"BACKUP_URL": url, **{f"BACKUP_{name}SCHEDULE": "never" for name in names}}
+    schedules = (f"BACKUP_{name}SCHEDULE" for name in ("", "VERIFY_", "REHEARSE_", "PRUNE_"))
+    settings = {"BACKUP_URL": url, **dict.fromkeys(schedules, "never")}
+    saved = _save(scratch / "lost", library, settings)
+    restored = _restore(scratch / "anew", library, settings)
+    shares = [
+        len({*these} & {*those}) / len(those) for these, those in zip(restored.hits, saved.hits, strict=True)
+    ]
+    least = LEAST_SHARED if library.points >= WORTH_OPTIMIZING else 1.0
+    if sum(shares) / len(shares) < least or restored.result["points"] != library.points:
+        raise BackupError("what was restored is not what was saved")
+    return _figures(library, saved, restored)
 
 
 def _save(home: Path, library: Library, settings: Mapping[str, str]) -> Saved:
     with started(home, settings) as stack:
         tools = Tools(Settings(aegis_home=home))
         library.put(tools)
-        sleep(CLOCKS_APART + 1)  # what is younger counts as being on its way
+        sleep(CLOCKS_APART + 1)  # a backup treats younger files as still being written
         caller = Caller(stack.url)
         saved = Saved(caller.done("/v1/backups"), caller.done("/v1/backups"), _hits(tools, library))
     shutil.rmtree(home)
     return saved
 
 
-def _regained(home: Path, library: Library, settings: Mapping[str, str]) -> Regained:
+def _restore(home: Path, library: Library, settings: Mapping[str, str]) -> Restored:
     begun = perf_counter()
     with started(home, settings) as stack:
         caller = Caller(stack.url)
-        restored = caller.done("/v1/backups/latest/restore")
+        result = caller.done("/v1/backups/latest/restore")
         caller.ask(library.text, library.collection, generate=False)
         seconds = perf_counter() - begun
-        return Regained(restored, _hits(Tools(Settings(aegis_home=home)), library), seconds)
+        return Restored(result, _hits(Tools(Settings(aegis_home=home)), library), seconds)
 
 
 def _hits(tools: Tools, library: Library) -> Hits:
@@ -106,24 +104,17 @@ def _hits(tools: Tools, library: Library) -> Hits:
     return [[hit.passage.chunk_id for hit in tools.vectors.search(store, each)] for each in questions]
 
 
-def _shared(found: Hits, before: Hits) -> float:
-    """The mean part of the hits before that is found again."""
-    return sum(
-        len({*these} & {*those}) / len(those) for these, those in zip(found, before, strict=True)
-    ) / len(before)
-
-
-def _figures(library: Library, saved: Saved, regained: Regained) -> dict[str, Figure]:
-    """What is restored grows with the points, what starts does not."""
+def _figures(library: Library, saved: Saved, restored: Restored) -> dict[str, Figure]:
     size = f"{library.points // 1000}k"
-    first, restored = saved.first, regained.restored["seconds"]
-    million = regained.seconds - restored + restored * MILLION / library.points
+    first, seconds = saved.first, restored.result["seconds"]
+    # the restore itself takes longer with more points, the start of the stack does not
+    million = restored.seconds - seconds + seconds * MILLION / library.points
     return {
         "backup_mb_s": Figure(first["sent"] / 1e6 / first["seconds"], "MB/s", more_is_better=True),
         f"backup_s_{size}": Figure(first["seconds"], "s", peers={"again, s": saved.again["seconds"]}),
-        f"restore_s_{size}": Figure(restored, "s", peers={"bytes, MB": first["bytes"] / 1e6}),
+        f"restore_s_{size}": Figure(seconds, "s", peers={"bytes, MB": first["bytes"] / 1e6}),
         f"rto_s_{size}": Figure(
-            regained.seconds, "s", RTO_SECONDS, peers={"1m points, extrapolated": million}
+            restored.seconds, "s", RTO_SECONDS, peers={"1m points, extrapolated": million}
         ),
         f"rpo_s_{size}": Figure(
             INTERVAL + saved.again["seconds"], "s by the default schedule, at worst", RPO_SECONDS

@@ -1,4 +1,4 @@
-"""A stack of its own for a measurement, in an empty folder on free ports, gone afterwards."""
+"""A separate stack for a measurement: in an empty folder, on free ports, removed afterwards."""
 
 import os
 import signal
@@ -19,6 +19,19 @@ from rag.errors import Unavailable
 
 READY_SECONDS = 120.0
 STOP_SECONDS = 60.0
+_NOT_INHERITED = frozenset(
+    {
+        "API_KEYS",
+        "BLOB_URL",
+        "CACHE_TTL_SECONDS",
+        "GENERATOR",
+        "JINA_API_KEY",
+        "OLLAMA_URL",
+        "QDRANT_URL",
+        "REDIS_URL",
+    }
+)
+"""Variables that would make a measurement depend on where it runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +43,7 @@ class Stack:
     ready_seconds: float
 
     def memory_mb(self) -> float:
-        """Resident memory of all its processes; where the system tells, shared pages count once."""
+        """Resident memory of all its processes; shared pages count once where the system tells them."""
         root = psutil.Process(self.pid)
         infos = [process.memory_full_info() for process in (root, *root.children(recursive=True))]
         return float(sum(getattr(info, "pss", info.rss) for info in infos)) / 1e6
@@ -38,7 +51,7 @@ class Stack:
 
 @contextmanager
 def started(home: Path | None = None, settings: Mapping[str, str] | None = None) -> Iterator[Stack]:
-    """``aegis up`` in ``home`` (an empty folder by default) until the block ends, with further settings.
+    """Run ``aegis up`` in ``home`` (an empty folder by default) with ``settings`` until the block ends.
 
     Raises Unavailable, with the end of its output, when it does not get ready.
     """
@@ -46,14 +59,14 @@ def started(home: Path | None = None, settings: Mapping[str, str] | None = None)
         folder = home or Path(scratch) / "home"
         folder.mkdir(parents=True, exist_ok=True)
         port, flower = free_ports(2)
-        environment = _embedded(os.environ) | {
+        environment = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED} | {
             "AEGIS_CONFIG": "none",
             "AEGIS_HOME": str(folder),
             "API_HOST": "127.0.0.1",
             "API_PORT": str(port),
             "FLOWER_PORT": str(flower),
-            "PROCESS_INSPECTION": "true",  # or nobody but root is told of shared pages
-            "CACHE_MB": "1",  # written to as ever, but nothing is found again
+            "PROCESS_INSPECTION": "true",  # else the system tells only root of shared pages
+            "CACHE_MB": "1",  # the caches are written to as usual, but are too small to find anything
             **(settings or {}),
         }
         output = Path(scratch) / "up.log"
@@ -72,7 +85,7 @@ def started(home: Path | None = None, settings: Mapping[str, str] | None = None)
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback address that nobody listens on now."""
+    """Ports of the loopback address that are free now."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for each in sockets:
@@ -83,13 +96,6 @@ def free_ports(count: int) -> list[int]:
             each.close()
 
 
-def _embedded(environment: "os._Environ[str]") -> dict[str, str]:
-    """The environment without what would make a measurement depend on where it runs."""
-    ours = {"REDIS_URL", "QDRANT_URL", "JINA_API_KEY", "OLLAMA_URL", "GENERATOR", "API_KEYS", "BLOB_URL"}
-    ours.add("CACHE_TTL_SECONDS")
-    return {name: value for name, value in environment.items() if name not in ours}
-
-
 def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", output: Path) -> None:
     deadline = monotonic() + READY_SECONDS
     while monotonic() < deadline and process.poll() is None:
@@ -97,6 +103,6 @@ def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", output: Path
             if httpx.get(f"{url}/health/ready", timeout=2).status_code == httpx.codes.OK:
                 return
         except httpx.TransportError:
-            pass  # not listening yet: that is what is waited for
+            pass  # it does not listen yet
         sleep(0.05)
     raise Unavailable(f"the stack did not get ready: {output.read_text('utf-8', 'replace')[-2000:]}")

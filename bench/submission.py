@@ -1,4 +1,4 @@
-"""How fast jobs are accepted, against an endpoint that does nothing but one Redis write."""
+"""How fast jobs are accepted, compared with an endpoint that only writes to Redis once."""
 
 import subprocess
 import sys
@@ -21,8 +21,8 @@ CALLERS = 4
 QUESTION = {"question": "What is measured here?", "generate": False, "cache": False}
 
 
-def measured(url: str, collection: str, count: int) -> dict[str, Figure]:
-    """Submits a second of the stack at ``url``; the jobs are left to the workers."""
+def measure(url: str, collection: str, count: int) -> dict[str, Figure]:
+    """Submits a second of the stack at ``url``. Does not wait for the jobs."""
     ours = _rate(
         lambda http: http.post(f"{url}/v1/queries", json={**QUESTION, "collection": collection}), count
     )
@@ -50,20 +50,12 @@ def bare_endpoint() -> Iterator[str]:
         settings = Settings(aegis_home=Path(home))
         (port,) = free_ports(1)
         environment = {"AEGIS_HOME": home, "PATH": ""}
-        server = [
-            sys.executable,
-            "-m",
-            "uvicorn",
-            "bench.bare:app",
-            "--port",
-            str(port),
-            "--log-level",
-            "error",
-        ]
+        options = ["--port", str(port), "--log-level", "error"]
+        server = [sys.executable, "-m", "uvicorn", "bench.bare:app", *options]
         redis = subprocess.Popen(broker.command(settings))
         api = subprocess.Popen(server, env=environment)
         try:
-            _await(f"http://127.0.0.1:{port}/")
+            _wait_for(f"http://127.0.0.1:{port}/")
             yield f"http://127.0.0.1:{port}"
         finally:
             for process in (api, redis):
@@ -71,7 +63,7 @@ def bare_endpoint() -> Iterator[str]:
                 process.wait(20)
 
 
-def _await(url: str) -> None:
+def _wait_for(url: str) -> None:
     deadline = monotonic() + 30
     while monotonic() < deadline:
         try:

@@ -12,7 +12,7 @@ from rag.exposure import require_closed_api, require_closed_flower
 from rag.model import Json
 from rag.settings import Settings, load
 from rag.settings.disclosure import disclosed
-from rag.settings.loading import examined
+from rag.settings.loading import examine
 from rag.settings.sources import ENVIRONMENT, Given, read
 from rag.settings.wording import masked
 
@@ -56,7 +56,7 @@ def show(
 def check(call: Call) -> None:
     """Everything that is wrong, misspelt or not read, a line each. Exit status 2 if it is wrong, else 1."""
     reading = read(Settings)
-    settings, wrong = examined(reading)
+    settings, wrong = examine(reading)
     warnings = list(reading.warnings)
     if settings is not None:
         wrong += refused_by([require_closed_api, check_port_numbers], settings)

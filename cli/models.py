@@ -15,6 +15,6 @@ def prepare(settings: Settings) -> int:
     build loads would stay in the supervisor's memory. -P: a folder ``cli`` where one stands is not ours.
     """
     folder = expanded(settings.model_dir, "MODEL_DIR: ").resolve()
-    if model_files(folder).whole():
+    if model_files(folder).complete():
         return 0
     return subprocess.run([sys.executable, "-P", "-m", "cli.main", "setup"], check=False).returncode

@@ -40,16 +40,16 @@ def refused_by(checks: Iterable[Callable[[Settings], None]], settings: Settings)
 
 def check_broker(settings: Settings) -> None:
     """ConfigurationError with a line for each risk, Unavailable without an answer."""
-    from rag.stores.condition import condition_of  # noqa: PLC0415 - redis-py takes a while
+    from rag.stores.broker_health import read_health  # noqa: PLC0415 - redis-py takes a while
     from rag.stores.redis import connect  # noqa: PLC0415 - the same
 
     with connect(settings) as client, first_call():
-        condition_of(client, may_forget=settings.broker_may_forget).require_safe()
+        read_health(client, may_forget=settings.broker_may_forget).require_safe()
 
 
 def _check_vectors(settings: Settings) -> None:
     """ConfigurationError or Unavailable when no server at QDRANT_URL serves us."""
-    from rag.stores.vectors.qdrant.connection import nodes_of  # noqa: PLC0415 - qdrant-client takes a second
+    from rag.stores.vectors.qdrant.nodes import nodes_of  # noqa: PLC0415 - qdrant-client takes a second
     from rag.stores.vectors.qdrant.store import QdrantVectorStore  # noqa: PLC0415 - the same
 
     with closing(QdrantVectorStore(nodes_of(settings), settings, patience=0.0)) as store, first_call():

@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 
 from rag.settings import Settings
 from rag.settings.redis import Login, RedisAddress
-from rag.stores.pools import sentinel_options, waits
+from rag.stores.pools import sentinel_options, timeouts
 from rag.stores.redis import PREFIX
 
 ANSWER_SECONDS = 3.0
@@ -30,7 +30,7 @@ def broker_settings(settings: Settings) -> dict[str, Any]:
             "visibility_timeout": settings.visibility_timeout,
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
-            **waits(ANSWER_SECONDS),
+            **timeouts(ANSWER_SECONDS),
             "health_check_interval": 10,
             "max_connections": settings.connection_pool_size,
             "global_keyprefix": f"{PREFIX}queue:",

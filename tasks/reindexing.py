@@ -7,7 +7,7 @@ from rag.model import Collection, JobKind, JobState, LayoutState, NewJob, Second
 from rag.ports import Accepted, DocumentRegistry, JobStore, is_over
 from rag.settings import Settings
 from rag.settings.whole import BUNDLED_DIMENSION
-from rag.stores.collections import in_use
+from rag.stores.rows import in_use
 from tasks import app as celery
 from tasks.acceptance import Acceptance, new_id
 from tasks.broker import sending

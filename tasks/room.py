@@ -8,7 +8,7 @@ from time import time
 from redis import Redis
 
 from rag.settings import Settings
-from rag.stores.condition import condition_of
+from rag.stores.broker_health import read_health
 from rag.stores.redis import connect
 from tasks.app import app
 from tasks.remains import forget_batch
@@ -42,4 +42,4 @@ def forget_early(tools: Toolbox) -> int:
 
 
 def _tight(client: Redis, settings: Settings) -> bool:
-    return condition_of(client, may_forget=settings.broker_may_forget).tight
+    return read_health(client, may_forget=settings.broker_may_forget).tight

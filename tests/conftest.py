@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from rag.stores.broker_binary import bundled_server
+from rag.stores.broker import bundled_server
 from rag.stores.redis import PREFIX, connect_to
 from tests.integration.brokers import declare_intact
 from tests.s3server import S3Server, s3_server

@@ -1,7 +1,8 @@
-"""The program of the process that reads files for workers: it cuts them too, by the bundled model's tokens.
+"""The program of the process that parses files for workers and cuts their text into chunks.
 
-Cutting runs native code (a tokenizer, sentencex) over whatever a file says, so it is done in the
-limited child that has read the file. The tokenizer is loaded once, before children are forked.
+Cutting counts tokens of the bundled model. It runs native code (a tokenizer, sentencex) over
+hostile text, so it is done in the confined child that parsed the file. The tokenizer is
+loaded once, before children are forked.
 """
 
 import sys
@@ -13,7 +14,7 @@ from workers.embedding import minilm
 
 
 def chunker(max_tokens: int) -> TokenChunker:
-    """Loads the tokenizer at its first use."""
+    """A chunker of at most ``max_tokens`` a chunk. It loads the tokenizer when first used."""
     tokenizer = cache(minilm.tokenizer)
     return TokenChunker(lambda text: len(tokenizer().encode(text, add_special_tokens=False)), max_tokens)
 

@@ -1,8 +1,8 @@
-"""``python -m workers.liveness LANE|beat``: a container's health check, by the verdict that all use.
+"""``python -m workers.liveness LANE|beat``: a container's health check.
 
-Says in one line how this host's worker of the lane is, or beat, and exits with 0 while it is
-alive, 1 when it hangs or shows no sign of life. While the broker is away nothing can be proven
-against anybody, and that is 0 too: to restart a worker would not bring the broker back.
+Prints one line about this host's worker of the lane, or beat, and exits with 0 while it is
+alive, 1 when it hangs or sends no heartbeat. While the broker is away nothing can be told, and
+the exit status is 0 too: to restart a worker would not bring the broker back.
 """
 
 import os
@@ -19,7 +19,7 @@ _SECONDS = 2.0
 
 
 def examine(signs: Signs, subject: str, host: str) -> tuple[bool, str]:
-    """Whether ``subject``, a lane or "beat", is alive on ``host``, and a line on it."""
+    """Whether ``subject``, a lane or "beat", is alive on ``host``, and a line that says so."""
     if subject == BEAT:
         alive = any(beat["host"] == host for beat in signs.beats)
         return alive, f"{BEAT}@{host} {'ticks' if alive else 'shows no sign of life'}"

@@ -1,4 +1,4 @@
-"""Asynchronous work for callers that are not: many calls under way at once, ended when the caller is."""
+"""Run asynchronous calls from synchronous code: many at once, cancelled when the caller is interrupted."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable
@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_HEED_SECONDS = 0.5
-"""A signal that comes just as a thread begins to wait does not wake it, so it looks up now and then."""
+_CHECK_SECONDS = 0.5
+"""A signal that arrives just as a thread begins to wait does not wake it, so the wait has an end."""
 
 
 class LoopThread:
@@ -23,18 +23,18 @@ class LoopThread:
         Thread(target=self._loop.run_forever, name=name, daemon=True).start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of ``work``, which is cancelled when the caller is interrupted, as by a time limit."""
+        """The result of ``work``. It is cancelled when the caller is interrupted, as by a time limit."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
-            while not wait((future,), _HEED_SECONDS).done:
+            while not wait((future,), _CHECK_SECONDS).done:
                 pass
             return future.result()
         finally:
             future.cancel()
 
 
-async def together(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """The results in order. The first error ends the others, and is raised."""
+async def gather(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """The results in order. Unlike ``asyncio.gather``, the first error cancels the others."""
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
         return list(await asyncio.gather(*tasks))

@@ -1,18 +1,18 @@
 """Where a Celery worker starts: ``celery -A workers.main worker --queues LANE``.
 
-The lane's models load in the parent, before the pool forks: a model that cannot load
-ends the worker at boot with one line, and a pool child that crashed is replaced without
-loading anything again.
+The lane's models load in the parent, before the pool forks. So a model that cannot load
+ends the worker at boot with one line, and replacing a crashed pool child loads nothing again.
 """
 
 import atexit
 import logging
 import os
+import signal
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from threading import Event, Thread
+from threading import Thread, Timer
+from time import sleep
 from typing import Any
 
 from celery import signals
@@ -31,12 +31,13 @@ from tasks import publishing
 from tasks.app import AegisCelery, Lane, app, lane_named
 from tasks.canary import hush
 from tasks.records import Overseer
-from workers.draining import drain_at_the_end, heed
-from workers.pulse import Pulse
+from workers.heartbeat import Heartbeat
 from workers.startup import bound_memory, check_queues, require_safe
 from workers.tools import Tools, warm
 
 BEAT_SECONDS = 2.0
+INTERRUPT = signal.SIGUSR2
+"""Asks a pool process to give its stage back, once a shutting-down worker's time to drain is over."""
 
 log = logging.getLogger(__name__)
 
@@ -49,38 +50,36 @@ log_printable_lines()
 
 @signals.celeryd_init.connect
 def require_lane(options: dict[str, Any], **_: Any) -> None:
-    """Leave with the reason where ``--queues`` names no lane, before Celery does with a traceback."""
+    """Exit with a one-line reason when ``--queues`` names no lane; Celery would show a traceback."""
     with _or_leave():
         settings = load()
         shield(settings)
         lane = check_queues(options.get("queues") or ())
-    warnings.filterwarnings(
-        "ignore", category=SecurityWarning
-    )  # that it runs as root is the operator's choice
+    # whether the worker runs as root is the operator's choice
+    warnings.filterwarnings("ignore", category=SecurityWarning)
 
     def set_up(loglevel: int | None = None, **_: Any) -> None:
         log_as(f"worker-{lane}", settings, loglevel)
-        logging.getLogger("py.warnings").addFilter(_is_for_operators)
+        # Celery warns of one of its own settings each time the broker is lost; operators cannot act on it.
+        logging.getLogger("py.warnings").addFilter(
+            lambda record: "CPendingDeprecationWarning" not in record.getMessage()
+        )
 
-    set_on_retry_hooks([tell_retry])
-    set_up(options.get("loglevel"))  # Celery sets it up only after what a worker prepares
+    set_on_retry_hooks([log_retry])
+    # Celery sets up logging only after `prepare`, whose lines should already look right.
+    set_up(options.get("loglevel"))
     signals.setup_logging.connect(set_up, weak=False)
 
 
-def tell_retry(details: RetryDetails) -> None:
-    """Of what is tried many times, the first time alone is a warning."""
+def log_retry(details: RetryDetails) -> None:
+    """Log a retry: the first one as a warning, later ones at debug level."""
     level = logging.WARNING if details.retry_num == 1 else logging.DEBUG
     log.log(level, "tried again in %.1f s: %s", details.wait_for, details.caused_by)
 
 
-def _is_for_operators(record: logging.LogRecord) -> bool:
-    """Celery tells of a setting of its own at every loss of the broker."""
-    return "CPendingDeprecationWarning" not in record.getMessage()
-
-
 @signals.worker_init.connect
 def prepare(sender: Any, **_: Any) -> None:
-    """Check the options, build the tools, load the lane's models, or leave with the reason."""
+    """Check the options, build the tools and load the lane's models. Exit with the reason on failure."""
     with _or_leave():
         settings = load()
         publishing.prepare(settings)
@@ -90,28 +89,28 @@ def prepare(sender: Any, **_: Any) -> None:
         hush()
         lane = _lane(sender.app)
         warm(tools, lane)
-        if lane.pool == "solo":  # which works in this very process
+        if lane.pool == "solo":  # the solo pool runs tasks in this process
             bound_memory(settings.worker_memory_mb)
 
 
 @signals.worker_process_init.connect
 def confine(**_: Any) -> None:
-    """Keep a task of this pool process from taking the machine's memory, and from outliving its worker."""
+    """Prepare this pool process: bound its memory, make it interruptible, start tracing."""
     settings = app.toolbox.settings
     publishing.prepare(settings)
     bound_memory(settings.worker_memory_mb)
-    heed(app.toolbox.drain)
+    signal.signal(INTERRUPT, app.toolbox.drain.ask)
     lane = _lane(app)
     end_spans = tracing.start(settings, f"aegis-{lane.name}")
     if lane.pool == "solo":
         atexit.register(end_spans)
-    else:  # such a process leaves without what is registered there
+    else:  # a prefork child ends without running atexit's functions
         signals.worker_process_shutdown.connect(lambda **_: end_spans(), weak=False)
 
 
 @contextmanager
 def _or_leave() -> Iterator[None]:
-    """Celery would make a line in the log of an error, and go on."""
+    """Exit when the block fails. Celery itself would log an error in a signal handler and go on."""
     try:
         with starting("worker"):
             yield
@@ -121,39 +120,52 @@ def _or_leave() -> Iterator[None]:
 
 
 @signals.worker_ready.connect
-def show_signs_of_life(sender: Any, **_: Any) -> None:
-    """Say every few seconds what this worker does, until it ends."""
+def send_heartbeats(sender: Any, **_: Any) -> None:
+    """Report every few seconds what this worker does, until it ends; arrange for its shutdown."""
     lane, settings = _lane(sender.app), app.toolbox.settings
-    drain_at_the_end(sender.pool, settings.drain_seconds)
+    signals.worker_shutting_down.connect(
+        lambda **_: _interrupt_later(sender.pool, settings.drain_seconds), weak=False
+    )
     heartbeats = Heartbeats(connect(settings))
-    _again_and_again(Pulse(lane, sender.hostname, settings, heartbeats).beat)
-    if Stage.SEARCH in lane.stages:  # who searches knows best whether the engine answers
-        _again_and_again(partial(_see_vectors, lane, heartbeats))
+
+    def see_vectors() -> None:
+        app.toolbox.vectors.ping()
+        heartbeats.beat(VECTORS, {"seen_by": lane.name})
+
+    _repeat(Heartbeat(lane, sender.hostname, settings, heartbeats).beat)
+    if Stage.SEARCH in lane.stages:  # the lane that searches reports whether the vector engine answers
+        _repeat(see_vectors)
     if Stage.PURGE in lane.stages:  # the lane of the task that restores records
-        _again_and_again(Overseer(app.toolbox.restoration.recovery).look)
+        _repeat(Overseer(app.toolbox.restoration.recovery).look)
 
 
-def _see_vectors(lane: Lane, heartbeats: Heartbeats) -> None:
-    app.toolbox.vectors.ping()
-    heartbeats.beat(VECTORS, {"seen_by": lane.name})
+def _interrupt_later(pool: Any, seconds: float) -> None:
+    """Give the processes of ``pool`` (a ``celery.concurrency.BasePool``) so long to finish their task."""
+
+    def interrupt() -> None:
+        for pid in pool.info["processes"]:
+            os.kill(pid, INTERRUPT)
+
+    timer = Timer(seconds, interrupt)
+    timer.daemon = True
+    timer.start()
 
 
-def _again_and_again(act: Callable[[], None]) -> None:
-    """In a thread of its own, since one may have to wait for what is away."""
-    forever = Event()
+def _repeat(act: Callable[[], None]) -> None:
+    """Call ``act`` every BEAT_SECONDS, in a thread of its own since a call may block on what is away."""
 
     def run() -> None:
-        told = False
+        logged = False
         while True:
             try:
                 act()
-                told = False
+                logged = False
             except Transient as error:
-                log.log(logging.DEBUG if told else logging.WARNING, "no sign of life: %s", error)
-                told = True
-            forever.wait(BEAT_SECONDS)
+                log.log(logging.DEBUG if logged else logging.WARNING, "no heartbeat: %s", error)
+                logged = True
+            sleep(BEAT_SECONDS)
 
-    Thread(target=run, name="pulse", daemon=True).start()
+    Thread(target=run, name="heartbeat", daemon=True).start()
 
 
 def _lane(celery: AegisCelery) -> Lane:

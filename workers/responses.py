@@ -1,4 +1,4 @@
-"""What every model server's failures have in common, whatever its schema."""
+"""Failures common to all model servers, whatever their schema: driver errors, and the message in a body."""
 
 import json
 from typing import Any
@@ -16,26 +16,26 @@ DRIVER_ERRORS: ErrorTable = {
     httpx.HTTPError: ModelError,
 }
 
-_LONGEST = 300  # characters
+_MAX_LENGTH = 300  # characters
 
 
-def words_of(body: str) -> str:
+def error_message(body: str) -> str:
     """The message in an error's body, shortened: ``error``, ``detail`` or ``message``, with its ``code``."""
     try:
-        told = json.loads(body)
-        words = _message(told)
+        parsed = json.loads(body)
+        message = _message(parsed)
     except (ValueError, RecursionError):
-        told, words = body, body[:_LONGEST]
-    code = told.get("code") if isinstance(told, dict) else None
-    parts = [str(code), words] if code and str(code) not in words else [words]
-    return " ".join(" ".join(parts).split())[:_LONGEST] or "no reason given"
+        parsed, message = body, body[:_MAX_LENGTH]
+    code = parsed.get("code") if isinstance(parsed, dict) else None
+    parts = [str(code), message] if code and str(code) not in message else [message]
+    return " ".join(" ".join(parts).split())[:_MAX_LENGTH] or "no reason given"
 
 
-def _message(told: Any) -> str:
-    if isinstance(told, dict):
+def _message(parsed: Any) -> str:
+    if isinstance(parsed, dict):
         for key in ("error", "detail", "message", "msg"):
-            if told.get(key):
-                return _message(told[key])
-    if isinstance(told, list):
-        return "; ".join(map(_message, told))
-    return str(told)
+            if parsed.get(key):
+                return _message(parsed[key])
+    if isinstance(parsed, list):
+        return "; ".join(map(_message, parsed))
+    return str(parsed)

@@ -1,4 +1,4 @@
-"""What a worker may not be started with, since jobs could be lost, doubled or stuck; its memory's bound."""
+"""Checks before a worker takes tasks, against options that lose, repeat or block jobs; its memory limit."""
 
 import resource
 from collections.abc import Iterator, Sequence
@@ -9,18 +9,18 @@ from typing import Any
 from rag.errors import ConfigurationError
 from rag.model import Stage
 from rag.settings import Settings
-from rag.stores.condition import wait_until_safe
+from rag.stores.broker_health import wait_until_safe
 from rag.stores.probing import check_backups, check_blobs
 from tasks.app import LANES, AegisCelery, Lane, lane_named
 
-_ALIASES = {"processes": "prefork", "thread": "threads"}
-_LIMITED = "prefork"
+_POOL_ALIASES = {"processes": "prefork", "thread": "threads"}
+_POOL_WITH_LIMITS = "prefork"
 """The only pool that ends a task whose time is over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a worker was started with. ``limits``: of its tasks, in seconds, by the option's name."""
+    """The options a worker was started with. ``limits``: time limits of tasks in seconds, by option name."""
 
     lane: str
     pool: str
@@ -29,22 +29,24 @@ class Options:
 
     @classmethod
     def of(cls, worker: Any) -> "Options":
-        """Of a ``WorkController``, whose options celery-types does not know."""
+        """Those of a ``WorkController``, which celery-types does not describe."""
         autoscale = worker.options.get("autoscale")
         limits = {"--time-limit": worker.time_limit, "--soft-time-limit": worker.soft_time_limit}
+        pool = worker.pool_cls
+        pool = pool if isinstance(pool, str) else pool.__module__.rpartition(".")[2]
         return cls(
             lane=next(iter(worker.app.amqp.queues.consume_from)),
-            pool=_pool_name(worker.pool_cls),
+            pool=_POOL_ALIASES.get(pool, pool),
             slots=f"{autoscale[1]} to {autoscale[0]}" if autoscale else str(worker.concurrency),
             limits={option: seconds for option, seconds in limits.items() if seconds},
         )
 
 
 def require_safe(worker: Any, settings: Settings) -> None:
-    """Return when this ``WorkController`` may take tasks, having waited for the broker.
+    """Wait for the broker; return when this ``WorkController`` may take tasks.
 
-    Raises ConfigurationError with a line for each reason against it, or for a store of blobs or
-    backups that refuses us; Unavailable when the broker stays away.
+    Raises ConfigurationError with a line for each fault, or when the store of blobs or backups
+    refuses access; Unavailable when the broker stays away.
     """
     check_queues(tuple(worker.app.amqp.queues.consume_from))
     options = Options.of(worker)
@@ -57,46 +59,43 @@ def require_safe(worker: Any, settings: Settings) -> None:
 
 
 def option_faults(options: Options, settings: Settings) -> Iterator[str]:
-    """What is wrong with a worker's options, a line each with what to change."""
-    yield from _pool_faults(options, lane_named(options.lane))
-    yield from _limit_faults(options, settings)
+    """One line for each fault in a worker's options, with what to change."""
+    lane = lane_named(options.lane)
+    if options.pool != lane.pool:
+        yield f"--pool is {options.pool}, and lane {lane.name} needs --pool {lane.pool}"
+    yield from _limit_faults(options, lane, settings)
     if options.slots != "1":
         yield (
             f"--concurrency is {options.slots}, and a worker with several slots ends for good when it loses "
-            "the broker: --concurrency 1, and more workers"
+            "the broker: use --concurrency 1, and more workers"
         )
 
 
-def _pool_faults(options: Options, lane: Lane) -> Iterator[str]:
-    if options.pool != lane.pool:
-        yield f"--pool is {options.pool}, and lane {lane.name} needs --pool {lane.pool}"
-
-
-def _limit_faults(options: Options, settings: Settings) -> Iterator[str]:
-    if options.pool != _LIMITED:
+def _limit_faults(options: Options, lane: Lane, settings: Settings) -> Iterator[str]:
+    longest = lane.limit(settings)
+    if options.pool != _POOL_WITH_LIMITS:
         for option in options.limits:
-            yield f"{option} does nothing on the {options.pool} pool: leave it out, or use --pool {_LIMITED}"
+            yield (
+                f"{option} does nothing on the {options.pool} pool: leave it out, "
+                f"or use --pool {_POOL_WITH_LIMITS}"
+            )
     elif "--time-limit" not in options.limits:
-        limit = lane_named(options.lane).limit(settings)
-        yield f"without --time-limit a hanging task never ends: --time-limit {limit:g}"
+        yield f"without --time-limit a hanging task never ends: --time-limit {longest:g}"
     for option, seconds in options.limits.items():
-        yield from _long_faults(option, seconds, lane_named(options.lane), settings)
-
-
-def _long_faults(option: str, seconds: float, lane: Lane, settings: Settings) -> Iterator[str]:
-    """A task about backups may run for longer: what is delivered again meanwhile finds its job held."""
-    if lane.limit(settings) > settings.visibility_timeout:
-        if seconds > lane.limit(settings):
-            yield f"{option} is {seconds:g}, over {lane.timeout.upper()}: {lane.limit(settings):g} at most"
-    elif seconds >= settings.visibility_timeout:
-        yield (
-            f"{option} is {seconds:g}, so tasks that still run are delivered again: "
-            f"less than VISIBILITY_TIMEOUT, {settings.visibility_timeout:g}"
-        )
+        # A task about backups may outlast the visibility timeout: its job is still leased when the
+        # message is delivered again.
+        if longest > settings.visibility_timeout:
+            if seconds > longest:
+                yield f"{option} is {seconds:g}, over {lane.timeout.upper()}: {longest:g} at most"
+        elif seconds >= settings.visibility_timeout:
+            yield (
+                f"{option} is {seconds:g}, so tasks that still run are delivered again: "
+                f"less than VISIBILITY_TIMEOUT, {settings.visibility_timeout:g}"
+            )
 
 
 def check_queues(queues: Sequence[str]) -> str:
-    """The one lane that ``--queues`` names; ConfigurationError unless it is one."""
+    """The one lane that ``--queues`` names. ConfigurationError when it does not name exactly one."""
     names = [lane.name for lane in LANES]
     if len(queues) != 1 or queues[0] not in names:
         raise ConfigurationError(f"a worker serves exactly one lane: --queues with one of {', '.join(names)}")
@@ -104,20 +103,20 @@ def check_queues(queues: Sequence[str]) -> str:
 
 
 def bound_memory(megabytes: int) -> None:
-    """Have this process' allocations fail beyond ``megabytes``; 0: no bound. Linux alone enforces it.
+    """Make this process' allocations fail beyond ``megabytes``; 0: no limit. Only Linux enforces it.
 
     It counts private writable pages, as :func:`rag.isolation.limits.confine` does. Only the
-    soft limit is set, so a process that parses is bound by its own.
+    soft limit is set, so that a process that parses can still set its own.
     """
     if megabytes:
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        wanted = megabytes << 20
-        bound = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_DATA, (bound, hard))
+        soft = megabytes << 20
+        soft = soft if hard == resource.RLIM_INFINITY else min(soft, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
 def route_faults(app: AegisCelery) -> Iterator[str]:
-    """Tasks without a queue and queues without a task, a line each."""
+    """One line for each task without a queue and each queue without a task."""
     ours = {name for name in app.tasks if name.startswith("aegis.")}
     routes: dict[str, dict[str, Any]] = app.conf.task_routes
     lanes = {lane.name for lane in LANES}
@@ -130,8 +129,3 @@ def route_faults(app: AegisCelery) -> Iterator[str]:
             yield f"route {route} has no task: remove it from tasks/app.py, or import the task's module there"
         if to["queue"] not in lanes:
             yield f"route {route} leads to {to['queue']}, which no worker serves: name a lane"
-
-
-def _pool_name(pool: str | type) -> str:
-    name = pool if isinstance(pool, str) else pool.__module__.rpartition(".")[2]
-    return _ALIASES.get(name, name)

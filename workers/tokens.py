@@ -1,13 +1,13 @@
-"""How many tokens a text may be, for models whose tokenizer is elsewhere."""
+"""An estimate of a text's tokens, for models whose tokenizer is not here."""
 
 _BYTES_A_TOKEN = 3
 
 
-def estimated(text: str) -> int:
-    """Tokens of ``text`` by a cautious guess: three bytes of UTF-8 each, and every digit one of its own.
+def estimated_tokens(text: str) -> int:
+    """A cautious count: one token for three bytes of UTF-8, and one for each digit.
 
-    English, code and Cyrillic come to fewer by all usual tokenizers, Chinese and Japanese to about as
-    many; rare scripts and emoji may come to more.
+    The usual tokenizers make fewer of English, code and Cyrillic, about as many of Chinese and
+    Japanese; of rare scripts and emoji they may make more.
     """
     digits = sum(map(str.isdigit, text))
     size = len(text.encode("utf-8", "replace"))

@@ -1,7 +1,7 @@
-"""The composition root: settings choose the implementation of every role, here and nowhere else.
+"""The composition root: here, and only here, settings choose the implementation of every role.
 
-Imports of model runtimes stand inside the properties, so that a lane's worker loads
-only what its stages use.
+Model runtimes are imported inside the properties, so that a lane's worker loads only those
+that its stages use.
 """
 
 import logging
@@ -32,10 +32,10 @@ from rag.stores.backups.standing import Standing
 from rag.stores.backups.vault import Vault
 from rag.stores.blobs import ObstoreBlobs
 from rag.stores.cache import RedisCache
+from rag.stores.durable_documents import DurableDocumentRegistry
 from rag.stores.jobs import KeptJobStore
 from rag.stores.jobs.restoration import JobRestoration
 from rag.stores.journal import Journal
-from rag.stores.kept_documents import KeptDocumentRegistry
 from rag.stores.keys import KeyRestoration
 from rag.stores.recovery import Recovery
 from rag.stores.redis import connect
@@ -50,14 +50,14 @@ from tasks.pace import Pace
 from tasks.toolbox import Toolbox
 
 VECTOR_TIMEOUT = 30.0  # seconds; an upsert of one slice takes tens of milliseconds
-VECTOR_PATIENCE = 20.0  # in which an engine is restarted, or a cluster has chosen another node
+VECTOR_PATIENCE = 20.0  # seconds; enough to restart an engine, or for a cluster to elect another node
 BOOT_SECONDS = 30.0
 
 log = logging.getLogger(__name__)
 
 
 class Tools(Toolbox):
-    """Every role by settings, built when first used and then kept."""
+    """Every role as the settings choose it, built when first used."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -85,7 +85,7 @@ class Tools(Toolbox):
 
     @cached_property
     def _redis(self) -> Redis:
-        """One bounded pool for all stores; redis-py makes another in a process that was forked."""
+        """One bounded pool for all stores; redis-py opens new connections in a forked process."""
         return connect(self._settings)
 
     @cached_property
@@ -94,7 +94,7 @@ class Tools(Toolbox):
 
     @cached_property
     def documents(self) -> DocumentRegistry:
-        return KeptDocumentRegistry(self._redis, self.journal)
+        return DurableDocumentRegistry(self._redis, self.journal)
 
     @cached_property
     def journal(self) -> Journal:
@@ -127,7 +127,7 @@ class Tools(Toolbox):
     def vectors(self) -> VectorStore:
         if self._settings.qdrant_url is None:
             return self._engine
-        from rag.stores.vectors.qdrant.connection import nodes_of
+        from rag.stores.vectors.qdrant.nodes import nodes_of
         from rag.stores.vectors.qdrant.store import QdrantVectorStore
 
         return watched(QdrantVectorStore(nodes_of(self._settings), self._settings, VECTOR_PATIENCE), "qdrant")
@@ -168,21 +168,20 @@ class Tools(Toolbox):
 
     def embedder(self, model: str, dimension: int, *, fresh: bool = False, tenant: str = "") -> Embedder:
         if (model, dimension) not in self._models:
-            from workers.embedding import chosen
+            from workers.embedding import embedder_for
 
-            made = chosen(self._settings, model, dimension)
+            made = embedder_for(self._settings, model, dimension)
             self._models[model, dimension] = watched(made, self._settings.embedder_of(model) or "")
         direct = self._models[model, dimension]
-        return direct if fresh else self._load_once(direct, tenant)
-
-    def _load_once(self, model: Embedder, tenant: str) -> Embedder:
-        """The same one for the same tenant, so that jobs of one tenant share calls."""
+        if fresh:
+            return direct
         from workers.embedding.cached import CachedEmbedder
 
-        known = model.name, model.dimension, tenant
-        if known not in self._embedders:
-            self._embedders[known] = CachedEmbedder(model, self.cache, tenant)
-        return self._embedders[known]
+        # one cached embedder for each tenant, so that jobs of one tenant share calls
+        key = direct.name, direct.dimension, tenant
+        if key not in self._embedders:
+            self._embedders[key] = CachedEmbedder(direct, self.cache, tenant)
+        return self._embedders[key]
 
     @cached_property
     def reranker(self) -> Reranker:
@@ -198,7 +197,7 @@ class Tools(Toolbox):
 
 
 def warm(tools: Tools, lane: Lane) -> None:
-    """Load what the lane's stages use, and try it, having waited for the vector engine.
+    """Load and try what the lane's stages use; wait for the vector engine where they use it.
 
     Raises what the roles' ``warm`` raise, and Unavailable when the engine stays away.
     """
@@ -219,11 +218,11 @@ def warm(tools: Tools, lane: Lane) -> None:
 
 
 def wait_for_engine(vectors: VectorStore, *, patience: float = BOOT_SECONDS) -> None:
-    """Return once the engine answers; Unavailable when it does not within ``patience`` seconds.
+    """Return once the engine answers. Unavailable when it does not within ``patience`` seconds.
 
-    ConfigurationError at once where it refuses us.
+    ConfigurationError at once when it refuses access.
     """
-    deadline, told = monotonic() + patience, False
+    deadline, logged = monotonic() + patience, False
     while True:
         try:
             with first_call():
@@ -231,8 +230,8 @@ def wait_for_engine(vectors: VectorStore, *, patience: float = BOOT_SECONDS) -> 
         except Unavailable as error:
             if monotonic() > deadline:
                 raise
-            log.log(logging.DEBUG if told else logging.WARNING, "waiting for the vector engine: %s", error)
-            told = True
+            log.log(logging.DEBUG if logged else logging.WARNING, "waiting for the vector engine: %s", error)
+            logged = True
             sleep(1.0)
         else:
             return

@@ -9,7 +9,7 @@ from cli.examination.finding import Finding, found, timed
 from rag.errors import AegisError
 from rag.model import JobState
 from rag.settings import Settings
-from rag.stores.condition import FULL, Condition, condition_of
+from rag.stores.broker_health import FULL, BrokerHealth, read_health
 from rag.stores.jobs import RedisJobStore
 from rag.stores.redis import reaching_redis
 
@@ -20,7 +20,7 @@ _ROUNDS = 5
 def examine(settings: Settings, client: Redis, *, running: bool) -> Iterator[Finding]:
     """``running``: an API answers, so whatever is missing is missed. One finding alone when it is away."""
     try:
-        condition = condition_of(client, may_forget=settings.broker_may_forget)
+        condition = read_health(client, may_forget=settings.broker_may_forget)
         ms = median(timed(lambda: _ping(client))[1] for _ in range(_ROUNDS))
     except AegisError as error:
         yield _away(settings, error, running=running)
@@ -44,7 +44,7 @@ def _away(settings: Settings, error: AegisError, *, running: bool) -> Finding:
     return Finding("broker", "bad", str(error), remedy)
 
 
-def _broker(settings: Settings, condition: Condition, ms: float) -> Iterator[Finding]:
+def _broker(settings: Settings, condition: BrokerHealth, ms: float) -> Iterator[Finding]:
     if not condition.risks and not condition.fault:
         whose = "bundled" if settings.embedded_broker else "REDIS_URL"
         yield Finding("broker", "ok", f"{whose}: keeps what it accepts, evicts nothing", ms=ms)
@@ -53,7 +53,7 @@ def _broker(settings: Settings, condition: Condition, ms: float) -> Iterator[Fin
         yield Finding("broker", "bad", text, remedy, ms)
 
 
-def _memory(condition: Condition, settings: Settings) -> Finding:
+def _memory(condition: BrokerHealth, settings: Settings) -> Finding:
     used, most = condition.used / _MB, condition.most / _MB
     if not most:
         text = f"{used:.0f} MB used, without a bound"

@@ -83,6 +83,6 @@ def _models(settings: Settings) -> Finding:
     """A bundled model is tried by :mod:`cli.examination.models`, where it is in use."""
     if settings.answered_by == "smollm2" and (missing := smollm2.missing()):
         return Finding("bundled models", "bad", f"{', '.join(missing)} missing", smollm2.INSTALL)
-    if not model_files(settings.model_dir).whole():
+    if not model_files(settings.model_dir).complete():
         return Finding("bundled models", "bad", "the embedding model is not built", "aegis setup")
     return Finding("bundled models", "ok", "the embedding model is built")

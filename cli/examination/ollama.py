@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from ollama import Client, ProcessResponse
 
 from rag.settings import Settings
-from workers.ollama.refusals import reaching
+from workers.ollama.errors import ollama_errors
 
 _SECONDS = 10.0
 _FOR_EVER_HOURS = 24 * 365
@@ -14,7 +14,7 @@ _GB = 1 << 30
 
 def holding(settings: Settings, url: str) -> str:
     """A clause on OLLAMA_MODEL there: whether it is loaded, for how long yet, and how much of it on a GPU."""
-    with reaching(url), Client(url, timeout=_SECONDS) as client:
+    with ollama_errors(url), Client(url, timeout=_SECONDS) as client:
         loaded = client.ps().models
     names = (settings.ollama_model, f"{settings.ollama_model}:latest")
     return next((_of(model) for model in loaded if model.model in names), "not loaded")

@@ -1,13 +1,12 @@
-"""What a client has to know: the API's address and a key. Nothing of a server's settings is needed.
+"""The settings of a client: the API's address and a key.
 
-Read without pydantic, which takes longer to load than a command takes.
+They are read without pydantic, which takes longer to load than a command takes to run.
 """
 
 import os
 import stat
 import tomllib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,25 +16,25 @@ from rag.addresses import http_url
 from rag.errors import ConfigurationError, translated
 from rag.folders import expanded
 from rag.homes import stack_in, unnamed_home
-from rag.settings.secretfile import secret_in
+from rag.settings.secret_files import read_secret
 
 CLIENT_VARIABLES = ("AEGIS_URL", "AEGIS_PROFILE", "AEGIS_API_KEY", "AEGIS_API_KEY_FILE")
-"""Of the environment, and of a client alone; the local stack's API_HOST, API_PORT and API_KEY count too."""
+"""Variables of clients alone. A client reads the local stack's API_HOST, API_PORT and API_KEY too."""
 
 _DEFAULT_PORT = 8910
 _MOST_BYTES = 1 << 20
-_LINK = "tcp://"  # Kubernetes sets API_PORT so for a service of the name api
+_LINK = "tcp://"  # Kubernetes sets API_PORT to such a value when a service is named api
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _FIELDS = frozenset({"url", "key", "key_file"})
 _SERVER_FILES = (".env", "aegis.toml")
-"""Where the folder that one stands in may say where the local stack listens; AEGIS_CONFIG may name another."""
+"""Files of the current folder that may say where the local stack listens; AEGIS_CONFIG may name another."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
     """``source``: what named the address, such as ``--url`` or ``profile prod``.
 
-    ``home``: of the stack that is meant, where it is one of this machine.
+    ``home``: the home folder of the stack, if it is one on this machine.
     """
 
     url: str
@@ -47,9 +46,9 @@ class ClientSettings:
     def of(cls, url: str | None = None, profile: str | None = None) -> "ClientSettings":
         """By the options ``--url`` and ``--profile``, else AEGIS_URL, AEGIS_PROFILE, else the local stack.
 
-        The key is AEGIS_API_KEY, or the profile's; where no profile is chosen, API_KEY will do. The
-        profile that an option names goes before AEGIS_API_KEY, since it is the nearer word. A profile's
-        key goes to no other address. ConfigurationError.
+        The key is AEGIS_API_KEY, or the profile's; without a profile, API_KEY counts too. The key of a
+        profile that an option names goes before AEGIS_API_KEY. A profile's key is sent to no other
+        address. Raises ConfigurationError.
         """
         environment = os.environ
         if url and profile:
@@ -57,55 +56,42 @@ class ClientSettings:
         named = profile or (None if url or environment.get("AEGIS_URL") else environment.get("AEGIS_PROFILE"))
         if named:
             chosen = Profile.named(named)
-            known = _secret(environment, "AEGIS_API_KEY")
-            key = (chosen.key or known) if profile else (known or chosen.key)
-            return cls(chosen.url, f"profile {named}", _sendable(key))
+            key = _secret(environment, "AEGIS_API_KEY")
+            key = (chosen.key or key) if profile else (key or chosen.key)
+            return cls(chosen.url, f"profile {named}", _require_sendable(key))
         key = _secret(environment, "AEGIS_API_KEY")
         for source, address in (("--url", url), ("AEGIS_URL", environment.get("AEGIS_URL"))):
             if address:
-                return cls(
-                    _address(source, address), source, _sendable(key or _secret(environment, "API_KEY"))
-                )
+                key = key or _secret(environment, "API_KEY")
+                return cls(_checked_address(source, address), source, _require_sendable(key))
         return cls.local(environment, key)
 
     @classmethod
     def local(cls, environment: Mapping[str, str], key: str | None) -> "ClientSettings":
-        """The stack on this machine; where files say how it is set up, all of its settings are read."""
-        source = "the stack on this machine"
+        """The stack on this machine. All its settings are read when files configure it."""
         if environment.get("AEGIS_CONFIG") or any(Path(name).exists() for name in _SERVER_FILES):
             from rag.settings import load  # noqa: PLC0415 - takes half a second
 
-            with _users_known("AEGIS_HOME, or another folder of the settings"):
+            # a path such as ~nobody/x raises RuntimeError
+            with translated(
+                {RuntimeError: ConfigurationError}, "AEGIS_HOME, or another folder of the settings"
+            ):
                 settings = load()
                 home = settings.home
-            known = settings.api_key.get_secret_value() if settings.api_key else None
+            key = key or (settings.api_key.get_secret_value() if settings.api_key else None)
             named = not settings.model_fields_set.isdisjoint({"api_host", "api_port"})
-            url = _local_url(home, settings.listen_host, settings.api_port, named=named)
-            return cls(url, source, _sendable(key or known), home)
-        key = key or _secret(environment, "API_KEY")
-        host, port = environment.get("API_HOST"), environment.get("API_PORT", "")
-        port = "" if port.startswith(_LINK) else port
-        home = _home(environment)
-        number = _port(port) if port else _DEFAULT_PORT
-        url = _local_url(home, host or "127.0.0.1", number, named=bool(host or port))
-        return cls(url, source, _sendable(key), home)
-
-
-@contextmanager
-def _users_known(subject: str) -> Iterator[None]:
-    with translated({RuntimeError: ConfigurationError}, subject):
-        yield
-
-
-def _home(environment: Mapping[str, str]) -> Path:
-    named = environment.get("AEGIS_HOME")
-    return expanded(named, "AEGIS_HOME: ").resolve() if named else unnamed_home().path
-
-
-def _local_url(home: Path, host: str, port: int, *, named: bool) -> str:
-    """``named``: whether settings say where the API listens; else it is where the stack in ``home`` says."""
-    stack = None if named else stack_in(home)
-    return stack.api if stack else http_url(host, port)
+            host, port = settings.listen_host, settings.api_port
+        else:
+            key = key or _secret(environment, "API_KEY")
+            host, text = environment.get("API_HOST", ""), environment.get("API_PORT", "")
+            text = "" if text.startswith(_LINK) else text
+            folder = environment.get("AEGIS_HOME")
+            home = expanded(folder, "AEGIS_HOME: ").resolve() if folder else unnamed_home().path
+            named = bool(host or text)
+            host, port = host or "127.0.0.1", _port(text) if text else _DEFAULT_PORT
+        stack = None if named else stack_in(home)
+        url = stack.api if stack else http_url(host, port)
+        return cls(url, "the stack on this machine", _require_sendable(key), home)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +103,9 @@ class Profile:
 
     @classmethod
     def named(cls, name: str) -> "Profile":
-        """ConfigurationError when it is not there, is not right, or lies open to others with a key in it."""
+        """The profile of this name. ConfigurationError when it is missing or invalid, or others can read its key."""
         path = profiles_file()
-        known = _profiles(path)
+        known = _read_profiles(path)
         fields = known.get(name)
         if not isinstance(fields, dict):
             there = ", ".join(sorted(known)) or "none"
@@ -129,16 +115,16 @@ class Profile:
             raise ConfigurationError(f"{where}: {wrong[0]!r} means nothing; there are key, key_file and url")
         if not all(isinstance(value, str) for value in fields.values()):
             raise ConfigurationError(f"{where}: url, key and key_file are texts in quotation marks")
-        return cls(_address(where, fields.get("url", "")), _key_of(fields, path, where))
+        return cls(_checked_address(where, fields.get("url", "")), _profile_key(fields, path, where))
 
 
 def profiles_file() -> Path:
-    """Where the profiles are, whether there are any or not."""
+    """The path of the profiles file, which need not exist."""
     folder = os.environ.get("XDG_CONFIG_HOME")
     return (Path(folder) if folder else expanded("~") / ".config") / "aegis" / "profiles.toml"
 
 
-def _profiles(path: Path) -> dict[str, Any]:
+def _read_profiles(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
@@ -149,11 +135,11 @@ def _profiles(path: Path) -> dict[str, Any]:
         return {}
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:  # no TOML, or no UTF-8
+    except ValueError as error:  # not TOML, or not UTF-8
         raise ConfigurationError(f"{path} is no TOML: {error}") from None
 
 
-def _key_of(fields: Mapping[str, str], path: Path, where: str) -> str | None:
+def _profile_key(fields: Mapping[str, str], path: Path, where: str) -> str | None:
     if "key" in fields and "key_file" in fields:
         raise ConfigurationError(f"{where}: key and key_file are both set: leave one of them out")
     if "key_file" in fields:
@@ -162,26 +148,26 @@ def _key_of(fields: Mapping[str, str], path: Path, where: str) -> str | None:
         return None
     if path.exists() and path.stat().st_mode & _OTHERS:
         raise ConfigurationError(f"{path} holds a key and others may read it: chmod 600 {path}")
-    return fields.get("key") or secret_in(f"{where}: key_file", path)
+    return fields.get("key") or read_secret(f"{where}: key_file", path)
 
 
 def _secret(environment: Mapping[str, str], name: str) -> str | None:
-    """The variable, or what the file has that ``NAME_FILE`` names. ConfigurationError for both."""
+    """The variable's value, or the content of the file that ``NAME_FILE`` names. ConfigurationError for both."""
     value, path = environment.get(name), environment.get(f"{name}_FILE")
     if value and path:
         raise ConfigurationError(f"{name} and {name}_FILE are both set: leave one of them out")
-    return secret_in(f"{name}_FILE", Path(path)) if path else value or None
+    return read_secret(f"{name}_FILE", Path(path)) if path else value or None
 
 
-def _sendable(key: str | None) -> str | None:
-    """As a header can carry it. ConfigurationError, which does not quote it."""
+def _require_sendable(key: str | None) -> str | None:
+    """``key``. ConfigurationError, which does not quote it, when no header can carry it."""
     if key is not None and not (key.isascii() and key.isprintable() and " " not in key):
         raise ConfigurationError("the API key has a character that no key has, such as a space")
     return key
 
 
-def _address(source: str, url: str) -> str:
-    """``url`` without a slash at its end. ConfigurationError unless it is one of an API."""
+def _checked_address(source: str, url: str) -> str:
+    """``url`` without a slash at its end. ConfigurationError when it cannot be an API's address."""
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").encode("idna").decode()
@@ -192,7 +178,7 @@ def _address(source: str, url: str) -> str:
             and " " not in url
             and parts.port != 0
         )
-    except ValueError:  # the port, or the host's name
+    except ValueError:  # the port or the host's name is invalid
         usable = False
     if not usable:
         raise ConfigurationError(f"{source}: {url!r} is no address such as https://rag.example.com")

@@ -1,11 +1,11 @@
-"""The settings of this process as the environment of those that it starts."""
+"""The environment of child processes, which makes them have this process' settings."""
 
 import os
 from collections.abc import Mapping
 
 from rag.settings.configuration import CONFIG, INHERITED
-from rag.settings.files import SUFFIX
 from rag.settings.foreign import CELERYS
+from rag.settings.secret_files import SUFFIX
 from rag.settings.texts import text_of
 from rag.settings.whole import Settings
 
@@ -14,33 +14,21 @@ _LOOPBACK = "localhost,127.0.0.1,::1"
 
 
 def inherited(settings: Settings, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """``environment``, in which every setting that was given has the value that it has here.
+    """``environment`` with every given setting at the value that it has here.
 
-    A process that is started with it, wherever it runs and whenever, reads no ``.env`` and no
-    ``aegis.toml``, and has the same settings. Relative paths are absolute, and a secret that lies in a file
-    is left there. Nor is it led by variables of other programs: to another broker, or through a proxy to this
-    machine itself.
+    A process started with it, in whatever folder, reads no ``.env`` and no ``aegis.toml``, and has the
+    same settings. Relative paths become absolute; a secret in a file stays there. Variables of other
+    programs do not lead it to another broker, or through a proxy to this machine.
     """
-    names = settings.model_fields_set | {
-        name for name in Settings.model_fields if name.upper() in environment
-    }
-    pairs = (_pair(settings, name) for name in sorted(names))
-    others = {name: value for name, value in environment.items() if name not in CELERYS}
-    return {**others, **_direct(others), **dict(pair for pair in pairs if pair), CONFIG: INHERITED}
-
-
-def _direct(environment: Mapping[str, str]) -> dict[str, str]:
-    """Where there are proxies: that this machine is reached without one."""
-    if not any(environment.get(name) or environment.get(name.upper()) for name in _PROXIES):
-        return {}
-    known = environment.get("no_proxy") or environment.get("NO_PROXY")
-    return dict.fromkeys(("no_proxy", "NO_PROXY"), f"{known},{_LOOPBACK}" if known else _LOOPBACK)
-
-
-def _pair(settings: Settings, name: str) -> tuple[str, str] | None:
-    """A variable and its value; None for what is unset here too."""
-    given = settings.given.get(name)
-    if given and given.file:
-        return f"{name}{SUFFIX}".upper(), str(given.file.absolute())
-    value = getattr(settings, name)
-    return None if value is None else (name.upper(), text_of(value))
+    child = {name: value for name, value in environment.items() if name not in CELERYS}
+    if any(child.get(name) or child.get(name.upper()) for name in _PROXIES):
+        known = child.get("no_proxy") or child.get("NO_PROXY")
+        child["no_proxy"] = child["NO_PROXY"] = f"{known},{_LOOPBACK}" if known else _LOOPBACK
+    here = {name for name in Settings.model_fields if name.upper() in environment}
+    for name in sorted(settings.model_fields_set | here):
+        given, value = settings.given.get(name), getattr(settings, name)
+        if given and given.file:
+            child[f"{name}{SUFFIX}".upper()] = str(given.file.absolute())
+        elif value is not None:
+            child[name.upper()] = text_of(value)
+    return {**child, CONFIG: INHERITED}

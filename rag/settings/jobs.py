@@ -1,4 +1,4 @@
-"""Where jobs are recorded and queued, and how long, how often and how many."""
+"""Settings of jobs: Redis and the queues, with limits of time, attempts and number."""
 
 from pathlib import Path
 
@@ -23,16 +23,16 @@ class JobSettings(BaseSettings):
     connection_pool_size: int = Field(
         20,
         ge=2,
-        description="Redis connections at most in each pool of a process: for records, for rate limits, for queues. Who needs one more waits.",
+        description="Most Redis connections in each pool of a process: for records, for rate limits, for queues. A call waits while all are in use.",
     )
     message_key: SecretStr | None = Field(
         None,
-        description="Secret of 32 characters or more that messages between the processes are signed with; workers run nothing else that lies in the queues. For a change of it, the new one and the old one with a comma between: the first signs, both are believed. Unset: not signed. See docs/reference/redis.md.",
+        description="Secret of 32 characters or more that signs messages between the processes; workers run no other messages. To change it, set the new and the old one with a comma between: the first signs, both are accepted. Unset: not signed. See docs/reference/redis.md.",
     )
     broker_memory_mb: int = Field(
         1024,
         ge=16,
-        description="MB that the bundled broker may hold. From 80 % of it on, or of the maxmemory of REDIS_URL's server, new jobs get 429.",
+        description="MB of memory of the embedded broker. From 80 % of it on, or of the maxmemory of REDIS_URL's server, new jobs get 429.",
     )
     broker_binary: Path | None = Field(
         None,
@@ -40,10 +40,10 @@ class JobSettings(BaseSettings):
     )
     broker_may_forget: bool = Field(
         False,
-        description="Whether a Redis without append-only file will do: after a restart of it, the jobs that JOURNAL names are rebuilt from BLOB_URL.",
+        description="Whether a Redis without append-only file is accepted: after its restart, the jobs that JOURNAL names are rebuilt from BLOB_URL.",
     )
     job_retention_hours: float = Field(
-        72, gt=0, description="Hours after which the record of a job that has ended is forgotten."
+        72, gt=0, description="Hours after which the record of an ended job is removed."
     )
     dead_letter_days: float = Field(
         30, gt=0, description="Days that a dead job is kept with its inputs, for a replay."
@@ -51,7 +51,7 @@ class JobSettings(BaseSettings):
     max_ended_jobs: int = Field(
         50_000,
         ge=0,
-        description="Records of ended jobs that are kept at most, and as many of dead ones; the oldest go first.",
+        description="Most records of ended jobs, and of dead ones; the oldest are removed first.",
     )
     idempotency_hours: float = Field(24, gt=0, description="Hours an Idempotency-Key is remembered.")
 
@@ -90,7 +90,7 @@ class JobSettings(BaseSettings):
         description="Seconds that a worker told to stop goes on with its stage before that goes back into the queue. An orchestrator's grace period should be 10 s longer.",
     )
     lease_seconds: float = Field(
-        30, gt=1, description="Seconds without a sign of life after which a running stage is taken for dead."
+        30, gt=1, description="Seconds without a heartbeat after which a running stage counts as dead."
     )
     visibility_timeout: float = Field(
         default_factory=lambda known: known["stage_timeout"] + 120,
@@ -100,7 +100,7 @@ class JobSettings(BaseSettings):
     stale_lease_seconds: float = Field(
         default_factory=lambda known: known["visibility_timeout"] + 180,
         gt=0,
-        description="Seconds after which a stage is taken from a worker that still shows signs of life. Unset: VISIBILITY_TIMEOUT + 180.",
+        description="Seconds after which a stage is taken from a worker that still sends heartbeats. Unset: VISIBILITY_TIMEOUT + 180.",
     )
     worker_memory_mb: int = Field(
         4096,
@@ -111,7 +111,7 @@ class JobSettings(BaseSettings):
         16,
         ge=1,
         le=64,
-        description="Jobs with little to do, 64 chunks in all, that one worker takes together, so that they share a call to the model and to the vector store; 1: each by itself.",
+        description="Most small jobs, of 64 chunks in all, that one worker takes together, so that they share calls to the model and to the vector store; 1: each by itself.",
     )
     batch_wait_ms: float = Field(
         0,
@@ -123,16 +123,16 @@ class JobSettings(BaseSettings):
     @field_validator("message_key")
     @classmethod
     def _strong(cls, value: SecretStr | None) -> SecretStr | None:
-        keys = _several(value)
+        keys = _split_keys(value)
         if len(keys) > _MOST_KEYS or any(len(key) < _LEAST_KEY for key in keys):
             raise ValueError(f"must be a key of {_LEAST_KEY} characters or more, or two with a comma between")
         return value
 
     @property
     def message_keys(self) -> tuple[bytes, ...]:
-        """The one to sign with first; () when messages are not signed."""
-        return tuple(key.encode() for key in _several(self.message_key))
+        """The key that signs first; () when messages are not signed."""
+        return tuple(key.encode() for key in _split_keys(self.message_key))
 
 
-def _several(keys: SecretStr | None) -> tuple[str, ...]:
+def _split_keys(keys: SecretStr | None) -> tuple[str, ...]:
     return tuple(key.strip() for key in keys.get_secret_value().split(",")) if keys else ()

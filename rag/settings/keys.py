@@ -1,8 +1,8 @@
-"""``API_KEYS``: keys and what they may do, read strictly. No message of an error holds a key."""
+"""Parses ``API_KEYS`` strictly: keys and what they may do. No error message contains a key."""
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -14,10 +14,10 @@ SHORTEST_KEY = 16
 LONGEST_KEY = 512
 ALL = "*"
 NAMELESS = "anybody"
-"""How a caller without a key is called, where none is asked for."""
+"""The name of callers without a key, where keys are not required."""
 
 
-def _not_nameless(name: str) -> str:
+def _require_other_name(name: str) -> str:
     if name == NAMELESS:
         raise ValueError(f"{NAMELESS!r} is the name of callers without a key")
     return name
@@ -26,13 +26,13 @@ def _not_nameless(name: str) -> str:
 KeyName = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9 ._@-]{0,62}[A-Za-z0-9])?$"),
-    AfterValidator(_not_nameless),
+    AfterValidator(_require_other_name),
 ]
-"""Of 1 to 64 characters. It stands in log lines, and has no colon, as the names of tokens' subjects have."""
+"""1 to 64 characters. It appears in log lines. It has no colon, which names of tokens' subjects have."""
 
 
 class Role(StrEnum):
-    """What a key may do: ``read`` asks and lists, ``write`` ingests and deletes, ``admin`` all."""
+    """What a key may do: ``read`` asks and lists, ``write`` also ingests and deletes, ``admin`` everything."""
 
     READ = "read"
     WRITE = "write"
@@ -40,7 +40,7 @@ class Role(StrEnum):
 
 
 def checked_collections(collections: Iterable[str]) -> tuple[str, ...]:
-    """The scope of a key, sorted; ("*",) for all. ValueError for none, and for what is no collection's name."""
+    """The scope of a key, sorted; ("*",) for all. ValueError when it is empty or has an invalid name."""
     named = tuple(sorted(set(collections)))
     if not named:
         raise ValueError('names no collection; "*" alone stands for all')
@@ -53,7 +53,7 @@ Scope = Annotated[tuple[str, ...], AfterValidator(checked_collections)]
 
 
 class ApiKey(BaseModel):
-    """The value of one entry of ``API_KEYS``. All three are to be written: nothing is granted by default."""
+    """The value of one entry of ``API_KEYS``. All three are required: nothing is granted by default."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -63,19 +63,26 @@ class ApiKey(BaseModel):
 
 
 def keys_of(value: object) -> dict[str, ApiKey]:
-    """The keys of ``API_KEYS``, by themselves. ValueError naming each fault by the number of its entry.
+    """The entries of ``API_KEYS`` by key. ValueError naming each fault by the number of its entry.
 
-    ``value``: JSON text, or what it says.
+    ``value``: JSON text, or the parsed JSON.
     """
+    keys: list[tuple[str, ApiKey]] = []
+    faults: list[str] = []
     entries = _entries(value)
-    parsed = [(key, _parsed(number, key, entry)) for number, (key, entry) in enumerate(entries, 1)]
-    faults = [*(fault for _, (_, faults) in parsed for fault in faults), *_repeated(parsed)]
+    for number, (key, entry) in enumerate(entries, 1):
+        parsed, wrong = _parse_entry(key, entry)
+        faults += (f"entry {number}: {fault}" for fault in wrong)
+        keys += [(key, parsed)] if parsed else []
+    if _repeated(key for key, _ in entries):
+        faults.append("a key is there twice")
+    faults += (f"the name {name!r} is there twice" for name in _repeated(entry.name for _, entry in keys))
     if faults:
         raise ValueError("; ".join(faults))
-    return {key: entry for key, (entry, _) in parsed if entry is not None}
+    return dict(keys)
 
 
-_WORDS = {
+_MESSAGES = {
     "dict_type": "this is no object with name, role and collections",
     "model_type": "this is no object with name, role and collections",
     "enum": "this is none of read, write and admin",
@@ -87,13 +94,11 @@ _WORDS = {
     "string_type": "this is no text",
     "tuple_type": 'this is no list, such as ["docs"] or ["*"]',
 }
-"""What is wrong with an entry, by pydantic's names. The value is never among it."""
-
-_Parsed = tuple[str, tuple[ApiKey | None, list[str]]]
+"""What is wrong with an entry, by pydantic's types of errors. It never contains the value."""
 
 
 def _entries(value: object) -> list[tuple[str, object]]:
-    """In the order in which they are written; a key that is written twice is there twice."""
+    """The entries as they are written: in order, with keys that are written twice."""
     if isinstance(value, str):
         try:
             value = json.loads(value, object_pairs_hook=_Pairs)
@@ -107,53 +112,38 @@ def _entries(value: object) -> list[tuple[str, object]]:
 
 
 class _Pairs(list[tuple[str, Any]]):
-    """Members of a JSON object as they are written."""
+    """The members of a JSON object as they are written."""
 
 
-def _parsed(number: int, key: str, entry: object) -> tuple[ApiKey | None, list[str]]:
-    """The entry, and what is wrong with it."""
-    where, faults = f"entry {number}", []
-    if fault := _of_key(key):
-        faults.append(f"{where}: the key {fault}")
+def _parse_entry(key: str, entry: object) -> tuple[ApiKey | None, list[str]]:
+    """The entry, None when it is invalid; and what is wrong with it."""
+    faults = []
+    if not SHORTEST_KEY <= len(key) <= LONGEST_KEY:
+        faults.append(
+            f"the key has {SHORTEST_KEY} to {LONGEST_KEY} characters; `openssl rand -hex 32` makes one"
+        )
+    elif not key.isprintable() or any(character.isspace() for character in key):
+        faults.append("the key has printable characters alone, and no white space")
     if isinstance(entry, ApiKey):
         entry = entry.model_dump()
     if isinstance(entry, _Pairs):
-        faults += [f"{where}: {_shown(name)} is there twice" for name in _twice(name for name, _ in entry)]
+        faults += [f"{_shown_field(name)} is there twice" for name in _repeated(name for name, _ in entry)]
         entry = dict(entry)
     try:
         return ApiKey.model_validate(entry), faults
     except ValidationError as error:
-        return None, [*faults, *(f"{where}: {fault}" for fault in _faults(error))]
+        for fault in error.errors(include_url=False, include_input=False, include_context=False):
+            where = ".".join(map(_shown_field, fault["loc"]))
+            message = _MESSAGES.get(fault["type"], fault["msg"].removeprefix("Value error, "))
+            faults.append(f"{where}: {message}" if where else message)
+    return None, faults
 
 
-def _of_key(key: str) -> str | None:
-    """What is wrong with it."""
-    if not SHORTEST_KEY <= len(key) <= LONGEST_KEY:
-        return f"has {SHORTEST_KEY} to {LONGEST_KEY} characters; `openssl rand -hex 32` makes one"
-    if not key.isprintable() or any(character.isspace() for character in key):
-        return "has printable characters alone, and no white space"
-    return None
-
-
-def _faults(error: ValidationError) -> Iterator[str]:
-    for fault in error.errors(include_url=False, include_input=False, include_context=False):
-        where = ".".join(_shown(part) for part in fault["loc"])
-        message = _WORDS.get(fault["type"], fault["msg"].removeprefix("Value error, "))
-        yield f"{where}: {message}" if where else message
-
-
-def _shown(part: object) -> str:
-    """Name of a field; of one that is foreign its length alone, since a key may have come to stand there."""
+def _shown_field(part: object) -> str:
+    """The name of a field; only the length of an unknown one, which may be a misplaced key."""
     name = str(part)
     return name if name.isdecimal() or name in ApiKey.model_fields else f"a field of {len(name)} characters"
 
 
-def _repeated(parsed: list[_Parsed]) -> Iterator[str]:
-    if _twice(key for key, _ in parsed):
-        yield "a key is there twice"
-    names = (entry.name for _, (entry, _) in parsed if entry is not None)
-    yield from (f"the name {name!r} is there twice" for name in _twice(names))
-
-
-def _twice(names: Iterable[str]) -> list[str]:
+def _repeated(names: Iterable[str]) -> list[str]:
     return [name for name, times in Counter(names).items() if times > 1]

@@ -1,4 +1,4 @@
-"""Documents, how passages are stored and found, and the blobs they are made from."""
+"""Settings of documents, retrieval, the vector store and blobs."""
 
 from pathlib import Path
 from typing import Literal
@@ -35,7 +35,7 @@ class LibrarySettings(BaseSettings):
         description="MB of documents, as they were sent, that one API key may keep; more get 403. 0: any number.",
     )
     max_collections: int = Field(
-        1_000, ge=1, description="Collections that there may be; whoever makes another gets 403."
+        1_000, ge=1, description="Most collections; a call that would make another gets 403."
     )
     max_metadata_mb: int = Field(
         64,
@@ -96,7 +96,7 @@ class LibrarySettings(BaseSettings):
     )
     qdrant_quantization: Literal["none", "scalar", "binary"] = Field(
         "none",
-        description="How a new collection compresses dense vectors for searching: scalar (int8, a quarter of the memory) or binary (a thirty-second, for 1,024 dimensions and more). What it finds is scored again with the whole vectors.",
+        description="How a new collection compresses dense vectors for searching: scalar (int8, a quarter of the memory) or binary (a thirty-second, for 1,024 dimensions and more). Results are scored again with the full vectors.",
     )
     qdrant_hnsw_m: int = Field(16, ge=0, le=128, description="Edges a node in a new collection's graph.")
     qdrant_hnsw_ef_construct: int = Field(
@@ -108,12 +108,12 @@ class LibrarySettings(BaseSettings):
     tenant_field: str = Field(
         "tenant",
         pattern="^[A-Za-z0-9_-]{1,64}$",
-        description="Metadata field whose value says whose a document is. Qdrant stores the passages of each tenant together, so filters on it are fast.",
+        description="Metadata field that names a document's tenant. Qdrant stores the passages of each tenant together, so filters on it are fast.",
     )
     reindex_keep_hours: float = Field(
         24,
         ge=0,
-        description="Hours after a change of the embedding model for which the old vectors are kept, and kept up to date, so that the change can be taken back.",
+        description="Hours after a change of the embedding model for which the old vectors are kept, and kept up to date, so that the change can be undone.",
     )
 
     # --- blobs
@@ -123,7 +123,7 @@ class LibrarySettings(BaseSettings):
     )
     journal: Literal["all", "documents"] | None = Field(
         None,
-        description="Whose jobs are kept at BLOB_URL too, so that they outlive the broker's data: all, or those about documents alone. Unset: all with a folder, documents with object storage, which would add tens of ms to a question.",
+        description="Which jobs are also stored at BLOB_URL, so that they survive the loss of the broker's data: all, or only those about documents. Unset: all with a folder; documents with object storage, where each question would take tens of ms longer.",
     )
     blob_encryption: Literal["AES256", "aws:kms", "aws:kms:dsse"] | None = Field(
         None, description="Server-side encryption asked for with every write to S3. Unset: the bucket's own."

@@ -1,68 +1,106 @@
-"""The settings of this process: read once a call, told of once a process."""
+"""Loads this process' settings, and words every fault in them as one line."""
 
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterator, Mapping
 from functools import cache
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from rag.errors import ConfigurationError
 from rag.printable import one_line
-from rag.settings.refusals import field_lines, misfit_lines, wrong_fields
+from rag.settings.secret_files import secrets_of
 from rag.settings.sources import ENVIRONMENT, Reading, read
 from rag.settings.whole import Settings
+from rag.settings.wording import is_short, shown, wanted
 
 _NAME = re.compile(r"[A-Z][A-Z0-9_]+")
+_LONGEST_SHORT = 20
+_FOLLOWS = "default_factory_not_called"
+"""A fault of this type: a default is unknown, since the setting that it depends on is wrong."""
 
 
 def load() -> Settings:
     """The settings from the environment and the files. ConfigurationError with a line for each wrong value.
 
-    Without its cause: what a traceback shows of that has the value in it, which may be a key. What may not
-    be meant is told on stderr, once a process. The clouds' own variables of ``.env`` become this process's.
+    The error has no cause: a traceback would show the value, which may be a key. Warnings go to
+    stderr, once a process. Variables of cloud providers in ``.env`` become variables of this process.
     """
     reading = read(Settings)
     for line in notices(reading):
-        _tell(line)
+        _write_once(line)
     os.environ.update(reading.lent)
-    settings, lines = examined(reading)
+    settings, lines = examine(reading)
     if settings is None or lines:
         raise ConfigurationError("\n".join(lines))
     return settings
 
 
-def examined(reading: Reading) -> tuple[Settings | None, list[str]]:
-    """The settings, and a line for everything that is wrong; None where they cannot be made."""
-    lines = [*reading.faults, *reading.wrong.values()]
-    try:
-        return Settings.of(reading), lines
-    except ValidationError as error:
-        wrong = wrong_fields(error)
-        sources = {name: given.source for name, given in reading.given.items() if given.source != ENVIRONMENT}
-        lines += field_lines(Settings, error, sources)
-        misfits = misfit_lines(error) if not wrong else _other_misfits(reading, wrong)
-    untold = {name.upper() for name in {*wrong, *reading.wrong}}
-    return None, [*lines, *(line for line in misfits if not untold.intersection(_NAME.findall(line)))]
-
-
 def notices(reading: Reading) -> Iterator[str]:
-    """What is worth a line at the start of a process."""
+    """The files that gave settings, and warnings: a line each, for the start of a process."""
     if reading.files:
         yield f"settings from {' and '.join(reading.files)}"
     yield from reading.warnings
 
 
-def _other_misfits(reading: Reading, wrong: Set[str]) -> Iterable[str]:
-    """What else does not fit, once ``wrong`` have their defaults."""
-    try:
-        Settings.of(reading, without=wrong)
-    except ValidationError as error:
-        return misfit_lines(error)
-    return ()
-
-
 @cache
-def _tell(line: str) -> None:
+def _write_once(line: str) -> None:
     sys.stderr.write(f"aegis: {one_line(line)}\n")
+
+
+def examine(reading: Reading) -> tuple[Settings | None, list[str]]:
+    """The settings, None when they are invalid; and a line for everything that is wrong."""
+    lines = [*reading.faults, *reading.wrong.values()]
+    try:
+        return Settings.of(reading), lines
+    except ValidationError as error:
+        wrong = {str(fault["loc"][0]) for fault in error.errors() if fault["loc"]}
+        sources = {name: given.source for name, given in reading.given.items() if given.source != ENVIRONMENT}
+        lines += _field_lines(error, sources)
+        misfits = _misfit_lines(error)
+    if wrong:  # pydantic compares settings with each other only once each is valid by itself
+        try:
+            Settings.of(reading, without=wrong)
+        except ValidationError as error:
+            misfits = _misfit_lines(error)
+    # a misfit with a setting that is wrong, and so has its default here, says nothing
+    unknown = {name.upper() for name in {*wrong, *reading.wrong}}
+    return None, [*lines, *(line for line in misfits if not unknown.intersection(_NAME.findall(line)))]
+
+
+def _field_lines(error: ValidationError, sources: Mapping[str, str]) -> Iterator[str]:
+    """A line for each invalid value: name, value and what would be right.
+
+    ``sources``: the file that gives a field, by field.
+    """
+    faults = error.errors(include_url=False)
+    with_entries = {fault["loc"][0] for fault in faults if len(fault["loc"]) > 1}
+    for fault in faults:
+        repeats = len(fault["loc"]) == 1 and fault["loc"][0] in with_entries
+        if fault["loc"] and fault["type"] != _FOLLOWS and not repeats:
+            yield _field_line(fault, sources)
+
+
+def _field_line(fault: ErrorDetails, sources: Mapping[str, str]) -> str:
+    name, *inner = fault["loc"]
+    name, field = str(name), Settings.model_fields[str(name)]
+    place = f"{name.upper()} in {sources[name]}" if name in sources else name.upper()
+    is_secret, value = name in secrets_of(Settings), shown(fault["input"])
+    length = len(str(fault["input"]))
+    if is_secret:
+        value = "its value"
+    elif is_short(field) and length > _LONGEST_SHORT:
+        # too long to be meant; it may be a secret that was put in the wrong place
+        value = f"a value of {length} characters"
+    if fault["type"] == "value_error":
+        message = fault["msg"].removeprefix("Value error, ")
+        return f"{place}: {message if is_secret or value in message else f'{value}: {message}'}"
+    return f"{place}: {value} is not {wanted(field, tuple(inner))}"
+
+
+def _misfit_lines(error: ValidationError) -> list[str]:
+    """The lines about settings that do not fit together."""
+    faults = [fault for fault in error.errors(include_url=False, include_input=False) if not fault["loc"]]
+    return [line for fault in faults for line in fault["msg"].removeprefix("Value error, ").splitlines()]

@@ -1,4 +1,4 @@
-"""Which models embed, rerank and answer, and what of theirs is kept for a while."""
+"""Settings of the models that embed, rerank and answer, and of their caches."""
 
 from typing import Literal
 
@@ -16,7 +16,7 @@ class ModelSettings(BaseSettings):
     # --- embedding and reranking
     embedder: EmbedderName | None = Field(
         None,
-        description="Who embeds: bundled, jina or ollama. Unset: jina with JINA_API_KEY or JINA_BASE_URL, else bundled.",
+        description="Embedder: bundled, jina or ollama. Unset: jina with JINA_API_KEY or JINA_BASE_URL, else bundled.",
     )
     embedding_model: str = Field(
         "jina-embeddings-v3",
@@ -27,11 +27,11 @@ class ModelSettings(BaseSettings):
         1024,
         ge=8,
         le=8192,
-        description="Dimensions of EMBEDDING_MODEL's vectors; models that can, are asked for so many. The bundled one has 384.",
+        description="Dimensions of EMBEDDING_MODEL's vectors, requested from models that have a choice. The bundled one has 384.",
     )
     reranker: RerankerName | None = Field(
         None,
-        description="Who reranks: bundled or jina. Unset: jina with JINA_API_KEY or JINA_BASE_URL, else bundled.",
+        description="Reranker: bundled or jina. Unset: jina with JINA_API_KEY or JINA_BASE_URL, else bundled.",
     )
     reranker_model: str = Field(
         "jina-reranker-v2-base-multilingual",
@@ -50,7 +50,7 @@ class ModelSettings(BaseSettings):
     jina_concurrency: int = Field(
         4,
         ge=1,
-        description="Calls to JINA_BASE_URL that one worker has under way at once, CONNECTION_POOL_SIZE at most.",
+        description="Calls that one worker makes to JINA_BASE_URL at once, CONNECTION_POOL_SIZE at most.",
     )
     jina_timeout: float = Field(30, gt=0, description="Seconds that one call to JINA_BASE_URL may take.")
     jina_late_chunking: bool = Field(
@@ -67,7 +67,7 @@ class ModelSettings(BaseSettings):
         3600,
         ge=0,
         le=31_536_000,
-        description="Seconds for which the embedding of a text is kept for the same text, and an answer for the same question while its collection stays as it is; 0: nothing is kept.",
+        description="Seconds for which the embedding of a text is kept for the same text, and an answer for the same question while its collection does not change; 0: nothing is cached.",
     )
     cache_mb: int = Field(
         64,
@@ -76,7 +76,7 @@ class ModelSettings(BaseSettings):
     )
     cache_sharing: Literal["all", "collection", "key"] = Field(
         "all",
-        description="Who shares what the caches keep: all, those of a collection, or each key alone. How fast an answer comes may tell whether somebody else who shares them has had the same text embedded, or asked the same in the same collection.",
+        description="Who shares the caches' entries: all callers, those of one collection, or nobody beside the same key. The time of an answer may reveal whether another caller who shares them had the same text embedded, or asked the same question in the same collection.",
     )
 
     # --- generation
@@ -93,7 +93,7 @@ class ModelSettings(BaseSettings):
     )
     generator_api_key: SecretStr | None = Field(None, description="Key of the server at GENERATOR_URL.")
     generator_max_tokens: int = Field(
-        512, ge=16, description="Tokens that a generative model may write for one answer, thoughts included."
+        512, ge=16, description="Tokens that a generative model may write for one answer, with its reasoning."
     )
     generator_context_tokens: int = Field(
         3000, ge=200, description="Tokens of passages that a generative model is shown, about."

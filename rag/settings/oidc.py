@@ -1,4 +1,4 @@
-"""Tokens of an OpenID Connect issuer in place of keys: whose are taken, and what their claims mean here."""
+"""Settings of OpenID Connect: the issuer whose tokens are accepted in place of keys, and their claims."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -11,21 +11,21 @@ from rag.settings.keys import Role
 from rag.settings.wording import shown
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
-"""Asymmetric ones alone: whoever can check a token must not be able to make one."""
+"""Only asymmetric ones: a key that checks tokens must not be able to make them."""
 
 _CLAIM = "^[A-Za-z0-9_:/.-]{1,128}$"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class OidcSettings(BaseSettings):
-    """OpenID Connect. Nothing is asked of an issuer while ``oidc_issuer`` is unset."""
+    """OpenID Connect. No issuer is called while ``oidc_issuer`` is unset."""
 
     oidc_issuer: str | None = Field(
         None,
-        description="Issuer (https://…) whose tokens are taken as `Authorization: Bearer TOKEN`, beside keys. Unset: none.",
+        description="Issuer (https://…) whose tokens are accepted as `Authorization: Bearer TOKEN`, besides keys. Unset: none.",
     )
     oidc_audience: str | None = Field(
-        None, description="What the `aud` of a token has to name; needed with OIDC_ISSUER."
+        None, description="Audience that a token's `aud` must contain; required with OIDC_ISSUER."
     )
     oidc_jwks_url: str | None = Field(
         None, description="Where the issuer's public keys are. Unset: where its discovery document says."
@@ -33,7 +33,7 @@ class OidcSettings(BaseSettings):
     oidc_algorithms: tuple[Algorithm, ...] = Field(
         ("RS256", "ES256", "EdDSA"),
         min_length=1,
-        description="Signatures that are taken; asymmetric ones alone.",
+        description="Accepted signature algorithms, all asymmetric.",
     )
     oidc_role_claim: str = Field(
         "aegis_role",
@@ -55,7 +55,7 @@ class OidcSettings(BaseSettings):
 
 
 def unfit(settings: OidcSettings) -> Iterator[str]:
-    """A line for each thing that is wrong."""
+    """A line for each fault."""
     if settings.oidc_issuer and not settings.oidc_audience:
         yield "OIDC_AUDIENCE: is needed with OIDC_ISSUER, or tokens for others would open the door here"
     if settings.oidc_jwks_url and not settings.oidc_issuer:
@@ -66,7 +66,7 @@ def unfit(settings: OidcSettings) -> Iterator[str]:
 
 
 def safe(url: str) -> bool:
-    """Whether what comes from there cannot be changed on its way."""
+    """Whether answers from ``url`` cannot be changed on their way: https, or this machine itself."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""

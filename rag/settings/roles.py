@@ -1,10 +1,9 @@
-"""Which settings need which others, and how addresses must look."""
+"""Checks across settings: which ones need others, which limits exclude each other, how addresses look."""
 
 import re
 import ssl
 from collections.abc import Iterator
 from ipaddress import ip_network
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -15,36 +14,35 @@ if TYPE_CHECKING:
     from rag.settings.whole import Settings
 
 _KEYS = ("api_key", "qdrant_api_key", "jina_api_key", "generator_api_key")
+_HEADER_VALUE = re.compile(r"[!-~]+")
 _DURATION = re.compile(r"-?\d+(?:\.\d+)?|-?(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+")
 """By https://pkg.go.dev/time#ParseDuration, or a number of seconds."""
 
 _HOST = re.compile(r"\*|(?:\*\.)?[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}")
+_LOGIN = re.compile(r"[^:]+:.+", re.DOTALL)
 _LEAST_PROMPT = 768  # tokens of instructions, question and a passage
 _WEB = ("jina_base_url", "generator_url", "jaeger_endpoint")
+_ORDERED = (
+    ("top_k_rerank", "top_k_retrieval", "fewer are retrieved than shall be kept, so "),
+    (
+        "qdrant_write_consistency_factor",
+        "qdrant_replication_factor",
+        "a write could never reach so many nodes, so ",
+    ),
+    ("top_k_retrieval", "max_top_k", ""),
+    ("top_k_rerank", "max_top_n", ""),
+)
+"""Pairs of settings of which the first may not be over the second, and why."""
 
 
 def misfits(settings: "Settings") -> Iterator[str]:
-    """A line for each setting that cannot work beside the others: what to change."""
+    """A line for each setting that cannot work together with the others, with what to change."""
     yield from _addresses(settings)
     yield from _callers(settings)
-    yield from _qdrant(settings)
+    yield from _files(settings)
     yield from _missing(settings)
-    yield from _hung(settings)
-    yield from _redis(settings)
-    yield from _ollama(settings)
-    yield from _buckets(settings)
-    yield from _bodies(settings)
-    if settings.top_k_rerank > settings.top_k_retrieval:
-        yield (
-            f"TOP_K_RERANK ({settings.top_k_rerank}) is over TOP_K_RETRIEVAL ({settings.top_k_retrieval}): "
-            "fewer are retrieved than shall be kept, so lower the one or raise the other"
-        )
-    if settings.qdrant_write_consistency_factor > settings.qdrant_replication_factor:
-        yield (
-            f"QDRANT_WRITE_CONSISTENCY_FACTOR ({settings.qdrant_write_consistency_factor}) is over "
-            f"QDRANT_REPLICATION_FACTOR ({settings.qdrant_replication_factor}): a write could never reach so "
-            "many nodes, so lower the one or raise the other"
-        )
+    yield from _limits(settings)
+    yield from _stores(settings)
 
 
 def _addresses(settings: "Settings") -> Iterator[str]:
@@ -52,49 +50,34 @@ def _addresses(settings: "Settings") -> Iterator[str]:
         value = getattr(settings, name)
         if value and not _is_web(value):
             yield f"{name.upper()}: {shown(value)} is not an http:// or https:// address, such as http://host:port"
-    if settings.ollama_url and not all(map(_is_web, settings.ollama_replicas)):
-        yield (
-            f"OLLAMA_URL: {shown(settings.ollama_url)} is not an http:// or https:// address, such as "
-            "http://ollama:11434, or several with commas between"
-        )
+    for name, addresses, example in (
+        ("ollama_url", settings.ollama_replicas, "http://ollama:11434"),
+        ("qdrant_url", settings.qdrant_addresses, "http://qdrant:6333"),
+    ):
+        value = getattr(settings, name)
+        if value is not None and not (addresses and all(map(_is_web, addresses))):
+            yield (
+                f"{name.upper()}: {shown(value)} is not an http:// or https:// address, such as {example}, "
+                "or several with commas between"
+            )
     for name in _KEYS:
         secret = getattr(settings, name)
-        if secret and not _is_header(secret.get_secret_value()):
+        if secret and not _HEADER_VALUE.fullmatch(secret.get_secret_value()):
             yield f"{name.upper()}: its value has a space, a line break or a letter beyond ASCII in it, so no header can carry it"
 
 
 def _callers(settings: "Settings") -> Iterator[str]:
     for origin in settings.cors_origins:
-        if not _is_origin(origin):
+        # by https://fetch.spec.whatwg.org/#origin-header: scheme, host and port, and nothing else
+        parts = urlsplit(origin) if _is_web(origin) else None
+        if origin != "*" and (parts is None or f"{parts.scheme}://{parts.netloc}" != origin):
             yield f"CORS_ORIGINS: {shown(origin)} is no origin, such as https://app.example.com without a path, or *"
     for host in settings.allowed_hosts:
         if not _HOST.fullmatch(host):
             yield f"ALLOWED_HOSTS: {shown(host)} is no name without a port, such as rag.example.com, *.example.com or *"
     password = settings.flower_basic_auth
-    if password and not all(map(_is_login, password.get_secret_value().split(","))):
+    if password and not all(map(_LOGIN.fullmatch, password.get_secret_value().split(","))):
         yield "FLOWER_BASIC_AUTH: its value is not user:password, or several with commas between"
-
-
-def _qdrant(settings: "Settings") -> Iterator[str]:
-    addresses = settings.qdrant_addresses
-    if settings.qdrant_url is not None and not (addresses and all(map(_is_web, addresses))):
-        yield (
-            f"QDRANT_URL: {shown(settings.qdrant_url)} is not an http:// or https:// address, such as "
-            "http://qdrant:6333, "
-            "or several with commas between"
-        )
-    file = settings.qdrant_ca_file
-    if file is not None and not _holds_certificates(file):
-        yield f"QDRANT_CA_FILE: {file} cannot be read as certificates in PEM"
-
-
-def _bodies(settings: "Settings") -> Iterator[str]:
-    least = 2 * (settings.max_upload_mb + 1)
-    if settings.bodies_mb < least:
-        yield (
-            f"MAX_BODIES_MB ({settings.bodies_mb}) must be {least} at least, since one caller has half of it, and one document may have "
-            f"MAX_UPLOAD_MB ({settings.max_upload_mb})"
-        )
     for network in settings.trusted_proxies:
         try:
             ip_network(network)
@@ -102,50 +85,75 @@ def _bodies(settings: "Settings") -> Iterator[str]:
             yield f"TRUSTED_PROXIES: {shown(network)} is no address and no network, such as 10.0.0.0/8"
 
 
-def _holds_certificates(file: Path) -> bool:
+def _files(settings: "Settings") -> Iterator[str]:
+    """Certificates that cannot be used; without this check, only the first connection would show it."""
+    file = settings.qdrant_ca_file
+    if file is not None:
+        try:
+            ssl.create_default_context(cafile=str(file))
+        except (OSError, ValueError):  # ssl.SSLError is an OSError
+            yield f"QDRANT_CA_FILE: {file} cannot be read as certificates in PEM"
+    url = settings.redis_url
+    if url is None or not url.get_secret_value().startswith(TLS_SCHEMES):
+        if settings.redis_ca_file:
+            yield "REDIS_CA_FILE needs a REDIS_URL that begins with rediss:// or sentinels://"
+        return
     try:
-        ssl.create_default_context(cafile=str(file))
-    except (OSError, ValueError):  # ssl.SSLError is an OSError
-        return False
-    return True
+        check_files(settings.redis_address.tls or {})
+    except OSError as error:
+        yield f"REDIS_CA_FILE, or the files that REDIS_URL names, cannot be used: {error.strerror or error}"
 
 
 def _is_web(address: str) -> bool:
     try:
         parts = urlsplit(address)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is none, brackets that do not close
+    except ValueError:  # the port is no number, or brackets do not close
         return False
-
-
-def _is_origin(origin: str) -> bool:
-    """By https://fetch.spec.whatwg.org/#origin-header: scheme, host and port, and nothing else."""
-    parts = urlsplit(origin) if _is_web(origin) else None
-    return origin == "*" or (parts is not None and f"{parts.scheme}://{parts.netloc}" == origin)
-
-
-def _is_login(login: str) -> bool:
-    user, _, password = login.partition(":")
-    return bool(user and password)
-
-
-def _is_header(value: str) -> bool:
-    return value.isascii() and value.isprintable() and " " not in value
 
 
 def _missing(settings: "Settings") -> Iterator[str]:
     if settings.generator == "openai" and not settings.generator_url:
         yield "GENERATOR=openai needs GENERATOR_URL, the base URL of the server"
-    if settings.generator == "ollama" and not settings.ollama_url:
-        yield "GENERATOR=ollama needs OLLAMA_URL"
-    if settings.embedder == "ollama" and not settings.ollama_url:
-        yield "EMBEDDER=ollama needs OLLAMA_URL"
+    for role in ("generator", "embedder"):
+        if getattr(settings, role) == "ollama" and not settings.ollama_url:
+            yield f"{role.upper()}=ollama needs OLLAMA_URL"
     for role in ("embedder", "reranker"):
         if getattr(settings, role) == "jina" and not (settings.jina_api_key or settings.jina_base_url):
             yield f"{role.upper()}=jina needs JINA_API_KEY, or JINA_BASE_URL of a server without keys"
 
 
-def _buckets(settings: "Settings") -> Iterator[str]:
+def _limits(settings: "Settings") -> Iterator[str]:
+    for low, high, reason in _ORDERED:
+        value, most = getattr(settings, low), getattr(settings, high)
+        if value > most:
+            yield f"{low.upper()} ({value}) is over {high.upper()} ({most}): {reason}lower the one or raise the other"
+    least = 2 * (settings.max_upload_mb + 1)
+    if settings.bodies_mb < least:
+        yield (
+            f"MAX_BODIES_MB ({settings.bodies_mb}) must be {least} at least, since one caller has half of it, and one document may have "
+            f"MAX_UPLOAD_MB ({settings.max_upload_mb})"
+        )
+    needed = settings.generator_max_tokens + _LEAST_PROMPT
+    if settings.answered_by == "ollama" and settings.ollama_max_context < needed:
+        yield (
+            f"OLLAMA_MAX_CONTEXT ({settings.ollama_max_context}) must be {needed} at least, since the answer may take GENERATOR_MAX_TOKENS "
+            f"({settings.generator_max_tokens}) of it"
+        )
+    if not _DURATION.fullmatch(settings.ollama_keep_alive):
+        yield (
+            f"OLLAMA_KEEP_ALIVE: {shown(settings.ollama_keep_alive)} is neither seconds, such as 300 or -1, "
+            "nor a time with units, such as 24h or 1h30m"
+        )
+    uses_jina = "jina" in (settings.embedded_by, settings.reranked_by)
+    if uses_jina and settings.jina_timeout >= settings.interactive_timeout:
+        yield (
+            f"JINA_TIMEOUT ({settings.jina_timeout:g}) must be under INTERACTIVE_TIMEOUT "
+            f"({settings.interactive_timeout:g}), or a question's worker would count as hung first"
+        )
+
+
+def _stores(settings: "Settings") -> Iterator[str]:
     addresses = (settings.blob_address, settings.backup_address)
     if settings.blob_kms_key and settings.blob_encryption in (None, "AES256"):
         yield f"BLOB_KMS_KEY: {shown(settings.blob_kms_key)} needs BLOB_ENCRYPTION=aws:kms"
@@ -159,40 +167,4 @@ def _buckets(settings: "Settings") -> Iterator[str]:
         yield (
             f"BACKUP_URL and BLOB_URL are in one another ({shown(addresses[1])} and {shown(addresses[0])}): a "
             "backup would save the others, so use two folders"
-        )
-
-
-def _ollama(settings: "Settings") -> Iterator[str]:
-    if not _DURATION.fullmatch(settings.ollama_keep_alive):
-        yield (
-            f"OLLAMA_KEEP_ALIVE: {shown(settings.ollama_keep_alive)} is neither seconds, such as 300 or -1, "
-            "nor a time with units, such as 24h or 1h30m"
-        )
-    needed = settings.generator_max_tokens + _LEAST_PROMPT
-    if settings.answered_by == "ollama" and settings.ollama_max_context < needed:
-        yield (
-            f"OLLAMA_MAX_CONTEXT ({settings.ollama_max_context}) must be {needed} at least, since the answer may take GENERATOR_MAX_TOKENS "
-            f"({settings.generator_max_tokens}) of it"
-        )
-
-
-def _redis(settings: "Settings") -> Iterator[str]:
-    """Certificates that cannot be used would be found out only when a connection is made."""
-    url = settings.redis_url
-    if url is None or not url.get_secret_value().startswith(TLS_SCHEMES):
-        if settings.redis_ca_file:
-            yield "REDIS_CA_FILE needs a REDIS_URL that begins with rediss:// or sentinels://"
-        return
-    try:
-        check_files(settings.redis_address.tls or {})
-    except OSError as error:  # of ssl too
-        yield f"REDIS_CA_FILE, or the files that REDIS_URL names, cannot be used: {error.strerror or error}"
-
-
-def _hung(settings: "Settings") -> Iterator[str]:
-    used = "jina" in (settings.embedded_by, settings.reranked_by)
-    if used and settings.jina_timeout >= settings.interactive_timeout:
-        yield (
-            f"JINA_TIMEOUT ({settings.jina_timeout:g}) must be under INTERACTIVE_TIMEOUT "
-            f"({settings.interactive_timeout:g}), or a question's worker would count as hung first"
         )

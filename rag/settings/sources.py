@@ -1,10 +1,10 @@
-"""Where each setting's value comes from: the environment, else ``.env``, else ``aegis.toml``.
+"""Finds each setting's value: in the environment, else ``.env``, else ``aegis.toml``.
 
-In each of them ``NAME_FILE`` may stand for the value of a secret. An empty value is none.
+In each of them ``NAME_FILE`` may name a file with a secret's value. An empty value counts as unset.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,18 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from rag.errors import ConfigurationError
 from rag.folders import expanded
 from rag.settings import configuration
-from rag.settings.configuration import CLOUDS, CONFIG, INHERITED, Found, is_filled_in, is_open_to_others
-from rag.settings.files import SUFFIX, secrets_of
+from rag.settings.configuration import CONFIG, INHERITED, Found, has_reference, is_open_to_others
 from rag.settings.foreign import CELERYS, is_foreign, misspelt, nearest
-from rag.settings.secretfile import secret_in
+from rag.settings.secret_files import SUFFIX, read_secret, secrets_of
 
 ENVIRONMENT = "environment"
 _PROGRAMS = frozenset({"broker_binary"})
-"""Who may write these, may have us run anything."""
+"""Settings that name programs: whoever may write them can make us run anything."""
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """The value of one setting as it was written. ``file``: where it lies, if ``NAME_FILE`` says so."""
+    """The value of one setting as it was written. ``file``: the file it is in, if ``NAME_FILE`` names one."""
 
     value: Any
     source: str
@@ -36,12 +35,12 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What all sources give.
+    """The values of all sources.
 
-    ``given``: by fields. ``files``: that gave something. ``wrong``: a line for each field that cannot be read.
-    ``faults``: lines about files, which stop a start too. ``warnings``: of what may not be meant.
-    ``remarks``: of what is another program's. ``lent``: the clouds' own variables that ``.env`` has, and the
-    environment, where their clients read them, has not.
+    ``given``: by field. ``files``: those that gave a value. ``wrong``: a line for each field that cannot
+    be read. ``faults``: lines about files, which prevent a start too. ``warnings``: likely mistakes.
+    ``remarks``: variables of other programs. ``lent``: the clouds' own variables that are in ``.env``
+    and not in the environment, where the clouds' clients look for them.
     """
 
     given: Mapping[str, Given] = field(default_factory=dict)
@@ -64,23 +63,58 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
+    """One source. ``folder``: a file's; None for the environment. ``named``: whether AEGIS_CONFIG names it."""
+
     label: str
     values: Mapping[str, Any]
     folder: Path | None = None
     named: bool = False
 
+    @classmethod
+    def of(cls, file: Found, paths: Set[str]) -> "_Layer":
+        """``paths``: fields that are paths; in a file they are relative to its folder."""
+        layer = cls(file.label, file.values, file.folder, file.named)
+        found = {
+            name: value for name, value in file.values.items() if name in paths and isinstance(value, str)
+        }
+        absolute = {name: str(layer.path(value)) for name, value in found.items()}
+        return replace(layer, values={**file.values, **absolute})
+
     def place(self, variable: str) -> str:
-        """The variable, and where it stands, if not in the environment."""
+        """The variable, and the file it is in."""
         return variable if self.folder is None else f"{variable} in {self.label}"
 
     def path(self, value: str) -> Path:
-        """A relative one is meant from where it is written."""
         path = expanded(value)
         return path if self.folder is None else self.folder / path
 
+    def value(self, name: str, *, is_secret: bool) -> Given | None:
+        """The setting's value here. ConfigurationError when it cannot be used."""
+        upper, value = name.upper(), self.values.get(name, "")
+        path = self.values.get(f"{name}{SUFFIX}") if is_secret else None
+        if path and value != "":
+            raise ConfigurationError(
+                f"{self.place(upper)} and {upper}_FILE are both set: leave one of them out"
+            )
+        if path:
+            file = self.path(str(path))
+            return Given(read_secret(self.place(f"{upper}_FILE"), file), self.label, file)
+        if value == "" or is_foreign(name, value):
+            return None
+        if self.folder and name in _PROGRAMS and not self.named:
+            raise ConfigurationError(
+                f"{self.place(upper)} is not taken, since it names a program: "
+                f"set it in the environment, or in a file that {CONFIG} names"
+            )
+        if self.folder and has_reference(value):
+            raise ConfigurationError(
+                f"{self.place(upper)}: no variable is put in for ${{…}}: write the value itself"
+            )
+        return Given(value, self.label)
+
 
 class GivenValues(PydanticBaseSettingsSource):
-    """Values that were gathered before, as pydantic-settings takes them."""
+    """Values that have been read already, as a source of pydantic-settings."""
 
     def __init__(self, settings: type[BaseSettings], values: Mapping[str, Any]) -> None:
         super().__init__(settings)
@@ -94,19 +128,25 @@ class GivenValues(PydanticBaseSettingsSource):
 
 
 def read(settings: type[BaseSettings], environment: Mapping[str, str] = os.environ) -> Reading:
-    """Everything that is given for the fields of ``settings``."""
+    """All values for the fields of ``settings``, with faults and warnings."""
     found = tuple(configuration.find(environment))
-    layers = [_Layer(ENVIRONMENT, _by_field(environment)), *(_layer(settings, file) for file in found)]
+    paths = {name for name, about in settings.model_fields.items() if "Path" in str(about.annotation)}
+    # of several spellings of a variable, the one in upper case counts
+    variables = sorted(environment.items(), key=lambda item: item[0].isupper())
+    by_field = {name.lower(): value for name, value in variables if value}
+    layers = [_Layer(ENVIRONMENT, by_field), *(_Layer.of(file, paths) for file in found)]
     given: dict[str, Given] = {}
     wrong: dict[str, str] = {}
     secrets = secrets_of(settings)
     for name in settings.model_fields:
+        values = (layer.value(name, is_secret=name in secrets) for layer in layers)
         try:
-            if value := _first(name, layers, is_secret=name in secrets):
+            if value := next(filter(None, values), None):
                 given[name] = value
         except ConfigurationError as error:
             wrong[name] = str(error)
     files = {value.source for value in given.values()} - {ENVIRONMENT}
+    cloud = {name: value for file in found for name, value in file.cloud_variables.items()}
     return Reading(
         given,
         tuple(file.label for file in found if file.label in files),
@@ -114,76 +154,20 @@ def read(settings: type[BaseSettings], environment: Mapping[str, str] = os.envir
         tuple(_faults(settings, found)),
         tuple(_warnings(settings, environment, found, given)),
         tuple(_remarks(settings, environment, layers)),
-        _lent(environment, found),
+        {name: value for name, value in cloud.items() if name not in environment},
     )
 
 
-def _by_field(environment: Mapping[str, str]) -> dict[str, str]:
-    """What is not empty, by names in lower case; of several spellings, upper case is meant."""
-    ordered = sorted(environment.items(), key=lambda item: item[0].isupper())
-    return {name.lower(): value for name, value in ordered if value}
-
-
-def _layer(settings: type[BaseSettings], file: Found) -> _Layer:
-    layer = _Layer(file.label, file.values, file.folder, file.named)
-    paths = {name for name, about in settings.model_fields.items() if "Path" in str(about.annotation)}
-    told = {name: value for name, value in file.values.items() if name in paths and isinstance(value, str)}
-    return replace(layer, values={**file.values, **{name: str(layer.path(told[name])) for name in told}})
-
-
-def _first(name: str, layers: list[_Layer], *, is_secret: bool) -> Given | None:
-    for layer in layers:
-        if value := _from(layer, name, is_secret=is_secret):
-            return value
-    return None
-
-
-def _from(layer: _Layer, name: str, *, is_secret: bool) -> Given | None:
-    """ConfigurationError where what stands there cannot be used."""
-    value, path = layer.values.get(name, ""), layer.values.get(f"{name}{SUFFIX}") if is_secret else None
-    upper = name.upper()
-    if path and value != "":
-        raise ConfigurationError(f"{layer.place(upper)} and {upper}_FILE are both set: leave one of them out")
-    if path:
-        file = layer.path(str(path))
-        return Given(secret_in(layer.place(f"{upper}_FILE"), file), layer.label, file)
-    if value == "" or is_foreign(name, value):
-        return None
-    _require_usable(layer, name, value)
-    return Given(value, layer.label)
-
-
-def _require_usable(layer: _Layer, name: str, value: object) -> None:
-    if layer.folder is None:
-        return
-    if name in _PROGRAMS and not layer.named:
-        raise ConfigurationError(
-            f"{layer.place(name.upper())} is not taken, since it names a program: "
-            f"set it in the environment, or in a file that {CONFIG} names"
-        )
-    if is_filled_in(value):
-        raise ConfigurationError(
-            f"{layer.place(name.upper())}: no variable is put in for ${{…}}: write the value itself"
-        )
-
-
-def _names(settings: type[BaseSettings]) -> set[str]:
-    return {*settings.model_fields, *(f"{name}{SUFFIX}" for name in secrets_of(settings))}
-
-
 def _faults(settings: type[BaseSettings], found: tuple[Found, ...]) -> Iterator[str]:
-    """``aegis.toml`` is ours alone, so nothing in it can be another's."""
-    known = _names(settings)
+    """Faults of files, and unknown names in ``aegis.toml``, where no other program's can be."""
+    known = {*settings.model_fields, *(f"{name}{SUFFIX}" for name in secrets_of(settings))}
     for file in found:
         yield from file.faults
-        if file.is_ours:
-            yield from (_unknown(file, name, known) for name in file.values if name not in known)
-
-
-def _unknown(file: Found, name: str, known: set[str]) -> str:
-    meant = nearest(name, known)
-    remedy = f"did you mean {meant}?" if meant else "`aegis config show` lists what there is"
-    return f"{name[:80]} in {file.label} is not a setting: {remedy}"
+        for name in file.values if file.is_ours else ():
+            if name not in known:
+                meant = nearest(name, known)
+                remedy = f"did you mean {meant}?" if meant else "`aegis config show` lists what there is"
+                yield f"{name[:80]} in {file.label} is not a setting: {remedy}"
 
 
 def _warnings(
@@ -206,16 +190,6 @@ def _warnings(
         if value.source in open_files if value.file is None else is_open_to_others(value.file):
             place = value.file or value.source
             yield f"{place} holds {name.upper()}, and others may read it: chmod 600 {place}"
-
-
-def _lent(environment: Mapping[str, str], found: tuple[Found, ...]) -> dict[str, str]:
-    return {
-        name.upper(): value
-        for file in found
-        if not file.is_ours
-        for name, value in file.values.items()
-        if name.upper().startswith(CLOUDS) and name.upper() not in environment
-    }
 
 
 def _remarks(

@@ -1,7 +1,7 @@
-"""The settings as a whole: what must fit together, and what follows from them."""
+"""All settings as one class, their checks together, and the values derived from them."""
 
 import os
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Mapping, Set
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -47,14 +47,14 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Oidc
     def settings_customise_sources(  # type: ignore[override]  # of the sources it is given, one is of use
         cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What is given directly, else by the environment, or by a file."""
+        """Values given directly, else those of the environment and the files."""
         reading = read(settings_cls)
         reading.require_readable()
         return init_settings, GivenValues(settings_cls, reading.values)
 
     @classmethod
     def of(cls, reading: Reading, without: Set[str] = frozenset()) -> Self:
-        """What was read, but for the fields in ``without``. Raises pydantic's ValidationError."""
+        """The settings of ``reading``, with defaults for the fields in ``without``. Raises ValidationError."""
         values = {name: value for name, value in reading.values.items() if name not in without}
         settings = cls(_build_sources=((GivenValues(cls, values),), {}))
         settings._given = reading.given
@@ -62,7 +62,7 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Oidc
 
     @property
     def given(self) -> Mapping[str, Given]:
-        """Where the values come from, by fields, of those that were read and are no defaults."""
+        """The values that were read, with their sources, by field; without defaults."""
         return self._given
 
     @field_validator("*", mode="before")
@@ -86,18 +86,11 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Oidc
     @model_validator(mode="after")
     def _all_fit(self) -> Self:
         """ValueError with a line for each misfit."""
-        if wrong := [*misfits(self), *self._too_many(), *out_of_order(self), *unfit(self)]:
+        if wrong := [*misfits(self), *out_of_order(self), *unfit(self)]:
             raise ValueError("\n".join(wrong))
         return self
 
-    def _too_many(self) -> Iterator[str]:
-        """Defaults may be asked for."""
-        for name, longest in (("top_k_retrieval", "max_top_k"), ("top_k_rerank", "max_top_n")):
-            value, most = getattr(self, name), getattr(self, longest)
-            if value > most:
-                yield f"{name.upper()} ({value}) is over {longest.upper()} ({most}): lower the one or raise the other"
-
-    # --- what follows from the fields
+    # --- derived from the fields
 
     @property
     def embedded_broker(self) -> bool:
@@ -109,15 +102,14 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Oidc
 
     @property
     def chosen_home(self) -> Home:
-        """With why it is this one."""
+        """The home folder, and the reason for it."""
         if self.aegis_home is None:
             return self._unnamed_home
         return Home(expanded(self.aegis_home, "AEGIS_HOME: ").resolve(), "AEGIS_HOME names it")
 
     @cached_property
     def _unnamed_home(self) -> Home:
-        """Kept, since it hangs on what is there when it is looked for."""
-        return unnamed_home()
+        return unnamed_home()  # cached, since its result depends on which folders exist at the time
 
     @property
     def listen_host(self) -> str:
@@ -125,12 +117,12 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Oidc
 
     @property
     def anonymous(self) -> bool:
-        """Whether the settings let the API do without keys, until one is made."""
+        """Whether the settings let the API run without keys, until one is made."""
         return not (self.api_keys or self.keys_required or self.oidc_issuer)
 
     @property
     def questions_logged(self) -> bool:
-        """Whether logs may have the words of questions, which are their askers'."""
+        """Whether logs may contain the text of questions."""
         return self.embedded_broker and self.anonymous if self.log_questions is None else self.log_questions
 
     @property
@@ -153,17 +145,17 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Oidc
 
     @property
     def bodies_mb(self) -> int:
-        """Of request bodies that one API process holds."""
+        """MB of request bodies that one API process may hold."""
         return self.max_bodies_mb or max(1024, 4 * (self.max_upload_mb + 1))
 
     @property
     def broker_socket(self) -> Path:
-        """Unix socket of the bundled broker."""
+        """The Unix socket of the embedded broker."""
         return self.run_dir / "broker.sock"
 
     @property
     def records_url(self) -> str:
-        """The Redis server, in a form of REDIS_URL."""
+        """The address of the Redis server, in one of REDIS_URL's forms."""
         if self.redis_url is None:
             return f"unix://{quote(str(self.broker_socket))}"
         url = self.redis_url.get_secret_value()
@@ -175,7 +167,7 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Oidc
 
     @property
     def vector_socket(self) -> Path:
-        """Unix socket of the embedded vector engine."""
+        """The Unix socket of the embedded vector engine."""
         return self.run_dir / "vectors.sock"
 
     @property
@@ -192,9 +184,10 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Oidc
 
     @cached_property
     def run_dir(self) -> Path:
-        """Sockets and pid files. Unix socket paths end at 104 bytes, so a deep home gets a short folder.
+        """The folder of sockets and pid files: in the home folder, else a short one in the temporary folder.
 
-        ConfigurationError where another user was there first: anybody may make folders in a temporary one.
+        A Unix socket's path has at most 104 bytes. ConfigurationError when another user owns the short
+        folder: anybody may make one in the temporary folder.
         """
         inside = self.home / "run"
         if len(bytes(inside)) <= 80:
@@ -207,21 +200,21 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Oidc
 
     @property
     def log_format(self) -> str:
-        """Of a log line, for ``logging``; with DEBUG also which process, thread and line of code wrote it."""
+        """The format of log lines for ``logging``; with DEBUG also the process, thread and line of code."""
         place = "%(process)d %(threadName)s %(name)s:%(lineno)d" if self.debug else "%(name)s"
         return f"%(asctime)s %(levelname)s {place} %(message)s"
 
     @property
     def traces_url(self) -> str | None:
-        """Where spans go by OTLP over HTTP; None: nowhere.
+        """Where spans are sent by OTLP over HTTP; None: nowhere.
 
-        Jaeger's own protocol on 14268 is gone; the same host takes OTLP on 4318.
+        Jaeger has removed its own protocol on port 14268; the same host takes OTLP on 4318.
         """
         if not (self.tracing_enabled and self.jaeger_endpoint):
             return None
         parts = urlsplit(self.jaeger_endpoint)
         if parts.port == _OLD_JAEGER_PORT:
-            parts = parts._replace(netloc=_with_port(parts.netloc, _OTLP_PORT), path="")
+            parts = parts._replace(netloc=f"{parts.netloc.rpartition(':')[0]}:{_OTLP_PORT}", path="")
         return urlunsplit(parts._replace(path=parts.path.rstrip("/") or "/v1/traces"))
 
     @property
@@ -238,23 +231,23 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Oidc
 
     @property
     def jina_url(self) -> str:
-        """Base of the schema's calls, without a slash at the end."""
+        """The base URL of Jina's schema, without a slash at the end."""
         return (self.jina_base_url or _JINA_URL).rstrip("/")
 
     @property
     def embedding_name(self) -> str:
-        """The model that new collections are made for; :meth:`embedder_of` is its inverse."""
+        """The model that new collections are embedded with; :meth:`embedder_of` is the inverse."""
         if self.embedded_by == "bundled":
             return BUNDLED_EMBEDDING
         return f"{OLLAMA_PREFIX if self.embedded_by == 'ollama' else ''}{self.embedding_model}"
 
     @property
     def dimension(self) -> int:
-        """Of its vectors."""
+        """The dimension of the vectors of new collections."""
         return BUNDLED_DIMENSION if self.embedded_by == "bundled" else self.vector_size
 
     def embedder_of(self, model: str) -> EmbedderName | None:
-        """Who can embed by the model of this name, as a collection's record has it; None: nobody here."""
+        """The embedder that serves the model of this name, as in a collection's record; None: none here."""
         if model == BUNDLED_EMBEDDING:
             return "bundled"
         if model.startswith(OLLAMA_PREFIX):
@@ -264,12 +257,12 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Oidc
     @property
     def ollama_replicas(self) -> tuple[str, ...]:
         """Base URLs without a slash at the end; () without Ollama."""
-        return _several(self.ollama_url)
+        return _split_urls(self.ollama_url)
 
     @property
     def qdrant_addresses(self) -> tuple[str, ...]:
-        """Of the nodes, without a slash at the end; () with the embedded engine."""
-        return _several(self.qdrant_url)
+        """The nodes' URLs without a slash at the end; () with the embedded engine."""
+        return _split_urls(self.qdrant_url)
 
     @property
     def answered_by(self) -> GeneratorName:
@@ -280,11 +273,7 @@ class Settings(BackupSettings, ModelSettings, LibrarySettings, JobSettings, Oidc
         return "openai" if self.generator_url else "extractive"
 
 
-def _several(urls: str | None) -> tuple[str, ...]:
-    """Addresses with commas between, each once."""
+def _split_urls(urls: str | None) -> tuple[str, ...]:
+    """Each of the URLs with commas between, once."""
     stripped = (url.strip().rstrip("/") for url in (urls or "").split(","))
     return tuple(dict.fromkeys(url for url in stripped if url))
-
-
-def _with_port(netloc: str, port: int) -> str:
-    return f"{netloc.rpartition(':')[0]}:{port}"

@@ -1,4 +1,4 @@
-"""What a setting must be, and what was written instead, in words."""
+"""Words for messages: what a setting must be, and the value that was written instead."""
 
 import re
 from enum import Enum
@@ -21,7 +21,7 @@ _PATTERNS = {
     "^[A-Za-z0-9.:%_-]*$": "a name or an address of this machine, such as 0.0.0.0",
     "^[A-Za-z0-9_:/.-]{1,128}$": "1 to 128 letters, digits, '_', ':', '/', '.' and '-'",
 }
-"""What each pattern that a setting must match asks for."""
+"""What each pattern of a setting asks for, in words."""
 
 _KINDS = {
     bool: "true or false",
@@ -31,9 +31,9 @@ _KINDS = {
 
 
 def masked(text: str) -> str:
-    """``text`` without what addresses in it have before their host and after a question mark.
+    """``text`` without the credentials in its addresses and without everything after a question mark.
 
-    What comes before the last ``@`` is hidden whole: a password may hold anything, and a scheme may lack.
+    Everything before the last ``@`` is hidden: a password may contain anything, and a scheme may be missing.
     """
     if "@" in text:
         scheme, mark, rest = text.partition("://")
@@ -44,7 +44,7 @@ def masked(text: str) -> str:
 
 
 def shown(value: object) -> str:
-    """What was written, for a message: in one line, cut short, without credentials."""
+    """The value for a message: in one line, shortened, without credentials."""
     if not isinstance(value, str):
         return one_line(str(value))[:_LONGEST]
     text = masked(one_line(value))
@@ -52,15 +52,16 @@ def shown(value: object) -> str:
 
 
 def wanted(field: FieldInfo, inner: tuple[int | str, ...] = ()) -> str:
-    """What the value of the field must be; with ``inner``, one entry of it."""
-    annotation, limits = field.annotation, list(field.metadata)
+    """What the value of the field must be; with ``inner``, what an entry of it must be."""
     if not inner:
-        return _wanted(annotation, limits)
-    return _wanted(_of_entries(annotation), [])
+        return _wanted(field.annotation, list(field.metadata))
+    annotation, _ = _bare(field.annotation, [])
+    arguments = get_args(annotation)
+    return _wanted(arguments[1] if get_origin(annotation) is dict else arguments[0], [])
 
 
 def is_short(field: FieldInfo) -> bool:
-    """Whether what it takes is short: a number, yes or no, a choice. What is long there came by mistake."""
+    """Whether its values are short: a number, yes or no, a choice. A long one was put there by mistake."""
     annotation, _ = _bare(field.annotation, [])
     return annotation in (bool, int, float) or bool(_choices(annotation))
 
@@ -71,15 +72,18 @@ def _wanted(annotation: Any, limits: list[Any]) -> str:
         return f"one of {', '.join(choices)}"
     if annotation in (int, float):
         return f"{'a whole number' if annotation is int else 'a number'}{_range(limits)}"
-    kind = get_origin(annotation) or annotation
+    kind, least = get_origin(annotation) or annotation, _limit(limits, "min_length")
     if kind is tuple:
-        least = " of one or more," if _limit(limits, "min_length") else ""
-        return f"a list{least} with commas between, or in JSON"
-    return _KINDS[kind] if kind in _KINDS else _text(limits)
+        return f"a list{' of one or more,' if least else ''} with commas between, or in JSON"
+    if kind in _KINDS:
+        return _KINDS[kind]
+    if pattern := _limit(limits, "pattern"):
+        return _PATTERNS.get(pattern, f"a text that matches {pattern}")
+    return f"a text of {least} characters or more" if least else "a text"
 
 
 def _choices(annotation: Any) -> list[str]:
-    """[] where it is none."""
+    """The values of a Literal or an Enum; [] for another type."""
     if get_origin(annotation) is Literal:
         return [str(word) for word in get_args(annotation)]
     if isinstance(annotation, type) and issubclass(annotation, Enum):
@@ -88,19 +92,13 @@ def _choices(annotation: Any) -> list[str]:
 
 
 def _bare(annotation: Any, limits: list[Any]) -> tuple[Any, list[Any]]:
-    """Without what says that it may be unset, and with the limits that are written at the type."""
+    """The annotation without ``| None`` and Annotated, and the limits with those in Annotated."""
     if get_origin(annotation) in (Union, UnionType):
         (annotation,) = (each for each in get_args(annotation) if each is not NoneType)
     if get_origin(annotation) is Annotated:
         annotation, *more = get_args(annotation)
         return _bare(annotation, [*limits, *more])
     return annotation, limits
-
-
-def _of_entries(annotation: Any) -> Any:
-    annotation, _ = _bare(annotation, [])
-    arguments = get_args(annotation)
-    return arguments[1] if get_origin(annotation) is dict else arguments[0]
 
 
 def _range(limits: list[Any]) -> str:
@@ -111,13 +109,6 @@ def _range(limits: list[Any]) -> str:
         return f" of {least} or more"
     above = _limit(limits, "gt")
     return "" if above is None else f" over {above}"
-
-
-def _text(limits: list[Any]) -> str:
-    if pattern := _limit(limits, "pattern"):
-        return _PATTERNS.get(pattern, f"a text that matches {pattern}")
-    least = _limit(limits, "min_length")
-    return f"a text of {least} characters or more" if least else "a text"
 
 
 def _limit(limits: list[Any], name: str) -> Any:

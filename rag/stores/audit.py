@@ -1,6 +1,6 @@
-"""The audit log: who changed or asked what, from where, and how it ended; no bodies and no secrets.
+"""The audit log: who changed or asked what, from where, with what outcome. No bodies, no secrets.
 
-Bounded streams in Redis, one a kind, so that no flood of refused keys pushes out what was written:
+Bounded streams in Redis, one for each kind, so that a flood of refused keys does not push out writes:
 
 {aegis}:audit:KIND  stream: an entry as JSON
 """
@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any, cast
+from typing import cast
 
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
@@ -25,8 +25,8 @@ _LOOKS = 1000
 
 
 class AuditKind(StrEnum):
-    """``writes``: calls that change something; ``questions``; ``refusals``: keys that were not let in, or not
-    so far, and what a web page sent that may not."""
+    """``writes``: calls that change something; ``questions``; ``refusals``: wrong keys, keys that may not
+    do what was asked, and calls from web pages that may not call."""
 
     WRITES = "writes"
     QUESTIONS = "questions"
@@ -35,12 +35,12 @@ class AuditKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One call. ``at``: when it came in, in seconds since 1970; ``status`` 0: nobody waited for the answer.
+    """One call. ``at``: its arrival in Unix seconds; ``status`` 0: the caller left before the answer.
 
-    ``key``: name of the key, "" of none that is known; ``key_id``: of a key in the records, also of one that
-    is not good any more. ``collection``: where the query string names one. ``job_id``: "" without. ``count``:
-    it and those like it that came before and have no entry. ``reason``: why it was turned away before anybody
-    looked at its key, "" where not; ``origin``: the page that sent it then, or the host that it named.
+    ``key``: the key's name, "" for an unknown one; ``key_id``: of a key in the records, valid or not.
+    ``collection``: as named in the query string. ``job_id``: "" for none. ``count``: this call and earlier
+    ones like it that have no entry. ``reason``: why it was refused before its key was checked, else "";
+    ``origin``: in that case the page that sent it, or the host that it named.
     """
 
     at: float
@@ -60,7 +60,7 @@ class AuditEntry:
     origin: str = ""
 
     def line(self) -> str:
-        """As JSON, on one line."""
+        """The entry as JSON, on one line."""
         return json.dumps(asdict(self), separators=(",", ":"))
 
 
@@ -81,13 +81,15 @@ class AuditWriter:
 
 
 class AuditReader:
+    """Reads the streams."""
+
     def __init__(self, client: Redis) -> None:
         self._client = client
 
     def page(self, kind: AuditKind, *, key: str | None, cursor: str | None, limit: int) -> Window[AuditEntry]:
-        """Newest first; of one ``key``, by its name or id, or of all. A page may be short.
+        """A page of entries, newest first; of one ``key``, by its name or id, or of all. It may be short.
 
-        InvalidCursor for a cursor that is none; Unavailable.
+        Raises InvalidCursor for a cursor of another form, and Unavailable.
         """
         if cursor is not None and not _CURSOR.match(cursor):
             raise InvalidCursor("cursor: this is none of an earlier page of the audit log")
@@ -99,16 +101,13 @@ class AuditReader:
             )
         entries: list[AuditEntry] = []
         for number, (entry_id, fields) in enumerate(found, 1):
-            entry = _entry(json.loads(fields[_FIELD]))
+            values = json.loads(fields[_FIELD])
+            entry = AuditEntry(**{**values, "kind": AuditKind(values["kind"])})
             if key is None or key in (entry.key, entry.key_id):
                 entries.append(entry)
             if len(entries) == limit and number < len(found):
                 return Window(tuple(entries), entry_id.decode())
         return Window(tuple(entries), found[-1][0].decode() if len(found) == _LOOKS else None)
-
-
-def _entry(fields: Mapping[str, Any]) -> AuditEntry:
-    return AuditEntry(**{**fields, "kind": AuditKind(fields["kind"])})
 
 
 def _key(kind: AuditKind) -> str:

@@ -12,7 +12,8 @@ import obstore
 
 from rag.errors import InvalidRequest, NotFound, Unavailable
 from rag.settings import Settings
-from rag.stores.buckets import Access, explained, folder_of, opened
+from rag.stores.buckets import Access, open_store, translated_errors
+from rag.stores.disks import folder_of
 
 if TYPE_CHECKING:
     from hashlib import _Hash as Hash
@@ -22,7 +23,7 @@ LISTED_AT_ONCE = 1000
 """Keys in one page of S3's listings."""
 
 _SEGMENT = re.compile(r"(?!\.{1,2}\Z)(?!.*#\d+\Z)[^/\\\x00-\x1f\x7f]+\Z", re.DOTALL)
-_LONGEST_SEGMENT, _LONGEST_KEY = 250, 1024  # bytes: of file systems, of S3
+_LONGEST_SEGMENT, _LONGEST_KEY = 250, 1024  # bytes; the limits of file systems and of S3
 _PART_BYTES, _PARTS_AT_ONCE = 8 << 20, 4
 _SEAL = "sha256"
 _BLOCK_BYTES = 1 << 20
@@ -32,11 +33,10 @@ class ObstoreBlobs:
     """Blobs at ``address``: ``file:///…``, ``memory:///``, ``s3://``, ``az://`` or ``gs://``.
 
     Credentials, region and endpoint of a cloud come from its own variables, read by
-    obstore. Nothing is sent before the first call. In a folder, a blob that ``put``
-    returned for survives a power cut. In a bucket it carries its SHA-256, by which
-    ``get`` knows it again.
+    obstore. Nothing is sent before the first call. In a folder, a blob survives a power cut
+    once ``put`` has returned. In a bucket it has its SHA-256 as an attribute, which ``get`` checks.
 
-    Not usable in a process forked from one that used any store before: obstore's threads
+    Not usable in a process forked from one that has used a store: obstore's threads
     do not exist there, and calls would wait for ever.
     """
 
@@ -45,18 +45,18 @@ class ObstoreBlobs:
     def __init__(self, address: str, access: Access = Access()) -> None:  # noqa: B008 - it is frozen
         self._address = address
         self._folder = folder_of(address)
-        self._store = opened(address, access, self._setting)
+        self._store = open_store(address, access, self._setting)
         self._process: int | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> "ObstoreBlobs":
-        """Where BLOB_URL says, or in AEGIS_HOME."""
+        """The store at BLOB_URL, or in AEGIS_HOME."""
         return cls(settings.blob_address, Access.of(settings))
 
     def put(self, key: str, data: bytes | BinaryIO, *, durable: bool = True) -> None:
-        """``data``: bytes, or a seekable file, read from where it stands to its end.
+        """``data``: bytes, or a seekable file, which is read from its position to its end.
 
-        To a bucket, more than 8 MiB go in parts of that size, four at once: so much memory is taken.
+        More than 8 MiB go to a bucket in parts of that size, four at once, which takes as much memory.
         """
         with self._doing(key):
             if self._folder:
@@ -74,7 +74,7 @@ class ObstoreBlobs:
                 )
 
     def get(self, key: str) -> bytes:
-        """Unavailable too when other bytes come than were put."""
+        """The blob. Also raises Unavailable when its SHA-256 differs from the one that was put."""
         with self._doing(key):
             found = obstore.get(self._store, key)
             seal = found.attributes.get(_SEAL)
@@ -85,7 +85,10 @@ class ObstoreBlobs:
     def pieces(
         self, key: str, start: int = 0, end: int | None = None, *, at_once: int = PIECE_BYTES
     ) -> Iterator[bytes]:
-        """Each read when it is asked for. Of all bytes, Unavailable behind the last if others were put."""
+        """Pieces of the blob, each read when asked for.
+
+        When they are the whole blob, raises Unavailable after the last one if the SHA-256 differs.
+        """
         size = self.length(key)
         stop = size if end is None else min(end, size)
         seal, digest = None, sha256()
@@ -105,7 +108,7 @@ class ObstoreBlobs:
             return int(obstore.head(self._store, key)["size"])
 
     def copy(self, key: str, to: str) -> None:
-        """By the store itself, with its SHA-256."""
+        """Let the store copy the blob, with its SHA-256."""
         _check(to)
         with self._doing(key):
             obstore.copy(self._store, key, to)
@@ -125,7 +128,7 @@ class ObstoreBlobs:
             with self._doing(key):
                 obstore.delete(self._store, key)
         except NotFound:
-            return  # so it is gone
+            return  # it is gone already
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Keys under the folder ``prefix`` ("" for all), in no order."""
@@ -135,14 +138,14 @@ class ObstoreBlobs:
                 yield from (found["path"] for found in batch)
 
     def sizes(self, folder: str) -> dict[str, int]:
-        """In bytes, by key, of every blob under the folder."""
+        """The bytes of every blob under the folder, by key."""
         with self._doing(folder):
             found = obstore.list(self._store, prefix=folder, chunk_size=LISTED_AT_ONCE)
             return {each["path"]: each["size"] for batch in found for each in batch}
 
     def ping(self) -> None:
-        """Return when the store answers; Refused or Unavailable. A listing alone misses no missing bucket."""
-        list(self.keys("ping"))
+        """Return when the store answers. Raises Refused or Unavailable."""
+        list(self.keys("ping"))  # only a listing notices in every store that the bucket is missing
 
     def _compare(self, key: str, seal: object, digest: "Hash") -> None:
         if seal is not None and seal != digest.hexdigest():
@@ -154,7 +157,7 @@ class ObstoreBlobs:
         self._process = self._process or os.getpid()
         if self._process != os.getpid():
             raise RuntimeError("a blob store was used before this process was forked: make a new one after")
-        with explained(f"{self._title} {self._address}", self._setting):
+        with translated_errors(f"{self._title} {self._address}", self._setting):
             yield
 
 
@@ -164,7 +167,7 @@ def _digest(data: bytes | BinaryIO) -> str:
     start, digest = data.tell(), sha256()
     while block := data.read(_BLOCK_BYTES):
         digest.update(block)
-    data.seek(start)
+    data.seek(start)  # the caller sends it from here
     return digest.hexdigest()
 
 
@@ -174,23 +177,19 @@ def _check(key: str) -> None:
 
 
 def _usable(segment: str) -> bool:
-    """obstore keeps its unfinished files under names that end in ``#`` and digits."""
+    # names that end in `#` and digits are obstore's own, for unfinished files
     return bool(_SEGMENT.match(segment)) and len(segment.encode()) <= _LONGEST_SEGMENT
 
 
 def persist(folder: Path, key: str) -> None:
-    """Make the file last, and every folder entry on the way to it."""
+    """Sync the file, and every folder on the way to it, to disk."""
     path = folder / key
     for entry in (path, *path.parents):
         with suppress(FileNotFoundError):  # it was deleted meanwhile
-            _sync(entry)
+            descriptor = os.open(entry, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
         if entry == folder:
             return
-
-
-def _sync(entry: Path) -> None:
-    descriptor = os.open(entry, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

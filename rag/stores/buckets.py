@@ -1,19 +1,18 @@
-"""Opening what BLOB_URL or BACKUP_URL names with obstore, and what its errors mean here."""
+"""Opens the store that BLOB_URL or BACKUP_URL names with obstore, and translates obstore's errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from rag.errors import AegisError, ConfigurationError, NoRoom, NotFound, Refused, Unavailable
 from rag.settings import Settings
-from rag.stores.disks import SOON_SECONDS, says_full
+from rag.stores.disks import SOON_SECONDS, folder_of, says_full
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 _S3 = ("s3", "s3a")
 _RETRIES: "RetryConfig" = {"max_retries": 2, "retry_timeout": timedelta(seconds=15)}
 _LEAST_SECONDS = 30
-_FORBIDDEN = ("os error 1)", "os error 13)")  # not permitted, permission denied
+_FORBIDDEN = ("os error 1)", "os error 13)")  # EPERM, EACCES
 _NO_BUCKET = "the bucket is not there: create it, or change {setting}"
 _REFUSALS = {
     "NoSuchBucket": _NO_BUCKET,
@@ -43,9 +42,9 @@ _REFUSALS = {
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How a bucket is written to; see the settings of the same names.
+    """How to write to a bucket; see the settings of the same names.
 
-    ``body_mb``: the most that one request sends.
+    ``body_mb``: the largest request body.
     """
 
     encryption: str | None = None
@@ -58,13 +57,8 @@ class Access:
         return cls(settings.blob_encryption, settings.blob_kms_key, settings.aws_allow_http)
 
 
-def folder_of(address: str) -> Path | None:
-    parts = urlsplit(address)
-    return Path(unquote(parts.path)) if parts.scheme == "file" else None
-
-
-def opened(address: str, access: Access, setting: str) -> ObjectStore:
-    """Nothing is sent yet. ConfigurationError for an address that cannot be one, which names ``setting``."""
+def open_store(address: str, access: Access, setting: str) -> ObjectStore:
+    """The store; nothing is sent yet. ConfigurationError, naming ``setting``, for an invalid address."""
     folder = folder_of(address)
     try:
         if folder:
@@ -72,50 +66,43 @@ def opened(address: str, access: Access, setting: str) -> ObjectStore:
             return LocalStore(prefix=folder, automatic_cleanup=True)
         if address.startswith("memory:"):
             return from_url(address)
-        return from_url(
-            address, client_options=_client(access), retry_config=_RETRIES, **_s3(address, access)
-        )
+        return _open_bucket(address, access)
     except (BaseError, OSError, ValueError) as error:
         raise ConfigurationError(f"{setting} {address}: {_first_line(error)}") from error
 
 
-def _client(access: Access) -> "ClientConfig":
-    """What one request sends must fit into the time, at 1 MB a second at least."""
-    seconds = max(_LEAST_SECONDS, access.body_mb)
-    return {
+def _open_bucket(address: str, access: Access) -> ObjectStore:
+    seconds = max(_LEAST_SECONDS, access.body_mb)  # a request's body is sent at 1 MB a second at least
+    client: ClientConfig = {
         "connect_timeout": "3s",
         "read_timeout": f"{seconds}s",
         "timeout": f"{2 * seconds}s",
         "allow_http": access.allow_http,
     }
-
-
-def _s3(address: str, access: Access) -> dict[str, Any]:
-    """Every request carries its body's SHA-256, so that a server refuses what arrives changed."""
-    if urlsplit(address).scheme not in _S3:
-        return {}
-    chosen = {
-        "aws_checksum_algorithm": "SHA256",
-        "aws_server_side_encryption": access.encryption,
-        "aws_sse_kms_key_id": access.kms_key,
-    }
-    return {name: value for name, value in chosen.items() if value is not None}
+    options: dict[str, Any] = {}
+    if urlsplit(address).scheme in _S3:
+        # every request has its body's SHA-256, so that the server refuses a body that arrives changed
+        options["aws_checksum_algorithm"] = "SHA256"
+        options["aws_server_side_encryption"] = access.encryption
+        options["aws_sse_kms_key_id"] = access.kms_key
+    given = {name: value for name, value in options.items() if value is not None}
+    return from_url(address, client_options=client, retry_config=_RETRIES, **given)
 
 
 @contextmanager
-def explained(subject: str, setting: str) -> Iterator[None]:
-    """Turn obstore's errors into ours, in one line without its dump of internals.
+def translated_errors(subject: str, setting: str) -> Iterator[None]:
+    """Translate obstore's errors into ours, in one line without its dump of internals.
 
-    ``setting``: the one that names the store. NotFound; Refused where a setting is wrong, or what the store
-    allows; NoRoom for a full disk; else Unavailable.
+    ``setting``: the one that names the store. Raises NotFound; Refused when a setting or a permission
+    of the store is wrong; NoRoom for a full disk; else Unavailable.
     """
     try:
         yield
     except (BaseError, OSError) as error:
-        raise _ours(subject, setting, error) from error
+        raise _translate(subject, setting, error) from error
 
 
-def _ours(subject: str, setting: str, error: Exception) -> AegisError:
+def _translate(subject: str, setting: str, error: Exception) -> AegisError:
     whole, reason = str(error), _first_line(error)
     if says_full(reason):
         return NoRoom(

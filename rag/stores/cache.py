@@ -1,4 +1,4 @@
-"""``Cache`` on Redis: shared by all workers, bounded, and the first to give way where memory is short."""
+"""``Cache`` on Redis: shared by all workers, bounded, and the first to shrink when memory is short."""
 
 import logging
 from collections import Counter
@@ -10,7 +10,7 @@ from redis import Redis
 from rag.errors import Transient
 from rag.model import CacheFigures, CacheKind, CacheOutcome
 from rag.settings import Settings
-from rag.stores.condition import BrokerWatch
+from rag.stores.broker_health import BrokerWatch
 from rag.stores.redis import PREFIX, Scripts, reaching_redis
 
 _ROOT = f"{PREFIX}cache:"
@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 class RedisCache:
     """Entries in ``client``'s database; ``lua/cache/_head.lua`` lists the keys.
 
-    Nothing is put while the broker's memory is short, and nothing at all is kept with
-    CACHE_TTL_SECONDS=0. What could not be asked for is counted as soon as the broker is back.
+    It stores nothing while the broker's memory is short, nor with CACHE_TTL_SECONDS=0. Lookups that
+    failed are counted when the broker is back.
     """
 
     def __init__(self, client: Redis, settings: Settings) -> None:
@@ -33,7 +33,7 @@ class RedisCache:
         self._lifetime = settings.cache_ttl_seconds
         self._most = settings.cache_mb << 20
         self._failed: Counter[CacheKind] = Counter()
-        self._told_at: float | None = None
+        self._logged_at: float | None = None
 
     def get(self, kind: CacheKind, keys: Sequence[str]) -> dict[str, bytes]:
         if not keys or not self._lifetime:
@@ -43,7 +43,7 @@ class RedisCache:
             values = self._scripts.run("get", [_ROOT], kind, self._lifetime, failed, *keys)
         except Transient as error:
             self._failed[kind] += len(keys)
-            self._tell(error)
+            self._warn(error)
             return {}
         self._failed[kind] -= failed
         return {key: value for key, value in zip(keys, values, strict=True) if value is not None}
@@ -56,7 +56,7 @@ class RedisCache:
             if not self._broker.check().tight:
                 self._scripts.run("put", [_ROOT], kind, self._lifetime, self._most, *parts)
         except Transient as error:
-            self._tell(error)
+            self._warn(error)
 
     def clear(self) -> None:
         with reaching_redis():
@@ -74,9 +74,9 @@ class RedisCache:
         }
         return CacheFigures(asked=asked, size=int(size or 0))
 
-    def _tell(self, error: Transient) -> None:
-        """Once a minute at most: models do the work meanwhile."""
+    def _warn(self, error: Transient) -> None:
+        # once a minute is enough: without the cache the models do the work
         now = monotonic()
-        if self._told_at is None or now - self._told_at > _QUIET_SECONDS:
-            log.warning("the cache is of no use now: %s", error)
-            self._told_at = now
+        if self._logged_at is None or now - self._logged_at > _QUIET_SECONDS:
+            log.warning("the cache cannot be used now: %s", error)
+            self._logged_at = now

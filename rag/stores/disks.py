@@ -1,11 +1,17 @@
-"""Room on a disk, asked for before much is written: what runs out of it there harms everybody."""
+"""Free room on disks. It is checked before much is written, since a full disk harms everything on it."""
 
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 from rag.errors import NoRoom
+
+if TYPE_CHECKING:
+    from rag.settings import Settings
 
 _SPARE_BYTES = 256 * 1024 * 1024
 _FULL_SECONDS = 300.0
@@ -20,8 +26,10 @@ _MOST_FILES_RESERVED = 500
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Bytes of the disk that ``folder`` is on, and how many files it has room for and can have at all:
-    None where it sets no such limit."""
+    """Free and total bytes of the disk that ``folder`` is on, and its free and possible number of files.
+
+    ``files`` is None where the file system has no such limit.
+    """
 
     folder: Path
     free: int
@@ -31,8 +39,7 @@ class Room:
 
     @classmethod
     def of(cls, folder: Path) -> "Room":
-        """Of a folder that is not there yet, of the one that it will be made in. NoRoom for one that is
-        away."""
+        """The room for ``folder``, which need not exist yet. NoRoom when its disk cannot be read."""
         there = next((each for each in (folder, *folder.parents) if each.exists()), folder)
         try:
             usage, counted = shutil.disk_usage(there), os.statvfs(there)
@@ -43,12 +50,12 @@ class Room:
 
     @property
     def reserve(self) -> int:
-        """Kept for what was accepted already to end: a twentieth of the disk, 64 MB at most."""
+        """Bytes kept free so that accepted jobs can end: a twentieth of the disk, 64 MB at most."""
         return min(_MOST_RESERVED, self.total // _RESERVED_PART)
 
     @property
     def files_reserve(self) -> int:
-        """As many are kept: a twentieth of all, 500 at most."""
+        """Files kept possible for the same reason: a twentieth of all, 500 at most."""
         return min(_MOST_FILES_RESERVED, self.total_files // _RESERVED_PART)
 
     def require(self, needed: int, files: int | None = None) -> None:
@@ -75,14 +82,16 @@ def require_reserve(folder: Path) -> None:
 
 
 def require_engine_reserve(folder: Path) -> None:
-    """NoRoom when the vector engine should not write: it maps its files into memory, and a write to such
-    a page that the disk has no room for kills its process. It may use most of the reserve."""
+    """NoRoom when the vector engine should not write. It may use most of the reserve.
+
+    It maps its files into memory, and a write to such a page kills its process when the disk is full.
+    """
     room = Room.of(folder)
     room.require(room.reserve // _ENGINE_PART, room.files_reserve // _ENGINE_PART)
 
 
 def require_room(folder: Path, needed: int) -> None:
-    """NoRoom unless the disk has room for so many bytes, and some to spare."""
+    """NoRoom unless the disk has room for ``needed`` bytes and 256 MB more."""
     free = shutil.disk_usage(folder).free
     if free < needed + _SPARE_BYTES:
         raise NoRoom(
@@ -92,7 +101,7 @@ def require_room(folder: Path, needed: int) -> None:
 
 
 def says_full(text: str) -> bool:
-    """Whether an error's text, of whatever library, tells of a disk without room, or of a quota."""
+    """Whether an error's text, of any library, tells of a full disk or an exceeded quota."""
     return any(sign in text for sign in _FULL)
 
 
@@ -105,3 +114,31 @@ _FULL = (
     "Disk quota exceeded",
     "database or disk is full",
 )
+
+
+def folder_of(address: str) -> Path | None:
+    """The folder that a ``file:`` address names; None for another address."""
+    parts = urlsplit(address)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+
+class Disks:
+    """The disks of this machine that jobs need: the embedded broker's and engine's, and a folder of blobs."""
+
+    def __init__(self, *folders: Path) -> None:
+        self._folders = folders
+
+    @classmethod
+    def of(cls, settings: "Settings") -> "Disks":
+        own = (settings.home,) if settings.embedded_broker or settings.qdrant_url is None else ()
+        blobs = folder_of(settings.blob_address)
+        return cls(*own, *([blobs] if blobs else []))
+
+    def admit(self) -> None:
+        """Return when new jobs may be submitted. NoRoom names a folder whose disk is nearly full."""
+        for room in self.rooms():
+            room.require(room.reserve)
+
+    def rooms(self) -> Iterator[Room]:
+        """The room of each folder's disk. NoRoom for one that cannot be read."""
+        return map(Room.of, self._folders)

@@ -1,6 +1,5 @@
-"""``DocumentRegistry`` on Redis; every method that changes something is one script, so one step."""
+"""``DocumentRegistry`` on Redis. Every method that changes something is one script, so one atomic step."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import cast
@@ -19,19 +18,18 @@ from rag.model import (
     Removal,
 )
 from rag.ports import Window
-from rag.stores.collections import collection_key, collection_of, in_use
-from rag.stores.entries import CollectionEntry, Deletion, document_json
+from rag.stores.entries import DOCUMENTS, CollectionEntry, Deletion, document_json
 from rag.stores.redis import PREFIX, Call, Scripts, reaching_redis
-from rag.stores.removals import place_of, removal_of
 from rag.stores.replacements import Replacements
+from rag.stores.rows import collection_key, collection_of, in_use, place_of, removal_of
 
 
 class RedisDocumentRegistry(Replacements):
     """Documents in ``client``'s database; ``lua/documents/_head.lua`` lists the keys.
 
-    Versions of a document count from 1. A deletion remembers the highest version given out
-    by then, and dropping a collection remembers the highest of all its documents, so
-    what was on its way at that moment can never be published.
+    Versions of a document count from 1. A deletion records the highest version allocated
+    by then, and the drop of a collection the highest of all its documents. So an ingestion that
+    was under way at that moment can never be published.
     """
 
     def __init__(self, client: Redis) -> None:
@@ -72,19 +70,21 @@ class RedisDocumentRegistry(Replacements):
         found = self._scripts.run("drop_collection", [collection_key(name)], name, str(uuid7()))
         return removal_of(found) if found else None
 
-    def standing(self, name: str) -> CollectionEntry | None:
-        """What is known of the newest collection of this name, dropped or not; None: there was none."""
+    def collection_entry(self, name: str) -> CollectionEntry | None:
+        """The journal entry of the newest collection of this name, dropped or not; None for none."""
         row, generation, floor, unpurged, *numbers = self._scripts.run(
             "standing", [collection_key(name)], name
         )
         if row:
             return CollectionEntry.of(collection_of(row), floor, *(int(number or 0) for number in numbers))
-        return CollectionEntry.gone(name, int(generation), floor, _text(unpurged)) if generation else None
+        if not generation:
+            return None
+        return CollectionEntry.gone(name, int(generation), floor, (unpurged or b"").decode())
 
     # --- layouts
 
     def begin_layout(self, collection: Collection, layout: Layout, *, after: str = "") -> Collection:
-        """``layout``: its number is given here. Raises UnknownCollection, Conflict."""
+        """Begin ``layout`` with a new number. Raises UnknownCollection and Conflict."""
         asked = layout.embedding_model, layout.dimension, layout.job_id
         answer = self._scripts.run(
             "begin_layout", [collection_key(collection.name)], *_generation(collection), *asked, after
@@ -110,14 +110,14 @@ class RedisDocumentRegistry(Replacements):
     # --- documents
 
     def next_version(self, collection: str, document_id: str) -> int:
-        """The number. Raises UnknownCollection."""
+        """The allocated version. Raises UnknownCollection."""
         version = self._scripts.run("next_version", [collection_key(collection)], collection, document_id)
         if version is None:
             raise UnknownCollection(f"there is no collection {collection!r}")
         return cast(int, version)
 
     def claim(self, collection: str, document_id: str) -> int | None:
-        """The number. Raises UnknownCollection."""
+        """The allocated version, None when there is one already. Raises UnknownCollection."""
         version = self._scripts.run("claim", [collection_key(collection)], collection, document_id)
         if version is None:
             raise UnknownCollection(f"there is no collection {collection!r}")
@@ -129,7 +129,7 @@ class RedisDocumentRegistry(Replacements):
     def publish(
         self, document: Document, layouts: Iterable[int] = (0,), *, under: Lease | None = None
     ) -> bool:
-        """False also when the collection has gone."""
+        """False also when the collection was dropped."""
         keys, args = publication(document, layouts, under)
         return bool(self._scripts.run("publish", keys, *args))
 
@@ -153,14 +153,14 @@ class RedisDocumentRegistry(Replacements):
 
     def get(self, collection: str, document_id: str) -> Document | None:
         record = self._scripts.run("get", [collection_key(collection)], collection, document_id)
-        return _document(record) if record else None
+        return DOCUMENTS.validate_json(record) if record else None
 
     def holdings(self, owner: str) -> Holdings:
         return Holdings(*self._scripts.run("holdings", [PREFIX], "", owner))
 
     def page(self, collection: str, *, cursor: str | None, limit: int) -> Window[Document]:
         records = self._scripts.run("page", [collection_key(collection)], collection, cursor or "", limit)
-        documents = tuple(map(_document, records[:limit]))
+        documents = tuple(map(DOCUMENTS.validate_json, records[:limit]))
         return Window(items=documents, next=documents[-1].document_id if len(records) > limit else None)
 
     def delete(self, collection: str, document_id: str, *, up_to: int | None = None) -> Removal | None:
@@ -170,14 +170,15 @@ class RedisDocumentRegistry(Replacements):
         )
         return removal_of(found) if found else None
 
-    def buried(self, collection: str, document_id: str) -> Deletion | None:
+    def tombstone(self, collection: str, document_id: str) -> Deletion | None:
         """The last deletion of a document; None: there was none."""
         generation, version, unpurged = self._scripts.run(
             "buried", [collection_key(collection)], collection, document_id
         )
         if not version:
             return None
-        return Deletion(collection, int(generation), document_id, int(version), _text(unpurged))
+        lines = (unpurged or b"").decode()
+        return Deletion(collection, int(generation), document_id, int(version), lines)
 
     def unpurged(self, *, silent_for: float, limit: int) -> list[Removal]:
         return [removal_of(found) for found in self._scripts.run("unpurged", [PREFIX], "", silent_for, limit)]
@@ -187,22 +188,23 @@ class RedisDocumentRegistry(Replacements):
         self._scripts.run("entrusted", [key], removal.collection, place_of(removal), removal.job_id)
 
     def stale(self, collection: str, versions: Iterable[DocumentVersion]) -> tuple[DocumentVersion, ...]:
-        """In the order given, by one plain command however many there are."""
+        """Those of ``versions`` that are not the live ones, in their order. It is one plain command."""
         asked = tuple(versions)
         if not asked:
             return ()
+        key = f"{collection_key(collection)}:live"
         with reaching_redis():
-            live = cast(
-                list[bytes | None],
-                self._client.hmget(
-                    f"{collection_key(collection)}:live", [version.document_id for version in asked]
-                ),
-            )
-        return tuple(v for v, seen in zip(asked, live, strict=True) if v.version != _version(seen))
+            found = self._client.hmget(key, [version.document_id for version in asked])
+        live = cast(list[bytes | None], found)  # "VERSION CHUNKS" each
+        return tuple(
+            version
+            for version, seen in zip(asked, live, strict=True)
+            if seen is None or version.version != int(seen.split()[0])
+        )
 
 
 def publication(document: Document, layouts: Iterable[int] | None = None, under: Lease | None = None) -> Call:
-    """One run of ``publish.lua``; ``layouts`` None: of a version that was published before."""
+    """The arguments of ``publish.lua``; ``layouts`` None: the version was published before."""
     keys, token = _keys(document.collection, under)
     return keys, (
         document.collection,
@@ -220,23 +222,10 @@ def publication(document: Document, layouts: Iterable[int] | None = None, under:
 
 
 def _keys(collection: str, under: Lease | None) -> tuple[list[str], str]:
-    """The collection's, and that of the job of the lease with its token."""
+    """The keys of the collection and of the lease's job, and the lease's token."""
     key = collection_key(collection)
     return ([key], "") if under is None else ([key, f"{PREFIX}job:{under.job.id}"], str(under.token))
 
 
 def _generation(collection: Collection) -> tuple[str, int]:
     return collection.name, collection.generation
-
-
-def _version(seen: bytes | None) -> int | None:
-    """``seen``: "version chunks"."""
-    return int(seen.split()[0]) if seen else None
-
-
-def _text(lines: bytes | None) -> str:
-    return lines.decode() if lines else ""
-
-
-def _document(record: bytes) -> Document:
-    return Document(**json.loads(record))

@@ -1,22 +1,24 @@
-"""Entries of the journal: what they hold, and their JSON."""
+"""The journal's entries and their JSON."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Any
 from uuid import UUID
+
+from pydantic import TypeAdapter
 
 from rag.keys import Key, key_fields, key_of
 from rag.model import Collection, Document, JobState, Json
 from rag.naming import generation_name
-from rag.stores.collections import second_fields
-from rag.stores.removals import Lines
+from rag.stores.rows import Lines, second_fields
 
 JobFields = Mapping[str, str]
-"""A job as names and values of its record in Redis. Of one that is not over: as it was accepted."""
+"""The fields of a job's record in Redis. Of an open job: those it had when it was accepted."""
 
-_OPENING = frozenset(
+_ACCEPTED = frozenset(
     {
         "id",
         "kind",
@@ -38,10 +40,10 @@ _OPENING = frozenset(
 class CollectionEntry:
     """The newest collection of a name. ``floor``: its documents' versions are above this.
 
-    ``unpurged``: of one that was dropped, what was in no job's hands by then. ``layout`` and
-    ``built_by`` are those that serve, ``second`` as ``second_fields`` gives it, ``layouts`` the highest
-    number of a layout given out, ``moves`` how often one began, ended or changed places. ``above``: of one
-    that was restored, versions that are given out are above this, though older ones may be seen.
+    ``unpurged``: of a dropped one, what no job was to purge by then. ``layout`` and ``built_by`` are
+    those that serve, ``second`` as ``second_fields`` makes it, ``layouts`` the highest allocated number
+    of a layout, ``moves`` how often one began, ended or was switched. ``above``: of a restored one;
+    new versions are above this, though published ones may be below.
     """
 
     name: str
@@ -54,7 +56,7 @@ class CollectionEntry:
     unpurged: Lines = ""
     layout: int = 0
     built_by: str = ""
-    second: Sequence[str] = ()
+    second: tuple[str, ...] = ()
     layouts: int = 0
     moves: int = 0
     above: int = 0
@@ -86,9 +88,9 @@ class CollectionEntry:
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """A document was deleted when ``version`` was the highest of it that had been given out.
+    """A document was deleted when ``version`` was its highest allocated version.
 
-    ``unpurged``: what of it was in no job's hands by then.
+    ``unpurged``: what no job was to purge by then.
     """
 
     collection: str
@@ -99,48 +101,48 @@ class Deletion:
 
 
 DocumentEntry = Document | Deletion
+DOCUMENTS, _DELETIONS = TypeAdapter(Document), TypeAdapter(Deletion)
+_COLLECTIONS = TypeAdapter(CollectionEntry)
 _DELETED = ".deleted"
 
 
 def folder_of(entry: DocumentEntry) -> str:
-    """``STORE/SHA256 OF THE ID``, since an id may hold what a key may not."""
+    """``STORE/SHA256 OF THE ID``, since an id may contain characters that a key may not."""
     digest = sha256(entry.document_id.encode()).hexdigest()
     return f"{generation_name(entry.collection, entry.generation)}/{digest}"
 
 
 def leaf_of(entry: DocumentEntry) -> str:
-    """Sorts by version; a deletion comes after the document of the same version, which it hides."""
+    """The name of the entry. Names sort by version, and a deletion after the document of the same version."""
     return f"{entry.version:012}{_DELETED if isinstance(entry, Deletion) else ''}"
 
 
 def document_json(entry: DocumentEntry) -> bytes:
-    """What nobody has confirmed, or owns, is written without a word on that, as earlier versions read it."""
-    fields = asdict(entry)
-    for name in ("confirmed", "owner", "size"):
-        if not fields.get(name):
-            fields.pop(name, None)
-    return _dumped(fields)
+    """The entry as JSON, without fields that have their defaults."""
+    if isinstance(entry, Deletion):
+        return _DELETIONS.dump_json(entry)
+    return DOCUMENTS.dump_json(entry, exclude_defaults=True)
 
 
 def document_entry(key: str, data: bytes) -> DocumentEntry:
-    """Raises ValueError, TypeError or KeyError for what is no entry."""
-    kind = Deletion if key.endswith(_DELETED) else Document
-    return kind(**json.loads(data))
+    """Parse an entry. Raises ValueError when it is invalid."""
+    adapter: TypeAdapter[Any] = _DELETIONS if key.endswith(_DELETED) else DOCUMENTS
+    entry: DocumentEntry = adapter.validate_json(data)
+    return entry
 
 
 def collection_json(entry: CollectionEntry) -> bytes:
-    return _dumped(asdict(entry))
+    return _COLLECTIONS.dump_json(entry)
 
 
 def collection_entry(_: str, data: bytes) -> CollectionEntry:
-    """Raises ValueError, TypeError or KeyError for what is no entry."""
-    fields = json.loads(data)
-    return CollectionEntry(**{**fields, "second": tuple(fields.get("second", ()))})
+    """Parse an entry. Raises ValueError when it is invalid."""
+    return _COLLECTIONS.validate_json(data)
 
 
 def opening_of(record: JobFields) -> JobFields:
-    """Of a job's record what it had from its acceptance on."""
-    return {name: value for name, value in record.items() if name in _OPENING}
+    """The fields of a job's record that it had when it was accepted."""
+    return {name: value for name, value in record.items() if name in _ACCEPTED}
 
 
 def over(job: JobFields) -> bool:
@@ -149,11 +151,11 @@ def over(job: JobFields) -> bool:
 
 
 def job_json(fields: JobFields) -> bytes:
-    return _dumped(dict(fields))
+    return _dump(dict(fields))
 
 
 def job_fields(_: str, data: bytes) -> JobFields:
-    """Raises ValueError, TypeError or KeyError for what is no entry."""
+    """Parse an entry. Raises ValueError, TypeError or KeyError when it is invalid."""
     fields: JobFields = json.loads(data)
     if not fields["id"] or not all(isinstance(value, str) for value in fields.values()):
         raise ValueError("not the fields of a job")
@@ -161,23 +163,23 @@ def job_fields(_: str, data: bytes) -> JobFields:
 
 
 def key_json(key: Key) -> bytes:
-    return _dumped(key_fields(key))
+    return _dump(key_fields(key))
 
 
 def key_entry(_: str, data: bytes) -> Key:
-    """Raises ValueError, TypeError or KeyError for what is no entry."""
+    """Parse an entry. Raises ValueError, TypeError or KeyError when it is invalid."""
     return key_of(json.loads(data))
 
 
 def day_of(job_id: str) -> str:
-    """The UTC day in which a uuid7 was made, as YYYY-MM-DD."""
+    """The UTC day of a job's id, a uuid7, as YYYY-MM-DD."""
     return datetime.fromtimestamp(made_at(job_id), UTC).date().isoformat()
 
 
 def made_at(job_id: str) -> float:
-    """When a uuid7 was made."""
+    """When a job's id, a uuid7, was made, in Unix seconds."""
     return (UUID(job_id).int >> 80) / 1000
 
 
-def _dumped(value: Json) -> bytes:
+def _dump(value: Json) -> bytes:
     return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()

@@ -1,14 +1,14 @@
-"""What outlives the broker's data: jobs, collections, documents and keys, an entry each in the blob store.
+"""The journal: jobs, collections, documents and keys in the blob store, from which records are rebuilt.
 
 Under ``journal/``:
 
 - ``open/JOB``: a job as it was accepted, until it is over
 - ``ended/YYYY-MM-DD/JOB``: the record of a job that is over, by the day of its id
 - ``collections/NAME``: how a collection is embedded, or that it was dropped
-- ``documents/STORE/SHA256 OF THE ID/VERSION``: a document as it is to be seen, or that it was deleted
-- ``keys/ID``: a key that the service made, with its digest alone
+- ``documents/STORE/SHA256 OF THE ID/VERSION``: a published document, or its deletion
+- ``keys/ID``: a key that the service made, only with its digest
 
-An entry is stored whole or not at all. Writes may stop between any two: where entries
+An entry is stored whole or not at all. A process may stop between any two writes: when entries
 contradict each other, the end of a job counts more than its beginning, and a higher version
 more than a lower one.
 """
@@ -56,15 +56,15 @@ log = logging.getLogger(__name__)
 
 
 def journalled(settings: Settings, kind: JobKind) -> bool:
-    """Whether a job of ``kind`` is kept outside the broker."""
+    """Whether jobs of ``kind`` are in the journal."""
     return settings.journal_scope == "all" or kind is not JobKind.QUERY
 
 
 class Journal:
-    """Entries in ``blobs``. Everything raises Unavailable when they cannot be reached.
+    """Entries in ``blobs``. Every method raises Unavailable when they cannot be reached.
 
-    What concerns documents survives a power cut as soon as it is written; a question survives
-    the broker and this process, not a power cut at the same time.
+    Entries about documents survive a power cut as soon as they are written. A question survives
+    the end of the broker and of this process, but not a power cut at the same time.
     """
 
     def __init__(self, blobs: BlobStore) -> None:
@@ -73,21 +73,21 @@ class Journal:
     # --- jobs
 
     def open(self, job: JobFields) -> None:
-        """The job is promised."""
-        self._blobs.put(_open(job["id"]), job_json(job), durable=_durable(job))
+        """Write that the job was accepted."""
+        self._blobs.put(_open(job["id"]), job_json(job), durable=job["kind"] != JobKind.QUERY)
 
     def end(self, record: Callable[[], JobFields]) -> None:
-        """The job is over, unless it is retried in this moment, which a second look at ``record`` shows."""
+        """Write that the job is over. ``record`` reads it; a second look finds one retried meanwhile."""
         job = record()
         if over(job):
-            self._blobs.put(_ended(job["id"]), job_json(job), durable=_durable(job))
+            self._blobs.put(_ended(job["id"]), job_json(job), durable=job["kind"] != JobKind.QUERY)
             self._blobs.delete(_open(job["id"]))
             job = record()
             if job and not over(job):
                 self.reopen(opening_of(job))
 
     def reopen(self, job: JobFields) -> None:
-        """The job is promised once more."""
+        """Write that the job is accepted again."""
         self.open(job)
         self._blobs.delete(_ended(job["id"]))
 
@@ -118,11 +118,11 @@ class Journal:
     # --- collections and documents
 
     def put_collection(self, entry: CollectionEntry) -> None:
-        """Replaces what was known of the name."""
+        """Replace the entry of the name."""
         self._blobs.put(f"{_COLLECTIONS}/{entry.name}", collection_json(entry))
 
     def put_document(self, entry: DocumentEntry) -> None:
-        """A version, or a deletion; what it replaces goes."""
+        """Write a version or a deletion, and remove the entries that it replaces."""
         folder, leaf = f"{DOCUMENTS}/{folder_of(entry)}", leaf_of(entry)
         self._put_document(entry)
         for key in list(self._blobs.keys(folder)):
@@ -130,7 +130,7 @@ class Journal:
                 self._blobs.delete(key)
 
     def put_documents(self, documents: Sequence[Document]) -> None:
-        """Versions of a generation in which none of these documents has an entry yet."""
+        """Write versions of a generation in which none of these documents has an entry yet."""
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(self._put_document, documents))
 
@@ -138,7 +138,7 @@ class Journal:
         self._blobs.put(f"{DOCUMENTS}/{folder_of(entry)}/{leaf_of(entry)}", document_json(entry))
 
     def forget_documents(self, collection: str, generation: int) -> None:
-        """Remove the entries of a generation that does not serve."""
+        """Remove all entries of a generation."""
         for key in list(self._blobs.keys(f"{DOCUMENTS}/{generation_name(collection, generation)}")):
             self._blobs.delete(key)
 
@@ -147,21 +147,21 @@ class Journal:
             yield from self._read(keys, collection_entry)
 
     def document(self, collection: str, generation: int, version: DocumentVersion) -> Document | None:
-        """The entry of this version; None when there is none any more."""
+        """The entry of this version; None when it was replaced or deleted."""
         place = Deletion(collection, generation, version.document_id, version.version)
         key = f"{DOCUMENTS}/{folder_of(place)}/{version.version:012}"
         entries = self._read([key], document_entry)
         return next((each for each in entries if isinstance(each, Document)), None)
 
     def documents(self) -> Iterator[Sequence[DocumentEntry]]:
-        """A batch at a time, in no order; of one document there may be several."""
+        """All entries, a batch at a time, in no order; a document may have several."""
         for keys in _batches(self._blobs.keys(DOCUMENTS)):
             yield list(self._read(keys, document_entry))
 
     # --- keys
 
     def put_key(self, key: Key) -> None:
-        """Replaces what was known of it."""
+        """Replace the key's entry."""
         self._blobs.put(f"{_KEYS}/{key.id}", key_json(key))
 
     def key(self, key_id: str) -> Key | None:
@@ -176,25 +176,22 @@ class Journal:
 
     # ---
 
-    def _read(self, keys: Sequence[str], decoded: Callable[[str, bytes], T]) -> Iterator[T]:
-        """What can be read of ``keys``. An entry that a power cut spoiled is passed over."""
+    def _read(self, keys: Sequence[str], parse: Callable[[str, bytes], T]) -> Iterator[T]:
+        """The entries under ``keys``. One that is damaged, as by a power cut, is skipped."""
+
+        def found(key: str) -> bytes | None:
+            try:
+                return self._blobs.get(key)
+            except NotFound:
+                return None  # removed since it was listed
+
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            for key, data in zip(keys, pool.map(self._found, keys), strict=True):
+            for key, data in zip(keys, pool.map(found, keys), strict=True):
                 try:
                     if data is not None:
-                        yield decoded(key, data)
+                        yield parse(key, data)
                 except (ValueError, TypeError, KeyError) as error:
-                    log.warning("%s cannot be read, so it is passed over: %s", key, error)
-
-    def _found(self, key: str) -> bytes | None:
-        try:
-            return self._blobs.get(key)
-        except NotFound:
-            return None  # removed since it was listed
-
-
-def _durable(job: JobFields) -> bool:
-    return job["kind"] != JobKind.QUERY
+                    log.warning("%s cannot be read, so it is skipped: %s", key, error)
 
 
 def _open(job_id: str) -> str:

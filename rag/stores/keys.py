@@ -1,6 +1,6 @@
-"""Keys in the records: hashes of them alone, in Redis, and in the journal so that they outlive Redis' data.
+"""The API keys that the service made: their hashes in Redis, and in the journal to survive its loss.
 
-A key is looked up anew for every request, so that what an admin changes holds from the next one on.
+A key is looked up for every request, so that an admin's change takes effect with the next one.
 """
 
 import asyncio
@@ -21,45 +21,47 @@ from rag.stores.redis import PREFIX, Call, Scripts, reaching_redis, script_texts
 
 _KEYS = f"{PREFIX}keys"
 _MOST = 10_000
-"""That are neither revoked nor expired."""
+"""Keys that are neither revoked nor expired."""
+
 _MOST_KEPT = 100_000
 _FORGOTTEN_AT_ONCE = 100
 _ATTEMPTS = 10
 _USED_SECONDS = 60.0
 _OPEN_SECONDS = 1.0
 
-Lines = Sequence[bytes]
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Sighted:
-    """``used``: when it last was, to a minute."""
+    """A key, and when it was last ``used``, to the minute."""
 
     key: Key
     used: float | None
 
 
 class KeyRegistry:
-    """Makes and changes keys. What a method returned for is in Redis and in ``journal``.
+    """Makes and changes keys. Once a method returns, its change is in Redis and in ``journal``.
 
-    Redis is written first, since it decides. Everything raises Unavailable where either is away; the same
+    Redis is written first, since it decides. Every method raises Unavailable when either is away; the same
     call again writes what is missing.
     """
 
     def __init__(self, client: Redis, journal: Journal, kept_seconds: float) -> None:
-        """``kept_seconds``: for which a key that was revoked or has expired is known, so that no backup of
-        before brings it back."""
+        """``kept_seconds``: how long revoked and expired keys are kept, so that no older backup restores
+        them."""
         self._scripts = Scripts(client, "keys")
         self._journal = journal
         self._kept_seconds = kept_seconds
 
     def add(self, key: Key, *, first: bool = False) -> None:
-        """Keep a new key. Conflict when its name is taken, or no more may be made.
+        """Add a key. Conflict when its name is taken, or there are too many keys.
 
-        ``first``: nobody's key asks for it, so Unauthenticated once there is a key.
+        ``first``: the caller has no key, so Unauthenticated once there is one.
         """
-        self._forget()
+        # it forgets more keys than it adds, so that ended keys do not pile up
+        for key_id in self._scripts.run("forget", [_KEYS], self._kept_seconds, _FORGOTTEN_AT_ONCE):
+            self._journal.forget_key(key_id.decode())
         outcome = self._put(key, 0, first=first)
         if outcome == b"full":
             raise Conflict(
@@ -69,7 +71,7 @@ class KeyRegistry:
         self._mirror(key.id)
 
     def change(self, key_id: str, changed: Callable[[Key], Key], *, first: bool = False) -> Key:
-        """The key as ``changed`` has it. NotFound; what ``changed`` raises; Conflict.
+        """Replace the key by ``changed(key)``. Raises NotFound, Conflict, and what ``changed`` raises.
 
         ``first``: as for :meth:`add`.
         """
@@ -82,24 +84,18 @@ class KeyRegistry:
         raise Conflict(f"Key {key_id} is being changed by others: try again in a moment")
 
     def one(self, key_id: str) -> Sighted:
-        """NotFound when there is none."""
+        """The key with this id. NotFound when there is none."""
         _, _, _, record, used = self._scripts.run("find", [_KEYS], key_id)
         if record is None:
             raise NotFound(f"There is no key {key_id!r}")
         return Sighted(_key(record), float(used) if used else None)
 
     def all(self) -> tuple[Sighted, ...]:
-        """Every key, revoked ones too, by when they were made."""
+        """Every key, also revoked ones, in the order in which they were made."""
         _, records, used = self._scripts.run("all", [_KEYS])
         seen = {key_id: float(at) for key_id, at in _pairs(used)}
         found = (Sighted(_key(record), seen.get(key_id)) for key_id, record in _pairs(records))
         return tuple(sorted(found, key=lambda each: (each.key.created_at, each.key.id)))
-
-    def _forget(self) -> None:
-        """Some of those that ended too long ago to matter; more than are made, so that they do not grow."""
-        found = self._scripts.run("forget", [_KEYS], self._kept_seconds, _FORGOTTEN_AT_ONCE)
-        for key_id in found:
-            self._journal.forget_key(key_id.decode())
 
     def _put(self, key: Key, after: int, *, first: bool = False) -> bytes:
         outcome: bytes = self._scripts.run(
@@ -123,7 +119,7 @@ class KeyRegistry:
         return outcome
 
     def _mirror(self, key_id: str) -> None:
-        """Write what Redis knows of the key, until it has not changed meanwhile."""
+        """Write the key's entry, again if it has changed meanwhile."""
         key = self.one(key_id).key
         while True:
             self._journal.put_key(key)
@@ -133,10 +129,10 @@ class KeyRegistry:
 
 
 class KeyFinder:
-    """Looks a key up for a request, in one round trip.
+    """Looks up a key for a request, in one round trip.
 
-    Where Redis was started again and its last second may be missing, the journal is asked as well, until
-    the records are in order: a key that was revoked then stays revoked.
+    After a restart of Redis, whose last second may be missing, it reads the journal too until the
+    records are rebuilt: so a key that was revoked in that second stays revoked.
     """
 
     def __init__(self, client: AsyncRedis, journal: Journal) -> None:
@@ -147,69 +143,65 @@ class KeyFinder:
         self._demanded = False
 
     async def authenticate(self, key_id: str, token: str) -> Key | None:
-        """The key that ``token`` is; None where it is none that is good. ``key_id``: what it names."""
-        now, current, _, record, used = await self._found(key_id)
-        key = _key(record) if record else None
-        if not current:
-            key = _newer(key, await asyncio.to_thread(self._journal.key, key_id))
+        """The valid key of ``token``, None when there is none. ``key_id``: the id in the token."""
+        now, current, _, record, used = await self._lookup(key_id)
+        found = [_key(record)] if record else []
+        if not current and (entry := await asyncio.to_thread(self._journal.key, key_id)):
+            found.append(entry)
+        key = max(found, key=lambda each: each.revision, default=None)
         if key is None or not key.opened_by(token, now):
             return None
         if used is None or abs(now - float(used)) >= _USED_SECONDS:
-            await self._note_use(key_id)
+            try:
+                with reaching_redis():
+                    await self._used(keys=[_KEYS], args=[key_id])
+            except Transient as error:  # while Redis takes no writes, readers come in all the same
+                log.info("the use of key %s is not recorded: %s", key_id, error)
         return key
 
     async def is_demanded(self) -> bool:
-        """Whether a key was ever made: then nobody comes in without one. Asked anew after a second."""
+        """Whether a key was ever made, so that every caller needs one. "No" is checked again each second."""
         if not self._demanded and monotonic() >= self._open_until:
-            _, current, demanded, _, _ = await self._found("")
-            self._demanded = bool(demanded) or (not current and await asyncio.to_thread(self._any_kept))
+            _, current, demanded, _, _ = await self._lookup("")
+            if not demanded and not current:
+                demanded = await asyncio.to_thread(lambda: any(map(_closes, self._journal.made_keys())))
+            self._demanded = bool(demanded)
             self._open_until = monotonic() + _OPEN_SECONDS
         return self._demanded
 
-    async def _note_use(self, key_id: str) -> None:
-        """A server that takes no writes now lets readers in all the same."""
-        try:
-            with reaching_redis():
-                await self._used(keys=[_KEYS], args=[key_id])
-        except Transient as error:
-            log.info("the use of key %s is not noted: %s", key_id, error)
-
-    async def _found(self, key_id: str) -> tuple[float, int, int, bytes | None, bytes | None]:
+    async def _lookup(self, key_id: str) -> tuple[float, int, int, bytes | None, bytes | None]:
         with reaching_redis():
             now, *rest = await self._find(keys=[_KEYS], args=[key_id])
         return (float(now), *rest)
 
-    def _any_kept(self) -> bool:
-        return any(_closes(key) for key in self._journal.made_keys())
-
 
 class KeyRestoration:
-    """Brings keys back, past the fence. Leaves what is newer, so anything may be repeated in any order."""
+    """Restores keys behind the fence. It keeps newer ones, so calls may be repeated in any order."""
 
     def __init__(self, client: Redis) -> None:
         self._scripts = Scripts(client, "keys", fenced=False)
 
     def restore(self, keys: Iterable[Key]) -> int:
-        """How many are there as given now, and were not before."""
-        return sum(self._scripts.run_each("restore", map(_restoring, keys)))
+        """Restore ``keys``. Returns how many of them were missing or older."""
+        calls: Iterator[Call] = (
+            ([_KEYS], (key.id, _record(key), key.name, int(key.holds_name), _closes(key), _ends(key)))
+            for key in keys
+        )
+        return sum(self._scripts.run_each("restore", calls))
 
     def known(self) -> frozenset[str]:
-        """Ids of all that there are."""
+        """The ids of all keys."""
         _, records, _ = self._scripts.run("all", [_KEYS])
         return frozenset(key_id for key_id, _ in _pairs(records))
 
 
-def _restoring(key: Key) -> Call:
-    return [_KEYS], (key.id, _record(key), key.name, int(key.holds_name), _closes(key), _ends(key))
-
-
 def _closes(key: Key) -> int:
-    """Whether nobody comes in without a key once this one is there: not while it is suspended."""
+    """Whether every caller needs a key once this one exists: 0 while it is suspended after a restore."""
     return int(not key.restored_from)
 
 
 def _ends(key: Key) -> float:
-    """When it was revoked, or else expires; never: infinity."""
+    """When it was revoked, else when it expires; infinity: never."""
     ends = key.revoked_at if key.revoked_at is not None else key.expires_at
     return inf if ends is None else ends
 
@@ -222,10 +214,6 @@ def _key(record: bytes) -> Key:
     return key_entry("", record.partition(b" ")[2])
 
 
-def _newer(one: Key | None, other: Key | None) -> Key | None:
-    return max((key for key in (one, other) if key), key=lambda key: key.revision, default=None)
-
-
-def _pairs(flat: Lines) -> Iterator[tuple[str, bytes]]:
+def _pairs(flat: Sequence[bytes]) -> Iterator[tuple[str, bytes]]:
     for key_id, value in zip(flat[::2], flat[1::2], strict=True):
         yield key_id.decode(), value

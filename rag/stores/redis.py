@@ -1,11 +1,11 @@
-"""Connections to Redis or Valkey, what their errors mean here, and the Lua scripts that run there.
+"""Connections to Redis or Valkey, the translation of their errors, and the Lua scripts that run there.
 
-Everything that Aegis keeps in Redis begins with ``{aegis}:``. The braces are a cluster's
+All keys of Aegis in Redis begin with ``{aegis}:``. The braces are a cluster's
 hash tag: all keys share one slot, so a script may change several of them in one step.
 Scripts take the time from the server (``TIME``), so that no machine's clock matters.
 
-A server that lost its records must answer nothing about them: every script begins with
-``lua/_fence.lua``, which refuses until ``rag.stores.recovery`` has brought them back.
+A server that lost its records must not answer as if there were none. So every script begins with
+``lua/_fence.lua``, which refuses until ``rag.stores.recovery`` has rebuilt them.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,8 +24,7 @@ from redis.retry import Retry
 from rag.errors import ErrorTable, Overloaded, Recovering, Refused, Unavailable, translated
 from rag.settings import Settings
 from rag.settings.redis import RedisAddress
-from rag.stores.pools import Bounds, async_pool_to, pool_to
-from rag.stores.refusals import hint, refusal
+from rag.stores.pools import Bounds, async_pool_to, hint, pool_to, refusal
 
 PREFIX = "{aegis}:"
 CHANGES = f"{PREFIX}changes"
@@ -58,8 +57,8 @@ def connect_to(url: str, *, connections: int = 20, timeout: float = 3.0) -> driv
     """A client with a bounded pool; bytes in, bytes out. Nothing is sent yet.
 
     ``url``: any form of ``REDIS_URL``. ``timeout``: seconds for one answer.
-    A lost connection is tried three times more within a second, a slow answer never:
-    a second copy of a slow command only makes it worse.
+    A command is retried three times within a second after a lost connection, never after a
+    timeout: a second copy of a slow command makes the server slower.
     """
     retry = Retry(_backoff(), 3, supported_errors=(exceptions.ConnectionError,))
     return driver.Redis.from_pool(pool_to(RedisAddress.of(url), Bounds(connections, timeout), retry))
@@ -68,9 +67,9 @@ def connect_to(url: str, *, connections: int = 20, timeout: float = 3.0) -> driv
 def connect_async(
     url: str, *, connections: int = 20, timeout: float = 3.0, health_check: float = 10
 ) -> AsyncRedis:
-    """The same for asyncio, and nothing is tried twice.
+    """The same for asyncio, without retries.
 
-    ``health_check``: seconds of silence after which a connection is tried before its next use; 0: never.
+    ``health_check``: idle seconds after which a connection is checked before its next use; 0: never.
     """
     retry = AsyncRetry(_backoff(), 0, supported_errors=(exceptions.ConnectionError,))
     bounds = Bounds(connections, timeout)
@@ -82,10 +81,10 @@ def _backoff() -> ExponentialWithJitterBackoff:
 
 
 def expire_within(client: driver.Redis, key: str, seconds: float) -> None:
-    """Shorten the time that ``key`` has left, if it is longer.
+    """Make ``key`` expire within ``seconds``.
 
-    Redis expires keys at a time of day: of one that was set before its clock was put back,
-    all that lies in between is left as well.
+    Redis expires keys at a time of day, so a key that was set before the clock was set back
+    would live too long.
     """
     most = max(1, round(seconds * 1000))
     if client.pttl(key) > most:
@@ -94,9 +93,9 @@ def expire_within(client: driver.Redis, key: str, seconds: float) -> None:
 
 @contextmanager
 def reaching_redis() -> Iterator[None]:
-    """Turn the driver's errors into ours; a server that cannot write now is Unavailable too.
+    """Translate the driver's errors into ours; a server that cannot write now is Unavailable too.
 
-    Refused where the server, or a Sentinel, is there and will not serve us.
+    Refused when the server, or a Sentinel, answers and refuses us.
     """
     with translated(ERRORS, "Redis"):
         try:
@@ -106,19 +105,15 @@ def reaching_redis() -> Iterator[None]:
                 raise Refused(f"Redis: {why}") from error
             raise Unavailable(f"Redis: {hint(error)}") from error
         except exceptions.ResponseError as error:
-            said = _said(error)
+            said = str(error)
+            if said.startswith("Command #"):  # redis-py puts the command of a pipeline before the message
+                said = said.rpartition(_IN_PIPELINE)[2]
             if said.startswith(_AMNESIC):
                 reason = said.removeprefix(_AMNESIC)
                 raise Recovering(reason, retry_after=_RECOVERY_SECONDS) from None
             if said.startswith(_CANNOT_WRITE):
                 raise Unavailable(f"Redis cannot take writes now: {said}") from error
             raise
-
-
-def _said(error: exceptions.ResponseError) -> str:
-    """The server's own words; of a pipeline, redis-py puts the command before them."""
-    said = str(error)
-    return said.rpartition(_IN_PIPELINE)[2] if said.startswith("Command #") else said
 
 
 Call = tuple[list[str], Sequence[str | bytes | float]]
@@ -128,8 +123,8 @@ Call = tuple[list[str], Sequence[str | bytes | float]]
 class Scripts:
     """The ``lua/GROUP/*.lua`` scripts, called by name; each one is one atomic step.
 
-    ``_head.lua`` of the group is put before every script of it. ``fenced`` False: they work on
-    a server that lost its records too, which is for whoever brings those back.
+    ``_head.lua`` of the group is put before each of its scripts. With ``fenced`` False they also
+    work on a server that lost its records, which is only for the rebuild.
     """
 
     def __init__(self, client: driver.Redis, group: str, *, fenced: bool = True) -> None:
@@ -139,12 +134,12 @@ class Scripts:
         }
 
     def run(self, name: str, keys: list[str], *args: str | bytes | int | float) -> Any:
-        """What the script returns. Raises Unavailable or Overloaded."""
+        """The script's result. Raises Unavailable or Overloaded."""
         with reaching_redis():
             return self._scripts[name](keys=keys, args=args)
 
     def run_each(self, name: str, calls: Iterable[Call]) -> list[Any]:
-        """What the script returns for each call; they are sent together, and each is a step of its own."""
+        """The script's results for ``calls``, which are sent together. Each call is a step of its own."""
         with reaching_redis(), self._client.pipeline(transaction=False) as pipeline:
             for keys, args in calls:
                 self._scripts[name](keys=keys, args=args, client=pipeline)
@@ -152,7 +147,7 @@ class Scripts:
 
 
 def script_texts(group: str, *, fenced: bool = True) -> dict[str, str]:
-    """The ``lua/GROUP/*.lua`` scripts by name, each behind what comes before it."""
+    """The ``lua/GROUP/*.lua`` scripts by name, each with the fence and the group's head before it."""
     root = files("rag.stores") / "lua"
     folder = root / group
     head = (folder / "_head.lua").read_text("utf-8")

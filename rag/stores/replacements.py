@@ -1,4 +1,4 @@
-"""How a collection takes the place of another of its name, in one step: reserve, stage, replace."""
+"""Replaces a collection by a restored one of the same name, in one step: reserve, stage, replace."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -6,9 +6,9 @@ from itertools import islice
 from redis import Redis
 
 from rag.model import Document, Hold, Lease, Replacement, Reservation
-from rag.stores.collections import collection_key
 from rag.stores.entries import document_json
 from rag.stores.redis import PREFIX, Call, Scripts
+from rag.stores.rows import collection_key
 
 STAGED_SECONDS = 86400
 _BATCH = 500
@@ -25,10 +25,13 @@ class Replacements:
         return Reservation(collection, int(generation), job_id)
 
     def reservations(self) -> tuple[Reservation, ...]:
-        found = iter(self._scripts.run("reservations", [PREFIX], ""))
-        return tuple(
-            _reservation(place.decode(), hold.decode()) for place, hold in zip(found, found, strict=True)
-        )
+        found = [text.decode() for text in self._scripts.run("reservations", [PREFIX], "")]
+        reservations = []
+        for place, hold in zip(found[::2], found[1::2], strict=True):
+            collection, _, generation = place.rpartition("-")
+            job_id, _, state = hold.partition(" ")
+            reservations.append(Reservation(collection, int(generation), job_id, Hold(state)))
+        return tuple(reservations)
 
     def release(self, reservation: Reservation) -> None:
         self._held("release", reservation)
@@ -45,7 +48,24 @@ class Replacements:
         if afresh:
             self._scripts.run("stage", [key], name, STAGED_SECONDS)
         for batch in batches(documents):
-            self._scripts.run_each("stage", (_staging(key, document) for document in batch))
+            calls: Iterator[Call] = (
+                (
+                    [key],
+                    (
+                        name,
+                        STAGED_SECONDS,
+                        document.document_id,
+                        document.version,
+                        document.chunks,
+                        document_json(document),
+                        document.confirmed,
+                        document.size,
+                        document.owner,
+                    ),
+                )
+                for document in batch
+            )
+            self._scripts.run_each("stage", calls)
 
     def replace(self, replacement: Replacement, *, under: Lease) -> bool:
         reservation = replacement.reservation
@@ -63,32 +83,11 @@ class Replacements:
 
 
 def batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    """As many at a time as are written together."""
+    """The documents in lists of the size that is written at once."""
     left = iter(documents)
     while batch := list(islice(left, _BATCH)):
         yield batch
 
 
-def _staging(key: str, document: Document) -> Call:
-    return [key], (
-        document.collection,
-        STAGED_SECONDS,
-        document.document_id,
-        document.version,
-        document.chunks,
-        document_json(document),
-        document.confirmed,
-        document.size,
-        document.owner,
-    )
-
-
 def _staged_key(reservation: Reservation) -> str:
     return f"{PREFIX}staged:{reservation.job_id}:{reservation.collection}"
-
-
-def _reservation(place: str, hold: str) -> Reservation:
-    """``hold``: "JOB STATE"."""
-    collection, _, generation = place.rpartition("-")
-    job_id, _, state = hold.partition(" ")
-    return Reservation(collection, int(generation), job_id, Hold(state))

@@ -1,15 +1,16 @@
-"""What the schedule has run, in Redis: one record an entry, for every beat that there is.
+"""The runs of the schedule, in Redis: one record for each entry, shared by all beats.
 
-Nobody leads. A beat that finds an entry due writes that it begins the run, and whose write finds the
-record as it was read has the run to itself. A run stays on record until it is known to be done, so what
-became of the beat or of its message does not matter.
+There is no leader. A beat that finds an entry due writes that it begins the run; it may do so
+only if the record is still as it was read. A run stays on record until it is known to be done, so it
+is not lost with its beat or its message.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import cast
 
+from pydantic import TypeAdapter
 from redis import Redis
 
 from rag.stores.redis import PREFIX, Scripts, reaching_redis
@@ -19,9 +20,9 @@ _KEY = f"{PREFIX}schedule"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run that is not known to be done. Times are Unix seconds of the server's clock.
+    """A run that is not known to be done. Times are Unix seconds by the Redis server's clock.
 
-    ``id``: the same however often it is sent. ``again``: it is sent once more then, and not before.
+    ``id``: the same for every message of it. ``again_at``: the time of its next message.
     """
 
     id: str
@@ -31,10 +32,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class EntryRecord:
-    """``last_at``: when the entry's last run began, or its first was waited for. ``run``: that run."""
+    """``last_at``: when the last run began, or the wait for the first one. ``run``: one that is not done."""
 
     last_at: float
     run: Run | None = None
+
+
+_RECORD = TypeAdapter(EntryRecord)
 
 
 class Runs:
@@ -50,15 +54,17 @@ class Runs:
             pipeline.time()
             pipeline.hgetall(_KEY)
             (seconds, microseconds), found = pipeline.execute()
-        return seconds + microseconds / 1e6, {name.decode(): _read(text) for name, text in found.items()}
+        records = {name.decode(): _RECORD.validate_json(text) for name, text in found.items()}
+        return seconds + microseconds / 1e6, records
 
     def swap(self, entry: str, seen: EntryRecord | None, record: EntryRecord) -> bool:
-        """Put ``record`` in the place of the one that was ``seen``. False: it is another one by now."""
-        before = "" if seen is None else _written(seen)
-        return bool(self._scripts.run("swap", [_KEY], entry, before, _written(record)))
+        """Replace the record that was ``seen`` by ``record``. False when it is another one by now."""
+        # compared as text, so it must be written in one form only
+        before = "" if seen is None else json.dumps(asdict(seen))
+        return bool(self._scripts.run("swap", [_KEY], entry, before, json.dumps(asdict(record))))
 
     def end_run(self, entry: str, run: str) -> None:
-        """The run is done, and is not sent again."""
+        """Record that the run is done, so that it is not sent again."""
         record = self._of(entry)
         while record is not None and record.run is not None and record.run.id == run:
             if self.swap(entry, record, EntryRecord(record.last_at)):
@@ -68,13 +74,4 @@ class Runs:
     def _of(self, entry: str) -> EntryRecord | None:
         with reaching_redis():
             text = cast(bytes | None, self._client.hget(_KEY, entry))
-        return None if text is None else _read(text)
-
-
-def _written(record: EntryRecord) -> str:
-    return json.dumps(asdict(record))
-
-
-def _read(text: bytes) -> EntryRecord:
-    fields: dict[str, Any] = json.loads(text)
-    return EntryRecord(fields["last_at"], fields["run"] and Run(**fields["run"]))
+        return None if text is None else _RECORD.validate_json(text)

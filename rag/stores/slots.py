@@ -1,7 +1,7 @@
-"""Which replica of a model server takes the next call, and how many it has, counted over all workers.
+"""Slots of a model server's replicas: which one takes the next call, counted over all workers.
 
-A call holds a slot of its replica, which ends by itself when its worker dies. Replicas that
-just failed are left alone for a while. Times are by the clock of the Redis server.
+A call holds a slot of its replica; the slot expires by itself when its worker dies. Replicas that
+just failed are avoided for a while. Times are by the clock of the Redis server.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from rag.errors import Overloaded, Unavailable
 from rag.stores.redis import PREFIX, Scripts
 
 SLOT_SECONDS = 15.0
-"""How long a slot lasts that nobody renews."""
+"""After which a slot expires that is not renewed."""
 
 _LONGEST_AWAY = 60.0
 
 
 class Slots:
-    """The slots of ``replicas``, which are addresses; at most ``limit`` of each are taken at once.
+    """The slots of ``replicas`` (addresses), ``limit`` each.
 
     Every method raises Unavailable or Overloaded when Redis is away or full.
     """
@@ -31,10 +31,10 @@ class Slots:
         self._scripts = Scripts(client, "slots")
 
     def take(self, holder: str) -> str:
-        """The replica that ``holder`` has a slot of: the least used one that is not left alone.
+        """Take a slot of the least used replica that is not avoided. Returns the replica.
 
-        Raises Overloaded when each of these is full, Unavailable when all are left alone, with
-        ``retry_after``.
+        Raises Overloaded when all of these are full; Unavailable with ``retry_after`` when all replicas
+        are avoided.
         """
         order = sample(self.replicas, len(self.replicas))
         keys = [key for replica in order for key in (_slots(replica), _away(replica))]
@@ -47,26 +47,26 @@ class Slots:
         return replica
 
     def renew(self, replica: str, holder: str) -> None:
-        """The slot lasts ``SLOT_SECONDS`` from now on."""
+        """Make the slot last ``SLOT_SECONDS`` from now on."""
         self._scripts.run("renew", [_slots(replica)], holder, SLOT_SECONDS)
 
     def free(self, replica: str, holder: str) -> None:
         self._scripts.run("free", [_slots(replica)], holder)
 
     def avoid(self, replica: str, seconds: float) -> None:
-        """Leave ``replica`` alone for so long, a minute at most, unless it is the only one."""
+        """Avoid ``replica`` for so many seconds, at most a minute, unless it is the only one."""
         if len(self.replicas) > 1:
             self._scripts.run("avoid", [_away(replica)], round(min(seconds, _LONGEST_AWAY) * 1000))
 
 
 def _slots(replica: str) -> str:
-    return f"{PREFIX}slots:{_named(replica)}"
+    return f"{PREFIX}slots:{_digest(replica)}"
 
 
 def _away(replica: str) -> str:
-    return f"{PREFIX}away:{_named(replica)}"
+    return f"{PREFIX}away:{_digest(replica)}"
 
 
-def _named(replica: str) -> str:
-    """An address may hold a password, so its digest stands for it."""
+def _digest(replica: str) -> str:
+    # an address may contain a password, so only its digest is stored
     return sha256(replica.encode()).hexdigest()[:16]

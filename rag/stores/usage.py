@@ -1,4 +1,4 @@
-"""What far models cost: tokens as their servers count them, by model and purpose."""
+"""Tokens used at remote models, as their servers count them, by model and purpose."""
 
 from collections.abc import Mapping
 from typing import cast
@@ -13,7 +13,7 @@ ModelPurpose = tuple[str, str]
 
 
 class TokenUsage:
-    """Counts over all workers, since the Redis server was empty. Raises Unavailable when it is away."""
+    """Counts of all workers together, stored in Redis. Raises Unavailable when it is away."""
 
     def __init__(self, client: Redis) -> None:
         self._client = client
@@ -27,9 +27,5 @@ class TokenUsage:
         """Tokens by model and purpose."""
         with reaching_redis():
             counted = cast(dict[bytes, bytes], self._client.hgetall(_TOKENS))
-        return {_split(field): int(tokens) for field, tokens in counted.items()}
-
-
-def _split(field: bytes) -> ModelPurpose:
-    purpose, _, model = field.decode().partition(" ")
-    return model, purpose
+        fields = ((field.decode().partition(" "), int(tokens)) for field, tokens in counted.items())
+        return {(model, purpose): tokens for (purpose, _, model), tokens in fields}

@@ -22,7 +22,7 @@ from rag.naming import point_id
 from rag.ports import Opened, Snapshots, VectorStore
 from rag.settings import Settings
 from rag.stores.vectors.edge import EdgeVectorStore
-from rag.stores.vectors.qdrant.connection import nodes_of
+from rag.stores.vectors.qdrant.nodes import nodes_of
 from rag.stores.vectors.qdrant.snapshots import QdrantSnapshots
 from rag.stores.vectors.qdrant.store import QdrantVectorStore
 from rag.stores.vectors.snapshots import EdgeSnapshots

@@ -14,7 +14,7 @@ from rag.stores.backups import vault as vaults
 from rag.stores.backups.objects import Objects
 from rag.stores.backups.streams import Intake
 from rag.stores.backups.vault import Vault
-from rag.stores.duties import Turn
+from rag.stores.locks import HeldLock
 from tests.contract.buckets import HTTP, administer
 from tests.contract.vaults import KEY, PIECE, TEXT, backed_up, in_bucket, restored
 from tests.s3server import BUCKET, S3Server, environment
@@ -62,7 +62,7 @@ class TestPruning:
         monkeypatch.setattr(vaults, "BATCH", 1)
         vault = Vault(objects)
         first, *others = sorted(backed_up(vault).parts)
-        turn = Turn(until=inf)
+        turn = HeldLock(until=inf)
 
         def lose(_: object, keys: Sequence[str]) -> set[str]:
             turn.until = -inf

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from rag.settings import Settings
-from rag.stores.broker_binary import bundled_server
+from rag.stores.broker import bundled_server
 from rag.stores.recovery import Recovery
 from rag.stores.redis import connect
 

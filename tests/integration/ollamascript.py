@@ -13,8 +13,7 @@ from rag.model import Candidate, Embedding, Hit, Passage
 from rag.ports import GenerationRequest
 from rag.stores.slots import Slots
 from tests.integration.modelserver import Answer, Handler, Script, scripted, status
-from workers.generation.ollama import OllamaGenerator
-from workers.generation.window import Window
+from workers.generation.ollama import OllamaGenerator, Window
 from workers.ollama.replica import Replica
 
 NOBODY = "http://127.0.0.1:1"

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import redis
 
-from rag.stores.broker_binary import bundled_server
+from rag.stores.broker import bundled_server
 from rag.stores.redis import connect_to
 from tests.integration.brokers import declare_intact
 from tests.system.running import free_port, until

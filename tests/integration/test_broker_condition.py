@@ -10,8 +10,8 @@ import redis
 
 from rag.errors import ConfigurationError, Overloaded, Unavailable
 from rag.settings import Settings
-from rag.stores import broker, condition
-from rag.stores.condition import BrokerWatch, condition_of, wait_until_safe
+from rag.stores import broker, broker_health
+from rag.stores.broker_health import BrokerWatch, read_health, wait_until_safe
 from rag.stores.redis import connect, connect_to
 from tests.integration.brokers import ready, valkey_with
 
@@ -49,7 +49,7 @@ def without_log(forgetful: str) -> Iterator[redis.Redis]:
 
 
 def test_the_bundled_broker_has_no_risk_and_a_bound(bundled: redis.Redis) -> None:
-    found = condition_of(bundled, may_forget=False)
+    found = read_health(bundled, may_forget=False)
 
     assert found.risks == ()
     assert found.most == 16 * MB
@@ -57,19 +57,19 @@ def test_the_bundled_broker_has_no_risk_and_a_bound(bundled: redis.Redis) -> Non
 
 
 def test_a_broker_that_forgets_is_a_risk_unless_that_is_accepted(without_log: redis.Redis) -> None:
-    (risk,) = condition_of(without_log, may_forget=False).risks
+    (risk,) = read_health(without_log, may_forget=False).risks
 
     assert "appendonly is off" in risk
     assert "BROKER_MAY_FORGET=true" in risk
-    assert condition_of(without_log, may_forget=True).risks == ()
+    assert read_health(without_log, may_forget=True).risks == ()
 
 
 def test_eviction_is_a_risk_that_nothing_waives(without_log: redis.Redis) -> None:
     without_log.config_set("maxmemory-policy", "allkeys-lru")
 
-    (risk,) = condition_of(without_log, may_forget=True).risks
+    (risk,) = read_health(without_log, may_forget=True).risks
 
-    assert len(condition_of(without_log, may_forget=False).risks) == 2
+    assert len(read_health(without_log, may_forget=False).risks) == 2
     assert "allkeys-lru" in risk
     assert "set it to noeviction" in risk
 
@@ -77,7 +77,7 @@ def test_eviction_is_a_risk_that_nothing_waives(without_log: redis.Redis) -> Non
 def test_a_replica_is_a_risk(bundled: redis.Redis) -> None:
     bundled.replicaof("127.0.0.1", 1)
 
-    assert any("must name the primary" in risk for risk in condition_of(bundled, may_forget=False).risks)
+    assert any("must name the primary" in risk for risk in read_health(bundled, may_forget=False).risks)
 
 
 def test_a_risk_ends_the_wait(forgetful: str) -> None:
@@ -96,13 +96,13 @@ def test_a_broker_that_comes_late_is_waited_for(settings: Settings) -> None:
                 started.append(subprocess.Popen(broker.command(settings)))
 
     starter = StartsWhenMissed()
-    condition.log.addHandler(starter)
+    broker_health.log.addHandler(starter)
     try:
         wait_until_safe(settings)
 
         assert started
     finally:
-        condition.log.removeHandler(starter)
+        broker_health.log.removeHandler(starter)
         for server in started:
             server.kill()
             server.wait(10)
@@ -121,7 +121,7 @@ def test_a_broker_that_is_away_takes_no_job(settings: Settings) -> None:
 def test_a_full_broker_takes_no_job_until_there_is_room(
     bundled: redis.Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(condition, "_FRESH_SECONDS", 0)
+    monkeypatch.setattr(broker_health, "_FRESH_SECONDS", 0)
     watch = BrokerWatch(bundled, settings)
     watch.admit()
 

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from rag.model import JobState, Stage
-from rag.stores import condition
+from rag.stores import broker_health
 from rag.stores.redis import connect_to
 from tasks import room
 from tasks.room import forget_early
@@ -37,7 +37,7 @@ def client(small: str) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def service(small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    monkeypatch.setattr(condition, "_FRESH_SECONDS", 0.05)
+    monkeypatch.setattr(broker_health, "_FRESH_SECONDS", 0.05)
     with serving(settings_of(small, tmp_path)) as started:
         yield started
 
@@ -143,7 +143,7 @@ def test_a_repeated_submit_gets_its_job_however_full_the_broker_is(
 def test_a_record_that_cannot_be_written_at_all_is_put_off_too(
     service: Service, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(condition, "_FRESH_SECONDS", 3600)
+    monkeypatch.setattr(broker_health, "_FRESH_SECONDS", 3600)
     assert submit(service).status_code == 202
 
     client.config_set("maxmemory", used(client))

@@ -66,7 +66,7 @@ def loaded_model() -> Watched:
 def model(loaded_model: Watched, monkeypatch: pytest.MonkeyPatch) -> Watched:
     loaded_model.passages.clear()
     loaded_model.queries.clear()
-    monkeypatch.setattr(embedding, "chosen", lambda *_, **__: loaded_model)
+    monkeypatch.setattr(embedding, "embedder_for", lambda *_, **__: loaded_model)
     return loaded_model
 
 

@@ -15,7 +15,7 @@ from rag.errors import ModelError, Overloaded, TimedOut, Unavailable
 from rag.model import Candidate, Embedding, Hit, Passage
 from rag.ports import RerankRequest
 from rag.settings import Settings
-from rag.stores.endpoint import FAILURES, CircuitOpen
+from rag.stores.rate_limiter import FAILURES, CircuitOpen
 from rag.stores.usage import TokenUsage
 from tests.jinaserver import KEY, Jina, serving, tokens_of
 from tests.system.running import until

@@ -19,7 +19,7 @@ from rag.stores.slots import Slots
 from tests.ollamabuild import patience
 from tests.ollamaserver import CHAT, EMBEDDING, EMBEDDING_CONTEXT, OllamaServer, ollama_server
 from tests.system.running import until
-from workers.embedding import chosen
+from workers.embedding import embedder_for
 from workers.generation import generator_for
 
 pytestmark = pytest.mark.timeout(patience())
@@ -137,7 +137,7 @@ def test_a_replica_killed_before_the_first_word_is_ridden_out(
 
 def test_embeddings(valkey: str, server: OllamaServer) -> None:
     made = settings(valkey, server, embedder="ollama", embedding_model=EMBEDDING, vector_size=DIMENSIONS)
-    embedder = chosen(made, made.embedding_name, made.dimension)
+    embedder = embedder_for(made, made.embedding_name, made.dimension)
     embedder.warm()
 
     alone, *others = embedder.embed_passages([TEXT, "", "\ud800", "🙂\x00"])
@@ -154,7 +154,7 @@ def test_embeddings(valkey: str, server: OllamaServer) -> None:
 
 def test_a_passage_too_long_is_told_and_a_question_cut(valkey: str, server: OllamaServer) -> None:
     made = settings(valkey, server, embedder="ollama", embedding_model=EMBEDDING, vector_size=64)
-    embedder = chosen(made, made.embedding_name, made.dimension)
+    embedder = embedder_for(made, made.embedding_name, made.dimension)
     long = "word " * (EMBEDDING_CONTEXT + 50)
 
     with pytest.raises(ModelError, match="CHUNK_TOKENS"):
@@ -166,7 +166,7 @@ def test_more_dimensions_than_the_model_has(valkey: str, server: OllamaServer) -
     made = settings(valkey, server, embedder="ollama", embedding_model=EMBEDDING, vector_size=1024)
 
     with pytest.raises(ModelError, match=f"{DIMENSIONS} dimensions, not 1024: set VECTOR_SIZE"):
-        chosen(made, made.embedding_name, made.dimension).warm()
+        embedder_for(made, made.embedding_name, made.dimension).warm()
 
 
 def slots_held(client: redis.Redis) -> int:

@@ -13,7 +13,7 @@ from rag.model import CollectionSpec, DocumentVersion, Engine, Passage, Point, S
 from rag.naming import point_id
 from rag.ports import VectorStore
 from rag.settings import Settings
-from rag.stores.vectors.qdrant.connection import nodes_of
+from rag.stores.vectors.qdrant.nodes import nodes_of
 from rag.stores.vectors.qdrant.snapshots import QdrantSnapshots
 from rag.stores.vectors.qdrant.store import QdrantVectorStore
 from tests.qdrantbinary import BINARY, WITHOUT, QdrantNode, cluster

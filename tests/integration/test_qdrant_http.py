@@ -25,7 +25,7 @@ from rag.errors import (
 from rag.model import CollectionSpec, Passage, Point, SearchQuery, SparseVector
 from rag.naming import point_id
 from rag.settings import Settings
-from rag.stores.vectors.qdrant.connection import nodes_of
+from rag.stores.vectors.qdrant.nodes import nodes_of
 from rag.stores.vectors.qdrant.store import QdrantVectorStore
 from tests.qdrantserver import Answer, QdrantServer, serving
 

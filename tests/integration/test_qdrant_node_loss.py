@@ -11,7 +11,7 @@ import pytest
 from rag.model import CollectionSpec, DocumentVersion, Passage, Point, SearchQuery, SparseVector
 from rag.naming import point_id
 from rag.settings import Settings
-from rag.stores.vectors.qdrant.connection import nodes_of
+from rag.stores.vectors.qdrant.nodes import nodes_of
 from rag.stores.vectors.qdrant.store import QdrantVectorStore
 from tests.qdrantbinary import BINARY, WITHOUT, QdrantNode, cluster
 

@@ -10,7 +10,7 @@ import trustme
 from rag.errors import Refused, Unavailable
 from rag.model import CollectionSpec
 from rag.settings import Settings
-from rag.stores.vectors.qdrant.connection import nodes_of
+from rag.stores.vectors.qdrant.nodes import nodes_of
 from rag.stores.vectors.qdrant.snapshots import QdrantSnapshots
 from rag.stores.vectors.qdrant.store import QdrantVectorStore
 from tests.qdrantbinary import BINARY, WITHOUT, QdrantNode

@@ -16,7 +16,7 @@ from rag.model import CollectionSpec, Engine, Passage, Point, SnapshotFile, Spar
 from rag.naming import point_id
 from rag.settings import Settings
 from rag.stores.vectors.qdrant import recovery
-from rag.stores.vectors.qdrant.connection import nodes_of
+from rag.stores.vectors.qdrant.nodes import nodes_of
 from rag.stores.vectors.qdrant.snapshots import QdrantSnapshots
 from rag.stores.vectors.qdrant.store import QdrantVectorStore
 from tests.qdrantlocal import LocalQdrant

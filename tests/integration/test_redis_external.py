@@ -20,8 +20,8 @@ from api.admission import RateLimit
 from rag.errors import ConfigurationError, Overloaded, Unavailable
 from rag.model import Job, Stage
 from rag.settings import Settings
-from rag.stores.changes import ChangeFeed
-from rag.stores.condition import wait_until_safe
+from rag.stores.broker_health import wait_until_safe
+from rag.stores.job_notifications import ChangeFeed
 from rag.stores.redis import ENDS, connect, connect_async
 from tasks.app import app
 from tasks.broker import broker_settings

@@ -15,7 +15,7 @@ import httpx
 import pytest
 import redis
 
-from rag.stores.broker_binary import bundled_server
+from rag.stores.broker import bundled_server
 from tasks.app import LANES
 from tests.system.running import UNSCHEDULED, free_port, until
 

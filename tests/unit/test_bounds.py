@@ -16,7 +16,7 @@ from tasks.results import result_of
 from tasks.sampling import Sample
 from workers.generation.conversation import Conversation, Speaker
 from workers.generation.extractive import ExtractiveGenerator
-from workers.generation.thoughts import Piece
+from workers.generation.reasoning import Piece
 
 
 def hit(text: str, n: int = 0) -> Hit:

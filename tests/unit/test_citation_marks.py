@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rag.marks import without_marks
 from rag.model import Answer, Hit, Passage
 from rag.prompting import NOT_FOUND, CitedText
-from workers.generation.thoughts import Piece, ThoughtfulText
+from workers.generation.reasoning import Piece, ReasoningParser
 
 HITS = [Hit(Passage(f"c{n}", f"d{n}", 1, n, "Quays.", "T", 0, 6), 0.5) for n in (1, 2, 3)]
 MARKS = ("[1]", "[2]", "[9]", "[0]", "[passage 3]", "[1, 2]", "[1 and 3]", "[[", "]]")
@@ -73,10 +73,10 @@ def test_a_passage_without_marks_cites_nothing(text: str) -> None:
     assert not FOUND.findall(answer.text)
 
 
-@given(st.lists(st.builds(Piece, ANY_TEXT, thought=st.just("") | ANY_TEXT), max_size=8))
+@given(st.lists(st.builds(Piece, ANY_TEXT, reasoning=st.just("") | ANY_TEXT), max_size=8))
 @settings(max_examples=200, deadline=None)
 def test_thoughts_and_answers_come_apart_of_anything(said: list[Piece]) -> None:
-    text = ThoughtfulText(HITS, "tiny")
+    text = ReasoningParser(HITS, "tiny")
     for piece in said:
         text.feed(piece)
     text.close()
@@ -110,7 +110,7 @@ def test_marks_are_read_by_their_grammar(said: str, expected: str) -> None:
 @pytest.mark.parametrize("prefix", ["[", "[1", "", "Okay, "])
 def test_a_model_costs_no_more_than_the_length_of_its_text(prefix: str, unit: str) -> None:
     """2·10⁴ characters, one a piece; ``[`` and 40 digits once took for ever."""
-    text = ThoughtfulText(HITS, "tiny")
+    text = ReasoningParser(HITS, "tiny")
     started = process_time()
 
     for char in prefix + unit * (20_000 // len(unit)):

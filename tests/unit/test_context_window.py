@@ -1,8 +1,8 @@
 import pytest
 
 from rag.errors import InvalidRequest
-from workers.generation.window import Window
-from workers.tokens import estimated
+from workers.generation.ollama import Window
+from workers.tokens import estimated_tokens
 
 DEFAULT = Window(shown=3000, answer=512, most=8192)
 
@@ -24,7 +24,7 @@ def test_a_long_question_gets_more_and_then_leaves_less_to_passages() -> None:
 def test_everything_fits_into_the_context() -> None:
     for length in range(1, 20_000, 997):
         question = "x" * length
-        taken = DEFAULT.passages(question) + estimated(question) + DEFAULT.answer
+        taken = DEFAULT.passages(question) + estimated_tokens(question) + DEFAULT.answer
         assert taken < DEFAULT.context(question)
 
 
@@ -45,4 +45,4 @@ def test_a_question_that_leaves_no_room_says_so() -> None:
     ],
 )
 def test_tokens_are_estimated_generously(text: str, least: int, most: int) -> None:
-    assert least <= estimated(text) <= most
+    assert least <= estimated_tokens(text) <= most

@@ -19,10 +19,9 @@ from cli.nursery import Nursery
 from rag.errors import ConfigurationError, NoRoom, Unavailable
 from rag.model import CollectionSpec
 from rag.settings import Settings
-from rag.stores.condition import condition_of
-from rag.stores.disks import Room, require_engine_reserve
+from rag.stores.broker_health import read_health
+from rag.stores.disks import Disks, Room, require_engine_reserve
 from rag.stores.redis import reaching_redis
-from rag.stores.reserve import Disks
 from rag.stores.vectors import edge
 from rag.stores.vectors.edge import EdgeVectorStore
 from tests.contract.vectors.points import DOCS, SPEC, point
@@ -183,7 +182,7 @@ def test_a_broker_that_cannot_write_passes_and_is_no_wrong_setting() -> None:
     info = {"aof_enabled": 1, "aof_last_write_status": "err", "redis_version": "8.0.0"}
     client: Any = SimpleNamespace(info=lambda: info)
 
-    found = condition_of(client, may_forget=False)
+    found = read_health(client, may_forget=False)
 
     assert found.risks == ()
     with pytest.raises(Unavailable, match="make room on its disk"):

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from cli.config import app
 from rag.settings import Settings
 from rag.settings.client import CLIENT_VARIABLES
-from rag.settings.files import secrets_of
+from rag.settings.secret_files import secrets_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "SECURITY.md", *(ROOT / "docs").rglob("*.md")])

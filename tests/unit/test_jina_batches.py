@@ -4,8 +4,8 @@ from collections.abc import Sequence
 import pytest
 
 from rag.errors import ModelError
-from workers.jina.batches import BatchLimits, OversizeError, batches, halved
-from workers.tokens import estimated
+from workers.jina.batches import BatchLimits, OversizeError, batches, call_in_parts
+from workers.tokens import estimated_tokens
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from workers.tokens import estimated
     ],
 )
 def test_an_estimate_is_seldom_under_what_a_multilingual_tokenizer_counts(text: str, tokens: int) -> None:
-    assert tokens <= estimated(text) <= 4 * tokens
+    assert tokens <= estimated_tokens(text) <= 4 * tokens
 
 
 @pytest.mark.parametrize(
@@ -63,11 +63,17 @@ class Server:
 
 def test_a_call_that_is_too_large_is_made_in_halves_of_halves() -> None:
     server = Server(most=5)
-    assert asyncio.run(halved(["ab", "c", "d", "efgh", "i"], server.upper)) == ["AB", "C", "D", "EFGH", "I"]
+    assert asyncio.run(call_in_parts(["ab", "c", "d", "efgh", "i"], server.upper)) == [
+        "AB",
+        "C",
+        "D",
+        "EFGH",
+        "I",
+    ]
     assert server.calls == [5, 2, 3, 1, 2]
 
 
 def test_a_single_text_that_is_too_large_is_an_error_that_says_what_to_do() -> None:
     server = Server(most=5)
     with pytest.raises(ModelError, match=r"single text of 6 characters.*CHUNK_TOKENS"):
-        asyncio.run(halved(["a", "b", "abcdef"], server.upper))
+        asyncio.run(call_in_parts(["a", "b", "abcdef"], server.upper))

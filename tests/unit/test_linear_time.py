@@ -56,10 +56,10 @@ from rag.stores.jobs import base, events
 from rag.stores.vectors import payload
 from tasks.sampling import Sample
 from workers.embedding import minilm
-from workers.generation import expectation, words
+from workers.generation import expectation, quotes
 from workers.generation.extractive import ExtractiveGenerator
-from workers.generation.thoughts import Piece, ThoughtfulText
-from workers.jina import refusals
+from workers.generation.reasoning import Piece, ReasoningParser
+from workers.jina import errors as jina_errors
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("rag", "tasks", "workers", "beat", "api", "cli")
@@ -102,7 +102,7 @@ def shown(text: str) -> None:
 
 
 def said(text: str) -> None:
-    answer = ThoughtfulText([Hit(passage("words"), 0.5)], "tiny")
+    answer = ReasoningParser([Hit(passage("words"), 0.5)], "tiny")
     for start in range(0, len(text), 7):
         answer.feed(Piece(text[start : start + 7]))
     answer.close()
@@ -231,8 +231,8 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "subject": lambda text: mail.mail(f"Subject: {text[:300]}\n\n{text}".encode("utf-8", "replace")),
     },
     "rag.settings.configuration": {
-        "lines": lambda text: configuration._lines(Found(".env", Path()), text),
-        "value": lambda text: configuration._lines(Found(".env", Path()), f"API_HOST={text}"),
+        "lines": lambda text: configuration._parse_lines(Found(".env", Path()), text),
+        "value": lambda text: configuration._parse_lines(Found(".env", Path()), f"API_HOST={text}"),
     },
     "rag.settings.foreign": {
         "value": lambda text: foreign.is_foreign("api_port", text),
@@ -246,16 +246,15 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "rag.stores.jobs.events": {"event id": events._EVENT_ID.match},
     "rag.stores.vectors.payload": {"payload": lambda text: payload.payload_of(passage(text))},
     "tasks.sampling": {"sample": lambda text: Sample().with_passages([passage(text)])},
-    "workers.generation.words": {"content words": words.content_words},
     "workers.generation.expectation": {
         "expected": expectation.expected,
         "held": lambda text: [expectation.holds(text, each, frozenset()) for each in expectation.Expectation],
     },
-    "workers.generation.quotes": {"answer": asked},
-    "workers.generation.thoughts": {"a model's words": said},
+    "workers.generation.quotes": {"answer": asked, "content words": quotes.content_words},
+    "workers.generation.reasoning": {"a model's words": said},
     "workers.embedding.minilm": {"tokens": lambda text: minilm.token_spans(tokenizer(), text)},
-    "workers.jina.refusals": {
-        "refusal": lambda text: refusals.refusal("http://a", httpx.Response(400, text=text))
+    "workers.jina.errors": {
+        "error": lambda text: jina_errors.error_of("http://a", httpx.Response(400, text=text))
     },
     "api.middleware": {"request id": middleware._SOUND_ID.match},
     "api.multiplexed_events": {"last event": multiplexed_events._ID.match},
@@ -272,7 +271,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
 EXEMPT: Mapping[str, str] = {
     "rag.parsing.office": "reads at most 1 MiB of an archive's list by it; it is tried by itself below",
     "rag.parsing.pdf": "its two expressions read a page's text, and are tried by themselves below",
-    "rag.stores.broker_binary": "reads 1,000 characters that a program of the system's says",
+    "rag.stores.broker": "reads 1,000 characters that a program of the system's says",
     "rag.settings.loading": "looks for names of settings in lines of ours",
     "rag.settings.roles": "reads the operator's own settings",
     "rag.stores.backups.objects": "reads names of files that we wrote",

@@ -11,8 +11,8 @@ import pytest
 from cli.main import run
 from rag.errors import ConfigurationError
 from rag.settings import Settings, load
-from rag.settings.files import secrets_of
-from rag.settings.reference import reference_page
+from rag.settings.__main__ import reference_page
+from rag.settings.secret_files import secrets_of
 from tests.operators import ALWAYS, ROLES, WRONG
 
 ROOT = Path(__file__).parents[2]

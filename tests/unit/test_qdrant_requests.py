@@ -7,8 +7,7 @@ from rag.filters import parse
 from rag.model import CollectionSpec, DocumentVersion
 from rag.settings import Settings
 from rag.stores.vectors.qdrant.conditions import compared_fields, filter_of
-from rag.stores.vectors.qdrant.layout import Layout, Limits
-from rag.stores.vectors.qdrant.shape import creation
+from rag.stores.vectors.qdrant.layouts import Layout, Limits, creation
 
 LAYOUT = Layout(CollectionSpec(4), "customer", frozenset(), Limits(64, 1000, 2, 64))
 

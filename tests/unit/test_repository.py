@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.settings.reference import reference_page
+from rag.settings.__main__ import reference_page
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = sorted([ROOT / "requirements.lock", *(ROOT / "deploy" / "locks").glob("*.lock")])

@@ -3,14 +3,14 @@
 import numpy as np
 
 from rag.model import Embedding
-from workers.reranking.bundled import MOST_TOKENS, _weighted_tokens
+from workers.reranking.bundled import MOST_TOKENS, heaviest_tokens
 
 
 def test_a_long_question_is_weighed_by_its_heaviest_tokens_in_their_order() -> None:
     weights = np.arange(512, dtype=np.float32)
     tokens = np.repeat(weights[:, None], 4, axis=1)
 
-    kept, shares = _weighted_tokens(
+    kept, shares = heaviest_tokens(
         Embedding(dense=tokens[0], tokens=tokens.astype(np.float16), weights=weights)
     )
 
@@ -21,8 +21,6 @@ def test_a_long_question_is_weighed_by_its_heaviest_tokens_in_their_order() -> N
 def test_a_short_question_is_weighed_by_all_of_it() -> None:
     tokens = np.ones((9, 4), dtype=np.float32)
 
-    kept, shares = _weighted_tokens(
-        Embedding(dense=tokens[0], tokens=tokens.astype(np.float16), weights=None)
-    )
+    kept, shares = heaviest_tokens(Embedding(dense=tokens[0], tokens=tokens.astype(np.float16), weights=None))
 
     assert len(kept) == len(shares) == 9

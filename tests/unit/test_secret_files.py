@@ -7,8 +7,7 @@ import pytest
 
 from rag.errors import ConfigurationError
 from rag.settings import load
-from rag.settings.files import secrets_of
-from rag.settings.secretfile import MOST_BYTES
+from rag.settings.secret_files import MOST_BYTES, secrets_of
 from rag.settings.whole import Settings
 
 KEY = "k" * 32

@@ -5,8 +5,8 @@ import pytest
 from cli.examination import installation
 from rag.errors import ConfigurationError
 from rag.settings import Settings, load
-from rag.settings.files import secrets_of
 from rag.settings.foreign import misspelt
+from rag.settings.secret_files import secrets_of
 from rag.settings.sources import read
 from tests.operators import ALWAYS, ROLES
 

@@ -8,7 +8,7 @@ from pydantic.fields import FieldInfo
 
 from rag.errors import ConfigurationError
 from rag.settings import Settings, load
-from rag.settings.files import secrets_of
+from rag.settings.secret_files import secrets_of
 from rag.settings.wording import is_short, wanted
 
 SECRET = "s3cr3t-that-nobody-may-see"

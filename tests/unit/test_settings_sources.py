@@ -10,7 +10,7 @@ import pytest
 from rag.errors import ConfigurationError
 from rag.settings import Settings, inherited, load
 from rag.settings.configuration import MOST_BYTES
-from rag.settings.loading import _tell
+from rag.settings.loading import _write_once
 from rag.settings.sources import read
 
 STRANGER = 54321
@@ -27,7 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.chdir(place)
     before = dict(os.environ)
-    _tell.cache_clear()
+    _write_once.cache_clear()
     yield place
     os.environ.clear()
     os.environ.update(before)

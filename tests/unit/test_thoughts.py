@@ -3,13 +3,13 @@
 import pytest
 
 from rag.model import Hit, Passage
-from workers.generation.thoughts import Piece, ThoughtfulText
+from workers.generation.reasoning import Piece, ReasoningParser
 
 TEXT = "The Eiffel Tower was completed in 1889."
 HITS = (Hit(Passage("c", "d", 1, 0, TEXT, "Tower", 0, len(TEXT)), 0.9),)
 
 
-def written(text: ThoughtfulText, pieces: list[Piece]) -> str:
+def written(text: ReasoningParser, pieces: list[Piece]) -> str:
     return "".join([*map(text.feed, pieces), text.close()])
 
 
@@ -30,7 +30,7 @@ def written(text: ThoughtfulText, pieces: list[Piece]) -> str:
     ],
 )
 def test_inline_thoughts_are_kept_apart(said: str, answer: str, reasoning: str, size: int) -> None:
-    text = ThoughtfulText(HITS, "tiny")
+    text = ReasoningParser(HITS, "tiny")
     pieces = [Piece(said[i : i + size]) for i in range(0, len(said), size)]
 
     emitted = written(text, pieces)
@@ -40,9 +40,9 @@ def test_inline_thoughts_are_kept_apart(said: str, answer: str, reasoning: str, 
 
 
 def test_a_field_for_thoughts_leaves_the_text_as_it_is() -> None:
-    text = ThoughtfulText(HITS, "deepseek-r1:7b")
-    text.feed(Piece(thought="Okay, "))
-    text.feed(Piece(thought="1889."))
+    text = ReasoningParser(HITS, "deepseek-r1:7b")
+    text.feed(Piece(reasoning="Okay, "))
+    text.feed(Piece(reasoning="1889."))
 
     assert text.feed(Piece("In 1889 was it ")) == "In 1889 was it"
     assert written(text, [Piece("[1].")]) == " [1]."
@@ -50,7 +50,7 @@ def test_a_field_for_thoughts_leaves_the_text_as_it_is() -> None:
 
 
 def test_a_text_of_a_model_that_thinks_waits_for_the_end_of_its_thoughts() -> None:
-    text = ThoughtfulText(HITS, "deepseek-r1:7b")
+    text = ReasoningParser(HITS, "deepseek-r1:7b")
 
     assert text.feed(Piece("The tower was completed in 1889, as passage 1 says. ")) == ""
     assert written(text, [Piece("</think>In 1889 [1].")]) == "In 1889 [1]."
@@ -58,7 +58,7 @@ def test_a_text_of_a_model_that_thinks_waits_for_the_end_of_its_thoughts() -> No
 
 
 def test_thoughts_that_nothing_announced_are_no_part_of_the_answer() -> None:
-    text = ThoughtfulText(HITS, "tiny")
+    text = ReasoningParser(HITS, "tiny")
     text.feed(Piece("The passages name a year. "))
 
     assert written(text, [Piece("It is 1889.</think>"), Piece("In 1889 [1].")]) == "In 1889 [1]."
@@ -68,7 +68,7 @@ def test_thoughts_that_nothing_announced_are_no_part_of_the_answer() -> None:
 
 @pytest.mark.parametrize(("model", "said"), [("tiny", "<think>Hm"), ("qwq:32b", "The passages name a year")])
 def test_thoughts_that_never_end_are_no_answer(model: str, said: str) -> None:
-    text = ThoughtfulText(HITS, model)
+    text = ReasoningParser(HITS, model)
 
     assert written(text, [Piece(said), Piece(cut=True)]) == ""
     assert text.answer().text == ""

@@ -10,7 +10,7 @@ import pytest
 from rag.errors import ModelError
 from workers.embedding import minilm, weights
 from workers.embedding.build import build
-from workers.embedding.release import WEIGHTS
+from workers.embedding.files import WEIGHTS
 from workers.embedding.weights import Source, source
 from workers.generation import smollm2
 

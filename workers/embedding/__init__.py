@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from rag.errors import ModelError
 from rag.settings import Settings
 
-if TYPE_CHECKING:  # the supervisor asks where the model is, and does not want NumPy for that
+if TYPE_CHECKING:  # the supervisor imports this package and must not load NumPy
     from rag.ports import Embedder
 
 
-def chosen(settings: Settings, model: str, dimension: int) -> "Embedder":
-    """The embedder for ``model``, as a collection's record has it. ModelError for one out of reach."""
+def embedder_for(settings: Settings, model: str, dimension: int) -> "Embedder":
+    """The embedder for the ``model`` of a collection. ModelError when the settings give no access to it."""
     match settings.embedder_of(model):
         case "bundled":
             from workers.embedding.bundled import BundledEmbedder

@@ -1,4 +1,4 @@
-"""Makes the bundled model's files from its weights, once, at set-up (about 10 s)."""
+"""Builds the bundled model's files from its weights, once, at set-up (about 10 s)."""
 
 import json
 import os
@@ -15,11 +15,10 @@ import numpy as np
 
 from rag.errors import ModelError
 from rag.model import Vector
-from workers.embedding.files import RECIPE_VERSION, ModelFiles, model_files
+from workers.embedding.files import NAME, RECIPE_VERSION, SHA256, ModelFiles, model_files
 from workers.embedding.graph import minilm_graph
 from workers.embedding.minilm import DIMENSION, encoded, open_tokenizer, tokenizer_file
 from workers.embedding.projection import PROBES, principal_axes, sample_lines
-from workers.embedding.release import NAME, SHA256
 from workers.embedding.session import open_session
 from workers.embedding.weights import Report, Weights, source
 
@@ -52,19 +51,23 @@ class Built:
 
 
 def build(model_dir: Path, report: Report) -> Path:
-    """The folder of the built model under ``model_dir``, built unless it is there already.
+    """The folder of the built model under ``model_dir``; builds it unless it is there.
 
     ``report`` takes a line at each step. Deterministic; written whole or not at all; safe to
-    run twice at once. Raises ModelError when the weights cannot be had, int8 strays from fp32, or
+    run twice at once. Raises ModelError when the weights are not available, int8 strays from fp32, or
     ``model_dir`` cannot be written.
     """
     files = model_files(model_dir)
-    if files.whole():
+    if files.complete():
         return files.folder
     began = perf_counter()
-    with _draft(files) as draft, source(report) as origin:
+    with _draft_folder(files) as draft, source(report) as origin:
         report(f"building {NAME} (int8), once")
-        _fill(draft, _build(origin.weights(), report))
+        built = _build(origin.weights(), report)
+        contents = {draft.model.name: built.model, draft.tokenizer.name: built.tokenizer}
+        for name, data in contents.items():
+            _write_synced(draft.folder / name, data)
+        _write_synced(draft.manifest, _manifest(contents, built.agreement))
         _put_in_place(draft, files)
     report(f"built {NAME} in {perf_counter() - began:.0f} s: {files.folder}")
     return files.folder
@@ -74,20 +77,19 @@ def _build(weights: Weights, report: Report) -> Built:
     definition = tokenizer_file()
     tokenizer = open_tokenizer(definition)
     report("projecting token vectors")
-    projection = principal_axes(_token_states(weights, sample_lines(tokenizer.get_vocab())))
+    # with the identity as projection, the fp32 graph gives the last layer's states themselves
+    session = open_session(minilm_graph(weights, np.eye(DIMENSION, dtype=np.float32), int8=False))
+    lines = sample_lines(tokenizer.get_vocab())
+    states = np.concatenate([session.run(line)[1] for line in lines]).astype(np.float32)
+    projection = principal_axes(states)
     report("comparing int8 with fp32")
     model = minilm_graph(weights, projection, int8=True)
     reference = minilm_graph(weights, projection, int8=False)
     probes = [encoded(tokenizer, text).ids for text in PROBES]
-    agreement = _agreement(_dense(model, probes), _dense(reference, probes))
+    cosines = (_dense(model, probes) * _dense(reference, probes)).sum(axis=1)
+    agreement = Agreement(mean=round(float(cosines.mean()), 5), least=round(float(cosines.min()), 5))
     agreement.check()
     return Built(model, definition, agreement)
-
-
-def _token_states(weights: Weights, lines: Sequence[Sequence[int]]) -> Vector:
-    """(n, 384) unit-length last-layer states of every token of ``lines``, in fp32."""
-    session = open_session(minilm_graph(weights, np.eye(DIMENSION, dtype=np.float32), int8=False))
-    return np.concatenate([session.run(line)[1] for line in lines]).astype(np.float32)
 
 
 def _dense(model: bytes, texts: Sequence[Sequence[int]]) -> Vector:
@@ -95,14 +97,12 @@ def _dense(model: bytes, texts: Sequence[Sequence[int]]) -> Vector:
     return np.stack([session.run(ids)[0] for ids in texts])
 
 
-def _agreement(ours: Vector, reference: Vector) -> Agreement:
-    cosines = (ours * reference).sum(axis=1)
-    return Agreement(mean=round(float(cosines.mean()), 5), least=round(float(cosines.min()), 5))
-
-
 @contextmanager
-def _draft(files: ModelFiles) -> Iterator[ModelFiles]:
-    """A folder beside the final one, to fill and to rename; made first, lest all is computed in vain."""
+def _draft_folder(files: ModelFiles) -> Iterator[ModelFiles]:
+    """A folder beside the final one, to fill and then to rename.
+
+    It is made before the model is computed, so that a folder that cannot be written fails early.
+    """
     draft = ModelFiles(files.folder.with_name(f".{files.folder.name}-{os.getpid()}"))
     try:
         draft.folder.mkdir(parents=True)
@@ -116,22 +116,15 @@ def _draft(files: ModelFiles) -> Iterator[ModelFiles]:
         shutil.rmtree(draft.folder, ignore_errors=True)
 
 
-def _fill(draft: ModelFiles, built: Built) -> None:
-    contents = {draft.model.name: built.model, draft.tokenizer.name: built.tokenizer}
-    for name, data in contents.items():
-        _write_synced(draft.folder / name, data)
-    _write_synced(draft.manifest, _manifest(contents, built.agreement))
-
-
 def _put_in_place(draft: ModelFiles, files: ModelFiles) -> None:
-    if files.folder.exists() and not files.whole():
+    if files.folder.exists() and not files.complete():
         broken = draft.folder.with_suffix(".broken")
         files.folder.rename(broken)
         shutil.rmtree(broken)
     try:
         draft.folder.rename(files.folder)
     except OSError:
-        if not files.whole():  # else another process put the same there first
+        if not files.complete():  # else another process has put the same files there first
             raise
 
 
@@ -143,7 +136,7 @@ def _write_synced(path: Path, data: bytes) -> None:
 
 
 def _manifest(contents: dict[str, bytes], agreement: Agreement) -> bytes:
-    """No times and no paths: the same source and versions give the same bytes."""
+    # no times and no paths: the same source and versions give the same bytes
     facts = {
         "name": NAME,
         "recipe_version": RECIPE_VERSION,

@@ -7,15 +7,14 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 
 from rag.errors import ModelError
 from rag.lexical import STOP_WORDS
 from rag.model import Embedding, Vector
-from workers.embedding.files import model_files
+from workers.embedding.files import NAME, model_files
 from workers.embedding.minilm import DIMENSION, MAX_TOKENS, encoded, open_tokenizer
 from workers.embedding.projection import TOKEN_DIMENSION
-from workers.embedding.release import NAME
 from workers.embedding.session import Session, open_session
 
 _SET_UP = "run `aegis setup`"
@@ -24,10 +23,10 @@ _STOP_WEIGHT = 0.15
 
 
 class BundledEmbedder:
-    """The ``Embedder`` port on the model that ``workers.embedding.build`` made.
+    """The ``Embedder`` port on the model that ``workers.embedding.build`` makes.
 
-    A text's vectors depend on nothing but the text: one text a model call, since int8
-    activations are scaled over everything in a call. Text after ``max_tokens`` is not seen.
+    A text's vectors depend on nothing but the text: one text per model call, since int8
+    activations are scaled over everything in a call. Text after ``max_tokens`` is ignored.
     Opened on first use; usable in children forked later.
     """
 
@@ -38,7 +37,7 @@ class BundledEmbedder:
     independent = True
 
     def __init__(self, model_dir: Path, *, threads: int = 2) -> None:
-        """``model_dir``: what ``build`` was given. ``threads``: texts embedded at once."""
+        """``model_dir``: the folder given to ``build``. ``threads``: texts embedded at once."""
         self._model_dir = model_dir
         self._threads = threads
 
@@ -49,20 +48,16 @@ class BundledEmbedder:
     def embed_passages(self, texts: Sequence[str]) -> list[Embedding]:
         if len(texts) < 2 or self._threads < 2:
             return [self._passage(text) for text in texts]
-        self._model  # noqa: B018 - loaded once, here, and not by every thread
+        self._model  # noqa: B018 - loads it once here, not once in every thread
         with ThreadPoolExecutor(self._threads) as pool:
             return list(pool.map(self._passage, texts))
 
     def embed_queries(self, texts: Sequence[str]) -> list[Embedding]:
-        return [self._query(text) for text in texts]
-
-    def _query(self, text: str) -> Embedding:
-        ids = self._encoded(text).ids[:MAX_TOKENS]
-        dense, tokens = self._model.session.run(ids)
-        return Embedding(dense, tokens, self._model.token_weights[ids])
+        batch_ids = [self._ids(text) for text in texts]
+        return [Embedding(*self._model.session.run(ids), self._model.token_weights[ids]) for ids in batch_ids]
 
     def warm(self) -> None:
-        """Load the model and try it. ModelError when it is not built or answers nonsense."""
+        """Load the model and try it. ModelError when it is not built or its vectors are wrong."""
         close, far = "a cat sleeps on the sofa", "interest rates rose by a quarter"
         query, *passages = (
             self.embed_passages([text])[0].dense for text in ("the cat is asleep", close, far)
@@ -72,16 +67,17 @@ class BundledEmbedder:
             raise ModelError(f"{NAME} answers nonsense: remove {self._model_dir}, then {_SET_UP}")
 
     def _passage(self, text: str) -> Embedding:
-        return Embedding(*self._model.session.run(self._encoded(text).ids[:MAX_TOKENS]))
+        return Embedding(*self._model.session.run(self._ids(text)))
 
-    def _encoded(self, text: str) -> Encoding:
-        return encoded(self._model.tokenizer, text)
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = encoded(self._model.tokenizer, text).ids[:MAX_TOKENS]
+        return ids
 
     @cached_property
     def _model(self) -> "_Model":
         files = model_files(self._model_dir)
-        if not files.whole():
-            raise ModelError(f"{NAME} is not built, or not whole, in {files.folder}: {_SET_UP}")
+        if not files.complete():
+            raise ModelError(f"{NAME} is not built, or not complete, in {files.folder}: {_SET_UP}")
         try:
             tokenizer = open_tokenizer(files.tokenizer.read_bytes())
             session = open_session(files.model)
@@ -98,11 +94,11 @@ class _Model:
 
 
 def _token_weights(tokenizer: Tokenizer) -> Vector:
-    """How much each token id counts in a question, in [0, 1].
+    """The weight of each token id in a question, in [0, 1].
 
-    The vocabulary is ordered by frequency from ``_FIRST_WORD`` on, so by Zipf's law the
+    The vocabulary is ordered by frequency from ``_FIRST_WORD`` on. So by Zipf's law the
     logarithm of the rank stands for the inverse document frequency, which no worker knows.
-    Against the frequencies of the searched collection itself it loses nothing measurable.
+    It is measurably no worse than the frequencies of the searched collection itself.
     """
     size = tokenizer.get_vocab_size()
     rank = np.maximum(np.arange(size) - _FIRST_WORD, 2)

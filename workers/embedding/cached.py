@@ -1,6 +1,7 @@
-"""An embedder that asks its model for what nobody has embedded of late, and for nothing else."""
+"""An embedder that keeps recent vectors in the cache and asks its model only for the others."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from typing import Literal
 
@@ -15,13 +16,13 @@ Model = Callable[[Sequence[str]], list[Embedding]]
 class CachedEmbedder:
     """The ``Embedder`` port over another one, with exactly that one's vectors.
 
-    A text is known again by its content, the model and its recipe, whatever document it
-    stands in, for the same tenant. What is missing goes to the model in one call, in order, each text
-    once. The passages of a model that looks at a call as a whole are known again as a whole.
+    A text's key is its content, the model, its recipe and the tenant, whatever document it is
+    in. Missing texts go to the model in one call, in order, each once. The passages of a model
+    that reads a call as a whole are cached as a whole.
     """
 
     def __init__(self, model: Embedder, cache: Cache, tenant: str = "") -> None:
-        """``tenant``: who shares what is kept; "": everybody."""
+        """``tenant``: whose texts share cached vectors; "": everybody's."""
         self._model = model
         self._cache = cache
         self._tenant = tenant
@@ -47,7 +48,7 @@ class CachedEmbedder:
         if len(known) == len(texts):
             return [known[key] for key in keys]
         embeddings = self._model.embed_passages(texts)
-        self._keep(dict(zip(keys, embeddings, strict=True)))
+        self._save(dict(zip(keys, embeddings, strict=True)))
         return embeddings
 
     def embed_queries(self, texts: Sequence[str]) -> list[Embedding]:
@@ -62,16 +63,18 @@ class CachedEmbedder:
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         if missing:
             made = dict(zip(missing, model(list(missing.values())), strict=True))
-            self._keep(made)
+            self._save(made)
             known |= made
         return [known[key] for key in keys]
 
     def _known(self, keys: Sequence[str]) -> dict[str, Embedding]:
-        found = self._cache.get(CacheKind.EMBEDDINGS, keys)
-        embeddings = ((key, _unpacked(data)) for key, data in found.items())
-        return {key: embedding for key, embedding in embeddings if embedding is not None}
+        known = {}
+        for key, data in self._cache.get(CacheKind.EMBEDDINGS, keys).items():
+            with suppress(NotFound):  # damaged data: embedded again
+                known[key] = unpack_embedding(data)
+        return known
 
-    def _keep(self, made: Mapping[str, Embedding]) -> None:
+    def _save(self, made: Mapping[str, Embedding]) -> None:
         packed = {key: pack_embedding(embedding) for key, embedding in made.items()}
         self._cache.put(CacheKind.EMBEDDINGS, packed)
 
@@ -81,17 +84,9 @@ class CachedEmbedder:
 
 
 def _digest(*parts: str) -> str:
-    """Of all parts, each told apart from the next; lone surrogates count as what they are."""
+    """The digest of all parts, each with its length so that their borders count."""
     digest = sha256()
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")
         digest.update(len(data).to_bytes(8) + data)
     return digest.hexdigest()
-
-
-def _unpacked(data: bytes) -> Embedding | None:
-    """None for what is damaged, so that it is made again."""
-    try:
-        return unpack_embedding(data)
-    except NotFound:
-        return None

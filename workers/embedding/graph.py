@@ -46,7 +46,7 @@ def quantised(matrix: Vector, levels: int, axis: int) -> tuple[NDArray[np.int8],
 
 
 class _Network:
-    """Collects nodes and constants; every method takes and gives names of values."""
+    """Collects nodes and constants; every method takes and returns names of values."""
 
     def __init__(self, weights: Weights, *, int8: bool) -> None:
         self._weights = weights
@@ -66,18 +66,39 @@ class _Network:
         length = self._node("Shape", ["ids"], "length", start=1)
         seen = self._node("Slice", ["positions", "first", length, "first"], "positions.seen")
         total = self._node("Add", [self._words(), seen], "embedded")
-        return self._normalised(total, f"{pre}.LayerNorm")
+        return self._layer_norm(total, f"{pre}.LayerNorm")
+
+    def _words(self) -> str:
+        words = self._weights["embeddings.word_embeddings.weight"]
+        if not self._int8:
+            self._constant("words", words)
+            return self._node("Gather", ["words", "ids"], "words.seen")
+        values, scales = quantised(words, 127, axis=1)
+        self._constant("words", values)
+        self._constant("words.scale", scales)
+        rows = self._node("Gather", ["words", "ids"], "words.int8")
+        floats = self._node("Cast", [rows], "words.float", to=TensorProto.FLOAT)
+        scale = self._node("Gather", ["words.scale", "ids"], "words.scale.seen")
+        return self._node("Mul", [floats, scale], "words.seen")
 
     def layer(self, states: str, index: int) -> str:
         """One transformer block, normalising after each residual sum as BERT does."""
         pre = f"encoder.layer.{index}"
-        attended = self._attention(states, f"{pre}.attention")
+        parts = [f"{pre}.attention.self.{part}" for part in ("query", "key", "value")]
+        split = [f"{pre}.attention.{part}" for part in "qkv"]
+        projected = self._linear(states, parts)
+        self._nodes.append(helper.make_node("Split", [projected], split, axis=2, num_outputs=3))
+        heads = f"{pre}.attention.heads"
+        mixed = self._node("MultiHeadAttention", split, heads, domain=_CONTRIB, num_heads=HEADS)
+        out = self._linear(mixed, [f"{pre}.attention.output.dense"])
+        total = self._node("Add", [out, states], f"{pre}.attention.sum")
+        attended = self._layer_norm(total, f"{pre}.attention.output.LayerNorm")
         widened = self._linear(attended, [f"{pre}.intermediate.dense"], bias=False)
         bias = self._constant(f"{pre}.gelu.bias", self._weights[f"{pre}.intermediate.dense.bias"])
         active = self._node("BiasGelu", [widened, bias], f"{pre}.gelu", domain=_CONTRIB)
         narrowed = self._linear(active, [f"{pre}.output.dense"])
         total = self._node("Add", [narrowed, attended], f"{pre}.sum")
-        return self._normalised(total, f"{pre}.output.LayerNorm")
+        return self._layer_norm(total, f"{pre}.output.LayerNorm")
 
     def outputs(self, states: str, projection: Vector) -> None:
         mean = self._node("ReduceMean", [states, "second"], "mean", keepdims=0)
@@ -98,39 +119,16 @@ class _Network:
         serialised: bytes = model.SerializeToString(deterministic=True)
         return serialised
 
-    def _words(self) -> str:
-        words = self._weights["embeddings.word_embeddings.weight"]
-        if not self._int8:
-            self._constant("words", words)
-            return self._node("Gather", ["words", "ids"], "words.seen")
-        values, scales = quantised(words, 127, axis=1)
-        self._constant("words", values)
-        self._constant("words.scale", scales)
-        rows = self._node("Gather", ["words", "ids"], "words.int8")
-        floats = self._node("Cast", [rows], "words.float", to=TensorProto.FLOAT)
-        scale = self._node("Gather", ["words.scale", "ids"], "words.scale.seen")
-        return self._node("Mul", [floats, scale], "words.seen")
-
-    def _attention(self, states: str, pre: str) -> str:
-        parts = [f"{pre}.self.{part}" for part in ("query", "key", "value")]
-        together = self._linear(states, parts)
-        split = [f"{pre}.q", f"{pre}.k", f"{pre}.v"]
-        self._nodes.append(helper.make_node("Split", [together], split, axis=2, num_outputs=3))
-        mixed = self._node("MultiHeadAttention", split, f"{pre}.heads", domain=_CONTRIB, num_heads=HEADS)
-        out = self._linear(mixed, [f"{pre}.output.dense"])
-        total = self._node("Add", [out, states], f"{pre}.sum")
-        return self._normalised(total, f"{pre}.output.LayerNorm")
-
     def _linear(self, states: str, layers: Sequence[str], *, bias: bool = True) -> str:
         """One or several linear layers side by side, as one matrix product."""
         name = layers[0]
         matrix = np.concatenate([self._weights[f"{layer}.weight"] for layer in layers]).T
         offset = np.concatenate([self._weights[f"{layer}.bias"] for layer in layers])
-        return (self._linear_int8 if self._int8 else self._linear_fp32)(
-            states, name, matrix, offset if bias else None
-        )
-
-    def _linear_int8(self, states: str, name: str, matrix: Vector, bias: Vector | None) -> str:
+        if not self._int8:
+            product = self._node("MatMul", [states, self._constant(f"{name}.w", matrix)], name)
+            if not bias:
+                return product
+            return self._node("Add", [product, self._constant(f"{name}.b", offset)], f"{name}.biased")
         values, scales = quantised(matrix, INT8_LEVELS, axis=0)
         inputs = [
             states,
@@ -138,19 +136,13 @@ class _Network:
             self._constant(f"{name}.scale", scales[0]),
             self._constant(f"{name}.zero", np.zeros(len(scales[0]), np.int8)),
         ]
-        if bias is not None:
-            inputs.append(self._constant(f"{name}.b", bias))
+        if bias:
+            inputs.append(self._constant(f"{name}.b", offset))
         return self._node("DynamicQuantizeMatMul", inputs, name, domain=_CONTRIB)
 
-    def _linear_fp32(self, states: str, name: str, matrix: Vector, bias: Vector | None) -> str:
-        product = self._node("MatMul", [states, self._constant(f"{name}.w", matrix)], name)
-        if bias is None:
-            return product
-        return self._node("Add", [product, self._constant(f"{name}.b", bias)], f"{name}.biased")
-
-    def _normalised(self, states: str, pre: str) -> str:
-        # LayerNormalization after a plain Add: the fused SkipLayerNormalization runs scalar
-        # code on CPUs and took 12 % of the whole network, this takes 3 %.
+    def _layer_norm(self, states: str, pre: str) -> str:
+        # LayerNormalization after a plain Add takes 3 % of the whole network's time. The fused
+        # SkipLayerNormalization runs scalar code on CPUs and took 12 %.
         gain = self._constant(f"{pre}.gain", self._weights[f"{pre}.weight"])
         bias = self._constant(f"{pre}.shift", self._weights[f"{pre}.bias"])
         return self._node(

@@ -6,19 +6,18 @@ the model's context. A document over the limits of a call goes in several, each 
 """
 
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 from rag.model import Embedding, Json, Vector
 from rag.settings import Settings
-from workers.jina.batches import BatchLimits, batches, halved
+from workers.jina.answers import Embeddings, unit_vectors
+from workers.jina.batches import BatchLimits, batches, call_in_parts
 from workers.jina.client import Call, JinaClient, batch_limits, client, wait_for_server
-from workers.jina.refusals import UnfitError
-from workers.jina.schema import Embeddings
-from workers.jina.vectors import unit_vectors
-from workers.loop import together
-from workers.tokens import estimated
+from workers.jina.errors import UnfitError
+from workers.loop import gather
+from workers.tokens import estimated_tokens
 
 Encoding = Literal["base64", "float"]
 
@@ -31,8 +30,8 @@ _ABOUT_ENCODING = re.compile(r"embedding_type|base64", re.IGNORECASE)
 class JinaEmbedder:
     """The ``Embedder`` port; gives no token vectors.
 
-    A passage too long for the model is a ModelError, so that nothing is left out unseen; a
-    question that is too long is cut. Text without anything to read counts as a full stop.
+    A passage too long for the model is a ModelError, so that nothing is silently left out; a
+    question that is too long is cut. Text without any readable character counts as a full stop.
     """
 
     token_dimension = None
@@ -56,48 +55,44 @@ class JinaEmbedder:
 
     @property
     def recipe(self) -> str:
-        """Where from, and in which pieces: another server's model of the same name may be another."""
+        """Names the server, since another one's model of the same name may differ, and the late chunking."""
         context = "" if self.independent else f" late chunking {self._limits.tokens}/{self._limits.texts}"
         return f"{self._jina.server.url}{context}"
 
     def embed_passages(self, texts: Sequence[str]) -> list[Embedding]:
-        return self._embedded(texts, self._passages)
+        options: Json = {"task": "retrieval.passage", "truncate": False}
+        if not self.independent:
+            options["late_chunking"] = True
+        return self._embed(texts, options, purpose="passage")
 
     def embed_queries(self, texts: Sequence[str]) -> list[Embedding]:
-        return self._embedded(texts, self._queries)
+        return self._embed(texts, {"task": "retrieval.query", "truncate": True}, purpose="query")
 
     def warm(self) -> None:
-        """Have a text embedded, waiting for a server that is away. ModelError: wrong key, model or size."""
+        """Embed a text, waiting for a server that is away. ModelError: wrong key, model or size."""
         wait_for_server(lambda: self.embed_queries(["ready"]), patience=_PATIENCE)
 
-    def _embedded(
-        self, texts: Sequence[str], embed: Callable[[Sequence[str]], Coroutine[Any, Any, list[Vector]]]
-    ) -> list[Embedding]:
-        calls = (halved(batch, embed) for batch in batches([_readable(text) for text in texts], self._limits))
-        vectors = self._jina.run(together(calls))
+    def _embed(self, texts: Sequence[str], options: Json, *, purpose: str) -> list[Embedding]:
+        call = partial(self._vectors, options=options, purpose=purpose)
+        clean = (text.encode("utf-8", "replace").decode() for text in texts)  # '?' for lone surrogates
+        readable = [text if text.strip("\0 \t\r\n") else _NOTHING for text in clean]
+        calls = (call_in_parts(batch, call) for batch in batches(readable, self._limits))
+        vectors = self._jina.run(gather(calls))
         return [Embedding(vector) for batch in vectors for vector in batch]
 
-    async def _passages(self, texts: Sequence[str]) -> list[Vector]:
-        asked: Json = {"task": "retrieval.passage", "truncate": False}
-        if not self.independent:
-            asked["late_chunking"] = True
-        return await self._vectors(texts, asked, purpose="passage")
-
-    async def _queries(self, texts: Sequence[str]) -> list[Vector]:
-        return await self._vectors(texts, {"task": "retrieval.query", "truncate": True}, purpose="query")
-
-    async def _vectors(self, texts: Sequence[str], asked: Json, *, purpose: str) -> list[Vector]:
+    async def _vectors(self, texts: Sequence[str], options: Json, purpose: str) -> list[Vector]:
+        """Asks for base64, and from a server that rejects it for floats from then on."""
         encoding = self._encoding
         try:
-            return await self._jina.post(self._call(texts, asked, encoding, purpose))
+            return await self._jina.post(self._call(texts, options, encoding, purpose))
         except UnfitError as error:
             if encoding == "float" or not _ABOUT_ENCODING.search(str(error)):
                 raise
         self._encoding = "float"
-        return await self._jina.post(self._call(texts, asked, "float", purpose))
+        return await self._jina.post(self._call(texts, options, "float", purpose))
 
     def _call(
-        self, texts: Sequence[str], asked: Json, encoding: Encoding, purpose: str
+        self, texts: Sequence[str], options: Json, encoding: Encoding, purpose: str
     ) -> Call[Embeddings, list[Vector]]:
         body = {
             "model": self.name,
@@ -105,27 +100,21 @@ class JinaEmbedder:
             "dimensions": self.dimension,
             "normalized": True,
             "embedding_type": encoding,
-            **asked,
+            **options,
         }
         return Call(
             path="/embeddings",
             body=body,
             answer=Embeddings,
             read=partial(unit_vectors, texts=len(texts), dimension=self.dimension),
-            tokens=sum(map(estimated, texts)),
+            tokens=sum(map(estimated_tokens, texts)),
             purpose=purpose,
             urgent=purpose == "query",
         )
 
 
-def _readable(text: str) -> str:
-    """As the server can take it: lone surrogates count as '?', and nothing at all as a full stop."""
-    clean = text.encode("utf-8", "replace").decode()
-    return clean if clean.strip("\0 \t\r\n") else _NOTHING
-
-
 def embedder(settings: Settings, model: str, dimension: int) -> JinaEmbedder:
-    """For a collection of ``model``, as the settings reach it."""
+    """The embedder for a collection of ``model``, at the server that the settings name."""
     return JinaEmbedder(
         client(settings),
         model,

@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2: its shape, and its tokenizer, which is in this package as it was released."""
+"""all-MiniLM-L6-v2: its shape, and its tokenizer, a copy of the released file in this package."""
 
 from hashlib import sha256
 from importlib.resources import files
@@ -6,7 +6,7 @@ from importlib.resources import files
 from tokenizers import Encoding, Tokenizer
 
 from rag.errors import ModelError
-from workers.embedding.release import SHA256, TOKENIZER
+from workers.embedding.files import SHA256, TOKENIZER
 
 DIMENSION = 384
 LAYERS = 6
@@ -17,8 +17,7 @@ MAX_TOKENS = 254
 
 
 def tokenizer_file() -> bytes:
-    """Its truncation and padding at 128 are for the reader to override. ModelError for another than was
-    released."""
+    """The released ``tokenizer.json``, for :func:`open_tokenizer`. ModelError when it is another file."""
     data = files("workers.embedding").joinpath("vendor", TOKENIZER).read_bytes()
     if sha256(data).hexdigest() != SHA256[TOKENIZER]:
         raise ModelError(f"{TOKENIZER} is not the one that was released: install this version of Aegis again")
@@ -26,7 +25,7 @@ def tokenizer_file() -> bytes:
 
 
 def tokenizer() -> Tokenizer:
-    """Without truncation and padding; needs no built model."""
+    """The tokenizer without truncation and padding. It needs no built model."""
     return open_tokenizer(tokenizer_file())
 
 
@@ -39,9 +38,9 @@ def open_tokenizer(definition: bytes) -> Tokenizer:
 
 
 def encoded(tokenizer: Tokenizer, text: str) -> Encoding:
-    """Ids and offsets of the text's own tokens, of all of it. Lone surrogates count as '?'.
+    """Ids and offsets of all tokens of the text, without special ones. Lone surrogates count as '?'.
 
-    One text a call, never a batch: batches start threads, which a forked child lacks.
+    One text per call, never a batch: batches start threads, which a forked child does not have.
     """
     return tokenizer.encode(text.encode("utf-8", "replace").decode(), add_special_tokens=False)
 

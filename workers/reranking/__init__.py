@@ -22,7 +22,7 @@ def reranker_for(settings: Settings) -> Reranker:
 
 
 def unrelated_below(settings: Settings) -> float:
-    """Best relevance under which a question is about something else than the documents.
+    """When the best relevance is below this, a question is unrelated to the documents.
 
     Rerankers have different scales, so it is the chosen one's unless MIN_RELEVANCE is set.
     """

@@ -1,9 +1,9 @@
 """Reranking by a server of Jina's schema: a cross-encoder reads question and passage together.
 
-Jina's rerankers give a ``relevance_score`` between 0 and 1, the logistic function of what the model says
-(jina-reranker-v2's card), and its listwise ones a cosine, whose negative end counts as 0 here. Servers
-that give what the model says as it is, such as llama.cpp's, go beyond [-1, 1]; then the logistic
-function is applied here, to all scores of the answer.
+Jina's rerankers return a ``relevance_score`` between 0 and 1, the logistic function of the model's
+logit (jina-reranker-v2's card), and its listwise ones a cosine, whose negative end counts as 0 here.
+Servers that return the logit itself, such as llama.cpp's, go beyond [-1, 1]; then this module applies
+the logistic function to all scores of the answer.
 """
 
 from collections.abc import Coroutine, Sequence
@@ -11,27 +11,26 @@ from functools import partial
 from math import exp, isfinite
 from typing import Any
 
-from rag.model import Passage
 from rag.ports import RerankRequest
 from rag.settings import Settings
-from workers.jina.batches import BatchLimits, batches, halved
-from workers.jina.client import Call, JinaClient, UnusableError, batch_limits, client, wait_for_server
-from workers.jina.schema import Ranking
-from workers.loop import together
-from workers.tokens import estimated
+from workers.jina.answers import Ranking, UnusableError
+from workers.jina.batches import BatchLimits, batches, call_in_parts
+from workers.jina.client import Call, JinaClient, batch_limits, client, wait_for_server
+from workers.loop import gather
+from workers.tokens import estimated_tokens
 
 UNRELATED_BELOW = 0.2
-"""Best relevance under which a question is about something else than the documents. On the model's card
+"""When the best relevance is below, the question is unrelated to the documents. On the model's card
 passages in other languages than the question's begin at .6, and unrelated ones end at .1."""
 
 _PATIENCE = 30.0  # seconds, for a server that is away when a worker starts
 
 
 class JinaReranker:
-    """The ``Reranker`` port; reads the text alone, so any collection will do."""
+    """The ``Reranker`` port. It reads only the text, so it works with any collection."""
 
     reads_vectors = False
-    least_candidates = 0  # each is paid for
+    least_candidates = 0  # each costs money
 
     def __init__(self, jina: JinaClient, model: str, limits: BatchLimits) -> None:
         self.name = model
@@ -39,21 +38,26 @@ class JinaReranker:
         self._limits = limits
 
     def relevance(self, requests: Sequence[RerankRequest]) -> list[list[float]]:
-        return self._jina.run(together(map(self._weighed, requests)))
+        return self._jina.run(gather(map(self._score, requests)))
 
     def warm(self) -> None:
-        """Have a text weighed, waiting for a server that is away. ModelError: wrong key or model."""
+        """Score a text, waiting for a server that is away. ModelError: wrong key or model."""
         wait_for_server(lambda: self._jina.run(self._scores("ready", ["ready"])), patience=_PATIENCE)
 
-    async def _weighed(self, request: RerankRequest) -> list[float]:
+    async def _score(self, request: RerankRequest) -> list[float]:
         question = _clean(request.question) or "?"
-        texts = [_reading(candidate.hit.passage) for candidate in request.candidates]
-        each = estimated(question)  # which every text is read with
+        texts = []
+        for passage in (candidate.hit.passage for candidate in request.candidates):
+            # title and headings say what a passage is about when its text does not
+            about = dict.fromkeys((passage.title, *passage.headings))
+            parts = (part for part in (*about, passage.text) if part.strip())
+            texts.append(_clean("\n".join(parts)) or ".")
+        each = estimated_tokens(question)  # the model reads the question again with every text
         calls = [
-            halved(batch, partial(self._scores, question))
+            call_in_parts(batch, partial(self._scores, question))
             for batch in batches(texts, self._limits, each=each)
         ]
-        return [score for scores in await together(calls) for score in scores]
+        return [score for scores in await gather(calls) for score in scores]
 
     def _scores(self, question: str, texts: Sequence[str]) -> Coroutine[Any, Any, list[float]]:
         body = {
@@ -68,7 +72,7 @@ class JinaReranker:
             body=body,
             answer=Ranking,
             read=partial(probabilities, texts=len(texts)),
-            tokens=sum(map(estimated, texts)) + len(texts) * estimated(question),
+            tokens=sum(map(estimated_tokens, texts)) + len(texts) * estimated_tokens(question),
             purpose="rerank",
             urgent=True,
         )
@@ -82,22 +86,14 @@ def probabilities(answer: Ranking, texts: int) -> list[float]:
         raise UnusableError(f"the server weighed {len(answer.results)} of {texts} passages")
     if not all(map(isfinite, scores.values())):
         raise UnusableError("the server gave a relevance of NaN or infinity")
-    logits = any(abs(score) > 1 for score in scores.values())
-    return [_logistic(scores[i]) if logits else max(0.0, scores[i]) for i in range(texts)]
-
-
-def _logistic(score: float) -> float:
-    return 1 / (1 + exp(-max(-500.0, min(500.0, score))))
-
-
-def _reading(passage: Passage) -> str:
-    """Title and headings tell what a passage is about that does not say so itself."""
-    about = dict.fromkeys((passage.title, *passage.headings))
-    return _clean("\n".join(part for part in (*about, passage.text) if part.strip())) or "."
+    in_order = [scores[i] for i in range(texts)]
+    if any(abs(score) > 1 for score in in_order):  # logits; bounded so that exp cannot overflow
+        return [1 / (1 + exp(-max(-500.0, min(500.0, score)))) for score in in_order]
+    return [max(0.0, score) for score in in_order]
 
 
 def _clean(text: str) -> str:
-    """As the server can take it: lone surrogates count as '?'."""
+    """``text`` with '?' for lone surrogates, which UTF-8 cannot carry."""
     return text.encode("utf-8", "replace").decode().strip()
 
 

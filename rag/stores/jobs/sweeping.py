@@ -4,9 +4,9 @@ from contextlib import AbstractContextManager
 from itertools import product
 
 from rag.model import Job, JobKind, JobState, Json, Lease, Stage
-from rag.stores.duties import Turn, alone_at
 from rag.stores.jobs.base import JobScripts, index_key, only_word
 from rag.stores.jobs.record import dumped, job_of
+from rag.stores.locks import HeldLock, held_lock
 from rag.stores.redis import PREFIX, reaching_redis
 
 
@@ -15,8 +15,8 @@ class Sweeping(JobScripts):
 
     def alone(
         self, duty: str, *, seconds: float, followed_after: float | None = None
-    ) -> AbstractContextManager[Turn]:
-        return alone_at(self._client, duty, seconds=seconds, followed_after=followed_after)
+    ) -> AbstractContextManager[HeldLock]:
+        return held_lock(self._client, duty, seconds=seconds, followed_after=followed_after)
 
     def depth(self, stage: Stage) -> int:
         with reaching_redis():

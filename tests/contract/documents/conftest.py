@@ -8,8 +8,8 @@ import redis
 from rag.ports import DocumentRegistry
 from rag.stores.blobs import ObstoreBlobs
 from rag.stores.documents import RedisDocumentRegistry
+from rag.stores.durable_documents import DurableDocumentRegistry
 from rag.stores.journal import Journal
-from rag.stores.kept_documents import KeptDocumentRegistry
 from tests.contract.documents.documentrecords import MODEL
 
 
@@ -18,6 +18,6 @@ def documents(request: pytest.FixtureRequest, redis_client: redis.Redis, tmp_pat
     registry = RedisDocumentRegistry(redis_client)
     if request.param != "plain":
         address = "memory:///" if "memory" in request.param else tmp_path.as_uri()
-        registry = KeptDocumentRegistry(redis_client, Journal(ObstoreBlobs(address)))
+        registry = DurableDocumentRegistry(redis_client, Journal(ObstoreBlobs(address)))
     registry.put_collection("docs", MODEL, 384)
     return registry

@@ -11,8 +11,8 @@ from rag.errors import UnknownCollection
 from rag.model import DocumentVersion, JobKind, Lease, NewJob, Stage
 from rag.ports import DocumentRegistry
 from rag.settings import Settings
-from rag.stores.collections import collection_key
 from rag.stores.jobs import RedisJobStore
+from rag.stores.rows import collection_key
 from tests.contract.documents.documentrecords import counts, document, published
 from tests.deliveries import begin
 

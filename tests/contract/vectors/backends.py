@@ -17,8 +17,7 @@ import pytest
 from rag.ports import VectorStore
 from rag.settings import Settings
 from rag.stores.vectors.edge import EdgeVectorStore
-from rag.stores.vectors.qdrant.connection import nodes_of
-from rag.stores.vectors.qdrant.nodes import Nodes
+from rag.stores.vectors.qdrant.nodes import Nodes, nodes_of
 from rag.stores.vectors.qdrant.store import QdrantVectorStore
 from rag.stores.vectors.remote import RemoteVectorStore
 from tests.qdrantbinary import BINARY, QdrantNode

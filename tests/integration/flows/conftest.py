@@ -32,7 +32,7 @@ def tools(
     isolated_parser: IsolatedParser,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[InProcess]:
-    monkeypatch.setattr(embedding, "chosen", lambda *_: model)
+    monkeypatch.setattr(embedding, "embedder_for", lambda *_: model)
     monkeypatch.setattr(InProcess, "parser", isolated_parser)
     record_bells(monkeypatch)
     built = InProcess(Settings(redis_url=valkey, aegis_home=tmp_path))

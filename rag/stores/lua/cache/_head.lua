@@ -3,9 +3,9 @@
 -- {aegis}:cache:entries  hash: CACHE:KEY -> bytes
 -- {aegis}:cache:ends     zset: the same by the end of their time
 -- {aegis}:cache:size     bytes of all entries, with what each takes beside its value
--- {aegis}:cache:figures  hash: CACHE:OUTCOME -> how many keys were asked for
+-- {aegis}:cache:figures  hash: CACHE:OUTCOME -> number of lookups
 --
--- All but the figures expire together, a lifetime after the last entry came.
+-- All but the figures expire together, a lifetime after the last entry was put.
 
 local root = '{aegis}:cache:'
 local entries, ends, size, figures = root .. 'entries', root .. 'ends', root .. 'size', root .. 'figures'
@@ -20,8 +20,8 @@ local function counted(outcome, keys)
   end
 end
 
--- Whether an entry's time is not over. An end that lies further ahead than a lifetime is from before
--- the clock jumped back.
+-- Whether an entry's time is not over. An end that is further ahead than a lifetime is from before
+-- the clock was set back.
 local function lasts(key, lifetime)
   local left = (redis.call('ZSCORE', ends, key) or now) - now
   return left > 0 and left <= lifetime + slack

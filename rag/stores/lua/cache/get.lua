@@ -1,5 +1,5 @@
--- ARGV: cache, lifetime in seconds, keys that could not be asked for before, key …
--- Returns what is kept under each key, or false.
+-- ARGV: cache, lifetime in seconds, lookups that failed before, key …
+-- Returns the value under each key, or false.
 local found, hits = {}, 0
 for i = 4, #ARGV do
   local key = ARGV[1] .. ':' .. ARGV[i]

@@ -1,16 +1,16 @@
--- Before every script of this folder. KEYS[1]: what all workers together know of a far server.
+-- Before every script of this folder. KEYS[1]: the state of a remote server, shared by all workers.
 --
 -- {aegis}:endpoint:NAME  hash:
---   requests, tokens         how many a minute may go there; absent: as many as want to
+--   requests, tokens         allowed a minute; absent: no limit
 --   all:requests, all:tokens        the bucket of every call; in debt after a large one
---   urgent:requests, urgent:tokens  the bucket of urgent calls alone
+--   urgent:requests, urgent:tokens  the bucket of only urgent calls
 --   filled                   when the buckets were last filled up
---   paused                   until when nobody may call
+--   paused                   until when no call may go
 --   refused                  when the rate was last lowered
---   failures                 calls that failed, one after the other
+--   failures                 failed calls in a row
 --   opened                   until when calls fail at once
 --   probe                    until when one call tries whether the server is back
---   flow:requests, flow:tokens       what goes there, forgotten with a time constant of ``memory``
+--   flow:requests, flow:tokens       the recent flow, averaged with a time constant of ``memory``
 
 local key = KEYS[1]
 local clock = redis.call('TIME')
@@ -31,7 +31,7 @@ local function set(field, value)
 end
 
 -- Seconds until the time in ``field``; a time that lies further ahead than ``longest`` is from
--- before the clock was put back.
+-- before the clock was set back.
 local function left(field, longest)
   local seconds = number(field) - now
   return seconds <= longest and math.max(0, seconds) or 0
@@ -41,12 +41,12 @@ local function capacity(rate)
   return math.max(1, rate / 60 * burst_seconds)
 end
 
--- What goes there a minute, of late.
+-- The recent flow a minute.
 local function flow(kind)
   return number('flow:' .. kind) / memory * 60
 end
 
--- Bring everything up to this moment. No rate is kept long after the last refusal.
+-- Update everything to now. A limit is dropped some time after the last refusal.
 local function catch_up()
   if number('refused') > 0 and math.abs(now - number('refused')) > forget_seconds then
     redis.call('HDEL', key, 'requests', 'tokens', 'refused')

@@ -1,4 +1,4 @@
--- ARGV: tokens that the call was let in with, tokens that it took.
+-- ARGV: tokens that the call was admitted with, tokens that it took.
 -- The server answers: raise the rates a little, by a quarter in a minute that uses them up.
 is_back()
 local used = { requests = 1, tokens = tonumber(ARGV[2]) }

@@ -3,15 +3,15 @@
 local urgency, tokens = ARGV[1], tonumber(ARGV[2])
 local most, probe_seconds = tonumber(ARGV[3]), tonumber(ARGV[4])
 
-local function told(word, seconds)
-  return { word, string.format('%.6f', seconds) }
+local function reply(verdict, seconds)
+  return { verdict, string.format('%.6f', seconds) }
 end
 
 local failing = number('failures') >= most
 if failing then
   local closed_for = math.max(left('opened', longest_open), left('probe', probe_seconds))
   if closed_for > 0 then
-    return told('open', closed_for)
+    return reply('open', closed_for)
   end
 end
 
@@ -26,10 +26,10 @@ for _, kind in ipairs(kinds) do
 end
 keep()
 if wait > 0 then
-  return told('wait', wait)
+  return reply('wait', wait)
 end
 
--- Bulk calls pay for the urgent ones too, so urgent ones wait for each other alone.
+-- Bulk calls pay for urgent ones too, so urgent calls wait only for each other.
 local cost = { requests = 1, tokens = tokens }
 for _, kind in ipairs(kinds) do
   set('flow:' .. kind, number('flow:' .. kind) + cost[kind])
@@ -43,4 +43,4 @@ end
 if failing then
   set('probe', now + probe_seconds)
 end
-return told('go', now)
+return reply('go', now)

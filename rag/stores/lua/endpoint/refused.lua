@@ -1,6 +1,6 @@
--- ARGV: when the call was let in, seconds that the server asks to wait.
--- Pause everybody. Halve the rate, or what goes there now where there is none, once for all calls
--- that were let in before it was last lowered.
+-- ARGV: when the call was admitted, seconds that the server asks to wait.
+-- Pause all calls. Halve the limit, or the recent flow without a limit, once for all calls
+-- that were admitted before it was last lowered.
 is_back()
 catch_up()
 set('paused', now + math.max(left('paused', longest_pause), math.min(longest_pause, tonumber(ARGV[2]))))

@@ -1,10 +1,10 @@
 -- Before every script of this folder.
 --
--- {aegis}:intact     run id of the server that the records were last brought in order on;
+-- {aegis}:intact     run id of the server on which the records were last complete;
 --                    without it, Redis has lost them
--- {aegis}:recovery   word of whoever brings them in order now; expires
+-- {aegis}:recovery   token of the process that rebuilds them now; expires
 
-local word = ARGV[1]
+local token = ARGV[1]
 local function held()
-  return redis.call('GET', KEYS[1]) == word
+  return redis.call('GET', KEYS[1]) == token
 end

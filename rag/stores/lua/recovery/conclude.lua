@@ -1,5 +1,5 @@
--- KEYS: recovery, intact; ARGV: word, run id of the server
--- Not held any more: records went again meanwhile, or somebody else is at it.
+-- KEYS: recovery, intact; ARGV: token, run id of the server
+-- Not held any more: the records were lost again, or another process is rebuilding them.
 if not held() then
   return 0
 end

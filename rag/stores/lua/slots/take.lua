@@ -1,6 +1,6 @@
 -- Give ``holder`` a slot of the least used replica, the first of several. KEYS are slots and away of one
--- replica after the other. Returns {number of the replica from 1}, {0} when each that is there is full,
--- {-1, milliseconds until one is tried again} when none is there.
+-- replica after the other. Returns {number of the replica from 1}, {0} when all others are full,
+-- {-1, milliseconds until one may be used again} when all are avoided.
 local holder, limit, seconds, longest_away = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local best, least, soonest
 local full = false

@@ -1,20 +1,23 @@
-"""Which snapshots on the nodes belong to which backup: noted in the metadata of the collection itself.
+"""Claims: which snapshots on the nodes belong to which backup, written to the collection's own metadata.
 
-The server names snapshots by the clock. So before the first is made it is noted which were there, and
-when all are made, which they are. Whoever ends in between leaves snapshots that are known by not having
-been there before; an operator's own are never touched once the backup's are known by name.
+The server names snapshots by the clock. So before the first one is made, the claim lists the snapshots
+that exist, and when all are made, the new ones. If a process ends in between, its snapshots are those
+that did not exist before. An operator's own are never touched once the backup's are known by name.
 """
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import dataclass
+from operator import methodcaller
 from typing import Any
 
+from pydantic import TypeAdapter
 from qdrant_client import models
 
 from rag.errors import UnknownCollection
 from rag.model import SnapshotFile
-from rag.stores.vectors.qdrant.layout import is_ours, mark_of
+from rag.stores.vectors.qdrant.layouts import is_ours, mark_of
 from rag.stores.vectors.qdrant.members import Member, Members
 from rag.stores.vectors.qdrant.names import MARK, UPLOADED
 
@@ -25,7 +28,7 @@ _KEY = "aegis-snapshot:"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """``before``: the snapshots that were there; ``files``: those that were made, None until all are."""
+    """``before``: the snapshots that existed before; ``files``: the backup's, None until all are made."""
 
     before: frozenset[str] = frozenset()
     files: tuple[SnapshotFile, ...] | None = None
@@ -36,21 +39,32 @@ class Claim:
         return snapshot not in self.before
 
 
+_CLAIM = TypeAdapter(Claim)
+
+
 def claims(member: Member, collection: str) -> dict[str, Claim]:
-    """By name of the backup."""
+    """The claims on the collection, by the name of the backup."""
     return claims_of(member.call(lambda client: client.get_collection(collection)).config.metadata)
 
 
 def all_claims(member: Member) -> dict[str, dict[str, Claim]]:
-    """Those of every collection of ours, by its name."""
+    """The claims on every collection of ours, by its name."""
     names = member.call(lambda client: [one.name for one in client.get_collections().collections])
-    found = {name: _info(member, name) for name in names}
-    return {name: claims_of(info.config.metadata) for name, info in found.items() if info and is_ours(info)}
+    found = {}
+    for name in names:
+        with suppress(UnknownCollection):  # it was dropped a moment ago
+            info: models.CollectionInfo = member.call(methodcaller("get_collection", name))
+            if is_ours(info):
+                found[name] = claims_of(info.config.metadata)
+    return found
 
 
 def claims_at(members: Iterable[Member], collection: str) -> dict[str, Claim]:
-    """What any of the nodes knows. A claim is noted on one, and reaches the others by consensus, which on a
-    busy machine may be after its snapshots were made and read: of two forms the one with files is later."""
+    """The claims that any of the nodes knows; of two forms, the one with files.
+
+    A claim is written on one node and reaches the others by consensus. On a busy machine that may be
+    after its snapshots were made and read. The form with files is the later one.
+    """
     known: dict[str, Claim] = {}
     for member in members:
         for name, claim in claims(member, collection).items():
@@ -60,13 +74,13 @@ def claims_at(members: Iterable[Member], collection: str) -> dict[str, Claim]:
 
 
 def note(member: Member, collection: str, name: str, claim: Claim | None) -> None:
-    """``claim`` None takes it away."""
-    change = {_KEY + name: None if claim is None else _fields(claim)}
+    """Write the claim of the backup ``name``; None removes it."""
+    change = {_KEY + name: None if claim is None else _CLAIM.dump_python(claim, mode="json")}
     member.call(lambda client: client.update_collection(collection, metadata=change))
 
 
 def adopt(member: Member, collection: str) -> None:
-    """Make a collection that was another's ours under its own name, and nobody's snapshots its."""
+    """Mark a collection recovered from a snapshot with its own name, and remove the snapshot's claims."""
     info = member.call(lambda client: client.get_collection(collection))
     forgotten = dict.fromkeys(key for key in info.config.metadata or () if key.startswith(_KEY))
     change = {MARK: {**mark_of(collection, info), "name": collection}, **forgotten}
@@ -74,7 +88,7 @@ def adopt(member: Member, collection: str) -> None:
 
 
 def clear(members: Members, collection: str, info: models.CollectionInfo) -> None:
-    """Remove the snapshots of ours, before the collection goes: then nobody can list them any more."""
+    """Remove our snapshots before the collection is dropped: afterwards nobody can list them."""
     claimed = claims_of(info.config.metadata)
     if not claimed and mark_of(collection, info)["name"] == collection:
         return
@@ -88,16 +102,16 @@ def clear(members: Members, collection: str, info: models.CollectionInfo) -> Non
 
 
 def claims_of(metadata: Mapping[str, Any] | None) -> dict[str, Claim]:
-    """By name of the backup."""
+    """The claims in a collection's metadata, by the name of the backup."""
     return {
-        key.removeprefix(_KEY): _claim(fields)
+        key.removeprefix(_KEY): _CLAIM.validate_python(fields)
         for key, fields in (metadata or {}).items()
         if key.startswith(_KEY) and fields is not None
     }
 
 
 def owned(name: str, claims: Mapping[str, Claim], snapshots: Iterable[str]) -> list[str]:
-    """Those of ``snapshots`` that are this backup's; of what is known by no name, what can be no other's."""
+    """Those of ``snapshots`` that belong to this backup. Without names, those that no other can claim."""
     own = claims[name]
     others = [claim for other, claim in claims.items() if other != name and own.files is None]
     return [
@@ -108,35 +122,14 @@ def owned(name: str, claims: Mapping[str, Claim], snapshots: Iterable[str]) -> l
 
 
 def path_of(shards: Iterable[int], snapshot: str) -> str:
-    """The path of a SnapshotFile: what is in it, and its name on the node."""
+    """The path of a SnapshotFile: its shards, and its name on the node."""
     return f"{','.join(map(str, shards))}/{snapshot}"
 
 
 def name_of(file: SnapshotFile) -> str:
-    """Of the snapshot on its node."""
+    """The snapshot's name on its node."""
     return file.path.rpartition("/")[2]
 
 
 def shards_in(file: SnapshotFile) -> frozenset[int]:
     return frozenset(map(int, file.path.partition("/")[0].split(",")))
-
-
-def _info(member: Member, collection: str) -> models.CollectionInfo | None:
-    """None where it was dropped a moment ago."""
-    try:
-        return member.call(lambda client: client.get_collection(collection))
-    except UnknownCollection:
-        return None
-
-
-def _claim(fields: Mapping[str, Any]) -> Claim:
-    files = fields["files"]
-    return Claim(
-        before=frozenset(fields["before"]),
-        files=None if files is None else tuple(SnapshotFile(**file) for file in files),
-    )
-
-
-def _fields(claim: Claim) -> dict[str, Any]:
-    files = None if claim.files is None else [asdict(file) for file in claim.files]
-    return {"before": sorted(claim.before), "files": files}

@@ -1,17 +1,17 @@
-"""How a Qdrant server or cluster is, by its service and distributed API.
+"""The state of a Qdrant server or cluster, by its service and distributed APIs.
 
 https://api.qdrant.tech/api-reference/distributed: ``GET /cluster`` and ``GET /collections/NAME/cluster``.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from qdrant_client import QdrantClient, models
 
 from rag.settings import Settings
-from rag.stores.vectors.qdrant.connection import nodes_of
-from rag.stores.vectors.qdrant.layout import is_ours
+from rag.stores.vectors.qdrant.layouts import is_ours
+from rag.stores.vectors.qdrant.nodes import nodes_of
 from rag.stores.vectors.qdrant.placement import replicas_of
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ class NodeState:
 class ClusterState:
     """``replicas``: the state of every replica of every shard of our collections, such as "Active".
 
-    ``trouble``: what keeps it from being whole, a line each.
+    ``trouble``: a line for each fault.
     """
 
     nodes: int
@@ -38,25 +38,24 @@ class ClusterState:
 
 
 def node_state(settings: Settings, address: str) -> NodeState:
-    """Of the server at ``address``, one of QDRANT_URL's. Unavailable without an answer."""
+    """The state of the server at ``address``, one of QDRANT_URL's. Unavailable without an answer."""
 
-    def asked(client: QdrantClient) -> NodeState:
+    def read(client: QdrantClient) -> NodeState:
         return NodeState(client.info().version, len(client.get_collections().collections))
 
-    return _asked(settings, address, asked)
+    return _ask(settings, address, read)
 
 
 def cluster_state(settings: Settings, address: str) -> ClusterState:
-    """As the node at ``address`` knows it. Unavailable without an answer."""
-    return _asked(settings, address, _read)
+    """The state of the cluster as the node at ``address`` knows it. Unavailable without an answer."""
+    return _ask(settings, address, _read)
 
 
-def _asked(settings: Settings, address: str, ask: Callable[[QdrantClient], T]) -> T:
-    """Over HTTP, which has all of it, and once."""
-    alone = settings.model_copy(update={"qdrant_url": address, "qdrant_grpc": False})
-    nodes = nodes_of(alone)
+def _ask(settings: Settings, address: str, read: Callable[[QdrantClient], T]) -> T:
+    # over HTTP, since gRPC lacks parts of these APIs; without retries
+    nodes = nodes_of(settings.model_copy(update={"qdrant_url": address, "qdrant_grpc": False}))
     try:
-        return nodes.call(ask, 0.0)
+        return nodes.call(read, 0.0)
     finally:
         nodes.close()
 
@@ -67,28 +66,17 @@ def _read(client: QdrantClient) -> ClusterState:
     replicas = [
         (name, *replica) for name in ours for replica in replicas_of(client.collection_cluster_info(name))
     ]
-    lame = (
+    nodes, trouble = 1, []
+    status = client.cluster_status()
+    if isinstance(status, models.ClusterStatusOneOf1):  # else it is a server that is no cluster
+        nodes = len(status.peers)
+        for uri, failures in status.message_send_failures.items():
+            trouble.append(f"node {uri} does not answer the others ({failures.count} messages failed)")
+        if status.raft_info.leader is None:
+            trouble.append("the nodes have no leader: more than half of them are away")
+    trouble += [
         f"{name}: shard {shard} is {state.value} on node {node}"
         for name, shard, node, state in replicas
         if state not in _SERVING
-    )
-    peers, deaf = _peers(client.cluster_status())
-    return ClusterState(
-        nodes=peers,
-        replicas=tuple(state.value for *_, state in replicas),
-        trouble=(*deaf, *lame),
-    )
-
-
-def _peers(status: models.ClusterStatus) -> tuple[int, tuple[str, ...]]:
-    """How many nodes there are, and what is wrong between them. A server by itself says "disabled"."""
-    if not isinstance(status, models.ClusterStatusOneOf1):
-        return 1, ()
-    return len(status.peers), tuple(_deaf(status))
-
-
-def _deaf(status: models.ClusterStatusOneOf1) -> Iterator[str]:
-    for uri, failures in status.message_send_failures.items():
-        yield f"node {uri} does not answer the others ({failures.count} messages failed)"
-    if status.raft_info.leader is None:
-        yield "the nodes have no leader: more than half of them are away"
+    ]
+    return ClusterState(nodes, tuple(state.value for *_, state in replicas), tuple(trouble))

@@ -1,4 +1,4 @@
-"""Filters in qdrant-client's terms."""
+"""Translates filters to qdrant-client's."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,13 @@ from qdrant_client import models
 from rag.filters import AnyOf, Between, Condition
 from rag.model import DocumentVersion
 from rag.stores.vectors.payload import range_field, revision_of
-from rag.stores.vectors.qdrant.layout import Layout
+from rag.stores.vectors.qdrant.layouts import Layout
 from rag.stores.vectors.qdrant.names import TENANT
 from rag.stores.vectors.versions import ALL, Versions
 
 
 def of_document(document_id: str, versions: Versions = ALL) -> models.Filter:
-    """A document's points of these versions."""
+    """Selects the points of these versions of a document."""
     must: list[models.Condition] = [_equals("document_id", document_id)]
     if versions.below is not None:
         must.append(models.FieldCondition(key="version", range=models.Range(lt=float(versions.below))))
@@ -28,7 +28,7 @@ def of_document(document_id: str, versions: Versions = ALL) -> models.Filter:
 def filter_of(
     conditions: Sequence[Condition], exclude: Sequence[DocumentVersion], layout: Layout
 ) -> models.Filter | None:
-    """What fits every condition and is of no excluded version; None when there are neither."""
+    """Selects points that meet every condition and are of no excluded version; None without either."""
     must = [_condition(condition, layout) for condition in conditions]
     stale = [revision_of(version) for version in exclude]
     must_not: list[models.Condition] = [
@@ -38,7 +38,7 @@ def filter_of(
 
 
 def compared_fields(conditions: Sequence[Condition]) -> tuple[str, ...]:
-    """The payload fields of the ranges among them, which strict mode wants indexed."""
+    """The payload fields of range conditions, which strict mode requires to be indexed."""
     return tuple(_field(condition) for condition in conditions if isinstance(condition, Between))
 
 

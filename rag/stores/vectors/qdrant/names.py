@@ -1,16 +1,16 @@
-"""What Aegis calls things in a collection on a Qdrant server."""
+"""Names in a collection on a Qdrant server."""
 
 DENSE, LEXICAL = "dense", "lexical"
-"""Vectors of a point: of the passage, and its BM25 term weights."""
+"""Vectors of a point: the passage's embedding, and its BM25 term weights."""
 
 TOKENS = "tokens"
 """Payload field with the token vectors: base64 of their float16 numbers, little-endian, row by row."""
 
 TENANT = "tenant"
-"""Payload field with the terms of the metadata field that says whose a document is."""
+"""Payload field with the terms of the metadata field that names a document's tenant."""
 
 MARK = "aegis"
-"""Key of the collection's metadata that says it is ours, and how it was laid out."""
+"""Key in the metadata of our collections; its value describes the layout."""
 
 UPLOADED = "aegis-restored.snapshot"
-"""What a snapshot that Aegis sent to a node is called there."""
+"""The name of a snapshot that Aegis sent to a node."""

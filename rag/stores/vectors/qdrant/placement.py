@@ -1,4 +1,4 @@
-"""Which node holds which shards of a collection, and whether some nodes together hold all of them."""
+"""The placement of a collection's shards on nodes, and whether some nodes together hold all of them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from qdrant_client import models
 
 ALONE = ""
-"""The peer of a server by itself."""
+"""The peer id of a server that is no cluster."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """``replicas``: by shard the state of each, by peer."""
+    """``replicas``: for each shard, the state of its replica on each peer."""
 
     replicas: Mapping[int, Mapping[str, models.ReplicaState]]
 
@@ -24,7 +24,7 @@ class Placement:
         return tuple(sorted(shard for shard, states in self.replicas.items() if peer in states))
 
     def sound(self, peer: str) -> bool:
-        """Whether all that the node holds is up to date."""
+        """Whether the node holds shards, and all of them are up to date."""
         held = [self.replicas[shard][peer] for shard in self.shards_of(peer)]
         return bool(held) and set(held) == {models.ReplicaState.ACTIVE}
 
@@ -34,7 +34,7 @@ class Placement:
 
 
 def placement_of(info: models.CollectionClusterInfo, here: str) -> Placement:
-    """As the node ``here`` tells it."""
+    """The placement as the node ``here`` reports it."""
     replicas: dict[int, dict[str, models.ReplicaState]] = {}
     for shard, peer, state in replicas_of(info):
         name = here if peer == info.peer_id else str(peer)
@@ -45,13 +45,13 @@ def placement_of(info: models.CollectionClusterInfo, here: str) -> Placement:
 def replicas_of(
     info: models.CollectionClusterInfo,
 ) -> Iterator[tuple[int, int, models.ReplicaState]]:
-    """Shard, node and state of each."""
+    """Shard, node and state of each replica."""
     yield from ((shard.shard_id, info.peer_id, shard.state) for shard in info.local_shards)
     yield from ((shard.shard_id, shard.peer_id, shard.state) for shard in info.remote_shards)
 
 
 def covering(parts: Sequence[frozenset[int]]) -> list[int]:
-    """Positions of few parts that together have every shard of all, the one with most to add first."""
+    """Positions of few parts that together have every shard: greedily, the one that adds most first."""
     chosen: list[int] = []
     missing = frozenset[int]().union(*parts)
     while missing:

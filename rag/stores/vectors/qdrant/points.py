@@ -1,4 +1,4 @@
-"""Points on their way to the server and back."""
+"""Converts points to qdrant-client's structures and back."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,6 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 import numpy as np
-from numpy.typing import NDArray
 from qdrant_client import models
 
 from rag.filters import terms_of_field
@@ -18,13 +17,13 @@ from rag.stores.vectors.qdrant.tokens import decoded, encoded
 Batch: TypeAlias = list[models.PointStruct]
 
 SLICE = 64
-"""Points in one request, acknowledged by itself."""
+"""Points in one request."""
 
 MAX_BYTES = 8 * 1024 * 1024
-"""Of one request, about; a server refuses over 32 MB."""
+"""About the size of one request; a server refuses over 32 MB."""
 
 CONTENT = models.PayloadSelectorExclude(exclude=[*NOT_READ_BACK, TENANT])
-"""Of the payload, what makes a point; the rest follows from it."""
+"""The part of the payload that makes a point; the rest is derived from it."""
 
 _FLOAT_BYTES = 22
 """Of a number in JSON, with its comma."""
@@ -33,7 +32,7 @@ _LAST_ID = UUID(int=2**128 - 1)
 
 
 def payload_for(point: Point, tenant_field: str) -> Payload:
-    """What the server keeps beside the vectors."""
+    """The payload that the server stores beside the vectors."""
     passage = point.passage
     payload = payload_of(passage)
     if tenants := terms_of_field(tenant_field, passage.metadata):
@@ -47,61 +46,48 @@ def batches(rows: Sequence[tuple[Point, Payload]], most: int) -> Iterator[Batch]
     """Checked points with their payloads, in requests of at most ``most`` points."""
     batch, size = Batch(), 0
     for point, payload in rows:
-        weight = _weight(point, payload)
+        numbers = point.dense.size + 2 * point.sparse.indices.size
+        weight = len(json.dumps(payload)) + _FLOAT_BYTES * numbers
         if batch and (len(batch) >= min(SLICE, most) or size + weight > MAX_BYTES):
             yield batch
             batch, size = [], 0
-        batch.append(_struct(point, payload))
+        vectors: dict[str, Any] = {DENSE: point.dense.tolist()}
+        if len(point.sparse.indices):
+            vectors[LEXICAL] = sparse_of(point.sparse)
+        batch.append(models.PointStruct(id=point.passage.chunk_id, vector=vectors, payload=payload))
         size += weight
     if batch:
         yield batch
 
 
 def vectors_of(record: models.Record, spec: CollectionSpec) -> Vectors:
-    """Dense and token vectors; the latter None where the point has none."""
+    """Dense and token vectors; the latter are None when the point has none."""
     named: dict[str, Any] = record.vector if isinstance(record.vector, dict) else {}
-    return np.array(named[DENSE], np.float32), _tokens_of(record.payload or {}, spec.token_dimension)
+    payload = record.payload or {}
+    tokens = None
+    if spec.token_dimension is not None and TOKENS in payload:
+        tokens = decoded(payload[TOKENS], spec.token_dimension)
+    return np.array(named[DENSE], np.float32), tokens
 
 
 def point_of(record: models.Record, spec: CollectionSpec) -> Point:
-    """The inverse of an upsert, bit by bit; the record has :data:`CONTENT` and all its vectors."""
+    """The point as it was upserted, bit by bit; the record needs :data:`CONTENT` and all vectors."""
     dense, tokens = vectors_of(record, spec)
     passage = passage_of(str(record.id), record.payload or {})
-    return Point(passage, dense, _lexical_of(record), tokens)
+    named: dict[str, Any] = record.vector if isinstance(record.vector, dict) else {}
+    lexical = named.get(LEXICAL) or models.SparseVector(indices=[], values=[])
+    order = np.argsort(np.array(lexical.indices, np.uint32))  # the server may store them in another order
+    sparse = SparseVector(
+        np.array(lexical.indices, np.uint32)[order], np.array(lexical.values, np.float32)[order]
+    )
+    return Point(passage, dense, sparse, tokens)
 
 
 def id_behind(chunk_id: str) -> str | None:
-    """The least id above it: a scroll begins with the id that it is given. None behind the last of all."""
+    """The next id, since a scroll includes the id that it begins with. None after the last possible one."""
     given = UUID(chunk_id)
     return str(UUID(int=given.int + 1)) if given != _LAST_ID else None
 
 
 def sparse_of(vector: SparseVector) -> models.SparseVector:
     return models.SparseVector(indices=vector.indices.tolist(), values=vector.values.tolist())
-
-
-def _struct(point: Point, payload: Payload) -> models.PointStruct:
-    vectors: dict[str, Any] = {DENSE: point.dense.tolist()}
-    if len(point.sparse.indices):
-        vectors[LEXICAL] = sparse_of(point.sparse)
-    return models.PointStruct(id=point.passage.chunk_id, vector=vectors, payload=payload)
-
-
-def _lexical_of(record: models.Record) -> SparseVector:
-    """Ascending, in whatever order the server keeps it; empty where the point has no terms."""
-    named: dict[str, Any] = record.vector if isinstance(record.vector, dict) else {}
-    kept = named.get(LEXICAL) or models.SparseVector(indices=[], values=[])
-    order = np.argsort(np.array(kept.indices, np.uint32))
-    return SparseVector(np.array(kept.indices, np.uint32)[order], np.array(kept.values, np.float32)[order])
-
-
-def _tokens_of(payload: Payload, dimension: int | None) -> NDArray[np.float16] | None:
-    if dimension is None or TOKENS not in payload:
-        return None
-    return decoded(payload[TOKENS], dimension)
-
-
-def _weight(point: Point, payload: Payload) -> int:
-    """Bytes of a point in a request, at most."""
-    numbers = point.dense.size + 2 * point.sparse.indices.size
-    return len(json.dumps(payload)) + _FLOAT_BYTES * numbers

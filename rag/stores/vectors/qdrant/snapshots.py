@@ -24,8 +24,7 @@ from rag.stores.vectors.qdrant.claims import (
     owned,
     path_of,
 )
-from rag.stores.vectors.qdrant.makers import makers_of
-from rag.stores.vectors.qdrant.members import Member, Members, Membership, NodeSnapshot
+from rag.stores.vectors.qdrant.members import Member, Members, Membership, NodeSnapshot, makers_of
 from rag.stores.vectors.qdrant.placement import Placement
 from rag.stores.vectors.qdrant.recovery import Recovery
 

@@ -1,6 +1,7 @@
 """``rag.ports.VectorStore`` on a Qdrant server or cluster (1.16 and later)."""
 
 from collections.abc import Callable, Sequence
+from operator import methodcaller
 from typing import Any, TypeVar
 
 from qdrant_client import QdrantClient, models
@@ -28,7 +29,6 @@ from rag.stores.vectors.qdrant.nodes import Nodes
 from rag.stores.vectors.qdrant.points import (
     CONTENT,
     SLICE,
-    Batch,
     batches,
     id_behind,
     payload_for,
@@ -39,20 +39,20 @@ from rag.stores.vectors.qdrant.queries import CARRIED, hybrid
 from rag.stores.vectors.versions import Versions
 
 _READ_PATIENCE = 2.0
-"""Somebody waits for an answer."""
+"""Seconds; a caller waits for the answer."""
 
 _PAGE = 256
 _ORDERED = models.WriteOrdering.MEDIUM
-"""One replica orders the writes of a shard for all, so an upsert and a deletion end alike everywhere."""
+"""One replica orders the writes of a shard, so an upsert and a deletion have the same result on all."""
 
 T = TypeVar("T")
 
 
 class QdrantVectorStore:
-    """Safe for threads and forks. Every write has reached all replicas that are up when it returns.
+    """Safe for threads and forks. A write returns when it has reached all replicas that are up.
 
-    A server that is away is waited for: ``patience`` seconds by a write, 2 at most by a read,
-    and by a ping not at all; then Unavailable, Overloaded or TimedOut.
+    While the server is away, a write is retried for ``patience`` seconds, a read for 2 at most,
+    a ping not at all; then Unavailable, Overloaded or TimedOut is raised.
     """
 
     def __init__(self, nodes: Nodes, settings: Settings, patience: float) -> None:
@@ -90,7 +90,7 @@ class QdrantVectorStore:
         rows = [(point, payload_for(point, layout.tenant_field)) for point in points]
         self._layouts.cover(collection, range_fields(payload for _, payload in rows))
         for batch in batches(rows, layout.limits.batch):
-            self._put(collection, batch)
+            self._write(collection, methodcaller("upsert", collection, batch, wait=True, ordering=_ORDERED))
 
     def delete(
         self,
@@ -111,8 +111,11 @@ class QdrantVectorStore:
         layout = self._layouts.of(collection, self._reading)
         check_query(query, layout.spec)
         conditions = parse(query.where)
-        if not self._comparable(collection, compared_fields(conditions)):
-            return []
+        compared = set(compared_fields(conditions))
+        if not compared <= layout.indexed:
+            layout = self._layouts.read(collection, self._reading)
+            if not (layout.full or compared <= layout.indexed):
+                return []  # no point has the field: a field is indexed before the first point with it
         request = hybrid(query, filter_of(conditions, query.exclude, layout), layout)
         found = self._read(collection, lambda client: client.query_points(collection, **request)).points
         best = sorted(found, key=lambda point: (-point.score, str(point.id)))
@@ -123,7 +126,9 @@ class QdrantVectorStore:
         ids = [hit.passage.chunk_id for hit in hits]
         found: dict[str, Vectors] = {}
         for start in range(0, len(ids), SLICE):
-            found |= self._vectors(collection, ids[start : start + SLICE], spec)
+            part = ids[start : start + SLICE]
+            retrieve = methodcaller("retrieve", collection, part, with_payload=[TOKENS], with_vectors=[DENSE])
+            found |= {str(each.id): vectors_of(each, spec) for each in self._read(collection, retrieve)}
         return candidates_of(hits, found)
 
     def passages(self, collection: str, version: DocumentVersion) -> list[Passage]:
@@ -152,7 +157,7 @@ class QdrantVectorStore:
         return Window(points, points[-1].passage.chunk_id if points and following is not None else None)
 
     def alias(self, name: str, collection: str) -> None:
-        """The old lead is taken away and the new one given in one operation of the server."""
+        """Removes the old alias and creates the new one in one operation of the server."""
         self._layouts.of(collection)
         created = models.CreateAlias(collection_name=collection, alias_name=name)
         operations: list[models.AliasOperations] = [
@@ -169,7 +174,7 @@ class QdrantVectorStore:
         ).count
 
     def ping(self) -> None:
-        """Over HTTP even with gRPC, whose library does not survive a fork, and parents of pools ping."""
+        # over HTTP even with gRPC, whose library does not survive a fork: parents of pools ping before it
         try:
             self._nodes.call(lambda client: client.http.collections_api.get_collections(), 0.0)
         except UnknownCollection as error:
@@ -179,23 +184,6 @@ class QdrantVectorStore:
         """Close the connections; the next call opens new ones."""
         self._nodes.close()
         self._members.close()
-
-    def _comparable(self, collection: str, fields: Sequence[str]) -> bool:
-        """False when no point has one of the fields: each is indexed before the first point that has it."""
-        if all(field in self._layouts.of(collection, self._reading).indexed for field in fields):
-            return True
-        layout = self._layouts.read(collection, self._reading)
-        return layout.full or all(field in layout.indexed for field in fields)
-
-    def _put(self, collection: str, batch: Batch) -> None:
-        self._write(collection, lambda client: client.upsert(collection, batch, wait=True, ordering=_ORDERED))
-
-    def _vectors(self, collection: str, ids: list[str], spec: CollectionSpec) -> dict[str, Vectors]:
-        records = self._read(
-            collection,
-            lambda client: client.retrieve(collection, ids, with_payload=[TOKENS], with_vectors=[DENSE]),
-        )
-        return {str(record.id): vectors_of(record, spec) for record in records}
 
     def _page(
         self, collection: str, chosen: models.Filter, limit: int, offset: Any

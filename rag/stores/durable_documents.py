@@ -1,4 +1,4 @@
-"""``DocumentRegistry`` on Redis whose documents and collections outlive Redis' data."""
+"""``DocumentRegistry`` on Redis whose documents and collections survive the loss of Redis' data."""
 
 from collections.abc import Iterable
 
@@ -10,11 +10,11 @@ from rag.stores.journal import Journal
 from rag.stores.replacements import batches
 
 
-class KeptDocumentRegistry(RedisDocumentRegistry):
-    """The registry, mirrored in ``journal``: what a method returned for is in both.
+class DurableDocumentRegistry(RedisDocumentRegistry):
+    """The registry, mirrored in ``journal``: once a method returns, its change is in both.
 
-    Redis is written first, since it decides. A journal that cannot be written makes the call
-    fail as Unavailable; the same call again writes what is missing.
+    Redis is written first, since it decides. A call fails as Unavailable when the journal cannot be
+    written; the same call again writes what is missing.
     """
 
     def __init__(self, client: Redis, journal: Journal) -> None:
@@ -25,7 +25,7 @@ class KeptDocumentRegistry(RedisDocumentRegistry):
     def put_collection(
         self, name: str, embedding_model: str, dimension: int, *, most: int | None = None
     ) -> tuple[Collection, bool]:
-        """Mirrored once by every process: the one that made the collection may have died before."""
+        # every process mirrors it once: the one that made it may have died before it could
         collection, new = super().put_collection(name, embedding_model, dimension, most=most)
         if (name, collection.generation) not in self._mirrored:
             self._mirror(name)
@@ -61,7 +61,7 @@ class KeptDocumentRegistry(RedisDocumentRegistry):
         return published
 
     def confirm(self, document: Document, later: int, *, under: Lease | None = None) -> bool:
-        """Entries are replaced whole, so the one that stays has to be that of the last confirmation."""
+        # an entry is replaced as a whole, so it must be the one of the last confirmation
         confirmed = super().confirm(document, later, under=under)
         entry = self.get(document.collection, document.document_id) if confirmed else None
         while entry is not None and entry.version == document.version:
@@ -73,15 +73,15 @@ class KeptDocumentRegistry(RedisDocumentRegistry):
 
     def delete(self, collection: str, document_id: str, *, up_to: int | None = None) -> Removal | None:
         removal = super().delete(collection, document_id, up_to=up_to)
-        if buried := self.buried(collection, document_id):
-            self._journal.put_document(buried)
-            # if it was just brought back from the old entry
+        if tombstone := self.tombstone(collection, document_id):
+            self._journal.put_document(tombstone)
+            # a rebuild may have restored the document from its old entry meanwhile
             again = super().delete(collection, document_id, up_to=up_to)
             removal = again or removal
         return removal
 
     def stage(self, reservation: Reservation, documents: Iterable[Document], *, afresh: bool = False) -> None:
-        """Their entries belong to a generation that no collection has yet, so no rebuild heeds them yet."""
+        # A rebuild ignores these entries: they belong to a generation that no collection has yet.
         if afresh:
             self._journal.forget_documents(reservation.collection, reservation.generation)
             super().stage(reservation, (), afresh=True)
@@ -95,10 +95,10 @@ class KeptDocumentRegistry(RedisDocumentRegistry):
         return replaced
 
     def _mirror(self, name: str) -> None:
-        """Write what Redis knows of the collection, until it has not changed meanwhile."""
-        entry = self.standing(name)
+        """Write the collection's entry, again if it has changed meanwhile."""
+        entry = self.collection_entry(name)
         while entry is not None:
             self._journal.put_collection(entry)
-            before, entry = entry, self.standing(name)
+            before, entry = entry, self.collection_entry(name)
             if entry == before:
                 return

@@ -1,4 +1,4 @@
-"""What the ways in which a server of Jina's schema fails mean to us, in one table.
+"""Maps error responses of a server of Jina's schema to errors, by one table.
 
 Errors by https://api.jina.ai/openapi.json, and as its users report them: ``{"detail": …}`` with a
 sentence or pydantic's list, or a ``code`` such as ``RATE_TOKEN_LIMIT_EXCEEDED`` beside it.
@@ -12,11 +12,11 @@ import httpx
 from rag.errors import AegisError, ModelError, Overloaded, TimedOut, Transient, Unavailable
 from rag.retry_after import seconds_to_wait
 from workers.jina.batches import OversizeError
-from workers.responses import words_of
+from workers.responses import error_message
 
 
 class UnfitError(ModelError):
-    """The server knows the call's form and will not have something in it."""
+    """The server understands the call and rejects one of its values."""
 
 
 _STATUSES: Mapping[int, tuple[type[AegisError], str]] = {
@@ -31,7 +31,8 @@ _STATUSES: Mapping[int, tuple[type[AegisError], str]] = {
     413: (OversizeError, "the call is too large"),
     429: (Overloaded, "too many calls"),
 }
-_DOES_NOT_SUIT = (UnfitError, "the call does not suit the model")
+_FAILED: tuple[type[AegisError], str] = (Unavailable, "the server failed")
+_DOES_NOT_SUIT: tuple[type[AegisError], str] = (UnfitError, "the call does not suit the model")
 _MAY_BE_SIZE = (400, 422)
 _SIZE = re.compile(
     r"INPUT_TOKEN_LIMIT"
@@ -43,19 +44,16 @@ _SIZE = re.compile(
 )
 
 
-def refusal(url: str, response: httpx.Response) -> AegisError:
-    """The error that ``response`` stands for, the server's own words included."""
-    said = words_of(response.text)
-    kind, meaning = _meaning(response.status_code, said)
-    message = f"{url}: {response.status_code}, {meaning} ({said})"
+def error_of(url: str, response: httpx.Response) -> AegisError:
+    """The error for ``response``, with the server's own message."""
+    status, said = response.status_code, error_message(response.text)
+    if status >= 500:
+        kind, meaning = _FAILED
+    elif status in _MAY_BE_SIZE and _SIZE.search(said):
+        kind, meaning = _STATUSES[413]
+    else:
+        kind, meaning = _STATUSES.get(status, _DOES_NOT_SUIT)
+    message = f"{url}: {status}, {meaning} ({said})"
     if issubclass(kind, Transient):
         return kind(message, retry_after=seconds_to_wait(response.headers))
     return kind(message)
-
-
-def _meaning(status: int, said: str) -> tuple[type[AegisError], str]:
-    if status >= 500:
-        return Unavailable, "the server failed"
-    if status in _MAY_BE_SIZE and _SIZE.search(said):
-        return _STATUSES[413]
-    return _STATUSES.get(status, _DOES_NOT_SUIT)

@@ -1,4 +1,4 @@
-"""What the ways in which an Ollama server fails mean to us, in two tables.
+"""Maps failures of an Ollama server to errors, by two tables: driver errors and statuses.
 
 Statuses and messages by https://github.com/ollama/ollama/blob/main/docs/api.md and server/routes.go.
 """
@@ -17,7 +17,7 @@ from rag.errors import (
     Unavailable,
     translated,
 )
-from workers.responses import DRIVER_ERRORS, words_of
+from workers.responses import DRIVER_ERRORS, error_message
 
 
 class ModelMissingError(ModelError):
@@ -42,25 +42,21 @@ _STATUSES: Mapping[int, tuple[type[AegisError], str]] = {
     429: (Overloaded, "too many requests"),
     503: (Overloaded, "the server's queue is full"),
 }
-_IN_THE_STREAM = -1
+_IN_STREAM = -1  # the status that `ollama` gives an error within a stream
 _CONTEXT = "context length"
 
 
 @contextmanager
-def reaching(url: str) -> Iterator[None]:
-    """Turn what ``ollama`` raises into our errors, with the address and what to do."""
+def ollama_errors(url: str) -> Iterator[None]:
+    """Translate what ``ollama`` raises into errors of ours, with the address and what to do."""
     with translated(_DRIVER_ERRORS, url):
         try:
             yield
         except ResponseError as error:
-            raise _refusal(url, error) from error
-
-
-def _refusal(url: str, error: ResponseError) -> AegisError:
-    said = words_of(str(error.error))
-    if error.status_code == 400 and _CONTEXT in said:
-        return TextTooLongError(f"{url}: {said}")
-    if error.status_code == _IN_THE_STREAM or (error.status_code >= 500 and error.status_code != 503):
-        return Unavailable(f"{url}: the server failed ({said})")
-    kind, meaning = _STATUSES.get(error.status_code, (ModelError, "the server refused"))
-    return kind(f"{url}: {error.status_code}, {meaning} ({said})")
+            status, message = error.status_code, error_message(str(error.error))
+            if status == 400 and _CONTEXT in message:
+                raise TextTooLongError(f"{url}: {message}") from error
+            if status == _IN_STREAM or (status >= 500 and status != 503):
+                raise Unavailable(f"{url}: the server failed ({message})") from error
+            kind, meaning = _STATUSES.get(status, (ModelError, "the server refused"))
+            raise kind(f"{url}: {status}, {meaning} ({message})") from error

@@ -1,8 +1,8 @@
-"""A worker's signs of life, from a thread of its own.
+"""A worker's heartbeats, sent from a thread of their own.
 
-The thread proves nothing by being there. It reports what Celery's books say of the pool:
-how long ago a task was begun, and which one runs for how long. It also sends the lane's
-canaries when that falls to it.
+That the thread runs proves nothing. So a heartbeat reports what Celery knows of the pool: how
+long ago a task began, and which one has been running for how long. The thread also sends the
+lane's canaries when it is this worker's turn.
 """
 
 import os
@@ -22,8 +22,8 @@ RECONNECT_SECONDS = 30.0
 """Celery tries a lost broker again every two seconds at first, every thirty in the end."""
 
 
-class Pulse:
-    """Of one worker, whose Celery node name is ``worker``."""
+class Heartbeat:
+    """The heartbeats of one worker, whose Celery node name is ``worker``."""
 
     def __init__(self, lane: Lane, worker: str, settings: Settings, heartbeats: Heartbeats) -> None:
         self._lane = lane
@@ -33,23 +33,11 @@ class Pulse:
         self._consumption = Consumption(monotonic())
 
     def beat(self) -> None:
-        """Say what the worker does, and send canaries in turn. Transient when the broker is away."""
-        try:
-            self._observe()
-            self._heartbeats.work(self._sign())
-            if self._heartbeats.turn(self._lane.name, CANARY_SECONDS):
-                release(self._lane, wanted=len(self._heartbeats.read_signs().lane(self._lane.name)))
-        except Transient:
-            self._consumption.forgive(monotonic(), RECONNECT_SECONDS)
-            raise
-
-    def _observe(self) -> None:
-        running = [request.id for request in list(state.requests.values()) if request.time_start]
-        self._consumption.observe(state.all_total_count[0], next(iter(running), None), monotonic())
-
-    def _sign(self) -> WorkerSign:
+        """Report what the worker does, and send canaries in turn. Transient when the broker is away."""
         now, seen = monotonic(), self._consumption
-        return WorkerSign(
+        running = [request.id for request in list(state.requests.values()) if request.time_start]
+        seen.observe(state.all_total_count[0], next(iter(running), None), now)
+        sign = WorkerSign(
             lane=self._lane.name,
             worker=self._worker,
             pid=os.getpid(),
@@ -59,3 +47,10 @@ class Pulse:
             limit=self._lane.limit(self._settings),
             silence=self._settings.silence_seconds,
         )
+        try:
+            self._heartbeats.work(sign)
+            if self._heartbeats.turn(self._lane.name, CANARY_SECONDS):
+                release(self._lane, wanted=len(self._heartbeats.read_signs().lane(self._lane.name)))
+        except Transient:
+            seen.forgive(monotonic(), RECONNECT_SECONDS)
+            raise

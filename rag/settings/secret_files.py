@@ -1,16 +1,30 @@
-"""A secret that lies in a file of its own."""
+"""Secrets in files, as Docker and Kubernetes mount them: ``NAME_FILE=/run/secrets/name``.
+
+A client of the API imports this module too, so it must not load pydantic.
+"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rag.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from pydantic_settings import BaseSettings
+
+SUFFIX = "_file"
 MOST_BYTES = 1 << 20
 
 
-def secret_in(variable: str, path: Path) -> str:
+def secrets_of(settings: "type[BaseSettings]") -> frozenset[str]:
+    """The fields whose value may be in a file: passwords, keys, and addresses that contain some."""
+    typed = {name for name, field in settings.model_fields.items() if "SecretStr" in str(field.annotation)}
+    return frozenset(typed | {"api_keys"})
+
+
+def read_secret(variable: str, path: Path) -> str:
     """The file's text without line breaks at its end. ConfigurationError, which quotes none of it."""
     try:
-        if not path.is_file():  # a pipe would never end
+        if not path.is_file():  # reading a pipe would never end
             raise ConfigurationError(f"{variable}: there is no file {path}")
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)

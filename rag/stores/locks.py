@@ -1,4 +1,4 @@
-"""Duties that one process at a time is at: a lock in Redis."""
+"""Locks in Redis, for duties that only one process may do at a time."""
 
 import logging
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Turn:
-    """At a duty; falsy once another may be at it. ``until``, by the monotonic clock, nobody is."""
+class HeldLock:
+    """True until the monotonic clock reaches ``until``; afterwards another process may have the lock."""
 
     until: float
 
@@ -29,8 +29,10 @@ class Turn:
 
 
 @contextmanager
-def alone_at(client: Redis, duty: str, *, seconds: float, followed_after: float | None) -> Iterator[Turn]:
-    """Whether the caller is the only one at ``duty``, as :meth:`rag.ports.JobStore.alone` has it.
+def held_lock(
+    client: Redis, duty: str, *, seconds: float, followed_after: float | None
+) -> Iterator[HeldLock]:
+    """The lock for ``duty``, false when another process has it; see :meth:`rag.ports.JobStore.alone`.
 
     Unavailable when the server is away at the beginning.
     """
@@ -43,47 +45,36 @@ def alone_at(client: Redis, duty: str, *, seconds: float, followed_after: float 
         if not taken:
             expire_within(client, key, length)
     if not taken:
-        yield Turn(until=-inf)
+        yield HeldLock(until=-inf)
         return
-    turn = Turn(until=began + length)
+    held, over = HeldLock(until=began + length), Event()
+    renewal = Thread(
+        target=_renew, args=(lock, held, length, began + seconds, over), name="lock", daemon=True
+    )
+    renewal.start()
     try:
-        with _renewed(lock, turn, length, until=began + seconds):
-            yield turn
-    finally:
-        _give_back(lock)
-
-
-@contextmanager
-def _renewed(lock: Lock, turn: Turn, length: float, *, until: float) -> Iterator[None]:
-    """Renew ``lock`` while the block lasts, but not beyond ``until``; the turn ends with it."""
-    over = Event()
-    keeper = Thread(target=_renew, args=(lock, turn, length, until, over), name="duty", daemon=True)
-    keeper.start()
-    try:
-        yield
+        yield held
     finally:
         over.set()
-        keeper.join()
+        renewal.join()
+        try:
+            with reaching_redis():
+                lock.release()
+        except (LockError, Unavailable) as error:
+            # it expires by itself, and another process may hold it already
+            log.info("the lock %s was not released: %s", lock.name, error)
 
 
-def _renew(lock: Lock, turn: Turn, length: float, until: float, over: Event) -> None:
+def _renew(lock: Lock, held: HeldLock, length: float, until: float, over: Event) -> None:
+    """Renew ``lock`` until ``over`` is set, but not beyond ``until``."""
     while not over.wait(length / 3) and (left := min(length, until - (now := monotonic()))) > 0:
         try:
             with reaching_redis():
                 lock.extend(left, replace_ttl=True)
-            turn.until = now + left
+            held.until = now + left
         except LockError as error:
             log.warning("the lock %s was lost: %s", lock.name, error)
-            turn.until = -inf
+            held.until = -inf
             return
         except Unavailable as error:
             log.warning("the lock %s could not be renewed: %s", lock.name, error)
-
-
-def _give_back(lock: Lock) -> None:
-    """A lock that is not given back ends by itself; somebody else may hold it by then."""
-    try:
-        with reaching_redis():
-            lock.release()
-    except (LockError, Unavailable) as error:
-        log.info("the lock %s was not given back: %s", lock.name, error)

@@ -1,15 +1,15 @@
-"""Who waits for a job, and the one subscription of a process that wakes them.
+"""Notifications of job changes: waiters, and the one subscription of a process that wakes them.
 
-Messages carry a job's id and nothing else: whoever wakes up reads the record. So a lost
-message costs a delay, never a wrong answer, and after every new subscription all are
-woken, because something may have happened while nobody listened.
+A message contains only a job's id; a waiter that wakes up reads the record. So a lost
+message costs a delay, never a wrong answer. After every new subscription all waiters are
+woken, because something may have happened while the process was not subscribed.
 """
 
 import asyncio
 import logging
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -26,34 +26,34 @@ log = logging.getLogger(__name__)
 
 
 class Watch:
-    """One waiter's interest in some jobs; ``every`` change of them, or their ends alone."""
+    """One waiter for some jobs: for ``every`` change of them, or only for their ends."""
 
     def __init__(self, *, every: bool) -> None:
         self.every = every
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
 
     async def wait(self, seconds: float) -> bool:
-        """True as soon as the job may have changed since the last wait, False after ``seconds``."""
+        """True as soon as the job may have changed since the last wait; False after ``seconds``."""
         try:
             async with asyncio.timeout(seconds):
-                await self._news.wait()
+                await self._changed.wait()
         except TimeoutError:
             return False
-        self._news.clear()
+        self._changed.clear()
         return True
 
     def wake(self) -> None:
-        self._news.set()
+        self._changed.set()
 
 
 class ChangeFeed:
-    """Changes of jobs in the server at ``url``, for the event loop that first watches one.
+    """Changes of jobs on the server at ``url``, for the event loop that first watches one.
 
-    Most waiters want a job's end, one message a job; the many messages of a job's way are
-    subscribed to only while somebody follows one.
+    Most waiters want only a job's end, which is one message per job. The many messages about a job's
+    progress are subscribed to only while somebody follows one.
 
-    The connection is opened by the first watch and made again whenever it is lost; a
-    server that is away makes waits end late, and raises nothing here.
+    The first watch opens the connection; it is opened again whenever it is lost. While the
+    server is away, waits end late and nothing is raised here.
     """
 
     def __init__(self, url: str, *, limit: int = 10_000) -> None:
@@ -63,15 +63,15 @@ class ChangeFeed:
         self._count = 0
         self._following = 0
         self._pubsub: PubSub | None = None
-        self._hears_all = False
+        self._subscribed_to_all = False
         self._listener: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
 
     @asynccontextmanager
     async def watch(self, *job_ids: str, every: bool = True) -> AsyncIterator[Watch]:
-        """Enter, then read the records, then wait: no change in between is missed.
+        """Enter, then read the records, then wait: then no change in between is missed.
 
-        Overloaded when ``limit`` others watch already. After ``close`` waits end at once.
+        Overloaded when there are ``limit`` waiters already. After ``close`` waits end at once.
         """
         if self._count >= self._limit:
             raise Overloaded("Too many clients wait for jobs here", retry_after=5)
@@ -80,70 +80,64 @@ class ChangeFeed:
             self._watches[job_id].add(watch)
         self._count += 1
         self._following += every
-        self._listen()
+        if self._closed.is_set():
+            self._wake_all()
+        elif self._listener is None or self._listener.done():
+            self._listener = asyncio.create_task(self._listen(), name="change-feed")
         try:
-            await self._tune()
+            await self._update_subscription()
             yield watch
         finally:
             self._count -= 1
             self._following -= every
-            self._forget(job_ids, watch)
-            await self._tune()
-
-    def _forget(self, job_ids: Iterable[str], watch: Watch) -> None:
-        for job_id in job_ids:
-            self._watches[job_id].discard(watch)
-            if not self._watches[job_id]:
-                del self._watches[job_id]
+            for job_id in job_ids:
+                self._watches[job_id].discard(watch)
+                if not self._watches[job_id]:
+                    del self._watches[job_id]
+            await self._update_subscription()
 
     async def close(self) -> None:
-        """Stop listening and wake everyone."""
+        """Stop listening and wake all waiters."""
         self._closed.set()
         while self._listener is not None and not self._listener.done():
-            self._listener.cancel()  # a driver that times out in this very moment swallows it
+            self._listener.cancel()  # may be lost: a driver that times out at this moment swallows it
             await asyncio.wait([self._listener], timeout=0.2)
         self._wake_all()
         await self._client.aclose()
 
-    def _listen(self) -> None:
-        if self._closed.is_set():
-            self._wake_all()
-        elif self._listener is None or self._listener.done():
-            self._listener = asyncio.create_task(self._follow(), name="change-feed")
-
-    async def _tune(self) -> None:
-        """Hear of every change while somebody follows one. All are woken once it is heard."""
+    async def _update_subscription(self) -> None:
+        """Subscribe to every change while somebody follows a job; all are woken once that is confirmed."""
         pubsub = self._pubsub
-        if pubsub is None or bool(self._following) == self._hears_all:
-            return  # not connected yet: then the new connection sees to it
-        self._hears_all = bool(self._following)
+        if pubsub is None or bool(self._following) == self._subscribed_to_all:
+            return  # without a connection, the listener calls this again once it has one
+        self._subscribed_to_all = bool(self._following)
         try:
-            await (pubsub.subscribe(CHANGES) if self._hears_all else pubsub.unsubscribe(CHANGES))
-        except (RedisError, OSError) as error:  # the listener notices too, and connects again
+            await (pubsub.subscribe(CHANGES) if self._subscribed_to_all else pubsub.unsubscribe(CHANGES))
+        except (RedisError, OSError) as error:  # the listener fails too, and connects again
             log.info("the subscription could not be changed: %s", error)
 
-    async def _follow(self) -> None:
-        """Subscribe, again and again until closed: a cancellation may surface as a lost connection."""
+    async def _listen(self) -> None:
+        # It repeats until closed, since a cancellation may surface as a lost connection.
         delay = _FIRST_RETRY
         while not self._closed.is_set():
             try:
                 async with self._client.pubsub() as pubsub:
                     await pubsub.subscribe(ENDS)
-                    self._pubsub, self._hears_all = pubsub, False
-                    await self._tune()
+                    self._pubsub, self._subscribed_to_all = pubsub, False
+                    await self._update_subscription()
                     async for message in _messages(pubsub):
                         delay = _FIRST_RETRY
-                        self._hear(message)
+                        self._dispatch(message)
             except (RedisError, OSError) as error:
                 if self._closed.is_set():
                     return
-                log.warning("changes of jobs are not heard of, trying again: %s", error)
+                log.warning("no notifications of job changes, trying again: %s", error)
             finally:
                 self._pubsub = None
-            await asyncio.sleep(random.uniform(delay / 2, delay))  # noqa: S311 - no secret hangs on it
+            await asyncio.sleep(random.uniform(delay / 2, delay))  # noqa: S311 - jitter
             delay = min(2 * delay, _LONGEST_RETRY)
 
-    def _hear(self, message: Mapping[str, Any]) -> None:
+    def _dispatch(self, message: Mapping[str, Any]) -> None:
         if message["type"] == "subscribe":
             self._wake_all()
         elif message["type"] == "message":
@@ -159,15 +153,15 @@ class ChangeFeed:
 
 
 async def _messages(pubsub: PubSub) -> AsyncIterator[Mapping[str, Any]]:
-    """What comes in. Asks after a silence, and raises ConnectionError when that stays unanswered too."""
-    asked = False
+    """Incoming messages. After a silence it sends a ping; ConnectionError when that gets no answer."""
+    pinged = False
     while True:
         message = await pubsub.get_message(timeout=_QUIET_SECONDS)
         if message is not None:
-            asked = False
+            pinged = False
             yield message
-        elif asked:
+        elif pinged:
             raise ConnectionError("Redis is silent")
         else:
             await pubsub.ping()
-            asked = True
+            pinged = True
