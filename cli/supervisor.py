@@ -73,11 +73,14 @@ class Supervisor:
     async def _run_until_stopped(
         self, tasks: list[asyncio.Task[None]], on_ready: Callable[[], None], work: Work | None, *, once: bool
     ) -> int:
+        async def wait_all_ready() -> None:
+            for runner in self._runners.values():
+                await runner.is_ready.wait()
+
         stopping = asyncio.create_task(self._stopping.wait())
-        all_ready = asyncio.gather(*(runner.is_ready.wait() for runner in self._runners.values()))
         interrupted = 0 if work is None else INTERRUPTED
         try:
-            if not await self._first(all_ready, stopping, tasks):
+            if not await self._first(asyncio.create_task(wait_all_ready()), stopping, tasks):
                 return interrupted
             on_ready()
             status = 0
@@ -91,7 +94,6 @@ class Supervisor:
             return status
         finally:
             stopping.cancel()
-            all_ready.cancel()
 
     async def _first(
         self, wanted: asyncio.Future[Any], stopping: asyncio.Task[bool], tasks: list[asyncio.Task[None]]

@@ -263,7 +263,7 @@ def test_a_log_that_cannot_begin_anew_goes_on(monkeypatch: pytest.MonkeyPatch, t
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(log, "_opened", full)
+        patch.setattr(log, "_open", full)
         log.write(b"lost\n")
         log.write(b"lost\n")
     log.write(b"kept\n")

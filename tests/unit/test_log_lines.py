@@ -97,5 +97,5 @@ def test_a_terminal_that_is_gone_ends_nothing() -> None:
 
     display = Display(Console(file=Gone(), highlight=False))
 
-    display.ready("api", 1.0)
-    display.addresses(1.0, {"API": "http://127.0.0.1"})
+    display.show_ready("api", 1.0)
+    display.show_addresses(1.0, {"API": "http://127.0.0.1"})
