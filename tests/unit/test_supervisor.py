@@ -543,7 +543,7 @@ def test_the_next_start_ends_what_even_the_orphan_guard_could_not(tmp_path: Path
 def test_the_orphan_guard_is_replaced_when_it_is_killed() -> None:
     sleeper = subprocess.Popen(["sleep", "600"], start_new_session=True)
     with guarding_orphans() as guard:
-        shell = next(p for p in psutil.Process().children() if "orphan-guard" in p.cmdline())
+        shell = psutil.Process(guard._shell.pid)
         shell.kill()
         shell.wait()
         guard.guard(sleeper.pid)
