@@ -12,7 +12,7 @@ from cli.client import Client
 from cli.figures import many
 from cli.ingestion import Outcome, ingest
 from cli.printing import paragraphs, shown
-from cli.sources import Found
+from cli.sources import LocalFile
 from cli.walk import files as files_in
 from rag.errors import AegisError
 from rag.jsontypes import Json
@@ -43,14 +43,14 @@ def demo(client: Client, console: Console, docs: Path | None, question: str | No
     return 1
 
 
-def documents(docs: Path | None) -> tuple[Found, ...]:
+def documents(docs: Path | None) -> tuple[LocalFile, ...]:
     """The files of ``docs``, or Aegis' own documents."""
     if docs is not None:
         return files_in([docs])
     root = _PACKAGED if _PACKAGED.exists() else _REPOSITORY
     own = files_in([root / name for name in _OWN if (root / name).exists()])
     return tuple(
-        Found.at(found.path, found.path.relative_to(root).as_posix())
+        LocalFile.at(found.path, found.path.relative_to(root).as_posix())
         for found in own
         if found.path.suffix == ".md"
     )
@@ -63,7 +63,7 @@ def collection_of(docs: Path | None) -> str:
     return f"{_COLLECTION}-{sha256(bytes(docs.expanduser().resolve())).hexdigest()[:8]}"
 
 
-def _ingest(client: Client, console: Console, files: tuple[Found, ...], collection: str) -> bool:
+def _ingest(client: Client, console: Console, files: tuple[LocalFile, ...], collection: str) -> bool:
     """False when nothing at all was taken in."""
     with console.status(f"ingesting {many(len(files), 'document')}"):
         outcomes = ingest(client, files, collection, wait=True, done=lambda outcome: _note(console, outcome))

@@ -18,7 +18,7 @@ from cli.examination import (
 )
 from cli.examination.finding import Finding, found
 from cli.preflight import check_ports
-from cli.problems import StrangerError
+from cli.problems import NotAegisError
 from cli.views import Column, View
 from rag.errors import AegisError
 from rag.retention import Retention
@@ -82,7 +82,7 @@ def _running(client: Client) -> Finding | None:
     """None when no API answers."""
     try:
         page = client.readiness()
-    except StrangerError:
+    except NotAegisError:
         text = f"something that is not Aegis answers at {client.url}"
         return Finding("stack", "bad", text, "set API_PORT to another port")
     except AegisError:

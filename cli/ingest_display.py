@@ -1,6 +1,6 @@
-"""How an ingestion shows itself: a line that is drawn anew on a terminal, a line now and then elsewhere.
+"""Shows how an ingestion proceeds: one line that changes on a terminal, a new line now and then elsewhere.
 
-All of it goes to standard error, so that standard output has the summary alone.
+All of it goes to standard error, so that standard output has only the summary.
 """
 
 from time import monotonic
@@ -11,16 +11,15 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task
 from rich.text import Text
 
 from cli.figures import duration
+from cli.ingest_summary import explain, say
 from cli.ingestion import Outcome, Watcher
-from cli.refusals import words_for
 from cli.sources import Source
 from cli.tally import Tally
 from rag.errors import AegisError, Overloaded
-from rag.printable import one_line
 
 _BAR = 8
 _LINE_SECONDS = 10.0
-"""Between two lines where nothing can be drawn anew."""
+"""Between two lines where there is no terminal."""
 
 _NOTE_SECONDS = 30.0
 
@@ -45,7 +44,7 @@ class Display(Watcher):
         self._bar.stop()
 
     def end(self, outcome: Outcome) -> None:
-        source, failed = outcome.found, outcome.reason is not None
+        source, failed = outcome.source, outcome.reason is not None
         size = getattr(source, "size", 0)
         self._tally.end(source.name, size, outcome.result.get("chunks", 0), failed=failed)
         if failed:
@@ -60,7 +59,7 @@ class Display(Watcher):
         self._draw()
 
     def delay(self, error: AegisError, seconds: float) -> None:
-        """The API puts a call off; said once in a while."""
+        """The API asks to repeat a call later; this is said twice a minute at most."""
         now = monotonic()
         if now - self._noted >= _NOTE_SECONDS:
             self._noted = now
@@ -68,10 +67,7 @@ class Display(Watcher):
             self.say(f"· {why}; trying again in {duration(seconds)}: {error}", "yellow")
 
     def say(self, text: str, style: str = "") -> None:
-        """A line of its own, whole where nobody sees it on a terminal."""
-        self._console.print(
-            Text(one_line(text), style), highlight=False, soft_wrap=not self._console.is_terminal
-        )
+        say(self._console, text, style)
 
     def _draw(self) -> None:
         self._bar.update(self._task, completed=self._tally.share)
@@ -93,6 +89,6 @@ class _Line(ProgressColumn):
 
 
 def failure(outcome: Outcome) -> str:
-    """Why a document failed, in a line: the sort of failure, and what was said of it."""
-    title = words_for(outcome.code).title
+    """Why a document failed, in a line: the kind of failure, and its reason."""
+    title = explain(outcome.code).title
     return f"{title}: {outcome.reason}" if outcome.code else str(outcome.reason)

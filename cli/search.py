@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from cli.call import Call, shows_data
-from cli.connection import given
-from cli.views import Format, Row, View
+from cli.connection import drop_none
+from cli.views import Format, View
 from rag.errors import AegisError
 
 HITS = View(
@@ -32,22 +32,21 @@ def search(
     fresh: Annotated[bool, typer.Option("--fresh", help="Past the caches.")] = False,
 ) -> None:
     """Passages, best first, each with its document and place. No model writes anything."""
-    options = given(collection=collection, top_k=top_k, top_n=top_n)
+    options = drop_none(collection=collection, top_k=top_k, top_n=top_n)
     if narrowed is not None:
-        options["filter"] = _object(narrowed)
+        try:
+            options["filter"] = json.loads(narrowed)
+        except ValueError as error:
+            raise typer.BadParameter(f"--filter: {narrowed!r} is no JSON: {error}") from error
     if fresh:
         options["cache"] = False
     with call.client() as client:
-        job = client.finished(client.search(" ".join(words), **options)["job_id"])
+        job = client.wait_for_job(client.search(" ".join(words), **options)["job_id"])
     if job["state"] != "succeeded":
         problem = job["error"] or {}
         raise AegisError(f"the search ended as {job['state']}: {problem.get('detail', 'no reason given')}")
-    _show(call, job["result"])
-
-
-def _show(call: Call, result: Row) -> None:
-    """As JSON the whole result, else its hits."""
-    if call.form is Format.JSON:
+    result = job["result"]
+    if call.form is Format.JSON:  # the whole result, else only its hits
         call.show_one(result, lambda _: ())
     elif call.for_people:
         _print_hits(result["hits"])
@@ -56,7 +55,7 @@ def _show(call: Call, result: Row) -> None:
 
 
 def _print_hits(hits: list[Any]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - other formats do without
+    from rich.console import Console  # noqa: PLC0415 - other formats do not need it
 
     from cli.answers import show_source  # noqa: PLC0415 - as above
 
@@ -65,10 +64,3 @@ def _print_hits(hits: list[Any]) -> None:
         print(HITS.none)
     for number, hit in enumerate(hits, 1):
         show_source(console, {**hit, "n": number})
-
-
-def _object(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"--filter: {text!r} is no JSON: {error}") from error

@@ -7,16 +7,16 @@ from cli.figures import duration
 
 _WINDOW_SECONDS = 30.0
 _LEAST_SECONDS = 2.0
-"""Before that much was seen there is neither rate nor estimate."""
+"""Until then there is neither a rate nor an estimate."""
 
-_TELLING_FILES, _TELLING_SHARE = 3, 0.05
-"""One of which is done before there is an estimate."""
+_ESTIMATE_FILES, _ESTIMATE_SHARE = 3, 0.05
+"""So many files, or this share of all, must be done before there is an estimate."""
 
 _FAST = 10
-"""Passages a second that need no tenths."""
+"""Passages a second; a faster rate is shown without tenths."""
 
-_EACH_WEIGHS = 4_096
-"""Bytes that a document counts for beside its own, since each costs something."""
+_FIXED_WEIGHT = 4_096
+"""Bytes that are added to a document's size: each document costs time of its own."""
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class Tally:
 
     @property
     def share(self) -> float:
-        """Of everything, from 0 to 1."""
+        """The done part of everything, from 0 to 1."""
         return min(1.0, self._done / self._all)
 
     def advance(self, name: str, size: int, done: int, total: int) -> None:
@@ -53,37 +53,33 @@ class Tally:
         self._passages, self._weight = self._passages + passages, self._weight + weight(size)
 
     def line(self, now: float) -> str:
-        """Files, passages, rate, and the time that is left, in some 70 characters at most."""
-        began, passages, done = self._look(now)
+        """Files, passages, rate and the time that is left, in about 70 characters."""
+        self._seen.append((now, self.passages, self._done))
+        while len(self._seen) > 1 and now - self._seen[1][0] >= _WINDOW_SECONDS:
+            self._seen.popleft()
+        began, passages, done = self._seen[0]
         facts = [f"{self.ended:,}/{self.files:,} files", f"{self.passages:,} passages"]
         elapsed = now - began
         if elapsed >= _LEAST_SECONDS and self.passages > passages:
             rate = (self.passages - passages) / elapsed
             facts.append(f"{rate:.0f}/s" if rate >= _FAST else f"{rate:.1f}/s")
-        if elapsed >= _LEAST_SECONDS and self._done > done and self._is_telling:
+        if elapsed >= _LEAST_SECONDS and self._done > done and self._has_estimate:
             facts.append(f"{duration(max(1, (self._all - self._done) * elapsed / (self._done - done)))} left")
         return ", ".join(facts)
 
     @property
-    def _is_telling(self) -> bool:
+    def _has_estimate(self) -> bool:
         """Whether enough was done for an estimate, and not all."""
-        return self.ended < self.files and (self.ended >= _TELLING_FILES or self.share >= _TELLING_SHARE)
+        return self.ended < self.files and (self.ended >= _ESTIMATE_FILES or self.share >= _ESTIMATE_SHARE)
 
     @property
     def _all(self) -> float:
-        return float(max(1, self.size + self.files * _EACH_WEIGHS))
+        return float(max(1, self.size + self.files * _FIXED_WEIGHT))
 
     @property
     def _done(self) -> float:
         return self._weight + sum(share for _, share in self._open.values())
 
-    def _look(self, now: float) -> tuple[float, int, float]:
-        """Note where things are; where they were half a minute ago."""
-        self._seen.append((now, self.passages, self._done))
-        while len(self._seen) > 1 and now - self._seen[1][0] >= _WINDOW_SECONDS:
-            self._seen.popleft()
-        return self._seen[0]
-
 
 def weight(size: int) -> float:
-    return float(size + _EACH_WEIGHS)
+    return float(size + _FIXED_WEIGHT)
