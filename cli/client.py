@@ -186,7 +186,7 @@ class Client(Connection):
         """``/health/ready``, whatever its HTTP status."""
         with self._translated():
             answer = self._http.get("/health/ready", timeout=5.0)
-        return self._object(answer, ("status", "components"))
+        return self._object(answer.content, ("status", "components"))
 
     def health(self) -> Json:
         """Version, environment, and which components are ready."""

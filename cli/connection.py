@@ -194,17 +194,9 @@ class Connection:
                     name, _, value = line.partition(":")
                     fields[name] = value.removeprefix(" ")
                 elif "data" in fields:
-                    yield self._event(fields)
+                    data = self._object(fields["data"])
+                    yield Event(fields.get("id", ""), fields.get("event", "message"), data)
                     fields = {}
-
-    def _event(self, fields: Mapping[str, str]) -> Event:
-        try:
-            data = json.loads(fields["data"])
-        except ValueError as error:
-            raise self._not_aegis() from error
-        if not isinstance(data, dict):
-            raise self._not_aegis()
-        return Event(fields.get("id", ""), fields.get("event", "message"), data)
 
     def _submit(self, path: str, *, key: str | None = None, **request: Any) -> Json:
         """Every try has the same Idempotency-Key, so that they make one job.
@@ -223,7 +215,7 @@ class Connection:
                     answer = self._http.request(method, path, **request)
                 if answer.is_error:
                     raise error_of(answer)
-                return self._object(answer, needs)
+                return self._object(answer.content, needs)
             except (Overloaded, Unavailable) as error:
                 until = began + next(each for kind, each in _RETRY_SECONDS.items() if isinstance(error, kind))
                 if error.retry_after is None or monotonic() + error.retry_after > until:
@@ -238,9 +230,10 @@ class Connection:
         """Wait; whether the client was stopped meanwhile."""
         return self._stopped.wait(seconds)
 
-    def _object(self, answer: httpx.Response, needs: Sequence[str]) -> Json:
+    def _object(self, text: str | bytes, needs: Sequence[str] = ()) -> Json:
+        """The JSON object in ``text``, with the fields ``needs``. NotAegisError for anything else."""
         try:
-            body = answer.json()
+            body = json.loads(text)
         except ValueError as error:
             raise self._not_aegis() from error
         if not isinstance(body, dict) or not body.keys() >= set(needs):

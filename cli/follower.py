@@ -129,20 +129,17 @@ class Follower:
         if self._has_more(followed):
             return
         for job_id in followed:
-            if job_id in self._heard and (found := self._end(job_id)) is not None:
-                yield self._note(found)
+            if job_id not in self._heard:
+                continue
+            try:
+                job = self._client.job(job_id)
+            except NotFound as error:
+                gone = {"title": error.title, "detail": str(error)}
+                yield self._note(JobEvent(job_id, "error", gone))
+            else:
+                if job["state"] in FINAL:
+                    kind = next((kind for kind in ("result", "error") if job[kind] is not None), "state")
+                    state = {"state": job["state"], "stage": job["stage"]}
+                    yield self._note(JobEvent(job_id, kind, state if kind == "state" else job[kind]))
         if any(job_id in self._heard for job_id in followed):
             self._client.sleep(timer.pause())
-
-    def _end(self, job_id: str) -> JobEvent | None:
-        """How the job ended; None while it has not."""
-        try:
-            job = self._client.job(job_id)
-        except NotFound as error:
-            return JobEvent(job_id, "error", {"title": error.title, "detail": str(error)})
-        if job["state"] not in FINAL:
-            return None
-        for kind in ("result", "error"):
-            if job[kind] is not None:
-                return JobEvent(job_id, kind, job[kind])
-        return JobEvent(job_id, "state", {"state": job["state"], "stage": job["stage"]})

@@ -12,12 +12,11 @@ from rich.console import Console
 from cli.call import Call, shows_data
 from cli.exits import INTERRUPTED
 from cli.figures import many
-from cli.ingest_display import Display
+from cli.ingest_display import Display, Tally
 from cli.ingest_summary import DOCUMENTS, explain_error, rows_of, say, show_summary, status_of
 from cli.ingestion import Ingestion, Plan
 from cli.journal import Journal
 from cli.sources import Omitted, Source, read_standard_input
-from cli.tally import Tally
 from cli.walk import sources
 from rag.errors import AegisError
 

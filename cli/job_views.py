@@ -20,19 +20,14 @@ def subject(row: Row) -> str:
     return str((row.get("subject") or {}).get("name") or "")
 
 
-def progress(row: Row) -> str:
+def progress(row: Row, *, share: bool = False) -> str:
+    """How much is done of how much; with ``share`` in per cent. "" while the total is not known."""
     done, total = row["progress"]["done"], row["progress"]["total"]
     if not total:
         return ""
-    if row["kind"] in IN_BYTES:
-        return f"{size(done)} of {size(total)}"
-    return f"{done}/{total}"
-
-
-def _share(row: Row) -> str:
-    """In per cent; "" while the total is not known."""
-    done, total = row["progress"]["done"], row["progress"]["total"]
-    return f"{done / total:.0%}" if total else ""
+    if share:
+        return f"{done / total:.0%}"
+    return f"{size(done)} of {size(total)}" if row["kind"] in IN_BYTES else f"{done}/{total}"
 
 
 def _reason(row: Row) -> str:
@@ -45,7 +40,7 @@ JOBS = View(
         Column("kind", lambda row: str(row["kind"])),
         Column("state", lambda row: str(row["state"]), style=lambda row: COLOURS.get(row["state"], "")),
         Column("stage", lambda row: str(row["stage"])),
-        Column("progress", progress, _share, "done", right=True),
+        Column("progress", progress, lambda row: progress(row, share=True), "done", right=True),
         Column("created", lambda row: clock(row["created_at"]), lambda row: age(row["created_at"]), "age"),
         Column("about", lambda row: ": ".join(filter(None, (subject(row), _reason(row)))), wraps=True),
     ),

@@ -73,12 +73,19 @@ class LogFile:
             self._file = self._open()
 
     def write(self, data: bytes) -> None:
-        """Never raises."""
-        wanted = data.translate(None, _CONTROL_BYTES)
-        try:
-            written = 0 if self._closed else self._append(wanted)
-        except OSError:
-            written = 0
+        """Never raises: what cannot be written is dropped and counted."""
+        wanted, written = data.translate(None, _CONTROL_BYTES), 0
+        with suppress(OSError):
+            if not self._closed:
+                file = self._file = self._file or self._open()
+                if file.tell() + len(wanted) > ROTATE_BYTES:
+                    file = self._rotate(file)
+                if self._dropped:
+                    missing = f"{self._dropped} bytes are missing here: they could not be written"
+                    gap = f"\n{stamp()} WARNING {self.path.stem} {missing}\n".encode()
+                    if file.write(gap) == len(gap):
+                        self._dropped = 0
+                written = file.write(wanted) or 0
         self._dropped += len(wanted) - written
 
     def close(self) -> None:
@@ -86,18 +93,6 @@ class LogFile:
         self._closed = True
         if self._file:
             self._file.close()
-
-    def _append(self, data: bytes) -> int:
-        """How many bytes were written. Raises OSError when nothing can be."""
-        file = self._file = self._file or self._open()
-        if file.tell() + len(data) > ROTATE_BYTES:
-            file = self._rotate(file)
-        if self._dropped:
-            missing = f"{self._dropped} bytes are missing here: they could not be written"
-            gap = f"\n{stamp()} WARNING {self.path.stem} {missing}\n".encode()
-            if file.write(gap) == len(gap):
-                self._dropped = 0
-        return file.write(data) or 0
 
     def _rotate(self, file: FileIO) -> FileIO:
         """A new file. When none can be made (OSError), the open file goes on under its new name."""

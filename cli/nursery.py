@@ -106,10 +106,7 @@ class ForkClient:
                         self._answers.put_nowait(child)
                     else:
                         self._children.pop(message["ended"]).status.set_result(message["status"])
-        self._kill_children()
-
-    def _kill_children(self) -> None:
-        """Without the server nobody reports when a child ends. Killed children are started without it."""
+        # Nobody reports any more when a child ends, so all end now and are started again without the server.
         self._gone = True
         self._answers.put_nowait(None)
         for child in self._children.values():

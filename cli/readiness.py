@@ -2,6 +2,7 @@
 
 import json
 import socket
+from collections.abc import Callable
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -75,23 +76,20 @@ def http_answers(host: str, port: int, path: str) -> Probe:
 
 def socket_accepts(path: Path) -> Probe:
     """A server listens on the Unix socket ``path``."""
-
-    def probe(_pid: int) -> str | None:
-        try:
-            _connect(path).close()
-        except OSError as error:
-            return str(error)
-        return None
-
-    return probe
+    return _succeeds(lambda: _connect(path).close())
 
 
 def port_accepts(host: str, port: int) -> Probe:
     """A server listens on the TCP port."""
+    return _succeeds(lambda: socket.create_connection((host, port), timeout=_SECONDS).close())
+
+
+def _succeeds(act: Callable[[], None]) -> Probe:
+    """``act`` does not raise an OSError."""
 
     def probe(_pid: int) -> str | None:
         try:
-            socket.create_connection((host, port), timeout=_SECONDS).close()
+            act()
         except OSError as error:
             return str(error)
         return None

@@ -14,19 +14,19 @@ def _state(row: Row) -> tuple[str, str]:
     return ("missing", "red") if row["essential"] else ("missing, others run without", "yellow")
 
 
-def _detail(row: Row) -> str:
-    return ", ".join(
-        f"{name} {round(value, 1) if isinstance(value, float) else value}"
-        for name, value in row["detail"].items()
-        if not isinstance(value, dict | list)
-    )
-
-
 PARTS = View(
     columns=(
         Column("part", lambda row: str(row["part"])),
         Column("state", lambda row: _state(row)[0], style=lambda row: _state(row)[1]),
-        Column("detail", _detail, wraps=True),
+        Column(
+            "detail",
+            lambda row: ", ".join(
+                f"{name} {round(value, 1) if isinstance(value, float) else value}"
+                for name, value in row["detail"].items()
+                if not isinstance(value, dict | list)
+            ),
+            wraps=True,
+        ),
     ),
     fields=("part", "ready", "essential", "detail"),
     none="Nothing is known of any part.",

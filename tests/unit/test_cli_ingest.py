@@ -14,12 +14,11 @@ from typer.testing import CliRunner
 
 from cli import ingest_display, ingest_summary
 from cli.client import Client
-from cli.ingest_display import Display
+from cli.ingest_display import Display, Tally
 from cli.ingest_summary import explain, explain_error
 from cli.ingestion import Outcome, Watcher
 from cli.main import app
 from cli.sources import LocalFile
-from cli.tally import Tally
 from rag.errors import Overloaded, Unauthenticated, Unavailable
 from tests.unit.ingestapi import Api, problem
 
