@@ -9,8 +9,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from cli.client import Client
-from rag.errors import AegisError
+from cli.client import Client, result_of
 from rag.jsontypes import Json
 from rag.printable import one_line, printable
 
@@ -25,12 +24,7 @@ def follow_answer(client: Client, job_id: str, piece: Callable[[str], None]) -> 
     for kind, data in client.events(job_id):
         if kind == "token":
             piece(str(data["text"]))
-    job = client.wait_for_job(job_id)
-    if job["state"] == "succeeded":
-        result: Json = job["result"]
-        return result
-    error = job["error"] or {}
-    raise AegisError(f"the question ended as {job['state']}: {error.get('detail', 'no reason given')}")
+    return result_of(client.wait_for_job(job_id), "the question")
 
 
 def show_as_it_comes(console: Console, client: Client, job_id: str) -> None:
@@ -89,6 +83,7 @@ def show_source(console: Console, citation: Json, site: str = "") -> None:
     lines = [Text(one_line(text), style) for text, style in facts]
     console.print()
     if console.is_terminal:
+        # A grid, so that a wrapped quote stays beside its number.
         grid = Table.grid(padding=(0, 1))
         grid.add_column(no_wrap=True, style="bold cyan")
         grid.add_column(overflow="fold")
@@ -139,6 +134,7 @@ class WrappedText:
                 self._gap += " "
             else:
                 self._word += character
+                # Measured in columns: characters of East Asian scripts take two.
                 if cell_len(self._word) >= self._width - 1:
                     self._end_word()
         self._out.flush()

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from cli.connection import LONG_POLL_SECONDS, Connection, RetryTimer, drop_none, require_utf8
 from cli.transport import FixedLength, Upload
-from rag.errors import InvalidRequest, Transient
+from rag.errors import AegisError, InvalidRequest, Transient
 from rag.jsontypes import Json
 from rag.settings.client import ClientSettings
 
@@ -267,9 +267,19 @@ def client_of(settings: "Settings", url: str | None = None) -> Client:
     return Client(base_url(settings), key, home=settings.home)
 
 
+def result_of(job: Json, name: str) -> Json:
+    """The result of a job that has ended. AegisError about ``name`` when it did not succeed."""
+    if job["state"] == "succeeded":
+        result: Json = job["result"]
+        return result
+    problem = job["error"] or {}
+    raise AegisError(f"{name} ended as {job['state']}: {problem.get('detail', 'no reason given')}")
+
+
 def _address(of: str, name: str) -> str:
     """The path of one thing. InvalidRequest for a name that would lead to another path."""
     if name in _NO_NAMES:
         raise InvalidRequest(f"{name!r} names nothing")
+    # Quoted with safe="": a slash in a name must not lead to another path.
     with require_utf8():
         return f"/v1/{of}/{quote(name, safe='')}"

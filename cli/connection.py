@@ -152,6 +152,7 @@ class Connection:
                 if self.sleep(timer.pause(error)):
                     raise
             else:
+                # The stream ended before the job did: a proxy or a restart of the API closed it.
                 if self.sleep(timer.pause()):
                     return
 
@@ -184,8 +185,10 @@ class Connection:
             if answer.is_error:
                 answer.read()
                 raise error_of(answer)
+            # 204: the job has ended, and the client has had all of its events.
             if answer.status_code == httpx.codes.NO_CONTENT:
                 yield Event()
+            # The API puts each event's data on one line, so no field of an event comes twice.
             fields: dict[str, str] = {}
             for line in answer.iter_lines():
                 if on_line() is False:
@@ -218,11 +221,13 @@ class Connection:
                 return self._object(answer.content, needs)
             except (Overloaded, Unavailable) as error:
                 until = began + next(each for kind, each in _RETRY_SECONDS.items() if isinstance(error, kind))
+                # Without Retry-After the API does not ask for another try.
                 if error.retry_after is None or monotonic() + error.retry_after > until:
                     raise
                 self.delayed(error, error.retry_after)
                 if self.sleep(error.retry_after):
                     raise
+                # The try before has read the files: the next one sends them from their start.
                 for _, content, *_ in request.get("files", {}).values():
                     content.seek(0)
 
@@ -244,6 +249,7 @@ class Connection:
         return NotAegisError(f"{self.url} answers, but not as Aegis does: is the address right?")
 
     def _translated(self) -> Any:
+        # Nobody at a remote address can be told to start the stack.
         here = is_loopback(self._http.base_url.host)
         hint = f"is {self._stack} up? `aegis up` starts it" if here else "is that its address?"
         return translated(ERRORS, f"the API at {self.url} ({hint})")

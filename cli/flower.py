@@ -130,6 +130,7 @@ def _context(request: HTTPServerRequest) -> RequestContext:
     return RequestContext(
         method=request.method or "",
         path=request.path or "",
+        # Two Host headers are an attack on whoever reads only one of them: "" is never allowed.
         host="" if len(hosts) > 1 else hosts[0] if hosts else None,
         origin=headers.get("Origin"),
         site=headers.get("Sec-Fetch-Site"),

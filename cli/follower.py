@@ -94,6 +94,7 @@ class Follower:
 
         def on_line() -> bool:
             timer.note_sign()
+            # Leave the stream for one that also has the new jobs, but not more often than once a second.
             return monotonic() - began < _REOPEN_SECONDS or not self._has_more(followed)
 
         yield from self._client.stream("/v1/events", {"job": followed}, after, on_line)
@@ -112,6 +113,7 @@ class Follower:
             return
         found = JobEvent(event.data["job_id"], event.kind, event.data["data"])
         milliseconds, _, number = event.id.partition("/")[0].partition("-")
+        # A stream that is resumed, or that got new jobs, repeats events.
         position = (int(milliseconds or 0), int(number or 0))
         if found.job_id not in self._heard or _UNHEARD != position <= self._heard[found.job_id]:
             return

@@ -18,11 +18,11 @@ from rich.progress import (
 )
 
 from cli.call import Call
-from cli.client import Client
+from cli.client import Client, result_of
 from cli.figures import duration
 from cli.job_views import IN_BYTES
 from cli.printing import shown
-from rag.errors import AegisError, Transient, Unavailable
+from rag.errors import Transient, Unavailable
 from rag.jsontypes import Json
 
 
@@ -56,11 +56,7 @@ def follow(client: Client, console: Console, job_id: str) -> Json:
             f"nothing was heard of job {job_id} for a while, which may go on: {error}\n"
             f"look by `aegis jobs {job_id}`"
         ) from error
-    if job["state"] == "succeeded":
-        result: Json = job["result"]
-        return result
-    problem = job["error"] or {}
-    raise AegisError(f"job {job_id} ended as {job['state']}: {problem.get('detail', 'no reason given')}")
+    return result_of(job, f"job {job_id}")
 
 
 class _Stages:

@@ -45,10 +45,12 @@ class StackFile:
         left = [
             (name, int(part["pid"]))
             for name, part in self._read().get("parts", {}).items()
+            # The start time is compared too: the process id may belong to another program by now.
             if is_process(int(part["pid"]), part["started"])
         ]
         for _, pid in left:
             with suppress(ProcessLookupError, PermissionError):
+                # The whole group, since a service may have children.
                 os.killpg(pid, signal.SIGKILL)
         psutil.wait_procs([p for _, pid in left if (p := _process(pid))], timeout=5)
         self._write()
@@ -93,6 +95,7 @@ def lock_home(home: Path) -> Iterator[StackFile]:
     stack_file = StackFile(home / "stack.json")
     with (home / "stack.lock").open("w") as lock:
         try:
+            # The kernel releases the lock when the supervisor ends, however that happens.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise Conflict(

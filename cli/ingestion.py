@@ -104,6 +104,7 @@ class Ingestion:
             except Exception as error:  # noqa: BLE001 - raised by the thread that takes the reports
                 self._reports.put(error)
 
+        # A daemon: it may wait for events when this process wants to end.
         Thread(target=follow, name="feed", daemon=True).start()
         try:
             self._work(_refuse_same_ids(sources))
@@ -180,6 +181,7 @@ class Ingestion:
         job: Json = {"id": event.job_id, "job_id": event.job_id, "result": None}
         if event.kind == "result":
             version = data.get("version", 0)
+            # Only what searches find now is recorded: another upload may have superseded this one.
             if source.mark and version and not data.get("superseded"):
                 self._journal.finish(source.document_id or source.name, source.mark, event.job_id, version)
             self._end(Outcome(source, {**job, "result": data}))

@@ -73,6 +73,7 @@ class Journal:
         if not salt or len(lines) > 2 * len(known) + _SUPERSEDED:
             draft = path.with_suffix(".new")
             draft.write_text("".join([f"{journal._salt}\n", *map(_line, known.values())]), "utf-8")
+            # It names the user's files.
             draft.chmod(0o600)
             draft.replace(path)
         return journal
@@ -86,6 +87,7 @@ class Journal:
         """An Idempotency-Key that stays the same until its answer is recorded; None without a mark."""
         if not mark:
             return None
+        # The last job is part of the key: after its answer, sending the file again makes a new job.
         before = self._entries.get(document_id)
         parts = (self._salt, document_id, mark, before.job if before else "")
         return sha256(json.dumps(parts).encode()).hexdigest()

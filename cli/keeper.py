@@ -102,6 +102,7 @@ class Runner:
             if status is None:
                 return process.age
             self._forget_process()
+            # A start may be hit by a stray signal, such as from the out-of-memory killer.
             if status >= 0 or attempt == _START_TRIES:
                 raise self._start_error(f"ended with {describe_exit(status)}")
             self._show_last_line(status)
@@ -163,6 +164,7 @@ class Runner:
         observer, name, process = self._context.observer, self.service.name, self._process
         how = await self._wait_ended(process, ready=ready)
         self._forget_process()
+        # A long life ends the series, so that a rare crash is repaired at once.
         self._in_a_row = 0 if process.age > _STEADY_SECONDS else self._in_a_row + 1
         wait = _BACKOFF[min(max(self._in_a_row - 1, 0), len(_BACKOFF) - 1)]
         self._restarts += 1

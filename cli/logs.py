@@ -83,6 +83,7 @@ class LogFile:
                 if self._dropped:
                     missing = f"{self._dropped} bytes are missing here: they could not be written"
                     gap = f"\n{stamp()} WARNING {self.path.stem} {missing}\n".encode()
+                    # On a full disk the note may be cut off; the next write tries again.
                     if file.write(gap) == len(gap):
                         self._dropped = 0
                 written = file.write(wanted) or 0

@@ -146,6 +146,7 @@ def run() -> None:
     """The entry point. Every error ends with an exit status of ``cli.exits`` and without a traceback."""
     repair_streams()
     write_plainly()
+    # Typer registers its shell completion only when it adds its own options, which are off here.
     completion_init()
     skip_needless_coercion()
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # httpx's own command line loads slowly

@@ -60,6 +60,7 @@ class ServiceProcess:
             )
             return cls(executed, drain)
         finally:
+            # Only the process has it open then, so the drain ends with the process.
             os.close(write_end)
 
     @property

@@ -108,6 +108,7 @@ def unless_working(probe: Probe) -> Probe:
         except psutil.NoSuchProcess as error:
             return str(error)
         before = spent.get(pid, 0.0)
+        # Only one process of the service runs at a time, so older entries are of dead ones.
         spent.clear()
         spent[pid] = times.user + times.system
         return wrong if spent[pid] - before < _WORKING_SECONDS else None
@@ -156,6 +157,7 @@ class HealthPage:
         return watch
 
     def _read(self) -> dict[str, dict[str, Any]] | str:
+        # Probes run in several threads: the first one fetches the page for all.
         with self._lock:
             if monotonic() - self._fetched_at > _FRESH_SECONDS:
                 page = self._get("/health/ready")

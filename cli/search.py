@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from cli.call import Call, shows_data
+from cli.client import result_of
 from cli.connection import drop_none
 from cli.views import Format, View
-from rag.errors import AegisError
 
 HITS = View(
     columns=(),
@@ -42,10 +42,7 @@ def search(
         options["cache"] = False
     with call.client() as client:
         job = client.wait_for_job(client.search(" ".join(words), **options)["job_id"])
-    if job["state"] != "succeeded":
-        problem = job["error"] or {}
-        raise AegisError(f"the search ended as {job['state']}: {problem.get('detail', 'no reason given')}")
-    result = job["result"]
+    result = result_of(job, "the search")
     if call.form is Format.JSON:  # the whole result, else only its hits
         call.show_one(result, lambda _: ())
     elif call.for_people:

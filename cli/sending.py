@@ -56,6 +56,7 @@ class Sender:
         try:
             answer = self._retry(lambda: source.send(self.client, self.collection, key))
         except IdempotencyMismatch:  # the file has changed, but not its size and time
+            # Another key, since the API has this one with the former content.
             answer = self._retry(lambda: source.send(self.client, self.collection, None))
         if source.mark:
             self.journal.accept(name, source.mark, answer["job_id"])
@@ -133,6 +134,7 @@ class SenderPool:
                 self.open -= 1
         except Empty:
             pass
+        # None ends a thread; one for each.
         for _ in range(self._count):
             self._left.put(None)
 

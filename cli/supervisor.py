@@ -88,6 +88,7 @@ class Supervisor:
                 working = _start_thread(work)
                 if not await self._first(working, stopping, tasks):
                     return interrupted
+                # Raises what the work raised.
                 status = working.result()
             if not once and status == 0:
                 await self._first(stopping, stopping, tasks)
@@ -101,6 +102,7 @@ class Supervisor:
         """True when ``wanted`` is done, False when a signal came before; raises what ends a runner's task."""
         await asyncio.wait((wanted, stopping, *tasks), return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
+            # A runner runs until it is cancelled, so one that is done has failed.
             if task.done():
                 task.result()
         return wanted.done() and not stopping.done()

@@ -127,6 +127,7 @@ def _print(console: Console, table: Table, out: IO[str]) -> None:
     if console.is_terminal:
         console.print(table)
         return
+    # rich would pad every line to the console's width, which may be a million columns.
     console.width = min(console.width, max(1, console.measure(table).maximum))
     with console.capture() as capture:
         console.print(table)

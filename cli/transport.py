@@ -41,6 +41,7 @@ def checked_host(url: str, source: str) -> str:
     """The host in ``url``. ConfigurationError when no host can have that name."""
     try:
         address = httpx.URL(url)
+        # The resolver encodes names so; a name that it cannot encode must be reported here.
         address.raw_host.decode().encode("idna")
         host = address.host
     except (httpx.InvalidURL, UnicodeError) as error:
@@ -54,6 +55,7 @@ def _check_proxy(name: str, proxy: str) -> None:
     url = proxy if "://" in proxy else f"http://{proxy}"
     checked_host(url, name)
     try:
+        # Creating a transport is the only check that httpx has for a proxy; nothing is sent.
         httpx.HTTPTransport(verify=False, proxy=url).close()
     except ImportError as error:
         raise ConfigurationError(f"{name}: a SOCKS proxy is not supported, one of HTTP is") from error

@@ -61,6 +61,7 @@ def up(
                 once=once,
             )
 
+    # First the lock: the checks below would find the ports of a running stack in use.
     with lock_home(settings.home) as stack_file:
         for name in stack_file.kill_leftovers():
             display.show_note(f"ended {name}, left over by a stack that was killed")

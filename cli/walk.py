@@ -121,9 +121,11 @@ class _Walk:
     def _entries(self, folder: Path) -> Iterator[Source | Omitted | Path]:
         """What is in one folder; the folders within it as paths."""
         try:
+            # Links may lead to a folder twice, or in a circle.
             if (place := _identity(folder)) in self._folders:
                 return
             self._folders.add(place)
+            # Sorted, so that documents are ingested in the same order each time.
             for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
                 path = folder / entry.name
                 if entry.name in _PACKAGES:

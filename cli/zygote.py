@@ -74,6 +74,7 @@ def serve(connection: socket.socket) -> dict[str, Any] | None:
             pid = os.fork()
             if not pid:
                 return request
+            # The child has its own copy; the pipe must close when the child ends.
             os.close(request["output"])
             _send(connection, {"pid": pid})
 
@@ -88,6 +89,7 @@ def become(request: dict[str, Any]) -> None:
         if descriptor > 2:
             with suppress(OSError):  # the descriptor that listed the folder is closed already
                 os.close(descriptor)
+    # What serve() has set is not for the service.
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.nice(request["nice"])

@@ -1,6 +1,7 @@
 """Backups: whether their store answers, BACKUP_KEY fits, and the newest is not too old."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from time import time
 
 from cli.examination.finding import Finding, timed
@@ -26,7 +27,7 @@ def examine(settings: Settings, store: Callable[[], Vault], *, running: bool) ->
     try:
         newest = vault.newest()
     except NotFound:
-        return none_yet.taking(ms)
+        return replace(none_yet, ms=ms)
     text = f"{settings.backup_address}: the newest is {duration(time() - newest.began_at)} old"
     schedule = settings.backup_schedule
     late = schedule != NEVER and next_time(schedule, newest.began_at) + _LATE_SECONDS < time()

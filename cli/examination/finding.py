@@ -1,9 +1,9 @@
 """A finding: one line of ``aegis doctor``."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter
-from typing import Literal, Self, TypeVar
+from typing import Literal, TypeVar
 
 from rag.errors import AegisError
 
@@ -23,10 +23,6 @@ class Finding:
     text: str
     remedy: str = ""
     ms: float | None = None
-
-    def taking(self, ms: float) -> Self:
-        """The same finding, whose call took so many milliseconds."""
-        return replace(self, ms=ms)
 
 
 def run_check(part: str, check: Callable[[], Finding], remedy: str = "") -> Finding:
