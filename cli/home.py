@@ -56,11 +56,6 @@ class StackFile:
         self._write()
         return [name for name, _ in left]
 
-    def supervisor(self) -> int | None:
-        """Process id of the supervisor that wrote the file."""
-        pid = self._read().get("supervisor")
-        return pid if isinstance(pid, int) else None
-
     def written_by(self) -> tuple[int, float] | None:
         """Process id of the supervisor, and when it wrote the file, in seconds since 1970."""
         content = self._read()
@@ -98,8 +93,9 @@ def lock_home(home: Path) -> Iterator[StackFile]:
             # The kernel releases the lock when the supervisor ends, however that happens.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
+            holder = stack_file.written_by()
             raise Conflict(
-                f"A stack is running in {home} already (process {stack_file.supervisor() or 'unknown'}). "
+                f"A stack is running in {home} already (process {holder[0] if holder else 'unknown'}). "
                 "Stop it, or choose another AEGIS_HOME with other ports."
             ) from error
         yield stack_file

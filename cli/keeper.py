@@ -1,7 +1,7 @@
 """Runs one service: starts it, and restarts it whenever it dies or hangs."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -76,8 +76,13 @@ class Runner:
             rewrite=partial(reformat_redis_line, service.name) if service.redis_log else None,
         )
 
-    async def run(self) -> None:
-        """Start the service and keep it running until cancelled. Unavailable when it cannot start."""
+    async def run(self, needs: Iterable[asyncio.Event]) -> None:
+        """Once all ``needs`` are set, start the service and keep it running until cancelled.
+
+        Unavailable when it cannot start.
+        """
+        for need in needs:
+            await need.wait()
         seconds = await self._start_first()
         self.is_ready.set()
         self._context.observer.show_ready(self.service.name, seconds)

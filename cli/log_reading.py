@@ -5,6 +5,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from time import sleep
 from typing import Annotated
@@ -41,11 +42,9 @@ def logs(
     files = log_files(load().home / "logs", parts or ())
     named = len(files) > 1
     entries = sorted((entry for file in files for entry in tail(file, lines)), key=lambda entry: entry.at)
-    for entry in entries[-lines:] if lines else ():
-        _print(entry, named=named)
-    if follow:
-        for entry in follow_files(files):
-            _print(entry, named=named)
+    for entry in chain(entries[-lines:] if lines else (), follow_files(files) if follow else ()):
+        head = f"{entry.part:<14} " if named else ""
+        print(f"{head}{one_line(entry.line)}", flush=True)
 
 
 def log_files(folder: Path, parts: Sequence[str]) -> list[Path]:
@@ -108,8 +107,3 @@ def entries_of(part: str, lines: Iterable[bytes]) -> Iterator[Entry]:
         if stamp := _STAMP.match(line):
             at = stamp[0].replace("T", " ").replace(".", ",")
         yield Entry(at, part, line)
-
-
-def _print(entry: Entry, *, named: bool) -> None:
-    head = f"{entry.part:<14} " if named else ""
-    print(f"{head}{one_line(entry.line)}", flush=True)

@@ -1,7 +1,7 @@
 """``aegis search``: the passages that a question finds, without an answer made of them."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -46,18 +46,14 @@ def search(
     if call.form is Format.JSON:  # the whole result, else only its hits
         call.show_one(result, lambda _: ())
     elif call.for_people:
-        _print_hits(result["hits"])
+        from rich.console import Console  # noqa: PLC0415 - other formats do not need it
+
+        from cli.answers import show_source  # noqa: PLC0415 - as above
+
+        console = Console(highlight=False)
+        if not result["hits"]:
+            print(HITS.none)
+        for number, hit in enumerate(result["hits"], 1):
+            show_source(console, {**hit, "n": number})
     else:
         call.show_rows(result["hits"], HITS)
-
-
-def _print_hits(hits: list[Any]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - other formats do not need it
-
-    from cli.answers import show_source  # noqa: PLC0415 - as above
-
-    console = Console(highlight=False)
-    if not hits:
-        print(HITS.none)
-    for number, hit in enumerate(hits, 1):
-        show_source(console, {**hit, "n": number})

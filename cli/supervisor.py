@@ -53,7 +53,11 @@ class Supervisor:
         a service cannot start.
         """
         with self._signals():
-            tasks = [asyncio.create_task(self._run_when_needed(each)) for each in self._runners.values()]
+            ready = {name: runner.is_ready for name, runner in self._runners.items()}
+            tasks = [
+                asyncio.create_task(runner.run([ready[need] for need in runner.service.needs]))
+                for runner in self._runners.values()
+            ]
             try:
                 return await self._run_until_stopped(tasks, on_ready, work, once=once)
             finally:
@@ -64,11 +68,6 @@ class Supervisor:
                 runners = sorted(self._runners.values(), key=lambda runner: runner.service.stop_rank)
                 for _, rank in groupby(runners, key=lambda runner: runner.service.stop_rank):
                     await asyncio.gather(*(runner.stop(self._hurry) for runner in rank))
-
-    async def _run_when_needed(self, runner: Runner) -> None:
-        for need in runner.service.needs:
-            await self._runners[need].is_ready.wait()
-        await runner.run()
 
     async def _run_until_stopped(
         self, tasks: list[asyncio.Task[None]], on_ready: Callable[[], None], work: Work | None, *, once: bool

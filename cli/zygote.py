@@ -57,7 +57,10 @@ _SIGNAL_BYTES = 4096  # one byte for each SIGCHLD
 
 
 def serve(connection: socket.socket) -> dict[str, Any] | None:
-    """Fork for each request. Returns None when the supervisor is gone; in each child, the request."""
+    """Fork for each request. Returns None when the supervisor is gone; in each child, its request.
+
+    The request's descriptor is its ``output``.
+    """
     wakeups = _wake_on_child_exit()
     with selectors.DefaultSelector() as selector:
         selector.register(connection, selectors.EVENT_READ)
@@ -68,9 +71,12 @@ def serve(connection: socket.socket) -> dict[str, Any] | None:
                 _send(connection, {"ended": pid, "status": status})
             if connection not in ready:
                 continue
-            request = _receive(connection)
-            if request is None:
+            line, outputs, _, _ = socket.recv_fds(connection, _REQUEST_BYTES, 1)
+            while line and not line.endswith(b"\n"):
+                line += connection.recv(_REQUEST_BYTES)
+            if not line:
                 return None
+            request = {**json.loads(line), "output": outputs[0]}
             pid = os.fork()
             if not pid:
                 return request
@@ -123,16 +129,6 @@ def _reap(wakeups: socket.socket) -> Iterator[tuple[int, int]]:
         if not pid:
             return
         yield pid, os.waitstatus_to_exitcode(status)
-
-
-def _receive(connection: socket.socket) -> dict[str, Any] | None:
-    """The next request, its descriptor as ``output``; None when the supervisor is gone."""
-    line, outputs, _, _ = socket.recv_fds(connection, _REQUEST_BYTES, 1)
-    while line and not line.endswith(b"\n"):
-        line += connection.recv(_REQUEST_BYTES)
-    if not line:
-        return None
-    return {**json.loads(line), "output": outputs[0]}
 
 
 def _send(connection: socket.socket, message: dict[str, int]) -> None:

@@ -29,7 +29,15 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield Finding("settings", "ok", f"valid, environment {settings.environment}, from the {sources}")
     yield from (Finding("settings", "note", line, "aegis config check") for line in reading.warnings)
     yield from (Finding("settings", "note", line) for line in reading.remarks)
-    yield _describe_times(settings)
+    times = {
+        "lease": settings.lease_seconds,
+        "hard limit": settings.stage_timeout,
+        "visibility timeout": settings.visibility_timeout,
+        "stale lease": settings.stale_lease_seconds,
+    }
+    # They are in order, or the settings would not have been valid.
+    chain = " < ".join(f"{what} {seconds:g}" for what, seconds in times.items())
+    yield Finding("times", "ok", f"{chain} s")
     app.loader.import_default_modules()
     if faults := list(route_faults(app)):
         yield Finding("routes", "bad", "; ".join(faults), "install this version of Aegis again")
@@ -39,18 +47,6 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _describe_limits(settings)
     yield _check_disk(settings)
     yield run_check("bundled models", lambda: _check_models(settings), "aegis setup")
-
-
-def _describe_times(settings: Settings) -> Finding:
-    """They are in order, or the settings would not have been valid."""
-    times = {
-        "lease": settings.lease_seconds,
-        "hard limit": settings.stage_timeout,
-        "visibility timeout": settings.visibility_timeout,
-        "stale lease": settings.stale_lease_seconds,
-    }
-    chain = " < ".join(f"{what} {seconds:g}" for what, seconds in times.items())
-    return Finding("times", "ok", f"{chain} s")
 
 
 def _describe_limits(settings: Settings) -> Finding:

@@ -80,14 +80,16 @@ def test_what_another_user_wrote_names_no_process(tmp_path: Path, monkeypatch: p
     me = {"pid": os.getpid(), "started": psutil.Process().create_time()}
     stack_file = StackFile(tmp_path / "stack.json")
     (tmp_path / "stack.json").write_text(json.dumps({"supervisor": os.getpid(), "written": 9e9, "parts": {}}))
-    assert supervisor_of(tmp_path) == stack_file.supervisor() == os.getpid()
+    written = stack_file.written_by()
+    assert written is not None
+    assert supervisor_of(tmp_path) == written[0] == os.getpid()
 
     (tmp_path / "stack.json").write_text(
         json.dumps({"supervisor": os.getpid(), "written": 9e9, "parts": {"x": me}})
     )
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
 
-    assert supervisor_of(tmp_path) is stack_file.supervisor() is None
+    assert supervisor_of(tmp_path) is stack_file.written_by() is None
     assert stack_file.kill_leftovers() == []
 
 
