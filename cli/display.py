@@ -42,11 +42,11 @@ class Display:
     def show_line(self, part: str, line: str) -> None:
         """A line of a service's log. Not while the stack stops: then services miss each other."""
         if self._verbose or not self._stopping:
-            when, named, said = line.partition(f" {part} ")
+            when, named, text = line.partition(f" {part} ")
             if not (named and _LOG_PREFIX.fullmatch(when)):
-                when, said = f"{stamp()} WARNING", line
+                when, text = f"{stamp()} WARNING", line
             # Not as markup: for many backslashes rich takes time that grows with their square.
-            self._line(Text.assemble("  ", (when, "dim"), " ", (part, "yellow"), " ", one_line(said)))
+            self._line(Text.assemble("  ", (when, "dim"), " ", (part, "yellow"), " ", one_line(text)))
 
     def show_stopping(self) -> None:
         self._stopping = True

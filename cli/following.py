@@ -53,8 +53,7 @@ def follow(client: Client, console: Console, job_id: str) -> Json:
                 stages.show_finished()
     except Transient as error:
         raise Unavailable(
-            f"nothing was heard of job {job_id} for a while, which may go on: {error}\n"
-            f"look by `aegis jobs {job_id}`"
+            f"there was no news of job {job_id} for a while; it may go on: {error}\nsee `aegis jobs {job_id}`"
         ) from error
     return result_of(job, f"job {job_id}")
 

@@ -82,7 +82,7 @@ def _find_sources(
         raise typer.BadParameter("--name and --type are about standard input: they go with -")
     found: list[Source] = []
     omitted: list[Omitted] = []
-    with Console(stderr=True).status("looking what is there"):
+    with Console(stderr=True).status("looking for documents"):
         for one in sources((each for each in what if each != _STANDARD_INPUT), hidden=hidden):
             omitted.append(one) if isinstance(one, Omitted) else found.append(one)
     if _STANDARD_INPUT in what:
@@ -99,7 +99,7 @@ def _journal(display: Display, url: str, plan: Plan) -> Journal:
         folder = user_state_path("aegis-rag", appauthor=False) / "ingested"
         return Journal.at(folder, url, plan.collection)
     except (OSError, AegisError, RuntimeError) as error:
-        display.say(f"· nobody will remember what is sent now: {error}", "yellow")
+        display.say(f"· what is sent now is not recorded: {error}", "yellow")
         return Journal.none()
 
 

@@ -60,7 +60,7 @@ _BY_CODE: Mapping[str, Explanation] = {
     "same-id": Explanation("another file has this id", "name a folder above both"),
     "unread": Explanation("not readable on this machine", "see that you may read it"),
     "empty": Explanation("empty"),
-    "unforeseen": Explanation("failed on this machine in a way that nobody foresaw", _AGAIN),
+    "unforeseen": Explanation("failed on this machine for an unexpected reason", _AGAIN),
 }
 
 

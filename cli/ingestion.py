@@ -128,7 +128,13 @@ class Ingestion:
 
     def _work(self, sources: Iterator[Source | Outcome]) -> None:
         while True:
-            while self._has_room() and (source := next(sources, None)) is not None:
+            # The first source goes alone: when it is refused, no other is sent.
+            most = 2 * UPLOADS_AT_ONCE if self._is_answered else 1
+            while (
+                self._senders.open < most
+                and self._senders.open + len(self.under_way) < AHEAD
+                and (source := next(sources, None)) is not None
+            ):
                 if isinstance(source, Outcome):
                     self._end(source)
                 else:
@@ -139,11 +145,6 @@ class Ingestion:
                 self._take(self._reports.get(timeout=_TICK_SECONDS))
             except Empty:
                 self._watcher.tick()
-
-    def _has_room(self) -> bool:
-        """The first source goes alone: when it is refused, no other is sent."""
-        most = 2 * UPLOADS_AT_ONCE if self._is_answered else 1
-        return self._senders.open < most and self._senders.open + len(self.under_way) < AHEAD
 
     def _take(self, report: Sent | JobEvent | Exception) -> None:
         match report:

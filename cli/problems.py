@@ -52,11 +52,11 @@ def error_of(answer: httpx.Response) -> AegisError:
     if not (isinstance(problem, dict) and str(problem.get("type", "")).startswith(_OURS)):
         problem = {}
     code = str(problem.get("type", "")).removeprefix(_OURS)
-    told = one_line(str(problem.get("detail") or problem.get("title") or ""))
+    detail = one_line(str(problem.get("detail") or problem.get("title") or ""))
     kind = _BY_CODE.get(code) or _BY_STATUS.get(answer.status_code, AegisError if problem else NotAegisError)
     if not problem and answer.status_code == httpx.codes.NOT_FOUND:
         kind = NotAegisError  # another server has none of the API's paths
-    message = (told or _NOT_OURS.format(answer.status_code)) + _KEY_HINTS.get(kind, "")
+    message = (detail or _NOT_OURS.format(answer.status_code)) + _KEY_HINTS.get(kind, "")
     if issubclass(kind, Transient):
         return kind(message, retry_after=seconds_to_wait(answer.headers))
     return kind(message)

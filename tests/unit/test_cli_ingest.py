@@ -161,7 +161,7 @@ def test_a_machine_without_a_state_folder_ingests_all_the_same(
     done = aegis(Api(), str(folder))
 
     assert done.exit_code == 0
-    assert "nobody will remember" in done.stderr
+    assert "is not recorded" in done.stderr
 
 
 HOSTILE = "a\x1b]0;owned\x07\x9b31m\r\nforged\u202etxt[red]b[/]\x7f"
