@@ -29,31 +29,31 @@ class Display:
     def show_start(self, home: Path) -> None:
         self._line(f"[bold]Aegis RAG[/]  starting in {shown(home)}")
 
-    def show_ready(self, part: str, seconds: float) -> None:
-        self._line(f"  [green]✓[/] {part:<20} [dim]{seconds:.1f} s[/]")
+    def show_ready(self, service: str, seconds: float) -> None:
+        self._line(f"  [green]✓[/] {service:<20} [dim]{seconds:.1f} s[/]")
 
-    def show_death(self, part: str, how: str, *, restart: int, wait: float) -> None:
+    def show_death(self, service: str, how: str, *, restart: int, wait: float) -> None:
         when = "now" if not wait else f"in {wait:.0f} s"
-        self._line(f"  [red]✗ {part} ended with {how}[/], restarting {when} (restart {restart})")
+        self._line(f"  [red]✗ {service} ended with {how}[/], restarting {when} (restart {restart})")
 
-    def show_back(self, part: str, seconds: float) -> None:
-        self._line(f"  [green]✓[/] {part} is back after {seconds:.1f} s")
+    def show_back(self, service: str, seconds: float) -> None:
+        self._line(f"  [green]✓[/] {service} is back after {seconds:.1f} s")
 
-    def show_line(self, part: str, line: str) -> None:
+    def show_line(self, service: str, line: str) -> None:
         """A line of a service's log. Not while the stack stops: then services miss each other."""
         if self._verbose or not self._stopping:
-            when, named, text = line.partition(f" {part} ")
+            when, named, text = line.partition(f" {service} ")
             if not (named and _LOG_PREFIX.fullmatch(when)):
                 when, text = f"{stamp()} WARNING", line
             # Not as markup: for many backslashes rich takes time that grows with their square.
-            self._line(Text.assemble("  ", (when, "dim"), " ", (part, "yellow"), " ", one_line(text)))
+            self._line(Text.assemble("  ", (when, "dim"), " ", (service, "yellow"), " ", one_line(text)))
 
     def show_stopping(self) -> None:
         self._stopping = True
         self._line("stopping, in order; Ctrl-C again to hurry")
 
-    def show_stop(self, part: str, seconds: float) -> None:
-        self._line(f"  [dim]■ {part:<20} {seconds:.1f} s[/]")
+    def show_stop(self, service: str, seconds: float) -> None:
+        self._line(f"  [dim]■ {service:<20} {seconds:.1f} s[/]")
 
     def clear_spinner(self) -> None:
         """Remove the spinner of interrupted work, which had hidden the cursor too."""

@@ -258,13 +258,13 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "api.multiplexed_events": {"last event": multiplexed_events._ID.match},
     "api.waiting": {"prefer": lambda text: waiting.preferred_wait([text])},
     "cli.display": {"line": displayed},
-    "cli.foreign": {
+    "cli.logs": {
+        "severity": printed,
         "line": as_bytes(lambda line: reformat_redis_line("broker", line)),
         "server's": as_bytes(
             lambda rest: reformat_redis_line("broker", b"1:M 30 Nov 2026 06:00:00.000 * " + rest)
         ),
     },
-    "cli.logs": {"severity": printed},
     "cli.log_reading": {"entries": lambda text: list(entries_of("api", [text.encode("utf-8", "replace")]))},
 }
 

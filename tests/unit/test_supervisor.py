@@ -40,31 +40,31 @@ PARENT = """
 
 
 class Notes:
-    """An observer that remembers, in order, as (what, part)."""
+    """An observer that remembers, in order, as (what, service)."""
 
     def __init__(self) -> None:
         self.events: list[tuple[str, str]] = []
         self.lines: list[str] = []
         self.deaths: list[str] = []
 
-    def show_ready(self, part: str, seconds: float) -> None:
-        self.events.append(("ready", part))
+    def show_ready(self, service: str, seconds: float) -> None:
+        self.events.append(("ready", service))
 
-    def show_death(self, part: str, how: str, *, restart: int, wait: float) -> None:
-        self.events.append(("died", part))
-        self.deaths.append(f"{part} {how} {restart}")
+    def show_death(self, service: str, how: str, *, restart: int, wait: float) -> None:
+        self.events.append(("died", service))
+        self.deaths.append(f"{service} {how} {restart}")
 
-    def show_back(self, part: str, seconds: float) -> None:
-        self.events.append(("back", part))
+    def show_back(self, service: str, seconds: float) -> None:
+        self.events.append(("back", service))
 
-    def show_stop(self, part: str, seconds: float) -> None:
-        self.events.append(("stopped", part))
+    def show_stop(self, service: str, seconds: float) -> None:
+        self.events.append(("stopped", service))
 
-    def show_line(self, part: str, line: str) -> None:
-        self.lines.append(f"{part}: {line}")
+    def show_line(self, service: str, line: str) -> None:
+        self.lines.append(f"{service}: {line}")
 
     def of(self, what: str) -> list[str]:
-        return [part for event, part in self.events if event == what]
+        return [service for event, service in self.events if event == what]
 
 
 class Stack:
