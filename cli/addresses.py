@@ -1,4 +1,4 @@
-"""Where things of this machine's stack are, as seen from this machine."""
+"""The addresses of this machine's stack, as seen from this machine."""
 
 from rag.addresses import http_url
 from rag.homes import stack_in

@@ -9,7 +9,6 @@ from rich.console import Console
 
 from cli.answers import follow_answer, show_as_it_comes
 from cli.call import Call, shows_data
-from cli.client import Client
 from cli.exits import INTERRUPTED
 from rag.errors import AegisError
 
@@ -32,38 +31,23 @@ def ask(
 
     Ctrl-C cancels the question. A question may come through a pipe: echo "Why?" | aegis ask
     """
-    question = _question(words or [])
+    if words == [_STANDARD_INPUT] or not (words or sys.stdin.isatty()):
+        question = sys.stdin.buffer.read(_MOST_BYTES).decode("utf-8", "replace").strip()
+    else:
+        given = " ".join(words or [])
+        question = given.encode("utf-8", "surrogateescape").decode("utf-8", "replace").strip()
+    if not question:
+        raise typer.BadParameter("there is no question: aegis ask why is the sky blue")
     with call.client() as client:
         job_id = client.ask(question, collection, top_k, fresh=fresh)["job_id"]
         try:
-            _show(call, client, job_id)
+            if call.for_people:
+                show_as_it_comes(Console(highlight=False), client, job_id)
+            else:
+                call.show_one(follow_answer(client, job_id, lambda _piece: None), lambda _: ())
         except KeyboardInterrupt:
-            _cancel(client, job_id)
+            client.stop()
+            with suppress(AegisError, KeyboardInterrupt):  # if the API cannot be told, it answers in vain
+                client.cancel(job_id)
+            print("\ncancelled", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
-
-
-def _show(call: Call, client: Client, job_id: str) -> None:
-    """For programs the whole result."""
-    if call.for_people:
-        show_as_it_comes(Console(highlight=False), client, job_id)
-    else:
-        call.show_one(follow_answer(client, job_id, lambda _piece: None), lambda _: ())
-
-
-def _question(words: list[str]) -> str:
-    """BadParameter when there is none."""
-    if words == [_STANDARD_INPUT] or not (words or sys.stdin.isatty()):
-        question = sys.stdin.buffer.read(_MOST_BYTES).decode("utf-8", "replace")
-    else:
-        question = " ".join(words).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    if not question.strip():
-        raise typer.BadParameter("there is no question: aegis ask why is the sky blue")
-    return question.strip()
-
-
-def _cancel(client: Client, job_id: str) -> None:
-    """Nobody reads the answer any more. Where the API does not hear it, the answer is in vain."""
-    client.stop()
-    with suppress(AegisError, KeyboardInterrupt):
-        client.cancel(job_id)
-    print("\ncancelled", file=sys.stderr)

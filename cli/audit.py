@@ -1,4 +1,4 @@
-"""``aegis audit``: who changed what, from where, and how it ended."""
+"""``aegis audit``: who changed what, from where, and with which result."""
 
 from itertools import islice
 from typing import Annotated

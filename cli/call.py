@@ -1,4 +1,4 @@
-"""What every command that asks the API takes: whom to ask, and in what form to show the answer."""
+"""The options that commands share: which API to ask, and in what form to show the answer."""
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
@@ -43,9 +43,9 @@ class Call:
 
     def client(self) -> "Client":
         """Of the API that the options name, else the environment, else the stack on this machine."""
-        from cli.client import connected  # noqa: PLC0415 - httpx takes a while
+        from cli.client import connect  # noqa: PLC0415 - httpx loads slowly
 
-        return connected(self.url, self.profile)
+        return connect(self.url, self.profile)
 
     def show_rows(self, rows: Iterable[Row], view: View) -> None:
         show_rows(rows, view, self.form)
@@ -58,28 +58,33 @@ Command = Callable[Concatenate[Call, P], None]
 
 
 def asks_api(command: Command[P]) -> Callable[..., None]:
-    """``command`` as Typer reads it, with the options ``--url`` and ``--profile``."""
+    """``command`` with the options ``--url`` and ``--profile``, as Typer reads it."""
     return _with_options(command, {"url": Url, "profile": Profile})
 
 
 def shows_own_data(command: Command[P]) -> Callable[..., None]:
-    """The same with ``--output`` and ``--json`` in place of these: what it shows is not asked of the API."""
+    """``command`` with ``--output`` and ``--json``: it shows data that is not from the API."""
     return _with_options(command, {"output": Output, "as_json": AsJson})
 
 
 def shows_data(command: Command[P]) -> Callable[..., None]:
-    """The same with ``--output`` and ``--json`` as well as ``--url`` and ``--profile``."""
+    """``command`` with ``--output``, ``--json``, ``--url`` and ``--profile``."""
     options = {"output": Output, "as_json": AsJson, "url": Url, "profile": Profile}
     return _with_options(command, options)
 
 
 def _with_options(command: Command[P], options: Mapping[str, Any]) -> Callable[..., None]:
-    """Its first parameter, the Call, is made of the options, which go behind its own."""
+    """Replace the first parameter, the Call, by the options; they come after the command's own."""
 
     @wraps(command)
     def with_call(**given: Any) -> None:
         shared = {name: given.pop(name) for name in options}
-        command(_call(**shared), **given)  # type: ignore[call-arg]  # the rest of its own
+        output, as_json = shared.get("output"), bool(shared.get("as_json"))
+        if output and as_json and output is not Format.JSON:
+            raise typer.BadParameter("--json and --output say different things")
+        form = Format.JSON if as_json else output or Format.TABLE
+        call = Call(shared.get("url"), shared.get("profile"), form, as_json)
+        command(call, **given)  # type: ignore[call-arg]  # the rest is the command's own
 
     own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
     kind = inspect.Parameter.KEYWORD_ONLY
@@ -92,17 +97,5 @@ def _with_options(command: Command[P], options: Mapping[str, Any]) -> Callable[.
     ]
     with_call.__signature__ = inspect.Signature(taken)  # type: ignore[attr-defined]
     with_call.__annotations__ = {each.name: each.annotation for each in taken}
-    del with_call.__wrapped__  # whose signature would be read instead
+    del with_call.__wrapped__  # its signature would be read instead
     return with_call
-
-
-def _call(
-    *,
-    url: str | None = None,
-    profile: str | None = None,
-    output: Format | None = None,
-    as_json: bool = False,
-) -> Call:
-    if output and as_json and output is not Format.JSON:
-        raise typer.BadParameter("--json and --output say different things")
-    return Call(url, profile, Format.JSON if as_json else output or Format.TABLE, as_json)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import ids
-from cli.asking import require_consent
+from cli.batch import require_consent
 from cli.call import Call, asks_api, shows_data
 from cli.figures import age, clock, many
 from cli.groups import ListByDefault, group

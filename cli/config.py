@@ -1,11 +1,12 @@
-"""``aegis config``: every setting with where it comes from, and everything that is wrong or misspelt."""
+"""``aegis config``: shows where each setting comes from, and checks all of them."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cli.call import Call, shows_own_data
+from cli.groups import group
 from cli.preflight import check_port_numbers, refused_by
 from cli.views import Column, Row, View
 from rag.exposure import require_closed_api, require_closed_flower
@@ -16,13 +17,7 @@ from rag.settings.loading import examine
 from rag.settings.sources import ENVIRONMENT, Given, read
 from rag.settings.wording import masked
 
-app = typer.Typer(
-    help="Settings: show where each comes from, or check them all.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
+app = group("Settings: show where each comes from, or check them all.", no_args_is_help=True)
 
 SETTINGS = View(
     columns=(
@@ -35,7 +30,7 @@ SETTINGS = View(
 )
 
 WRONG, DOUBTFUL = 2, 1
-"""Exit statuses of ``check``: nothing starts with these settings; or something may not be meant."""
+"""Exit statuses of ``check``: nothing starts with these settings; something may be a mistake."""
 
 
 @app.command()
@@ -77,14 +72,15 @@ def rows_of(settings: Settings) -> list[Json]:
     values = disclosed(settings)
     if settings.redis_url is not None:
         values["REDIS_URL"] = masked(settings.redis_url.get_secret_value())
+    known = {field: getattr(settings, field) for field in Settings.model_fields}
     return [
         {
             "name": name.upper(),
             "value": values[name.upper()],
             "source": source_of(name, settings.given.get(name)),
-            "changed": getattr(settings, name) != _default(settings, name),
+            "changed": known[name] != field.get_default(call_default_factory=True, validated_data=known),
         }
-        for name in Settings.model_fields
+        for name, field in Settings.model_fields.items()
     ]
 
 
@@ -96,17 +92,12 @@ def source_of(name: str, given: Given | None) -> str:
 
 
 def report(found: Row) -> Iterator[tuple[str, str]]:
-    """A line for each thing that was found, then what was read and the verdict."""
+    """A line for each problem, then what was read and the verdict."""
     for name, kind in (("wrong", "wrong"), ("warning", "warnings"), ("note", "notes")):
         yield from ((name, line) for line in found[kind])
     sources = ", ".join([ENVIRONMENT, *found["files"]])
     verdict = f"{len(found['wrong'])} wrong" if found["wrong"] else "nothing is wrong"
     yield "settings", f"{found['given']} given ({sources}); {verdict}"
-
-
-def _default(settings: Settings, name: str) -> Any:
-    known = {field: getattr(settings, field) for field in Settings.model_fields}
-    return Settings.model_fields[name].get_default(call_default_factory=True, validated_data=known)
 
 
 def _text(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The API at an address: calls that are sent again when it puts them off, lists, and streams of events."""
+"""A connection to an API: calls that are repeated when it asks for that, listings, streams of events."""
 
 import json
 import threading
@@ -12,8 +12,7 @@ from uuid import uuid4
 
 import httpx
 
-from cli.patience import SECONDS, Patience
-from cli.problems import StrangerError, error_of
+from cli.problems import NotAegisError, error_of
 from cli.transport import http_client
 from rag.addresses import is_loopback
 from rag.errors import (
@@ -36,9 +35,17 @@ ERRORS: ErrorTable = {
 }
 LONG_POLL_SECONDS = 30
 
-_PATIENCE: Mapping[type[Transient], float] = {Overloaded: 3600.0, NoRoom: 3600.0, Unavailable: SECONDS}
-"""Seconds that a call is sent again for, subclasses first: what is full moves, what is away may stay away."""
+AWAY_SECONDS = 300.0
+"""How long an API may be away: a restart or a new connection takes less."""
 
+_RETRY_SECONDS: Mapping[type[Transient], float] = {
+    Overloaded: 3600.0,
+    NoRoom: 3600.0,
+    Unavailable: AWAY_SECONDS,
+}
+"""Seconds for which a call is repeated, subclasses first: a full queue empties, a server may stay away."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 16.0
 _MARGIN_SECONDS = 30.0
 _PAGE = 100
 _SHOWN = 40
@@ -46,34 +53,49 @@ _SHOWN = 40
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Of a job, or of several; without a kind: there are no more."""
+    """An event of a job. One without a kind says that no more come."""
 
     id: str = ""
     kind: str = ""
     data: Json = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, fields: Mapping[str, str]) -> Self:
-        return cls(fields.get("id", ""), fields.get("event", "message"), json.loads(fields["data"]))
-
-    @property
-    def told(self) -> tuple[tuple[str, Json], ...]:
-        """Kind and data, where there are any."""
-        return ((self.kind, self.data),) if self.kind else ()
 
     @property
     def is_last(self) -> bool:
         return self.kind in ("", "result", "error") or self.data.get("state") == "cancelled"
 
 
-_ALL_TOLD = Event()
+class RetryTimer:
+    """For waits of hours: when to try again, and when the API has been silent for too long."""
+
+    def __init__(self) -> None:
+        self._pause = _FIRST_PAUSE
+        self.note_sign()
+
+    def note_sign(self) -> None:
+        """The API is there."""
+        self._until = monotonic() + AWAY_SECONDS
+
+    def note_news(self) -> None:
+        """The API sent something new, so the next try may come soon."""
+        self.note_sign()
+        self._pause = _FIRST_PAUSE
+
+    def pause(self, error: Transient | None = None) -> float:
+        """Seconds until the next try, longer each time. Raises ``error`` when the last sign is too old."""
+        if isinstance(error, Overloaded):
+            self.note_sign()
+        seconds = (error and error.retry_after) or self._pause
+        if error and monotonic() + seconds > self._until:
+            raise error
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+        return seconds
 
 
 class Connection:
-    """One API. Raises the error that a problem's ``type`` names, Unavailable when nobody answers.
+    """One API. Raises the error that a problem's ``type`` names; Unavailable when no server answers.
 
-    What the API puts off (429, 503 with Retry-After) is sent again when it says: for an hour
-    while it is full, for five minutes while a part of it is away.
+    A call that is answered by 429 or 503 with Retry-After is sent again at the time that the API
+    names: for an hour while the API is full, for five minutes while a part of it is away.
     """
 
     def __init__(
@@ -85,7 +107,7 @@ class Connection:
         source: str = "the API's address",
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """``home``: of the stack that is meant, where it is one of this machine; ``source``: what named it.
+        """``home``: AEGIS_HOME of a stack on this machine; ``source``: the setting that names ``url``.
 
         ConfigurationError for an address, a proxy or certificates that cannot be used.
         """
@@ -96,14 +118,14 @@ class Connection:
         self._http = http_client(self.url, source, headers=headers, timeout=timeout, transport=transport)
         self._stopped = threading.Event()
         self.delayed: Callable[[AegisError, float], None] = lambda _error, _seconds: None
-        """Is told why a call is sent again, and after how many seconds."""
+        """Called with the reason why a call is sent again, and after how many seconds."""
 
     def close(self) -> None:
         self.stop()
         self._http.close()
 
     def stop(self) -> None:
-        """End what other threads wait for: what was put off is not sent again."""
+        """End the waits of other threads: their calls are not sent again."""
         self._stopped.set()
 
     def __enter__(self) -> Self:
@@ -113,78 +135,74 @@ class Connection:
         self.close()
 
     def events(self, job_id: str) -> Iterator[tuple[str, Json]]:
-        """The job's events, (kind, data), to its end; a lost connection is taken up where it broke.
+        """The job's events, (kind, data), to its end. A lost connection is resumed where it broke.
 
         Transient when there was no sign of the API for five minutes.
         """
-        seen, patience = "", Patience()
+        seen, timer = "", RetryTimer()
         while True:
             try:
-                for event in self.stream(f"/v1/jobs/{job_id}/events", {}, seen, patience.note_sign):
+                for event in self.stream(f"/v1/jobs/{job_id}/events", {}, seen, timer.note_sign):
                     seen = event.id
-                    patience.note_news()
-                    yield from event.told
+                    timer.note_news()
+                    yield from [(event.kind, event.data)] if event.kind else []
                     if event.is_last:
                         return
             except Transient as error:
-                if self.nap(patience.pause(error)):
+                if self.sleep(timer.pause(error)):
                     raise
             else:
-                if self.nap(patience.pause()):
+                # The stream ended before the job did: a proxy or a restart of the API closed it.
+                if self.sleep(timer.pause()):
                     return
 
     def _items(self, path: str, **wanted: str | Sequence[str] | None) -> Iterator[Json]:
         """Every item of a listing, page by page."""
-        params: Json = {"limit": _PAGE, **given(**wanted)}
+        params: Json = {"limit": _PAGE, **drop_none(**wanted)}
         while True:
             page = self._call("GET", path, needs=("items", "next"), params=params)
-            if not _are_objects(page["items"]):
-                raise self._stranger()
-            yield from page["items"]
+            items = page["items"]
+            if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+                raise self._not_aegis()
+            yield from items
             if page["next"] is None:
                 return
             params["cursor"] = page["next"]
 
     def stream(
-        self, path: str, params: Mapping[str, Sequence[str]], after: str, heard: Callable[[], bool | None]
+        self, path: str, params: Mapping[str, Sequence[str]], after: str, on_line: Callable[[], bool | None]
     ) -> Iterator[Event]:
-        """The events after ``after``, as long as one connection lasts.
+        """The events after the id ``after``, until the connection ends.
 
-        ``heard`` is called for each line, comments among them; the stream is left where it says False.
+        ``on_line`` is called for each line, which may be a comment; when it returns False the stream is left.
         """
         headers = {"Last-Event-ID": after} if after else {}
         with (
-            encodable(),
+            require_utf8(),
             self._translated(),
             self._http.stream("GET", path, params=params, headers=headers) as answer,
         ):
             if answer.is_error:
                 answer.read()
                 raise error_of(answer)
+            # 204: the job has ended, and the client has had all of its events.
             if answer.status_code == httpx.codes.NO_CONTENT:
-                yield _ALL_TOLD
+                yield Event()
+            # The API puts each event's data on one line, so no field of an event comes twice.
             fields: dict[str, str] = {}
             for line in answer.iter_lines():
-                if heard() is False:
+                if on_line() is False:
                     return
                 if line:
                     name, _, value = line.partition(":")
                     fields[name] = value.removeprefix(" ")
                 elif "data" in fields:
-                    yield self._event(fields)
+                    data = self._object(fields["data"])
+                    yield Event(fields.get("id", ""), fields.get("event", "message"), data)
                     fields = {}
 
-    def _event(self, fields: Mapping[str, str]) -> Event:
-        try:
-            event = Event.of(fields)
-        except ValueError as error:
-            raise self._stranger() from error
-        if not isinstance(event.data, dict):
-            raise self._stranger()
-        return event
-
     def _submit(self, path: str, *, key: str | None = None, **request: Any) -> Json:
-        """Sent with one Idempotency-Key however often it takes, so that it makes one job.
+        """Every try has the same Idempotency-Key, so that they make one job.
 
         ``key``: one that the caller remembers, for a submit whose answer may have been lost.
         """
@@ -192,60 +210,54 @@ class Connection:
         return self._call("POST", path, needs=("job_id",), headers=headers, **request)
 
     def _call(self, method: str, path: str, *, needs: Sequence[str] = (), **request: Any) -> Json:
-        """The answer, an object with the fields ``needs``. StrangerError for any other."""
-        begun = monotonic()
+        """The answer, an object with the fields ``needs``. NotAegisError for any other."""
+        began = monotonic()
         while True:
             try:
-                return self._ours(self._once(method, path, **request), needs)
+                with require_utf8(), self._translated():
+                    answer = self._http.request(method, path, **request)
+                if answer.is_error:
+                    raise error_of(answer)
+                return self._object(answer.content, needs)
             except (Overloaded, Unavailable) as error:
-                patience = begun + _patience_with(error)
-                if error.retry_after is None or monotonic() + error.retry_after > patience:
+                until = began + next(each for kind, each in _RETRY_SECONDS.items() if isinstance(error, kind))
+                # Without Retry-After the API does not ask for another try.
+                if error.retry_after is None or monotonic() + error.retry_after > until:
                     raise
                 self.delayed(error, error.retry_after)
-                if self.nap(error.retry_after):
+                if self.sleep(error.retry_after):
                     raise
-                _rewind(request)
+                # The try before has read the files: the next one sends them from their start.
+                for _, content, *_ in request.get("files", {}).values():
+                    content.seek(0)
 
-    def nap(self, seconds: float) -> bool:
-        """Whether the client was stopped meanwhile."""
+    def sleep(self, seconds: float) -> bool:
+        """Wait; whether the client was stopped meanwhile."""
         return self._stopped.wait(seconds)
 
-    def _once(self, method: str, path: str, **request: Any) -> httpx.Response:
-        with encodable(), self._translated():
-            answer = self._http.request(method, path, **request)
-        if answer.is_error:
-            raise error_of(answer)
-        return answer
-
-    def _ours(self, answer: httpx.Response, needs: Sequence[str]) -> Json:
+    def _object(self, text: str | bytes, needs: Sequence[str] = ()) -> Json:
+        """The JSON object in ``text``, with the fields ``needs``. NotAegisError for anything else."""
         try:
-            body = answer.json()
+            body = json.loads(text)
         except ValueError as error:
-            raise self._stranger() from error
+            raise self._not_aegis() from error
         if not isinstance(body, dict) or not body.keys() >= set(needs):
-            raise self._stranger()
+            raise self._not_aegis()
         return body
 
-    def _stranger(self) -> StrangerError:
-        return StrangerError(f"{self.url} answers, but not as Aegis does: is the address right?")
+    def _not_aegis(self) -> NotAegisError:
+        return NotAegisError(f"{self.url} answers, but not as Aegis does: is the address right?")
 
     def _translated(self) -> Any:
+        # Nobody at a remote address can be told to start the stack.
         here = is_loopback(self._http.base_url.host)
         hint = f"is {self._stack} up? `aegis up` starts it" if here else "is that its address?"
         return translated(ERRORS, f"the API at {self.url} ({hint})")
 
 
-def _are_objects(items: object) -> bool:
-    return isinstance(items, list) and all(isinstance(item, dict) for item in items)
-
-
-def _patience_with(error: Transient) -> float:
-    return next(seconds for kind, seconds in _PATIENCE.items() if isinstance(error, kind))
-
-
 @contextmanager
-def encodable() -> Iterator[None]:
-    """InvalidRequest for what was given in bytes that are no UTF-8."""
+def require_utf8() -> Iterator[None]:
+    """InvalidRequest for an argument that was given in bytes that are not UTF-8."""
     try:
         yield
     except UnicodeEncodeError as error:
@@ -253,11 +265,6 @@ def encodable() -> Iterator[None]:
         raise InvalidRequest(f"{shown!r} is no UTF-8, and the API takes nothing else") from error
 
 
-def given(**options: str | float | Sequence[str] | None) -> Json:
+def drop_none(**options: str | float | Sequence[str] | None) -> Json:
     """The options that have a value."""
     return {name: value for name, value in options.items() if value is not None}
-
-
-def _rewind(request: Mapping[str, Any]) -> None:
-    for _, content, *_ in request.get("files", {}).values():
-        content.seek(0)

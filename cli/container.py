@@ -1,8 +1,7 @@
-"""What a container runs: one part of the stack, in place of this process.
+"""What a container runs: one service of the stack, in place of this process.
 
-``python -m cli.container worker-embed``. The parts are those of ``aegis up``, with the same
-names and commands. What the supervisor does there – order, restarts, the goodbye – is the
-container runtime's business here.
+``python -m cli.container worker-embed``. Names and commands are those of ``aegis up``. The
+container runtime does what the supervisor does there: order, restarts and stopping.
 """
 
 import os
@@ -10,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from cli.part import Part
-from cli.stack import API, FLOWER, parts
+from cli.part import Service
+from cli.stack import API, FLOWER, services
 from cli.up import environment
 from rag.errors import AegisError, ConfigurationError
 from rag.exposure import require_closed_api, require_closed_flower
@@ -19,27 +18,30 @@ from rag.folders import keep_private, private_folder
 from rag.printable import printable
 from rag.settings import Settings, load
 
-_CLOSED = {API: require_closed_api, FLOWER: require_closed_flower}
+_EXPOSURE_CHECKS = {API: require_closed_api, FLOWER: require_closed_flower}
 
 
-def choose(arguments: Sequence[str], settings: Settings) -> Part:
-    """The part that the one argument names. ConfigurationError that lists what there is, and for one that
-    would let everybody in."""
-    known = {part.name: part for part in parts(settings)}
+def choose(arguments: Sequence[str], settings: Settings) -> Service:
+    """The service that the one argument names.
+
+    ConfigurationError with the known names for any other, and for a service that would be open to everybody.
+    """
+    known = {service.name: service for service in services(settings)}
     if len(arguments) != 1 or arguments[0] not in known:
         raise ConfigurationError(f"name one part to run; with these settings there are {', '.join(known)}")
-    part = known[arguments[0]]
-    if part.name in _CLOSED:
-        _CLOSED[part.name](settings)
-    return part
+    service = known[arguments[0]]
+    if service.name in _EXPOSURE_CHECKS:
+        _EXPOSURE_CHECKS[service.name](settings)
+    return service
 
 
-def become(part: Part, settings: Settings) -> NoReturn:
-    """Go on as the part's program, in the folder that parts run in. Raises OSError."""
+def become(service: Service, settings: Settings) -> NoReturn:
+    """Replace this process by the service's program, in the folder where services run. Raises OSError."""
     keep_private()
     private_folder(settings.run_dir)
     os.chdir(settings.run_dir)
-    os.execvpe(part.command[0], list(part.command), {**environment(settings), **part.environment})  # noqa: S606 - no shell is meant
+    variables = {**environment(settings), **service.environment}
+    os.execvpe(service.command[0], list(service.command), variables)  # noqa: S606 - no shell is meant
 
 
 def main() -> NoReturn:

@@ -1,10 +1,11 @@
-"""``aegis dlq``: the jobs that were given up, and what becomes of them.
+"""``aegis dlq``: dead letters, which are jobs that failed for good.
 
-Exit status 0 when everything was done, 1 when something of it was not, 2 for a call that
-cannot be meant; when nothing was done, that of the reason.
+Exit status 0 when everything was done, 1 when some of it was not, 2 for options that
+contradict each other; when nothing was done, that of the reason.
 """
 
-import sys
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
@@ -12,12 +13,14 @@ from typing import Annotated
 import typer
 
 from cli import ids
-from cli.batch import do_to_each
+from cli.batch import apply_to_each, on_a_terminal
 from cli.call import Call, asks_api, shows_data
 from cli.client import Client
-from cli.dead_letter_views import DEAD_LETTERS, dead_letter_page
 from cli.exits import status_of_all
+from cli.figures import age, clock
 from cli.groups import group
+from cli.job_views import SHORT_ID, subject
+from cli.views import Column, Row, View
 from rag.printable import one_line
 
 app = group(
@@ -29,6 +32,21 @@ Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Whole, or b
 Reason = Annotated[str | None, typer.Option(help="Those of this reason, such as unavailable or crashed.")]
 Collection = Annotated[str | None, typer.Option(help="Those of this collection.")]
 All = Annotated[bool, typer.Option("--all", help="All of them.")]
+
+DEAD_LETTERS = View(
+    columns=(
+        Column("id", lambda row: str(row["id"]), begins=SHORT_ID),
+        Column("died", lambda row: f"{age(row['died_at'])} ago"),
+        Column("reason", lambda row: str(row["reason"] or ""), style=lambda _: "red"),
+        Column("stage", lambda row: str(row["stage"])),
+        Column("what", subject, wraps=True),
+    ),
+    fields=(
+        "id", "kind", "collection", "document_id", "stage", "reason", "error.detail", "attempts", "retries",
+        "created_at", "died_at", "subject.name", "inputs",
+    ),
+    none="There are no dead letters.",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +66,7 @@ class Chosen:
             raise typer.BadParameter("name either ids, or --reason and --collection, or --all")
         return cls(tuple(dict.fromkeys(named or ())), reason, collection)
 
-    def found(self, client: Client) -> tuple[str, ...]:
+    def find(self, client: Client) -> tuple[str, ...]:
         """The ids of all that are meant, as of now."""
         return self.ids or tuple(d["id"] for d in client.dead_letters(self.reason, self.collection))
 
@@ -88,12 +106,17 @@ def replay(
             if left:
                 print(f"The queue is full: {left} are left, try again once it has room")
             return
-        replayed, errors = do_to_each(
-            chosen.found(client), partial(ids.dead_letter_id, client), client.replay
+        replayed, errors = apply_to_each(
+            chosen.find(client), partial(ids.dead_letter_id, client), client.replay
         )
         print(f"{len(replayed)} replayed")
-        lost = sum(not _follow(client, job_id) for job_id in replayed) if wait else 0
-    raise typer.Exit(status_of_all(errors, done=bool(replayed)) or bool(lost))
+        failed = False
+        for job_id in replayed if wait else ():
+            job = client.wait_for_job(job_id)
+            detail = (job["error"] or {}).get("detail")
+            print(one_line(f"{job_id} {job['state']}{f': {detail}' if detail else ''}"))
+            failed = failed or job["state"] != "succeeded"
+    raise typer.Exit(status_of_all(errors, done=bool(replayed)) or failed)
 
 
 @app.command()
@@ -110,28 +133,29 @@ def drop(
     chosen = Chosen.of(job_ids, reason, collection, every=every)
     with call.client() as client:
         if chosen.ids:
-            dropped, errors = do_to_each(chosen.ids, partial(ids.dead_letter_id, client), client.drop)
+            dropped, errors = apply_to_each(chosen.ids, partial(ids.dead_letter_id, client), client.drop)
             print(f"{len(dropped)} dropped")
             raise typer.Exit(status_of_all(errors, done=bool(dropped)))
         if not yes:
-            _confirm(client, chosen)
+            if not on_a_terminal():
+                raise typer.BadParameter("dropping many at once needs --yes where nobody can be asked")
+            if count := len(chosen.find(client)):
+                typer.confirm(f"Drop {count} dead letters for good?", abort=True)
         print(f"{client.drop_all(reason, collection)} dropped")
 
 
-def _follow(client: Client, job_id: str) -> bool:
-    job = client.finished(job_id)
-    reason = (job["error"] or {}).get("detail")
-    print(one_line(f"{job_id} {job['state']}{f': {reason}' if reason else ''}"))
-    return bool(job["state"] == "succeeded")
-
-
-def _confirm(client: Client, chosen: Chosen) -> None:
-    """Ask on a terminal; Abort for a no, BadParameter where nobody can be asked."""
-    if not _on_a_terminal():
-        raise typer.BadParameter("dropping many at once needs --yes where nobody can be asked")
-    if count := len(chosen.found(client)):
-        typer.confirm(f"Drop {count} dead letters for good?", abort=True)
-
-
-def _on_a_terminal() -> bool:
-    return sys.stdin.isatty()
+def dead_letter_page(row: Row) -> Iterator[tuple[str, str]]:
+    """Everything about one dead letter, a line a fact."""
+    place = f"collection {row['collection']}" if row["collection"] else "all collections"
+    yield "id", str(row["id"])
+    yield "what", f"{row['kind']} in {place}"
+    yield "document", str(row["document_id"] or "")
+    for name, value in row["inputs"].items():
+        if value not in (None, {}):
+            yield name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    yield "accepted", clock(row["created_at"])
+    yield "died", f"{clock(row['died_at'])}, {age(row['died_at'])} ago, at stage {row['stage']}"
+    yield "attempts", f"{row['attempts']} at that stage, {row['retries']} retries in all"
+    yield "reason", str(row["reason"] or "")
+    error = row["error"] or {}
+    yield "error", str(error.get("detail") or error.get("title") or "")

@@ -1,4 +1,4 @@
-"""``aegis demo``: documents in, a question asked, the answer shown with its sources."""
+"""``aegis demo``: ingests documents, asks a question and shows the answer with its sources."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -12,7 +12,7 @@ from cli.client import Client
 from cli.figures import many
 from cli.ingestion import Outcome, ingest
 from cli.printing import paragraphs, shown
-from cli.sources import Found
+from cli.sources import LocalFile
 from cli.walk import files as files_in
 from rag.errors import AegisError
 from rag.jsontypes import Json
@@ -34,39 +34,52 @@ def demo(client: Client, console: Console, docs: Path | None, question: str | No
     collection = collection_of(docs)
     if not _ingest(client, console, files, collection):
         return 1
-    questions = [question] if question else _questions(client, docs, collection)
+    questions = [question or QUESTION]
+    if docs is not None and not question:
+        titles = [document["title"] for document in client.documents(collection)]
+        questions = [f"What is {title}?" for title in titles[:_TITLES_TRIED]]
+        if not questions:
+            raise AegisError("no document can be asked about")
     for asked in questions:
         result = follow_answer(client, client.ask(asked, collection)["job_id"], lambda _text: None)
         if result["citations"] or asked == questions[-1]:
-            _show(console, asked, result)
+            _show_answer(console, asked, result)
             return 0 if result["citations"] or question else 1
     return 1
 
 
-def documents(docs: Path | None) -> tuple[Found, ...]:
+def documents(docs: Path | None) -> tuple[LocalFile, ...]:
     """The files of ``docs``, or Aegis' own documents."""
     if docs is not None:
         return files_in([docs])
     root = _PACKAGED if _PACKAGED.exists() else _REPOSITORY
     own = files_in([root / name for name in _OWN if (root / name).exists()])
     return tuple(
-        Found.at(found.path, found.path.relative_to(root).as_posix())
+        LocalFile.at(found.path, found.path.relative_to(root).as_posix())
         for found in own
         if found.path.suffix == ".md"
     )
 
 
 def collection_of(docs: Path | None) -> str:
-    """A collection for each set of documents, so that one demonstration does not answer from another's."""
+    """A collection for each set of documents: one demonstration must not answer from another's."""
     if docs is None:
         return _COLLECTION
     return f"{_COLLECTION}-{sha256(bytes(docs.expanduser().resolve())).hexdigest()[:8]}"
 
 
-def _ingest(client: Client, console: Console, files: tuple[Found, ...], collection: str) -> bool:
-    """False when nothing at all was taken in."""
+def _ingest(client: Client, console: Console, files: tuple[LocalFile, ...], collection: str) -> bool:
+    """False when no document was accepted."""
+
+    def show(outcome: Outcome) -> None:
+        if outcome.reason is None:
+            how = "unchanged" if outcome.result.get("unchanged") else many(outcome.result["chunks"], "chunk")
+            console.print(f"  [green]✓[/] {shown(outcome.name)} [dim]{how}[/]", highlight=False)
+        else:
+            console.print(f"  [red]✗[/] {shown(outcome.name)} {shown(outcome.reason)}", highlight=False)
+
     with console.status(f"ingesting {many(len(files), 'document')}"):
-        outcomes = ingest(client, files, collection, wait=True, done=lambda outcome: _note(console, outcome))
+        outcomes = ingest(client, files, collection, wait=True, done=show)
     good = [outcome for outcome in outcomes if outcome.reason is None]
     chunks = sum(outcome.result.get("chunks", 0) for outcome in good)
     console.print(
@@ -75,25 +88,7 @@ def _ingest(client: Client, console: Console, files: tuple[Found, ...], collecti
     return bool(good)
 
 
-def _note(console: Console, outcome: Outcome) -> None:
-    if outcome.reason is None:
-        how = "unchanged" if outcome.result.get("unchanged") else many(outcome.result["chunks"], "chunk")
-        console.print(f"  [green]✓[/] {shown(outcome.name)} [dim]{how}[/]", highlight=False)
-    else:
-        console.print(f"  [red]✗[/] {shown(outcome.name)} {shown(outcome.reason)}", highlight=False)
-
-
-def _questions(client: Client, docs: Path | None, collection: str) -> list[str]:
-    """The repository's own question, or some made from the titles of documents that nobody here knows."""
-    if docs is None:
-        return [QUESTION]
-    titles = [document["title"] for document in client.documents(collection)]
-    if not titles:
-        raise AegisError("no document can be asked about")
-    return [f"What is {title}?" for title in titles[:_TITLES_TRIED]]
-
-
-def _show(console: Console, question: str, result: Json) -> None:
+def _show_answer(console: Console, question: str, result: Json) -> None:
     console.print()
     console.print(
         Panel(

@@ -15,7 +15,7 @@ from cli.logs import stamp
 from cli.printing import shown
 from rag.printable import one_line
 
-_STAMPED = re.compile(r"[0-9-]{10} [0-9:]{8},[0-9]{3} [A-Z]{4,8}")
+_LOG_PREFIX = re.compile(r"[0-9-]{10} [0-9:]{8},[0-9]{3} [A-Z]{4,8}")
 
 
 class Display:
@@ -26,43 +26,43 @@ class Display:
         self._verbose = verbose
         self._stopping = False
 
-    def starting(self, home: Path) -> None:
+    def show_start(self, home: Path) -> None:
         self._line(f"[bold]Aegis RAG[/]  starting in {shown(home)}")
 
-    def ready(self, part: str, seconds: float) -> None:
-        self._line(f"  [green]✓[/] {part:<20} [dim]{seconds:.1f} s[/]")
+    def show_ready(self, service: str, seconds: float) -> None:
+        self._line(f"  [green]✓[/] {service:<20} [dim]{seconds:.1f} s[/]")
 
-    def show_death(self, part: str, how: str, *, restart: int, wait: float) -> None:
+    def show_death(self, service: str, how: str, *, restart: int, wait: float) -> None:
         when = "now" if not wait else f"in {wait:.0f} s"
-        self._line(f"  [red]✗ {part} ended with {how}[/], restarting {when} (restart {restart})")
+        self._line(f"  [red]✗ {service} ended with {how}[/], restarting {when} (restart {restart})")
 
-    def back(self, part: str, seconds: float) -> None:
-        self._line(f"  [green]✓[/] {part} is back after {seconds:.1f} s")
+    def show_back(self, service: str, seconds: float) -> None:
+        self._line(f"  [green]✓[/] {service} is back after {seconds:.1f} s")
 
-    def show_line(self, part: str, line: str) -> None:
-        """While all are being stopped, parts complain of each other's absence: that is for the logs."""
+    def show_line(self, service: str, line: str) -> None:
+        """A line of a service's log. Not while the stack stops: then services miss each other."""
         if self._verbose or not self._stopping:
-            when, named, said = line.partition(f" {part} ")
-            if not (named and _STAMPED.fullmatch(when)):
-                when, said = f"{stamp()} WARNING", line
-            # Not as markup: of many backslashes rich makes sense in time that grows with their square.
-            self._line(Text.assemble("  ", (when, "dim"), " ", (part, "yellow"), " ", one_line(said)))
+            when, named, text = line.partition(f" {service} ")
+            if not (named and _LOG_PREFIX.fullmatch(when)):
+                when, text = f"{stamp()} WARNING", line
+            # Not as markup: for many backslashes rich takes time that grows with their square.
+            self._line(Text.assemble("  ", (when, "dim"), " ", (service, "yellow"), " ", one_line(text)))
 
-    def stopping(self) -> None:
+    def show_stopping(self) -> None:
         self._stopping = True
         self._line("stopping, in order; Ctrl-C again to hurry")
 
-    def show_stop(self, part: str, seconds: float) -> None:
-        self._line(f"  [dim]■ {part:<20} {seconds:.1f} s[/]")
+    def show_stop(self, service: str, seconds: float) -> None:
+        self._line(f"  [dim]■ {service:<20} {seconds:.1f} s[/]")
 
     def clear_spinner(self) -> None:
-        """Of work that was cut off, which had hidden the cursor too."""
+        """Remove the spinner of interrupted work, which had hidden the cursor too."""
         with suppress(OSError):
             self._console.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2)))
             self._console.show_cursor()
 
-    def addresses(self, seconds: float, addresses: Mapping[str, str]) -> None:
-        """The table of where everything is, once everything is ready after ``seconds``."""
+    def show_addresses(self, seconds: float, addresses: Mapping[str, str]) -> None:
+        """Everything is ready, after ``seconds``: show the table of addresses."""
         table = Table(box=None, show_header=False, padding=(0, 2))
         for name, address in addresses.items():
             table.add_row(f"[bold]{name}[/]", shown(address))
@@ -70,10 +70,10 @@ class Display:
         self._line(table)
         self._line("Ctrl-C stops everything.")
 
-    def note(self, text: str) -> None:
+    def show_note(self, text: str) -> None:
         self._line(Text(one_line(text)))
 
     def _line(self, text: RenderableType) -> None:
-        """What cannot be shown, since the terminal is gone or it is a file on a full disk, is left out."""
+        """Print; skipped when the terminal is gone, or is a file on a full disk."""
         with suppress(OSError):
             self._console.print(text)

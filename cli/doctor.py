@@ -1,4 +1,4 @@
-"""``aegis doctor``: every part tried with a real call, and what to do about what is not well."""
+"""``aegis doctor``: tries every part with a real call, and says what to do where something is wrong."""
 
 from collections.abc import Iterator
 
@@ -9,16 +9,14 @@ from cli.examination import (
     blobs,
     broker,
     installation,
-    isolation,
-    keys,
     models,
     queues,
     tracing,
     vectors,
 )
-from cli.examination.finding import Finding, found
+from cli.examination.finding import Finding, run_check
 from cli.preflight import check_ports
-from cli.problems import StrangerError
+from cli.problems import NotAegisError
 from cli.views import Column, View
 from rag.errors import AegisError
 from rag.retention import Retention
@@ -46,17 +44,24 @@ FINDINGS = View(
 
 
 def examine(settings: Settings, client: Client) -> Iterator[Finding]:
-    """One finding or more a part, in the order in which a reader would go through them."""
+    """One finding or more for each part, in the order in which a reader would go through them."""
     tools = Tools(settings)
     yield from installation.examine(settings)
     yield from access.examine(settings)
-    yield from isolation.examine(settings)
-    yield found(blobs.PART, lambda: blobs.examine(settings, lambda: tools.blobs), blobs.REMEDY)
-    stack = _running(client)
+    yield from installation.examine_isolation(settings)
+    yield run_check(blobs.PART, lambda: blobs.examine(settings, lambda: tools.blobs), blobs.REMEDY)
+    stack = _check_running(client)
     running = stack is not None
-    yield stack or found("stack", lambda: _startable(settings))
-    yield from _broker(settings, running=running)
-    yield found(
+    yield stack or run_check("stack", lambda: _check_startable(settings))
+    with connect(settings) as connection:
+        findings = list(broker.examine(settings, connection, running=running))
+        yield from findings
+        if len(findings) > 1:  # the broker answers; without it nothing is known of keys and queues
+            journal = Journal(ObstoreBlobs("memory:///"))  # keys are only read: none is made or revoked
+            registry = KeyRegistry(connection, journal, Retention.of(settings).seconds)
+            yield run_check(access.KEYS, lambda: access.examine_keys(settings, registry))
+            yield from queues.examine(settings, connection, running=running)
+    yield run_check(
         backups.PART,
         lambda: backups.examine(settings, lambda: tools.vault, running=running),
         backups.REMEDY,
@@ -66,23 +71,11 @@ def examine(settings: Settings, client: Client) -> Iterator[Finding]:
     yield tracing.examine(settings)
 
 
-def _broker(settings: Settings, *, running: bool) -> Iterator[Finding]:
-    """Without it nothing is known of keys and queues."""
-    with connect(settings) as connection:
-        findings = list(broker.examine(settings, connection, running=running))
-        yield from findings
-        if len(findings) > 1:
-            journal = Journal(ObstoreBlobs("memory:///"))  # keys are only read: none is made or revoked
-            registry = KeyRegistry(connection, journal, Retention.of(settings).seconds)
-            yield found(keys.PART, lambda: keys.examine(settings, registry))
-            yield from queues.examine(settings, connection, running=running)
-
-
-def _running(client: Client) -> Finding | None:
+def _check_running(client: Client) -> Finding | None:
     """None when no API answers."""
     try:
         page = client.readiness()
-    except StrangerError:
+    except NotAegisError:
         text = f"something that is not Aegis answers at {client.url}"
         return Finding("stack", "bad", text, "set API_PORT to another port")
     except AegisError:
@@ -94,6 +87,6 @@ def _running(client: Client) -> Finding | None:
     return Finding("stack", "ok", f"{client.url} answers, every component is ready")
 
 
-def _startable(settings: Settings) -> Finding:
+def _check_startable(settings: Settings) -> Finding:
     check_ports(settings)
     return Finding("stack", "note", "not running; its ports are free", "aegis up")

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import ids
-from cli.asking import require_consent
-from cli.batch import do_to_each
+from cli.batch import apply_to_each, require_consent
 from cli.call import Call, asks_api, shows_data
 from cli.exits import status_of_all
 from cli.figures import age, clock, many
@@ -24,7 +23,8 @@ DOCUMENTS = View(
     columns=(
         Column("id", lambda row: str(row["document_id"]), wraps=True),
         Column("title", lambda row: str(row["title"]), wraps=True),
-        Column("type", lambda row: str(row["media_type"]), lambda row: _kind(row["media_type"])),
+        Column("type", lambda row: str(row["media_type"]),
+            lambda row: row["media_type"].replace("/", ".").rpartition(".")[2]),
         Column("version", lambda row: str(row["version"]), right=True),
         Column("chunks", lambda row: str(row["chunks"]), right=True),
         Column("updated", lambda row: clock(row["updated_at"]), lambda row: age(row["updated_at"]), "age"),
@@ -74,7 +74,7 @@ def delete(
             require_consent(f"Delete {whole}?", yes=yes or whole == given)
             return whole
 
-        deleted, errors = do_to_each(
+        deleted, errors = apply_to_each(
             document_ids, choose, lambda each: client.delete_document(each, collection)
         )
     for each in deleted:
@@ -93,8 +93,3 @@ def document_page(row: Row) -> Iterator[tuple[str, str]]:
     yield "updated", f"{clock(row['updated_at'])}, {age(row['updated_at'])} ago"
     for name, value in row["metadata"].items():
         yield name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _kind(media_type: str) -> str:
-    """Such as ``pdf``; of long ones the end, where they differ."""
-    return media_type.rpartition("/")[2].rpartition(".")[2]

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from cli.home import is_held, supervisor_of
+from cli.home import is_locked, supervisor_of
 from rag.errors import AegisError, TimedOut
 from rag.settings import load
 
 _LOOK_SECONDS = 0.1
 _ECHO_SECONDS = 1.5
-"""A SIGINT that comes sooner counts as an echo of what was sent before, see ``cli.supervisor``."""
+"""The supervisor ignores a SIGINT that comes sooner, see ``cli.supervisor``."""
 
 
 def down(
@@ -22,7 +22,7 @@ def down(
 ) -> None:
     """Stop the stack on this machine, in order. Jobs stay, and go on with the next start."""
     home = load().home
-    if not is_held(home):
+    if not is_locked(home):
         print(f"no stack is running in {home}")
         return
     pid = supervisor_of(home)
@@ -31,7 +31,7 @@ def down(
     os.kill(pid, signal.SIGTERM)
     began = monotonic()
     hurried = not hurry
-    while is_held(home):
+    while is_locked(home):
         if monotonic() - began > timeout:
             raise TimedOut(f"process {pid} has not ended within {timeout:.0f} s; --hurry ends it sooner")
         if not hurried and monotonic() - began > _ECHO_SECONDS:

@@ -1,4 +1,4 @@
-"""``aegis eval``: how well a file of questions with known answers is answered."""
+"""``aegis eval``: measures how well a file of questions with known answers is answered."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,7 +36,7 @@ def evaluate(
     """Ingest the paragraphs, ask the questions, print retrieval, answer and refusal figures."""
     if not file.is_file():
         raise ConfigurationError(f"{file} is not there")
-    read(file)  # before a stack is started for it
+    read(file)  # raises for a wrong file before a stack is started
     console = Console()
     with _stack(url) as address, console.status("ingesting and asking …"):
         quality = measure(file, Caller(address), sample=sample)
@@ -44,12 +44,12 @@ def evaluate(
 
 
 def figures(quality: Quality) -> dict[str, Figure]:
-    return {field.name: _figure(field.name, getattr(quality, field.name)) for field in fields(quality)}
-
-
-def _figure(name: str, value: float) -> Figure:
-    limit, more_is_better = LIMITS.get(name, (None, True))
-    return Figure(value, UNITS.get(name, "of the questions"), limit, more_is_better)
+    found = {}
+    for name in (field.name for field in fields(quality)):
+        limit, more_is_better = LIMITS.get(name, (None, True))
+        unit = UNITS.get(name, "of the questions")
+        found[name] = Figure(getattr(quality, name), unit, limit, more_is_better)
+    return found
 
 
 @contextmanager

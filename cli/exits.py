@@ -1,4 +1,4 @@
-"""Exit statuses of ``aegis``, as scripts may rely on them."""
+"""Exit statuses of ``aegis``. Scripts rely on them."""
 
 from collections.abc import Collection
 
@@ -40,12 +40,12 @@ _BY_ERROR: tuple[tuple[type[AegisError], int], ...] = (
 
 
 def status_of(error: AegisError) -> int:
-    """What the command ends with that raised it."""
+    """The exit status of a command that raised ``error``."""
     return next((status for kind, status in _BY_ERROR if isinstance(error, kind)), 1)
 
 
 def status_of_all(errors: Collection[AegisError], *, done: bool) -> int:
-    """What a command ends with that met these; ``done``: something of it was done all the same."""
+    """The exit status of a command with several errors; ``done``: it did part of its work all the same."""
     statuses = set(map(status_of, errors))
     if len(statuses) == 1 and not done:
         return statuses.pop()
@@ -53,6 +53,6 @@ def status_of_all(errors: Collection[AegisError], *, done: bool) -> int:
 
 
 def epilogue() -> str:
-    """For the end of help; the mark keeps its lines as they are."""
+    """The end of the help text. ``\\b`` keeps its lines as they are."""
     lines = "\n".join(f"  {status:>3}  {meaning}" for status, meaning in EXITS.items())
     return f"\b\nExit statuses:\n{lines}"

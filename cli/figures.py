@@ -8,12 +8,12 @@ _UNITS = (("d", 86400), ("h", 3600), ("m", 60))
 
 
 def size(count: int) -> str:
-    """Bytes, such as ``1.2 GB``."""
+    """A number of bytes, such as ``1.2 GB``."""
     return decimal(count)
 
 
 def duration(seconds: float) -> str:
-    """In its two largest units, such as ``2 h 5 m``; tenths below ten seconds."""
+    """In the two largest units, such as ``2 h 5 m``; below ten seconds with tenths."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -24,7 +24,7 @@ def duration(seconds: float) -> str:
 
 
 def age(moment: str) -> str:
-    """How long ago an ISO 8601 moment was, in its largest unit."""
+    """How long ago an ISO 8601 time was, in the largest unit."""
     seconds = max(0.0, (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds())
     for unit, length in _UNITS:
         if seconds >= length:
@@ -33,7 +33,7 @@ def age(moment: str) -> str:
 
 
 def clock(moment: str) -> str:
-    """Local time of an ISO 8601 moment."""
+    """An ISO 8601 time as local time."""
     return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 

@@ -1,9 +1,9 @@
-"""Flower behind the checks that it lacks: ``python -m cli.flower OPTION…``, with Flower's own options.
+"""Flower with the checks that it lacks: ``python -m cli.flower OPTION…``, with Flower's own options.
 
-Flower 2.2 asks nobody which Host a request names, and which page it comes from only where it
-has a password. It has no option for either, so its application is given a rule before its own.
-Nor has it one for what a connection may take: tornado would gather 100 MB for each before any rule
-is asked, and wait an hour for a head and for ever for a body.
+Flower 2.2 never checks the Host of a request, and checks the page it comes from only with a
+password. It has no option for either, so this module puts a check before its own handlers. It
+has no limits for connections either: tornado would accept 100 MB for each before any check,
+and wait an hour for a header and without end for a body.
 """
 
 import atexit
@@ -23,57 +23,47 @@ from tornado.netutil import bind_sockets, bind_unix_socket
 from tornado.web import OutputTransform, RequestHandler
 
 from rag.exposure import require_closed_flower
-from rag.origins import OriginPolicy, Refusal, RequestContext
+from rag.origins import OriginPolicy, RequestContext
 from rag.settings import load
 from rag.starting import log_as, starting
 from tasks.app import app
 
-_BOUNDS = {
+_LIMITS = {
     "max_header_size": 32 * 1024,
     "max_body_size": 64 * 1024,
     "max_buffer_size": 256 * 1024,
     "idle_connection_timeout": 10.0,
     "body_timeout": 10.0,
 }
-"""What one connection may take, in bytes and seconds, as tornado's HTTPServer names it."""
+"""Limits of a connection, in bytes and seconds, as arguments of tornado's HTTPServer."""
 
-_MOST_CONNECTIONS = 400
-"""Open at once: those that say nothing end after ten seconds."""
+_MOST_CONNECTIONS = 400  # silent ones end after ten seconds
 
-
-class Refused(RequestHandler):
-    """Says why a request is refused."""
-
-    def initialize(self, refusal: Refusal) -> None:
-        self._refusal = refusal
-
-    def check_xsrf_cookie(self) -> None:
-        """It is refused anyway."""
-
-    def prepare(self) -> None:
-        self.set_status(403)
-        self.set_header("Content-Type", "text/plain; charset=UTF-8")
-        self.finish(f"{self._refusal.title}. {self._refusal.detail}\n")
+_NO_API = (
+    "Flower's API can stop workers and tasks, so it is off without a password: set "
+    "FLOWER_BASIC_AUTH=user:password, start the stack again, and send these with each call. "
+    "What the API of Aegis offers at /v1/jobs needs no Flower."
+)
+"""Flower's own sentence names a variable that would open its API to everybody."""
 
 
-class Locked(RequestHandler):
-    """Says how the API is had: Flower itself names a variable that would open it to everybody."""
+class Refusal(RequestHandler):
+    """Answers any request with a status and a sentence."""
+
+    def initialize(self, status: int, text: str) -> None:
+        self._status, self._text = status, text
 
     def check_xsrf_cookie(self) -> None:
-        """It is refused anyway."""
+        """Not needed: the request is refused."""
 
     def prepare(self) -> None:
-        self.set_status(401)
+        self.set_status(self._status)
         self.set_header("Content-Type", "text/plain; charset=UTF-8")
-        self.finish(
-            "Flower's API can stop workers and tasks, so it is off without a password: set "
-            "FLOWER_BASIC_AUTH=user:password, start the stack again, and send these with each call. "
-            "What the API of Aegis offers at /v1/jobs needs no Flower.\n"
-        )
+        self.finish(f"{self._text}\n")
 
 
-class Apart(OutputTransform):
-    """Writes what keeps other pages from framing these."""
+class IsolationHeaders(OutputTransform):
+    """Adds headers that keep other sites from framing and embedding these pages."""
 
     def transform_first_chunk(
         self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool
@@ -87,7 +77,7 @@ class Apart(OutputTransform):
 
 
 class BoundedServer(HTTPServer):
-    """Closes what comes over the limit, so that silent connections use up neither memory nor descriptors."""
+    """Closes connections over the limit: silent ones must not use up memory and file descriptors."""
 
     _open = 0
 
@@ -104,24 +94,27 @@ class BoundedServer(HTTPServer):
 
 
 class GuardedFlower(Flower):  # type: ignore[misc]  # Flower ships no types
-    """Flower that refuses what ``policy`` refuses."""
+    """Flower that refuses what ``policy`` refuses; its API too, when it has no password."""
 
     def __init__(self, policy: OriginPolicy, **settings: object) -> None:
-        super().__init__(transforms=[Apart], **settings)
+        super().__init__(transforms=[IsolationHeaders], **settings)
         self._policy = policy
         self._locked = not (self.options.basic_auth or self.options.auth)
 
     def find_handler(self, request: HTTPServerRequest, **others: object) -> HTTPMessageDelegate:
         refusal = self._policy.refusal(_context(request))
-        if refusal is None and self._locked and (request.path or "").startswith("/api/"):
-            return self.get_handler_delegate(request, Locked)  # type: ignore[no-any-return]  # the same
-        if refusal is None:
+        answer = None
+        if refusal is not None:
+            answer = {"status": 403, "text": f"{refusal.title}. {refusal.detail}"}
+        elif self._locked and (request.path or "").startswith("/api/"):
+            answer = {"status": 401, "text": _NO_API}
+        if answer is None:
             return super().find_handler(request, **others)  # type: ignore[no-any-return]  # the same
-        return self.get_handler_delegate(request, Refused, {"refusal": refusal})  # type: ignore[no-any-return]
+        return self.get_handler_delegate(request, Refusal, answer)  # type: ignore[no-any-return]  # the same
 
     def start_http_server(self) -> int | None:
-        """As Flower's own, within bounds; the port, None for a socket's file."""
-        server = BoundedServer(self, ssl_options=self.ssl_options, xheaders=self.options.xheaders, **_BOUNDS)
+        """As Flower's own, with limits. Returns the port; None for a Unix socket."""
+        server = BoundedServer(self, ssl_options=self.ssl_options, xheaders=self.options.xheaders, **_LIMITS)
         if self.options.unix_socket:
             server.add_socket(bind_unix_socket(self.options.unix_socket, mode=0o600))
             return None
@@ -136,6 +129,7 @@ def _context(request: HTTPServerRequest) -> RequestContext:
     return RequestContext(
         method=request.method or "",
         path=request.path or "",
+        # Two Host headers are an attack on whoever reads only one of them: "" is never allowed.
         host="" if len(hosts) > 1 else hosts[0] if hosts else None,
         origin=headers.get("Origin"),
         site=headers.get("Sec-Fetch-Site"),
@@ -144,7 +138,7 @@ def _context(request: HTTPServerRequest) -> RequestContext:
 
 
 def main() -> None:
-    """As ``celery flower`` does it, until SIGTERM."""
+    """Run Flower as ``celery flower`` does, until SIGTERM."""
     with starting("Flower"):
         ours = load()
         require_closed_flower(ours)

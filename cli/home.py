@@ -1,4 +1,4 @@
-"""AEGIS_HOME while a stack runs in it: one stack at a time, and who its processes are."""
+"""The lock on AEGIS_HOME: one stack at a time, and which processes it has."""
 
 import fcntl
 import json
@@ -18,89 +18,91 @@ from rag.homes import is_process
 from rag.stores.disks import says_full
 
 _TRIAL_BYTES = 65_536
-_CLOCK_SLACK = 2.0  # seconds that a process may seem to have begun after it wrote its roster
+_CLOCK_SLACK = 2.0  # seconds by which a process may seem to be younger than its stack.json
 
 
-class Roster:
-    """``stack.json``: the supervisor and the parts it started, for the next start and for people.
+class StackFile:
+    """``stack.json``: the supervisor and the processes that it started, for the next start and for people.
 
-    A change that the disk has no room for is left out: the next one writes the whole list anew.
+    A change for which the disk has no room is skipped: the next change writes the whole file again.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._parts: dict[str, dict[str, float]] = {}
+        self._processes: dict[str, dict[str, float]] = {}
 
-    def enter(self, name: str, pid: int) -> None:
-        with suppress(psutil.NoSuchProcess):  # it may be over already
-            self._parts[name] = {"pid": pid, "started": psutil.Process(pid).create_time()}
+    def add(self, name: str, pid: int) -> None:
+        with suppress(psutil.NoSuchProcess):  # it may have ended already
+            self._processes[name] = {"pid": pid, "started": psutil.Process(pid).create_time()}
         self._write()
 
-    def leave(self, name: str) -> None:
-        self._parts.pop(name, None)
+    def remove(self, name: str) -> None:
+        self._processes.pop(name, None)
         self._write()
 
-    def end_leftovers(self) -> list[str]:
-        """Kill what a stack that was killed itself has left; the names of these parts."""
+    def kill_leftovers(self) -> list[str]:
+        """Kill what is left of a stack whose supervisor was killed; returns the names of these services."""
         left = [
             (name, int(part["pid"]))
             for name, part in self._read().get("parts", {}).items()
+            # The start time is compared too: the process id may belong to another program by now.
             if is_process(int(part["pid"]), part["started"])
         ]
         for _, pid in left:
             with suppress(ProcessLookupError, PermissionError):
+                # The whole group, since a service may have children.
                 os.killpg(pid, signal.SIGKILL)
         psutil.wait_procs([p for _, pid in left if (p := _process(pid))], timeout=5)
         self._write()
         return [name for name, _ in left]
 
-    def supervisor(self) -> int | None:
-        """Process id of the supervisor that wrote the roster."""
-        pid = self._read().get("supervisor")
-        return pid if isinstance(pid, int) else None
-
-    def supervised(self) -> tuple[int, float] | None:
-        """Process id of the supervisor, and when it wrote so."""
+    def written_by(self) -> tuple[int, float] | None:
+        """Process id of the supervisor, and when it wrote the file, in seconds since 1970."""
         content = self._read()
         pid, written = content.get("supervisor"), content.get("written")
         return (pid, float(written)) if isinstance(pid, int) and isinstance(written, int | float) else None
 
     def _read(self) -> dict[str, Any]:
-        """Nothing of what another user wrote: it says which processes to end."""
+        # The file says which processes to kill, so another user's file counts as empty.
         try:
             with self._path.open(encoding="utf-8") as file:
                 content = json.load(file) if os.fstat(file.fileno()).st_uid == os.geteuid() else {}
-        except (FileNotFoundError, ValueError):  # none yet, or cut off while it was written
+        except (FileNotFoundError, ValueError):  # not there yet, or cut off while it was written
             return {}
         return content if isinstance(content, dict) else {}
 
     def _write(self) -> None:
-        content = {"supervisor": os.getpid(), "written": time(), "parts": self._parts}
+        content = {"supervisor": os.getpid(), "written": time(), "parts": self._processes}
         draft = self._path.with_suffix(".new")
-        with suppress(OSError):  # as the class says
+        with suppress(OSError):  # see the class
             draft.write_text(json.dumps(content, indent=1), "utf-8")
             draft.replace(self._path)
 
 
 @contextmanager
-def held(home: Path) -> Iterator[Roster]:
-    """Hold ``home`` for one stack. Raises Conflict that names the holder; ConfigurationError for a home
-    that cannot be made or written to, NoRoom when its disk is full."""
-    writable_home(home)
-    roster = Roster(home / "stack.json")
+def lock_home(home: Path) -> Iterator[StackFile]:
+    """Lock ``home`` for one stack.
+
+    Raises Conflict with the process that holds the lock, ConfigurationError for a home that cannot be made
+    or written to, NoRoom when its disk is full.
+    """
+    _check_writable(home)
+    stack_file = StackFile(home / "stack.json")
     with (home / "stack.lock").open("w") as lock:
         try:
+            # The kernel releases the lock when the supervisor ends, however that happens.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
+            holder = stack_file.written_by()
             raise Conflict(
-                f"A stack is running in {home} already (process {roster.supervisor() or 'unknown'}). "
+                f"A stack is running in {home} already (process {holder[0] if holder else 'unknown'}). "
                 "Stop it, or choose another AEGIS_HOME with other ports."
             ) from error
-        yield roster
+        yield stack_file
 
 
-def is_held(home: Path) -> bool:
-    """Whether a stack runs in ``home``. Makes nothing there."""
+def is_locked(home: Path) -> bool:
+    """Whether a stack runs in ``home``. Creates nothing there."""
     try:
         with (home / "stack.lock").open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -112,16 +114,16 @@ def is_held(home: Path) -> bool:
 
 
 def supervisor_of(home: Path) -> int | None:
-    """The process that holds ``home``, unless it is gone and another one has its number."""
-    written = Roster(home / "stack.json").supervised()
+    """The process that has locked ``home``; None when it is gone and another process has its number."""
+    written = StackFile(home / "stack.json").written_by()
     process = _process(written[0]) if written else None
     if process is None or written is None or process.create_time() > written[1] + _CLOCK_SLACK:
         return None
     return written[0]
 
 
-def writable_home(home: Path) -> None:
-    """Make ``home`` where it is missing, and try a file there. ConfigurationError, NoRoom."""
+def _check_writable(home: Path) -> None:
+    """Make ``home`` if it is missing, and write a file there. ConfigurationError, NoRoom."""
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         with TemporaryFile(dir=home, buffering=0) as trial:
@@ -130,13 +132,10 @@ def writable_home(home: Path) -> None:
     except OSError as error:
         if says_full(str(error)):
             raise NoRoom(f"AEGIS_HOME {home} has no room: free some space on its disk") from error
-        raise ConfigurationError(f"AEGIS_HOME {home} {_fault(error)}: choose another folder") from error
-
-
-def _fault(error: OSError) -> str:
-    if isinstance(error, FileExistsError | NotADirectoryError):
-        return "is, or lies below, a file"
-    return f"cannot be made or written to ({error.strerror})"
+        fault = f"cannot be made or written to ({error.strerror})"
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            fault = "is, or lies below, a file"
+        raise ConfigurationError(f"AEGIS_HOME {home} {fault}: choose another folder") from error
 
 
 def _process(pid: int) -> psutil.Process | None:

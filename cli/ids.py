@@ -1,6 +1,6 @@
-"""Ids by their beginnings: the one thing that is meant, or which there are.
+"""Finds whole ids by their beginnings.
 
-The listings that a key may read are looked through, so it learns of nothing that it may not see.
+It looks through the listings that the API key may read, so the user learns of nothing else.
 """
 
 from collections.abc import Iterable
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from cli.client import Client
 
 MOST_LOOKS = 2_000
-"""Of a listing: ten pages. What is older is named by its whole id."""
+"""Rows of a listing that are looked at. Older things must be named by their whole id."""
 
 _MOST_DOCUMENTS = 10_000
 _WHOLE_JOB_ID = 36
 _SHOWN = 5
 
 
-def the_one(given: str, ids: Iterable[str], what: str, most: int = MOST_LOOKS) -> str:
+def find_id(given: str, ids: Iterable[str], what: str, most: int = MOST_LOOKS) -> str:
     """The id that ``given`` is or begins. NotFound for none, Conflict for several."""
     found = []
     for each in islice(ids, most):
@@ -38,45 +38,41 @@ def the_one(given: str, ids: Iterable[str], what: str, most: int = MOST_LOOKS) -
 
 
 def job_id(client: "Client", given: str) -> str:
-    """Newest first, and an id begins with its time: what comes behind the given one cannot begin with it."""
+    """The whole id of a job."""
     if len(given) >= _WHOLE_JOB_ID:
         return given
+    # The newest come first, and an id begins with its time: older ids than ``given`` cannot begin with it.
     newest = (job["id"] for job in client.all_jobs())
-    return the_one(given, takewhile(lambda each: each[: len(given)] >= given, newest), "job")
+    return find_id(given, takewhile(lambda each: each[: len(given)] >= given, newest), "job")
 
 
 def dead_letter_id(client: "Client", given: str) -> str:
     if len(given) >= _WHOLE_JOB_ID:
         return given
-    return the_one(given, (letter["id"] for letter in client.dead_letters()), "dead letter")
+    return find_id(given, (letter["id"] for letter in client.dead_letters()), "dead letter")
 
 
 def backup_id(client: "Client", given: str) -> str:
-    """``latest`` stands for itself."""
+    """``latest`` is an id too."""
     if given == "latest" or len(given) >= _WHOLE_JOB_ID:
         return given
-    return the_one(given, (backup["id"] for backup in client.backups()), "backup")
+    return find_id(given, (backup["id"] for backup in client.backups()), "backup")
 
 
 def key_id(client: "Client", given: str) -> str:
-    return the_one(given, (key["id"] for key in client.made_keys() if key["id"]), "key")
+    return find_id(given, (key["id"] for key in client.made_keys() if key["id"]), "key")
 
 
 def collection_name(client: "Client", given: str) -> str:
-    return the_one(given, (each["name"] for each in client.collections()), "collection")
+    return find_id(given, (each["name"] for each in client.collections()), "collection")
 
 
 def document_id(client: "Client", given: str, collection: str | None) -> str:
-    """One that is there by the whole of what was given goes before those that begin with it.
-
-    A listing is in the order of ids, so what comes behind its last possible one is not read.
-    """
+    """An id that equals ``given`` comes before those that begin with it."""
     try:
         return str(client.document(given, collection)["document_id"])
     except NotFound:
-        return the_one(given, _beginning_so(client, given, collection), "document", _MOST_DOCUMENTS)
-
-
-def _beginning_so(client: "Client", given: str, collection: str | None) -> Iterable[str]:
-    ids = (document["document_id"] for document in client.documents(collection))
-    return takewhile(lambda each: each <= given or each.startswith(given), ids)
+        ids = (document["document_id"] for document in client.documents(collection))
+        # The listing is in the order of ids: what comes after the last possible one is not read.
+        possible = takewhile(lambda each: each <= given or each.startswith(given), ids)
+        return find_id(given, possible, "document", _MOST_DOCUMENTS)

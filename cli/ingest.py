@@ -1,28 +1,24 @@
-"""``aegis ingest``: documents in, a summary with each failure's reason out."""
+"""``aegis ingest``: sends documents, and prints a summary with the reason for each failure."""
 
 import shlex
 import sys
 from collections.abc import Sequence
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 import typer
 from platformdirs import user_state_path
 from rich.console import Console
-from rich.text import Text
 
 from cli.call import Call, shows_data
 from cli.exits import INTERRUPTED
 from cli.figures import many
-from cli.ingest_display import Display
-from cli.ingest_summary import DOCUMENTS, rows_of, show_summary, status_of
+from cli.ingest_display import Display, Tally
+from cli.ingest_summary import DOCUMENTS, explain_error, rows_of, say, show_summary, status_of
 from cli.ingestion import Ingestion, Plan
 from cli.journal import Journal
-from cli.refusals import said
-from cli.sources import Omitted, Source, piped
-from cli.tally import Tally
+from cli.sources import Omitted, Source, read_standard_input
 from cli.walk import sources
 from rag.errors import AegisError
-from rag.printable import one_line
 
 _STANDARD_INPUT = "-"
 
@@ -52,35 +48,31 @@ def ingest(
     changed. Of folders and patterns everything is taken that the API reads. Exit status: 0 when all
     documents are in, 1 when some failed, 6 when none is in, 130 after Ctrl-C.
     """
-    found, omitted = _found(what, hidden=hidden, name=name, media_type=media_type)
+    found, omitted = _find_sources(what, hidden=hidden, name=name, media_type=media_type)
     errors, plan = Console(stderr=True), Plan(collection, wait=wait, again=again)
-    with call.client() as client, _display(errors, found) as display:
+    tally = Tally(len(found), sum(source.size for source in found))
+    ended_by: AegisError | KeyboardInterrupt | None = None
+    with call.client() as client, Display(errors, tally) as display:
         client.delayed = display.delay
         ingestion = Ingestion(client, plan, journal=_journal(display, client.url, plan), watcher=display)
         for one in omitted:
             ingestion.fail(one)
-        ended_by = _run(ingestion, found)
+        try:
+            ingestion.run(found)
+        except (AegisError, KeyboardInterrupt) as error:
+            ended_by = error
     if not call.for_people:
         call.show_rows(rows_of(ingestion.outcomes, omitted), DOCUMENTS)
     elif ingestion.outcomes or ended_by is None:
         show_summary(Console(), ingestion.outcomes, omitted, waited=wait)
     if ended_by is not None:
-        _tell_rest(errors, ingestion, call, repeatable=_STANDARD_INPUT not in what)
+        _show_rest(errors, ingestion, call, repeatable=_STANDARD_INPUT not in what)
     if isinstance(ended_by, AegisError):
-        raise type(ended_by)(said(ended_by)) from ended_by
+        raise type(ended_by)(explain_error(ended_by)) from ended_by
     raise typer.Exit(INTERRUPTED if ended_by else status_of(ingestion.outcomes))
 
 
-def _run(ingestion: Ingestion, found: Sequence[Source]) -> AegisError | KeyboardInterrupt | None:
-    """What ended it early."""
-    try:
-        ingestion.run(found)
-    except (AegisError, KeyboardInterrupt) as error:
-        return error
-    return None
-
-
-def _found(
+def _find_sources(
     what: Sequence[str], *, hidden: bool, name: str | None, media_type: str | None
 ) -> tuple[list[Source], list[Omitted]]:
     """What is to be sent, and what is not. BadParameter for options that do not fit."""
@@ -90,50 +82,34 @@ def _found(
         raise typer.BadParameter("--name and --type are about standard input: they go with -")
     found: list[Source] = []
     omitted: list[Omitted] = []
-    with Console(stderr=True).status("looking what is there"):
+    with Console(stderr=True).status("looking for documents"):
         for one in sources((each for each in what if each != _STANDARD_INPUT), hidden=hidden):
             omitted.append(one) if isinstance(one, Omitted) else found.append(one)
     if _STANDARD_INPUT in what:
-        one = piped(_standard_input(), name, media_type)
+        if sys.stdin.isatty():
+            print("reading from this terminal; Ctrl-D ends the document", file=sys.stderr)
+        one = read_standard_input(sys.stdin.buffer, name, media_type)
         omitted.append(one) if isinstance(one, Omitted) else found.append(one)
     return found, omitted
 
 
-def _standard_input() -> BinaryIO:
-    if sys.stdin.isatty():
-        print("reading from this terminal; Ctrl-D ends the document", file=sys.stderr)
-    return sys.stdin.buffer
-
-
-def _display(console: Console, found: Sequence[Source]) -> Display:
-    return Display(console, Tally(len(found), sum(source.size for source in found)))
-
-
 def _journal(display: Display, url: str, plan: Plan) -> Journal:
-    """One that remembers nothing where this user has no folder to write to."""
+    """An empty journal that is not saved, when this user has no folder to write to."""
     try:
         folder = user_state_path("aegis-rag", appauthor=False) / "ingested"
         return Journal.at(folder, url, plan.collection)
     except (OSError, AegisError, RuntimeError) as error:
-        display.say(f"· nobody will remember what is sent now: {error}", "yellow")
+        display.say(f"· what is sent now is not recorded: {error}", "yellow")
         return Journal.none()
 
 
-def _tell_rest(console: Console, ingestion: Ingestion, call: Call, *, repeatable: bool) -> None:
-    """What goes on without us, how to watch it, and how to continue."""
+def _show_rest(console: Console, ingestion: Ingestion, call: Call, *, repeatable: bool) -> None:
+    """What goes on at the API, how to watch it, and how to continue."""
     if ingestion.going_on:
         count = many(ingestion.going_on, "document")
-        _say(console, f"{count} that the API has accepted will be finished all the same. To watch:")
-        _say(console, f"  aegis jobs watch{_whom(call)}")
+        say(console, f"{count} that the API has accepted will be finished all the same. To watch:")
+        options = {"--url": call.url, "--profile": call.profile}
+        same_api = [f" {option} {shlex.quote(value)}" for option, value in options.items() if value]
+        say(console, f"  aegis jobs watch{''.join(same_api)}")
     if repeatable and (ingestion.going_on or any(one.reason is None for one in ingestion.outcomes)):
-        _say(console, "The same command again goes on from here, and sends nothing twice.")
-
-
-def _whom(call: Call) -> str:
-    """The options by which another command asks the same API."""
-    options = {"--url": call.url, "--profile": call.profile}
-    return "".join(f" {option} {shlex.quote(value)}" for option, value in options.items() if value)
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(Text(one_line(text)), highlight=False, soft_wrap=not console.is_terminal)
+        say(console, "The same command again goes on from here, and sends nothing twice.")

@@ -1,8 +1,10 @@
-"""How an ingestion shows itself: a line that is drawn anew on a terminal, a line now and then elsewhere.
+"""Shows how an ingestion proceeds: one line that changes on a terminal, a new line now and then elsewhere.
 
-All of it goes to standard error, so that standard output has the summary alone.
+All of it goes to standard error, so that standard output has only the summary.
 """
 
+from collections import deque
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Self
 
@@ -11,18 +13,95 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task
 from rich.text import Text
 
 from cli.figures import duration
+from cli.ingest_summary import explain, say
 from cli.ingestion import Outcome, Watcher
-from cli.refusals import words_for
 from cli.sources import Source
-from cli.tally import Tally
 from rag.errors import AegisError, Overloaded
-from rag.printable import one_line
 
 _BAR = 8
 _LINE_SECONDS = 10.0
-"""Between two lines where nothing can be drawn anew."""
+"""Between two lines where there is no terminal."""
 
 _NOTE_SECONDS = 30.0
+
+_WINDOW_SECONDS = 30.0
+_LEAST_SECONDS = 2.0
+"""Until then there is neither a rate nor an estimate."""
+
+_ESTIMATE_FILES, _ESTIMATE_SHARE = 3, 0.05
+"""So many files, or this share of all, must be done before there is an estimate."""
+
+_FAST = 10
+"""Passages a second; a faster rate is shown without tenths."""
+
+_FIXED_WEIGHT = 4_096
+"""Bytes that are added to a document's size: each document costs time of its own."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """``files`` in all, of ``size`` bytes. Passages count as they are embedded."""
+
+    files: int
+    size: int
+    ended: int = 0
+    failed: int = 0
+    _passages: int = 0
+    _weight: float = 0.0
+    _open: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """By document: passages, and its weight so far."""
+    _seen: deque[tuple[float, int, float]] = field(default_factory=deque)
+
+    @property
+    def passages(self) -> int:
+        return self._passages + sum(passages for passages, _ in self._open.values())
+
+    @property
+    def share(self) -> float:
+        """The done part of everything, from 0 to 1."""
+        return min(1.0, self._done / self._all)
+
+    def advance(self, name: str, size: int, done: int, total: int) -> None:
+        """``done`` of the document's ``total`` passages are embedded, or stored: each counts once."""
+        done = max(done, self._open.get(name, (0, 0.0))[0])
+        self._open[name] = (done, weight(size) * done / total if total else 0.0)
+
+    def end(self, name: str, size: int, passages: int, *, failed: bool = False) -> None:
+        self._open.pop(name, None)
+        self.ended, self.failed = self.ended + 1, self.failed + failed
+        self._passages, self._weight = self._passages + passages, self._weight + weight(size)
+
+    def line(self, now: float) -> str:
+        """Files, passages, rate and the time that is left, in about 70 characters."""
+        self._seen.append((now, self.passages, self._done))
+        while len(self._seen) > 1 and now - self._seen[1][0] >= _WINDOW_SECONDS:
+            self._seen.popleft()
+        began, passages, done = self._seen[0]
+        facts = [f"{self.ended:,}/{self.files:,} files", f"{self.passages:,} passages"]
+        elapsed = now - began
+        if elapsed >= _LEAST_SECONDS and self.passages > passages:
+            rate = (self.passages - passages) / elapsed
+            facts.append(f"{rate:.0f}/s" if rate >= _FAST else f"{rate:.1f}/s")
+        if elapsed >= _LEAST_SECONDS and self._done > done and self._has_estimate:
+            facts.append(f"{duration(max(1, (self._all - self._done) * elapsed / (self._done - done)))} left")
+        return ", ".join(facts)
+
+    @property
+    def _has_estimate(self) -> bool:
+        """Whether enough was done for an estimate, and not all."""
+        return self.ended < self.files and (self.ended >= _ESTIMATE_FILES or self.share >= _ESTIMATE_SHARE)
+
+    @property
+    def _all(self) -> float:
+        return float(max(1, self.size + self.files * _FIXED_WEIGHT))
+
+    @property
+    def _done(self) -> float:
+        return self._weight + sum(share for _, share in self._open.values())
+
+
+def weight(size: int) -> float:
+    return float(size + _FIXED_WEIGHT)
 
 
 class Display(Watcher):
@@ -45,7 +124,7 @@ class Display(Watcher):
         self._bar.stop()
 
     def end(self, outcome: Outcome) -> None:
-        source, failed = outcome.found, outcome.reason is not None
+        source, failed = outcome.source, outcome.reason is not None
         size = getattr(source, "size", 0)
         self._tally.end(source.name, size, outcome.result.get("chunks", 0), failed=failed)
         if failed:
@@ -60,7 +139,7 @@ class Display(Watcher):
         self._draw()
 
     def delay(self, error: AegisError, seconds: float) -> None:
-        """The API puts a call off; said once in a while."""
+        """The API asks to repeat a call later; this is said twice a minute at most."""
         now = monotonic()
         if now - self._noted >= _NOTE_SECONDS:
             self._noted = now
@@ -68,10 +147,7 @@ class Display(Watcher):
             self.say(f"· {why}; trying again in {duration(seconds)}: {error}", "yellow")
 
     def say(self, text: str, style: str = "") -> None:
-        """A line of its own, whole where nobody sees it on a terminal."""
-        self._console.print(
-            Text(one_line(text), style), highlight=False, soft_wrap=not self._console.is_terminal
-        )
+        say(self._console, text, style)
 
     def _draw(self) -> None:
         self._bar.update(self._task, completed=self._tally.share)
@@ -93,6 +169,6 @@ class _Line(ProgressColumn):
 
 
 def failure(outcome: Outcome) -> str:
-    """Why a document failed, in a line: the sort of failure, and what was said of it."""
-    title = words_for(outcome.code).title
+    """Why a document failed, in a line: the kind of failure, and its reason."""
+    title = explain(outcome.code).title
     return f"{title}: {outcome.reason}" if outcome.code else str(outcome.reason)

@@ -1,4 +1,4 @@
-"""Documents brought in and followed until they are searchable, all at once."""
+"""Sends many documents and follows them together until they are searchable."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -8,16 +8,16 @@ from threading import Event, Thread
 from time import monotonic
 
 from cli.client import Client
-from cli.follower import Follower, Told
+from cli.follower import Follower, JobEvent
 from cli.journal import Journal
-from cli.sending import ENDS_ALL, Delivery, Senders, Sent
-from cli.sources import Found, Omitted, Source
+from cli.sending import ENDS_ALL, Sender, SenderPool, Sent
+from cli.sources import LocalFile, Omitted, Source
 from rag.errors import AegisError
 from rag.jsontypes import Json
 
 UPLOADS_AT_ONCE = 4
 AHEAD = 200
-"""Documents that are on their way at once, so that one folder does not fill the queue."""
+"""Documents that are sent or processed at once: one folder must not fill the API's queue."""
 
 _TICK_SECONDS = 0.5
 _LAST_ANSWERS_SECONDS = 2.0
@@ -25,40 +25,40 @@ _LAST_ANSWERS_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a source. ``job`` is None when it was not accepted, ``reason`` why it failed.
+    """What became of a source. ``job`` is None when it was not accepted; ``reason`` says why it failed.
 
-    ``code``: the sort of failure, as a problem's ``type`` ends.
+    ``code``: the kind of failure, which is the end of a problem's ``type``.
     """
 
-    found: Source | Omitted
+    source: Source | Omitted
     job: Json | None
     reason: str | None = None
     code: str = ""
 
     @property
     def name(self) -> str:
-        """The document's id, or what was named where it has none yet."""
-        return str(getattr(self.found, "document_id", None) or self.found.name)
+        """The document's id, or the source's name where it has none yet."""
+        return str(getattr(self.source, "document_id", None) or self.source.name)
 
     @property
     def result(self) -> Json:
-        """Of its job; nothing before that is over."""
+        """The result of its job; empty before that has succeeded."""
         result: Json = (self.job or {}).get("result") or {}
         return result
 
 
 class Watcher:
-    """Is told how an ingestion goes."""
+    """Is told how an ingestion proceeds."""
 
     def __init__(self, done: Callable[[Outcome], None] = lambda _: None) -> None:
         self._done = done
 
     def end(self, outcome: Outcome) -> None:
-        """A source is done with."""
+        """A source is finished, with this outcome."""
         self._done(outcome)
 
     def advance(self, source: Source, done: int, total: int) -> None:
-        """So many of its passages are embedded."""
+        """``done`` of the document's ``total`` passages are embedded."""
 
     def tick(self) -> None:
         """Time has passed."""
@@ -66,7 +66,7 @@ class Watcher:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``again``: send also what is there already; ``wait``: until all is searchable, not only accepted."""
+    """``again``: also send what is there already; ``wait``: until all is searchable, not only accepted."""
 
     collection: str | None = None
     wait: bool = True
@@ -74,7 +74,7 @@ class Plan:
 
 
 class Ingestion:
-    """One run. After :meth:`run`, however it ended, ``outcomes`` and ``under_way`` tell where things are."""
+    """One run. After :meth:`run`, however it ended, ``outcomes`` and ``under_way`` tell its state."""
 
     def __init__(
         self, client: Client, plan: Plan, *, journal: Journal | None = None, watcher: Watcher | None = None
@@ -84,42 +84,57 @@ class Ingestion:
         """By job: accepted and not over."""
         self._client, self._plan = client, plan
         self._journal, self._watcher = journal or Journal.none(), watcher or Watcher()
-        self._heard: SimpleQueue[Sent | Told | Exception] = SimpleQueue()
-        delivery = Delivery(client, plan.collection, self._journal, Event(), again=plan.again)
-        self._senders = Senders(delivery, self._heard.put, UPLOADS_AT_ONCE)
-        self._feed = Follower(client)
+        self._reports: SimpleQueue[Sent | JobEvent | Exception] = SimpleQueue()
+        sender = Sender(client, plan.collection, self._journal, Event(), again=plan.again)
+        self._senders = SenderPool(sender, self._reports.put, UPLOADS_AT_ONCE)
+        self._follower = Follower(client)
         self._is_answered = False
 
     def run(self, sources: Iterable[Source]) -> None:
-        """Bring all of them in.
+        """Send all sources and, if planned, wait until they are searchable.
 
-        Raises the first refusal that would meet all others too, Transient when nothing was heard of the
-        API for five minutes, and KeyboardInterrupt; jobs that were accepted go on.
+        Raises the first error that all other sources would meet too, Transient when the API was silent for
+        five minutes, and KeyboardInterrupt; jobs that were accepted go on.
         """
-        Thread(target=self._listen, name="feed", daemon=True).start()
+
+        def follow() -> None:
+            try:
+                for event in self._follower.events():
+                    self._reports.put(event)
+            except Exception as error:  # noqa: BLE001 - raised by the thread that takes the reports
+                self._reports.put(error)
+
+        # A daemon: it may wait for events when this process wants to end.
+        Thread(target=follow, name="feed", daemon=True).start()
         try:
-            self._bring(_distinct(sources))
+            self._work(_refuse_same_ids(sources))
         except BaseException:
             self._break_off()
             raise
         finally:
             self._senders.end()
-            self._feed.close()
+            self._follower.close()
 
     @property
     def going_on(self) -> int:
-        """How many documents the API has accepted, of which nobody has heard the end."""
+        """How many documents the API has accepted without a known end."""
         accepted = (one for one in self.outcomes if one.job and not one.reason and not one.result)
         return len(self.under_way) + sum(1 for _ in accepted)
 
     def fail(self, omitted: Omitted) -> None:
-        """Count what was asked for and cannot be sent."""
+        """Count a source that was asked for and cannot be sent."""
         if omitted.wanted:
             self._end(Outcome(omitted, None, omitted.reason, omitted.code))
 
-    def _bring(self, sources: Iterator[Source | Outcome]) -> None:
+    def _work(self, sources: Iterator[Source | Outcome]) -> None:
         while True:
-            while self._has_room() and (source := next(sources, None)) is not None:
+            # The first source goes alone: when it is refused, no other is sent.
+            most = 2 * UPLOADS_AT_ONCE if self._is_answered else 1
+            while (
+                self._senders.open < most
+                and self._senders.open + len(self.under_way) < AHEAD
+                and (source := next(sources, None)) is not None
+            ):
                 if isinstance(source, Outcome):
                     self._end(source)
                 else:
@@ -127,25 +142,20 @@ class Ingestion:
             if not self._senders.open and not self.under_way:
                 return
             try:
-                self._take(self._heard.get(timeout=_TICK_SECONDS))
+                self._take(self._reports.get(timeout=_TICK_SECONDS))
             except Empty:
                 self._watcher.tick()
 
-    def _has_room(self) -> bool:
-        """The first goes alone: when it is refused, no other is."""
-        most = 2 * UPLOADS_AT_ONCE if self._is_answered else 1
-        return self._senders.open < most and self._senders.open + len(self.under_way) < AHEAD
-
-    def _take(self, heard: Sent | Told | Exception) -> None:
-        match heard:
+    def _take(self, report: Sent | JobEvent | Exception) -> None:
+        match report:
             case Sent():
                 self._senders.open -= 1
                 self._is_answered = True
-                self._take_sent(heard)
-            case Told():
-                self._take_told(heard)
-            case _:
-                raise heard
+                self._take_sent(report)
+            case JobEvent() if report.job_id in self.under_way:
+                self._take_event(report)
+            case Exception():
+                raise report
 
     def _take_sent(self, sent: Sent) -> None:
         match sent:
@@ -159,52 +169,45 @@ class Ingestion:
                 self._end(Outcome(source, None, f"{type(error).__name__}: {error}", "unforeseen"))
             case Sent(source, job_id=str(job_id)) if self._plan.wait:
                 self.under_way[job_id] = source
-                self._feed.add(job_id)
+                self._follower.add(job_id)
             case Sent(source, job_id=job_id, result=result):
                 self._end(Outcome(source, {"job_id": job_id, "id": job_id, "result": result}))
 
-    def _take_told(self, told: Told) -> None:
-        if told.kind == "progress" and told.job_id in self.under_way:
-            self._watcher.advance(self.under_way[told.job_id], told.data["done"], told.data["total"])
-        elif told.is_last and told.job_id in self.under_way:
-            self._end(self._outcome(self.under_way.pop(told.job_id), told))
-
-    def _outcome(self, source: Source, told: Told) -> Outcome:
-        job = {"id": told.job_id, "job_id": told.job_id, "result": None}
-        if told.kind == "result":
-            version = told.data.get("version", 0)
-            if source.mark and version and not told.data.get("superseded"):
-                self._journal.finish(source.document_id or source.name, source.mark, told.job_id, version)
-            return Outcome(source, {**job, "result": told.data})
-        if told.kind == "error":
-            problem = told.data
-            reason = str(problem.get("detail") or problem.get("title") or "no reason was given")
-            return Outcome(source, job, reason, str(problem.get("type", "")).rpartition(":")[2])
-        return Outcome(source, job, "it was cancelled", "cancelled")
+    def _take_event(self, event: JobEvent) -> None:
+        if event.kind == "progress":
+            self._watcher.advance(self.under_way[event.job_id], event.data["done"], event.data["total"])
+        if not event.is_last:
+            return
+        source, data = self.under_way.pop(event.job_id), event.data
+        job: Json = {"id": event.job_id, "job_id": event.job_id, "result": None}
+        if event.kind == "result":
+            version = data.get("version", 0)
+            # Only what searches find now is recorded: another upload may have superseded this one.
+            if source.mark and version and not data.get("superseded"):
+                self._journal.finish(source.document_id or source.name, source.mark, event.job_id, version)
+            self._end(Outcome(source, {**job, "result": data}))
+        elif event.kind == "error":
+            reason = str(data.get("detail") or data.get("title") or "no reason was given")
+            self._end(Outcome(source, job, reason, str(data.get("type", "")).rpartition(":")[2]))
+        else:
+            self._end(Outcome(source, job, "it was cancelled", "cancelled"))
 
     def _end(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
         self._watcher.end(outcome)
 
-    def _listen(self) -> None:
-        try:
-            for told in self._feed.events():
-                self._heard.put(told)
-        except Exception as error:  # noqa: BLE001 - raised by the thread that takes what was heard
-            self._heard.put(error)
-
     def _break_off(self) -> None:
-        """Begin nothing more, and hear what became of what is being sent, for a moment."""
+        """Begin nothing more, and wait a moment for the answers to what is being sent."""
         self._senders.end()
         self._client.stop()
         until = monotonic() + _LAST_ANSWERS_SECONDS
         with suppress(Empty, KeyboardInterrupt):
             while self._senders.open and (left := until - monotonic()) > 0:
-                heard = self._heard.get(timeout=left)
-                if isinstance(heard, Sent):
+                report = self._reports.get(timeout=left)
+                if isinstance(report, Sent):
                     self._senders.open -= 1
-                    if heard.job_id is not None:
-                        self.under_way[heard.job_id] = heard.source
+                    if report.job_id is not None:
+                        self.under_way[report.job_id] = report.source
 
 
 def ingest(
@@ -215,27 +218,25 @@ def ingest(
     wait: bool,
     done: Callable[[Outcome], None],
 ) -> list[Outcome]:
-    """A run that nobody remembers; ``done`` hears of each source. Raises what :meth:`Ingestion.run` does."""
+    """A run without a journal; ``done`` takes each outcome. Raises what :meth:`Ingestion.run` does."""
     ingestion = Ingestion(client, Plan(collection, wait=wait), watcher=Watcher(done))
     ingestion.run(files)
     return ingestion.outcomes
 
 
-def _distinct(sources: Iterable[Source]) -> Iterator[Source | Outcome]:
-    """Of two with one id the second is refused, lest it silently replaces the first; a file comes once."""
+def _refuse_same_ids(sources: Iterable[Source]) -> Iterator[Source | Outcome]:
+    """Of two sources with one id the second is refused: it would replace the first. A file comes once."""
     seen: dict[str, Source] = {}
     for source in sources:
         name = source.document_id or source.name
         first = seen.setdefault(name, source)
         if first is source:
             yield source
-        elif not _is_same(first, source):
+            continue
+        same = first.name == source.name
+        if isinstance(first, LocalFile) and isinstance(source, LocalFile):
+            with suppress(OSError):
+                same = first.path.samefile(source.path)
+        if not same:
             reason = f"{first.name} has the same document id {name!r}: name a folder above both"
             yield Outcome(source, None, reason, "same-id")
-
-
-def _is_same(first: Source, second: Source) -> bool:
-    if isinstance(first, Found) and isinstance(second, Found):
-        with suppress(OSError):
-            return first.path.samefile(second.path)
-    return first.name == second.name

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 from cli.figures import age, clock, size
 from cli.views import Column, Row, View
@@ -10,52 +9,40 @@ from cli.views import Column, Row, View
 COLOURS = {"succeeded": "green", "failed": "red", "dead": "red", "running": "cyan", "cancelled": "yellow"}
 
 IN_BYTES = frozenset({"backup", "verify", "rehearse", "restore", "prune"})
-"""Kinds whose progress is in bytes: ABOUT_BACKUPS of ``rag.model``, which takes long to load."""
+"""Kinds whose progress is in bytes. The same as ABOUT_BACKUPS in ``rag.model``, which loads slowly."""
 
 SHORT_ID = len("01990a6e-3c1f")
-"""Characters of an id that mostly name one job alone: its time, to a millisecond."""
+"""Characters of an id that usually name one job: its time, to a millisecond."""
 
 
 def subject(row: Row) -> str:
-    """What a job is about, as whoever submitted it would say; nothing where the API does not tell."""
+    """What a job is about, such as a file's name; "" where the API does not tell."""
     return str((row.get("subject") or {}).get("name") or "")
 
 
-def progress(row: Row) -> str:
+def progress(row: Row, *, share: bool = False) -> str:
+    """How much is done of how much; with ``share`` in per cent. "" while the total is not known."""
     done, total = row["progress"]["done"], row["progress"]["total"]
     if not total:
         return ""
-    if row["kind"] in IN_BYTES:
-        return f"{size(done)} of {size(total)}"
-    return f"{done}/{total}"
-
-
-def _share(row: Row) -> str:
-    done, total = row["progress"]["done"], row["progress"]["total"]
-    return f"{done / total:.0%}" if total else ""
+    if share:
+        return f"{done / total:.0%}"
+    return f"{size(done)} of {size(total)}" if row["kind"] in IN_BYTES else f"{done}/{total}"
 
 
 def _reason(row: Row) -> str:
     return str((row["error"] or {}).get("detail") or "")
 
 
-def _about(row: Row) -> str:
-    return ": ".join(filter(None, (subject(row), _reason(row))))
-
-
-def _colour(row: Row) -> str:
-    return COLOURS.get(row["state"], "")
-
-
 JOBS = View(
     columns=(
         Column("id", lambda row: str(row["id"]), begins=SHORT_ID),
         Column("kind", lambda row: str(row["kind"])),
-        Column("state", lambda row: str(row["state"]), style=_colour),
+        Column("state", lambda row: str(row["state"]), style=lambda row: COLOURS.get(row["state"], "")),
         Column("stage", lambda row: str(row["stage"])),
-        Column("progress", progress, _share, "done", right=True),
+        Column("progress", progress, lambda row: progress(row, share=True), "done", right=True),
         Column("created", lambda row: clock(row["created_at"]), lambda row: age(row["created_at"]), "age"),
-        Column("about", _about, wraps=True),
+        Column("about", lambda row: ": ".join(filter(None, (subject(row), _reason(row)))), wraps=True),
     ),
     fields=(
         "id", "kind", "state", "stage", "progress.done", "progress.total", "queue_position", "attempts",
@@ -66,7 +53,7 @@ JOBS = View(
 
 
 def job_page(row: Row) -> Iterator[tuple[str, str]]:
-    """What is known of one job, its result last."""
+    """What is known of one job, its result last. Of an answer's sources only their number."""
     yield "id", str(row["id"])
     yield "kind", str(row["kind"])
     yield "about", subject(row)
@@ -80,12 +67,7 @@ def job_page(row: Row) -> Iterator[tuple[str, str]]:
     yield "finished", clock(row["finished_at"]) if row["finished_at"] else ""
     yield "error", _reason(row)
     yield "trace", str(row.get("trace_id") or "")
-    yield from _result(row["result"] or {})
-
-
-def _result(result: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Of an answer its text and how many sources it has; of others each value."""
-    for name, value in result.items():
+    for name, value in (row["result"] or {}).items():
         if name in ("citations", "hits"):
             yield name, str(len(value))
         else:

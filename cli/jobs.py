@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import ids
-from cli.batch import do_to_each
+from cli.batch import apply_to_each
 from cli.call import Call, asks_api, shows_data
 from cli.exits import status_of_all
 from cli.groups import ListByDefault, group
@@ -42,7 +42,7 @@ def list_jobs(
     with call.client() as client:
         if job_id is not None:
             found = client.job(ids.job_id(client, job_id))
-            form = Format.JSON if call.for_people else call.form  # as it was before there was `show`
+            form = Format.JSON if call.for_people else call.form  # one job was JSON before there was `show`
             Call(form=form).show_one(found, job_page)
             return
         jobs = client.all_jobs(state=state, kind=kind, collection=collection, document_id=document)
@@ -62,7 +62,7 @@ def show(call: Call, job_id: JobId) -> None:
 def cancel(call: Call, job_ids: JobIds) -> None:
     """End jobs that are queued or running. Takes effect between stages, and within an answer."""
     with call.client() as client:
-        done, errors = do_to_each(job_ids, partial(ids.job_id, client), client.cancel)
+        done, errors = apply_to_each(job_ids, partial(ids.job_id, client), client.cancel)
     for each in done:
         print(one_line(f"{each} cancelled"))
     raise typer.Exit(status_of_all(errors, done=bool(done)))
@@ -79,7 +79,7 @@ def retry(
     from cli.watching import follow_all  # noqa: PLC0415 - brings progress bars
 
     with call.client() as client:
-        done, errors = do_to_each(job_ids, partial(ids.job_id, client), client.retry)
+        done, errors = apply_to_each(job_ids, partial(ids.job_id, client), client.retry)
         for each in done:
             print(one_line(f"{each} queued again"))
         errors += follow_all(client, done) if wait else []

@@ -1,128 +1,143 @@
-"""One part's life: started when what it needs is ready, restarted whenever it dies."""
+"""Runs one service: starts it, and restarts it whenever it dies or hangs."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Protocol
 
-from cli.foreign import ours
-from cli.home import Roster
-from cli.logs import AUDIT_FILES, LogFile, Output
-from cli.nursery import Nursery
-from cli.part import HUNG, Part
-from cli.process import PartProcess, ending
-from cli.warden import Warden
-from cli.watch import until_hung
+from cli.home import StackFile
+from cli.logs import AUDIT_FILES, LogFile, Output, reformat_redis_line
+from cli.nursery import ForkClient
+from cli.part import TERMINATE_HUNG, Service
+from cli.process import ServiceProcess, describe_exit
+from cli.warden import OrphanGuard
 from rag.errors import Unavailable
 
+WATCH_SECONDS = 2.0
+"""Between two looks at a running process."""
+
+_LONGEST_LOOK = 5.0
 _PROBE_SECONDS = 0.1
-_BOOT_TRIES = 3
+_START_TRIES = 3
 _STEADY_SECONDS = 30.0
-"""A part that lived so long is not in a crash loop."""
+"""A process that lived longer is not in a crash loop."""
 
 _BACKOFF = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds before the first, second, … restart in a row."""
 
 
-class Witness(Protocol):
-    """Who is told what happens to the parts."""
+class Observer(Protocol):
+    """Is told what happens to the services."""
 
-    def ready(self, part: str, seconds: float) -> None: ...
-    def show_death(self, part: str, how: str, *, restart: int, wait: float) -> None: ...
-    def back(self, part: str, seconds: float) -> None: ...
-    def show_stop(self, part: str, seconds: float) -> None: ...
-    def show_line(self, part: str, line: str) -> None: ...
+    def show_ready(self, service: str, seconds: float) -> None: ...
+    def show_death(self, service: str, how: str, *, restart: int, wait: float) -> None: ...
+    def show_back(self, service: str, seconds: float) -> None: ...
+    def show_stop(self, service: str, seconds: float) -> None: ...
+    def show_line(self, service: str, line: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What all keepers of a stack share. ``folder``: where the parts run; ``logs``: where they write."""
+class RunContext:
+    """What all runners of a stack share. ``folder``: where services run; ``logs``: where their logs are."""
 
     folder: Path
     logs: Path
     environment: Mapping[str, str]
-    witness: Witness
-    warden: Warden
-    roster: Roster
-    nursery: Nursery | None = None
+    observer: Observer
+    guard: OrphanGuard
+    stack_file: StackFile
+    fork_client: ForkClient | None = None
     verbose: bool = False
 
 
-class Keeper:
-    """Keeps one part running."""
+class Runner:
+    """Keeps one service running."""
 
-    def __init__(self, part: Part, surroundings: Surroundings) -> None:
-        self.part = part
+    def __init__(self, service: Service, context: RunContext) -> None:
+        self.service = service
         self.is_ready = asyncio.Event()
-        self._around = surroundings
-        self._process: PartProcess | None = None
+        self._context = context
+        self._process: ServiceProcess | None = None
         self._restarts = 0
         self._in_a_row = 0
+
+        def show(line: str) -> None:
+            if context.verbose or not service.quiet:
+                context.observer.show_line(service.name, line)
+
         self._output = Output(
-            LogFile(surroundings.logs, part.name),
-            self._show,
-            verbose=surroundings.verbose,
-            audit=LogFile(surroundings.logs, "audit", AUDIT_FILES) if part.audited else None,
-            rewrite=partial(ours, part.name) if part.foreign else None,
+            LogFile(context.logs, service.name),
+            show,
+            verbose=context.verbose,
+            audit=LogFile(context.logs, "audit", AUDIT_FILES) if service.audited else None,
+            rewrite=partial(reformat_redis_line, service.name) if service.redis_log else None,
         )
 
-    async def live(self) -> None:
-        """Start the part and keep it alive until cancelled. Unavailable when it cannot start at all."""
-        seconds = await self._boot()
+    async def run(self, needs: Iterable[asyncio.Event]) -> None:
+        """Once all ``needs`` are set, start the service and keep it running until cancelled.
+
+        Unavailable when it cannot start.
+        """
+        for need in needs:
+            await need.wait()
+        seconds = await self._start_first()
         self.is_ready.set()
-        self._around.witness.ready(self.part.name, seconds)
+        self._context.observer.show_ready(self.service.name, seconds)
         ready = True
         while True:
-            ready = await self._restart_when_over(ready=ready)
+            ready = await self._restart_after_end(ready=ready)
 
     async def stop(self, hurry: asyncio.Event) -> None:
-        """End the part if it runs; :meth:`live` must have been cancelled."""
+        """End the service if it runs; :meth:`run` must have been cancelled."""
         if self._process is not None:
             began = monotonic()
-            await self._process.stop(self.part.farewell, hurry)
-            self._forget()
-            self._around.witness.show_stop(self.part.name, monotonic() - began)
+            await self._process.stop(self.service.stop_signals, hurry)
+            self._forget_process()
+            self._context.observer.show_stop(self.service.name, monotonic() - began)
         self._output.close()
 
-    async def _boot(self) -> float:
-        """Seconds until ready. What a signal ended is tried again; an exit on its own is not."""
-        for attempt in range(1, _BOOT_TRIES + 1):
+    async def _start_first(self) -> float:
+        """Seconds until ready. A start that a signal ended is tried again; one that exited is not."""
+        for attempt in range(1, _START_TRIES + 1):
             process = await self._start()
-            status = await self._ready_or_ended(process)
+            status = await self._wait_ready_or_ended(process)
             if status is None:
                 return process.age
-            self._forget()
-            if status >= 0 or attempt == _BOOT_TRIES:
-                raise self._no_start(f"ended with {ending(status)}")
-            self._show_last_words(status)
-            self._around.witness.show_death(self.part.name, ending(status), restart=attempt, wait=0.0)
+            self._forget_process()
+            # A start may be hit by a stray signal, such as from the out-of-memory killer.
+            if status >= 0 or attempt == _START_TRIES:
+                raise self._start_error(f"ended with {describe_exit(status)}")
+            self._show_last_line(status)
+            self._context.observer.show_death(
+                self.service.name, describe_exit(status), restart=attempt, wait=0.0
+            )
         raise AssertionError("unreachable")
 
-    async def _start(self) -> PartProcess:
-        around = self._around
-        self._output.forget()
+    async def _start(self) -> ServiceProcess:
+        context = self._context
+        self._output.clear_last_lines()
         try:
-            process = await PartProcess.start(
-                self.part,
+            process = await ServiceProcess.start(
+                self.service,
                 self._output,
-                environment=around.environment,
-                folder=around.folder,
-                nursery=around.nursery,
+                environment=context.environment,
+                folder=context.folder,
+                fork_client=context.fork_client,
             )
         except OSError as error:
-            raise self._no_start(str(error)) from error
+            raise self._start_error(str(error)) from error
         self._process = process
-        around.warden.guard(process.pid)
-        around.roster.enter(self.part.name, process.pid)
+        context.guard.guard(process.pid)
+        context.stack_file.add(self.service.name, process.pid)
         return process
 
-    async def _ready_or_ended(self, process: PartProcess) -> int | None:
-        """The exit status when it ended before it was ready, None once it is ready."""
+    async def _wait_ready_or_ended(self, process: ServiceProcess) -> int | None:
+        """None once the process is ready; its exit status if it ended before. Unavailable after too long."""
         ended = asyncio.create_task(process.wait())
-        ready = asyncio.create_task(self._until_ready(process))
+        ready = asyncio.create_task(self._wait_ready(process))
         try:
             await asyncio.wait((ended, ready), return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
@@ -133,76 +148,89 @@ class Keeper:
             ended.cancel()
             ready.cancel()
 
-    async def _until_ready(self, process: PartProcess) -> None:
-        probe = self.part.probe
+    async def _wait_ready(self, process: ServiceProcess) -> None:
+        probe, timeout = self.service.probe, self.service.start_timeout
         while probe is not None:
             missing = await asyncio.to_thread(probe, process.pid)
             if missing is None:
                 return
-            if process.age > self.part.ready_within:
-                raise self._no_start(f"was not ready within {self.part.ready_within:.0f} s: {missing}")
+            if process.age > timeout:
+                raise self._start_error(f"was not ready within {timeout:.0f} s: {missing}")
             await asyncio.sleep(_PROBE_SECONDS)
 
-    async def _restart_when_over(self, *, ready: bool) -> bool:
-        """``ready``: whether the process that runs was; the same of its successor comes back."""
+    async def _restart_after_end(self, *, ready: bool) -> bool:
+        """Wait until the running process has ended or hangs, and start the next one.
+
+        ``ready``: whether the running process became ready. Returns the same of the next one, which keeps
+        running when it is not ready in time.
+        """
         if self._process is None:
-            raise AssertionError("a part is watched only after it was started")
-        process = self._process
-        how = await self._over(process, ready=ready)
-        self._forget()
+            raise AssertionError("a service is watched only after it was started")
+        observer, name, process = self._context.observer, self.service.name, self._process
+        how = await self._wait_ended(process, ready=ready)
+        self._forget_process()
+        # A long life ends the series, so that a rare crash is repaired at once.
         self._in_a_row = 0 if process.age > _STEADY_SECONDS else self._in_a_row + 1
         wait = _BACKOFF[min(max(self._in_a_row - 1, 0), len(_BACKOFF) - 1)]
         self._restarts += 1
-        self._around.witness.show_death(self.part.name, how, restart=self._restarts, wait=wait)
+        observer.show_death(name, how, restart=self._restarts, wait=wait)
         await asyncio.sleep(wait)
         process = await self._start()
-        back = await self._is_back(process)
-        if back:
-            self._around.witness.back(self.part.name, process.age)
-        return back
+        try:
+            if await self._wait_ready_or_ended(process) is not None:
+                return False
+        except Unavailable as error:
+            for line in str(error).splitlines():
+                observer.show_line(name, line)
+            return False
+        observer.show_back(name, process.age)
+        return True
 
-    async def _over(self, process: PartProcess, *, ready: bool) -> str:
-        """Wait until the process has ended, or hangs: then it is ended here. How it was."""
+    async def _wait_ended(self, process: ServiceProcess, *, ready: bool) -> str:
+        """Wait until the process has ended; stop it when it hangs. Returns how it ended, in words."""
         ended = asyncio.create_task(process.wait())
-        hung = asyncio.create_task(until_hung(self.part, process.pid, well=ready))
+        hung = asyncio.create_task(wait_until_hung(self.service, process.pid, was_ready=ready))
         try:
             await asyncio.wait((ended, hung), return_when=asyncio.FIRST_COMPLETED)
             if ended.done():
-                self._show_last_words(ended.result())
-                return ending(ended.result())
-            status = await process.stop(HUNG, asyncio.Event())
-            return f"{ending(status)} because it hung: {hung.result()}"
+                self._show_last_line(ended.result())
+                return describe_exit(ended.result())
+            status = await process.stop(TERMINATE_HUNG, asyncio.Event())
+            return f"{describe_exit(status)} because it hung: {hung.result()}"
         finally:
             ended.cancel()
             hung.cancel()
 
-    async def _is_back(self, process: PartProcess) -> bool:
-        """False when it died again, or takes longer than it should: then it is let be."""
-        try:
-            return await self._ready_or_ended(process) is None
-        except Unavailable as error:
-            for line in str(error).splitlines():
-                self._around.witness.show_line(self.part.name, line)
-            return False
-
-    def _show_last_words(self, status: int) -> None:
-        """Of a process that did not end well, unless they were shown already."""
+    def _show_last_line(self, status: int) -> None:
+        """Show the last line of a process that failed, unless it was shown already."""
         if status and (line := self._output.unshown):
-            self._around.witness.show_line(self.part.name, line)
+            self._context.observer.show_line(self.service.name, line)
 
-    def _show(self, line: str) -> None:
-        if self._around.verbose or not self.part.quiet:
-            self._around.witness.show_line(self.part.name, line)
-
-    def _forget(self) -> None:
+    def _forget_process(self) -> None:
         if self._process is not None:
-            self._around.warden.release(self._process.pid)
-            self._around.roster.leave(self.part.name)
+            self._context.guard.release(self._process.pid)
+            self._context.stack_file.remove(self.service.name)
             self._process = None
 
-    def _no_start(self, why: str) -> Unavailable:
+    def _start_error(self, why: str) -> Unavailable:
         last = "\n".join(f"    {line}" for line in self._output.last_lines)
         where = f"Its log: {self._output.file.path}"
-        return Unavailable(
-            f"{self.part.name} {why}\n{last}\n{where}" if last else f"{self.part.name} {why}. {where}"
-        )
+        message = f"{self.service.name} {why}"
+        return Unavailable(f"{message}\n{last}\n{where}" if last else f"{message}. {where}")
+
+
+async def wait_until_hung(service: Service, pid: int, *, was_ready: bool) -> str:
+    """Return what is wrong, once it has been wrong for the service's ``hang_seconds``.
+
+    ``was_ready``: whether the process was ready. If not, nothing counts until a look finds nothing wrong.
+    """
+    failed = 0.0
+    while True:
+        began = monotonic()
+        await asyncio.sleep(WATCH_SECONDS)
+        wrong = await asyncio.to_thread(service.watch, pid) if service.watch else None
+        was_ready = was_ready or wrong is None
+        # A look counts for a few seconds at most: a supervisor that was itself stopped must not blame others.
+        failed = failed + min(monotonic() - began, _LONGEST_LOOK) if wrong and was_ready else 0.0
+        if wrong and failed >= service.hang_seconds:
+            return wrong

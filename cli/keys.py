@@ -12,7 +12,7 @@ from cli import ids
 from cli.call import Call, asks_api, shows_data
 from cli.figures import age, clock
 from cli.groups import group
-from cli.views import Column, Row, View
+from cli.views import Column, View
 from rag.jsontypes import Json
 from rag.printable import one_line
 
@@ -31,16 +31,8 @@ _ONCE = (
 )
 
 
-def _state(key: Row) -> str:
-    return f"{key['state']}, rotated" if key["grace_until"] else str(key["state"])
-
-
-def _or_nothing(at: str | None, shown: Callable[[str], str]) -> str:
-    return shown(at) if at else "–"
-
-
-def _day(at: str) -> str:
-    return clock(at)[: len("2026-11-23")]
+def _time(at: str | None, show: Callable[[str], str]) -> str:
+    return show(at) if at else "–"
 
 
 KEYS = View(
@@ -49,10 +41,11 @@ KEYS = View(
         Column("name", lambda row: str(row["name"]), wraps=True),
         Column("role", lambda row: str(row["role"])),
         Column("collections", lambda row: ", ".join(row["collections"]), wraps=True),
-        Column("state", _state, style=lambda row: _COLOURS.get(row["state"], "")),
-        Column("expires", lambda row: _or_nothing(row["expires_at"], _day)),
-        Column("used", lambda row: _or_nothing(row["last_used_at"], lambda at: f"{age(at)} ago"),
-            lambda row: _or_nothing(row["last_used_at"], age)),
+        Column("state", lambda row: f"{row['state']}{', rotated' * bool(row['grace_until'])}",
+            style=lambda row: _COLOURS.get(row["state"], "")),
+        Column("expires", lambda row: _time(row["expires_at"], clock)[: len("2026-11-23")]),
+        Column("used", lambda row: _time(row["last_used_at"], lambda at: f"{age(at)} ago"),
+            lambda row: _time(row["last_used_at"], age)),
     ),
     fields=(
         "id", "name", "role", "collections", "state", "created_at", "created_by", "expires_at", "revoked_at",
@@ -131,7 +124,7 @@ def activate(
 
 
 def _expiry(days: float | None) -> Json:
-    """BadParameter for a day that no calendar has."""
+    """BadParameter for a date that does not exist."""
     if days is None:
         return {}
     try:
@@ -141,11 +134,10 @@ def _expiry(days: float | None) -> Json:
 
 
 def _show_once(call: Call, key: Json) -> None:
-    """The key on stdout, alone, so that it can be piped into where it is kept."""
+    """Print the key alone on stdout, so that it can be piped to where secrets are kept."""
     if not call.for_people:
         call.show_one(key, lambda _: ())
         return
     scope = ", ".join(key["collections"])
-    told = f"{key['name']} ({key['id']}): {key['role']} on {scope}. {_ONCE}"
-    print(one_line(told), file=sys.stderr)
+    print(one_line(f"{key['name']} ({key['id']}): {key['role']} on {scope}. {_ONCE}"), file=sys.stderr)
     print(one_line(key["key"]))

@@ -1,4 +1,4 @@
-"""What the parts print: into a file each, and what matters onto the terminal."""
+"""What the services print: each to a log file, and what matters to the terminal."""
 
 import os
 import re
@@ -13,18 +13,26 @@ from rag.folders import private_folder
 
 ROTATE_BYTES = 10 * 1024 * 1024
 AUDIT_FILES = 9
-"""Kept beside the newest, so that nobody's requests push out soon what was done: half a million entries."""
+"""Old audit files that are kept, about half a million entries: a flood of requests must not push out
+soon what was done before."""
+
 _AUDIT = re.compile(rb"[0-9-]{10} [0-9:,]{12} INFO api (?:[0-9]+ \w+ )?aegis\.audit(?::[0-9]+)? audit \{")
-_STEERING = bytes({*range(32), 127} - {*b"\t\n\r"})
-"""What programs that are not ours may print, and a terminal that shows the file would obey."""
+_CONTROL_BYTES = bytes({*range(32), 127} - {*b"\t\n\r"})
+"""Other programs may print them, and a terminal that shows the file would obey them."""
+
 _REMEMBERED = 8
-_LONGEST_LINE = 65_536  # bytes; what goes on behind them counts as the next line
+_LONGEST_LINE = 65_536  # bytes; the rest counts as the next line
 
 _LEVEL = re.compile(r"\b(DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL|FATAL)\b")
 _LEVEL_WITHIN = 100
 _SEVERE = frozenset({"WARNING", "ERROR", "CRITICAL", "FATAL"})
 _TRACEBACK = "Traceback (most recent call last)"
 _FRAMES = re.compile(r"\s|$|Traceback |During handling |The above exception ")
+
+_REDIS_LINE = re.compile(
+    rb"\d{1,10}:[A-Z] (\d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2})\.(\d{3}) ([.*#-]) ([^\n]*\n?)\Z"
+)
+_REDIS_LEVELS = {b".": b"DEBUG", b"-": b"INFO", b"*": b"INFO", b"#": b"WARNING"}
 
 
 def stamp() -> str:
@@ -33,13 +41,26 @@ def stamp() -> str:
     return f"{now:%Y-%m-%d %H:%M:%S},{now.microsecond // 1000:03d}"
 
 
-class LogFile:
-    """Appends to ``folder/name.log``, which nobody else may read.
+def reformat_redis_line(service: str, line: bytes) -> bytes:
+    """A line of a Redis or Valkey server, in the format of the other services; any other line unchanged."""
+    found = _REDIS_LINE.match(line)
+    try:
+        when = datetime.strptime(found[1].decode(), "%d %b %Y %H:%M:%S") if found else None  # noqa: DTZ007 - local
+    except ValueError:  # a month's name in another language
+        when = None
+    if found is None or when is None:
+        return line
+    level = _REDIS_LEVELS[found[3]]
+    return b"%s,%s %s %s %s" % (str(when).encode(), found[2], level, service.encode(), found[4])
 
-    Over 10 MB it becomes ``name.log.1`` and starts anew; of such ``former`` are kept. What cannot be
-    written, for lack of room or since the file cannot be opened, is left out, and a line says so when it
-    can be again: a part goes on without its log, and would end with it, since nobody took any more what
-    it prints. ConfigurationError for a ``folder`` that cannot be made.
+
+class LogFile:
+    """Appends to ``folder/name.log``, which only its owner may read.
+
+    When it exceeds 10 MB it is renamed to ``name.log.1`` and a new file begins; ``former`` old files are
+    kept. When it cannot be written (no room, or it cannot be opened), the data is dropped, and a line says so
+    once it can be written again. The service must go on without its log: it would block or end if nobody
+    read what it prints. ConfigurationError for a ``folder`` that cannot be made.
     """
 
     def __init__(self, folder: Path, name: str, former: int = 1) -> None:
@@ -47,67 +68,60 @@ class LogFile:
         self._former = former
         self._file: FileIO | None = None
         self._closed = False
-        self._left_out = 0
+        self._dropped = 0
         with suppress(OSError):
-            self._file = self._opened()
+            self._file = self._open()
 
     def write(self, data: bytes) -> None:
-        """Never raises."""
-        wanted = data.translate(None, _STEERING)
-        try:
-            written = 0 if self._closed else self._append(wanted)
-        except OSError:
-            written = 0
-        self._left_out += len(wanted) - written
+        """Never raises: what cannot be written is dropped and counted."""
+        wanted, written = data.translate(None, _CONTROL_BYTES), 0
+        with suppress(OSError):
+            if not self._closed:
+                file = self._file = self._file or self._open()
+                if file.tell() + len(wanted) > ROTATE_BYTES:
+                    file = self._rotate(file)
+                if self._dropped:
+                    missing = f"{self._dropped} bytes are missing here: they could not be written"
+                    gap = f"\n{stamp()} WARNING {self.path.stem} {missing}\n".encode()
+                    # On a full disk the note may be cut off; the next write tries again.
+                    if file.write(gap) == len(gap):
+                        self._dropped = 0
+                written = file.write(wanted) or 0
+        self._dropped += len(wanted) - written
 
     def close(self) -> None:
-        """What is written from now on is left out."""
+        """What is written from now on is dropped."""
         self._closed = True
         if self._file:
             self._file.close()
 
-    def _append(self, data: bytes) -> int:
-        """How much of it was written; raises OSError where nothing can be."""
-        file = self._file = self._file or self._opened()
-        if file.tell() + len(data) > ROTATE_BYTES:
-            file = self._rotate(file)
-        if self._left_out:
-            self._tell_of_gap(file)
-        return file.write(data) or 0
-
-    def _tell_of_gap(self, file: FileIO) -> None:
-        """Raises OSError while there is no room."""
-        missing = f"{self._left_out} bytes are missing here: they could not be written"
-        gap = f"\n{stamp()} WARNING {self.path.stem} {missing}\n".encode()
-        if file.write(gap) == len(gap):
-            self._left_out = 0
-
     def _rotate(self, file: FileIO) -> FileIO:
-        """Where no new file can be made, the one that is open goes on under its new name."""
+        """A new file. When none can be made (OSError), the open file goes on under its new name."""
         if self.path.exists():
             for number in range(self._former, 0, -1):
                 older = self._numbered(number - 1)
                 if older.exists():
                     older.replace(self._numbered(number))
-        fresh = self._file = self._opened()
+        fresh = self._file = self._open()
         file.close()
         return fresh
 
     def _numbered(self, number: int) -> Path:
         return self.path.with_name(f"{self.path.name}.{number}") if number else self.path
 
-    def _opened(self) -> FileIO:
+    def _open(self) -> FileIO:
         return FileIO(self.path, "ab", opener=lambda path, flags: os.open(path, flags, 0o600))
 
 
 class Severity:
-    """Tells a part's warnings and errors from its chatter; of a traceback, its last line."""
+    """Finds warnings and errors in a service's output; of a traceback, its last line."""
 
     def __init__(self) -> None:
         self._severe = False
         self._in_traceback = False
 
     def severe(self, line: str) -> bool:
+        """Whether the line belongs on the terminal. An indented line belongs to the line before it."""
         if self._in_traceback:
             self._in_traceback = _FRAMES.match(line) is not None
             return not self._in_traceback
@@ -123,10 +137,9 @@ class Severity:
 
 
 class Output:
-    """One part's stdout and stderr. ``show`` takes each line that belongs on the terminal.
+    """One service's stdout and stderr. ``show`` takes each line that belongs on the terminal.
 
-    ``audit``: where the lines of the audit log go, instead of into ``file``. ``rewrite``: what becomes of
-    each line before anything else.
+    ``audit``: takes the lines of the audit log, in place of ``file``. ``rewrite``: changes each line first.
     """
 
     def __init__(
@@ -151,11 +164,20 @@ class Output:
 
     @property
     def last_lines(self) -> list[str]:
-        """What was printed last, without the frames of tracebacks."""
+        """The last lines, without the frames of tracebacks."""
         return list(self._last)
 
+    @property
+    def unshown(self) -> str | None:
+        """The last line, unless ``show`` has had it."""
+        return self._last[-1] if self._last and not self._last_shown else None
+
+    @property
+    def _is_raw(self) -> bool:
+        return not (self._audit or self._rewrite)
+
     def feed(self, data: bytes) -> None:
-        if self._as_it_comes:
+        if self._is_raw:  # else line by line, in _put
             self.file.write(data)
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
@@ -164,13 +186,8 @@ class Output:
             self._put(self._rest)
             self._rest = b""
 
-    @property
-    def unshown(self) -> str | None:
-        """The line that was printed last, where ``show`` has not had it."""
-        return self._last[-1] if self._last and not self._last_shown else None
-
-    def forget(self) -> None:
-        """A process begins, and what another one printed is none of its last lines."""
+    def clear_last_lines(self) -> None:
+        """A new process begins: the last lines of the one before are not its own."""
         self._last.clear()
 
     def close(self) -> None:
@@ -179,37 +196,27 @@ class Output:
             self._audit.close()
 
     def end(self) -> None:
-        """The process has closed its side; what comes next is another process's."""
+        """The process has closed its side; what comes next is from another process."""
         if self._rest:
             self._put(self._rest)
         self._rest = b""
         self._within_line = False
         self._severity = Severity()
 
-    @property
-    def _as_it_comes(self) -> bool:
-        return not (self._audit or self._rewrite)
-
     def _put(self, piece: bytes) -> None:
-        """A line, or as much of one as was waited for."""
+        """Take a line, or the part of one that was too long."""
         if self._rewrite:
             piece = self._rewrite(piece)
-        audited = self._is_audited(piece)
-        if not self._as_it_comes:
-            (self._audit if self._audit and audited else self.file).write(piece)
-        self._take(piece, remembered=not audited)
-
-    def _is_audited(self, piece: bytes) -> bool:
-        """What goes on a line that was too long belongs to no audit log, whatever it says."""
+        # The rest of a line that was too long never goes to the audit log, whatever it looks like.
         begins, self._within_line = not self._within_line, not piece.endswith(b"\n")
-        return begins and _AUDIT.match(piece) is not None
-
-    def _take(self, raw: bytes, *, remembered: bool) -> None:
-        line = raw.decode("utf-8", "replace").rstrip()
+        audited = begins and _AUDIT.match(piece) is not None
+        if not self._is_raw:
+            (self._audit if self._audit and audited else self.file).write(piece)
+        line = piece.decode("utf-8", "replace").rstrip()
         if not line:
             return
         shown = self._severity.severe(line) or self._verbose
-        if remembered and not line[0].isspace():
+        if not audited and not line[0].isspace():
             self._last.append(line)
             self._last_shown = shown
         if shown:

@@ -9,9 +9,8 @@ from typer._completion_classes import completion_init
 
 from cli import exits
 from cli.call import Call, shows_data
-from cli.coercion import take_values_as_they_are
-from cli.groups import HELP_OPTIONS, LoadsWhenCalled, elsewhere
-from cli.surroundings import mend_surroundings, silence_output
+from cli.groups import HELP_OPTIONS, LazyGroup, add_lazy, skip_needless_coercion
+from cli.printing import repair_streams, silence_output
 from rag.errors import AegisError, ConfigurationError
 from rag.printable import printable, write_plainly
 
@@ -25,12 +24,12 @@ app = typer.Typer(
     name="aegis",
     help="Aegis RAG: documents in, cited answers out.",
     epilog=exits.epilogue(),
-    cls=LoadsWhenCalled,
+    cls=LazyGroup,
     context_settings=HELP_OPTIONS,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # its renderer takes longer to load than everything else
+    rich_markup_mode=None,  # its renderer loads more slowly than everything else
 )
 
 
@@ -107,8 +106,8 @@ def doctor(call: Call) -> None:
 
     settings = _settings()
     keep_private()
-    elsewhere_named = call.url or call.profile  # AEGIS_URL is for those who ask, this is about this machine
-    with call.client() if elsewhere_named else _client(settings, None) as client:
+    # AEGIS_URL is not used here: it names an API to ask, while this command checks this machine.
+    with call.client() if call.url or call.profile else _client(settings, None) as client:
         findings = list(examine(settings, client))
     call.show_rows(map(asdict, findings), FINDINGS)
     if call.for_people:
@@ -116,7 +115,7 @@ def doctor(call: Call) -> None:
     raise typer.Exit(any(finding.state == "bad" for finding in findings))
 
 
-ELSEWHERE = {
+LAZY_COMMANDS = {
     "ingest": ("cli.ingest:ingest", "Ingest files, folders, addresses or standard input."),
     "ask": ("cli.ask:ask", "Ask a question; show the answer as it is written, then its sources."),
     "down": ("cli.down:down", "Stop the stack that runs on this machine."),
@@ -137,20 +136,20 @@ ELSEWHERE = {
     "bench": ("bench.main:main", "Measure speed, as ratios within one run."),
     "completion": ("cli.completion:completion", "Print the script by which a shell completes commands."),
 }
-"""Commands of other modules: a function or a Typer each, and what it does."""
+"""Commands of other modules: where each function or Typer is, and what it does."""
 
-
-for _name, (_place, _about) in ELSEWHERE.items():
-    elsewhere(app, _name, _place, _about)
+for _name, (_place, _about) in LAZY_COMMANDS.items():
+    add_lazy(app, _name, _place, _about)
 
 
 def run() -> None:
-    """The entry point: whatever ends a command ends it with a status of ``cli.exits`` and no traceback."""
-    mend_surroundings()
+    """The entry point. Every error ends with an exit status of ``cli.exits`` and without a traceback."""
+    repair_streams()
     write_plainly()
+    # Typer registers its shell completion only when it adds its own options, which are off here.
     completion_init()
-    take_values_as_they_are()
-    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # its own command line loads slowly
+    skip_needless_coercion()
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # httpx's own command line loads slowly
     try:
         app(prog_name="aegis")
     except KeyboardInterrupt:
@@ -172,7 +171,7 @@ def _settings() -> "Settings":
 
 
 def _client(settings: "Settings", url: str | None) -> "Client":
-    """Of the stack that the settings make, unless ``url`` is another."""
+    """Of the stack of these settings, unless ``url`` names another API."""
     from cli.client import client_of
 
     return client_of(settings, url)

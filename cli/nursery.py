@@ -1,4 +1,4 @@
-"""The supervisor's side of :mod:`cli.zygote`: parts that are forked rather than started anew."""
+"""The supervisor's connection to the fork server of :mod:`cli.zygote`."""
 
 import asyncio
 import json
@@ -9,17 +9,17 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGKILL
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from cli.part import Part
+from cli.part import Service
 from rag.folders import private_folder
 
-_ROOM = " " * 600
-"""An argument that only takes up room: a process's title can be as long as its arguments were."""
+_TITLE_ROOM = " " * 600
+"""An argument that reserves memory: a process's title can only be as long as its arguments were."""
 
 
-class Forked:
-    """A forked part, with what the supervisor uses of asyncio's processes."""
+class ForkedProcess:
+    """A process that the fork server made, with the interface of an asyncio process."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -34,83 +34,79 @@ class Forked:
         os.kill(self.pid, number)
 
 
-class Nursery:
-    """One zygote. Where it is gone, :meth:`fork` says so, and its parts count as killed."""
+class ForkClient:
+    """One fork server. When it has died, :meth:`fork` returns None and its children are killed."""
 
-    def __init__(self, zygote: asyncio.subprocess.Process, connection: socket.socket) -> None:
-        self.pid = zygote.pid
-        self._zygote = zygote
+    def __init__(self, server: asyncio.subprocess.Process, connection: socket.socket) -> None:
+        self.pid = server.pid
+        self._server = server
         self._connection = connection
         self._asking = asyncio.Lock()
-        self._answers: asyncio.Queue[Forked | None] = asyncio.Queue()
-        self._children: dict[int, Forked] = {}
+        self._answers: asyncio.Queue[ForkedProcess | None] = asyncio.Queue()
+        self._children: dict[int, ForkedProcess] = {}
         self._gone = False
         self._listening = asyncio.create_task(self._listen())
 
     @classmethod
-    async def open(cls, *, environment: Mapping[str, str], folder: Path, log: Path) -> "Nursery":
-        """Start a zygote; it loads its modules meanwhile. Its own words, errors only, go to ``log``.
+    async def open(cls, *, environment: Mapping[str, str], folder: Path, log: Path) -> "ForkClient":
+        """Start a fork server, without waiting until it has loaded its modules. Its errors go to ``log``.
 
         ConfigurationError where the folder of ``log`` cannot be made.
         """
-        words = _appending(log)
+        output = _open_log(log)
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        with theirs, words:
-            zygote = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "cli.zygote", str(theirs.fileno()), _ROOM),
+        with theirs, output:
+            server = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "cli.zygote", str(theirs.fileno()), _TITLE_ROOM),
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=words,
-                stderr=words,
+                stdout=output,
+                stderr=output,
                 env=environment,
                 cwd=folder,
                 pass_fds=(theirs.fileno(),),
-                process_group=0,  # as parts have: no session
+                process_group=0,  # like the services: no session of its own
             )
-        return cls(zygote, ours)
+        return cls(server, ours)
 
-    async def fork(self, part: Part, output: int, folder: Path) -> Forked | None:
-        """The part's process, which writes to the descriptor ``output``; None where the zygote is gone."""
+    async def fork(self, service: Service, output: int, folder: Path) -> ForkedProcess | None:
+        """The service's process, which writes to the descriptor ``output``; None without a fork server."""
         request = {
-            "argv": list(part.command),
-            "environment": dict(part.environment),
+            "argv": list(service.command),
+            "environment": dict(service.environment),
             "folder": str(folder),
-            "nice": part.nice,
+            "nice": service.nice,
         }
         async with self._asking:
             if self._gone:
                 return None
             try:
                 socket.send_fds(self._connection, [json.dumps(request).encode() + b"\n"], [output])
-            except OSError:  # the listener notices too
+            except OSError:  # the server has died; _listen sees it too
                 return None
             return await self._answers.get()
 
     async def close(self) -> None:
-        """End the zygote, whose children have ended."""
+        """End the fork server. Its children must have ended."""
         self._connection.close()
         self._listening.cancel()
         with suppress(ProcessLookupError):
-            self._zygote.kill()
-        await self._zygote.wait()
+            self._server.kill()
+        await self._server.wait()
 
     async def _listen(self) -> None:
+        """Read the server's messages, ``{"pid"}`` and ``{"ended", "status"}``, until it is gone."""
         loop, rest = asyncio.get_running_loop(), b""
-        while data := await _read(loop, self._connection):
-            *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
-                self._hear(json.loads(line))
-        self._lose_all()
-
-    def _hear(self, message: dict[str, Any]) -> None:
-        if "pid" in message:
-            child = self._children[message["pid"]] = Forked(message["pid"])
-            self._answers.put_nowait(child)
-        else:
-            self._children.pop(message["ended"]).status.set_result(message["status"])
-
-    def _lose_all(self) -> None:
-        """Nobody tells of the children's ends any more, so they end now and are started without a zygote."""
+        with suppress(OSError):
+            while data := await loop.sock_recv(self._connection, 65536):
+                *lines, rest = (rest + data).split(b"\n")
+                for message in map(json.loads, lines):
+                    if "pid" in message:
+                        child = self._children[message["pid"]] = ForkedProcess(message["pid"])
+                        self._answers.put_nowait(child)
+                    else:
+                        self._children.pop(message["ended"]).status.set_result(message["status"])
+        # Nobody reports any more when a child ends, so all end now and are started again without the server.
         self._gone = True
         self._answers.put_nowait(None)
         for child in self._children.values():
@@ -120,18 +116,10 @@ class Nursery:
         self._children.clear()
 
 
-def _appending(log: Path) -> BinaryIO:
-    """To nowhere when it cannot be opened."""
-    private_folder(log.parent)
+def _open_log(path: Path) -> BinaryIO:
+    """The null device when the file cannot be opened, for example on a full disk."""
+    private_folder(path.parent)
     try:
-        return log.open("ab")
+        return path.open("ab")
     except OSError:
         return Path(os.devnull).open("ab")
-
-
-async def _read(loop: asyncio.AbstractEventLoop, connection: socket.socket) -> bytes:
-    """b"" at the end, however it came."""
-    try:
-        return await loop.sock_recv(connection, 65536)
-    except OSError:
-        return b""

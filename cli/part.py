@@ -1,37 +1,38 @@
-"""A part of the stack: a program that the supervisor starts, watches and stops."""
+"""A service of the stack: a program that the supervisor starts, watches and stops."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from signal import Signals
 
 Probe = Callable[[int], str | None]
-"""Given the process id: None once the part is ready, else what is still missing.
+"""Takes the process id. Returns None when nothing is wrong, else a sentence that says what is.
 
-Called in a thread, many times a second; must answer within a second or so.
+The supervisor calls it in a thread, several times a second. It must return within about two seconds.
 """
 
-Farewell = tuple[tuple[Signals, float], ...]
-"""Signals to stop with, each with the seconds that are waited before the next; SIGKILL follows."""
+StopSignals = tuple[tuple[Signals, float], ...]
+"""Signals that stop a process, each with the seconds to wait before the next; SIGKILL follows the last."""
 
-TERMINATE: Farewell = ((Signals.SIGTERM, 10.0),)
-HUNG: Farewell = ((Signals.SIGTERM, 2.0),)
+TERMINATE: StopSignals = ((Signals.SIGTERM, 10.0),)
+TERMINATE_HUNG: StopSignals = ((Signals.SIGTERM, 2.0),)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Service:
     """What to run and how.
 
-    needs: names of parts that are ready before this one is started.
-    stop_rank: parts of a lower rank are stopped first; those of one rank together.
-    ready_within: seconds of patience at boot; a part without ``probe`` is ready when started.
-    watch: what is wrong with the process while it runs, None where nothing is or nothing can be known.
-    patience: seconds for which something must be wrong before the process is ended and started anew.
+    needs: names of the services that must be ready before this one starts.
+    stop_rank: services of a lower rank stop first; those of one rank stop together.
+    probe: says what is missing until the process is ready; without it a process is ready when it runs.
+    start_timeout: seconds until the process must be ready.
+    watch: says what is wrong with a running process; None when nothing is wrong or nothing can be known.
+    hang_seconds: a process that is wrong for so long is ended and started again.
     nice: added to the supervisor's own niceness.
-    forked: a Python module whose imports :mod:`cli.zygote` has, so that a fork of it will do.
-    audited: its lines of the audit log go into a file of their own.
+    forked: a Python module whose imports :mod:`cli.zygote` has loaded, so that it can be forked from there.
+    audited: its audit log lines go to a file of their own.
     quiet: its warnings go to its log only.
-    foreign: it prints as Redis does, which :mod:`cli.foreign` puts in the format of the others.
-    environment: on top of the environment that all parts get.
+    redis_log: it writes lines as Redis does; :mod:`cli.logs` puts them into the format of the others.
+    environment: added to the environment that all services get.
     """
 
     name: str
@@ -39,13 +40,13 @@ class Part:
     stop_rank: int = 0
     needs: tuple[str, ...] = ()
     probe: Probe | None = None
-    ready_within: float = 90.0
+    start_timeout: float = 90.0
     watch: Probe | None = None
-    patience: float = 30.0
+    hang_seconds: float = 30.0
     nice: int = 0
     forked: bool = False
     quiet: bool = False
     audited: bool = False
-    foreign: bool = False
+    redis_log: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
-    farewell: Farewell = TERMINATE
+    stop_signals: StopSignals = TERMINATE

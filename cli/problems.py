@@ -1,7 +1,6 @@
-"""What the API's refusals mean: a problem document back to the error that it was made from."""
+"""The API's problem documents, turned back into the errors that they were made from."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import httpx
 
@@ -23,58 +22,49 @@ from rag.printable import one_line
 from rag.retry_after import seconds_to_wait
 
 
-class BarredError(Forbidden):
-    """A 403 that is about no key: a foreign host or origin, or what stands before the API."""
+class BlockedError(Forbidden):
+    """A 403 for another reason than the key: a foreign host or origin, or a proxy before the API."""
 
 
-class StrangerError(AegisError):
-    """Whoever answers is no Aegis."""
+class NotAegisError(AegisError):
+    """The server that answers is not Aegis."""
 
 
-NOT_LET_IN = (Unauthenticated, Forbidden, QuotaExceeded, BarredError, StrangerError)
-"""What a 401 or 403 becomes, and an answer of another server: the next call would meet with the same."""
+ACCESS_ERRORS = (Unauthenticated, Forbidden, QuotaExceeded, BlockedError, NotAegisError)
+"""What a 401 or 403, or an answer of another server, becomes. The next call would fail in the same way."""
 
-_AND: Mapping[type[AegisError], str] = {
+_KEY_HINTS: Mapping[type[AegisError], str] = {
     Unauthenticated: ". On the command line it is the one in AEGIS_API_KEY, or of a profile",
     Forbidden: ". Set AEGIS_API_KEY to a key that may, or choose its profile",
 }
 
 
 _OURS = "urn:aegis:problem:"
-_STRANGE = "HTTP {}, and not in the API's words: is this its address, or does a proxy answer for it?"
+_NOT_OURS = "HTTP {}, and not in the API's words: is this its address, or does a proxy answer for it?"
 
 
 def error_of(answer: httpx.Response) -> AegisError:
-    """The error that an ``application/problem+json`` of ours stands for, or any other status."""
-    problem = _problem(answer)
+    """The error for a problem document of the API, or for any other answer by its HTTP status."""
+    try:
+        problem = answer.json()
+    except ValueError:  # a proxy's page
+        problem = {}
+    if not (isinstance(problem, dict) and str(problem.get("type", "")).startswith(_OURS)):
+        problem = {}
     code = str(problem.get("type", "")).removeprefix(_OURS)
-    told = one_line(str(problem.get("detail") or problem.get("title") or ""))
-    kind = _BY_CODE.get(code) or _by_status(answer.status_code, ours=bool(problem))
-    message = (told or _STRANGE.format(answer.status_code)) + _AND.get(kind, "")
+    detail = one_line(str(problem.get("detail") or problem.get("title") or ""))
+    kind = _BY_CODE.get(code) or _BY_STATUS.get(answer.status_code, AegisError if problem else NotAegisError)
+    if not problem and answer.status_code == httpx.codes.NOT_FOUND:
+        kind = NotAegisError  # another server has none of the API's paths
+    message = (detail or _NOT_OURS.format(answer.status_code)) + _KEY_HINTS.get(kind, "")
     if issubclass(kind, Transient):
         return kind(message, retry_after=seconds_to_wait(answer.headers))
     return kind(message)
 
 
-def _problem(answer: httpx.Response) -> Mapping[str, Any]:
-    try:
-        problem = answer.json()
-    except ValueError:  # a proxy's page
-        return {}
-    ours = isinstance(problem, dict) and str(problem.get("type", "")).startswith(_OURS)
-    return problem if ours else {}
-
-
-def _by_status(status: int, *, ours: bool) -> type[AegisError]:
-    """That nothing is at a path is the API's to say; a stranger has none of its paths."""
-    if not ours and status == httpx.codes.NOT_FOUND:
-        return StrangerError
-    return _BY_STATUS.get(status, AegisError if ours else StrangerError)
-
-
 _BY_STATUS: Mapping[int, type[AegisError]] = {
     401: Unauthenticated,
-    403: BarredError,
+    403: BlockedError,
     404: NotFound,
     408: TimedOut,
     413: DocumentTooLarge,

@@ -1,4 +1,4 @@
-"""A running instance of a part, in a session and process group of its own."""
+"""A running process of a service, in a process group of its own."""
 
 import asyncio
 import os
@@ -10,17 +10,17 @@ from pathlib import Path
 from time import monotonic
 
 from cli.logs import Output
-from cli.nursery import Forked, Nursery
-from cli.part import Farewell, Part
+from cli.nursery import ForkClient, ForkedProcess
+from cli.part import Service, StopSignals
 
 HURRIED_SECONDS = 1.0
-_LAST_WORDS_SECONDS = 2.0  # for a grandchild of another session that keeps the pipe open
+_DRAIN_SECONDS = 2.0  # a grandchild in another session may keep the pipe open
 
 
-class PartProcess:
-    """Of its own group, so that a terminal's Ctrl-C does not reach it and nothing of it is left behind."""
+class ServiceProcess:
+    """Has its own group: Ctrl-C on the terminal does not reach it, and its children can be ended with it."""
 
-    def __init__(self, process: Process | Forked, drain: "_Drain") -> None:
+    def __init__(self, process: Process | ForkedProcess, drain: "_Drain") -> None:
         self._process = process
         self._drain = drain
         self._started = monotonic()
@@ -28,24 +28,44 @@ class PartProcess:
     @classmethod
     async def start(
         cls,
-        part: Part,
+        service: Service,
         output: Output,
         *,
         environment: Mapping[str, str],
         folder: Path,
-        nursery: Nursery | None,
-    ) -> "PartProcess":
-        """Raises OSError when the program cannot be executed."""
-        drain, write_end = await _Drain.into(output)
+        fork_client: ForkClient | None,
+    ) -> "ServiceProcess":
+        """Fork the service from the fork server where that works, else execute it.
+
+        Raises OSError when the program cannot be executed.
+        """
+        drain, write_end = await _Drain.open(output)
         try:
-            process = await nursery.fork(part, write_end, folder) if nursery and part.forked else None
-            return cls(process or await _executed(part, write_end, environment, folder), drain)
+            if (
+                fork_client
+                and service.forked
+                and (forked := await fork_client.fork(service, write_end, folder))
+            ):
+                return cls(forked, drain)
+            executed = await asyncio.create_subprocess_exec(
+                *(["nice", "-n", str(service.nice)] if service.nice else []),
+                *service.command,
+                stdin=DEVNULL,
+                stdout=write_end,
+                stderr=STDOUT,
+                env={**environment, **service.environment},
+                cwd=folder,
+                # Not a session of its own: the kernel schedules each session as one, whatever its niceness.
+                process_group=0,
+            )
+            return cls(executed, drain)
         finally:
+            # Only the process has it open then, so the drain ends with the process.
             os.close(write_end)
 
     @property
     def pid(self) -> int:
-        """The process id, also its process group's."""
+        """The process id, which is also the id of the process group."""
         return self._process.pid
 
     @property
@@ -54,59 +74,54 @@ class PartProcess:
         return monotonic() - self._started
 
     async def wait(self) -> int:
-        """Wait for the process; its status, negative for a signal. Ends what it left in its group."""
+        """Wait until the process has ended, then kill what it left in its group.
+
+        Returns the exit status, negative for a signal.
+        """
         status = await self._process.wait()
         self._kill_group()
-        await self._drain.empty(_LAST_WORDS_SECONDS)
+        await self._drain.wait_closed(_DRAIN_SECONDS)
         return status
 
-    async def stop(self, farewell: Farewell, hurry: asyncio.Event) -> int:
-        """Say goodbye step by step, then kill; the status. With ``hurry`` set no step is over a second."""
-        for step, grace in farewell:
+    async def stop(self, signals: StopSignals, hurry: asyncio.Event) -> int:
+        """Send the signals one by one, then kill; returns the exit status.
+
+        Once ``hurry`` is set, each signal gets one second at most.
+        """
+        for number, seconds in signals:
             with suppress(ProcessLookupError):
-                self._process.send_signal(step)
-            if await _within(self._process.wait(), grace, hurry):
+                self._process.send_signal(number)
+            if await _ends_within(self._process.wait(), seconds, hurry):
                 break
         self._kill_group()
         return await self.wait()
 
     def _kill_group(self) -> None:
-        """PermissionError is what macOS says of a group of zombies."""
+        # macOS answers PermissionError for a group that has only zombies.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
 
 
-def ending(status: int) -> str:
-    """An exit status in words."""
+def describe_exit(status: int) -> str:
+    """An exit status in words, such as ``exit status 1`` or ``signal SIGKILL``."""
     if status >= 0:
         return f"exit status {status}"
     return f"signal {signal.Signals(-status).name}"
 
 
-async def _executed(part: Part, output: int, environment: Mapping[str, str], folder: Path) -> Process:
-    return await asyncio.create_subprocess_exec(
-        *(["nice", "-n", str(part.nice)] if part.nice else []),
-        *part.command,
-        stdin=DEVNULL,
-        stdout=output,
-        stderr=STDOUT,
-        env={**environment, **part.environment},
-        cwd=folder,
-        process_group=0,  # no session: the kernel weighs each by itself, whatever its niceness
-    )
-
-
 class _Drain(asyncio.Protocol):
-    """The read end of a pipe. Not asyncio's own: there, some versions wait for a process until its
-    grandchildren have closed the pipe as well."""
+    """The read end of a process's output pipe.
+
+    It replaces asyncio's own pipe: some versions of that wait until grandchildren have closed the pipe too.
+    """
 
     def __init__(self, output: Output) -> None:
         self._output = output
         self._closed = asyncio.Event()
 
     @classmethod
-    async def into(cls, output: Output) -> tuple["_Drain", int]:
-        """A drain and the file descriptor to write into."""
+    async def open(cls, output: Output) -> tuple["_Drain", int]:
+        """A drain and the file descriptor that the process writes to."""
         read_end, write_end = os.pipe()
         drain = cls(output)
         await asyncio.get_running_loop().connect_read_pipe(lambda: drain, open(read_end, "rb", 0))  # noqa: SIM115, PTH123, ASYNC230 - a descriptor; the transport closes it
@@ -119,14 +134,14 @@ class _Drain(asyncio.Protocol):
         self._output.end()
         self._closed.set()
 
-    async def empty(self, seconds: float) -> None:
-        """Wait until everybody has closed the other end, ``seconds`` at most."""
+    async def wait_closed(self, seconds: float) -> None:
+        """Wait until all writers have closed their end, ``seconds`` at most."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._closed.wait(), seconds)
 
 
-async def _within(waiting: Awaitable[int], seconds: float, hurry: asyncio.Event) -> bool:
-    """Whether ``waiting`` is over within ``seconds``, or within a second once ``hurry`` is set."""
+async def _ends_within(waiting: Awaitable[int], seconds: float, hurry: asyncio.Event) -> bool:
+    """Whether ``waiting`` ends within ``seconds``, or within one second once ``hurry`` is set."""
     over = asyncio.ensure_future(waiting)
     hurried = asyncio.ensure_future(hurry.wait())
     await asyncio.wait((over, hurried), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

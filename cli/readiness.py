@@ -1,7 +1,8 @@
-"""How the supervisor sees that a part is ready, from the outside and with little."""
+"""Probes: how the supervisor checks from outside, at little cost, that a service is ready."""
 
 import json
 import socket
+from collections.abc import Callable
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -18,18 +19,18 @@ from rag.framing import framed
 
 _SECONDS = 2.0
 _FRESH_SECONDS = 0.2
-_WORKING_SECONDS = 0.02  # in two seconds, on a machine that is busy with others
+_WORKING_SECONDS = 0.02  # of processor time between two looks; little, since the machine may be busy
 _BROKER = "broker"
-_SILENCE = "it shows no sign of life"
+_NO_SIGN = "it shows no sign of life"
 _PING = b"PING\r\n"
 
 
 def redis_answers(path: Path) -> Probe:
-    """A Redis or Valkey server on the Unix socket ``path`` answers PING, its data loaded."""
+    """A Redis or Valkey server on the Unix socket ``path`` has loaded its data and answers PING."""
 
     def probe(_pid: int) -> str | None:
         try:
-            answer = _asked(path, _PING)
+            answer = _ask(path, _PING)
         except OSError as error:
             return str(error)
         return None if answer.startswith(b"+PONG") else answer.decode("utf-8", "replace").strip()
@@ -38,7 +39,7 @@ def redis_answers(path: Path) -> Probe:
 
 
 def redis_speaks(path: Path) -> Probe:
-    """It says anything at all, such as that it is still loading."""
+    """A Redis or Valkey server answers anything, for example that it is still loading."""
     return _speaks(path, _PING)
 
 
@@ -48,8 +49,18 @@ def engine_speaks(path: Path) -> Probe:
     return _speaks(path, framed(request))
 
 
+def _speaks(path: Path, request: bytes) -> Probe:
+    def probe(_pid: int) -> str | None:
+        try:
+            return None if _ask(path, request) else "it ends every connection"
+        except OSError as error:
+            return f"it does not answer: {error}"
+
+    return probe
+
+
 def http_answers(host: str, port: int, path: str) -> Probe:
-    """The HTTP server answers, with whatever status."""
+    """The HTTP server answers, with any status."""
 
     def probe(_pid: int) -> str | None:
         with closing(HTTPConnection(host, port, timeout=_SECONDS)) as connection:
@@ -63,8 +74,31 @@ def http_answers(host: str, port: int, path: str) -> Probe:
     return probe
 
 
+def socket_accepts(path: Path) -> Probe:
+    """A server listens on the Unix socket ``path``."""
+    return _succeeds(lambda: _connect(path).close())
+
+
+def port_accepts(host: str, port: int) -> Probe:
+    """A server listens on the TCP port."""
+    return _succeeds(lambda: socket.create_connection((host, port), timeout=_SECONDS).close())
+
+
+def _succeeds(act: Callable[[], None]) -> Probe:
+    """``act`` does not raise an OSError."""
+
+    def probe(_pid: int) -> str | None:
+        try:
+            act()
+        except OSError as error:
+            return str(error)
+        return None
+
+    return probe
+
+
 def unless_working(probe: Probe) -> Probe:
-    """What ``probe`` says, but None while the process computes: then it is late, and does not hang."""
+    """The same as ``probe``, but None while the process uses the processor: then it is slow, not hung."""
     spent: dict[int, float] = {}
 
     def watch(pid: int) -> str | None:
@@ -74,6 +108,7 @@ def unless_working(probe: Probe) -> Probe:
         except psutil.NoSuchProcess as error:
             return str(error)
         before = spent.get(pid, 0.0)
+        # Only one process of the service runs at a time, so older entries are of dead ones.
         spent.clear()
         spent[pid] = times.user + times.system
         return wrong if spent[pid] - before < _WORKING_SECONDS else None
@@ -81,37 +116,11 @@ def unless_working(probe: Probe) -> Probe:
     return watch
 
 
-def socket_accepts(path: Path) -> Probe:
-    """Somebody listens on the Unix socket ``path``."""
-
-    def probe(_pid: int) -> str | None:
-        try:
-            _connected(path).close()
-        except OSError as error:
-            return str(error)
-        return None
-
-    return probe
-
-
-def port_accepts(host: str, port: int) -> Probe:
-    """Somebody listens on the TCP port."""
-
-    def probe(_pid: int) -> str | None:
-        try:
-            socket.create_connection((host, port), timeout=_SECONDS).close()
-        except OSError as error:
-            return str(error)
-        return None
-
-    return probe
-
-
 class HealthPage:
-    """The API's ``/health``, read by many probes and fetched at most five times a second."""
+    """The API's health page. Many probes read it; it is fetched at most five times a second."""
 
     def __init__(self, host: str, port: int, token: str) -> None:
-        """``token``: with which the API tells which processes it has signs of."""
+        """``token``: the API tells its holder which worker processes it has heard from."""
         self._place = (host, port)
         self._headers = {"Authorization": f"Bearer {token}"}
         self._lock = Lock()
@@ -119,30 +128,36 @@ class HealthPage:
         self._components: dict[str, dict[str, Any]] | str = "not asked yet"
 
     def answers(self) -> Probe:
-        """The API process answers, whatever it says of the others."""
-        return lambda _pid: _or_none(self._get("/health/live"))
+        """The API process answers, whatever it says about the others."""
+
+        def probe(_pid: int) -> str | None:
+            page = self._get("/health/live")
+            return page if isinstance(page, str) else None
+
+        return probe
 
     def shows(self, component: str) -> Probe:
-        """The API has had a sign of life from the component's process, not from an earlier one's."""
+        """The API has had a sign of life from this process of the component, not from an earlier one."""
 
         def probe(pid: int) -> str | None:
-            components = self._now()
+            components = self._read()
             return components if isinstance(components, str) else _missing(components, component, pid)
 
         return probe
 
     def misses(self, component: str) -> Probe:
-        """The same as of a part that was ready: while the API or the broker is away, nothing can be known."""
+        """As :meth:`shows`, for a running process: without API or broker nothing can be known, so None."""
 
         def watch(pid: int) -> str | None:
-            components = self._now()
+            components = self._read()
             if isinstance(components, str) or not components.get(_BROKER, {}).get("ready"):
                 return None
             return _missing(components, component, pid)
 
         return watch
 
-    def _now(self) -> dict[str, dict[str, Any]] | str:
+    def _read(self) -> dict[str, dict[str, Any]] | str:
+        # Probes run in several threads: the first one fetches the page for all.
         with self._lock:
             if monotonic() - self._fetched_at > _FRESH_SECONDS:
                 page = self._get("/health/ready")
@@ -151,7 +166,7 @@ class HealthPage:
             return self._components
 
     def _get(self, path: str) -> dict[str, Any] | str:
-        """The JSON object at ``path`` whatever its status, or what went wrong."""
+        """The JSON object at ``path``, whatever the HTTP status; or what went wrong."""
         with closing(HTTPConnection(*self._place, timeout=_SECONDS)) as connection:
             try:
                 connection.request("GET", path, headers=self._headers)
@@ -162,38 +177,24 @@ class HealthPage:
 
 
 def _missing(components: dict[str, dict[str, Any]], component: str, pid: int) -> str | None:
-    """What the component's page lacks of the process ``pid`` of this machine."""
+    """What the health page reports against the process ``pid`` of this machine; None when it is well."""
     detail = components.get(component, {}).get("detail", {})
-    words = [w for w in detail.get("workers", ()) if w["worker"].endswith(f"@{gethostname()}")]
-    own = next((said for said in words if said.get("pid") == pid), None)
+    workers = [each for each in detail.get("workers", ()) if each["worker"].endswith(f"@{gethostname()}")]
+    own = next((worker for worker in workers if worker.get("pid") == pid), None)
     if own is None:
-        return str(detail.get("error", _SILENCE))
-    why: str | None = own.get("error")
-    return why
+        return str(detail.get("error", _NO_SIGN))
+    error: str | None = own.get("error")
+    return error
 
 
-def _speaks(path: Path, request: bytes) -> Probe:
-    def probe(_pid: int) -> str | None:
-        try:
-            return None if _asked(path, request) else "it ends every connection"
-        except OSError as error:
-            return f"it does not answer: {error}"
-
-    return probe
-
-
-def _asked(path: Path, request: bytes) -> bytes:
-    """The beginning of the answer."""
-    with closing(_connected(path)) as connection:
+def _ask(path: Path, request: bytes) -> bytes:
+    """The first bytes of the answer."""
+    with closing(_connect(path)) as connection:
         connection.sendall(request)
         return connection.recv(64)
 
 
-def _or_none(page: dict[str, Any] | str) -> str | None:
-    return page if isinstance(page, str) else None
-
-
-def _connected(path: Path) -> socket.socket:
+def _connect(path: Path) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(_SECONDS)
     try:

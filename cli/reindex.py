@@ -35,7 +35,11 @@ def reindex(
     if rollback + finish + bool(model or dimension or tolerance is not None or force) > 1:
         raise typer.BadParameter("--rollback and --finish go with --collection alone")
     with call.client() as client:
-        name = collection or _default_collection()
+        name = collection
+        if name is None:  # the path of the call must name the collection
+            from rag.settings import load  # noqa: PLC0415 - loads for half a second
+
+            name = load().collection_name
         if rollback or finish:
             changed = client.roll_back(name) if rollback else client.finish(name)
             call.show_one(changed, collection_page)
@@ -60,10 +64,3 @@ def summary(result: Json) -> str:
         f"{result['overlap']:.0%} of the hits are the same\n"
         "[dim]aegis reindex --rollback takes it back, aegis reindex --finish drops the former vectors[/]"
     )
-
-
-def _default_collection() -> str:
-    """Of the settings here; the address of the call has to name one."""
-    from rag.settings import load  # noqa: PLC0415 - takes half a second
-
-    return load().collection_name

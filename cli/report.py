@@ -1,4 +1,4 @@
-"""Tables and summaries of the command line."""
+"""The summary of ``aegis doctor``."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def verdict(findings: Sequence["Finding"]) -> str:
-    """The findings in a line."""
+    """How many findings are bad, in one line with rich's markup."""
     bad = sum(finding.state == "bad" for finding in findings)
     if not bad:
         return "[bold green]nothing is wrong[/]"

@@ -1,14 +1,14 @@
 """``aegis search``: the passages that a question finds, without an answer made of them."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cli.call import Call, shows_data
-from cli.connection import given
-from cli.views import Format, Row, View
-from rag.errors import AegisError
+from cli.client import result_of
+from cli.connection import drop_none
+from cli.views import Format, View
 
 HITS = View(
     columns=(),
@@ -32,43 +32,28 @@ def search(
     fresh: Annotated[bool, typer.Option("--fresh", help="Past the caches.")] = False,
 ) -> None:
     """Passages, best first, each with its document and place. No model writes anything."""
-    options = given(collection=collection, top_k=top_k, top_n=top_n)
+    options = drop_none(collection=collection, top_k=top_k, top_n=top_n)
     if narrowed is not None:
-        options["filter"] = _object(narrowed)
+        try:
+            options["filter"] = json.loads(narrowed)
+        except ValueError as error:
+            raise typer.BadParameter(f"--filter: {narrowed!r} is no JSON: {error}") from error
     if fresh:
         options["cache"] = False
     with call.client() as client:
-        job = client.finished(client.search(" ".join(words), **options)["job_id"])
-    if job["state"] != "succeeded":
-        problem = job["error"] or {}
-        raise AegisError(f"the search ended as {job['state']}: {problem.get('detail', 'no reason given')}")
-    _show(call, job["result"])
-
-
-def _show(call: Call, result: Row) -> None:
-    """As JSON the whole result, else its hits."""
-    if call.form is Format.JSON:
+        job = client.wait_for_job(client.search(" ".join(words), **options)["job_id"])
+    result = result_of(job, "the search")
+    if call.form is Format.JSON:  # the whole result, else only its hits
         call.show_one(result, lambda _: ())
     elif call.for_people:
-        _print_hits(result["hits"])
+        from rich.console import Console  # noqa: PLC0415 - other formats do not need it
+
+        from cli.answers import show_source  # noqa: PLC0415 - as above
+
+        console = Console(highlight=False)
+        if not result["hits"]:
+            print(HITS.none)
+        for number, hit in enumerate(result["hits"], 1):
+            show_source(console, {**hit, "n": number})
     else:
         call.show_rows(result["hits"], HITS)
-
-
-def _print_hits(hits: list[Any]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - other formats do without
-
-    from cli.answers import show_source  # noqa: PLC0415 - as above
-
-    console = Console(highlight=False)
-    if not hits:
-        print(HITS.none)
-    for number, hit in enumerate(hits, 1):
-        show_source(console, {**hit, "n": number})
-
-
-def _object(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"--filter: {text!r} is no JSON: {error}") from error

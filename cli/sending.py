@@ -1,4 +1,4 @@
-"""Sources sent to the API, a few at a time, and none that it has already."""
+"""Sends sources to the API, a few at a time, and none that it has already."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,22 +7,22 @@ from threading import Event, Thread
 from typing import TypeVar
 
 from cli.client import FINAL, Client
-from cli.journal import Entry, Journal
-from cli.patience import Patience
-from cli.problems import NOT_LET_IN
+from cli.connection import RetryTimer
+from cli.journal import Journal
+from cli.problems import ACCESS_ERRORS
 from cli.sources import Source
 from rag.errors import AegisError, IdempotencyMismatch, NotFound, Overloaded, Transient
 from rag.jsontypes import Json
 
-ENDS_ALL = (*NOT_LET_IN, Transient, NotFound)
-"""Refusals that the next document would meet with too."""
+ENDS_ALL = (*ACCESS_ERRORS, Transient, NotFound)
+"""Errors that the next document would meet too."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of a source: a job to follow, ``result`` of a document that is in already, or an error."""
+    """What became of a source: a job, the ``result`` of a document that is there already, or an error."""
 
     source: Source
     job_id: str | None = None
@@ -31,8 +31,11 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """How a source is brought to a collection; ``again``: also one that is there already."""
+class Sender:
+    """Sends sources to a collection.
+
+    ``reached``: is set once the API has answered; ``again``: also send what is there already.
+    """
 
     client: Client
     collection: str | None
@@ -40,64 +43,61 @@ class Delivery:
     reached: Event
     again: bool = False
 
-    def of(self, source: Source) -> Sent:
+    def send(self, source: Source) -> Sent:
+        """Never raises: an error is in what it returns."""
         try:
-            return self._earlier(source) or self._new(source)
-        except Exception as error:  # noqa: BLE001 - raised by whoever hears of it
+            return self._find_earlier(source) or self._send_new(source)
+        except Exception as error:  # noqa: BLE001 - raised by the thread that takes it
             return Sent(source, error=error)
 
-    def _new(self, source: Source) -> Sent:
+    def _send_new(self, source: Source) -> Sent:
         name = source.document_id or source.name
         key = self.journal.key(name, source.mark)
         try:
-            answer = self._patiently(lambda: source.send(self.client, self.collection, key))
-        except IdempotencyMismatch:  # the file has changed, and its size and time have not
-            answer = self._patiently(lambda: source.send(self.client, self.collection, None))
+            answer = self._retry(lambda: source.send(self.client, self.collection, key))
+        except IdempotencyMismatch:  # the file has changed, but not its size and time
+            # Another key, since the API has this one with the former content.
+            answer = self._retry(lambda: source.send(self.client, self.collection, None))
         if source.mark:
             self.journal.accept(name, source.mark, answer["job_id"])
         return Sent(source, job_id=answer["job_id"])
 
-    def _earlier(self, source: Source) -> Sent | None:
-        """What became of it when it was sent before; None when it is to be sent."""
+    def _find_earlier(self, source: Source) -> Sent | None:
+        """What became of the source when it was sent before; None when it must be sent."""
         entry = self.journal.entry(source.document_id or source.name, source.mark)
         if entry is None or self.again:
             return None
         try:
-            return self._under_way(source, entry) if not entry.version else self._settled(source, entry)
+            if not entry.version:
+                job = self._retry(lambda: self.client.job(entry.job))
+                if job["state"] not in FINAL:
+                    return Sent(source, job_id=entry.job)
+                if job["state"] != "succeeded":
+                    return None
+            if not source.is_lasting:
+                return None
+            document = self._retry(lambda: self.client.document(str(source.document_id), self.collection))
         except NotFound:
             return None
+        same = entry.is_of(document) if entry.version else document["version"] == job["result"].get("version")
+        facts = ("document_id", "version", "chunks", "tokens")
+        result = {**{fact: document[fact] for fact in facts}, "unchanged": True}
+        return Sent(source, result=result) if same else None
 
-    def _under_way(self, source: Source, entry: Entry) -> Sent | None:
-        job = self._patiently(lambda: self.client.job(entry.job))
-        if job["state"] not in FINAL:
-            return Sent(source, job_id=entry.job)
-        if job["state"] != "succeeded" or not source.is_lasting:
-            return None
-        document = self._document(source)
-        return _present(source, document) if document["version"] == job["result"].get("version") else None
-
-    def _settled(self, source: Source, entry: Entry) -> Sent | None:
-        if not source.is_lasting:
-            return None
-        document = self._document(source)
-        return _present(source, document) if entry.is_of(document) else None
-
-    def _document(self, source: Source) -> Json:
-        return self._patiently(lambda: self.client.document(str(source.document_id), self.collection))
-
-    def _patiently(self, call: Callable[[], T]) -> T:
-        """An API that was there, and is lost, may be back soon. Transient when it is not."""
-        patience = Patience()
+    def _retry(self, call: Callable[[], T]) -> T:
+        """Repeat the call when the API was there before and is lost. Transient when it does not come back."""
+        timer = RetryTimer()
         while True:
             try:
                 answer = call()
             except Transient as error:
-                was_put_off = error.retry_after is not None or isinstance(error, Overloaded)
-                if was_put_off or not self.reached.is_set():
+                # The connection has already waited for an API that named a time, or that is full.
+                was_repeated = error.retry_after is not None or isinstance(error, Overloaded)
+                if was_repeated or not self.reached.is_set():
                     raise
-                seconds = patience.pause(error)
+                seconds = timer.pause(error)
                 self.client.delayed(error, seconds)
-                if self.client.nap(seconds):
+                if self.client.sleep(seconds):
                     raise
             except AegisError:
                 self.reached.set()
@@ -107,15 +107,18 @@ class Delivery:
                 return answer
 
 
-class Senders:
-    """Threads that deliver what they are given, and tell ``hear`` of each, until all would be refused."""
+class SenderPool:
+    """Threads that send what they are given and pass each result to ``report``.
 
-    def __init__(self, delivery: Delivery, hear: Callable[[Sent], None], count: int) -> None:
-        self._delivery, self._hear = delivery, hear
+    They stop at the first error that all other sources would meet too.
+    """
+
+    def __init__(self, sender: Sender, report: Callable[[Sent], None], count: int) -> None:
+        self._sender, self._report = sender, report
         self._left: SimpleQueue[Source | None] = SimpleQueue()
         self._count, self._over = count, Event()
         self.open = 0
-        """Given and not heard of yet, by the count of whoever hears."""
+        """Sources that were given and whose result was not taken; the taker counts them down."""
         for number in range(count):
             Thread(target=self._work, name=f"sender-{number}", daemon=True).start()
 
@@ -131,17 +134,13 @@ class Senders:
                 self.open -= 1
         except Empty:
             pass
+        # None ends a thread; one for each.
         for _ in range(self._count):
             self._left.put(None)
 
     def _work(self) -> None:
         while (source := self._left.get()) is not None and not self._over.is_set():
-            sent = self._delivery.of(source)
+            sent = self._sender.send(source)
             if isinstance(sent.error, ENDS_ALL):
                 self._over.set()
-            self._hear(sent)
-
-
-def _present(source: Source, document: Json) -> Sent:
-    facts = ("document_id", "version", "chunks", "tokens")
-    return Sent(source, result={**{fact: document[fact] for fact in facts}, "unchanged": True})
+            self._report(sent)

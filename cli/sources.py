@@ -7,22 +7,22 @@ from tempfile import TemporaryFile
 from typing import BinaryIO, Protocol
 
 from cli.client import Client
-from cli.contents import Content
+from cli.transport import Upload
 from rag.errors import ConfigurationError
 from rag.jsontypes import Json
 from rag.media import READABLE
 from rag.naming import checked_document_id, document_id_of
 
-_LINK_WEIGHS = 65_536
+_LINK_BYTES = 65_536  # an estimate, for the progress bar
 _PIECE = 1 << 20
 
 
 class Source(Protocol):
-    """``size`` in bytes, as far as it is known; ``document_id`` None: the API makes one."""
+    """``size`` in bytes, or an estimate; ``document_id`` None: the API makes one."""
 
     @property
     def name(self) -> str:
-        """As the command line named it, or found it."""
+        """As the command line names it, or found it in a folder."""
         ...
 
     @property
@@ -33,7 +33,7 @@ class Source(Protocol):
 
     @property
     def mark(self) -> str:
-        """Differs when something else is meant; "" of what nobody can name twice."""
+        """Differs when the source has changed; "" for a source that cannot be read again."""
         ...
 
     @property
@@ -47,8 +47,8 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A file and the id that its document gets: its path below the folder that was named."""
+class LocalFile:
+    """A file, and the id that its document gets: its path below the folder that was named."""
 
     path: Path
     document_id: str
@@ -56,7 +56,7 @@ class Found:
     mark: str = ""
 
     @classmethod
-    def at(cls, path: Path, document_id: str) -> "Found":
+    def at(cls, path: Path, document_id: str) -> "LocalFile":
         """OSError when it is gone."""
         status = path.stat()
         mark = f"{status.st_size}:{status.st_mtime_ns}:{path.absolute()}"
@@ -76,11 +76,11 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An address that the API fetches. What is there may be another text each time."""
+    """An address that the API fetches. Its content may differ each time."""
 
     name: str
     document_id: str | None = None
-    size: int = _LINK_WEIGHS
+    size: int = _LINK_BYTES
     mark: str = "address"
     is_lasting: bool = False
 
@@ -89,8 +89,8 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Piped:
-    """What was read from standard input, in a file. ``filename`` and ``media_type`` as they were given."""
+class StandardInput:
+    """Standard input, copied to a file. ``filename`` and ``media_type`` as they were given."""
 
     content: BinaryIO
     document_id: str
@@ -103,15 +103,15 @@ class Piped:
 
     def send(self, client: Client, collection: str | None, key: str | None) -> Json:
         self.content.seek(0)
-        content = Content(self.content, self.filename, self.media_type)
-        return client.ingest_content(content, self.document_id, collection, key=key)
+        upload = Upload(self.content, self.filename, self.media_type)
+        return client.ingest_upload(upload, self.document_id, collection, key=key)
 
 
 @dataclass(frozen=True, slots=True)
 class Omitted:
     """A file or folder that is not sent, and why.
 
-    ``wanted``: somebody asked for it, so it counts as a failure, of the sort that ``code`` names.
+    ``wanted``: it was asked for, so it counts as a failure, of the kind ``code``.
     """
 
     name: str
@@ -120,10 +120,13 @@ class Omitted:
     code: str = ""
 
 
-def piped(stream: BinaryIO, name: str | None, media_type: str | None) -> Piped | Omitted:
-    """Standard input, read to its end. Its document's id is ``name``, or made from what it says.
+def read_standard_input(
+    stream: BinaryIO, name: str | None, media_type: str | None
+) -> StandardInput | Omitted:
+    """Read ``stream`` to its end. The document's id is ``name``, or is made from the content.
 
-    ``media_type``: as a type or an extension. ConfigurationError for a name that is no id, and a full disk.
+    ``media_type``: a media type or a file extension such as ``md``. ConfigurationError for a name that is no
+    id, and for a full disk.
     """
     content = TemporaryFile()  # noqa: SIM115 - the caller's, until it ends
     digest, size = sha256(), 0
@@ -138,11 +141,8 @@ def piped(stream: BinaryIO, name: str | None, media_type: str | None) -> Piped |
         raise ConfigurationError(f"--name becomes the document's id, and {error}") from error
     if not size:
         return Omitted("-", "there is nothing in it", wanted=True, code="empty")
+    if media_type:
+        extension = media_type.lstrip(".").lower()
+        media_type = next((kind for kind, known in READABLE.items() if extension in known), media_type)
     filename = PurePosixPath(name or "").name or "standard input"
-    return Piped(content, document_id, size, filename, media_type and _type_of(media_type))
-
-
-def _type_of(told: str) -> str:
-    """A media type, also of an extension such as ``md``."""
-    extension = told.lstrip(".").lower()
-    return next((kind for kind, known in READABLE.items() if extension in known), told)
+    return StandardInput(content, document_id, size, filename, media_type)

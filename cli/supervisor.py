@@ -1,10 +1,10 @@
-"""Starts the parts of the stack, keeps them running, and stops them in order.
+"""Starts the services of the stack, keeps them running, and stops them in order.
 
-Our own, in four small modules (part, process, keeper, supervisor), because the kept
-libraries miss what matters here: honcho stops everything when one process dies and
-restarts nothing; supervisord and circus start by priority without waiting for readiness,
-want configuration files and control sockets, and circus brings ZeroMQ. None of them ends
-the parts when the supervisor itself is killed.
+This is our own code, in four modules (part, process, keeper, supervisor), because the known
+libraries lack what is needed. honcho stops everything when one process dies and restarts
+nothing. supervisord and circus start by priority without waiting for readiness, and need
+configuration files and control sockets; circus also brings ZeroMQ. None of them ends the
+services when the supervisor itself is killed.
 """
 
 import asyncio
@@ -18,24 +18,23 @@ from time import monotonic
 from typing import Any
 
 from cli.exits import INTERRUPTED
-from cli.keeper import Keeper, Surroundings
-from cli.part import Part
+from cli.keeper import RunContext, Runner
+from cli.part import Service
 
 _ECHO_SECONDS = 1.0
-"""A second Ctrl-C this soon is the first one again: a terminal and `make` may both pass it on."""
+"""A second SIGINT within this time is the first one again: a terminal and `make` may both send it."""
 
 Work = Callable[[], int]
-"""Blocking; its result becomes the exit status."""
+"""A blocking call; its result becomes the exit status."""
 
 
 class Supervisor:
-    """Runs ``parts``, of which each may need others by name."""
+    """Runs ``services``, each of which may need others by name."""
 
-    def __init__(self, parts: Sequence[Part], surroundings: Surroundings) -> None:
-        self._keepers = {part.name: Keeper(part, surroundings) for part in parts}
+    def __init__(self, services: Sequence[Service], context: RunContext) -> None:
+        self._runners = {service.name: Runner(service, context) for service in services}
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._asked_at = 0.0
 
     async def run(
         self,
@@ -45,80 +44,85 @@ class Supervisor:
         work: Work | None = None,
         once: bool = False,
     ) -> int:
-        """Start all, do ``work``, wait for SIGINT, SIGTERM or SIGHUP, stop all; the exit status.
+        """Start all services, do ``work``, wait for SIGINT, SIGTERM or SIGHUP, stop all; the exit status.
 
-        A later SIGINT hurries the end; the other two, which anybody may send twice, do not.
+        A later SIGINT hurries the stop. The other two do not, since they are often sent twice.
 
-        ``once``: stop when ``work`` is done. A failed work stops too; one that a signal cuts off is not
-        waited for, and the status says so. Raises Unavailable, everything stopped, when a part cannot start.
+        ``once``: stop when ``work`` is done. Failed work stops the stack too. Work that a signal interrupts
+        is not waited for, and the status is INTERRUPTED. Raises Unavailable, with everything stopped, when
+        a service cannot start.
         """
         with self._signals():
-            lives = [asyncio.create_task(self._life(keeper)) for keeper in self._keepers.values()]
+            ready = {name: runner.is_ready for name, runner in self._runners.items()}
+            tasks = [
+                asyncio.create_task(runner.run([ready[need] for need in runner.service.needs]))
+                for runner in self._runners.values()
+            ]
             try:
-                return await self._until_told(lives, on_ready, work, once=once)
+                return await self._run_until_stopped(tasks, on_ready, work, once=once)
             finally:
                 on_stop()
-                await _cancel(lives)
-                await self._stop_in_order()
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                runners = sorted(self._runners.values(), key=lambda runner: runner.service.stop_rank)
+                for _, rank in groupby(runners, key=lambda runner: runner.service.stop_rank):
+                    await asyncio.gather(*(runner.stop(self._hurry) for runner in rank))
 
-    async def _until_told(
-        self, lives: list[asyncio.Task[None]], on_ready: Callable[[], None], work: Work | None, *, once: bool
+    async def _run_until_stopped(
+        self, tasks: list[asyncio.Task[None]], on_ready: Callable[[], None], work: Work | None, *, once: bool
     ) -> int:
+        async def wait_all_ready() -> None:
+            for runner in self._runners.values():
+                await runner.is_ready.wait()
+
         stopping = asyncio.create_task(self._stopping.wait())
-        cut_off = 0 if work is None else INTERRUPTED
+        interrupted = 0 if work is None else INTERRUPTED
         try:
-            if not await self._first(asyncio.create_task(self._all_ready()), stopping, lives):
-                return cut_off
+            if not await self._first(asyncio.create_task(wait_all_ready()), stopping, tasks):
+                return interrupted
             on_ready()
             status = 0
             if work is not None:
-                working = _begin(work)
-                if not await self._first(working, stopping, lives):
-                    return cut_off
+                working = _start_thread(work)
+                if not await self._first(working, stopping, tasks):
+                    return interrupted
+                # Raises what the work raised.
                 status = working.result()
             if not once and status == 0:
-                await self._first(stopping, stopping, lives)
+                await self._first(stopping, stopping, tasks)
             return status
         finally:
             stopping.cancel()
 
     async def _first(
-        self, wanted: asyncio.Future[Any], stopping: asyncio.Task[bool], lives: list[asyncio.Task[None]]
+        self, wanted: asyncio.Future[Any], stopping: asyncio.Task[bool], tasks: list[asyncio.Task[None]]
     ) -> bool:
-        """True when ``wanted`` is done, False when told to stop before; raises what ends a life."""
-        await asyncio.wait((wanted, stopping, *lives), return_when=asyncio.FIRST_COMPLETED)
-        for life in lives:
-            if life.done():
-                life.result()
+        """True when ``wanted`` is done, False when a signal came before; raises what ends a runner's task."""
+        await asyncio.wait((wanted, stopping, *tasks), return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            # A runner runs until it is cancelled, so one that is done has failed.
+            if task.done():
+                task.result()
         return wanted.done() and not stopping.done()
-
-    async def _life(self, keeper: Keeper) -> None:
-        for need in keeper.part.needs:
-            await self._keepers[need].is_ready.wait()
-        await keeper.live()
-
-    async def _all_ready(self) -> None:
-        for keeper in self._keepers.values():
-            await keeper.is_ready.wait()
-
-    async def _stop_in_order(self) -> None:
-        keepers = sorted(self._keepers.values(), key=lambda keeper: keeper.part.stop_rank)
-        for _, rank in groupby(keepers, key=lambda keeper: keeper.part.stop_rank):
-            await asyncio.gather(*(keeper.stop(self._hurry) for keeper in rank))
-
-    def _tell_to_stop(self, number: int) -> None:
-        if not self._stopping.is_set():
-            self._asked_at = monotonic()
-            self._stopping.set()
-        elif number == signal.SIGINT and monotonic() - self._asked_at > _ECHO_SECONDS:
-            self._hurry.set()
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
+        """Handle the signals that stop the stack."""
         loop = asyncio.get_running_loop()
         signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        asked_at = 0.0
+
+        def ask_to_stop(number: int) -> None:
+            nonlocal asked_at
+            if not self._stopping.is_set():
+                asked_at = monotonic()
+                self._stopping.set()
+            elif number == signal.SIGINT and monotonic() - asked_at > _ECHO_SECONDS:
+                self._hurry.set()
+
         for number in signals:
-            loop.add_signal_handler(number, self._tell_to_stop, number)
+            loop.add_signal_handler(number, ask_to_stop, number)
         try:
             yield
         finally:
@@ -126,28 +130,22 @@ class Supervisor:
                 loop.remove_signal_handler(number)
 
 
-def _begin(work: Work) -> asyncio.Future[int]:
-    """Have it done in a thread that nobody joins: it may wait for long for an API that is being stopped."""
+def _start_thread(work: Work) -> asyncio.Future[int]:
+    """Do the work in a thread that nobody joins: it may wait long for an API that is being stopped."""
     loop = asyncio.get_running_loop()
     result: asyncio.Future[int] = loop.create_future()
 
-    def settle(settled: Callable[[], None]) -> None:
+    def settle(set_result: Callable[[], None]) -> None:
         if not result.done():
-            settled()
+            set_result()
 
     def run() -> None:
         try:
-            settled = partial(result.set_result, work())
-        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
-            settled = partial(result.set_exception, error)
+            set_result = partial(result.set_result, work())
+        except BaseException as error:  # noqa: BLE001 - raised where the result is awaited
+            set_result = partial(result.set_exception, error)
         with suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(settle, settled)
+            loop.call_soon_threadsafe(settle, set_result)
 
     Thread(target=run, name="work", daemon=True).start()
     return result
-
-
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

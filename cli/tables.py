@@ -1,6 +1,6 @@
-"""Tables and pages for people: within the width of a terminal, whole where there is none."""
+"""Tables and pages for people: within the width of a terminal; a file or pipe gets whole lines."""
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import IO
 
@@ -14,14 +14,14 @@ from rag.printable import one_line, printable
 
 _GAP = 2
 _LEAST = 14
-"""Characters that a column gets which wraps; with less it is not read easily."""
+"""Characters that a wrapped column has at least: with less it is hard to read."""
 
 _ENDLESS = 1_000_000
-"""Characters in a line that is read by a program."""
+"""Columns of a file or pipe, where a program reads the lines."""
 
 
 def print_table(rows: Sequence[Row], view: View, out: IO[str]) -> None:
-    """Columns in which no row has anything are left out."""
+    """Columns that are empty in every row are left out."""
     console = console_on(out)
     if not rows:
         print(view.none, file=out)
@@ -30,17 +30,17 @@ def print_table(rows: Sequence[Row], view: View, out: IO[str]) -> None:
 
 
 def table_of(rows: Sequence[Row], view: View, width: int) -> Table:
-    """In full where that fits into ``width``, else in brief, else a page a row."""
+    """A full table if it fits into ``width``, else a brief one, else a page for each row."""
     columns, cells = _filled(view.columns, rows, brief=False)
     if _width(columns, cells) > width:
         columns, cells = _filled(view.columns, rows, brief=True)
-        if _narrowest(columns, cells) > width:
+        if _width(columns, cells, _LEAST) > width:
             return _pages(columns, cells)
     return _table(columns, cells, rows)
 
 
 def print_page(facts: Iterable[tuple[str, str]], out: IO[str]) -> None:
-    """A line or more a fact; those without a value are left out."""
+    """A line or more for each fact; facts without a value are left out."""
     table = _page()
     for name, value in facts:
         if value:
@@ -49,7 +49,7 @@ def print_page(facts: Iterable[tuple[str, str]], out: IO[str]) -> None:
 
 
 def console_on(out: IO[str]) -> Console:
-    """As wide as the terminal, or endless for a file or a pipe unless COLUMNS says otherwise."""
+    """As wide as the terminal; for a file or pipe without limit, unless COLUMNS is set."""
     console = Console(file=out, highlight=False)
     if not console.is_terminal and "COLUMNS" not in console._environ:  # noqa: SLF001
         console.width = _ENDLESS
@@ -59,7 +59,7 @@ def console_on(out: IO[str]) -> Console:
 def _filled(
     columns: Sequence[Column], rows: Sequence[Row], *, brief: bool
 ) -> tuple[list[Column], list[list[str]]]:
-    """The columns that have anything, and their cells, a list a column."""
+    """The columns that are not empty, and their cells, a list for each column."""
     if brief:
         columns = [_in_brief(column, rows) for column in columns]
     cells = [(column, [one_line(column.full(row)) for row in rows]) for column in columns]
@@ -68,32 +68,23 @@ def _filled(
 
 
 def _in_brief(column: Column, rows: Sequence[Row]) -> Column:
-    if column.begins:
-        length = _distinct({column.full(row) for row in rows}, column.begins)
-        return replace(column, full=lambda row: column.full(row)[:length])
-    return replace(column, name=column.brief_name or column.name, full=column.brief or column.full)
-
-
-def _distinct(texts: Set[str], least: int) -> int:
-    """How many characters tell the texts apart, ``least`` at least."""
-    most = max(map(len, texts), default=least)
-    return next(
-        (length for length in range(least, most) if len({text[:length] for text in texts}) == len(texts)),
-        most,
-    )
+    if not column.begins:
+        return replace(column, name=column.brief_name or column.name, full=column.brief or column.full)
+    texts = {column.full(row) for row in rows}
+    longest = max(map(len, texts), default=column.begins)
+    lengths = range(column.begins, longest)
+    # The shortest beginnings that still tell all rows apart.
+    length = next((each for each in lengths if len({text[:each] for text in texts}) == len(texts)), longest)
+    return replace(column, full=lambda row: column.full(row)[:length])
 
 
 def _width(columns: Sequence[Column], cells: Sequence[Sequence[str]], longest: int = _ENDLESS) -> int:
-    """Of a table in which those that wrap are not wider than ``longest``."""
+    """The width of a table in which columns that wrap are at most ``longest`` wide."""
     widths = (
         min(max(map(cell_len, (column.name, *texts))), longest if column.wraps else _ENDLESS)
         for column, texts in zip(columns, cells, strict=True)
     )
     return sum(widths) + _GAP * (len(columns) - 1)
-
-
-def _narrowest(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> int:
-    return _width(columns, cells, _LEAST)
 
 
 def _pages(columns: Sequence[Column], cells: Sequence[Sequence[str]]) -> Table:
@@ -132,10 +123,11 @@ def _table(columns: Sequence[Column], cells: Sequence[Sequence[str]], rows: Sequ
 
 
 def _print(console: Console, table: Table, out: IO[str]) -> None:
-    """Without the spaces that fill up each line, where nobody sees colours."""
+    """A file or pipe gets no colours, and no spaces at the end of lines."""
     if console.is_terminal:
         console.print(table)
         return
+    # rich would pad every line to the console's width, which may be a million columns.
     console.width = min(console.width, max(1, console.measure(table).maximum))
     with console.capture() as capture:
         console.print(table)

@@ -1,26 +1,30 @@
-"""``aegis up``: the stack in the foreground, from checks before the start to the last part's end."""
+"""``aegis up``: the stack in the foreground, from the checks before its start to its end."""
 
 import asyncio
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from time import monotonic
 
-from cli import models, preflight
+from cli import preflight
 from cli.addresses import addresses, base_url
 from cli.display import Display
 from cli.exits import INTERRUPTED
-from cli.home import held
-from cli.keeper import Surroundings
-from cli.nursery import Nursery
+from cli.home import lock_home
+from cli.keeper import RunContext
+from cli.nursery import ForkClient
 from cli.supervisor import Supervisor, Work
-from cli.warden import on_duty
+from cli.warden import guarding_orphans
 from rag.errors import AegisError
 from rag.folders import expanded, keep_private, private_folder
 from rag.homes import recorded
 from rag.settings import Settings, inherited
 from rag.starting import shield
+from workers.embedding.files import model_files
+
+_FORK_SERVER = "fork-server"
 
 
 def up(
@@ -31,96 +35,105 @@ def up(
     work: Work | None = None,
     once: bool = False,
 ) -> int:
-    """Build the model unless it is there, then run the stack until a signal; the exit status.
+    """Build the model if it is missing, then run the stack until a signal; the exit status.
 
-    With ``work``, see :meth:`Supervisor.run`.
+    ``work`` and ``once``: see :meth:`Supervisor.run`.
 
     Raises Conflict when AEGIS_HOME is in use, ConfigurationError or Unavailable when the
     stack cannot start.
     """
-    if status := models.prepare(settings):
+    if status := build_model(settings):
         return status
     began = monotonic()
     keep_private()
     shield(settings)
 
-    def run(supervisor: Supervisor) -> Awaitable[int]:
-        return supervisor.run(
-            on_ready=lambda: display.addresses(monotonic() - began, addresses(settings)),
-            on_stop=display.stopping,
-            work=work,
-            once=once,
-        )
+    async def run(context: RunContext) -> int:
+        async with _fork_client(context) as fork_client:
+            from cli import stack  # noqa: PLC0415 - loads Celery, while the fork server loads it too
 
-    with held(settings.home) as roster:
-        for name in roster.end_leftovers():
-            display.note(f"ended {name}, left over by a stack that was killed")
+            supervisor = Supervisor(stack.services(settings), replace(context, fork_client=fork_client))
+            return await supervisor.run(
+                on_ready=lambda: display.show_addresses(monotonic() - began, addresses(settings)),
+                on_stop=display.show_stopping,
+                work=work,
+                once=once,
+            )
+
+    # First the lock: the checks below would find the ports of a running stack in use.
+    with lock_home(settings.home) as stack_file:
+        for name in stack_file.kill_leftovers():
+            display.show_note(f"ended {name}, left over by a stack that was killed")
         preflight.check(settings)
         private_folder(settings.run_dir)
-        display.starting(settings.home)
-        with on_duty() as warden, _known(settings, display):
-            surroundings = Surroundings(
+        display.show_start(settings.home)
+        with guarding_orphans() as guard, _recorded(settings, display):
+            context = RunContext(
                 folder=settings.run_dir,
                 logs=settings.home / "logs",
                 environment=environment(settings),
-                witness=display,
-                warden=warden,
-                roster=roster,
+                observer=display,
+                guard=guard,
+                stack_file=stack_file,
                 verbose=verbose,
             )
-            status = asyncio.run(_supervised(settings, surroundings, run))
+            status = asyncio.run(run(context))
     if status == INTERRUPTED:
         display.clear_spinner()
     return status
 
 
+def build_model(settings: Settings) -> int:
+    """Build the bundled model if it is missing; the exit status, 0 when the model is there.
+
+    ``aegis setup`` builds it and reports on stderr.
+    """
+    folder = expanded(settings.model_dir, "MODEL_DIR: ").resolve()
+    if model_files(folder).complete():
+        return 0
+    # In a process of its own: what a build loads would stay in the supervisor's memory. -P: a folder
+    # named cli in the working directory must not be imported.
+    return subprocess.run([sys.executable, "-P", "-m", "cli.main", "setup"], check=False).returncode
+
+
 @contextmanager
-def _known(settings: Settings, display: Display) -> Iterator[None]:
-    """Commands in other folders find the stack meanwhile. It runs without that too."""
+def _recorded(settings: Settings, display: Display) -> Iterator[None]:
+    """Let commands in other folders find the stack. It runs all the same when that cannot be written."""
     with ExitStack() as stack:
         try:
             stack.enter_context(recorded(settings.home, base_url(settings)))
         except (OSError, AegisError) as error:
-            display.note(f"commands in other folders need AEGIS_HOME={settings.home}: {error}")
+            display.show_note(f"commands in other folders need AEGIS_HOME={settings.home}: {error}")
         yield
 
 
 def environment(settings: Settings) -> Mapping[str, str]:
-    """Of the parts: settings as they are here, folders absolute, because parts run in one of their own."""
+    """The services' environment: these settings, with absolute folders since services run elsewhere."""
     return {
         **inherited(settings),
         "AEGIS_HOME": str(settings.home),
         "MODEL_DIR": str(expanded(settings.model_dir, "MODEL_DIR: ").resolve()),
         "PYTHONUNBUFFERED": "1",
-        "PYTHONUTF8": "1",  # whatever the terminal speaks, logs are UTF-8
+        "PYTHONUTF8": "1",  # logs are UTF-8, whatever the terminal's encoding is
         "PYTHONIOENCODING": "utf-8",
         "SPT_NOENV": "1",  # process titles do not overwrite the environment that `ps e` shows
     }
 
 
-async def _supervised(
-    settings: Settings, surroundings: Surroundings, run: Callable[[Supervisor], Awaitable[int]]
-) -> int:
-    async with _nursery(surroundings) as nursery:
-        from cli import stack  # noqa: PLC0415 - loads Celery, which takes a while, beside the zygote
-
-        return await run(Supervisor(stack.parts(settings), replace(surroundings, nursery=nursery)))
-
-
 @asynccontextmanager
-async def _nursery(around: Surroundings) -> AsyncIterator[Nursery | None]:
-    """None where a process must not go on after a fork without a new program: outside Linux."""
+async def _fork_client(context: RunContext) -> AsyncIterator[ForkClient | None]:
+    """None outside Linux, where a process must not go on after a fork without executing a program."""
     if sys.platform != "linux":
         yield None
         return
-    nursery = await Nursery.open(
-        environment=around.environment, folder=around.folder, log=around.logs / "zygote.log"
+    client = await ForkClient.open(
+        environment=context.environment, folder=context.folder, log=context.logs / f"{_FORK_SERVER}.log"
     )
-    around.warden.guard(nursery.pid)
-    around.roster.enter("zygote", nursery.pid)
+    context.guard.guard(client.pid)
+    context.stack_file.add(_FORK_SERVER, client.pid)
     try:
-        yield nursery
+        yield client
     finally:
-        await nursery.close()
-        around.warden.release(nursery.pid)
-        around.roster.leave("zygote")
+        await client.close()
+        context.guard.release(client.pid)
+        context.stack_file.remove(_FORK_SERVER)

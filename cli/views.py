@@ -1,4 +1,4 @@
-"""Data as the command line shows it: what a list's columns and a page's facts are, in every format."""
+"""The formats in which data is shown: a table or page for people; JSON, JSON lines and TSV for programs."""
 
 import json
 import sys
@@ -25,10 +25,10 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """``full`` is shown where there is room for all rows in one line each, ``brief`` elsewhere.
+    """``full`` is shown if every row then fits in one line, else ``brief``.
 
-    ``brief_name``: of the column then, where it is another; ``begins``: in brief it has so many characters,
-    or more until no two rows have the same; ``wraps``: it may take several lines, while others stay whole.
+    ``brief_name``: the column's name in a brief table, if it differs. ``begins``: a brief table shows so many
+    characters, or more until all rows differ. ``wraps``: the column may take several lines.
     """
 
     name: str
@@ -43,9 +43,9 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """``columns`` are for people, ``fields`` for programs: paths of values, dots lead into nested ones.
+    """``columns`` are for people; ``fields`` for programs: names of values, with dots for nested ones.
 
-    ``none``: what is said instead of a table without rows.
+    ``none``: a sentence in place of an empty table.
     """
 
     columns: tuple[Column, ...]
@@ -54,7 +54,7 @@ class View:
 
 
 def show_rows(rows: Iterable[Row], view: View, form: Format) -> None:
-    """A list on standard output. JSON lines and TSV come as the rows do."""
+    """Print a list. JSON lines and TSV are printed row by row, as the rows come."""
     match form:
         case Format.JSON:
             print_json(list(rows))
@@ -66,13 +66,13 @@ def show_rows(rows: Iterable[Row], view: View, form: Format) -> None:
             for row in rows:
                 print(*(_cell(_value(row, field)) for field in view.fields), sep="\t")
         case Format.TABLE:
-            from cli.tables import print_table  # noqa: PLC0415 - other formats do without rich
+            from cli.tables import print_table  # noqa: PLC0415 - other formats do not need rich
 
             print_table(list(rows), view, sys.stdout)
 
 
 def show_one(found: Row, form: Format, page: Callable[[Row], Iterable[tuple[str, str]]]) -> None:
-    """One thing on standard output; ``page`` has its facts for people, TSV every value by its path."""
+    """Print one thing. ``page``: its facts for people. TSV has every value with its path."""
     match form:
         case Format.JSON:
             print_json(found)
@@ -92,7 +92,7 @@ def _line(row: Row) -> str:
 
 
 def _value(row: Row, path: str) -> Any:
-    """None where the path leads nowhere."""
+    """None where the path does not exist."""
     found: Any = row
     for name in path.split("."):
         found = found.get(name) if isinstance(found, Mapping) else None
@@ -109,7 +109,7 @@ def _leaves(found: Row, above: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _cell(value: Any) -> str:
-    """As JSON has it, but texts bare and null empty; a tab or a line break within is ``\\t`` or ``\\n``."""
+    """As JSON, but texts without quotes, null empty, and tabs and line breaks as ``\\t`` and ``\\n``."""
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,12 +1,13 @@
-"""What a command line names for ingestion: files, folders, patterns of them, addresses."""
+"""Finds what a command line names for ingestion: files, folders, patterns of them, addresses."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from fnmatch import fnmatch
 from glob import has_magic
 from pathlib import Path
 
-from cli.patterns import fixed_part, matches
-from cli.sources import Found, Link, Omitted, Source
+from cli.sources import Link, LocalFile, Omitted, Source
 from rag.errors import ConfigurationError, UnsupportedMedia
 from rag.folders import expanded
 from rag.media import HEAD_BYTES, described, media_type_of
@@ -14,15 +15,16 @@ from rag.naming import document_id_of_file
 
 _LINKS = ("http://", "https://")
 _PACKAGES = frozenset({"node_modules", "__pycache__", "venv"})
+_ANY_DEPTH = "**"
 
 Walked = Iterator[Source | Omitted]
 
 
 def sources(arguments: Iterable[str], *, hidden: bool = False) -> Walked:
-    """Everything that ``arguments`` name; of a folder or pattern, what the API reads.
+    """Everything that ``arguments`` name; of a folder or pattern, what the API can read.
 
     ``hidden``: also files and folders whose names begin with a dot.
-    ConfigurationError for a name or pattern with nothing behind it.
+    ConfigurationError for a name that does not exist and a pattern without a match.
     """
     for argument in arguments:
         if argument.lower().startswith(_LINKS):
@@ -38,9 +40,9 @@ def sources(arguments: Iterable[str], *, hidden: bool = False) -> Walked:
             raise ConfigurationError(f"{argument}: {error.strerror or error}") from error
 
 
-def files(roots: Iterable[Path]) -> tuple[Found, ...]:
-    """Those that are there to be read."""
-    return tuple(one for one in sources(map(str, roots)) if isinstance(one, Found))
+def files(roots: Iterable[Path]) -> tuple[LocalFile, ...]:
+    """The files below ``roots`` that can be read."""
+    return tuple(one for one in sources(map(str, roots)) if isinstance(one, LocalFile))
 
 
 def _behind(path: Path, *, hidden: bool) -> Walked:
@@ -48,32 +50,27 @@ def _behind(path: Path, *, hidden: bool) -> Walked:
         yield from _Walk(path, hidden=hidden).below(path)
     elif path.exists():
         yield _named(path, path.name)
-    elif has_magic(str(path)):
-        yield from _matching(path, hidden=hidden)
-    else:
+    elif not has_magic(str(path)):
         raise ConfigurationError(f"{path} is not there")
-
-
-def _matching(pattern: Path, *, hidden: bool) -> Walked:
-    """Ids are paths below the folder before the first wildcard. Of installed packages only what it names."""
-    base = fixed_part(pattern)
-    walk, found = _Walk(base, hidden=hidden), False
-    unwanted = _PACKAGES.difference(pattern.parts)
-    for path in sorted(matches(pattern, hidden=hidden), key=str):
-        found = True
-        if unwanted.intersection(path.relative_to(base).parts):
-            continue
-        yield from walk.below(path) if path.is_dir() else walk.file(path)
-    if not found:
-        raise ConfigurationError(f"nothing matches {pattern}")
+    else:
+        fixed = next(number for number, part in enumerate(path.parts) if has_magic(part))
+        base, parts = Path(*path.parts[:fixed]), path.parts[fixed:]
+        walk = _Walk(base, hidden=hidden)  # ids are paths below the folder before the first wildcard
+        found = sorted(_matches(base, parts, hidden=hidden), key=str)
+        if not found:
+            raise ConfigurationError(f"nothing matches {path}")
+        unwanted = _PACKAGES.difference(path.parts)
+        for match in found:
+            if not unwanted.intersection(match.relative_to(base).parts):
+                yield from walk.below(match) if match.is_dir() else walk.file(match)
 
 
 def _named(path: Path, name: str) -> Source | Omitted:
-    """A file that was asked for: sent whatever its type, which the API judges."""
+    """A file that was asked for: it is sent whatever its type, which the API judges."""
     if not path.is_file():
         return Omitted(str(path), "it is no ordinary file: pipe it into `-`", wanted=True, code="unread")
     try:
-        found = Found.at(path, document_id_of_file(name))
+        found = LocalFile.at(path, document_id_of_file(name))
     except OSError as error:
         return Omitted(str(path), _unread(error), wanted=True, code="unread")
     if not found.size:
@@ -82,7 +79,7 @@ def _named(path: Path, name: str) -> Source | Omitted:
 
 
 class _Walk:
-    """Below ``base``. Nothing is met twice, whatever links there are."""
+    """A walk below ``base``. It meets nothing twice, whatever links there are."""
 
     def __init__(self, base: Path, *, hidden: bool) -> None:
         self._base, self._hidden = base, hidden
@@ -98,19 +95,37 @@ class _Walk:
             left.extend(entry for entry in reversed(entries) if isinstance(entry, Path))
 
     def file(self, path: Path) -> Walked:
+        """The file if the API can read its type."""
         if path in self._files:
             return
         self._files.add(path)
         try:
-            yield self._judge(path)
+            if not path.is_file():
+                reason = "no ordinary file" if path.exists() else "a link that leads nowhere"
+                yield Omitted(str(path), reason)
+                return
+            with path.open("rb") as file:
+                head = file.read(HEAD_BYTES)
+            if not head:
+                yield Omitted(str(path), "empty")
+                return
+            media_type_of(path.name, None, head)
+            found = _named(path, path.relative_to(self._base).as_posix())
+        except UnsupportedMedia:
+            yield Omitted(str(path), described(head))
         except OSError as error:
             yield Omitted(str(path), _unread(error), wanted=True, code="unread")
+        else:
+            yield found
 
     def _entries(self, folder: Path) -> Iterator[Source | Omitted | Path]:
-        """Of one folder; folders within it as paths."""
+        """What is in one folder; the folders within it as paths."""
         try:
-            if self._is_met(folder):
+            # Links may lead to a folder twice, or in a circle.
+            if (place := _identity(folder)) in self._folders:
                 return
+            self._folders.add(place)
+            # Sorted, so that documents are ingested in the same order each time.
             for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
                 path = folder / entry.name
                 if entry.name in _PACKAGES:
@@ -124,28 +139,53 @@ class _Walk:
         except OSError as error:
             yield Omitted(f"{folder}/", _unread(error), wanted=True, code="unread")
 
-    def _judge(self, path: Path) -> Source | Omitted:
-        if not path.is_file():
-            return Omitted(str(path), "no ordinary file" if path.exists() else "a link that leads nowhere")
-        if not (head := _head(path)):
-            return Omitted(str(path), "empty")
-        try:
-            media_type_of(path.name, None, head)
-        except UnsupportedMedia:
-            return Omitted(str(path), described(head))
-        return _named(path, path.relative_to(self._base).as_posix())
 
-    def _is_met(self, folder: Path) -> bool:
-        status = folder.stat()
-        place = (status.st_dev, status.st_ino)
-        known = place in self._folders
-        self._folders.add(place)
-        return known
+def _matches(folder: Path, parts: Sequence[str], *, hidden: bool) -> Iterator[Path]:
+    """The files and folders below ``folder`` that the pattern's ``parts`` match.
+
+    ``hidden``: wildcards also match names that begin with a dot.
+    """
+    if not parts:
+        yield folder
+        return
+    part, rest = parts[0], parts[1:]
+    steps: Iterable[Path]
+    if part == _ANY_DEPTH:
+        while rest and rest[0] == _ANY_DEPTH:  # ** twice in a row means the same as once
+            rest = rest[1:]
+        steps = _folders(folder, hidden=hidden)
+    elif has_magic(part):
+        dotted = hidden or part.startswith(".")
+        steps = (folder / name for name in _names(folder, hidden=dotted) if fnmatch(name, part))
+    else:
+        steps = (folder / part,) if os.path.lexists(folder / part) else ()
+    for path in steps:
+        yield from _matches(path, rest, hidden=hidden)
 
 
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(HEAD_BYTES)
+def _folders(top: Path, *, hidden: bool) -> Iterator[Path]:
+    """``top`` and every folder below it once, whatever links there are."""
+    left, met = [top], set[tuple[int, int]]()
+    while left:
+        folder = left.pop()
+        if not folder.is_dir() or (place := _identity(folder)) in met:
+            continue
+        met.add(place)
+        yield folder
+        left.extend(folder / name for name in reversed(_names(folder, hidden=hidden)))
+
+
+def _names(folder: Path, *, hidden: bool) -> list[str]:
+    """In order; none when the folder cannot be listed."""
+    with suppress(OSError):
+        return sorted(path.name for path in folder.iterdir() if hidden or not path.name.startswith("."))
+    return []
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    """The same for every path that leads to the folder."""
+    status = folder.stat()
+    return status.st_dev, status.st_ino
 
 
 def _unread(error: OSError) -> str:

@@ -1,9 +1,9 @@
-"""Ends the parts when the supervisor cannot do it any more.
+"""Ends the services when the supervisor can no longer do it.
 
-A shell that reads from a pipe which only the supervisor holds open. When the supervisor
-is gone, however it went, the pipe closes and the shell ends every process group it was
-told to guard. It works on every Unix, and unlike a parent-death signal it also reaches
-the grandchildren; it costs a megabyte.
+A shell reads from a pipe that only the supervisor holds open. When the supervisor ends, for
+whatever reason, the pipe closes and the shell ends every process group that it guards. This
+works on every Unix. Unlike a parent-death signal it also reaches grandchildren. It costs
+about a megabyte of memory.
 """
 
 import os
@@ -31,29 +31,29 @@ tell KILL
 """
 
 
-class Warden:
-    """Knows which process groups to end."""
+class OrphanGuard:
+    """Knows which process groups to end. A shell that was killed is replaced by the next call."""
 
     def __init__(self) -> None:
         self._groups: set[int] = set()
-        self._shell = self._new_shell()
+        self._shell = self._start_shell()
 
     def guard(self, group: int) -> None:
         self._groups.add(group)
-        self._tell(f"guard {group}\n")
+        self._send(f"guard {group}\n")
 
     def release(self, group: int) -> None:
         self._groups.discard(group)
-        self._tell(f"release {group}\n")
+        self._send(f"release {group}\n")
 
     def close(self) -> None:
-        """Let the shell go. It ends at once what is still guarded, which is nothing after a clean stop."""
+        """End the shell. It first ends the groups that it still guards; after a clean stop there are none."""
         self._shell.communicate()
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         if not self._write(line):
             self._shell.wait()
-            self._shell = self._new_shell()
+            self._shell = self._start_shell()
             for group in sorted(self._groups):
                 self._write(f"guard {group}\n")
 
@@ -69,22 +69,22 @@ class Warden:
             return False
         return True
 
-    def _new_shell(self) -> "subprocess.Popen[str]":
+    def _start_shell(self) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            ["/bin/sh", "-c", _SCRIPT, "warden"],
+            ["/bin/sh", "-c", _SCRIPT, "orphan-guard"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env={"PATH": os.defpath},  # it needs to know no secrets
+            env={"PATH": os.defpath},  # no secrets: the shell does not need them
             start_new_session=True,
             text=True,
         )
 
 
 @contextmanager
-def on_duty() -> Iterator[Warden]:
-    warden = Warden()
+def guarding_orphans() -> Iterator[OrphanGuard]:
+    guard = OrphanGuard()
     try:
-        yield warden
+        yield guard
     finally:
-        warden.close()
+        guard.close()

@@ -1,4 +1,4 @@
-"""``aegis jobs watch``: jobs followed to their end, or the newest ones shown anew."""
+"""``aegis jobs watch``: follows jobs to their end, or shows the newest ones again and again."""
 
 import sys
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 
 from cli.client import FINAL, Client
-from cli.following import followed
+from cli.following import follow
 from cli.job_views import JOBS, progress, subject
 from cli.tables import table_of
 from rag.errors import AegisError, Forbidden, Transient, Unauthenticated
@@ -20,15 +20,15 @@ _LOOK_SECONDS = 2.0
 
 
 def follow_all(client: Client, job_ids: Sequence[str]) -> list[AegisError]:
-    """Why some did not succeed; each one's end is printed. Transient when nothing is heard of a job.
+    """Print each job's end; the errors of those that did not succeed.
 
-    A key that is not let in, or may not, ends all of it.
+    Raises Transient when nothing is heard of a job, and errors about the API key.
     """
     console = Console(highlight=False)
     errors: list[AegisError] = []
     for job_id in job_ids:
         try:
-            followed(client, console, job_id)
+            follow(client, console, job_id)
         except (Transient, Unauthenticated, Forbidden):
             raise
         except AegisError as error:
@@ -43,8 +43,15 @@ def watch_list(client: Client, state: str | None, limit: int) -> None:
     """Until Ctrl-C: the table on a terminal, a line for each change elsewhere."""
     console = Console(highlight=False)
     if not console.is_terminal:
-        _print_changes(client, state, limit)
-        return
+        before: dict[str, str] = {}
+        while True:
+            jobs = list(islice(client.all_jobs(state=state), limit))
+            now = {job["id"]: _line(job) for job in reversed(jobs)}
+            for job_id, line in now.items():
+                if before.get(job_id) != line:
+                    print(line, flush=True)
+            before = now
+            sleep(_LOOK_SECONDS)
     with Live(console=console, auto_refresh=False) as live:
         while True:
             jobs = list(islice(client.all_jobs(state=state), limit))
@@ -52,18 +59,7 @@ def watch_list(client: Client, state: str | None, limit: int) -> None:
             sleep(_LOOK_SECONDS)
 
 
-def _print_changes(client: Client, state: str | None, limit: int) -> None:
-    before: dict[str, str] = {}
-    while True:
-        jobs = list(islice(client.all_jobs(state=state), limit))
-        now = {job["id"]: _line(job) for job in reversed(jobs)}
-        for job_id, line in now.items():
-            if before.get(job_id) != line:
-                print(line, flush=True)
-        before = now
-        sleep(_LOOK_SECONDS)
-
-
 def _line(job: Json) -> str:
-    at = "" if job["state"] in FINAL else f"{job['stage']} {progress(job)}"
-    return one_line(" ".join(filter(None, (job["id"], job["kind"], job["state"], at.strip(), subject(job)))))
+    stage = "" if job["state"] in FINAL else f"{job['stage']} {progress(job)}"
+    facts = (job["id"], job["kind"], job["state"], stage.strip(), subject(job))
+    return one_line(" ".join(filter(None, facts)))

@@ -1,15 +1,16 @@
-"""The process that has the workers' modules loaded and becomes a part whenever it is asked to.
+"""The fork server: it has the workers' modules loaded and forks itself into a service on request.
 
-Loading Celery, redis-py and our own modules takes a worker two seconds of processor time,
-and ten programs do it at every start. Here it is done once; each of them is a fork, which
-takes milliseconds and shares the memory of what was loaded. Nothing is opened or started
-before the fork: no thread, no connection, no model. Linux only, since other systems do not
-promise that a process may go on after a fork without a new program.
+A worker needs two seconds of processor time to load Celery, redis-py and our own modules, and
+ten programs do so at every start. The fork server loads them once. Each service is then a
+fork, which takes milliseconds and shares the memory of the loaded modules. Before the fork
+nothing is opened or started: no thread, no connection, no model. Linux only: other systems do
+not promise that a process may go on after a fork without executing a new program.
 
-Started by :class:`cli.nursery.Nursery` as ``python -m cli.zygote FD`` with one end of a
-socket pair. Requests and answers are JSON, one a line: ``{"argv", "environment", "folder",
-"nice"}`` with the descriptor to write to, answered by ``{"pid"}``; later ``{"ended",
-"status"}``. It ends when the other end is closed.
+:class:`cli.nursery.ForkClient` starts it as ``python -m cli.zygote FD``, where FD is one end of
+a socket pair. Requests and answers are JSON, one a line. A request is ``{"argv",
+"environment", "folder", "nice"}`` and carries the descriptor that the service writes to. The
+answer is ``{"pid"}``; when the process has ended, ``{"ended", "status"}`` follows. The server
+ends when the other end of the socket closes.
 """
 
 import gc
@@ -52,35 +53,49 @@ PRELOADED = (
     "kombu.transport.redis",
 )
 _REQUEST_BYTES = 262_144
-_SIGNALS = 4096  # bytes, one each
+_SIGNAL_BYTES = 4096  # one byte for each SIGCHLD
 
 
 def serve(connection: socket.socket) -> dict[str, Any] | None:
-    """Fork for each request. Returns None when the owner is gone – and, in each child, its request."""
-    ends = _child_ends()
+    """Fork for each request. Returns None when the supervisor is gone; in each child, its request.
+
+    The request's descriptor is its ``output``.
+    """
+    wakeups = _wake_on_child_exit()
     with selectors.DefaultSelector() as selector:
         selector.register(connection, selectors.EVENT_READ)
-        selector.register(ends, selectors.EVENT_READ)
+        selector.register(wakeups, selectors.EVENT_READ)
         while True:
             ready = [key.fileobj for key, _ in selector.select()]
-            for pid, status in _reap(ends):
-                _say(connection, {"ended": pid, "status": status})
+            for pid, status in _reap(wakeups):
+                _send(connection, {"ended": pid, "status": status})
             if connection not in ready:
                 continue
-            request = _received(connection)
-            if request is None:
+            line, outputs, _, _ = socket.recv_fds(connection, _REQUEST_BYTES, 1)
+            while line and not line.endswith(b"\n"):
+                line += connection.recv(_REQUEST_BYTES)
+            if not line:
                 return None
+            request = {**json.loads(line), "output": outputs[0]}
             pid = os.fork()
             if not pid:
                 return request
+            # The child has its own copy; the pipe must close when the child ends.
             os.close(request["output"])
-            _say(connection, {"pid": pid})
+            _send(connection, {"pid": pid})
 
 
 def become(request: dict[str, Any]) -> None:
     """Run the program of the request as if it had been executed: ``[python, "-m", module, …]``."""
-    os.setpgid(0, 0)  # no session: see cli.process
-    _only_output(request["output"])
+    os.setpgid(0, 0)  # a group, but no session: see cli.process
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for target, source in enumerate((nothing, request["output"], request["output"])):
+        os.dup2(source, target)
+    for descriptor in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
+        if descriptor > 2:
+            with suppress(OSError):  # the descriptor that listed the folder is closed already
+                os.close(descriptor)
+    # What serve() has set is not for the service.
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.nice(request["nice"])
@@ -92,20 +107,8 @@ def become(request: dict[str, Any]) -> None:
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
-def _only_output(output: int) -> None:
-    """Standard streams to ``output`` and from nothing; every other descriptor is closed."""
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    for descriptor in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
-        if descriptor > 2:
-            with suppress(OSError):  # the one that listed them is closed already
-                os.close(descriptor)
-
-
-def _child_ends() -> socket.socket:
-    """Readable whenever a child has ended."""
+def _wake_on_child_exit() -> socket.socket:
+    """A socket that becomes readable when a child has ended."""
     reading, writing = socket.socketpair()
     for end in (reading, writing):
         end.setblocking(False)
@@ -114,31 +117,21 @@ def _child_ends() -> socket.socket:
     return reading
 
 
-def _reap(ends: socket.socket) -> Iterator[tuple[int, int]]:
-    """(pid, status) of the children that have ended, the status negative for a signal."""
-    with suppress(BlockingIOError):  # none has
-        ends.recv(_SIGNALS)
+def _reap(wakeups: socket.socket) -> Iterator[tuple[int, int]]:
+    """(pid, status) of the children that have ended; the status is negative for a signal."""
+    with suppress(BlockingIOError):  # no child has ended
+        wakeups.recv(_SIGNAL_BYTES)
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:  # none left
+        except ChildProcessError:  # there are no children
             return
         if not pid:
             return
         yield pid, os.waitstatus_to_exitcode(status)
 
 
-def _received(connection: socket.socket) -> dict[str, Any] | None:
-    """The next request, its descriptor as ``output``; None at the end."""
-    line, outputs, _, _ = socket.recv_fds(connection, _REQUEST_BYTES, 1)
-    while line and not line.endswith(b"\n"):
-        line += connection.recv(_REQUEST_BYTES)
-    if not line:
-        return None
-    return {**json.loads(line), "output": outputs[0]}
-
-
-def _say(connection: socket.socket, message: dict[str, int]) -> None:
+def _send(connection: socket.socket, message: dict[str, int]) -> None:
     connection.sendall(json.dumps(message).encode() + b"\n")
 
 
@@ -148,10 +141,10 @@ def main() -> None:
     setproctitle(f"{sys.executable} -m cli.zygote")
     for module in PRELOADED:
         importlib.import_module(module)
-    with starting("the parts' zygote"):
+    with starting("the fork server"):
         shield(load())
     gc.collect()
-    gc.freeze()  # the collector would otherwise touch, and so copy, every shared page
+    gc.freeze()  # else the collector writes to every shared page, which copies it
     request = serve(socket.socket(fileno=int(sys.argv[1])))
     if request is not None:
         become(request)

@@ -1,1 +1,1 @@
-"""What ``aegis doctor`` finds out, a module an area. ``cli.doctor`` goes through them."""
+"""The checks of ``aegis doctor``, one module for each area. ``cli.doctor`` runs them in order."""

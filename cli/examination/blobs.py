@@ -1,4 +1,4 @@
-"""The blob store: bytes are really written, read, compared and removed."""
+"""The blob store: some bytes are written, read, compared and removed."""
 
 from collections.abc import Callable
 from hashlib import sha256
@@ -16,11 +16,12 @@ _BYTES = 64 * 1024
 
 
 def examine(settings: Settings, store: Callable[[], BlobStore]) -> Finding:
-    """The folder in AEGIS_HOME is for the stack to make. Raises what the store does."""
+    """A missing folder in AEGIS_HOME is fine: the stack makes it. Raises what the store does."""
     if settings.blob_url is None and not (settings.home / "blobs").exists():
         return Finding(PART, "note", f"{settings.blob_address} is not there yet, the stack makes it")
     blobs = store()
-    key, data = f"doctor/{uuid4()}", _unlikely_bytes()
+    # Different bytes each time, so that a cache on the way cannot answer for the store.
+    key, data = f"doctor/{uuid4()}", (sha256(uuid4().bytes).digest() * (_BYTES // 32))[:_BYTES]
     began = perf_counter()
     try:
         blobs.put(key, data)
@@ -31,8 +32,3 @@ def examine(settings: Settings, store: Callable[[], BlobStore]) -> Finding:
         raise Unavailable(f"{settings.blob_address} gives back other bytes than were written")
     text = f"{settings.blob_address}: writes, reads and deletes {_BYTES // 1024} KB"
     return Finding(PART, "ok", text, ms=milliseconds(began))
-
-
-def _unlikely_bytes() -> bytes:
-    """Different each time, so that nothing kept on the way can stand in for them."""
-    return (sha256(uuid4().bytes).digest() * (_BYTES // 32))[:_BYTES]

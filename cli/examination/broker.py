@@ -5,7 +5,7 @@ from statistics import median
 
 from redis import Redis
 
-from cli.examination.finding import Finding, found, timed
+from cli.examination.finding import Finding, run_check, timed
 from rag.errors import AegisError
 from rag.model import JobState
 from rag.settings import Settings
@@ -18,42 +18,31 @@ _ROUNDS = 5
 
 
 def examine(settings: Settings, client: Redis, *, running: bool) -> Iterator[Finding]:
-    """``running``: an API answers, so whatever is missing is missed. One finding alone when it is away."""
+    """``running``: an API answers, so the broker must be there. One finding alone when it is not."""
+    bundled = settings.embedded_broker
     try:
         condition = read_health(client, may_forget=settings.broker_may_forget)
-        ms = median(timed(lambda: _ping(client))[1] for _ in range(_ROUNDS))
+        with reaching_redis():
+            ms = median(timed(client.ping)[1] for _ in range(_ROUNDS))
     except AegisError as error:
-        yield _away(settings, error, running=running)
+        remedy = "look into its log" if bundled else "start the server that REDIS_URL names"
+        if bundled and not running:
+            yield Finding("broker", "note", "bundled, starts with the stack")
+        else:
+            yield Finding("broker", "bad", str(error), remedy)
         return
-    yield from _broker(settings, condition, ms)
-    yield _memory(condition, settings)
-    jobs = RedisJobStore(client, settings)
-    yield found("records", lambda: _records(jobs), "wait until they are rebuilt, or start the stack")
-    yield found("dead letters", lambda: _dead(jobs))
-
-
-def _ping(client: Redis) -> None:
-    with reaching_redis():
-        client.ping()
-
-
-def _away(settings: Settings, error: AegisError, *, running: bool) -> Finding:
-    if settings.embedded_broker and not running:
-        return Finding("broker", "note", "bundled, starts with the stack")
-    remedy = "look into its log" if settings.embedded_broker else "start the server that REDIS_URL names"
-    return Finding("broker", "bad", str(error), remedy)
-
-
-def _broker(settings: Settings, condition: BrokerHealth, ms: float) -> Iterator[Finding]:
-    if not condition.risks and not condition.fault:
-        whose = "bundled" if settings.embedded_broker else "REDIS_URL"
+    faults = [*condition.risks, *filter(None, [condition.fault])]
+    if not faults:
+        whose = "bundled" if bundled else "REDIS_URL"
         yield Finding("broker", "ok", f"{whose}: keeps what it accepts, evicts nothing", ms=ms)
-    for risk in (*condition.risks, *filter(None, [condition.fault])):
-        text, _, remedy = risk.partition(": ")
+    for fault in faults:
+        text, _, remedy = fault.partition(": ")
         yield Finding("broker", "bad", text, remedy, ms)
+    yield _check_memory(condition, settings)
+    yield from _check_records(RedisJobStore(client, settings))
 
 
-def _memory(condition: BrokerHealth, settings: Settings) -> Finding:
+def _check_memory(condition: BrokerHealth, settings: Settings) -> Finding:
     used, most = condition.used / _MB, condition.most / _MB
     if not most:
         text = f"{used:.0f} MB used, without a bound"
@@ -65,15 +54,18 @@ def _memory(condition: BrokerHealth, settings: Settings) -> Finding:
     return Finding("memory", "bad", text, f"wait until jobs have ended, or raise {setting}")
 
 
-def _records(jobs: RedisJobStore) -> Finding:
-    _, ms = timed(jobs.ping)
-    counts = jobs.counts()
-    words = ", ".join(f"{counts[state]} {state}" for state in JobState if counts[state])
-    return Finding("records", "ok", f"intact: {words or 'no jobs yet'}", ms=ms)
+def _check_records(jobs: RedisJobStore) -> Iterator[Finding]:
+    def count() -> Finding:
+        _, ms = timed(jobs.ping)
+        counts = jobs.counts()
+        words = ", ".join(f"{counts[state]} {state}" for state in JobState if counts[state])
+        return Finding("records", "ok", f"intact: {words or 'no jobs yet'}", ms=ms)
 
+    def count_dead() -> Finding:
+        dead = jobs.counts()[JobState.DEAD]
+        if not dead:
+            return Finding("dead letters", "ok", "none")
+        return Finding("dead letters", "note", f"jobs that were given up: {dead}", "aegis dlq list")
 
-def _dead(jobs: RedisJobStore) -> Finding:
-    dead = jobs.counts()[JobState.DEAD]
-    if not dead:
-        return Finding("dead letters", "ok", "none")
-    return Finding("dead letters", "note", f"jobs that were given up: {dead}", "aegis dlq list")
+    yield run_check("records", count, "wait until they are rebuilt, or start the stack")
+    yield run_check("dead letters", count_dead)

@@ -1,4 +1,4 @@
-"""One line of what ``aegis doctor`` found."""
+"""A finding: one line of ``aegis doctor``."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ State = Literal["ok", "note", "bad"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``state`` "bad" makes the exit status 1; "note" is worth knowing. ``remedy``: what to do about it.
+    """``state``: "bad" makes the exit status 1, "note" is worth knowing. ``remedy``: what to do about it.
 
-    ``ms``: how long the call took that showed it, in milliseconds; None where none was made.
+    ``ms``: milliseconds that the check's call took; None where there was no call.
     """
 
     part: str
@@ -25,10 +25,10 @@ class Finding:
     ms: float | None = None
 
 
-def found(part: str, finding: Callable[[], Finding], remedy: str = "") -> Finding:
-    """The finding, or the error that came in its place, with ``remedy``."""
+def run_check(part: str, check: Callable[[], Finding], remedy: str = "") -> Finding:
+    """What ``check`` finds; a "bad" finding with ``remedy`` when it raises an AegisError."""
     try:
-        return finding()
+        return check()
     except AegisError as error:
         return Finding(part, "bad", str(error) or error.title, remedy)
 
@@ -41,5 +41,5 @@ def timed(act: Callable[[], T]) -> tuple[T, float]:
 
 
 def milliseconds(began: float) -> float:
-    """Since ``began`` by ``perf_counter``, to a tenth."""
+    """Since ``began``, a value of ``perf_counter``; to a tenth."""
     return round((perf_counter() - began) * 1000, 1)

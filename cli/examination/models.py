@@ -1,10 +1,10 @@
-"""Embedder, reranker and generator: each is given a little of its real work."""
+"""Embedder, reranker and generator: each does a little of its real work."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from time import perf_counter
 
-from cli.examination.finding import Finding, found, milliseconds, timed
+from cli.examination.finding import Finding, milliseconds, run_check, timed
 from rag.errors import ModelError
 from rag.model import Candidate, Embedding, Hit, Passage
 from rag.ports import Embedder, GenerationRequest, Generator, Reranker, RerankRequest
@@ -15,52 +15,55 @@ from workers.generation import generator_for
 
 _QUESTION = "What colour is the lamp of the lighthouse?"
 _TEXTS = ("The lamp of the lighthouse is green.", "Invoices are paid within thirty days.")
-_FEW = 4  # pieces of an answer
-
-_FAR = "see its address, its key, and whether the server runs"
-_BUNDLED = "aegis setup"
+_ENOUGH_PIECES = 4
 
 
 def examine(settings: Settings, tools: Toolbox) -> Iterator[Finding]:
-    """One finding a role; of Ollama, one a replica."""
-    embedder = found(
-        "embedder", lambda: _embedder(embedder_for(tools, None, fresh=True)), _remedy(settings.embedded_by)
+    """One finding for each role; with Ollama, one for each replica."""
+    embedder = run_check(
+        "embedder",
+        lambda: _check_embedder(embedder_for(tools, None, fresh=True)),
+        _remedy(settings.embedded_by),
     )
     yield embedder
     if embedder.state != "ok":
         yield Finding("reranker", "note", "not tried, since it needs the embedder")
         yield Finding("generator", "note", "not tried, since it needs the embedder")
         return
-    tried = _Tried.by(embedder_for(tools, None, fresh=True))
-    yield found("reranker", lambda: _reranker(tools.reranker, tried), _remedy(settings.reranked_by))
-    yield from _generators(settings, tried)
+    sample = _Sample.embedded_by(embedder_for(tools, None, fresh=True))
+    yield run_check(
+        "reranker", lambda: _check_reranker(tools.reranker, sample), _remedy(settings.reranked_by)
+    )
+    remedy = _remedy(settings.answered_by)
+    if settings.answered_by == "ollama":
+        for url in settings.ollama_replicas:
+            yield run_check(f"generator {url}", lambda: _check_replica(settings, url, sample), remedy)  # noqa: B023 - called here
+        return
+    part = "generator"
+    yield run_check(part, lambda: _check_generator(part, generator_for(settings), sample), remedy)
 
 
 @dataclass(frozen=True, slots=True)
-class _Tried:
-    """The question, and the passages of which the first one answers it."""
+class _Sample:
+    """The question, and two passages of which the first one answers it."""
 
     query: Embedding
     candidates: tuple[Candidate, ...]
 
     @classmethod
-    def by(cls, embedder: Embedder) -> "_Tried":
+    def embedded_by(cls, embedder: Embedder) -> "_Sample":
         (query,) = embedder.embed_queries([_QUESTION])
-        embeddings = embedder.embed_passages(_TEXTS)
-        pairs = enumerate(zip(_TEXTS, embeddings, strict=True))
-        candidates = tuple(_candidate(index, text, embedding) for index, (text, embedding) in pairs)
-        return cls(query, candidates)
+        candidates = []
+        for index, (text, embedding) in enumerate(zip(_TEXTS, embedder.embed_passages(_TEXTS), strict=True)):
+            passage = Passage(
+                chunk_id=str(index), document_id="doctor", version=1, index=0, text=text, title="", start=0,
+                end=len(text),
+            )  # fmt: skip
+            candidates.append(Candidate(Hit(passage, 1.0 - index), embedding.dense, embedding.tokens))
+        return cls(query, tuple(candidates))
 
 
-def _candidate(index: int, text: str, embedding: Embedding) -> Candidate:
-    passage = Passage(
-        chunk_id=str(index), document_id="doctor", version=1, index=0, text=text, title="", start=0,
-        end=len(text),
-    )  # fmt: skip
-    return Candidate(Hit(passage, 1.0 - index), embedding.dense, embedding.tokens)
-
-
-def _embedder(embedder: Embedder) -> Finding:
+def _check_embedder(embedder: Embedder) -> Finding:
     embedder.warm()
     (embedding,), ms = timed(lambda: embedder.embed_queries([_QUESTION]))
     size = len(embedding.dense)
@@ -71,9 +74,9 @@ def _embedder(embedder: Embedder) -> Finding:
     return Finding("embedder", "ok", f"{embedder.name}: a question has {size} dimensions", ms=ms)
 
 
-def _reranker(reranker: Reranker, tried: _Tried) -> Finding:
+def _check_reranker(reranker: Reranker, sample: _Sample) -> Finding:
     reranker.warm()
-    request = RerankRequest(_QUESTION, tried.query, tried.candidates)
+    request = RerankRequest(_QUESTION, sample.query, sample.candidates)
     ((right, wrong),), ms = timed(lambda: reranker.relevance([request]))
     text = f"{reranker.name}: gives the right passage {right:.2f}, another {wrong:.2f}"
     if right <= wrong:
@@ -81,50 +84,33 @@ def _reranker(reranker: Reranker, tried: _Tried) -> Finding:
     return Finding("reranker", "ok", text, ms=ms)
 
 
-def _generators(settings: Settings, tried: _Tried) -> Iterator[Finding]:
-    remedy = _remedy(settings.answered_by)
-    if settings.answered_by != "ollama":
-        yield found("generator", lambda: _generator("generator", generator_for(settings), tried), remedy)
-        return
-    for replica in settings.ollama_replicas:
-        yield found(f"generator {replica}", lambda: _replica(settings, replica, tried), remedy)  # noqa: B023 - called here
-
-
-def _replica(settings: Settings, url: str, tried: _Tried) -> Finding:
-    """Of one Ollama server by itself; nothing is pulled for it."""
-    from cli.examination.ollama import holding  # noqa: PLC0415 - for those who have one
+def _check_replica(settings: Settings, url: str, sample: _Sample) -> Finding:
+    """One Ollama server by itself; no model is pulled for the check."""
+    from cli.examination.ollama import describe_model  # noqa: PLC0415 - only for those who use Ollama
 
     alone = settings.model_copy(update={"ollama_url": url, "ollama_pull": False})
-    finding = _generator(f"generator {url}", generator_for(alone), tried)
-    return replace(finding, text=f"{settings.ollama_model} {holding(settings, url)}: the first words came")
+    finding = _check_generator(f"generator {url}", generator_for(alone), sample)
+    text = f"{settings.ollama_model} {describe_model(settings, url)}: the first words came"
+    return replace(finding, text=text)
 
 
-def _generator(part: str, generator: Generator, tried: _Tried) -> Finding:
-    """``ms``: until the first piece of its answer, or all of it where it comes in one piece."""
+def _check_generator(part: str, generator: Generator, sample: _Sample) -> Finding:
+    """``ms``: until the first piece of the answer, or the whole answer where it comes in one piece."""
     generator.warm()
-    listener = _Listener()
-    generator.answer(
-        GenerationRequest(_QUESTION, tried.query, tried.candidates[:1], listener.hear, listener.satisfied)
+    began, arrivals = perf_counter(), list[float]()
+    request = GenerationRequest(
+        _QUESTION,
+        sample.query,
+        sample.candidates[:1],
+        lambda _piece: arrivals.append(milliseconds(began)),
+        lambda: len(arrivals) >= _ENOUGH_PIECES,
     )
-    ms = listener.first or milliseconds(listener.began)
+    generator.answer(request)
+    ms = arrivals[0] if arrivals else milliseconds(began)
     return Finding(part, "ok", f"{generator.name}: the first words came", ms=ms)
 
 
-@dataclass(slots=True)
-class _Listener:
-    """Takes the first pieces of an answer, and wants no more."""
-
-    began: float = field(default_factory=perf_counter)
-    first: float | None = None
-    pieces: int = 0
-
-    def hear(self, _text: str) -> None:
-        self.first = self.first or milliseconds(self.began)
-        self.pieces += 1
-
-    def satisfied(self) -> bool:
-        return self.pieces >= _FEW
-
-
 def _remedy(by: str) -> str:
-    return _BUNDLED if by in ("bundled", "extractive") else _FAR
+    if by in ("bundled", "extractive"):
+        return "aegis setup"
+    return "see its address, its key, and whether the server runs"

@@ -1,4 +1,4 @@
-"""A finding a lane: who consumes its queue, and how many jobs wait there."""
+"""Queues: for each lane, which workers consume it and how many jobs wait."""
 
 from collections.abc import Iterator
 
@@ -7,27 +7,24 @@ from redis import Redis
 from cli.examination.finding import Finding, State
 from rag.errors import AegisError
 from rag.settings import Settings
-from rag.stores.heartbeats import Heartbeats, Signs
+from rag.stores.heartbeats import Heartbeats
 from rag.stores.jobs import RedisJobStore
-from tasks.app import LANES, Lane
+from tasks.app import LANES
 
 
 def examine(settings: Settings, client: Redis, *, running: bool) -> Iterator[Finding]:
-    """``running``: an API answers, so workers that are not there are missed."""
+    """``running``: an API answers, so workers must be there."""
     jobs = RedisJobStore(client, settings)
     try:
         signs = Heartbeats(client).read_signs()
         for lane in LANES:
-            yield _lane(lane, signs, sum(jobs.depth(stage) for stage in lane.stages), running=running)
+            waiting = sum(jobs.depth(stage) for stage in lane.stages)
+            workers = signs.lane(lane.name)
+            hung = [f"{sign.worker}: {why}" for sign in workers if (why := sign.hang())]
+            alive = len(workers) - len(hung)
+            state: State = "ok" if alive and not hung else "bad" if running or hung else "note"
+            text = "; ".join([f"{alive} worker{'s' * (alive != 1)}, {waiting} waiting", *hung])
+            start = f"start a worker: celery -A workers.main worker --queues {lane.name} …"
+            yield Finding(f"queue {lane.name}", state, text, "" if state == "ok" else start)
     except AegisError as error:
         yield Finding("queues", "bad", str(error))
-
-
-def _lane(lane: Lane, signs: Signs, waiting: int, *, running: bool) -> Finding:
-    workers = signs.lane(lane.name)
-    hung = [f"{sign.worker}: {why}" for sign in workers if (why := sign.hang())]
-    alive = len(workers) - len(hung)
-    state: State = "ok" if alive and not hung else "bad" if running or hung else "note"
-    text = "; ".join([f"{alive} worker{'s' * (alive != 1)}, {waiting} waiting", *hung])
-    remedy = "" if state == "ok" else f"start a worker: celery -A workers.main worker --queues {lane.name} …"
-    return Finding(f"queue {lane.name}", state, text, remedy)

@@ -1,4 +1,4 @@
-"""The collector of spans: an empty batch is really sent to it."""
+"""The collector of traces: it receives an empty batch."""
 
 import httpx
 
@@ -10,7 +10,7 @@ _REMEDY = "see JAEGER_ENDPOINT; jobs go on without spans"
 
 
 def examine(settings: Settings) -> Finding:
-    """An empty OTLP request is a valid one, of no bytes."""
+    """An OTLP request without spans is valid, and has no bytes."""
     url = settings.traces_url
     if url is None:
         why = "TRACING_ENABLED is false" if settings.jaeger_endpoint else "JAEGER_ENDPOINT is unset"

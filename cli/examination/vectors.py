@@ -1,14 +1,14 @@
-"""The vector store: the embedded engine, or every node and shard of a Qdrant cluster; and a search in it."""
+"""The vector store: the embedded engine, or every node and shard of a Qdrant cluster; and a search."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
-from cli.examination.finding import Finding, found, timed
+from cli.examination.finding import Finding, run_check, timed
 from cli.figures import many
 from rag import lexical
 from rag.errors import AegisError, UnknownCollection
-from rag.model import Collection, SearchQuery
+from rag.model import SearchQuery
 from rag.settings import Settings
 from rag.stores.vectors.remote import RemoteVectorStore
 from tasks.toolbox import Toolbox
@@ -18,18 +18,18 @@ _ENGINE_SECONDS = 5.0
 
 
 def examine(settings: Settings, tools: Toolbox, *, running: bool) -> Iterator[Finding]:
-    """``running``: an API answers, so an embedded engine that is not there is missed."""
+    """``running``: an API answers, so an embedded engine must be there."""
     if settings.qdrant_url is None:
-        yield _engine(settings, running=running)
+        yield _check_engine(settings, running=running)
     else:
-        from cli.examination.qdrant import examine as examine_qdrant  # noqa: PLC0415 - takes half a second
+        from cli.examination.qdrant import examine as examine_qdrant  # noqa: PLC0415 - loads for half a second
 
         yield from examine_qdrant(settings)
     if running:
-        yield found("search", lambda: _search(tools), "see the vector store, then the broker")
+        yield run_check("search", lambda: _check_search(tools), "see the vector store, then the broker")
 
 
-def _engine(settings: Settings, *, running: bool) -> Finding:
+def _check_engine(settings: Settings, *, running: bool) -> Finding:
     engine = RemoteVectorStore(settings.vector_socket, timeout=_ENGINE_SECONDS)
     try:
         names, ms = timed(engine.collections)
@@ -42,21 +42,17 @@ def _engine(settings: Settings, *, running: bool) -> Finding:
     return Finding(PART, "ok", f"embedded: {len(names)} collections", ms=ms)
 
 
-def _search(tools: Toolbox) -> Finding:
+def _check_search(tools: Toolbox) -> Finding:
     collections = tools.documents.collections()
     largest = max(collections, key=lambda collection: collection.chunks, default=None)
     if largest is None:
         return Finding("search", "note", "nothing to search yet", "aegis ingest")
+    # The vector has no meaning: the check shows how fast a search is, not how good.
+    dense = np.full(largest.dimension, largest.dimension**-0.5, dtype=np.float32)
+    query = SearchQuery(dense, lexical.encode_question("What is here?"), limit=10)
     try:
-        hits, ms = timed(lambda: tools.vectors.search(largest.store, _query(largest)))
+        hits, ms = timed(lambda: tools.vectors.search(largest.store, query))
     except UnknownCollection:
         return Finding("search", "note", f"{largest.name}: nothing was indexed yet", "aegis ingest")
-    return Finding(
-        "search", "ok", f"{largest.name}, {many(largest.chunks, 'chunk')}: {many(len(hits), 'hit')}", ms=ms
-    )
-
-
-def _query(collection: Collection) -> SearchQuery:
-    """Whose vector means nothing: it shows how fast a search is, not how good."""
-    dense = np.full(collection.dimension, collection.dimension**-0.5, dtype=np.float32)
-    return SearchQuery(dense, lexical.encode_question("What is here?"), limit=10)
+    text = f"{largest.name}, {many(largest.chunks, 'chunk')}: {many(len(hits), 'hit')}"
+    return Finding("search", "ok", text, ms=ms)

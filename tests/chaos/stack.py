@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import httpx
 import psutil
 
-from cli.home import Roster
+from cli.home import StackFile
 from rag.settings import Settings
 from rag.stores.redis import connect
 from rag.stores.vectors.remote import RemoteVectorStore
@@ -58,7 +58,7 @@ class Target(Stack):
 
     def pid(self, part: str) -> int | None:
         """The main process of a part that runs now."""
-        entry = Roster(self.home / "stack.json")._read().get("parts", {}).get(part)
+        entry = StackFile(self.home / "stack.json")._read().get("parts", {}).get(part)
         return int(entry["pid"]) if entry and psutil.pid_exists(int(entry["pid"])) else None
 
     def hit(self, part: str, number: int = signal.SIGKILL) -> int:

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from cli.client import Client
-from cli.following import followed
+from cli.following import follow
 from rag.model import JobState, Json, Progress, Stage
 from tests.integration.apiserver import Service, serving, settings_of
 
@@ -53,7 +53,7 @@ def test_the_command_line_follows_it_at_a_few_calls(api):
     printed = StringIO()
 
     with Client(api.url) as client, ThreadPoolExecutor() as pool:
-        following = pool.submit(followed, client, Console(file=printed, force_terminal=True), job_id)
+        following = pool.submit(follow, client, Console(file=printed, force_terminal=True), job_id)
         back_up(api, job_id)
         result = following.result(30)
 

@@ -127,7 +127,7 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         told.append(seconds)
         return client._stopped.wait(seconds / 100)
 
-    monkeypatch.setattr(Client, "nap", short)
+    monkeypatch.setattr(Client, "sleep", short)
     return told
 
 

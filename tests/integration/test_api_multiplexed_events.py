@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from cli.client import Client
-from cli.follower import Follower, Told
+from cli.follower import Follower, JobEvent
 from rag.model import JobState, Progress
 from tests.integration.apiserver import Service, serving, settings_of
 from tests.system.running import until
@@ -130,7 +130,7 @@ def test_what_cannot_be_followed_is_refused(api, query):
 
 
 def test_a_follower_hears_of_jobs_that_are_added_meanwhile_and_of_nothing_twice(api):
-    heard: list[Told] = []
+    heard: list[JobEvent] = []
     with Client(api.url) as client, ThreadPoolExecutor() as pool:
         follower = Follower(client)
         following = pool.submit(lambda: heard.extend(follower.events()))

@@ -1,4 +1,4 @@
-"""Forked parts: the same as executed ones to everybody who looks, and replaceable when the zygote dies."""
+"""Forked services: the same as executed ones to everybody who looks, and replaceable when the server dies."""
 
 import asyncio
 import os
@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cli.nursery import Forked, Nursery
-from cli.part import Part
+from cli.nursery import ForkClient, ForkedProcess
+from cli.part import Service
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="parts are forked on Linux only")
 
@@ -26,26 +26,28 @@ while True: time.sleep(60)
 
 
 @asynccontextmanager
-async def _nursery(folder: Path) -> AsyncIterator[Nursery]:
+async def _fork_client(folder: Path) -> AsyncIterator[ForkClient]:
     (folder / "stand_in.py").write_text(PROGRAM)
     paths = os.pathsep.join([str(folder), str(Path.cwd())])
     environment = {**os.environ, "PYTHONPATH": paths, "AEGIS_HOME": str(folder), "SPT_NOENV": "1"}
     environment["PROCESS_INSPECTION"] = "true"  # the tests look into the parts
-    nursery = await Nursery.open(environment=environment, folder=folder, log=folder / "zygote.log")
+    fork_client = await ForkClient.open(
+        environment=environment, folder=folder, log=folder / "fork-server.log"
+    )
     try:
-        yield nursery
+        yield fork_client
     finally:
-        await nursery.close()
+        await fork_client.close()
 
 
-def _part(*arguments: str) -> Part:
+def _part(*arguments: str) -> Service:
     command = (sys.executable, "-m", "stand_in", *arguments)
-    return Part("one", command, environment={"GREETING": "hello"}, nice=3, forked=True)
+    return Service("one", command, environment={"GREETING": "hello"}, nice=3, forked=True)
 
 
-async def _forked(nursery: Nursery, folder: Path, *arguments: str) -> Forked:
+async def _forked(fork_client: ForkClient, folder: Path, *arguments: str) -> ForkedProcess:
     with (folder / "output").open("wb") as output:
-        process = await nursery.fork(_part(*arguments), output.fileno(), folder)
+        process = await fork_client.fork(_part(*arguments), output.fileno(), folder)
     assert process is not None
     return process
 
@@ -70,8 +72,8 @@ def _run(scenario: Callable[[], Awaitable[None]]) -> None:
 
 def test_a_forked_part_runs_as_an_executed_one_would(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with _nursery(tmp_path) as nursery:
-            process = await _forked(nursery, tmp_path, "stay")
+        async with _fork_client(tmp_path) as fork_client:
+            process = await _forked(fork_client, tmp_path, "stay")
             await _until(lambda: "open:" in _printed(tmp_path))
             seen = psutil.Process(process.pid)
 
@@ -90,23 +92,23 @@ def test_a_forked_part_runs_as_an_executed_one_would(tmp_path: Path) -> None:
 
 def test_its_exit_status_is_told(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with _nursery(tmp_path) as nursery:
-            process = await _forked(nursery, tmp_path, "leave")
+        async with _fork_client(tmp_path) as fork_client:
+            process = await _forked(fork_client, tmp_path, "leave")
 
             assert await process.wait() == 7
 
     _run(scenario)
 
 
-def test_the_zygote_rests_after_a_part_has_ended(tmp_path: Path) -> None:
+def test_the_fork_server_rests_after_a_part_has_ended(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with _nursery(tmp_path) as nursery:
-            await (await _forked(nursery, tmp_path, "leave")).wait()
-            spent = _seconds(nursery.pid)
+        async with _fork_client(tmp_path) as fork_client:
+            await (await _forked(fork_client, tmp_path, "leave")).wait()
+            spent = _seconds(fork_client.pid)
 
             await asyncio.sleep(1)
 
-            assert _seconds(nursery.pid) - spent < 0.2
+            assert _seconds(fork_client.pid) - spent < 0.2
 
     _run(scenario)
 
@@ -117,16 +119,16 @@ def _seconds(pid: int) -> float:
     return times.user + times.system
 
 
-def test_with_the_zygote_its_parts_end_and_no_more_are_forked(tmp_path: Path) -> None:
+def test_with_the_fork_server_its_parts_end_and_no_more_are_forked(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with _nursery(tmp_path) as nursery:
-            process = await _forked(nursery, tmp_path, "stay")
+        async with _fork_client(tmp_path) as fork_client:
+            process = await _forked(fork_client, tmp_path, "stay")
 
-            os.kill(nursery.pid, signal.SIGKILL)
+            os.kill(fork_client.pid, signal.SIGKILL)
 
             assert await process.wait() == -signal.SIGKILL
             await _until(lambda: not psutil.pid_exists(process.pid))
             with (tmp_path / "output").open("wb") as output:
-                assert await nursery.fork(_part("stay"), output.fileno(), tmp_path) is None
+                assert await fork_client.fork(_part("stay"), output.fileno(), tmp_path) is None
 
     _run(scenario)

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from cli import preflight
-from cli.servers import servers
+from cli.preflight import servers
 from rag.errors import ConfigurationError, Unavailable
 from rag.settings import Settings
 from tests import qdrantserver

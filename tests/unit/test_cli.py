@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from cli.addresses import addresses
 from cli.answers import place
 from cli.logs import ROTATE_BYTES, LogFile
-from cli.main import ELSEWHERE, app
+from cli.main import LAZY_COMMANDS, app
 from rag.settings import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +38,7 @@ def test_help_names_every_command() -> None:
         assert f"\n  {command} " in shown.stdout
 
 
-@pytest.mark.parametrize("command", ELSEWHERE)
+@pytest.mark.parametrize("command", LAZY_COMMANDS)
 def test_a_command_that_lives_elsewhere_is_there(command: str) -> None:
     shown = CliRunner().invoke(app, [command, "--help"])
 

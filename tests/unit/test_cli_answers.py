@@ -27,7 +27,7 @@ class Answering(Client):
     def events(self, job_id: str):
         yield "token", {"text": self.result["answer"]}
 
-    def finished(self, job_id: str) -> Json:
+    def wait_for_job(self, job_id: str) -> Json:
         return {"state": "succeeded", "result": self.result}
 
 

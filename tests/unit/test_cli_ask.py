@@ -57,7 +57,7 @@ class Api:
 def aegis(monkeypatch: pytest.MonkeyPatch) -> Callable[..., "object"]:
     def run(api: Api, *arguments: str, typed: str | None = None) -> "object":
         client = Client("http://api.test", transport=httpx.MockTransport(api))
-        monkeypatch.setattr("cli.client.connected", lambda *_: client)
+        monkeypatch.setattr("cli.client.connect", lambda *_: client)
         return CliRunner().invoke(app, ["ask", *arguments], input=typed)
 
     return run

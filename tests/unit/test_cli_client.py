@@ -11,9 +11,9 @@ import httpx
 import pytest
 from httpx._multipart import FileField
 
-from cli import patience
+from cli import connection
 from cli.client import Client
-from cli.problems import StrangerError, error_of
+from cli.problems import NotAegisError, error_of
 from rag.errors import (
     AegisError,
     ConfigurationError,
@@ -46,7 +46,7 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         naps.append(seconds)
         return False
 
-    monkeypatch.setattr(Client, "nap", slept)
+    monkeypatch.setattr(Client, "sleep", slept)
     return naps
 
 
@@ -166,14 +166,14 @@ CALLS: dict[str, Callable[[Client], object]] = {
 def test_json_of_another_server_is_no_answer(answer: object, call: Callable[[Client], object]) -> None:
     client, _ = _client(httpx.Response(200, json=answer))
 
-    with pytest.raises(StrangerError, match="not as Aegis does"):
+    with pytest.raises(NotAegisError, match="not as Aegis does"):
         call(client)
 
 
 def test_an_error_in_json_of_another_server_is_a_strangers() -> None:
     error = error_of(httpx.Response(404, json={"detail": "Not Found", "type": "about:blank"}))
 
-    assert isinstance(error, StrangerError)
+    assert isinstance(error, NotAegisError)
     assert "Not Found" not in str(error)
 
 
@@ -181,7 +181,7 @@ def test_an_error_in_json_of_another_server_is_a_strangers() -> None:
 def test_a_strangers_events_are_no_events(data: str) -> None:
     client, _ = _client(httpx.Response(200, text=f"event: state\ndata: {data}\n\n"))
 
-    with pytest.raises(StrangerError):
+    with pytest.raises(NotAegisError):
         list(client.events("1"))
 
 
@@ -239,7 +239,7 @@ def test_patience_ends(naps: list[float]) -> None:
         (_problem(401, "unauthenticated", "Send a key"), Unauthenticated),
         (_problem(415, "unsupported-media", "No parser"), UnsupportedMedia),
         (httpx.Response(502, text="<html>proxy</html>"), Unavailable),
-        (httpx.Response(418, text="teapot"), StrangerError),
+        (httpx.Response(418, text="teapot"), NotAegisError),
     ],
 )
 def test_problems_become_the_errors_they_name(answer: httpx.Response, kind: type[AegisError]) -> None:
@@ -336,7 +336,7 @@ def test_a_job_is_followed_to_its_end() -> None:
     running = httpx.Response(200, json={"state": "running"})
     client, requests = _client(running, running, httpx.Response(200, json={"state": "dead"}))
 
-    assert client.finished("1")["state"] == "dead"
+    assert client.wait_for_job("1")["state"] == "dead"
     assert len(requests) == 3
 
 
@@ -383,7 +383,7 @@ def test_an_api_that_is_away_is_waited_for_as_long_as_a_restart_may_take(
 ) -> None:
     hours = 3600.0
     clock = [0.0]
-    monkeypatch.setattr(patience, "monotonic", lambda: clock[0] + sum(naps))
+    monkeypatch.setattr(connection, "monotonic", lambda: clock[0] + sum(naps))
 
     def refuse(_request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("connection refused")
@@ -409,7 +409,7 @@ def test_a_job_is_waited_for_over_a_restart_of_the_api(naps: list[float]) -> Non
     running, ended = (httpx.Response(200, json={"state": state}) for state in ("running", "succeeded"))
     client, requests = _client(running, refuse, refuse, running, refuse, ended)
 
-    assert client.finished("1")["state"] == "succeeded"
+    assert client.wait_for_job("1")["state"] == "succeeded"
     assert len(requests) == 6
     assert naps == [1.0, 2.0, 1.0]
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli import asking, watching
+from cli import batch, watching
 from cli.call import Call
 from cli.client import Client
 from cli.main import app
@@ -223,7 +223,7 @@ def test_a_collection_is_deleted_by_its_whole_name_and_a_yes(
 ) -> None:
     assert isinstance(aegis("collections", "delete", "hand", "--yes").exception, NotFound)
     assert aegis("collections", "delete", "handbook").exit_code == 2
-    monkeypatch.setattr(asking, "on_a_terminal", lambda: True)
+    monkeypatch.setattr(batch, "on_a_terminal", lambda: True)
     refused = aegis("collections", "delete", "handbook", input="n\n")
     assert refused.exit_code == 1
     assert "Delete handbook with 12 documents?" in refused.output

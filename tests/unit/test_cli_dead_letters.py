@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from cli import dead_letters
 from cli.call import Call
 from cli.client import Client
-from cli.dead_letter_views import DEAD_LETTERS, dead_letter_page
+from cli.dead_letters import DEAD_LETTERS, dead_letter_page
 from cli.tables import print_page, print_table
 from rag.errors import Conflict, NotFound, Unavailable
 from rag.model import Json
@@ -69,7 +69,7 @@ class Desk(Client):
         self.calls.append(("drop all", reason, collection))
         return 3
 
-    def finished(self, job_id: str) -> Json:
+    def wait_for_job(self, job_id: str) -> Json:
         state = self.ends[job_id]
         return {"state": state, "error": None if state == "succeeded" else {"detail": "still away"}}
 
@@ -200,7 +200,7 @@ def test_dropping_many_needs_a_yes(dlq: Dlq, desk: Desk) -> None:
 def test_a_terminal_is_asked(
     dlq: Dlq, desk: Desk, monkeypatch: pytest.MonkeyPatch, said: str, status: int
 ) -> None:
-    monkeypatch.setattr(dead_letters, "_on_a_terminal", lambda: True)
+    monkeypatch.setattr(dead_letters, "on_a_terminal", lambda: True)
 
     result = dlq("drop", "--reason", "crashed", input=said)
 

@@ -12,7 +12,7 @@ import pytest
 
 from cli.exits import EXITS, status_of, status_of_all
 from cli.main import run
-from cli.surroundings import mend_surroundings
+from cli.printing import repair_streams
 from rag import errors
 from rag.errors import AegisError
 
@@ -210,6 +210,6 @@ def test_columns_count_where_they_are_a_width(
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
 
-    mend_surroundings()
+    repair_streams()
 
     assert os.environ.get("COLUMNS") == shown

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from cli.client import Client
-from cli.follower import MOST_JOBS, Follower, Told
+from cli.follower import MOST_JOBS, Follower, JobEvent
 from rag.errors import Unauthenticated
 
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -16,11 +16,11 @@ Handler = Callable[[httpx.Request], httpx.Response]
 @pytest.fixture(autouse=True)
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     naps: list[float] = []
-    monkeypatch.setattr(Client, "nap", lambda _, seconds: naps.append(seconds) or False)
+    monkeypatch.setattr(Client, "sleep", lambda _, seconds: naps.append(seconds) or False)
     return naps
 
 
-def follow(serve: Handler, *jobs: str) -> tuple[list[Told], list[httpx.Request]]:
+def follow(serve: Handler, *jobs: str) -> tuple[list[JobEvent], list[httpx.Request]]:
     """What is heard of the jobs, and what the API was asked for."""
     requests: list[httpx.Request] = []
 

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from cli.client import Client
-from cli.following import followed
+from cli.following import follow
 from rag.errors import AegisError, Unavailable
 from rag.model import Json
 
@@ -59,21 +59,21 @@ def _sent(number: int, kind: str, data: Json) -> bytes:
     return f"id: {number}\nevent: {kind}\ndata: {json.dumps(data)}\n\n".encode()
 
 
-def follow(api: Api, *, terminal: bool = False) -> tuple[Json, str]:
+def followed(api: Api, *, terminal: bool = False) -> tuple[Json, str]:
     """The job's result, and what was printed."""
     printed = StringIO()
     console = Console(file=printed, force_terminal=terminal, width=120, highlight=False)
     with Client("http://api.test", transport=httpx.MockTransport(api)) as client:
-        return followed(client, console, "1"), printed.getvalue()
+        return follow(client, console, "1"), printed.getvalue()
 
 
 @pytest.fixture(autouse=True)
 def _no_naps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Client, "nap", lambda *_: False)
+    monkeypatch.setattr(Client, "sleep", lambda *_: False)
 
 
 def test_a_line_is_printed_for_each_stage_that_is_done() -> None:
-    result, printed = follow(Api())
+    result, printed = followed(Api())
 
     assert result == RESULT
     assert [line.split()[:2] for line in printed.splitlines()] == [
@@ -82,7 +82,7 @@ def test_a_line_is_printed_for_each_stage_that_is_done() -> None:
 
 
 def test_a_terminal_shows_how_far_a_stage_is() -> None:
-    _, printed = follow(Api(), terminal=True)
+    _, printed = followed(Api(), terminal=True)
 
     lines = [_CODE.sub("", line) for line in re.split(r"[\r\n]+", printed)]
     assert any(re.search(r"upload [━╺╸]+ 0\.8/1\.0 GB", line) for line in lines)
@@ -91,7 +91,7 @@ def test_a_terminal_shows_how_far_a_stage_is() -> None:
 
 
 def test_what_is_not_counted_in_bytes_is_counted_in_pieces() -> None:
-    _, printed = follow(Api("reindex"), terminal=True)
+    _, printed = followed(Api("reindex"), terminal=True)
 
     assert "750000000/1000000000" in printed
 
@@ -99,13 +99,13 @@ def test_what_is_not_counted_in_bytes_is_counted_in_pieces() -> None:
 def test_a_long_job_costs_a_few_calls() -> None:
     api = Api()
 
-    follow(api)
+    followed(api)
 
     assert api.calls == ["/v1/jobs/1", "/v1/jobs/1/events", "/v1/jobs/1"]
 
 
 def test_an_api_that_restarts_meanwhile_changes_nothing() -> None:
-    whole, broken = follow(Api()), follow(Api(cut=5))
+    whole, broken = followed(Api()), followed(Api(cut=5))
 
     assert [line.split()[1] for line in broken[1].splitlines()] == [
         line.split()[1] for line in whole[1].splitlines()
@@ -114,9 +114,9 @@ def test_an_api_that_restarts_meanwhile_changes_nothing() -> None:
 
 
 def test_an_api_that_stays_away_ends_the_following_and_not_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.patience.SECONDS", 3.0)
+    monkeypatch.setattr("cli.connection.AWAY_SECONDS", 3.0)
 
     with pytest.raises(AegisError, match=r"(?s)job 1 .*go on.*refused.*aegis jobs 1") as raised:
-        follow(Api(cut=3, lost=True))
+        followed(Api(cut=3, lost=True))
 
     assert isinstance(raised.value, Unavailable)

@@ -94,6 +94,6 @@ def test_a_listing_is_read_only_so_far() -> None:
     read = count()
 
     with pytest.raises(NotFound):
-        ids.the_one("x", (str(next(read)) for _ in count()), "job")
+        ids.find_id("x", (str(next(read)) for _ in count()), "job")
 
     assert next(read) <= ids.MOST_LOOKS + 1

@@ -14,12 +14,11 @@ from typer.testing import CliRunner
 
 from cli import ingest_display, ingest_summary
 from cli.client import Client
-from cli.ingest_display import Display
+from cli.ingest_display import Display, Tally
+from cli.ingest_summary import explain, explain_error
 from cli.ingestion import Outcome, Watcher
 from cli.main import app
-from cli.refusals import said, words_for
-from cli.sources import Found
-from cli.tally import Tally
+from cli.sources import LocalFile
 from rag.errors import Overloaded, Unauthenticated, Unavailable
 from tests.unit.ingestapi import Api, problem
 
@@ -39,11 +38,11 @@ def folder(tmp_path: Path) -> Path:
 def aegis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Aegis:
     """``aegis ingest`` at an API, with a state folder of the test's own."""
     monkeypatch.setattr("cli.ingest.user_state_path", lambda *_, **__: tmp_path / "state")
-    monkeypatch.setattr(Client, "nap", lambda client, seconds: client._stopped.wait(min(seconds, 0.01)))
+    monkeypatch.setattr(Client, "sleep", lambda client, seconds: client._stopped.wait(min(seconds, 0.01)))
 
     def run(api: Api, *arguments: str, **options: object) -> Result:
         client = Client("http://api.test", transport=httpx.MockTransport(api))
-        monkeypatch.setattr("cli.client.connected", lambda *_: client)
+        monkeypatch.setattr("cli.client.connect", lambda *_: client)
         return CliRunner().invoke(app, ["ingest", *arguments], **options)  # type: ignore[arg-type]
 
     return run
@@ -162,7 +161,7 @@ def test_a_machine_without_a_state_folder_ingests_all_the_same(
     done = aegis(Api(), str(folder))
 
     assert done.exit_code == 0
-    assert "nobody will remember" in done.stderr
+    assert "is not recorded" in done.stderr
 
 
 HOSTILE = "a\x1b]0;owned\x07\x9b31m\r\nforged\u202etxt[red]b[/]\x7f"
@@ -173,7 +172,7 @@ def test_a_terminal_has_lines_of_80_columns_and_a_pipe_whole_ones(tmp_path: Path
     written = io.StringIO()
     console = Console(file=written, force_terminal=terminal, width=80, no_color=True)
     outcome = Outcome(
-        Found(tmp_path / ("long/" * 30 + HOSTILE), "x"), None, "reason " * 40 + HOSTILE, "empty-document"
+        LocalFile(tmp_path / ("long/" * 30 + HOSTILE), "x"), None, "reason " * 40 + HOSTILE, "empty-document"
     )
 
     with Display(console, Tally(1, 1)) as display:
@@ -211,16 +210,18 @@ def test_a_pipe_hears_now_and_then_how_far_it_is(monkeypatch: pytest.MonkeyPatch
     ],
 )  # fmt: skip
 def test_each_sort_of_failure_has_advice(code: str) -> None:
-    words = words_for(code)
+    words = explain(code)
 
     assert words.title
     assert words.advice
 
 
 def test_what_ends_everything_says_what_to_do_in_one_line() -> None:
-    full = said(Overloaded("The queue is full", retry_after=3.0))
-    away = said(Unavailable("the broker is away", retry_after=3.0))
-    nobody = said(Unavailable("the API at http://x (is the stack up? `aegis up` starts it): refused"))
+    full = explain_error(Overloaded("The queue is full", retry_after=3.0))
+    away = explain_error(Unavailable("the broker is away", retry_after=3.0))
+    nobody = explain_error(
+        Unavailable("the API at http://x (is the stack up? `aegis up` starts it): refused")
+    )
 
     assert full == "The queue is full. Run the same command again later: it goes on where this one ended"
     assert "aegis doctor" in away

@@ -24,7 +24,7 @@ DEADLINE = 60.0
 
 @pytest.fixture(autouse=True)
 def _short_naps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Client, "nap", lambda client, seconds: client._stopped.wait(min(seconds, 0.01)))
+    monkeypatch.setattr(Client, "sleep", lambda client, seconds: client._stopped.wait(min(seconds, 0.01)))
 
 
 @pytest.fixture
@@ -357,7 +357,7 @@ def test_of_two_files_with_one_id_the_second_is_refused_and_one_file_comes_once(
     assert [name for name, _ in api.posted] == ["a.md"]
     refused = [outcome for outcome in made.outcomes if outcome.reason]
     assert len(made.outcomes) == 2
-    assert [(one.found.name, one.code) for one in refused] == [(str(tmp_path / "y" / "a.md"), "same-id")]
+    assert [(one.source.name, one.code) for one in refused] == [(str(tmp_path / "y" / "a.md"), "same-id")]
 
 
 def test_without_waiting_it_ends_once_all_are_accepted(folder: Path) -> None:

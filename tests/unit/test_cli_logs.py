@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli import down, log_reading
-from cli.home import Roster, held, is_held, supervisor_of
+from cli.home import StackFile, is_locked, lock_home, supervisor_of
 from cli.main import app
 from rag.errors import AegisError, NotFound, TimedOut
 
@@ -94,23 +94,23 @@ def test_new_lines_are_followed_over_a_file_that_is_begun_anew(
     ]
 
 
-def test_a_home_is_held_while_a_stack_runs_and_a_look_changes_nothing(home: Path) -> None:
-    assert not is_held(home)
+def test_a_home_is_locked_while_a_stack_runs_and_a_look_changes_nothing(home: Path) -> None:
+    assert not is_locked(home)
     assert list(home.iterdir()) == []
 
-    with held(home) as roster:
-        roster.end_leftovers()
-        assert is_held(home)
+    with lock_home(home) as stack_file:
+        stack_file.kill_leftovers()
+        assert is_locked(home)
         assert supervisor_of(home) == os.getpid()
-    assert not is_held(home)
+    assert not is_locked(home)
 
 
 def test_another_process_under_the_supervisors_number_is_not_the_supervisor(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Roster(home / "stack.json").leave("none")
+    StackFile(home / "stack.json").remove("none")
     begun = psutil.Process().create_time()
-    monkeypatch.setattr("cli.home.Roster.supervised", lambda _: (os.getpid(), begun - 60))
+    monkeypatch.setattr("cli.home.StackFile.written_by", lambda _: (os.getpid(), begun - 60))
 
     assert supervisor_of(home) is None
 
@@ -125,7 +125,7 @@ def running(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     signals: list[int] = []
     with (home / "stack.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        Roster(home / "stack.json").leave("none")
+        StackFile(home / "stack.json").remove("none")
 
         def get(pid: int, number: int) -> None:
             assert pid == os.getpid()
@@ -147,7 +147,7 @@ def test_a_running_stack_is_told_to_end_and_waited_for(home: Path, running: list
 def test_a_stack_that_does_not_end_is_said(
     home: Path, running: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(down, "is_held", lambda _: True)
+    monkeypatch.setattr(down, "is_locked", lambda _: True)
     monkeypatch.setattr(down, "_ECHO_SECONDS", 0.1)
 
     late = aegis("down", "--timeout", "1", "--hurry")

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from cli import reindex
 from cli.call import Call
 from cli.client import Client
-from cli.following import followed
+from cli.following import follow
 from rag.errors import AegisError
 from rag.model import Json
 
@@ -118,7 +118,7 @@ def test_a_reindex_that_fails_says_why() -> None:
     failed = Api(state="failed", error={"detail": "Nothing was switched"})
 
     with pytest.raises(AegisError, match="ended as failed: Nothing was switched"):
-        followed(failed, Console(quiet=True), "1")
+        follow(failed, Console(quiet=True), "1")
 
 
 def test_a_collection_without_documents_has_nothing_to_compare() -> None:

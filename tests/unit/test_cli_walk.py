@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.sources import Found, Link, Omitted, Piped, Source, piped
+from cli.sources import Link, LocalFile, Omitted, Source, StandardInput, read_standard_input
 from cli.walk import sources
 from rag.errors import ConfigurationError
 from rag.naming import document_id_of
@@ -165,26 +165,26 @@ def test_an_address_that_would_steer_a_terminal_is_refused() -> None:
 def test_a_mark_changes_with_the_file(tmp_path: Path) -> None:
     file = tmp_path / "a.md"
     _write(file, b"one")
-    before = Found.at(file, "a.md")
+    before = LocalFile.at(file, "a.md")
     os.utime(file, ns=(1, 1))
 
-    assert before.mark != Found.at(file, "a.md").mark
+    assert before.mark != LocalFile.at(file, "a.md").mark
     assert before.size == 3
 
 
 def test_standard_input_has_the_id_that_is_given_or_one_of_its_content() -> None:
-    named = piped(io.BytesIO(b"text"), "notes/a.md", "md")
-    unnamed = piped(io.BytesIO(b"text"), None, None)
+    named = read_standard_input(io.BytesIO(b"text"), "notes/a.md", "md")
+    unnamed = read_standard_input(io.BytesIO(b"text"), None, None)
 
-    assert isinstance(named, Piped)
-    assert isinstance(unnamed, Piped)
+    assert isinstance(named, StandardInput)
+    assert isinstance(unnamed, StandardInput)
     assert (named.document_id, named.filename, named.media_type) == ("notes/a.md", "a.md", "text/markdown")
     assert unnamed.document_id == document_id_of(f"sha256:{sha256(b'text').hexdigest()}")
     assert named.size == 4
 
 
 def test_an_empty_standard_input_is_a_failure() -> None:
-    one = piped(io.BytesIO(b""), None, None)
+    one = read_standard_input(io.BytesIO(b""), None, None)
 
     assert isinstance(one, Omitted)
     assert one.wanted
@@ -192,7 +192,7 @@ def test_an_empty_standard_input_is_a_failure() -> None:
 
 def test_a_name_that_is_no_id_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="--name"):
-        piped(io.BytesIO(b"text"), "a\nb", None)
+        read_standard_input(io.BytesIO(b"text"), "a\nb", None)
 
 
 def test_an_empty_argument_names_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

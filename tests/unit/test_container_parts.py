@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from cli.container import choose
-from cli.stack import parts
+from cli.stack import services
 from rag.errors import ConfigurationError
 from rag.settings import Settings, load
 from tasks.app import LANES
@@ -24,7 +24,7 @@ def test_anything_else_is_refused_with_what_there_is(arguments: list[str]) -> No
     with pytest.raises(ConfigurationError) as refusal:
         choose(arguments, SETTINGS)
 
-    assert all(part.name in str(refusal.value) for part in parts(SETTINGS))
+    assert all(service.name in str(refusal.value) for service in services(SETTINGS))
 
 
 @pytest.mark.parametrize(("part", "name"), [("api", "HEALTH_TOKEN"), ("flower", "FLOWER_BASIC_AUTH")])

@@ -13,9 +13,9 @@ from unittest.mock import Mock
 import pytest
 from redis.exceptions import ResponseError
 
-from cli.home import Roster
+from cli.home import StackFile
 from cli.logs import LogFile
-from cli.nursery import Nursery
+from cli.nursery import ForkClient
 from rag.errors import ConfigurationError, NoRoom, Unavailable
 from rag.model import CollectionSpec
 from rag.settings import Settings
@@ -236,16 +236,20 @@ def test_a_file_in_place_of_the_folder_of_logs_is_said_in_a_line(tmp_path: Path)
     (tmp_path / "logs").write_text("")
 
     with pytest.raises(ConfigurationError, match="logs is no folder"):
-        asyncio.run(Nursery.open(environment={}, folder=tmp_path, log=tmp_path / "logs" / "zygote.log"))
+        asyncio.run(
+            ForkClient.open(environment={}, folder=tmp_path, log=tmp_path / "logs" / "fork-server.log")
+        )
 
 
-def test_a_zygote_starts_without_its_log(tmp_path: Path) -> None:
-    (tmp_path / "zygote.log").mkdir()
+def test_a_fork_server_starts_without_its_log(tmp_path: Path) -> None:
+    (tmp_path / "fork-server.log").mkdir()
 
     async def open_and_close() -> int:
-        nursery = await Nursery.open(environment=os.environ, folder=tmp_path, log=tmp_path / "zygote.log")
-        await nursery.close()
-        return nursery.pid
+        fork_client = await ForkClient.open(
+            environment=os.environ, folder=tmp_path, log=tmp_path / "fork-server.log"
+        )
+        await fork_client.close()
+        return fork_client.pid
 
     assert asyncio.run(open_and_close()) > 0
 
@@ -258,7 +262,7 @@ def test_a_log_that_cannot_begin_anew_goes_on(monkeypatch: pytest.MonkeyPatch, t
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(log, "_opened", full)
+        patch.setattr(log, "_open", full)
         log.write(b"lost\n")
         log.write(b"lost\n")
     log.write(b"kept\n")
@@ -268,11 +272,11 @@ def test_a_log_that_cannot_begin_anew_goes_on(monkeypatch: pytest.MonkeyPatch, t
     assert "kept" in (tmp_path / "api.log").read_text()
 
 
-def test_a_roster_that_cannot_be_written_is_written_with_the_next_change(tmp_path: Path) -> None:
-    roster = Roster(tmp_path / "gone" / "stack.json")
-    roster.enter("one", 1)
+def test_a_stack_file_that_cannot_be_written_is_written_with_the_next_change(tmp_path: Path) -> None:
+    stack_file = StackFile(tmp_path / "gone" / "stack.json")
+    stack_file.add("one", 1)
     (tmp_path / "gone").mkdir()
 
-    roster.enter("two", 1)
+    stack_file.add("two", 1)
 
-    assert roster._read()["parts"].keys() == {"one", "two"}
+    assert stack_file._read()["parts"].keys() == {"one", "two"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from cli.main import ELSEWHERE, app
+from cli.main import LAZY_COMMANDS, app
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "SECURITY.md", *(ROOT / "docs").rglob("*.md")])
@@ -25,7 +25,7 @@ def row_of(command: str) -> str:
 
 
 def loaded(group: str) -> Any:
-    place, _ = ELSEWHERE[group]
+    place, _ = LAZY_COMMANDS[group]
     return get_command(resolve_name(place))
 
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from cli.addresses import base_url
-from cli.home import Roster, is_held, supervisor_of
+from cli.home import StackFile, is_locked, supervisor_of
 from rag import homes
 from rag.homes import recorded, running_stacks, stack_in, unnamed_home
 from rag.settings import Settings
@@ -78,23 +78,25 @@ def test_a_folder_of_another_user_is_not_taken_for_ones_own(
 
 def test_what_another_user_wrote_names_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     me = {"pid": os.getpid(), "started": psutil.Process().create_time()}
-    roster = Roster(tmp_path / "stack.json")
+    stack_file = StackFile(tmp_path / "stack.json")
     (tmp_path / "stack.json").write_text(json.dumps({"supervisor": os.getpid(), "written": 9e9, "parts": {}}))
-    assert supervisor_of(tmp_path) == roster.supervisor() == os.getpid()
+    written = stack_file.written_by()
+    assert written is not None
+    assert supervisor_of(tmp_path) == written[0] == os.getpid()
 
     (tmp_path / "stack.json").write_text(
         json.dumps({"supervisor": os.getpid(), "written": 9e9, "parts": {"x": me}})
     )
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
 
-    assert supervisor_of(tmp_path) is roster.supervisor() is None
-    assert roster.end_leftovers() == []
+    assert supervisor_of(tmp_path) is stack_file.written_by() is None
+    assert stack_file.kill_leftovers() == []
 
 
 def test_a_home_that_is_a_file_holds_no_stack(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
 
-    assert not is_held(tmp_path / "file")
+    assert not is_locked(tmp_path / "file")
 
 
 def test_a_named_home_comes_before_all(stack: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:

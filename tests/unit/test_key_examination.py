@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cli.examination.keys import judge
+from cli.examination.access import judge_keys
 from rag.keys import Key, Secret
 from rag.settings import Settings
 from rag.settings.keys import Role
@@ -41,7 +41,7 @@ def key(name: str = "root", role: Role = Role.ADMIN, *collections: str, **fields
 def test_the_doctor_says_whether_keys_are_asked_for_and_can_be_made(
     made: tuple[Key, ...], fields: dict[str, Any], state: str, said: str
 ) -> None:
-    found = judge(Settings(_env_file=None, redis_url=None, **fields), made, NOW)
+    found = judge_keys(Settings(_env_file=None, redis_url=None, **fields), made, NOW)
 
     assert (found.state, said in found.text) == (state, True), found
     assert ("API_KEYS" in found.remedy) is (state == "bad")

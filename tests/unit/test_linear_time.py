@@ -26,9 +26,8 @@ from starlette.exceptions import HTTPException
 
 from api import jsontext, middleware, multipart, multiplexed_events, waiting
 from cli.display import Display
-from cli.foreign import ours
 from cli.log_reading import entries_of
-from cli.logs import LogFile, Output, Severity
+from cli.logs import LogFile, Output, Severity, reformat_redis_line
 from rag import (
     addresses,
     filters,
@@ -260,11 +259,13 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "api.multiplexed_events": {"last event": multiplexed_events._ID.match},
     "api.waiting": {"prefer": lambda text: waiting.preferred_wait([text])},
     "cli.display": {"line": displayed},
-    "cli.foreign": {
-        "line": as_bytes(lambda line: ours("broker", line)),
-        "server's": as_bytes(lambda rest: ours("broker", b"1:M 30 Nov 2026 06:00:00.000 * " + rest)),
+    "cli.logs": {
+        "severity": printed,
+        "line": as_bytes(lambda line: reformat_redis_line("broker", line)),
+        "server's": as_bytes(
+            lambda rest: reformat_redis_line("broker", b"1:M 30 Nov 2026 06:00:00.000 * " + rest)
+        ),
     },
-    "cli.logs": {"severity": printed},
     "cli.log_reading": {"entries": lambda text: list(entries_of("api", [text.encode("utf-8", "replace")]))},
 }
 

@@ -12,8 +12,7 @@ import pytest
 from rich.console import Console
 
 from cli.display import Display
-from cli.foreign import ours
-from cli.logs import LogFile, Output
+from cli.logs import LogFile, Output, reformat_redis_line
 from rag.settings import Settings
 from rag.starting import log_as
 
@@ -60,11 +59,13 @@ def test_records_and_warnings_are_lines_with_the_parts_name(monkeypatch: pytest.
     ],
 )
 def test_the_brokers_lines_are_put_in_the_format(line: bytes, become: bytes) -> None:
-    assert ours("broker", line) == become
+    assert reformat_redis_line("broker", line) == become
 
 
 def test_the_brokers_log_has_them_whole(tmp_path: Path) -> None:
-    output = Output(LogFile(tmp_path, "broker"), lambda _: None, rewrite=lambda line: ours("broker", line))
+    output = Output(
+        LogFile(tmp_path, "broker"), lambda _: None, rewrite=lambda line: reformat_redis_line("broker", line)
+    )
 
     output.feed(SERVER[:20])
     output.feed(SERVER[20:] + b"half a line")
@@ -96,5 +97,5 @@ def test_a_terminal_that_is_gone_ends_nothing() -> None:
 
     display = Display(Console(file=Gone(), highlight=False))
 
-    display.ready("api", 1.0)
-    display.addresses(1.0, {"API": "http://127.0.0.1"})
+    display.show_ready("api", 1.0)
+    display.show_addresses(1.0, {"API": "http://127.0.0.1"})

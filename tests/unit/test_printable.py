@@ -19,7 +19,7 @@ from cli import answers, backup_tables, reindex
 from cli.audit import ENTRIES
 from cli.client import Client
 from cli.collections import COLLECTIONS, collection_page
-from cli.dead_letter_views import DEAD_LETTERS, dead_letter_page
+from cli.dead_letters import DEAD_LETTERS, dead_letter_page
 from cli.doctor import FINDINGS
 from cli.documents import DOCUMENTS, document_page
 from cli.job_views import JOBS, job_page

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from cli.home import held
+from cli.home import lock_home
 from cli.logs import LogFile
 from rag.errors import ConfigurationError, Unavailable
 from rag.folders import private_folder
@@ -87,7 +87,7 @@ def _check_modes(tmp_path: Path) -> None:
 
     LogFile(home / "logs", "api").close()
     command(Settings(aegis_home=home))
-    with held(tmp_path / "new"):
+    with lock_home(tmp_path / "new"):
         assert mode(tmp_path / "new") == 0o700
 
     assert {mode(home / name) for name in ("logs", "run", "redis")} == {0o700}

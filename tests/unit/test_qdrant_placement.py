@@ -49,7 +49,7 @@ def test_a_collection_is_whole_on_nodes_that_have_it_all_and_up_to_date() -> Non
 
 
 @pytest.mark.parametrize(
-    ("parts", "embedder_for"),
+    ("parts", "chosen"),
     [
         ([{0, 1}, {0, 2}, {1, 2}], [0, 1]),
         ([{0}, {1}, {2}], [0, 1, 2]),

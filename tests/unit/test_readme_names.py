@@ -7,7 +7,7 @@ from pkgutil import resolve_name
 import pytest
 from typer.main import get_command
 
-from cli.main import ELSEWHERE, app
+from cli.main import LAZY_COMMANDS, app
 from rag.media import READABLE
 from tests.readme import BLOCKS, README, ROOT
 
@@ -65,6 +65,6 @@ def test_it_names_each_format_that_is_read() -> None:
 )
 def test_it_names_each_command_of_a_group(group: tuple[str, str]) -> None:
     name, told = group
-    commands = getattr(get_command(resolve_name(ELSEWHERE[name][0])), "commands")  # noqa: B009
+    commands = getattr(get_command(resolve_name(LAZY_COMMANDS[name][0])), "commands")  # noqa: B009
 
     assert set(told.split("|")) == set(commands)

@@ -144,7 +144,7 @@ def test_sockets_of_a_deep_home_stay_under_the_limit_of_unix_paths(
 
 
 @pytest.mark.parametrize(
-    ("embedder_for", "told"),
+    ("chosen", "told"),
     [
         ({}, True),
         ({"redis_url": "redis://broker:6379/0"}, False),

@@ -15,12 +15,11 @@ import psutil
 import pytest
 
 from cli.exits import INTERRUPTED
-from cli.home import held
-from cli.keeper import Surroundings
-from cli.part import Part
+from cli.home import lock_home
+from cli.keeper import RunContext, wait_until_hung
+from cli.part import Service
 from cli.supervisor import Supervisor
-from cli.warden import on_duty
-from cli.watch import until_hung
+from cli.warden import guarding_orphans
 from rag.errors import Conflict, Unavailable
 
 LOOK_SECONDS = 0.5
@@ -41,31 +40,31 @@ PARENT = """
 
 
 class Notes:
-    """A witness that remembers, in order, as (what, part)."""
+    """An observer that remembers, in order, as (what, service)."""
 
     def __init__(self) -> None:
         self.events: list[tuple[str, str]] = []
         self.lines: list[str] = []
         self.deaths: list[str] = []
 
-    def ready(self, part: str, seconds: float) -> None:
-        self.events.append(("ready", part))
+    def show_ready(self, service: str, seconds: float) -> None:
+        self.events.append(("ready", service))
 
-    def show_death(self, part: str, how: str, *, restart: int, wait: float) -> None:
-        self.events.append(("died", part))
-        self.deaths.append(f"{part} {how} {restart}")
+    def show_death(self, service: str, how: str, *, restart: int, wait: float) -> None:
+        self.events.append(("died", service))
+        self.deaths.append(f"{service} {how} {restart}")
 
-    def back(self, part: str, seconds: float) -> None:
-        self.events.append(("back", part))
+    def show_back(self, service: str, seconds: float) -> None:
+        self.events.append(("back", service))
 
-    def show_stop(self, part: str, seconds: float) -> None:
-        self.events.append(("stopped", part))
+    def show_stop(self, service: str, seconds: float) -> None:
+        self.events.append(("stopped", service))
 
-    def show_line(self, part: str, line: str) -> None:
-        self.lines.append(f"{part}: {line}")
+    def show_line(self, service: str, line: str) -> None:
+        self.lines.append(f"{service}: {line}")
 
     def of(self, what: str) -> list[str]:
-        return [part for event, part in self.events if event == what]
+        return [service for event, service in self.events if event == what]
 
 
 class Stack:
@@ -77,21 +76,21 @@ class Stack:
 
     def run(
         self,
-        parts: Sequence[Part],
+        parts: Sequence[Service],
         acts: Callable[[], None] | None = None,
         *,
         signals: Sequence[int] = (signal.SIGTERM,),
         ready: Callable[[], None] = lambda: None,
     ) -> int:
         """Start, act once all are ready, send ourselves the signals, and wait for the end."""
-        with held(self.home) as roster, on_duty() as warden:
-            around = Surroundings(
+        with lock_home(self.home) as stack_file, guarding_orphans() as guard:
+            around = RunContext(
                 folder=self.home,
                 logs=self.home / "logs",
                 environment=dict(os.environ),
-                witness=self.notes,
-                warden=warden,
-                roster=roster,
+                observer=self.notes,
+                guard=guard,
+                stack_file=stack_file,
             )
 
             failures: list[AssertionError] = []
@@ -120,7 +119,7 @@ class Stack:
 
 @pytest.fixture(autouse=True)
 def _frequent_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.watch.LOOK_SECONDS", LOOK_SECONDS)
+    monkeypatch.setattr("cli.keeper.WATCH_SECONDS", LOOK_SECONDS)
 
 
 @pytest.fixture
@@ -141,8 +140,8 @@ def _processes_in(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def _part(name: str, program: str, **more: object) -> Part:
-    return Part(name, (sys.executable, "-c", textwrap.dedent(program)), **more)  # type: ignore[arg-type] - a test's shorthand
+def _part(name: str, program: str, **more: object) -> Service:
+    return Service(name, (sys.executable, "-c", textwrap.dedent(program)), **more)  # type: ignore[arg-type] - a test's shorthand
 
 
 def _until(condition: Callable[[], bool], seconds: float = 10) -> None:
@@ -207,7 +206,7 @@ def test_a_part_that_hangs_is_ended_and_restarted_and_the_reason_is_said(stack: 
         pids.append(pid)
         return "it does not answer" if pid == pids[0] else None
 
-    part = _part("one", STUBBORN, watch=watch, patience=0.1)
+    part = _part("one", STUBBORN, watch=watch, hang_seconds=0.1)
 
     stack.run([part], lambda: _until(lambda: stack.notes.of("back") == ["one"], 30))
 
@@ -224,7 +223,7 @@ def test_a_stopped_part_is_ended_too(stack: Stack) -> None:
         return "it does not answer" if pid in victims else None
 
     stack.run(
-        [_part("one", SLEEPER, watch=watch, patience=0.1)],
+        [_part("one", SLEEPER, watch=watch, hang_seconds=0.1)],
         lambda: _until(lambda: stack.notes.of("back") == ["one"], 30),
     )
 
@@ -238,7 +237,7 @@ def test_one_look_that_finds_something_wrong_is_not_enough(stack: Stack) -> None
         looks.append(pid)
         return "it is late" if len(looks) % 2 else None
 
-    part = _part("one", SLEEPER, watch=watch, patience=2.5 * LOOK_SECONDS)
+    part = _part("one", SLEEPER, watch=watch, hang_seconds=2.5 * LOOK_SECONDS)
 
     stack.run([part], lambda: _until(lambda: len(looks) == 4, 60))
 
@@ -253,7 +252,9 @@ def test_a_part_that_was_never_ready_is_not_taken_for_hung(tmp_path: Path) -> No
         looks.append(pid)
         return "it is not there yet" if len(looks) < 3 else "it does not answer" if len(looks) > 3 else None
 
-    why = asyncio.run(until_hung(_part("one", SLEEPER, watch=watch, patience=0.1), 1, well=False))
+    why = asyncio.run(
+        wait_until_hung(_part("one", SLEEPER, watch=watch, hang_seconds=0.1), 1, was_ready=False)
+    )
 
     assert why == "it does not answer"
     assert len(looks) == 4
@@ -333,7 +334,7 @@ def test_why_a_part_does_not_come_back_is_said_in_lines_without_those_of_its_pre
         "one",
         program,
         probe=lambda _pid: "not ready" if (stack.home / "end").exists() else None,
-        ready_within=0.5,
+        start_timeout=0.5,
     )
 
     def end() -> None:
@@ -363,11 +364,11 @@ def test_a_part_that_cannot_start_ends_the_stack_with_its_last_words(stack: Stac
 
 def test_a_program_that_is_not_there_ends_the_stack(stack: Stack) -> None:
     with pytest.raises(Unavailable, match="ghost"):
-        stack.run([Part("ghost", ("/nowhere/at/all",))])
+        stack.run([Service("ghost", ("/nowhere/at/all",))])
 
 
 def test_a_part_that_never_gets_ready_ends_the_stack(stack: Stack) -> None:
-    part = _part("slow", SLEEPER, probe=lambda _pid: "still loading", ready_within=0.2)
+    part = _part("slow", SLEEPER, probe=lambda _pid: "still loading", start_timeout=0.2)
 
     with pytest.raises(Unavailable, match="not ready within 0 s: still loading"):
         stack.run([part])
@@ -377,7 +378,7 @@ def test_a_deaf_part_is_killed_after_its_grace(stack: Stack) -> None:
     def deaf(_pid: int) -> str | None:
         return None if "deaf" in _log(stack.home, "stubborn") else "not yet"
 
-    part = _part("stubborn", STUBBORN, probe=deaf, farewell=((signal.SIGTERM, 0.2),))
+    part = _part("stubborn", STUBBORN, probe=deaf, stop_signals=((signal.SIGTERM, 0.2),))
 
     assert stack.run([part]) == 0
     assert stack.notes.of("stopped") == ["stubborn"]
@@ -387,7 +388,7 @@ def test_a_second_signal_hurries(stack: Stack) -> None:
     def deaf(_pid: int) -> str | None:
         return None if "deaf" in _log(stack.home, "stubborn") else "not yet"
 
-    part = _part("stubborn", STUBBORN, probe=deaf, farewell=((signal.SIGTERM, 120.0),))
+    part = _part("stubborn", STUBBORN, probe=deaf, stop_signals=((signal.SIGTERM, 120.0),))
 
     def two_signals() -> None:
         os.kill(os.getpid(), signal.SIGINT)
@@ -416,15 +417,15 @@ def test_a_second_sigterm_hurries_nothing(stack: Stack) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(1.1)
 
-    stack.run([_part("one", program, probe=ready, farewell=((signal.SIGTERM, 30.0),))], ask_to_stop)
+    stack.run([_part("one", program, probe=ready, stop_signals=((signal.SIGTERM, 30.0),))], ask_to_stop)
 
     assert (stack.home / "finished").exists()
 
 
 def test_work_decides_the_status_and_once_stops(tmp_path: Path) -> None:
     notes = Notes()
-    with held(tmp_path) as roster, on_duty() as warden:
-        around = Surroundings(tmp_path, tmp_path / "logs", dict(os.environ), notes, warden, roster)
+    with lock_home(tmp_path) as stack_file, guarding_orphans() as guard:
+        around = RunContext(tmp_path, tmp_path / "logs", dict(os.environ), notes, guard, stack_file)
         supervisor = Supervisor([_part("one", SLEEPER)], around)
         status = asyncio.run(
             supervisor.run(on_ready=lambda: None, on_stop=lambda: None, work=lambda: 3, once=True)
@@ -438,11 +439,11 @@ def test_work_that_a_signal_cuts_off_is_not_waited_for(tmp_path: Path) -> None:
     program = """
         import asyncio, os, sys, time
         from pathlib import Path
-        from cli.home import held
-        from cli.keeper import Surroundings
-        from cli.part import Part
+        from cli.home import lock_home
+        from cli.keeper import RunContext
+        from cli.part import Service
         from cli.supervisor import Supervisor
-        from cli.warden import on_duty
+        from cli.warden import guarding_orphans
         from tests.unit.test_supervisor import SLEEPER, Notes
 
         home = Path(sys.argv[1])
@@ -451,9 +452,9 @@ def test_work_that_a_signal_cuts_off_is_not_waited_for(tmp_path: Path) -> None:
             print("at work", flush=True)
             time.sleep(600)
 
-        with held(home) as roster, on_duty() as warden:
-            around = Surroundings(home, home / "logs", dict(os.environ), Notes(), warden, roster)
-            part = Part("one", (sys.executable, "-c", SLEEPER))
+        with lock_home(home) as stack_file, guarding_orphans() as guard:
+            around = RunContext(home, home / "logs", dict(os.environ), Notes(), guard, stack_file)
+            part = Service("one", (sys.executable, "-c", SLEEPER))
             running = Supervisor([part], around).run(on_ready=lambda: None, on_stop=lambda: None, work=work)
             sys.exit(asyncio.run(running))
     """
@@ -475,8 +476,8 @@ def test_work_that_fails_raises_where_it_was_asked_for(tmp_path: Path) -> None:
     def fail() -> int:
         raise Conflict("no")
 
-    with held(tmp_path) as roster, on_duty() as warden:
-        around = Surroundings(tmp_path, tmp_path / "logs", dict(os.environ), Notes(), warden, roster)
+    with lock_home(tmp_path) as stack_file, guarding_orphans() as guard:
+        around = RunContext(tmp_path, tmp_path / "logs", dict(os.environ), Notes(), guard, stack_file)
         supervisor = Supervisor([_part("one", SLEEPER)], around)
         with pytest.raises(Conflict):
             asyncio.run(supervisor.run(on_ready=lambda: None, on_stop=lambda: None, work=fail))
@@ -507,9 +508,9 @@ def test_warnings_and_errors_reach_the_terminal_and_everything_the_log(stack: St
 
 
 def test_a_home_is_held_by_one_stack(tmp_path: Path) -> None:
-    with held(tmp_path) as roster:
-        roster.end_leftovers()
-        with pytest.raises(Conflict, match=f"process {os.getpid()}"), held(tmp_path):
+    with lock_home(tmp_path) as stack_file:
+        stack_file.kill_leftovers()
+        with pytest.raises(Conflict, match=f"process {os.getpid()}"), lock_home(tmp_path):
             pass
 
 
@@ -524,30 +525,30 @@ def test_a_killed_supervisor_leaves_nothing(tmp_path: Path) -> None:
     _until(lambda: _processes_in(tmp_path) == [])
 
 
-def test_the_next_start_ends_what_even_the_warden_could_not(tmp_path: Path) -> None:
+def test_the_next_start_ends_what_even_the_orphan_guard_could_not(tmp_path: Path) -> None:
     supervisor = _supervisor_process(tmp_path)
     _until(lambda: "born" in _log(tmp_path, "family"))
-    for warden in psutil.Process(supervisor.pid).children():
-        if warden.name() == "sh":
-            warden.kill()
+    for guard in psutil.Process(supervisor.pid).children():
+        if guard.name() == "sh":
+            guard.kill()
     supervisor.kill()
     supervisor.wait()
 
-    with held(tmp_path) as roster:
-        assert roster.end_leftovers() == ["family"]
+    with lock_home(tmp_path) as stack_file:
+        assert stack_file.kill_leftovers() == ["family"]
 
     _until(lambda: _processes_in(tmp_path) == [])
 
 
-def test_the_warden_is_replaced_when_it_is_killed() -> None:
+def test_the_orphan_guard_is_replaced_when_it_is_killed() -> None:
     sleeper = subprocess.Popen(["sleep", "600"], start_new_session=True)
-    with on_duty() as warden:
-        shell = next(p for p in psutil.Process().children() if "warden" in p.cmdline())
+    with guarding_orphans() as guard:
+        shell = psutil.Process(guard._shell.pid)
         shell.kill()
         shell.wait()
-        warden.guard(sleeper.pid)
-        assert warden._shell.stdin is not None
-        warden._shell.stdin.close()  # as the end of this process would
+        guard.guard(sleeper.pid)
+        assert guard._shell.stdin is not None
+        guard._shell.stdin.close()  # as the end of this process would
 
         assert sleeper.wait(10) == -signal.SIGTERM
 

@@ -1,7 +1,7 @@
-"""``aegis up`` with parts that have traps in them: ``python -m tests.chaos.faults.rigged_stack``.
+"""``aegis up`` with services that have traps in them: ``python -m tests.chaos.faults.rigged_stack``.
 
 The supervisor, the order, the probes and the arguments are those of ``cli.stack``; only the
-module that a part starts from is another one, which wraps the part's own.
+module that a service starts from is another one, which wraps the service's own.
 """
 
 import sys
@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from cli import stack
 from cli.display import Display
-from cli.part import Part
+from cli.part import Service
 from cli.up import up
 from rag.settings import Settings, load
 
@@ -19,16 +19,17 @@ RIGGED = {
     "api.server": "tests.chaos.faults.rigged_api",
 }
 
-_parts = stack.parts
+_services = stack.services
 
 
-def parts(settings: Settings) -> list[Part]:
-    """The stack's parts, those that can be rigged from their rigged modules."""
+def services(settings: Settings) -> list[Service]:
+    """The stack's services, those that can be rigged from their rigged modules."""
     return [
-        replace(part, command=[RIGGED.get(word, word) for word in part.command]) for part in _parts(settings)
+        replace(service, command=[RIGGED.get(word, word) for word in service.command])
+        for service in _services(settings)
     ]
 
 
 if __name__ == "__main__":
-    stack.parts = parts
+    stack.services = services
     sys.exit(up(load(), Display()))
