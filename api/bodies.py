@@ -1,4 +1,4 @@
-"""What callers send: the bodies of submits, checked as far as one can without any store."""
+"""The JSON bodies that callers send, checked as far as possible without any store."""
 
 import json
 from typing import Annotated, Any, Literal, Self
@@ -25,22 +25,21 @@ from tasks.submit import Question, Reindexing
 MAX_QUESTION = 4_000
 MAX_TITLE = 500
 MAX_URL = 2_048
-MAX_FACTS_BYTES = 16_384
-"""Of metadata and of a filter as JSON: every job in the queue holds its own in memory."""
+MAX_FACTS_BYTES = 16_384  # of metadata and of a filter: every job in the queue holds its own in memory
 _URL = TypeAdapter(HttpUrl)
 
 
 def _check_url(url: str) -> str:
-    """A problem repeats nothing of it: whoever has a signed one has the document."""
     try:
         target_of(url)
     except InvalidRequest as error:
+        # Without its cause, which may quote the URL: a signed one gives access to the document.
         raise ValueError(str(error)) from None
     return str(_URL.validate_python(url))
 
 
 def _plain_title(title: str) -> str:
-    """Without what steers a terminal or a line's direction, as titles that documents bring."""
+    """``title`` without characters that control a terminal or change the direction of a line."""
     if not (plain := plain_name(title)):
         raise ValueError("has no character that shows")
     return plain
@@ -58,7 +57,7 @@ def _check_filter(where: Json) -> Json:
     try:
         parse(where)
     except InvalidRequest as error:
-        raise ValueError(_said(error, "filter")) from error
+        raise ValueError(str(error).removeprefix("filter: ")) from error
     return _short(where)
 
 
@@ -66,7 +65,7 @@ def _check_metadata(metadata: Json) -> Json:
     try:
         facts_of("", "", metadata)
     except InvalidRequest as error:
-        raise ValueError(_said(error, "metadata")) from error
+        raise ValueError(str(error).removeprefix("metadata: ")) from error
     return _short(metadata)
 
 
@@ -74,10 +73,6 @@ def _short(facts: Json) -> Json:
     if len(json.dumps(facts, ensure_ascii=False).encode()) > MAX_FACTS_BYTES:
         raise ValueError(f"has over {MAX_FACTS_BYTES} bytes as JSON")
     return facts
-
-
-def _said(error: InvalidRequest, field: str) -> str:
-    return str(error).removeprefix(f"{field}: ")
 
 
 CollectionName = Annotated[
@@ -135,13 +130,13 @@ Filter = Annotated[
 OnConflict = Literal["replace", "keep"]
 
 
-class Sent(BaseModel):
+class Body(BaseModel):
     """A request's body: unknown fields and wrong types are refused, not guessed at."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
-class DocumentIn(Sent):
+class DocumentIn(Body):
     """A document to ingest, beside its file or with ``text`` or ``url`` in place of one."""
 
     text: Annotated[str, AfterValidator(_encodable)] | None = Field(
@@ -177,7 +172,7 @@ class DocumentIn(Sent):
         return self
 
 
-class DocumentChangeIn(Sent):
+class DocumentChangeIn(Body):
     """What of a document is to be different; what is left out stays."""
 
     model_config = ConfigDict(
@@ -219,7 +214,7 @@ def _merged(present: Json, patch: Json) -> Json:
     return merged
 
 
-class QueryIn(Sent):
+class QueryIn(Body):
     """A question about the documents of one collection."""
 
     model_config = ConfigDict(
@@ -285,7 +280,7 @@ class QueryIn(Sent):
         )
 
 
-class ReindexIn(Sent):
+class ReindexIn(Body):
     """What a collection is to be embedded by."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"model": "jina-embeddings-v3"}]})

@@ -9,10 +9,9 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
-from api.description import SCHEMAS
+from api.description import IDS, JOB_KINDS, SCHEMAS
 from api.examples import OF_OPERATIONS, OF_SCHEMAS
 from api.main import create_app
-from api.operations import IDS, JOB_KINDS
 from api.parts import build
 from api.result_schemas import RESULTS
 from rag.model import JobKind
