@@ -18,7 +18,7 @@ from api.access import CALLER, KEY_REFUSED, ORIGIN_REFUSED, REQUEST_ID, Caller
 from api.auth import AdminCall, address_of, token_of
 from api.openapi import problems
 from api.paging import Paged
-from api.schemas import Answer, Page, moment, page_of
+from api.schemas import Answer, Page, page_of
 from rag.errors import Transient
 from rag.keys import id_of
 from rag.naming import checked_collection_name
@@ -55,22 +55,18 @@ class AuditOut(Answer):
     address: str
     request_id: str
     job_id: str | None = Field(description="The job that the call made or changed")
-    count: int = Field(
-        description="This call, and refused ones from the same address that came since its last entry"
-    )
+    count: int = Field(description="This call and refused ones of the address since its last entry")
     reason: str | None = Field(
         description="Why it was refused before its key was read: the problem's code",
         examples=["foreign-origin"],
     )
-    origin: str | None = Field(
-        description="The page that sent such a refused call, or the host that it named"
-    )
+    origin: str | None = Field(description="The page that sent such a call, or the host that it named")
 
     @classmethod
     def of(cls, entry: AuditEntry) -> Self:
         empty_is_null = ("key", "key_id", "role", "collection", "status", "job_id", "reason", "origin")
         nullable = {name: getattr(entry, name) or None for name in empty_is_null}
-        return cls.copy_from(entry, at=moment(entry.at), **nullable)
+        return cls.copy_from(entry, **nullable)
 
 
 @router.get("", responses=problems(400), summary="Who did what")

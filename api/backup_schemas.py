@@ -26,9 +26,9 @@ Moment = Annotated[
 ]
 
 
-def seconds_of(time: str) -> float:
-    """Unix seconds of a :data:`Moment`."""
-    return datetime.fromisoformat(time).timestamp()
+def seconds_of(time: str | None) -> float | None:
+    """Unix seconds of a :data:`Moment`; None without one."""
+    return None if time is None else datetime.fromisoformat(time).timestamp()
 
 
 class BackupIn(Body):
@@ -62,7 +62,7 @@ class RestoreIn(Body):
     )
 
     def of(self, backup: str) -> Restoring:
-        at = None if self.at is None else seconds_of(self.at)
+        at = seconds_of(self.at)
         return Restoring(backup, self.collection, self.into, at, self.replay, self.deletions)
 
 
@@ -116,8 +116,6 @@ class BackupOut(Answer):
         manifest = listed.manifest
         return cls.copy_from(
             manifest,
-            began_at=moment(manifest.began_at),
-            finished_at=moment(manifest.finished_at),
             engine=EngineOut.copy_from(manifest.engine),
             bytes=listed.size,
             objects=listed.objects,

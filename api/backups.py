@@ -39,11 +39,11 @@ Backup = Annotated[str, Path(description=f"A backup's id, or `{LATEST}`: the new
 async def back_up(call: AdminCall) -> Response:
     """`result` has the backup's id, its counts and its size. `progress` counts bytes."""
     body = await read_optional_body(call, BackupIn)
-    backups, owner = call.parts.submissions.backups, call.caller.owner
+    backups = call.parts.submissions.backups
     return await submit_idempotently(
         call,
         body.model_dump(exclude_unset=True),
-        lambda idempotency: backups.back_up(body.mode, "request", idempotency, owner=owner),
+        lambda key, owner: backups.back_up(body.mode, "request", key, owner=owner),
     )
 
 
@@ -67,8 +67,8 @@ def standing(call: AdminCall) -> StandingOut:
 @router.post("/prune", **submit_route(), summary="Remove backups that need not be kept")
 async def prune(call: AdminCall) -> Response:
     """By BACKUP_KEEP_HOURLY_DAYS and BACKUP_KEEP_DAYS; also what broken backups have left in the bucket."""
-    backups, owner = call.parts.submissions.backups, call.caller.owner
-    return await submit_idempotently(call, {}, lambda idempotency: backups.prune(idempotency, owner=owner))
+    backups = call.parts.submissions.backups
+    return await submit_idempotently(call, {}, lambda key, owner: backups.prune(key, owner=owner))
 
 
 @router.get("/{backup}", responses=problems(404, 409), summary="One backup")
@@ -82,7 +82,7 @@ def backup(
     """409 when its manifest is damaged, or was made with another BACKUP_KEY."""
     catalogue = call.parts.catalogue
     if backup == LATEST:
-        return WholeBackupOut.of(catalogue.latest(before=None if at is None else seconds_of(at)))
+        return WholeBackupOut.of(catalogue.latest(before=seconds_of(at)))
     if at is not None:
         raise InvalidRequest(f"at: goes with {LATEST} alone")
     return WholeBackupOut.of(catalogue.entry(backup))
@@ -91,20 +91,16 @@ def backup(
 @router.post("/{backup}/verify", **submit_route(404, 409), summary="Verify a backup")
 async def verify(call: AdminCall, backup: Backup) -> Response:
     """Every object of it is read again, and compared with its checksum."""
-    backups, owner = call.parts.submissions.backups, call.caller.owner
-    return await submit_idempotently(
-        call, {}, lambda idempotency: backups.verify(backup, idempotency, owner=owner)
-    )
+    backups = call.parts.submissions.backups
+    return await submit_idempotently(call, {}, lambda key, owner: backups.verify(backup, key, owner=owner))
 
 
 @router.post("/{backup}/rehearse", **submit_route(404, 409), summary="Rehearse a restore")
 async def rehearse(call: AdminCall, backup: Backup) -> Response:
     """The backup is restored beside the collections in use, its counts, digests and hits are compared, and
     the copy is deleted again."""
-    backups, owner = call.parts.submissions.backups, call.caller.owner
-    return await submit_idempotently(
-        call, {}, lambda idempotency: backups.rehearse(backup, idempotency, owner=owner)
-    )
+    backups = call.parts.submissions.backups
+    return await submit_idempotently(call, {}, lambda key, owner: backups.rehearse(backup, key, owner=owner))
 
 
 @router.post(
@@ -117,9 +113,9 @@ async def restore(call: AdminCall, backup: Backup) -> Response:
     before that changes nothing; one that fails later is to be retried.
     404 for a backup or a collection of it that does not exist, 409 where `into` exists already."""
     body = await read_optional_body(call, RestoreIn)
-    backups, owner = call.parts.submissions.backups, call.caller.owner
+    backups = call.parts.submissions.backups
     return await submit_idempotently(
         call,
         body.model_dump(exclude_unset=True),
-        lambda idempotency: backups.restore(body.of(backup), idempotency, owner=owner),
+        lambda key, owner: backups.restore(body.of(backup), key, owner=owner),
     )

@@ -9,6 +9,7 @@ from pydantic import (
     ConfigDict,
     Field,
     HttpUrl,
+    JsonValue,
     StringConstraints,
     TypeAdapter,
     model_validator,
@@ -22,6 +23,7 @@ from rag.naming import MAX_DOCUMENT_ID, checked_collection_name, checked_documen
 from rag.settings import Settings
 from tasks.submit import Question, Reindexing
 
+_QUESTION: JsonValue = {"question": "How do I get a VPN token?", "collection": "handbook", "top_n": 3}
 MAX_QUESTION = 4_000
 MAX_TITLE = 500
 MAX_URL = 2_048
@@ -131,34 +133,32 @@ OnConflict = Literal["replace", "keep"]
 
 
 class Body(BaseModel):
-    """A request's body: unknown fields and wrong types are refused, not guessed at."""
+    """A request's body: unknown fields and wrong types are refused."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
 class DocumentIn(Body):
-    """A document to ingest, beside its file or with ``text`` or ``url`` in place of one."""
+    """A document to ingest, with its file or with ``text`` or ``url`` instead."""
 
     text: Annotated[str, AfterValidator(_encodable)] | None = Field(
-        None,
-        description="The document itself, plain text or Markdown",
-        examples=["# VPN\n\nThe VPN needs a token."],
+        None, description="Plain text or Markdown", examples=["# VPN\n\nThe VPN needs a token."]
     )
     url: Url | None = Field(
         None, description="Where the document is fetched from", examples=["https://example.com/vpn.html"]
     )
     collection: CollectionName | None = Field(
-        None, description="Made when it is not there; unset: COLLECTION_NAME", examples=["handbook"]
+        None, description="Made when it does not exist; unset: COLLECTION_NAME", examples=["handbook"]
     )
     document_id: DocumentId | None = Field(
         None,
-        description="Sending the same id again replaces the document; unset: the file's name, with its path "
-        "where the sender tells one; of a text or an address made from it",
+        description="Sending the same id again replaces the document. Unset: the file's name, with its path "
+        "where one is sent; for a text or a URL an id made from it",
     )
     on_conflict: OnConflict | None = Field(
         None,
-        description="What becomes of a document that has this id already: it is replaced, which is meant "
-        "when unset, or kept, and this one gets another id",
+        description="When a document has this id already: `replace` it, the default, or `keep` it and give "
+        "this one another id",
     )
     title: Title | None = Field(
         None, description="Shown with citations; unset: the document's own", examples=["VPN guide"]
@@ -173,7 +173,7 @@ class DocumentIn(Body):
 
 
 class DocumentChangeIn(Body):
-    """What of a document is to be different; what is left out stays."""
+    """What to change in a document; what is left out stays."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"title": "VPN guide", "metadata": {"year": 2026, "draft": None}}]}
@@ -181,7 +181,7 @@ class DocumentChangeIn(Body):
 
     title: Title | None = Field(None, description="Shown with citations")
     metadata: dict[str, Any] | None = Field(
-        None, description="Merged into what is there, as RFC 7396 has it: null removes a member"
+        None, description="Merged into the present metadata by RFC 7396: null removes a member"
     )
 
     @model_validator(mode="after")
@@ -189,11 +189,11 @@ class DocumentChangeIn(Body):
         if self.title is None and "title" in self.model_fields_set:
             raise ValueError("title: a document has one, so null is none; leave it out to keep it")
         if self.title is None and self.metadata is None:
-            raise ValueError("title, metadata: one of them is to be there")
+            raise ValueError("title, metadata: send at least one of them")
         return self
 
     def metadata_with(self, present: Json) -> Json:
-        """All of it, once ``present`` is changed. InvalidRequest."""
+        """``present`` with the change merged into it. InvalidRequest."""
         merged = _merged(present, self.metadata or {})
         try:
             return _check_metadata(merged)
@@ -202,6 +202,7 @@ class DocumentChangeIn(Body):
 
 
 def _merged(present: Json, patch: Json) -> Json:
+    """A merge patch, by RFC 7396."""
     merged = dict(present)
     for name, value in patch.items():
         if value is None:
@@ -217,33 +218,24 @@ def _merged(present: Json, patch: Json) -> Json:
 class QueryIn(Body):
     """A question about the documents of one collection."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"question": "How do I get a VPN token?", "collection": "handbook", "top_n": 3}]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [_QUESTION]})
 
     question: Wording
     collection: CollectionName | None = Field(None, description="Unset: COLLECTION_NAME")
     top_k: int | None = Field(None, ge=1, le=1000, description="Passages retrieved; unset: TOP_K_RETRIEVAL")
     top_n: int | None = Field(
-        None, ge=1, le=1000, description="Passages kept after reranking; unset: TOP_K_RERANK"
+        None, ge=1, le=1000, description="Passages after reranking; unset: TOP_K_RERANK"
     )
     filter: Filter | None = None
     generate: bool = Field(True, description="False: hits without an answer")
-    stream: bool = Field(
-        False, description="True: the answer's pieces come as token events while it is written"
-    )
-    cache: bool = Field(
-        True,
-        description="False: nothing kept from earlier questions is used, and nothing of this one is kept",
-    )
+    stream: bool = Field(False, description="True: pieces of the answer come as token events")
+    cache: bool = Field(True, description="False: no cached result is used, and this one is not cached")
     timeout: float | None = Field(
         None,
         gt=0,
         allow_inf_nan=False,
-        description="Seconds from now on after which nobody wants the answer any more, and no work goes "
-        "into it; at most API_TIMEOUT, which it is when unset",
+        description="Seconds from now after which the answer is of no use, and work on it ends; at most "
+        "API_TIMEOUT, which is the default",
         examples=[30],
     )
 
@@ -254,7 +246,7 @@ class QueryIn(Body):
         return self
 
     def question_with(self, settings: Settings) -> Question:
-        """The question with every default filled in; one bound given alone moves the other's default.
+        """The question with every default filled in. A top_k or top_n given alone moves the other's default.
 
         InvalidRequest for a timeout over API_TIMEOUT, a top_k over MAX_TOP_K, a top_n over MAX_TOP_N.
         """
@@ -281,7 +273,7 @@ class QueryIn(Body):
 
 
 class ReindexIn(Body):
-    """What a collection is to be embedded by."""
+    """The model that is to embed a collection."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"model": "jina-embeddings-v3"}]})
 
@@ -295,9 +287,7 @@ class ReindexIn(Body):
     tolerance: float = Field(
         0.05, ge=0, le=1, description="By how much recall on sampled sentences may fall; 1: by any amount"
     )
-    force: bool = Field(
-        False, description="True: switch however much recall falls, and also to the model in use already"
-    )
+    force: bool = Field(False, description="True: switch even if recall falls, or the model is in use")
 
     def of(self, collection: str) -> Reindexing:
         return Reindexing(collection, self.model, self.dimension, self.tolerance, self.force)

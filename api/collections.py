@@ -72,11 +72,10 @@ async def reindex(call: WriteCall, name: Name) -> Response:
     are answered and documents are ingested as before. The former vectors are kept for REINDEX_KEEP_HOURS."""
     body = await read_body(call, ReindexIn)
     call.caller.must_reach(name)
-    layouts, owner = call.parts.submissions.layouts, call.caller.owner
     return await submit_idempotently(
         call,
         body.model_dump(exclude_unset=True),
-        lambda idempotency: layouts.reindex(body.of(name), idempotency, owner=owner),
+        lambda key, owner: call.parts.submissions.layouts.reindex(body.of(name), key, owner=owner),
     )
 
 

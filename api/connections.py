@@ -20,32 +20,21 @@ _SWEEP_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Limits of a request that no route has seen yet. Sizes in bytes, times in seconds.
+    """Limits of a request that no route has seen yet. Sizes in bytes, times in seconds."""
 
-    connections: open at once in this process; an address that is none of ``proxies`` has half of them.
-    head: request line and headers; ``target``: the address within the request line.
-    head_seconds: from a connection's begin, or a later request's first byte, to the head's end.
-    linger_seconds: how long bytes after a refusal are read and dropped, so that the client can read it.
-    stalled_seconds: how long an answer waits for a client that reads less than ``trickle`` of it.
-    unread: of answers in this process that wait for their clients.
-    framing: of chunk sizes, extensions and trailers, beyond a quarter of the body.
-    useless_body: of a body that comes with a method that takes none.
-    ahead: of requests that are sent before this one is answered.
-    """
-
-    connections: int = 1000
+    connections: int = 1000  # open at once in this process; an address outside ``proxies`` has half of them
     proxies: Networks = ()
-    head: int = 32 * 1024
+    head: int = 32 * 1024  # request line and headers
     headers: int = 100
-    target: int = 8 * 1024
-    head_seconds: float = 10.0
-    linger_seconds: float = 5.0
-    stalled_seconds: float = 15.0
+    target: int = 8 * 1024  # the address within the request line
+    head_seconds: float = 10.0  # from a connection's begin, or a later request's first byte
+    linger_seconds: float = 5.0  # how long bytes after a refusal are dropped, so that the client can read it
+    stalled_seconds: float = 15.0  # how long an answer waits for a client that reads less than ``trickle``
     trickle: int = 256 * 1024
-    unread: int = 64 * 1024 * 1024
-    framing: int = 16 * 1024
-    useless_body: int = 64 * 1024
-    ahead: int = 1024 * 1024
+    unread: int = 64 * 1024 * 1024  # of all answers in this process that wait for their clients
+    framing: int = 16 * 1024  # of chunk sizes, extensions and trailers, beyond a quarter of the body
+    useless_body: int = 64 * 1024  # of a body that comes with a method that takes none
+    ahead: int = 1024 * 1024  # of requests that are sent before this one is answered
 
 
 class Connection(Protocol):

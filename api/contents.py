@@ -205,11 +205,11 @@ def _page(blobs: BlobStore, document: Document, paging: Paging, chunk_id: str | 
             if place.chunk_id == chunk_id:
                 return Page[ChunkOut](items=_chunks(blobs, document, [place], index), next=None)
         raise NotFound(
-            f"Document {document.document_id!r} has no passage {chunk_id!r}: it may have been replaced"
+            f"Document {document.document_id!r} has no passage {chunk_id!r}; it may have been replaced"
         )
     version, _, begin = (paging.cursor or f"{document.version}.0").partition(".")
     if version != str(document.version):
-        raise InvalidCursor("cursor: the document was replaced meanwhile; leave it out to begin anew")
+        raise InvalidCursor("cursor: the document was replaced meanwhile; leave it out to start again")
     start, end = int(begin), int(begin) + paging.limit
     items = _chunks(blobs, document, places[start:end], start)
     following = encode_cursor(f"{document.version}.{end}", paging.path) if end < len(places) else None

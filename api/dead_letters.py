@@ -63,9 +63,7 @@ class DeadLetterOut(Answer):
         description="Class of its last error: the last part of a problem's type, or crashed",
         examples=["unavailable"],
     )
-    error: dict[str, JsonValue] | None = Field(
-        description="A problem with type, title, detail, stage and attempts"
-    )
+    error: dict[str, JsonValue] | None = Field(description="A problem that also has stage and attempts")
     attempts: int = Field(description="How often a worker began the stage")
     retries: int = Field(description="Attempts after the first, over all stages")
     created_at: datetime
@@ -85,7 +83,6 @@ class DeadLetterOut(Answer):
             job,
             document_id=job.inputs.get("document_id"),
             subject=SubjectOut.of(job),
-            created_at=moment(job.created_at),
             died_at=moment(job.finished_at or job.created_at),
             inputs=inputs,
         )

@@ -1,6 +1,7 @@
 """The OpenAPI document: FastAPI's own, completed, and with names that never change."""
 
 import asyncio
+import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -14,8 +15,7 @@ from pydantic import BaseModel
 from api.backup_schemas import BackupIn, RestoreIn
 from api.bodies import DocumentChangeIn, DocumentIn, QueryIn, ReindexIn
 from api.dead_letters import ReplayIn
-from api.examples import OF_OPERATIONS, OF_PARAMETERS, OF_SCHEMAS, problem_of
-from api.job_examples import JOBS
+from api.examples import JOBS, OF_OPERATIONS, OF_PARAMETERS, OF_SCHEMAS, problem_of
 from api.keys import KeyIn, RotationIn
 from api.openapi import SCHEMAS
 from api.problems import MEDIA_TYPE
@@ -99,6 +99,7 @@ _ANYWHERE = {
     "500": "A fault of the service; the log tells more under the answer's X-Request-ID",
 }
 _PAGE = re.compile(r"Page_(\w+?)(Out)?_\Z")
+_REFERENCE = re.compile(rf'"{SCHEMAS}(\w+)"')
 _BEARER = {
     "type": "http",
     "scheme": "bearer",
@@ -122,7 +123,7 @@ def add_description(app: FastAPI) -> None:
 
 
 def complete(document: Document) -> Document:
-    """``document`` as FastAPI makes it, changed in place."""
+    """``document``, which FastAPI made, with all that it lacks."""
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for model in (Problem, *_BODIES):
         _add_schema(schemas, model)
@@ -145,7 +146,7 @@ def complete(document: Document) -> Document:
         if path.startswith("/v1/"):
             operation["security"] = [{"bearer": []}]
         _complete_answers(operation, names)
-    _rename_schemas(document)
+    document = _rename_schemas(document)
     for _, _, operation in _operations(document):
         _add_examples(document, operation)
     return document
@@ -179,15 +180,18 @@ def _complete_answers(operation: Document, kinds: Mapping[str, str]) -> None:
         finished["schema"] = {"$ref": kinds[kind]}
 
 
-def _rename_schemas(document: Document) -> None:
+def _rename_schemas(document: Document) -> Document:
     """Name schemas after things: Job for JobOut, JobPage for Page_JobOut_, QueryRequest for QueryIn."""
     schemas = document["components"]["schemas"]
-    names = {name: _name_of(name) for name in schemas}
-    document["components"]["schemas"] = {names[name]: schema for name, schema in sorted(schemas.items())}
-    for name, schema in document["components"]["schemas"].items():
+    renamed = {_name_of(name): schema for name, schema in sorted(schemas.items())}
+    document["components"]["schemas"] = renamed
+    for name, schema in renamed.items():
         if "title" in schema:
             schema["title"] = name
-    _repoint(document, {SCHEMAS + name: SCHEMAS + new for name, new in names.items()})
+    # A reference is a JSON string of its own, in "$ref" and in the mapping of a discriminator.
+    text = _REFERENCE.sub(lambda found: f'"{SCHEMAS}{_name_of(found[1])}"', json.dumps(document))
+    described: Document = json.loads(text)
+    return described
 
 
 def _name_of(name: str) -> str:
@@ -198,19 +202,6 @@ def _name_of(name: str) -> str:
     if name.endswith("Out"):
         return name.removesuffix("Out")
     return f"{name.removesuffix('In')}Request" if name.endswith("In") else name
-
-
-def _repoint(node: Any, names: Mapping[str, str]) -> None:
-    """Make every reference below ``node`` lead to the new name, those of discriminators too."""
-    if isinstance(node, list):
-        for item in node:
-            _repoint(item, names)
-    elif isinstance(node, dict):
-        for key, value in node.items():
-            if isinstance(value, str) and value in names:
-                node[key] = names[value]
-            else:
-                _repoint(value, names)
 
 
 def _add_examples(document: Document, operation: Document) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import IO, Annotated, TypeVar
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
@@ -49,7 +49,14 @@ async def ingest(
     """Exactly one of `file`, `text` and `url`. A file's name is its `document_id` unless one is sent. Sending
     a `document_id` again replaces that document, unless `on_conflict` is `keep`; the same content again costs
     nothing. An unknown collection is made."""
-    read = _reader_of(call.request)
+    read: Reader
+    match media_type(call.request):
+        case "multipart/form-data":
+            read = partial(from_multipart, call.request.headers["content-type"])
+        case "application/json":
+            read = from_json
+        case _:
+            raise UnexpectedType("Send multipart/form-data with a file, or application/json with text or url")
     settings, owner = call.parts.settings, call.quota_key
     # The fields of a form may have another MiB beside the document.
     limit = Limit(settings.max_upload_mb * MIB + MIB, too_large(settings))
@@ -58,29 +65,15 @@ async def ingest(
     return await answer_submit(call, accepted)
 
 
-def _reader_of(request: Request) -> Reader:
-    """What reads the body, by its type. UnexpectedType."""
-    match media_type(request):
-        case "multipart/form-data":
-            return partial(from_multipart, request.headers["content-type"])
-        case "application/json":
-            return from_json
-    raise UnexpectedType("Send multipart/form-data with a file, or application/json with text or url")
-
-
 def _accept(
-    call: Call,
-    read: Callable[[Settings], AbstractContextManager[Received]],
-    on_conflict: OnConflict | None,
+    call: Call, read: Callable[[Settings], AbstractContextManager[Received]], on_conflict: OnConflict | None
 ) -> Accepted:
-    submissions, owner = call.parts.submissions, call.caller.owner
+    submissions = call.parts.submissions
     with read(call.parts.settings) as sent:
         received = sent.on_conflict(on_conflict)
         call.caller.must_reach(received.ingestion.collection)
         return accept_once(
-            call,
-            received.body,
-            lambda idempotency: submissions.ingest(received.ingestion, idempotency, owner=owner),
+            call, received.body, lambda key, owner: submissions.ingest(received.ingestion, key, owner=owner)
         )
 
 
@@ -149,11 +142,10 @@ async def change(call: WriteCall, document_id: IdInPath, collection: InCollectio
     name = call.collection(collection)
     asked = await read_body(call, DocumentChangeIn)
 
-    def submit(idempotency: Idempotency | None) -> Accepted:
+    def submit(key: Idempotency | None, owner: str) -> Accepted:
         document = Library(call.parts, name).document(document_id)
         change = Change(asked.title, asked.metadata_with(document.metadata))
-        changes, owner = call.parts.submissions.changes, call.caller.owner
-        return changes.change(document, change, idempotency, owner=owner)
+        return call.parts.submissions.changes.change(document, change, key, owner=owner)
 
     body = {**asked.model_dump(exclude_unset=True), "collection": name}
     return await submit_idempotently(call, body, submit)

@@ -43,19 +43,20 @@ log = logging.getLogger(__name__)
 
 Jobs = Annotated[
     list[Annotated[str, Query(max_length=64)]],
-    Query(
-        min_length=1, max_length=MOST_JOBS, description="Ids of the jobs to follow: the parameter is repeated"
-    ),
+    Query(min_length=1, max_length=MOST_JOBS, description="Ids of jobs; repeat the parameter for each"),
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class JobStream:
-    """A job that a client follows, from the event after ``after`` on; None: from the first."""
+class Stream:
+    """Jobs that a client follows, each from the event after the one it ``heard``; None: from the first.
+
+    ``missing``: ids of jobs that do not exist for the caller.
+    """
 
     call: Call
-    job_id: str
-    after: str | None
+    heard: dict[str, str | None]
+    missing: tuple[str, ...] = ()
 
 
 async def job_stream(
@@ -63,7 +64,7 @@ async def job_stream(
     job_id: str,
     header: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
     query: Annotated[str | None, Query(alias="last_event_id", description=_IN_PLACE)] = None,
-) -> AsyncIterator[JobStream]:
+) -> AsyncIterator[Stream]:
     """Refuses before the stream begins. 204, which ends a browser's retries, when nothing is left to send."""
     job = await call.run_in_thread(visible_job, call, job_id)
     after = header or query or None
@@ -72,7 +73,7 @@ async def job_stream(
         if over and not news:
             raise HTTPException(204)
     with call.parts.waits.hold(call.quota_key):
-        yield JobStream(call, job.id, after)
+        yield Stream(call, {job.id: after})
 
 
 @router.get(
@@ -81,10 +82,10 @@ async def job_stream(
     responses={204: {"description": "The job is over and its last event was seen already"}, **problems(404)},
     summary="Follow a job",
 )
-async def job_events(stream: Annotated[JobStream, Depends(job_stream)]) -> AsyncIterable[ServerSentEvent]:
+async def job_events(stream: Annotated[Stream, Depends(job_stream)]) -> AsyncIterable[ServerSentEvent]:
     """Events `state`, `progress`, `token`, `result` and `error`, each with an id; a comment every 15
     seconds of silence. Ends when the job is over and its last event is sent."""
-    call, job_id, after = stream.call, stream.job_id, stream.after
+    call, ((job_id, after),) = stream.call, stream.heard.items()
     try:
         async with call.parts.changes.watch(job_id) as watch:
             while True:
@@ -140,24 +141,12 @@ def _numbers(event_id: str) -> tuple[int, int]:
     return int(milliseconds), int(number or 0)
 
 
-@dataclass(frozen=True, slots=True)
-class JobsStream:
-    """Jobs that a client follows, each from the event after the one it ``heard``; None: from the first.
-
-    ``missing``: ids of jobs that do not exist for the caller.
-    """
-
-    call: Call
-    heard: dict[str, str | None]
-    missing: tuple[str, ...]
-
-
 async def jobs_stream(
     call: ListenCall,
     job: Jobs,
     header: Annotated[str | None, Header(alias="Last-Event-ID", max_length=128)] = None,
     query: Annotated[str | None, Query(alias="last_event_id", max_length=128, description=_IN_PLACE)] = None,
-) -> AsyncIterator[JobsStream]:
+) -> AsyncIterator[Stream]:
     """Refuses before the stream begins. 204, which ends a browser's retries, when nothing is left to send."""
     place = Place.of(after) if (after := header or query) else None
     asked = tuple(dict.fromkeys(job))
@@ -170,7 +159,7 @@ async def jobs_stream(
         if news.over == heard.keys() and not any(place.precedes(*told) for told in news.events):
             raise HTTPException(204)
     with call.parts.waits.hold(call.quota_key):
-        yield JobsStream(call, heard, tuple(job_id for job_id in asked if job_id not in heard))
+        yield Stream(call, heard, tuple(job_id for job_id in asked if job_id not in heard))
 
 
 def _visible(call: Call, job_ids: tuple[str, ...]) -> list[str]:
@@ -190,7 +179,7 @@ def _visible(call: Call, job_ids: tuple[str, ...]) -> list[str]:
     responses={204: {"description": "All jobs are over and their last events were seen"}, **problems(404)},
     summary="Follow many jobs",
 )
-async def jobs_events(stream: Annotated[JobsStream, Depends(jobs_stream)]) -> AsyncIterable[ServerSentEvent]:
+async def jobs_events(stream: Annotated[Stream, Depends(jobs_stream)]) -> AsyncIterable[ServerSentEvent]:
     """Events `state`, `progress`, `result` and `error` of up to 150 jobs, each as `{"job_id", "data"}` with
     the `data` of the job's own stream; only that stream has the pieces of answers. A job that does not exist
     has an `error` of type `not-found`; 404 when none exists. Ends when all jobs are over and their last

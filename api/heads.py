@@ -38,8 +38,8 @@ class Refusal(Exception):  # noqa: N818 - it is no error of ours
     def answer(self) -> bytes:
         """The whole answer: a problem document, after which the connection ends."""
         code, title = HTTP_PROBLEMS[self.status]
-        document = {"type": f"urn:aegis:problem:{code}", "title": title}
-        body = json.dumps({**document, "status": int(self.status), "detail": self.detail}).encode()
+        told = {"title": title, "status": int(self.status), "detail": self.detail}
+        body = json.dumps({"type": f"urn:aegis:problem:{code}", **told}).encode()
         retry = "retry-after: 2\r\n" if self.status is HTTPStatus.SERVICE_UNAVAILABLE else ""
         head = (
             f"HTTP/1.1 {int(self.status)} {self.status.phrase}\r\n"

@@ -35,8 +35,7 @@ class Component(BaseModel):
     ready: bool
     essential: bool
     detail: dict[str, object] = Field(
-        {},
-        description="The component's last report; empty but for an admin of all collections",
+        {}, description="The component's last report; empty but for an admin of all collections"
     )
 
 
@@ -112,9 +111,7 @@ async def ready(
     which is ready when one of its workers takes tasks. 503 when an essential one is missing."""
     known = await _components(request)
     if unknown := set(component or ()) - set(known):
-        raise InvalidRequest(
-            f"component: there is no {', '.join(sorted(unknown))}; there are {', '.join(known)}"
-        )
+        raise InvalidRequest(f"component: there is no {', '.join(sorted(unknown))}, only {', '.join(known)}")
     asked = {name: known[name] for name in component or known}
     if not detailed:
         asked = {name: each.model_copy(update={"detail": {}}) for name, each in asked.items()}

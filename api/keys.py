@@ -15,7 +15,7 @@ from api.bodies import Body
 from api.json_body import read_body, read_optional_body
 from api.openapi import body_of, problems
 from api.paging import Sliced
-from api.schemas import Answer, Page, moment, moment_or_none, page_of
+from api.schemas import Answer, Page, moment, page_of
 from rag.errors import Conflict, InvalidRequest
 from rag.keys import Key, KeyState, Secret, digest_of, new_id, new_token
 from rag.settings import ApiKey, Role
@@ -33,17 +33,14 @@ KeyId = Annotated[str, Path(description="As a listing shows it", max_length=64)]
 
 
 def _check_future(text: str) -> str:
-    if not 0 < seconds_of(text) - time() < _LONGEST_LIFE:
+    if not 0 < datetime.fromisoformat(text).timestamp() - time() < _LONGEST_LIFE:
         raise ValueError("lies in the past, or more than a hundred years ahead")
     return text
 
 
 Expiry = Annotated[Moment, AfterValidator(_check_future)]
-Scope = Annotated[
-    list[str],
-    Field(max_length=_MOST_COLLECTIONS),
-    AfterValidator(lambda names: list(checked_collections(names))),
-]
+_Names = Annotated[list[str], Field(max_length=_MOST_COLLECTIONS)]
+Scope = Annotated[_Names, AfterValidator(lambda names: list(checked_collections(names)))]
 
 
 class KeyIn(Body):
@@ -59,7 +56,7 @@ class RotationIn(Body):
     """How a key gets a new secret. An empty object means with a day of grace."""
 
     grace_seconds: int = Field(
-        _GRACE, ge=0, le=LONGEST_GRACE, description="How long the former secret stays valid"
+        _GRACE, ge=0, le=LONGEST_GRACE, description="How long the old secret stays valid"
     )
     expires_at: Expiry | None = Field(None, description="Unset: as before")
 
@@ -71,9 +68,7 @@ class KeyOut(Answer):
     name: str
     role: Role
     collections: list[str]
-    state: KeyState = Field(
-        description="`suspended`: a restore brought it back, and it is to be activated or revoked"
-    )
+    state: KeyState = Field(description="`suspended`: a restore brought it back; activate or revoke it")
     created_at: datetime | None = Field(description="Null of a key in API_KEYS")
     created_by: str = Field(description="Name of the key that made it; API_KEYS")
     expires_at: datetime | None
@@ -91,10 +86,7 @@ class KeyOut(Answer):
             stored,
             collections=list(stored.collections),
             state=stored.state(now),
-            created_at=moment(stored.created_at),
-            expires_at=moment_or_none(stored.expires_at),
-            revoked_at=moment_or_none(stored.revoked_at),
-            last_used_at=moment_or_none(used),
+            last_used_at=None if used is None else moment(used),
             grace_until=moment(grace) if grace > now else None,
             restored_from=stored.restored_from or None,
             **more,
@@ -147,7 +139,7 @@ async def make(call: AdminCall, response: Response) -> NewKeyOut:
         created_at=time(),
         created_by=call.caller.name,
         secrets=(Secret(digest_of(token)),),
-        expires_at=_seconds(body.expires_at),
+        expires_at=seconds_of(body.expires_at),
     )
     _must_be_usable(call, key)
     await call.run_in_thread(call.parts.keys.add, key, first=call.caller is ANYBODY)
@@ -180,7 +172,7 @@ def key(call: AdminCall, key_id: KeyId) -> KeyOut:
 async def rotate(call: AdminCall, key_id: KeyId, response: Response) -> NewKeyOut:
     """Id, name, role and scope stay. The former secret is valid for `grace_seconds` more."""
     body = await read_optional_body(call, RotationIn)
-    token, now, expires_at = new_token(key_id), time(), _seconds(body.expires_at)
+    token, now, expires_at = new_token(key_id), time(), seconds_of(body.expires_at)
     rotated = await call.run_in_thread(
         call.parts.keys.change,
         key_id,
@@ -220,7 +212,3 @@ def _must_be_usable(call: Call, key: Key) -> None:
             'The first key needs role admin and collections ["*"]: from then on every call needs a key, '
             "and somebody has to make the others"
         )
-
-
-def _seconds(moment: str | None) -> float | None:
-    return None if moment is None else seconds_of(moment)

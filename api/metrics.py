@@ -6,9 +6,10 @@ when it is first imported (see ``api.main``).
 
 import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from math import inf
 from time import time
-from typing import Any
+from typing import Any, ClassVar
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import Response
@@ -56,18 +57,12 @@ class HttpMetrics:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        labels, text = ("method", "handler"), "Seconds to the first byte of the answer"
         self._requests = Counter(
-            "http_requests_total",
-            "Requests answered",
-            ("method", "handler", "status"),
-            registry=registry,
+            "http_requests_total", "Requests answered", (*labels, "status"), registry=registry
         )
         self._seconds = Histogram(
-            "http_request_duration_seconds",
-            "Seconds to the first byte of the answer",
-            ("method", "handler"),
-            buckets=_BUCKETS,
-            registry=registry,
+            "http_request_duration_seconds", text, labels, buckets=_BUCKETS, registry=registry
         )
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -80,17 +75,9 @@ class PublishingMetrics:
     """Whether jobs can be queued. Over several API processes the lowest value counts: 0 while one cannot."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._able = Gauge(
-            "aegis_api_publishing",
-            "1 when every API process can queue jobs",
-            registry=registry,
-            multiprocess_mode="livemin",
-        )
-        self._missed = Counter(
-            "aegis_api_jobs_unqueued",
-            "Jobs that were recorded at their submit, and queued later",
-            registry=registry,
-        )
+        able, missed = "1 when every API process can queue jobs", "Jobs that were recorded, and queued later"
+        self._able = Gauge("aegis_api_publishing", able, registry=registry, multiprocess_mode="livemin")
+        self._missed = Counter("aegis_api_jobs_unqueued", missed, registry=registry)
 
     def notice(self, able: bool, missed: int) -> None:
         self._able.set(able)
@@ -100,7 +87,7 @@ class PublishingMetrics:
 class StoreCollector(Collector):
     """Reads figures from a store when Prometheus asks. ``subject`` names them in the log."""
 
-    subject: str
+    subject: ClassVar[str]
 
     def collect(self) -> Iterable[Metric]:
         """One family for each figure; :meth:`without_broker` when the broker is away."""
@@ -117,94 +104,80 @@ class StoreCollector(Collector):
         return []
 
 
+@dataclass(eq=False)
 class QueueCollector(StoreCollector):
     """The queue's figures; ``most_open``: how many jobs of a kind may be open."""
 
+    jobs: JobStore
+    most_open: Mapping[JobKind, int]
     subject = "queue figures"
 
-    def __init__(self, jobs: JobStore, most_open: Mapping[JobKind, int]) -> None:
-        self._jobs = jobs
-        self._most_open = most_open
-
     def families(self) -> Iterable[Metric]:
-        depth = {stage: self._jobs.depth(stage) for stage in Stage}
-        figures = self._jobs.figures()
+        depth = {stage: self.jobs.depth(stage) for stage in Stage}
+        figures = self.jobs.figures()
         yield _gauge("aegis_broker_up", "1 when the broker answers", 1)
         yield _gauges("aegis_queue_depth", "Jobs that wait at a stage", "stage", depth)
-        yield _gauges(
-            "aegis_queue_oldest_seconds",
-            "Seconds the oldest job at a stage has waited",
-            "stage",
-            figures.waited,
-        )
-        yield _gauges("aegis_jobs", "Job records by state", "state", self._jobs.counts())
+        waited = "Seconds the oldest job at a stage has waited"
+        yield _gauges("aegis_queue_oldest_seconds", waited, "stage", figures.waited)
+        yield _gauges("aegis_jobs", "Job records by state", "state", self.jobs.counts())
         yield _gauges("aegis_open_jobs", "Jobs queued or running", "kind", figures.open)
-        yield _gauges("aegis_open_jobs_limit", "Jobs that may be so, else 429", "kind", self._most_open)
+        yield _gauges("aegis_open_jobs_limit", "Jobs that may be so, else 429", "kind", self.most_open)
         yield _gauges("aegis_dead_letters", "Jobs that were given up, by reason", "reason", figures.dead)
 
     def without_broker(self) -> Iterable[Metric]:
         return [_gauge("aegis_broker_up", "1 when the broker answers", 0)]
 
 
+@dataclass(eq=False)
 class UsageCollector(StoreCollector):
     """Tokens of remote models, counted by all workers."""
 
+    usage: TokenUsage
     subject = "tokens of remote models"
 
-    def __init__(self, usage: TokenUsage) -> None:
-        self._usage = usage
-
     def families(self) -> Iterable[Metric]:
-        yield _counters(
-            "aegis_model_tokens",
-            "Tokens that remote models took, as they count them",
-            ("model", "purpose"),
-            self._usage.totals(),
-        )
+        text = "Tokens that remote models took, as they count them"
+        yield _counters("aegis_model_tokens", text, ("model", "purpose"), self.usage.totals())
 
 
+@dataclass(eq=False)
 class LivenessCollector(StoreCollector):
     """Workers by lane, and the scheduler's ticks, from their heartbeats."""
 
+    heartbeats: Heartbeats
     subject = "heartbeats"
 
-    def __init__(self, heartbeats: Heartbeats) -> None:
-        self._heartbeats = heartbeats
-
     def families(self) -> Iterable[Metric]:
-        signs = self._heartbeats.read_signs()
+        signs = self.heartbeats.read_signs()
         alive = {lane: sum(sign.hang() is None for sign in signs.lane(lane)) for lane in LANES}
         age = signs.beats[0]["age"] if signs.beats else inf
         yield _gauges("aegis_workers_alive", "Workers that take tasks", "lane", alive)
         yield _gauge("aegis_beat_tick_age_seconds", "Since the scheduler last ticked", age)
 
 
+@dataclass(eq=False)
 class CacheCollector(StoreCollector):
     """What all workers found in the caches, and the caches' size."""
 
+    cache: Cache
     subject = "figures of the caches"
 
-    def __init__(self, cache: Cache) -> None:
-        self._cache = cache
-
     def families(self) -> Iterable[Metric]:
-        figures = self._cache.figures()
-        yield _counters(
-            "aegis_cache_requests", "Texts and questions looked up", ("cache", "outcome"), figures.asked
-        )
+        figures = self.cache.figures()
+        text, labels = "Texts and questions looked up", ("cache", "outcome")
+        yield _counters("aegis_cache_requests", text, labels, figures.asked)
         yield _gauge("aegis_cache_bytes", "Bytes that are kept", figures.size)
 
 
+@dataclass(eq=False)
 class BackupCollector(StoreCollector):
     """Ages, outcomes and times of the last jobs of each kind; a kind without a job yet has no figures."""
 
+    standing: Standing
     subject = "figures of backups"
 
-    def __init__(self, standing: Standing) -> None:
-        self._standing = standing
-
     def families(self) -> Iterable[Metric]:
-        words = self._standing.words()
+        words = self.standing.words()
         for kind, (name, what) in _BACKUP_JOBS.items():
             if last := words.get(kind):
                 yield _gauge(f"{name}_ok", f"1 when the last {what} succeeded", last["ok"])

@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from time import perf_counter
 from uuid import uuid4
 
@@ -35,19 +36,19 @@ _POLICY_READS = frozenset({b"host", b"origin", b"sec-fetch-site", b"sec-fetch-mo
 log = logging.getLogger(__name__)
 
 
+@dataclass(eq=False, slots=True)
 class Trace:
     """Gives each request an id, a log line and an observation, and answers unexpected errors.
 
     ``observe`` takes method, route template, status, and seconds to the first byte.
     """
 
-    def __init__(self, app: ASGIApp, observe: Observer | None = None) -> None:
-        self._app = app
-        self._observe = observe
+    app: ASGIApp
+    observe: Observer | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         sent_id = Headers(scope=scope).get(_ID_HEADER, "")
         request_id = scope[REQUEST_ID] = sent_id if _SOUND_ID.match(sent_id) else uuid4().hex
@@ -62,7 +63,7 @@ class Trace:
             await send(message)
 
         try:
-            await self._app(scope, receive, note_status)
+            await self.app(scope, receive, note_status)
         except ClientDisconnect:
             status, first_byte = _CLIENT_GONE, perf_counter()
         except Exception as error:
@@ -78,10 +79,10 @@ class Trace:
             self._record(scope, status, first_byte - started, perf_counter() - started)
 
     def _record(self, scope: Scope, status: int, first: float, whole: float) -> None:
-        if self._observe is not None:
+        if self.observe is not None:
             # One name for all paths that no route answers: a client could make up any number of them.
             route = str(getattr(scope.get("route"), "path", "none"))
-            self._observe(scope["method"], route, status, first)
+            self.observe(scope["method"], route, status, first)
         log.log(
             logging.DEBUG if scope["path"].startswith(_QUIET) else logging.INFO,
             "method=%s path=%s status=%d ms=%.1f request_id=%s",
@@ -93,19 +94,19 @@ class Trace:
         )
 
 
+@dataclass(eq=False, slots=True)
 class OriginGuard:
     """Answers 403 to what ``policy`` refuses, and notes the reason for the audit log: see :mod:`rag.origins`.
 
     It also adds the headers by which browsers isolate pages, where an answer does not have its own.
     """
 
-    def __init__(self, app: ASGIApp, policy: OriginPolicy) -> None:
-        self._app = app
-        self._policy = policy
+    app: ASGIApp
+    policy: OriginPolicy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
 
         async def add_headers(message: Message) -> None:
@@ -115,9 +116,9 @@ class OriginGuard:
                 message["headers"] = [*message["headers"], *more]
             await send(message)
 
-        refusal = self._policy.refusal(_context_of(scope))
+        refusal = self.policy.refusal(_context_of(scope))
         if refusal is None:
-            await self._app(scope, receive, add_headers)
+            await self.app(scope, receive, add_headers)
         else:
             scope[ORIGIN_REFUSED] = refusal.code
             answer = problem(403, refusal.code, refusal.title, refusal.detail)

@@ -152,9 +152,7 @@ class TokenIssuer:
             raise Unauthenticated(f"The token's claim {self._settings.oidc_role_claim!r} names no role here")
         subject = claims["sub"]
         if not (isinstance(subject, str) and 0 < len(subject) <= _LONGEST_SUBJECT and subject.isprintable()):
-            raise Unauthenticated(
-                f"The token's subject must have 1 to {_LONGEST_SUBJECT} printable characters"
-            )
+            raise Unauthenticated(f"The token's subject needs 1 to {_LONGEST_SUBJECT} printable characters")
         try:
             named = checked_collections(self._words("oidc_collections_claim", claims))
         except ValueError as error:

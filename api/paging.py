@@ -87,7 +87,7 @@ def decode_cursor(cursor: str, path: str) -> str:
     except ValueError:
         pass  # it is no Base64 or no UTF-8: refused below, as a wrong checksum is
     raise InvalidCursor(
-        "cursor: this is no `next` of an earlier page of this list; leave it out to begin anew"
+        "cursor: this is no `next` of an earlier page of this list; leave it out to start again"
     )
 
 

@@ -75,6 +75,7 @@ def build(settings: Settings) -> Parts:
     journal = Journal(blobs)
     jobs = KeptJobStore(client, settings, journal)
     documents = KeptDocumentRegistry(client, journal)
+    finder, issuer = KeyFinder(async_client, journal), _issuer_of(settings)
     publisher = Publisher(settings)
     threads = settings.max_concurrent_requests
 
@@ -83,12 +84,7 @@ def build(settings: Settings) -> Parts:
 
     return Parts(
         settings=settings,
-        authenticator=Authenticator(
-            settings.api_keys,
-            KeyFinder(async_client, journal),
-            _issuer_of(settings),
-            required=settings.keys_required,
-        ),
+        authenticator=Authenticator(settings.api_keys, finder, issuer, required=settings.keys_required),
         keys=KeyRegistry(client, journal, Retention.of(settings).seconds),
         audit=AuditReader(client),
         audit_writer=AuditWriter(async_client, settings.audit_entries),

@@ -19,47 +19,30 @@ from starlette.exceptions import HTTPException
 
 from api.access import CALLER, REQUEST_ID, Caller
 from api.heads import HTTP_PROBLEMS
-from rag.errors import (
-    AegisError,
-    BackupError,
-    Conflict,
-    DocumentError,
-    DocumentTooLarge,
-    Forbidden,
-    IdempotencyMismatch,
-    InvalidCursor,
-    InvalidRequest,
-    NotFound,
-    Overloaded,
-    QuotaExceeded,
-    Transient,
-    Unauthenticated,
-    UnexpectedType,
-    UnknownCollection,
-    UnsupportedMedia,
-)
+from rag import errors
+from rag.errors import AegisError, InvalidRequest, Transient, Unauthenticated
 from rag.model import Json
 
 MEDIA_TYPE = "application/problem+json"
 
 # An error has the status of its nearest ancestor here, 500 without one.
 STATUS: Mapping[type[AegisError], HTTPStatus] = {
-    Unauthenticated: HTTPStatus.UNAUTHORIZED,
-    Forbidden: HTTPStatus.FORBIDDEN,
-    QuotaExceeded: HTTPStatus.FORBIDDEN,
-    NotFound: HTTPStatus.NOT_FOUND,
-    UnknownCollection: HTTPStatus.NOT_FOUND,
-    Conflict: HTTPStatus.CONFLICT,
-    BackupError: HTTPStatus.CONFLICT,
-    DocumentTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    UnsupportedMedia: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    DocumentError: HTTPStatus.UNPROCESSABLE_ENTITY,
-    UnexpectedType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    InvalidCursor: HTTPStatus.BAD_REQUEST,
-    InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
-    IdempotencyMismatch: HTTPStatus.UNPROCESSABLE_ENTITY,
-    Overloaded: HTTPStatus.TOO_MANY_REQUESTS,
-    Transient: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.QuotaExceeded: HTTPStatus.FORBIDDEN,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.UnknownCollection: HTTPStatus.NOT_FOUND,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.BackupError: HTTPStatus.CONFLICT,
+    errors.DocumentTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.UnsupportedMedia: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.DocumentError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.UnexpectedType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.InvalidCursor: HTTPStatus.BAD_REQUEST,
+    errors.InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.IdempotencyMismatch: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.Overloaded: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.Transient: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 _RETRY_SECONDS = 2
@@ -128,20 +111,20 @@ def of_validation(error: RequestValidationError) -> Response:
 
     ``field`` is its name as a person writes it; a field of a body also has its JSON pointer (RFC 6901).
     """
-    errors: list[Json] = []
+    told: list[Json] = []
     faults = error.errors()
     for fault in faults[:_MOST_FAULTS]:
         source, *path = fault["loc"]
         field = ".".join(map(str, path)) or str(source)
         message = str(fault["msg"]).removeprefix("Value error, ")
-        errors.append({"in": str(source), "field": field, "detail": message})
+        told.append({"in": str(source), "field": field, "detail": message})
         if source == "body":
             escaped = (str(part).replace("~", "~0").replace("/", "~1") for part in path)
-            errors[-1]["pointer"] = "#" + "".join(f"/{part}" for part in escaped)
-    detail = "; ".join(f"{fault['field']}: {fault['detail']}" for fault in errors)
-    if (more := len(faults) - len(errors)) > 0:
+            told[-1]["pointer"] = "#" + "".join(f"/{part}" for part in escaped)
+    detail = "; ".join(f"{fault['field']}: {fault['detail']}" for fault in told)
+    if (more := len(faults) - len(told)) > 0:
         detail += f"; and {more} more"
-    return problem(422, InvalidRequest.code, InvalidRequest.title, detail, errors=errors)
+    return problem(422, InvalidRequest.code, InvalidRequest.title, detail, errors=told)
 
 
 def install(app: FastAPI) -> None:

@@ -7,13 +7,12 @@ bounded part is kept. :class:`api.connections.Connections` watches the times.
 """
 
 import asyncio
-from collections.abc import Callable
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any
 
 import httptools
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
@@ -37,31 +36,6 @@ class Phase(Enum):
 
 class _Ahead(Exception):  # noqa: N818 - it ends the parsing of a slice
     """Another request came behind a chunked body, in the same slice."""
-
-
-class EarlyAnswer:
-    """Wraps the application: an answer before the body's end also ends the connection.
-
-    Else client and server could disagree about where the next request begins. ``written`` gets the number
-    of bytes of each piece.
-    """
-
-    def __init__(self, cycle: RequestResponseCycle, app: ASGIApp, written: Callable[[int], None]) -> None:
-        self._cycle = cycle
-        self._app = app
-        self._written = written
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_and_count(message: Message) -> None:
-            if self._cycle.more_body:
-                if message["type"] == "http.response.start":
-                    message["headers"] = [*message.get("headers", []), (b"connection", b"close")]
-                elif not message.get("more_body", False):
-                    self._cycle.keep_alive = True  # uvicorn would close at once; the protocol lingers
-            await send(message)
-            self._written(len(message.get("body", b"")))
-
-        await self._app(scope, receive, send_and_count)
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -254,11 +228,22 @@ class BoundedProtocol(HttpToolsProtocol):
     # --- what goes out
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        # Only bodies are counted: heads are small.
-        super()._start_asgi_task(cycle, EarlyAnswer(cycle, app, self._count_written))  # type: ignore[arg-type]  # starlette names the same types otherwise
+        """Start the application. An answer that comes before the body's end also ends the connection."""
 
-    def _count_written(self, size: int) -> None:
-        self._written += size
+        async def counting_app(scope: Scope, receive: Receive, send: Send) -> None:
+            async def send_and_count(message: Message) -> None:
+                if cycle.more_body:
+                    # Client and server could disagree about where the next request begins.
+                    if message["type"] == "http.response.start":
+                        message["headers"] = [*message.get("headers", []), (b"connection", b"close")]
+                    elif not message.get("more_body", False):
+                        cycle.keep_alive = True  # uvicorn would close at once; on_response_complete lingers
+                await send(message)
+                self._written += len(message.get("body", b""))  # heads are too small to count
+
+            await app(scope, receive, send_and_count)
+
+        super()._start_asgi_task(cycle, counting_app)  # type: ignore[arg-type]  # starlette names the same types otherwise
 
     def pause_writing(self) -> None:
         super().pause_writing()

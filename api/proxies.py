@@ -6,6 +6,7 @@ address that is not a trusted proxy is the client.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from starlette.datastructures import Headers
@@ -57,20 +58,20 @@ def _parse(written: str) -> Address | None:
         return None
 
 
+@dataclass(eq=False, slots=True)
 class Forwarded:
     """Makes each request's scope name its client, by :func:`client_of`."""
 
-    def __init__(self, app: ASGIApp, trusted: Networks) -> None:
-        self._app = app
-        self._trusted = trusted
+    app: ASGIApp
+    trusted: Networks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         client = scope.get("client")
         peer = _parse(client[0]) if client else None
-        if scope["type"] == "http" and peer is not None and is_within(peer, self._trusted):
+        if scope["type"] == "http" and peer is not None and is_within(peer, self.trusted):
             headers = Headers(scope=scope)
             forwarded = ",".join(headers.getlist("x-forwarded-for"))
-            scope["client"] = (client_of(str(peer), forwarded, self._trusted), 0)
+            scope["client"] = (client_of(str(peer), forwarded, self.trusted), 0)
             if (scheme := headers.get("x-forwarded-proto", "").strip().lower()) in ("http", "https"):
                 scope["scheme"] = scheme
-        await self._app(scope, receive, send)
+        await self.app(scope, receive, send)

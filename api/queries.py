@@ -21,9 +21,8 @@ async def ask(call: ReadCall) -> Response:
     body = await read_body(call, QueryIn)
     question = body.question_with(call.parts.settings)
     call.caller.must_reach(question.collection)
-    submissions, owner = call.parts.submissions, call.caller.owner
     return await submit_idempotently(
         call,
         body.model_dump(exclude_unset=True),
-        lambda idempotency: submissions.ask(question, idempotency, owner=owner),
+        lambda key, owner: call.parts.submissions.ask(question, key, owner=owner),
     )

@@ -99,9 +99,21 @@ class BodyReceiver:
             self._budgeted(owner) as reserve,
             SpooledTemporaryFile(max_size=IN_MEMORY) as file,
         ):
-            spooling = _Spooling(file)
-            await self._receive(request, owner, limit, reserve, spooling.take)
-            await spooling.write()
+            gathered = bytearray()
+
+            async def take(piece: bytes, most: int = _WRITTEN_AT_ONCE) -> None:
+                gathered.extend(piece)
+                if len(gathered) < most:
+                    return
+                # Beyond this size the file is on the disk, where a write may block.
+                if file.tell() + len(gathered) > IN_MEMORY:
+                    await run_in_threadpool(file.write, gathered)
+                else:
+                    file.write(gathered)
+                gathered.clear()
+
+            await self._receive(request, owner, limit, reserve, take)
+            await take(b"", most=0)
             file.seek(0)
             yield file
 
@@ -175,25 +187,3 @@ class BodyReceiver:
         slowest = min(slow, key=lambda other: other.rate(now))
         self._receiving.discard(slowest)
         slowest.clock.reschedule(now)  # it ends with a timeout, and so with 408
-
-
-class _Spooling:
-    """Gathers pieces and writes them in larger ones, in a thread once the file is on the disk."""
-
-    def __init__(self, file: Spool) -> None:
-        self._file = file
-        self._gathered = bytearray()
-        self._size = 0
-
-    async def take(self, piece: bytes) -> None:
-        self._gathered += piece
-        if len(self._gathered) >= _WRITTEN_AT_ONCE:
-            await self.write()
-
-    async def write(self) -> None:
-        gathered, self._gathered = self._gathered, bytearray()
-        self._size += len(gathered)
-        if self._size > IN_MEMORY:
-            await run_in_threadpool(self._file.write, gathered)
-        else:
-            self._file.write(gathered)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -44,11 +45,11 @@ async def refuse_unknown(request: Request) -> None:
         )
 
 
+@dataclass(eq=False, slots=True)
 class HeadOnly:
     """Sends the head of the application's answer and drops its body, which may never end."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_head(message: Message) -> None:
@@ -56,7 +57,7 @@ class HeadOnly:
                 await send(message)
                 await send({"type": "http.response.body"})
 
-        await self._app(scope, receive, send_head)
+        await self.app(scope, receive, send_head)
 
 
 def add_methods(app: FastAPI) -> None:

@@ -22,19 +22,22 @@ class Answer(BaseModel):
     def copy_from(cls, source: object, **computed: Any) -> Self:
         """``computed`` fields, and every other one from the attribute of ``source`` with its name.
 
-        Nothing is validated, since the values are ours: a result of many megabytes would take long.
+        Times of ``source`` are seconds since 1970. Nothing is validated, since the values are ours: for a
+        result of many megabytes that would take long.
         """
-        same = {name: getattr(source, name) for name in cls.model_fields.keys() - computed.keys()}
-        return super().model_construct(**same, **computed)
+        values: dict[str, Any] = {}
+        for name in cls.model_fields.keys() - computed.keys():
+            value = getattr(source, name)
+            is_time = cls.model_fields[name].annotation in (datetime, datetime | None)
+            values[name] = moment(value) if is_time and value is not None else value
+        return super().model_construct(**values, **computed)
 
 
 class Submitted(BaseModel):
     """The job is recorded and will be run."""
 
     job_id: str = Field(examples=["01990a6e-3c1f-7b1e-9a44-1d2f5a0c7e11"])
-    document_id: str | None = Field(
-        None, description="Of an ingestion or deletion", examples=["guides/vpn.md"]
-    )
+    document_id: str | None = Field(None, description="Of an ingest or deletion", examples=["guides/vpn.md"])
     status_url: str = Field(examples=["/v1/jobs/01990a6e-3c1f-7b1e-9a44-1d2f5a0c7e11"])
     survives: Literal["broker-loss", "broker-restart"] = Field(
         description="What may happen to the broker without the job being lost: the loss of all its data, "
@@ -55,7 +58,7 @@ class SubjectOut(Answer):
         examples=["guides/vpn.md"],
     )
     collection: str | None = Field(description="Null of a job about all of them")
-    document_id: str | None = Field(description="Of an ingestion or deletion", examples=["guides/vpn.md"])
+    document_id: str | None = Field(description="Of an ingest or deletion", examples=["guides/vpn.md"])
     title: str | None = Field(
         description="The one that was given, or the first words of a text without one; its first "
         f"{LONGEST} characters"
@@ -81,17 +84,13 @@ class JobOut(Answer):
     state: JobState
     stage: Stage = Field(description="The stage that is next, at work, or was last")
     progress: ProgressOut
-    queue_position: int | None = Field(
-        description="Place in the queue of its stage, from 1; null unless queued"
-    )
+    queue_position: int | None = Field(description="Place in its stage's queue, from 1; null unless queued")
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
     attempts: int = Field(description="How often a worker began the present stage")
     result: dict[str, JsonValue] | None
-    error: dict[str, JsonValue] | None = Field(
-        description="A problem with type, title, detail, stage and attempts"
-    )
+    error: dict[str, JsonValue] | None = Field(description="A problem that also has stage and attempts")
     trace_id: str | None = Field(
         None, description="Of the job's trace, where traces are kept; null when it is not traced"
     )
@@ -102,9 +101,6 @@ class JobOut(Answer):
             job,
             subject=SubjectOut.of(job),
             progress=ProgressOut(done=job.progress.done, total=job.progress.total),
-            created_at=moment(job.created_at),
-            started_at=moment_or_none(job.started_at),
-            finished_at=moment_or_none(job.finished_at),
             trace_id=trace_id_of(job.trace),
         )
 
@@ -125,8 +121,7 @@ class DocumentOut(Answer):
 
     @classmethod
     def of(cls, document: Document) -> Self:
-        created_at, updated_at = moment(document.created_at), moment(document.updated_at)
-        return cls.copy_from(document, created_at=created_at, updated_at=updated_at)
+        return cls.copy_from(document)
 
 
 class LayoutOut(Answer):
@@ -161,7 +156,7 @@ class CollectionOut(Answer):
         layouts = [LayoutOut.of(collection.serving, "serving")]
         if second := collection.second:
             layouts.append(LayoutOut.of(second.layout, second.state))
-        return cls.copy_from(collection, created_at=moment(collection.created_at), layouts=layouts)
+        return cls.copy_from(collection, layouts=layouts)
 
 
 class Page(BaseModel, Generic[T]):
@@ -203,7 +198,3 @@ class Problem(BaseModel):
 def moment(seconds: float) -> datetime:
     """``seconds`` since 1970, in UTC."""
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def moment_or_none(seconds: float | None) -> datetime | None:
-    return None if seconds is None else moment(seconds)

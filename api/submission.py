@@ -18,7 +18,7 @@ from tasks.submit import Idempotency
 
 MAX_KEY = 255
 
-Submit = Callable[[Idempotency | None], Accepted]
+Submit = Callable[[Idempotency | None, str], Accepted]  # takes the key, and the owner of the job
 
 
 async def submit_idempotently(call: Call, body: Json, submit: Submit) -> Response:
@@ -36,14 +36,13 @@ def accept_once(call: Call, body: Json, submit: Submit) -> Accepted:
     key = request.headers.get("idempotency-key")
     idempotency = idempotency_of(key, call.caller.name, request.url.path, body)
     # Looked up first: a repeated submit gets its job even when there is no room for new ones.
-    earlier = idempotency and parts.jobs.repeated(
-        idempotency_key=idempotency.key, body_digest=idempotency.body_digest
-    )
-    if earlier:
-        return earlier
+    if idempotency:
+        earlier = parts.jobs.repeated(idempotency_key=idempotency.key, body_digest=idempotency.body_digest)
+        if earlier:
+            return earlier
     parts.broker.admit()
     parts.disks.admit()
-    return submit(idempotency)
+    return submit(idempotency, call.caller.owner)
 
 
 def idempotency_of(key: str | None, caller: str, path: str, body: Json) -> Idempotency | None:

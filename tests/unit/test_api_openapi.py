@@ -70,7 +70,7 @@ def test_every_reference_leads_somewhere_and_every_schema_is_used(document: dict
 def test_every_operation_has_a_name_that_lasts(document: dict[str, Any]) -> None:
     found = {name: operation["operationId"] for name, operation in operations(document)}
 
-    assert found == dict(IDS), "api.operations has the names"
+    assert found == dict(IDS), "api.description has the names"
     assert len(set(found.values())) == len(found)
     assert [name for name in found.values() if not VERB_AND_NOUN.match(name)] == []
     assert JOB_KINDS.keys() <= set(found.values())
