@@ -117,13 +117,13 @@ class Audit:
             await self._record(scope, began, status, headers)
 
     async def _record(self, scope: Scope, began: float, status: int, headers: Headers) -> None:
-        request, count = Request(scope), 1
         if status in _REFUSED or KEY_REFUSED in scope:
             kind = AuditKind.REFUSALS
         elif scope["method"] in _READS or CALLER not in scope:
             return  # reads, and what was answered without a caller
         else:
             kind = AuditKind.QUESTIONS if scope["path"] == _QUESTIONS else AuditKind.WRITES
+        request, count = Request(scope), 1
         if ORIGIN_REFUSED in scope:
             count = self._foreign.count(address_of(request), monotonic())
         elif kind is AuditKind.REFUSALS and status not in _REFUSED:

@@ -167,7 +167,9 @@ class OutcomeOut(BaseModel):
     figures: dict[str, JsonValue] = Field(description="Figures of the job's result, and similar ones")
 
     @classmethod
-    def of(cls, word: Json) -> "OutcomeOut":
+    def of(cls, word: Json | None) -> "OutcomeOut | None":
+        if not word:
+            return None
         return cls.model_construct(
             at=moment(word["at"]),
             job_id=word.get("job"),
@@ -195,9 +197,8 @@ class StandingOut(BaseModel):
 
     @classmethod
     def of(cls, words: Mapping[str, Json]) -> "StandingOut":
-        told = {name: OutcomeOut.of(word) for name, word in words.items() if word}
-        outcomes: Any = {
-            kind: OutcomesOut.model_construct(last=told.get(kind), last_good=told.get(f"{kind}:good"))
-            for kind in cls.model_fields
-        }
+        outcomes: Any = {}
+        for kind in cls.model_fields:
+            last, good = OutcomeOut.of(words.get(kind)), OutcomeOut.of(words.get(f"{kind}:good"))
+            outcomes[kind] = OutcomesOut.model_construct(last=last, last_good=good)
         return cls.model_construct(**outcomes)

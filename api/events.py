@@ -32,7 +32,6 @@ MOST_JOBS = 150  # as many ids fit into an address
 _RECHECK_SECONDS = 5.0
 _RECHECK_MANY_SECONDS = 2.0
 _APART_SECONDS = 0.2  # between two reads of all jobs of a stream
-
 _COME_BACK_MS = 2_000
 _AWAY = "a part is away; come back with Last-Event-ID"
 _LAST = 2**63 - 1

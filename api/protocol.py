@@ -110,7 +110,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the peer, in pieces of any size."""
-        over = self._phase is Phase.LINGER
+        over = self._phase is Phase.LINGER  # named, or mypy takes the phase for constant below
         if over:
             return
         self._unset_keepalive_if_required()
