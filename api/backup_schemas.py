@@ -1,20 +1,19 @@
-"""What is sent and seen of backups."""
+"""The bodies and answers of /v1/backups."""
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, Field, JsonValue
 
-from api.bodies import CollectionName, Sent
-from api.schemas import moment
-from rag.errors import BackupError
-from rag.model import Engine, JobKind, Json, SavedCollection
+from api.bodies import Body, CollectionName
+from api.schemas import Answer, moment
+from rag.model import Json, SavedCollection
 from rag.stores.backups.catalogue import Listed, Unlisted
 from tasks.submit import Restoring
 
 
-def _checked_moment(text: str) -> str:
+def _check_moment(text: str) -> str:
     if datetime.fromisoformat(text).tzinfo is None:
         raise ValueError("has no offset from UTC: end it with Z, or with one such as +02:00")
     return text
@@ -22,17 +21,17 @@ def _checked_moment(text: str) -> str:
 
 Moment = Annotated[
     str,
-    AfterValidator(_checked_moment),
+    AfterValidator(_check_moment),
     Field(examples=["2026-11-23T20:15:00Z"], json_schema_extra={"format": "date-time"}),
 ]
 
 
-def seconds_of(time: str) -> float:
-    """Unix seconds of a :data:`Moment`."""
-    return datetime.fromisoformat(time).timestamp()
+def seconds_of(time: str | None) -> float | None:
+    """Unix seconds of a :data:`Moment`; None without one."""
+    return None if time is None else datetime.fromisoformat(time).timestamp()
 
 
-class BackupIn(Sent):
+class BackupIn(Body):
     """A backup to make."""
 
     mode: Literal["incremental", "full"] = Field(
@@ -41,17 +40,17 @@ class BackupIn(Sent):
     )
 
 
-class RestoreIn(Sent):
-    """What is to be restored. An empty object means all that the backup has, in place."""
+class RestoreIn(Body):
+    """What to restore. An empty object means everything in the backup, in place."""
 
     collection: CollectionName | None = Field(None, description="This one alone")
     into: CollectionName | None = Field(
-        None, description="Under this name, beside what is there", examples=["handbook-before"]
+        None, description="Under this name, beside the present collection", examples=["handbook-before"]
     )
     at: Moment | None = Field(
         None,
-        description="As things were then: with `latest`, out of the newest backup that was finished by then; "
-        "what was accepted afterwards is not replayed",
+        description="The state then: with `latest`, from the newest backup that was finished by then. "
+        "What was accepted afterwards is not replayed",
     )
     replay: bool = Field(
         True, description="Whether what was ingested after the backup, and is still recorded, is done again"
@@ -63,20 +62,16 @@ class RestoreIn(Sent):
     )
 
     def of(self, backup: str) -> Restoring:
-        at = None if self.at is None else seconds_of(self.at)
+        at = seconds_of(self.at)
         return Restoring(backup, self.collection, self.into, at, self.replay, self.deletions)
 
 
-class EngineOut(BaseModel):
+class EngineOut(Answer):
     kind: str = Field(description="edge, embedded here, or qdrant, a server")
     version: str
 
-    @classmethod
-    def of(cls, engine: Engine) -> "EngineOut":
-        return cls.model_construct(kind=engine.kind, version=engine.version)
 
-
-class SavedCollectionOut(BaseModel):
+class SavedCollectionOut(Answer):
     """A collection as the backup has it."""
 
     name: str
@@ -91,19 +86,11 @@ class SavedCollectionOut(BaseModel):
     )
 
     @classmethod
-    def of(cls, saved: SavedCollection) -> "SavedCollectionOut":
-        return cls.model_construct(
-            name=saved.name,
-            documents=saved.documents,
-            points=saved.points,
-            digest=saved.digest,
-            embedding_model=saved.embedding_model,
-            dimension=saved.dimension,
-            late=saved.late,
-        )
+    def of(cls, saved: SavedCollection) -> Self:
+        return cls.copy_from(saved)
 
 
-class BackupOut(BaseModel):
+class BackupOut(Answer):
     """A backup. Whatever was accepted after `began_at` may be missing in it."""
 
     id: str
@@ -125,18 +112,11 @@ class BackupOut(BaseModel):
     missing: list[str] = Field(description="What is left out, a line each")
 
     @classmethod
-    def of(cls, listed: Listed) -> "BackupOut":
+    def of(cls, listed: Listed) -> Self:
         manifest = listed.manifest
-        return cls.model_construct(
-            id=manifest.id,
-            began_at=moment(manifest.began_at),
-            finished_at=moment(manifest.finished_at),
-            mode=manifest.mode,
-            trigger=manifest.trigger,
-            application=manifest.application,
-            engine=EngineOut.of(manifest.engine),
-            encrypted=manifest.encrypted,
-            sources=manifest.sources,
+        return cls.copy_from(
+            manifest,
+            engine=EngineOut.copy_from(manifest.engine),
             bytes=listed.size,
             objects=listed.objects,
             documents=sum(each.documents for each in manifest.collections),
@@ -151,11 +131,6 @@ class WholeBackupOut(BackupOut):
 
     configuration: dict[str, JsonValue]
 
-    @classmethod
-    def of(cls, listed: Listed) -> "WholeBackupOut":
-        shown = BackupOut.of(listed)
-        return cls.model_construct(**dict(shown), configuration=listed.manifest.configuration)
-
 
 class Unusable(BaseModel):
     """Why a backup cannot be used, as a problem tells it."""
@@ -164,10 +139,6 @@ class Unusable(BaseModel):
     title: str
     detail: str
 
-    @classmethod
-    def of(cls, error: BackupError) -> "Unusable":
-        return cls(type=f"urn:aegis:problem:{error.code}", title=error.title, detail=str(error))
-
 
 class UnusableBackupOut(BaseModel):
     """A backup whose manifest is damaged, or made with another BACKUP_KEY."""
@@ -175,11 +146,10 @@ class UnusableBackupOut(BaseModel):
     id: str
     error: Unusable
 
-
-def entry_of(entry: Listed | Unlisted) -> BackupOut | UnusableBackupOut:
-    if isinstance(entry, Listed):
-        return BackupOut.of(entry)
-    return UnusableBackupOut(id=entry.id, error=Unusable.of(entry.error))
+    @classmethod
+    def of(cls, entry: Unlisted) -> Self:
+        error, kind = entry.error, f"urn:aegis:problem:{entry.error.code}"
+        return cls(id=entry.id, error=Unusable(type=kind, title=error.title, detail=str(error)))
 
 
 _TOLD = ("at", "job", "backup", "ok", "seconds", "error")
@@ -190,14 +160,16 @@ class OutcomeOut(BaseModel):
 
     at: datetime = Field(description="When it ended")
     job_id: str | None = Field(description="null when none could be made")
-    backup: str | None = Field(description="Which backup it was about, or made")
+    backup: str | None = Field(description="The backup that it made, or was about")
     ok: bool
     seconds: float = Field(description="From its begin to its end")
     error: str | None
-    figures: dict[str, JsonValue] = Field(description="What its job's result says, and the like")
+    figures: dict[str, JsonValue] = Field(description="Figures of the job's result, and similar ones")
 
     @classmethod
-    def of(cls, word: Json) -> "OutcomeOut":
+    def of(cls, word: Json | None) -> "OutcomeOut | None":
+        if not word:
+            return None
         return cls.model_construct(
             at=moment(word["at"]),
             job_id=word.get("job"),
@@ -213,13 +185,6 @@ class OutcomesOut(BaseModel):
     last: OutcomeOut | None
     last_good: OutcomeOut | None
 
-    @classmethod
-    def of(cls, words: Mapping[str, Json], kind: JobKind) -> "OutcomesOut":
-        last, good = words.get(kind), words.get(f"{kind}:good")
-        return cls.model_construct(
-            last=OutcomeOut.of(last) if last else None, last_good=OutcomeOut.of(good) if good else None
-        )
-
 
 class StandingOut(BaseModel):
     """How the last job of each kind ended, and the last that succeeded."""
@@ -232,10 +197,8 @@ class StandingOut(BaseModel):
 
     @classmethod
     def of(cls, words: Mapping[str, Json]) -> "StandingOut":
-        return cls.model_construct(
-            backup=OutcomesOut.of(words, JobKind.BACKUP),
-            verify=OutcomesOut.of(words, JobKind.VERIFY),
-            rehearse=OutcomesOut.of(words, JobKind.REHEARSE),
-            restore=OutcomesOut.of(words, JobKind.RESTORE),
-            prune=OutcomesOut.of(words, JobKind.PRUNE),
-        )
+        outcomes: Any = {}
+        for kind in cls.model_fields:
+            last, good = OutcomeOut.of(words.get(kind)), OutcomeOut.of(words.get(f"{kind}:good"))
+            outcomes[kind] = OutcomesOut.model_construct(last=last, last_good=good)
+        return cls.model_construct(**outcomes)

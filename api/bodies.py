@@ -1,4 +1,4 @@
-"""What callers send: the bodies of submits, checked as far as one can without any store."""
+"""The JSON bodies that callers send, checked as far as possible without any store."""
 
 import json
 from typing import Annotated, Any, Literal, Self
@@ -9,6 +9,7 @@ from pydantic import (
     ConfigDict,
     Field,
     HttpUrl,
+    JsonValue,
     StringConstraints,
     TypeAdapter,
     model_validator,
@@ -22,25 +23,25 @@ from rag.naming import MAX_DOCUMENT_ID, checked_collection_name, checked_documen
 from rag.settings import Settings
 from tasks.submit import Question, Reindexing
 
+_QUESTION: JsonValue = {"question": "How do I get a VPN token?", "collection": "handbook", "top_n": 3}
 MAX_QUESTION = 4_000
 MAX_TITLE = 500
 MAX_URL = 2_048
-MAX_FACTS_BYTES = 16_384
-"""Of metadata and of a filter as JSON: every job in the queue holds its own in memory."""
+MAX_FACTS_BYTES = 16_384  # of metadata and of a filter: every job in the queue holds its own in memory
 _URL = TypeAdapter(HttpUrl)
 
 
 def _check_url(url: str) -> str:
-    """A problem repeats nothing of it: whoever has a signed one has the document."""
     try:
         target_of(url)
     except InvalidRequest as error:
+        # Without its cause, which may quote the URL: a signed one gives access to the document.
         raise ValueError(str(error)) from None
     return str(_URL.validate_python(url))
 
 
 def _plain_title(title: str) -> str:
-    """Without what steers a terminal or a line's direction, as titles that documents bring."""
+    """``title`` without characters that control a terminal or change the direction of a line."""
     if not (plain := plain_name(title)):
         raise ValueError("has no character that shows")
     return plain
@@ -58,7 +59,7 @@ def _check_filter(where: Json) -> Json:
     try:
         parse(where)
     except InvalidRequest as error:
-        raise ValueError(_said(error, "filter")) from error
+        raise ValueError(str(error).removeprefix("filter: ")) from error
     return _short(where)
 
 
@@ -66,7 +67,7 @@ def _check_metadata(metadata: Json) -> Json:
     try:
         facts_of("", "", metadata)
     except InvalidRequest as error:
-        raise ValueError(_said(error, "metadata")) from error
+        raise ValueError(str(error).removeprefix("metadata: ")) from error
     return _short(metadata)
 
 
@@ -74,10 +75,6 @@ def _short(facts: Json) -> Json:
     if len(json.dumps(facts, ensure_ascii=False).encode()) > MAX_FACTS_BYTES:
         raise ValueError(f"has over {MAX_FACTS_BYTES} bytes as JSON")
     return facts
-
-
-def _said(error: InvalidRequest, field: str) -> str:
-    return str(error).removeprefix(f"{field}: ")
 
 
 CollectionName = Annotated[
@@ -135,35 +132,33 @@ Filter = Annotated[
 OnConflict = Literal["replace", "keep"]
 
 
-class Sent(BaseModel):
-    """A request's body: unknown fields and wrong types are refused, not guessed at."""
+class Body(BaseModel):
+    """A request's body: unknown fields and wrong types are refused."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
-class DocumentIn(Sent):
-    """A document to ingest, beside its file or with ``text`` or ``url`` in place of one."""
+class DocumentIn(Body):
+    """A document to ingest, with its file or with ``text`` or ``url`` instead."""
 
     text: Annotated[str, AfterValidator(_encodable)] | None = Field(
-        None,
-        description="The document itself, plain text or Markdown",
-        examples=["# VPN\n\nThe VPN needs a token."],
+        None, description="Plain text or Markdown", examples=["# VPN\n\nThe VPN needs a token."]
     )
     url: Url | None = Field(
         None, description="Where the document is fetched from", examples=["https://example.com/vpn.html"]
     )
     collection: CollectionName | None = Field(
-        None, description="Made when it is not there; unset: COLLECTION_NAME", examples=["handbook"]
+        None, description="Made when it does not exist; unset: COLLECTION_NAME", examples=["handbook"]
     )
     document_id: DocumentId | None = Field(
         None,
-        description="Sending the same id again replaces the document; unset: the file's name, with its path "
-        "where the sender tells one; of a text or an address made from it",
+        description="Sending the same id again replaces the document. Unset: the file's name, with its path "
+        "where one is sent; for a text or a URL an id made from it",
     )
     on_conflict: OnConflict | None = Field(
         None,
-        description="What becomes of a document that has this id already: it is replaced, which is meant "
-        "when unset, or kept, and this one gets another id",
+        description="When a document has this id already: `replace` it, the default, or `keep` it and give "
+        "this one another id",
     )
     title: Title | None = Field(
         None, description="Shown with citations; unset: the document's own", examples=["VPN guide"]
@@ -177,8 +172,8 @@ class DocumentIn(Sent):
         return self
 
 
-class DocumentChangeIn(Sent):
-    """What of a document is to be different; what is left out stays."""
+class DocumentChangeIn(Body):
+    """What to change in a document; what is left out stays."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"title": "VPN guide", "metadata": {"year": 2026, "draft": None}}]}
@@ -186,7 +181,7 @@ class DocumentChangeIn(Sent):
 
     title: Title | None = Field(None, description="Shown with citations")
     metadata: dict[str, Any] | None = Field(
-        None, description="Merged into what is there, as RFC 7396 has it: null removes a member"
+        None, description="Merged into the present metadata by RFC 7396: null removes a member"
     )
 
     @model_validator(mode="after")
@@ -194,11 +189,11 @@ class DocumentChangeIn(Sent):
         if self.title is None and "title" in self.model_fields_set:
             raise ValueError("title: a document has one, so null is none; leave it out to keep it")
         if self.title is None and self.metadata is None:
-            raise ValueError("title, metadata: one of them is to be there")
+            raise ValueError("title, metadata: send at least one of them")
         return self
 
     def metadata_with(self, present: Json) -> Json:
-        """All of it, once ``present`` is changed. InvalidRequest."""
+        """``present`` with the change merged into it. InvalidRequest."""
         merged = _merged(present, self.metadata or {})
         try:
             return _check_metadata(merged)
@@ -207,6 +202,7 @@ class DocumentChangeIn(Sent):
 
 
 def _merged(present: Json, patch: Json) -> Json:
+    """A merge patch, by RFC 7396."""
     merged = dict(present)
     for name, value in patch.items():
         if value is None:
@@ -219,36 +215,27 @@ def _merged(present: Json, patch: Json) -> Json:
     return merged
 
 
-class QueryIn(Sent):
+class QueryIn(Body):
     """A question about the documents of one collection."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"question": "How do I get a VPN token?", "collection": "handbook", "top_n": 3}]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [_QUESTION]})
 
     question: Wording
     collection: CollectionName | None = Field(None, description="Unset: COLLECTION_NAME")
     top_k: int | None = Field(None, ge=1, le=1000, description="Passages retrieved; unset: TOP_K_RETRIEVAL")
     top_n: int | None = Field(
-        None, ge=1, le=1000, description="Passages kept after reranking; unset: TOP_K_RERANK"
+        None, ge=1, le=1000, description="Passages after reranking; unset: TOP_K_RERANK"
     )
     filter: Filter | None = None
     generate: bool = Field(True, description="False: hits without an answer")
-    stream: bool = Field(
-        False, description="True: the answer's pieces come as token events while it is written"
-    )
-    cache: bool = Field(
-        True,
-        description="False: nothing kept from earlier questions is used, and nothing of this one is kept",
-    )
+    stream: bool = Field(False, description="True: pieces of the answer come as token events")
+    cache: bool = Field(True, description="False: no cached result is used, and this one is not cached")
     timeout: float | None = Field(
         None,
         gt=0,
         allow_inf_nan=False,
-        description="Seconds from now on after which nobody wants the answer any more, and no work goes "
-        "into it; at most API_TIMEOUT, which it is when unset",
+        description="Seconds from now after which the answer is of no use, and work on it ends; at most "
+        "API_TIMEOUT, which is the default",
         examples=[30],
     )
 
@@ -259,7 +246,7 @@ class QueryIn(Sent):
         return self
 
     def question_with(self, settings: Settings) -> Question:
-        """The question with every default filled in; one bound given alone moves the other's default.
+        """The question with every default filled in. A top_k or top_n given alone moves the other's default.
 
         InvalidRequest for a timeout over API_TIMEOUT, a top_k over MAX_TOP_K, a top_n over MAX_TOP_N.
         """
@@ -285,8 +272,8 @@ class QueryIn(Sent):
         )
 
 
-class ReindexIn(Sent):
-    """What a collection is to be embedded by."""
+class ReindexIn(Body):
+    """The model that is to embed a collection."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"model": "jina-embeddings-v3"}]})
 
@@ -300,9 +287,7 @@ class ReindexIn(Sent):
     tolerance: float = Field(
         0.05, ge=0, le=1, description="By how much recall on sampled sentences may fall; 1: by any amount"
     )
-    force: bool = Field(
-        False, description="True: switch however much recall falls, and also to the model in use already"
-    )
+    force: bool = Field(False, description="True: switch even if recall falls, or the model is in use")
 
     def of(self, collection: str) -> Reindexing:
         return Reindexing(collection, self.model, self.dimension, self.tolerance, self.force)

@@ -5,15 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from fastapi.responses import Response
 
+from api.auth import ReadCall, WriteCall
 from api.bodies import CollectionName, ReindexIn
-from api.gate import Call, ReadCall, WriteCall
-from api.openapi import LOCATION, problems, submit_answers, submit_of
+from api.json_body import read_body
+from api.openapi import body_of, job_route, problems, submit_route
 from api.paging import Sliced
 from api.schemas import CollectionOut, Page, Submitted, page_of
-from api.sent import sent
-from api.submits import Terms, answered, owner_of, submit_once, submitted, terms_of
+from api.submission import submit_idempotently, submitted_response
 from rag.errors import UnknownCollection
-from rag.ports import Accepted
 
 router = APIRouter(prefix="/v1/collections", tags=["collections"])
 
@@ -25,7 +24,7 @@ def collections(call: ReadCall, slicing: Sliced) -> Page[CollectionOut]:
     """Those within the key's scope, by name."""
     seen = [(c.name, c) for c in call.parts.documents.collections() if call.caller.reaches(c.name)]
     window = slicing.window(seen)
-    return page_of(map(CollectionOut.of, window.items), window, slicing.of)
+    return page_of(map(CollectionOut.of, window.items), window, slicing.path)
 
 
 @router.put(
@@ -35,7 +34,7 @@ def collections(call: ReadCall, slicing: Sliced) -> Page[CollectionOut]:
     summary="Make a collection",
 )
 def put(call: WriteCall, name: Name, response: Response) -> CollectionOut:
-    """With the embedding model in use; 409 when it is there with another one."""
+    """With the embedding model in use; 409 when it exists with another one."""
     call.caller.must_reach(name)
     settings = call.parts.settings
     collection, new = call.parts.documents.put_collection(
@@ -54,56 +53,41 @@ def collection(call: ReadCall, name: Name) -> CollectionOut:
     return CollectionOut.of(found)
 
 
-@router.delete(
-    "/{name}",
-    status_code=202,
-    response_model=Submitted,
-    responses={202: LOCATION, **problems(404)},
-    summary="Delete a collection",
-)
+@router.delete("/{name}", **job_route(Submitted, 404), summary="Delete a collection")
 def delete(call: WriteCall, name: Name) -> Response:
-    """No search finds anything of it from the moment of the answer; the job removes what it occupies."""
+    """As soon as this is answered no search finds anything of it; the job removes its data."""
     call.caller.must_reach(name)
     call.parts.broker.check()
-    job = call.parts.submissions.drop_collection(name, owner=owner_of(call.caller))
-    return submitted(call.parts, job)
+    job = call.parts.submissions.drop_collection(name, owner=call.caller.owner)
+    return submitted_response(call.parts, job)
 
 
 @router.post(
     "/{name}/reindex",
-    status_code=202,
-    response_model=Submitted,
-    responses=submit_answers(400, 404, 408, 409, 413, 415),
-    openapi_extra=submit_of(ReindexIn),
+    **submit_route(400, 404, 408, 409, 413, 415, body=body_of(ReindexIn)),
     summary="Change a collection's embedding model",
 )
 async def reindex(call: WriteCall, name: Name) -> Response:
-    """The job embeds the documents anew, compares what both models find, and switches, while questions are
-    answered and documents taken in as ever. The former vectors are kept for REINDEX_KEEP_HOURS."""
-    terms = terms_of(call.request)
-    body = await sent(call, ReindexIn)
-    accepted = await call.work(_accept, call, name, body, terms)
-    return await answered(call, accepted, terms)
-
-
-def _accept(call: Call, name: str, body: ReindexIn, terms: Terms) -> Accepted:
+    """The job embeds the documents again, compares what both models find, and switches. Meanwhile questions
+    are answered and documents are ingested as before. The former vectors are kept for REINDEX_KEEP_HOURS."""
+    body = await read_body(call, ReindexIn)
     call.caller.must_reach(name)
-    idempotency = terms.idempotency(call.caller, body.model_dump(exclude_unset=True))
-    owner, layouts = owner_of(call.caller), call.parts.submissions.layouts
-    return submit_once(
-        call.parts, idempotency, lambda: layouts.reindex(body.of(name), idempotency, owner=owner)
+    return await submit_idempotently(
+        call,
+        body.model_dump(exclude_unset=True),
+        lambda key, owner: call.parts.submissions.layouts.reindex(body.of(name), key, owner=owner),
     )
 
 
 @router.post("/{name}/rollback", responses=problems(404, 409), summary="Take the last reindex back")
 def roll_back(call: WriteCall, name: Name) -> CollectionOut:
-    """Takes effect at once; nothing written since is missing. 409 when the former vectors are not kept."""
+    """Takes effect at once, and keeps everything written since. 409 when the former vectors are gone."""
     call.caller.must_reach(name)
     return CollectionOut.of(call.parts.submissions.layouts.roll_back(name))
 
 
 @router.post("/{name}/finish", responses=problems(404, 409), summary="Give up the vectors that do not serve")
 def finish(call: WriteCall, name: Name) -> CollectionOut:
-    """Those kept for a rollback, or what a reindex that failed has left. 409 while one is at work."""
+    """Those kept for a rollback, or left by a reindex that failed. 409 while a reindex runs."""
     call.caller.must_reach(name)
     return CollectionOut.of(call.parts.submissions.layouts.finish(name))

@@ -1,8 +1,8 @@
 """The connections that an API process holds open: how many, for whom, and for how long.
 
-Whoever only waits (for a head, or to be rid of) gives way to who comes new, the longest
-waiting first; so idle connections, however many, keep nobody out. Requests that are being
-answered never give way.
+A connection that only waits (for a head, or for its end) is closed when a new one needs its place, the
+longest waiting first. So idle connections, however many, keep nobody out. A request that is being answered
+is never cut off for another.
 """
 
 import asyncio
@@ -20,32 +20,21 @@ _SWEEP_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What one request may take before anybody has looked at it. Sizes in bytes, times in seconds.
+    """Limits of a request that no route has seen yet. Sizes in bytes, times in seconds."""
 
-    connections: open at once in this process; an address that is none of ``proxies`` has half of them.
-    head: request line and headers; ``target``: the address within the request line.
-    head_seconds: from a connection's begin, or a later request's first byte, to the head's end.
-    linger_seconds: for which what comes after a refusal is thrown away, so that the refusal is read.
-    stalled_seconds: for which an answer may wait for a reader that takes less than ``trickle`` of it.
-    unread: of answers in this process that wait for their readers.
-    framing: of chunk sizes, extensions and trailers, beyond a quarter of the body.
-    useless_body: of a body that comes with a method that takes none.
-    ahead: of requests that are sent before this one is answered.
-    """
-
-    connections: int = 1000
+    connections: int = 1000  # open at once in this process; an address outside ``proxies`` has half of them
     proxies: Networks = ()
-    head: int = 32 * 1024
+    head: int = 32 * 1024  # request line and headers
     headers: int = 100
-    target: int = 8 * 1024
-    head_seconds: float = 10.0
-    linger_seconds: float = 5.0
-    stalled_seconds: float = 15.0
+    target: int = 8 * 1024  # the address within the request line
+    head_seconds: float = 10.0  # from a connection's begin, or a later request's first byte
+    linger_seconds: float = 5.0  # how long bytes after a refusal are dropped, so that the client can read it
+    stalled_seconds: float = 15.0  # how long an answer waits for a client that reads less than ``trickle``
     trickle: int = 256 * 1024
-    unread: int = 64 * 1024 * 1024
-    framing: int = 16 * 1024
-    useless_body: int = 64 * 1024
-    ahead: int = 1024 * 1024
+    unread: int = 64 * 1024 * 1024  # of all answers in this process that wait for their clients
+    framing: int = 16 * 1024  # of chunk sizes, extensions and trailers, beyond a quarter of the body
+    useless_body: int = 64 * 1024  # of a body that comes with a method that takes none
+    ahead: int = 1024 * 1024  # of requests that are sent before this one is answered
 
 
 class Connection(Protocol):
@@ -54,18 +43,18 @@ class Connection(Protocol):
     address: str | None
 
     def give_way(self) -> None:
-        """End at once: nothing is being answered, or its answer is not read."""
+        """End at once: no answer is being made, or the client does not read it."""
         ...
 
     def check(self, now: float) -> None:
-        """End if a time is over; ``now`` as the event loop has it."""
+        """End if a time limit has passed; ``now`` is the event loop's time."""
         ...
 
 
 @dataclass(slots=True)
 class Connections:
-    """Those of one process. ``waiting`` holds the longest waiting first, and ``unread`` the bytes of
-    answers that wait for their readers, likewise."""
+    """Those of one process. ``waiting`` has the longest waiting first; so has ``unread``, the bytes of
+    answers that wait for their clients."""
 
     bounds: Bounds
     open: set[Connection] = field(default_factory=set)
@@ -76,16 +65,20 @@ class Connections:
     _sweeping: bool = False
 
     def admit(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> bool:
-        """Whether there is room for ``connection``, which waits for its first request then."""
-        address = connection.address
-        if self._is_crowded(address) and not self._make_room(
-            lambda other: _counted_as(other) == _counted_as(connection)
+        """Whether there is room for ``connection``; if so, it now waits for its first request."""
+        share = _share_of(connection)
+        # One address has at most half; another of its own connections ends for a new one of it.
+        if (
+            connection.address is not None
+            and self._by_address[share] >= max(1, self.bounds.connections // 2)
+            and not is_within(ip_address(connection.address), self.bounds.proxies)
+            and not self._make_room(lambda other: _share_of(other) == share)
         ):
             return False
         if len(self.open) >= self.bounds.connections and not self._make_room(lambda _: True):
             return False
         self.open.add(connection)
-        self._by_address[_counted_as(connection)] += 1
+        self._by_address[share] += 1
         self.waits(connection)
         if not self._sweeping:
             self._sweeping = True
@@ -95,17 +88,20 @@ class Connections:
     def waits(self, connection: Connection) -> None:
         if connection in self.open:
             self.waiting.pop(connection, None)
-            self.waiting[connection] = None
+            self.waiting[connection] = None  # at the end: it has waited the shortest
 
     def works(self, connection: Connection) -> None:
         self.waiting.pop(connection, None)
 
     def stops_reading(self, connection: Connection, size: int) -> None:
-        """``size`` bytes of its answer wait. Over the bound, of the address that has most of them waiting
-        the one that has waited longest ends; the last one never does."""
+        """``size`` bytes of its answer wait for the client.
+
+        While too many wait in all, the address with most of them loses its longest waiting connection.
+        """
         self.reads(connection)
         self.unread[connection] = size
         self._unread_by_address[connection.address or ""] += size
+        # The last one stays: a single large answer is no attack.
         while self._unread_by_address.total() > self.bounds.unread and len(self.unread) > 1:
             ((address, _),) = self._unread_by_address.most_common(1)
             longest = next(other for other in self.unread if (other.address or "") == address)
@@ -114,25 +110,14 @@ class Connections:
 
     def reads(self, connection: Connection) -> None:
         if size := self.unread.pop(connection, 0):
-            address = connection.address or ""
-            self._unread_by_address[address] -= size
-            if not self._unread_by_address[address]:
-                del self._unread_by_address[address]
+            _subtract(self._unread_by_address, connection.address or "", size)
 
     def forget(self, connection: Connection) -> None:
         self.reads(connection)
         if connection in self.open:
             self.open.remove(connection)
             self.waiting.pop(connection, None)
-            address = _counted_as(connection)
-            self._by_address[address] -= 1
-            if not self._by_address[address]:
-                del self._by_address[address]
-
-    def _is_crowded(self, address: str | None) -> bool:
-        if address is None or self._by_address[counted_as(address)] < max(1, self.bounds.connections // 2):
-            return False
-        return not is_within(ip_address(address), self.bounds.proxies)
+            _subtract(self._by_address, _share_of(connection), 1)
 
     def _make_room(self, fits: Callable[[Connection], bool]) -> bool:
         longest = next((other for other in self.waiting if fits(other)), None)
@@ -151,5 +136,11 @@ class Connections:
             loop.call_later(_SWEEP_SECONDS, self._sweep, loop)
 
 
-def _counted_as(connection: Connection) -> str:
+def _share_of(connection: Connection) -> str:
     return counted_as(connection.address or "")
+
+
+def _subtract(counter: Counter[str], key: str, count: int) -> None:
+    counter[key] -= count
+    if not counter[key]:
+        del counter[key]  # so that the counter does not grow with every address that ever came

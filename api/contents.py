@@ -1,25 +1,25 @@
-"""What is behind a document's id: ``/content``, as it was sent, and ``/chunks``, its passages.
+"""What is behind a document's id: ``/text``, ``/content`` (the file as it was sent), ``/chunks`` (passages).
 
-An id that itself ends so is written with an encoded slash.
+An id that itself ends in one of these words is written with an encoded slash.
 """
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain
 from pathlib import PurePosixPath
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response, StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from api.documents import IdInPath, OnShelf, Shelf, belongs_to_id, shown
+from api.documents import IdInPath, InLibrary, Library
 from api.openapi import Responses, problems
-from api.paging import Paged, Paging, sealed
+from api.paging import Paged, Paging, encode_cursor
 from api.problems import problem
-from api.ranges import Unsatisfiable, range_of
-from api.schemas import Page
+from api.ranges import Unsatisfiable, excerpt, range_of
+from api.schemas import Answer, DocumentOut, Page
 from rag.errors import InvalidCursor, NotFound
 from rag.media import READABLE
 from rag.model import Document
@@ -30,31 +30,33 @@ from rag.ports import BlobStore
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
 
 _PIECE = 1 << 20
+# Whatever the file is, a browser must save it and must not show it as one of our pages.
 _INERT = {
     "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "private, no-cache",
     "Accept-Ranges": "bytes",
 }
-"""Whatever the file is, a browser is to keep it and not to show it as a page of ours."""
 
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
-
+_FILE = {"application/octet-stream": _BYTES, "*/*": _BYTES}  # the first for generated clients
 _ORIGINAL: Responses = {
-    200: {
-        "content": {"application/octet-stream": _BYTES, "*/*": _BYTES},  # the first for generated clients
-        "description": "The bytes, with the document's media type",
-    },
-    206: {
-        "content": {"application/octet-stream": _BYTES, "*/*": _BYTES},
-        "description": "The range that was asked for",
-    },
-    304: {"description": "What If-None-Match names is still right"},
+    200: {"content": _FILE, "description": "The bytes, with the document's media type"},
+    206: {"content": _FILE, "description": "The range that was asked for"},
+    304: {"description": "The version that If-None-Match names is the present one"},
     **problems(404, 416),
 }
 
 
-class ChunkOut(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Characters, counted as citations count them; ``end`` None: to the last."""
+
+    start: Annotated[int, Query(ge=0, description="First character")] = 0
+    end: Annotated[int | None, Query(ge=0, description="First character after; unset: all")] = None
+
+
+class ChunkOut(Answer):
     """A passage of a document, as searches find it."""
 
     index: int = Field(description="From 0, in the order of the text")
@@ -67,6 +69,47 @@ class ChunkOut(BaseModel):
     text: str
 
 
+def _belongs_to_id(request: Request, word: str) -> bool:
+    """Whether the path's last ``/word`` was sent with an encoded slash, so that it is part of the id."""
+    end = f"/{word}".encode()
+    raw = request.scope.get("raw_path") or end
+    return not bytes(raw).partition(b"?")[0].endswith(end)
+
+
+def _answer_document(library: Library, document_id: str) -> Response:
+    """The document itself, where the whole path turned out to be its id."""
+    found = DocumentOut.of(library.document(document_id))
+    return Response(found.model_dump_json(), media_type="application/json")
+
+
+@router.get(
+    "/{document_id:path}/text",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "UTF-8"},
+        **problems(404),
+    },
+    summary="The text that citations point into",
+)
+def text(
+    request: Request, library: InLibrary, document_id: IdInPath, span: Annotated[Span, Depends()]
+) -> Response:
+    """As parsed. An id that itself ends in `/text` is written with `%2Ftext`."""
+    if _belongs_to_id(request, "text"):
+        return _answer_document(library, f"{document_id}/text")
+
+    def look(document: Document) -> Response:
+        pieces = excerpt(library.parts.blobs.pieces(document.text_key), span.start, span.end)
+        # Read two pieces now: an error can still be answered, and a short text needs no stream.
+        first, second = next(pieces, b""), next(pieces, None)
+        nosniff = {"X-Content-Type-Options": "nosniff"}
+        if second is None:
+            return Response(first, media_type="text/plain", headers=nosniff)
+        return StreamingResponse(chain((first, second), pieces), media_type="text/plain", headers=nosniff)
+
+    return library.read(document_id, look)
+
+
 @router.head("/{document_id:path}/content", response_class=Response, include_in_schema=False)
 @router.get(
     "/{document_id:path}/content",
@@ -74,26 +117,32 @@ class ChunkOut(BaseModel):
     responses=_ORIGINAL,
     summary="The document as it was sent",
 )
-def content(request: Request, shelf: OnShelf, document_id: IdInPath) -> Response:
-    """Of an address, what was fetched from it. Takes `Range`, `If-Range` and `If-None-Match`. An id that
+def content(request: Request, library: InLibrary, document_id: IdInPath) -> Response:
+    """For a URL, what was fetched from it. Takes `Range`, `If-Range` and `If-None-Match`. An id that
     itself ends in `/content` is written with `%2Fcontent`."""
-    if belongs_to_id(request, "content"):
-        return shown(shelf, f"{document_id}/content")
-    return shelf.read(document_id, lambda document: _original(request, shelf.parts.blobs, document))
+    if _belongs_to_id(request, "content"):
+        return _answer_document(library, f"{document_id}/content")
+    return library.read(document_id, lambda document: _original(request, library.parts.blobs, document))
 
 
 def _original(request: Request, blobs: BlobStore, document: Document) -> Response:
-    size, tag = blobs.length(document.source_key), _tag_of(document)
+    """The file, or the part of it that the request asks for (RFC 9110)."""
+    size, sent = blobs.length(document.source_key), request.headers
+    # Each version has its bytes under a key of its own, which never change.
+    tag = f'"{sha256(document.source_key.encode()).hexdigest()[:32]}"'
     headers = {
         **_INERT,
         "ETag": tag,
         "Content-Type": document.media_type,
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(_filename(document), safe='')}",
     }
-    if not {tag, "*"}.isdisjoint(_tags(request.headers.get("if-none-match"))):
+    known = {each.strip().removeprefix("W/") for each in sent.get("if-none-match", "").split(",")}
+    if known & {tag, "*"}:
         return Response(status_code=304, headers=headers)
+    # A client that continues a partial copy must have begun it with the same bytes.
+    in_part = request.method == "GET" and sent.get("if-range", tag) == tag
     try:
-        asked = range_of(request.headers.get("range"), size) if _in_part(request, tag) else None
+        asked = range_of(sent.get("range"), size) if in_part else None
     except Unsatisfiable:
         more = {"Content-Range": f"bytes */{size}"}
         detail = f"The document has {size} bytes"
@@ -105,28 +154,9 @@ def _original(request: Request, blobs: BlobStore, document: Document) -> Respons
     status = 206 if asked else 200
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers)
-    return StreamingResponse(
-        _begun(blobs.pieces(document.source_key, start, end, at_once=_PIECE)), status, headers
-    )
-
-
-def _begun(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same, its first piece read here, so that what goes wrong is answered."""
-    return chain((next(pieces, b""),), pieces)
-
-
-def _tag_of(document: Document) -> str:
-    """Each version has bytes under a key of its own, which never change."""
-    return f'"{sha256(document.source_key.encode()).hexdigest()[:32]}"'
-
-
-def _tags(header: str | None) -> list[str]:
-    return [tag.strip().removeprefix("W/") for tag in (header or "").split(",")]
-
-
-def _in_part(request: Request, tag: str) -> bool:
-    """Whether a range counts: a partial copy that is continued has to be of these bytes."""
-    return request.method == "GET" and request.headers.get("if-range", tag) == tag
+    pieces = blobs.pieces(document.source_key, start, end, at_once=_PIECE)
+    first = next(pieces, b"")  # now, so that an error can still be answered
+    return StreamingResponse(chain((first,), pieces), status, headers)
 
 
 def _filename(document: Document) -> str:
@@ -145,80 +175,60 @@ def _filename(document: Document) -> str:
 )
 def chunks(
     request: Request,
-    shelf: OnShelf,
+    library: InLibrary,
     document_id: IdInPath,
     paging: Paged,
     chunk_id: Annotated[
         str | None, Query(max_length=64, description="The one passage that a citation names")
     ] = None,
 ) -> Response:
-    """As they were cut, in order. A passage of a version that was replaced since is not there (404). An id
+    """In the order of the text. A passage of a version that was replaced since is not there (404). An id
     that itself ends in `/chunks` is written with `%2Fchunks`."""
-    if belongs_to_id(request, "chunks"):
-        return shown(shelf, f"{document_id}/chunks")
-
-    def look(document: Document) -> Page[ChunkOut]:
-        return _page(shelf, document, paging) if chunk_id is None else _one(shelf, document, chunk_id)
-
-    page = shelf.read(document_id, look)
+    if _belongs_to_id(request, "chunks"):
+        return _answer_document(library, f"{document_id}/chunks")
+    blobs = library.parts.blobs
+    page = library.read(document_id, lambda document: _page(blobs, document, paging, chunk_id))
     return Response(page.model_dump_json(), media_type="application/json")
 
 
-def _page(shelf: Shelf, document: Document, paging: Paging) -> Page[ChunkOut]:
-    places, start = _places(shelf, document), _index_of(paging.cursor, document)
-    end = start + paging.limit
-    items = _shown(shelf, document, places, start, end)
-    following = sealed(f"{document.version}.{end}", paging.of) if end < len(places) else None
+def _page(blobs: BlobStore, document: Document, paging: Paging, chunk_id: str | None) -> Page[ChunkOut]:
+    """A page of passages, or the one with ``chunk_id``. NotFound, InvalidCursor."""
+    try:
+        places = unpack_places(blobs.get(chunks_key(document.text_key)))
+    except NotFound as error:
+        raise NotFound(
+            f"Document {document.document_id!r} was ingested by an earlier version of Aegis, which did not "
+            "store where its passages are: send it again, which costs no embedding"
+        ) from error
+    if chunk_id is not None:
+        for index, place in enumerate(places):
+            if place.chunk_id == chunk_id:
+                return Page[ChunkOut](items=_chunks(blobs, document, [place], index), next=None)
+        raise NotFound(
+            f"Document {document.document_id!r} has no passage {chunk_id!r}; it may have been replaced"
+        )
+    version, _, begin = (paging.cursor or f"{document.version}.0").partition(".")
+    if version != str(document.version):
+        raise InvalidCursor("cursor: the document was replaced meanwhile; leave it out to start again")
+    start, end = int(begin), int(begin) + paging.limit
+    items = _chunks(blobs, document, places[start:end], start)
+    following = encode_cursor(f"{document.version}.{end}", paging.path) if end < len(places) else None
     return Page[ChunkOut](items=items, next=following)
 
 
-def _one(shelf: Shelf, document: Document, chunk_id: str) -> Page[ChunkOut]:
-    places = _places(shelf, document)
-    for index, place in enumerate(places):
-        if place.chunk_id == chunk_id:
-            return Page[ChunkOut](items=_shown(shelf, document, places, index, index + 1), next=None)
-    raise NotFound(
-        f"Document {document.document_id!r} has no passage {chunk_id!r}: it may have been replaced"
-    )
-
-
-def _index_of(cursor: str | None, document: Document) -> int:
-    """InvalidCursor for that of another version, whose passages are others."""
-    if cursor is None:
-        return 0
-    version, _, index = cursor.partition(".")
-    if version != str(document.version):
-        raise InvalidCursor("cursor: the document was replaced meanwhile; leave it out to begin anew")
-    return int(index)
-
-
-def _places(shelf: Shelf, document: Document) -> list[Place]:
-    try:
-        return unpack_places(shelf.parts.blobs.get(chunks_key(document.text_key)))
-    except NotFound as error:
-        raise NotFound(
-            f"Document {document.document_id!r} was taken in by an earlier version of Aegis, which did not "
-            "note where its passages are: send it again, which costs no embedding"
-        ) from error
-
-
-def _shown(shelf: Shelf, document: Document, places: list[Place], start: int, end: int) -> list[ChunkOut]:
-    """The text is read once, from the first of the passages to the last."""
-    chosen = places[start:end]
-    if not chosen:
+def _chunks(blobs: BlobStore, document: Document, places: list[Place], start: int) -> list[ChunkOut]:
+    """The passages at ``places``, the first of which has the index ``start``."""
+    if not places:
         return []
-    first, last = chosen[0].first, max(place.last for place in chosen)
-    text = b"".join(shelf.parts.blobs.pieces(document.text_key, first, last))
+    # One read, from the first passage to the last: passages may overlap.
+    first, last = places[0].first, max(place.last for place in places)
+    text = b"".join(blobs.pieces(document.text_key, first, last))
     return [
-        ChunkOut(
+        ChunkOut.copy_from(
+            place,
             index=index,
-            chunk_id=place.chunk_id,
-            start=place.start,
-            end=place.end,
-            page=place.page,
             headings=list(place.headings),
-            tokens=place.tokens,
             text=text[place.first - first : place.last - first].decode(),
         )
-        for index, place in enumerate(chosen, start)
+        for index, place in enumerate(places, start)
     ]

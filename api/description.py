@@ -1,25 +1,93 @@
-"""The OpenAPI document that is served: FastAPI's own, with what it cannot see and in names that last."""
+"""The OpenAPI document: FastAPI's own, completed, and with names that never change."""
 
+import asyncio
+import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
+from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
 from api.backup_schemas import BackupIn, RestoreIn
 from api.bodies import DocumentChangeIn, DocumentIn, QueryIn, ReindexIn
-from api.dead_letter_schemas import ReplayIn
-from api.examples import OF_OPERATIONS, OF_PARAMETERS, OF_SCHEMAS, problem_of
-from api.job_examples import JOBS
-from api.key_schemas import KeyIn, RotationIn
-from api.operations import IDS, JOB_KINDS
+from api.dead_letters import ReplayIn
+from api.examples import JOBS, OF_OPERATIONS, OF_PARAMETERS, OF_SCHEMAS, problem_of
+from api.keys import KeyIn, RotationIn
+from api.openapi import SCHEMAS
 from api.problems import MEDIA_TYPE
 from api.result_schemas import typed_jobs
 from api.schemas import Problem
 
 Document = dict[str, Any]
 
-SCHEMAS = "#/components/schemas/"
+# Names of operations, as generated clients call them: they never change. Others have their function's name.
+IDS: Mapping[str, str] = {
+    "POST /v1/documents": "ingest_document",
+    "GET /v1/documents": "list_documents",
+    "GET /v1/documents/{document_id}": "get_document",
+    "GET /v1/documents/{document_id}/text": "get_document_text",
+    "GET /v1/documents/{document_id}/content": "get_document_content",
+    "GET /v1/documents/{document_id}/chunks": "list_document_chunks",
+    "PATCH /v1/documents/{document_id}": "change_document",
+    "DELETE /v1/documents/{document_id}": "delete_document",
+    "POST /v1/queries": "ask_question",
+    "GET /v1/jobs": "list_jobs",
+    "GET /v1/jobs/{job_id}": "get_job",
+    "GET /v1/jobs/{job_id}/events": "follow_job",
+    "GET /v1/events": "follow_jobs",
+    "DELETE /v1/jobs/{job_id}": "cancel_job",
+    "POST /v1/jobs/{job_id}/retry": "retry_job",
+    "GET /v1/dead-letters": "list_dead_letters",
+    "GET /v1/dead-letters/{job_id}": "get_dead_letter",
+    "POST /v1/dead-letters/{job_id}/replay": "replay_dead_letter",
+    "POST /v1/dead-letters/replay": "replay_dead_letters",
+    "DELETE /v1/dead-letters/{job_id}": "drop_dead_letter",
+    "DELETE /v1/dead-letters": "drop_dead_letters",
+    "GET /v1/collections": "list_collections",
+    "PUT /v1/collections/{name}": "make_collection",
+    "GET /v1/collections/{name}": "get_collection",
+    "DELETE /v1/collections/{name}": "delete_collection",
+    "POST /v1/collections/{name}/reindex": "reindex_collection",
+    "POST /v1/collections/{name}/rollback": "roll_back_collection",
+    "POST /v1/collections/{name}/finish": "finish_collection",
+    "POST /v1/backups": "make_backup",
+    "GET /v1/backups": "list_backups",
+    "GET /v1/backups/standing": "get_backup_standing",
+    "POST /v1/backups/prune": "prune_backups",
+    "GET /v1/backups/{backup}": "get_backup",
+    "POST /v1/backups/{backup}/verify": "verify_backup",
+    "POST /v1/backups/{backup}/rehearse": "rehearse_backup",
+    "POST /v1/backups/{backup}/restore": "restore_backup",
+    "GET /v1/keys": "list_keys",
+    "POST /v1/keys": "make_key",
+    "GET /v1/keys/{key_id}": "get_key",
+    "DELETE /v1/keys/{key_id}": "revoke_key",
+    "POST /v1/keys/{key_id}/rotate": "rotate_key",
+    "POST /v1/keys/{key_id}/activate": "activate_key",
+    "GET /v1/audit": "list_audit_entries",
+    "GET /health": "get_health",
+    "GET /health/live": "get_liveness",
+    "GET /health/ready": "get_readiness",
+    "GET /metrics": "get_metrics",
+}
+
+# The kind of job that a submit makes, by the operation's name.
+JOB_KINDS: Mapping[str, str] = {
+    "ingest_document": "ingest",
+    "change_document": "ingest",
+    "ask_question": "query",
+    "reindex_collection": "reindex",
+    "make_backup": "backup",
+    "verify_backup": "verify",
+    "rehearse_backup": "rehearse",
+    "restore_backup": "restore",
+    "prune_backups": "prune",
+}
+
 _BODIES = (BackupIn, DocumentChangeIn, DocumentIn, KeyIn, QueryIn, ReindexIn, ReplayIn, RestoreIn, RotationIn)
 _NAMES = {
     "AuditOut": "AuditEntry",
@@ -31,6 +99,7 @@ _ANYWHERE = {
     "500": "A fault of the service; the log tells more under the answer's X-Request-ID",
 }
 _PAGE = re.compile(r"Page_(\w+?)(Out)?_\Z")
+_REFERENCE = re.compile(rf'"{SCHEMAS}(\w+)"')
 _BEARER = {
     "type": "http",
     "scheme": "bearer",
@@ -38,12 +107,37 @@ _BEARER = {
 }
 
 
+def add_description(app: FastAPI) -> None:
+    """``/openapi.json``, made at the first request and kept."""
+    # It takes half a second, so it is made in a thread. The lock lets one request make it for all.
+    made, building = app.openapi, asyncio.Lock()
+    app.openapi = cache(lambda: complete(made()))  # type: ignore[method-assign]  # FastAPI's documented way
+    content = b""
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def description() -> Response:
+        nonlocal content
+        async with building:
+            content = content or await run_in_threadpool(lambda: bytes(JSONResponse(app.openapi()).body))
+        return Response(content, media_type="application/json")
+
+
 def complete(document: Document) -> Document:
-    """``document`` as FastAPI makes it, changed in place."""
+    """``document``, which FastAPI made, with all that it lacks."""
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for model in (Problem, *_BODIES):
-        _add(schemas, model)
-    _add_typed_jobs(schemas)
+        _add_schema(schemas, model)
+    # A job is one of its kinds, so that a client that knows the kind knows the shape of the result.
+    kinds = typed_jobs()
+    for kind in kinds.values():
+        _add_schema(schemas, kind, mode="serialization")
+    names = {kind: SCHEMAS + model.__name__ for kind, model in kinds.items()}
+    schemas["JobOut"] = {
+        "title": "Job",
+        "description": "A job in its present state. `result` is of its kind, and set once it has succeeded.",
+        "oneOf": [{"$ref": name} for name in names.values()],
+        "discriminator": {"propertyName": "kind", "mapping": names},
+    }
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     document["components"]["securitySchemes"] = {"bearer": _BEARER}
@@ -51,11 +145,8 @@ def complete(document: Document) -> Document:
         operation["operationId"] = IDS.get(f"{method.upper()} {path}", operation["operationId"])
         if path.startswith("/v1/"):
             operation["security"] = [{"bearer": []}]
-        _complete_answers(operation)
-        if kind := JOB_KINDS.get(operation["operationId"]):
-            finished = operation["responses"]["200"]["content"]["application/json"]
-            finished["schema"] = {"$ref": schemas["JobOut"]["discriminator"]["mapping"][kind]}
-    _rename(document)
+        _complete_answers(operation, names)
+    document = _rename_schemas(document)
     for _, _, operation in _operations(document):
         _add_examples(document, operation)
     return document
@@ -68,46 +159,39 @@ def _operations(document: Document) -> Iterator[tuple[str, str, Document]]:
             yield path, method, operation
 
 
-def _add(schemas: Document, model: type[BaseModel], **more: Any) -> None:
+def _add_schema(schemas: Document, model: type[BaseModel], **more: Any) -> None:
     schema = model.model_json_schema(ref_template=SCHEMAS + "{model}", **more)
     schemas.update(schema.pop("$defs", {}))
     schemas[model.__name__] = schema
 
 
-def _add_typed_jobs(schemas: Document) -> None:
-    """A job is one of its kinds, so that whoever knows the kind knows the result."""
-    names = {}
-    for kind, model in typed_jobs().items():
-        _add(schemas, model, mode="serialization")
-        names[kind] = SCHEMAS + model.__name__
-    schemas["JobOut"] = {
-        "title": "Job",
-        "description": "A job as it stands. `result` is of its kind, and there once it has succeeded.",
-        "oneOf": [{"$ref": name} for name in names.values()],
-        "discriminator": {"propertyName": "kind", "mapping": names},
-    }
-
-
-def _complete_answers(operation: Document) -> None:
-    """Problems that any call may get; event streams as OpenAPI 3.1 can describe them."""
+def _complete_answers(operation: Document, kinds: Mapping[str, str]) -> None:
+    """Add the problems that any call may get, and the kind of job that a submit makes."""
     for status, meaning in _ANYWHERE.items():
         content = {MEDIA_TYPE: {"schema": {"$ref": f"{SCHEMAS}Problem"}}}
         operation["responses"].setdefault(status, {"description": meaning, "content": content})
     for answer in operation["responses"].values():
         if (stream := answer.get("content", {}).get("text/event-stream")) is not None:
+            # OpenAPI 3.1 has no schema for the events of a stream; itemSchema is of 3.2.
             stream.pop("itemSchema", None)
             stream["schema"] = {"type": "string", "description": "Server-sent events, as HTML defines them"}
+    if kind := JOB_KINDS.get(operation["operationId"]):
+        finished = operation["responses"]["200"]["content"]["application/json"]
+        finished["schema"] = {"$ref": kinds[kind]}
 
 
-def _rename(document: Document) -> None:
-    """Schemas get the names of things: Job for JobOut, JobPage for Page_JobOut_, QueryRequest for QueryIn."""
+def _rename_schemas(document: Document) -> Document:
+    """Name schemas after things: Job for JobOut, JobPage for Page_JobOut_, QueryRequest for QueryIn."""
     schemas = document["components"]["schemas"]
-    names = {name: _name_of(name) for name in schemas}
-    document["components"]["schemas"] = {names[name]: schema for name, schema in sorted(schemas.items())}
-    for name, schema in document["components"]["schemas"].items():
+    renamed = {_name_of(name): schema for name, schema in sorted(schemas.items())}
+    document["components"]["schemas"] = renamed
+    for name, schema in renamed.items():
         if "title" in schema:
             schema["title"] = name
-    _repoint(document, {SCHEMAS + name: SCHEMAS + new for name, new in names.items()})
+    # A reference is a JSON string of its own, in "$ref" and in the mapping of a discriminator.
+    text = _REFERENCE.sub(lambda found: f'"{SCHEMAS}{_name_of(found[1])}"', json.dumps(document))
+    described: Document = json.loads(text)
+    return described
 
 
 def _name_of(name: str) -> str:
@@ -120,25 +204,12 @@ def _name_of(name: str) -> str:
     return f"{name.removesuffix('In')}Request" if name.endswith("In") else name
 
 
-def _repoint(node: Any, names: Mapping[str, str]) -> None:
-    """Let every reference below ``node`` lead to the new name, those of discriminators too."""
-    if isinstance(node, list):
-        for item in node:
-            _repoint(item, names)
-    elif isinstance(node, dict):
-        for key, value in node.items():
-            if isinstance(value, str) and value in names:
-                node[key] = names[value]
-            else:
-                _repoint(value, names)
-
-
 def _add_examples(document: Document, operation: Document) -> None:
-    """One of each: of what is sent, of each answer, and of what stands in the path."""
+    """Add one example of each parameter in the path, of the body, and of each answer."""
     for parameter in operation.get("parameters", ()):
         if parameter["name"] in OF_PARAMETERS and (parameter["in"] == "path" or parameter.get("required")):
             parameter.setdefault("example", OF_PARAMETERS[parameter["name"]])
-    _show(document, operation.get("requestBody", {}).get("content", {}), None)
+    _add_example(document, operation.get("requestBody", {}).get("content", {}), None)
     name = operation["operationId"]
     for status, answer in operation["responses"].items():
         content = answer.get("content", {})
@@ -147,10 +218,10 @@ def _add_examples(document: Document, operation: Document) -> None:
         elif str(status) == "200" and name in JOB_KINDS:
             content["application/json"].setdefault("example", JOBS[JOB_KINDS[name]])
         else:
-            _show(document, content, OF_OPERATIONS.get(name))
+            _add_example(document, content, OF_OPERATIONS.get(name))
 
 
-def _show(document: Document, content: Document, own: Any) -> None:
+def _add_example(document: Document, content: Document, own: Any) -> None:
     for shown in content.values():
         example = own if own is not None else _example_of(document, shown.get("schema", {}))
         if example is not None and not {"example", "examples"} & shown.keys():
@@ -158,7 +229,7 @@ def _show(document: Document, content: Document, own: Any) -> None:
 
 
 def _example_of(document: Document, schema: Document) -> Any:
-    """That of the schema's name; of a page, a page with one; None where there is none."""
+    """The example of the schema's name; of a page, a page with one; None where there is none."""
     name = schema.get("$ref", "").removeprefix(SCHEMAS)
     if name in OF_SCHEMAS:
         return OF_SCHEMAS[name]

@@ -1,28 +1,25 @@
-"""/health, /health/live, /health/ready. Open to everybody; who and where workers are is for admins to see."""
+"""/health, /health/live, /health/ready. They need no key, and only admins see which workers there are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hmac import compare_digest
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from api.collected import Collected
-from api.gate import address_of, token_of
-from api.openapi import parameter_problems, problem
-from api.parameters import refuse_unknown
+from api.auth import count_refused_key, token_of
+from api.coalescing import Coalesced
+from api.openapi import problem
 from api.parts import Parts
-from api.scope import REFUSED
-from rag.addresses import counted_as
+from api.routing import refuse_unknown
 from rag.errors import InvalidRequest, NoRoom, Transient, Unauthenticated, Unavailable
 from rag.liveness import WorkerSign
 from rag.model import Json
 from rag.naming import release
-from rag.stores.disks import Room
 from rag.stores.heartbeats import BEAT, VECTORS
 from tasks.submit import LANES
 
-router = APIRouter(tags=["health"], dependencies=[Depends(refuse_unknown)], responses=parameter_problems())
+router = APIRouter(tags=["health"], dependencies=[Depends(refuse_unknown)], responses={422: problem(422)})
 
 _SILENCE: Json = {"error": "no sign of life"}
 
@@ -30,16 +27,15 @@ BROKER = "broker"
 PUBLISHING = "publishing"
 DISK = "disk"
 COMPONENTS = (DISK, BROKER, PUBLISHING, VECTORS, BEAT, *LANES)
+# Without these other jobs still run, so the service stays ready.
 DISPENSABLE = frozenset({BEAT, "fetch", "maintenance", "backup"})
-"""Without these, other jobs still run: their absence shows, and leaves the service ready."""
 
 
 class Component(BaseModel):
     ready: bool
     essential: bool
     detail: dict[str, object] = Field(
-        {},
-        description="What the component last said of itself; empty but for an admin of all collections",
+        {}, description="The component's last report; empty but for an admin of all collections"
     )
 
 
@@ -55,32 +51,29 @@ class Health(BaseModel):
     components: dict[str, bool]
 
 
-async def _may_see_details(request: Request) -> bool:
-    """Whether the caller may see more than what is ready: hosts, processes, and errors that name addresses.
+async def may_see_details(request: Request) -> bool:
+    """Whether the caller may see hosts, processes, and errors that name addresses. Overloaded.
 
-    Wrong keys are counted here too, so that they cannot be tried at will. Overloaded for too many.
+    The caller is an admin of all collections, or sends HEALTH_TOKEN.
     """
     parts: Parts = request.app.state.parts
     token, own = token_of(request), parts.settings.health_token
     if token and own and compare_digest(token.encode("latin-1", "replace"), own.get_secret_value().encode()):
         return True
     try:
-        caller = await parts.keyring.caller(token)
+        caller = await parts.authenticator.authenticate(token)
     except Unavailable:
         return False
     except Unauthenticated:
         if token is not None:
-            request.scope[REFUSED] = True
-            address = f"address:{counted_as(address_of(request))}"
-            await parts.admission.admit(address)
-            await parts.wrong_keys.admit(address)
+            await count_refused_key(request)  # so that keys cannot be guessed here either
         return False
-    return caller.operates
+    return caller.is_operator
 
 
 @router.get("/health", summary="In short")
 async def health(request: Request) -> Health:
-    """Always 200 while this process answers; `degraded` when a part behind it is missing."""
+    """Always 200 while this process answers; `degraded` when a component is missing."""
     parts: Parts = request.app.state.parts
     components = await _components(request)
     return Health(
@@ -93,7 +86,7 @@ async def health(request: Request) -> Health:
 
 @router.get("/health/live", summary="Is this process alive?")
 async def live() -> dict[str, str]:
-    """200 while this process answers. Asks nobody else."""
+    """200 while this process answers. It needs no other process for that."""
     return {"status": "alive"}
 
 
@@ -112,16 +105,16 @@ async def ready(
         list[str] | None, Query(description="Ask for these only, such as `broker` for a load balancer")
     ] = None,
     *,
-    detailed: Annotated[bool, Depends(_may_see_details)],
+    detailed: Annotated[bool, Depends(may_see_details)],
 ) -> Readiness:
     """The disk, the broker, whether this process can queue jobs, the vector engine, beat, and each lane,
     which is ready when one of its workers takes tasks. 503 when an essential one is missing."""
     known = await _components(request)
     if unknown := set(component or ()) - set(known):
-        raise InvalidRequest(
-            f"component: there is no {', '.join(sorted(unknown))}; there are {', '.join(known)}"
-        )
-    asked = {name: _seen(known[name], detailed=detailed) for name in component or known}
+        raise InvalidRequest(f"component: there is no {', '.join(sorted(unknown))}, only {', '.join(known)}")
+    asked = {name: known[name] for name in component or known}
+    if not detailed:
+        asked = {name: each.model_copy(update={"detail": {}}) for name, each in asked.items()}
     missing = [c for c in asked.values() if c.essential and not c.ready]
     if missing:
         response.status_code = 503
@@ -129,73 +122,66 @@ async def ready(
     return Readiness(status="unready" if missing else "ready", components=asked)
 
 
-async def _components(request: Request) -> dict[str, Component]:
-    """As they were a second ago at most, since anybody may ask, and as often as they like."""
-    collected: Collected[dict[str, Component]] = request.app.state.components
-    return await collected.get()
-
-
-def _seen(component: Component, *, detailed: bool) -> Component:
-    return component if detailed else component.model_copy(update={"detail": {}})
+async def _components(request: Request) -> Mapping[str, Component]:
+    # Anybody may ask, as often as they like: hence from a second ago at most.
+    coalesced: Coalesced[dict[str, Component]] = request.app.state.components
+    return await coalesced.get()
 
 
 def components_of(parts: Parts) -> dict[str, Component]:
     """Every component by name; without the broker only the disk is known."""
-    disk = {DISK: _component(DISK, _disk(parts))}
+    details: dict[str, Json] = dict.fromkeys(COMPONENTS, _SILENCE)
     try:
         parts.broker.check()
         parts.jobs.ping()
         signs = parts.heartbeats.read_signs()
     except Transient as error:
-        return {name: _component(name, {"error": str(error)}) for name in COMPONENTS} | disk
-    known = {BROKER: {}, PUBLISHING: _publishing(parts), BEAT: _beats(signs.beats), **signs.components}
+        details = {name: {"error": str(error)} for name in COMPONENTS}
+    else:
+        unable = {"error": "this process cannot queue jobs; its log says why"}
+        details |= {BROKER: {}, PUBLISHING: unable if parts.publisher.fault else {}}
+        if signs.beats:
+            details[BEAT] = {"workers": [_beat_detail(beat) for beat in signs.beats]}
+        details |= {name: seen for name, seen in signs.components.items() if name in details}
+        details |= {lane: _lane_detail(signs.lane(lane)) for lane in LANES}
+    details[DISK] = _disk_detail(parts)
     return {
-        name: _lane(name, signs.lane(name)) if name in LANES else _component(name, known.get(name, _SILENCE))
-        for name in COMPONENTS
-    } | disk
+        name: Component(ready="error" not in detail, essential=name not in DISPENSABLE, detail=detail)
+        for name, detail in details.items()
+    }
 
 
-def _disk(parts: Parts) -> Json:
-    """Figures of the disk with the least room to spare; an error too where new jobs have none."""
+def _disk_detail(parts: Parts) -> Json:
+    """Figures of the disk with the least free space beyond its reserve; an error where jobs have no room."""
     figures: Json = {}
     try:
         rooms = sorted(parts.disks.rooms(), key=lambda room: room.free - room.reserve)
-        figures = _figures(rooms[0]) if rooms else {}
+        if rooms:
+            figures = {"free_mb": rooms[0].free >> 20, "reserve_mb": rooms[0].reserve >> 20}
+            if rooms[0].files is not None:
+                figures["free_files"] = rooms[0].files
         parts.disks.admit()
     except NoRoom as error:
-        return {**figures, "error": str(error)}
+        figures["error"] = str(error)
     return figures
 
 
-def _figures(room: Room) -> Json:
-    files = {} if room.files is None else {"free_files": room.files}
-    return {"free_mb": room.free >> 20, "reserve_mb": room.reserve >> 20, **files}
-
-
-def _publishing(parts: Parts) -> Json:
-    return {"error": "this process cannot queue jobs; its log says why"} if parts.publisher.fault else {}
-
-
-def _lane(name: str, workers: Sequence[WorkerSign]) -> Component:
-    """Ready when one worker is alive; each that is not says why."""
-    detail: Json = {"workers": [_worker(sign) for sign in workers]} if workers else _SILENCE
-    if workers and all(sign.hang() for sign in workers):
+def _lane_detail(workers: Sequence[WorkerSign]) -> Json:
+    """Each worker, with an error where it hangs; the lane has one only where all of them hang."""
+    if not workers:
+        return _SILENCE
+    detail: Json = {"workers": []}
+    for sign in workers:
+        seen: Json = {"worker": sign.worker, "pid": sign.pid, "idle_seconds": round(sign.idle, 1)}
+        if sign.busy is not None:
+            seen |= {"task": sign.task, "busy_seconds": round(sign.busy, 1)}
+        if why := sign.hang():
+            seen["error"] = why
+        detail["workers"].append(seen)
+    if all("error" in seen for seen in detail["workers"]):
         detail["error"] = f"{workers[0].worker}: {workers[0].hang()}"
-    return _component(name, detail)
+    return detail
 
 
-def _worker(sign: WorkerSign) -> Json:
-    seen = {"worker": sign.worker, "pid": sign.pid, "idle_seconds": round(sign.idle, 1)}
-    busy = {"task": sign.task, "busy_seconds": round(sign.busy, 1)} if sign.busy is not None else {}
-    return {**seen, **busy, **({"error": why} if (why := sign.hang()) else {})}
-
-
-def _beats(beats: Sequence[Json]) -> Json:
-    seen = [
-        {"worker": f"{BEAT}@{b['host']}", "pid": b["pid"], "idle_seconds": round(b["age"], 1)} for b in beats
-    ]
-    return {"workers": seen} if seen else _SILENCE
-
-
-def _component(name: str, detail: Json) -> Component:
-    return Component(ready="error" not in detail, essential=name not in DISPENSABLE, detail=detail)
+def _beat_detail(beat: Json) -> Json:
+    return {"worker": f"{BEAT}@{beat['host']}", "pid": beat["pid"], "idle_seconds": round(beat["age"], 1)}

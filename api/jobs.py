@@ -1,5 +1,5 @@
-"""/v1/jobs. A job of a collection outside the key's scope is not there for that key, nor is another key's
-question for one with role ``read``."""
+"""/v1/jobs. A job of a collection outside the key's scope does not exist for that key, nor does another
+key's question for one with role ``read``."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -8,13 +8,13 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 
 from api.access import Caller
+from api.auth import Call, ReadCall
 from api.bodies import CollectionName, DocumentId
-from api.gate import Call, ReadCall
-from api.openapi import LOCATION, problems
+from api.openapi import job_route, problems
 from api.paging import Paged
 from api.schemas import JobOut, Page, page_of
-from api.submits import job_response
-from api.waiting import LONGEST_WAIT, no_such_job, settled
+from api.submission import job_response
+from api.waiting import LONGEST_WAIT, no_such_job, wait_for_end
 from rag.model import Job, JobKind, JobState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -25,7 +25,7 @@ Wait = Annotated[
 
 
 def visible_job(call: Call, job_id: str) -> Job:
-    """The record. NotFound when there is none within the caller's scope, as when there is none at all."""
+    """The record. NotFound when there is none, or none within the caller's scope: the answer is the same."""
     caller = call.caller
     job = call.parts.jobs.get(job_id, collections=caller.collections, asker=caller.asker)
     if job is None:
@@ -33,13 +33,21 @@ def visible_job(call: Call, job_id: str) -> Job:
     return job
 
 
+def scope_of(caller: Caller, collection: str | None) -> tuple[str, ...] | None:
+    """The collections that are meant; None: all. Forbidden outside the caller's."""
+    if collection is None:
+        return caller.collections
+    caller.must_reach(collection)
+    return (collection,)
+
+
 @router.get("/{job_id}", responses=problems(404), summary="One job")
 async def job(call: ReadCall, job_id: str, wait: Wait = 0) -> JobOut:
-    """With `wait`, answers as soon as the job is over, or as it stands after that many seconds."""
-    job = await call.work(visible_job, call, job_id)
+    """With `wait`, answers as soon as the job is over, or with its present state after that many seconds."""
+    job = await call.run_in_thread(visible_job, call, job_id)
     if wait and not job.state.final:
-        with call.parts.waits.taken(call.holder):
-            job = await settled(call.parts, call.request, job.id, wait)
+        with call.parts.waits.hold(call.quota_key):
+            job = await wait_for_end(call.parts, call.request, job.id, wait)
     return JobOut.of(job)
 
 
@@ -51,55 +59,35 @@ class Wanted:
     kind: Annotated[frozenset[JobKind], Query(description="Repeated: of any of these")] = frozenset()
     collection: Annotated[CollectionName | None, Query()] = None
     document_id: Annotated[
-        DocumentId | None, Query(description="Those that bring or delete the document of this id")
+        DocumentId | None, Query(description="Those that ingest or delete the document with this id")
     ] = None
-
-    def scope(self, caller: Caller) -> tuple[str, ...] | None:
-        """The collections that are shown; None: all. Forbidden outside the caller's."""
-        if self.collection is None:
-            return caller.collections
-        caller.must_reach(self.collection)
-        return (self.collection,)
 
 
 @router.get("", responses=problems(400), summary="List jobs")
 def jobs(call: ReadCall, wanted: Annotated[Wanted, Depends()], paging: Paged) -> Page[JobOut]:
     """Newest first."""
-    scope = wanted.scope(call.caller)
     window = call.parts.jobs.page(
         states=wanted.state,
         kinds=wanted.kind,
-        collections=scope,
+        collections=scope_of(call.caller, wanted.collection),
         document_id=wanted.document_id,
         asker=call.caller.asker,
         cursor=paging.cursor,
         limit=paging.limit,
     )
-    return page_of(map(JobOut.of, window.items), window, paging.of)
+    return page_of(map(JobOut.of, window.items), window, paging.path)
 
 
-@router.delete(
-    "/{job_id}",
-    status_code=202,
-    response_model=JobOut,
-    responses={202: LOCATION, **problems(404, 409)},
-    summary="Cancel a job",
-)
+@router.delete("/{job_id}", **job_route(JobOut, 404, 409), summary="Cancel a job")
 def cancel(call: ReadCall, job_id: str) -> Response:
-    """Takes effect between stages, and within the writing of an answer. 409 when the job is over."""
-    call.caller.must_steer(visible_job(call, job_id).kind)
+    """Takes effect between stages, and while an answer is written. 409 when the job is over."""
+    call.caller.must_control(visible_job(call, job_id).kind)
     return job_response(call.parts.submissions.cancel(job_id), 202)
 
 
-@router.post(
-    "/{job_id}/retry",
-    status_code=202,
-    response_model=JobOut,
-    responses={202: LOCATION, **problems(404, 409)},
-    summary="Run a job again",
-)
+@router.post("/{job_id}/retry", **job_route(JobOut, 404, 409), summary="Run a job again")
 def retry(call: ReadCall, job_id: str) -> Response:
     """Resumes a failed, dead or cancelled job at the stage where it ended. 409 for any other."""
-    call.caller.must_steer(visible_job(call, job_id).kind)
+    call.caller.must_control(visible_job(call, job_id).kind)
     call.parts.broker.check()
     return job_response(call.parts.submissions.retry(job_id), 202)

@@ -4,16 +4,18 @@ import asyncio
 import logging
 import os
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from socket import gethostname
+from types import FrameType
 
 import anyio.to_thread
 import psutil
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import Scope
 from uvicorn.config import STARTUP_FAILURE
 
 from api import (
@@ -27,21 +29,17 @@ from api import (
     health,
     jobs,
     keys,
-    multiplexed_events,
     problems,
     queries,
 )
 from api.audit import Audit
-from api.collected import Collected
-from api.methods import add_methods
-from api.middleware import Observer, Trace
-from api.openapi import add_description
-from api.origins import OriginGuard
+from api.coalescing import Coalesced
+from api.description import add_description
+from api.middleware import Observer, OriginGuard, Trace
 from api.pages import add_console, add_docs
-from api.parameters import known_parameters
 from api.parts import Parts, build
 from api.proxies import Forwarded, networks
-from api.stopping import told_to_stop
+from api.routing import add_methods, known_parameters
 from rag import tracing
 from rag.errors import Unavailable
 from rag.exposure import require_closed_api
@@ -58,11 +56,23 @@ DESCRIPTION = (
     "polled, long-polled, or followed as server-sent events."
 )
 
+_CORS_SENT = (
+    "Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "If-Range", "Last-Event-ID",
+    "Prefer", "Range", "Traceparent", "X-Request-ID",
+)  # fmt: skip
+_CORS_READ = (
+    "Content-Disposition", "Content-Range", "ETag", "Location", "Preference-Applied", "Idempotency-Replayed",
+    "Retry-After", "X-Request-ID",
+)  # fmt: skip
+
 log = logging.getLogger(__name__)
 
 
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
 def app_factory() -> FastAPI:
-    """The application as the environment has it; leaves with a line for each wrong setting and each risk."""
+    """The application from the environment; exits with a line for each wrong setting and each risk."""
     with starting("the API", status=STARTUP_FAILURE):
         settings = load()
         require_closed_api(settings)
@@ -70,20 +80,16 @@ def app_factory() -> FastAPI:
         shield(settings)
         prepare(settings)
         parts = build(settings)
-        _refuse_risks(parts)
+        try:
+            parts.broker.require_safe()
+        except Unavailable as error:
+            # It may start later; until then the API answers 503.
+            log.warning("the broker does not answer yet: %s", error)
         check_blobs(settings)
     if settings.api_processes > 1:
         _share_metrics(settings.run_dir)
     parts.publisher.prove()
     return create_app(settings, parts)
-
-
-def _refuse_risks(parts: Parts) -> None:
-    """ConfigurationError for a broker that could lose jobs. One that is away may come; meanwhile, 503."""
-    try:
-        parts.broker.require_safe()
-    except Unavailable as error:
-        log.warning("the broker does not answer yet: %s", error)
 
 
 def create_app(settings: Settings, parts: Parts) -> FastAPI:
@@ -97,33 +103,32 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
             "metrics": False,
             "logs": False,
             "operation_spans": False,
-            "exclude": _untraced,
+            "exclude": lambda scope: not scope["path"].startswith("/v1/"),
         },
         title="Aegis RAG",
         description=DESCRIPTION,
         version=release(),
         lifespan=_lifespan,
-        redirect_slashes=False,  # where to is made from the Host header, which anybody writes
+        redirect_slashes=False,  # a redirect's address would come from the Host header, which is not trusted
     )
     app.state.parts = parts
-    app.state.components = Collected(lambda: health.components_of(parts))
+    app.state.components = Coalesced(lambda: health.components_of(parts))
     problems.install(app)
     # The routes themselves rather than included routers: those cost 0.1 to 0.3 ms a request.
-    for router in (
-        queries.router,
-        jobs.router,
-        events.router,
-        multiplexed_events.router,
-        dead_letters.router,
-        contents.router,  # before documents, whose ids may hold slashes
-        documents.router,
-        collections.router,
-        backups.router,
-        keys.router,
-        audit.router,
-        health.router,
+    for module in (
+        queries,
+        jobs,
+        events,
+        dead_letters,
+        contents,  # before documents, whose ids may hold slashes
+        documents,
+        collections,
+        backups,
+        keys,
+        audit,
+        health,
     ):
-        app.router.routes.extend(router.routes)
+        app.router.routes.extend(module.router.routes)
     observe = _add_metrics(app, settings, parts) if settings.prometheus_metrics_enabled else None
     add_console(app)
     add_docs(app)
@@ -134,86 +139,53 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
     return app
 
 
-def _untraced(scope: Scope) -> bool:
-    return not scope["path"].startswith("/v1/")
-
-
 def _add_metrics(app: FastAPI, settings: Settings, parts: Parts) -> Observer:
-    from prometheus_client import CollectorRegistry  # noqa: PLC0415 - see api.metrics
+    # Here, since prometheus_client reads the environment when it is imported: see api.metrics.
+    from prometheus_client import CollectorRegistry  # noqa: PLC0415
 
-    from api.backup_metrics import BackupCollector  # noqa: PLC0415 - see api.metrics
-    from api.metrics import (  # noqa: PLC0415 - see api.metrics
-        CacheCollector,
-        HttpMetrics,
-        LivenessCollector,
-        PublishingMetrics,
-        QueueCollector,
-        UsageCollector,
-        metrics_router,
-    )
+    from api import metrics  # noqa: PLC0415
 
     registry = CollectorRegistry()
-    queue = QueueCollector(parts.jobs, most_open(settings))
-    workers, cache = LivenessCollector(parts.heartbeats), CacheCollector(parts.cache)
-    collectors = (queue, workers, cache, UsageCollector(parts.usage), BackupCollector(parts.standing))
-    parts.publisher.observe(PublishingMetrics(registry).notice)
-    router = metrics_router(registry, *collectors, several_processes=settings.api_processes > 1)
+    parts.publisher.observe(metrics.PublishingMetrics(registry).notice)
+    router = metrics.metrics_router(
+        registry,
+        metrics.QueueCollector(parts.jobs, most_open(settings)),
+        metrics.LivenessCollector(parts.heartbeats),
+        metrics.CacheCollector(parts.cache),
+        metrics.UsageCollector(parts.usage),
+        metrics.BackupCollector(parts.standing),
+        several_processes=settings.api_processes > 1,
+    )
     app.router.routes.extend(router.routes)
-    return HttpMetrics(registry).observe
+    return metrics.HttpMetrics(registry).observe
 
 
 def _add_layers(app: FastAPI, settings: Settings, observe: Observer | None, writer: AuditWriter) -> None:
-    """The last one added is the outermost. Audit is around OriginGuard, to tell what that refuses.
-
-    CORS is around Trace, so that errors carry its headers too.
-    """
-    app.add_middleware(OriginGuard, policy=_policy(settings))
-    app.add_middleware(Audit, writer=writer)
+    """Add the layers, from the innermost to the outermost."""
+    policy = OriginPolicy.of(
+        settings, anonymous=settings.anonymous, origins=settings.cors_origins, guarded="/v1/"
+    )
+    app.add_middleware(OriginGuard, policy=policy)
+    app.add_middleware(Audit, writer=writer)  # around OriginGuard, since it records what that refuses
     app.add_middleware(Trace, observe=observe)
     if settings.cors_origins:
-        app.add_middleware(
+        app.add_middleware(  # around Trace, so that its errors have the CORS headers too
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=[
-                "Authorization",
-                "Content-Type",
-                "Idempotency-Key",
-                "If-None-Match",
-                "If-Range",
-                "Last-Event-ID",
-                "Prefer",
-                "Range",
-                "Traceparent",
-                "X-Request-ID",
-            ],
-            expose_headers=[
-                "Content-Disposition",
-                "Content-Range",
-                "ETag",
-                "Location",
-                "Preference-Applied",
-                "Idempotency-Replayed",
-                "Retry-After",
-                "X-Request-ID",
-            ],
+            allow_headers=_CORS_SENT,
+            expose_headers=_CORS_READ,
             max_age=3600,
         )
     if settings.trusted_proxies:
         app.add_middleware(Forwarded, trusted=networks(settings.trusted_proxies))
 
 
-def _policy(settings: Settings) -> OriginPolicy:
-    return OriginPolicy.of(
-        settings, anonymous=settings.anonymous, origins=settings.cors_origins, guarded="/v1/"
-    )
-
-
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Threads measure what is worked on: long polls and event streams hold none while they wait."""
     parts: Parts = app.state.parts
     end_spans = tracing.start(parts.settings, "aegis-api")
+    # Only work takes a thread: long polls and event streams hold none while they wait.
     anyio.to_thread.current_default_thread_limiter().total_tokens = parts.settings.max_concurrent_requests
     tasks: set[asyncio.Task[None]] = set()
 
@@ -221,18 +193,48 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         parts.stopping.set()
         tasks.add(asyncio.create_task(parts.changes.close()))
 
-    with told_to_stop(end_waits):
+    with on_stop_signal(end_waits):
         yield
     await asyncio.gather(parts.changes.close(), *tasks)
     end_spans()
 
 
-def _share_metrics(run_dir: Path) -> None:
-    """A folder where the API processes of one server put their figures; those of ended servers go.
+@contextmanager
+def on_stop_signal(tell: Callable[[], None]) -> Iterator[None]:
+    """Call ``tell`` on the running loop at SIGTERM or SIGINT, before the server's own handler.
 
-    So does what an ended process of this server said of its state alone.
-    Hosts that share ``run_dir``, as containers may, have process ids in common.
+    The server waits for open requests before it ends. Long polls and event streams would hold it for their
+    whole time and then be cut. Told at once, they end, and their clients come back to another process.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals arrive in the main thread only
+        return
+    loop = asyncio.get_running_loop()
+    servers_own = {number: signal.getsignal(number) for number in _STOP_SIGNALS}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(tell)
+        own = servers_own[signal.Signals(number)]
+        if callable(own):
+            own(number, frame)
+
+    for number, own in servers_own.items():
+        if callable(own):
+            signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, own in servers_own.items():
+            if callable(own):
+                signal.signal(number, own)
+
+
+def _share_metrics(run_dir: Path) -> None:
+    """Make the folder where the API processes of this server put their figures.
+
+    Folders of ended servers are removed, and gauges of ended processes of this one.
+    """
+    # With the host's name: hosts that share run_dir, as containers may, have process ids in common.
     ours = f"metrics-{gethostname()}"
     for folder in run_dir.glob("metrics-*"):
         host, _, pid = folder.name.rpartition("-")

@@ -1,13 +1,15 @@
-"""/metrics for Prometheus: what this API answered, what waits in the queues, and who works.
+"""/metrics for Prometheus: requests to this API, queues, workers, caches, tokens and backups.
 
-Imported late: with several API processes prometheus-client must find its shared folder in
-the environment when it is first imported (see ``api.main``).
+Import it late: with several API processes prometheus-client must find its shared folder in the environment
+when it is first imported (see ``api.main``).
 """
 
 import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from math import inf
-from typing import Any
+from time import time
+from typing import Any, ClassVar
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import Response
@@ -23,17 +25,27 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from api.collected import Collected
-from api.openapi import parameter_problems
-from api.parameters import refuse_unknown
+from api.coalescing import Coalesced
+from api.openapi import problem
+from api.routing import refuse_unknown
 from rag.errors import Transient
-from rag.model import JobKind, Stage
+from rag.model import JobKind, Json, Stage
 from rag.ports import Cache, JobStore
+from rag.stores.backups.standing import Standing
 from rag.stores.heartbeats import Heartbeats
 from rag.stores.usage import TokenUsage
 from tasks.submit import LANES
 
 _BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+# Name of the figures of each kind, and what they are of.
+_BACKUP_JOBS: Mapping[JobKind, tuple[str, str]] = {
+    JobKind.BACKUP: ("aegis_backup", "backup"),
+    JobKind.VERIFY: ("aegis_backup_verification", "verification of a backup"),
+    JobKind.REHEARSE: ("aegis_backup_rehearsal", "rehearsal of a restore"),
+    JobKind.RESTORE: ("aegis_backup_restore", "restore"),
+    JobKind.PRUNE: ("aegis_backup_prune", "prune of backups"),
+}
 
 log = logging.getLogger(__name__)
 
@@ -45,18 +57,12 @@ class HttpMetrics:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        labels, text = ("method", "handler"), "Seconds to the first byte of the answer"
         self._requests = Counter(
-            "http_requests_total",
-            "Requests answered",
-            ("method", "handler", "status"),
-            registry=registry,
+            "http_requests_total", "Requests answered", (*labels, "status"), registry=registry
         )
         self._seconds = Histogram(
-            "http_request_duration_seconds",
-            "Seconds to the first byte of the answer",
-            ("method", "handler"),
-            buckets=_BUCKETS,
-            registry=registry,
+            "http_request_duration_seconds", text, labels, buckets=_BUCKETS, registry=registry
         )
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -66,139 +72,152 @@ class HttpMetrics:
 
 
 class PublishingMetrics:
-    """Whether jobs can be queued: by each API process there is, so 0 while one of them cannot."""
+    """Whether jobs can be queued. Over several API processes the lowest value counts: 0 while one cannot."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._able = Gauge(
-            "aegis_api_publishing",
-            "1 when every API process can queue jobs",
-            registry=registry,
-            multiprocess_mode="livemin",
-        )
-        self._missed = Counter(
-            "aegis_api_jobs_unqueued",
-            "Jobs that were recorded at their submit, and queued later",
-            registry=registry,
-        )
+        able, missed = "1 when every API process can queue jobs", "Jobs that were recorded, and queued later"
+        self._able = Gauge("aegis_api_publishing", able, registry=registry, multiprocess_mode="livemin")
+        self._missed = Counter("aegis_api_jobs_unqueued", missed, registry=registry)
 
     def notice(self, able: bool, missed: int) -> None:
         self._able.set(able)
         self._missed.inc(missed)
 
 
-class QueueCollector(Collector):
-    """How the queue stands, read from the store when asked; ``most_open``: the limits of admission."""
+class StoreCollector(Collector):
+    """Reads figures from a store when Prometheus asks. ``subject`` names them in the log."""
 
-    def __init__(self, jobs: JobStore, most_open: Mapping[JobKind, int]) -> None:
-        self._jobs = jobs
-        self._most_open = most_open
+    subject: ClassVar[str]
 
     def collect(self) -> Iterable[Metric]:
-        """One family a figure; ``aegis_broker_up`` alone when the broker is away."""
+        """One family for each figure; :meth:`without_broker` when the broker is away."""
         try:
-            families = list(self._families())
+            return list(self.families())
         except Transient as error:
-            log.warning("queue figures are missing from /metrics: %s", error)
-            return [_up(0)]
-        return [_up(1), *families]
+            log.warning("%s are missing from /metrics: %s", self.subject, error)
+            return self.without_broker()
 
-    def _families(self) -> Iterable[Metric]:
-        depth = {stage: self._jobs.depth(stage) for stage in Stage}
-        figures = self._jobs.figures()
-        yield _gauge("aegis_queue_depth", "Jobs that wait at a stage", "stage", depth)
-        yield _gauge(
-            "aegis_queue_oldest_seconds",
-            "Seconds the oldest job at a stage has waited",
-            "stage",
-            figures.waited,
-        )
-        yield _gauge("aegis_jobs", "Job records by state", "state", self._jobs.counts())
-        yield _gauge("aegis_open_jobs", "Jobs queued or running", "kind", figures.open)
-        yield _gauge("aegis_open_jobs_limit", "Jobs that may be so, else 429", "kind", self._most_open)
-        yield _gauge("aegis_dead_letters", "Jobs that were given up, by reason", "reason", figures.dead)
+    def families(self) -> Iterable[Metric]:
+        raise NotImplementedError
+
+    def without_broker(self) -> Iterable[Metric]:
+        return []
 
 
-class UsageCollector(Collector):
-    """What far models cost, read from the counts of all workers when asked."""
+@dataclass(eq=False)
+class QueueCollector(StoreCollector):
+    """The queue's figures; ``most_open``: how many jobs of a kind may be open."""
 
-    def __init__(self, usage: TokenUsage) -> None:
-        self._usage = usage
+    jobs: JobStore
+    most_open: Mapping[JobKind, int]
+    subject = "queue figures"
 
-    def collect(self) -> Iterable[Metric]:
-        """One family; none when the broker is away."""
-        try:
-            totals = self._usage.totals()
-        except Transient as error:
-            log.warning("tokens of far models are missing from /metrics: %s", error)
-            return []
-        family = CounterMetricFamily(
-            "aegis_model_tokens",
-            "Tokens that far models took, as they count them",
-            labels=["model", "purpose"],
-        )
-        for (model, purpose), tokens in totals.items():
-            family.add_metric([model, purpose], tokens)
-        return [family]
+    def families(self) -> Iterable[Metric]:
+        depth = {stage: self.jobs.depth(stage) for stage in Stage}
+        figures = self.jobs.figures()
+        yield _gauge("aegis_broker_up", "1 when the broker answers", 1)
+        yield _gauges("aegis_queue_depth", "Jobs that wait at a stage", "stage", depth)
+        waited = "Seconds the oldest job at a stage has waited"
+        yield _gauges("aegis_queue_oldest_seconds", waited, "stage", figures.waited)
+        yield _gauges("aegis_jobs", "Job records by state", "state", self.jobs.counts())
+        yield _gauges("aegis_open_jobs", "Jobs queued or running", "kind", figures.open)
+        yield _gauges("aegis_open_jobs_limit", "Jobs that may be so, else 429", "kind", self.most_open)
+        yield _gauges("aegis_dead_letters", "Jobs that were given up, by reason", "reason", figures.dead)
+
+    def without_broker(self) -> Iterable[Metric]:
+        return [_gauge("aegis_broker_up", "1 when the broker answers", 0)]
 
 
-class LivenessCollector(Collector):
-    """Workers by lane, and the scheduler's ticks, read from their signs of life when asked."""
+@dataclass(eq=False)
+class UsageCollector(StoreCollector):
+    """Tokens of remote models, counted by all workers."""
 
-    def __init__(self, heartbeats: Heartbeats) -> None:
-        self._heartbeats = heartbeats
+    usage: TokenUsage
+    subject = "tokens of remote models"
 
-    def collect(self) -> Iterable[Metric]:
-        """One family a figure; none when the broker is away."""
-        try:
-            signs = self._heartbeats.read_signs()
-        except Transient as error:
-            log.warning("signs of life are missing from /metrics: %s", error)
-            return []
+    def families(self) -> Iterable[Metric]:
+        text = "Tokens that remote models took, as they count them"
+        yield _counters("aegis_model_tokens", text, ("model", "purpose"), self.usage.totals())
+
+
+@dataclass(eq=False)
+class LivenessCollector(StoreCollector):
+    """Workers by lane, and the scheduler's ticks, from their heartbeats."""
+
+    heartbeats: Heartbeats
+    subject = "heartbeats"
+
+    def families(self) -> Iterable[Metric]:
+        signs = self.heartbeats.read_signs()
         alive = {lane: sum(sign.hang() is None for sign in signs.lane(lane)) for lane in LANES}
         age = signs.beats[0]["age"] if signs.beats else inf
-        return [
-            _gauge("aegis_workers_alive", "Workers that take tasks", "lane", alive),
-            GaugeMetricFamily("aegis_beat_tick_age_seconds", "Since the scheduler last ticked", value=age),
-        ]
+        yield _gauges("aegis_workers_alive", "Workers that take tasks", "lane", alive)
+        yield _gauge("aegis_beat_tick_age_seconds", "Since the scheduler last ticked", age)
 
 
-class CacheCollector(Collector):
-    """What all workers found in the caches, and how much is kept, read when asked."""
+@dataclass(eq=False)
+class CacheCollector(StoreCollector):
+    """What all workers found in the caches, and the caches' size."""
 
-    def __init__(self, cache: Cache) -> None:
-        self._cache = cache
+    cache: Cache
+    subject = "figures of the caches"
 
-    def collect(self) -> Iterable[Metric]:
-        """One family a figure; none when the broker is away."""
-        try:
-            figures = self._cache.figures()
-        except Transient as error:
-            log.warning("figures of the caches are missing from /metrics: %s", error)
-            return []
-        asked = CounterMetricFamily(
-            "aegis_cache_requests", "Texts and questions looked up", labels=["cache", "outcome"]
-        )
-        for (kind, outcome), count in figures.asked.items():
-            asked.add_metric([kind, outcome], count)
-        return [asked, GaugeMetricFamily("aegis_cache_bytes", "Bytes that are kept", value=figures.size)]
+    def families(self) -> Iterable[Metric]:
+        figures = self.cache.figures()
+        text, labels = "Texts and questions looked up", ("cache", "outcome")
+        yield _counters("aegis_cache_requests", text, labels, figures.asked)
+        yield _gauge("aegis_cache_bytes", "Bytes that are kept", figures.size)
 
 
-def _gauge(name: str, help_: str, label: str, values: Mapping[Any, float]) -> GaugeMetricFamily:
+@dataclass(eq=False)
+class BackupCollector(StoreCollector):
+    """Ages, outcomes and times of the last jobs of each kind; a kind without a job yet has no figures."""
+
+    standing: Standing
+    subject = "figures of backups"
+
+    def families(self) -> Iterable[Metric]:
+        words = self.standing.words()
+        for kind, (name, what) in _BACKUP_JOBS.items():
+            if last := words.get(kind):
+                yield _gauge(f"{name}_ok", f"1 when the last {what} succeeded", last["ok"])
+            if good := words.get(f"{kind}:good"):
+                yield from self._good_families(kind, name, what, good)
+
+    def _good_families(self, kind: JobKind, name: str, what: str, good: Json) -> Iterable[Metric]:
+        # From its begin: what was accepted since a backup began may not be in it.
+        age = max(0.0, time() - float(good["at"]) + float(good["seconds"]))
+        yield _gauge(f"{name}_age_seconds", f"Since the last good {what} began", age)
+        yield _gauge(f"{name}_seconds", f"What the last good {what} took", good["seconds"])
+        if kind is JobKind.BACKUP:
+            lacking = "Documents of the last good backup of which the engine lacked points"
+            yield _gauge(f"{name}_bytes", "Of the last good backup, as it is stored", good["bytes"])
+            yield _gauge(f"{name}_documents_lacking_points", lacking, good.get("lacking", 0))
+
+
+def _gauge(name: str, help_: str, figure: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, help_, value=float(figure))
+
+
+def _gauges(name: str, help_: str, label: str, values: Mapping[Any, float]) -> GaugeMetricFamily:
     family = GaugeMetricFamily(name, help_, labels=[label])
     for value, figure in values.items():
         family.add_metric([str(value)], figure)
     return family
 
 
-def _up(figure: int) -> GaugeMetricFamily:
-    return GaugeMetricFamily("aegis_broker_up", "1 when the broker answers", value=figure)
+def _counters(
+    name: str, help_: str, labels: tuple[str, ...], values: Mapping[Any, float]
+) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, help_, labels=labels)
+    for key, count in values.items():
+        family.add_metric(key, count)
+    return family
 
 
 def metrics_router(own: CollectorRegistry, *collectors: Collector, several_processes: bool) -> APIRouter:
     """The route. ``own`` holds this process's figures; with several, those of all are summed from files."""
-    router = APIRouter(
-        tags=["health"], dependencies=[Depends(refuse_unknown)], responses=parameter_problems()
-    )
+    router = APIRouter(tags=["health"], dependencies=[Depends(refuse_unknown)], responses={422: problem(422)})
 
     def content() -> bytes:
         shared = CollectorRegistry()
@@ -208,11 +227,11 @@ def metrics_router(own: CollectorRegistry, *collectors: Collector, several_proce
             MultiProcessCollector(shared)  # type: ignore[no-untyped-call]  # ships no annotation
         return generate_latest(shared) + (b"" if several_processes else generate_latest(own))
 
-    collected = Collected(content)
+    coalesced = Coalesced(content)
 
     @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
     async def metrics() -> Response:
         """Prometheus' text format, collected a second ago at most."""
-        return Response(await collected.get(), media_type=CONTENT_TYPE_LATEST)
+        return Response(await coalesced.get(), media_type=CONTENT_TYPE_LATEST)
 
     return router

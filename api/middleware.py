@@ -1,8 +1,9 @@
-"""A pure ASGI layer around the routes: traces every request."""
+"""ASGI layers around the routes: one traces every request, one keeps other web pages out."""
 
 import logging
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from time import perf_counter
 from uuid import uuid4
 
@@ -11,34 +12,46 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import scope as scopes
-from api.problems import internal
+from api.access import ORIGIN_REFUSED, REQUEST_ID
+from api.problems import internal, problem
+from rag.origins import OriginPolicy, RequestContext
 
 Observer = Callable[[str, str, int, float], None]
 
-REQUEST_ID = "x-request-id"
+_ID_HEADER = "x-request-id"
 _SOUND_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
 _QUIET = ("/health", "/metrics")
-_CLIENT_GONE = 499
+_CLIENT_GONE = 499  # as nginx logs it
+
+_SECURITY_HEADERS = {
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"x-frame-options": b"DENY",
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"cross-origin-opener-policy": b"same-origin",
+    b"cross-origin-resource-policy": b"same-origin",
+}
+_POLICY_READS = frozenset({b"host", b"origin", b"sec-fetch-site", b"sec-fetch-mode"})
 
 log = logging.getLogger(__name__)
 
 
+@dataclass(eq=False, slots=True)
 class Trace:
-    """Gives each request an id, a log line and an observation, and unforeseen errors an answer.
+    """Gives each request an id, a log line and an observation, and answers unexpected errors.
 
     ``observe`` takes method, route template, status, and seconds to the first byte.
     """
 
-    def __init__(self, app: ASGIApp, observe: Observer | None = None) -> None:
-        self._app = app
-        self._observe = observe
+    app: ASGIApp
+    observe: Observer | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
-        request_id = scope[scopes.REQUEST_ID] = _request_id(scope)
+        sent_id = Headers(scope=scope).get(_ID_HEADER, "")
+        request_id = scope[REQUEST_ID] = sent_id if _SOUND_ID.match(sent_id) else uuid4().hex
         started = first_byte = perf_counter()
         status = 0
 
@@ -46,50 +59,87 @@ class Trace:
             nonlocal status, first_byte
             if message["type"] == "http.response.start":
                 status, first_byte = message["status"], perf_counter()
-                message["headers"] = [*message["headers"], (REQUEST_ID.encode(), request_id.encode())]
+                message["headers"] = [*message["headers"], (_ID_HEADER.encode(), request_id.encode())]
             await send(message)
 
         try:
-            await self._app(scope, receive, note_status)
+            await self.app(scope, receive, note_status)
         except ClientDisconnect:
             status, first_byte = _CLIENT_GONE, perf_counter()
         except Exception as error:
-            if _is_of_a_reader_gone(error):
+            # FastAPI had an event for a client who has just left the stream: nothing else is wrong.
+            if isinstance(error, ExceptionGroup) and error.split(BrokenResourceError)[1] is None:
                 status = _CLIENT_GONE
                 return
-            log.exception("unforeseen error in request %s", request_id)
+            log.exception("request %s failed with an unexpected error", request_id)
             if status:
                 raise  # too late for another answer: the server breaks the connection
             await internal()(scope, receive, note_status)
         finally:
-            self._note(scope, request_id, status, first_byte - started, perf_counter() - started)
+            self._record(scope, status, first_byte - started, perf_counter() - started)
 
-    def _note(self, scope: Scope, request_id: str, status: int, first: float, whole: float) -> None:
-        if self._observe is not None:
-            self._observe(scope["method"], _route(scope), status, first)
-        level = logging.DEBUG if scope["path"].startswith(_QUIET) else logging.INFO
+    def _record(self, scope: Scope, status: int, first: float, whole: float) -> None:
+        if self.observe is not None:
+            # One name for all paths that no route answers: a client could make up any number of them.
+            route = str(getattr(scope.get("route"), "path", "none"))
+            self.observe(scope["method"], route, status, first)
         log.log(
-            level,
+            logging.DEBUG if scope["path"].startswith(_QUIET) else logging.INFO,
             "method=%s path=%s status=%d ms=%.1f request_id=%s",
             scope["method"],
             scope.get("raw_path", b"").decode("latin-1"),
             status,
             whole * 1000,
-            request_id,
+            scope[REQUEST_ID],
         )
 
 
-def _is_of_a_reader_gone(error: Exception) -> bool:
-    """Whether FastAPI had an event for somebody who has just left the stream, and nothing else is wrong."""
-    return isinstance(error, ExceptionGroup) and error.split(BrokenResourceError)[1] is None
+@dataclass(eq=False, slots=True)
+class OriginGuard:
+    """Answers 403 to what ``policy`` refuses, and notes the reason for the audit log: see :mod:`rag.origins`.
+
+    It also adds the headers by which browsers isolate pages, where an answer does not have its own.
+    """
+
+    app: ASGIApp
+    policy: OriginPolicy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def add_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                own = {name.lower() for name, _ in message["headers"]}
+                more = [(name, value) for name, value in _SECURITY_HEADERS.items() if name not in own]
+                message["headers"] = [*message["headers"], *more]
+            await send(message)
+
+        refusal = self.policy.refusal(_context_of(scope))
+        if refusal is None:
+            await self.app(scope, receive, add_headers)
+        else:
+            scope[ORIGIN_REFUSED] = refusal.code
+            answer = problem(403, refusal.code, refusal.title, refusal.detail)
+            await answer(scope, receive, add_headers)
 
 
-def _request_id(scope: Scope) -> str:
-    """The caller's id where it is sound, else a new one."""
-    sent = Headers(scope=scope).get(REQUEST_ID, "")
-    return sent if _SOUND_ID.match(sent) else uuid4().hex
-
-
-def _route(scope: Scope) -> str:
-    """The template of the route that answered; one name for all paths that nothing answers."""
-    return str(getattr(scope.get("route"), "path", "none"))
+def _context_of(scope: Scope) -> RequestContext:
+    # Every request comes through here, and Starlette's Headers would cost more than all the rest.
+    told: dict[bytes, str] = {}
+    hosts = 0
+    for name, value in scope["headers"]:
+        if name in _POLICY_READS:
+            told[name] = value.decode("latin-1")
+            hosts += name == b"host"
+    server = scope.get("server")
+    return RequestContext(
+        method=scope["method"],
+        path=scope["path"],
+        host="" if hosts > 1 else told.get(b"host"),
+        origin=told.get(b"origin"),
+        site=told.get(b"sec-fetch-site"),
+        mode=told.get(b"sec-fetch-mode"),
+        arrived=server[0] if server and server[1] else None,
+    )

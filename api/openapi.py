@@ -1,23 +1,21 @@
-"""What OpenAPI says beyond what the signatures say: problems, headers, the two forms of a submit."""
+"""What routes declare to OpenAPI beyond their signatures: problems, headers, bodies, the answers of a submit.
 
-import asyncio
+Routes read their bodies themselves, after their caller was let in, so FastAPI does not see them.
+"""
+
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
-from fastapi import FastAPI
-from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
 from api.bodies import DocumentIn
-from api.description import SCHEMAS, complete
 from api.problems import MEDIA_TYPE
-from api.schemas import JobOut
+from api.schemas import JobOut, Submitted
 from api.waiting import LONGEST_WAIT
 
 Responses = dict[int | str, dict[str, Any]]
 
+SCHEMAS = "#/components/schemas/"
 _MEANING: Mapping[int, str] = {
     400: "The body cannot be read; of a list, the cursor is of no earlier page",
     401: "A valid API key is needed",
@@ -27,7 +25,7 @@ _MEANING: Mapping[int, str] = {
     409: "The call does not fit the present state",
     413: "Too large",
     415: "No parser reads this type, or the call takes another Content-Type",
-    416: "No byte that is there was asked for",
+    416: "The range has no byte that exists",
     422: "A field has a value that cannot be used",
     429: "Over the rate limit, or the queue is full; see Retry-After",
     500: "A fault of the service; the log tells more under the answer's X-Request-ID",
@@ -36,25 +34,7 @@ _MEANING: Mapping[int, str] = {
 _ALWAYS = (401, 403, 422, 429, 500, 503)
 _RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}}
 
-
-def problems(*statuses: int) -> Responses:
-    """The problem answers of a route: the given ones and those that any /v1 route may give."""
-    return {status: problem(status) for status in sorted({*statuses, *_ALWAYS})}
-
-
-def problem(status: int) -> dict[str, Any]:
-    """The problem answer with this status."""
-    answer: dict[str, Any] = {
-        "description": _MEANING[status],
-        "content": {MEDIA_TYPE: {"schema": {"$ref": f"{SCHEMAS}Problem"}}},
-    }
-    return {**answer, "headers": _RETRY_AFTER} if status in (429, 503) else answer
-
-
-def parameter_problems() -> Responses:
-    """The problem answers of a route outside /v1, which refuses parameters that it does not know."""
-    return {422: problem(422)}
-
+LOCATION = {"headers": {"Location": {"schema": {"type": "string"}, "description": "The job's address"}}}
 
 SUBMIT_HEADERS: list[dict[str, Any]] = [
     {
@@ -72,69 +52,62 @@ SUBMIT_HEADERS: list[dict[str, Any]] = [
     },
 ]
 
-LOCATION = {"headers": {"Location": {"schema": {"type": "string"}, "description": "The job's address"}}}
+
+def problems(*statuses: int) -> Responses:
+    """The problem answers of a route: the given ones and those that any /v1 route may give."""
+    return {status: problem(status) for status in sorted({*statuses, *_ALWAYS})}
 
 
-def submit_answers(*statuses: int) -> Responses:
-    """The answers of a route that makes a job: 202, 200 to who waited for its end, and problems."""
-    return {
-        200: {"model": JobOut, "description": "With Prefer: wait=N, the job when it ended in time"},
-        202: LOCATION,
-        **problems(*statuses),
+def problem(status: int) -> dict[str, Any]:
+    """The problem answer with this status."""
+    answer: dict[str, Any] = {
+        "description": _MEANING[status],
+        "content": {MEDIA_TYPE: {"schema": {"$ref": f"{SCHEMAS}Problem"}}},
     }
+    return {**answer, "headers": _RETRY_AFTER} if status in (429, 503) else answer
 
 
 def body_of(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
-    """``openapi_extra`` of a route that reads its body by itself, so that its gate is passed first."""
-    schema = {"$ref": f"{SCHEMAS}{model.__name__}"}
+    """``openapi_extra`` of a route with a JSON body."""
+    content = {"application/json": {"schema": {"$ref": f"{SCHEMAS}{model.__name__}"}}}
+    return {"requestBody": {"content": content, **({"required": True} if required else {})}}
+
+
+def submit_route(*statuses: int, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Options of a route that makes a job: 202, or 200 when the client waited for its end; and problems.
+
+    ``body``: as :func:`body_of` has it; None for a submit without one.
+    """
+    waited = {"model": JobOut, "description": "With Prefer: wait=N, the job when it ended in time"}
     return {
-        "requestBody": {
-            "content": {"application/json": {"schema": schema}},
-            **({"required": True} if required else {}),
-        }
+        "status_code": 202,
+        "response_model": Submitted,
+        "responses": {200: waited, 202: LOCATION, **problems(*statuses)},
+        "openapi_extra": {"parameters": SUBMIT_HEADERS, **(body or {})},
     }
 
 
-def submit_of(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
-    """The same of a submit."""
-    return {"parameters": SUBMIT_HEADERS, **body_of(model, required=required)}
+def job_route(model: type[BaseModel], *statuses: int) -> dict[str, Any]:
+    """Options of a route that changes jobs: 202 with ``model``, and problems."""
+    responses = {202: LOCATION, **problems(*statuses)}
+    return {"status_code": 202, "response_model": model, "responses": responses}
 
 
-def submit_body() -> dict[str, Any]:
-    """``openapi_extra`` of ``POST /v1/documents``: multipart with a file, or JSON without one."""
-    schema = DocumentIn.model_json_schema()
-    form = {name: dict(field) for name, field in schema["properties"].items()}
-    form["metadata"] = {"type": "string", "description": "A JSON object", "example": '{"lang": "en"}'}
-    file = {"type": "string", "format": "binary", "description": "The document"}
-    return {
-        "parameters": SUBMIT_HEADERS,
-        "requestBody": {
-            "required": True,
-            "content": {
-                "multipart/form-data": {"schema": {"type": "object", "properties": {"file": file, **form}}},
-                "application/json": {
-                    "schema": {"$ref": f"{SCHEMAS}{DocumentIn.__name__}"},
-                    "examples": {
-                        "text": {
-                            "value": {"text": "# VPN\n\nThe VPN needs a token.", "collection": "handbook"}
-                        },
-                        "url": {"value": {"url": "https://example.com/vpn.html", "title": "VPN guide"}},
-                    },
-                },
-            },
+def document_body() -> dict[str, Any]:
+    """The body of ``POST /v1/documents``: multipart with a file, or JSON without one."""
+    fields = DocumentIn.model_json_schema()["properties"]
+    form = {
+        "file": {"type": "string", "format": "binary", "description": "The document"},
+        **{name: dict(field) for name, field in fields.items()},
+        "metadata": {"type": "string", "description": "A JSON object", "example": '{"lang": "en"}'},
+    }
+    text = {"text": "# VPN\n\nThe VPN needs a token.", "collection": "handbook"}
+    url = {"url": "https://example.com/vpn.html", "title": "VPN guide"}
+    content = {
+        "multipart/form-data": {"schema": {"type": "object", "properties": form}},
+        "application/json": {
+            "schema": {"$ref": f"{SCHEMAS}{DocumentIn.__name__}"},
+            "examples": {"text": {"value": text}, "url": {"value": url}},
         },
     }
-
-
-def add_description(app: FastAPI) -> None:
-    """``/openapi.json``. To build it takes half a second: once, in a thread, at the first request."""
-    made, building = app.openapi, asyncio.Lock()
-    app.openapi = cache(lambda: complete(made()))  # type: ignore[method-assign]  # FastAPI's documented way
-    content = b""
-
-    @app.get("/openapi.json", include_in_schema=False)
-    async def description() -> Response:
-        nonlocal content
-        async with building:
-            content = content or await run_in_threadpool(lambda: bytes(JSONResponse(app.openapi()).body))
-        return Response(content, media_type="application/json")
+    return {"requestBody": {"required": True, "content": content}}

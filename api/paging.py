@@ -1,7 +1,7 @@
-"""Where a listing goes on, and how much of it at once.
+"""Pages of listings: where the next one begins, and how long it is.
 
-A cursor is what its store calls the last item of a page, an id for most, with a checksum over that and the
-list's address, so that what no page of this list has given out is told from what one has.
+A cursor is the last item of a page, as its store names it, with a checksum over that and the list's address.
+So a cursor that no page of this list contained is recognised.
 """
 
 from base64 import b64decode, urlsafe_b64encode
@@ -25,72 +25,71 @@ _LONGEST = 2048
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """``cursor``: as the store gave it; None for the first page. ``of``: the list's address."""
+    """``cursor``: as the store gave it; None for the first page. ``path``: the list's address."""
 
     cursor: str | None
     limit: int
-    of: str
-
-
-async def _paging(
-    request: Request,
-    cursor: Annotated[str | None, Query(description="`next` of the page before")] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> Paging:
-    of = request.scope["path"]
-    return Paging(opened(cursor, of) if cursor else None, limit, of)
-
-
-Paged = Annotated[Paging, Depends(_paging)]
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
 class Slicing:
-    """Of a listing that is read whole; ``limit`` None: all of it on one page. ``of``: its address."""
+    """Of a listing that is read as a whole; ``limit`` None: all of it on one page. ``path``: its address."""
 
     cursor: str | None
     limit: int | None
-    of: str
+    path: str
 
     def window(self, items: Sequence[tuple[str, T]]) -> Window[T]:
-        """``items``: each behind its cursor, which ascend."""
+        """The page. ``items``: each with its cursor, in ascending order."""
+        # A cursor may be of an item that has gone since: the page begins with the one that would follow.
         begin = bisect_right(items, self.cursor, key=itemgetter(0)) if self.cursor else 0
         end = len(items) if self.limit is None else begin + self.limit
         page = items[begin:end]
         return Window(tuple(item for _, item in page), page[-1][0] if end < len(items) else None)
 
 
-async def _slicing(
+async def paging(
+    request: Request,
+    cursor: Annotated[str | None, Query(description="`next` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Paging:
+    path = request.scope["path"]
+    return Paging(decode_cursor(cursor, path) if cursor else None, limit, path)
+
+
+async def slicing(
     request: Request,
     cursor: Annotated[str | None, Query(description="`next` of the page before")] = None,
     limit: Annotated[int | None, Query(ge=1, le=200, description="Unset: all on one page")] = None,
 ) -> Slicing:
-    of = request.scope["path"]
-    return Slicing(opened(cursor, of) if cursor else None, limit, of)
+    path = request.scope["path"]
+    return Slicing(decode_cursor(cursor, path) if cursor else None, limit, path)
 
 
-Sliced = Annotated[Slicing, Depends(_slicing)]
+Paged = Annotated[Paging, Depends(paging)]
+Sliced = Annotated[Slicing, Depends(slicing)]
 
 
-def sealed(cursor: str, of: str) -> str:
-    """A store's cursor as callers of the list at the address ``of`` get it."""
+def encode_cursor(cursor: str, path: str) -> str:
+    """A store's cursor as callers of the list at ``path`` get it."""
     value = cursor.encode()
-    return urlsafe_b64encode(_checksum(value, of) + value).rstrip(b"=").decode()
+    return urlsafe_b64encode(_checksum(value, path) + value).rstrip(b"=").decode()
 
 
-def opened(cursor: str, of: str) -> str:
-    """The inverse of :func:`sealed`. InvalidCursor for anything that it has not made for this list."""
+def decode_cursor(cursor: str, path: str) -> str:
+    """The inverse of :func:`encode_cursor`. InvalidCursor for anything that it has not made for this list."""
     try:
         whole = b64decode(cursor[:_LONGEST] + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         checksum, value = whole[:_CHECKSUM], whole[_CHECKSUM:]
-        if value and checksum == _checksum(value, of):
+        if value and checksum == _checksum(value, path):
             return value.decode()
     except ValueError:
-        pass
+        pass  # it is no Base64 or no UTF-8: refused below, as a wrong checksum is
     raise InvalidCursor(
-        "cursor: this is no `next` of an earlier page of this list; leave it out to begin anew"
+        "cursor: this is no `next` of an earlier page of this list; leave it out to start again"
     )
 
 
-def _checksum(value: bytes, of: str) -> bytes:
-    return sha256(of.encode() + b"\0" + value).digest()[:_CHECKSUM]
+def _checksum(value: bytes, path: str) -> bytes:
+    return sha256(path.encode() + b"\0" + value).digest()[:_CHECKSUM]

@@ -1,14 +1,11 @@
-"""What the routes work with, made once a process."""
+"""What the routes work with: the composition root, run once a process."""
 
 import threading
 from dataclasses import dataclass
 
-from redis.asyncio import Redis as AsyncRedis
-
-from api.access import Issuer, Keyring
-from api.admission import Admission, RateLimit, Unlimited
-from api.receiving import MIB, Receptions
-from api.shares import Places, Turns
+from api.access import Authenticator, Issuer
+from api.limits import FairSemaphore, Quota, RateLimit, RateLimiter, Unlimited
+from api.receiving import MIB, BodyReceiver
 from rag.ports import BlobStore, Cache, DocumentRegistry, JobStore
 from rag.retention import Retention
 from rag.settings import Settings
@@ -34,24 +31,22 @@ from tasks.submit import Publisher, Submissions
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """``receptions``: bodies that are being received. ``uploads``: how many of those that came are taken in
-    at once: half of what threads there are, so that documents leave some to everything else. ``turns``:
-    everything else that takes a thread. Of either, no caller has more than an eighth of the threads.
+    """``bodies``: receives bodies of requests. ``uploads``: documents that are taken in after they came.
+    ``threads``: everything else that takes a thread. ``waits``: long polls and event streams.
 
-    ``admission`` counts requests that submit or change something, ``reads`` those that look, ``wrong_keys``
-    those with a key that is none, of each address.
-    ``waits``: long polls and event streams, which would otherwise take all connections.
-    ``stopping`` is set when the server was told to stop: whoever waits for a job is to give up.
+    ``write_limit`` counts requests that submit or change something, ``read_limit`` all others, ``wrong_keys``
+    those with an unknown key, for each address.
+    ``stopping`` is set when the server was told to stop: nothing is to wait for a job any more.
     """
 
     settings: Settings
-    keyring: Keyring
+    authenticator: Authenticator
     keys: KeyRegistry
     audit: AuditReader
     audit_writer: AuditWriter
-    admission: Admission
-    reads: Admission
-    wrong_keys: Admission
+    write_limit: RateLimiter
+    read_limit: RateLimiter
+    wrong_keys: RateLimiter
     jobs: JobStore
     documents: DocumentRegistry
     blobs: BlobStore
@@ -65,32 +60,37 @@ class Parts:
     heartbeats: Heartbeats
     cache: Cache
     usage: TokenUsage
-    receptions: Receptions
-    uploads: Turns
-    turns: Turns
-    waits: Places
+    bodies: BodyReceiver
+    uploads: FairSemaphore
+    threads: FairSemaphore
+    waits: Quota
     stopping: threading.Event
 
 
 def build(settings: Settings) -> Parts:
     """The parts that ``settings`` choose. Nothing is sent to any of them yet."""
     client = connect(settings)
-    at_once = connect_async(settings.records_url, connections=settings.connection_pool_size)
+    async_client = connect_async(settings.records_url, connections=settings.connection_pool_size)
     blobs = watched(ObstoreBlobs.of(settings), settings.blob_address.partition(":")[0])
     journal = Journal(blobs)
     jobs = KeptJobStore(client, settings, journal)
     documents = DurableDocumentRegistry(client, journal)
+    finder, issuer = KeyFinder(async_client, journal), _issuer_of(settings)
     publisher = Publisher(settings)
     threads = settings.max_concurrent_requests
+
+    def limit(per_minute: int, what: str) -> RateLimiter:
+        return RateLimit(async_client, per_minute, what) if per_minute else Unlimited()
+
     return Parts(
         settings=settings,
-        keyring=_keyring(at_once, journal, settings),
+        authenticator=Authenticator(settings.api_keys, finder, issuer, required=settings.keys_required),
         keys=KeyRegistry(client, journal, Retention.of(settings).seconds),
         audit=AuditReader(client),
-        audit_writer=AuditWriter(at_once, settings.audit_entries),
-        admission=_admission(at_once, settings.requests_per_minute),
-        reads=_admission(at_once, settings.reads_per_minute, "reads"),
-        wrong_keys=_admission(at_once, settings.wrong_keys_per_minute, "wrong keys"),
+        audit_writer=AuditWriter(async_client, settings.audit_entries),
+        write_limit=limit(settings.requests_per_minute, "requests"),
+        read_limit=limit(settings.reads_per_minute, "reads"),
+        wrong_keys=limit(settings.wrong_keys_per_minute, "wrong keys"),
         jobs=jobs,
         documents=documents,
         blobs=blobs,
@@ -104,27 +104,19 @@ def build(settings: Settings) -> Parts:
         heartbeats=Heartbeats(client),
         usage=TokenUsage(client),
         cache=RedisCache(client, settings),
-        receptions=Receptions(places=settings.max_connections // 2, budget=settings.bodies_mb * MIB),
-        uploads=Turns(max(1, threads // 2), own=max(1, threads // 8)),
-        turns=Turns(threads, own=max(1, threads // 8)),
-        waits=Places("long polls and event streams", settings.max_connections // 2),
+        # Half of the connections, since waits may take the other half.
+        bodies=BodyReceiver(places=settings.max_connections // 2, budget=settings.bodies_mb * MIB),
+        # Half of the threads, so that slow documents leave some to everything else.
+        uploads=FairSemaphore(max(1, threads // 2), own=max(1, threads // 8)),
+        threads=FairSemaphore(threads, own=max(1, threads // 8)),
+        waits=Quota("long polls and event streams", settings.max_connections // 2),
         stopping=threading.Event(),
     )
 
 
-def _keyring(client: AsyncRedis, journal: Journal, settings: Settings) -> Keyring:
-    made = KeyFinder(client, journal)
-    return Keyring(settings.api_keys, made, _issuer(settings), required=settings.keys_required)
-
-
-def _issuer(settings: Settings) -> Issuer | None:
+def _issuer_of(settings: Settings) -> Issuer | None:
     if settings.oidc_issuer is None:
         return None
-    from api.jwks import KeySet  # noqa: PLC0415 - loads what nobody else needs
-    from api.oidc import TokenIssuer  # noqa: PLC0415 - loads what nobody else needs
+    from api.oidc import KeySet, TokenIssuer  # noqa: PLC0415 - loads what nobody else needs
 
     return TokenIssuer(settings, KeySet(settings.oidc_issuer, settings.oidc_jwks_url))
-
-
-def _admission(client: AsyncRedis, per_minute: int, what: str = "requests") -> Admission:
-    return RateLimit(client, per_minute, what) if per_minute else Unlimited()

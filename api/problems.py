@@ -1,14 +1,14 @@
 """Errors as RFC 9457 ``application/problem+json``: one table from our errors to HTTP status.
 
-A problem's ``type`` is ``urn:aegis:problem:CODE`` and never changes its meaning; nobody
-serves a page there, hence a URN. Unexpected errors are logged, and tell the caller
-nothing but the request id to ask for. What a part that is away said may name hosts and paths:
-that is logged too, and told to admins of all collections alone, as on ``/health/ready``.
+A problem's ``type`` is ``urn:aegis:problem:CODE`` and never changes its meaning; it is a URN because there is
+no page at it. An unexpected error is logged, and the caller gets only the request id to ask for. The message
+of a part that is away may name hosts and paths: it is logged too, and only admins of all collections get it,
+as on ``/health/ready``.
 """
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -17,56 +17,36 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from api.access import Caller
-from api.refusals import OF_HTTP
-from api.scope import CALLER, REQUEST_ID
-from rag.errors import (
-    AegisError,
-    BackupError,
-    Conflict,
-    DocumentError,
-    DocumentTooLarge,
-    Forbidden,
-    IdempotencyMismatch,
-    InvalidCursor,
-    InvalidRequest,
-    NotFound,
-    Overloaded,
-    QuotaExceeded,
-    Transient,
-    Unauthenticated,
-    UnexpectedType,
-    UnknownCollection,
-    UnsupportedMedia,
-)
+from api.access import CALLER, REQUEST_ID, Caller
+from api.heads import HTTP_PROBLEMS
+from rag import errors
+from rag.errors import AegisError, InvalidRequest, Transient, Unauthenticated
 from rag.model import Json
 
 MEDIA_TYPE = "application/problem+json"
 
+# An error has the status of its nearest ancestor here, 500 without one.
 STATUS: Mapping[type[AegisError], HTTPStatus] = {
-    Unauthenticated: HTTPStatus.UNAUTHORIZED,
-    Forbidden: HTTPStatus.FORBIDDEN,
-    QuotaExceeded: HTTPStatus.FORBIDDEN,
-    NotFound: HTTPStatus.NOT_FOUND,
-    UnknownCollection: HTTPStatus.NOT_FOUND,
-    Conflict: HTTPStatus.CONFLICT,
-    BackupError: HTTPStatus.CONFLICT,
-    DocumentTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    UnsupportedMedia: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    DocumentError: HTTPStatus.UNPROCESSABLE_ENTITY,
-    UnexpectedType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    InvalidCursor: HTTPStatus.BAD_REQUEST,
-    InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
-    IdempotencyMismatch: HTTPStatus.UNPROCESSABLE_ENTITY,
-    Overloaded: HTTPStatus.TOO_MANY_REQUESTS,
-    Transient: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.QuotaExceeded: HTTPStatus.FORBIDDEN,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.UnknownCollection: HTTPStatus.NOT_FOUND,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.BackupError: HTTPStatus.CONFLICT,
+    errors.DocumentTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.UnsupportedMedia: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.DocumentError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.UnexpectedType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.InvalidCursor: HTTPStatus.BAD_REQUEST,
+    errors.InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.IdempotencyMismatch: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.Overloaded: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.Transient: HTTPStatus.SERVICE_UNAVAILABLE,
 }
-"""An error has the status of its nearest ancestor here, 500 without one."""
 
 _RETRY_SECONDS = 2
-_MOST_TOLD = 20
-"""Faults of one request."""
-
+_MOST_FAULTS = 20  # of one request that the answer lists
 _LOGGED = "The service's log holds more under this answer's X-Request-ID"
 
 log = logging.getLogger(__name__)
@@ -85,29 +65,34 @@ def problem(
     return JSONResponse({**body, **more}, int(status), headers=headers, media_type=MEDIA_TYPE)
 
 
-def of_error(error: AegisError, *, operator: bool = False) -> Response:
-    """The problem of one of our errors; what is unforeseen is logged and stays inside.
+def internal() -> Response:
+    return problem(500, AegisError.code, AegisError.title, _LOGGED)
 
-    ``operator``: the caller may know what the service is made of.
+
+def of_error(error: AegisError, *, operator: bool = False) -> Response:
+    """The problem of one of our errors; an unexpected one is logged, and its message is not sent.
+
+    ``operator``: the caller may see hosts, processes and paths.
     """
     status = status_of(error)
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        log.error("unforeseen error in a request", exc_info=error)
+        log.error("a request failed with an unexpected error", exc_info=error)
         return internal()
+    headers = {}
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = 'Bearer realm="aegis"'
+    elif isinstance(error, Transient):
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after or _RETRY_SECONDS)))
     detail = str(error) or error.title
-    if _is_inward(error) and not operator:
+    if _is_for_operators(error) and not operator:
         detail = f"Try again later. {_LOGGED}"
-    return problem(status, error.code, error.title, detail, headers=_headers(error))
+    return problem(status, error.code, error.title, detail, headers=headers)
 
 
-def _is_inward(error: AegisError) -> bool:
-    """Whether the message is for operators: of a part that is away, or with a driver's words in it."""
+def _is_for_operators(error: AegisError) -> bool:
+    """Whether the message may name hosts or paths: it is about a part that is away, or quotes a driver."""
     foreign = error.__cause__ is not None and not isinstance(error.__cause__, AegisError)
     return error.inward or (isinstance(error, Transient) and foreign)
-
-
-def internal() -> Response:
-    return problem(500, AegisError.code, AegisError.title, _LOGGED)
 
 
 def of_http(error: HTTPException, *, operator: bool = False) -> Response:
@@ -117,59 +102,47 @@ def of_http(error: HTTPException, *, operator: bool = False) -> Response:
     if error.status_code < HTTPStatus.BAD_REQUEST:
         return Response(status_code=error.status_code, headers=error.headers)
     phrase = HTTPStatus(error.status_code).phrase
-    code, title = OF_HTTP.get(error.status_code, (phrase.lower().replace(" ", "-"), phrase))
+    code, title = HTTP_PROBLEMS.get(error.status_code, (phrase.lower().replace(" ", "-"), phrase))
     return problem(error.status_code, code, title, str(error.detail), headers=error.headers)
 
 
 def of_validation(error: RequestValidationError) -> Response:
-    """The problem of fields that do not fit the schema: 422, with the first of them and what is wrong."""
+    """The problem of fields that do not fit the schema: 422, with the first of them and what is wrong.
+
+    ``field`` is its name as a person writes it; a field of a body also has its JSON pointer (RFC 6901).
+    """
+    told: list[Json] = []
     faults = error.errors()
-    errors = [_fault(fault["loc"], str(fault["msg"])) for fault in faults[:_MOST_TOLD]]
-    detail = "; ".join(f"{fault['field']}: {fault['detail']}" for fault in errors)
-    if (more := len(faults) - len(errors)) > 0:
+    for fault in faults[:_MOST_FAULTS]:
+        source, *path = fault["loc"]
+        field = ".".join(map(str, path)) or str(source)
+        message = str(fault["msg"]).removeprefix("Value error, ")
+        told.append({"in": str(source), "field": field, "detail": message})
+        if source == "body":
+            escaped = (str(part).replace("~", "~0").replace("/", "~1") for part in path)
+            told[-1]["pointer"] = "#" + "".join(f"/{part}" for part in escaped)
+    detail = "; ".join(f"{fault['field']}: {fault['detail']}" for fault in told)
+    if (more := len(faults) - len(told)) > 0:
         detail += f"; and {more} more"
-    return problem(422, InvalidRequest.code, InvalidRequest.title, detail, errors=errors)
-
-
-def _fault(where: Sequence[str | int], message: str) -> Json:
-    """``field`` as a person writes it; of a body also its JSON pointer."""
-    source, *path = where
-    field = ".".join(str(part) for part in path) or str(source)
-    fault: Json = {"in": str(source), "field": field, "detail": message.removeprefix("Value error, ")}
-    if source == "body":
-        fault["pointer"] = "#" + "".join(f"/{_escaped(part)}" for part in path)
-    return fault
-
-
-def _escaped(part: str | int) -> str:
-    return str(part).replace("~", "~0").replace("/", "~1")
-
-
-def _headers(error: AegisError) -> dict[str, str]:
-    if isinstance(error, Unauthenticated):
-        return {"WWW-Authenticate": 'Bearer realm="aegis"'}
-    if isinstance(error, Transient):
-        return {"Retry-After": str(max(1, math.ceil(error.retry_after or _RETRY_SECONDS)))}
-    return {}
-
-
-def _is_of_operator(request: Request) -> bool:
-    caller: Caller | None = request.scope.get(CALLER)
-    return caller is not None and caller.operates
+    return problem(422, InvalidRequest.code, InvalidRequest.title, detail, errors=told)
 
 
 def install(app: FastAPI) -> None:
-    """Have ``app`` answer every error as a problem."""
+    """Make ``app`` answer every error as a problem."""
+
+    def is_operator(request: Request) -> bool:
+        caller: Caller | None = request.scope.get(CALLER)
+        return caller is not None and caller.is_operator
 
     async def aegis_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, AegisError)  # noqa: S101 - what the handler is registered for
-        if _is_inward(error):
+        if _is_for_operators(error):
             log.warning("request %s: %s", request.scope.get(REQUEST_ID), error)
-        return of_error(error, operator=_is_of_operator(request))
+        return of_error(error, operator=is_operator(request))
 
     async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - what the handler is registered for
-        return of_http(error, operator=_is_of_operator(request))
+        return of_http(error, operator=is_operator(request))
 
     async def validation_error(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - what the handler is registered for

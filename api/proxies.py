@@ -1,11 +1,12 @@
-"""Whose request it is when a proxy hands it on: ``X-Forwarded-For`` and ``X-Forwarded-Proto``.
+"""The client of a request that a proxy forwards: ``X-Forwarded-For`` and ``X-Forwarded-Proto``.
 
-Both are believed from the proxies of ``TRUSTED_PROXIES`` alone; anybody else could write
-another's address there, and use up that one's rate limit. Each proxy adds the address that
-it was called from on the right, so the right-most one that is no proxy of ours is the client.
+Both are believed from the proxies of ``TRUSTED_PROXIES`` only: anybody else could write another client's
+address there and use up its rate limit. Each proxy appends the address that called it, so the right-most
+address that is not a trusted proxy is the client.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from starlette.datastructures import Headers
@@ -21,7 +22,10 @@ def networks(written: Sequence[str]) -> Networks:
 
 
 def is_within(address: Address, among: Networks) -> bool:
-    """An IPv4 address in an IPv6 one's form, as a socket for both has it, counts as IPv4."""
+    """Whether ``address`` is in one of the networks.
+
+    A socket for both versions writes IPv4 addresses as ``::ffff:1.2.3.4``: these count as IPv4.
+    """
     plain = getattr(address, "ipv4_mapped", None) or address
     return any(plain in network for network in among)
 
@@ -29,48 +33,45 @@ def is_within(address: Address, among: Networks) -> bool:
 def client_of(peer: str, forwarded: str, trusted: Networks) -> str:
     """The client's address, from the peer's and all of ``X-Forwarded-For``, joined with commas.
 
-    What cannot be read as an address ends the search: the proxy that let it through is the client.
+    Something that is no address ends the search: the proxy that let it through is the client.
     """
     client = peer
-    for hop in reversed(forwarded.split(",")):
-        known = _read(client)
+    for hop in map(str.strip, reversed(forwarded.split(","))):
+        known = _parse(client)
         if known is None or not is_within(known, trusted):
             break
-        sent = _read(_without_port(hop.strip()))
+        # Some proxies write a port too: 1.2.3.4:5 or [::1]:5.
+        if hop.startswith("["):
+            sent = _parse(hop[1:].partition("]")[0])
+        else:
+            sent = _parse(hop.partition(":")[0] if hop.count(":") == 1 else hop)
         if sent is None:
             break
         client = str(sent)
     return client
 
 
-def _read(written: str) -> Address | None:
+def _parse(written: str) -> Address | None:
     try:
         return ip_address(written)
     except ValueError:
         return None
 
 
-def _without_port(hop: str) -> str:
-    """``1.2.3.4:5`` and ``[::1]:5`` as some proxies write them."""
-    if hop.startswith("["):
-        return hop[1:].partition("]")[0]
-    return hop.partition(":")[0] if hop.count(":") == 1 else hop
-
-
+@dataclass(eq=False, slots=True)
 class Forwarded:
-    """Has each request's scope name its client, by :func:`client_of`."""
+    """Makes each request's scope name its client, by :func:`client_of`."""
 
-    def __init__(self, app: ASGIApp, trusted: Networks) -> None:
-        self._app = app
-        self._trusted = trusted
+    app: ASGIApp
+    trusted: Networks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         client = scope.get("client")
-        peer = _read(client[0]) if client else None
-        if scope["type"] == "http" and peer is not None and is_within(peer, self._trusted):
+        peer = _parse(client[0]) if client else None
+        if scope["type"] == "http" and peer is not None and is_within(peer, self.trusted):
             headers = Headers(scope=scope)
             forwarded = ",".join(headers.getlist("x-forwarded-for"))
-            scope["client"] = (client_of(str(peer), forwarded, self._trusted), 0)
+            scope["client"] = (client_of(str(peer), forwarded, self.trusted), 0)
             if (scheme := headers.get("x-forwarded-proto", "").strip().lower()) in ("http", "https"):
                 scope["scheme"] = scheme
-        await self._app(scope, receive, send)
+        await self.app(scope, receive, send)

@@ -1,9 +1,8 @@
-"""Bodies on their way in: how many, how large, how slow, and for whom.
+"""Bodies of requests as they come in: how many, how large, how slow, and whose.
 
-A route asks for its body once its caller was let in; nothing is read before. Whatever holds
-memory, disk or a place has a bound for the process and a smaller one for each caller, so nobody
-fills it alone. A body that comes slowly loses its place as soon as another one needs it, and
-ends by itself where it is slower than :data:`SLOWEST`.
+A route reads its body after its caller was let in; nothing is read before. Memory, disk and places have a
+limit for the process and a smaller one for each caller, so that no caller uses them up alone. A slow body
+loses its place when another one needs it, and is ended when it is slower than :data:`SLOWEST`.
 """
 
 import asyncio
@@ -21,11 +20,9 @@ from starlette.exceptions import HTTPException
 from rag.errors import AegisError, ErrorTable, Overloaded, Unavailable, translated
 
 KIB, MIB = 1 << 10, 1 << 20
-IN_MEMORY = 64 * KIB
-"""Bytes of a document's body that are kept in memory; more go to a temporary file."""
+IN_MEMORY = 64 * KIB  # of a document's body; a larger one goes to a temporary file
 GRACE_SECONDS = 20.0
-SLOWEST = 16 * KIB
-"""Bytes a second, on an average that begins after the grace."""
+SLOWEST = 16 * KIB  # bytes a second, on an average that begins after the grace
 
 _STEADY = 64 * KIB  # bytes a second of a body that keeps its place
 _SETTLED_SECONDS = 2.0  # after which a body's speed is known
@@ -38,7 +35,7 @@ _SPOOLING: ErrorTable = {OSError: Unavailable}
 
 @dataclass(eq=False, slots=True)
 class Reception:
-    """A body that is being received; ``size`` is what came so far."""
+    """A body that is being received; ``size`` is what has come so far."""
 
     owner: str
     clock: asyncio.Timeout
@@ -46,19 +43,17 @@ class Reception:
     size: int = 0
 
     def rate(self, now: float) -> float:
+        """Bytes a second."""
         return self.size / max(now - self.begun, 0.001)
 
-    def prolong(self) -> None:
-        self.clock.reschedule(self.begun + GRACE_SECONDS + self.size / SLOWEST)
-
     def is_slow(self, now: float) -> bool:
-        """Whether it gives its place to who needs one."""
+        """Whether it loses its place when another body needs one."""
         return now - self.begun > _SETTLED_SECONDS and self.rate(now) < _STEADY
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """``most``: bytes of a body; ``error`` says so where it is a document that is too large."""
+    """``most``: bytes of a body; ``error`` is the cause that the answer names, for a document too large."""
 
     most: int
     error: AegisError | None = None
@@ -69,44 +64,57 @@ class Limit:
         return exception
 
 
+# Of all bodies but documents'. The longest question and filter, written with escapes, have 110 KiB.
 SMALL = Limit(128 * KIB)
-"""Of all bodies but documents'. The longest question and filter, written with escapes, have 110 KiB."""
 
 
 @dataclass(slots=True)
-class Receptions:
-    """All of this process. ``places`` and ``budget`` (bytes); each caller has half of both."""
+class BodyReceiver:
+    """Receives the bodies of this process. ``places``, ``budget``: bytes; each caller has half of both."""
 
     places: int
     budget: int
     _receiving: set[Reception] = field(default_factory=set)
     _held: Counter[str] = field(default_factory=Counter)
 
-    async def small(self, request: Request, owner: str) -> bytes:
+    async def receive_small(self, request: Request, owner: str) -> bytes:
         """A body in memory. HTTPException 408 and 413, Overloaded."""
         body = bytearray()
 
         async def take(piece: bytes) -> None:
             body.extend(piece)
 
-        with self._holding(owner) as hold:
-            await self._receive(request, owner, SMALL, hold, take)
+        with self._budgeted(owner) as reserve:
+            await self._receive(request, owner, SMALL, reserve, take)
         return bytes(body)
 
     @asynccontextmanager
     async def document(self, request: Request, owner: str, limit: Limit) -> AsyncIterator[Spool]:
-        """A document's body in a file that stands at its beginning, and is gone after the block.
+        """A document's body in a file, at its beginning; the file is removed after the block.
 
         HTTPException 408 and 413, Overloaded, and Unavailable where the temporary folder takes no more.
         """
         with (
             translated(_SPOOLING, "The temporary folder that uploads are received in"),
-            self._holding(owner) as hold,
+            self._budgeted(owner) as reserve,
             SpooledTemporaryFile(max_size=IN_MEMORY) as file,
         ):
-            spooling = _Spooling(file)
-            await self._receive(request, owner, limit, hold, spooling.take)
-            await spooling.end()
+            gathered = bytearray()
+
+            async def take(piece: bytes, most: int = _WRITTEN_AT_ONCE) -> None:
+                gathered.extend(piece)
+                if len(gathered) < most:
+                    return
+                # Beyond this size the file is on the disk, where a write may block.
+                if file.tell() + len(gathered) > IN_MEMORY:
+                    await run_in_threadpool(file.write, gathered)
+                else:
+                    file.write(gathered)
+                gathered.clear()
+
+            await self._receive(request, owner, limit, reserve, take)
+            await take(b"", most=0)
+            file.seek(0)
             yield file
 
     async def _receive(
@@ -114,7 +122,7 @@ class Receptions:
         request: Request,
         owner: str,
         limit: Limit,
-        hold: Callable[[int], None],
+        reserve: Callable[[int], None],
         take: Callable[[bytes], Awaitable[None]],
     ) -> None:
         announced = request.headers.get("content-length", "0")
@@ -122,23 +130,24 @@ class Receptions:
             raise limit.exceeded()
         try:
             async with asyncio.timeout(GRACE_SECONDS) as clock:
-                with self._placed(owner, clock) as reception:
+                with self._place(owner, clock) as reception:
                     async for piece in request.stream():
                         reception.size += len(piece)
                         if reception.size > limit.most:
                             raise limit.exceeded()
-                        hold(len(piece))
-                        reception.prolong()
+                        reserve(len(piece))
+                        # Each byte that comes buys time: the average may not fall below SLOWEST.
+                        clock.reschedule(reception.begun + GRACE_SECONDS + reception.size / SLOWEST)
                         await take(piece)
         except TimeoutError:
             raise HTTPException(408, "The body came too slowly") from None
 
     @contextmanager
-    def _holding(self, owner: str) -> Iterator[Callable[[int], None]]:
-        """Counts bytes that are kept until the block ends. Overloaded when there is no room for more."""
+    def _budgeted(self, owner: str) -> Iterator[Callable[[int], None]]:
+        """A function that reserves bytes until the block ends. Overloaded when there is no room for more."""
         mine = 0
 
-        def hold(size: int) -> None:
+        def reserve(size: int) -> None:
             nonlocal mine
             if self._held[owner] + size > self.budget // 2 or self._held.total() + size > self.budget:
                 raise Overloaded(
@@ -149,15 +158,15 @@ class Receptions:
             self._held[owner] += size
 
         try:
-            yield hold
+            yield reserve
         finally:
             self._held[owner] -= mine
             if not self._held[owner]:
                 del self._held[owner]
 
     @contextmanager
-    def _placed(self, owner: str, clock: asyncio.Timeout) -> Iterator[Reception]:
-        """A place among those who receive, if need be that of a slow one. Overloaded."""
+    def _place(self, owner: str, clock: asyncio.Timeout) -> Iterator[Reception]:
+        """A place until the block ends, which a slow body may lose to it. Overloaded."""
         own = [other for other in self._receiving if other.owner == owner]
         if len(own) >= max(1, self.places // 2):
             self._make_room(own)
@@ -177,31 +186,4 @@ class Receptions:
             raise Overloaded("Too many bodies are being received at once", retry_after=_RETRY_SECONDS)
         slowest = min(slow, key=lambda other: other.rate(now))
         self._receiving.discard(slowest)
-        slowest.clock.reschedule(now)
-
-
-class _Spooling:
-    """Writes in larger pieces, in a thread once they go to the disk."""
-
-    def __init__(self, file: Spool) -> None:
-        self._file = file
-        self._gathered = bytearray()
-        self._size = 0
-
-    async def take(self, piece: bytes) -> None:
-        self._gathered += piece
-        if len(self._gathered) >= _WRITTEN_AT_ONCE:
-            await self._write()
-
-    async def end(self) -> None:
-        """Write what is left, and go to the beginning."""
-        await self._write()
-        self._file.seek(0)
-
-    async def _write(self) -> None:
-        gathered, self._gathered = self._gathered, bytearray()
-        self._size += len(gathered)
-        if self._size > IN_MEMORY:
-            await run_in_threadpool(self._file.write, gathered)
-        else:
-            self._file.write(gathered)
+        slowest.clock.reschedule(now)  # it ends with a timeout, and so with 408

@@ -1,7 +1,7 @@
 """Jobs and their results as OpenAPI shows them: a shape for each kind, told apart by ``kind``.
 
-Nothing is made from these models. A result goes from the record to the caller as it is, and a test holds
-what the stages make to what stands here.
+Nothing is made from these models: a result goes from the record to the caller unchanged. A test compares what
+the stages make with these shapes.
 """
 
 from collections.abc import Mapping
@@ -64,7 +64,7 @@ class QueryResult(BaseModel):
     hits: list[PlaceOut] = Field(description="The passages after reranking, the best first")
     generator: str | None
     reasoning: str | None = Field(
-        None, description="What a model that thinks wrote before its answer; absent without"
+        None, description="The model's reasoning before its answer, where it wrote any"
     )
     cached: bool = Field(description="Kept from an earlier question")
     pending_documents: int | None = Field(
@@ -105,7 +105,7 @@ class BackupResult(BaseModel):
     documents: int
     points: int
     lacking: int = Field(description="Documents of which the engine lacked points")
-    bytes: int = Field(description="Of all of it")
+    bytes: int = Field(description="Of the whole backup")
     sent: int = Field(description="Bytes that the bucket did not hold yet")
     seconds: float
     missing: list[str] = Field(description="What is left out, a line each")
@@ -190,15 +190,15 @@ RESULTS: Mapping[JobKind, type[BaseModel]] = {
 
 
 def typed_jobs() -> Mapping[str, type[BaseModel]]:
-    """The shape of a job of each kind, by the kind."""
-    return {kind.value: _job_of(kind, result) for kind, result in RESULTS.items()}
-
-
-def _job_of(kind: JobKind, result: Any) -> type[BaseModel]:
-    """What every job has, with its own kind and result."""
-    fields: Any = {
-        "kind": (Literal[kind.value], ...),
-        "result": (result | None, Field(description="There once the job has succeeded")),
-        "error": (JobError | None, Field(description="There when it did not succeed")),
-    }
-    return create_model(f"{kind.value.capitalize()}Job", __base__=JobOut, __doc__=JobOut.__doc__, **fields)
+    """The shape of a job of each kind, by the kind: what every job has, with its own kind and result."""
+    jobs = {}
+    for kind, result in RESULTS.items():
+        shape: Any = result
+        fields: Any = {
+            "kind": (Literal[kind.value], ...),
+            "result": (shape | None, Field(description="Set once the job has succeeded")),
+            "error": (JobError | None, Field(description="Set when it has not succeeded")),
+        }
+        name = f"{kind.value.capitalize()}Job"
+        jobs[kind.value] = create_model(name, __base__=JobOut, __doc__=JobOut.__doc__, **fields)
+    return jobs

@@ -1,7 +1,7 @@
-"""``python -m api.server``: the API's processes, as the settings have them.
+"""``python -m api.server`` starts the API's processes as the settings say.
 
-uvicorn's command line could name a protocol, but neither give it its bounds nor leave
-``X-Forwarded-For`` to ``TRUSTED_PROXIES``.
+uvicorn's own command line could not set the limits of the protocol, and would read ``X-Forwarded-For``
+whatever ``TRUSTED_PROXIES`` says.
 """
 
 import logging
@@ -22,14 +22,14 @@ from rag.settings import Settings, load
 from rag.starting import log_as, starting
 
 GRACEFUL_SECONDS = 5
-_SLOW_START_SECONDS = 30  # of a process on a busy machine: at its default of 5, uvicorn ends it
-_OTHER_FILES = 512  # one a connection, one for its body, and these
+_SLOW_START_SECONDS = 30  # uvicorn ends a process that takes longer; its 5 are too short on a busy machine
+_OTHER_FILES = 512  # besides one for each connection and one for its body
 
 log = logging.getLogger(__name__)
 
 
 def options(settings: Settings, bounds: Bounds | None = None) -> dict[str, Any]:
-    """What uvicorn is told about connections and requests. ``bounds`` None: those of the settings."""
+    """uvicorn's options for connections and requests. ``bounds`` None: those of the settings."""
     bounds = bounds or bounds_of(settings)
     return {
         "http": partial(BoundedProtocol, Connections(bounds)),
@@ -47,7 +47,7 @@ def bounds_of(settings: Settings) -> Bounds:
 
 
 def affordable(wished: int) -> int:
-    """How many of ``wished`` connections there are files for, once the limit is raised as far as it goes."""
+    """How many of ``wished`` connections the limit of open files allows; the limit is raised as needed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 2 * wished + _OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -63,7 +63,7 @@ def affordable(wished: int) -> int:
 
 
 def main(factory: str = "api.main:app_factory") -> None:
-    """Serve what ``factory`` makes until told to stop. Leaves with a line for each wrong setting and risk."""
+    """Serve what ``factory`` makes until told to stop. Exits with a line for each wrong setting and risk."""
     with starting("the API", status=STARTUP_FAILURE):
         settings = load()
         require_closed_api(settings)
@@ -73,7 +73,7 @@ def main(factory: str = "api.main:app_factory") -> None:
     uvicorn.run(
         factory,
         factory=True,
-        log_config=None,  # ours is there
+        log_config=None,  # log_as has set logging up
         host=settings.listen_host,
         port=settings.api_port,
         workers=settings.api_processes,
@@ -86,6 +86,6 @@ def main(factory: str = "api.main:app_factory") -> None:
 
 if __name__ == "__main__":
     ArgumentParser(
-        "python -m api.server", epilog="What it takes are settings: API_HOST, API_PORT …"
+        "python -m api.server", epilog="It is configured by settings: API_HOST, API_PORT …"
     ).parse_args()
     main()

@@ -1,7 +1,7 @@
-"""A document on its way in: from a request's body to an ``Ingestion``.
+"""From the body of ``POST /v1/documents`` to an ``Ingestion``.
 
-Bodies come as files, in memory or on the disk: see :mod:`api.receiving`. Everything here reads
-them and hashes, so it runs in a thread.
+Bodies come as files, in memory or on the disk: see :mod:`api.receiving`. Everything here reads and hashes
+them, so it runs in a thread.
 """
 
 import io
@@ -18,10 +18,10 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from api.bodies import DocumentIn, OnConflict
-from api.forms import MOST_FIELD
-from api.jsontext import TooMuch, content, weigh
+from api.json_body import invalid_body, invalid_fields
+from api.jsontext import TooMuch, content, scan
+from api.multipart import MOST_FIELD, parsed_form
 from api.receiving import IN_MEMORY, MIB
-from api.sent import refused, unfit
 from rag.errors import DocumentTooLarge, InvalidRequest
 from rag.media import HEAD_BYTES, media_type_of
 from rag.model import Json
@@ -30,6 +30,7 @@ from rag.settings import Settings
 from tasks.submit import Ingestion, Link, Text, Upload
 
 MAX_FILENAME = 255
+_NOT_ONE = "Send exactly one of file (multipart), text and url"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Received:
     body: Json
 
     def on_conflict(self, asked: OnConflict | None) -> "Received":
-        """With what the address asks for; None: nothing. InvalidRequest where the body asks for the other."""
+        """With the query parameter ``on_conflict``. InvalidRequest where the body asks for the other."""
         if asked is None:
             return self
         if (self.body.get("on_conflict") or asked) != asked:
@@ -50,30 +51,31 @@ class Received:
 
 @contextmanager
 def from_json(body: IO[bytes], settings: Settings) -> Iterator[Received]:
-    """A JSON body with ``text`` or ``url``. A long text is in a file, which is gone after the block.
+    """A JSON body with ``text`` or ``url``. A long text is in a file, which is removed after the block.
 
     Raises RequestValidationError, InvalidRequest, DocumentTooLarge, and OSError of the temporary folder.
     """
     with SpooledTemporaryFile(max_size=IN_MEMORY) as long, SpooledTemporaryFile(max_size=IN_MEMORY) as text:
         try:
-            weighed = weigh(body, long)
-            fields = DocumentIn.model_validate_json(bytes(weighed.structure))
+            scanned = scan(body, long)
+            fields = DocumentIn.model_validate_json(bytes(scanned.structure))
         except TooMuch as error:
-            raise unfit(str(error)) from None
+            raise invalid_body(str(error)) from None
         except ValidationError as error:
-            raise refused(error) from error
+            raise invalid_fields(error) from error
         if sum(source is not None for source in (fields.text, fields.url)) != 1:
-            raise _not_one()
-        if weighed.placeholder is None:
+            raise InvalidRequest(_NOT_ONE)
+        if scanned.placeholder is None:
             yield _received(fields, _inline(fields, settings), settings)
             return
-        if fields.text != weighed.placeholder:
-            raise unfit("only text may be so long")
+        # The long string may be the value of any field: only the text's may be so long.
+        if fields.text != scanned.placeholder:
+            raise invalid_body("only text may be so long")
         long.seek(0)
-        yield _received(fields, _write(long, text, settings), settings)
+        yield _received(fields, _unescape(long, text, settings), settings)
 
 
-def _write(long: IO[bytes], into: IO[bytes], settings: Settings) -> Upload:
+def _unescape(long: IO[bytes], into: IO[bytes], settings: Settings) -> Upload:
     """The text that ``long`` has as JSON writes it, as a file in UTF-8."""
     digest, size, blank = sha256(), 0, True
     try:
@@ -84,39 +86,45 @@ def _write(long: IO[bytes], into: IO[bytes], settings: Settings) -> Upload:
             blank = blank and not piece.strip()
             _must_fit(size, settings)
     except ValueError as error:
-        raise unfit(
+        raise invalid_body(
             f"must be valid Unicode, without lone surrogates, in valid JSON: {error}", "text"
         ) from None
     if blank:
-        raise unfit("is empty", "text")
+        raise invalid_body("is empty", "text")
     into.seek(0)
     return Upload(cast(BinaryIO, into), size, digest.hexdigest(), None, "text/plain")
 
 
+@contextmanager
+def from_multipart(content_type: str, body: IO[bytes], settings: Settings) -> Iterator[Received]:
+    """A multipart body: :func:`from_form`. Its file is removed after the block."""
+    with parsed_form(body, content_type) as form:
+        yield from_form(form, settings)
+
+
 def from_form(form: FormData, settings: Settings) -> Received:
-    """A multipart form with ``file``, or with ``text`` or ``url`` as fields. Raises UnsupportedMedia too."""
-    values, file = _parted(form.multi_items())
+    """A form with ``file``, or with ``text`` or ``url`` as fields. Raises UnsupportedMedia too."""
+    values, file = _fields_of(form.multi_items())
     try:
         fields = DocumentIn.model_validate(values)
     except ValidationError as error:
-        raise refused(error) from error
+        raise invalid_fields(error) from error
     if sum(source is not None for source in (fields.text, fields.url, file)) != 1:
-        raise _not_one()
+        raise InvalidRequest(_NOT_ONE)
     if file is None:
         return _received(fields, _inline(fields, settings), settings)
-    source = _upload(file, settings)
+    source = _upload_of(file, settings)
     received = _received(fields, source, settings)
+    # The path in the file's name makes the id, so another path is another body for an Idempotency-Key.
     named = document_id_of_file(file.filename or "")
     told = [source.sha256, source.filename, source.media_type, *([named] if named != source.filename else [])]
-    ingestion = received.ingestion
-    return Received(
-        replace(ingestion, document_id=ingestion.document_id or named or None),
-        {**received.body, "file": told},
-    )
+    ingestion = replace(received.ingestion, document_id=received.ingestion.document_id or named or None)
+    return Received(ingestion, {**received.body, "file": told})
 
 
-def _parted(items: Sequence[tuple[str, UploadFile | str]]) -> tuple[Json, UploadFile | None]:
-    """The form's fields, empty ones left out as browsers mean it, and its file."""
+def _fields_of(items: Sequence[tuple[str, UploadFile | str]]) -> tuple[Json, UploadFile | None]:
+    """The form's fields and its file. A browser sends a field that was not filled in as an empty one, so
+    these are left out."""
     values: Json = {}
     upload: UploadFile | None = None
     for name, value in items:
@@ -129,26 +137,22 @@ def _parted(items: Sequence[tuple[str, UploadFile | str]]) -> tuple[Json, Upload
         elif name == "file":
             raise InvalidRequest("file: must be sent as a file, with a filename")
         elif value != "":
-            values[name] = _object(value) if name == "metadata" else value
+            values[name] = _parse_metadata(value) if name == "metadata" else value
     return values, upload
 
 
-def _object(text: str) -> Any:
-    """Of a form's field, which is a file of nobody's: so it is weighed too."""
+def _parse_metadata(text: str) -> Any:
+    """The JSON of a form's field, scanned before it is parsed as any body is. InvalidRequest."""
     encoded = text.encode(errors="surrogatepass")
     if len(encoded) > MOST_FIELD:
         raise InvalidRequest(f"metadata: has over {MOST_FIELD} bytes")
     try:
-        weigh(io.BytesIO(encoded), None)
+        scan(io.BytesIO(encoded), None)
         return json.loads(text)
     except TooMuch as error:
         raise InvalidRequest(f"metadata: {error}") from error
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"metadata: must be a JSON object: {error}") from error
-
-
-def _not_one() -> InvalidRequest:
-    return InvalidRequest("Send exactly one of file (multipart), text and url")
 
 
 def _inline(fields: DocumentIn, settings: Settings) -> Text | Link:
@@ -176,25 +180,22 @@ def _received(fields: DocumentIn, source: Upload | Text | Link, settings: Settin
     return Received(ingestion, body)
 
 
-def _upload(upload: UploadFile, settings: Settings) -> Upload:
-    """The file with its digest and readable type, standing at its beginning."""
+def _upload_of(upload: UploadFile, settings: Settings) -> Upload:
+    """The file at its beginning, with its digest and a type that a parser reads."""
     size = upload.size or 0
     if size == 0:
         raise InvalidRequest("file: is empty")
     _must_fit(size, settings)
-    filename = _filename(upload.filename)
+    # The last part of the name only, printable and not overlong.
+    name = PurePosixPath((upload.filename or "").replace("\\", "/")).name
+    filename = "".join(filter(str.isprintable, name)).strip()[-MAX_FILENAME:] or None
     media_type = media_type_of(filename, upload.content_type, upload.file.read(HEAD_BYTES))
-    upload.file.seek(0)
-    digest = _sha256(upload.file)
-    upload.file.seek(0)
-    return Upload(upload.file, size, digest, filename, media_type)
-
-
-def _sha256(file: BinaryIO) -> str:
     digest = sha256()
-    while piece := file.read(MIB):
+    upload.file.seek(0)
+    while piece := upload.file.read(MIB):
         digest.update(piece)
-    return digest.hexdigest()
+    upload.file.seek(0)
+    return Upload(upload.file, size, digest.hexdigest(), filename, media_type)
 
 
 def _must_fit(size: int, settings: Settings) -> None:
@@ -204,10 +205,3 @@ def _must_fit(size: int, settings: Settings) -> None:
 
 def too_large(settings: Settings) -> DocumentTooLarge:
     return DocumentTooLarge(f"A document may have {settings.max_upload_mb} MB at most (MAX_UPLOAD_MB)")
-
-
-def _filename(sent: str | None) -> str | None:
-    """The last part of the name, printable and not overlong; None when nothing is left."""
-    name = PurePosixPath((sent or "").replace("\\", "/")).name
-    kept = "".join(character for character in name if character.isprintable()).strip()
-    return kept[-MAX_FILENAME:] or None

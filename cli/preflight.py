@@ -35,7 +35,6 @@ def check(settings: Settings) -> None:
         check_broker(settings)
     if settings.qdrant_url is not None:
         from rag.stores.vectors.qdrant.nodes import nodes_of  # noqa: PLC0415 - loads for a second
-
         from rag.stores.vectors.qdrant.store import QdrantVectorStore  # noqa: PLC0415 - the same
 
         with closing(QdrantVectorStore(nodes_of(settings), settings, patience=0.0)) as store, first_call():

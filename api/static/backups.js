@@ -1,4 +1,4 @@
-// Backups: which there are, what was proven of them, and what is being done.
+// Backups: the list, how the last jobs ended, and the jobs that run.
 
 import { isOver } from "./client.js";
 import { $, made, said } from "./elements.js";
@@ -42,7 +42,7 @@ function outcome(kind, { last, last_good: good }) {
     ...lines.filter(Boolean).map((line) => made("small", { textContent: line })));
 }
 
-// --- what is being done
+// --- jobs
 
 const open = new Map(); // id -> a job that is not over, and what shows how far it is
 const followed = new Set();
@@ -60,7 +60,7 @@ function progress(job) {
   return item;
 }
 
-// What is known of a job by now, in place: its list is not drawn again for it.
+// Updates a job in place, so that its list is not drawn again.
 function tell(id, news) {
   const seen = open.get(id);
   if (!seen) return;
@@ -71,7 +71,7 @@ function tell(id, news) {
   else bar.removeAttribute("value");
 }
 
-// Listens to a job until it is over: that is one call, however often something happens.
+// Follows a job until it is over: one call, however many events there are.
 async function follow({ id }) {
   if (followed.has(id)) return;
   followed.add(id);
@@ -101,7 +101,7 @@ async function jobs() {
   going.slice(-FOLLOWED).forEach(follow);
 }
 
-// --- which there are
+// --- the list
 
 function row(backup) {
   if (backup.error) {
@@ -147,7 +147,7 @@ async function done(button, act) {
 
 const drawn = new Map();
 
-// A list that is drawn again loses the focus, so it is only when ``what`` changed; ages are told to the minute.
+// Drawing a list again loses the focus, so it is drawn only when ``what`` or the minute has changed.
 function draw(id, items, element, what = items) {
   const seen = JSON.stringify([what, Math.floor(Date.now() / 60000)]);
   if (drawn.get(id) === seen) return;
@@ -172,7 +172,7 @@ async function refresh() {
   ]);
 }
 
-// What read() says of it, or why it cannot be shown.
+// Shows the text that read() returns, or why it failed.
 async function shown(note, read) {
   try {
     said($(note), (await read()) || "");

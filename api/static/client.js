@@ -1,11 +1,11 @@
-// The API as the console uses it: requests with the key, problems as errors, events that resume, and
-// patience where the API says when to come again.
+// Requests to the API with the key: problems become errors, event streams resume, and a request is sent again
+// when the API says after how long.
 
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 const [SOON_MS, LATE_MS] = [1000, 16000]; // until the next try
-const PATIENCE_MS = { 429: 3600e3, 503: 300e3 }; // a full queue moves, a part that is away may not come back
+const PATIENCE_MS = { 429: 3600e3, 503: 300e3 }; // a full queue will move; a service that is down may stay down
 const FINAL = new Set(["succeeded", "failed", "cancelled", "dead"]);
-const SENDABLE = /^[\x20-\x7e\xa0-\xff]*$/; // what a header can say
+const SENDABLE = /^[\x20-\x7e\xa0-\xff]*$/; // what a header can carry
 
 export const isOver = (job) => FINAL.has(job.state);
 
@@ -14,7 +14,7 @@ export class Problem extends Error {
     const said = problem.detail || problem.title || `The server answered ${status}`;
     super(status === 401 ? `${said}. This page takes it in the field at the top.` : said);
     this.status = status;
-    this.retryMs = retryMs; // when to come again, where the API says so
+    this.retryMs = retryMs; // when to send it again, where the API says so
   }
 
   // Whether the key may not see what was asked for.
@@ -22,13 +22,13 @@ export class Problem extends Error {
     return this.status === 401 || this.status === 403;
   }
 
-  // Whether it may pass by itself.
+  // Whether a later try may succeed.
   get passes() {
     return this.status >= 500 || this.status === 429;
   }
 }
 
-// As many at once: the others wait for their turn.
+// Runs at most so many calls at once; the others wait for their turn.
 export function atOnce(most) {
   const waiting = [];
   let running = 0;
@@ -45,14 +45,14 @@ export function atOnce(most) {
 }
 
 export class Client {
-  #urgent = 0; // submits that others let pass
+  #urgent = 0; // urgent submits: the others wait for them
   #heldUntil = 0; // when reads are welcome again
 
   constructor(key) {
     this.key = key; // () => string
   }
 
-  // Whether the API wants no reads now: what is only shown afresh can wait.
+  // Whether the API has refused reads for now: periodic refreshes then wait.
   get held() {
     return Date.now() < this.#heldUntil;
   }
@@ -61,8 +61,8 @@ export class Client {
     return this.#read(path, (response) => response.json());
   }
 
-  // Sent again when the API says so or does not answer, with one Idempotency-Key, so that it makes one job;
-  // putOff(seconds) is told. One that is urgent is not kept waiting by others that were put off too.
+  // Sends again when the API says so or does not answer; the Idempotency-Key makes it one job all the same.
+  // Calls putOff(seconds) before each wait. An urgent one goes before others that wait too.
   async post(path, body, { putOff = () => {}, urgent = false } = {}) {
     const form = body instanceof FormData;
     const type = form || body === undefined ? {} : { "Content-Type": "application/json" };
@@ -124,17 +124,17 @@ export class Client {
     }
   }
 
-  // The events at a path, those after the last that was heard, as long as one connection lasts.
+  // The events at a path after the id ``last``, until the connection ends.
   async *events(path, { last, signal }) {
     yield* events(await this.#send(path, { headers: last ? { "Last-Event-ID": last } : {}, signal }));
   }
 
   #authorization() {
-    if (!SENDABLE.test(this.key())) throw new Problem({ detail: "This cannot be an API key: no key has such characters" }, 401);
+    if (!SENDABLE.test(this.key())) throw new Problem({ detail: "This cannot be an API key: it has characters that no key has" }, 401);
     return this.key() ? { Authorization: `Bearer ${this.key()}` } : {};
   }
 
-  // What the key of now may read: what was answered to a former one is asked for again.
+  // Reads with the present key: when the key has changed meanwhile, it reads again.
   async #read(path, body) {
     for (;;) {
       const key = this.key();
@@ -157,13 +157,13 @@ export class Client {
   }
 }
 
-// What fetch() says with one error for all: that a file of a form is gone or was changed, or that nobody answers.
+// fetch() fails with the same error when a file of a form is gone or changed, and when nobody answers: tell which.
 async function unanswered({ message }, body, retryMs) {
   try {
     const files = body instanceof FormData ? [...body.values()].filter((value) => value instanceof File) : [];
     for (const file of files) await file.slice(0, 1).arrayBuffer();
   } catch {
-    return new Error("This file cannot be read any more: choose it again.");
+    return new Error("This file can no longer be read: choose it again.");
   }
   return new Problem({ detail: `The service does not answer: ${message}` }, 503, retryMs);
 }
@@ -182,7 +182,7 @@ async function* events(response) {
   }
 }
 
-// crypto.randomUUID is there on https and this machine alone.
+// crypto.randomUUID exists on https and on localhost only.
 function randomKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

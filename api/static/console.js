@@ -41,7 +41,7 @@ async function ask(event) {
   }
 }
 
-// The turn of a question: those before it write nothing any more.
+// Begins a question: earlier ones no longer write to the page.
 function next() {
   asked = null;
   $("stop").hidden = true;
@@ -93,11 +93,11 @@ function show(result, name) {
   $("citations").replaceChildren(...result.citations.map(entry));
   $("hits").replaceChildren(...result.hits.map(entry));
   $("more").hidden = !result.hits.length;
-  $("timings").textContent = `${result.generator ? `by ${result.generator}, ` : ""}${Math.round(result.timings_ms.total)} ms${result.cached ? ", kept from earlier" : ""}`;
+  $("timings").textContent = `${result.generator ? `by ${result.generator}, ` : ""}${Math.round(result.timings_ms.total)} ms${result.cached ? ", cached" : ""}`;
   $("sources").hidden = false;
 }
 
-// The quoted characters within what stands around them in the document.
+// Shows the quoted text with the text around it in the document.
 async function passage(place, name) {
   const around = 400;
   const start = Math.max(0, place.start - around);
@@ -158,7 +158,7 @@ async function add(body, label) {
   changed();
 }
 
-// A file's path is its document's id: what comes again under the same path replaces what was there.
+// A file's path is its document's id: a file with the same path replaces the document.
 function addFiles(files) {
   const paths = new Set();
   for (const { file, path, error } of files) {
@@ -187,9 +187,9 @@ function addText(event) {
 
 // --- what goes on
 
-let due = null;
+let due = null; // the timer of the next refresh
 
-// Shows what is new once for all that ends within a second.
+// Refreshes once for all jobs that end within a second.
 function changed() {
   due ??= setTimeout(() => {
     due = null;
@@ -213,7 +213,7 @@ async function recent() {
   }
 }
 
-// Where a job is at work, in full.
+// The full text of what a job is about.
 function place({ subject }) {
   return [subject.collection && `collection ${subject.collection}`, subject.document_id, subject.question].filter(Boolean).join(" · ");
 }
@@ -231,7 +231,7 @@ function refresh() {
   dead.refresh();
 }
 
-// Nothing that a former key has read stays; what is being sent does.
+// Removes what a former key has read; uploads go on.
 function clear() {
   next();
   said($("ask-state"), "");

@@ -1,10 +1,10 @@
-// The jobs that were given up: why, and what is to become of them.
+// The jobs that were given up: why, and buttons to replay or drop them.
 
 import { $, made, said } from "./elements.js";
 
 const SHOWN = 50;
 
-// Returns what reads them anew, and what empties their list; calls changed() when one was replayed or dropped.
+// Returns functions that reload and clear the list; calls changed() when one was replayed or dropped.
 export function deadLetters(client, changed) {
   let shown = null;
 
@@ -12,7 +12,7 @@ export function deadLetters(client, changed) {
     try {
       const { items, next } = await client.get(`/v1/dead-letters?limit=${SHOWN}`);
       const seen = JSON.stringify([items, next]);
-      if (seen === shown) return; // a page that is drawn again loses the focus
+      if (seen === shown) return; // drawing the list again loses the focus
       shown = seen;
       draw(items, Boolean(next));
     } catch (error) {

@@ -1,5 +1,5 @@
-// A key that is typed in here, or on the console's pages, is good in this tab until it is closed: no validator
-// is asked, and nothing is kept beyond (Swagger UI's own persistAuthorization would write it to the disk).
+// A key that is typed in here, or on the console's pages, is kept in this tab until it is closed. (Swagger UI's own
+// persistAuthorization would write it to the disk.)
 const KEY = "key";
 const SCHEME = "bearer";
 

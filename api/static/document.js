@@ -1,6 +1,6 @@
-// Documents of a collection, and one of them: its text with a passage marked, its file, its title and metadata.
+// The documents of a collection, and one of them: its text with a marked passage, its file, title and metadata.
 //
-// The address tells which: #collection=NAME&document=ID&version=N&start=FROM&end=TO
+// The address says which: #collection=NAME&document=ID&version=N&start=FROM&end=TO
 
 import { $, made, said } from "./elements.js";
 import { many } from "./formats.js";
@@ -9,9 +9,9 @@ import { connected, keepFresh, showHealth } from "./header.js";
 const AROUND = 3000; // characters of the text at a time, on either side
 const client = connected();
 let shown; // {place, document, from, to}: what the page shows, and how much of the text
-let next = null; // where the list goes on
+let next = null; // cursor of the next page
 
-// --- where we are
+// --- the address
 
 function placeOf(hash) {
   const fields = new URLSearchParams(hash.replace(/^#/, ""));
@@ -51,7 +51,7 @@ async function open() {
     showFacts(document);
     await showText();
     said($("state"), place.version && place.version !== document.version
-      ? "The document has another version by now: the passage may stand elsewhere, or nowhere." : "");
+      ? "The document has another version now: the passage may be elsewhere in it, or gone." : "");
     $("document").hidden = false;
     $("text").querySelector("mark")?.scrollIntoView({ block: "center" });
   } catch (error) {
@@ -94,7 +94,7 @@ async function extend(before) {
 async function download() {
   try {
     const sent = await client.blob(pathOf(shown.place, "/content"));
-    const kept = sent.slice(0, sent.size, "application/octet-stream"); // whatever it is, it is no page of ours
+    const kept = sent.slice(0, sent.size, "application/octet-stream"); // so that the browser never shows it as a page of ours
     const file = URL.createObjectURL(kept);
     const name = shown.place.id.split("/").filter(Boolean).pop() || "document";
     made("a", { href: file, download: name }).click();
@@ -104,7 +104,7 @@ async function download() {
   }
 }
 
-// What is missing in the field is to be removed, which null says.
+// A merge patch (RFC 7396): a member that is missing in the field becomes null, which removes it.
 function patchOf(before, after) {
   const gone = Object.keys(before).filter((name) => !(name in after)).map((name) => [name, null]);
   const inner = ([name, value]) => {

@@ -18,15 +18,15 @@ export async function dropped(transfer) {
   return found;
 }
 
-// Id and title of a file whose name would arrive as another: a browser escapes such characters, and the API
-// takes a backslash for a slash. An id has printable characters alone.
+// Id and title of a file whose name a form would change: a browser escapes such characters, and the API
+// reads a backslash as a slash. An id has printable characters only.
 export function namesOf(path) {
   if (!/["\\\r\n]/.test(path)) return {};
   const document_id = path.normalize("NFC").replace(/(?! )[\p{C}\p{Z}]/gu, encodeURIComponent);
   return { document_id, title: path.split("/").pop() };
 }
 
-// The first folder is the one that was named.
+// The path without its first folder, which is the one that was chosen.
 const below = (path) => path.split("/").slice(path.includes("/") ? 1 : 0).join("/");
 
 async function take(entry, folder, found) {
@@ -38,7 +38,7 @@ async function take(entry, folder, found) {
   }
 }
 
-// ``folder``: where its entries are below the one that was dropped, with a slash at its end.
+// ``folder``: the path below the dropped folder, with a slash at its end.
 async function walk(entry, folder, found) {
   const path = folder.slice(0, -1) || entry.name;
   for (const child of await children(entry, (error) => found.push({ path, error }))) {
@@ -47,7 +47,7 @@ async function walk(entry, folder, found) {
   }
 }
 
-// A reader tells a hundred at a time; failed(error) is told why it tells no more.
+// A reader returns a hundred entries at a time; failed(error) is called when it fails.
 async function children(folder, failed) {
   const reader = folder.createReader(), all = [];
   for (;;) {

@@ -1,16 +1,16 @@
-// Many jobs followed by one stream: a browser opens six connections to a server, and each call counts for
+// Follows many jobs by one stream: a browser opens only six connections to a server, and each call counts for
 // the rate limit.
 
 import { isOver, pause, Problem } from "./client.js";
 
 const MOST_JOBS = 150; // that the API follows in one stream
-const GATHER_MS = 500; // in which jobs that come are gathered, before the stream is opened anew for them
+const GATHER_MS = 500; // how long new jobs are gathered before the stream is opened again for them
 const [SOON_MS, LATE_MS] = [1000, 16000]; // until the next try
 
 export class Followed {
   #client;
-  #jobs = new Map(); // id -> what is known of a job that is not over, and who wants to know
-  #ids = []; // those that the open stream is of
+  #jobs = new Map(); // id -> a job that is not over, and its callbacks
+  #ids = []; // of the open stream
   #listening = null; // aborts it
   #running = false;
 
@@ -27,7 +27,7 @@ export class Followed {
     });
   }
 
-  // Opens the stream anew where there are jobs that it lacks, and it has fewer than so many still.
+  // Opens the stream again when it lacks some jobs and has fewer than so many open ones.
   #grow(most) {
     const open = this.#ids.filter((id) => this.#jobs.has(id)).length;
     if (open < most && open < this.#jobs.size) this.#listening?.abort();
@@ -39,7 +39,7 @@ export class Followed {
     for (let wait = SOON_MS; this.#jobs.size; ) {
       await pause(GATHER_MS);
       const wanted = [...this.#jobs.keys()].slice(0, MOST_JOBS);
-      if (wanted.join() !== this.#ids.join()) [this.#ids, last] = [wanted, ""]; // a new one is heard from its begin
+      if (wanted.join() !== this.#ids.join()) [this.#ids, last] = [wanted, ""]; // a new stream begins with the first event
       this.#listening = new AbortController();
       const { signal } = this.#listening;
       try {
@@ -87,7 +87,7 @@ export class Followed {
     }
   }
 
-  // After a stream: the jobs whose end it did not tell.
+  // After a stream: checks the jobs whose end it did not send.
   async #look(ids) {
     for (const id of ids.filter((each) => this.#jobs.has(each))) {
       const job = await this.#client.get(`/v1/jobs/${encodeURIComponent(id)}`);

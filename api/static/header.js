@@ -1,4 +1,4 @@
-// What stands above every page: the key that calls are made with, and whether the service is well.
+// The header of every page: the API key, and the health of the service.
 
 import { Client } from "./client.js";
 import { $ } from "./elements.js";
@@ -9,8 +9,8 @@ export function connected() {
   return new Client(() => $("key").value.trim());
 }
 
-// Calls refresh() at once, with each other key, and every so many seconds while the page is looked at and the
-// API takes reads. Each call to /v1 counts for the key's rate limit. clear() empties what a former key has read.
+// Calls refresh() at once, when the key changes, and every so many seconds while the page is visible and the API
+// takes reads: each call to /v1 counts for the key's rate limit. clear() removes what a former key has read.
 export function keepFresh(client, refresh, every, clear) {
   $("key").addEventListener("change", () => {
     sessionStorage.setItem("key", $("key").value.trim());
@@ -21,7 +21,7 @@ export function keepFresh(client, refresh, every, clear) {
   setInterval(() => document.hidden || client.held || refresh(), 1000 * every);
 }
 
-// Which is for everybody: no key is sent, so a wrong one hides nothing.
+// Needs no key, and sends none, so that a wrong key does not hide it.
 export async function showHealth() {
   const away = () => ({ status: "away", components: {} });
   const { status, version, components } = await new Client(() => "").get("/health").catch(away);

@@ -1,4 +1,4 @@
-// What a job does, in words.
+// The state of a job, in words.
 
 import { size } from "./formats.js";
 

@@ -97,7 +97,7 @@ def serving(
     thread.start()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
-        fresh = patch("api.collected.FRESH_SECONDS", fresh_seconds)
+        fresh = patch("api.coalescing.FRESH_SECONDS", fresh_seconds)
         with fresh, httpx.Client(base_url=url, timeout=30) as http:
             yield Service(http, parts)
     finally:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from api.audit import Sparse
-from api.paging import sealed
+from api.paging import encode_cursor
 from rag.stores.audit import AuditEntry, AuditKind, AuditReader
 from rag.stores.redis import PREFIX, connect_to
 from tests.integration.apiserver import Service, serving, settings_of
@@ -141,7 +141,7 @@ def test_pages_lead_through_all_of_it_and_one_key_can_be_asked_for(api):
 
 @pytest.mark.parametrize("cursor", ["x", "1", "1-2-3", "99999999999999999999-1", "-", "+", "(1-1"])
 def test_a_cursor_that_is_none_is_refused(api, cursor):
-    for sent in (cursor, sealed(cursor, "/v1/audit")):
+    for sent in (cursor, encode_cursor(cursor, "/v1/audit")):
         answer = api.http.get("/v1/audit", params={"cursor": sent}, headers=bearer(ROOT))
 
         assert answer.status_code == 400

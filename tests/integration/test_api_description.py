@@ -5,7 +5,7 @@ import json
 import pytest
 from fastapi.testclient import TestClient
 
-from api import openapi
+from api import description
 from api.main import create_app
 from api.parts import build
 from rag.settings import Settings
@@ -19,8 +19,8 @@ def chosen(valkey: str, tmp_path) -> Settings:
 
 def test_it_is_built_once(chosen: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     built = []
-    complete = openapi.complete
-    monkeypatch.setattr(openapi, "complete", lambda document: built.append(1) or complete(document))
+    complete = description.complete
+    monkeypatch.setattr(description, "complete", lambda document: built.append(1) or complete(document))
     app = create_app(chosen, build(chosen))
     client = TestClient(app)
 

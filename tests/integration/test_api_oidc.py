@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from api import jwks
-from api.jwks import PAUSE_SECONDS, STALE_SECONDS, KeySet
+from api import oidc
+from api.oidc import PAUSE_SECONDS, STALE_SECONDS, KeySet
 from rag.errors import Unauthenticated, Unavailable
 from tests.integration.apiserver import Service, serving, settings_of
 from tests.integration.oidcissuer import AUDIENCE, EC, RSA, SMALL_RSA, Issuer, issuing, public
@@ -235,7 +235,7 @@ def test_a_key_that_the_issuer_withdrew_is_gone_when_it_is_asked_again(issuer):
     key_of(keys)
     issuer.keys = [public("next", RSA)]
 
-    clock.now = jwks.FRESH_SECONDS + 1
+    clock.now = oidc.FRESH_SECONDS + 1
 
     with pytest.raises(Unauthenticated):
         key_of(keys)
@@ -251,7 +251,7 @@ def test_the_only_key_needs_no_id(issuer):
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("/jwks", b"x" * (jwks.MOST_BYTES + 1)),
+        ("/jwks", b"x" * (oidc.MOST_BYTES + 1)),
         ("/jwks", b"[" * 100_000),
         ("/jwks", b"[]"),
         ("/jwks", b"\xff"),
@@ -278,8 +278,8 @@ def test_a_discovery_document_leads_to_safe_addresses_alone(issuer):
 
 
 def test_a_slow_issuer_holds_nobody_for_long(issuer, monkeypatch):
-    monkeypatch.setattr(jwks, "FETCH_SECONDS", 0.5)
-    issuer.documents["/jwks"] = b" " * (jwks.MOST_BYTES - 1)
+    monkeypatch.setattr(oidc, "FETCH_SECONDS", 0.5)
+    issuer.documents["/jwks"] = b" " * (oidc.MOST_BYTES - 1)
     issuer.slowly = 0.3
     began = time.monotonic()
 

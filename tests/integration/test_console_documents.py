@@ -133,7 +133,7 @@ def test_a_file_that_is_gone_before_its_turn_is_to_be_chosen_again(browser: Chro
 
     told = browser.run(f"{api.url}/", UNTIL + gone)
 
-    assert told == "This file cannot be read any more: choose it again."
+    assert told == "This file can no longer be read: choose it again."
     assert jobs(api) == []
 
 

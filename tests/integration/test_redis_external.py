@@ -16,7 +16,7 @@ from celery import Celery
 from flower.utils.broker import Broker
 from kombu import Queue
 
-from api.admission import RateLimit
+from api.limits import RateLimit
 from rag.errors import ConfigurationError, Overloaded, Unavailable
 from rag.model import Job, Stage
 from rag.settings import Settings

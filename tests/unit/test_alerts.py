@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from api.backup_metrics import BackupCollector
-from api.metrics import LivenessCollector, QueueCollector
+from api.metrics import BackupCollector, LivenessCollector, QueueCollector
 from rag.errors import Unavailable
 from rag.model import ABOUT_BACKUPS, Json
 from rag.stores.heartbeats import Signs

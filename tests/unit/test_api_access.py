@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from api.access import ANYBODY, Caller, Keyring
+from api.access import ANYBODY, Authenticator, Caller
 from rag.errors import Forbidden, Unauthenticated
 from rag.keys import Key, Secret, digest_of, new_token
 from rag.settings import ApiKey, Role
@@ -27,7 +27,7 @@ TOKEN = new_token("a" * 16)
 MADE = Key("a" * 16, "made", Role.WRITE, ("c",), 0.0, "admin", (Secret(digest_of(TOKEN)),))
 
 
-KEYS = Keyring(
+KEYS = Authenticator(
     {
         "the-key-of-a-reader": ApiKey(name="reader", role=Role.READ, collections=("a", "b")),
         "schlüssel-mit-umlaut": ApiKey(name="umlaut", role=Role.ADMIN, collections=("*",)),
@@ -36,12 +36,12 @@ KEYS = Keyring(
 )
 
 
-def caller_of(keyring: Keyring, token: str | None) -> Caller:
-    return asyncio.run(keyring.caller(token))
+def caller_of(authenticator: Authenticator, token: str | None) -> Caller:
+    return asyncio.run(authenticator.authenticate(token))
 
 
 def test_without_keys_everybody_may_do_everything():
-    caller = caller_of(Keyring({}, Made()), None)
+    caller = caller_of(Authenticator({}, Made()), None)
 
     assert caller is ANYBODY
     caller.must_be(Role.ADMIN)
@@ -97,14 +97,14 @@ def test_a_star_reaches_everything():
 
 
 def test_a_key_that_was_made_stands_for_its_record():
-    keyring = Keyring({}, Made(MADE))
+    authenticator = Authenticator({}, Made(MADE))
 
-    assert caller_of(keyring, TOKEN) == Caller("made", Role.WRITE, ("c",), id="a" * 16)
+    assert caller_of(authenticator, TOKEN) == Caller("made", Role.WRITE, ("c",), id="a" * 16)
     for token in (None, TOKEN[:-1], new_token("a" * 16), new_token("b" * 16)):
         with pytest.raises(Unauthenticated):
-            caller_of(keyring, token)
+            caller_of(authenticator, token)
 
 
 def test_a_key_may_be_required_before_there_is_any():
     with pytest.raises(Unauthenticated):
-        caller_of(Keyring({}, Made(), required=True), None)
+        caller_of(Authenticator({}, Made(), required=True), None)

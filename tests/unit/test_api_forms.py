@@ -9,8 +9,7 @@ import pytest
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
-from api.forms import MOST_FIELD, MOST_FILES, MOST_PARTS, parsed_form
-from api.multipart import MOST_HEADERS, parameters
+from api.multipart import MOST_FIELD, MOST_FILES, MOST_HEADERS, MOST_PARTS, parameters, parsed_form
 
 TYPE = "multipart/form-data; boundary=B"
 MIB = 1 << 20

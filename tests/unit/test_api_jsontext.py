@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api import jsontext
-from api.jsontext import DEEPEST, LONG, MOST_STRUCTURE, TooMuch, Weigher, content, weigh
+from api.jsontext import DEEPEST, LONG, MOST_STRUCTURE, Scanner, TooMuch, content, scan
 
 ODD = st.text(st.sampled_from('a"\\/\n\x7f é漢😀u0{}[],:'), max_size=80)
 
 
-def in_pieces(document: bytes, size: int, long: io.BytesIO) -> Weigher:
-    weigher = Weigher(long)
+def in_pieces(document: bytes, size: int, long: io.BytesIO) -> Scanner:
+    scanner = Scanner(long)
     for at in range(0, len(document), size):
-        weigher.feed(document[at : at + size])
-    return weigher
+        scanner.feed(document[at : at + size])
+    return scanner
 
 
 def nested(levels: int) -> bytes:
@@ -28,10 +28,10 @@ def nested(levels: int) -> bytes:
 def test_what_is_weighed_is_parsed_as_ever(text, fact, size, ascii_):
     sent = {"text": text, "metadata": {fact: [fact, {}, [1, None]]}}
 
-    weigher = in_pieces(json.dumps(sent, ensure_ascii=ascii_).encode(), size, io.BytesIO())
+    scanner = in_pieces(json.dumps(sent, ensure_ascii=ascii_).encode(), size, io.BytesIO())
 
-    assert json.loads(bytes(weigher.structure)) == sent
-    assert weigher.placeholder is None
+    assert json.loads(bytes(scanner.structure)) == sent
+    assert scanner.placeholder is None
 
 
 @given(text=ODD, size=st.integers(1, 9), ascii_=st.booleans())
@@ -39,14 +39,14 @@ def test_a_long_string_comes_back_as_it_was(text, size, ascii_):
     text = "é\\" * LONG + text
     long = io.BytesIO()
 
-    weigher = in_pieces(json.dumps({"text": text, "n": 1}, ensure_ascii=ascii_).encode(), size * 9999, long)
+    scanner = in_pieces(json.dumps({"text": text, "n": 1}, ensure_ascii=ascii_).encode(), size * 9999, long)
 
     long.seek(0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jsontext, "PIECE", size * 1001)
         assert "".join(content(long)) == text
-    assert json.loads(bytes(weigher.structure)) == {"text": weigher.placeholder, "n": 1}
-    assert len(weigher.structure) < 100
+    assert json.loads(bytes(scanner.structure)) == {"text": scanner.placeholder, "n": 1}
+    assert len(scanner.structure) < 100
 
 
 @pytest.mark.parametrize(
@@ -61,19 +61,19 @@ def test_a_long_string_comes_back_as_it_was(text, size, ascii_):
 )
 def test_what_is_too_deep_or_too_much_is_refused(sent):
     with pytest.raises(TooMuch):
-        weigh(io.BytesIO(sent), io.BytesIO())
+        scan(io.BytesIO(sent), io.BytesIO())
 
 
 def test_only_a_document_may_have_a_long_string():
     with pytest.raises(TooMuch):
-        weigh(io.BytesIO(b'"' + b"x" * (LONG + 1) + b'"'), None)
+        scan(io.BytesIO(b'"' + b"x" * (LONG + 1) + b'"'), None)
 
 
 def test_braces_within_strings_are_no_structure():
     sent = json.dumps({"a": '[{"' * 5000}).encode()
 
-    assert bytes(weigh(io.BytesIO(sent), None).structure) == sent
-    assert bytes(weigh(io.BytesIO(nested(DEEPEST)), None).structure) == nested(DEEPEST)
+    assert bytes(scan(io.BytesIO(sent), None).structure) == sent
+    assert bytes(scan(io.BytesIO(nested(DEEPEST)), None).structure) == nested(DEEPEST)
 
 
 @pytest.mark.parametrize("written", [rb"\ud83d", rb"\ude00", rb"\ud83dx", b"\xff", b"\n", rb"\x", rb"\u12"])

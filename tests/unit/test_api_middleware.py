@@ -41,4 +41,4 @@ def test_anything_else_in_a_stream_is_one(caplog: pytest.LogCaptureFixture) -> N
     with pytest.raises(ExceptionGroup), caplog.at_level(logging.ERROR):
         answered(error)
 
-    assert "unforeseen error" in caplog.text
+    assert "failed with an unexpected error" in caplog.text

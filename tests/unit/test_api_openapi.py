@@ -9,10 +9,9 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
-from api.description import SCHEMAS
+from api.description import IDS, JOB_KINDS, SCHEMAS
 from api.examples import OF_OPERATIONS, OF_SCHEMAS
 from api.main import create_app
-from api.operations import IDS, JOB_KINDS
 from api.parts import build
 from api.result_schemas import RESULTS
 from rag.model import JobKind
@@ -71,7 +70,7 @@ def test_every_reference_leads_somewhere_and_every_schema_is_used(document: dict
 def test_every_operation_has_a_name_that_lasts(document: dict[str, Any]) -> None:
     found = {name: operation["operationId"] for name, operation in operations(document)}
 
-    assert found == dict(IDS), "api.operations has the names"
+    assert found == dict(IDS), "api.description has the names"
     assert len(set(found.values())) == len(found)
     assert [name for name in found.values() if not VERB_AND_NOUN.match(name)] == []
     assert JOB_KINDS.keys() <= set(found.values())

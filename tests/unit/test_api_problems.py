@@ -12,13 +12,11 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from api.access import ANYBODY, Caller
+from api.access import ANYBODY, CALLER, REQUEST_ID, Caller
 from api.bodies import QueryIn
-from api.heads import Refusal
+from api.heads import HTTP_PROBLEMS, Refusal
+from api.json_body import parse
 from api.problems import MEDIA_TYPE, install, of_error, of_http, of_validation, status_of
-from api.refusals import OF_HTTP
-from api.scope import CALLER, REQUEST_ID
-from api.sent import parse
 from rag import errors
 from rag.errors import AegisError, translated
 from rag.origins import _ELSEWHERE, _HOST, _ORIGIN
@@ -176,7 +174,7 @@ def test_what_we_say_ourselves_is_told_to_everybody(error):
 
 def test_each_type_of_problem_has_one_title_of_its_own():
     titles = {kind.code: kind.title for kind in every_error() if "code" in vars(kind)}
-    of_paths = dict(OF_HTTP.values())
+    of_paths = dict(HTTP_PROBLEMS.values())
     of_pages = {refusal.code: refusal.title for refusal in (_ELSEWHERE, _HOST, _ORIGIN)}
 
     assert not titles.keys() & of_paths.keys()
@@ -229,7 +227,7 @@ def codes_in(cell: str) -> list[str]:
 
 def answered() -> set[tuple[int, str]]:
     """Each (status, code) that is no error of our tree."""
-    of_http = {(status, code) for status, (code, _) in OF_HTTP.items()}
+    of_http = {(status, code) for status, (code, _) in HTTP_PROBLEMS.items()}
     of_origins = {(403, refusal.code) for refusal in (_ELSEWHERE, _HOST, _ORIGIN)}
     return of_http | of_origins | {(416, "range-not-satisfiable")}
 

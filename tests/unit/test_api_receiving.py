@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from api import receiving
-from api.receiving import KIB, SMALL, Limit, Receptions
+from api.receiving import KIB, SMALL, BodyReceiver, Limit
 from rag.errors import DocumentTooLarge, Overloaded
 
 LIMIT = Limit(1024 * KIB, DocumentTooLarge("too large"))
@@ -36,9 +36,9 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(work, 30))
 
 
-async def half_sent(receptions: Receptions, owners: Sequence[str]) -> list["asyncio.Task[bytes]"]:
+async def half_sent(receiver: BodyReceiver, owners: Sequence[str]) -> list["asyncio.Task[bytes]"]:
     """Bodies that do not go on."""
-    tasks = [asyncio.create_task(receptions.small(Sender(b"half").request, owner)) for owner in owners]
+    tasks = [asyncio.create_task(receiver.receive_small(Sender(b"half").request, owner)) for owner in owners]
     await asyncio.sleep(0.01)
     return tasks
 
@@ -50,57 +50,57 @@ async def ended(tasks: Sequence["asyncio.Task[bytes]"]) -> list[BaseException | 
 
 
 def test_a_body_arrives_whole_and_leaves_nothing() -> None:
-    receptions = Receptions(places=4, budget=4096 * KIB)
+    receiver = BodyReceiver(places=4, budget=4096 * KIB)
     data = bytes(range(256)) * 2000
 
     async def work() -> None:
-        assert await receptions.small(Sender(b"a", b"b", whole=True).request, "x") == b"ab"
+        assert await receiver.receive_small(Sender(b"a", b"b", whole=True).request, "x") == b"ab"
         sender = Sender(data[:1000], data[1000:], whole=True)
-        async with receptions.document(sender.request, "x", LIMIT) as file:
+        async with receiver.document(sender.request, "x", LIMIT) as file:
             assert file.read() == data
-            assert receptions._held == {"x": len(data)}
+            assert receiver._held == {"x": len(data)}
 
     run(work())
-    assert not receptions._held
-    assert not receptions._receiving
+    assert not receiver._held
+    assert not receiver._receiving
 
 
 @pytest.mark.parametrize("sender", [Sender(bytes(SMALL.most + 1)), Sender(length=SMALL.most + 1)])
 def test_a_body_over_its_limit_is_ended(sender: Sender) -> None:
-    receptions = Receptions(places=4, budget=4096 * KIB)
+    receiver = BodyReceiver(places=4, budget=4096 * KIB)
 
     with pytest.raises(HTTPException) as caught:
-        run(receptions.small(sender.request, "x"))  # type: ignore[arg-type]  # what it gives is of no interest
+        run(receiver.receive_small(sender.request, "x"))  # type: ignore[arg-type]  # what it gives is of no interest
 
     assert caught.value.status_code == 413
-    assert not receptions._held
+    assert not receiver._held
 
 
 def test_one_caller_has_half_of_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    receptions = Receptions(places=99, budget=100 * KIB)
+    receiver = BodyReceiver(places=99, budget=100 * KIB)
     piece = bytes(20 * KIB)
 
     async def work() -> None:
-        async with receptions.document(Sender(piece, piece, whole=True).request, "greedy", LIMIT):
+        async with receiver.document(Sender(piece, piece, whole=True).request, "greedy", LIMIT):
             with pytest.raises(Overloaded) as caught:
-                await receptions.small(Sender(piece, whole=True).request, "greedy")
+                await receiver.receive_small(Sender(piece, whole=True).request, "greedy")
             assert caught.value.retry_after
-            await receptions.small(Sender(piece, whole=True).request, "other")
-            async with receptions.document(Sender(piece, piece, whole=True).request, "other", LIMIT):
+            await receiver.receive_small(Sender(piece, whole=True).request, "other")
+            async with receiver.document(Sender(piece, piece, whole=True).request, "other", LIMIT):
                 with pytest.raises(Overloaded):
-                    await receptions.small(Sender(piece, piece, whole=True).request, "third")
+                    await receiver.receive_small(Sender(piece, piece, whole=True).request, "third")
 
     run(work())
 
 
 def test_one_caller_has_half_of_the_places() -> None:
-    receptions = Receptions(places=6, budget=999 * KIB)
+    receiver = BodyReceiver(places=6, budget=999 * KIB)
 
     async def work() -> None:
-        tasks = await half_sent(receptions, ["greedy"] * 4)
+        tasks = await half_sent(receiver, ["greedy"] * 4)
         assert isinstance(tasks[3].exception(), Overloaded)  # none of the others is known to be slow yet
         assert not any(task.done() for task in tasks[:3])
-        assert await receptions.small(Sender(b"x", whole=True).request, "other") == b"x"
+        assert await receiver.receive_small(Sender(b"x", whole=True).request, "other") == b"x"
         await ended(tasks)
 
     run(work())
@@ -108,12 +108,12 @@ def test_one_caller_has_half_of_the_places() -> None:
 
 def test_who_is_slow_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receiving, "_SETTLED_SECONDS", 0.1)
-    receptions = Receptions(places=4, budget=999 * KIB)
+    receiver = BodyReceiver(places=4, budget=999 * KIB)
 
     async def work() -> None:
-        tasks = await half_sent(receptions, ["a", "a", "b"])
+        tasks = await half_sent(receiver, ["a", "a", "b"])
         await asyncio.sleep(0.2)
-        assert await receptions.small(Sender(b"x", whole=True).request, "a") == b"x"
+        assert await receiver.receive_small(Sender(b"x", whole=True).request, "a") == b"x"
         await asyncio.sleep(0.01)
         (lost,) = [task.exception() for task in tasks[:2] if task.done()]
         assert isinstance(lost, HTTPException)
@@ -126,10 +126,10 @@ def test_who_is_slow_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_who_is_too_slow_ends_by_himself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receiving, "GRACE_SECONDS", 0.2)
-    receptions = Receptions(places=4, budget=999 * KIB)
+    receiver = BodyReceiver(places=4, budget=999 * KIB)
 
     with pytest.raises(HTTPException) as caught:
-        run(receptions.small(Sender(b"half").request, "x"))  # type: ignore[arg-type]  # as above
+        run(receiver.receive_small(Sender(b"half").request, "x"))  # type: ignore[arg-type]  # as above
 
     assert caught.value.status_code == 408
-    assert not receptions._receiving
+    assert not receiver._receiving

@@ -24,7 +24,8 @@ import pytest
 from rich.console import Console
 from starlette.exceptions import HTTPException
 
-from api import jsontext, middleware, multipart, multiplexed_events, waiting
+from api import events as api_events
+from api import jsontext, middleware, multipart, waiting
 from cli.display import Display
 from cli.log_reading import entries_of
 from cli.logs import LogFile, Output, Severity, reformat_redis_line
@@ -147,9 +148,9 @@ def fetched(text: str) -> None:
 def sent(text: str) -> None:
     """The body of a request, weighed before it is parsed."""
     with suppress(jsontext.TooMuch):
-        jsontext.weigh(io.BytesIO(text.encode("utf-8", "replace")), io.BytesIO())
+        jsontext.scan(io.BytesIO(text.encode("utf-8", "replace")), io.BytesIO())
     with suppress(jsontext.TooMuch):
-        jsontext.weigh(io.BytesIO(json.dumps({"text": text}).encode()), io.BytesIO())
+        jsontext.scan(io.BytesIO(json.dumps({"text": text}).encode()), io.BytesIO())
 
 
 def form(text: str) -> None:
@@ -256,7 +257,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "error": lambda text: jina_errors.error_of("http://a", httpx.Response(400, text=text))
     },
     "api.middleware": {"request id": middleware._SOUND_ID.match},
-    "api.multiplexed_events": {"last event": multiplexed_events._ID.match},
+    "api.events": {"last event": api_events._ID.match},
     "api.waiting": {"prefer": lambda text: waiting.preferred_wait([text])},
     "cli.display": {"line": displayed},
     "cli.logs": {

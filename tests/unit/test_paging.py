@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.paging import Slicing, opened, sealed
+from api.paging import Slicing, decode_cursor, encode_cursor
 from rag.errors import InvalidCursor
 
 LIST = "/v1/jobs"
@@ -12,10 +12,10 @@ LIST = "/v1/jobs"
     "cursor", ["0190a0a0-0000-7000-8000-000000000000", "guides/vpn.md", "ü" * 256, "7-1"]
 )
 def test_a_cursor_is_read_back(cursor: str) -> None:
-    assert opened(sealed(cursor, LIST), LIST) == cursor
-    assert sealed(cursor, LIST).isascii()
+    assert decode_cursor(encode_cursor(cursor, LIST), LIST) == cursor
+    assert encode_cursor(cursor, LIST).isascii()
     with pytest.raises(InvalidCursor):
-        opened(sealed(cursor, LIST), "/v1/documents")
+        decode_cursor(encode_cursor(cursor, LIST), "/v1/documents")
 
 
 @pytest.mark.parametrize(
@@ -28,19 +28,19 @@ def test_a_cursor_is_read_back(cursor: str) -> None:
         "ü",
         "%00",
         "x" * 100_000,
-        sealed("", "/v1/jobs"),
+        encode_cursor("", "/v1/jobs"),
     ],
 )
 def test_what_no_page_gave_out_is_refused(sent: str) -> None:
     with pytest.raises(InvalidCursor):
-        opened(sent, LIST)
+        decode_cursor(sent, LIST)
 
 
 def test_a_cursor_that_was_changed_is_refused() -> None:
-    cursor = sealed("guides/vpn.md", LIST)
+    cursor = encode_cursor("guides/vpn.md", LIST)
     for at in range(len(cursor) - 1):
         with pytest.raises(InvalidCursor):
-            opened(cursor[:at] + ("A" if cursor[at] != "A" else "B") + cursor[at + 1 :], LIST)
+            decode_cursor(cursor[:at] + ("A" if cursor[at] != "A" else "B") + cursor[at + 1 :], LIST)
 
 
 def test_what_is_read_whole_comes_in_pages() -> None:

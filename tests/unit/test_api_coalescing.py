@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from api import collected
-from api.collected import Collected
+from api import coalescing
+from api.coalescing import Coalesced
 
 
 def test_whoever_asks_meanwhile_shares_the_answer() -> None:
@@ -18,7 +18,7 @@ def test_whoever_asks_meanwhile_shares_the_answer() -> None:
         return len(asked)
 
     async def many() -> list[int]:
-        answers = Collected(collect)
+        answers = Coalesced(collect)
         waiting = [asyncio.create_task(answers.get()) for _ in range(100)]
         await asyncio.sleep(0)
         waiting.pop(0).cancel()  # the one that began it goes away
@@ -30,12 +30,12 @@ def test_whoever_asks_meanwhile_shares_the_answer() -> None:
 
 def test_it_is_asked_for_again_once_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(collected, "monotonic", lambda: now)
+    monkeypatch.setattr(coalescing, "monotonic", lambda: now)
     asked: list[int] = []
 
     async def both() -> None:
         nonlocal now
-        answers = Collected(lambda: asked.append(1) or len(asked))
+        answers = Coalesced(lambda: asked.append(1) or len(asked))
 
         assert await answers.get() == 1
         now += 0.9
@@ -55,7 +55,7 @@ def test_what_went_wrong_is_not_kept() -> None:
         return "yes"
 
     async def both() -> str:
-        answers = Collected(collect)
+        answers = Coalesced(collect)
         with pytest.raises(OSError, match="no"):
             await answers.get()
         return await answers.get()

@@ -2,13 +2,9 @@
 
 import pytest
 
-from api.access import Caller
-from api.submits import Terms, digest
+from api.submission import digest, idempotency_of
 from api.waiting import LONGEST_WAIT, preferred_wait
 from rag.errors import InvalidRequest
-from rag.settings import Role
-
-ALICE, BOB = Caller("alice", Role.WRITE, None), Caller("bob", Role.WRITE, None)
 
 
 @pytest.mark.parametrize(
@@ -44,14 +40,14 @@ def test_a_digest_does_not_hang_on_the_order_of_members():
 
 
 def test_without_a_key_there_is_no_idempotency():
-    assert Terms("/v1/queries", None, None).idempotency(ALICE, {}) is None
+    assert idempotency_of(None, "alice", "/v1/queries", {}) is None
 
 
 def test_a_key_is_the_callers_and_the_paths_own():
     made = [
-        Terms(path, None, "k").idempotency(caller, {})
+        idempotency_of("k", caller, path, {})
         for path in ("/v1/queries", "/v1/documents")
-        for caller in (ALICE, BOB)
+        for caller in ("alice", "bob")
     ]
 
     assert len({idempotency.key for idempotency in made if idempotency}) == 4
@@ -60,4 +56,4 @@ def test_a_key_is_the_callers_and_the_paths_own():
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\tb"])
 def test_keys_that_cannot_be_kept_are_refused(key):
     with pytest.raises(InvalidRequest):
-        Terms("/v1/queries", None, key).idempotency(ALICE, {})
+        idempotency_of(key, "alice", "/v1/queries", {})
