@@ -34,7 +34,7 @@ class ContentDigest:
 
 def digest_of(point: Point) -> ContentDigest:
     """Of one point."""
-    return ContentDigest(1, int.from_bytes(sha256(_content(point)).digest()))
+    return ContentDigest(1, int.from_bytes(sha256(content_of(point, sort_keys=True)).digest()))
 
 
 def digests(points: Iterable[Point]) -> dict[DocumentVersion, ContentDigest]:
@@ -46,8 +46,12 @@ def digests(points: Iterable[Point]) -> dict[DocumentVersion, ContentDigest]:
     return found
 
 
-def _content(point: Point) -> bytes:
-    """Passage, dense, sparse and token vectors, each with its length before it."""
+def content_of(point: Point, *, sort_keys: bool) -> bytes:
+    """Passage, dense vector, terms and their weights, and token vectors, each with its length before it.
+
+    Lengths are 8 bytes, big-endian; arrays are little-endian. Of the passage: JSON of its fields, in order.
+    ``sort_keys``: those of its metadata, which an engine may give back in another order.
+    """
     passage = point.passage
     fields = [
         passage.chunk_id,
@@ -63,7 +67,7 @@ def _content(point: Point) -> bytes:
         dict(passage.metadata),
     ]
     pieces = (
-        json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode(),
+        json.dumps(fields, ensure_ascii=False, sort_keys=sort_keys, separators=(",", ":")).encode(),
         np.ascontiguousarray(point.dense, "<f4").tobytes(),
         np.ascontiguousarray(point.sparse.indices, "<u4").tobytes(),
         np.ascontiguousarray(point.sparse.values, "<f4").tobytes(),
