@@ -57,11 +57,10 @@ class EdgeCollection:
         check_points(points, self.folder.spec)
         rows = [(point, payload_of(point.passage)) for point in points]
         with self._writing:
+            if self._tokens:
+                self._tokens.put(points)
             for start in range(0, len(rows), SLICE):
-                part = rows[start : start + SLICE]
-                if self._tokens:
-                    self._tokens.put([point for point, _ in part])
-                self._shard.upsert(part)
+                self._shard.upsert(rows[start : start + SLICE])
             self._shard.flush()
 
     def delete(self, document_id: str, versions: Versions) -> None:
