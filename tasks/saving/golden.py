@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from rag import lexical
 from rag.errors import UnknownCollection
@@ -49,12 +50,9 @@ class Golden:
     def _queries(self, collection: Collection) -> Iterator[GoldenQuery]:
         sampled = [DocumentVersion(*each) for _, *each in self.documents["sample"]]
         stale = self.run.tools.documents.stale(collection.name, sampled)
-        asked = 0
-        for version in sampled:
-            found = self._sentence(collection, version) if version not in stale else None
-            if found and asked < QUERIES:
-                asked += 1
-                yield self._asked(collection, *found)
+        found = (self._sentence(collection, version) for version in sampled if version not in stale)
+        for sentence, dense in islice(filter(None, found), QUERIES):
+            yield self._asked(collection, sentence, dense)
 
     def _sentence(self, collection: Collection, version: DocumentVersion) -> tuple[str, Vector] | None:
         """With the vector of its passage; None where there is none, or the document is not there any more."""

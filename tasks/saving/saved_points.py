@@ -13,7 +13,7 @@ from itertools import chain
 
 from rag.digest import ContentDigest, digest_of
 from rag.errors import UnknownCollection
-from rag.model import Collection, Document, DocumentVersion, Json, Point, Stream
+from rag.model import Collection, DocumentVersion, Json, Point, Stream
 from rag.ports import Window, all_items
 from rag.stores.backups.contents import SavedBlob, SavedPoints, points_line, points_stream, saved_points
 from rag.stores.backups.points import packed
@@ -115,7 +115,8 @@ class Points:
         """Leave the rows of versions that stay in their packs, and which ones are to be read; these packs."""
         kept, unread = list[bytes](), list[bytes]()
         packs = set[str]()
-        for document in self._documents():
+        documents = partial(self.run.tools.documents.page, self.collection.name, limit=_DOCUMENTS_PAGE)
+        for document in all_items(documents):
             if found := earlier.of(document):
                 kept.append(points_line(found))
                 packs.update(blob.stream for blob in found.blobs)
@@ -125,10 +126,6 @@ class Points:
         leave(self.run, f"{self.name}kept", kept)
         leave(self.run, f"{self.name}unread", unread)
         return tuple(earlier.packs[name] for name in sorted(packs))
-
-    def _documents(self) -> Iterator[Document]:
-        page = partial(self.run.tools.documents.page, self.collection.name, limit=_DOCUMENTS_PAGE)
-        return all_items(page)
 
     def _pack(self, unread: Sequence[Unread], mark: Mark) -> tuple[Mark, Pack]:
         """The next pack, whose rows are left, and the mark behind it."""

@@ -123,7 +123,7 @@ def test_everything_comes_back(
 
 @pytest.mark.parametrize("saved_by", ["cluster", "server"])
 @pytest.mark.parametrize("loaded_by", ENGINES)
-def test_a_full_backup_comes_back_with_what_came_after_its_snapshot(
+def test_a_full_backup_comes_back_with_what_came_after_its_snapshot(  # noqa: PLR0917 - fixtures
     installed: Install,
     servers: Servers,
     redis_client: redis.Redis,
