@@ -42,14 +42,14 @@ class Library:
     def points(self) -> int:
         return self.documents * self.passages
 
-    def put(self, tools: Tools) -> None:
-        """Make and fill the collection, which must be empty or missing."""
+    def put(self, tools: Tools, first: int = 0) -> None:
+        """Add the documents from number ``first`` on; the collection is made where there is none yet."""
         model, dimension = tools.settings.embedding_name, tools.settings.dimension
         width = tools.embedder(model, dimension).token_dimension
         collection, _ = tools.documents.put_collection(self.collection, model, dimension)
         tools.vectors.ensure(collection.store, CollectionSpec(dimension, width))
         at_once = max(1, _BATCH // self.passages)
-        for start in range(0, self.documents, at_once):
+        for start in range(first, self.documents, at_once):
             volumes = [self._volume(n) for n in range(start, min(self.documents, start + at_once))]
             points = [point for volume in volumes for point in volume.points(dimension, width)]
             tools.vectors.upsert(collection.store, points)

@@ -48,6 +48,12 @@ class Stack:
         infos = [process.memory_full_info() for process in (root, *root.children(recursive=True))]
         return float(sum(getattr(info, "pss", info.rss) for info in infos)) / 1e6
 
+    def processor_seconds(self) -> float:
+        """Processor time of all its processes that are running, since each was started."""
+        root = psutil.Process(self.pid)
+        times = [process.cpu_times() for process in (root, *root.children(recursive=True))]
+        return float(sum(each.user + each.system for each in times))
+
 
 @contextmanager
 def started(home: Path | None = None, settings: Mapping[str, str] | None = None) -> Iterator[Stack]:

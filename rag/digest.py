@@ -34,6 +34,15 @@ class ContentDigest:
 
 def digest_of(point: Point) -> ContentDigest:
     """The digest of one point: of its passage, dense, sparse and token vectors, each with its length."""
+    return ContentDigest(1, int.from_bytes(sha256(content_of(point, sort_keys=True)).digest()))
+
+
+def content_of(point: Point, *, sort_keys: bool) -> bytes:
+    """Passage, dense vector, terms and their weights, and token vectors, each with its length before it.
+
+    Lengths are 8 bytes, big-endian; arrays are little-endian. Of the passage: JSON of its fields, in order.
+    ``sort_keys``: those of its metadata, which an engine may give back in another order.
+    """
     passage = point.passage
     fields = [
         passage.chunk_id,
@@ -49,14 +58,13 @@ def digest_of(point: Point) -> ContentDigest:
         dict(passage.metadata),
     ]
     pieces = (
-        json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode(),
+        json.dumps(fields, ensure_ascii=False, sort_keys=sort_keys, separators=(",", ":")).encode(),
         np.ascontiguousarray(point.dense, "<f4").tobytes(),
         np.ascontiguousarray(point.sparse.indices, "<u4").tobytes(),
         np.ascontiguousarray(point.sparse.values, "<f4").tobytes(),
         b"" if point.tokens is None else np.ascontiguousarray(point.tokens, "<f2").tobytes(),
     )
-    content = b"".join(len(piece).to_bytes(8) + piece for piece in pieces)
-    return ContentDigest(1, int.from_bytes(sha256(content).digest()))
+    return b"".join(len(piece).to_bytes(8) + piece for piece in pieces)
 
 
 def digests(points: Iterable[Point]) -> dict[DocumentVersion, ContentDigest]:

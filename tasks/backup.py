@@ -1,4 +1,4 @@
-"""Backups: a snapshot of everything at one time → upload → the manifest, which makes it a backup.
+"""Backups: what is to be saved → upload → the manifest, which makes it a backup.
 
 The backup's id is the job's, so that the same job makes one at most.
 """
@@ -8,28 +8,24 @@ from dataclasses import replace
 from time import monotonic, time
 
 from rag.errors import DamagedBackup, NotFound, Permanent, Transient, UnknownCollection
-from rag.model import JobKind, JobState, Manifest, Stage
+from rag.model import JobKind, Manifest, Stage
 from rag.ports import is_over
 from tasks.patience import patient
 from tasks.run import Done, Next, Outcome, StageRun
 from tasks.saving import savepoint as savepoints
 from tasks.saving import scope as scopes
-from tasks.saving import scrolling
+from tasks.saving.earlier import EarlierBackup
 from tasks.saving.manifest import manifest_of
 from tasks.saving.savepoint import Savepoint
-from tasks.saving.scope import CLOCKS_APART, Scope
+from tasks.saving.scope import Scope
 from tasks.saving.uploading import Uploading
 from tasks.stage import stage_work
 from tasks.stock import at_the_vault, open_jobs
 from tasks.toolbox import Toolbox
 
 SLICE_SECONDS = 5.0
-SETTLE_SECONDS = CLOCKS_APART
-"""For which the snapshot waits at most, so that what was published last is known to be in it."""
-
 _REST = 2.0  # while somebody else has the vault
 _TURN_REST = 15.0  # while another backup is made
-_LATELY = 100  # ingestions, by when they were accepted, of which one was the last to end
 _ATTEMPTS = 5  # at a snapshot that the engine keeps
 
 log = logging.getLogger(__name__)
@@ -38,18 +34,17 @@ log = logging.getLogger(__name__)
 @stage_work(Stage.SNAPSHOT)
 @patient
 def snapshot(run: StageRun) -> Outcome:
-    """Snapshot every collection, all at one time."""
+    """List what there is; for a full backup have the engine make a snapshot of it, where it makes any."""
     if made := _made(run):
         return _finish(run, made)
     if _waits_for_another(run):
         return Next(Stage.SNAPSHOT, rest=_TURN_REST)
     scope = scopes.kept(run)
-    if scope is None and (rest := _unsettled(run)):
-        return Next(Stage.SNAPSHOT, rest=rest)
     if scope is None or scope.files is not None:
         scope = _begin(run, scope)
     try:
-        files = run.tools.snapshots.take(run.job.id, scope.stored) if scope.stored else ()
+        wanted = scope.stored if scope.mode == "full" else ()
+        files = run.tools.snapshots.take(run.job.id, wanted) if wanted else ()
     except UnknownCollection as error:  # dropped since it was listed
         scopes.keep(run, replace(scope, files=()))
         return _anew(scope, error)
@@ -61,7 +56,7 @@ def snapshot(run: StageRun) -> Outcome:
 @stage_work(Stage.UPLOAD)
 @patient
 def upload(run: StageRun) -> Outcome:
-    """Send the snapshot, records and sources to the vault, a slice at a time."""
+    """Send records, points and sources to the vault, a slice at a time."""
     scope, savepoint = _kept(run)
     if scope is None or savepoint is None:
         return Next(Stage.SNAPSHOT)
@@ -69,7 +64,8 @@ def upload(run: StageRun) -> Outcome:
         if not alone:
             return Next(Stage.UPLOAD, rest=_REST)
         try:
-            _, complete = Uploading(run, scope, monotonic() + SLICE_SECONDS).advance(savepoint)
+            earlier = EarlierBackup(run.tools.vault, scope.earlier)
+            _, complete = Uploading(run, scope, earlier, monotonic() + SLICE_SECONDS).advance(savepoint)
         except NotFound as error:
             return _anew(scope, error)
     return Next(Stage.SEAL if complete else Stage.UPLOAD)
@@ -116,21 +112,10 @@ def _waits_for_another(run: StageRun) -> bool:
     return any(job.kind is JobKind.BACKUP and job.id < run.job.id for job in open_jobs(run.tools))
 
 
-def _unsettled(run: StageRun) -> float:
-    """Seconds for which the snapshot should still wait."""
-    window = run.tools.jobs.page(
-        states=[JobState.SUCCEEDED], kinds=[JobKind.INGEST], collections=None, cursor=None, limit=_LATELY
-    )
-    published = max((job.finished_at or 0.0 for job in window.items), default=0.0)
-    waited = max(0.0, time() - (run.job.started_at or run.job.created_at))
-    return max(0.0, min(published + SETTLE_SECONDS - time(), SETTLE_SECONDS - waited))
-
-
 def _begin(run: StageRun, before: Scope | None) -> Scope:
-    """Kept before the snapshot is taken, since it is to name a time before that."""
+    """Kept before anything is read, since it is to name a time before that."""
     release_unused(run.tools)
     run.tools.snapshots.release(run.job.id)
-    scrolling.forget(run)
     scope = scopes.listed(run, before.attempt + 1 if before else 1)
     scopes.keep(run, scope)
     return scope
@@ -144,7 +129,7 @@ def _kept(run: StageRun) -> tuple[Scope | None, Savepoint | None]:
 
 
 def _anew(scope: Scope, error: Permanent) -> Outcome:
-    """From the snapshot on; what is in the vault by then is not sent again."""
+    """From the beginning; what is in the vault by then is not sent again."""
     if scope.attempt >= _ATTEMPTS:
         raise error
     log.warning("the backup is begun anew: %s", error)

@@ -54,13 +54,13 @@ def verify(run: StageRun) -> Outcome:
 @stage_work(Stage.LOAD)
 @patient
 def load(run: StageRun) -> Outcome:
-    """Make stores, and restore blobs, beside what serves."""
+    """Make stores, and restore points and blobs, beside what serves."""
     backup = _backup(run)
     plan = candidates.kept(run) or candidates.planned(run, backup.manifest)
     loading = Loading(run, backup)
     waiting = [each for each in plan.candidates if not each.loaded]
     if waiting:
-        loading.store(plan, waiting[0])
+        loading.points(plan, waiting[0], Slice())
         return Next(Stage.LOAD)
     if run.job.kind is JobKind.RESTORE:
         plan, complete = loading.blobs(plan, Slice())

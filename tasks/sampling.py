@@ -50,7 +50,7 @@ class Sample:
         highest = max((each.rank for each in self.specimens), default="")
         for passage in passages:
             rank = blake2b(passage.chunk_id.encode(), digest_size=8).hexdigest()
-            sentence = _sentence(passage.text) if len(chosen) < SENTENCES or rank < highest else None
+            sentence = sentence_of(passage) if len(chosen) < SENTENCES or rank < highest else None
             if sentence:
                 chosen[passage.chunk_id] = Specimen(
                     rank, passage.chunk_id, passage.document_id, passage.version, sentence
@@ -71,11 +71,11 @@ def questions_of(jobs: JobStore, collection: str) -> list[str]:
     return list(dict.fromkeys(unfiltered))[:QUESTIONS]
 
 
-def _sentence(text: str) -> str | None:
-    """The longest one that fits."""
+def sentence_of(passage: Passage) -> str | None:
+    """The longest one of the passage that says enough, and no more than a question would."""
     from rag.sentences import sentences  # noqa: PLC0415 - every worker imports this module, few need that one
 
-    text = text[:LONGEST_PASSAGE]
+    text = passage.text[:LONGEST_PASSAGE]
     cut = (" ".join(text[each.start : each.end].split()) for each in sentences(text))
     fitting = [sentence for sentence in cut if _SHORTEST <= len(sentence) <= _LONGEST]
     return max(fitting, key=len, default=None)

@@ -120,13 +120,9 @@ class Tools(Toolbox):
         return RedisCache(self._redis, self._settings)
 
     @cached_property
-    def _engine(self) -> RemoteVectorStore:
-        return RemoteVectorStore(self._settings.vector_socket, VECTOR_TIMEOUT, VECTOR_PATIENCE)
-
-    @cached_property
     def vectors(self) -> VectorStore:
         if self._settings.qdrant_url is None:
-            return self._engine
+            return RemoteVectorStore(self._settings.vector_socket, VECTOR_TIMEOUT, VECTOR_PATIENCE)
         from rag.stores.vectors.qdrant.nodes import nodes_of
         from rag.stores.vectors.qdrant.store import QdrantVectorStore
 
@@ -135,9 +131,9 @@ class Tools(Toolbox):
     @cached_property
     def snapshots(self) -> Snapshots:
         if self._settings.qdrant_url is None:
-            from rag.stores.vectors.snapshots import EdgeSnapshots
+            from rag.stores.vectors.snapshots import NoSnapshots
 
-            return EdgeSnapshots(self._settings, self._engine)
+            return NoSnapshots()
         from rag.stores.vectors.qdrant.snapshots import QdrantSnapshots
 
         return QdrantSnapshots(self._settings, self.vectors)

@@ -69,13 +69,16 @@ class SavedFile:
 class SavedCollection:
     """A collection as a backup has it.
 
-    ``documents`` and ``points`` count what searches saw, ``digest`` is that of these points
-    (:mod:`rag.digest`). ``late``: documents that were published while the backup was made, which neither
-    the digest nor ``points`` include. ``lacking``: those of them that are older, so that the engine must
-    have lost points of them. ``highest``: the highest version that was allocated.
+    ``store``: its name at the engine, "" when nothing had been written to it. ``documents`` and ``points``
+    count what searches saw, ``digest`` is that of these points (:mod:`rag.digest`), and ``packs`` tells how
+    many bytes of which streams they are. ``late``: documents that were published while the backup was made,
+    which neither the digest nor ``points`` include; ``lacking``: at least so many of all are older, and the
+    engine has lost points of them. ``highest``: no version given out is above it. ``files``: of the engine's
+    own snapshot, where there is one.
     """
 
     name: str
+    store: str
     generation: int
     layout: int
     embedding_model: str
@@ -87,15 +90,21 @@ class SavedCollection:
     points: int
     late: int
     digest: str
+    packs: Mapping[str, int]
     files: tuple[SavedFile, ...]
     documents_stream: str
     golden_stream: str
     lacking: int = 0
 
     @property
-    def store(self) -> str:
-        """The store that the snapshot is of; '' when nothing had been written to it."""
-        return self.files[0].file.store if self.files else ""
+    def stored(self) -> bool:
+        """Whether there is anything to make a store of."""
+        return bool(self.packs or self.files)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the points."""
+        return sum(self.packs.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The role that copies collections as an engine itself makes and takes them."""
+"""The role that copies collections with their graphs, as an engine itself makes and takes them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
@@ -10,7 +10,7 @@ Opened = Callable[[int], Iterator[bytes]]
 
 
 class Snapshots(Protocol):
-    """Snapshots by name, each of several collections at one time.
+    """Snapshots by name, each of several collections at one time. An engine that makes none has none to load.
 
     Raises UnknownCollection, Unavailable when the engine is away, and Unavailable too when there is no room.
     """
@@ -38,18 +38,20 @@ class Snapshots(Protocol):
         """Names of the snapshots that are there."""
         ...
 
+    def accepts(self, engine: Engine, files: Sequence[SnapshotFile]) -> bool:
+        """Whether :meth:`load` takes a snapshot that ``engine`` made of one collection."""
+        ...
+
     def load(
         self,
         store: str,
         spec: CollectionSpec,
-        engine: Engine,
         files: Sequence[tuple[SnapshotFile, Opened]],
         loaded: Callable[[int], None],
     ) -> None:
-        """Make the collection ``store`` out of a snapshot that ``engine`` made of one: whole, or not at all.
+        """Make the collection ``store`` out of a snapshot that is accepted: whole, or not at all.
 
-        What an earlier call left half made is replaced. A snapshot of another kind of engine is read
-        point by point. ``loaded`` is told how many bytes were read, as it goes on. DamagedBackup for
-        files that no engine can open.
+        What an earlier call left half made is replaced. ``loaded`` is told how many bytes were read, as it
+        goes on. DamagedBackup for files that the engine cannot open.
         """
         ...

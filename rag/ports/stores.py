@@ -67,10 +67,18 @@ class VectorStore(Protocol):
         """What the points of one version of a document carry, by index."""
         ...
 
-    def scroll(self, collection: str, *, after: str | None, limit: int) -> Window[Point]:
+    def scroll(
+        self,
+        collection: str,
+        *,
+        after: str | None,
+        limit: int,
+        versions: Sequence[DocumentVersion] | None = None,
+    ) -> Window[Point]:
         """Points with their vectors by ascending id, those behind ``after``; ``next``: the last one's id.
 
-        At most ``limit``, and fewer where the engine sets bounds: only ``next`` None is the end.
+        Those of ``versions`` alone; None: of all. At most ``limit``, and fewer where the engine sets bounds:
+        only ``next`` None is the end.
         """
         ...
 

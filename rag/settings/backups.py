@@ -25,7 +25,7 @@ class BackupSettings(BaseSettings):
     )
     backup_mode: Literal["incremental", "full"] = Field(
         "incremental",
-        description="Of scheduled backups. Each is complete in itself; incremental ones send only what the bucket does not hold yet, full ones send everything again.",
+        description="Of scheduled backups. Each is complete in itself; incremental ones read and send only what the newest backup does not have yet, full ones everything again, and of a Qdrant server its own snapshots too.",
     )
     backup_sources: Literal["copied", "referenced"] = Field(
         "copied",
@@ -40,7 +40,7 @@ class BackupSettings(BaseSettings):
     backup_stage_timeout: float = Field(
         4 * 3600,
         gt=0,
-        description="Seconds after which one turn of a backup or restore is ended from outside: longer than the largest collection takes to be snapshotted, or to be loaded.",
+        description="Seconds after which one turn of a backup or restore is ended from outside: longer than a Qdrant server takes to make a snapshot of its largest collection, or to load one.",
     )
     backup_keep_hourly_days: float = Field(
         2,

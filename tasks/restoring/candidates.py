@@ -20,15 +20,19 @@ Place = tuple[str, int, str]
 class Candidate:
     """``saved`` of the backup is to be the collection ``name``; 0 is the ``generation`` of a rehearsal.
 
-    ``staged``: how many of its documents are. ``resumed``: it served already when the plan was made, the
-    broker's data having been lost since. ``incomplete``: ids of documents that were published while the
-    backup was made, and whose points it does not have.
+    ``made``: its store is there, from the engine's snapshot where ``files`` is true; ``reached``: the last
+    blob whose points were then written to it. ``staged``: how many of its documents are. ``resumed``: it
+    served already when the plan was made, the broker's data having been lost since. ``incomplete``: ids of
+    documents that were published while the backup was made, and whose points it does not have.
     """
 
     saved: str
     name: str
     generation: int
     store: str
+    made: bool = False
+    files: bool = False
+    reached: Place = ("", -1, "")
     loaded: bool = False
     figures: Json = field(default_factory=dict)
     incomplete: tuple[str, ...] = ()
@@ -91,9 +95,7 @@ class Plan:
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> "Plan":
         """The inverse of ``dataclasses.asdict``, by way of JSON."""
-        candidates = tuple(
-            Candidate(**{**each, "incomplete": tuple(each["incomplete"])}) for each in fields["candidates"]
-        )
+        candidates = tuple(map(_candidate_of, fields["candidates"]))
         lines = {name: tuple(fields[name]) for name in ("missing", "not_replayed", "undeleted")}
         reached: Place = tuple(fields["reached"])
         return cls(**{**fields, "candidates": candidates, "reached": reached, **lines})
@@ -120,6 +122,11 @@ class Plan:
 
     def lacking(self, lines: Iterable[str]) -> "Plan":
         return replace(self, missing=tuple(dict.fromkeys((*self.missing, *lines))))
+
+
+def _candidate_of(fields: Mapping[str, Any]) -> Candidate:
+    lists = {name: tuple(fields[name]) for name in ("reached", "incomplete")}
+    return Candidate(**{**fields, **lists})
 
 
 def keep(run: StageRun, plan: Plan) -> Plan:

@@ -10,10 +10,10 @@ from rag.ports import Window
 from rag.stores.backups.contents import GoldenQuery, SavedDocument
 from rag.stores.backups.opened import OpenBackup
 from tasks.restoring.candidates import Candidate
+from tasks.restoring.scrolling import Scroll
 from tasks.restoring.slices import Slice
 from tasks.run import StageRun
 from tasks.saving.golden import DEPTH
-from tasks.saving.scrolling import Scroll
 
 NAMED = 5
 """Documents that an error names."""
@@ -68,7 +68,7 @@ class Checking:
 
     def _window(self, scroll: Scroll, versions: Mapping[str, int]) -> Window[Point]:
         """The next points of versions that count; others are removed."""
-        if not self.saved.files:
+        if not self.saved.stored:
             return Window(items=(), next=None)
         vectors, store = self.run.tools.vectors, self.candidate.store
         window = vectors.scroll(store, after=scroll.after, limit=_PAGE)
@@ -78,9 +78,8 @@ class Checking:
         return replace(window, items=tuple(each for each in window.items if _counts(each, versions)))
 
     def _tell(self, scroll: Scroll) -> None:
-        """In bytes of the snapshot, as far as its points were seen."""
-        streams = {each.stream for each in self.saved.files}
-        total = sum(each.length for each in self.backup.manifest.streams if each.name in streams)
+        """In bytes of the points that were seen."""
+        total = self.saved.size
         seen = sum(each.points for each in scroll.sums.values())
         self.run.progress(min(total, total * seen // max(1, self.saved.points)), total)
 
@@ -98,7 +97,7 @@ class Checking:
             else:
                 damaged.append(_difference(each.document, each.points, found))
         self._require(seen, damaged)
-        for document_id in incomplete if self.saved.files else ():
+        for document_id in incomplete if self.saved.stored else ():
             self.run.tools.vectors.delete(self.candidate.store, document_id)
         return seen.points + late, tuple(incomplete)
 

@@ -83,7 +83,7 @@ class Succession:
         if not tools.documents.replace(replacement, under=self.run.lease):
             return self._refused(plan, candidate)
         collection = tools.documents.collection(candidate.name)
-        if collection is not None and saved.files:
+        if collection is not None and saved.stored:
             point_alias(tools.vectors, collection)
         return keep(self.run, plan.having(replace(candidate, serves=True)))
 

@@ -91,7 +91,7 @@ def _needed(run: StageRun, backup: OpenBackup) -> Mapping[str, StoredPart]:
 
 def _parts(backup: OpenBackup, saved: SavedCollection) -> Iterator[StoredPart]:
     names = {saved.documents_stream, saved.golden_stream, COLLECTIONS, JOBS, BLOBS}
-    names |= {file.stream for file in saved.files}
+    names |= {*saved.packs, *(file.stream for file in saved.files)}
     for stream in backup.manifest.streams:
         if stream.name in names:
             yield from stream.parts

@@ -2,22 +2,23 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from rag import lexical
 from rag.errors import UnknownCollection
-from rag.model import Collection, Hit, SearchQuery, Vector
+from rag.model import Collection, DocumentVersion, Hit, Json, Point, SearchQuery, Vector
 from rag.stores.backups.contents import GoldenHit, GoldenQuery, golden_line, golden_stream
 from tasks.answer import visible_hits
 from tasks.run import StageRun
-from tasks.sampling import Specimen
+from tasks.sampling import sentence_of
 from tasks.saving.portions import Mark, Piece
 from tasks.saving.scope import current
-from tasks.saving.scrolling import Scroll
 
 QUERIES = 20
 DEPTH = 10
 
 _QUERY_BYTES = 4000
+_LOOKED_AT = 4  # points of a document, of which one is to have a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +26,12 @@ class Golden:
     """Sentences of the collection, asked by their words and by the meaning of the passage they are in.
 
     The passage's own vector stands for the meaning, so that no model is needed to ask, now or later.
+    ``documents``: the note of the portion that has saved them.
     """
 
     run: StageRun
     collection: Collection
+    documents: Json
 
     @property
     def name(self) -> str:
@@ -45,22 +48,24 @@ class Golden:
             yield Piece(Mark("asked"), self.name, data)
 
     def _queries(self, collection: Collection) -> Iterator[GoldenQuery]:
-        specimens = Scroll.kept(self.run, collection.store).sample.specimens[:QUERIES]
-        stale = self.run.tools.documents.stale(collection.name, (each.document for each in specimens))
-        for specimen in specimens:
-            dense = None if specimen.document in stale else self._vector_of(collection, specimen)
-            if dense is not None:
-                yield self._asked(collection, specimen.sentence, dense)
+        sampled = [DocumentVersion(*each) for _, *each in self.documents["sample"]]
+        stale = self.run.tools.documents.stale(collection.name, sampled)
+        found = (self._sentence(collection, version) for version in sampled if version not in stale)
+        for sentence, dense in islice(filter(None, found), QUERIES):
+            yield self._asked(collection, sentence, dense)
 
-    def _vector_of(self, collection: Collection, specimen: Specimen) -> Vector | None:
-        """None of a passage that is not there any more."""
+    def _sentence(self, collection: Collection, version: DocumentVersion) -> tuple[str, Vector] | None:
+        """With the vector of its passage; None where there is none, or the document is not there any more."""
+        found = ((sentence_of(point.passage), point) for point in self._points(collection, version))
+        return next(((sentence, point.dense) for sentence, point in found if sentence), None)
+
+    def _points(self, collection: Collection, version: DocumentVersion) -> tuple[Point, ...]:
         vectors = self.run.tools.vectors
         try:
-            passages = vectors.passages(collection.store, specimen.document)
-            own = [Hit(passage, 0.0) for passage in passages if passage.chunk_id == specimen.chunk_id]
-            return next((each.dense for each in vectors.candidates(collection.store, own)), None)
+            window = vectors.scroll(collection.store, after=None, limit=_LOOKED_AT, versions=[version])
         except UnknownCollection:  # dropped in this moment
-            return None
+            return ()
+        return tuple(window.items)
 
     def _asked(self, collection: Collection, text: str, dense: Vector) -> GoldenQuery:
         sparse = lexical.encode_question(text)

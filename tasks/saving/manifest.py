@@ -45,6 +45,7 @@ def _saved(scope: Scope, collection: Collection, note: Json) -> SavedCollection:
     files = (file for file in scope.files or () if file.store == collection.store)
     return SavedCollection(
         name=collection.name,
+        store=collection.store if collection.store in scope.stored else "",
         generation=collection.generation,
         layout=collection.layout,
         embedding_model=collection.embedding_model,
@@ -57,6 +58,7 @@ def _saved(scope: Scope, collection: Collection, note: Json) -> SavedCollection:
         late=note["late"],
         lacking=note["lacking"],
         digest=note["digest"],
+        packs=note["packs"],
         files=tuple(SavedFile(file, file_stream(file)) for file in files),
         documents_stream=documents_stream(collection.store),
         golden_stream=golden_stream(collection.store),
@@ -64,7 +66,7 @@ def _saved(scope: Scope, collection: Collection, note: Json) -> SavedCollection:
 
 
 def _streams(run: StageRun, collections: tuple[SavedCollection, ...]) -> Iterator[Stream]:
-    """Those that are named, of which one without a piece is empty, and the packs."""
+    """Those that are named, of which one without a piece is empty, and the packs of sources and texts."""
     found = _joined(savepoints.streams(run.tools.jobs, run.job.id))
     for name in (JOBS, COLLECTIONS, KEYS, BLOBS, *_names(collections)):
         yield found.get(name) or Stream(name, ())
@@ -83,6 +85,7 @@ def _names(collections: tuple[SavedCollection, ...]) -> Iterator[str]:
     for collection in collections:
         yield collection.documents_stream
         yield collection.golden_stream
+        yield from collection.packs
         yield from (file.stream for file in collection.files)
 
 
@@ -93,6 +96,6 @@ def _missing(run: StageRun, scope: Scope, savepoint: Savepoint) -> Iterator[str]
             yield f"collection {collection.name}: it was dropped while the backup was made"
         elif lacking := _note(savepoint, collection)["lacking"]:
             documents = "1 document" if lacking == 1 else f"{lacking} documents"
-            yield f"collection {collection.name}: the engine has lost points of {documents}"
+            yield f"collection {collection.name}: the engine has lost points of at least {documents}"
     if run.tools.settings.backup_sources == "referenced":
         yield _REFERENCED

@@ -4,26 +4,22 @@ What the newest backup has already is taken over from there with its pack.
 """
 
 import json
-import logging
-import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from heapq import merge
 from itertools import accumulate, chain, islice
 
-from rag.errors import BackupError, NotFound
-from rag.model import Manifest
+from rag.errors import NotFound
 from rag.naming import DOCUMENT_FOLDERS
-from rag.stores.backups.contents import BLOBS, SavedBlob, blob_line, lines, saved_blob
+from rag.stores.backups.contents import BLOBS, SavedBlob, blob_line, saved_blob
 from rag.stores.backups.cuts import Line, cut
 from rag.stores.backups.packs import kept
-from rag.stores.backups.streams import read
-from rag.stores.backups.vault import Vault
 from tasks.run import StageRun
+from tasks.saving.earlier import EarlierBackup
 from tasks.saving.portions import Mark, Piece
-from tasks.saving.scope import Scope
+from tasks.saving.rows import leave, left
 
 FOLDERS = DOCUMENT_FOLDERS
 """The journal is saved as records, and their work is what jobs make anew when they are begun again."""
@@ -31,8 +27,6 @@ FOLDERS = DOCUMENT_FOLDERS
 _UNPACKED, _KEPT = "blobs-unpacked", "blobs-kept"
 _READERS = 8
 _LINES_BYTES = 500  # of a document
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +42,7 @@ class BlobPlan:
     """Leaves which blobs stay in the packs of the newest backup, and which are to be packed."""
 
     run: StageRun
-    scope: Scope
+    earlier: EarlierBackup
     part_bytes: int
 
     name = "blobs/plan"
@@ -60,32 +54,16 @@ class BlobPlan:
         tools = self.run.tools
         sizes = {key: size for folder in FOLDERS for key, size in tools.blobs.sizes(folder).items()}
         if tools.settings.backup_sources == "referenced":
-            there, manifest = tuple(map(SavedBlob, sorted(sizes))), None
+            there = tuple(map(SavedBlob, sorted(sizes)))
         else:
-            there, manifest = self._taken_over(sizes.keys())
-        _leave(self.run, _KEPT, (blob_line(blob) for blob in there))
+            there = kept(self.earlier.blobs(), sizes.keys(), self.part_bytes)
+        leave(self.run, _KEPT, (blob_line(blob) for blob in there))
         unpacked = sorted(sizes.keys() - {blob.key for blob in there})
         rows = (json.dumps([key, sizes[key]]).encode() + b"\n" for key in unpacked)
-        _leave(self.run, _UNPACKED, rows)
+        leave(self.run, _UNPACKED, rows)
         packs = {blob.stream for blob in there if blob.stream}
-        carried = tuple(manifest.stream(pack) for pack in sorted(packs)) if manifest else ()
+        carried = tuple(self.earlier.packs[pack] for pack in sorted(packs))
         yield Piece(Mark("planned"), carried=carried)
-
-    def _taken_over(self, keys: Collection[str]) -> tuple[tuple[SavedBlob, ...], Manifest | None]:
-        """Blobs of the newest backup, and it; nothing of one that cannot be used, nor in a full backup."""
-        vault = self.run.tools.vault
-        if self.scope.mode == "full":
-            return (), None
-        try:
-            manifest = vault.newest()
-            whole = _whole_packs(vault, manifest)
-            blobs = (blob for blob in _index_of(vault, manifest) if blob.stream in whole)
-            return kept(blobs, keys, self.part_bytes), manifest
-        except NotFound:
-            return (), None
-        except BackupError as error:
-            log.warning("every source is saved anew, since the newest backup cannot be used: %s", error)
-            return (), None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +77,12 @@ class Packs:
     name = "blobs/packs"
 
     def pieces(self, mark: Mark) -> Iterator[Piece]:
-        unpacked = [Unpacked(*json.loads(line)) for line in _left(self.run, _UNPACKED)]
+        unpacked = [Unpacked(*json.loads(line)) for line in left(self.run, _UNPACKED)]
         at, number = int(mark.at or 0), mark.note.get("packs", 0)
         while at < len(unpacked):
             stream = f"{BLOBS}/{self.run.job.id}-{number}"
             found, data, at = self._pack(stream, unpacked, at)
-            _leave(self.run, _packed(number), map(blob_line, found))
+            leave(self.run, _packed(number), map(blob_line, found))
             number += 1
             yield Piece(Mark(str(at), {"packs": number}), stream, data)
 
@@ -160,29 +138,10 @@ class BlobIndex:
 
     def _rows(self) -> Iterator[bytes]:
         """By key, as both were left: each line begins with it."""
-        packed = (_left(self.run, _packed(number)) for number in range(self.packs))
-        rows = merge(_left(self.run, _KEPT), chain.from_iterable(packed))
+        packed = (left(self.run, _packed(number)) for number in range(self.packs))
+        rows = merge(left(self.run, _KEPT), chain.from_iterable(packed))
         return (row + b"\n" for row in rows)
-
-
-def _whole_packs(vault: Vault, manifest: Manifest) -> set[str]:
-    """Names of the packs that are still there: what is not is packed anew."""
-    holdings = vault.holdings()
-    packs = (stream for stream in manifest.streams if stream.name.startswith(f"{BLOBS}/"))
-    return {pack.name for pack in packs if all(map(holdings.has, pack.parts))}
-
-
-def _index_of(vault: Vault, manifest: Manifest) -> Iterator[SavedBlob]:
-    return map(saved_blob, lines(read(vault, manifest.stream(BLOBS))))
 
 
 def _packed(number: int) -> str:
     return f"blobs-packed-{number:06}"
-
-
-def _leave(run: StageRun, name: str, rows: Iterator[bytes]) -> None:
-    run.keep(name, zlib.compress(b"".join(rows)))
-
-
-def _left(run: StageRun, name: str) -> Iterator[bytes]:
-    return lines([zlib.decompress(run.kept(name))])

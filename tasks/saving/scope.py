@@ -1,4 +1,4 @@
-"""What a backup covers: the collections, and the files of the engine, as they were at its beginning."""
+"""What a backup covers: the collections as they were at its beginning, and what it takes over."""
 
 import json
 from dataclasses import asdict, dataclass, replace
@@ -7,6 +7,7 @@ from time import time
 from rag.errors import NotFound
 from rag.model import Collection, Document, Engine, SecondLayout, SnapshotFile
 from tasks.run import StageRun
+from tasks.saving.earlier import newest_in
 from tasks.stock import unmended
 from tasks.toolbox import Toolbox
 
@@ -19,9 +20,10 @@ _NAME = "scope"
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """``began_at`` is before the snapshot was taken, ``stored`` are the stores that it has.
+    """``began_at`` is before anything was read, ``stored`` are the stores that there are.
 
-    ``mode``: as the backup is made, "full" also where damage is to be mended. ``files`` None: the snapshot is
+    ``mode``: as the backup is made, "full" also where damage is to be mended. ``earlier``: the backup whose
+    packs are taken over; "" for none. ``files`` None: what a full backup has of the engine's own snapshot is
     still to be taken by ``engine``. ``attempt``: from 1, since an engine may lose one.
     ``jobs``: how many records there were; ``source_bytes``: how much is to be packed of sources and texts, as
     far as that can be told. ``missing``: what is left out, a line each.
@@ -29,6 +31,7 @@ class Scope:
 
     began_at: float
     mode: str
+    earlier: str
     attempt: int
     collections: tuple[Collection, ...]
     stored: tuple[str, ...]
@@ -39,7 +42,7 @@ class Scope:
     engine: Engine | None = None
 
     def late(self, document: Document) -> bool:
-        """Whether the snapshot may lack points of it: the last was written before ``updated_at``."""
+        """Whether it may have been published since: clocks may differ."""
         return document.updated_at > self.began_at - CLOCKS_APART
 
 
@@ -48,15 +51,16 @@ def listed(run: StageRun, attempt: int) -> Scope:
     tools, began_at = run.tools, time()
     collections, stores = tools.documents.collections(), tools.vectors.collections()
     mode = "full" if unmended(tools) else run.job.inputs["mode"]
-    repeated = mode != "full" and bool(tools.vault.backups())
+    earlier = "" if mode == "full" else newest_in(tools.vault)
     return Scope(
         began_at=began_at,
         mode=mode,
+        earlier=earlier,
         attempt=attempt,
         collections=tuple(replace(each, second=None) for each in collections),
         stored=tuple(each.store for each in collections if each.store in stores),
         jobs=sum(tools.jobs.counts().values()),
-        source_bytes=0 if repeated else _CHUNK_BYTES * sum(each.chunks for each in collections),
+        source_bytes=0 if earlier else _CHUNK_BYTES * sum(each.chunks for each in collections),
         missing=tuple(_left_out(each.name, each.second) for each in collections if each.second),
     )
 
@@ -67,7 +71,7 @@ def current(tools: Toolbox, collection: Collection) -> Collection | None:
     if found is None or found.generation != collection.generation:
         return None
     if found.layout != collection.layout:
-        raise NotFound(f"collection {collection.name} has another layout than its snapshot")
+        raise NotFound(f"collection {collection.name} has another layout than when the backup began")
     return found
 
 

@@ -7,15 +7,16 @@ from time import monotonic
 from rag.stores.backups.streams import Intake
 from tasks.run import StageRun
 from tasks.saving import savepoint as savepoints
+from tasks.saving.earlier import EarlierBackup
 from tasks.saving.golden import Golden
 from tasks.saving.portions import Piece, Portion
 from tasks.saving.saved_blobs import BlobIndex, BlobPlan, Packs
 from tasks.saving.saved_documents import Documents
 from tasks.saving.saved_files import EngineFile
+from tasks.saving.saved_points import Points
 from tasks.saving.saved_records import CollectionEntries, JobRecords, KeyEntries
 from tasks.saving.savepoint import Savepoint
 from tasks.saving.scope import Scope
-from tasks.saving.scrolling import PointDigests
 
 _MB = 1 << 20
 
@@ -26,6 +27,7 @@ class Uploading:
 
     run: StageRun
     scope: Scope
+    earlier: EarlierBackup
     until: float
 
     @property
@@ -71,17 +73,20 @@ class Uploading:
         return [
             *(EngineFile(run, file, size) for file in self.scope.files or ()),
             JobRecords(run, self.scope.jobs, size),
-            *self._of_collections(),
+            *self._of_collections(savepoint),
             CollectionEntries(run, len(self.scope.collections), size),
             KeyEntries(run, size),
-            BlobPlan(run, self.scope, size),
+            BlobPlan(run, self.earlier, size),
             Packs(run, self.scope.source_bytes, size),
             BlobIndex(run, packs, documents, size),
         ]
 
-    def _of_collections(self) -> Iterator[Portion]:
-        for each in self.scope.collections:
-            if each.store in self.scope.stored:
-                yield PointDigests(self.run, each, lambda: self.over)
-            yield Documents(self.run, self.scope, each, self.piece_bytes)
-            yield Golden(self.run, each)
+    def _of_collections(self, savepoint: Savepoint) -> Iterator[Portion]:
+        run, scope, size = self.run, self.scope, self.piece_bytes
+        for each in scope.collections:
+            points = Points(run, scope, each, self.earlier, size)
+            if each.store in scope.stored:
+                yield points
+            documents = Documents(run, scope, each, savepoint.notes.get(points.name), size)
+            yield documents
+            yield Golden(run, each, savepoint.notes.get(documents.name, {}))

@@ -78,7 +78,7 @@ class Strongroom:
     def faults(self, settle: float = SETTLE_SECONDS) -> list[str]:
         """What there is that should not be, once what a job left has had its time to go."""
         deadline = time.monotonic() + settle
-        while (left := [*self._stores(), *self._snapshots()]) and time.monotonic() < deadline:
+        while (left := list(self._stores())) and time.monotonic() < deadline:
             time.sleep(0.2)
         return [*left, *self._objects()]
 
@@ -87,9 +87,6 @@ class Strongroom:
         there = set(self.tools.vectors.collections())
         yield from (f"store {store} serves nothing" for store in sorted(there - serving))
         yield from (f"store {store} is gone" for store in sorted(serving - there))
-
-    def _snapshots(self) -> Iterator[str]:
-        yield from (f"snapshot {name} is left" for name in self.tools.snapshots.taken())
 
     def _objects(self) -> Iterator[str]:
         """Every manifest can be read, all of its parts are whole, and there are no other objects."""

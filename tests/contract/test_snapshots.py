@@ -16,16 +16,15 @@ import numpy as np
 import pytest
 
 from rag.digest import ContentDigest, digests
-from rag.errors import DamagedBackup, NotFound, Unavailable, UnknownCollection
+from rag.errors import Conflict, DamagedBackup, NotFound, Unavailable, UnknownCollection
 from rag.model import CollectionSpec, Engine, Passage, Point, SearchQuery, SnapshotFile, SparseVector
 from rag.naming import point_id
 from rag.ports import Opened, Snapshots, VectorStore
 from rag.settings import Settings
-from rag.stores.vectors.edge import EdgeVectorStore
 from rag.stores.vectors.qdrant.nodes import nodes_of
 from rag.stores.vectors.qdrant.snapshots import QdrantSnapshots
 from rag.stores.vectors.qdrant.store import QdrantVectorStore
-from rag.stores.vectors.snapshots import EdgeSnapshots
+from rag.stores.vectors.snapshots import NoSnapshots
 from tests.contents import total
 from tests.qdrantbinary import BINARY, QdrantNode
 from tests.qdrantserver import QdrantServer, serving
@@ -40,11 +39,6 @@ class Backend:
 
     def __init__(self, store: VectorStore, snapshots: Snapshots) -> None:
         self.store, self.snapshots = store, snapshots
-
-
-def edge(folder: Path, stack: ExitStack) -> Backend:
-    store = stack.enter_context(closing(EdgeVectorStore(folder / "vectors")))
-    return Backend(store, EdgeSnapshots(Settings(aegis_home=folder), store))
 
 
 def stand_in(folder: Path, stack: ExitStack) -> Backend:
@@ -65,7 +59,7 @@ def _server(stack: ExitStack, settings: Settings) -> Backend:
     return Backend(store, QdrantSnapshots(settings, store))
 
 
-BACKENDS: dict[str, Callable[[Path, ExitStack], Backend]] = {"edge": edge, "stand-in": stand_in}
+BACKENDS: dict[str, Callable[[Path, ExitStack], Backend]] = {"stand-in": stand_in}
 if BINARY:
     BACKENDS |= {"server": server, "server over gRPC": partial(server, grpc=True)}
 
@@ -87,13 +81,6 @@ def backend(opened: Backend) -> Iterator[Backend]:
         opened.snapshots.release(name)
     for name in opened.store.collections():
         opened.store.drop(name)
-
-
-@pytest.fixture(scope="module")
-def embedded() -> Iterator[Backend]:
-    """An embedded engine to move to and from."""
-    with TemporaryDirectory(prefix="aegis-") as folder, ExitStack() as stack:
-        yield edge(Path(folder), stack)
 
 
 # --- what the tests work with ----------------------------------------------------------------
@@ -136,7 +123,6 @@ class Saved:
     """What a backup keeps of a snapshot's files of one collection."""
 
     def __init__(self, snapshots: Snapshots, files: Sequence[SnapshotFile], store: str = DOCS) -> None:
-        self.engine = snapshots.engine
         self.data = {file: b"".join(snapshots.read(NAME, file)) for file in files if file.store == store}
 
     def files(self) -> list[tuple[SnapshotFile, Opened]]:
@@ -154,7 +140,7 @@ def load(
     """Into ``LOADED``; what was told meanwhile."""
     told: list[int] = []
     given = saved.files() if files is None else files
-    backend.snapshots.load(LOADED, SPEC, saved.engine, given, told.append)
+    backend.snapshots.load(LOADED, SPEC, given, told.append)
     return told
 
 
@@ -294,21 +280,24 @@ def test_files_that_no_engine_opens_are_refused_and_nothing_is_made(backend, har
     assert LOADED not in backend.store.collections()
 
 
-# --- from one engine to another ------------------------------------------------------------------
+# --- what is loaded where ------------------------------------------------------------------------
 
 
-def test_its_snapshot_is_read_by_an_embedded_engine_point_by_point(backend, embedded):
+def test_a_snapshot_is_loaded_by_its_own_kind_of_engine(backend):
     files = backend.snapshots.take(NAME, [DOCS])
-    saved = Saved(backend.snapshots, files)
-    load(embedded, saved)
-    assert content(embedded.store, LOADED) == content(backend.store, DOCS)
+    engine = backend.snapshots.engine
+    assert backend.snapshots.accepts(engine, files)
+    assert not backend.snapshots.accepts(Engine("edge", engine.version), files)
+    assert not backend.snapshots.accepts(Engine(engine.kind, "1.99.0"), files)
+    assert not backend.snapshots.accepts(engine, ())
 
 
-def test_a_snapshot_of_an_embedded_engine_is_read_point_by_point(backend, embedded):
-    embedded.store.ensure(DOCS, SPEC)
-    embedded.store.upsert(DOCS, [point(f"e{number}", number % 5) for number in range(70)])
-    saved = Saved(embedded.snapshots, embedded.snapshots.take(NAME, [DOCS]))
-    embedded.snapshots.release(NAME)
-    load(backend, saved)
-    assert content(backend.store, LOADED) == content(embedded.store, DOCS)
-    assert saved.engine == Engine("edge", saved.engine.version)
+def test_the_embedded_engine_makes_and_loads_none():
+    none = NoSnapshots()
+    assert none.take(NAME, [DOCS]) == none.taken() == ()
+    none.release(NAME)
+    assert not none.accepts(none.engine, [SnapshotFile(DOCS, "", "points", 1)])
+    with pytest.raises(NotFound):
+        none.read(NAME, SnapshotFile(DOCS, "", "points", 1))
+    with pytest.raises(Conflict):
+        none.load(LOADED, SPEC, [], lambda _: None)

@@ -28,9 +28,10 @@ def manifest_of(*streams: Stream, name: str = "1", finished_at: float = 2.0) -> 
 
 def saved_collection(documents: int) -> SavedCollection:
     return SavedCollection(
-        name="docs", generation=1, layout=0, embedding_model="m", dimension=8, token_dimension=None,
+        name="docs", store="docs-1", generation=1, layout=0, embedding_model="m", dimension=8,
+        token_dimension=None,
         created_at=1.0, highest=documents, documents=documents, points=documents, late=0, digest="0",
-        files=(), documents_stream="documents/docs-1", golden_stream="golden/docs-1",
+        packs={}, files=(), documents_stream="documents/docs-1", golden_stream="golden/docs-1",
     )  # fmt: skip
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from rag.model import Chunk, CutDocument, Embedding, ParsedDocument
 from rag.ports import RerankRequest
 from rag.stores.vectors.edge import EdgeVectorStore
-from rag.stores.vectors.snapshots import EdgeSnapshots
 from workers.tools import Tools
 
 OLD, NEW, BLIND = "old-model", "new-model", "blind-model"
@@ -97,10 +96,6 @@ class InProcess(Tools):
     @cached_property
     def vectors(self) -> EdgeVectorStore:
         return EdgeVectorStore(self.settings.home / "vectors")
-
-    @cached_property
-    def snapshots(self) -> EdgeSnapshots:
-        return EdgeSnapshots(self.settings, self.vectors)
 
     @cached_property
     def parser(self) -> Plain:

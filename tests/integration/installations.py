@@ -12,7 +12,7 @@ from rag.digest import digests
 from rag.model import Job, JobState, Manifest, Point
 from rag.ports import VectorStore
 from rag.settings import Settings
-from tasks import backup, restore, taking
+from tasks import restore, taking
 from tasks.app import app
 from tasks.orders import Restoring
 from tasks.restoring import slices
@@ -29,7 +29,6 @@ class Clustered(InProcess):
     """With the vectors in the Qdrant servers of the settings."""
 
     vectors = Tools.vectors
-    snapshots = Tools.snapshots
 
 
 Install = Callable[..., InProcess]
@@ -49,7 +48,6 @@ def installations(broker: str, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(restore, "CHECK_SECONDS", 0.0)
     monkeypatch.setattr(restore, "SETTLE_SECONDS", 0.0)
     monkeypatch.setattr("tasks.saving.scope.CLOCKS_APART", 0.0)
-    monkeypatch.setattr(backup, "SETTLE_SECONDS", 0.0)
     app.loader.import_default_modules()
     made: list[InProcess] = []
 

@@ -29,6 +29,7 @@ FIRST, SECOND, THIRD = (
 
 DOCS = SavedCollection(
     name="docs",
+    store="docs-1",
     generation=1,
     layout=0,
     embedding_model="all-MiniLM-L6-v2",
@@ -40,6 +41,7 @@ DOCS = SavedCollection(
     points=12,
     late=1,
     digest="ab" * 32,
+    packs={},
     files=(),
     documents_stream="documents",
     golden_stream="golden",

@@ -9,8 +9,9 @@ import pytest
 import redis
 from qdrant_client import models
 
-from rag.model import JobState
+from rag.model import JobState, Stage
 from rag.stores.vectors.qdrant import recovery
+from rag.stores.vectors.qdrant.snapshots import QdrantSnapshots
 from tests.deliveries import finished
 from tests.integration.brokers import declare_intact
 from tests.integration.inprocess import DIMENSIONS, OLD
@@ -28,6 +29,7 @@ from tests.integration.installations import (
     seen,
     succeeded,
 )
+from tests.integration.restores.steps import until
 from tests.qdrantbinary import BINARY, QdrantNode, cluster
 from tests.qdrantlocal import LocalQdrant
 from tests.qdrantpeer import Shards
@@ -118,3 +120,42 @@ def test_everything_comes_back(
     again = answered(tools, desk, words)
     assert again[0] == hits[0] == "isle05"
     assert saved_by != loaded_by or again == hits  # a cluster weighs words by shard
+
+
+@pytest.mark.parametrize("saved_by", ["cluster", "server"])
+@pytest.mark.parametrize("loaded_by", ENGINES)
+def test_a_full_backup_comes_back_with_what_came_after_its_snapshot(  # noqa: PLR0917 - fixtures
+    installed: Install,
+    servers: Servers,
+    redis_client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    saved_by: str,
+    loaded_by: str,
+) -> None:
+    """From the snapshot where the engine takes it, else from the points."""
+    tools = installed("lost", qdrant_url=servers.addresses(saved_by))
+    desk = desk_of(tools)
+    tools.documents.put_collection(COLLECTION, OLD, DIMENSIONS[OLD])
+    ingested(tools, desk, *names(5))
+    backup = desk.backups.back_up("full", "request").job.id
+    until(tools, backup, Stage.UPLOAD)
+    ingested(tools, desk, "fresh")
+    ingested(tools, desk, "isle01", text="The buoy of isle01 is red.")
+    assert finished(tools, desk.delete_document(COLLECTION, "isle03").id).state is JobState.SUCCEEDED
+    before, digest = seen(tools), digest_of(tools)
+    succeeded(tools, backup)
+
+    redis_client.flushall()
+    declare_intact(redis_client)
+    tools = installed("found", qdrant_url=servers.addresses(loaded_by))
+    loaded: list[str] = []
+    real = QdrantSnapshots.load
+    monkeypatch.setattr(
+        QdrantSnapshots, "load", lambda self, store, *more: (loaded.append(store), real(self, store, *more))
+    )
+    restored = succeeded(tools, restoring(desk_of(tools)))
+
+    assert (restored.result or {})["reingested"] == 0
+    assert (seen(tools), digest_of(tools)) == (before, digest)
+    takes_it = loaded_by == "cluster" or (loaded_by, saved_by) == ("server", "server")
+    assert len(loaded) == takes_it

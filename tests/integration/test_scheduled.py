@@ -59,7 +59,7 @@ def backed_up(tools: Tools, *, ago: float = 0.0, documents: int = 1) -> str:
     began, chance = time() - ago, uuid7().int & ((1 << 80) - 1)
     backup = str(UUID(int=int(began * 1000) << 80 | chance))
     collection = SavedCollection(
-        "c", 1, 0, "m", 4, None, began, 1, documents, documents, 0, "", (), "documents", "golden"
+        "c", "c-1", 1, 0, "m", 4, None, began, 1, documents, documents, 0, "", {}, (), "documents", "golden"
     )
     engine = Engine("edge", "1")
     tools.vault.seal(

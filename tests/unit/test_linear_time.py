@@ -277,7 +277,6 @@ EXEMPT: Mapping[str, str] = {
     "rag.settings.loading": "looks for names of settings in lines of ours",
     "rag.settings.roles": "reads the operator's own settings",
     "rag.stores.backups.objects": "reads names of files that we wrote",
-    "rag.stores.vectors.copying.copyfolders": "reads names of at most 100 characters that we gave",
     "api.description": "takes the names of our own classes apart",
     "workers.embedding.jina": "looks for a word in the message of an error of ours",
 }

@@ -21,7 +21,7 @@ class Listed:
 
     @classmethod
     def of(cls, manifest: Manifest) -> "Listed":
-        collections = tuple(replace(each, files=()) for each in manifest.collections)
+        collections = tuple(replace(each, packs={}, files=()) for each in manifest.collections)
         short = replace(manifest, streams=(), collections=collections)
         return cls(short, len(manifest.parts), manifest.size)
 

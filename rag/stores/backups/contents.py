@@ -1,6 +1,7 @@
-"""What the streams of a backup hold beside an engine's own files: JSON, one value a line.
+"""What the streams of a backup hold, for the most part JSON, one value a line.
 
-- ``documents/STORE``: the documents of a collection, by id, each with the digest of its points
+- ``documents/STORE``: the documents of a collection, by id, each with where its points are, and their digest
+- ``points/STORE/…``: packs of points, as :mod:`rag.stores.backups.points` has them
 - ``golden/STORE``: questions to the collection, and what its search found
 - ``collections``: every collection there was, those that were dropped included, as the journal has them
 - ``jobs``: job records, the newest first: of jobs that are over whole, of others as they were accepted
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from rag.digest import ContentDigest
 from rag.keys import Key
-from rag.model import Document, Json, SearchQuery, SparseVector, Vector
+from rag.model import Document, DocumentVersion, SearchQuery, SparseVector, Vector
 from rag.stores.entries import (
     CollectionEntry,
     JobFields,
@@ -38,17 +39,49 @@ def documents_stream(store: str) -> str:
     return f"documents/{store}"
 
 
+def points_stream(store: str, pack: str = "") -> str:
+    """Of a pack; without one, what the names of all packs of the store begin with."""
+    return f"points/{store}/{pack}"
+
+
 def golden_stream(store: str) -> str:
     return f"golden/{store}"
 
 
 @dataclass(frozen=True, slots=True)
+class SavedBlob:
+    """``size`` bytes from ``offset`` on of ``stream``; '' where the backup has nothing but the key."""
+
+    key: str
+    size: int = 0
+    sha256: str = ""
+    stream: str = ""
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPoints:
+    """All points of a version, in these blobs; ``digest``: of them together."""
+
+    version: DocumentVersion
+    digest: ContentDigest
+    blobs: tuple[SavedBlob, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SavedDocument:
-    """``points``: of the version that searches saw; None of one that was published too late for a snapshot
-    to have it for certain, or whose points were not all there."""
+    """``points``: the digest of those of the version that searches saw, which are in ``blobs``.
+
+    None of one that was published too late to be read, or whose points were not all there.
+    """
 
     document: Document
     points: ContentDigest | None
+    blobs: tuple[SavedBlob, ...] = ()
+
+    @property
+    def version(self) -> DocumentVersion:
+        return DocumentVersion(self.document.document_id, self.document.version)
 
     @property
     def late(self) -> bool:
@@ -76,17 +109,6 @@ class GoldenQuery:
         return SearchQuery(dense=self.dense, sparse=self.sparse, limit=limit)
 
 
-@dataclass(frozen=True, slots=True)
-class SavedBlob:
-    """``size`` bytes from ``offset`` on of ``stream``; '' where the backup has nothing but the key."""
-
-    key: str
-    size: int = 0
-    sha256: str = ""
-    stream: str = ""
-    offset: int = 0
-
-
 def lines(data: Iterable[bytes]) -> Iterator[bytes]:
     """The lines of a stream, wherever it was cut, without their ends."""
     rest = b""
@@ -100,13 +122,26 @@ def lines(data: Iterable[bytes]) -> Iterator[bytes]:
 
 def document_line(saved: SavedDocument) -> bytes:
     points = None if saved.points is None else [saved.points.points, str(saved.points)]
-    return _line({"document": asdict(saved.document), "points": points})
+    return _line({"document": asdict(saved.document), "points": points, "blobs": _places(saved.blobs)})
 
 
 def saved_document(line: bytes) -> SavedDocument:
     fields = json.loads(line)
     points = None if fields["points"] is None else _digest(*fields["points"])
-    return SavedDocument(Document(**fields["document"]), points)
+    document = Document(**fields["document"])
+    return SavedDocument(document, points, _blobs(document.document_id, fields["blobs"]))
+
+
+def points_line(saved: SavedPoints) -> bytes:
+    version, digest = saved.version, saved.digest
+    whose = [version.document_id, version.version, digest.points, str(digest)]
+    return _line([*whose, _places(saved.blobs)])
+
+
+def saved_points(line: bytes) -> SavedPoints:
+    document_id, version, points, digest, places = json.loads(line)
+    blobs = _blobs(document_id, places)
+    return SavedPoints(DocumentVersion(document_id, version), _digest(points, digest), blobs)
 
 
 def golden_line(query: GoldenQuery) -> bytes:
@@ -160,7 +195,19 @@ def saved_blob(line: bytes) -> SavedBlob:
     return SavedBlob(**json.loads(line))
 
 
-def _line(value: Json) -> bytes:
+def _places(blobs: Iterable[SavedBlob]) -> list[list[Any]]:
+    return [[each.stream, each.offset, each.size, each.sha256] for each in blobs]
+
+
+def _blobs(document_id: str, places: Iterable[tuple[str, int, int, str]]) -> tuple[SavedBlob, ...]:
+    """The inverse of :func:`_places`. Points have no key of their own: errors name their document."""
+    return tuple(
+        SavedBlob(f"points of {document_id}", size, digest, stream, offset)
+        for stream, offset, size, digest in places
+    )
+
+
+def _line(value: Any) -> bytes:
     return json.dumps(value, allow_nan=False, separators=(",", ":")).encode() + b"\n"
 
 

@@ -56,8 +56,11 @@ class OpenBackup:
         """Sources and texts of the collections."""
         folders = [generation_name(each.name, each.generation) for each in collections]
         places = tuple(f"{sort}/{folder}/" for folder in folders for sort in DOCUMENT_FOLDERS)
-        blobs = self._lines(contents.BLOBS, contents.saved_blob)
-        return (blob for blob in blobs if blob.key.startswith(places))
+        return (blob for blob in self.packed() if blob.key.startswith(places))
+
+    def packed(self) -> Iterator[SavedBlob]:
+        """Every source and text."""
+        return self._lines(contents.BLOBS, contents.saved_blob)
 
     def _lines(self, stream: str, decoded: Callable[[bytes], T]) -> Iterator[T]:
         found = (each for each in self.manifest.streams if each.name == stream)

@@ -1,7 +1,7 @@
 """Packs: many blobs as one stream of a backup, which later backups have in common."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from rag.stores.backups.contents import SavedBlob
 
@@ -18,7 +18,11 @@ def kept(blobs: Iterable[SavedBlob], live: Collection[str], part_bytes: int) -> 
     sizes: Counter[str] = Counter()
     for blob in there:
         sizes[blob.stream] += blob.size
-    thin = {stream for stream, size in sizes.items() if size < part_bytes / 2}
-    if len(thin) <= THIN_PACKS:
-        return tuple(there)
+    thin = thin_packs(sizes, part_bytes)
     return tuple(blob for blob in there if blob.stream not in thin)
+
+
+def thin_packs(sizes: Mapping[str, int], part_bytes: int) -> Collection[str]:
+    """Of packs, by how many bytes of each are live, those that are to be packed together; none of a few."""
+    thin = {stream for stream, size in sizes.items() if size < part_bytes / 2}
+    return thin if len(thin) > THIN_PACKS else ()

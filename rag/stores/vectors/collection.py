@@ -1,13 +1,12 @@
 """One collection of the embedded store: its shard, its token vectors, and the order of writes."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from threading import Lock
 from time import monotonic
 
-from rag.errors import AegisError, TimedOut
+from rag.errors import AegisError
 from rag.model import DocumentVersion, Hit, Passage, Point, SearchQuery
 from rag.ports.paging import Window
 from rag.stores.vectors.folders import CollectionFolder
@@ -40,7 +39,6 @@ class EdgeCollection:
         self._shard = Shard(folder.shard)
         self._tokens = _tokens_of(folder)
         self._writing = Lock()
-        self._writes = 0
         self._deleted = 0
         self._optimized_at = -1
         self._left_until = 0.0
@@ -58,16 +56,15 @@ class EdgeCollection:
         """All are checked before any is written; durable on return."""
         check_points(points, self.folder.spec)
         rows = [(point, payload_of(point.passage)) for point in points]
-        with self._write():
+        with self._writing:
+            if self._tokens:
+                self._tokens.put(points)
             for start in range(0, len(rows), SLICE):
-                part = rows[start : start + SLICE]
-                if self._tokens:
-                    self._tokens.put([point for point, _ in part])
-                self._shard.upsert(part)
+                self._shard.upsert(rows[start : start + SLICE])
             self._shard.flush()
 
     def delete(self, document_id: str, versions: Versions) -> None:
-        with self._write():
+        with self._writing:
             before = self._shard.count(document_id)
             self._shard.delete(document_id, versions)
             self._shard.flush()
@@ -90,35 +87,19 @@ class EdgeCollection:
     def passages(self, version: DocumentVersion) -> list[Passage]:
         return self._shard.passages(version)
 
-    def scroll(self, after: str | None, limit: int) -> Window[Point]:
+    def scroll(
+        self, after: str | None, limit: int, versions: Sequence[DocumentVersion] | None
+    ) -> Window[Point]:
         """A page of points. No write comes between a point and its token vectors."""
         most = min(limit, SCROLLED)
         with self._writing:
-            points = self._shard.scroll(after, most)
+            points = self._shard.scroll(after, most, versions)
             tokens = self._tokens.get([point.passage.chunk_id for point in points]) if self._tokens else {}
         items = tuple(replace(point, tokens=tokens.get(point.passage.chunk_id)) for point in points)
         return Window(items, items[-1].passage.chunk_id if len(items) == most else None)
 
     def count(self, document_id: str | None) -> int:
         return self._shard.count(document_id)
-
-    @property
-    def writes(self) -> int:
-        """As long as it stays the same, nothing on disk changes but the engine's spare files."""
-        return self._writes
-
-    @contextmanager
-    def held(self, until: float) -> Iterator[None]:
-        """Without any write. TimedOut when one has not ended ``until`` then (monotonic)."""
-        if not self._writing.acquire(timeout=max(0.0, until - monotonic())):
-            raise TimedOut(f"a write to {self.folder.name} goes on for too long")
-        try:
-            yield
-        finally:
-            self._writing.release()
-
-    def flush(self) -> None:
-        self._shard.flush()
 
     def searched_within(self, seconds: float) -> bool:
         """Whether anybody searched it, or opened it, less than ``seconds`` ago."""
@@ -144,7 +125,7 @@ class EdgeCollection:
 
     def _optimize(self) -> None:
         began = monotonic()
-        with self._write():
+        with self._writing:
             self._shard.optimize()
             self._shard.flush()
             self._deleted = 0
@@ -159,15 +140,6 @@ class EdgeCollection:
         if unindexed >= WORTH_OPTIMIZING and unindexed != self._optimized_at:
             return True
         return self._deleted >= WORTH_OPTIMIZING
-
-    @contextmanager
-    def _write(self) -> Iterator[None]:
-        with self._writing:
-            self._writes += 1
-            try:
-                yield
-            finally:
-                self._writes += 1
 
     def close(self) -> None:
         with self._writing:

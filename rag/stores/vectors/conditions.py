@@ -1,11 +1,12 @@
 """Filters in qdrant-edge's terms."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import qdrant_edge as edge
 
 from rag.filters import AnyOf, Between, Condition, parse
-from rag.model import SearchQuery
+from rag.model import DocumentVersion, SearchQuery
 from rag.stores.vectors.payload import range_field, revision_of
 from rag.stores.vectors.versions import ALL, Versions
 
@@ -21,13 +22,15 @@ def of_document(document_id: str, versions: Versions = ALL) -> edge.Filter:
     return edge.Filter(must=must, must_not=must_not)
 
 
+def of_versions(versions: Sequence[DocumentVersion]) -> edge.Filter:
+    """Points of any of these."""
+    return edge.Filter(must=[_any_revision(versions)])
+
+
 def filter_of(query: SearchQuery) -> edge.Filter | None:
     """``where`` and ``exclude`` of a query; None when there are neither. InvalidRequest."""
     must: list[Any] = [_condition(condition) for condition in parse(query.where)]
-    stale = [revision_of(version) for version in query.exclude]
-    must_not: list[Any] = []
-    if stale:
-        must_not.append(edge.FieldCondition("revision", match=edge.MatchAny(stale)))
+    must_not: list[Any] = [_any_revision(query.exclude)] if query.exclude else []
     return edge.Filter(must=must, must_not=must_not) if must or must_not else None
 
 
@@ -39,6 +42,10 @@ def _condition(condition: Condition) -> edge.FieldCondition:
             field = range_field("dates" if condition.dates else "numbers", condition.path)
             bounds = edge.RangeFloat(gte=condition.gte, gt=condition.gt, lte=condition.lte, lt=condition.lt)
             return edge.FieldCondition(field, range=bounds)
+
+
+def _any_revision(versions: Sequence[DocumentVersion]) -> edge.FieldCondition:
+    return edge.FieldCondition("revision", match=edge.MatchAny([revision_of(each) for each in versions]))
 
 
 def _equals(field: str, value: str | int) -> edge.FieldCondition:

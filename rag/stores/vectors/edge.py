@@ -11,13 +11,12 @@ from pathlib import Path
 from threading import Lock
 from time import monotonic
 
-from rag.errors import AegisError, Conflict, NoRoom, NotFound, Unavailable, UnknownCollection, translated
+from rag.errors import AegisError, Conflict, NoRoom, Unavailable, UnknownCollection, translated
 from rag.model import Candidate, CollectionSpec, DocumentVersion, Hit, Passage, Point, SearchQuery
 from rag.ports.paging import Window
 from rag.stores.disks import SOON_SECONDS, require_engine_reserve, require_reserve, says_full
 from rag.stores.vectors import folders
 from rag.stores.vectors.collection import EdgeCollection
-from rag.stores.vectors.copying.copies import Copies
 from rag.stores.vectors.folders import CollectionFolder
 from rag.stores.vectors.payload import Vectors, candidates_of
 from rag.stores.vectors.versions import Versions
@@ -41,7 +40,6 @@ class EdgeVectorStore:
         self._changing = Lock()
         self._open: dict[str, EdgeCollection] = {}
         self._broken: dict[str, CollectionFolder] = {}
-        self._copies = Copies(folder)
         self._tried_at = monotonic()
         folders.sweep(folder)
         for found in folders.found(folder):
@@ -60,7 +58,6 @@ class EdgeVectorStore:
     def drop(self, collection: str) -> None:
         with self._changing:
             self._discard(collection)
-            folders.discard_loading(self._root, collection)
 
     def collections(self) -> tuple[str, ...]:
         return tuple(sorted({*self._open, *self._broken}))
@@ -95,34 +92,21 @@ class EdgeVectorStore:
     def passages(self, collection: str, version: DocumentVersion) -> list[Passage]:
         return self._collection(collection).passages(version)
 
-    def scroll(self, collection: str, *, after: str | None, limit: int) -> Window[Point]:
-        return self._collection(collection).scroll(after, limit)
+    def scroll(
+        self,
+        collection: str,
+        *,
+        after: str | None,
+        limit: int,
+        versions: Sequence[DocumentVersion] | None = None,
+    ) -> Window[Point]:
+        return self._collection(collection).scroll(after, limit, versions)
 
     def alias(self, name: str, collection: str) -> None:
         """Nobody but Aegis reads an embedded collection, so it needs no other name."""
 
     def count(self, collection: str, document_id: str | None = None) -> int:
         return self._collection(collection).count(document_id)
-
-    def copy(self, name: str, collections: Sequence[str]) -> bool:
-        """Copy them as they are at one moment into a folder of their own; False: ask again, it goes on."""
-        return self._copies.make(name, [self._collection(each) for each in collections])
-
-    def discard_copy(self, name: str) -> None:
-        """Nothing when it is not there."""
-        self._copies.discard(name)
-
-    def adopt(self, collection: str, draft: str) -> None:
-        """Make a folder of ``folders.loading`` the collection, in place of what there is under its name.
-
-        Nothing when it was adopted before. NotFound when there is neither.
-        """
-        with self._changing:
-            folder = folders.loaded(self._root, collection, draft)
-            if folder:
-                self._replace(folder)
-            elif collection not in self._open:
-                raise NotFound(f"there is no {draft} to make the collection {collection} of")
 
     def ping(self) -> None:
         if self._lock_file.closed:
@@ -144,7 +128,6 @@ class EdgeVectorStore:
 
     def close(self) -> None:
         """Flush and close everything. Nothing more may be called."""
-        self._copies.close()
         with self._changing:
             for opened in self._open.values():
                 opened.close()
@@ -180,12 +163,6 @@ class EdgeVectorStore:
             draft = folders.create_draft(self._root, name, spec)
             EdgeCollection.create(draft)
             self._open[name] = EdgeCollection(folders.publish(draft, self._root))
-
-    def _replace(self, draft: CollectionFolder) -> None:
-        require_engine_reserve(self._root)
-        with translated({OSError: Unavailable}, f"adopting the collection {draft.name}"):
-            self._discard(draft.name)
-            self._open[draft.name] = EdgeCollection(folders.publish(draft, self._root))
 
     def _discard(self, name: str) -> None:
         opened = self._open.pop(name, None)

@@ -5,9 +5,6 @@
 <root>/docs-1/shard/              the engine's own files
 <root>/docs-1/tokens.sqlite       token vectors, where the spec has them
 <root>/.new-…  <root>/.gone-…     being made, being removed; swept at the next start
-<root>/.copying-…                 a copy that is being made; swept at the next start
-<root>/.copy-NAME/docs-1/…        a copy of collections, there until it is released
-<root>/.loading-docs-1~…          a collection that is being loaded from a backup, by another process
 """
 
 import fcntl
@@ -15,15 +12,14 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from rag.errors import Conflict, InvalidRequest
+from rag.errors import Conflict
 from rag.model import CollectionSpec
 from rag.stores.vectors.payload import check_name
 
@@ -65,7 +61,7 @@ def lock(root: Path) -> BinaryIO:
 
 def sweep(root: Path) -> None:
     """Remove what an earlier process left half made or half removed."""
-    for pattern in (".new-*", ".copying-*", ".gone-*"):
+    for pattern in (".new-*", ".gone-*"):
         for path in root.glob(pattern):
             _empty(path)
 
@@ -78,26 +74,12 @@ def found(root: Path) -> list[CollectionFolder]:
 
 def create_draft(root: Path, name: str, spec: CollectionSpec) -> CollectionFolder:
     """A folder to make a collection in; it counts from :func:`publish` on."""
-    return _create_draft(root / f".new-{uuid4().hex}", name, spec)
-
-
-def loading(root: Path, name: str, spec: CollectionSpec) -> CollectionFolder:
-    """The same for another process than the engine's, in place of those that were left half loaded."""
-    discard_loading(root, name)
-    return _create_draft(root / f"{_loading_prefix(name)}{uuid4().hex}", name, spec)
-
-
-def discard_loading(root: Path, name: str) -> None:
-    for left in root.glob(".loading-*"):
-        if left.name.startswith(_loading_prefix(name)):
-            remove(left)
-
-
-def loaded(root: Path, name: str, draft: str) -> CollectionFolder | None:
-    """The folder of :func:`loading` called ``draft``, of the collection ``name``; None when it is gone."""
-    if not draft.startswith(_loading_prefix(name)) or "/" in draft:
-        raise InvalidRequest(f"{draft!r} is no draft of the collection {name}")
-    return _read(root / draft) if (root / draft).exists() else None
+    check_name(name)
+    path = root / f".new-{uuid4().hex}"
+    path.mkdir(mode=0o700)
+    description = {"name": name, **asdict(spec)}
+    _write(path / _DESCRIPTION, json.dumps(description))
+    return CollectionFolder(name, spec, path)
 
 
 def publish(draft: CollectionFolder, root: Path) -> CollectionFolder:
@@ -117,24 +99,6 @@ def remove(path: Path) -> None:
         _empty(grave)
 
 
-@contextmanager
-def scratch(path: Path) -> Iterator[Path]:
-    """An empty folder at ``path`` for a while."""
-    path.mkdir(mode=0o700)
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path)
-
-
-def sync_tree(folder: Path) -> None:
-    """Make everything beneath ``folder`` outlive a power cut."""
-    for path, _, names in os.walk(folder):
-        for name in names:
-            sync(Path(path) / name)
-        sync(Path(path))
-
-
 def sync(folder: Path) -> None:
     """Make the names in ``folder``, or what a file holds, outlive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
@@ -149,18 +113,6 @@ def _folder_name(name: str) -> str:
     if name == name.lower():
         return name
     return f"{name}.{sha256(name.encode()).hexdigest()[:8]}"
-
-
-def _create_draft(path: Path, name: str, spec: CollectionSpec) -> CollectionFolder:
-    check_name(name)
-    path.mkdir(mode=0o700)
-    description = {"name": name, **asdict(spec)}
-    _write(path / _DESCRIPTION, json.dumps(description))
-    return CollectionFolder(name, spec, path)
-
-
-def _loading_prefix(name: str) -> str:
-    return f".loading-{_folder_name(name)}~"  # of no name a part
 
 
 def _empty(grave: Path) -> None:

@@ -18,10 +18,10 @@ from rag.stores.vectors.payload import Vectors, candidates_of
 
 Connection: TypeAlias = socket.socket
 
-SLICE = 64
-"""Points in one message: about 1.5 MB with token vectors, acknowledged by itself."""
+SLICE = 256
+"""Points in one message: about 6 MB with token vectors, acknowledged by itself, so synchronised once."""
 
-_WRITES = ("ensure", "drop", "upsert", "delete", "copy", "discard_copy", "adopt")
+_WRITES = ("ensure", "drop", "upsert", "delete")
 _READ_PATIENCE = 2.0
 """Somebody waits for an answer."""
 
@@ -87,8 +87,16 @@ class RemoteVectorStore:
         found: list[Passage] = self._call("passages", collection, version)
         return found
 
-    def scroll(self, collection: str, *, after: str | None, limit: int) -> Window[Point]:
-        page: Window[Point] = self._call("scroll", collection, after=after, limit=limit)
+    def scroll(
+        self,
+        collection: str,
+        *,
+        after: str | None,
+        limit: int,
+        versions: Sequence[DocumentVersion] | None = None,
+    ) -> Window[Point]:
+        wanted = None if versions is None else list(versions)
+        page: Window[Point] = self._call("scroll", collection, after=after, limit=limit, versions=wanted)
         return page
 
     def alias(self, name: str, collection: str) -> None:
@@ -97,18 +105,6 @@ class RemoteVectorStore:
     def count(self, collection: str, document_id: str | None = None) -> int:
         points: int = self._call("count", collection, document_id)
         return points
-
-    def copy(self, name: str, collections: Sequence[str]) -> bool:
-        """See :meth:`EdgeVectorStore.copy`."""
-        done: bool = self._call("copy", name, list(collections))
-        return done
-
-    def discard_copy(self, name: str) -> None:
-        self._call("discard_copy", name)
-
-    def adopt(self, collection: str, draft: str) -> None:
-        """See :meth:`EdgeVectorStore.adopt`."""
-        self._call("adopt", collection, draft)
 
     def ping(self) -> None:
         self._call("ping")

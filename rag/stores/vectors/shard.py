@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rag.errors import ErrorTable, Unavailable, translated
 from rag.model import DocumentVersion, Hit, Passage, Point, SearchQuery, SparseVector
-from rag.stores.vectors.conditions import filter_of, of_document
+from rag.stores.vectors.conditions import filter_of, of_document, of_versions
 from rag.stores.vectors.fusion import DENSE_WEIGHT, depth_of
 from rag.stores.vectors.payload import (
     INDEXED,
@@ -25,8 +25,6 @@ from rag.stores.vectors.payload import (
     passage_of,
     range_fields,
 )
-from rag.stores.vectors.qdrant.names import TOKENS
-from rag.stores.vectors.qdrant.tokens import decoded
 from rag.stores.vectors.versions import Versions
 
 _DENSE, _LEXICAL = "dense", "lexical"
@@ -110,17 +108,17 @@ class Shard:
             if offset is None:
                 return sorted(found, key=lambda passage: passage.index)
 
-    def scroll(self, after: str | None, limit: int, token_dimension: int | None = None) -> list[Point]:
-        """Those behind ``after`` by ascending id.
-
-        ``token_dimension``: with the token vectors that a server keeps in the payload.
-        """
+    def scroll(
+        self, after: str | None, limit: int, versions: Sequence[DocumentVersion] | None = None
+    ) -> list[Point]:
+        """Those behind ``after`` by ascending id, without token vectors; ``versions`` None: of all."""
         wanted = edge.PayloadSelector.Exclude(list(NOT_READ_BACK))
+        chosen = None if versions is None else of_versions(versions)
         # the engine begins with the id that it is given
-        request = edge.ScrollRequest(after, limit + (after is not None), None, wanted, True)
+        request = edge.ScrollRequest(after, limit + (after is not None), chosen, wanted, True)
         with _translated():
             records, _ = self._shard.scroll(request)
-        return [_point_of(record, token_dimension) for record in records if str(record.id) != after][:limit]
+        return [_point_of(record) for record in records if str(record.id) != after][:limit]
 
     def flush(self) -> None:
         with _translated():
@@ -214,12 +212,10 @@ def _edge_point(point: Point, payload: Payload) -> edge.Point:
     return edge.Point(point.passage.chunk_id, vectors, payload)
 
 
-def _point_of(record: edge.Record, token_dimension: int | None) -> Point:
+def _point_of(record: edge.Record) -> Point:
     """The inverse of :func:`_edge_point`."""
-    named, payload = _named(record), record.payload or {}
-    dense = np.array(named[_DENSE], np.float32)
-    tokens = decoded(payload[TOKENS], token_dimension) if token_dimension and TOKENS in payload else None
-    return Point(passage_of(str(record.id), payload), dense, _terms_of(named.get(_LEXICAL)), tokens)
+    named, passage = _named(record), passage_of(str(record.id), record.payload or {})
+    return Point(passage, np.array(named[_DENSE], np.float32), _terms_of(named.get(_LEXICAL)))
 
 
 def _terms_of(vector: edge.SparseVector | None) -> SparseVector:

@@ -11,7 +11,7 @@ crash goes with the next removal of that document.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -60,13 +60,6 @@ class TokenVectors:
         with self._transaction() as writer:
             writer.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)", rows)
             writer.executemany("DELETE FROM vectors WHERE id = ?", bare)
-
-    def restore(self, rows: Iterable[tuple[int, bytes, str, int, bytes]]) -> None:
-        """Rows of an empty table: number, id, document id, version, vectors."""
-        with self._transaction() as writer:
-            writer.executemany(
-                "INSERT INTO vectors (rowid, id, document_id, version, tokens) VALUES (?, ?, ?, ?, ?)", rows
-            )
 
     def get(self, chunk_ids: Sequence[str]) -> dict[str, NDArray[np.float16]]:
         """Those that are there, by id."""

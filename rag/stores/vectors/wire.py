@@ -23,7 +23,6 @@ METHODS = frozenset(
     (
         *("ensure", "drop", "collections", "upsert", "delete", "count", "ping"),
         *("search", "vectors", "passages", "scroll"),
-        *("copy", "discard_copy", "adopt"),
     )
 )
 MAX_MESSAGE = 256 * 1024 * 1024

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rag.digest import digests
-from rag.model import Point
+from rag.model import DocumentVersion, Point
 from rag.ports import VectorStore, Window
 from tests.contract.vectors.points import DIMENSION, DOCS, TOKEN_DIMENSION, axis, point, sparse
 
@@ -90,3 +90,23 @@ def test_scrolling_goes_on_behind_a_point_that_is_gone(store):
     assert first.next == gone.chunk_id
     assert len(rest.items) == 6
     assert min(one.passage.chunk_id for one in rest.items) > gone.chunk_id
+
+
+def test_a_scroll_of_versions_brings_theirs_alone(store):
+    put = [point("a", index) for index in range(5)] + [point("b"), point("c")]
+    put += [point("a", index, version=2) for index in range(3)]
+    store.upsert(DOCS, put)
+    wanted = [DocumentVersion("a", 2), DocumentVersion("c", 1), DocumentVersion("gone", 1)]
+
+    found, after = [], None
+    while True:
+        page = store.scroll(DOCS, after=after, limit=2, versions=wanted)
+        found += page.items
+        after = page.next
+        if after is None:
+            break
+
+    ids = [one.passage.chunk_id for one in found]
+    assert ids == sorted(ids)
+    assert {(one.passage.document_id, one.passage.version) for one in found} == {("a", 2), ("c", 1)}
+    assert len(found) == 4

@@ -25,7 +25,6 @@ def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     record_bells(monkeypatch)
     monkeypatch.setattr(taking, "TURN_SECONDS", 0.0)
     monkeypatch.setattr(cuts, "LINES_A_PIECE", 3)
-    monkeypatch.setattr(backup, "SETTLE_SECONDS", 0.0)
     settings = Settings(
         redis_url=valkey, aegis_home=tmp_path, jina_base_url="http://127.0.0.1:9/v1", backup_part_mb=1
     )

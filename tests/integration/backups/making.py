@@ -53,6 +53,9 @@ class Copies:
     def taken(self) -> tuple[str, ...]:
         return tuple(self.files)
 
+    def accepts(self, *_: object) -> bool:
+        return False
+
 
 class Store:
     """Every object that is put, with how often."""

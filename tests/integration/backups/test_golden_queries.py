@@ -7,7 +7,6 @@ import pytest
 
 from rag.model import Hit, JobKind, JobState, SearchQuery
 from rag.stores.vectors.edge import EdgeVectorStore
-from rag.stores.vectors.snapshots import EdgeSnapshots
 from tasks.orders import Restoring
 from tasks.submit import Submissions
 from tests.deliveries import finished
@@ -18,19 +17,12 @@ WORDS = ("lantern", "buoy", "gate", "harbour", "keeper", "fog", "bell", "tide", 
 WEIGHTS = range(1, 13)
 
 
-@pytest.fixture
-def copied(tools: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Snapshots are those of the embedded engine."""
-    monkeypatch.setitem(vars(tools), "snapshots", EdgeSnapshots(tools.settings, tools.vectors))
-
-
 def page(seed: int) -> str:
     """Sentences of a few words that all pages share."""
     draw = Random(seed)
     return ".\n".join(" ".join(draw.choices(WORDS, WEIGHTS, k=8)).capitalize() for _ in range(6)) + "."
 
 
-@pytest.mark.usefixtures("copied")
 def test_replaced_documents_make_no_rehearsal_fail(tools: InProcess, desk: Submissions) -> None:
     """How rare a term is follows from deleted points too, in the engine, and not in its copy."""
     tools.documents.put_collection(COLLECTION, OLD, DIMENSIONS[OLD])
@@ -48,7 +40,6 @@ def test_replaced_documents_make_no_rehearsal_fail(tools: InProcess, desk: Submi
     assert job.result["overlap"] > 0.9
 
 
-@pytest.mark.usefixtures("copied")
 def test_a_copy_that_finds_by_one_side_only_fails_a_rehearsal_and_no_restore(
     tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
 ) -> None:

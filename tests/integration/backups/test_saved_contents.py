@@ -1,20 +1,15 @@
 """What is in a backup, and what is sent for it."""
 
-from functools import partial
 from hashlib import sha256
 
 import pytest
 
 from rag.digest import digests
-from rag.model import (
-    CollectionSpec,
-    JobKind,
-    JobState,
-)
+from rag.model import JobKind, JobState
 from rag.stores.backups import contents
-from rag.stores.backups.streams import read
-from rag.stores.vectors.snapshots import EdgeSnapshots
-from tasks import backup
+from rag.stores.backups.opened import OpenBackup
+from rag.stores.backups.points import unpacked
+from rag.stores.backups.unpacking import Unpacking
 from tasks.saving import savepoint
 from tasks.submit import Submissions
 from tests.contents import total
@@ -39,10 +34,7 @@ from tests.integration.inprocess import DIMENSIONS, OLD, InProcess
 from tests.integration.installations import points_in
 
 
-def test_everything_is_in_it(
-    tools: InProcess, desk: Submissions, past: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(vars(tools), "snapshots", EdgeSnapshots(tools.settings, tools.vectors))
+def test_everything_is_in_it(tools: InProcess, desk: Submissions, past: None) -> None:
     ingested(tools, desk, *names(12))
     ingested(tools, desk, "soup", into=OTHER)
     dropped = finished(tools, desk.drop_collection(OTHER).id)
@@ -59,9 +51,12 @@ def test_everything_is_in_it(
     assert (book.embedding_model, book.dimension) == (OLD, DIMENSIONS[OLD])
     assert (blank.store, blank.documents, blank.points, blank.digest) == ("", 0, 0, "0" * 64)
     assert [each.document.document_id for each in documents_of(tools, manifest)] == names(12)
-    files = [(each.file, partial(read, tools.vault, manifest.stream(each.stream))) for each in book.files]
-    tools.snapshots.load("copy-1", CollectionSpec(DIMENSIONS[OLD]), manifest.engine, files, lambda _: None)
-    assert total(digests(points_in(tools.vectors, "copy-1"))) == whole
+    unpacking = Unpacking(OpenBackup(tools.vault, manifest))
+    packed = [blob for each in documents_of(tools, manifest) for blob in each.blobs]
+    copy = [point for blob in packed for point in unpacked(unpacking.get(blob))]
+    assert total(digests(copy)) == whole
+    assert sum(blob.size for blob in packed) == book.size
+    assert book.files == ()
     jobs = {job["id"]: job for job in map(contents.saved_job, lines_of(tools, manifest, contents.JOBS))}
     assert "state" not in jobs[on_its_way]
     assert jobs[dropped.id]["state"] == JobState.SUCCEEDED
@@ -79,17 +74,12 @@ def test_everything_is_in_it(
     assert manifest.missing == ()
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.3])
-def test_what_was_published_a_moment_ago_is_waited_for(
-    tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch, seconds: float
-) -> None:
-    monkeypatch.setattr("tasks.saving.scope.CLOCKS_APART", 0.3)
-    monkeypatch.setattr(backup, "SETTLE_SECONDS", seconds)
+def test_what_was_published_a_moment_ago_is_in_it(tools: InProcess, desk: Submissions) -> None:
     ingested(tools, desk, "isle00")
 
     book = saved(made(tools, desk))
 
-    assert (book.documents, book.late) == ((1, 0) if seconds else (0, 1))
+    assert (book.documents, book.late) == (1, 0)
 
 
 def test_golden_queries_find_their_passages(tools: InProcess, desk: Submissions) -> None:
@@ -157,8 +147,6 @@ def test_a_long_stream_is_one_however_it_was_kept_meanwhile(
 
     assert max(len(stream.parts) for stream in manifest.streams) > 2
     assert len(manifest.streams) == len({stream.name for stream in manifest.streams})
-    file = saved(manifest).files[0]
-    assert manifest.stream(file.stream).length == file.file.size
     blobs = blobs_of(tools, manifest)
     assert [blob.key for blob in blobs] == sorted(blob.key for blob in blobs)
     assert len(blobs) == 180  # each document's source, text and passages

@@ -1,15 +1,31 @@
 """How far the jobs of an installation are let work."""
 
+import pytest
+
 from rag.model import JobState, Stage
+from rag.stores.backups.contents import points_stream
+from tasks import backup
+from tasks.saving import savepoint
 from tasks.upkeep import put_in_order
 from tests.deliveries import begin, step
 from tests.integration.inprocess import InProcess
+from tests.integration.installations import COLLECTION
 
 
 def until(tools: InProcess, job_id: str, stage: Stage) -> None:
     """Let the job work until it is due at ``stage``."""
     while (job := step(tools, job_id)).stage is not stage:
         assert not job.state.final, job.error
+
+
+def until_points_are_read(tools: InProcess, job_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the backup work, a piece at a time, until it has read the points of the collection."""
+    until(tools, job_id, Stage.UPLOAD)
+    with monkeypatch.context() as patch:
+        patch.setattr(backup, "SLICE_SECONDS", 0.0)
+        packs = points_stream(f"{COLLECTION}-1")
+        while not any(each.name.startswith(packs) for each in savepoint.streams(tools.jobs, job_id)):
+            step(tools, job_id)
 
 
 def settled(tools: InProcess) -> None:

@@ -19,7 +19,7 @@ from tests.integration.installations import (
     seen,
     succeeded,
 )
-from tests.integration.restores.steps import killed, settled, until
+from tests.integration.restores.steps import killed, settled, until, until_points_are_read
 
 RED = "The buoy is red."
 
@@ -85,10 +85,10 @@ class TestLateDocuments:
     """Published while the backup was made, so that it has their sources and not all of their points."""
 
     @pytest.fixture(autouse=True)
-    def saved(self, tools: InProcess, desk: Submissions) -> None:
+    def saved(self, tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch) -> None:
         ingested(tools, desk, *names(2))
         backup = desk.backups.back_up("incremental", "request").job.id
-        until(tools, backup, Stage.UPLOAD)
+        until_points_are_read(tools, backup, monkeypatch)
         ingested(tools, desk, "late")
         assert succeeded(tools, backup)
 

@@ -1,6 +1,6 @@
 """Collections come back out of a backup: whole, beside what serves, in one step, and with what came later."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import time
 
@@ -10,7 +10,7 @@ import redis
 from rag.errors import Conflict, WrongKey
 from rag.keys import Key, KeyState, Secret, new_id, new_token
 from rag.keys import digest_of as digest_of_key
-from rag.model import JobState, Stage
+from rag.model import JobState, Point, Stage
 from rag.settings import Role
 from rag.stores.keys import KeyRegistry
 from tasks.orders import Restoring
@@ -30,12 +30,11 @@ from tests.integration.installations import (
     digest_of,
     ingested,
     names,
-    points_in,
     restoring,
     seen,
     succeeded,
 )
-from tests.integration.restores.steps import killed, settled, until
+from tests.integration.restores.steps import killed, settled, until, until_points_are_read
 
 KEY = "correct horse battery"
 
@@ -226,14 +225,14 @@ def test_points_that_are_not_those_that_were_saved_are_refused(
     ingested(tools, desk, *names(3))
     backed_up(tools, desk)
     before, stores = state_of(tools), tools.vectors.collections()
-    real, lost = tools.snapshots.load, []
+    real, lost = tools.vectors.upsert, []
 
-    def lossy(store: str, *args: object) -> None:
-        real(store, *args)
-        lost.append(points_in(tools.vectors, store)[0].passage.document_id)
+    def lossy(store: str, points: Sequence[Point]) -> None:
+        real(store, points)
+        lost.append(points[0].passage.document_id)
         tools.vectors.delete(store, lost[-1])
 
-    monkeypatch.setattr(tools.snapshots, "load", lossy)
+    monkeypatch.setattr(tools.vectors, "upsert", lossy)
     job = finished(tools, restoring(desk))
     settled(tools)
 
@@ -340,11 +339,15 @@ def _breaking(call: Callable[..., object], *, done: bool) -> Callable[..., objec
 
 
 def test_what_changes_while_a_backup_is_made_is_right_too(
-    tools: InProcess, desk: Submissions, redis_client: redis.Redis, installed: Install
+    tools: InProcess,
+    desk: Submissions,
+    redis_client: redis.Redis,
+    installed: Install,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ingested(tools, desk, *names(3))
     backup = desk.backups.back_up("incremental", "request").job.id
-    until(tools, backup, Stage.UPLOAD)
+    until_points_are_read(tools, backup, monkeypatch)
     ingested(tools, desk, "fresh")
     ingested(tools, desk, "isle01", text="The buoy of isle01 is red.")
     finished(tools, desk.delete_document(COLLECTION, "isle02").id)

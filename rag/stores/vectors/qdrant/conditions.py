@@ -25,15 +25,17 @@ def of_document(document_id: str, versions: Versions = ALL) -> models.Filter:
     return models.Filter(must=must, must_not=must_not)
 
 
+def of_versions(versions: Sequence[DocumentVersion], layout: Layout) -> models.Filter:
+    """Points of any of these."""
+    return models.Filter(should=_any_revision(versions, layout))
+
+
 def filter_of(
     conditions: Sequence[Condition], exclude: Sequence[DocumentVersion], layout: Layout
 ) -> models.Filter | None:
     """Selects points that meet every condition and are of no excluded version; None without either."""
     must = [_condition(condition, layout) for condition in conditions]
-    stale = [revision_of(version) for version in exclude]
-    must_not: list[models.Condition] = [
-        _any("revision", part) for part in _parts(stale, layout.limits.choices)
-    ]
+    must_not = _any_revision(exclude, layout)
     return models.Filter(must=must, must_not=must_not) if must or must_not else None
 
 
@@ -51,6 +53,11 @@ def _condition(condition: Condition, layout: Layout) -> models.Condition:
         case Between():
             bounds = models.Range(gte=condition.gte, gt=condition.gt, lte=condition.lte, lt=condition.lt)
             return models.FieldCondition(key=_field(condition), range=bounds)
+
+
+def _any_revision(versions: Sequence[DocumentVersion], layout: Layout) -> list[models.Condition]:
+    revisions = [revision_of(version) for version in versions]
+    return [_any("revision", part) for part in _parts(revisions, layout.limits.choices)]
 
 
 def _field(condition: Between) -> str:

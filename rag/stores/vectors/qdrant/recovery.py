@@ -1,4 +1,4 @@
-"""A collection out of a snapshot: sent to the nodes as it is, or point by point.
+"""A collection out of a snapshot, which is sent to the nodes as it is.
 
 A cluster makes the collection at the first upload, and spreads its shards as it would any other's. A node
 takes every shard that is in an upload, and the other nodes that hold it follow (``priority=snapshot``). So a
@@ -8,22 +8,19 @@ few uploads that together have every shard are enough, whatever nodes there were
 import tarfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from io import BufferedReader
-from pathlib import Path
-from shutil import rmtree
 
 from qdrant_client.http.exceptions import UnexpectedResponse
 
-from rag.errors import AegisError, Conflict, DamagedBackup, Unavailable
+from rag.errors import AegisError, DamagedBackup, Unavailable
 from rag.model import CollectionSpec, Engine, SnapshotFile
 from rag.ports import Opened, VectorStore
 from rag.settings import Settings
-from rag.stores.vectors import foreign
-from rag.stores.vectors.archives.pieces import PieceFile
 from rag.stores.vectors.qdrant.claims import adopt, shards_in
 from rag.stores.vectors.qdrant.members import Member, Members, Membership
 from rag.stores.vectors.qdrant.names import UPLOADED
+from rag.stores.vectors.qdrant.pieces import PieceFile
 from rag.stores.vectors.qdrant.placement import ALONE, covering
 
 Part = tuple[SnapshotFile, Opened]
@@ -40,26 +37,25 @@ class Recovery:
     def __init__(self, members: Members, vectors: VectorStore, settings: Settings) -> None:
         self._members, self._vectors = members, vectors
         self._seconds = settings.backup_stage_timeout
-        self._folder = settings.home / "recovery"
+
+    def accepts(self, engine: Engine, files: Sequence[SnapshotFile]) -> bool:
+        """As ``rag.ports.Snapshots`` has it. Storage changes with a major or minor version."""
+        cluster = self._members.survey()
+        own, alone = cluster.engine, ALONE in cluster.members
+        if not files or engine.kind != own.kind or _release_of(engine.version) > _release_of(own.version):
+            return False
+        return not alone or len(covering(list(map(shards_in, files)))) == 1
 
     def load(
-        self,
-        store: str,
-        spec: CollectionSpec,
-        engine: Engine,
-        files: Sequence[Part],
-        loaded: Callable[[int], None],
+        self, store: str, spec: CollectionSpec, files: Sequence[Part], loaded: Callable[[int], None]
     ) -> None:
         """As ``rag.ports.Snapshots`` has it."""
         cluster = self._members.survey()
-        parts = _parts(cluster, engine, files)
+        parts = [files[number] for number in covering([shards_in(file) for file, _ in files])]
         self._vectors.drop(store)
         with ExitStack() as undo:
             undo.callback(self._vectors.drop, store)
-            if parts:
-                self._send(cluster, store, parts, loaded)
-            else:
-                self._write(store, spec, engine, files, loaded)
+            self._send(cluster, store, parts, loaded)
             self._vectors.ensure(store, spec)
             undo.pop_all()
         loaded(sum(file.size for file, _ in files))
@@ -97,20 +93,6 @@ class Recovery:
                 raise Unavailable(f"the nodes are still copying shards of {store} to one another")
             time.sleep(_LOOK_SECONDS)
 
-    def _write(
-        self,
-        store: str,
-        spec: CollectionSpec,
-        engine: Engine,
-        files: Sequence[Part],
-        loaded: Callable[[int], None],
-    ) -> None:
-        """Point by point."""
-        self._vectors.ensure(store, spec)
-        with _emptied(self._folder / store) as folder:
-            for points in foreign.opened(engine, spec, files, folder, loaded):
-                self._vectors.upsert(store, points)
-
 
 class _Progress:
     """``loaded`` is told how many bytes went through, of one file after another."""
@@ -135,25 +117,8 @@ class _Progress:
         self._loaded(self._bytes)
 
 
-def _parts(cluster: Membership, engine: Engine, files: Sequence[Part]) -> Sequence[Part]:
-    """Those to send as they are; none where only points can be had of them.
-
-    A server by itself takes only a snapshot that has every shard. Conflict for one of a later Qdrant.
-    """
-    own = cluster.engine
-    if engine.kind != own.kind:
-        return ()
-    if _release_of(engine.version) > _release_of(own.version):
-        raise Conflict(
-            f"the snapshot is of Qdrant {engine.version} and the server is {own.version}: "
-            f"update the server to {engine.version} or later"
-        )
-    parts = [files[number] for number in covering([shards_in(file) for file, _ in files])]
-    return () if len(parts) > 1 and ALONE in cluster.members else parts
-
-
 def _release_of(version: str) -> tuple[int, ...]:
-    """Major and minor: storage changes with these."""
+    """Major and minor."""
     return tuple(int(number) for number in version.split(".")[:2])
 
 
@@ -165,13 +130,3 @@ def _check_archive(file: SnapshotFile, data: Iterator[bytes]) -> None:
                 pass
     except tarfile.TarError as error:
         raise DamagedBackup(f"{file.path} of {file.store} is no snapshot of a collection: {error}") from error
-
-
-@contextmanager
-def _emptied(folder: Path) -> Iterator[Path]:
-    rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        rmtree(folder, ignore_errors=True)

@@ -96,16 +96,18 @@ class QdrantSnapshots:
         claimed = all_claims(self._members.survey().any)
         return tuple(sorted({name for names in claimed.values() for name in names}))
 
+    def accepts(self, engine: Engine, files: Sequence[SnapshotFile]) -> bool:
+        """Not one of a later Qdrant, nor, for a server by itself, one whose shards are in several files."""
+        return self._recovery.accepts(engine, files)
+
     def load(
         self,
         store: str,
         spec: CollectionSpec,
-        engine: Engine,
         files: Sequence[tuple[SnapshotFile, Opened]],
         loaded: Callable[[int], None],
     ) -> None:
-        """Conflict when a later Qdrant than this server made the snapshot."""
-        self._recovery.load(store, spec, engine, files, loaded)
+        self._recovery.load(store, spec, files, loaded)
 
     def _find_kept(self, cluster: Membership, name: str, store: str) -> tuple[SnapshotFile, ...] | None:
         """What an earlier call made to the end; None where it did not, or some of it is gone."""

@@ -21,7 +21,7 @@ from rag.stores.vectors.payload import (
     range_fields,
 )
 from rag.stores.vectors.qdrant.claims import clear
-from rag.stores.vectors.qdrant.conditions import compared_fields, filter_of, of_document
+from rag.stores.vectors.qdrant.conditions import compared_fields, filter_of, of_document, of_versions
 from rag.stores.vectors.qdrant.layouts import Layouts
 from rag.stores.vectors.qdrant.members import Members
 from rag.stores.vectors.qdrant.names import DENSE, TOKENS
@@ -140,17 +140,25 @@ class QdrantVectorStore:
             found += more
         return sorted(found, key=lambda passage: passage.index)
 
-    def scroll(self, collection: str, *, after: str | None, limit: int) -> Window[Point]:
+    def scroll(
+        self,
+        collection: str,
+        *,
+        after: str | None,
+        limit: int,
+        versions: Sequence[DocumentVersion] | None = None,
+    ) -> Window[Point]:
         """Pages of 256 points at most. It waits for a server as long as a write does."""
         layout = self._layouts.of(collection)
         page = min(limit, _PAGE, layout.limits.results)
         start = None if after is None else id_behind(after)
         if after is not None and start is None:
             return Window((), None)
+        chosen = None if versions is None else of_versions(versions, layout)
         records, following = self._write(
             collection,
             lambda client: client.scroll(
-                collection, limit=page, offset=start, with_payload=CONTENT, with_vectors=True
+                collection, chosen, limit=page, offset=start, with_payload=CONTENT, with_vectors=True
             ),
         )
         points = tuple(point_of(record, layout.spec) for record in records)

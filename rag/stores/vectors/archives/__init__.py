@@ -1,1 +1,0 @@
-"""Snapshots as streams of bytes, and back."""

@@ -1,1 +1,0 @@
-"""Copies of the embedded engine's collections, made while it serves."""
