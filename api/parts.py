@@ -21,7 +21,7 @@ from rag.stores.cache import RedisCache
 from rag.stores.changes import ChangeFeed
 from rag.stores.condition import BrokerWatch
 from rag.stores.heartbeats import Heartbeats
-from rag.stores.jobs import KeptJobStore
+from rag.stores.jobs import DurableJobStore
 from rag.stores.journal import Journal
 from rag.stores.kept_documents import KeptDocumentRegistry
 from rag.stores.keys import KeyFinder, KeyRegistry
@@ -78,7 +78,7 @@ def build(settings: Settings) -> Parts:
     at_once = connect_async(settings.records_url, connections=settings.connection_pool_size)
     blobs = watched(ObstoreBlobs.of(settings), settings.blob_address.partition(":")[0])
     journal = Journal(blobs)
-    jobs = KeptJobStore(client, settings, journal)
+    jobs = DurableJobStore(client, settings, journal)
     documents = KeptDocumentRegistry(client, journal)
     publisher = Publisher(settings)
     threads = settings.max_concurrent_requests

@@ -1,4 +1,4 @@
-"""Dead letters: run them again, or give them up."""
+"""Dead letters: jobs that were given up. They are run again, or dropped."""
 
 from collections.abc import Callable, Container, Iterator, Sequence
 from functools import partial
@@ -12,7 +12,7 @@ _PAGE = 100
 
 
 class DeadLetters:
-    """``again`` queues a job that ended badly and puts it on its way, or raises Overloaded."""
+    """``again`` queues a job that ended badly and sends it on its way, or raises Overloaded."""
 
     def __init__(
         self, jobs: JobStore, documents: DocumentRegistry, blobs: BlobStore, again: Callable[[str], Job]
@@ -31,7 +31,7 @@ class DeadLetters:
         return self._again(job_id)
 
     def drop(self, job_id: str) -> Job:
-        """The blobs go at once, the points when the sweeper comes."""
+        """The blobs go at once, the points with the next sweep."""
         job = self._jobs.drop(job_id)
         if job.kind is JobKind.INGEST:
             discard_all(self._documents, self._blobs, job)
@@ -40,7 +40,7 @@ class DeadLetters:
     def replay_all(
         self, reason: str | None, collections: Sequence[str] | None, kinds: Container[JobKind]
     ) -> tuple[int, int]:
-        """How many were queued, and how many are left since there was no room for the next one."""
+        """How many were queued, and how many are left because the queue was full."""
         letters, replayed = self._all(reason, collections, kinds), 0
         for job in letters:
             try:
@@ -57,13 +57,13 @@ class DeadLetters:
     def _all(
         self, reason: str | None, collections: Sequence[str] | None, kinds: Container[JobKind]
     ) -> Iterator[Job]:
-        """Newest first, each once, whatever is replayed or dies meanwhile."""
+        """Newest first. Each is listed once, even if jobs are replayed or die meanwhile."""
         dead = partial(self._jobs.dead, reason=reason, collections=collections, limit=_PAGE)
         return (job for job in all_items(dead) if job.kind in kinds)
 
 
 def _try(do: Callable[[str], Job], job: Job) -> bool:
-    """False when somebody else has replayed or dropped it meanwhile."""
+    """Apply ``do``. False when another caller has replayed or dropped the job meanwhile."""
     try:
         do(job.id)
     except (Conflict, NotFound):

@@ -1,4 +1,4 @@
-"""The job that purges what was deleted."""
+"""Jobs that purge what was deleted."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from tasks.acceptance import new_id
 def assign_purge_job(
     jobs: JobStore, documents: DocumentRegistry, removal: Removal, *, owner: str = ""
 ) -> Accepted:
-    """Record the job of ``removal``, the same one however often; ``new`` says nothing. Unavailable."""
+    """Record the job of ``removal``. Repeated calls return the same; ``new`` tells nothing. Unavailable."""
     job = NewJob(
         removal.job_id, JobKind.DELETE, Stage.PURGE, removal.collection, _inputs(removal), owner=owner
     )
@@ -22,7 +22,7 @@ def assign_purge_job(
 
 
 def accept_purge(jobs: JobStore, reservation: Reservation) -> Accepted:
-    """Record the job that purges a generation which does not serve, one however often. Unavailable."""
+    """Record the job that purges a generation which does not serve. One in all. Unavailable."""
     name, generation = reservation.collection, reservation.generation
     removal = Removal(new_id(), name, generation)
     job = NewJob(removal.job_id, JobKind.DELETE, Stage.PURGE, name, _inputs(removal))

@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import signals
 
-from tasks.drain import Drain
+from tasks.toolbox import Drain
 
 INTERRUPT = signal.SIGUSR2
 

@@ -14,7 +14,7 @@ from rag.model import JobState, Stage
 from rag.settings import Role
 from rag.stores.keys import KeyRegistry
 from tasks.orders import Restoring
-from tasks.records import restore_records
+from tasks.records import rebuild_records
 from tasks.submit import Submissions
 from tasks.upkeep import put_in_order
 from tests.deliveries import finished, step
@@ -317,7 +317,7 @@ def test_a_switch_that_breaks_off_ends_in_one_of_two_states(
             until(tools, job_id, Stage.REPLAY)
     assert seen(tools) in (saved, later)
     redis_client.flushall()
-    restore_records(tools.restoration)
+    rebuild_records(tools.restoration)
 
     assert seen(tools) in (saved, later)
     assert succeeded(tools, job_id)
