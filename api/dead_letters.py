@@ -79,7 +79,7 @@ def replay(call: WriteCall, job_id: str) -> Response:
     """Resumes at the stage where the job died, with all its attempts. 409 when it is not dead."""
     call.caller.must_steer(visible_job(call, job_id).kind)
     call.parts.broker.check()
-    return submitted(call.parts, call.parts.submissions.replay(job_id))
+    return submitted(call.parts, call.parts.submissions.dead_letters.replay(job_id))
 
 
 @router.post(
@@ -98,7 +98,7 @@ async def replay_all(call: WriteCall) -> Replayed:
 def _replay(call: Call, wanted: ReplayIn) -> Replayed:
     scope = _scope(call.caller, wanted.collection)
     call.parts.broker.check()
-    replayed, left = call.parts.submissions.replay_all(wanted.reason, scope, _kinds(call.caller))
+    replayed, left = call.parts.submissions.dead_letters.replay_all(wanted.reason, scope, _kinds(call.caller))
     return Replayed(replayed=replayed, left=left or None)
 
 
@@ -112,7 +112,7 @@ def _replay(call: Call, wanted: ReplayIn) -> Replayed:
 def drop(call: WriteCall, job_id: str) -> Response:
     """The job counts as failed from then on, and what it stored goes. 409 when it is not dead."""
     call.caller.must_steer(visible_job(call, job_id).kind)
-    return job_response(call.parts.submissions.drop(job_id), 202)
+    return job_response(call.parts.submissions.dead_letters.drop(job_id), 202)
 
 
 @router.delete("", status_code=202, responses=problems(), summary="Drop dead letters")
@@ -125,5 +125,5 @@ def drop_all(
     if wanted.reason is None and wanted.collection is None and not every:
         raise InvalidRequest("Name a reason or a collection, or say all=true")
     scope = _scope(call.caller, wanted.collection)
-    dropped = call.parts.submissions.drop_all(wanted.reason, scope, _kinds(call.caller))
+    dropped = call.parts.submissions.dead_letters.drop_all(wanted.reason, scope, _kinds(call.caller))
     return Dropped(dropped=dropped)

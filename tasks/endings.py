@@ -37,26 +37,13 @@ class Ending:
     failed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """``first``: seconds after the first attempt; ``growth``: the factor from each pause to the next."""
-
-    first: float
-    growth: float
-
-    def after(self, attempts: int) -> float:
-        return min(LONGEST_SECONDS, self.first * self.growth ** (attempts - 1))
-
-
-INTERACTIVE = Backoff(first=2.0, growth=2.0)
-BULK = Backoff(first=10.0, growth=3.0)  # so that the attempts outlast the restart of a service that is away
-
-
 def pause(job: Job, error: Exception) -> float:
     """Seconds until the next attempt: as the failing server asked, or longer from attempt to attempt."""
     asked = error.retry_after if isinstance(error, Transient) else None
-    backoff = INTERACTIVE if job.kind is JobKind.QUERY else BULK
-    return min(LONGEST_ASKED_SECONDS, max(asked or 0.0, jittered(backoff.after(job.attempts))))
+    # Bulk work pauses longer, so that its attempts outlast the restart of a service that is away.
+    first, growth = (2.0, 2.0) if job.kind is JobKind.QUERY else (10.0, 3.0)
+    seconds = min(LONGEST_SECONDS, first * growth ** (job.attempts - 1))
+    return min(LONGEST_ASKED_SECONDS, max(asked or 0.0, jittered(seconds)))
 
 
 def end_early(run: StageRun) -> Ending | None:

@@ -23,6 +23,7 @@ class DeadLetters:
         self._again = again
 
     def replay(self, job_id: str) -> Job:
+        """Run a dead letter again. NotFound; Conflict when it is not dead; Overloaded."""
         job = self._jobs.get(job_id)
         if job is None:
             raise NotFound(f"there is no job {job_id}")
@@ -31,7 +32,10 @@ class DeadLetters:
         return self._again(job_id)
 
     def drop(self, job_id: str) -> Job:
-        """The blobs go at once, the points with the next sweep."""
+        """End a dead letter as failed, and remove its blobs; the next sweep removes its points.
+
+        NotFound; Conflict when it is not dead.
+        """
         job = self._jobs.drop(job_id)
         if job.kind is JobKind.INGEST:
             discard_all(self._documents, self._blobs, job)
@@ -40,7 +44,10 @@ class DeadLetters:
     def replay_all(
         self, reason: str | None, collections: Sequence[str] | None, kinds: Container[JobKind]
     ) -> tuple[int, int]:
-        """How many were queued, and how many are left because the queue was full."""
+        """Run dead letters again. Returns how many were queued, and how many the full queue left out.
+
+        ``reason`` None: of every class. ``collections`` None: in every collection.
+        """
         letters, replayed = self._all(reason, collections, kinds), 0
         for job in letters:
             try:
@@ -52,6 +59,7 @@ class DeadLetters:
     def drop_all(
         self, reason: str | None, collections: Sequence[str] | None, kinds: Container[JobKind]
     ) -> int:
+        """Drop dead letters; returns how many. The arguments are as for :meth:`replay_all`."""
         return sum(_try(self.drop, job) for job in self._all(reason, collections, kinds))
 
     def _all(

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 
+from rag.errors import NotFound
 from rag.model import Collection, CollectionSpec, Document, DocumentVersion, Layout, Passage
 from rag.ports import Embedder, JobStore
 from tasks.layouts import embedder_of, point_of
@@ -43,9 +44,12 @@ def save_cursor(run: StageRun, cursor: Cursor) -> None:
     run.keep(_CURSOR, json.dumps(asdict(cursor), separators=(",", ":")).encode())
 
 
-def load_cursor(jobs: JobStore, job_id: str, layout: int) -> Cursor:
-    """The job's cursor; a new one if it stored that of another layout. NotFound without any."""
-    fields = json.loads(jobs.artefact(job_id, _CURSOR))
+def load_cursor(jobs: JobStore, job_id: str, layout: int) -> Cursor | None:
+    """The job's cursor, a new one if it saved that of another layout; None if it saved none."""
+    try:
+        fields = json.loads(jobs.artefact(job_id, _CURSOR))
+    except NotFound:
+        return None
     batch = tuple(DocumentVersion(**version) for version in fields["batch"])
     cursor = Cursor(**{**fields, "batch": batch, "sample": Sample.of(fields["sample"])})
     return cursor if cursor.layout == layout else Cursor(layout)

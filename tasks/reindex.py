@@ -52,7 +52,7 @@ def compare(run: StageRun) -> Outcome:
     if collection.built_by == run.job.id:
         return _switch(run, collection)
     layout = _own(run, collection)
-    cursor = _cursor(run, layout) if layout else None
+    cursor = load_cursor(tools.jobs, run.job.id, layout.number) if layout else None
     if layout is None or cursor is None or not cursor.complete:
         return Next(Stage.REEMBED)
     comparison = compared(tools, collection, layout, cursor.sample, questions_of(tools.jobs, collection.name))
@@ -87,7 +87,8 @@ def _begin(run: StageRun, collection: Collection) -> tuple[Collection, Layout, C
     tools, earlier = run.tools, collection.second
     layout = _own(run, collection)
     if layout is not None:
-        return collection, layout, _cursor(run, layout) or Cursor(layout.number)
+        cursor = load_cursor(tools.jobs, run.job.id, layout.number)
+        return collection, layout, cursor or Cursor(layout.number)
     wanted = Layout(0, run.job.inputs["model"], run.job.inputs["dimension"], run.job.id)
     _try_model(tools, wanted)
     after = earlier.layout.job_id if earlier and is_over(tools.jobs, earlier.layout.job_id) else ""
@@ -118,17 +119,7 @@ def _first_cursor(tools: Toolbox, earlier: SecondLayout | None, layout: Layout) 
         return Cursor(layout.number)
     if earlier.state is LayoutState.KEPT:
         return Cursor(layout.number, complete=True)
-    try:
-        return load_cursor(tools.jobs, earlier.layout.job_id, layout.number)
-    except NotFound:
-        return Cursor(layout.number)
-
-
-def _cursor(run: StageRun, layout: Layout) -> Cursor | None:
-    try:
-        return load_cursor(run.tools.jobs, run.job.id, layout.number)
-    except NotFound:
-        return None
+    return load_cursor(tools.jobs, earlier.layout.job_id, layout.number) or Cursor(layout.number)
 
 
 def _switch(run: StageRun, collection: Collection) -> Outcome:

@@ -7,7 +7,7 @@ last; when it fails, a canary finds the job by its record. A deletion hides the 
 step that notes what to purge; when no job is made of that note, the sweeper makes it.
 """
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from time import time
 
 from rag.errors import Conflict, NotFound, UnknownCollection
@@ -70,7 +70,7 @@ class Submissions:
         self._documents = documents
         self._blobs = blobs
         self._acceptance = Acceptance(jobs, blobs, publish, most_open(settings))
-        self._dead_letters = DeadLetters(jobs, documents, blobs, self._acceptance.again)
+        self.dead_letters = DeadLetters(jobs, documents, blobs, self._acceptance.again)
         self.changes = ChangeSubmissions(settings, jobs, documents, blobs, self._acceptance)
         self.layouts = LayoutSubmissions(settings, jobs, documents, self._acceptance)
         self.backups = BackupDesk(Vault.of(settings), jobs, documents, self._acceptance)
@@ -225,29 +225,6 @@ class Submissions:
         A question gets as much time as it had at first.
         """
         return self._acceptance.again(job_id)
-
-    def replay(self, job_id: str) -> Job:
-        """Run a dead letter again. NotFound; Conflict when it is not dead; Overloaded."""
-        return self._dead_letters.replay(job_id)
-
-    def drop(self, job_id: str) -> Job:
-        """End a dead letter as failed, and remove what it stored. NotFound; Conflict when it is not dead."""
-        return self._dead_letters.drop(job_id)
-
-    def replay_all(
-        self, reason: str | None, collections: Sequence[str] | None, kinds: Container[JobKind]
-    ) -> tuple[int, int]:
-        """Run dead letters again. Returns how many were queued, and how many the full queue left out.
-
-        ``reason`` None: of every class. ``collections`` None: in every collection.
-        """
-        return self._dead_letters.replay_all(reason, collections, kinds)
-
-    def drop_all(
-        self, reason: str | None, collections: Sequence[str] | None, kinds: Container[JobKind]
-    ) -> int:
-        """Drop dead letters; returns how many. The arguments are as for :meth:`replay_all`."""
-        return self._dead_letters.drop_all(reason, collections, kinds)
 
     def _purge(self, removal: Removal, owner: str) -> Job:
         accepted = assign_purge_job(self._jobs, self._documents, removal, owner=owner)

@@ -147,11 +147,6 @@ def event_of(entry: Entry) -> JobEvent:
     )
 
 
-def stands_for_result(entry: Entry) -> bool:
-    """Whether the event is that of a result, whose data is in the job's record instead."""
-    return entry[1][b"kind"].decode() == EventKind.RESULT and entry[1][b"data"] == b"null"
-
-
 def _seconds(fields: Fields, name: str) -> float | None:
     return float(fields[name]) if name in fields else None
 

@@ -15,7 +15,6 @@ from rag.stores.jobs.base import (
     fields_of,
     job_key,
     job_of,
-    stands_for_result,
 )
 from rag.stores.redis import reaching_redis
 
@@ -31,7 +30,7 @@ class Events(JobScripts):
         stream = f"{job_key(job_id)}:events"
         with reaching_redis():
             pipeline = self._client.pipeline(transaction=False)
-            pipeline.xrange(stream, min=_begin(after))
+            pipeline.xrange(stream, min=f"({after}" if after else "-")
             pipeline.exists(stream)
             entries, there = pipeline.execute()
         if there:
@@ -68,7 +67,7 @@ class Events(JobScripts):
             for job_id, after in heard.items():
                 _check(after)
                 key = job_key(job_id)
-                pipeline.xrange(f"{key}:events", min=_begin(after))
+                pipeline.xrange(f"{key}:events", min=f"({after}" if after else "-")
                 pipeline.exists(f"{key}:events")
                 pipeline.hget(key, "state")
             answers = iter(pipeline.execute())
@@ -79,7 +78,7 @@ class Events(JobScripts):
         events = []
         for entry in entries:
             event = event_of(entry)
-            if stands_for_result(entry):
+            if event.kind is EventKind.RESULT and entry[1][b"data"] == b"null":
                 with reaching_redis():
                     result = cast(bytes | None, self._client.hget(job_key(job_id), "result"))
                 if result is None:  # removed when the job was run again
@@ -93,11 +92,6 @@ def _check(after: str | None) -> None:
     """Raise InvalidRequest for text that is not the id of an event."""
     if after is not None and not (_EVENT_ID.match(after) and max(_place(after)) < _LARGEST):
         raise InvalidRequest(f"{after[:40]!r} is not the id of an event of this service")
-
-
-def _begin(after: str | None) -> str:
-    """The start of a range for Redis, behind the event ``after``."""
-    return f"({after}" if after else "-"
 
 
 def _end_of(job: Job, last: str | None) -> list[JobEvent]:

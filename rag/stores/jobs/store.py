@@ -38,6 +38,7 @@ _SHARE = 0.01
 
 _SHORTEST_WAIT, _LONGEST_WAIT = 1.0, 300.0
 _WAIT_WHEN_STUCK = 10.0
+_MISMATCH = "use a new Idempotency-Key for a new body"
 
 
 class RedisJobStore(Work, Events, Sweeping):
@@ -79,7 +80,7 @@ class RedisJobStore(Work, Events, Sweeping):
         keys = [PREFIX, idempotency_record(idempotency_key)]
         outcome, *told = self._scripts.run("repeated", keys, "", body_digest) or (None, None)
         if outcome == b"mismatch":
-            raise _mismatch()
+            raise IdempotencyMismatch(_MISMATCH)
         return cast(Record | None, told[0])
 
     def _recorded(
@@ -107,7 +108,7 @@ class RedisJobStore(Work, Events, Sweeping):
             self._most_owned,
         )
         if outcome == b"mismatch":
-            raise _mismatch()
+            raise IdempotencyMismatch(_MISMATCH)
         if outcome in (b"full", b"share"):
             raise _overloaded(job.kind, outcome, *told)
         return told[0], outcome == b"new"
@@ -239,10 +240,6 @@ def _asked_by(asker: str | None) -> tuple[str, str]:
 def _comma_list(names: Sequence[str]) -> str:
     """The form that the script searches: each name between commas; "" for any."""
     return f",{','.join(names)}," if names else ""
-
-
-def _mismatch() -> IdempotencyMismatch:
-    return IdempotencyMismatch("use a new Idempotency-Key for a new body")
 
 
 def _overloaded(kind: JobKind, outcome: bytes, still_open: int, ended: int, most: int) -> Overloaded:

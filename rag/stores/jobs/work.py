@@ -6,7 +6,7 @@ from typing import cast
 from rag.errors import NotFound
 from rag.model import ABOUT_BACKUPS, DueStage, EventKind, JobState, Json, Lease, Progress, Stage
 from rag.ports import Bounds, Taken
-from rag.stores.jobs.base import JobScripts, Record, call_token, dumped, job_key, job_of
+from rag.stores.jobs.base import JobScripts, call_token, dumped, job_key, job_of
 from rag.stores.redis import PREFIX, reaching_redis
 
 
@@ -23,7 +23,8 @@ class Work(JobScripts):
         records, left = self._scripts.run(
             "take", [PREFIX], "", stage, lease_seconds, call_token(), worker, *most
         )
-        return Taken(tuple(map(_lease_of, records)), left.decode() if left else None)
+        leases = tuple(Lease(job=job, token=job.token) for job in map(job_of, records))
+        return Taken(leases, left.decode() if left else None)
 
     def others_wait(self, owner: str, stages: Sequence[Stage]) -> bool:
         return bool(self._scripts.run("others", [PREFIX], "", owner, *stages))
@@ -81,8 +82,3 @@ class Work(JobScripts):
 
     def _held(self, script: str, lease: Lease, *args: str | bytes | float) -> bool:
         return bool(self._on(script, lease.job.id, lease.token, *args))
-
-
-def _lease_of(record: Record) -> Lease:
-    job = job_of(record)
-    return Lease(job=job, token=job.token)

@@ -72,7 +72,7 @@ def test_everything_comes_back_to_new_machines(installed: Install, redis_client:
     assert (seen(tools), digest_of(tools)) == (before, digest)
     assert answered(tools, desk, words) == hits != []
     assert finished(tools, on_its_way).state is JobState.SUCCEEDED
-    assert finished(tools, desk.replay(dead).id).state is JobState.SUCCEEDED
+    assert finished(tools, desk.dead_letters.replay(dead).id).state is JobState.SUCCEEDED
     assert {"dead", "late"} <= seen(tools).keys()
     for document in tools.documents.page(COLLECTION, cursor=None, limit=99).items:
         assert tools.blobs.exists(document.source_key)
@@ -133,7 +133,7 @@ def test_what_was_accepted_later_is_done_again(tools: InProcess, desk: Submissio
     assert (job.result["not_replayed"], job.result["undeleted"]) == ([], [])
     assert seen(tools) == before
     assert finished(tools, on_its_way).state is JobState.SUCCEEDED
-    assert succeeded(tools, desk.replay(dead).id)
+    assert succeeded(tools, desk.dead_letters.replay(dead).id)
     assert former is not None
     assert former.store not in tools.vectors.collections()
     for sort in ("sources", "texts", "journal/documents"):
