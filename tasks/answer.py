@@ -38,7 +38,7 @@ def embed_query(run: StageRun) -> Steps:
     fresh, tenant = not cacheable(job, tools.settings), tenant_of(job, tools.settings)
     embedder = embedder_for(tools, collection, fresh=fresh, tenant=tenant)
     (embedding,) = yield Shared(embedder.embed_queries, [job.inputs["question"]])
-    run.keep("query", artefacts.pack_query(serving_store(collection), embedding))
+    run.save("query", artefacts.pack_query(serving_store(collection), embedding))
     return Next(Stage.SEARCH)
 
 
@@ -46,7 +46,7 @@ def embed_query(run: StageRun) -> Steps:
 def search(run: StageRun) -> Outcome:
     """Find the ``top_k`` passages that fit best, or as many as reranking wants, of current versions."""
     inputs = run.job.inputs
-    store, embedding = artefacts.unpack_query(run.kept("query"))
+    store, embedding = artefacts.unpack_query(run.load("query"))
     query = SearchQuery(
         dense=embedding.dense,
         sparse=lexical.encode_question(inputs["question"]),
@@ -55,14 +55,14 @@ def search(run: StageRun) -> Outcome:
     )
     # counted before the search: a document that arrives during the search must not be missed in both
     if pending := run.tools.jobs.coming(run.job.collection):
-        run.keep(_PENDING, str(pending).encode())
+        run.save(_PENDING, str(pending).encode())
     collection = run.tools.documents.collection(run.job.collection)
     if serving_store(collection) != store:
         return Next(Stage.EMBED_QUERY)
     hits = [] if collection is None else visible_hits(run.tools, collection, query)
     if not hits and serving_store(run.tools.documents.collection(run.job.collection)) != store:
         return Next(Stage.EMBED_QUERY)
-    run.keep("hits", artefacts.pack_hits(bounded(hits)))
+    run.save("hits", artefacts.pack_hits(bounded(hits)))
     return Next(Stage.RERANK)
 
 
@@ -70,8 +70,8 @@ def search(run: StageRun) -> Outcome:
 def rerank(run: StageRun) -> Steps:
     """Choose the ``top_n`` hits by relevance. Goes back to the search when a hit was replaced meanwhile."""
     tools, inputs = run.tools, run.job.inputs
-    hits = artefacts.unpack_hits(run.kept("hits"))
-    store, query = artefacts.unpack_query(run.kept("query"))
+    hits = artefacts.unpack_hits(run.load("hits"))
+    store, query = artefacts.unpack_query(run.load("query"))
     candidates = _candidates(run, store, hits, reads_vectors=tools.reranker.reads_vectors)
     if len(candidates) < len(hits):
         return Next(Stage.SEARCH)
@@ -81,7 +81,7 @@ def rerank(run: StageRun) -> Steps:
     best = sorted(rated, key=lambda hit: hit.score, reverse=True)[: inputs["top_n"]]
     if not inputs["generate"]:
         return _done(run, best)
-    run.keep("best", artefacts.pack_hits(best))
+    run.save("best", artefacts.pack_hits(best))
     return Next(Stage.GENERATE)
 
 
@@ -89,8 +89,8 @@ def rerank(run: StageRun) -> Steps:
 def generate(run: StageRun) -> Outcome:
     """Write the answer from the best hits alone."""
     generator = run.tools.generator
-    best = artefacts.unpack_hits(run.kept("best"))
-    store, query = artefacts.unpack_query(run.kept("query"))
+    best = artefacts.unpack_hits(run.load("best"))
+    store, query = artefacts.unpack_query(run.load("query"))
     found = _candidates(run, store, best, reads_vectors=generator.reads_vectors)
     by_id = {each.hit.passage.chunk_id: each for each in found}
     request = GenerationRequest(
@@ -148,7 +148,7 @@ def _done(run: StageRun, hits: Sequence[Hit], generated: tuple[str, Answer] | No
     result = answered
     if is_not_found(answered):
         try:
-            pending = int(run.kept(_PENDING))
+            pending = int(run.load(_PENDING))
         except NotFound:
             pending = 0
         result = with_pending(answered, pending)

@@ -145,7 +145,7 @@ def index(run: StageRun) -> Steps:
             yield from _write_slice(run, collection, *slices[at], title=title, chunks=chunks)
             if at + 1 < len(slices) and run.must_give_way():
                 written = [run.lease.token, list(numbers_of(collection)), at + 1]
-                run.keep(_WRITTEN, json.dumps(written).encode())
+                run.save(_WRITTEN, json.dumps(written).encode())
                 return Next(Stage.INDEX, size=len(chunks))
         document = _document(run, title, chunks)
     except NotFound:
@@ -254,7 +254,7 @@ def _slices_written(run: StageRun, collection: Collection) -> int:
     0 if any other attempt came between: what a failed attempt left may be removed already.
     """
     try:
-        token, numbers, slices = json.loads(run.kept(_WRITTEN))
+        token, numbers, slices = json.loads(run.load(_WRITTEN))
     except NotFound:
         return 0
     same = token + 1 == run.lease.token and numbers == list(numbers_of(collection))

@@ -43,7 +43,7 @@ def recall(run: StageRun, collection: Collection | None) -> Done | None:
     key = sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()
     cached = run.tools.cache.get(CacheKind.ANSWERS, [key]).get(key)
     if cached is None:
-        run.keep(_KEY, key.encode())
+        run.save(_KEY, key.encode())
         return None
     result: Json = {**json.loads(zlib.decompress(cached)), "cached": True}
     if is_not_found(result):
@@ -58,7 +58,7 @@ def caching(run: StageRun, result: Json) -> Callable[[], None] | None:
     if not cacheable(run.job, run.tools.settings):
         return None
     try:
-        key = run.kept(_KEY).decode()
+        key = run.load(_KEY).decode()
     except NotFound:  # there was no collection when the question was embedded
         return None
     packed = zlib.compress(encoded(result), 1)

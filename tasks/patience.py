@@ -37,7 +37,7 @@ def patient(work: Callable[[StageRun], Outcome]) -> Callable[[StageRun], Outcome
         except Unavailable as error:
             return _rest(run, error)
         if _waited_since(run) is not None:
-            run.keep(_NAME, json.dumps(None).encode())  # the next wait counts from its own beginning
+            run.save(_NAME, json.dumps(None).encode())  # the next wait counts from its own beginning
         return outcome
 
     return patiently
@@ -49,7 +49,7 @@ def _rest(run: StageRun, error: Unavailable) -> Outcome:
     since = waited[0] if waited and waited[1] == run.job.progress.done else now
     if now - since > SECONDS:
         raise error
-    run.keep(_NAME, json.dumps([since, run.job.progress.done]).encode())
+    run.save(_NAME, json.dumps([since, run.job.progress.done]).encode())
     log.warning("%s waits at %s, for %.0f s by now: %s", named(run.job), run.job.stage, now - since, error)
     return Next(run.job.stage, rest=max(REST, error.retry_after or 0.0))
 
@@ -57,7 +57,7 @@ def _rest(run: StageRun, error: Unavailable) -> Outcome:
 def _waited_since(run: StageRun) -> tuple[float, int] | None:
     """When the job began to wait, and its progress by then. None if it does not wait."""
     try:
-        found = json.loads(run.kept(_NAME))
+        found = json.loads(run.load(_NAME))
     except NotFound:
         return None
     return found and (float(found[0]), int(found[1]))

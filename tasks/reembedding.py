@@ -41,7 +41,7 @@ class Cursor:
 
 
 def save_cursor(run: StageRun, cursor: Cursor) -> None:
-    run.keep(_CURSOR, json.dumps(asdict(cursor), separators=(",", ":")).encode())
+    run.save(_CURSOR, json.dumps(asdict(cursor), separators=(",", ":")).encode())
 
 
 def load_cursor(jobs: JobStore, job_id: str, layout: int) -> Cursor | None:

@@ -56,7 +56,7 @@ def compare(run: StageRun) -> Outcome:
     if layout is None or cursor is None or not cursor.complete:
         return Next(Stage.REEMBED)
     comparison = compared(tools, collection, layout, cursor.sample, questions_of(tools.jobs, collection.name))
-    run.keep(_COMPARISON, json.dumps({**asdict(comparison), "missing": cursor.missing}).encode())
+    run.save(_COMPARISON, json.dumps({**asdict(comparison), "missing": cursor.missing}).encode())
     if comparison.loss > run.job.inputs["tolerance"] and not run.job.inputs["force"]:
         raise Conflict(
             f"Nothing was switched: of {comparison.sentences} sampled sentences, {layout.embedding_model} "
@@ -134,5 +134,5 @@ def _switch(run: StageRun, collection: Collection) -> Outcome:
         "chunks": collection.chunks,
     }
     with suppress(NotFound):  # the broker's data was lost after the switch
-        result |= json.loads(run.kept(_COMPARISON))
+        result |= json.loads(run.load(_COMPARISON))
     return Done(lambda *_: result)

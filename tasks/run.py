@@ -95,12 +95,12 @@ class StageRun:
         """Publish a piece of the answer as an event of the job."""
         self._note(self.tools.jobs.emit(self.lease, EventKind.TOKEN, {"text": text}))
 
-    def keep(self, name: str, data: bytes) -> None:
-        """Leave ``data`` for later stages."""
+    def save(self, name: str, data: bytes) -> None:
+        """Store ``data`` for later stages of the job."""
         self._note(self.tools.jobs.put_artefact(self.lease, name, data))
 
-    def kept(self, name: str) -> bytes:
-        """What an earlier stage left. NotFound when it is gone."""
+    def load(self, name: str) -> bytes:
+        """The data that an earlier stage saved. NotFound when it is gone."""
         return self.tools.jobs.artefact(self.job.id, name)
 
     def _note(self, still_ours: bool) -> None:

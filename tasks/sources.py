@@ -35,14 +35,14 @@ def fetch_source(run: StageRun) -> None:
     )
     fetched = fetch(order, wanted=lambda: _is_wanted(run))
     run.tools.blobs.put(source_key(folder_of(run.job), run.job.id), fetched.data)
-    run.keep(_FETCHED, json.dumps([fetched.media_type, fetched.filename or fetched.url]).encode())
+    run.save(_FETCHED, json.dumps([fetched.media_type, fetched.filename or fetched.url]).encode())
 
 
 def source_of(run: StageRun) -> Source:
     """The source of the job's document. NotFound when its bytes are gone, or were not fetched yet."""
     blobs, job = run.tools.blobs, run.job
     if "url" in job.inputs:
-        media_type, name = json.loads(run.kept(_FETCHED))
+        media_type, name = json.loads(run.load(_FETCHED))
         return Source(blobs.get(source_key(folder_of(job), job.id)), media_type, name)
     return Source(blobs.get(job.inputs["source_key"]), job.inputs["media_type"], job.inputs["filename"] or "")
 
@@ -50,12 +50,12 @@ def source_of(run: StageRun) -> Source:
 def note_source(run: StageRun, fingerprint: str, media_type: str, size: int) -> None:
     """Store for the index stage what the document was made from. ``size``: in bytes."""
     told = [fingerprint, media_type, source_key(folder_of(run.job), run.job.id), size]
-    run.keep(_NOTED, json.dumps(told).encode())
+    run.save(_NOTED, json.dumps(told).encode())
 
 
 def noted_source(run: StageRun) -> tuple[str, str, str, int]:
     """Fingerprint, media type, key, and size in bytes."""
-    fingerprint, media_type, key, size = json.loads(run.kept(_NOTED))
+    fingerprint, media_type, key, size = json.loads(run.load(_NOTED))
     return fingerprint, media_type, key, size
 
 

@@ -181,8 +181,8 @@ def _packed(number: int) -> str:
 
 
 def _leave(run: StageRun, name: str, rows: Iterator[bytes]) -> None:
-    run.keep(name, zlib.compress(b"".join(rows)))
+    run.save(name, zlib.compress(b"".join(rows)))
 
 
 def _left(run: StageRun, name: str) -> Iterator[bytes]:
-    return lines([zlib.decompress(run.kept(name))])
+    return lines([zlib.decompress(run.load(name))])

@@ -37,7 +37,7 @@ class Scroll:
     def kept(cls, run: StageRun, store: str) -> "Scroll":
         """As far as the job has come; at the beginning when it kept none of this store."""
         try:
-            head, _, table = run.kept(_NAME).partition(b"\n")
+            head, _, table = run.load(_NAME).partition(b"\n")
         except NotFound:
             return cls(store)
         fields = json.loads(head)
@@ -51,7 +51,7 @@ class Scroll:
             key + each.points.to_bytes(_POINTS_BYTES) + each.total.to_bytes(_TOTAL_BYTES)
             for key, each in self.sums.items()
         )
-        run.keep(_NAME, json.dumps(self._head()).encode() + b"\n" + b"".join(rows))
+        run.save(_NAME, json.dumps(self._head()).encode() + b"\n" + b"".join(rows))
 
     def add(self, window: Window[Point]) -> None:
         """The next points."""
