@@ -104,7 +104,7 @@ def remove_leftovers(tools: Toolbox) -> int:
     Returns of how many jobs; 0 while a store is away.
     """
     try:
-        return sum(remove_leftovers_of(tools, job.id) for job in tools.jobs.remains(limit=BATCH))
+        return sum(remove_leftovers_of(tools, job.id) for job in tools.jobs.leftovers(limit=BATCH))
     except Transient as error:
         log.warning("what failed jobs left is removed later: %s", error)
         return 0

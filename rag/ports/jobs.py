@@ -261,7 +261,7 @@ class JobStore(Protocol):
         """The figures of the queue, for metrics."""
         ...
 
-    def remains(self, *, limit: int) -> list[Job]:
+    def leftovers(self, *, limit: int) -> list[Job]:
         """Ingestions that ended without success, and may have left points and artefacts behind."""
         ...
 
@@ -276,7 +276,7 @@ class JobStore(Protocol):
         """Note that the leftovers are removed, as ``tidy`` allowed.
 
         ``lease``: that of the attempt that removed them and writes no more. If another attempt may still
-        write, the job is among the ``remains`` again later.
+        write, the job is among the ``leftovers`` again later.
         """
         ...
 

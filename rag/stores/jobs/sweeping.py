@@ -34,7 +34,7 @@ class Sweeping(JobScripts):
         expiry = self._expiry(JobState.FAILED)
         return bool(self._on("expire", job_id, call_token(), dumped(error), *expiry))
 
-    def remains(self, *, limit: int) -> list[Job]:
+    def leftovers(self, *, limit: int) -> list[Job]:
         return [job_of(r) for r in self._scripts.run("remains", [PREFIX], "", limit)]
 
     def tidy(self, job_id: str, *, seconds: float) -> Job | None:

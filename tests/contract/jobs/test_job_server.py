@@ -141,4 +141,4 @@ class TestRepeatedScripts:
             assert tidied is not None
         for _ in range(2):
             jobs.confirm_tidy(job_id)
-        assert jobs.remains(limit=10) == []
+        assert jobs.leftovers(limit=10) == []
