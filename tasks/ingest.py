@@ -181,7 +181,7 @@ def _withdraw(run: StageRun, collection: Collection, document: Document) -> Outc
     if not run.holds():
         return Next(Stage.INDEX)
     version = DocumentVersion(document.document_id, document.version)
-    if not tools.documents.outdated(job.collection, document.generation, version):
+    if not tools.documents.superseded(job.collection, document.generation, version):
         return Next(Stage.EMBED, size=SLICE)
     _collection(tools, job)  # raises if the collection was replaced: then nothing is newer
     delete_points(tools.vectors, collection, document.document_id, only=document.version)
@@ -206,7 +206,7 @@ def _end_replaced(run: StageRun) -> Outcome:
     """
     job, inputs = run.job, run.job.inputs
     version = DocumentVersion(inputs["document_id"], inputs["version"])
-    if not run.tools.documents.outdated(job.collection, inputs["generation"], version):
+    if not run.tools.documents.superseded(job.collection, inputs["generation"], version):
         raise NotFound("The document's bytes are gone from the blob store: submit it again")
     _collection(run.tools, job)
     return Done(

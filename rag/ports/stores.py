@@ -196,7 +196,7 @@ class DocumentRegistry(Protocol):
         """Note that all that was stored for the generation is removed. Nothing if it is not reserved so."""
         ...
 
-    def surpassed(self, reservation: Reservation) -> bool:
+    def reservation_superseded(self, reservation: Reservation) -> bool:
         """Whether a collection of this name was made since the generation was reserved."""
         ...
 
@@ -209,7 +209,7 @@ class DocumentRegistry(Protocol):
 
         The generation that served is then reserved for the same job, with those that were replaced before and
         not given up. False, and nothing changed, when the lease is lost, the reservation was given up,
-        nothing is staged (staged documents expire after a day), or the generation is ``surpassed``.
+        nothing is staged (staged documents expire after a day), or the reservation is superseded.
         """
         ...
 
@@ -246,7 +246,7 @@ class DocumentRegistry(Protocol):
         """
         ...
 
-    def outdated(self, collection: str, generation: int, version: DocumentVersion) -> bool:
+    def superseded(self, collection: str, generation: int, version: DocumentVersion) -> bool:
         """Whether this version can never be published again, because of a newer version or a deletion."""
         ...
 

@@ -54,7 +54,7 @@ class TestFence:
             lambda: documents.get("docs", "b"),
             lambda: all_documents(tools),
             lambda: documents.delete("docs", "b"),
-            lambda: documents.outdated("docs", 1, DocumentVersion("b", 1)),
+            lambda: documents.superseded("docs", 1, DocumentVersion("b", 1)),
         ]
         lose()
 
