@@ -19,7 +19,7 @@ from rag.model import (
 from rag.ports import GenerationRequest, RerankRequest
 from tasks.known_answers import cacheable, caching, recall
 from tasks.layouts import embedder_for, serving_store, tenant_of
-from tasks.results import is_not_found, result_of, with_pending, with_times
+from tasks.results import is_not_found, result_of, with_times
 from tasks.stage import Done, Next, Outcome, Shared, StageRun, Steps, stage_work
 from tasks.toolbox import Toolbox
 
@@ -151,5 +151,6 @@ def _done(run: StageRun, hits: Sequence[Hit], generated: tuple[str, Answer] | No
             pending = int(run.load(_PENDING))
         except NotFound:
             pending = 0
-        result = with_pending(answered, pending)
+        # what was not found may be in one of the documents that were on their way
+        result = {**answered, "pending_documents": pending}
     return Done(lambda job, seconds: with_times(result, job, seconds), after=caching(run, answered))

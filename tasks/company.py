@@ -44,10 +44,6 @@ class BatchItem:
         """Let the shared call that the job waits for raise ``error``."""
         self._step(lambda: self.steps.throw(error))
 
-    def leave(self) -> None:
-        """Close the work where it stands."""
-        self.context.run(self.steps.close)
-
     def _step(self, move: Callable[[], Shared]) -> None:
         started = perf_counter()
         self.wants = None
@@ -80,7 +76,7 @@ class Batch:
         finally:
             for item in self._items:
                 if item.end is None:
-                    item.leave()
+                    item.context.run(item.steps.close)
 
     def _waiting_groups(self) -> list[list[BatchItem]]:
         """The items that wait for a call, by the call that they can share."""

@@ -7,7 +7,7 @@ from time import time
 
 from rag import artefacts
 from rag.errors import NotFound, UnknownCollection
-from rag.model import Chunk, Collection, Document, DocumentVersion, Job, Json, Layout, Stage
+from rag.model import Chunk, Collection, CollectionSpec, Document, DocumentVersion, Job, Json, Layout, Stage
 from rag.naming import chunks_key, plain_name
 from tasks.keeping import discard, is_seen, save_text, text_key, work_key
 from tasks.layouts import (
@@ -17,8 +17,6 @@ from tasks.layouts import (
     passage_of,
     point_alias,
     point_of,
-    spec_of,
-    unembedded,
     vectors_key,
 )
 from tasks.quotas import Arrival, check_metadata, check_room, keeper_of
@@ -97,33 +95,31 @@ def embed(run: StageRun) -> Steps:
 
     Between two slices, jobs of other owners have their turn.
     """
-    tools = run.tools
+    tools, job, blobs = run.tools, run.job, run.tools.blobs
     try:
-        _, chunks = _chunks(tools, run.job)
+        _, chunks = _chunks(tools, job)
     except NotFound:
         return Next(Stage.PARSE)
-    layouts = _collection(tools, run.job).layouts
+    layouts = _collection(tools, job).layouts
     for start in range(0, len(chunks), SLICE):
         if run.cancelled():
             break
         texts = [chunk.text for chunk in chunks[start : start + SLICE]]
         for layout in layouts:
-            yield from _embed_slice(run, layout, start, texts)
+            key = vectors_key(job, layout, start)
+            resumed = job.attempts > 1 or job.progress.done > start
+            if resumed and blobs.exists(key):
+                continue
+            embedder = embedder_of(tools, layout, job)
+            # where vectors depend on their neighbours, a call must not mix documents
+            within = None if embedder.independent else job.id
+            embeddings = yield Shared(embedder.embed_passages, texts, within=within)
+            blobs.put(key, artefacts.pack_embeddings(embeddings), durable=False)
         if len(chunks) > SLICE:
             run.progress(min(start + SLICE, len(chunks)), len(chunks))
         if start + SLICE < len(chunks) and run.must_give_way():
             return Next(Stage.EMBED, size=len(chunks))
     return Next(Stage.INDEX, size=len(chunks))
-
-
-def _embed_slice(run: StageRun, layout: Layout, start: int, texts: Sequence[str]) -> SharedCalls:
-    blobs, key = run.tools.blobs, vectors_key(run.job, layout, start)
-    resumed = run.job.attempts > 1 or run.job.progress.done > start
-    if not (resumed and blobs.exists(key)):
-        embedder = embedder_of(run.tools, layout, run.job)
-        within = None if embedder.independent else run.job.id
-        embeddings = yield Shared(embedder.embed_passages, texts, within=within)
-        blobs.put(key, artefacts.pack_embeddings(embeddings), durable=False)
 
 
 @stage_work(Stage.INDEX, together=True)
@@ -134,7 +130,8 @@ def index(run: StageRun) -> Steps:
     """
     tools, job = run.tools, run.job
     collection = _collection(tools, job)
-    if unembedded(tools, job, collection):
+    embedded = (tools.blobs.exists(vectors_key(job, layout, 0)) for layout in collection.layouts)
+    if collection.second is not None and not all(embedded):  # a layout was begun since
         return Next(Stage.EMBED, size=SLICE)
     try:
         title, chunks = _chunks(tools, job)
@@ -237,7 +234,9 @@ def _write_slice(  # noqa: PLR0913 - which slice, and where it goes
         return
     embeddings = artefacts.unpack_embeddings(run.tools.blobs.get(vectors_key(run.job, layout, start)))
     if start == 0:
-        vectors.ensure(store, spec_of(embeddings[0]))
+        tokens = embeddings[0].tokens
+        columns = None if tokens is None else tokens.shape[1]
+        vectors.ensure(store, CollectionSpec(len(embeddings[0].dense), columns))
         if collection.documents == 0 and layout == collection.serving:
             point_alias(vectors, collection)
     pairs = zip(chunks[start : start + SLICE], embeddings, strict=True)

@@ -17,7 +17,7 @@ from rag.model import CacheKind, Collection, Job, Json
 from rag.settings import Settings
 from rag.settings.models import ModelSettings
 from tasks.layouts import tenant_of
-from tasks.results import is_not_found, with_pending, with_times
+from tasks.results import is_not_found, with_times
 from tasks.run import Done, StageRun
 
 RECIPE = 3
@@ -47,7 +47,7 @@ def recall(run: StageRun, collection: Collection | None) -> Done | None:
         return None
     result: Json = {**json.loads(zlib.decompress(cached)), "cached": True}
     if is_not_found(result):
-        result = with_pending(result, run.tools.jobs.coming(collection.name))
+        result["pending_documents"] = run.tools.jobs.coming(collection.name)
     if result["answer"] is not None:
         run.token(result["answer"])
     return Done(lambda job, seconds: with_times(result, job, seconds))

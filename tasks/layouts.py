@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from rag import lexical
 from rag.errors import ModelError, Permanent, UnknownCollection
-from rag.model import Chunk, Collection, CollectionSpec, Embedding, Job, Layout, Passage, Point
+from rag.model import Chunk, Collection, Embedding, Job, Layout, Passage, Point
 from rag.naming import is_store_of, point_id
 from rag.ports import Embedder, VectorStore
 from rag.settings import Settings
@@ -62,11 +62,6 @@ def require_room(embedder: Embedder, settings: Settings) -> None:
         )
 
 
-def spec_of(embedding: Embedding) -> CollectionSpec:
-    tokens = embedding.tokens
-    return CollectionSpec(len(embedding.dense), None if tokens is None else tokens.shape[1])
-
-
 def passage_of(job: Job, title: str, chunk: Chunk) -> Passage:
     """A chunk as a passage of the document that an ingestion brings."""
     document_id, version = job.inputs["document_id"], job.inputs["version"]
@@ -94,13 +89,6 @@ def point_of(passage: Passage, embedding: Embedding, given_title: str) -> Point:
 def vectors_key(job: Job, layout: Layout, start: int) -> str:
     """Key of the embeddings, for one layout, of the slice of chunks that begins at ``start``."""
     return work_key(job, f"vectors-{layout.number}-{start:08}")
-
-
-def unembedded(tools: Toolbox, job: Job, collection: Collection) -> bool:
-    """Whether a layout was begun since the document of an ingestion was embedded."""
-    if collection.second is None:
-        return False
-    return not all(tools.blobs.exists(vectors_key(job, layout, 0)) for layout in collection.layouts)
 
 
 def numbers_of(collection: Collection) -> tuple[int, ...]:

@@ -3,12 +3,9 @@
 import logging
 from time import time
 
-from redis import Redis
-
 from rag.errors import TimedOut, Transient
 from rag.model import Stage
 from rag.naming import DOCUMENT_FOLDERS
-from rag.settings import Settings
 from rag.stores.condition import condition_of
 from rag.stores.journal import DOCUMENTS
 from rag.stores.redis import connect
@@ -141,15 +138,14 @@ def forget_early(tools: Toolbox) -> int:
     """Forget ended jobs before their time, oldest first. Returns how many."""
     count, settings = 0, tools.settings
     with connect(settings) as client:
-        if _is_tight(client, settings):
-            tools.cache.clear()
-        while _is_tight(client, settings):
+        cleared = False
+        while condition_of(client, may_forget=settings.broker_may_forget).tight:
+            if not cleared:  # caches cost nothing but time, so they go first
+                tools.cache.clear()
+                cleared = True
+                continue
             batch = forget_batch(tools, finished_before=time() - SHOWN_SECONDS)
             if not batch:
                 break
             count += batch
     return count
-
-
-def _is_tight(client: Redis, settings: Settings) -> bool:
-    return condition_of(client, may_forget=settings.broker_may_forget).tight

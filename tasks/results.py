@@ -32,11 +32,6 @@ def is_not_found(result: Json) -> bool:
     return not (result["hits"] if result["answer"] is None else result["citations"])
 
 
-def with_pending(result: Json, pending: int) -> Json:
-    """The result with the number of documents on their way: what was not found may be in one of them."""
-    return {**result, "pending_documents": pending}
-
-
 def with_times(result: Json, job: Job, seconds: float) -> Json:
     """The result with its times in milliseconds by stage; the job's last stage took ``seconds``.
 

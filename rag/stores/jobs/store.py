@@ -208,13 +208,10 @@ class _Filter:
     document_id: str | None = None
 
     @property
-    def listed(self) -> bool:
-        """Whether the listing is read from lists that do not have all jobs."""
-        return self.collections is not None or self.asker is not None or self.document_id is not None
-
-    @property
     def filtered(self) -> bool:
-        return self.listed or self.reason is not None
+        """Whether the indexes may have jobs that the listing does not show."""
+        narrowed = (self.collections, self.asker, self.document_id, self.reason)
+        return any(each is not None for each in narrowed)
 
     def indexes(self) -> list[str]:
         """Keys of the sets that together have these jobs, and none that the caller may not see."""
