@@ -157,7 +157,7 @@ def _end(run: StageRun, state: JobState, ending: Ending, **told: Any) -> Ending:
     """Write the job's end; ``told`` as ``JobStore.finish`` takes it. Returns ``ending`` if it was written."""
     if not call_with_retries(run.tools, lambda: run.tools.jobs.finish(run.lease, state, **told)):
         return _leave(run)
-    note_standing(run.tools, run.job, state, result=told.get("result"), error=told.get("error"))
+    note_backup_status(run.tools, run.job, state, result=told.get("result"), error=told.get("error"))
     return ending
 
 
@@ -166,7 +166,7 @@ def _leave(run: StageRun) -> Ending:
     return Ending("lost: the job was cancelled or taken over")
 
 
-def note_standing(
+def note_backup_status(
     tools: Toolbox, job: Job, state: JobState, *, result: Json | None = None, error: Json | None = None
 ) -> None:
     """Note how a job about backups ended, for the backups' status. Does nothing for any other job.

@@ -1,7 +1,7 @@
 """The cache of answers: the same question gets the same answer until the collection changes.
 
 The key of an answer has everything that the answer depends on, the collection's revision included. The
-revision is read before the search, so a document published in between makes an entry that nobody asks for.
+revision is read before the search, so a document published in between only makes an unused entry.
 A deletion changes the revision in the step that hides the document, so nothing that was deleted is
 ever found here.
 """

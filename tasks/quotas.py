@@ -27,7 +27,7 @@ class Arrival:
 
 
 def keeper_of(job: Job) -> str:
-    """The key that a document counts for: the job's owner, or for a change, whoever brought the document."""
+    """The key that the document counts for: the job's owner; for a change, the owner of the document."""
     keeper: str = job.inputs.get("keeper", job.owner)
     return keeper
 
@@ -45,12 +45,12 @@ def check_room(settings: Settings, documents: DocumentRegistry, arrival: Arrival
         count, size = count - 1, size - own.size
     if most and count + 1 > most:
         raise QuotaExceeded(
-            f"This key keeps {kept.documents} documents, of {most} that it may: delete some, "
+            f"This key stores {kept.documents} documents, of {most} that it may: delete some, "
             "or ask the operator for more (MAX_DOCUMENTS_PER_KEY)"
         )
     if most_mb and size + max(1, arrival.size) > most_mb * _MB:
         raise QuotaExceeded(
-            f"This key keeps {kept.size / _MB:.1f} MB of documents, and may keep {most_mb}: delete some, "
+            f"This key stores {kept.size / _MB:.1f} MB of documents, and may store {most_mb}: delete some, "
             "or ask the operator for more (MAX_MB_PER_KEY)"
         )
 

@@ -119,7 +119,7 @@ class LayoutSubmissions:
         if (model, dimension) == (collection.embedding_model, collection.dimension) and not force:
             raise Conflict(
                 f"Collection {collection.name!r} is embedded by {model} ({dimension} dimensions) already; "
-                "force embeds it anew"
+                "force embeds it again"
             )
         still_open = (JobState.QUEUED, JobState.RUNNING)
         window = self._jobs.page(
