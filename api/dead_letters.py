@@ -137,7 +137,7 @@ def replay(call: WriteCall, job_id: str) -> Response:
     """Resumes at the stage where the job died, with all its attempts. 409 when it is not dead."""
     call.caller.must_control(visible_job(call, job_id).kind)
     call.parts.broker.check()
-    return submitted_response(call.parts, call.parts.submissions.replay(job_id))
+    return submitted_response(call.parts, call.parts.submissions.dead_letters.replay(job_id))
 
 
 @router.post(
@@ -155,7 +155,7 @@ async def replay_all(call: WriteCall) -> Replayed:
     def replay_wanted() -> tuple[int, int]:
         scope = scope_of(call.caller, wanted.collection)
         call.parts.broker.check()
-        return call.parts.submissions.replay_all(wanted.reason, scope, _controlled(call))
+        return call.parts.submissions.dead_letters.replay_all(wanted.reason, scope, _controlled(call))
 
     replayed, left = await call.run_in_thread(replay_wanted)
     return Replayed(replayed=replayed, left=left or None)
@@ -165,7 +165,7 @@ async def replay_all(call: WriteCall) -> Replayed:
 def drop(call: WriteCall, job_id: str) -> Response:
     """From then on the job counts as failed, and its data is removed. 409 when it is not dead."""
     call.caller.must_control(visible_job(call, job_id).kind)
-    return job_response(call.parts.submissions.drop(job_id), 202)
+    return job_response(call.parts.submissions.dead_letters.drop(job_id), 202)
 
 
 @router.delete("", status_code=202, responses=problems(), summary="Drop dead letters")
@@ -178,5 +178,5 @@ def drop_all(
     if wanted.reason is None and wanted.collection is None and not every:
         raise InvalidRequest("Name a reason or a collection, or say all=true")
     scope = scope_of(call.caller, wanted.collection)
-    dropped = call.parts.submissions.drop_all(wanted.reason, scope, _controlled(call))
+    dropped = call.parts.submissions.dead_letters.drop_all(wanted.reason, scope, _controlled(call))
     return Dropped(dropped=dropped)

@@ -20,7 +20,7 @@ from rag.stores.disks import Disks
 from rag.stores.durable_documents import DurableDocumentRegistry
 from rag.stores.heartbeats import Heartbeats
 from rag.stores.job_notifications import ChangeFeed
-from rag.stores.jobs import KeptJobStore
+from rag.stores.jobs import DurableJobStore
 from rag.stores.journal import Journal
 from rag.stores.keys import KeyFinder, KeyRegistry
 from rag.stores.redis import connect, connect_async
@@ -73,7 +73,7 @@ def build(settings: Settings) -> Parts:
     async_client = connect_async(settings.records_url, connections=settings.connection_pool_size)
     blobs = watched(ObstoreBlobs.of(settings), settings.blob_address.partition(":")[0])
     journal = Journal(blobs)
-    jobs = KeptJobStore(client, settings, journal)
+    jobs = DurableJobStore(client, settings, journal)
     documents = DurableDocumentRegistry(client, journal)
     finder, issuer = KeyFinder(async_client, journal), _issuer_of(settings)
     publisher = Publisher(settings)

@@ -15,8 +15,7 @@ from rag.settings import load
 from rag.stores.heartbeats import Heartbeats
 from rag.stores.redis import connect
 from rag.stores.runs import Run, Runs
-from tasks.app import PUBLISH_ERRORS
-from tasks.broker import sending
+from tasks.app import PUBLISH_ERRORS, sending
 
 TICK_SECONDS = 2
 SIGN_SECONDS = 15.0

@@ -1,4 +1,4 @@
-"""How a job becomes a promise: recorded, then put on its way, and its bytes removed where it is not made."""
+"""Accepting jobs: a job is recorded, then sent on its way. The bytes of a job that is refused are removed."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -18,12 +18,12 @@ log = logging.getLogger(__name__)
 
 
 def new_id() -> str:
-    """Of a job; it tells when it was made."""
+    """An id for a job. It contains the time at which it was made, so ids sort by age."""
     return str(uuid7())
 
 
 class Acceptance:
-    """``most_open``: how many jobs of a kind may be open; of a kind without a number any."""
+    """``most_open``: how many jobs of a kind may be open; a kind without a number has no limit."""
 
     def __init__(
         self,
@@ -38,34 +38,23 @@ class Acceptance:
         self._most_open = most_open
 
     def admit(self, kind: JobKind, idempotency: Idempotency | None, owner: str) -> None:
-        """Refuse before anything is stored. Overloaded."""
+        """Raise Overloaded if a job of this kind would be refused now, before anything of it is stored."""
         key = idempotency.key if idempotency else None
         self._jobs.admit(kind, most_open=self._most_open[kind], owner=owner, idempotency_key=key)
+
+    def repeated(self, idempotency: Idempotency | None) -> Accepted | None:
+        """The job of an earlier submit with this key; None for a new one. IdempotencyMismatch."""
+        if idempotency is None:
+            return None
+        return self._jobs.repeated(idempotency_key=idempotency.key, body_digest=idempotency.body_digest)
 
     def hand_in(
         self, job: NewJob, idempotency: Idempotency | None = None, *, orphan: str | None = None
     ) -> Accepted:
-        """Record the job and put it on its way; ``orphan``: its own blob. IdempotencyMismatch, Overloaded."""
-        accepted = self._accept(job, idempotency, orphan)
-        if accepted.new:
-            self.send(accepted.job)
-        return accepted
+        """Record the job and send it on its way. ``orphan``: key of a blob that only this job needs.
 
-    def again(self, job_id: str) -> Job:
-        """Queue a job that ended badly again, and put it on its way. NotFound, Conflict, Overloaded."""
-        job = self._jobs.retry(job_id, most_open=self._most_open)
-        self.send(job)
-        return job
-
-    def send(self, job: Job) -> None:
-        """Put a queued job on its way."""
-        try:
-            self._publish(job)
-        except celery.PUBLISH_ERRORS as error:
-            log.warning("%s is recorded but not queued yet, the sweeper will: %s", named(job), error)
-
-    def _accept(self, job: NewJob, idempotency: Idempotency | None, orphan: str | None) -> Accepted:
-        """Record the job; bytes stored for a job that is not made go again."""
+        The blob is removed when the job is not recorded. Raises IdempotencyMismatch, Overloaded.
+        """
         key, digest = (idempotency.key, idempotency.body_digest) if idempotency else (None, "")
         most = self._most_open.get(job.kind)
         try:
@@ -79,12 +68,31 @@ class Acceptance:
         except Unavailable:
             self._discard_unless_recorded(job.id, orphan)
             raise
-        if not accepted.new:
+        if accepted.new:
+            self.send(accepted.job)
+        else:
             self._discard(orphan)
         return accepted
 
+    def again(self, job_id: str) -> Job:
+        """Queue a job that ended badly again, and send it on its way. NotFound, Conflict, Overloaded."""
+        job = self._jobs.retry(job_id, most_open=self._most_open)
+        self.send(job)
+        return job
+
+    def send(self, job: Job) -> None:
+        """Tell a worker of a queued job. Without a broker, a canary finds the job later."""
+        try:
+            self._publish(job)
+        except celery.PUBLISH_ERRORS as error:
+            log.warning("%s is recorded, but no worker can be told of it yet: %s", named(job), error)
+
     def _discard_unless_recorded(self, job_id: str, key: str | None) -> None:
-        """The record may be there, its answer lost, or taken back, its entry not written."""
+        """Remove the blob only if there is no record.
+
+        When the store was away, the record may be there and only its answer was lost, or it may have been
+        undone because its entry in the journal could not be written.
+        """
         try:
             if self._jobs.get(job_id) is None:
                 self._discard(key)

@@ -1,18 +1,21 @@
-"""The Celery application: lanes, routes, delivery rules. The only Celery declaration there is.
+"""The Celery application: lanes, routes, delivery rules, the broker. The only Celery declaration there is.
 
 A lane is a queue with a worker pool of its own. This registry is the only list of lanes:
 worker commands, routes, health and metrics are made from it. Interactive work has lanes
 of its own at every stage, so that a question never waits behind bulk ingestion. A message tells
-a lane of due work and names no job (:mod:`tasks.bells`).
+a lane that work is due and names no job (:mod:`tasks.bells`).
 
-No result backend: the job record is the result. The figures behind the transport
+There is no result backend: the job record is the result. The figures behind the transport
 options are in ``docs/decisions/0002-delivery.md``.
 """
 
 import random
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
+from urllib.parse import quote
 
 from celery import Celery
 from kombu import Queue, pools
@@ -21,7 +24,9 @@ from redis.exceptions import RedisError
 
 from rag.model import Stage
 from rag.settings import Settings, load
-from tasks.broker import broker_settings
+from rag.settings.redis import RedisAddress
+from rag.stores.pools import sentinel_options, timeouts
+from rag.stores.redis import PREFIX
 from tasks.signing import sign_with
 
 if TYPE_CHECKING:
@@ -33,12 +38,13 @@ if TYPE_CHECKING:
 class Lane:
     """A queue and its worker pool.
 
-    ``batches``: whether a delivery works several jobs, and goes on with further ones for a short while.
+    ``batches``: whether a delivery works several jobs at a time, and goes on with more for a short while.
     ``nice`` keeps bulk work out of the way of interactive work on a shared machine.
-    ``pool``: prefork enforces time limits and survives a crashing task; solo runs the task
-    in the worker itself, which halves processes and takes milliseconds off each step, and
-    suits stages that are short and run no foreign code.
-    ``timeout``: the setting that bounds one task of a prefork pool; INTERACTIVE_TIMEOUT does of a solo one.
+    ``pool``: prefork enforces time limits and survives a crashing task. solo runs the task in the
+    worker itself: that halves the processes, saves milliseconds a step, and suits short stages that
+    run no foreign code.
+    ``timeout``: the setting that bounds a task of a prefork pool. INTERACTIVE_TIMEOUT bounds that of a solo
+    one.
     """
 
     name: str
@@ -55,28 +61,27 @@ class Lane:
         return f"aegis.{self.name.replace('-', '_')}"
 
     def limit(self, settings: Settings) -> float:
-        """Seconds that one task may run here. Only a prefork pool ends it then."""
+        """Seconds that one task may run in this lane. Only a prefork pool enforces it."""
         return getattr(settings, self.timeout) if self.pool == "prefork" else settings.interactive_timeout
 
     def command(self, settings: Settings) -> list[str]:
         """The argv of this lane's worker.
 
-        One slot, because a lost broker connection ends a pool with a busy and a free slot
-        for good. Time limits only where the pool heeds them: the soft one lets the stage say
-        what became of it, the hard one is for work that does not heed that.
+        It has one slot, because a pool with a busy and a free slot does not survive a lost broker connection.
+        Only a prefork pool gets time limits: the soft one lets the stage report what happened,
+        the hard one ends work that ignores the soft one.
         """
-        limit = self._limits(int(self.limit(settings))) if self.pool == "prefork" else []
+        limits: list[str] = []
+        if self.pool == "prefork":
+            seconds = int(self.limit(settings))
+            limits = ["--time-limit", str(seconds), "--soft-time-limit", str(max(1, seconds * 19 // 20))]
         return [
             sys.executable, "-m", "celery", "--quiet", "-A", "workers.main", "worker",
             "--queues", self.name, "--hostname", f"{self.name}@%h",
-            "--pool", self.pool, "--concurrency", "1", *limit,
+            "--pool", self.pool, "--concurrency", "1", *limits,
             "--task-events", "--without-gossip", "--without-mingle",
             "--loglevel", settings.log_level,
         ]  # fmt: skip
-
-    @staticmethod
-    def _limits(seconds: int) -> list[str]:
-        return ["--time-limit", str(seconds), "--soft-time-limit", str(max(1, seconds * 19 // 20))]
 
 
 LANES: tuple[Lane, ...] = (
@@ -116,8 +121,12 @@ LANES: tuple[Lane, ...] = (
 )
 
 CANARY = "aegis.canary"
-_AHEAD = 0
-"""The highest priority, ahead of all bells (:mod:`tasks.bells`)."""
+_HIGHEST_PRIORITY = 0  # ahead of every bell
+ANSWER_SECONDS = 3.0
+"""How long the broker may take to answer a command."""
+
+PUBLISH_ERRORS = (OperationalError, RedisError, OSError)
+"""What sending a message raises when the broker is away."""
 
 _LANE_OF = {stage: lane for lane in LANES for stage in lane.stages}
 
@@ -131,7 +140,7 @@ def lane_named(name: str) -> Lane:
 
 
 class AegisCelery(Celery):
-    """Celery with the tools that tasks work with; a worker puts them there before it takes any."""
+    """Celery, with the tools that tasks work with. A worker sets them before it takes a task."""
 
     task_cls = "tasks.signing:SignedTask"
     toolbox: "Toolbox"
@@ -139,23 +148,80 @@ class AegisCelery(Celery):
     _pool: Any
 
     def renew_pools(self) -> None:
-        """Have the next message sent over new connections; what is on its way ends over the old ones.
+        """Send the next message over new connections. Messages on their way still use the old ones.
 
-        Celery's attributes are replaced, never emptied: other threads may be about to read them.
+        Celery's attributes are replaced, never emptied: another thread may be about to read them.
         """
-        _ = self.pool  # has Celery set its limit, and what it does after a fork
+        _ = self.pool  # makes Celery set the pool's limit and register its hook for forks
         pools.producers.clear()
         pools.connections.clear()
         connection, amqp = self.connection_for_write(), cast(Any, self.amqp)
         self._pool = pools.connections[connection]
-        amqp._producer_pool = pools.producers[connection]  # noqa: SLF001 - Celery has no other door
+        amqp._producer_pool = pools.producers[connection]  # noqa: SLF001 - Celery has no public way
 
 
-_JSON = {"task_serializer": "json", "accept_content": ["json"]}
+def broker_settings(settings: Settings) -> dict[str, Any]:
+    """Celery's ``broker_*`` options for REDIS_URL, in any of its forms."""
+    address = settings.redis_address
+    sentinels: dict[str, Any] = {}
+    if address.master is not None:
+        sentinels = {
+            "master_name": address.master,
+            "sentinel_kwargs": sentinel_options(address, ANSWER_SECONDS),
+        }
+    return {
+        "broker_url": broker_url(address),
+        "broker_use_ssl": dict(address.tls) if address.tls is not None else None,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_channel_error_retry": True,  # a broker whose disk is full refuses writes for a while
+        "broker_pool_limit": settings.connection_pool_size,
+        "broker_pool_acquire_timeout": 2 * ANSWER_SECONDS,  # without it, Celery waits for ever
+        "broker_transport_options": {
+            "visibility_timeout": settings.visibility_timeout,
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+            **timeouts(ANSWER_SECONDS),
+            "health_check_interval": 10,
+            "max_connections": settings.connection_pool_size,
+            "global_keyprefix": f"{PREFIX}queue:",
+            **sentinels,
+        },
+    }
+
+
+def broker_url(address: RedisAddress) -> str:
+    """The address as kombu spells it. Each Sentinel's part is complete: kombu may ask any of them first."""
+    login, (name, password) = "", (address.login.username, address.login.password)
+    if name or password:
+        login = f"{quote(name or '', safe='')}:{quote(password or '', safe='')}@"
+    if address.socket is not None:
+        database = f"?virtual_host={address.database}" if address.database else ""
+        return f"redis+socket://{login}{quote(address.socket)}{database}"
+    scheme = "sentinel" if address.master else "rediss" if address.tls is not None else "redis"
+    return ";".join(
+        f"{scheme}://{login}{f'[{host}]' if ':' in host else host}:{port}/{address.database}"
+        for host, port in address.nodes
+    )
+
+
+@contextmanager
+def sending() -> Iterator[None]:
+    """Raise OperationalError where kombu raises AttributeError, because the channel was closed meanwhile.
+
+    The connection of a closed channel is None, and a Redis channel asks it for its ``client``.
+    """
+    try:
+        yield
+    except AttributeError as error:
+        if error.obj is not None or error.name != "client":
+            raise
+        raise OperationalError("the channel to the broker was closed") from error
 
 
 def _configuration() -> dict[str, Any]:
     settings = load()
+    unsigned = {"task_serializer": "json", "accept_content": ["json"]}
     return {
         **broker_settings(settings),
         "task_queues": [Queue(lane.name) for lane in LANES],
@@ -163,10 +229,13 @@ def _configuration() -> dict[str, Any]:
         "task_create_missing_queues": False,
         "task_routes": {
             **{lane.task: {"queue": lane.name} for lane in LANES},
-            "aegis.maintenance.*": {"queue": "maintenance", "priority": _AHEAD},
-            CANARY: {"queue": "maintenance", "priority": _AHEAD},  # but whoever sends one names its lane
+            "aegis.maintenance.*": {"queue": "maintenance", "priority": _HIGHEST_PRIORITY},
+            CANARY: {
+                "queue": "maintenance",
+                "priority": _HIGHEST_PRIORITY,
+            },  # or as its sender says
         },
-        **(sign_with(keys) if (keys := settings.message_keys) else _JSON),
+        **(sign_with(keys) if (keys := settings.message_keys) else unsigned),
         "task_ignore_result": True,
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
@@ -192,7 +261,6 @@ app = AegisCelery(
         "tasks.upkeep",
         "tasks.records",
         "tasks.scheduled",
-        "tasks.room",
         "tasks.canary",
     ],
 )
@@ -200,10 +268,6 @@ app.stages = {}
 app.add_defaults(_configuration)
 
 
-PUBLISH_ERRORS = (OperationalError, RedisError, OSError)
-"""What sending a message raises when the broker is away."""
-
-
 def jittered(seconds: float) -> float:
-    """Between half of ``seconds`` and all of it, so that what failed together does not return together."""
-    return random.uniform(seconds / 2, seconds)  # noqa: S311 - no secret hangs on it
+    """A random time from half of ``seconds`` to all of it, so that jobs that failed together spread out."""
+    return random.uniform(seconds / 2, seconds)  # noqa: S311 - no secret depends on it

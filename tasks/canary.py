@@ -1,7 +1,7 @@
-"""The canary: a task sent ahead of every bell, so that taking it proves a worker. It replaces lost bells.
+"""The canary: a task sent ahead of every bell. A worker that takes it is alive. It replaces lost bells.
 
 It has the highest priority, which kombu keeps under the queue's own name in Redis, so canaries
-can be told from jobs. It carries no ``expires``: that is a time by the sender's clock, and a
+can be counted apart from bells. It carries no ``expires``: that is a time by the sender's clock, and a
 worker whose clock runs ahead would throw every canary away.
 """
 
@@ -9,9 +9,8 @@ import logging
 from typing import Any
 
 from rag.errors import ErrorTable, Transient, Unavailable, translated
-from tasks.app import CANARY, PUBLISH_ERRORS, Lane, app, lane_named
+from tasks.app import CANARY, PUBLISH_ERRORS, Lane, app, lane_named, sending
 from tasks.bells import ring_if_due
-from tasks.broker import sending
 
 log = logging.getLogger(__name__)
 
@@ -20,18 +19,18 @@ _ERRORS: ErrorTable = dict.fromkeys(PUBLISH_ERRORS, Unavailable)
 
 @app.task(name=CANARY, send_events=False)
 def canary(lane: str) -> None:
-    """Ring where a job of ``lane`` is due and no bell lies there: the bell was lost, or a pause is over."""
+    """Ring if a job of ``lane`` is due and no bell waits: then the bell was lost, or a pause is over."""
     try:
         ring_if_due(app.toolbox, lane_named(lane))
     except (Transient, *PUBLISH_ERRORS) as error:
-        log.warning("due jobs of lane %s are looked for again within seconds: %s", lane, error)
+        log.warning("due jobs of lane %s are searched for again within seconds: %s", lane, error)
 
 
 def release(lane: Lane, wanted: int) -> int:
-    """Send as many canaries as are missing for ``wanted`` to wait; how many. Raises Unavailable.
+    """Send canaries until ``wanted`` of them wait in the queue. Returns how many. Raises Unavailable.
 
-    Redis hands one message each to the workers that wait for one, whoever waits longest first: so
-    as many as there are workers, sent at once, reach every idle one.
+    Redis gives one message to each waiting worker, and serves the longest waiting first. So as many
+    canaries as there are workers, sent at once, reach every idle one.
     """
     with translated(_ERRORS, "the broker"), sending(), app.connection_for_write() as connection:
         missing = max(0, wanted - canaries(connection.default_channel, lane))
@@ -41,12 +40,12 @@ def release(lane: Lane, wanted: int) -> int:
 
 
 def canaries(channel: Any, lane: Lane) -> int:
-    """Canaries in the lane's queue. ``channel``: an open one, typed as a channel without its client."""
+    """Number of canaries in the lane's queue. ``channel``: an open one; kombu's types lack its client."""
     return int(channel.client.llen(lane.name))
 
 
 class Quiet(logging.Filter):
-    """Keeps the canaries' comings and goings out of the log; their failures stay in."""
+    """Keeps canaries out of the log, except their failures."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         task = getattr(record, "data", {}).get("name")
@@ -54,6 +53,6 @@ class Quiet(logging.Filter):
 
 
 def hush() -> None:
-    """Let Celery's loggers keep quiet about canaries."""
+    """Silence Celery's loggers about canaries."""
     for name in ("celery.app.trace", "celery.worker.strategy"):
         logging.getLogger(name).addFilter(Quiet())

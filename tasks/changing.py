@@ -1,4 +1,4 @@
-"""The desk where changes of a document's title and metadata are handed in."""
+"""Submitting changes of a document's title and metadata."""
 
 from dataclasses import dataclass
 from time import time
@@ -16,13 +16,13 @@ from tasks.quotas import check_metadata
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a document is to have: its ``metadata`` whole; ``title`` None: the one that it has."""
+    """What the document shall have. ``metadata`` replaces all it had; ``title`` None: it keeps its title."""
 
     title: str | None
     metadata: Json
 
 
-class ChangeDesk:
+class ChangeSubmissions:
     def __init__(
         self,
         settings: Settings,
@@ -40,14 +40,11 @@ class ChangeDesk:
     def change(
         self, document: Document, change: Change, idempotency: Idempotency | None = None, *, owner: str = ""
     ) -> Accepted:
-        """Make a version of the document that differs in nothing else; ``document`` as it is seen now.
+        """Make a version of ``document``, as it is seen now, that differs only by the change.
 
         Conflict while another version is on its way. Overloaded, DocumentTooLarge.
         """
-        earlier = idempotency and self._jobs.repeated(
-            idempotency_key=idempotency.key, body_digest=idempotency.body_digest
-        )
-        if earlier:
+        if earlier := self._acceptance.repeated(idempotency):
             return earlier
         self._acceptance.admit(JobKind.INGEST, idempotency, owner)
         check_metadata(self._settings, change.metadata, document.chunks)
@@ -56,33 +53,25 @@ class ChangeDesk:
                 f"Another version of the document is on its way, as job {coming[0]}: send the change after it"
             )
         job_id, folder = new_id(), generation_name(document.collection, document.generation)
-        source = self._own_source(document, source_key(folder, job_id))
-        version = self._documents.next_version(document.collection, document.document_id)
-        inputs = {**_inputs(document, change, source), "version": version}
-        job = NewJob(job_id, JobKind.INGEST, Stage.PARSE, document.collection, inputs, owner=owner)
-        return self._acceptance.hand_in(job, idempotency, orphan=source)
-
-    def _own_source(self, document: Document, key: str) -> str:
-        """The bytes that the new version keeps, since those of the present one go with it."""
-        try:
-            self._blobs.copy(document.source_key, key)
+        source = source_key(folder, job_id)
+        try:  # the new version needs bytes of its own: those of the present version go with it
+            self._blobs.copy(document.source_key, source)
         except NotFound as error:
             raise Conflict("The document was replaced or deleted in this moment") from error
-        return key
-
-
-def _inputs(document: Document, change: Change, source: str) -> Json:
-    """Those of an ingestion that brings the document; ``revises`` tells which version it changes."""
-    title = change.title or document.given_title or None
-    return {
-        "document_id": document.document_id,
-        "generation": document.generation,
-        "title": title,
-        "metadata": change.metadata,
-        "accepted_at": time(),
-        "source_key": source,
-        "media_type": document.media_type,
-        "filename": None if title else document.title,
-        "revises": document.version,
-        "keeper": document.owner,
-    }
+        version = self._documents.next_version(document.collection, document.document_id)
+        title = change.title or document.given_title or None
+        inputs: Json = {
+            "document_id": document.document_id,
+            "generation": document.generation,
+            "title": title,
+            "metadata": change.metadata,
+            "accepted_at": time(),
+            "source_key": source,
+            "media_type": document.media_type,
+            "filename": None if title else document.title,
+            "revises": document.version,  # the version that is changed
+            "keeper": document.owner,
+            "version": version,
+        }
+        job = NewJob(job_id, JobKind.INGEST, Stage.PARSE, document.collection, inputs, owner=owner)
+        return self._acceptance.hand_in(job, idempotency, orphan=source)

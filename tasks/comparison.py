@@ -1,4 +1,4 @@
-"""Two layouts of a collection, compared by what they find."""
+"""Comparing two layouts of a collection by what they find."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,12 +15,12 @@ DEPTH = 10
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How the layout that serves (``before``) and the second one (``after``) find things.
+    """How well the layout that serves (``before``) and the second one (``after``) find passages.
 
-    ``recall`` is the part of the sentences whose own passage is among the first ten, ``mrr`` the mean of
-    1 / its rank there, both found by meaning alone: words find a sentence anyhow. ``overlap`` is the mean
-    part of the first ten hits that both have in common, of sentences and questions, found as
-    questions are. None of each where there was nothing to compare by.
+    ``recall``: the share of sentences whose own passage is among the first ten hits. ``mrr``: the mean
+    reciprocal rank of that passage. Both search by meaning alone, since words find it in any layout.
+    ``overlap``: the mean share of the first ten hits that both layouts have in common, for sentences and
+    questions, found as questions are. Each is None where there was nothing to compare by.
     """
 
     sentences: int
@@ -40,11 +40,18 @@ class Comparison:
 def compared(
     tools: Toolbox, collection: Collection, second: Layout, sample: Sample, questions: Sequence[str]
 ) -> Comparison:
-    """Of ``sample`` only what is still to be seen counts."""
+    """Search both layouts. Sentences of ``sample`` count only if searches still see their documents."""
     stale = set(tools.documents.stale(collection.name, (each.document for each in sample.specimens)))
     specimens = [each for each in sample.specimens if each.document not in stale]
+    switched = replace(
+        collection,
+        layout=second.number,
+        embedding_model=second.embedding_model,
+        dimension=second.dimension,
+        built_by=second.job_id,
+    )
     before = _look(tools, collection, specimens, questions)
-    after = _look(tools, _with_serving(collection, second), specimens, questions)
+    after = _look(tools, switched, specimens, questions)
     return Comparison(
         sentences=len(specimens),
         questions=len(questions),
@@ -52,13 +59,18 @@ def compared(
         recall_after=_mean([rank > 0 for rank in after.ranks]),
         mrr_before=_mean([1 / rank if rank else 0.0 for rank in before.ranks]),
         mrr_after=_mean([1 / rank if rank else 0.0 for rank in after.ranks]),
-        overlap=_mean([_common(old, new) for old, new in zip(before.hits, after.hits, strict=True)]),
+        overlap=_mean(
+            [
+                len(old & new) / max(len(old), len(new)) if old or new else 1.0
+                for old, new in zip(before.hits, after.hits, strict=True)
+            ]
+        ),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Findings:
-    """``ranks``: of each sentence's passage, from 1, 0 beyond the first ten; ``hits``: ids for each text."""
+    """``ranks``: of each sentence's passage, from 1; 0 if it was not found. ``hits``: ids for each text."""
 
     ranks: Sequence[int]
     hits: Sequence[frozenset[str]]
@@ -79,23 +91,9 @@ def _look(
 
 
 def _found(tools: Toolbox, collection: Collection, dense: Vector, words: str) -> list[str]:
-    """Ids of the first passages, best first."""
+    """Ids of the passages found, best first. ``words``: for the lexical part of the search."""
     query = SearchQuery(dense=dense, sparse=lexical.encode_question(words), limit=DEPTH)
     return [hit.passage.chunk_id for hit in visible_hits(tools, collection, query)]
-
-
-def _with_serving(collection: Collection, layout: Layout) -> Collection:
-    return replace(
-        collection,
-        layout=layout.number,
-        embedding_model=layout.embedding_model,
-        dimension=layout.dimension,
-        built_by=layout.job_id,
-    )
-
-
-def _common(old: frozenset[str], new: frozenset[str]) -> float:
-    return len(old & new) / max(1, len(old), len(new)) if old or new else 1.0
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -1,16 +1,15 @@
-"""What is handed in: documents, questions, and the key that makes a submit repeatable."""
+"""Requests: documents and questions as callers submit them, and the key that makes a submit repeatable."""
 
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import BinaryIO
 
 from rag.model import Json
-from rag.naming import document_id_of
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file on its way in; ``file`` stands at its beginning, ``sha256`` in hex, ``size`` in bytes."""
+    """A file. ``file`` stands at its beginning; ``sha256`` is in hex, ``size`` in bytes."""
 
     file: BinaryIO
     size: int
@@ -18,15 +17,36 @@ class Upload:
     filename: str | None
     media_type: str
 
+    @property
+    def content(self) -> str:
+        """Tells this content from every other one, here and below."""
+        return f"sha256:{self.sha256}"
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
     text: str
 
+    @property
+    def size(self) -> int:
+        return len(self.text.encode())
+
+    @property
+    def content(self) -> str:
+        return f"sha256:{sha256(self.text.encode()).hexdigest()}"
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
     url: str
+
+    @property
+    def size(self) -> int:
+        return 0  # not known before the document is fetched
+
+    @property
+    def content(self) -> str:
+        return f"url:{self.url}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +71,9 @@ class Ingestion:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """``cache`` False: nothing kept is used for it, and nothing of it is kept.
+    """``cache`` False: no cached answer is used, and this answer is not cached.
 
-    ``timeout``: seconds until nobody wants the answer any more; None: API_TIMEOUT.
+    ``timeout``: seconds after which nobody wants the answer; None: API_TIMEOUT.
     """
 
     question: str
@@ -69,9 +89,9 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Reindexing:
-    """``model`` None: that of the settings, as ``dimension`` is. ``tolerance``: by how much recall may fall.
+    """``model`` and ``dimension`` None: those of the settings. ``tolerance``: by how much recall may fall.
 
-    ``force``: switch even if it falls by more, and embed anew by the model that is in use already.
+    ``force``: switch even if it falls by more, and embed again by the model that is in use already.
     """
 
     collection: str
@@ -79,30 +99,3 @@ class Reindexing:
     dimension: int | None = None
     tolerance: float = 0.05
     force: bool = False
-
-
-def default_document_id(source: Upload | Text | Link) -> str:
-    """Of a document without a name: from what it is, so that the same one sent twice is one."""
-    return document_id_of(content_of(source))
-
-
-def content_of(source: Upload | Text | Link) -> str:
-    """What tells the content from others: its digest; of a link the address."""
-    match source:
-        case Link(url):
-            return f"url:{url}"
-        case Text(text):
-            return f"sha256:{sha256(text.encode()).hexdigest()}"
-        case Upload():
-            return f"sha256:{source.sha256}"
-
-
-def size_of(source: Upload | Text | Link) -> int:
-    """In bytes; 0 for an address."""
-    match source:
-        case Link():
-            return 0
-        case Text(text):
-            return len(text.encode())
-        case Upload():
-            return source.size

@@ -1,4 +1,4 @@
-"""Which blobs a document and the job that brings it have, and how they go again."""
+"""Blobs of a document and of the job that brings it: their keys, and how they are removed."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ def folder_of(job: Job) -> str:
 
 
 def source_key(folder: str, job_id: str) -> str:
-    """The bytes as they were sent, kept so that a collection can be embedded anew."""
+    """The bytes as they were sent. They stay, so that the document can be parsed again."""
     return f"sources/{folder}/{job_id}"
 
 
@@ -24,12 +24,12 @@ def text_key(job: Job) -> str:
 
 
 def work_key(job: Job, name: str) -> str:
-    """What one stage leaves for the next; gone when the job has succeeded."""
+    """What one stage leaves for the next. It is removed when the job has succeeded."""
     return f"work/{job.id}/{name}"
 
 
-def keep_text(blobs: BlobStore, job: Job, text: str, chunks: Sequence[Chunk]) -> None:
-    """What citations point into, and where the passages stand in it."""
+def save_text(blobs: BlobStore, job: Job, text: str, chunks: Sequence[Chunk]) -> None:
+    """Store the text that citations point into, and where the passages stand in it."""
     document_id, version = job.inputs["document_id"], job.inputs["version"]
     ids = [point_id(job.collection, document_id, version, chunk.index) for chunk in chunks]
     blobs.put(text_key(job), text.encode())
@@ -37,7 +37,7 @@ def keep_text(blobs: BlobStore, job: Job, text: str, chunks: Sequence[Chunk]) ->
 
 
 def discard(blobs: BlobStore, job: Job, *, source: bool = False, text: bool = False) -> None:
-    """Remove the work of an ingestion; its source and text too where no document needs them."""
+    """Remove the work of an ingestion. ``source``, ``text``: those too, since no document needs them."""
     keys = list(blobs.keys(f"work/{job.id}/"))
     if source:
         keys.append(source_key(folder_of(job), job.id))
@@ -48,13 +48,13 @@ def discard(blobs: BlobStore, job: Job, *, source: bool = False, text: bool = Fa
 
 
 def is_seen(documents: DocumentRegistry, job: Job) -> bool:
-    """Whether the version that an ingestion brought is the one that searches see."""
+    """Whether searches see the version that an ingestion brought."""
     document = documents.get(job.collection, job.inputs["document_id"])
     brought = (job.inputs["generation"], job.inputs["version"])
     return document is not None and (document.generation, document.version) == brought
 
 
 def discard_all(documents: DocumentRegistry, blobs: BlobStore, job: Job) -> None:
-    """Remove every blob of an ingestion that is never run again, except those of a document to be seen."""
+    """Remove every blob of an ingestion that never runs again, except of a document that searches see."""
     unseen = not is_seen(documents, job)
     discard(blobs, job, source=unseen, text=unseen)

@@ -1,4 +1,4 @@
-"""Dead letters: run them again, or give them up."""
+"""Dead letters: jobs that were given up. They are run again, or dropped."""
 
 from collections.abc import Callable, Container, Iterator, Sequence
 from functools import partial
@@ -12,7 +12,7 @@ _PAGE = 100
 
 
 class DeadLetters:
-    """``again`` queues a job that ended badly and puts it on its way, or raises Overloaded."""
+    """``again`` queues a job that ended badly and sends it on its way, or raises Overloaded."""
 
     def __init__(
         self, jobs: JobStore, documents: DocumentRegistry, blobs: BlobStore, again: Callable[[str], Job]
@@ -23,6 +23,7 @@ class DeadLetters:
         self._again = again
 
     def replay(self, job_id: str) -> Job:
+        """Run a dead letter again. NotFound; Conflict when it is not dead; Overloaded."""
         job = self._jobs.get(job_id)
         if job is None:
             raise NotFound(f"there is no job {job_id}")
@@ -31,7 +32,10 @@ class DeadLetters:
         return self._again(job_id)
 
     def drop(self, job_id: str) -> Job:
-        """The blobs go at once, the points when the sweeper comes."""
+        """End a dead letter as failed, and remove its blobs; the next sweep removes its points.
+
+        NotFound; Conflict when it is not dead.
+        """
         job = self._jobs.drop(job_id)
         if job.kind is JobKind.INGEST:
             discard_all(self._documents, self._blobs, job)
@@ -40,7 +44,10 @@ class DeadLetters:
     def replay_all(
         self, reason: str | None, collections: Sequence[str] | None, kinds: Container[JobKind]
     ) -> tuple[int, int]:
-        """How many were queued, and how many are left since there was no room for the next one."""
+        """Run dead letters again. Returns how many were queued, and how many the full queue left out.
+
+        ``reason`` None: of every class. ``collections`` None: in every collection.
+        """
         letters, replayed = self._all(reason, collections, kinds), 0
         for job in letters:
             try:
@@ -52,18 +59,19 @@ class DeadLetters:
     def drop_all(
         self, reason: str | None, collections: Sequence[str] | None, kinds: Container[JobKind]
     ) -> int:
+        """Drop dead letters; returns how many. The arguments are as for :meth:`replay_all`."""
         return sum(_try(self.drop, job) for job in self._all(reason, collections, kinds))
 
     def _all(
         self, reason: str | None, collections: Sequence[str] | None, kinds: Container[JobKind]
     ) -> Iterator[Job]:
-        """Newest first, each once, whatever is replayed or dies meanwhile."""
+        """Newest first. Each is listed once, even if jobs are replayed or die meanwhile."""
         dead = partial(self._jobs.dead, reason=reason, collections=collections, limit=_PAGE)
         return (job for job in all_items(dead) if job.kind in kinds)
 
 
 def _try(do: Callable[[str], Job], job: Job) -> bool:
-    """False when somebody else has replayed or dropped it meanwhile."""
+    """Apply ``do``. False when another caller has replayed or dropped the job meanwhile."""
     try:
         do(job.id)
     except (Conflict, NotFound):

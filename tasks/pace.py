@@ -1,15 +1,15 @@
-"""How many jobs are taken together where keys share the workers, so that none waits long for others' jobs."""
+"""How large batches are where keys share the workers, so that no key waits long for another's jobs."""
 
 from dataclasses import dataclass, field
 
 from rag.model import Stage
 
 LONGER = 1.5
-"""Times as long as one job takes by itself that all of a batch may take together."""
+"""A batch may take this many times as long as one job takes alone."""
 
-_WEIGHT = 0.3  # of the last batch of one
-_PATIENCE = 20  # batches until more are tried again than have taken too long
-_AFRESH = 50  # batches until it is looked again what one takes
+_WEIGHT = 0.3  # of the last batch of one job in the moving average
+_PATIENCE = 20  # batches until a size that took too long is tried again
+_AFRESH = 50  # batches until the time of one job is measured again
 
 
 @dataclass(slots=True)
@@ -22,25 +22,25 @@ class _Stage:
 
 @dataclass(slots=True)
 class Pace:
-    """What batches of each stage took in this process.
+    """How long batches of each stage took in this process.
 
-    A job that comes while others are worked waits for their end, and then for that of its own company. Both
-    are bounded by what it would take alone, so it is delayed by at most twice that. A far model answers
-    sixteen as fast as one, and goes on to be asked for sixteen; a model on this machine takes as long as
-    there is to do.
+    A job that arrives while others are worked waits for their end, and then for its own batch. Both times are
+    bounded by what the job would take alone, so it is delayed by at most twice that. A remote model answers
+    sixteen jobs as fast as one, so it keeps getting sixteen. A model on this machine takes longer for more
+    jobs, so it gets fewer.
     """
 
     _stages: dict[Stage, _Stage] = field(default_factory=dict)
 
     def jobs(self, stage: Stage, most: int) -> int:
-        """How many to take together next, ``most`` at most."""
+        """How many jobs to take together next, ``most`` at most."""
         known = self._of(stage)
         if known.jobs is None:
             return most
         return 1 if known.batches % _AFRESH == 0 else min(known.jobs, most)
 
     def note(self, stage: Stage, jobs: int, seconds: float, *, shared: bool) -> None:
-        """So many took so long together; ``shared``: whether there are keys whose jobs they were."""
+        """Learn from a batch of ``jobs`` that took ``seconds``. ``shared``: whether any had an owner."""
         known = self._of(stage)
         if not shared:
             known.jobs = None
@@ -50,7 +50,7 @@ class Pace:
             before = seconds if known.alone is None else known.alone
             known.alone = (1 - _WEIGHT) * before + _WEIGHT * seconds
         if known.alone is None:
-            known.jobs = 1  # to learn what one takes
+            known.jobs = 1  # measure one job first
         elif jobs > 1 and seconds > LONGER * known.alone:
             known.jobs, known.settled = max(1, int(jobs * LONGER * known.alone / seconds)), _PATIENCE
         elif known.settled:

@@ -1,7 +1,7 @@
-"""Waiting for a part that is away, for longer than the attempts of a stage would last.
+"""Waiting for a service that is away, for longer than the attempts of a stage would last.
 
-An object store or an engine that is started anew is away for a minute; a job of many slices goes on
-where it was. What was done counts: the time runs from the last progress on.
+An object store or an engine that restarts is away for a minute. A job of many slices then goes on
+where it was. The time to wait begins anew with each progress of the job.
 """
 
 import json
@@ -15,7 +15,7 @@ from rag.subjects import named
 from tasks.run import Next, Outcome, StageRun
 
 SECONDS = 600.0
-REST = 10.0  # until it is tried again
+REST = 10.0  # between two tries
 
 _NAME = "away"
 
@@ -23,9 +23,9 @@ log = logging.getLogger(__name__)
 
 
 def patient(work: Callable[[StageRun], Outcome]) -> Callable[[StageRun], Outcome]:
-    """The same work, which comes to the same stage after a rest where a part is away.
+    """The same work, which is tried again at its stage, after a rest, where a service is away.
 
-    It raises Unavailable when that has been so for ``SECONDS`` without any progress in between, and Refused.
+    It raises Unavailable after ``SECONDS`` without any progress, and Refused at once.
     """
 
     @wraps(work)
@@ -33,40 +33,31 @@ def patient(work: Callable[[StageRun], Outcome]) -> Callable[[StageRun], Outcome
         try:
             outcome = work(run)
         except Refused:
-            raise  # which a person has to put right
+            raise  # a person has to repair that
         except Unavailable as error:
             return _rest(run, error)
-        _go_on(run)
+        if _waited_since(run) is not None:
+            run.save(_NAME, json.dumps(None).encode())  # the next wait counts from its own beginning
         return outcome
 
     return patiently
 
 
 def _rest(run: StageRun, error: Unavailable) -> Outcome:
-    since, now = _away_since(run), time()
+    now, waited = time(), _waited_since(run)
+    # progress since the last wait means that the service was back in between
+    since = waited[0] if waited and waited[1] == run.job.progress.done else now
     if now - since > SECONDS:
         raise error
-    run.keep(_NAME, json.dumps([since, run.job.progress.done]).encode())
-    log.warning("%s rests at %s, for %.0f s by now: %s", named(run.job), run.job.stage, now - since, error)
+    run.save(_NAME, json.dumps([since, run.job.progress.done]).encode())
+    log.warning("%s waits at %s, for %.0f s by now: %s", named(run.job), run.job.stage, now - since, error)
     return Next(run.job.stage, rest=max(REST, error.retry_after or 0.0))
 
 
-def _go_on(run: StageRun) -> None:
-    """What was away is there again: the next time counts from its own begin."""
-    if _noted(run) is not None:
-        run.keep(_NAME, json.dumps(None).encode())
-
-
-def _away_since(run: StageRun) -> float:
-    """When the job last went on, as far as it is known; the present time for one that just did."""
-    noted = _noted(run)
-    return noted[0] if noted and noted[1] == run.job.progress.done else time()
-
-
-def _noted(run: StageRun) -> tuple[float, int] | None:
-    """Since when something was away, and what was done by then; None while nothing is."""
+def _waited_since(run: StageRun) -> tuple[float, int] | None:
+    """When the job began to wait, and its progress by then. None if it does not wait."""
     try:
-        found = json.loads(run.kept(_NAME))
+        found = json.loads(run.load(_NAME))
     except NotFound:
         return None
     return found and (float(found[0]), int(found[1]))

@@ -1,17 +1,17 @@
-"""The errors of job records, in RFC 9457's members."""
+"""The errors of job records, with the members of RFC 9457."""
 
 from rag.errors import AegisError
 from rag.model import Job, Json
 
 CRASHED = "crashed"
-"""The reason of a job whose stage was begun too often without an end."""
+"""The reason of a job whose stage was begun too often and never ended."""
 
 _TYPE = "urn:aegis:problem:"
 _LONGEST_DETAIL = 2_000
 
 
 def problem(error: Exception, job: Job) -> Json:
-    """The error of an attempt. Unexpected ones tell no internals."""
+    """The error of an attempt. The text of an unexpected one reveals no internals."""
     kind = type(error) if isinstance(error, AegisError) else AegisError
     unexpected = f"Unexpected {type(error).__name__}; the worker's log has more"
     detail = str(error) if isinstance(error, AegisError) else unexpected
@@ -19,7 +19,7 @@ def problem(error: Exception, job: Job) -> Json:
 
 
 def given_up(job: Job, attempts: int, reason: str, last: Json | None) -> Json:
-    """The error of a job that dies after ``attempts`` of its stage; ``last``: that of one of them."""
+    """The error of a job that dies after ``attempts`` at its stage. ``last``: the error of one of them."""
     detail = f"Given up after {attempts} attempts at stage {job.stage} and {job.retries} retries in all"
     if reason == CRASHED:
         detail += ": its worker did not survive it"

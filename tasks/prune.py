@@ -68,7 +68,7 @@ def prune(run: StageRun) -> Outcome:
         if not alone:
             return Next(Stage.PRUNE, rest=_REST)
         pruning, through = _advance(run, _kept(run), alone)
-    run.keep(_NAME, json.dumps(asdict(pruning)).encode())
+    run.save(_NAME, json.dumps(asdict(pruning)).encode())
     return Done(lambda *_: pruning.result()) if through else Next(Stage.PRUNE)
 
 
@@ -107,7 +107,7 @@ def _forget(tools: Toolbox, stock: Stock) -> tuple[Stock, int]:
 
 def _kept(run: StageRun) -> Pruning:
     try:
-        return Pruning(**json.loads(run.kept(_NAME)))
+        return Pruning(**json.loads(run.load(_NAME)))
     except NotFound:
         return Pruning()
 

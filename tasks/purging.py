@@ -1,4 +1,4 @@
-"""The job that purges what was deleted."""
+"""Jobs that purge what was deleted."""
 
 from dataclasses import replace
 
@@ -11,10 +11,11 @@ from tasks.acceptance import new_id
 def assign_purge_job(
     jobs: JobStore, documents: DocumentRegistry, removal: Removal, *, owner: str = ""
 ) -> Accepted:
-    """Record the job of ``removal``, the same one however often; ``new`` says nothing. Unavailable."""
-    job = NewJob(
-        removal.job_id, JobKind.DELETE, Stage.PURGE, removal.collection, _inputs(removal), owner=owner
-    )
+    """Record the job of ``removal``. Repeated calls return the same; ``new`` tells nothing. Unavailable."""
+    inputs: Json = {"document_id": removal.document_id, "generation": removal.generation}
+    if removal.document_id is not None:  # else the whole collection goes
+        inputs |= {"version": removal.version, "blobs": list(removal.blobs), "title": removal.title}
+    job = NewJob(removal.job_id, JobKind.DELETE, Stage.PURGE, removal.collection, inputs, owner=owner)
     with tracing.submitted(job) as trace:
         accepted = jobs.accept(replace(job, trace=trace))
     documents.assign_purge(removal)
@@ -22,17 +23,10 @@ def assign_purge_job(
 
 
 def accept_purge(jobs: JobStore, reservation: Reservation) -> Accepted:
-    """Record the job that purges a generation which does not serve, one however often. Unavailable."""
+    """Record the job that purges a generation which does not serve. One in all. Unavailable."""
     name, generation = reservation.collection, reservation.generation
-    removal = Removal(new_id(), name, generation)
-    job = NewJob(removal.job_id, JobKind.DELETE, Stage.PURGE, name, _inputs(removal))
+    inputs: Json = {"document_id": None, "generation": generation}
+    job = NewJob(new_id(), JobKind.DELETE, Stage.PURGE, name, inputs)
     key = f"purge:{name}-{generation}:{reservation.job_id}"
     with tracing.submitted(job) as trace:
         return jobs.accept(replace(job, trace=trace), idempotency_key=key, body_digest=key)
-
-
-def _inputs(removal: Removal) -> Json:
-    inputs: Json = {"document_id": removal.document_id, "generation": removal.generation}
-    if removal.document_id is not None:
-        inputs |= {"version": removal.version, "blobs": list(removal.blobs), "title": removal.title}
-    return inputs

@@ -1,8 +1,8 @@
-"""How much a key may keep, by MAX_DOCUMENTS_PER_KEY and MAX_MB_PER_KEY.
+"""How much a key may store, by MAX_DOCUMENTS_PER_KEY and MAX_MB_PER_KEY.
 
-It is looked at when a document is handed in, and again before its points are written: in between the bytes
-of an address become known, and others of the key's documents may have come. So a key is over its quota by no
-more than what the index lane works on at one moment.
+It is checked when a document is submitted, and again before its points are written. In between, the size of
+a fetched document becomes known, and other documents of the key may have come. So a key exceeds its quota by
+no more than what the index lane works on at one moment.
 """
 
 import json
@@ -18,7 +18,7 @@ _MB = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A document that a key brings; ``size``: bytes of its source, 0 while they are not known."""
+    """A document that a key brings. ``size``: bytes of its source, 0 while that is not known."""
 
     owner: str
     collection: str
@@ -27,13 +27,13 @@ class Arrival:
 
 
 def keeper_of(job: Job) -> str:
-    """Whose document an ingestion brings: its owner's; of a change, that of whoever brought the document."""
+    """The key that the document counts for: the job's owner; for a change, the owner of the document."""
     keeper: str = job.inputs.get("keeper", job.owner)
     return keeper
 
 
 def check_room(settings: Settings, documents: DocumentRegistry, arrival: Arrival) -> None:
-    """QuotaExceeded when the key may not keep the document. What it replaces of its own makes room."""
+    """Raise QuotaExceeded when the key may not store the document. One that it replaces is free."""
     most, most_mb = settings.max_documents_per_key, settings.max_mb_per_key
     if not arrival.owner or not (most or most_mb):
         return
@@ -45,18 +45,18 @@ def check_room(settings: Settings, documents: DocumentRegistry, arrival: Arrival
         count, size = count - 1, size - own.size
     if most and count + 1 > most:
         raise QuotaExceeded(
-            f"This key keeps {kept.documents} documents, of {most} that it may: delete some, "
+            f"This key stores {kept.documents} documents, of {most} that it may: delete some, "
             "or ask the operator for more (MAX_DOCUMENTS_PER_KEY)"
         )
     if most_mb and size + max(1, arrival.size) > most_mb * _MB:
         raise QuotaExceeded(
-            f"This key keeps {kept.size / _MB:.1f} MB of documents, and may keep {most_mb}: delete some, "
+            f"This key stores {kept.size / _MB:.1f} MB of documents, and may store {most_mb}: delete some, "
             "or ask the operator for more (MAX_MB_PER_KEY)"
         )
 
 
 def check_metadata(settings: Settings, metadata: Json, passages: int) -> None:
-    """DocumentTooLarge when the metadata would take too much, of which every passage gets a copy."""
+    """Raise DocumentTooLarge when the metadata, of which every passage gets a copy, would take too much."""
     size = passages * len(json.dumps(metadata, ensure_ascii=False).encode())
     if size > settings.max_metadata_mb * _MB:
         raise DocumentTooLarge(

@@ -1,7 +1,7 @@
-"""Bringing the records in order after Redis was started again, or has lost its data.
+"""Rebuilding the records after Redis was restarted, or has lost its data.
 
-What is missing is rebuilt from the journal, and until that is done nothing else is answered when
-all was lost. The flow may stop anywhere and begins anew then; two never run at once.
+What is missing is rebuilt from the journal. When all was lost, Redis answers nothing else until that is done.
+A rebuild may stop anywhere and then begins anew; two never run at once.
 """
 
 import logging
@@ -22,19 +22,19 @@ log = logging.getLogger(__name__)
 
 @app.task(name="aegis.maintenance.restore")
 def restore() -> str:
-    """Rebuild the records that Redis lost; the lanes' canaries find what has to be run again."""
-    return restore_records(app.toolbox.restoration)
+    """Rebuild the records that Redis lost. The lanes' canaries then find the jobs that must run again."""
+    return rebuild_records(app.toolbox.restoration)
 
 
 class Overseer:
-    """Has the records brought in order by the task, for a process that must not touch blobs itself."""
+    """Asks for a rebuild by the task, for a process that must not touch blobs itself."""
 
     def __init__(self, recovery: Recovery) -> None:
         self._recovery = recovery
         self._asked_at = float("-inf")
 
     def look(self) -> None:
-        """Send the task where it is due and not under way, every few seconds. Unavailable without Redis."""
+        """Send the task if a rebuild is due and none runs, every few seconds at most. Unavailable."""
         if self._recovery.intact() or self._recovery.under_way():
             return
         if monotonic() - self._asked_at < ASK_SECONDS:
@@ -44,72 +44,67 @@ class Overseer:
             restore.apply_async()
         except PUBLISH_ERRORS as error:
             log.warning(
-                "the records are not in order, and nobody can be asked to restore them yet: %s", error
+                "the records are not in order, and no worker can be asked to rebuild them yet: %s", error
             )
 
 
-def restore_records(restoration: Restoration) -> str:
-    """A word on what was done. Raises Unavailable when records go, or the blob store is away, meanwhile."""
+def rebuild_records(restoration: Restoration) -> str:
+    """Rebuild the records if they are not intact. Returns a summary.
+
+    Raises Unavailable when records are lost again meanwhile, or the blob store is away.
+    """
     with restoration.recovery.claimed() as claim:
         if claim is None:
-            return "somebody else is at it"
+            return "another worker rebuilds them"
         if restoration.recovery.intact():
             return "nothing to do"
-        found = rebuilt(restoration, claim)
+        found = rebuild_all(restoration, claim)
         claim.conclude()
     summary = ", ".join(f"{name}: {number}" for name, number in found.items())
-    log.info("records brought in order: %s", summary)
+    log.info("the records were rebuilt: %s", summary)
     return summary
 
 
-def rebuilt(restoration: Restoration, claim: Claim) -> Counter[str]:
-    """How many entries of each sort were gone through or brought back, a batch at a time.
+def rebuild_all(restoration: Restoration, claim: Claim) -> Counter[str]:
+    """Rebuild what is missing, a batch at a time. Returns how many entries of each sort were rebuilt or read.
 
-    Keys come first, then collections, since documents belong to them, and ends before beginnings, since a
-    job that has both is over.
+    The claim is renewed after each batch. Raises Unavailable when it was lost.
     """
     found: Counter[str] = Counter()
-    for step in (_keys, _collections, _documents, _ended_jobs, _open_jobs):
-        for part in step(restoration):
-            found.update(part)
-            claim.renew()
+    for name, count in _rebuild(restoration):
+        found[name] += count
+        claim.renew()
     return found
 
 
-def _keys(restoration: Restoration) -> Iterator[dict[str, int]]:
-    yield {"keys": restoration.keys.restore(restoration.journal.made_keys())}
+def _rebuild(restoration: Restoration) -> Iterator[tuple[str, int]]:
+    """Yields after each batch what it was of, and its number.
 
-
-def _collections(restoration: Restoration) -> Iterator[dict[str, int]]:
-    for entry in restoration.journal.collections():
+    Collections come before the documents that belong to them. Ends of jobs come before beginnings, because a
+    job that has both is over.
+    """
+    journal, jobs = restoration.journal, restoration.jobs
+    yield "keys", restoration.keys.restore(journal.made_keys())
+    for entry in journal.collections():
         restoration.documents.collection(entry)
-        yield {"collections": 1}
-
-
-def _documents(restoration: Restoration) -> Iterator[dict[str, int]]:
-    for batch in restoration.journal.documents():
+        yield "collections", 1
+    for batch in journal.documents():
         restoration.documents.documents(batch)
-        yield {"documents": len(batch)}
-
-
-def _ended_jobs(restoration: Restoration) -> Iterator[dict[str, int]]:
-    for ids in restoration.journal.ended_jobs():
-        missing = [job_id for job_id, state in restoration.jobs.states(ids).items() if state is None]
-        yield {"ended jobs": _restore(restoration, list(restoration.journal.ended(missing)))}
-
-
-def _open_jobs(restoration: Restoration) -> Iterator[dict[str, int]]:
-    for ids in restoration.journal.open_jobs():
-        states = restoration.jobs.states(ids)
+        yield "documents", len(batch)
+    for ids in journal.ended_jobs():
+        missing = [job_id for job_id, state in jobs.states(ids).items() if state is None]
+        yield "ended jobs", _restore(restoration, list(journal.ended(missing)))
+    for ids in journal.open_jobs():
+        states = jobs.states(ids)
         for job_id, state in states.items():
             if state is not None and state.final:
-                restoration.journal.end(partial(restoration.jobs.record, job_id))
+                journal.end(partial(jobs.record, job_id))
         missing = [job_id for job_id, state in states.items() if state is None]
-        yield {"open jobs": _restore(restoration, list(restoration.journal.opened(missing)))}
+        yield "open jobs", _restore(restoration, list(journal.opened(missing)))
 
 
 def _restore(restoration: Restoration, jobs: list[JobFields]) -> int:
-    """How many have a record again; what would have been forgotten by now is."""
+    """Restore the records of jobs, and forget those that are too old. Returns how many were missing."""
     restoration.documents.note_versions(jobs)
     outlived = {job["id"] for job in jobs if restoration.jobs.outlived(job)}
     for job_id in outlived:

@@ -1,27 +1,63 @@
-"""Documents from the layout that serves into the second one, a batch at a time."""
+"""Re-embedding: copies documents from the layout that serves into the second one, a batch at a time."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
 
+from rag.errors import NotFound
 from rag.model import Collection, CollectionSpec, Document, DocumentVersion, Layout, Passage
-from rag.ports import Embedder
-from tasks.cursor import Cursor, keep
-from tasks.layouts import embedder_of
-from tasks.points import point_of
+from rag.ports import Embedder, JobStore
+from tasks.layouts import embedder_of, point_of
 from tasks.run import StageRun
+from tasks.sampling import Sample
 
 BATCH_CHUNKS = 256
-"""Of documents that are written together: bounds memory, and what is embedded again after a crash."""
+"""Chunks of the documents that are written together: bounds memory, and the work lost in a crash."""
 
 _CALL = 64  # passages in one call to the model and to the store
 _PAGE = 64  # documents
+
+_CURSOR = "cursor"
 
 Piece = tuple[Document, Passage]
 
 
 @dataclass(frozen=True, slots=True)
+class Cursor:
+    """The progress of a reindex, which its job stores from slice to slice.
+
+    Documents up to the id ``after`` are in the layout, except ``batch``, which is being written.
+    ``done`` counts documents, ``missing`` chunks that the serving layout itself lacks.
+    """
+
+    layout: int
+    after: str | None = None
+    done: int = 0
+    missing: int = 0
+    complete: bool = False
+    batch: tuple[DocumentVersion, ...] = ()
+    sample: Sample = field(default_factory=Sample)
+
+
+def save_cursor(run: StageRun, cursor: Cursor) -> None:
+    run.save(_CURSOR, json.dumps(asdict(cursor), separators=(",", ":")).encode())
+
+
+def load_cursor(jobs: JobStore, job_id: str, layout: int) -> Cursor | None:
+    """The job's cursor, a new one if it saved that of another layout; None if it saved none."""
+    try:
+        fields = json.loads(jobs.artefact(job_id, _CURSOR))
+    except NotFound:
+        return None
+    batch = tuple(DocumentVersion(**version) for version in fields["batch"])
+    cursor = Cursor(**{**fields, "batch": batch, "sample": Sample.of(fields["sample"])})
+    return cursor if cursor.layout == layout else Cursor(layout)
+
+
+@dataclass(frozen=True, slots=True)
 class Reembedding:
-    """``layout`` of ``collection`` is filled under ``run``."""
+    """Fills ``layout`` of ``collection`` under the job of ``run``."""
 
     run: StageRun
     collection: Collection
@@ -32,7 +68,7 @@ class Reembedding:
         return self.collection.store_of(self.layout)
 
     def prepare(self, cursor: Cursor) -> Cursor:
-        """Make the store, and remove of an attempt that broke off what was replaced or deleted since."""
+        """Make the store. Remove the interrupted batch's points of replaced and deleted documents."""
         embedder = embedder_of(self.run.tools, self.layout, self.run.job)
         spec = CollectionSpec(self.layout.dimension, embedder.token_dimension)
         self.run.tools.vectors.ensure(self.store, spec)
@@ -40,11 +76,15 @@ class Reembedding:
         return replace(cursor, batch=())
 
     def advance(self, cursor: Cursor) -> Cursor:
-        """Write the next documents. Kept before the first of their points is there, and after the last."""
+        """Write the next documents. The cursor is saved before their first point, and after their last."""
         documents, last = self._next(cursor)
         versions = tuple(DocumentVersion(each.document_id, each.version) for each in documents)
-        keep(self.run, replace(cursor, batch=versions))
-        pieces = [piece for document in documents for piece in self._pieces(document)]
+        save_cursor(self.run, replace(cursor, batch=versions))
+        pieces = [
+            (document, passage)
+            for document, version in zip(documents, versions, strict=True)
+            for passage in self.run.tools.vectors.passages(self.collection.store, version)
+        ]
         self._write(pieces)
         stale = self._remove_stale(versions)
         lacking = sum(each.chunks for each in documents if each.document_id not in stale)
@@ -57,7 +97,7 @@ class Reembedding:
             complete=last,
             sample=cursor.sample.with_passages(passage for _, passage in pieces),
         )
-        keep(self.run, cursor)
+        save_cursor(self.run, cursor)
         return cursor
 
     def _next(self, cursor: Cursor) -> tuple[list[Document], bool]:
@@ -70,11 +110,6 @@ class Reembedding:
                 return batch, False
             batch.append(document)
         return batch, window.next is None
-
-    def _pieces(self, document: Document) -> Iterator[Piece]:
-        version = DocumentVersion(document.document_id, document.version)
-        for passage in self.run.tools.vectors.passages(self.collection.store, version):
-            yield document, passage
 
     def _write(self, pieces: Sequence[Piece]) -> None:
         tools, embedder = self.run.tools, embedder_of(self.run.tools, self.layout, self.run.job)
@@ -89,7 +124,7 @@ class Reembedding:
             tools.vectors.upsert(self.store, points)
 
     def _remove_stale(self, versions: Sequence[DocumentVersion]) -> set[str]:
-        """Ids of documents that were replaced or deleted while their points were written."""
+        """Remove points of documents that were replaced or deleted meanwhile. Returns their ids."""
         stale = self.run.tools.documents.stale(self.collection.name, versions)
         for version in stale:
             self.run.tools.vectors.delete(self.store, version.document_id, only=version.version)
@@ -97,15 +132,10 @@ class Reembedding:
 
 
 def _calls(pieces: Sequence[Piece], embedder: Embedder) -> Iterator[Sequence[Piece]]:
-    """Passages of many documents together, where no vector depends on its neighbours."""
-    groups = [pieces] if embedder.independent else _by_document(pieces)
+    """Batches of passages: of many documents where no vector depends on its neighbours, else of one."""
+    groups: Iterable[Sequence[Piece]] = [pieces]
+    if not embedder.independent:
+        groups = [list(group) for _, group in groupby(pieces, key=lambda piece: piece[0].document_id)]
     for group in groups:
         for start in range(0, len(group), _CALL):
             yield group[start : start + _CALL]
-
-
-def _by_document(pieces: Sequence[Piece]) -> list[list[Piece]]:
-    groups: dict[str, list[Piece]] = {}
-    for document, passage in pieces:
-        groups.setdefault(document.document_id, []).append((document, passage))
-    return list(groups.values())

@@ -1,28 +1,26 @@
-"""Changing a collection's embedding model: embed anew beside what serves → compare → switch.
+"""Changing a collection's embedding model: embed again beside the layout that serves → compare → switch.
 
-From the first step on everything that is written goes to both layouts (``tasks.layouts``), so the second
-one lacks only what was there before, and nothing stops while that is embedded.
+From the first step on, every write goes to both layouts (``tasks.layouts``). So the second layout
+lacks only what was there before, and nothing stops while that is embedded.
 """
 
 import json
+from contextlib import suppress
 from dataclasses import asdict
 from time import monotonic
 
 from rag.errors import Conflict, ModelError, NotFound, UnknownCollection
 from rag.model import Collection, Json, Layout, LayoutState, SecondLayout, Stage
 from rag.ports import is_over
-from tasks import cursor as cursors
-from tasks.comparison import Comparison, compared
-from tasks.cursor import Cursor
-from tasks.embedders import require_room
-from tasks.layouts import embedder_of, point_alias
-from tasks.reembedding import Reembedding
+from tasks.comparison import compared
+from tasks.layouts import embedder_of, point_alias, require_room
+from tasks.reembedding import Cursor, Reembedding, load_cursor, save_cursor
 from tasks.sampling import questions_of
 from tasks.stage import Done, Next, Outcome, StageRun, stage_work
 from tasks.toolbox import Toolbox
 
 SLICE_SECONDS = 5.0
-"""For which ingestion waits in its lane at most, and then has its turn for as long, if there is any."""
+"""How long a slice takes at most. Ingestion waits meanwhile, and then has its turn for as long."""
 
 _PROBE = "Which model embeds this?"
 _COMPARISON = "comparison"
@@ -30,7 +28,7 @@ _COMPARISON = "comparison"
 
 @stage_work(Stage.REEMBED)
 def reembed(run: StageRun) -> Outcome:
-    """Embed what the collection holds into the second layout, a slice at a time."""
+    """Embed the collection into the second layout, a slice at a time."""
     begun = monotonic()
     collection = _collection(run)
     if collection.built_by == run.job.id:
@@ -49,18 +47,23 @@ def reembed(run: StageRun) -> Outcome:
 
 @stage_work(Stage.COMPARE)
 def compare(run: StageRun) -> Outcome:
-    """Let the second layout serve, if it finds as much as the one that does."""
+    """Let the second layout serve, if it finds as much as the one that serves."""
     tools, collection = run.tools, _collection(run)
     if collection.built_by == run.job.id:
         return _switch(run, collection)
     layout = _own(run, collection)
-    cursor = _cursor(run, layout) if layout else None
+    cursor = load_cursor(tools.jobs, run.job.id, layout.number) if layout else None
     if layout is None or cursor is None or not cursor.complete:
         return Next(Stage.REEMBED)
     comparison = compared(tools, collection, layout, cursor.sample, questions_of(tools.jobs, collection.name))
-    run.keep(_COMPARISON, json.dumps({**asdict(comparison), "missing": cursor.missing}).encode())
+    run.save(_COMPARISON, json.dumps({**asdict(comparison), "missing": cursor.missing}).encode())
     if comparison.loss > run.job.inputs["tolerance"] and not run.job.inputs["force"]:
-        raise Conflict(_too_bad(comparison, collection, layout))
+        raise Conflict(
+            f"Nothing was switched: of {comparison.sentences} sampled sentences, {layout.embedding_model} "
+            f"finds the passage of {comparison.recall_after:.0%} among the first ten, "
+            f"{collection.embedding_model} that of {comparison.recall_before:.0%}. Reindex again with force "
+            "(--force) or a larger tolerance, and it goes on from here; or drop what was embedded (--finish)"
+        )
     if not tools.documents.switch_layout(collection, layout.number, under=run.lease):
         return Next(Stage.REEMBED)
     return _switch(run, _collection(run))
@@ -80,25 +83,26 @@ def _own(run: StageRun, collection: Collection) -> Layout | None:
 
 
 def _begin(run: StageRun, collection: Collection) -> tuple[Collection, Layout, Cursor]:
-    """The second layout, begun if need be, and how far it is. Conflict, ModelError."""
+    """The second layout, which is begun if it is missing, and its progress. Conflict, ModelError."""
     tools, earlier = run.tools, collection.second
     layout = _own(run, collection)
     if layout is not None:
-        return collection, layout, _cursor(run, layout) or Cursor(layout.number)
+        cursor = load_cursor(tools.jobs, run.job.id, layout.number)
+        return collection, layout, cursor or Cursor(layout.number)
     wanted = Layout(0, run.job.inputs["model"], run.job.inputs["dimension"], run.job.id)
-    _try(tools, wanted)
+    _try_model(tools, wanted)
     after = earlier.layout.job_id if earlier and is_over(tools.jobs, earlier.layout.job_id) else ""
     begun = tools.documents.begin_layout(collection, wanted, after=after)
     layout = _own(run, begun)
     if layout is None:
         raise Conflict(f"The layout of {wanted.embedding_model} was given up: reindex again")
-    cursor = _taken_over(tools, earlier, layout)
-    cursors.keep(run, cursor)
+    cursor = _first_cursor(tools, earlier, layout)
+    save_cursor(run, cursor)
     return begun, layout, cursor
 
 
-def _try(tools: Toolbox, layout: Layout) -> None:
-    """A real call, before anything is made. ModelError, or Transient when the model is away."""
+def _try_model(tools: Toolbox, layout: Layout) -> None:
+    """Call the model once, before anything is made. ModelError, or Transient when the model is away."""
     embedder = embedder_of(tools, layout)
     require_room(embedder, tools.settings)
     (embedding,) = embedder.embed_queries([_PROBE])
@@ -109,52 +113,26 @@ def _try(tools: Toolbox, layout: Layout) -> None:
         )
 
 
-def _taken_over(tools: Toolbox, earlier: SecondLayout | None, layout: Layout) -> Cursor:
-    """Where another job left the layout; one that was kept is as complete as the one that serves."""
+def _first_cursor(tools: Toolbox, earlier: SecondLayout | None, layout: Layout) -> Cursor:
+    """Where another job left the layout. A layout that has served before is complete."""
     if earlier is None or earlier.layout.number != layout.number:
         return Cursor(layout.number)
     if earlier.state is LayoutState.KEPT:
         return Cursor(layout.number, complete=True)
-    try:
-        return cursors.kept(tools.jobs, earlier.layout.job_id, layout.number)
-    except NotFound:
-        return Cursor(layout.number)
-
-
-def _cursor(run: StageRun, layout: Layout) -> Cursor | None:
-    try:
-        return cursors.kept(run.tools.jobs, run.job.id, layout.number)
-    except NotFound:
-        return None
+    return load_cursor(tools.jobs, earlier.layout.job_id, layout.number) or Cursor(layout.number)
 
 
 def _switch(run: StageRun, collection: Collection) -> Outcome:
-    """The layout that this job built serves."""
+    """End the job: the layout that it built serves."""
     point_alias(run.tools.vectors, collection)
-    result = {
+    result: Json = {
         "collection": collection.name,
         "embedding_model": collection.embedding_model,
         "dimension": collection.dimension,
         "layout": collection.layout,
         "documents": collection.documents,
         "chunks": collection.chunks,
-        **_figures(run),
     }
+    with suppress(NotFound):  # the broker's data was lost after the switch
+        result |= json.loads(run.load(_COMPARISON))
     return Done(lambda *_: result)
-
-
-def _figures(run: StageRun) -> Json:
-    try:
-        figures: Json = json.loads(run.kept(_COMPARISON))
-    except NotFound:  # the broker's data was lost after the switch
-        return {}
-    return figures
-
-
-def _too_bad(comparison: Comparison, collection: Collection, layout: Layout) -> str:
-    return (
-        f"Nothing was switched: of {comparison.sentences} sampled sentences, {layout.embedding_model} finds "
-        f"the passage of {comparison.recall_after:.0%} among the first ten, {collection.embedding_model} "
-        f"that of {comparison.recall_before:.0%}. Reindex again with force (--force) or a larger tolerance, "
-        "and it goes on from here; or drop what was embedded (--finish)"
-    )

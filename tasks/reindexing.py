@@ -1,23 +1,23 @@
-"""Changes of a collection's layout as they are asked for: begin one, take it back, make it final."""
+"""Submitting changes of a collection's layout: begin one, take it back, make it final."""
 
 import logging
 
 from rag.errors import Conflict, InvalidRequest, UnknownCollection
-from rag.model import Collection, JobKind, JobState, LayoutState, NewJob, SecondLayout, Stage
+from rag.model import Collection, JobKind, JobState, LayoutState, NewJob, Stage
 from rag.ports import Accepted, DocumentRegistry, JobStore, is_over
 from rag.settings import Settings
 from rag.settings.whole import BUNDLED_DIMENSION
 from rag.stores.rows import in_use
 from tasks import app as celery
 from tasks.acceptance import Acceptance, new_id
-from tasks.broker import sending
+from tasks.app import sending
 from tasks.intake import Idempotency, Reindexing
 
 log = logging.getLogger(__name__)
 
 
-class LayoutDesk:
-    """Where reindexes are handed in, and what they left is changed at once."""
+class LayoutSubmissions:
+    """Accepts reindexes. Rolling back and finishing take effect at once."""
 
     def __init__(
         self, settings: Settings, jobs: JobStore, documents: DocumentRegistry, acceptance: Acceptance
@@ -30,18 +30,15 @@ class LayoutDesk:
     def reindex(
         self, asked: Reindexing, idempotency: Idempotency | None = None, *, owner: str = ""
     ) -> Accepted:
-        """Embed the collection anew. UnknownCollection, InvalidRequest, Conflict.
+        """Embed the collection again. UnknownCollection, InvalidRequest, Conflict.
 
-        ``owner``: name of the key that asks.
+        ``owner``: name of the caller's key.
         """
-        earlier = idempotency and self._jobs.repeated(
-            idempotency_key=idempotency.key, body_digest=idempotency.body_digest
-        )
-        if earlier:
+        if earlier := self._acceptance.repeated(idempotency):
             return earlier
         collection = self._collection(asked.collection)
         model, dimension = self._target(asked)
-        self._check(collection, model, dimension, force=asked.force)
+        self._check_possible(collection, model, dimension, force=asked.force)
         job = NewJob(
             id=new_id(),
             kind=JobKind.REINDEX,
@@ -59,9 +56,9 @@ class LayoutDesk:
         return self._acceptance.hand_in(job, idempotency)
 
     def roll_back(self, name: str) -> Collection:
-        """Let the layout serve that did before the last change; so it is, also when it does already.
+        """Let the layout serve that did before the last change. Nothing changes when it serves already.
 
-        UnknownCollection; Conflict when it is not kept any more.
+        UnknownCollection; Conflict when that layout is not kept any more.
         """
         collection = self._collection(name)
         second = collection.second
@@ -73,23 +70,27 @@ class LayoutDesk:
         return self._collection(name)
 
     def finish(self, name: str) -> Collection:
-        """Give up the layout that does not serve, if there is one. UnknownCollection; Conflict."""
+        """Drop the layout that does not serve, if there is one. UnknownCollection.
+
+        Conflict while a job builds it.
+        """
         collection = self._collection(name)
         second = collection.second
         if second is not None:
-            if self._is_built(second):
+            building = second.state is LayoutState.BUILDING
+            if building and not is_over(self._jobs, second.layout.job_id):
                 raise Conflict(f"Job {second.layout.job_id} still embeds the collection: cancel that first")
             self._documents.end_layout(collection, second.layout.number)
             self.look_after()
         return self._collection(name)
 
     def look_after(self) -> None:
-        """Have the vector store follow the registry at once; without a broker it does within a minute."""
+        """Let the vector store follow the registry at once. Without a broker it does so within a minute."""
         try:
             with sending():
                 celery.app.send_task("aegis.maintenance.layouts")
         except celery.PUBLISH_ERRORS as error:
-            log.warning("the vector store follows the registry later: %s", error)
+            log.warning("the vector store will follow the registry later: %s", error)
 
     def _collection(self, name: str) -> Collection:
         collection = self._documents.collection(name)
@@ -98,7 +99,7 @@ class LayoutDesk:
         return collection
 
     def _target(self, asked: Reindexing) -> tuple[str, int]:
-        """Model and dimension. InvalidRequest, Conflict."""
+        """The model and dimension to embed with. InvalidRequest, Conflict."""
         settings = self._settings
         model = asked.model or settings.embedding_name
         match settings.embedder_of(model):
@@ -113,27 +114,22 @@ class LayoutDesk:
                 return model, BUNDLED_DIMENSION
         return model, asked.dimension or settings.vector_size
 
-    def _check(self, collection: Collection, model: str, dimension: int, *, force: bool) -> None:
-        """Conflict where it is embedded so already, or is in the middle of another change."""
+    def _check_possible(self, collection: Collection, model: str, dimension: int, *, force: bool) -> None:
+        """Raise Conflict if the collection is embedded so already, or is in the middle of another change."""
         if (model, dimension) == (collection.embedding_model, collection.dimension) and not force:
             raise Conflict(
                 f"Collection {collection.name!r} is embedded by {model} ({dimension} dimensions) already; "
-                "force embeds it anew"
+                "force embeds it again"
             )
-        self._check_open(collection.name)
+        still_open = (JobState.QUEUED, JobState.RUNNING)
+        window = self._jobs.page(
+            states=still_open, kinds=[JobKind.REINDEX], collections=[collection.name], cursor=None, limit=1
+        )
+        if window.items:
+            raise Conflict(
+                f"Job {window.items[0].id} reindexes collection {collection.name!r} already: wait for it, "
+                "or cancel it"
+            )
         second = collection.second
         if second and (second.layout.embedding_model, second.layout.dimension) != (model, dimension):
             raise Conflict(in_use(collection, second))
-
-    def _check_open(self, name: str) -> None:
-        still_open = (JobState.QUEUED, JobState.RUNNING)
-        window = self._jobs.page(
-            states=still_open, kinds=[JobKind.REINDEX], collections=[name], cursor=None, limit=1
-        )
-        if window.items:
-            at_it = window.items[0].id
-            raise Conflict(f"Job {at_it} reindexes collection {name!r} already: wait for it, or cancel it")
-
-    def _is_built(self, second: SecondLayout) -> bool:
-        """Whether a job is still at it."""
-        return second.state is LayoutState.BUILDING and not is_over(self._jobs, second.layout.job_id)

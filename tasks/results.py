@@ -1,6 +1,6 @@
-"""What a finished question shows its caller, as JSON."""
+"""The result of a question, as JSON for its caller."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from time import time
 
 from rag.bounds import shown_answer, shown_citations, shown_hits, shown_reasoning
@@ -9,10 +9,10 @@ from rag.model import Answer, Citation, DocumentVersion, Hit, Job, Json, Passage
 
 
 def result_of(hits: Sequence[Hit], generated: tuple[str, Answer] | None = None, *, collection: str) -> Json:
-    """All of a query's result but its times; ``generated`` by whom and what.
+    """A query's result without its times. ``generated``: the generator's name and its answer.
 
-    It takes about 1 MB at most: texts are cut, then the last hits left out. ``reasoning`` is there for a
-    model that thinks, and for no other.
+    It takes about 1 MB at most: texts are shortened, then the last hits are left out. Only a model that
+    reasons has ``reasoning``.
     """
     generator, answer = generated or (None, None)
     citations = shown_citations(answer.citations) if answer else ()
@@ -28,25 +28,31 @@ def result_of(hits: Sequence[Hit], generated: tuple[str, Answer] | None = None, 
 
 
 def is_not_found(result: Json) -> bool:
-    """Whether the documents do not hold the answer, or nothing fits where none was wanted."""
+    """Whether the documents do not contain the answer; without an answer, whether there are no hits."""
     return not (result["hits"] if result["answer"] is None else result["citations"])
 
 
-def with_pending(result: Json, pending: int) -> Json:
-    """What was not found may be in one of the ``pending`` documents that were on their way."""
-    return {**result, "pending_documents": pending}
-
-
 def with_times(result: Json, job: Job, seconds: float) -> Json:
-    """The result of a job whose last stage worked for ``seconds``."""
-    spans = _timings({**job.timings, job.stage.value: seconds}, time() - job.created_at)
-    return {**result, "timings_ms": spans}
+    """The result with its times in milliseconds by stage; the job's last stage took ``seconds``.
+
+    ``queue`` is all the time in which no stage worked on the job.
+    """
+    names = {
+        "embed": Stage.EMBED_QUERY,
+        "search": Stage.SEARCH,
+        "rerank": Stage.RERANK,
+        "generate": Stage.GENERATE,
+    }
+    timings, total = {**job.timings, job.stage.value: seconds}, time() - job.created_at
+    work = {name: timings.get(stage.value, 0.0) for name, stage in names.items()}
+    spans = {"queue": max(0.0, total - sum(work.values())), **work, "total": total}
+    return {**result, "timings_ms": {name: round(span * 1000, 3) for name, span in spans.items()}}
 
 
 def _place(collection: str, passage: Passage, found: Hit | Citation) -> Json:
-    """Where a quoted text stands: a hit's whole passage, or the part of it that a citation names.
+    """A quoted text and its place: a hit's whole passage, or the part of it that a citation names.
 
-    ``url``: of a page that shows it; ``chunk_url``: of the passage in the API.
+    ``url``: address of a page that shows it; ``chunk_url``: address of the passage in the API.
     """
     quoted = found if isinstance(found, Citation) else passage
     version = DocumentVersion(passage.document_id, passage.version)
@@ -64,16 +70,3 @@ def _place(collection: str, passage: Passage, found: Hit | Citation) -> Json:
         "url": passage_page(collection, version, quoted.start, quoted.end),
         "chunk_url": chunk_address(collection, passage.document_id, passage.chunk_id),
     }
-
-
-def _timings(seconds: Mapping[str, float], total: float) -> Json:
-    """Milliseconds by stage; ``queue`` is all the time in which no stage worked on the job."""
-    names = {
-        "embed": Stage.EMBED_QUERY,
-        "search": Stage.SEARCH,
-        "rerank": Stage.RERANK,
-        "generate": Stage.GENERATE,
-    }
-    work = {name: seconds.get(stage.value, 0.0) for name, stage in names.items()}
-    spans = {"queue": max(0.0, total - sum(work.values())), **work, "total": total}
-    return {name: round(span * 1000, 3) for name, span in spans.items()}

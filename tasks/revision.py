@@ -1,29 +1,41 @@
 """A change of title or metadata: a new version of a document, with the vectors of the present one.
 
-Its job is an ingestion of the bytes that are kept, so it is promised, replayed and restored as any other. It
-reaches the model only where the vectors of the present version are not all there.
+Its job is an ingestion of the stored bytes, so it is promised, replayed and restored like any other. It
+calls the model only where vectors of the present version are missing.
 """
 
 from collections.abc import Sequence
 
 from rag import artefacts
 from rag.errors import Conflict, NotFound, UnknownCollection
-from rag.model import Collection, Document, Embedding, Hit, Job, Layout, Passage, Stage
-from tasks.keeping import keep_text, work_key
+from rag.model import (
+    Chunk,
+    Collection,
+    Document,
+    DocumentVersion,
+    Embedding,
+    Hit,
+    Job,
+    Layout,
+    Passage,
+    Stage,
+)
+from rag.naming import chunks_key
+from rag.places import unpack_places
+from tasks.keeping import save_text, work_key
 from tasks.layouts import vectors_key
-from tasks.passages import chunks_of, passages_of
 from tasks.quotas import check_metadata
 from tasks.run import Next, StageRun
 from tasks.sources import note_source
 
 SLICE = 64
-"""Passages whose vectors are in one blob, as an ingestion leaves them."""
+"""Passages whose vectors share a blob, as an ingestion stores them."""
 
 
 def must_be_last(run: StageRun, present: Document) -> None:
-    """Conflict where another version came, or is to come, between the one that is changed and the change.
+    """Raise Conflict if another version came, or is on its way, between the changed version and the change.
 
-    The change would take its content back.
+    The change would undo that version's content.
     """
     inputs, jobs = run.job.inputs, run.tools.jobs
     if inputs["revises"] < present.version < inputs["version"]:
@@ -37,7 +49,7 @@ def must_be_last(run: StageRun, present: Document) -> None:
 
 
 def is_being_changed(run: StageRun, present: Document) -> bool:
-    """Whether nothing but changes of ``present`` was accepted between it and this job, and is on its way."""
+    """Whether jobs between ``present`` and this job are on their way, and all of them are changes of it."""
     jobs, version = run.tools.jobs, run.job.inputs["version"]
     coming = map(jobs.get, jobs.coming_of(run.job.collection, present.document_id))
     between = [job for job in coming if job and present.version < job.inputs["version"] < version]
@@ -51,29 +63,34 @@ def changes_nothing(job: Job, present: Document) -> bool:
 
 
 def with_kept_vectors(run: StageRun, collection: Collection, present: Document) -> Next | None:
-    """Leave for the index what parsing and embedding would; None where not all of it is there."""
+    """Store what parsing and embedding would, for the index stage. None where not all of it is there."""
     tools, job = run.tools, run.job
     if job.inputs["revises"] != present.version:
         return None
-    passages = passages_of(tools, collection, present)
-    if not passages:
-        return None
-    check_metadata(tools.settings, job.inputs["metadata"], len(passages))
     try:
+        version = DocumentVersion(present.document_id, present.version)
+        passages = tools.vectors.passages(collection.store, version)
+        if not passages or len(passages) != present.chunks:
+            return None
+        check_metadata(tools.settings, job.inputs["metadata"], len(passages))
         for layout in collection.layouts:
             _copy_vectors(run, collection.store_of(layout), layout, passages)
         text = tools.blobs.get(present.text_key).decode()
+        places = unpack_places(tools.blobs.get(chunks_key(present.text_key)))
     except (NotFound, UnknownCollection):
         return None
-    chunks, title = chunks_of(run.tools, present, passages), job.inputs["title"] or present.title
-    keep_text(tools.blobs, job, text, chunks)
+    title = job.inputs["title"] or present.title
+    chunks = [
+        Chunk(p.index, p.text, p.start, p.end, places[p.index].tokens, p.page, p.headings) for p in passages
+    ]
+    save_text(tools.blobs, job, text, chunks)
     tools.blobs.put(work_key(job, "chunks"), artefacts.pack_chunks(title, chunks), durable=False)
     note_source(run, present.fingerprint, present.media_type, present.size)
     return Next(Stage.INDEX, size=len(chunks))
 
 
 def _copy_vectors(run: StageRun, store: str, layout: Layout, passages: Sequence[Passage]) -> None:
-    """NotFound where a passage has no point in this layout."""
+    """Store the passages' vectors as an ingestion does. NotFound if one has no point in this layout."""
     for start in range(0, len(passages), SLICE):
         hits = [Hit(passage, 0.0) for passage in passages[start : start + SLICE]]
         found = run.tools.vectors.candidates(store, hits)

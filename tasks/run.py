@@ -1,4 +1,4 @@
-"""An attempt at a stage as its work sees it, and what the work may come to."""
+"""An attempt at a stage as its work sees it, and what the work may return."""
 
 from collections.abc import Callable, Generator, Hashable, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ from tasks.toolbox import Toolbox
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """The job goes on at ``stage``; ``size``: with how much to do there, such as its chunks.
+    """The job goes on at ``stage``. ``size``: how much there is to do there, such as its chunks.
 
-    ``rest``: seconds for which others of the lane have their turn first.
+    ``rest``: seconds in which other jobs of the lane have their turn first.
     """
 
     stage: Stage
@@ -25,9 +25,9 @@ class Next:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The job has succeeded. ``result`` may need the job's own times, so it is made from them.
+    """The job has succeeded. ``result`` makes its result from the job and the seconds of the last stage.
 
-    ``after``: what may only happen when the record says so, such as removing what a new attempt needs.
+    ``after`` is called once the record says so. It may remove what a new attempt would need.
     """
 
     result: Callable[[Job, float], Json]
@@ -39,10 +39,10 @@ Outcome = Next | Done
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """A call that jobs which are worked at the same time make together.
+    """A call that jobs of a batch make together.
 
-    ``call(*of, items)`` is made once for the items of all whose ``call``, ``of`` and ``within`` are equal. It
-    gives an answer an item, in order, or None. The job gets the answers to its own items.
+    ``call(*of, items)`` is made once for the items of all jobs with equal ``call``, ``of`` and ``within``. It
+    returns one answer an item, in order, or None. Each job gets the answers to its own items.
     """
 
     call: Callable[..., Sequence[Any] | None]
@@ -52,15 +52,15 @@ class Shared:
 
 
 Steps = Generator[Shared, Any, Outcome]
-"""A stage's work that yields the calls it shares, and is sent their answers."""
+"""A stage's work that yields the calls it shares, and receives their answers."""
 
 SharedCalls = Generator[Shared, Any, None]
-"""A part of it."""
+"""A part of such work."""
 
 
 @dataclass(frozen=True, slots=True)
 class StageRun:
-    """One attempt at one stage, as its work sees it."""
+    """One attempt at one stage."""
 
     lease: Lease
     tools: Toolbox
@@ -71,36 +71,36 @@ class StageRun:
         return self.lease.job
 
     def cancelled(self) -> bool:
-        """Whether the job was cancelled or taken over; asks nobody, so ask it often."""
+        """Whether the job was cancelled or taken over, as far as this process knows. Cheap: ask it often."""
         return self.lost.is_set()
 
     def overdue(self) -> bool:
-        """Whether the job's deadline has passed: nobody waits for its result any more."""
+        """Whether the job's deadline has passed, so that nobody waits for its result."""
         return self.job.deadline is not None and time() > self.job.deadline
 
     def holds(self) -> bool:
-        """Whether the job is still this attempt's; asks the record, so ask it where that counts."""
+        """Whether the job is still this attempt's. Asks the record, and renews the lease."""
         settings = self.tools.settings
         self._note(self.tools.jobs.extend(self.lease, lease_seconds=settings.lease_seconds))
         return not self.cancelled()
 
     def must_give_way(self) -> bool:
-        """Whether another owner's job waits for this lane: then a long stage goes on after it."""
+        """Whether another owner's job waits for this lane. A long stage then pauses and goes on after it."""
         return self.tools.jobs.others_wait(self.job.owner, lane_of(self.job.stage).stages)
 
     def progress(self, done: int, total: int) -> None:
         self._note(self.tools.jobs.progress(self.lease, Progress(done, total)))
 
     def token(self, text: str) -> None:
-        """Pass a piece of the answer on to whoever listens."""
+        """Publish a piece of the answer as an event of the job."""
         self._note(self.tools.jobs.emit(self.lease, EventKind.TOKEN, {"text": text}))
 
-    def keep(self, name: str, data: bytes) -> None:
-        """Leave ``data`` for later stages."""
+    def save(self, name: str, data: bytes) -> None:
+        """Store ``data`` for later stages of the job."""
         self._note(self.tools.jobs.put_artefact(self.lease, name, data))
 
-    def kept(self, name: str) -> bytes:
-        """What an earlier stage left. NotFound when it is gone."""
+    def load(self, name: str) -> bytes:
+        """The data that an earlier stage saved. NotFound when it is gone."""
         return self.tools.jobs.artefact(self.job.id, name)
 
     def _note(self, still_ours: bool) -> None:
@@ -109,12 +109,12 @@ class StageRun:
 
 
 Work = Callable[[StageRun], Outcome | Steps]
-"""What a stage does: a function, or one whose calls are shared."""
+"""What a stage does: a plain function, or a generator function whose calls can be shared."""
 
 
 @dataclass(frozen=True, slots=True)
 class StageWork:
-    """What a stage does. ``together``: whether several jobs are worked at the same time."""
+    """The work of a stage. ``together``: whether several jobs are worked at the same time."""
 
     work: Work
     together: bool

@@ -1,4 +1,4 @@
-"""What two layouts are compared by: sentences whose passage is known, and questions that were asked."""
+"""Samples to compare two layouts by: sentences whose passage is known, and questions that were asked."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ SENTENCES = 64
 QUESTIONS = 36
 _LOOKED_AT = 500
 _SHORTEST, _LONGEST = 30, 300
-"""Characters of a sentence that says enough to be found by, and no more than a question would."""
+"""Characters of a sentence that says enough to be found by, and not more than a question would."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class Specimen:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """At most ``SENTENCES`` of all passages that were shown: those whose ids have the lowest digests.
+    """At most ``SENTENCES`` sentences, of the passages whose ids have the lowest digests.
 
-    So it is even over the collection, and showing a passage again changes nothing.
+    So the sample is even over the collection, and adding a passage again changes nothing.
     """
 
     specimens: tuple[Specimen, ...] = ()
@@ -59,7 +59,7 @@ class Sample:
 
 
 def questions_of(jobs: JobStore, collection: str) -> list[str]:
-    """Different ones that were answered lately, of the whole collection."""
+    """Distinct questions that were answered lately, over the whole collection, without a filter."""
     window = jobs.page(
         states=[JobState.SUCCEEDED],
         kinds=[JobKind.QUERY],

@@ -1,8 +1,8 @@
-"""Signed messages: with MESSAGE_KEY, a worker runs nothing that was not sent by a holder of the key.
+"""Signed messages: with MESSAGE_KEY, a worker runs only what a holder of the key has sent.
 
-The form is that of a serializer, ``<hex HMAC-SHA256>.<JSON>``, so that remote control is signed too.
-Celery's headers say which task is meant, and when: they go into the signed body, and the worker compares.
-A message that is sent again as it was is not refused: a stage that is done already is not done again.
+A serializer signs, as ``<hex HMAC-SHA256>.<JSON>``, so that remote control is signed too. Celery's
+headers name the task and its time, so they are copied into the signed body, and the worker compares them.
+A message that is sent a second time is not refused: a stage that is done is not done again.
 """
 
 import hmac
@@ -24,11 +24,11 @@ _PURPOSE = b"aegis message 1\0"
 _DIGITS = 64
 _BOUND = "signed_headers"
 _REDELIVERED = "redelivered"
-"""A header that the transport adds."""
+"""A header that the transport adds after signing."""
 
 
 class Seal:
-    """Signs with the first of ``keys``, and believes what any of them signed: so a key can be changed."""
+    """Signs with the first of ``keys``, and accepts signatures by any of them, so a key can be changed."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._keys = keys
@@ -39,7 +39,7 @@ class Seal:
         return f"{self._signature(self._keys[0], text.encode())}.{text}"
 
     def opened(self, message: str | bytes) -> Any:
-        """What was sealed. Forged, and then nothing of it was parsed; its text quotes nothing either."""
+        """The content of a signed message. Forged, before anything is parsed; its text quotes nothing."""
         data = message.encode() if isinstance(message, str) else bytes(message)
         signature, text = data[:_DIGITS], data[_DIGITS + 1 :]
         own = [self._signature(key, text).encode() for key in self._keys]
@@ -61,12 +61,12 @@ def sign_with(keys: Sequence[bytes]) -> dict[str, Any]:
 
 
 def _bind(body: tuple[Any, Any, dict[str, Any]], headers: Mapping[str, Any], **_: Any) -> None:
-    """Put the headers where they are signed with the body."""
+    """Copy the headers into the body, where they are signed."""
     body[2][_BOUND] = dict(headers)
 
 
 def check(message: Any) -> None:
-    """Forged unless this message of kombu is signed, its headers too."""
+    """Raise Forged unless this message of kombu is signed, and its headers too."""
     if message.content_type != CONTENT_TYPE:
         raise Forged("it is not signed")
     try:
@@ -74,13 +74,13 @@ def check(message: Any) -> None:
         bound = embedded[_BOUND]
     except DecodeError as error:
         raise Forged("its signature is not by MESSAGE_KEY") from error
-    except (ValueError, TypeError, KeyError) as error:  # of remote control
+    except (ValueError, TypeError, KeyError) as error:  # remote control has another body
         raise Forged("what was signed is no task") from error
     if bound != {name: value for name, value in message.headers.items() if name != _REDELIVERED}:
         raise Forged("its headers are not those that were signed")
 
 
-class SignedTask(Task):  # type: ignore[type-arg]  # a class of Celery, which no parameters can be given to
-    """The app's every task, Celery's own too."""
+class SignedTask(Task):  # type: ignore[type-arg]  # Celery's class takes no parameters at run time
+    """The class of all the app's tasks, including Celery's own."""
 
     Strategy = "tasks.verification:strategy"

@@ -1,11 +1,11 @@
-"""What an ingestion begins with: the bytes that were sent or fetched, and what tells them from others."""
+"""Sources of ingestions: the bytes that were sent or fetched, and their fingerprint."""
 
 import json
 from dataclasses import dataclass
 from hashlib import sha256
 
 from rag.errors import Transient
-from rag.fetching import Fetched, Order, fetch
+from rag.fetching import Order, fetch
 from rag.fetching.own_services import own_services
 from rag.model import Job
 from tasks.keeping import folder_of, source_key
@@ -16,42 +16,15 @@ _FETCHED, _NOTED = "fetched", "source"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """``name``: of the file, or the address that it came from; '' for plain text."""
+    """``name``: of the file, or the address that it came from; "" for plain text."""
 
     data: bytes
     media_type: str
     name: str
 
 
-def keep_fetched(run: StageRun) -> None:
-    """Get the document at the job's URL, for :func:`source_of`. Raises what :func:`fetch` does."""
-    fetched = _fetched(run)
-    run.tools.blobs.put(source_key(folder_of(run.job), run.job.id), fetched.data)
-    run.keep(_FETCHED, json.dumps([fetched.media_type, fetched.filename or fetched.url]).encode())
-
-
-def source_of(run: StageRun) -> Source:
-    """NotFound when the bytes are gone, or were not fetched yet."""
-    blobs, job = run.tools.blobs, run.job
-    if "url" in job.inputs:
-        media_type, name = json.loads(run.kept(_FETCHED))
-        return Source(blobs.get(source_key(folder_of(job), job.id)), media_type, name)
-    return Source(blobs.get(job.inputs["source_key"]), job.inputs["media_type"], job.inputs["filename"] or "")
-
-
-def note_source(run: StageRun, fingerprint: str, media_type: str, size: int) -> None:
-    """Leave for the index what the document was made from; ``size`` in bytes."""
-    told = [fingerprint, media_type, source_key(folder_of(run.job), run.job.id), size]
-    run.keep(_NOTED, json.dumps(told).encode())
-
-
-def noted_source(run: StageRun) -> tuple[str, str, str, int]:
-    """Fingerprint, media type, key and bytes; 0 bytes where an earlier version of Aegis has parsed it."""
-    fingerprint, media_type, key, *size = json.loads(run.kept(_NOTED))
-    return fingerprint, media_type, key, sum(size)
-
-
-def _fetched(run: StageRun) -> Fetched:
+def fetch_source(run: StageRun) -> None:
+    """Fetch the document at the job's URL, for :func:`source_of`. Raises what :func:`fetch` does."""
     settings = run.tools.settings
     order = Order(
         url=run.job.inputs["url"],
@@ -60,11 +33,34 @@ def _fetched(run: StageRun) -> Fetched:
         allow_private=settings.fetch_private_addresses,
         own=own_services(settings),
     )
-    return fetch(order, wanted=lambda: _is_wanted(run))
+    fetched = fetch(order, wanted=lambda: _is_wanted(run))
+    run.tools.blobs.put(source_key(folder_of(run.job), run.job.id), fetched.data)
+    run.save(_FETCHED, json.dumps([fetched.media_type, fetched.filename or fetched.url]).encode())
+
+
+def source_of(run: StageRun) -> Source:
+    """The source of the job's document. NotFound when its bytes are gone, or were not fetched yet."""
+    blobs, job = run.tools.blobs, run.job
+    if "url" in job.inputs:
+        media_type, name = json.loads(run.load(_FETCHED))
+        return Source(blobs.get(source_key(folder_of(job), job.id)), media_type, name)
+    return Source(blobs.get(job.inputs["source_key"]), job.inputs["media_type"], job.inputs["filename"] or "")
+
+
+def note_source(run: StageRun, fingerprint: str, media_type: str, size: int) -> None:
+    """Store for the index stage what the document was made from. ``size``: in bytes."""
+    told = [fingerprint, media_type, source_key(folder_of(run.job), run.job.id), size]
+    run.save(_NOTED, json.dumps(told).encode())
+
+
+def noted_source(run: StageRun) -> tuple[str, str, str, int]:
+    """Fingerprint, media type, key, and size in bytes."""
+    fingerprint, media_type, key, size = json.loads(run.load(_NOTED))
+    return fingerprint, media_type, key, size
 
 
 def _is_wanted(run: StageRun) -> bool:
-    """Whether the job is neither cancelled nor overdue; as it was known last while its record is away."""
+    """Whether the job is neither cancelled nor overdue. While its record is away, the last answer counts."""
     if run.overdue():
         return False
     try:
@@ -74,13 +70,7 @@ def _is_wanted(run: StageRun) -> bool:
 
 
 def fingerprint_of(job: Job, source: Source, chunker: str) -> str:
-    """Names everything that the document's passages depend on; ``chunker``: its name."""
-    inputs = job.inputs
-    about = [
-        sha256(source.data).hexdigest(),
-        source.media_type,
-        inputs["title"] or source.name,
-        inputs["metadata"],
-        chunker,
-    ]
+    """A digest of everything that the document's passages depend on. ``chunker``: its name."""
+    digest, title = sha256(source.data).hexdigest(), job.inputs["title"] or source.name
+    about = [digest, source.media_type, title, job.inputs["metadata"], chunker]
     return sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()

@@ -1,18 +1,18 @@
 """All that the API calls: accept a job, record it, publish it.
 
 The order survives a crash between any two steps. The bytes are stored first, so that
-no record ever names bytes that are not there; the record is written next, in one step
-together with its Idempotency-Key, and from then on the job is promised; publishing comes
-last, and when it fails the sweeper does it later from the record. What is deleted is
-hidden in the step that notes what to purge; when no job is made of the note, the sweeper does.
+no record ever names bytes that are not there. The record is written next, in one step
+together with its Idempotency-Key; from then on the job is promised. Publishing comes
+last; when it fails, a canary finds the job by its record. A deletion hides the document in the
+step that notes what to purge; when no job is made of that note, the sweeper makes it.
 """
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from time import time
 
 from rag.errors import Conflict, NotFound, UnknownCollection
 from rag.model import Collection, Job, JobKind, Json, NewJob, Removal, Stage
-from rag.naming import generation_name, second_document_id
+from rag.naming import document_id_of, generation_name, second_document_id
 from rag.ports import Accepted, BlobStore, DocumentRegistry, JobStore
 from rag.settings import Settings
 from rag.stores.backups.vault import Vault
@@ -20,26 +20,15 @@ from rag.subjects import first_words
 from tasks import app as celery
 from tasks.acceptance import Acceptance, new_id
 from tasks.bells import announce
-from tasks.changing import Change, ChangeDesk
-from tasks.intake import (
-    Idempotency,
-    Ingestion,
-    Link,
-    Question,
-    Reindexing,
-    Text,
-    Upload,
-    content_of,
-    default_document_id,
-    size_of,
-)
+from tasks.changing import Change, ChangeSubmissions
+from tasks.intake import Idempotency, Ingestion, Link, Question, Reindexing, Text, Upload
 from tasks.keeping import source_key
 from tasks.letters import DeadLetters
 from tasks.orders import BackupDesk, Restoring
 from tasks.publishing import Publisher, prepare
 from tasks.purging import assign_purge_job
 from tasks.quotas import Arrival, check_room
-from tasks.reindexing import LayoutDesk
+from tasks.reindexing import LayoutSubmissions
 
 __all__ = [
     "LANES",
@@ -61,12 +50,12 @@ LANES: tuple[str, ...] = tuple(lane.name for lane in celery.LANES)
 
 
 def most_open(settings: Settings) -> Mapping[JobKind, int]:
-    """How many jobs of a kind may be queued or running; a kind without a number as many as come."""
+    """How many jobs of a kind may be queued or running; a kind without a number has no limit."""
     return {JobKind.INGEST: settings.max_open_ingests, JobKind.QUERY: settings.max_open_queries}
 
 
 class Submissions:
-    """The desk where jobs are handed in."""
+    """Accepts jobs, and what changes them."""
 
     def __init__(
         self,
@@ -81,26 +70,27 @@ class Submissions:
         self._documents = documents
         self._blobs = blobs
         self._acceptance = Acceptance(jobs, blobs, publish, most_open(settings))
-        self._letters = DeadLetters(jobs, documents, blobs, self._acceptance.again)
-        self.changes = ChangeDesk(settings, jobs, documents, blobs, self._acceptance)
-        self.layouts = LayoutDesk(settings, jobs, documents, self._acceptance)
+        self.dead_letters = DeadLetters(jobs, documents, blobs, self._acceptance.again)
+        self.changes = ChangeSubmissions(settings, jobs, documents, blobs, self._acceptance)
+        self.layouts = LayoutSubmissions(settings, jobs, documents, self._acceptance)
         self.backups = BackupDesk(Vault.of(settings), jobs, documents, self._acceptance)
 
     def ingest(
         self, ingestion: Ingestion, idempotency: Idempotency | None = None, *, owner: str = ""
     ) -> Accepted:
-        """Take a document in; ``job.inputs["document_id"]`` is its id. Creates the collection if need be.
+        """Accept a document; ``job.inputs["document_id"]`` is its id. Creates a missing collection.
 
-        Overloaded when MAX_OPEN_INGESTS are open: then nothing is made and no byte kept.
-        ``owner``: name of the key that asks, here and below. QuotaExceeded when it may keep no more.
+        Overloaded when MAX_OPEN_INGESTS are open: then nothing is made and no byte stored.
+        ``owner``: name of the caller's key, here and below. QuotaExceeded when it may store no more.
         """
         self._acceptance.admit(JobKind.INGEST, idempotency, owner)
         job_id = new_id()
-        document_id = ingestion.document_id or default_document_id(ingestion.source)
-        arrival = Arrival(owner, ingestion.collection, document_id, size_of(ingestion.source))
+        # an id made from the content: the same document sent twice is one
+        document_id = ingestion.document_id or document_id_of(ingestion.source.content)
+        arrival = Arrival(owner, ingestion.collection, document_id, ingestion.source.size)
         check_room(self._settings, self._documents, arrival)
-        collection = self._collection(ingestion.collection)
-        document_id, version = self._placed(ingestion, document_id)
+        collection = self._ensure_collection(ingestion.collection)
+        document_id, version = self._choose_version(ingestion, document_id)
         source = self._store_source(source_key(collection.folder, job_id), ingestion.source)
         job = NewJob(
             id=job_id,
@@ -129,12 +119,11 @@ class Submissions:
         *,
         owner: str = "",
     ) -> Accepted:
-        """Take in what an ingestion has brought before, as the very version that ``inputs`` tells.
+        """Accept again what an earlier ingestion brought, as the same version, given by ``inputs``.
 
-        ``source``: where its bytes are; None for an address. NotFound when they are gone; Overloaded.
+        ``source``: key of its bytes; None for an address. NotFound when they are gone; Overloaded.
         """
-        earlier = self._jobs.repeated(idempotency_key=idempotency.key, body_digest=idempotency.body_digest)
-        if earlier:
+        if earlier := self._acceptance.repeated(idempotency):
             return earlier
         self._acceptance.admit(JobKind.INGEST, idempotency, owner)
         job_id, own = new_id(), None
@@ -146,19 +135,23 @@ class Submissions:
         job = NewJob(job_id, JobKind.INGEST, stage, collection, inputs, owner=owner)
         return self._acceptance.hand_in(job, idempotency, orphan=own)
 
-    def _placed(self, ingestion: Ingestion, document_id: str) -> tuple[str, int]:
-        """Id and version that the document gets. A generated id tells what it is, so none takes its place."""
+    def _choose_version(self, ingestion: Ingestion, document_id: str) -> tuple[str, int]:
+        """The id and version that the document gets.
+
+        With ``keep``, a given id that is taken is replaced by another one. An id made from the content cannot
+        be taken by other content.
+        """
         name, documents = ingestion.collection, self._documents
         if not ingestion.keep or ingestion.document_id is None:
             return document_id, documents.next_version(name, document_id)
         version = documents.claim(name, document_id)
         if version is None:
-            document_id = second_document_id(document_id, content_of(ingestion.source))
+            document_id = second_document_id(document_id, ingestion.source.content)
             version = documents.next_version(name, document_id)
         return document_id, version
 
-    def _collection(self, name: str) -> Collection:
-        """Made with the embedding model in use where it is not there; else it keeps its own. Conflict."""
+    def _ensure_collection(self, name: str) -> Collection:
+        """The collection; a new one gets the embedding model in use. Conflict without access to its model."""
         settings = self._settings
         collection = self._documents.collection(name)
         if collection is None:
@@ -173,11 +166,16 @@ class Submissions:
         return collection
 
     def ask(self, question: Question, idempotency: Idempotency | None = None, *, owner: str = "") -> Accepted:
-        """Take a question in. Overloaded when MAX_OPEN_QUERIES are open.
+        """Accept a question. Overloaded when MAX_OPEN_QUERIES are open.
 
-        UnknownCollection, except for the default one: that may be empty still.
+        UnknownCollection, except for the default one: that may still be empty.
         """
-        self._check_collection(question.collection)
+        name = question.collection
+        if name != self._settings.collection_name and self._documents.collection(name) is None:
+            raise UnknownCollection(
+                f"There is no collection {name!r}: ingest a document into it, "
+                f"or create it with PUT /v1/collections/{name}"
+            )
         job = NewJob(
             id=new_id(),
             kind=JobKind.QUERY,
@@ -197,17 +195,10 @@ class Submissions:
         )
         return self._acceptance.hand_in(job, idempotency)
 
-    def _check_collection(self, name: str) -> None:
-        if name != self._settings.collection_name and self._documents.collection(name) is None:
-            raise UnknownCollection(
-                f"There is no collection {name!r}: ingest a document into it, "
-                f"or create it with PUT /v1/collections/{name}"
-            )
-
     def delete_document(self, collection: str, document_id: str, *, owner: str = "") -> Job:
-        """Hide the document now and have its points and blobs removed. NotFound when it is not there.
+        """Hide the document now, and remove its points and blobs by a job. NotFound when it is not there.
 
-        A call that broke off may be made again: it gets the same job while nobody else has made it.
+        A call that broke off may be repeated: it returns the same job, unless another caller made one.
         """
         removal = self._documents.delete(collection, document_id)
         if removal is None:
@@ -215,14 +206,14 @@ class Submissions:
         return self._purge(removal, owner)
 
     def drop_collection(self, name: str, *, owner: str = "") -> Job:
-        """Hide the collection now and have everything of it removed. NotFound when it is not there."""
+        """Hide the collection now, and remove everything of it by a job. NotFound when it is not there."""
         removal = self._documents.drop_collection(name)
         if removal is None:
             raise NotFound(f"There is no collection {name!r}")
         return self._purge(removal, owner)
 
     def cancel(self, job_id: str) -> Job:
-        """NotFound; Conflict when the job is over. What was made beside what serves goes at once."""
+        """End a job as cancelled. NotFound; Conflict when it is over. Layouts that it built go at once."""
         job = self._jobs.cancel(job_id)
         if job.kind in (JobKind.REINDEX, JobKind.REHEARSE, JobKind.RESTORE):
             self.layouts.look_after()
@@ -231,32 +222,9 @@ class Submissions:
     def retry(self, job_id: str) -> Job:
         """Queue a job that ended badly again, at the stage where it did. NotFound; Conflict; Overloaded.
 
-        A question gets as long as it had at first.
+        A question gets as much time as it had at first.
         """
         return self._acceptance.again(job_id)
-
-    def replay(self, job_id: str) -> Job:
-        """Run a dead letter again. NotFound; Conflict when it is not dead; Overloaded."""
-        return self._letters.replay(job_id)
-
-    def drop(self, job_id: str) -> Job:
-        """Give a dead letter up: it fails, and what it stored goes. NotFound; Conflict when not dead."""
-        return self._letters.drop(job_id)
-
-    def replay_all(
-        self, reason: str | None, collections: Sequence[str] | None, kinds: Container[JobKind]
-    ) -> tuple[int, int]:
-        """How many dead letters are run again, and how many there was no room for.
-
-        None means of every class, and in every collection.
-        """
-        return self._letters.replay_all(reason, collections, kinds)
-
-    def drop_all(
-        self, reason: str | None, collections: Sequence[str] | None, kinds: Container[JobKind]
-    ) -> int:
-        """How many dead letters were dropped; None means of every class, and in every collection."""
-        return self._letters.drop_all(reason, collections, kinds)
 
     def _purge(self, removal: Removal, owner: str) -> Job:
         accepted = assign_purge_job(self._jobs, self._documents, removal, owner=owner)
@@ -269,11 +237,7 @@ class Submissions:
             return {"url": source.url}
         if isinstance(source, Text):
             self._blobs.put(key, source.text.encode())
-            return {
-                "source_key": key,
-                "media_type": "text/plain",
-                "filename": None,
-                "beginning": first_words(source.text),
-            }
+            beginning = first_words(source.text)
+            return {"source_key": key, "media_type": "text/plain", "filename": None, "beginning": beginning}
         self._blobs.put(key, source.file)
         return {"source_key": key, "media_type": source.media_type, "filename": source.filename}

@@ -1,9 +1,9 @@
-"""Layouts that nobody wants any more are ended, stores without a layout dropped, aliases put right.
+"""Upkeep of layouts: unused layouts are ended, stores without a layout dropped, aliases corrected.
 
-What restores have left, and what they have replaced, is given up as well.
+What restores left, and what they replaced, is removed as well.
 
-Whoever ends or switches a layout only says so in the registry; what follows for the vector store
-happens here, again until it is done. So nobody has to reach both at once.
+A caller that ends or switches a layout changes only the registry. The vector store follows here, again and
+again until it is done. So no caller has to reach both at once.
 """
 
 import logging
@@ -11,44 +11,53 @@ from collections.abc import Sequence, Set
 from time import time
 
 from rag.errors import Transient
-from rag.model import Collection, JobState, LayoutState
+from rag.model import Collection, JobState, LayoutState, SecondLayout
 from rag.naming import generation_of
 from tasks.app import app
 from tasks.layouts import point_alias
 from tasks.restoring.reservations import drop_scratch, give_up_reservations
 from tasks.toolbox import Toolbox
 
-SECONDS = 120.0  # that one run may take
+SECONDS = 120.0
+"""How long one run may take."""
 
 log = logging.getLogger(__name__)
 
 
 @app.task(name="aegis.maintenance.layouts")
 def keep_layouts() -> str:
-    """End the layouts whose time is over, drop stores without a layout, point aliases to what serves."""
+    """End layouts whose time is over, drop stores without a layout, point aliases to what serves."""
     tools = app.toolbox
     with tools.jobs.alone("layouts", seconds=SECONDS) as alone:
         if not alone:
-            return "another worker is at it"
+            return "another worker looks after the layouts"
         try:
             return f"stores dropped: {put_in_order(tools)}"
         except Transient as error:
-            log.warning("layouts are looked after later: %s", error)
+            log.warning("the layouts are looked after later: %s", error)
             return f"later: {error}"
 
 
 def put_in_order(tools: Toolbox) -> int:
-    """How many stores were dropped.
+    """Returns how many stores were dropped.
 
-    Stores are listed before the registry is read, and reservations before collections: whatever is listed
-    then is reserved or has its layout there, or never will again.
+    The order matters: stores are listed first, then reservations, then collections. So a store that is listed
+    has a reservation or a layout by then, or never gets one again.
     """
     give_up_reservations(tools)
     stores = tools.vectors.collections()
     reserved = {(each.collection, each.generation) for each in tools.documents.reservations()}
     dropped = drop_scratch(tools, stores)
     for each in tools.documents.collections():
-        collection = _without_second(tools, each) if _outlived(tools, each) else each
+        collection = each
+        if each.second is not None and _is_outlived(tools, each.second):
+            tools.documents.end_layout(each, each.second.layout.number)
+            log.info(
+                "collection %s: the vectors of %s are given up",
+                each.name,
+                each.second.layout.embedding_model,
+            )
+            collection = tools.documents.collection(each.name) or each
         unused = _unused(collection, stores, reserved)
         for store in unused:
             tools.vectors.drop(store)
@@ -59,7 +68,7 @@ def put_in_order(tools: Toolbox) -> int:
 
 
 def _unused(collection: Collection, stores: tuple[str, ...], reserved: Set[tuple[str, int]]) -> Sequence[str]:
-    """Stores of the collection that are no layout of it; of another generation if no job has it in hand."""
+    """Stores of the collection that are no layout of it, and belong to no generation that is reserved."""
     used = {collection.store_of(layout) for layout in collection.layouts}
     spare = []
     for store in stores:
@@ -69,25 +78,12 @@ def _unused(collection: Collection, stores: tuple[str, ...], reserved: Set[tuple
     return spare
 
 
-def _outlived(tools: Toolbox, collection: Collection) -> bool:
-    """Whether nobody will go on with the second layout, or go back to it."""
-    second, oldest = collection.second, time() - tools.settings.reindex_keep_hours * 3600
-    if second is None:
-        return False
+def _is_outlived(tools: Toolbox, second: SecondLayout) -> bool:
+    """Whether no job will go on with the second layout, and nobody can go back to it."""
+    oldest = time() - tools.settings.reindex_keep_hours * 3600
     if second.state is LayoutState.KEPT:
         return second.since <= oldest
     job = tools.jobs.get(second.layout.job_id)
     if job is None or job.state is JobState.CANCELLED:
         return True
     return job.state.final and (job.finished_at or 0.0) <= oldest
-
-
-def _without_second(tools: Toolbox, collection: Collection) -> Collection:
-    if collection.second is not None:
-        tools.documents.end_layout(collection, collection.second.layout.number)
-        log.info(
-            "collection %s: the vectors of %s are given up",
-            collection.name,
-            collection.second.layout.embedding_model,
-        )
-    return tools.documents.collection(collection.name) or collection

@@ -8,12 +8,11 @@ import pytest
 from rag.model import Bounds, DueStage, Job, Lease, Stage
 from rag.ports import JobStore
 from rag.stores.redis import connect
-from tasks import bells, taking
+from tasks import bells, lease
 from tasks.app import Lane, app, lane_of
 from tasks.run import StageWork, Work
-from tasks.stage import JobsFailed, deliver, work_batch
+from tasks.stage import JobsFailed, deliver, summarize, work_batch
 from tasks.toolbox import Toolbox
-from tasks.words import summarize
 
 
 def begin(
@@ -88,7 +87,7 @@ def perform(tools: Toolbox, stage: Stage, work: Work, job_id: str) -> str:
 def deliver_batch(tools: Toolbox, stage: Stage, work: Work, *, together: bool = True) -> str:
     """Let one batch of the jobs that are due at ``stage`` be worked by ``work``; what they came to."""
     with working(stage, work, together=together), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(taking, "TURN_SECONDS", -1.0)
+        patch.setattr(lease, "TURN_SECONDS", -1.0)
         try:
             return deliver(tools, lane_of(stage))
         except JobsFailed as failed:

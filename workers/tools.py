@@ -33,7 +33,7 @@ from rag.stores.backups.vault import Vault
 from rag.stores.blobs import ObstoreBlobs
 from rag.stores.cache import RedisCache
 from rag.stores.durable_documents import DurableDocumentRegistry
-from rag.stores.jobs import KeptJobStore
+from rag.stores.jobs import DurableJobStore
 from rag.stores.jobs.restoration import JobRestoration
 from rag.stores.journal import Journal
 from rag.stores.keys import KeyRestoration
@@ -44,10 +44,9 @@ from rag.stores.runs import Runs
 from rag.stores.vectors.remote import RemoteVectorStore
 from rag.tracing import watched
 from tasks.app import Lane
-from tasks.drain import Drain
-from tasks.embedders import embedder_for, require_room
+from tasks.layouts import embedder_for, require_room
 from tasks.pace import Pace
-from tasks.toolbox import Toolbox
+from tasks.toolbox import Drain, Toolbox
 
 VECTOR_TIMEOUT = 30.0  # seconds; an upsert of one slice takes tens of milliseconds
 VECTOR_PATIENCE = 20.0  # seconds; enough to restart an engine, or for a cluster to elect another node
@@ -90,7 +89,7 @@ class Tools(Toolbox):
 
     @cached_property
     def jobs(self) -> JobStore:
-        return KeptJobStore(self._redis, self._settings, self.journal)
+        return DurableJobStore(self._redis, self._settings, self.journal)
 
     @cached_property
     def documents(self) -> DocumentRegistry:

@@ -9,7 +9,7 @@ from rag.errors import ModelError
 from rag.model import Candidate, Embedding, Hit, Passage
 from rag.ports import Embedder, GenerationRequest, Generator, Reranker, RerankRequest
 from rag.settings import Settings
-from tasks.embedders import embedder_for
+from tasks.layouts import embedder_for
 from tasks.toolbox import Toolbox
 from workers.generation import generator_for
 

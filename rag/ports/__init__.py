@@ -1,4 +1,4 @@
-"""One Protocol a role. Settings choose the implementation in ``workers.tools``; nothing else asks."""
+"""One Protocol a role. ``workers.tools`` chooses each implementation by the settings; nothing else does."""
 
 from rag.model import Accepted, Bounds, Taken
 from rag.ports.cache import Cache

@@ -1,4 +1,4 @@
-"""The role that keeps what would cost a model call to make again."""
+"""The role that caches what would cost a model call to make again."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -7,24 +7,24 @@ from rag.model import CacheFigures, CacheKind
 
 
 class Cache(Protocol):
-    """Bytes by key, for a while, in bounded room.
+    """Bytes by key, for a limited time, in bounded space.
 
-    Nothing may depend on it: what cannot be read is not there, and what cannot be kept is not
-    kept. Neither raises.
+    Nothing may depend on it. ``get`` and ``put`` raise nothing: an entry that cannot be read is missing,
+    and one that cannot be written is left out.
     """
 
     def get(self, kind: CacheKind, keys: Sequence[str]) -> dict[str, bytes]:
-        """What is kept under those of ``keys`` that are there."""
+        """The entries of those of ``keys`` that are cached."""
         ...
 
     def put(self, kind: CacheKind, values: Mapping[str, bytes]) -> None:
-        """Keep the values; the oldest of all go where there is no room."""
+        """Cache the values. The oldest entries are removed where there is no room."""
         ...
 
     def clear(self) -> None:
-        """Forget everything. Unavailable."""
+        """Remove all entries. Raises Unavailable."""
         ...
 
     def figures(self) -> CacheFigures:
-        """How much was found so far, and how much is kept. Unavailable."""
+        """Hits and misses so far, and the size of the cache. Raises Unavailable."""
         ...

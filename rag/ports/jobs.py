@@ -1,4 +1,4 @@
-"""The role that keeps job records."""
+"""The role that stores job records."""
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -26,18 +26,21 @@ from rag.ports.paging import Window
 
 
 class Turn(Protocol):
-    """Truthy for as long as nobody else is at the duty: ask it again before what must not be done by two."""
+    """Truthy as long as the caller holds the duty alone. Ask again before each step that two must not do."""
 
     def __bool__(self) -> bool: ...
 
 
 class JobStore(Protocol):
-    """Job records, their events and their small artefacts. Every change is one atomic step."""
+    """Job records, their events and their small artefacts.
+
+    Every change is one atomic step. Every method may raise Unavailable.
+    """
 
     def admit(
         self, kind: JobKind, *, most_open: int, owner: str = "", idempotency_key: str | None = None
     ) -> None:
-        """Return when ``accept`` would take a job of this kind and owner now; Overloaded when not."""
+        """Return if ``accept`` would take a job of this kind and owner now; else raise Overloaded."""
         ...
 
     def repeated(self, *, idempotency_key: str, body_digest: str) -> Accepted | None:
@@ -52,21 +55,21 @@ class JobStore(Protocol):
         body_digest: str = "",
         most_open: int | None = None,
     ) -> Accepted:
-        """Record a queued job. IdempotencyMismatch when the key was used with another digest.
+        """Record a queued job, or return the one that an earlier submit with the same key made.
 
-        Overloaded, with the time after which there should be room, when ``most_open`` jobs of
-        this kind are not over yet; a submit that repeats an accepted one is answered all the same. An
-        owner may have as many open as there is still room for, and MAX_OPEN_JOBS_PER_KEY at most.
+        IdempotencyMismatch when the key was used with another digest. Overloaded, with the time after
+        which there should be room, when ``most_open`` jobs of this kind are not over yet, or when the owner
+        has MAX_OPEN_JOBS_PER_KEY of them. A submit that repeats an accepted one is never refused.
         """
         ...
 
     def get(
         self, job_id: str, *, collections: Sequence[str] | None = None, asker: str | None = None
     ) -> Job | None:
-        """The record, ``queue_position`` included (1 is next; None unless queued).
+        """The job, with its ``queue_position`` (1 is next; None unless queued). None if it is not there.
 
-        ``collections`` and ``asker`` as for ``page``: a job that they leave out is looked at no longer than
-        one that is not there.
+        ``collections`` and ``asker`` as for ``page``. A job that they exclude takes no more time than one
+        that is not there, so that the time tells nothing.
         """
         ...
 
@@ -81,30 +84,33 @@ class JobStore(Protocol):
         limit: int,
         asker: str | None = None,
     ) -> Window[Job]:
-        """Newest first. No ``states`` or ``kinds``: any. ``collections`` None: all.
+        """Jobs, newest first. No ``states`` or ``kinds``: any. ``collections`` None: all.
 
-        ``document_id``: only what brings or deletes a document of this id. ``asker``: of questions only
-        those of this owner.
+        ``document_id``: only jobs that bring or delete a document of this id. ``asker``: of questions, only
+        those of this owner. InvalidCursor.
         """
         ...
 
     def due(self, stages: Sequence[Stage], *, lease_seconds: float, worker: str = "") -> Sequence[DueStage]:
-        """Those of ``stages`` at which a job is due, the stage whose job has waited longest first.
+        """The stages at which a job is due, each with its oldest job; the longest waiting job first.
 
         A job is due when it is queued, the pause before its next attempt is over, and its entry in the
-        journal, if it needs one, is written. Running jobs whose worker let its lease run out are queued again
-        here, after a short grace in which a worker that could not reach the records may renew its lease.
-        So are, at once, the jobs that this ``worker`` began with its last ``take`` and that are not over:
-        a child of it held them, and died. '' for a caller without a name.
+        journal, if it needs one, is written.
+
+        This call also queues abandoned jobs again. A running job is abandoned when its lease has run out,
+        after a short grace in which a worker that could not reach the records may renew it. Jobs that this
+        ``worker`` began with its last ``take``, and that are not over, are abandoned at once: its child
+        process held them, and died. "": a caller without a name.
         """
         ...
 
     def take(self, stage: Stage, *, lease_seconds: float, worker: str, bounds: Bounds) -> Taken:
-        """Begin jobs that are due at ``stage``: of each owner the oldest, and owners by turns.
+        """Begin jobs that are due at ``stage``. Owners take turns; of each owner, the oldest job is next.
 
-        Each becomes running under a new token, with one attempt more; a later attempt counts as a retry.
-        It is the turn of the owner who has had least of the stage. Each job is as large as ``advance`` told,
-        1 otherwise. A job that was begun at this stage before, or released as ``solo``, is begun alone.
+        Each job becomes running under a new token, with one more attempt; each attempt but the first counts
+        as a retry. The next turn is that of the owner who has had least of the stage. ``bounds``: of the
+        number of jobs, and of the sum of their sizes, which ``advance`` gave (1 otherwise). A job that was
+        begun at this stage before, or released as ``solo``, is begun alone.
 
         ``worker``: the name of a worker with one slot, as for ``due``.
         """
@@ -115,24 +121,26 @@ class JobStore(Protocol):
         ...
 
     def extend(self, lease: Lease, *, lease_seconds: float) -> bool:
-        """Prolong the lease. False when it is lost (newer token, job over, cancelled, held too long)."""
+        """Prolong the lease. False when it is lost: newer token, job over or cancelled, or held too long."""
         ...
 
-    def progress(self, lease: Lease, progress: Progress) -> bool: ...
+    def progress(self, lease: Lease, progress: Progress) -> bool:
+        """Record the progress of a running job. False when the lease is lost."""
+        ...
 
     def emit(self, lease: Lease, kind: EventKind, data: Json) -> bool:
-        """Append an event of a running job; False when the lease is lost."""
+        """Append an event of a running job. False when the lease is lost."""
         ...
 
     def advance(
         self, lease: Lease, stage: Stage, *, seconds: float, size: int = 1, delay: float = 0.0
     ) -> bool:
-        """Stage done after ``seconds`` of work: queue the job at ``stage``. False: lease lost.
+        """The stage is done after ``seconds`` of work: queue the job at ``stage``. False: lease lost.
 
-        At the same stage: one slice of it is done, and its retries count anew.
+        The same ``stage`` again means that a slice of it is done; its retries are then counted from 0.
 
-        ``size``: how much there is to do for it, such as its chunks. ``delay``: seconds until it is due
-        there, 300 at most.
+        ``size``: how much there is to do there, such as the number of chunks. ``delay``: seconds until the
+        job is due there, 300 at most.
         """
         ...
 
@@ -144,7 +152,7 @@ class JobStore(Protocol):
         ...
 
     def release(self, lease: Lease, *, solo: bool = False) -> bool:
-        """Give the stage back as if this attempt had not begun: its worker ends. False: lease lost.
+        """Give the stage back as if this attempt had not begun, since its worker ends. False: lease lost.
 
         ``solo``: until the stage is done, no other job is worked beside this one.
         """
@@ -172,27 +180,30 @@ class JobStore(Protocol):
     def retry(self, job_id: str, *, most_open: Mapping[JobKind, int] | None = None) -> Job:
         """Queue a failed, dead or cancelled job again at its stage. NotFound; Conflict otherwise.
 
-        Overloaded as for ``accept``; a kind that is not in ``most_open`` has room for any number. A deadline
-        moves, so that the job gets as long as it had at first.
+        Overloaded as for ``accept``; a kind that is not in ``most_open`` has no limit. A deadline is
+        moved, so that the job gets as much time as it had at first.
         """
         ...
 
     def put_artefact(self, lease: Lease, name: str, data: bytes) -> bool:
-        """Keep a stage's small output (a few MB at most) until the job succeeds or its record goes."""
+        """Store a stage's output, a few MB at most, until the job succeeds or its record expires.
+
+        False when the lease is lost.
+        """
         ...
 
     def artefact(self, job_id: str, name: str) -> bytes:
-        """NotFound when it was never put or has expired."""
+        """The output that a stage stored. NotFound when it was never stored or has expired."""
         ...
 
     def events(self, job_id: str, *, after: str | None = None) -> list[JobEvent]:
-        """The job's events in order, those after ``after`` only."""
+        """The job's events in order, only those after the event ``after``. InvalidRequest."""
         ...
 
     def news(self, heard: Mapping[str, str | None]) -> JobNews:
-        """What happened to these jobs after the events that were ``heard`` of them; None: of all of it.
+        """The events of these jobs after the last ones that the caller has ``heard``; None: all of them.
 
-        InvalidRequest for what is not the id of an event.
+        InvalidRequest for text that is not the id of an event.
         """
         ...
 
@@ -205,11 +216,11 @@ class JobStore(Protocol):
         limit: int,
         asker: str | None = None,
     ) -> Window[Job]:
-        """The dead letters, newest first; ``reason`` None: of every class. The rest as for ``page``."""
+        """The dead letters, newest first. ``reason`` None: of every class. The rest as for ``page``."""
         ...
 
     def drop(self, job_id: str) -> Job:
-        """A dead letter nobody wants: the job stays as failed. NotFound; Conflict when it is not dead."""
+        """End a dead letter as failed. NotFound; Conflict when it is not dead."""
         ...
 
     def expired(self, *, limit: int) -> list[Job]:
@@ -217,16 +228,16 @@ class JobStore(Protocol):
         ...
 
     def expire(self, job_id: str, *, error: Json) -> bool:
-        """End a queued job whose deadline has passed as failed. False when it is not one."""
+        """End a queued job whose deadline has passed as failed. False when it is no such job."""
         ...
 
     def alone(
         self, duty: str, *, seconds: float, followed_after: float | None = None
     ) -> AbstractContextManager[Turn]:
-        """Whether the caller is the only one at ``duty``, until it leaves or ``seconds`` have passed.
+        """A lock on ``duty``: truthy if the caller holds it, until it leaves or ``seconds`` have passed.
 
-        ``followed_after``: seconds after which another may follow one that was killed, the same for all who
-        are at the duty; default: ``seconds``. A server that is frozen for as long lets two at the duty.
+        ``followed_after``: seconds after which another caller may follow one that was killed, the same for
+        all callers; default: ``seconds``. After a server was frozen for as long, two may hold the lock.
         """
         ...
 
@@ -239,46 +250,49 @@ class JobStore(Protocol):
         ...
 
     def coming(self, collection: str) -> int:
-        """How many of the collection's ingestions are queued or running; one number is looked up for it."""
+        """How many of the collection's ingestions are queued or running. Cheap: one number is read."""
         ...
 
     def coming_of(self, collection: str, document_id: str) -> Sequence[str]:
-        """Ids of those of them that bring this document, 100 at most."""
+        """Ids of the queued and running ingestions that bring this document, 100 at most."""
         ...
 
     def figures(self) -> JobFigures:
-        """How the queue stands now."""
+        """The figures of the queue, for metrics."""
         ...
 
-    def remains(self, *, limit: int) -> list[Job]:
-        """Ingestions that ended without success, and may have left points and work behind."""
+    def leftovers(self, *, limit: int) -> list[Job]:
+        """Ingestions that ended without success, and may have left points and artefacts behind."""
         ...
 
     def tidy(self, job_id: str, *, seconds: float) -> Job | None:
-        """The record of a job whose remains may be removed now: nobody can retry it for ``seconds``.
+        """The record of a job whose leftovers may be removed now: it cannot be retried for ``seconds``.
 
-        None when it is not over, or dead: then they are still needed.
+        None when the job is not over, or dead: then its leftovers are still needed.
         """
         ...
 
     def confirm_tidy(self, job_id: str, *, lease: Lease | None = None) -> None:
-        """What ``tidy`` allowed is done; ``lease``: that of the attempt that did it and writes no more.
+        """Note that the leftovers are removed, as ``tidy`` allowed.
 
-        Where another attempt may still write, the job is among the ``remains`` again later.
+        ``lease``: that of the attempt that removed them and writes no more. If another attempt may still
+        write, the job is among the ``leftovers`` again later.
         """
         ...
 
     def prune(self, *, finished_before: float, dead_before: float, most: int, limit: int) -> Sequence[Job]:
-        """Forget jobs that ended before, dead ones before ``dead_before``, and the oldest over ``most``.
+        """Forget jobs that ended before a time, dead ones before another, and the oldest above ``most``.
 
-        ``limit`` bounds one call. The records as they were, without their results.
+        At most ``limit`` of each. Returns the records as they were, without their results.
         """
         ...
 
-    def ping(self) -> None: ...
+    def ping(self) -> None:
+        """Return if the records can be used; Unavailable otherwise, also while lost ones are rebuilt."""
+        ...
 
 
 def is_over(jobs: JobStore, job_id: str) -> bool:
-    """Whether the job ended, or its record was forgotten since."""
+    """Whether the job has ended, or its record is gone."""
     job = jobs.get(job_id)
     return job is None or job.state.final

@@ -1,4 +1,4 @@
-"""The roles that read, cut, embed, weigh and answer."""
+"""The roles that parse, cut, embed, rerank and answer."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,51 +15,54 @@ from rag.model import (
 
 
 class Parser(Protocol):
-    """A file's bytes to text with its structure, and to passages."""
+    """Turns a file's bytes into text with its structure, and into passages."""
 
     def parse(self, data: bytes, media_type: str, name: str) -> ParsedDocument:
-        """Raises a DocumentError that tells the document's owner what is wrong with it."""
+        """The document's text. Raises a DocumentError that tells the owner what is wrong with it."""
         ...
 
     def cut(
         self, data: bytes, media_type: str, name: str, given_up: Callable[[], bool] = lambda: False
     ) -> CutDocument:
-        """Parsed, and cut as a ``Chunker`` does. TimedOut soon after ``given_up``, which is asked often."""
+        """Parse the document, and cut it as a ``Chunker`` does.
+
+        ``given_up`` is called often; soon after it returns True, TimedOut is raised.
+        """
         ...
 
     def warm(self) -> None: ...
 
 
 class Chunker(Protocol):
-    """Text to passages that fit the embedding model in use."""
+    """Cuts text into passages that fit the embedding model in use."""
 
     name: str
     """Changes whenever the same document would be cut differently."""
 
     def chunk(self, document: ParsedDocument) -> Sequence[Chunk]:
-        """In order of appearance, ``document.text[c.start:c.end] == c.text``; EmptyDocument for none."""
+        """The passages in order, with ``document.text[c.start:c.end] == c.text``. EmptyDocument if none."""
         ...
 
     def warm(self) -> None: ...
 
 
 class Embedder(Protocol):
-    """Texts to vectors. A question's vector never depends on the questions it is sent with."""
+    """Turns texts into vectors. A question's vector does not depend on the other questions of its call."""
 
     name: str
     dimension: int
     max_tokens: int
-    """Tokens of a text that the model reads; what comes after them counts for nothing."""
+    """Tokens of a text that the model reads; it ignores the rest."""
 
     @property
     def recipe(self) -> str:
-        """Changes whenever a text may get other vectors than before by a model of the same name."""
+        """Changes whenever a model of the same name may give a text other vectors than before."""
         ...
 
     independent: bool
-    """Whether a passage's vector depends on nothing but its text.
+    """Whether a passage's vector depends on its text alone.
 
-    False: also on the passages of its call, which are to be those of one document, in order.
+    False: it depends on the other passages of the call too, which must be those of one document, in order.
     """
 
     @property
@@ -82,7 +85,7 @@ class Embedder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RerankRequest:
-    """A question, its embedding, and the candidates to weigh."""
+    """A question, its embedding, and the candidates to rate."""
 
     question: str
     query: Embedding
@@ -90,16 +93,19 @@ class RerankRequest:
 
 
 class Reranker(Protocol):
-    """Question and candidates to relevance."""
+    """Rates how relevant candidates are to a question."""
 
     name: str
     reads_vectors: bool
     """True: candidates should carry ``dense`` and ``tokens`` where the store has them."""
     least_candidates: int
-    """So many are retrieved even for a smaller ``top_k``, where weighing more costs next to nothing."""
+    """So many are retrieved even for a smaller ``top_k``, where rating more costs almost nothing."""
 
     def relevance(self, requests: Sequence[RerankRequest]) -> list[list[float]]:
-        """Of each request's candidates, in order, the relevance in [0, 1]: about the chance to answer."""
+        """For each request, the relevance of its candidates in order, in [0, 1].
+
+        It estimates the probability that the candidate answers the question.
+        """
         ...
 
     def warm(self) -> None: ...
@@ -107,9 +113,9 @@ class Reranker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """``passages`` best first, their hits' scores being relevance in [0, 1].
+    """``passages``: best first; the scores of their hits are relevance in [0, 1].
 
-    ``emit`` takes each piece of the answer as it comes; ``cancelled`` is asked often.
+    ``emit`` is called with each piece of the answer; ``cancelled`` is called often.
     """
 
     question: str

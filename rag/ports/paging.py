@@ -18,7 +18,7 @@ class Window(Generic[T]):
 def all_items(page: Callable[..., Window[T]], after: str | None = None) -> Iterator[T]:
     """The items of all pages behind the cursor ``after``; None: from the first.
 
-    ``page`` takes a ``cursor`` and reads that page. It is called when the page before has been gone through.
+    ``page`` takes a ``cursor`` and reads that page. It is called when the page before is used up.
     """
     while True:
         window = page(cursor=after)

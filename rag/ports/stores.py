@@ -1,4 +1,4 @@
-"""The roles that keep documents: their points, their bytes, and which version is seen."""
+"""The roles that store documents: their points, their bytes, and which version searches see."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, Protocol
@@ -52,7 +52,10 @@ class VectorStore(Protocol):
         keep: int | None = None,
         only: int | None = None,
     ) -> None:
-        """Remove a document's points: all, or of versions under ``below``, but ``keep``, or ``only`` that."""
+        """Remove a document's points.
+
+        ``below``: only of versions under it. ``keep``: except of this version. ``only``: of this one alone.
+        """
         ...
 
     def search(self, collection: str, query: SearchQuery) -> list[Hit]:
@@ -64,7 +67,7 @@ class VectorStore(Protocol):
         ...
 
     def passages(self, collection: str, version: DocumentVersion) -> list[Passage]:
-        """What the points of one version of a document carry, by index."""
+        """The passages of one version of a document, in order of their index."""
         ...
 
     def scroll(
@@ -83,9 +86,9 @@ class VectorStore(Protocol):
         ...
 
     def alias(self, name: str, collection: str) -> None:
-        """Have ``name`` lead to the collection in one step, for whoever else reads the server.
+        """Let ``name`` lead to the collection, in one step, for other readers of the server.
 
-        Nothing where nobody else can.
+        Does nothing where there can be no other reader.
         """
         ...
 
@@ -102,9 +105,9 @@ class BlobStore(Protocol):
     """Bytes by key, in a folder or a bucket. Keys are ``/``-separated, without ``..``."""
 
     def put(self, key: str, data: bytes | BinaryIO, *, durable: bool = True) -> None:
-        """Store whole or not at all; replaces what was there.
+        """Store the bytes, whole or not at all; replaces what was there.
 
-        ``durable`` False: what can be made again, so need not survive a power cut.
+        ``durable`` False: they can be made again, so they need not survive a power cut.
         """
         ...
 
@@ -115,14 +118,14 @@ class BlobStore(Protocol):
     def pieces(
         self, key: str, start: int = 0, end: int | None = None, *, at_once: int = ...
     ) -> Iterator[bytes]:
-        """The bytes from ``start`` to ``end``, None: to the last, in pieces of which one at a time is held.
+        """The bytes from ``start`` to ``end`` (None: to the last), in pieces; one at a time is in memory.
 
-        ``at_once``: bytes of a piece, at most. Raises as they are asked for.
+        ``at_once``: bytes of a piece, at most. Errors are raised while the pieces are read.
         """
         ...
 
     def length(self, key: str) -> int:
-        """In bytes. NotFound when there is no such key."""
+        """The size in bytes. NotFound when there is no such key."""
         ...
 
     def copy(self, key: str, to: str) -> None:
@@ -138,7 +141,7 @@ class BlobStore(Protocol):
     def keys(self, prefix: str) -> Iterator[str]: ...
 
     def sizes(self, folder: str) -> dict[str, int]:
-        """In bytes, by key, of every blob under the folder."""
+        """The size in bytes of every blob under the folder, by key."""
         ...
 
 
@@ -148,8 +151,9 @@ class DocumentRegistry(Protocol):
     def put_collection(
         self, name: str, embedding_model: str, dimension: int, *, most: int | None = None
     ) -> tuple[Collection, bool]:
-        """Create, or return what is there, and whether it is new. Conflict when model or size differ.
+        """Create the collection, or return the one that is there; and whether it is new.
 
+        Conflict when the model or the dimension differ.
         QuotaExceeded when ``most`` collections are there already.
         """
         ...
@@ -161,24 +165,24 @@ class DocumentRegistry(Protocol):
     def drop_collection(self, name: str) -> Removal | None:
         """Forget the collection and its documents at once; None when it was not there.
 
-        What restores replaced under its name is given up.
+        Generations that restores replaced under its name are given up too.
         """
         ...
 
     def begin_layout(self, collection: Collection, layout: Layout, *, after: str = "") -> Collection:
-        """Give the collection a second layout, to which everything is written from then on.
+        """Give the collection a second layout. From then on, everything is written to both.
 
-        Of ``layout`` the number does not count: a new one is given. One of the same model that is kept,
-        or was being built by the job ``after``, which is over, becomes that of ``layout.job_id``. The
-        same call again changes nothing. UnknownCollection; Conflict while there is any other.
+        The number of ``layout`` is ignored: it gets a new one. A second layout of the same model that is
+        kept, or that the job ``after`` built, which is over, is taken over by ``layout.job_id``. Repeating
+        the call changes nothing. UnknownCollection; Conflict while there is any other second layout.
         """
         ...
 
     def switch_layout(self, collection: Collection, number: int, *, under: Lease | None = None) -> bool:
-        """Let the second layout serve, and keep the one that did, in one step; True also when it is so.
+        """Let the second layout serve, and keep the other, in one step. True also when it serves already.
 
-        One that is being built only under the lease of the job that builds it. False, and nothing
-        changed, when the lease is lost, or there is no such layout any more.
+        A layout that is being built is switched to only under the lease of its job. False, and nothing
+        changed, when the lease is lost, or the layout is gone.
         """
         ...
 
@@ -187,49 +191,49 @@ class DocumentRegistry(Protocol):
         ...
 
     def reserve(self, collection: str, job_id: str, *, above: int) -> Reservation:
-        """A generation of this name above every one there was, and ``above``, which nobody else gets."""
+        """Reserve for this job a generation of this name above ``above`` and every one there was."""
         ...
 
     def reservations(self) -> tuple[Reservation, ...]: ...
 
     def give_up(self, reservation: Reservation) -> bool:
-        """From here on the generation can never serve; False when it is not in the job's hands any more."""
+        """Make sure that the generation never serves. False when the job does not hold it any more."""
         ...
 
     def release(self, reservation: Reservation) -> None:
-        """Nobody needs what is stored for this generation any more; nothing when it is not reserved so."""
+        """Note that all that was stored for the generation is removed. Nothing if it is not reserved so."""
         ...
 
-    def surpassed(self, reservation: Reservation) -> bool:
+    def reservation_superseded(self, reservation: Reservation) -> bool:
         """Whether a collection of this name was made since the generation was reserved."""
         ...
 
     def stage(self, reservation: Reservation, documents: Iterable[Document], *, afresh: bool = False) -> None:
-        """Note documents to be seen once :meth:`replace` is called; ``afresh``: and none from before."""
+        """Note documents that searches see after :meth:`replace`. ``afresh``: forget those noted before."""
         ...
 
     def replace(self, replacement: Replacement, *, under: Lease) -> bool:
-        """Let the staged documents, and none else, be the collection, in one step; True also when it is so.
+        """Let the staged documents alone be the collection, in one step. True also when that was done before.
 
         The generation that served is then reserved for the same job, with those that were replaced before and
         not given up. False, and nothing changed, when the lease is lost, the reservation was given up,
-        nothing is staged (which keeps for a day), or the generation is ``surpassed``.
+        nothing is staged (staged documents expire after a day), or the reservation is superseded.
         """
         ...
 
     def next_version(self, collection: str, document_id: str) -> int:
-        """A number above every one given out for this document before, deleted or not."""
+        """Allocate a version above all that were allocated for this document before, deleted or not."""
         ...
 
     def claim(self, collection: str, document_id: str) -> int | None:
-        """A version of a document that is not there: as :meth:`next_version`, given out to one caller only.
+        """As :meth:`next_version`, for a document that is not there; only one caller gets it.
 
-        None where a version of it was given out before and not deleted since.
+        None where a version of it was allocated before and not deleted since.
         """
         ...
 
     def highest(self, collection: str) -> int:
-        """No version that was given out under this name is above it, whichever collection had the name."""
+        """A number that no version allocated under this name exceeds, in any collection that had the name."""
         ...
 
     def publish(
@@ -244,20 +248,20 @@ class DocumentRegistry(Protocol):
         ...
 
     def confirm(self, document: Document, later: int, *, under: Lease | None = None) -> bool:
-        """Let no version come that is older than ``later``, which has the content of ``document``.
+        """Refuse all versions older than ``later`` from now on, because it has the content of ``document``.
 
-        False, and nothing changed, when the lease is lost, or another version than the document's is seen.
+        False, and nothing changed, when the lease is lost, or searches see another version.
         """
         ...
 
-    def outdated(self, collection: str, generation: int, version: DocumentVersion) -> bool:
-        """Whether this version can never be published (again), for one of those reasons."""
+    def superseded(self, collection: str, generation: int, version: DocumentVersion) -> bool:
+        """Whether this version can never be published again, because of a newer version or a deletion."""
         ...
 
     def get(self, collection: str, document_id: str) -> Document | None: ...
 
     def holdings(self, owner: str) -> Holdings:
-        """What the key of this name keeps, over all collections."""
+        """The number and size of the documents of the key with this name, over all collections."""
         ...
 
     def page(self, collection: str, *, cursor: str | None, limit: int) -> Window[Document]:
@@ -265,23 +269,23 @@ class DocumentRegistry(Protocol):
         ...
 
     def delete(self, collection: str, document_id: str, *, up_to: int | None = None) -> Removal | None:
-        """Hide the document at once, versions already given out included; None when not there.
+        """Hide the document at once, and refuse versions that were allocated before; None when not there.
 
-        ``up_to``: versions above it stay, or are to be seen once they come.
+        ``up_to``: versions above it stay visible, or will be when they come.
         """
         ...
 
     def unpurged(self, *, silent_for: float, limit: int) -> list[Removal]:
-        """What was deleted over ``silent_for`` seconds ago and has not been ``entrusted`` to a job.
+        """Deletions of more than ``silent_for`` seconds ago that have no job (:meth:`assign_purge`).
 
-        Until then the deletion, made again, returns the same removal.
+        Until they have one, repeating the deletion returns the same removal.
         """
         ...
 
     def assign_purge(self, removal: Removal) -> None:
-        """A job is recorded that purges it."""
+        """Note that a job is recorded that purges it."""
         ...
 
     def stale(self, collection: str, versions: Iterable[DocumentVersion]) -> tuple[DocumentVersion, ...]:
-        """Those of ``versions`` that are not the ones to be seen now."""
+        """Those of ``versions`` that searches must not see now."""
         ...

@@ -139,7 +139,7 @@ class RedisDocumentRegistry(Replacements):
         record = document_json(replace(document, confirmed=later))
         return bool(self._scripts.run("confirm", keys, *seen, token, later, record))
 
-    def outdated(self, collection: str, generation: int, version: DocumentVersion) -> bool:
+    def superseded(self, collection: str, generation: int, version: DocumentVersion) -> bool:
         return bool(
             self._scripts.run(
                 "outdated",

@@ -39,7 +39,7 @@ class Replacements:
     def give_up(self, reservation: Reservation) -> bool:
         return self._held("give_up", reservation)
 
-    def surpassed(self, reservation: Reservation) -> bool:
+    def reservation_superseded(self, reservation: Reservation) -> bool:
         name, key = reservation.collection, collection_key(reservation.collection)
         return bool(self._scripts.run("surpassed", [key], name, reservation.generation))
 

@@ -130,14 +130,14 @@ def _candidate_of(fields: Mapping[str, Any]) -> Candidate:
 
 
 def keep(run: StageRun, plan: Plan) -> Plan:
-    run.keep(_NAME, json.dumps(asdict(plan), separators=(",", ":")).encode())
+    run.save(_NAME, json.dumps(asdict(plan), separators=(",", ":")).encode())
     return plan
 
 
 def kept(run: StageRun) -> Plan | None:
     """None without one, or when what it reserved was given up since: the job had ended, and was retried."""
     try:
-        plan = Plan.of(json.loads(run.kept(_NAME)))
+        plan = Plan.of(json.loads(run.load(_NAME)))
     except NotFound:
         return None
     if run.job.kind is not JobKind.RESTORE:

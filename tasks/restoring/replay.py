@@ -85,7 +85,7 @@ class Replay:
         present = documents.get(candidate.name, version.document_id)
         if present is not None and present.version == version.version:
             return False
-        return not documents.outdated(candidate.name, candidate.generation, version)
+        return not documents.superseded(candidate.name, candidate.generation, version)
 
     def _is_deleted(self, document: Document) -> bool:
         """Whether a deletion since is to be made again; one that is not is told."""

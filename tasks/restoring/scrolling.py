@@ -28,7 +28,7 @@ class Scroll:
     def kept(cls, run: StageRun, store: str) -> "Scroll":
         """As far as the job has come; at the beginning when it kept none of this store."""
         try:
-            head, _, table = run.kept(_NAME).partition(b"\n")
+            head, _, table = run.load(_NAME).partition(b"\n")
         except NotFound:
             return cls(store)
         fields = json.loads(head)
@@ -41,7 +41,7 @@ class Scroll:
             for key, each in self.sums.items()
         )
         head = {"store": self.store, "after": self.after, "complete": self.complete}
-        run.keep(_NAME, json.dumps(head).encode() + b"\n" + b"".join(rows))
+        run.save(_NAME, json.dumps(head).encode() + b"\n" + b"".join(rows))
 
     def add(self, window: Window[Point]) -> None:
         """The next points."""

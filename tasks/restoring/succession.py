@@ -95,7 +95,7 @@ class Succession:
         return keep(self.run, plan.having(replace(candidate, staged=0)))  # what was staged is gone
 
     def _surpassed(self, candidate: Candidate) -> bool:
-        return self.run.tools.documents.surpassed(candidate.reservation(self.run.job.id))
+        return self.run.tools.documents.reservation_superseded(candidate.reservation(self.run.job.id))
 
     def _left_out(self, plan: Plan, candidate: Candidate) -> Plan:
         reason = (

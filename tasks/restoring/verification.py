@@ -71,13 +71,13 @@ def _with(run: StageRun, state: Verified, part: StoredPart) -> Verified:
             raise
         damage = str(error)
     state = state.with_part(part, damage)
-    run.keep(_NAME, json.dumps(asdict(state)).encode())
+    run.save(_NAME, json.dumps(asdict(state)).encode())
     return state
 
 
 def _kept(run: StageRun) -> Verified:
     try:
-        return Verified.of(json.loads(run.kept(_NAME)))
+        return Verified.of(json.loads(run.load(_NAME)))
     except NotFound:
         return Verified()
 

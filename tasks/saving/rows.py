@@ -11,9 +11,9 @@ _LEVEL = 1  # they are read once, and go with the job
 
 def leave(run: StageRun, name: str, rows: Iterable[bytes]) -> None:
     """Rows end with a line's end."""
-    run.keep(name, zlib.compress(b"".join(rows), _LEVEL))
+    run.save(name, zlib.compress(b"".join(rows), _LEVEL))
 
 
 def left(run: StageRun, name: str) -> Iterator[bytes]:
     """The rows without their ends. NotFound when they are gone."""
-    return lines([zlib.decompress(run.kept(name))])
+    return lines([zlib.decompress(run.load(name))])

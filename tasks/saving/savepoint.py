@@ -36,7 +36,7 @@ class Savepoint:
 
 
 def keep(run: StageRun, savepoint: Savepoint) -> None:
-    run.keep(_NAME, json.dumps(asdict(savepoint), separators=(",", ":")).encode())
+    run.save(_NAME, json.dumps(asdict(savepoint), separators=(",", ":")).encode())
 
 
 def kept(jobs: JobStore, job_id: str) -> Savepoint:
@@ -104,7 +104,7 @@ def _closed(run: StageRun, savepoint: Savepoint) -> Savepoint:
 def _with_closed(run: StageRun, savepoint: Savepoint, streams: tuple[Stream, ...]) -> Savepoint:
     """Each artefact is written once, however long the backup is."""
     data = json.dumps([asdict(stream) for stream in streams], separators=(",", ":"))
-    run.keep(_closed_name(savepoint.closed), data.encode())
+    run.save(_closed_name(savepoint.closed), data.encode())
     return replace(savepoint, closed=savepoint.closed + 1)
 
 

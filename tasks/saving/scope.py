@@ -76,13 +76,13 @@ def current(tools: Toolbox, collection: Collection) -> Collection | None:
 
 
 def keep(run: StageRun, scope: Scope) -> None:
-    run.keep(_NAME, json.dumps(asdict(scope), separators=(",", ":")).encode())
+    run.save(_NAME, json.dumps(asdict(scope), separators=(",", ":")).encode())
 
 
 def kept(run: StageRun) -> Scope | None:
     """The job's own; None before there is one."""
     try:
-        fields = json.loads(run.kept(_NAME))
+        fields = json.loads(run.load(_NAME))
     except NotFound:
         return None
     files = fields["files"]

@@ -12,7 +12,7 @@ from rag.digest import digests
 from rag.model import Job, JobState, Manifest, Point
 from rag.ports import VectorStore
 from rag.settings import Settings
-from tasks import restore, taking
+from tasks import lease, restore
 from tasks.app import app
 from tasks.orders import Restoring
 from tasks.restoring import slices
@@ -41,9 +41,9 @@ def installations(broker: str, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     Every slice of a stage is as short as it can be.
     """
     record_bells(monkeypatch)
-    monkeypatch.setattr("tasks.submit.LayoutDesk.look_after", lambda _: None)
+    monkeypatch.setattr("tasks.submit.LayoutSubmissions.look_after", lambda _: None)
     monkeypatch.setattr(restore, "Submissions", partial(Submissions, publish=lambda job: None))
-    monkeypatch.setattr(taking, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(lease, "TURN_SECONDS", 0.0)
     monkeypatch.setattr(slices, "SECONDS", 0.0)
     monkeypatch.setattr(restore, "CHECK_SECONDS", 0.0)
     monkeypatch.setattr(restore, "SETTLE_SECONDS", 0.0)

@@ -12,7 +12,7 @@ from unittest.mock import patch
 import httpx
 import pytest
 
-from rag.stores.jobs.kept import KeptJobStore
+from rag.stores.jobs.kept import DurableJobStore
 from tests.integration.apiserver import Service, serving, settings_of
 from tests.system.running import until
 
@@ -32,7 +32,7 @@ def api(valkey: str, tmp_path: Path) -> Iterator[Service]:
 def let_go() -> Iterator[Event]:
     """Until it is set, a greedy caller's look into the records takes no end."""
     event = Event()
-    page, get = KeptJobStore.page, KeptJobStore.get
+    page, get = DurableJobStore.page, DurableJobStore.get
 
     def slow_page(self, *args, collections, **kwargs):
         assert collections != ("greed",) or event.wait(60)
@@ -42,7 +42,7 @@ def let_go() -> Iterator[Event]:
         assert collections != ("greed",) or event.wait(60)
         return get(self, job_id, collections=collections, **kwargs)
 
-    with patch.object(KeptJobStore, "page", slow_page), patch.object(KeptJobStore, "get", slow_get):
+    with patch.object(DurableJobStore, "page", slow_page), patch.object(DurableJobStore, "get", slow_get):
         try:
             yield event
         finally:

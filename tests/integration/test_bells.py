@@ -9,10 +9,9 @@ from uuid_utils.compat import uuid7
 from rag.errors import Unavailable
 from rag.model import Job, JobKind, JobState, NewJob, Stage
 from rag.settings import Settings
-from tasks import taking
-from tasks.app import app, lane_of
+from tasks import lease
+from tasks.app import app, lane_of, sending
 from tasks.bells import CANARY_SECONDS, announce, bells, ring_for
-from tasks.broker import sending
 from tasks.canary import canary
 from tasks.run import Work
 from tasks.stage import Done, JobsFailed, Next, Outcome, StageRun, deliver
@@ -28,7 +27,7 @@ PARSE = lane_of(Stage.PARSE)
 def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
     """Records and queues on the same real server; each delivery works one batch."""
     monkeypatch.setitem(app.conf, "broker_url", valkey.replace("unix://", "redis+socket://"))
-    monkeypatch.setattr(taking, "TURN_SECONDS", -1.0)
+    monkeypatch.setattr(lease, "TURN_SECONDS", -1.0)
     built = Tools(Settings(redis_url=valkey, aegis_home=tmp_path))
     monkeypatch.setattr(app, "toolbox", built, raising=False)
     return built

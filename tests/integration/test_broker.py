@@ -22,7 +22,7 @@ from rag.settings import Settings
 from rag.stores import broker
 from rag.stores.jobs import RedisJobStore
 from rag.stores.redis import connect
-from tasks.broker import broker_url
+from tasks.app import broker_url
 from tests.integration.brokers import declare_intact, ready
 
 

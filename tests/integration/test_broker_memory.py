@@ -11,8 +11,8 @@ import redis
 from rag.model import JobState, Stage
 from rag.stores import broker_health
 from rag.stores.redis import connect_to
-from tasks import room
-from tasks.room import forget_early
+from tasks import maintenance
+from tasks.maintenance import forget_early
 from tests.integration.apiserver import Service, serving, settings_of
 from tests.integration.brokers import valkey_with
 from tests.system.running import until
@@ -92,7 +92,7 @@ def test_a_flood_is_put_off_and_what_was_taken_ends(
     tools = Tools(service.parts.settings)
     assert forget_early(tools) == 0  # their callers may still be looking
 
-    monkeypatch.setattr(room, "KEPT_SECONDS", -1.0)
+    monkeypatch.setattr(maintenance, "SHOWN_SECONDS", -1.0)
     forgotten = forget_early(tools)
 
     assert 0 < forgotten <= len(taken)
@@ -108,7 +108,7 @@ def test_dead_letters_are_never_forgotten_early(
     for job_id in taken:
         service.parts.jobs.finish(service.begin(job_id), JobState.DEAD, error=error)
 
-    monkeypatch.setattr(room, "KEPT_SECONDS", -1.0)
+    monkeypatch.setattr(maintenance, "SHOWN_SECONDS", -1.0)
 
     assert forget_early(Tools(service.parts.settings)) == 0
     assert service.parts.jobs.counts()[JobState.DEAD] == len(taken)

@@ -13,9 +13,9 @@ from rag.model import Embedding, EventKind, Job, JobState, Json, Stage
 from rag.parsing.parser import IsolatedParser
 from rag.settings import Settings
 from rag.stores.vectors.edge import EdgeVectorStore
-from tasks import room
+from tasks import maintenance
 from tasks.app import app
-from tasks.records import restore_records
+from tasks.records import rebuild_records
 from tasks.submit import Ingestion, Question, Submissions, Text
 from tests.deliveries import record_bells, step
 from tests.system.running import until
@@ -209,7 +209,7 @@ class TestEmbeddings:
         job = ingested(tools, LAMP, "first")
         redis_client.config_set("maxmemory", redis_client.info("memory")["used_memory"] * 4 // 3)
         try:
-            assert room.forget_early(tools) == 0
+            assert maintenance.forget_early(tools) == 0
         finally:
             redis_client.config_set("maxmemory", 0)
 
@@ -378,7 +378,7 @@ class TestAnswers:
         entries = {key: redis_client.dump(key) for key in ("{aegis}:cache:entries", "{aegis}:cache:ends")}
 
         redis_client.flushall()
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
         for key, value in entries.items():
             assert value is not None
             redis_client.restore(key, 0, value)

@@ -22,7 +22,7 @@ LONG = "\n\n".join(f"Lamp {n} of the harbour {'shines ' * 150}" for n in range(P
 @pytest.fixture
 def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
     record_bells(monkeypatch)
-    monkeypatch.setattr("tasks.taking.TURN_SECONDS", -1.0)  # one batch a delivery
+    monkeypatch.setattr("tasks.lease.TURN_SECONDS", -1.0)  # one batch a delivery
     built = InProcess(Settings(redis_url=valkey, aegis_home=tmp_path))
     app.loader.import_default_modules()
     app.toolbox = built

@@ -156,7 +156,7 @@ def test_a_process_that_cannot_publish_says_so_accepts_jobs_at_once_and_heals(
         assert client.llen(BELLS[0]) == 0
         until(lambda: api.figure("aegis_api_publishing") == 0)  # it is a second old at most
         until(lambda: api.figure("aegis_api_jobs_unqueued_total") == 20)
-        assert api.told("this process cannot tell workers of jobs") == 1
+        assert api.told("this process cannot send messages to workers") == 1
 
         client.delete(MAINTENANCE)
         until(api.publishes, PATIENCE)  # though nobody submits anything

@@ -23,10 +23,9 @@ from rag.settings import Settings
 from rag.stores.broker_health import wait_until_safe
 from rag.stores.job_notifications import ChangeFeed
 from rag.stores.redis import ENDS, connect, connect_async
-from tasks.app import app
-from tasks.broker import broker_settings
+from tasks.app import app, broker_settings
 from tasks.intake import Ingestion, Text
-from tasks.records import restore_records
+from tasks.records import rebuild_records
 from tasks.submit import Submissions
 from tests.integration.brokers import declare_intact
 from tests.integration.redisservers import QUOTED, Watched, behind_tls, server, watched
@@ -220,7 +219,7 @@ def test_a_failover_loses_no_job(
 
         assert found(missed) is None
         assert not tools.restoration.recovery.intact(), "the marker names another server's run"
-        assert "open jobs: 1" in restore_records(tools.restoration)
+        assert "open jobs: 1" in rebuild_records(tools.restoration)
         assert tools.restoration.recovery.intact()
         for job_id in (*copied, missed):
             until(partial(parsed, job_id), PATIENCE)

@@ -19,10 +19,10 @@ from rag.model import (
     Stage,
 )
 from rag.settings import Settings
-from tasks import reembedding, reindex, reindexing, taking
+from tasks import lease, reembedding, reindex, reindexing
 from tasks.app import app
 from tasks.intake import Idempotency, Reindexing
-from tasks.records import restore_records
+from tasks.records import rebuild_records
 from tasks.submit import Ingestion, Question, Submissions, Text
 from tasks.upkeep import put_in_order
 from tests.deliveries import finished, job_of, record_bells, step
@@ -35,9 +35,9 @@ OLD_STORE, NEW_STORE = "handbook-1", "handbook-1.1"
 @pytest.fixture
 def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
     record_bells(monkeypatch)
-    monkeypatch.setattr(reindexing.LayoutDesk, "look_after", lambda _: None)
+    monkeypatch.setattr(reindexing.LayoutSubmissions, "look_after", lambda _: None)
     monkeypatch.setattr(reindex, "SLICE_SECONDS", 0.0)
-    monkeypatch.setattr(taking, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(lease, "TURN_SECONDS", 0.0)
     monkeypatch.setattr(reembedding, "BATCH_CHUNKS", 4)
     settings = Settings(
         redis_url=valkey, aegis_home=tmp_path, jina_base_url="http://127.0.0.1:9/v1", cache_ttl_seconds=0
@@ -424,7 +424,7 @@ def test_it_outlives_the_brokers_data(
     before = collection_of(tools)
 
     redis_client.flushall()
-    restore_records(tools.restoration)
+    rebuild_records(tools.restoration)
 
     after = collection_of(tools)
     assert (after.layouts, after.second and after.second.state) == (

@@ -10,9 +10,9 @@ from uuid_utils.compat import uuid7
 from beat.schedule import UPKEEP
 from rag.model import JobKind, JobState, NewJob, Stage
 from rag.settings import Settings
-from tasks import maintenance, sweeping
+from tasks import maintenance
 from tasks.app import app
-from tasks.sweeping import expire_overdue
+from tasks.maintenance import expire_overdue
 from tests.system.running import until
 from workers.tools import Tools
 
@@ -69,7 +69,7 @@ def sweep_without_end(settings: Settings) -> None:
 def test_a_question_that_nobody_waits_for_any_more_is_ended_without_a_worker(
     tools: Tools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweeping, "BATCH", 2)
+    monkeypatch.setattr(maintenance, "BATCH", 2)
     late = [late_question(tools) for _ in range(5)]
     waiting = queued(tools, Stage.GENERATE, deadline=time.time() + 60)
 
@@ -94,6 +94,6 @@ def test_ended_jobs_over_the_bound_are_forgotten(valkey: str, tmp_path: Path) ->
         tools.jobs.cancel(job.id)
         ids.append(job.id)
 
-    assert maintenance.forgotten(tools) == 3
+    assert maintenance.forget_old_jobs(tools) == 3
 
     assert [job_id for job_id in ids if tools.jobs.get(job_id)] == ids[3:]

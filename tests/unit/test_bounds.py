@@ -11,7 +11,7 @@ from rag import artefacts
 from rag.bounds import BETWEEN_STAGES, LONGEST_PASSAGE, beginning, bounded, shown_hits
 from rag.model import Answer, Candidate, Citation, Embedding, Hit, Passage
 from rag.ports import GenerationRequest
-from rag.stores.jobs.record import dumped
+from rag.stores.jobs.base import dumped
 from tasks.results import result_of
 from tasks.sampling import Sample
 from workers.generation.conversation import Conversation, Speaker

@@ -11,8 +11,8 @@ from rag.errors import InvalidRequest, Unavailable
 from rag.model import Stage
 from tasks import company
 from tasks.company import Batch, BatchItem
-from tasks.drain import Drained
 from tasks.run import Next, Outcome, Shared, StageRun, Steps
+from tasks.toolbox import Drained
 
 
 class Model:

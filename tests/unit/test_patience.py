@@ -23,10 +23,10 @@ class Run:
         self.artefacts: dict[str, bytes] = {}
         self.error: Exception | None = None
 
-    def keep(self, name: str, data: bytes) -> None:
+    def save(self, name: str, data: bytes) -> None:
         self.artefacts[name] = data
 
-    def kept(self, name: str) -> bytes:
+    def load(self, name: str) -> bytes:
         if name not in self.artefacts:
             raise NotFound(name)
         return self.artefacts[name]

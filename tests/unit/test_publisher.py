@@ -12,7 +12,7 @@ from rag.errors import ConfigurationError
 from rag.model import Job, JobKind, JobState, Stage
 from rag.settings import Settings
 from tasks import publishing
-from tasks.broker import broker_settings
+from tasks.app import broker_settings
 from tasks.publishing import Publisher
 from tests.system.running import until
 

@@ -17,7 +17,7 @@ from rag.errors import Unavailable
 from rag.model import Job, JobKind, JobState, NewJob, Stage
 from rag.spans import SpanSender, add_trace_id
 from tasks.run import Done, Next
-from tasks.spans import traced
+from tasks.stage import traced
 
 NEW = NewJob("j1", JobKind.QUERY, Stage.EMBED_QUERY, "docs", {})
 JOB = Job("j1", JobKind.QUERY, JobState.RUNNING, Stage.SEARCH, "docs", {}, 0.0, 0.0, attempts=2)

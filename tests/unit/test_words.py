@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.words import Worked, summarize
+from tasks.stage import Worked, summarize
 
 
 @pytest.mark.parametrize(

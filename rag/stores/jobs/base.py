@@ -1,34 +1,47 @@
-"""What all of the store's parts share: the connection, the scripts, the names of keys, the times to keep."""
+"""What all parts of the store share: the connection, the scripts, the keys, and how records are read.
 
+A record is what a script returns for a job. It is turned into a ``Job`` here.
+"""
+
+import json
 import re
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
 from redis import Redis
 
+from rag.bounds import encoded
 from rag.errors import Conflict, NotFound
-from rag.model import ABOUT_BACKUPS, Job, JobKind, JobState
+from rag.model import EventKind, Job, JobEvent, JobKind, JobState, Json, Progress, Stage
 from rag.settings import Settings
-from rag.stores.jobs.record import Record, job_of
 from rag.stores.redis import PREFIX, Scripts
 
 GRACE = 7 * 86400.0
-"""Seconds after which an ended job's record goes by itself, beyond the time that it is kept."""
+"""Seconds for which Redis keeps an ended job's record beyond the time after which it is pruned."""
 
 MARGIN = 300.0
-"""Seconds for which a stage about backups is still held after its task was to be ended."""
+"""Seconds for which a lease of a stage about backups lasts beyond the time limit of its task."""
 
 EVENTS = 600.0
-"""Seconds for which the events of a job that is over can be read again one by one."""
-
+"""Seconds for which the events of a job that is over can still be read one by one."""
 
 JOB_ID = re.compile(r"[A-Za-z0-9-]{0,64}\Z")
-"""What may stand in a key: with other characters an id would name what belongs to another record."""
+"""What an id may consist of. With other characters it could name the key of another record."""
+
+Fields = Mapping[str, str]
+Record = tuple[Sequence[bytes], int | None]
+"""What the scripts return for a job: names and values in turn, and its place in the queue, from 0."""
+
+Entry = tuple[bytes, Mapping[bytes, bytes]]
+"""An entry of an event stream: its id and its fields."""
+
+_SECONDS = "t:"
 
 
 class JobScripts:
-    """``lua/jobs/*.lua`` in ``client``'s database; ``fenced`` False: for whoever brings lost records back."""
+    """Runs ``lua/jobs/*.lua`` in ``client``'s database. ``fenced`` False: for the rebuild of lost records."""
 
     def __init__(self, client: Redis, settings: Settings, *, fenced: bool = True) -> None:
         self._client = client
@@ -40,22 +53,18 @@ class JobScripts:
         self._stale = settings.stale_lease_seconds
         self._stale_about_backups = max(self._stale, settings.backup_stage_timeout + MARGIN)
 
-    def _held_at_most(self, kind: JobKind) -> float:
-        """Seconds after which a stage is taken from a worker that still shows signs of life."""
-        return self._stale_about_backups if kind in ABOUT_BACKUPS else self._stale
-
     def _on(self, script: str, job_id: str, *args: str | bytes | float) -> Any:
         """Run ``script`` on one job."""
         return self._scripts.run(script, [job_key(job_id)], job_id, *args)
 
-    def _keeping(self, state: JobState) -> tuple[float, float, float]:
-        """Seconds to keep the artefacts, the events and the record of a job that ended in ``state``."""
+    def _expiry(self, state: JobState) -> tuple[float, float, float]:
+        """Seconds until the artefacts, the events and the record of a job that ended in ``state`` expire."""
         kept = self._dead_letters if state is JobState.DEAD else self._retention
         return kept, min(EVENTS, kept), kept + GRACE
 
 
 def changed(job_id: str, answer: list[Any], why_not: str) -> Job:
-    """The record after a change. NotFound; Conflict where the script refused it."""
+    """The job after a change, from the script's answer. NotFound; Conflict where the script refused it."""
     outcome, *records = answer
     if outcome == b"missing":
         raise NotFound(f"there is no job {job_id}")
@@ -68,13 +77,13 @@ def changed(job_id: str, answer: list[Any], why_not: str) -> Job:
     return job
 
 
-def only_word() -> str:
-    """Tells a call from every other one, so that a script that runs twice for it is recognised."""
+def call_token() -> str:
+    """A unique token for one call, so that a script recognises when it runs twice for the same call."""
     return uuid4().hex
 
 
 def job_key(job_id: str) -> str:
-    """The key of a job's record. NotFound for what cannot be the id of a job."""
+    """The key of a job's record. NotFound for text that cannot be the id of a job."""
     if not JOB_ID.match(job_id):
         raise NotFound("there is no such job: an id has letters, digits and dashes")
     return f"{PREFIX}job:{job_id}"
@@ -85,5 +94,62 @@ def index_key(state: JobState, kind: JobKind) -> str:
 
 
 def idempotency_record(key: str) -> str:
-    """The name of the record of an Idempotency-Key."""
+    """The key of the record of an Idempotency-Key."""
     return f"{PREFIX}idempotency:{sha256(key.encode()).hexdigest()}"
+
+
+def dumped(value: Json | None) -> str:
+    """JSON text; "" for None. Raises ValueError for NaN and infinities."""
+    return "" if value is None else encoded(value).decode()
+
+
+def fields_of(record: Record) -> Fields:
+    pairs, _ = record
+    return {name.decode(): value.decode() for name, value in zip(pairs[::2], pairs[1::2], strict=True)}
+
+
+def job_of(record: Record) -> Job:
+    fields, place = fields_of(record), record[1]
+    return Job(
+        id=fields["id"],
+        kind=JobKind(fields["kind"]),
+        state=JobState(fields["state"]),
+        stage=Stage(fields["stage"]),
+        collection=fields["collection"],
+        inputs=json.loads(fields["inputs"]),
+        created_at=float(fields["created_at"]),
+        queued_at=float(fields["queued_at"]),
+        trace=fields.get("trace"),
+        owner=fields.get("owner", ""),
+        started_at=_seconds(fields, "started_at"),
+        finished_at=_seconds(fields, "finished_at"),
+        deadline=_seconds(fields, "deadline"),
+        attempts=int(fields["attempts"]),
+        token=int(fields["token"]),
+        retries=int(fields.get("retries", 0)),
+        reason=fields.get("reason"),
+        progress=Progress(int(fields.get("done", 0)), int(fields.get("total", 0))),
+        queue_position=None if place is None else place + 1,
+        result=_json(fields, "result"),
+        error=_json(fields, "error"),
+        timings={
+            name.removeprefix(_SECONDS): float(value)
+            for name, value in fields.items()
+            if name.startswith(_SECONDS)
+        },
+    )
+
+
+def event_of(entry: Entry) -> JobEvent:
+    event_id, fields = entry
+    return JobEvent(
+        id=event_id.decode(), kind=EventKind(fields[b"kind"].decode()), data=json.loads(fields[b"data"])
+    )
+
+
+def _seconds(fields: Fields, name: str) -> float | None:
+    return float(fields[name]) if name in fields else None
+
+
+def _json(fields: Fields, name: str) -> Any:
+    return json.loads(fields[name]) if name in fields else None

@@ -1,4 +1,4 @@
-"""``JobStore`` on Redis whose jobs outlive Redis' data."""
+"""``JobStore`` on Redis with a journal in the blob store, from which lost records are rebuilt."""
 
 import logging
 from collections.abc import Mapping
@@ -10,24 +10,24 @@ from rag.model import FIRST_STAGES, Job, JobKind, JobState, Json, Lease, NewJob,
 from rag.ports import Accepted
 from rag.settings import Settings
 from rag.stores.entries import JobFields, opening_of, over
-from rag.stores.jobs.record import Record, fields_of, job_of
+from rag.stores.jobs.base import Record, fields_of, job_of
 from rag.stores.jobs.store import RedisJobStore
 from rag.stores.journal import Journal, journalled
 
 _ENTRY_SECONDS = 30.0
-"""After that whoever accepted a job has died before its entry was written."""
+"""After this time, the process that accepted a job is taken for dead before it wrote the entry."""
 
 _LOST = "Redis lost its records just now: try again"
 
 log = logging.getLogger(__name__)
 
 
-class KeptJobStore(RedisJobStore):
-    """Job records, of which ``journal`` has what the settings promise to keep.
+class DurableJobStore(RedisJobStore):
+    """Job records with entries in ``journal`` for the kinds of jobs that the settings name.
 
-    The record is written first, its entry before a method returns. What cannot be promised
-    is not: without an entry, ``accept`` and ``retry`` fail as Unavailable. The end of a job that
-    has worked stands without its entry too: at worst it is done once more.
+    The record is written first, its entry before a method returns. A job is promised only with its
+    entry: without it, ``accept`` and ``retry`` fail as Unavailable. The end of a job is valid
+    without its entry: at worst the job is done once more.
     """
 
     def __init__(self, client: Redis, settings: Settings, journal: Journal) -> None:
@@ -49,16 +49,24 @@ class KeptJobStore(RedisJobStore):
         return self._promise(record, new=new)
 
     def repeated(self, *, idempotency_key: str, body_digest: str) -> Accepted | None:
-        """Writes nothing for a job that has its entry, since there may be no room for it."""
         record = self._earlier(idempotency_key, body_digest)
         if not record:
             return None
-        return Accepted(job_of(record), new=False) if _kept(record) else self._promise(record, new=False)
+        if "kept" in fields_of(record):  # has its entry: writes nothing, since there may be no room
+            return Accepted(job_of(record), new=False)
+        return self._promise(record, new=False)
 
     def _promise(self, record: Record, *, new: bool) -> Accepted:
+        """Write the job's entry. A repeated submit writes it again: the first caller may have died before."""
         job, fields = job_of(record), fields_of(record)
         if journalled(self._settings, job.kind) and not over(fields):
-            self._keep(fields, new=new)
+            try:
+                self._journal.open(opening_of(fields))
+            except AegisError:
+                if new:
+                    self._on("undo", job.id)
+                raise
+            self._confirm(job.id)
         return Accepted(job=job, new=new)
 
     def retry(self, job_id: str, *, most_open: Mapping[JobKind, int] | None = None) -> Job:
@@ -68,23 +76,13 @@ class KeptJobStore(RedisJobStore):
             self._confirm(job_id)
         return job
 
-    def _keep(self, fields: JobFields, *, new: bool) -> None:
-        """Write the entry; of an accepted job again, since whoever accepted it may have died before."""
-        try:
-            self._journal.open(opening_of(fields))
-        except AegisError:
-            if new:
-                self._on("undo", fields["id"])
-            raise
-        self._confirm(fields["id"])
-
     def _confirm(self, job_id: str) -> None:
-        """Records that went before the entry was written were perhaps rebuilt without it."""
+        """Note that the entry is written. Recovering if the record is gone, so perhaps rebuilt without it."""
         if not self._on("keep", job_id):
             raise Recovering(_LOST)
 
-    def _unkept(self, stage: Stage) -> float | None:
-        """A job without its entry may still be undone."""
+    def _journal_grace(self, stage: Stage) -> float | None:
+        """A job without its entry may still be undone, so no worker may begin it."""
         first = FIRST_STAGES.get(stage)
         return _ENTRY_SECONDS if first is not None and journalled(self._settings, first) else None
 
@@ -99,10 +97,10 @@ class KeptJobStore(RedisJobStore):
         result: Json | None = None,
         error: Json | None = None,
     ) -> bool:
-        """Who waits hears of the end before its entry is written."""
+        """Callers that wait hear of the end before its entry is written."""
         finished = super().finish(lease, state, seconds=seconds, result=result, error=error)
         if finished:
-            self._settle(lease.job)
+            self._try_end(lease.job)
         return finished
 
     def cancel(self, job_id: str) -> Job:
@@ -119,37 +117,30 @@ class KeptJobStore(RedisJobStore):
         expired = super().expire(job_id, error=error)
         job = self.get(job_id) if expired else None
         if job is not None:
-            self._settle(job)
+            self._try_end(job)
         return expired
 
     def prune(self, *, finished_before: float, dead_before: float, most: int, limit: int) -> list[Job]:
         jobs = super().prune(finished_before=finished_before, dead_before=dead_before, most=most, limit=limit)
         for job in jobs:
-            self._tidy(job)
+            try:
+                self._journal.forget(job.id)
+            except AegisError as error:
+                log.warning("job %s is forgotten, but its entry in the journal stays: %s", job.id, error)
         return jobs
 
-    def _settle(self, job: Job) -> None:
+    def _try_end(self, job: Job) -> None:
         try:
             self._end(job)
         except AegisError as error:
-            log.warning("job %s is over, and would run again if Redis lost its data: %s", job.id, error)
+            log.warning("job %s is over, but would run again if Redis lost its data: %s", job.id, error)
 
     def _end(self, job: Job) -> None:
         if journalled(self._settings, job.kind):
             self._journal.end(lambda: self._fields(job.id))
-
-    def _tidy(self, job: Job) -> None:
-        try:
-            self._journal.forget(job.id)
-        except AegisError as error:
-            log.warning("job %s is forgotten, its entry in the journal is not: %s", job.id, error)
 
     def _fields(self, job_id: str) -> JobFields:
         record = self._on("get", job_id)
         if not record:
             raise Recovering(_LOST)
         return fields_of(record)
-
-
-def _kept(record: Record) -> bool:
-    return "kept" in fields_of(record)

@@ -1,17 +1,22 @@
-"""Job records as the sweeper needs them: what was lost, is late, or is to be forgotten."""
+"""Job records as housekeeping and monitoring need them: what is late, left over, old, or on its way."""
 
 from contextlib import AbstractContextManager
 from itertools import product
 
-from rag.model import Job, JobKind, JobState, Json, Lease, Stage
-from rag.stores.jobs.base import JobScripts, index_key, only_word
-from rag.stores.jobs.record import dumped, job_of
+from rag.model import Job, JobFigures, JobKind, JobState, Json, Lease, Stage
+from rag.stores.jobs.base import JobScripts, call_token, dumped, index_key, job_of
 from rag.stores.locks import HeldLock, held_lock
 from rag.stores.redis import PREFIX, reaching_redis
 
+_LOOKS = 500
+"""Dead letters whose reason is read: some milliseconds in which the server does nothing else."""
+
+_MOST_COMING = 100
+"""Ingestions of one document that are listed."""
+
 
 class Sweeping(JobScripts):
-    """Times are the server's; what lies further ahead than it can is from before its clock jumped back."""
+    """All times are the server's. A time further ahead than possible was set before its clock jumped back."""
 
     def alone(
         self, duty: str, *, seconds: float, followed_after: float | None = None
@@ -26,10 +31,10 @@ class Sweeping(JobScripts):
         return [job_of(r) for r in self._scripts.run("expired", [PREFIX], "", limit)]
 
     def expire(self, job_id: str, *, error: Json) -> bool:
-        keeping = self._keeping(JobState.FAILED)
-        return bool(self._on("expire", job_id, only_word(), dumped(error), *keeping))
+        expiry = self._expiry(JobState.FAILED)
+        return bool(self._on("expire", job_id, call_token(), dumped(error), *expiry))
 
-    def remains(self, *, limit: int) -> list[Job]:
+    def leftovers(self, *, limit: int) -> list[Job]:
         return [job_of(r) for r in self._scripts.run("remains", [PREFIX], "", limit)]
 
     def tidy(self, job_id: str, *, seconds: float) -> Job | None:
@@ -60,3 +65,21 @@ class Sweeping(JobScripts):
     def ping(self) -> None:
         """Unavailable also while lost records are rebuilt."""
         self._scripts.run("ping", [PREFIX])
+
+    def coming(self, collection: str) -> int:
+        return int(self._scripts.run("coming", [PREFIX], "", collection))
+
+    def coming_of(self, collection: str, document_id: str) -> list[str]:
+        arguments = (collection, document_id, _MOST_COMING)
+        found: list[bytes] = self._scripts.run("coming_of", [PREFIX], "", *arguments)
+        return [job_id.decode() for job_id in found]
+
+    def figures(self) -> JobFigures:
+        waiting = [f"{PREFIX}waiting:{stage}" for stage in Stage]
+        still_open, waited, dead = self._scripts.run("figures", waiting, "", _LOOKS, *JobKind)
+        reasons = (reason.decode() for reason in dead[::2])
+        return JobFigures(
+            open=dict(zip(JobKind, still_open, strict=True)),
+            waited=dict(zip(Stage, map(float, waited), strict=True)),
+            dead=dict(zip(reasons, dead[1::2], strict=True)),
+        )

@@ -4,44 +4,46 @@ from collections.abc import Sequence
 from typing import cast
 
 from rag.errors import NotFound
-from rag.model import DueStage, EventKind, JobState, Json, Lease, Progress, Stage
+from rag.model import ABOUT_BACKUPS, DueStage, EventKind, JobState, Json, Lease, Progress, Stage
 from rag.ports import Bounds, Taken
-from rag.stores.jobs.base import JobScripts, job_key, only_word
-from rag.stores.jobs.record import Record, dumped, job_of
+from rag.stores.jobs.base import JobScripts, call_token, dumped, job_key, job_of
 from rag.stores.redis import PREFIX, reaching_redis
 
 
 class Work(JobScripts):
-    """A write is one script, which first looks whether the lease's token is the newest."""
+    """Each write is one script, which first checks that the lease's token is the newest."""
 
     def due(self, stages: Sequence[Stage], *, lease_seconds: float, worker: str = "") -> tuple[DueStage, ...]:
-        named = [word for stage in stages for word in (stage, self._unkept(stage) or "")]
+        named = [word for stage in stages for word in (stage, self._journal_grace(stage) or "")]
         found = self._scripts.run("due", [PREFIX], "", lease_seconds, worker, *named)
         return tuple(DueStage(Stage(stage.decode()), job_id.decode()) for stage, job_id, _ in found)
 
     def take(self, stage: Stage, *, lease_seconds: float, worker: str, bounds: Bounds) -> Taken:
-        most = (bounds.jobs, bounds.size, self._unkept(stage) or "")
+        most = (bounds.jobs, bounds.size, self._journal_grace(stage) or "")
         records, left = self._scripts.run(
-            "take", [PREFIX], "", stage, lease_seconds, only_word(), worker, *most
+            "take", [PREFIX], "", stage, lease_seconds, call_token(), worker, *most
         )
-        return Taken(tuple(map(_lease_of, records)), left.decode() if left else None)
+        leases = tuple(Lease(job=job, token=job.token) for job in map(job_of, records))
+        return Taken(leases, left.decode() if left else None)
 
     def others_wait(self, owner: str, stages: Sequence[Stage]) -> bool:
         return bool(self._scripts.run("others", [PREFIX], "", owner, *stages))
 
-    def _unkept(self, _stage: Stage) -> float | None:
-        """Seconds for which a job without an entry in a journal is let alone; None: it needs no entry."""
+    def _journal_grace(self, _stage: Stage) -> float | None:
+        """Seconds for which a job waits for its entry in the journal; None: it needs no entry."""
         return None
 
     def extend(self, lease: Lease, *, lease_seconds: float) -> bool:
         """A stage is held for STALE_LEASE_SECONDS at most, one about backups for as long as its task."""
-        return self._held("extend", lease, lease_seconds, self._held_at_most(lease.job.kind))
+        about_backups = lease.job.kind in ABOUT_BACKUPS
+        longest = self._stale_about_backups if about_backups else self._stale
+        return self._held("extend", lease, lease_seconds, longest)
 
     def progress(self, lease: Lease, progress: Progress) -> bool:
         return self._held("progress", lease, progress.done, progress.total)
 
     def emit(self, lease: Lease, kind: EventKind, data: Json) -> bool:
-        return self._held("emit", lease, kind, dumped(data), only_word())
+        return self._held("emit", lease, kind, dumped(data), call_token())
 
     def advance(
         self, lease: Lease, stage: Stage, *, seconds: float, size: int = 1, delay: float = 0.0
@@ -66,7 +68,7 @@ class Work(JobScripts):
         if not state.final:
             raise ValueError(f"a job does not end as {state}")
         told = dumped(result), dumped(error)
-        return self._held("finish", lease, state, seconds, *told, *self._keeping(state))
+        return self._held("finish", lease, state, seconds, *told, *self._expiry(state))
 
     def put_artefact(self, lease: Lease, name: str, data: bytes) -> bool:
         return self._held("put_artefact", lease, name, data)
@@ -75,13 +77,8 @@ class Work(JobScripts):
         with reaching_redis():
             data = self._client.hget(f"{job_key(job_id)}:artefacts", name)
         if data is None:
-            raise NotFound(f"job {job_id} keeps no {name}: it was never stored, or the job ended long ago")
+            raise NotFound(f"job {job_id} has no {name}: it was never stored, or the job ended long ago")
         return cast(bytes, data)
 
     def _held(self, script: str, lease: Lease, *args: str | bytes | float) -> bool:
         return bool(self._on(script, lease.job.id, lease.token, *args))
-
-
-def _lease_of(record: Record) -> Lease:
-    job = job_of(record)
-    return Lease(job=job, token=job.token)

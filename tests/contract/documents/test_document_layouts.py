@@ -77,7 +77,7 @@ class TestLayouts:
 
         assert not documents.publish(document("a", version), (0,))
         assert not documents.publish(document("a", version), (1, 10))
-        assert not documents.outdated("docs", 1, DocumentVersion("a", version))
+        assert not documents.superseded("docs", 1, DocumentVersion("a", version))
         assert documents.publish(document("a", version), (0, 1))
 
     def test_they_change_places(self, documents: DocumentRegistry, lease: Lease) -> None:

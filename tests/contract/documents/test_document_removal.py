@@ -14,22 +14,22 @@ class TestOutdated:
     def test_a_version_that_may_still_be_seen_is_not(self, documents: DocumentRegistry) -> None:
         live = published(documents)
         ahead = documents.next_version("docs", "a")
-        assert not documents.outdated("docs", 1, DocumentVersion("a", live.version))
-        assert not documents.outdated("docs", 1, DocumentVersion("a", ahead))
+        assert not documents.superseded("docs", 1, DocumentVersion("a", live.version))
+        assert not documents.superseded("docs", 1, DocumentVersion("a", ahead))
 
     def test_one_that_was_replaced_or_deleted_is(self, documents: DocumentRegistry) -> None:
         first, second = published(documents), published(documents)
-        assert documents.outdated("docs", 1, DocumentVersion("a", first.version))
+        assert documents.superseded("docs", 1, DocumentVersion("a", first.version))
         documents.delete("docs", "a")
-        assert documents.outdated("docs", 1, DocumentVersion("a", second.version))
+        assert documents.superseded("docs", 1, DocumentVersion("a", second.version))
 
     def test_one_of_a_dropped_collection_is(self, documents: DocumentRegistry) -> None:
         version = DocumentVersion("a", documents.next_version("docs", "a"))
         documents.drop_collection("docs")
-        assert documents.outdated("docs", 1, version)
+        assert documents.superseded("docs", 1, version)
         documents.put_collection("docs", MODEL, 384)
-        assert documents.outdated("docs", 1, version)
-        assert documents.outdated("docs", 2, version)
+        assert documents.superseded("docs", 1, version)
+        assert documents.superseded("docs", 2, version)
 
 
 class TestDelete:

@@ -154,12 +154,12 @@ class TestReplacing:
         self, documents: DocumentRegistry, lease: Lease
     ) -> None:
         first, second = self.staged(documents), self.staged(documents)
-        assert not documents.surpassed(second.reservation)
+        assert not documents.reservation_superseded(second.reservation)
 
         assert documents.replace(second, under=lease)
 
-        assert documents.surpassed(first.reservation)
-        assert not documents.surpassed(second.reservation)
+        assert documents.reservation_superseded(first.reservation)
+        assert not documents.reservation_superseded(second.reservation)
 
     @pytest.mark.parametrize(
         "why", ["cancelled", "nothing staged", "given up", "somebody else's", "made anew"]

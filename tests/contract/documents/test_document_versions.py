@@ -140,8 +140,8 @@ class TestConfirm:
         assert documents.confirm(live, later)
 
         assert not documents.publish(document(version=between))
-        assert documents.outdated("docs", 1, DocumentVersion("a", between))
-        assert not documents.outdated("docs", 1, DocumentVersion("a", live.version))
+        assert documents.superseded("docs", 1, DocumentVersion("a", between))
+        assert not documents.superseded("docs", 1, DocumentVersion("a", live.version))
         assert documents.get("docs", "a") == replace(live, confirmed=later)
         assert documents.stale("docs", [DocumentVersion("a", live.version)]) == ()
         assert counts(documents) == (1, 3)

@@ -8,7 +8,7 @@ import redis
 from rag.ports import JobStore
 from rag.settings import Settings
 from rag.stores.blobs import ObstoreBlobs
-from rag.stores.jobs import KeptJobStore, RedisJobStore
+from rag.stores.jobs import DurableJobStore, RedisJobStore
 from rag.stores.journal import Journal
 
 
@@ -18,4 +18,4 @@ def jobs(request: pytest.FixtureRequest, redis_client: redis.Redis, tmp_path: Pa
     if request.param == "plain":
         return RedisJobStore(redis_client, settings)
     address = "memory:///" if "memory" in request.param else tmp_path.as_uri()
-    return KeptJobStore(redis_client, settings, Journal(ObstoreBlobs(address)))
+    return DurableJobStore(redis_client, settings, Journal(ObstoreBlobs(address)))

@@ -9,7 +9,7 @@ from rag.model import JobState, Lease, Stage, Taken
 from rag.ports import JobStore
 from rag.settings import Settings
 from rag.stores.blobs import ObstoreBlobs
-from rag.stores.jobs import KeptJobStore, RedisJobStore
+from rag.stores.jobs import DurableJobStore, RedisJobStore
 from rag.stores.journal import Journal
 from tests.contract.jobs.jobrecords import (
     PROBLEM,
@@ -161,7 +161,7 @@ def test_an_answer_that_was_lost_on_the_way_is_given_again(
     jobs: RedisJobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     both = [accepted(jobs) for _ in range(2)]
-    monkeypatch.setattr("rag.stores.jobs.work.only_word", lambda: "the same")
+    monkeypatch.setattr("rag.stores.jobs.work.call_token", lambda: "the same")
 
     first, again = (take(jobs, most=16, worker="w") for _ in range(2))
 
@@ -173,7 +173,7 @@ def test_an_answer_that_was_lost_on_the_way_is_given_again(
 def test_a_record_without_its_entry_is_not_due(redis_client: redis.Redis) -> None:
     """The process that accepts it may still fail to promise it, and undoes it then."""
     settings = Settings(journal="all")
-    kept = KeptJobStore(redis_client, settings, Journal(ObstoreBlobs("memory:///")))
+    kept = DurableJobStore(redis_client, settings, Journal(ObstoreBlobs("memory:///")))
     RedisJobStore(redis_client, settings).accept(new_job())
     assert due(kept) == []
 
@@ -187,7 +187,7 @@ def test_a_record_without_its_entry_is_not_due(redis_client: redis.Redis) -> Non
 
 def test_a_record_whose_maker_died_before_its_entry_is_due_later(redis_client: redis.Redis) -> None:
     settings = Settings(journal="all")
-    kept = KeptJobStore(redis_client, settings, Journal(ObstoreBlobs("memory:///")))
+    kept = DurableJobStore(redis_client, settings, Journal(ObstoreBlobs("memory:///")))
     unkept = RedisJobStore(redis_client, settings).accept(new_job()).job.id
     redis_client.hset("{aegis}:job:" + unkept, "queued_at", f"{time.time() - 31:.6f}")
     redis_client.zadd("{aegis}:line:parse:", {unkept: time.time() - 31})

@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 from rag.model import JobKind, JobState, NewJob, Stage
 from rag.ports import JobStore, Window
 from rag.settings import Settings
-from rag.stores.jobs import desk
+from rag.stores.jobs import store
 from rag.stores.jobs.restoration import JobRestoration
 from tests.contract.jobs.jobrecords import accepted, all_pages, begun, ended, keys, new_job
 
@@ -60,7 +60,7 @@ def test_a_job_is_listed_by_the_state_it_is_in(jobs: JobStore) -> None:
 def test_a_page_over_many_jobs_that_are_not_meant_is_short(
     jobs: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(desk, "_LOOKS", 3)
+    monkeypatch.setattr(store, "_LOOKS", 3)
     failed = ended(jobs, JobState.FAILED)
     ids = [accepted(jobs) for _ in range(45)]
     found: list[str] = []

@@ -12,8 +12,8 @@ from tests.contract.jobs.jobrecords import accepted, begun, ended, new_job
 
 
 class TestRemains:
-    def remains(self, jobs: JobStore) -> list[str]:
-        return [job.id for job in jobs.remains(limit=10)]
+    def leftovers(self, jobs: JobStore) -> list[str]:
+        return [job.id for job in jobs.leftovers(limit=10)]
 
     def test_of_ingestions_that_ended_without_success(self, jobs: JobStore) -> None:
         cancelled = accepted(jobs)
@@ -24,9 +24,9 @@ class TestRemains:
         query = accepted(jobs, new_job(JobKind.QUERY, Stage.EMBED_QUERY))
         jobs.cancel(query)
 
-        assert self.remains(jobs) == [cancelled, failed]
+        assert self.leftovers(jobs) == [cancelled, failed]
         jobs.drop(dead)
-        assert self.remains(jobs) == [cancelled, failed, dead]
+        assert self.leftovers(jobs) == [cancelled, failed, dead]
 
     def test_they_are_removed_once(self, jobs: JobStore) -> None:
         job_id = accepted(jobs)
@@ -35,13 +35,13 @@ class TestRemains:
         assert jobs.tidy(job_id, seconds=60) == jobs.get(job_id)
         jobs.confirm_tidy(job_id)
 
-        assert self.remains(jobs) == []
+        assert self.leftovers(jobs) == []
 
     def test_they_stay_listed_until_that_is_done(self, jobs: JobStore) -> None:
         job_id = accepted(jobs)
         jobs.cancel(job_id)
         assert jobs.tidy(job_id, seconds=60)
-        assert self.remains(jobs) == [job_id]
+        assert self.leftovers(jobs) == [job_id]
 
     def test_what_a_job_still_needs_is_not_to_be_removed(self, jobs: JobStore) -> None:
         queued, dead = accepted(jobs), ended(jobs, JobState.DEAD)
@@ -60,7 +60,7 @@ class TestRemains:
 
         assert jobs.retry(job_id).state is JobState.QUEUED
         assert jobs.tidy(job_id, seconds=60) is None
-        assert self.remains(jobs) == []
+        assert self.leftovers(jobs) == []
 
     def test_whoever_dies_at_it_blocks_no_retry_for_long(self, jobs: JobStore) -> None:
         job_id = accepted(jobs)
@@ -77,7 +77,7 @@ class TestRemains:
         assert jobs.tidy(lease.job.id, seconds=60)
         jobs.confirm_tidy(lease.job.id)
 
-        assert self.remains(jobs) == []
+        assert self.leftovers(jobs) == []
         later = redis_client.zscore("{aegis}:remains", lease.job.id)
         assert later is not None
         assert later > time.time() + 900, "longer than any stage may run"

@@ -62,7 +62,7 @@ class TestRepeatedScripts:
         numbers = count()
         self.word = next(numbers)
         for part in ("desk", "work", "sweeping"):
-            monkeypatch.setattr(f"{job_scripts.__package__}.{part}.only_word", lambda: f"word-{self.word}")
+            monkeypatch.setattr(f"{job_scripts.__package__}.{part}.call_token", lambda: f"word-{self.word}")
 
     @contextmanager
     def nothing_changes(self, jobs: JobStore, job_id: str) -> Iterator[None]:
@@ -141,4 +141,4 @@ class TestRepeatedScripts:
             assert tidied is not None
         for _ in range(2):
             jobs.confirm_tidy(job_id)
-        assert jobs.remains(limit=10) == []
+        assert jobs.leftovers(limit=10) == []

@@ -7,7 +7,7 @@ import pytest
 
 from rag.settings import Settings
 from rag.stores.backups import cuts
-from tasks import backup, taking
+from tasks import backup, lease
 from tasks.app import app
 from tasks.submit import Submissions
 from tests.deliveries import record_bells
@@ -23,7 +23,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
 @pytest.fixture
 def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
     record_bells(monkeypatch)
-    monkeypatch.setattr(taking, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(lease, "TURN_SECONDS", 0.0)
     monkeypatch.setattr(cuts, "LINES_A_PIECE", 3)
     settings = Settings(
         redis_url=valkey, aegis_home=tmp_path, jina_base_url="http://127.0.0.1:9/v1", backup_part_mb=1

@@ -15,7 +15,7 @@ from rag.model import (
     Stage,
 )
 from tasks import backup, patience
-from tasks.records import restore_records
+from tasks.records import rebuild_records
 from tasks.saving import savepoint
 from tasks.submit import Submissions
 from tests.deliveries import finished, job_of, step
@@ -170,7 +170,7 @@ def test_it_outlives_the_brokers_data(
     while not store.parts:
         step(tools, job_id)
     redis_client.flushall()
-    restore_records(tools.restoration)
+    rebuild_records(tools.restoration)
 
     assert job_of(tools, job_id).stage is Stage.SNAPSHOT
     assert finished(tools, job_id).state is JobState.SUCCEEDED
@@ -191,7 +191,7 @@ def test_done_once_more_it_is_the_same_backup(
             step(tools, job_id)
     before = tools.vault.manifest(job_id)
     redis_client.flushall()
-    restore_records(tools.restoration)
+    rebuild_records(tools.restoration)
 
     job = finished(tools, job_id)
 

@@ -9,7 +9,7 @@ from rag import lexical
 from rag.model import Point, SearchQuery, Stage
 from rag.stores.vectors.edge import EdgeVectorStore
 from tasks.answer import visible_hits
-from tasks.embedders import embedder_for
+from tasks.layouts import embedder_for
 from tasks.submit import Ingestion, Question, Submissions, Text
 from tests.deliveries import step
 from workers.tools import Tools

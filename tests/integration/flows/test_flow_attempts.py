@@ -87,7 +87,7 @@ def run_once_more(tools: InProcess, job_id: str, monkeypatch: pytest.MonkeyPatch
     tools.journal.reopen(opening_of(record))
     with connect(tools.settings) as client:
         client.flushall()
-    records.restore_records(tools.restoration)
+    records.rebuild_records(tools.restoration)
     return finished(tools, job_id)
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from rag.errors import Overloaded
 from rag.model import Document, JobState, Lease
+from tasks.maintenance import remove_leftovers
 from tasks.submit import Submissions
-from tasks.sweeping import remove_leftovers
 from tests.deliveries import finished, step
 from tests.integration.flows.stages import (
     COLLECTION,
@@ -31,7 +31,7 @@ def test_a_cancelled_ingestion_leaves_no_points_and_no_work(
 
     assert tools.vectors.count("handbook-1") == 0
     assert list(tools.blobs.keys("work")) == []
-    assert tools.jobs.remains(limit=10) == []
+    assert tools.jobs.leftovers(limit=10) == []
     desk.retry(job_id)
     assert finished(tools, job_id).state is JobState.SUCCEEDED
     assert seen(tools, "lamp") == ["The lamp is green."]

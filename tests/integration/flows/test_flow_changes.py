@@ -9,8 +9,8 @@ from rag.model import Document, Job, JobState, Json, Stage
 from rag.naming import chunks_key
 from rag.places import unpack_places
 from tasks import ingest
-from tasks.embedders import embedder_for
-from tasks.remains import remove_remains
+from tasks.layouts import embedder_for
+from tasks.remains import remove_leftovers_of
 from tasks.submit import Change, Idempotency, Ingestion, Question, Submissions, Text
 from tests.deliveries import finished, step
 from tests.integration.flows.stages import COLLECTION, InProcess, seen
@@ -192,7 +192,7 @@ def test_a_change_never_takes_a_later_content_back(
     assert job.error["type"] == "urn:aegis:problem:conflict"
     finished(tools, upload.id) if not published else None
     assert seen(tools, "lamp") == ["The lamp is green."]
-    remove_remains(tools, change.id)
+    remove_leftovers_of(tools, change.id)
     assert tools.vectors.count("handbook-1") == 1
     assert len(list(tools.blobs.keys("texts"))) == 1
 

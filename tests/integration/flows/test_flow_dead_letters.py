@@ -6,10 +6,10 @@ import pytest
 
 from rag.errors import Conflict, NotFound
 from rag.model import JobKind, JobState, Stage
-from tasks.embedders import embedder_for
+from tasks.layouts import embedder_for
+from tasks.maintenance import remove_leftovers
 from tasks.remains import forget
 from tasks.submit import Question, Submissions
-from tasks.sweeping import remove_leftovers
 from tests.deliveries import begin, finished, step
 from tests.integration.flows.stages import COLLECTION, InProcess, crashed_while_indexing, seen, submitted
 
@@ -28,7 +28,7 @@ def test_a_dropped_dead_letter_leaves_nothing(tools: InProcess, desk: Submission
     assert remove_leftovers(tools) == 0
     assert tools.vectors.count("handbook-1") == 1
 
-    assert desk.drop(job_id).state is JobState.FAILED
+    assert desk.dead_letters.drop(job_id).state is JobState.FAILED
     assert remove_leftovers(tools) == 1
 
     assert tools.vectors.count("handbook-1") == 0
@@ -43,7 +43,7 @@ def test_a_replayed_dead_letter_resumes_at_its_stage_and_doubles_nothing(
         embedder_for(tools, None), "embed_passages", lambda texts: pytest.fail("embedded again")
     )
 
-    assert desk.replay(job_id).stage is Stage.INDEX
+    assert desk.dead_letters.replay(job_id).stage is Stage.INDEX
 
     assert finished(tools, job_id).state is JobState.SUCCEEDED
     assert tools.vectors.count("handbook-1") == 1
@@ -75,9 +75,9 @@ def test_dead_letters_are_replayed_and_dropped_by_reason_and_collection(
             tools.jobs.finish(lease, JobState.DEAD, error=error)
             ids[job_id] = reason
 
-    assert desk.replay_all("unavailable", ["another"], JobKind) == (0, 0)
-    assert desk.replay_all("unavailable", [COLLECTION], JobKind) == (3, 0)
-    assert desk.drop_all(None, None, JobKind) == 3
+    assert desk.dead_letters.replay_all("unavailable", ["another"], JobKind) == (0, 0)
+    assert desk.dead_letters.replay_all("unavailable", [COLLECTION], JobKind) == (3, 0)
+    assert desk.dead_letters.drop_all(None, None, JobKind) == 3
 
     for job_id, reason in ids.items():
         job = tools.jobs.get(job_id)
@@ -106,7 +106,7 @@ def test_a_question_that_died_is_replayed_with_fresh_time(tools: InProcess, desk
     while time() < lease.job.deadline:
         pass
 
-    job = desk.replay(job_id)
+    job = desk.dead_letters.replay(job_id)
 
     assert job.state is JobState.QUEUED
     assert job.deadline is not None

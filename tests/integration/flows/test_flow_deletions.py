@@ -4,9 +4,9 @@ import pytest
 
 from rag.errors import NotFound
 from rag.model import Job, JobState
-from tasks import sweeping
+from tasks import maintenance
+from tasks.maintenance import assign_lost_purges
 from tasks.submit import Submissions
-from tasks.sweeping import assign_lost_purges
 from tests.deliveries import finished, step
 from tests.integration.flows.stages import COLLECTION, InProcess, seen, submitted
 
@@ -56,8 +56,8 @@ def test_a_first_ingestion_deleted_by_an_api_that_dies_is_purged_by_the_sweeper(
     job_id = submitted(desk, "The lamp is green.")
     deleted_by_an_api_that_dies(tools, desk, monkeypatch)
     sent: list[Job] = []
-    monkeypatch.setattr(sweeping, "ring_for", sent.append)
-    monkeypatch.setattr(sweeping, "LOST_AFTER", 0.0)
+    monkeypatch.setattr(maintenance, "ring_for", sent.append)
+    monkeypatch.setattr(maintenance, "LOST_AFTER", 0.0)
 
     assert (assign_lost_purges(tools), assign_lost_purges(tools)) == (1, 0)
 
@@ -84,10 +84,10 @@ def test_a_deletion_whose_api_died_is_purged_by_the_sweeper(
     finished(tools, submitted(desk, "The lamp is green."))
     deleted_by_an_api_that_dies(tools, desk, monkeypatch)
     sent: list[Job] = []
-    monkeypatch.setattr(sweeping, "ring_for", sent.append)
+    monkeypatch.setattr(maintenance, "ring_for", sent.append)
     assert assign_lost_purges(tools) == 0, "it may still be at it"
 
-    monkeypatch.setattr(sweeping, "LOST_AFTER", 0.0)
+    monkeypatch.setattr(maintenance, "LOST_AFTER", 0.0)
     assert (assign_lost_purges(tools), assign_lost_purges(tools)) == (1, 0)
 
     (purge,) = sent

@@ -125,4 +125,4 @@ def test_a_cancel_ends_the_fetch(tools: InProcess, desk: Submissions, pages: Thr
 
     assert [job.state for job in ended] == [JobState.CANCELLED]
     assert time.monotonic() - began < PATIENCE / 2
-    assert tools.jobs.remains(limit=10) == []
+    assert tools.jobs.leftovers(limit=10) == []

@@ -6,7 +6,7 @@ import pytest
 
 from rag.model import Candidate, Hit, JobState, Stage
 from tasks import ingest
-from tasks.embedders import embedder_for
+from tasks.layouts import embedder_for
 from tasks.sources import fingerprint_of
 from tasks.submit import Ingestion, Submissions, Text
 from tests.deliveries import finished, step

@@ -11,7 +11,7 @@ from rag.errors import Unavailable
 from rag.model import JobKind, JobState, NewJob, Stage
 from rag.stores.documents import RedisDocumentRegistry
 from rag.stores.jobs import RedisJobStore
-from tasks.records import restore_records
+from tasks.records import rebuild_records
 from tests.integration.restoration.promises import (
     MODEL,
     all_documents,
@@ -37,7 +37,7 @@ class TestCrashes:
         unpromised = NewJob(str(uuid7()), JobKind.QUERY, Stage.EMBED_QUERY, "docs", {})
         RedisJobStore(redis_client, tools.settings).accept(unpromised, idempotency_key="k", body_digest="d")
         lose()
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
         assert listed(tools) == []
 
     def test_who_repeats_such_a_submit_gets_the_promise(
@@ -50,7 +50,7 @@ class TestCrashes:
 
         assert submitted(tools, key="k").id == job.id
         lose()
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert listed(tools) == [job.id]
 
@@ -75,7 +75,7 @@ class TestCrashes:
 
         def rebuilt_meanwhile(job: Any) -> None:
             lose()
-            restore_records(tools.restoration)
+            rebuild_records(tools.restoration)
             written(job)
 
         monkeypatch.setattr(tools.journal, "open", rebuilt_meanwhile)
@@ -91,7 +91,7 @@ class TestCrashes:
         assert job.state is JobState.SUCCEEDED
         lose()
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert to_run(tools) == [job.id]
 
@@ -104,7 +104,7 @@ class TestCrashes:
         tools.journal.open(entry)
         lose()
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert (found(tools, job).state, to_run(tools)) == (JobState.SUCCEEDED, [])
 
@@ -116,7 +116,7 @@ class TestCrashes:
         RedisDocumentRegistry(redis_client).publish(document(job.inputs["version"]))
         lose()
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert all_documents(tools).items == (older,)
         assert to_run(tools) == [job.id]
@@ -132,7 +132,7 @@ class TestCrashes:
 
         assert tools.documents.delete("docs", "a") is not None
         lose()
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert all_documents(tools).items == ()
 
@@ -143,6 +143,6 @@ class TestCrashes:
         published(tools)
         lose()
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert len(all_documents(tools).items) == 1

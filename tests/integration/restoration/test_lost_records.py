@@ -9,7 +9,7 @@ from rag.errors import Unavailable
 from rag.model import DocumentVersion, JobState, Progress, Stage
 from rag.settings import Settings
 from tasks import records
-from tasks.records import Overseer, restore_records
+from tasks.records import Overseer, rebuild_records
 from tests.deliveries import begin
 from tests.integration.restoration.promises import (
     MODEL,
@@ -54,7 +54,7 @@ class TestFence:
             lambda: documents.get("docs", "b"),
             lambda: all_documents(tools),
             lambda: documents.delete("docs", "b"),
-            lambda: documents.outdated("docs", 1, DocumentVersion("b", 1)),
+            lambda: documents.superseded("docs", 1, DocumentVersion("b", 1)),
         ]
         lose()
 
@@ -72,12 +72,12 @@ class TestFence:
     def test_a_first_start_has_nothing_to_restore(self, tools: Tools, lose: Callable[[], None]) -> None:
         lose()
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         tools.jobs.ping()
         assert tools.restoration.recovery.intact()
         assert (listed(tools), to_run(tools)) == ([], [])
-        assert restore_records(tools.restoration) == "nothing to do"
+        assert rebuild_records(tools.restoration) == "nothing to do"
 
 
 class TestOverseer:

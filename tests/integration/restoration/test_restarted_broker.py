@@ -7,7 +7,7 @@ import redis
 
 from rag.model import JobState, Stage
 from rag.stores.documents import RedisDocumentRegistry
-from tasks.records import restore_records
+from tasks.records import rebuild_records
 from tests.integration.restoration.promises import (
     asked,
     begun,
@@ -37,7 +37,7 @@ class TestRestart:
         assert not tools.restoration.recovery.intact()
         assert found(tools, job) == job
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert tools.restoration.recovery.intact()
         assert found(tools, job) == job
@@ -56,7 +56,7 @@ class TestRestart:
             redis_client.restore(key, 0, value)
         restarted()
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert sorted(listed(tools)) == sorted(job.id for job in (older, running, lost_job, lost_end))
         assert found(tools, lost_end) == lost_end
@@ -75,10 +75,10 @@ class TestRestart:
             patch.setattr(tools.journal, "end", failing)
             job = over(tools, submitted(tools))
         restarted()
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         lose()
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert found(tools, job) == job
 
@@ -89,6 +89,6 @@ class TestRestart:
         RedisDocumentRegistry(redis_client).drop_collection("docs")
         restarted()
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert tools.documents.collections() == ()

@@ -10,7 +10,7 @@ import redis
 from rag.model import Collection, DocumentVersion, JobState, Removal
 from rag.stores import restoration
 from tasks.purging import assign_purge_job
-from tasks.records import restore_records
+from tasks.records import rebuild_records
 from tests.integration.restoration.promises import (
     MODEL,
     all_documents,
@@ -46,7 +46,7 @@ class TestDocuments:
         revisions = {collection.name: collection.revision for collection in tools.documents.collections()}
         lose()
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert (all_documents(tools), collections(tools)) == before
         for collection in tools.documents.collections():
@@ -61,7 +61,7 @@ class TestDocuments:
         over(tools, submitted(tools), JobState.FAILED)
         lose()
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert tools.documents.next_version("docs", "a") == 4
 
@@ -73,7 +73,7 @@ class TestDocuments:
         tools.documents.delete("docs", "a")
         lose()
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert all_documents(tools).items == ()
         assert not tools.documents.publish(document(late.inputs["version"]))
@@ -85,7 +85,7 @@ class TestDocuments:
         assert tools.documents.confirm(live, later.inputs["version"])
         lose()
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert not tools.documents.publish(document(between.inputs["version"]))
         (back,) = all_documents(tools).items
@@ -99,7 +99,7 @@ class TestDocuments:
         removal = removed(tools, what)
         lose()
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert tools.documents.unpurged(silent_for=0, limit=9) == [removal]
 
@@ -111,7 +111,7 @@ class TestDocuments:
         job = assign_purge_job(tools.jobs, tools.documents, removed(tools, what)).job
         lose()
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         (again,) = tools.documents.unpurged(silent_for=0, limit=9)
         assert assign_purge_job(tools.jobs, tools.documents, again).job.id == job.id
@@ -126,7 +126,7 @@ class TestDocuments:
         assign_purge_job(tools.jobs, tools.documents, removed(tools, "a document"))
         redis_client.set("{aegis}:intact", "another run")
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert tools.documents.unpurged(silent_for=0, limit=9) == []
 
@@ -139,7 +139,7 @@ class TestDocuments:
         later = time() + tools.settings.job_retention_hours * 3600
         monkeypatch.setattr(restoration, "time", lambda: later + 60)
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert tools.documents.unpurged(silent_for=0, limit=9) == []
 
@@ -148,7 +148,7 @@ class TestDocuments:
         tools.documents.drop_collection("docs")
         lose()
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert tools.documents.collections() == ()
         collection, _ = tools.documents.put_collection("docs", MODEL, 384)

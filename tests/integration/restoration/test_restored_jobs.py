@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 from rag.errors import IdempotencyMismatch
 from rag.model import JobKind, JobState, NewJob, Stage
 from rag.settings import Settings
-from tasks.records import restore_records
+from tasks.records import rebuild_records
 from tests.integration.restoration.promises import (
     PROBLEM,
     asked,
@@ -30,7 +30,7 @@ class TestJobs:
         tools.jobs.advance(lease, Stage.EMBED, seconds=1)
         lose()
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         back = [found(tools, job) for job in jobs]
         assert [job.state for job in back] == [JobState.QUEUED] * 4
@@ -61,7 +61,7 @@ class TestJobs:
             over(tools, job)
         lose()
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert found(tools, job).owner == "acme"
 
@@ -72,7 +72,7 @@ class TestJobs:
         tools.jobs.advance(begun(tools, job, Stage.FETCH), Stage.PARSE, seconds=1)
         lose()
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         back = found(tools, job)
         assert (back.stage, back.retries, back.inputs) == (Stage.FETCH, 0, inputs)
@@ -81,13 +81,13 @@ class TestJobs:
         job = submitted(tools)
         late = begun(tools, job, Stage.PARSE)
         lose()
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert not tools.jobs.finish(late, JobState.SUCCEEDED, result={})
         successor = begun(tools, job, Stage.PARSE)
         assert not tools.jobs.extend(late, lease_seconds=30)
         lose()
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert begun(tools, job, Stage.PARSE).token > successor.token > late.token
         assert not tools.jobs.advance(successor, Stage.EMBED, seconds=1)
@@ -99,7 +99,7 @@ class TestJobs:
         before = over(tools, submitted(tools), state)
         lose()
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert found(tools, before) == before
         assert tools.jobs.events(before.id)[0].data["state"] == state
@@ -115,7 +115,7 @@ class TestJobs:
         before = [found(tools, job) for job in (cancelled, expired)]
         lose()
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert [found(tools, job) for job in before] == before
 
@@ -124,7 +124,7 @@ class TestJobs:
         tools.jobs.drop(dead.id)
         lose()
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert found(tools, dead).state is JobState.FAILED
 
@@ -133,7 +133,7 @@ class TestJobs:
         tools.jobs.retry(job.id)
         lose()
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert found(tools, job).state is JobState.QUEUED
         assert to_run(tools) == [job.id]
@@ -145,7 +145,7 @@ class TestJobs:
         tools.jobs.advance(begun(tools, job, Stage.EMBED_QUERY), Stage.SEARCH, seconds=1)
         tools.jobs.finish(begun(tools, job, Stage.SEARCH), JobState.DEAD, error=PROBLEM)
         lose()
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
         assert found(tools, job).stage is Stage.SEARCH
 
         assert tools.jobs.retry(job.id).stage is Stage.EMBED_QUERY
@@ -156,7 +156,7 @@ class TestJobs:
         assert tools.jobs.prune(finished_before=later, dead_before=later, most=99, limit=9)
         lose()
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert listed(tools) == []
 
@@ -166,7 +166,7 @@ class TestJobs:
         tools.restoration.journal.end(lambda: {**record, "state": "succeeded", "finished_at": "1.5"})
         lose()
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert listed(tools) == []
         assert list(tools.blobs.keys("journal/ended")) == []
@@ -174,7 +174,7 @@ class TestJobs:
     def test_an_idempotency_key_is_remembered(self, tools: Tools, lose: Callable[[], None]) -> None:
         still_open, ended = submitted(tools, key="open"), over(tools, submitted(tools, key="ended"))
         lose()
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert submitted(tools, key="open").id == still_open.id
         assert submitted(tools, key="ended").id == ended.id
@@ -190,6 +190,6 @@ def test_with_documents_alone_questions_are_not_kept(
     job, _ = submitted(tools), asked(tools)
     lose()
 
-    restore_records(tools.restoration)
+    rebuild_records(tools.restoration)
 
     assert listed(tools) == to_run(tools) == [job.id]

@@ -12,7 +12,7 @@ from rag.keys import Key, KeyState, Secret, digest_of, new_id, new_token
 from rag.settings import Role
 from rag.stores.keys import KeyFinder, KeyRegistry
 from rag.stores.redis import connect_async
-from tasks.records import restore_records
+from tasks.records import rebuild_records
 from workers.tools import Tools
 
 
@@ -49,7 +49,7 @@ def test_they_are_as_they_were(tools: Tools, registry: KeyRegistry, lose: Callab
     with pytest.raises(Unavailable):
         registry.all()
 
-    restore_records(tools.restoration)
+    rebuild_records(tools.restoration)
 
     assert [each.key for each in registry.all()] == [good, revoked]
     assert revoked.state(time()) is KeyState.REVOKED
@@ -66,7 +66,7 @@ def test_a_key_is_asked_for_even_where_all_were_revoked(
     registry.change(key.id, lambda known: known.revoked(time()))
     lose()
 
-    restore_records(tools.restoration)
+    rebuild_records(tools.restoration)
 
     assert demanded(tools)
 
@@ -76,7 +76,7 @@ def test_a_suspended_key_alone_asks_nobody_for_one(tools: Tools, registry: KeyRe
     tools.restoration.journal.put_key(key.suspended("backup"))
     registry._scripts._client.flushall()
 
-    restore_records(tools.restoration)
+    rebuild_records(tools.restoration)
 
     assert [each.key.state(time()) for each in registry.all()] == [KeyState.SUSPENDED]
     assert not demanded(tools)
@@ -92,6 +92,6 @@ def test_an_older_entry_never_undoes_what_redis_knows(
     tools.restoration.journal.put_key(key)
     redis_client.delete("{aegis}:intact")
 
-    restore_records(tools.restoration)
+    rebuild_records(tools.restoration)
 
     assert registry.one(key.id).key.state(time()) is KeyState.REVOKED

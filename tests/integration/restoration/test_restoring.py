@@ -9,7 +9,7 @@ import redis
 
 from rag.errors import Unavailable
 from tasks import records
-from tasks.records import restore_records
+from tasks.records import rebuild_records
 from tests.integration.restoration.promises import (
     MODEL,
     all_documents,
@@ -31,11 +31,11 @@ class TestRestoring:
     ) -> None:
         job, ended, live = submitted(tools), over(tools, asked(tools)), published(tools)
         lose()
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
         first = found(tools, job), found(tools, ended), all_documents(tools)
         redis_client.delete("{aegis}:intact")
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert (found(tools, job), found(tools, ended), all_documents(tools)) == first
         assert first[2].items == (live,)
@@ -46,7 +46,7 @@ class TestRestoring:
         lose()
 
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(lambda _: restore_records(tools.restoration), range(8)))
+            list(pool.map(lambda _: rebuild_records(tools.restoration), range(8)))
 
         assert sorted(to_run(tools)) == sorted(job.id for job in jobs)
         assert tools.restoration.recovery.intact()
@@ -68,11 +68,11 @@ class TestRestoring:
             patch.setattr("rag.stores.journal._BATCH", 1)
             patch.setattr(type(part), broken, after(1, getattr(type(part), broken)))
             with pytest.raises(Unavailable, match="full"):
-                restore_records(tools.restoration)
+                rebuild_records(tools.restoration)
         with pytest.raises(Unavailable, match="lost its records"):
             listed(tools)
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert sorted(listed(tools)) == sorted(to_run(tools)) == sorted(job.id for job in jobs)
         assert all_documents(tools).items == tuple(documents)
@@ -86,11 +86,11 @@ class TestRestoring:
         with monkeypatch.context() as patch:
             patch.setattr(records, "_ended_jobs", lambda _: iter([lose() or {}]))
             with pytest.raises(Unavailable, match="again"):
-                restore_records(tools.restoration)
+                rebuild_records(tools.restoration)
         with pytest.raises(Unavailable):
             tools.jobs.ping()
 
-        restore_records(tools.restoration)
+        rebuild_records(tools.restoration)
 
         assert all_documents(tools).items == (live,)
 

@@ -6,7 +6,7 @@ import redis
 from rag.model import JobState, Layout, Stage
 from rag.naming import chunks_key
 from rag.places import unpack_places
-from tasks.records import restore_records
+from tasks.records import rebuild_records
 from tasks.submit import Change, Submissions
 from tests.deliveries import finished, job_of
 from tests.integration.brokers import declare_intact
@@ -132,7 +132,7 @@ def test_records_that_are_rebuilt_have_the_change(
     ingested(tools, desk, "buoy", text=RED)
     changed(tools, desk)
     redis_client.flushall()
-    restore_records(tools.restoration)
+    rebuild_records(tools.restoration)
 
     assert is_changed(tools)
 
@@ -144,7 +144,7 @@ def test_a_change_whose_record_was_lost_goes_on(
     job_id = change(tools, desk)
     until(tools, job_id, Stage.INDEX)
     redis_client.flushall()
-    restore_records(tools.restoration)
+    rebuild_records(tools.restoration)
     assert tools.jobs.coming_of(COLLECTION, "buoy") == [job_id]
 
     settled(tools)

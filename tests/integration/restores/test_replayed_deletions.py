@@ -56,7 +56,7 @@ class TestDeletions:
 
         assert succeeded(tools, restoring(desk, deletions=True))
         if state == "dead":
-            desk.replay(late)
+            desk.dead_letters.replay(late)
         settled(tools)
 
         assert seen(tools).keys() == {"isle01"}

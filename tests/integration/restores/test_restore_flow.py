@@ -14,7 +14,7 @@ from rag.model import JobState, Point, Stage
 from rag.settings import Role
 from rag.stores.keys import KeyRegistry
 from tasks.orders import Restoring
-from tasks.records import restore_records
+from tasks.records import rebuild_records
 from tasks.submit import Submissions
 from tasks.upkeep import put_in_order
 from tests.deliveries import finished, step
@@ -71,7 +71,7 @@ def test_everything_comes_back_to_new_machines(installed: Install, redis_client:
     assert (seen(tools), digest_of(tools)) == (before, digest)
     assert answered(tools, desk, words) == hits != []
     assert finished(tools, on_its_way).state is JobState.SUCCEEDED
-    assert finished(tools, desk.replay(dead).id).state is JobState.SUCCEEDED
+    assert finished(tools, desk.dead_letters.replay(dead).id).state is JobState.SUCCEEDED
     assert {"dead", "late"} <= seen(tools).keys()
     for document in tools.documents.page(COLLECTION, cursor=None, limit=99).items:
         assert tools.blobs.exists(document.source_key)
@@ -132,7 +132,7 @@ def test_what_was_accepted_later_is_done_again(tools: InProcess, desk: Submissio
     assert (job.result["not_replayed"], job.result["undeleted"]) == ([], [])
     assert seen(tools) == before
     assert finished(tools, on_its_way).state is JobState.SUCCEEDED
-    assert succeeded(tools, desk.replay(dead).id)
+    assert succeeded(tools, desk.dead_letters.replay(dead).id)
     assert former is not None
     assert former.store not in tools.vectors.collections()
     for sort in ("sources", "texts", "journal/documents"):
@@ -316,7 +316,7 @@ def test_a_switch_that_breaks_off_ends_in_one_of_two_states(
             until(tools, job_id, Stage.REPLAY)
     assert seen(tools) in (saved, later)
     redis_client.flushall()
-    restore_records(tools.restoration)
+    rebuild_records(tools.restoration)
 
     assert seen(tools) in (saved, later)
     assert succeeded(tools, job_id)

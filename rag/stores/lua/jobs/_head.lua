@@ -15,9 +15,9 @@
 -- {aegis}:waiting:STAGE     zset: queued jobs by the time they were queued
 -- {aegis}:line:STAGE:OWNER   zset: an owner's queued jobs that are due, by the time they were queued
 -- {aegis}:resting:STAGE     zset: queued jobs that are due later, by that time
--- {aegis}:turns:STAGE       zset: owners by how much of the stage they have had; one may be there without a line
--- {aegis}:absent:STAGE      zset: those without a line who have had more than whose turn was last
--- {aegis}:turn:STAGE        how much of it whoever had the last turn had had before
+-- {aegis}:turns:STAGE       zset: owners by how much of the stage they have had; an owner may be there without a line
+-- {aegis}:absent:STAGE      zset: owners without a line who have had more than the owner of the last turn
+-- {aegis}:turn:STAGE        how much of the stage the owner of the last turn had had before it
 -- {aegis}:batch:WORKER      list: a token, then the jobs that the worker began with that call
 -- {aegis}:open:KIND:OWNER   set: an owner's jobs that are not over
 -- {aegis}:coming:COLLECTION  zset, all scores 0: "DOCUMENT JOB" of its ingestions that are not over, with the
@@ -27,8 +27,8 @@
 -- {aegis}:deadlines         zset: jobs that are not over, by the time they are due
 -- {aegis}:finished          zset: jobs that are over and not dead, by their end
 -- {aegis}:dead              zset: dead letters, by their end
--- {aegis}:remains           zset: ingestions that ended without success, by the time from which
---                           what they left may be removed
+-- {aegis}:remains           zset: ingestions that ended without success, by the time from which their
+--                           leftovers may be removed
 -- {aegis}:ended:KIND:MINUTE how many jobs ended in that minute since 1970
 -- {aegis}:idempotency:HASH  hash: digest of the body, id of the job
 -- {aegis}:changes           channel: the id of each job that changed
@@ -41,8 +41,8 @@ local now = string.format('%d.%06d', clock[1], clock[2])
 local seconds = tonumber(now)
 local longest_delay = 300 -- until a retry
 local slack = 5
-local longest_grace = 3 -- in which a worker that lives renews its lease, once it reaches the server again
-local largest = 64 -- of what one turn may count, so that nobody pays long for a large job
+local longest_grace = 3 -- for a living worker to renew its lease, once it reaches the server again
+local largest = 64 -- what one turn counts at most, so that no owner pays long for a large job
 
 local owners = {} -- a job's never changes
 local function owner_of(key)
@@ -54,7 +54,7 @@ local function coming(collection)
   return root .. 'coming:' .. collection
 end
 
--- Note whether the document that an ingestion brings is on its way.
+-- Note whether an ingestion of the document is on its way.
 local function note_coming(open)
   local at = redis.call('HMGET', job, 'collection', 'inputs')
   local read, inputs = pcall(cjson.decode, at[2])
@@ -67,7 +67,7 @@ local function note_coming(open)
   end
 end
 
--- Note whether the job is not over, and how many of its owner's are not; without an owner nothing.
+-- Note whether the job is open, and how many open jobs its owner has. Nothing is noted without an owner.
 local function note_open(open, kind)
   if kind == 'ingest' then
     note_coming(open)
@@ -86,7 +86,7 @@ local function note_open(open, kind)
   end
 end
 
--- The lists of those who do not see all jobs.
+-- The lists for callers who do not see all jobs.
 local function lists_of(kind, collection, owner)
   local lists = { root .. 'in:' .. collection .. ':' .. kind }
   if kind == 'query' then
@@ -110,7 +110,7 @@ local function unlist(other, lists)
   end
 end
 
--- The document that a job is about, false for none. New records say it in their inputs alone.
+-- The document that a job is about, or false. A new record has it in its inputs only.
 local function document_of(key)
   local at = redis.call('HMGET', key, 'document', 'kind', 'inputs')
   if at[1] or (at[2] ~= 'ingest' and at[2] ~= 'delete') then
@@ -165,7 +165,7 @@ local function event(kind, data)
   redis.call('PUBLISH', root .. 'changes', id)
 end
 
--- All events are told: the id of the last one outlives them.
+-- Call this after the last event of a job: its id outlives the events.
 local function all_told()
   redis.call('HSET', job, 'last_event', last_event)
 end
@@ -183,13 +183,13 @@ local function line_of(stage, owner)
   return root .. 'line:' .. stage .. ':' .. owner
 end
 
--- How much whoever had the last turn had had before.
+-- How much of the stage the owner of the last turn had had before it.
 local function last_turn(stage)
   return tonumber(redis.call('GET', root .. 'turn:' .. stage) or 0)
 end
 
--- Owners take turns at a stage: it is always the one's that has had least of it (start-time fair queueing,
--- Goyal, Vin and Cheng 1996). Whoever comes anew has had as much as the one whose turn was last.
+-- Owners take turns at a stage: the next turn is that of the owner who has had least of it (start-time fair
+-- queueing, Goyal, Vin and Cheng 1996). A new owner counts as having had as much as the owner of the last turn.
 local function line_up(stage, other, since)
   local owner, turns = owner_of(root .. 'job:' .. other), root .. 'turns:' .. stage
   redis.call('ZADD', line_of(stage, owner), since, other)
@@ -243,8 +243,8 @@ local function holds(token)
   return held[1] == 'running' and held[2] == token
 end
 
--- A script is run twice when its answer was lost on the way; the second run
--- recognises itself by the step that it left behind.
+-- A script runs twice when its answer was lost on the way. The second run recognises that by the step that
+-- the first one recorded.
 local function repeated(step)
   return redis.call('HGET', job, 'closed') == step
 end
@@ -253,7 +253,7 @@ local function expire(key, seconds)
   redis.call('PEXPIRE', key, math.ceil(tonumber(seconds) * 1000))
 end
 
--- The lists of the job's document last as long as the last record in them.
+-- The lists of the job's document expire with the last record in them.
 local function keep_lists_about(seconds)
   local at = redis.call('HMGET', job, 'collection', 'document')
   for _, each in ipairs(lists_about(at[1], at[2])) do
@@ -263,7 +263,7 @@ local function keep_lists_about(seconds)
   end
 end
 
--- A job's caller wants it within ``lifetime`` seconds, from now on.
+-- The job must end within ``lifetime`` seconds from now.
 local function due_in(lifetime)
   redis.call('HSET', job, 'due', string.format('%.6f', seconds + lifetime), 'lifetime', lifetime)
   redis.call('ZADD', root .. 'deadlines', seconds + lifetime, id)
@@ -281,9 +281,9 @@ local function flow(kind)
   return open, math.floor((this or 0) + (last or 0) * (1 - seconds % 60 / 60))
 end
 
--- Why no further job of a kind is taken: false where one is, else {'full' or 'share', jobs that are open, how many
--- of them end in a minute, how many may be}. An owner may have as many open as there is still room for, so that
--- nobody fills it all. Where ``most`` is '' any number is taken.
+-- Why another job of a kind is refused: false if it is not, else {'full' or 'share', open jobs, how many of them
+-- end in a minute, how many may be open}. An owner may have as many open jobs as there is still room for, so that
+-- no owner fills the queue alone. '' as ``most``: no limit.
 local function no_room(kind, owner, most, most_own)
   if most == '' then
     return false
@@ -300,8 +300,8 @@ local function no_room(kind, owner, most, most_own)
   return own >= bound and { 'share', own, math.floor(drained * own / math.max(1, open)), bound }
 end
 
--- ``keep``: seconds until the artefacts go, until the events go, and until the record does in
--- case that nobody prunes it.
+-- ``keep``: seconds until the artefacts expire, until the events expire, and until the record does if
+-- nothing prunes it.
 local function ended(from, to, kind, stage, keep)
   moved(from, to, kind)
   unqueue(stage)
@@ -320,8 +320,8 @@ local function ended(from, to, kind, stage, keep)
   redis.call('PUBLISH', root .. 'ends', id)
 end
 
--- How many jobs come before one that waits: those that wait for longer, or, if that is less, as many of each
--- owner as there are in its own owner's line before it.
+-- How many jobs come before a queued one: those that wait longer, or, if that is less, as many of each owner
+-- as are before it in its own owner's line.
 local function place_of(other, stage, owner)
   local place = redis.call('ZRANK', root .. 'waiting:' .. stage, other)
   local count = redis.call('ZCARD', root .. 'turns:' .. stage)
@@ -342,8 +342,8 @@ local function record_of(key, other)
   return { fields, place_of(other, at[2], at[3] or '') }
 end
 
--- Whether a job is one of those that ARGV tells from ``first`` on: '1' where of questions only those of one owner are
--- meant, else '', and whose; then the collections, none for all. Takes as long for a job that is not there.
+-- Whether a job is one of those that ARGV names from ``first`` on: '1' if only one owner's questions are meant,
+-- else ''; that owner; then the collections, none for all. It takes as long for a job that is not there.
 local wanted
 local function within(key, first)
   if not wanted then
@@ -357,8 +357,7 @@ local function within(key, first)
     (ARGV[first] ~= '1' or at[2] ~= 'query' or (at[3] or '') == ARGV[first + 1])
 end
 
--- What an earlier submit with the same key comes to, another than this job: {'mismatch'},
--- {'known', record}, or false.
+-- What an earlier submit with the same key means for this one: {'mismatch'}, {'known', record}, or false.
 local function earlier_with(idempotency, digest)
   local earlier = redis.call('HMGET', idempotency, 'job', 'digest')
   if earlier[2] and earlier[2] ~= digest then
@@ -369,7 +368,7 @@ local function earlier_with(idempotency, digest)
 end
 
 -- Queue a running stage again, due ``delay`` seconds from now, as ``step`` of its attempt; the error is
--- JSON text, or nil. A job that was begun before, or is ``solo``, shares no batch.
+-- JSON text, or nil. A job that was begun before, or is ``solo``, is then begun alone.
 local function requeue(step, attempts, delay, error, solo)
   local at = redis.call('HMGET', job, 'kind', 'stage')
   unqueue(at[2])
@@ -388,8 +387,8 @@ local function look_at(other)
   job, id = root .. 'job:' .. other, other
 end
 
--- Queue the running jobs of ``stage`` again whose worker let the lease run out. A worker that lives may not
--- have reached the server: its lease is prolonged once by a grace, in which it renews it.
+-- Queue the running jobs of ``stage`` again whose lease has run out. A living worker may not have reached the
+-- server for a while: its lease is first prolonged once by a grace, in which it can renew it.
 local function requeue_lost(stage, lease)
   local leases = root .. 'leases'
   local over = redis.call('ZRANGE', leases, '-inf', now, 'BYSCORE', 'LIMIT', 0, 100)
@@ -413,8 +412,8 @@ local function requeue_lost(stage, lease)
   end
 end
 
--- Queue again what the last call of ``worker``, which has one slot, began at one of ``stages`` and still holds: the
--- child that worked it died.
+-- Queue again what the last call of ``worker`` began at one of ``stages`` and still holds. The worker has one slot,
+-- so the child process that worked it has died.
 local function requeue_abandoned(worker, stages)
   local before = worker ~= '' and redis.call('LRANGE', root .. 'batch:' .. worker, 1, -1) or {}
   for _, other in ipairs(before) do
@@ -427,8 +426,8 @@ local function requeue_abandoned(worker, stages)
   end
 end
 
--- Jobs whose pause is over are due, by the time that they were queued. A time that lies ahead of every delay is
--- from before the clock jumped back.
+-- Put jobs whose pause is over in line, ordered by the time that they were queued. A time further ahead than the
+-- longest delay was set before the clock jumped back.
 local function wake(stage)
   local resting = root .. 'resting:' .. stage
   local over = redis.call('ZRANGE', resting, '-inf', now, 'BYSCORE', 'LIMIT', 0, 100)
@@ -441,7 +440,7 @@ local function wake(stage)
   end
 end
 
--- Everything at ``stage`` that is due by now stands in its owner's line.
+-- Put everything at ``stage`` that is due by now in its owner's line.
 local function line_up_due(stage, lease)
   requeue_lost(stage, lease)
   wake(stage)

@@ -15,7 +15,7 @@ redis.call('HDEL', job, 'holder', 'error', 'emitted', 'solo')
 if stage == at[2] then
   redis.call('HSET', job, 'retries', 0) -- a slice of the stage is done
 elseif redis.call('HEXISTS', job, 't:' .. stage) == 1 then
-  redis.call('HINCRBY', job, 'retries', 1) -- a step back
+  redis.call('HINCRBY', job, 'retries', 1) -- back to an earlier stage counts as a retry
 end
 redis.call('HSET', job, 'size', ARGV[5])
 queue(stage, tonumber(ARGV[6]))

@@ -1,4 +1,4 @@
--- ARGV: id, a word that only this call has, seconds that an attempt may go on, and three times to keep
+-- ARGV: id, a token of this call alone, seconds that an attempt may go on, and the three times of ``keep``
 local step = ARGV[2] .. ':cancel'
 if repeated(step) then
   return { 'done', record_of(job, id) }

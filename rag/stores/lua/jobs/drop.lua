@@ -1,4 +1,4 @@
--- ARGV: id, a word that only this call has, and three times to keep
+-- ARGV: id, a token of this call alone, and the three times of ``keep``
 local step = ARGV[2] .. ':drop'
 if repeated(step) then
   return { 'done', record_of(job, id) }

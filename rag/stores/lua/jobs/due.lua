@@ -1,9 +1,9 @@
--- ARGV: '', lease in seconds, the worker that asks or '', then of each stage its name and the seconds that a job may wait for its entry in the
--- journal or ''.
--- Returns {stage, id of its oldest job that is due} of each stage that has one, the oldest job first.
+-- ARGV: '', lease in seconds, the worker that asks or '', then for each stage its name and the seconds that a job
+-- may wait for its entry in the journal or ''.
+-- Returns {stage, id of its oldest due job} for each stage that has one, the longest waiting job first.
 local found, most_owners, page = {}, 100, 20
 
--- The first job of a line that is promised, and since when it waits.
+-- The first job of a line whose entry in the journal is written, if it needs one, and since when it waits.
 local function first_of(line, unkept)
   local jobs = redis.call('ZRANGE', line, 0, unkept and page - 1 or 0, 'WITHSCORES')
   for at = 1, #jobs, 2 do

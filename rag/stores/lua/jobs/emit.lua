@@ -1,4 +1,4 @@
--- ARGV: id, token, kind, data, a word that only this event has
+-- ARGV: id, token, kind, data, a token of this event alone
 if not holds(ARGV[2]) then
   return 0
 end

@@ -1,4 +1,4 @@
--- ARGV: id, a word that only this call has, error, and three times to keep
+-- ARGV: id, a token of this call alone, error, and the three times of ``keep``
 local step = ARGV[2] .. ':expire'
 if repeated(step) then
   return 1

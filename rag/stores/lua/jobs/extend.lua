@@ -1,5 +1,5 @@
 -- ARGV: id, token, lease in seconds, seconds after which it is extended no more
--- Time that passed between two calls counts up to a lease, so that a jump of the clock does not.
+-- The time between two calls counts at most as much as a lease, so that a jump of the clock does no harm.
 if not holds(ARGV[2]) then
   return 0
 end

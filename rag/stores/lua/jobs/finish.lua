@@ -1,4 +1,4 @@
--- ARGV: id, token, state, seconds, result, error, and three times to keep; '' is none
+-- ARGV: id, token, state, seconds, result, error, and the three times of ``keep``; '' is none
 local state, result, error = ARGV[3], ARGV[5], ARGV[6]
 local step = ARGV[2] .. ':finish:' .. state
 if repeated(step) then
@@ -9,7 +9,7 @@ if not holds(ARGV[2]) then
 end
 local at = redis.call('HMGET', job, 'kind', 'stage', 'attempts', 'error')
 if state ~= 'succeeded' and error == '' then
-  error = at[4] or '' -- of the attempt before
+  error = at[4] or '' -- the error of the attempt before
 end
 redis.call('HINCRBYFLOAT', job, 't:' .. at[2], ARGV[4])
 redis.call('HSET', job, 'closed', step)
@@ -21,7 +21,7 @@ ended('running', state, at[1], at[2], { ARGV[7], ARGV[8], ARGV[9] })
 state_event(state, at[2], at[3])
 if result ~= '' then
   redis.call('HSET', job, 'result', result)
-  event('result', 'null') -- whoever reads it finds it in the record
+  event('result', 'null') -- the record has the result itself
 end
 if error ~= '' then
   redis.call('HSET', job, 'error', error)

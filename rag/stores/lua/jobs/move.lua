@@ -1,6 +1,6 @@
 -- ARGV: id, inputs as they are, inputs as they are to be, the stage of a new start
--- A job that has not succeeded begins anew with other inputs; one that is over does when it is retried.
--- Returns 1, or 0 when the inputs are others by now, or it has succeeded.
+-- Lets a job that has not succeeded begin again with other inputs; one that is over, when it is retried.
+-- Returns 1, or 0 when the inputs have changed, or the job has succeeded.
 local at = redis.call('HMGET', job, 'state', 'kind', 'stage', 'inputs')
 local state, kind, stage = at[1], at[2], at[3]
 if not state or state == 'succeeded' or at[4] ~= ARGV[2] then
@@ -13,7 +13,7 @@ if state ~= 'queued' and state ~= 'running' then
 end
 unqueue(stage)
 redis.call('HSET', job, 'attempts', 0, 'closed', ARGV[4] .. ':moved')
-redis.call('HINCRBY', job, 'token', 1) -- an attempt that is under way writes nothing more
+redis.call('HINCRBY', job, 'token', 1) -- an attempt that still runs can write nothing more
 redis.call('HDEL', job, 'holder', 'error', 'solo')
 queue(ARGV[4])
 moved(state, 'queued', kind)

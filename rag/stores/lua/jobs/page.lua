@@ -1,6 +1,6 @@
 -- KEYS: the indexes to merge; ARGV: '', cursor or '', limit, how many to look at, how many bytes to read,
 -- reason or '', ',STATE,STATE,' or '', ',KIND,' or '', as for within
--- Returns {records, cursor or false, bytes that are left, under 0 where there was no room for the next record}; a
+-- Returns {records, cursor or false, bytes that are left, negative where the next record was too large}; a
 -- page may be short when few jobs are of the kind asked for, or they are large. The first record is always read.
 local cursor, limit, looks, room = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local reason, states, kinds = ARGV[6], ARGV[7], ARGV[8]

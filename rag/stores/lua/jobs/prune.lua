@@ -7,7 +7,7 @@ local records = {}
 
 local function forget(other, fields)
   local key = root .. 'job:' .. other
-  -- Of a record that went by itself nobody knows where it was listed.
+  -- A record that expired does not tell any more in which lists it is.
   unlist(other, fields[1] and lists_of(unpack(fields, 1, 3)) or redis.call('SMEMBERS', root .. 'lists'))
   unlist_about(other, fields[2], fields[4])
   redis.call('UNLINK', key, key .. ':events', key .. ':artefacts')

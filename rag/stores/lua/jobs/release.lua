@@ -1,4 +1,4 @@
--- ARGV: id, token, 1 for a job that shares no batch from then on or 0. As if this attempt had never begun.
+-- ARGV: id, token, 1 if the next attempt must be made alone, else 0. Undoes the beginning of this attempt.
 local step = ARGV[2] .. ':release'
 if repeated(step) then
   return 1

@@ -12,7 +12,7 @@ local function left(span, since)
   return math.max(1, tonumber(span) - (seconds - since))
 end
 
--- What its stages left went with the records, so a retry goes back to the first one.
+-- The artefacts of its stages were lost with the records, so a retry begins at the first one.
 local function over()
   local finished_at = redis.call('HGET', job, 'finished_at')
   redis.call('HSET', job, 'restart', ARGV[2])
@@ -23,9 +23,9 @@ local function over()
   expire(job, left(ARGV[3], finished_at))
 end
 
--- An attempt from before the loss may still hold a token: the clock's is above all of those. It may
--- have come as far as writing points. The job keeps its place in the queue,
--- and has its entry in the journal already.
+-- An attempt from before the loss may still hold a token, and may have written points. A token made
+-- from the clock is above all earlier ones. The job keeps its place in the queue, and it has its entry in the
+-- journal already.
 local function again()
   redis.call('HSET', job, 'kept', 1, 'attempts', 0, 'token', clock[1] .. string.format('%06d', clock[2]))
   if kind == 'ingest' then

@@ -1,7 +1,7 @@
--- ARGV: id, a word that only this call has, the time by the caller's clock, most jobs of a kind that its owner may
+-- ARGV: id, a token of this call alone, the time by the caller's clock, most jobs of a kind that its owner may
 -- have open or '', then kinds and how many of each may be open. {'full' or 'share', ..., kind}: there is no room.
--- A deadline moves, so that the new run gets as long as the first one had; the time from the end of the
--- last run to its begin is no part of it.
+-- A deadline is moved, so that the new run gets as much time as the first one had. The time between the end of
+-- the last run and the beginning of the new one does not count.
 local step = ARGV[2] .. ':retry'
 if repeated(step) then
   return { 'done', record_of(job, id) }
@@ -38,7 +38,7 @@ if at[4] then
   redis.call('HSET', job, 'deadline', string.format('%.6f', ARGV[3] + lifetime))
   due_in(lifetime)
 end
-local stage = redis.call('HGET', job, 'restart') or at[3] -- what the stages left went with the records
+local stage = redis.call('HGET', job, 'restart') or at[3] -- set where the artefacts were lost with the records
 redis.call('HDEL', job, 'restart')
 queue(stage)
 moved(at[1], 'queued', at[2])

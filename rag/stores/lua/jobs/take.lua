@@ -1,4 +1,4 @@
--- ARGV: '', stage, lease in seconds, a token that only this call has, the worker or '', most jobs,
+-- ARGV: '', stage, lease in seconds, a token of this call alone, the worker or '', most jobs,
 -- most that they may be in size, seconds that a job may wait for its entry in the journal or ''.
 -- Returns {records of the jobs begun, id of the first one left or false}.
 local stage, lease, token, worker = ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5] .. ':'
@@ -27,8 +27,8 @@ local function begin(other)
   taken[#taken + 1], records[#records + 1] = other, record_of(job, id)
 end
 
--- Whether a job may be begun, whether others may be begun beside it, its size, and whether it is queued here no
--- more. A job whose entry in the journal is not written yet is promised to nobody.
+-- due: the job may be begun; fresh: others may be begun beside it; gone: it is not queued here any more.
+-- A job whose entry in the journal is not written yet may still be undone, so it is not due.
 local known = {}
 local function look(other)
   if not known[other] then
@@ -44,14 +44,14 @@ local function look(other)
   return known[other]
 end
 
--- An owner has nobody in line any more.
+-- An owner has no job in line any more.
 local function leave(owner)
   redis.call('ZADD', root .. 'absent:' .. stage, redis.call('ZSCORE', turns, owner), owner)
   redis.call('ZREM', turns, owner)
 end
 
--- The first job, by turns, that may be begun: beside others only one that was never begun here, and that
--- they have room for. Then its owner, too.
+-- The first job, by turns, that may be begun, and its owner. ``beside`` other jobs, only a job that was never
+-- begun at this stage and that fits into the rest of the batch.
 local function next_up(beside)
   local from = 0
   while looks > 0 do
@@ -99,7 +99,7 @@ local function have_turn(other, owner)
 end
 
 local before = redis.call('LRANGE', batch, 0, -1)
-if before[1] == token then -- this call's answer was lost on the way
+if before[1] == token then -- the script runs again, because this call's answer was lost
   for i = 2, #before do
     look_at(before[i])
     if redis.call('HGET', job, 'holder') == worker .. token then

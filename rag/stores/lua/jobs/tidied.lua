@@ -1,5 +1,5 @@
 -- ARGV: id, token of the attempt that writes no more or ''
--- Where another attempt may still be at work, the remains are looked at again when its time is over.
+-- If another attempt may still write, the job is checked again when the time of that attempt is over.
 redis.call('ZREM', root .. 'remains', id)
 local at = redis.call('HMGET', job, 'state', 'token', 'writes_until')
 if not at[1] then

@@ -1,4 +1,4 @@
--- ARGV: id. Unmake a job that nobody was promised yet, unless a repeated submit was.
+-- ARGV: id. Removes a job that was promised to no caller, not even to one that repeated the submit.
 local at = redis.call('HMGET', job, 'state', 'kind', 'stage', 'kept', 'idempotency', 'collection')
 if at[1] ~= 'queued' or at[4] then
   return 0
