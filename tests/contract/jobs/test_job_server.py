@@ -61,8 +61,8 @@ class TestRepeatedScripts:
     def _one_word_a_call(self, monkeypatch: pytest.MonkeyPatch) -> None:
         numbers = count()
         self.word = next(numbers)
-        for part in ("desk", "work", "sweeping"):
-            monkeypatch.setattr(f"{job_scripts.__package__}.{part}.only_word", lambda: f"word-{self.word}")
+        for part in ("store", "work", "sweeping"):
+            monkeypatch.setattr(f"{job_scripts.__package__}.{part}.call_token", lambda: f"word-{self.word}")
 
     @contextmanager
     def nothing_changes(self, jobs: JobStore, job_id: str) -> Iterator[None]:
