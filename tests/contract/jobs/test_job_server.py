@@ -61,7 +61,7 @@ class TestRepeatedScripts:
     def _one_word_a_call(self, monkeypatch: pytest.MonkeyPatch) -> None:
         numbers = count()
         self.word = next(numbers)
-        for part in ("desk", "work", "sweeping"):
+        for part in ("store", "work", "sweeping"):
             monkeypatch.setattr(f"{job_scripts.__package__}.{part}.call_token", lambda: f"word-{self.word}")
 
     @contextmanager

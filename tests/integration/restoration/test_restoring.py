@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from rag.errors import Unavailable
-from tasks import records
+from rag.stores.journal import Journal
 from tasks.records import rebuild_records
 from tests.integration.restoration.promises import (
     MODEL,
@@ -84,7 +84,7 @@ class TestRestoring:
         submitted(tools)
         lose()
         with monkeypatch.context() as patch:
-            patch.setattr(records, "_ended_jobs", lambda _: iter([lose() or {}]))
+            patch.setattr(Journal, "ended_jobs", lambda _: iter([lose() or []]))
             with pytest.raises(Unavailable, match="again"):
                 rebuild_records(tools.restoration)
         with pytest.raises(Unavailable):
