@@ -12,15 +12,15 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
-from api.backup_schemas import BackupIn, RestoreIn
-from api.bodies import DocumentChangeIn, DocumentIn, QueryIn, ReindexIn
-from api.dead_letters import ReplayIn
-from api.examples import JOBS, OF_OPERATIONS, OF_PARAMETERS, OF_SCHEMAS, problem_of
-from api.keys import KeyIn, RotationIn
-from api.openapi import SCHEMAS
-from api.problems import MEDIA_TYPE
-from api.result_schemas import typed_jobs
-from api.schemas import Problem
+from api.calls.openapi import SCHEMAS
+from api.http.problems import MEDIA_TYPE
+from api.routes.dead_letters import ReplayIn
+from api.routes.keys import KeyIn, RotationIn
+from api.schemas.answers import Problem
+from api.schemas.backups import BackupIn, RestoreIn
+from api.schemas.bodies import DocumentChangeIn, DocumentIn, QueryIn, ReindexIn
+from api.schemas.examples import JOBS, OF_OPERATIONS, OF_PARAMETERS, OF_SCHEMAS, problem_of
+from api.schemas.results import typed_jobs
 
 Document = dict[str, Any]
 

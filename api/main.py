@@ -18,7 +18,13 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from uvicorn.config import STARTUP_FAILURE
 
-from api import (
+from api.calls.parts import Parts, build
+from api.description import add_description
+from api.http import problems
+from api.http.proxies import Forwarded, networks
+from api.http.routing import add_methods, known_parameters
+from api.middleware import Observer, OriginGuard, Trace
+from api.routes import (
     audit,
     backups,
     collections,
@@ -29,27 +35,20 @@ from api import (
     health,
     jobs,
     keys,
-    problems,
     queries,
 )
-from api.audit import Audit
-from api.coalescing import Coalesced
-from api.description import add_description
-from api.middleware import Observer, OriginGuard, Trace
-from api.pages import add_console, add_docs
-from api.parts import Parts, build
-from api.proxies import Forwarded, networks
-from api.routing import add_methods, known_parameters
-from rag import tracing
+from api.routes.audit import Audit
+from api.routes.coalescing import Coalesced
+from api.routes.pages import add_console, add_docs
+from rag.access.origins import OriginPolicy
+from rag.backups.startup_check import check_blobs
 from rag.errors import Unavailable
-from rag.exposure import require_closed_api
 from rag.naming import release
-from rag.origins import OriginPolicy
+from rag.redis.audit import AuditWriter
 from rag.settings import Settings, load
-from rag.starting import log_as, shield, starting
-from rag.stores.audit import AuditWriter
-from rag.stores.probing import check_blobs
-from tasks.submit import most_open, prepare
+from rag.startup import log_as, require_closed_api, shield, starting
+from rag.telemetry import tracing
+from tasks.submit.submissions import most_open, prepare
 
 DESCRIPTION = (
     "Documents in, cited answers out. A submit is answered with 202 at once; its job is then "
@@ -140,10 +139,10 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
 
 
 def _add_metrics(app: FastAPI, settings: Settings, parts: Parts) -> Observer:
-    # Here, since prometheus_client reads the environment when it is imported: see api.metrics.
+    # Here, since prometheus_client reads the environment when it is imported: see api.routes.metrics.
     from prometheus_client import CollectorRegistry  # noqa: PLC0415
 
-    from api import metrics  # noqa: PLC0415
+    from api.routes import metrics  # noqa: PLC0415
 
     registry = CollectorRegistry()
     parts.publisher.observe(metrics.PublishingMetrics(registry).notice)

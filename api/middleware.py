@@ -12,9 +12,9 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.access import ORIGIN_REFUSED, REQUEST_ID
-from api.problems import internal, problem
-from rag.origins import OriginPolicy, RequestContext
+from api.access.access import ORIGIN_REFUSED, REQUEST_ID
+from api.http.problems import internal, problem
+from rag.access.origins import OriginPolicy, RequestContext
 
 Observer = Callable[[str, str, int, float], None]
 
@@ -96,7 +96,7 @@ class Trace:
 
 @dataclass(eq=False, slots=True)
 class OriginGuard:
-    """Answers 403 to what ``policy`` refuses, and notes the reason for the audit log: see :mod:`rag.origins`.
+    """Answers 403 to what ``policy`` refuses, and notes the reason for the audit log: see :mod:`rag.access.origins`.
 
     It also adds the headers by which browsers isolate pages, where an answer does not have its own.
     """

@@ -14,12 +14,11 @@ from typing import Any
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
-from api.connections import Bounds, Connections
-from api.protocol import BoundedProtocol
-from api.proxies import networks
-from rag.exposure import require_closed_api
+from api.http.connections import Bounds, Connections
+from api.http.protocol import BoundedProtocol
+from api.http.proxies import networks
 from rag.settings import Settings, load
-from rag.starting import log_as, starting
+from rag.startup import log_as, require_closed_api, starting
 
 GRACEFUL_SECONDS = 5
 _SLOW_START_SECONDS = 30  # uvicorn ends a process that takes longer; its 5 are too short on a busy machine

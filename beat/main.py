@@ -6,12 +6,12 @@ from typing import Any
 from celery import signals
 
 from beat.schedule import schedule_of
-from rag.printable import log_printable_lines
+from rag.redis.health import wait_until_safe
 from rag.settings import Settings, load
-from rag.starting import log_as, shield, starting
-from rag.stores.broker_health import wait_until_safe
+from rag.startup import log_as, shield, starting
+from rag.system.printable import log_printable_lines
 from tasks.app import app
-from tasks.publishing import prepare
+from tasks.publishing.publishing import prepare
 
 __all__ = ["app"]
 

@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
-from rag.cron import NEVER, next_time
 from rag.settings import Settings
+from rag.settings.cron import NEVER, next_time
 
 HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """``every``: seconds from one run to the next, or a schedule of :mod:`rag.cron`.
+    """``every``: seconds from one run to the next, or a schedule of :mod:`rag.settings.cron`.
 
     The first run is at once, or at the first time of the schedule. ``promised``: a run is sent again
     until its task has recorded that it is done; the task gets the entry's name and the run's id.

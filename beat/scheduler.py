@@ -11,10 +11,10 @@ from celery.beat import Scheduler
 from beat.schedule import Entry
 from beat.timekeeping import Timekeeper
 from rag.errors import Transient
+from rag.redis.connection import connect
+from rag.redis.heartbeats import Heartbeats
+from rag.redis.schedule import Run, Runs
 from rag.settings import load
-from rag.stores.heartbeats import Heartbeats
-from rag.stores.redis import connect
-from rag.stores.runs import Run, Runs
 from tasks.app import PUBLISH_ERRORS, sending
 
 TICK_SECONDS = 2

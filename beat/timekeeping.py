@@ -5,7 +5,7 @@ from dataclasses import replace
 from uuid import uuid4
 
 from beat.schedule import Entry
-from rag.stores.runs import EntryRecord, Run, Runs
+from rag.redis.schedule import EntryRecord, Run, Runs
 
 CLAIM_SECONDS = 10.0
 """The time in which the beat that began a run sends it; afterwards another beat does."""

@@ -5,8 +5,8 @@ from typing import Any
 from fastapi import FastAPI
 from uuid_utils.compat import uuid7
 
+from rag.redis.connection import connect
 from rag.settings import load
-from rag.stores.redis import connect
 
 app = FastAPI()
 _redis = connect(load())

@@ -13,9 +13,9 @@ from time import time
 import numpy as np
 from numpy.typing import NDArray
 
-from rag import lexical
 from rag.model import Collection, CollectionSpec, Document, Passage, Point, SearchQuery, Vector
 from rag.naming import point_id
+from rag.text import lexical
 from workers.tools import Tools
 
 _WORDS = """

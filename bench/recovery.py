@@ -18,8 +18,8 @@ from bench.stack import started
 from rag.errors import BackupError
 from rag.model import Json
 from rag.settings import Settings
-from rag.stores.vectors.collection import WORTH_OPTIMIZING
-from tasks.saving.scope import CLOCKS_APART
+from rag.vectors.edge.collection import WORTH_OPTIMIZING
+from tasks.backups.scope import CLOCKS_APART
 from workers.tools import Tools
 
 POINTS, FEW_POINTS = 50_000, 5_000

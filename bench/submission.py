@@ -14,8 +14,8 @@ import httpx
 from bench.figures import Figure
 from bench.stack import free_ports
 from rag.errors import Unavailable
+from rag.redis import embedded
 from rag.settings import Settings
-from rag.stores import broker
 
 CALLERS = 4
 QUESTION = {"question": "What is measured here?", "generate": False, "cache": False}
@@ -52,7 +52,7 @@ def bare_endpoint() -> Iterator[str]:
         environment = {"AEGIS_HOME": home, "PATH": ""}
         options = ["--port", str(port), "--log-level", "error"]
         server = [sys.executable, "-m", "uvicorn", "bench.bare:app", *options]
-        redis = subprocess.Popen(broker.command(settings))
+        redis = subprocess.Popen(embedded.command(settings))
         api = subprocess.Popen(server, env=environment)
         try:
             _wait_for(f"http://127.0.0.1:{port}/")

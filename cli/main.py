@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer._completion_classes import completion_init
 
-from cli import exits
-from cli.call import Call, shows_data
-from cli.groups import HELP_OPTIONS, LazyGroup, add_lazy, skip_needless_coercion
-from cli.printing import repair_streams, silence_output
+from cli.commands.call import Call, shows_data
+from cli.shell import exits
+from cli.shell.groups import HELP_OPTIONS, LazyGroup, add_lazy, skip_needless_coercion
+from cli.tables.printing import repair_streams, silence_output
 from rag.errors import AegisError, ConfigurationError
-from rag.printable import printable, write_plainly
+from rag.system.printable import printable, write_plainly
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from cli.client import Client
+    from cli.client.client import Client
     from rag.settings import Settings
 
 app = typer.Typer(
@@ -53,7 +53,7 @@ def aegis(
 @app.command()
 def setup() -> None:
     """Build the bundled model, once; the first start does it too."""
-    from rag.folders import expanded
+    from rag.system.folders import expanded
     from workers.embedding.build import build
 
     settings = _settings()
@@ -64,8 +64,8 @@ def setup() -> None:
 @app.command()
 def up(verbose: Annotated[bool, typer.Option(help="Show every log line of every part.")] = False) -> None:
     """Start the stack and keep it running until Ctrl-C."""
-    from cli.display import Display
-    from cli.up import up as run_stack
+    from cli.supervisor.display import Display
+    from cli.supervisor.up import up as run_stack
 
     raise typer.Exit(run_stack(_settings(), Display(verbose=verbose), verbose=verbose))
 
@@ -77,10 +77,10 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="Stop after the answer.")] = False,
 ) -> None:
     """Start the stack, ingest documents, ask a question, show the answer with its sources."""
-    from cli.demo import demo as demonstrate
-    from cli.display import Display
-    from cli.up import up as run_stack
-    from rag.folders import expanded
+    from cli.commands.demo import demo as demonstrate
+    from cli.supervisor.display import Display
+    from cli.supervisor.up import up as run_stack
+    from rag.system.folders import expanded
 
     settings, console = _settings(), _console()
     folder = expanded(docs) if docs else None
@@ -100,9 +100,9 @@ def doctor(call: Call) -> None:
     """Check settings, models, disk, stores, broker and queues; exit status 1 when something is wrong."""
     from dataclasses import asdict
 
-    from cli.doctor import FINDINGS, examine
-    from cli.report import verdict
-    from rag.folders import keep_private
+    from cli.commands.doctor import FINDINGS, examine
+    from cli.doctor.finding import verdict
+    from rag.system.folders import keep_private
 
     settings = _settings()
     keep_private()
@@ -116,25 +116,31 @@ def doctor(call: Call) -> None:
 
 
 LAZY_COMMANDS = {
-    "ingest": ("cli.ingest:ingest", "Ingest files, folders, addresses or standard input."),
-    "ask": ("cli.ask:ask", "Ask a question; show the answer as it is written, then its sources."),
-    "down": ("cli.down:down", "Stop the stack that runs on this machine."),
-    "status": ("cli.status:status", "Show whether the API, and every part behind it, is ready."),
-    "logs": ("cli.log_reading:logs", "Show what the parts of the stack on this machine have written."),
-    "search": ("cli.search:search", "Show the passages that a question finds, without an answer."),
-    "jobs": ("cli.jobs:app", "List, show, cancel, retry and watch jobs."),
-    "documents": ("cli.documents:app", "List, show and delete documents."),
-    "collections": ("cli.collections:app", "List, show, create and delete collections."),
-    "eval": ("cli.eval:evaluate", "Measure retrieval and answers on questions whose answers are known."),
-    "reindex": ("cli.reindex:reindex", "Change a collection's embedding model, or take that back."),
-    "dlq": ("cli.dead_letters:app", "Dead letters: list, show, replay or drop them."),
-    "backup": ("cli.backup:app", "Make a backup; list, show, verify, rehearse and prune them."),
-    "restore": ("cli.restore:restore", "Bring back what a backup has."),
-    "keys": ("cli.keys:app", "Keys: create, list, rotate, revoke or activate them."),
-    "config": ("cli.config:app", "Settings: show where each comes from, or check them all."),
-    "audit": ("cli.audit:audit", "Who changed what: the latest writes, questions or refused keys."),
+    "ingest": ("cli.commands.ingest:ingest", "Ingest files, folders, addresses or standard input."),
+    "ask": ("cli.commands.ask:ask", "Ask a question; show the answer as it is written, then its sources."),
+    "down": ("cli.commands.down:down", "Stop the stack that runs on this machine."),
+    "status": ("cli.commands.status:status", "Show whether the API, and every part behind it, is ready."),
+    "logs": ("cli.commands.logs:logs", "Show what the parts of the stack on this machine have written."),
+    "search": ("cli.commands.search:search", "Show the passages that a question finds, without an answer."),
+    "jobs": ("cli.commands.jobs:app", "List, show, cancel, retry and watch jobs."),
+    "documents": ("cli.commands.documents:app", "List, show and delete documents."),
+    "collections": ("cli.commands.collections:app", "List, show, create and delete collections."),
+    "eval": (
+        "cli.commands.eval:evaluate",
+        "Measure retrieval and answers on questions whose answers are known.",
+    ),
+    "reindex": ("cli.commands.reindex:reindex", "Change a collection's embedding model, or take that back."),
+    "dlq": ("cli.commands.dead_letters:app", "Dead letters: list, show, replay or drop them."),
+    "backup": ("cli.commands.backup:app", "Make a backup; list, show, verify, rehearse and prune them."),
+    "restore": ("cli.commands.restore:restore", "Bring back what a backup has."),
+    "keys": ("cli.commands.keys:app", "Keys: create, list, rotate, revoke or activate them."),
+    "config": ("cli.commands.config:app", "Settings: show where each comes from, or check them all."),
+    "audit": ("cli.commands.audit:audit", "Who changed what: the latest writes, questions or refused keys."),
     "bench": ("bench.main:main", "Measure speed, as ratios within one run."),
-    "completion": ("cli.completion:completion", "Print the script by which a shell completes commands."),
+    "completion": (
+        "cli.commands.completion:completion",
+        "Print the script by which a shell completes commands.",
+    ),
 }
 """Commands of other modules: where each function or Typer is, and what it does."""
 
@@ -143,7 +149,7 @@ for _name, (_place, _about) in LAZY_COMMANDS.items():
 
 
 def run() -> None:
-    """The entry point. Every error ends with an exit status of ``cli.exits`` and without a traceback."""
+    """The entry point. Every error ends with an exit status of ``cli.shell.exits`` and without a traceback."""
     repair_streams()
     write_plainly()
     # Typer registers its shell completion only when it adds its own options, which are off here.
@@ -172,7 +178,7 @@ def _settings() -> "Settings":
 
 def _client(settings: "Settings", url: str | None) -> "Client":
     """Of the stack of these settings, unless ``url`` names another API."""
-    from cli.client import client_of
+    from cli.client.client import client_of
 
     return client_of(settings, url)
 

@@ -36,10 +36,16 @@ Adapters map their driver's exceptions onto this tree by one table each, with
 :func:`translated`; nothing above an adapter knows a driver's exceptions.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from rag.addresses import without_credentials
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
+
+
+def without_credentials(text: str) -> str:
+    """``text`` with ``…@`` in place of user and password in the URLs in it."""
+    return _CREDENTIALS.sub("…@", text)
 
 
 class AegisError(Exception):
@@ -191,7 +197,7 @@ class Refused(Unavailable):
 
 
 class NoRoom(Unavailable):
-    """Waiting for room costs no attempt: see :mod:`tasks.endings`."""
+    """Waiting for room costs no attempt: see :mod:`tasks.stages.outcomes`."""
 
     code = "no-room"
     title = "A disk has no room"

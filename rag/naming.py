@@ -6,6 +6,14 @@ from pathlib import PurePosixPath
 from unicodedata import normalize
 from uuid import UUID, uuid5
 
+from uuid_utils.compat import uuid7
+
+
+def new_id() -> str:
+    """An id for a job. It contains the time at which it was made, so ids sort by age."""
+    return str(uuid7())
+
+
 _COLLECTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}\Z")
 _NAMESPACE = UUID("6f9bd0c3-3d5f-5c0e-9d5e-0a7a3c1f4e11")
 _SCRATCH = "scratch"

@@ -3,7 +3,7 @@
 A lane is a queue with a worker pool of its own. This registry is the only list of lanes:
 worker commands, routes, health and metrics are made from it. Interactive work has lanes
 of its own at every stage, so that a question never waits behind bulk ingestion. A message tells
-a lane that work is due and names no job (:mod:`tasks.bells`).
+a lane that work is due and names no job (:mod:`tasks.publishing.bells`).
 
 There is no result backend: the job record is the result. The figures behind the transport
 options are in ``docs/decisions/0002-delivery.md``.
@@ -23,15 +23,23 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from rag.model import Stage
+from rag.redis.connection import PREFIX
+from rag.redis.pools import sentinel_options, timeouts
 from rag.settings import Settings, load
-from rag.settings.redis import RedisAddress
-from rag.stores.pools import sentinel_options, timeouts
-from rag.stores.redis import PREFIX
-from tasks.signing import sign_with
+from rag.settings.redis_url import RedisAddress
+from tasks.broker.signing import sign_with
 
 if TYPE_CHECKING:
-    from tasks.run import StageWork
     from tasks.toolbox import Toolbox
+from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class StageWork:
+    """The work of a stage. ``together``: whether several jobs are worked at the same time."""
+
+    work: Callable[..., Any]
+    together: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +150,7 @@ def lane_named(name: str) -> Lane:
 class AegisCelery(Celery):
     """Celery, with the tools that tasks work with. A worker sets them before it takes a task."""
 
-    task_cls = "tasks.signing:SignedTask"
+    task_cls = "tasks.broker.signing:SignedTask"
     toolbox: "Toolbox"
     stages: "dict[Stage, StageWork]"
     _pool: Any
@@ -251,17 +259,17 @@ def _configuration() -> dict[str, Any]:
 app = AegisCelery(
     "aegis",
     include=[
-        "tasks.ingest",
-        "tasks.answer",
-        "tasks.maintenance",
-        "tasks.reindex",
-        "tasks.backup",
-        "tasks.prune",
-        "tasks.restore",
-        "tasks.upkeep",
-        "tasks.records",
-        "tasks.scheduled",
-        "tasks.canary",
+        "tasks.ingest.ingest",
+        "tasks.answer.answer",
+        "tasks.upkeep.maintenance",
+        "tasks.reindex.reindex",
+        "tasks.backups.backup",
+        "tasks.backups.prune",
+        "tasks.backups.restore",
+        "tasks.upkeep.layouts",
+        "tasks.upkeep.rebuild",
+        "tasks.backups.scheduled",
+        "tasks.publishing.bells",
     ],
 )
 app.stages = {}

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from rag.stores.broker import bundled_server
-from rag.stores.redis import PREFIX, connect_to
+from rag.redis.connection import PREFIX, connect_to
+from rag.redis.embedded import bundled_server
 from tests.integration.brokers import declare_intact
 from tests.s3server import S3Server, s3_server
 from tests.system.running import free_port, until

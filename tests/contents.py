@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from rag.digest import ContentDigest, digests
+from rag.backups.digest import ContentDigest, digests
 from rag.model import Collection, DocumentVersion, SearchQuery
 from tasks.toolbox import Toolbox
 

@@ -7,11 +7,12 @@ import pytest
 
 from rag.model import Bounds, DueStage, Job, Lease, Stage
 from rag.ports import JobStore
-from rag.stores.redis import connect
-from tasks import bells, lease
-from tasks.app import Lane, app, lane_of
-from tasks.run import StageWork, Work
-from tasks.stage import JobsFailed, deliver, summarize, work_batch
+from rag.redis.connection import connect
+from tasks.app import Lane, StageWork, app, lane_of
+from tasks.publishing import bells
+from tasks.stages import leases as lease
+from tasks.stages.run import Work
+from tasks.stages.stage import JobsFailed, deliver, summarize, work_batch
 from tasks.toolbox import Toolbox
 
 

@@ -25,7 +25,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from rag.lexical import term_counts
+from rag.text.lexical import term_counts
 
 KEY = "jina_test"
 DIMENSIONS = {"jina-embeddings-v3": 1024, "jina-embeddings-v2-base-en": 768}

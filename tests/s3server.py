@@ -19,9 +19,9 @@ from threading import Event
 
 import pytest
 
+from rag.blobs.buckets import Access
+from rag.blobs.store import ObstoreBlobs
 from rag.errors import NotFound, Unavailable
-from rag.stores.blobs import ObstoreBlobs
-from rag.stores.buckets import Access
 from tests.system.running import free_port
 
 BUCKET = "aegis"

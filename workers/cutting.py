@@ -8,8 +8,8 @@ loaded once, before children are forked.
 import sys
 from functools import cache
 
-from rag.chunking import TokenChunker
 from rag.parsing import fork_server
+from rag.text.chunking import TokenChunker
 from workers.embedding import minilm
 
 

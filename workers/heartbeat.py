@@ -11,12 +11,10 @@ from time import monotonic
 from celery.worker import state
 
 from rag.errors import Transient
-from rag.liveness import Consumption, WorkerSign
+from rag.redis.heartbeats import Consumption, Heartbeats, WorkerSign
 from rag.settings import Settings
-from rag.stores.heartbeats import Heartbeats
 from tasks.app import Lane
-from tasks.bells import CANARY_SECONDS
-from tasks.canary import release
+from tasks.publishing.bells import CANARY_SECONDS, release
 
 RECONNECT_SECONDS = 30.0
 """Celery tries a lost broker again every two seconds at first, every thirty in the end."""

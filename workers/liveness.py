@@ -10,9 +10,9 @@ import sys
 from socket import gethostname
 
 from rag.errors import AegisError, Transient
+from rag.redis.connection import connect_to
+from rag.redis.heartbeats import BEAT, Heartbeats, Signs
 from rag.settings import load
-from rag.stores.heartbeats import BEAT, Heartbeats, Signs
-from rag.stores.redis import connect_to
 from tasks.app import LANES
 
 _SECONDS = 2.0

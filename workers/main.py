@@ -19,18 +19,18 @@ from celery import signals
 from celery.exceptions import SecurityWarning
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
-from rag import tracing
 from rag.errors import Transient
 from rag.model import Stage
-from rag.printable import log_printable_lines
+from rag.redis.connection import connect
+from rag.redis.heartbeats import VECTORS, Heartbeats
 from rag.settings import load
-from rag.starting import log_as, shield, starting
-from rag.stores.heartbeats import VECTORS, Heartbeats
-from rag.stores.redis import connect
-from tasks import publishing
+from rag.startup import log_as, shield, starting
+from rag.system.printable import log_printable_lines
+from rag.telemetry import tracing
 from tasks.app import AegisCelery, Lane, app, lane_named
-from tasks.canary import hush
-from tasks.records import Overseer
+from tasks.publishing import publishing
+from tasks.publishing.bells import hush
+from tasks.upkeep.rebuild import Overseer
 from workers.heartbeat import Heartbeat
 from workers.startup import bound_memory, check_queues, require_safe
 from workers.tools import Tools, warm

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Any
 
+from rag.backups.startup_check import check_backups, check_blobs
 from rag.errors import ConfigurationError
 from rag.model import Stage
+from rag.redis.health import wait_until_safe
 from rag.settings import Settings
-from rag.stores.broker_health import wait_until_safe
-from rag.stores.probing import check_backups, check_blobs
 from tasks.app import LANES, AegisCelery, Lane, lane_named
 
 _POOL_ALIASES = {"processes": "prefork", "thread": "threads"}

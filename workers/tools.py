@@ -11,7 +11,12 @@ from uuid import uuid4
 
 from redis import Redis
 
+from rag.backups.status import Standing
+from rag.backups.vault import Vault
+from rag.blobs.store import ObstoreBlobs
 from rag.errors import Unavailable
+from rag.jobs import DurableJobStore
+from rag.journal.journal import Journal
 from rag.model import Stage
 from rag.ports import (
     BlobStore,
@@ -26,27 +31,20 @@ from rag.ports import (
     Snapshots,
     VectorStore,
 )
+from rag.recovery.rebuild import DocumentRestoration, JobRestoration, Restoration
+from rag.recovery.recovery import Recovery
+from rag.redis.cache import RedisCache
+from rag.redis.connection import connect
+from rag.redis.schedule import Runs
+from rag.registry.durable import DurableDocumentRegistry
+from rag.registry.keys import KeyRestoration
 from rag.settings import Settings
-from rag.starting import first_call
-from rag.stores.backups.standing import Standing
-from rag.stores.backups.vault import Vault
-from rag.stores.blobs import ObstoreBlobs
-from rag.stores.cache import RedisCache
-from rag.stores.durable_documents import DurableDocumentRegistry
-from rag.stores.jobs import DurableJobStore
-from rag.stores.jobs.restoration import JobRestoration
-from rag.stores.journal import Journal
-from rag.stores.keys import KeyRestoration
-from rag.stores.recovery import Recovery
-from rag.stores.redis import connect
-from rag.stores.restoration import DocumentRestoration, Restoration
-from rag.stores.runs import Runs
-from rag.stores.vectors.remote import RemoteVectorStore
-from rag.tracing import watched
+from rag.startup import first_call
+from rag.telemetry.tracing import watched
+from rag.vectors.edge.client import RemoteVectorStore
 from tasks.app import Lane
-from tasks.layouts import embedder_for, require_room
-from tasks.pace import Pace
-from tasks.toolbox import Drain, Toolbox
+from tasks.documents.layouts import embedder_for, require_room
+from tasks.toolbox import Drain, Pace, Toolbox
 
 VECTOR_TIMEOUT = 30.0  # seconds; an upsert of one slice takes tens of milliseconds
 VECTOR_PATIENCE = 20.0  # seconds; enough to restart an engine, or for a cluster to elect another node
@@ -122,18 +120,18 @@ class Tools(Toolbox):
     def vectors(self) -> VectorStore:
         if self._settings.qdrant_url is None:
             return RemoteVectorStore(self._settings.vector_socket, VECTOR_TIMEOUT, VECTOR_PATIENCE)
-        from rag.stores.vectors.qdrant.nodes import nodes_of
-        from rag.stores.vectors.qdrant.store import QdrantVectorStore
+        from rag.vectors.qdrant.nodes import nodes_of
+        from rag.vectors.qdrant.store import QdrantVectorStore
 
         return watched(QdrantVectorStore(nodes_of(self._settings), self._settings, VECTOR_PATIENCE), "qdrant")
 
     @cached_property
     def snapshots(self) -> Snapshots:
         if self._settings.qdrant_url is None:
-            from rag.stores.vectors.snapshots import NoSnapshots
+            from rag.vectors.edge.snapshots import NoSnapshots
 
             return NoSnapshots()
-        from rag.stores.vectors.qdrant.snapshots import QdrantSnapshots
+        from rag.vectors.qdrant.snapshots.snapshots import QdrantSnapshots
 
         return QdrantSnapshots(self._settings, self.vectors)
 

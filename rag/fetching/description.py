@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from rag.fetching import charsets
 from rag.fetching.urls import Target
 from rag.media import HEAD_BYTES, READABLE, TEXT, media_type_of
-from rag.retry_after import seconds_to_wait
+from rag.web.retry_after import seconds_to_wait
 
 LONGEST_RETRY = 3_600.0
 """Seconds after which a server is asked again, whatever it demands."""

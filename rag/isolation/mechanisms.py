@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import astuple, dataclass
 from enum import StrEnum
 
-from rag.forking import fork_for_answer
 from rag.isolation import kernel, landlock, limits, privileges, seccomp
 from rag.isolation.confinement import Confinement
+from rag.isolation.forking import fork_for_answer
 
 
 class Mechanism(StrEnum):

@@ -70,11 +70,11 @@ class SavedCollection:
     """A collection as a backup has it.
 
     ``store``: its name at the engine, "" when nothing had been written to it. ``documents`` and ``points``
-    count what searches saw, ``digest`` is that of these points (:mod:`rag.digest`), and ``packs`` tells how
-    many bytes of which streams they are. ``late``: documents that were published while the backup was made,
-    which neither the digest nor ``points`` include; ``lacking``: at least so many of all are older, and the
-    engine has lost points of them. ``highest``: no version given out is above it. ``files``: of the engine's
-    own snapshot, where there is one.
+    count what searches saw, ``digest`` is that of these points (:mod:`rag.backups.digest`), and ``packs``
+    tells how many bytes of which streams they are. ``late``: documents that were published while the backup
+    was made, which neither the digest nor ``points`` include; ``lacking``: at least so many of all are older,
+    and the engine has lost points of them. ``highest``: no version given out is above it. ``files``: of the
+    engine's own snapshot, where there is one.
     """
 
     name: str

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from rag.jsontypes import Json
+from rag.web.jsontypes import Json
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,7 +5,7 @@ import re
 from contextlib import suppress
 
 from rag.errors import UnreadableDocument
-from rag.normalising import normalised_form
+from rag.text.normalising import normalised_form
 
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),

@@ -25,14 +25,15 @@ from typing import BinaryIO
 
 import psutil
 
-from rag import framing, isolation
+from rag import isolation
 from rag.errors import DocumentError, DocumentTooLarge, UnreadableDocument
-from rag.forking import fork_for_answer
 from rag.isolation import Confinement, Measure, limits
+from rag.isolation.forking import fork_for_answer
 from rag.isolation.kernel import LINUX
 from rag.parsing import wire
 from rag.parsing.formats import parse
 from rag.ports import Chunker
+from rag.system import framing
 
 _PIECE = 1 << 20
 _WATCH_SECONDS = 0.1

@@ -18,12 +18,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-from rag import framing, isolation
+from rag import isolation
 from rag.errors import ConfigurationError, EmptyDocument, TimedOut, Unavailable
 from rag.isolation import Measure
 from rag.model import CutDocument, ParsedDocument
 from rag.parsing import wire
 from rag.settings import Settings
+from rag.system import framing
 
 _START_SECONDS = 60
 _GRACE_SECONDS = 30

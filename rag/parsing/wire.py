@@ -1,7 +1,7 @@
 """Encodes the messages between a parser, its fork server and the children, and checks the answers.
 
-Frames are those of :mod:`rag.framing`. A request is two frames, the media type and the file. An answer is
-one frame, which holds the frames of :func:`packed` or :func:`refusal`.
+Frames are those of :mod:`rag.system.framing`. A request is two frames, the media type and the file. An answer
+is one frame, which holds the frames of :func:`packed` or :func:`refusal`.
 
 A file may have taken over the child that read it, so every answer is checked. Its form also keeps few bytes
 from becoming many objects: it has texts, and rows of numbers of 32 bits (little-endian).
@@ -13,8 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from rag import framing
-from rag.chunking import ROOM_A_TOKEN, most_passages
 from rag.errors import (
     DocumentError,
     DocumentTooLarge,
@@ -22,11 +20,13 @@ from rag.errors import (
     UnreadableDocument,
     UnsupportedMedia,
 )
-from rag.framing import framed, payloads_of
 from rag.model import Chunk, CutDocument, Heading, Page, ParsedDocument
 from rag.naming import plain_name
 from rag.parsing.decoding import is_clean
 from rag.parsing.structure import DEEPEST_HEADING, MAX_HEADING, MAX_TITLE
+from rag.system import framing
+from rag.system.framing import framed, payloads_of
+from rag.text.chunking import ROOM_A_TOKEN, most_passages
 
 _LARGEST_FRAME = (1 << 32) - 1
 _LONGEST_MESSAGE = 2_000

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from rag.settings.inheritance import inherited
     from rag.settings.keys import ApiKey, Role
     from rag.settings.loading import load
-    from rag.settings.whole import Settings
+    from rag.settings.settings import Settings
 
 __all__ = ["ApiKey", "Role", "Settings", "inherited", "load"]
 
 _PLACES = {
     "ApiKey": "keys",
     "Role": "keys",
-    "Settings": "whole",
+    "Settings": "settings",
     "inherited": "inheritance",
     "load": "loading",
 }

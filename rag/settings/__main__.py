@@ -6,8 +6,8 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 
 from rag.settings.secret_files import secrets_of
+from rag.settings.settings import Settings
 from rag.settings.texts import text_of
-from rag.settings.whole import Settings
 
 
 def reference_page() -> str:

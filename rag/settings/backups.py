@@ -74,6 +74,6 @@ class BackupSettings(BaseSettings):
     )
     @classmethod
     def _schedule(cls, value: str) -> str:
-        from rag.cron import validate  # noqa: PLC0415 - it loads Celery, which no default needs
+        from rag.settings.cron import validate  # noqa: PLC0415 - it loads Celery, which no default needs
 
         return validate(value)

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from rag.addresses import http_url
 from rag.errors import ConfigurationError, translated
-from rag.folders import expanded
-from rag.homes import stack_in, unnamed_home
 from rag.settings.secret_files import read_secret
+from rag.system.folders import expanded
+from rag.system.homes import stack_in, unnamed_home
+from rag.web.addresses import http_url
 
 CLIENT_VARIABLES = ("AEGIS_URL", "AEGIS_PROFILE", "AEGIS_API_KEY", "AEGIS_API_KEY_FILE")
 """Variables of clients alone. A client reads the local stack's API_HOST, API_PORT and API_KEY too."""

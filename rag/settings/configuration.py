@@ -16,7 +16,7 @@ from typing import Any
 
 from dotenv.parser import parse_stream
 
-from rag.folders import expanded
+from rag.system.folders import expanded
 
 CONFIG = "AEGIS_CONFIG"
 NO_FILE, INHERITED = "none", "inherited"

@@ -1,7 +1,7 @@
 """The settings without secrets, to be shown and to be stored in backups."""
 
 from rag.model import Json
-from rag.settings.whole import Settings
+from rag.settings.settings import Settings
 from rag.settings.wording import masked
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from rag.settings.configuration import CONFIG, INHERITED
 from rag.settings.foreign import CELERYS
 from rag.settings.secret_files import SUFFIX
+from rag.settings.settings import Settings
 from rag.settings.texts import text_of
-from rag.settings.whole import Settings
 
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _LOOPBACK = "localhost,127.0.0.1,::1"

@@ -10,11 +10,11 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from rag.errors import ConfigurationError
-from rag.printable import one_line
 from rag.settings.secret_files import secrets_of
+from rag.settings.settings import Settings
 from rag.settings.sources import ENVIRONMENT, Reading, read
-from rag.settings.whole import Settings
 from rag.settings.wording import is_short, shown, wanted
+from rag.system.printable import one_line
 
 _NAME = re.compile(r"[A-Z][A-Z0-9_]+")
 _LONGEST_SHORT = 20

@@ -13,11 +13,11 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from rag.errors import ConfigurationError
-from rag.folders import expanded
 from rag.settings import configuration
 from rag.settings.configuration import CONFIG, INHERITED, Found, has_reference, is_open_to_others
 from rag.settings.foreign import CELERYS, is_foreign, misspelt, nearest
 from rag.settings.secret_files import SUFFIX, read_secret, secrets_of
+from rag.system.folders import expanded
 
 ENVIRONMENT = "environment"
 _PROGRAMS = frozenset({"broker_binary"})

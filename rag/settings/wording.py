@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from rag.printable import one_line
+from rag.system.printable import one_line
 
 _QUERY = re.compile(r"(?<=\?)[^,\s]+")
 _HIDDEN = "…"

@@ -13,11 +13,11 @@ from tempfile import TemporaryDirectory
 import httpx
 import psutil
 
-from cli.home import StackFile
+from cli.supervisor.lockfile import StackFile
+from rag.redis.connection import connect
 from rag.settings import Settings
-from rag.stores.redis import connect
-from rag.stores.vectors.remote import RemoteVectorStore
-from tasks.submit import LANES
+from rag.vectors.edge.client import RemoteVectorStore
+from tasks.submit.submissions import LANES
 from tests.chaos.faults.traps import Traps
 from tests.chaos.load import stock
 from tests.chaos.texts import CHUNK_TOKENS

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from bench.library import Library
+from rag.backups.objects import Objects
+from rag.backups.vault import Vault
 from rag.errors import AegisError
 from rag.model import Collection
 from rag.settings import Settings
-from rag.stores.backups.objects import Objects
-from rag.stores.backups.vault import Vault
 from tests.chaos.caller import Caller
 from tests.chaos.ledger import JobPage, Ledger
 from tests.chaos.stack import Target, running

@@ -11,8 +11,8 @@ from threading import Event, Thread
 import httpx
 import pytest
 
+from rag.backups.objects import Objects
 from rag.model import CollectionSpec
-from rag.stores.backups.objects import Objects
 from tests.chaos.attack import Attack
 from tests.chaos.audit import Account
 from tests.chaos.faults.traps import PAUSE

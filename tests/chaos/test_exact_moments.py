@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tasks.submit import LANES
+from tasks.submit.submissions import LANES
 from tests.chaos import blows
 from tests.chaos.attack import Attack
 from tests.chaos.blows import Blow

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from functools import cache
 
-from rag.chunking import TokenChunker
 from rag.parsing import plain
+from rag.text.chunking import TokenChunker
 from workers.embedding.minilm import tokenizer
 
 CHUNK_TOKENS = 48

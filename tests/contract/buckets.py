@@ -15,8 +15,8 @@ from uuid import uuid4
 
 import httpx
 
-from rag.stores.blobs import ObstoreBlobs
-from rag.stores.buckets import Access
+from rag.blobs.buckets import Access
+from rag.blobs.store import ObstoreBlobs
 from tests.s3server import MAKER, S3Server, environment
 
 Change = Callable[[bytes], bytes]

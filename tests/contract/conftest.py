@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from rag.backups import encryption
+from rag.backups.encryption import Derivation
+from rag.backups.objects import Objects
 from rag.settings import Settings
-from rag.stores.backups import keyring
-from rag.stores.backups.cipher import Derivation
-from rag.stores.backups.objects import Objects
 from tests.contract.buckets import BUCKETS, HTTP, address_of
 from tests.contract.vaults import KEY, in_bucket
 
@@ -36,7 +36,7 @@ def key(request: pytest.FixtureRequest) -> str | None:
 @pytest.fixture
 def quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """scrypt as it is meant takes a fraction of a second for each vault."""
-    monkeypatch.setattr(keyring, "Derivation", partial(Derivation, n=16))
+    monkeypatch.setattr(encryption, "Derivation", partial(Derivation, n=16))
 
 
 @pytest.fixture(scope="module")

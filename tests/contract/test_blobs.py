@@ -12,9 +12,9 @@ from typing import BinaryIO, cast
 
 import pytest
 
+from rag.blobs.store import PIECE_BYTES, ObstoreBlobs
 from rag.errors import ConfigurationError, InvalidRequest, NotFound, Unavailable
 from rag.ports import BlobStore
-from rag.stores.blobs import PIECE_BYTES, ObstoreBlobs
 from tests.contract.buckets import BUCKETS, HTTP, address_of, in_bucket
 
 MEGABYTE = 1_000_000
@@ -217,7 +217,7 @@ class TestFolder:
     def test_a_full_disk_is_told_as_that(self, tmp_path: Path) -> None:
         program = f"""
 from rag.errors import Unavailable
-from rag.stores.blobs import PIECE_BYTES, ObstoreBlobs
+from rag.blobs.store import PIECE_BYTES, ObstoreBlobs
 
 blobs = ObstoreBlobs({tmp_path.as_uri()!r})
 blobs.put("small", b"1")

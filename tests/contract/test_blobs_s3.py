@@ -12,8 +12,8 @@ from typing import BinaryIO, cast
 
 import pytest
 
+from rag.blobs.buckets import Access
 from rag.errors import Refused, Unavailable
-from rag.stores.buckets import Access
 from tests.contract.buckets import in_bucket, through
 from tests.s3server import S3Server
 from tests.system.running import free_port
@@ -27,8 +27,8 @@ PATIENCE = 120  # seconds, on a machine that is busy with other tests
 
 START = """
 from rag.settings import load
-from rag.starting import starting
-from rag.stores.probing import check_blobs
+from rag.startup import starting
+from rag.backups.startup_check import check_blobs
 with starting("it"):
     check_blobs(load())
 """

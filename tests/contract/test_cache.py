@@ -9,10 +9,10 @@ import redis
 
 from rag.model import CacheKind, CacheOutcome
 from rag.ports import Cache
+from rag.recovery.recovery import Recovery
+from rag.redis.cache import RedisCache
+from rag.redis.connection import connect_to
 from rag.settings import Settings
-from rag.stores.cache import RedisCache
-from rag.stores.recovery import Recovery
-from rag.stores.redis import connect_to
 from tests.integration.brokers import declare_intact, valkey_with
 from tests.system.running import until
 

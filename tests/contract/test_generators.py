@@ -17,10 +17,10 @@ from pydantic import SecretStr
 from rag.errors import ModelError
 from rag.model import Candidate, Embedding, Hit, Passage
 from rag.ports import GenerationRequest, Generator
-from rag.prompting import NOT_FOUND
 from rag.settings import Settings
 from workers.generation import generator_for, smollm2
 from workers.generation.extractive import ExtractiveGenerator
+from workers.generation.prompting import NOT_FOUND
 
 TEXTS = {
     "Eiffel Tower": "The Eiffel Tower stands in Paris. It was completed in 1889. A firm in Paris built it.",

@@ -8,8 +8,8 @@ import pytest
 import redis
 
 from rag.errors import Overloaded, Unavailable
-from rag.stores import slots as module
-from rag.stores.slots import Slots
+from rag.redis import slots as module
+from rag.redis.slots import Slots
 
 A, B = "http://a:11434", "http://user:secret@b:11434"
 

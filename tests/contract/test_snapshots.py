@@ -15,16 +15,16 @@ from zlib import crc32
 import numpy as np
 import pytest
 
-from rag.digest import ContentDigest, digests
+from rag.backups.digest import ContentDigest, digests
 from rag.errors import Conflict, DamagedBackup, NotFound, Unavailable, UnknownCollection
 from rag.model import CollectionSpec, Engine, Passage, Point, SearchQuery, SnapshotFile, SparseVector
 from rag.naming import point_id
 from rag.ports import Opened, Snapshots, VectorStore
 from rag.settings import Settings
-from rag.stores.vectors.qdrant.nodes import nodes_of
-from rag.stores.vectors.qdrant.snapshots import QdrantSnapshots
-from rag.stores.vectors.qdrant.store import QdrantVectorStore
-from rag.stores.vectors.snapshots import NoSnapshots
+from rag.vectors.edge.snapshots import NoSnapshots
+from rag.vectors.qdrant.nodes import nodes_of
+from rag.vectors.qdrant.snapshots.snapshots import QdrantSnapshots
+from rag.vectors.qdrant.store import QdrantVectorStore
 from tests.contents import total
 from tests.qdrantbinary import BINARY, QdrantNode
 from tests.qdrantserver import QdrantServer, serving

@@ -13,13 +13,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from rag.backups.encryption import enclosed
+from rag.backups.objects import Objects
+from rag.backups.vault import Intake, Vault
 from rag.errors import BackupError, ConfigurationError, DamagedBackup, NotFound, Unavailable
 from rag.model import Stream
 from rag.settings import Settings
-from rag.stores.backups.envelope import enclosed
-from rag.stores.backups.objects import Objects
-from rag.stores.backups.streams import Intake
-from rag.stores.backups.vault import Vault
 from tests.contract.buckets import through
 from tests.contract.vaults import (
     PIECE,

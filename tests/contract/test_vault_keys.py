@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from rag.backups.encryption import enclosed
+from rag.backups.objects import Objects
+from rag.backups.vault import Intake, Vault
 from rag.errors import BackupError, WrongKey
-from rag.stores.backups.envelope import enclosed
-from rag.stores.backups.objects import Objects
-from rag.stores.backups.streams import Intake
-from rag.stores.backups.vault import Vault
 from tests.contract.vaults import KEY, PIECE, TEXT, backed_up, contents, manifest_of, restored
 from tests.s3server import S3Server
 from tests.system.running import free_port
@@ -24,8 +23,8 @@ from tests.system.running import free_port
 ROOT = Path(__file__).parents[2]
 START = """
 from rag.settings import load
-from rag.starting import starting
-from rag.stores.probing import check_backups
+from rag.startup import starting
+from rag.backups.startup_check import check_backups
 with starting("it"):
     check_backups(load())
 """

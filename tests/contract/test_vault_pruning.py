@@ -9,12 +9,11 @@ from uuid import uuid4
 
 import pytest
 
+from rag.backups import vault as vaults
+from rag.backups.objects import Objects
+from rag.backups.vault import Intake, Vault
 from rag.errors import DamagedBackup, Unavailable
-from rag.stores.backups import vault as vaults
-from rag.stores.backups.objects import Objects
-from rag.stores.backups.streams import Intake
-from rag.stores.backups.vault import Vault
-from rag.stores.locks import HeldLock
+from rag.redis.locks import HeldLock
 from tests.contract.buckets import HTTP, administer
 from tests.contract.vaults import KEY, PIECE, TEXT, backed_up, in_bucket, restored
 from tests.s3server import BUCKET, S3Server, environment

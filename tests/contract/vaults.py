@@ -2,10 +2,9 @@
 
 from uuid import uuid4
 
+from rag.backups.objects import Objects
+from rag.backups.vault import Intake, Vault, read
 from rag.model import Engine, Manifest, SavedCollection, Stream
-from rag.stores.backups.objects import Objects
-from rag.stores.backups.streams import Intake, read
-from rag.stores.backups.vault import Vault
 from tests.contract.buckets import HTTP
 from tests.s3server import BUCKET, S3Server, environment
 

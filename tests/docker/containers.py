@@ -4,7 +4,7 @@ from pytest_celery import CeleryTestContainer, CeleryWorkerContainer, RedisConta
 
 _START = """
 import os, sys
-from rag.stores.broker import bundled_server
+from rag.redis.embedded import bundled_server
 os.execv(bundled_server(), [str(bundled_server()), *sys.argv[1:]])
 """
 

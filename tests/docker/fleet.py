@@ -13,9 +13,9 @@ from docker.types import Healthcheck
 from pytest_celery import CeleryTestContainer, CeleryTestWorker, RedisTestBroker
 
 from rag.settings import Settings
-from rag.stores.vectors.remote import RemoteVectorStore
+from rag.vectors.edge.client import RemoteVectorStore
 from tasks.app import app
-from tasks.submit import LANES
+from tasks.submit.submissions import LANES
 from tests.chaos.texts import CHUNK_TOKENS
 from tests.docker.containers import Broker, Vectors, Worker
 from tests.system.running import UNSCHEDULED, free_port, until

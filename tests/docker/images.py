@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = "deploy/Dockerfile"
 BASE = "python:3.11-slim"
 
-_WAY_INTO_A_CONTAINER = (DOCKERFILE, ".dockerignore", "cli/container.py")
+_WAY_INTO_A_CONTAINER = (DOCKERFILE, ".dockerignore", "cli/supervisor/container.py")
 _INDEX = {
     "index-url": "PIP_INDEX_URL",
     "extra-index-url": "PIP_EXTRA_INDEX_URL",

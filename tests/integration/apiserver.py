@@ -12,13 +12,13 @@ from uuid import uuid4
 import httpx
 import uvicorn
 
-from api.connections import Bounds
+from api.calls.parts import Parts, build
+from api.http.connections import Bounds
 from api.main import create_app
-from api.parts import Parts, build
 from api.server import options
 from rag.model import Document, JobState, Json, Lease
 from rag.settings import Settings
-from tasks.submit import Submissions
+from tasks.submit.submissions import Submissions
 from tests.deliveries import begin
 
 
@@ -97,7 +97,7 @@ def serving(
     thread.start()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
-        fresh = patch("api.coalescing.FRESH_SECONDS", fresh_seconds)
+        fresh = patch("api.routes.coalescing.FRESH_SECONDS", fresh_seconds)
         with fresh, httpx.Client(base_url=url, timeout=30) as http:
             yield Service(http, parts)
     finally:

@@ -12,10 +12,10 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from rag.recovery.recovery import Recovery
+from rag.redis.connection import connect
+from rag.redis.embedded import bundled_server
 from rag.settings import Settings
-from rag.stores.broker import bundled_server
-from rag.stores.recovery import Recovery
-from rag.stores.redis import connect
 
 _POLL = 0.02  # seconds
 

@@ -6,8 +6,9 @@ Each attempt leaves a byte in ``AEGIS_HOME/attempts`` before its process is gone
 import os
 
 from rag.model import Stage
-from tasks import ingest  # noqa: F401 - registers what is replaced here
-from tasks.run import Outcome, StageRun, StageWork
+from tasks.app import StageWork
+from tasks.ingest import ingest  # noqa: F401 - registers what is replaced here
+from tasks.stages.run import Outcome, StageRun
 from workers.main import app
 
 __all__ = ["app"]

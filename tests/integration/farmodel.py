@@ -8,7 +8,7 @@ import numpy as np
 
 from rag.model import CutDocument, Embedding, ParsedDocument
 from rag.ports import RerankRequest
-from rag.stores.vectors.edge import EdgeVectorStore
+from rag.vectors.edge.store import EdgeVectorStore
 from workers.cutting import chunker
 from workers.tools import Tools
 

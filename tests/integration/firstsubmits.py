@@ -14,8 +14,8 @@ from uuid_utils.compat import uuid7
 from rag.model import Job, JobKind, JobState, Stage
 from rag.settings import Settings, load
 from tasks import app as celery
-from tasks.publishing import require_own_broker
-from tasks.submit import Publisher, prepare
+from tasks.publishing.publishing import require_own_broker
+from tasks.submit.submissions import Publisher, prepare
 
 BURST = 16
 STAGES = (Stage.EMBED_QUERY, Stage.GENERATE)

@@ -18,8 +18,8 @@ from uuid_utils.compat import uuid7
 
 from rag.model import JobKind, NewJob, Stage
 from rag.settings import Settings
-from rag.stores import disks
-from tasks.stage import Next, Outcome, StageRun
+from rag.system import disks
+from tasks.stages.stage import Next, Outcome, StageRun
 from tests.deliveries import perform, record_bells
 from tests.integration.apiserver import Service, serving, settings_of
 from workers.tools import Tools

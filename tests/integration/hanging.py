@@ -8,8 +8,9 @@ import signal
 import time
 
 from rag.model import Stage
-from tasks import ingest  # noqa: F401 - registers what is replaced here
-from tasks.run import Outcome, StageRun, StageWork
+from tasks.app import StageWork
+from tasks.ingest import ingest  # noqa: F401 - registers what is replaced here
+from tasks.stages.run import Outcome, StageRun
 from workers.main import app
 
 __all__ = ["app"]

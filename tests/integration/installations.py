@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from rag.digest import digests
+from rag.backups.digest import digests
 from rag.model import Job, JobState, Manifest, Point
 from rag.ports import VectorStore
 from rag.settings import Settings
-from tasks import lease, restore
 from tasks.app import app
-from tasks.orders import Restoring
-from tasks.restoring import slices
-from tasks.submit import Ingestion, Question, Submissions, Text
+from tasks.backups import plan, restore
+from tasks.stages import leases
+from tasks.submit.backups import Restoring
+from tasks.submit.submissions import Ingestion, Question, Submissions, Text
 from tests.contents import total
 from tests.deliveries import finished, record_bells
 from tests.integration.inprocess import InProcess
@@ -41,13 +41,13 @@ def installations(broker: str, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     Every slice of a stage is as short as it can be.
     """
     record_bells(monkeypatch)
-    monkeypatch.setattr("tasks.submit.LayoutSubmissions.look_after", lambda _: None)
+    monkeypatch.setattr("tasks.submit.submissions.LayoutSubmissions.look_after", lambda _: None)
     monkeypatch.setattr(restore, "Submissions", partial(Submissions, publish=lambda job: None))
-    monkeypatch.setattr(lease, "TURN_SECONDS", 0.0)
-    monkeypatch.setattr(slices, "SECONDS", 0.0)
+    monkeypatch.setattr(leases, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(plan, "SECONDS", 0.0)
     monkeypatch.setattr(restore, "CHECK_SECONDS", 0.0)
     monkeypatch.setattr(restore, "SETTLE_SECONDS", 0.0)
-    monkeypatch.setattr("tasks.saving.scope.CLOCKS_APART", 0.0)
+    monkeypatch.setattr("tasks.backups.scope.CLOCKS_APART", 0.0)
     app.loader.import_default_modules()
     made: list[InProcess] = []
 

@@ -4,8 +4,9 @@ Each attempt leaves a byte in ``AEGIS_HOME/attempts``, and is done once there is
 """
 
 from rag.model import Stage
-from tasks import backup  # noqa: F401 - registers what is replaced here
-from tasks.run import Done, Outcome, StageRun, StageWork
+from tasks.app import StageWork
+from tasks.backups import backup  # noqa: F401 - registers what is replaced here
+from tasks.stages.run import Done, Outcome, StageRun
 from tests.system.running import until
 from workers.main import app
 

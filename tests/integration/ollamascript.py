@@ -11,7 +11,7 @@ import redis
 
 from rag.model import Candidate, Embedding, Hit, Passage
 from rag.ports import GenerationRequest
-from rag.stores.slots import Slots
+from rag.redis.slots import Slots
 from tests.integration.modelserver import Answer, Handler, Script, scripted, status
 from workers.generation.ollama import OllamaGenerator, Window
 from workers.ollama.replica import Replica

@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 
 import redis
 
-from rag.stores.broker import bundled_server
-from rag.stores.redis import connect_to
+from rag.redis.connection import connect_to
+from rag.redis.embedded import bundled_server
 from tests.integration.brokers import declare_intact
 from tests.system.running import free_port, until
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from uuid_utils.compat import uuid7
 
-from rag import artefacts
 from rag.model import Embedding, Hit, Job, JobKind, JobState, NewJob, Passage, Stage
 from rag.settings import Settings
 from tasks.app import app
+from tasks.stages import artefacts
 from tests.deliveries import begin, record_bells, work_job
 from tests.integration.modelserver import Script, chunk, scripted, stalling
 from workers.tools import Tools

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from api.audit import Sparse
-from api.paging import encode_cursor
-from rag.stores.audit import AuditEntry, AuditKind, AuditReader
-from rag.stores.redis import PREFIX, connect_to
+from api.routes.audit import Sparse
+from api.schemas.paging import encode_cursor
+from rag.redis.audit import AuditEntry, AuditKind, AuditReader
+from rag.redis.connection import PREFIX, connect_to
 from tests.integration.apiserver import Service, serving, settings_of
 from tests.system.running import until
 

@@ -7,8 +7,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from cli.client import Client
-from cli.following import follow
+from cli.client.client import Client
+from cli.commands.follow import follow
 from rag.model import JobState, Json, Progress, Stage
 from tests.integration.apiserver import Service, serving, settings_of
 

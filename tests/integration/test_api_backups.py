@@ -10,9 +10,9 @@ from uuid import UUID
 import httpx
 import pytest
 
+from rag.backups.vault import Vault
 from rag.model import Engine, JobKind, JobState, Json, Manifest, SavedCollection, Stream
 from rag.settings import Settings
-from rag.stores.backups.vault import Vault
 from tests.integration.apiserver import Service, serving, settings_of
 
 KEYS = {

@@ -6,10 +6,10 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from api.paging import encode_cursor
+from api.schemas.paging import encode_cursor
 from rag.model import Chunk, Document
 from rag.naming import chunks_key, point_id
-from rag.places import pack_places, places_of
+from rag.text.places import pack_places, places_of
 from tests.integration.apiserver import Service, serving, settings_of
 
 COLLECTION = "aegis_docs_v2"

@@ -6,8 +6,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api import description
+from api.calls.parts import build
 from api.main import create_app
-from api.parts import build
 from rag.settings import Settings
 from tests.integration.apiserver import settings_of
 

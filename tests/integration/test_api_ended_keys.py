@@ -7,13 +7,13 @@ from time import time
 
 import pytest
 
+from rag.access.keys import Key, Secret, digest_of, new_id, new_token
+from rag.blobs.store import ObstoreBlobs
 from rag.errors import Conflict, NotFound
-from rag.keys import Key, Secret, digest_of, new_id, new_token
+from rag.journal.journal import Journal
+from rag.redis.connection import connect_to
+from rag.registry.keys import KeyRegistry, KeyRestoration
 from rag.settings import Role
-from rag.stores.blobs import ObstoreBlobs
-from rag.stores.journal import Journal
-from rag.stores.keys import KeyRegistry, KeyRestoration
-from rag.stores.redis import connect_to
 from tests.integration.apiserver import settings_of
 from tests.integration.brokers import declare_intact
 
@@ -50,7 +50,7 @@ def known(registry: KeyRegistry) -> set[str]:
 
 
 def test_keys_that_have_ended_do_not_count(registry, monkeypatch):
-    monkeypatch.setattr("rag.stores.keys._MOST", 2)
+    monkeypatch.setattr("rag.registry.keys._MOST", 2)
     lasting = a_key()
     registry.add(lasting)
     for _ in range(4):
@@ -66,7 +66,7 @@ def test_keys_that_have_ended_do_not_count(registry, monkeypatch):
 
 
 def test_how_many_are_kept_has_a_bound_all_the_same(registry, monkeypatch):
-    monkeypatch.setattr("rag.stores.keys._MOST_KEPT", 2)
+    monkeypatch.setattr("rag.registry.keys._MOST_KEPT", 2)
     for _ in range(2):
         registry.add(a_key(expires_at=time() - 1))
 
@@ -103,7 +103,7 @@ def test_the_name_of_one_that_was_forgotten_is_free(registry):
 
 
 def test_what_comes_back_out_of_the_journal_counts_as_it_did(registry, client, journal, monkeypatch):
-    monkeypatch.setattr("rag.stores.keys._MOST", 2)
+    monkeypatch.setattr("rag.registry.keys._MOST", 2)
     for key in (a_key(), a_key(expires_at=time() - 1)):
         registry.add(key)
     client.flushall()

@@ -8,10 +8,10 @@ from threading import Event
 import httpx
 import pytest
 
-from cli.answers import follow_answer
-from cli.client import Client
-from cli.ingestion import ingest
-from cli.walk import files
+from cli.client.client import Client
+from cli.commands.answers import follow_answer
+from cli.ingestion.ingestion import ingest
+from cli.ingestion.walk import files
 from rag.model import JobState, Stage
 from tests.deliveries import begin
 from tests.integration.apiserver import Service, serving, settings_of

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from redis.exceptions import OutOfMemoryError
 
-from rag.keys import digest_of
-from rag.stores.blobs import ObstoreBlobs
-from rag.stores.journal import Journal
-from rag.stores.keys import KeyRestoration
-from rag.stores.redis import PREFIX, connect_to
+from rag.access.keys import digest_of
+from rag.blobs.store import ObstoreBlobs
+from rag.journal.journal import Journal
+from rag.redis.connection import PREFIX, connect_to
+from rag.registry.keys import KeyRestoration
 from tests.integration.apiserver import Service, serving, settings_of
 from tests.integration.brokers import declare_intact
 from tests.system.running import until
@@ -237,7 +237,7 @@ def test_the_first_key_closes_the_door(valkey, tmp_path):
 
 
 def test_nobody_changes_the_first_key_where_it_is_not_known_yet(valkey, tmp_path, monkeypatch):
-    monkeypatch.setattr("rag.stores.keys._OPEN_SECONDS", 3600.0)
+    monkeypatch.setattr("rag.registry.keys._OPEN_SECONDS", 3600.0)
     settings = settings_of(valkey, tmp_path)
     with serving(settings) as api, serving(settings) as other:
         assert other.http.get("/v1/jobs").status_code == 200

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from cli.client import Client
-from cli.follower import Follower, JobEvent
+from cli.client.client import Client
+from cli.client.follower import Follower, JobEvent
 from rag.model import JobState, Progress
 from tests.integration.apiserver import Service, serving, settings_of
 from tests.system.running import until

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from api import oidc
-from api.oidc import PAUSE_SECONDS, STALE_SECONDS, KeySet
+from api.access import oidc
+from api.access.oidc import PAUSE_SECONDS, STALE_SECONDS, KeySet
 from rag.errors import Unauthenticated, Unavailable
 from tests.integration.apiserver import Service, serving, settings_of
 from tests.integration.oidcissuer import AUDIENCE, EC, RSA, SMALL_RSA, Issuer, issuing, public

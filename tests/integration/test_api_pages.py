@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from api.health import COMPONENTS, DISPENSABLE
-from api.pages import STATIC
-from rag.liveness import WorkerSign
+from api.routes.health import COMPONENTS, DISPENSABLE
+from api.routes.pages import STATIC
 from rag.model import JobState
-from rag.stores.heartbeats import BEAT
-from rag.stores.redis import connect_to
-from tasks.submit import LANES
+from rag.redis.connection import connect_to
+from rag.redis.heartbeats import BEAT, WorkerSign
+from tasks.submit.submissions import LANES
 from tests.integration.apiserver import Service, serving, settings_of
 
 

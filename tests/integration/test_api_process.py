@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from api.parts import build
+from api.calls.parts import build
 from rag.model import JobKind, NewJob, Stage
 from tests.integration.apiserver import settings_of
 

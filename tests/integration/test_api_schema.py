@@ -13,10 +13,10 @@ from schemathesis.generation import GenerationMode
 from schemathesis.schemas import BaseSchema
 from schemathesis.specs.openapi.checks import status_code_conformance
 
+from api.calls.parts import build
 from api.main import create_app
-from api.parts import build
 from rag.settings import Settings
-from tasks.submit import Submissions
+from tasks.submit.submissions import Submissions
 from tests.integration.apiserver import settings_of
 
 NEEDS_WORKERS = "/health/ready"  # answers 503 on purpose where none runs

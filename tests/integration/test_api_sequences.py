@@ -7,9 +7,9 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis import Case, Response
 
+from api.calls.parts import build
 from api.main import create_app
-from api.parts import build
-from tasks.submit import Submissions
+from tasks.submit.submissions import Submissions
 from tests.integration.apiserver import settings_of
 
 SEQUENCES, CALLS = 25, 8

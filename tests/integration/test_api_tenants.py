@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from rag.liveness import WorkerSign
 from rag.model import JobState
-from rag.stores.disks import Room
+from rag.redis.heartbeats import WorkerSign
+from rag.system.disks import Room
 from tests.integration.apiserver import Service, serving, settings_of
 
 ROOT = "root-of-all-the-keys"

@@ -12,7 +12,7 @@ from unittest.mock import patch
 import httpx
 import pytest
 
-from rag.stores.jobs.kept import DurableJobStore
+from rag.jobs.durable import DurableJobStore
 from tests.integration.apiserver import Service, serving, settings_of
 from tests.system.running import until
 

@@ -15,11 +15,11 @@ from redis import Redis
 
 from beat.main import command as beat_command
 from beat.schedule import HOUR
+from rag.redis.connection import connect
+from rag.redis.embedded import command as broker_command
+from rag.redis.heartbeats import Heartbeats
+from rag.redis.schedule import EntryRecord, Runs
 from rag.settings import Settings
-from rag.stores.broker import command as broker_command
-from rag.stores.heartbeats import Heartbeats
-from rag.stores.redis import connect
-from rag.stores.runs import EntryRecord, Runs
 from tests.integration.brokers import declare_intact, ready
 from tests.system.running import until
 

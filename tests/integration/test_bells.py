@@ -9,12 +9,11 @@ from uuid_utils.compat import uuid7
 from rag.errors import Unavailable
 from rag.model import Job, JobKind, JobState, NewJob, Stage
 from rag.settings import Settings
-from tasks import lease
 from tasks.app import app, lane_of, sending
-from tasks.bells import CANARY_SECONDS, announce, bells, ring_for
-from tasks.canary import canary
-from tasks.run import Work
-from tasks.stage import Done, JobsFailed, Next, Outcome, StageRun, deliver
+from tasks.publishing.bells import CANARY_SECONDS, announce, bells, canary, ring_for
+from tasks.stages import leases as lease
+from tasks.stages.run import Work
+from tasks.stages.stage import Done, JobsFailed, Next, Outcome, StageRun, deliver
 from tests.deliveries import begin, bells_in, deliver_batch, end_pause, job_of, working
 from tests.integration.workerprocess import working as worker_for
 from tests.system.running import until

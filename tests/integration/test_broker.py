@@ -17,11 +17,11 @@ from kombu import Queue
 from uuid_utils.compat import uuid7
 
 from rag.errors import Unavailable
+from rag.jobs import RedisJobStore
 from rag.model import JobKind, NewJob, Stage
+from rag.redis import embedded
+from rag.redis.connection import connect
 from rag.settings import Settings
-from rag.stores import broker
-from rag.stores.jobs import RedisJobStore
-from rag.stores.redis import connect
 from tasks.app import broker_url
 from tests.integration.brokers import declare_intact, ready
 
@@ -34,7 +34,7 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        self.process = subprocess.Popen(broker.command(self.settings))
+        self.process = subprocess.Popen(embedded.command(self.settings))
         ready(self.settings, 30)
 
     def kill(self) -> None:

@@ -9,10 +9,10 @@ import pytest
 import redis
 
 from rag.errors import ConfigurationError, Overloaded, Unavailable
+from rag.redis import embedded, health
+from rag.redis.connection import connect, connect_to
+from rag.redis.health import BrokerWatch, read_health, wait_until_safe
 from rag.settings import Settings
-from rag.stores import broker, broker_health
-from rag.stores.broker_health import BrokerWatch, read_health, wait_until_safe
-from rag.stores.redis import connect, connect_to
 from tests.integration.brokers import ready, valkey_with
 
 MB = 1 << 20
@@ -25,7 +25,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def bundled(settings: Settings) -> Iterator[redis.Redis]:
-    server = subprocess.Popen(broker.command(settings))
+    server = subprocess.Popen(embedded.command(settings))
     try:
         ready(settings, 30)
         with connect(settings) as client:
@@ -93,16 +93,16 @@ def test_a_broker_that_comes_late_is_waited_for(settings: Settings) -> None:
 
         def emit(self, record: logging.LogRecord) -> None:
             if not started and "waiting for the broker" in record.getMessage():
-                started.append(subprocess.Popen(broker.command(settings)))
+                started.append(subprocess.Popen(embedded.command(settings)))
 
     starter = StartsWhenMissed()
-    broker_health.log.addHandler(starter)
+    health.log.addHandler(starter)
     try:
         wait_until_safe(settings)
 
         assert started
     finally:
-        broker_health.log.removeHandler(starter)
+        health.log.removeHandler(starter)
         for server in started:
             server.kill()
             server.wait(10)
@@ -121,7 +121,7 @@ def test_a_broker_that_is_away_takes_no_job(settings: Settings) -> None:
 def test_a_full_broker_takes_no_job_until_there_is_room(
     bundled: redis.Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker_health, "_FRESH_SECONDS", 0)
+    monkeypatch.setattr(health, "_FRESH_SECONDS", 0)
     watch = BrokerWatch(bundled, settings)
     watch.admit()
 

@@ -9,10 +9,10 @@ import pytest
 import redis
 
 from rag.model import JobState, Stage
-from rag.stores import broker_health
-from rag.stores.redis import connect_to
-from tasks import maintenance
-from tasks.maintenance import forget_early
+from rag.redis import health
+from rag.redis.connection import connect_to
+from tasks.upkeep import maintenance
+from tasks.upkeep.maintenance import forget_early
 from tests.integration.apiserver import Service, serving, settings_of
 from tests.integration.brokers import valkey_with
 from tests.system.running import until
@@ -37,7 +37,7 @@ def client(small: str) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def service(small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    monkeypatch.setattr(broker_health, "_FRESH_SECONDS", 0.05)
+    monkeypatch.setattr(health, "_FRESH_SECONDS", 0.05)
     with serving(settings_of(small, tmp_path)) as started:
         yield started
 
@@ -143,7 +143,7 @@ def test_a_repeated_submit_gets_its_job_however_full_the_broker_is(
 def test_a_record_that_cannot_be_written_at_all_is_put_off_too(
     service: Service, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker_health, "_FRESH_SECONDS", 3600)
+    monkeypatch.setattr(health, "_FRESH_SECONDS", 3600)
     assert submit(service).status_code == 202
 
     client.config_set("maxmemory", used(client))

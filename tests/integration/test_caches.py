@@ -8,15 +8,15 @@ import pytest
 import redis
 from prometheus_client import CollectorRegistry, generate_latest
 
-from api.metrics import CacheCollector
+from api.routes.metrics import CacheCollector
 from rag.model import Embedding, EventKind, Job, JobState, Json, Stage
 from rag.parsing.parser import IsolatedParser
 from rag.settings import Settings
-from rag.stores.vectors.edge import EdgeVectorStore
-from tasks import maintenance
+from rag.vectors.edge.store import EdgeVectorStore
 from tasks.app import app
-from tasks.records import rebuild_records
-from tasks.submit import Ingestion, Question, Submissions, Text
+from tasks.submit.submissions import Ingestion, Question, Submissions, Text
+from tasks.upkeep import maintenance
+from tasks.upkeep.rebuild import rebuild_records
 from tests.deliveries import record_bells, step
 from tests.system.running import until
 from workers import embedding

@@ -12,11 +12,11 @@ import redis
 from uuid_utils.compat import uuid7
 
 from rag.errors import Overloaded
+from rag.jobs import RedisJobStore
 from rag.model import JobKind, JobState, NewJob, Stage
+from rag.redis import embedded
+from rag.redis.job_notifications import ChangeFeed
 from rag.settings import Settings
-from rag.stores import broker
-from rag.stores.job_notifications import ChangeFeed
-from rag.stores.jobs import RedisJobStore
 from tests.deliveries import begin
 from tests.integration.brokers import ready
 
@@ -28,7 +28,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @contextmanager
 def running(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
-    server = subprocess.Popen(broker.command(settings))
+    server = subprocess.Popen(embedded.command(settings))
     try:
         ready(settings, 10)
         yield server
@@ -144,7 +144,7 @@ def test_a_server_that_is_away_only_makes_waits_end_late(settings: Settings) -> 
 def test_a_server_that_hangs_is_given_up(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("rag.stores.job_notifications._QUIET_SECONDS", 0.1)
+    monkeypatch.setattr("rag.redis.job_notifications._QUIET_SECONDS", 0.1)
 
     async def given_up() -> None:
         while "silent" not in caplog.text:  # noqa: ASYNC110 - a log line sets no event
@@ -163,7 +163,7 @@ def test_a_server_that_hangs_is_given_up(
 
 
 def test_a_quiet_server_is_kept(valkey: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rag.stores.job_notifications._QUIET_SECONDS", 0.05)
+    monkeypatch.setattr("rag.redis.job_notifications._QUIET_SECONDS", 0.05)
 
     async def scene(feed: ChangeFeed) -> None:
         async with subscribed(feed), feed.watch("job") as watch:

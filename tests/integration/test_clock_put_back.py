@@ -8,12 +8,11 @@ from redis import Redis
 
 from beat.schedule import Entry
 from beat.scheduler import BeatingScheduler
-from rag.liveness import WorkerSign
+from rag.jobs import RedisJobStore
+from rag.recovery.recovery import Recovery
+from rag.redis.heartbeats import Heartbeats, WorkerSign
+from rag.redis.schedule import EntryRecord, Runs
 from rag.settings import Settings
-from rag.stores.heartbeats import Heartbeats
-from rag.stores.jobs import RedisJobStore
-from rag.stores.recovery import Recovery
-from rag.stores.runs import EntryRecord, Runs
 from tests.system.running import until
 
 HOUR_MS = 3_600_000

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from rag.links import passage_page
 from rag.model import DocumentVersion
+from rag.text.places import passage_page
 from tests.chromium import Chromium
 from tests.integration.apiserver import Service, serving, settings_of
 

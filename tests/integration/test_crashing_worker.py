@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from rag.model import Job, JobKind, JobState, NewJob, Stage
 from rag.settings import Settings
 from tasks.app import app
-from tasks.bells import announce
+from tasks.publishing.bells import announce
 from tests.system.running import until
 from workers.tools import Tools
 

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from cli import doctor
-from cli.client import Client
-from cli.examination.finding import Finding
-from rag.liveness import WorkerSign
+from cli.client.client import Client
+from cli.commands import doctor
+from cli.doctor.finding import Finding
+from rag.redis.connection import connect_to
+from rag.redis.heartbeats import Heartbeats, WorkerSign
 from rag.settings import Settings
-from rag.stores.heartbeats import Heartbeats
-from rag.stores.redis import connect_to
 from tasks.app import LANES
 from tests.integration.apiserver import Service, serving, settings_of
 from tests.integration.brokers import valkey_with

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cli.examination import models, tracing, vectors
-from cli.examination.finding import Finding
+from cli.doctor import models, tracing, vectors
+from cli.doctor.finding import Finding
 from rag.settings import Settings
 from tests import jinaserver, qdrantserver
 from tests.integration.collector import collecting

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 import redis
 
-from rag.stores import rate_limiter as module
-from rag.stores.rate_limiter import FAILURES, Admission, CircuitOpen, RateLimiter
+from rag.redis import rate_limiter
+from rag.redis.rate_limiter import FAILURES, Admission, CircuitOpen, RateLimiter
 from tests.system.running import until
 
 SERVER = "http://far/v1 key"
@@ -103,8 +103,8 @@ def test_urgent_calls_go_before_bulk_ones(endpoint: RateLimiter) -> None:
 
 HAMMER = """
 import sys, time
-from rag.stores.rate_limiter import Admission, RateLimiter
-from rag.stores.redis import connect_to
+from rag.redis.rate_limiter import Admission, RateLimiter
+from rag.redis.connection import connect_to
 endpoint = RateLimiter(connect_to(sys.argv[1]), sys.argv[2], probe_seconds=5)
 went, end = 0, time.monotonic() + 2
 while time.monotonic() < end:
@@ -142,7 +142,7 @@ def test_failures_in_a_row_open_the_circuit_for_everybody(
     with pytest.raises(CircuitOpen) as caught:
         RateLimiter(redis_client, SERVER, probe_seconds=5).enter(1, urgent=True)
 
-    assert 0 < (caught.value.retry_after or 0) <= module.FIRST_PAUSE
+    assert 0 < (caught.value.retry_after or 0) <= rate_limiter.FIRST_PAUSE
 
 
 def test_an_answer_in_between_starts_the_count_again(endpoint: RateLimiter) -> None:
@@ -154,7 +154,7 @@ def test_an_answer_in_between_starts_the_count_again(endpoint: RateLimiter) -> N
 @pytest.fixture
 def opened(endpoint: RateLimiter, monkeypatch: pytest.MonkeyPatch) -> RateLimiter:
     """One whose circuit opened just now, for a moment."""
-    monkeypatch.setattr(module, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(rate_limiter, "FIRST_PAUSE", 0.05)
     for _ in range(FAILURES):
         endpoint.note_failure()
     return endpoint

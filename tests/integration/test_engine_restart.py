@@ -13,8 +13,8 @@ import pytest
 from rag.model import Job, JobState, Stage
 from rag.settings import Settings
 from tasks.app import app
-from tasks.bells import announce
-from tasks.submit import Ingestion, Submissions, Text
+from tasks.publishing.bells import announce
+from tasks.submit.submissions import Ingestion, Submissions, Text
 from tests.deliveries import job_of, step
 from tests.integration.workerprocess import working
 from tests.system.running import until
@@ -47,7 +47,7 @@ def tools(valkey: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 def engine_over(home: Path) -> "subprocess.Popen[bytes]":
     with (home / "engine.log").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "rag.stores.vectors.engine"],
+            [sys.executable, "-m", "rag.vectors.edge.server"],
             env={**environ, "AEGIS_HOME": str(home)},
             stdout=log,
             stderr=log,

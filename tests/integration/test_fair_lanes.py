@@ -17,10 +17,10 @@ from uuid_utils.compat import uuid7
 from rag.errors import Unavailable
 from rag.model import JobKind, JobState, NewJob, Stage
 from rag.settings import Settings
-from tasks.app import Lane, app, lane_of
-from tasks.bells import announce
-from tasks.run import Done, Outcome, Shared, StageRun, StageWork, Steps, Work
-from tasks.stage import deliver
+from tasks.app import Lane, StageWork, app, lane_of
+from tasks.publishing.bells import announce
+from tasks.stages.run import Done, Outcome, Shared, StageRun, Steps, Work
+from tasks.stages.stage import deliver
 from workers.tools import Tools
 
 SECONDS = 0.03
@@ -132,7 +132,7 @@ def test_retries_of_one_key_delay_another_no_more(tools: Tools) -> None:
         return single_work(run)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tasks.endings.pause", lambda job, error: 0.0)
+        patch.setattr("tasks.stages.outcomes.pause", lambda job, error: 0.0)
         with worker(tools, lane_of(Stage.PARSE), fail):
             for _ in range(300):
                 handed_in(tools, Stage.PARSE, "busy")

@@ -7,12 +7,12 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from redis import Redis
 
-from api.metrics import UsageCollector
+from api.routes.metrics import UsageCollector
 from rag.model import JobState, Json
+from rag.redis.token_usage import TokenUsage
 from rag.settings import Settings
-from rag.stores.usage import TokenUsage
 from tasks.app import app
-from tasks.submit import Ingestion, Question, Submissions, Text
+from tasks.submit.submissions import Ingestion, Question, Submissions, Text
 from tests.deliveries import finished, record_bells
 from tests.integration.flows.stages import InProcess
 from tests.jinaserver import KEY, Jina, serving

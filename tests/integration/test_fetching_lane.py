@@ -8,8 +8,8 @@ import pytest
 from rag.model import JobState, Stage
 from rag.settings import Settings
 from tasks.app import app
-from tasks.bells import announce
-from tasks.submit import Ingestion, Link, Submissions, Text
+from tasks.publishing.bells import announce
+from tasks.submit.submissions import Ingestion, Link, Submissions, Text
 from tests.integration.workerprocess import working
 from tests.system.running import until
 from workers.tools import Tools

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from cli.container import choose
-from cli.stack import FLOWER
+from cli.supervisor.container import choose
+from cli.supervisor.services import FLOWER
 from rag.settings import Settings
 from tests.system.running import free_port, until
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from api.connections import Bounds
+from api.http.connections import Bounds
 from tests.integration.apiprocess import received
 from tests.integration.apiserver import Service, serving, settings_of
 from tests.system.running import until

@@ -92,7 +92,7 @@ def test_no_file_is_read_with_less_isolation_than_there_was(
 @pytest.mark.parametrize(("wanted", "state"), [("available", "note"), ("strict", "bad")])
 def test_the_doctor_says_what_lacks(wanted: str, state: str) -> None:
     program = """
-        from cli.examination import installation
+        from cli.doctor import installation
         from rag.settings import load
         for finding in installation.examine_isolation(load()):
             print(finding.part, finding.state, finding.text, sep="|")

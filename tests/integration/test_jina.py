@@ -14,9 +14,9 @@ import stamina
 from rag.errors import ModelError, Overloaded, TimedOut, Unavailable
 from rag.model import Candidate, Embedding, Hit, Passage
 from rag.ports import RerankRequest
+from rag.redis.rate_limiter import FAILURES, CircuitOpen
+from rag.redis.token_usage import TokenUsage
 from rag.settings import Settings
-from rag.stores.rate_limiter import FAILURES, CircuitOpen
-from rag.stores.usage import TokenUsage
 from tests.jinaserver import KEY, Jina, serving, tokens_of
 from tests.system.running import until
 from workers.embedding import jina as embedding

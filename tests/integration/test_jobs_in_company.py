@@ -11,8 +11,8 @@ from rag.errors import InvalidRequest, ModelError
 from rag.model import JobState, Stage
 from rag.settings import Settings
 from tasks.app import app, lane_of
-from tasks.stage import JobsFailed, deliver
-from tasks.submit import Ingestion, Question, Submissions, Text
+from tasks.stages.stage import JobsFailed, deliver
+from tasks.submit.submissions import Ingestion, Question, Submissions, Text
 from tasks.toolbox import Drained
 from tests.deliveries import begin, end_lease, job_of, record_bells
 from tests.integration.farmodel import InProcess
@@ -23,7 +23,7 @@ COLLECTION = "handbook"
 @pytest.fixture
 def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
     record_bells(monkeypatch)
-    monkeypatch.setattr("tasks.lease.TURN_SECONDS", -1.0)  # one batch a delivery
+    monkeypatch.setattr("tasks.stages.leases.TURN_SECONDS", -1.0)  # one batch a delivery
     built = InProcess(Settings(redis_url=valkey, aegis_home=tmp_path, lease_seconds=2))
     app.loader.import_default_modules()
     app.toolbox = built
@@ -208,7 +208,7 @@ def test_a_part_that_answers_nobody_for_long_costs_no_companion_an_attempt(
     def fail(items: Sequence[object]) -> None:
         raise ModelError("after a long while")
 
-    monkeypatch.setattr("tasks.company.PATIENCE_SECONDS", -1.0)
+    monkeypatch.setattr("tasks.stages.batch.PATIENCE_SECONDS", -1.0)
     tools.far.during = fail
     assert delivered(Stage.EMBED) == "3 × released: to be worked alone"
     assert states(tools, ids) == {(JobState.QUEUED, Stage.EMBED, 0)}
@@ -268,7 +268,7 @@ def test_company_is_waited_for_only_where_there_is_some(
 ) -> None:
     monkeypatch.setattr(tools, "_settings", tools.settings.model_copy(update={"batch_wait_ms": 30.0}))
     pauses: list[float] = []
-    monkeypatch.setattr("tasks.lease.sleep", pauses.append)
+    monkeypatch.setattr("tasks.stages.leases.sleep", pauses.append)
     submitted(tools, desk, 1)
 
     delivered(Stage.EMBED)

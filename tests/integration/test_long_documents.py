@@ -9,8 +9,8 @@ import pytest
 from rag.model import JobState, Point, Stage
 from rag.settings import Settings
 from tasks.app import app, lane_of
-from tasks.stage import deliver
-from tasks.submit import Ingestion, Reindexing, Submissions, Text
+from tasks.stages.stage import deliver
+from tasks.submit.submissions import Ingestion, Reindexing, Submissions, Text
 from tests.deliveries import begin, job_of, record_bells
 from tests.integration.farmodel import InProcess
 
@@ -22,7 +22,7 @@ LONG = "\n\n".join(f"Lamp {n} of the harbour {'shines ' * 150}" for n in range(P
 @pytest.fixture
 def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
     record_bells(monkeypatch)
-    monkeypatch.setattr("tasks.lease.TURN_SECONDS", -1.0)  # one batch a delivery
+    monkeypatch.setattr("tasks.stages.leases.TURN_SECONDS", -1.0)  # one batch a delivery
     built = InProcess(Settings(redis_url=valkey, aegis_home=tmp_path))
     app.loader.import_default_modules()
     app.toolbox = built

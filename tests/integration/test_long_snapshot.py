@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 from rag.model import JobKind, JobState, NewJob, Stage
 from rag.settings import Settings
 from tasks.app import app
-from tasks.bells import announce
+from tasks.publishing.bells import announce
 from tests.integration.vectorengine import Engine
 from tests.system.running import until
 from workers.tools import Tools

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cli.nursery import ForkClient, ForkedProcess
-from cli.part import Service
+from cli.supervisor.fork_client import ForkClient, ForkedProcess
+from cli.supervisor.service import Service
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="parts are forked on Linux only")
 

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from rag.errors import AegisError, InvalidRequest, ModelError, Overloaded, TimedOut, Unavailable
-from rag.stores.slots import Slots
+from rag.redis.slots import Slots
 from tests.integration.modelserver import Answer, Script, stalling, status
 from tests.integration.ollamascript import (
     NOBODY,

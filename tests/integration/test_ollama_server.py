@@ -14,8 +14,8 @@ from pydantic import SecretStr
 from rag.errors import AegisError, ModelError
 from rag.model import Candidate, Embedding, Hit, Passage
 from rag.ports import GenerationRequest
+from rag.redis.slots import Slots
 from rag.settings import Settings
-from rag.stores.slots import Slots
 from tests.ollamabuild import patience
 from tests.ollamaserver import CHAT, EMBEDDING, EMBEDDING_CONTEXT, OllamaServer, ollama_server
 from tests.system.running import until

@@ -6,8 +6,8 @@ from contextlib import closing
 
 import pytest
 
-from cli import preflight
-from cli.preflight import servers
+from cli.supervisor import preflight
+from cli.supervisor.preflight import servers
 from rag.errors import ConfigurationError, Unavailable
 from rag.settings import Settings
 from tests import qdrantserver

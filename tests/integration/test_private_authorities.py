@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import trustme
 
+from rag.blobs.store import ObstoreBlobs
 from rag.errors import AegisError
 from rag.settings import Settings
-from rag.stores.blobs import ObstoreBlobs
 from tests.integration.modelserver import scripted
 from tests.integration.ollamascript import OllamaHandler, replica
 from tests.integration.redisservers import behind_tls

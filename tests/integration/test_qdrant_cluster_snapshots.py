@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.digest import ContentDigest, digests
+from rag.backups.digest import ContentDigest, digests
 from rag.errors import Conflict, DamagedBackup, Unavailable
 from rag.model import CollectionSpec, DocumentVersion, Engine, Passage, Point, SnapshotFile, SparseVector
 from rag.naming import point_id
 from rag.ports import VectorStore
 from rag.settings import Settings
-from rag.stores.vectors.qdrant.nodes import nodes_of
-from rag.stores.vectors.qdrant.snapshots import QdrantSnapshots
-from rag.stores.vectors.qdrant.store import QdrantVectorStore
+from rag.vectors.qdrant.nodes import nodes_of
+from rag.vectors.qdrant.snapshots.snapshots import QdrantSnapshots
+from rag.vectors.qdrant.store import QdrantVectorStore
 from tests.qdrantbinary import BINARY, WITHOUT, QdrantNode, cluster
 
 pytestmark = pytest.mark.skipif(BINARY is None, reason=WITHOUT)

@@ -25,8 +25,8 @@ from rag.errors import (
 from rag.model import CollectionSpec, Passage, Point, SearchQuery, SparseVector
 from rag.naming import point_id
 from rag.settings import Settings
-from rag.stores.vectors.qdrant.nodes import nodes_of
-from rag.stores.vectors.qdrant.store import QdrantVectorStore
+from rag.vectors.qdrant.nodes import nodes_of
+from rag.vectors.qdrant.store import QdrantVectorStore
 from tests.qdrantserver import Answer, QdrantServer, serving
 
 SPEC = CollectionSpec(4)

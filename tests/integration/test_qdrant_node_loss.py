@@ -11,8 +11,8 @@ import pytest
 from rag.model import CollectionSpec, DocumentVersion, Passage, Point, SearchQuery, SparseVector
 from rag.naming import point_id
 from rag.settings import Settings
-from rag.stores.vectors.qdrant.nodes import nodes_of
-from rag.stores.vectors.qdrant.store import QdrantVectorStore
+from rag.vectors.qdrant.nodes import nodes_of
+from rag.vectors.qdrant.store import QdrantVectorStore
 from tests.qdrantbinary import BINARY, WITHOUT, QdrantNode, cluster
 
 pytestmark = pytest.mark.skipif(BINARY is None, reason=WITHOUT)

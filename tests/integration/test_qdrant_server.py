@@ -10,9 +10,9 @@ import trustme
 from rag.errors import Refused, Unavailable
 from rag.model import CollectionSpec
 from rag.settings import Settings
-from rag.stores.vectors.qdrant.nodes import nodes_of
-from rag.stores.vectors.qdrant.snapshots import QdrantSnapshots
-from rag.stores.vectors.qdrant.store import QdrantVectorStore
+from rag.vectors.qdrant.nodes import nodes_of
+from rag.vectors.qdrant.snapshots.snapshots import QdrantSnapshots
+from rag.vectors.qdrant.store import QdrantVectorStore
 from tests.qdrantbinary import BINARY, WITHOUT, QdrantNode
 
 pytestmark = pytest.mark.skipif(BINARY is None, reason=WITHOUT)

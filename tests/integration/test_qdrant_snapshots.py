@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from qdrant_client import models
 
-from rag.digest import digests
+from rag.backups.digest import digests
 from rag.errors import Conflict, DamagedBackup, NotFound, Unavailable
 from rag.model import CollectionSpec, Engine, Passage, Point, SnapshotFile, SparseVector
 from rag.naming import point_id
 from rag.settings import Settings
-from rag.stores.vectors.qdrant import recovery
-from rag.stores.vectors.qdrant.nodes import nodes_of
-from rag.stores.vectors.qdrant.snapshots import QdrantSnapshots
-from rag.stores.vectors.qdrant.store import QdrantVectorStore
+from rag.vectors.qdrant.nodes import nodes_of
+from rag.vectors.qdrant.snapshots import recovery
+from rag.vectors.qdrant.snapshots.snapshots import QdrantSnapshots
+from rag.vectors.qdrant.store import QdrantVectorStore
 from tests.qdrantlocal import LocalQdrant
 from tests.qdrantpeer import Node, Shards
 from tests.qdrantserver import Answer, QdrantServer, serving

@@ -9,7 +9,7 @@ from rag.errors import QuotaExceeded
 from rag.model import Holdings, Job, JobState, Stage
 from rag.settings import Settings
 from tasks.app import app
-from tasks.submit import Ingestion, Submissions, Text
+from tasks.submit.submissions import Ingestion, Submissions, Text
 from tests import deliveries
 from tests.deliveries import record_bells
 from tests.integration.apiserver import serving, settings_of

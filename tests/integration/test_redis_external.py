@@ -16,17 +16,17 @@ from celery import Celery
 from flower.utils.broker import Broker
 from kombu import Queue
 
-from api.limits import RateLimit
+from api.access.limits import RateLimit
 from rag.errors import ConfigurationError, Overloaded, Unavailable
 from rag.model import Job, Stage
+from rag.redis.connection import ENDS, connect, connect_async
+from rag.redis.health import wait_until_safe
+from rag.redis.job_notifications import ChangeFeed
 from rag.settings import Settings
-from rag.stores.broker_health import wait_until_safe
-from rag.stores.job_notifications import ChangeFeed
-from rag.stores.redis import ENDS, connect, connect_async
 from tasks.app import app, broker_settings
-from tasks.intake import Ingestion, Text
-from tasks.records import rebuild_records
-from tasks.submit import Submissions
+from tasks.submit.requests import Ingestion, Text
+from tasks.submit.submissions import Submissions
+from tasks.upkeep.rebuild import rebuild_records
 from tests.integration.brokers import declare_intact
 from tests.integration.redisservers import QUOTED, Watched, behind_tls, server, watched
 from tests.integration.workerprocess import working

@@ -15,7 +15,7 @@ import httpx
 import pytest
 import redis
 
-from rag.stores.broker import bundled_server
+from rag.redis.embedded import bundled_server
 from tasks.app import LANES
 from tests.system.running import UNSCHEDULED, free_port, until
 
@@ -102,7 +102,7 @@ def running(server: Server, home: Path, port: int) -> Iterator[None]:
     for user, parts in ROLES.items():
         environment = environment_of(server, user, home, port)
         for part in parts:
-            command = [sys.executable, "-m", "cli.container", part]
+            command = [sys.executable, "-m", "cli.supervisor.container", part]
             with (home / f"{part}.log").open("wb") as log:
                 processes.append(subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log))
     try:

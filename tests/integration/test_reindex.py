@@ -19,12 +19,14 @@ from rag.model import (
     Stage,
 )
 from rag.settings import Settings
-from tasks import lease, reembedding, reindex, reindexing
 from tasks.app import app
-from tasks.intake import Idempotency, Reindexing
-from tasks.records import rebuild_records
-from tasks.submit import Ingestion, Question, Submissions, Text
-from tasks.upkeep import put_in_order
+from tasks.reindex import reembedding, reindex
+from tasks.stages import leases
+from tasks.submit import reindexes
+from tasks.submit.requests import Idempotency, Reindexing
+from tasks.submit.submissions import Ingestion, Question, Submissions, Text
+from tasks.upkeep.layouts import put_in_order
+from tasks.upkeep.rebuild import rebuild_records
 from tests.deliveries import finished, job_of, record_bells, step
 from tests.integration.inprocess import BLIND, DIMENSIONS, NEW, OLD, InProcess
 
@@ -35,9 +37,9 @@ OLD_STORE, NEW_STORE = "handbook-1", "handbook-1.1"
 @pytest.fixture
 def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
     record_bells(monkeypatch)
-    monkeypatch.setattr(reindexing.LayoutSubmissions, "look_after", lambda _: None)
+    monkeypatch.setattr(reindexes.LayoutSubmissions, "look_after", lambda _: None)
     monkeypatch.setattr(reindex, "SLICE_SECONDS", 0.0)
-    monkeypatch.setattr(lease, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(leases, "TURN_SECONDS", 0.0)
     monkeypatch.setattr(reembedding, "BATCH_CHUNKS", 4)
     settings = Settings(
         redis_url=valkey, aegis_home=tmp_path, jina_base_url="http://127.0.0.1:9/v1", cache_ttl_seconds=0

@@ -10,8 +10,8 @@ import redis
 from qdrant_client import models
 
 from rag.model import JobState, Stage
-from rag.stores.vectors.qdrant import recovery
-from rag.stores.vectors.qdrant.snapshots import QdrantSnapshots
+from rag.vectors.qdrant.snapshots import recovery
+from rag.vectors.qdrant.snapshots.snapshots import QdrantSnapshots
 from tests.deliveries import finished
 from tests.integration.brokers import declare_intact
 from tests.integration.inprocess import DIMENSIONS, OLD

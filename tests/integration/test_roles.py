@@ -10,11 +10,11 @@ import pytest
 
 from rag.model import JobState
 from rag.ports import VectorStore
+from rag.redis.connection import connect
 from rag.settings import Settings
-from rag.stores.redis import connect
-from rag.stores.vectors.edge import EdgeVectorStore
+from rag.vectors.edge.store import EdgeVectorStore
 from tasks.app import app
-from tasks.submit import Ingestion, Question, Submissions, Text
+from tasks.submit.submissions import Ingestion, Question, Submissions, Text
 from tests import jinaserver, qdrantserver
 from tests.deliveries import finished, record_bells
 from tests.integration.brokers import declare_intact

@@ -10,10 +10,10 @@ from uuid_utils.compat import uuid7
 
 from rag.errors import Unavailable
 from rag.model import Document, Engine, Job, JobKind, Manifest, NewJob, SavedCollection, Stage
+from rag.redis.schedule import EntryRecord, Run
 from rag.settings import Settings
-from rag.stores.runs import EntryRecord, Run
-from tasks import scheduled
 from tasks.app import app
+from tasks.backups import scheduled
 from workers.tools import Tools
 
 ENTRY, HOUR = "entry", 3600.0

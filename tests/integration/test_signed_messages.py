@@ -26,7 +26,7 @@ BEGIN = """
 import sys
 from rag.settings import load
 from tasks.app import app
-from tasks.bells import announce
+from tasks.publishing.bells import announce
 from workers.tools import Tools
 tools = Tools(load())
 """

@@ -13,9 +13,9 @@ from uuid_utils.compat import uuid7
 from rag.errors import NoRoom, Overloaded, TimedOut, Unavailable, UnreadableDocument
 from rag.model import JobKind, JobState, NewJob, Stage
 from rag.settings import Settings
-from tasks import bells
 from tasks.app import lane_of
-from tasks.stage import Done, JobsFailed, Next, Outcome, StageRun, deliver
+from tasks.publishing import bells
+from tasks.stages.stage import Done, JobsFailed, Next, Outcome, StageRun, deliver
 from tests.deliveries import begin, deliver_batch, job_of, perform, record_bells, working
 from workers.tools import Tools
 
@@ -484,7 +484,7 @@ def test_a_full_disk_costs_no_attempt(tools: Tools, published: list[tuple[Stage,
 def test_a_disk_that_stays_full_for_a_day_gives_a_job_up(
     tools: Tools, published: list[tuple[Stage, float]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.endings._ROOM_SECONDS", 0.0)
+    monkeypatch.setattr("tasks.stages.outcomes._ROOM_SECONDS", 0.0)
     job_id = accepted(tools)
 
     words = [perform(tools, Stage.PARSE, _without_room, job_id) for _ in range(tools.settings.max_attempts)]

@@ -10,9 +10,9 @@ from uuid_utils.compat import uuid7
 from beat.schedule import UPKEEP
 from rag.model import JobKind, JobState, NewJob, Stage
 from rag.settings import Settings
-from tasks import maintenance
 from tasks.app import app
-from tasks.maintenance import expire_overdue
+from tasks.upkeep import maintenance
+from tasks.upkeep.maintenance import expire_overdue
 from tests.system.running import until
 from workers.tools import Tools
 

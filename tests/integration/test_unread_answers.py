@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.connections import Bounds
-from api.parts import build
+from api.calls.parts import build
+from api.http.connections import Bounds
 from tests.integration.apiprocess import Api, is_held, send, started
 from tests.integration.apiserver import Service, serving, settings_of
 from tests.integration.brokers import valkey_with

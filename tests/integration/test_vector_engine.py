@@ -19,10 +19,9 @@ import pytest
 from rag.errors import TimedOut, Unavailable, UnknownCollection
 from rag.model import CollectionSpec, Passage, Point, SearchQuery, SparseVector
 from rag.naming import point_id
-from rag.stores.vectors import collection as collections
-from rag.stores.vectors import folders, wire
-from rag.stores.vectors.edge import EdgeVectorStore
-from rag.stores.vectors.remote import RemoteVectorStore
+from rag.vectors.edge import collection, folders, wire
+from rag.vectors.edge.client import RemoteVectorStore
+from rag.vectors.edge.store import EdgeVectorStore
 from tests.integration.vectorengine import Engine
 from workers.tools import wait_for_engine
 
@@ -119,7 +118,7 @@ def test_a_second_engine_is_refused_with_one_line_and_the_first_goes_on(engine, 
 def test_a_wrong_setting_is_one_line(home):
     environment = {**os.environ, "AEGIS_HOME": str(home), "API_PORT": "no"}
     done = subprocess.run(
-        [sys.executable, "-m", "rag.stores.vectors.engine"],
+        [sys.executable, "-m", "rag.vectors.edge.server"],
         env=environment,
         capture_output=True,
         text=True,
@@ -186,7 +185,7 @@ def test_a_damaged_collection_is_named_and_the_others_work(home):
 
 
 def test_optimising_waits_for_quiet_and_changes_no_answer(home, monkeypatch):
-    monkeypatch.setattr(collections, "WORTH_OPTIMIZING", 8_000)
+    monkeypatch.setattr(collection, "WORTH_OPTIMIZING", 8_000)
     store = EdgeVectorStore(home / "vectors")
     store.ensure("c", CollectionSpec(384))
     store.upsert("c", points("a", 8_000, dimension=384))
@@ -205,7 +204,7 @@ def test_optimising_waits_for_quiet_and_changes_no_answer(home, monkeypatch):
 
 
 def test_no_collection_is_optimised_while_another_is_searched(home, monkeypatch):
-    monkeypatch.setattr(collections, "WORTH_OPTIMIZING", 100)
+    monkeypatch.setattr(collection, "WORTH_OPTIMIZING", 100)
     store = EdgeVectorStore(home / "vectors")
     for name in ("busy", "quiet"):
         store.ensure(name, CollectionSpec(384))
@@ -223,7 +222,7 @@ def test_no_collection_is_optimised_while_another_is_searched(home, monkeypatch)
 
 
 def test_a_collection_that_cannot_be_optimised_is_left_and_keeps_no_other_from_it(home, monkeypatch, caplog):
-    monkeypatch.setattr(collections, "WORTH_OPTIMIZING", 100)
+    monkeypatch.setattr(collection, "WORTH_OPTIMIZING", 100)
     store = EdgeVectorStore(home / "vectors")
     for name in ("bad", "good"):
         store.ensure(name, CollectionSpec(384))
@@ -401,5 +400,5 @@ def test_many_threads_share_a_client(store):
 
 
 def test_a_client_imports_no_engine():
-    code = "import sys, rag.stores.vectors.remote, rag.filters; sys.exit('qdrant_edge' in sys.modules)"
+    code = "import sys, rag.vectors.edge.client, rag.filters; sys.exit('qdrant_edge' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

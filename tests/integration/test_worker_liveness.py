@@ -13,8 +13,8 @@ import pytest
 from rag.model import JobState, Stage
 from rag.settings import Settings
 from tasks.app import app, lane_named
-from tasks.lease import TURN_SECONDS
-from tasks.submit import Ingestion, Question, Submissions, Text
+from tasks.stages.leases import TURN_SECONDS
+from tasks.submit.submissions import Ingestion, Question, Submissions, Text
 from tests.chaos.faults.traps import HOLD, PAUSE, Traps
 from tests.deliveries import bells_in
 from tests.integration.brokers import valkey_with

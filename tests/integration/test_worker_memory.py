@@ -9,8 +9,8 @@ from uuid_utils.compat import uuid7
 
 from rag.model import JobKind, JobState, NewJob, Stage
 from rag.settings import Settings
-from tasks.run import StageRun
-from tasks.stage import Outcome
+from tasks.stages.run import StageRun
+from tasks.stages.stage import Outcome
 from tests.deliveries import perform, record_bells
 from workers.embedding.build import build
 from workers.tools import Tools

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class Engine:
-    """``python -m rag.stores.vectors.engine`` over ``home``."""
+    """``python -m rag.vectors.edge.server`` over ``home``."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -17,7 +17,7 @@ class Engine:
 
     def started(self) -> subprocess.Popen[str]:
         environment = {**os.environ, "AEGIS_HOME": str(self.home)}
-        command = [sys.executable, "-m", "rag.stores.vectors.engine"]
+        command = [sys.executable, "-m", "rag.vectors.edge.server"]
         return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
     def start_again(self) -> None:

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from socket import gethostname
 
-from rag.liveness import WorkerSign
+from rag.redis.connection import connect
+from rag.redis.heartbeats import Heartbeats, WorkerSign
 from rag.settings import Settings
-from rag.stores.heartbeats import Heartbeats
-from rag.stores.redis import connect
 from tasks.app import lane_named
 from tests.system.running import until
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from rag.blobs.store import ObstoreBlobs
+from rag.jobs import RedisJobStore
 from rag.model import Job, JobKind, JobState
+from rag.redis.connection import connect
 from rag.settings import Settings, load
-from rag.stores.blobs import ObstoreBlobs
-from rag.stores.jobs import RedisJobStore
-from rag.stores.redis import connect
 from tests import qdrantserver
 from tests.integration.collector import Collector, Seen, collecting
 from tests.integration.redisservers import QUOTED, server

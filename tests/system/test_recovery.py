@@ -18,11 +18,11 @@ import psutil
 import pytest
 
 from bench.library import Library
-from rag.digest import ContentDigest
+from rag.backups.digest import ContentDigest
+from rag.backups.objects import Objects
+from rag.backups.vault import Vault
 from rag.errors import AegisError
 from rag.settings import Settings
-from rag.stores.backups.objects import Objects
-from rag.stores.backups.vault import Vault
 from tests.contents import Content, Hits, content_of, hits_of
 from tests.s3server import environment, s3_server
 from tests.system.runbook import Block, sections, steps

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tasks.submit import LANES
+from tasks.submit.submissions import LANES
 from tests.operators import ALWAYS
 from tests.system.running import Stack, stack_in, until
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import httpx
 
-from rag.jsontypes import Json
+from rag.web.jsontypes import Json
 
 _ID = re.compile(rb'name="document_id"\r\n\r\n(.*?)\r\n', re.DOTALL)
 

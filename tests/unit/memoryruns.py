@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from rag.stores.runs import EntryRecord, Runs
+from rag.redis.schedule import EntryRecord, Runs
 
 START = 1_800_000_000.0
 """A Friday at 08:00 UTC."""

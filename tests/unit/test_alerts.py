@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from api.metrics import BackupCollector, LivenessCollector, QueueCollector
+from api.routes.metrics import BackupCollector, LivenessCollector, QueueCollector
 from rag.errors import Unavailable
 from rag.model import ABOUT_BACKUPS, Json
-from rag.stores.heartbeats import Signs
+from rag.redis.heartbeats import Signs
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RULES = REPOSITORY / "deploy" / "prometheus" / "backups.rules.yml"

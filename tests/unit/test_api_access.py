@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from api.access import ANYBODY, Authenticator, Caller
+from api.access.access import ANYBODY, Authenticator, Caller
+from rag.access.keys import Key, Secret, digest_of, new_token
 from rag.errors import Forbidden, Unauthenticated
-from rag.keys import Key, Secret, digest_of, new_token
 from rag.settings import ApiKey, Role
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from api.bodies import MAX_FACTS_BYTES, MAX_QUESTION, DocumentIn, QueryIn
+from api.schemas.bodies import MAX_FACTS_BYTES, MAX_QUESTION, DocumentIn, QueryIn
 from rag.errors import InvalidRequest
 from rag.settings import Settings
 

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from api import coalescing
-from api.coalescing import Coalesced
+from api.routes import coalescing
+from api.routes.coalescing import Coalesced
 
 
 def test_whoever_asks_meanwhile_shares_the_answer() -> None:

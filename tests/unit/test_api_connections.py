@@ -3,8 +3,8 @@
 import asyncio
 from dataclasses import dataclass
 
-from api.connections import Bounds, Connections
-from api.proxies import networks
+from api.http.connections import Bounds, Connections
+from api.http.proxies import networks
 
 
 @dataclass(eq=False)

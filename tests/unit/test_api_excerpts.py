@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.ranges import excerpt
+from api.calls.ranges import excerpt
 
 TEXT = "aß中😀\nb" * 7
 DATA = TEXT.encode()

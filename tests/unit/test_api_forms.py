@@ -9,7 +9,7 @@ import pytest
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
-from api.multipart import MOST_FIELD, MOST_FILES, MOST_HEADERS, MOST_PARTS, parameters, parsed_form
+from api.incoming.multipart import MOST_FIELD, MOST_FILES, MOST_HEADERS, MOST_PARTS, parameters, parsed_form
 
 TYPE = "multipart/form-data; boundary=B"
 MIB = 1 << 20

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api import jsontext
-from api.jsontext import DEEPEST, LONG, MOST_STRUCTURE, Scanner, TooMuch, content, scan
+from api.incoming import jsontext
+from api.incoming.jsontext import DEEPEST, LONG, MOST_STRUCTURE, Scanner, TooMuch, content, scan
 
 ODD = st.text(st.sampled_from('a"\\/\n\x7f é漢😀u0{}[],:'), max_size=80)
 

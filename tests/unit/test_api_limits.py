@@ -2,7 +2,7 @@
 
 import asyncio
 
-from api.limits import FairSemaphore
+from api.access.limits import FairSemaphore
 
 
 async def enter(places: FairSemaphore, owner: str, entered: list[str], over: asyncio.Event) -> None:

@@ -9,11 +9,11 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
+from api.calls.parts import build
 from api.description import IDS, JOB_KINDS, SCHEMAS
-from api.examples import OF_OPERATIONS, OF_SCHEMAS
 from api.main import create_app
-from api.parts import build
-from api.result_schemas import RESULTS
+from api.schemas.examples import OF_OPERATIONS, OF_SCHEMAS
+from api.schemas.results import RESULTS
 from rag.model import JobKind
 from rag.settings import Settings
 

@@ -12,16 +12,16 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from api.access import ANYBODY, CALLER, REQUEST_ID, Caller
-from api.bodies import QueryIn
-from api.heads import HTTP_PROBLEMS, Refusal
-from api.json_body import parse
-from api.problems import MEDIA_TYPE, install, of_error, of_http, of_validation, status_of
+from api.access.access import ANYBODY, CALLER, REQUEST_ID, Caller
+from api.calls.json_body import parse
+from api.http.heads import HTTP_PROBLEMS, Refusal
+from api.http.problems import MEDIA_TYPE, install, of_error, of_http, of_validation, status_of
+from api.schemas.bodies import QueryIn
 from rag import errors
+from rag.access.origins import _ELSEWHERE, _HOST, _ORIGIN
 from rag.errors import AegisError, translated
-from rag.origins import _ELSEWHERE, _HOST, _ORIGIN
 from rag.settings import Role
-from tasks.problems import CRASHED
+from tasks.stages.outcomes import CRASHED
 
 
 def every_error(base: type[AegisError] = AegisError) -> list[type[AegisError]]:

@@ -9,8 +9,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from api.connections import Bounds, Connections
-from api.protocol import BoundedProtocol
+from api.http.connections import Bounds, Connections
+from api.http.protocol import BoundedProtocol
 
 HEAD = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 KIB = 1 << 10

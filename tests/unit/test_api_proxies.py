@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from api.proxies import client_of, networks
+from api.http.proxies import client_of, networks
 from rag.settings import Settings
 
 TRUSTED = networks(["127.0.0.1", "10.0.0.0/8", "fd00::/8"])

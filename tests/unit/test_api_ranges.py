@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.ranges import Unsatisfiable, range_of
+from api.calls.ranges import Unsatisfiable, range_of
 
 
 @pytest.mark.parametrize(

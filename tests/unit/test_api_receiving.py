@@ -8,8 +8,8 @@ import pytest
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from api import receiving
-from api.receiving import KIB, SMALL, BodyReceiver, Limit
+from api.incoming import receiving
+from api.incoming.receiving import KIB, SMALL, BodyReceiver, Limit
 from rag.errors import DocumentTooLarge, Overloaded
 
 LIMIT = Limit(1024 * KIB, DocumentTooLarge("too large"))

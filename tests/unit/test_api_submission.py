@@ -2,8 +2,8 @@
 
 import pytest
 
-from api.submission import digest, idempotency_of
-from api.waiting import LONGEST_WAIT, preferred_wait
+from api.calls.submission import digest, idempotency_of
+from api.calls.waiting import LONGEST_WAIT, preferred_wait
 from rag.errors import InvalidRequest
 
 

@@ -7,11 +7,11 @@ import pytest
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import FormData, Headers, UploadFile
 
-from api.receiving import MIB
-from api.uploads import Received, from_form, from_json
+from api.calls.uploads import Received, from_form, from_json
+from api.incoming.receiving import MIB
 from rag.errors import DocumentTooLarge, InvalidRequest, UnsupportedMedia
 from rag.settings import Settings
-from tasks.submit import Link, Text, Upload
+from tasks.submit.submissions import Link, Text, Upload
 
 SETTINGS = Settings(collection_name="home", max_upload_mb=1)
 

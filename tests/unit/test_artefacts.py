@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from rag import artefacts
 from rag.errors import NotFound
 from rag.model import Chunk, Embedding, Hit, Passage
+from tasks.stages import artefacts
 
 
 def test_a_passage_embedding_keeps_its_arrays_and_dtypes() -> None:

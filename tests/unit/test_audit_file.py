@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from cli import logs
-from cli.logs import LogFile, Output
+from cli.supervisor import logs
+from cli.supervisor.logs import LogFile, Output
 
 AUDIT = b'2026-11-30 01:02:03,004 INFO api aegis.audit audit {"at":1}\n'
 DEBUGGED = b'2026-11-30 01:02:03,004 INFO api 77 MainThread aegis.audit:99 audit {"at":1}\n'
-OTHER = b"2026-11-30 01:02:03,004 INFO api api.keys of aegis.audit audit {\n"
+OTHER = b"2026-11-30 01:02:03,004 INFO api api.routes.keys of aegis.audit audit {\n"
 
 
 def written(folder: Path, *pieces: bytes) -> tuple[bytes, bytes]:

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from rag.backups.catalogue import Catalogue, Listed, Unlisted
 from rag.errors import DamagedBackup, NotFound
 from rag.model import Engine, Manifest, StoredPart, Stream
-from rag.stores.backups.catalogue import Catalogue, Listed, Unlisted
 
 PARTS = tuple(StoredPart(f"parts/{n}", 10, "", 9) for n in range(3))
 

@@ -6,8 +6,8 @@ from hashlib import scrypt, sha256
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from rag.backups.encryption import Cipher, Derivation
 from rag.errors import DamagedBackup
-from rag.stores.backups.cipher import Cipher, Derivation
 
 SALT = "000102030405060708090a0b0c0d0e0f"
 QUICK = Derivation(SALT, n=16, r=8, p=1)

@@ -5,12 +5,11 @@ from hashlib import blake2b
 
 import numpy as np
 
-from rag.digest import ContentDigest
+from rag.backups import contents
+from rag.backups.contents import LINES_A_PIECE, GoldenHit, GoldenQuery, Line, SavedBlob, SavedDocument, cut
+from rag.backups.digest import ContentDigest
+from rag.backups.packs import THIN_PACKS, kept
 from rag.model import Document, SparseVector
-from rag.stores.backups import contents
-from rag.stores.backups.contents import GoldenHit, GoldenQuery, SavedBlob, SavedDocument
-from rag.stores.backups.cuts import LINES_A_PIECE, Line, cut
-from rag.stores.backups.packs import THIN_PACKS, kept
 
 PART = 1000
 

@@ -6,11 +6,11 @@ from time import time
 import pytest
 from pydantic import SecretStr
 
-from cli.examination.backups import examine
+from cli.doctor.backups import examine
+from rag.backups.vault import Vault
 from rag.errors import WrongKey
 from rag.model import Engine, Manifest
 from rag.settings import Settings
-from rag.stores.backups.vault import Vault
 
 KEY = SecretStr("the passphrase of it")
 

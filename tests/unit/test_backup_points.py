@@ -8,10 +8,10 @@ from zlib import crc32
 import numpy as np
 import pytest
 
-from rag.digest import digests
+from rag.backups.digest import digests
+from rag.backups.points import FORMAT, packed, unpacked
 from rag.errors import BackupError, DamagedBackup
 from rag.model import Passage, Point, SparseVector
-from rag.stores.backups.points import FORMAT, packed, unpacked
 
 HEAD = struct.Struct("<4sHHII")
 

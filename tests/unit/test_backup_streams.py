@@ -5,10 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from rag.backups.objects import Objects
+from rag.backups.vault import Intake, Vault, pieces, read
 from rag.model import Stream
-from rag.stores.backups.objects import Objects
-from rag.stores.backups.streams import Intake, pieces, read
-from rag.stores.backups.vault import Vault
 
 DATA = os.urandom(1000)
 

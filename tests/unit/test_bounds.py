@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rag import artefacts
-from rag.bounds import BETWEEN_STAGES, LONGEST_PASSAGE, beginning, bounded, shown_hits
+from rag.jobs.scripts import dumped
 from rag.model import Answer, Candidate, Citation, Embedding, Hit, Passage
+from rag.model.bounds import BETWEEN_STAGES, LONGEST_PASSAGE, beginning, bounded, shown_hits
 from rag.ports import GenerationRequest
-from rag.stores.jobs.base import dumped
-from tasks.results import result_of
-from tasks.sampling import Sample
+from tasks.answer.results import result_of
+from tasks.reindex.comparison import Sample
+from tasks.stages import artefacts
 from workers.generation.conversation import Conversation, Speaker
 from workers.generation.extractive import ExtractiveGenerator
 from workers.generation.reasoning import Piece

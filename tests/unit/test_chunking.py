@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.chunking import TokenChunker
 from rag.errors import EmptyDocument
 from rag.model import Chunk, Page, ParsedDocument
 from rag.parsing.structure import from_markdown, from_pages
+from rag.text.chunking import TokenChunker
 
 WORDS = ("tide", "harbour", "barometer", "mooring", "vessel", "dusk", "bell", "pier", "basin", "keeper")
 

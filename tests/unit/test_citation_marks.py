@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.marks import without_marks
 from rag.model import Answer, Hit, Passage
-from rag.prompting import NOT_FOUND, CitedText
+from rag.text.marks import without_marks
+from workers.generation.prompting import NOT_FOUND, CitedText
 from workers.generation.reasoning import Piece, ReasoningParser
 
 HITS = [Hit(Passage(f"c{n}", f"d{n}", 1, n, "Quays.", "T", 0, 6), 0.5) for n in (1, 2, 3)]

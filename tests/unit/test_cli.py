@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.addresses import addresses
-from cli.answers import place
-from cli.logs import ROTATE_BYTES, LogFile
+from cli.client.addresses import addresses
+from cli.commands.answers import place
 from cli.main import LAZY_COMMANDS, app
+from cli.supervisor.logs import ROTATE_BYTES, LogFile
 from rag.settings import load
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from cli.answers import show_as_it_comes
-from cli.client import Client
+from cli.client.client import Client
+from cli.commands.answers import show_as_it_comes
 from rag.model import Json
 
 NOTHING: Json = {

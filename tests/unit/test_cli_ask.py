@@ -10,10 +10,10 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from cli import answers, ask
-from cli.client import Client
+from cli.client.client import Client
+from cli.commands import answers, ask
 from cli.main import app
-from rag.jsontypes import Json
+from rag.web.jsontypes import Json
 
 CITATION: Json = {
     "n": 1, "document_id": f"guides/{'very-' * 20}long.md", "title": "The guide", "page": 3, "score": 0.9,
@@ -57,7 +57,7 @@ class Api:
 def aegis(monkeypatch: pytest.MonkeyPatch) -> Callable[..., "object"]:
     def run(api: Api, *arguments: str, typed: str | None = None) -> "object":
         client = Client("http://api.test", transport=httpx.MockTransport(api))
-        monkeypatch.setattr("cli.client.connect", lambda *_: client)
+        monkeypatch.setattr("cli.client.client.connect", lambda *_: client)
         return CliRunner().invoke(app, ["ask", *arguments], input=typed)
 
     return run

@@ -8,9 +8,10 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from cli import backup, figures, restore
-from cli.call import Call
-from cli.client import Client
+from cli import units
+from cli.client.client import Client
+from cli.commands import backup, restore
+from cli.commands.call import Call
 from rag.errors import AegisError
 from rag.model import Json
 
@@ -275,4 +276,4 @@ def test_a_backup_without_documents_is_warned_of(api, monkeypatch) -> None:
     ],
 )
 def test_durations(seconds: float, text: str) -> None:
-    assert figures.duration(seconds) == text
+    assert units.duration(seconds) == text

@@ -11,9 +11,9 @@ import httpx
 import pytest
 from httpx._multipart import FileField
 
-from cli import connection
-from cli.client import Client
-from cli.problems import NotAegisError, error_of
+from cli.client import connection
+from cli.client.client import Client
+from cli.client.problems import NotAegisError, error_of
 from rag.errors import (
     AegisError,
     ConfigurationError,

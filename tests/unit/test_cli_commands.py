@@ -8,12 +8,12 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli import batch, watching
-from cli.call import Call
-from cli.client import Client
+from cli.client.client import Client
+from cli.commands import batch, watch
+from cli.commands.call import Call
 from cli.main import app
 from rag.errors import AegisError, Forbidden, NotFound, Unauthenticated
-from rag.jsontypes import Json
+from rag.web.jsontypes import Json
 
 AT = "2026-11-23T10:00:00Z"
 DOCUMENT = {
@@ -175,7 +175,7 @@ def test_a_watched_list_prints_each_change_once(service: Service, monkeypatch: p
         if next(looks) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(watching, "sleep", nap)
+    monkeypatch.setattr(watch, "sleep", nap)
 
     watched = aegis("jobs", "watch")
 

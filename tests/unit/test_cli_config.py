@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.config import app
+from cli.commands.config import app
 from rag.settings import Settings
 
 SECRET = "s3cr3t-that-nobody-may-see"

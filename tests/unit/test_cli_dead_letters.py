@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli import dead_letters
-from cli.call import Call
-from cli.client import Client
-from cli.dead_letters import DEAD_LETTERS, dead_letter_page
-from cli.tables import print_page, print_table
+from cli.client.client import Client
+from cli.commands import dead_letters
+from cli.commands.call import Call
+from cli.commands.dead_letters import DEAD_LETTERS, dead_letter_page
+from cli.tables.tables import print_page, print_table
 from rag.errors import Conflict, NotFound, Unavailable
 from rag.model import Json
 

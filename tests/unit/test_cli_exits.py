@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from cli.exits import EXITS, status_of, status_of_all
 from cli.main import run
-from cli.printing import repair_streams
+from cli.shell.exits import EXITS, status_of, status_of_all
+from cli.tables.printing import repair_streams
 from rag import errors
 from rag.errors import AegisError
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from cli.client import Client
-from cli.follower import MOST_JOBS, Follower, JobEvent
+from cli.client.client import Client
+from cli.client.follower import MOST_JOBS, Follower, JobEvent
 from rag.errors import Unauthenticated
 
 Handler = Callable[[httpx.Request], httpx.Response]

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from rich.console import Console
 
-from cli.client import Client
-from cli.following import follow
+from cli.client.client import Client
+from cli.commands.follow import follow
 from rag.errors import AegisError, Unavailable
 from rag.model import Json
 
@@ -114,7 +114,7 @@ def test_an_api_that_restarts_meanwhile_changes_nothing() -> None:
 
 
 def test_an_api_that_stays_away_ends_the_following_and_not_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.connection.AWAY_SECONDS", 3.0)
+    monkeypatch.setattr("cli.client.connection.AWAY_SECONDS", 3.0)
 
     with pytest.raises(AegisError, match=r"(?s)job 1 .*go on.*refused.*aegis jobs 1") as raised:
         followed(Api(cut=3, lost=True))

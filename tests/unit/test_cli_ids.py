@@ -5,10 +5,10 @@ from itertools import count
 
 import pytest
 
-from cli import ids
-from cli.client import Client
+from cli.client.client import Client
+from cli.commands import ids
 from rag.errors import Conflict, NotFound
-from rag.jsontypes import Json
+from rag.web.jsontypes import Json
 
 WHOLE = "01990a6f-3c1f-7b1e-9a44-1d2f5a0c7e11"
 JOBS = [WHOLE, "01990a6f-3c1e-7b1e-9a44-1d2f5a0c7e11", "01980000-0000-7b1e-9a44-1d2f5a0c7e11"]

@@ -12,13 +12,14 @@ from click.testing import Result
 from rich.console import Console
 from typer.testing import CliRunner
 
-from cli import ingest_display, ingest_summary
-from cli.client import Client
-from cli.ingest_display import Display, Tally
-from cli.ingest_summary import explain, explain_error
-from cli.ingestion import Outcome, Watcher
+from cli.client.client import Client
+from cli.ingestion import display as ingest_display
+from cli.ingestion import summary
+from cli.ingestion.display import Display, Tally
+from cli.ingestion.ingestion import Outcome, Watcher
+from cli.ingestion.sources import LocalFile
+from cli.ingestion.summary import explain, explain_error
 from cli.main import app
-from cli.sources import LocalFile
 from rag.errors import Overloaded, Unauthenticated, Unavailable
 from tests.unit.ingestapi import Api, problem
 
@@ -37,12 +38,12 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def aegis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Aegis:
     """``aegis ingest`` at an API, with a state folder of the test's own."""
-    monkeypatch.setattr("cli.ingest.user_state_path", lambda *_, **__: tmp_path / "state")
+    monkeypatch.setattr("cli.commands.ingest.user_state_path", lambda *_, **__: tmp_path / "state")
     monkeypatch.setattr(Client, "sleep", lambda client, seconds: client._stopped.wait(min(seconds, 0.01)))
 
     def run(api: Api, *arguments: str, **options: object) -> Result:
         client = Client("http://api.test", transport=httpx.MockTransport(api))
-        monkeypatch.setattr("cli.client.connect", lambda *_: client)
+        monkeypatch.setattr("cli.client.client.connect", lambda *_: client)
         return CliRunner().invoke(app, ["ingest", *arguments], **options)  # type: ignore[arg-type]
 
     return run
@@ -178,7 +179,7 @@ def test_a_terminal_has_lines_of_80_columns_and_a_pipe_whole_ones(tmp_path: Path
     with Display(console, Tally(1, 1)) as display:
         display.end(outcome)
         display.delay(Overloaded(HOSTILE * 9, retry_after=7.0), 7.0)
-    ingest_summary.show_summary(console, [outcome], [], waited=True)
+    summary.show_summary(console, [outcome], [], waited=True)
 
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.getvalue())
     assert not {*"\x1b\x07\x9b\u202e\x7f"} & set(shown)

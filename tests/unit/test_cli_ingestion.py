@@ -9,14 +9,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cli import ingestion
-from cli.client import Client
-from cli.ingestion import Ingestion, Outcome, Plan, Watcher, ingest
-from cli.journal import Journal
-from cli.sources import Link, Source
-from cli.walk import files
+from cli.client.client import Client
+from cli.ingestion import ingestion
+from cli.ingestion.ingestion import Ingestion, Outcome, Plan, Watcher, ingest
+from cli.ingestion.journal import Journal
+from cli.ingestion.sources import Link, Source
+from cli.ingestion.walk import files
 from rag.errors import AegisError, Overloaded, Unauthenticated, Unavailable
-from rag.jsontypes import Json
+from rag.web.jsontypes import Json
 from tests.unit.ingestapi import Api, problem
 
 DEADLINE = 60.0
@@ -244,7 +244,9 @@ def test_a_document_that_was_deleted_or_replaced_meanwhile_is_sent_again(
 def test_another_installation_at_the_same_address_gets_everything(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cli.journal.time", lambda: 1_000_000_000.0)  # long before its documents were changed
+    monkeypatch.setattr(
+        "cli.ingestion.journal.time", lambda: 1_000_000_000.0
+    )  # long before its documents were changed
     run(Api(), files([folder]), journal_at(tmp_path))
     other = Api(documents={f"{number:02}.md": 1 for number in range(30)})
 

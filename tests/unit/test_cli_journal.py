@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.journal import Journal
+from cli.ingestion.journal import Journal
 
 URL = "http://api.test"
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli.call import Call
-from cli.client import Client
+from cli.client.client import Client
+from cli.commands.call import Call
 from cli.main import app
 from rag.model import Json
 

@@ -11,9 +11,10 @@ import psutil
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli import down, log_reading
-from cli.home import StackFile, is_locked, lock_home, supervisor_of
+from cli.commands import down
+from cli.commands import logs as log_reading
 from cli.main import app
+from cli.supervisor.lockfile import StackFile, is_locked, lock_home, supervisor_of
 from rag.errors import AegisError, NotFound, TimedOut
 
 API = [
@@ -110,7 +111,7 @@ def test_another_process_under_the_supervisors_number_is_not_the_supervisor(
 ) -> None:
     StackFile(home / "stack.json").remove("none")
     begun = psutil.Process().create_time()
-    monkeypatch.setattr("cli.home.StackFile.written_by", lambda _: (os.getpid(), begun - 60))
+    monkeypatch.setattr("cli.supervisor.lockfile.StackFile.written_by", lambda _: (os.getpid(), begun - 60))
 
     assert supervisor_of(home) is None
 

@@ -8,10 +8,10 @@ import typer
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from cli import reindex
-from cli.call import Call
-from cli.client import Client
-from cli.following import follow
+from cli.client.client import Client
+from cli.commands import reindex
+from cli.commands.call import Call
+from cli.commands.follow import follow
 from rag.errors import AegisError
 from rag.model import Json
 

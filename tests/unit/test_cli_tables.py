@@ -6,11 +6,10 @@ from io import StringIO
 
 import pytest
 
-from cli.job_views import IN_BYTES, JOBS, job_page
-from cli.jobs import app
-from cli.keys import KEYS
-from cli.tables import print_page, print_table
-from cli.views import Format, Row, View, show_one, show_rows
+from cli.commands.jobs import app
+from cli.commands.keys import KEYS
+from cli.tables.jobs import IN_BYTES, JOBS, job_page
+from cli.tables.tables import Format, Row, View, print_page, print_table, show_one, show_rows
 from rag.model import ABOUT_BACKUPS
 
 REASON = "The document cannot be read: it is broken, encrypted, or no PDF although its name says so"

@@ -1,6 +1,6 @@
 """How far, how fast, and how long still."""
 
-from cli.ingest_display import Tally
+from cli.ingestion.display import Tally
 
 MB = 1_000_000
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.sources import Link, LocalFile, Omitted, Source, StandardInput, read_standard_input
-from cli.walk import sources
+from cli.ingestion.sources import Link, LocalFile, Omitted, Source, StandardInput, read_standard_input
+from cli.ingestion.walk import sources
 from rag.errors import ConfigurationError
 from rag.naming import document_id_of
 
@@ -135,7 +135,7 @@ def test_a_folder_that_cannot_be_read_is_a_failure_and_the_rest_comes(
             raise PermissionError(13, "Permission denied")
         return scan(path)
 
-    monkeypatch.setattr("cli.walk.os.scandir", guarded)
+    monkeypatch.setattr("cli.ingestion.walk.os.scandir", guarded)
 
     found = list(sources([str(folder)]))
 

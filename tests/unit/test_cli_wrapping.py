@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.answers import WrappedText
+from cli.commands.answers import WrappedText
 
 WORDS = "The quick brown fox jumps over the lazy dog and does not look back at any of the others. "
 

@@ -196,10 +196,10 @@ def test_a_client_needs_none_of_a_servers_settings_and_imports() -> None:
     """Other settings may be as wrong as they like, and nothing is loaded that a call does not take."""
     program = (
         "import sys, cli.main\n"
-        "from cli.call import Call\n"
+        "from cli.commands.call import Call\n"
         "connected = Call.client\n"
         "def client(call):\n"
-        "    from cli.client import Client\n"
+        "    from cli.client.client import Client\n"
         "    Client.all_jobs = lambda *_, **__: iter(())\n"
         "    return connected(call)\n"
         "Call.client = client\n"

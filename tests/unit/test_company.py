@@ -9,9 +9,9 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from rag.errors import InvalidRequest, Unavailable
 from rag.model import Stage
-from tasks import company
-from tasks.company import Batch, BatchItem
-from tasks.run import Next, Outcome, Shared, StageRun, Steps
+from tasks.stages import batch
+from tasks.stages.batch import Batch, BatchItem
+from tasks.stages.run import Next, Outcome, Shared, StageRun, Steps
 from tasks.toolbox import Drained
 
 
@@ -115,7 +115,7 @@ def test_jobs_of_different_length_go_on_by_themselves() -> None:
 
 
 def test_what_takes_too_long_is_not_tried_for_each_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(company, "PATIENCE_SECONDS", -1.0)
+    monkeypatch.setattr(batch, "PATIENCE_SECONDS", -1.0)
     model = Model(refusing("a", Unavailable("it answered nothing")))
     members = together(asking(model, ["a"]), asking(model, ["b"]))
 
@@ -181,7 +181,7 @@ def test_each_job_has_a_context_of_its_own() -> None:
 
 def test_the_time_of_a_shared_call_is_shared_by_items(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = iter(range(1000))
-    monkeypatch.setattr(company, "perf_counter", lambda: float(next(ticks)))
+    monkeypatch.setattr(batch, "perf_counter", lambda: float(next(ticks)))
     model = Model()
     members = together(asking(model, ["a", "b", "c"]), asking(model, ["d"]))
 

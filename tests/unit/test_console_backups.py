@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.pages import STATIC
+from api.routes.pages import STATIC
 from tests.chaos.requirements import missing
 
 PAGE = Path(__file__).with_name("consolepage.mjs")

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from cli.container import choose
-from cli.stack import services
+from cli.supervisor.container import choose
+from cli.supervisor.services import services
 from rag.errors import ConfigurationError
 from rag.settings import Settings, load
 from tasks.app import LANES

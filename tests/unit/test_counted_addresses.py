@@ -2,8 +2,8 @@
 
 import pytest
 
-from api.connections import Bounds, Connections
-from rag.addresses import counted_as
+from api.http.connections import Bounds, Connections
+from rag.web.addresses import counted_as
 from tests.unit.test_api_connections import Peer, admitted
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from rag.cron import NEVER, next_time, validate
+from rag.settings.cron import NEVER, next_time, validate
 
 FRIDAY = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rag.digest import ContentDigest, digest_of, digests
+from rag.backups.digest import ContentDigest, digest_of, digests
 from rag.model import DocumentVersion, Passage, Point, SparseVector
 from tests.contents import total
 

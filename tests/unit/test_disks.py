@@ -13,17 +13,18 @@ from unittest.mock import Mock
 import pytest
 from redis.exceptions import ResponseError
 
-from cli.home import StackFile
-from cli.logs import LogFile
-from cli.nursery import ForkClient
+from cli.supervisor.fork_client import ForkClient
+from cli.supervisor.lockfile import StackFile
+from cli.supervisor.logs import LogFile
+from rag.blobs.buckets import Disks
 from rag.errors import ConfigurationError, NoRoom, Unavailable
 from rag.model import CollectionSpec
+from rag.redis.connection import reaching_redis
+from rag.redis.health import read_health
 from rag.settings import Settings
-from rag.stores.broker_health import read_health
-from rag.stores.disks import Disks, Room, require_engine_reserve
-from rag.stores.redis import reaching_redis
-from rag.stores.vectors import edge
-from rag.stores.vectors.edge import EdgeVectorStore
+from rag.system.disks import Room, require_engine_reserve
+from rag.vectors.edge import store as edge
+from rag.vectors.edge.store import EdgeVectorStore
 from tests.contract.vectors.points import DOCS, SPEC, point
 
 MB = 1 << 20
@@ -256,7 +257,7 @@ def test_a_fork_server_starts_without_its_log(tmp_path: Path) -> None:
 
 def test_a_log_that_cannot_begin_anew_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     log = LogFile(tmp_path, "api")
-    monkeypatch.setattr("cli.logs.ROTATE_BYTES", 4)
+    monkeypatch.setattr("cli.supervisor.logs.ROTATE_BYTES", 4)
 
     def full() -> None:
         raise OSError(28, "No space left on device")

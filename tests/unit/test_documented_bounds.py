@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from api.bodies import MAX_URL
+from api.schemas.bodies import MAX_URL
 from rag.fetching.urls import LONGEST
 from rag.naming import MAX_DOCUMENT_ID, checked_document_id
 

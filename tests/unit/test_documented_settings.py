@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.config import app
+from cli.commands.config import app
 from rag.settings import Settings
 from rag.settings.client import CLIENT_VARIABLES
 from rag.settings.secret_files import secrets_of

@@ -4,7 +4,7 @@ import pytest
 
 from rag.errors import ModelError
 from rag.settings import Settings
-from tasks.layouts import require_room
+from tasks.documents.layouts import require_room
 from workers.embedding import embedder_for
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from cli import preflight
-from cli.container import choose
-from cli.examination import access
-from cli.stack import API, FLOWER
+from cli.doctor import access
+from cli.supervisor import preflight
+from cli.supervisor.container import choose
+from cli.supervisor.services import API, FLOWER
 from rag.errors import ConfigurationError
-from rag.exposure import require_closed_api, require_closed_flower
 from rag.settings import Settings, load
+from rag.startup import require_closed_api, require_closed_flower
 
 ROOT = Path(__file__).parents[2]
 KEYS = {"a-key-of-sixteen-or-more": {"name": "ci", "role": "read", "collections": ["*"]}}
@@ -99,7 +99,7 @@ def test_the_stack_does_not_start_with_an_open_door(missing: dict[str, Any]) -> 
             "the API",
             ("api.main:app_factory", "--factory", "--port", "0", "--log-level", "critical"),
         ),
-        ("cli.flower", "Flower", ("--port=0",)),
+        ("cli.supervisor.flower", "Flower", ("--port=0",)),
     ],
 )
 def test_a_part_by_itself_does_not_either(

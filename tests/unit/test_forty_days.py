@@ -9,14 +9,15 @@ import pytest
 
 from beat.schedule import Entry, schedule_of
 from beat.timekeeping import Timekeeper
+from rag.backups.vault import Vault
 from rag.model import Accepted, Engine, Job, JobKind, JobState, Manifest, NewJob, Stream
 from rag.ports import Window
+from rag.redis.schedule import Run
 from rag.settings import Settings
-from rag.stores.backups.vault import Vault
-from rag.stores.runs import Run
-from tasks import orders, scheduled, stock
 from tasks.app import app
-from tasks.stock import Stock
+from tasks.backups import retention, scheduled
+from tasks.backups.retention import Stock
+from tasks.submit import backups
 from tests.unit.memoryruns import START, Clock, MemoryRuns
 
 DAY, HOUR = 86400.0, 3600.0
@@ -119,10 +120,10 @@ def house() -> House:
     house, (down, up) = House(), OUTAGE
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(app, "toolbox", house, raising=False)
-        for module in (scheduled, stock):
+        for module in (scheduled, retention):
             patch.setattr(module, "time", lambda: house.clock.now)
         patch.setattr(scheduled, "announce", lambda _: None)
-        patch.setattr(orders, "new_id", lambda: uuid7_at(house.clock.now))
+        patch.setattr(backups, "new_id", lambda: uuid7_at(house.clock.now))
         house.live(down)
         house.clock.now = house.begun + up
         house.live(40 * DAY)

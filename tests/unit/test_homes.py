@@ -11,11 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cli.addresses import base_url
-from cli.home import StackFile, is_locked, supervisor_of
-from rag import homes
-from rag.homes import recorded, running_stacks, stack_in, unnamed_home
+from cli.client.addresses import base_url
+from cli.supervisor.lockfile import StackFile, is_locked, supervisor_of
 from rag.settings import Settings
+from rag.system import homes
+from rag.system.homes import recorded, running_stacks, stack_in, unnamed_home
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -133,7 +133,7 @@ def test_of_two_stacks_the_later_one_is_meant(tmp_path: Path, monkeypatch: pytes
 def test_a_stack_that_was_killed_is_no_longer_meant(tmp_path: Path) -> None:
     """Its process is gone, or is another one of the same number."""
     program = (
-        "import os, sys\nfrom pathlib import Path\nfrom rag.homes import recorded\n"
+        "import os, sys\nfrom pathlib import Path\nfrom rag.system.homes import recorded\n"
         "with recorded(Path(sys.argv[1]), 'http://a'):\n    os._exit(0)\n"
     )
     killed = tmp_path / "killed"

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from rag.inert import InertText, make_inert
 from rag.model import Hit, Passage
-from rag.prompting import CitedText
+from rag.text.inert import InertText, make_inert
+from workers.generation.prompting import CitedText
 
 READER = MarkdownIt("commonmark", {"html": True})
 HARMFUL = {"image", "link_open", "html_inline", "html_block"}

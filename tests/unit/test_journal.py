@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from uuid_utils.compat import uuid7
 
+from rag.blobs.store import ObstoreBlobs
+from rag.journal.entries import CollectionEntry, Deletion, JobFields, day_of, leaf_of, opening_of
+from rag.journal.journal import Journal
 from rag.model import Document
 from rag.naming import MAX_DOCUMENT_ID
-from rag.stores.blobs import ObstoreBlobs
-from rag.stores.entries import CollectionEntry, Deletion, JobFields, day_of, leaf_of, opening_of
-from rag.stores.journal import Journal
 
 DOCUMENT = Document(
     document_id="guides/vpn.md",

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from cli.examination.access import judge_keys
-from rag.keys import Key, Secret
+from cli.doctor.access import judge_keys
+from rag.access.keys import Key, Secret
 from rag.settings import Settings
 from rag.settings.keys import Role
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from rag.access.keys import Key, KeyState, Secret, digest_of, id_of, key_fields, key_of, new_id, new_token
 from rag.errors import Conflict
-from rag.keys import Key, KeyState, Secret, digest_of, id_of, key_fields, key_of, new_id, new_token
 from rag.settings import Role
 
 NOW = 1_700_000_000.0

@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from rag.lexical import AVERAGE_TERMS, K1, B, encode_passage, encode_question, term_counts
 from rag.model import SparseVector
+from rag.text.lexical import AVERAGE_TERMS, K1, B, encode_passage, encode_question, term_counts
 
 
 def score(question: str, passage: str) -> float:
@@ -82,7 +82,7 @@ def test_a_repeated_question_word_counts_once() -> None:
 
 def test_ids_are_the_same_in_another_process() -> None:
     text = "Deterministic ids over processes"
-    code = f"from rag.lexical import encode_passage; print(encode_passage({text!r}).indices.tolist())"
+    code = f"from rag.text.lexical import encode_passage; print(encode_passage({text!r}).indices.tolist())"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert other.strip() == str(encode_passage(text).indices.tolist())
 

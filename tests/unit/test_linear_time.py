@@ -24,39 +24,34 @@ import pytest
 from rich.console import Console
 from starlette.exceptions import HTTPException
 
-from api import events as api_events
-from api import jsontext, middleware, multipart, waiting
-from cli.display import Display
-from cli.log_reading import entries_of
-from cli.logs import LogFile, Output, Severity, reformat_redis_line
-from rag import (
-    addresses,
-    filters,
-    inert,
-    keys,
-    lexical,
-    media,
-    naming,
-    normalising,
-    printable,
-    prompting,
-    sentences,
-)
-from rag.bounds import bounded
-from rag.chunking import TokenChunker
-from rag.errors import AegisError
+from api import middleware
+from api.calls import waiting
+from api.incoming import jsontext, multipart
+from api.routes import events as api_events
+from cli.commands.logs import entries_of
+from cli.supervisor.display import Display
+from cli.supervisor.logs import LogFile, Output, Severity, reformat_redis_line
+from rag import filters, media, naming
+from rag.access import keys
+from rag.blobs import store
+from rag.errors import AegisError, without_credentials
 from rag.fetching import description, urls
+from rag.jobs import events, scripts
 from rag.model import Candidate, Embedding, Hit, Passage
+from rag.model.bounds import bounded
 from rag.parsing import decoding, mail, plain, records, structure, tables, webpage
 from rag.ports import GenerationRequest
+from rag.redis import audit
 from rag.settings import Settings, configuration, foreign, texts, wording
 from rag.settings.configuration import Found
-from rag.stores import audit, blobs
-from rag.stores.jobs import base, events
-from rag.stores.vectors import payload
-from tasks.sampling import Sample
+from rag.system import printable
+from rag.text import inert, lexical, normalising, sentences
+from rag.text.chunking import TokenChunker
+from rag.vectors import payload
+from rag.web import addresses
+from tasks.reindex.comparison import Sample
 from workers.embedding import minilm
-from workers.generation import expectation, quotes
+from workers.generation import expectation, prompting, quotes
 from workers.generation.extractive import ExtractiveGenerator
 from workers.generation.reasoning import Piece, ReasoningParser
 from workers.jina import errors as jina_errors
@@ -166,18 +161,18 @@ def form(text: str) -> None:
 
 
 COVERED: Mapping[str, Mapping[str, Reads]] = {
-    "rag.sentences": {
+    "rag.text.sentences": {
         "sentences": sentences.sentences,
         **{f"readable {kind}": partial(sentences.readable, kind=kind) for kind in sentences.Kind},
     },
-    "rag.blocks": {"chunks": cut},
-    "rag.lexical": {
+    "rag.text.blocks": {"chunks": cut},
+    "rag.text.lexical": {
         "passage": lexical.encode_passage,
         "question": lexical.encode_question,
         "stem": lexical.stem,
     },
-    "rag.normalising": {"NFC": partial(normalising.normalised_form, "NFC")},
-    "rag.prompting": {"prompt": shown},
+    "rag.text.normalising": {"NFC": partial(normalising.normalised_form, "NFC")},
+    "workers.generation.prompting": {"prompt": shown},
     "rag.media": {"type": lambda text: media.media_type_of(text, text, text.encode("utf-8", "replace"))},
     "rag.naming": {
         "collection": naming.checked_collection_name,
@@ -190,22 +185,22 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "filter": lambda text: filters.parse({text: {"gte": text, "lt": text}}),
         "facts": lambda text: filters.facts_of(text, text, {text: {text: [text, text]}}),
     },
-    "rag.addresses": {
+    "rag.web.addresses": {
         "host": addresses.host_of,
-        "message": lambda text: addresses.without_credentials(f"http://{text}"),
     },
+    "rag.errors": {"message": lambda text: without_credentials(f"http://{text}")},
     "rag.fetching.description": {"headers": fetched, "name": description.clean_name},
     "rag.fetching.urls": {
         "address": lambda text: urls.target_of(f"http://{text}"),
         "message": lambda text: urls.redacted(f"http://{text}"),
     },
-    "rag.inert": {"answer": lambda text: inert.InertText().feed(text)},
-    "rag.keys": {"key": keys.id_of},
-    "rag.printable": {"line": printable.one_line, "json": printable.steering_to_json},
-    "rag.stores.audit": {"cursor": audit._CURSOR.match},
-    "rag.stores.jobs.base": {"job id": base.JOB_ID.match},
-    "api.jsontext": {"body": sent},
-    "api.multipart": {"form": form},
+    "rag.text.inert": {"answer": lambda text: inert.InertText().feed(text)},
+    "rag.access.keys": {"key": keys.id_of},
+    "rag.system.printable": {"line": printable.one_line, "json": printable.steering_to_json},
+    "rag.redis.audit": {"cursor": audit._CURSOR.match},
+    "rag.jobs.scripts": {"job id": scripts.JOB_ID.match},
+    "api.incoming.jsontext": {"body": sent},
+    "api.incoming.multipart": {"form": form},
     "rag.parsing.decoding": {
         "decoded": as_bytes(decoding.decoded),
         "normalised": decoding.normalised,
@@ -242,10 +237,10 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "list": lambda text: texts.value_of("cors_origins", Settings.model_fields["cors_origins"], text)
     },
     "rag.settings.wording": {"told": lambda text: wording.shown(f"http://{text}")},
-    "rag.stores.blobs": {"key": blobs._usable},
-    "rag.stores.jobs.events": {"event id": events._EVENT_ID.match},
-    "rag.stores.vectors.payload": {"payload": lambda text: payload.payload_of(passage(text))},
-    "tasks.sampling": {"sample": lambda text: Sample().with_passages([passage(text)])},
+    "rag.blobs.store": {"key": store._usable},
+    "rag.jobs.events": {"event id": events._EVENT_ID.match},
+    "rag.vectors.payload": {"payload": lambda text: payload.payload_of(passage(text))},
+    "tasks.reindex.comparison": {"sample": lambda text: Sample().with_passages([passage(text)])},
     "workers.generation.expectation": {
         "expected": expectation.expected,
         "held": lambda text: [expectation.holds(text, each, frozenset()) for each in expectation.Expectation],
@@ -257,26 +252,26 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "error": lambda text: jina_errors.error_of("http://a", httpx.Response(400, text=text))
     },
     "api.middleware": {"request id": middleware._SOUND_ID.match},
-    "api.events": {"last event": api_events._ID.match},
-    "api.waiting": {"prefer": lambda text: waiting.preferred_wait([text])},
-    "cli.display": {"line": displayed},
-    "cli.logs": {
+    "api.routes.events": {"last event": api_events._ID.match},
+    "api.calls.waiting": {"prefer": lambda text: waiting.preferred_wait([text])},
+    "cli.supervisor.display": {"line": displayed},
+    "cli.supervisor.logs": {
         "severity": printed,
         "line": as_bytes(lambda line: reformat_redis_line("broker", line)),
         "server's": as_bytes(
             lambda rest: reformat_redis_line("broker", b"1:M 30 Nov 2026 06:00:00.000 * " + rest)
         ),
     },
-    "cli.log_reading": {"entries": lambda text: list(entries_of("api", [text.encode("utf-8", "replace")]))},
+    "cli.commands.logs": {"entries": lambda text: list(entries_of("api", [text.encode("utf-8", "replace")]))},
 }
 
 EXEMPT: Mapping[str, str] = {
     "rag.parsing.office": "reads at most 1 MiB of an archive's list by it; it is tried by itself below",
     "rag.parsing.pdf": "its two expressions read a page's text, and are tried by themselves below",
-    "rag.stores.broker": "reads 1,000 characters that a program of the system's says",
+    "rag.redis.embedded": "reads 1,000 characters that a program of the system's says",
     "rag.settings.loading": "looks for names of settings in lines of ours",
-    "rag.settings.roles": "reads the operator's own settings",
-    "rag.stores.backups.objects": "reads names of files that we wrote",
+    "rag.settings.checks": "reads the operator's own settings",
+    "rag.backups.objects": "reads names of files that we wrote",
     "api.description": "takes the names of our own classes apart",
     "workers.embedding.jina": "looks for a word in the message of an error of ours",
 }

@@ -4,8 +4,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from rag.links import chunk_address, passage_page
 from rag.model import DocumentVersion
+from rag.text.places import chunk_address, passage_page
 
 
 @pytest.mark.parametrize("document_id", ["a", "guides/vpn.md", "ü ?#&=%+", "a//b", '"><script>'])

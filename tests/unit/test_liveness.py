@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from rag.liveness import SLACK_SECONDS, Consumption, WorkerSign
-from rag.stores.heartbeats import Signs
+from rag.redis.heartbeats import SLACK_SECONDS, Consumption, Signs, WorkerSign
 from tasks.app import LANES
 from workers.liveness import examine
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cli.display import Display
-from cli.logs import LogFile, Output, reformat_redis_line
+from cli.supervisor.display import Display
+from cli.supervisor.logs import LogFile, Output, reformat_redis_line
 from rag.settings import Settings
-from rag.starting import log_as
+from rag.startup import log_as
 
 SERVER = b"7452:M 30 Nov 2026 03:08:46.230 # WARNING Memory overcommit must be enabled!\n"
 FORMAT = re.compile(r"[0-9-]{10} [0-9:]{8},[0-9]{3} [A-Z]+ worker-parse \S+ .*")
@@ -36,7 +36,7 @@ def test_records_and_warnings_are_lines_with_the_parts_name(monkeypatch: pytest.
     monkeypatch.setattr(sys, "stderr", printed)
 
     log_as("worker-parse", Settings())
-    logging.getLogger("tasks.stage").info("job %s:\nforged", "1")
+    logging.getLogger("tasks.stages.stage").info("job %s:\nforged", "1")
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         logging.captureWarnings(True)
@@ -45,7 +45,7 @@ def test_records_and_warnings_are_lines_with_the_parts_name(monkeypatch: pytest.
     lines = printed.getvalue().splitlines()
     assert len(lines) == 2
     assert all(FORMAT.fullmatch(line) for line in lines), lines
-    assert r"INFO worker-parse tasks.stage job 1:\nforged" in lines[0]
+    assert r"INFO worker-parse tasks.stages.stage job 1:\nforged" in lines[0]
 
 
 @pytest.mark.parametrize(
@@ -82,11 +82,11 @@ def test_the_terminal_names_the_part_once_in_every_line() -> None:
     printed = StringIO()
     display = Display(Console(file=printed, highlight=False, soft_wrap=True))
 
-    display.show_line("api", "2026-11-30 01:02:03,004 WARNING api api.problems a [bracket]")
+    display.show_line("api", "2026-11-30 01:02:03,004 WARNING api api.http.problems a [bracket]")
     display.show_line("vectors", "thread panicked")
 
     ours_, foreign = printed.getvalue().splitlines()
-    assert ours_ == "  2026-11-30 01:02:03,004 WARNING api api.problems a [bracket]"
+    assert ours_ == "  2026-11-30 01:02:03,004 WARNING api api.http.problems a [bracket]"
     assert re.fullmatch(r"  [0-9-]{10} [0-9:]{8},[0-9]{3} WARNING vectors thread panicked", foreign)
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from rag.addresses import host_of, is_loopback
-from rag.origins import OriginPolicy, RequestContext
+from rag.access.origins import OriginPolicy, RequestContext
 from rag.settings import Settings
+from rag.web.addresses import host_of, is_loopback
 
 PAGE = "http://127.0.0.1:3000"
 

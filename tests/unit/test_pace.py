@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from rag.model import Stage
-from tasks.pace import LONGER, Pace
+from tasks.toolbox import LONGER, Pace
 
 MOST = 16
 

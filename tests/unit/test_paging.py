@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.paging import Slicing, decode_cursor, encode_cursor
+from api.schemas.paging import Slicing, decode_cursor, encode_cursor
 from rag.errors import InvalidCursor
 
 LIST = "/v1/jobs"

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.chunking import TokenChunker, most_passages
 from rag.errors import DocumentError, DocumentTooLarge, UnreadableDocument
 from rag.model import Chunk, CutDocument, Heading, Page, ParsedDocument
 from rag.parsing import decoding, structure, wire
+from rag.text.chunking import TokenChunker, most_passages
 
 BOUNDS = wire.AnswerBounds(text_bytes=1 << 20, passage_tokens=200)
 TEXT = "# A\n\nwords of some length"

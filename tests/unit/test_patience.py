@@ -8,9 +8,9 @@ import pytest
 
 from rag.errors import NotFound, Refused, Unavailable
 from rag.model import Job, JobKind, JobState, Progress, Stage
-from tasks import patience
-from tasks.patience import REST, SECONDS, patient
-from tasks.run import Done, Next, Outcome
+from tasks.stages import retry_while_away
+from tasks.stages.retry_while_away import REST, SECONDS, patient
+from tasks.stages.run import Done, Next, Outcome
 
 DONE = Done(lambda *_: {})
 
@@ -43,7 +43,7 @@ def work(run: Any) -> Outcome:
 def pass_by(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Let so many seconds pass."""
     now = [1000.0]
-    monkeypatch.setattr(patience, "time", lambda: now[0])
+    monkeypatch.setattr(retry_while_away, "time", lambda: now[0])
 
     def later(seconds: float) -> None:
         now[0] += seconds

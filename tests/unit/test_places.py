@@ -4,7 +4,7 @@ import pytest
 
 from rag.errors import NotFound
 from rag.model import Chunk
-from rag.places import pack_places, places_of, unpack_places
+from rag.text.places import pack_places, places_of, unpack_places
 
 TEXT = "aé😀 one.\n\nTwo wörds.\n\nThree 水."
 

@@ -15,25 +15,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from cli import answers, backup_tables, reindex
-from cli.audit import ENTRIES
-from cli.client import Client
-from cli.collections import COLLECTIONS, collection_page
-from cli.dead_letters import DEAD_LETTERS, dead_letter_page
-from cli.doctor import FINDINGS
-from cli.documents import DOCUMENTS, document_page
-from cli.job_views import JOBS, job_page
-from cli.keys import KEYS
+from cli.client.client import Client
+from cli.client.problems import error_of
+from cli.commands import answers, reindex
+from cli.commands.audit import ENTRIES
+from cli.commands.collections import COLLECTIONS, collection_page
+from cli.commands.dead_letters import DEAD_LETTERS, dead_letter_page
+from cli.commands.doctor import FINDINGS
+from cli.commands.documents import DOCUMENTS, document_page
+from cli.commands.keys import KEYS
+from cli.commands.search import HITS
+from cli.commands.status import PARTS
 from cli.main import run
-from cli.printing import paragraphs, print_json, shown
-from cli.problems import error_of
-from cli.search import HITS
-from cli.status import PARTS
-from cli.tables import print_page, table_of
-from cli.views import Format, View, show_rows
+from cli.tables import backups
+from cli.tables.jobs import JOBS, job_page
+from cli.tables.printing import paragraphs, print_json, shown
+from cli.tables.tables import Format, View, print_page, show_rows, table_of
 from rag.errors import Unavailable
-from rag.jsontypes import Json
-from rag.printable import PrintableRecord, log_printable_lines, one_line, printable, write_plainly
+from rag.system.printable import PrintableRecord, log_printable_lines, one_line, printable, write_plainly
+from rag.web.jsontypes import Json
 
 HOSTILE = "a\x1b]0;owned\x07\x9b31m\r\nINFO forged\u202etxt\u2028[red]b[/][link=http://evil]c\udcff\x7f"
 STEERING = {*"\x1b\x07\x9b\r\u202e\u2028\udcff\x7f\x00"}
@@ -77,7 +77,7 @@ PART = {"part": HOSTILE, "ready": False, "essential": True, "detail": {HOSTILE: 
 FINDING = {"part": HOSTILE, "state": "bad", "text": HOSTILE, "ms": None, "remedy": HOSTILE}
 VIEWED = [
     (JOB, JOBS), (LETTER, DEAD_LETTERS), (DOCUMENT, DOCUMENTS), (COLLECTION, COLLECTIONS), (ENTRY, ENTRIES),
-    (KEY, KEYS), (BACKUP, backup_tables.BACKUPS), (HIT, HITS), (PART, PARTS), (FINDING, FINDINGS),
+    (KEY, KEYS), (BACKUP, backups.BACKUPS), (HIT, HITS), (PART, PARTS), (FINDING, FINDINGS),
 ]  # fmt: skip
 ANSWER = {"answer": HOSTILE, "citations": [CITATION], "generator": HOSTILE, "timings_ms": {"total": 1.0}}
 REINDEXED = {
@@ -115,7 +115,7 @@ def in_form(to: Console, row: Json, view: View, form: str) -> None:
         lambda to: print_page(job_page(JOB), to.file),
         lambda to: print_page(document_page(DOCUMENT), to.file),
         lambda to: print_page(collection_page(COLLECTION), to.file),
-        lambda to: to.print(*backup_tables.faults([FAULTY, {"id": HOSTILE, "missing": [HOSTILE]}])),
+        lambda to: to.print(*backups.faults([FAULTY, {"id": HOSTILE, "missing": [HOSTILE]}])),
         lambda to: to.print(reindex.summary(REINDEXED)),
         lambda to: answers.show_source(to, CITATION),
         lambda to: answers._show_rest(to, ANSWER, ""),

@@ -10,12 +10,12 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from cli.home import lock_home
-from cli.logs import LogFile
+from cli.supervisor.lockfile import lock_home
+from cli.supervisor.logs import LogFile
 from rag.errors import ConfigurationError, Unavailable
-from rag.folders import private_folder
+from rag.redis.embedded import command
 from rag.settings import Settings, load
-from rag.stores.broker import command
+from rag.system.folders import private_folder
 
 OTHER = 12345
 
@@ -26,7 +26,7 @@ def short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shared = tmp_path / "tmp"
     shared.mkdir()
     shared.chmod(0o1777)
-    monkeypatch.setattr("rag.settings.whole.gettempdir", lambda: str(shared))
+    monkeypatch.setattr("rag.settings.settings.gettempdir", lambda: str(shared))
     monkeypatch.setenv("AEGIS_HOME", str(tmp_path / ("deep" * 30)))
     return load().run_dir
 
@@ -96,7 +96,7 @@ def _check_modes(tmp_path: Path) -> None:
 def test_processes_write_for_their_owner_alone(tmp_path: Path) -> None:
     program = (
         "from pathlib import Path\n"
-        "from rag.starting import starting\n"
+        "from rag.startup import starting\n"
         "with starting('it'): pass\n"
         "Path('file').touch(); Path('folder').mkdir()"
     )

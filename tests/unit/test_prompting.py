@@ -1,7 +1,7 @@
 import pytest
 
 from rag.model import Answer, Hit, Passage
-from rag.prompting import NOT_FOUND, CitedText, prompt
+from workers.generation.prompting import NOT_FOUND, CitedText, prompt
 
 
 def hit(n: int, text: str, title: str = "Title") -> Hit:

@@ -11,9 +11,9 @@ from pydantic import SecretStr
 from rag.errors import ConfigurationError
 from rag.model import Job, JobKind, JobState, Stage
 from rag.settings import Settings
-from tasks import publishing
 from tasks.app import broker_settings
-from tasks.publishing import Publisher
+from tasks.publishing import publishing
+from tasks.publishing.publishing import Publisher
 from tests.system.running import until
 
 PATIENCE = 60.0

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from qdrant_client import models
 
-from cli.examination import qdrant
+from cli.doctor import qdrant
 from rag.settings import Settings
-from rag.stores.vectors.qdrant import cluster
-from rag.stores.vectors.qdrant.cluster import NodeState, cluster_state
+from rag.vectors.qdrant import cluster
+from rag.vectors.qdrant.cluster import NodeState, cluster_state
 
 ACTIVE, DEAD = models.ReplicaState.ACTIVE, models.ReplicaState.DEAD
 ADDRESS = "http://qdrant-0:6333"

@@ -4,8 +4,8 @@ import pytest
 from qdrant_client import models
 
 from rag.model import SnapshotFile
-from rag.stores.vectors.qdrant.claims import Claim, owned
-from rag.stores.vectors.qdrant.placement import Placement, covering, placement_of
+from rag.vectors.qdrant.cluster import Placement, covering, placement_of
+from rag.vectors.qdrant.snapshots.claims import Claim, owned
 
 ACTIVE, DEAD = models.ReplicaState.ACTIVE, models.ReplicaState.DEAD
 OURS = Claim(files=(SnapshotFile("docs-1", "1", "0,1/ours", 5),))

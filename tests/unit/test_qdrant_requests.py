@@ -6,8 +6,8 @@ from qdrant_client import models
 from rag.filters import parse
 from rag.model import CollectionSpec, DocumentVersion
 from rag.settings import Settings
-from rag.stores.vectors.qdrant.conditions import compared_fields, filter_of
-from rag.stores.vectors.qdrant.layouts import Layout, Limits, creation
+from rag.vectors.qdrant.layouts import Layout, Limits, creation
+from rag.vectors.qdrant.queries import compared_fields, filter_of
 
 LAYOUT = Layout(CollectionSpec(4), "customer", frozenset(), Limits(64, 1000, 2, 64))
 

@@ -10,15 +10,15 @@ from typing import Any
 import psutil
 import pytest
 
-from cli import readiness
-from cli.readiness import HealthPage, unless_working
+from cli.supervisor import probes
+from cli.supervisor.probes import HealthPage, unless_working
 
 HERE, ELSEWHERE = "parse@here", "parse@elsewhere"
 
 
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch) -> HealthPage:
-    monkeypatch.setattr(readiness, "gethostname", lambda: "here")
+    monkeypatch.setattr(probes, "gethostname", lambda: "here")
     return HealthPage("127.0.0.1", 1, "token")
 
 

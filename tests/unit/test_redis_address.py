@@ -6,7 +6,7 @@ import pytest
 
 from rag.errors import ConfigurationError
 from rag.settings import Settings, load
-from rag.settings.redis import Login, RedisAddress
+from rag.settings.redis_url import Login, RedisAddress
 from tasks.app import broker_settings
 
 SENTINELS = "sentinel://ann:s%40cret@one,two:26380/main?db=3&sentinel_password=watch"

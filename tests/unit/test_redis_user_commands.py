@@ -32,7 +32,7 @@ def test_whoever_keeps_records_may_call_what_any_script_calls(user: str) -> None
 
 @pytest.mark.parametrize("user", ["aegis-api", "aegis-supervisor"])
 def test_whoever_serves_callers_may_call_what_the_stores_call_without_a_script(user: str) -> None:
-    files = [*(ROOT / "rag/stores").glob("*.py"), *(ROOT / "rag/stores/jobs").glob("*.py")]
+    files = [*(ROOT / "rag/stores").glob("*.py"), *(ROOT / "rag/jobs").glob("*.py")]
     names = {name for file in files for name in SENT.findall(file.read_text("utf-8"))}
     commands = {name for name in names if hasattr(CoreCommands, name)}
     assert "xrevrange" in commands

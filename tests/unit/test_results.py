@@ -1,7 +1,7 @@
 """What a finished question shows."""
 
 from rag.model import Answer
-from tasks.results import result_of
+from tasks.answer.results import result_of
 
 
 def test_reasoning_is_shown_where_there_is_some() -> None:

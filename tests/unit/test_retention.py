@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rag.retention import Retention
+from rag.backups.retention import Retention
 
 NOON = datetime(2026, 3, 31, 12, 0, tzinfo=UTC)
 NOW = NOON.timestamp()

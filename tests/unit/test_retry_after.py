@@ -2,7 +2,7 @@
 
 import pytest
 
-from rag.retry_after import seconds_to_wait
+from rag.web.retry_after import seconds_to_wait
 
 NOON = "Mon, 30 Nov 2026 12:00:00 GMT"
 

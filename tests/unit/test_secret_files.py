@@ -8,7 +8,7 @@ import pytest
 from rag.errors import ConfigurationError
 from rag.settings import load
 from rag.settings.secret_files import MOST_BYTES, secrets_of
-from rag.settings.whole import Settings
+from rag.settings.settings import Settings
 
 KEY = "k" * 32
 

@@ -1,6 +1,6 @@
 import pytest
 
-from rag.sentences import Kind, readable, sentences
+from rag.text.sentences import Kind, readable, sentences
 
 
 def quotes(text: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.examination import installation
+from cli.doctor import installation
 from rag.errors import ConfigurationError
 from rag.settings import Settings, load
 from rag.settings.foreign import misspelt

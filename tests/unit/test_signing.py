@@ -11,9 +11,9 @@ from pydantic import SecretStr, ValidationError
 
 from rag.errors import Forged
 from rag.settings import Settings
-from tasks import signing
-from tasks.signing import CONTENT_TYPE, NAME, Seal, check, sign_with
-from tasks.verification import Doorkeeper
+from tasks.broker import signing
+from tasks.broker.signing import CONTENT_TYPE, NAME, Seal, check, sign_with
+from tasks.broker.verification import Doorkeeper
 
 OURS, OLD, THEIRS = b"o" * 32, b"w" * 32, b"t" * 32
 HEADERS = {"task": "aegis.parse", "id": "j.parse.0", "timelimit": [None, None], "eta": None}

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
+from rag.jobs.subjects import Subject, first_words, label, subject_of
 from rag.model import Job, JobKind, JobState, Stage
 from rag.naming import document_id_of
-from rag.subjects import Subject, first_words, label, subject_of
 
 MADE = document_id_of("sha256:1")
 BACKUP = "0190a0a0-0000-7000-8000-000000000000"

@@ -14,12 +14,12 @@ from threading import Thread
 import psutil
 import pytest
 
-from cli.exits import INTERRUPTED
-from cli.home import lock_home
-from cli.keeper import RunContext, wait_until_hung
-from cli.part import Service
-from cli.supervisor import Supervisor
-from cli.warden import guarding_orphans
+from cli.shell.exits import INTERRUPTED
+from cli.supervisor.lockfile import lock_home
+from cli.supervisor.orphan_guard import guarding_orphans
+from cli.supervisor.runner import RunContext, wait_until_hung
+from cli.supervisor.service import Service
+from cli.supervisor.supervisor import Supervisor
 from rag.errors import Conflict, Unavailable
 
 LOOK_SECONDS = 0.5
@@ -119,7 +119,7 @@ class Stack:
 
 @pytest.fixture(autouse=True)
 def _frequent_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.keeper.WATCH_SECONDS", LOOK_SECONDS)
+    monkeypatch.setattr("cli.supervisor.runner.WATCH_SECONDS", LOOK_SECONDS)
 
 
 @pytest.fixture
@@ -439,11 +439,11 @@ def test_work_that_a_signal_cuts_off_is_not_waited_for(tmp_path: Path) -> None:
     program = """
         import asyncio, os, sys, time
         from pathlib import Path
-        from cli.home import lock_home
-        from cli.keeper import RunContext
-        from cli.part import Service
-        from cli.supervisor import Supervisor
-        from cli.warden import guarding_orphans
+        from cli.supervisor.lockfile import lock_home
+        from cli.supervisor.runner import RunContext
+        from cli.supervisor.service import Service
+        from cli.supervisor.supervisor import Supervisor
+        from cli.supervisor.orphan_guard import guarding_orphans
         from tests.unit.test_supervisor import SLEEPER, Notes
 
         home = Path(sys.argv[1])

@@ -6,7 +6,7 @@ import pytest
 
 from beat.schedule import Entry
 from beat.timekeeping import Timekeeper
-from rag.stores.runs import Run
+from rag.redis.schedule import Run
 from tests.unit.memoryruns import START, Clock, MemoryRuns
 
 DAY, HOUR, MINUTE = 86400.0, 3600.0, 60.0

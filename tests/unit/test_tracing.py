@@ -12,12 +12,12 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from rag import tracing
 from rag.errors import Unavailable
 from rag.model import Job, JobKind, JobState, NewJob, Stage
-from rag.spans import SpanSender, add_trace_id
-from tasks.run import Done, Next
-from tasks.stage import traced
+from rag.telemetry import tracing
+from rag.telemetry.exporter import SpanSender, add_trace_id
+from tasks.stages.run import Done, Next
+from tasks.stages.stage import traced
 
 NEW = NewJob("j1", JobKind.QUERY, Stage.EMBED_QUERY, "docs", {})
 JOB = Job("j1", JobKind.QUERY, JobState.RUNNING, Stage.SEARCH, "docs", {}, 0.0, 0.0, attempts=2)

@@ -4,7 +4,7 @@ import pytest
 
 from rag.errors import Conflict, InvalidRequest
 from rag.model import CollectionSpec
-from rag.stores.vectors import folders
+from rag.vectors.edge import folders
 
 SPEC = CollectionSpec(3, 2)
 

@@ -16,7 +16,7 @@ from rag.errors import (
     UnknownCollection,
 )
 from rag.model import DocumentVersion, Passage, Point, SearchQuery, SparseVector
-from rag.stores.vectors import wire
+from rag.vectors.edge import wire
 
 SPARSE = SparseVector(np.array([1, 4_000_000_000], np.uint32), np.array([0.5, 2.0], np.float32))
 PASSAGE = Passage(

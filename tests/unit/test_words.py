@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.stage import Worked, summarize
+from tasks.stages.stage import Worked, summarize
 
 
 @pytest.mark.parametrize(

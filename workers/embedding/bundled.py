@@ -10,8 +10,8 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from rag.errors import ModelError
-from rag.lexical import STOP_WORDS
 from rag.model import Embedding, Vector
+from rag.text.lexical import STOP_WORDS
 from workers.embedding.files import NAME, model_files
 from workers.embedding.minilm import DIMENSION, MAX_TOKENS, encoded, open_tokenizer
 from workers.embedding.projection import TOKEN_DIMENSION

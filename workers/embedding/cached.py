@@ -5,10 +5,10 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import Literal
 
-from rag.artefacts import pack_embedding, unpack_embedding
 from rag.errors import NotFound
 from rag.model import CacheKind, Embedding
 from rag.ports import Cache, Embedder
+from tasks.stages.artefacts import pack_embedding, unpack_embedding
 
 Model = Callable[[Sequence[str]], list[Embedding]]
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from rag.errors import AegisError, ModelError, Overloaded, TimedOut, Transient, Unavailable, translated
-from rag.retry_after import seconds_to_wait
+from rag.web.retry_after import seconds_to_wait
 from workers.generation.reasoning import Piece
 from workers.responses import DRIVER_ERRORS, error_message
 

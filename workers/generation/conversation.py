@@ -11,7 +11,7 @@ import stamina
 from rag.errors import ModelError, TimedOut, Transient
 from rag.model import Answer, Hit
 from rag.ports import GenerationRequest
-from rag.prompting import NOT_FOUND
+from workers.generation.prompting import NOT_FOUND
 from workers.generation.reasoning import Piece, ReasoningParser
 
 _MAX_CHARACTERS = 1_000_000  # of reasoning and answer together; the rest is cut off

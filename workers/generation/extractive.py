@@ -7,12 +7,12 @@ from collections.abc import Set as AbstractSet
 
 import numpy as np
 
-from rag.inert import make_inert
 from rag.model import Answer, Candidate, Embedding, Vector
 from rag.ports import GenerationRequest
-from rag.prompting import NOT_FOUND
+from rag.text.inert import make_inert
 from workers.embedding import minilm
 from workers.generation.expectation import expected, holds
+from workers.generation.prompting import NOT_FOUND
 from workers.generation.quotes import Quote, content_words, quotes
 
 _PASSAGES = 10

@@ -11,11 +11,11 @@ from uuid import uuid4
 from rag.errors import InvalidRequest, Overloaded, Transient, Unavailable
 from rag.model import Answer
 from rag.ports import GenerationRequest
-from rag.prompting import Prompt, prompt
+from rag.redis.connection import connect
+from rag.redis.slots import SLOT_SECONDS, Slots
 from rag.settings import Settings
-from rag.stores.redis import connect
-from rag.stores.slots import SLOT_SECONDS, Slots
 from workers.generation.conversation import Conversation, Speaker, refuse_irrelevant
+from workers.generation.prompting import Prompt, prompt
 from workers.generation.reasoning import Piece
 from workers.ollama.errors import ModelMissingError
 from workers.ollama.replica import Replica, prepare, replicas

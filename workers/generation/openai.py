@@ -5,10 +5,10 @@ import stamina
 from rag.errors import Unavailable
 from rag.model import Answer
 from rag.ports import GenerationRequest
-from rag.prompting import prompt
 from rag.settings import Settings
 from workers.generation.chat import ChatServer
 from workers.generation.conversation import Conversation, Speaker, refuse_irrelevant
+from workers.generation.prompting import prompt
 from workers.tokens import estimated_tokens
 
 

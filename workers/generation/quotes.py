@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import takewhile
 
-from rag.bounds import LONGEST_PASSAGE
-from rag.lexical import stem
 from rag.model import Candidate, Citation, Passage
-from rag.sentences import Kind, Sentence, readable, sentences
+from rag.model.bounds import LONGEST_PASSAGE
+from rag.text.lexical import stem
+from rag.text.sentences import Kind, Sentence, readable, sentences
 
 _MAX_LIST = 800  # characters
 _FOOTNOTE = re.compile(r"(`[^`\n]++`)|\s?\[\d++\]")

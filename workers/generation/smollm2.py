@@ -18,7 +18,7 @@ from threading import Event
 
 from rag.errors import AegisError, ConfigurationError, ModelError
 from rag.settings import Settings, load
-from rag.starting import log_as, shield
+from rag.startup import log_as, shield
 from workers.generation.chat import ChatServer
 from workers.generation.openai import OpenAIGenerator
 from workers.reranking import unrelated_below

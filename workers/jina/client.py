@@ -15,10 +15,10 @@ from pydantic import ValidationError
 
 from rag.errors import ModelError, Overloaded, TimedOut, Transient, translated
 from rag.model import Json
+from rag.redis.connection import connect
+from rag.redis.rate_limiter import Admission, CircuitOpen, RateLimiter
+from rag.redis.token_usage import TokenUsage
 from rag.settings import Settings
-from rag.stores.rate_limiter import Admission, CircuitOpen, RateLimiter
-from rag.stores.redis import connect
-from rag.stores.usage import TokenUsage
 from workers.jina.answers import Answer, UnusableError
 from workers.jina.batches import BatchLimits
 from workers.jina.errors import error_of

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import httpx
 
 from rag.errors import AegisError, ModelError, Overloaded, TimedOut, Transient, Unavailable
-from rag.retry_after import seconds_to_wait
+from rag.web.retry_after import seconds_to_wait
 from workers.jina.batches import OversizeError
 from workers.responses import error_message
 

@@ -28,9 +28,9 @@ from math import exp
 import numpy as np
 
 from rag.errors import ModelError
-from rag.lexical import term_counts
 from rag.model import Candidate, Embedding, Vector
 from rag.ports import Embedder, RerankRequest
+from rag.text.lexical import term_counts
 
 COSINE = 5.0
 MAXSIM = 12.0

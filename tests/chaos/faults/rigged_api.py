@@ -5,11 +5,11 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from api.calls.parts import build
 from api.main import create_app
-from api.parts import build
 from api.server import main
 from rag.settings import load
-from tasks.submit import prepare
+from tasks.submit.submissions import prepare
 from tests.chaos.faults.traps import Traps
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from rag.model import Point
 from rag.settings import load
-from rag.stores.vectors import engine
-from rag.stores.vectors.edge import EdgeVectorStore
+from rag.vectors.edge import server
+from rag.vectors.edge.store import EdgeVectorStore
 from tests.chaos.faults.traps import Traps
 
 
@@ -17,5 +17,5 @@ class RiggedStore(EdgeVectorStore):
 
 
 if __name__ == "__main__":
-    engine.EdgeVectorStore = RiggedStore
-    sys.exit(engine.main())
+    server.EdgeVectorStore = RiggedStore
+    sys.exit(server.main())

@@ -1,21 +1,21 @@
 """``aegis up`` with services that have traps in them: ``python -m tests.chaos.faults.rigged_stack``.
 
-The supervisor, the order, the probes and the arguments are those of ``cli.stack``; only the
+The supervisor, the order, the probes and the arguments are those of ``cli.supervisor.services``; only the
 module that a service starts from is another one, which wraps the service's own.
 """
 
 import sys
 from dataclasses import replace
 
-from cli import stack
-from cli.display import Display
-from cli.part import Service
-from cli.up import up
+from cli.supervisor import services as stack
+from cli.supervisor.display import Display
+from cli.supervisor.service import Service
+from cli.supervisor.up import up
 from rag.settings import Settings, load
 
 RIGGED = {
     "workers.main": "tests.chaos.faults.rigged_worker",
-    "rag.stores.vectors.engine": "tests.chaos.faults.rigged_engine",
+    "rag.vectors.edge.server": "tests.chaos.faults.rigged_engine",
     "api.server": "tests.chaos.faults.rigged_api",
 }
 

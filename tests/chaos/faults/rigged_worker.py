@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import signals
 
-from tasks import patience
+from tasks.stages import retry_while_away
 from tasks.toolbox import Toolbox
 from tests.chaos.faults.poisons import taste
 from tests.chaos.faults.traps import Traps
@@ -72,6 +72,6 @@ class RiggedTools:
 @signals.worker_init.connect
 def rig(sender: Any, **_: Any) -> None:
     """After ``workers.main`` has built the tools, since its handler was connected before."""
-    patience.REST = _REST
+    retry_while_away.REST = _REST
     (lane,) = sender.app.amqp.queues.consume_from
     app.toolbox = RiggedTools(app.toolbox, lane)

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import redis
 
+from rag.blobs.store import ObstoreBlobs
+from rag.journal.journal import Journal
 from rag.ports import DocumentRegistry
-from rag.stores.blobs import ObstoreBlobs
-from rag.stores.documents import RedisDocumentRegistry
-from rag.stores.durable_documents import DurableDocumentRegistry
-from rag.stores.journal import Journal
+from rag.registry.durable import DurableDocumentRegistry
+from rag.registry.registry import RedisDocumentRegistry
 from tests.contract.documents.documentrecords import MODEL
 
 

@@ -6,10 +6,10 @@ import pytest
 import redis
 
 from rag.errors import Conflict, UnknownCollection
+from rag.jobs import RedisJobStore
 from rag.model import Collection, DocumentVersion, JobKind, Layout, LayoutState, Lease, NewJob, Stage
 from rag.ports import DocumentRegistry
 from rag.settings import Settings
-from rag.stores.jobs import RedisJobStore
 from tests.contract.documents.documentrecords import MODEL, document
 from tests.deliveries import begin
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import redis
 
+from rag.jobs import RedisJobStore
 from rag.model import Document, Hold, Holdings, JobKind, Lease, NewJob, Replacement, Reservation, Stage
 from rag.ports import DocumentRegistry
 from rag.settings import Settings
-from rag.stores.jobs import RedisJobStore
 from tests.contract.documents.documentrecords import MODEL, counts, document, published
 from tests.deliveries import begin
 

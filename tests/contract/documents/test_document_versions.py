@@ -8,11 +8,11 @@ import pytest
 import redis
 
 from rag.errors import UnknownCollection
+from rag.jobs import RedisJobStore
 from rag.model import DocumentVersion, JobKind, Lease, NewJob, Stage
 from rag.ports import DocumentRegistry
+from rag.registry.rows import collection_key
 from rag.settings import Settings
-from rag.stores.jobs import RedisJobStore
-from rag.stores.rows import collection_key
 from tests.contract.documents.documentrecords import counts, document, published
 from tests.deliveries import begin
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import redis
 
+from rag.blobs.store import ObstoreBlobs
+from rag.jobs import DurableJobStore, RedisJobStore
+from rag.journal.journal import Journal
 from rag.ports import JobStore
 from rag.settings import Settings
-from rag.stores.blobs import ObstoreBlobs
-from rag.stores.jobs import DurableJobStore, RedisJobStore
-from rag.stores.journal import Journal
 
 
 @pytest.fixture(params=["plain", "kept in a folder", "kept in memory"])

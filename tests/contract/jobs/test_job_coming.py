@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 import redis
 
+from rag.journal.entries import opening_of
 from rag.model import JobKind, JobState, NewJob, Stage
 from rag.ports import JobStore
+from rag.recovery.rebuild import JobRestoration
 from rag.settings import Settings
-from rag.stores.entries import opening_of
-from rag.stores.jobs.restoration import JobRestoration
 from tests.contract.jobs.jobrecords import accepted, begun, new_job, record_of
 
 

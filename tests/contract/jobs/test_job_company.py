@@ -5,12 +5,12 @@ import time
 import pytest
 import redis
 
+from rag.blobs.store import ObstoreBlobs
+from rag.jobs import DurableJobStore, RedisJobStore
+from rag.journal.journal import Journal
 from rag.model import JobState, Lease, Stage, Taken
 from rag.ports import JobStore
 from rag.settings import Settings
-from rag.stores.blobs import ObstoreBlobs
-from rag.stores.jobs import DurableJobStore, RedisJobStore
-from rag.stores.journal import Journal
 from tests.contract.jobs.jobrecords import (
     PROBLEM,
     accepted,
@@ -161,7 +161,7 @@ def test_an_answer_that_was_lost_on_the_way_is_given_again(
     jobs: RedisJobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     both = [accepted(jobs) for _ in range(2)]
-    monkeypatch.setattr("rag.stores.jobs.work.call_token", lambda: "the same")
+    monkeypatch.setattr("rag.jobs.leases.call_token", lambda: "the same")
 
     first, again = (take(jobs, most=16, worker="w") for _ in range(2))
 

@@ -3,10 +3,10 @@
 import pytest
 import redis
 
+from rag.jobs import RedisJobStore, upkeep
 from rag.model import JobKind, JobState, Stage
 from rag.ports import JobStore
 from rag.settings import Settings
-from rag.stores.jobs import RedisJobStore, sweeping
 from tests.contract.jobs.jobrecords import PROBLEM, accepted, begun, ended, new_job
 
 
@@ -64,7 +64,7 @@ def test_the_dead_are_counted_by_reason_until_they_are_replayed_or_dropped(jobs:
 def test_of_very_many_dead_the_oldest_are_counted_together(
     redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweeping, "_LOOKS", 2)
+    monkeypatch.setattr(upkeep, "_LOOKS", 2)
     jobs = RedisJobStore(redis_client, Settings())
     for reason in ("crashed", "crashed", "unavailable", "timed-out"):
         died(jobs, reason)

@@ -5,10 +5,10 @@ import redis
 from uuid_utils.compat import uuid7
 
 from rag.errors import NotFound
+from rag.jobs import RedisJobStore
 from rag.model import EventKind, JobKind, JobState, Lease, NewJob, Progress, Stage
 from rag.ports import JobStore
 from rag.settings import Settings
-from rag.stores.jobs import RedisJobStore
 from tests.contract.jobs.jobrecords import PROBLEM, accepted, at_once, begun, due, states
 from tests.deliveries import begin
 

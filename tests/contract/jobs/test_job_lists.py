@@ -7,11 +7,11 @@ import pytest
 import redis
 from uuid_utils.compat import uuid7
 
+from rag.jobs import store
 from rag.model import JobKind, JobState, NewJob, Stage
 from rag.ports import JobStore, Window
+from rag.recovery.rebuild import JobRestoration
 from rag.settings import Settings
-from rag.stores.jobs import store
-from rag.stores.jobs.restoration import JobRestoration
 from tests.contract.jobs.jobrecords import accepted, all_pages, begun, ended, keys, new_job
 
 ALL: dict[str, Any] = {"cursor": None, "limit": 50}

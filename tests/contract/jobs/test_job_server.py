@@ -10,12 +10,11 @@ import pytest
 import redis
 
 from rag.errors import Conflict, Unavailable
+from rag.jobs import RedisJobStore, scripts
 from rag.model import EventKind, Job, JobState, Stage
 from rag.ports import JobStore
+from rag.redis.connection import connect_to
 from rag.settings import Settings
-from rag.stores.jobs import RedisJobStore
-from rag.stores.jobs import base as job_scripts
-from rag.stores.redis import connect_to
 from tests.contract.jobs.jobrecords import PROBLEM, accepted, begun, ended, new_job
 from tests.deliveries import begin
 
@@ -61,8 +60,8 @@ class TestRepeatedScripts:
     def _one_word_a_call(self, monkeypatch: pytest.MonkeyPatch) -> None:
         numbers = count()
         self.word = next(numbers)
-        for part in ("store", "work", "sweeping"):
-            monkeypatch.setattr(f"{job_scripts.__package__}.{part}.call_token", lambda: f"word-{self.word}")
+        for part in ("store", "leases", "upkeep"):
+            monkeypatch.setattr(f"{scripts.__package__}.{part}.call_token", lambda: f"word-{self.word}")
 
     @contextmanager
     def nothing_changes(self, jobs: JobStore, job_id: str) -> Iterator[None]:

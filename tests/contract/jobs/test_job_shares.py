@@ -4,10 +4,10 @@ import pytest
 import redis
 
 from rag.errors import Overloaded
+from rag.jobs import RedisJobStore
 from rag.model import JobKind, JobState
 from rag.ports import JobStore
 from rag.settings import Settings
-from rag.stores.jobs import RedisJobStore
 from tests.contract.jobs.jobrecords import PROBLEM, at_once, begun, keys, new_job
 
 MOST = 10

@@ -16,10 +16,10 @@ import pytest
 
 from rag.ports import VectorStore
 from rag.settings import Settings
-from rag.stores.vectors.edge import EdgeVectorStore
-from rag.stores.vectors.qdrant.nodes import Nodes, nodes_of
-from rag.stores.vectors.qdrant.store import QdrantVectorStore
-from rag.stores.vectors.remote import RemoteVectorStore
+from rag.vectors.edge.client import RemoteVectorStore
+from rag.vectors.edge.store import EdgeVectorStore
+from rag.vectors.qdrant.nodes import Nodes, nodes_of
+from rag.vectors.qdrant.store import QdrantVectorStore
 from tests.qdrantbinary import BINARY, QdrantNode
 from tests.qdrantlocal import LocalQdrant
 
@@ -79,7 +79,7 @@ class EngineProcess:
 
     def _start(self) -> None:
         environment = {**os.environ, "AEGIS_HOME": str(self._home)}
-        command = [sys.executable, "-m", "rag.stores.vectors.engine"]
+        command = [sys.executable, "-m", "rag.vectors.edge.server"]
         self._process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
         line = self._process.stderr.readline()
         assert "ready" in line, line

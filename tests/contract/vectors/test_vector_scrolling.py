@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rag.digest import digests
+from rag.backups.digest import digests
 from rag.model import DocumentVersion, Point
 from rag.ports import VectorStore, Window
 from tests.contract.vectors.points import DIMENSION, DOCS, TOKEN_DIMENSION, axis, point, sparse

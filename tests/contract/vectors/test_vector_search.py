@@ -8,7 +8,7 @@ import pytest
 
 from rag.model import DocumentVersion, Hit, Point, SearchQuery
 from rag.ports import VectorStore
-from rag.stores.vectors.edge import EdgeVectorStore
+from rag.vectors.edge.store import EdgeVectorStore
 from tests.contract.vectors.points import (
     DENSE_WEIGHT,
     DIMENSION,

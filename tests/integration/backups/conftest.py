@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from rag.backups import contents
 from rag.settings import Settings
-from rag.stores.backups import cuts
-from tasks import backup, lease
 from tasks.app import app
-from tasks.submit import Submissions
+from tasks.backups import backup
+from tasks.stages import leases
+from tasks.submit.submissions import Submissions
 from tests.deliveries import record_bells
 from tests.integration.backups.making import COLLECTION, EMPTY, Copies, Store
 from tests.integration.inprocess import DIMENSIONS, OLD, InProcess
@@ -23,8 +24,8 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
 @pytest.fixture
 def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
     record_bells(monkeypatch)
-    monkeypatch.setattr(lease, "TURN_SECONDS", 0.0)
-    monkeypatch.setattr(cuts, "LINES_A_PIECE", 3)
+    monkeypatch.setattr(leases, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(contents, "LINES_A_PIECE", 3)
     settings = Settings(
         redis_url=valkey, aegis_home=tmp_path, jina_base_url="http://127.0.0.1:9/v1", backup_part_mb=1
     )
@@ -52,4 +53,4 @@ def desk(tools: InProcess) -> Submissions:
 @pytest.fixture
 def past(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was published before a backup counts as published long before."""
-    monkeypatch.setattr("tasks.saving.scope.CLOCKS_APART", 0.0)
+    monkeypatch.setattr("tasks.backups.scope.CLOCKS_APART", 0.0)

@@ -5,6 +5,10 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from rag.backups import contents
+from rag.backups.contents import SavedBlob, SavedDocument
+from rag.backups.objects import Objects
+from rag.backups.vault import read
 from rag.errors import NotFound, Unavailable
 from rag.model import (
     Engine,
@@ -13,12 +17,8 @@ from rag.model import (
     SavedCollection,
     SnapshotFile,
 )
-from rag.stores.backups import contents
-from rag.stores.backups.contents import SavedBlob, SavedDocument
-from rag.stores.backups.objects import Objects
-from rag.stores.backups.streams import read
-from rag.stores.vectors.edge import EdgeVectorStore
-from tasks.submit import Ingestion, Submissions, Text
+from rag.vectors.edge.store import EdgeVectorStore
+from tasks.submit.submissions import Ingestion, Submissions, Text
 from tests.deliveries import finished
 from tests.integration.inprocess import DIMENSIONS, OLD, InProcess
 from tests.integration.installations import points_in

@@ -2,9 +2,9 @@
 
 from time import time
 
+from rag.backups import contents
 from rag.model import JobKind, JobState
-from rag.stores.backups import contents
-from tasks.submit import Submissions
+from tasks.submit.submissions import Submissions
 from tests.deliveries import finished
 from tests.integration.backups.making import COLLECTION, asked, blobs_of, ingested, made, saved
 from tests.integration.inprocess import InProcess

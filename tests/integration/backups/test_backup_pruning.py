@@ -10,8 +10,8 @@ from rag.model import (
     JobState,
     Manifest,
 )
-from tasks.orders import Restoring
-from tasks.submit import Submissions
+from tasks.submit.backups import Restoring
+from tasks.submit.submissions import Submissions
 from tests.deliveries import finished, step
 from tests.integration.backups.making import COLLECTION, asked, ingested, made, names, parts_in
 from tests.integration.inprocess import InProcess

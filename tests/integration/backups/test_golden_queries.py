@@ -6,9 +6,9 @@ from random import Random
 import pytest
 
 from rag.model import Hit, JobKind, JobState, SearchQuery
-from rag.stores.vectors.edge import EdgeVectorStore
-from tasks.orders import Restoring
-from tasks.submit import Submissions
+from rag.vectors.edge.store import EdgeVectorStore
+from tasks.submit.backups import Restoring
+from tasks.submit.submissions import Submissions
 from tests.deliveries import finished
 from tests.integration.backups.making import COLLECTION, brought, ingested, made, names
 from tests.integration.inprocess import DIMENSIONS, OLD, InProcess

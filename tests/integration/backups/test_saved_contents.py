@@ -4,14 +4,13 @@ from hashlib import sha256
 
 import pytest
 
-from rag.digest import digests
+from rag.backups import contents
+from rag.backups.digest import digests
+from rag.backups.packs import OpenBackup, Unpacking
+from rag.backups.points import unpacked
 from rag.model import JobKind, JobState
-from rag.stores.backups import contents
-from rag.stores.backups.opened import OpenBackup
-from rag.stores.backups.points import unpacked
-from rag.stores.backups.unpacking import Unpacking
-from tasks.saving import savepoint
-from tasks.submit import Submissions
+from tasks.backups import progress
+from tasks.submit.submissions import Submissions
 from tests.contents import total
 from tests.deliveries import finished
 from tests.integration.backups.making import (
@@ -140,7 +139,7 @@ def test_another_one_sends_only_what_changed(tools: InProcess, desk: Submissions
 def test_a_long_stream_is_one_however_it_was_kept_meanwhile(
     tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(savepoint, "PARTS_OPEN", 1)
+    monkeypatch.setattr(progress, "PARTS_OPEN", 1)
     ingested(tools, desk, *names(60))
 
     manifest = made(tools, desk)

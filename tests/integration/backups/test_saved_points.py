@@ -5,14 +5,13 @@ from itertools import pairwise
 
 import pytest
 
-from rag.digest import digests
+from rag.backups import packs
+from rag.backups.digest import digests
+from rag.backups.packs import OpenBackup, Unpacking
+from rag.backups.points import unpacked
 from rag.model import JobState, Manifest
-from rag.stores.backups import packs
-from rag.stores.backups.opened import OpenBackup
-from rag.stores.backups.points import unpacked
-from rag.stores.backups.unpacking import Unpacking
-from tasks.saving import saved_points
-from tasks.submit import Change, Submissions
+from tasks.backups import saved_points
+from tasks.submit.submissions import Change, Submissions
 from tests.contents import total
 from tests.deliveries import finished
 from tests.integration.backups.making import (
@@ -132,7 +131,7 @@ def test_a_document_of_many_points_is_packed_a_piece_at_a_time(
     monkeypatch.setattr(saved_points, "POINTS_A_BLOB", 10)
     monkeypatch.setattr(saved_points, "_BATCH_POINTS", 10)
     monkeypatch.setattr(saved_points, "_PAGE", 4)
-    monkeypatch.setattr("tasks.saving.uploading._MB", 4_000)
+    monkeypatch.setattr("tasks.backups.upload._MB", 4_000)
     ingested(tools, desk, "isle00")
     text = "\n".join(f"The {number}th buoy has a bell of its own." for number in range(95))
     finished(tools, brought(desk, "isle01", text))

@@ -8,7 +8,7 @@ import pytest
 from rag.parsing.parser import IsolatedParser
 from rag.settings import Settings
 from tasks.app import app
-from tasks.submit import Submissions
+from tasks.submit.submissions import Submissions
 from tests.deliveries import record_bells
 from tests.integration.flows.stages import InProcess
 from workers import embedding

@@ -5,12 +5,12 @@ from functools import cached_property
 
 import pytest
 
-from rag import lexical
 from rag.model import Point, SearchQuery, Stage
-from rag.stores.vectors.edge import EdgeVectorStore
-from tasks.answer import visible_hits
-from tasks.layouts import embedder_for
-from tasks.submit import Ingestion, Question, Submissions, Text
+from rag.text import lexical
+from rag.vectors.edge.store import EdgeVectorStore
+from tasks.answer.answer import visible_hits
+from tasks.documents.layouts import embedder_for
+from tasks.submit.submissions import Ingestion, Question, Submissions, Text
 from tests.deliveries import step
 from workers.tools import Tools
 

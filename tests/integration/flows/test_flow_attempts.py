@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import pytest
 
+from rag.journal.entries import opening_of
 from rag.model import Job, JobState, Lease, Point, Stage
-from rag.stores.entries import opening_of
-from rag.stores.redis import connect
-from tasks import records
-from tasks.keeping import work_key
-from tasks.submit import Submissions
+from rag.redis.connection import connect
+from tasks.documents.blob_keys import work_key
+from tasks.submit.submissions import Submissions
+from tasks.upkeep import rebuild
 from tests.deliveries import begin, end_lease, finished, step
 from tests.integration.flows.stages import COLLECTION, InProcess, after_writing, indexing, seen, submitted
 
@@ -87,7 +87,7 @@ def run_once_more(tools: InProcess, job_id: str, monkeypatch: pytest.MonkeyPatch
     tools.journal.reopen(opening_of(record))
     with connect(tools.settings) as client:
         client.flushall()
-    records.rebuild_records(tools.restoration)
+    rebuild.rebuild_records(tools.restoration)
     return finished(tools, job_id)
 
 

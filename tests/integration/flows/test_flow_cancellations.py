@@ -6,8 +6,8 @@ import pytest
 
 from rag.errors import Overloaded
 from rag.model import Document, JobState, Lease
-from tasks.maintenance import remove_leftovers
-from tasks.submit import Submissions
+from tasks.submit.submissions import Submissions
+from tasks.upkeep.maintenance import remove_leftovers
 from tests.deliveries import finished, step
 from tests.integration.flows.stages import (
     COLLECTION,

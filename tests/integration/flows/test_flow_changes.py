@@ -7,11 +7,11 @@ import pytest
 from rag.errors import Conflict
 from rag.model import Document, Job, JobState, Json, Stage
 from rag.naming import chunks_key
-from rag.places import unpack_places
-from tasks import ingest
-from tasks.layouts import embedder_for
-from tasks.remains import remove_leftovers_of
-from tasks.submit import Change, Idempotency, Ingestion, Question, Submissions, Text
+from rag.text.places import unpack_places
+from tasks.documents.layouts import embedder_for
+from tasks.documents.leftovers import remove_leftovers_of
+from tasks.ingest import ingest
+from tasks.submit.submissions import Change, Idempotency, Ingestion, Question, Submissions, Text
 from tests.deliveries import finished, step
 from tests.integration.flows.stages import COLLECTION, InProcess, seen
 

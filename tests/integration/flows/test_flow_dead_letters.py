@@ -6,10 +6,10 @@ import pytest
 
 from rag.errors import Conflict, NotFound
 from rag.model import JobKind, JobState, Stage
-from tasks.layouts import embedder_for
-from tasks.maintenance import remove_leftovers
-from tasks.remains import forget
-from tasks.submit import Question, Submissions
+from tasks.documents.layouts import embedder_for
+from tasks.documents.leftovers import forget
+from tasks.submit.submissions import Question, Submissions
+from tasks.upkeep.maintenance import remove_leftovers
 from tests.deliveries import begin, finished, step
 from tests.integration.flows.stages import COLLECTION, InProcess, crashed_while_indexing, seen, submitted
 

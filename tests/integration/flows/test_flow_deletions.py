@@ -4,9 +4,9 @@ import pytest
 
 from rag.errors import NotFound
 from rag.model import Job, JobState
-from tasks import maintenance
-from tasks.maintenance import assign_lost_purges
-from tasks.submit import Submissions
+from tasks.submit.submissions import Submissions
+from tasks.upkeep import maintenance
+from tasks.upkeep.maintenance import assign_lost_purges
 from tests.deliveries import finished, step
 from tests.integration.flows.stages import COLLECTION, InProcess, seen, submitted
 

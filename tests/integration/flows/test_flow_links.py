@@ -10,7 +10,7 @@ import pytest
 
 from rag.model import JobState, Stage
 from rag.settings import Settings
-from tasks.submit import Ingestion, Link, Submissions
+from tasks.submit.submissions import Ingestion, Link, Submissions
 from tests.deliveries import finished, step
 from tests.integration.flows.stages import COLLECTION, InProcess, seen
 

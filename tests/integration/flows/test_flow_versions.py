@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from rag.model import Candidate, Hit, JobState, Stage
-from tasks import ingest
-from tasks.layouts import embedder_for
-from tasks.sources import fingerprint_of
-from tasks.submit import Ingestion, Submissions, Text
+from tasks.documents.layouts import embedder_for
+from tasks.ingest import ingest
+from tasks.ingest.sources import fingerprint_of
+from tasks.submit.submissions import Ingestion, Submissions, Text
 from tests.deliveries import finished, step
 from tests.integration.flows.stages import COLLECTION, InProcess, asked, indexing, seen, submitted
 

@@ -8,10 +8,10 @@ import redis
 from uuid_utils.compat import uuid7
 
 from rag.errors import Unavailable
+from rag.jobs import RedisJobStore
 from rag.model import JobKind, JobState, NewJob, Stage
-from rag.stores.documents import RedisDocumentRegistry
-from rag.stores.jobs import RedisJobStore
-from tasks.records import rebuild_records
+from rag.registry.registry import RedisDocumentRegistry
+from tasks.upkeep.rebuild import rebuild_records
 from tests.integration.restoration.promises import (
     MODEL,
     all_documents,

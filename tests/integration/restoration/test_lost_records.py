@@ -8,8 +8,8 @@ import pytest
 from rag.errors import Unavailable
 from rag.model import DocumentVersion, JobState, Progress, Stage
 from rag.settings import Settings
-from tasks import records
-from tasks.records import Overseer, rebuild_records
+from tasks.upkeep import rebuild
+from tasks.upkeep.rebuild import Overseer, rebuild_records
 from tests.deliveries import begin
 from tests.integration.restoration.promises import (
     MODEL,
@@ -84,7 +84,7 @@ class TestOverseer:
     @pytest.fixture
     def asks(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         asks: list[str] = []
-        monkeypatch.setattr(records.restore, "apply_async", lambda: asks.append("restore"))
+        monkeypatch.setattr(rebuild.restore, "apply_async", lambda: asks.append("restore"))
         return asks
 
     def test_it_asks_once_for_what_is_out_of_order(

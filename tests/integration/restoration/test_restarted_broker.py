@@ -6,8 +6,8 @@ import pytest
 import redis
 
 from rag.model import JobState, Stage
-from rag.stores.documents import RedisDocumentRegistry
-from tasks.records import rebuild_records
+from rag.registry.registry import RedisDocumentRegistry
+from tasks.upkeep.rebuild import rebuild_records
 from tests.integration.restoration.promises import (
     asked,
     begun,

@@ -8,9 +8,9 @@ import pytest
 import redis
 
 from rag.model import Collection, DocumentVersion, JobState, Removal
-from rag.stores import restoration
-from tasks.purging import assign_purge_job
-from tasks.records import rebuild_records
+from rag.recovery import rebuild
+from tasks.documents.purge_jobs import assign_purge_job
+from tasks.upkeep.rebuild import rebuild_records
 from tests.integration.restoration.promises import (
     MODEL,
     all_documents,
@@ -137,7 +137,7 @@ class TestDocuments:
         removed(tools, "a document")
         lose()
         later = time() + tools.settings.job_retention_hours * 3600
-        monkeypatch.setattr(restoration, "time", lambda: later + 60)
+        monkeypatch.setattr(rebuild, "time", lambda: later + 60)
 
         rebuild_records(tools.restoration)
 

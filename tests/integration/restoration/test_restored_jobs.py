@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 from rag.errors import IdempotencyMismatch
 from rag.model import JobKind, JobState, NewJob, Stage
 from rag.settings import Settings
-from tasks.records import rebuild_records
+from tasks.upkeep.rebuild import rebuild_records
 from tests.integration.restoration.promises import (
     PROBLEM,
     asked,

@@ -7,12 +7,12 @@ from time import time
 import pytest
 import redis
 
+from rag.access.keys import Key, KeyState, Secret, digest_of, new_id, new_token
 from rag.errors import Conflict, Unavailable
-from rag.keys import Key, KeyState, Secret, digest_of, new_id, new_token
+from rag.redis.connection import connect_async
+from rag.registry.keys import KeyFinder, KeyRegistry
 from rag.settings import Role
-from rag.stores.keys import KeyFinder, KeyRegistry
-from rag.stores.redis import connect_async
-from tasks.records import rebuild_records
+from tasks.upkeep.rebuild import rebuild_records
 from workers.tools import Tools
 
 

@@ -8,8 +8,8 @@ import pytest
 import redis
 
 from rag.errors import Unavailable
-from rag.stores.journal import Journal
-from tasks.records import rebuild_records
+from rag.journal.journal import Journal
+from tasks.upkeep.rebuild import rebuild_records
 from tests.integration.restoration.promises import (
     MODEL,
     all_documents,
@@ -65,7 +65,7 @@ class TestRestoring:
         lose()
         part = tools.restoration.jobs if broken == "restore" else tools.restoration.documents
         with monkeypatch.context() as patch:
-            patch.setattr("rag.stores.journal._BATCH", 1)
+            patch.setattr("rag.journal.journal._BATCH", 1)
             patch.setattr(type(part), broken, after(1, getattr(type(part), broken)))
             with pytest.raises(Unavailable, match="full"):
                 rebuild_records(tools.restoration)

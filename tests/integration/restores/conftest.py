@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.submit import Submissions
+from tasks.submit.submissions import Submissions
 from tests.integration.inprocess import DIMENSIONS, OLD, InProcess
 from tests.integration.installations import COLLECTION, Install, desk_of, installations
 

@@ -2,11 +2,10 @@
 
 import pytest
 
+from rag.backups.contents import points_stream
 from rag.model import JobState, Stage
-from rag.stores.backups.contents import points_stream
-from tasks import backup
-from tasks.saving import savepoint
-from tasks.upkeep import put_in_order
+from tasks.backups import backup, progress
+from tasks.upkeep.layouts import put_in_order
 from tests.deliveries import begin, step
 from tests.integration.inprocess import InProcess
 from tests.integration.installations import COLLECTION
@@ -24,7 +23,7 @@ def until_points_are_read(tools: InProcess, job_id: str, monkeypatch: pytest.Mon
     with monkeypatch.context() as patch:
         patch.setattr(backup, "SLICE_SECONDS", 0.0)
         packs = points_stream(f"{COLLECTION}-1")
-        while not any(each.name.startswith(packs) for each in savepoint.streams(tools.jobs, job_id)):
+        while not any(each.name.startswith(packs) for each in progress.streams(tools.jobs, job_id)):
             step(tools, job_id)
 
 

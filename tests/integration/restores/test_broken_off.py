@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from rag.model import JobState, Lease, Replacement, Reservation, Stage
-from tasks.purging import accept_purge
-from tasks.submit import Ingestion, Submissions, Text
-from tasks.upkeep import put_in_order
+from tasks.documents.purge_jobs import accept_purge
+from tasks.submit.submissions import Ingestion, Submissions, Text
+from tasks.upkeep.layouts import put_in_order
 from tests.deliveries import finished
 from tests.integration.inprocess import DIMENSIONS, OLD, InProcess
 from tests.integration.installations import (

@@ -5,9 +5,9 @@ import redis
 
 from rag.model import JobState, Layout, Stage
 from rag.naming import chunks_key
-from rag.places import unpack_places
-from tasks.records import rebuild_records
-from tasks.submit import Change, Submissions
+from rag.text.places import unpack_places
+from tasks.submit.submissions import Change, Submissions
+from tasks.upkeep.rebuild import rebuild_records
 from tests.deliveries import finished, job_of
 from tests.integration.brokers import declare_intact
 from tests.integration.inprocess import InProcess

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from rag.model import JobState, Stage
-from tasks.purging import assign_purge_job
-from tasks.submit import Submissions
+from tasks.documents.purge_jobs import assign_purge_job
+from tasks.submit.submissions import Submissions
 from tests.deliveries import finished, job_of
 from tests.integration.inprocess import InProcess
 from tests.integration.installations import (

@@ -8,9 +8,9 @@ import pytest
 from rag.errors import Unavailable
 from rag.fetching import Fetched
 from rag.model import Job, JobState, Lease, Stage
-from tasks import sources
 from tasks.app import app
-from tasks.submit import Ingestion, Link, Submissions
+from tasks.ingest import sources
+from tasks.submit.submissions import Ingestion, Link, Submissions
 from tests.deliveries import finished, job_of, step
 from tests.integration.inprocess import InProcess
 from tests.integration.installations import (

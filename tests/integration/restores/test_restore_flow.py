@@ -7,16 +7,16 @@ from time import time
 import pytest
 import redis
 
+from rag.access.keys import Key, KeyState, Secret, new_id, new_token
+from rag.access.keys import digest_of as digest_of_key
 from rag.errors import Conflict, WrongKey
-from rag.keys import Key, KeyState, Secret, new_id, new_token
-from rag.keys import digest_of as digest_of_key
 from rag.model import JobState, Point, Stage
+from rag.registry.keys import KeyRegistry
 from rag.settings import Role
-from rag.stores.keys import KeyRegistry
-from tasks.orders import Restoring
-from tasks.records import rebuild_records
-from tasks.submit import Submissions
-from tasks.upkeep import put_in_order
+from tasks.submit.backups import Restoring
+from tasks.submit.submissions import Submissions
+from tasks.upkeep.layouts import put_in_order
+from tasks.upkeep.rebuild import rebuild_records
 from tests.deliveries import finished, step
 from tests.integration.brokers import declare_intact
 from tests.integration.inprocess import DIMENSIONS, OLD, InProcess

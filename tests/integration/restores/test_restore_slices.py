@@ -8,10 +8,10 @@ import redis
 
 from rag.errors import Unavailable
 from rag.model import JobKind, NewJob, Stage
-from tasks.restoring import loading, slices, verification
-from tasks.restoring.slices import Slice
-from tasks.run import StageRun
-from tasks.submit import Submissions
+from tasks.backups import load, plan, verify
+from tasks.backups.plan import Slice
+from tasks.stages.run import StageRun
+from tasks.submit.submissions import Submissions
 from tests.deliveries import begin, finished, step
 from tests.integration.brokers import declare_intact
 from tests.integration.inprocess import InProcess
@@ -45,7 +45,7 @@ def test_a_turn_begins_with_its_first_step(
     tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr(slices, "monotonic", lambda: now[0])
+    monkeypatch.setattr(plan, "monotonic", lambda: now[0])
     job = tools.jobs.accept(NewJob("0-a", JobKind.VERIFY, Stage.VERIFY, "", {})).job
     lease = begin(tools.jobs, job.id, Stage.VERIFY, lease_seconds=30)
     assert lease is not None
@@ -66,7 +66,7 @@ def test_no_blob_is_passed_over_when_fewer_are_needed_than_before(
     until(anew, job_id, Stage.LOAD)
     while not list(anew.blobs.keys("sources")):
         step(anew, job_id)
-    monkeypatch.setattr(loading, "sources_of", lambda *_: {})
+    monkeypatch.setattr(load, "sources_of", lambda *_: {})
 
     assert succeeded(anew, job_id)
 
@@ -116,7 +116,7 @@ def test_of_many_damaged_objects_the_first_are_kept(
 
     job = finished(tools, desk.backups.verify(manifest.id).job.id)
 
-    first, more = verification.NAMED, len(manifest.parts) - verification.NAMED
+    first, more = verify.NAMED, len(manifest.parts) - verify.NAMED
     assert more > 0
     assert job.error is not None
     assert f"{len(manifest.parts)} are damaged" in job.error["detail"]

@@ -1,6 +1,6 @@
 -- Before every script of this folder.
 --
--- {aegis}:keys           hash: id -> "REVISION JSON", as rag.keys has it
+-- {aegis}:keys           hash: id -> "REVISION JSON", as rag.access.keys has it
 -- {aegis}:keys:names     hash: name -> id of the key that has it and is neither revoked nor suspended
 -- {aegis}:keys:used      hash: id -> when it was last used, to a minute
 -- {aegis}:keys:ends      sorted set: id -> when it was revoked, or else expires; +inf: neither

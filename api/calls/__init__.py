@@ -1,0 +1,1 @@
+"""What routes share: the caller's key, bodies that were let in, waiting for jobs."""

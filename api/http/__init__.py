@@ -1,0 +1,1 @@
+"""HTTP/1.1 before a route: connections, heads, proxies, problems."""

@@ -1,0 +1,1 @@
+"""Bodies on their way in, bounded before they are parsed."""

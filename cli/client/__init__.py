@@ -1,0 +1,1 @@
+"""The API, called from the command line."""

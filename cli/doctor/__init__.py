@@ -1,0 +1,1 @@
+"""What ``aegis doctor`` finds out, a module an area."""

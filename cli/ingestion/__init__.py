@@ -1,0 +1,1 @@
+"""Files and addresses sent to the API, and followed until they are searchable."""

@@ -1,0 +1,1 @@
+"""What every command has in common with its shell: statuses, groups, values, questions."""

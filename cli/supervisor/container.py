@@ -1,0 +1,56 @@
+"""What a container runs: one service of the stack, in place of this process.
+
+``python -m cli.supervisor.container worker-embed``. Names and commands are those of ``aegis up``. The
+container runtime does what the supervisor does there: order, restarts and stopping.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from cli.supervisor.service import Service
+from cli.supervisor.services import API, FLOWER, services
+from cli.supervisor.up import environment
+from rag.errors import AegisError, ConfigurationError
+from rag.settings import Settings, load
+from rag.startup import require_closed_api, require_closed_flower
+from rag.system.folders import keep_private, private_folder
+from rag.system.printable import printable
+
+_EXPOSURE_CHECKS = {API: require_closed_api, FLOWER: require_closed_flower}
+
+
+def choose(arguments: Sequence[str], settings: Settings) -> Service:
+    """The service that the one argument names.
+
+    ConfigurationError with the known names for any other, and for a service that would be open to everybody.
+    """
+    known = {service.name: service for service in services(settings)}
+    if len(arguments) != 1 or arguments[0] not in known:
+        raise ConfigurationError(f"name one part to run; with these settings there are {', '.join(known)}")
+    service = known[arguments[0]]
+    if service.name in _EXPOSURE_CHECKS:
+        _EXPOSURE_CHECKS[service.name](settings)
+    return service
+
+
+def become(service: Service, settings: Settings) -> NoReturn:
+    """Replace this process by the service's program, in the folder where services run. Raises OSError."""
+    keep_private()
+    private_folder(settings.run_dir)
+    os.chdir(settings.run_dir)
+    variables = {**environment(settings), **service.environment}
+    os.execvpe(service.command[0], list(service.command), variables)  # noqa: S606 - no shell is meant
+
+
+def main() -> NoReturn:
+    try:
+        settings = load()
+        become(choose(sys.argv[1:], settings), settings)
+    except (AegisError, OSError) as error:
+        sys.exit("\n".join(f"aegis: {line}" for line in printable(str(error)).splitlines()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""The services of Aegis on one machine: which, in what order, and how each is seen to be ready."""
+
+import sys
+from collections.abc import Iterator
+from secrets import token_urlsafe
+from signal import Signals
+
+from beat.main import command as beat_command
+from cli.supervisor.probes import (
+    HealthPage,
+    engine_speaks,
+    http_answers,
+    port_accepts,
+    redis_answers,
+    redis_speaks,
+    socket_accepts,
+    unless_working,
+)
+from cli.supervisor.service import Service
+from rag.redis.embedded import command as broker_command
+from rag.settings import Settings
+from rag.web.addresses import reachable
+from tasks.app import LANES, Lane
+
+API, BEAT, FLOWER, BROKER, VECTORS, SMOLLM2 = "api", "beat", "flower", "broker", "vectors", "smollm2"
+
+_FLOWER_TASKS = 10_000
+_FLOWER_OFFLINE_SECONDS = 60
+_API_GRACEFUL_SECONDS = 5.0  # see api.server
+
+_WORKER_HANG_SECONDS = 10.0  # added to the ten seconds that a heartbeat is valid
+_BEAT_HANG_SECONDS = 15.0  # added to the fifteen of beat's own heartbeat
+_BROKER_HANG_SECONDS = 120.0  # everything waits for the broker, so restarting it is the last resort
+
+_DRAIN_SECONDS = 5.0  # to give back a stage that is not finished
+
+
+def services(settings: Settings) -> list[Service]:
+    """What the settings ask for. A role with an address of its own has no service here."""
+    own = settings.health_token
+    token = own.get_secret_value() if own else token_urlsafe()
+    page = HealthPage(reachable(settings.listen_host), settings.api_port, token)
+    stores = list(_stores(settings))
+    needs = tuple(store.name for store in stores)
+    workers = [_worker(lane, settings, page, needs) for lane in LANES]
+    beat = Service(
+        BEAT,
+        beat_command(settings),
+        stop_rank=1,
+        needs=needs,
+        probe=page.shows(BEAT),
+        watch=page.misses(BEAT),
+        hang_seconds=_BEAT_HANG_SECONDS,
+        forked=True,
+    )
+    generators = [_smollm2(settings)] if settings.answered_by == "smollm2" else []
+    flower = _flower(settings, tuple(worker.name for worker in workers))
+    return [*stores, *generators, _api(page, token), *workers, beat, flower]
+
+
+def _stores(settings: Settings) -> Iterator[Service]:
+    if settings.embedded_broker:
+        yield Service(
+            BROKER,
+            (*broker_command(settings), "--logfile", ""),  # to stdout: our own log files stay small
+            stop_rank=5,
+            probe=redis_answers(settings.broker_socket),
+            watch=redis_speaks(settings.broker_socket),
+            hang_seconds=_BROKER_HANG_SECONDS,
+            quiet=True,  # at every start it warns of kernel settings that do not matter here
+            redis_log=True,
+        )
+    if settings.qdrant_url is None:
+        yield Service(
+            VECTORS,
+            (sys.executable, "-m", "rag.vectors.edge.server"),
+            stop_rank=4,
+            probe=socket_accepts(settings.vector_socket),
+            watch=unless_working(engine_speaks(settings.vector_socket)),
+            stop_signals=((Signals.SIGTERM, 20.0),),
+        )
+
+
+def _smollm2(settings: Settings) -> Service:
+    return Service(
+        SMOLLM2,
+        (sys.executable, "-m", "workers.generation.smollm2"),
+        stop_rank=3,
+        probe=port_accepts("127.0.0.1", settings.smollm2_port),
+        watch=unless_working(http_answers("127.0.0.1", settings.smollm2_port, "/health")),
+        nice=5,
+    )
+
+
+def _api(page: HealthPage, token: str) -> Service:
+    """Needs no other service to start: its health page says what is missing."""
+    return Service(
+        API,
+        (sys.executable, "-m", "api.server"),
+        stop_rank=0,
+        probe=page.answers(),
+        watch=page.answers(),
+        stop_signals=((Signals.SIGTERM, _API_GRACEFUL_SECONDS + 3.0),),
+        environment=_secret("HEALTH_TOKEN", token),
+        audited=True,
+    )
+
+
+def _secret(name: str, value: str) -> dict[str, str]:
+    """A secret in a service's environment, which only its owner can read.
+
+    The empty ``NAME_FILE`` overrides a file that this process was given.
+    """
+    return {name: value, f"{name}_FILE": ""}
+
+
+def _worker(lane: Lane, settings: Settings, page: HealthPage, needs: tuple[str, ...]) -> Service:
+    return Service(
+        f"worker-{lane.name}",
+        lane.command(settings),
+        stop_rank=2,
+        needs=needs,
+        probe=page.shows(lane.name),
+        watch=page.misses(lane.name),
+        hang_seconds=_WORKER_HANG_SECONDS,
+        nice=lane.nice,
+        forked=True,
+        stop_signals=((Signals.SIGTERM, settings.drain_seconds + _DRAIN_SECONDS),),
+    )
+
+
+def _flower(settings: Settings, needs: tuple[str, ...]) -> Service:
+    """``needs``: the workers. Flower asks only at its start which workers there are.
+
+    Flower could stop workers, so without a password it is read-only and its API is off.
+    """
+    host, port, secret = settings.listen_host, settings.flower_port, settings.flower_basic_auth
+    command = [
+        sys.executable, "-m", "cli.supervisor.flower",
+        f"--address={host}", f"--port={port}",
+        f"--max_tasks={_FLOWER_TASKS}", f"--purge_offline_workers={_FLOWER_OFFLINE_SECONDS}",
+        f"--logging={settings.log_level.lower()}",
+        *([] if secret else ["--read_only=True"]),
+    ]  # fmt: skip
+    password = _secret("FLOWER_BASIC_AUTH", secret.get_secret_value()) if secret else {}
+    return Service(
+        FLOWER,
+        command,
+        stop_rank=1,
+        needs=needs,
+        probe=port_accepts(reachable(host), port),
+        watch=http_answers(reachable(host), port, "/healthcheck"),
+        nice=5,
+        environment={**password, "FLOWER_UNAUTHENTICATED_API": "false"},
+    )

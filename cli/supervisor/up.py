@@ -1,0 +1,139 @@
+"""``aegis up``: the stack in the foreground, from the checks before its start to its end."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
+from time import monotonic
+
+from cli.client.addresses import addresses, base_url
+from cli.shell.exits import INTERRUPTED
+from cli.supervisor import preflight
+from cli.supervisor.display import Display
+from cli.supervisor.fork_client import ForkClient
+from cli.supervisor.lockfile import lock_home
+from cli.supervisor.orphan_guard import guarding_orphans
+from cli.supervisor.runner import RunContext
+from cli.supervisor.supervisor import Supervisor, Work
+from rag.errors import AegisError
+from rag.settings import Settings, inherited
+from rag.startup import shield
+from rag.system.folders import expanded, keep_private, private_folder
+from rag.system.homes import recorded
+from workers.embedding.files import model_files
+
+_FORK_SERVER = "fork-server"
+
+
+def up(
+    settings: Settings,
+    display: Display,
+    *,
+    verbose: bool = False,
+    work: Work | None = None,
+    once: bool = False,
+) -> int:
+    """Build the model if it is missing, then run the stack until a signal; the exit status.
+
+    ``work`` and ``once``: see :meth:`Supervisor.run`.
+
+    Raises Conflict when AEGIS_HOME is in use, ConfigurationError or Unavailable when the
+    stack cannot start.
+    """
+    if status := build_model(settings):
+        return status
+    began = monotonic()
+    keep_private()
+    shield(settings)
+
+    async def run(context: RunContext) -> int:
+        async with _fork_client(context) as fork_client:
+            from cli.supervisor import services as stack  # noqa: PLC0415 - loads Celery, while the fork server loads it too
+
+            supervisor = Supervisor(stack.services(settings), replace(context, fork_client=fork_client))
+            return await supervisor.run(
+                on_ready=lambda: display.show_addresses(monotonic() - began, addresses(settings)),
+                on_stop=display.show_stopping,
+                work=work,
+                once=once,
+            )
+
+    # First the lock: the checks below would find the ports of a running stack in use.
+    with lock_home(settings.home) as stack_file:
+        for name in stack_file.kill_leftovers():
+            display.show_note(f"ended {name}, left over by a stack that was killed")
+        preflight.check(settings)
+        private_folder(settings.run_dir)
+        display.show_start(settings.home)
+        with guarding_orphans() as guard, _recorded(settings, display):
+            context = RunContext(
+                folder=settings.run_dir,
+                logs=settings.home / "logs",
+                environment=environment(settings),
+                observer=display,
+                guard=guard,
+                stack_file=stack_file,
+                verbose=verbose,
+            )
+            status = asyncio.run(run(context))
+    if status == INTERRUPTED:
+        display.clear_spinner()
+    return status
+
+
+def build_model(settings: Settings) -> int:
+    """Build the bundled model if it is missing; the exit status, 0 when the model is there.
+
+    ``aegis setup`` builds it and reports on stderr.
+    """
+    folder = expanded(settings.model_dir, "MODEL_DIR: ").resolve()
+    if model_files(folder).complete():
+        return 0
+    # In a process of its own: what a build loads would stay in the supervisor's memory. -P: a folder
+    # named cli in the working directory must not be imported.
+    return subprocess.run([sys.executable, "-P", "-m", "cli.main", "setup"], check=False).returncode
+
+
+@contextmanager
+def _recorded(settings: Settings, display: Display) -> Iterator[None]:
+    """Let commands in other folders find the stack. It runs all the same when that cannot be written."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(recorded(settings.home, base_url(settings)))
+        except (OSError, AegisError) as error:
+            display.show_note(f"commands in other folders need AEGIS_HOME={settings.home}: {error}")
+        yield
+
+
+def environment(settings: Settings) -> Mapping[str, str]:
+    """The services' environment: these settings, with absolute folders since services run elsewhere."""
+    return {
+        **inherited(settings),
+        "AEGIS_HOME": str(settings.home),
+        "MODEL_DIR": str(expanded(settings.model_dir, "MODEL_DIR: ").resolve()),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",  # logs are UTF-8, whatever the terminal's encoding is
+        "PYTHONIOENCODING": "utf-8",
+        "SPT_NOENV": "1",  # process titles do not overwrite the environment that `ps e` shows
+    }
+
+
+@asynccontextmanager
+async def _fork_client(context: RunContext) -> AsyncIterator[ForkClient | None]:
+    """None outside Linux, where a process must not go on after a fork without executing a program."""
+    if sys.platform != "linux":
+        yield None
+        return
+    client = await ForkClient.open(
+        environment=context.environment, folder=context.folder, log=context.logs / f"{_FORK_SERVER}.log"
+    )
+    context.guard.guard(client.pid)
+    context.stack_file.add(_FORK_SERVER, client.pid)
+    try:
+        yield client
+    finally:
+        await client.close()
+        context.guard.release(client.pid)
+        context.stack_file.remove(_FORK_SERVER)

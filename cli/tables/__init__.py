@@ -1,0 +1,1 @@
+"""Data on the terminal: tables, pages, lines."""

@@ -1,0 +1,1 @@
+"""Bytes that outlive a process, in a folder or a bucket."""

@@ -1,0 +1,6 @@
+"""Job records on Redis: the truth about every job that was accepted."""
+
+from rag.jobs.durable import DurableJobStore
+from rag.jobs.store import RedisJobStore
+
+__all__ = ["DurableJobStore", "RedisJobStore"]

@@ -1,0 +1,146 @@
+"""``JobStore`` on Redis with a journal in the blob store, from which lost records are rebuilt."""
+
+import logging
+from collections.abc import Mapping
+
+from redis import Redis
+
+from rag.errors import AegisError, Recovering
+from rag.jobs.scripts import Record, fields_of, job_of
+from rag.jobs.store import RedisJobStore
+from rag.journal.entries import JobFields, opening_of, over
+from rag.journal.journal import Journal, journalled
+from rag.model import FIRST_STAGES, Job, JobKind, JobState, Json, Lease, NewJob, Stage
+from rag.ports import Accepted
+from rag.settings import Settings
+
+_ENTRY_SECONDS = 30.0
+"""After this time, the process that accepted a job is taken for dead before it wrote the entry."""
+
+_LOST = "Redis lost its records just now: try again"
+
+log = logging.getLogger(__name__)
+
+
+class DurableJobStore(RedisJobStore):
+    """Job records with entries in ``journal`` for the kinds of jobs that the settings name.
+
+    The record is written first, its entry before a method returns. A job is promised only with its
+    entry: without it, ``accept`` and ``retry`` fail as Unavailable. The end of a job is valid
+    without its entry: at worst the job is done once more.
+    """
+
+    def __init__(self, client: Redis, settings: Settings, journal: Journal) -> None:
+        super().__init__(client, settings)
+        self._journal = journal
+        self._settings = settings
+
+    # --- beginnings
+
+    def accept(
+        self,
+        job: NewJob,
+        *,
+        idempotency_key: str | None = None,
+        body_digest: str = "",
+        most_open: int | None = None,
+    ) -> Accepted:
+        record, new = self._recorded(job, idempotency_key, body_digest, most_open)
+        return self._promise(record, new=new)
+
+    def repeated(self, *, idempotency_key: str, body_digest: str) -> Accepted | None:
+        record = self._earlier(idempotency_key, body_digest)
+        if not record:
+            return None
+        if "kept" in fields_of(record):  # has its entry: writes nothing, since there may be no room
+            return Accepted(job_of(record), new=False)
+        return self._promise(record, new=False)
+
+    def _promise(self, record: Record, *, new: bool) -> Accepted:
+        """Write the job's entry. A repeated submit writes it again: the first caller may have died before."""
+        job, fields = job_of(record), fields_of(record)
+        if journalled(self._settings, job.kind) and not over(fields):
+            try:
+                self._journal.open(opening_of(fields))
+            except AegisError:
+                if new:
+                    self._on("undo", job.id)
+                raise
+            self._confirm(job.id)
+        return Accepted(job=job, new=new)
+
+    def retry(self, job_id: str, *, most_open: Mapping[JobKind, int] | None = None) -> Job:
+        job = super().retry(job_id, most_open=most_open)
+        if journalled(self._settings, job.kind):
+            self._journal.reopen(opening_of(self._fields(job_id)))
+            self._confirm(job_id)
+        return job
+
+    def _confirm(self, job_id: str) -> None:
+        """Note that the entry is written. Recovering if the record is gone, so perhaps rebuilt without it."""
+        if not self._on("keep", job_id):
+            raise Recovering(_LOST)
+
+    def _journal_grace(self, stage: Stage) -> float | None:
+        """A job without its entry may still be undone, so no worker may begin it."""
+        first = FIRST_STAGES.get(stage)
+        return _ENTRY_SECONDS if first is not None and journalled(self._settings, first) else None
+
+    # --- ends
+
+    def finish(
+        self,
+        lease: Lease,
+        state: JobState,
+        *,
+        seconds: float = 0.0,
+        result: Json | None = None,
+        error: Json | None = None,
+    ) -> bool:
+        """Callers that wait hear of the end before its entry is written."""
+        finished = super().finish(lease, state, seconds=seconds, result=result, error=error)
+        if finished:
+            self._try_end(lease.job)
+        return finished
+
+    def cancel(self, job_id: str) -> Job:
+        job = super().cancel(job_id)
+        self._end(job)
+        return job
+
+    def drop(self, job_id: str) -> Job:
+        job = super().drop(job_id)
+        self._end(job)
+        return job
+
+    def expire(self, job_id: str, *, error: Json) -> bool:
+        expired = super().expire(job_id, error=error)
+        job = self.get(job_id) if expired else None
+        if job is not None:
+            self._try_end(job)
+        return expired
+
+    def prune(self, *, finished_before: float, dead_before: float, most: int, limit: int) -> list[Job]:
+        jobs = super().prune(finished_before=finished_before, dead_before=dead_before, most=most, limit=limit)
+        for job in jobs:
+            try:
+                self._journal.forget(job.id)
+            except AegisError as error:
+                log.warning("job %s is forgotten, but its entry in the journal stays: %s", job.id, error)
+        return jobs
+
+    def _try_end(self, job: Job) -> None:
+        try:
+            self._end(job)
+        except AegisError as error:
+            log.warning("job %s is over, but would run again if Redis lost its data: %s", job.id, error)
+
+    def _end(self, job: Job) -> None:
+        if journalled(self._settings, job.kind):
+            self._journal.end(lambda: self._fields(job.id))
+
+    def _fields(self, job_id: str) -> JobFields:
+        record = self._on("get", job_id)
+        if not record:
+            raise Recovering(_LOST)
+        return fields_of(record)

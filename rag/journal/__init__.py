@@ -1,0 +1,1 @@
+"""The journal: records that outlive Redis, in the blob store."""

@@ -1,0 +1,1 @@
+"""How records come back after Redis has lost them."""

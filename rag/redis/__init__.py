@@ -1,0 +1,1 @@
+"""Redis or Valkey: connections, locks, heartbeats, and small records."""

@@ -1,0 +1,1 @@
+"""Documents, collections and keys, in Redis and in the journal."""

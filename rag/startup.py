@@ -1,0 +1,92 @@
+"""Prepares a process: its log, its files and its memory, and the message when it cannot start.
+
+Refuses a start that would open a server to everybody who reaches this machine, unless that is meant.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rag import isolation
+from rag.errors import AegisError, ConfigurationError, Refused
+from rag.settings import Settings
+from rag.system.folders import keep_private
+from rag.system.printable import log_printable_lines, printable, write_plainly
+from rag.web.addresses import is_loopback
+
+
+@contextmanager
+def starting(process: str, *, status: int = os.EX_UNAVAILABLE) -> Iterator[None]:
+    """Run the block as the start of ``process``, and let only its owner read what it writes from then on.
+
+    An AegisError ends it with ``status``; each line of its message goes to stderr, without a traceback.
+    """
+    keep_private()
+    write_plainly()
+    try:
+        yield
+    except AegisError as error:
+        lines = printable(str(error) or error.title).splitlines()
+        sys.stderr.writelines(f"{process} cannot start: {line}\n" for line in lines)
+        raise SystemExit(status) from error
+
+
+def shield(settings: Settings) -> None:
+    """Refuse other processes of the same user this one's memory and environment, which hold secrets.
+
+    PROCESS_INSPECTION=true allows them. Only Linux can refuse.
+    """
+    if settings.process_inspection:
+        isolation.allow_inspection()
+    else:
+        isolation.forbid_inspection()
+
+
+@contextmanager
+def first_call() -> Iterator[None]:
+    """Run the first call to a server: that it refuses us at the start is a ConfigurationError."""
+    try:
+        yield
+    except Refused as error:
+        raise ConfigurationError(str(error)) from error
+
+
+def log_as(part: str, settings: Settings, level: int | str | None = None) -> None:
+    """Have this process log to stderr in one format: time, level, part, logger, message.
+
+    Python's warnings are logged too, and what a library had set up is replaced. ``level`` None: LOG_LEVEL.
+    """
+    log_printable_lines()
+    logging.basicConfig(
+        level=level or settings.log_level,
+        format=settings.log_format.replace("%(levelname)s", f"%(levelname)s {part}", 1),
+        stream=sys.stderr,
+        force=True,
+    )
+    logging.captureWarnings(True)
+
+
+def require_closed_api(settings: Settings) -> None:
+    """ConfigurationError for an API that other machines reach and that asks for no key."""
+    if settings.anonymous:
+        lacks = "no key, so whoever reaches it may do everything"
+        _require_closed(settings, "the API", lacks, "set API_KEYS or KEYS_REQUIRED=true")
+
+
+def require_closed_flower(settings: Settings) -> None:
+    """ConfigurationError for a Flower that other machines reach and that asks for no password."""
+    if settings.flower_basic_auth is None:
+        lacks = "no password, so whoever reaches it sees all jobs"
+        _require_closed(settings, "Flower", lacks, "set FLOWER_BASIC_AUTH=user:password")
+
+
+def _require_closed(settings: Settings, part: str, lacks: str, remedy: str) -> None:
+    if is_loopback(settings.listen_host) or settings.allow_anonymous:
+        return
+    why = "" if settings.api_host else ", as REDIS_URL has it"
+    raise ConfigurationError(
+        f"API_HOST: {part} would listen on {settings.listen_host}{why} and ask for {lacks}: {remedy}, "
+        "or API_HOST=127.0.0.1, or ALLOW_ANONYMOUS=true if that is meant"
+    )

@@ -1,0 +1,1 @@
+"""Text: its blocks, sentences, words and passages."""

@@ -1,0 +1,1 @@
+"""Points and their search, behind one port."""

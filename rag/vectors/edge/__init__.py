@@ -1,0 +1,1 @@
+"""The embedded engine: Qdrant Edge behind a socket of this machine."""

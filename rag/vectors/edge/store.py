@@ -1,0 +1,195 @@
+"""The embedded vector store: qdrant-edge in this process, one folder a collection.
+
+One process owns the folder; :mod:`rag.vectors.edge.server` is that process and nothing
+else, and the others reach it through :mod:`rag.vectors.edge.client`.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from time import monotonic
+
+from rag.errors import AegisError, Conflict, NoRoom, Unavailable, UnknownCollection, translated
+from rag.model import Candidate, CollectionSpec, DocumentVersion, Hit, Passage, Point, SearchQuery
+from rag.ports.paging import Window
+from rag.system.disks import SOON_SECONDS, require_engine_reserve, require_reserve, says_full
+from rag.vectors.edge import folders
+from rag.vectors.edge.collection import EdgeCollection
+from rag.vectors.edge.folders import CollectionFolder
+from rag.vectors.payload import Vectors, Versions, candidates_of
+
+log = logging.getLogger(__name__)
+
+_REOPEN_SECONDS = 5.0
+
+
+class EdgeVectorStore:
+    """``rag.ports.VectorStore`` over ``folder``. Safe for threads, not for forks.
+
+    Raises Conflict when another process has the folder open. A collection that cannot be
+    opened is reported and answers Unavailable, NoRoom while the disk has none; the others work. It is
+    tried again when it is asked for. Writes raise NoRoom where the disk has none.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._root = folder
+        self._lock_file = folders.lock(folder)
+        self._changing = Lock()
+        self._open: dict[str, EdgeCollection] = {}
+        self._broken: dict[str, CollectionFolder] = {}
+        self._tried_at = monotonic()
+        folders.sweep(folder)
+        for found in folders.found(folder):
+            self._load(found)
+
+    def ensure(self, collection: str, spec: CollectionSpec) -> None:
+        with self._changing:
+            present = self._open.get(collection) or self._broken.get(collection)
+            if isinstance(present, EdgeCollection):
+                present = present.folder
+            if present is None:
+                self._create(collection, spec)
+            elif present.spec != spec:
+                raise Conflict(f"the collection {collection} was made with {present.spec}, not with {spec}")
+
+    def drop(self, collection: str) -> None:
+        with self._changing:
+            self._discard(collection)
+
+    def collections(self) -> tuple[str, ...]:
+        return tuple(sorted({*self._open, *self._broken}))
+
+    def upsert(self, collection: str, points: Sequence[Point]) -> None:
+        require_engine_reserve(self._root)
+        with _telling_of_room():
+            self._collection(collection).upsert(points)
+
+    def delete(
+        self,
+        collection: str,
+        document_id: str,
+        *,
+        below: int | None = None,
+        keep: int | None = None,
+        only: int | None = None,
+    ) -> None:
+        with _telling_of_room():
+            self._collection(collection).delete(document_id, Versions(below, keep, only))
+
+    def search(self, collection: str, query: SearchQuery) -> list[Hit]:
+        return self._collection(collection).search(query)
+
+    def candidates(self, collection: str, hits: Sequence[Hit]) -> list[Candidate]:
+        return candidates_of(hits, self.vectors(collection, [hit.passage.chunk_id for hit in hits]))
+
+    def vectors(self, collection: str, chunk_ids: Sequence[str]) -> dict[str, Vectors]:
+        """Dense and token vectors by point id; points that are not there are left out."""
+        return self._collection(collection).vectors(chunk_ids)
+
+    def passages(self, collection: str, version: DocumentVersion) -> list[Passage]:
+        return self._collection(collection).passages(version)
+
+    def scroll(
+        self,
+        collection: str,
+        *,
+        after: str | None,
+        limit: int,
+        versions: Sequence[DocumentVersion] | None = None,
+    ) -> Window[Point]:
+        return self._collection(collection).scroll(after, limit, versions)
+
+    def alias(self, name: str, collection: str) -> None:
+        """Nobody but Aegis reads an embedded collection, so it needs no other name."""
+
+    def count(self, collection: str, document_id: str | None = None) -> int:
+        return self._collection(collection).count(document_id)
+
+    def ping(self) -> None:
+        if self._lock_file.closed:
+            raise Unavailable("the vector store is closed")
+
+    def optimize_when_idle(self, quiet_seconds: float) -> None:
+        """Optimise one collection at most, when nobody searched any of them for ``quiet_seconds``.
+
+        All stand still while one is optimised. None is where the disk has little room, since the engine
+        writes a segment anew before it drops the old one.
+        """
+        try:
+            require_reserve(self._root)
+        except NoRoom:
+            return
+        opened = list(self._open.values())
+        if not any(each.searched_within(quiet_seconds) for each in opened):
+            any(each.optimize_if_it_pays() for each in opened)
+
+    def close(self) -> None:
+        """Flush and close everything. Nothing more may be called."""
+        with self._changing:
+            for opened in self._open.values():
+                opened.close()
+            self._open.clear()
+            self._lock_file.close()
+
+    def _collection(self, name: str) -> EdgeCollection:
+        opened = self._open.get(name) or self._try_to_reopen(name)
+        if opened:
+            return opened
+        if name in self._broken:
+            raise Unavailable(
+                f"the collection {name} cannot be opened, and the vector engine's log says why: if the disk "
+                f"has room, restore {self._broken[name].path} from a backup, or remove the collection and "
+                "ingest again"
+            )
+        raise UnknownCollection(f"there is no collection {name} in the vector store")
+
+    def _try_to_reopen(self, name: str) -> EdgeCollection | None:
+        """A broken collection that can be opened after all; tried now and then. NoRoom on a full disk."""
+        if name in self._broken:
+            require_engine_reserve(self._root)
+            with self._changing:
+                broken = self._broken.get(name)
+                if broken and monotonic() - self._tried_at > _REOPEN_SECONDS:
+                    self._tried_at = monotonic()
+                    self._load(broken)
+        return self._open.get(name)
+
+    def _create(self, name: str, spec: CollectionSpec) -> None:
+        require_engine_reserve(self._root)
+        with _telling_of_room(), translated({OSError: Unavailable}, f"making the collection {name}"):
+            draft = folders.create_draft(self._root, name, spec)
+            EdgeCollection.create(draft)
+            self._open[name] = EdgeCollection(folders.publish(draft, self._root))
+
+    def _discard(self, name: str) -> None:
+        opened = self._open.pop(name, None)
+        broken = self._broken.pop(name, None)
+        if opened:
+            opened.close()
+        folder = opened.folder if opened else broken
+        if folder:
+            folders.remove(folder.path)
+
+    def _load(self, found: CollectionFolder) -> None:
+        """Not without room: to open one writes to pages of its files."""
+        try:
+            require_engine_reserve(self._root)
+            self._open[found.name] = EdgeCollection(found)
+        except AegisError as error:
+            log.error("the collection %s cannot be opened: %s", found.name, error)  # noqa: TRY400 - one line says all
+            self._broken[found.name] = found
+        else:
+            self._broken.pop(found.name, None)
+
+
+@contextmanager
+def _telling_of_room() -> Iterator[None]:
+    """NoRoom for what failed since the disk is full, whichever of the engine's libraries says so."""
+    try:
+        yield
+    except Unavailable as error:
+        if says_full(str(error)) and not isinstance(error, NoRoom):
+            raise NoRoom(str(error), retry_after=SOON_SECONDS) from error
+        raise

@@ -1,0 +1,1 @@
+"""Addresses, headers and JSON, as the web writes them."""

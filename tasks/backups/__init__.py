@@ -1,0 +1,1 @@
+"""Backups made, pruned and restored."""

@@ -1,0 +1,105 @@
+"""The newest backup when another one began: what it has need not be read, or sent, again."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+
+from rag.backups.contents import BLOBS, SavedBlob, SavedDocument, SavedPoints, documents_stream
+from rag.backups.packs import OpenBackup, thin_packs
+from rag.backups.vault import Vault
+from rag.errors import BackupError, NotFound
+from rag.model import Collection, Document, DocumentVersion, Stream
+
+log = logging.getLogger(__name__)
+
+
+def newest_in(vault: Vault) -> str:
+    """The id of the newest backup; "" where there is none that can be used."""
+    try:
+        return vault.newest().id
+    except NotFound:
+        return ""
+    except BackupError as error:
+        _warn(error)
+        return ""
+
+
+class EarlierBackup:
+    """``backup``: its id, "" for none. What cannot be used counts as not there, so it is saved anew."""
+
+    def __init__(self, vault: Vault, backup: str) -> None:
+        self._vault, self._backup = vault, backup
+
+    @cached_property
+    def packs(self) -> Mapping[str, Stream]:
+        """Those whose parts are all still there, by name."""
+        if self._opened is None:
+            return {}
+        holdings = self._vault.holdings()
+        packs = (
+            each for each in self._opened.manifest.streams if each.name.startswith((f"{BLOBS}/", "points/"))
+        )
+        return {pack.name: pack for pack in packs if all(map(holdings.has, pack.parts))}
+
+    def blobs(self) -> Iterator[SavedBlob]:
+        """Sources and texts in packs that are there."""
+        try:
+            for blob in self._opened.packed() if self._opened else ():
+                if blob.stream in self.packs:
+                    yield blob
+        except BackupError as error:
+            _warn(error)
+
+    def points_of(self, collection: Collection, part_bytes: int) -> "EarlierPoints":
+        """Those of the layout that serves, but for what lies in packs that are to be packed together."""
+        stream = documents_stream(collection.store)
+        for saved in self._opened.manifest.collections if self._opened else ():
+            if self._opened and saved.documents_stream == stream:
+                thin = thin_packs(saved.packs, part_bytes)
+                packs = {
+                    name: self.packs[name] for name in saved.packs.keys() & self.packs if name not in thin
+                }
+                return EarlierPoints(self._opened.documents(saved), packs, saved.token_dimension)
+        return EarlierPoints(iter(()), {}, None)
+
+    @cached_property
+    def _opened(self) -> OpenBackup | None:
+        try:
+            return OpenBackup(self._vault, self._vault.manifest(self._backup)) if self._backup else None
+        except NotFound:
+            return None
+        except BackupError as error:
+            _warn(error)
+            return None
+
+
+class EarlierPoints:
+    """Points of the documents of an earlier backup in ``packs``. Ask for documents by ascending id."""
+
+    def __init__(
+        self, documents: Iterator[SavedDocument], packs: Mapping[str, Stream], token_dimension: int | None
+    ) -> None:
+        self.packs, self.token_dimension = packs, token_dimension
+        self._documents = documents
+        self._next = self._following()
+
+    def of(self, document: Document) -> SavedPoints | None:
+        """Those of this very version, which never change; None where they are not all there."""
+        while self._next and self._next.document.document_id < document.document_id:
+            self._next = self._following()
+        found, version = self._next, DocumentVersion(document.document_id, document.version)
+        if found is None or found.points is None or found.version != version:
+            return None
+        there = all(blob.stream in self.packs for blob in found.blobs)
+        return SavedPoints(version, found.points, found.blobs) if there else None
+
+    def _following(self) -> SavedDocument | None:
+        try:
+            return next(self._documents, None)
+        except BackupError as error:
+            _warn(error)
+            return None
+
+
+def _warn(error: BackupError) -> None:
+    log.warning("what the newest backup has is saved anew, since it cannot be used: %s", error)

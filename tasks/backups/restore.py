@@ -1,0 +1,224 @@
+"""Restoring: read again → load beside what serves → compare → switch → replay what came later.
+
+A rehearsal ends when it has compared, a verification when it has read. Nothing that serves is touched before
+the switch, which is one step for each collection (``docs/decisions/0020-restore.md``).
+
+What restores and rehearsals come to.
+"""
+
+from dataclasses import replace
+from math import inf
+from time import time
+
+from rag.backups.packs import OpenBackup
+from rag.errors import Overloaded
+from rag.model import Hold, Job, JobKind, Json, Stage
+from tasks.backups import plan as candidates
+from tasks.backups import restored_jobs
+from tasks.backups.check import Checking
+from tasks.backups.load import Loading
+from tasks.backups.plan import Candidate, Plan, Slice, Tally
+from tasks.backups.replay import Replay, Survivors
+from tasks.backups.restored_jobs import restore_jobs
+from tasks.backups.switch import Succession
+from tasks.backups.verify import verify_objects
+from tasks.stages.retry_while_away import patient
+from tasks.stages.run import Done, Next, Outcome, StageRun
+from tasks.stages.stage import stage_work
+from tasks.submit.submissions import Submissions
+from tasks.upkeep.layouts import give_up_earlier
+
+
+def result_of(run: StageRun, job: Job, plan: Plan) -> Json:
+    """Of each collection and in all: documents, points, golden queries and the mean overlap of their hits."""
+    collections = [_collection(run, job, each) for each in plan.candidates]
+    golden = [each["golden"] for each in collections]
+    asked = sum(each["asked"] for each in golden)
+    result: Json = {
+        "backup": job.inputs["backup"],
+        "collections": collections,
+        "documents": sum(each["documents"] for each in collections),
+        "points": sum(each["points"] for each in collections),
+        "golden": asked,
+        "overlap": round(sum(each["asked"] * each["overlap"] for each in golden) / asked, 4)
+        if asked
+        else 1.0,
+        "bytes": plan.bytes,
+        "seconds": taken(job),
+    }
+    return result | _replayed(plan) if job.kind is JobKind.RESTORE else result
+
+
+def taken(job: Job) -> float:
+    """Seconds since the job was begun."""
+    return round(time() - (job.started_at or job.created_at), 3)
+
+
+def _collection(run: StageRun, job: Job, candidate: Candidate) -> Json:
+    found = run.tools.documents.collection(candidate.name) if candidate.resumed else None
+    figures = candidate.figures
+    if found is not None:  # the broker's data was lost after the switch, and what was compared with them
+        none: Json = {"asked": 0, "same": 0, "overlap": 1.0}
+        figures = {"documents": found.documents, "points": found.chunks, "golden": none}
+    return {
+        "name": candidate.saved,
+        "into": job.inputs.get("into"),
+        "generation": candidate.generation,
+        **figures,
+    }
+
+
+def _replayed(plan: Plan) -> Json:
+    return {
+        "jobs": plan.jobs,
+        "dead_letters": plan.dead_letters,
+        "keys": plan.keys,
+        "replayed": plan.replayed,
+        "reingested": plan.reingested,
+        "not_replayed": list(plan.not_replayed),
+        "undeleted": list(plan.undeleted),
+        "missing": list(plan.missing),
+    }
+
+
+SETTLE_SECONDS = 10.0
+"""For which submits that had read the former collection's record may still come in after the switch."""
+
+CHECK_SECONDS = 30.0
+"""Of a slice that scrolls: what it has summed up is kept in one piece."""
+
+REST = 2.0
+
+
+@stage_work(Stage.VERIFY)
+@patient
+def verify(run: StageRun) -> Outcome:
+    """Read every object that is needed again."""
+    run.tools.vault.probe()
+    backup = _backup(run)
+    found = verify_objects(run, backup, Slice())
+    if found is None:
+        return Next(Stage.VERIFY)
+    if run.job.kind is not JobKind.VERIFY:
+        return Next(Stage.LOAD)
+    return Done(lambda job, _: {"backup": backup.manifest.id, **found.figures, "seconds": taken(job)})
+
+
+@stage_work(Stage.LOAD)
+@patient
+def load(run: StageRun) -> Outcome:
+    """Make stores, and restore points and blobs, beside what serves."""
+    backup = _backup(run)
+    plan = candidates.kept(run) or candidates.planned(run, backup.manifest)
+    loading = Loading(run, backup)
+    waiting = [each for each in plan.candidates if not each.loaded]
+    if waiting:
+        loading.points(plan, waiting[0], Slice())
+        return Next(Stage.LOAD)
+    if run.job.kind is JobKind.RESTORE:
+        plan, complete = loading.blobs(plan, Slice())
+        if not complete:
+            return Next(Stage.LOAD)
+    return Next(Stage.CHECK)
+
+
+@stage_work(Stage.CHECK)
+@patient
+def check(run: StageRun) -> Outcome:
+    """Compare what was loaded with what was saved."""
+    backup, plan = _backup(run), candidates.kept(run)
+    if plan is None:
+        return Next(Stage.LOAD)
+    candidate = next((each for each in plan.candidates if not (each.checked or each.serves)), None)
+    if candidate is not None:
+        checking = Checking(run, backup, candidate, backup.collection(candidate.saved))
+        if found := checking.checked(Slice(CHECK_SECONDS)):
+            candidates.keep(run, plan.having(found))
+        return Next(Stage.CHECK)
+    if run.job.kind is JobKind.RESTORE:
+        return Next(Stage.SWITCH)
+    for each in plan.candidates:
+        run.tools.vectors.drop(each.store)
+    return Done(lambda job, _: result_of(run, job, plan))
+
+
+@stage_work(Stage.SWITCH)
+@patient
+def switch(run: StageRun) -> Outcome:
+    """Let what was loaded serve, and bring missing job records back."""
+    backup, plan = _backup(run), candidates.kept(run)
+    if plan is None:
+        return Next(Stage.LOAD)
+    turn, succession = Slice(), Succession(run, backup)
+    plan, complete = succession.staged(plan, turn)
+    if complete and run.holds():
+        plan, complete = succession.switched(plan)
+    if not complete or run.cancelled():
+        return Next(Stage.SWITCH)
+    if run.job.inputs["into"] is None:
+        plan, complete = restore_jobs(run, backup, plan, turn)
+        if not complete:
+            return Next(Stage.SWITCH)
+        if run.job.inputs["collection"] is None:
+            plan = replace(plan, keys=plan.keys + restored_jobs.restore_keys(run, backup))
+    candidates.keep(run, replace(plan, switched_at=time()))
+    return Next(Stage.REPLAY)
+
+
+@stage_work(Stage.REPLAY)
+@patient
+def replay(run: StageRun) -> Outcome:
+    """Do again what was accepted after the backup."""
+    plan = candidates.kept(run)
+    if plan is None:
+        return Next(Stage.LOAD)
+    tools = run.tools
+    desk = Submissions(tools.settings, tools.jobs, tools.documents, tools.blobs)
+    plan, complete = _done_again(run, plan, desk)
+    if not complete or time() < plan.switched_at + _settling(run):
+        return Next(Stage.REPLAY, rest=REST)
+    for candidate in plan.candidates:
+        if candidate.resumed:
+            give_up_earlier(tools, candidate.reservation(run.job.id))
+    return Done(lambda job, _: result_of(run, job, plan), after=desk.layouts.look_after)
+
+
+def _done_again(run: StageRun, plan: Plan, desk: Submissions) -> tuple[Plan, bool]:
+    """Whether that was all: while too much is open no more is brought in, and what just changed is left."""
+    backup, tally = _backup(run), Tally()
+    until = _until(run, backup)
+    try:
+        for candidate in plan.candidates:
+            if not _serves(run, candidate):  # it was dropped or replaced meanwhile
+                continue
+            apart = run.job.inputs["into"] is not None
+            later = Survivors() if apart else Survivors.found(run, backup, candidate, until)
+            replaying = Replay(run, backup, desk, candidate, later, tally)
+            replaying.late_documents()
+            replaying.later_jobs()
+    except Overloaded:
+        return candidates.keep(run, plan.counting(tally)), False
+    return candidates.keep(run, plan.counting(tally)), not tally.unsettled
+
+
+def _serves(run: StageRun, candidate: Candidate) -> bool:
+    collection = run.tools.documents.collection(candidate.name)
+    return collection is not None and collection.generation == candidate.generation
+
+
+def _until(run: StageRun, backup: OpenBackup) -> float:
+    """Up to when what was accepted is done again."""
+    inputs = run.job.inputs
+    return inputs["at"] or inf if inputs["replay"] else backup.manifest.began_at
+
+
+def _settling(run: StageRun) -> float:
+    """Seconds for which something may still be accepted that is to be done again: for a former generation."""
+    held = (each for each in run.tools.documents.reservations() if each.job_id == run.job.id)
+    replaced = any(each.hold is Hold.REPLACED for each in held)
+    return SETTLE_SECONDS if replaced and _until(run, _backup(run)) == inf else 0.0
+
+
+def _backup(run: StageRun) -> OpenBackup:
+    vault = run.tools.vault
+    return OpenBackup(vault, vault.manifest(run.job.inputs["backup"]))

@@ -1,0 +1,123 @@
+"""Job records come back out of a backup: those that are missing, for the collections that serve.
+
+Keys come back out of a backup suspended: it does not know which of them were revoked since it was made.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from rag.backups.packs import OpenBackup
+from rag.journal.entries import JobFields, opening_of, over
+from rag.journal.journal import journalled
+from rag.model import JobKind, JobState, Json, SavedCollection
+from rag.naming import generation_name
+from tasks.backups.plan import Candidate, Plan, Slice, keep
+from tasks.documents.blob_keys import source_key
+from tasks.stages.run import StageRun
+
+_BATCH = 200
+
+
+def restore_jobs(run: StageRun, backup: OpenBackup, plan: Plan, turn: Slice) -> tuple[Plan, bool]:
+    """Make the records that are missing; whether these were all.
+
+    The lanes' canaries find those that are not over.
+    """
+    candidates = {each.saved: each for each in plan.candidates}
+    missing = (_at_home(fields, backup, candidates) for fields in missing_jobs(run, backup))
+    while batch := list(islice(missing, _BATCH)):
+        if turn.over(run):
+            return plan, False
+        _restore(run, batch)
+        dead = sum(fields.get("state") == JobState.DEAD for fields in batch)
+        plan = replace(plan, jobs=plan.jobs + len(batch), dead_letters=plan.dead_letters + dead)
+        plan = keep(run, plan)
+    _remember_dropped(run, backup)
+    return plan, True
+
+
+def missing_jobs(run: StageRun, backup: OpenBackup) -> Iterator[JobFields]:
+    """Those of the collections that are restored which have no record, and would not be forgotten by now."""
+    only, restoration = run.job.inputs["collection"], run.tools.restoration.jobs
+    wanted = (each for each in backup.jobs() if only in (None, each["collection"]))
+    while batch := list(islice(wanted, _BATCH)):
+        states = restoration.states([each["id"] for each in batch])
+        yield from (each for each in batch if states[each["id"]] is None and not restoration.outlived(each))
+
+
+def sources_of(run: StageRun, backup: OpenBackup, collections: Iterable[SavedCollection]) -> dict[str, str]:
+    """Keys of the bytes that missing jobs of the collections may still need, and what for."""
+    folders = {each.name: generation_name(each.name, each.generation) for each in collections}
+    return {
+        source_key(folders[each["collection"]], each["id"]): f"job {each['id']}"
+        for each in missing_jobs(run, backup)
+        if each["kind"] == JobKind.INGEST and each.get("state") != JobState.SUCCEEDED
+        if each["collection"] in folders
+    }
+
+
+def _restore(run: StageRun, batch: list[JobFields]) -> None:
+    """The entries in the journal first, then the records: as long as these are missing, both are made again.
+
+    A rebuild in between makes the records of the entries, which is what is wanted.
+    """
+    restoration = run.tools.restoration
+    for fields in batch:
+        if journalled(run.tools.settings, JobKind(fields["kind"])):
+            if over(fields):
+                restoration.journal.end(partial(dict, fields))
+            else:
+                restoration.journal.open(opening_of(fields))
+    restoration.documents.note_versions(batch)
+    restoration.jobs.restore(batch)
+
+
+def _remember_dropped(run: StageRun, backup: OpenBackup) -> None:
+    """Of names that nothing is known of here, lest a collection made anew gets a dropped one's number."""
+    if run.job.inputs["collection"] is not None:
+        return
+    restoration = run.tools.restoration
+    known = {each.name for each in restoration.journal.collections()}
+    for entry in backup.entries():
+        if entry.dropped and entry.name not in known and run.tools.documents.collection(entry.name) is None:
+            forgotten = replace(entry, unpurged="")
+            restoration.documents.collection(forgotten)
+            restoration.journal.put_collection(forgotten)
+
+
+def _at_home(fields: JobFields, backup: OpenBackup, candidates: Mapping[str, Candidate]) -> JobFields:
+    """The job with the generation and the blobs that its collection was given."""
+    candidate = candidates.get(fields["collection"])
+    inputs: Json = json.loads(fields["inputs"])
+    if candidate is None or inputs.get("generation") != backup.collection(candidate.saved).generation:
+        return fields
+    return {**fields, "inputs": json.dumps(moved_inputs(inputs, candidate), separators=(",", ":"))}
+
+
+def moved_inputs(inputs: Json, candidate: Candidate) -> Json:
+    """The inputs of a job as one of the candidate's generation."""
+    changes: dict[str, Any] = {"generation": candidate.generation}
+    if "source_key" in inputs:
+        changes["source_key"] = candidate.own(inputs["source_key"])
+    if "blobs" in inputs:
+        changes["blobs"] = [candidate.own(key) for key in inputs["blobs"]]
+    return {**inputs, **changes}
+
+
+def restore_keys(run: StageRun, backup: OpenBackup) -> int:
+    """How many there are again that nothing was known of here. None opens anything until it is activated.
+
+    Their entries in the journal come first: as long as the records are missing, both are made again.
+    """
+    restoration, count = run.tools.restoration, 0
+    known = restoration.keys.known()
+    missing = (key.suspended(backup.manifest.id) for key in backup.made_keys() if key.id not in known)
+    while batch := list(islice(missing, _BATCH)):
+        for key in batch:
+            restoration.journal.put_key(key)
+        count += restoration.keys.restore(batch)
+    return count

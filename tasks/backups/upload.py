@@ -1,0 +1,128 @@
+"""A slice of an upload: the next pieces of a backup go into the vault.
+
+The engine's own files as portions of a backup.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+from rag.backups.vault import Intake, pieces
+from rag.errors import NotFound
+from rag.model import SnapshotFile
+from tasks.backups import progress
+from tasks.backups.documents import Documents
+from tasks.backups.earlier import EarlierBackup
+from tasks.backups.golden_queries import Golden
+from tasks.backups.packing import BlobIndex, BlobPlan, Packs
+from tasks.backups.progress import Mark, Piece, Portion, Savepoint
+from tasks.backups.records import CollectionEntries, JobRecords, KeyEntries
+from tasks.backups.saved_points import Points
+from tasks.backups.scope import Scope
+from tasks.stages.run import StageRun
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFile:
+    """A file of the snapshot that was taken under the job's id, in pieces of ``piece_bytes``."""
+
+    run: StageRun
+    file: SnapshotFile
+    piece_bytes: int
+
+    @property
+    def name(self) -> str:
+        return file_stream(self.file)
+
+    @property
+    def size(self) -> int:
+        return self.file.size
+
+    def pieces(self, mark: Mark) -> Iterator[Piece]:
+        at = int(mark.at or 0)
+        if at == self.file.size:
+            return
+        data = self.run.tools.snapshots.read(self.run.job.id, self.file, at)
+        for piece in pieces(data, self.piece_bytes):
+            at += len(piece)
+            yield Piece(Mark(str(at)), self.name, piece)
+        if at != self.file.size:
+            raise NotFound(f"{self.name} has {at} bytes, not {self.file.size}: the engine lost its snapshot")
+
+
+def file_stream(file: SnapshotFile) -> str:
+    return f"snapshot/{file.store}/{file.node or '-'}/{file.path}"
+
+
+_MB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Uploading:
+    """``until``, by the monotonic clock, the lane can wait. Nobody else may remove parts meanwhile."""
+
+    run: StageRun
+    scope: Scope
+    earlier: EarlierBackup
+    until: float
+
+    @property
+    def over(self) -> bool:
+        return self.run.cancelled() or monotonic() > self.until
+
+    @property
+    def piece_bytes(self) -> int:
+        return self.run.tools.settings.backup_part_mb * _MB
+
+    def advance(self, savepoint: Savepoint) -> tuple[Savepoint, bool]:
+        """As far as it comes, and whether that is all."""
+        intake = Intake(self.run.tools.vault, self.piece_bytes, anew=self.scope.mode == "full")
+        while (number := savepoint.portions) < len(portions := self._portions(savepoint)):
+            for piece in portions[number].pieces(savepoint.mark):
+                savepoint = self._stored(intake, savepoint, piece)
+                self._tell(savepoint, portions)
+                if self.over:
+                    return savepoint, False
+            savepoint = progress.finish(self.run, savepoint, portions[number])
+            self._tell(savepoint, portions)
+        return savepoint, True
+
+    def _stored(self, intake: Intake, savepoint: Savepoint, piece: Piece) -> Savepoint:
+        sent = intake.sent
+        parts = tuple(intake.stream([piece.data]))
+        return progress.store(self.run, savepoint, piece, parts, sent=intake.sent - sent)
+
+    def _tell(self, savepoint: Savepoint, portions: Sequence[Portion]) -> None:
+        """Bytes done, of those that are to be done as far as that can be told."""
+        sizes = [portion.size for portion in portions[savepoint.portions :]] or [0]
+        left = max(0, sizes[0] - savepoint.within) + sum(sizes[1:])
+        self.run.progress(savepoint.done, savepoint.done + left)
+
+    def _portions(self, savepoint: Savepoint) -> list[Portion]:
+        """All of the backup. Records of jobs come before documents: what ends in between is in both.
+
+        Sources come last, so that every document which is saved has its own.
+        """
+        run, size = self.run, self.piece_bytes
+        documents = sum(each.documents for each in self.scope.collections)
+        packs = savepoint.notes.get(Packs.name, {}).get("packs", 0)
+        return [
+            *(EngineFile(run, file, size) for file in self.scope.files or ()),
+            JobRecords(run, self.scope.jobs, size),
+            *self._of_collections(savepoint),
+            CollectionEntries(run, len(self.scope.collections), size),
+            KeyEntries(run, size),
+            BlobPlan(run, self.earlier, size),
+            Packs(run, self.scope.source_bytes, size),
+            BlobIndex(run, packs, documents, size),
+        ]
+
+    def _of_collections(self, savepoint: Savepoint) -> Iterator[Portion]:
+        run, scope, size = self.run, self.scope, self.piece_bytes
+        for each in scope.collections:
+            points = Points(run, scope, each, self.earlier, size)
+            if each.store in scope.stored:
+                yield points
+            documents = Documents(run, scope, each, savepoint.notes.get(points.name), size)
+            yield documents
+            yield Golden(run, each, savepoint.notes.get(documents.name, {}))

@@ -1,0 +1,1 @@
+"""What Celery is told of the broker, and messages that are signed."""

@@ -1,0 +1,1 @@
+"""What documents have at work: layouts, blobs, quotas, and what deletions leave."""

@@ -1,0 +1,60 @@
+"""Blobs of a document and of the job that brings it: their keys, and how they are removed."""
+
+from collections.abc import Sequence
+
+from rag.model import Chunk, Job
+from rag.naming import chunks_key, generation_name, point_id
+from rag.ports import BlobStore, DocumentRegistry
+from rag.text.places import pack_places, places_of
+
+
+def folder_of(job: Job) -> str:
+    """``Collection.folder`` of the collection that the job was accepted for."""
+    return generation_name(job.collection, job.inputs["generation"])
+
+
+def source_key(folder: str, job_id: str) -> str:
+    """The bytes as they were sent. They stay, so that the document can be parsed again."""
+    return f"sources/{folder}/{job_id}"
+
+
+def text_key(job: Job) -> str:
+    """The parsed text that citations' offsets point into."""
+    return f"texts/{folder_of(job)}/{job.id}"
+
+
+def work_key(job: Job, name: str) -> str:
+    """What one stage leaves for the next. It is removed when the job has succeeded."""
+    return f"work/{job.id}/{name}"
+
+
+def save_text(blobs: BlobStore, job: Job, text: str, chunks: Sequence[Chunk]) -> None:
+    """Store the text that citations point into, and where the passages stand in it."""
+    document_id, version = job.inputs["document_id"], job.inputs["version"]
+    ids = [point_id(job.collection, document_id, version, chunk.index) for chunk in chunks]
+    blobs.put(text_key(job), text.encode())
+    blobs.put(chunks_key(text_key(job)), pack_places(places_of(text, chunks, ids)))
+
+
+def discard(blobs: BlobStore, job: Job, *, source: bool = False, text: bool = False) -> None:
+    """Remove the work of an ingestion. ``source``, ``text``: those too, since no document needs them."""
+    keys = list(blobs.keys(f"work/{job.id}/"))
+    if source:
+        keys.append(source_key(folder_of(job), job.id))
+    if text:
+        keys += [text_key(job), chunks_key(text_key(job))]
+    for key in keys:
+        blobs.delete(key)
+
+
+def is_seen(documents: DocumentRegistry, job: Job) -> bool:
+    """Whether searches see the version that an ingestion brought."""
+    document = documents.get(job.collection, job.inputs["document_id"])
+    brought = (job.inputs["generation"], job.inputs["version"])
+    return document is not None and (document.generation, document.version) == brought
+
+
+def discard_all(documents: DocumentRegistry, blobs: BlobStore, job: Job) -> None:
+    """Remove every blob of an ingestion that never runs again, except of a document that searches see."""
+    unseen = not is_seen(documents, job)
+    discard(blobs, job, source=unseen, text=unseen)

@@ -1,0 +1,1 @@
+"""Documents in: fetch, parse, embed, index."""

@@ -1,0 +1,1 @@
+"""How jobs' messages get to the broker."""

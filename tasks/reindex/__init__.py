@@ -1,0 +1,1 @@
+"""A collection's embedding model changed while it serves."""

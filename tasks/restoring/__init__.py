@@ -1,1 +1,0 @@
-"""The steps of a restore, and what they know of each other."""

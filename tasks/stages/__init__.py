@@ -1,0 +1,1 @@
+"""How every stage of a job runs."""

@@ -1,0 +1,1 @@
+"""What the API calls: requests become recorded jobs."""

@@ -1,0 +1,1 @@
+"""Housekeeping: sweep, purge, put records in order."""
