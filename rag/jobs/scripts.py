@@ -41,11 +41,11 @@ _SECONDS = "t:"
 
 
 class JobScripts:
-    """Runs ``lua/jobs/*.lua`` in ``client``'s database. ``fenced`` False: for the rebuild of lost records."""
+    """Runs ``jobs.lua`` in ``client``'s database. ``fenced`` False: for the rebuild of lost records."""
 
     def __init__(self, client: Redis, settings: Settings, *, fenced: bool = True) -> None:
         self._client = client
-        self._scripts = Scripts(client, "jobs", fenced=fenced)
+        self._scripts = Scripts(client, "jobs/jobs", fenced=fenced)
         self._retention = settings.job_retention_hours * 3600
         self._dead_letters = settings.dead_letter_days * 86400
         self._idempotency = settings.idempotency_hours * 3600

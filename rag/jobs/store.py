@@ -42,7 +42,7 @@ _MISMATCH = "use a new Idempotency-Key for a new body"
 
 
 class RedisJobStore(Work, Events, Sweeping):
-    """Job records in a database of Redis; ``lua/jobs/_head.lua`` lists the keys.
+    """Job records in a database of Redis; ``jobs.lua`` lists the keys.
 
     Every method that changes something is one script, so one step. All times are the server's. A script
     whose answer was lost may run twice: the second run changes nothing and answers as the first one did.

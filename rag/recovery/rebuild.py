@@ -72,7 +72,7 @@ class DocumentRestoration:
     a collection comes before its documents."""
 
     def __init__(self, client: Redis, settings: Settings) -> None:
-        self._scripts = Scripts(client, "documents", fenced=False)
+        self._scripts = Scripts(client, "registry/registry", fenced=False)
         self._retention = settings.job_retention_hours * 3600
 
     def collection(self, entry: CollectionEntry) -> None:

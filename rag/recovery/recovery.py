@@ -50,7 +50,7 @@ class Recovery:
 
     def __init__(self, client: Redis) -> None:
         self._client = client
-        self._scripts = Scripts(client, "recovery", fenced=False)
+        self._scripts = Scripts(client, "recovery/recovery", fenced=False)
 
     def intact(self) -> bool:
         """Whether the records have been complete since the server was started."""

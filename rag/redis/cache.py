@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class RedisCache:
-    """Entries in ``client``'s database; ``lua/cache/_head.lua`` lists the keys.
+    """Entries in ``client``'s database; ``cache.lua`` lists the keys.
 
     It stores nothing while the broker's memory is short, nor with CACHE_TTL_SECONDS=0. Lookups that
     failed are counted when the broker is back.
@@ -28,7 +28,7 @@ class RedisCache:
 
     def __init__(self, client: Redis, settings: Settings) -> None:
         self._client = client
-        self._scripts = Scripts(client, "cache")
+        self._scripts = Scripts(client, "redis/cache")
         self._broker = BrokerWatch(client, settings)
         self._lifetime = settings.cache_ttl_seconds
         self._most = settings.cache_mb << 20

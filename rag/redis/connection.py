@@ -5,7 +5,7 @@ hash tag: all keys share one slot, so a script may change several of them in one
 Scripts take the time from the server (``TIME``), so that no machine's clock matters.
 
 A server that lost its records must not answer as if there were none. So every script begins with
-``lua/_fence.lua``, which refuses until ``rag.recovery.recovery`` has rebuilt them.
+``fence.lua``, which refuses until ``rag.recovery.recovery`` has rebuilt them.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -121,16 +121,16 @@ Call = tuple[list[str], Sequence[str | bytes | float]]
 
 
 class Scripts:
-    """The ``lua/GROUP/*.lua`` scripts, called by name; each one is one atomic step.
+    """The scripts of ``rag/PLACE.lua``, called by name; each one is one atomic step.
 
     ``_head.lua`` of the group is put before each of its scripts. With ``fenced`` False they also
     work on a server that lost its records, which is only for the rebuild.
     """
 
-    def __init__(self, client: driver.Redis, group: str, *, fenced: bool = True) -> None:
+    def __init__(self, client: driver.Redis, place: str, *, fenced: bool = True) -> None:
         self._client = client
         self._scripts: dict[str, Script] = {
-            name: client.register_script(text) for name, text in script_texts(group, fenced=fenced).items()
+            name: client.register_script(text) for name, text in script_texts(place, fenced=fenced).items()
         }
 
     def run(self, name: str, keys: list[str], *args: str | bytes | int | float) -> Any:
@@ -146,15 +146,14 @@ class Scripts:
             return pipeline.execute()
 
 
-def script_texts(group: str, *, fenced: bool = True) -> dict[str, str]:
-    """The ``lua/GROUP/*.lua`` scripts by name, each with the fence and the group's head before it."""
-    root = files("rag.stores") / "lua"
-    folder = root / group
-    head = (folder / "_head.lua").read_text("utf-8")
+def script_texts(place: str, *, fenced: bool = True) -> dict[str, str]:
+    """The scripts of ``rag/PLACE.lua`` by name, each behind the file's head.
+
+    A line ``-- == name ==`` begins a script. The head is what stands before the first of them.
+    """
+    text = (files("rag") / f"{place}.lua").read_text("utf-8")
+    head, *scripts = text.removesuffix("\n").split("\n-- == ")
     if fenced:
-        head = (root / "_fence.lua").read_text("utf-8") + head
-    return {
-        entry.name.removesuffix(".lua"): head + entry.read_text("utf-8")
-        for entry in folder.iterdir()
-        if entry.name.endswith(".lua") and not entry.name.startswith("_")
-    }
+        head = (files("rag") / "redis/fence.lua").read_text("utf-8") + head
+    named = (script.split(" ==\n", 1) for script in scripts)
+    return {name: f"{head}\n{body}\n" for name, body in named}

@@ -50,7 +50,7 @@ class RateLimiter:
         ``probe_seconds``: the longest time that a call may take.
         """
         self._url = url
-        self._scripts = Scripts(client, "endpoint", fenced=False)
+        self._scripts = Scripts(client, "redis/rate_limiter", fenced=False)
         self._key = f"{PREFIX}endpoint:{sha256(f'{url} {account}'.encode()).hexdigest()[:16]}"
         self._probe_seconds = probe_seconds
 

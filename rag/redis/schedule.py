@@ -46,7 +46,7 @@ class Runs:
 
     def __init__(self, client: Redis) -> None:
         self._client = client
-        self._scripts = Scripts(client, "schedule")
+        self._scripts = Scripts(client, "redis/schedule")
 
     def read(self) -> tuple[float, Mapping[str, EntryRecord]]:
         """The server's time, and the records of the entries that have one."""

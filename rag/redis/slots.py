@@ -28,7 +28,7 @@ class Slots:
     def __init__(self, client: Redis, replicas: Sequence[str], limit: int) -> None:
         self.replicas = tuple(replicas)
         self._limit = limit
-        self._scripts = Scripts(client, "slots")
+        self._scripts = Scripts(client, "redis/slots")
 
     def take(self, holder: str) -> str:
         """Take a slot of the least used replica that is not avoided. Returns the replica.

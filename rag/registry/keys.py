@@ -50,7 +50,7 @@ class KeyRegistry:
     def __init__(self, client: Redis, journal: Journal, kept_seconds: float) -> None:
         """``kept_seconds``: how long revoked and expired keys are kept, so that no older backup restores
         them."""
-        self._scripts = Scripts(client, "keys")
+        self._scripts = Scripts(client, "registry/keys")
         self._journal = journal
         self._kept_seconds = kept_seconds
 
@@ -136,7 +136,7 @@ class KeyFinder:
     """
 
     def __init__(self, client: AsyncRedis, journal: Journal) -> None:
-        texts = script_texts("keys")
+        texts = script_texts("registry/keys")
         self._find, self._used = (client.register_script(texts[name]) for name in ("find", "used"))
         self._journal = journal
         self._open_until = float("-inf")
@@ -179,7 +179,7 @@ class KeyRestoration:
     """Restores keys behind the fence. It keeps newer ones, so calls may be repeated in any order."""
 
     def __init__(self, client: Redis) -> None:
-        self._scripts = Scripts(client, "keys", fenced=False)
+        self._scripts = Scripts(client, "registry/keys", fenced=False)
 
     def restore(self, keys: Iterable[Key]) -> int:
         """Restore ``keys``. Returns how many of them were missing or older."""

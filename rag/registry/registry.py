@@ -25,7 +25,7 @@ from rag.registry.rows import collection_key, collection_of, in_use, place_of, r
 
 
 class RedisDocumentRegistry(Replacements):
-    """Documents in ``client``'s database; ``lua/documents/_head.lua`` lists the keys.
+    """Documents in ``client``'s database; ``registry.lua`` lists the keys.
 
     Versions of a document count from 1. A deletion records the highest version allocated
     by then, and the drop of a collection the highest of all its documents. So an ingestion that
@@ -34,7 +34,7 @@ class RedisDocumentRegistry(Replacements):
 
     def __init__(self, client: Redis) -> None:
         self._client = client
-        self._scripts = Scripts(client, "documents")
+        self._scripts = Scripts(client, "registry/registry")
 
     # --- collections
 
@@ -204,7 +204,7 @@ class RedisDocumentRegistry(Replacements):
 
 
 def publication(document: Document, layouts: Iterable[int] | None = None, under: Lease | None = None) -> Call:
-    """The arguments of ``publish.lua``; ``layouts`` None: the version was published before."""
+    """The arguments of ``publish`` of ``registry.lua``; ``layouts`` None: the version was published before."""
     keys, token = _keys(document.collection, under)
     return keys, (
         document.collection,

@@ -10,7 +10,7 @@ from rag.naming import chunks_key
 from rag.redis.connection import PREFIX
 
 Row = Sequence[bytes | int | None]
-"""What ``row`` of ``lua/documents/_head.lua`` returns."""
+"""What ``row`` of ``registry.lua`` returns."""
 
 
 def collection_key(name: str) -> str:

@@ -1,8 +1,8 @@
 """A collection's layouts: their embedders, their points, and the store that serves questions.
 
 Points are written to each layout; questions go to the one that serves. Publishing refuses a version that is
-not in every layout there is by then (``publish.lua``), so a layout that begins while a document is on its way
-misses nothing.
+not in every layout there is by then (``publish`` of ``registry.lua``), so a layout that begins while a
+document is on its way misses nothing.
 """
 
 import logging

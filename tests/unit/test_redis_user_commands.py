@@ -10,6 +10,9 @@ from redis.commands import CoreCommands
 ROOT = Path(__file__).resolve().parents[2]
 CALLED = re.compile(r"redis\.p?call\(\s*['\"]([A-Za-z]+)")
 
+RECORDS = ("redis", "jobs", "registry", "recovery")
+"""The rooms of ``rag`` whose modules call Redis."""
+
 SENT = re.compile(r"(?:\b_?client|\bpipeline|\bpubsub)\.([a-z]+)\(")
 
 
@@ -20,7 +23,7 @@ def users() -> dict[str, set[str]]:
 
 
 def called(*groups: str) -> set[str]:
-    files = [file for group in groups for file in (ROOT / "rag/stores/lua").glob(f"{group}/*.lua")]
+    files = [file for group in groups for file in (ROOT / "rag").rglob(f"{group}.lua")]
     assert files
     return {name.lower() for file in files for name in CALLED.findall(file.read_text("utf-8"))}
 
@@ -32,7 +35,7 @@ def test_whoever_keeps_records_may_call_what_any_script_calls(user: str) -> None
 
 @pytest.mark.parametrize("user", ["aegis-api", "aegis-supervisor"])
 def test_whoever_serves_callers_may_call_what_the_stores_call_without_a_script(user: str) -> None:
-    files = [*(ROOT / "rag/stores").glob("*.py"), *(ROOT / "rag/jobs").glob("*.py")]
+    files = [file for room in RECORDS for file in (ROOT / "rag" / room).glob("*.py")]
     names = {name for file in files for name in SENT.findall(file.read_text("utf-8"))}
     commands = {name for name in names if hasattr(CoreCommands, name)}
     assert "xrevrange" in commands

@@ -1,2 +1,0 @@
--- ARGV: name
-return row(collection, name)

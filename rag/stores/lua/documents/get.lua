@@ -1,2 +1,0 @@
--- ARGV: name, document
-return redis.call('HGET', records, ARGV[2])

@@ -1,2 +1,0 @@
--- ARGV: '', collection. How many of its ingestions are not over.
-return redis.call('ZCARD', coming(ARGV[2]))

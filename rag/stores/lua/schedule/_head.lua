@@ -1,4 +1,0 @@
--- Before every script of this folder.
---
--- {aegis}:schedule  hash: entry of the schedule -> its record as JSON
-

@@ -1,1 +1,0 @@
-return redis.call('ZREM', KEYS[1], ARGV[1])
