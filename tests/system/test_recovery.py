@@ -261,7 +261,7 @@ def test_another_key(recovery: Recovery) -> None:
 
 
 def test_a_lost_node(recovery: Recovery) -> None:
-    """Here nothing is amiss; ``tests/integration/test_qdrant_node_loss.py`` has nodes to lose."""
+    """Here nothing is amiss; ``tests/integration/vectors/test_qdrant_node_loss.py`` has nodes to lose."""
     assert "nothing is wrong" in recovery.installation.follow(NODE_LOST)
 
 
