@@ -54,12 +54,13 @@ up: setup ## the stack: broker, vector engine, API, workers, beat, Flower
 dev-setup: $(dev_installed)
 	@$(aegis) setup
 
-lint: $(dev_installed) ## ruff, mypy --strict, import-linter, names, bandit, zizmor, gitleaks where it is installed
+lint: $(dev_installed) ## ruff, mypy --strict, import-linter, names, rooms, bandit, zizmor, gitleaks where it is installed
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/python -m tests.naming
+	.venv/bin/python -m tests.rooms --check
 	.venv/bin/bandit --quiet --configfile pyproject.toml --recursive $(packages)
 	.venv/bin/zizmor --offline --quiet .github
 	@if command -v gitleaks >/dev/null; then gitleaks git --no-banner --redact --verbose --log-level warn --log-opts HEAD .; \

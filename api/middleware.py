@@ -96,7 +96,7 @@ class Trace:
 
 @dataclass(eq=False, slots=True)
 class OriginGuard:
-    """Answers 403 to what ``policy`` refuses, and notes the reason for the audit log: see :mod:`rag.access.origins`.
+    """Answers 403 to what ``policy`` refuses, and notes why for the audit log: see :mod:`rag.access.origins`.
 
     It also adds the headers by which browsers isolate pages, where an answer does not have its own.
     """

@@ -149,7 +149,7 @@ for _name, (_place, _about) in LAZY_COMMANDS.items():
 
 
 def run() -> None:
-    """The entry point. Every error ends with an exit status of ``cli.shell.exits`` and without a traceback."""
+    """The entry point. Every error ends with a status of ``cli.shell.exits`` and without a traceback."""
     repair_streams()
     write_plainly()
     # Typer registers its shell completion only when it adds its own options, which are off here.

@@ -1,4 +1,4 @@
-"""Flower with the checks that it lacks: ``python -m cli.supervisor.flower OPTION…``, with Flower's own options.
+"""Flower with the checks that it lacks: ``python -m cli.supervisor.flower``, with Flower's own options.
 
 Flower 2.2 never checks the Host of a request, and checks the page it comes from only with a
 password. It has no option for either, so this module puts a check before its own handlers. It

@@ -123,8 +123,8 @@ Call = tuple[list[str], Sequence[str | bytes | float]]
 class Scripts:
     """The scripts of ``rag/PLACE.lua``, called by name; each one is one atomic step.
 
-    ``_head.lua`` of the group is put before each of its scripts. With ``fenced`` False they also
-    work on a server that lost its records, which is only for the rebuild.
+    The file's head is put before each of its scripts. With ``fenced`` False they also work on a server
+    that lost its records, which is only for the rebuild.
     """
 
     def __init__(self, client: driver.Redis, place: str, *, fenced: bool = True) -> None:

@@ -204,7 +204,7 @@ class RedisDocumentRegistry(Replacements):
 
 
 def publication(document: Document, layouts: Iterable[int] | None = None, under: Lease | None = None) -> Call:
-    """The arguments of ``publish`` of ``registry.lua``; ``layouts`` None: the version was published before."""
+    """The arguments of ``publish`` in ``registry.lua``. ``layouts`` None: it was published before."""
     keys, token = _keys(document.collection, under)
     return keys, (
         document.collection,

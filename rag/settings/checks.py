@@ -6,16 +6,13 @@ Checks which of the configured times must be shorter than which, and says what b
 import re
 import ssl
 from collections.abc import Iterator
+from dataclasses import dataclass
 from ipaddress import ip_network
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from rag.settings.derived import DerivedSettings
 from rag.settings.redis_url import TLS_SCHEMES, check_files
 from rag.settings.wording import shown
-
-if TYPE_CHECKING:
-    from rag.settings.settings import Settings
-from dataclasses import dataclass
 
 _KEYS = ("api_key", "qdrant_api_key", "jina_api_key", "generator_api_key")
 _HEADER_VALUE = re.compile(r"[!-~]+")
@@ -39,7 +36,7 @@ _ORDERED = (
 """Pairs of settings of which the first may not be over the second, and why."""
 
 
-def misfits(settings: "Settings") -> Iterator[str]:
+def misfits(settings: DerivedSettings) -> Iterator[str]:
     """A line for each setting that cannot work together with the others, with what to change."""
     yield from _addresses(settings)
     yield from _callers(settings)
@@ -49,7 +46,7 @@ def misfits(settings: "Settings") -> Iterator[str]:
     yield from _stores(settings)
 
 
-def _addresses(settings: "Settings") -> Iterator[str]:
+def _addresses(settings: DerivedSettings) -> Iterator[str]:
     for name in _WEB:
         value = getattr(settings, name)
         if value and not _is_web(value):
@@ -70,7 +67,7 @@ def _addresses(settings: "Settings") -> Iterator[str]:
             yield f"{name.upper()}: its value has a space, a line break or a letter beyond ASCII in it, so no header can carry it"
 
 
-def _callers(settings: "Settings") -> Iterator[str]:
+def _callers(settings: DerivedSettings) -> Iterator[str]:
     for origin in settings.cors_origins:
         # by https://fetch.spec.whatwg.org/#origin-header: scheme, host and port, and nothing else
         parts = urlsplit(origin) if _is_web(origin) else None
@@ -89,7 +86,7 @@ def _callers(settings: "Settings") -> Iterator[str]:
             yield f"TRUSTED_PROXIES: {shown(network)} is no address and no network, such as 10.0.0.0/8"
 
 
-def _files(settings: "Settings") -> Iterator[str]:
+def _files(settings: DerivedSettings) -> Iterator[str]:
     """Certificates that cannot be used; without this check, only the first connection would show it."""
     file = settings.qdrant_ca_file
     if file is not None:
@@ -116,7 +113,7 @@ def _is_web(address: str) -> bool:
         return False
 
 
-def _missing(settings: "Settings") -> Iterator[str]:
+def _missing(settings: DerivedSettings) -> Iterator[str]:
     if settings.generator == "openai" and not settings.generator_url:
         yield "GENERATOR=openai needs GENERATOR_URL, the base URL of the server"
     for role in ("generator", "embedder"):
@@ -127,7 +124,7 @@ def _missing(settings: "Settings") -> Iterator[str]:
             yield f"{role.upper()}=jina needs JINA_API_KEY, or JINA_BASE_URL of a server without keys"
 
 
-def _limits(settings: "Settings") -> Iterator[str]:
+def _limits(settings: DerivedSettings) -> Iterator[str]:
     for low, high, reason in _ORDERED:
         value, most = getattr(settings, low), getattr(settings, high)
         if value > most:
@@ -157,7 +154,7 @@ def _limits(settings: "Settings") -> Iterator[str]:
         )
 
 
-def _stores(settings: "Settings") -> Iterator[str]:
+def _stores(settings: DerivedSettings) -> Iterator[str]:
     addresses = (settings.blob_address, settings.backup_address)
     if settings.blob_kms_key and settings.blob_encryption in (None, "AES256"):
         yield f"BLOB_KMS_KEY: {shown(settings.blob_kms_key)} needs BLOB_ENCRYPTION=aws:kms"

@@ -8,7 +8,7 @@ from rag.naming import new_id
 from rag.ports import Accepted, DocumentRegistry, JobStore, is_over
 from rag.registry.rows import in_use
 from rag.settings import Settings
-from rag.settings.settings import BUNDLED_DIMENSION
+from rag.settings.derived import BUNDLED_DIMENSION
 from tasks import app as celery
 from tasks.app import sending
 from tasks.submit.acceptance import Acceptance

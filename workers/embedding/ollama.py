@@ -16,7 +16,7 @@ from ollama import Client
 from rag.errors import ModelError, Overloaded, Unavailable
 from rag.model import Embedding, Vector
 from rag.settings import Settings
-from rag.settings.settings import OLLAMA_PREFIX
+from rag.settings.derived import OLLAMA_PREFIX
 from workers.ollama.errors import ModelMissingError, TextTooLongError, ollama_errors
 from workers.ollama.replica import CONNECT_SECONDS, Replica, prepare, replicas
 
