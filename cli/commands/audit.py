@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.commands.call import Call, shows_data
-from cli.tables.tables import Column, Format, View
+from cli.tables.views import Column, Format, View
 from cli.units import clock
 
 ENTRIES = View(

@@ -10,7 +10,7 @@ from cli.commands.call import Call, shows_data
 from cli.commands.follow import show_end
 from cli.shell.groups import group
 from cli.tables.backups import BACKUPS, backup_page, faults, made, pruned, rehearsed, standing_lines, verified
-from cli.tables.tables import Format
+from cli.tables.views import Format
 from rag.model import LATEST
 
 app = group("Make a backup now, and follow it to its end; or list, show, verify, rehearse and prune backups.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec
 
 import typer
 
-from cli.tables.tables import Format, Row, View, show_one, show_rows
+from cli.tables.views import Format, Row, View
 
 if TYPE_CHECKING:
     from cli.client.client import Client
@@ -48,9 +48,13 @@ class Call:
         return connect(self.url, self.profile)
 
     def show_rows(self, rows: Iterable[Row], view: View) -> None:
+        from cli.tables.tables import show_rows  # noqa: PLC0415 - rich loads slowly
+
         show_rows(rows, view, self.form)
 
     def show_one(self, found: Row, page: Callable[[Row], Iterable[tuple[str, str]]]) -> None:
+        from cli.tables.tables import show_one  # noqa: PLC0415 - as above
+
         show_one(found, self.form, page)
 
 

@@ -9,7 +9,7 @@ from cli.commands import ids
 from cli.commands.batch import require_consent
 from cli.commands.call import Call, asks_api, shows_data
 from cli.shell.groups import ListByDefault, group
-from cli.tables.tables import Column, Row, View
+from cli.tables.views import Column, Row, View
 from cli.units import age, clock, many
 from rag.system.printable import one_line
 

@@ -8,7 +8,7 @@ import typer
 from cli.commands.call import Call, shows_own_data
 from cli.shell.groups import group
 from cli.supervisor.preflight import check_port_numbers, refused_by
-from cli.tables.tables import Column, Row, View
+from cli.tables.views import Column, Row, View
 from rag.model import Json
 from rag.settings import Settings, load
 from rag.settings.disclosure import disclosed

@@ -19,7 +19,7 @@ from cli.commands.call import Call, asks_api, shows_data
 from cli.shell.exits import status_of_all
 from cli.shell.groups import group
 from cli.tables.jobs import SHORT_ID, subject
-from cli.tables.tables import Column, Row, View
+from cli.tables.views import Column, Row, View
 from cli.units import age, clock
 from rag.system.printable import one_line
 

@@ -7,7 +7,7 @@ from cli.client.problems import NotAegisError
 from cli.doctor import access, backups, blobs, broker, installation, models, queues, tracing, vectors
 from cli.doctor.finding import Finding, run_check
 from cli.supervisor.preflight import check_ports
-from cli.tables.tables import Column, View
+from cli.tables.views import Column, View
 from rag.backups.retention import Retention
 from rag.blobs.store import ObstoreBlobs
 from rag.errors import AegisError

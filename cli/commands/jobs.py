@@ -12,7 +12,7 @@ from cli.commands.call import Call, asks_api, shows_data
 from cli.shell.exits import status_of_all
 from cli.shell.groups import ListByDefault, group
 from cli.tables.jobs import JOBS, job_page
-from cli.tables.tables import Format
+from cli.tables.views import Format
 from rag.system.printable import one_line
 
 app = group(

@@ -11,7 +11,7 @@ import typer
 from cli.commands import ids
 from cli.commands.call import Call, asks_api, shows_data
 from cli.shell.groups import group
-from cli.tables.tables import Column, View
+from cli.tables.views import Column, View
 from cli.units import age, clock
 from rag.system.printable import one_line
 from rag.web.jsontypes import Json

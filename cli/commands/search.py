@@ -8,7 +8,7 @@ import typer
 from cli.client.client import result_of
 from cli.client.connection import drop_none
 from cli.commands.call import Call, shows_data
-from cli.tables.tables import Format, View
+from cli.tables.views import Format, View
 
 HITS = View(
     columns=(),

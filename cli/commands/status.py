@@ -3,7 +3,7 @@
 import typer
 
 from cli.commands.call import Call, shows_data
-from cli.tables.tables import Column, Format, Row, View
+from cli.tables.views import Column, Format, Row, View
 from rag.system.printable import one_line
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from cli.ingestion.ingestion import Outcome
 from cli.ingestion.sources import Omitted
-from cli.tables.tables import View
+from cli.tables.views import View
 from cli.units import many
 from rag.errors import AegisError, Transient
 from rag.media import readable_extensions

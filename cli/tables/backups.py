@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from cli.tables.jobs import SHORT_ID
 from cli.tables.printing import shown
-from cli.tables.tables import Column, Row, View
+from cli.tables.views import Column, Row, View
 from cli.units import age, clock, duration, many, size
 from rag.web.jsontypes import Json
 

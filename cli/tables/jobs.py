@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from cli.tables.tables import Column, Row, View
+from cli.tables.views import Column, Row, View
 from cli.units import age, clock, size
 
 COLOURS = {"succeeded": "green", "failed": "red", "dead": "red", "running": "cyan", "cancelled": "yellow"}

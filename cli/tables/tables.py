@@ -1,13 +1,9 @@
-"""Tables and pages for people: within the width of a terminal; a file or pipe gets whole lines.
-
-The formats in which data is shown: a table or page for people; JSON, JSON lines and TSV for programs.
-"""
+"""Tables and pages for people: within the width of a terminal; a file or pipe gets whole lines."""
 
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import IO, Any
 
 from rich.cells import cell_len
@@ -16,49 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.tables.printing import print_json
+from cli.tables.views import Column, Format, Row, View
 from rag.system.printable import one_line, printable, steering_to_json
 
-Row = Mapping[str, Any]
-"""One item as the API answers it."""
-
 _TSV = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
-
-
-class Format(StrEnum):
-    TABLE = "table"
-    JSON = "json"
-    JSONL = "jsonl"
-    TSV = "tsv"
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """``full`` is shown if every row then fits in one line, else ``brief``.
-
-    ``brief_name``: the column's name in a brief table, if it differs. ``begins``: a brief table shows so many
-    characters, or more until all rows differ. ``wraps``: the column may take several lines.
-    """
-
-    name: str
-    full: Callable[[Row], str]
-    brief: Callable[[Row], str] | None = None
-    brief_name: str | None = None
-    style: Callable[[Row], str] | None = None
-    begins: int = 0
-    right: bool = False
-    wraps: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """``columns`` are for people; ``fields`` for programs: names of values, with dots for nested ones.
-
-    ``none``: a sentence in place of an empty table.
-    """
-
-    columns: tuple[Column, ...]
-    fields: tuple[str, ...]
-    none: str
 
 
 def show_rows(rows: Iterable[Row], view: View, form: Format) -> None:

@@ -199,6 +199,13 @@ local function line_up(stage, other, since)
   end
 end
 
+-- An owner has no job in line any more.
+local function leave(stage, owner)
+  local turns = root .. 'turns:' .. stage
+  redis.call('ZADD', root .. 'absent:' .. stage, redis.call('ZSCORE', turns, owner), owner)
+  redis.call('ZREM', turns, owner)
+end
+
 -- The job's owner had a turn.
 local function count_turn(stage, owner, size)
   local cost, absent = math.max(1, math.min(tonumber(size or 1), largest)), root .. 'absent:' .. stage
@@ -590,10 +597,22 @@ requeue_abandoned(ARGV[3], stages)
 for i = 4, #ARGV, 2 do
   local stage, oldest, since = ARGV[i], nil, nil
   line_up_due(stage, tonumber(ARGV[2]))
-  for _, owner in ipairs(redis.call('ZRANGE', root .. 'turns:' .. stage, 0, most_owners - 1)) do
-    local first, waits_since = first_of(line_of(stage, owner), tonumber(ARGV[i + 1]))
-    if first and (not oldest or waits_since < since) then
-      oldest, since = first, waits_since
+  local looked_at = 0
+  while looked_at < most_owners do
+    local owner = redis.call('ZRANGE', root .. 'turns:' .. stage, looked_at, looked_at)[1]
+    if not owner then
+      break
+    end
+    local line = line_of(stage, owner)
+    if redis.call('EXISTS', line) == 0 then
+      -- All of its jobs were cancelled or expired. Many such owners would hide the jobs of the others.
+      leave(stage, owner)
+    else
+      looked_at = looked_at + 1
+      local first, waits_since = first_of(line, tonumber(ARGV[i + 1]))
+      if first and (not oldest or waits_since < since) then
+        oldest, since = first, waits_since
+      end
     end
   end
   if oldest then
@@ -1078,12 +1097,6 @@ local function look(other)
   return known[other]
 end
 
--- An owner has no job in line any more.
-local function leave(owner)
-  redis.call('ZADD', root .. 'absent:' .. stage, redis.call('ZSCORE', turns, owner), owner)
-  redis.call('ZREM', turns, owner)
-end
-
 -- The first job, by turns, that may be begun, and its owner. ``beside`` other jobs, only a job that was never
 -- begun at this stage and that fits into the rest of the batch.
 local function next_up(beside)
@@ -1110,7 +1123,7 @@ local function next_up(beside)
       place = place + page
     until #ids < page or looks <= 0 or beside and place >= deep
     if place == page and #ids == 0 then
-      leave(owner)
+      leave(stage, owner)
     else
       from = from + 1
     end

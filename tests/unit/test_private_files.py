@@ -26,7 +26,7 @@ def short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shared = tmp_path / "tmp"
     shared.mkdir()
     shared.chmod(0o1777)
-    monkeypatch.setattr("rag.settings.settings.gettempdir", lambda: str(shared))
+    monkeypatch.setattr("rag.settings.derived.gettempdir", lambda: str(shared))
     monkeypatch.setenv("AEGIS_HOME", str(tmp_path / ("deep" * 30)))
     return load().run_dir
 

@@ -161,3 +161,13 @@ def test_an_owner_may_have_any_name(jobs: JobStore, owner: str) -> None:
 
     assert (lease.job.id, lease.job.owner) == (job_id, owner)
     assert jobs.finish(lease, JobState.SUCCEEDED)
+
+
+def test_owners_whose_jobs_were_all_cancelled_do_not_hide_the_job_of_another(jobs: JobStore) -> None:
+    for n in range(100):
+        jobs.cancel(accepted(jobs, new_job(owner=f"a{n:02}")))
+    waiting = accepted(jobs, new_job(owner="z"))
+
+    (due,) = jobs.due([Stage.PARSE], lease_seconds=30)
+
+    assert due.job_id == waiting

@@ -359,7 +359,7 @@ def test_a_bell_that_cannot_be_sent_is_left_to_the_canary(
     assert perform(tools, Stage.PARSE, work, job_id).startswith(outcome)
 
     assert job_of(tools, job_id).state is JobState.QUEUED
-    assert "is told later" in caplog.text
+    assert "hears later" in caplog.text
 
 
 def test_attempts_over_all_stages_share_one_budget(valkey: str, tmp_path: Path, published: list) -> None:

@@ -30,7 +30,8 @@ from cli.main import run
 from cli.tables import backups
 from cli.tables.jobs import JOBS, job_page
 from cli.tables.printing import paragraphs, print_json, shown
-from cli.tables.tables import Format, View, print_page, show_rows, table_of
+from cli.tables.tables import print_page, show_rows, table_of
+from cli.tables.views import Format, View
 from rag.errors import Unavailable
 from rag.system.printable import PrintableRecord, log_printable_lines, one_line, printable, write_plainly
 from rag.web.jsontypes import Json

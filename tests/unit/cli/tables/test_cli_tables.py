@@ -9,7 +9,8 @@ import pytest
 from cli.commands.jobs import app
 from cli.commands.keys import KEYS
 from cli.tables.jobs import IN_BYTES, JOBS, job_page
-from cli.tables.tables import Format, Row, View, print_page, print_table, show_one, show_rows
+from cli.tables.tables import print_page, print_table, show_one, show_rows
+from cli.tables.views import Format, Row, View
 from rag.model import ABOUT_BACKUPS
 
 REASON = "The document cannot be read: it is broken, encrypted, or no PDF although its name says so"

@@ -49,7 +49,7 @@ class Broker:
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     made = Broker()
-    monkeypatch.setattr(publishing, "_publish_nothing", made.probe)
+    monkeypatch.setattr(publishing, "_publish_canary", made.probe)
     monkeypatch.setattr(publishing, "require_own_broker", lambda _settings: None)
     monkeypatch.setattr(publishing.app, "renew_pools", lambda: None)
     monkeypatch.setattr(publishing, "_FIRST_SECONDS", 0.01)
