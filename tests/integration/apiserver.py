@@ -20,6 +20,7 @@ from rag.model import Document, JobState, Json, Lease
 from rag.settings import Settings
 from tasks.submit.submissions import Submissions
 from tests.deliveries import begin
+from tests.system.running import until
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,13 @@ class Service:
         return str(answer.json()["job_id"])
 
     def begin(self, job_id: str) -> Lease:
+        """Wait until the job is due: its entry in the journal may not be written yet."""
         job = self.parts.jobs.get(job_id)
         assert job is not None
-        lease = begin(self.parts.jobs, job_id, job.stage, lease_seconds=30)
-        assert lease is not None
-        return lease
+        leases: list[Lease | None] = []
+        until(lambda: leases.append(begin(self.parts.jobs, job_id, job.stage)) or leases[-1] is not None)
+        assert leases[-1] is not None
+        return leases[-1]
 
     def finish(self, job_id: str, result: Json | None = None) -> None:
         assert self.parts.jobs.finish(
