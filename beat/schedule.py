@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from rag.settings import Settings
-from rag.settings.cron import NEVER, next_time
+from rag.settings.backups import NEVER
+from rag.settings.cron import next_time
 
 HOUR = 3600.0
 
@@ -41,6 +42,7 @@ def schedule_of(settings: Settings) -> tuple[Entry, ...]:
     backups = (
         ("make a backup", settings.backup_schedule, "back_up"),
         ("make a backup that is late", late, "make_up"),
+        ("make a full backup", settings.full_backup_schedule, "back_up_fully"),
         ("remove old backups", settings.backup_prune_schedule, "remove_old"),
         ("verify the newest backup", settings.backup_verify_schedule, "verify"),
         ("rehearse a restore", settings.backup_rehearse_schedule, "rehearse"),

@@ -5,6 +5,9 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
+NEVER = "never"
+"""A schedule without any time."""
+
 _LEAST_KEY = 16
 
 
@@ -26,6 +29,10 @@ class BackupSettings(BaseSettings):
     backup_mode: Literal["incremental", "full"] = Field(
         "incremental",
         description="Of scheduled backups. Each is complete in itself; incremental ones read and send only what the newest backup does not have yet, full ones everything again, and of a Qdrant server its own snapshots too.",
+    )
+    backup_full_schedule: str | None = Field(
+        None,
+        description="When a full backup is made besides those of BACKUP_SCHEDULE, in the same form; or never. Unset: once a day, at 1:52, of a Qdrant server, whose snapshots are restored with their graph; never of the embedded engine.",
     )
     backup_sources: Literal["copied", "referenced"] = Field(
         "copied",
@@ -70,10 +77,16 @@ class BackupSettings(BaseSettings):
         return value
 
     @field_validator(
-        "backup_schedule", "backup_verify_schedule", "backup_rehearse_schedule", "backup_prune_schedule"
+        "backup_schedule",
+        "backup_full_schedule",
+        "backup_verify_schedule",
+        "backup_rehearse_schedule",
+        "backup_prune_schedule",
     )
     @classmethod
-    def _schedule(cls, value: str) -> str:
+    def _schedule(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         from rag.settings.cron import validate  # noqa: PLC0415 - it loads Celery, which no default needs
 
         return validate(value)

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from celery.schedules import ParseException, crontab
 
-NEVER = "never"
+from rag.settings.backups import NEVER
 
 
 def validate(text: str) -> str:

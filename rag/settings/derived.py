@@ -8,7 +8,7 @@ from tempfile import gettempdir
 from typing import Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from rag.settings.backups import BackupSettings
+from rag.settings.backups import NEVER, BackupSettings
 from rag.settings.jobs import JobSettings
 from rag.settings.library import LibrarySettings
 from rag.settings.models import EmbedderName, GeneratorName, ModelSettings, RerankerName
@@ -23,6 +23,7 @@ BUNDLED_DIMENSION = 384
 _JINA_URL = "https://api.jina.ai/v1"
 _OLD_JAEGER_PORT, _OTLP_PORT = 14268, 4318
 _READS_PER_SUBMIT = 20
+_FULL_BACKUPS = "52 1 * * *"
 OLLAMA_PREFIX = "ollama:"
 """Begins the name of an embedding model that Ollama runs."""
 
@@ -117,6 +118,13 @@ class DerivedSettings(
     @property
     def backup_address(self) -> str:
         return self.backup_url or (self.home / "backups").as_uri()
+
+    @property
+    def full_backup_schedule(self) -> str:
+        """When full backups are made besides the others."""
+        if self.backup_full_schedule is not None:
+            return self.backup_full_schedule
+        return _FULL_BACKUPS if self.qdrant_url else NEVER
 
     @property
     def journal_scope(self) -> Literal["all", "documents"]:

@@ -10,7 +10,7 @@ from time import time
 
 from celery import Task
 
-from rag.errors import BackupError, NotFound
+from rag.errors import BackupError, NotFound, Unavailable
 from rag.journal.entries import made_at
 from rag.model import LATEST, JobKind
 from rag.ports import Accepted
@@ -51,6 +51,14 @@ def promised(name: str) -> Callable[[Duty], "Task[[str, str], str]"]:
 def back_up(tools: Toolbox, once: Idempotency) -> str:
     """Hand in a backup."""
     return _backed_up(tools, once)
+
+
+@promised("back_up_fully")
+def back_up_fully(tools: Toolbox, once: Idempotency) -> str:
+    """Hand in a full backup. Raises Unavailable, so that it is asked for again, while another one is made."""
+    if reason := _held_back(tools, JobKind.BACKUP, JobKind.RESTORE):
+        raise Unavailable(f"a full backup waits, {reason}")
+    return _awaits_restore(tools) or _handed_in(_desk(tools).back_up("full", "schedule", once))
 
 
 @promised("make_up")

@@ -86,6 +86,25 @@ def test_a_run_whose_job_is_over_makes_no_second_one(tools: Tools) -> None:
     assert len(jobs(tools, JobKind.BACKUP)) == 1
 
 
+def test_a_full_backup_is_made_whatever_the_settings_say_of_others(tools: Tools) -> None:
+    run(tools, "back_up_fully")
+
+    (job,) = jobs(tools, JobKind.BACKUP)
+    assert (tools.settings.backup_mode, job.inputs["mode"]) == ("incremental", "full")
+
+
+def test_a_full_backup_is_asked_for_again_while_another_one_is_made(tools: Tools) -> None:
+    run(tools, "back_up")
+    (other,) = jobs(tools, JobKind.BACKUP)
+
+    with pytest.raises(Unavailable, match="a full backup waits"):
+        run(tools, "back_up_fully", "r2")
+    assert not is_done(tools)
+    tools.jobs.cancel(other.id)
+
+    assert run(tools, "back_up_fully", "r2").startswith("job ")
+
+
 def test_a_backup_is_made_as_the_settings_say(tools: Tools) -> None:
     run(tools, "back_up")
 
