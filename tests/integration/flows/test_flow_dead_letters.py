@@ -88,7 +88,7 @@ def test_dead_letters_are_replayed_and_dropped_by_reason_and_collection(
 
 def test_only_dead_letters_are_replayed_and_dropped(tools: InProcess, desk: Submissions) -> None:
     job_id = submitted(desk, "The lamp is green.")
-    for change in (desk.replay, desk.drop):
+    for change in (desk.dead_letters.replay, desk.dead_letters.drop):
         with pytest.raises(Conflict):
             change(job_id)
         with pytest.raises(NotFound):

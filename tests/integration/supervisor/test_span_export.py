@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 
 TRACED = """
 import json, logging, sys, time
-from rag import tracing
+from rag.telemetry import tracing
 from rag.model import Job, JobKind, JobState, Stage
 from rag.settings import load
 logging.basicConfig(level="INFO")
