@@ -1,7 +1,4 @@
-"""The hybrid query, which the server answers in one call.
-
-Translates filters to qdrant-client's.
-"""
+"""The hybrid query, which the server answers in one call, and the filters in qdrant-client's classes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -75,7 +72,7 @@ def of_document(document_id: str, versions: Versions = ALL) -> models.Filter:
 
 
 def of_versions(versions: Sequence[DocumentVersion], layout: Layout) -> models.Filter:
-    """Points of any of these."""
+    """Selects the points of any of these versions."""
     return models.Filter(should=_any_revision(versions, layout))
 
 

@@ -1,4 +1,4 @@
-"""The nodes of a cluster one by one, since each makes and keeps its own snapshots.
+"""The single nodes of a cluster. Each makes and keeps its own snapshots.
 
 https://api.qdrant.tech/api-reference/snapshots, and ``GET /cluster`` for the nodes' ids.
 """
@@ -23,6 +23,8 @@ from rag.settings import Settings
 from rag.vectors.payload import UPLOADED
 from rag.vectors.qdrant.cluster import ALONE, Placement, placement_of
 from rag.vectors.qdrant.nodes import Nodes, nodes_of, stream_to, translated
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -68,7 +70,7 @@ class Member:
         ]
 
     def made(self, collection: str, snapshot: str) -> bool:
-        """Whether this node made the snapshot: its id is part of the name."""
+        """Whether this node made the snapshot. The server puts the node's id into the name."""
         return self.peer == ALONE or snapshot.startswith(f"{collection}-{self.peer}-")
 
     def create(self, collection: str, seconds: float) -> NodeSnapshot:
@@ -223,9 +225,6 @@ def _path(collection: str, snapshot: str = "") -> str:
     return f"{path}/{quote(snapshot, safe='')}" if snapshot else path
 
 
-log = logging.getLogger(__name__)
-
-
 def makers_of(collection: str, cluster: Membership, placement: Placement) -> tuple[Member, ...]:
     """The nodes that make snapshots: all that answer and are up to date in everything they hold.
 
@@ -236,7 +235,7 @@ def makers_of(collection: str, cluster: Membership, placement: Placement) -> tup
     missing = placement.left_out(member.peer for member in makers)
     if not missing:
         for address in cluster.away:
-            log.warning("%s is snapshot without %s; others hold its shards", collection, address)
+            log.warning("the snapshot of %s leaves out %s: other nodes hold its shards", collection, address)
         return tuple(makers)
     which = f"shard {', '.join(map(str, missing))} of {collection}"
     holders = {peer for shard in missing for peer in placement.replicas[shard]}
