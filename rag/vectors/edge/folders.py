@@ -48,6 +48,7 @@ class CollectionFolder:
 def lock(root: Path) -> BinaryIO:
     """Lock ``root`` for this process until the file is closed. Conflict when another process has it."""
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # the kernel releases this lock with the process, so a crash leaves no stale one
     file = (root / "lock").open("ab")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

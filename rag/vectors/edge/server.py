@@ -119,6 +119,7 @@ def listen(path: Path) -> socket.socket:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
             path.unlink()
+        # a chmod after bind would leave the socket open to others for a moment
         before = os.umask(0o177)
         try:
             listener.bind(str(path))

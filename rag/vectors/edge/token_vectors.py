@@ -99,8 +99,10 @@ class TokenVectors:
 
 def _connection(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    # a row has many KB, so large pages save most of its overflow pages
     connection.execute("PRAGMA page_size = 16384")
     connection.execute("PRAGMA journal_mode = WAL")
+    # without FULL, a power cut may undo transactions that were committed to the WAL
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA journal_size_limit = 16777216")
     return connection

@@ -47,6 +47,7 @@ _DTYPES = ("<f4", "<f2", "<u4")
 def packed(message: object) -> bytes:
     """The message as bytes. InvalidRequest for datetimes, lone surrogates and integers over 64 bits."""
     try:
+        # strict types send tuples to _to_extension, so they do not come back as lists
         body: bytes = msgpack.packb(message, default=_to_extension, strict_types=True)
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidRequest(f"not plain data: {error}") from error

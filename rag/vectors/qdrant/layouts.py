@@ -187,6 +187,7 @@ class Layouts:
     def create(self, collection: str, spec: CollectionSpec) -> None:
         """Create the collection unless another worker has. Removes an alias of this name."""
         arguments = creation(self._settings, collection, spec)
+        # a collection cannot be created under the name of an alias
         no_alias = models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=collection))
         self._nodes.call(lambda client: client.update_collection_aliases([no_alias]), self._patience)
         try:

@@ -51,7 +51,7 @@ class Member:
 
     def __init__(self, peer: str, address: str, nodes: Nodes, settings: Settings) -> None:
         self.peer, self.address = peer, address
-        self._nodes, self._settings = nodes, settings
+        self._nodes, self._settings, self._timeout = nodes, settings, settings.qdrant_timeout
 
     def call(self, act: Callable[[QdrantClient], T]) -> T:
         """The result of ``act`` on this node, without retries."""
@@ -78,6 +78,7 @@ class Member:
 
         Conflict when the address leads to several nodes in turn.
         """
+        # an address in front of several nodes could make a snapshot of one and read that of another
         here = self._request("GET", "/cluster", self._timeout).get("peer_id", ALONE)
         if self.peer not in (ALONE, str(here)):
             raise Conflict(_BALANCED.format(address=self.address))
@@ -96,6 +97,7 @@ class Member:
         """The snapshot's bytes from ``start`` on, a MB at a time."""
         headers = {"Range": f"bytes={start}-", "Accept-Encoding": "identity"}
         with self._exchange("GET", _path(collection, snapshot), self._timeout, headers=headers) as response:
+            # a proxy may ignore the range and send the whole file
             skipped = 0 if response.status_code == httpx.codes.PARTIAL_CONTENT else start
             for piece in response.iter_raw(_PIECE):
                 yield from filter(None, (piece[skipped:],))
@@ -121,10 +123,6 @@ class Member:
         }
         body, how = chain((head,), data, (tail,)), {"wait": "true", "priority": "snapshot"}
         self._request("POST", _path(collection, "upload"), seconds, params=how, headers=headers, content=body)
-
-    @property
-    def _timeout(self) -> float:
-        return self._settings.qdrant_timeout
 
     def _request(self, method: str, path: str, seconds: float, **request: Any) -> Any:
         with self._exchange(method, path, seconds, **request) as response:
