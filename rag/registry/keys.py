@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Sighted:
-    """A key, and when it was last ``used``, to the minute."""
+class KeyWithUse:
+    """A key, and when it was last ``used``: Unix seconds, up to a minute early; None: never."""
 
     key: Key
     used: float | None
@@ -83,18 +83,18 @@ class KeyRegistry:
                 return after
         raise Conflict(f"Key {key_id} is being changed by others: try again in a moment")
 
-    def one(self, key_id: str) -> Sighted:
+    def one(self, key_id: str) -> KeyWithUse:
         """The key with this id. NotFound when there is none."""
         _, _, _, record, used = self._scripts.run("find", [_KEYS], key_id)
         if record is None:
             raise NotFound(f"There is no key {key_id!r}")
-        return Sighted(_key(record), float(used) if used else None)
+        return KeyWithUse(_key(record), float(used) if used else None)
 
-    def all(self) -> tuple[Sighted, ...]:
+    def all(self) -> tuple[KeyWithUse, ...]:
         """Every key, also revoked ones, in the order in which they were made."""
         _, records, used = self._scripts.run("all", [_KEYS])
         seen = {key_id: float(at) for key_id, at in _pairs(used)}
-        found = (Sighted(_key(record), seen.get(key_id)) for key_id, record in _pairs(records))
+        found = (KeyWithUse(_key(record), seen.get(key_id)) for key_id, record in _pairs(records))
         return tuple(sorted(found, key=lambda each: (each.key.created_at, each.key.id)))
 
     def _put(self, key: Key, after: int, *, first: bool = False) -> bytes:
