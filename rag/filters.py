@@ -47,7 +47,7 @@ class AnyOf:
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """The terms of which a passage that fits has at least one in :attr:`Facts.terms`."""
+        """A passage fits if :attr:`Facts.terms` has at least one of these terms."""
         return tuple(_term(self.path, value) for value in self.values)
 
 
@@ -68,7 +68,7 @@ Condition: TypeAlias = AnyOf | Between
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What filters look at: the ``path=value`` terms of a passage, and its numbers and times by path."""
+    """The facts that filters compare: the ``path=value`` terms of a passage, numbers and times by path."""
 
     terms: tuple[str, ...]
     numbers: Mapping[str, list[float]]
@@ -105,9 +105,7 @@ def _between(path: str, bounds: Mapping[Any, Any]) -> Between:
     if path in OF_THE_PASSAGE:
         raise InvalidRequest(f"filter: {path} takes a value or a list of values, no range")
     if not _rangeable(path):
-        raise InvalidRequest(
-            f"filter: {path!r} cannot be compared by range, for the quote or backslash in it"
-        )
+        raise InvalidRequest(f"filter: {path!r} cannot be compared by range: it has a quote or a backslash")
     if not bounds or not set(bounds) <= set(_BOUNDS):
         raise InvalidRequest(f"filter: {path} must be a range of {', '.join(_BOUNDS)}, or a value, or a list")
     dates = all(isinstance(bound, str) for bound in bounds.values())

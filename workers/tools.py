@@ -41,7 +41,7 @@ from rag.registry.keys import KeyRestoration
 from rag.settings import Settings
 from rag.startup import first_call
 from rag.telemetry.tracing import watched
-from rag.vectors.edge.client import RemoteVectorStore
+from rag.vectors.edge.client import NoSnapshots, RemoteVectorStore
 from tasks.app import Lane
 from tasks.documents.layouts import embedder_for, require_room
 from tasks.toolbox import Drain, Pace, Toolbox
@@ -128,8 +128,6 @@ class Tools(Toolbox):
     @cached_property
     def snapshots(self) -> Snapshots:
         if self._settings.qdrant_url is None:
-            from rag.vectors.edge.snapshots import NoSnapshots
-
             return NoSnapshots()
         from rag.vectors.qdrant.snapshots.snapshots import QdrantSnapshots
 

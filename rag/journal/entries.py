@@ -64,7 +64,7 @@ _ACCEPTED = frozenset(
 class CollectionEntry:
     """The newest collection of a name. ``floor``: its documents' versions are above this.
 
-    ``unpurged``: of a dropped one, what no job was to purge by then. ``layout`` and ``built_by`` are
+    ``unpurged``: of a dropped one, what had no purge job yet. ``layout`` and ``built_by`` are
     those that serve, ``second`` as ``second_fields`` makes it, ``layouts`` the highest allocated number
     of a layout, ``moves`` how often one began, ended or was switched. ``above``: of a restored one;
     new versions are above this, though published ones may be below.
@@ -114,7 +114,7 @@ class CollectionEntry:
 class Deletion:
     """A document was deleted when ``version`` was its highest allocated version.
 
-    ``unpurged``: what no job was to purge by then.
+    ``unpurged``: what had no purge job yet.
     """
 
     collection: str

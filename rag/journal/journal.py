@@ -8,9 +8,8 @@ Under ``journal/``:
 - ``documents/STORE/SHA256 OF THE ID/VERSION``: a published document, or its deletion
 - ``keys/ID``: a key that the service made, only with its digest
 
-An entry is stored whole or not at all. A process may stop between any two writes: when entries
-contradict each other, the end of a job counts more than its beginning, and a higher version
-more than a lower one.
+An entry is stored whole or not at all. A process may stop between any two writes, so entries may
+contradict each other. Then the end of a job counts, not its beginning, and the higher version of two.
 """
 
 import logging
@@ -77,7 +76,7 @@ class Journal:
         self._blobs.put(_open(job["id"]), job_json(job), durable=job["kind"] != JobKind.QUERY)
 
     def end(self, record: Callable[[], JobFields]) -> None:
-        """Write that the job is over. ``record`` reads it; a second look finds one retried meanwhile."""
+        """Write that the job is over. ``record`` reads it, twice, since a retry may come in between."""
         job = record()
         if over(job):
             self._blobs.put(_ended(job["id"]), job_json(job), durable=job["kind"] != JobKind.QUERY)
@@ -177,7 +176,7 @@ class Journal:
     # ---
 
     def _read(self, keys: Sequence[str], parse: Callable[[str, bytes], T]) -> Iterator[T]:
-        """The entries under ``keys``. One that is damaged, as by a power cut, is skipped."""
+        """The entries under ``keys``. A damaged one, for example after a power cut, is logged and skipped."""
 
         def found(key: str) -> bytes | None:
             try:

@@ -1,4 +1,4 @@
-"""The nouns of the service, as frozen dataclasses.
+"""The data of the service, as frozen dataclasses.
 
 Times are Unix seconds (float, UTC) unless a name says otherwise.
 """

@@ -1,4 +1,4 @@
-"""Backups: the pieces that they are stored in, and the manifest that makes them one."""
+"""Backups: the parts in which they are stored, and their manifests."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ LATEST = "latest"
 """In place of an id: the newest backup that has documents, or else the newest."""
 
 ABOUT_BACKUPS = frozenset({JobKind.BACKUP, JobKind.VERIFY, JobKind.REHEARSE, JobKind.RESTORE, JobKind.PRUNE})
-"""Kinds of jobs that are about backups: they belong to no one collection, and count progress in bytes."""
+"""Kinds of jobs about backups. They belong to no single collection, and count progress in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,10 @@ class SavedCollection:
 
     ``store``: its name at the engine, "" when nothing had been written to it. ``documents`` and ``points``
     count what searches saw, ``digest`` is that of these points (:mod:`rag.backups.digest`), and ``packs``
-    tells how many bytes of which streams they are. ``late``: documents that were published while the backup
-    was made, which neither the digest nor ``points`` include; ``lacking``: at least so many of all are older,
-    and the engine has lost points of them. ``highest``: no version given out is above it. ``files``: of the
-    engine's own snapshot, where there is one.
+    gives the number of their bytes by stream. ``late``: documents that were published while the backup was
+    made; neither the digest nor ``points`` include them. ``lacking``: at least so many documents are older,
+    and the engine has lost points of them. ``highest``: no allocated version is above it. ``files``: those
+    of the engine's own snapshot, if it made one.
     """
 
     name: str
@@ -98,7 +98,7 @@ class SavedCollection:
 
     @property
     def stored(self) -> bool:
-        """Whether there is anything to make a store of."""
+        """Whether the backup has data to make a store from."""
         return bool(self.packs or self.files)
 
     @property

@@ -1,4 +1,4 @@
-"""Bounds what of hits goes through the stages of a question and into its result, in bytes of JSON."""
+"""Limits hits and answers, between the stages of a question and in its result, in bytes of JSON."""
 
 import json
 from collections.abc import Iterable, Sequence

@@ -134,8 +134,8 @@ class Collection:
     ``embedding_model`` and ``dimension`` are those of the layout that serves, ``layout`` is its number
     and ``built_by`` the job that built it.
 
-    ``generation`` counts how often a collection of this name was made, so that the remains of a dropped one
-    never mix with its successor. ``revision`` grows with every publication and deletion: while it stays the
+    ``generation`` counts how often a collection of this name was made, so that leftovers of a dropped one
+    never mix with a later one. ``revision`` grows with every publication and deletion: while it stays the
     same, so do the answers.
     """
 

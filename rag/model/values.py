@@ -1,4 +1,4 @@
-"""Values that belong to no one noun: JSON, vectors, and the figures of caches."""
+"""Types that several modules share: JSON, vectors, and the figures of caches."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -61,7 +61,7 @@ _IMPORTED_LATE = (
 
 @dataclass(frozen=True, slots=True)
 class ParseLimits:
-    """What reading one file may take."""
+    """The limits for reading one file."""
 
     seconds: float
     memory_bytes: int
@@ -69,11 +69,11 @@ class ParseLimits:
 
     @property
     def answer_bytes(self) -> int:
-        """An answer is the text and its headings and pages."""
+        """The most bytes of an answer: the text, its headings and its pages."""
         return 3 * self.text_bytes + (8 << 20)
 
     def check(self, pid: int, deadline: float, answer_bytes: int) -> None:
-        """DocumentTooLarge where the child ``pid``, the monotonic clock or the answer is past its limit."""
+        """Raise DocumentTooLarge past a limit. ``deadline``: by the monotonic clock."""
         if time.monotonic() >= deadline:
             raise self.too_long()
         if answer_bytes > self.answer_bytes:
@@ -142,7 +142,7 @@ class ForkServer:
         limits.confine(self._limits.memory_bytes, int(2 * self._limits.seconds) + 1)
         known = {measure.mechanism for measure in self._isolated if not measure.holds}
         found = isolation.enter(_NO_ACCESS, os.getppid())
-        # A measure that held when the server began, and does not now, must not be done without.
+        # A measure that held when the server began must hold in every child.
         if any(measure.mechanism not in known for measure in isolation.missing(found)):
             os._exit(os.EX_TEMPFAIL)
         # The pipe stays open until the child has ended: the server kills the child at its end.
@@ -150,9 +150,9 @@ class ForkServer:
             pipe.write(_answer_to(data, media_type, self._limits.text_bytes, self._chunker))
 
     def _receive(self, pid: int, reading: int) -> bytes:
-        """What the child writes until it closes its pipe.
+        """The bytes that the child writes until it closes its pipe.
 
-        Raises DocumentTooLarge past a limit, ConnectionError when the owner closes the socket meanwhile.
+        Raises DocumentTooLarge past a limit, ConnectionError when the owner closes the socket before.
         """
         deadline = time.monotonic() + self._limits.seconds
         answer = bytearray()
@@ -205,11 +205,11 @@ def _answer_to(data: bytes, media_type: str, text_bytes: int, chunker: Chunker |
 
 
 def _reap(pid: int) -> tuple[int, int]:
-    """End the child, if need be, and all that it started.
+    """End the child and all processes that it started.
 
     Returns its exit code, or minus the signal that ended it, and its peak memory in bytes.
     """
-    # Its pipe closes when it ends, and from then on no signal can change its status.
+    # A child that closed its pipe has ended, and then no signal can change its status.
     os.kill(pid, signal.SIGKILL)
     with suppress(ProcessLookupError, PermissionError):  # it leads no group yet; on macOS, of zombies
         os.killpg(pid, signal.SIGKILL)
@@ -231,7 +231,7 @@ def preload() -> None:
 
 
 def main(chunker_of: Callable[[int], Chunker] | None = None) -> None:
-    """``chunker_of`` makes a chunker whose longest passage has so many tokens."""
+    """Run the fork server. ``chunker_of`` makes a chunker whose longest passage has so many tokens."""
     arguments = argparse.ArgumentParser()
     arguments.add_argument("socket", type=int)
     arguments.add_argument("owner", type=int)

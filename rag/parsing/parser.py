@@ -71,7 +71,7 @@ class IsolatedParser:
     ) -> CutDocument:
         """:meth:`parse`, and the passages as the program's chunker cuts them, all within PARSE_TIMEOUT.
 
-        ``given_up`` is asked twice a second; once it says yes, the process is ended and TimedOut raised.
+        ``given_up`` is called twice a second. Once it returns True, the process is ended and TimedOut raised.
         """
         document = self._read(data, media_type, name, given_up)
         if not document.chunks:
@@ -114,7 +114,7 @@ class IsolatedParser:
         for _ in range(_ATTEMPTS):
             try:
                 self._server = self._server or self._start()
-            except ConfigurationError as error:  # everything held when the worker began, and may again
+            except ConfigurationError as error:  # it held when the worker began, and may again
                 raise Unavailable(str(error)) from error
             try:
                 return self._server.ask(data, media_type, given_up)
@@ -127,7 +127,7 @@ class IsolatedParser:
             except BaseException:  # an interrupt in between leaves half an exchange on the socket
                 self._end()
                 raise
-        raise Unavailable(f"The parsing process died twice over {name!r}, for want of memory perhaps")
+        raise Unavailable(f"The parsing process died twice over {name!r}, perhaps for lack of memory")
 
     def _start(self) -> "_ForkServer":
         settings = self._settings
@@ -177,7 +177,7 @@ class _ForkServer:
     def start(cls, program: str, options: tuple[str, ...], seconds: float) -> "_ForkServer":
         ours, theirs = socket.socketpair()
         command = [sys.executable, "-P", "-m", program, str(theirs.fileno()), str(os.getpid()), *options]
-        # It dies with the thread that started it, so only a thread that lasts may be its parent.
+        # It would die with the thread that starts it, so only the main thread may be its parent.
         if threading.current_thread() is threading.main_thread():
             command.append("--die-with-owner")
         with theirs:
@@ -210,7 +210,7 @@ class _ForkServer:
         return wire.receive(self.connection)
 
     def end(self) -> None:
-        self.connection.close()  # which it takes as its end
+        self.connection.close()  # the server ends when its connection closes
         try:
             self.process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -218,7 +218,7 @@ class _ForkServer:
             self.process.wait()
 
     def disown(self) -> None:
-        """In a forked child: let go of what belongs to the parent."""
+        """In a forked child: close the copy of the parent's connection, and do not wait for its process."""
         self.connection.close()
         self.process.returncode = 0  # so that nobody here waits for it
 

@@ -33,7 +33,7 @@ def pdf(data: bytes, max_text_bytes: int) -> ParsedDocument:
 
 
 def _by_pdfium(data: bytes, broken: UnreadableDocument | None) -> ParsedDocument:
-    """``broken``: what xberg said of the file, raised when PDFium cannot read it either."""
+    """Pages of plain text. ``broken``: xberg's error, raised when PDFium cannot read the file either."""
     pages = []
     try:
         document = PdfDocument(data)

@@ -11,7 +11,7 @@ _TITLE_FIELD = re.compile(r"^title:(.*)$", re.MULTILINE)
 
 
 def text(data: bytes) -> ParsedDocument:
-    """The text as it stands; no line of it is a heading."""
+    """The text unchanged; no line of it is a heading."""
     return structure.from_text(decoded(data))
 
 

@@ -39,7 +39,7 @@ _OPTIONS = ConversionOptions(
 
 
 def html(data: bytes) -> ParsedDocument:
-    """The page in the encoding that it states, if it states one."""
+    """The page's content, decoded by the encoding that the page states, if any."""
     head = data[:4096]
     stated = _CHARSET.search(head) or _XML_ENCODING.match(head)
     return from_html(decoded(data, stated[1].decode("ascii") if stated else None))

@@ -89,7 +89,7 @@ def refusal(error: DocumentError) -> bytes:
 
 
 def unpacked(answer: bytes, bounds: AnswerBounds) -> CutDocument:
-    """The document of an answer. Raises the DocumentError that an answer holds in its place.
+    """The document of an answer. Raises the DocumentError that the answer holds instead.
 
     Raises UnreadableDocument for an answer that breaks a rule: the file made its parser write it.
     """

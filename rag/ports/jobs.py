@@ -26,7 +26,7 @@ from rag.ports.paging import Window
 
 
 class Turn(Protocol):
-    """Truthy as long as the caller holds the duty alone. Ask again before each step that two must not do."""
+    """Truthy as long as the caller holds the lock. Check it before each step that only one may do."""
 
     def __bool__(self) -> bool: ...
 
@@ -281,9 +281,10 @@ class JobStore(Protocol):
         ...
 
     def prune(self, *, finished_before: float, dead_before: float, most: int, limit: int) -> Sequence[Job]:
-        """Forget jobs that ended before a time, dead ones before another, and the oldest above ``most``.
+        """Remove jobs that ended before ``finished_before``, and dead ones of before ``dead_before``.
 
-        At most ``limit`` of each. Returns the records as they were, without their results.
+        Then the oldest are removed, until ``most`` are left. At most ``limit`` are removed for each reason.
+        Returns their records as they were, without results.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""The role that copies collections with their graphs, as an engine itself makes and takes them."""
+"""The role that copies collections with their search graphs, in the engine's own format."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
@@ -49,9 +49,9 @@ class Snapshots(Protocol):
         files: Sequence[tuple[SnapshotFile, Opened]],
         loaded: Callable[[int], None],
     ) -> None:
-        """Make the collection ``store`` out of a snapshot that is accepted: whole, or not at all.
+        """Make the collection ``store`` from a snapshot that is accepted: whole, or not at all.
 
-        What an earlier call left half made is replaced. ``loaded`` is told how many bytes were read, as it
-        goes on. DamagedBackup for files that the engine cannot open.
+        Replaces what an earlier call did not finish. ``loaded`` is called with the number of bytes read so
+        far, again and again. DamagedBackup for files that the engine cannot open.
         """
         ...

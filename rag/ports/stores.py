@@ -86,9 +86,9 @@ class VectorStore(Protocol):
         ...
 
     def alias(self, name: str, collection: str) -> None:
-        """Let ``name`` lead to the collection, in one step, for other readers of the server.
+        """Make ``name`` an alias of the collection, in one step, for other readers of the server.
 
-        Does nothing where there can be no other reader.
+        Does nothing for an engine that only Aegis reads.
         """
         ...
 
@@ -283,7 +283,7 @@ class DocumentRegistry(Protocol):
         ...
 
     def assign_purge(self, removal: Removal) -> None:
-        """Note that a job is recorded that purges it."""
+        """Note that the job which purges the removal is recorded."""
         ...
 
     def stale(self, collection: str, versions: Iterable[DocumentVersion]) -> tuple[DocumentVersion, ...]:

@@ -25,7 +25,7 @@ class DurableDocumentRegistry(RedisDocumentRegistry):
     def put_collection(
         self, name: str, embedding_model: str, dimension: int, *, most: int | None = None
     ) -> tuple[Collection, bool]:
-        # every process mirrors it once: the one that made it may have died before it could
+        # every process mirrors it once, since the one that made it may have died before it did
         collection, new = super().put_collection(name, embedding_model, dimension, most=most)
         if (name, collection.generation) not in self._mirrored:
             self._mirror(name)
@@ -61,7 +61,7 @@ class DurableDocumentRegistry(RedisDocumentRegistry):
         return published
 
     def confirm(self, document: Document, later: int, *, under: Lease | None = None) -> bool:
-        # an entry is replaced as a whole, so it must be the one of the last confirmation
+        # an entry is replaced as a whole, so the last confirmation must be the one that is written
         confirmed = super().confirm(document, later, under=under)
         entry = self.get(document.collection, document.document_id) if confirmed else None
         while entry is not None and entry.version == document.version:
@@ -75,7 +75,7 @@ class DurableDocumentRegistry(RedisDocumentRegistry):
         removal = super().delete(collection, document_id, up_to=up_to)
         if tombstone := self.tombstone(collection, document_id):
             self._journal.put_document(tombstone)
-            # a rebuild may have restored the document from its old entry meanwhile
+            # a rebuild may have restored the document from its old entry in the meantime
             again = super().delete(collection, document_id, up_to=up_to)
             removal = again or removal
         return removal
@@ -95,7 +95,7 @@ class DurableDocumentRegistry(RedisDocumentRegistry):
         return replaced
 
     def _mirror(self, name: str) -> None:
-        """Write the collection's entry, again if it has changed meanwhile."""
+        """Write the collection's entry, and again as long as it changes in the meantime."""
         entry = self.collection_entry(name)
         while entry is not None:
             self._journal.put_collection(entry)

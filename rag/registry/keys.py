@@ -1,6 +1,6 @@
-"""The API keys that the service made: their hashes in Redis, and in the journal to survive its loss.
+"""The API keys that the service made. Their hashes are in Redis, and in the journal in case Redis is lost.
 
-A key is looked up for every request, so that an admin's change takes effect with the next one.
+Every request looks up its key, so an admin's change takes effect with the next request.
 """
 
 import asyncio
@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Sighted:
-    """A key, and when it was last ``used``, to the minute."""
+class KeyWithUse:
+    """A key, and when it was last ``used``: Unix seconds, up to a minute early; None: never."""
 
     key: Key
     used: float | None
@@ -59,7 +59,7 @@ class KeyRegistry:
 
         ``first``: the caller has no key, so Unauthenticated once there is one.
         """
-        # it forgets more keys than it adds, so that ended keys do not pile up
+        # each call removes more ended keys than it adds, so that they do not pile up
         for key_id in self._scripts.run("forget", [_KEYS], self._kept_seconds, _FORGOTTEN_AT_ONCE):
             self._journal.forget_key(key_id.decode())
         outcome = self._put(key, 0, first=first)
@@ -71,7 +71,7 @@ class KeyRegistry:
         self._mirror(key.id)
 
     def change(self, key_id: str, changed: Callable[[Key], Key], *, first: bool = False) -> Key:
-        """Replace the key by ``changed(key)``. Raises NotFound, Conflict, and what ``changed`` raises.
+        """Replace the key with ``changed(key)``. Raises NotFound, Conflict, and what ``changed`` raises.
 
         ``first``: as for :meth:`add`.
         """
@@ -83,18 +83,18 @@ class KeyRegistry:
                 return after
         raise Conflict(f"Key {key_id} is being changed by others: try again in a moment")
 
-    def one(self, key_id: str) -> Sighted:
+    def one(self, key_id: str) -> KeyWithUse:
         """The key with this id. NotFound when there is none."""
         _, _, _, record, used = self._scripts.run("find", [_KEYS], key_id)
         if record is None:
             raise NotFound(f"There is no key {key_id!r}")
-        return Sighted(_key(record), float(used) if used else None)
+        return KeyWithUse(_key(record), float(used) if used else None)
 
-    def all(self) -> tuple[Sighted, ...]:
+    def all(self) -> tuple[KeyWithUse, ...]:
         """Every key, also revoked ones, in the order in which they were made."""
         _, records, used = self._scripts.run("all", [_KEYS])
         seen = {key_id: float(at) for key_id, at in _pairs(used)}
-        found = (Sighted(_key(record), seen.get(key_id)) for key_id, record in _pairs(records))
+        found = (KeyWithUse(_key(record), seen.get(key_id)) for key_id, record in _pairs(records))
         return tuple(sorted(found, key=lambda each: (each.key.created_at, each.key.id)))
 
     def _put(self, key: Key, after: int, *, first: bool = False) -> bytes:
@@ -155,7 +155,7 @@ class KeyFinder:
             try:
                 with reaching_redis():
                     await self._used(keys=[_KEYS], args=[key_id])
-            except Transient as error:  # while Redis takes no writes, readers come in all the same
+            except Transient as error:  # a Redis that takes no writes must not keep readers out
                 log.info("the use of key %s is not recorded: %s", key_id, error)
         return key
 
@@ -176,7 +176,7 @@ class KeyFinder:
 
 
 class KeyRestoration:
-    """Restores keys behind the fence. It keeps newer ones, so calls may be repeated in any order."""
+    """Restores keys while Redis is rebuilt. It keeps newer keys, so calls may be repeated in any order."""
 
     def __init__(self, client: Redis) -> None:
         self._scripts = Scripts(client, "registry/keys", fenced=False)
@@ -196,12 +196,12 @@ class KeyRestoration:
 
 
 def _closes(key: Key) -> int:
-    """Whether every caller needs a key once this one exists: 0 while it is suspended after a restore."""
+    """1 if every caller needs a key once this one exists; 0 while it is suspended after a restore."""
     return int(not key.restored_from)
 
 
 def _ends(key: Key) -> float:
-    """When it was revoked, else when it expires; infinity: never."""
+    """When the key was revoked, or else when it expires, in Unix seconds; infinity: never."""
     ends = key.revoked_at if key.revoked_at is not None else key.expires_at
     return inf if ends is None else ends
 

@@ -14,7 +14,7 @@
 --                                 places), and of a second one second (its number), second_model,
 --                                 second_dimension, second_state, second_job, second_since
 -- {aegis}:collection:NAME:live    hash: document -> "version chunks", what searches see, or "version chunks confirmed":
---                                 versions older than confirmed were outdated by a later one of the same content
+--                                 versions older than confirmed are superseded by a later one of the same content
 -- {aegis}:collection:NAME:records hash: document -> JSON
 -- {aegis}:collection:NAME:ids     zset, all scores 0: documents by id
 -- {aegis}:collection:NAME:owned   hash: document -> "bytes owner", of those that a key brought
@@ -81,7 +81,7 @@ end
 
 -- Whether a version can never be seen: its collection has gone, it was deleted, or a newer one is there,
 -- or was and had the content of the one that is.
-local function outdated(document, version, generation)
+local function superseded(document, version, generation)
   if redis.call('HGET', collection, 'generation') ~= generation or version <= floor() then
     return true
   end
@@ -268,7 +268,7 @@ if not second or owner ~= ARGV[5] then
   set_second(second, ARGV[3], ARGV[4], 'building', ARGV[5], now)
 end
 return { 1, row(collection, name) }
--- == buried ==
+-- == tombstone ==
 -- ARGV: name, document
 -- Returns {generation, version given out when it was deleted, what is still to be purged}, each or false.
 return {
@@ -364,7 +364,7 @@ if at[1] ~= ARGV[2] or at[2] ~= ARGV[3] then
 end
 no_second()
 return 1
--- == entrusted ==
+-- == assign_purge ==
 -- ARGV: name, place, id of the job that is recorded
 if string.match(unpurged_at(ARGV[2]) or '', '^[^\n]*') == ARGV[3] then
   redis.call('HDEL', unpurged, ARGV[2])
@@ -406,9 +406,9 @@ if redis.call('EXISTS', collection) == 0 then
   return false
 end
 return next_version(ARGV[2])
--- == outdated ==
+-- == superseded ==
 -- ARGV: name, document, version, generation
-return outdated(ARGV[2], tonumber(ARGV[3]), ARGV[4]) and 1 or 0
+return superseded(ARGV[2], tonumber(ARGV[3]), ARGV[4]) and 1 or 0
 -- == page ==
 -- ARGV: name, cursor or '', limit. Returns the records of one more than the limit, where there are.
 local from = ARGV[2] == '' and '-' or '(' .. ARGV[2]
@@ -425,7 +425,7 @@ if not allowed(ARGV[7]) or (ARGV[8] ~= '' and not in_every_layout(ARGV[8])) then
   return 0
 end
 local document, version, chunks, confirmed = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[9])
-if outdated(document, version, ARGV[6]) then
+if superseded(document, version, ARGV[6]) then
   return 0
 end
 local present, present_chunks, present_confirmed = seen(document)
@@ -503,7 +503,7 @@ return 1
 -- KEYS: nothing of a collection. Returns NAME-GENERATION, and job and state, in turn.
 return redis.call('HGETALL', reservations)
 -- == reserve ==
--- ARGV: name, job, a generation that is to be surpassed. Returns the generation that the job has in hand.
+-- ARGV: name, job, the generation to be above. Returns the generation that the job has in hand.
 local generation = next_generation(tonumber(ARGV[3]))
 redis.call('HSET', root .. 'reserved', name, generation)
 reserve(generation, ARGV[2], 'filled')
@@ -571,7 +571,7 @@ return {
   redis.call('HGET', collection, 'moves'),
   redis.call('HGET', collection, 'above'),
 }
--- == surpassed ==
+-- == reservation_superseded ==
 -- ARGV: name, generation. Whether a collection of this name was made since the generation was reserved.
 local newest = tonumber(redis.call('HGET', root .. 'generations', name) or 0)
 return newest >= tonumber(ARGV[2]) and redis.call('HGET', collection, 'generation') ~= ARGV[2] and 1 or 0

@@ -140,16 +140,8 @@ class RedisDocumentRegistry(Replacements):
         return bool(self._scripts.run("confirm", keys, *seen, token, later, record))
 
     def superseded(self, collection: str, generation: int, version: DocumentVersion) -> bool:
-        return bool(
-            self._scripts.run(
-                "outdated",
-                [collection_key(collection)],
-                collection,
-                version.document_id,
-                version.version,
-                generation,
-            )
-        )
+        asked = collection, version.document_id, version.version, generation
+        return bool(self._scripts.run("superseded", [collection_key(collection)], *asked))
 
     def get(self, collection: str, document_id: str) -> Document | None:
         record = self._scripts.run("get", [collection_key(collection)], collection, document_id)
@@ -173,7 +165,7 @@ class RedisDocumentRegistry(Replacements):
     def tombstone(self, collection: str, document_id: str) -> Deletion | None:
         """The last deletion of a document; None: there was none."""
         generation, version, unpurged = self._scripts.run(
-            "buried", [collection_key(collection)], collection, document_id
+            "tombstone", [collection_key(collection)], collection, document_id
         )
         if not version:
             return None
@@ -185,7 +177,7 @@ class RedisDocumentRegistry(Replacements):
 
     def assign_purge(self, removal: Removal) -> None:
         key = collection_key(removal.collection)
-        self._scripts.run("entrusted", [key], removal.collection, place_of(removal), removal.job_id)
+        self._scripts.run("assign_purge", [key], removal.collection, place_of(removal), removal.job_id)
 
     def stale(self, collection: str, versions: Iterable[DocumentVersion]) -> tuple[DocumentVersion, ...]:
         """Those of ``versions`` that are not the live ones, in their order. It is one plain command."""

@@ -41,7 +41,7 @@ class Replacements:
 
     def reservation_superseded(self, reservation: Reservation) -> bool:
         name, key = reservation.collection, collection_key(reservation.collection)
-        return bool(self._scripts.run("surpassed", [key], name, reservation.generation))
+        return bool(self._scripts.run("reservation_superseded", [key], name, reservation.generation))
 
     def stage(self, reservation: Reservation, documents: Iterable[Document], *, afresh: bool = False) -> None:
         key, name = _staged_key(reservation), reservation.collection

@@ -1,4 +1,4 @@
-"""Collections, their layouts and removals, as Lua scripts and the journal hold them."""
+"""Converts collections, layouts and removals from the forms of the Lua scripts and the journal."""
 
 import json
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ def collection_of(row: Row) -> Collection:
 
 
 def in_use(collection: Collection, second: SecondLayout) -> str:
-    """A message: why the collection cannot get another second layout now."""
+    """The message for a collection that cannot get another second layout now."""
     model, drop = second.layout.embedding_model, f"`aegis reindex --collection {collection.name} --finish`"
     if second.state is LayoutState.BUILDING:
         return (
@@ -92,5 +92,5 @@ def place_of(removal: Removal) -> str:
 
 
 def job_of(lines: Lines) -> str:
-    """The id of the future purge job; '' for no lines."""
+    """The id of the future purge job; '' without lines."""
     return lines.partition("\n")[0]

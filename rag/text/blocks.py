@@ -88,7 +88,7 @@ def _trimmed(text: str, start: int, end: int) -> Iterator[Span]:
 
 
 def _split_at_headings(text: str, paragraph: Span, headings: list[int]) -> Iterator[tuple[Span, bool]]:
-    """The paragraph's headings, and what stands between them; each with whether it is a heading."""
+    """The paragraph's headings and the text between them, each with whether it is a heading."""
     position = paragraph.start
     for start in headings[bisect_left(headings, paragraph.start) : bisect_left(headings, paragraph.end)]:
         end = text.find("\n", start, paragraph.end)
@@ -111,7 +111,7 @@ def pieces_of(text: str, block: Block, count: Count, room: Room) -> Iterator[tup
     piece: Span | None = None
     tokens = 0
     for atom, size in _atoms(text, block.span, count, room):
-        # An atom goes into the piece that comes nearer to the target by it.
+        # An atom goes into the piece whose size it brings nearer to the target.
         full = piece is not None and not room.holds(tokens + size, piece.start, atom.end)
         if piece is not None and (full or tokens + size / 2 > target):
             yield piece, tokens
@@ -140,7 +140,7 @@ def _atoms(text: str, span: Span, count: Count, room: Room) -> Iterator[tuple[Sp
 
 
 def _sentences(text: str, span: Span) -> Iterator[Span]:
-    """Cut where sentences begin, so that what stands between them is kept."""
+    """Cut where sentences begin, so that text between two sentences is kept."""
     found = sentences(text[span.start : span.end])
     return _cut(text, span, [span.start + sentence.start for sentence in found])
 

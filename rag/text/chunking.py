@@ -1,7 +1,7 @@
 """Cuts documents into passages that fit the embedding model.
 
 A document is cut where its author divided it. Blocks (paragraphs, tables, code) stay whole where
-they fit; a heading never stands without what follows it; neighbours are joined until a
+they fit; a heading stays with what follows it; neighbours are joined until a
 passage is half full, so that a passage has one topic and is not tiny. A block that
 is too long is cut between sentences, rows or lines into parts of about the same size.
 
@@ -96,7 +96,7 @@ class Ruler:
     WordPiece and SentencePiece cut at white space first, so a text has as many tokens as its
     words have; each word is counted once. Where a probe shows otherwise (``additive`` is
     False) every text is counted as it stands. A word without white space of over 100
-    characters counts at least a token for 8 of them: WordPiece sees but one unknown token.
+    characters counts at least a token for 8 of them: WordPiece counts it as one unknown token.
     """
 
     def __init__(self, count: Callable[[str], int]) -> None:
@@ -132,7 +132,7 @@ class _Words(dict[str, int]):
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """A block or a piece of one, with the headings right above it: what a passage never divides."""
+    """A block or a piece of one, with the headings right above it. A passage never divides it."""
 
     span: Span
     tokens: int
@@ -159,7 +159,7 @@ def _chunks(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[Chun
 
 
 def _groups(units: Iterator[_Unit], room: Room) -> Iterator[list[_Unit]]:
-    """Neighbours that make one passage.
+    """Groups of neighbours, each of which makes a passage.
 
     A passage goes on while it fits and is not half full, or when what follows is small. A section or page
     begins a new passage, unless the present one is not a quarter full.

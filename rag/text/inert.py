@@ -1,12 +1,12 @@
 """Makes an answer's text inert: nothing in it is loaded, and no link hides where it leads.
 
-Answers are shown by programs that read Markdown or HTML. There an image is fetched as soon as it is
-shown, and its address could carry away what the answer says; a document only has to tell a model to write
-one. So one space is put where it keeps each construct from being one (CommonMark 0.31.2):
+Programs that read Markdown or HTML show the answers. They fetch an image as soon as they show it, so its
+address can carry the answer to another server; a document only has to tell a model to write such an image.
+So a space is put into each construct, which makes it plain text (CommonMark 0.31.2):
 
     [text](address), ![text](address)      between the brackets
     [name]: address                        before the colon
-    <tag …>, <address>, <!-- -->, <?x ?>   behind the first bracket
+    <tag …>, <address>, <!-- -->, <?x ?>   after the first bracket
 
 All words stay, and addresses can be seen. Code between fences stays as it is.
 """
@@ -24,8 +24,8 @@ class InertText:
         self._last = "\n"
         self._mark = ""  # the character of the fence that the line may be
         self._run = 0  # how many of them the line begins with
-        self._plain = True  # whether only white space came behind them
-        self._ticked = False  # whether a backtick came behind them: then they open no fence
+        self._plain = True  # whether only white space followed them
+        self._ticked = False  # whether a backtick followed them: then they open no fence
         self._fence: tuple[str, int] | None = None
 
     def feed(self, piece: str) -> str:

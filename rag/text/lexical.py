@@ -5,8 +5,8 @@ score of a passage is the sum over shared terms of question weight × passage we
 engine, which knows the collection, multiplies by the idf (Qdrant's ``modifier=idf``).
 
 Terms are English stems without accents and stop words. Scripts that do not separate words
-count in pairs of characters. Text in other languages keeps its words, stemmed like English on
-both sides, so equal words still meet.
+count in pairs of characters. Text in other languages keeps its words, stemmed like English in
+passages and questions, so equal words still match.
 """
 
 import re
@@ -66,7 +66,7 @@ def encode_question(text: str) -> SparseVector:
 
 
 def term_counts(text: str) -> Counter[int]:
-    """How often each term stands in ``text``, by its id: 32 bits, the same in every process."""
+    """How often each term occurs in ``text``, by the term's id: 32 bits, the same in every process."""
     if text.isascii():
         words = _ASCII_WORDS.findall(text.lower())
     else:
@@ -76,7 +76,7 @@ def term_counts(text: str) -> Counter[int]:
             # Scripts without spaces between words count in pairs of characters.
             in_pairs = len(word) > 2 and word[0] >= _FIRST_UNSPACED and _UNSPACED_START.match(word)
             words += [word[i : i + 2] for i in range(len(word) - 1)] if in_pairs else [word]
-    # What is very long is no word of a language and will not come again, so it is not cached.
+    # A very long word belongs to no language and will hardly occur again, so it is not cached.
     terms = (_cached_term(word) if len(word) <= _LONGEST_CACHED else _term_id(word) for word in words)
     return Counter(term for term in terms if term is not None)
 

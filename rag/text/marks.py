@@ -41,7 +41,7 @@ class Mark:
         self._number = 0
 
     def take(self, char: str) -> Reading:
-        """Read the next character. Not to be called again after COMPLETE or NO_MARK."""
+        """Read the next character. Do not call it again after COMPLETE or NO_MARK."""
         match self._state:
             case _State.BEGINNING | _State.LABELLED | _State.SEPARATED:
                 state = self._before_number(char)
@@ -50,7 +50,7 @@ class Mark:
             case _State.AND:
                 state = self._in_and(char)
             case _State.NUMBER | _State.NUMBERED:
-                state = self._behind_number(char)
+                state = self._after_number(char)
         if state is None:
             return Reading.NO_MARK
         if self._state is _State.NUMBER and state is not _State.NUMBER:
@@ -76,7 +76,7 @@ class Mark:
             return _State.LABELLED
         return self._digit(char) if self._word in _LABELS and char.isdecimal() else None
 
-    def _behind_number(self, char: str) -> _State | None:
+    def _after_number(self, char: str) -> _State | None:
         if char.isdecimal():
             return self._digit(char)
         if char.isspace() or char == "]":
@@ -96,7 +96,7 @@ class Mark:
 
 
 def without_marks(text: str) -> str:
-    """``text`` with round brackets for those of its marks, so that nothing in it cites."""
+    """``text`` with round brackets in place of those of its marks, so that nothing in it is a citation."""
     parts: list[str] = []
     position = 0
     while (start := text.find("[", position)) >= 0:

@@ -1,7 +1,4 @@
-"""Packs where a document's passages stand in its text, for a blob beside the text.
-
-Makes the paths under which the service shows a passage.
-"""
+"""The places of a document's passages in its text, packed for a blob, and the addresses of a passage."""
 
 import json
 import zlib
@@ -17,7 +14,7 @@ from rag.model import Chunk, DocumentVersion
 class Place:
     """Characters ``start`` to ``end`` of a text, and bytes ``first`` to ``last`` of it in UTF-8.
 
-    ``chunk_id``: of its point. It cannot be computed from the document's name: points that were restored
+    ``chunk_id``: the id of its point. The document's name does not give it: points that were restored
     under another name keep their ids.
     """
 
@@ -50,7 +47,7 @@ def pack_places(places: Sequence[Place]) -> bytes:
 
 
 def unpack_places(data: bytes) -> list[Place]:
-    """The inverse of :func:`pack_places`. NotFound for bytes that are cut off: they can be made again."""
+    """The inverse of :func:`pack_places`. NotFound for damaged bytes: the caller makes the places again."""
     try:
         rows = json.loads(zlib.decompress(data))
         return [

@@ -1,15 +1,7 @@
-"""What a point carries in the engine, and the checks before anything is written or searched.
+"""The format of points and scores in every vector engine, and the checks before a write or a search.
 
 An engine stores NaN vectors and never finds them, fails in the middle of a batch on a
-string that is not UTF-8, and rounds what does not fit. So everything is looked at first.
-
-Which versions of a document a removal is about.
-
-Token vectors in a payload.
-
-Names in a collection on a Qdrant server.
-
-How the two sides of a hybrid search become one score, for every engine.
+string that is not UTF-8, and rounds numbers that do not fit. So everything is checked first.
 """
 
 import re
@@ -40,7 +32,27 @@ Payload: TypeAlias = dict[str, Any]
 Vectors: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float16] | None]
 """Dense and token vectors of a point."""
 
+DENSE, LEXICAL = "dense", "lexical"
+"""Vectors of a point: the passage's embedding, and its BM25 term weights."""
+
+TOKENS = "tokens"
+"""Payload field with the token vectors: base64 of their float16 numbers, little-endian, row by row."""
+
+TENANT = "tenant"
+"""Payload field with the terms of the metadata field that names the document's tenant."""
+
+MARK = "aegis"
+"""Key in the metadata of our collections; its value describes the layout."""
+
+UPLOADED = "aegis-restored.snapshot"
+"""The name of a snapshot that Aegis sent to a node."""
+
+DENSE_WEIGHT = 20.0
+"""Fused score = 20 · cosine + BM25. On SQuAD, weights of 10 to 30 score alike, and above RRF and DBSF."""
+
 MAX_LIMIT = 10_000
+"""Hits of a search."""
+
 INDEXED = ("document_id", "revision", "terms")
 """Payload fields to index as keywords, beside ``version`` as an integer."""
 
@@ -50,17 +62,30 @@ MAX_RANGE_INDEXES = 64
 NOT_READ_BACK = ("revision", "terms", "numbers", "dates")
 """Payload fields that are there for filters only."""
 
+_FLOAT16 = np.dtype("<f2")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """Versions below ``below``, other than ``keep``, and equal to ``only``. None does not restrict."""
+
+    below: int | None = None
+    keep: int | None = None
+    only: int | None = None
+
+
+ALL = Versions()
+
+
 def revision_of(version: DocumentVersion) -> str:
-    """One string for one version of one document, so that one lookup excludes many."""
+    """A string for a version of a document, so that one condition can exclude many versions."""
     return f"{version.version}:{version.document_id}"
 
 
 def payload_of(passage: Passage) -> Payload:
-    """The passage, and beside it what filters look up (see ``rag.filters``)."""
+    """The passage's fields, and the facts that filters look up (see ``rag.filters``)."""
     facts = facts_of(passage.document_id, passage.title, passage.metadata)
     return {
         "document_id": passage.document_id,
@@ -81,12 +106,12 @@ def payload_of(passage: Passage) -> Payload:
 
 
 def range_field(kind: str, path: str) -> str:
-    """The engine's path of one key of ``numbers`` or ``dates``, spelled as the engine lists it."""
+    """The engine's path of a key of ``numbers`` or ``dates``, spelled as the engine lists it."""
     return f"{kind}.{path}" if _BARE_KEY.match(path) else f'{kind}."{path}"'
 
 
 def range_fields(payloads: Iterable[Payload]) -> tuple[str, ...]:
-    """The fields of these payloads that filters may compare by range, each once."""
+    """The fields of these payloads that filters can compare by range, each once."""
     fields = (
         range_field(kind, path)
         for payload in payloads
@@ -114,12 +139,12 @@ def passage_of(chunk_id: str, payload: Mapping[str, Any]) -> Passage:
 
 
 def candidates_of(hits: Sequence[Hit], vectors: Mapping[str, Vectors]) -> list[Candidate]:
-    """The hits with their vectors, in order, those without any left out."""
+    """The hits with their vectors, in order. Hits without vectors are left out."""
     return [Candidate(hit, *vectors[hit.passage.chunk_id]) for hit in hits if hit.passage.chunk_id in vectors]
 
 
 def check_name(collection: str) -> None:
-    """InvalidRequest for what cannot name a collection of a store."""
+    """InvalidRequest for a name that no collection may have."""
     if not _NAME.match(collection):
         raise InvalidRequest(
             f"{collection!r} cannot name a collection: letters, digits, '-', '_' and '.' only"
@@ -127,18 +152,17 @@ def check_name(collection: str) -> None:
 
 
 def check_points(points: Sequence[Point], spec: CollectionSpec) -> None:
-    """InvalidRequest names the passage and what is wrong with it."""
+    """InvalidRequest for the first wrong point; it names the passage and the fault."""
     for point in points:
         where = f"passage {point.passage.index} of {point.passage.document_id!r}"
-        _check_id(point.passage.chunk_id, where)
-        _check_text(point.passage, where)
+        _check_passage(point.passage, where)
         _check_dense(point.dense, spec.dimension, where)
         check_sparse(point.sparse, where)
         _check_tokens(point.tokens, spec.token_dimension, where)
 
 
 def check_query(query: SearchQuery, spec: CollectionSpec) -> None:
-    """InvalidRequest when the query's vectors or limit cannot be searched with."""
+    """InvalidRequest for a limit or vectors that the collection cannot be searched with."""
     if not 0 < query.limit <= MAX_LIMIT:
         raise InvalidRequest(f"the limit of a search must be 1 to {MAX_LIMIT}, not {query.limit}")
     _check_dense(query.dense, spec.dimension, "the query")
@@ -146,7 +170,7 @@ def check_query(query: SearchQuery, spec: CollectionSpec) -> None:
 
 
 def check_sparse(vector: SparseVector, where: str) -> None:
-    """Indices ascending and unique, as many finite values."""
+    """InvalidRequest unless the indices ascend, and there are as many values, all of them finite."""
     indices, values = vector.indices, vector.values
     if indices.ndim != 1 or indices.shape != values.shape:
         raise InvalidRequest(f"{where}: a sparse vector needs as many values as indices")
@@ -158,16 +182,14 @@ def check_sparse(vector: SparseVector, where: str) -> None:
         raise InvalidRequest(f"{where}: the sparse vector holds NaN or infinity")
 
 
-def _check_id(chunk_id: str, where: str) -> None:
+def _check_passage(passage: Passage, where: str) -> None:
+    chunk_id = passage.chunk_id
     try:
         canonical = str(UUID(chunk_id))
     except (ValueError, AttributeError) as error:
         raise InvalidRequest(f"{where}: the chunk_id {chunk_id!r} must be a UUID") from error
     if canonical != chunk_id:
         raise InvalidRequest(f"{where}: the chunk_id {chunk_id!r} must be written {canonical}")
-
-
-def _check_text(passage: Passage, where: str) -> None:
     try:
         "".join((passage.text, passage.title, passage.document_id, *passage.headings)).encode()
     except UnicodeEncodeError as error:
@@ -199,21 +221,6 @@ def _check_tokens(tokens: NDArray[Any] | None, dimension: int | None, where: str
         raise InvalidRequest(f"{where}: a token vector holds NaN or infinity")
 
 
-@dataclass(frozen=True, slots=True)
-class Versions:
-    """Those under ``below``, other than ``keep``, and equal to ``only``; None does not restrict."""
-
-    below: int | None = None
-    keep: int | None = None
-    only: int | None = None
-
-
-ALL = Versions()
-
-
-_FLOAT16 = np.dtype("<f2")
-
-
 def encoded(tokens: NDArray[np.float16]) -> str:
     """Base64 of the numbers, little-endian, row by row."""
     return b64encode(tokens.astype(_FLOAT16).tobytes()).decode("ascii")
@@ -225,26 +232,6 @@ def decoded(text: str, dimension: int) -> NDArray[np.float16]:
     return numbers.astype(np.float16, copy=False).reshape(-1, dimension)
 
 
-DENSE, LEXICAL = "dense", "lexical"
-"""Vectors of a point: the passage's embedding, and its BM25 term weights."""
-
-TOKENS = "tokens"
-"""Payload field with the token vectors: base64 of their float16 numbers, little-endian, row by row."""
-
-TENANT = "tenant"
-"""Payload field with the terms of the metadata field that names a document's tenant."""
-
-MARK = "aegis"
-"""Key in the metadata of our collections; its value describes the layout."""
-
-UPLOADED = "aegis-restored.snapshot"
-"""The name of a snapshot that Aegis sent to a node."""
-
-
-DENSE_WEIGHT = 20.0
-"""Fused score = 20 · cosine + BM25: flat from 10 to 30 on SQuAD, and above RRF and DBSF there."""
-
-
 def depth_of(limit: int) -> int:
-    """How many of the best each side contributes for ``limit`` hits."""
+    """How many points the dense and the lexical search each contribute for ``limit`` hits."""
     return max(50, 3 * limit)

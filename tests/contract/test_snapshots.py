@@ -21,7 +21,7 @@ from rag.model import CollectionSpec, Engine, Passage, Point, SearchQuery, Snaps
 from rag.naming import point_id
 from rag.ports import Opened, Snapshots, VectorStore
 from rag.settings import Settings
-from rag.vectors.edge.snapshots import NoSnapshots
+from rag.vectors.edge.client import NoSnapshots
 from rag.vectors.qdrant.nodes import nodes_of
 from rag.vectors.qdrant.snapshots.snapshots import QdrantSnapshots
 from rag.vectors.qdrant.store import QdrantVectorStore

@@ -1,17 +1,28 @@
-"""The vector store as every process but the engine sees it: calls over the engine's Unix socket."""
+"""The embedded engine for all other processes: calls over the Unix socket of the engine's process."""
 
 import os
 import random
 import socket
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from rag.errors import TimedOut, Unavailable
-from rag.model import Candidate, CollectionSpec, DocumentVersion, Hit, Passage, Point, SearchQuery
+from rag.errors import Conflict, NotFound, TimedOut, Unavailable
+from rag.model import (
+    Candidate,
+    CollectionSpec,
+    DocumentVersion,
+    Engine,
+    Hit,
+    Passage,
+    Point,
+    SearchQuery,
+    SnapshotFile,
+)
 from rag.ports.paging import Window
 from rag.vectors.edge import wire
 from rag.vectors.payload import Vectors, candidates_of
@@ -19,16 +30,16 @@ from rag.vectors.payload import Vectors, candidates_of
 Connection: TypeAlias = socket.socket
 
 SLICE = 256
-"""Points in one message: about 6 MB with token vectors, acknowledged by itself, so synchronised once."""
+"""Points in one message: about 6 MB with token vectors. The engine syncs its files once a message."""
 
 _WRITES = ("ensure", "drop", "upsert", "delete")
 _READ_PATIENCE = 2.0
-"""Somebody waits for an answer."""
+"""Seconds; a caller waits for the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Limits:
-    """Of one call, by the monotonic clock. ``absent``: until then the engine may be away."""
+    """Of one call, by the monotonic clock. ``absent``: until then, the call waits for a missing engine."""
 
     deadline: float
     absent: float
@@ -37,10 +48,9 @@ class _Limits:
 class RemoteVectorStore:
     """``rag.ports.VectorStore`` over ``socket``. Safe for threads and for forks.
 
-    Every call ends within ``timeout`` seconds, TimedOut. A call that met a broken
-    connection is made once more, as every call may be repeated; then Unavailable.
-    An engine that is absent is waited for: ``patience`` seconds by a write, 2 at most by a
-    read, and by a ping not at all.
+    A call raises TimedOut after ``timeout`` seconds. When its connection breaks, it is made
+    once more, since every call may be repeated; then it raises Unavailable. A write waits
+    ``patience`` seconds for an absent engine, a read 2 at most, and a ping does not wait.
     """
 
     def __init__(self, socket: Path, timeout: float, patience: float = 0.0) -> None:
@@ -119,7 +129,9 @@ class RemoteVectorStore:
     def _call(self, method: str, *arguments: Any, **named: Any) -> Any:
         """The engine's answer, or its error raised here."""
         request = wire.packed([method, list(arguments), named])
-        limits = self._limits_of(method)
+        patience = self._patience if method in _WRITES else min(self._patience, _READ_PATIENCE)
+        now = time.monotonic()
+        limits = _Limits(now + self._timeout, absent=now + (0.0 if method == "ping" else patience))
         try:
             error, value = wire.unpacked(self._exchange(request, limits))
         except TimeoutError as late:
@@ -132,44 +144,33 @@ class RemoteVectorStore:
             raise wire.error_from(*error)
         return value
 
-    def _limits_of(self, method: str) -> _Limits:
-        began, patience = time.monotonic(), 0.0
-        if method in _WRITES:
-            patience = self._patience
-        elif method != "ping":
-            patience = min(self._patience, _READ_PATIENCE)
-        return _Limits(deadline=began + self._timeout, absent=began + patience)
-
     def _exchange(self, request: bytes, limits: _Limits) -> bytes:
         try:
             return self._attempt(request, limits)
         except TimeoutError:
             raise
         except OSError:
-            self.close()  # the engine has ended: every idle connection is as broken as this one
+            self.close()  # the engine has ended, so every idle connection is broken too
             time.sleep(random.uniform(0.05, 0.25))  # noqa: S311 - jitter
             return self._attempt(request, limits)
 
     def _attempt(self, request: bytes, limits: _Limits) -> bytes:
-        connection = self._taken() or self._connect(limits)
+        try:
+            connection = self._connections().pop()
+        except IndexError:
+            connection = self._connect(limits)
         try:
             _limit(connection, limits.deadline)
             wire.send(connection, request)
             answer = wire.receive_answer(connection)
-        except BaseException:
+        except BaseException:  # a late answer on this connection would be taken for the next call's
             connection.close()
             raise
         self._connections().append(connection)
         return answer
 
-    def _taken(self) -> Connection | None:
-        try:
-            return self._connections().pop()
-        except IndexError:
-            return None
-
     def _connections(self) -> list[Connection]:
-        """The idle connections of this process. A forked child leaves its parent's alone."""
+        """The idle connections of this process. A forked child must not use its parent's."""
         process, idle = self._idle
         if process != os.getpid():
             idle = []
@@ -179,7 +180,12 @@ class RemoteVectorStore:
     def _connect(self, limits: _Limits) -> Connection:
         while True:
             try:
-                return self._open(limits.deadline)
+                with ExitStack() as undo:
+                    connection = undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+                    _limit(connection, limits.deadline)
+                    connection.connect(str(self._path))
+                    undo.pop_all()
+                    return connection
             except TimeoutError:
                 raise
             except OSError:
@@ -188,19 +194,35 @@ class RemoteVectorStore:
                     raise
                 time.sleep(pause)
 
-    def _open(self, deadline: float) -> Connection:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            _limit(connection, deadline)
-            connection.connect(str(self._path))
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
 
 def _limit(connection: socket.socket, deadline: float) -> None:
     left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError
     connection.settimeout(left)
+
+
+class NoSnapshots:
+    """``rag.ports.Snapshots`` of the embedded engine, which makes none. Its backups consist of points."""
+
+    @property
+    def engine(self) -> Engine:
+        return Engine("edge", version("qdrant-edge-py"))
+
+    def take(self, *_: object, **__: object) -> tuple[SnapshotFile, ...]:
+        return ()
+
+    def read(self, *_: object, **__: object) -> Iterator[bytes]:
+        raise NotFound("the embedded engine makes no snapshots")
+
+    def release(self, *_: object, **__: object) -> None:
+        """There is none to remove."""
+
+    def taken(self) -> tuple[str, ...]:
+        return ()
+
+    def accepts(self, *_: object, **__: object) -> bool:
+        return False
+
+    def load(self, *_: object, **__: object) -> None:
+        raise Conflict("the embedded engine loads no snapshots, only points")

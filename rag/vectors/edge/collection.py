@@ -1,4 +1,4 @@
-"""One collection of the embedded store: its shard, its token vectors, and the order of writes."""
+"""One collection of the embedded store: its shard, its token vectors, and the lock for its writes."""
 
 import logging
 from collections.abc import Sequence
@@ -20,14 +20,13 @@ SLICE = 64
 """Points in one step of the engine: about 15 ms during which no search runs."""
 
 SCROLLED = 128
-"""Points of one page at most: about 2 ms during which no search runs."""
+"""The most points of one page: about 2 ms during which no search runs."""
 
 WORTH_OPTIMIZING = 50_000
-"""Points outside the graph: each search then spends some 6 ms on comparing them all."""
-
+"""Points outside the graph. Each search compares them all, which takes some 6 ms for so many."""
 
 LEFT_SECONDS = 300.0
-"""Between two tries to optimise a collection where it failed."""
+"""The pause after a failed try to optimise a collection."""
 
 
 class EdgeCollection:
@@ -45,14 +44,14 @@ class EdgeCollection:
 
     @staticmethod
     def create(folder: CollectionFolder) -> None:
-        """Lay the collection out on disk, closed."""
+        """Make the collection's files on disk, and close them."""
         Shard.create(folder.shard, folder.spec.dimension)
         tokens = _tokens_of(folder)
         if tokens:
             tokens.close()
 
     def upsert(self, points: Sequence[Point]) -> None:
-        """All are checked before any is written; durable on return."""
+        """Check all points, then write them. They are durable on return. InvalidRequest."""
         check_points(points, self.folder.spec)
         rows = [(point, payload_of(point.passage)) for point in points]
         with self._writing:
@@ -77,7 +76,7 @@ class EdgeCollection:
         return self._shard.search(query)
 
     def vectors(self, chunk_ids: Sequence[str]) -> dict[str, Vectors]:
-        """Dense and token vectors of those points that are there."""
+        """Dense and token vectors of those points that exist, by id."""
         self._read_at = monotonic()
         dense = self._shard.dense(chunk_ids)
         tokens = self._tokens.get(chunk_ids) if self._tokens else {}
@@ -89,7 +88,7 @@ class EdgeCollection:
     def scroll(
         self, after: str | None, limit: int, versions: Sequence[DocumentVersion] | None
     ) -> Window[Point]:
-        """A page of points. No write comes between a point and its token vectors."""
+        """A page of points with their token vectors. Writes wait, so both are of the same version."""
         most = min(limit, SCROLLED)
         with self._writing:
             points = self._shard.scroll(after, most, versions)
@@ -101,44 +100,37 @@ class EdgeCollection:
         return self._shard.count(document_id)
 
     def searched_within(self, seconds: float) -> bool:
-        """Whether anybody searched it, or opened it, less than ``seconds`` ago."""
+        """Whether the collection was searched or opened less than ``seconds`` ago."""
         return monotonic() - self._read_at < seconds
 
     def optimize_if_it_pays(self) -> bool:
-        """Optimise when there is enough to gain; whether it was done. Left for minutes where it failed.
+        """Optimise when there is enough to gain, and tell whether it was done.
 
-        The engine stops every thread while it optimises, seconds for tens of thousands of
-        points. Points not optimised yet are found all the same, only slower.
+        The engine stops every thread while it optimises: seconds for tens of thousands of
+        points. Searches find the other points too, only slower. After a failure it is not
+        tried for some minutes.
         """
         if monotonic() < self._left_until:
             return False
         try:
-            pays = self._optimizing_pays()
+            unindexed = self._shard.unindexed()
+            # a run may leave points outside the graph; without new ones, a further run gains nothing
+            grown = unindexed >= WORTH_OPTIMIZING and unindexed != self._optimized_at
+            pays = grown or self._deleted >= WORTH_OPTIMIZING
             if pays:
-                self._optimize()
+                began = monotonic()
+                with self._writing:
+                    self._shard.optimize()
+                    self._shard.flush()
+                    self._deleted = 0
+                    self._optimized_at = self._shard.unindexed()
+                seconds = monotonic() - began
+                log.info("optimised %s in %.1f s; nobody could search meanwhile", self.folder.name, seconds)
         except AegisError as error:
             self._left_until = monotonic() + LEFT_SECONDS
             log.warning("optimising %s failed, and searches get slower: %s", self.folder.name, error)
             return False
         return pays
-
-    def _optimize(self) -> None:
-        began = monotonic()
-        with self._writing:
-            self._shard.optimize()
-            self._shard.flush()
-            self._deleted = 0
-            self._optimized_at = self._shard.unindexed()
-        log.info(
-            "optimised %s in %.1f s; nobody could search meanwhile", self.folder.name, monotonic() - began
-        )
-
-    def _optimizing_pays(self) -> bool:
-        """Enough to gain, and more than what the last run left."""
-        unindexed = self._shard.unindexed()
-        if unindexed >= WORTH_OPTIMIZING and unindexed != self._optimized_at:
-            return True
-        return self._deleted >= WORTH_OPTIMIZING
 
     def close(self) -> None:
         with self._writing:

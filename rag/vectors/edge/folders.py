@@ -1,10 +1,10 @@
-"""Where collections lie on disk: one folder each, which is whole as soon as it has its name.
+"""The collections' folders on disk. A folder gets its final name only when it is complete.
 
 <root>/lock                       held by the one process that has the folder open
 <root>/docs-1/collection.json     name and spec
 <root>/docs-1/shard/              the engine's own files
 <root>/docs-1/tokens.sqlite       token vectors, where the spec has them
-<root>/.new-…  <root>/.gone-…     being made, being removed; swept at the next start
+<root>/.new-…  <root>/.gone-…     being made, being removed; the next start deletes them
 """
 
 import fcntl
@@ -46,8 +46,9 @@ class CollectionFolder:
 
 
 def lock(root: Path) -> BinaryIO:
-    """Make ``root`` this process's own until the file is closed. Conflict when it is another's."""
+    """Lock ``root`` for this process until the file is closed. Conflict when another process has it."""
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # the kernel releases this lock with the process, so a crash leaves no stale one
     file = (root / "lock").open("ab")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -60,38 +61,50 @@ def lock(root: Path) -> BinaryIO:
 
 
 def sweep(root: Path) -> None:
-    """Remove what an earlier process left half made or half removed."""
+    """Remove the folders that an earlier process did not finish to make or to remove."""
     for pattern in (".new-*", ".gone-*"):
         for path in root.glob(pattern):
             _empty(path)
 
 
 def found(root: Path) -> list[CollectionFolder]:
-    """The collections there are, by name. One whose description is damaged is logged and left alone."""
-    read = (_read(path.parent) for path in root.glob(f"[!.]*/{_DESCRIPTION}"))
-    return sorted((folder for folder in read if folder), key=lambda folder: folder.name)
+    """The collections on disk, by name. A damaged description is logged, and its folder stays as it is."""
+    folders = []
+    for path in root.glob(f"[!.]*/{_DESCRIPTION}"):
+        try:
+            fields = json.loads(path.read_text())
+            spec = CollectionSpec(fields["dimension"], fields["token_dimension"])
+            folders.append(CollectionFolder(fields["name"], spec, path.parent))
+        except (ValueError, KeyError, TypeError):
+            log.error("%s cannot be read: restore it from a backup", path)  # noqa: TRY400 - one line
+    return sorted(folders, key=lambda folder: folder.name)
 
 
 def create_draft(root: Path, name: str, spec: CollectionSpec) -> CollectionFolder:
-    """A folder to make a collection in; it counts from :func:`publish` on."""
+    """A folder for a new collection, which exists only after :func:`publish`. InvalidRequest for its name."""
     check_name(name)
     path = root / f".new-{uuid4().hex}"
     path.mkdir(mode=0o700)
-    description = {"name": name, **asdict(spec)}
-    _write(path / _DESCRIPTION, json.dumps(description))
+    with (path / _DESCRIPTION).open("w") as file:
+        json.dump({"name": name, **asdict(spec)}, file)
+        file.flush()
+        os.fsync(file.fileno())
     return CollectionFolder(name, spec, path)
 
 
 def publish(draft: CollectionFolder, root: Path) -> CollectionFolder:
-    """The draft under its own name, in one step."""
-    path = draft.path.rename(root / _folder_name(draft.name))
+    """Rename the draft to its collection's name, in one step."""
+    name = draft.name
+    if name != name.lower():  # some file systems ignore case
+        name = f"{name}.{sha256(name.encode()).hexdigest()[:8]}"
+    path = draft.path.rename(root / name)
     sync(path)
     sync(root)
     return CollectionFolder(draft.name, draft.spec, path)
 
 
 def remove(path: Path) -> None:
-    """Gone in one step, then emptied; nothing when it is not there."""
+    """Rename the folder in one step, then delete it. A missing one is no error."""
     grave = path.with_name(f".gone-{uuid4().hex}")
     with suppress(FileNotFoundError):
         path.rename(grave)
@@ -100,7 +113,7 @@ def remove(path: Path) -> None:
 
 
 def sync(folder: Path) -> None:
-    """Make the names in ``folder``, or what a file holds, outlive a power cut."""
+    """Make the names in ``folder``, or a file's content, survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -108,30 +121,6 @@ def sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _folder_name(name: str) -> str:
-    """``name``; with capitals also a digest, for file systems that ignore case."""
-    if name == name.lower():
-        return name
-    return f"{name}.{sha256(name.encode()).hexdigest()[:8]}"
-
-
 def _empty(grave: Path) -> None:
-    with suppress(FileNotFoundError):  # another process was at it too
+    with suppress(FileNotFoundError):  # another process deletes it too
         shutil.rmtree(grave)
-
-
-def _read(path: Path) -> CollectionFolder | None:
-    try:
-        fields = json.loads((path / _DESCRIPTION).read_text())
-        spec = CollectionSpec(fields["dimension"], fields["token_dimension"])
-        return CollectionFolder(fields["name"], spec, path)
-    except (ValueError, KeyError, TypeError):
-        log.error("%s: %s cannot be read: restore it from a backup", path, _DESCRIPTION)  # noqa: TRY400 - one line
-        return None
-
-
-def _write(path: Path, text: str) -> None:
-    with path.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())

@@ -1,8 +1,8 @@
 """The vector engine's process: ``python -m rag.vectors.edge.server``.
 
-It owns ``AEGIS_HOME/vectors`` and answers the calls of :mod:`rag.vectors.edge.client`,
-a thread a connection. It does nothing else, because the engine holds the interpreter
-lock while it works. SIGTERM and SIGINT finish the calls in flight, flush and end with 0.
+It owns ``AEGIS_HOME/vectors`` and answers the calls of :mod:`rag.vectors.edge.client`, with
+one thread per connection. It does nothing else, because the engine holds the interpreter
+lock while it works. On SIGTERM or SIGINT it answers the calls in flight, flushes and exits with 0.
 """
 
 import logging
@@ -16,7 +16,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Lock, Thread, current_thread
 from time import monotonic
-from types import FrameType
 from typing import Any
 
 from rag import settings
@@ -28,45 +27,50 @@ from rag.vectors.edge.store import EdgeVectorStore
 log = logging.getLogger(__name__)
 
 QUIET_SECONDS = 30.0
-"""Nobody searched for so long: the time to optimise."""
+"""After so long without a search, collections are optimised."""
 
 _SLOW_SECONDS = 1.0
-"""A call that takes longer is told in the log."""
+"""Longer calls are logged."""
 
-_SWITCH_SECONDS = 0.0005  # a search that waits for an upsert's Python code gets its turn sooner
+_SWITCH_SECONDS = 0.0005  # searches wait less for the Python code of an upsert
 
 
 class VectorServer:
-    """Answers requests on ``listener`` out of ``store`` until :meth:`stop`."""
+    """Answers requests on ``listener`` from ``store`` until :meth:`stop`."""
 
     def __init__(self, store: EdgeVectorStore, listener: socket.socket) -> None:
         self._store = store
+        # clients can call these methods and no other attribute of the store
+        self._methods: dict[str, Callable[..., Any]] = {name: getattr(store, name) for name in wire.METHODS}
         self._listener = listener
         self._stopping = Event()
         self._changing = Lock()
         self._clients: dict[Thread, socket.socket] = {}
 
     def serve(self) -> None:
-        """Return when stopped, all calls in flight answered."""
-        keeper = Thread(target=self._optimize_now_and_then, name="optimizer", daemon=True)
-        keeper.start()
+        """Return after :meth:`stop`, when all calls in flight are answered."""
+        optimizer = Thread(target=self._optimize_regularly, name="optimizer", daemon=True)
+        optimizer.start()
         while not self._stopping.is_set():
             with suppress(TimeoutError):
-                self._accept(self._listener.accept()[0])
-        self._end_clients()
-        keeper.join()
+                connection, _ = self._listener.accept()
+                connection.settimeout(None)
+                thread = Thread(target=self._serve_client, args=(connection,), name="client", daemon=True)
+                with self._changing:
+                    self._clients[thread] = connection
+                thread.start()
+        with self._changing:
+            clients = dict(self._clients)
+        for connection in clients.values():  # idle connections end at once, busy ones after their answer
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RD)
+        for thread in (*clients, optimizer):
+            thread.join()
 
     def stop(self) -> None:
         self._stopping.set()
 
-    def _accept(self, connection: socket.socket) -> None:
-        connection.settimeout(None)
-        thread = Thread(target=self._talk, args=(connection,), name="client", daemon=True)
-        with self._changing:
-            self._clients[thread] = connection
-        thread.start()
-
-    def _talk(self, connection: socket.socket) -> None:
+    def _serve_client(self, connection: socket.socket) -> None:
         try:
             with connection:
                 while (body := wire.receive(connection)) is not None:
@@ -79,9 +83,9 @@ class VectorServer:
 
     def _answer(self, body: bytes) -> bytes:
         try:
-            method, arguments, named = wire.unpacked(body)
-            with _telling_if_slow(method):
-                return wire.packed([None, self._method(method)(*arguments, **named)])
+            name, arguments, named = wire.unpacked(body)
+            with _slow_call_logged(name):
+                return wire.packed([None, self._methods[name](*arguments, **named)])
         except AegisError as error:
             return wire.packed([wire.error_fields(error), None])
         except Exception:
@@ -90,32 +94,16 @@ class VectorServer:
                 [wire.error_fields(AegisError("the vector engine failed; its log says why")), None]
             )
 
-    def _method(self, name: str) -> Callable[..., Any]:
-        if name not in wire.METHODS:
-            raise ValueError(f"{name!r} is no call of the vector engine")
-        method: Callable[..., Any] = getattr(self._store, name)
-        return method
-
-    def _optimize_now_and_then(self) -> None:
+    def _optimize_regularly(self) -> None:
         while not self._stopping.wait(1.0):
             try:
                 self._store.optimize_when_idle(QUIET_SECONDS)
             except AegisError:
-                log.exception("optimising failed; searches stay right but get slower")
-
-    def _end_clients(self) -> None:
-        """Idle connections end at once, busy ones after their answer."""
-        with self._changing:
-            clients = dict(self._clients)
-        for connection in clients.values():
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RD)
-        for thread in clients:
-            thread.join()
+                log.exception("optimising failed; searches are correct but get slower")
 
 
 @contextmanager
-def _telling_if_slow(method: str) -> Iterator[None]:
+def _slow_call_logged(method: str) -> Iterator[None]:
     began = monotonic()
     try:
         yield
@@ -125,12 +113,13 @@ def _telling_if_slow(method: str) -> Iterator[None]:
 
 
 def listen(path: Path) -> socket.socket:
-    """A listening Unix socket for this user only, in place of a stale one. ConfigurationError."""
+    """A listening Unix socket that only this user can open. Replaces a stale one. ConfigurationError."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
             path.unlink()
+        # a chmod after bind would leave the socket open to others for a moment
         before = os.umask(0o177)
         try:
             listener.bind(str(path))
@@ -150,7 +139,8 @@ def run(folder: Path, path: Path) -> None:
     try:
         with listen(path) as listener:
             server = VectorServer(store, listener)
-            _stop_on_signals(server)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda _signal, _frame: server.stop())
             log.info("the vector engine is ready on %s with %d collections", path, len(store.collections()))
             server.serve()
             path.unlink(missing_ok=True)
@@ -158,16 +148,8 @@ def run(folder: Path, path: Path) -> None:
         store.close()
 
 
-def _stop_on_signals(server: VectorServer) -> None:
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        server.stop()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-
-
 def main() -> int:
-    """The exit status: 0 after a signal, 1 when the start is refused, with one line that says why."""
+    """The exit status: 0 after a signal; 1 when it cannot start, with the reasons on stderr."""
     sys.setswitchinterval(_SWITCH_SECONDS)
     try:
         values = settings.load()

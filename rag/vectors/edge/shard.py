@@ -1,9 +1,7 @@
-"""One shard of qdrant-edge with our layout: a dense, a lexical vector and a payload a point.
+"""One shard of qdrant-edge: each point has a dense vector, a lexical vector and a payload. Its filters.
 
-Every call into qdrant-edge holds the interpreter lock until it is done. Nothing here
-takes a lock of its own: :mod:`rag.vectors.edge.collection` sees to the order of writes.
-
-Filters in qdrant-edge's terms.
+Every call into qdrant-edge holds the interpreter lock until it returns. Nothing here
+takes a lock: :mod:`rag.vectors.edge.collection` lets one writer in at a time.
 """
 
 from collections.abc import Iterable, Sequence
@@ -35,7 +33,7 @@ from rag.vectors.payload import (
 
 
 def of_document(document_id: str, versions: Versions = ALL) -> edge.Filter:
-    """A document's points of these versions."""
+    """Selects the points of these versions of a document."""
     must: list[Any] = [_equals("document_id", document_id)]
     if versions.below is not None:
         must.append(edge.FieldCondition("version", range=edge.RangeFloat(lt=float(versions.below))))
@@ -46,12 +44,12 @@ def of_document(document_id: str, versions: Versions = ALL) -> edge.Filter:
 
 
 def of_versions(versions: Sequence[DocumentVersion]) -> edge.Filter:
-    """Points of any of these."""
+    """Selects the points of any of these versions."""
     return edge.Filter(must=[_any_revision(versions)])
 
 
 def filter_of(query: SearchQuery) -> edge.Filter | None:
-    """``where`` and ``exclude`` of a query; None when there are neither. InvalidRequest."""
+    """Selects by ``where`` and ``exclude`` of a query; None when it has neither. InvalidRequest."""
     must: list[Any] = [_condition(condition) for condition in parse(query.where)]
     must_not: list[Any] = [_any_revision(query.exclude)] if query.exclude else []
     return edge.Filter(must=must, must_not=must_not) if must or must_not else None
@@ -77,11 +75,15 @@ def _equals(field: str, value: str | int) -> edge.FieldCondition:
 
 _DENSE, _LEXICAL = "dense", "lexical"
 _PAGE = 256
-_ERRORS: ErrorTable = {Exception: Unavailable}  # qdrant-edge raises plain Exception for all that goes wrong
+_index = edge.UpdateOperation.create_field_index
+_PASSAGE = edge.PayloadSelector.Exclude(list(NOT_READ_BACK))
+"""The part of the payload that makes a passage."""
+
+_ERRORS: ErrorTable = {Exception: Unavailable}  # qdrant-edge raises plain Exception for every failure
 
 
 class Shard:
-    """The points of one collection. ``flush`` makes what was written before it durable."""
+    """The points of one collection. ``flush`` makes all earlier writes durable. Raises Unavailable."""
 
     def __init__(self, path: Path) -> None:
         with _translated():
@@ -90,22 +92,36 @@ class Shard:
 
     @staticmethod
     def create(path: Path, dimension: int) -> None:
-        """A new shard on disk, closed."""
+        """Make a new shard on disk, and close it."""
         path.mkdir()
         with _translated():
-            shard = edge.EdgeShard.create(str(path), _config(dimension))
+            config = edge.EdgeConfig(
+                vectors={_DENSE: edge.EdgeVectorParams(size=dimension, distance=edge.Distance.Cosine)},
+                sparse_vectors={_LEXICAL: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
+                wal_enabled=True,
+            )
+            shard = edge.EdgeShard.create(str(path), config)
             for field in INDEXED:
-                shard.update(_index_of(field, edge.PayloadSchemaType.Keyword))
-            shard.update(_index_of("version", edge.PayloadSchemaType.Integer))
+                shard.update(_index(field, edge.PayloadSchemaType.Keyword))
+            shard.update(_index("version", edge.PayloadSchemaType.Integer))
             shard.flush()
             shard.close()
 
     def upsert(self, rows: Iterable[tuple[Point, Payload]]) -> None:
-        """Checked points with their payloads."""
-        pairs = list(rows)
+        """Write checked points with their payloads."""
+        points, payloads = [], []
+        for point, payload in rows:
+            vectors: dict[str, Any] = {_DENSE: point.dense.tolist()}
+            if len(point.sparse.indices):
+                vectors[_LEXICAL] = _sparse(point.sparse)
+            points.append(edge.Point(point.passage.chunk_id, vectors, payload))
+            payloads.append(payload)
         with _translated():
-            self._index_ranges(payload for _, payload in pairs)
-            points = [_edge_point(point, payload) for point, payload in pairs]
+            # without an index, a range takes 100 ms for 20,000 points; with one, 5 ms
+            for field in range_fields(payloads):
+                if field not in self._indexed and len(self._indexed) < MAX_RANGE_INDEXES:
+                    self._shard.update(_index(field, edge.PayloadSchemaType.Float))
+                    self._indexed.add(field)
             self._shard.update(edge.UpdateOperation.upsert_points(points))
 
     def delete(self, document_id: str, versions: Versions) -> None:
@@ -119,16 +135,13 @@ class Shard:
             return int(self._shard.count(edge.CountRequest(exact=True, filter=chosen)))
 
     def search(self, query: SearchQuery) -> list[Hit]:
-        """The best of those that either side finds, with both scores of each exact.
-
-        The engine's own formula scores a point 0 on the side whose prefetch did not bring
-        it, which misplaces most of them, so the missing scores are asked for by id.
-        """
+        """The best points of a dense and a lexical search, ranked by 20 · cosine + BM25. InvalidRequest."""
         chosen = filter_of(query)
         with _translated():
-            scores = self._fused(query, chosen, depth_of(query.limit))
+            scores = self._fused_scores(query, chosen, depth_of(query.limit))
             best = sorted(scores.items(), key=lambda item: (-item[1], item[0]))[: query.limit]
-            payloads = self._payloads([point_id for point_id, _ in best])
+            records = self._shard.retrieve([point_id for point_id, _ in best], _PASSAGE, False)
+        payloads = {str(record.id): record.payload for record in records if record.payload}
         return [
             Hit(passage_of(point_id, payloads[point_id]), score)
             for point_id, score in best
@@ -136,20 +149,18 @@ class Shard:
         ]
 
     def dense(self, chunk_ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        """The dense vectors of those that are there, by id."""
+        """The dense vectors of those points that exist, by id."""
         with _translated():
             records = self._shard.retrieve([*chunk_ids], False, [_DENSE])
         return {str(record.id): np.array(_named(record)[_DENSE], np.float32) for record in records}
 
     def passages(self, version: DocumentVersion) -> list[Passage]:
-        """Those of one version of a document, by index."""
+        """The passages of one version of a document, by index."""
         chosen = of_document(version.document_id, Versions(only=version.version))
         found: list[Passage] = []
         offset: Any = None
         while True:
-            request = edge.ScrollRequest(
-                offset, _PAGE, chosen, edge.PayloadSelector.Exclude(list(NOT_READ_BACK)), False
-            )
+            request = edge.ScrollRequest(offset, _PAGE, chosen, _PASSAGE, False)
             with _translated():
                 records, offset = self._shard.scroll(request)
             found += [passage_of(str(record.id), record.payload) for record in records if record.payload]
@@ -159,11 +170,10 @@ class Shard:
     def scroll(
         self, after: str | None, limit: int, versions: Sequence[DocumentVersion] | None = None
     ) -> list[Point]:
-        """Those behind ``after`` by ascending id, without token vectors; ``versions`` None: of all."""
-        wanted = edge.PayloadSelector.Exclude(list(NOT_READ_BACK))
+        """The points after the id ``after``, by id, without token vectors; of these versions, or of all."""
         chosen = None if versions is None else of_versions(versions)
-        # the engine begins with the id that it is given
-        request = edge.ScrollRequest(after, limit + (after is not None), chosen, wanted, True)
+        # the engine's page includes the id that it begins with
+        request = edge.ScrollRequest(after, limit + (after is not None), chosen, _PASSAGE, True)
         with _translated():
             records, _ = self._shard.scroll(request)
         return [_point_of(record) for record in records if str(record.id) != after][:limit]
@@ -173,12 +183,12 @@ class Shard:
             self._shard.flush()
 
     def optimize(self) -> None:
-        """Build the graph over what was added since, and drop what was deleted. Seconds, all locked."""
+        """Add new points to the graph, and remove deleted ones. Holds the interpreter lock for seconds."""
         with _translated():
             self._shard.optimize()
 
     def unindexed(self) -> int:
-        """Points whose dense vectors are in no graph yet, so that searches compare them all."""
+        """The number of points whose dense vectors are in no graph yet. Searches compare them all."""
         with _translated():
             info = self._shard.info()
             counted_vectors = 2 * info.points_count  # the lexical ones always count as indexed
@@ -189,8 +199,15 @@ class Shard:
             self._shard.flush()
             self._shard.close()
 
-    def _fused(self, query: SearchQuery, chosen: edge.Filter | None, depth: int) -> dict[str, float]:
-        near, terms = _nearest(query.dense), _lexical(query.sparse)
+    def _fused_scores(self, query: SearchQuery, chosen: edge.Filter | None, depth: int) -> dict[str, float]:
+        """Fused scores by point id.
+
+        The engine's own formula scores a point 0 on a side whose prefetch did not find it. That
+        would misplace most points, so a second request asks for the missing scores by id.
+        """
+        near, terms = edge.Query.Nearest(query.dense.tolist(), using=_DENSE), None
+        if len(query.sparse.indices):
+            terms = edge.Query.Nearest(_sparse(query.sparse), using=_LEXICAL)
         dense, lexical = self._scores([(near, chosen, depth), (terms, chosen, depth)])
         more_dense, more_lexical = self._scores(
             [_of_ids(near, lexical.keys() - dense.keys()), _of_ids(terms, dense.keys() - lexical.keys())]
@@ -202,7 +219,7 @@ class Shard:
         }
 
     def _scores(self, asked: "Sequence[_Asked]") -> list[dict[str, float]]:
-        """Scores by point id, a dict for each question; none where there is nothing to ask."""
+        """For each request, the scores by point id. One without a query or ids has none, and is not sent."""
         requests = [
             edge.QueryRequest(limit=limit, query=query, filter=chosen)
             for query, chosen, limit in asked
@@ -214,26 +231,13 @@ class Shard:
             for query, _, limit in asked
         ]
 
-    def _payloads(self, point_ids: list[str]) -> dict[str, Payload]:
-        wanted = edge.PayloadSelector.Exclude(list(NOT_READ_BACK))
-        records = self._shard.retrieve([*point_ids], wanted, False)
-        return {str(record.id): record.payload for record in records if record.payload}
-
-    def _index_ranges(self, payloads: Iterable[Payload]) -> None:
-        """A range on a field without an index reads every payload: 100 ms for 20,000 points against 5."""
-        for field in range_fields(payloads):
-            if field in self._indexed or len(self._indexed) >= MAX_RANGE_INDEXES:
-                continue
-            self._shard.update(_index_of(field, edge.PayloadSchemaType.Float))
-            self._indexed.add(field)
-
 
 _Asked = tuple[Any, Any, int]  # query or None, filter or None, limit
 
 
 def _named(record: edge.Record) -> dict[str, Any]:
-    """Vectors by name, which is how ours are always stored."""
-    vectors = record.vector  # made anew at each look
+    """The record's vectors by name."""
+    vectors = record.vector  # a copy at each access
     return vectors if isinstance(vectors, dict) else {}
 
 
@@ -241,49 +245,18 @@ def _translated() -> AbstractContextManager[None]:
     return translated(_ERRORS, "the vector engine")
 
 
-def _config(dimension: int) -> edge.EdgeConfig:
-    return edge.EdgeConfig(
-        vectors={_DENSE: edge.EdgeVectorParams(size=dimension, distance=edge.Distance.Cosine)},
-        sparse_vectors={_LEXICAL: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
-        wal_enabled=True,
-    )
-
-
-def _index_of(field: str, kind: edge.PayloadSchemaType) -> edge.UpdateOperation:
-    return edge.UpdateOperation.create_field_index(field, kind)
-
-
-def _edge_point(point: Point, payload: Payload) -> edge.Point:
-    vectors: dict[str, Any] = {_DENSE: point.dense.tolist()}
-    if len(point.sparse.indices):
-        vectors[_LEXICAL] = _sparse(point.sparse)
-    return edge.Point(point.passage.chunk_id, vectors, payload)
-
-
 def _point_of(record: edge.Record) -> Point:
-    """The inverse of :func:`_edge_point`."""
+    """The point as it was upserted, without token vectors."""
     named, passage = _named(record), passage_of(str(record.id), record.payload or {})
-    return Point(passage, np.array(named[_DENSE], np.float32), _terms_of(named.get(_LEXICAL)))
-
-
-def _terms_of(vector: edge.SparseVector | None) -> SparseVector:
-    """Ascending, in whatever order the engine keeps them; none where it has none."""
-    indices = np.array(vector.indices if vector else (), np.uint32)
-    values = np.array(vector.values if vector else (), np.float32)
-    order = np.argsort(indices)
-    return SparseVector(indices[order], values[order])
+    lexical = named.get(_LEXICAL)
+    indices = np.array(lexical.indices if lexical else (), np.uint32)
+    values = np.array(lexical.values if lexical else (), np.float32)
+    order = np.argsort(indices)  # the engine may store them in another order
+    return Point(passage, np.array(named[_DENSE], np.float32), SparseVector(indices[order], values[order]))
 
 
 def _sparse(vector: SparseVector) -> edge.SparseVector:
     return edge.SparseVector(vector.indices.tolist(), vector.values.tolist())
-
-
-def _nearest(dense: NDArray[np.float32]) -> edge.Query:
-    return edge.Query.Nearest(dense.tolist(), using=_DENSE)
-
-
-def _lexical(sparse: SparseVector) -> edge.Query | None:
-    return edge.Query.Nearest(_sparse(sparse), using=_LEXICAL) if len(sparse.indices) else None
 
 
 def _of_ids(query: edge.Query | None, ids: set[str]) -> "_Asked":

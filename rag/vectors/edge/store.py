@@ -1,7 +1,7 @@
-"""The embedded vector store: qdrant-edge in this process, one folder a collection.
+"""The embedded vector store: qdrant-edge in this process, with one folder per collection.
 
-One process owns the folder; :mod:`rag.vectors.edge.server` is that process and nothing
-else, and the others reach it through :mod:`rag.vectors.edge.client`.
+Only the process :mod:`rag.vectors.edge.server` opens the folder. The others call it
+through :mod:`rag.vectors.edge.client`.
 """
 
 import logging
@@ -28,9 +28,9 @@ _REOPEN_SECONDS = 5.0
 class EdgeVectorStore:
     """``rag.ports.VectorStore`` over ``folder``. Safe for threads, not for forks.
 
-    Raises Conflict when another process has the folder open. A collection that cannot be
-    opened is reported and answers Unavailable, NoRoom while the disk has none; the others work. It is
-    tried again when it is asked for. Writes raise NoRoom where the disk has none.
+    Raises Conflict when another process has the folder open. A collection that cannot be opened is
+    logged, and its calls raise Unavailable, or NoRoom while the disk is full; the others work. Its
+    calls also try to open it again. Writes raise NoRoom when the disk is full.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -46,24 +46,34 @@ class EdgeVectorStore:
 
     def ensure(self, collection: str, spec: CollectionSpec) -> None:
         with self._changing:
-            present = self._open.get(collection) or self._broken.get(collection)
-            if isinstance(present, EdgeCollection):
-                present = present.folder
-            if present is None:
-                self._create(collection, spec)
-            elif present.spec != spec:
+            opened = self._open.get(collection)
+            present = opened.folder if opened else self._broken.get(collection)
+            if present and present.spec != spec:
                 raise Conflict(f"the collection {collection} was made with {present.spec}, not with {spec}")
+            if present is None:
+                require_engine_reserve(self._root)
+                what = f"making the collection {collection}"
+                with _full_disk_as_no_room(), translated({OSError: Unavailable}, what):
+                    draft = folders.create_draft(self._root, collection, spec)
+                    EdgeCollection.create(draft)
+                    self._open[collection] = EdgeCollection(folders.publish(draft, self._root))
 
     def drop(self, collection: str) -> None:
         with self._changing:
-            self._discard(collection)
+            opened = self._open.pop(collection, None)
+            broken = self._broken.pop(collection, None)
+            if opened:
+                opened.close()
+            folder = opened.folder if opened else broken
+            if folder:
+                folders.remove(folder.path)
 
     def collections(self) -> tuple[str, ...]:
         return tuple(sorted({*self._open, *self._broken}))
 
     def upsert(self, collection: str, points: Sequence[Point]) -> None:
         require_engine_reserve(self._root)
-        with _telling_of_room():
+        with _full_disk_as_no_room():
             self._collection(collection).upsert(points)
 
     def delete(
@@ -75,7 +85,7 @@ class EdgeVectorStore:
         keep: int | None = None,
         only: int | None = None,
     ) -> None:
-        with _telling_of_room():
+        with _full_disk_as_no_room():
             self._collection(collection).delete(document_id, Versions(below, keep, only))
 
     def search(self, collection: str, query: SearchQuery) -> list[Hit]:
@@ -85,7 +95,7 @@ class EdgeVectorStore:
         return candidates_of(hits, self.vectors(collection, [hit.passage.chunk_id for hit in hits]))
 
     def vectors(self, collection: str, chunk_ids: Sequence[str]) -> dict[str, Vectors]:
-        """Dense and token vectors by point id; points that are not there are left out."""
+        """Dense and token vectors by point id; missing points are left out."""
         return self._collection(collection).vectors(chunk_ids)
 
     def passages(self, collection: str, version: DocumentVersion) -> list[Passage]:
@@ -112,10 +122,10 @@ class EdgeVectorStore:
             raise Unavailable("the vector store is closed")
 
     def optimize_when_idle(self, quiet_seconds: float) -> None:
-        """Optimise one collection at most, when nobody searched any of them for ``quiet_seconds``.
+        """Optimise one collection at most, when none was searched for ``quiet_seconds``.
 
-        All stand still while one is optimised. None is where the disk has little room, since the engine
-        writes a segment anew before it drops the old one.
+        No collection answers during that time. On a disk with little room nothing is optimised,
+        since the engine writes a new segment before it removes the old one.
         """
         try:
             require_reserve(self._root)
@@ -126,7 +136,7 @@ class EdgeVectorStore:
             any(each.optimize_if_it_pays() for each in opened)
 
     def close(self) -> None:
-        """Flush and close everything. Nothing more may be called."""
+        """Flush and close everything. No call may follow."""
         with self._changing:
             for opened in self._open.values():
                 opened.close()
@@ -134,7 +144,15 @@ class EdgeVectorStore:
             self._lock_file.close()
 
     def _collection(self, name: str) -> EdgeCollection:
-        opened = self._open.get(name) or self._try_to_reopen(name)
+        """The open collection. A broken one is tried again every few seconds. NoRoom on a full disk."""
+        if name in self._broken and name not in self._open:
+            require_engine_reserve(self._root)
+            with self._changing:
+                broken = self._broken.get(name)
+                if broken and monotonic() - self._tried_at > _REOPEN_SECONDS:
+                    self._tried_at = monotonic()
+                    self._load(broken)
+        opened = self._open.get(name)
         if opened:
             return opened
         if name in self._broken:
@@ -145,37 +163,10 @@ class EdgeVectorStore:
             )
         raise UnknownCollection(f"there is no collection {name} in the vector store")
 
-    def _try_to_reopen(self, name: str) -> EdgeCollection | None:
-        """A broken collection that can be opened after all; tried now and then. NoRoom on a full disk."""
-        if name in self._broken:
-            require_engine_reserve(self._root)
-            with self._changing:
-                broken = self._broken.get(name)
-                if broken and monotonic() - self._tried_at > _REOPEN_SECONDS:
-                    self._tried_at = monotonic()
-                    self._load(broken)
-        return self._open.get(name)
-
-    def _create(self, name: str, spec: CollectionSpec) -> None:
-        require_engine_reserve(self._root)
-        with _telling_of_room(), translated({OSError: Unavailable}, f"making the collection {name}"):
-            draft = folders.create_draft(self._root, name, spec)
-            EdgeCollection.create(draft)
-            self._open[name] = EdgeCollection(folders.publish(draft, self._root))
-
-    def _discard(self, name: str) -> None:
-        opened = self._open.pop(name, None)
-        broken = self._broken.pop(name, None)
-        if opened:
-            opened.close()
-        folder = opened.folder if opened else broken
-        if folder:
-            folders.remove(folder.path)
-
     def _load(self, found: CollectionFolder) -> None:
-        """Not without room: to open one writes to pages of its files."""
+        """Open the collection, or log why it cannot be opened and count it as broken."""
         try:
-            require_engine_reserve(self._root)
+            require_engine_reserve(self._root)  # opening writes to pages of its files
             self._open[found.name] = EdgeCollection(found)
         except AegisError as error:
             log.error("the collection %s cannot be opened: %s", found.name, error)  # noqa: TRY400 - one line says all
@@ -185,8 +176,8 @@ class EdgeVectorStore:
 
 
 @contextmanager
-def _telling_of_room() -> Iterator[None]:
-    """NoRoom for what failed since the disk is full, whichever of the engine's libraries says so."""
+def _full_disk_as_no_room() -> Iterator[None]:
+    """Raise NoRoom for an Unavailable whose message says that the disk is full. Several libraries do so."""
     try:
         yield
     except Unavailable as error:

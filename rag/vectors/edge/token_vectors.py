@@ -1,13 +1,12 @@
-"""Token vectors of a collection, beside the engine's shard in one SQLite file.
+"""Token vectors of a collection, in one SQLite file beside the engine's shard.
 
-Rerankers read them whole, by id, and never search them. The engine can hold them as
-multivectors, but takes and gives every number as a Python object, with the interpreter
-locked: 50 ms a batch of 64 passages and 8 ms a query, against 1 ms and unlocked here,
-at half the disk space.
+Rerankers read them by id and never search them. The engine could store them as
+multivectors, but it takes and returns every number as a Python object and holds the
+interpreter lock: 50 ms for a batch of 64 passages and 8 ms for a query. SQLite needs 1 ms
+without the lock, and half the disk space.
 
-Order keeps the two stores in step over a crash: vectors are written before their points
-and removed after them, so a point always has its vectors, and what is left over by a
-crash goes with the next removal of that document.
+Vectors are written before their points and removed after them. So after a crash every
+point still has its vectors, and the next removal of the document removes leftover vectors.
 """
 
 import sqlite3
@@ -62,7 +61,7 @@ class TokenVectors:
             writer.executemany("DELETE FROM vectors WHERE id = ?", bare)
 
     def get(self, chunk_ids: Sequence[str]) -> dict[str, NDArray[np.float16]]:
-        """Those that are there, by id."""
+        """The token vectors of those points that have some, by id."""
         found: dict[str, NDArray[np.float16]] = {}
         for start in range(0, len(chunk_ids), _AT_ONCE):
             keys = [UUID(chunk_id).bytes for chunk_id in chunk_ids[start : start + _AT_ONCE]]
@@ -77,7 +76,7 @@ class TokenVectors:
         return found
 
     def delete(self, document_id: str, versions: Versions) -> None:
-        """Those of the document in these versions."""
+        """Remove the vectors of these versions of the document."""
         with self._transaction() as writer:
             writer.execute(
                 "DELETE FROM vectors WHERE document_id = ?1"
@@ -100,8 +99,10 @@ class TokenVectors:
 
 def _connection(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    # a row has many KB, so large pages save most of its overflow pages
     connection.execute("PRAGMA page_size = 16384")
     connection.execute("PRAGMA journal_mode = WAL")
+    # without FULL, a power cut may undo transactions that were committed to the WAL
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA journal_size_limit = 16777216")
     return connection

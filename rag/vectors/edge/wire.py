@@ -1,10 +1,10 @@
-"""What the engine process and its clients say to each other over a Unix socket.
+"""The messages between the engine process and its clients over a Unix socket.
 
 A message is a frame of :mod:`rag.system.framing` with a MessagePack body. A request is
 ``(method, arguments, keyword arguments)``; an answer ``(None, value)``, or
 ``((code, message, retry_after), None)`` for an error of ``rag.errors``. Vectors travel as
-raw bytes with dtype and shape, the nouns of ``rag.model`` as lists of their fields.
-Nothing that is received can run code.
+raw bytes with dtype and shape, the classes of ``rag.model`` as lists of their fields.
+No received message can run code.
 """
 
 import socket
@@ -27,8 +27,8 @@ METHODS = frozenset(
 )
 MAX_MESSAGE = 256 * 1024 * 1024
 
-_TUPLE, _ARRAY, _FIRST_NOUN = 0, 1, 10
-_NOUNS: tuple[type, ...] = (
+_TUPLE, _ARRAY, _FIRST_CLASS = 0, 1, 10
+_CLASSES: tuple[type, ...] = (
     CollectionSpec,
     DocumentVersion,
     Hit,
@@ -38,16 +38,17 @@ _NOUNS: tuple[type, ...] = (
     SparseVector,
     Window,
 )
-_CODES = {noun: code for code, noun in enumerate(_NOUNS, _FIRST_NOUN)}
-_NOUN_OF = {code: noun for noun, code in _CODES.items()}
-_FIELDS = {noun: tuple(field.name for field in fields(noun)) for noun in _NOUNS}
+_CODES = {kind: code for code, kind in enumerate(_CLASSES, _FIRST_CLASS)}
+_CLASS_OF = {code: kind for kind, code in _CODES.items()}
+_FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in _CLASSES}
 _DTYPES = ("<f4", "<f2", "<u4")
 
 
 def packed(message: object) -> bytes:
-    """InvalidRequest for what is not plain data: datetimes, lone surrogates, integers over 64 bits."""
+    """The message as bytes. InvalidRequest for datetimes, lone surrogates and integers over 64 bits."""
     try:
-        body: bytes = msgpack.packb(message, default=_outwards, strict_types=True)
+        # strict types send tuples to _to_extension, so they do not come back as lists
+        body: bytes = msgpack.packb(message, default=_to_extension, strict_types=True)
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidRequest(f"not plain data: {error}") from error
     return body
@@ -56,7 +57,7 @@ def packed(message: object) -> bytes:
 def unpacked(body: bytes) -> Any:
     """The inverse of :func:`packed`. ValueError for anything else."""
     try:
-        return msgpack.unpackb(body, ext_hook=_inwards, strict_map_key=False)
+        return msgpack.unpackb(body, ext_hook=_from_extension, strict_map_key=False)
     except (msgpack.UnpackException, ValueError, TypeError, KeyError) as error:
         raise ValueError(f"not a message of the vector engine: {error}") from error
 
@@ -68,7 +69,7 @@ def send(connection: socket.socket, body: bytes) -> None:
 
 
 def receive(connection: socket.socket) -> bytes | None:
-    """The next message's body; None when the other side has ended. ConnectionError inside a message."""
+    """The next message's body; None when the peer closed. ConnectionError inside a message."""
     return framing.receive(connection, MAX_MESSAGE)
 
 
@@ -78,11 +79,12 @@ def receive_answer(connection: socket.socket) -> bytes:
 
 
 def error_fields(error: AegisError) -> tuple[str, str, float | None]:
+    """Code, message and ``retry_after`` (seconds), which :func:`error_from` takes."""
     return error.code, str(error), error.retry_after if isinstance(error, Transient) else None
 
 
 def error_from(code: str, message: str, retry_after: float | None) -> AegisError:
-    """The error of the same class; the class of the whole tree for a code that is unknown here."""
+    """An error of the class with this code; AegisError for an unknown code."""
     kind = _error_classes(AegisError).get(code, AegisError)
     if issubclass(kind, Transient):
         return kind(message, retry_after=retry_after)
@@ -90,14 +92,15 @@ def error_from(code: str, message: str, retry_after: float | None) -> AegisError
 
 
 def _error_classes(root: type[AegisError]) -> dict[str, type[AegisError]]:
-    """By their codes; those that have their parent's stand for it."""
+    """The classes by code. A class that inherits its code is not listed, only its parent."""
     classes: dict[str, type[AegisError]] = {}
     for kind in root.__subclasses__():
         classes |= _error_classes(kind)
     return {**classes, root.code: root}
 
 
-def _outwards(value: object) -> msgpack.ExtType:
+def _to_extension(value: object) -> msgpack.ExtType:
+    """A value that MessagePack lacks. TypeError for an unknown class."""
     if isinstance(value, tuple):
         return msgpack.ExtType(_TUPLE, packed(list(value)))
     if isinstance(value, np.ndarray):
@@ -109,7 +112,8 @@ def _outwards(value: object) -> msgpack.ExtType:
     raise TypeError(f"{type(value).__name__} {value!r:.80} cannot be sent")
 
 
-def _inwards(code: int, body: bytes) -> Any:
+def _from_extension(code: int, body: bytes) -> Any:
+    """The inverse of :func:`_to_extension`. ValueError, TypeError or KeyError for anything else."""
     parts = unpacked(body)
     if code == _TUPLE:
         return tuple(parts)
@@ -118,4 +122,4 @@ def _inwards(code: int, body: bytes) -> Any:
         if dtype not in _DTYPES:
             raise ValueError(f"dtype {dtype} is not used here")
         return np.frombuffer(data, dtype).reshape(shape)
-    return _NOUN_OF[code](*parts)
+    return _CLASS_OF[code](*parts)

@@ -1,8 +1,6 @@
-"""The state of a Qdrant server or cluster, by its service and distributed APIs.
+"""The state of a Qdrant server or cluster, and the placement of a collection's shards on its nodes.
 
 https://api.qdrant.tech/api-reference/distributed: ``GET /cluster`` and ``GET /collections/NAME/cluster``.
-
-The placement of a collection's shards on nodes, and whether some nodes together hold all of them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,6 +12,10 @@ from qdrant_client import QdrantClient, models
 from rag.settings import Settings
 from rag.vectors.qdrant.layouts import is_ours
 from rag.vectors.qdrant.nodes import nodes_of
+
+T = TypeVar("T")
+
+_SERVING = {models.ReplicaState.ACTIVE, models.ReplicaState.ACTIVEREAD, models.ReplicaState.LISTENER}
 
 ALONE = ""
 """The peer id of a server that is no cluster."""
@@ -61,7 +63,7 @@ def replicas_of(
 
 
 def covering(parts: Sequence[frozenset[int]]) -> list[int]:
-    """Positions of few parts that together have every shard: greedily, the one that adds most first."""
+    """Positions of a few parts that together have every shard. Greedy: the part that adds most is next."""
     chosen: list[int] = []
     missing = frozenset[int]().union(*parts)
     while missing:
@@ -69,11 +71,6 @@ def covering(parts: Sequence[frozenset[int]]) -> list[int]:
         chosen.append(most)
         missing -= parts[most]
     return chosen
-
-
-T = TypeVar("T")
-
-_SERVING = {models.ReplicaState.ACTIVE, models.ReplicaState.ACTIVEREAD, models.ReplicaState.LISTENER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +102,7 @@ def node_state(settings: Settings, address: str) -> NodeState:
 
 def cluster_state(settings: Settings, address: str) -> ClusterState:
     """The state of the cluster as the node at ``address`` knows it. Unavailable without an answer."""
-    return _ask(settings, address, _read)
+    return _ask(settings, address, _read_cluster)
 
 
 def _ask(settings: Settings, address: str, read: Callable[[QdrantClient], T]) -> T:
@@ -117,7 +114,7 @@ def _ask(settings: Settings, address: str, read: Callable[[QdrantClient], T]) ->
         nodes.close()
 
 
-def _read(client: QdrantClient) -> ClusterState:
+def _read_cluster(client: QdrantClient) -> ClusterState:
     names = [one.name for one in client.get_collections().collections]
     ours = [name for name in names if is_ours(client.get_collection(name))]
     replicas = [

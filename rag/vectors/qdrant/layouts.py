@@ -1,4 +1,4 @@
-"""The layouts of collections on the server: how they are created, read and checked."""
+"""The layouts of collections on the server. Creates, reads and checks them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +14,8 @@ from rag.vectors.qdrant.nodes import Nodes
 
 LAYOUT = 1
 """The version of the payload's and vectors' format, for later versions of Aegis."""
+
+_NO_LIMIT = 1_000_000
 
 INDEXES: dict[str, models.PayloadSchemaType | models.KeywordIndexParams] = {
     **dict.fromkeys(INDEXED, models.PayloadSchemaType.KEYWORD),
@@ -38,7 +40,7 @@ def creation(settings: Settings, collection: str, spec: CollectionSpec) -> dict[
         on_disk=settings.qdrant_on_disk,
         quantization_config=quantization,
     )
-    # what the server does not know of the collection; the name tells it from an alias
+    # facts that the server does not keep itself; the name distinguishes the collection from an alias
     mark = {
         "name": collection,
         "layout": LAYOUT,
@@ -57,9 +59,6 @@ def creation(settings: Settings, collection: str, spec: CollectionSpec) -> dict[
         "write_consistency_factor": settings.qdrant_write_consistency_factor,
         "metadata": {MARK: mark},
     }
-
-
-_NO_LIMIT = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ class Layout:
 
     @property
     def full(self) -> bool:
-        """Whether no further field can get an index, so that a missing index tells nothing of a field."""
+        """Whether no further field can get an index, so that a field without one may still occur."""
         return len(self.indexed) >= self.limits.indexes
 
 
@@ -95,10 +94,8 @@ def layout_of(collection: str, info: models.CollectionInfo) -> Layout:
         raise _foreign(collection)
     if mark["name"] != collection:
         raise UnknownCollection(f"{collection} is no collection but an alias of {mark['name']}")
-    limits, strict = (
-        Limits(_NO_LIMIT, _NO_LIMIT, _NO_LIMIT, MAX_RANGE_INDEXES),
-        info.config.strict_mode_config,
-    )
+    limits = Limits(_NO_LIMIT, _NO_LIMIT, _NO_LIMIT, MAX_RANGE_INDEXES)
+    strict = info.config.strict_mode_config
     if strict is not None and strict.enabled:
         limits = Limits(
             batch=strict.upsert_max_batchsize or _NO_LIMIT,
@@ -134,7 +131,7 @@ def _foreign(collection: str) -> Conflict:
 
 
 class Layouts:
-    """This process' cache of layouts by collection. It reads one again when something is missing in it."""
+    """Reads the layouts of collections from the server, and caches them for this process."""
 
     def __init__(self, nodes: Nodes, settings: Settings, patience: float) -> None:
         self._nodes = nodes
@@ -190,6 +187,7 @@ class Layouts:
     def create(self, collection: str, spec: CollectionSpec) -> None:
         """Create the collection unless another worker has. Removes an alias of this name."""
         arguments = creation(self._settings, collection, spec)
+        # a collection cannot be created under the name of an alias
         no_alias = models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=collection))
         self._nodes.call(lambda client: client.update_collection_aliases([no_alias]), self._patience)
         try:
@@ -198,7 +196,7 @@ class Layouts:
             self.read(collection)  # raises Conflict again for a foreign collection
 
     def complete(self, collection: str) -> None:
-        """Make the missing ones of the indexes that every collection has."""
+        """Create the indexes that every collection has and this one lacks."""
         for field, schema in INDEXES.items():
             if field not in self.of(collection).indexed:
                 self._index(collection, field, schema)

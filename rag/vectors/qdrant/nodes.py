@@ -127,6 +127,7 @@ class Nodes:
             except Transient as error:
                 if self._addresses[self._chosen] == address:  # else another thread has gone on already
                     self._chosen = (self._chosen + 1) % len(self._addresses)
+                # the first round tries the other addresses at once; a pause comes before each later attempt
                 pause, limit = 0.0, self._timeout
                 if attempts >= len(self._addresses):
                     asked = error.retry_after if isinstance(error, Overloaded) else None

@@ -36,7 +36,7 @@ CONTENT = models.PayloadSelectorExclude(exclude=[*NOT_READ_BACK, TENANT])
 """The part of the payload that makes a point; the rest is derived from it."""
 
 _FLOAT_BYTES = 22
-"""Of a number in JSON, with its comma."""
+"""The bytes of a number in JSON, with its comma."""
 
 _LAST_ID = UUID(int=2**128 - 1)
 

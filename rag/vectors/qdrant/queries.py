@@ -1,7 +1,4 @@
-"""The hybrid query, which the server answers in one call.
-
-Translates filters to qdrant-client's.
-"""
+"""The hybrid query, which the server answers in one call, and the filters in qdrant-client's classes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -75,7 +72,7 @@ def of_document(document_id: str, versions: Versions = ALL) -> models.Filter:
 
 
 def of_versions(versions: Sequence[DocumentVersion], layout: Layout) -> models.Filter:
-    """Points of any of these."""
+    """Selects the points of any of these versions."""
     return models.Filter(should=_any_revision(versions, layout))
 
 
@@ -97,7 +94,7 @@ def _condition(condition: Condition, layout: Layout) -> models.Condition:
     match condition:
         case AnyOf():
             key = TENANT if condition.path == layout.tenant_field else "terms"
-            parts = [_any(key, part) for part in _parts(condition.terms, layout.limits.choices)]
+            parts = _any_of(key, condition.terms, layout.limits.choices)
             return parts[0] if len(parts) == 1 else models.Filter(should=[*parts])
         case Between():
             bounds = models.Range(gte=condition.gte, gt=condition.gt, lte=condition.lte, lt=condition.lt)
@@ -105,20 +102,17 @@ def _condition(condition: Condition, layout: Layout) -> models.Condition:
 
 
 def _any_revision(versions: Sequence[DocumentVersion], layout: Layout) -> list[models.Condition]:
-    revisions = [revision_of(version) for version in versions]
-    return [_any("revision", part) for part in _parts(revisions, layout.limits.choices)]
+    return _any_of("revision", [revision_of(version) for version in versions], layout.limits.choices)
 
 
 def _field(condition: Between) -> str:
     return range_field("dates" if condition.dates else "numbers", condition.path)
 
 
-def _parts(values: Sequence[str], most: int) -> list[Sequence[str]]:
-    return [values[start : start + most] for start in range(0, len(values), most)]
-
-
-def _any(field: str, values: Sequence[str]) -> models.FieldCondition:
-    return models.FieldCondition(key=field, match=models.MatchAny(any=list(values)))
+def _any_of(field: str, values: Sequence[str], most: int) -> list[models.Condition]:
+    """Conditions of at most ``most`` values each; a point needs to meet one of them."""
+    parts = [list(values[start : start + most]) for start in range(0, len(values), most)]
+    return [models.FieldCondition(key=field, match=models.MatchAny(any=part)) for part in parts]
 
 
 def _equals(field: str, value: str | int) -> models.FieldCondition:

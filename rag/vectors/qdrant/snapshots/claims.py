@@ -1,8 +1,8 @@
-"""Claims: which snapshots on the nodes belong to which backup, written to the collection's own metadata.
+"""Claims, in a collection's metadata: which snapshots on the nodes belong to which backup.
 
-The server names snapshots by the clock. So before the first one is made, the claim lists the snapshots
-that exist, and when all are made, the new ones. If a process ends in between, its snapshots are those
-that did not exist before. An operator's own are never touched once the backup's are known by name.
+The server chooses the names of snapshots, by the clock. So before the first snapshot is made, the claim
+lists those that exist; when all are made, it lists the new ones. If a process dies in between, the
+snapshots that did not exist before count as the backup's. Once its files are named, no other is removed.
 """
 
 import logging
@@ -60,10 +60,10 @@ def all_claims(member: Member) -> dict[str, dict[str, Claim]]:
 
 
 def claims_at(members: Iterable[Member], collection: str) -> dict[str, Claim]:
-    """The claims that any of the nodes knows; of two forms, the one with files.
+    """The claims that any node knows. Where nodes know different forms, the one with files.
 
-    A claim is written on one node and reaches the others by consensus. On a busy machine that may be
-    after its snapshots were made and read. The form with files is the later one.
+    A claim is written on one node and reaches the others by consensus. On a busy machine this can take
+    longer than to make and read its snapshots. The form with files is the later one.
     """
     known: dict[str, Claim] = {}
     for member in members:
@@ -111,7 +111,7 @@ def claims_of(metadata: Mapping[str, Any] | None) -> dict[str, Claim]:
 
 
 def owned(name: str, claims: Mapping[str, Claim], snapshots: Iterable[str]) -> list[str]:
-    """Those of ``snapshots`` that belong to this backup. Without names, those that no other can claim."""
+    """The backup's among ``snapshots``; before its files are known, those that no other backup claims."""
     own = claims[name]
     others = [claim for other, claim in claims.items() if other != name and own.files is None]
     return [

@@ -1,4 +1,4 @@
-"""The nodes of a cluster one by one, since each makes and keeps its own snapshots.
+"""The single nodes of a cluster. Each makes and keeps its own snapshots.
 
 https://api.qdrant.tech/api-reference/snapshots, and ``GET /cluster`` for the nodes' ids.
 """
@@ -23,6 +23,8 @@ from rag.settings import Settings
 from rag.vectors.payload import UPLOADED
 from rag.vectors.qdrant.cluster import ALONE, Placement, placement_of
 from rag.vectors.qdrant.nodes import Nodes, nodes_of, stream_to, translated
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -49,7 +51,7 @@ class Member:
 
     def __init__(self, peer: str, address: str, nodes: Nodes, settings: Settings) -> None:
         self.peer, self.address = peer, address
-        self._nodes, self._settings = nodes, settings
+        self._nodes, self._settings, self._timeout = nodes, settings, settings.qdrant_timeout
 
     def call(self, act: Callable[[QdrantClient], T]) -> T:
         """The result of ``act`` on this node, without retries."""
@@ -68,7 +70,7 @@ class Member:
         ]
 
     def made(self, collection: str, snapshot: str) -> bool:
-        """Whether this node made the snapshot: its id is part of the name."""
+        """Whether this node made the snapshot. The server puts the node's id into the name."""
         return self.peer == ALONE or snapshot.startswith(f"{collection}-{self.peer}-")
 
     def create(self, collection: str, seconds: float) -> NodeSnapshot:
@@ -76,6 +78,7 @@ class Member:
 
         Conflict when the address leads to several nodes in turn.
         """
+        # an address in front of several nodes could make a snapshot of one and read that of another
         here = self._request("GET", "/cluster", self._timeout).get("peer_id", ALONE)
         if self.peer not in (ALONE, str(here)):
             raise Conflict(_BALANCED.format(address=self.address))
@@ -94,6 +97,7 @@ class Member:
         """The snapshot's bytes from ``start`` on, a MB at a time."""
         headers = {"Range": f"bytes={start}-", "Accept-Encoding": "identity"}
         with self._exchange("GET", _path(collection, snapshot), self._timeout, headers=headers) as response:
+            # a proxy may ignore the range and send the whole file
             skipped = 0 if response.status_code == httpx.codes.PARTIAL_CONTENT else start
             for piece in response.iter_raw(_PIECE):
                 yield from filter(None, (piece[skipped:],))
@@ -119,10 +123,6 @@ class Member:
         }
         body, how = chain((head,), data, (tail,)), {"wait": "true", "priority": "snapshot"}
         self._request("POST", _path(collection, "upload"), seconds, params=how, headers=headers, content=body)
-
-    @property
-    def _timeout(self) -> float:
-        return self._settings.qdrant_timeout
 
     def _request(self, method: str, path: str, seconds: float, **request: Any) -> Any:
         with self._exchange(method, path, seconds, **request) as response:
@@ -223,9 +223,6 @@ def _path(collection: str, snapshot: str = "") -> str:
     return f"{path}/{quote(snapshot, safe='')}" if snapshot else path
 
 
-log = logging.getLogger(__name__)
-
-
 def makers_of(collection: str, cluster: Membership, placement: Placement) -> tuple[Member, ...]:
     """The nodes that make snapshots: all that answer and are up to date in everything they hold.
 
@@ -236,7 +233,7 @@ def makers_of(collection: str, cluster: Membership, placement: Placement) -> tup
     missing = placement.left_out(member.peer for member in makers)
     if not missing:
         for address in cluster.away:
-            log.warning("%s is snapshot without %s; others hold its shards", collection, address)
+            log.warning("the snapshot of %s leaves out %s: other nodes hold its shards", collection, address)
         return tuple(makers)
     which = f"shard {', '.join(map(str, missing))} of {collection}"
     holders = {peer for shard in missing for peer in placement.replicas[shard]}

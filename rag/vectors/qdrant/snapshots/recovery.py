@@ -1,10 +1,8 @@
-"""A collection out of a snapshot, which is sent to the nodes as it is.
+"""Restores a collection from snapshots, which are sent to the nodes unchanged.
 
-A cluster makes the collection at the first upload, and spreads its shards as it would any other's. A node
-takes every shard that is in an upload, and the other nodes that hold it follow (``priority=snapshot``). So a
-few uploads that together have every shard are enough, whatever nodes there were, and are.
-
-A file out of bytes that come in pieces, for what reads files.
+A cluster makes the collection at the first upload, and places its shards as it does for any collection. A
+node takes every shard in an upload, and the other nodes that hold it copy it (``priority=snapshot``). So a
+few uploads that together have every shard are enough, also for a cluster of other nodes than before.
 """
 
 import tarfile
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class PieceFile(RawIOBase):
-    """Reads ``pieces`` one after the other; nothing is read ahead."""
+    """A file for tarfile that reads ``pieces`` one after the other, and none ahead."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces, self._left = filter(None, pieces), memoryview(b"")
@@ -45,16 +43,11 @@ class PieceFile(RawIOBase):
         room[:length], self._left = self._left[:length], self._left[length:]
         return length
 
-    def drain(self) -> None:
-        """Read what is left, for whoever counts it."""
-        for _ in self._pieces:
-            continue
-
 
 Part = tuple[SnapshotFile, Opened]
 
 _LOOK_SECONDS, _STEADY = 0.3, 4
-"""How often it is looked whether the nodes are done, and how often in a row they have to be."""
+"""Seconds between looks at the nodes, and how many looks in a row must find them done."""
 
 _BLOCK = 1024 * 1024
 
@@ -83,35 +76,30 @@ class Recovery:
         self._vectors.drop(store)
         with ExitStack() as undo:
             undo.callback(self._vectors.drop, store)
-            self._send(cluster, store, parts, loaded)
+            members, progress = list(cluster.members.values()), _Progress(loaded)
+            for number, part in enumerate(parts):
+                self._upload(members[number % len(members)], store, part, progress)
+                self._wait_until_whole(cluster, store, progress)
+            adopt(cluster.any, store)
             self._vectors.ensure(store, spec)
             undo.pop_all()
         loaded(sum(file.size for file, _ in files))
 
-    def _send(
-        self, cluster: Membership, store: str, parts: Sequence[Part], loaded: Callable[[int], None]
-    ) -> None:
-        members, progress = list(cluster.members.values()), _Progress(loaded)
-        for number, part in enumerate(parts):
-            member = members[number % len(members)]
-            self._upload(member, store, part, progress)
-            self._wait_until_whole(cluster, store, progress)
-        adopt(cluster.any, store)
-
     def _upload(self, member: Member, store: str, part: Part, progress: "_Progress") -> None:
+        """Send the snapshot. DamagedBackup when the node refuses it and it is no whole tar archive."""
         file, opened = part
         try:
             member.recover(store, progress.through(file, opened(0)), file.size, self._seconds)
-        except AegisError as error:
-            if isinstance(error.__cause__, UnexpectedResponse):
+        except AegisError as refusal:
+            if isinstance(refusal.__cause__, UnexpectedResponse):
                 _check_archive(file, opened(0))
             raise
         member.delete(store, UPLOADED)
 
     def _wait_until_whole(self, cluster: Membership, store: str, progress: "_Progress") -> None:
-        """On the nodes that answer; one that is away is brought up to date when it is back.
+        """Wait until the nodes that answer hold all shards. A node that is away copies them when it is back.
 
-        The others fall behind the node that took the snapshot a moment after it has.
+        The others count as up to date until a moment after the upload, so one look is not enough.
         """
         deadline, looks = time.monotonic() + self._seconds, 0
         while looks < _STEADY and ALONE not in cluster.members:
@@ -123,7 +111,7 @@ class Recovery:
 
 
 class _Progress:
-    """``loaded`` is told how many bytes went through, of one file after another."""
+    """Calls ``loaded`` with the number of bytes sent so far, over all files."""
 
     def __init__(self, loaded: Callable[[int], None]) -> None:
         self._loaded, self._bytes = loaded, 0
@@ -141,7 +129,7 @@ class _Progress:
             raise DamagedBackup(f"{file.path} of {file.store} has not the {file.size} bytes that it had")
 
     def tell(self) -> None:
-        """Again."""
+        """Call ``loaded`` again, which shows that the work goes on."""
         self._loaded(self._bytes)
 
 
@@ -151,7 +139,7 @@ def _release_of(version: str) -> tuple[int, ...]:
 
 
 def _check_archive(file: SnapshotFile, data: Iterator[bytes]) -> None:
-    """DamagedBackup for what is no tar archive to its end."""
+    """DamagedBackup unless the data is a whole tar archive."""
     try:
         with tarfile.open(fileobj=BufferedReader(PieceFile(data), _BLOCK), mode="r|") as archive:
             for _ in archive:

@@ -1,7 +1,7 @@
 """``rag.ports.Snapshots`` on a Qdrant server or cluster.
 
-A node makes snapshots of what it holds itself. So every node makes one of each collection, all at the same
-time, and those that are kept must together hold every shard.
+A snapshot of a node has only that node's shards. So all nodes make one of each collection, at the same time,
+and these snapshots must together have every shard.
 """
 
 import logging
@@ -25,21 +25,21 @@ from rag.vectors.qdrant.snapshots.claims import (
     owned,
     path_of,
 )
-from rag.vectors.qdrant.snapshots.members import Member, Members, Membership, NodeSnapshot, makers_of
+from rag.vectors.qdrant.snapshots.members import Member, Members, Membership, makers_of
 from rag.vectors.qdrant.snapshots.recovery import Recovery
 
 log = logging.getLogger(__name__)
 
 _SHARE = 0.5
-"""Of BACKUP_STAGE_TIMEOUT, for the nodes to make snapshots in one call."""
+"""The part of BACKUP_STAGE_TIMEOUT in which the nodes make the snapshots of one call."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """Who makes a snapshot of a collection.
+    """The nodes that make a snapshot of a collection.
 
-    ``begun``: an earlier call may have had one made. ``before``: those that were there, by name.
-    ``known``: whose the others are.
+    ``begun``: an earlier call may have started them. ``before``: the names of the snapshots that existed
+    already. ``known``: the claims of all backups.
     """
 
     store: str
@@ -69,7 +69,7 @@ class QdrantSnapshots:
         plans = [self._plan(cluster, name, store) for store, files in kept.items() if files is None]
         work = [(plan, maker) for plan in plans for maker in plan.makers]
         with ThreadPoolExecutor(max(len(work), 1)) as threads:
-            made = list(threads.map(lambda each: self._made(name, *each), work))
+            made = list(threads.map(lambda each: self._make(name, *each), work))
         for plan in plans:
             files = tuple(file for file in made if file.store == plan.store)
             self._settle(cluster, name, plan, files)
@@ -86,10 +86,11 @@ class QdrantSnapshots:
             raise NotFound(f"{file.path} of the snapshot {name} is gone: {error}") from error
 
     def release(self, name: str) -> None:
-        """A node that is away, or still at work for it, keeps its part; then it stays among ``taken``."""
+        """Nodes that are away or still make the snapshot keep their part; then ``taken`` still lists it."""
         cluster = self._members.survey()
-        told = [all_claims(member) for member in cluster.members.values()]
-        for store in sorted({store for each in told for store, claimed in each.items() if name in claimed}):
+        by_node = [all_claims(member) for member in cluster.members.values()]
+        claimed = {store for stores in by_node for store, names in stores.items() if name in names}
+        for store in sorted(claimed):
             _release(cluster, name, store)
 
     def taken(self) -> tuple[str, ...]:
@@ -97,7 +98,7 @@ class QdrantSnapshots:
         return tuple(sorted({name for names in claimed.values() for name in names}))
 
     def accepts(self, engine: Engine, files: Sequence[SnapshotFile]) -> bool:
-        """Not one of a later Qdrant, nor, for a server by itself, one whose shards are in several files."""
+        """False for a later Qdrant's snapshot. A single server also needs all shards in one file."""
         return self._recovery.accepts(engine, files)
 
     def load(
@@ -110,7 +111,7 @@ class QdrantSnapshots:
         self._recovery.load(store, spec, files, loaded)
 
     def _find_kept(self, cluster: Membership, name: str, store: str) -> tuple[SnapshotFile, ...] | None:
-        """What an earlier call made to the end; None where it did not, or some of it is gone."""
+        """The files of an earlier call that finished; None without one, or when a file is gone."""
         claim = claims(cluster.any, store).get(name, Claim())
         present = [
             name_of(file) in [each.name for each in cluster.member(file.node).snapshots(store)]
@@ -121,7 +122,7 @@ class QdrantSnapshots:
         return claim.files if present and all(present) else None
 
     def _plan(self, cluster: Membership, name: str, store: str) -> _Plan:
-        """Conflict, Unavailable where not every shard can be had."""
+        """Choose the nodes, and write the claim. Conflict or Unavailable when they lack a shard."""
         placement = cluster.any.placement(store)
         makers = makers_of(store, cluster, placement)
         known = claims_at(cluster.members.values(), store)
@@ -131,33 +132,29 @@ class QdrantSnapshots:
         note(cluster.any, store, name, Claim(before=there))
         return _Plan(store, makers, placement, False, there, known)
 
-    def _made(self, name: str, plan: _Plan, maker: Member) -> SnapshotFile:
-        """The node's snapshot that an earlier call had it make, or another."""
+    def _make(self, name: str, plan: _Plan, maker: Member) -> SnapshotFile:
+        """The snapshot that an earlier call had the node make, or a new one."""
+        busy = f"{maker.address} is still making a snapshot of {plan.store}"
         try:
-            snapshot = self._earlier(name, plan, maker) or self._create(plan, maker)
+            snapshot = None
+            if plan.begun:
+                if maker.creating(plan.store):
+                    raise Unavailable(busy, retry_after=10)
+                present = {each.name: each for each in maker.snapshots(plan.store)}
+                snapshot = next((present[each] for each in owned(name, plan.known, present)), None)
+            if snapshot is None:
+                snapshot = maker.create(plan.store, self._seconds)
+                if snapshot.name in plan.before:
+                    # names have a resolution of a second: another name is needed to tell them apart
+                    time.sleep(1)
+                    snapshot = maker.create(plan.store, self._seconds)
         except TimedOut as error:
-            raise Unavailable(f"{maker.address} is still making a snapshot of {plan.store}") from error
+            raise Unavailable(busy) from error
         shards = plan.placement.shards_of(maker.peer)
         return SnapshotFile(plan.store, maker.peer, path_of(shards, snapshot.name), snapshot.size)
 
-    def _create(self, plan: _Plan, maker: Member) -> NodeSnapshot:
-        """Names go by the second, so one of the same second would be taken for what was there before."""
-        snapshot = maker.create(plan.store, self._seconds)
-        if snapshot.name in plan.before:
-            time.sleep(1)
-            snapshot = maker.create(plan.store, self._seconds)
-        return snapshot
-
-    def _earlier(self, name: str, plan: _Plan, maker: Member) -> NodeSnapshot | None:
-        if not plan.begun:
-            return None
-        if maker.creating(plan.store):
-            raise Unavailable(f"{maker.address} is still making a snapshot of {plan.store}", retry_after=10)
-        there = {each.name: each for each in maker.snapshots(plan.store)}
-        return next((there[each] for each in owned(name, plan.known, there)), None)
-
     def _settle(self, cluster: Membership, name: str, plan: _Plan, files: tuple[SnapshotFile, ...]) -> None:
-        """Note whose the files are, unless shards moved or fell behind while they were made."""
+        """Write the files to the claim. Unavailable when shards moved or fell behind in the meantime."""
         placement = cluster.any.placement(plan.store)
         for maker in plan.makers:
             before, after = (each.shards_of(maker.peer) for each in (plan.placement, placement))
@@ -170,20 +167,16 @@ class QdrantSnapshots:
 def _release(cluster: Membership, name: str, store: str) -> None:
     try:
         known = claims_at(cluster.members.values(), store)
-        if name not in known:  # somebody else released it just now
+        if name not in known:  # another process released it a moment ago
             return
-        removed = [_remove(member, name, store, known) for member in cluster.members.values()]
-        if all(removed) and not cluster.away:
+        done = not cluster.away
+        for member in cluster.members.values():  # also those that do not know of the claim yet
+            done &= known[name].files is not None or not member.creating(store)
+            for snapshot in owned(name, known, [each.name for each in member.snapshots(store)]):
+                member.delete(store, snapshot)
+        if done:
             note(cluster.any, store, name, None)
         else:
             log.warning("the snapshot %s of %s is not gone from every node yet", name, store)
     except UnknownCollection as error:
-        log.info("the snapshot %s has gone with its collection: %s", name, error)
-
-
-def _remove(member: Member, name: str, store: str, known: Mapping[str, Claim]) -> bool:
-    """Whether the node keeps nothing of it, and will not. It need not know of the claim itself yet."""
-    idle = known[name].files is not None or not member.creating(store)
-    for snapshot in owned(name, known, [each.name for each in member.snapshots(store)]):
-        member.delete(store, snapshot)
-    return idle
+        log.info("the snapshot %s was removed with its collection: %s", name, error)
