@@ -18,7 +18,7 @@ _PROVEN_BY: Mapping[JobKind, tuple[JobKind, ...]] = {JobKind.REHEARSE: (JobKind.
 """Work that includes that of other kinds."""
 
 
-class Standing:
+class BackupStatus:
     """``{aegis}:backups``: a hash, kind of job -> JSON. Beside it, ``…:damaged``: id of a backup -> JSON.
 
     Raises Unavailable when Redis is away.

@@ -32,7 +32,7 @@ _FEW = 16
 """Parts that are asked for one by one, before all of them are listed: a thousand come in one answer."""
 
 
-class Holdings:
+class KnownParts:
     """Good for as long as nobody removes parts. One that is cut short, as after a power cut, is not there.
 
     ``asks`` False: it knows only of those that it is told of.
@@ -104,13 +104,13 @@ class Vault:
         """Return when the store answers, and BACKUP_KEY fits. Refused; DamagedBackup, WrongKey."""
         self._keyring.examine()
 
-    def holdings(self, *, anew: bool = False) -> Holdings:
+    def known_parts(self, *, anew: bool = False) -> KnownParts:
         """Which parts are there, for ``keep``; ``anew``: none, as far as it is concerned."""
-        return Holdings(self._objects, _PARTS, asks=not anew)
+        return KnownParts(self._objects, _PARTS, asks=not anew)
 
-    def keep(self, data: bytes, *, holdings: Holdings | None = None) -> StoredPart:
-        """Store a piece, unless ``holdings`` knows of it. DamagedBackup, WrongKey."""
-        known = holdings or self.holdings()
+    def keep(self, data: bytes, *, known_parts: KnownParts | None = None) -> StoredPart:
+        """Store a piece, unless ``known_parts`` knows of it. DamagedBackup, WrongKey."""
+        known = known_parts or self.known_parts()
         part, stored = self._stored(data)
         if not known.has(part):
             self._put(part, stored)
@@ -261,7 +261,7 @@ class Intake:
     def __init__(self, vault: Vault, part_bytes: int, *, anew: bool = False) -> None:
         self._vault = vault
         self._part_bytes = part_bytes
-        self._holdings = vault.holdings(anew=anew)
+        self._holdings = vault.known_parts(anew=anew)
 
     @property
     def sent(self) -> int:
@@ -274,7 +274,7 @@ class Intake:
         To go on after a break, begin where the parts that came before end.
         """
         for piece in pieces(data, self._part_bytes):
-            yield self._vault.keep(piece, holdings=self._holdings)
+            yield self._vault.keep(piece, known_parts=self._holdings)
 
 
 def pieces(data: Iterable[bytes], size: int) -> Iterator[bytes]:

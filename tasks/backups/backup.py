@@ -27,11 +27,10 @@ from rag.naming import release
 from rag.ports import is_over
 from rag.settings.disclosure import disclosed
 from tasks.backups import progress
-from tasks.backups import scope as scopes
 from tasks.backups.earlier import EarlierBackup
-from tasks.backups.progress import Savepoint
+from tasks.backups.progress import Checkpoint
 from tasks.backups.retention import at_the_vault, open_jobs
-from tasks.backups.scope import Scope
+from tasks.backups.scope import Scope, list_contents, load_scope, save_scope
 from tasks.backups.upload import Uploading, file_stream
 from tasks.stages.retry_while_away import patient
 from tasks.stages.run import Done, Next, Outcome, StageRun
@@ -41,11 +40,11 @@ from tasks.toolbox import Toolbox
 _REFERENCED = "sources and texts: only their names are saved, they stay at BLOB_URL"
 
 
-def manifest_of(run: StageRun, scope: Scope, savepoint: Savepoint) -> Manifest:
+def manifest_of(run: StageRun, scope: Scope, checkpoint: Checkpoint) -> Manifest:
     """Of everything that was saved under the job; streams of collections that were dropped are left out."""
     tools = run.tools
-    collections = [each for each in scope.collections if not _note(savepoint, each)["dropped"]]
-    saved = tuple(_saved(scope, each, _note(savepoint, each)) for each in collections)
+    collections = [each for each in scope.collections if not _note(checkpoint, each)["dropped"]]
+    saved = tuple(_saved(scope, each, _note(checkpoint, each)) for each in collections)
     return Manifest(
         id=run.job.id,
         began_at=scope.began_at,
@@ -58,12 +57,12 @@ def manifest_of(run: StageRun, scope: Scope, savepoint: Savepoint) -> Manifest:
         collections=saved,
         streams=tuple(_streams(run, saved)),
         configuration=disclosed(tools.settings),
-        missing=tuple(_missing(run, scope, savepoint)),
+        missing=tuple(_missing(run, scope, checkpoint)),
     )
 
 
-def _note(savepoint: Savepoint, collection: Collection) -> Json:
-    return savepoint.notes[documents_stream(collection.store)]
+def _note(checkpoint: Checkpoint, collection: Collection) -> Json:
+    return checkpoint.notes[documents_stream(collection.store)]
 
 
 def _saved(scope: Scope, collection: Collection, note: Json) -> SavedCollection:
@@ -114,12 +113,12 @@ def _names(collections: tuple[SavedCollection, ...]) -> Iterator[str]:
         yield from (file.stream for file in collection.files)
 
 
-def _missing(run: StageRun, scope: Scope, savepoint: Savepoint) -> Iterator[str]:
+def _missing(run: StageRun, scope: Scope, checkpoint: Checkpoint) -> Iterator[str]:
     yield from scope.missing
     for collection in scope.collections:
-        if _note(savepoint, collection)["dropped"]:
+        if _note(checkpoint, collection)["dropped"]:
             yield f"collection {collection.name}: it was dropped while the backup was made"
-        elif lacking := _note(savepoint, collection)["lacking"]:
+        elif lacking := _note(checkpoint, collection)["lacking"]:
             documents = "1 document" if lacking == 1 else f"{lacking} documents"
             yield f"collection {collection.name}: the engine has lost points of at least {documents}"
     if run.tools.settings.backup_sources == "referenced":
@@ -142,17 +141,17 @@ def snapshot(run: StageRun) -> Outcome:
         return _finish(run, made)
     if _waits_for_another(run):
         return Next(Stage.SNAPSHOT, rest=_TURN_REST)
-    scope = scopes.kept(run)
+    scope = load_scope(run)
     if scope is None or scope.files is not None:
         scope = _begin(run, scope)
     try:
         wanted = scope.stored if scope.mode == "full" else ()
         files = run.tools.snapshots.take(run.job.id, wanted) if wanted else ()
     except UnknownCollection as error:  # dropped since it was listed
-        scopes.keep(run, replace(scope, files=()))
+        save_scope(run, replace(scope, files=()))
         return _anew(scope, error)
-    scopes.keep(run, replace(scope, files=files, engine=run.tools.snapshots.engine))
-    progress.keep(run, Savepoint())
+    save_scope(run, replace(scope, files=files, engine=run.tools.snapshots.engine))
+    progress.save_checkpoint(run, Checkpoint())
     return Next(Stage.UPLOAD)
 
 
@@ -160,15 +159,15 @@ def snapshot(run: StageRun) -> Outcome:
 @patient
 def upload(run: StageRun) -> Outcome:
     """Send records, points and sources to the vault, a slice at a time."""
-    scope, savepoint = _kept(run)
-    if scope is None or savepoint is None:
+    scope, checkpoint = _kept(run)
+    if scope is None or checkpoint is None:
         return Next(Stage.SNAPSHOT)
     with at_the_vault(run.tools) as alone:
         if not alone:
             return Next(Stage.UPLOAD, rest=_REST)
         try:
             earlier = EarlierBackup(run.tools.vault, scope.earlier)
-            _, complete = Uploading(run, scope, earlier, monotonic() + SLICE_SECONDS).advance(savepoint)
+            _, complete = Uploading(run, scope, earlier, monotonic() + SLICE_SECONDS).advance(checkpoint)
         except NotFound as error:
             return _anew(scope, error)
     return Next(Stage.SEAL if complete else Stage.UPLOAD)
@@ -180,18 +179,18 @@ def seal(run: StageRun) -> Outcome:
     """Write the manifest; from then on it is a backup."""
     if made := _made(run):
         return _finish(run, made)
-    scope, savepoint = _kept(run)
-    if scope is None or savepoint is None:
+    scope, checkpoint = _kept(run)
+    if scope is None or checkpoint is None:
         return Next(Stage.SNAPSHOT)
     with at_the_vault(run.tools) as alone:
         if not alone or not run.holds():
             return Next(Stage.SEAL, rest=_REST)
-        manifest = manifest_of(run, scope, savepoint)
+        manifest = manifest_of(run, scope, checkpoint)
         try:
             run.tools.vault.seal(manifest)
         except DamagedBackup as error:  # removed while the job was taken for over, or under a lock that ended
             return _anew(scope, error)
-    return _finish(run, manifest, savepoint.sent)
+    return _finish(run, manifest, checkpoint.sent)
 
 
 def release_unused(tools: Toolbox) -> int:
@@ -216,17 +215,17 @@ def _waits_for_another(run: StageRun) -> bool:
 
 
 def _begin(run: StageRun, before: Scope | None) -> Scope:
-    """Kept before anything is read, since it is to name a time before that."""
+    """StoredBackup before anything is read, since it is to name a time before that."""
     release_unused(run.tools)
     run.tools.snapshots.release(run.job.id)
-    scope = scopes.listed(run, before.attempt + 1 if before else 1)
-    scopes.keep(run, scope)
+    scope = list_contents(run, before.attempt + 1 if before else 1)
+    save_scope(run, scope)
     return scope
 
 
-def _kept(run: StageRun) -> tuple[Scope | None, Savepoint | None]:
+def _kept(run: StageRun) -> tuple[Scope | None, Checkpoint | None]:
     try:
-        return scopes.kept(run), progress.kept(run.tools.jobs, run.job.id)
+        return load_scope(run), progress.load_checkpoint(run.tools.jobs, run.job.id)
     except NotFound:
         return None, None
 

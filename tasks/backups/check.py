@@ -10,7 +10,7 @@ from rag.errors import DamagedBackup
 from rag.model import Document, DocumentVersion, JobKind, Json, Point, SavedCollection
 from rag.ports import Window
 from tasks.backups.golden_queries import DEPTH
-from tasks.backups.plan import Candidate, Slice
+from tasks.backups.plan import PlannedCollection, Slice
 from tasks.backups.scrolling import Scroll
 from tasks.stages.run import StageRun
 
@@ -25,15 +25,15 @@ _PAGE = 256
 
 @dataclass(frozen=True, slots=True)
 class Checking:
-    """Compares ``candidate`` with ``saved`` of ``backup``."""
+    """Compares ``planned`` with ``saved`` of ``backup``."""
 
     run: StageRun
     backup: OpenBackup
-    candidate: Candidate
+    planned: PlannedCollection
     saved: SavedCollection
 
-    def checked(self, turn: Slice) -> Candidate | None:
-        """The candidate with its figures; None when the turn is over before they are complete.
+    def checked(self, turn: Slice) -> PlannedCollection | None:
+        """The planned with its figures; None when the turn is over before they are complete.
 
         Points of versions that the backup does not have as documents are removed. DamagedBackup tells
         which documents are not what was saved.
@@ -45,7 +45,7 @@ class Checking:
         points, incomplete = self._compare(scroll)
         there = {document_id: versions[document_id] for document_id in versions.keys() - set(incomplete)}
         figures = {"documents": len(there), "points": points, "golden": self._golden(there)}
-        return replace(self.candidate, figures=figures, incomplete=incomplete)
+        return replace(self.planned, figures=figures, incomplete=incomplete)
 
     def _versions(self) -> Mapping[str, int]:
         """Of each document that the backup has."""
@@ -56,7 +56,7 @@ class Checking:
 
     def _scroll(self, versions: Mapping[str, int], turn: Slice) -> Scroll | None:
         """All points of the store; None when the turn is over before the last."""
-        scroll = Scroll.kept(self.run, self.candidate.store)
+        scroll = Scroll.kept(self.run, self.planned.store)
         while not scroll.complete:
             if turn.over(self.run):
                 scroll.keep(self.run)
@@ -69,7 +69,7 @@ class Checking:
         """The next points of versions that count; others are removed."""
         if not self.saved.stored:
             return Window(items=(), next=None)
-        vectors, store = self.run.tools.vectors, self.candidate.store
+        vectors, store = self.run.tools.vectors, self.planned.store
         window = vectors.scroll(store, after=scroll.after, limit=_PAGE)
         found = {DocumentVersion(each.passage.document_id, each.passage.version) for each in window.items}
         for other in {each for each in found if versions.get(each.document_id) != each.version}:
@@ -97,7 +97,7 @@ class Checking:
                 damaged.append(_difference(each.document, each.points, found))
         self._require(seen, damaged)
         for document_id in incomplete if self.saved.stored else ():
-            self.run.tools.vectors.delete(self.candidate.store, document_id)
+            self.run.tools.vectors.delete(self.planned.store, document_id)
         return seen.points + late, tuple(incomplete)
 
     def _require(self, seen: ContentDigest, damaged: Sequence[str]) -> None:
@@ -133,7 +133,7 @@ class Checking:
         follows from, until they are opened anew or compacted; and documents go while a backup is made.
         """
         expected = {hit.chunk_id for hit in query.hits if versions.get(hit.document_id) == hit.version}
-        hits = self.run.tools.vectors.search(self.candidate.store, query.asked(2 * DEPTH))
+        hits = self.run.tools.vectors.search(self.planned.store, query.asked(2 * DEPTH))
         return len(expected & {hit.passage.chunk_id for hit in hits}) / len(expected) if expected else 1.0
 
 

@@ -35,11 +35,11 @@ class EarlierBackup:
         """Those whose parts are all still there, by name."""
         if self._opened is None:
             return {}
-        holdings = self._vault.holdings()
+        known_parts = self._vault.known_parts()
         packs = (
             each for each in self._opened.manifest.streams if each.name.startswith((f"{BLOBS}/", "points/"))
         )
-        return {pack.name: pack for pack in packs if all(map(holdings.has, pack.parts))}
+        return {pack.name: pack for pack in packs if all(map(known_parts.has, pack.parts))}
 
     def blobs(self) -> Iterator[SavedBlob]:
         """Sources and texts in packs that are there."""

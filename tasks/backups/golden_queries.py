@@ -22,7 +22,7 @@ _LOOKED_AT = 4  # points of a document, of which one is to have a sentence
 
 
 @dataclass(frozen=True, slots=True)
-class Golden:
+class GoldenQueries:
     """Sentences of the collection, asked by their words and by the meaning of the passage they are in.
 
     The passage's own vector stands for the meaning, so that no model is needed to ask, now or later.

@@ -1,4 +1,4 @@
-"""Candidates are filled: points, sources and texts from packs, or a store from its engine's snapshot."""
+"""Fills planned collections: with points, sources and texts from packs, or from an engine's snapshot."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -8,10 +8,10 @@ from rag.backups.contents import SavedBlob
 from rag.backups.packs import OpenBackup, Unpacking
 from rag.backups.points import unpacked
 from rag.errors import NotFound, Unavailable
-from rag.model import CollectionSpec, Document, SavedCollection
+from rag.model import CollectionSpec, SavedCollection
 from rag.naming import DOCUMENT_FOLDERS, chunks_key, generation_name
 from rag.ports import is_over
-from tasks.backups.plan import Candidate, Place, Plan, Slice, keep, wanted
+from tasks.backups.plan import Place, Plan, PlannedCollection, Slice, save_plan, wanted
 from tasks.backups.restored_jobs import sources_of
 from tasks.backups.scope import CLOCKS_APART
 from tasks.stages.run import StageRun
@@ -20,7 +20,7 @@ _BATCH_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class _Brought:
+class _Wanted:
     """A blob, the key that it gets, and what it is needed for."""
 
     blob: SavedBlob
@@ -34,66 +34,68 @@ class _Brought:
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """Fills the candidates of a plan out of ``backup`` under ``run``. DamagedBackup, Unavailable."""
+    """Fills the collections of a plan out of ``backup`` under ``run``. DamagedBackup, Unavailable."""
 
     run: StageRun
     backup: OpenBackup
 
-    def points(self, plan: Plan, candidate: Candidate, turn: Slice) -> Plan:
-        """Make the candidate's store, and write more of its points, until it is loaded."""
-        saved = self.backup.collection(candidate.saved)
-        if saved.stored and not candidate.made:
-            plan, candidate = self._make(plan, candidate, saved)
+    def points(self, plan: Plan, planned: PlannedCollection, turn: Slice) -> Plan:
+        """Make the planned's store, and write more of its points, until it is loaded."""
+        saved = self.backup.collection(planned.saved)
+        if saved.stored and not planned.made:
+            plan, planned = self._make(plan, planned, saved)
         unpacking = Unpacking(self.backup)
-        for batch in _batches(self._left(candidate, saved)):
+        for batch in _batches(self._left(planned, saved)):
             if turn.over(self.run):
                 break
-            plan, candidate = self._write(plan, candidate, unpacking, batch)
+            plan, planned = self._write(plan, planned, unpacking, batch)
         else:
-            plan = plan.having(replace(candidate, loaded=True))
+            plan = plan.having(replace(planned, loaded=True))
         # whoever removes what there was of a job that is over may have come before the store
         if is_over(self.run.tools.jobs, self.run.job.id):
-            self.run.tools.vectors.drop(candidate.store)
-        return keep(self.run, plan)
+            self.run.tools.vectors.drop(planned.store)
+        return save_plan(self.run, plan)
 
-    def _make(self, plan: Plan, candidate: Candidate, saved: SavedCollection) -> tuple[Plan, Candidate]:
+    def _make(
+        self, plan: Plan, planned: PlannedCollection, saved: SavedCollection
+    ) -> tuple[Plan, PlannedCollection]:
         """The store, of the engine's own snapshot where there is one that it takes, else empty."""
         tools, spec = self.run.tools, CollectionSpec(saved.dimension, saved.token_dimension)
         files = [each.file for each in saved.files]
         taken = bool(files) and tools.snapshots.accepts(self.backup.manifest.engine, files)
         if taken:
             parts = [(each.file, self.backup.opened(each.stream)) for each in saved.files]
-            tools.snapshots.load(candidate.store, spec, parts, self._teller(plan, saved))
+            tools.snapshots.load(planned.store, spec, parts, self._teller(plan, saved))
             plan = replace(plan, bytes=plan.bytes + saved.size)
         else:
-            tools.vectors.ensure(candidate.store, spec)
-        candidate = replace(candidate, made=True, files=taken)
-        return keep(self.run, plan.having(candidate)), candidate
+            tools.vectors.ensure(planned.store, spec)
+        planned = replace(planned, made=True, files=taken)
+        return save_plan(self.run, plan.having(planned)), planned
 
     def _write(
-        self, plan: Plan, candidate: Candidate, unpacking: Unpacking, batch: Sequence[SavedBlob]
-    ) -> tuple[Plan, Candidate]:
+        self, plan: Plan, planned: PlannedCollection, unpacking: Unpacking, batch: Sequence[SavedBlob]
+    ) -> tuple[Plan, PlannedCollection]:
         points = [point for blob in batch for point in unpacked(unpacking.get(blob))]
-        self.run.tools.vectors.upsert(candidate.store, points)
-        candidate = replace(candidate, reached=_place(batch[-1]))
+        self.run.tools.vectors.upsert(planned.store, points)
+        planned = replace(planned, reached=_place(batch[-1]))
         plan = replace(plan, bytes=plan.bytes + sum(blob.size for blob in batch))
         self.run.progress(plan.bytes, max(plan.bytes, self._total()))
-        return keep(self.run, plan.having(candidate)), candidate
+        return save_plan(self.run, plan.having(planned)), planned
 
-    def _left(self, candidate: Candidate, saved: SavedCollection) -> Sequence[SavedBlob]:
+    def _left(self, planned: PlannedCollection, saved: SavedCollection) -> Sequence[SavedBlob]:
         """In the order in which they are packed."""
-        blobs = (blob for blob in self._points(candidate, saved) if _place(blob) > candidate.reached)
+        blobs = (blob for blob in self._points(planned, saved) if _place(blob) > planned.reached)
         return sorted(blobs, key=_place)
 
-    def _points(self, candidate: Candidate, saved: SavedCollection) -> Iterator[SavedBlob]:
+    def _points(self, planned: PlannedCollection, saved: SavedCollection) -> Iterator[SavedBlob]:
         """Those of all documents; beside a snapshot, of those that it may lack since they came after it."""
-        since = self.backup.manifest.began_at - CLOCKS_APART if candidate.files else -inf
+        since = self.backup.manifest.began_at - CLOCKS_APART if planned.files else -inf
         for each in self.backup.documents(saved):
             if each.document.updated_at > since:
                 yield from each.blobs
 
     def blobs(self, plan: Plan, turn: Slice) -> tuple[Plan, bool]:
-        """Store sources and texts under the candidates' own folders; whether that was all."""
+        """Store sources and texts under the collections' own folders; whether that was all."""
         left = sorted(
             (each for each in self._wanted(plan) if each.place > plan.reached), key=lambda each: each.place
         )
@@ -106,9 +108,9 @@ class Loading:
             self.run.progress(plan.bytes, total)
         if is_over(self.run.tools.jobs, self.run.job.id):
             self._remove(plan)
-        return keep(self.run, plan), not left or plan.reached == left[-1].place
+        return save_plan(self.run, plan), not left or plan.reached == left[-1].place
 
-    def _bring(self, plan: Plan, unpacking: Unpacking, each: _Brought) -> Plan:
+    def _bring(self, plan: Plan, unpacking: Unpacking, each: _Wanted) -> Plan:
         blobs, blob = self.run.tools.blobs, each.blob
         try:
             blobs.put(each.key, unpacking.get(blob) if blob.stream else blobs.get(blob.key))
@@ -116,18 +118,19 @@ class Loading:
             plan = plan.lacking([f"{each.purpose}: {blob.key} is gone from the blob store"])
         return replace(plan, reached=each.place, bytes=plan.bytes + blob.size)
 
-    def _wanted(self, plan: Plan) -> Iterator[_Brought]:
-        """What documents and jobs of the candidates need; nothing for one that serves."""
-        candidates = {each.saved: each for each in plan.candidates if not each.resumed}
-        collections = [self.backup.collection(name) for name in candidates]
-        needed = {} if self.run.job.inputs["into"] else sources_of(self.run, self.backup, collections)
-        for saved in collections:
-            for each in self.backup.documents(saved):
-                needed |= dict.fromkeys(_keys(each.document), f"document {each.document.document_id}")
-        homes = {generation_name(each.name, each.generation): candidates[each.name] for each in collections}
-        for blob in self.backup.blobs(*collections):
+    def _wanted(self, plan: Plan) -> Iterator[_Wanted]:
+        """What documents and jobs of the planned collections need; nothing for one that serves already."""
+        planned = {each.saved: each for each in plan.collections if not each.resumed}
+        saved = [self.backup.collection(name) for name in planned]
+        needed = {} if self.run.job.inputs["into"] else sources_of(self.run, self.backup, saved)
+        for each in saved:
+            for document in (found.document for found in self.backup.documents(each)):
+                keys = (document.source_key, document.text_key, chunks_key(document.text_key))
+                needed |= dict.fromkeys(keys, f"document {document.document_id}")
+        owners = {generation_name(each.name, each.generation): planned[each.name] for each in saved}
+        for blob in self.backup.blobs(*saved):
             if blob.key in needed:
-                yield _Brought(blob, homes[blob.key.split("/")[1]].own(blob.key), needed[blob.key])
+                yield _Wanted(blob, owners[blob.key.split("/")[1]].own(blob.key), needed[blob.key])
 
     def _teller(self, plan: Plan, saved: SavedCollection) -> Callable[[int], None]:
         """Of a snapshot, which counts as much as the points in it."""
@@ -148,14 +151,10 @@ class Loading:
     def _remove(self, plan: Plan) -> None:
         """What was stored after somebody had removed what there was."""
         blobs = self.run.tools.blobs
-        for candidate in plan.candidates:
-            for sort in DOCUMENT_FOLDERS if not candidate.serves else ():
-                for key in list(blobs.keys(f"{sort}/{candidate.folder}")):
+        for planned in plan.collections:
+            for sort in DOCUMENT_FOLDERS if not planned.serves else ():
+                for key in list(blobs.keys(f"{sort}/{planned.folder}")):
                     blobs.delete(key)
-
-
-def _keys(document: Document) -> tuple[str, str, str]:
-    return document.source_key, document.text_key, chunks_key(document.text_key)
 
 
 def _place(blob: SavedBlob) -> Place:

@@ -16,8 +16,7 @@ from rag.backups.packs import kept
 from rag.errors import NotFound
 from rag.naming import DOCUMENT_FOLDERS
 from tasks.backups.earlier import EarlierBackup
-from tasks.backups.progress import Mark, Piece
-from tasks.backups.rows import leave, left
+from tasks.backups.progress import Mark, Piece, load_rows, save_rows
 from tasks.stages.run import StageRun
 
 FOLDERS = DOCUMENT_FOLDERS
@@ -56,10 +55,10 @@ class BlobPlan:
             there = tuple(map(SavedBlob, sorted(sizes)))
         else:
             there = kept(self.earlier.blobs(), sizes.keys(), self.part_bytes)
-        leave(self.run, _KEPT, (blob_line(blob) for blob in there))
+        save_rows(self.run, _KEPT, (blob_line(blob) for blob in there))
         unpacked = sorted(sizes.keys() - {blob.key for blob in there})
         rows = (json.dumps([key, sizes[key]]).encode() + b"\n" for key in unpacked)
-        leave(self.run, _UNPACKED, rows)
+        save_rows(self.run, _UNPACKED, rows)
         packs = {blob.stream for blob in there if blob.stream}
         carried = tuple(self.earlier.packs[pack] for pack in sorted(packs))
         yield Piece(Mark("planned"), carried=carried)
@@ -76,12 +75,12 @@ class Packs:
     name = "blobs/packs"
 
     def pieces(self, mark: Mark) -> Iterator[Piece]:
-        unpacked = [Unpacked(*json.loads(line)) for line in left(self.run, _UNPACKED)]
+        unpacked = [Unpacked(*json.loads(line)) for line in load_rows(self.run, _UNPACKED)]
         at, number = int(mark.at or 0), mark.note.get("packs", 0)
         while at < len(unpacked):
             stream = f"{BLOBS}/{self.run.job.id}-{number}"
             found, data, at = self._pack(stream, unpacked, at)
-            leave(self.run, _packed(number), map(blob_line, found))
+            save_rows(self.run, _packed(number), map(blob_line, found))
             number += 1
             yield Piece(Mark(str(at), {"packs": number}), stream, data)
 
@@ -137,8 +136,8 @@ class BlobIndex:
 
     def _rows(self) -> Iterator[bytes]:
         """By key, as both were left: each line begins with it."""
-        packed = (left(self.run, _packed(number)) for number in range(self.packs))
-        rows = merge(left(self.run, _KEPT), chain.from_iterable(packed))
+        packed = (load_rows(self.run, _packed(number)) for number in range(self.packs))
+        rows = merge(load_rows(self.run, _KEPT), chain.from_iterable(packed))
         return (row + b"\n" for row in rows)
 
 

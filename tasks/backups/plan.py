@@ -21,7 +21,7 @@ Place = tuple[str, int, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class PlannedCollection:
     """``saved`` of the backup is to be the collection ``name``; 0 is the ``generation`` of a rehearsal.
 
     ``made``: its store is there, from the engine's snapshot where ``files`` is true; ``reached``: the last
@@ -83,7 +83,7 @@ class Plan:
     ``not_replayed``: a line for each that could not be. ``undeleted``: as in the tally. ``switched_at``: when
     the last collection came to serve."""
 
-    candidates: tuple[Candidate, ...]
+    collections: tuple[PlannedCollection, ...]
     reached: Place = ("", -1, "")
     bytes: int = 0
     jobs: int = 0
@@ -99,19 +99,19 @@ class Plan:
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> "Plan":
         """The inverse of ``dataclasses.asdict``, by way of JSON."""
-        candidates = tuple(map(_candidate_of, fields["candidates"]))
+        collections = tuple(map(_planned_of, fields["collections"]))
         lines = {name: tuple(fields[name]) for name in ("missing", "not_replayed", "undeleted")}
         reached: Place = tuple(fields["reached"])
-        return cls(**{**fields, "candidates": candidates, "reached": reached, **lines})
+        return cls(**{**fields, "collections": collections, "reached": reached, **lines})
 
-    def having(self, candidate: Candidate) -> "Plan":
-        """With ``candidate`` in place of the one of its name."""
-        candidates = (candidate if each.name == candidate.name else each for each in self.candidates)
-        return replace(self, candidates=tuple(candidates))
+    def having(self, planned: PlannedCollection) -> "Plan":
+        """With ``planned`` in place of the one of its name."""
+        collections = (planned if each.name == planned.name else each for each in self.collections)
+        return replace(self, collections=tuple(collections))
 
-    def without(self, candidate: Candidate) -> "Plan":
+    def without(self, planned: PlannedCollection) -> "Plan":
         return replace(
-            self, candidates=tuple(each for each in self.candidates if each.name != candidate.name)
+            self, collections=tuple(each for each in self.collections if each.name != planned.name)
         )
 
     def counting(self, tally: Tally) -> "Plan":
@@ -128,17 +128,17 @@ class Plan:
         return replace(self, missing=tuple(dict.fromkeys((*self.missing, *lines))))
 
 
-def _candidate_of(fields: Mapping[str, Any]) -> Candidate:
+def _planned_of(fields: Mapping[str, Any]) -> PlannedCollection:
     lists = {name: tuple(fields[name]) for name in ("reached", "incomplete")}
-    return Candidate(**{**fields, **lists})
+    return PlannedCollection(**{**fields, **lists})
 
 
-def keep(run: StageRun, plan: Plan) -> Plan:
+def save_plan(run: StageRun, plan: Plan) -> Plan:
     run.save(_NAME, json.dumps(asdict(plan), separators=(",", ":")).encode())
     return plan
 
 
-def kept(run: StageRun) -> Plan | None:
+def load_plan(run: StageRun) -> Plan | None:
     """None without one, or when what it reserved was given up since: the job had ended, and was retried."""
     try:
         plan = Plan.of(json.loads(run.load(_NAME)))
@@ -147,7 +147,7 @@ def kept(run: StageRun) -> Plan | None:
     if run.job.kind is not JobKind.RESTORE:
         return plan
     held = set(run.tools.documents.reservations())
-    pending = (each for each in plan.candidates if not each.serves)
+    pending = (each for each in plan.collections if not each.serves)
     return plan if all(each.reservation(run.job.id) in held for each in pending) else None
 
 
@@ -157,20 +157,21 @@ def wanted(run: StageRun, manifest: Manifest) -> tuple[SavedCollection, ...]:
     return tuple(each for each in manifest.collections if name in (None, each.name))
 
 
-def planned(run: StageRun, manifest: Manifest) -> Plan:
+def make_plan(run: StageRun, manifest: Manifest) -> Plan:
     """Somewhere to load each collection into. Conflict when the name that it is to get is taken."""
     saved = wanted(run, manifest)
     if run.job.kind is JobKind.REHEARSE:
         stores = (scratch_name(run.job.id, number) for number, _ in enumerate(saved))
         made = tuple(
-            Candidate(each.name, each.name, 0, store) for each, store in zip(saved, stores, strict=True)
+            PlannedCollection(each.name, each.name, 0, store)
+            for each, store in zip(saved, stores, strict=True)
         )
     else:
-        made = tuple(_candidate(run, each) for each in saved)
-    return keep(run, Plan(made))
+        made = tuple(_plan_collection(run, each) for each in saved)
+    return save_plan(run, Plan(made))
 
 
-def _candidate(run: StageRun, saved: SavedCollection) -> Candidate:
+def _plan_collection(run: StageRun, saved: SavedCollection) -> PlannedCollection:
     name = run.job.inputs["into"] or saved.name
     present = run.tools.documents.collection(name)
     if present is not None and present.built_by == run.job.id:
@@ -178,11 +179,11 @@ def _candidate(run: StageRun, saved: SavedCollection) -> Candidate:
     if present is not None and run.job.inputs["into"]:
         raise Conflict(f"Collection {name!r} was made meanwhile: choose another name, or delete it")
     generation = run.tools.documents.reserve(name, run.job.id, above=saved.generation).generation
-    return Candidate(saved.name, name, generation, store_name(name, generation, 0))
+    return PlannedCollection(saved.name, name, generation, store_name(name, generation, 0))
 
 
-def _resumed(saved: SavedCollection, present: Collection) -> Candidate:
-    return Candidate(
+def _resumed(saved: SavedCollection, present: Collection) -> PlannedCollection:
+    return PlannedCollection(
         saved.name,
         present.name,
         present.generation,

@@ -1,13 +1,15 @@
-"""How far a backup is, as its job keeps it: after each piece, so that no more than one is sent again.
+"""The portions of a backup, and how many of them are done.
 
-The portions of a backup: what is saved one after the other, each in pieces.
+The job saves a checkpoint after each piece, so that it sends no more than one piece again.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
+from rag.backups.contents import lines
 from rag.backups.manifest import stream_of
 from rag.model import Json, StoredPart, Stream
 from rag.ports import JobStore
@@ -51,14 +53,15 @@ class Portion(Protocol):
         ...
 
 
-_NAME = "savepoint"
+_NAME = "checkpoint"
+_ZLIB_LEVEL = 1  # rows are read once, and go with the job
 
 PARTS_OPEN = 256
 """Of a long stream: what is kept after each piece, so that it costs no more the further it gets."""
 
 
 @dataclass(frozen=True, slots=True)
-class Savepoint:
+class Checkpoint:
     """``portions`` are done, and the next one is at ``mark``.
 
     ``open``: the end of the stream that is being stored; what came before is in ``closed`` artefacts.
@@ -76,15 +79,15 @@ class Savepoint:
     sent: int = 0
 
 
-def keep(run: StageRun, savepoint: Savepoint) -> None:
-    run.save(_NAME, json.dumps(asdict(savepoint), separators=(",", ":")).encode())
+def save_checkpoint(run: StageRun, checkpoint: Checkpoint) -> None:
+    run.save(_NAME, json.dumps(asdict(checkpoint), separators=(",", ":")).encode())
 
 
-def kept(jobs: JobStore, job_id: str) -> Savepoint:
+def load_checkpoint(jobs: JobStore, job_id: str) -> Checkpoint:
     """NotFound without any."""
     fields = json.loads(jobs.artefact(job_id, _NAME))
     stream = None if fields["open"] is None else stream_of(fields["open"])
-    return Savepoint(**{**fields, "mark": Mark(**fields["mark"]), "open": stream})
+    return Checkpoint(**{**fields, "mark": Mark(**fields["mark"]), "open": stream})
 
 
 def streams(jobs: JobStore, job_id: str) -> Iterator[Stream]:
@@ -92,62 +95,72 @@ def streams(jobs: JobStore, job_id: str) -> Iterator[Stream]:
 
     NotFound for a job that has not begun, or is over.
     """
-    savepoint = kept(jobs, job_id)
-    for number in range(savepoint.closed):
+    checkpoint = load_checkpoint(jobs, job_id)
+    for number in range(checkpoint.closed):
         yield from map(stream_of, json.loads(jobs.artefact(job_id, _closed_name(number))))
-    if savepoint.open:
-        yield savepoint.open
+    if checkpoint.open:
+        yield checkpoint.open
 
 
 def store(
-    run: StageRun, savepoint: Savepoint, piece: Piece, parts: tuple[StoredPart, ...], *, sent: int
-) -> Savepoint:
+    run: StageRun, checkpoint: Checkpoint, piece: Piece, parts: tuple[StoredPart, ...], *, sent: int
+) -> Checkpoint:
     """Keep that ``piece`` lies in ``parts``."""
-    if savepoint.open and (piece.stream != savepoint.open.name or len(savepoint.open.parts) >= PARTS_OPEN):
-        savepoint = _closed(run, savepoint)
+    if checkpoint.open and (piece.stream != checkpoint.open.name or len(checkpoint.open.parts) >= PARTS_OPEN):
+        checkpoint = _closed(run, checkpoint)
     if piece.carried:
-        savepoint = _with_closed(run, savepoint, piece.carried)
+        checkpoint = _with_closed(run, checkpoint, piece.carried)
     if parts:
-        before = savepoint.open.parts if savepoint.open else ()
-        savepoint = replace(savepoint, open=Stream(piece.stream, before + parts))
+        before = checkpoint.open.parts if checkpoint.open else ()
+        checkpoint = replace(checkpoint, open=Stream(piece.stream, before + parts))
     length = len(piece.data)
-    savepoint = replace(
-        savepoint,
+    checkpoint = replace(
+        checkpoint,
         mark=piece.mark,
-        done=savepoint.done + length,
-        within=savepoint.within + length,
-        sent=savepoint.sent + sent,
+        done=checkpoint.done + length,
+        within=checkpoint.within + length,
+        sent=checkpoint.sent + sent,
     )
-    keep(run, savepoint)
-    return savepoint
+    save_checkpoint(run, checkpoint)
+    return checkpoint
 
 
-def finish(run: StageRun, savepoint: Savepoint, portion: Portion) -> Savepoint:
+def finish(run: StageRun, checkpoint: Checkpoint, portion: Portion) -> Checkpoint:
     """Keep that the portion is done."""
-    savepoint = _closed(run, savepoint)
-    savepoint = replace(
-        savepoint,
-        portions=savepoint.portions + 1,
+    checkpoint = _closed(run, checkpoint)
+    checkpoint = replace(
+        checkpoint,
+        portions=checkpoint.portions + 1,
         mark=Mark(),
-        notes={**savepoint.notes, portion.name: savepoint.mark.note},
+        notes={**checkpoint.notes, portion.name: checkpoint.mark.note},
         within=0,
     )
-    keep(run, savepoint)
-    return savepoint
+    save_checkpoint(run, checkpoint)
+    return checkpoint
 
 
-def _closed(run: StageRun, savepoint: Savepoint) -> Savepoint:
-    if savepoint.open is None:
-        return savepoint
-    return replace(_with_closed(run, savepoint, (savepoint.open,)), open=None)
+def _closed(run: StageRun, checkpoint: Checkpoint) -> Checkpoint:
+    if checkpoint.open is None:
+        return checkpoint
+    return replace(_with_closed(run, checkpoint, (checkpoint.open,)), open=None)
 
 
-def _with_closed(run: StageRun, savepoint: Savepoint, streams: tuple[Stream, ...]) -> Savepoint:
+def _with_closed(run: StageRun, checkpoint: Checkpoint, streams: tuple[Stream, ...]) -> Checkpoint:
     """Each artefact is written once, however long the backup is."""
     data = json.dumps([asdict(stream) for stream in streams], separators=(",", ":"))
-    run.save(_closed_name(savepoint.closed), data.encode())
-    return replace(savepoint, closed=savepoint.closed + 1)
+    run.save(_closed_name(checkpoint.closed), data.encode())
+    return replace(checkpoint, closed=checkpoint.closed + 1)
 
 
 def _closed_name(number: int) -> str:
     return f"streams-{number:06}"
+
+
+def save_rows(run: StageRun, name: str, rows: Iterable[bytes]) -> None:
+    """Save rows, each with its line end, for a later portion. They are an artefact of the job."""
+    run.save(name, zlib.compress(b"".join(rows), _ZLIB_LEVEL))
+
+
+def load_rows(run: StageRun, name: str) -> Iterator[bytes]:
+    """The rows without their line ends. NotFound when they are gone."""
+    return lines([zlib.decompress(run.load(name))])

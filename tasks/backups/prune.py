@@ -12,7 +12,7 @@ from rag.model import JobKind, Json, Stage
 from rag.ports import Turn
 from tasks.backups import progress
 from tasks.backups.backup import release_unused
-from tasks.backups.retention import LOCKED_SECONDS, Stock, at_the_vault, open_jobs
+from tasks.backups.retention import LOCKED_SECONDS, StoredBackups, at_the_vault, open_jobs
 from tasks.stages.retry_while_away import patient
 from tasks.stages.run import Done, Next, Outcome, StageRun
 from tasks.stages.stage import stage_work
@@ -76,7 +76,7 @@ def _advance(run: StageRun, pruning: Pruning, alone: Turn) -> tuple[Pruning, boo
     """What is done by now, and whether that is all. Nobody may add a part from the first line on."""
     tools, until = run.tools, monotonic() + LOCKED_SECONDS / 2
     being_made = set(_parts_being_stored(tools))  # before the manifests, which they may become meanwhile
-    stock = Stock.of(tools.vault)
+    stock = StoredBackups.of(tools.vault)
     left, refused = _forget(tools, stock)
     removed, released = len(stock) - len(left), release_unused(tools)
     _require_usable(left, removed)
@@ -97,11 +97,11 @@ def _advance(run: StageRun, pruning: Pruning, alone: Turn) -> tuple[Pruning, boo
     return pruning.with_swept(swept), swept.reached is None
 
 
-def _forget(tools: Toolbox, stock: Stock) -> tuple[Stock, int]:
+def _forget(tools: Toolbox, stock: StoredBackups) -> tuple[StoredBackups, int]:
     """The backups that are left, and how many of them the store refused to forget."""
     outlived = stock.outlived(tools)
     gone = [backup for backup in outlived if tools.vault.forget(backup)]
-    tools.standing.forget_damage(tools.standing.damages().keys() - stock.without(gone).ids)
+    tools.backup_status.forget_damage(tools.backup_status.damages().keys() - stock.without(gone).ids)
     return stock.without(gone), len(outlived) - len(gone)
 
 
@@ -113,7 +113,7 @@ def _kept(run: StageRun) -> Pruning:
 
 
 def _parts_being_stored(tools: Toolbox) -> Iterator[str]:
-    """Keys that the savepoints of open backups name."""
+    """Keys that the checkpoints of open backups name."""
     for job in open_jobs(tools):
         if job.kind is JobKind.BACKUP:
             with suppress(NotFound):  # it has not begun, or is over by now
@@ -121,7 +121,7 @@ def _parts_being_stored(tools: Toolbox) -> Iterator[str]:
                     yield from (part.key for part in stream.parts)
 
 
-def _require_usable(stock: Stock, removed: int) -> None:
+def _require_usable(stock: StoredBackups, removed: int) -> None:
     """DamagedBackup while there are manifests that do not say which parts they need."""
     if stock.unusable:
         reasons = "; ".join(map(str, stock.unusable.values()))

@@ -21,7 +21,7 @@ from rag.journal.entries import made_at, opening_of, over
 from rag.model import Document, DocumentVersion, Job, JobKind, JobState, Json
 from rag.naming import chunks_key
 from rag.ports import all_items
-from tasks.backups.plan import Candidate, Tally
+from tasks.backups.plan import PlannedCollection, Tally
 from tasks.backups.restored_jobs import moved_inputs
 from tasks.backups.scope import CLOCKS_APART
 from tasks.documents.purge_jobs import assign_purge_job
@@ -35,20 +35,20 @@ _PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Survivors:
+class ChangesSinceBackup:
     """Ingestions and deletions by document."""
 
     of: Mapping[str, Sequence[Job]] = field(default_factory=dict)
 
     @classmethod
-    def found(cls, run: StageRun, backup: OpenBackup, candidate: Candidate, until: float) -> Self:
-        """Those accepted up to ``until`` that were not to come into ``candidate``, or failed to."""
-        since = backup.collection(candidate.saved).generation
+    def find(cls, run: StageRun, backup: OpenBackup, planned: PlannedCollection, until: float) -> Self:
+        """Those accepted up to ``until`` that were not to come into ``planned``, or failed to."""
+        since = backup.collection(planned.saved).generation
         before = backup.manifest.began_at - CLOCKS_APART
         by_document: dict[str, list[Job]] = defaultdict(list)
-        for job in _accepted(run, candidate.name):
+        for job in _accepted(run, planned.name):
             later = job.created_at <= until and not _ended(job, before)
-            if later and job.inputs["generation"] >= since and _is_due(job, candidate):
+            if later and job.inputs["generation"] >= since and _is_due(job, planned):
                 by_document[job.inputs["document_id"]].append(job)
         return cls(by_document)
 
@@ -102,9 +102,9 @@ def _accepted(run: StageRun, collection: str) -> Iterator[Job]:
         yield from (job for job in all_items(page) if job.inputs["document_id"] is not None)
 
 
-def _is_due(job: Job, candidate: Candidate) -> bool:
+def _is_due(job: Job, planned: PlannedCollection) -> bool:
     """One that was moved may have failed just before, and is to be begun again."""
-    return job.inputs["generation"] != candidate.generation or lost_its_collection(job)
+    return job.inputs["generation"] != planned.generation or lost_its_collection(job)
 
 
 def _ended(job: Job, before: float) -> bool:
@@ -123,7 +123,7 @@ def _deleted_at(deletion: Job) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Into ``candidate``, which serves: ``later``, and what ``backup`` has without points.
+    """Into ``planned``, which serves: ``later``, and what ``backup`` has without points.
 
     The methods count in ``tally``, and raise Overloaded when too much is open: call again then.
     """
@@ -131,13 +131,13 @@ class Replay:
     run: StageRun
     backup: OpenBackup
     desk: Submissions
-    candidate: Candidate
-    later: Survivors
+    planned: PlannedCollection
+    later: ChangesSinceBackup
     tally: Tally
 
     def late_documents(self) -> None:
         """Bring in, from their saved sources, the documents whose points the backup does not have."""
-        saved = self.backup.collection(self.candidate.saved)
+        saved = self.backup.collection(self.planned.saved)
         for each in self.backup.documents(saved) if saved.late else ():
             if each.late:
                 try:
@@ -157,32 +157,32 @@ class Replay:
 
     def _reingest(self, document: Document) -> bool:
         """Nothing is done for one whose points were there, or that is to be deleted again."""
-        tools, candidate, key = self.run.tools, self.candidate, self.candidate.own(document.source_key)
+        tools, planned, key = self.run.tools, self.planned, self.planned.own(document.source_key)
         version = DocumentVersion(document.document_id, document.version)
-        present = tools.documents.get(candidate.name, document.document_id)
+        present = tools.documents.get(planned.name, document.document_id)
         if present is not None and present.source_key == key:
             return False
         is_last = present is None or present.version == version.version
         wanted = is_last and not self._is_deleted(document) and self._is_new(version)
-        new = wanted and self._accepted(_inputs(document, candidate), key, version, document.owner)
-        text = candidate.own(document.text_key)
+        new = wanted and self._accepted(_inputs(document, planned), key, version, document.owner)
+        text = planned.own(document.text_key)
         for spare in (key, text, chunks_key(text)):
             tools.blobs.delete(spare)
         return new
 
     def _accepted(self, inputs: Json, source: str | None, version: DocumentVersion, owner: str = "") -> bool:
         """Whether a job was made that brings the version, which is done once."""
-        name = self.candidate.name
+        name = self.planned.name
         once = _once(self.run, f"{name}/{version.document_id}/{version.version}")
         return self.desk.bring(name, inputs, source, once, owner=owner).new
 
     def _is_new(self, version: DocumentVersion) -> bool:
         """Whether the version may be seen, and is not yet."""
-        documents, candidate = self.run.tools.documents, self.candidate
-        present = documents.get(candidate.name, version.document_id)
+        documents, planned = self.run.tools.documents, self.planned
+        present = documents.get(planned.name, version.document_id)
         if present is not None and present.version == version.version:
             return False
-        return not documents.superseded(candidate.name, candidate.generation, version)
+        return not documents.superseded(planned.name, planned.generation, version)
 
     def _is_deleted(self, document: Document) -> bool:
         """Whether a deletion since is to be made again; one that is not is told."""
@@ -205,7 +205,7 @@ class Replay:
 
     def _delete(self, job: Job) -> bool:
         """Versions accepted since are above the deletion's own, and stay."""
-        tools, name, document_id = self.run.tools, self.candidate.name, job.inputs["document_id"]
+        tools, name, document_id = self.run.tools, self.planned.name, job.inputs["document_id"]
         present = tools.documents.get(name, document_id)
         if present is None or present.version > job.inputs["version"]:
             return False
@@ -231,9 +231,9 @@ class Replay:
             return False
         fetched = self._fetched(job, version)
         if fetched is not None:
-            inputs = _inputs(fetched, self.candidate)
+            inputs = _inputs(fetched, self.planned)
             return self._accepted(inputs, fetched.source_key, version, job.owner)
-        inputs = {**job.inputs, "generation": self.candidate.generation}
+        inputs = {**job.inputs, "generation": self.planned.generation}
         return self._accepted(inputs, inputs.get("source_key"), version, job.owner)
 
     def _fetched(self, job: Job, version: DocumentVersion) -> Document | None:
@@ -250,7 +250,7 @@ class Replay:
         fields = restoration.jobs.record(job.id)
         if not fields:  # it is forgotten
             return False
-        inputs = json.dumps(moved_inputs(job.inputs, self.candidate), separators=(",", ":"))
+        inputs = json.dumps(moved_inputs(job.inputs, self.planned), separators=(",", ":"))
         self._copy(job)
         if not over(fields):
             restoration.journal.open(opening_of({**fields, "inputs": inputs}))
@@ -260,10 +260,10 @@ class Replay:
         return self._send(job.id)
 
     def _copy(self, job: Job) -> None:
-        """Its source lies with those of the candidate. NotFound."""
+        """Its source lies with those of the planned. NotFound."""
         blobs, key = self.run.tools.blobs, job.inputs.get("source_key")
-        if key is not None and self.candidate.own(key) != key:
-            blobs.put(self.candidate.own(key), blobs.get(key))
+        if key is not None and self.planned.own(key) != key:
+            blobs.put(self.planned.own(key), blobs.get(key))
 
     def _send(self, job_id: str) -> bool:
         """The job may have come to its end since it was listed."""
@@ -288,11 +288,11 @@ class Replay:
         return True
 
 
-def _inputs(document: Document, candidate: Candidate) -> Json:
+def _inputs(document: Document, planned: PlannedCollection) -> Json:
     """Those of an ingestion that brings the document."""
     return {
         "document_id": document.document_id,
-        "generation": candidate.generation,
+        "generation": planned.generation,
         "version": document.version,
         "title": document.given_title or None,
         "metadata": document.metadata,

@@ -13,14 +13,13 @@ from time import time
 from rag.backups.packs import OpenBackup
 from rag.errors import Overloaded
 from rag.model import Hold, Job, JobKind, Json, Stage
-from tasks.backups import plan as candidates
 from tasks.backups import restored_jobs
 from tasks.backups.check import Checking
 from tasks.backups.load import Loading
-from tasks.backups.plan import Candidate, Plan, Slice, Tally
-from tasks.backups.replay import Replay, Survivors
+from tasks.backups.plan import Plan, PlannedCollection, Slice, Tally, load_plan, make_plan, save_plan
+from tasks.backups.replay import ChangesSinceBackup, Replay
 from tasks.backups.restored_jobs import restore_jobs
-from tasks.backups.switch import Succession
+from tasks.backups.switch import Switch
 from tasks.backups.verify import verify_objects
 from tasks.stages.retry_while_away import patient
 from tasks.stages.run import Done, Next, Outcome, StageRun
@@ -31,7 +30,7 @@ from tasks.upkeep.layouts import give_up_earlier
 
 def result_of(run: StageRun, job: Job, plan: Plan) -> Json:
     """Of each collection and in all: documents, points, golden queries and the mean overlap of their hits."""
-    collections = [_collection(run, job, each) for each in plan.candidates]
+    collections = [_collection(run, job, each) for each in plan.collections]
     golden = [each["golden"] for each in collections]
     asked = sum(each["asked"] for each in golden)
     result: Json = {
@@ -54,16 +53,16 @@ def taken(job: Job) -> float:
     return round(time() - (job.started_at or job.created_at), 3)
 
 
-def _collection(run: StageRun, job: Job, candidate: Candidate) -> Json:
-    found = run.tools.documents.collection(candidate.name) if candidate.resumed else None
-    figures = candidate.figures
+def _collection(run: StageRun, job: Job, planned: PlannedCollection) -> Json:
+    found = run.tools.documents.collection(planned.name) if planned.resumed else None
+    figures = planned.figures
     if found is not None:  # the broker's data was lost after the switch, and what was compared with them
         none: Json = {"asked": 0, "same": 0, "overlap": 1.0}
         figures = {"documents": found.documents, "points": found.chunks, "golden": none}
     return {
-        "name": candidate.saved,
+        "name": planned.saved,
         "into": job.inputs.get("into"),
-        "generation": candidate.generation,
+        "generation": planned.generation,
         **figures,
     }
 
@@ -109,9 +108,9 @@ def verify(run: StageRun) -> Outcome:
 def load(run: StageRun) -> Outcome:
     """Make stores, and restore points and blobs, beside what serves."""
     backup = _backup(run)
-    plan = candidates.kept(run) or candidates.planned(run, backup.manifest)
+    plan = load_plan(run) or make_plan(run, backup.manifest)
     loading = Loading(run, backup)
-    waiting = [each for each in plan.candidates if not each.loaded]
+    waiting = [each for each in plan.collections if not each.loaded]
     if waiting:
         loading.points(plan, waiting[0], Slice())
         return Next(Stage.LOAD)
@@ -126,18 +125,18 @@ def load(run: StageRun) -> Outcome:
 @patient
 def check(run: StageRun) -> Outcome:
     """Compare what was loaded with what was saved."""
-    backup, plan = _backup(run), candidates.kept(run)
+    backup, plan = _backup(run), load_plan(run)
     if plan is None:
         return Next(Stage.LOAD)
-    candidate = next((each for each in plan.candidates if not (each.checked or each.serves)), None)
-    if candidate is not None:
-        checking = Checking(run, backup, candidate, backup.collection(candidate.saved))
+    planned = next((each for each in plan.collections if not (each.checked or each.serves)), None)
+    if planned is not None:
+        checking = Checking(run, backup, planned, backup.collection(planned.saved))
         if found := checking.checked(Slice(CHECK_SECONDS)):
-            candidates.keep(run, plan.having(found))
+            save_plan(run, plan.having(found))
         return Next(Stage.CHECK)
     if run.job.kind is JobKind.RESTORE:
         return Next(Stage.SWITCH)
-    for each in plan.candidates:
+    for each in plan.collections:
         run.tools.vectors.drop(each.store)
     return Done(lambda job, _: result_of(run, job, plan))
 
@@ -146,13 +145,13 @@ def check(run: StageRun) -> Outcome:
 @patient
 def switch(run: StageRun) -> Outcome:
     """Let what was loaded serve, and bring missing job records back."""
-    backup, plan = _backup(run), candidates.kept(run)
+    backup, plan = _backup(run), load_plan(run)
     if plan is None:
         return Next(Stage.LOAD)
-    turn, succession = Slice(), Succession(run, backup)
-    plan, complete = succession.staged(plan, turn)
+    turn, switching = Slice(), Switch(run, backup)
+    plan, complete = switching.stage(plan, turn)
     if complete and run.holds():
-        plan, complete = succession.switched(plan)
+        plan, complete = switching.switch(plan)
     if not complete or run.cancelled():
         return Next(Stage.SWITCH)
     if run.job.inputs["into"] is None:
@@ -161,7 +160,7 @@ def switch(run: StageRun) -> Outcome:
             return Next(Stage.SWITCH)
         if run.job.inputs["collection"] is None:
             plan = replace(plan, keys=plan.keys + restored_jobs.restore_keys(run, backup))
-    candidates.keep(run, replace(plan, switched_at=time()))
+    save_plan(run, replace(plan, switched_at=time()))
     return Next(Stage.REPLAY)
 
 
@@ -169,7 +168,7 @@ def switch(run: StageRun) -> Outcome:
 @patient
 def replay(run: StageRun) -> Outcome:
     """Do again what was accepted after the backup."""
-    plan = candidates.kept(run)
+    plan = load_plan(run)
     if plan is None:
         return Next(Stage.LOAD)
     tools = run.tools
@@ -177,9 +176,9 @@ def replay(run: StageRun) -> Outcome:
     plan, complete = _done_again(run, plan, desk)
     if not complete or time() < plan.switched_at + _settling(run):
         return Next(Stage.REPLAY, rest=REST)
-    for candidate in plan.candidates:
-        if candidate.resumed:
-            give_up_earlier(tools, candidate.reservation(run.job.id))
+    for planned in plan.collections:
+        if planned.resumed:
+            give_up_earlier(tools, planned.reservation(run.job.id))
     return Done(lambda job, _: result_of(run, job, plan), after=desk.layouts.look_after)
 
 
@@ -188,22 +187,22 @@ def _done_again(run: StageRun, plan: Plan, desk: Submissions) -> tuple[Plan, boo
     backup, tally = _backup(run), Tally()
     until = _until(run, backup)
     try:
-        for candidate in plan.candidates:
-            if not _serves(run, candidate):  # it was dropped or replaced meanwhile
+        for planned in plan.collections:
+            if not _serves(run, planned):  # it was dropped or replaced meanwhile
                 continue
             apart = run.job.inputs["into"] is not None
-            later = Survivors() if apart else Survivors.found(run, backup, candidate, until)
-            replaying = Replay(run, backup, desk, candidate, later, tally)
+            later = ChangesSinceBackup() if apart else ChangesSinceBackup.find(run, backup, planned, until)
+            replaying = Replay(run, backup, desk, planned, later, tally)
             replaying.late_documents()
             replaying.later_jobs()
     except Overloaded:
-        return candidates.keep(run, plan.counting(tally)), False
-    return candidates.keep(run, plan.counting(tally)), not tally.unsettled
+        return save_plan(run, plan.counting(tally)), False
+    return save_plan(run, plan.counting(tally)), not tally.unsettled
 
 
-def _serves(run: StageRun, candidate: Candidate) -> bool:
-    collection = run.tools.documents.collection(candidate.name)
-    return collection is not None and collection.generation == candidate.generation
+def _serves(run: StageRun, planned: PlannedCollection) -> bool:
+    collection = run.tools.documents.collection(planned.name)
+    return collection is not None and collection.generation == planned.generation
 
 
 def _until(run: StageRun, backup: OpenBackup) -> float:

@@ -15,7 +15,7 @@ from rag.journal.entries import JobFields, opening_of, over
 from rag.journal.journal import journalled
 from rag.model import JobKind, JobState, Json, SavedCollection
 from rag.naming import generation_name
-from tasks.backups.plan import Candidate, Plan, Slice, keep
+from tasks.backups.plan import Plan, PlannedCollection, Slice, save_plan
 from tasks.documents.blob_keys import source_key
 from tasks.stages.run import StageRun
 
@@ -27,15 +27,15 @@ def restore_jobs(run: StageRun, backup: OpenBackup, plan: Plan, turn: Slice) -> 
 
     The lanes' canaries find those that are not over.
     """
-    candidates = {each.saved: each for each in plan.candidates}
-    missing = (_at_home(fields, backup, candidates) for fields in missing_jobs(run, backup))
+    collections = {each.saved: each for each in plan.collections}
+    missing = (_at_home(fields, backup, collections) for fields in missing_jobs(run, backup))
     while batch := list(islice(missing, _BATCH)):
         if turn.over(run):
             return plan, False
         _restore(run, batch)
         dead = sum(fields.get("state") == JobState.DEAD for fields in batch)
         plan = replace(plan, jobs=plan.jobs + len(batch), dead_letters=plan.dead_letters + dead)
-        plan = keep(run, plan)
+        plan = save_plan(run, plan)
     _remember_dropped(run, backup)
     return plan, True
 
@@ -89,22 +89,24 @@ def _remember_dropped(run: StageRun, backup: OpenBackup) -> None:
             restoration.journal.put_collection(forgotten)
 
 
-def _at_home(fields: JobFields, backup: OpenBackup, candidates: Mapping[str, Candidate]) -> JobFields:
+def _at_home(
+    fields: JobFields, backup: OpenBackup, collections: Mapping[str, PlannedCollection]
+) -> JobFields:
     """The job with the generation and the blobs that its collection was given."""
-    candidate = candidates.get(fields["collection"])
+    planned = collections.get(fields["collection"])
     inputs: Json = json.loads(fields["inputs"])
-    if candidate is None or inputs.get("generation") != backup.collection(candidate.saved).generation:
+    if planned is None or inputs.get("generation") != backup.collection(planned.saved).generation:
         return fields
-    return {**fields, "inputs": json.dumps(moved_inputs(inputs, candidate), separators=(",", ":"))}
+    return {**fields, "inputs": json.dumps(moved_inputs(inputs, planned), separators=(",", ":"))}
 
 
-def moved_inputs(inputs: Json, candidate: Candidate) -> Json:
-    """The inputs of a job as one of the candidate's generation."""
-    changes: dict[str, Any] = {"generation": candidate.generation}
+def moved_inputs(inputs: Json, planned: PlannedCollection) -> Json:
+    """The inputs of a job as one of the planned's generation."""
+    changes: dict[str, Any] = {"generation": planned.generation}
     if "source_key" in inputs:
-        changes["source_key"] = candidate.own(inputs["source_key"])
+        changes["source_key"] = planned.own(inputs["source_key"])
     if "blobs" in inputs:
-        changes["blobs"] = [candidate.own(key) for key in inputs["blobs"]]
+        changes["blobs"] = [planned.own(key) for key in inputs["blobs"]]
     return {**inputs, **changes}
 
 

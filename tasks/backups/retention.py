@@ -26,12 +26,12 @@ _READ_AT_ONCE = 8
 
 
 def at_the_vault(tools: Toolbox) -> AbstractContextManager[Turn]:
-    """The turn of one who adds parts that no savepoint names yet, or removes those that nothing names."""
+    """The turn of one who adds parts that no checkpoint names yet, or removes those that nothing names."""
     return tools.jobs.alone("vault", seconds=LOCKED_SECONDS, followed_after=_FOLLOWED_AFTER)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredBackup:
     """A backup as a prune needs to know it: when it was finished, and the keys of its parts."""
 
     finished_at: float
@@ -39,20 +39,20 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Stock:
+class StoredBackups:
     """Backups by id, and why others cannot be used. Keys that backups share are in memory once."""
 
-    whole: dict[str, Kept]
+    whole: dict[str, StoredBackup]
     unusable: dict[str, BackupError]
 
     @classmethod
-    def of(cls, vault: Vault) -> "Stock":
-        whole: dict[str, Kept] = {}
+    def of(cls, vault: Vault) -> "StoredBackups":
+        whole: dict[str, StoredBackup] = {}
         unusable: dict[str, BackupError] = {}
         backups = vault.backups()
         with ThreadPoolExecutor(_READ_AT_ONCE, "manifests") as pool:
             for backup, found in zip(backups, pool.map(partial(_found, vault), backups), strict=True):
-                if isinstance(found, Kept):
+                if isinstance(found, StoredBackup):
                     whole[backup] = found
                 elif found is not None:
                     unusable[backup] = found
@@ -65,22 +65,22 @@ class Stock:
     def __len__(self) -> int:
         return len(self.whole) + len(self.unusable)
 
-    def without(self, backups: Collection[str]) -> "Stock":
+    def without(self, backups: Collection[str]) -> "StoredBackups":
         whole = {backup: each for backup, each in self.whole.items() if backup not in backups}
         unusable = {backup: each for backup, each in self.unusable.items() if backup not in backups}
-        return Stock(whole, unusable)
+        return StoredBackups(whole, unusable)
 
     def outlived(self, tools: Toolbox) -> list[str]:
         """Ids of backups that the settings let go, and no job is about."""
         times = {backup: kept.finished_at for backup, kept in self.whole.items()}
         times |= {backup: _begun_at(backup) for backup in self.unusable}
         protected = {job.inputs["backup"] for job in open_jobs(tools) if "backup" in job.inputs}
-        damaged = {*self.unusable, *tools.standing.damages()}
+        damaged = {*self.unusable, *tools.backup_status.damages()}
         kept = Retention.of(tools.settings).kept(times, time(), protected=protected, damaged=damaged)
         return sorted(times.keys() - kept)
 
 
-def _found(vault: Vault, backup: str) -> Kept | BackupError | None:
+def _found(vault: Vault, backup: str) -> StoredBackup | BackupError | None:
     """None when it was removed since it was listed."""
     try:
         manifest = vault.manifest(backup)
@@ -88,7 +88,7 @@ def _found(vault: Vault, backup: str) -> Kept | BackupError | None:
         return None
     except BackupError as error:
         return error
-    return Kept(manifest.finished_at, frozenset(map(intern, manifest.parts)))
+    return StoredBackup(manifest.finished_at, frozenset(map(intern, manifest.parts)))
 
 
 def open_jobs(tools: Toolbox) -> Iterator[Job]:
@@ -113,7 +113,7 @@ def _begun_at(backup: str) -> float:
 
 def unmended(tools: Toolbox) -> bool:
     """Whether damage was found, and no full backup was made since: others share what is damaged."""
-    found = max(tools.standing.damages().values(), default=None)
+    found = max(tools.backup_status.damages().values(), default=None)
     if found is None:
         return False
     since = [backup for backup in tools.vault.backups() if _begun_at(backup) >= found]

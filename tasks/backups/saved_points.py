@@ -18,8 +18,7 @@ from rag.errors import UnknownCollection
 from rag.model import Collection, DocumentVersion, Json, Point, Stream
 from rag.ports import Window, all_items
 from tasks.backups.earlier import EarlierBackup, EarlierPoints
-from tasks.backups.progress import Mark, Piece
-from tasks.backups.rows import leave, left
+from tasks.backups.progress import Mark, Piece, load_rows, save_rows
 from tasks.backups.scope import Scope, current
 from tasks.stages.run import StageRun
 
@@ -106,7 +105,7 @@ class Points:
             earlier = self.earlier.points_of(self.collection, self.part_bytes)
             mark = Mark("0", {"token_dimension": earlier.token_dimension})
             yield Piece(mark, carried=self._plan(earlier))
-        unread = [_unread(row) for row in left(self.run, f"{self.name}unread")]
+        unread = [_unread(row) for row in load_rows(self.run, f"{self.name}unread")]
         while int(mark.at) < len(unread):
             mark, pack = self._pack(unread, mark)
             yield Piece(mark, pack.stream, bytes(pack.data))
@@ -123,8 +122,8 @@ class Points:
             else:
                 row = [document.document_id, document.version, document.chunks]
                 unread.append(json.dumps(row).encode() + b"\n")
-        leave(self.run, f"{self.name}kept", kept)
-        leave(self.run, f"{self.name}unread", unread)
+        save_rows(self.run, f"{self.name}kept", kept)
+        save_rows(self.run, f"{self.name}unread", unread)
         return tuple(earlier.packs[name] for name in sorted(packs))
 
     def _pack(self, unread: Sequence[Unread], mark: Mark) -> tuple[Mark, Pack]:
@@ -140,7 +139,7 @@ class Points:
             after = self._add(pack, batch, after)
             if after is None:
                 at += len(batch)
-        leave(self.run, f"{self.name}{number}", pack.rows)
+        save_rows(self.run, f"{self.name}{number}", pack.rows)
         begun = [points_line(each).decode() for each in pack.begun.values()]
         note = {"packs": number + 1, "token_dimension": pack.token_dimension, "after": after, "begun": begun}
         return Mark(str(at), note), pack
@@ -182,8 +181,8 @@ class Points:
 def rows_of(run: StageRun, collection: Collection, note: Json) -> Iterator[SavedPoints]:
     """Where the points of each version are that the backup has, by id; ``note``: that of the portion."""
     name = points_stream(collection.store)
-    made = (map(saved_points, left(run, f"{name}{number}")) for number in range(note.get("packs", 0)))
-    kept = map(saved_points, left(run, f"{name}kept"))
+    made = (map(saved_points, load_rows(run, f"{name}{number}")) for number in range(note.get("packs", 0)))
+    kept = map(saved_points, load_rows(run, f"{name}kept"))
     return merge(kept, chain.from_iterable(made), key=lambda row: row.version.document_id)
 
 

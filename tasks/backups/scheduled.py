@@ -18,7 +18,7 @@ from rag.settings.cron import next_time
 from tasks.app import app
 from tasks.publishing.bells import announce
 from tasks.submit.acceptance import Acceptance
-from tasks.submit.backups import BackupDesk
+from tasks.submit.backups import BackupSubmissions
 from tasks.submit.requests import Idempotency
 from tasks.toolbox import Toolbox
 
@@ -127,7 +127,7 @@ def _about_the_newest(
     except NotFound:
         return "there is no backup yet"
     except BackupError as error:
-        tools.standing.note(
+        tools.backup_status.note(
             kind,
             {
                 "at": time(),
@@ -145,6 +145,6 @@ def _handed_in(accepted: Accepted) -> str:
     return f"job {accepted.job.id}"
 
 
-def _desk(tools: Toolbox) -> BackupDesk:
+def _desk(tools: Toolbox) -> BackupSubmissions:
     acceptance = Acceptance(tools.jobs, tools.blobs, announce, most_open={})
-    return BackupDesk(tools.vault, tools.jobs, tools.documents, acceptance)
+    return BackupSubmissions(tools.vault, tools.jobs, tools.documents, acceptance)

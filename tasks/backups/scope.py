@@ -46,7 +46,7 @@ class Scope:
         return document.updated_at > self.began_at - CLOCKS_APART
 
 
-def listed(run: StageRun, attempt: int) -> Scope:
+def list_contents(run: StageRun, attempt: int) -> Scope:
     """Of what is there at this moment."""
     tools, began_at = run.tools, time()
     collections, stores = tools.documents.collections(), tools.vectors.collections()
@@ -75,11 +75,11 @@ def current(tools: Toolbox, collection: Collection) -> Collection | None:
     return found
 
 
-def keep(run: StageRun, scope: Scope) -> None:
+def save_scope(run: StageRun, scope: Scope) -> None:
     run.save(_NAME, json.dumps(asdict(scope), separators=(",", ":")).encode())
 
 
-def kept(run: StageRun) -> Scope | None:
+def load_scope(run: StageRun) -> Scope | None:
     """The job's own; None before there is one."""
     try:
         fields = json.loads(run.load(_NAME))

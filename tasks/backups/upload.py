@@ -13,9 +13,9 @@ from rag.model import SnapshotFile
 from tasks.backups import progress
 from tasks.backups.documents import Documents
 from tasks.backups.earlier import EarlierBackup
-from tasks.backups.golden_queries import Golden
+from tasks.backups.golden_queries import GoldenQueries
 from tasks.backups.packing import BlobIndex, BlobPlan, Packs
-from tasks.backups.progress import Mark, Piece, Portion, Savepoint
+from tasks.backups.progress import Checkpoint, Mark, Piece, Portion
 from tasks.backups.records import CollectionEntries, JobRecords, KeyEntries
 from tasks.backups.saved_points import Points
 from tasks.backups.scope import Scope
@@ -74,42 +74,42 @@ class Uploading:
     def piece_bytes(self) -> int:
         return self.run.tools.settings.backup_part_mb * _MB
 
-    def advance(self, savepoint: Savepoint) -> tuple[Savepoint, bool]:
+    def advance(self, checkpoint: Checkpoint) -> tuple[Checkpoint, bool]:
         """As far as it comes, and whether that is all."""
         intake = Intake(self.run.tools.vault, self.piece_bytes, anew=self.scope.mode == "full")
-        while (number := savepoint.portions) < len(portions := self._portions(savepoint)):
-            for piece in portions[number].pieces(savepoint.mark):
-                savepoint = self._stored(intake, savepoint, piece)
-                self._tell(savepoint, portions)
+        while (number := checkpoint.portions) < len(portions := self._portions(checkpoint)):
+            for piece in portions[number].pieces(checkpoint.mark):
+                checkpoint = self._stored(intake, checkpoint, piece)
+                self._tell(checkpoint, portions)
                 if self.over:
-                    return savepoint, False
-            savepoint = progress.finish(self.run, savepoint, portions[number])
-            self._tell(savepoint, portions)
-        return savepoint, True
+                    return checkpoint, False
+            checkpoint = progress.finish(self.run, checkpoint, portions[number])
+            self._tell(checkpoint, portions)
+        return checkpoint, True
 
-    def _stored(self, intake: Intake, savepoint: Savepoint, piece: Piece) -> Savepoint:
+    def _stored(self, intake: Intake, checkpoint: Checkpoint, piece: Piece) -> Checkpoint:
         sent = intake.sent
         parts = tuple(intake.stream([piece.data]))
-        return progress.store(self.run, savepoint, piece, parts, sent=intake.sent - sent)
+        return progress.store(self.run, checkpoint, piece, parts, sent=intake.sent - sent)
 
-    def _tell(self, savepoint: Savepoint, portions: Sequence[Portion]) -> None:
+    def _tell(self, checkpoint: Checkpoint, portions: Sequence[Portion]) -> None:
         """Bytes done, of those that are to be done as far as that can be told."""
-        sizes = [portion.size for portion in portions[savepoint.portions :]] or [0]
-        left = max(0, sizes[0] - savepoint.within) + sum(sizes[1:])
-        self.run.progress(savepoint.done, savepoint.done + left)
+        sizes = [portion.size for portion in portions[checkpoint.portions :]] or [0]
+        left = max(0, sizes[0] - checkpoint.within) + sum(sizes[1:])
+        self.run.progress(checkpoint.done, checkpoint.done + left)
 
-    def _portions(self, savepoint: Savepoint) -> list[Portion]:
+    def _portions(self, checkpoint: Checkpoint) -> list[Portion]:
         """All of the backup. Records of jobs come before documents: what ends in between is in both.
 
         Sources come last, so that every document which is saved has its own.
         """
         run, size = self.run, self.piece_bytes
         documents = sum(each.documents for each in self.scope.collections)
-        packs = savepoint.notes.get(Packs.name, {}).get("packs", 0)
+        packs = checkpoint.notes.get(Packs.name, {}).get("packs", 0)
         return [
             *(EngineFile(run, file, size) for file in self.scope.files or ()),
             JobRecords(run, self.scope.jobs, size),
-            *self._of_collections(savepoint),
+            *self._of_collections(checkpoint),
             CollectionEntries(run, len(self.scope.collections), size),
             KeyEntries(run, size),
             BlobPlan(run, self.earlier, size),
@@ -117,12 +117,12 @@ class Uploading:
             BlobIndex(run, packs, documents, size),
         ]
 
-    def _of_collections(self, savepoint: Savepoint) -> Iterator[Portion]:
+    def _of_collections(self, checkpoint: Checkpoint) -> Iterator[Portion]:
         run, scope, size = self.run, self.scope, self.piece_bytes
         for each in scope.collections:
             points = Points(run, scope, each, self.earlier, size)
             if each.store in scope.stored:
                 yield points
-            documents = Documents(run, scope, each, savepoint.notes.get(points.name), size)
+            documents = Documents(run, scope, each, checkpoint.notes.get(points.name), size)
             yield documents
-            yield Golden(run, each, savepoint.notes.get(documents.name, {}))
+            yield GoldenQueries(run, each, checkpoint.notes.get(documents.name, {}))

@@ -34,7 +34,7 @@ class Unlisted:
     error: BackupError
 
 
-class Catalogue:
+class BackupListing:
     """Each manifest is read once a process. Raises Unavailable when the bucket is away."""
 
     def __init__(self, vault: Vault) -> None:
