@@ -61,7 +61,7 @@ def backups(call: AdminCall, paging: Paged) -> Page[BackupOut | UnusableBackupOu
 @router.get("/standing", responses=problems(), summary="How backups stand")
 def standing(call: AdminCall) -> StandingOut:
     """The last backup, verification, rehearsal, restore and prune, and the last of each that succeeded."""
-    return StandingOut.of(call.parts.backup_status.words())
+    return StandingOut.of(call.parts.backup_status.results())
 
 
 @router.post("/prune", **submit_route(), summary="Remove backups that need not be kept")

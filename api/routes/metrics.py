@@ -177,7 +177,7 @@ class BackupCollector(StoreCollector):
     subject = "figures of backups"
 
     def families(self) -> Iterable[Metric]:
-        words = self.backup_status.words()
+        words = self.backup_status.results()
         for kind, (name, what) in _BACKUP_JOBS.items():
             if last := words.get(kind):
                 yield _gauge(f"{name}_ok", f"1 when the last {what} succeeded", last["ok"])

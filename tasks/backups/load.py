@@ -1,6 +1,6 @@
 """Fills planned collections: with points, sources and texts from packs, or from an engine's snapshot."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -21,20 +21,16 @@ _BATCH_BYTES = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """A blob, the key that it gets, and what it is needed for."""
+    """A blob, the key under which it is stored, and what it is needed for."""
 
     blob: SavedBlob
     key: str
     purpose: str
 
-    @property
-    def place(self) -> Place:
-        return _place(self.blob)
-
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """Fills the collections of a plan out of ``backup`` under ``run``. DamagedBackup, Unavailable."""
+    """Fills the collections of a plan from ``backup``. Raises DamagedBackup, Unavailable."""
 
     run: StageRun
     backup: OpenBackup
@@ -48,10 +44,15 @@ class Loading:
         for batch in _batches(self._left(planned, saved)):
             if turn.over(self.run):
                 break
-            plan, planned = self._write(plan, planned, unpacking, batch)
+            points = [point for blob in batch for point in unpacked(unpacking.get(blob))]
+            self.run.tools.vectors.upsert(planned.store, points)
+            planned = replace(planned, reached=_place(batch[-1]))
+            plan = replace(plan, bytes=plan.bytes + sum(blob.size for blob in batch))
+            self.run.progress(plan.bytes, max(plan.bytes, self._total()))
+            plan = save_plan(self.run, plan.having(planned))
         else:
             plan = plan.having(replace(planned, loaded=True))
-        # whoever removes what there was of a job that is over may have come before the store
+        # A purge of the job, if that is over, may have come before the store was made.
         if is_over(self.run.tools.jobs, self.run.job.id):
             self.run.tools.vectors.drop(planned.store)
         return save_plan(self.run, plan)
@@ -59,64 +60,57 @@ class Loading:
     def _make(
         self, plan: Plan, planned: PlannedCollection, saved: SavedCollection
     ) -> tuple[Plan, PlannedCollection]:
-        """The store, of the engine's own snapshot where there is one that it takes, else empty."""
+        """Make the store: from the engine's own snapshot if there is one that it accepts, else empty."""
         tools, spec = self.run.tools, CollectionSpec(saved.dimension, saved.token_dimension)
         files = [each.file for each in saved.files]
-        taken = bool(files) and tools.snapshots.accepts(self.backup.manifest.engine, files)
-        if taken:
+        size, total, before = sum(each.size for each in files), self._total(), plan.bytes
+
+        def tell(read_so_far: int) -> None:
+            # A snapshot counts as much as the points in it.
+            done = before + saved.size * min(read_so_far, size) // max(1, size)
+            self.run.progress(done, max(done, total))
+            if self.run.cancelled():
+                raise Unavailable("The job was cancelled, or taken over by another worker")
+
+        accepted = bool(files) and tools.snapshots.accepts(self.backup.manifest.engine, files)
+        if accepted:
             parts = [(each.file, self.backup.opened(each.stream)) for each in saved.files]
-            tools.snapshots.load(planned.store, spec, parts, self._teller(plan, saved))
+            tools.snapshots.load(planned.store, spec, parts, tell)
             plan = replace(plan, bytes=plan.bytes + saved.size)
         else:
             tools.vectors.ensure(planned.store, spec)
-        planned = replace(planned, made=True, files=taken)
-        return save_plan(self.run, plan.having(planned)), planned
-
-    def _write(
-        self, plan: Plan, planned: PlannedCollection, unpacking: Unpacking, batch: Sequence[SavedBlob]
-    ) -> tuple[Plan, PlannedCollection]:
-        points = [point for blob in batch for point in unpacked(unpacking.get(blob))]
-        self.run.tools.vectors.upsert(planned.store, points)
-        planned = replace(planned, reached=_place(batch[-1]))
-        plan = replace(plan, bytes=plan.bytes + sum(blob.size for blob in batch))
-        self.run.progress(plan.bytes, max(plan.bytes, self._total()))
+        planned = replace(planned, made=True, files=accepted)
         return save_plan(self.run, plan.having(planned)), planned
 
     def _left(self, planned: PlannedCollection, saved: SavedCollection) -> Sequence[SavedBlob]:
-        """In the order in which they are packed."""
-        blobs = (blob for blob in self._points(planned, saved) if _place(blob) > planned.reached)
+        """Blobs whose points are still to be written, in the order in which they are packed.
+
+        Beside a snapshot, only those of documents that it may lack since they were published after it.
+        """
+        since = self.backup.manifest.began_at - CLOCKS_APART if planned.files else -inf
+        documents = (each for each in self.backup.documents(saved) if each.document.updated_at > since)
+        blobs = (blob for each in documents for blob in each.blobs if _place(blob) > planned.reached)
         return sorted(blobs, key=_place)
 
-    def _points(self, planned: PlannedCollection, saved: SavedCollection) -> Iterator[SavedBlob]:
-        """Those of all documents; beside a snapshot, of those that it may lack since they came after it."""
-        since = self.backup.manifest.began_at - CLOCKS_APART if planned.files else -inf
-        for each in self.backup.documents(saved):
-            if each.document.updated_at > since:
-                yield from each.blobs
-
     def blobs(self, plan: Plan, turn: Slice) -> tuple[Plan, bool]:
-        """Store sources and texts under the collections' own folders; whether that was all."""
-        left = sorted(
-            (each for each in self._wanted(plan) if each.place > plan.reached), key=lambda each: each.place
-        )
+        """Store sources and texts in the planned collections' own folders; whether that was all."""
+        left = [each for each in self._wanted(plan) if _place(each.blob) > plan.reached]
+        left.sort(key=lambda each: _place(each.blob))
         total = plan.bytes + sum(each.blob.size for each in left)
-        unpacking = Unpacking(self.backup)
+        unpacking, blobs = Unpacking(self.backup), self.run.tools.blobs
         for each in left:
             if turn.over(self.run):
                 break
-            plan = self._bring(plan, unpacking, each)
+            blob = each.blob
+            try:
+                blobs.put(each.key, unpacking.get(blob) if blob.stream else blobs.get(blob.key))
+            except NotFound:  # the backup has only its key, and the blob store has lost it
+                plan = plan.lacking([f"{each.purpose}: {blob.key} is gone from the blob store"])
+            plan = replace(plan, reached=_place(blob), bytes=plan.bytes + blob.size)
             self.run.progress(plan.bytes, total)
         if is_over(self.run.tools.jobs, self.run.job.id):
             self._remove(plan)
-        return save_plan(self.run, plan), not left or plan.reached == left[-1].place
-
-    def _bring(self, plan: Plan, unpacking: Unpacking, each: _Wanted) -> Plan:
-        blobs, blob = self.run.tools.blobs, each.blob
-        try:
-            blobs.put(each.key, unpacking.get(blob) if blob.stream else blobs.get(blob.key))
-        except NotFound:  # only its key is in the backup
-            plan = plan.lacking([f"{each.purpose}: {blob.key} is gone from the blob store"])
-        return replace(plan, reached=each.place, bytes=plan.bytes + blob.size)
+        return save_plan(self.run, plan), not left or plan.reached == _place(left[-1].blob)
 
     def _wanted(self, plan: Plan) -> Iterator[_Wanted]:
         """What documents and jobs of the planned collections need; nothing for one that serves already."""
@@ -132,24 +126,12 @@ class Loading:
             if blob.key in needed:
                 yield _Wanted(blob, owners[blob.key.split("/")[1]].own(blob.key), needed[blob.key])
 
-    def _teller(self, plan: Plan, saved: SavedCollection) -> Callable[[int], None]:
-        """Of a snapshot, which counts as much as the points in it."""
-        size, total = sum(each.file.size for each in saved.files), self._total()
-
-        def tell(read_so_far: int) -> None:
-            done = plan.bytes + saved.size * min(read_so_far, size) // max(1, size)
-            self.run.progress(done, max(done, total))
-            if self.run.cancelled():
-                raise Unavailable("The job was cancelled, or taken over by another worker")
-
-        return tell
-
     def _total(self) -> int:
         """Bytes of the points of all collections that are restored."""
         return sum(each.size for each in wanted(self.run, self.backup.manifest))
 
     def _remove(self, plan: Plan) -> None:
-        """What was stored after somebody had removed what there was."""
+        """Remove blobs that were stored after a purge of the job, which is over."""
         blobs = self.run.tools.blobs
         for planned in plan.collections:
             for sort in DOCUMENT_FOLDERS if not planned.serves else ():
@@ -162,7 +144,7 @@ def _place(blob: SavedBlob) -> Place:
 
 
 def _batches(blobs: Sequence[SavedBlob]) -> Iterator[Sequence[SavedBlob]]:
-    """Blobs whose points are written together, of some megabytes."""
+    """Batches of blobs, of some megabytes each, whose points are written together."""
     batch, size = list[SavedBlob](), 0
     for blob in blobs:
         batch.append(blob)

@@ -3,14 +3,14 @@
 The job saves a checkpoint after each piece, so that it sends no more than one piece again.
 """
 
-import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from pydantic import TypeAdapter
+
 from rag.backups.contents import lines
-from rag.backups.manifest import stream_of
 from rag.model import Json, StoredPart, Stream
 from rag.ports import JobStore
 from tasks.stages.run import StageRun
@@ -18,7 +18,7 @@ from tasks.stages.run import StageRun
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where a portion goes on: ``at`` a place of its own, "" at the beginning; ``note``: what it counted."""
+    """Where a portion goes on. ``at``: in its own terms, "" at the beginning; ``note``: what it counted."""
 
     at: str = ""
     note: Json = field(default_factory=dict)
@@ -26,9 +26,9 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """``data`` is the next of ``stream``; ``mark`` is where the portion goes on once that is stored.
+    """The next ``data`` of ``stream``; ``mark``: where the portion goes on once that is stored.
 
-    ``carried``: streams of an earlier backup that are this one's too.
+    ``carried``: streams of an earlier backup that this backup takes over.
     """
 
     mark: Mark
@@ -38,18 +38,18 @@ class Piece:
 
 
 class Portion(Protocol):
-    """Works a few seconds at a piece at most. NotFound where the snapshot is not to be used any more."""
+    """Takes a few seconds for a piece at most. NotFound if the snapshot can no longer be used."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def size(self) -> int:
-        """Bytes, as far as they can be told before."""
+        """An estimate of its bytes."""
         ...
 
     def pieces(self, mark: Mark) -> Iterator[Piece]:
-        """From ``mark`` on; none are left behind the last. Its note is kept as that of the portion."""
+        """The pieces from ``mark`` on. The note of the last piece is saved as that of the portion."""
         ...
 
 
@@ -57,16 +57,16 @@ _NAME = "checkpoint"
 _ZLIB_LEVEL = 1  # rows are read once, and go with the job
 
 PARTS_OPEN = 256
-"""Of a long stream: what is kept after each piece, so that it costs no more the further it gets."""
+"""How many parts of a stream a checkpoint lists, so that a long stream makes no long checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """``portions`` are done, and the next one is at ``mark``.
+    """So many ``portions`` are done; the next one goes on at ``mark``.
 
     ``open``: the end of the stream that is being stored; what came before is in ``closed`` artefacts.
-    ``notes``: by portion. ``done``: bytes of all portions, ``within`` of the present one; ``sent``: those
-    that were not there yet.
+    ``notes``: by portion. ``done``: bytes of all portions, ``within`` of the present one; ``sent``: bytes
+    that were not in the vault yet.
     """
 
     portions: int = 0
@@ -79,25 +79,26 @@ class Checkpoint:
     sent: int = 0
 
 
+_CHECKPOINT, _STREAMS = TypeAdapter(Checkpoint), TypeAdapter(tuple[Stream, ...])
+
+
 def save_checkpoint(run: StageRun, checkpoint: Checkpoint) -> None:
-    run.save(_NAME, json.dumps(asdict(checkpoint), separators=(",", ":")).encode())
+    run.save(_NAME, _CHECKPOINT.dump_json(checkpoint))
 
 
 def load_checkpoint(jobs: JobStore, job_id: str) -> Checkpoint:
-    """NotFound without any."""
-    fields = json.loads(jobs.artefact(job_id, _NAME))
-    stream = None if fields["open"] is None else stream_of(fields["open"])
-    return Checkpoint(**{**fields, "mark": Mark(**fields["mark"]), "open": stream})
+    """NotFound if the job has saved none."""
+    return _CHECKPOINT.validate_json(jobs.artefact(job_id, _NAME))
 
 
 def streams(jobs: JobStore, job_id: str) -> Iterator[Stream]:
-    """All that was stored under the job; a long one in several of its name, in order.
+    """All streams that the job has stored. A long one comes as several of its name, in order.
 
     NotFound for a job that has not begun, or is over.
     """
     checkpoint = load_checkpoint(jobs, job_id)
     for number in range(checkpoint.closed):
-        yield from map(stream_of, json.loads(jobs.artefact(job_id, _closed_name(number))))
+        yield from _STREAMS.validate_json(jobs.artefact(job_id, _closed_name(number)))
     if checkpoint.open:
         yield checkpoint.open
 
@@ -105,7 +106,7 @@ def streams(jobs: JobStore, job_id: str) -> Iterator[Stream]:
 def store(
     run: StageRun, checkpoint: Checkpoint, piece: Piece, parts: tuple[StoredPart, ...], *, sent: int
 ) -> Checkpoint:
-    """Keep that ``piece`` lies in ``parts``."""
+    """Save that ``piece`` is stored in ``parts``."""
     if checkpoint.open and (piece.stream != checkpoint.open.name or len(checkpoint.open.parts) >= PARTS_OPEN):
         checkpoint = _closed(run, checkpoint)
     if piece.carried:
@@ -126,7 +127,7 @@ def store(
 
 
 def finish(run: StageRun, checkpoint: Checkpoint, portion: Portion) -> Checkpoint:
-    """Keep that the portion is done."""
+    """Save that the portion is done."""
     checkpoint = _closed(run, checkpoint)
     checkpoint = replace(
         checkpoint,
@@ -147,8 +148,7 @@ def _closed(run: StageRun, checkpoint: Checkpoint) -> Checkpoint:
 
 def _with_closed(run: StageRun, checkpoint: Checkpoint, streams: tuple[Stream, ...]) -> Checkpoint:
     """Each artefact is written once, however long the backup is."""
-    data = json.dumps([asdict(stream) for stream in streams], separators=(",", ":"))
-    run.save(_closed_name(checkpoint.closed), data.encode())
+    run.save(_closed_name(checkpoint.closed), _STREAMS.dump_json(streams))
     return replace(checkpoint, closed=checkpoint.closed + 1)
 
 

@@ -1,9 +1,7 @@
-"""Restoring: read again → load beside what serves → compare → switch → replay what came later.
+"""Restores a backup: verify it, load it beside what serves, compare, switch, replay what came later.
 
-A rehearsal ends when it has compared, a verification when it has read. Nothing that serves is touched before
-the switch, which is one step for each collection (``docs/decisions/0020-restore.md``).
-
-What restores and rehearsals come to.
+A verification ends after the first of these stages, a rehearsal after the comparison. Nothing that serves
+is touched before the switch, which is one step for each collection (``docs/decisions/0020-restore.md``).
 """
 
 from dataclasses import replace
@@ -29,23 +27,28 @@ from tasks.upkeep.layouts import give_up_earlier
 
 
 def result_of(run: StageRun, job: Job, plan: Plan) -> Json:
-    """Of each collection and in all: documents, points, golden queries and the mean overlap of their hits."""
-    collections = [_collection(run, job, each) for each in plan.collections]
+    """The result of a restore or rehearsal: its figures for each collection and in all."""
+    collections = [_result_of_collection(run, job, each) for each in plan.collections]
     golden = [each["golden"] for each in collections]
     asked = sum(each["asked"] for each in golden)
+    overlap = sum(each["asked"] * each["overlap"] for each in golden) / asked if asked else 1.0
     result: Json = {
         "backup": job.inputs["backup"],
         "collections": collections,
         "documents": sum(each["documents"] for each in collections),
         "points": sum(each["points"] for each in collections),
         "golden": asked,
-        "overlap": round(sum(each["asked"] * each["overlap"] for each in golden) / asked, 4)
-        if asked
-        else 1.0,
+        "overlap": round(overlap, 4),
         "bytes": plan.bytes,
         "seconds": taken(job),
     }
-    return result | _replayed(plan) if job.kind is JobKind.RESTORE else result
+    if job.kind is not JobKind.RESTORE:
+        return result
+    lines = {name: list(getattr(plan, name)) for name in ("not_replayed", "undeleted", "missing")}
+    counts = {
+        name: getattr(plan, name) for name in ("jobs", "dead_letters", "keys", "replayed", "reingested")
+    }
+    return {**result, **counts, **lines}
 
 
 def taken(job: Job) -> float:
@@ -53,10 +56,10 @@ def taken(job: Job) -> float:
     return round(time() - (job.started_at or job.created_at), 3)
 
 
-def _collection(run: StageRun, job: Job, planned: PlannedCollection) -> Json:
+def _result_of_collection(run: StageRun, job: Job, planned: PlannedCollection) -> Json:
     found = run.tools.documents.collection(planned.name) if planned.resumed else None
     figures = planned.figures
-    if found is not None:  # the broker's data was lost after the switch, and what was compared with them
+    if found is not None:  # the broker lost its data after the switch, and the figures with it
         none: Json = {"asked": 0, "same": 0, "overlap": 1.0}
         figures = {"documents": found.documents, "points": found.chunks, "golden": none}
     return {
@@ -67,24 +70,11 @@ def _collection(run: StageRun, job: Job, planned: PlannedCollection) -> Json:
     }
 
 
-def _replayed(plan: Plan) -> Json:
-    return {
-        "jobs": plan.jobs,
-        "dead_letters": plan.dead_letters,
-        "keys": plan.keys,
-        "replayed": plan.replayed,
-        "reingested": plan.reingested,
-        "not_replayed": list(plan.not_replayed),
-        "undeleted": list(plan.undeleted),
-        "missing": list(plan.missing),
-    }
-
-
 SETTLE_SECONDS = 10.0
-"""For which submits that had read the former collection's record may still come in after the switch."""
+"""How long after the switch a submit may still arrive that has read the former collection's record."""
 
 CHECK_SECONDS = 30.0
-"""Of a slice that scrolls: what it has summed up is kept in one piece."""
+"""Of a slice that scrolls; longer than others, since it saves all its digests at its end."""
 
 REST = 2.0
 
@@ -92,7 +82,7 @@ REST = 2.0
 @stage_work(Stage.VERIFY)
 @patient
 def verify(run: StageRun) -> Outcome:
-    """Read every object that is needed again."""
+    """Read again every object that the job needs."""
     run.tools.vault.probe()
     backup = _backup(run)
     found = verify_objects(run, backup, Slice())
@@ -131,7 +121,7 @@ def check(run: StageRun) -> Outcome:
     planned = next((each for each in plan.collections if not (each.checked or each.serves)), None)
     if planned is not None:
         checking = Checking(run, backup, planned, backup.collection(planned.saved))
-        if found := checking.checked(Slice(CHECK_SECONDS)):
+        if found := checking.check(Slice(CHECK_SECONDS)):
             save_plan(run, plan.having(found))
         return Next(Stage.CHECK)
     if run.job.kind is JobKind.RESTORE:
@@ -172,50 +162,47 @@ def replay(run: StageRun) -> Outcome:
     if plan is None:
         return Next(Stage.LOAD)
     tools = run.tools
-    desk = Submissions(tools.settings, tools.jobs, tools.documents, tools.blobs)
-    plan, complete = _done_again(run, plan, desk)
-    if not complete or time() < plan.switched_at + _settling(run):
+    submissions = Submissions(tools.settings, tools.jobs, tools.documents, tools.blobs)
+    plan, complete = _replay(run, plan, submissions)
+    # Something may still be accepted for a generation that the restore has replaced.
+    own = (each for each in tools.documents.reservations() if each.job_id == run.job.id)
+    replaced = any(each.hold is Hold.REPLACED for each in own)
+    settling = SETTLE_SECONDS if replaced and _until(run, _backup(run)) == inf else 0.0
+    if not complete or time() < plan.switched_at + settling:
         return Next(Stage.REPLAY, rest=REST)
     for planned in plan.collections:
         if planned.resumed:
             give_up_earlier(tools, planned.reservation(run.job.id))
-    return Done(lambda job, _: result_of(run, job, plan), after=desk.layouts.look_after)
+    return Done(lambda job, _: result_of(run, job, plan), after=submissions.layouts.look_after)
 
 
-def _done_again(run: StageRun, plan: Plan, desk: Submissions) -> tuple[Plan, bool]:
-    """Whether that was all: while too much is open no more is brought in, and what just changed is left."""
-    backup, tally = _backup(run), Tally()
+def _replay(run: StageRun, plan: Plan, submissions: Submissions) -> tuple[Plan, bool]:
+    """Replay into every collection that serves; whether it is complete.
+
+    It is not while too many jobs are open to submit more, or while some jobs just changed.
+    """
+    backup, tally, overloaded = _backup(run), Tally(), False
     until = _until(run, backup)
     try:
         for planned in plan.collections:
-            if not _serves(run, planned):  # it was dropped or replaced meanwhile
-                continue
-            apart = run.job.inputs["into"] is not None
-            later = ChangesSinceBackup() if apart else ChangesSinceBackup.find(run, backup, planned, until)
-            replaying = Replay(run, backup, desk, planned, later, tally)
+            collection = run.tools.documents.collection(planned.name)
+            if collection is None or collection.generation != planned.generation:
+                continue  # it was dropped or replaced meanwhile
+            later = ChangesSinceBackup()
+            if run.job.inputs["into"] is None:
+                later = ChangesSinceBackup.find(run, backup, planned, until)
+            replaying = Replay(run, backup, submissions, planned, later, tally)
             replaying.late_documents()
             replaying.later_jobs()
     except Overloaded:
-        return save_plan(run, plan.counting(tally)), False
-    return save_plan(run, plan.counting(tally)), not tally.unsettled
-
-
-def _serves(run: StageRun, planned: PlannedCollection) -> bool:
-    collection = run.tools.documents.collection(planned.name)
-    return collection is not None and collection.generation == planned.generation
+        overloaded = True
+    return save_plan(run, plan.counting(tally)), not (overloaded or tally.unsettled)
 
 
 def _until(run: StageRun, backup: OpenBackup) -> float:
-    """Up to when what was accepted is done again."""
+    """The time up to which accepted jobs are replayed."""
     inputs = run.job.inputs
     return inputs["at"] or inf if inputs["replay"] else backup.manifest.began_at
-
-
-def _settling(run: StageRun) -> float:
-    """Seconds for which something may still be accepted that is to be done again: for a former generation."""
-    held = (each for each in run.tools.documents.reservations() if each.job_id == run.job.id)
-    replaced = any(each.hold is Hold.REPLACED for each in held)
-    return SETTLE_SECONDS if replaced and _until(run, _backup(run)) == inf else 0.0
 
 
 def _backup(run: StageRun) -> OpenBackup:

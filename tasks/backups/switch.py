@@ -17,59 +17,57 @@ _BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """Of the collections of a plan, under ``run``."""
+    """Switches the collections of a plan, for the job of ``run``."""
 
     run: StageRun
     backup: OpenBackup
 
     def stage(self, plan: Plan, turn: Slice) -> tuple[Plan, bool]:
-        """Note the documents that are to be seen, of each that does not serve; whether these are all."""
+        """Stage the documents of each collection that does not serve yet; whether these are all."""
         complete = True
         for planned in plan.collections:
             if complete and not planned.serves:
-                plan, complete = self._stage(plan, planned, turn)
+                plan, complete = self._stage_collection(plan, planned, turn)
         return plan, complete
 
-    def _stage(self, plan: Plan, planned: PlannedCollection, turn: Slice) -> tuple[Plan, bool]:
-        """Begun afresh at the first document."""
-        present = self.run.tools.documents.collection(planned.name)
+    def _stage_collection(self, plan: Plan, planned: PlannedCollection, turn: Slice) -> tuple[Plan, bool]:
+        """The first document clears what was staged before."""
+        documents, reservation = self.run.tools.documents, planned.reservation(self.run.job.id)
+        present = documents.collection(planned.name)
         if present is not None and present.generation == planned.generation:
             return plan, True
-        documents, reservation = self._documents(planned), planned.reservation(self.run.job.id)
         afresh = planned.staged == 0
-        for batch in _batches(islice(documents, planned.staged, None)):
+        left = islice(self._documents(planned), planned.staged, None)
+        while batch := list(islice(left, _BATCH)):
             if turn.over(self.run):
-                return self._pause(plan, planned), False
-            self.run.tools.documents.stage(reservation, batch, afresh=afresh)
+                if is_over(self.run.tools.jobs, self.run.job.id):
+                    documents.stage(reservation, (), afresh=True)  # the job's purge may have come already
+                return plan, False
+            documents.stage(reservation, batch, afresh=afresh)
             afresh = False
             planned = replace(planned, staged=planned.staged + len(batch))
             plan = save_plan(self.run, plan.having(planned))
         if afresh:  # there are none
-            self.run.tools.documents.stage(reservation, (), afresh=True)
+            documents.stage(reservation, (), afresh=True)
         return plan, True
 
-    def _pause(self, plan: Plan, planned: PlannedCollection) -> Plan:
-        """Leaves nothing when the job is over: whoever purges it may have come already."""
-        if is_over(self.run.tools.jobs, self.run.job.id):
-            self.run.tools.documents.stage(planned.reservation(self.run.job.id), (), afresh=True)
-        return plan
-
     def switch(self, plan: Plan) -> tuple[Plan, bool]:
-        """Let all serve, one right after the other; whether all do, which they do not when the job is lost.
+        """Let all collections serve, one right after the other; whether all do.
 
-        Conflict when a collection of such a name was made meanwhile: nothing has changed. Where some serve
-        already, the one that cannot is left out and told as missing, so that they get what came later.
+        They do not when the job is lost. Conflict when a collection of such a name was made meanwhile, and
+        none serves yet: nothing has changed then. Otherwise the plan lists it as missing, so that the others
+        get their replay.
         """
         waiting = [each for each in plan.collections if not each.serves]
         for each in waiting:
-            if self._surpassed(each):
-                plan = self._left_out(plan, each)
+            if self._superseded(each):
+                plan = self._leave_out(plan, each)
         for each in waiting:
             if each in plan.collections:
-                plan = self._switch(plan, each)
+                plan = self._switch_collection(plan, each)
         return plan, all(each.serves for each in plan.collections)
 
-    def _switch(self, plan: Plan, planned: PlannedCollection) -> Plan:
+    def _switch_collection(self, plan: Plan, planned: PlannedCollection) -> Plan:
         """Nothing changes when the job was cancelled or taken over."""
         tools, saved = self.run.tools, self.backup.collection(planned.saved)
         replacement = Replacement(
@@ -79,24 +77,21 @@ class Switch:
             created_at=saved.created_at,
             above=saved.highest,
         )
-        if not tools.documents.replace(replacement, under=self.run.lease):
-            return self._refused(plan, planned)
-        collection = tools.documents.collection(planned.name)
-        if collection is not None and saved.stored:
-            point_alias(tools.vectors, collection)
-        return save_plan(self.run, plan.having(replace(planned, serves=True)))
-
-    def _refused(self, plan: Plan, planned: PlannedCollection) -> Plan:
+        if tools.documents.replace(replacement, under=self.run.lease):
+            collection = tools.documents.collection(planned.name)
+            if collection is not None and saved.stored:
+                point_alias(tools.vectors, collection)
+            return save_plan(self.run, plan.having(replace(planned, serves=True)))
         if not self.run.holds():
             return plan
-        if self._surpassed(planned):
-            return self._left_out(plan, planned)
-        return save_plan(self.run, plan.having(replace(planned, staged=0)))  # what was staged is gone
+        if self._superseded(planned):
+            return self._leave_out(plan, planned)
+        return save_plan(self.run, plan.having(replace(planned, staged=0)))  # the staged documents are gone
 
-    def _surpassed(self, planned: PlannedCollection) -> bool:
+    def _superseded(self, planned: PlannedCollection) -> bool:
         return self.run.tools.documents.reservation_superseded(planned.reservation(self.run.job.id))
 
-    def _left_out(self, plan: Plan, planned: PlannedCollection) -> Plan:
+    def _leave_out(self, plan: Plan, planned: PlannedCollection) -> Plan:
         reason = (
             f"A collection {planned.name!r} was made while it was being restored: delete it, or restore "
             "into another name (--into)"
@@ -106,7 +101,7 @@ class Switch:
         return save_plan(self.run, plan.without(planned).lacking([reason]))
 
     def _documents(self, planned: PlannedCollection) -> Iterator[Document]:
-        """Those whose points are all there, as they are to be."""
+        """The documents whose points are all there, as those of the planned collection."""
         left_out = set(planned.incomplete)
         for saved in self.backup.documents(self.backup.collection(planned.saved)):
             document = saved.document
@@ -118,8 +113,3 @@ class Switch:
                     source_key=planned.own(document.source_key),
                     text_key=planned.own(document.text_key),
                 )
-
-
-def _batches(documents: Iterator[Document]) -> Iterator[list[Document]]:
-    while batch := list(islice(documents, _BATCH)):
-        yield batch

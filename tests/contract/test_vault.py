@@ -112,7 +112,7 @@ class TestBackups:
 
     def test_none_is_made_whose_parts_are_not_all_there(self, objects: Objects, key: str | None) -> None:
         vault = Vault(objects, key)
-        part = vault.keep(TEXT)
+        part = vault.store(TEXT)
         vault.sweep(())
 
         with pytest.raises(DamagedBackup, match=f"^{part.key} is missing"):
@@ -152,16 +152,16 @@ class TestDamage:
         for part in backed_up(vault).parts.values():
             objects.put_whole(part.key, flipped(objects.get(part.key), 3))
 
-        list(Intake(vault, PIECE, anew=True).stream([TEXT]))
+        list(Intake(vault, PIECE, resend=True).stream([TEXT]))
 
         assert restored(vault) == TEXT
 
     def test_a_part_cut_short_by_a_power_cut_is_sent_again(self, objects: Objects, key: str | None) -> None:
         vault = Vault(objects, key)
-        part = vault.keep(TEXT)
+        part = vault.store(TEXT)
         objects.put_whole(part.key, b"")
 
-        assert vault.keep(TEXT) == part
+        assert vault.store(TEXT) == part
         assert vault.piece(part) == TEXT
 
     def test_a_manifest_under_anothers_name_is_refused(self, objects: Objects, key: str | None) -> None:

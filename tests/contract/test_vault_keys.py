@@ -56,7 +56,7 @@ class TestKeys:
             lambda vault: vault.manifest("1"),
             lambda vault: vault.newest(),
             lambda vault: vault.piece(first),
-            lambda vault: vault.keep(b"another text"),
+            lambda vault: vault.store(b"another text"),
             lambda vault: vault.seal(manifest_of(name="2")),
         ]
         for call in calls:
@@ -71,7 +71,7 @@ class TestKeys:
 
         assert restored(Vault(objects, KEY), "1") == restored(Vault(objects, KEY), "2") == TEXT
         with pytest.raises(WrongKey):
-            Vault(objects).keep(TEXT)
+            Vault(objects).store(TEXT)
 
     def test_one_in_the_open_is_nobodys_newest_where_there_is_a_key(self, objects: Objects) -> None:
         """Whoever can write to the bucket could have put it there."""
@@ -94,13 +94,13 @@ class TestKeys:
 
         assert restored(Vault(objects, KEY)) == TEXT
         with pytest.raises(WrongKey):
-            Vault(objects, "another passphrase, as long").keep(TEXT)
+            Vault(objects, "another passphrase, as long").store(TEXT)
         list(Intake(Vault(objects, KEY), PIECE).stream([TEXT]))
         assert contents(objects) == before
 
     def test_several_may_begin_one_at_once(self, objects: Objects) -> None:
         with ThreadPoolExecutor(3) as pool:
-            parts = list(pool.map(lambda _: Vault(objects, KEY).keep(TEXT), range(3)))
+            parts = list(pool.map(lambda _: Vault(objects, KEY).store(TEXT), range(3)))
 
         assert len(set(parts)) == 1
         assert Vault(objects, KEY).piece(parts[0]) == TEXT

@@ -78,7 +78,7 @@ class House:
 
     def _back_up(self, backup: str) -> None:
         self.made[backup] = self.clock.now
-        parts = (self.vault.keep(b"of all"), self.vault.keep(backup.encode()))
+        parts = (self.vault.store(b"of all"), self.vault.store(backup.encode()))
         streams, engine = (Stream("documents", parts),), Engine("edge", "1")
         now = self.clock.now
         self.vault.seal(

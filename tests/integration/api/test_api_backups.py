@@ -76,7 +76,7 @@ def api(running: Service, vault: Vault, valkey: str) -> Service:
 
 
 def backup(vault: Vault, backup_id: str, began: float, *collections: SavedCollection) -> Manifest:
-    part = vault.keep(f"of {backup_id}".encode())
+    part = vault.store(f"of {backup_id}".encode())
     return Manifest(
         id=backup_id,
         began_at=began,

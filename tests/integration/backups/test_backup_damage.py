@@ -73,4 +73,4 @@ def test_points_that_the_engine_lost_are_told(tools: InProcess, desk: Submission
     assert (book.documents, book.late, book.lacking) == (1, 1, 1)
     assert job.result["lacking"] == 1
     assert manifest.missing == ("collection handbook: the engine has lost points of at least 1 document",)
-    assert tools.backup_status.words()[JobKind.BACKUP]["lacking"] == 1
+    assert tools.backup_status.results()[JobKind.BACKUP]["lacking"] == 1

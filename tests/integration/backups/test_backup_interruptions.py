@@ -240,7 +240,7 @@ def test_it_waits_for_a_store_that_is_away(
     ingested(tools, desk, "since")
     job = finished(tools, asked(desk))
     assert job.state is JobState.DEAD
-    words = tools.backup_status.words()
+    words = tools.backup_status.results()
     assert (words["backup"]["ok"], words["backup"]["reason"]) == (False, "unavailable")
     assert "connection refused" in words["backup"]["error"]
     assert words["backup:good"]["backup"] == job_id

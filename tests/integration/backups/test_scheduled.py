@@ -128,7 +128,7 @@ def test_a_backup_that_cannot_even_be_read_has_failed_its_verification(tools: To
 
     word = run(tools, "verify")
 
-    said = tools.backup_status.words()[JobKind.VERIFY]
+    said = tools.backup_status.results()[JobKind.VERIFY]
     assert backup in word
     assert not said["ok"]
     assert backup in said["error"]

@@ -67,7 +67,7 @@ def test_after_a_break_it_goes_on_where_the_parts_end(vault: Vault) -> None:
 
 def test_what_is_there_is_not_sent_again_unless_anew(vault: Vault) -> None:
     first, second = Intake(vault, 10), Intake(vault, 10)
-    anew = Intake(vault, 10, anew=True)
+    anew = Intake(vault, 10, resend=True)
 
     for intake in (first, second, anew):
         list(intake.stream([DATA, DATA]))
