@@ -41,20 +41,20 @@ from rag.model import Json
 FORMAT = 1
 
 
-def enclosed(header: Json, body: bytes = b"") -> bytes:
+def encode_object(header: Json, body: bytes = b"") -> bytes:
     """The object. ``header`` is readable by anybody."""
     line = json.dumps({"format": FORMAT, **header}, separators=(",", ":"))
     rest = b"%b\n%b" % (line.encode(), body)
     return b"%b\n%b" % (sha256(rest).hexdigest().encode(), rest)
 
 
-def disclosed(key: str, data: bytes) -> tuple[Json, bytes]:
+def decode_object(key: str, data: bytes) -> tuple[Json, bytes]:
     """Header and body of the object ``key``. DamagedBackup; BackupError for one of a later format."""
     digest, _, rest = data.partition(b"\n")
     if digest != sha256(rest).hexdigest().encode():
         raise DamagedBackup(f"{key} is damaged: its SHA-256 is not the one at its beginning")
     line, _, body = rest.partition(b"\n")
-    with understood(key):
+    with parsing(key):
         header: Json = json.loads(line)
         later = header["format"] > FORMAT
     if later:
@@ -66,7 +66,7 @@ def disclosed(key: str, data: bytes) -> tuple[Json, bytes]:
 
 
 @contextmanager
-def understood(key: str) -> Iterator[None]:
+def parsing(key: str) -> Iterator[None]:
     """Raise DamagedBackup for errors of parsing an object that does not have the right form."""
     try:
         yield
@@ -96,6 +96,7 @@ class Derivation:
 
     def key(self, passphrase: str) -> bytes:
         """The master key. ValueError for parameters that scrypt refuses, or that would take too long."""
+        # The parameters come from the store, and a forged header must not cost hours.
         if self.n * self.r * self.p > _COSTLIEST:
             raise ValueError(f"scrypt with n={self.n}, r={self.r} and p={self.p} would take too long")
         scrypt = Scrypt(salt=bytes.fromhex(self.salt), length=_KEY_BYTES, n=self.n, r=self.r, p=self.p)
@@ -172,7 +173,7 @@ class Keyring:
                 if self._passphrase:
                     # Create it as it was. If another process comes first, what that wrote counts.
                     own = self._lock() or self._cipher(Derivation(), self._passphrase).lock
-                    self._objects.create(VAULT, enclosed({_LOCK: own}))
+                    self._objects.create(VAULT, encode_object({_LOCK: own}))
                 lock = self._lock()
                 self._writes, self._plain = self._opened(VAULT, lock), lock is None
             return self._writes
@@ -208,7 +209,7 @@ class Keyring:
                 f"{key} at {self._objects.address} is encrypted: set BACKUP_KEY to its passphrase, or "
                 "BACKUP_URL to another place for backups without encryption"
             )
-        with understood(key):
+        with parsing(key):
             cipher = self._cipher(Derivation(**lock["scrypt"]), self._passphrase)
             fits = cipher.lock == lock
         if not fits:
@@ -234,7 +235,7 @@ class Keyring:
     def _header(self, key: str) -> Json | None:
         """None where there is no such object."""
         try:
-            return disclosed(key, self._objects.get(key))[0]
+            return decode_object(key, self._objects.get(key))[0]
         except NotFound:
             return None
         except DamagedBackup as error:

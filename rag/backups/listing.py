@@ -44,6 +44,7 @@ class BackupListing:
     def page(self, *, cursor: str | None, limit: int) -> Window[Listed | Unlisted]:
         """The newest first; ``cursor``: the last one seen."""
         backups = self._vault.backups()
+        # Manifests of backups that were removed are dropped here.
         self._read = {backup: self._read[backup] for backup in backups if backup in self._read}
         left = [backup for backup in backups if cursor is None or backup < cursor]
         wanted = left[:limit]

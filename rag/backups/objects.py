@@ -47,6 +47,7 @@ class Objects(ObstoreBlobs):
         except Unavailable as error:
             if not (_unreadable(error) and self._gives_another(key)):
                 raise
+        # Another object was readable. A second try tells damage from an outage that has just ended.
         try:
             return super().get(key)
         except Unavailable as error:

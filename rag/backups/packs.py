@@ -118,6 +118,7 @@ class Unpacking:
         """The bytes. DamagedBackup, WrongKey."""
         data = bytearray()
         for part, within in self._places(blob):
+            # Blobs of one part follow each other, so the last part is all that is worth keeping.
             if part.key != self._key:
                 self._piece, self._key = self._vault.piece(part), part.key
             data += self._piece[within]

@@ -17,7 +17,7 @@ from hashlib import sha256
 from math import inf
 from time import monotonic
 
-from rag.backups.encryption import MANIFESTS, Keyring, disclosed, enclosed, understood
+from rag.backups.encryption import MANIFESTS, Keyring, decode_object, encode_object, parsing
 from rag.backups.objects import BATCH, Objects
 from rag.errors import BackupError, DamagedBackup, NotFound, Refused
 from rag.journal.entries import made_at
@@ -146,18 +146,18 @@ class Vault:
         written = replace(manifest, encrypted=cipher is not None)
         body = json.dumps(asdict(written), separators=(",", ":")).encode()
         sealed = cipher.seal(key, body) if cipher else body
-        self._objects.put_whole(key, enclosed(self._keyring.header(cipher), sealed))
+        self._objects.put_whole(key, encode_object(self._keyring.header(cipher), sealed))
 
     def manifest(self, backup: str) -> Manifest:
         """NotFound; DamagedBackup, WrongKey, and BackupError for one of a later version of Aegis."""
         key = _key(backup)
         try:
-            header, body = disclosed(key, self._objects.get(key))
+            header, body = decode_object(key, self._objects.get(key))
         except NotFound as error:
             raise NotFound(f"There is no backup {backup}") from error
         cipher = self._keyring.of(key, header)
         plain = cipher.open(key, body) if cipher else body
-        with understood(key):
+        with parsing(key):
             manifest = replace(manifest_of(json.loads(plain)), encrypted=cipher is not None)
         if manifest.id != backup:
             raise DamagedBackup(f"{key} is damaged: it is the manifest of {manifest.id}")
@@ -197,6 +197,7 @@ class Vault:
         spare = sorted(key for key in sizes if key > after and key not in kept)
         swept, reached = Swept(), after
         for start in range(0, len(spare), BATCH):
+            # At least one batch is removed in each call, so that a slow store makes progress.
             if not alone or (reached != after and monotonic() > until):
                 return replace(swept, reached=reached)
             batch = spare[start : start + BATCH]
@@ -240,7 +241,7 @@ def _key(backup: str) -> str:
     return f"{MANIFESTS}/{backup}"
 
 
-class Intake:
+class StreamWriter:
     """Stores streams, piece by piece. Use it under the lock, so that nobody removes parts meanwhile.
 
     ``part_bytes``: of every piece but a stream's last. ``resend``: send also parts that are there already.

@@ -27,7 +27,7 @@ from rag.settings.disclosure import disclosed
 from tasks.backups import progress
 from tasks.backups.earlier import EarlierBackup
 from tasks.backups.progress import Checkpoint
-from tasks.backups.retention import at_the_vault, open_jobs
+from tasks.backups.retention import open_jobs, vault_lock
 from tasks.backups.scope import Scope, list_contents, load_scope, save_scope
 from tasks.backups.upload import Uploading, file_stream
 from tasks.stages.retry_while_away import patient
@@ -145,8 +145,8 @@ def upload(run: StageRun) -> Outcome:
     scope, checkpoint = _load(run)
     if scope is None or checkpoint is None:
         return Next(Stage.SNAPSHOT)
-    with at_the_vault(run.tools) as alone:
-        if not alone:
+    with vault_lock(run.tools) as lock:
+        if not lock:
             return Next(Stage.UPLOAD, rest=_REST)
         try:
             earlier = EarlierBackup(run.tools.vault, scope.earlier)
@@ -165,8 +165,8 @@ def seal(run: StageRun) -> Outcome:
     scope, checkpoint = _load(run)
     if scope is None or checkpoint is None:
         return Next(Stage.SNAPSHOT)
-    with at_the_vault(run.tools) as alone:
-        if not alone or not run.holds():
+    with vault_lock(run.tools) as lock:
+        if not lock or not run.holds():
             return Next(Stage.SEAL, rest=_REST)
         manifest = manifest_of(run, scope, checkpoint)
         try:

@@ -141,6 +141,7 @@ class Checking:
                     f"document {document.document_id} has {found.points} of {each.points.points} points"
                 )
         self._require_intact(seen, damaged)
+        # A part of a document must not be found; the replay ingests these documents again.
         for document_id in incomplete if self.saved.stored else ():
             self.run.tools.vectors.delete(self.planned.store, document_id)
         return seen.points + late, tuple(incomplete)

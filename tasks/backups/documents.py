@@ -103,6 +103,7 @@ class Documents:
             saved = SavedDocument(document, None)
             if row and row.version == saved.version:
                 saved = SavedDocument(document, row.digest, row.blobs)
+            # Without points, though it was published long before: the engine has lost them.
             tally.add(saved, lacking=saved.late and not self.scope.late(document))
             yield Line(document.document_id, document_line(saved))
 

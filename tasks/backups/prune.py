@@ -11,7 +11,7 @@ from rag.model import JobKind, Json, Stage
 from rag.ports import Turn
 from tasks.backups import progress
 from tasks.backups.backup import release_unused
-from tasks.backups.retention import LOCKED_SECONDS, StoredBackups, at_the_vault, open_jobs
+from tasks.backups.retention import LOCKED_SECONDS, StoredBackups, open_jobs, vault_lock
 from tasks.stages.retry_while_away import patient
 from tasks.stages.run import Done, Next, Outcome, StageRun
 from tasks.stages.stage import stage_work
@@ -61,22 +61,23 @@ class Pruning:
 @patient
 def prune(run: StageRun) -> Outcome:
     """Forget backups as the settings say, and remove the parts that no backup needs."""
-    with at_the_vault(run.tools) as alone:
-        if not alone:
+    with vault_lock(run.tools) as lock:
+        if not lock:
             return Next(Stage.PRUNE, rest=_REST)
-        pruning, through = _advance(run.tools, Pruning.load(run), alone)
+        pruning, through = _advance(run.tools, Pruning.load(run), lock)
     run.save(_NAME, json.dumps(asdict(pruning)).encode())
     return Done(lambda *_: pruning.result()) if through else Next(Stage.PRUNE)
 
 
-def _advance(tools: Toolbox, pruning: Pruning, alone: Turn) -> tuple[Pruning, bool]:
+def _advance(tools: Toolbox, pruning: Pruning, lock: Turn) -> tuple[Pruning, bool]:
     """The new state, and whether it is complete. The caller has the lock, so nobody adds a part."""
+    # Half of the time under the lock, so that the other half is left for the sweep.
     until = monotonic() + LOCKED_SECONDS / 2
     # Open backups come before the manifests, since one of them may become a manifest meanwhile.
     needed = set(_parts_of_open_backups(tools))
     stored = StoredBackups.of(tools.vault)
-    outlived = stored.outlived(tools)
-    left = stored.without([backup for backup in outlived if tools.vault.forget(backup)])
+    expired = stored.expired(tools)
+    left = stored.without([backup for backup in expired if tools.vault.forget(backup)])
     tools.backup_status.forget_damage(tools.backup_status.damages().keys() - left.ids)
     removed, released = len(stored) - len(left), release_unused(tools)
     if left.unusable:
@@ -91,14 +92,14 @@ def _advance(tools: Toolbox, pruning: Pruning, alone: Turn) -> tuple[Pruning, bo
             f"To read {len(stored)} manifests took over {LOCKED_SECONDS / 2:.0f} s: see how fast the store "
             "at BACKUP_URL answers, or keep fewer backups (BACKUP_KEEP_HOURLY_DAYS, BACKUP_KEEP_DAYS)"
         )
-    swept = tools.vault.sweep(needed, after=pruning.reached, seconds=SLICE_SECONDS, alone=alone)
+    swept = tools.vault.sweep(needed, after=pruning.reached, seconds=SLICE_SECONDS, alone=lock)
     pruning = Pruning(
         kept=len(left),
         removed=pruning.removed + removed,
         released=pruning.released + released,
         objects=pruning.objects + swept.removed,
         bytes=pruning.bytes + swept.size,
-        refused=len(outlived) - removed,
+        refused=len(expired) - removed,
         locked=pruning.locked + swept.locked,
         reached=swept.reached or "",
     )

@@ -40,7 +40,7 @@ def result_of(run: StageRun, job: Job, plan: Plan) -> Json:
         "golden": asked,
         "overlap": round(overlap, 4),
         "bytes": plan.bytes,
-        "seconds": taken(job),
+        "seconds": seconds_taken(job),
     }
     if job.kind is not JobKind.RESTORE:
         return result
@@ -51,7 +51,7 @@ def result_of(run: StageRun, job: Job, plan: Plan) -> Json:
     return {**result, **counts, **lines}
 
 
-def taken(job: Job) -> float:
+def seconds_taken(job: Job) -> float:
     """Seconds since the job was begun."""
     return round(time() - (job.started_at or job.created_at), 3)
 
@@ -90,7 +90,7 @@ def verify(run: StageRun) -> Outcome:
         return Next(Stage.VERIFY)
     if run.job.kind is not JobKind.VERIFY:
         return Next(Stage.LOAD)
-    return Done(lambda job, _: {"backup": backup.manifest.id, **found.figures, "seconds": taken(job)})
+    return Done(lambda job, _: {"backup": backup.manifest.id, **found.figures, "seconds": seconds_taken(job)})
 
 
 @stage_work(Stage.LOAD)
@@ -126,6 +126,7 @@ def check(run: StageRun) -> Outcome:
         return Next(Stage.CHECK)
     if run.job.kind is JobKind.RESTORE:
         return Next(Stage.SWITCH)
+    # A rehearsal ends here, and leaves nothing.
     for each in plan.collections:
         run.tools.vectors.drop(each.store)
     return Done(lambda job, _: result_of(run, job, plan))

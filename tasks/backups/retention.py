@@ -25,7 +25,7 @@ _PAGE = 100
 _READ_AT_ONCE = 8
 
 
-def at_the_vault(tools: Toolbox) -> AbstractContextManager[Turn]:
+def vault_lock(tools: Toolbox) -> AbstractContextManager[Turn]:
     """The lock for jobs that add parts which no checkpoint names yet, or remove parts that nothing names."""
     return tools.jobs.alone("vault", seconds=LOCKED_SECONDS, followed_after=_FOLLOWED_AFTER)
 
@@ -83,7 +83,7 @@ class StoredBackups:
         unusable = {backup: each for backup, each in self.unusable.items() if backup not in backups}
         return StoredBackups(whole, unusable)
 
-    def outlived(self, tools: Toolbox) -> list[str]:
+    def expired(self, tools: Toolbox) -> list[str]:
         """The ids of backups whose retention has ended, and which no open job uses."""
         times = {backup: kept.finished_at for backup, kept in self.whole.items()}
         times |= {backup: _begun_at(backup) for backup in self.unusable}
@@ -113,7 +113,7 @@ def _begun_at(backup: str) -> float:
         return inf
 
 
-def unmended(tools: Toolbox) -> bool:
+def needs_full_backup(tools: Toolbox) -> bool:
     """Whether no full backup was made since damage was found. Other backups share the damaged parts."""
     found = max(tools.backup_status.damages().values(), default=None)
     if found is None:

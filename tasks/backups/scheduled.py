@@ -38,6 +38,7 @@ def promised(name: str) -> Callable[[Duty], "Task[[str, str], str]"]:
         def run(entry: str, run_id: str) -> str:
             tools = app.toolbox
             answer = duty(tools, Idempotency(f"schedule:{run_id}", ""))
+            # Until this is recorded, beat sends the run again.
             tools.runs.end_run(entry, run_id)
             return answer
 

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from rag.errors import NotFound
 from rag.model import Collection, Document, Engine, SnapshotFile
 from tasks.backups.earlier import newest_in
-from tasks.backups.retention import unmended
+from tasks.backups.retention import needs_full_backup
 from tasks.stages.run import StageRun
 from tasks.toolbox import Toolbox
 
@@ -54,7 +54,7 @@ def list_contents(run: StageRun, attempt: int) -> Scope:
     """The scope of what is there at this moment."""
     tools, began_at = run.tools, time()
     collections, stores = tools.documents.collections(), tools.vectors.collections()
-    mode = "full" if unmended(tools) else run.job.inputs["mode"]
+    mode = "full" if needs_full_backup(tools) else run.job.inputs["mode"]
     earlier = "" if mode == "full" else newest_in(tools.vault)
     return Scope(
         began_at=began_at,

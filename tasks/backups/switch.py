@@ -24,31 +24,24 @@ class Switch:
 
     def stage(self, plan: Plan, turn: Slice) -> tuple[Plan, bool]:
         """Stage the documents of each collection that does not serve yet; whether these are all."""
-        complete = True
+        documents = self.run.tools.documents
         for planned in plan.collections:
-            if complete and not planned.serves:
-                plan, complete = self._stage_collection(plan, planned, turn)
-        return plan, complete
-
-    def _stage_collection(self, plan: Plan, planned: PlannedCollection, turn: Slice) -> tuple[Plan, bool]:
-        """The first document clears what was staged before."""
-        documents, reservation = self.run.tools.documents, planned.reservation(self.run.job.id)
-        present = documents.collection(planned.name)
-        if present is not None and present.generation == planned.generation:
-            return plan, True
-        afresh = planned.staged == 0
-        left = islice(self._documents(planned), planned.staged, None)
-        while batch := list(islice(left, _BATCH)):
-            if turn.over(self.run):
-                if is_over(self.run.tools.jobs, self.run.job.id):
-                    documents.stage(reservation, (), afresh=True)  # the job's purge may have come already
-                return plan, False
-            documents.stage(reservation, batch, afresh=afresh)
-            afresh = False
-            planned = replace(planned, staged=planned.staged + len(batch))
-            plan = save_plan(self.run, plan.having(planned))
-        if afresh:  # there are none
-            documents.stage(reservation, (), afresh=True)
+            present = documents.collection(planned.name)
+            if planned.serves or (present is not None and present.generation == planned.generation):
+                continue
+            reservation, staged = planned.reservation(self.run.job.id), planned.staged
+            left = islice(self._documents(planned), staged, None)
+            while batch := list(islice(left, _BATCH)):
+                if turn.over(self.run):
+                    if is_over(self.run.tools.jobs, self.run.job.id):
+                        # The purge of the job may have come already, so nothing may stay.
+                        documents.stage(reservation, (), afresh=True)
+                    return plan, False
+                documents.stage(reservation, batch, afresh=staged == 0)
+                staged += len(batch)
+                plan = save_plan(self.run, plan.having(replace(planned, staged=staged)))
+            if staged == 0:
+                documents.stage(reservation, (), afresh=True)
         return plan, True
 
     def switch(self, plan: Plan) -> tuple[Plan, bool]:

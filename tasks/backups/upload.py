@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
-from rag.backups.vault import Intake, pieces
+from rag.backups.vault import StreamWriter, pieces
 from rag.errors import NotFound
 from rag.model import SnapshotFile
 from tasks.backups import progress
@@ -73,12 +73,12 @@ class Uploading:
 
     def advance(self, checkpoint: Checkpoint) -> tuple[Checkpoint, bool]:
         """Upload pieces, and return the new checkpoint and whether the upload is complete."""
-        intake = Intake(self.run.tools.vault, self.piece_bytes, resend=self.scope.mode == "full")
+        writer = StreamWriter(self.run.tools.vault, self.piece_bytes, resend=self.scope.mode == "full")
         while (number := checkpoint.portions) < len(portions := self._portions(checkpoint)):
             for piece in portions[number].pieces(checkpoint.mark):
-                before = intake.sent
-                parts = tuple(intake.stream([piece.data]))
-                sent = intake.sent - before
+                before = writer.sent
+                parts = tuple(writer.stream([piece.data]))
+                sent = writer.sent - before
                 checkpoint = progress.store(self.run, checkpoint, piece, parts, sent=sent)
                 self._tell(checkpoint, portions)
                 if self.over:

@@ -13,9 +13,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from rag.backups.encryption import enclosed
+from rag.backups.encryption import encode_object
 from rag.backups.objects import Objects
-from rag.backups.vault import Intake, Vault
+from rag.backups.vault import StreamWriter, Vault
 from rag.errors import BackupError, ConfigurationError, DamagedBackup, NotFound, Unavailable
 from rag.model import Stream
 from rag.settings import Settings
@@ -152,7 +152,7 @@ class TestDamage:
         for part in backed_up(vault).parts.values():
             objects.put_whole(part.key, flipped(objects.get(part.key), 3))
 
-        list(Intake(vault, PIECE, resend=True).stream([TEXT]))
+        list(StreamWriter(vault, PIECE, resend=True).stream([TEXT]))
 
         assert restored(vault) == TEXT
 
@@ -174,7 +174,7 @@ class TestDamage:
     @pytest.mark.parametrize("fields", [{}, {"id": "1"}, [], None])
     def test_what_is_no_manifest_is_damage(self, fields: object) -> None:
         objects = Objects("memory:///")
-        objects.put_whole("manifests/1", enclosed({}, json.dumps(fields).encode()))
+        objects.put_whole("manifests/1", encode_object({}, json.dumps(fields).encode()))
 
         with pytest.raises(DamagedBackup, match=r"^manifests/1 is damaged"):
             Vault(objects).manifest("1")
@@ -205,7 +205,7 @@ class TestDamage:
 
     def test_a_later_format_is_refused_with_what_to_do(self) -> None:
         objects = Objects("memory:///")
-        objects.put_whole("manifests/1", enclosed({"format": 2}, b"unheard of"))
+        objects.put_whole("manifests/1", encode_object({"format": 2}, b"unheard of"))
 
         with pytest.raises(BackupError, match=r"format 2.*reads format 1: use the version that made it"):
             Vault(objects).manifest("1")

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from rag.backups.encryption import enclosed
+from rag.backups.encryption import encode_object
 from rag.backups.objects import Objects
-from rag.backups.vault import Intake, Vault
+from rag.backups.vault import StreamWriter, Vault
 from rag.errors import BackupError, WrongKey
 from tests.contract.vaults import KEY, PIECE, TEXT, backed_up, contents, manifest_of, restored
 from tests.s3server import S3Server
@@ -77,7 +77,9 @@ class TestKeys:
         """Whoever can write to the bucket could have put it there."""
         backed_up(Vault(objects, KEY), "1")
         forged = replace(manifest_of(name="2"), encrypted=True)
-        objects.put_whole("manifests/2", enclosed({"encryption": None}, json.dumps(asdict(forged)).encode()))
+        objects.put_whole(
+            "manifests/2", encode_object({"encryption": None}, json.dumps(asdict(forged)).encode())
+        )
 
         for asked in (Vault(objects, KEY).newest, Vault(objects, KEY).latest):
             with pytest.raises(BackupError, match="Backup 2 is not encrypted although BACKUP_KEY is set"):
@@ -95,7 +97,7 @@ class TestKeys:
         assert restored(Vault(objects, KEY)) == TEXT
         with pytest.raises(WrongKey):
             Vault(objects, "another passphrase, as long").store(TEXT)
-        list(Intake(Vault(objects, KEY), PIECE).stream([TEXT]))
+        list(StreamWriter(Vault(objects, KEY), PIECE).stream([TEXT]))
         assert contents(objects) == before
 
     def test_several_may_begin_one_at_once(self, objects: Objects) -> None:

@@ -87,7 +87,7 @@ class House:
 
     def _prune(self) -> None:
         found = StoredBackups.of(self.vault)
-        outlived = found.outlived(self)  # type: ignore[arg-type]
+        outlived = found.expired(self)  # type: ignore[arg-type]
         for backup in outlived:
             self.vault.forget(backup)
         left = found.without(outlived)
