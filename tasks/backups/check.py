@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
-from rag.backups.contents import GoldenQuery
 from rag.backups.digest import ContentDigest, digests
 from rag.backups.packs import OpenBackup
 from rag.errors import DamagedBackup, NotFound
@@ -160,9 +159,17 @@ class Checking:
     def _ask_golden_queries(self, versions: Mapping[str, int]) -> Json:
         """How many golden queries were asked, how many found all hits again, and the hits' mean overlap.
 
-        Only a rehearsal fails by the overlap: the digests prove the points of a restore.
+        The overlap is the part of the expected hits that is found again, of documents that are there. Only a
+        rehearsal fails by it: the digests prove the points of a restore.
         """
-        overlaps = [self._overlap(query, versions) for query in self.backup.golden(self.saved)]
+        overlaps = []
+        for query in self.backup.golden(self.saved):
+            expected = {hit.chunk_id for hit in query.hits if versions.get(hit.document_id) == hit.version}
+            # Others may rank higher by now: both engines count deleted points in a term's rarity until they
+            # compact, and documents are deleted while a backup is made. So ask for twice as many hits.
+            hits = self.run.tools.vectors.search(self.planned.store, query.asked(2 * DEPTH))
+            found = expected & {hit.passage.chunk_id for hit in hits}
+            overlaps.append(len(found) / len(expected) if expected else 1.0)
         overlap = sum(overlaps) / len(overlaps) if overlaps else 1.0
         if overlap < LEAST_OVERLAP and self.run.job.kind is JobKind.REHEARSE:
             raise DamagedBackup(
@@ -171,13 +178,3 @@ class Checking:
             )
         same = sum(each == 1.0 for each in overlaps)
         return {"asked": len(overlaps), "same": same, "overlap": round(overlap, 4)}
-
-    def _overlap(self, query: GoldenQuery, versions: Mapping[str, int]) -> float:
-        """The part of the expected hits that is found again, of documents that are there.
-
-        Twice as many hits are asked for, since others may rank higher by now: both engines count deleted
-        points in a term's rarity until they compact, and documents are deleted while a backup is made.
-        """
-        expected = {hit.chunk_id for hit in query.hits if versions.get(hit.document_id) == hit.version}
-        hits = self.run.tools.vectors.search(self.planned.store, query.asked(2 * DEPTH))
-        return len(expected & {hit.passage.chunk_id for hit in hits}) / len(expected) if expected else 1.0
