@@ -152,7 +152,7 @@ def _add_metrics(app: FastAPI, settings: Settings, parts: Parts) -> Observer:
         metrics.LivenessCollector(parts.heartbeats),
         metrics.CacheCollector(parts.cache),
         metrics.UsageCollector(parts.usage),
-        metrics.BackupCollector(parts.standing),
+        metrics.BackupCollector(parts.backup_status),
         several_processes=settings.api_processes > 1,
     )
     app.router.routes.extend(router.routes)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from rag.backups.status import Standing
+from rag.backups.status import BackupStatus
 from rag.backups.vault import Vault
 from rag.model import Stage
 from rag.ports import (
@@ -150,7 +150,7 @@ class Toolbox(Protocol):
     @property
     def vault(self) -> Vault: ...
     @property
-    def standing(self) -> Standing: ...
+    def backup_status(self) -> BackupStatus: ...
     @property
     def runs(self) -> Runs: ...
     @property

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from redis import Redis
 
-from rag.backups.status import Standing
+from rag.backups.status import BackupStatus
 from rag.backups.vault import Vault
 from rag.blobs.store import ObstoreBlobs
 from rag.errors import Unavailable
@@ -138,8 +138,8 @@ class Tools(Toolbox):
         return Vault.of(self._settings)
 
     @cached_property
-    def standing(self) -> Standing:
-        return Standing(self._redis)
+    def backup_status(self) -> BackupStatus:
+        return BackupStatus(self._redis)
 
     @cached_property
     def runs(self) -> Runs:

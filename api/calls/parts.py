@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from api.access.access import Authenticator, Issuer
 from api.access.limits import FairSemaphore, Quota, RateLimit, RateLimiter, Unlimited
 from api.incoming.receiving import MIB, BodyReceiver
-from rag.backups.catalogue import Catalogue
+from rag.backups.listing import BackupListing
 from rag.backups.retention import Retention
-from rag.backups.status import Standing
+from rag.backups.status import BackupStatus
 from rag.backups.vault import Vault
 from rag.blobs.buckets import Disks
 from rag.blobs.store import ObstoreBlobs
@@ -52,8 +52,8 @@ class Parts:
     blobs: BlobStore
     submissions: Submissions
     publisher: Publisher
-    catalogue: Catalogue
-    standing: Standing
+    listing: BackupListing
+    backup_status: BackupStatus
     broker: BrokerWatch
     disks: Disks
     changes: ChangeFeed
@@ -96,8 +96,8 @@ def build(settings: Settings) -> Parts:
         blobs=blobs,
         submissions=Submissions(settings, jobs, documents, blobs, publisher.send),
         publisher=publisher,
-        catalogue=Catalogue(Vault.of(settings)),
-        standing=Standing(client),
+        listing=BackupListing(Vault.of(settings)),
+        backup_status=BackupStatus(client),
         broker=BrokerWatch(client, settings),
         disks=Disks.of(settings),
         changes=ChangeFeed(settings.records_url),

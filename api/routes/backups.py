@@ -24,7 +24,7 @@ from api.schemas.backups import (
     seconds_of,
 )
 from api.schemas.paging import Paged
-from rag.backups.catalogue import Listed
+from rag.backups.listing import Listed
 from rag.errors import InvalidRequest
 from rag.model import LATEST
 
@@ -50,7 +50,7 @@ async def back_up(call: AdminCall) -> Response:
 @router.get("", responses=problems(400), summary="List backups")
 def backups(call: AdminCall, paging: Paged) -> Page[BackupOut | UnusableBackupOut]:
     """Newest first. One whose manifest cannot be used has an `error` in place of everything else."""
-    window = call.parts.catalogue.page(cursor=paging.cursor, limit=paging.limit)
+    window = call.parts.listing.page(cursor=paging.cursor, limit=paging.limit)
     shown = (
         BackupOut.of(entry) if isinstance(entry, Listed) else UnusableBackupOut.of(entry)
         for entry in window.items
@@ -61,7 +61,7 @@ def backups(call: AdminCall, paging: Paged) -> Page[BackupOut | UnusableBackupOu
 @router.get("/standing", responses=problems(), summary="How backups stand")
 def standing(call: AdminCall) -> StandingOut:
     """The last backup, verification, rehearsal, restore and prune, and the last of each that succeeded."""
-    return StandingOut.of(call.parts.standing.words())
+    return StandingOut.of(call.parts.backup_status.results())
 
 
 @router.post("/prune", **submit_route(), summary="Remove backups that need not be kept")
@@ -80,12 +80,12 @@ def backup(
     ] = None,
 ) -> WholeBackupOut:
     """409 when its manifest is damaged, or was made with another BACKUP_KEY."""
-    catalogue = call.parts.catalogue
+    listing = call.parts.listing
     if backup == LATEST:
-        return WholeBackupOut.of(catalogue.latest(before=seconds_of(at)))
+        return WholeBackupOut.of(listing.latest(before=seconds_of(at)))
     if at is not None:
         raise InvalidRequest(f"at: goes with {LATEST} alone")
-    return WholeBackupOut.of(catalogue.entry(backup))
+    return WholeBackupOut.of(listing.entry(backup))
 
 
 @router.post("/{backup}/verify", **submit_route(404, 409), summary="Verify a backup")

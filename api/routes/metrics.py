@@ -28,7 +28,7 @@ from prometheus_client.registry import Collector
 from api.calls.openapi import problem
 from api.http.routing import refuse_unknown
 from api.routes.coalescing import Coalesced
-from rag.backups.status import Standing
+from rag.backups.status import BackupStatus
 from rag.errors import Transient
 from rag.model import JobKind, Json, Stage
 from rag.ports import Cache, JobStore
@@ -173,11 +173,11 @@ class CacheCollector(StoreCollector):
 class BackupCollector(StoreCollector):
     """Ages, outcomes and times of the last jobs of each kind; a kind without a job yet has no figures."""
 
-    standing: Standing
+    backup_status: BackupStatus
     subject = "figures of backups"
 
     def families(self) -> Iterable[Metric]:
-        words = self.standing.words()
+        words = self.backup_status.results()
         for kind, (name, what) in _BACKUP_JOBS.items():
             if last := words.get(kind):
                 yield _gauge(f"{name}_ok", f"1 when the last {what} succeeded", last["ok"])

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field, JsonValue
 
 from api.schemas.answers import Answer, moment
 from api.schemas.bodies import Body, CollectionName
-from rag.backups.catalogue import Listed, Unlisted
+from rag.backups.listing import Listed, Unlisted
 from rag.model import Json, SavedCollection
 from tasks.submit.submissions import Restoring
 

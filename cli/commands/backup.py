@@ -9,7 +9,7 @@ from cli.commands import ids
 from cli.commands.call import Call, shows_data
 from cli.commands.follow import show_end
 from cli.shell.groups import group
-from cli.tables.backups import BACKUPS, backup_page, faults, made, pruned, rehearsed, standing_lines, verified
+from cli.tables.backups import BACKUPS, backup_page, faults, made, pruned, rehearsed, status_lines, verified
 from cli.tables.views import Format
 from rag.model import LATEST
 
@@ -31,7 +31,7 @@ def back_up(
 ) -> None:
     """Without a command: make a backup now."""
     if context.invoked_subcommand is not None:
-        if full or not wait or call != Call():  # it would not get to know of them
+        if full or not wait or call != Call():  # options before the command would be lost
             raise typer.BadParameter(f"options go behind `{context.invoked_subcommand}`")
         return
     mode = "full" if full else "incremental"
@@ -44,12 +44,12 @@ def back_up(
 def show_all(call: Call) -> None:
     """The backups, newest first, and how the last job of each kind ended."""
     with call.client() as client:
-        backups, standing = list(client.backups()), client.backups_standing()
+        backups, status = list(client.backups()), client.backups_standing()
     if call.form is Format.JSON:
-        call.show_one({"backups": backups, "standing": standing}, lambda _: ())
+        call.show_one({"backups": backups, "standing": status}, lambda _: ())
     elif call.for_people:
         call.show_rows((each for each in backups if "error" not in each), BACKUPS)
-        Console(highlight=False).print(*faults(backups), *standing_lines(standing), sep="\n")
+        Console(highlight=False).print(*faults(backups), *status_lines(status), sep="\n")
     else:
         call.show_rows(backups, BACKUPS)
 

@@ -45,7 +45,10 @@ def restore(
     On a terminal it asks before anything is replaced.
     """
     console = Console(highlight=False, stderr=not call.for_people)
-    moment = _moment(at)
+    try:
+        moment = None if at is None else datetime.fromisoformat(at).astimezone(UTC).isoformat()
+    except (ValueError, OverflowError) as error:  # OverflowError: beyond the calendar in UTC
+        raise typer.BadParameter(f"--at: {at!r} is no time such as 2026-11-23T20:15 or …20:15Z") from error
     with call.client() as client:
         found = client.backup(ids.backup_id(client, backup), at=moment if backup == LATEST else None)
         plan = Plan.of(found, collection, into, client)
@@ -96,13 +99,3 @@ class Plan:
 
 def _on_a_terminal() -> bool:
     return sys.stdin.isatty()
-
-
-def _moment(text: str | None) -> str | None:
-    """In RFC 3339. BadParameter for what is no time, or beyond the calendar in UTC."""
-    if text is None:
-        return None
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC).isoformat()
-    except (ValueError, OverflowError) as error:
-        raise typer.BadParameter(f"--at: {text!r} is no time such as 2026-11-23T20:15 or …20:15Z") from error

@@ -61,10 +61,10 @@ def backup_page(backup: Row) -> Iterator[tuple[str, str]]:
         yield "missing", line
 
 
-def standing_lines(standing: Json) -> Iterator[str]:
+def status_lines(status: Json) -> Iterator[str]:
     """How the last job of each kind ended."""
     for kind, name in _KINDS.items():
-        last, good = standing[kind]["last"], standing[kind]["last_good"]
+        last, good = status[kind]["last"], status[kind]["last_good"]
         if last is None:
             yield f"[dim]· no {name} yet[/]"
         elif last["ok"]:
@@ -113,25 +113,25 @@ def pruned(result: Json) -> str:
 
 def restored(result: Json) -> str:
     """What came back, what was done again, and what could not be."""
-    return "\n".join([*_restored(result), *_missing(result), f"restored in {duration(result['seconds'])}"])
-
-
-def _restored(result: Json) -> Iterator[str]:
+    lines = []
     for each in result["collections"]:
         held = f"{many(each['documents'], 'document')} and {many(each['points'], 'point')}"
-        yield f"[bold]{shown(each['into'] or each['name'])}[/]: {held}"
+        lines.append(f"[bold]{shown(each['into'] or each['name'])}[/]: {held}")
     if result["jobs"] or result["dead_letters"]:
         letters = many(result["dead_letters"], "dead letter")
-        yield f"{many(result['jobs'], 'job record')} and {letters} that were missing are back"
+        lines.append(f"{many(result['jobs'], 'job record')} and {letters} that were missing are back")
     if result.get("keys"):
-        yield f"{many(result['keys'], 'key')} are back, suspended: `aegis keys list`, then activate or revoke"
+        keys = many(result["keys"], "key")
+        lines.append(f"{keys} are back, suspended: `aegis keys list`, then activate or revoke")
     if result["reingested"]:
-        yield f"{many(result['reingested'], 'document')} without all of their points are ingested again"
-    yield f"{many(result['replayed'], 'job')} replayed that were accepted after the backup"
-    yield from (f"[yellow]not replayed:[/] {shown(line)}" for line in result["not_replayed"])
-    yield from (
+        documents = many(result["reingested"], "document")
+        lines.append(f"{documents} without all of their points are ingested again")
+    lines.append(f"{many(result['replayed'], 'job')} replayed that were accepted after the backup")
+    lines += [f"[yellow]not replayed:[/] {shown(line)}" for line in result["not_replayed"]]
+    lines += [
         f"[yellow]back, though deleted after the backup:[/] {shown(each)}" for each in result["undeleted"]
-    )
+    ]
+    return "\n".join([*lines, *_missing(result), f"restored in {duration(result['seconds'])}"])
 
 
 def _missing(result: Json) -> Iterator[str]:

@@ -1,14 +1,14 @@
-"""What the streams of a backup hold, for the most part JSON, one value a line.
+"""The contents of a backup's streams, for the most part JSON, one value a line.
 
 - ``documents/STORE``: the documents of a collection, by id, each with where its points are, and their digest
 - ``points/STORE/…``: packs of points, as :mod:`rag.backups.points` has them
 - ``golden/STORE``: questions to the collection, and what its search found
-- ``collections``: every collection there was, those that were dropped included, as the journal has them
-- ``jobs``: job records, the newest first: of jobs that are over whole, of others as they were accepted
-- ``keys``: the keys that the service made, as the journal has them: with digests alone
+- ``collections``: the journal's entry of every collection, those included that were dropped
+- ``jobs``: job records, the newest first; a job that is not over is saved as it was accepted
+- ``keys``: the journal's entries of the keys that the service made, with their digests alone
 - ``blobs``: every source and text, and where its bytes are: in a stream ``blobs/…``, or in BLOB_URL alone
 
-Where streams are cut into pieces: the same content gives the same pieces, so that they are stored once.
+Streams are cut so that the same content gives the same pieces, which are stored once.
 """
 
 import json
@@ -43,7 +43,7 @@ def documents_stream(store: str) -> str:
 
 
 def points_stream(store: str, pack: str = "") -> str:
-    """Of a pack; without one, what the names of all packs of the store begin with."""
+    """The stream of a pack; without ``pack``, the prefix of all packs of the store."""
     return f"points/{store}/{pack}"
 
 
@@ -53,7 +53,7 @@ def golden_stream(store: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SavedBlob:
-    """``size`` bytes from ``offset`` on of ``stream``; '' where the backup has nothing but the key."""
+    """``size`` bytes of ``stream`` from ``offset`` on. ``stream`` is "" if the backup has only the key."""
 
     key: str
     size: int = 0
@@ -64,7 +64,7 @@ class SavedBlob:
 
 @dataclass(frozen=True, slots=True)
 class SavedPoints:
-    """All points of a version, in these blobs; ``digest``: of them together."""
+    """All points of a version: the blobs that have them, and their ``digest``."""
 
     version: DocumentVersion
     digest: ContentDigest
@@ -73,9 +73,9 @@ class SavedPoints:
 
 @dataclass(frozen=True, slots=True)
 class SavedDocument:
-    """``points``: the digest of those of the version that searches saw, which are in ``blobs``.
+    """``points``: the digest of the points of its version that searches saw, which ``blobs`` have.
 
-    None of one that was published too late to be read, or whose points were not all there.
+    None for a document that was published too late to be read, or whose points were not all there.
     """
 
     document: Document
@@ -120,7 +120,7 @@ def lines(data: Iterable[bytes]) -> Iterator[bytes]:
         yield from whole
 
 
-# --- one line each, with its end; whoever reads one raises ValueError, TypeError or KeyError for another
+# --- Lines with their ends. Each reader raises ValueError, TypeError or KeyError for any other line.
 
 
 def document_line(saved: SavedDocument) -> bytes:
@@ -226,13 +226,12 @@ def _unpacked(text: str, dtype: str) -> NDArray[Any]:
     return np.frombuffer(b64decode(text, validate=True), dtype)
 
 
-LINES_A_PIECE = 2048
-"""On average."""
+LINES_A_PIECE = 2048  # on average
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """``key``: by which the line is found again, and its stream goes on after it."""
+    """``key``: tells where a stream goes on, after this line."""
 
     key: str
     data: bytes
@@ -241,20 +240,17 @@ class Line:
 def cut(lines: Iterable[Line], most: int) -> Iterator[tuple[bytes, str]]:
     """Pieces of about ``most`` bytes at most, each with the key of its last line.
 
-    Which lines end one depends on their keys alone, wherever the stream was begun, so that what was
-    added or changed alters the pieces around it and no others. (Content-defined chunking, as in
-    Muthitacharoen et al., "A Low-bandwidth Network File System", over keys in place of bytes.)
+    Which lines end a piece depends on their keys alone, wherever the stream was begun. So a line that was
+    added or changed alters only the pieces around it. (Content-defined chunking, as in Muthitacharoen et
+    al., "A Low-bandwidth Network File System", over keys in place of bytes.)
     """
     piece, last = bytearray(), ""
     for line in lines:
         piece += line.data
         last = line.key
-        if len(piece) >= most or _ends_piece(line.key):
+        rank = int.from_bytes(blake2b(line.key.encode(), digest_size=8).digest())
+        if len(piece) >= most or rank % LINES_A_PIECE == 0:
             yield bytes(piece), last
             piece.clear()
     if piece:
         yield bytes(piece), last
-
-
-def _ends_piece(key: str) -> bool:
-    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest()) % LINES_A_PIECE == 0

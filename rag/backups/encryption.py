@@ -3,21 +3,19 @@
 scrypt (RFC 7914) makes a master key, HKDF (RFC 5869) all others of it. Pieces and manifests are
 encrypted by AES-256-GCM (NIST SP 800-38D), with the object's key in the vault as associated data.
 
-A piece has a key of its own, which follows from its name, and its name from its bytes by HMAC-SHA256. So no
-two contents meet under one key, the nonce may stand still, and the same piece is the same object
-whoever encrypts it: what older manifests say of it stays true when it is sent again. Manifests share
-a key, and have random nonces before their bytes.
+The key of a piece follows from its name, and its name from its bytes by HMAC-SHA256. So no two contents
+share a key, which is why the nonce may be constant. The same piece gives the same object whoever encrypts
+it: what older manifests say of it stays true when it is sent again. Manifests share a key, and have random
+nonces before their bytes.
 
-Which key a vault is encrypted with.
+The object ``vault`` says how its key follows from BACKUP_KEY, and so does every manifest: if that object is
+gone, the next backup makes it again as it was.
 
-The object ``vault`` says how it follows from BACKUP_KEY, and so does every manifest: the next backup makes
-that object again as it was, should it be gone.
-
-The form of a vault's small objects: the SHA-256 of all that follows, a line of JSON, and a body.
+Small objects of a vault have this form: the SHA-256 of all that follows, a line of JSON, and a body.
 
     <64 hex digits>\n{"format": 1, …}\n<body>
 
-So a change of any bit is found without a key, and before anything of it is believed.
+So a change of any bit is found without a key, and before any of the content is used.
 """
 
 import json
@@ -43,20 +41,20 @@ from rag.model import Json
 FORMAT = 1
 
 
-def enclosed(header: Json, body: bytes = b"") -> bytes:
+def encode_object(header: Json, body: bytes = b"") -> bytes:
     """The object. ``header`` is readable by anybody."""
     line = json.dumps({"format": FORMAT, **header}, separators=(",", ":"))
     rest = b"%b\n%b" % (line.encode(), body)
     return b"%b\n%b" % (sha256(rest).hexdigest().encode(), rest)
 
 
-def disclosed(key: str, data: bytes) -> tuple[Json, bytes]:
+def decode_object(key: str, data: bytes) -> tuple[Json, bytes]:
     """Header and body of the object ``key``. DamagedBackup; BackupError for one of a later format."""
     digest, _, rest = data.partition(b"\n")
     if digest != sha256(rest).hexdigest().encode():
         raise DamagedBackup(f"{key} is damaged: its SHA-256 is not the one at its beginning")
     line, _, body = rest.partition(b"\n")
-    with understood(key):
+    with parsing(key):
         header: Json = json.loads(line)
         later = header["format"] > FORMAT
     if later:
@@ -68,8 +66,8 @@ def disclosed(key: str, data: bytes) -> tuple[Json, bytes]:
 
 
 @contextmanager
-def understood(key: str) -> Iterator[None]:
-    """Around what takes the object's content apart: DamagedBackup where that is not of the right form."""
+def parsing(key: str) -> Iterator[None]:
+    """Raise DamagedBackup for errors of parsing an object that does not have the right form."""
     try:
         yield
     except (KeyError, TypeError, ValueError) as error:
@@ -79,13 +77,13 @@ def understood(key: str) -> Iterator[None]:
 
 
 _KEY_BYTES, _NONCE_BYTES, _SALT_BYTES = 32, 12, 16
-_STILL = bytes(_NONCE_BYTES)
+_CONSTANT_NONCE = bytes(_NONCE_BYTES)
 _COSTLIEST = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
 class Derivation:
-    """How a vault's master key follows from its passphrase; all of it may be known.
+    """How a vault's master key follows from its passphrase. None of this is secret.
 
     ``n``, ``r`` and ``p`` are scrypt's: 32 MiB and a fraction of a second, as the OWASP Password Storage
     Cheat Sheet has them. ``salt``: hex.
@@ -97,7 +95,8 @@ class Derivation:
     p: int = 3
 
     def key(self, passphrase: str) -> bytes:
-        """The master key. ValueError for parameters that scrypt has not, or that would take too long."""
+        """The master key. ValueError for parameters that scrypt refuses, or that would take too long."""
+        # The parameters come from the store, and a forged header must not cost hours.
         if self.n * self.r * self.p > _COSTLIEST:
             raise ValueError(f"scrypt with n={self.n}, r={self.r} and p={self.p} would take too long")
         scrypt = Scrypt(salt=bytes.fromhex(self.salt), length=_KEY_BYTES, n=self.n, r=self.r, p=self.p)
@@ -115,7 +114,7 @@ class Cipher:
 
     @property
     def lock(self) -> Json:
-        """What may be known of this key: how it is derived, and ``check``, which tells it from others."""
+        """The public part: how the key is derived, and ``check``, which tells it from other keys."""
         check = self._derived("check").hex()
         return {"cipher": "AES-256-GCM", "scrypt": asdict(self._derivation), "check": check}
 
@@ -125,11 +124,11 @@ class Cipher:
 
     def seal_piece(self, key: str, piece: bytes) -> bytes:
         """The object; ``key``: where it will lie, which contains the piece's name."""
-        return self._of_piece(key).encrypt(_STILL, piece, key.encode())
+        return AESGCM(self._derived(key)).encrypt(_CONSTANT_NONCE, piece, key.encode())
 
     def open_piece(self, key: str, data: bytes) -> bytes:
         """DamagedBackup."""
-        return _opened(self._of_piece(key), _STILL, data, key)
+        return _opened(AESGCM(self._derived(key)), _CONSTANT_NONCE, data, key)
 
     def seal(self, key: str, data: bytes) -> bytes:
         """The body of the manifest that will lie at ``key``."""
@@ -139,9 +138,6 @@ class Cipher:
     def open(self, key: str, body: bytes) -> bytes:
         """DamagedBackup."""
         return _opened(self._manifests, body[:_NONCE_BYTES], body[_NONCE_BYTES:], key)
-
-    def _of_piece(self, key: str) -> AESGCM:
-        return AESGCM(self._derived(key))
 
     def _derived(self, purpose: str) -> bytes:
         return HKDFExpand(SHA256(), _KEY_BYTES, f"aegis {purpose}".encode()).derive(self._master)
@@ -171,15 +167,19 @@ class Keyring:
         self._plain = False
 
     def writing(self) -> Cipher | None:
-        """For what is stored; None in a vault that is not encrypted. DamagedBackup, WrongKey."""
+        """The cipher for new objects; None in a vault that is not encrypted. DamagedBackup, WrongKey."""
         with self._alone:
             if self._writes is None and not self._plain:
-                lock = self._create(self._passphrase) if self._passphrase else self._lock()
+                if self._passphrase:
+                    # Create it as it was. If another process comes first, what that wrote counts.
+                    own = self._lock() or self._cipher(Derivation(), self._passphrase).lock
+                    self._objects.create(VAULT, encode_object({_LOCK: own}))
+                lock = self._lock()
                 self._writes, self._plain = self._opened(VAULT, lock), lock is None
             return self._writes
 
     def reading(self, key: str) -> Cipher:
-        """For the encrypted piece at ``key``. DamagedBackup, WrongKey."""
+        """The cipher for the encrypted piece at ``key``. DamagedBackup, WrongKey."""
         with self._alone:
             self._reads = self._reads or self._opened(VAULT, self._lock())
             if self._reads is None:
@@ -187,21 +187,21 @@ class Keyring:
             return self._reads
 
     def examine(self) -> None:
-        """Read anew how the vault is encrypted. DamagedBackup; WrongKey where BACKUP_KEY does not fit."""
+        """Read again how the vault is encrypted. DamagedBackup; WrongKey if BACKUP_KEY does not fit."""
         self._opened(VAULT, self._lock())
 
     def of(self, key: str, header: Json) -> Cipher | None:
-        """That of the object ``key`` with this header; None for one that is not encrypted. WrongKey."""
+        """The cipher of the object ``key`` with this header; None if it is not encrypted. WrongKey."""
         cipher = self._opened(key, header.get(_LOCK))
         self._reads = cipher or self._reads
         return cipher
 
     def header(self, cipher: Cipher | None) -> Json:
-        """Of an object that ``cipher`` encrypts, so that :meth:`of` finds it again."""
+        """The header of an object that ``cipher`` encrypts, for :meth:`of`."""
         return {_LOCK: cipher and cipher.lock}
 
     def _opened(self, key: str, lock: Json | None) -> Cipher | None:
-        """By what ``key`` says of its encryption, which may be none. WrongKey, DamagedBackup."""
+        """The cipher for the ``lock`` of the object ``key``; None without a lock. WrongKey, DamagedBackup."""
         if lock is None:
             return None
         if self._passphrase is None:
@@ -209,7 +209,7 @@ class Keyring:
                 f"{key} at {self._objects.address} is encrypted: set BACKUP_KEY to its passphrase, or "
                 "BACKUP_URL to another place for backups without encryption"
             )
-        with understood(key):
+        with parsing(key):
             cipher = self._cipher(Derivation(**lock["scrypt"]), self._passphrase)
             fits = cipher.lock == lock
         if not fits:
@@ -225,14 +225,8 @@ class Keyring:
                 self._ciphers[derivation] = Cipher(derivation, passphrase)
             return self._ciphers[derivation]
 
-    def _create(self, passphrase: str) -> Json | None:
-        """How the vault is encrypted from here on: as it was, or as whoever came first has it."""
-        lock = self._lock() or self._cipher(Derivation(), passphrase).lock
-        self._objects.create(VAULT, enclosed({_LOCK: lock}))
-        return self._lock()
-
     def _lock(self) -> Json | None:
-        """As the vault says, or else its newest backup; None where that is not encrypted either."""
+        """The lock of the vault, or else of its newest backup; None if that is not encrypted either."""
         header = self._header(VAULT)
         if header is None and (newest := max(self._objects.keys(MANIFESTS), default=None)):
             header = self._header(newest)
@@ -241,7 +235,7 @@ class Keyring:
     def _header(self, key: str) -> Json | None:
         """None where there is no such object."""
         try:
-            return disclosed(key, self._objects.get(key))[0]
+            return decode_object(key, self._objects.get(key))[0]
         except NotFound:
             return None
         except DamagedBackup as error:

@@ -1,4 +1,4 @@
-"""The store at BACKUP_URL: what a vault asks of one beyond a ``BlobStore``."""
+"""The object store at BACKUP_URL: what a vault needs beyond a ``BlobStore``."""
 
 import re
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ BATCH = 1000
 
 _AT_ONCE = 8
 _UNFINISHED = re.compile(r"#\d+\Z")
-"""How names end under which obstore writes in a folder, before it moves the file to its place."""
+"""The ending of temporary names: in a folder, obstore writes a file so, then moves it to its place."""
 
 _UNREADABLE = ("500 Internal Server Error", "os error 5)")
-"""What a server says of bytes that fail its own checksums, and a file system of a bad block."""
+"""The errors of a server whose own checksums fail, and of a file system with a bad block."""
 
 
 class Objects(ObstoreBlobs):
-    """Objects that go in one request each, so that a killed upload leaves no part of one in a bucket."""
+    """Sends each object in one request, so that a killed upload leaves no part of it in a bucket."""
 
     _title, _setting = "Backup store", "BACKUP_URL"
 
@@ -41,12 +41,13 @@ class Objects(ObstoreBlobs):
         return self._address
 
     def get(self, key: str) -> bytes:
-        """DamagedBackup where the store can give others, and not this one."""
+        """DamagedBackup if the store cannot read this object, but can read others."""
         try:
             return super().get(key)
         except Unavailable as error:
             if not (_unreadable(error) and self._gives_another(key)):
                 raise
+        # Another object was readable. A second try tells damage from an outage that has just ended.
         try:
             return super().get(key)
         except Unavailable as error:
@@ -55,7 +56,7 @@ class Objects(ObstoreBlobs):
             raise DamagedBackup(f"{key} is damaged: the store itself cannot read it ({error})") from error
 
     def put_whole(self, key: str, data: bytes) -> None:
-        """Replaces what was there. In a folder it survives a power cut, and leaves room for others."""
+        """Put or replace the object. In a folder it survives a power cut, and leaves reserved space free."""
         if self._folder:
             require_room(self._folder, len(data))
         with self._doing(key):
@@ -63,7 +64,7 @@ class Objects(ObstoreBlobs):
             self._persist(key)
 
     def create(self, key: str, data: bytes) -> None:
-        """Unless there is one of this key."""
+        """Put the object, unless there is one of this key."""
         with self._doing(key):
             try:
                 obstore.put(self._store, key, data, mode="create")
@@ -80,17 +81,17 @@ class Objects(ObstoreBlobs):
             return None
 
     def remove(self, keys: Sequence[str]) -> set[str]:
-        """Of BATCH keys at most, those that the store refuses to remove, such as by a policy."""
+        """Remove at most BATCH keys; return those that the store refuses to remove, as by a policy."""
         try:
             with self._doing("all"):
                 obstore.delete(self._store, keys)
-        except (NotFound, Refused):  # of one of them, after which others may not have been tried
+        except (NotFound, Refused):  # of one key; the store may not have tried the keys after it
             with ThreadPoolExecutor(_AT_ONCE, "removing") as pool:
                 return {key for key in pool.map(self._delete_if_allowed, keys) if key}
         return set()
 
     def tidy(self) -> None:
-        """Remove what killed writers left unfinished in a folder; call it while nobody writes."""
+        """Remove the temporary files of killed writers from a folder. Call it while nobody writes."""
         if self._folder is None:
             return
         for path in self._folder.rglob("*#*"):
@@ -98,7 +99,7 @@ class Objects(ObstoreBlobs):
                 path.unlink(missing_ok=True)
 
     def _delete_if_allowed(self, key: str) -> str:
-        """The key of what may not be removed, '' of what was. Refused where not even looking is allowed."""
+        """The key if it may not be removed, "" if it was. Refused if not even a look at it is allowed."""
         try:
             self.delete(key)
         except Refused:

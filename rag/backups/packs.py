@@ -1,8 +1,6 @@
-"""Packs: many blobs as one stream of a backup, which later backups have in common.
+"""Reads a backup: its streams line by line, and single blobs out of its packs.
 
-Single blobs out of the packs of a backup.
-
-A backup that is read: its streams, line by line.
+A pack is a stream of many blobs. Later backups share it.
 """
 
 from collections import Counter
@@ -40,7 +38,7 @@ class OpenBackup:
         return lambda start: read(self.vault, found, start)
 
     def entries(self) -> Iterator[CollectionEntry]:
-        """Of the collections, those too that had been dropped."""
+        """The journal's entries of collections, those included that had been dropped."""
         return self._lines(contents.COLLECTIONS, contents.saved_collection)
 
     def documents(self, saved: SavedCollection) -> Iterator[SavedDocument]:
@@ -80,13 +78,15 @@ class OpenBackup:
 
 
 THIN_PACKS = 16
-"""Packs with little in them, or little that is still there; one more, and they are packed together."""
+"""How many packs may be thin, with little that is still needed. More of them are packed together."""
 
 
-def kept(blobs: Iterable[SavedBlob], live: Collection[str], part_bytes: int) -> tuple[SavedBlob, ...]:
-    """Of an earlier backup's ``blobs`` those that stay where they are, and are among the ``live`` keys.
+def reusable_blobs(
+    blobs: Iterable[SavedBlob], live: Collection[str], part_bytes: int
+) -> tuple[SavedBlob, ...]:
+    """The blobs of an earlier backup that stay in their packs: those among the ``live`` keys.
 
-    A pack is thin with less than half a part that is live: of few of those nothing is read again.
+    A pack is thin if less than half a part of it is live. Its blobs are packed again if thin packs are many.
     """
     there = [blob for blob in blobs if blob.stream and blob.key in live]
     sizes: Counter[str] = Counter()
@@ -97,13 +97,13 @@ def kept(blobs: Iterable[SavedBlob], live: Collection[str], part_bytes: int) -> 
 
 
 def thin_packs(sizes: Mapping[str, int], part_bytes: int) -> Collection[str]:
-    """Of packs, by how many bytes of each are live, those that are to be packed together; none of a few."""
+    """The packs to pack together; ``sizes``: live bytes by pack. None if only a few are thin."""
     thin = {stream for stream, size in sizes.items() if size < part_bytes / 2}
     return thin if len(thin) > THIN_PACKS else ()
 
 
 class Unpacking:
-    """Reads blobs of ``backup``. In the order in which they are packed each part is read once."""
+    """Reads blobs of ``backup``. Ask in the order in which they are packed: each part is then read once."""
 
     def __init__(self, backup: OpenBackup) -> None:
         self._vault = backup.vault
@@ -111,26 +111,25 @@ class Unpacking:
         self._key, self._piece = "", b""
 
     def parts(self, blob: SavedBlob) -> Iterator[StoredPart]:
-        """The parts that have something of the blob; none where the backup has but its key."""
+        """The parts with bytes of the blob; none if the backup has only its key."""
         return (part for part, _ in self._places(blob))
 
     def get(self, blob: SavedBlob) -> bytes:
         """The bytes. DamagedBackup, WrongKey."""
-        data = b"".join(self._read(part)[within] for part, within in self._places(blob))
+        data = bytearray()
+        for part, within in self._places(blob):
+            # Blobs of one part follow each other, so the last part is all that is worth keeping.
+            if part.key != self._key:
+                self._piece, self._key = self._vault.piece(part), part.key
+            data += self._piece[within]
         if sha256(data).hexdigest() != blob.sha256:
             raise DamagedBackup(f"{blob.key} in stream {blob.stream} is not what was saved")
-        return data
+        return bytes(data)
 
     def _places(self, blob: SavedBlob) -> Iterator[tuple[StoredPart, slice]]:
-        """Each part, and what of it belongs to the blob."""
+        """Each part with bytes of the blob, and which of the part's bytes those are."""
         start, end, at = blob.offset, blob.offset + blob.size, 0
         for part in self._streams[blob.stream].parts if blob.stream else ():
             if at < end and start < at + part.length:
                 yield part, slice(max(0, start - at), min(part.length, end - at))
             at += part.length
-
-    def _read(self, part: StoredPart) -> bytes:
-        if part.key != self._key:
-            self._piece = self._vault.piece(part)
-            self._key = part.key
-        return self._piece

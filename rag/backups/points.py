@@ -22,7 +22,7 @@ from rag.model import Passage, Point, SparseVector
 
 FORMAT = 1
 MOST_BYTES = 512 << 20
-"""Of a blob: what is longer was not written here, and is not read."""
+"""Of a blob. A longer one was not written by this service, and is not read."""
 
 _MAGIC = b"AEGP"
 _HEAD = struct.Struct("<4sHHII")
@@ -56,7 +56,7 @@ def unpacked(blob: bytes) -> list[Point]:
 
 
 def _points(body: memoryview, width: int) -> Iterator[Point]:
-    """ValueError, TypeError where the body ends inside of a point, or is none."""
+    """The inverse of ``content_of``. ValueError, TypeError where the body is none, or is cut short."""
     at = 0
     while at < len(body):
         parts = list[memoryview]()
@@ -66,16 +66,11 @@ def _points(body: memoryview, width: int) -> Iterator[Point]:
             if at > len(body):
                 raise ValueError("it ends inside of a point")
             parts.append(body[start:at])
-        yield _point(parts, width)
-
-
-def _point(parts: Sequence[memoryview], width: int) -> Point:
-    """The inverse of :func:`rag.backups.digest.content_of`."""
-    passage, dense, indices, values, tokens = parts
-    values_of = dict(zip(_PASSAGE, json.loads(bytes(passage)), strict=True))
-    return Point(
-        passage=Passage(**{**values_of, "headings": tuple(values_of["headings"])}),
-        dense=np.frombuffer(dense, "<f4"),
-        sparse=SparseVector(np.frombuffer(indices, "<u4"), np.frombuffer(values, "<f4")),
-        tokens=np.frombuffer(tokens, "<f2").reshape(-1, width) if len(tokens) else None,
-    )
+        passage, dense, indices, values, tokens = parts
+        fields_of = dict(zip(_PASSAGE, json.loads(bytes(passage)), strict=True))
+        yield Point(
+            passage=Passage(**{**fields_of, "headings": tuple(fields_of["headings"])}),
+            dense=np.frombuffer(dense, "<f4"),
+            sparse=SparseVector(np.frombuffer(indices, "<u4"), np.frombuffer(values, "<f4")),
+            tokens=np.frombuffer(tokens, "<f2").reshape(-1, width) if len(tokens) else None,
+        )

@@ -1,12 +1,10 @@
-"""Backups: what is to be saved → upload → the manifest, which makes it a backup.
+"""Makes a backup: a snapshot, then the upload, then the manifest, which makes it a backup.
 
-The backup's id is the job's, so that the same job makes one at most.
-
-The manifest of a backup, from what its job kept.
+The backup's id is the job's, so that one job makes one backup at most.
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from time import monotonic, time
 
@@ -27,11 +25,10 @@ from rag.naming import release
 from rag.ports import is_over
 from rag.settings.disclosure import disclosed
 from tasks.backups import progress
-from tasks.backups import scope as scopes
 from tasks.backups.earlier import EarlierBackup
-from tasks.backups.progress import Savepoint
-from tasks.backups.retention import at_the_vault, open_jobs
-from tasks.backups.scope import Scope
+from tasks.backups.progress import Checkpoint
+from tasks.backups.retention import open_jobs, vault_lock
+from tasks.backups.scope import Scope, list_contents, load_scope, save_scope
 from tasks.backups.upload import Uploading, file_stream
 from tasks.stages.retry_while_away import patient
 from tasks.stages.run import Done, Next, Outcome, StageRun
@@ -41,11 +38,20 @@ from tasks.toolbox import Toolbox
 _REFERENCED = "sources and texts: only their names are saved, they stay at BLOB_URL"
 
 
-def manifest_of(run: StageRun, scope: Scope, savepoint: Savepoint) -> Manifest:
-    """Of everything that was saved under the job; streams of collections that were dropped are left out."""
-    tools = run.tools
-    collections = [each for each in scope.collections if not _note(savepoint, each)["dropped"]]
-    saved = tuple(_saved(scope, each, _note(savepoint, each)) for each in collections)
+def manifest_of(run: StageRun, scope: Scope, checkpoint: Checkpoint) -> Manifest:
+    """The manifest of everything that the job has saved, without collections that were dropped meanwhile."""
+    tools, saved, missing = run.tools, list[SavedCollection](), list(scope.missing)
+    for each in scope.collections:
+        note = checkpoint.notes[documents_stream(each.store)]
+        if note["dropped"]:
+            missing.append(f"collection {each.name}: it was dropped while the backup was made")
+            continue
+        saved.append(_saved(scope, each, note))
+        if lacking := note["lacking"]:
+            documents = "1 document" if lacking == 1 else f"{lacking} documents"
+            missing.append(f"collection {each.name}: the engine has lost points of at least {documents}")
+    if tools.settings.backup_sources == "referenced":
+        missing.append(_REFERENCED)
     return Manifest(
         id=run.job.id,
         began_at=scope.began_at,
@@ -55,18 +61,16 @@ def manifest_of(run: StageRun, scope: Scope, savepoint: Savepoint) -> Manifest:
         application=release(),
         engine=scope.engine or tools.snapshots.engine,
         sources=tools.settings.backup_sources,
-        collections=saved,
+        collections=tuple(saved),
         streams=tuple(_streams(run, saved)),
         configuration=disclosed(tools.settings),
-        missing=tuple(_missing(run, scope, savepoint)),
+        missing=tuple(missing),
     )
 
 
-def _note(savepoint: Savepoint, collection: Collection) -> Json:
-    return savepoint.notes[documents_stream(collection.store)]
-
-
 def _saved(scope: Scope, collection: Collection, note: Json) -> SavedCollection:
+    """``note``: the figures that the portion of its documents has counted."""
+    figures = ("token_dimension", "highest", "documents", "points", "late", "lacking", "digest", "packs")
     files = (file for file in scope.files or () if file.store == collection.store)
     return SavedCollection(
         name=collection.name,
@@ -75,61 +79,34 @@ def _saved(scope: Scope, collection: Collection, note: Json) -> SavedCollection:
         layout=collection.layout,
         embedding_model=collection.embedding_model,
         dimension=collection.dimension,
-        token_dimension=note["token_dimension"],
         created_at=collection.created_at,
-        highest=note["highest"],
-        documents=note["documents"],
-        points=note["points"],
-        late=note["late"],
-        lacking=note["lacking"],
-        digest=note["digest"],
-        packs=note["packs"],
         files=tuple(SavedFile(file, file_stream(file)) for file in files),
         documents_stream=documents_stream(collection.store),
         golden_stream=golden_stream(collection.store),
+        **{name: note[name] for name in figures},
     )
 
 
-def _streams(run: StageRun, collections: tuple[SavedCollection, ...]) -> Iterator[Stream]:
-    """Those that are named, of which one without a piece is empty, and the packs of sources and texts."""
-    found = _joined(progress.streams(run.tools.jobs, run.job.id))
-    for name in (JOBS, COLLECTIONS, KEYS, BLOBS, *_names(collections)):
-        yield found.get(name) or Stream(name, ())
-    yield from (stream for name, stream in found.items() if name.startswith(f"{BLOBS}/"))
+def _streams(run: StageRun, collections: Sequence[SavedCollection]) -> Iterator[Stream]:
+    """The streams that the manifest names, empty where nothing was saved, and the packs of sources and texts.
 
-
-def _joined(pieces: Iterable[Stream]) -> dict[str, Stream]:
-    """By name."""
+    Streams of collections that were dropped are left out.
+    """
     parts: dict[str, list[StoredPart]] = {}
-    for piece in pieces:
+    for piece in progress.streams(run.tools.jobs, run.job.id):
         parts.setdefault(piece.name, []).extend(piece.parts)
-    return {name: Stream(name, tuple(each)) for name, each in parts.items()}
-
-
-def _names(collections: tuple[SavedCollection, ...]) -> Iterator[str]:
-    for collection in collections:
-        yield collection.documents_stream
-        yield collection.golden_stream
-        yield from collection.packs
-        yield from (file.stream for file in collection.files)
-
-
-def _missing(run: StageRun, scope: Scope, savepoint: Savepoint) -> Iterator[str]:
-    yield from scope.missing
-    for collection in scope.collections:
-        if _note(savepoint, collection)["dropped"]:
-            yield f"collection {collection.name}: it was dropped while the backup was made"
-        elif lacking := _note(savepoint, collection)["lacking"]:
-            documents = "1 document" if lacking == 1 else f"{lacking} documents"
-            yield f"collection {collection.name}: the engine has lost points of at least {documents}"
-    if run.tools.settings.backup_sources == "referenced":
-        yield _REFERENCED
+    names = [JOBS, COLLECTIONS, KEYS, BLOBS]
+    for each in collections:
+        names += [each.documents_stream, each.golden_stream, *each.packs]
+        names += [file.stream for file in each.files]
+    names += [name for name in parts if name.startswith(f"{BLOBS}/")]
+    return (Stream(name, tuple(parts.get(name, ()))) for name in names)
 
 
 SLICE_SECONDS = 5.0
-_REST = 2.0  # while somebody else has the vault
+_REST = 2.0  # while another job uses the vault
 _TURN_REST = 15.0  # while another backup is made
-_ATTEMPTS = 5  # at a snapshot that the engine keeps
+_ATTEMPTS = 5  # an engine may lose its snapshot each time
 
 log = logging.getLogger(__name__)
 
@@ -137,22 +114,27 @@ log = logging.getLogger(__name__)
 @stage_work(Stage.SNAPSHOT)
 @patient
 def snapshot(run: StageRun) -> Outcome:
-    """List what there is; for a full backup have the engine make a snapshot of it, where it makes any."""
+    """List what there is. For a full backup, let the engine make a snapshot if it can make one."""
     if made := _made(run):
         return _finish(run, made)
-    if _waits_for_another(run):
+    # An older backup job goes first: what it stores, this one need not send again.
+    if any(job.kind is JobKind.BACKUP and job.id < run.job.id for job in open_jobs(run.tools)):
         return Next(Stage.SNAPSHOT, rest=_TURN_REST)
-    scope = scopes.kept(run)
+    scope = load_scope(run)
     if scope is None or scope.files is not None:
-        scope = _begin(run, scope)
+        release_unused(run.tools)
+        run.tools.snapshots.release(run.job.id)
+        # Saved before anything is read, since its time has to be before that.
+        scope = list_contents(run, scope.attempt + 1 if scope else 1)
+        save_scope(run, scope)
     try:
         wanted = scope.stored if scope.mode == "full" else ()
         files = run.tools.snapshots.take(run.job.id, wanted) if wanted else ()
     except UnknownCollection as error:  # dropped since it was listed
-        scopes.keep(run, replace(scope, files=()))
-        return _anew(scope, error)
-    scopes.keep(run, replace(scope, files=files, engine=run.tools.snapshots.engine))
-    progress.keep(run, Savepoint())
+        save_scope(run, replace(scope, files=()))
+        return _begin_again(scope, error)
+    save_scope(run, replace(scope, files=files, engine=run.tools.snapshots.engine))
+    progress.save_checkpoint(run, Checkpoint())
     return Next(Stage.UPLOAD)
 
 
@@ -160,17 +142,17 @@ def snapshot(run: StageRun) -> Outcome:
 @patient
 def upload(run: StageRun) -> Outcome:
     """Send records, points and sources to the vault, a slice at a time."""
-    scope, savepoint = _kept(run)
-    if scope is None or savepoint is None:
+    scope, checkpoint = _load(run)
+    if scope is None or checkpoint is None:
         return Next(Stage.SNAPSHOT)
-    with at_the_vault(run.tools) as alone:
-        if not alone:
+    with vault_lock(run.tools) as lock:
+        if not lock:
             return Next(Stage.UPLOAD, rest=_REST)
         try:
             earlier = EarlierBackup(run.tools.vault, scope.earlier)
-            _, complete = Uploading(run, scope, earlier, monotonic() + SLICE_SECONDS).advance(savepoint)
+            _, complete = Uploading(run, scope, earlier, monotonic() + SLICE_SECONDS).advance(checkpoint)
         except NotFound as error:
-            return _anew(scope, error)
+            return _begin_again(scope, error)
     return Next(Stage.SEAL if complete else Stage.UPLOAD)
 
 
@@ -180,22 +162,22 @@ def seal(run: StageRun) -> Outcome:
     """Write the manifest; from then on it is a backup."""
     if made := _made(run):
         return _finish(run, made)
-    scope, savepoint = _kept(run)
-    if scope is None or savepoint is None:
+    scope, checkpoint = _load(run)
+    if scope is None or checkpoint is None:
         return Next(Stage.SNAPSHOT)
-    with at_the_vault(run.tools) as alone:
-        if not alone or not run.holds():
+    with vault_lock(run.tools) as lock:
+        if not lock or not run.holds():
             return Next(Stage.SEAL, rest=_REST)
-        manifest = manifest_of(run, scope, savepoint)
+        manifest = manifest_of(run, scope, checkpoint)
         try:
             run.tools.vault.seal(manifest)
-        except DamagedBackup as error:  # removed while the job was taken for over, or under a lock that ended
-            return _anew(scope, error)
-    return _finish(run, manifest, savepoint.sent)
+        except DamagedBackup as error:  # a prune took the job for ended, or the lock had run out
+            return _begin_again(scope, error)
+    return _finish(run, manifest, checkpoint.sent)
 
 
 def release_unused(tools: Toolbox) -> int:
-    """How many snapshots were removed whose jobs are over."""
+    """Remove the snapshots of jobs that are over, and return how many they were."""
     unused = [name for name in tools.snapshots.taken() if is_over(tools.jobs, name)]
     for name in unused:
         tools.snapshots.release(name)
@@ -203,46 +185,32 @@ def release_unused(tools: Toolbox) -> int:
 
 
 def _made(run: StageRun) -> Manifest | None:
-    """What an earlier attempt came to."""
+    """The manifest, if an earlier attempt of the job has written it."""
     try:
         return run.tools.vault.manifest(run.job.id)
     except NotFound:
         return None
 
 
-def _waits_for_another(run: StageRun) -> bool:
-    """Whether an older backup is being made: it has what this one needs not send again."""
-    return any(job.kind is JobKind.BACKUP and job.id < run.job.id for job in open_jobs(run.tools))
-
-
-def _begin(run: StageRun, before: Scope | None) -> Scope:
-    """Kept before anything is read, since it is to name a time before that."""
-    release_unused(run.tools)
-    run.tools.snapshots.release(run.job.id)
-    scope = scopes.listed(run, before.attempt + 1 if before else 1)
-    scopes.keep(run, scope)
-    return scope
-
-
-def _kept(run: StageRun) -> tuple[Scope | None, Savepoint | None]:
+def _load(run: StageRun) -> tuple[Scope | None, Checkpoint | None]:
     try:
-        return scopes.kept(run), progress.kept(run.tools.jobs, run.job.id)
+        return load_scope(run), progress.load_checkpoint(run.tools.jobs, run.job.id)
     except NotFound:
         return None, None
 
 
-def _anew(scope: Scope, error: Permanent) -> Outcome:
-    """From the beginning; what is in the vault by then is not sent again."""
+def _begin_again(scope: Scope, error: Permanent) -> Outcome:
+    """From the first stage on. Parts that are in the vault by then are not sent again."""
     if scope.attempt >= _ATTEMPTS:
         raise error
-    log.warning("the backup is begun anew: %s", error)
+    log.warning("the backup begins again: %s", error)
     return Next(Stage.SNAPSHOT)
 
 
 def _finish(run: StageRun, manifest: Manifest, sent: int = 0) -> Outcome:
     try:
         run.tools.snapshots.release(run.job.id)
-    except Transient as error:  # the engine may be away: what it has was saved
+    except Transient as error:  # the engine may be away; its data is saved already
         log.warning("the snapshot of backup %s stays until the next backup or prune: %s", run.job.id, error)
     result = {
         "backup": manifest.id,

@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 from rag.backups.contents import Line, SavedDocument, cut, document_line, documents_stream
 from rag.backups.digest import ContentDigest
-from rag.model import Collection, Document, DocumentVersion, Json
+from rag.model import Collection, Json
 from rag.ports import all_items
 from tasks.backups.progress import Mark, Piece
 from tasks.backups.saved_points import rows_of
@@ -17,16 +17,16 @@ from tasks.stages.run import StageRun
 
 _PAGE = 500
 _RECORD_BYTES = 800
-_LOOKS = 3
+_COUNTS = 3
 
 SAMPLED = 40
-"""Documents."""
+"""Documents from which the golden queries are taken."""
 
 
 class Tally:
-    """What was counted of the documents that are saved, and of their points.
+    """Counts the saved documents and their points.
 
-    ``sample``: some of the documents, evenly over all, and the same ones as long as they are there.
+    It also samples some documents, evenly over all, and the same ones as long as they are there.
     """
 
     def __init__(self, note: Json) -> None:
@@ -36,7 +36,7 @@ class Tally:
         self._sample = [tuple(each) for each in note.get("sample", ())]
 
     def add(self, saved: SavedDocument, *, lacking: bool) -> None:
-        """``lacking``: its points should all be there."""
+        """``lacking``: its points are not all there, though they should be."""
         self._counts["late" if saved.late else "documents"] += 1
         self._counts["lacking"] += lacking
         self._points += saved.points or ContentDigest()
@@ -55,10 +55,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """Those that searches see, by id. Its note has the figures that the manifest shows of the collection.
+    """The documents that searches see, by id. Its note has the figures of the collection for the manifest.
 
-    ``points``: the note of the portion that has packed their points, None where there was no store.
-    ``dropped``: the collection was, so that all the rest says nothing.
+    ``points``: the note of the portion that has packed their points; None where there was no store. In the
+    note, ``dropped`` means that the collection was dropped, so that the other figures say nothing.
     """
 
     run: StageRun
@@ -81,49 +81,44 @@ class Documents:
         tally, last = Tally(mark.note), mark.at
         for data, last in cut(self._lines(tally, mark.at or None), self.piece_bytes):
             yield Piece(Mark(last, tally.note()), self.name, data)
-        note = tally.note()
-        yield Piece(Mark(last, {**note, **self._closing(note)}), self.name)
+        note, tools = tally.note(), self.run.tools
+        # All of this is known only behind the last document.
+        dropped = current(tools, self.collection) is None
+        note |= {
+            "dropped": dropped,
+            "lacking": note["lacking"] or int(not dropped and self._lacks_points()),
+            "highest": tools.documents.highest(self.collection.name),
+            "token_dimension": (self.points or {}).get("token_dimension"),
+        }
+        yield Piece(Mark(last, note), self.name)
 
     def _lines(self, tally: Tally, after: str | None) -> Iterator[Line]:
-        """Each is counted when it is taken. One that was published since points were read is late."""
+        """Count each document, and yield its line. One published since its points were read is late."""
         rows = iter(()) if self.points is None else rows_of(self.run, self.collection, self.points)
         row = next(rows, None)
-        for document in self._documents(after):
+        page = partial(self.run.tools.documents.page, self.collection.name, limit=_PAGE)
+        for document in all_items(page, after):
             while row and row.version.document_id < document.document_id:
                 row = next(rows, None)
-            version = DocumentVersion(document.document_id, document.version)
-            there = row if row and row.version == version else None
-            saved = (
-                SavedDocument(document, there.digest, there.blobs) if there else SavedDocument(document, None)
-            )
+            saved = SavedDocument(document, None)
+            if row and row.version == saved.version:
+                saved = SavedDocument(document, row.digest, row.blobs)
+            # Without points, though it was published long before: the engine has lost them.
             tally.add(saved, lacking=saved.late and not self.scope.late(document))
             yield Line(document.document_id, document_line(saved))
 
-    def _documents(self, after: str | None) -> Iterator[Document]:
-        return all_items(partial(self.run.tools.documents.page, self.collection.name, limit=_PAGE), after)
-
-    def _closing(self, note: Json) -> Json:
-        """What is known only behind the last document."""
-        documents = self.run.tools.documents
-        dropped = current(self.run.tools, self.collection) is None
-        lacking = note["lacking"] or int(not dropped and self._lacks_points())
-        return {
-            "dropped": dropped,
-            "lacking": lacking,
-            "highest": documents.highest(self.collection.name),
-            "token_dimension": (self.points or {}).get("token_dimension"),
-        }
-
     def _lacks_points(self) -> bool:
-        """Whether the engine has lost points, also of those that an earlier backup has and nobody read again.
+        """Whether the engine has lost points, also of documents that only an earlier backup has read.
 
-        Documents come and go while it is counted, so it is counted again before it is believed.
+        Documents come and go during a count, so too few points are believed only after several counts.
         """
-        return self.points is not None and all(self._has_too_few() for _ in range(_LOOKS))
-
-    def _has_too_few(self) -> bool:
+        if self.points is None:
+            return False
         tools = self.run.tools
-        before = current(tools, self.collection)
-        points = tools.vectors.count(self.collection.store)
-        after = current(tools, self.collection)
-        return before is not None and after is not None and points < min(before.chunks, after.chunks)
+        for _ in range(_COUNTS):
+            before = current(tools, self.collection)
+            points = tools.vectors.count(self.collection.store)
+            after = current(tools, self.collection)
+            if before is None or after is None or points >= min(before.chunks, after.chunks):
+                return False
+        return True

@@ -1,4 +1,4 @@
-"""The newest backup when another one began: what it has need not be read, or sent, again."""
+"""The newest backup at the time when another one begins, which need not read or send its data again."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -25,21 +25,21 @@ def newest_in(vault: Vault) -> str:
 
 
 class EarlierBackup:
-    """``backup``: its id, "" for none. What cannot be used counts as not there, so it is saved anew."""
+    """``backup``: its id, "" for none. What cannot be used counts as missing, so it is saved again."""
 
     def __init__(self, vault: Vault, backup: str) -> None:
         self._vault, self._backup = vault, backup
 
     @cached_property
     def packs(self) -> Mapping[str, Stream]:
-        """Those whose parts are all still there, by name."""
+        """The packs whose parts are all still there, by name."""
         if self._opened is None:
             return {}
-        holdings = self._vault.holdings()
+        known_parts = self._vault.known_parts()
         packs = (
             each for each in self._opened.manifest.streams if each.name.startswith((f"{BLOBS}/", "points/"))
         )
-        return {pack.name: pack for pack in packs if all(map(holdings.has, pack.parts))}
+        return {pack.name: pack for pack in packs if all(map(known_parts.has, pack.parts))}
 
     def blobs(self) -> Iterator[SavedBlob]:
         """Sources and texts in packs that are there."""
@@ -51,7 +51,7 @@ class EarlierBackup:
             _warn(error)
 
     def points_of(self, collection: Collection, part_bytes: int) -> "EarlierPoints":
-        """Those of the layout that serves, but for what lies in packs that are to be packed together."""
+        """The points of the layout that serves, without those in thin packs, which are packed together."""
         stream = documents_stream(collection.store)
         for saved in self._opened.manifest.collections if self._opened else ():
             if self._opened and saved.documents_stream == stream:
@@ -84,7 +84,7 @@ class EarlierPoints:
         self._next = self._following()
 
     def of(self, document: Document) -> SavedPoints | None:
-        """Those of this very version, which never change; None where they are not all there."""
+        """The points of exactly this version, which never change; None where they are not all there."""
         while self._next and self._next.document.document_id < document.document_id:
             self._next = self._following()
         found, version = self._next, DocumentVersion(document.document_id, document.version)
@@ -102,4 +102,4 @@ class EarlierPoints:
 
 
 def _warn(error: BackupError) -> None:
-    log.warning("what the newest backup has is saved anew, since it cannot be used: %s", error)
+    log.warning("the newest backup cannot be used, so its data is saved again: %s", error)

@@ -1,4 +1,4 @@
-"""Golden queries: questions to a collection whose hits are known, to compare a restored one by."""
+"""Golden queries: questions with known hits, to compare a restored collection with the saved one."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from itertools import islice
 
 from rag.backups.contents import GoldenHit, GoldenQuery, golden_line, golden_stream
 from rag.errors import UnknownCollection
-from rag.model import Collection, DocumentVersion, Hit, Json, Point, SearchQuery, Vector
+from rag.model import Collection, DocumentVersion, Json, SearchQuery, Vector
 from rag.text import lexical
 from tasks.answer.answer import visible_hits
 from tasks.backups.progress import Mark, Piece
@@ -22,11 +22,10 @@ _LOOKED_AT = 4  # points of a document, of which one is to have a sentence
 
 
 @dataclass(frozen=True, slots=True)
-class Golden:
-    """Sentences of the collection, asked by their words and by the meaning of the passage they are in.
+class GoldenQueries:
+    """Sentences of the collection, as questions with the vector of the passage that they stand in.
 
-    The passage's own vector stands for the meaning, so that no model is needed to ask, now or later.
-    ``documents``: the note of the portion that has saved them.
+    So no model is needed to ask them, now or later. ``documents``: the note of that portion.
     """
 
     run: StageRun
@@ -42,38 +41,30 @@ class Golden:
         return QUERIES * _QUERY_BYTES
 
     def pieces(self, mark: Mark) -> Iterator[Piece]:
-        found = None if mark.at else current(self.run.tools, self.collection)
-        if found is not None:
-            data = b"".join(golden_line(query) for query in self._queries(found))
-            yield Piece(Mark("asked"), self.name, data)
-
-    def _queries(self, collection: Collection) -> Iterator[GoldenQuery]:
+        tools = self.run.tools
+        collection = None if mark.at else current(tools, self.collection)
+        if collection is None:
+            return
         sampled = [DocumentVersion(*each) for _, *each in self.documents["sample"]]
-        stale = self.run.tools.documents.stale(collection.name, sampled)
+        stale = tools.documents.stale(collection.name, sampled)
         found = (self._sentence(collection, version) for version in sampled if version not in stale)
-        for sentence, dense in islice(filter(None, found), QUERIES):
-            yield self._asked(collection, sentence, dense)
+        data = b""
+        for text, dense in islice(filter(None, found), QUERIES):
+            sparse = lexical.encode_question(text)
+            hits = visible_hits(tools, collection, SearchQuery(dense=dense, sparse=sparse, limit=DEPTH))
+            golden = (
+                GoldenHit(hit.passage.chunk_id, hit.passage.document_id, hit.passage.version, hit.score)
+                for hit in hits
+            )
+            data += golden_line(GoldenQuery(text, dense, sparse, tuple(golden)))
+        yield Piece(Mark("asked"), self.name, data)
 
     def _sentence(self, collection: Collection, version: DocumentVersion) -> tuple[str, Vector] | None:
-        """With the vector of its passage; None where there is none, or the document is not there any more."""
-        found = ((sentence_of(point.passage), point) for point in self._points(collection, version))
-        return next(((sentence, point.dense) for sentence, point in found if sentence), None)
-
-    def _points(self, collection: Collection, version: DocumentVersion) -> tuple[Point, ...]:
+        """A sentence with its passage's vector; None if there is no sentence, or no document any more."""
         vectors = self.run.tools.vectors
         try:
             window = vectors.scroll(collection.store, after=None, limit=_LOOKED_AT, versions=[version])
-        except UnknownCollection:  # dropped in this moment
-            return ()
-        return tuple(window.items)
-
-    def _asked(self, collection: Collection, text: str, dense: Vector) -> GoldenQuery:
-        sparse = lexical.encode_question(text)
-        query = SearchQuery(dense=dense, sparse=sparse, limit=DEPTH)
-        hits = visible_hits(self.run.tools, collection, query)
-        return GoldenQuery(text, dense, sparse, tuple(map(_golden, hits)))
-
-
-def _golden(hit: Hit) -> GoldenHit:
-    passage = hit.passage
-    return GoldenHit(passage.chunk_id, passage.document_id, passage.version, hit.score)
+        except UnknownCollection:  # it was dropped in this moment
+            return None
+        found = ((sentence_of(point.passage), point) for point in window.items)
+        return next(((sentence, point.dense) for sentence, point in found if sentence), None)

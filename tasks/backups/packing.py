@@ -1,6 +1,6 @@
 """Sources and texts as portions of a backup: packed together, and read once, since no blob ever changes.
 
-What the newest backup has already is taken over from there with its pack.
+Blobs that the newest backup has already stay in its packs, which this backup takes over.
 """
 
 import json
@@ -12,16 +12,15 @@ from heapq import merge
 from itertools import accumulate, chain, islice
 
 from rag.backups.contents import BLOBS, Line, SavedBlob, blob_line, cut, saved_blob
-from rag.backups.packs import kept
+from rag.backups.packs import reusable_blobs
 from rag.errors import NotFound
 from rag.naming import DOCUMENT_FOLDERS
 from tasks.backups.earlier import EarlierBackup
-from tasks.backups.progress import Mark, Piece
-from tasks.backups.rows import leave, left
+from tasks.backups.progress import Mark, Piece, load_rows, save_rows
 from tasks.stages.run import StageRun
 
 FOLDERS = DOCUMENT_FOLDERS
-"""The journal is saved as records, and their work is what jobs make anew when they are begun again."""
+"""Not the journal, which is saved as records, nor interim results, which jobs make again."""
 
 _UNPACKED, _KEPT = "blobs-unpacked", "blobs-kept"
 _READERS = 8
@@ -30,7 +29,7 @@ _LINES_BYTES = 500  # of a document
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """A blob that is to be packed, of ``size`` bytes."""
+    """A blob that is still to be packed; ``size`` in bytes."""
 
     key: str
     size: int
@@ -38,7 +37,7 @@ class Unpacked:
 
 @dataclass(frozen=True, slots=True)
 class BlobPlan:
-    """Leaves which blobs stay in the packs of the newest backup, and which are to be packed."""
+    """Decides which blobs stay in the packs of the newest backup, and which are to be packed."""
 
     run: StageRun
     earlier: EarlierBackup
@@ -55,11 +54,11 @@ class BlobPlan:
         if tools.settings.backup_sources == "referenced":
             there = tuple(map(SavedBlob, sorted(sizes)))
         else:
-            there = kept(self.earlier.blobs(), sizes.keys(), self.part_bytes)
-        leave(self.run, _KEPT, (blob_line(blob) for blob in there))
+            there = reusable_blobs(self.earlier.blobs(), sizes.keys(), self.part_bytes)
+        save_rows(self.run, _KEPT, (blob_line(blob) for blob in there))
         unpacked = sorted(sizes.keys() - {blob.key for blob in there})
         rows = (json.dumps([key, sizes[key]]).encode() + b"\n" for key in unpacked)
-        leave(self.run, _UNPACKED, rows)
+        save_rows(self.run, _UNPACKED, rows)
         packs = {blob.stream for blob in there if blob.stream}
         carried = tuple(self.earlier.packs[pack] for pack in sorted(packs))
         yield Piece(Mark("planned"), carried=carried)
@@ -67,7 +66,7 @@ class BlobPlan:
 
 @dataclass(frozen=True, slots=True)
 class Packs:
-    """The blobs that are to be packed, about a part full of them at a time."""
+    """The blobs that are to be packed. A pack has about the size of a part."""
 
     run: StageRun
     size: int
@@ -76,37 +75,32 @@ class Packs:
     name = "blobs/packs"
 
     def pieces(self, mark: Mark) -> Iterator[Piece]:
-        unpacked = [Unpacked(*json.loads(line)) for line in left(self.run, _UNPACKED)]
+        unpacked = [Unpacked(*json.loads(line)) for line in load_rows(self.run, _UNPACKED)]
         at, number = int(mark.at or 0), mark.note.get("packs", 0)
         while at < len(unpacked):
             stream = f"{BLOBS}/{self.run.job.id}-{number}"
             found, data, at = self._pack(stream, unpacked, at)
-            leave(self.run, _packed(number), map(blob_line, found))
+            save_rows(self.run, _packed(number), map(blob_line, found))
             number += 1
             yield Piece(Mark(str(at), {"packs": number}), stream, data)
 
     def _pack(self, stream: str, unpacked: Sequence[Unpacked], at: int) -> tuple[list[SavedBlob], bytes, int]:
-        """What is in the next pack, its bytes, and how far that goes in ``unpacked``."""
-        found: list[SavedBlob] = []
-        data = bytearray()
+        """The blobs of the next pack, its bytes, and the index of the first blob behind it."""
+        found, data = list[SavedBlob](), bytearray()
         with ThreadPoolExecutor(_READERS) as pool:
             while at < len(unpacked) and len(data) < self.part_bytes:
-                keys = self._next(unpacked, at)
-                for key, blob in zip(keys, pool.map(self._found, keys), strict=True):
+                # Read at once no more than a part together, unless one blob alone is larger.
+                some = unpacked[at : at + _READERS]
+                fit = sum(total <= self.part_bytes for total in accumulate(each.size for each in some))
+                keys = [each.key for each in some[: max(1, fit)]]
+                for key, blob in zip(keys, pool.map(self._read, keys), strict=True):
                     if blob is not None:
                         found.append(SavedBlob(key, len(blob), sha256(blob).hexdigest(), stream, len(data)))
                         data += blob
                 at += len(keys)
         return found, bytes(data), at
 
-    def _next(self, unpacked: Sequence[Unpacked], at: int) -> list[str]:
-        """Keys of blobs to read at once: no more than a part together, unless one alone is larger."""
-        some = unpacked[at : at + _READERS]
-        room = accumulate(blob.size for blob in some)
-        fit = sum(total <= self.part_bytes for total in room)
-        return [blob.key for blob in some[: max(1, fit)]]
-
-    def _found(self, key: str) -> bytes | None:
+    def _read(self, key: str) -> bytes | None:
         try:
             return self.run.tools.blobs.get(key)
         except NotFound:
@@ -115,7 +109,7 @@ class Packs:
 
 @dataclass(frozen=True, slots=True)
 class BlobIndex:
-    """Where each blob is; ``packs``: how many were made, ``documents``: how many have blobs."""
+    """Where each blob is. ``packs``: how many this backup has made; ``documents``: how many have blobs."""
 
     run: StageRun
     packs: int
@@ -130,16 +124,13 @@ class BlobIndex:
 
     def pieces(self, mark: Mark) -> Iterator[Piece]:
         done = mark.note.get("lines", 0)
-        rows = (Line(saved_blob(row).key, row) for row in islice(self._rows(), done, None))
-        for data, last in cut(rows, self.piece_bytes):
+        packed = (load_rows(self.run, _packed(number)) for number in range(self.packs))
+        # Each row begins with its key, and both sides were saved in the order of keys.
+        rows = merge(load_rows(self.run, _KEPT), chain.from_iterable(packed))
+        lines = (Line(saved_blob(row).key, row + b"\n") for row in islice(rows, done, None))
+        for data, last in cut(lines, self.piece_bytes):
             done += data.count(b"\n")
             yield Piece(Mark(last, {"lines": done}), BLOBS, data)
-
-    def _rows(self) -> Iterator[bytes]:
-        """By key, as both were left: each line begins with it."""
-        packed = (left(self.run, _packed(number)) for number in range(self.packs))
-        rows = merge(left(self.run, _KEPT), chain.from_iterable(packed))
-        return (row + b"\n" for row in rows)
 
 
 def _packed(number: int) -> str:

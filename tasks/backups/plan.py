@@ -1,33 +1,33 @@
-"""Collections of a backup on their way to serving, as the job that restores them keeps them.
+"""The plan of a restore: into which collection each saved one is loaded, and how far that is.
 
-Long work in slices, between which other jobs of the lane have their turn.
+A job saves its plan after each step. Long work is done in slices, so that other jobs get their turn.
 """
 
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from time import monotonic
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from rag.errors import Conflict, NotFound
-from rag.model import Collection, JobKind, Json, Manifest, Reservation, SavedCollection
+from rag.model import JobKind, Json, Manifest, Reservation, SavedCollection
 from rag.naming import generation_name, scratch_name, store_name
 from tasks.stages.run import StageRun
 
 _NAME = "plan"
 
 Place = tuple[str, int, str]
-"""Of a blob among those of a backup: its stream, where it begins there, and its key."""
+"""Where a blob of a backup is: its stream, its offset there, and its key."""
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """``saved`` of the backup is to be the collection ``name``; 0 is the ``generation`` of a rehearsal.
+class PlannedCollection:
+    """The saved collection ``saved`` is restored as ``name``. ``generation``: 0 in a rehearsal.
 
-    ``made``: its store is there, from the engine's snapshot where ``files`` is true; ``reached``: the last
-    blob whose points were then written to it. ``staged``: how many of its documents are. ``resumed``: it
-    served already when the plan was made, the broker's data having been lost since. ``incomplete``: ids of
-    documents that were published while the backup was made, and whose points it does not have.
+    ``made``: its store exists, loaded from the engine's snapshot if ``files``. ``reached``: the last blob
+    whose points were written to it. ``staged``: how many of its documents are staged. ``resumed``: it served
+    already when the plan was made, because the broker lost its data after the switch. ``incomplete``: ids of
+    documents that were published during the backup, so that it does not have all of their points.
     """
 
     saved: str
@@ -50,11 +50,11 @@ class Candidate:
 
     @property
     def folder(self) -> str:
-        """Where the blobs of its documents are kept."""
+        """The folder of its documents' blobs."""
         return generation_name(self.name, self.generation)
 
     def own(self, key: str) -> str:
-        """The key of a source or text in its own folder, which no purge of another generation takes."""
+        """The key of a source or text in its own folder, which a purge of another generation leaves alone."""
         sort, _, leaf = key.split("/")
         return f"{sort}/{self.folder}/{leaf}"
 
@@ -64,10 +64,10 @@ class Candidate:
 
 @dataclass(slots=True)
 class Tally:
-    """``replayed``: done again, under its own id or as a new job; ``lost``: a line each of the rest.
+    """What a replay has done. ``replayed``: jobs done again; ``lost``: a line for each that could not be.
 
     ``undeleted``: ids of documents that are back although they were deleted after the backup. ``unsettled``:
-    some changed in that moment, and are to be looked at again.
+    some jobs changed at that moment, so the replay has to look again.
     """
 
     replayed: int = 0
@@ -79,11 +79,13 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``reached``: the blob that was restored last; ``bytes``: of all that was. ``missing`` and
-    ``not_replayed``: a line for each that could not be. ``undeleted``: as in the tally. ``switched_at``: when
-    the last collection came to serve."""
+    """``reached``: the blob that was restored last; ``bytes``: of all that was restored.
 
-    candidates: tuple[Candidate, ...]
+    ``missing`` and ``not_replayed``: a line for each item that could not be. ``undeleted``: as in the tally.
+    ``switched_at``: when the last collection began to serve.
+    """
+
+    collections: tuple[PlannedCollection, ...]
     reached: Place = ("", -1, "")
     bytes: int = 0
     jobs: int = 0
@@ -96,26 +98,18 @@ class Plan:
     undeleted: tuple[str, ...] = ()
     switched_at: float = 0.0
 
-    @classmethod
-    def of(cls, fields: Mapping[str, Any]) -> "Plan":
-        """The inverse of ``dataclasses.asdict``, by way of JSON."""
-        candidates = tuple(map(_candidate_of, fields["candidates"]))
-        lines = {name: tuple(fields[name]) for name in ("missing", "not_replayed", "undeleted")}
-        reached: Place = tuple(fields["reached"])
-        return cls(**{**fields, "candidates": candidates, "reached": reached, **lines})
+    def having(self, planned: PlannedCollection) -> "Plan":
+        """With ``planned`` in place of the one of its name."""
+        collections = (planned if each.name == planned.name else each for each in self.collections)
+        return replace(self, collections=tuple(collections))
 
-    def having(self, candidate: Candidate) -> "Plan":
-        """With ``candidate`` in place of the one of its name."""
-        candidates = (candidate if each.name == candidate.name else each for each in self.candidates)
-        return replace(self, candidates=tuple(candidates))
-
-    def without(self, candidate: Candidate) -> "Plan":
+    def without(self, planned: PlannedCollection) -> "Plan":
         return replace(
-            self, candidates=tuple(each for each in self.candidates if each.name != candidate.name)
+            self, collections=tuple(each for each in self.collections if each.name != planned.name)
         )
 
     def counting(self, tally: Tally) -> "Plan":
-        """With what was done again lately. What is still lacking is told anew each time."""
+        """With the counts of one replay added. Its lines replace those of the replay before."""
         return replace(
             self,
             replayed=self.replayed + tally.replayed,
@@ -128,26 +122,24 @@ class Plan:
         return replace(self, missing=tuple(dict.fromkeys((*self.missing, *lines))))
 
 
-def _candidate_of(fields: Mapping[str, Any]) -> Candidate:
-    lists = {name: tuple(fields[name]) for name in ("reached", "incomplete")}
-    return Candidate(**{**fields, **lists})
+_PLAN = TypeAdapter(Plan)
 
 
-def keep(run: StageRun, plan: Plan) -> Plan:
-    run.save(_NAME, json.dumps(asdict(plan), separators=(",", ":")).encode())
+def save_plan(run: StageRun, plan: Plan) -> Plan:
+    run.save(_NAME, _PLAN.dump_json(plan))
     return plan
 
 
-def kept(run: StageRun) -> Plan | None:
-    """None without one, or when what it reserved was given up since: the job had ended, and was retried."""
+def load_plan(run: StageRun) -> Plan | None:
+    """None if there is none, or if its reservations were given up since the job had ended and was retried."""
     try:
-        plan = Plan.of(json.loads(run.load(_NAME)))
+        plan = _PLAN.validate_json(run.load(_NAME))
     except NotFound:
         return None
     if run.job.kind is not JobKind.RESTORE:
         return plan
     held = set(run.tools.documents.reservations())
-    pending = (each for each in plan.candidates if not each.serves)
+    pending = (each for each in plan.collections if not each.serves)
     return plan if all(each.reservation(run.job.id) in held for each in pending) else None
 
 
@@ -157,54 +149,41 @@ def wanted(run: StageRun, manifest: Manifest) -> tuple[SavedCollection, ...]:
     return tuple(each for each in manifest.collections if name in (None, each.name))
 
 
-def planned(run: StageRun, manifest: Manifest) -> Plan:
-    """Somewhere to load each collection into. Conflict when the name that it is to get is taken."""
-    saved = wanted(run, manifest)
-    if run.job.kind is JobKind.REHEARSE:
-        stores = (scratch_name(run.job.id, number) for number, _ in enumerate(saved))
-        made = tuple(
-            Candidate(each.name, each.name, 0, store) for each, store in zip(saved, stores, strict=True)
-        )
-    else:
-        made = tuple(_candidate(run, each) for each in saved)
-    return keep(run, Plan(made))
-
-
-def _candidate(run: StageRun, saved: SavedCollection) -> Candidate:
-    name = run.job.inputs["into"] or saved.name
-    present = run.tools.documents.collection(name)
-    if present is not None and present.built_by == run.job.id:
-        return _resumed(saved, present)
-    if present is not None and run.job.inputs["into"]:
-        raise Conflict(f"Collection {name!r} was made meanwhile: choose another name, or delete it")
-    generation = run.tools.documents.reserve(name, run.job.id, above=saved.generation).generation
-    return Candidate(saved.name, name, generation, store_name(name, generation, 0))
-
-
-def _resumed(saved: SavedCollection, present: Collection) -> Candidate:
-    return Candidate(
-        saved.name,
-        present.name,
-        present.generation,
-        present.store,
-        loaded=True,
-        serves=True,
-        resumed=True,
-    )
+def make_plan(run: StageRun, manifest: Manifest) -> Plan:
+    """Plan a store for each collection, and save the plan. Conflict when the new name is taken."""
+    into, documents = run.job.inputs.get("into"), run.tools.documents
+    planned = []
+    for number, saved in enumerate(wanted(run, manifest)):
+        name = into or saved.name
+        if run.job.kind is JobKind.REHEARSE:
+            store = scratch_name(run.job.id, number)
+            planned.append(PlannedCollection(saved.name, saved.name, 0, store))
+            continue
+        present = documents.collection(name)
+        if present is not None and present.built_by == run.job.id:
+            its = (saved.name, name, present.generation, present.store)
+            planned.append(PlannedCollection(*its, loaded=True, serves=True, resumed=True))
+            continue
+        if present is not None and into:
+            raise Conflict(f"Collection {name!r} was made meanwhile: choose another name, or delete it")
+        generation = documents.reserve(name, run.job.id, above=saved.generation).generation
+        store = store_name(name, generation, 0)
+        planned.append(PlannedCollection(saved.name, name, generation, store))
+    return save_plan(run, Plan(tuple(planned)))
 
 
 SECONDS = 10.0
 
 
 class Slice:
-    """A turn of ``seconds``, which begins with its first step, so that one is always done."""
+    """A slice of ``seconds``, which begins with its first step, so that one step is always done."""
 
     def __init__(self, seconds: float | None = None) -> None:
         self._seconds = SECONDS if seconds is None else seconds
         self._until: float | None = None
 
     def over(self, run: StageRun) -> bool:
-        """Whether to leave the next step to a later slice, or to nobody: the job was cancelled."""
+        """Whether to stop before the next step: the time is up, or the job was cancelled."""
         if self._until is None:
             self._until = monotonic() + self._seconds
             return run.cancelled()

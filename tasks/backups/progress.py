@@ -1,14 +1,16 @@
-"""How far a backup is, as its job keeps it: after each piece, so that no more than one is sent again.
+"""The portions of a backup, and how many of them are done.
 
-The portions of a backup: what is saved one after the other, each in pieces.
+The job saves a checkpoint after each piece, so that it sends no more than one piece again.
 """
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from rag.backups.manifest import stream_of
+from pydantic import TypeAdapter
+
+from rag.backups.contents import lines
 from rag.model import Json, StoredPart, Stream
 from rag.ports import JobStore
 from tasks.stages.run import StageRun
@@ -16,7 +18,7 @@ from tasks.stages.run import StageRun
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where a portion goes on: ``at`` a place of its own, "" at the beginning; ``note``: what it counted."""
+    """Where a portion goes on. ``at``: in its own terms, "" at the beginning; ``note``: what it counted."""
 
     at: str = ""
     note: Json = field(default_factory=dict)
@@ -24,9 +26,9 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """``data`` is the next of ``stream``; ``mark`` is where the portion goes on once that is stored.
+    """The next ``data`` of ``stream``; ``mark``: where the portion goes on once that is stored.
 
-    ``carried``: streams of an earlier backup that are this one's too.
+    ``carried``: streams of an earlier backup that this backup takes over.
     """
 
     mark: Mark
@@ -36,34 +38,35 @@ class Piece:
 
 
 class Portion(Protocol):
-    """Works a few seconds at a piece at most. NotFound where the snapshot is not to be used any more."""
+    """Takes a few seconds for a piece at most. NotFound if the snapshot can no longer be used."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def size(self) -> int:
-        """Bytes, as far as they can be told before."""
+        """An estimate of its bytes."""
         ...
 
     def pieces(self, mark: Mark) -> Iterator[Piece]:
-        """From ``mark`` on; none are left behind the last. Its note is kept as that of the portion."""
+        """The pieces from ``mark`` on. The note of the last piece is saved as that of the portion."""
         ...
 
 
-_NAME = "savepoint"
+_NAME = "checkpoint"
+_ZLIB_LEVEL = 1  # rows are read once, and go with the job
 
 PARTS_OPEN = 256
-"""Of a long stream: what is kept after each piece, so that it costs no more the further it gets."""
+"""How many parts of a stream a checkpoint lists, so that a long stream makes no long checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
-class Savepoint:
-    """``portions`` are done, and the next one is at ``mark``.
+class Checkpoint:
+    """So many ``portions`` are done; the next one goes on at ``mark``.
 
     ``open``: the end of the stream that is being stored; what came before is in ``closed`` artefacts.
-    ``notes``: by portion. ``done``: bytes of all portions, ``within`` of the present one; ``sent``: those
-    that were not there yet.
+    ``notes``: by portion. ``done``: bytes of all portions, ``within`` of the present one; ``sent``: bytes
+    that were not in the vault yet.
     """
 
     portions: int = 0
@@ -76,78 +79,88 @@ class Savepoint:
     sent: int = 0
 
 
-def keep(run: StageRun, savepoint: Savepoint) -> None:
-    run.save(_NAME, json.dumps(asdict(savepoint), separators=(",", ":")).encode())
+_CHECKPOINT, _STREAMS = TypeAdapter(Checkpoint), TypeAdapter(tuple[Stream, ...])
 
 
-def kept(jobs: JobStore, job_id: str) -> Savepoint:
-    """NotFound without any."""
-    fields = json.loads(jobs.artefact(job_id, _NAME))
-    stream = None if fields["open"] is None else stream_of(fields["open"])
-    return Savepoint(**{**fields, "mark": Mark(**fields["mark"]), "open": stream})
+def save_checkpoint(run: StageRun, checkpoint: Checkpoint) -> None:
+    run.save(_NAME, _CHECKPOINT.dump_json(checkpoint))
+
+
+def load_checkpoint(jobs: JobStore, job_id: str) -> Checkpoint:
+    """NotFound if the job has saved none."""
+    return _CHECKPOINT.validate_json(jobs.artefact(job_id, _NAME))
 
 
 def streams(jobs: JobStore, job_id: str) -> Iterator[Stream]:
-    """All that was stored under the job; a long one in several of its name, in order.
+    """All streams that the job has stored. A long one comes as several of its name, in order.
 
     NotFound for a job that has not begun, or is over.
     """
-    savepoint = kept(jobs, job_id)
-    for number in range(savepoint.closed):
-        yield from map(stream_of, json.loads(jobs.artefact(job_id, _closed_name(number))))
-    if savepoint.open:
-        yield savepoint.open
+    checkpoint = load_checkpoint(jobs, job_id)
+    for number in range(checkpoint.closed):
+        yield from _STREAMS.validate_json(jobs.artefact(job_id, _closed_name(number)))
+    if checkpoint.open:
+        yield checkpoint.open
 
 
 def store(
-    run: StageRun, savepoint: Savepoint, piece: Piece, parts: tuple[StoredPart, ...], *, sent: int
-) -> Savepoint:
-    """Keep that ``piece`` lies in ``parts``."""
-    if savepoint.open and (piece.stream != savepoint.open.name or len(savepoint.open.parts) >= PARTS_OPEN):
-        savepoint = _closed(run, savepoint)
+    run: StageRun, checkpoint: Checkpoint, piece: Piece, parts: tuple[StoredPart, ...], *, sent: int
+) -> Checkpoint:
+    """Save that ``piece`` is stored in ``parts``."""
+    if checkpoint.open and (piece.stream != checkpoint.open.name or len(checkpoint.open.parts) >= PARTS_OPEN):
+        checkpoint = _closed(run, checkpoint)
     if piece.carried:
-        savepoint = _with_closed(run, savepoint, piece.carried)
+        checkpoint = _with_closed(run, checkpoint, piece.carried)
     if parts:
-        before = savepoint.open.parts if savepoint.open else ()
-        savepoint = replace(savepoint, open=Stream(piece.stream, before + parts))
+        before = checkpoint.open.parts if checkpoint.open else ()
+        checkpoint = replace(checkpoint, open=Stream(piece.stream, before + parts))
     length = len(piece.data)
-    savepoint = replace(
-        savepoint,
+    checkpoint = replace(
+        checkpoint,
         mark=piece.mark,
-        done=savepoint.done + length,
-        within=savepoint.within + length,
-        sent=savepoint.sent + sent,
+        done=checkpoint.done + length,
+        within=checkpoint.within + length,
+        sent=checkpoint.sent + sent,
     )
-    keep(run, savepoint)
-    return savepoint
+    save_checkpoint(run, checkpoint)
+    return checkpoint
 
 
-def finish(run: StageRun, savepoint: Savepoint, portion: Portion) -> Savepoint:
-    """Keep that the portion is done."""
-    savepoint = _closed(run, savepoint)
-    savepoint = replace(
-        savepoint,
-        portions=savepoint.portions + 1,
+def finish(run: StageRun, checkpoint: Checkpoint, portion: Portion) -> Checkpoint:
+    """Save that the portion is done."""
+    checkpoint = _closed(run, checkpoint)
+    checkpoint = replace(
+        checkpoint,
+        portions=checkpoint.portions + 1,
         mark=Mark(),
-        notes={**savepoint.notes, portion.name: savepoint.mark.note},
+        notes={**checkpoint.notes, portion.name: checkpoint.mark.note},
         within=0,
     )
-    keep(run, savepoint)
-    return savepoint
+    save_checkpoint(run, checkpoint)
+    return checkpoint
 
 
-def _closed(run: StageRun, savepoint: Savepoint) -> Savepoint:
-    if savepoint.open is None:
-        return savepoint
-    return replace(_with_closed(run, savepoint, (savepoint.open,)), open=None)
+def _closed(run: StageRun, checkpoint: Checkpoint) -> Checkpoint:
+    if checkpoint.open is None:
+        return checkpoint
+    return replace(_with_closed(run, checkpoint, (checkpoint.open,)), open=None)
 
 
-def _with_closed(run: StageRun, savepoint: Savepoint, streams: tuple[Stream, ...]) -> Savepoint:
+def _with_closed(run: StageRun, checkpoint: Checkpoint, streams: tuple[Stream, ...]) -> Checkpoint:
     """Each artefact is written once, however long the backup is."""
-    data = json.dumps([asdict(stream) for stream in streams], separators=(",", ":"))
-    run.save(_closed_name(savepoint.closed), data.encode())
-    return replace(savepoint, closed=savepoint.closed + 1)
+    run.save(_closed_name(checkpoint.closed), _STREAMS.dump_json(streams))
+    return replace(checkpoint, closed=checkpoint.closed + 1)
 
 
 def _closed_name(number: int) -> str:
     return f"streams-{number:06}"
+
+
+def save_rows(run: StageRun, name: str, rows: Iterable[bytes]) -> None:
+    """Save rows, each with its line end, for a later portion. They are an artefact of the job."""
+    run.save(name, zlib.compress(b"".join(rows), _ZLIB_LEVEL))
+
+
+def load_rows(run: StageRun, name: str) -> Iterator[bytes]:
+    """The rows without their line ends. NotFound when they are gone."""
+    return lines([zlib.decompress(run.load(name))])

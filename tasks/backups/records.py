@@ -6,7 +6,7 @@ from functools import partial
 
 from rag.backups.contents import COLLECTIONS, JOBS, KEYS, Line, collection_line, cut, job_line, key_line
 from rag.journal.entries import opening_of, over
-from rag.model import ABOUT_BACKUPS, Job
+from rag.model import ABOUT_BACKUPS
 from rag.ports import all_items
 from tasks.backups.progress import Mark, Piece
 from tasks.stages.run import StageRun
@@ -18,7 +18,7 @@ _ENTRY_BYTES = 300
 
 @dataclass(frozen=True, slots=True)
 class JobRecords:
-    """The newest first: whole of jobs that are over, dead letters among them, else as they were accepted."""
+    """Job records, the newest first. A job that is not over is saved as it was accepted."""
 
     run: StageRun
     count: int
@@ -35,20 +35,18 @@ class JobRecords:
             yield Piece(Mark(last), JOBS, data)
 
     def _lines(self, after: str | None) -> Iterator[Line]:
-        for job in self._jobs(after):
-            fields = self.run.tools.restoration.jobs.record(job.id)
-            if fields and over(fields):
+        tools = self.run.tools
+        for job in all_items(partial(tools.jobs.page, collections=None, limit=_PAGE), after):
+            fields = tools.restoration.jobs.record(job.id)
+            if fields and over(fields):  # a dead letter among them
                 yield Line(job.id, job_line(fields))
-            elif fields and job.kind not in ABOUT_BACKUPS:  # of which none is to begin by itself in a restore
+            elif fields and job.kind not in ABOUT_BACKUPS:  # no restore is to begin one of those by itself
                 yield Line(job.id, job_line(opening_of(fields)))
-
-    def _jobs(self, after: str | None) -> Iterator[Job]:
-        return all_items(partial(self.run.tools.jobs.page, collections=None, limit=_PAGE), after)
 
 
 @dataclass(frozen=True, slots=True)
 class CollectionEntries:
-    """What is known of every name that a collection has, or had."""
+    """The journal's entry of every collection, those included that were dropped."""
 
     run: StageRun
     count: int
@@ -69,7 +67,7 @@ class CollectionEntries:
 
 @dataclass(frozen=True, slots=True)
 class KeyEntries:
-    """Every key that the service made, revoked ones too, so that those are known for what they are."""
+    """Every key that the service made; revoked ones too, so that a restore knows them as revoked."""
 
     run: StageRun
     piece_bytes: int

@@ -1,18 +1,17 @@
-"""What was accepted after a backup is done once more in the collection that was restored from it.
+"""Replays what was accepted after a backup, in the collection that was restored from it.
 
-Everything keeps the version that it was given. So it comes to the same end in whatever order it is done,
-and beside whatever is accepted meanwhile.
-
-What was accepted for a collection after a backup, and what of it decides how a document is.
+Every document version keeps its number. So the result depends neither on the order in which jobs are
+replayed, nor on what is accepted meanwhile.
 """
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from itertools import chain
+from math import inf
 from typing import Self
 
 from rag.backups.packs import OpenBackup
@@ -21,7 +20,7 @@ from rag.journal.entries import made_at, opening_of, over
 from rag.model import Document, DocumentVersion, Job, JobKind, JobState, Json
 from rag.naming import chunks_key
 from rag.ports import all_items
-from tasks.backups.plan import Candidate, Tally
+from tasks.backups.plan import PlannedCollection, Tally
 from tasks.backups.restored_jobs import moved_inputs
 from tasks.backups.scope import CLOCKS_APART
 from tasks.documents.purge_jobs import assign_purge_job
@@ -35,34 +34,42 @@ _PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Survivors:
-    """Ingestions and deletions by document."""
+class ChangesSinceBackup:
+    """The ingestions and deletions to replay, by document."""
 
     of: Mapping[str, Sequence[Job]] = field(default_factory=dict)
 
     @classmethod
-    def found(cls, run: StageRun, backup: OpenBackup, candidate: Candidate, until: float) -> Self:
-        """Those accepted up to ``until`` that were not to come into ``candidate``, or failed to."""
-        since = backup.collection(candidate.saved).generation
+    def find(cls, run: StageRun, backup: OpenBackup, planned: PlannedCollection, until: float) -> Self:
+        """Jobs accepted up to ``until`` for an earlier generation than ``planned``, or lost with one."""
+        since = backup.collection(planned.saved).generation
         before = backup.manifest.began_at - CLOCKS_APART
         by_document: dict[str, list[Job]] = defaultdict(list)
-        for job in _accepted(run, candidate.name):
-            later = job.created_at <= until and not _ended(job, before)
-            if later and job.inputs["generation"] >= since and _is_due(job, candidate):
-                by_document[job.inputs["document_id"]].append(job)
+        for kind in (JobKind.INGEST, JobKind.DELETE):
+            page = partial(run.tools.jobs.page, kinds=[kind], collections=[planned.name], limit=_PAGE)
+            for job in all_items(page):
+                document_id = job.inputs["document_id"]
+                ended = job.state is not JobState.DEAD and (job.finished_at or inf) <= before
+                if document_id is None or job.created_at > until or ended:
+                    continue
+                generation = job.inputs["generation"]
+                # A job that was moved already may have failed just before, and is to be begun again.
+                moved = generation == planned.generation and not lost_its_collection(job)
+                if generation >= since and not moved:
+                    by_document[document_id].append(job)
         return cls(by_document)
 
     def jobs(self) -> Sequence[Job]:
-        """All, about as they were accepted."""
+        """All of them, about in the order in which they were accepted."""
         return sorted(chain.from_iterable(self.of.values()), key=_order)
 
     def overtaken(self, job: Job) -> bool:
-        """Whether a later one has decided how the document is."""
+        """Whether a later job has decided the document's state."""
         return any(had_effect(each) and _order(each) > _order(job) for each in self._about(job))
 
     def outdated(self, job: Job) -> bool:
-        """Whether an ingestion is to be seen no more: the document was deleted since, or a later one brought
-        what was seen before it."""
+        """Whether an ingestion must not be seen: the document was deleted since, or a later ingestion brought
+        back the version before it."""
         version = job.inputs["version"]
         if self.deletion(job.inputs["document_id"], version, job.created_at):
             return True
@@ -70,7 +77,7 @@ class Survivors:
         return any(result.get("unchanged") and result["version"] < version < later for later, result in found)
 
     def deletion(self, document_id: str, version: int, accepted_at: float) -> Job | None:
-        """The last one that has hidden a version, which may have been on its way still."""
+        """The last deletion that has hidden a version, even one that was still being ingested."""
         hiding = [
             each
             for each in self.of.get(document_id, ())
@@ -84,7 +91,7 @@ class Survivors:
 
 
 def had_effect(job: Job) -> bool:
-    """Whether it changed what is seen; a deletion does from its acceptance on."""
+    """Whether the job changed what searches see; a deletion does so from its acceptance on."""
     result = job.result or {}
     changed = not (result.get("unchanged") or result.get("superseded"))
     return job.kind is JobKind.DELETE or (job.state is JobState.SUCCEEDED and changed)
@@ -95,49 +102,33 @@ def lost_its_collection(job: Job) -> bool:
     return job.state is JobState.FAILED and reason_of(job.error) == UnknownCollection.code
 
 
-def _accepted(run: StageRun, collection: str) -> Iterator[Job]:
-    """Everything about a document of the collection."""
-    for kind in (JobKind.INGEST, JobKind.DELETE):
-        page = partial(run.tools.jobs.page, kinds=[kind], collections=[collection], limit=_PAGE)
-        yield from (job for job in all_items(page) if job.inputs["document_id"] is not None)
-
-
-def _is_due(job: Job, candidate: Candidate) -> bool:
-    """One that was moved may have failed just before, and is to be begun again."""
-    return job.inputs["generation"] != candidate.generation or lost_its_collection(job)
-
-
-def _ended(job: Job, before: float) -> bool:
-    return job.state is not JobState.DEAD and job.finished_at is not None and job.finished_at <= before
-
-
 def _order(job: Job) -> tuple[int, bool]:
-    """As they were accepted; a deletion comes behind the version that it hides."""
+    """The order of acceptance; a deletion comes after the version that it hides."""
     return job.inputs["version"], job.kind is JobKind.DELETE
 
 
 def _deleted_at(deletion: Job) -> float:
-    """Its job is made in that moment, but by the sweeper where whoever deleted has died."""
+    """When its job was made; if the process that deleted has died, the sweeper has made the job later."""
     return min(deletion.created_at, made_at(deletion.id) + CLOCKS_APART)
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Into ``candidate``, which serves: ``later``, and what ``backup`` has without points.
+    """Replays into ``planned``, which serves, the ``later`` jobs, and the documents saved without points.
 
-    The methods count in ``tally``, and raise Overloaded when too much is open: call again then.
+    The methods count in ``tally``. They raise Overloaded when too many jobs are open: call again later.
     """
 
     run: StageRun
     backup: OpenBackup
-    desk: Submissions
-    candidate: Candidate
-    later: Survivors
+    submissions: Submissions
+    planned: PlannedCollection
+    later: ChangesSinceBackup
     tally: Tally
 
     def late_documents(self) -> None:
-        """Bring in, from their saved sources, the documents whose points the backup does not have."""
-        saved = self.backup.collection(self.candidate.saved)
+        """Ingest, from their saved sources, the documents whose points the backup does not have."""
+        saved = self.backup.collection(self.planned.saved)
         for each in self.backup.documents(saved) if saved.late else ():
             if each.late:
                 try:
@@ -146,46 +137,48 @@ class Replay:
                     self.tally.lost.append(f"document {each.document.document_id}: its bytes were not saved")
 
     def later_jobs(self) -> None:
-        """Ingestions that survive, and deletions where they count too."""
+        """Replay ingestions whose versions are to be seen, and deletions that count too."""
         for job in self.later.jobs():
             try:
-                self.tally.replayed += self._done_again(job)
+                self.tally.replayed += self._replay(job)
             except NotFound:
-                self.tally.lost.append(_lost(job))
+                document_id, version = job.inputs["document_id"], job.inputs["version"]
+                self.tally.lost.append(f"document {document_id}: the bytes of version {version} are gone")
 
     # --- documents
 
     def _reingest(self, document: Document) -> bool:
-        """Nothing is done for one whose points were there, or that is to be deleted again."""
-        tools, candidate, key = self.run.tools, self.candidate, self.candidate.own(document.source_key)
+        """Whether a job was made; none is for a document that has its points, or is to be deleted again."""
+        tools, planned, key = self.run.tools, self.planned, self.planned.own(document.source_key)
         version = DocumentVersion(document.document_id, document.version)
-        present = tools.documents.get(candidate.name, document.document_id)
+        present = tools.documents.get(planned.name, document.document_id)
         if present is not None and present.source_key == key:
             return False
         is_last = present is None or present.version == version.version
         wanted = is_last and not self._is_deleted(document) and self._is_new(version)
-        new = wanted and self._accepted(_inputs(document, candidate), key, version, document.owner)
-        text = candidate.own(document.text_key)
+        new = wanted and self._submit(_inputs(document, planned), key, version, document.owner)
+        text = planned.own(document.text_key)
         for spare in (key, text, chunks_key(text)):
             tools.blobs.delete(spare)
         return new
 
-    def _accepted(self, inputs: Json, source: str | None, version: DocumentVersion, owner: str = "") -> bool:
-        """Whether a job was made that brings the version, which is done once."""
-        name = self.candidate.name
-        once = _once(self.run, f"{name}/{version.document_id}/{version.version}")
-        return self.desk.bring(name, inputs, source, once, owner=owner).new
+    def _submit(self, inputs: Json, source: str | None, version: DocumentVersion, owner: str = "") -> bool:
+        """Submit a job that ingests the version; False if an earlier attempt has done so."""
+        name = self.planned.name
+        what = f"{name}/{version.document_id}/{version.version}"
+        once = Idempotency(f"restore:{self.run.job.id}:{what}", sha256(what.encode()).hexdigest())
+        return self.submissions.bring(name, inputs, source, once, owner=owner).new
 
     def _is_new(self, version: DocumentVersion) -> bool:
         """Whether the version may be seen, and is not yet."""
-        documents, candidate = self.run.tools.documents, self.candidate
-        present = documents.get(candidate.name, version.document_id)
+        documents, planned = self.run.tools.documents, self.planned
+        present = documents.get(planned.name, version.document_id)
         if present is not None and present.version == version.version:
             return False
-        return not documents.superseded(candidate.name, candidate.generation, version)
+        return not documents.superseded(planned.name, planned.generation, version)
 
     def _is_deleted(self, document: Document) -> bool:
-        """Whether a deletion since is to be made again; one that is not is told."""
+        """Whether a later deletion is to be repeated. The tally lists a document whose deletion is not."""
         deletion = self.later.deletion(document.document_id, document.version, document.created_at)
         if deletion is None or self._repeats(deletion):
             return deletion is not None
@@ -195,17 +188,20 @@ class Replay:
 
     # --- jobs
 
-    def _done_again(self, job: Job) -> bool:
+    def _replay(self, job: Job) -> bool:
         """Whether there was something to do. NotFound when the bytes are gone."""
         if job.kind is JobKind.DELETE:
             return not self.later.overtaken(job) and self._delete(job)
         if job.state is JobState.SUCCEEDED:
-            return had_effect(job) and not self.later.overtaken(job) and self._brought(job)
-        return _may_go_on(job) and not self.later.outdated(job) and self._move(job)
+            return had_effect(job) and not self.later.overtaken(job) and self._ingest_again(job)
+        may_go_on = job.state in (JobState.QUEUED, JobState.RUNNING, JobState.DEAD) or lost_its_collection(
+            job
+        )
+        return may_go_on and not self.later.outdated(job) and self._move(job)
 
     def _delete(self, job: Job) -> bool:
-        """Versions accepted since are above the deletion's own, and stay."""
-        tools, name, document_id = self.run.tools, self.candidate.name, job.inputs["document_id"]
+        """Whether the document was deleted. A version that was accepted after the deletion stays."""
+        tools, name, document_id = self.run.tools, self.planned.name, job.inputs["document_id"]
         present = tools.documents.get(name, document_id)
         if present is None or present.version > job.inputs["version"]:
             return False
@@ -213,7 +209,7 @@ class Replay:
             self.tally.undeleted.append(document_id)
             return False
         removal = tools.documents.delete(name, document_id, up_to=job.inputs["version"])
-        if removal is None:  # somebody else has done so in this moment
+        if removal is None:  # another process has done so in this moment
             return False
         accepted = assign_purge_job(tools.jobs, tools.documents, removal, owner=job.owner)
         if accepted.new:
@@ -221,78 +217,63 @@ class Replay:
         return True
 
     def _repeats(self, deletion: Job) -> bool:
-        """A restore undoes deletions, unless it is asked not to, or for a time. Those that it meets stay."""
+        """A restore undoes deletions, unless it asks for them or a time; it never undoes later deletions."""
         asked, restore = self.run.job.inputs, self.run.job
         return bool(asked["deletions"] or asked["at"] or deletion.created_at > restore.created_at)
 
-    def _brought(self, job: Job) -> bool:
+    def _ingest_again(self, job: Job) -> bool:
+        """Whether a job was made that brings the version of one that has succeeded."""
         version = DocumentVersion(job.inputs["document_id"], job.inputs["version"])
         if not self._is_new(version):
             return False
-        fetched = self._fetched(job, version)
-        if fetched is not None:
-            inputs = _inputs(fetched, self.candidate)
-            return self._accepted(inputs, fetched.source_key, version, job.owner)
-        inputs = {**job.inputs, "generation": self.candidate.generation}
-        return self._accepted(inputs, inputs.get("source_key"), version, job.owner)
-
-    def _fetched(self, job: Job, version: DocumentVersion) -> Document | None:
-        """The document that an address had then, while its bytes are there: it may have another by now."""
-        if "url" not in job.inputs:
-            return None
         tools, generation = self.run.tools, job.inputs["generation"]
-        document = tools.restoration.journal.document(job.collection, generation, version)
-        return document if document is not None and tools.blobs.exists(document.source_key) else None
+        if "url" in job.inputs:
+            # The bytes of then, if they are there: the address may give others by now.
+            document = tools.restoration.journal.document(job.collection, generation, version)
+            if document is not None and tools.blobs.exists(document.source_key):
+                return self._submit(_inputs(document, self.planned), document.source_key, version, job.owner)
+        inputs = {**job.inputs, "generation": self.planned.generation}
+        return self._submit(inputs, inputs.get("source_key"), version, job.owner)
 
     def _move(self, job: Job) -> bool:
-        """The job goes on where it belongs to by now; a dead letter when it is replayed."""
-        restoration = self.run.tools.restoration
+        """Let the job go on in the planned collection, a dead letter too. NotFound without its source."""
+        restoration, blobs = self.run.tools.restoration, self.run.tools.blobs
         fields = restoration.jobs.record(job.id)
         if not fields:  # it is forgotten
             return False
-        inputs = json.dumps(moved_inputs(job.inputs, self.candidate), separators=(",", ":"))
-        self._copy(job)
+        inputs = json.dumps(moved_inputs(job.inputs, self.planned), separators=(",", ":"))
+        key = job.inputs.get("source_key")
+        if key is not None and self.planned.own(key) != key:
+            blobs.put(self.planned.own(key), blobs.get(key))
         if not over(fields):
             restoration.journal.open(opening_of({**fields, "inputs": inputs}))
         if not restoration.jobs.move(fields, inputs):
             self.tally.unsettled = True
             return False
-        return self._send(job.id)
+        return self._start(job.id)
 
-    def _copy(self, job: Job) -> None:
-        """Its source lies with those of the candidate. NotFound."""
-        blobs, key = self.run.tools.blobs, job.inputs.get("source_key")
-        if key is not None and self.candidate.own(key) != key:
-            blobs.put(self.candidate.own(key), blobs.get(key))
-
-    def _send(self, job_id: str) -> bool:
-        """The job may have come to its end since it was listed."""
+    def _start(self, job_id: str) -> bool:
+        """Ring for a moved job, unless it has ended since it was listed."""
         tools, restoration = self.run.tools, self.run.tools.restoration
         job = tools.jobs.get(job_id)
         if job is None:
             return False
-        if lost_its_collection(job):
-            return self._retry(job_id)
-        if job.state.final:
+        if job.state.final and not lost_its_collection(job):
             restoration.journal.end(partial(restoration.jobs.record, job_id))
-        else:
-            ring_for(job)
-        return True
-
-    def _retry(self, job_id: str) -> bool:
+            return True
         try:
-            ring_for(self.run.tools.jobs.retry(job_id))
-        except Conflict:  # the sweeper removes what it left, or somebody else was quicker
+            ring_for(tools.jobs.retry(job_id) if lost_its_collection(job) else job)
+        except Conflict:  # the sweeper removes its leftovers, or another process has retried it
             self.tally.unsettled = True
             return False
         return True
 
 
-def _inputs(document: Document, candidate: Candidate) -> Json:
-    """Those of an ingestion that brings the document."""
+def _inputs(document: Document, planned: PlannedCollection) -> Json:
+    """The inputs of an ingestion that brings the document."""
     return {
         "document_id": document.document_id,
-        "generation": candidate.generation,
+        "generation": planned.generation,
         "version": document.version,
         "title": document.given_title or None,
         "metadata": document.metadata,
@@ -300,16 +281,3 @@ def _inputs(document: Document, candidate: Candidate) -> Json:
         "media_type": document.media_type,
         "filename": None if document.given_title else document.title,
     }
-
-
-def _once(run: StageRun, what: str) -> Idempotency:
-    return Idempotency(f"restore:{run.job.id}:{what}", sha256(what.encode()).hexdigest())
-
-
-def _may_go_on(job: Job) -> bool:
-    """Whether the job is open, a dead letter, or failed because its collection was replaced."""
-    return lost_its_collection(job) or job.state in (JobState.QUEUED, JobState.RUNNING, JobState.DEAD)
-
-
-def _lost(job: Job) -> str:
-    return f"document {job.inputs['document_id']}: the bytes of version {job.inputs['version']} are gone"

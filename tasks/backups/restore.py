@@ -1,9 +1,7 @@
-"""Restoring: read again → load beside what serves → compare → switch → replay what came later.
+"""Restores a backup: verify it, load it beside what serves, compare, switch, replay what came later.
 
-A rehearsal ends when it has compared, a verification when it has read. Nothing that serves is touched before
-the switch, which is one step for each collection (``docs/decisions/0020-restore.md``).
-
-What restores and rehearsals come to.
+A verification ends after the first of these stages, a rehearsal after the comparison. Nothing that serves
+is touched before the switch, which is one step for each collection (``docs/decisions/0020-restore.md``).
 """
 
 from dataclasses import replace
@@ -13,14 +11,13 @@ from time import time
 from rag.backups.packs import OpenBackup
 from rag.errors import Overloaded
 from rag.model import Hold, Job, JobKind, Json, Stage
-from tasks.backups import plan as candidates
 from tasks.backups import restored_jobs
 from tasks.backups.check import Checking
 from tasks.backups.load import Loading
-from tasks.backups.plan import Candidate, Plan, Slice, Tally
-from tasks.backups.replay import Replay, Survivors
+from tasks.backups.plan import Plan, PlannedCollection, Slice, Tally, load_plan, make_plan, save_plan
+from tasks.backups.replay import ChangesSinceBackup, Replay
 from tasks.backups.restored_jobs import restore_jobs
-from tasks.backups.switch import Succession
+from tasks.backups.switch import Switch
 from tasks.backups.verify import verify_objects
 from tasks.stages.retry_while_away import patient
 from tasks.stages.run import Done, Next, Outcome, StageRun
@@ -30,62 +27,54 @@ from tasks.upkeep.layouts import give_up_earlier
 
 
 def result_of(run: StageRun, job: Job, plan: Plan) -> Json:
-    """Of each collection and in all: documents, points, golden queries and the mean overlap of their hits."""
-    collections = [_collection(run, job, each) for each in plan.candidates]
+    """The result of a restore or rehearsal: its figures for each collection and in all."""
+    collections = [_result_of_collection(run, job, each) for each in plan.collections]
     golden = [each["golden"] for each in collections]
     asked = sum(each["asked"] for each in golden)
+    overlap = sum(each["asked"] * each["overlap"] for each in golden) / asked if asked else 1.0
     result: Json = {
         "backup": job.inputs["backup"],
         "collections": collections,
         "documents": sum(each["documents"] for each in collections),
         "points": sum(each["points"] for each in collections),
         "golden": asked,
-        "overlap": round(sum(each["asked"] * each["overlap"] for each in golden) / asked, 4)
-        if asked
-        else 1.0,
+        "overlap": round(overlap, 4),
         "bytes": plan.bytes,
-        "seconds": taken(job),
+        "seconds": seconds_taken(job),
     }
-    return result | _replayed(plan) if job.kind is JobKind.RESTORE else result
+    if job.kind is not JobKind.RESTORE:
+        return result
+    lines = {name: list(getattr(plan, name)) for name in ("not_replayed", "undeleted", "missing")}
+    counts = {
+        name: getattr(plan, name) for name in ("jobs", "dead_letters", "keys", "replayed", "reingested")
+    }
+    return {**result, **counts, **lines}
 
 
-def taken(job: Job) -> float:
+def seconds_taken(job: Job) -> float:
     """Seconds since the job was begun."""
     return round(time() - (job.started_at or job.created_at), 3)
 
 
-def _collection(run: StageRun, job: Job, candidate: Candidate) -> Json:
-    found = run.tools.documents.collection(candidate.name) if candidate.resumed else None
-    figures = candidate.figures
-    if found is not None:  # the broker's data was lost after the switch, and what was compared with them
+def _result_of_collection(run: StageRun, job: Job, planned: PlannedCollection) -> Json:
+    found = run.tools.documents.collection(planned.name) if planned.resumed else None
+    figures = planned.figures
+    if found is not None:  # the broker lost its data after the switch, and the figures with it
         none: Json = {"asked": 0, "same": 0, "overlap": 1.0}
         figures = {"documents": found.documents, "points": found.chunks, "golden": none}
     return {
-        "name": candidate.saved,
+        "name": planned.saved,
         "into": job.inputs.get("into"),
-        "generation": candidate.generation,
+        "generation": planned.generation,
         **figures,
     }
 
 
-def _replayed(plan: Plan) -> Json:
-    return {
-        "jobs": plan.jobs,
-        "dead_letters": plan.dead_letters,
-        "keys": plan.keys,
-        "replayed": plan.replayed,
-        "reingested": plan.reingested,
-        "not_replayed": list(plan.not_replayed),
-        "undeleted": list(plan.undeleted),
-        "missing": list(plan.missing),
-    }
-
-
 SETTLE_SECONDS = 10.0
-"""For which submits that had read the former collection's record may still come in after the switch."""
+"""How long after the switch a submit may still arrive that has read the former collection's record."""
 
 CHECK_SECONDS = 30.0
-"""Of a slice that scrolls: what it has summed up is kept in one piece."""
+"""Of a slice that scrolls; longer than others, since it saves all its digests at its end."""
 
 REST = 2.0
 
@@ -93,7 +82,7 @@ REST = 2.0
 @stage_work(Stage.VERIFY)
 @patient
 def verify(run: StageRun) -> Outcome:
-    """Read every object that is needed again."""
+    """Read again every object that the job needs."""
     run.tools.vault.probe()
     backup = _backup(run)
     found = verify_objects(run, backup, Slice())
@@ -101,7 +90,7 @@ def verify(run: StageRun) -> Outcome:
         return Next(Stage.VERIFY)
     if run.job.kind is not JobKind.VERIFY:
         return Next(Stage.LOAD)
-    return Done(lambda job, _: {"backup": backup.manifest.id, **found.figures, "seconds": taken(job)})
+    return Done(lambda job, _: {"backup": backup.manifest.id, **found.figures, "seconds": seconds_taken(job)})
 
 
 @stage_work(Stage.LOAD)
@@ -109,9 +98,9 @@ def verify(run: StageRun) -> Outcome:
 def load(run: StageRun) -> Outcome:
     """Make stores, and restore points and blobs, beside what serves."""
     backup = _backup(run)
-    plan = candidates.kept(run) or candidates.planned(run, backup.manifest)
+    plan = load_plan(run) or make_plan(run, backup.manifest)
     loading = Loading(run, backup)
-    waiting = [each for each in plan.candidates if not each.loaded]
+    waiting = [each for each in plan.collections if not each.loaded]
     if waiting:
         loading.points(plan, waiting[0], Slice())
         return Next(Stage.LOAD)
@@ -126,18 +115,19 @@ def load(run: StageRun) -> Outcome:
 @patient
 def check(run: StageRun) -> Outcome:
     """Compare what was loaded with what was saved."""
-    backup, plan = _backup(run), candidates.kept(run)
+    backup, plan = _backup(run), load_plan(run)
     if plan is None:
         return Next(Stage.LOAD)
-    candidate = next((each for each in plan.candidates if not (each.checked or each.serves)), None)
-    if candidate is not None:
-        checking = Checking(run, backup, candidate, backup.collection(candidate.saved))
-        if found := checking.checked(Slice(CHECK_SECONDS)):
-            candidates.keep(run, plan.having(found))
+    planned = next((each for each in plan.collections if not (each.checked or each.serves)), None)
+    if planned is not None:
+        checking = Checking(run, backup, planned, backup.collection(planned.saved))
+        if found := checking.check(Slice(CHECK_SECONDS)):
+            save_plan(run, plan.having(found))
         return Next(Stage.CHECK)
     if run.job.kind is JobKind.RESTORE:
         return Next(Stage.SWITCH)
-    for each in plan.candidates:
+    # A rehearsal ends here, and leaves nothing.
+    for each in plan.collections:
         run.tools.vectors.drop(each.store)
     return Done(lambda job, _: result_of(run, job, plan))
 
@@ -146,13 +136,13 @@ def check(run: StageRun) -> Outcome:
 @patient
 def switch(run: StageRun) -> Outcome:
     """Let what was loaded serve, and bring missing job records back."""
-    backup, plan = _backup(run), candidates.kept(run)
+    backup, plan = _backup(run), load_plan(run)
     if plan is None:
         return Next(Stage.LOAD)
-    turn, succession = Slice(), Succession(run, backup)
-    plan, complete = succession.staged(plan, turn)
+    turn, switching = Slice(), Switch(run, backup)
+    plan, complete = switching.stage(plan, turn)
     if complete and run.holds():
-        plan, complete = succession.switched(plan)
+        plan, complete = switching.switch(plan)
     if not complete or run.cancelled():
         return Next(Stage.SWITCH)
     if run.job.inputs["into"] is None:
@@ -161,7 +151,7 @@ def switch(run: StageRun) -> Outcome:
             return Next(Stage.SWITCH)
         if run.job.inputs["collection"] is None:
             plan = replace(plan, keys=plan.keys + restored_jobs.restore_keys(run, backup))
-    candidates.keep(run, replace(plan, switched_at=time()))
+    save_plan(run, replace(plan, switched_at=time()))
     return Next(Stage.REPLAY)
 
 
@@ -169,54 +159,51 @@ def switch(run: StageRun) -> Outcome:
 @patient
 def replay(run: StageRun) -> Outcome:
     """Do again what was accepted after the backup."""
-    plan = candidates.kept(run)
+    plan = load_plan(run)
     if plan is None:
         return Next(Stage.LOAD)
     tools = run.tools
-    desk = Submissions(tools.settings, tools.jobs, tools.documents, tools.blobs)
-    plan, complete = _done_again(run, plan, desk)
-    if not complete or time() < plan.switched_at + _settling(run):
+    submissions = Submissions(tools.settings, tools.jobs, tools.documents, tools.blobs)
+    plan, complete = _replay(run, plan, submissions)
+    # Something may still be accepted for a generation that the restore has replaced.
+    own = (each for each in tools.documents.reservations() if each.job_id == run.job.id)
+    replaced = any(each.hold is Hold.REPLACED for each in own)
+    settling = SETTLE_SECONDS if replaced and _until(run, _backup(run)) == inf else 0.0
+    if not complete or time() < plan.switched_at + settling:
         return Next(Stage.REPLAY, rest=REST)
-    for candidate in plan.candidates:
-        if candidate.resumed:
-            give_up_earlier(tools, candidate.reservation(run.job.id))
-    return Done(lambda job, _: result_of(run, job, plan), after=desk.layouts.look_after)
+    for planned in plan.collections:
+        if planned.resumed:
+            give_up_earlier(tools, planned.reservation(run.job.id))
+    return Done(lambda job, _: result_of(run, job, plan), after=submissions.layouts.look_after)
 
 
-def _done_again(run: StageRun, plan: Plan, desk: Submissions) -> tuple[Plan, bool]:
-    """Whether that was all: while too much is open no more is brought in, and what just changed is left."""
-    backup, tally = _backup(run), Tally()
+def _replay(run: StageRun, plan: Plan, submissions: Submissions) -> tuple[Plan, bool]:
+    """Replay into every collection that serves; whether it is complete.
+
+    It is not while too many jobs are open to submit more, or while some jobs just changed.
+    """
+    backup, tally, overloaded = _backup(run), Tally(), False
     until = _until(run, backup)
     try:
-        for candidate in plan.candidates:
-            if not _serves(run, candidate):  # it was dropped or replaced meanwhile
-                continue
-            apart = run.job.inputs["into"] is not None
-            later = Survivors() if apart else Survivors.found(run, backup, candidate, until)
-            replaying = Replay(run, backup, desk, candidate, later, tally)
+        for planned in plan.collections:
+            collection = run.tools.documents.collection(planned.name)
+            if collection is None or collection.generation != planned.generation:
+                continue  # it was dropped or replaced meanwhile
+            later = ChangesSinceBackup()
+            if run.job.inputs["into"] is None:
+                later = ChangesSinceBackup.find(run, backup, planned, until)
+            replaying = Replay(run, backup, submissions, planned, later, tally)
             replaying.late_documents()
             replaying.later_jobs()
     except Overloaded:
-        return candidates.keep(run, plan.counting(tally)), False
-    return candidates.keep(run, plan.counting(tally)), not tally.unsettled
-
-
-def _serves(run: StageRun, candidate: Candidate) -> bool:
-    collection = run.tools.documents.collection(candidate.name)
-    return collection is not None and collection.generation == candidate.generation
+        overloaded = True
+    return save_plan(run, plan.counting(tally)), not (overloaded or tally.unsettled)
 
 
 def _until(run: StageRun, backup: OpenBackup) -> float:
-    """Up to when what was accepted is done again."""
+    """The time up to which accepted jobs are replayed."""
     inputs = run.job.inputs
     return inputs["at"] or inf if inputs["replay"] else backup.manifest.began_at
-
-
-def _settling(run: StageRun) -> float:
-    """Seconds for which something may still be accepted that is to be done again: for a former generation."""
-    held = (each for each in run.tools.documents.reservations() if each.job_id == run.job.id)
-    replaced = any(each.hold is Hold.REPLACED for each in held)
-    return SETTLE_SECONDS if replaced and _until(run, _backup(run)) == inf else 0.0
 
 
 def _backup(run: StageRun) -> OpenBackup:

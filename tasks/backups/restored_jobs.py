@@ -1,6 +1,6 @@
-"""Job records come back out of a backup: those that are missing, for the collections that serve.
+"""Restores the job records and keys of a backup that are missing here.
 
-Keys come back out of a backup suspended: it does not know which of them were revoked since it was made.
+Keys come back suspended, since the backup does not know which of them were revoked after it.
 """
 
 import json
@@ -15,7 +15,7 @@ from rag.journal.entries import JobFields, opening_of, over
 from rag.journal.journal import journalled
 from rag.model import JobKind, JobState, Json, SavedCollection
 from rag.naming import generation_name
-from tasks.backups.plan import Candidate, Plan, Slice, keep
+from tasks.backups.plan import Plan, PlannedCollection, Slice, save_plan
 from tasks.documents.blob_keys import source_key
 from tasks.stages.run import StageRun
 
@@ -23,25 +23,26 @@ _BATCH = 200
 
 
 def restore_jobs(run: StageRun, backup: OpenBackup, plan: Plan, turn: Slice) -> tuple[Plan, bool]:
-    """Make the records that are missing; whether these were all.
+    """Make the records that are missing; return the plan, and whether it is complete.
 
-    The lanes' canaries find those that are not over.
+    The lanes' canaries find the jobs that are not over.
     """
-    candidates = {each.saved: each for each in plan.candidates}
-    missing = (_at_home(fields, backup, candidates) for fields in missing_jobs(run, backup))
+    collections = {each.saved: each for each in plan.collections}
+    missing = (_moved(fields, backup, collections) for fields in missing_jobs(run, backup))
     while batch := list(islice(missing, _BATCH)):
         if turn.over(run):
             return plan, False
-        _restore(run, batch)
+        _restore_batch(run, batch)
         dead = sum(fields.get("state") == JobState.DEAD for fields in batch)
         plan = replace(plan, jobs=plan.jobs + len(batch), dead_letters=plan.dead_letters + dead)
-        plan = keep(run, plan)
-    _remember_dropped(run, backup)
+        plan = save_plan(run, plan)
+    if run.job.inputs["collection"] is None:
+        _restore_dropped(run, backup)
     return plan, True
 
 
 def missing_jobs(run: StageRun, backup: OpenBackup) -> Iterator[JobFields]:
-    """Those of the collections that are restored which have no record, and would not be forgotten by now."""
+    """Jobs of the restored collections that have no record here, and whose retention has not ended."""
     only, restoration = run.job.inputs["collection"], run.tools.restoration.jobs
     wanted = (each for each in backup.jobs() if only in (None, each["collection"]))
     while batch := list(islice(wanted, _BATCH)):
@@ -50,7 +51,7 @@ def missing_jobs(run: StageRun, backup: OpenBackup) -> Iterator[JobFields]:
 
 
 def sources_of(run: StageRun, backup: OpenBackup, collections: Iterable[SavedCollection]) -> dict[str, str]:
-    """Keys of the bytes that missing jobs of the collections may still need, and what for."""
+    """The sources that missing jobs of the collections may still need: by key, the job."""
     folders = {each.name: generation_name(each.name, each.generation) for each in collections}
     return {
         source_key(folders[each["collection"]], each["id"]): f"job {each['id']}"
@@ -60,10 +61,10 @@ def sources_of(run: StageRun, backup: OpenBackup, collections: Iterable[SavedCol
     }
 
 
-def _restore(run: StageRun, batch: list[JobFields]) -> None:
-    """The entries in the journal first, then the records: as long as these are missing, both are made again.
+def _restore_batch(run: StageRun, batch: list[JobFields]) -> None:
+    """Write the journal's entries before the records: as long as a record is missing, both are made again.
 
-    A rebuild in between makes the records of the entries, which is what is wanted.
+    A rebuild in between makes the records from the entries, which is right.
     """
     restoration = run.tools.restoration
     for fields in batch:
@@ -76,10 +77,8 @@ def _restore(run: StageRun, batch: list[JobFields]) -> None:
     restoration.jobs.restore(batch)
 
 
-def _remember_dropped(run: StageRun, backup: OpenBackup) -> None:
-    """Of names that nothing is known of here, lest a collection made anew gets a dropped one's number."""
-    if run.job.inputs["collection"] is not None:
-        return
+def _restore_dropped(run: StageRun, backup: OpenBackup) -> None:
+    """Restore entries of dropped collections, so that none of their generations is used again."""
     restoration = run.tools.restoration
     known = {each.name for each in restoration.journal.collections()}
     for entry in backup.entries():
@@ -89,29 +88,29 @@ def _remember_dropped(run: StageRun, backup: OpenBackup) -> None:
             restoration.journal.put_collection(forgotten)
 
 
-def _at_home(fields: JobFields, backup: OpenBackup, candidates: Mapping[str, Candidate]) -> JobFields:
-    """The job with the generation and the blobs that its collection was given."""
-    candidate = candidates.get(fields["collection"])
+def _moved(fields: JobFields, backup: OpenBackup, collections: Mapping[str, PlannedCollection]) -> JobFields:
+    """The job with the generation and the blobs of its restored collection."""
+    planned = collections.get(fields["collection"])
     inputs: Json = json.loads(fields["inputs"])
-    if candidate is None or inputs.get("generation") != backup.collection(candidate.saved).generation:
+    if planned is None or inputs.get("generation") != backup.collection(planned.saved).generation:
         return fields
-    return {**fields, "inputs": json.dumps(moved_inputs(inputs, candidate), separators=(",", ":"))}
+    return {**fields, "inputs": json.dumps(moved_inputs(inputs, planned), separators=(",", ":"))}
 
 
-def moved_inputs(inputs: Json, candidate: Candidate) -> Json:
-    """The inputs of a job as one of the candidate's generation."""
-    changes: dict[str, Any] = {"generation": candidate.generation}
+def moved_inputs(inputs: Json, planned: PlannedCollection) -> Json:
+    """The inputs of a job, moved to the planned collection's generation."""
+    changes: dict[str, Any] = {"generation": planned.generation}
     if "source_key" in inputs:
-        changes["source_key"] = candidate.own(inputs["source_key"])
+        changes["source_key"] = planned.own(inputs["source_key"])
     if "blobs" in inputs:
-        changes["blobs"] = [candidate.own(key) for key in inputs["blobs"]]
+        changes["blobs"] = [planned.own(key) for key in inputs["blobs"]]
     return {**inputs, **changes}
 
 
 def restore_keys(run: StageRun, backup: OpenBackup) -> int:
-    """How many there are again that nothing was known of here. None opens anything until it is activated.
+    """Restore the keys that are unknown here, suspended until an admin activates them; return how many.
 
-    Their entries in the journal come first: as long as the records are missing, both are made again.
+    The journal's entries come before the records: as long as a record is missing, both are made again.
     """
     restoration, count = run.tools.restoration, 0
     known = restoration.keys.known()

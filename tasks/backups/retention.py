@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 from math import inf
@@ -18,41 +18,54 @@ from rag.ports import Turn, all_items
 from tasks.toolbox import Toolbox
 
 LOCKED_SECONDS = 180.0
-"""For which whoever adds parts, or removes them, is alone with the vault at most."""
+"""The longest time for which a job that adds or removes parts has the vault for itself."""
 
-_FOLLOWED_AFTER = 30.0  # whoever was killed at it
+_FOLLOWED_AFTER = 30.0  # when the process that held the lock was killed
 _PAGE = 100
 _READ_AT_ONCE = 8
 
 
-def at_the_vault(tools: Toolbox) -> AbstractContextManager[Turn]:
-    """The turn of one who adds parts that no savepoint names yet, or removes those that nothing names."""
+def vault_lock(tools: Toolbox) -> AbstractContextManager[Turn]:
+    """The lock for jobs that add parts which no checkpoint names yet, or remove parts that nothing names."""
     return tools.jobs.alone("vault", seconds=LOCKED_SECONDS, followed_after=_FOLLOWED_AFTER)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A backup as a prune needs to know it: when it was finished, and the keys of its parts."""
+class StoredBackup:
+    """What a prune has to know of a backup: when it was finished, and the keys of its parts."""
 
     finished_at: float
     parts: frozenset[str]
 
+    @classmethod
+    def load(cls, vault: Vault, backup: str) -> "StoredBackup | BackupError | None":
+        """The error if it cannot be used; None if it was removed since it was listed."""
+        try:
+            manifest = vault.manifest(backup)
+        except NotFound:
+            return None
+        except BackupError as error:
+            return error
+        return cls(manifest.finished_at, frozenset(map(intern, manifest.parts)))
+
 
 @dataclass(frozen=True, slots=True)
-class Stock:
-    """Backups by id, and why others cannot be used. Keys that backups share are in memory once."""
+class StoredBackups:
+    """The usable backups by id, and why others cannot be used. Keys that they share are in memory once."""
 
-    whole: dict[str, Kept]
+    whole: dict[str, StoredBackup]
     unusable: dict[str, BackupError]
 
     @classmethod
-    def of(cls, vault: Vault) -> "Stock":
-        whole: dict[str, Kept] = {}
+    def of(cls, vault: Vault) -> "StoredBackups":
+        whole: dict[str, StoredBackup] = {}
         unusable: dict[str, BackupError] = {}
         backups = vault.backups()
         with ThreadPoolExecutor(_READ_AT_ONCE, "manifests") as pool:
-            for backup, found in zip(backups, pool.map(partial(_found, vault), backups), strict=True):
-                if isinstance(found, Kept):
+            for backup, found in zip(
+                backups, pool.map(partial(StoredBackup.load, vault), backups), strict=True
+            ):
+                if isinstance(found, StoredBackup):
                     whole[backup] = found
                 elif found is not None:
                     unusable[backup] = found
@@ -65,34 +78,23 @@ class Stock:
     def __len__(self) -> int:
         return len(self.whole) + len(self.unusable)
 
-    def without(self, backups: Collection[str]) -> "Stock":
+    def without(self, backups: Collection[str]) -> "StoredBackups":
         whole = {backup: each for backup, each in self.whole.items() if backup not in backups}
         unusable = {backup: each for backup, each in self.unusable.items() if backup not in backups}
-        return Stock(whole, unusable)
+        return StoredBackups(whole, unusable)
 
-    def outlived(self, tools: Toolbox) -> list[str]:
-        """Ids of backups that the settings let go, and no job is about."""
+    def expired(self, tools: Toolbox) -> list[str]:
+        """The ids of backups whose retention has ended, and which no open job uses."""
         times = {backup: kept.finished_at for backup, kept in self.whole.items()}
         times |= {backup: _begun_at(backup) for backup in self.unusable}
         protected = {job.inputs["backup"] for job in open_jobs(tools) if "backup" in job.inputs}
-        damaged = {*self.unusable, *tools.standing.damages()}
+        damaged = {*self.unusable, *tools.backup_status.damages()}
         kept = Retention.of(tools.settings).kept(times, time(), protected=protected, damaged=damaged)
         return sorted(times.keys() - kept)
 
 
-def _found(vault: Vault, backup: str) -> Kept | BackupError | None:
-    """None when it was removed since it was listed."""
-    try:
-        manifest = vault.manifest(backup)
-    except NotFound:
-        return None
-    except BackupError as error:
-        return error
-    return Kept(manifest.finished_at, frozenset(map(intern, manifest.parts)))
-
-
 def open_jobs(tools: Toolbox) -> Iterator[Job]:
-    """Those that are about backups. Queued ones are asked for twice, since a running one may become one."""
+    """Open jobs about backups. Queued ones are listed twice, since a running job may go back to the queue."""
     seen = set[str]()
     for state in (JobState.QUEUED, JobState.RUNNING, JobState.QUEUED):
         for kind in ABOUT_BACKUPS:
@@ -104,24 +106,20 @@ def open_jobs(tools: Toolbox) -> Iterator[Job]:
 
 
 def _begun_at(backup: str) -> float:
-    """By its id; never for what is no id, which is then left alone."""
+    """The time in its id; infinity for a name that is no id, so that a prune leaves it alone."""
     try:
         return made_at(backup)
     except ValueError:
         return inf
 
 
-def unmended(tools: Toolbox) -> bool:
-    """Whether damage was found, and no full backup was made since: others share what is damaged."""
-    found = max(tools.standing.damages().values(), default=None)
+def needs_full_backup(tools: Toolbox) -> bool:
+    """Whether no full backup was made since damage was found. Other backups share the damaged parts."""
+    found = max(tools.backup_status.damages().values(), default=None)
     if found is None:
         return False
-    since = [backup for backup in tools.vault.backups() if _begun_at(backup) >= found]
-    return not any(_is_full(tools.vault, backup) for backup in reversed(since))
-
-
-def _is_full(vault: Vault, backup: str) -> bool:
-    try:
-        return vault.manifest(backup).mode == "full"
-    except (BackupError, NotFound):
-        return False
+    for backup in reversed([each for each in tools.vault.backups() if _begun_at(each) >= found]):
+        with suppress(BackupError, NotFound):
+            if tools.vault.manifest(backup).mode == "full":
+                return False
+    return True

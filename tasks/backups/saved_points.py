@@ -1,6 +1,6 @@
 """Points as portions of a backup: packed together, and read once, since those of a version never change.
 
-What the newest backup has already is taken over from there with its pack.
+Points that the newest backup has already stay in its packs, which this backup takes over.
 """
 
 import json
@@ -18,14 +18,12 @@ from rag.errors import UnknownCollection
 from rag.model import Collection, DocumentVersion, Json, Point, Stream
 from rag.ports import Window, all_items
 from tasks.backups.earlier import EarlierBackup, EarlierPoints
-from tasks.backups.progress import Mark, Piece
-from tasks.backups.rows import leave, left
+from tasks.backups.progress import Mark, Piece, load_rows, save_rows
 from tasks.backups.scope import Scope, current
 from tasks.stages.run import StageRun
 
 POINTS_A_BLOB = 256
-_BATCH_POINTS = 512
-"""Of several documents that are read together."""
+_BATCH_POINTS = 512  # of several documents that are read together
 
 _PAGE = 256
 _POINT_BYTES = 20_000
@@ -34,7 +32,7 @@ _DOCUMENTS_PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A version whose points are to be read, so many of them."""
+    """A version whose points are still to be read; ``points``: how many there should be."""
 
     version: DocumentVersion
     points: int
@@ -42,10 +40,10 @@ class Unread:
 
 @dataclass(slots=True)
 class Pack:
-    """The pack ``number`` of a collection as it is filled. ``rows``: the versions that are complete with it.
+    """A pack of a collection's points as it is filled. ``rows``: the versions that are complete with it.
 
-    ``begun``: what is packed of versions that are not complete yet, in this pack and in those before it.
-    ``token_dimension``: of the points so far, None while none has had token vectors.
+    ``begun``: the points so far of versions that are not complete yet, in this pack and in those before it.
+    ``token_dimension``: of the points so far; None while none has had token vectors.
     """
 
     stream: str
@@ -55,7 +53,7 @@ class Pack:
     rows: list[bytes] = field(default_factory=list)
 
     def add(self, points: Iterable[Point]) -> None:
-        """A blob of each version."""
+        """Pack the points, in a blob for each version."""
         versions: dict[DocumentVersion, list[Point]] = {}
         for point in points:
             version = DocumentVersion(point.passage.document_id, point.passage.version)
@@ -75,7 +73,7 @@ class Pack:
         self.begun[version] = SavedPoints(version, digest, (*before.blobs, place))
 
     def close(self, unread: Unread) -> None:
-        """Nothing of the version follows. It has no row where its points are not all there."""
+        """End a version: it gets a row if its points are all there."""
         none = SavedPoints(unread.version, ContentDigest(), ())
         found = self.begun.pop(unread.version, none)
         if found.digest.points == unread.points:
@@ -84,7 +82,7 @@ class Pack:
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """Those of the versions that searches see as it begins. Leaves where they are (:func:`rows_of`)."""
+    """The points of the versions that searches see at its start. :func:`rows_of` tells where they are."""
 
     run: StageRun
     scope: Scope
@@ -101,18 +99,21 @@ class Points:
         return 0 if self.scope.earlier else self.collection.chunks * _POINT_BYTES
 
     def pieces(self, mark: Mark) -> Iterator[Piece]:
-        """A mark is at an unread version; its note says behind which of its points to go on."""
+        """A mark is the index of an unread version; its note has the id of its point that was read last."""
         if not mark.at:
             earlier = self.earlier.points_of(self.collection, self.part_bytes)
             mark = Mark("0", {"token_dimension": earlier.token_dimension})
             yield Piece(mark, carried=self._plan(earlier))
-        unread = [_unread(row) for row in left(self.run, f"{self.name}unread")]
+        rows = map(json.loads, load_rows(self.run, f"{self.name}unread"))
+        unread = [
+            Unread(DocumentVersion(document_id, version), points) for document_id, version, points in rows
+        ]
         while int(mark.at) < len(unread):
             mark, pack = self._pack(unread, mark)
             yield Piece(mark, pack.stream, bytes(pack.data))
 
     def _plan(self, earlier: EarlierPoints) -> tuple[Stream, ...]:
-        """Leave the rows of versions that stay in their packs, and which ones are to be read; these packs."""
+        """Save which versions stay in their packs and which are to be read; return the packs."""
         kept, unread = list[bytes](), list[bytes]()
         packs = set[str]()
         documents = partial(self.run.tools.documents.page, self.collection.name, limit=_DOCUMENTS_PAGE)
@@ -123,32 +124,34 @@ class Points:
             else:
                 row = [document.document_id, document.version, document.chunks]
                 unread.append(json.dumps(row).encode() + b"\n")
-        leave(self.run, f"{self.name}kept", kept)
-        leave(self.run, f"{self.name}unread", unread)
+        save_rows(self.run, f"{self.name}kept", kept)
+        save_rows(self.run, f"{self.name}unread", unread)
         return tuple(earlier.packs[name] for name in sorted(packs))
 
     def _pack(self, unread: Sequence[Unread], mark: Mark) -> tuple[Mark, Pack]:
-        """The next pack, whose rows are left, and the mark behind it."""
+        """Fill the next pack and save its rows; return the mark behind it, and the pack."""
         number, at, after = mark.note.get("packs", 0), int(mark.at), mark.note.get("after")
-        pack = Pack(
-            points_stream(self.collection.store, f"{self.run.job.id}-{number}"),
-            mark.note.get("token_dimension"),
-            _begun(mark.note),
-        )
+        rows = [saved_points(line.encode()) for line in mark.note.get("begun", ())]
+        stream = points_stream(self.collection.store, f"{self.run.job.id}-{number}")
+        pack = Pack(stream, mark.note.get("token_dimension"), {row.version: row for row in rows})
         while at < len(unread) and len(pack.data) < self.part_bytes:
-            batch = _batch(unread, at)
-            after = self._add(pack, batch, after)
+            end, points = at + 1, unread[at].points
+            while end < len(unread) and points + unread[end].points <= _BATCH_POINTS:
+                points += unread[end].points
+                end += 1
+            after = self._add(pack, unread[at:end], after)
             if after is None:
-                at += len(batch)
-        leave(self.run, f"{self.name}{number}", pack.rows)
+                at = end
+        save_rows(self.run, f"{self.name}{number}", pack.rows)
         begun = [points_line(each).decode() for each in pack.begun.values()]
         note = {"packs": number + 1, "token_dimension": pack.token_dimension, "after": after, "begun": begun}
         return Mark(str(at), note), pack
 
     def _add(self, pack: Pack, batch: Sequence[Unread], after: str | None) -> str | None:
-        """Read the batch into the pack; behind which point it goes on when the pack is full, None at its end.
+        """Read the batch into the pack; None, or the id of the last point read if the pack was full before.
 
-        Several versions are a blob each, whatever their points' ids; a long one by itself is several.
+        Each of several versions becomes one blob, in whatever order their points come; a long version that
+        is read by itself becomes several.
         """
         most = POINTS_A_BLOB if len(batch) == 1 else _BATCH_POINTS
         points: list[Point] = []
@@ -168,7 +171,7 @@ class Points:
         return None
 
     def _window(self, versions: Sequence[DocumentVersion], after: str | None) -> Window[Point]:
-        """Nothing of a collection that was dropped meanwhile."""
+        """The next points; none if the collection was dropped meanwhile."""
         try:
             return self.run.tools.vectors.scroll(
                 self.collection.store, after=after, limit=_PAGE, versions=versions
@@ -180,27 +183,8 @@ class Points:
 
 
 def rows_of(run: StageRun, collection: Collection, note: Json) -> Iterator[SavedPoints]:
-    """Where the points of each version are that the backup has, by id; ``note``: that of the portion."""
+    """Where the points of each saved version are, by document id. ``note``: of the portion of points."""
     name = points_stream(collection.store)
-    made = (map(saved_points, left(run, f"{name}{number}")) for number in range(note.get("packs", 0)))
-    kept = map(saved_points, left(run, f"{name}kept"))
+    made = (map(saved_points, load_rows(run, f"{name}{number}")) for number in range(note.get("packs", 0)))
+    kept = map(saved_points, load_rows(run, f"{name}kept"))
     return merge(kept, chain.from_iterable(made), key=lambda row: row.version.document_id)
-
-
-def _unread(row: bytes) -> Unread:
-    document_id, version, points = json.loads(row)
-    return Unread(DocumentVersion(document_id, version), points)
-
-
-def _begun(note: Json) -> dict[DocumentVersion, SavedPoints]:
-    rows = (saved_points(line.encode()) for line in note.get("begun", ()))
-    return {row.version: row for row in rows}
-
-
-def _batch(unread: Sequence[Unread], at: int) -> Sequence[Unread]:
-    """Versions from ``at`` on that are read together, one at least."""
-    end, points = at + 1, unread[at].points
-    while end < len(unread) and points + unread[end].points <= _BATCH_POINTS:
-        points += unread[end].points
-        end += 1
-    return unread[at:end]

@@ -1,7 +1,7 @@
-"""What beat has done about backups: jobs handed in at their times.
+"""The tasks of the backup schedule: each submits a job at its time.
 
-Beat sends a run again until its task has said that it is done, so a task that fails is repeated, and
-what it hands in carries the run's id as its Idempotency-Key: however often it is sent, one job is made.
+Beat sends a run again until its task has reported its end, so a task that fails is repeated. The run's id is
+the job's Idempotency-Key: however often the run is sent, it makes one job.
 """
 
 import logging
@@ -18,12 +18,12 @@ from rag.settings.cron import next_time
 from tasks.app import app
 from tasks.publishing.bells import announce
 from tasks.submit.acceptance import Acceptance
-from tasks.submit.backups import BackupDesk
+from tasks.submit.backups import BackupSubmissions
 from tasks.submit.requests import Idempotency
 from tasks.toolbox import Toolbox
 
 LATE_SECONDS = 600.0
-"""After its time, a backup of which there is no trace did not happen."""
+"""How long after its time a backup counts as missed if there is none."""
 
 Duty = Callable[[Toolbox, Idempotency], str]
 
@@ -31,15 +31,16 @@ log = logging.getLogger(__name__)
 
 
 def promised(name: str) -> Callable[[Duty], "Task[[str, str], str]"]:
-    """Make the task of a promised entry of the schedule from the function that does its duty."""
+    """Register a function as the task of a promised entry of the schedule."""
 
     def register(duty: Duty) -> "Task[[str, str], str]":
         @app.task(name=f"aegis.maintenance.backups.{name}")
         def run(entry: str, run_id: str) -> str:
             tools = app.toolbox
-            word = duty(tools, Idempotency(f"schedule:{run_id}", ""))
+            answer = duty(tools, Idempotency(f"schedule:{run_id}", ""))
+            # Until this is recorded, beat sends the run again.
             tools.runs.end_run(entry, run_id)
-            return word
+            return answer
 
         run.__doc__ = duty.__doc__
         return run
@@ -49,8 +50,8 @@ def promised(name: str) -> Callable[[Duty], "Task[[str, str], str]"]:
 
 @promised("back_up")
 def back_up(tools: Toolbox, once: Idempotency) -> str:
-    """Hand in a backup."""
-    return _backed_up(tools, once)
+    """Submit a backup."""
+    return _submit_backup(tools, once)
 
 
 @promised("back_up_fully")
@@ -63,52 +64,52 @@ def back_up_fully(tools: Toolbox, once: Idempotency) -> str:
 
 @promised("make_up")
 def make_up(tools: Toolbox, once: Idempotency) -> str:
-    """Hand in the backup that was to be made, where the newest one tells that it was not.
+    """Submit a backup if one was missed, as the time of the newest one tells.
 
-    Whatever the reason: a job that failed, a schedule that went with Redis. The very first one waits
+    The reason may be a job that failed, or a schedule that was lost with Redis. The very first backup waits
     for its time.
     """
     newest = next(iter(tools.vault.backups()), None)
     if newest is None:
         return "there is no backup yet"
     due = next_time(tools.settings.backup_schedule, made_at(newest))
-    return "none is late" if time() < due + LATE_SECONDS else _backed_up(tools, once)
+    return "none is late" if time() < due + LATE_SECONDS else _submit_backup(tools, once)
 
 
 @promised("verify")
 def verify(tools: Toolbox, once: Idempotency) -> str:
-    """Hand in the verification of the newest backup."""
-    return _about_the_newest(tools, JobKind.VERIFY, _desk(tools).verify, once)
+    """Submit a verification of the newest backup."""
+    return _submit_about_newest(tools, JobKind.VERIFY, _submissions(tools).verify, once)
 
 
 @promised("rehearse")
 def rehearse(tools: Toolbox, once: Idempotency) -> str:
-    """Hand in the rehearsal of the newest backup."""
-    return _about_the_newest(tools, JobKind.REHEARSE, _desk(tools).rehearse, once)
+    """Submit a rehearsal of the newest backup."""
+    return _submit_about_newest(tools, JobKind.REHEARSE, _submissions(tools).rehearse, once)
 
 
 @promised("remove_old")
 def remove_old(tools: Toolbox, once: Idempotency) -> str:
-    """Hand in the removal of the backups that need not be kept."""
-    return _held_back(tools, JobKind.PRUNE) or _handed_in(_desk(tools).prune(once))
+    """Submit a prune of the backups that need not be kept."""
+    return _why_not(tools, JobKind.PRUNE) or _answer(_submissions(tools).prune(once))
 
 
-def _backed_up(tools: Toolbox, once: Idempotency) -> str:
-    reason = _held_back(tools, JobKind.BACKUP, JobKind.RESTORE) or _awaits_restore(tools)
-    return reason or _handed_in(_desk(tools).back_up(tools.settings.backup_mode, "schedule", once))
+def _submit_backup(tools: Toolbox, once: Idempotency) -> str:
+    reason = _why_not(tools, JobKind.BACKUP, JobKind.RESTORE) or _awaits_restore(tools)
+    return reason or _answer(_submissions(tools).back_up(tools.settings.backup_mode, "schedule", once))
 
 
-def _held_back(tools: Toolbox, *kinds: JobKind) -> str | None:
-    """Why no job is handed in while one of ``kinds`` is open; None where none is."""
+def _why_not(tools: Toolbox, *kinds: JobKind) -> str | None:
+    """Why no job is submitted while one of ``kinds`` is open; None if none is."""
     figures = tools.jobs.figures().open
     busy = [kind.value for kind in kinds if figures.get(kind)]
     return f"not now: a {busy[0]} is under way" if busy else None
 
 
 def _awaits_restore(tools: Toolbox) -> str | None:
-    """Why nothing is saved of an installation without documents, where the newest backup has some.
+    """Why an installation without documents is not saved, if the newest backup has documents; else None.
 
-    It would be the newest one itself, and be restored in the place of what was lost.
+    The backup would become the newest one, and be restored in the place of what was lost.
     """
     if any(collection.documents for collection in tools.documents.collections()):
         return None
@@ -124,35 +125,26 @@ def _awaits_restore(tools: Toolbox) -> str | None:
     return f"there are no documents here to save, and backup {newest.id} has some"
 
 
-def _about_the_newest(
-    tools: Toolbox, kind: JobKind, ask: Callable[[str, Idempotency], Accepted], once: Idempotency
+def _submit_about_newest(
+    tools: Toolbox, kind: JobKind, submit: Callable[[str, Idempotency], Accepted], once: Idempotency
 ) -> str:
-    """A newest backup that cannot even be asked about has failed."""
-    if reason := _held_back(tools, kind):
+    """If the newest backup cannot even be opened, its verification or rehearsal counts as failed."""
+    if reason := _why_not(tools, kind):
         return reason
     try:
-        return _handed_in(ask(LATEST, once))
+        return _answer(submit(LATEST, once))
     except NotFound:
         return "there is no backup yet"
     except BackupError as error:
-        tools.standing.note(
-            kind,
-            {
-                "at": time(),
-                "backup": "",
-                "ok": False,
-                "seconds": 0.0,
-                "error": str(error),
-                "reason": error.code,
-            },
-        )
+        note = {"at": time(), "backup": "", "ok": False, "seconds": 0.0}
+        tools.backup_status.note(kind, {**note, "error": str(error), "reason": error.code})
         return f"failed: {error}"
 
 
-def _handed_in(accepted: Accepted) -> str:
+def _answer(accepted: Accepted) -> str:
     return f"job {accepted.job.id}"
 
 
-def _desk(tools: Toolbox) -> BackupDesk:
+def _submissions(tools: Toolbox) -> BackupSubmissions:
     acceptance = Acceptance(tools.jobs, tools.blobs, announce, most_open={})
-    return BackupDesk(tools.vault, tools.jobs, tools.documents, acceptance)
+    return BackupSubmissions(tools.vault, tools.jobs, tools.documents, acceptance)

@@ -1,13 +1,14 @@
-"""What a backup covers: the collections as they were at its beginning, and what it takes over."""
+"""The scope of a backup: the collections as they were when it began, and the backup that it builds on."""
 
-import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from time import time
 
+from pydantic import TypeAdapter
+
 from rag.errors import NotFound
-from rag.model import Collection, Document, Engine, SecondLayout, SnapshotFile
+from rag.model import Collection, Document, Engine, SnapshotFile
 from tasks.backups.earlier import newest_in
-from tasks.backups.retention import unmended
+from tasks.backups.retention import needs_full_backup
 from tasks.stages.run import StageRun
 from tasks.toolbox import Toolbox
 
@@ -20,13 +21,13 @@ _NAME = "scope"
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """``began_at`` is before anything was read, ``stored`` are the stores that there are.
+    """``began_at`` is before anything was read; ``stored``: the stores that exist.
 
-    ``mode``: as the backup is made, "full" also where damage is to be mended. ``earlier``: the backup whose
-    packs are taken over; "" for none. ``files`` None: what a full backup has of the engine's own snapshot is
-    still to be taken by ``engine``. ``attempt``: from 1, since an engine may lose one.
-    ``jobs``: how many records there were; ``source_bytes``: how much is to be packed of sources and texts, as
-    far as that can be told. ``missing``: what is left out, a line each.
+    ``mode``: "full" also where found damage has to be mended. ``earlier``: the backup whose packs this one
+    takes over; "" for none. ``files``: of the engine's snapshot for a full backup; None until ``engine`` has
+    made it. ``attempt``: from 1, since an engine may lose its snapshot. ``jobs``: how many records there
+    were; ``source_bytes``: an estimate of the sources and texts to pack. ``missing``: a line for each thing
+    that is left out.
     """
 
     began_at: float
@@ -42,15 +43,18 @@ class Scope:
     engine: Engine | None = None
 
     def late(self, document: Document) -> bool:
-        """Whether it may have been published since: clocks may differ."""
+        """Whether it may have been published after the backup began: clocks may differ."""
         return document.updated_at > self.began_at - CLOCKS_APART
 
 
-def listed(run: StageRun, attempt: int) -> Scope:
-    """Of what is there at this moment."""
+_SCOPE = TypeAdapter(Scope)
+
+
+def list_contents(run: StageRun, attempt: int) -> Scope:
+    """The scope of what is there at this moment."""
     tools, began_at = run.tools, time()
     collections, stores = tools.documents.collections(), tools.vectors.collections()
-    mode = "full" if unmended(tools) else run.job.inputs["mode"]
+    mode = "full" if needs_full_backup(tools) else run.job.inputs["mode"]
     earlier = "" if mode == "full" else newest_in(tools.vault)
     return Scope(
         began_at=began_at,
@@ -61,7 +65,11 @@ def listed(run: StageRun, attempt: int) -> Scope:
         stored=tuple(each.store for each in collections if each.store in stores),
         jobs=sum(tools.jobs.counts().values()),
         source_bytes=0 if earlier else _CHUNK_BYTES * sum(each.chunks for each in collections),
-        missing=tuple(_left_out(each.name, each.second) for each in collections if each.second),
+        missing=tuple(
+            f"collection {each.name}: the vectors of {each.second.layout.embedding_model}, which do not serve"
+            for each in collections
+            if each.second
+        ),
     )
 
 
@@ -75,28 +83,13 @@ def current(tools: Toolbox, collection: Collection) -> Collection | None:
     return found
 
 
-def keep(run: StageRun, scope: Scope) -> None:
-    run.save(_NAME, json.dumps(asdict(scope), separators=(",", ":")).encode())
+def save_scope(run: StageRun, scope: Scope) -> None:
+    run.save(_NAME, _SCOPE.dump_json(scope))
 
 
-def kept(run: StageRun) -> Scope | None:
-    """The job's own; None before there is one."""
+def load_scope(run: StageRun) -> Scope | None:
+    """The scope that the job has saved; None before that."""
     try:
-        fields = json.loads(run.load(_NAME))
+        return _SCOPE.validate_json(run.load(_NAME))
     except NotFound:
         return None
-    files = fields["files"]
-    return Scope(
-        **{
-            **fields,
-            "collections": tuple(Collection(**each) for each in fields["collections"]),
-            "stored": tuple(fields["stored"]),
-            "missing": tuple(fields["missing"]),
-            "files": None if files is None else tuple(SnapshotFile(**file) for file in files),
-            "engine": fields["engine"] and Engine(**fields["engine"]),
-        }
-    )
-
-
-def _left_out(name: str, second: SecondLayout) -> str:
-    return f"collection {name}: the vectors of {second.layout.embedding_model}, which do not serve"

@@ -1,4 +1,4 @@
-"""Candidates come to serve: their documents are staged, then take a collection's place in one step."""
+"""Lets planned collections serve: stages their documents, then replaces each collection in one step."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from rag.backups.packs import OpenBackup
 from rag.errors import Conflict
 from rag.model import Document, Replacement
 from rag.ports import is_over
-from tasks.backups.plan import Candidate, Plan, Slice, keep
+from tasks.backups.plan import Plan, PlannedCollection, Slice, save_plan
 from tasks.documents.layouts import point_alias
 from tasks.stages.run import StageRun
 
@@ -16,110 +16,93 @@ _BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Succession:
-    """Of the candidates of a plan, under ``run``."""
+class Switch:
+    """Switches the collections of a plan, for the job of ``run``."""
 
     run: StageRun
     backup: OpenBackup
 
-    def staged(self, plan: Plan, turn: Slice) -> tuple[Plan, bool]:
-        """Note the documents that are to be seen, of each that does not serve; whether these are all."""
-        complete = True
-        for candidate in plan.candidates:
-            if complete and not candidate.serves:
-                plan, complete = self._stage(plan, candidate, turn)
-        return plan, complete
-
-    def _stage(self, plan: Plan, candidate: Candidate, turn: Slice) -> tuple[Plan, bool]:
-        """Begun afresh at the first document."""
-        present = self.run.tools.documents.collection(candidate.name)
-        if present is not None and present.generation == candidate.generation:
-            return plan, True
-        documents, reservation = self._documents(candidate), candidate.reservation(self.run.job.id)
-        afresh = candidate.staged == 0
-        for batch in _batches(islice(documents, candidate.staged, None)):
-            if turn.over(self.run):
-                return self._pause(plan, candidate), False
-            self.run.tools.documents.stage(reservation, batch, afresh=afresh)
-            afresh = False
-            candidate = replace(candidate, staged=candidate.staged + len(batch))
-            plan = keep(self.run, plan.having(candidate))
-        if afresh:  # there are none
-            self.run.tools.documents.stage(reservation, (), afresh=True)
+    def stage(self, plan: Plan, turn: Slice) -> tuple[Plan, bool]:
+        """Stage the documents of each collection that does not serve yet; whether these are all."""
+        documents = self.run.tools.documents
+        for planned in plan.collections:
+            present = documents.collection(planned.name)
+            if planned.serves or (present is not None and present.generation == planned.generation):
+                continue
+            reservation, staged = planned.reservation(self.run.job.id), planned.staged
+            left = islice(self._documents(planned), staged, None)
+            while batch := list(islice(left, _BATCH)):
+                if turn.over(self.run):
+                    if is_over(self.run.tools.jobs, self.run.job.id):
+                        # The purge of the job may have come already, so nothing may stay.
+                        documents.stage(reservation, (), afresh=True)
+                    return plan, False
+                documents.stage(reservation, batch, afresh=staged == 0)
+                staged += len(batch)
+                plan = save_plan(self.run, plan.having(replace(planned, staged=staged)))
+            if staged == 0:
+                documents.stage(reservation, (), afresh=True)
         return plan, True
 
-    def _pause(self, plan: Plan, candidate: Candidate) -> Plan:
-        """Leaves nothing when the job is over: whoever purges it may have come already."""
-        if is_over(self.run.tools.jobs, self.run.job.id):
-            self.run.tools.documents.stage(candidate.reservation(self.run.job.id), (), afresh=True)
-        return plan
+    def switch(self, plan: Plan) -> tuple[Plan, bool]:
+        """Let all collections serve, one right after the other; whether all do.
 
-    def switched(self, plan: Plan) -> tuple[Plan, bool]:
-        """Let all serve, one right after the other; whether all do, which they do not when the job is lost.
-
-        Conflict when a collection of such a name was made meanwhile: nothing has changed. Where some serve
-        already, the one that cannot is left out and told as missing, so that they get what came later.
+        They do not when the job is lost. Conflict when a collection of such a name was made meanwhile, and
+        none serves yet: nothing has changed then. Otherwise the plan lists it as missing, so that the others
+        get their replay.
         """
-        waiting = [each for each in plan.candidates if not each.serves]
+        waiting = [each for each in plan.collections if not each.serves]
         for each in waiting:
-            if self._surpassed(each):
-                plan = self._left_out(plan, each)
+            if self._superseded(each):
+                plan = self._leave_out(plan, each)
         for each in waiting:
-            if each in plan.candidates:
-                plan = self._switch(plan, each)
-        return plan, all(each.serves for each in plan.candidates)
+            if each in plan.collections:
+                plan = self._switch_collection(plan, each)
+        return plan, all(each.serves for each in plan.collections)
 
-    def _switch(self, plan: Plan, candidate: Candidate) -> Plan:
+    def _switch_collection(self, plan: Plan, planned: PlannedCollection) -> Plan:
         """Nothing changes when the job was cancelled or taken over."""
-        tools, saved = self.run.tools, self.backup.collection(candidate.saved)
+        tools, saved = self.run.tools, self.backup.collection(planned.saved)
         replacement = Replacement(
-            reservation=candidate.reservation(self.run.job.id),
+            reservation=planned.reservation(self.run.job.id),
             embedding_model=saved.embedding_model,
             dimension=saved.dimension,
             created_at=saved.created_at,
             above=saved.highest,
         )
-        if not tools.documents.replace(replacement, under=self.run.lease):
-            return self._refused(plan, candidate)
-        collection = tools.documents.collection(candidate.name)
-        if collection is not None and saved.stored:
-            point_alias(tools.vectors, collection)
-        return keep(self.run, plan.having(replace(candidate, serves=True)))
-
-    def _refused(self, plan: Plan, candidate: Candidate) -> Plan:
+        if tools.documents.replace(replacement, under=self.run.lease):
+            collection = tools.documents.collection(planned.name)
+            if collection is not None and saved.stored:
+                point_alias(tools.vectors, collection)
+            return save_plan(self.run, plan.having(replace(planned, serves=True)))
         if not self.run.holds():
             return plan
-        if self._surpassed(candidate):
-            return self._left_out(plan, candidate)
-        return keep(self.run, plan.having(replace(candidate, staged=0)))  # what was staged is gone
+        if self._superseded(planned):
+            return self._leave_out(plan, planned)
+        return save_plan(self.run, plan.having(replace(planned, staged=0)))  # the staged documents are gone
 
-    def _surpassed(self, candidate: Candidate) -> bool:
-        return self.run.tools.documents.reservation_superseded(candidate.reservation(self.run.job.id))
+    def _superseded(self, planned: PlannedCollection) -> bool:
+        return self.run.tools.documents.reservation_superseded(planned.reservation(self.run.job.id))
 
-    def _left_out(self, plan: Plan, candidate: Candidate) -> Plan:
+    def _leave_out(self, plan: Plan, planned: PlannedCollection) -> Plan:
         reason = (
-            f"A collection {candidate.name!r} was made while it was being restored: delete it, or restore "
+            f"A collection {planned.name!r} was made while it was being restored: delete it, or restore "
             "into another name (--into)"
         )
-        if not any(each.serves for each in plan.candidates):
+        if not any(each.serves for each in plan.collections):
             raise Conflict(reason)
-        return keep(self.run, plan.without(candidate).lacking([reason]))
+        return save_plan(self.run, plan.without(planned).lacking([reason]))
 
-    def _documents(self, candidate: Candidate) -> Iterator[Document]:
-        """Those whose points are all there, as they are to be."""
-        left_out = set(candidate.incomplete)
-        for saved in self.backup.documents(self.backup.collection(candidate.saved)):
+    def _documents(self, planned: PlannedCollection) -> Iterator[Document]:
+        """The documents whose points are all there, as those of the planned collection."""
+        left_out = set(planned.incomplete)
+        for saved in self.backup.documents(self.backup.collection(planned.saved)):
             document = saved.document
             if document.document_id not in left_out:
                 yield replace(
                     document,
-                    collection=candidate.name,
-                    generation=candidate.generation,
-                    source_key=candidate.own(document.source_key),
-                    text_key=candidate.own(document.text_key),
+                    collection=planned.name,
+                    generation=planned.generation,
+                    source_key=planned.own(document.source_key),
+                    text_key=planned.own(document.text_key),
                 )
-
-
-def _batches(documents: Iterator[Document]) -> Iterator[list[Document]]:
-    while batch := list(islice(documents, _BATCH)):
-        yield batch

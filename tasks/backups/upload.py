@@ -1,21 +1,18 @@
-"""A slice of an upload: the next pieces of a backup go into the vault.
-
-The engine's own files as portions of a backup.
-"""
+"""Uploads a slice of a backup: the next pieces of its portions, among them the engine's own files."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
-from rag.backups.vault import Intake, pieces
+from rag.backups.vault import StreamWriter, pieces
 from rag.errors import NotFound
 from rag.model import SnapshotFile
 from tasks.backups import progress
 from tasks.backups.documents import Documents
 from tasks.backups.earlier import EarlierBackup
-from tasks.backups.golden_queries import Golden
+from tasks.backups.golden_queries import GoldenQueries
 from tasks.backups.packing import BlobIndex, BlobPlan, Packs
-from tasks.backups.progress import Mark, Piece, Portion, Savepoint
+from tasks.backups.progress import Checkpoint, Mark, Piece, Portion
 from tasks.backups.records import CollectionEntries, JobRecords, KeyEntries
 from tasks.backups.saved_points import Points
 from tasks.backups.scope import Scope
@@ -59,7 +56,7 @@ _MB = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Uploading:
-    """``until``, by the monotonic clock, the lane can wait. Nobody else may remove parts meanwhile."""
+    """Uploads until ``until``, by the monotonic clock. Make one only while nobody else may remove parts."""
 
     run: StageRun
     scope: Scope
@@ -74,55 +71,47 @@ class Uploading:
     def piece_bytes(self) -> int:
         return self.run.tools.settings.backup_part_mb * _MB
 
-    def advance(self, savepoint: Savepoint) -> tuple[Savepoint, bool]:
-        """As far as it comes, and whether that is all."""
-        intake = Intake(self.run.tools.vault, self.piece_bytes, anew=self.scope.mode == "full")
-        while (number := savepoint.portions) < len(portions := self._portions(savepoint)):
-            for piece in portions[number].pieces(savepoint.mark):
-                savepoint = self._stored(intake, savepoint, piece)
-                self._tell(savepoint, portions)
+    def advance(self, checkpoint: Checkpoint) -> tuple[Checkpoint, bool]:
+        """Upload pieces, and return the new checkpoint and whether the upload is complete."""
+        writer = StreamWriter(self.run.tools.vault, self.piece_bytes, resend=self.scope.mode == "full")
+        while (number := checkpoint.portions) < len(portions := self._portions(checkpoint)):
+            for piece in portions[number].pieces(checkpoint.mark):
+                before = writer.sent
+                parts = tuple(writer.stream([piece.data]))
+                sent = writer.sent - before
+                checkpoint = progress.store(self.run, checkpoint, piece, parts, sent=sent)
+                self._tell(checkpoint, portions)
                 if self.over:
-                    return savepoint, False
-            savepoint = progress.finish(self.run, savepoint, portions[number])
-            self._tell(savepoint, portions)
-        return savepoint, True
+                    return checkpoint, False
+            checkpoint = progress.finish(self.run, checkpoint, portions[number])
+            self._tell(checkpoint, portions)
+        return checkpoint, True
 
-    def _stored(self, intake: Intake, savepoint: Savepoint, piece: Piece) -> Savepoint:
-        sent = intake.sent
-        parts = tuple(intake.stream([piece.data]))
-        return progress.store(self.run, savepoint, piece, parts, sent=intake.sent - sent)
+    def _tell(self, checkpoint: Checkpoint, portions: Sequence[Portion]) -> None:
+        """Report the bytes done, and an estimate of all bytes."""
+        sizes = [portion.size for portion in portions[checkpoint.portions :]] or [0]
+        left = max(0, sizes[0] - checkpoint.within) + sum(sizes[1:])
+        self.run.progress(checkpoint.done, checkpoint.done + left)
 
-    def _tell(self, savepoint: Savepoint, portions: Sequence[Portion]) -> None:
-        """Bytes done, of those that are to be done as far as that can be told."""
-        sizes = [portion.size for portion in portions[savepoint.portions :]] or [0]
-        left = max(0, sizes[0] - savepoint.within) + sum(sizes[1:])
-        self.run.progress(savepoint.done, savepoint.done + left)
-
-    def _portions(self, savepoint: Savepoint) -> list[Portion]:
-        """All of the backup. Records of jobs come before documents: what ends in between is in both.
-
-        Sources come last, so that every document which is saved has its own.
-        """
-        run, size = self.run, self.piece_bytes
-        documents = sum(each.documents for each in self.scope.collections)
-        packs = savepoint.notes.get(Packs.name, {}).get("packs", 0)
-        return [
-            *(EngineFile(run, file, size) for file in self.scope.files or ()),
-            JobRecords(run, self.scope.jobs, size),
-            *self._of_collections(savepoint),
-            CollectionEntries(run, len(self.scope.collections), size),
-            KeyEntries(run, size),
-            BlobPlan(run, self.earlier, size),
-            Packs(run, self.scope.source_bytes, size),
-            BlobIndex(run, packs, documents, size),
-        ]
-
-    def _of_collections(self, savepoint: Savepoint) -> Iterator[Portion]:
-        run, scope, size = self.run, self.scope, self.piece_bytes
+    def _portions(self, checkpoint: Checkpoint) -> list[Portion]:
+        """All portions of the backup, in the order in which they are uploaded."""
+        run, scope, size, notes = self.run, self.scope, self.piece_bytes, checkpoint.notes
+        portions: list[Portion] = [EngineFile(run, file, size) for file in scope.files or ()]
+        # Job records come before documents: what ends in between is in both.
+        portions.append(JobRecords(run, scope.jobs, size))
         for each in scope.collections:
             points = Points(run, scope, each, self.earlier, size)
             if each.store in scope.stored:
-                yield points
-            documents = Documents(run, scope, each, savepoint.notes.get(points.name), size)
-            yield documents
-            yield Golden(run, each, savepoint.notes.get(documents.name, {}))
+                portions.append(points)
+            documents = Documents(run, scope, each, notes.get(points.name), size)
+            portions += [documents, GoldenQueries(run, each, notes.get(documents.name, {}))]
+        packs = notes.get(Packs.name, {}).get("packs", 0)
+        # Sources come last, so that every saved document has its own.
+        return [
+            *portions,
+            CollectionEntries(run, len(scope.collections), size),
+            KeyEntries(run, size),
+            BlobPlan(run, self.earlier, size),
+            Packs(run, scope.source_bytes, size),
+            BlobIndex(run, packs, sum(each.documents for each in scope.collections), size),
+        ]

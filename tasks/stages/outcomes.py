@@ -230,6 +230,6 @@ def note_backup_status(
         "seconds": round(now - (job.started_at or job.created_at), 3),
     }
     try:
-        tools.standing.note(job.kind, note)
+        tools.backup_status.note(job.kind, note)
     except Transient as away:
         log.warning("%s: how it ended cannot be shown: %s", named(job), away)

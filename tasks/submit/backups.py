@@ -32,7 +32,7 @@ class Restoring:
     deletions: bool = False
 
 
-class BackupDesk:
+class BackupSubmissions:
     """Where jobs about backups are handed in. ``owner``: name of the key that asks."""
 
     def __init__(

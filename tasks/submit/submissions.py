@@ -24,7 +24,7 @@ from tasks.documents.quotas import Arrival, check_room
 from tasks.publishing.bells import announce
 from tasks.publishing.publishing import Publisher, prepare
 from tasks.submit.acceptance import Acceptance
-from tasks.submit.backups import BackupDesk, Restoring
+from tasks.submit.backups import BackupSubmissions, Restoring
 from tasks.submit.changes import Change, ChangeSubmissions
 from tasks.submit.dead_letters import DeadLetters
 from tasks.submit.reindexes import LayoutSubmissions
@@ -73,7 +73,7 @@ class Submissions:
         self.dead_letters = DeadLetters(jobs, documents, blobs, self._acceptance.again)
         self.changes = ChangeSubmissions(settings, jobs, documents, blobs, self._acceptance)
         self.layouts = LayoutSubmissions(settings, jobs, documents, self._acceptance)
-        self.backups = BackupDesk(Vault.of(settings), jobs, documents, self._acceptance)
+        self.backups = BackupSubmissions(Vault.of(settings), jobs, documents, self._acceptance)
 
     def ingest(
         self, ingestion: Ingestion, idempotency: Idempotency | None = None, *, owner: str = ""

@@ -114,7 +114,7 @@ def test_a_restore_that_is_hit(room: Strongroom, attack: Attack, dealt: Sequence
 def test_the_account_sees_what_is_wrong(room: Strongroom) -> None:
     victim = max(room.tools.vault.newest().parts)
     Objects.of(room.settings).put_whole(victim, b"other bytes")
-    stray = room.tools.vault.keep(b"of no backup").key
+    stray = room.tools.vault.store(b"of no backup").key
     room.tools.vectors.ensure("left-1", CollectionSpec(8))
 
     faults = room.faults(settle=0)

@@ -13,9 +13,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from rag.backups.encryption import enclosed
+from rag.backups.encryption import encode_object
 from rag.backups.objects import Objects
-from rag.backups.vault import Intake, Vault
+from rag.backups.vault import StreamWriter, Vault
 from rag.errors import BackupError, ConfigurationError, DamagedBackup, NotFound, Unavailable
 from rag.model import Stream
 from rag.settings import Settings
@@ -112,7 +112,7 @@ class TestBackups:
 
     def test_none_is_made_whose_parts_are_not_all_there(self, objects: Objects, key: str | None) -> None:
         vault = Vault(objects, key)
-        part = vault.keep(TEXT)
+        part = vault.store(TEXT)
         vault.sweep(())
 
         with pytest.raises(DamagedBackup, match=f"^{part.key} is missing"):
@@ -152,16 +152,16 @@ class TestDamage:
         for part in backed_up(vault).parts.values():
             objects.put_whole(part.key, flipped(objects.get(part.key), 3))
 
-        list(Intake(vault, PIECE, anew=True).stream([TEXT]))
+        list(StreamWriter(vault, PIECE, resend=True).stream([TEXT]))
 
         assert restored(vault) == TEXT
 
     def test_a_part_cut_short_by_a_power_cut_is_sent_again(self, objects: Objects, key: str | None) -> None:
         vault = Vault(objects, key)
-        part = vault.keep(TEXT)
+        part = vault.store(TEXT)
         objects.put_whole(part.key, b"")
 
-        assert vault.keep(TEXT) == part
+        assert vault.store(TEXT) == part
         assert vault.piece(part) == TEXT
 
     def test_a_manifest_under_anothers_name_is_refused(self, objects: Objects, key: str | None) -> None:
@@ -174,7 +174,7 @@ class TestDamage:
     @pytest.mark.parametrize("fields", [{}, {"id": "1"}, [], None])
     def test_what_is_no_manifest_is_damage(self, fields: object) -> None:
         objects = Objects("memory:///")
-        objects.put_whole("manifests/1", enclosed({}, json.dumps(fields).encode()))
+        objects.put_whole("manifests/1", encode_object({}, json.dumps(fields).encode()))
 
         with pytest.raises(DamagedBackup, match=r"^manifests/1 is damaged"):
             Vault(objects).manifest("1")
@@ -205,7 +205,7 @@ class TestDamage:
 
     def test_a_later_format_is_refused_with_what_to_do(self) -> None:
         objects = Objects("memory:///")
-        objects.put_whole("manifests/1", enclosed({"format": 2}, b"unheard of"))
+        objects.put_whole("manifests/1", encode_object({"format": 2}, b"unheard of"))
 
         with pytest.raises(BackupError, match=r"format 2.*reads format 1: use the version that made it"):
             Vault(objects).manifest("1")

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from rag.backups.encryption import enclosed
+from rag.backups.encryption import encode_object
 from rag.backups.objects import Objects
-from rag.backups.vault import Intake, Vault
+from rag.backups.vault import StreamWriter, Vault
 from rag.errors import BackupError, WrongKey
 from tests.contract.vaults import KEY, PIECE, TEXT, backed_up, contents, manifest_of, restored
 from tests.s3server import S3Server
@@ -56,7 +56,7 @@ class TestKeys:
             lambda vault: vault.manifest("1"),
             lambda vault: vault.newest(),
             lambda vault: vault.piece(first),
-            lambda vault: vault.keep(b"another text"),
+            lambda vault: vault.store(b"another text"),
             lambda vault: vault.seal(manifest_of(name="2")),
         ]
         for call in calls:
@@ -71,13 +71,15 @@ class TestKeys:
 
         assert restored(Vault(objects, KEY), "1") == restored(Vault(objects, KEY), "2") == TEXT
         with pytest.raises(WrongKey):
-            Vault(objects).keep(TEXT)
+            Vault(objects).store(TEXT)
 
     def test_one_in_the_open_is_nobodys_newest_where_there_is_a_key(self, objects: Objects) -> None:
         """Whoever can write to the bucket could have put it there."""
         backed_up(Vault(objects, KEY), "1")
         forged = replace(manifest_of(name="2"), encrypted=True)
-        objects.put_whole("manifests/2", enclosed({"encryption": None}, json.dumps(asdict(forged)).encode()))
+        objects.put_whole(
+            "manifests/2", encode_object({"encryption": None}, json.dumps(asdict(forged)).encode())
+        )
 
         for asked in (Vault(objects, KEY).newest, Vault(objects, KEY).latest):
             with pytest.raises(BackupError, match="Backup 2 is not encrypted although BACKUP_KEY is set"):
@@ -94,13 +96,13 @@ class TestKeys:
 
         assert restored(Vault(objects, KEY)) == TEXT
         with pytest.raises(WrongKey):
-            Vault(objects, "another passphrase, as long").keep(TEXT)
-        list(Intake(Vault(objects, KEY), PIECE).stream([TEXT]))
+            Vault(objects, "another passphrase, as long").store(TEXT)
+        list(StreamWriter(Vault(objects, KEY), PIECE).stream([TEXT]))
         assert contents(objects) == before
 
     def test_several_may_begin_one_at_once(self, objects: Objects) -> None:
         with ThreadPoolExecutor(3) as pool:
-            parts = list(pool.map(lambda _: Vault(objects, KEY).keep(TEXT), range(3)))
+            parts = list(pool.map(lambda _: Vault(objects, KEY).store(TEXT), range(3)))
 
         assert len(set(parts)) == 1
         assert Vault(objects, KEY).piece(parts[0]) == TEXT

@@ -11,7 +11,7 @@ import pytest
 
 from rag.backups import vault as vaults
 from rag.backups.objects import Objects
-from rag.backups.vault import Intake, Vault
+from rag.backups.vault import StreamWriter, Vault
 from rag.errors import DamagedBackup, Unavailable
 from rag.redis.locks import HeldLock
 from tests.contract.buckets import HTTP, administer
@@ -117,15 +117,15 @@ class TestRefusedRemovals:
         first, *_ = backed_up(vault).parts
 
         with forbidden(s3, f"{folder}/parts/*", action="PutObject"):
-            list(Intake(vault, PIECE, anew=True).stream([TEXT]))
+            list(StreamWriter(vault, PIECE, resend=True).stream([TEXT]))
             with pytest.raises(Unavailable, match="do not reach so far"):
-                vault.keep(b"something else")
+                vault.store(b"something else")
         objects.put_whole(first, b"damaged")
         with (
             forbidden(s3, f"{folder}/parts/*", action="PutObject"),
             pytest.raises(DamagedBackup, match=f"^{first} is damaged"),
         ):
-            list(Intake(vault, PIECE, anew=True).stream([TEXT]))
+            list(StreamWriter(vault, PIECE, resend=True).stream([TEXT]))
 
     def test_under_an_object_lock_pruned_versions_stay_in_the_bucket(self, s3: S3Server) -> None:
         bucket = f"locked-{uuid4()}"
@@ -150,7 +150,7 @@ class TestRefusedRemovals:
             lambda: vault.forget("1"),
             lambda: vault.sweep(()),
             lambda: vault.manifest("1"),
-            lambda: vault.keep(TEXT),
+            lambda: vault.store(TEXT),
         ]
         for call in calls:
             with pytest.raises(Unavailable, match="Backup store s3://"):

@@ -3,7 +3,7 @@
 from uuid import uuid4
 
 from rag.backups.objects import Objects
-from rag.backups.vault import Intake, Vault, read
+from rag.backups.vault import StreamWriter, Vault, read
 from rag.model import Engine, Manifest, SavedCollection, Stream
 from tests.contract.buckets import HTTP
 from tests.s3server import BUCKET, S3Server, environment
@@ -36,7 +36,7 @@ def saved_collection(documents: int) -> SavedCollection:
 
 def backed_up(vault: Vault, name: str = "1", text: bytes = TEXT) -> Manifest:
     """A small backup of three parts."""
-    stream = Stream("texts", tuple(Intake(vault, PIECE).stream([text])))
+    stream = Stream("texts", tuple(StreamWriter(vault, PIECE).stream([text])))
     manifest = manifest_of(stream, name=name)
     vault.seal(manifest)
     return manifest

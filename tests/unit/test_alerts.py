@@ -27,12 +27,12 @@ class Heartbeats:
         return Signs()
 
 
-class Standing:
+class Status:
     """One job of each kind has succeeded."""
 
-    def words(self) -> dict[str, Json]:
-        word: Json = {"at": 1.0, "backup": "1", "ok": True, "seconds": 2.0, "bytes": 3, "lacking": 4}
-        return {name: word for kind in ABOUT_BACKUPS for name in (kind.value, f"{kind}:good")}
+    def results(self) -> dict[str, Json]:
+        result: Json = {"at": 1.0, "backup": "1", "ok": True, "seconds": 2.0, "bytes": 3, "lacking": 4}
+        return {name: result for kind in ABOUT_BACKUPS for name in (kind.value, f"{kind}:good")}
 
 
 def rules() -> list[Json]:
@@ -43,8 +43,8 @@ def rules() -> list[Json]:
 def metrics() -> set[str]:
     jobs: Any = Jobs()
     heartbeats: Any = Heartbeats()
-    standing: Any = Standing()
-    collectors = (QueueCollector(jobs, {}), LivenessCollector(heartbeats), BackupCollector(standing))
+    status: Any = Status()
+    collectors = (QueueCollector(jobs, {}), LivenessCollector(heartbeats), BackupCollector(status))
     return {metric.name for collector in collectors for metric in collector.collect()}
 
 

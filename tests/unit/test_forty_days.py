@@ -16,7 +16,7 @@ from rag.redis.schedule import Run
 from rag.settings import Settings
 from tasks.app import app
 from tasks.backups import retention, scheduled
-from tasks.backups.retention import Stock
+from tasks.backups.retention import StoredBackups
 from tasks.submit import backups
 from tests.unit.memoryruns import START, Clock, MemoryRuns
 
@@ -65,7 +65,7 @@ class House:
         self.jobs = Jobs(self)
         self.runs = MemoryRuns(self.clock)
         self.vault = Vault.of(SETTINGS)
-        self.blobs = self.documents = self.standing = SimpleNamespace(
+        self.blobs = self.documents = self.backup_status = SimpleNamespace(
             collections=lambda: (SimpleNamespace(documents=1),), damages=dict
         )
 
@@ -78,7 +78,7 @@ class House:
 
     def _back_up(self, backup: str) -> None:
         self.made[backup] = self.clock.now
-        parts = (self.vault.keep(b"of all"), self.vault.keep(backup.encode()))
+        parts = (self.vault.store(b"of all"), self.vault.store(backup.encode()))
         streams, engine = (Stream("documents", parts),), Engine("edge", "1")
         now = self.clock.now
         self.vault.seal(
@@ -86,8 +86,8 @@ class House:
         )
 
     def _prune(self) -> None:
-        found = Stock.of(self.vault)
-        outlived = found.outlived(self)  # type: ignore[arg-type]
+        found = StoredBackups.of(self.vault)
+        outlived = found.expired(self)  # type: ignore[arg-type]
         for backup in outlived:
             self.vault.forget(backup)
         left = found.without(outlived)

@@ -76,7 +76,7 @@ def api(running: Service, vault: Vault, valkey: str) -> Service:
 
 
 def backup(vault: Vault, backup_id: str, began: float, *collections: SavedCollection) -> Manifest:
-    part = vault.keep(f"of {backup_id}".encode())
+    part = vault.store(f"of {backup_id}".encode())
     return Manifest(
         id=backup_id,
         began_at=began,
@@ -262,8 +262,8 @@ def test_how_backups_stand(api):
     assert "aegis_backup_" not in api.http.get("/metrics").text
     now = time.time()
     word = {"job": "1", "backup": SECOND, "seconds": 4.0, "bytes": 77}
-    api.parts.standing.note(JobKind.BACKUP, {**word, "at": now - 60, "ok": True})
-    api.parts.standing.note(JobKind.BACKUP, {**word, "at": now - 5, "ok": False, "error": "full"})
+    api.parts.backup_status.note(JobKind.BACKUP, {**word, "at": now - 60, "ok": True})
+    api.parts.backup_status.note(JobKind.BACKUP, {**word, "at": now - 5, "ok": False, "error": "full"})
 
     standing = api.http.get("/v1/backups/standing").json()
     metrics = dict(line.split() for line in api.http.get("/metrics").text.splitlines() if line[0] != "#")

@@ -14,7 +14,7 @@ def test_damage_that_was_found_is_mended_once(tools: InProcess, desk: Submission
     ingested(tools, desk, "isle00")
     first = made(tools, desk)
     word = {"at": time() - 1, "backup": first.id, "ok": False, "seconds": 1.0, "reason": "damaged-backup"}
-    tools.standing.note(JobKind.VERIFY, word)
+    tools.backup_status.note(JobKind.VERIFY, word)
 
     assert [made(tools, desk).mode for _ in range(2)] == ["full", "incremental"]
 
@@ -23,14 +23,14 @@ def test_damage_is_remembered_whatever_is_said_of_others(tools: InProcess, desk:
     ingested(tools, desk, "isle00")
     first, second = made(tools, desk), made(tools, desk)
     word = {"at": time(), "backup": second.id, "ok": False, "seconds": 1.0, "reason": "damaged-backup"}
-    tools.standing.note(JobKind.VERIFY, word)
+    tools.backup_status.note(JobKind.VERIFY, word)
     assert finished(tools, desk.backups.verify(first.id).job.id).state is JobState.SUCCEEDED
 
-    assert tools.standing.damages().keys() == {second.id}
+    assert tools.backup_status.damages().keys() == {second.id}
     assert made(tools, desk).mode == "full"
 
     assert finished(tools, desk.backups.verify(second.id).job.id).state is JobState.SUCCEEDED
-    assert tools.standing.damages() == {}
+    assert tools.backup_status.damages() == {}
 
 
 def test_a_backup_that_cannot_be_read_stops_none(tools: InProcess, desk: Submissions) -> None:
@@ -73,4 +73,4 @@ def test_points_that_the_engine_lost_are_told(tools: InProcess, desk: Submission
     assert (book.documents, book.late, book.lacking) == (1, 1, 1)
     assert job.result["lacking"] == 1
     assert manifest.missing == ("collection handbook: the engine has lost points of at least 1 document",)
-    assert tools.standing.words()[JobKind.BACKUP]["lacking"] == 1
+    assert tools.backup_status.results()[JobKind.BACKUP]["lacking"] == 1

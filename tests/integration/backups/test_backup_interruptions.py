@@ -70,7 +70,7 @@ def test_one_that_is_begun_again_looks_at_all_points_again(
     ingested(tools, desk, "isle00")
     job_id = asked(desk)
     step(tools, job_id)
-    while progress.kept(tools.jobs, job_id).portions < 4:
+    while progress.load_checkpoint(tools.jobs, job_id).portions < 4:
         step(tools, job_id)
     ingested(tools, desk, "isle01")
     (tools.settings.home / "backups" / min(parts_in(tools))).unlink()
@@ -87,7 +87,7 @@ def test_documents_come_and_go_meanwhile(tools: InProcess, desk: Submissions, pa
     job_id, round_ = asked(desk), 0
 
     while not (job := step(tools, job_id)).state.final:
-        if round_ < 5 and job.stage is Stage.UPLOAD and progress.kept(tools.jobs, job_id).portions:
+        if round_ < 5 and job.stage is Stage.UPLOAD and progress.load_checkpoint(tools.jobs, job_id).portions:
             ingested(tools, desk, f"early{round_}")
             finished(tools, brought(desk, f"isle{2 * round_:02}", f"The buoy of {round_} is striped."))
             finished(tools, desk.delete_document(COLLECTION, f"isle{2 * round_ + 1:02}").id)
@@ -116,13 +116,13 @@ class Killed(BaseException):
 def test_it_goes_on_where_it_was_killed(
     tools: InProcess, desk: Submissions, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before and after every single savepoint; of what was stored nothing is sent again."""
+    """Before and after every single checkpoint; of what was stored nothing is sent again."""
     ingested(tools, desk, *names(12))
     tries = {"max_attempts": 1000, "max_retries_per_job": 1000}
     monkeypatch.setattr(tools, "_settings", tools.settings.model_copy(update=tries))
-    job_id, keep, kills = asked(desk), progress.keep, Counter[str]()
+    job_id, keep, kills = asked(desk), progress.save_checkpoint, Counter[str]()
 
-    def dying(run: object, reached: progress.Savepoint) -> None:
+    def dying(run: object, reached: progress.Checkpoint) -> None:
         place = f"{reached.portions} {reached.mark}"
         kills[place] += 1
         if kills[place] == 1:
@@ -131,7 +131,7 @@ def test_it_goes_on_where_it_was_killed(
         if kills[place] == 2:
             raise Killed
 
-    monkeypatch.setattr(progress, "keep", dying)
+    monkeypatch.setattr(progress, "save_checkpoint", dying)
     while not job_of(tools, job_id).state.final:
         with suppress(Killed):
             step(tools, job_id)
@@ -240,7 +240,7 @@ def test_it_waits_for_a_store_that_is_away(
     ingested(tools, desk, "since")
     job = finished(tools, asked(desk))
     assert job.state is JobState.DEAD
-    words = tools.standing.words()
+    words = tools.backup_status.results()
     assert (words["backup"]["ok"], words["backup"]["reason"]) == (False, "unavailable")
     assert "connection refused" in words["backup"]["error"]
     assert words["backup:good"]["backup"] == job_id
@@ -265,7 +265,7 @@ def test_a_cancelled_one_is_none(tools: InProcess, desk: Submissions) -> None:
     ingested(tools, desk, *names(3))
     job_id = asked(desk, "full")
     step(tools, job_id)
-    while progress.kept(tools.jobs, job_id).portions < 3:
+    while progress.load_checkpoint(tools.jobs, job_id).portions < 3:
         step(tools, job_id)
     tools.jobs.cancel(job_id)
 

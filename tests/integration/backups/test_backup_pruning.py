@@ -50,7 +50,7 @@ def test_a_prune_leaves_what_is_needed(tools: InProcess, desk: Submissions) -> N
     assert (second.result["kept"], second.result["removed"]) == (2, 1)
     assert tools.vault.backups() == [being_made, newest.id]
     assert parts_in(tools) == {*newest.parts, *tools.vault.manifest(being_made).parts}
-    assert tools.standing.words()[JobKind.PRUNE]["ok"]
+    assert tools.backup_status.results()[JobKind.PRUNE]["ok"]
 
 
 def test_a_prune_removes_nothing_that_it_cannot_judge(tools: InProcess, desk: Submissions) -> None:
@@ -65,4 +65,4 @@ def test_a_prune_removes_nothing_that_it_cannot_judge(tools: InProcess, desk: Su
     assert job.error is not None
     assert f"manifests/{manifest.id}" in job.error["detail"]
     assert set(manifest.parts) <= parts_in(tools)
-    assert not tools.standing.words()[JobKind.PRUNE]["ok"]
+    assert not tools.backup_status.results()[JobKind.PRUNE]["ok"]

@@ -57,8 +57,8 @@ def test_a_copy_that_finds_by_one_side_only_fails_a_rehearsal_and_no_restore(
     assert rehearsed.state is JobState.FAILED
     assert rehearsed.error is not None
     assert "finds other passages than when it was saved" in rehearsed.error["detail"]
-    assert not tools.standing.words()[JobKind.REHEARSE]["ok"]
-    assert tools.standing.damages().keys() == {backup.id}
+    assert not tools.backup_status.results()[JobKind.REHEARSE]["ok"]
+    assert tools.backup_status.damages().keys() == {backup.id}
     assert restored.state is JobState.SUCCEEDED, restored.error
     assert restored.result is not None
     assert restored.result["overlap"] < 0.9

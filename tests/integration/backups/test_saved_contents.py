@@ -98,7 +98,7 @@ def test_what_is_told_of_it(tools: InProcess, desk: Submissions) -> None:
     ingested(tools, desk, *names(3))
     job = finished(tools, asked(desk))
 
-    manifest, word = tools.vault.manifest(job.id), tools.standing.words()[JobKind.BACKUP]
+    manifest, word = tools.vault.manifest(job.id), tools.backup_status.results()[JobKind.BACKUP]
 
     assert job.result is not None
     assert (job.result["documents"], job.result["bytes"]) == (3, manifest.size)

@@ -147,7 +147,7 @@ def test_a_backup_that_cannot_even_be_read_has_failed_its_verification(tools: To
 
     word = run(tools, "verify")
 
-    said = tools.standing.words()[JobKind.VERIFY]
+    said = tools.backup_status.results()[JobKind.VERIFY]
     assert backup in word
     assert not said["ok"]
     assert backup in said["error"]

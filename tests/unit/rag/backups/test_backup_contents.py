@@ -8,7 +8,7 @@ import numpy as np
 from rag.backups import contents
 from rag.backups.contents import LINES_A_PIECE, GoldenHit, GoldenQuery, Line, SavedBlob, SavedDocument, cut
 from rag.backups.digest import ContentDigest
-from rag.backups.packs import THIN_PACKS, kept
+from rag.backups.packs import THIN_PACKS, reusable_blobs
 from rag.model import Document, SparseVector
 
 PART = 1000
@@ -92,21 +92,24 @@ def blobs(*packs: list[int]) -> list[SavedBlob]:
 def test_few_thin_packs_stay() -> None:
     there = blobs([PART], *([[1]] * THIN_PACKS))
 
-    assert list(kept(there, [blob.key for blob in there], PART)) == there
+    assert list(reusable_blobs(there, [blob.key for blob in there], PART)) == there
 
 
 def test_many_thin_packs_are_packed_together() -> None:
     there = blobs([PART], [PART, PART], *([[1]] * (THIN_PACKS + 1)))
 
-    assert {blob.stream for blob in kept(there, [blob.key for blob in there], PART)} == {"blobs/0", "blobs/1"}
+    assert {blob.stream for blob in reusable_blobs(there, [blob.key for blob in there], PART)} == {
+        "blobs/0",
+        "blobs/1",
+    }
 
 
 def test_a_pack_with_little_that_is_live_is_thin() -> None:
     there = blobs(*([[1, PART]] * (THIN_PACKS + 1)), [PART])
     live = [blob.key for blob in there if blob.size == 1] + [there[-1].key]
 
-    assert list(kept(there, live, PART)) == [there[-1]]
+    assert list(reusable_blobs(there, live, PART)) == [there[-1]]
 
 
 def test_what_is_only_named_is_in_no_pack() -> None:
-    assert kept([SavedBlob("a")], ["a"], PART) == ()
+    assert reusable_blobs([SavedBlob("a")], ["a"], PART) == ()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from rag.backups.objects import Objects
-from rag.backups.vault import Intake, Vault, pieces, read
+from rag.backups.vault import StreamWriter, Vault, pieces, read
 from rag.model import Stream
 
 DATA = os.urandom(1000)
@@ -34,7 +34,7 @@ def test_the_last_piece_is_what_is_left() -> None:
 
 
 def test_a_stream_comes_back_from_any_byte_on(vault: Vault) -> None:
-    stream = Stream("s", tuple(Intake(vault, 300).stream([DATA])))
+    stream = Stream("s", tuple(StreamWriter(vault, 300).stream([DATA])))
 
     assert stream.length == 1000
     for start in (0, 1, 299, 300, 301, 600, 999, 1000, 2000):
@@ -49,27 +49,27 @@ def test_it_is_read_no_further_than_it_is_asked_for(vault: Vault) -> None:
             taken.append(block)
             yield block
 
-    parts = Intake(vault, 200).stream(source())
+    parts = StreamWriter(vault, 200).stream(source())
     next(parts)
 
     assert len(taken) == 2
 
 
 def test_after_a_break_it_goes_on_where_the_parts_end(vault: Vault) -> None:
-    before = next(Intake(vault, 300).stream([DATA]))
+    before = next(StreamWriter(vault, 300).stream([DATA]))
 
-    intake = Intake(vault, 300)
-    stream = Stream("s", (before, *intake.stream([DATA[before.length :]])))
+    writer = StreamWriter(vault, 300)
+    stream = Stream("s", (before, *writer.stream([DATA[before.length :]])))
 
     assert b"".join(read(vault, stream)) == DATA
-    assert stream.parts == tuple(Intake(vault, 300).stream([DATA])), "it was cut at the same places"
+    assert stream.parts == tuple(StreamWriter(vault, 300).stream([DATA])), "it was cut at the same places"
 
 
 def test_what_is_there_is_not_sent_again_unless_anew(vault: Vault) -> None:
-    first, second = Intake(vault, 10), Intake(vault, 10)
-    anew = Intake(vault, 10, anew=True)
+    first, second = StreamWriter(vault, 10), StreamWriter(vault, 10)
+    anew = StreamWriter(vault, 10, resend=True)
 
-    for intake in (first, second, anew):
-        list(intake.stream([DATA, DATA]))
+    for writer in (first, second, anew):
+        list(writer.stream([DATA, DATA]))
 
     assert (first.sent, second.sent, anew.sent) == (1000, 0, 1000)

@@ -1,10 +1,10 @@
-"""The catalogue of backups: each manifest is read once, and only as long as it is there."""
+"""The listing of backups: each manifest is read once, and only as long as it is there."""
 
 from typing import Any
 
 import pytest
 
-from rag.backups.catalogue import Catalogue, Listed, Unlisted
+from rag.backups.listing import BackupListing, Listed, Unlisted
 from rag.errors import DamagedBackup, NotFound
 from rag.model import Engine, Manifest, StoredPart, Stream
 
@@ -38,8 +38,8 @@ def made(backup: str) -> Manifest:
     )  # fmt: skip
 
 
-def catalogue(vault: Any) -> Catalogue:
-    return Catalogue(vault)
+def listing(vault: Any) -> BackupListing:
+    return BackupListing(vault)
 
 
 def ids(items: tuple[Listed | Unlisted, ...]) -> list[str]:
@@ -48,7 +48,7 @@ def ids(items: tuple[Listed | Unlisted, ...]) -> list[str]:
 
 def test_a_manifest_is_read_once_and_kept_short() -> None:
     vault = Vault(a=made("a"), b=made("b"))
-    shown = catalogue(vault)
+    shown = listing(vault)
 
     first, second = (shown.page(cursor=None, limit=9) for _ in range(2))
 
@@ -61,7 +61,7 @@ def test_a_manifest_is_read_once_and_kept_short() -> None:
 
 def test_only_the_page_is_read() -> None:
     vault = Vault(a=made("a"), b=made("b"), c=made("c"))
-    shown = catalogue(vault)
+    shown = listing(vault)
 
     page = shown.page(cursor="c", limit=1)
 
@@ -72,7 +72,7 @@ def test_only_the_page_is_read() -> None:
 
 def test_what_cannot_be_used_is_read_again_each_time() -> None:
     vault = Vault(a=DamagedBackup("a is damaged"), b=made("b"))
-    shown = catalogue(vault)
+    shown = listing(vault)
     assert isinstance(shown.page(cursor=None, limit=9).items[1], Unlisted)
 
     vault.found["a"] = made("a")
@@ -83,7 +83,7 @@ def test_what_cannot_be_used_is_read_again_each_time() -> None:
 @pytest.mark.parametrize("listed", [True, False])
 def test_what_is_removed_is_gone(listed: bool) -> None:
     vault = Vault(a=made("a"), b=made("b"))
-    shown = catalogue(vault)
+    shown = listing(vault)
     shown.page(cursor=None, limit=1)
 
     if listed:  # removed between the listing and the reading

@@ -1,4 +1,4 @@
-"""Which backups there are, with what is worth knowing of each. Manifests are long and never change."""
+"""The list of backups, with a summary of each. Manifests are long, and they never change."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ _READ_AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A manifest without its streams and files, which are ``objects`` in number and ``size`` bytes."""
+    """A manifest without its streams and files, which are ``objects`` objects of ``size`` bytes in all."""
 
     manifest: Manifest
     objects: int
@@ -34,8 +34,8 @@ class Unlisted:
     error: BackupError
 
 
-class Catalogue:
-    """Each manifest is read once a process. Raises Unavailable when the bucket is away."""
+class BackupListing:
+    """Reads each manifest once in a process. Raises Unavailable when the bucket is away."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
@@ -44,6 +44,7 @@ class Catalogue:
     def page(self, *, cursor: str | None, limit: int) -> Window[Listed | Unlisted]:
         """The newest first; ``cursor``: the last one seen."""
         backups = self._vault.backups()
+        # Manifests of backups that were removed are dropped here.
         self._read = {backup: self._read[backup] for backup in backups if backup in self._read}
         left = [backup for backup in backups if cursor is None or backup < cursor]
         wanted = left[:limit]
