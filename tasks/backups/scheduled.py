@@ -56,10 +56,10 @@ def back_up(tools: Toolbox, once: Idempotency) -> str:
 
 @promised("back_up_fully")
 def back_up_fully(tools: Toolbox, once: Idempotency) -> str:
-    """Hand in a full backup. Raises Unavailable, so that it is asked for again, while another one is made."""
-    if reason := _held_back(tools, JobKind.BACKUP, JobKind.RESTORE):
+    """Submit a full backup. Raises Unavailable while another one is made, so that beat asks for it again."""
+    if reason := _why_not(tools, JobKind.BACKUP, JobKind.RESTORE):
         raise Unavailable(f"a full backup waits, {reason}")
-    return _awaits_restore(tools) or _handed_in(_desk(tools).back_up("full", "schedule", once))
+    return _awaits_restore(tools) or _answer(_submissions(tools).back_up("full", "schedule", once))
 
 
 @promised("make_up")
