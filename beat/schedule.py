@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from rag.settings import Settings
-from rag.settings.backups import NEVER
 from rag.settings.cron import next_time
+from rag.settings.texts import NEVER
 
 HOUR = 3600.0
 

@@ -2,7 +2,7 @@
 
 A room is a folder or a module directly in one of the packages. It stands on the floor above all that it
 imports. ``python -m tests.rooms`` writes the drawing into ``docs/architecture.md``; ``make lint`` checks that
-it is true, and that rooms do not import each other in a circle.
+it is true, and that neither rooms nor files import each other in a circle.
 """
 
 import ast
@@ -12,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("rag", "tasks", "cli")
+OTHERS = ("api", "beat", "bench", "workers")
 PAGE = ROOT / "docs" / "architecture.md"
 BEGIN, END = "<!-- rooms: drawn by python -m tests.rooms -->\n", "<!-- end of rooms -->\n"
 
@@ -41,6 +42,17 @@ def floors_of(rooms: Rooms) -> list[list[str]]:
     return floors
 
 
+def files() -> Rooms:
+    """Every module of ours by its dotted name, each with those that it imports, also within a function."""
+    parts = (path for part in (*PACKAGES, *OTHERS) for path in (ROOT / part).rglob("*.py"))
+    found = {_dotted(path): path for path in parts}
+    imported = {name: set(_names(path)) for name, path in found.items()}
+    return {
+        name: {each if each in found else each.rpartition(".")[0] for each in names} & found.keys() - {name}
+        for name, names in imported.items()
+    }
+
+
 def drawing() -> str:
     """A table a package: its floors from the top one down."""
     parts = []
@@ -62,13 +74,22 @@ def _room_of(package: str, parts: tuple[str, ...]) -> str | None:
 
 
 def _imported(package: str, path: Path) -> Iterator[str]:
+    for name in _names(path):
+        if room := _room_of(package, tuple(name.split("."))):
+            yield room
+
+
+def _names(path: Path) -> Iterator[str]:
+    """Dotted names of all that a module imports; of ``from a import b`` it is ``a.b``."""
     for node in _executed(ast.parse(path.read_text("utf-8"))):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        for name in names:
-            if room := _room_of(package, tuple(name.split("."))):
-                yield room
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(part for part in path.relative_to(ROOT).with_suffix("").parts if part != "__init__")
 
 
 def _executed(tree: ast.AST) -> Iterator[ast.AST]:
@@ -83,6 +104,7 @@ def main(*options: str) -> int:
     page = PAGE.read_text("utf-8")
     before, _, rest = page.partition(BEGIN)
     drawn = f"{before}{BEGIN}\n{drawing()}\n{END}{rest.partition(END)[2]}"
+    floors_of(files())
     if "--check" in options:
         if drawn != page:
             sys.stderr.write(f"{PAGE.name} draws other rooms than the code has: python -m tests.rooms\n")

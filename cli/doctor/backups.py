@@ -9,8 +9,8 @@ from cli.units import duration
 from rag.backups.vault import Vault
 from rag.errors import NotFound
 from rag.settings import Settings
-from rag.settings.backups import NEVER
 from rag.settings.cron import next_time
+from rag.settings.texts import NEVER
 
 PART = "backups"
 REMEDY = "see BACKUP_URL, its credentials, and BACKUP_KEY"

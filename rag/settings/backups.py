@@ -5,9 +5,6 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
-NEVER = "never"
-"""A schedule without any time."""
-
 _LEAST_KEY = 16
 
 

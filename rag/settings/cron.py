@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from celery.schedules import ParseException, crontab
 
-from rag.settings.backups import NEVER
+from rag.settings.texts import NEVER
 
 
 def validate(text: str) -> str:

@@ -8,13 +8,14 @@ from tempfile import gettempdir
 from typing import Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from rag.settings.backups import NEVER, BackupSettings
+from rag.settings.backups import BackupSettings
 from rag.settings.jobs import JobSettings
 from rag.settings.library import LibrarySettings
 from rag.settings.models import EmbedderName, GeneratorName, ModelSettings, RerankerName
 from rag.settings.oidc import OidcSettings
 from rag.settings.redis_url import RedisAddress, trusting
 from rag.settings.service import ServiceSettings
+from rag.settings.texts import NEVER
 from rag.system.folders import expanded, require_own
 from rag.system.homes import Home, unnamed_home
 

@@ -10,6 +10,9 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import to_jsonable_python
 
+NEVER = "never"
+"""A schedule without any time."""
+
 _SEPARATOR = re.compile(r"[,\s]+")
 _LEVELS = {
     "CRIT": "CRITICAL", "ERR": "ERROR", "FATAL": "CRITICAL", "NOTICE": "INFO", "PANIC": "CRITICAL",

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from rag.settings.backups import NEVER
 from rag.settings.cron import next_time, validate
+from rag.settings.texts import NEVER
 
 FRIDAY = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 
