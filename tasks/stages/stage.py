@@ -2,7 +2,7 @@
 
 A delivery only says that a lane has due work. A stage begins when the record says that the job is due and no
 living worker holds it. Its writes carry the lease's token, so an attempt that wakes up late changes nothing.
-Jobs at the same stage are worked at the same time (``docs/decisions/0014-jobs-in-company.md``).
+Jobs at the same stage are worked at the same time (``docs/decisions/0014-batches-and-bells.md``).
 """
 
 import logging
