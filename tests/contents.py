@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+import pytest
+
 from rag.backups.digest import ContentDigest, digests
 from rag.model import Collection, DocumentVersion, SearchQuery
 from tasks.toolbox import Toolbox
@@ -23,6 +25,15 @@ def hits_of(tools: Toolbox, collection: str, questions: Iterable[SearchQuery]) -
     assert found is not None
     answers = (tools.vectors.search(found.store, question) for question in questions)
     return [[(hit.passage.chunk_id, hit.score) for hit in hits] for hits in answers]
+
+
+def assert_same_hits(found: Hits, before: Hits) -> None:
+    """The same chunks in the same order; of scores the last bits may differ, as sums of the engine do."""
+    assert [[chunk for chunk, _ in hits] for hits in found] == [
+        [chunk for chunk, _ in hits] for hits in before
+    ]
+    scores = [score for hits in before for _, score in hits]
+    assert [score for hits in found for _, score in hits] == pytest.approx(scores, rel=1e-6)
 
 
 def total(parts: Mapping[DocumentVersion, ContentDigest]) -> ContentDigest:

@@ -91,7 +91,7 @@ def canary(lane: str) -> None:
     try:
         ring_if_due(app.toolbox, lane_named(lane))
     except (Transient, *PUBLISH_ERRORS) as error:
-        log.warning("due jobs of lane %s are searched for again within seconds: %s", lane, error)
+        log.info("due jobs of lane %s are searched for again within seconds: %s", lane, error)
 
 
 def release(lane: Lane, wanted: int) -> int:

@@ -16,5 +16,10 @@ def test_a_stopped_worker_is_restarted_and_its_lane_answers_again(stack: Stack, 
     until(lambda: "worker-embed-query ended with signal SIGKILL because it hung" in stack.printed, 60)
     until(lambda: client.get(f"/v1/jobs/{job_id}").json()["state"] == "succeeded", 90)
     assert stack.worker("embed-query").pid != victim.pid
-    workers = client.get("/health/ready").json()["components"]["embed-query"]["detail"]["workers"]
-    assert stack.worker("embed-query").pid in {worker["pid"] for worker in workers}
+    until(lambda: stack.worker("embed-query").pid in _alive(client), 30)
+
+
+def _alive(client: httpx.Client) -> set[int]:
+    """Process ids of the lane's workers that have said what they do; a new one does so when it is ready."""
+    lane = client.get("/health/ready").json()["components"]["embed-query"]
+    return {worker["pid"] for worker in lane.get("detail", {}).get("workers", ())}

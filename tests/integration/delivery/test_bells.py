@@ -1,5 +1,6 @@
 """Bells on a real broker: few are sent for many jobs, and a lost one loses no job."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -196,6 +197,7 @@ def test_a_canary_whose_records_are_away_goes_on_later(
         raise Unavailable("Redis: connection refused")
 
     monkeypatch.setattr(tools.jobs, "due", fail)
+    caplog.set_level(logging.INFO)
 
     canary(PARSE.name)
 
