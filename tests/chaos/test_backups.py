@@ -26,7 +26,7 @@ from tests.system.running import until
 pytestmark = pytest.mark.timeout(900)
 
 DIARY = "diary"
-MAKING = (("upload", "keep"), ("snapshot", "take"), ("seal", "seal"))
+MAKING = (("upload", "store"), ("snapshot", "take"), ("seal", "seal"))
 RESTORING = (("load", "piece"), ("verify", "piece"), ("check", "scroll"), ("switch", "replace"))
 """Stages, and in each a call that it makes."""
 
