@@ -48,22 +48,21 @@ def take_batches(tools: Toolbox, lane: Lane) -> Iterator[list[Lease]]:
     The stages of a lane take turns within a delivery. A stage that has had no turn goes first, then the one
     whose job has waited longest. Raises Transient while the records are away.
     """
-    records, settings = tools.jobs, tools.settings
-    until = monotonic() + min(TURN_SECONDS, _SHARE * lane.limit(settings))
+    until = monotonic() + min(TURN_SECONDS, _SHARE * lane.limit(tools.settings))
     turns, empty = Counter[Stage](), set[Stage]()
-
-    def find_due() -> list[DueStage]:
-        found = records.due(lane.stages, lease_seconds=settings.lease_seconds, worker=tools.worker)
-        return [each for each in found if each.stage not in empty]
-
-    while due := call_with_retries(tools, find_due):
+    while len(empty) < len(lane.stages):
         over = turns and (monotonic() > until or not lane.batches)
+        # In a lane of one stage, taking tells whether anything is due: a question saves a way to Redis.
+        asked = over or tools.drain.asked or len(lane.stages) > 1
+        due = [each for each in _find_due(tools, lane) if each.stage not in empty] if asked else []
+        if asked and not due:
+            return
         if over or tools.drain.asked:
             try_ring(lane, due[0])
             return
-        stage = min(due, key=lambda each: turns[each.stage]).stage
+        stage = min(due, key=lambda each: turns[each.stage]).stage if due else lane.stages[0]
         taken = _take(tools, lane, stage, wait=not turns)
-        if not taken.leases:  # another worker was faster
+        if not taken.leases:  # nothing is due, or another worker was faster
             empty.add(stage)
             continue
         left = [DueStage(stage, taken.left)] if taken.left else [e for e in due if e.stage is not stage]
@@ -74,6 +73,11 @@ def take_batches(tools: Toolbox, lane: Lane) -> Iterator[list[Lease]]:
         yield list(taken.leases)
         shared = any(lease.job.owner for lease in taken.leases)
         tools.pace.note(stage, len(taken.leases), monotonic() - began, shared=shared)
+
+
+def _find_due(tools: Toolbox, lane: Lane) -> Sequence[DueStage]:
+    seconds, worker = tools.settings.lease_seconds, tools.worker
+    return call_with_retries(tools, lambda: tools.jobs.due(lane.stages, lease_seconds=seconds, worker=worker))
 
 
 def _take(tools: Toolbox, lane: Lane, stage: Stage, *, wait: bool) -> Taken:

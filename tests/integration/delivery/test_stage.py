@@ -278,7 +278,7 @@ def quick(valkey: str, tmp_path: Path) -> Tools:
     return Tools(Settings(redis_url=valkey, aegis_home=tmp_path, lease_seconds=1.01, max_attempts=3))
 
 
-@pytest.mark.parametrize("method", ["due", "take", "advance"])
+@pytest.mark.parametrize("method", ["take", "advance"])
 def test_records_that_are_away_for_a_moment_cost_no_attempt(
     tools: Tools, published: list, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
