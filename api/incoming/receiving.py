@@ -84,7 +84,7 @@ class BodyReceiver:
         async def take(piece: bytes) -> None:
             body.extend(piece)
 
-        with self._budgeted(owner) as reserve:
+        with self._reserve_for(owner) as reserve:
             await self._receive(request, owner, SMALL, reserve, take)
         return bytes(body)
 
@@ -96,7 +96,7 @@ class BodyReceiver:
         """
         with (
             translated(_SPOOLING, "The temporary folder that uploads are received in"),
-            self._budgeted(owner) as reserve,
+            self._reserve_for(owner) as reserve,
             SpooledTemporaryFile(max_size=IN_MEMORY) as file,
         ):
             gathered = bytearray()
@@ -143,7 +143,7 @@ class BodyReceiver:
             raise HTTPException(408, "The body came too slowly") from None
 
     @contextmanager
-    def _budgeted(self, owner: str) -> Iterator[Callable[[int], None]]:
+    def _reserve_for(self, owner: str) -> Iterator[Callable[[int], None]]:
         """A function that reserves bytes until the block ends. Overloaded when there is no room for more."""
         mine = 0
 

@@ -81,7 +81,7 @@ def rerank(run: StageRun) -> Steps:
     rated = [Hit(c.hit.passage, score) for c, score in zip(candidates, relevance, strict=True)]
     best = sorted(rated, key=lambda hit: hit.score, reverse=True)[: inputs["top_n"]]
     if not inputs["generate"]:
-        return _done(run, best)
+        return _finish(run, best)
     run.save("best", artefacts.pack_hits(best))
     return Next(Stage.GENERATE)
 
@@ -105,7 +105,7 @@ def generate(run: StageRun) -> Outcome:
     answer = generator.answer(request)
     if run.overdue():
         raise TimedOut("the answer was not finished")
-    return _done(run, best, (generator.name, answer))
+    return _finish(run, best, (generator.name, answer))
 
 
 def visible_hits(tools: Toolbox, collection: Collection, query: SearchQuery) -> list[Hit]:
@@ -143,7 +143,7 @@ def _candidates(run: StageRun, store: str, hits: Sequence[Hit], *, reads_vectors
     return []
 
 
-def _done(run: StageRun, hits: Sequence[Hit], generated: tuple[str, Answer] | None = None) -> Done:
+def _finish(run: StageRun, hits: Sequence[Hit], generated: tuple[str, Answer] | None = None) -> Done:
     """End the job with its result, and cache the answer for the next one who asks."""
     answered = result_of(hits, generated, collection=run.job.collection)
     result = answered
