@@ -58,8 +58,10 @@ def all_built(names: Iterable[str]) -> bool:
 
 
 def definitions() -> list[Path]:
-    """Folders of custom resource definitions: KEDA's, cert-manager's, Gateway API's, External Secrets'."""
-    return [_downloaded(module, "Dir") / under for module, under in DEFINITIONS.items()]
+    """Files of custom resource definitions: KEDA's, cert-manager's, Gateway API's, External Secrets'."""
+    folders = [_downloaded(module, "Dir") / under for module, under in DEFINITIONS.items()]
+    files = [path for each in folders for path in sorted(each.glob("*.yaml"))]
+    return [path for path in files if path.name != "kustomization.yaml"]
 
 
 def folder() -> Path:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.kubernetes import dns, footprint, network
+from tests.kubernetes.build import program
 from tests.kubernetes.certificates import Authority
 from tests.kubernetes.control_plane import ControlPlane
 from tests.kubernetes.daemons import Daemons
@@ -30,7 +31,7 @@ class Cluster:
         """A real node, with name service for its pods."""
         node = Node(self.folder, self.daemons, self.control_plane, self.kubectl)
         node.start()
-        node.images.pack(COREDNS, "coredns")
+        node.images.pack(COREDNS, program("coredns"))
         self.kubectl.apply(*dns.objects())
         self.kubectl(
             "-n", dns.NAMESPACE, "rollout", "status", "deployment/coredns", f"--timeout={DNS_SECONDS:.0f}s"

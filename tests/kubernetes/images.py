@@ -24,14 +24,14 @@ class ImageStore:
 
     socket: Path
 
-    def pack(self, name: str, *programs: str) -> None:
+    def pack(self, name: str, *programs: Path) -> None:
         """An image that holds nothing but these programs in its root; the first one is run."""
-        layer = _layer([program(each) for each in programs])
+        layer = _layer(programs)
         diff = f"sha256:{hashlib.sha256(layer).hexdigest()}"
         configuration = {
             "architecture": "amd64",
             "os": "linux",
-            "config": {"Entrypoint": [f"/{programs[0]}"]},
+            "config": {"Entrypoint": [f"/{programs[0].name}"]},
             "rootfs": {"type": "layers", "diff_ids": [diff]},
         }
         manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
@@ -72,7 +72,7 @@ class ImageStore:
         return [str(program("ctr")), "--address", str(self.socket), "--namespace", _NAMESPACE, *arguments]
 
 
-def _layer(files: list[Path]) -> bytes:
+def _layer(files: Sequence[Path]) -> bytes:
     with BytesIO() as written:
         with tarfile.open(fileobj=written, mode="w") as archive:
             for file in files:

@@ -98,7 +98,7 @@ class Node:
         configuration.write_text(written)
         self.daemons.start("containerd", [str(program("containerd")), "--config", str(configuration)])
         self.daemons.until(self.images.socket.exists, READY_SECONDS, "containerd's start")
-        self.images.pack(PAUSE, "pause")
+        self.images.pack(PAUSE, program("pause"))
 
     def _start_kubelet(self, cgroup: str) -> None:
         configuration = self.folder / "kubelet.json"
