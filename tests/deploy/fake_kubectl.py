@@ -3,14 +3,16 @@
 The file holds ``objects`` (``KIND/NAME`` to an object in Kubernetes' own form), ``calls`` (what changed
 something), ``broken`` (images that never become ready), ``failing`` (images that answer with 5xx once
 traffic reaches them), ``slow`` (words of calls that are answered late, after they took effect),
-``stolen`` (a colour that somebody else switches to just before the next patch) and ``requests``, the
-count of requests that each colour's pods have had.
+``refused`` (names that the server does not admit), ``history`` (the former pods of a Deployment),
+``stolen`` (a colour that somebody else switches to just before the next patch) and ``requests``, the count
+of requests that each colour's pods have had.
 """
 
 import fcntl
 import json
 import os
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -22,6 +24,7 @@ CLUSTER = Path(os.environ["FAKE_CLUSTER"])
 Object = dict[str, Any]
 
 
+REVISION = "deployment.kubernetes.io/revision"
 NOT_AS_TESTED = "The request is invalid: the server rejected our request due to an error in our request"
 
 
@@ -48,7 +51,7 @@ def main(arguments: list[str]) -> int:
     try:
         with open_cluster() as cluster:
             answer = VERBS[words[0]](cluster, words[1:], options)
-            if words[0] not in {"get", "logs", "rollout", "wait"}:
+            if words[0] not in {"get", "kustomize", "logs", "rollout", "wait"}:
                 cluster["calls"].append(raw)
             slow = any(word in raw for word in cluster["slow"])
             cluster["waiting"] = raw if slow else ""
@@ -91,11 +94,13 @@ def get(cluster: Object, words: list[str], options: dict[str, str]) -> str:
     if path := options.get("--raw"):
         return read_through_proxy(cluster, path)
     template = options.get("--output", "jsonpath=").partition("=")[2]
+    if words[0] == "namespace":
+        return ""
     if len(words) == 2:
         if "--ignore-not-found" in options and "/".join(words) not in cluster["objects"]:
             return ""
         return fill(template, find(cluster, *words))
-    items = {"pods": pods, "deployments": deployments}[words[0]](cluster)
+    items = (pods if words[0] == "pods" else deployments)(cluster)
     wanted = dict(pair.split("=") for pair in options.get("--selector", "").split(",") if pair)
     chosen = [item for item in items if wanted.items() <= item["metadata"]["labels"].items()]
     return fill(template, {"items": chosen})
@@ -192,11 +197,51 @@ def annotate(cluster: Object, words: list[str], _: dict[str, str]) -> str:
 
 
 def rollout(cluster: Object, words: list[str], options: dict[str, str]) -> str:
-    deployment = find(cluster, *words[1].split("/"))
+    deployment = find(cluster, *words[1].lower().split("/"))
+    if words[0] == "undo":
+        deployment["spec"]["template"] = cluster["history"][words[1].lower()]
+        number_revision(deployment)
+        cluster["calls"].append(f"rollout undo {words[1]}")
+        return "rolled back\n"
     if image_of(deployment) in cluster["broken"] and deployment["spec"]["replicas"]:
         raise RefusedError("error: timed out waiting for the condition")
     deployment["status"]["readyReplicas"] = deployment["spec"]["replicas"]
     return "successfully rolled out\n"
+
+
+def kustomize(_: Object, words: list[str], __: dict[str, str]) -> str:
+    command = [os.environ["REAL_KUBECTL"], "kustomize", *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def apply(cluster: Object, _: list[str], options: dict[str, str]) -> str:
+    """Objects of a file; a Deployment whose pods change gets another revision."""
+    import yaml  # noqa: PLC0415  # the other calls are many, and start without it
+
+    objects = [thing for thing in yaml.safe_load_all(Path(options["--filename"]).read_text()) if thing]
+    for thing in objects:
+        if thing["metadata"]["name"] in cluster.get("refused", []):
+            raise RefusedError("Error from server (Forbidden): violates PodSecurity")
+    if "--dry-run" not in options:
+        for thing in objects:
+            store(cluster, f"{thing['kind'].lower()}/{thing['metadata']['name']}", thing)
+    return "configured\n"
+
+
+def store(cluster: Object, name: str, thing: Object) -> None:
+    before = cluster["objects"].get(name)
+    if thing["kind"] == "Deployment":
+        thing["status"] = {}
+        annotations = thing["metadata"].setdefault("annotations", {})
+        annotations[REVISION] = before["metadata"]["annotations"][REVISION] if before else 0
+        if before is None or before["spec"]["template"] != thing["spec"]["template"]:
+            cluster["history"][name] = before and before["spec"]["template"]
+            number_revision(thing)
+    cluster["objects"][name] = thing
+
+
+def number_revision(deployment: Object) -> None:
+    deployment["metadata"]["annotations"][REVISION] += 1
 
 
 def wait(cluster: Object, words: list[str], _: dict[str, str]) -> str:
@@ -225,10 +270,12 @@ def logs(_: Object, __: list[str], ___: dict[str, str]) -> str:
 
 
 VERBS = {
+    "apply": apply,
     "annotate": annotate,
     "create": create,
     "delete": delete,
     "get": get,
+    "kustomize": kustomize,
     "logs": logs,
     "patch": patch,
     "rollout": rollout,
@@ -274,10 +321,10 @@ def _until_end(tokens: list[str]) -> list[str]:
 
 
 def _field(path: str, thing: object) -> object:
-    for key, index in re.findall(r"\.([A-Za-z0-9/_-]+)|\[(\d+)\]", path):
+    for key, index in re.findall(r"\.((?:[A-Za-z0-9/_-]|\\\.)+)|\[(\d+)\]", path):
         if thing is None:
             return None
-        thing = thing[int(index)] if index else thing.get(key)  # type: ignore[index,attr-defined]
+        thing = thing[int(index)] if index else thing.get(key.replace("\\", ""))  # type: ignore[index,attr-defined]
     return thing
 
 

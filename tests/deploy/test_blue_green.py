@@ -1,136 +1,18 @@
 """``deploy/blue-green.sh`` against a kubectl with a file for a cluster; tests/kubernetes has a real one."""
 
-import json
 import os
 import re
 import signal
 import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.deploy.cluster import ROOT, Cluster
+
 SCRIPT = ROOT / "deploy" / "blue-green.sh"
-FAKE = Path(__file__).with_name("fake_kubectl.py")
-LANES = ("embed", "parse")
+QUICK = ("--watch", "1", "--drain", "0")
 DIGEST = "sha256:" + "a" * 64
-
-
-class Cluster:
-    """The state of the fake cluster, and runs of the script against it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "cluster.json"
-        programs = folder / "bin"
-        programs.mkdir()
-        kubectl = programs / "kubectl"
-        kubectl.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {FAKE} "$@"\n')
-        kubectl.chmod(0o755)
-        self.environment = {
-            "PATH": f"{programs}:/usr/bin:/bin",
-            "FAKE_CLUSTER": str(self.path),
-            "USER": "operator",
-        }
-        self.write(new_state())
-
-    def read(self) -> dict[str, Any]:
-        return json.loads(self.path.read_text())
-
-    def write(self, state: dict[str, Any]) -> None:
-        self.path.write_text(json.dumps(state))
-
-    def given(self, **facts: Any) -> None:
-        self.write(self.read() | facts)
-
-    def find(self, name: str) -> dict[str, Any]:
-        return self.read()["objects"][name]
-
-    def change(self, name: str, change: Callable[[dict[str, Any]], object]) -> None:
-        state = self.read()
-        change(state["objects"][name])
-        self.write(state)
-
-    @property
-    def serving(self) -> str:
-        return self.find("service/aegis-api-active")["spec"]["selector"]["aegis-rag/color"]
-
-    def replicas(self, deployment: str) -> int:
-        return self.find(f"deployment/{deployment}")["spec"]["replicas"]
-
-    def image(self, deployment: str) -> str:
-        return self.find(f"deployment/{deployment}")["spec"]["template"]["spec"]["containers"][0]["image"]
-
-    @property
-    def parts(self) -> set[str]:
-        return {self.image(name) for name in ("aegis-worker-embed", "aegis-worker-parse", "aegis-beat")}
-
-    @property
-    def is_locked(self) -> bool:
-        return "lease/aegis-blue-green" in self.read()["objects"]
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            ["bash", SCRIPT, "--watch", "1", "--drain", "0", *arguments],
-            env=self.environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-
-    def run(self, *arguments: str) -> tuple[int, str]:
-        """The exit status, and everything that was printed."""
-        running = self.start(*arguments)
-        out, err = running.communicate(timeout=120)
-        return running.returncode, out + err
-
-    def until_waiting(self, word: str) -> None:
-        """Until a slow call with that word has taken effect."""
-        deadline = time.monotonic() + 60
-        while word not in self.read().get("waiting", ""):
-            assert time.monotonic() < deadline, f"no call with {word}"
-            time.sleep(0.05)
-
-
-def new_state() -> dict[str, Any]:
-    objects = {
-        "service/aegis-api-active": service("blue"),
-        "service/aegis-api-blue": service("blue"),
-        "service/aegis-api-green": service("green"),
-        "deployment/aegis-api": deployment("aegis-api", "api", 3, "blue"),
-        "deployment/aegis-api-green": deployment("aegis-api-green", "api", 0, "green"),
-        "deployment/aegis-beat": deployment("aegis-beat", "beat", 1),
-        "deployment/aegis-flower": deployment("aegis-flower", "flower", 1),
-        "deployment/qdrant-operator": deployment("qdrant-operator", "qdrant", 1),
-    }
-    for lane in LANES:
-        objects[f"deployment/aegis-worker-{lane}"] = deployment(f"aegis-worker-{lane}", "worker", 1)
-    return {
-        "objects": objects,
-        "calls": [],
-        "broken": [],
-        "failing": [],
-        "slow": [],
-        "requests": {"blue": 1000, "green": 0},
-    }
-
-
-def service(color: str) -> dict[str, Any]:
-    return {"spec": {"selector": {"app.kubernetes.io/component": "api", "aegis-rag/color": color}}}
-
-
-def deployment(name: str, component: str, replicas: int, color: str = "") -> dict[str, Any]:
-    labels = {"app.kubernetes.io/component": component} | ({"aegis-rag/color": color} if color else {})
-    containers = [{"name": component, "image": f"registry.example:5000/aegis-rag/{component}:1"}]
-    return {
-        "metadata": {"name": name, "labels": labels},
-        "spec": {"replicas": replicas, "template": {"spec": {"containers": containers}}},
-        "status": {"readyReplicas": replicas},
-    }
 
 
 def api(version: str) -> str:
@@ -155,7 +37,7 @@ def must_serve_old_version(cluster: Cluster) -> None:
 
 
 def test_a_good_version_takes_the_traffic_with_as_many_pods(cluster: Cluster) -> None:
-    status, text = cluster.run("2")
+    status, text = cluster.run(SCRIPT, *QUICK, "2")
 
     assert status == 0, text
     assert cluster.serving == "green"
@@ -167,7 +49,7 @@ def test_a_good_version_takes_the_traffic_with_as_many_pods(cluster: Cluster) ->
 
 
 def test_workers_go_before_the_switch_and_flower_goes_last_of_them(cluster: Cluster) -> None:
-    cluster.run("2")
+    cluster.run(SCRIPT, *QUICK, "2")
 
     order = [call.split()[2] for call in cluster.read()["calls"] if call.startswith(("set", "patch"))]
     assert order == [
@@ -183,7 +65,7 @@ def test_workers_go_before_the_switch_and_flower_goes_last_of_them(cluster: Clus
 def test_a_digest_pins_the_api_alone_unless_the_others_have_theirs(cluster: Cluster) -> None:
     worker = "sha256:" + "b" * 64
 
-    status, text = cluster.run("--worker", worker, DIGEST)
+    status, text = cluster.run(SCRIPT, *QUICK, "--worker", worker, DIGEST)
 
     assert status == 0, text
     assert cluster.image("aegis-api-green") == f"registry.example:5000/aegis-rag/api@{DIGEST}"
@@ -192,9 +74,9 @@ def test_a_digest_pins_the_api_alone_unless_the_others_have_theirs(cluster: Clus
 
 
 def test_the_next_version_goes_to_blue_again(cluster: Cluster) -> None:
-    cluster.run("2")
+    cluster.run(SCRIPT, *QUICK, "2")
 
-    status, text = cluster.run("3")
+    status, text = cluster.run(SCRIPT, *QUICK, "3")
 
     assert status == 0, text
     assert (cluster.serving, cluster.image("aegis-api")) == ("blue", api("3"))
@@ -202,9 +84,9 @@ def test_the_next_version_goes_to_blue_again(cluster: Cluster) -> None:
 
 
 def test_back_returns_to_the_former_colour_and_then_to_its_workers(cluster: Cluster) -> None:
-    cluster.run("2")
+    cluster.run(SCRIPT, *QUICK, "2")
 
-    status, text = cluster.run("--back")
+    status, text = cluster.run(SCRIPT, *QUICK, "--back")
 
     assert status == 0, text
     assert (cluster.serving, cluster.replicas("aegis-api")) == ("blue", 3)
@@ -217,7 +99,7 @@ def test_back_returns_to_the_former_colour_and_then_to_its_workers(cluster: Clus
 def test_a_version_that_does_not_come_up_changes_nothing_that_serves(cluster: Cluster) -> None:
     cluster.given(broken=[api("2")])
 
-    status, text = cluster.run("--timeout", "1", "2")
+    status, text = cluster.run(SCRIPT, *QUICK, "--timeout", "1", "2")
 
     assert status == 1
     assert "aegis-api-green did not come up" in text
@@ -229,7 +111,7 @@ def test_a_version_that_does_not_come_up_changes_nothing_that_serves(cluster: Cl
 def test_workers_that_do_not_come_up_are_taken_back_before_any_switch(cluster: Cluster) -> None:
     cluster.given(broken=["registry.example:5000/aegis-rag/worker:2"])
 
-    status, text = cluster.run("--timeout", "1", "2")
+    status, text = cluster.run(SCRIPT, *QUICK, "--timeout", "1", "2")
 
     assert status == 1, text
     must_serve_old_version(cluster)
@@ -239,7 +121,7 @@ def test_workers_that_do_not_come_up_are_taken_back_before_any_switch(cluster: C
 def test_errors_after_the_switch_bring_the_old_version_back(cluster: Cluster) -> None:
     cluster.given(failing=[api("2")])
 
-    status, text = cluster.run("--watch", "20", "2")
+    status, text = cluster.run(SCRIPT, *QUICK, "--watch", "20", "2")
 
     assert status == 3, text
     assert re.search(r"\d+ of \d+ requests were answered with 5xx", text)
@@ -249,7 +131,7 @@ def test_errors_after_the_switch_bring_the_old_version_back(cluster: Cluster) ->
 def test_a_version_that_is_no_worse_than_the_old_one_stays(cluster: Cluster) -> None:
     cluster.given(failing=[api("1"), api("2")])
 
-    status, text = cluster.run("2")
+    status, text = cluster.run(SCRIPT, *QUICK, "2")
 
     assert status == 0, text
     assert cluster.serving == "green"
@@ -262,7 +144,7 @@ def test_a_second_run_is_refused_and_told_who_holds_the_lock(cluster: Cluster) -
     }
     cluster.write(state)
 
-    status, text = cluster.run("2")
+    status, text = cluster.run(SCRIPT, *QUICK, "2")
 
     assert status == 1
     assert "another run holds the lock: ci@runner 7, since 2026-11-30T13:00:00.000000Z" in text
@@ -277,7 +159,7 @@ def test_a_stale_lock_is_removed_by_unlock(cluster: Cluster) -> None:
     state["objects"]["lease/aegis-blue-green"] = {"spec": {"holderIdentity": "gone"}}
     cluster.write(state)
 
-    status, text = cluster.run("--unlock")
+    status, text = cluster.run(SCRIPT, *QUICK, "--unlock")
 
     assert (status, cluster.is_locked) == (0, False), text
 
@@ -285,7 +167,7 @@ def test_a_stale_lock_is_removed_by_unlock(cluster: Cluster) -> None:
 def test_a_switch_that_somebody_else_made_first_is_left_alone(cluster: Cluster) -> None:
     cluster.given(stolen="green")
 
-    status, text = cluster.run("2")
+    status, text = cluster.run(SCRIPT, *QUICK, "2")
 
     assert status == 1
     assert "could not be switched from blue to green, it leads to green" in text
@@ -296,7 +178,7 @@ def test_a_switch_that_somebody_else_made_first_is_left_alone(cluster: Cluster) 
 def test_a_dry_run_prints_each_command_and_changes_nothing(cluster: Cluster) -> None:
     before = cluster.read()["objects"]
 
-    status, text = cluster.run("--dry-run", "2")
+    status, text = cluster.run(SCRIPT, *QUICK, "--dry-run", "2")
 
     assert status == 0, text
     assert cluster.read()["objects"] == before
@@ -316,7 +198,7 @@ def test_a_dry_run_prints_each_command_and_changes_nothing(cluster: Cluster) -> 
 @pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_rollout_leaves_the_old_version_and_no_lock(cluster: Cluster, signal_: int) -> None:
     cluster.given(slow=["rollout status deployment/aegis-api-green"])
-    running = cluster.start("2")
+    running = cluster.start(SCRIPT, *QUICK, "2")
     cluster.until_waiting("rollout")
 
     running.send_signal(signal_)
@@ -328,7 +210,7 @@ def test_an_interrupted_rollout_leaves_the_old_version_and_no_lock(cluster: Clus
 
 def test_interrupted_in_the_switch_the_traffic_goes_to_the_colour_that_is_proven(cluster: Cluster) -> None:
     cluster.given(slow=["patch"])
-    running = cluster.start("2")
+    running = cluster.start(SCRIPT, *QUICK, "2")
     cluster.until_waiting("patch")
     assert cluster.serving == "green"
     cluster.given(slow=[])
@@ -341,7 +223,7 @@ def test_interrupted_in_the_switch_the_traffic_goes_to_the_colour_that_is_proven
 
 
 def test_interrupted_while_it_drains_the_new_version_stays(cluster: Cluster) -> None:
-    running = cluster.start("--drain", "60", "2")
+    running = cluster.start(SCRIPT, *QUICK, "--drain", "60", "2")
     assert running.stdout is not None
     while "draining" not in (line := running.stdout.readline()):
         assert line, "it ended before it drained"
@@ -362,10 +244,10 @@ def test_a_smoke_job_has_to_succeed_before_the_switch(cluster: Cluster) -> None:
     state = cluster.read()
     state["objects"]["cronjob/aegis-smoke"] = {}
     cluster.write(state)
-    assert cluster.run("--smoke", "aegis-smoke", "2")[0] == 0
+    assert cluster.run(SCRIPT, *QUICK, "--smoke", "aegis-smoke", "2")[0] == 0
     cluster.given(broken=["smoke"])
 
-    status, text = cluster.run("--smoke", "aegis-smoke", "3")
+    status, text = cluster.run(SCRIPT, *QUICK, "--smoke", "aegis-smoke", "3")
 
     assert status == 1
     assert "did not succeed" in text
@@ -375,7 +257,7 @@ def test_a_smoke_job_has_to_succeed_before_the_switch(cluster: Cluster) -> None:
 def test_a_service_without_a_colour_is_not_switched_blindly(cluster: Cluster) -> None:
     cluster.change("service/aegis-api-active", lambda thing: thing["spec"]["selector"].pop("aegis-rag/color"))
 
-    status, text = cluster.run("2")
+    status, text = cluster.run(SCRIPT, *QUICK, "2")
 
     assert status == 1
     assert "selects no colour" in text
@@ -397,7 +279,7 @@ def test_a_service_without_a_colour_is_not_switched_blindly(cluster: Cluster) ->
 def test_wrong_arguments_are_one_line_and_touch_nothing(
     cluster: Cluster, arguments: list[str], words: str
 ) -> None:
-    status, text = cluster.run(*arguments)
+    status, text = cluster.run(SCRIPT, *QUICK, *arguments)
 
     assert status == 2
     assert words in text
