@@ -63,7 +63,7 @@ class AlertFile:
         return next(rule for rule in self.rules() if rule["alert"] == alert)
 
     def scenario(self, figures: Figures, minute: int, *raised: Json, step: int = 1) -> Json:
-        """An installation with these figures beside one that is well: just ``raised`` alert at that minute."""
+        """An installation with these figures beside one that is well: just ``raised`` alert then."""
         names = sorted({rule["alert"] for rule in self.rules()})
         return {
             "interval": f"{step}m",

@@ -1,4 +1,4 @@
-"""A real Prometheus over a real API, with our rules and queries, and a real Alertmanager that calls a webhook."""
+"""A real Prometheus over a real API, with our rules and queries, and a real Alertmanager with a webhook."""
 
 import json
 import shutil
