@@ -16,7 +16,7 @@ from docker.errors import APIError, BuildError, ImageNotFound
 from tests.chaos.requirements import missing
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCKERFILE = "deploy/Dockerfile"
+DOCKERFILE = "deploy/docker/Dockerfile"
 BASE = "python:3.11-slim"
 
 _WAY_INTO_A_CONTAINER = (DOCKERFILE, ".dockerignore", "cli/supervisor/container.py")
