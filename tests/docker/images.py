@@ -35,15 +35,18 @@ class Source:
     folder: Path
     revision: str
 
-    def image(self, client: DockerClient, tag: str) -> str:
-        """Build; the image's name. Fails with the end of the build's output."""
+    def image(self, client: DockerClient, tag: str, target: str = "") -> str:
+        """Build the Dockerfile's target, by default the one that every part can run in; the image's name.
+
+        Fails with the end of the build's output.
+        """
         _require_base(client)
-        name = f"aegis-rag:{tag}"
+        name = f"aegis-rag/{target}:{tag}" if target else f"aegis-rag:{tag}"
         arguments = {**_package_index(), "REVISION": self.revision}
         try:
             client.images.build(
-                path=str(self.folder), dockerfile=DOCKERFILE, tag=name, buildargs=arguments,
-                network_mode="host", rm=True,
+                path=str(self.folder), dockerfile=DOCKERFILE, target=target, tag=name,
+                buildargs=arguments, network_mode="host", rm=True,
             )  # fmt: skip
         except BuildError as error:
             output = "".join(str(line.get("stream", "")) for line in error.build_log)

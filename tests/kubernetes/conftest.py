@@ -1,8 +1,7 @@
 """The clusters that these tests run on."""
 
 from collections.abc import Iterator
-
-import pytest
+from contextlib import contextmanager
 
 from tests.kubernetes import overlays, simulated
 from tests.kubernetes.build import definitions
@@ -11,7 +10,7 @@ from tests.kubernetes.programs import CONTROL_PLANE
 from tests.kubernetes.requirements import require_cluster
 
 
-@pytest.fixture(scope="module")
+@contextmanager
 def simulated_cluster() -> Iterator[Cluster]:
     """A real control plane with every custom resource known, and a player of simulated nodes."""
     require_cluster(CONTROL_PLANE)

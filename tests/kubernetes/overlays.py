@@ -37,6 +37,15 @@ def workloads(objects: list[Object]) -> list[str]:
     return [f"{each['kind'].lower()}/{each['metadata']['name']}" for each in found]
 
 
+def until_rolled_out(kubectl: Kubectl, objects: list[Object]) -> None:
+    """Wait until every workload has all its pods in their present version.
+
+    Raises RefusedError where one of them takes over 5 minutes.
+    """
+    for workload in workloads(objects):
+        kubectl("-n", NAMESPACE, "rollout", "status", workload, "--timeout=300s")
+
+
 def volumes(objects: list[Object]) -> list[Object]:
     """A volume for each claim, that of a stateful set's pods included, on a disk that is not there."""
     return [_volume(f"{NAMESPACE}-{number}", claim) for number, claim in enumerate(_claims(objects))]

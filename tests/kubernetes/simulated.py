@@ -26,8 +26,8 @@ class Machines:
     memory: int
     gpus: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
-    tainted: bool = False
-    """Whether only pods that tolerate ``nvidia.com/gpu`` are let on."""
+    taint: str = ""
+    """``key=value:effect``, which pods must tolerate."""
 
     def nodes(self) -> Iterator[Object]:
         for number in range(self.count):
@@ -49,12 +49,11 @@ class Machines:
             "topology.kubernetes.io/zone": zone,
             **self.labels,
         }
-        taint = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
         return {
             "apiVersion": "v1",
             "kind": "Node",
             "metadata": {"name": name, "labels": labels, "annotations": {_MARK: "simulated"}},
-            "spec": {"taints": [taint] if self.tainted else []},
+            "spec": {"taints": [_taint(self.taint)] if self.taint else []},
             "status": {"allocatable": size, "capacity": size},
         }
 
@@ -82,6 +81,7 @@ def add(cluster: Cluster, *groups: Machines) -> None:
     cluster.kubectl("wait", "--for=condition=Ready", f"--timeout={_READY_SECONDS:.0f}s", *names)
 
 
-def remove(cluster: Cluster, *groups: Machines) -> None:
-    names = [node["metadata"]["name"] for group in groups for node in group.nodes()]
-    cluster.kubectl("delete", "node", "--ignore-not-found", *names)
+def _taint(text: str) -> dict[str, str]:
+    tolerated, _, effect = text.partition(":")
+    key, _, value = tolerated.partition("=")
+    return {"key": key, "value": value, "effect": effect}

@@ -9,26 +9,28 @@ import pytest
 
 from tests.kubernetes import overlays, simulated
 from tests.kubernetes.cluster import Cluster
+from tests.kubernetes.conftest import simulated_cluster
 from tests.kubernetes.kubectl import Object, RefusedError
 from tests.kubernetes.machines import MACHINES
 from tests.kubernetes.overlays import NAMESPACE
 
 pytestmark = pytest.mark.timeout(900)
 
-ROLLOUT = "--timeout=300s"
-
 
 @dataclass
 class Applied:
-    """An overlay in the cluster, its pods on its machines."""
+    """An overlay in a cluster of its own, with the machines that it is meant for."""
 
     cluster: Cluster
     name: str
     objects: list[Object]
 
+    @property
+    def folder(self) -> str:
+        return str(overlays.FOLDER / self.name)
+
     def until_rolled_out(self) -> None:
-        for workload in overlays.workloads(self.objects):
-            self.cluster.kubectl("-n", NAMESPACE, "rollout", "status", workload, ROLLOUT)
+        overlays.until_rolled_out(self.cluster.kubectl, self.objects)
 
     def pods(self, component: str) -> list[Object]:
         labels = f"app.kubernetes.io/component={component}"
@@ -37,34 +39,22 @@ class Applied:
 
 
 @pytest.fixture(scope="module", params=overlays.NAMES)
-def overlay(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+def applied(request: pytest.FixtureRequest) -> Iterator[Applied]:
+    """Everything that the overlay finds in place is there: its machines, its disks, its namespace."""
+    with simulated_cluster() as cluster:
+        objects = overlays.rendered(cluster.kubectl, overlays.FOLDER / request.param)
+        simulated.add(cluster, *MACHINES[request.param])
+        namespace = [each for each in objects if each["kind"] == "Namespace"]
+        cluster.kubectl.apply(*overlays.volumes(objects), *namespace)
+        yield Applied(cluster, request.param, objects)
 
 
-@pytest.fixture(scope="module")
-def applied(overlay: str, simulated_cluster: Cluster) -> Iterator[Applied]:
-    """The overlay applied and rolled out."""
-    kubectl, folder = simulated_cluster.kubectl, overlays.FOLDER / overlay
-    objects = overlays.rendered(kubectl, folder)
-    simulated.add(simulated_cluster, *MACHINES[overlay])
-    kubectl.apply(*overlays.volumes(objects))
-    kubectl("apply", "--server-side", "--warnings-as-errors", "-k", str(folder))
-    applied = Applied(simulated_cluster, overlay, objects)
-    try:
-        yield applied
-    finally:
-        kubectl("delete", "namespace", NAMESPACE, "--timeout=120s")
-        kubectl("delete", "persistentvolume", "--all")
-        simulated.remove(simulated_cluster, *MACHINES[overlay])
-
-
-def test_the_api_server_takes_every_object(overlay: str, simulated_cluster: Cluster) -> None:
+def test_the_api_server_takes_every_object(applied: Applied) -> None:
     """Given a namespace that enforces `restricted`, an overlay is valid: no error, and no warning either."""
-    kubectl, folder = simulated_cluster.kubectl, overlays.FOLDER / overlay
-    objects = overlays.rendered(kubectl, folder)
-    kubectl.apply(*(each for each in objects if each["kind"] == "Namespace"))
-    taken = kubectl("apply", "--server-side", "--dry-run=server", "--warnings-as-errors", "-k", str(folder))
-    assert len(taken.splitlines()) == len(objects)
+    apply = ("apply", "--server-side", "--warnings-as-errors", "-k", applied.folder)
+    taken = applied.cluster.kubectl(*apply, "--dry-run=server")
+    assert len(taken.splitlines()) == len(applied.objects)
+    applied.cluster.kubectl(*apply)
 
 
 def test_every_pod_finds_a_machine_and_its_disk(applied: Applied) -> None:
