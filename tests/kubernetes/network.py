@@ -17,6 +17,11 @@ NODE_PODS = "10.244.0.0/24"
 SERVICES = "10.96.0.0/16"
 API_SERVICE = "10.96.0.1"
 DNS_SERVICE = "10.96.0.10"
+PUBLIC_ADDRESS = "203.0.113.10"
+"""Of the documentation's range (RFC 5737), which policies take for the internet."""
+PRIVATE_ADDRESS = "192.168.77.10"
+
+_OUTSIDE = "-outside"
 
 _NEW_NETWORK = 0x40000000
 """CLONE_NEWNET of sched.h."""
@@ -64,9 +69,26 @@ def _forward() -> None:
     subprocess.run(["sysctl", "-qw", "net.bridge.bridge-nf-call-iptables=1"], check=True)
 
 
+def create_outside(name: str) -> Path:
+    """A machine beside the node, in a namespace of its own, with a public address and a private one."""
+    outside = f"{name}{_OUTSIDE}"
+    _ip("netns", "add", outside)
+    with entered(namespace_of(name)):
+        _ip("link", "add", "outside", "type", "veth", "peer", "name", "cable", "netns", outside)
+        _ip("link", "set", "outside", "master", "node", "up")
+    with entered(namespace_of(outside)):
+        for address in (PUBLIC_ADDRESS, PRIVATE_ADDRESS, "172.30.0.11"):
+            _ip("address", "add", f"{address}/24", "dev", "cable")
+        _ip("link", "set", "cable", "up")
+        _ip("route", "add", "default", "via", NODE_ADDRESS)
+    return namespace_of(outside)
+
+
 def remove(name: str) -> None:
-    if namespace_of(name).exists():
-        _ip("netns", "delete", name)
+    """The cluster's namespace, and that of the machine beside it."""
+    for each in (f"{name}{_OUTSIDE}", name):
+        if namespace_of(each).exists():
+            _ip("netns", "delete", each)
 
 
 def _ip(*arguments: str) -> None:

@@ -40,6 +40,13 @@ class Pods:
         container: str = pod["status"]["containerStatuses"][0]["containerID"]
         return container.rpartition("/")[2]
 
+    def evict(self, name: str, namespace: str = "aegis-rag") -> None:
+        """Ask for the pod's end as a drain does. Raises RefusedError where a disruption budget forbids it."""
+        metadata = {"name": name, "namespace": namespace}
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}/eviction"
+        self.kubectl("create", "--raw", path, "-f", "-", objects=eviction)
+
     @contextmanager
     def stranger(self, name: str, namespace: str, labels: dict[str, str] | None = None) -> Iterator["Place"]:
         """A pod that does nothing, there while the block runs; its place in the network."""

@@ -1,11 +1,15 @@
 """Simulated nodes: kwok plays their kubelets, so that pods are scheduled and become ready, and none runs."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.kubernetes.build import program
-from tests.kubernetes.cluster import Cluster
+from tests.kubernetes import overlays
+from tests.kubernetes.build import definitions, program
+from tests.kubernetes.cluster import Cluster, running_cluster
 from tests.kubernetes.kubectl import Object
+from tests.kubernetes.programs import CONTROL_PLANE
+from tests.kubernetes.requirements import require_cluster
 
 ZONES = ("zone-a", "zone-b", "zone-c")
 
@@ -56,6 +60,17 @@ class Machines:
             "spec": {"taints": [_taint(self.taint)] if self.taint else []},
             "status": {"allocatable": size, "capacity": size},
         }
+
+
+@contextmanager
+def simulated_cluster() -> Iterator[Cluster]:
+    """A real control plane with every custom resource known, and a player of simulated nodes."""
+    require_cluster(CONTROL_PLANE)
+    with running_cluster() as cluster:
+        cluster.kubectl("apply", "--server-side", *(f"--filename={file}" for file in definitions()))
+        cluster.kubectl.apply(overlays.DEFAULT_CLASS)
+        start(cluster)
+        yield cluster
 
 
 def start(cluster: Cluster) -> None:

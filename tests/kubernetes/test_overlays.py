@@ -9,7 +9,6 @@ import pytest
 
 from tests.kubernetes import overlays, simulated
 from tests.kubernetes.cluster import Cluster
-from tests.kubernetes.conftest import simulated_cluster
 from tests.kubernetes.kubectl import Object, RefusedError
 from tests.kubernetes.machines import MACHINES
 from tests.kubernetes.overlays import NAMESPACE
@@ -41,7 +40,7 @@ class Applied:
 @pytest.fixture(scope="module", params=overlays.NAMES)
 def applied(request: pytest.FixtureRequest) -> Iterator[Applied]:
     """Everything that the overlay finds in place is there: its machines, its disks, its namespace."""
-    with simulated_cluster() as cluster:
+    with simulated.simulated_cluster() as cluster:
         objects = overlays.rendered(cluster.kubectl, overlays.FOLDER / request.param)
         simulated.add(cluster, *MACHINES[request.param])
         namespace = [each for each in objects if each["kind"] == "Namespace"]
