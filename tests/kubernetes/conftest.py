@@ -14,7 +14,7 @@ from tests.chaos.load import Scale, stock
 from tests.chaos.requirements import missing
 from tests.docker import images
 from tests.kubernetes.cluster import running_cluster
-from tests.kubernetes.installation import IMAGES, Installation
+from tests.kubernetes.installation import BROKER_IMAGE, IMAGES, Installation
 from tests.kubernetes.network import entered
 from tests.kubernetes.programs import CONTROL_PLANE, NODE
 from tests.kubernetes.requirements import require_cluster, require_node
@@ -31,7 +31,7 @@ TOLD = pytest.StashKey[list[tuple[str, Account]]]()
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The upgrade comes first of what runs on the node: the other tests then find the version it leads to."""
-    items.sort(key=lambda item: "installed_before" not in getattr(item, "fixturenames", ()))
+    items.sort(key=lambda item: "upgraded" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
@@ -55,10 +55,11 @@ def built(engine: DockerClient, tmp_path_factory: pytest.TempPathFactory) -> lis
     names = []
     for source, tag in ((images.present(), PRESENT), (before, PREVIOUS)):
         names += [source.image(engine, tag, target) for target in IMAGES]
-    for target in IMAGES:
-        engine.images.get(f"aegis-rag/{target}:{PRESENT}").tag(f"aegis-rag/{target}", NEXT)
-        names.append(f"aegis-rag/{target}:{NEXT}")
-    return names
+    again = {f"aegis-rag/{target}:{NEXT}": f"aegis-rag/{target}:{PRESENT}" for target in IMAGES}
+    again[BROKER_IMAGE] = f"aegis-rag/worker:{PREVIOUS}"
+    for name, same in again.items():
+        engine.images.get(same).tag(name)
+    return [*names, *again]
 
 
 @pytest.fixture(scope="session")

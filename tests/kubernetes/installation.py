@@ -51,6 +51,14 @@ _SMALL_REQUESTS = """\
 """
 """Machines that tests run on may have fewer cores than the overlay asks for. Memory stays as it is."""
 
+BROKER_IMAGE = "aegis-rag/broker:test"
+"""The same before and after an upgrade: larger installations have a Redis, which is not of Aegis' version."""
+
+_LASTING_BROKER = f"""\
+- op: replace
+  path: /spec/template/spec/containers/0/image
+  value: {BROKER_IMAGE}
+"""
 _WITHOUT_KEYS = """\
 apiVersion: apps/v1
 kind: Deployment
@@ -111,9 +119,10 @@ class Installation:
         self.until_rolled_out()
         self.until_whole()
 
-    def apply(self, version: str) -> None:
-        """Let the cluster change to the images of that tag."""
-        self.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(self.write_overlay(version)))
+    def apply(self, version: str, *components: str) -> None:
+        """Let the cluster change to the images of that tag, and to the overlay with these components more."""
+        folder = self.write_overlay(version, *components)
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(folder))
         self.version = version
 
     def until_rolled_out(self) -> None:
@@ -122,16 +131,17 @@ class Installation:
         self.cluster.daemons.require_alive()
         overlays.until_rolled_out(self.kubectl, objects)
 
-    def write_overlay(self, version: str) -> Path:
+    def write_overlay(self, version: str, *components: str) -> Path:
         """A kustomization of the overlay and Traefik's component, with what tests need otherwise."""
         folder = self.cluster.folder / "overlay"
+        parts = overlays.FOLDER.parent / "components"
         folder.mkdir(exist_ok=True)
         kustomization = {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
             "namespace": NAMESPACE,
             "resources": [os.path.relpath(overlays.FOLDER / "embedded", folder)],
-            "components": [os.path.relpath(overlays.FOLDER.parent / "components" / "ingress", folder)],
+            "components": [os.path.relpath(parts / name, folder) for name in ("ingress", *components)],
             "images": [{"name": f"aegis-rag/{name}", "newTag": version} for name in IMAGES],
             "configMapGenerator": [
                 {
@@ -142,6 +152,7 @@ class Installation:
             ],
             "patches": [
                 {"target": {"kind": "Deployment"}, "patch": _SMALL_REQUESTS},
+                {"target": {"kind": "Deployment", "name": "aegis-broker"}, "patch": _LASTING_BROKER},
                 {
                     "target": {"kind": "Deployment", "labelSelector": "app.kubernetes.io/component=api"},
                     "patch": _WITHOUT_KEYS,
