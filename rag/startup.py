@@ -82,8 +82,8 @@ def require_closed_broker(settings: Settings) -> None:
         return
     raise ConfigurationError(
         f"BROKER_HOST: the broker would listen on {host} and ask for no password, so whoever reaches it may "
-        "read and change everything: set BROKER_PASSWORD, or BROKER_HOST=127.0.0.1, or ALLOW_ANONYMOUS=true if "
-        "that is meant"
+        "read and change everything: set BROKER_PASSWORD, or BROKER_HOST=127.0.0.1, "
+        "or ALLOW_ANONYMOUS=true if that is meant"
     )
 
 

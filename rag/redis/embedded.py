@@ -123,7 +123,7 @@ def command(settings: Settings) -> list[str]:
 
 
 def _network(settings: Settings) -> dict[str, str]:
-    """The options for TCP. :func:`rag.startup.require_closed_broker` refuses what would be open by mistake."""
+    """The options for TCP. :func:`rag.startup.require_closed_broker` refuses an open door."""
     if settings.broker_host is None:
         return {"port": "0"}
     protected = "yes" if settings.broker_password else "no"

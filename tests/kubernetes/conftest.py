@@ -14,7 +14,7 @@ from tests.chaos.load import Scale, stock
 from tests.chaos.requirements import missing
 from tests.docker import images
 from tests.kubernetes.cluster import running_cluster
-from tests.kubernetes.installation import BROKER_IMAGE, IMAGES, Installation
+from tests.kubernetes.installation import BROKER_IMAGE, Installation
 from tests.kubernetes.network import entered
 from tests.kubernetes.programs import CONTROL_PLANE, NODE
 from tests.kubernetes.requirements import require_cluster, require_node
@@ -52,26 +52,33 @@ def built(engine: DockerClient, tmp_path_factory: pytest.TempPathFactory) -> lis
     before = images.previous(tmp_path_factory.mktemp("previous"))
     if before is None:
         missing("the previous commit, which git does not have here: git fetch --deepen=1")
-    names = []
-    for source, tag in ((images.present(), PRESENT), (before, PREVIOUS)):
-        names += [source.image(engine, tag, target) for target in IMAGES]
-    again = {f"aegis-rag/{target}:{NEXT}": f"aegis-rag/{target}:{PRESENT}" for target in IMAGES}
-    again[BROKER_IMAGE] = f"aegis-rag/worker:{PREVIOUS}"
+    sources = {PRESENT: images.present()} | ({PREVIOUS: before} if _has_parts(before) else {})
+    names = [source.image(engine, tag, part) for tag, source in sources.items() for part in images.TARGETS]
+    again = {f"aegis-rag/{part}:{NEXT}": f"aegis-rag/{part}:{PRESENT}" for part in images.TARGETS}
+    again[BROKER_IMAGE] = f"aegis-rag/worker:{PRESENT}"
     for name, same in again.items():
         engine.images.get(same).tag(name)
     return [*names, *again]
 
 
+def _has_parts(source: images.Source) -> bool:
+    """Whether that commit has images that run under deploy/k8s: an image for each part, with a health check."""
+    return (source.folder / images.DOCKERFILES[0]).exists()
+
+
 @pytest.fixture(scope="session")
 def installed_before(built: list[str]) -> Iterator[Installation]:
-    """Aegis of the previous commit, ready, with the library that attacks ask about."""
+    """Aegis of the previous commit, ready, with the library that attacks ask about.
+
+    Of this tree, where that commit has no images for Kubernetes.
+    """
     require_cluster([*CONTROL_PLANE, *NODE])
     require_node()
     with running_cluster() as cluster:
         node = cluster.add_node()
         node.images.take(*built)
         installation = Installation(cluster, node)
-        installation.start(PREVIOUS)
+        installation.start(PREVIOUS if f"aegis-rag/api:{PREVIOUS}" in built else PRESENT)
         with entered(cluster.network):
             stock(installation.url)
         yield installation

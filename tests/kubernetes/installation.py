@@ -12,6 +12,7 @@ import yaml
 from rag.settings import Settings
 from rag.vectors.edge.client import RemoteVectorStore
 from tests.chaos.texts import CHUNK_TOKENS
+from tests.docker.images import TARGETS
 from tests.kubernetes import ingress, overlays
 from tests.kubernetes.cluster import Cluster
 from tests.kubernetes.kubectl import Kubectl, Object, tool
@@ -24,7 +25,6 @@ from tests.system.running import UNSCHEDULED, until
 HOST = "api.aegis.company.com"
 """The name in the overlay's certificate."""
 
-IMAGES = ("api", "worker", "beat", "flower")
 READY_SECONDS = 600.0
 
 _USER = 10001
@@ -142,7 +142,7 @@ class Installation:
             "namespace": NAMESPACE,
             "resources": [os.path.relpath(overlays.FOLDER / "embedded", folder)],
             "components": [os.path.relpath(parts / name, folder) for name in ("ingress", *components)],
-            "images": [{"name": f"aegis-rag/{name}", "newTag": version} for name in IMAGES],
+            "images": [{"name": f"aegis-rag/{name}", "newTag": version} for name in TARGETS],
             "configMapGenerator": [
                 {
                     "name": "aegis-config",

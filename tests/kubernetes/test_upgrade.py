@@ -4,7 +4,7 @@ import pytest
 
 from tests.chaos.attack import Attack
 from tests.chaos.load import Load
-from tests.kubernetes.conftest import PRESENT
+from tests.kubernetes.conftest import PRESENT, PREVIOUS
 from tests.kubernetes.installation import Installation
 from tests.kubernetes.network import entered
 
@@ -17,6 +17,9 @@ SUCCESSES = {"200", "202", "404", "409"}
 def test_an_upgrade_fails_no_request_and_loses_no_job(installed_before: Installation, attack: Attack) -> None:
     """Given the previous version under load, when this one is applied, then every call is answered and every
     job ends as promised."""
+
+    if installed_before.version != PREVIOUS:
+        pytest.skip("the previous commit has no images that run under deploy/k8s")
 
     def upgrade(installation: Installation, _load: Load) -> None:
         installation.apply(PRESENT)
