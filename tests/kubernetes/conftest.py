@@ -62,7 +62,7 @@ def built(engine: DockerClient, tmp_path_factory: pytest.TempPathFactory) -> lis
 
 
 def _has_parts(source: images.Source) -> bool:
-    """Whether that commit has images that run under deploy/k8s: an image for each part, with a health check."""
+    """Whether images of that commit run under deploy/k8s: one a part, each with a health check."""
     return (source.folder / images.DOCKERFILES[0]).exists()
 
 
