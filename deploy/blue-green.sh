@@ -41,6 +41,9 @@ print_help() { sed -n '2,/^set /{/^#/s/^# \{0,1\}//p;}' "$0"; }
 
 k() { kubectl --namespace "$namespace" --request-timeout=20s "$@"; }
 
+# Without k's time limit: kubectl hands it on as a parameter, and the API refuses parameters that it does not know.
+ask() { timeout 20 kubectl get --raw "/api/v1/namespaces/$namespace/$1"; } # PATH of a pod or service, and what to ask it
+
 show() { # COMMAND...
     printf 'would run: kubectl --namespace %s' "$namespace"
     printf ' %q' "$@"
@@ -194,9 +197,8 @@ fail_start() { # DEPLOYMENT
 }
 
 healthy() { # PATH of a pod or service, below the namespace
-    local proxy="/api/v1/namespaces/$namespace/$1:$PORT/proxy"
-    k get --raw "$proxy/health/live" >/dev/null 2>&1 &&
-        k get --raw "$proxy/health/ready?component=broker" >/dev/null 2>&1
+    ask "$1:$PORT/proxy/health/live" >/dev/null 2>&1 &&
+        ask "$1:$PORT/proxy/health/ready?component=broker" >/dev/null 2>&1
 }
 
 probe_next() {
@@ -280,7 +282,7 @@ switch_to_next() {
 counted_requests() { # COLOR: answers with 5xx and all answers of its pods, without those to probes
     local pod
     for pod in $(pods "$1"); do
-        k get --raw "/api/v1/namespaces/$namespace/pods/$pod:$PORT/proxy/metrics" 2>/dev/null || return 1
+        ask "pods/$pod:$PORT/proxy/metrics" 2>/dev/null || return 1
     done | awk '
         /^http_requests_total[{]/ && !/handler="\/(health|metrics)/ { all += $NF; if (/status="5/) errors += $NF }
         END { printf "%d %d\n", errors, all }'

@@ -17,10 +17,10 @@ LANES = ("embed", "parse")
 class Cluster:
     """The state of the fake cluster, and runs of the script against it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, programs: Path | None = None) -> None:
         self.path = folder / "cluster.json"
-        programs = folder / "bin"
-        programs.mkdir()
+        programs = programs or folder / "bin"
+        programs.mkdir(exist_ok=True)
         kubectl = programs / "kubectl"
         kubectl.write_text(f'#!/bin/sh\nexec {sys.executable} -I {FAKE} "$@"\n')
         kubectl.chmod(0o755)
