@@ -60,6 +60,7 @@ def _workload() -> list[Object]:
             *(f"--entrypoints.{name}.address=:{port}" for name, (_, port) in _PORTS.items()),
             "--providers.kubernetesingress.ingressclass=traefik",
             "--global.checknewversion=false",
+            "--accesslog",
             "--ping",
         ],
         "readinessProbe": {"httpGet": {"path": "/ping", "port": 8080}, "periodSeconds": 2},
