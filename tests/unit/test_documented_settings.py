@@ -25,6 +25,8 @@ _OTHERS = frozenset(
         "HTTP_PROXY",
         "OLAMA_URL",
         "OLLAMA_HOST",
+        "OLLAMA_MAX_LOADED_MODELS",
+        "OLLAMA_NUM_PARALLEL",
         "RATE_LIMIT_REQUESTS",
         "REDIS_HOST",
         "ORT_DISABLE_TELEMETRY",
