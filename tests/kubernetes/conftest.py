@@ -15,7 +15,8 @@ from tests.chaos.requirements import missing
 from tests.docker import images
 from tests.kubernetes.cluster import running_cluster
 from tests.kubernetes.installation import SERVERS_IMAGE, Installation
-from tests.kubernetes.network import entered
+from tests.kubernetes.network import PRIVATE_ADDRESS, PUBLIC_ADDRESS, create_outside, entered
+from tests.kubernetes.pods import Place
 from tests.kubernetes.programs import CONTROL_PLANE, NODE
 from tests.kubernetes.requirements import require_cluster, require_node
 
@@ -98,6 +99,14 @@ def aegis(upgraded: Installation) -> Installation:
     upgraded.until_rolled_out()
     upgraded.until_whole()
     return upgraded
+
+
+@pytest.fixture(scope="session")
+def machine_outside(upgraded: Installation) -> Iterator[tuple[str, str]]:
+    """Its public address and its private one; both listen at 443 and 80."""
+    outside = Place(create_outside(upgraded.cluster.folder.name))
+    with outside.listening(443, 80):
+        yield PUBLIC_ADDRESS, PRIVATE_ADDRESS
 
 
 @pytest.fixture
