@@ -47,7 +47,9 @@ class Bindings:
 
     @classmethod
     def of(cls, folder: Path) -> "Bindings":
-        return cls((folder / "index.js").read_text(), (folder / "index.d.ts").read_text())
+        """Of a folder; the blocks of large resources lie in files of their own below it."""
+        code, declarations = ("\n".join(map(Path.read_text, sorted(folder.rglob(end)))) for end in ("*.js", "*.d.ts"))
+        return cls(code, declarations)
 
     def schema(self) -> dict[str, Any]:
         """The resource's schema. Raises ValueError when the source has another form than is known."""
