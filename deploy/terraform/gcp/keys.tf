@@ -1,5 +1,5 @@
-# A key each for Kubernetes' secrets and for the two places of buckets. What is encrypted with a key is lost with it, so keys
-# are removed 30 days late, and Terraform refuses to remove them at all.
+# A key each for Kubernetes' secrets and for the two places of buckets. What is encrypted with a key is lost with it,
+# so a key that is destroyed can be restored for 30 days.
 
 data "google_project" "this" {}
 data "google_storage_project_service_account" "this" {}
@@ -32,10 +32,6 @@ resource "google_kms_crypto_key" "this" {
   purpose                    = "ENCRYPT_DECRYPT"
   rotation_period            = "7776000s" # 90 days
   destroy_scheduled_duration = "2592000s"
-
-  lifecycle {
-    prevent_destroy = true
-  }
 }
 
 resource "google_kms_crypto_key_iam_member" "users" {
