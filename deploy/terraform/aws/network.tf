@@ -1,19 +1,8 @@
 # Nodes are in private subnets of three zones. Public subnets hold nothing but the load balancer and NAT gateways.
 
-data "aws_availability_zones" "here" {
-  state = "available"
-
-  filter {
-    name   = "opt-in-status"
-    values = ["opt-in-not-required"] # no local zones: they lack machines and disks
-  }
-}
-
 locals {
-  zones = slice(data.aws_availability_zones.here.names, 0, 3)
-
   # One gateway is cheaper; when its zone is lost, nodes elsewhere cannot reach Jina, and pull no image.
-  nat_zones = var.size == "recommended" ? local.zones : slice(local.zones, 0, 1)
+  nat_zones = var.size == "recommended" ? var.zones : slice(var.zones, 0, 1)
 }
 
 resource "aws_vpc" "this" {
@@ -31,7 +20,7 @@ resource "aws_default_security_group" "closed" {
 resource "aws_subnet" "private" {
   count             = 3
   vpc_id            = aws_vpc.this.id
-  availability_zone = local.zones[count.index]
+  availability_zone = var.zones[count.index]
   cidr_block        = cidrsubnet(var.network_cidr, 3, count.index)
 
   tags = {
@@ -43,7 +32,7 @@ resource "aws_subnet" "private" {
 resource "aws_subnet" "public" {
   count                   = 3
   vpc_id                  = aws_vpc.this.id
-  availability_zone       = local.zones[count.index]
+  availability_zone       = var.zones[count.index]
   cidr_block              = cidrsubnet(var.network_cidr, 8, 240 + count.index)
   map_public_ip_on_launch = false
 

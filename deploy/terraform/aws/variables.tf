@@ -14,6 +14,18 @@ variable "region" {
   description = "The region of everything but the second copy of the backups."
 }
 
+# Named rather than asked for: when AWS opens another zone, the first three of its list may be others, and each subnet
+# with all that is in it would be made anew.
+variable "zones" {
+  type        = list(string)
+  description = "Three zones of the region. The first one has the GPU with the minimum, the first two with the recommended sizes."
+
+  validation {
+    condition     = length(distinct(var.zones)) == 3 && alltrue([for each in var.zones : startswith(each, var.region)])
+    error_message = "zones names three zones of the region."
+  }
+}
+
 variable "size" {
   type        = string
   description = "The set of sizes: minimum or recommended; see ../modules/sizes."

@@ -82,7 +82,7 @@ resource "azurerm_network_security_group" "nodes" {
     source_address_prefix      = "Internet"
     source_port_range          = "*"
     destination_address_prefix = azurerm_public_ip.ingress.ip_address
-    destination_port_ranges    = ["80", "443"]
+    destination_port_range     = "443" # nothing is said in the open, not even that it has moved
   }
 }
 

@@ -5,13 +5,13 @@ module "sizes" {
 
 locals {
   machines = {
-    minimum     = { general = "Standard_D4as_v5", vectors = "Standard_D4as_v5", gpu = var.gpu_machine }
-    recommended = { general = "Standard_D8as_v5", vectors = "Standard_D8as_v5", gpu = var.gpu_machine }
+    minimum     = { general = "Standard_D4ads_v5", vectors = "Standard_D4ads_v5", gpu = var.gpu_machine }
+    recommended = { general = "Standard_D8ads_v5", vectors = "Standard_D8ads_v5", gpu = var.gpu_machine }
   }[var.size]
 
   hardware = {
-    "Standard_D4as_v5"      = { cores = 4, memory_gb = 16, gpu_gb = 0 }
-    "Standard_D8as_v5"      = { cores = 8, memory_gb = 32, gpu_gb = 0 }
+    "Standard_D4ads_v5"     = { cores = 4, memory_gb = 16, gpu_gb = 0 }
+    "Standard_D8ads_v5"     = { cores = 8, memory_gb = 32, gpu_gb = 0 }
     "Standard_NC4as_T4_v3"  = { cores = 4, memory_gb = 28, gpu_gb = 16 }
     "Standard_NC8as_T4_v3"  = { cores = 8, memory_gb = 56, gpu_gb = 16 }
     "Standard_NC16as_T4_v3" = { cores = 16, memory_gb = 110, gpu_gb = 16 }
@@ -24,7 +24,8 @@ locals {
     gpu     = ["nvidia.com/gpu=present:NoSchedule"]
   }
 
-  root_disk_gb = { general = 80, vectors = 64, gpu = 128 } # images and logs; what lasts is on volumes
+  # Images and logs, on the host's own disk, which each of these machines has; what lasts is on volumes.
+  root_disk_gb = { general = 80, vectors = 64, gpu = 128 }
 }
 
 resource "azurerm_kubernetes_cluster_node_pool" "this" {
@@ -37,6 +38,7 @@ resource "azurerm_kubernetes_cluster_node_pool" "this" {
   orchestrator_version  = var.kubernetes_version
   max_pods              = 60
   os_disk_size_gb       = local.root_disk_gb[each.value.pool]
+  os_disk_type          = "Ephemeral"
   os_sku                = "Ubuntu"
 
   host_encryption_enabled = true

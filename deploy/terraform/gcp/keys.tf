@@ -26,6 +26,8 @@ resource "google_kms_key_ring" "this" {
 }
 
 resource "google_kms_crypto_key" "this" {
+  # checkov:skip=CKV_GCP_82:A destroyed key can be restored for 30 days, and its version is kept until then.
+
   for_each                   = local.key_locations
   name                       = each.key
   key_ring                   = google_kms_key_ring.this[each.key].id

@@ -25,6 +25,8 @@ locals {
 }
 
 resource "google_storage_bucket" "this" {
+  # checkov:skip=CKV_GCP_62:Logs of each access are Cloud Audit Logs, which the project has for all buckets or for none.
+
   for_each                    = local.buckets
   name                        = each.value.name
   location                    = each.value.location

@@ -1,7 +1,3 @@
-mock_data "aws_availability_zones" {
-  defaults = { names = ["eu-central-1a", "eu-central-1b", "eu-central-1c", "eu-central-1d"] }
-}
-
 mock_data "aws_caller_identity" {
   defaults = { account_id = "123456789012" }
 }
