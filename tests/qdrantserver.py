@@ -42,7 +42,7 @@ class Answer:
 
 
 class QdrantServer(ThreadingHTTPServer):
-    """Listens on a free port of this machine, or on ``port`` of ``host``. ``peer``: its node of ``cluster``."""
+    """Listens on a free port, or on ``port``, of ``host``. ``peer``: which node of ``cluster`` it is."""
 
     daemon_threads = True
     allow_reuse_address = True

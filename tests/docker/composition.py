@@ -1,10 +1,11 @@
-"""docker-compose.yml at work: a copy of its files, with settings of the test's own, under a name of its own."""
+"""docker-compose.yml at work: a copy of its files, with settings and a name of the test's own."""
 
 import os
+import re
 import shutil
-import subprocess
+import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,23 +20,28 @@ from rag.settings import Settings
 from rag.vectors.edge.client import RemoteVectorStore
 from rag.vectors.qdrant.nodes import nodes_of
 from rag.vectors.qdrant.store import QdrantVectorStore
+from tests.chaos.audit import Account
 from tests.chaos.requirements import missing
 from tests.docker.images import ROOT
+from tests.system.runbook import Block, sections
 from tests.system.running import free_port, until
-from tests.system.runbook import Block
 
 COMPOSE = Path(sys.executable).parent / "docker-compose"
+PAGE = sections(ROOT / "docs/deploy/compose.md")
+AEGIS_IMAGES = ("API_IMAGE", "WORKER_IMAGE", "BEAT_IMAGE", "FLOWER_IMAGE")
 FILES = ("docker-compose.yml", "deploy/compose", "deploy/redis", "deploy/prometheus", "deploy/alertmanager")
 PORTS = ("API_PORT", "FLOWER_PORT", "PROMETHEUS_PORT")
 UP_SECONDS = 300.0
 
+_PARTS = ("api", "beat", "flower", "broker", "vectors")
+_RANDOM = re.compile(r"\b[0-9a-f]{48}\b")
 _PROJECT, _SERVICE = "com.docker.compose.project", "com.docker.compose.service"
 _PLUGIN = '#!/bin/sh\nif [ "$1" = compose ]; then shift; exec {compose} "$@"; fi\nexec {docker} "$@"\n'
 
 
 @dataclass
 class Composition:
-    """``folder``: a copy of the files, in which commands run. ``name``: of the project, and of all that it makes.
+    """``folder``: for a copy of the files; commands run there. ``name``: of the project and all that it makes.
 
     It has what an attack asks of a stack: ``url``, ``points``, :meth:`until_whole`, :meth:`keep_logs`.
     """
@@ -57,12 +63,17 @@ class Composition:
 
     # --- commands
 
-    def run(self, command: str, seconds: float = UP_SECONDS, *, fails: bool = False) -> str:
-        """What a shell command prints, ``docker compose`` being the program of the tests. AssertionError for another end."""
-        return Block(command, fails).run(self._environment, seconds, self.folder)
+    def run(self, command: str, seconds: float = UP_SECONDS) -> str:
+        """What a shell command prints. ``docker compose`` is the tests' own. AssertionError when it fails."""
+        return Block(command, fails=False).run(self._environment, seconds, self.folder)
+
+    def images_of_aegis(self, image: str) -> dict[str, str]:
+        """Variables that have every part run ``image``."""
+        return dict.fromkeys(AEGIS_IMAGES, image)
 
     def configure(self, **variables: str) -> None:
-        """Add lines to .env; later ones count."""
+        """Add lines to .env; later ones count. Ports are the test's own."""
+        variables = {**variables, **{name: str(port) for name, port in self.ports.items()}}
         with (self.folder / ".env").open("a") as file:
             file.writelines(f"{name}={value}\n" for name, value in variables.items())
 
@@ -71,11 +82,15 @@ class Composition:
         with self._secret("settings.env").open("a") as file:
             file.writelines(f"{name}={value}\n" for name, value in settings.items())
 
-    def check_health_of(self, image: str, services: Sequence[str]) -> None:
-        """An older image without a health check of its own is given one, so that `up --wait` knows of a start."""
+    def give_health_check(self, image: str) -> None:
+        """Where an older image has none, have `up --wait` know of a start by the folder that a part makes."""
         if self.client.images.get(image).attrs["Config"].get("Healthcheck"):
             return
-        check = "    healthcheck: {test: [CMD, sh, -c, 'test -d /data/run'], interval: 3s, start_period: 60s}\n"
+        services = self.run("docker compose --profile embedded config --services").split()
+        services = [name for name in services if name.startswith("worker-") or name in _PARTS]
+        check = (
+            "    healthcheck: {test: [CMD, sh, -c, 'test -d /data/run'], interval: 3s, start_period: 60s}\n"
+        )
         text = "services:\n" + "".join(f"  {service}:\n{check}" for service in services)
         (self.folder / "docker-compose.override.yml").write_text(text)
 
@@ -87,10 +102,31 @@ class Composition:
         wanted = [each for each in found if not services or each.labels[_SERVICE] in services]
         return sorted(wanted, key=lambda each: each.attrs["Created"])
 
+    def address_of(self, container: Container, network: str = "default") -> str:
+        return str(container.attrs["NetworkSettings"]["Networks"][f"{self.name}_{network}"]["IPAddress"])
+
+    def crash(self, container: Container) -> None:
+        """Kill its processes, as a fault would: the engine, told to kill it, would not start it again."""
+        try:
+            os.kill(container.attrs["State"]["Pid"], signal.SIGKILL)
+        except PermissionError:
+            missing("root, to kill processes in containers")
+
+    def secret(self, name: str) -> str:
+        return self._secret(name).read_text()
+
+    def secret_values(self) -> set[str]:
+        """Everything random in the files."""
+        return {value for file in self._secret("").iterdir() for value in _RANDOM.findall(file.read_text())}
+
     def remains(self) -> list[str]:
         """Names of containers, networks and volumes that are there."""
         label = {"label": f"{_PROJECT}={self.name}"}
-        kinds = self.containers(stopped=True), self.client.networks.list(filters=label), self.client.volumes.list(filters=label)
+        kinds = (
+            self.containers(stopped=True),
+            self.client.networks.list(filters=label),
+            self.client.volumes.list(filters=label),
+        )
         return [each.name for kind in kinds for each in kind]
 
     # --- what attacks ask for
@@ -98,7 +134,7 @@ class Composition:
     @property
     def url(self) -> str:
         """The load balancer's, with the operator's key."""
-        return f"http://:{self._secret('api-key').read_text()}@127.0.0.1:{self.ports['API_PORT']}"
+        return f"http://:{self._secret('api_key').read_text()}@127.0.0.1:{self.ports['API_PORT']}"
 
     @cached_property
     def points(self) -> VectorStore:
@@ -106,9 +142,10 @@ class Composition:
         if self.containers("vectors"):
             return RemoteVectorStore(self._data / "run/vectors.sock", timeout=20)
         (qdrant,) = self.containers("qdrant")
-        address = qdrant.attrs["NetworkSettings"]["Networks"][f"{self.name}_stores"]["IPAddress"]
-        key = self._secret("qdrant-api-key").read_text()
-        settings = Settings(qdrant_url=f"http://{address}:6333", qdrant_api_key=key)
+        settings = Settings(
+            qdrant_url=f"http://{self.address_of(qdrant, 'stores')}:6333",
+            qdrant_api_key=self.secret("qdrant_api_key"),
+        )
         return QdrantVectorStore(nodes_of(settings), settings, 20)
 
     def until_whole(self) -> None:
@@ -131,7 +168,9 @@ class Composition:
             ready = httpx.get(f"http://127.0.0.1:{self.ports['API_PORT']}/health/ready", timeout=5)
         except httpx.TransportError:
             return False
-        states = [each.attrs["State"].get("Health", {}).get("Status", "healthy") for each in self.containers()]
+        states = [
+            each.attrs["State"].get("Health", {}).get("Status", "healthy") for each in self.containers()
+        ]
         return ready.status_code == httpx.codes.OK and set(states) == {"healthy"}
 
     @property
@@ -151,9 +190,18 @@ class Composition:
         return self.folder / "deploy/compose/secrets" / name
 
 
+def failed_requests(account: Account) -> dict[str, int]:
+    """Answers of a load that no caller should get, and requests without an answer, by their number."""
+    return {
+        answer: count
+        for answer, count in account.answers.items()
+        if not answer.isdecimal() or int(answer) >= httpx.codes.TOO_MANY_REQUESTS
+    }
+
+
 @contextmanager
 def composition(client: DockerClient, folder: Path) -> Iterator[Composition]:
-    """Files and a name, nothing started yet; nothing of it is left afterwards. Skips without Compose, fails in CI."""
+    """Files and a name, nothing started yet; nothing of it is left afterwards. Skips without Compose."""
     if not COMPOSE.exists():
         missing("Docker Compose: make deployment-tools")
     made = Composition(client, folder, f"aegis-test-{os.getpid()}-{folder.name.rstrip('_').lower()}"[:60])

@@ -1,4 +1,4 @@
-"""Images in place of those that docker-compose.yml takes from a registry, made of programs that can be had without one."""
+"""Images in place of those that docker-compose.yml takes from a registry, of programs from elsewhere."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ _PACKAGED = {
 
 
 def standins(client: DockerClient, aegis: str) -> dict[str, str]:
-    """Names of the images by the variable of docker-compose.yml. ``aegis``: an image of Aegis to take programs from.
+    """Their names by the variable of docker-compose.yml. ``aegis``: an image to take its programs from.
 
     Skips where Ollama cannot be built or SeaweedFS is not installed, and fails there in CI.
     """
@@ -48,6 +48,11 @@ def standins(client: DockerClient, aegis: str) -> dict[str, str]:
     with _sources("qdrant*.py", "__init__.py") as tests:
         built["QDRANT_IMAGE"] = _build(client, "qdrant", [_HERE / "qdrant.Dockerfile", tests], AEGIS=aegis)
     return built
+
+
+def load_balancer(client: DockerClient, aegis: str) -> str:
+    """As :func:`standins`, the load balancer's alone."""
+    return _build(client, "haproxy", [_HERE / "Dockerfile"], target="haproxy", AEGIS=aegis)
 
 
 def _build(client: DockerClient, name: str, files: Sequence[Path], target: str = "", **arguments: str) -> str:
