@@ -154,7 +154,7 @@ def test_a_lane_is_scaled_by_the_command_of_the_page(stack: Composition) -> None
 
 
 def test_a_backup_is_made_and_verified_by_the_commands_of_the_page(stack: Composition) -> None:
-    assert "verified" in stack.run(PAGE[BACKUP][0].text)
+    assert "is whole" in stack.run(PAGE[BACKUP][0].text)
 
 
 def test_a_replica_and_workers_killed_under_load_cost_no_request_and_no_job(
