@@ -122,6 +122,10 @@ class ServiceSettings(BaseSettings):
     api_key: SecretStr | None = Field(None, description="Key that the command line sends to the API.")
 
     # --- monitoring
+    liveness_file: Path | None = Field(
+        None,
+        description="File that a worker, beat and the vector engine touch every few seconds, and not while they hang: a container's health check looks at its age. One process, one file. Unset: none.",
+    )
     process_inspection: bool = Field(
         False,
         description="Whether debuggers and profilers of the same user, such as py-spy, may read the processes' memory and environments. Linux only.",
