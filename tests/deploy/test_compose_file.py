@@ -1,4 +1,4 @@
-"""docker-compose.yml as Compose reads it: what operators can set, and faults of earlier files that must not come back."""
+"""docker-compose.yml as Compose reads it: what can be set, and faults that must not come back."""
 
 import json
 import os
@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from tasks.submit.submissions import LANES
 from tests.chaos.requirements import missing
 from tests.operators import ALWAYS, ROLES
-from tasks.submit.submissions import LANES
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
@@ -91,7 +91,9 @@ def test_an_empty_variable_leaves_its_role_to_the_embedded_part(variable: str) -
 def test_the_embedded_example_names_no_server() -> None:
     api = read(example="embedded.env.example")["api"]["environment"]
 
-    assert {api[name] for name in ("QDRANT_URL", "OLLAMA_URL", "BLOB_URL", "REDIS_URL", "REDIS_URL_FILE")} == {""}
+    assert {
+        api[name] for name in ("QDRANT_URL", "OLLAMA_URL", "BLOB_URL", "REDIS_URL", "REDIS_URL_FILE")
+    } == {""}
 
 
 def test_without_settings_it_says_what_to_do() -> None:
@@ -110,7 +112,11 @@ def test_without_settings_it_says_what_to_do() -> None:
 
 
 def test_only_the_load_balancer_is_published_to_other_machines(services: Services) -> None:
-    hosts = {name: {port.get("host_ip") for port in each["ports"]} for name, each in services.items() if each.get("ports")}
+    hosts = {
+        name: {port.get("host_ip") for port in each["ports"]}
+        for name, each in services.items()
+        if each.get("ports")
+    }
 
     assert hosts.pop("load-balancer") == {"0.0.0.0"}
     assert hosts == {name: {"127.0.0.1"} for name in DASHBOARDS}
@@ -124,7 +130,11 @@ def test_no_service_of_several_replicas_is_published(services: Services) -> None
 
 
 def test_health_checks_use_programs_that_the_images_have(services: Services) -> None:
-    checks = {name: " ".join(each["healthcheck"]["test"]) for name, each in services.items() if "healthcheck" in each}
+    checks = {
+        name: " ".join(each["healthcheck"]["test"])
+        for name, each in services.items()
+        if "healthcheck" in each
+    }
 
     assert not [name for name, check in checks.items() if "curl" in check]
     assert "/readyz" in checks["qdrant"]
@@ -154,7 +164,9 @@ def test_each_image_is_pinned_and_can_be_replaced(services: Services) -> None:
 
 def test_no_secret_is_in_the_environment(services: Services) -> None:
     for name, service in services.items():
-        found = [key for key, value in service.get("environment", {}).items() if PRIVATE.search(key) and value]
+        found = [
+            key for key, value in service.get("environment", {}).items() if PRIVATE.search(key) and value
+        ]
         assert [key for key in found if not key.endswith("_FILE")] == [], name
 
 
@@ -182,12 +194,17 @@ def test_what_ends_is_started_again(services: Services) -> None:
 
 def test_a_part_waits_for_the_servers_that_run_here(services: Services) -> None:
     for name in ("api", "beat", "worker-embed"):
-        waits = {server: (on["condition"], on["required"]) for server, on in services[name]["depends_on"].items()}
+        waits = {
+            server: (on["condition"], on["required"]) for server, on in services[name]["depends_on"].items()
+        }
         assert waits == {
             **dict.fromkeys(("redis", "qdrant", "broker", "vectors"), ("service_healthy", False)),
             "s3-bucket": ("service_completed_successfully", False),
         }
-    assert services["worker-generate"]["depends_on"]["ollama-pull"]["condition"] == "service_completed_successfully"
+    assert (
+        services["worker-generate"]["depends_on"]["ollama-pull"]["condition"]
+        == "service_completed_successfully"
+    )
     assert services["load-balancer"]["depends_on"]["api"]["condition"] == "service_healthy"
 
 
@@ -224,36 +241,31 @@ def test_the_gpu_goes_to_ollama_alone(services: Services) -> None:
 
 def test_secrets_are_made_once_for_their_owner_alone(tmp_path: Path) -> None:
     folder = tmp_path / "secrets"
-    make = [str(FOLDER / "make-secrets.sh"), str(folder)]
+    first = make_secrets(folder)
 
-    subprocess.run(make, check=True, capture_output=True)
-    first = {file.name: file.read_bytes() for file in folder.iterdir()}
-    subprocess.run(make, check=True, capture_output=True)
-
-    assert {file.name: file.read_bytes() for file in folder.iterdir()} == first
+    assert make_secrets(folder) == first
     assert folder.stat().st_mode & 0o777 == 0o700
     named = re.findall(r"SECRETS_DIR:-[^}]+\}/([\w.]+)", FILE.read_text("utf-8"))
     assert set(named) == first.keys() - {"redis_url_supervisor"}
 
 
 def test_two_installations_share_no_secret(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        subprocess.run([str(FOLDER / "make-secrets.sh"), str(tmp_path / name)], check=True, capture_output=True)
+    contents = ("\n".join(make_secrets(tmp_path / name).values()) for name in ("one", "two"))
 
-    one, two = ({*re.findall(r"\b[0-9a-f]{48}\b", _content(tmp_path / name))} for name in ("one", "two"))
-    assert len(one) == 12
+    one, two = ({*re.findall(r"\b[0-9a-f]{48}\b", content)} for content in contents)
+    assert len(one) == 13
     assert not one & two
 
 
 def test_redis_knows_no_password_and_asks_everybody_for_one(tmp_path: Path) -> None:
-    subprocess.run([str(FOLDER / "make-secrets.sh"), str(tmp_path)], check=True, capture_output=True)
-
-    users = (tmp_path / "redis_users.acl").read_text().splitlines()
+    users = make_secrets(tmp_path)["redis_users.acl"].splitlines()
 
     assert users[0] == "user default off"
     assert all(re.search(r" on #[0-9a-f]{64} ", user) for user in users[1:-1])
     assert users[-1] == "user health on nopass -@all +ping"
 
 
-def _content(folder: Path) -> str:
-    return "\n".join(file.read_text() for file in folder.iterdir())
+def make_secrets(folder: Path) -> dict[str, str]:
+    """Run the script; what the files hold."""
+    subprocess.run([str(FOLDER / "make-secrets.sh"), str(folder)], check=True, capture_output=True)
+    return {file.name: file.read_text() for file in folder.iterdir()}

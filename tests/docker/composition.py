@@ -27,11 +27,17 @@ from tests.system.runbook import Block, sections
 from tests.system.running import free_port, until
 
 COMPOSE = Path(sys.executable).parent / "docker-compose"
+FIRST = "From nothing to the first answer"
 PAGE = sections(ROOT / "docs/deploy/compose.md")
-AEGIS_IMAGES = ("API_IMAGE", "WORKER_IMAGE", "BEAT_IMAGE", "FLOWER_IMAGE")
+AEGIS_IMAGES = {"API_IMAGE": "api", "WORKER_IMAGE": "worker", "BEAT_IMAGE": "beat", "FLOWER_IMAGE": "flower"}
+"""Variables, and the target of the image that each names."""
+
 FILES = ("docker-compose.yml", "deploy/compose", "deploy/redis", "deploy/prometheus", "deploy/alertmanager")
 PORTS = ("API_PORT", "FLOWER_PORT", "PROMETHEUS_PORT")
 UP_SECONDS = 300.0
+
+_HEALTH_CHECK = "{healthcheck: {test: [CMD, sh, -c, 'test -d /data/run'], interval: 3s}}"
+"""Of images of before they had one: the part has made its folder."""
 
 _PARTS = ("api", "beat", "flower", "broker", "vectors")
 _RANDOM = re.compile(r"\b[0-9a-f]{48}\b")
@@ -41,7 +47,7 @@ _PLUGIN = '#!/bin/sh\nif [ "$1" = compose ]; then shift; exec {compose} "$@"; fi
 
 @dataclass
 class Composition:
-    """``folder``: for a copy of the files; commands run there. ``name``: of the project and all that it makes.
+    """``folder``: for a copy of the files; commands run in it. ``name``: of the project and all it makes.
 
     It has what an attack asks of a stack: ``url``, ``points``, :meth:`until_whole`, :meth:`keep_logs`.
     """
@@ -63,13 +69,14 @@ class Composition:
 
     # --- commands
 
-    def run(self, command: str, seconds: float = UP_SECONDS) -> str:
-        """What a shell command prints. ``docker compose`` is the tests' own. AssertionError when it fails."""
-        return Block(command, fails=False).run(self._environment, seconds, self.folder)
+    def run(self, command: str, seconds: float = UP_SECONDS, *, fails: bool = False) -> str:
+        """What a shell command prints, whose ``docker compose`` is the tests' own. ``fails``: it should."""
+        return Block(command, fails=fails).run(self._environment, seconds, self.folder)
 
-    def images_of_aegis(self, image: str) -> dict[str, str]:
-        """Variables that have every part run ``image``."""
-        return dict.fromkeys(AEGIS_IMAGES, image)
+    def run_calls(self, block: Block) -> str:
+        """What calls of the page print, made to the port of this one."""
+        calls = block.text.replace("localhost:8910", f"localhost:{self.ports['API_PORT']}")
+        return self.run(calls).removeprefix(calls)
 
     def configure(self, **variables: str) -> None:
         """Add lines to .env; later ones count. Ports are the test's own."""
@@ -82,17 +89,15 @@ class Composition:
         with self._secret("settings.env").open("a") as file:
             file.writelines(f"{name}={value}\n" for name, value in settings.items())
 
-    def give_health_check(self, image: str) -> None:
-        """Where an older image has none, have `up --wait` know of a start by the folder that a part makes."""
-        if self.client.images.get(image).attrs["Config"].get("Healthcheck"):
-            return
-        services = self.run("docker compose --profile embedded config --services").split()
-        services = [name for name in services if name.startswith("worker-") or name in _PARTS]
-        check = (
-            "    healthcheck: {test: [CMD, sh, -c, 'test -d /data/run'], interval: 3s, start_period: 60s}\n"
-        )
-        text = "services:\n" + "".join(f"  {service}:\n{check}" for service in services)
-        (self.folder / "docker-compose.override.yml").write_text(text)
+    def run_images(self, images: Mapping[str, str]) -> None:
+        """From the next start on, have parts run ``images``, which are given by the Dockerfile's targets."""
+        self.configure(**{variable: images[target] for variable, target in AEGIS_IMAGES.items()})
+        added = self.folder / "docker-compose.override.yml"
+        added.unlink(missing_ok=True)
+        if not self.client.images.get(images["worker"]).attrs["Config"].get("Healthcheck"):
+            services = self.run("docker compose --profile embedded config --services").split()
+            parts = [name for name in services if name.startswith("worker-") or name in _PARTS]
+            added.write_text("services:\n" + "".join(f"  {part}: {_HEALTH_CHECK}\n" for part in parts))
 
     # --- what runs
 

@@ -12,7 +12,7 @@ from tests.chaos.attack import Attack
 from tests.chaos.caller import client_of
 from tests.chaos.load import Load, stock
 from tests.chaos.texts import CHUNK_TOKENS
-from tests.docker.composition import PAGE, Composition, composition, failed_requests
+from tests.docker.composition import FIRST, PAGE, Composition, composition, failed_requests
 from tests.docker.conftest import SCALE
 from tests.docker.standins.images import OLLAMA_MODEL, standins
 from tests.readme import json_objects
@@ -22,33 +22,31 @@ from tests.system.test_queries import *  # noqa: F403 - all of them, through the
 
 pytestmark = pytest.mark.timeout(900)
 
-FIRST, BACKUP, SCALING = "From nothing to the first answer", "Backup and restore", "Scaling"
+BACKUP, SCALING = "Backup and restore", "Scaling"
 LONG = "\n\n".join(f"Paragraph {n} speaks about matter {n * 7919} at length." * 8 for n in range(200))
 
 
 @pytest.fixture(scope="module")
 def asked(
-    docker_client: DockerClient, image: str, tmp_path_factory: pytest.TempPathFactory
+    docker_client: DockerClient, part_images: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Composition, str]]:
     """Up by the commands of the page, with images that can be made here; and what its first calls printed."""
     with composition(docker_client, tmp_path_factory.mktemp("compose")) as made:
         prepare, start, ask, _ = PAGE[FIRST]
         made.run(prepare.text)
+        made.run_images(part_images)
         made.configure(
-            **made.images_of_aegis(image),
-            **standins(docker_client, image),
+            **standins(docker_client, part_images["worker"]),
             COMPOSE_PROFILES="production,cpu,prometheus",  # of the others no program can be had here
             JAEGER_ENDPOINT="",
             OLLAMA_MODEL=OLLAMA_MODEL,
             RATE_LIMIT_REQUESTS_PER_MINUTE="0",
         )
-        made.give_health_check(image)
         made.set_aegis(
             CHUNK_TOKENS=str(CHUNK_TOKENS), GENERATOR_MAX_TOKENS="32", **UNSCHEDULED, **SCALE.settings
         )
         made.run(start.text)
-        calls = ask.text.replace("localhost:8910", f"localhost:{made.ports['API_PORT']}")
-        yield made, made.run(calls).removeprefix(calls)
+        yield made, made.run_calls(ask)
         made.run(PAGE["Remove"][0].text)
         assert made.remains() == []
 

@@ -19,40 +19,42 @@ OLLAMA_MODEL = CHAT
 _HERE = Path(__file__).parent
 _TESTS = _HERE.parents[1]
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-_PACKAGED = {
+VARIABLES = {
     "HAPROXY_IMAGE": "haproxy",
     "REDIS_IMAGE": "valkey",
     "PROMETHEUS_IMAGE": "prometheus",
     "ALERTMANAGER_IMAGE": "alertmanager",
+    "S3_IMAGE": "seaweedfs",
+    "OLLAMA_IMAGE": "ollama",
+    "QDRANT_IMAGE": "qdrant",
 }
-"""Variables of docker-compose.yml, and the Dockerfile's target for each."""
+"""Of docker-compose.yml, and what stands in for the image of each."""
 
 
-def standins(client: DockerClient, aegis: str) -> dict[str, str]:
-    """Their names by the variable of docker-compose.yml. ``aegis``: an image to take its programs from.
+def standins(client: DockerClient, aegis: str, *variables: str) -> dict[str, str]:
+    """Names of images by the ``variables``, of all by default. ``aegis``: an image to take programs from.
 
     Skips where Ollama cannot be built or SeaweedFS is not installed, and fails there in CI.
     """
-    built = {
-        variable: _build(client, target, [_HERE / "Dockerfile"], target=target, AEGIS=aegis)
-        for variable, target in _PACKAGED.items()
-    }
+    return {variable: _image(client, VARIABLES[variable], aegis) for variable in variables or VARIABLES}
+
+
+def _image(client: DockerClient, name: str, aegis: str) -> str:
+    if name == "qdrant":
+        with _sources("qdrant*.py") as tests:
+            return _build(client, name, [_HERE / "qdrant.Dockerfile", tests], AEGIS=aegis)
+    if name not in ("seaweedfs", "ollama"):
+        return _build(client, name, [_HERE / "Dockerfile"], target=name, AEGIS=aegis)
     programs = _build(client, "programs", [_HERE / "Dockerfile"], target="programs", AEGIS=aegis)
-    weed = Path(sys.executable).parent / "weed"
-    built["S3_IMAGE"] = _build(client, "seaweedfs", [_HERE / "seaweedfs.Dockerfile", weed], PROGRAMS=programs)
-    with ollama_server():
-        ollama = ollama_binary()
-    built["OLLAMA_IMAGE"] = _build(
-        client, "ollama", [_HERE / "ollama.Dockerfile", ollama, ollama.parent / "models"], PROGRAMS=programs
-    )
-    with _sources("qdrant*.py", "__init__.py") as tests:
-        built["QDRANT_IMAGE"] = _build(client, "qdrant", [_HERE / "qdrant.Dockerfile", tests], AEGIS=aegis)
-    return built
+    return _build(client, name, [_HERE / f"{name}.Dockerfile", *_programs_of(name)], PROGRAMS=programs)
 
 
-def load_balancer(client: DockerClient, aegis: str) -> str:
-    """As :func:`standins`, the load balancer's alone."""
-    return _build(client, "haproxy", [_HERE / "Dockerfile"], target="haproxy", AEGIS=aegis)
+def _programs_of(name: str) -> Sequence[Path]:
+    if name == "seaweedfs":
+        return [Path(sys.executable).parent / "weed"]
+    with ollama_server():  # makes its models
+        binary = ollama_binary()
+    return [binary, binary.parent / "models"]
 
 
 def _build(client: DockerClient, name: str, files: Sequence[Path], target: str = "", **arguments: str) -> str:
