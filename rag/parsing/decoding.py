@@ -5,6 +5,7 @@ import re
 from contextlib import suppress
 
 from rag.errors import UnreadableDocument
+from rag.parsing import charsets
 from rag.text.normalising import normalised_form
 
 _BYTE_ORDER_MARKS = (
@@ -32,24 +33,24 @@ _BINARY_SHARE = 0.02
 def decoded(data: bytes, declared: str | None = None) -> str:
     """The text of a file.
 
-    Tried are its byte order mark, the ``declared`` encoding, UTF-8, UTF-16 and Windows-1252, in this
-    order. Raises UnreadableDocument for binary data.
+    Tried are its byte order mark, the ``declared`` encoding, UTF-8 and UTF-16, in this order; then the
+    character set is guessed. Raises UnreadableDocument for binary data.
     """
     marked = next((encoding for mark, encoding in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
-    if marked:
-        text = data.decode(marked, "replace")
-    else:
-        # Latin-1 comes last, since it decodes anything.
-        for encoding in filter(None, (declared, "utf-8", _utf16_without_mark(data), "cp1252", "latin-1")):
-            with suppress(UnicodeError, LookupError):
-                text = data.decode(encoding)
-                break
+    text = data.decode(marked, "replace") if marked else _decoded_without_mark(data, declared)
     head = text[:65_536]
     controls = sum(1 for c in head if c < " " and c not in "\t\n\r\f\x1b")
     # Some text files hold a few control codes, so a small share of them is allowed.
     if controls > max(2, _BINARY_SHARE * len(head)):
         raise UnreadableDocument("The file holds binary data, not text: send it under its own type.")
     return text
+
+
+def _decoded_without_mark(data: bytes, declared: str | None) -> str:
+    for encoding in filter(None, (declared, "utf-8", _utf16_without_mark(data))):
+        with suppress(UnicodeError, LookupError):
+            return data.decode(encoding)
+    return charsets.decode_by_guess(data)
 
 
 def _utf16_without_mark(data: bytes) -> str | None:

@@ -17,6 +17,53 @@ def test_what_is_no_unicode_is_read_as_windows_text():
     assert decoded("naïve – “café”".encode("cp1252")) == "naïve – “café”"
 
 
+@pytest.mark.parametrize(
+    ("charset", "content"),
+    [
+        ("shift_jis", "担当者は佐藤美咲です。次の点検は三月に行います。"),
+        ("euc_jp", "担当者は佐藤美咲です。次の点検は三月に行います。"),
+        ("gbk", "负责人是王小明，下一次检查在三月进行。"),
+        ("big5", "負責人是王小明，下一次檢查在三月進行。"),
+        ("cp949", "담당자는 김민수이며 다음 점검은 삼월에 합니다."),
+        ("utf-16-le", "担当者,部署\n佐藤美咲,品質保証\n鈴木花子,購買\n"),
+        ("cp1250", "Zamówienie złożyła Małgorzata Żółkiewska, więc dostawę przyjmie jutro."),
+        ("iso8859_2", "Zamówienie złożyła Małgorzata Żółkiewska, więc dostawę przyjmie jutro."),
+        ("cp1251", "Насос проверяет мастер Иванова, следующая проверка в марте."),
+        ("koi8_r", "Насос проверяет мастер Иванова, следующая проверка в марте."),
+        ("cp866", "Насос проверяет мастер Иванова, следующая проверка в марте."),
+        ("cp1253", "Η αντλία ελέγχεται από τη Μαρία κάθε τρεις μήνες."),
+        (
+            "cp1254",
+            "Pompayı Ayşe Yıldız denetler, sıradaki bakım mart ayında yapılacağı için hazırlanır.",
+        ),
+        ("cp437", "Die Prüfung übernimmt Frau Groß, die Schlüssel verwahrt Herr Köhler."),
+        ("mac_roman", "Die Prüfung übernimmt Frau Groß, die Schlüssel verwahrt Herr Köhler."),
+    ],
+)
+def test_the_character_set_of_a_text_that_states_none_is_found(charset, content):
+    assert decoded(content.encode(charset)) == content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Keep it at 25 °C.",
+        "See § 5 (2) – “as amended”.",
+        "The pump—which failed—was sold for €30.",
+        "café",
+        "Grüße aus Köln. " * 500,
+    ],
+)
+def test_a_few_western_characters_are_not_mistaken_for_another_script(content):
+    assert decoded(content.encode("cp1252")) == content
+
+
+def test_lines_of_two_character_sets_are_each_read_by_their_own():
+    content = "Überprüfung: Frau Groß\n".encode() + "Zuständig: Björn Löwe\n".encode("cp1252")
+
+    assert decoded(content) == "Überprüfung: Frau Groß\nZuständig: Björn Löwe\n"
+
+
 def test_a_stated_encoding_is_tried_first_and_a_wrong_one_forgiven():
     assert decoded("гавань".encode("cp1251"), "windows-1251") == "гавань"
     assert decoded("Größe".encode(), "no-such-encoding") == "Größe"
