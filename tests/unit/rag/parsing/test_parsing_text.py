@@ -148,6 +148,30 @@ def test_rows_name_their_columns_whatever_the_delimiter(delimiter):
 @pytest.mark.parametrize(
     ("data", "text"),
     [
+        (
+            "Export of calls\nMade: 2026-05-04\n\nCall;Desk;Minutes\n11;North;4\n12;South;9\n13;East;2\n",
+            "Export of calls\n\nMade: 2026-05-04\n\nCall: 11; Desk: North; Minutes: 4",
+        ),
+        ("sep=;\nTool;Shelf\nSaw, fine;A-1\nRasp;A-2\n", "Tool: Saw, fine; Shelf: A-1"),
+        (",2021,2022\nOslo,7,8\nBern,9,10\n", "Oslo; 2021: 7; 2022: 8"),
+        ("probe,1,2,3\nheat,4.5,4.6,4.7\n", "probe: heat; 1: 4.5; 2: 4.6; 3: 4.7"),
+        (
+            ",2025,,2026,\nPlant,Q1,Q2,Q1,Q2\nLinz,1,2,3,4\nGraz,5,6,7,8\n",
+            "Plant: Linz; 2025 Q1: 1; 2025 Q2: 2; 2026 Q1: 3; 2026 Q2: 4",
+        ),
+        ("Item,Price,Price\nNut,1,2\nBolt,3,4\n", "Item: Nut; Price: 1; Price: 2"),
+        ("Project:,Falcon\nBudget:,12000\nStart:,2026-01-31\n", "Project: Falcon\n\nBudget: 12000"),
+        ("Project,Falcon\nBudget,12000\nStart,2026-01-31\nLead,Ada\n", "Project: Falcon\n\nBudget: 12000"),
+        ("Rome,Bruno,0711\nPisa,Carla,0712\n", "Rome; Bruno; 0711"),
+    ],
+)
+def test_the_row_of_names_is_found_and_none_is_invented(data, text):
+    assert tables.table(data.encode()).text.startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
         (b"1,2\n3,4\n", "1; 2\n\n3; 4"),
         (b"a,b\n1,\n,2\n", "a: 1\n\nb: 2"),
         (b"a,b\n1,2,3\n", "a: 1; b: 2; column 3: 3"),
