@@ -66,7 +66,7 @@ def _are_names(first: Row) -> bool:
     """Whether the row names the columns below: it is filled, short and without numbers, unless they count."""
     names = first[: _width(first)]
     # A corner above row labels may be empty, as in cross tables; any other gap is a row of data with a hole.
-    if not all(names[1:]) or any(len(name) > _LONGEST_NAME for name in names):
+    if not any(names) or not all(names[1:]) or any(len(name) > _LONGEST_NAME for name in names):
         return False
     if not names[0] and len(names) < 3:
         return False

@@ -82,6 +82,7 @@ def test_binary_data_is_refused():
         ("\ufeffa\x00b\u200bc\u00add", "abcd"),
         ("lone \ud800 half", "lone  half"),
         ("cafe\u0301", "café"),
+        ("KX\u20112041\u2010B", "KX-2041-B"),
         ("e\ufb03cient \ufb02ow", "efficient flow"),
         ("10\u00a0km", "10 km"),
         ("a  \n\n\n\n b\t\n", "a\n\n b"),
@@ -197,6 +198,14 @@ def test_records_of_a_list_stand_apart():
     assert records.json_lines(b'{"a": 1}\n\n{"a": 2}\n').text == "a: 1\n\na: 2"
 
 
+def test_json_with_comments_or_cut_off_is_read_as_text():
+    assert records.json_document(b'// robot\n{"speed": 3,}').text == '// robot\n{"speed": 3,}'
+
+
+def test_a_line_that_is_no_json_stays_among_the_others():
+    assert records.json_lines(b'{"a": 1}\n{broken\n{"a": 2}\n').text == "a: 1\n\n{broken\n\na: 2"
+
+
 def test_json_that_is_lines_is_read_as_lines():
     assert records.json_document(b'{"a": 1}\n{"a": 2}\n').text == "a: 1\n\na: 2"
 
@@ -249,11 +258,75 @@ def test_a_page_keeps_its_content_only():
     assert [heading.text for heading in document.headings] == ["Tides"]
 
 
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "<form><p>Open until 17:20</p><input type=hidden value=gone></form>",
+        "<aside><p>Open until 17:20</p></aside>",
+        "<footer><p>Open until 17:20</p></footer>",
+        "<article><header><p>Open until 17:20</p></header></article>",
+        '<div class="menu sidebar tabs toc navigation"><p>Open until 17:20</p></div>',
+        "<img src=a.png alt='Open until 17:20'>",
+        "<figure><img src=a.png><figcaption>Open until 17:20</figcaption></figure>",
+        "<svg><text>Open until 17:20</text></svg>",
+        "<p>Open <a href=/x>until <b>17:20</b></a></p>",
+    ],
+)
+def test_no_content_of_a_page_is_lost(kept):
+    text = webpage.html(f"<html><body><h1>Desk</h1>{kept}</body></html>".encode()).text
+
+    assert "Open until 17:20" in text.replace("*", "")
+    assert "gone" not in text
+    assert "base64" not in text
+
+
+@pytest.mark.parametrize(
+    "left_out",
+    [
+        "<nav>Home</nav>",
+        "<div role=navigation>Home</div>",
+        "<p hidden>Home</p>",
+        "<div class='x cookie-banner-big'>Home</div>",
+        "<noscript>Home</noscript>",
+    ],
+)
+def test_navigation_and_what_nobody_sees_is_left_out(left_out):
+    assert webpage.html(f"<html><body><p>Desk</p>{left_out}</body></html>".encode()).text == "Desk"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "# 5 is alive",
+        "> 30 bar",
+        "- 5 degrees",
+        "1. Mai",
+        "__init__ and *.log",
+        "\\\\filer\\_x and C:\\#y",
+        "^\\d+\\.\\d+$",
+        "handlers[kind](event)",
+        "[as amended](2nd addendum)",
+    ],
+)
+def test_what_only_looks_like_markup_stays_and_is_no_heading(words):
+    document = webpage.html(f"<html><body><p>{words.replace('>', '&gt;')}</p></body></html>".encode())
+
+    assert document.text == words
+    assert document.headings == ()
+
+
+def test_headings_after_escapes_are_where_they_stand():
+    document = webpage.html(b"<p># a</p><p>1. b_c</p><h2>Tides # 2</h2><p>x</p>")
+
+    (heading,) = document.headings
+    assert document.text[heading.start :].startswith("## Tides # 2")
+
+
 def test_a_page_is_read_in_the_encoding_that_it_states():
     page = '<html><head><meta charset="windows-1251"></head><body><p>гавань</p></body></html>'
     assert "гавань" in webpage.html(page.encode("cp1251")).text
 
 
 def test_converters_marks_are_taken_out_of_prose():
-    markdown = "1\\. See [the \\> table](http://x) ![](a.png)\n\n| a    | b |\n| ---- | - |"
-    assert structure.prose(markdown) == "1. See the > table \n\n| a | b |\n| --- | - |"
+    markdown = "1\\. See [the \\> table](http://x) ![](a.png) f[i](j)\n\n| a    | b |\n| ---- | - |"
+    assert structure.prose(markdown) == "1. See the > table  f[i](j)\n\n| a | b |\n| --- | - |"
