@@ -244,6 +244,53 @@ def test_mail_in_html_only_is_read_as_a_page():
     assert [heading.text for heading in document.headings] == ["Tides"]
 
 
+def composed(*parts: bytes, subtype: bytes = b"mixed") -> bytes:
+    body = b"".join(b"--B\n" + part + b"\n" for part in parts)
+    kind = b"Content-Type: multipart/" + subtype + b"; boundary=B\n\n"
+    return b"Subject: Crane\nMIME-Version: 1.0\n" + kind + body + b"--B--\n"
+
+
+def test_of_two_forms_of_a_mail_the_richer_is_read():
+    plain_part = b"Content-Type: text/plain\n\nThis mail needs HTML."
+    page = b"Content-Type: text/html\n\n<p>The crane is inspected on 4 May by Mr Holm.</p>"
+
+    document = mail.mail(composed(plain_part, page, subtype=b"alternative"))
+
+    assert "4 May by Mr Holm" in document.text
+    assert "needs HTML" not in document.text
+
+
+def test_all_parts_of_a_mail_are_read_in_order():
+    forwarded = (
+        b"Content-Type: message/rfc822\n\nFrom: ida@example.org\nSubject: Rope\n"
+        b"Content-Type: text/plain\n\nThe rope is 40 m long."
+    )
+    invitation = (
+        b"Content-Type: text/calendar\n\nBEGIN:VEVENT\nSUMMARY:Load test\n"
+        b"DTSTART;TZID=Europe/Oslo:20260504T0900\nLOCATION:Hall 3\\, north\nEND:VEVENT"
+    )
+    first, last = (b"Content-Type: text/plain\n\n" + words for words in (b"First words.", b"Last words."))
+
+    text = mail.mail(composed(first, forwarded, invitation, last)).text
+
+    order = ["First", "ida@example.org", "40 m", "Event: Load test", "20260504T0900", "Hall 3, north", "Last"]
+    assert [text.index(words) for words in order] == sorted(text.index(words) for words in order)
+
+
+def test_a_part_is_read_in_its_own_character_set():
+    part = b"Content-Type: text/plain; charset=koi8-r\n\n" + "Кран проверен".encode("koi8-r")
+
+    assert "Кран проверен" in mail.mail(composed(part)).text
+
+
+def test_mail_in_mail_is_read_to_a_depth():
+    message = b"Subject: end\n\nthe innermost"
+    for _ in range(50):
+        message = b"Subject: x\nContent-Type: message/rfc822\n\n" + message
+
+    assert "the innermost" not in mail.mail(message).text
+
+
 def test_a_page_keeps_its_content_only():
     document = webpage.html(
         b"<!doctype html><html><head><title>Tides</title><style>p{}</style></head><body>"
