@@ -361,7 +361,7 @@ def registry(checkout: Checkout) -> list[str]:
         "docker",
         f"""declare -A digests=({digests})
 case "$1 $2" in
-    "buildx imagetools") [ -e {checkout.folder}/built ] || exit 1
+    "buildx imagetools") [ "$3" = inspect ] || exit 0; [ -e {checkout.folder}/built ] || exit 1
         name=${{4##*/}}; echo "${{digests[${{name%%:*}}]}}" ;;
     "image inspect") name=${{3##*/}}; echo "elsewhere.example/x@sha256:0"
         echo "{REPOSITORY}/${{name%%:*}}@${{digests[${{name%%:*}}]}}" ;;
@@ -405,6 +405,9 @@ def test_the_images_of_a_commit_are_built_scanned_pushed_and_signed(
     ]  # fmt: skip
     signed = [call[-1] for call in words if call[:2] == ["cosign", "sign"]]
     assert signed == [f"{REPOSITORY}/{name}@{digest_of(name)}" for name in NAMES]
+    tagged = [call[-2] for call in words[-len(NAMES) :] if call[1:4] == ["buildx", "imagetools", "create"]]
+    assert [tag.rpartition(":")[0] for tag in tagged] == [f"{REPOSITORY}/{name}" for name in NAMES]
+    assert not any("unsigned" in tag for tag in tagged)
 
 
 def test_images_that_main_has_built_are_not_built_again(checkout: Checkout, registry: list[str]) -> None:
