@@ -41,6 +41,13 @@ print_help() { sed -n '2,/^set /{/^#/s/^# \{0,1\}//p;}' "$0"; }
 
 k() { kubectl --namespace "$namespace" --request-timeout=20s "$@"; }
 
+# A GET of a pod or service, through the API server. kubectl hands --request-timeout on to the API as a parameter
+# that it refuses, so the time is bounded here, where there is something to bound it with.
+ask() { # PATH below the namespace
+    if type -P timeout >/dev/null; then timeout 20 kubectl get --raw "/api/v1/namespaces/$namespace/$1"
+    else kubectl get --raw "/api/v1/namespaces/$namespace/$1"; fi
+}
+
 show() { # COMMAND...
     printf 'would run: kubectl --namespace %s' "$namespace"
     printf ' %q' "$@"
@@ -196,9 +203,8 @@ fail_start() { # DEPLOYMENT
 }
 
 healthy() { # PATH of a pod or service, below the namespace; sets why where it is not
-    local proxy="/api/v1/namespaces/$namespace/$1:$PORT/proxy"
-    why=$(k get --raw "$proxy/health/live" 2>&1 >/dev/null) &&
-        why=$(k get --raw "$proxy/health/ready?component=broker" 2>&1 >/dev/null)
+    why=$(ask "$1:$PORT/proxy/health/live" 2>&1 >/dev/null) &&
+        why=$(ask "$1:$PORT/proxy/health/ready?component=broker" 2>&1 >/dev/null)
 }
 
 probe_next() {
@@ -291,7 +297,7 @@ switch_to_next() {
 counted_requests() { # COLOR: answers with 5xx and all answers of its pods, without those to probes
     local pod
     for pod in $(pods "$1"); do
-        k get --raw "/api/v1/namespaces/$namespace/pods/$pod:$PORT/proxy/metrics" 2>/dev/null || return 1
+        ask "pods/$pod:$PORT/proxy/metrics" 2>/dev/null || return 1
     done | awk '
         /^http_requests_total[{]/ && !/handler="\/(health|metrics)/ { all += $NF; if (/status="5/) errors += $NF }
         END { printf "%d %d\n", errors, all }'

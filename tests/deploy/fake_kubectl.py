@@ -93,6 +93,8 @@ def find(cluster: Object, kind: str, name: str) -> Object:
 
 def get(cluster: Object, words: list[str], options: dict[str, str]) -> str:
     if path := options.get("--raw"):
+        if "--request-timeout" in options:  # the API is asked for PATH?timeout=…
+            raise RefusedError("Error from server: this parameter is not known: timeout")
         return read_through_proxy(cluster, path)
     template = options.get("--output", "jsonpath=").partition("=")[2]
     if words[0] == "namespace":
