@@ -234,3 +234,17 @@ def test_the_page_names_files_that_there_are_and_every_component() -> None:
     assert {path for path in named if not (ROOT / path).exists()} == set()
     parts = page.partition("| component | brings |")[2].partition("\n\n")[0]
     assert set(re.findall(r"`([a-z0-9-]+)`", parts)) - {"monitoring"} == set(COMPONENTS)
+
+
+@pytest.mark.parametrize(("name", "idle"), [("recommended", 90), ("azure", 90), ("aws", 330), ("gcp", 600)])
+def test_the_proxy_closes_idle_connections_before_the_api_does(name: str, idle: int) -> None:
+    """Seconds that Traefik by default, the annotation of Amazon's, and Google's balancer keep one."""
+    annotations = [each["metadata"].get("annotations", {}) for each in overlay(name).of("Ingress")]
+    given = [
+        re.search(r"idle_timeout.timeout_seconds=(\d+)", value)
+        for one in annotations
+        for value in one.values()
+    ]
+
+    assert {int(found[1]) for found in given if found} <= {idle}
+    assert int(overlay(name).config["API_KEEP_ALIVE"]) > idle
