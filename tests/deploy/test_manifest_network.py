@@ -133,6 +133,8 @@ def test_no_policy_chooses_pods_that_there_are_not(name: str) -> None:
     for policy in overlay(name).of("NetworkPolicy"):
         selector = policy["spec"]["podSelector"]
         about = policy["metadata"]["name"]
+        if about == "challenge-from-ingress":  # of a pod that cert-manager starts
+            continue
         assert any(matches(selector, work.labels) for work in overlay(name).workloads), about
 
 

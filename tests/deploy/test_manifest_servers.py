@@ -1,21 +1,13 @@
 """The servers in deploy/k8s: Qdrant, Ollama, Redis, the embedded parts, and what clouds give them."""
 
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-from tests.chaos.requirements import missing
 from tests.deploy.manifests import (
     COMPONENT,
-    FOLDER,
     LARGE,
     PRODUCTION,
     Object,
     Workload,
-    every_overlay,
     matches,
     mounted_keys,
     overlay,
@@ -152,30 +144,3 @@ def _stands_beside(work: Workload, component: str) -> bool:
 def _variable(container: Object, name: str) -> Object:
     (found,) = [each for each in container["env"] if each["name"] == name]
     return dict(found)
-
-
-@pytest.mark.parametrize(
-    "script", sorted(FOLDER.rglob("*.sh")), ids=lambda path: path.parent.name + "/" + path.name
-)
-def test_shellcheck_finds_nothing_in_a_script(script: Path) -> None:
-    program = shutil.which("shellcheck", path=str(Path(sys.executable).parent)) or shutil.which("shellcheck")
-    done = subprocess.run(
-        [program or missing("shellcheck (make deployment-tools)"), str(script)],
-        capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
-
-    assert done.returncode == 0, done.stdout
-
-
-@every_overlay
-def test_scripts_that_pods_run_are_those_that_were_checked(name: str) -> None:
-    checked = {path.read_text() for path in FOLDER.rglob("*.sh")}
-    scripts = [
-        text
-        for each in overlay(name).of("ConfigMap")
-        for file, text in each["data"].items()
-        if file.endswith(".sh")
-    ]
-
-    assert set(scripts) <= checked
-    assert scripts or name == "embedded"

@@ -6,8 +6,9 @@ import pytest
 
 from rag.settings import Settings
 from tasks.app import LANES
-from tests.deploy.manifests import LANE, OVERLAYS, Rendered, Workload, every_overlay, overlay, quantity
+from tests.deploy.manifests import LANE, OVERLAYS, ROOT, Rendered, Workload, every_overlay, overlay, quantity
 
+PAGE = ROOT / "docs/deploy/kubernetes.md"
 GIB = 2**30
 GB = 1e9
 TOTALS = {"minimum": (16, 56), "recommended": (76, 280)}
@@ -22,6 +23,7 @@ MACHINES = {"qdrant": (8, 32), "ollama": (4, 16), "redis": (8, 32), "api": (8, 3
 AT_REST_MIB = {
     "api": 65, "parse": 172, "embed": 148, "embed-query": 124,
     "generate": 107, "index": 96, "maintenance": 95, "rerank": 84,
+    "fetch": 93, "backup": 93,
 }  # fmt: skip
 """Measured, of one process of the API and one worker of a lane."""
 
@@ -29,11 +31,11 @@ WITH_KEDA = ["recommended", "aws", "azure", "gcp"]
 
 
 def most_replicas(rendered: Rendered, work: Workload) -> int:
-    """As many pods as the manifests allow, with one more of each while a rollout goes on."""
+    """As many pods as the manifests allow: by KEDA, and in both colours while one follows the other."""
     scaled = {each["spec"]["scaleTargetRef"]["name"]: each["spec"] for each in rendered.of("ScaledObject")}
     if work.name in scaled:
         return int(scaled[work.name]["maxReplicaCount"])
-    return int(work.spec["replicas"])
+    return int(rendered.workload("aegis-api" if work.component == "api" else work.name).spec["replicas"])
 
 
 def requested(work: Workload, resource: str) -> float:
@@ -48,6 +50,19 @@ def test_all_pods_together_fit_the_sizing(name: str) -> None:
 
     assert sum(count * requested(work, "cpu") for work, count in pods) <= (1 - FOR_OTHERS) * cores
     assert sum(count * requested(work, "memory") for work, count in pods) <= (1 - FOR_OTHERS) * gigabytes * GB
+
+
+@pytest.mark.parametrize("name", ["embedded", "minimum", "recommended"])
+def test_the_page_says_what_all_pods_ask_for(name: str) -> None:
+    pods = [(work, most_replicas(overlay(name), work)) for work in overlay(name).workloads]
+    cores, memory = (sum(count * requested(work, each) for work, count in pods) for each in ("cpu", "memory"))
+    (row,) = [
+        line
+        for line in PAGE.read_text().splitlines()
+        if line.startswith(f"| `{name}` | ") and "cores" in line
+    ]
+
+    assert f"| {cores:.1f} cores, {memory / GB:.0f} GB |" in row
 
 
 @pytest.mark.parametrize("name", ["recommended", "aws", "azure", "gcp"])

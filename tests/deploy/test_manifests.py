@@ -18,6 +18,7 @@ from tests.deploy.manifests import (
     OPTIONAL,
     OURS,
     OVERLAYS,
+    ROOT,
     containers,
     every_overlay,
     matches,
@@ -26,6 +27,9 @@ from tests.deploy.manifests import (
     render,
     with_component,
 )
+
+NOWHERE = "aegis-nowhere"
+"""The Service without pods: the figures are not for callers from outside."""
 
 
 def test_every_component_is_in_an_overlay_or_tried_with_one() -> None:
@@ -145,7 +149,9 @@ def test_services_lead_to_ports_that_pods_have(name: str) -> None:
             for work in overlay(name).workloads
             if service["spec"]["selector"].items() <= work.labels.items()
         ]
-        assert chosen, service["metadata"]["name"]
+        assert bool(chosen) != (service["metadata"]["name"] == NOWHERE), service["metadata"]["name"]
+        if not chosen:
+            continue
         ports = {port["name"] for work in chosen for port in work.main["ports"]}
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
 
@@ -178,10 +184,11 @@ def test_both_colours_differ_in_nothing_but_the_colour(name: str) -> None:
 def test_the_ingress_leads_every_path_unchanged_to_the_active_colour(name: str) -> None:
     (ingress,) = overlay(name).of("Ingress")
     (rule,) = ingress["spec"]["rules"]
-    (path,) = rule["http"]["paths"]
+    led = {
+        (path["path"], path["pathType"]): path["backend"]["service"]["name"] for path in rule["http"]["paths"]
+    }
 
-    assert (path["path"], path["pathType"]) == ("/", "Prefix")
-    assert path["backend"]["service"] == {"name": "aegis-api-active", "port": {"name": "http"}}
+    assert led == {("/", "Prefix"): "aegis-api-active", ("/metrics", "Exact"): NOWHERE}
     assert ingress["spec"]["ingressClassName"]
     assert not [key for key in ingress["metadata"]["annotations"] if "rewrite" in key]
 
@@ -199,8 +206,13 @@ def test_the_ingress_has_a_certificate_of_cert_manager(name: str) -> None:
 def test_the_gateway_leads_to_the_active_colour_by_https_alone(rendered: Any) -> None:
     routes = {each["metadata"]["name"]: each["spec"] for each in rendered().of("HTTPRoute")}
 
-    (rule,) = routes["aegis"]["rules"]
-    assert rule["backendRefs"] == [{"name": "aegis-api-active", "port": 8910}]
+    led = {
+        (match["path"]["value"], match["path"]["type"]): target["name"]
+        for rule in routes["aegis"]["rules"]
+        for match in rule["matches"]
+        for target in rule["backendRefs"]
+    }
+    assert led == {("/", "PathPrefix"): "aegis-api-active", ("/metrics", "Exact"): NOWHERE}
     assert routes["aegis"]["parentRefs"] == [{"name": "aegis", "sectionName": "https"}]
     (redirect,) = routes["aegis-to-https"]["rules"]
     assert redirect["filters"][0]["requestRedirect"]["scheme"] == "https"
@@ -213,3 +225,26 @@ def test_the_base_runs_without_any_component() -> None:
         "beat",
         "flower",
     }
+
+
+def test_the_page_names_files_that_there_are_and_every_component() -> None:
+    page = (ROOT / "docs/deploy/kubernetes.md").read_text()
+    named = set(re.findall(r"deploy/k8s(?:/[\w.-]+)+", page))
+
+    assert {path for path in named if not (ROOT / path).exists()} == set()
+    parts = page.partition("| component | brings |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`([a-z0-9-]+)`", parts)) - {"monitoring"} == set(COMPONENTS)
+
+
+@pytest.mark.parametrize(("name", "idle"), [("recommended", 90), ("azure", 90), ("aws", 330), ("gcp", 600)])
+def test_the_proxy_closes_idle_connections_before_the_api_does(name: str, idle: int) -> None:
+    """Seconds that Traefik by default, the annotation of Amazon's, and Google's balancer keep one."""
+    annotations = [each["metadata"].get("annotations", {}) for each in overlay(name).of("Ingress")]
+    given = [
+        re.search(r"idle_timeout.timeout_seconds=(\d+)", value)
+        for one in annotations
+        for value in one.values()
+    ]
+
+    assert {int(found[1]) for found in given if found} <= {idle}
+    assert int(overlay(name).config["API_KEEP_ALIVE"]) > idle
