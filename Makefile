@@ -79,7 +79,7 @@ ollama: dev-setup ## the Ollama server that tests talk to, built once where Go i
 	@if command -v go >/dev/null; then .venv/bin/python -m tests.ollamabuild; fi
 
 test-fast: ollama ## unit, contract and integration tests
-	.venv/bin/pytest -n 3 tests/unit tests/contract tests/integration
+	.venv/bin/pytest -n 3 tests/unit tests/deploy tests/contract tests/integration
 
 test-docker: dev-setup ## the image, and containers of it under load; .ci/with-docker brings an engine along
 	.venv/bin/pytest tests/docker
