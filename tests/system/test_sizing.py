@@ -14,7 +14,7 @@ AT_WORK = {
     "paragraph": {"api", "broker", "vectors", "worker-parse", "worker-embed", "worker-index"},
     "question": {"api", "broker", "vectors", "worker-embed-query", "worker-rerank", "worker-generate"},
 }
-"""The parts that each sort of work occupies, of those that are done often enough for the clock of processes."""
+"""The parts that each sort of work occupies, where it is done often enough for the clock of processes."""
 
 
 @pytest.mark.timeout(900)
