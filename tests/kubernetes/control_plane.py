@@ -101,6 +101,8 @@ class ControlPlane:
             f"--proxy-client-cert-file={front.certificate}",
             f"--proxy-client-key-file={front.key}",
             "--enable-aggregator-routing=true",
+            # Debian's etcd cannot serve lists as watches: clients would ask again, with ever longer pauses.
+            "--feature-gates=WatchList=false",
             "--profiling=false",
         ]
 
