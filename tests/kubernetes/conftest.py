@@ -19,6 +19,7 @@ from tests.kubernetes.network import PRIVATE_ADDRESS, PUBLIC_ADDRESS, create_out
 from tests.kubernetes.pods import Place
 from tests.kubernetes.programs import CONTROL_PLANE, NODE
 from tests.kubernetes.requirements import require_cluster, require_node
+from tests.kubernetes.traffic import Traffic
 
 PRESENT, PREVIOUS, NEXT = "test-present", "test-previous", "test-next"
 """Tags of images: this tree's, those of the commit before it, and this tree's under another name."""
@@ -28,6 +29,7 @@ LAST = 3000
 """Characters."""
 
 TOLD = pytest.StashKey[list[tuple[str, Account]]]()
+ANSWERED = pytest.StashKey[list[tuple[str, Traffic]]]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -116,6 +118,14 @@ def attack(request: pytest.FixtureRequest, pytestconfig: pytest.Config, tmp_path
     return Attack(scenario=request.node.name, run=0, scale=SCALE, told=told, report=tmp_path)
 
 
+@pytest.fixture
+def traffic(request: pytest.FixtureRequest, pytestconfig: pytest.Config, upgraded: Installation) -> Traffic:
+    """Not started yet. What it was answered is shown in the summary."""
+    traffic = Traffic(upgraded.url, upgraded.cluster.network)
+    pytestconfig.stash.setdefault(ANSWERED, []).append((request.node.name, traffic))
+    return traffic
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Beside a failure stands what the cluster looks like."""
@@ -133,3 +143,5 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for scenario, account in terminalreporter.config.stash.get(TOLD, []):
         terminalreporter.write_line(f"{scenario}: {account.line()}")
+    for scenario, traffic in terminalreporter.config.stash.get(ANSWERED, []):
+        terminalreporter.write_line(f"{scenario}: answers {dict(traffic.answers)}")

@@ -1,8 +1,10 @@
 """Programs that run beside the tests, each with a log file."""
 
+import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,18 +45,14 @@ class Daemons:
             ended = process.poll()
             assert ended is None, f"{name} ended with {ended}:\n{self.tail(name)}"
 
-    def stop(self, name: str) -> None:
-        """SIGTERM, and wait."""
-        process = self.running.pop(name)
-        process.terminate()
-        process.wait(30)
-
-    def stop_all(self) -> None:
-        """The last one started first."""
-        for name in reversed(list(self.running)):
-            process = self.running.pop(name)
-            process.kill()
-            process.wait(30)
+    @contextmanager
+    def paused(self, name: str) -> Iterator[None]:
+        """The program does nothing while the block runs."""
+        self.running[name].send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.running[name].send_signal(signal.SIGCONT)
 
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"

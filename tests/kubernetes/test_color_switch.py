@@ -30,9 +30,9 @@ def blue(aegis: Installation) -> Iterator[Installation]:
     aegis.until_rolled_out()
 
 
-def test_a_new_version_takes_over_without_a_failed_request(blue: Installation) -> None:
+def test_a_new_version_takes_over_without_a_failed_request(blue: Installation, traffic: Traffic) -> None:
     """Given traffic, when a version is rolled out beside the present one, then it serves, and none fails."""
-    with Traffic(blue.url, blue.cluster.network) as traffic, _rolling_out(blue, NEXT) as script:
+    with traffic, _rolling_out(blue, NEXT) as script:
         said, _ = script.communicate(timeout=900)
     assert script.returncode == 0, said
     assert _color(blue) == "green"
@@ -40,19 +40,16 @@ def test_a_new_version_takes_over_without_a_failed_request(blue: Installation) -
     assert blue.pods.names("aegis-rag/color=blue") == []
 
 
-def test_a_version_that_does_not_start_gets_no_traffic(blue: Installation) -> None:
+def test_a_version_that_does_not_start_gets_no_traffic(blue: Installation, traffic: Traffic) -> None:
     """Given traffic, when a version's image cannot be had, then nothing is switched, and no request fails."""
-    with (
-        Traffic(blue.url, blue.cluster.network) as traffic,
-        _rolling_out(blue, "absent", "--timeout", "30") as script,
-    ):
+    with traffic, _rolling_out(blue, "absent", "--timeout", "30") as script:
         said, _ = script.communicate(timeout=600)
     assert script.returncode == NOTHING_SWITCHED, said
     assert _color(blue) == "blue"
     assert traffic.failed == {}, traffic.answers
 
 
-def test_a_version_that_breaks_after_the_switch_is_taken_back(blue: Installation) -> None:
+def test_a_version_that_breaks_after_the_switch_is_taken_back(blue: Installation, traffic: Traffic) -> None:
     """Given the traffic on a new version, when one of its pods dies, then the old one serves again."""
     with _rolling_out(blue, NEXT, "--watch", "300") as script:
         until(lambda: _color(blue) == "green" or script.poll() is not None, SWITCH_SECONDS)
@@ -61,7 +58,7 @@ def test_a_version_that_breaks_after_the_switch_is_taken_back(blue: Installation
         said, _ = script.communicate(timeout=600)
     assert script.returncode == SWITCHED_BACK, said
     assert _color(blue) == "blue"
-    with Traffic(blue.url, blue.cluster.network) as traffic:
+    with traffic:
         until(lambda: traffic.answers.total() > 20, 120)
     assert traffic.failed == {}, traffic.answers
 

@@ -51,19 +51,19 @@ def test_traefik_answers_with_the_overlays_certificate(aegis: Installation) -> N
     assert LIBRARY in answer.text
 
 
-def test_a_rolling_restart_fails_no_request(aegis: Installation) -> None:
+def test_a_rolling_restart_fails_no_request(aegis: Installation, traffic: Traffic) -> None:
     """Given traffic, when the API's pods are replaced one after the other, then no request fails."""
     before = set(aegis.pods.names("app.kubernetes.io/component=api"))
-    with Traffic(aegis.url, aegis.cluster.network) as traffic:
+    with traffic:
         aegis.kubectl("-n", NAMESPACE, "rollout", "restart", "deployment/aegis-api")
         aegis.until_rolled_out()
     assert before.isdisjoint(aegis.pods.names("app.kubernetes.io/component=api"))
     assert traffic.failed == {}, traffic.answers
 
 
-def test_evicting_the_apis_pods_fails_no_request(aegis: Installation) -> None:
+def test_evicting_the_apis_pods_fails_no_request(aegis: Installation, traffic: Traffic) -> None:
     """Given traffic, when each API pod is evicted in turn, as a drain does, then no request fails."""
-    with Traffic(aegis.url, aegis.cluster.network) as traffic:
+    with traffic:
         for pod in aegis.pods.names("app.kubernetes.io/component=api"):
             aegis.pods.evict(pod)
             aegis.until_rolled_out()
