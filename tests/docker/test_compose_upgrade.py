@@ -15,6 +15,7 @@ from tests.docker.standins.images import standins
 from tests.system.running import UNSCHEDULED
 
 API_REPLICAS = 3
+UPGRADE = PAGE["Upgrade"][0].text
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -47,11 +48,18 @@ def test_an_upgrade_under_load_costs_no_request_and_no_job(
 ) -> None:
     stock(stack.url)
 
+    def upgrade_to_what_does_not_start(stack: Composition, load: Load) -> None:
+        before = {container.id for container in stack.containers()}
+        stack.run_images({**part_images, "worker": stack.variable("REDIS_IMAGE")})
+        told = stack.run(UPGRADE, fails=True)
+        assert "the old ones serve on" in told
+        assert {container.id for container in stack.containers(stopped=True)} == before
+
     def upgrade(stack: Composition, load: Load) -> None:
         stack.run_images(part_images)
-        stack.run(PAGE["Upgrade"][0].text)
+        stack.run(UPGRADE)
 
-    account = attack(stack, upgrade)
+    account = attack(stack, upgrade_to_what_does_not_start, upgrade)
 
     assert failed_requests(account) == {}
     servers = stack.containers("load-balancer", "redis", "qdrant")
