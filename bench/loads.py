@@ -48,7 +48,7 @@ def work(parts: Parts, redis: Redis, share: float, tell: Callable[[str], None]) 
     found = {}
     for name, pieces, call in _sorts(caller, share):
         tell(f"{len(pieces)} × {name}")
-        found[name] = _measured(parts, redis, pieces, call)
+        found[name] = _measure(parts, redis, pieces, call)
     return found
 
 
@@ -98,7 +98,7 @@ def _submit(caller: Caller, questions: Sequence[str]) -> None:
         caller.finished(job)
 
 
-def _measured(
+def _measure(
     parts: Parts, redis: Redis, pieces: Sequence[Any], call: Callable[[Sequence[Any]], object]
 ) -> Work:
     used, events = _used_mb(redis), _events_mb(redis)

@@ -129,7 +129,13 @@ def _running(name: str, variables: Mapping[str, str], log: int) -> Iterator[psut
         yield psutil.Process(process.pid)
     finally:
         process.terminate()
-        process.wait(STOP_SECONDS)
+        try:
+            process.wait(STOP_SECONDS)
+        except (
+            subprocess.TimeoutExpired
+        ):  # the engine still optimizes what it was given; all of it is thrown away
+            process.kill()
+            process.wait()
 
 
 def _wait_until_ready(url: str, log: Path) -> None:

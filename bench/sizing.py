@@ -7,7 +7,7 @@ unlike the time that it takes. docs/deploy/sizing.md has the results.
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter, sleep
 from typing import Annotated
@@ -27,7 +27,7 @@ OUT = Path("bench/out/sizing.json")
 SETTLE_SECONDS = 10.0
 IDLE_SECONDS = 30.0
 PASSAGES, TOKENS = 10, 128  # passages of a document; tokens of a passage of usual length
-POINTS = 100_000
+POINTS, TOLD_POINTS = 30_000, 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,13 @@ def main(
         tempfile.TemporaryDirectory(prefix="aegis-sizing-") as scratch,
         started(Path(scratch), {"API_WORKERS": "1"}) as parts,
     ):
-        sizes = _measure(parts, 0.1 if quick else 1.0, console)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(asdict(sizes), indent=2) + "\n", "utf-8")
-    _show(sizes, console)
+        share = 0.1 if quick else 1.0
+        sizes = _measure(parts, share, console)
+        _write(sizes, out)
+        _show(sizes, console)
+        stored = _vectors(parts, int(POINTS * share))
+        _write(replace(sizes, stored={**sizes.stored, **stored}), out)
+    _show_stored(stored, console)
 
 
 def _measure(parts: Parts, share: float, console: Console) -> Sizes:
@@ -68,9 +71,7 @@ def _measure(parts: Parts, share: float, console: Console) -> Sizes:
         works = work(parts, redis, share, lambda name: console.print(f"{name} …"))
     stored = {f"broker, {COUNT} of: {name}": each.stored_mb for name, each in works.items()}
     stored |= {f"broker, events of {COUNT} of: {name}": each.events_mb for name, each in works.items()}
-    points = int(POINTS * share)
-    console.print(f"{points} passages …")
-    return Sizes(idle, busiest, rest, works, stored | _vectors(parts, Tools(settings), points))
+    return Sizes(idle, busiest, rest, works, stored)
 
 
 def _rest(parts: Parts) -> dict[str, float]:
@@ -80,19 +81,25 @@ def _rest(parts: Parts) -> dict[str, float]:
     return {name: (now - before[name]) / passed for name, now in parts.processor_seconds().items()}
 
 
-def _vectors(parts: Parts, tools: Tools, points: int) -> dict[str, float]:
-    """Megabytes of the embedded engine and of its files, for POINTS passages."""
+def _vectors(parts: Parts, points: int) -> dict[str, float]:
+    """Megabytes of the embedded engine and of its files, by ``points`` passages, for TOLD_POINTS of them."""
     engine = next(part for part in parts.parts if part.name == "vectors")
     folder = parts.home / "vectors"
     before, files = engine.memory(), _size_mb(folder)
-    Library("sizing-vectors", points // PASSAGES, PASSAGES, TOKENS).put(tools)
+    library = Library("sizing-vectors", points // PASSAGES, PASSAGES, TOKENS)
+    library.put(Tools(Settings(aegis_home=parts.home)))
     sleep(SETTLE_SECONDS)
-    after, each = engine.memory(), POINTS / points
+    after, each = engine.memory(), TOLD_POINTS / points
     return {
-        f"vectors, {POINTS} passages, own memory": (after.own - before.own) * each,
-        f"vectors, {POINTS} passages, mapped files": (after.files - before.files) * each,
-        f"vectors, {POINTS} passages, on disk": (_size_mb(folder) - files) * each,
+        f"vectors, {TOLD_POINTS} passages, own memory": (after.own - before.own) * each,
+        f"vectors, {TOLD_POINTS} passages, mapped files": (after.files - before.files) * each,
+        f"vectors, {TOLD_POINTS} passages, on disk": (_size_mb(folder) - files) * each,
     }
+
+
+def _write(sizes: Sizes, out: Path) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(asdict(sizes), indent=2) + "\n", "utf-8")
 
 
 def _size_mb(folder: Path) -> float:
@@ -110,7 +117,11 @@ def _show(sizes: Sizes, console: Console) -> None:
     table.add_row("all", "", "", "", "", *(f"{1000 * each.total:.1f}" for each in sizes.works.values()))
     table.add_row("a second", "", "", "", "", *(f"{each.rate:.2f}" for each in sizes.works.values()))
     console.print(table)
-    for name, megabytes in sizes.stored.items():
+    _show_stored(sizes.stored, console)
+
+
+def _show_stored(stored: Mapping[str, float], console: Console) -> None:
+    for name, megabytes in stored.items():
         console.print(f"{name}: {megabytes:.1f} MB")
 
 

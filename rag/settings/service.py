@@ -108,6 +108,12 @@ class ServiceSettings(BaseSettings):
         ge=10,
         description="Open connections of one API process. Idle ones are closed for new ones, the longest idle first; when none is idle, a new one gets 503. One address may have half of them, unless it is one of TRUSTED_PROXIES.",
     )
+    api_keep_alive: int = Field(
+        75,
+        ge=1,
+        le=3600,
+        description="Seconds after which an idle connection to the API is closed. A load balancer must close its own first, or it answers 502 now and then: AWS's after 60 s, Google's after 600 s.",
+    )
     max_bodies_mb: int | None = Field(
         None,
         ge=4,

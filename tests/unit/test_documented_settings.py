@@ -27,6 +27,8 @@ _OTHERS = frozenset(
         "LIVENESS_SECONDS",
         "OLAMA_URL",
         "OLLAMA_HOST",
+        "OLLAMA_MAX_LOADED_MODELS",
+        "OLLAMA_NUM_PARALLEL",
         "RATE_LIMIT_REQUESTS",
         "REDIS_HOST",
         "ORT_DISABLE_TELEMETRY",

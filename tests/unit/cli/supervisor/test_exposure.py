@@ -145,7 +145,7 @@ def test_a_broker_that_others_reach_needs_a_password(
     fields: dict[str, Any], refused: bool, tmp_path: Path
 ) -> None:
     given = settings(aegis_home=tmp_path, **fields)
-    expectation = pytest.raises(ConfigurationError, match="BROKER_HOST: .* set BROKER_PASSWORD")
+    expectation = pytest.raises(ConfigurationError, match=r"BROKER_HOST: .* set BROKER_PASSWORD")
 
     with expectation if refused else nullcontext():
         choose([BROKER], given)

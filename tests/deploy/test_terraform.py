@@ -1,0 +1,171 @@
+"""Terraform's own checks of deploy/terraform, with stand-ins for the clouds' providers.
+
+No provider can be had where these tests run, so they prove references, types, required arguments and what is
+planned; whether a cloud accepts it, only an apply shows.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.requirements import missing
+from tests.deploy.terraformstub.bindings import SOURCES, named_in
+from tests.deploy.terraformstub.server import serve
+
+ROOT = Path(__file__).parents[2] / "deploy" / "terraform"
+SCHEMAS = Path(__file__).parent / "terraformstub" / "schemas"
+CLOUDS = tuple(SOURCES)
+FOLDERS = (*CLOUDS, "modules/sizes")
+
+Terraform = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def terraform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terraform]:
+    """Runs terraform with the stand-ins, and without anything of this machine's."""
+    program = shutil.which("terraform") or missing("terraform")
+    folder = tmp_path_factory.mktemp("terraform")
+    (folder / "config").touch()
+    with serve(sorted(SCHEMAS.glob("*.json")), folder) as providers:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "TF_CLI_CONFIG_FILE": str(folder / "config"),
+            "CHECKPOINT_DISABLE": "1",
+            "TF_REATTACH_PROVIDERS": providers,
+        }
+
+        def run(where: Path, *command: str) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                [program, f"-chdir={where}", *command],
+                env=environment,
+                text=True,
+                check=False,
+                capture_output=True,
+                timeout=150,
+            )
+
+        yield run
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Callable[[str], Path]:
+    """A copy of deploy/terraform, and the folder of a cloud in it: runs leave files beside what they read."""
+
+    def copy(folder: str) -> Path:
+        shutil.copytree(ROOT, tmp_path / "terraform", ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+        return tmp_path / "terraform" / folder
+
+    return copy
+
+
+def test_every_file_has_terraforms_form(terraform: Terraform) -> None:
+    formatted = terraform(ROOT, "fmt", "-check", "-recursive", "-diff")
+    assert formatted.returncode == 0, formatted.stdout + formatted.stderr
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_it_is_valid_and_plans_what_its_tests_say(
+    terraform: Terraform, copied: Callable[[str], Path], folder: str
+) -> None:
+    where = copied(folder)
+    for command in (["init", "-backend=false", "-input=false"], ["validate"], ["test"]):
+        done = terraform(where, *command, "-no-color")
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"Success! [1-9]\d* passed, 0 failed", done.stdout)
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_an_example_sets_every_variable_that_has_no_default(
+    terraform: Terraform, copied: Callable[[str], Path], cloud: str
+) -> None:
+    """Given the example of values in place of those of the tests, when its tests run, then none is missing."""
+    where = copied(cloud)
+    (where / "tests" / "test.auto.tfvars").write_text((where / "terraform.tfvars.example").read_text())
+    (where / "tests" / "plan.tftest.hcl").write_text(
+        f'mock_provider "{SOURCES[cloud]}" {{\n  source = "./tests/mocks"\n}}\n\nrun "plan" {{\n  command = plan\n}}\n'
+    )
+    terraform(where, "init", "-backend=false", "-input=false")
+    planned = terraform(where, "test", "-no-color", "-filter=tests/plan.tftest.hcl")
+    assert planned.returncode == 0, planned.stdout + planned.stderr
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_an_example_of_a_backend_is_accepted(
+    terraform: Terraform, copied: Callable[[str], Path], cloud: str
+) -> None:
+    where = copied(cloud)
+    shutil.copy(where / "backend.tf.example", where / "backend.tf")
+    terraform(where, "init", "-backend=false", "-input=false")
+    validated = terraform(where, "validate", "-no-color")
+    assert validated.returncode == 0, validated.stdout + validated.stderr
+
+
+@pytest.mark.parametrize(
+    ("wrong", "refusal"),
+    [
+        ('resource "aws_s3_bucket" "x" {\n  public = true\n}\n', 'argument named "public" is not expected'),
+        ('resource "aws_eks_node_group" "x" {\n  cluster_name = "x"\n}\n', '"node_role_arn" is required'),
+        ('resource "aws_s3_bucket" "x" {\n  force_destroy = "maybe"\n}\n', "a bool is required"),
+        ('output "x" {\n  value = aws_vpc.this.cidr\n}\n', 'has no argument, nested block, or exported attribute named "cidr"'),
+        ('resource "aws_bucket" "x" {}\n', 'does not support resource type "aws_bucket"'),
+    ],
+)  # fmt: skip
+def test_the_stand_in_refuses_what_the_provider_does_not_know(
+    terraform: Terraform, copied: Callable[[str], Path], wrong: str, refusal: str
+) -> None:
+    where = copied("aws")
+    (where / "wrong.tf").write_text(wrong)
+    terraform(where, "init", "-backend=false", "-input=false")
+    validated = terraform(where, "validate", "-json")
+    words = " ".join(each["summary"] + " " + each["detail"] for each in json.loads(validated.stdout)["diagnostics"])
+    assert refusal in " ".join(words.split())
+
+
+@pytest.mark.parametrize(
+    ("cloud", "file", "right", "wrong"),
+    [
+        ("aws", "storage.tf", "expired_object_delete_marker = true", "days = 30"),
+        ("aws", "storage.tf", "restrict_public_buckets = true", "restrict_public_buckets = false"),
+        ("aws", "identity.tf", '"s3:DeleteObject",', '"s3:DeleteObject", "s3:DeleteObjectVersion",'),
+        ("aws", "nodes.tf", 'gpu     = { "nvidia.com/gpu" = "present" }', "gpu = {}"),
+        ("aws", "network.tf", "local.zones[count.index]\n  cidr_block        = cidrsubnet(var.network_cidr, 3", "local.zones[0]\n  cidr_block        = cidrsubnet(var.network_cidr, 3"),
+        ("azure", "storage.tf", "public_network_access_enabled     = false", "public_network_access_enabled = true"),
+        ("azure", "storage.tf", "      version {", "      base_blob {\n        delete_after_days_since_creation_greater_than = 30\n      }\n\n      version {"),
+        ("azure", "identity.tf", "${local.blobs}/delete", "${local.blobs}/deleteBlobVersion/action"),
+        ("gcp", "storage.tf", 'with_state                 = "ARCHIVED"', 'with_state = "ANY"'),
+        ("gcp", "storage.tf", 'public_access_prevention    = "enforced"', 'public_access_prevention = "inherited"'),
+        ("gcp", "nodes.tf", "enable_private_nodes = true", "enable_private_nodes = false"),
+    ],
+)  # fmt: skip
+def test_a_fault_in_the_configuration_fails_its_tests(
+    terraform: Terraform, copied: Callable[[str], Path], cloud: str, file: str, right: str, wrong: str
+) -> None:
+    where = copied(cloud)
+    text = (where / file).read_text()
+    assert text.count(right) == 1
+    (where / file).write_text(text.replace(right, wrong))
+    terraform(where, "init", "-backend=false", "-input=false")
+    tested = terraform(where, "test", "-no-color")
+    assert re.search(r"Failure! \d+ passed, [1-9]\d* failed", tested.stdout), tested.stdout + tested.stderr
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_the_schema_has_what_is_used_and_no_more(cloud: str) -> None:
+    (provider,) = json.loads((SCHEMAS / f"{cloud}.json").read_text())["provider_schemas"].values()
+    named = named_in(ROOT / cloud)
+    assert set(provider["resource_schemas"]) == named["resource"]
+    assert set(provider["data_source_schemas"]) == named["data"]
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_versions_of_terraform_and_of_the_provider_are_bounded(cloud: str) -> None:
+    versions = (ROOT / cloud / "versions.tf").read_text()
+    assert re.search(r'required_version = ">= [\d.]+, < [\d.]+"', versions)
+    assert re.search(r'version = "(~> [\d.]+|>= [\d.]+, < [\d.]+)"', versions)
