@@ -9,16 +9,21 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.chaos.requirements import missing
 from tests.deploy.terraformstub.bindings import SOURCES, named_in
 from tests.deploy.terraformstub.server import serve
 
-ROOT = Path(__file__).parents[2] / "deploy" / "terraform"
+pytestmark = pytest.mark.timeout(900)
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+ROOT = DEPLOY / "terraform"
 SCHEMAS = Path(__file__).parent / "terraformstub" / "schemas"
 CLOUDS = tuple(SOURCES)
 FOLDERS = (*CLOUDS, "modules/sizes")
@@ -48,7 +53,7 @@ def terraform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terraform]:
                 text=True,
                 check=False,
                 capture_output=True,
-                timeout=150,
+                timeout=600,
             )
 
         yield run
@@ -59,7 +64,9 @@ def copied(tmp_path: Path) -> Callable[[str], Path]:
     """A copy of deploy/terraform, and the folder of a cloud in it: runs leave files beside what they read."""
 
     def copy(folder: str) -> Path:
-        shutil.copytree(ROOT, tmp_path / "terraform", ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+        shutil.copytree(
+            ROOT, tmp_path / "terraform", ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*")
+        )
         return tmp_path / "terraform" / folder
 
     return copy
@@ -124,36 +131,121 @@ def test_the_stand_in_refuses_what_the_provider_does_not_know(
     (where / "wrong.tf").write_text(wrong)
     terraform(where, "init", "-backend=false", "-input=false")
     validated = terraform(where, "validate", "-json")
-    words = " ".join(each["summary"] + " " + each["detail"] for each in json.loads(validated.stdout)["diagnostics"])
+    words = " ".join(
+        each["summary"] + " " + each["detail"] for each in json.loads(validated.stdout)["diagnostics"]
+    )
     assert refusal in " ".join(words.split())
 
 
 @pytest.mark.parametrize(
     ("cloud", "file", "right", "wrong"),
     [
-        ("aws", "storage.tf", "expired_object_delete_marker = true", "days = 30"),
-        ("aws", "storage.tf", "restrict_public_buckets = true", "restrict_public_buckets = false"),
-        ("aws", "identity.tf", '"s3:DeleteObject",', '"s3:DeleteObject", "s3:DeleteObjectVersion",'),
-        ("aws", "nodes.tf", 'gpu     = { "nvidia.com/gpu" = "present" }', "gpu = {}"),
-        ("aws", "network.tf", "local.zones[count.index]\n  cidr_block        = cidrsubnet(var.network_cidr, 3", "local.zones[0]\n  cidr_block        = cidrsubnet(var.network_cidr, 3"),
-        ("azure", "storage.tf", "public_network_access_enabled     = false", "public_network_access_enabled = true"),
-        ("azure", "storage.tf", "      version {", "      base_blob {\n        delete_after_days_since_creation_greater_than = 30\n      }\n\n      version {"),
-        ("azure", "identity.tf", "${local.blobs}/delete", "${local.blobs}/deleteBlobVersion/action"),
-        ("gcp", "storage.tf", 'with_state                 = "ARCHIVED"', 'with_state = "ANY"'),
-        ("gcp", "storage.tf", 'public_access_prevention    = "enforced"', 'public_access_prevention = "inherited"'),
-        ("gcp", "nodes.tf", "enable_private_nodes = true", "enable_private_nodes = false"),
+        ("aws", "storage", "expired_object_delete_marker = true", "days = 30"),
+        ("aws", "storage", "restrict_public_buckets = true", "restrict_public_buckets = false"),
+        ("aws", "identity", '"s3:DeleteObject",', '"s3:DeleteObject", "s3:DeleteObjectVersion",'),
+        ("aws", "nodes", 'gpu     = { "nvidia.com/gpu" = "present" }', "gpu = {}"),
+        ("aws", "network", 'count             = 3\n  vpc_id            = aws_vpc.this.id\n  availability_zone = var.zones[count.index]\n  cidr_block        = cidrsubnet(var.network_cidr, 3', 'count = 3\n  vpc_id = aws_vpc.this.id\n  availability_zone = var.zones[0]\n  cidr_block = cidrsubnet(var.network_cidr, 3'),
+        ("azure", "storage", "public_network_access_enabled     = false", "public_network_access_enabled = true"),
+        ("azure", "storage", "      version {", "      base_blob {\n        delete_after_days_since_creation_greater_than = 30\n      }\n\n      version {"),
+        ("azure", "identity", "${local.blobs}/delete", "${local.blobs}/deleteBlobVersion/action"),
+        ("gcp", "storage", 'with_state                 = "ARCHIVED"', 'with_state = "ANY"'),
+        ("gcp", "storage", 'public_access_prevention    = "enforced"', 'public_access_prevention = "inherited"'),
+        ("gcp", "nodes", 'gpu     = { "nvidia.com/gpu" = "present" }', "gpu = {}"),
     ],
 )  # fmt: skip
 def test_a_fault_in_the_configuration_fails_its_tests(
     terraform: Terraform, copied: Callable[[str], Path], cloud: str, file: str, right: str, wrong: str
 ) -> None:
     where = copied(cloud)
-    text = (where / file).read_text()
+    text = (where / f"{file}.tf").read_text()
     assert text.count(right) == 1
-    (where / file).write_text(text.replace(right, wrong))
+    (where / f"{file}.tf").write_text(text.replace(right, wrong))
     terraform(where, "init", "-backend=false", "-input=false")
-    tested = terraform(where, "test", "-no-color")
+    tested = terraform(where, "test", "-no-color", f"-filter=tests/{file}.tftest.hcl")
     assert re.search(r"Failure! \d+ passed, [1-9]\d* failed", tested.stdout), tested.stdout + tested.stderr
+
+
+KNOWN = {
+    "aws": {
+        "region": "eu-north-1",
+        "proxies": ["10.9.240.0/24", "10.9.241.0/24"],
+        "certificate": "arn:aws:acm:eu-north-1:111122223333:certificate/0a1b",
+        "blob_url": "s3://own-blobs/blobs",
+        "backup_url": "s3://own-backups/backups",
+    },
+    "azure": {
+        "pod_cidr": "10.99.0.0/16",
+        "endpoints_cidr": "10.9.240.0/24",
+        "vault_url": "https://own.vault.azure.net/",
+        "client_ids": {
+            "aegis-api": "11111111-aaaa-bbbb-cccc-000000000001",
+            "aegis-worker": "11111111-aaaa-bbbb-cccc-000000000002",
+            "aegis-backup": "11111111-aaaa-bbbb-cccc-000000000003",
+            "aegis-secrets-reader": "11111111-aaaa-bbbb-cccc-000000000004",
+        },
+        "blob_url": "abfss://blobs@own.dfs.core.windows.net/blobs",
+        "backup_url": "abfss://backups@own2.dfs.core.windows.net/backups",
+    },
+    "gcp": {
+        "project": "own-project",
+        "region": "europe-north1",
+        "cluster": "own-cluster",
+        "address": "own-address",
+        "certificate_map": "own-map",
+        "ssl_policy": "own-policy",
+        "blob_url": "gs://own-blobs/blobs",
+        "backup_url": "gs://own-backups/backups",
+    },
+}
+"""What each cloud's kustomization.yaml is made from, beside the images and the domain."""
+
+PLACEHOLDERS = ("company", "CHANGE-ME", "00000000-0000", "123456789012")
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_what_terraform_knows_replaces_every_placeholder_of_the_overlay(
+    terraform: Terraform, tmp_path: Path, cloud: str
+) -> None:
+    known = {"images": "ghcr.io/own/aegis-rag", "domain": "aegis.own.example", **KNOWN[cloud]}
+    overlay = shutil.copytree(DEPLOY / "k8s", tmp_path / "k8s") / "overlays" / "own"
+    overlay.mkdir()
+    (overlay / "kustomization.yaml").write_text(_rendered(terraform, tmp_path, cloud, known))
+
+    objects = "\n---\n".join(map(json.dumps, _built(overlay)))
+
+    assert not [each for each in PLACEHOLDERS if each in objects]
+    assert all(value in objects for value in _texts(known))
+
+
+def _rendered(terraform: Terraform, folder: Path, cloud: str, known: dict[str, object]) -> str:
+    """The template of that cloud, by Terraform itself."""
+    template, values = ROOT / cloud / "kustomization.yaml.tftpl", json.dumps(known)
+    (folder / "main.tf").write_text(
+        f'output "text" {{\n  value = templatefile("{template}", jsondecode({json.dumps(values)}))\n}}\n'
+    )
+    applied = terraform(folder, "apply", "-auto-approve", "-no-color")
+    assert applied.returncode == 0, applied.stdout + applied.stderr
+    return terraform(folder, "output", "-raw", "text").stdout
+
+
+def _built(overlay: Path) -> list[object]:
+    program = Path(sys.executable).with_name("kubectl")
+    if not program.exists():
+        missing("kubectl: make deployment-tools")
+    built = subprocess.run(
+        [program, "kustomize", str(overlay)], check=False, capture_output=True, text=True, timeout=600
+    )
+    assert built.returncode == 0, built.stderr
+    return list(yaml.safe_load_all(built.stdout))
+
+
+def _texts(known: object) -> Iterator[str]:
+    """All texts in a value of JSON, but for the names of its members."""
+    if isinstance(known, str):
+        yield known
+    elif isinstance(known, dict | list):
+        for each in known.values() if isinstance(known, dict) else known:
+            yield from _texts(each)
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)

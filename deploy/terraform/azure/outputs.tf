@@ -10,15 +10,19 @@ output "resource_group" {
   value       = azurerm_resource_group.this.name
 }
 
-# These addresses name the account, so AZURE_STORAGE_ACCOUNT_NAME, which would be one for both, stays unset.
+locals {
+  # They name the account, so AZURE_STORAGE_ACCOUNT_NAME, which would be one for both, stays unset.
+  urls = { for key, name in local.account_names : key => "abfss://${key}@${name}.dfs.core.windows.net/${key}" }
+}
+
 output "blob_url" {
   description = "BLOB_URL."
-  value       = "abfss://blobs@${local.account_names.blobs}.dfs.core.windows.net/blobs"
+  value       = local.urls.blobs
 }
 
 output "backup_url" {
   description = "BACKUP_URL."
-  value       = "abfss://backups@${local.account_names.backups}.dfs.core.windows.net/backups"
+  value       = local.urls.backups
 }
 
 output "client_ids" {
@@ -47,4 +51,18 @@ output "capacity" {
     for figure in ["cores", "memory_gb", "gpu_gb"] :
     figure => sum([for each in values(module.sizes.groups) : each.nodes * local.hardware[local.machines[each.pool]][figure]])
   }
+}
+
+output "kustomization" {
+  description = "A kustomization.yaml of one's own over deploy/k8s/overlays/azure, with everything that Terraform knows."
+  value = templatefile("${path.module}/kustomization.yaml.tftpl", {
+    images         = var.images
+    domain         = var.domain
+    blob_url       = local.urls.blobs
+    backup_url     = local.urls.backups
+    vault_url      = azurerm_key_vault.this.vault_uri
+    pod_cidr       = local.pod_cidr
+    endpoints_cidr = azurerm_subnet.endpoints.address_prefixes[0]
+    client_ids     = { for key, each in local.accounts_of_pods : each.account => azurerm_user_assigned_identity.pods[key].client_id if each.namespace == "aegis-rag" }
+  })
 }

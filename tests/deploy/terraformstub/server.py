@@ -38,7 +38,9 @@ def serve(schemas: list[Path], folder: Path) -> Iterator[str]:
 @contextmanager
 def _provider(schema: Mapping[str, Any], socket: Path) -> Iterator[Mapping[str, Any]]:
     """One provider, and how Terraform reaches it."""
-    server = grpc.server(ThreadPoolExecutor(4), handlers=(_Provider(schema),), options=[("grpc.so_reuseport", 0)])
+    server = grpc.server(
+        ThreadPoolExecutor(4), handlers=(_Provider(schema),), options=[("grpc.so_reuseport", 0)]
+    )
     if not server.add_insecure_port(f"unix:{socket}"):
         raise OSError(f"cannot listen on {socket}")
     server.start()
