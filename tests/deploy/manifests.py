@@ -95,9 +95,7 @@ class Rendered:
     @cached_property
     def config(self) -> dict[str, str]:
         """The settings that all parts have, from the ConfigMap aegis-config with the hash behind its name."""
-        (found,) = [
-            each for each in self.of("ConfigMap") if each["metadata"]["name"].startswith("aegis-config-")
-        ]
+        (found,) = [each for each in self.of("ConfigMap") if each["metadata"]["name"].startswith("aegis-config-")]
         return dict(found["data"])
 
 

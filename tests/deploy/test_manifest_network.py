@@ -10,6 +10,7 @@ import pytest
 from tests.deploy.manifests import (
     COMPONENT,
     COMPONENTS,
+
     LANE,
     OVERLAYS,
     ROOT,
@@ -19,6 +20,7 @@ from tests.deploy.manifests import (
     Workload,
     matches,
     overlay,
+
     with_component,
 )
 
@@ -45,16 +47,7 @@ ARROWS = {
     **dict.fromkeys(("recommended", "aws", "azure", "gcp"), SINGLE | SENTINEL),
 }
 
-NOT_PUBLIC = (
-    "10.0.0.1",
-    "172.16.0.1",
-    "192.168.1.1",
-    "100.64.0.1",
-    "127.0.0.1",
-    "169.254.169.254",
-    "fd00::1",
-    "fe80::1",
-)
+NOT_PUBLIC = ("10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "127.0.0.1", "169.254.169.254", "fd00::1", "fe80::1")
 PUBLIC = ("1.1.1.1", "198.51.100.7", "2606:4700::1111")
 
 every_overlay = pytest.mark.parametrize("name", OVERLAYS)
@@ -74,9 +67,7 @@ def rules(rendered: Rendered, work: Workload, direction: str) -> Iterator[Object
 
 def lets_pass(rule: Object, key: str, labels: Labels, port: int) -> bool:
     """Whether a rule lets pods with ``labels``, in the namespace of Aegis, pass at a port."""
-    peers = [
-        each["podSelector"] for each in rule[key] if "podSelector" in each and "namespaceSelector" not in each
-    ]
+    peers = [each["podSelector"] for each in rule[key] if "podSelector" in each and "namespaceSelector" not in each]
     ports = {each["port"] for each in rule["ports"]}
     return port in ports and any(matches(each, labels) for each in peers)
 
@@ -91,9 +82,7 @@ def arrows(rendered: Rendered, direction: str) -> set[tuple[str, str, int]]:
             for peer in works:
                 ends = (work, peer) if direction == "egress" else (peer, work)
                 found |= {
-                    (who(ends[0]), who(ends[1]), port)
-                    for port in ports
-                    if lets_pass(rule, key, peer.labels, port)
+                    (who(ends[0]), who(ends[1]), port) for port in ports if lets_pass(rule, key, peer.labels, port)
                 }
     return found
 
@@ -134,9 +123,7 @@ def test_no_arrow_is_open_at_one_end_only(name: str) -> None:
 def test_no_policy_chooses_pods_that_there_are_not(name: str) -> None:
     for policy in overlay(name).of("NetworkPolicy"):
         selector = policy["spec"]["podSelector"]
-        assert any(matches(selector, work.labels) for work in overlay(name).workloads), policy["metadata"][
-            "name"
-        ]
+        assert any(matches(selector, work.labels) for work in overlay(name).workloads), policy["metadata"]["name"]
 
 
 def leads_out(rendered: Rendered, address: str) -> set[tuple[str, int]]:
@@ -182,9 +169,7 @@ def test_the_internet_is_reached_by_those_who_need_it(name: str, address: str) -
 @every_overlay
 def test_the_api_is_reached_from_outside_only_where_a_namespace_or_network_is_named(name: str) -> None:
     rendered = overlay(name)
-    peers = [
-        peer for rule in rules(rendered, rendered.workload("aegis-api"), "ingress") for peer in rule["from"]
-    ]
+    peers = [peer for rule in rules(rendered, rendered.workload("aegis-api"), "ingress") for peer in rule["from"]]
 
     assert all(
         peer.get("namespaceSelector", {}).get("matchLabels", {}).keys() == {"kubernetes.io/metadata.name"}
@@ -218,11 +203,6 @@ def _documented() -> dict[str, str]:
     rendered += [with_component("minimum", name) for name in ("gateway", "pod-monitors", "tracing")]
     for policy in (each for one in rendered for each in one.of("NetworkPolicy")):
         spec = policy["spec"]
-        opened = {
-            port["port"]
-            for key in ("ingress", "egress")
-            for rule in spec.get(key, ())
-            for port in rule["ports"]
-        }
+        opened = {port["port"] for key in ("ingress", "egress") for rule in spec.get(key, ()) for port in rule["ports"]}
         found[policy["metadata"]["name"]] = ", ".join(map(str, sorted(opened))) or "all"
     return found

@@ -154,9 +154,7 @@ def _who(work: Workload) -> str:
 
 
 def _keys(work: Workload) -> set[str]:
-    return {
-        item["key"] for volume in work.pod["volumes"] for item in volume.get("secret", {}).get("items", ())
-    }
+    return {item["key"] for volume in work.pod["volumes"] for item in volume.get("secret", {}).get("items", ())}
 
 
 @every_overlay

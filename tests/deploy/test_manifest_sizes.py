@@ -41,9 +41,7 @@ def most_replicas(rendered: Rendered, work: Workload) -> int:
 def requested(work: Workload, resource: str) -> float:
     """Of one pod: its containers together, or an init container alone if that asks for more."""
     own = sum(quantity(each["resources"]["requests"][resource]) for each in work.pod["containers"])
-    initial = [
-        quantity(each["resources"]["requests"][resource]) for each in work.pod.get("initContainers", ())
-    ]
+    initial = [quantity(each["resources"]["requests"][resource]) for each in work.pod.get("initContainers", ())]
     return max([own, *initial])
 
 
@@ -117,9 +115,7 @@ def test_lanes_are_scaled_by_open_jobs_and_oldest_wait(name: str) -> None:
     figure = re.compile(r'(aegis_lane_open_jobs|aegis_lane_oldest_wait_seconds)\{lane="([a-z-]+)"\}')
     for each in overlay(name).of("ScaledObject"):
         lane = each["metadata"]["name"].removeprefix("aegis-worker-")
-        found = [
-            figure.fullmatch(trigger["metadata"]["valueLocation"]) for trigger in each["spec"]["triggers"]
-        ]
+        found = [figure.fullmatch(trigger["metadata"]["valueLocation"]) for trigger in each["spec"]["triggers"]]
         assert all(one and one[2] == lane for one in found)
         names = {one[1] for one in found if one}
         assert "aegis_lane_open_jobs" in names  # what runs counts, so a busy lane is not taken for idle

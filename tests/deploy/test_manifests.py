@@ -47,9 +47,7 @@ def containers(rendered: Rendered) -> list[tuple[str, Object]]:
 
 
 def test_every_component_is_in_an_overlay_or_tried_with_one() -> None:
-    used = {
-        line for path in FOLDER.glob("overlays/*/kustomization.yaml") for line in path.read_text().split()
-    }
+    used = {line for path in FOLDER.glob("overlays/*/kustomization.yaml") for line in path.read_text().split()}
 
     assert {name for name in COMPONENTS if f"../../components/{name}" not in used} == set(OPTIONAL)
 
@@ -202,9 +200,7 @@ def test_each_lane_has_one_deployment(name: str) -> None:
 @every_overlay
 def test_a_selector_chooses_its_own_pods_and_nobody_elses(name: str) -> None:
     for work in overlay(name).workloads:
-        chosen = [
-            each.name for each in overlay(name).workloads if matches(work.spec["selector"], each.labels)
-        ]
+        chosen = [each.name for each in overlay(name).workloads if matches(work.spec["selector"], each.labels)]
         assert chosen == [work.name]
 
 
@@ -373,12 +369,7 @@ def test_the_gateway_leads_to_the_active_colour_by_https_alone(rendered: Any) ->
 
 
 def test_the_base_runs_without_any_component() -> None:
-    assert {work.component for work in render(FOLDER / "base").workloads} == {
-        "api",
-        "worker",
-        "beat",
-        "flower",
-    }
+    assert {work.component for work in render(FOLDER / "base").workloads} == {"api", "worker", "beat", "flower"}
 
 
 @pytest.mark.parametrize("name", PRODUCTION)
@@ -412,9 +403,7 @@ def test_no_two_servers_of_a_kind_share_a_node(name: str) -> None:
     kinds = {"qdrant", "redis", "sentinel"} if name in LARGE else {"qdrant"}
     for work in overlay(name).workloads:
         if work.component in kinds:
-            (term,) = work.pod["affinity"]["podAntiAffinity"][
-                "requiredDuringSchedulingIgnoredDuringExecution"
-            ]
+            (term,) = work.pod["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
             assert term["topologyKey"] == "kubernetes.io/hostname"
             assert matches(term["labelSelector"], work.labels)
 
@@ -456,11 +445,7 @@ def test_nobody_is_led_to_a_redis_that_may_be_the_replica(name: str) -> None:
     ("name", "storage"), [("aws", "gp3"), ("azure", "managed-csi-premium"), ("gcp", "premium-rwo")]
 )
 def test_the_clouds_servers_write_to_disks_of_their_own(name: str, storage: str) -> None:
-    claims = [
-        claim["spec"]
-        for work in overlay(name).workloads
-        for claim in work.spec.get("volumeClaimTemplates", ())
-    ]
+    claims = [claim["spec"] for work in overlay(name).workloads for claim in work.spec.get("volumeClaimTemplates", ())]
 
     assert len(claims) == 4
     assert all(claim["storageClassName"] == storage for claim in claims)
@@ -480,10 +465,7 @@ def test_in_clouds_pods_have_identities_and_no_keys(name: str) -> None:
 def test_in_clouds_a_lost_zone_takes_one_qdrant_node(name: str) -> None:
     (zone,) = overlay(name).workload("qdrant").pod["topologySpreadConstraints"]
 
-    assert (zone["topologyKey"], zone["whenUnsatisfiable"]) == (
-        "topology.kubernetes.io/zone",
-        "DoNotSchedule",
-    )
+    assert (zone["topologyKey"], zone["whenUnsatisfiable"]) == ("topology.kubernetes.io/zone", "DoNotSchedule")
 
 
 def test_all_embedded_parts_are_where_the_disk_is() -> None:

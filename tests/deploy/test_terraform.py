@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
@@ -92,12 +93,11 @@ def test_it_is_valid_and_plans_what_its_tests_say(
 def test_an_example_sets_every_variable_that_has_no_default(
     terraform: Terraform, copied: Callable[[str], Path], cloud: str
 ) -> None:
-    """Given the example of values in place of those of the tests, when its tests run, then none is missing."""
+    """Given the example in place of the tests' own values, when it is planned, then none is missing."""
     where = copied(cloud)
     (where / "tests" / "test.auto.tfvars").write_text((where / "terraform.tfvars.example").read_text())
-    (where / "tests" / "plan.tftest.hcl").write_text(
-        f'mock_provider "{SOURCES[cloud]}" {{\n  source = "./tests/mocks"\n}}\n\nrun "plan" {{\n  command = plan\n}}\n'
-    )
+    mock = f'mock_provider "{SOURCES[cloud]}" {{\n  source = "./tests/mocks"\n}}\n'
+    (where / "tests" / "plan.tftest.hcl").write_text(f'{mock}run "plan" {{\n  command = plan\n}}\n')
     terraform(where, "init", "-backend=false", "-input=false")
     planned = terraform(where, "test", "-no-color", "-filter=tests/plan.tftest.hcl")
     assert planned.returncode == 0, planned.stdout + planned.stderr
@@ -114,16 +114,17 @@ def test_an_example_of_a_backend_is_accepted(
     assert validated.returncode == 0, validated.stdout + validated.stderr
 
 
-@pytest.mark.parametrize(
-    ("wrong", "refusal"),
-    [
-        ('resource "aws_s3_bucket" "x" {\n  public = true\n}\n', 'argument named "public" is not expected'),
-        ('resource "aws_eks_node_group" "x" {\n  cluster_name = "x"\n}\n', '"node_role_arn" is required'),
-        ('resource "aws_s3_bucket" "x" {\n  force_destroy = "maybe"\n}\n', "a bool is required"),
-        ('output "x" {\n  value = aws_vpc.this.cidr\n}\n', 'has no argument, nested block, or exported attribute named "cidr"'),
-        ('resource "aws_bucket" "x" {}\n', 'does not support resource type "aws_bucket"'),
-    ],
-)  # fmt: skip
+REFUSED = {
+    'resource "aws_s3_bucket" "x" {\n  public = true\n}\n': 'argument named "public" is not expected',
+    'resource "aws_iam_role_policy" "x" {\n  policy = "x"\n}\n': '"role" is required',
+    'resource "aws_s3_bucket" "x" {\n  force_destroy = "maybe"\n}\n': "a bool is required",
+    'output "x" {\n  value = aws_vpc.this.cidr\n}\n': 'exported attribute named "cidr"',
+    'resource "aws_bucket" "x" {}\n': 'does not support resource type "aws_bucket"',
+}
+"""Configurations, and what is said of each."""
+
+
+@pytest.mark.parametrize(("wrong", "refusal"), REFUSED.items(), ids=REFUSED.values())
 def test_the_stand_in_refuses_what_the_provider_does_not_know(
     terraform: Terraform, copied: Callable[[str], Path], wrong: str, refusal: str
 ) -> None:
@@ -137,31 +138,44 @@ def test_the_stand_in_refuses_what_the_provider_does_not_know(
     assert refusal in " ".join(words.split())
 
 
-@pytest.mark.parametrize(
-    ("cloud", "file", "right", "wrong"),
-    [
-        ("aws", "storage", "expired_object_delete_marker = true", "days = 30"),
-        ("aws", "storage", "restrict_public_buckets = true", "restrict_public_buckets = false"),
-        ("aws", "identity", '"s3:DeleteObject",', '"s3:DeleteObject", "s3:DeleteObjectVersion",'),
-        ("aws", "nodes", 'gpu     = { "nvidia.com/gpu" = "present" }', "gpu = {}"),
-        ("aws", "network", 'count             = 3\n  vpc_id            = aws_vpc.this.id\n  availability_zone = var.zones[count.index]\n  cidr_block        = cidrsubnet(var.network_cidr, 3', 'count = 3\n  vpc_id = aws_vpc.this.id\n  availability_zone = var.zones[0]\n  cidr_block = cidrsubnet(var.network_cidr, 3'),
-        ("azure", "storage", "public_network_access_enabled     = false", "public_network_access_enabled = true"),
-        ("azure", "storage", "      version {", "      base_blob {\n        delete_after_days_since_creation_greater_than = 30\n      }\n\n      version {"),
-        ("azure", "identity", "${local.blobs}/delete", "${local.blobs}/deleteBlobVersion/action"),
-        ("gcp", "storage", 'with_state                 = "ARCHIVED"', 'with_state = "ANY"'),
-        ("gcp", "storage", 'public_access_prevention    = "enforced"', 'public_access_prevention = "inherited"'),
-        ("gcp", "nodes", 'gpu     = { "nvidia.com/gpu" = "present" }', "gpu = {}"),
-    ],
+class Fault(NamedTuple):
+    """What a file of a cloud says, and what is wrong in its place."""
+
+    cloud: str
+    file: str
+    right: str
+    wrong: str
+
+
+EXPIRY = "base_blob {\n        delete_after_days_since_creation_greater_than = 30\n      }\n\n      version {"
+PUBLIC = "public_network_access_enabled = true"
+PRIVATE = "map_public_ip_on_launch = false"
+
+FAULTS = (
+    Fault("aws", "storage", "expired_object_delete_marker = true", "days = 30"),
+    Fault("aws", "storage", "restrict_public_buckets = true", "restrict_public_buckets = false"),
+    Fault("aws", "identity", '"s3:DeleteObject",', '"s3:DeleteObject", "s3:DeleteObjectVersion",'),
+    Fault("aws", "nodes", 'gpu     = { "nvidia.com/gpu" = "present" }', "gpu = {}"),
+    Fault("aws", "network", PRIVATE, PRIVATE.replace("false", "true")),
+    Fault("azure", "storage", "public_network_access_enabled     = false", PUBLIC),
+    Fault("azure", "storage", "version {", EXPIRY),
+    Fault("azure", "identity", "${local.blobs}/delete", "${local.blobs}/deleteBlobVersion/action"),
+    Fault("gcp", "storage", 'with_state                 = "ARCHIVED"', 'with_state = "ANY"'),
+    Fault("gcp", "storage", '    = "enforced"', '= "inherited"'),
+    Fault("gcp", "nodes", 'gpu     = { "nvidia.com/gpu" = "present" }', "gpu = {}"),
 )  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.cloud}-{fault.file}-{fault.wrong[:30]}")
 def test_a_fault_in_the_configuration_fails_its_tests(
-    terraform: Terraform, copied: Callable[[str], Path], cloud: str, file: str, right: str, wrong: str
+    terraform: Terraform, copied: Callable[[str], Path], fault: Fault
 ) -> None:
-    where = copied(cloud)
-    text = (where / f"{file}.tf").read_text()
-    assert text.count(right) == 1
-    (where / f"{file}.tf").write_text(text.replace(right, wrong))
+    where = copied(fault.cloud)
+    file = where / f"{fault.file}.tf"
+    assert file.read_text().count(fault.right) == 1
+    file.write_text(file.read_text().replace(fault.right, fault.wrong))
     terraform(where, "init", "-backend=false", "-input=false")
-    tested = terraform(where, "test", "-no-color", f"-filter=tests/{file}.tftest.hcl")
+    tested = terraform(where, "test", "-no-color", f"-filter=tests/{fault.file}.tftest.hcl")
     assert re.search(r"Failure! \d+ passed, [1-9]\d* failed", tested.stdout), tested.stdout + tested.stderr
 
 
