@@ -4,8 +4,8 @@
     python -m tests.deploy.terraformstub.bindings package aws
 
 writes ``schemas/aws.json`` with every resource and data source that ``deploy/terraform/aws`` names, in the
-form of ``terraform providers schema -json``. Where a provider can be had, its own output takes the file's place.
-``checked_against`` in each file says which version of the provider it is of; azurerm is that of
+form of ``terraform providers schema -json``. Where a provider can be had, its own output takes the place of
+this file. ``checked_against`` says which version of the provider it is of: azurerm is that of
 @cdktf/provider-azurerm 14.23.1, google that of @cdktf/provider-google 16.12.1.
 
 The bindings say of an attribute its type and whether it must be set, not whether the provider fills in one

@@ -2,8 +2,8 @@
 
 A provider is a program that speaks gRPC (plugin protocol 6). ``terraform init``, ``validate``, and ``test``
 with ``mock_provider`` need its schema, and its word that a configuration is valid. So that is all there is
-here: what the schema does not have Terraform refuses, and the rest is accepted. The messages are few enough to
-be written by hand, after ``tfplugin6.proto`` of Terraform 1.11.
+here: what the schema does not have Terraform refuses, and the rest is accepted. The messages are few enough
+to be written by hand, after ``tfplugin6.proto`` of Terraform 1.11.
 
 Terraform is told of a running provider by ``TF_REATTACH_PROVIDERS``, so nothing is installed.
 """
