@@ -10,7 +10,7 @@ umask 077
 random() { openssl rand -hex 24; }
 
 redis=$(random)
-nodes=redis-sentinel-0.redis-sentinel:26379,redis-sentinel-1.redis-sentinel:26379,redis-sentinel-2.redis-sentinel:26379
+nodes="redis-sentinel-0.redis-sentinel:26379,redis-sentinel-1.redis-sentinel:26379,redis-sentinel-2.redis-sentinel:26379"
 api_keys=$(printf '{\\"%s\\":{\\"name\\":\\"ops\\",\\"role\\":\\"admin\\",\\"collections\\":[\\"*\\"]}}' "$(random)")
 cat <<EOF
 {

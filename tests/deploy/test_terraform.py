@@ -275,3 +275,29 @@ def test_versions_of_terraform_and_of_the_provider_are_bounded(cloud: str) -> No
     versions = (ROOT / cloud / "versions.tf").read_text()
     assert re.search(r'required_version = ">= [\d.]+, < [\d.]+"', versions)
     assert re.search(r'version = "(~> [\d.]+|>= [\d.]+, < [\d.]+)"', versions)
+
+
+def test_the_secrets_are_those_that_kubernetes_takes() -> None:
+    example = yaml.safe_load((DEPLOY / "k8s/components/external-secrets/example.yaml").read_text())
+    made = subprocess.run(
+        [ROOT / "secrets.sh"],
+        env={"PATH": os.environ["PATH"], "JINA_API_KEY": "given"},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    secrets = json.loads(made.stdout)
+
+    assert secrets.keys() == {name for name in example["stringData"] if not name.startswith("aws-")}
+    assert secrets["jina-api-key"] == "given"
+    assert secrets["redis-password"] in secrets["redis-url"]
+    assert all(json.loads(secrets["api-keys"]).values())
+
+
+def test_each_exception_of_the_scan_says_why() -> None:
+    text = "\n".join(path.read_text() for path in sorted(ROOT.rglob("*.tf")))
+    exceptions = re.findall(r"checkov:skip=(\w+)(.*)", text)
+    assert exceptions
+    assert [name for name, reason in exceptions if not re.fullmatch(r":.{15,}\.", reason)] == []
