@@ -221,6 +221,7 @@ def test_what_terraform_knows_replaces_every_placeholder_of_the_overlay(
     terraform: Terraform, tmp_path: Path, cloud: str
 ) -> None:
     known = {"images": "ghcr.io/own/aegis-rag", "domain": "aegis.own.example", **KNOWN[cloud]}
+    known["cors_origins"] = ["https://app.own.example"]
     overlay = shutil.copytree(DEPLOY / "k8s", tmp_path / "k8s") / "overlays" / "own"
     overlay.mkdir()
     (overlay / "kustomization.yaml").write_text(_rendered(terraform, tmp_path, cloud, known))

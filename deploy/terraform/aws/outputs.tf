@@ -65,12 +65,13 @@ output "capacity" {
 output "kustomization" {
   description = "A kustomization.yaml of one's own over deploy/k8s/overlays/aws, with everything that Terraform knows."
   value = templatefile("${path.module}/kustomization.yaml.tftpl", {
-    images      = var.images
-    domain      = var.domain
-    region      = var.region
-    blob_url    = local.urls.blobs
-    backup_url  = local.urls.backups
-    proxies     = aws_subnet.public[*].cidr_block
-    certificate = aws_acm_certificate_validation.this.certificate_arn
+    images       = var.images
+    cors_origins = var.cors_origins
+    domain       = var.domain
+    region       = var.region
+    blob_url     = local.urls.blobs
+    backup_url   = local.urls.backups
+    proxies      = aws_subnet.public[*].cidr_block
+    certificate  = aws_acm_certificate_validation.this.certificate_arn
   })
 }

@@ -152,6 +152,12 @@ variable "images" {
   description = "Where the images are, without the name at the end: such as ghcr.io/company/aegis-rag for …/aegis-rag/api."
 }
 
+variable "cors_origins" {
+  type        = list(string)
+  description = "Origins whose pages may call the API from a browser, such as https://app.example.com."
+  default     = []
+}
+
 variable "deletion_protection" {
   type        = bool
   description = "Whether the cluster and buckets that are not empty refuse to be destroyed."

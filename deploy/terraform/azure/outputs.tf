@@ -57,6 +57,7 @@ output "kustomization" {
   description = "A kustomization.yaml of one's own over deploy/k8s/overlays/azure, with everything that Terraform knows."
   value = templatefile("${path.module}/kustomization.yaml.tftpl", {
     images         = var.images
+    cors_origins   = var.cors_origins
     domain         = var.domain
     blob_url       = local.urls.blobs
     backup_url     = local.urls.backups

@@ -61,6 +61,7 @@ output "kustomization" {
   description = "A kustomization.yaml of one's own over deploy/k8s/overlays/gcp, with everything that Terraform knows."
   value = templatefile("${path.module}/kustomization.yaml.tftpl", {
     images          = var.images
+    cors_origins    = var.cors_origins
     domain          = var.domain
     project         = var.project
     region          = var.region
