@@ -4,7 +4,8 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 
 # What people choose: DOCS=folder QUESTION="…" ONCE=1 for demo, QUICK=1 for bench, RUNS=3 for chaos,
-# MINUTES=5 for soak, POINTS=5000 for recovery, EXTRAS=smollm2 for the optional generator, PYTHON=python3.12 for another interpreter.
+# MINUTES=5 for soak, POINTS=5000 for recovery, EXTRAS=smollm2 for the optional generator, PYTHON=python3.12 for another interpreter,
+# VERSION=0.2.0 for the images' tag, BUILD="--network host" for options of docker build, REGISTRY=registry/path and COSIGN_KEY for sign.
 DOCS ?=
 QUESTION ?=
 ONCE ?=
@@ -15,7 +16,12 @@ RUNS ?= 10
 MINUTES ?= 30
 POINTS ?= 50000
 
+VERSION ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+BUILD ?=
+REGISTRY ?=
+
 aegis := .venv/bin/aegis
+images := api beat flower worker
 packages := rag tasks workers beat api cli bench
 locks := requirements.lock $(foreach extra,$(EXTRAS),deploy/locks/$(extra).lock)
 dev_locks := requirements.lock deploy/locks/dev.lock
@@ -39,7 +45,7 @@ $(dev_installed):
 	@deploy/install.sh $(dev_locks)
 	@touch $@
 
-.PHONY: help setup setup-smollm2 dev-setup deployment-tools terraform-scan demo up test lint ollama test-fast chaos soak recovery test-docker bench eval lock audit clean
+.PHONY: help setup setup-smollm2 dev-setup deployment-tools terraform-scan demo up test lint ollama test-fast chaos soak recovery test-docker bench eval lock audit images sbom sign clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -79,7 +85,7 @@ ollama: dev-setup ## the Ollama server that tests talk to, built once where Go i
 	@if command -v go >/dev/null; then .venv/bin/python -m tests.ollamabuild; fi
 
 test-fast: ollama ## unit, contract and integration tests
-	.venv/bin/pytest -n 3 tests/unit tests/contract tests/integration
+	.venv/bin/pytest -n 3 tests/unit tests/deploy tests/contract tests/integration
 
 terraform-scan: $(dev_installed) ## checkov's policies over deploy/terraform; each exception says why in its place
 	.venv/bin/uv tool run --quiet --from checkov==3.3.30 checkov \
@@ -113,6 +119,25 @@ lock: $(dev_installed) ## compile requirements.lock and deploy/locks/ from pypro
 
 audit: $(dev_installed) ## known vulnerabilities of what is locked; fails where no advisory can be had
 	UV=.venv/bin/uv deploy/locks/audit.sh
+
+images: ## container images aegis-rag/NAME:VERSION of the API, beat, Flower and workers
+	@for name in $(images); do \
+	    docker build --file deploy/docker/Dockerfile --target $$name --tag aegis-rag/$$name:$(VERSION) \
+	        --build-arg PIP_INDEX_URL --build-arg PIP_EXTRA_INDEX_URL --build-arg PIP_TRUSTED_HOST \
+	        --build-arg VERSION=$(VERSION) --build-arg REVISION="$$(git rev-parse HEAD)" $(BUILD) . || exit 1; \
+	done
+
+sbom: deployment-tools ## what is in the images of make images, as SPDX: dist/NAME.spdx.json
+	@mkdir -p dist
+	@for name in $(images); do \
+	    PATH="$$PWD/.venv/bin:$$PATH" deploy/docker/list-contents aegis-rag/$$name:$(VERSION) dist/$$name.spdx.json || exit 1; \
+	done
+
+sign: ## push the images of make images to REGISTRY, sign them and what make sbom wrote with COSIGN_KEY; prints digests
+	@test -n "$(REGISTRY)" || { echo "sign: REGISTRY is not set" >&2; exit 2; }
+	@for name in $(images); do \
+	    deploy/docker/sign aegis-rag/$$name:$(VERSION) $(REGISTRY)/$$name:$(VERSION) dist/$$name.spdx.json || exit 1; \
+	done
 
 clean: ## remove what set-up, runs and tools have made here (.aegis is kept)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis bench/out dist

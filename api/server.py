@@ -36,7 +36,7 @@ def options(settings: Settings, bounds: Bounds | None = None) -> dict[str, Any]:
         "proxy_headers": False,
         "server_header": False,
         "access_log": False,
-        "timeout_keep_alive": int(bounds.head_seconds),
+        "timeout_keep_alive": settings.api_keep_alive,
         "log_level": settings.log_level.lower(),
     }
 

@@ -15,6 +15,7 @@ from rag.redis.connection import connect
 from rag.redis.heartbeats import Heartbeats
 from rag.redis.schedule import Run, Runs
 from rag.settings import load
+from rag.system.liveness import LivenessFile
 from tasks.app import PUBLISH_ERRORS, sending
 
 TICK_SECONDS = 2
@@ -35,7 +36,9 @@ class BeatingScheduler(Scheduler):
     max_interval = TICK_SECONDS
 
     def __init__(self, *args: Any, **named: Any) -> None:
-        client = connect(load())
+        settings = load()
+        client = connect(settings)
+        self._liveness = LivenessFile(settings.liveness_file)
         self._heartbeats = Heartbeats(client)
         self._runs = Runs(client)
         self._beaten_at = float("-inf")
@@ -46,7 +49,10 @@ class BeatingScheduler(Scheduler):
         self._timekeeper = Timekeeper(self.app.conf.beat_schedule, self._runs, self._send)
 
     def tick(self, *_: Any, **__: Any) -> float:
-        """Send what is due, and the heartbeat. Returns seconds to the next tick."""
+        """Send what is due, and the heartbeat. Returns seconds to the next tick.
+
+        LIVENESS_FILE is touched while the broker is away too: to restart beat would not bring it back.
+        """
         try:
             seconds = max(0.0, min(self._timekeeper.round(), TICK_SECONDS))
             self._failed_ticks = 0
@@ -61,6 +67,7 @@ class BeatingScheduler(Scheduler):
                 self._beaten_at = monotonic()
             except Transient as error:
                 log.debug("no heartbeat: %s", error)
+        self._liveness.touch()
         return seconds
 
     def _send(self, entry: Entry, run: Run) -> None:

@@ -40,6 +40,13 @@ class Caller:
         answer = self._http.post("/v1/documents", json={k: v for k, v in body.items() if v is not None})
         return str(answer.raise_for_status().json()["job_id"])
 
+    def send(self, file: bytes, media_type: str, collection: str, document_id: str) -> str:
+        """Submit a file. Returns the job's id."""
+        form = {"collection": collection, "document_id": document_id}
+        files = {"file": (document_id, file, media_type)}
+        answer = self._http.post("/v1/documents", data=form, files=files)
+        return str(answer.raise_for_status().json()["job_id"])
+
     def done(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """POST to ``path``, and wait for the job that it makes. Returns the job's result."""
         answer = self._http.post(path, json=body or {}).raise_for_status()
@@ -68,6 +75,11 @@ class Caller:
         answer = self._http.post("/v1/queries", json=body, headers={"Prefer": f"wait={WAIT_SECONDS}"})
         seconds = perf_counter() - begun
         return Asked(seconds, self._result(answer.raise_for_status().json()))
+
+    def submit_question(self, question: str, collection: str, **options: Any) -> str:
+        """Ask without waiting for the answer. Returns the job's id."""
+        body = {"question": question, "collection": collection, "cache": False, **options}
+        return str(self._http.post("/v1/queries", json=body).raise_for_status().json()["job_id"])
 
     def ask_all(self, questions: Sequence[str], collection: str, **options: Any) -> list[Asked]:
         """The answers in the order of ``questions``, asked IN_FLIGHT at a time."""

@@ -64,30 +64,35 @@ def started(home: Path | None = None, settings: Mapping[str, str] | None = None)
     with tempfile.TemporaryDirectory(prefix="aegis-bench-") as scratch:
         folder = home or Path(scratch) / "home"
         folder.mkdir(parents=True, exist_ok=True)
-        port, flower = free_ports(2)
-        environment = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED} | {
-            "AEGIS_CONFIG": "none",
-            "AEGIS_HOME": str(folder),
-            "API_HOST": "127.0.0.1",
-            "API_PORT": str(port),
-            "FLOWER_PORT": str(flower),
-            "PROCESS_INSPECTION": "true",  # else the system tells only root of shared pages
-            "CACHE_MB": "1",  # the caches are written to as usual, but are too small to find anything
-            **(settings or {}),
-        }
+        variables = environment(folder, settings)
         output = Path(scratch) / "up.log"
         begun = monotonic()
         with output.open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "cli.main", "up"], env=environment, stdout=log, stderr=log
+                [sys.executable, "-P", "-m", "cli.main", "up"], env=variables, stdout=log, stderr=log
             )
         try:
-            url = f"http://127.0.0.1:{port}"
+            url = f"http://127.0.0.1:{variables['API_PORT']}"
             _wait_until_ready(url, process, output)
             yield Stack(url, process.pid, monotonic() - begun)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(STOP_SECONDS)
+
+
+def environment(home: Path, settings: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The variables of a stack in ``home`` on free ports, on which nothing of the outside has an effect."""
+    port, flower = free_ports(2)
+    return {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED} | {
+        "AEGIS_CONFIG": "none",
+        "AEGIS_HOME": str(home),
+        "API_HOST": "127.0.0.1",
+        "API_PORT": str(port),
+        "FLOWER_PORT": str(flower),
+        "PROCESS_INSPECTION": "true",  # else the system tells only root of shared pages
+        "CACHE_MB": "1",  # the caches are written to as usual, but are too small to find anything
+        **(settings or {}),
+    }
 
 
 def free_ports(count: int) -> list[int]:

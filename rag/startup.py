@@ -75,6 +75,18 @@ def require_closed_api(settings: Settings) -> None:
         _require_closed(settings, "the API", lacks, "set API_KEYS or KEYS_REQUIRED=true")
 
 
+def require_closed_broker(settings: Settings) -> None:
+    """ConfigurationError for an embedded broker that other machines reach and that asks for no password."""
+    host = settings.broker_host
+    if host is None or settings.broker_password or is_loopback(host) or settings.allow_anonymous:
+        return
+    raise ConfigurationError(
+        f"BROKER_HOST: the broker would listen on {host} and ask for no password, so whoever reaches it may "
+        "read and change everything: set BROKER_PASSWORD, or BROKER_HOST=127.0.0.1, "
+        "or ALLOW_ANONYMOUS=true if that is meant"
+    )
+
+
 def require_closed_flower(settings: Settings) -> None:
     """ConfigurationError for a Flower that other machines reach and that asks for no password."""
     if settings.flower_basic_auth is None:

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import quote
 
@@ -155,6 +156,11 @@ class AegisCelery(Celery):
     stages: "dict[Stage, StageWork]"
     _pool: Any
 
+    def import_tasks(self) -> None:
+        """Define every task in this process."""
+        for name in TASK_MODULES:
+            import_module(name)
+
     def renew_pools(self) -> None:
         """Send the next message over new connections. Messages on their way still use the old ones.
 
@@ -256,22 +262,22 @@ def _configuration() -> dict[str, Any]:
     }
 
 
-app = AegisCelery(
-    "aegis",
-    include=[
-        "tasks.ingest.ingest",
-        "tasks.answer.answer",
-        "tasks.upkeep.maintenance",
-        "tasks.reindex.reindex",
-        "tasks.backups.backup",
-        "tasks.backups.prune",
-        "tasks.backups.restore",
-        "tasks.upkeep.layouts",
-        "tasks.upkeep.rebuild",
-        "tasks.backups.scheduled",
-        "tasks.publishing.bells",
-    ],
+TASK_MODULES = (
+    "tasks.ingest.ingest",
+    "tasks.answer.answer",
+    "tasks.upkeep.maintenance",
+    "tasks.reindex.reindex",
+    "tasks.backups.backup",
+    "tasks.backups.prune",
+    "tasks.backups.restore",
+    "tasks.upkeep.layouts",
+    "tasks.upkeep.rebuild",
+    "tasks.backups.scheduled",
+    "tasks.publishing.bells",
 )
+"""Where tasks are defined. Only workers load them: beat, the API and Flower know tasks by their names."""
+
+app = AegisCelery("aegis")
 app.stages = {}
 app.add_defaults(_configuration)
 

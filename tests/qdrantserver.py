@@ -42,7 +42,7 @@ class Answer:
 
 
 class QdrantServer(ThreadingHTTPServer):
-    """Listens on a free port of this machine, or on ``port``. ``peer``: which node of ``cluster`` it is."""
+    """Listens on a free port, or on ``port``, of ``host``. ``peer``: which node of ``cluster`` it is."""
 
     daemon_threads = True
     allow_reuse_address = True
@@ -51,12 +51,13 @@ class QdrantServer(ThreadingHTTPServer):
         self,
         port: int = 0,
         *,
+        host: str = "127.0.0.1",
         api_key: str | None = None,
         local: LocalQdrant | None = None,
         peer: int = 1,
         cluster: Shards | None = None,
     ) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
+        super().__init__((host, port), _Handler)
         self.local = local or LocalQdrant()
         self.api_key = api_key
         self.node = Node(self.local, peer, cluster)
@@ -107,6 +108,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(answer.status, {"status": {"error": "told to"}}, answer.headers)
         elif path == "/":
             self._send(200, {"title": "stand-in for qdrant", "version": VERSION})
+        elif path == "/readyz":
+            self._send(200, "all shards are ready")
         elif self.server.api_key and self.headers.get("api-key") != self.server.api_key:
             self._send(401, {"status": {"error": "Must provide an API key"}})
         else:
@@ -246,10 +249,11 @@ _ROUTES: dict[tuple[str, re.Pattern[str]], Callable[..., Any]] = {
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description="A stand-in for a Qdrant server, for tests.")
+    arguments.add_argument("--host", default="127.0.0.1")
     arguments.add_argument("--port", type=int, default=0)
     arguments.add_argument("--api-key")
     options = arguments.parse_args()
-    server = QdrantServer(options.port, api_key=options.api_key)
+    server = QdrantServer(options.port, host=options.host, api_key=options.api_key)
     sys.stdout.write(f"ready: {server.url} (a stand-in for Qdrant, in memory, for tests only)\n")
     sys.stdout.flush()
     try:

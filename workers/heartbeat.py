@@ -13,6 +13,7 @@ from celery.worker import state
 from rag.errors import Transient
 from rag.redis.heartbeats import Consumption, Heartbeats, WorkerSign
 from rag.settings import Settings
+from rag.system.liveness import LivenessFile
 from tasks.app import Lane
 from tasks.publishing.bells import CANARY_SECONDS, release
 
@@ -28,14 +29,32 @@ class Heartbeat:
         self._worker = worker
         self._settings = settings
         self._heartbeats = heartbeats
+        self._liveness = LivenessFile(settings.liveness_file)
         self._consumption = Consumption(monotonic())
 
     def beat(self) -> None:
-        """Report what the worker does, and send canaries in turn. Transient when the broker is away."""
+        """Report what the worker does, and send canaries in turn. Transient when the broker is away.
+
+        LIVENESS_FILE is touched unless the worker hangs. It is touched while the broker is away too: then
+        nothing can be proven, and to restart the worker would not bring the broker back.
+        """
+        sign = self._observe()
+        try:
+            self._heartbeats.work(sign)
+            if self._heartbeats.turn(self._lane.name, CANARY_SECONDS):
+                release(self._lane, wanted=len(self._heartbeats.read_signs().lane(self._lane.name)))
+        except Transient:
+            self._consumption.forgive(monotonic(), RECONNECT_SECONDS)
+            self._liveness.touch()
+            raise
+        if sign.hang() is None:
+            self._liveness.touch()
+
+    def _observe(self) -> WorkerSign:
         now, seen = monotonic(), self._consumption
         running = [request.id for request in list(state.requests.values()) if request.time_start]
         seen.observe(state.all_total_count[0], next(iter(running), None), now)
-        sign = WorkerSign(
+        return WorkerSign(
             lane=self._lane.name,
             worker=self._worker,
             pid=os.getpid(),
@@ -45,10 +64,3 @@ class Heartbeat:
             limit=self._lane.limit(self._settings),
             silence=self._settings.silence_seconds,
         )
-        try:
-            self._heartbeats.work(sign)
-            if self._heartbeats.turn(self._lane.name, CANARY_SECONDS):
-                release(self._lane, wanted=len(self._heartbeats.read_signs().lane(self._lane.name)))
-        except Transient:
-            seen.forgive(monotonic(), RECONNECT_SECONDS)
-            raise

@@ -27,7 +27,7 @@ from rag.settings import load
 from rag.startup import log_as, shield, starting
 from rag.system.printable import log_printable_lines
 from rag.telemetry import tracing
-from tasks.app import AegisCelery, Lane, app, lane_named
+from tasks.app import TASK_MODULES, AegisCelery, Lane, app, lane_named
 from tasks.publishing import publishing
 from tasks.publishing.bells import hush
 from tasks.upkeep.rebuild import Overseer
@@ -45,6 +45,7 @@ __all__ = ["app"]
 
 with starting("worker"):
     load()
+app.conf.include = TASK_MODULES
 log_printable_lines()
 
 

@@ -26,8 +26,12 @@ _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 
 
 class Phase(Enum):
-    """What a connection does now. LINGER: it is over, and bytes that still come are dropped."""
+    """What a connection does now. IDLE: nothing of a further request has come yet.
 
+    LINGER: it is over, and bytes that still come are dropped.
+    """
+
+    IDLE = auto()
     HEAD = auto()
     BODY = auto()
     ANSWER = auto()
@@ -117,7 +121,7 @@ class BoundedProtocol(HttpToolsProtocol):
         try:
             while data and not self.transport.is_closing():
                 match self._phase:
-                    case Phase.HEAD:
+                    case Phase.IDLE | Phase.HEAD:
                         data = self._take_head(data)
                     case Phase.BODY:
                         data = self._take_body(data)
@@ -139,6 +143,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _take_head(self, data: bytes) -> bytes:
         """The rest of ``data`` after the head."""
+        if self._phase is Phase.IDLE:
+            self._enter(Phase.HEAD)
         if not self._head:
             data = data.lstrip(b"\r\n")
             if data and not self._fresh:
@@ -259,7 +265,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.server_state.total_requests += 1
             self._linger()
             return
-        self._enter(Phase.HEAD)
+        self._enter(Phase.IDLE)
         super().on_response_complete()
         ahead, self._ahead = self._ahead, b""
         if ahead and not self.transport.is_closing():
@@ -294,7 +300,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _enter(self, phase: Phase) -> None:
         self._phase = phase
         self._since = self.loop.time()
-        if phase in (Phase.HEAD, Phase.LINGER):
+        if phase in (Phase.IDLE, Phase.HEAD, Phase.LINGER):
             self._all.waits(self)
         else:
             self._all.works(self)

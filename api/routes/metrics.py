@@ -30,11 +30,11 @@ from api.http.routing import refuse_unknown
 from api.routes.coalescing import Coalesced
 from rag.backups.status import BackupStatus
 from rag.errors import Transient
-from rag.model import JobKind, Json, Stage
+from rag.model import JobKind, Json, Stage, StageFigures
 from rag.ports import Cache, JobStore
 from rag.redis.heartbeats import Heartbeats
 from rag.redis.token_usage import TokenUsage
-from tasks.submit.submissions import LANES
+from tasks.submit.submissions import LANE_STAGES, LANES
 
 _BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -46,6 +46,12 @@ _BACKUP_JOBS: Mapping[JobKind, tuple[str, str]] = {
     JobKind.RESTORE: ("aegis_backup_restore", "restore"),
     JobKind.PRUNE: ("aegis_backup_prune", "prune of backups"),
 }
+
+_LANE_WAITING = (
+    "Jobs that a worker could begin now; also those whose worker was lost. "
+    "Those that rest until a retry, a rate limit or a later slice are not counted before their time"
+)
+_LANE_WAITED = "Seconds that the oldest of the waiting jobs has waited, 0 without one"
 
 log = logging.getLogger(__name__)
 
@@ -113,8 +119,8 @@ class QueueCollector(StoreCollector):
     subject = "queue figures"
 
     def families(self) -> Iterable[Metric]:
-        depth = {stage: self.jobs.depth(stage) for stage in Stage}
         figures = self.jobs.figures()
+        depth = {stage: each.queued for stage, each in figures.stages.items()}
         yield _gauge("aegis_broker_up", "1 when the broker answers", 1)
         yield _gauges("aegis_queue_depth", "Jobs that wait at a stage", "stage", depth)
         waited = "Seconds the oldest job at a stage has waited"
@@ -123,6 +129,7 @@ class QueueCollector(StoreCollector):
         yield _gauges("aegis_open_jobs", "Jobs queued or running", "kind", figures.open)
         yield _gauges("aegis_open_jobs_limit", "Jobs that may be so, else 429", "kind", self.most_open)
         yield _gauges("aegis_dead_letters", "Jobs that were given up, by reason", "reason", figures.dead)
+        yield from _lane_families(figures.stages)
 
     def without_broker(self) -> Iterable[Metric]:
         return [_gauge("aegis_broker_up", "1 when the broker answers", 0)]
@@ -193,6 +200,19 @@ class BackupCollector(StoreCollector):
             lacking = "Documents of the last good backup of which the engine lacked points"
             yield _gauge(f"{name}_bytes", "Of the last good backup, as it is stored", good["bytes"])
             yield _gauge(f"{name}_documents_lacking_points", lacking, good.get("lacking", 0))
+
+
+def _lane_families(stages: Mapping[Stage, StageFigures]) -> Iterable[Metric]:
+    """Every lane is there, also with 0: what scales on a figure takes an absent one for a failure."""
+    lanes = {lane: [stages[stage] for stage in its] for lane, its in LANE_STAGES.items()}
+    waiting = {lane: sum(each.waiting for each in its) for lane, its in lanes.items()}
+    running = {lane: sum(each.running for each in its) for lane, its in lanes.items()}
+    still_open = {lane: waiting[lane] + running[lane] for lane in lanes}
+    waited = {lane: max(each.waited for each in its) for lane, its in lanes.items()}
+    yield _gauges("aegis_lane_waiting_jobs", _LANE_WAITING, "lane", waiting)
+    yield _gauges("aegis_lane_running_jobs", "Jobs that a worker holds under a lease", "lane", running)
+    yield _gauges("aegis_lane_open_jobs", "Jobs that wait or run, the figure to scale on", "lane", still_open)
+    yield _gauges("aegis_lane_oldest_wait_seconds", _LANE_WAITED, "lane", waited)
 
 
 def _gauge(name: str, help_: str, figure: float) -> GaugeMetricFamily:

@@ -102,7 +102,7 @@ JOBS: Mapping[str, Mapping[str, Any]] = {
 
 _BACKUP = {
     "id": _BACKUP_ID, "began_at": _BEGAN, "finished_at": _ENDED, "mode": "incremental", "trigger": "schedule",
-    "application": "0.1.0", "engine": {"kind": "edge", "version": "0.7.6"}, "encrypted": True,
+    "application": "0.2.0", "engine": {"kind": "edge", "version": "0.7.6"}, "encrypted": True,
     "sources": "copied", "bytes": 1234567890, "objects": 124, **_COUNTS,
     "collections": [{"name": "handbook", **_COUNTS, "digest": "9f2c61d0", **_MODEL, "late": 0}],
     "missing": [],
@@ -160,7 +160,7 @@ OF_SCHEMAS: Mapping[str, Any] = {
         "request_id": "5f0c1b7e", "job_id": JOB_ID, "count": 1, "reason": None, "origin": None,
     },
     "Health": {
-        "status": "ok", "version": "0.1.0", "environment": "production",
+        "status": "ok", "version": "0.2.0", "environment": "production",
         "components": {"broker": True, "embed": True},
     },
     "Readiness": {

@@ -1,21 +1,24 @@
 """``aegis doctor``: tries every part with a real call, and says what to do where something is wrong."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 from cli.client.client import Client
 from cli.client.problems import NotAegisError
-from cli.doctor import access, backups, blobs, broker, installation, models, queues, tracing, vectors
+from cli.doctor import access, backups, blobs, broker, installation, queues, tracing
 from cli.doctor.finding import Finding, run_check
 from cli.supervisor.preflight import check_ports
 from cli.tables.views import Column, View
 from rag.backups.retention import Retention
+from rag.backups.vault import Vault
 from rag.blobs.store import ObstoreBlobs
 from rag.errors import AegisError
 from rag.journal.journal import Journal
 from rag.redis.connection import connect
 from rag.registry.keys import KeyRegistry
 from rag.settings import Settings
-from workers.tools import Tools
+
+_RUNTIME = "onnxruntime"
 
 _MARKS = {"ok": "✓ ok", "note": "· note", "bad": "✗ bad"}
 _COLOURS = {"ok": "green", "note": "cyan", "bad": "red"}
@@ -35,11 +38,12 @@ FINDINGS = View(
 
 def examine(settings: Settings, client: Client) -> Iterator[Finding]:
     """One finding or more for each part, in the order in which a reader would go through them."""
-    tools = Tools(settings)
     yield from installation.examine(settings)
     yield from access.examine(settings)
     yield from installation.examine_isolation(settings)
-    yield run_check(blobs.PART, lambda: blobs.examine(settings, lambda: tools.blobs), blobs.REMEDY)
+    yield run_check(
+        blobs.PART, lambda: blobs.examine(settings, lambda: ObstoreBlobs.of(settings)), blobs.REMEDY
+    )
     stack = _check_running(client)
     running = stack is not None
     yield stack or run_check("stack", lambda: _check_startable(settings))
@@ -53,12 +57,21 @@ def examine(settings: Settings, client: Client) -> Iterator[Finding]:
             yield from queues.examine(settings, connection, running=running)
     yield run_check(
         backups.PART,
-        lambda: backups.examine(settings, lambda: tools.vault, running=running),
+        lambda: backups.examine(settings, lambda: Vault.of(settings), running=running),
         backups.REMEDY,
     )
-    yield from vectors.examine(settings, tools, running=running)
-    yield from models.examine(settings, tools)
+    yield from _examine_work(settings, running=running)
     yield tracing.examine(settings)
+
+
+def _examine_work(settings: Settings, *, running: bool) -> Iterator[Finding]:
+    if find_spec(_RUNTIME) is None:
+        text = "no model runtime is installed here, so nothing that workers do was tried"
+        yield Finding("work", "note", text, "aegis doctor where workers run")
+        return
+    from cli.doctor import work  # noqa: PLC0415 - images without workers lack what it imports
+
+    yield from work.examine(settings, running=running)
 
 
 def _check_running(client: Client) -> Finding | None:

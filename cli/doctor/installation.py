@@ -6,14 +6,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from cli.doctor.finding import Finding, State, run_check
+from cli.doctor.finding import Finding, State
 from rag import isolation
 from rag.settings import Settings
 from rag.settings.sources import ENVIRONMENT, read
-from tasks.app import LANES, app
-from workers.embedding.files import model_files
-from workers.generation import smollm2
-from workers.startup import route_faults
+from tasks.app import LANES
 
 _FREE_BYTES = 2 * 1024**3
 _ISOLATION = "isolation"
@@ -38,15 +35,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     # They are in order, or the settings would not have been valid.
     chain = " < ".join(f"{what} {seconds:g}" for what, seconds in times.items())
     yield Finding("times", "ok", f"{chain} s")
-    app.loader.import_default_modules()
-    if faults := list(route_faults(app)):
-        yield Finding("routes", "bad", "; ".join(faults), "install this version of Aegis again")
-    else:
-        text = f"{len(LANES)} lanes; every route has a task and every task a route"
-        yield Finding("routes", "ok", text)
     yield _describe_limits(settings)
     yield _check_disk(settings)
-    yield run_check("bundled models", lambda: _check_models(settings), "aegis setup")
 
 
 def _describe_limits(settings: Settings) -> Finding:
@@ -68,15 +58,6 @@ def _check_disk(settings: Settings) -> Finding:
     if free < _FREE_BYTES:
         return Finding("disk", "bad", text, "free some space: at least 2 GB should be left")
     return Finding("disk", "ok", text)
-
-
-def _check_models(settings: Settings) -> Finding:
-    """Whether the files are there; :mod:`cli.doctor.models` tries the models that are in use."""
-    if settings.answered_by == "smollm2" and (missing := smollm2.missing()):
-        return Finding("bundled models", "bad", f"{', '.join(missing)} missing", smollm2.INSTALL)
-    if not model_files(settings.model_dir).complete():
-        return Finding("bundled models", "bad", "the embedding model is not built", "aegis setup")
-    return Finding("bundled models", "ok", "the embedding model is built")
 
 
 def examine_isolation(settings: Settings) -> Iterator[Finding]:

@@ -7,32 +7,36 @@ container runtime does what the supervisor does there: order, restarts and stopp
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import NoReturn
 
+from cli.supervisor.environment import environment
 from cli.supervisor.service import Service
-from cli.supervisor.services import API, FLOWER, services
-from cli.supervisor.up import environment
+from cli.supervisor.services import API, BROKER, FLOWER, broker, makers
 from rag.errors import AegisError, ConfigurationError
 from rag.settings import Settings, load
-from rag.startup import require_closed_api, require_closed_flower
+from rag.startup import require_closed_api, require_closed_broker, require_closed_flower
 from rag.system.folders import keep_private, private_folder
 from rag.system.printable import printable
 
-_EXPOSURE_CHECKS = {API: require_closed_api, FLOWER: require_closed_flower}
+_EXPOSURE_CHECKS = {API: require_closed_api, BROKER: require_closed_broker, FLOWER: require_closed_flower}
 
 
 def choose(arguments: Sequence[str], settings: Settings) -> Service:
-    """The service that the one argument names.
+    """The service that the one argument names; no other is made.
 
+    With BROKER_HOST the broker can be run even where REDIS_URL says how the other parts reach it.
     ConfigurationError with the known names for any other, and for a service that would be open to everybody.
     """
-    known = {service.name: service for service in services(settings)}
+    known = dict(makers(settings))
+    if settings.broker_host:
+        known.setdefault(BROKER, partial(broker, settings))
     if len(arguments) != 1 or arguments[0] not in known:
         raise ConfigurationError(f"name one part to run; with these settings there are {', '.join(known)}")
-    service = known[arguments[0]]
-    if service.name in _EXPOSURE_CHECKS:
-        _EXPOSURE_CHECKS[service.name](settings)
-    return service
+    (name,) = arguments
+    if name in _EXPOSURE_CHECKS:
+        _EXPOSURE_CHECKS[name](settings)
+    return known[name]()
 
 
 def become(service: Service, settings: Settings) -> NoReturn:

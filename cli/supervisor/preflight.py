@@ -9,7 +9,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from rag.errors import ConfigurationError, Unavailable
 from rag.settings import Settings
-from rag.startup import first_call, require_closed_api, require_closed_flower
+from rag.startup import first_call, require_closed_api, require_closed_broker, require_closed_flower
 
 _CONNECT_SECONDS = 2.0
 _PORTS = {"http": 80, "https": 443}
@@ -26,6 +26,7 @@ def check(settings: Settings) -> None:
     check_host(settings.listen_host)
     require_closed_api(settings)
     require_closed_flower(settings)
+    require_closed_broker(settings)
     check_ports(settings)
     check_generator(settings)
     if missing := [line for server in servers(settings) if (line := server.missing())]:
@@ -90,8 +91,7 @@ def check_host(host: str) -> None:
 def check_ports(settings: Settings) -> None:
     """ConfigurationError for the first port that is in use, or that this user may not open."""
     check_port_numbers(settings)
-    for name, port in _ports(settings).items():
-        host = "127.0.0.1" if name == "SMOLLM2_PORT" else settings.listen_host
+    for name, (host, port) in _ports(settings).items():
         try:
             _bind(host, port).close()
         except PermissionError as error:
@@ -108,16 +108,21 @@ def check_ports(settings: Settings) -> None:
 def check_port_numbers(settings: Settings) -> None:
     """ConfigurationError when two services have the same port."""
     names: dict[int, str] = {}
-    for name, port in _ports(settings).items():
+    for name, (_, port) in _ports(settings).items():
         if other := names.get(port):
             raise ConfigurationError(f"{other} and {name} are both {port}: choose two ports")
         names[port] = name
 
 
-def _ports(settings: Settings) -> dict[str, int]:
-    ports = {"API_PORT": settings.api_port, "FLOWER_PORT": settings.flower_port}
-    own = {"SMOLLM2_PORT": settings.smollm2_port} if settings.answered_by == "smollm2" else {}
-    return {**ports, **own}
+def _ports(settings: Settings) -> dict[str, tuple[str, int]]:
+    """The address and port of each service that listens on TCP, by the setting of the port."""
+    host = settings.listen_host
+    ports = {"API_PORT": (host, settings.api_port), "FLOWER_PORT": (host, settings.flower_port)}
+    if settings.answered_by == "smollm2":
+        ports["SMOLLM2_PORT"] = ("127.0.0.1", settings.smollm2_port)
+    if settings.embedded_broker and settings.broker_host:
+        ports["BROKER_PORT"] = (settings.broker_host, settings.broker_port)
+    return ports
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgpack
 import psutil
+from pydantic import SecretStr
 
 from cli.supervisor.service import Probe
 from rag.system.framing import framed
@@ -25,15 +26,18 @@ _NO_SIGN = "it shows no sign of life"
 _PING = b"PING\r\n"
 
 
-def redis_answers(path: Path) -> Probe:
+def redis_answers(path: Path, password: SecretStr | None = None) -> Probe:
     """A Redis or Valkey server on the Unix socket ``path`` has loaded its data and answers PING."""
+    secret = password.get_secret_value().encode() if password else b""
+    login = b"*2\r\n$4\r\nAUTH\r\n$%d\r\n%s\r\n" % (len(secret), secret) if secret else b""
 
     def probe(_pid: int) -> str | None:
         try:
-            answer = _ask(path, _PING)
+            answer = _ask(path, login + _PING)
         except OSError as error:
             return str(error)
-        return None if answer.startswith(b"+PONG") else answer.decode("utf-8", "replace").strip()
+        answer = answer.removeprefix(b"+OK\r\n")
+        return None if answer.startswith(b"+PONG") else answer.decode("utf-8", "replace").strip() or "not yet"
 
     return probe
 

@@ -1,7 +1,8 @@
 """The services of Aegis on one machine: which, in what order, and how each is seen to be ready."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
+from functools import partial
 from secrets import token_urlsafe
 from signal import Signals
 
@@ -35,15 +36,69 @@ _BROKER_HANG_SECONDS = 120.0  # everything waits for the broker, so restarting i
 _DRAIN_SECONDS = 5.0  # to give back a stage that is not finished
 
 
+Makers = Mapping[str, Callable[[], Service]]
+
+
 def services(settings: Settings) -> list[Service]:
     """What the settings ask for. A role with an address of its own has no service here."""
+    return [make() for make in makers(settings).values()]
+
+
+def makers(settings: Settings) -> Makers:
+    """A function for each of :func:`services` that makes it, by its name and in their order.
+
+    To make the broker's makes its folder, and fails where the broker is not installed.
+    """
     own = settings.health_token
     token = own.get_secret_value() if own else token_urlsafe()
     page = HealthPage(reachable(settings.listen_host), settings.api_port, token)
-    stores = list(_stores(settings))
-    needs = tuple(store.name for store in stores)
-    workers = [_worker(lane, settings, page, needs) for lane in LANES]
-    beat = Service(
+    stores = _stores(settings)
+    needs = tuple(stores)
+    workers = {f"worker-{lane.name}": partial(_worker, lane, settings, page, needs) for lane in LANES}
+    return {
+        **stores,
+        **({SMOLLM2: partial(_smollm2, settings)} if settings.answered_by == "smollm2" else {}),
+        API: partial(_api, page, token),
+        **workers,
+        BEAT: partial(_beat, settings, page, needs),
+        FLOWER: partial(_flower, settings, tuple(workers)),
+    }
+
+
+def _stores(settings: Settings) -> Makers:
+    return {
+        **({BROKER: partial(broker, settings)} if settings.embedded_broker else {}),
+        **({VECTORS: partial(_vectors, settings)} if settings.qdrant_url is None else {}),
+    }
+
+
+def broker(settings: Settings) -> Service:
+    """The embedded broker; makes its folder."""
+    return Service(
+        BROKER,
+        (*broker_command(settings), "--logfile", ""),  # to stdout: our own log files stay small
+        stop_rank=5,
+        probe=redis_answers(settings.broker_socket, settings.broker_password),
+        watch=redis_speaks(settings.broker_socket),
+        hang_seconds=_BROKER_HANG_SECONDS,
+        quiet=True,  # at every start it warns of kernel settings that do not matter here
+        redis_log=True,
+    )
+
+
+def _vectors(settings: Settings) -> Service:
+    return Service(
+        VECTORS,
+        (sys.executable, "-m", "rag.vectors.edge.server"),
+        stop_rank=4,
+        probe=socket_accepts(settings.vector_socket),
+        watch=unless_working(engine_speaks(settings.vector_socket)),
+        stop_signals=((Signals.SIGTERM, 20.0),),
+    )
+
+
+def _beat(settings: Settings, page: HealthPage, needs: tuple[str, ...]) -> Service:
+    return Service(
         BEAT,
         beat_command(settings),
         stop_rank=1,
@@ -53,32 +108,6 @@ def services(settings: Settings) -> list[Service]:
         hang_seconds=_BEAT_HANG_SECONDS,
         forked=True,
     )
-    generators = [_smollm2(settings)] if settings.answered_by == "smollm2" else []
-    flower = _flower(settings, tuple(worker.name for worker in workers))
-    return [*stores, *generators, _api(page, token), *workers, beat, flower]
-
-
-def _stores(settings: Settings) -> Iterator[Service]:
-    if settings.embedded_broker:
-        yield Service(
-            BROKER,
-            (*broker_command(settings), "--logfile", ""),  # to stdout: our own log files stay small
-            stop_rank=5,
-            probe=redis_answers(settings.broker_socket),
-            watch=redis_speaks(settings.broker_socket),
-            hang_seconds=_BROKER_HANG_SECONDS,
-            quiet=True,  # at every start it warns of kernel settings that do not matter here
-            redis_log=True,
-        )
-    if settings.qdrant_url is None:
-        yield Service(
-            VECTORS,
-            (sys.executable, "-m", "rag.vectors.edge.server"),
-            stop_rank=4,
-            probe=socket_accepts(settings.vector_socket),
-            watch=unless_working(engine_speaks(settings.vector_socket)),
-            stop_signals=((Signals.SIGTERM, 20.0),),
-        )
 
 
 def _smollm2(settings: Settings) -> Service:

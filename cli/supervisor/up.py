@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from time import monotonic
@@ -12,13 +12,14 @@ from cli.client.addresses import addresses, base_url
 from cli.shell.exits import INTERRUPTED
 from cli.supervisor import preflight
 from cli.supervisor.display import Display
+from cli.supervisor.environment import environment
 from cli.supervisor.fork_client import ForkClient
 from cli.supervisor.lockfile import lock_home
 from cli.supervisor.orphan_guard import guarding_orphans
 from cli.supervisor.runner import RunContext
 from cli.supervisor.supervisor import Supervisor, Work
 from rag.errors import AegisError
-from rag.settings import Settings, inherited
+from rag.settings import Settings
 from rag.startup import shield
 from rag.system.folders import expanded, keep_private, private_folder
 from rag.system.homes import recorded
@@ -105,19 +106,6 @@ def _recorded(settings: Settings, display: Display) -> Iterator[None]:
         except (OSError, AegisError) as error:
             display.show_note(f"commands in other folders need AEGIS_HOME={settings.home}: {error}")
         yield
-
-
-def environment(settings: Settings) -> Mapping[str, str]:
-    """The services' environment: these settings, with absolute folders since services run elsewhere."""
-    return {
-        **inherited(settings),
-        "AEGIS_HOME": str(settings.home),
-        "MODEL_DIR": str(expanded(settings.model_dir, "MODEL_DIR: ").resolve()),
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONUTF8": "1",  # logs are UTF-8, whatever the terminal's encoding is
-        "PYTHONIOENCODING": "utf-8",
-        "SPT_NOENV": "1",  # process titles do not overwrite the environment that `ps e` shows
-    }
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ from typing import Any
 
 from rag.errors import Conflict
 from rag.model import Json
+from rag.model.known import known_fields
 from rag.settings.keys import ALL, Role
 
 _FORM = re.compile(r"aegis_([a-z2-7]{16})_[0-9a-f]{64}\Z")
@@ -155,10 +156,10 @@ def key_of(fields: Mapping[str, Any]) -> Key:
     """The record of its JSON. Raises ValueError, TypeError or KeyError for other fields."""
     return Key(
         **{
-            **fields,
+            **known_fields(Key, fields),
             "role": Role(fields["role"]),
             "collections": tuple(fields["collections"]),
-            "secrets": tuple(Secret(**each) for each in fields["secrets"]),
+            "secrets": tuple(Secret(**known_fields(Secret, each)) for each in fields["secrets"]),
         }
     )
 

@@ -34,6 +34,7 @@ from rag.journal.entries import (
     key_json,
 )
 from rag.model import Document, DocumentVersion, SearchQuery, SparseVector, Vector
+from rag.model.known import known_fields
 
 COLLECTIONS, JOBS, KEYS, BLOBS = "collections", "jobs", "keys", "blobs"
 
@@ -131,7 +132,7 @@ def document_line(saved: SavedDocument) -> bytes:
 def saved_document(line: bytes) -> SavedDocument:
     fields = json.loads(line)
     points = None if fields["points"] is None else _digest(*fields["points"])
-    document = Document(**fields["document"])
+    document = Document(**known_fields(Document, fields["document"]))
     return SavedDocument(document, points, _blobs(document.document_id, fields["blobs"]))
 
 
@@ -162,7 +163,7 @@ def golden_line(query: GoldenQuery) -> bytes:
 def golden_query(line: bytes) -> GoldenQuery:
     fields = json.loads(line)
     sparse = SparseVector(_unpacked(fields["indices"], "<u4"), _unpacked(fields["values"], "<f4"))
-    hits = tuple(GoldenHit(**hit) for hit in fields["hits"])
+    hits = tuple(GoldenHit(**known_fields(GoldenHit, hit)) for hit in fields["hits"])
     return GoldenQuery(fields["text"], _unpacked(fields["dense"], "<f4"), sparse, hits)
 
 
@@ -195,7 +196,7 @@ def blob_line(blob: SavedBlob) -> bytes:
 
 
 def saved_blob(line: bytes) -> SavedBlob:
-    return SavedBlob(**json.loads(line))
+    return SavedBlob(**known_fields(SavedBlob, json.loads(line)))
 
 
 def _places(blobs: Iterable[SavedBlob]) -> list[list[Any]]:

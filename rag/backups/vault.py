@@ -31,6 +31,7 @@ from rag.model import (
     StoredPart,
     Stream,
 )
+from rag.model.known import known_fields
 from rag.ports import Turn
 from rag.settings import Settings
 
@@ -290,12 +291,15 @@ def manifest_of(fields: Json) -> Manifest:
     """A manifest from its JSON. KeyError, TypeError for what is no manifest."""
     collections = []
     for each in fields["collections"]:
-        files = tuple(SavedFile(SnapshotFile(**file["file"]), file["stream"]) for file in each["files"])
-        collections.append(SavedCollection(**{**each, "files": files}))
+        files = tuple(
+            SavedFile(SnapshotFile(**known_fields(SnapshotFile, file["file"])), file["stream"])
+            for file in each["files"]
+        )
+        collections.append(SavedCollection(**{**known_fields(SavedCollection, each), "files": files}))
     return Manifest(
         **{
-            **fields,
-            "engine": Engine(**fields["engine"]),
+            **known_fields(Manifest, fields),
+            "engine": Engine(**known_fields(Engine, fields["engine"])),
             "collections": tuple(collections),
             "streams": tuple(map(stream_of, fields["streams"])),
             "missing": tuple(fields["missing"]),
@@ -305,4 +309,5 @@ def manifest_of(fields: Json) -> Manifest:
 
 def stream_of(fields: Json) -> Stream:
     """A stream from its JSON."""
-    return Stream(fields["name"], tuple(StoredPart(**part) for part in fields["parts"]))
+    parts = (StoredPart(**known_fields(StoredPart, part)) for part in fields["parts"])
+    return Stream(fields["name"], tuple(parts))

@@ -17,6 +17,7 @@ def own_services(settings: Settings) -> tuple[Service, ...]:
         Service("", settings.api_port),
         Service("", settings.flower_port),
         *(Service(_host_elsewhere(host), port) for host, port in settings.redis_address.nodes),
+        *([Service("", settings.broker_port)] if settings.broker_host else []),
         *engines,
         *(Service(engine.host, settings.qdrant_grpc_port) for engine in engines),
         *(_service(url) for url in (*settings.ollama_replicas, *servers) if url),

@@ -236,12 +236,11 @@ local function unqueue(stage)
   redis.call('ZREM', root .. 'leases', id)
 end
 
--- Whether the lease of a running job lasts. One that ends later than it can is from before the
--- clock jumped back.
-local function leased(key, other)
-  local till = redis.call('ZSCORE', root .. 'leases', other)
+-- Whether a lease lasts that ends at ``till``, and was given for ``lease`` seconds. One that ends later than it can
+-- is from before the clock jumped back.
+local function lasts(till, lease)
   local left = till and till - seconds or 0
-  return left > 0 and left <= tonumber(redis.call('HGET', key, 'lease') or longest_delay) + slack
+  return left > 0 and left <= tonumber(lease or longest_delay) + slack
 end
 
 -- The fence: whether ``token`` is the newest one of a running job.
@@ -406,7 +405,7 @@ local function requeue_lost(stage, lease)
       local at = redis.call('HMGET', job, 'state', 'stage', 'token', 'lapsed', 'lease', 'attempts')
       if not at[1] then
         redis.call('ZREM', leases, other)
-      elseif at[2] == stage and not leased(job, other) then
+      elseif at[2] == stage and not lasts(redis.call('ZSCORE', leases, other), at[5]) then
         local grace = math.min(longest_grace, tonumber(at[5] or 0) / 3)
         if at[4] == at[3] or grace == 0 then
           requeue(at[3] .. ':lost', at[6])
@@ -1043,6 +1042,65 @@ queue(stage)
 moved(at[1], 'queued', at[2])
 state_event('queued', stage, 0)
 return { 'done', record_of(job, id) }
+-- == stages ==
+-- KEYS: nothing of a job; ARGV: '', stages. For each {jobs that are queued there, jobs that could be worked now, jobs
+-- under a lease that lasts, seconds that the first of those that could be worked has waited}. A running job whose
+-- lease is over could be worked by another worker; a queued one that rests until later could not.
+-- It takes as long as there are stages, running jobs and jobs that rest.
+local looks, latest = 500, seconds + longest_delay + slack
+local running, lost, lost_since = {}, {}, {}
+
+local function sort_by_lease(other, till)
+  local at = redis.call('HMGET', root .. 'job:' .. other, 'state', 'stage', 'token', 'lapsed', 'lease')
+  local stage = at[2]
+  if at[1] ~= 'running' then
+    return
+  end
+  if at[4] ~= at[3] and lasts(till, at[5]) then
+    running[stage] = (running[stage] or 0) + 1
+  else
+    lost[stage], lost_since[stage] = (lost[stage] or 0) + 1, math.min(lost_since[stage] or seconds, till)
+  end
+end
+
+local function rests(stage, other)
+  local till = tonumber(redis.call('ZSCORE', root .. 'resting:' .. stage, other) or 0)
+  return till > seconds and till <= latest
+end
+
+-- Since when the oldest queued job that does not rest waits. No more jobs can be before it than rest; where those
+-- are very many, the last one looked at counts for it.
+local function waits_since(stage, resting)
+  local oldest, since = redis.call('ZRANGE', root .. 'waiting:' .. stage, 0, math.min(resting, looks), 'WITHSCORES'), nil
+  for i = 1, #oldest, 2 do
+    since = tonumber(oldest[i + 1])
+    if not rests(stage, oldest[i]) then
+      break
+    end
+  end
+  return since
+end
+
+local function figures_of(stage)
+  local queued = redis.call('ZCARD', root .. 'waiting:' .. stage)
+  local resting = redis.call('ZCOUNT', root .. 'resting:' .. stage, '(' .. now, latest)
+  local since = lost_since[stage] or seconds
+  if queued > resting then
+    since = math.min(since, waits_since(stage, resting) or since)
+  end
+  local waited = string.format('%.3f', seconds - since)
+  return { queued, math.max(0, queued - resting) + (lost[stage] or 0), running[stage] or 0, waited }
+end
+
+local leases = redis.call('ZRANGE', root .. 'leases', 0, -1, 'WITHSCORES')
+for i = 1, #leases, 2 do
+  sort_by_lease(leases[i], tonumber(leases[i + 1]))
+end
+local found = {}
+for i = 2, #ARGV do
+  found[#found + 1] = figures_of(ARGV[i])
+end
+return found
 -- == states ==
 -- ARGV: '', ids. The state of each, false where there is no record.
 local states = {}

@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from itertools import product
 
 from rag.jobs.scripts import JobScripts, call_token, dumped, index_key, job_of
-from rag.model import Job, JobFigures, JobKind, JobState, Json, Lease, Stage
+from rag.model import Job, JobFigures, JobKind, JobState, Json, Lease, Stage, StageFigures
 from rag.redis.connection import PREFIX, reaching_redis
 from rag.redis.locks import HeldLock, held_lock
 
@@ -82,4 +82,12 @@ class Sweeping(JobScripts):
             open=dict(zip(JobKind, still_open, strict=True)),
             waited=dict(zip(Stage, map(float, waited), strict=True)),
             dead=dict(zip(reasons, dead[1::2], strict=True)),
+            stages=self._stages(),
         )
+
+    def _stages(self) -> dict[Stage, StageFigures]:
+        found = self._scripts.run("stages", [PREFIX], "", *Stage)
+        return {
+            stage: StageFigures(queued, waiting, running, float(waited))
+            for stage, (queued, waiting, running, waited) in zip(Stage, found, strict=True)
+        }

@@ -19,7 +19,7 @@ from itertools import islice
 from typing import TypeVar
 
 from rag.access.keys import Key
-from rag.errors import NotFound
+from rag.errors import ConfigurationError, NotFound
 from rag.journal.entries import (
     CollectionEntry,
     Deletion,
@@ -47,6 +47,10 @@ from rag.settings import Settings
 DOCUMENTS = "journal/documents"
 _OPEN, _ENDED, _COLLECTIONS = "journal/open", "journal/ended", "journal/collections"
 _KEYS = "journal/keys"
+_FORMAT_KEY = "journal/format"
+FORMAT = 1
+"""Of all entries. It grows when a version writes what the version before it could not read."""
+
 _BATCH = 256
 _AT_ONCE = 8
 
@@ -68,6 +72,24 @@ class Journal:
 
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
+
+    # --- its format
+
+    def check_format(self) -> None:
+        """ConfigurationError when a later version wrote the journal; write the format where none is written.
+
+        Entries that cannot be read are skipped, so an older version would lose them without a word.
+        """
+        try:
+            found = int(self._blobs.get(_FORMAT_KEY))
+        except (NotFound, ValueError):  # a power cut may leave an empty one
+            self._blobs.put(_FORMAT_KEY, str(FORMAT).encode())
+            return
+        if found > FORMAT:
+            raise ConfigurationError(
+                f"the journal in BLOB_URL has format {found}, and this version of Aegis reads "
+                f"format {FORMAT}: start the version that wrote it, or a later one"
+            )
 
     # --- jobs
 

@@ -48,6 +48,7 @@ from rag.model.jobs import (
     NewJob,
     Progress,
     Stage,
+    StageFigures,
     Taken,
 )
 from rag.model.values import CacheFigures, CacheKind, CacheOutcome, Json, Vector
@@ -116,6 +117,7 @@ __all__ = [
     "SnapshotFile",
     "SparseVector",
     "Stage",
+    "StageFigures",
     "StoredPart",
     "Stream",
     "Taken",

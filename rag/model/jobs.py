@@ -138,6 +138,20 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class StageFigures:
+    """The jobs at a stage. ``queued``: all that no worker has begun, those that rest until later too.
+
+    ``waiting``: those that a worker could begin now, and those whose lease is over. ``running``: those under
+    a lease that lasts. ``waited``: the longest wait of a waiting job, in seconds; 0 without one.
+    """
+
+    queued: int
+    waiting: int
+    running: int
+    waited: float
+
+
+@dataclass(frozen=True, slots=True)
 class JobFigures:
     """The state of the queue. ``open``: how many jobs are not over, by kind.
 
@@ -148,6 +162,7 @@ class JobFigures:
     open: Mapping[JobKind, int]
     waited: Mapping[Stage, float]
     dead: Mapping[str, int]
+    stages: Mapping[Stage, StageFigures]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import re
 from contextlib import suppress
 
 from rag.errors import UnreadableDocument
+from rag.parsing import charsets
 from rag.text.normalising import normalised_form
 
 _BYTE_ORDER_MARKS = (
@@ -23,6 +24,7 @@ _UNCLEAN = re.compile(
 )
 """All that the two expressions above find, as one set of characters: three times as fast."""
 _SPACE = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
+_HYPHEN = re.compile("[\u2010\u2011]")
 _LIGATURE = re.compile("[\ufb00-\ufb06]")
 _LIGATURES = dict(zip("ﬀﬁﬂﬃﬄﬅﬆ", ("ff", "fi", "fl", "ffi", "ffl", "st", "st"), strict=True))
 _BLANK_LINES = re.compile("\n{3,}")
@@ -32,24 +34,24 @@ _BINARY_SHARE = 0.02
 def decoded(data: bytes, declared: str | None = None) -> str:
     """The text of a file.
 
-    Tried are its byte order mark, the ``declared`` encoding, UTF-8, UTF-16 and Windows-1252, in this
-    order. Raises UnreadableDocument for binary data.
+    Tried are its byte order mark, the ``declared`` encoding, UTF-8 and UTF-16, in this order; then the
+    character set is guessed. Raises UnreadableDocument for binary data.
     """
     marked = next((encoding for mark, encoding in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
-    if marked:
-        text = data.decode(marked, "replace")
-    else:
-        # Latin-1 comes last, since it decodes anything.
-        for encoding in filter(None, (declared, "utf-8", _utf16_without_mark(data), "cp1252", "latin-1")):
-            with suppress(UnicodeError, LookupError):
-                text = data.decode(encoding)
-                break
+    text = data.decode(marked, "replace") if marked else _decoded_without_mark(data, declared)
     head = text[:65_536]
     controls = sum(1 for c in head if c < " " and c not in "\t\n\r\f\x1b")
     # Some text files hold a few control codes, so a small share of them is allowed.
     if controls > max(2, _BINARY_SHARE * len(head)):
         raise UnreadableDocument("The file holds binary data, not text: send it under its own type.")
     return text
+
+
+def _decoded_without_mark(data: bytes, declared: str | None) -> str:
+    for encoding in filter(None, (declared, "utf-8", _utf16_without_mark(data))):
+        with suppress(UnicodeError, LookupError):
+            return data.decode(encoding)
+    return charsets.decode_by_guess(data)
 
 
 def _utf16_without_mark(data: bytes) -> str | None:
@@ -67,11 +69,12 @@ def normalised(text: str) -> str:
     """``text`` in NFC, with ``\\n`` line ends, plain spaces and at most one blank line in a row.
 
     Removed are control codes, lone surrogates, byte order marks, soft hyphens, zero-width spaces, and
-    white space at the end of lines. Typographic ligatures become letters.
+    white space at the end of lines. Typographic ligatures become letters, and hyphens plain ones.
     """
     text = _LINE_END.sub("\n", text)
     text = _CONTROL.sub("", text)
     text = _SPACE.sub(" ", text)
+    text = _HYPHEN.sub("-", text)
     text = _LIGATURE.sub(lambda match: _LIGATURES[match[0]], text)
     text = normalised_form("NFC", text)
     text = "\n".join([line.rstrip() for line in text.split("\n")])

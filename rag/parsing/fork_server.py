@@ -30,7 +30,7 @@ from rag.errors import DocumentError, DocumentTooLarge, UnreadableDocument
 from rag.isolation import Confinement, Measure, limits
 from rag.isolation.forking import fork_for_answer
 from rag.isolation.kernel import LINUX
-from rag.parsing import wire
+from rag.parsing import charsets, wire
 from rag.parsing.formats import parse
 from rag.ports import Chunker
 from rag.system import framing
@@ -219,7 +219,7 @@ def _reap(pid: int) -> tuple[int, int]:
 
 
 def preload() -> None:
-    """Import what parsers import when they first need it: a confined child can open no file.
+    """Load what parsers load when they first need it: a confined child can open no file.
 
     A document may be in any encoding, so all codecs are loaded (a fifth of a second, some MB).
     """
@@ -228,6 +228,7 @@ def preload() -> None:
             importlib.import_module(f"encodings.{module.name}")
     for name in _IMPORTED_LATE:
         importlib.import_module(name)
+    charsets.warm()
 
 
 def main(chunker_of: Callable[[int], Chunker] | None = None) -> None:

@@ -1,6 +1,6 @@
-"""Reads mail (RFC 5322) by the standard library: its main headers and its readable body."""
+"""Reads mail (RFC 5322) by the standard library: its main headers and its readable parts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from email import message_from_bytes
 from email.errors import MessageError
 from email.message import EmailMessage
@@ -11,11 +11,22 @@ from typing import cast
 from rag.errors import UnreadableDocument
 from rag.model import ParsedDocument
 from rag.parsing import structure, webpage
+from rag.parsing.decoding import decoded
 
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
 _LONGEST_HEADER = 2_000
 _LONGEST_OF_A_PART = 500
 _MOST_ATTACHMENTS = 100
+_MOST_PARTS = 500
+_DEEPEST = 10
+_EVENT = {
+    "SUMMARY": "Event",
+    "DTSTART": "Begins",
+    "DTEND": "Ends",
+    "LOCATION": "Location",
+    "ORGANIZER": "Organizer",
+    "DESCRIPTION": "Description",
+}
 
 
 class _BoundedHeaders(EmailPolicy):
@@ -28,23 +39,81 @@ class _BoundedHeaders(EmailPolicy):
 
 
 def mail(data: bytes) -> ParsedDocument:
-    """Headers, body (plain text before HTML) and the names of attachments, which are not read."""
+    """Headers, every readable part in order, and the names of attachments, which are not read."""
     try:
         message = cast("EmailMessage", message_from_bytes(data, policy=_BoundedHeaders()))
-        head = "\n".join(f"{name}: {message[name]}" for name in _HEADERS if message[name])
+        head = _headers(message)
         if not head:
             raise UnreadableDocument("The file is no mail: it names no sender, receiver, date or subject.")
-        attachments = islice(message.iter_attachments(), _MOST_ATTACHMENTS)
-        names = [name for each in attachments if (name := each.get_filename())]
+        body = "\n\n".join(_texts(message, 0))
+        names = [name for part in _attachments(message) if (name := part.get_filename())]
         attached = f"Attachments (not read): {', '.join(names)}" if names else ""
-        part = message.get_body(preferencelist=("plain", "html"))
-        body = part.get_content() if part else ""
-        if part is None or not isinstance(body, str):
-            body = ""
-        elif part.get_content_subtype() == "html":
-            body = webpage.from_html(body).text
         # A mail that says nothing counts as empty, although it has a sender.
         shown = filter(None, (head, body, attached)) if body.strip() or message["Subject"] else ()
         return structure.from_markdown("\n\n".join(shown), str(message["Subject"] or ""))
     except (MessageError, LookupError, ValueError, RecursionError) as error:
         raise UnreadableDocument(f"The mail cannot be read: {error}.") from error
+
+
+def _headers(message: EmailMessage) -> str:
+    return "\n".join(f"{name}: {message[name]}" for name in _HEADERS if message[name])
+
+
+def _texts(part: EmailMessage, depth: int) -> Iterator[str]:
+    """The texts of the part and of the parts in it; of alternatives the richest."""
+    kind = part.get_content_type()
+    if depth > _DEEPEST:
+        return
+    if kind == "message/rfc822":
+        for forwarded in _parts_of(part):
+            yield from filter(
+                None, (f"Forwarded message\n{_headers(forwarded)}", *_texts(forwarded, depth + 1))
+            )
+    elif kind == "multipart/alternative":
+        yield max(("\n\n".join(_texts(each, depth + 1)) for each in _parts_of(part)), key=_words, default="")
+    elif part.is_multipart():
+        for each in _parts_of(part):
+            yield from _texts(each, depth + 1)
+    elif part.get_content_maintype() == "text" and not part.is_attachment():
+        yield _text(part, kind)
+
+
+def _parts_of(part: EmailMessage) -> list[EmailMessage]:
+    payload = part.get_payload()
+    parts = payload if isinstance(payload, list) else []
+    return [cast("EmailMessage", each) for each in parts[:_MOST_PARTS]]
+
+
+def _words(text: str) -> int:
+    return len(text.split())
+
+
+def _text(part: EmailMessage, kind: str) -> str:
+    data = part.get_payload(decode=True)
+    if not isinstance(data, bytes):
+        return ""
+    content = decoded(data, part.get_content_charset())
+    if kind == "text/html":
+        return webpage.from_html(content).text
+    return _event(content) if kind == "text/calendar" else content
+
+
+def _event(calendar: str) -> str:
+    """The lines of an invitation that people read (RFC 5545)."""
+    unfolded = calendar.replace("\r\n", "\n").replace("\n ", "").replace("\n\t", "")
+    lines = []
+    for line in unfolded.split("\n"):
+        name, _, value = line.partition(":")
+        if label := _EVENT.get(name.partition(";")[0]):
+            words = value.replace("\\n", "\n").replace("\\,", ",").replace("\\;", ";")
+            lines.append(f"{label}: {words.removeprefix('mailto:')}")
+    return "\n".join(lines)
+
+
+def _attachments(message: EmailMessage) -> Iterator[EmailMessage]:
+    parts = cast("Iterator[EmailMessage]", message.walk())
+    return islice((part for part in parts if _is_attached(part)), _MOST_ATTACHMENTS)
+
+
+def _is_attached(part: EmailMessage) -> bool:
+    return not part.is_multipart() and (part.is_attachment() or part.get_content_maintype() != "text")

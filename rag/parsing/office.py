@@ -11,7 +11,7 @@ from xberg import ExtractedDocument
 from rag import media
 from rag.errors import DocumentTooLarge, UnreadableDocument
 from rag.model import ParsedDocument
-from rag.parsing import structure, tables
+from rag.parsing import docx, structure, tables
 from rag.parsing.extraction import ENCRYPTED, extracted
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -19,6 +19,9 @@ _OLE_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _LARGEST_UNPACKED = 512 << 20
 _MOST_ENTRIES = 10_000
 _OLD_FORMAT = "The file is in an old Office format (.doc, .xls, .ppt): save it as .docx, .xlsx or .pptx."
+_NOTE = re.compile(r"^\[\^(cmt)?\d{1,9}\]:\s{1,8}", re.MULTILINE)
+_NOTE_MARK = re.compile(r"\[(?:\^|cmt:)\d{1,9}\](?!:)")
+_BROKEN_ARCHIVE = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError)
 _ODF_MANIFEST = "META-INF/manifest.xml"
 _ODF_ENCRYPTION = re.compile(rb"<manifest:encryption-data\b")
 
@@ -32,6 +35,8 @@ def office(data: bytes, media_type: str, max_text_bytes: int) -> ParsedDocument:
         raise UnreadableDocument(ENCRYPTED if _OLE_ENCRYPTED in data else _OLD_FORMAT)
     if data.startswith(b"PK"):
         _check_archive(data)
+    if media_type == media.DOCX:
+        return _docx(data, max_text_bytes)
     found = extracted(data, media_type, max_text_bytes)
     title, pages = found.metadata.title, found.pages or ()
     if media_type == media.PPTX and pages:
@@ -43,6 +48,22 @@ def office(data: bytes, media_type: str, max_text_bytes: int) -> ParsedDocument:
     if media_type == media.XLSX and pages:
         return structure.from_markdown("\n\n".join(_sheets(found)), title)
     return structure.from_markdown(structure.prose(found.content), title)
+
+
+def _docx(data: bytes, max_text_bytes: int) -> ParsedDocument:
+    """The text between the lines of page heads and feet, with notes and comments at its end."""
+    try:
+        heads, feet = docx.heads_and_feet(data)
+        data = docx.without_moved_text(data)
+    except (*_BROKEN_ARCHIVE, RuntimeError) as error:
+        raise UnreadableDocument(f"The file is broken and cannot be read: {error}.") from error
+    found = extracted(data, media.DOCX, max_text_bytes)
+    body = _NOTE.sub(_say_note, _NOTE_MARK.sub("", structure.prose(found.content)))
+    return structure.from_markdown("\n\n".join([*heads, body, *feet]), found.metadata.title)
+
+
+def _say_note(note: re.Match[str]) -> str:
+    return "Comment: " if note[1] else "Note: "
 
 
 def _sheets(found: ExtractedDocument) -> Iterator[str]:
@@ -71,5 +92,5 @@ def _check_archive(data: bytes) -> None:
                     encrypted = _ODF_ENCRYPTION.search(manifest.read(1 << 20)) is not None
             if encrypted:
                 raise UnreadableDocument(ENCRYPTED)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError) as error:
+    except _BROKEN_ARCHIVE as error:
         raise UnreadableDocument(f"The file is broken and cannot be read: {error}.") from error

@@ -1,50 +1,89 @@
-"""Reads PDF by xberg, which finds headings and tables, or else by PDFium, which finds plain text."""
+"""Reads PDF by xberg, which finds headings and tables, and by PDFium, which has words and numbers whole."""
 
 import re
+from collections import defaultdict
 
-from pypdfium2 import PdfDocument, PdfiumError
+from pypdfium2 import PdfiumError
+from xberg import ExtractedDocument, PdfAnnotationType
 
 from rag import media
 from rag.errors import EmptyDocument, UnreadableDocument
 from rag.model import ParsedDocument
 from rag.parsing import structure
 from rag.parsing.extraction import ENCRYPTED, extracted
+from rag.parsing.kerning import Words
+from rag.parsing.textlayer import Layer, layers_of
 
+_NUMBER = re.compile(r"\d[\d.,]*\d")
 _DOT_LEADER = re.compile(r"(?: ?\.){5,}")
-_HYPHENATED = re.compile(r"(?<=[a-zà-ÿ])[\x02\u00ad\ufffe-]\r?\n(?=[a-zà-ÿ])")
+_MOST_COMMENTS = 10_000
 
 
 def pdf(data: bytes, max_text_bytes: int) -> ParsedDocument:
-    """Pages by xberg; where it fails or finds no text, those by PDFium.
+    """Pages by xberg, mended by PDFium; where xberg fails or finds no text, those by PDFium.
 
     Raises UnreadableDocument for encrypted or broken files, EmptyDocument for scans.
     """
     broken: UnreadableDocument | None = None
     try:
         found = extracted(data, media.PDF, max_text_bytes)
-        pages = [(page.page_number, _tidy(structure.prose(page.content))) for page in found.pages or ()]
-        if any(content.strip() for _, content in pages):
-            return structure.from_pages(pages, found.metadata.title)
     except UnreadableDocument as error:
         if str(error) == ENCRYPTED:
             raise
         broken = error
+    else:
+        if any(page.content.strip() for page in found.pages or ()):
+            return structure.from_pages(_mended_pages(found, data), found.metadata.title)
     return _by_pdfium(data, broken)
+
+
+def _mended_pages(found: ExtractedDocument, data: bytes) -> list[tuple[int, str]]:
+    try:
+        layers, _ = layers_of(data)
+    except PdfiumError:
+        layers = []
+    comments = _comments(found)
+    pages = []
+    for page in found.pages or ():
+        number = page.page_number
+        layer = layers[number - 1] if 0 < number <= len(layers) else Layer()
+        pages.append((number, "\n\n".join([_mended(page.content, layer), *comments[number]])))
+    return pages
+
+
+def _mended(content: str, layer: Layer) -> str:
+    """The page as xberg reads it, in Markdown; its text layer where xberg lost a number or mixed columns."""
+    read = Words.of(layer.text).mend(_tidy(structure.prose(content)))
+    lost = set(_NUMBER.findall(layer.text)) - set(_NUMBER.findall(read))
+    if layer.columns is None and not lost:
+        return read
+    return _with_headings(_tidy(layer.columns or layer.text), read)
+
+
+def _with_headings(text: str, markdown: str) -> str:
+    """``text``, in which lines that are headings of ``markdown`` are so too."""
+    headings = {line.lstrip("# "): line for line in markdown.split("\n") if line.startswith("#")}
+    return "\n".join(headings.pop(line.strip(), line) for line in text.splitlines())
+
+
+def _comments(found: ExtractedDocument) -> defaultdict[int, list[str]]:
+    """What readers noted in the file, by page."""
+    comments = defaultdict[int, list[str]](list)
+    for note in (found.annotations or ())[:_MOST_COMMENTS]:
+        if note.content and note.annotation_type is not PdfAnnotationType.LINK:
+            comments[note.page_number].append(f"Comment: {note.content}")
+    return comments
 
 
 def _by_pdfium(data: bytes, broken: UnreadableDocument | None) -> ParsedDocument:
     """Pages of plain text. ``broken``: xberg's error, raised when PDFium cannot read the file either."""
-    pages = []
     try:
-        document = PdfDocument(data)
-        for number, page in enumerate(document, 1):
-            content = page.get_textpage().get_text_bounded()
-            pages.append((number, _tidy(_HYPHENATED.sub("", content))))
-        title = document.get_metadata_value("Title") or None
+        layers, title = layers_of(data)
     except PdfiumError as error:
         if "password" in str(error).lower():
             raise UnreadableDocument(ENCRYPTED) from error
         raise broken or UnreadableDocument(f"The PDF is broken and cannot be read: {error}") from error
+    pages = [(number, _tidy(layer.columns or layer.text)) for number, layer in enumerate(layers, 1)]
     if not any(content.strip() for _, content in pages):
         raise EmptyDocument(
             "The PDF holds no text, only images perhaps (a scan): run text recognition (OCR) over it first."

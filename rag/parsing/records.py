@@ -16,31 +16,25 @@ Value = dict[str, "Value"] | list["Value"] | str | bool | None
 
 
 def json_document(data: bytes) -> ParsedDocument:
-    """The lines of one value. A file with one value on each line is read as JSON Lines."""
+    """The lines of one value. A file with one value on each line is read as JSON Lines, any other as text."""
     content = decoded(data)
     try:
-        value = _loaded(content)
+        return _document(_loaded(content))
     except json.JSONDecodeError as error:
         if error.msg.startswith("Extra data") and "\n" in content.strip():
             return json_lines(data)
-        raise UnreadableDocument(
-            f"The file is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}."
-        ) from error
-    return _document(value)
+        # With comments, or cut off: people wrote it, so people can read it.
+        return structure.from_text(content)
 
 
 def json_lines(data: bytes) -> ParsedDocument:
-    """The lines of one value after the other; UnreadableDocument names the line that is not valid."""
+    """The lines of one value after the other. A line that is no JSON stays as it stands."""
     records: list[Value] = []
-    for number, line in enumerate(decoded(data).splitlines(), 1):
-        if not line.strip():
-            continue
+    for line in filter(str.strip, decoded(data).splitlines()):
         try:
             records.append(_loaded(line))
-        except json.JSONDecodeError as error:
-            raise UnreadableDocument(
-                f"Line {number} is not valid JSON: {error.msg} at column {error.colno}."
-            ) from error
+        except json.JSONDecodeError:
+            records.append(line)
     return _document(records)
 
 

@@ -2,12 +2,19 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from rag.model import Heading, Page, ParsedDocument
 from rag.naming import plain_name
 from rag.parsing.decoding import normalised
 
 _MARKED_LINE = re.compile(r"^ {0,3}(?:(#{1,6})[ \t]+(\S.*)|(`{3,}|~{3,})(.*)|(=+|-+))$", re.MULTILINE)
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_CODE_OR_ESCAPE = re.compile(r"`[^`\n]+`|\\([!-/:-@\[-`{-~])")
+_IMAGE_OR_ADDRESSED_LINK = re.compile(
+    r"!\[([^\[\]\n]*)\]\([^()\n]*\)|"
+    r"\[([^\[\]\n]*)\]\((?:[A-Za-z][A-Za-z0-9+.-]{1,20}:|[#/<]|www\.)[^()\n]*(?:\([^()\n]*\)[^()\n]*)?\)"
+)
 _IMAGE_OR_LINK = re.compile(r"!?\[([^\[\]\n]*)\]\([^()\n]*\)")
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!<>~&$^])")
 _ROW = re.compile(r"^\|.*\|$", re.MULTILINE)
@@ -28,7 +35,33 @@ _NO_TITLE = frozenset(
 def from_markdown(markdown: str, title: str | None = None) -> ParsedDocument:
     """A document without pages. The title is the given one, or else the first heading's."""
     text = normalised(markdown)
-    return _document(text, title, pages=())
+    return _document(text, title, (), tuple(headings_of(text)))
+
+
+def from_escaped(markdown: str, title: str | None = None) -> ParsedDocument:
+    """A document of a converter's Markdown, in which a backslash stands before what is no markup.
+
+    The backslashes go once the headings are found: "1\\. Mai" and "\\# 5" are words.
+    """
+    text = normalised(markdown)
+    plain: list[str] = []
+    starts, start, moved = dict[int, int](), 0, 0
+    for line, words in zip(text.split("\n"), _unescaped_lines(text), strict=True):
+        starts[start] = moved
+        plain.append(words)
+        start, moved = start + len(line) + 1, moved + len(words) + 1
+    headings = tuple(replace(heading, start=starts[heading.start]) for heading in headings_of(text))
+    return _document("\n".join(plain), title, (), headings)
+
+
+def _unescaped_lines(text: str) -> Iterator[str]:
+    """The lines without escapes; those of code are left as they are."""
+    fence = ""
+    for line in text.split("\n"):
+        mark = _FENCE.match(line)
+        if mark and (not fence or mark[1].startswith(fence)):
+            fence = "" if fence else mark[1]
+        yield line if fence or mark else _CODE_OR_ESCAPE.sub(lambda found: found[1] or found[0], line)
 
 
 def from_pages(pages: Sequence[tuple[int, str]], title: str | None = None) -> ParsedDocument:
@@ -48,7 +81,7 @@ def from_pages(pages: Sequence[tuple[int, str]], title: str | None = None) -> Pa
     text = _PAGE_BREAK.join(pieces)
     if spans:
         spans[-1] = Page(spans[-1].number, spans[-1].start, len(text))
-    return _document(text, title, tuple(spans))
+    return _document(text, title, tuple(spans), tuple(headings_of(text)))
 
 
 def from_text(content: str, title: str | None = None) -> ParsedDocument:
@@ -62,10 +95,17 @@ def without_links(markdown: str) -> str:
 
 
 def prose(markdown: str) -> str:
-    """A converter's Markdown without escapes, addresses and the padding of table cells."""
+    """A converter's Markdown without escapes, addresses and the padding of table cells.
+
+    ``handlers[kind](event)`` stays: a link leads to an address.
+    """
     # None of these helps a search, and each would take room in a passage.
-    plain = _ESCAPED.sub(r"\1", without_links(markdown))
+    plain = _ESCAPED.sub(r"\1", _IMAGE_OR_ADDRESSED_LINK.sub(_words_of, markdown))
     return _ROW.sub(lambda row: _PADDING.sub(r"\1", row[0]), plain)
+
+
+def _words_of(link: re.Match[str]) -> str:
+    return link[1] or link[2] or ""
 
 
 def usable_title(title: str | None) -> str | None:
@@ -75,8 +115,9 @@ def usable_title(title: str | None) -> str | None:
     return None if words.lower() in _NO_TITLE else words
 
 
-def _document(text: str, title: str | None, pages: tuple[Page, ...]) -> ParsedDocument:
-    headings = tuple(headings_of(text))
+def _document(
+    text: str, title: str | None, pages: tuple[Page, ...], headings: tuple[Heading, ...]
+) -> ParsedDocument:
     first = min(headings, key=lambda heading: (heading.level, heading.start), default=None)
     return ParsedDocument(
         text=text,

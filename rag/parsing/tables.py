@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 from collections.abc import Iterator
 from itertools import chain, islice
 
@@ -10,44 +9,65 @@ from rag.errors import UnreadableDocument
 from rag.model import ParsedDocument
 from rag.parsing import structure
 from rag.parsing.decoding import decoded
+from rag.parsing.heads import Head, head_of
 
 _DELIMITERS = ",;\t|"
 _SAMPLE_ROWS = 30
 _LONGEST_CELL = 1 << 30
-_NUMBER = re.compile(r"[-+]?[\d.,:%/ \u20ac$-]+")
 
 Row = list[str]
 
 
 def table(data: bytes) -> ParsedDocument:
-    """Rows as ``Column: cell; Column: cell``; without column names where the first row has none."""
+    """Rows as ``Column: cell; Column: cell``; without column names where no row above them has any."""
     content = decoded(data)
     # The library refuses cells of over 128 KiB; the size of the whole file is bounded already.
     csv.field_size_limit(_LONGEST_CELL)
     try:
-        return structure.from_text("\n\n".join(sentences(_rows(content, _delimiter(content)))))
+        separator, content = _separator(content)
+        rows = _rows(content, separator or _delimiter(content))
+        return structure.from_text("\n\n".join(sentences(rows)))
     except csv.Error as error:
         raise UnreadableDocument(f"The table cannot be read: {error}.") from error
 
 
 def sentences(rows: Iterator[Row]) -> Iterator[str]:
-    """Each row in words; the first row gives the column names when it looks like names."""
-    first, second = next(rows, []), next(rows, [])
-    # Names fill their row, differ from one another and are no numbers, and other rows follow them.
-    has_names = (
-        second and all(first) and len(set(first)) == len(first) and not any(map(_NUMBER.fullmatch, first))
-    )
-    for row in chain([second] if has_names else [first, second], rows):
-        names = chain(first, (f"column {n}" for n in range(len(first) + 1, len(row) + 1)))
-        named = (f"{name}: {cell}" for name, cell in zip(names, row, strict=False) if cell)
-        if sentence := "; ".join(named if has_names else filter(None, row)):
-            yield sentence
+    """The titles above the table, then each row in words, after the names of its columns if it has any."""
+    sample = list(islice(rows, _SAMPLE_ROWS))
+    head = head_of(sample)
+    for title in sample[: head.preamble]:
+        if words := "; ".join(filter(None, title)):
+            yield words
+    for row in chain(sample[head.first :], rows):
+        if words := "; ".join(_cells(row, head)):
+            yield words
+
+
+def _cells(row: Row, head: Head) -> Iterator[str]:
+    names = head.names
+    if head.pairs and all(row) and len(row) == 2:
+        yield f"{row[0].rstrip(': ')}: {row[1]}"
+        return
+    if not names:
+        yield from filter(None, row)
+        return
+    for column, cell in enumerate(row):
+        name = names[column] if column < len(names) else f"column {column + 1}"
+        if cell:
+            yield f"{name}: {cell}" if name else cell
 
 
 def _rows(content: str, delimiter: str) -> Iterator[Row]:
     for row in csv.reader(io.StringIO(content, newline=""), delimiter=delimiter):
         if cells := [" ".join(cell.split()) for cell in row]:
             yield cells
+
+
+def _separator(content: str) -> tuple[str, str]:
+    """The delimiter that Excel's first line ``sep=;`` states, if there is one, and the lines of the table."""
+    first, _, rest = content.partition("\n")
+    stated = first.strip().removeprefix("sep=")
+    return (stated, rest) if first.startswith("sep=") and len(stated) == 1 else ("", content)
 
 
 def _delimiter(content: str) -> str:

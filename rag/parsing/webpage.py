@@ -1,4 +1,4 @@
-"""Reads HTML by html-to-markdown: a page's own content, without navigation, forms and scripts."""
+"""Reads HTML by html-to-markdown: a page's own content, without navigation and scripts."""
 
 import re
 from collections.abc import Mapping
@@ -28,14 +28,23 @@ _ERRORS: Mapping[type[BaseException], type[AegisError]] = {
     PanicError: UnreadableDocument,
     ConversionError: UnreadableDocument,
 }
+_LEFT_OUT = (
+    "script", "style", "noscript", "template", "[hidden]", "nav", "[role=navigation]",
+    "[class*=cookie-banner]", "[class*=cookie-consent]", "[class*=cookieconsent]", "[class*=cookie-notice]",
+    "[id*=cookie-banner]", "[id*=cookie-consent]", "[id*=cookieconsent]", "[id*=cookie-notice]",
+)  # fmt: skip
+"""What no reader of the page reads. Others stay whatever their class says: a menu may be a canteen's."""
+
 _OPTIONS = ConversionOptions(
-    preprocessing=PreprocessingOptions(preset="aggressive"),
+    preprocessing=PreprocessingOptions(enabled=False),
+    exclude_selectors=list(_LEFT_OUT),
+    strip_tags=["a", "kbd"],  # their words stay
     compact_tables=True,
-    skip_images=True,
     autolinks=False,
     include_blockquote_citations=False,
     hidden_content="reachable",
 )
+_IMAGE = re.compile(r"!\[((?:[^\[\]\\\n]|\\.)*)\]\([^()\n]*\)")
 
 
 def html(data: bytes) -> ParsedDocument:
@@ -53,4 +62,4 @@ def from_html(page: str) -> ParsedDocument:
     if body.startswith("---\n"):  # the converter puts a block of fields before the content
         _, mark, rest = body[4:].partition("\n---\n")
         body = rest if mark else body
-    return structure.from_markdown(structure.without_links(body), result.metadata.document.title)
+    return structure.from_escaped(_IMAGE.sub(r"\1", body), result.metadata.document.title)

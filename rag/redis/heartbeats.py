@@ -21,6 +21,7 @@ from typing import Self, cast
 from redis import Redis
 
 from rag.model import Json
+from rag.model.known import known_fields
 from rag.redis.connection import PREFIX, expire_within, reaching_redis
 
 SLACK_SECONDS = 15.0
@@ -48,7 +49,7 @@ class WorkerSign:
     @classmethod
     def of(cls, words: Mapping[str, object]) -> Self:
         """The inverse of :meth:`words`. TypeError for anything else."""
-        return cls(**words)  # type: ignore[arg-type] # a sign is only read where signs are written
+        return cls(**known_fields(cls, words))
 
     def words(self) -> Json:
         return asdict(self)

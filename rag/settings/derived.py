@@ -99,7 +99,9 @@ class DerivedSettings(
     def records_url(self) -> str:
         """The address of the Redis server, in one of REDIS_URL's forms."""
         if self.redis_url is None:
-            return f"unix://{quote(str(self.broker_socket))}"
+            password = self.broker_password
+            login = f":{quote(password.get_secret_value(), safe='')}@" if password else ""
+            return f"unix://{login}{quote(str(self.broker_socket))}"
         url = self.redis_url.get_secret_value()
         return trusting(url, self.redis_ca_file) if self.redis_ca_file else url
 

@@ -38,6 +38,19 @@ class JobSettings(BaseSettings):
         None,
         description="Program of the embedded broker. Unset: the system's valkey-server from 8.0 on or redis-server from 7.2 on, where there is one and no other wrote the data in AEGIS_HOME; else the bundled one, whose SHA-256 is checked.",
     )
+    broker_host: str | None = Field(
+        None,
+        pattern="^[A-Za-z0-9.:%_-]+$",
+        description="Address on which the embedded broker also listens on TCP, for parts on other machines or in other containers. Unset: only on a Unix socket in AEGIS_HOME.",
+    )
+    broker_port: int = Field(
+        6379, ge=1, le=65535, description="Port of the embedded broker; counts with BROKER_HOST only."
+    )
+    broker_password: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Password that the embedded broker asks for. It does not listen beyond this machine without one, unless ALLOW_ANONYMOUS says so.",
+    )
     broker_may_forget: bool = Field(
         False,
         description="Whether a Redis without append-only file is accepted: after its restart, the jobs that JOURNAL names are rebuilt from BLOB_URL.",

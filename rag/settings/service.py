@@ -108,6 +108,12 @@ class ServiceSettings(BaseSettings):
         ge=10,
         description="Open connections of one API process. Idle ones are closed for new ones, the longest idle first; when none is idle, a new one gets 503. One address may have half of them, unless it is one of TRUSTED_PROXIES.",
     )
+    api_keep_alive: int = Field(
+        75,
+        ge=1,
+        le=3600,
+        description="Seconds after which an idle connection to the API is closed. A load balancer must close its own first, or it answers 502 now and then: AWS's after 60 s, Google's after 600 s.",
+    )
     max_bodies_mb: int | None = Field(
         None,
         ge=4,
@@ -122,6 +128,10 @@ class ServiceSettings(BaseSettings):
     api_key: SecretStr | None = Field(None, description="Key that the command line sends to the API.")
 
     # --- monitoring
+    liveness_file: Path | None = Field(
+        None,
+        description="File that a worker, beat and the vector engine touch every few seconds, and not while they hang: a container's health check looks at its age. One process, one file. Unset: none.",
+    )
     process_inspection: bool = Field(
         False,
         description="Whether debuggers and profilers of the same user, such as py-spy, may read the processes' memory and environments. Linux only.",

@@ -86,8 +86,11 @@ _ERRORS: ErrorTable = dict.fromkeys(PUBLISH_ERRORS, Unavailable)
 
 
 @app.task(name=CANARY, send_events=False)
-def canary(lane: str) -> None:
-    """Ring if a job of ``lane`` is due and no bell waits: then the bell was lost, or a pause is over."""
+def canary(lane: str, *_: object, **__: object) -> None:
+    """Ring if a job of ``lane`` is due and no bell waits: then the bell was lost, or a pause is over.
+
+    A later version may send more arguments, as to every task of a lane.
+    """
     try:
         ring_if_due(app.toolbox, lane_named(lane))
     except (Transient, *PUBLISH_ERRORS) as error:

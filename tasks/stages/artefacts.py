@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rag.errors import NotFound
 from rag.model import Chunk, Embedding, Hit, Passage
+from rag.model.known import known_fields
 
 
 def pack_embedding(embedding: Embedding) -> bytes:
@@ -48,7 +49,7 @@ def pack_chunks(title: str, chunks: Sequence[Chunk]) -> bytes:
 
 def unpack_chunks(data: bytes) -> tuple[str, list[Chunk]]:
     title, chunks = _unpacked(data)
-    return title, [Chunk(**{**c, "headings": tuple(c["headings"])}) for c in chunks]
+    return title, [Chunk(**{**known_fields(Chunk, c), "headings": tuple(c["headings"])}) for c in chunks]
 
 
 def pack_hits(hits: Sequence[Hit]) -> bytes:
@@ -57,7 +58,7 @@ def pack_hits(hits: Sequence[Hit]) -> bytes:
 
 def unpack_hits(data: bytes) -> list[Hit]:
     return [
-        Hit(Passage(**{**passage, "headings": tuple(passage["headings"])}), score)
+        Hit(Passage(**{**known_fields(Passage, passage), "headings": tuple(passage["headings"])}), score)
         for score, passage in _unpacked(data)
     ]
 

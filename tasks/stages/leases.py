@@ -71,6 +71,7 @@ def take_batches(tools: Toolbox, lane: Lane) -> Iterator[list[Lease]]:
         turns[stage] += 1
         began = monotonic()
         yield list(taken.leases)
+        empty.clear()  # the work may have handed a job on within the lane, and nothing rings for that
         shared = any(lease.job.owner for lease in taken.leases)
         tools.pace.note(stage, len(taken.leases), monotonic() - began, shared=shared)
 

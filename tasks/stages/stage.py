@@ -116,7 +116,7 @@ def _register_lane(lane: Lane) -> None:
     """Make the Celery task of ``lane``. It is a function, so that each task binds a lane of its own."""
 
     @app.task(name=lane.task, acks_on_timeout=False, throws=(JobsFailed,))
-    def work_lane() -> str:
+    def work_lane(*_: object, **__: object) -> str:
         return deliver(app.toolbox, lane)
 
     work_lane.__doc__ = f"A bell: {lane.purpose}."

@@ -32,6 +32,7 @@ from tasks.submit.requests import Idempotency, Ingestion, Link, Question, Reinde
 
 __all__ = [
     "LANES",
+    "LANE_STAGES",
     "Change",
     "Idempotency",
     "Ingestion",
@@ -46,7 +47,8 @@ __all__ = [
     "prepare",
 ]
 
-LANES: tuple[str, ...] = tuple(lane.name for lane in celery.LANES)
+LANE_STAGES: Mapping[str, tuple[Stage, ...]] = {lane.name: lane.stages for lane in celery.LANES}
+LANES: tuple[str, ...] = tuple(LANE_STAGES)
 
 
 def most_open(settings: Settings) -> Mapping[JobKind, int]:

@@ -51,14 +51,17 @@ class Overseer:
 def rebuild_records(restoration: Restoration) -> str:
     """Rebuild the records if they are not intact. Returns a summary.
 
-    Raises Unavailable when records are lost again meanwhile, or the blob store is away.
+    Raises Unavailable when records are lost again meanwhile, or the blob store is away; ConfigurationError
+    when a later version of Aegis wrote the journal.
     """
     with restoration.recovery.claimed() as claim:
         if claim is None:
             return "another worker rebuilds them"
         if restoration.recovery.intact():
             return "nothing to do"
+        restoration.journal.check_format()
         found = rebuild_all(restoration, claim)
+        restoration.recovery.note_format()
         claim.conclude()
     summary = ", ".join(f"{name}: {number}" for name, number in found.items())
     log.info("the records were rebuilt: %s", summary)

@@ -26,12 +26,12 @@ class Caller:
     """One thread's client. Every answer is counted in ``ledger``, and what must not be is a violation.
 
     A call that got no answer, 429 or 503 is made again. Submits carry an Idempotency-Key, so
-    making them again is safe.
+    making them again is safe. ``url`` may have an API key in the place of a password.
     """
 
     def __init__(self, url: str, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._http = httpx.Client(base_url=url, timeout=httpx.Timeout(_LONG_POLL + 30, connect=3))
+        self._http = client_of(url, timeout=httpx.Timeout(_LONG_POLL + 30, connect=3))
         self.repeated = False
 
     def close(self) -> None:
@@ -104,6 +104,13 @@ class Caller:
         if answer.is_error:
             return _is_problem(answer)
         return answer.headers.get("content-type", "").startswith(("application/json", "text/plain"))
+
+
+def client_of(url: str, **options: Any) -> httpx.Client:
+    """A client of the API at ``url``, which may have an API key in the place of a password."""
+    address = httpx.URL(url)
+    headers = {"Authorization": f"Bearer {address.password}"} if address.password else {}
+    return httpx.Client(base_url=address.copy_with(userinfo=b""), headers=headers, **options)
 
 
 def _is_problem(answer: httpx.Response) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.chaos.requirements import missing
@@ -21,15 +22,21 @@ EXAMPLE = FOLDER / "components/external-secrets/example.yaml"
 OVERLAYS = sorted(path.parent.name for path in FOLDER.glob("overlays/*/kustomization.yaml"))
 COMPONENTS = sorted(path.parent.name for path in FOLDER.glob("components/*/kustomization.yaml"))
 OPTIONAL = {
+    "prometheus": ("minimum", "prometheus"),
     "green": ("minimum", "green"),
     "pod-monitors": ("minimum", "pod-monitors"),
     "tracing": ("minimum", "tracing"),
 }
 """The components that no overlay has, each with the overlay that a test adds it to."""
 
+PRODUCTION = [name for name in OVERLAYS if name != "embedded"]
+LARGE = [name for name in PRODUCTION if name != "minimum"]
+
 COMPONENT, LANE, COLOR = "app.kubernetes.io/component", "aegis-rag/lane", "aegis-rag/color"
 OURS = ("api", "worker", "beat", "flower", "broker", "vectors")
 """What runs in images of this repository."""
+
+every_overlay = pytest.mark.parametrize("name", OVERLAYS)
 
 Object = dict[str, Any]
 Labels = Mapping[str, str]
@@ -95,8 +102,8 @@ class Rendered:
     @cached_property
     def config(self) -> dict[str, str]:
         """The settings that all parts have, from the ConfigMap aegis-config with the hash behind its name."""
-        (found,) = [each for each in self.of("ConfigMap") if each["metadata"]["name"].startswith("aegis-config-")]
-        return dict(found["data"])
+        maps = {each["metadata"]["name"].rpartition("-")[0]: each for each in self.of("ConfigMap")}
+        return dict(maps["aegis-config"]["data"])
 
 
 def matches(selector: Mapping[str, Any], labels: Labels) -> bool:
@@ -161,3 +168,20 @@ def variables(container: Object, config: Mapping[str, str]) -> Iterator[tuple[st
     yield from config.items() if container.get("envFrom") else ()
     for each in container.get("env", ()):
         yield each["name"], each.get("value", each.get("valueFrom"))
+
+
+def containers(rendered: Rendered) -> list[tuple[str, Object]]:
+    """Every container, behind a name for it."""
+    return [(f"{work.name}/{each['name']}", each) for work in rendered.workloads for each in work.containers]
+
+
+def mounted_keys(rendered: Rendered) -> set[str]:
+    """The keys of aegis-secrets that pods have as files or variables."""
+    volumes = [volume for work in rendered.workloads for volume in work.pod["volumes"]]
+    files = {item["key"] for volume in volumes for item in volume.get("secret", {}).get("items", ())}
+    values = [
+        each.get("valueFrom", {})
+        for _, container in containers(rendered)
+        for each in container.get("env", ())
+    ]
+    return files | {each["secretKeyRef"]["key"] for each in values if "secretKeyRef" in each}

@@ -21,6 +21,7 @@ from tests.deploy.manifests import (
     Object,
     Rendered,
     Workload,
+    every_overlay,
     overlay,
     quantity,
     variables,
@@ -28,17 +29,23 @@ from tests.deploy.manifests import (
 )
 
 SEED = frozenset(
-    """LOG_LEVEL ENVIRONMENT DEBUG API_HOST API_PORT API_WORKERS API_TIMEOUT COLLECTION_NAME TOP_K_RETRIEVAL
-    TOP_K_RERANK CORS_ORIGINS RATE_LIMIT_REQUESTS_PER_MINUTE CONNECTION_POOL_SIZE MAX_CONCURRENT_REQUESTS
-    CACHE_TTL_SECONDS PROMETHEUS_METRICS_ENABLED TRACING_ENABLED""".split()
+    {
+        *("LOG_LEVEL", "ENVIRONMENT", "DEBUG", "API_HOST", "API_PORT", "API_WORKERS", "API_TIMEOUT"),
+        *("COLLECTION_NAME", "TOP_K_RETRIEVAL", "TOP_K_RERANK", "CORS_ORIGINS", "CACHE_TTL_SECONDS"),
+        *("RATE_LIMIT_REQUESTS_PER_MINUTE", "CONNECTION_POOL_SIZE", "MAX_CONCURRENT_REQUESTS"),
+        *("PROMETHEUS_METRICS_ENABLED", "TRACING_ENABLED"),
+    }
 )
 BY_PARTS = frozenset(
-    "QDRANT_URL OLLAMA_URL OLLAMA_MODEL EMBEDDING_MODEL RERANKER_MODEL VECTOR_SIZE BLOB_URL BACKUP_URL".split()
+    {
+        *("QDRANT_URL", "OLLAMA_URL", "OLLAMA_MODEL", "BLOB_URL", "BACKUP_URL"),
+        *("EMBEDDING_MODEL", "RERANKER_MODEL", "VECTOR_SIZE"),
+    }
 )
+"""What components add, where the role is on a server."""
+
 ELSEWHERE = ("AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 """What the clouds' library reads, and no setting of ours."""
-
-every_overlay = pytest.mark.parametrize("name", OVERLAYS)
 
 
 class Filesystem:
@@ -154,7 +161,9 @@ def _who(work: Workload) -> str:
 
 
 def _keys(work: Workload) -> set[str]:
-    return {item["key"] for volume in work.pod["volumes"] for item in volume.get("secret", {}).get("items", ())}
+    return {
+        item["key"] for volume in work.pod["volumes"] for item in volume.get("secret", {}).get("items", ())
+    }
 
 
 @every_overlay

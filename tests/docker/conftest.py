@@ -44,6 +44,13 @@ def image(docker_client: DockerClient) -> str:
 
 
 @pytest.fixture(scope="session")
+def part_images(docker_client: DockerClient) -> dict[str, str]:
+    """The image of each target, by the target's name."""
+    source = images.present()
+    return {target: source.image(docker_client, "test-present", target) for target in images.TARGETS}
+
+
+@pytest.fixture(scope="session")
 def previous_image(docker_client: DockerClient, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The image of the commit before this tree."""
     source = images.previous(tmp_path_factory.mktemp("previous"))
@@ -82,13 +89,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @contextmanager
-def fleet_of(client: DockerClient, image: str) -> Iterator[Fleet]:
-    """A running fleet with the library that attacks ask about; nothing of it is left afterwards."""
+def fleet_of(client: DockerClient, image: str, broker_image: str | None = None) -> Iterator[Fleet]:
+    """A running fleet with the library that attacks ask about; nothing of it is left afterwards.
+
+    ``broker_image``: the broker's, where it is not that of all.
+    """
     with TemporaryDirectory(prefix="aegis-docker-") as home:
         network = client.networks.create(Path(home).name, labels={LABEL: ""})
         fleet = Fleet(client, network.name, Path(home), SCALE.settings)
         try:
-            fleet.start(image)
+            fleet.start(image, broker_image or image)
             stock(fleet.url)
             yield fleet
         finally:

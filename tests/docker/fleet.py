@@ -1,7 +1,7 @@
 """Aegis in containers, one a part, as an orchestrator would run them."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +30,7 @@ LABEL = "aegis-rag.test"
 
 _KILLED = 128 + 9
 _USER = 10001
-_LOCKED_UP: dict[str, Any] = {
+LOCKED_UP: dict[str, Any] = {
     "read_only": True,
     "tmpfs": {"/tmp": ""},
     "cap_drop": ["ALL"],
@@ -70,19 +70,18 @@ class Fleet:
 
     # --- starting and stopping
 
-    def start(self, image: str) -> None:
+    def start(self, image: str, broker_image: str) -> None:
         """Start every part and wait until the whole is ready."""
         if os.getuid() == 0:
             os.chown(self.home, _USER, _USER)
-        for part in (BROKER, VECTORS):
-            until(self.run(part, image).ready, READY_SECONDS)
+        until(self.run(BROKER, broker_image).ready, READY_SECONDS)
+        until(self.run(VECTORS, image).ready, READY_SECONDS)
         for part in (API, BEAT, *WORKERS):
             self.run(part, image)
         self.until_whole()
 
-    def run(self, part: str, image: str, *, health: Sequence[str] = ()) -> CeleryTestContainer:
-        """Start one more container of the part. ``health``: the command that its health is checked with."""
-        check = Healthcheck(test=["CMD", *health], interval=3 * 10**9, timeout=20 * 10**9, retries=2)
+    def run(self, part: str, image: str, *, checked: bool = False) -> CeleryTestContainer:
+        """Start one more container of the part. ``checked``: with the image's health check."""
         raw = self.client.containers.run(
             image,
             detach=True,
@@ -90,9 +89,9 @@ class Fleet:
             labels=[LABEL],
             user=None if os.getuid() == 0 else f"{os.getuid()}:{os.getgid()}",
             volumes=[f"{self.home}:/data"],
-            healthcheck=check if health else None,
+            healthcheck=None if checked else Healthcheck(test=["NONE"]),
             restart_policy={"Name": "on-failure"},  # as an orchestrator would: Celery may end with its broker
-            **_LOCKED_UP,
+            **LOCKED_UP,
             **(self._broker_options() if part == BROKER else self._part_options(part)),
         )
         self.running[part] = WRAPPERS.get(part, CeleryTestContainer)(raw)
@@ -146,8 +145,8 @@ class Fleet:
     def _broker_options(self) -> dict[str, Any]:
         return {
             "name": f"{self.network}-{BROKER}",
-            "entrypoint": list(Broker.entrypoint),
-            "command": Broker.command(),
+            "command": [BROKER],
+            "environment": {"BROKER_HOST": "0.0.0.0", "ALLOW_ANONYMOUS": "true"},
         }
 
     def _part_options(self, part: str) -> dict[str, Any]:

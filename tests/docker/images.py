@@ -2,7 +2,6 @@
 
 import ast
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -16,10 +15,12 @@ from docker.errors import APIError, BuildError, ImageNotFound
 from tests.chaos.requirements import missing
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCKERFILE = "deploy/Dockerfile"
+DOCKERFILES = ("deploy/docker/Dockerfile", "deploy/Dockerfile")
+"""Where it is, and where it was."""
+
+TARGETS = ("api", "beat", "flower", "worker")
 BASE = "python:3.11-slim"
 
-_WAY_INTO_A_CONTAINER = (DOCKERFILE, ".dockerignore", "cli/supervisor/container.py")
 _INDEX = {
     "index-url": "PIP_INDEX_URL",
     "extra-index-url": "PIP_EXTRA_INDEX_URL",
@@ -35,15 +36,16 @@ class Source:
     folder: Path
     revision: str
 
-    def image(self, client: DockerClient, tag: str) -> str:
-        """Build; the image's name. Fails with the end of the build's output."""
+    def image(self, client: DockerClient, tag: str, target: str | None = None) -> str:
+        """Build the last stage, or ``target``; the image's name. Fails with the end of the build's output."""
         _require_base(client)
-        name = f"aegis-rag:{tag}"
-        arguments = {**_package_index(), "REVISION": self.revision}
+        name = f"aegis-rag/{target}:{tag}" if target else f"aegis-rag:{tag}"
+        arguments = {**_package_index(), "VERSION": tag, "REVISION": self.revision}
+        dockerfile = next(path for path in DOCKERFILES if (self.folder / path).exists())
         try:
             client.images.build(
-                path=str(self.folder), dockerfile=DOCKERFILE, tag=name, buildargs=arguments,
-                network_mode="host", rm=True,
+                path=str(self.folder), dockerfile=dockerfile, target=target, tag=name,
+                buildargs=arguments, network_mode="host", rm=True,
             )  # fmt: skip
         except BuildError as error:
             output = "".join(str(line.get("stream", "")) for line in error.build_log)
@@ -58,8 +60,7 @@ def present() -> Source:
 def previous(folder: Path) -> Source | None:
     """The commit before the present tree, unpacked into ``folder``; None where git has none.
 
-    That is HEAD where the tree differs from it, else HEAD's first parent. A commit that could
-    not be run in a container yet is given the present tree's way into one.
+    That is HEAD where the tree differs from it, else HEAD's first parent.
     """
     revision = _git("rev-parse", "--verify", "--quiet", "HEAD" if _changed() else "HEAD~1^{commit}")
     if not revision:
@@ -67,9 +68,6 @@ def previous(folder: Path) -> Source | None:
     archive = subprocess.run(["git", "archive", revision], cwd=ROOT, capture_output=True, check=True).stdout
     with tarfile.open(fileobj=BytesIO(archive)) as files:
         files.extractall(folder, filter="data")
-    if not (folder / DOCKERFILE).exists():
-        for name in _WAY_INTO_A_CONTAINER:
-            shutil.copy(ROOT / name, folder / name)
     return Source(folder, revision)
 
 

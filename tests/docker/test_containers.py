@@ -88,13 +88,13 @@ def test_the_job_of_a_killed_worker_goes_on_within_lease_and_sweep(
 
 def test_a_frozen_worker_is_seen_as_unhealthy(fleet: Fleet, image: str) -> None:
     beside = fleet.running["worker-generate"]
-    worker = fleet.run("worker-generate", image, health=["python", "-m", "workers.liveness", "generate"])
+    worker = fleet.run("worker-generate", image, checked=True)
     try:
-        until(lambda: _health(worker) == "healthy", 90)
+        until(lambda: _health(worker) == "healthy", 120)
 
         worker.exec_run(["sh", "-c", "kill -STOP -1"])
 
-        until(lambda: _health(worker) == "unhealthy", 120)
+        until(lambda: _health(worker) == "unhealthy", 180)
     finally:
         fleet.remove(worker)
         fleet.running["worker-generate"] = beside

@@ -14,8 +14,9 @@ pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture
-def old_fleet(docker_client: DockerClient, previous_image: str) -> Iterator[Fleet]:
-    with fleet_of(docker_client, previous_image) as running:
+def old_fleet(docker_client: DockerClient, previous_image: str, image: str) -> Iterator[Fleet]:
+    """Of the previous image, but for the broker, which is not replaced."""
+    with fleet_of(docker_client, previous_image, broker_image=image) as running:
         yield running
 
 
@@ -27,5 +28,4 @@ def test_a_rolling_restart_loses_and_doubles_nothing(old_fleet: Fleet, image: st
 
     attack(old_fleet, hurt)
 
-    revisions = {container.attrs["Image"] for container in old_fleet.running.values()}
-    assert len(revisions) == 2  # the broker's, and the present one
+    assert len({container.attrs["Image"] for container in old_fleet.running.values()}) == 1

@@ -48,7 +48,7 @@ def installations(broker: str, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(restore, "CHECK_SECONDS", 0.0)
     monkeypatch.setattr(restore, "SETTLE_SECONDS", 0.0)
     monkeypatch.setattr("tasks.backups.scope.CLOCKS_APART", 0.0)
-    app.loader.import_default_modules()
+    app.import_tasks()
     made: list[InProcess] = []
 
     def install(name: str = "first", **others: Any) -> InProcess:

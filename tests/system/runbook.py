@@ -20,11 +20,11 @@ class Block:
     text: str
     fails: bool
 
-    def run(self, environment: Mapping[str, str], seconds: float) -> str:
-        """What it prints, within ``seconds``. AssertionError for another end than it should have."""
+    def run(self, environment: Mapping[str, str], seconds: float, folder: Path | None = None) -> str:
+        """What it prints in ``folder``, within ``seconds``. AssertionError for another end than it should have."""
         ended = subprocess.run(
             ["sh", "-euc", self.text],
-            env=dict(environment), capture_output=True, text=True, check=False, timeout=seconds,
+            env=dict(environment), cwd=folder, capture_output=True, text=True, check=False, timeout=seconds,
         )  # fmt: skip
         told = f"{self.text}{ended.stdout}{ended.stderr}"
         assert (ended.returncode != 0) == self.fails, f"status {ended.returncode}: {told}"

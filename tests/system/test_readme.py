@@ -1,22 +1,10 @@
 """README's REST lines, pasted one after the other into a fresh stack, give an answer."""
 
-import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from tests.readme import block_with
+from tests.readme import block_with, json_objects
 from tests.system.running import Stack
-
-
-def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """JSON after JSON, whatever is between."""
-    decoder = json.JSONDecoder()
-    while text := text.strip():
-        found, end = decoder.raw_decode(text)
-        yield found
-        text = text[end:]
 
 
 def test_its_calls_answer_one_after_the_other_in_any_folder(own_stack: Stack, tmp_path: Path) -> None:
@@ -29,7 +17,7 @@ def test_its_calls_answer_one_after_the_other_in_any_folder(own_stack: Stack, tm
 
     assert pasted.returncode == 0, pasted.stderr
     assert pasted.stderr == ""
-    ingested, answered = _objects(pasted.stdout)
+    ingested, answered = json_objects(pasted.stdout)
     assert ingested["state"] == "succeeded", ingested
     assert answered["state"] == "succeeded", answered
     assert "[1]" in answered["result"]["answer"]

@@ -18,7 +18,7 @@ RUNBOOK = "docs/runbooks/disaster-recovery.md"
 
 
 class Jobs:
-    def depth(self, stage: object) -> int:
+    def figures(self) -> object:
         raise Unavailable("away")
 
 

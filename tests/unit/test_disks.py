@@ -181,7 +181,7 @@ def test_a_broker_that_refuses_writes_is_away_also_within_a_pipeline(said: str) 
 
 def test_a_broker_that_cannot_write_passes_and_is_no_wrong_setting() -> None:
     info = {"aof_enabled": 1, "aof_last_write_status": "err", "redis_version": "8.0.0"}
-    client: Any = SimpleNamespace(info=lambda: info)
+    client: Any = SimpleNamespace(info=lambda: info, get=lambda _: None)
 
     found = read_health(client, may_forget=False)
 

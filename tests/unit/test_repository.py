@@ -12,7 +12,7 @@ import pytest
 from rag.settings.__main__ import reference_page
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = sorted([ROOT / "requirements.lock", *(ROOT / "deploy" / "locks").glob("*.lock")])
+LOCKS = sorted([ROOT / "requirements.lock", *(ROOT / "deploy" / "locks").rglob("*.lock")])
 MODEL_FILES = {".onnx", ".gguf", ".safetensors", ".bin", ".pt", ".npz", ".npy", ".whl", ".so"}
 LARGEST_BYTES = 1_000_000
 VENDOR = ROOT / "api" / "static" / "vendor"

@@ -21,6 +21,7 @@ from typing import Any
 from rag import settings
 from rag.errors import AegisError, ConfigurationError, Conflict
 from rag.startup import log_as, shield
+from rag.system.liveness import LivenessFile
 from rag.vectors.edge import wire
 from rag.vectors.edge.store import EdgeVectorStore
 
@@ -36,13 +37,14 @@ _SWITCH_SECONDS = 0.0005  # searches wait less for the Python code of an upsert
 
 
 class VectorServer:
-    """Answers requests on ``listener`` from ``store`` until :meth:`stop`."""
+    """Answers requests on ``listener`` from ``store`` until :meth:`stop`; touches ``liveness`` meanwhile."""
 
-    def __init__(self, store: EdgeVectorStore, listener: socket.socket) -> None:
+    def __init__(self, store: EdgeVectorStore, listener: socket.socket, liveness: LivenessFile) -> None:
         self._store = store
         # clients can call these methods and no other attribute of the store
         self._methods: dict[str, Callable[..., Any]] = {name: getattr(store, name) for name in wire.METHODS}
         self._listener = listener
+        self._liveness = liveness
         self._stopping = Event()
         self._changing = Lock()
         self._clients: dict[Thread, socket.socket] = {}
@@ -52,6 +54,7 @@ class VectorServer:
         optimizer = Thread(target=self._optimize_regularly, name="optimizer", daemon=True)
         optimizer.start()
         while not self._stopping.is_set():
+            self._liveness.touch()
             with suppress(TimeoutError):
                 connection, _ = self._listener.accept()
                 connection.settimeout(None)
@@ -133,12 +136,12 @@ def listen(path: Path) -> socket.socket:
     return listener
 
 
-def run(folder: Path, path: Path) -> None:
+def run(folder: Path, path: Path, liveness: LivenessFile) -> None:
     """Serve ``folder`` on the socket ``path`` until a signal. ConfigurationError, Conflict."""
     store = EdgeVectorStore(folder)
     try:
         with listen(path) as listener:
-            server = VectorServer(store, listener)
+            server = VectorServer(store, listener, liveness)
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda _signal, _frame: server.stop())
             log.info("the vector engine is ready on %s with %d collections", path, len(store.collections()))
@@ -155,7 +158,7 @@ def main() -> int:
         values = settings.load()
         log_as("vectors", values)
         shield(values)
-        run(values.home / "vectors", values.vector_socket)
+        run(values.home / "vectors", values.vector_socket, LivenessFile(values.liveness_file))
     except (ConfigurationError, Conflict, OSError) as error:
         sys.stderr.writelines(
             f"the vector engine does not start: {line}\n" for line in str(error).splitlines()

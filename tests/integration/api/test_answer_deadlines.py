@@ -32,7 +32,7 @@ def tools(valkey: str, tmp_path: Path, script: Script, monkeypatch: pytest.Monke
     record_bells(monkeypatch)
     chosen = {"generator": "openai", "generator_url": script.url, "generator_model": "tiny"}
     built = Tools(Settings.model_validate({"redis_url": valkey, "aegis_home": tmp_path, **chosen}))
-    app.loader.import_default_modules()
+    app.import_tasks()
     app.toolbox = built
     built.generator.warm()
     return built

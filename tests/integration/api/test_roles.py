@@ -105,7 +105,7 @@ def tools(
     with connect(built.settings) as client:
         client.flushall()
         declare_intact(client)
-    app.loader.import_default_modules()
+    app.import_tasks()
     app.toolbox = built
     yield built
     built.vectors.close()  # type: ignore[attr-defined]  # both stores have it

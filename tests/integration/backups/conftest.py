@@ -31,7 +31,7 @@ def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     )
     built = InProcess(settings)
     monkeypatch.setitem(vars(built), "snapshots", Copies(built.vectors))
-    app.loader.import_default_modules()
+    app.import_tasks()
     app.toolbox = built
     for name in (COLLECTION, EMPTY):
         built.documents.put_collection(name, OLD, DIMENSIONS[OLD])

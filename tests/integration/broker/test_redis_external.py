@@ -1,10 +1,7 @@
 """Every user of REDIS_URL on a server as production has it: TLS, passwords, Sentinels, and a failover."""
 
 import asyncio
-import os
 import ssl
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -114,20 +111,6 @@ def test_the_change_feed_and_the_rate_limit_reach_it(settings: Settings) -> None
             await client.aclose()
 
     asyncio.run(scene())
-
-
-def test_the_health_check_of_a_container_reaches_it(settings: Settings) -> None:
-    url, ca_file = settings.redis_url, settings.redis_ca_file
-    assert url is not None
-    environment = {**os.environ, "REDIS_URL": url.get_secret_value(), "REDIS_CA_FILE": str(ca_file or "")}
-
-    done = subprocess.run(
-        [sys.executable, "-m", "workers.liveness", "beat"],
-        env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False,
-    )  # fmt: skip
-
-    assert "beat@" in done.stdout, done.stderr
-    assert "shows no sign of life" in done.stdout
 
 
 def test_a_pool_is_bounded(secured: Secured) -> None:

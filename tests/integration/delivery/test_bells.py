@@ -1,6 +1,7 @@
 """Bells on a real broker: few are sent for many jobs, and a lost one loses no job."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,9 @@ from kombu.exceptions import OperationalError
 from uuid_utils.compat import uuid7
 
 from rag.errors import Unavailable
-from rag.model import Job, JobKind, JobState, NewJob, Stage
+from rag.model import DueStage, Job, JobKind, JobState, NewJob, Stage
 from rag.settings import Settings
-from tasks.app import app, lane_of, sending
+from tasks.app import Lane, app, lane_of, sending
 from tasks.publishing.bells import CANARY_SECONDS, announce, bells, canary, ring_for
 from tasks.stages import leases as lease
 from tasks.stages.run import Work
@@ -131,6 +132,25 @@ def test_one_bell_brings_large_jobs_too_each_by_itself(tools: Tools) -> None:
     work_off(tools, Stage.EMBED, work)
 
     assert sorted(begun) == sorted(job.id for job in jobs)
+
+
+def test_a_stage_at_which_another_worker_was_faster_is_asked_about_again_in_the_same_delivery(
+    tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken_away, ours = accepted(tools, Stage.RERANK), accepted(tools, Stage.SEARCH)
+    monkeypatch.setattr(lease, "TURN_SECONDS", 60.0)
+    find_due = lease._find_due
+
+    def find_due_too_late(tools: Tools, lane: Lane) -> Sequence[DueStage]:
+        found = find_due(tools, lane)
+        begin(tools.jobs, taken_away.id, Stage.RERANK)
+        return sorted(found, key=lambda due: due.stage)
+
+    monkeypatch.setattr(lease, "_find_due", find_due_too_late)
+    with working(Stage.SEARCH, lambda _: Next(Stage.RERANK)), working(Stage.RERANK, end):
+        deliver(tools, lane_of(Stage.SEARCH))
+
+    assert states(tools, ours) == {JobState.SUCCEEDED}
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def opened(
     """Makes a worker's tools with other settings; those made last are at work."""
     monkeypatch.setattr(InProcess, "parser", isolated_parser)
     record_bells(monkeypatch)
-    app.loader.import_default_modules()
+    app.import_tasks()
     made: list[InProcess] = []
 
     def open_with(**settings: object) -> InProcess:

@@ -25,7 +25,7 @@ def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     record_bells(monkeypatch)
     monkeypatch.setattr("tasks.stages.leases.TURN_SECONDS", -1.0)  # one batch a delivery
     built = InProcess(Settings(redis_url=valkey, aegis_home=tmp_path, lease_seconds=2))
-    app.loader.import_default_modules()
+    app.import_tasks()
     app.toolbox = built
     yield built
     built.vectors.close()

@@ -25,7 +25,7 @@ def tools(
 ) -> Iterator[InProcess]:
     record_bells(monkeypatch)
     built = InProcess(Settings(redis_url=valkey, aegis_home=tmp_path, **getattr(request, "param", {})))
-    app.loader.import_default_modules()
+    app.import_tasks()
     app.toolbox = built
     yield built
     built.vectors.close()

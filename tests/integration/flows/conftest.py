@@ -36,7 +36,7 @@ def tools(
     monkeypatch.setattr(InProcess, "parser", isolated_parser)
     record_bells(monkeypatch)
     built = InProcess(Settings(redis_url=valkey, aegis_home=tmp_path))
-    app.loader.import_default_modules()
+    app.import_tasks()
     app.toolbox = built
     yield built
     built.vectors.close()

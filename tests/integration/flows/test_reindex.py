@@ -45,7 +45,7 @@ def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         redis_url=valkey, aegis_home=tmp_path, jina_base_url="http://127.0.0.1:9/v1", cache_ttl_seconds=0
     )
     built = InProcess(settings)
-    app.loader.import_default_modules()
+    app.import_tasks()
     app.toolbox = built
     built.documents.put_collection(COLLECTION, OLD, DIMENSIONS[OLD])
     yield built

@@ -54,7 +54,7 @@ def tools(
     )
     build(settings.model_dir, lambda _: None)
     built = InProcess(settings)
-    app.loader.import_default_modules()
+    app.import_tasks()
     app.toolbox = built
     yield built
     built.vectors.close()

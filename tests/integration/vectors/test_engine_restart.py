@@ -38,7 +38,7 @@ def tools(valkey: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     settings = Settings(redis_url=valkey, aegis_home=home)
     build(settings.model_dir, lambda line: None)
     built = Tools(settings)
-    app.loader.import_default_modules()
+    app.import_tasks()
     app.toolbox = built
     yield built
     built.parser.close()

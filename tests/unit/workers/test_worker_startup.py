@@ -123,7 +123,7 @@ def test_an_engine_that_is_waited_for_is_told_of_once(
 
 
 def test_every_task_has_a_route_and_every_route_a_task() -> None:
-    app.loader.import_default_modules()
+    app.import_tasks()
 
     assert list(route_faults(app)) == []
 

@@ -3,10 +3,9 @@
 set -eu
 ollama serve &
 server=$!
+trap 'kill "$server" 2> /dev/null && wait "$server" || true' EXIT
 until ollama list > /dev/null 2>&1; do
     kill -0 "$server"
     sleep 1
 done
 ollama show "$OLLAMA_MODEL" > /dev/null 2>&1 || ollama pull "$OLLAMA_MODEL"
-kill "$server"
-wait "$server" || true

@@ -6,6 +6,7 @@ file=/data/sentinel.conf
 if [ ! -f "$file" ]; then
     cat > "$file.new" << 'END'
 port 26379
+dir /data
 sentinel resolve-hostnames yes
 sentinel announce-hostnames yes
 sentinel monitor aegis redis-0.redis-headless 6379 2
@@ -20,6 +21,7 @@ kept=$(grep -v -e '^requirepass ' -e '^sentinel auth-pass ' -e '^sentinel sentin
 {
     printf '%s\n' "$kept"
     printf 'requirepass %s\nsentinel sentinel-pass %s\nsentinel auth-pass aegis %s\n' "$password" "$password" "$password"
+    # shellcheck disable=SC3028 # Kubernetes sets HOSTNAME
     printf 'sentinel announce-ip %s.redis-sentinel\n' "$HOSTNAME"
 } > "$file.new"
 mv "$file.new" "$file"

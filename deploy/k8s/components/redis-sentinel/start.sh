@@ -3,6 +3,7 @@
 # primary that was away must not come back as one beside its successor.
 set -eu
 password=$(cat /run/secrets/redis/redis-password)
+# shellcheck disable=SC3028 # Kubernetes sets HOSTNAME
 me=$HOSTNAME.redis-headless
 
 # The primary's name, by each of the Sentinels that answer
@@ -21,5 +22,5 @@ done
     printf 'requirepass %s\nprimaryauth %s\n' "$password" "$password"
     printf 'replica-announce-ip %s\n' "$me"
     [ "$primary" = "$me" ] || printf 'replicaof %s 6379\n' "$primary"
-} > /tmp/server.conf --maxmemory "$MAXMEMORY"
+} > /tmp/server.conf
 exec valkey-server /etc/redis/redis.conf --include /tmp/server.conf --maxmemory "$MAXMEMORY"

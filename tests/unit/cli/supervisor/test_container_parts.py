@@ -27,6 +27,20 @@ def test_anything_else_is_refused_with_what_there_is(arguments: list[str]) -> No
     assert all(service.name in str(refusal.value) for service in services(SETTINGS))
 
 
+def test_the_broker_can_be_run_where_the_others_reach_it_by_an_address(tmp_path: Path) -> None:
+    address = {"redis_url": SecretStr("redis://broker:6379/0"), "broker_host": "127.0.0.1"}
+
+    service = choose(["broker"], Settings(aegis_home=tmp_path, **address))
+
+    assert service.command[-2:] == ("--logfile", "")
+
+
+def test_another_part_makes_no_folder_of_the_broker(tmp_path: Path) -> None:
+    choose(["worker-embed"], Settings(aegis_home=tmp_path))
+
+    assert not (tmp_path / "redis").exists()
+
+
 @pytest.mark.parametrize(("part", "name"), [("api", "HEALTH_TOKEN"), ("flower", "FLOWER_BASIC_AUTH")])
 def test_a_secret_that_came_from_a_file_is_given_once(
     part: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

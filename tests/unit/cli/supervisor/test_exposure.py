@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ import pytest
 from cli.doctor import access
 from cli.supervisor import preflight
 from cli.supervisor.container import choose
-from cli.supervisor.services import API, FLOWER
+from cli.supervisor.services import API, BROKER, FLOWER
 from rag.errors import ConfigurationError
 from rag.settings import Settings, load
-from rag.startup import require_closed_api, require_closed_flower
+from rag.startup import require_closed_api, require_closed_broker, require_closed_flower
 
 ROOT = Path(__file__).parents[4]
 KEYS = {"a-key-of-sixteen-or-more": {"name": "ci", "role": "read", "collections": ["*"]}}
@@ -125,6 +126,31 @@ def test_a_container_of_it_does_not_either(part: str) -> None:
         choose([part], settings(api_host="0.0.0.0"))
 
     choose([part], settings(api_host="0.0.0.0", allow_anonymous=True))
+
+
+@pytest.mark.parametrize(
+    ("fields", "refused"),
+    [
+        ({}, False),
+        ({"broker_host": "127.0.0.1"}, False),
+        ({"broker_host": "::1"}, False),
+        ({"broker_host": "0.0.0.0"}, True),
+        ({"broker_host": "::"}, True),
+        ({"broker_host": "10.1.2.3"}, True),
+        ({"broker_host": "0.0.0.0", "broker_password": "a-password-of-some-length"}, False),
+        ({"broker_host": "0.0.0.0", "allow_anonymous": True}, False),
+    ],
+)
+def test_a_broker_that_others_reach_needs_a_password(
+    fields: dict[str, Any], refused: bool, tmp_path: Path
+) -> None:
+    given = settings(aegis_home=tmp_path, **fields)
+    expectation = pytest.raises(ConfigurationError, match=r"BROKER_HOST: .* set BROKER_PASSWORD")
+
+    with expectation if refused else nullcontext():
+        choose([BROKER], given)
+    with expectation if refused else nullcontext():
+        require_closed_broker(given)
 
 
 def test_workers_need_no_key() -> None:

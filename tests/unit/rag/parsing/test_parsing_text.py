@@ -17,6 +17,53 @@ def test_what_is_no_unicode_is_read_as_windows_text():
     assert decoded("naïve – “café”".encode("cp1252")) == "naïve – “café”"
 
 
+@pytest.mark.parametrize(
+    ("charset", "content"),
+    [
+        ("shift_jis", "担当者は佐藤美咲です。次の点検は三月に行います。"),
+        ("euc_jp", "担当者は佐藤美咲です。次の点検は三月に行います。"),
+        ("gbk", "负责人是王小明，下一次检查在三月进行。"),
+        ("big5", "負責人是王小明，下一次檢查在三月進行。"),
+        ("cp949", "담당자는 김민수이며 다음 점검은 삼월에 합니다."),
+        ("utf-16-le", "担当者,部署\n佐藤美咲,品質保証\n鈴木花子,購買\n"),
+        ("cp1250", "Zamówienie złożyła Małgorzata Żółkiewska, więc dostawę przyjmie jutro."),
+        ("iso8859_2", "Zamówienie złożyła Małgorzata Żółkiewska, więc dostawę przyjmie jutro."),
+        ("cp1251", "Насос проверяет мастер Иванова, следующая проверка в марте."),
+        ("koi8_r", "Насос проверяет мастер Иванова, следующая проверка в марте."),
+        ("cp866", "Насос проверяет мастер Иванова, следующая проверка в марте."),
+        ("cp1253", "Η αντλία ελέγχεται από τη Μαρία κάθε τρεις μήνες."),
+        (
+            "cp1254",
+            "Pompayı Ayşe Yıldız denetler, sıradaki bakım mart ayında yapılacağı için hazırlanır.",
+        ),
+        ("cp437", "Die Prüfung übernimmt Frau Groß, die Schlüssel verwahrt Herr Köhler."),
+        ("mac_roman", "Die Prüfung übernimmt Frau Groß, die Schlüssel verwahrt Herr Köhler."),
+    ],
+)
+def test_the_character_set_of_a_text_that_states_none_is_found(charset, content):
+    assert decoded(content.encode(charset)) == content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Keep it at 25 °C.",
+        "See § 5 (2) – “as amended”.",
+        "The pump—which failed—was sold for €30.",
+        "café",
+        "Grüße aus Köln. " * 500,
+    ],
+)
+def test_a_few_western_characters_are_not_mistaken_for_another_script(content):
+    assert decoded(content.encode("cp1252")) == content
+
+
+def test_lines_of_two_character_sets_are_each_read_by_their_own():
+    content = "Überprüfung: Frau Groß\n".encode() + "Zuständig: Björn Löwe\n".encode("cp1252")
+
+    assert decoded(content) == "Überprüfung: Frau Groß\nZuständig: Björn Löwe\n"
+
+
 def test_a_stated_encoding_is_tried_first_and_a_wrong_one_forgiven():
     assert decoded("гавань".encode("cp1251"), "windows-1251") == "гавань"
     assert decoded("Größe".encode(), "no-such-encoding") == "Größe"
@@ -35,6 +82,7 @@ def test_binary_data_is_refused():
         ("\ufeffa\x00b\u200bc\u00add", "abcd"),
         ("lone \ud800 half", "lone  half"),
         ("cafe\u0301", "café"),
+        ("KX\u20112041\u2010B", "KX-2041-B"),
         ("e\ufb03cient \ufb02ow", "efficient flow"),
         ("10\u00a0km", "10 km"),
         ("a  \n\n\n\n b\t\n", "a\n\n b"),
@@ -101,6 +149,30 @@ def test_rows_name_their_columns_whatever_the_delimiter(delimiter):
 @pytest.mark.parametrize(
     ("data", "text"),
     [
+        (
+            "Export of calls\nMade: 2026-05-04\n\nCall;Desk;Minutes\n11;North;4\n12;South;9\n13;East;2\n",
+            "Export of calls\n\nMade: 2026-05-04\n\nCall: 11; Desk: North; Minutes: 4",
+        ),
+        ("sep=;\nTool;Shelf\nSaw, fine;A-1\nRasp;A-2\n", "Tool: Saw, fine; Shelf: A-1"),
+        (",2021,2022\nOslo,7,8\nBern,9,10\n", "Oslo; 2021: 7; 2022: 8"),
+        ("probe,1,2,3\nheat,4.5,4.6,4.7\n", "probe: heat; 1: 4.5; 2: 4.6; 3: 4.7"),
+        (
+            ",2025,,2026,\nPlant,Q1,Q2,Q1,Q2\nLinz,1,2,3,4\nGraz,5,6,7,8\n",
+            "Plant: Linz; 2025 Q1: 1; 2025 Q2: 2; 2026 Q1: 3; 2026 Q2: 4",
+        ),
+        ("Item,Price,Price\nNut,1,2\nBolt,3,4\n", "Item: Nut; Price: 1; Price: 2"),
+        ("Project:,Falcon\nBudget:,12000\nStart:,2026-01-31\n", "Project: Falcon\n\nBudget: 12000"),
+        ("Project,Falcon\nBudget,12000\nStart,2026-01-31\nLead,Ada\n", "Project: Falcon\n\nBudget: 12000"),
+        ("Rome,Bruno,0711\nPisa,Carla,0712\n", "Rome; Bruno; 0711"),
+    ],
+)
+def test_the_row_of_names_is_found_and_none_is_invented(data, text):
+    assert tables.table(data.encode()).text.startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
         (b"1,2\n3,4\n", "1; 2\n\n3; 4"),
         (b"a,b\n1,\n,2\n", "a: 1\n\nb: 2"),
         (b"a,b\n1,2,3\n", "a: 1; b: 2; column 3: 3"),
@@ -124,6 +196,14 @@ def test_records_keep_the_keys_that_lead_to_a_value():
 def test_records_of_a_list_stand_apart():
     assert records.json_document(b'[{"a": 1}, {"a": 2}]').text == "a: 1\n\na: 2"
     assert records.json_lines(b'{"a": 1}\n\n{"a": 2}\n').text == "a: 1\n\na: 2"
+
+
+def test_json_with_comments_or_cut_off_is_read_as_text():
+    assert records.json_document(b'// robot\n{"speed": 3,}').text == '// robot\n{"speed": 3,}'
+
+
+def test_a_line_that_is_no_json_stays_among_the_others():
+    assert records.json_lines(b'{"a": 1}\n{broken\n{"a": 2}\n').text == "a: 1\n\n{broken\n\na: 2"
 
 
 def test_json_that_is_lines_is_read_as_lines():
@@ -164,6 +244,53 @@ def test_mail_in_html_only_is_read_as_a_page():
     assert [heading.text for heading in document.headings] == ["Tides"]
 
 
+def composed(*parts: bytes, subtype: bytes = b"mixed") -> bytes:
+    body = b"".join(b"--B\n" + part + b"\n" for part in parts)
+    kind = b"Content-Type: multipart/" + subtype + b"; boundary=B\n\n"
+    return b"Subject: Crane\nMIME-Version: 1.0\n" + kind + body + b"--B--\n"
+
+
+def test_of_two_forms_of_a_mail_the_richer_is_read():
+    plain_part = b"Content-Type: text/plain\n\nThis mail needs HTML."
+    page = b"Content-Type: text/html\n\n<p>The crane is inspected on 4 May by Mr Holm.</p>"
+
+    document = mail.mail(composed(plain_part, page, subtype=b"alternative"))
+
+    assert "4 May by Mr Holm" in document.text
+    assert "needs HTML" not in document.text
+
+
+def test_all_parts_of_a_mail_are_read_in_order():
+    forwarded = (
+        b"Content-Type: message/rfc822\n\nFrom: ida@example.org\nSubject: Rope\n"
+        b"Content-Type: text/plain\n\nThe rope is 40 m long."
+    )
+    invitation = (
+        b"Content-Type: text/calendar\n\nBEGIN:VEVENT\nSUMMARY:Load test\n"
+        b"DTSTART;TZID=Europe/Oslo:20260504T0900\nLOCATION:Hall 3\\, north\nEND:VEVENT"
+    )
+    first, last = (b"Content-Type: text/plain\n\n" + words for words in (b"First words.", b"Last words."))
+
+    text = mail.mail(composed(first, forwarded, invitation, last)).text
+
+    order = ["First", "ida@example.org", "40 m", "Event: Load test", "20260504T0900", "Hall 3, north", "Last"]
+    assert [text.index(words) for words in order] == sorted(text.index(words) for words in order)
+
+
+def test_a_part_is_read_in_its_own_character_set():
+    part = b"Content-Type: text/plain; charset=koi8-r\n\n" + "Кран проверен".encode("koi8-r")
+
+    assert "Кран проверен" in mail.mail(composed(part)).text
+
+
+def test_mail_in_mail_is_read_to_a_depth():
+    message = b"Subject: end\n\nthe innermost"
+    for _ in range(50):
+        message = b"Subject: x\nContent-Type: message/rfc822\n\n" + message
+
+    assert "the innermost" not in mail.mail(message).text
+
+
 def test_a_page_keeps_its_content_only():
     document = webpage.html(
         b"<!doctype html><html><head><title>Tides</title><style>p{}</style></head><body>"
@@ -178,11 +305,75 @@ def test_a_page_keeps_its_content_only():
     assert [heading.text for heading in document.headings] == ["Tides"]
 
 
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "<form><p>Open until 17:20</p><input type=hidden value=gone></form>",
+        "<aside><p>Open until 17:20</p></aside>",
+        "<footer><p>Open until 17:20</p></footer>",
+        "<article><header><p>Open until 17:20</p></header></article>",
+        '<div class="menu sidebar tabs toc navigation"><p>Open until 17:20</p></div>',
+        "<img src=a.png alt='Open until 17:20'>",
+        "<figure><img src=a.png><figcaption>Open until 17:20</figcaption></figure>",
+        "<svg><text>Open until 17:20</text></svg>",
+        "<p>Open <a href=/x>until <b>17:20</b></a></p>",
+    ],
+)
+def test_no_content_of_a_page_is_lost(kept):
+    text = webpage.html(f"<html><body><h1>Desk</h1>{kept}</body></html>".encode()).text
+
+    assert "Open until 17:20" in text.replace("*", "")
+    assert "gone" not in text
+    assert "base64" not in text
+
+
+@pytest.mark.parametrize(
+    "left_out",
+    [
+        "<nav>Home</nav>",
+        "<div role=navigation>Home</div>",
+        "<p hidden>Home</p>",
+        "<div class='x cookie-banner-big'>Home</div>",
+        "<noscript>Home</noscript>",
+    ],
+)
+def test_navigation_and_what_nobody_sees_is_left_out(left_out):
+    assert webpage.html(f"<html><body><p>Desk</p>{left_out}</body></html>".encode()).text == "Desk"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "# 5 is alive",
+        "> 30 bar",
+        "- 5 degrees",
+        "1. Mai",
+        "__init__ and *.log",
+        "\\\\filer\\_x and C:\\#y",
+        "^\\d+\\.\\d+$",
+        "handlers[kind](event)",
+        "[as amended](2nd addendum)",
+    ],
+)
+def test_what_only_looks_like_markup_stays_and_is_no_heading(words):
+    document = webpage.html(f"<html><body><p>{words.replace('>', '&gt;')}</p></body></html>".encode())
+
+    assert document.text == words
+    assert document.headings == ()
+
+
+def test_headings_after_escapes_are_where_they_stand():
+    document = webpage.html(b"<p># a</p><p>1. b_c</p><h2>Tides # 2</h2><p>x</p>")
+
+    (heading,) = document.headings
+    assert document.text[heading.start :].startswith("## Tides # 2")
+
+
 def test_a_page_is_read_in_the_encoding_that_it_states():
     page = '<html><head><meta charset="windows-1251"></head><body><p>гавань</p></body></html>'
     assert "гавань" in webpage.html(page.encode("cp1251")).text
 
 
 def test_converters_marks_are_taken_out_of_prose():
-    markdown = "1\\. See [the \\> table](http://x) ![](a.png)\n\n| a    | b |\n| ---- | - |"
-    assert structure.prose(markdown) == "1. See the > table \n\n| a | b |\n| --- | - |"
+    markdown = "1\\. See [the \\> table](http://x) ![](a.png) f[i](j)\n\n| a    | b |\n| ---- | - |"
+    assert structure.prose(markdown) == "1. See the > table  f[i](j)\n\n| a | b |\n| --- | - |"

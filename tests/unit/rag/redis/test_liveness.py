@@ -2,11 +2,8 @@
 
 from dataclasses import replace
 
-import pytest
-
-from rag.redis.heartbeats import SLACK_SECONDS, Consumption, Signs, WorkerSign
+from rag.redis.heartbeats import SLACK_SECONDS, Consumption, WorkerSign
 from tasks.app import LANES
-from workers.liveness import examine
 
 IDLE = WorkerSign(
     lane="parse", worker="parse@here", pid=7, idle=1.0, busy=None, task=None, limit=60.0, silence=30.0
@@ -75,39 +72,6 @@ def test_what_could_not_be_taken_while_the_broker_was_away_is_forgiven() -> None
 
     assert seen.idle(120.0) == 0.0
     assert seen.idle(140.0) == 10.0
-
-
-@pytest.mark.parametrize(
-    ("workers", "alive", "line"),
-    [
-        ((IDLE,), True, "parse@here takes tasks"),
-        ((replace(IDLE, idle=40.0), IDLE), True, "parse@here takes tasks"),
-        (
-            (replace(IDLE, idle=40.0),),
-            False,
-            "parse@here hangs: it has taken nothing from its queue for 40 s",
-        ),
-        ((replace(IDLE, worker="parse@there"),), False, "parse@here shows no sign of life"),
-        ((), False, "parse@here shows no sign of life"),
-    ],
-)
-def test_a_container_is_judged_by_its_own_worker(
-    workers: tuple[WorkerSign, ...], alive: bool, line: str
-) -> None:
-    assert examine(Signs(workers=workers), "parse", "here") == (alive, line)
-
-
-def test_a_beat_elsewhere_does_not_speak_for_this_one() -> None:
-    signs = Signs(beats=({"host": "there", "pid": 5, "age": 0.1},))
-
-    assert examine(signs, "beat", "there") == (True, "beat@there ticks")
-    assert examine(signs, "beat", "here") == (False, "beat@here shows no sign of life")
-
-
-def test_each_of_two_beats_speaks_for_itself() -> None:
-    signs = Signs(beats=({"host": "there", "pid": 5, "age": 0.1}, {"host": "here", "pid": 5, "age": 2.0}))
-
-    assert examine(signs, "beat", "here") == (True, "beat@here ticks")
 
 
 def test_no_lane_is_called_beat() -> None:

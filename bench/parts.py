@@ -1,0 +1,150 @@
+"""The parts of a stack, each started by itself as its container starts it, and what each takes. Linux only.
+
+Under ``aegis up`` workers share memory, since they are forked from one process; containers share none.
+"""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+from time import monotonic, sleep
+
+import httpx
+import psutil
+
+from bench.stack import environment
+from rag.errors import Unavailable
+from tasks.app import LANES
+
+NAMES = ("broker", "vectors", "api", *(f"worker-{lane.name}" for lane in LANES), "beat", "flower")
+READY_SECONDS = 300.0
+STOP_SECONDS = 60.0
+SAMPLING_SECONDS = 0.5
+
+_ROLLUP = re.compile(r"^(Pss_Anon|Pss_Shmem):\s+(\d+) kB", re.M)
+_FILES = re.compile(r"^RssFile:\s+(\d+) kB", re.M)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Megabytes. ``own``: what a limit of memory must hold. ``files``: of mapped programs and libraries.
+
+    The system may drop the latter and read them again; containers of one image on one machine share them.
+    """
+
+    own: float
+    files: float
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part with all its processes."""
+
+    name: str
+    process: psutil.Process
+
+    def memory(self) -> Memory:
+        """What it takes now. Its processes share what they were forked with, which counts once."""
+        own, files = 0.0, 0.0
+        for process in self._processes():
+            proc = Path("/proc", str(process.pid))
+            try:
+                rollup, status = (proc / "smaps_rollup").read_text(), (proc / "status").read_text()
+            except OSError:  # it has ended meanwhile
+                continue
+            own += sum(int(kilobytes) for _, kilobytes in _ROLLUP.findall(rollup)) / 1000
+            files = max(files, *(int(kilobytes) / 1000 for kilobytes in _FILES.findall(status)))
+        return Memory(own, files)
+
+    def processor_seconds(self) -> float:
+        """Since it was started, with its processes that have ended."""
+        seconds = 0.0
+        for process in self._processes():
+            try:
+                seconds += sum(process.cpu_times()[:4])
+            except psutil.NoSuchProcess:
+                continue
+        return seconds
+
+    def _processes(self) -> list[psutil.Process]:
+        return [self.process, *self.process.children(recursive=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A running stack, ``url`` being its API's."""
+
+    url: str
+    home: Path
+    parts: tuple[Part, ...]
+
+    def memory(self) -> dict[str, Memory]:
+        return {part.name: part.memory() for part in self.parts}
+
+    def processor_seconds(self) -> dict[str, float]:
+        return {part.name: part.processor_seconds() for part in self.parts}
+
+    @contextmanager
+    def watched(self) -> Iterator[dict[str, float]]:
+        """Megabytes of own memory that each part took at most, until the block ends."""
+        over, highest = Event(), dict.fromkeys((part.name for part in self.parts), 0.0)
+
+        def watch() -> None:
+            while not over.wait(SAMPLING_SECONDS):
+                for name, memory in self.memory().items():
+                    highest[name] = max(highest[name], memory.own)
+
+        watcher = Thread(target=watch)
+        watcher.start()
+        try:
+            yield highest
+        finally:
+            over.set()
+            watcher.join()
+
+
+@contextmanager
+def started(home: Path, settings: Mapping[str, str] | None = None) -> Iterator[Parts]:
+    """Every part of the embedded profile, until the block ends. Unavailable when one does not get ready."""
+    variables = environment(home, settings)
+    with ExitStack() as stack:
+        log = stack.enter_context((home / "parts.log").open("wb"))
+        parts = tuple(
+            Part(name, stack.enter_context(_running(name, variables, log.fileno()))) for name in NAMES
+        )
+        url = f"http://127.0.0.1:{variables['API_PORT']}"
+        _wait_until_ready(url, home / "parts.log")
+        yield Parts(url, home, parts)
+
+
+@contextmanager
+def _running(name: str, variables: Mapping[str, str], log: int) -> Iterator[psutil.Process]:
+    command = [sys.executable, "-P", "-m", "cli.supervisor.container", name]
+    process = subprocess.Popen(command, env=variables, stdout=log, stderr=log)
+    try:
+        yield psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except (
+            subprocess.TimeoutExpired
+        ):  # the engine still optimizes what it was given; all of it is thrown away
+            process.kill()
+            process.wait()
+
+
+def _wait_until_ready(url: str, log: Path) -> None:
+    deadline = monotonic() + READY_SECONDS
+    while monotonic() < deadline:
+        try:
+            if httpx.get(f"{url}/health/ready", timeout=5).status_code == httpx.codes.OK:
+                return
+        except httpx.TransportError:
+            pass  # it does not listen yet
+        sleep(0.2)
+    raise Unavailable(f"the parts did not get ready: {log.read_text('utf-8', 'replace')[-2000:]}")

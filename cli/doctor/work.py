@@ -1,0 +1,37 @@
+"""Tries what workers do: routes of tasks, bundled models, the vector store with a search, each model."""
+
+from collections.abc import Iterator
+
+from cli.doctor import models, vectors
+from cli.doctor.finding import Finding, run_check
+from rag.settings import Settings
+from tasks.app import LANES, app
+from workers.embedding.files import model_files
+from workers.generation import smollm2
+from workers.startup import route_faults
+from workers.tools import Tools
+
+
+def examine(settings: Settings, *, running: bool) -> Iterator[Finding]:
+    """``running``: an API answers."""
+    yield _check_routes()
+    yield run_check("bundled models", lambda: _check_models(settings), "aegis setup")
+    tools = Tools(settings)
+    yield from vectors.examine(settings, tools, running=running)
+    yield from models.examine(settings, tools)
+
+
+def _check_routes() -> Finding:
+    app.import_tasks()
+    if faults := list(route_faults(app)):
+        return Finding("routes", "bad", "; ".join(faults), "install this version of Aegis again")
+    return Finding("routes", "ok", f"{len(LANES)} lanes; every route has a task and every task a route")
+
+
+def _check_models(settings: Settings) -> Finding:
+    """Whether the files are there; :mod:`cli.doctor.models` tries the models that are in use."""
+    if settings.answered_by == "smollm2" and (missing := smollm2.missing()):
+        return Finding("bundled models", "bad", f"{', '.join(missing)} missing", smollm2.INSTALL)
+    if not model_files(settings.model_dir).complete():
+        return Finding("bundled models", "bad", "the embedding model is not built", "aegis setup")
+    return Finding("bundled models", "ok", "the embedding model is built")

@@ -1,0 +1,77 @@
+"""What xberg does not see in a DOCX file: text that was moved away, and what heads and feet of pages say.
+
+Its parts are XML. They are read by expat, which bounds what entities expand to, within the confined child.
+"""
+
+import re
+import zipfile
+from collections.abc import Iterator
+from io import BytesIO
+from xml.etree import ElementTree
+
+from rag.errors import UnreadableDocument
+
+_DOCUMENT = "word/document.xml"
+_HEAD_OR_FOOT = re.compile(r"word/(header|footer)\d{0,6}\.xml")
+_MEDIA = "word/media/"
+_MOST_PARTS = 200
+_LARGEST_PART = 4 << 20
+_MOVED, _END_OF_MOVED = b"<w:moveFrom ", b"</w:moveFrom>"
+_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_TEXT = f"{_W}t"
+_BREAKS = {f"{_W}tab": " ", f"{_W}br": " ", f"{_W}noBreakHyphen": "-"}
+_PAGE_FIELDS = re.compile(
+    r"(?:page|seite|pagina|página|страница)? ?\d{0,4} ?(?:(?:of|von|/) ?\d{0,4})?", re.IGNORECASE
+)
+
+
+def without_moved_text(data: bytes) -> bytes:
+    """The file without the text that was moved away under tracked changes: it stands at its new place too."""
+    with zipfile.ZipFile(BytesIO(data)) as archive:
+        if _DOCUMENT not in archive.namelist() or _MOVED not in (body := archive.read(_DOCUMENT)):
+            return data
+        rewritten = BytesIO()
+        with zipfile.ZipFile(rewritten, "w") as copy:
+            for entry in archive.infolist():
+                if not entry.filename.startswith(_MEDIA):
+                    part = entry.filename == _DOCUMENT
+                    copy.writestr(entry.filename, _cut(body) if part else archive.read(entry))
+    return rewritten.getvalue()
+
+
+def heads_and_feet(data: bytes) -> tuple[list[str], list[str]]:
+    """The lines of page heads, and those of page feet, each once; page numbers alone are left out."""
+    lines: dict[str, dict[str, None]] = {"header": {}, "footer": {}}
+    with zipfile.ZipFile(BytesIO(data)) as archive:
+        parts = [(name, found[1]) for name in archive.namelist() if (found := _HEAD_OR_FOOT.fullmatch(name))]
+        for name, kind in parts[:_MOST_PARTS]:
+            with archive.open(name) as part:
+                lines[kind].update(dict.fromkeys(_paragraphs(part.read(_LARGEST_PART))))
+    return list(lines["header"]), list(lines["footer"])
+
+
+def _cut(body: bytes) -> bytes:
+    kept, position = [], 0
+    while (start := body.find(_MOVED, position)) >= 0:
+        opened = body.find(b">", start)
+        empty = body[opened - 1 : opened] == b"/"  # says of a paragraph's mark that it was moved
+        end = opened + 1 if empty else body.find(_END_OF_MOVED, opened) + len(_END_OF_MOVED)
+        if end <= opened:
+            break
+        kept.append(body[position:start])
+        position = end
+    return b"".join(kept) + body[position:]
+
+
+def _paragraphs(part: bytes) -> Iterator[str]:
+    try:
+        root = ElementTree.fromstring(part)  # noqa: S314 - in the confined child, see above
+    except ElementTree.ParseError as error:
+        raise UnreadableDocument(f"The file is broken and cannot be read: {error}.") from error
+    for paragraph in root.iter(f"{_W}p"):
+        pieces = (
+            _BREAKS.get(each.tag) or (each.text if each.tag == f"{_W}t" else "") for each in paragraph.iter()
+        )
+        words = " ".join("".join(piece or "" for piece in pieces).split())
+        if words and not _PAGE_FIELDS.fullmatch(words):
+            yield words

@@ -1,0 +1,313 @@
+"""The files of Prometheus, Alertmanager and Grafana: they are sound, and over figures that there are."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from api.routes.metrics import BackupCollector
+from rag.model import Json
+from tests.alertrules import BEFORE, FOLDER, REPOSITORY, AlertFile, Case, Figures, Rising, run_promtool
+from tests.chaos.requirements import missing
+from tests.integration.apiserver import serving, settings_of
+from tests.unit.test_alerts import Status
+
+CONFIGURATIONS = (FOLDER / "prometheus.yml", FOLDER / "kubernetes.yml")
+ALERTMANAGER = REPOSITORY / "deploy/alertmanager/alertmanager.yml"
+GRAFANA = REPOSITORY / "deploy/grafana"
+KUSTOMIZATIONS = (FOLDER, ALERTMANAGER.parent, GRAFANA)
+
+ANSWERED, FAILED, PROBED = (
+    f'http_requests_total{{method="{method}",handler="{handler}",status="{status}"}}'
+    for method, handler, status in (
+        ("POST", "/v1/queries", 200),
+        ("POST", "/v1/documents", 503),
+        ("GET", "/health/ready", 503),
+    )
+)
+NO_REQUESTS = dict.fromkeys((ANSWERED, FAILED, PROBED))
+
+WELL: Figures = {
+    "aegis_broker_up": 1,
+    "aegis_api_publishing": 1,
+    ANSWERED: Rising(60),
+    FAILED: Rising(1),
+    PROBED: Rising(12),
+    'up{job="aegis"}': 1,
+    'aegis_lane_open_jobs{lane="embed"}': 4,
+    'aegis_workers_alive{lane="embed"}': 2,
+    'aegis_lane_oldest_wait_seconds{lane="embed"}': 600,
+    'aegis_lane_open_jobs{lane="generate"}': 0,
+    'aegis_workers_alive{lane="generate"}': 0,
+    'aegis_lane_oldest_wait_seconds{lane="generate"}': 0,
+    'aegis_open_jobs{kind="ingest"}': 900,
+    'aegis_open_jobs_limit{kind="ingest"}': 1000,
+    'aegis_open_jobs{kind="prune"}': 1,
+    'aegis_jobs{state="dead"}': 2,
+}
+"""Of an installation at which nothing is amiss: one lane is scaled to nothing, some jobs died long ago."""
+
+BROKER_DOWN: Figures = {
+    name: 0 if name == "aegis_broker_up" else None for name in WELL if not name.startswith(("http", "up"))
+} | {"aegis_api_publishing": 1}
+
+SERVICE = AlertFile(FOLDER / "aegis.rules.yml", WELL)
+EMBED, GENERATE, INGEST = {"lane": "embed"}, {"lane": "generate"}, {"kind": "ingest"}
+
+CASES = (
+    Case("AegisBrokerDown", "No API reaches the broker", BROKER_DOWN, after=1),
+    Case("AegisCannotQueue", "An API process cannot queue jobs", {"aegis_api_publishing": 0}, after=2),
+    Case("AegisApiFails", "The API answers 9.091% of its requests with an error of its own",
+         {FAILED: Rising(6), PROBED: Rising(600)}, near={FAILED: Rising(3), PROBED: Rising(600)}, after=8),
+    Case("AegisLaneWithoutWorker", "The lane embed has work and no worker",
+         {'aegis_workers_alive{lane="embed"}': 0},
+         near={'aegis_workers_alive{lane="embed"}': 0, 'aegis_lane_open_jobs{lane="embed"}': 0},
+         after=5, labels=EMBED),
+    Case("AegisLaneWithoutWorker", "The lane generate has work and no worker",
+         {'aegis_lane_open_jobs{lane="generate"}': 1}, after=5, labels=GENERATE),
+    Case("AegisQuestionsWait", "A question has waited for the lane generate for 31s",
+         {'aegis_lane_oldest_wait_seconds{lane="generate"}': 31},
+         near={'aegis_lane_oldest_wait_seconds{lane="generate"}': 29}, after=2, labels=GENERATE),
+    Case("AegisIngestionsWait", "A job has waited for the lane embed for 30m 1s",
+         {'aegis_lane_oldest_wait_seconds{lane="embed"}': 1801},
+         near={'aegis_lane_oldest_wait_seconds{lane="embed"}': 1799}, after=5, labels=EMBED),
+    Case("AegisQueueNearlyFull", "95% of the ingest jobs that may be open are",
+         {'aegis_open_jobs{kind="ingest"}': 950}, near={'aegis_open_jobs{kind="ingest"}': 900},
+         after=10, labels=INGEST),
+    Case("AegisDeadLettersGrow", "Jobs were given up within the last quarter of an hour",
+         {'aegis_jobs{state="dead"}': 3}, near={'aegis_jobs{state="dead"}': 1}, labels={"state": "dead"}),
+)  # fmt: skip
+
+
+class TestAlerts:
+    def test_each_alert_has_a_case(self) -> None:
+        judged = {case.alert for case in CASES} | {"AegisTargetDown"}
+        assert judged == {rule["alert"] for rule in SERVICE.rules()}
+
+    @pytest.mark.parametrize("case", CASES, ids=lambda case: case.alert)
+    def test_an_alert_comes_when_it_should_and_not_before(self, tmp_path: Path, case: Case) -> None:
+        soon, due = BEFORE + case.after - 1, BEFORE + case.after
+
+        early = SERVICE.scenario(case.figures if case.after else case.near, soon)
+        near = SERVICE.scenario(case.near, due)
+        late = SERVICE.scenario(case.figures, due, SERVICE.expected(case))
+
+        SERVICE.judge(tmp_path, early, near, late)
+
+    def test_nothing_is_said_of_what_is_well(self, tmp_path: Path) -> None:
+        SERVICE.judge(tmp_path, SERVICE.scenario({}, 120))
+
+    def test_nothing_is_said_of_an_api_that_nobody_asks(self, tmp_path: Path) -> None:
+        few: Figures = {ANSWERED: Rising(0), FAILED: Rising(1), PROBED: Rising(60)}
+
+        SERVICE.judge(tmp_path, SERVICE.scenario(few, 60), SERVICE.scenario(NO_REQUESTS, 60))
+
+    def test_each_target_that_is_down_is_named(self, tmp_path: Path) -> None:
+        case = Case("AegisTargetDown", "", {}, labels={"job": "aegis"})
+        rule = SERVICE.rule(case.alert)
+        raised = []
+        for pod in ("a", "b"):
+            alert = SERVICE.expected(case)["alert"]
+            alert["exp_labels"] = {**alert["exp_labels"], "pod": pod, "instance": f"{pod}:8910"}
+            summary = f"aegis at {pod}:8910 does not answer Prometheus"
+            alert["exp_annotations"] = {**rule["annotations"], "summary": summary}
+            raised.append({"name": case.alert, "alert": alert})
+        down: Figures = {'up{job="aegis"}': 0}
+
+        SERVICE.judge(
+            tmp_path, SERVICE.scenario(down, BEFORE + 4), SERVICE.scenario(down, BEFORE + 5, *raised)
+        )
+
+    @pytest.mark.parametrize("rule", SERVICE.rules(), ids=lambda rule: rule["alert"])
+    def test_an_alert_says_what_it_means_and_what_to_do(self, rule: Json) -> None:
+        assert re.fullmatch(r"Aegis[A-Za-z]+", rule["alert"])
+        assert rule["labels"].keys() == {"severity"}
+        assert rule["labels"]["severity"] in ("critical", "warning")
+        assert rule["annotations"].keys() == {"summary", "description"}
+
+    def test_no_alert_has_the_name_of_one_on_backups(self) -> None:
+        files = [AlertFile(file, {}) for file in FOLDER.glob("*.rules.yml")]
+        names = [rule["alert"] for file in files for rule in file.rules()]
+
+        assert len(files) == 2
+        assert len(names) == len(set(names))
+
+
+class TestPrometheus:
+    @pytest.fixture(params=CONFIGURATIONS, ids=lambda file: file.stem)
+    def configuration(self, request: pytest.FixtureRequest) -> Any:
+        return yaml.safe_load(request.param.read_text("utf-8"))
+
+    def test_the_file_is_sound(self, configuration: Json, tmp_path: Path) -> None:
+        key = tmp_path / "key"
+        key.write_text("k")
+        for job in configuration["scrape_configs"]:
+            if "authorization" in job:
+                job["authorization"]["credentials_file"] = str(key)
+        for rules in FOLDER.glob("*.rules.yml"):
+            shutil.copy(rules, tmp_path)
+        file = tmp_path / "prometheus.yml"
+        file.write_text(yaml.safe_dump(configuration), "utf-8")
+
+        told = run_promtool("check", "config", str(file))
+
+        assert "2 rule files found" in told
+        assert told.count("rules found") == 2
+
+    def test_what_has_several_replicas_is_no_single_target(self, configuration: Json) -> None:
+        # A Service's or load balancer's one address gives another replica at each scrape: counters jump.
+        jobs = {job["job_name"]: job for job in configuration["scrape_configs"]}
+        for name in ("aegis", "qdrant"):
+            assert "static_configs" not in jobs[name]
+            (found,) = jobs[name]["dns_sd_configs"]
+            assert (found["type"], len(found["names"])) == ("A", 1), "an address of each replica"
+
+    def test_what_asks_for_a_key_gets_it_from_a_file(self, configuration: Json) -> None:
+        jobs = {job["job_name"]: job for job in configuration["scrape_configs"]}
+        assert jobs["qdrant"]["authorization"]["credentials_file"].startswith("/run/secrets/")
+        assert "authorization" not in jobs["aegis"], "Aegis' own asks for none"
+
+    def test_nobody_is_asked_who_has_no_figures(self, configuration: Json) -> None:
+        assert not re.search("ollama|redis|11434|6379", json.dumps(configuration["scrape_configs"]))
+
+    def test_alerts_are_made_and_sent(self, configuration: Json) -> None:
+        assert configuration["rule_files"] == ["*.rules.yml"]
+        assert configuration["alerting"]["alertmanagers"]
+
+
+class TestAlertmanager:
+    configuration = yaml.safe_load(ALERTMANAGER.read_text("utf-8"))
+
+    def test_the_file_is_sound(self) -> None:
+        if not (amtool := shutil.which("amtool")) or "0.25" in version_of(amtool):
+            missing("amtool, which comes with Alertmanager 0.26 or later")
+
+        told = subprocess.run(
+            [amtool, "check-config", ALERTMANAGER], capture_output=True, text=True, check=False
+        )
+
+        assert told.returncode == 0, told.stdout + told.stderr
+        assert "1 receivers" in told.stdout
+
+    def test_it_holds_no_secret(self) -> None:
+        (receiver,) = self.configuration["receivers"]
+        (webhook,) = receiver["webhook_configs"]
+        assert webhook["url_file"].startswith("/run/secrets/")
+        assert "url" not in webhook
+
+    def test_what_it_silences_and_whom_it_tells_is_there(self) -> None:
+        alerts = {
+            rule["alert"] for file in FOLDER.glob("*.rules.yml") for rule in AlertFile(file, {}).rules()
+        }
+        text = json.dumps(self.configuration["inhibit_rules"])
+
+        named = set(re.findall(r"Aegis\w+", text))
+
+        assert len(named) > 5
+        assert named <= alerts
+
+
+def version_of(program: str) -> str:
+    told = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    return told.stdout + told.stderr
+
+
+class TestDashboard:
+    board: Json = json.loads((GRAFANA / "dashboards/aegis.json").read_text("utf-8"))
+    panels = tuple(panel for panel in board["panels"] if panel["type"] != "row")
+    queries = tuple(target["expr"] for panel in panels for target in panel["targets"])
+
+    def test_it_has_the_form_that_provisioning_reads(self) -> None:
+        assert self.board["uid"]
+        assert self.board["title"]
+        assert self.board["schemaVersion"] >= 36
+        assert "dashboard" not in self.board, "that is the form of Grafana's API"
+        assert "id" not in self.board
+
+    def test_each_panel_is_of_a_kind_that_there_is_and_has_a_place(self) -> None:
+        assert {panel["type"] for panel in self.panels} == {"timeseries"}
+        assert len({panel["id"] for panel in self.board["panels"]}) == len(self.board["panels"])
+        taken = [
+            (column, line)
+            for panel in self.board["panels"]
+            for column in range(panel["gridPos"]["x"], panel["gridPos"]["x"] + panel["gridPos"]["w"])
+            for line in range(panel["gridPos"]["y"], panel["gridPos"]["y"] + panel["gridPos"]["h"])
+        ]
+        assert len(taken) == len(set(taken))
+
+    def test_its_source_is_provisioned(self) -> None:
+        file = GRAFANA / "provisioning/datasources/aegis.yml"
+        sources = {
+            each["uid"]: each["type"] for each in yaml.safe_load(file.read_text("utf-8"))["datasources"]
+        }
+        used = [part["datasource"] for panel in self.panels for part in (panel, *panel["targets"])]
+
+        assert {sources[each["uid"]] for each in used} == {"prometheus"}
+        assert {each["type"] for each in used} == {"prometheus"}
+
+    def test_quantiles_are_of_all_replicas_together_and_errors_are_a_share(self) -> None:
+        quantiles = [query for query in self.queries if "histogram_quantile" in query]
+        assert len(quantiles) == 3
+        assert all(re.search(r", sum by \(le\b[^)]*\) \(rate\(", query) for query in quantiles)
+        (errors,) = (query for query in self.queries if '"5.."' in query)
+        assert " / sum(rate(http_requests_total{" in errors
+
+    def test_each_figure_is_told_by_the_api(self, valkey: str, tmp_path: Path) -> None:
+        named = {name for query in self.queries for name in metrics_in(query)}
+
+        assert len(named) > 15
+        assert named <= exposed(valkey, tmp_path) | {"up"}
+
+    def test_each_query_is_one(self, tmp_path: Path) -> None:
+        rules = [
+            {"record": f"panel:query:{number}", "expr": query.replace("$__rate_interval", "1m")}
+            for number, query in enumerate(self.queries)
+        ]
+        file = tmp_path / "queries.yml"
+        file.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}), "utf-8")
+
+        assert f"{len(self.queries)} rules found" in run_promtool("check", "rules", str(file))
+
+
+def metrics_in(query: str) -> set[str]:
+    """The metrics that a query reads."""
+    return set(re.findall(r"\b(?:aegis|http)_\w+|\bup\b", query))
+
+
+def exposed(valkey: str, home: Path) -> set[str]:
+    """Names of all samples that a real /metrics may have; backups are told of once there were some."""
+    with serving(settings_of(valkey, home)) as service:
+        service.http.get("/v1/collections")
+        families = list(text_string_to_metric_families(service.http.get("/metrics").text))
+    status: Any = Status()
+    samples = {sample.name for family in families for sample in family.samples}
+    totals = {f"{family.name}_total" for family in families if family.type == "counter"}
+    return samples | totals | {family.name for family in (*families, *BackupCollector(status).collect())}
+
+
+def test_every_metric_that_an_alert_is_over_is_told_by_the_api(valkey: str, tmp_path: Path) -> None:
+    named = {name for rule in SERVICE.rules() for name in metrics_in(rule["expr"])}
+
+    assert len(named) > 8
+    assert named <= exposed(valkey, tmp_path) | {"up"}
+
+
+@pytest.mark.parametrize("folder", KUSTOMIZATIONS, ids=lambda folder: folder.name)
+def test_an_overlay_may_take_the_folder_as_it_is(folder: Path) -> None:
+    kubectl = REPOSITORY / ".venv/bin/kubectl"
+    if not kubectl.exists():
+        missing("kubectl, which `make deployment-tools` brings")
+    made = subprocess.run([kubectl, "kustomize", folder], capture_output=True, text=True, check=False)
+
+    assert made.returncode == 0, made.stderr
+    maps = list(yaml.safe_load_all(made.stdout))
+    assert {each["kind"] for each in maps} == {"ConfigMap"}
+    kept = {name for each in maps for name in each["data"]}
+    ours = {file.name for file in folder.rglob("*") if file.suffix in (".yml", ".json")}
+    assert kept == ours - {"kubernetes.yml"}
