@@ -24,7 +24,9 @@ _COLLECTION = "sizing"
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """``seconds``: of a processor for one piece, by part. ``rate``: pieces a second, as they were done here.
+    """``seconds``: of a processor for one piece, by part, without those that it takes idle in the same time.
+
+    ``rate``: pieces a second, as they were done here.
 
     ``stored_mb``: megabytes of the broker that COUNT pieces take; ``events_mb`` of them for ten minutes.
     """
@@ -40,15 +42,20 @@ class Work:
         return sum(self.seconds.values())
 
 
-def work(parts: Parts, redis: Redis, share: float, tell: Callable[[str], None]) -> dict[str, Work]:
-    """Do every sort of work, one after another, and measure it. ``share``: how much of it; 1: all."""
+def work(
+    parts: Parts, redis: Redis, share: float, rest: Mapping[str, float], tell: Callable[[str], None]
+) -> dict[str, Work]:
+    """Do every sort of work, one after another, and measure it. ``share``: how much of it; 1: all.
+
+    ``rest``: seconds of a processor that each part takes in a second in which there is nothing to do.
+    """
     caller = Caller(parts.url)
     caller.ingest(["Nothing is loaded yet when the first document comes."], _COLLECTION)
     caller.ask("What is loaded?", _COLLECTION)
     found = {}
     for name, pieces, call in _sorts(caller, share):
         tell(f"{len(pieces)} × {name}")
-        found[name] = _measure(parts, redis, pieces, call)
+        found[name] = _measure(parts, redis, rest, pieces, call)
     return found
 
 
@@ -99,7 +106,11 @@ def _submit(caller: Caller, questions: Sequence[str]) -> None:
 
 
 def _measure(
-    parts: Parts, redis: Redis, pieces: Sequence[Any], call: Callable[[Sequence[Any]], object]
+    parts: Parts,
+    redis: Redis,
+    rest: Mapping[str, float],
+    pieces: Sequence[Any],
+    call: Callable[[Sequence[Any]], object],
 ) -> Work:
     used, events = _used_mb(redis), _events_mb(redis)
     before, begun = parts.processor_seconds(), perf_counter()
@@ -108,7 +119,7 @@ def _measure(
     count = len(pieces)
     return Work(
         pieces=count,
-        seconds={part: (after[part] - before[part]) / count for part in after},
+        seconds={part: max(0.0, after[part] - before[part] - rest[part] * seconds) / count for part in after},
         rate=count / seconds,
         stored_mb=(_used_mb(redis) - used) * COUNT / count,
         events_mb=(_events_mb(redis) - events) * COUNT / count,

@@ -68,7 +68,7 @@ def _measure(parts: Parts, share: float, console: Console) -> Sizes:
     rest, idle = _rest(parts), parts.memory()
     settings = Settings(aegis_home=parts.home)
     with parts.watched() as busiest, connect(settings) as redis:
-        works = work(parts, redis, share, lambda name: console.print(f"{name} …"))
+        works = work(parts, redis, share, rest, lambda name: console.print(f"{name} …"))
     stored = {f"broker, {COUNT} of: {name}": each.stored_mb for name, each in works.items()}
     stored |= {f"broker, events of {COUNT} of: {name}": each.events_mb for name, each in works.items()}
     return Sizes(idle, busiest, rest, works, stored)
