@@ -45,7 +45,7 @@ $(dev_installed):
 	@deploy/install.sh $(dev_locks)
 	@touch $@
 
-.PHONY: help setup setup-smollm2 dev-setup deployment-tools terraform-scan demo up test lint ollama test-fast chaos soak recovery test-docker bench eval lock audit images sbom sign clean
+.PHONY: help setup setup-smollm2 dev-setup deployment-tools terraform-scan demo up test lint ollama test-fast chaos soak recovery test-docker kubernetes test-kubernetes test-kubernetes-keda bench eval lock audit images sbom sign clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -94,10 +94,21 @@ terraform-scan: $(dev_installed) ## checkov's policies over deploy/terraform; ea
 test-docker: dev-setup ## the image, and containers of it under load; .ci/with-docker brings an engine along
 	.venv/bin/pytest tests/docker
 
+kubernetes: deployment-tools ## the programs of the Kubernetes that tests start, built once where Go is installed
+	@if command -v go >/dev/null; then .venv/bin/python -m tests.kubernetes.build; fi
+
+test-kubernetes: kubernetes ## deploy/k8s in a real Kubernetes on this machine, as root; .ci/with-docker brings an engine along
+	.venv/bin/pytest tests/kubernetes --ignore tests/kubernetes/test_keda.py
+
+test-kubernetes-keda: kubernetes ## real KEDA scales a lane; builds KEDA first, which takes 15 minutes
+	.venv/bin/python -m tests.kubernetes.build keda-operator keda-adapter
+	.venv/bin/pytest tests/kubernetes/test_keda.py
+
 test: lint test-fast ## lint, then every test but the soak
 	.venv/bin/pytest -n 2 --dist loadfile tests/system
 	.venv/bin/pytest tests/chaos
 	.venv/bin/pytest tests/docker
+	$(MAKE) test-kubernetes
 
 chaos: dev-setup ## the long form of tests/chaos: each attack RUNS=10 times; accounts in .aegis/chaos
 	.venv/bin/pytest tests/chaos --chaos-runs=$(RUNS) --chaos-report=.aegis/chaos

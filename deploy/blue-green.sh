@@ -24,7 +24,7 @@ readonly PARTS=aegis-rag/parts        # the annotation of a colour's Deployment 
 
 namespace=aegis-rag timeout=300 watch=60 drain=30 smoke='' dry_run='' action=forward
 version='' worker='' beat='' flower=''
-active='' next='' replicas=0 idle_replicas=0 idle_image='' phase=begun holder="${USER:-$(id -un)}@$(hostname) $$"
+active='' next='' replicas=0 idle_replicas=0 idle_image='' phase=begun why='' holder="${USER:-$(id -un)}@$(hostname) $$"
 
 say() { printf 'blue-green: %s\n' "$*"; }
 
@@ -40,6 +40,13 @@ print_help() { sed -n '2,/^set /{/^#/s/^# \{0,1\}//p;}' "$0"; }
 # --- kubectl
 
 k() { kubectl --namespace "$namespace" --request-timeout=20s "$@"; }
+
+# A GET of a pod or service, through the API server. kubectl hands --request-timeout on to the API as a parameter
+# that it refuses, so the time is bounded here, where there is something to bound it with.
+ask() { # PATH below the namespace
+    if type -P timeout >/dev/null; then timeout 20 kubectl get --raw "/api/v1/namespaces/$namespace/$1"
+    else kubectl get --raw "/api/v1/namespaces/$namespace/$1"; fi
+}
 
 show() { # COMMAND...
     printf 'would run: kubectl --namespace %s' "$namespace"
@@ -97,10 +104,12 @@ restarts() { # COLOR
         awk '{ sum += $1 } END { print sum + 0 }'
 }
 
-parts() { # the Deployments that both colours share: readers of messages first, then what sends them
-    k get deployments --output 'jsonpath={range .items[*]}{.metadata.name}{"\n"}{end}' |
-        awk '/^aegis-worker-/ { print 1, $0 } /^aegis-beat$/ { print 2, $0 } /^aegis-flower$/ { print 3, $0 }' |
-        sort | cut -d' ' -f2
+# The Deployments that both colours share, with container and image: readers of messages first, then what sends them.
+parts() {
+    k get deployments --output \
+        'jsonpath={range .items[*]}{.metadata.name} {.spec.template.spec.containers[0].name} {.spec.template.spec.containers[0].image}{"\n"}{end}' |
+        awk '/^aegis-worker-/ { print 1, $0 } /^aegis-beat / { print 2, $0 } /^aegis-flower / { print 3, $0 }' |
+        sort | cut -d' ' -f2-
 }
 
 pinned() { # IMAGE VERSION: that image in that version
@@ -193,19 +202,18 @@ fail_start() { # DEPLOYMENT
     exit 1
 }
 
-healthy() { # PATH of a pod or service, below the namespace
-    local proxy="/api/v1/namespaces/$namespace/$1:$PORT/proxy"
-    k get --raw "$proxy/health/live" >/dev/null 2>&1 &&
-        k get --raw "$proxy/health/ready?component=broker" >/dev/null 2>&1
+healthy() { # PATH of a pod or service, below the namespace; sets why where it is not
+    why=$(ask "$1:$PORT/proxy/health/live" 2>&1 >/dev/null) &&
+        why=$(ask "$1:$PORT/proxy/health/ready?component=broker" 2>&1 >/dev/null)
 }
 
 probe_next() {
     if [ -n "$dry_run" ]; then return; fi
     local pod
     for pod in $(pods "$next"); do
-        retry 30 healthy "pods/$pod" || fail 1 "$next: $pod is not healthy: kubectl --namespace $namespace logs $pod"
+        retry 30 healthy "pods/$pod" || fail 1 "$next: $pod is not healthy, asked through the API server: $why"
     done
-    retry 30 healthy "services/aegis-api-$next" || fail 1 "$next: Service aegis-api-$next does not lead to a healthy pod"
+    retry 30 healthy "services/aegis-api-$next" || fail 1 "$next: Service aegis-api-$next leads to no healthy pod: $why"
     say "$next: every pod is healthy"
 }
 
@@ -221,15 +229,17 @@ run_smoke() {
 # A message must find readers that know it, so workers are never older than the API that takes calls:
 # they go before the switch on the way forward, and after it on the way back.
 update_parts() {
-    local part wanted changed=''
-    remember_parts
-    for part in $(parts); do
-        [ -n "$(part_version "$part")" ] || continue
-        wanted=$(pinned "$(image "$part")" "$(part_version "$part")")
-        [ "$(image "$part")" != "$wanted" ] || continue
-        set_image "$part" "$wanted"
+    local present part container image version wanted changed=''
+    present=$(parts)
+    remember_parts "$present"
+    while read -r part container image; do
+        version=$(part_version "$part")
+        [ -n "$version" ] || continue
+        wanted=$(pinned "$image" "$version")
+        [ "$image" != "$wanted" ] || continue
+        change set image "deployment/$part" "$container=$wanted" </dev/null
         changed="$changed $part"
-    done
+    done <<<"$present"
     await_parts "$changed" || fail 1 "workers: a rollout did not end within $timeout s"
 }
 
@@ -241,21 +251,28 @@ await_parts() { # DEPLOYMENTS
     done
 }
 
-remember_parts() { # on the colour that they serve now
-    local part images=''
-    for part in $(parts); do images="$images $part=$(image "$part")"; done
+remember_parts() { # PARTS, on the colour that they serve now
     phase=updated
-    change annotate --overwrite "deployment/$(deployment "$active")" "$PARTS=${images# }"
+    change annotate --overwrite "deployment/$(deployment "$active")" \
+        "$PARTS=$(awk '{ printf "%s%s=%s", sep, $1, $3; sep = " " }' <<<"$1")"
 }
 
+remembered_parts() { # COLOR
+    field deployment "$(deployment "$1")" '{.metadata.annotations.aegis-rag/parts}'
+}
+
+# The colour that serves remembers nothing, so --back leads to the one that served before it, and nowhere else.
+forget_parts() { change annotate "deployment/$(deployment "$next")" "$PARTS-"; }
+
 restore_parts() { # COLOR: the images that its Deployment remembers
-    local entry part changed=''
-    for entry in $(field deployment "$(deployment "$1")" '{.metadata.annotations.aegis-rag/parts}'); do
-        part=${entry%%=*}
-        [ "$(image "$part")" != "${entry#*=}" ] || continue
-        set_image "$part" "${entry#*=}" || return 1
+    local remembered part container image changed=''
+    remembered=" $(remembered_parts "$1") " || return 1
+    while read -r part container image; do
+        [[ $remembered =~ \ "$part"=([^ ]+)\  ]] || continue
+        [ "$image" != "${BASH_REMATCH[1]}" ] || continue
+        change set image "deployment/$part" "$container=${BASH_REMATCH[1]}" </dev/null || return 1
         changed="$changed $part"
-    done
+    done <<<"$(parts)"
     await_parts "$changed"
 }
 
@@ -280,7 +297,7 @@ switch_to_next() {
 counted_requests() { # COLOR: answers with 5xx and all answers of its pods, without those to probes
     local pod
     for pod in $(pods "$1"); do
-        k get --raw "/api/v1/namespaces/$namespace/pods/$pod:$PORT/proxy/metrics" 2>/dev/null || return 1
+        ask "pods/$pod:$PORT/proxy/metrics" 2>/dev/null || return 1
     done | awk '
         /^http_requests_total[{]/ && !/handler="\/(health|metrics)/ { all += $NF; if (/status="5/) errors += $NF }
         END { printf "%d %d\n", errors, all }'
@@ -427,6 +444,9 @@ find_colors() {
     replicas=$(field deployment "$(deployment "$active")" '{.spec.replicas}')
     idle_replicas=$(field deployment "$(deployment "$next")" '{.spec.replicas}')
     idle_image=$(image "$(deployment "$next")")
+    if [ "$action" = back ] && [ -z "$(remembered_parts "$next")" ]; then
+        fail 1 "$next did not serve before $active, so nothing leads back to it: name a VERSION"
+    fi
     [ "${replicas:-0}" -gt 0 ] || fail 1 "$active serves with 0 pods: kubectl --namespace $namespace scale deployment/$(deployment "$active") --replicas 3"
 }
 
@@ -447,7 +467,8 @@ main() {
     switch_and_watch
     drain_old
     if [ "$action" = back ]; then restore_parts "$next" || fail 1 "workers: a rollout did not end within $timeout s"; fi
-    say "$next serves; the way back: $0 --namespace $namespace --back"
+    forget_parts
+    say "$next serves"
 }
 
 main "$@"

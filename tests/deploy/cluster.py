@@ -22,7 +22,7 @@ class Cluster:
         programs = programs or folder / "bin"
         programs.mkdir(exist_ok=True)
         kubectl = programs / "kubectl"
-        kubectl.write_text(f'#!/bin/sh\nexec {sys.executable} -I {FAKE} "$@"\n')
+        kubectl.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S {FAKE} "$@"\n')
         kubectl.chmod(0o755)
         self.environment = {
             "PATH": f"{programs}:/usr/bin:/bin",
@@ -80,7 +80,7 @@ class Cluster:
     def run(self, script: Path, *arguments: str) -> tuple[int, str]:
         """The exit status, and everything that was printed."""
         running = self.start(script, *arguments)
-        out, err = running.communicate(timeout=120)
+        out, err = running.communicate(timeout=170)
         return running.returncode, out + err
 
     def until_waiting(self, word: str) -> None:

@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import re
+import site
 import subprocess
 import sys
 import time
@@ -92,6 +93,8 @@ def find(cluster: Object, kind: str, name: str) -> Object:
 
 def get(cluster: Object, words: list[str], options: dict[str, str]) -> str:
     if path := options.get("--raw"):
+        if "--request-timeout" in options:  # the API is asked for PATH?timeout=…
+            raise RefusedError("Error from server: this parameter is not known: timeout")
         return read_through_proxy(cluster, path)
     template = options.get("--output", "jsonpath=").partition("=")[2]
     if words[0] == "namespace":
@@ -192,7 +195,11 @@ def scale(cluster: Object, words: list[str], options: dict[str, str]) -> str:
 
 def annotate(cluster: Object, words: list[str], _: dict[str, str]) -> str:
     name, _, value = words[1].partition("=")
-    find(cluster, *words[0].split("/"))["metadata"].setdefault("annotations", {})[name] = value
+    annotations = find(cluster, *words[0].split("/"))["metadata"].setdefault("annotations", {})
+    if value:
+        annotations[name] = value
+    else:
+        annotations.pop(name.removesuffix("-"), None)
     return "annotated\n"
 
 
@@ -216,7 +223,8 @@ def kustomize(_: Object, words: list[str], __: dict[str, str]) -> str:
 
 def apply(cluster: Object, _: list[str], options: dict[str, str]) -> str:
     """Objects of a file; a Deployment whose pods change gets another revision."""
-    import yaml  # noqa: PLC0415  # the other calls are many, and start without it
+    site.main()  # the other calls are many, and start without packages
+    import yaml  # noqa: PLC0415
 
     objects = [thing for thing in yaml.safe_load_all(Path(options["--filename"]).read_text()) if thing]
     for thing in objects:

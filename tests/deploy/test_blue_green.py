@@ -93,7 +93,20 @@ def test_back_returns_to_the_former_colour_and_then_to_its_workers(cluster: Clus
     assert cluster.replicas("aegis-api-green") == 0
     assert cluster.parts == in_version("1")
     changes = [call.split()[0] for call in cluster.read()["calls"]]
-    assert changes[-5:] == ["set"] * 4 + ["delete"]  # after the last patch: the workers, then the lock
+    assert changes[-6:] == ["set"] * 4 + ["annotate", "delete"]  # workers after the switch, then the lock
+
+
+def test_nothing_leads_back_to_a_colour_that_did_not_serve_before(cluster: Cluster) -> None:
+    never, _ = cluster.run(SCRIPT, *QUICK, "--back")
+    cluster.run(SCRIPT, *QUICK, "2")
+    cluster.run(SCRIPT, *QUICK, "--back")
+
+    status, text = cluster.run(SCRIPT, *QUICK, "--back")
+
+    assert (never, status) == (1, 1)
+    assert "green did not serve before blue" in text
+    must_serve = (cluster.serving, cluster.replicas("aegis-api"), cluster.replicas("aegis-api-green"))
+    assert must_serve == ("blue", 3, 0)
 
 
 def test_a_version_that_does_not_come_up_changes_nothing_that_serves(cluster: Cluster) -> None:
@@ -191,7 +204,7 @@ def test_a_dry_run_prints_each_command_and_changes_nothing(cluster: Cluster) -> 
         "scale deployment/aegis-api-green --replicas 3",
         "rollout status deployment/aegis-api-green --timeout 300s",
     ]
-    assert printed[-1] == "scale deployment/aegis-api --replicas 0"
+    assert printed[-2] == "scale deployment/aegis-api --replicas 0"
     assert any("patch service aegis-api-active" in line for line in printed)
 
 

@@ -271,6 +271,76 @@ def test_a_tag_that_is_not_the_version_is_not_released(checkout: Checkout) -> No
     assert f"the tag is v99.0.0, and pyproject.toml has {version()}" in text
 
 
+def test_a_release_has_its_notes_the_digests_and_a_signature(checkout: Checkout) -> None:
+    package = checkout.tree / "dist"
+    package.mkdir()
+    (package / "a.whl").write_text("a")
+    sums = subprocess.run(
+        ["sha256sum", "a.whl"], cwd=package, capture_output=True, text=True, check=True
+    ).stdout
+    (package / "SHA256SUMS").write_text(sums)
+    checkout.stand_in("cosign", 'while [ "$1" != --bundle ]; do shift; done; touch "$2"')
+    checkout.stand_in(
+        "gh", f'while [ "$1" != --notes-file ]; do shift; done; cp "$2" {checkout.folder}/notes'
+    )
+    environment = {"PATH": f"{checkout.folder / 'bin'}:{os.environ['PATH']}", "IMAGES": "api=x@sha256:1"}
+
+    subprocess.run([checkout.tree / ".ci" / "publish", f"v{version()}", package], env=environment, check=True)
+
+    notes = (checkout.folder / "notes").read_text()
+    assert "### Added" in notes
+    assert "api=x@sha256:1" in notes
+    assert checkout.calls[-1].endswith(
+        f"{package}/SHA256SUMS {package}/SHA256SUMS.sigstore.json {package}/a.whl"
+    )
+
+
+@pytest.mark.parametrize("fault", ["sums", "tag"])
+def test_a_release_of_something_else_is_not_made(checkout: Checkout, fault: str) -> None:
+    package = checkout.tree / "dist"
+    package.mkdir()
+    (package / "a.whl").write_text("changed" if fault == "sums" else "")
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    (package / "SHA256SUMS").write_text(f"{empty}  a.whl\n")
+    checkout.stand_in("cosign", "")
+    checkout.stand_in("gh", "")
+    environment = {"PATH": f"{checkout.folder / 'bin'}:{os.environ['PATH']}", "IMAGES": ""}
+    tag = "v99.0.0" if fault == "tag" else f"v{version()}"
+
+    command = [checkout.tree / ".ci" / "publish", tag, package]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+
+    assert done.returncode != 0
+    assert not any(call.startswith("gh") for call in checkout.calls)
+
+
+def test_pages_and_manifests_name_this_version() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.yaml")]
+    named = {
+        (page.name, hit)
+        for page in pages
+        for hit in re.findall(r"aegis-rag/(?:api|worker|beat|flower):v?(\d+\.\d+\.\d+)", page.read_text())
+    }
+
+    assert {each for each in named if each[1] != version()} == set()
+
+
+@pytest.mark.parametrize("script", ["blue-green.sh", "apply.sh"])
+def test_pages_name_options_that_there_are(script: str) -> None:
+    command = ["bash", ROOT / "deploy" / script, "--help"]
+    known = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    lines = [
+        line
+        for page in (ROOT / "docs").rglob("*.md")
+        for line in page.read_text().splitlines()
+        if line.startswith(f"deploy/{script} ")
+    ]
+
+    assert lines
+    used = {option for line in lines for option in re.findall(r"--[a-z-]+", line)} - {"--help"}
+    assert used <= set(re.findall(r"--[a-z-]+", known))
+
+
 def stand_in_for_python(checkout: Checkout) -> None:
     """``python3 -m venv`` makes a folder whose pip notes what it is to install: no package is fetched."""
     checkout.stand_in("a-pip", "")
@@ -291,7 +361,7 @@ def registry(checkout: Checkout) -> list[str]:
         "docker",
         f"""declare -A digests=({digests})
 case "$1 $2" in
-    "buildx imagetools") [ -e {checkout.folder}/built ] || exit 1
+    "buildx imagetools") [ "$3" = inspect ] || exit 0; [ -e {checkout.folder}/built ] || exit 1
         name=${{4##*/}}; echo "${{digests[${{name%%:*}}]}}" ;;
     "image inspect") name=${{3##*/}}; echo "elsewhere.example/x@sha256:0"
         echo "{REPOSITORY}/${{name%%:*}}@${{digests[${{name%%:*}}]}}" ;;
@@ -335,6 +405,9 @@ def test_the_images_of_a_commit_are_built_scanned_pushed_and_signed(
     ]  # fmt: skip
     signed = [call[-1] for call in words if call[:2] == ["cosign", "sign"]]
     assert signed == [f"{REPOSITORY}/{name}@{digest_of(name)}" for name in NAMES]
+    tagged = [call[-2] for call in words[-len(NAMES) :] if call[1:4] == ["buildx", "imagetools", "create"]]
+    assert [tag.rpartition(":")[0] for tag in tagged] == [f"{REPOSITORY}/{name}" for name in NAMES]
+    assert not any("unsigned" in tag for tag in tagged)
 
 
 def test_images_that_main_has_built_are_not_built_again(checkout: Checkout, registry: list[str]) -> None:
