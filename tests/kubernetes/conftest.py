@@ -14,8 +14,9 @@ from tests.chaos.load import Scale, stock
 from tests.chaos.requirements import missing
 from tests.docker import images
 from tests.kubernetes.cluster import running_cluster
-from tests.kubernetes.installation import BROKER_IMAGE, Installation
-from tests.kubernetes.network import entered
+from tests.kubernetes.installation import SERVERS_IMAGE, Installation
+from tests.kubernetes.network import PRIVATE_ADDRESS, PUBLIC_ADDRESS, create_outside, entered
+from tests.kubernetes.pods import Place
 from tests.kubernetes.programs import CONTROL_PLANE, NODE
 from tests.kubernetes.requirements import require_cluster, require_node
 
@@ -55,7 +56,7 @@ def built(engine: DockerClient, tmp_path_factory: pytest.TempPathFactory) -> lis
     sources = {PRESENT: images.present()} | ({PREVIOUS: before} if _has_parts(before) else {})
     names = [source.image(engine, tag, part) for tag, source in sources.items() for part in images.TARGETS]
     again = {f"aegis-rag/{part}:{NEXT}": f"aegis-rag/{part}:{PRESENT}" for part in images.TARGETS}
-    again[BROKER_IMAGE] = f"aegis-rag/worker:{PRESENT}"
+    again[SERVERS_IMAGE] = f"aegis-rag/worker:{PRESENT}"
     for name, same in again.items():
         engine.images.get(same).tag(name)
     return [*names, *again]
@@ -98,6 +99,14 @@ def aegis(upgraded: Installation) -> Installation:
     upgraded.until_rolled_out()
     upgraded.until_whole()
     return upgraded
+
+
+@pytest.fixture(scope="session")
+def machine_outside(upgraded: Installation) -> Iterator[tuple[str, str]]:
+    """Its public address and its private one; both listen at 443 and 80."""
+    outside = Place(create_outside(upgraded.cluster.folder.name))
+    with outside.listening(443, 80):
+        yield PUBLIC_ADDRESS, PRIVATE_ADDRESS
 
 
 @pytest.fixture

@@ -58,8 +58,10 @@ def _workload() -> list[Object]:
         "imagePullPolicy": "Never",
         "args": [
             *(f"--entrypoints.{name}.address=:{port}" for name, (_, port) in _PORTS.items()),
+            "--entrypoints.websecure.http.tls=true",  # as its Helm chart has it
             "--providers.kubernetesingress.ingressclass=traefik",
             "--global.checknewversion=false",
+            "--accesslog",
             "--ping",
         ],
         "readinessProbe": {"httpGet": {"path": "/ping", "port": 8080}, "periodSeconds": 2},

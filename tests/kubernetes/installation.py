@@ -51,13 +51,16 @@ _SMALL_REQUESTS = """\
 """
 """Machines that tests run on may have fewer cores than the overlay asks for. Memory stays as it is."""
 
-BROKER_IMAGE = "aegis-rag/broker:test"
-"""The same before and after an upgrade: larger installations have a Redis, which is not of Aegis' version."""
+SERVERS_IMAGE = "aegis-rag/servers:test"
+"""Of broker and vector engine, the same before and after an upgrade.
 
-_LASTING_BROKER = f"""\
+There is one of each, so replacing them is felt. Larger installations have Redis and Qdrant in their place.
+"""
+
+_LASTING_SERVERS = f"""\
 - op: replace
   path: /spec/template/spec/containers/0/image
-  value: {BROKER_IMAGE}
+  value: {SERVERS_IMAGE}
 """
 _WITHOUT_KEYS = """\
 apiVersion: apps/v1
@@ -152,7 +155,10 @@ class Installation:
             ],
             "patches": [
                 {"target": {"kind": "Deployment"}, "patch": _SMALL_REQUESTS},
-                {"target": {"kind": "Deployment", "name": "aegis-broker"}, "patch": _LASTING_BROKER},
+                {
+                    "target": {"kind": "Deployment", "name": "aegis-(broker|vectors)"},
+                    "patch": _LASTING_SERVERS,
+                },
                 {
                     "target": {"kind": "Deployment", "labelSelector": "app.kubernetes.io/component=api"},
                     "patch": _WITHOUT_KEYS,

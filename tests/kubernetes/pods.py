@@ -2,8 +2,8 @@
 
 import socket
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,14 +48,19 @@ class Pods:
         self.kubectl("create", "--raw", path, "-f", "-", objects=eviction)
 
     @contextmanager
-    def stranger(self, name: str, namespace: str, labels: dict[str, str] | None = None) -> Iterator["Place"]:
-        """A pod that does nothing, there while the block runs; its place in the network."""
-        self.kubectl.apply(_idle(name, namespace, labels or {}))
-        self.kubectl("-n", namespace, "wait", "--for=condition=Ready", f"pod/{name}", "--timeout=120s")
+    def idle(self, namespace: str, pods: Mapping[str, Mapping[str, str]]) -> Iterator[dict[str, "Place"]]:
+        """Pods by name with their labels, which do nothing, there while the block runs; their places."""
+        self.kubectl.apply(*(_idle(name, namespace, dict(labels)) for name, labels in pods.items()))
+        names = [f"pod/{name}" for name in pods]
+        self.kubectl("-n", namespace, "wait", "--for=condition=Ready", *names, "--timeout=240s")
         try:
-            yield Place(self.network_of(name, namespace))
+            yield {name: Place(self.network_of(name, namespace)) for name in pods}
         finally:
-            self.kubectl("-n", namespace, "delete", "pod", name, "--grace-period=1")
+            self.kubectl("-n", namespace, "delete", *names, "--grace-period=1")
+
+    def address_of(self, name: str, namespace: str = "aegis-rag") -> str:
+        found: str = self.kubectl.get("pod", name, namespace)["status"]["podIP"]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,15 @@ class Place:
             except OSError:
                 return False
             return True
+
+    @contextmanager
+    def listening(self, *ports: int) -> Iterator[None]:
+        """Let connections in; the kernel takes them as long as nobody accepts them."""
+        with ExitStack() as stack:
+            with entered(self.network):
+                for port in ports:
+                    stack.enter_context(socket.create_server(("", port), backlog=100))
+            yield
 
     def resolves(self, name: str) -> bool:
         with entered(self.network):

@@ -11,6 +11,9 @@ from tests.kubernetes.kubectl import Object
 from tests.kubernetes.programs import CONTROL_PLANE
 from tests.kubernetes.requirements import require_cluster
 
+_GKE_KINDS = ("GCPBackendPolicy", "GCPGatewayPolicy", "HealthCheckPolicy")
+"""What only Google's cloud knows. Its schemas are not published as a Go module, so any field is taken."""
+
 ZONES = ("zone-a", "zone-b", "zone-c")
 
 _MARK = "kwok.x-k8s.io/node"
@@ -68,7 +71,7 @@ def simulated_cluster() -> Iterator[Cluster]:
     require_cluster(CONTROL_PLANE)
     with running_cluster() as cluster:
         cluster.kubectl("apply", "--server-side", *(f"--filename={file}" for file in definitions()))
-        cluster.kubectl.apply(overlays.DEFAULT_CLASS)
+        cluster.kubectl.apply(overlays.DEFAULT_CLASS, *(_unchecked(kind) for kind in _GKE_KINDS))
         start(cluster)
         yield cluster
 
@@ -94,6 +97,26 @@ def add(cluster: Cluster, *groups: Machines) -> None:
     cluster.kubectl.apply(*nodes)
     names = [f"node/{node['metadata']['name']}" for node in nodes]
     cluster.kubectl("wait", "--for=condition=Ready", f"--timeout={_READY_SECONDS:.0f}s", *names)
+
+
+def _unchecked(kind: str) -> Object:
+    """A definition of a kind of GKE's that takes every object."""
+    group, singular = "networking.gke.io", kind.lower()
+    plural = f"{singular.removesuffix('y')}ies"
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"kind": kind, "plural": plural, "singular": singular},
+            "versions": [
+                {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+            ],
+        },
+    }
 
 
 def _taint(text: str) -> dict[str, str]:

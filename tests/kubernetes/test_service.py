@@ -71,7 +71,10 @@ def test_evicting_the_apis_pods_fails_no_request(aegis: Installation) -> None:
 
 
 def test_killed_pods_lose_and_double_nothing(aegis: Installation, attack: Attack) -> None:
-    """Given jobs under way, when a worker, the vector engine and the broker are killed, then all jobs end."""
+    """Given jobs under way, when a worker, the vector engine and the broker are killed, then all jobs end.
+
+    A question is given up where the engine is away for longer than its few attempts.
+    """
 
     def kill(installation: Installation, _load: Load) -> None:
         for labels in ("aegis-rag/lane=embed", *(f"app.kubernetes.io/component={part}" for part in KILLED)):
@@ -80,7 +83,7 @@ def test_killed_pods_lose_and_double_nothing(aegis: Installation, attack: Attack
             installation.until_rolled_out()
 
     with entered(aegis.cluster.network):
-        attack(aegis, kill)
+        attack(aegis, kill, also={"query": {"dead"}})
     restarts = [
         pod["status"]["containerStatuses"][0]["restartCount"]
         for pod in aegis.kubectl.items("pods", NAMESPACE)
