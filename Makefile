@@ -104,7 +104,7 @@ test-kubernetes-keda: kubernetes ## real KEDA scales a lane; builds KEDA first, 
 	.venv/bin/python -m tests.kubernetes.build keda-operator keda-adapter
 	.venv/bin/pytest tests/kubernetes/test_keda.py
 
-test: lint test-fast ## lint, then every test but the soak
+test: deployment-tools lint test-fast ## lint, then every test but the soak
 	.venv/bin/pytest -n 2 --dist loadfile tests/system
 	.venv/bin/pytest tests/chaos
 	.venv/bin/pytest tests/docker
