@@ -38,6 +38,7 @@ _SECRETS = {
 }
 _SETTINGS = {
     "ALLOW_ANONYMOUS": "true",
+    "ALLOWED_HOSTS": f'["{HOST}", "*.svc"]',  # asked for only where there are no keys
     "RATE_LIMIT_REQUESTS_PER_MINUTE": "0",
     "CHUNK_TOKENS": str(CHUNK_TOKENS),
     "LEASE_SECONDS": "10",

@@ -37,8 +37,9 @@ QUICKLY = [
         "path": "/spec/advanced/horizontalPodAutoscalerConfig/behavior/scaleDown",
         "value": {"stabilizationWindowSeconds": 5},
     },
+    {"op": "replace", "path": "/spec/triggers/0/metadata/targetValue", "value": "5"},
 ]
-"""The overlay's times are minutes."""
+"""The component's times are minutes, and a worker is meant for 20 jobs."""
 
 
 @pytest.fixture
