@@ -179,7 +179,10 @@ SOURCES = {"aws": "aws", "azure": "azurerm", "gcp": "google"}
 def main(package: str, cloud: str) -> None:
     SCHEMAS.mkdir(exist_ok=True)
     target = SCHEMAS / f"{cloud}.json"
-    target.write_text(json.dumps(schemas(Path(package), cloud), separators=(",", ":"), sort_keys=True) + "\n")
+    text = json.dumps(schemas(Path(package), cloud), separators=(",", ":"), sort_keys=True)
+    target.write_text(
+        re.sub(r'("\w+":\{"block":)', r"\n\1", text) + "\n"
+    )  # a line each, for those who compare
 
 
 if __name__ == "__main__":
