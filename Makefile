@@ -45,7 +45,7 @@ $(dev_installed):
 	@deploy/install.sh $(dev_locks)
 	@touch $@
 
-.PHONY: help setup setup-smollm2 dev-setup deployment-tools demo up test lint ollama test-fast chaos soak recovery test-docker kubernetes test-kubernetes test-kubernetes-keda bench eval lock audit images sbom sign clean
+.PHONY: help setup setup-smollm2 dev-setup deployment-tools terraform-scan demo up test lint ollama test-fast chaos soak recovery test-docker kubernetes test-kubernetes test-kubernetes-keda bench eval lock audit images sbom sign clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -87,6 +87,10 @@ ollama: dev-setup ## the Ollama server that tests talk to, built once where Go i
 test-fast: ollama ## unit, contract and integration tests
 	.venv/bin/pytest -n 3 tests/unit tests/deploy tests/contract tests/integration
 
+terraform-scan: $(dev_installed) ## checkov's policies over deploy/terraform; each exception says why in its place
+	.venv/bin/uv tool run --quiet --from checkov==3.3.30 checkov \
+	    --directory deploy/terraform --framework terraform --skip-download --compact --quiet
+
 test-docker: dev-setup ## the image, and containers of it under load; .ci/with-docker brings an engine along
 	.venv/bin/pytest tests/docker
 
@@ -100,7 +104,7 @@ test-kubernetes-keda: kubernetes ## real KEDA scales a lane; builds KEDA first, 
 	.venv/bin/python -m tests.kubernetes.build keda-operator keda-adapter
 	.venv/bin/pytest tests/kubernetes/test_keda.py
 
-test: lint test-fast ## lint, then every test but the soak
+test: deployment-tools lint test-fast ## lint, then every test but the soak
 	.venv/bin/pytest -n 2 --dist loadfile tests/system
 	.venv/bin/pytest tests/chaos
 	.venv/bin/pytest tests/docker

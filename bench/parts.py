@@ -6,7 +6,7 @@ Under ``aegis up`` workers share memory, since they are forked from one process;
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +18,12 @@ import psutil
 
 from bench.stack import environment
 from rag.errors import Unavailable
+from rag.settings import Settings
 from tasks.app import LANES
 
-NAMES = ("broker", "vectors", "api", *(f"worker-{lane.name}" for lane in LANES), "beat", "flower")
-READY_SECONDS = 300.0
+STORES = ("broker", "vectors")
+OTHERS = ("api", *(f"worker-{lane.name}" for lane in LANES), "beat", "flower")
+READY_SECONDS = 600.0
 STOP_SECONDS = 60.0
 SAMPLING_SECONDS = 0.5
 
@@ -110,15 +112,23 @@ class Parts:
 @contextmanager
 def started(home: Path, settings: Mapping[str, str] | None = None) -> Iterator[Parts]:
     """Every part of the embedded profile, until the block ends. Unavailable when one does not get ready."""
-    variables = environment(home, settings)
+    variables, log = environment(home, settings), home / "parts.log"
+    chosen = Settings(aegis_home=home)
     with ExitStack() as stack:
-        log = stack.enter_context((home / "parts.log").open("wb"))
-        parts = tuple(
-            Part(name, stack.enter_context(_running(name, variables, log.fileno()))) for name in NAMES
-        )
+        output = stack.enter_context(log.open("wb"))
+
+        def start(*names: str) -> list[Part]:
+            return [
+                Part(name, stack.enter_context(_running(name, variables, output.fileno()))) for name in names
+            ]
+
+        # Nobody starts a worker again here that ended because it had waited for these in vain.
+        parts = start(*STORES)
+        _wait_until(lambda: chosen.broker_socket.exists() and chosen.vector_socket.exists(), parts, log)
+        parts += start(*OTHERS)
         url = f"http://127.0.0.1:{variables['API_PORT']}"
-        _wait_until_ready(url, home / "parts.log")
-        yield Parts(url, home, parts)
+        _wait_until(lambda: _is_ready(url), parts, log)
+        yield Parts(url, home, tuple(parts))
 
 
 @contextmanager
@@ -138,13 +148,18 @@ def _running(name: str, variables: Mapping[str, str], log: int) -> Iterator[psut
             process.wait()
 
 
-def _wait_until_ready(url: str, log: Path) -> None:
+def _wait_until(condition: Callable[[], bool], parts: Sequence[Part], log: Path) -> None:
     deadline = monotonic() + READY_SECONDS
-    while monotonic() < deadline:
-        try:
-            if httpx.get(f"{url}/health/ready", timeout=5).status_code == httpx.codes.OK:
-                return
-        except httpx.TransportError:
-            pass  # it does not listen yet
+    while not condition():
+        ended = [part.name for part in parts if part.process.status() == psutil.STATUS_ZOMBIE]
+        if ended or monotonic() > deadline:
+            told = log.read_text("utf-8", "replace")[-2000:]
+            raise Unavailable(f"not ready; ended: {', '.join(ended) or 'none'}\n{told}")
         sleep(0.2)
-    raise Unavailable(f"the parts did not get ready: {log.read_text('utf-8', 'replace')[-2000:]}")
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health/ready", timeout=5).status_code == httpx.codes.OK
+    except httpx.TransportError:  # it does not listen yet
+        return False

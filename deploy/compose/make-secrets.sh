@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes the secrets of docker-compose.yml, as files with random content; what is there already stays as it is.
+# Makes the secrets of docker-compose.yml, as files with random content; what is there already stays as it is, but
+# for redis_users.acl, which says what this version's parts may do, with the passwords of before.
 #   deploy/compose/make-secrets.sh [FOLDER]
 # The folder is for its owner alone. The files in it may be read by everybody, since each container
 # reads them as a user of its own; nobody else on this machine gets into the folder.
@@ -15,6 +16,13 @@ random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 
 keep() { # NAME: its content is on stdin, and counts where there is no such file
     if [ -e "$folder/$1" ]; then cat >/dev/null; else cat >"$folder/.new" && mv "$folder/.new" "$folder/$1"; fi
+    chmod 644 "$folder/$1"
+}
+
+update() { # NAME: the file keeps its place, since a container that has it mounted would go on with the old one
+    cat >"$folder/.new"
+    cmp -s "$folder/.new" "$folder/$1" || cat "$folder/.new" >"$folder/$1"
+    rm "$folder/.new"
     chmod 644 "$folder/$1"
 }
 
@@ -37,7 +45,7 @@ for part in api worker beat flower supervisor; do
     password=$(sed 's/.*:\([^:@]*\)@.*/\1/' "$folder/redis_url_$part")
     users=$(printf %s "$users" | sed "s/>CHANGE-ME-aegis-$part /#$(digest "$password") /")
 done
-printf '%s\nuser health on nopass -@all +ping\n' "$users" | keep redis_users.acl
+printf '%s\nuser health on nopass -@all +ping +acl|load\n' "$users" | update redis_users.acl
 
 # S3: the keys of Aegis, and what it may do with them in its bucket.
 printf '%s\n' '# Any setting of docs/reference/settings.md; .env counts more than this file.' \

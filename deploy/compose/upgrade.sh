@@ -4,6 +4,7 @@
 #   deploy/compose/upgrade.sh
 set -eu
 cd "$(dirname "$0")/../.."
+secrets=${SECRETS_DIR:-$(sed -n 's/^SECRETS_DIR=//p' .env | tail -n 1)}
 settle=${SETTLE_SECONDS:-5} # until the load balancer has found new replicas
 
 old() { # SERVICE…: ids of the containers that run now
@@ -29,6 +30,12 @@ remove() { # CONTAINER…: each ends what it has begun, or gives it back
     docker stop --time 35 "$@" >/dev/null
     docker rm "$@" >/dev/null
 }
+
+# Secrets that are new in this version, and what its parts may do in Redis.
+SECRETS_DIR=$secrets deploy/compose/make-secrets.sh
+if [ -n "$(old redis 2>/dev/null)" ]; then
+    docker compose exec -T redis valkey-cli --user health --pass none --no-auth-warning acl load
+fi
 
 # Workers first: what a new API accepts, an old worker may not know.
 workers=$(docker compose config --services | grep '^worker-')

@@ -40,7 +40,7 @@ class JobSettings(BaseSettings):
     )
     broker_host: str | None = Field(
         None,
-        pattern="^[A-Za-z0-9.:%_-]+$",
+        pattern="^[A-Za-z0-9.:%_-]*$",
         description="Address on which the embedded broker also listens on TCP, for parts on other machines or in other containers. Unset: only on a Unix socket in AEGIS_HOME.",
     )
     broker_port: int = Field(

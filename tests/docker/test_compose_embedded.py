@@ -34,4 +34,5 @@ def test_it_answers_and_keeps_what_it_has_over_a_restart(stack: Composition) -> 
         assert answered["state"] == "succeeded", answered
         assert "90 days" in answered["result"]["answer"]
         stack.run("docker compose restart broker vectors")
+        stack.until_whole()
     stack.run(doctor.text)

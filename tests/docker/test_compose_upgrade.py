@@ -15,6 +15,9 @@ from tests.docker.standins.images import standins
 from tests.system.running import UNSCHEDULED
 
 API_REPLICAS = 3
+USERS = "deploy/compose/secrets/redis_users.acl"
+ECHO = "docker compose exec -T redis valkey-cli --user health --pass none echo heard"
+UPGRADE = PAGE["Upgrade"][0].text
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -27,6 +30,7 @@ def stack(
     with composition(docker_client, tmp_path_factory.mktemp("upgrade")) as made:
         prepare, start, *_ = PAGE[FIRST]
         made.run(prepare.text)
+        made.run(f"sed -i 's/+acl|load/& +echo/' {USERS}")  # an earlier version's rights
         made.run_images(dict.fromkeys(TARGETS, previous_image))
         made.configure(
             **standins(docker_client, previous_image, "HAPROXY_IMAGE", "REDIS_IMAGE", "QDRANT_IMAGE"),
@@ -47,13 +51,21 @@ def test_an_upgrade_under_load_costs_no_request_and_no_job(
 ) -> None:
     stock(stack.url)
 
+    def upgrade_to_what_does_not_start(stack: Composition, load: Load) -> None:
+        before = {container.id for container in stack.containers()}
+        stack.run_images({**part_images, "worker": stack.variable("REDIS_IMAGE")})
+        told = stack.run(UPGRADE, fails=True)
+        assert "the old ones serve on" in told
+        assert {container.id for container in stack.containers(stopped=True)} == before
+
     def upgrade(stack: Composition, load: Load) -> None:
         stack.run_images(part_images)
-        stack.run(PAGE["Upgrade"][0].text)
+        stack.run(UPGRADE)
 
-    account = attack(stack, upgrade)
+    account = attack(stack, upgrade_to_what_does_not_start, upgrade)
 
     assert failed_requests(account) == {}
+    assert "NOPERM" in stack.run(ECHO)
     servers = stack.containers("load-balancer", "redis", "qdrant")
     ran = {each.attrs["Config"]["Image"] for each in stack.containers() if each not in servers}
     assert ran == set(part_images.values())

@@ -21,7 +21,7 @@ class Block:
     fails: bool
 
     def run(self, environment: Mapping[str, str], seconds: float, folder: Path | None = None) -> str:
-        """What it prints in ``folder``, within ``seconds``. AssertionError for another end than it should have."""
+        """What it prints in ``folder`` within ``seconds``. AssertionError for another end than expected."""
         ended = subprocess.run(
             ["sh", "-euc", self.text],
             env=dict(environment), cwd=folder, capture_output=True, text=True, check=False, timeout=seconds,

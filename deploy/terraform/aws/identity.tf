@@ -7,6 +7,7 @@ locals {
     worker        = { namespace = "aegis-rag", account = "aegis-worker" }
     backup        = { namespace = "aegis-rag", account = "aegis-backup" }
     disks         = { namespace = "kube-system", account = "ebs-csi-controller-sa" }
+    secrets       = { namespace = "external-secrets", account = "external-secrets" }
     load-balancer = { namespace = "kube-system", account = "aws-load-balancer-controller" }
   }
 

@@ -1,7 +1,7 @@
 # Kubernetes makes the load balancer: the AWS Load Balancer Controller makes an ALB of the Ingress in
 # deploy/k8s/overlays/aws, whose targets are the pods themselves, so that they change with each rollout.
 # Terraform makes what it needs: subnets with their tags (network.tf), the certificate, the controller's role, and,
-# in a second run with `load_balancer_name`, the name in DNS.
+# in a second run with `load_balancer_made`, the name in DNS.
 
 data "aws_route53_zone" "this" {
   name         = var.dns_zone
@@ -31,8 +31,13 @@ resource "aws_acm_certificate_validation" "this" {
 }
 
 data "aws_lb" "kubernetes" {
-  count = var.load_balancer_name == null ? 0 : 1
-  name  = var.load_balancer_name
+  count = var.load_balancer_made ? 1 : 0
+
+  tags = {
+    "elbv2.k8s.aws/cluster"    = aws_eks_cluster.this.name
+    "ingress.k8s.aws/stack"    = "aegis-rag/aegis"
+    "ingress.k8s.aws/resource" = "LoadBalancer"
+  }
 }
 
 resource "aws_route53_record" "api" {

@@ -18,6 +18,13 @@ locals {
     "g6.xlarge"   = { cores = 4, memory_gb = 16, gpu_gb = 24 }
   }
 
+  # NVIDIA's chart puts its device plugin on nodes with this label.
+  labels = {
+    general = { "aegis-rag/pool" = "general" }
+    vectors = { "aegis-rag/pool" = "vectors" }
+    gpu     = { "aegis-rag/pool" = "gpu", "nvidia.com/gpu.present" = "true" }
+  }
+
   # What runs elsewhere stays off these nodes; deploy/k8s has the tolerations.
   taints = {
     general = {}
@@ -64,7 +71,7 @@ resource "aws_eks_node_group" "this" {
   version         = var.kubernetes_version
   instance_types  = [local.machines[each.value.pool]]
   ami_type        = each.value.pool == "gpu" ? "AL2023_x86_64_NVIDIA" : "AL2023_x86_64_STANDARD"
-  labels          = { "aegis-rag/pool" = each.value.pool }
+  labels          = local.labels[each.value.pool]
 
   launch_template {
     id      = aws_launch_template.nodes[each.value.pool].id

@@ -1,5 +1,9 @@
 # What deploy/k8s/overlays/aws needs; docs/deploy/aws.md says where each one goes.
 
+locals {
+  urls = { for key in ["blobs", "backups"] : key => "s3://${local.buckets[key].name}/${key}" }
+}
+
 output "cluster_name" {
   description = "For `aws eks update-kubeconfig --name`."
   value       = aws_eks_cluster.this.name
@@ -17,12 +21,12 @@ output "region" {
 
 output "blob_url" {
   description = "BLOB_URL."
-  value       = "s3://${local.buckets.blobs.name}/blobs"
+  value       = local.urls.blobs
 }
 
 output "backup_url" {
   description = "BACKUP_URL."
-  value       = "s3://${local.buckets.backups.name}/backups"
+  value       = local.urls.backups
 }
 
 output "role_arns" {
@@ -56,4 +60,18 @@ output "capacity" {
     for figure in ["cores", "memory_gb", "gpu_gb"] :
     figure => sum([for each in values(module.sizes.groups) : each.nodes * local.hardware[local.machines[each.pool]][figure]])
   }
+}
+
+output "kustomization" {
+  description = "A kustomization.yaml of one's own over deploy/k8s/overlays/aws, with everything that Terraform knows."
+  value = templatefile("${path.module}/kustomization.yaml.tftpl", {
+    images       = var.images
+    cors_origins = var.cors_origins
+    domain       = var.domain
+    region       = var.region
+    blob_url     = local.urls.blobs
+    backup_url   = local.urls.backups
+    proxies      = aws_subnet.public[*].cidr_block
+    certificate  = aws_acm_certificate_validation.this.certificate_arn
+  })
 }

@@ -1,7 +1,7 @@
 variable "name" {
   type        = string
   description = "Name of the installation: of the cluster, and the beginning of every other name."
-  default     = "aegis-rag"
+  default     = "aegis"
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{2,24}$", var.name))
@@ -28,8 +28,8 @@ variable "zones" {
 
 variable "size" {
   type        = string
-  description = "The set of sizes: minimum or recommended; see ../modules/sizes."
-  default     = "minimum"
+  description = "The set of sizes: minimum or recommended, which deploy/k8s/overlays needs; see ../modules/sizes."
+  default     = "recommended"
 
   validation {
     condition     = contains(["minimum", "recommended"], var.size)
@@ -69,10 +69,10 @@ variable "dns_zone" {
   description = "The public zone of Route 53 that the domain is in. It is there already."
 }
 
-variable "load_balancer_name" {
-  type        = string
-  description = "The load balancer that Kubernetes has made, once it is there: then the domain leads to it."
-  default     = null
+variable "load_balancer_made" {
+  type        = bool
+  description = "Whether Kubernetes has made its load balancer. Then the domain is to lead to it."
+  default     = false
 }
 
 variable "admin_role_arns" {
@@ -145,6 +145,17 @@ variable "log_days" {
   type        = number
   description = "Days for which the logs of the control plane and of the network are kept."
   default     = 365
+}
+
+variable "images" {
+  type        = string
+  description = "Where the images are, without the name at the end: such as ghcr.io/company/aegis-rag for …/aegis-rag/api."
+}
+
+variable "cors_origins" {
+  type        = list(string)
+  description = "Origins whose pages may call the API from a browser, such as https://app.example.com."
+  default     = []
 }
 
 variable "deletion_protection" {

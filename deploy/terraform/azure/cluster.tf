@@ -1,5 +1,9 @@
 data "azurerm_client_config" "here" {}
 
+locals {
+  pod_cidr = "10.244.0.0/16"
+}
+
 resource "azurerm_user_assigned_identity" "cluster" {
   name                = "${var.name}-cluster"
   location            = var.location
@@ -81,7 +85,7 @@ resource "azurerm_kubernetes_cluster" "this" {
     network_data_plane  = "cilium"
     network_policy      = "cilium"
     outbound_type       = "userAssignedNATGateway"
-    pod_cidr            = "10.244.0.0/16"
+    pod_cidr            = local.pod_cidr
     service_cidr        = "10.245.0.0/16"
     dns_service_ip      = "10.245.0.10"
   }

@@ -6,6 +6,7 @@ locals {
     api          = { namespace = "aegis-rag", account = "aegis-api" }
     worker       = { namespace = "aegis-rag", account = "aegis-worker" }
     backup       = { namespace = "aegis-rag", account = "aegis-backup" }
+    secrets      = { namespace = "aegis-rag", account = "aegis-secrets-reader" }
     certificates = { namespace = "cert-manager", account = "cert-manager" }
   }
 
@@ -70,4 +71,19 @@ resource "azurerm_role_assignment" "certificates" {
   role_definition_name = "DNS Zone Contributor"
   principal_id         = azurerm_user_assigned_identity.pods["certificates"].principal_id
   principal_type       = "ServicePrincipal"
+}
+
+# The Secret aegis-secrets comes from the secret aegis-rag of the key vault, by the external secrets operator, which reads
+# that one alone. Its value is put there by hand, so that no state has it.
+resource "azurerm_role_assignment" "secrets" {
+  scope                = "${azurerm_key_vault.this.id}/secrets/aegis-rag"
+  role_definition_name = "Key Vault Secrets User"
+  principal_id         = azurerm_user_assigned_identity.pods["secrets"].principal_id
+  principal_type       = "ServicePrincipal"
+}
+
+resource "azurerm_role_assignment" "own_secrets" {
+  scope                = azurerm_key_vault.this.id
+  role_definition_name = "Key Vault Secrets Officer"
+  principal_id         = data.azurerm_client_config.here.object_id
 }

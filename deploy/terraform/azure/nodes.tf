@@ -17,6 +17,13 @@ locals {
     "Standard_NC16as_T4_v3" = { cores = 16, memory_gb = 110, gpu_gb = 16 }
   }
 
+  # NVIDIA's chart puts its device plugin on nodes with this label.
+  labels = {
+    general = { "aegis-rag/pool" = "general" }
+    vectors = { "aegis-rag/pool" = "vectors" }
+    gpu     = { "aegis-rag/pool" = "gpu", "nvidia.com/gpu.present" = "true" }
+  }
+
   # What runs elsewhere stays off these nodes; deploy/k8s has the tolerations.
   taints = {
     general = []
@@ -49,7 +56,7 @@ resource "azurerm_kubernetes_cluster_node_pool" "this" {
   min_count            = each.value.most > each.value.nodes ? each.value.nodes : null
   max_count            = each.value.most > each.value.nodes ? each.value.most : null
 
-  node_labels = { "aegis-rag/pool" = each.value.pool }
+  node_labels = local.labels[each.value.pool]
   node_taints = local.taints[each.value.pool]
 
   upgrade_settings {

@@ -1,7 +1,7 @@
 variable "name" {
   type        = string
   description = "Name of the installation: of the cluster, and the beginning of every other name."
-  default     = "aegis-rag"
+  default     = "aegis"
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{2,9}$", var.name))
@@ -31,8 +31,8 @@ variable "storage_suffix" {
 
 variable "size" {
   type        = string
-  description = "The set of sizes: minimum or recommended; see ../modules/sizes."
-  default     = "minimum"
+  description = "The set of sizes: minimum or recommended, which deploy/k8s/overlays needs; see ../modules/sizes."
+  default     = "recommended"
 
   validation {
     condition     = contains(["minimum", "recommended"], var.size)
@@ -157,6 +157,17 @@ variable "log_days" {
   type        = number
   description = "Days for which the logs of the control plane are kept."
   default     = 90
+}
+
+variable "images" {
+  type        = string
+  description = "Where the images are, without the name at the end: such as ghcr.io/company/aegis-rag for …/aegis-rag/api."
+}
+
+variable "cors_origins" {
+  type        = list(string)
+  description = "Origins whose pages may call the API from a browser, such as https://app.example.com."
+  default     = []
 }
 
 variable "deletion_protection" {

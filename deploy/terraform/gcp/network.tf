@@ -3,7 +3,7 @@
 
 resource "google_project_service" "used" {
   for_each = toset([
-    "certificatemanager", "cloudkms", "compute", "container", "dns", "iam", "logging", "monitoring", "storage",
+    "certificatemanager", "cloudkms", "compute", "container", "dns", "iam", "logging", "monitoring", "secretmanager", "storage",
   ])
 
   service            = "${each.value}.googleapis.com"

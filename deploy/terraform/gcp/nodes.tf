@@ -13,10 +13,10 @@ locals {
     "n2-standard-4" = { cores = 4, memory_gb = 16, gpu_gb = 0 }
     "n2-standard-8" = { cores = 8, memory_gb = 32, gpu_gb = 0 }
     "g2-standard-4" = { cores = 4, memory_gb = 16, gpu_gb = 24 }
-    "n1-standard-4" = { cores = 4, memory_gb = 15, gpu_gb = 16 } # 3.75 GB a core
+    "n1-standard-8" = { cores = 8, memory_gb = 30, gpu_gb = 16 } # n1 has 3.75 GB a core: 15 are too few
   }
 
-  gpu = { "g2-standard-4" = "nvidia-l4", "n1-standard-4" = "nvidia-tesla-t4" }
+  gpu = { "g2-standard-4" = "nvidia-l4", "n1-standard-8" = "nvidia-tesla-t4" }
 
   zones_of = { general = var.zones, vectors = var.zones, gpu = var.gpu_zones }
 

@@ -1,5 +1,9 @@
 # What deploy/k8s/overlays/gcp needs; docs/deploy/gcp.md says where each one goes.
 
+locals {
+  urls = { for key, each in local.buckets : key => "gs://${each.name}/${key}" }
+}
+
 output "cluster_name" {
   description = "For `gcloud container clusters get-credentials`."
   value       = google_container_cluster.this.name
@@ -12,12 +16,12 @@ output "region" {
 
 output "blob_url" {
   description = "BLOB_URL."
-  value       = "gs://${local.buckets.blobs.name}/blobs"
+  value       = local.urls.blobs
 }
 
 output "backup_url" {
   description = "BACKUP_URL."
-  value       = "gs://${local.buckets.backups.name}/backups"
+  value       = local.urls.backups
 }
 
 output "identities" {
@@ -51,4 +55,21 @@ output "capacity" {
     for figure in ["cores", "memory_gb", "gpu_gb"] :
     figure => sum([for each in values(module.sizes.groups) : each.nodes * local.hardware[local.machines[each.pool]][figure]])
   }
+}
+
+output "kustomization" {
+  description = "A kustomization.yaml of one's own over deploy/k8s/overlays/gcp, with everything that Terraform knows."
+  value = templatefile("${path.module}/kustomization.yaml.tftpl", {
+    images          = var.images
+    cors_origins    = var.cors_origins
+    domain          = var.domain
+    project         = var.project
+    region          = var.region
+    cluster         = google_container_cluster.this.name
+    blob_url        = local.urls.blobs
+    backup_url      = local.urls.backups
+    address         = google_compute_global_address.ingress.name
+    certificate_map = google_certificate_manager_certificate_map.this.name
+    ssl_policy      = google_compute_ssl_policy.this.name
+  })
 }

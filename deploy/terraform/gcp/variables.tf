@@ -1,7 +1,7 @@
 variable "name" {
   type        = string
   description = "Name of the installation: of the cluster, and the beginning of every other name."
-  default     = "aegis-rag"
+  default     = "aegis"
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{2,15}$", var.name))
@@ -41,8 +41,8 @@ variable "gpu_zones" {
 
 variable "size" {
   type        = string
-  description = "The set of sizes: minimum or recommended; see ../modules/sizes."
-  default     = "minimum"
+  description = "The set of sizes: minimum or recommended, which deploy/k8s/overlays needs; see ../modules/sizes."
+  default     = "recommended"
 
   validation {
     condition     = contains(["minimum", "recommended"], var.size)
@@ -84,12 +84,12 @@ variable "api_server_cidrs" {
 
 variable "gpu_machine" {
   type        = string
-  description = "Machine of the nodes that run Ollama: g2-standard-4 with an L4 (24 GB), or n1-standard-4 with a T4 (16 GB)."
+  description = "Machine of the nodes that run Ollama: g2-standard-4 with an L4 (24 GB), or n1-standard-8 with a T4 (16 GB)."
   default     = "g2-standard-4"
 
   validation {
-    condition     = contains(["g2-standard-4", "n1-standard-4"], var.gpu_machine)
-    error_message = "gpu_machine is g2-standard-4 or n1-standard-4."
+    condition     = contains(["g2-standard-4", "n1-standard-8"], var.gpu_machine)
+    error_message = "gpu_machine is g2-standard-4 or n1-standard-8."
   }
 }
 
@@ -134,6 +134,17 @@ variable "blob_days" {
     condition     = var.blob_days >= 7 && var.blob_days <= 90
     error_message = "blob_days is 7 to 90: soft delete knows no others."
   }
+}
+
+variable "images" {
+  type        = string
+  description = "Where the images are, without the name at the end: such as ghcr.io/company/aegis-rag for …/aegis-rag/api."
+}
+
+variable "cors_origins" {
+  type        = list(string)
+  description = "Origins whose pages may call the API from a browser, such as https://app.example.com."
+  default     = []
 }
 
 variable "deletion_protection" {

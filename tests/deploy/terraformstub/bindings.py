@@ -3,11 +3,13 @@
     npm pack @cdktf/provider-aws@21.22.1 && tar xzf cdktf-provider-aws-21.22.1.tgz
     python -m tests.deploy.terraformstub.bindings package aws
 
-writes ``schemas/aws.json`` with every resource and data source that ``deploy/terraform/aws`` names, in the form
-of ``terraform providers schema -json``. So where a provider can be had, its own output takes the file's place.
+writes ``schemas/aws.json`` with every resource and data source that ``deploy/terraform/aws`` names, in the
+form of ``terraform providers schema -json``. Where a provider can be had, its own output takes the place of
+this file. ``checked_against`` says which version of the provider it is of: azurerm is that of
+@cdktf/provider-azurerm 14.23.1, google that of @cdktf/provider-google 16.12.1.
 
-The bindings say of an attribute its type and whether it must be set, not whether the provider fills in one that
-is left out. So each attribute that need not be set counts as one that may be filled in.
+The bindings say of an attribute its type and whether it must be set, not whether the provider fills in one
+that is left out. So each attribute that need not be set counts as one that may be filled in.
 """
 
 import json
@@ -48,13 +50,19 @@ class Bindings:
     @classmethod
     def of(cls, folder: Path) -> "Bindings":
         """Of a folder; the blocks of large resources lie in files of their own below it."""
-        code, declarations = ("\n".join(map(Path.read_text, sorted(folder.rglob(end)))) for end in ("*.js", "*.d.ts"))
+        code, declarations = (
+            "\n".join(map(Path.read_text, sorted(folder.rglob(end)))) for end in ("*.js", "*.d.ts")
+        )
         return cls(code, declarations)
 
     def schema(self) -> dict[str, Any]:
         """The resource's schema. Raises ValueError when the source has another form than is known."""
-        written = re.search(r"synthesizeHclAttributes\(\) \{\s*const attrs = \{(.*?)\n        \};", self.code, re.S)
-        interface = re.search(r"export interface (\w+) extends cdktf\.TerraformMetaArguments", self.declarations)
+        written = re.search(
+            r"synthesizeHclAttributes\(\) \{\s*const attrs = \{(.*?)\n        \};", self.code, re.S
+        )
+        interface = re.search(
+            r"export interface (\w+) extends cdktf\.TerraformMetaArguments", self.declarations
+        )
         resource = re.search(r"^class (\w+) extends cdktf\.Terraform\w+ \{", self.code, re.M)
         if resource is None:
             raise ValueError("no resource is in this source")
@@ -79,15 +87,25 @@ class Bindings:
 
     def _nested(self, function: str, mode: str, required: bool, single: bool) -> dict[str, Any]:
         name = function[0].upper() + function[1:]
-        found = re.search(rf"function {function}ToHclTerraform\(struct\) \{{.*?const attrs = \{{(.*?)\n    \}};", self.code, re.S)
+        found = re.search(
+            rf"function {function}ToHclTerraform\(struct\) \{{.*?const attrs = \{{(.*?)\n    \}};",
+            self.code,
+            re.S,
+        )
         block = self._block(found[1] if found else "", name, f"{name}OutputReference")
         nesting = {"struct": "single"}.get(mode, mode)
         limits = {"min_items": int(required), "max_items": int(single)} if nesting in ("list", "set") else {}
-        return {"nesting_mode": nesting, "block": block, **{key: value for key, value in limits.items() if value}}
+        return {
+            "nesting_mode": nesting,
+            "block": block,
+            **{key: value for key, value in limits.items() if value},
+        }
 
     def _required(self, interface: str) -> set[str]:
         """Names of what must be set. An interface of blocks that are read alone is not declared."""
-        found = re.search(rf"export interface {interface}\b[^{{]*\{{(.*?)\n\}}", self.declarations, re.S | re.I)
+        found = re.search(
+            rf"export interface {interface}\b[^{{]*\{{(.*?)\n\}}", self.declarations, re.S | re.I
+        )
         if found is None:
             return set()
         documented = r"#(\w+)\}\n(?:(?!\s*\*/)[^\n]*\n)*\s*\*/\s*readonly \w+(\??):"
@@ -161,7 +179,10 @@ SOURCES = {"aws": "aws", "azure": "azurerm", "gcp": "google"}
 def main(package: str, cloud: str) -> None:
     SCHEMAS.mkdir(exist_ok=True)
     target = SCHEMAS / f"{cloud}.json"
-    target.write_text(json.dumps(schemas(Path(package), cloud), separators=(",", ":"), sort_keys=True) + "\n")
+    text = json.dumps(schemas(Path(package), cloud), separators=(",", ":"), sort_keys=True)
+    target.write_text(
+        re.sub(r'("\w+":\{"block":)', r"\n\1", text) + "\n"
+    )  # a line each, for those who compare
 
 
 if __name__ == "__main__":

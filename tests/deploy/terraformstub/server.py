@@ -1,9 +1,9 @@
 """Stands in for Terraform's providers where none can be had: it knows their schemas, and makes nothing.
 
-Terraform's programs for providers speak gRPC (plugin protocol 6). ``terraform init``, ``validate``, and ``test``
-with ``mock_provider`` need of a provider its schema, and its word that a configuration is valid. So that is
-all there is here: a provider of a schema refuses what the schema does not have, and accepts the rest. The
-messages are few enough to be written by hand, after ``tfplugin6.proto`` of Terraform 1.11.
+A provider is a program that speaks gRPC (plugin protocol 6). ``terraform init``, ``validate``, and ``test``
+with ``mock_provider`` need its schema, and its word that a configuration is valid. So that is all there is
+here: what the schema does not have Terraform refuses, and the rest is accepted. The messages are few enough
+to be written by hand, after ``tfplugin6.proto`` of Terraform 1.11.
 
 Terraform is told of a running provider by ``TF_REATTACH_PROVIDERS``, so nothing is installed.
 """
@@ -38,7 +38,9 @@ def serve(schemas: list[Path], folder: Path) -> Iterator[str]:
 @contextmanager
 def _provider(schema: Mapping[str, Any], socket: Path) -> Iterator[Mapping[str, Any]]:
     """One provider, and how Terraform reaches it."""
-    server = grpc.server(ThreadPoolExecutor(4), handlers=(_Provider(schema),), options=[("grpc.so_reuseport", 0)])
+    server = grpc.server(
+        ThreadPoolExecutor(4), handlers=(_Provider(schema),), options=[("grpc.so_reuseport", 0)]
+    )
     if not server.add_insecure_port(f"unix:{socket}"):
         raise OSError(f"cannot listen on {socket}")
     server.start()

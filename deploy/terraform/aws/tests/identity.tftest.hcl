@@ -65,11 +65,11 @@ run "the_name_in_dns_before_the_load_balancer" {
 
 run "the_name_in_dns" {
   variables {
-    load_balancer_name = "aegis-rag"
+    load_balancer_made = true
   }
 
   assert {
-    condition     = aws_route53_record.api[0].name == "aegis.example.com" && data.aws_lb.kubernetes[0].name == "aegis-rag"
+    condition     = aws_route53_record.api[0].name == "aegis.example.com" && data.aws_lb.kubernetes[0].tags["ingress.k8s.aws/stack"] == "aegis-rag/aegis"
     error_message = "The domain does not lead to the load balancer."
   }
 }

@@ -43,9 +43,10 @@ run "recommended" {
   assert {
     condition = alltrue([
       for name, each in aws_eks_node_group.this :
-      (each.ami_type == "AL2023_x86_64_NVIDIA") == startswith(name, "gpu") && contains(["g4dn.xlarge", "g5.xlarge", "g6.xlarge"], each.instance_types[0]) == startswith(name, "gpu")
+      (each.ami_type == "AL2023_x86_64_NVIDIA") == startswith(name, "gpu") && contains(["g4dn.xlarge", "g5.xlarge", "g6.xlarge"], each.instance_types[0]) == startswith(name, "gpu") &&
+      contains(keys(each.labels), "nvidia.com/gpu.present") == startswith(name, "gpu")
     ])
-    error_message = "A GPU node lacks its GPU or its driver."
+    error_message = "A GPU node lacks its GPU, its driver or its device plugin."
   }
 
   assert {

@@ -65,7 +65,7 @@ run "buckets" {
   }
 
   assert {
-    condition     = output.blob_url == "s3://aegis-rag-blobs-123456789012/blobs" && output.backup_url == "s3://aegis-rag-backups-123456789012/backups"
+    condition     = output.blob_url == "s3://aegis-blobs-123456789012/blobs" && output.backup_url == "s3://aegis-backups-123456789012/backups"
     error_message = "The addresses are not those of the buckets."
   }
 }
@@ -81,7 +81,7 @@ run "a_second_copy" {
   }
 
   assert {
-    condition     = one(aws_s3_bucket_replication_configuration.backups["copy"].rule[0].destination).bucket == "arn:aws:s3:::aegis-rag-backups-copy-123456789012"
+    condition     = one(aws_s3_bucket_replication_configuration.backups["copy"].rule[0].destination).bucket == "arn:aws:s3:::aegis-backups-copy-123456789012"
     error_message = "The copies go elsewhere."
   }
 

@@ -32,7 +32,7 @@ run "rights_of_pods" {
   }
 
   assert {
-    condition     = toset(keys(output.client_ids)) == toset(["aegis-api", "aegis-worker", "aegis-backup", "cert-manager"])
+    condition     = toset(keys(output.client_ids)) == toset(["aegis-api", "aegis-worker", "aegis-backup", "aegis-secrets-reader", "cert-manager"])
     error_message = "The outputs name other service accounts."
   }
 }

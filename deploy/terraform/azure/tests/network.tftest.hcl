@@ -29,6 +29,18 @@ run "private" {
   }
 }
 
+run "what_the_charts_are_given" {
+  assert {
+    condition     = yamldecode(output.traefik_values).service.annotations["service.beta.kubernetes.io/azure-pip-name"] == azurerm_public_ip.ingress.name
+    error_message = "Traefik takes another address than the one that the domain leads to."
+  }
+
+  assert {
+    condition     = yamldecode(output.cluster_issuer).spec.acme.solvers[0].dns01.azureDNS.managedIdentity.clientID == output.client_ids["cert-manager"]
+    error_message = "cert-manager writes records with another identity than its own."
+  }
+}
+
 run "a_domain_outside_of_the_zone" {
   command = plan
   variables {

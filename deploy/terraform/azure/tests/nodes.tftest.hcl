@@ -35,7 +35,8 @@ run "recommended" {
   assert {
     condition = alltrue([
       for name, each in azurerm_kubernetes_cluster_node_pool.this :
-      startswith(name, "gpu") == contains(each.node_taints, "nvidia.com/gpu=present:NoSchedule") && startswith(name, "gpu") == strcontains(each.vm_size, "T4")
+      startswith(name, "gpu") == contains(each.node_taints, "nvidia.com/gpu=present:NoSchedule") && startswith(name, "gpu") == strcontains(each.vm_size, "T4") &&
+      startswith(name, "gpu") == contains(keys(each.node_labels), "nvidia.com/gpu.present")
     ])
     error_message = "The GPU nodes, and they alone, have a GPU and keep out what does not ask for it."
   }

@@ -54,7 +54,7 @@ run "accounts" {
   }
 
   assert {
-    condition     = output.backup_url == "abfss://backups@aegisragbackupsx7k2.dfs.core.windows.net/backups" && length("aegisragbackupsx7k2") <= 24
+    condition     = output.backup_url == "abfss://backups@aegisbackupsx7k2.dfs.core.windows.net/backups" && length("aegisbackupsx7k2") <= 24
     error_message = "The address is not that of the account."
   }
 }

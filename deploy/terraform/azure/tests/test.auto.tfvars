@@ -5,3 +5,5 @@ dns_zone        = "example.com"
 dns_zone_group  = "dns"
 storage_suffix  = "x7k2"
 admin_group_ids = ["00000000-0000-0000-0000-000000000001"]
+size            = "minimum"
+images          = "ghcr.io/company/aegis-rag"

@@ -20,14 +20,14 @@ run "rights_of_pods" {
 
   assert {
     condition = (
-      toset([for each in values(google_storage_bucket_iam_member.pods) : each.member if each.bucket == "my-project-aegis-rag-backups" && each.role == google_project_iam_custom_role.objects["write"].id])
+      toset([for each in values(google_storage_bucket_iam_member.pods) : each.member if each.bucket == "my-project-aegis-backups" && each.role == google_project_iam_custom_role.objects["write"].id])
       == toset([output.identities["aegis-backup"]])
     )
     error_message = "Others than the lane backup may write backups."
   }
 
   assert {
-    condition     = alltrue([for each in values(google_storage_bucket_iam_member.pods) : each.bucket == "my-project-aegis-rag-blobs" if each.member == output.identities["aegis-worker"]])
+    condition     = alltrue([for each in values(google_storage_bucket_iam_member.pods) : each.bucket == "my-project-aegis-blobs" if each.member == output.identities["aegis-worker"]])
     error_message = "Workers of other lanes than backup reach the backups."
   }
 }

@@ -57,7 +57,7 @@ run "recommended" {
 
 run "a_t4" {
   variables {
-    gpu_machine = "n1-standard-4"
+    gpu_machine = "n1-standard-8"
   }
 
   assert {

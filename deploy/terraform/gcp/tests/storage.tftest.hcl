@@ -45,7 +45,7 @@ run "buckets" {
   }
 
   assert {
-    condition     = output.blob_url == "gs://my-project-aegis-rag-blobs/blobs" && output.backup_url == "gs://my-project-aegis-rag-backups/backups"
+    condition     = output.blob_url == "gs://my-project-aegis-blobs/blobs" && output.backup_url == "gs://my-project-aegis-backups/backups"
     error_message = "The addresses are not those of the buckets."
   }
 }

@@ -5,3 +5,5 @@ gpu_zones       = ["europe-west4-a", "europe-west4-b"]
 domain          = "aegis.example.com"
 dns_zone        = "example-com"
 backup_location = "EU"
+size            = "minimum"
+images          = "ghcr.io/company/aegis-rag"
