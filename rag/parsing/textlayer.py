@@ -2,12 +2,15 @@
 
 import re
 from dataclasses import dataclass
+from itertools import takewhile
 
 from pypdfium2 import PdfDocument, PdfPage
 
 from rag.parsing.columns import text_in_columns
 
-_DIVIDED = re.compile(r"([^\W\d_]+)(?:[\x02\ufffe](?:\r?\n)?|[\u00ad-]\r?\n)([^\W\d_]+)")
+_DIVIDER = re.compile(r"(?<=[^\W\d_])(?:[\x02\ufffe](?:\r?\n)?|[\u00ad-]\r?\n)(?=[^\W\d_])")
+_LONGEST_WORD = 40  # letters
+_PUNCTUATION = ".,;:!?()[]\"'“”"
 _PREFIXES = frozenset({"post", "non", "self", "cross"})
 _SHORTEST_AFTER_PREFIX = 6
 """Letters: "post-treatment" is written with a hyphen, "postpone" is not."""
@@ -39,11 +42,21 @@ def _joined(text: str) -> str:
     A hyphen stays where the text has it elsewhere too, after a prefix that takes one, and before a capital.
     """
 
-    def join(found: re.Match[str]) -> str:
-        first, rest = found.groups()
-        hyphenated = f"{first}-{rest}"
+    def join(divider: re.Match[str]) -> str:
+        start, end = divider.span()
+        first = _last_word(text[max(0, start - _LONGEST_WORD) : start])
+        rest = _first_word(text[end : end + _LONGEST_WORD])
         prefixed = first.lower() in _PREFIXES and len(rest) >= _SHORTEST_AFTER_PREFIX
-        stays = prefixed or not rest[0].islower() or hyphenated in text
-        return hyphenated if stays else first + rest
+        stays = prefixed or not rest[0].islower() or f"{first}-{rest}" in hyphenated
+        return "-" if stays else ""
 
-    return _DIVIDED.sub(join, text)
+    hyphenated = frozenset(word.strip(_PUNCTUATION) for word in text.split() if "-" in word)
+    return _DIVIDER.sub(join, text)
+
+
+def _first_word(text: str) -> str:
+    return "".join(takewhile(str.isalpha, text))
+
+
+def _last_word(text: str) -> str:
+    return _first_word(text[::-1])[::-1]

@@ -17,6 +17,7 @@ from functools import cache, partial
 from pathlib import Path
 from time import process_time
 from typing import Any
+from xml.sax.saxutils import escape
 
 import httpx
 import numpy as np
@@ -39,7 +40,20 @@ from rag.fetching import description, urls
 from rag.jobs import events, scripts
 from rag.model import Candidate, Embedding, Hit, Passage
 from rag.model.bounds import bounded
-from rag.parsing import decoding, mail, plain, records, structure, tables, webpage
+from rag.parsing import (
+    charsets,
+    decoding,
+    docx,
+    heads,
+    kerning,
+    mail,
+    plain,
+    records,
+    structure,
+    tables,
+    textlayer,
+    webpage,
+)
 from rag.ports import GenerationRequest
 from rag.redis import audit
 from rag.settings import Settings, configuration, foreign, texts, wording
@@ -206,9 +220,20 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "normalised": decoding.normalised,
         "clean": decoding.is_clean,
     },
+    "rag.parsing.charsets": {
+        "guess": lambda text: charsets.decode_by_guess(text.encode("cp1252", "replace"))
+    },
+    "rag.parsing.docx": {"head": lambda text: list(docx._paragraphs(f"<w>{escape(text)}</w>".encode()))},
+    "rag.parsing.heads": {
+        "rows": lambda text: heads.head_of([text.split("\n")] * 3),
+        "cells": lambda text: heads.head_of([[text, text], [text, "1"], [text, "a"]]),
+    },
+    "rag.parsing.kerning": {"page": lambda text: kerning.Words.of(text).mend(text)},
+    "rag.parsing.textlayer": {"page": textlayer._joined},
     "rag.parsing.structure": {
         "headings": lambda text: list(structure.headings_of(text)),
         "prose": structure.prose,
+        "escaped": structure.from_escaped,
         "title": structure.usable_title,
     },
     "rag.parsing.plain": {"text": as_bytes(plain.text), "markdown": as_bytes(plain.markdown)},
