@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tasks.submit.submissions import LANES
 from tests.chaos.requirements import missing
@@ -264,3 +265,14 @@ def make_secrets(folder: Path) -> dict[str, str]:
     """Run the script; what the files hold."""
     subprocess.run([str(FOLDER / "make-secrets.sh"), str(folder)], check=True, capture_output=True)
     return {file.name: file.read_text() for file in folder.iterdir()}
+
+
+def test_servers_have_the_versions_that_the_manifests_have(services: Services) -> None:
+    here = dict(each["image"].split(":") for each in services.values() if "aegis-rag/" not in each["image"])
+    folder = ROOT / "deploy/k8s/components"
+    pinned = (yaml.safe_load(path.read_text("utf-8")) for path in folder.glob("*/kustomization.yaml"))
+    there = {image["name"]: image["newTag"] for each in pinned for image in each.get("images", [])}
+
+    shared = here.keys() & there.keys()
+    assert {name: here[name] for name in shared} == {name: there[name] for name in shared}
+    assert {"valkey/valkey", "qdrant/qdrant", "ollama/ollama"} <= shared
