@@ -1,7 +1,7 @@
 """Reads records of a later version of Aegis, which may share its stores with this one while it is rolled out.
 
 A later version may add fields: those that this version does not know are left out. What it could not read at
-all would have a higher format (docs/reference/formats.md).
+all would have a higher format (docs/reference/stored-formats.md).
 """
 
 from collections.abc import Mapping
