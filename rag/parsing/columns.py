@@ -14,7 +14,7 @@ _FEWEST_LINES = 4
 _WORDS_A_LINE = 4
 _GUTTER = 8.0  # points
 _WORD_GAP = 6.0  # points, between two boxes of a line
-_MOST_BOXES = 800
+_MOST_BOXES = 400
 _PARAGRAPH_GAP = 0.9  # heights of a line
 
 
