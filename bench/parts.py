@@ -141,9 +141,8 @@ def _running(name: str, variables: Mapping[str, str], log: int) -> Iterator[psut
         process.terminate()
         try:
             process.wait(STOP_SECONDS)
-        except (
-            subprocess.TimeoutExpired
-        ):  # the engine still optimizes what it was given; all of it is thrown away
+        except subprocess.TimeoutExpired:
+            # The engine still optimizes what it was given, and all of it is thrown away.
             process.kill()
             process.wait()
 
