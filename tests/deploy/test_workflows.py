@@ -211,7 +211,7 @@ class Checkout:
         return f"--local-repository={owner}@{pin}={self.folder / 'actions' / owner}"
 
     def run(self, workflow: str, job: str, event: dict[str, Any], *options: str) -> tuple[bool, str]:
-        """Whether the job succeeded, and what act prints."""
+        """Whether the job succeeded, and what act prints, for people: act may lose a step's last lines."""
         (self.folder / "event.json").write_text(json.dumps(event))
         act = [
             program("act"),
@@ -267,8 +267,15 @@ def test_a_tag_that_is_the_version_and_in_the_changelog_is_released(checkout: Ch
 def test_a_tag_that_is_not_the_version_is_not_released(checkout: Checkout) -> None:
     good, text = checkout.run("release", "check", {"ref": "refs/tags/v99.0.0"})
 
-    assert not good
-    assert f"the tag is v99.0.0, and pyproject.toml has {version()}" in text
+    assert not good, text
+
+
+def test_release_notes_say_why_a_tag_is_refused(checkout: Checkout) -> None:
+    command = [checkout.tree / ".ci" / "release-notes", "v99.0.0"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode != 0
+    assert f"the tag is v99.0.0, and pyproject.toml has {version()}" in done.stderr
 
 
 def test_a_release_has_its_notes_the_digests_and_a_signature(checkout: Checkout) -> None:
@@ -417,8 +424,25 @@ def test_images_that_main_has_built_are_not_built_again(checkout: Checkout, regi
     good, text = checkout.run("images", "build", MAIN, "--env", "GITHUB_REPOSITORY=acme/rag", *registry)
 
     assert good, text
-    assert f"worker={REPOSITORY}/worker@{digest_of('worker')}" in text
+    assert any(call.startswith("docker buildx imagetools inspect") for call in checkout.calls)
     assert not any(call.startswith(("docker build ", "docker push", "cosign")) for call in checkout.calls)
+
+
+def test_images_that_are_found_are_an_output_of_the_step(checkout: Checkout, registry: list[str]) -> None:
+    (checkout.folder / "built").touch()
+    environment = {
+        "PATH": f"{checkout.folder / 'bin'}:{os.environ['PATH']}",
+        "GITHUB_OUTPUT": str(checkout.folder / "output"),
+        "REGISTRY": REPOSITORY,
+        "REVISION": "0" * 40,
+    }
+
+    command = [".ci/output", "images", ".ci/images", "find"]
+    subprocess.run(command, cwd=checkout.tree, env=environment, check=True)
+
+    name, *lines, end = (checkout.folder / "output").read_text().splitlines()
+    assert name == f"images<<{end}"
+    assert lines == [f"{each}={REPOSITORY}/{each}@{digest_of(each)}" for each in NAMES]
 
 
 def test_an_image_with_a_known_vulnerability_is_not_pushed(checkout: Checkout, registry: list[str]) -> None:
