@@ -121,10 +121,10 @@ class EdgeVectorStore:
         if self._lock_file.closed:
             raise Unavailable("the vector store is closed")
 
-    def optimize_when_idle(self, quiet_seconds: float) -> None:
-        """Optimise one collection at most, when none was searched for ``quiet_seconds``.
+    def compact_when_idle(self, quiet_seconds: float) -> None:
+        """Compact one collection at most, when none was searched for ``quiet_seconds``.
 
-        No collection answers during that time. On a disk with little room nothing is optimised,
+        No collection answers during that time. On a disk with little room nothing is compacted,
         since the engine writes a new segment before it removes the old one.
         """
         try:
@@ -133,7 +133,7 @@ class EdgeVectorStore:
             return
         opened = list(self._open.values())
         if not any(each.searched_within(quiet_seconds) for each in opened):
-            any(each.optimize_if_it_pays() for each in opened)
+            any(each.compact_if_it_pays() for each in opened)
 
     def close(self) -> None:
         """Flush and close everything. No call may follow."""

@@ -27,6 +27,7 @@ from workers.tools import wait_for_engine
 
 SPEC = CollectionSpec(8)
 TERM = SparseVector(np.array([1], np.uint32), np.array([1.0], np.float32))
+NOTHING = SparseVector(np.array([], np.uint32), np.array([], np.float32))
 
 
 @pytest.fixture
@@ -184,59 +185,87 @@ def test_a_damaged_collection_is_named_and_the_others_work(home):
     store.close()
 
 
-def test_optimising_waits_for_quiet_and_changes_no_answer(home, monkeypatch):
-    monkeypatch.setattr(collection, "WORTH_OPTIMIZING", 8_000)
-    store = EdgeVectorStore(home / "vectors")
+def size_of(shard: Path) -> int:
+    """Bytes of the dense vectors that lie on the disk."""
+    return sum(
+        path.stat().st_blocks * 512 for path in shard.glob("segments/*/vector_storage-dense/**/*.mmap")
+    )
+
+
+def test_compacting_waits_for_quiet_and_changes_no_answer(home, monkeypatch):
+    monkeypatch.setattr(collection, "WORTH_COMPACTING", 44_000)
+    store, shard = EdgeVectorStore(home / "vectors"), home / "vectors" / "c" / "shard"
     store.ensure("c", CollectionSpec(384))
-    store.upsert("c", points("a", 8_000, dimension=384))
-    opened = store._open["c"]
+    store.upsert("c", points("gone", 44_000, dimension=384))
+    store.upsert("c", points("a", 2_000, dimension=384))
     question = SearchQuery(points("q", 1, dimension=384)[0].dense, TERM, 5)
+    store.delete("c", "gone")
     before = store.search("c", question)
+    size = size_of(shard)
 
-    store.optimize_when_idle(quiet_seconds=60)
-    assert opened._shard.unindexed() == 8_000
-    store.optimize_when_idle(quiet_seconds=0)
-    assert opened._shard.unindexed() == 0
+    store.compact_when_idle(quiet_seconds=60)
+    assert size_of(shard) >= size
+    store.compact_when_idle(quiet_seconds=0)
+    assert size_of(shard) < size / 2
 
-    assert [hit.passage.chunk_id for hit in store.search("c", question)][:1] == [before[0].passage.chunk_id]
-    assert not opened.optimize_if_it_pays()
+    assert store.search("c", question)[0].passage == before[0].passage
+    assert not store._open["c"].compact_if_it_pays()
     store.close()
 
 
-def test_no_collection_is_optimised_while_another_is_searched(home, monkeypatch):
-    monkeypatch.setattr(collection, "WORTH_OPTIMIZING", 100)
+def test_no_collection_is_compacted_while_another_is_searched(home, monkeypatch):
+    monkeypatch.setattr(collection, "WORTH_COMPACTING", 100)
     store = EdgeVectorStore(home / "vectors")
     for name in ("busy", "quiet"):
         store.ensure(name, CollectionSpec(384))
     store.upsert("quiet", points("a", 200, dimension=384))
+    store.delete("quiet", "a")
     time.sleep(0.2)
     store.search("busy", SearchQuery(points("q", 1, dimension=384)[0].dense, TERM, 5))
+    compacted = Mock(wraps=store._open["quiet"]._shard.compact)
+    monkeypatch.setattr(store._open["quiet"]._shard, "compact", compacted)
 
-    store.optimize_when_idle(quiet_seconds=0.2)
-    assert store._open["quiet"]._shard.unindexed() == 200
+    store.compact_when_idle(quiet_seconds=0.2)
+    assert compacted.call_count == 0
 
     time.sleep(0.3)
-    store.optimize_when_idle(quiet_seconds=0.2)
-    assert store._open["quiet"]._optimized_at >= 0
+    store.compact_when_idle(quiet_seconds=0.2)
+    assert compacted.call_count == 1
+    monkeypatch.undo()
     store.close()
 
 
-def test_a_collection_that_cannot_be_optimised_is_left_and_keeps_no_other_from_it(home, monkeypatch, caplog):
-    monkeypatch.setattr(collection, "WORTH_OPTIMIZING", 100)
+def test_every_point_is_compared_however_many_there_are(home):
+    store = EdgeVectorStore(home / "vectors")
+    store.ensure("c", CollectionSpec(8))
+    kept = points("a", 30_000, dimension=8)
+    store.upsert("c", kept)
+    store._open["c"]._shard.compact()
+    wanted = kept[12_345]
+
+    (best,) = store.search("c", SearchQuery(wanted.dense, NOTHING, 1))
+
+    assert best.passage.chunk_id == wanted.passage.chunk_id
+    store.close()
+
+
+def test_a_collection_that_cannot_be_compacted_is_left_and_keeps_no_other_from_it(home, monkeypatch, caplog):
+    monkeypatch.setattr(collection, "WORTH_COMPACTING", 100)
     store = EdgeVectorStore(home / "vectors")
     for name in ("bad", "good"):
         store.ensure(name, CollectionSpec(384))
         store.upsert(name, points("a", 200, dimension=384))
+        store.delete(name, "a")
     failing = Mock(side_effect=Unavailable("a damaged segment"))
-    monkeypatch.setattr(store._open["bad"]._shard, "optimize", failing)
+    monkeypatch.setattr(store._open["bad"]._shard, "compact", failing)
 
     for _ in range(3):
-        store.optimize_when_idle(quiet_seconds=0)
+        store.compact_when_idle(quiet_seconds=0)
 
-    assert store._open["good"]._optimized_at >= 0
+    assert store._open["good"]._deleted == 0
     assert failing.call_count == 1
     assert [said for said in caplog.messages if "a damaged segment" in said] == [
-        "optimising bad failed, and searches get slower: a damaged segment"
+        "compacting bad failed, and it takes more disk: a damaged segment"
     ]
     monkeypatch.undo()
     store.close()
@@ -364,7 +393,7 @@ def test_garbage_on_the_socket_harms_nobody(engine, store):
     store.ping()
 
 
-@pytest.mark.parametrize("method", ["close", "__init__", "_create", "optimize_when_idle", "no_such"])
+@pytest.mark.parametrize("method", ["close", "__init__", "_create", "compact_when_idle", "no_such"])
 def test_only_the_ports_calls_can_be_made(store, method):
     with pytest.raises(Exception, match="its log says why"):
         store._call(method)
