@@ -49,8 +49,10 @@ from rag.model.jobs import (
     Progress,
     Stage,
     StageFigures,
+    Standing,
     Taken,
 )
+from rag.model.statistics import Histogram, JobStatistics, RecentWork, StageStatistics
 from rag.model.values import CacheFigures, CacheKind, CacheOutcome, Json, Vector
 from rag.model.vectors import (
     Candidate,
@@ -63,6 +65,7 @@ from rag.model.vectors import (
     SearchQuery,
     SparseVector,
 )
+from rag.model.waits import Wait, WaitReason
 
 __all__ = [
     "ABOUT_BACKUPS",
@@ -87,6 +90,7 @@ __all__ = [
     "Engine",
     "EventKind",
     "Heading",
+    "Histogram",
     "Hit",
     "Hold",
     "Holdings",
@@ -96,6 +100,7 @@ __all__ = [
     "JobKind",
     "JobNews",
     "JobState",
+    "JobStatistics",
     "Json",
     "Layout",
     "LayoutState",
@@ -107,6 +112,7 @@ __all__ = [
     "Passage",
     "Point",
     "Progress",
+    "RecentWork",
     "Removal",
     "Replacement",
     "Reservation",
@@ -118,8 +124,12 @@ __all__ = [
     "SparseVector",
     "Stage",
     "StageFigures",
+    "StageStatistics",
+    "Standing",
     "StoredPart",
     "Stream",
     "Taken",
     "Vector",
+    "Wait",
+    "WaitReason",
 ]
