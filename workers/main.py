@@ -23,6 +23,7 @@ from rag.errors import Transient
 from rag.model import Stage
 from rag.redis.connection import connect
 from rag.redis.heartbeats import VECTORS, Heartbeats
+from rag.redis.server_health import ServerHealth
 from rag.settings import Settings, load
 from rag.startup import log_as, shield, starting
 from rag.system.printable import log_printable_lines
@@ -118,7 +119,8 @@ def measure_calls(settings: Settings, lane: Lane) -> "CallMetrics":
     from workers.metrics_page import serve  # noqa: PLC0415
     from workers.server_states import ServerStates, guards_of  # noqa: PLC0415
 
-    metrics = WorkerMetrics(prefork=lane.pool == "prefork")
+    health = ServerHealth(connect(settings))
+    metrics = WorkerMetrics(prefork=lane.pool == "prefork", note_server=health.note)
     states = ServerStates(guards_of(settings, lane))
     port = settings.metrics_port or 0
 

@@ -9,7 +9,7 @@ import atexit
 import glob
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from socket import gethostname
 from tempfile import gettempdir, mkdtemp
@@ -32,12 +32,12 @@ _FOLDER = "aegis-metrics-{host}-{pid}-"
 class WorkerMetrics:
     """``calls``: what the worker's parts tell of their calls. Made before the pool forks."""
 
-    def __init__(self, *, prefork: bool) -> None:
-        """NoRoom when the disk has no room for the files of a prefork worker."""
+    def __init__(self, *, prefork: bool, note_server: Callable[[str, bool], None] | None = None) -> None:
+        """``note_server``: see CallMetrics. NoRoom when the disk has none for a prefork worker's files."""
         self._folder = _make_folder() if prefork else None
         self._parent = os.getpid()
         self._share()
-        self.calls = CallMetrics(exemplars=not prefork)
+        self.calls = CallMetrics(exemplars=not prefork, note_server=note_server)
 
     def renew(self) -> None:
         """To be called in a child of the pool, before it calls anything that is measured."""

@@ -4,7 +4,7 @@ Names and units follow https://prometheus.io/docs/practices/naming. Import it la
 PROMETHEUS_MULTIPROC_DIR when it makes a figure, and takes 14 MB where nobody else has loaded it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from opentelemetry import trace
@@ -33,6 +33,7 @@ _KINDS: Mapping[type[BaseException], str | None] = {
     Exception: "other",
     BaseException: None,  # we broke off ourselves
 }
+_SILENT = ("timeout", "server")
 ERROR_KINDS = frozenset(kind for kind in _KINDS.values() if kind)
 
 
@@ -44,9 +45,13 @@ def error_kind(error: BaseException) -> str | None:
 class CallMetrics:
     """Counters and histograms of this process. ``registry`` has them; :meth:`renew` makes new ones."""
 
-    def __init__(self, *, exemplars: bool) -> None:
-        """``exemplars``: whether times carry the ids of traces. Files that processes share have no room."""
+    def __init__(self, *, exemplars: bool, note_server: Callable[[str, bool], None] | None = None) -> None:
+        """``exemplars``: whether times carry the ids of traces. Files that processes share have no room.
+
+        ``note_server`` is told after each attempt at a model's server whether that answered.
+        """
         self._exemplars = exemplars
+        self._note_server = note_server
         self._models: set[str] = set()
         self.renew()
 
@@ -60,7 +65,7 @@ class CallMetrics:
         called, which = ("dependency", "operation"), ("dependency", "kind")
         self._calls = self._histogram(
             "aegis_model_call_seconds",
-            "Seconds of a call to a model, with its attempts",
+            "Seconds of a call to a model that gave an answer",
             role,
             _MODEL_SECONDS,
         )
@@ -97,6 +102,14 @@ class CallMetrics:
         self._observe(self._seconds.labels(dependency, operation), seconds)
         if error is not None and (kind := error_kind(error)):
             self._errors.labels(dependency, kind).inc()
+
+    def observe_attempt(
+        self, server: str, operation: str, seconds: float, error: BaseException | None
+    ) -> None:
+        """An attempt at the server of a model. One that the server limits or refuses was answered."""
+        self.observe_dependency(server, operation, seconds, error)
+        if self._note_server and (error is None or isinstance(error, Exception)):
+            self._note_server(server, error is None or error_kind(error) not in _SILENT)
 
     def observe_model(self, role: Role, model: str, seconds: float, size: int) -> None:
         """A whole call to a model, of ``size`` texts."""

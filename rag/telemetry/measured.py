@@ -95,7 +95,7 @@ class _ModelCall:
 
     def note_attempt(self, operation: str, seconds: float, error: BaseException | None) -> None:
         if self.dependency:
-            self.metrics.observe_dependency(self.dependency, operation, seconds, error)
+            self.metrics.observe_attempt(self.dependency, operation, seconds, error)
 
     def note_tokens_read(self, tokens: int) -> None:
         self.metrics.count_tokens_read(self.role, self.model, tokens)
