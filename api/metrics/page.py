@@ -13,6 +13,7 @@ from api.http.routing import refuse_unknown
 from api.metrics.backups import BackupCollector
 from api.metrics.dependencies import DependencyCollector, DiskCollector
 from api.metrics.http import HttpMetrics, PublishingMetrics
+from api.metrics.jobs import JobCollector
 from api.metrics.queues import QueueCollector
 from api.metrics.usage import CacheCollector, UsageCollector
 from api.metrics.workers import LivenessCollector
@@ -32,6 +33,7 @@ def metrics_of(parts: Parts) -> tuple[Observer, APIRouter]:
     http = HttpMetrics(own, exemplars=shared is None)
     collectors: list[Collector] = [
         QueueCollector(parts.jobs, most_open(parts.settings)),
+        JobCollector(parts.jobs),
         LivenessCollector(parts.heartbeats),
         DependencyCollector(parts),
         DiskCollector(parts),
