@@ -35,7 +35,8 @@
 -- {aegis}:statistics        hash: counts of everything since Redis was empty:
 --                           wait:STAGE:N, run:STAGE:N, job:KIND:N: durations up to the N-th limit and over the
 --                           one before; with us in the place of N, their sum in microseconds;
---                           retry:STAGE:CODE, recovery:STAGE, end:KIND:STATE
+--                           retry:STAGE:CODE, recovery:STAGE, end:KIND:STATE; of successes also
+--                           answer:OUTCOME, documents, passages, and the durations first_token:N
 -- {aegis}:idempotency:HASH  hash: digest of the body, id of the job
 -- {aegis}:changes           channel: the id of each job that changed
 -- {aegis}:ends              channel: the id of each job that is over
@@ -818,7 +819,8 @@ for reason, count in pairs(dead) do
 end
 return { open, waited, reasons }
 -- == finish ==
--- ARGV: id, token, state, seconds, result, error, and the three times of ``keep``; '' is none
+-- ARGV: id, token, state, seconds, result, error, and the three times of ``keep``; '' is none. Then fields of
+-- the statistics and what each grows by, in turn
 local state, result, error = ARGV[3], ARGV[5], ARGV[6]
 local step = ARGV[2] .. ':finish:' .. state
 local known = known_answer(step, ARGV[2])
@@ -838,6 +840,9 @@ end
 count_attempt(at[2], at[5], at[6], at[7])
 if state == 'succeeded' then
   observe('job:' .. at[1], math.max(0, seconds - at[8]), job_limits)
+end
+for i = 10, #ARGV, 2 do
+  count(ARGV[i], tonumber(ARGV[i + 1]))
 end
 ended('running', state, at[1], at[2], { ARGV[7], ARGV[8], ARGV[9] })
 state_event(state, at[2], at[3])

@@ -5,7 +5,15 @@ from typing import cast
 
 from rag.jobs.scripts import JobScripts
 from rag.model import Histogram, JobKind, JobState, JobStatistics, RecentWork, Stage, StageStatistics
-from rag.model.statistics import JOB_LIMITS, SLOT_SECONDS, STAGE_LIMITS
+from rag.model.statistics import (
+    ANSWER,
+    DOCUMENTS,
+    FIRST_TOKEN,
+    JOB_LIMITS,
+    PASSAGES,
+    SLOT_SECONDS,
+    STAGE_LIMITS,
+)
 from rag.redis.connection import PREFIX, reaching_redis
 
 _KEY = f"{PREFIX}statistics"
@@ -24,6 +32,10 @@ class Statistics(JobScripts):
             stages={stage: _of_stage(counts, stage) for stage in Stage},
             ended={(kind, state): counts[f"end:{kind}:{state}"] for kind in JobKind for state in _FINAL},
             seconds={kind: _histogram(counts, f"job:{kind}", JOB_LIMITS) for kind in JobKind},
+            answers={name: counts[f"{ANSWER}:{name}"] for name in ("answered", "not_found", "cached")},
+            documents=counts[DOCUMENTS],
+            passages=counts[PASSAGES],
+            first_token=_histogram(counts, FIRST_TOKEN, JOB_LIMITS),
         )
 
     def recent_work(self) -> RecentWork:

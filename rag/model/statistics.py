@@ -16,6 +16,9 @@ STAGE_LIMITS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1
 JOB_LIMITS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 43200)
 """The same for whole jobs, from their submit to their success."""
 
+ANSWER, DOCUMENTS, PASSAGES, FIRST_TOKEN = "answer", "documents", "passages", "first_token"
+"""What a job's success adds to: answers by outcome, what was ingested, and the time to an answer's begin."""
+
 SLOT_SECONDS = 5
 """How finely the ends of attempts are counted by time."""
 
@@ -68,12 +71,18 @@ class StageStatistics:
 class JobStatistics:
     """``ended``: how often jobs of a kind ended in a state; one that was run again ended more than once.
 
-    ``seconds``: from submit to success, by kind.
+    ``seconds``: from submit to success, by kind. ``answers``: questions that succeeded, by outcome.
+    ``documents`` and ``passages`` were ingested. ``first_token``: from submit to the begin of an answer that
+    was generated.
     """
 
     stages: Mapping[Stage, StageStatistics]
     ended: Mapping[tuple[JobKind, JobState], int]
     seconds: Mapping[JobKind, Histogram]
+    answers: Mapping[str, int]
+    documents: int
+    passages: int
+    first_token: Histogram
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,7 @@ class JobStore(Protocol):
         """
         ...
 
-    def finish(
+    def finish(  # noqa: PLR0913 - each tells something else of the end
         self,
         lease: Lease,
         state: JobState,
@@ -176,9 +176,11 @@ class JobStore(Protocol):
         seconds: float = 0.0,
         result: Json | None = None,
         error: Json | None = None,
+        tally: Mapping[str, int] | None = None,
     ) -> bool:
         """End the job. False, and nothing written, when the lease is lost.
 
+        ``tally``: what grows by how much in the statistics, in the same step: see ``rag.model.statistics``.
         The ``reason`` of a dead job is the code at the end of its error's ``type``.
         """
         ...

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.routes.metrics import BackupCollector
+from api.metrics.backups import BackupCollector
 from rag.model import Json
 from tests.alertrules import BEFORE, FOLDER, REPOSITORY, AlertFile, Case, Figures, Rising, run_promtool
 from tests.chaos.requirements import missing
