@@ -15,10 +15,12 @@ from rag.model import (
     JobKind,
     JobNews,
     JobState,
+    JobStatistics,
     Json,
     Lease,
     NewJob,
     Progress,
+    RecentWork,
     Stage,
     Taken,
 )
@@ -259,6 +261,14 @@ class JobStore(Protocol):
 
     def figures(self) -> JobFigures:
         """The figures of the queue, for metrics."""
+        ...
+
+    def statistics(self) -> JobStatistics:
+        """What was counted of the jobs' work. The counts begin at 0 again where the records were lost."""
+        ...
+
+    def recent_work(self) -> RecentWork:
+        """How many attempts ended in the last minutes, at which stage and when."""
         ...
 
     def leftovers(self, *, limit: int) -> list[Job]:
