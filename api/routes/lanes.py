@@ -4,7 +4,7 @@ Any key may read it: the figures are those of /metrics, over all collections. On
 sees the workers, since their signs of life name hosts and processes.
 """
 
-from collections.abc import Mapping
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Self
 
@@ -15,7 +15,7 @@ from api.calls.auth import ReadCall
 from api.calls.openapi import problems
 from api.calls.parts import Parts
 from api.routes.coalescing import Coalesced
-from rag.model import JobKind, JobState, Stage, StageFigures
+from rag.model import JobFigures, JobKind, JobState, JobStatistics, Stage
 from rag.redis.heartbeats import Signs, WorkerSign
 from tasks.submit.submissions import LANE_STAGES, most_open
 
@@ -31,11 +31,14 @@ class LaneOut(BaseModel):
     resting: int = Field(description="Jobs that wait for a retry, a rate limit or their next slice")
     running: int = Field(description="Jobs that a worker holds under a lease")
     oldest_wait_seconds: float = Field(description="How long the oldest ready job has waited; 0 without one")
+    ended: int = Field(
+        description="Attempts at its stages that ended; from 0 anew where the records were lost"
+    )
     workers: int = Field(description="Workers that take jobs; a hung one does not count")
 
     @classmethod
-    def of(cls, lane: str, stages: Mapping[Stage, StageFigures], signs: Signs) -> Self:
-        own = [stages[stage] for stage in LANE_STAGES[lane]]
+    def of(cls, lane: str, figures: JobFigures, statistics: JobStatistics, signs: Signs) -> Self:
+        own = [figures.stages[stage] for stage in LANE_STAGES[lane]]
         ready, queued = sum(each.waiting for each in own), sum(each.queued for each in own)
         return cls(
             lane=lane,
@@ -45,6 +48,7 @@ class LaneOut(BaseModel):
             resting=max(0, queued - ready),
             running=sum(each.running for each in own),
             oldest_wait_seconds=max(each.waited for each in own),
+            ended=sum(statistics.stages[stage].runs.count for stage in LANE_STAGES[lane]),
             workers=sum(sign.hang() is None for sign in signs.lane(lane)),
         )
 
@@ -82,6 +86,7 @@ class LanesOut(BaseModel):
     lanes: list[LaneOut]
     workers: list[WorkerOut] | None = Field(description="Null but for an admin of all collections")
     jobs: dict[JobState, int] = Field(description="Job records by state, until they are pruned")
+    ended: dict[JobState, int] = Field(description="Jobs that have ended so far, by state; also pruned ones")
     open: dict[JobKind, int] = Field(description="Jobs queued or running, by kind")
     open_limits: dict[JobKind, int] = Field(description="How many of a kind may be so; then 429")
     dead_letters: dict[str, int] = Field(description="Jobs that were given up, by reason")
@@ -99,11 +104,16 @@ async def lanes(request: Request, call: ReadCall) -> LanesOut:
 def lanes_of(parts: Parts) -> LanesOut:
     """All of it, as an admin sees it. Raises Transient when the broker is away."""
     signs, figures = parts.heartbeats.read_signs(), parts.jobs.figures()
+    statistics = parts.jobs.statistics()
+    ended: Counter[JobState] = Counter()
+    for (_, state), count in statistics.ended.items():
+        ended[state] += count
     return LanesOut(
         read_at=datetime.now(UTC),
-        lanes=[LaneOut.of(lane, figures.stages, signs) for lane in LANE_STAGES],
+        lanes=[LaneOut.of(lane, figures, statistics, signs) for lane in LANE_STAGES],
         workers=[WorkerOut.of(sign) for sign in signs.workers],
         jobs=dict(parts.jobs.counts()),
+        ended=ended,
         open=dict(figures.open),
         open_limits=dict(most_open(parts.settings)),
         dead_letters=dict(figures.dead),

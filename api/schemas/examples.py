@@ -164,7 +164,7 @@ OF_SCHEMAS: Mapping[str, Any] = {
         "lanes": [
             {
                 "lane": "embed", "stages": ["embed", "reembed", "compare"], "ready": 12, "resting": 0,
-                "running": 8, "oldest_wait_seconds": 3.2, "workers": 1,
+                "running": 8, "oldest_wait_seconds": 3.2, "ended": 4812, "workers": 1,
             }
         ],
         "workers": [
@@ -173,8 +173,8 @@ OF_SCHEMAS: Mapping[str, Any] = {
                 "busy_seconds": 1.1, "task": f"{JOB_ID}.embed.9f2c61", "error": None,
             }
         ],
-        "jobs": {"queued": 12, "running": 8, "succeeded": 1203}, "open": {"ingest": 20},
-        "open_limits": {"ingest": 10000}, "dead_letters": {},
+        "jobs": {"queued": 12, "running": 8, "succeeded": 1203}, "ended": {"succeeded": 1203},
+        "open": {"ingest": 20}, "open_limits": {"ingest": 10000}, "dead_letters": {},
     },
     "Health": {
         "status": "ok", "version": "0.2.0", "environment": "production",

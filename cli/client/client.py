@@ -197,7 +197,7 @@ class Client(Connection):
             answer = self._http.get("/v1/lanes", timeout=_LOOK_SECONDS)
         if answer.is_error:
             raise error_of(answer)
-        return self._object(answer.content, ("read_at", "lanes", "jobs", "open"))
+        return self._object(answer.content, ("read_at", "lanes", "ended", "open"))
 
     def health(self) -> Json:
         """Version, environment, and which components are ready."""

@@ -95,7 +95,6 @@ class LoadReader:
 
 def _counts(lanes: Json) -> Iterator[tuple[tuple[str, str], int]]:
     for lane in lanes["lanes"]:
-        if "ended" in lane:
-            yield ("lane", lane["lane"]), lane["ended"]
+        yield ("lane", lane["lane"]), lane["ended"]
     for state in ("succeeded", "failed", "cancelled", "dead"):
-        yield ("jobs", state), lanes["jobs"].get(state, 0)
+        yield ("jobs", state), lanes["ended"].get(state, 0)

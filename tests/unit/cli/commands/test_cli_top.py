@@ -21,7 +21,15 @@ from cli.tables.load import render
 from rag.errors import Forbidden, Unavailable
 
 JOB = "01990a6f-3c10-7b1e-9a44-1d2f5a0c7e11"
-LANE = {"lane": "parse", "stages": ["parse"], "ready": 0, "resting": 0, "running": 0, "workers": 1}
+LANE = {
+    "lane": "parse",
+    "stages": ["parse"],
+    "ready": 0,
+    "resting": 0,
+    "running": 0,
+    "ended": 0,
+    "workers": 1,
+}
 WORKER = {
     "lane": "embed", "host": "rag-1.example.com", "pid": 4711, "age_seconds": 0.8, "idle_seconds": 4.0,
     "busy_seconds": 4.0, "task": f"{JOB}.embed.9f2c61", "error": None,
@@ -29,12 +37,20 @@ WORKER = {
 
 
 def lanes(second: int, succeeded: int, **fields: object) -> dict[str, Any]:
-    embed = {**LANE, "lane": "embed", "ready": 12, "running": 8, "oldest_wait_seconds": 83.0}
+    embed = {
+        **LANE,
+        "lane": "embed",
+        "ready": 12,
+        "running": 8,
+        "oldest_wait_seconds": 83.0,
+        "ended": 30 * second,
+    }
     return {
         "read_at": f"2026-11-23T10:00:{second:02}Z",
         "lanes": [{**LANE, "oldest_wait_seconds": 0.0, "workers": 0}, embed],
         "workers": [WORKER],
-        "jobs": {"succeeded": succeeded, "failed": 0},
+        "jobs": {"succeeded": 3},
+        "ended": {"succeeded": succeeded},
         "open": {"ingest": 20, "query": 0},
         "open_limits": {},
         "dead_letters": {"crashed": 2},
@@ -96,7 +112,7 @@ def test_once_shows_lanes_jobs_parts_and_workers_with_rates(api: Api) -> None:
     assert shown.startswith("Aegis 1.2 at http://api.test\n")
     assert "20 open jobs (20 ingest) · 10.0/s succeeded · 2 dead letters" in shown
     words = [line.split() for line in shown.splitlines()]
-    assert ["embed", "12", "0", "8", "1", "m", "23", "s", "1"] in words
+    assert ["embed", "12", "0", "8", "1", "m", "23", "s", "30.0", "1"] in words
     assert ["broker", "ready"] in words
     assert f"0.8 s ago  embed for 4.0 s, begun for job {JOB}" in shown
     assert "\x1b" not in shown
@@ -107,6 +123,7 @@ def test_json_is_one_object_a_line(api: Api) -> None:
     found = json.loads(line)
 
     assert found["lanes"][1]["ready"] == 12
+    assert found["rates"] == {"lane": {"parse": 0.0, "embed": 30.0}, "jobs": found["rates"]["jobs"]}
     assert found["rates"]["jobs"]["succeeded"] == 10.0
     assert found["components"]["broker"]["ready"]
     assert found["error"] is None
@@ -118,7 +135,7 @@ def test_each_look_is_shown_until_q(api: Api, monkeypatch: pytest.MonkeyPatch) -
 
     looks = [json.loads(line) for line in top("--json").stdout.splitlines()]
 
-    assert [each["jobs"]["succeeded"] for each in looks] == [0, 10, 20]
+    assert [each["ended"]["succeeded"] for each in looks] == [0, 10, 20]
 
 
 @pytest.mark.parametrize("width", [30, 40, 60, 80, 200])
