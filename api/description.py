@@ -69,6 +69,7 @@ IDS: Mapping[str, str] = {
     "POST /v1/keys/{key_id}/rotate": "rotate_key",
     "POST /v1/keys/{key_id}/activate": "activate_key",
     "GET /v1/audit": "list_audit_entries",
+    "GET /v1/lanes": "get_lanes",
     "GET /health": "get_health",
     "GET /health/live": "get_liveness",
     "GET /health/ready": "get_readiness",

@@ -35,6 +35,7 @@ from api.routes import (
     health,
     jobs,
     keys,
+    lanes,
     queries,
 )
 from api.routes.audit import Audit
@@ -112,11 +113,13 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     app.state.components = Coalesced(lambda: health.components_of(parts))
+    app.state.lanes = Coalesced(lambda: lanes.lanes_of(parts))
     problems.install(app)
     # The routes themselves rather than included routers: those cost 0.1 to 0.3 ms a request.
     for module in (
         queries,
         jobs,
+        lanes,
         events,
         dead_letters,
         contents,  # before documents, whose ids may hold slashes

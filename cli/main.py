@@ -120,6 +120,7 @@ LAZY_COMMANDS = {
     "ask": ("cli.commands.ask:ask", "Ask a question; show the answer as it is written, then its sources."),
     "down": ("cli.commands.down:down", "Stop the stack that runs on this machine."),
     "status": ("cli.commands.status:status", "Show whether the API, and every part behind it, is ready."),
+    "top": ("cli.commands.top:top", "Watch lanes, workers, jobs and what the API needs, live."),
     "logs": ("cli.commands.logs:logs", "Show what the parts of the stack on this machine have written."),
     "search": ("cli.commands.search:search", "Show the passages that a question finds, without an answer."),
     "jobs": ("cli.commands.jobs:app", "List, show, cancel, retry and watch jobs."),

@@ -159,6 +159,23 @@ OF_SCHEMAS: Mapping[str, Any] = {
         "path": "/v1/documents", "collection": None, "status": 202, "address": "203.0.113.7",
         "request_id": "5f0c1b7e", "job_id": JOB_ID, "count": 1, "reason": None, "origin": None,
     },
+    "Lanes": {
+        "read_at": _ENDED,
+        "lanes": [
+            {
+                "lane": "embed", "stages": ["embed", "reembed", "compare"], "ready": 12, "resting": 0,
+                "running": 8, "oldest_wait_seconds": 3.2, "ended": 4812, "workers": 1,
+            }
+        ],
+        "workers": [
+            {
+                "lane": "embed", "host": "rag-1", "pid": 4711, "age_seconds": 0.8, "idle_seconds": 1.1,
+                "busy_seconds": 1.1, "task": f"{JOB_ID}.embed.9f2c61", "error": None,
+            }
+        ],
+        "jobs": {"queued": 12, "running": 8, "succeeded": 1203}, "ended": {"succeeded": 1203},
+        "open": {"ingest": 20}, "open_limits": {"ingest": 10000}, "dead_letters": {},
+    },
     "Health": {
         "status": "ok", "version": "0.2.0", "environment": "production",
         "components": {"broker": True, "embed": True},

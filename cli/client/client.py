@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from cli.client.connection import LONG_POLL_SECONDS, Connection, RetryTimer, drop_none, require_utf8
+from cli.client.problems import error_of
 from cli.client.transport import FixedLength, Upload
 from rag.errors import AegisError, InvalidRequest, Transient
 from rag.settings.client import ClientSettings
@@ -18,6 +19,8 @@ FINAL = frozenset({"succeeded", "failed", "cancelled", "dead"})
 _NO_NAMES = frozenset({"", ".", ".."})
 _JOB = ("state",)
 """Fields that an answer must have to be a job."""
+_LOOK_SECONDS = 5.0
+"""How long an answer about the present state may take."""
 
 
 class Client(Connection):
@@ -185,8 +188,16 @@ class Client(Connection):
     def readiness(self) -> Json:
         """``/health/ready``, whatever its HTTP status."""
         with self._translated():
-            answer = self._http.get("/health/ready", timeout=5.0)
+            answer = self._http.get("/health/ready", timeout=_LOOK_SECONDS)
         return self._object(answer.content, ("status", "components"))
+
+    def lanes(self) -> Json:
+        """Lanes, workers and jobs at this moment, by a single try: who shows them live looks again soon."""
+        with self._translated():
+            answer = self._http.get("/v1/lanes", timeout=_LOOK_SECONDS)
+        if answer.is_error:
+            raise error_of(answer)
+        return self._object(answer.content, ("read_at", "lanes", "ended", "open"))
 
     def health(self) -> Json:
         """Version, environment, and which components are ready."""
