@@ -13,7 +13,17 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from api.routes.metrics import BackupCollector
 from rag.model import Json
-from tests.alertrules import BEFORE, FOLDER, REPOSITORY, AlertFile, Case, Figures, Rising, run_promtool
+from tests.alertrules import (
+    BEFORE,
+    FOLDER,
+    REPOSITORY,
+    AlertFile,
+    Case,
+    Figures,
+    Rising,
+    rule_files,
+    run_promtool,
+)
 from tests.chaos.requirements import missing
 from tests.integration.apiserver import serving, settings_of
 from tests.unit.test_alerts import Status
@@ -40,7 +50,11 @@ WELL: Figures = {
     FAILED: Rising(1),
     PROBED: Rising(12),
     'up{job="aegis"}': 1,
+    'up{job="aegis-workers"}': 1,
     'aegis_lane_open_jobs{lane="embed"}': 4,
+    'aegis_lane_waiting_jobs{lane="embed"}': 3,
+    'aegis_lane_running_jobs{lane="embed"}': 1,
+    'aegis_stage_attempts_total{lane="embed",stage="embed"}': Rising(5),
     'aegis_workers_alive{lane="embed"}': 2,
     'aegis_lane_oldest_wait_seconds{lane="embed"}': 600,
     'aegis_lane_open_jobs{lane="generate"}': 0,
@@ -50,6 +64,13 @@ WELL: Figures = {
     'aegis_open_jobs_limit{kind="ingest"}': 1000,
     'aegis_open_jobs{kind="prune"}': 1,
     'aegis_jobs{state="dead"}': 2,
+    'aegis_dependency_up{dependency="redis"}': 1,
+    'aegis_dependency_up{dependency="qdrant"}': 1,
+    'aegis_disk_free_bytes{mount="/data"}': 30e9,
+    'aegis_disk_bytes{mount="/data"}': 100e9,
+    "aegis_broker_memory_bytes": 300e6,
+    "aegis_broker_memory_limit_bytes": 1e9,
+    'aegis_certificate_expiry_seconds{dependency="redis"}': 60 * 86400,
 }
 """Of an installation at which nothing is amiss: one lane is scaled to nothing, some jobs died long ago."""
 
@@ -58,6 +79,9 @@ BROKER_DOWN: Figures = {
 } | {"aegis_api_publishing": 1}
 
 SERVICE = AlertFile(FOLDER / "aegis.rules.yml", WELL)
+RUNNING = 'aegis_lane_running_jobs{lane="embed"}'
+ATTEMPTS = 'aegis_stage_attempts_total{lane="embed",stage="embed"}'
+CERTIFICATE = 'aegis_certificate_expiry_seconds{dependency="redis"}'
 EMBED, GENERATE, INGEST = {"lane": "embed"}, {"lane": "generate"}, {"kind": "ingest"}
 
 CASES = (
@@ -66,11 +90,18 @@ CASES = (
     Case("AegisApiFails", "The API answers 9.091% of its requests with an error of its own",
          {FAILED: Rising(6), PROBED: Rising(600)}, near={FAILED: Rising(3), PROBED: Rising(600)}, after=8),
     Case("AegisLaneWithoutWorker", "The lane embed has work and no worker",
-         {'aegis_workers_alive{lane="embed"}': 0},
-         near={'aegis_workers_alive{lane="embed"}': 0, 'aegis_lane_open_jobs{lane="embed"}': 0},
+         {'aegis_workers_alive{lane="embed"}': 0, 'up{job="aegis-workers"}': None},
+         near={'aegis_workers_alive{lane="embed"}': 0, 'aegis_lane_open_jobs{lane="embed"}': 0,
+               'up{job="aegis-workers"}': None},
          after=5, labels=EMBED),
     Case("AegisLaneWithoutWorker", "The lane generate has work and no worker",
          {'aegis_lane_open_jobs{lane="generate"}': 1}, after=5, labels=GENERATE),
+    Case("AegisQueueStuck", "The lane embed has 3 jobs waiting and begins none",
+         {RUNNING: 0, ATTEMPTS: Rising(0)}, near={RUNNING: 0, ATTEMPTS: Rising(1)}, after=10, labels=EMBED),
+    Case("AegisQueueStuck", "The lane embed has 3 jobs waiting and begins none",
+         {RUNNING: 0, ATTEMPTS: Rising(0)}, near={RUNNING: 1, ATTEMPTS: Rising(0)}, after=10, labels=EMBED),
+    Case("AegisWorkerDeaf", "1 workers run and take no tasks",
+         {'aegis_workers_alive{lane="embed"}': 1}, after=5),
     Case("AegisQuestionsWait", "A question has waited for the lane generate for 31s",
          {'aegis_lane_oldest_wait_seconds{lane="generate"}': 31},
          near={'aegis_lane_oldest_wait_seconds{lane="generate"}': 29}, after=2, labels=GENERATE),
@@ -82,6 +113,17 @@ CASES = (
          after=10, labels=INGEST),
     Case("AegisDeadLettersGrow", "Jobs were given up within the last quarter of an hour",
          {'aegis_jobs{state="dead"}': 3}, near={'aegis_jobs{state="dead"}': 1}, labels={"state": "dead"}),
+    Case("AegisDependencyAway", "qdrant does not answer", {'aegis_dependency_up{dependency="qdrant"}': 0},
+         near={'aegis_dependency_up{dependency="redis"}': 0}, after=2, labels={"dependency": "qdrant"}),
+    Case("AegisDiskNearlyFull", "9% of the disk of /data are free",
+         {'aegis_disk_free_bytes{mount="/data"}': 9e9}, near={'aegis_disk_free_bytes{mount="/data"}': 11e9},
+         after=10, labels={"mount": "/data"}),
+    Case("AegisBrokerMemoryHigh", "Redis uses 90% of the memory that it may use",
+         {"aegis_broker_memory_bytes": 900e6}, near={"aegis_broker_memory_bytes": 800e6}, after=5),
+    Case("AegisBrokerMemoryHigh", "Redis uses 300% of the memory that it may use",
+         {"aegis_broker_memory_limit_bytes": 100e6}, near={"aegis_broker_memory_limit_bytes": 0}, after=5),
+    Case("AegisCertificateEnds", "The certificate of redis ends in 13d 0h 0m 0s",
+         {CERTIFICATE: 13 * 86400}, near={CERTIFICATE: 15 * 86400}, labels={"dependency": "redis"}),
 )  # fmt: skip
 
 
@@ -129,13 +171,12 @@ class TestAlerts:
         assert re.fullmatch(r"Aegis[A-Za-z]+", rule["alert"])
         assert rule["labels"].keys() == {"severity"}
         assert rule["labels"]["severity"] in ("critical", "warning")
-        assert rule["annotations"].keys() == {"summary", "description"}
+        assert rule["annotations"].keys() == {"summary", "description", "runbook"}
 
-    def test_no_alert_has_the_name_of_one_on_backups(self) -> None:
-        files = [AlertFile(file, {}) for file in FOLDER.glob("*.rules.yml")]
-        names = [rule["alert"] for file in files for rule in file.rules()]
+    def test_no_two_alerts_have_one_name(self) -> None:
+        names = [rule["alert"] for file in rule_files() for rule in file.rules()]
 
-        assert len(files) == 2
+        assert len(rule_files()) == 3
         assert len(names) == len(set(names))
 
 
@@ -157,8 +198,8 @@ class TestPrometheus:
 
         told = run_promtool("check", "config", str(file))
 
-        assert "2 rule files found" in told
-        assert told.count("rules found") == 2
+        assert "3 rule files found" in told
+        assert told.count("rules found") == 3
 
     def test_what_has_several_replicas_is_no_single_target(self, configuration: Json) -> None:
         # A Service's or load balancer's one address gives another replica at each scrape: counters jump.
@@ -202,9 +243,7 @@ class TestAlertmanager:
         assert "url" not in webhook
 
     def test_what_it_silences_and_whom_it_tells_is_there(self) -> None:
-        alerts = {
-            rule["alert"] for file in FOLDER.glob("*.rules.yml") for rule in AlertFile(file, {}).rules()
-        }
+        alerts = {rule["alert"] for file in rule_files() for rule in file.rules()}
         text = json.dumps(self.configuration["inhibit_rules"])
 
         named = set(re.findall(r"Aegis\w+", text))
