@@ -64,7 +64,9 @@ def series(phases: tuple[Phase, ...], pods: tuple[str, ...] = ("a", "b")) -> lis
     return [
         {
             "series": name.replace("{", f'{{pod="{pod}",instance="{pod}:8910",', 1),
-            "values": _values([(minutes, figures.get(name, growth)) for minutes, figures in phases], name, pods),
+            "values": _values(
+                [(minutes, figures.get(name, growth)) for minutes, figures in phases], name, pods
+            ),
         }
         for name, growth in WELL.items()
         for pod in pods
@@ -85,9 +87,7 @@ def evaluate(folder: Path, phases: tuple[Phase, ...], query: str, *samples: Json
     minutes = sum(length for length, _ in phases) - 1
     expected = [{"labels": sample["labels"], "value": sample["value"]} for sample in samples]
     question = {"expr": query, "eval_time": f"{minutes}m", "exp_samples": expected}
-    LEVELS.judge(
-        folder, {"interval": "1m", "input_series": series(phases), "promql_expr_test": [question]}
-    )
+    LEVELS.judge(folder, {"interval": "1m", "input_series": series(phases), "promql_expr_test": [question]})
 
 
 def alerts(folder: Path, *phases: Phase, firing: tuple[tuple[str, str], ...] = ()) -> None:
@@ -145,7 +145,9 @@ class TestRecordedRules:
 
     @pytest.mark.parametrize("slo", SLOS)
     def test_all_is_bad_when_nothing_is_good(self, tmp_path: Path, slo: str) -> None:
-        nothing = dict.fromkeys((ACCEPTED, IN_TIME, WAITED, ANSWERED_IN_TIME, INGESTED, INGESTED_IN_TIME), 0.0)
+        nothing = dict.fromkeys(
+            (ACCEPTED, IN_TIME, WAITED, ANSWERED_IN_TIME, INGESTED, INGESTED_IN_TIME), 0.0
+        )
         lost = {**nothing, FAILED: 9.0, ANSWERED: 0.0, GIVEN_UP: 9.0, LOST: 9.0}
 
         evaluate(
