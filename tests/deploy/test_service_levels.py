@@ -22,7 +22,7 @@ ANSWERED_IN_TIME = 'aegis_job_seconds_bucket{kind="query",le="10.0"}'
 INGESTED, UNREADABLE, LOST = (
     f'aegis_jobs_ended_total{{kind="ingest",state="{state}"}}' for state in ("succeeded", "failed", "dead")
 )
-INGESTED_IN_TIME = 'aegis_job_seconds_bucket{kind="ingest",le="600.0"}'
+INGESTED_IN_TIME = 'aegis_job_seconds_bucket{kind="ingest",le="300.0"}'
 
 WELL = {
     ACCEPTED: 80,

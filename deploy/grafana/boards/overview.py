@@ -151,7 +151,7 @@ OVERVIEW = Board(
                     "Document, submit to searchable",
                     "s",
                     quantiles("aegis_job_seconds", ',kind="ingest"'),
-                    limit=600,
+                    limit=300,
                     board="service-levels",
                 ),
                 DEPENDENCIES_UP,

@@ -78,7 +78,7 @@ SERVICE_LEVELS = Board(
                     "Document, submit to searchable",
                     "s",
                     quantiles("aegis_job_seconds", ',kind="ingest"'),
-                    limit=600,
+                    limit=300,
                 ),
             ),
         ),
