@@ -48,7 +48,7 @@ from rag.redis.audit import AuditWriter
 from rag.settings import Settings, load
 from rag.startup import log_as, require_closed_api, shield, starting
 from rag.telemetry import tracing
-from tasks.submit.submissions import most_open, prepare
+from tasks.submit.submissions import prepare
 
 DESCRIPTION = (
     "Documents in, cited answers out. A submit is answered with 202 at once; its job is then "
@@ -78,6 +78,8 @@ def app_factory() -> FastAPI:
         log_as("api", settings)
         shield(settings)
         prepare(settings)
+        if settings.api_processes > 1:
+            _share_metrics(settings.run_dir)
         parts = build(settings)
         try:
             parts.broker.require_safe()
@@ -85,8 +87,6 @@ def app_factory() -> FastAPI:
             # It may start later; until then the API answers 503.
             log.warning("the broker does not answer yet: %s", error)
         check_blobs(settings)
-    if settings.api_processes > 1:
-        _share_metrics(settings.run_dir)
     parts.publisher.prove()
     return create_app(settings, parts)
 
@@ -128,7 +128,7 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
         health,
     ):
         app.router.routes.extend(module.router.routes)
-    observe = _add_metrics(app, settings, parts) if settings.prometheus_metrics_enabled else None
+    observe = _add_metrics(app, parts) if parts.calls is not None else None
     add_console(app)
     add_docs(app)
     add_description(app)
@@ -138,25 +138,12 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
     return app
 
 
-def _add_metrics(app: FastAPI, settings: Settings, parts: Parts) -> Observer:
-    # Here, since prometheus_client reads the environment when it is imported: see api.routes.metrics.
-    from prometheus_client import CollectorRegistry  # noqa: PLC0415
+def _add_metrics(app: FastAPI, parts: Parts) -> Observer:
+    from api.metrics import page  # noqa: PLC0415 - loads prometheus-client: see api.metrics
 
-    from api.routes import metrics  # noqa: PLC0415
-
-    registry = CollectorRegistry()
-    parts.publisher.observe(metrics.PublishingMetrics(registry).notice)
-    router = metrics.metrics_router(
-        registry,
-        metrics.QueueCollector(parts.jobs, most_open(settings)),
-        metrics.LivenessCollector(parts.heartbeats),
-        metrics.CacheCollector(parts.cache),
-        metrics.UsageCollector(parts.usage),
-        metrics.BackupCollector(parts.backup_status),
-        several_processes=settings.api_processes > 1,
-    )
+    observe, router = page.metrics_of(parts)
     app.router.routes.extend(router.routes)
-    return metrics.HttpMetrics(registry).observe
+    return observe
 
 
 def _add_layers(app: FastAPI, settings: Settings, observe: Observer | None, writer: AuditWriter) -> None:

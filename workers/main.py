@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Thread, Timer
 from time import sleep
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import signals
 from celery.exceptions import SecurityWarning
@@ -23,7 +23,8 @@ from rag.errors import Transient
 from rag.model import Stage
 from rag.redis.connection import connect
 from rag.redis.heartbeats import VECTORS, Heartbeats
-from rag.settings import load
+from rag.redis.server_health import ServerHealth
+from rag.settings import Settings, load
 from rag.startup import log_as, shield, starting
 from rag.system.printable import log_printable_lines
 from rag.telemetry import tracing
@@ -34,6 +35,9 @@ from tasks.upkeep.rebuild import Overseer
 from workers.heartbeat import Heartbeat
 from workers.startup import bound_memory, check_queues, require_safe
 from workers.tools import Tools, warm
+
+if TYPE_CHECKING:  # loads prometheus-client, which only a worker with METRICS_PORT needs
+    from rag.telemetry.call_metrics import CallMetrics
 
 BEAT_SECONDS = 2.0
 INTERRUPT = signal.SIGUSR2
@@ -85,10 +89,10 @@ def prepare(sender: Any, **_: Any) -> None:
         settings = load()
         publishing.prepare(settings)
         require_safe(sender, settings)
-        tools = Tools(settings)
+        lane = _lane(sender.app)
+        tools = Tools(settings, measure_calls(settings, lane) if settings.metrics_port else None)
         app.toolbox = tools
         hush()
-        lane = _lane(sender.app)
         warm(tools, lane)
         if lane.pool == "solo":  # the solo pool runs tasks in this process
             bound_memory(settings.worker_memory_mb)
@@ -107,6 +111,25 @@ def confine(**_: Any) -> None:
         atexit.register(end_spans)
     else:  # a prefork child ends without running atexit's functions
         signals.worker_process_shutdown.connect(lambda **_: end_spans(), weak=False)
+
+
+def measure_calls(settings: Settings, lane: Lane) -> "CallMetrics":
+    """Measure the calls of this worker, and serve the figures at METRICS_PORT once it is ready."""
+    from workers.metrics import WorkerMetrics  # noqa: PLC0415
+    from workers.metrics_page import serve  # noqa: PLC0415
+    from workers.server_states import ServerStates, guards_of  # noqa: PLC0415
+
+    health = ServerHealth(connect(settings))
+    metrics = WorkerMetrics(prefork=lane.pool == "prefork", note_server=health.note)
+    states = ServerStates(guards_of(settings, lane))
+    port = settings.metrics_port or 0
+
+    def serve_page(**_: Any) -> None:
+        serve(settings.listen_host, port, lambda as_openmetrics: metrics.page([states], as_openmetrics))
+
+    signals.worker_process_init.connect(lambda **_: metrics.renew(), weak=False)
+    signals.worker_ready.connect(serve_page, weak=False)
+    return metrics.calls
 
 
 @contextmanager

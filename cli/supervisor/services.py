@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from secrets import token_urlsafe
 from signal import Signals
@@ -40,8 +41,17 @@ Makers = Mapping[str, Callable[[], Service]]
 
 
 def services(settings: Settings) -> list[Service]:
-    """What the settings ask for. A role with an address of its own has no service here."""
-    return [make() for make in makers(settings).values()]
+    """What the settings ask for. A role with an address of its own has no service here.
+
+    The workers share this machine, so each gets a METRICS_PORT of its own: the setting's, and the next ones.
+    """
+    made = {name: make() for name, make in makers(settings).items()}
+    if settings.metrics_port:
+        for port, lane in enumerate(LANES, settings.metrics_port):
+            worker = made[f"worker-{lane.name}"]
+            own = {**worker.environment, "METRICS_PORT": str(port)}
+            made[f"worker-{lane.name}"] = replace(worker, environment=own)
+    return list(made.values())
 
 
 def makers(settings: Settings) -> Makers:

@@ -15,6 +15,7 @@ from redis import Redis
 from rag.errors import Conflict, NotFound
 from rag.model import EventKind, Job, JobEvent, JobKind, JobState, Json, Progress, Stage
 from rag.model.bounds import encoded
+from rag.model.statistics import JOB_LIMITS, STAGE_LIMITS
 from rag.redis.connection import PREFIX, Scripts
 from rag.settings import Settings
 
@@ -45,7 +46,8 @@ class JobScripts:
 
     def __init__(self, client: Redis, settings: Settings, *, fenced: bool = True) -> None:
         self._client = client
-        self._scripts = Scripts(client, "jobs/jobs", fenced=fenced)
+        limits = {"stage_limits": STAGE_LIMITS, "job_limits": JOB_LIMITS}
+        self._scripts = Scripts(client, "jobs/jobs", fenced=fenced, numbers=limits)
         self._retention = settings.job_retention_hours * 3600
         self._dead_letters = settings.dead_letter_days * 86400
         self._idempotency = settings.idempotency_hours * 3600

@@ -51,6 +51,7 @@ from rag.model.jobs import (
     StageFigures,
     Taken,
 )
+from rag.model.statistics import Histogram, JobStatistics, RecentWork, StageStatistics
 from rag.model.values import CacheFigures, CacheKind, CacheOutcome, Json, Vector
 from rag.model.vectors import (
     Candidate,
@@ -87,6 +88,7 @@ __all__ = [
     "Engine",
     "EventKind",
     "Heading",
+    "Histogram",
     "Hit",
     "Hold",
     "Holdings",
@@ -96,6 +98,7 @@ __all__ = [
     "JobKind",
     "JobNews",
     "JobState",
+    "JobStatistics",
     "Json",
     "Layout",
     "LayoutState",
@@ -107,6 +110,7 @@ __all__ = [
     "Passage",
     "Point",
     "Progress",
+    "RecentWork",
     "Removal",
     "Replacement",
     "Reservation",
@@ -118,6 +122,7 @@ __all__ = [
     "SparseVector",
     "Stage",
     "StageFigures",
+    "StageStatistics",
     "StoredPart",
     "Stream",
     "Taken",

@@ -15,10 +15,12 @@ from rag.model import (
     JobKind,
     JobNews,
     JobState,
+    JobStatistics,
     Json,
     Lease,
     NewJob,
     Progress,
+    RecentWork,
     Stage,
     Taken,
 )
@@ -158,7 +160,7 @@ class JobStore(Protocol):
         """
         ...
 
-    def finish(
+    def finish(  # noqa: PLR0913 - each tells something else of the end
         self,
         lease: Lease,
         state: JobState,
@@ -166,9 +168,11 @@ class JobStore(Protocol):
         seconds: float = 0.0,
         result: Json | None = None,
         error: Json | None = None,
+        tally: Mapping[str, int] | None = None,
     ) -> bool:
         """End the job. False, and nothing written, when the lease is lost.
 
+        ``tally``: what grows by how much in the statistics, in the same step: see ``rag.model.statistics``.
         The ``reason`` of a dead job is the code at the end of its error's ``type``.
         """
         ...
@@ -259,6 +263,14 @@ class JobStore(Protocol):
 
     def figures(self) -> JobFigures:
         """The figures of the queue, for metrics."""
+        ...
+
+    def statistics(self) -> JobStatistics:
+        """What was counted of the jobs' work. The counts begin at 0 again where the records were lost."""
+        ...
+
+    def recent_work(self) -> RecentWork:
+        """How many attempts ended in the last minutes, at which stage and when."""
         ...
 
     def leftovers(self, *, limit: int) -> list[Job]:

@@ -141,6 +141,12 @@ class ServiceSettings(BaseSettings):
         None,
         description="user:password for Flower. Without it, Flower is read-only and its API is off.",
     )
+    metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Port of each worker's own /metrics, on API_HOST, such as 9464; `aegis up` gives the workers this port and the next ones, in the order of the lanes. Unset: workers have none, and measure nothing for it.",
+    )
     prometheus_metrics_enabled: bool = Field(True, description="Whether /metrics answers.")
     tracing_enabled: bool = Field(True, description="Whether spans are sent to JAEGER_ENDPOINT.")
     jaeger_endpoint: str | None = Field(

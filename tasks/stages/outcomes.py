@@ -19,6 +19,7 @@ from tasks.publishing.bells import ring_for
 from tasks.stages.batch import BatchItem
 from tasks.stages.leases import call_with_retries
 from tasks.stages.run import Next, Outcome, StageRun
+from tasks.stages.tally import tally_of
 from tasks.toolbox import Toolbox
 
 CRASHED = "crashed"
@@ -139,7 +140,8 @@ def _hand_on(run: StageRun, outcome: Outcome, seconds: float) -> Ending:
         return _advance(run, outcome, seconds)
     succeeded = Ending("succeeded")
     result = outcome.result(run.job, seconds)
-    ending = _end(run, JobState.SUCCEEDED, succeeded, seconds=seconds, result=result)
+    tally = tally_of(run.job, result, outcome.first_token)
+    ending = _end(run, JobState.SUCCEEDED, succeeded, seconds=seconds, result=result, tally=tally)
     if ending is succeeded and outcome.after is not None:
         try:
             outcome.after()

@@ -28,10 +28,12 @@ class Done:
     """The job has succeeded. ``result`` makes its result from the job and the seconds of the last stage.
 
     ``after`` is called once the record says so. It may remove what a new attempt would need.
+    ``first_token``: seconds from the job's submit to the first piece of its answer, if that was generated.
     """
 
     result: Callable[[Job, float], Json]
     after: Callable[[], None] | None = None
+    first_token: float | None = None
 
 
 Outcome = Next | Done

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.routes.metrics import BackupCollector
+from api.metrics.backups import BackupCollector
 from rag.model import Json
 from tasks.submit.submissions import LANES
 from tests.alertrules import (

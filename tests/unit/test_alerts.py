@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from api.routes.metrics import BackupCollector, LivenessCollector, QueueCollector
+from api.metrics.backups import BackupCollector
+from api.metrics.queues import QueueCollector
+from api.metrics.workers import LivenessCollector
 from rag.errors import Unavailable
 from rag.model import ABOUT_BACKUPS, Json
 from rag.redis.heartbeats import Signs

@@ -17,6 +17,7 @@ from rag.errors import ModelError, Overloaded, Unavailable
 from rag.model import Embedding, Vector
 from rag.settings import Settings
 from rag.settings.derived import OLLAMA_PREFIX
+from rag.telemetry import current_call
 from workers.ollama.errors import ModelMissingError, TextTooLongError, ollama_errors
 from workers.ollama.replica import CONNECT_SECONDS, Replica, prepare, replicas
 
@@ -132,10 +133,11 @@ class OllamaEmbedder:
         if key not in self._clients:
             timeout = httpx.Timeout(_SECONDS, connect=CONNECT_SECONDS)
             self._clients[key] = Client(server.url, timeout=timeout, follow_redirects=False)
-        with ollama_errors(server.url):
+        with current_call.attempt("embed"), ollama_errors(server.url):
             answer = self._clients[key].embed(
                 server.model, texts, truncate=cut, dimensions=dimension, keep_alive=server.keep_alive
             )
+        current_call.note_tokens_read(answer.prompt_eval_count or 0)
         return [np.array(vector, dtype=np.float32) for vector in answer.embeddings]
 
 

@@ -14,6 +14,7 @@ from rag.ports import GenerationRequest
 from rag.redis.connection import connect
 from rag.redis.slots import SLOT_SECONDS, Slots
 from rag.settings import Settings
+from rag.telemetry import current_call
 from workers.generation.conversation import Conversation, Speaker, refuse_irrelevant
 from workers.generation.prompting import Prompt, prompt
 from workers.generation.reasoning import Piece
@@ -155,7 +156,9 @@ class _Attempts:
 async def _held_slot(slots: Slots) -> AsyncIterator[str]:
     """The replica to ask; its slot is held until the block ends."""
     holder = uuid4().hex
+    since = monotonic()
     url = await _take_slot(slots, holder)
+    current_call.note_queue(monotonic() - since)
 
     async def renew() -> None:
         while True:
@@ -191,8 +194,13 @@ def generator(settings: Settings) -> OllamaGenerator:
     """For GENERATOR=ollama."""
     return OllamaGenerator(
         replicas(settings, settings.ollama_model),
-        Slots(connect(settings), settings.ollama_replicas, settings.ollama_concurrency),
+        slots_of(settings),
         Window(settings.generator_context_tokens, settings.generator_max_tokens, settings.ollama_max_context),
         pull=settings.ollama_pull,
         min_relevance=settings.min_relevance or 0.0,
     )
+
+
+def slots_of(settings: Settings) -> Slots:
+    """The slots of the replicas in OLLAMA_URL."""
+    return Slots(connect(settings), settings.ollama_replicas, settings.ollama_concurrency)
