@@ -150,12 +150,6 @@ class DerivedSettings(
         return short
 
     @property
-    def log_format(self) -> str:
-        """The format of log lines for ``logging``; with DEBUG also the process, thread and line of code."""
-        place = "%(process)d %(threadName)s %(name)s:%(lineno)d" if self.debug else "%(name)s"
-        return f"%(asctime)s %(levelname)s {place} %(message)s"
-
-    @property
     def traces_url(self) -> str | None:
         """Where spans are sent by OTLP over HTTP; None: nowhere.
 

@@ -90,7 +90,7 @@ def deliver(tools: Toolbox, lane: Lane) -> str:
             worked += work_batch(tools, batch)
     except Transient as error:
         log.warning("the records are away, so lane %s goes on later: %s", lane.name, error)
-        worked.append(Worked("", f"broken off: {error}"))
+        worked.append(Worked("", f"broken off: {error.for_logs}"))
     summary = summarize(worked) if worked else "nothing was due"
     if any(each.failed for each in worked):
         raise JobsFailed(summary)
