@@ -23,6 +23,8 @@ Observer = Callable[[str, str, int, float], None]
 _ID_HEADER = "x-request-id"
 _SOUND_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
 _QUIET = ("/health", "/metrics")
+_JOBS = b"/v1/jobs/"
+_JOB = "aegis.job"  # the scope's key
 _CLIENT_GONE = 499  # as nginx logs it
 
 _SECURITY_HEADERS = {
@@ -66,6 +68,7 @@ class Trace:
             nonlocal status, first_byte
             if message["type"] == "http.response.start":
                 status, first_byte = message["status"], perf_counter()
+                scope[_JOB] = _job_of(message)
                 message["headers"] = [*message["headers"], (_ID_HEADER.encode(), request_id.encode())]
             await send(message)
 
@@ -94,7 +97,15 @@ class Trace:
         level = logging.DEBUG if scope["path"].startswith(_QUIET) else logging.INFO
         ms = round(whole * 1000, 1)
         told = {"method": method, "path": path, "status": status, "ms": ms}
+        if job := scope.get(_JOB):
+            told["job"] = job
         log.log(level, "%s %s answered %d in %.1f ms", method, path, status, ms, extra={EXTRA: told})
+
+
+def _job_of(start: Message) -> str:
+    """The id of the job to which an answer leads; "" for none."""
+    location = next((value for name, value in start["headers"] if name == b"location"), b"")
+    return location.removeprefix(_JOBS).decode("ascii", "replace") if location.startswith(_JOBS) else ""
 
 
 @dataclass(eq=False, slots=True)

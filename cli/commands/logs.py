@@ -17,7 +17,7 @@ from rag.errors import NotFound
 from rag.settings import load
 from rag.system.printable import one_line
 
-_STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:,\d{1,9})?")
+_STAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?")
 _JSON_STAMP = re.compile(r'\{"time": "(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)"')
 _LOOK_SECONDS = 0.5
 _MOST_BYTES = 4 << 20
@@ -113,7 +113,7 @@ def entries_of(part: str, lines: Iterable[bytes]) -> Iterator[Entry]:
 def _time_of(line: str) -> str | None:
     """The line's time as text logs have it: local, such as ``2026-11-30 16:27:00,123``. None: it has none."""
     if stamp := _STAMP.match(line):
-        return stamp[0]
+        return stamp[0].replace("T", " ").replace(".", ",")
     if (stamp := _JSON_STAMP.match(line)) is None:
         return None
     try:

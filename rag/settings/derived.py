@@ -63,11 +63,6 @@ class DerivedSettings(
         return not (self.api_keys or self.keys_required or self.oidc_issuer)
 
     @property
-    def questions_logged(self) -> bool:
-        """Whether logs may contain the text of questions."""
-        return self.embedded_broker and self.anonymous if self.log_questions is None else self.log_questions
-
-    @property
     def api_processes(self) -> int:
         return self.api_workers or (1 if self.embedded_broker else 4)
 
