@@ -76,7 +76,7 @@ def app_factory() -> FastAPI:
     with starting("the API", status=STARTUP_FAILURE):
         settings = load()
         require_closed_api(settings)
-        log_as("api", settings)
+        log_as("api", settings, trace_id=tracing.current_trace_id)
         shield(settings)
         prepare(settings)
         if settings.api_processes > 1:

@@ -15,12 +15,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.access.access import ORIGIN_REFUSED, REQUEST_ID
 from api.http.problems import internal, problem
 from rag.access.origins import OriginPolicy, RequestContext
+from rag.system.log_context import add_log_fields
+from rag.system.log_lines import EXTRA
 
 Observer = Callable[[str, str, int, float], None]
 
 _ID_HEADER = "x-request-id"
 _SOUND_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
 _QUIET = ("/health", "/metrics")
+_JOBS = b"/v1/jobs/"
+_JOB = "aegis.job"  # the scope's key
 _CLIENT_GONE = 499  # as nginx logs it
 
 _SECURITY_HEADERS = {
@@ -52,6 +56,11 @@ class Trace:
             return
         sent_id = Headers(scope=scope).get(_ID_HEADER, "")
         request_id = scope[REQUEST_ID] = sent_id if _SOUND_ID.match(sent_id) else uuid4().hex
+        with add_log_fields(request=request_id):
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = scope[REQUEST_ID]
         started = first_byte = perf_counter()
         status = 0
 
@@ -59,6 +68,7 @@ class Trace:
             nonlocal status, first_byte
             if message["type"] == "http.response.start":
                 status, first_byte = message["status"], perf_counter()
+                scope[_JOB] = _job_of(message)
                 message["headers"] = [*message["headers"], (_ID_HEADER.encode(), request_id.encode())]
             await send(message)
 
@@ -71,7 +81,7 @@ class Trace:
             if isinstance(error, ExceptionGroup) and error.split(BrokenResourceError)[1] is None:
                 status = _CLIENT_GONE
                 return
-            log.exception("request %s failed with an unexpected error", request_id)
+            log.exception("the request failed with an unexpected error")
             if status:
                 raise  # too late for another answer: the server breaks the connection
             await internal()(scope, receive, note_status)
@@ -83,15 +93,19 @@ class Trace:
             # One name for all paths that no route answers: a client could make up any number of them.
             route = str(getattr(scope.get("route"), "path", "none"))
             self.observe(scope["method"], route, status, first)
-        log.log(
-            logging.DEBUG if scope["path"].startswith(_QUIET) else logging.INFO,
-            "method=%s path=%s status=%d ms=%.1f request_id=%s",
-            scope["method"],
-            scope.get("raw_path", b"").decode("latin-1"),
-            status,
-            whole * 1000,
-            scope[REQUEST_ID],
-        )
+        method, path = scope["method"], scope.get("raw_path", b"").decode("latin-1")
+        level = logging.DEBUG if scope["path"].startswith(_QUIET) else logging.INFO
+        ms = round(whole * 1000, 1)
+        told = {"method": method, "path": path, "status": status, "ms": ms}
+        if job := scope.get(_JOB):
+            told["job"] = job
+        log.log(level, "%s %s answered %d in %.1f ms", method, path, status, ms, extra={EXTRA: told})
+
+
+def _job_of(start: Message) -> str:
+    """The id of the job to which an answer leads; "" for none."""
+    location = next((value for name, value in start["headers"] if name == b"location"), b"")
+    return location.removeprefix(_JOBS).decode("ascii", "replace") if location.startswith(_JOBS) else ""
 
 
 @dataclass(eq=False, slots=True)

@@ -65,9 +65,12 @@ def setup() -> None:
 def up(verbose: Annotated[bool, typer.Option(help="Show every log line of every part.")] = False) -> None:
     """Start the stack and keep it running until Ctrl-C."""
     from cli.supervisor.display import Display
+    from cli.supervisor.json_display import JsonDisplay
     from cli.supervisor.up import up as run_stack
 
-    raise typer.Exit(run_stack(_settings(), Display(verbose=verbose), verbose=verbose))
+    settings = _settings()
+    display = JsonDisplay(verbose=verbose) if settings.log_format == "json" else Display(verbose=verbose)
+    raise typer.Exit(run_stack(settings, display, verbose=verbose))
 
 
 @app.command()

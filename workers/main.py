@@ -16,6 +16,7 @@ from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from celery import signals
+from celery.apps import worker as celery_worker
 from celery.exceptions import SecurityWarning
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
@@ -26,7 +27,7 @@ from rag.redis.heartbeats import VECTORS, Heartbeats
 from rag.redis.server_health import ServerHealth
 from rag.settings import Settings, load
 from rag.startup import log_as, shield, starting
-from rag.system.printable import log_printable_lines
+from rag.system.log_records import log_printable_lines
 from rag.telemetry import tracing
 from tasks.app import TASK_MODULES, AegisCelery, Lane, app, lane_named
 from tasks.publishing import publishing
@@ -64,16 +65,22 @@ def require_lane(options: dict[str, Any], **_: Any) -> None:
     warnings.filterwarnings("ignore", category=SecurityWarning)
 
     def set_up(loglevel: int | None = None, **_: Any) -> None:
-        log_as(f"worker-{lane}", settings, loglevel)
+        log_as(f"worker-{lane}", settings, loglevel, lane=lane, trace_id=tracing.current_trace_id)
         # Celery warns of one of its own settings each time the broker is lost; operators cannot act on it.
         logging.getLogger("py.warnings").addFilter(
             lambda record: "CPendingDeprecationWarning" not in record.getMessage()
         )
 
     set_on_retry_hooks([log_retry])
+    celery_worker.safe_say = say  # type: ignore[attr-defined]  # celery-types lacks it
     # Celery sets up logging only after `prepare`, whose lines should already look right.
     set_up(options.get("loglevel"))
     signals.setup_logging.connect(set_up, weak=False)
+
+
+def say(message: str, _stream: object = None) -> None:
+    """Log what Celery would write around its log, such as that a shutdown begins."""
+    log.info("%s", message)
 
 
 def log_retry(details: RetryDetails) -> None:

@@ -9,8 +9,10 @@ import argparse
 import encodings
 import gc
 import importlib
+import logging
 import os
 import pkgutil
+import re
 import selectors
 import signal
 import socket
@@ -21,6 +23,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import BinaryIO
 
 import psutil
@@ -34,11 +37,17 @@ from rag.parsing import charsets, wire
 from rag.parsing.formats import parse
 from rag.ports import Chunker
 from rag.system import framing
+from rag.system.log_lines import LogOptions
+from rag.system.log_setup import log_to_stderr
 
 _PIECE = 1 << 20
 _WATCH_SECONDS = 0.1
 _NEAR_LIMIT = 0.6
 _LOGGED = 2000
+_MOST_PLACES = 8
+_PLACES = re.compile(r"[\w./-]{1,200}\.(?:rs:\d{1,6}:\d{1,4}|py\", line \d{1,6})")
+"""Places in the code of Rust and of Python, as a panic and a traceback name them."""
+
 _DEPTH = "overflowed its stack"
 _TOO_DEEP = "The file is nested too deeply to be read."
 _NO_ACCESS = Confinement()
@@ -57,6 +66,9 @@ _IMPORTED_LATE = (
     "traceback",
 )
 """What parsers import when they first need it."""
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +187,8 @@ class ForkServer:
         """Why a child ended without an answer, by its status, its memory and what it wrote to stderr."""
         self._stderr.seek(0)
         messages = self._stderr.read(_PIECE).decode("utf-8", "replace")
-        sys.stderr.write(messages[-_LOGGED:])
-        sys.stderr.flush()
+        how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
+        log.warning("a parser ended with %s and %d MB; %s", how, peak_bytes >> 20, places_of(messages))
         if status == -signal.SIGXCPU:
             return self._limits.too_long()
         # An allocation that fails leaves the peak somewhat below the limit.
@@ -185,8 +197,13 @@ class ForkServer:
             return self._limits.too_much_memory()
         if _DEPTH in messages:
             return UnreadableDocument(_TOO_DEEP)
-        reason = signal.Signals(-status).name if status < 0 else f"exit {status}"
-        return UnreadableDocument(f"The file is broken in a way that makes its parser crash ({reason}).")
+        return UnreadableDocument(f"The file is broken in a way that makes its parser crash ({how}).")
+
+
+def places_of(messages: str) -> str:
+    """The places in code that a crashing parser names. Its other words may be those of the document."""
+    found = dict.fromkeys(each[0] for each in islice(_PLACES.finditer(messages[-_LOGGED:]), _MOST_PLACES))
+    return f"it names {', '.join(found)}" if found else "it names no place in its code"
 
 
 def _answer_to(data: bytes, media_type: str, text_bytes: int, chunker: Chunker | None) -> bytes:
@@ -240,8 +257,10 @@ def main(chunker_of: Callable[[int], Chunker] | None = None) -> None:
     arguments.add_argument("--memory-bytes", type=int, required=True)
     arguments.add_argument("--text-bytes", type=int, required=True)
     arguments.add_argument("--chunk-tokens", type=int, required=True)
+    arguments.add_argument("--log-format", choices=("json", "text"), default="text")
     arguments.add_argument("--die-with-owner", action="store_true")
     given = arguments.parse_args()
+    log_to_stderr(LogOptions("parser", given.log_format, lane="parse"), logging.INFO)
     network = isolation.leave_network()
     limits.adopt_orphans()
     isolation.forbid_inspection()

@@ -136,6 +136,7 @@ class IsolatedParser:
             f"--seconds={settings.parse_timeout}",
             f"--memory-bytes={settings.parse_memory_mb << 20}",
             f"--text-bytes={settings.max_text_mb << 20}",
+            f"--log-format={settings.log_format}",
         )
         server = _ForkServer.start(self._program, options, settings.parse_timeout + _GRACE_SECONDS)
         if settings.parse_isolation == "strict" and (missing := _missing(server)):

@@ -63,11 +63,6 @@ class DerivedSettings(
         return not (self.api_keys or self.keys_required or self.oidc_issuer)
 
     @property
-    def questions_logged(self) -> bool:
-        """Whether logs may contain the text of questions."""
-        return self.embedded_broker and self.anonymous if self.log_questions is None else self.log_questions
-
-    @property
     def api_processes(self) -> int:
         return self.api_workers or (1 if self.embedded_broker else 4)
 
@@ -148,12 +143,6 @@ class DerivedSettings(
         if os.path.lexists(short):
             require_own(short)
         return short
-
-    @property
-    def log_format(self) -> str:
-        """The format of log lines for ``logging``; with DEBUG also the process, thread and line of code."""
-        place = "%(process)d %(threadName)s %(name)s:%(lineno)d" if self.debug else "%(name)s"
-        return f"%(asctime)s %(levelname)s {place} %(message)s"
 
     @property
     def traces_url(self) -> str | None:

@@ -17,9 +17,13 @@ class ServiceSettings(BaseSettings):
         "INFO",
         description="Lowest severity of log lines that are written. Case does not matter; names such as warn and trace work too.",
     )
-    log_questions: bool | None = Field(
-        None,
-        description="Whether the workers' logs and Flower show questions, besides names of documents. Unset: only with the embedded broker and without keys.",
+    log_format: Literal["json", "text"] = Field(
+        "text",
+        description="Form of log lines: text for people, or json, one object a line, for collectors of logs. The container images set json.",
+    )
+    log_questions: bool = Field(
+        False,
+        description="Whether the workers' logs and Flower show questions, besides names of documents.",
     )
     environment: str = Field(
         "production",

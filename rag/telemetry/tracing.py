@@ -7,7 +7,7 @@ attempt.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import wraps
 from inspect import ismethod
 from typing import Any, TypeVar, cast
@@ -19,6 +19,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from rag.model import Job, NewJob
 from rag.settings import Settings
+from rag.system.log_context import add_log_fields
 
 T = TypeVar("T")
 
@@ -43,8 +44,11 @@ def start(settings: Settings, service: str) -> Callable[[], None]:
 @contextmanager
 def submitted(job: NewJob) -> Iterator[str | None]:
     """Make a span of the submit of ``job``, and yield the trace context for its record."""
-    with _tracer().start_as_current_span(
-        f"submit {job.kind}", kind=SpanKind.PRODUCER, attributes=_of_job(job)
+    with (
+        _log_about(job),
+        _tracer().start_as_current_span(
+            f"submit {job.kind}", kind=SpanKind.PRODUCER, attributes=_of_job(job)
+        ),
     ):
         yield current_carrier()
 
@@ -54,18 +58,22 @@ def attempted(job: Job, lane: str) -> Iterator[Span]:
     """Make a span of an attempt at the job's present stage, under the span of its submit."""
     parent = _context_of(job)
     attributes = _of_job(job) | {"aegis.lane": lane, "aegis.stage": job.stage, "aegis.attempt": job.attempts}
-    with _tracer().start_as_current_span(
-        f"stage {job.stage}", parent, kind=SpanKind.CONSUMER, attributes=attributes
-    ) as span:
+    with (
+        _log_about(job),
+        _tracer().start_as_current_span(
+            f"stage {job.stage}", parent, kind=SpanKind.CONSUMER, attributes=attributes
+        ) as span,
+    ):
         yield span
 
 
 @contextmanager
 def under(job: Job) -> Iterator[None]:
-    """Have log lines of the block name the job's trace, without a span of its own."""
+    """Have log lines of the block name the job and its trace, without a span of its own."""
     token = context.attach(_context_of(job) or context.get_current())
     try:
-        yield
+        with _log_about(job):
+            yield
     finally:
         context.detach(token)
 
@@ -114,6 +122,17 @@ def current_carrier() -> str | None:
 def trace_id_of(traceparent: str | None) -> str | None:
     """The trace's id, 32 hex digits."""
     return traceparent.split("-")[1] if traceparent else None
+
+
+def current_trace_id() -> str | None:
+    """The id of the trace of what runs here, for log lines; None outside of any trace."""
+    span = trace.get_current_span().get_span_context()
+    return f"{span.trace_id:032x}" if span.is_valid else None
+
+
+def _log_about(job: Job | NewJob) -> AbstractContextManager[None]:
+    """Have log lines of the block name the job, its document and its stage."""
+    return add_log_fields(job=job.id, document=job.inputs.get("document_id"), stage=job.stage)
 
 
 def _context_of(job: Job) -> Context | None:

@@ -11,14 +11,20 @@ from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic, perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 from celery.exceptions import SoftTimeLimitExceeded
 
+from rag.system.log_context import add_log_fields
 from tasks.stages.run import Outcome, Shared, StageRun, Steps
 
 PATIENCE_SECONDS = 5.0
 """After this time no failed call is made again for each job alone; jobs without an end are given back."""
+
+_NAMED = 16
+"""Jobs of a shared call that its log lines name."""
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +129,7 @@ def _call_together(group: Sequence[BatchItem]) -> list[Sequence[Any] | None]:
     first, items = wanted[0], [each for shared in wanted for each in shared.items]
     started = perf_counter()
     try:
-        answers = group[0].context.run(first.call, *first.of, items)
+        answers = group[0].context.run(_call_for, group, partial(first.call, *first.of, items))
     finally:
         seconds = perf_counter() - started
         for item, shared in zip(group, wanted, strict=True):
@@ -132,3 +138,11 @@ def _call_together(group: Sequence[BatchItem]) -> list[Sequence[Any] | None]:
         return [None] * len(group)
     rest = iter(answers)
     return [[next(rest) for _ in shared.items] for shared in wanted]
+
+
+def _call_for(group: Sequence[BatchItem], call: Callable[[], T]) -> T:
+    """Make a call whose log lines name all jobs of the group, if there are several."""
+    if len(group) == 1:
+        return call()
+    with add_log_fields(job=" ".join(item.run.job.id for item in group[:_NAMED]), document=None):
+        return call()

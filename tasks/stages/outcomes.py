@@ -184,11 +184,15 @@ def _try_again(run: StageRun, error: Exception) -> Ending:
     ):
         return _leave(run)
     ring_for(job, delay=delay)
-    return Ending(f"again: {error}")
+    return Ending(f"again: {_for_logs(error)}")
+
+
+def _for_logs(error: Exception) -> str:
+    return error.for_logs if isinstance(error, AegisError) else f"unexpected {type(error).__name__}"
 
 
 def _fail(run: StageRun, error: AegisError, seconds: float) -> Ending:
-    ending = Ending(f"failed: {error}", failed=True)
+    ending = Ending(f"failed: {error.for_logs}", failed=True)
     return _end(run, JobState.FAILED, ending, seconds=seconds, error=problem(error, run.job))
 
 

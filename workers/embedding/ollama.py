@@ -91,7 +91,8 @@ class OllamaEmbedder:
             try:
                 vectors += self._try_replicas(call)
             except TextTooLongError as error:
-                raise ModelError(f"{error}: lower CHUNK_TOKENS, or choose a model that reads more") from error
+                todo = "lower CHUNK_TOKENS, or choose a model that reads more"
+                raise ModelError(f"{error.for_logs}: {todo}", quote=error.quote) from error
         return [Embedding(vector) for vector in vectors]
 
     def _try_replicas(self, work: Callable[[Replica], list[Vector]]) -> list[Vector]:

@@ -146,7 +146,7 @@ def error_of(url: str, status: int, headers: Mapping[str, str], body: str) -> Ae
     """The error for a response with ``status``, with the server's own message."""
     fallback = (Unavailable, "the server failed") if status >= 500 else (ModelError, "the server refused")
     kind, meaning = _STATUSES.get(status, fallback)
-    message = f"{url}: {status}, {meaning} ({error_message(body)})"
+    message, said = f"{url}: {status}, {meaning}", error_message(body)
     if issubclass(kind, Transient):
-        return kind(message, retry_after=seconds_to_wait(headers))
-    return kind(message)
+        return kind(message, quote=said, retry_after=seconds_to_wait(headers))
+    return kind(message, quote=said)

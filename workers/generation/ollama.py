@@ -149,7 +149,8 @@ class _Attempts:
                 if self._without_model >= self._servers.keys():
                     raise
                 log.warning("another Ollama replica has to do: %s", error)
-                raise Unavailable(str(error)) from error  # so that the next attempt asks another replica
+                # Transient, so that the next attempt asks another replica.
+                raise Unavailable(error.for_logs, quote=error.quote) from error
 
 
 @asynccontextmanager
@@ -186,7 +187,7 @@ async def _take_slot(slots: Slots, holder: str) -> str:
             return slots.take(holder)
         except Overloaded as error:
             if monotonic() > deadline:
-                raise Overloaded(str(error), retry_after=_RETRY_AFTER) from error
+                raise Overloaded(error.for_logs, quote=error.quote, retry_after=_RETRY_AFTER) from error
         await asyncio.sleep(_QUEUE_CHECK)
 
 

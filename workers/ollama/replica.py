@@ -90,7 +90,8 @@ class Replica:
         except TimeoutError as error:
             raise TimedOut(f"{self.url}: {self.model} was not pulled in {PULL_SECONDS:g} s") from error
         except ModelError as error:
-            raise ModelError(f"{self.url} cannot pull {self.model}, set OLLAMA_MODEL: {error}") from error
+            todo = f"{self.url} cannot pull {self.model}, set OLLAMA_MODEL: {error.for_logs}"
+            raise ModelError(todo, quote=error.quote) from error
         log.info("%s: pulled %s", self.url, self.model)
 
     async def _log_progress(self, parts: AsyncIterator[ProgressResponse]) -> None:

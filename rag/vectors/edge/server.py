@@ -20,7 +20,7 @@ from typing import Any
 
 from rag import settings
 from rag.errors import AegisError, ConfigurationError, Conflict
-from rag.startup import log_as, shield
+from rag.startup import log_as, shield, write_refusal
 from rag.system.liveness import LivenessFile
 from rag.vectors.edge import wire
 from rag.vectors.edge.store import EdgeVectorStore
@@ -160,9 +160,7 @@ def main() -> int:
         shield(values)
         run(values.home / "vectors", values.vector_socket, LivenessFile(values.liveness_file))
     except (ConfigurationError, Conflict, OSError) as error:
-        sys.stderr.writelines(
-            f"the vector engine does not start: {line}\n" for line in str(error).splitlines()
-        )
+        write_refusal("the vector engine does not start", str(error))
         return 1
     return 0
 

@@ -71,7 +71,7 @@ def translated(address: str) -> Iterator[None]:
     except UnexpectedResponse as error:
         kind = _BY_STATUS.get(error.status_code, Unavailable)
         hint = _KEY_HINT if kind is Refused else f"HTTP {error.status_code}"
-        raise kind(f"Qdrant at {address}: {hint} ({_server_message(error.content)})") from error
+        raise kind(f"Qdrant at {address}: {hint}", quote=_server_message(error.content)) from error
     except (ResponseHandlingException, httpx.TransportError) as error:
         source = error.source if isinstance(error, ResponseHandlingException) else error
         kind = TimedOut if isinstance(source, _TIMEOUTS) else Unavailable
@@ -79,7 +79,7 @@ def translated(address: str) -> Iterator[None]:
     except RpcError as error:
         kind = _BY_CODE.get(error.code(), Unavailable)
         hint = _KEY_HINT if kind is Refused else error.code().name
-        raise kind(f"Qdrant at {address}: {hint} ({error.details()})") from error
+        raise kind(f"Qdrant at {address}: {hint}", quote=error.details() or "") from error
 
 
 def _server_message(content: bytes) -> str:

@@ -1,6 +1,5 @@
 """One trace a job: what its record carries, what a stage and a far call add, what is not traced."""
 
-import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
@@ -14,8 +13,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from rag.errors import Unavailable
 from rag.model import Job, JobKind, JobState, NewJob, Stage
+from rag.system.log_context import log_fields
 from rag.telemetry import tracing
-from rag.telemetry.exporter import SpanSender, add_trace_id
+from rag.telemetry.exporter import SpanSender
 from tasks.stages.run import Done, Next
 from tasks.stages.stage import traced
 
@@ -133,20 +133,13 @@ def test_without_a_collector_a_job_carries_no_trace() -> None:
 
 def test_log_lines_about_a_job_name_its_trace(spans: InMemorySpanExporter) -> None:
     carried = submitted()
-    line = logging.LogRecord("tasks", logging.WARNING, "", 1, "job %s waits", ("j1",), None)
 
     with tracing.under(replace(JOB, trace=carried)):
-        add_trace_id(line)
-        add_trace_id(line)
+        assert tracing.current_trace_id() == tracing.trace_id_of(carried)
+        assert dict(log_fields()) == {"job": "j1", "stage": "search"}
 
-    assert line.getMessage() == f"job j1 waits trace_id={tracing.trace_id_of(carried)}"
-
-
-def test_log_lines_outside_of_a_trace_stay_as_they_are() -> None:
-    line = logging.LogRecord("tasks", logging.INFO, "", 1, "well: %s", (100,), None)
-
-    assert add_trace_id(line)
-    assert line.getMessage() == "well: 100"
+    assert tracing.current_trace_id() is None
+    assert dict(log_fields()) == {}
 
 
 class Moody:
