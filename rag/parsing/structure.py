@@ -7,6 +7,7 @@ from dataclasses import replace
 from rag.model import Heading, Page, ParsedDocument
 from rag.naming import plain_name
 from rag.parsing.decoding import normalised
+from rag.text import titles
 
 _MARKED_LINE = re.compile(r"^ {0,3}(?:(#{1,6})[ \t]+(\S.*)|(`{3,}|~{3,})(.*)|(=+|-+))$", re.MULTILINE)
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -22,14 +23,7 @@ _PADDING = re.compile(r"( ) +|(?<=---)-+")
 _EMPHASIS = re.compile(r"\*{1,3}|_{2,3}|`")
 _PAGE_BREAK = "\n\n"
 MAX_HEADING = 300  # characters
-MAX_TITLE = 300
 DEEPEST_HEADING = 6
-_FILE_TITLE = re.compile(
-    r"^(Microsoft (Word|PowerPoint|Excel) - )|\.(docx?|pptx?|xlsx?|pdf|tex|dvi|indd|odt)$", re.IGNORECASE
-)
-_NO_TITLE = frozenset(
-    {"", "untitled", "unknown", "document", "document1", "presentation", "powerpoint presentation"}
-)
 
 
 def from_markdown(markdown: str, title: str | None = None) -> ParsedDocument:
@@ -109,16 +103,15 @@ def _words_of(link: re.Match[str]) -> str:
 
 
 def usable_title(title: str | None) -> str | None:
-    """The title on one line and without a file name's ending; None when a program made it up."""
-    words = plain_name(normalised(title or ""))
-    words = _FILE_TITLE.sub("", words)[:MAX_TITLE].strip()
-    return None if words.lower() in _NO_TITLE else words
+    """The title that a file states, on one line; None when a program left it there."""
+    return titles.usable_title(normalised(title or ""))
 
 
 def _document(
     text: str, title: str | None, pages: tuple[Page, ...], headings: tuple[Heading, ...]
 ) -> ParsedDocument:
-    first = min(headings, key=lambda heading: (heading.level, heading.start), default=None)
+    named = (heading for heading in headings if not titles.is_counted(heading.text))
+    first = min(named, key=lambda heading: (heading.level, heading.start), default=None)
     return ParsedDocument(
         text=text,
         title=usable_title(title) or (first.text if first else None),

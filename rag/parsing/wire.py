@@ -23,10 +23,11 @@ from rag.errors import (
 from rag.model import Chunk, CutDocument, Heading, Page, ParsedDocument
 from rag.naming import plain_name
 from rag.parsing.decoding import is_clean
-from rag.parsing.structure import DEEPEST_HEADING, MAX_HEADING, MAX_TITLE
+from rag.parsing.structure import DEEPEST_HEADING, MAX_HEADING
 from rag.system import framing
 from rag.system.framing import framed, payloads_of
 from rag.text.chunking import ROOM_A_TOKEN, most_passages
+from rag.text.titles import MAX_TITLE
 
 _LARGEST_FRAME = (1 << 32) - 1
 _LONGEST_MESSAGE = 2_000

@@ -7,7 +7,7 @@ from time import time
 
 from rag.errors import NotFound, UnknownCollection
 from rag.model import Chunk, Collection, CollectionSpec, Document, DocumentVersion, Job, Json, Layout, Stage
-from rag.naming import chunks_key, plain_name
+from rag.naming import chunks_key
 from tasks.documents.blob_keys import discard, is_seen, save_text, text_key, work_key
 from tasks.documents.layouts import (
     delete_points,
@@ -20,7 +20,15 @@ from tasks.documents.layouts import (
 )
 from tasks.documents.quotas import Arrival, check_metadata, check_room, keeper_of
 from tasks.ingest.revision import changes_nothing, is_being_changed, must_be_last, with_kept_vectors
-from tasks.ingest.sources import fetch_source, fingerprint_of, note_source, noted_source, source_of
+from tasks.ingest.sources import (
+    fetch_source,
+    fingerprint_of,
+    note_source,
+    noted_source,
+    searched_title,
+    source_of,
+    title_of,
+)
 from tasks.stages import artefacts
 from tasks.stages.stage import Done, Next, Outcome, Shared, SharedCalls, StageRun, Steps, stage_work
 from tasks.toolbox import Toolbox
@@ -67,8 +75,7 @@ def parse(run: StageRun) -> Outcome:
     )
     parsed, chunks = document.parsed, document.chunks
     check_metadata(tools.settings, job.inputs["metadata"], len(chunks))
-    title = job.inputs["title"] or parsed.title or plain_name(source.name) or None
-    title = title or plain_name(" ".join(chunks[0].text[:1000].split()[:8]))[:300]
+    title = title_of(run, source, document)
     save_text(tools.blobs, job, parsed.text, chunks)
     tools.blobs.put(work_key(job, "chunks"), artefacts.pack_chunks(title, chunks), durable=False)
     note_source(run, fingerprint, source.media_type, len(source.data))
@@ -240,8 +247,8 @@ def _write_slice(  # noqa: PLR0913 - which slice, and where it goes
         if collection.documents == 0 and layout == collection.serving:
             point_alias(vectors, collection)
     pairs = zip(chunks[start : start + SLICE], embeddings, strict=True)
-    given_title = run.job.inputs["title"] or ""
-    points = [point_of(passage_of(run.job, title, c), e, given_title) for c, e in pairs]
+    searched = searched_title(run)
+    points = [point_of(passage_of(run.job, title, c), e, searched) for c, e in pairs]
     yield Shared(vectors.upsert, points, of=(store,))
     if len(chunks) > SLICE:
         run.progress(min(start + SLICE, len(chunks)), len(chunks))
@@ -281,6 +288,7 @@ def _document(run: StageRun, title: str, chunks: Sequence[Chunk]) -> Document:
         given_title=job.inputs["title"] or "",
         owner=keeper_of(job),
         size=size,
+        searched_title=searched_title(run),
     )
 
 

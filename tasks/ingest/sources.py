@@ -4,14 +4,19 @@ import json
 from dataclasses import dataclass
 from hashlib import sha256
 
-from rag.errors import Transient
+from rag.errors import NotFound, Transient
 from rag.fetching import Order, fetch
 from rag.fetching.own_services import own_services
-from rag.model import Job
+from rag.model import CutDocument, Job
+from rag.naming import plain_name
+from rag.text.titles import MAX_TITLE, title_of_file_name
 from tasks.documents.blob_keys import folder_of, source_key
 from tasks.stages.run import StageRun
 
-_FETCHED, _NOTED = "fetched", "source"
+_FETCHED, _NOTED, _FILE_TITLE = "fetched", "source", "file-title"
+
+_FIRST_WORDS = 8
+"""Words of a text that become its title where it has no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,32 @@ def noted_source(run: StageRun) -> tuple[str, str, str, int]:
     """Fingerprint, media type, key, and size in bytes."""
     fingerprint, media_type, key, size = json.loads(run.load(_NOTED))
     return fingerprint, media_type, key, size
+
+
+def title_of(run: StageRun, source: Source, document: CutDocument) -> str:
+    """The given title, else the document's own, its file's name without the ending, or its first words."""
+    if stated := run.job.inputs["title"] or document.parsed.title:
+        return str(stated)
+    if named := title_of_file_name(source.name):
+        if "://" not in named:  # the words of an address say too little
+            note_file_title(run, named)
+        return named
+    return plain_name(" ".join(document.chunks[0].text[:1000].split()[:_FIRST_WORDS]))[:MAX_TITLE]
+
+
+def note_file_title(run: StageRun, title: str) -> None:
+    """Store for the index stage the title that the document has from the name of its file."""
+    run.save(_FILE_TITLE, title.encode())
+
+
+def searched_title(run: StageRun) -> str:
+    """The title that a search by words finds the document by: the given one, or of its file; else ""."""
+    if given := run.job.inputs["title"]:
+        return str(given)
+    try:
+        return run.load(_FILE_TITLE).decode()
+    except NotFound:
+        return ""
 
 
 def _is_wanted(run: StageRun) -> bool:

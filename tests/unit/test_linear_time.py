@@ -59,7 +59,7 @@ from rag.redis import audit
 from rag.settings import Settings, configuration, foreign, texts, wording
 from rag.settings.configuration import Found
 from rag.system import printable
-from rag.text import inert, lexical, normalising, sentences
+from rag.text import inert, lexical, normalising, sentences, titles
 from rag.text.chunking import TokenChunker
 from rag.vectors import payload
 from rag.web import addresses
@@ -192,6 +192,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "collection": naming.checked_collection_name,
         "document": naming.checked_document_id,
         "file": naming.document_id_of_file,
+        "names": lambda text: naming.document_id_of_names([text], composed=False),
         "second": lambda text: naming.second_document_id(text or "x", "digest"),
         "store": lambda text: naming.generation_of(text, "docs"),
     },
@@ -236,6 +237,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "escaped": structure.from_escaped,
         "title": structure.usable_title,
     },
+    "rag.text.titles": {"file": titles.title_of_file_name, "title": titles.usable_title},
     "rag.parsing.plain": {"text": as_bytes(plain.text), "markdown": as_bytes(plain.markdown)},
     "rag.parsing.tables": {"table": as_bytes(tables.table)},
     "rag.parsing.records": {
