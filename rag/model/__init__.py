@@ -31,6 +31,7 @@ from rag.model.documents import (
     Replacement,
     Reservation,
     SecondLayout,
+    Table,
 )
 from rag.model.jobs import (
     FIRST_STAGES,
@@ -120,6 +121,7 @@ __all__ = [
     "StageFigures",
     "StoredPart",
     "Stream",
+    "Table",
     "Taken",
     "Vector",
 ]
