@@ -31,6 +31,7 @@ from rag.model.documents import (
     Replacement,
     Reservation,
     SecondLayout,
+    Table,
 )
 from rag.model.jobs import (
     FIRST_STAGES,
@@ -128,6 +129,7 @@ __all__ = [
     "Standing",
     "StoredPart",
     "Stream",
+    "Table",
     "Taken",
     "Vector",
     "Wait",

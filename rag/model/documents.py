@@ -26,13 +26,26 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """Rows in words: the first begins at character ``start`` of the text, the last one at ``last``.
+
+    ``caption``: what stands above them: a caption, units; '' without one.
+    """
+
+    start: int
+    last: int
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedDocument:
-    """A file as a parser reads it: plain text or Markdown, and where its headings and pages are."""
+    """A file as a parser reads it: plain text or Markdown, and where its headings, pages and tables are."""
 
     text: str
     title: str | None = None
     headings: tuple[Heading, ...] = ()
     pages: tuple[Page, ...] = ()
+    tables: tuple[Table, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from rag.model import Heading, Page, ParsedDocument
+from rag.model import Heading, Page, ParsedDocument, Table
 from rag.naming import plain_name
 from rag.parsing.decoding import normalised
+from rag.parsing.markdown_tables import TableWriter
 from rag.text import titles
 
 _MARKED_LINE = re.compile(r"^ {0,3}(?:(#{1,6})[ \t]+(\S.*)|(`{3,}|~{3,})(.*)|(=+|-+))$", re.MULTILINE)
@@ -26,10 +27,13 @@ MAX_HEADING = 300  # characters
 DEEPEST_HEADING = 6
 
 
-def from_markdown(markdown: str, title: str | None = None) -> ParsedDocument:
-    """A document without pages. The title is the given one, or else the first heading's."""
-    text = normalised(markdown)
-    return _document(text, title, (), tuple(headings_of(text)))
+def from_markdown(markdown: str, title: str | None = None, *, names_stated: bool = False) -> ParsedDocument:
+    """A document without pages. The title is the given one, or else the first heading's.
+
+    ``names_stated``: whether the first row of each table names its columns.
+    """
+    text, tables = TableWriter(stated=names_stated).write(normalised(markdown))
+    return _document(text, title, (), tuple(headings_of(text)), tables)
 
 
 def from_escaped(markdown: str, title: str | None = None) -> ParsedDocument:
@@ -37,7 +41,7 @@ def from_escaped(markdown: str, title: str | None = None) -> ParsedDocument:
 
     The backslashes go once the headings are found: "1\\. Mai" and "\\# 5" are words.
     """
-    text = normalised(markdown)
+    text, tables = TableWriter().write(normalised(markdown))
     plain: list[str] = []
     starts, start, moved = dict[int, int](), 0, 0
     for line, words in zip(text.split("\n"), _unescaped_lines(text), strict=True):
@@ -45,7 +49,8 @@ def from_escaped(markdown: str, title: str | None = None) -> ParsedDocument:
         plain.append(words)
         start, moved = start + len(line) + 1, moved + len(words) + 1
     headings = tuple(replace(heading, start=starts[heading.start]) for heading in headings_of(text))
-    return _document("\n".join(plain), title, (), headings)
+    tables = tuple(replace(each, start=starts[each.start], last=starts[each.last]) for each in tables)
+    return _document("\n".join(plain), title, (), headings, tables)
 
 
 def _unescaped_lines(text: str) -> Iterator[str]:
@@ -62,11 +67,13 @@ def from_pages(pages: Sequence[tuple[int, str]], title: str | None = None) -> Pa
     """A document of numbered pages, in order; pages without text are left out."""
     pieces: list[str] = []
     spans: list[Page] = []
-    start = 0
+    tables: list[Table] = []
+    writer, start = TableWriter(), 0
     for number, content in pages:
-        piece = normalised(content)
+        piece, found = writer.write(normalised(content))
         if not piece.strip():
             continue
+        tables += (replace(each, start=each.start + start, last=each.last + start) for each in found)
         # A page reaches to the beginning of the next, so that every character has a page.
         end = start + len(piece) + len(_PAGE_BREAK)
         spans.append(Page(number, start, end))
@@ -75,7 +82,7 @@ def from_pages(pages: Sequence[tuple[int, str]], title: str | None = None) -> Pa
     text = _PAGE_BREAK.join(pieces)
     if spans:
         spans[-1] = Page(spans[-1].number, spans[-1].start, len(text))
-    return _document(text, title, tuple(spans), tuple(headings_of(text)))
+    return _document(text, title, tuple(spans), tuple(headings_of(text)), tuple(tables))
 
 
 def from_text(content: str, title: str | None = None) -> ParsedDocument:
@@ -108,7 +115,11 @@ def usable_title(title: str | None) -> str | None:
 
 
 def _document(
-    text: str, title: str | None, pages: tuple[Page, ...], headings: tuple[Heading, ...]
+    text: str,
+    title: str | None,
+    pages: tuple[Page, ...],
+    headings: tuple[Heading, ...],
+    tables: tuple[Table, ...],
 ) -> ParsedDocument:
     named = (heading for heading in headings if not titles.is_counted(heading.text))
     first = min(named, key=lambda heading: (heading.level, heading.start), default=None)
@@ -117,6 +128,7 @@ def _document(
         title=usable_title(title) or (first.text if first else None),
         headings=headings,
         pages=pages,
+        tables=tables,
     )
 
 

@@ -44,9 +44,12 @@ from rag.parsing import (
     charsets,
     decoding,
     docx,
+    docx_body,
+    docx_numbering,
     heads,
     kerning,
     mail,
+    markdown_tables,
     plain,
     records,
     structure,
@@ -125,6 +128,13 @@ def tokenizer() -> Any:
 def cut(text: str) -> None:
     """The tokenizer, which is not quick, is tried by itself."""
     TokenChunker(lambda piece: len(piece.split()), 50).chunk(structure.from_markdown(text))
+
+
+def written_as(text: str) -> None:
+    """A paragraph's number, in the form that a level states."""
+    levels = {0: docx_numbering.Level(text=text)}
+    numbering = docx_numbering.Numbering({"1": docx_numbering.Instance("1", levels, {})}, {})
+    numbering.number_of(docx_numbering.Place("1", 0), "")
 
 
 def printed(text: str) -> None:
@@ -225,6 +235,12 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "guess": lambda text: charsets.decode_by_guess(text.encode("cp1252", "replace"))
     },
     "rag.parsing.docx": {"head": lambda text: list(docx._paragraphs(f"<w>{escape(text)}</w>".encode()))},
+    "rag.parsing.docx_body": {"numbers": docx_body.with_numbers},
+    "rag.parsing.docx_numbering": {"form": written_as},
+    "rag.parsing.markdown_tables": {
+        "table": lambda text: markdown_tables.TableWriter().write(f"|{text}|\n|-|\n|{text}|\n{text}"),
+        "text": lambda text: markdown_tables.TableWriter(stated=True).write(text),
+    },
     "rag.parsing.heads": {
         "rows": lambda text: heads.head_of([text.split("\n")] * 3),
         "cells": lambda text: heads.head_of([[text, text], [text, "1"], [text, "a"]]),
