@@ -27,10 +27,12 @@ from rag.model.documents import (
     LayoutState,
     Page,
     ParsedDocument,
+    ReadingWarning,
     Removal,
     Replacement,
     Reservation,
     SecondLayout,
+    WarningKind,
 )
 from rag.model.jobs import (
     FIRST_STAGES,
@@ -107,6 +109,7 @@ __all__ = [
     "Passage",
     "Point",
     "Progress",
+    "ReadingWarning",
     "Removal",
     "Replacement",
     "Reservation",
@@ -122,4 +125,5 @@ __all__ = [
     "Stream",
     "Taken",
     "Vector",
+    "WarningKind",
 ]

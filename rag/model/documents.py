@@ -25,6 +25,28 @@ class Page:
     end: int
 
 
+class WarningKind(StrEnum):
+    """What of a file was not read, or is doubtful (CHARACTERS)."""
+
+    PAGES = "pages"
+    PARTS = "parts"
+    ATTACHMENTS = "attachments"
+    PICTURES = "pictures"
+    CHARACTERS = "characters"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingWarning:
+    """``count`` things of a ``kind`` were not read; ``text`` names them in a sentence.
+
+    ``kind`` is a :class:`WarningKind`, or one that a later version knows.
+    """
+
+    kind: str
+    count: int
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedDocument:
     """A file as a parser reads it: plain text or Markdown, and where its headings and pages are."""
@@ -33,6 +55,7 @@ class ParsedDocument:
     title: str | None = None
     headings: tuple[Heading, ...] = ()
     pages: tuple[Page, ...] = ()
+    warnings: tuple[ReadingWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +88,8 @@ class Document:
     offsets point into. ``given_title``: the title that was sent, whose words count in the lexical search of
     each passage; '' without one. ``confirmed``: the version of the last ingestion with the same content,
     which supersedes older ones; 0 without one. ``owner``: the name of the key that sent the version; ""
-    without keys. ``size``: bytes of its source; 0 where they were not counted.
+    without keys. ``size``: bytes of its source; 0 where they were not counted. ``warnings``: what of the
+    source was not read.
     """
 
     document_id: str
@@ -86,6 +110,7 @@ class Document:
     confirmed: int = 0
     owner: str = ""
     size: int = 0
+    warnings: tuple[ReadingWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from time import time
 from rag.errors import NotFound, UnknownCollection
 from rag.model import Chunk, Collection, CollectionSpec, Document, DocumentVersion, Job, Json, Layout, Stage
 from rag.naming import chunks_key, plain_name
-from tasks.documents.blob_keys import discard, is_seen, save_text, text_key, work_key
+from tasks.documents.blob_keys import discard, folder_of, is_seen, save_text, source_key, text_key, work_key
 from tasks.documents.layouts import (
     delete_points,
     embedder_of,
@@ -20,7 +20,14 @@ from tasks.documents.layouts import (
 )
 from tasks.documents.quotas import Arrival, check_metadata, check_room, keeper_of
 from tasks.ingest.revision import changes_nothing, is_being_changed, must_be_last, with_kept_vectors
-from tasks.ingest.sources import fetch_source, fingerprint_of, note_source, noted_source, source_of
+from tasks.ingest.sources import (
+    SourceNote,
+    fetch_source,
+    fingerprint_of,
+    note_source,
+    noted_source,
+    source_of,
+)
 from tasks.stages import artefacts
 from tasks.stages.stage import Done, Next, Outcome, Shared, SharedCalls, StageRun, Steps, stage_work
 from tasks.toolbox import Toolbox
@@ -71,7 +78,7 @@ def parse(run: StageRun) -> Outcome:
     title = title or plain_name(" ".join(chunks[0].text[:1000].split()[:8]))[:300]
     save_text(tools.blobs, job, parsed.text, chunks)
     tools.blobs.put(work_key(job, "chunks"), artefacts.pack_chunks(title, chunks), durable=False)
-    note_source(run, fingerprint, source.media_type, len(source.data))
+    note_source(run, SourceNote(fingerprint, source.media_type, len(source.data), parsed.warnings))
     return Next(Stage.EMBED, size=len(chunks))
 
 
@@ -135,7 +142,7 @@ def index(run: StageRun) -> Steps:
         return Next(Stage.EMBED, size=SLICE)
     try:
         title, chunks = _chunks(tools, job)
-        arrival = Arrival(keeper_of(job), job.collection, job.inputs["document_id"], noted_source(run)[-1])
+        arrival = Arrival(keeper_of(job), job.collection, job.inputs["document_id"], noted_source(run).size)
         check_room(tools.settings, tools.documents, arrival)
         slices = [(layout, start) for layout in collection.layouts for start in range(0, len(chunks), SLICE)]
         for at in range(_slices_written(run, collection), len(slices)):
@@ -262,16 +269,16 @@ def _slices_written(run: StageRun, collection: Collection) -> int:
 
 def _document(run: StageRun, title: str, chunks: Sequence[Chunk]) -> Document:
     job = run.job
-    fingerprint, media_type, source_key, size = noted_source(run)
+    note = noted_source(run)
     return Document(
         document_id=job.inputs["document_id"],
         collection=job.collection,
         generation=job.inputs["generation"],
         version=job.inputs["version"],
-        fingerprint=fingerprint,
+        fingerprint=note.fingerprint,
         title=title,
-        media_type=media_type,
-        source_key=source_key,
+        media_type=note.media_type,
+        source_key=source_key(folder_of(job), job.id),
         text_key=text_key(job),
         chunks=len(chunks),
         tokens=sum(chunk.tokens for chunk in chunks),
@@ -280,7 +287,8 @@ def _document(run: StageRun, title: str, chunks: Sequence[Chunk]) -> Document:
         metadata=job.inputs["metadata"],
         given_title=job.inputs["title"] or "",
         owner=keeper_of(job),
-        size=size,
+        size=note.size,
+        warnings=note.warnings,
     )
 
 
@@ -292,4 +300,6 @@ def _result(document: Document, *, unchanged: bool, superseded: bool = False) ->
         "tokens": document.tokens,
         "unchanged": unchanged,
     }
+    if document.warnings:
+        result["warnings"] = [asdict(warning) for warning in document.warnings]
     return {**result, "superseded": True} if superseded else result

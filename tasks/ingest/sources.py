@@ -4,10 +4,12 @@ import json
 from dataclasses import dataclass
 from hashlib import sha256
 
-from rag.errors import Transient
+from pydantic import TypeAdapter
+
+from rag.errors import NotFound, Transient
 from rag.fetching import Order, fetch
 from rag.fetching.own_services import own_services
-from rag.model import Job
+from rag.model import Job, ReadingWarning
 from tasks.documents.blob_keys import folder_of, source_key
 from tasks.stages.run import StageRun
 
@@ -47,16 +49,30 @@ def source_of(run: StageRun) -> Source:
     return Source(blobs.get(job.inputs["source_key"]), job.inputs["media_type"], job.inputs["filename"] or "")
 
 
-def note_source(run: StageRun, fingerprint: str, media_type: str, size: int) -> None:
-    """Store for the index stage what the document was made from. ``size``: in bytes."""
-    told = [fingerprint, media_type, source_key(folder_of(run.job), run.job.id), size]
-    run.save(_NOTED, json.dumps(told).encode())
+@dataclass(frozen=True, slots=True)
+class SourceNote:
+    """What a document was made from: ``size`` in bytes, ``warnings`` about what of it was not read."""
+
+    fingerprint: str
+    media_type: str
+    size: int
+    warnings: tuple[ReadingWarning, ...] = ()
 
 
-def noted_source(run: StageRun) -> tuple[str, str, str, int]:
-    """Fingerprint, media type, key, and size in bytes."""
-    fingerprint, media_type, key, size = json.loads(run.load(_NOTED))
-    return fingerprint, media_type, key, size
+_NOTES = TypeAdapter(SourceNote)
+
+
+def note_source(run: StageRun, note: SourceNote) -> None:
+    """Store the note for the index stage."""
+    run.save(_NOTED, _NOTES.dump_json(note))
+
+
+def noted_source(run: StageRun) -> SourceNote:
+    """The note of :func:`note_source`. NotFound without one, or for a damaged one: parsing makes it again."""
+    try:
+        return _NOTES.validate_json(run.load(_NOTED))
+    except ValueError as error:
+        raise NotFound(f"what is noted of the source is damaged: {error}") from error
 
 
 def _is_wanted(run: StageRun) -> bool:
