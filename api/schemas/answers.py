@@ -149,6 +149,17 @@ class JobOut(Answer):
         )
 
 
+class WarningOut(Answer):
+    """What of a file was not read, or is doubtful."""
+
+    kind: str = Field(
+        description="`pages`, `parts`, `attachments`, `pictures` that were not read; `characters` that were "
+        "guessed or lost. Later versions may add kinds"
+    )
+    count: int = Field(description="How many of them")
+    text: str = Field(description="A sentence that names them")
+
+
 class DocumentOut(Answer):
     """The version of a document that searches see now."""
 
@@ -162,10 +173,11 @@ class DocumentOut(Answer):
     metadata: dict[str, JsonValue]
     created_at: datetime
     updated_at: datetime
+    warnings: list[WarningOut] = Field(description="What of its source was not read")
 
     @classmethod
     def of(cls, document: Document) -> Self:
-        return cls.copy_from(document)
+        return cls.copy_from(document, warnings=list(map(WarningOut.copy_from, document.warnings)))
 
 
 class LayoutOut(Answer):

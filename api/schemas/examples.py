@@ -31,11 +31,15 @@ _RESTORED = {
     ],
     **_COUNTS, "golden": 20, "overlap": 1.0, "bytes": 1234567890, "seconds": 41.2,
 }  # fmt: skip
+_WARNINGS = [{"kind": "pages", "count": 2, "text": "pages 4-5 were not read: they have no text layer"}]
 # The last stage and the result of each kind.
 _RESULTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "ingest": (
         "index",
-        {"document_id": "guides/vpn.md", "version": 1, "chunks": 12, "tokens": 1840, "unchanged": False},
+        {
+            "document_id": "guides/vpn.md", "version": 1, "chunks": 12, "tokens": 1840, "unchanged": False,
+            "warnings": _WARNINGS,
+        },
     ),
     "query": (
         "generate",
@@ -130,7 +134,7 @@ OF_SCHEMAS: Mapping[str, Any] = {
     "Document": {
         "document_id": "guides/vpn.md", "collection": "handbook", "version": 1, "title": "VPN guide",
         "media_type": "text/markdown", "chunks": 12, "tokens": 1840, "metadata": {"lang": "en"},
-        "created_at": _BEGAN, "updated_at": _ENDED,
+        "created_at": _BEGAN, "updated_at": _ENDED, "warnings": _WARNINGS,
     },
     "Collection": {
         "name": "handbook", **_MODEL, "documents": 1203, "chunks": 30012, "created_at": _BEGAN,

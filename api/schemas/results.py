@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, JsonValue, create_model
 
-from api.schemas.answers import PROBLEM_TYPE, JobOut
+from api.schemas.answers import PROBLEM_TYPE, JobOut, WarningOut
 from rag.model import JobKind, Stage
 
 
@@ -21,6 +21,9 @@ class IngestResult(BaseModel):
     unchanged: bool = Field(description="The same content was there already, so nothing was done")
     superseded: bool | None = Field(
         None, description="True: a newer version of the document was published meanwhile; else absent"
+    )
+    warnings: list[WarningOut] | None = Field(
+        None, description="What of the document was not read; absent where all of it was"
     )
 
 

@@ -5,7 +5,7 @@ import { Followed } from "./following.js";
 import { chosen, dropped, namesOf } from "./files.js";
 import { many } from "./formats.js";
 import { connected, keepFresh, showHealth } from "./header.js";
-import { inWords } from "./jobs.js";
+import { inWords, warningsOf } from "./jobs.js";
 
 const client = connected();
 const followed = new Followed(client);
@@ -151,7 +151,8 @@ async function add(body, label) {
       if (kind === "progress") state.textContent = `${data.done}/${data.total}`;
     });
     tell(job);
-    note.textContent = job.error?.detail || (job.result?.unchanged ? "already there" : `${job.result?.chunks ?? 0} passages`);
+    const done = job.result?.unchanged ? "already there" : `${job.result?.chunks ?? 0} passages`;
+    note.textContent = job.error?.detail || [done, ...warningsOf(job.result)].join(" · ");
   } catch (error) {
     refuse(state, note, error.message);
   }

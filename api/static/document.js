@@ -5,6 +5,7 @@
 import { $, made, said } from "./elements.js";
 import { many } from "./formats.js";
 import { connected, keepFresh, showHealth } from "./header.js";
+import { warningsOf } from "./jobs.js";
 
 const AROUND = 3000; // characters of the text at a time, on either side
 const client = connected();
@@ -63,6 +64,7 @@ function showFacts(document) {
   const facts = {
     Id: document.document_id, Collection: document.collection, Type: document.media_type,
     Version: document.version, Passages: document.chunks, Changed: new Date(document.updated_at).toLocaleString(),
+    ...(document.warnings?.length ? { Warnings: warningsOf(document).join("; ") } : {}),
     Metadata: Object.keys(document.metadata).length ? JSON.stringify(document.metadata) : "none",
   };
   $("name").textContent = document.title;

@@ -13,6 +13,9 @@ const STAGES = {
 // Kinds whose progress is in bytes.
 export const ABOUT_BACKUPS = ["backup", "verify", "rehearse", "restore", "prune"];
 
+// What of a document was not read: sentences.
+export const warningsOf = (found) => (found?.warnings ?? []).map((warning) => warning.text);
+
 export function inWords(job) {
   const stage = STAGES[job.stage] || job.stage;
   if (job.state === "queued") return job.queue_position ? `waiting, place ${job.queue_position}` : "waiting";

@@ -91,5 +91,7 @@ def document_page(row: Row) -> Iterator[tuple[str, str]]:
     yield "size", f"{many(row['chunks'], 'chunk')}, {many(row['tokens'], 'token')}"
     yield "created", f"{clock(row['created_at'])}, {age(row['created_at'])} ago"
     yield "updated", f"{clock(row['updated_at'])}, {age(row['updated_at'])} ago"
+    for warning in row.get("warnings", ()):
+        yield "warning", str(warning["text"])
     for name, value in row["metadata"].items():
         yield name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -82,6 +82,8 @@ class Sender:
         same = entry.is_of(document) if entry.version else document["version"] == job["result"].get("version")
         facts = ("document_id", "version", "chunks", "tokens")
         result = {**{fact: document[fact] for fact in facts}, "unchanged": True}
+        if warnings := document.get("warnings"):
+            result["warnings"] = warnings
         return Sent(source, result=result) if same else None
 
     def _retry(self, call: Callable[[], T]) -> T:

@@ -26,6 +26,7 @@ ALL_ARE_IN, SOME_FAILED, NONE_IS_IN = 0, 1, 6
 """Exit statuses. Files that are left out by default, such as hidden ones, are not counted."""
 
 _NAMES_SHOWN = 5
+_WARNINGS_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +98,23 @@ def show_summary(
         say(console, f"  {explanation.title} ({len(names)}): {_some(names)}", "red")
         if explanation.advice:
             say(console, f"    {explanation.advice}")
+    warnings = list(_warnings(outcomes))
+    for line in warnings[:_WARNINGS_SHOWN]:
+        say(console, f"  {line}", "yellow")
+    if len(warnings) > _WARNINGS_SHOWN:
+        more = many(len(warnings) - _WARNINGS_SHOWN, "more warning")
+        say(console, f"  {more}: `aegis documents show ID` has those of a document", "yellow")
     left_out = sorted((one for one in omitted if not one.wanted), key=lambda one: one.reason)
     for reason, those in groupby(left_out, lambda one: one.reason):
         names = [one.name for one in those]
         say(console, f"  left out, {reason} ({len(names)}): {_some(names)}", "dim")
+
+
+def _warnings(outcomes: Iterable[Outcome]) -> Iterator[str]:
+    """What of the documents was not read, a line each."""
+    for outcome in outcomes:
+        for warning in outcome.result.get("warnings", ()):
+            yield f"{outcome.source.name}: {warning['text']}"
 
 
 def rows_of(outcomes: Iterable[Outcome], omitted: Iterable[Omitted]) -> Iterator[Json]:

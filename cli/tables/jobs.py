@@ -70,5 +70,7 @@ def job_page(row: Row) -> Iterator[tuple[str, str]]:
     for name, value in (row["result"] or {}).items():
         if name in ("citations", "hits"):
             yield name, str(len(value))
+        elif name == "warnings":
+            yield from (("warning", str(warning["text"])) for warning in value)
         else:
             yield name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -27,11 +27,13 @@ from rag.model.documents import (
     LayoutState,
     Page,
     ParsedDocument,
+    ReadingWarning,
     Removal,
     Replacement,
     Reservation,
     SecondLayout,
     Table,
+    WarningKind,
 )
 from rag.model.jobs import (
     FIRST_STAGES,
@@ -113,6 +115,7 @@ __all__ = [
     "Passage",
     "Point",
     "Progress",
+    "ReadingWarning",
     "RecentWork",
     "Removal",
     "Replacement",
@@ -134,4 +137,5 @@ __all__ = [
     "Vector",
     "Wait",
     "WaitReason",
+    "WarningKind",
 ]

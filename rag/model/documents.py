@@ -25,6 +25,28 @@ class Page:
     end: int
 
 
+class WarningKind(StrEnum):
+    """What of a file was not read, or is doubtful (CHARACTERS)."""
+
+    PAGES = "pages"
+    PARTS = "parts"
+    ATTACHMENTS = "attachments"
+    PICTURES = "pictures"
+    CHARACTERS = "characters"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingWarning:
+    """``count`` things of a ``kind`` were not read; ``text`` names them in a sentence.
+
+    ``kind`` is a :class:`WarningKind`, or one that a later version knows.
+    """
+
+    kind: str
+    count: int
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """Rows in words: the first begins at character ``start`` of the text, the last one at ``last``.
@@ -46,6 +68,7 @@ class ParsedDocument:
     headings: tuple[Heading, ...] = ()
     pages: tuple[Page, ...] = ()
     tables: tuple[Table, ...] = ()
+    warnings: tuple[ReadingWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +103,7 @@ class Document:
     or the name of the file; '' where the title stands in the text. ``confirmed``: the version of the last
     ingestion with the same content, which supersedes older ones; 0 without one. ``owner``: the name of the
     key that sent the version; "" without keys. ``size``: bytes of its source; 0 where they were not counted.
+    ``warnings``: what of the source was not read.
     """
 
     document_id: str
@@ -101,6 +125,7 @@ class Document:
     owner: str = ""
     size: int = 0
     searched_title: str = ""
+    warnings: tuple[ReadingWarning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ _FEW = 2
 
 _ACCENTED = re.compile("[^\x00-\x7f]")
 _UNASSIGNED = re.compile("[\x80-\x9f\ufffd]")
+_BEYOND_ASCII = bytes(range(0x80, 0x100))
 _WITHIN_WORDS = "’‘·"
 
 
@@ -66,20 +67,31 @@ def warm() -> None:
 
 
 def decode_by_guess(data: bytes) -> str:
-    """The text of ``data``, which is no UTF-8 as a whole.
+    """The text of ``data``, which is no UTF-8 as a whole, by :func:`guessed_charset`.
 
     Logs and exports that several programs wrote to have lines of two character sets. So each line that is
-    UTF-8 is read as such, and the set is that of the other lines.
+    UTF-8 is read as such.
     """
-    charset = charset_of(data)
+    charset = guessed_charset(data)
     if charset.lower() in _OF_SEVERAL_BYTES:  # two bytes of Chinese are UTF-8 by chance now and then
         return data.decode(charset, "replace")
     lines = data.split(b"\n")
-    valid = [_is_utf8(line) for line in lines]
-    if any(good and not line.isascii() for line, good in zip(lines, valid, strict=True)):
-        charset = charset_of(b"\n".join(line for line, good in zip(lines, valid, strict=True) if not good))
-    codecs = ("utf-8" if good else charset for good in valid)
-    return "\n".join(line.decode(codec, "replace") for line, codec in zip(lines, codecs, strict=True))
+    return "\n".join(line.decode("utf-8" if _is_utf8(line) else charset, "replace") for line in lines)
+
+
+def guessed_charset(data: bytes) -> str:
+    """The codec of ``data``, or of those lines that are no UTF-8 where others are."""
+    charset = charset_of(data)
+    if charset.lower() in _OF_SEVERAL_BYTES:
+        return charset
+    others = [line for line in data.split(b"\n") if not _is_utf8(line)]
+    rest = b"\n".join(others)
+    # Only lines of UTF-8 beyond ASCII mislead the guess about the whole.
+    return charset_of(rest) if _accents_of(rest) < _accents_of(data) else charset
+
+
+def _accents_of(data: bytes) -> int:
+    return len(data) - len(data.translate(None, _BEYOND_ASCII))
 
 
 def _is_utf8(line: bytes) -> bool:

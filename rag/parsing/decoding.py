@@ -47,6 +47,17 @@ def decoded(data: bytes, declared: str | None = None) -> str:
     return text
 
 
+def guess_about(data: bytes) -> str | None:
+    """The character set that :func:`decoded` guesses for a file that declares none; None without a guess."""
+    if any(data.startswith(mark) for mark, _ in _BYTE_ORDER_MARKS):
+        return None
+    for encoding in filter(None, ("utf-8", _utf16_without_mark(data))):
+        with suppress(UnicodeError):
+            data.decode(encoding)
+            return None
+    return charsets.guessed_charset(data)
+
+
 def _decoded_without_mark(data: bytes, declared: str | None) -> str:
     for encoding in filter(None, (declared, "utf-8", _utf16_without_mark(data))):
         with suppress(UnicodeError, LookupError):

@@ -1,15 +1,20 @@
 """Maps media types to parsers. It imports every parser, so only processes that parse files import it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 
 from rag import media
 from rag.errors import DocumentTooLarge, EmptyDocument, UnreadableDocument, UnsupportedMedia
-from rag.model import ParsedDocument
+from rag.model import ParsedDocument, ReadingWarning, WarningKind
 from rag.parsing import mail, office, pdf, plain, records, tables, webpage
+from rag.parsing.decoding import guess_about
+from rag.parsing.warnings import warning
 
 Parse = Callable[[bytes], ParsedDocument]
+_UNDECLARED = frozenset({media.TEXT, media.MARKDOWN, media.CSV, media.JSON, media.JSONL})
+"""Types that cannot declare their character set, except by a byte order mark."""
 
 
 def parsers(max_text_bytes: int) -> Mapping[str, Parse]:
@@ -56,4 +61,14 @@ def parse(data: bytes, media_type: str, max_text_bytes: int) -> ParsedDocument:
         raise DocumentTooLarge(
             f"The file holds {size / 1e6:.0f} MB of text; at most {max_text_bytes / 1e6:.0f} MB are read."
         )
-    return document
+    return replace(document, warnings=(*document.warnings, *_doubts(document.text, data, media_type)))
+
+
+def _doubts(text: str, data: bytes, media_type: str) -> Iterator[ReadingWarning]:
+    """Warnings about characters that were guessed or lost."""
+    if lost := text.count("\ufffd"):
+        yield warning(WarningKind.CHARACTERS, lost, f"{lost} characters cannot be decoded")
+    if media_type in _UNDECLARED and (charset := guess_about(data)):
+        guessed = sum(not character.isascii() for character in text)
+        told = f"the file declares no character set: {guessed} characters were read as {charset} by guess"
+        yield warning(WarningKind.CHARACTERS, guessed, told)

@@ -1,6 +1,7 @@
 """Reads mail (RFC 5322) by the standard library: its main headers and its readable parts."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from email import message_from_bytes
 from email.errors import MessageError
 from email.message import EmailMessage
@@ -12,6 +13,7 @@ from rag.errors import UnreadableDocument
 from rag.model import ParsedDocument
 from rag.parsing import structure, webpage
 from rag.parsing.decoding import decoded
+from rag.parsing.warnings import attachments_not_read
 
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
 _LONGEST_HEADER = 2_000
@@ -46,11 +48,13 @@ def mail(data: bytes) -> ParsedDocument:
         if not head:
             raise UnreadableDocument("The file is no mail: it names no sender, receiver, date or subject.")
         body = "\n\n".join(_texts(message, 0))
-        names = [name for part in _attachments(message) if (name := part.get_filename())]
+        attachments = [part.get_filename() or "" for part in _attachments(message)]
+        names = list(filter(None, attachments))
         attached = f"Attachments (not read): {', '.join(names)}" if names else ""
         # A mail that says nothing counts as empty, although it has a sender.
         shown = filter(None, (head, body, attached)) if body.strip() or message["Subject"] else ()
-        return structure.from_markdown("\n\n".join(shown), str(message["Subject"] or ""))
+        document = structure.from_markdown("\n\n".join(shown), str(message["Subject"] or ""))
+        return replace(document, warnings=(attachments_not_read(attachments),)) if attachments else document
     except (MessageError, LookupError, ValueError, RecursionError) as error:
         raise UnreadableDocument(f"The mail cannot be read: {error}.") from error
 

@@ -4,6 +4,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from io import BytesIO
 
 from xberg import ExtractedDocument
@@ -13,12 +14,15 @@ from rag.errors import DocumentTooLarge, UnreadableDocument
 from rag.model import ParsedDocument
 from rag.parsing import docx, docx_body, structure, tables
 from rag.parsing.extraction import ENCRYPTED, extracted
+from rag.parsing.warnings import pictures_not_read
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLE_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _LARGEST_UNPACKED = 512 << 20
 _MOST_ENTRIES = 10_000
 _OLD_FORMAT = "The file is in an old Office format (.doc, .xls, .ppt): save it as .docx, .xlsx or .pptx."
+_PICTURE = re.compile(r"^(?!docProps/|Thumbnails/).*\.(png|jpe?g|tiff?|webp|gif|bmp|emf|wmf)$", re.IGNORECASE)
+_SMALLEST_PICTURE = 10_000  # bytes
 _NOTE = re.compile(r"^\[\^(cmt)?\d{1,9}\]:\s{1,8}", re.MULTILINE)
 _NOTE_MARK = re.compile(r"\[(?:\^|cmt:)\d{1,9}\](?!:)")
 _BROKEN_ARCHIVE = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError)
@@ -35,6 +39,12 @@ def office(data: bytes, media_type: str, max_text_bytes: int) -> ParsedDocument:
         raise UnreadableDocument(ENCRYPTED if _OLE_ENCRYPTED in data else _OLD_FORMAT)
     if data.startswith(b"PK"):
         _check_archive(data)
+    document = _document(data, media_type, max_text_bytes)
+    pictures = _pictures(data) if data.startswith(b"PK") else 0
+    return replace(document, warnings=(pictures_not_read(pictures),)) if pictures else document
+
+
+def _document(data: bytes, media_type: str, max_text_bytes: int) -> ParsedDocument:
     if media_type == media.DOCX:
         return _docx(data, max_text_bytes)
     found = extracted(data, media_type, max_text_bytes)
@@ -76,6 +86,15 @@ def _sheets(found: ExtractedDocument) -> Iterator[str]:
             rows += tables.sentences(cells)
         if content := "\n\n".join(rows) or structure.prose(sheet.content):
             yield f"## {sheet.sheet_name or f'Sheet {sheet.page_number}'}\n\n{content}"
+
+
+def _pictures(data: bytes) -> int:
+    """How many pictures an archive holds, without the small ones, which are icons and rules."""
+    with zipfile.ZipFile(BytesIO(data)) as archive:
+        return sum(
+            entry.file_size >= _SMALLEST_PICTURE and _PICTURE.search(entry.filename) is not None
+            for entry in archive.infolist()
+        )
 
 
 def _check_archive(data: bytes) -> None:

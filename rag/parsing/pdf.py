@@ -2,6 +2,8 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
 
 from pypdfium2 import PdfiumError
 from xberg import ExtractedDocument, PdfAnnotationType
@@ -13,10 +15,12 @@ from rag.parsing import structure
 from rag.parsing.extraction import ENCRYPTED, extracted
 from rag.parsing.kerning import Words
 from rag.parsing.textlayer import Layer, layers_of
+from rag.parsing.warnings import pages_not_read
 
 _NUMBER = re.compile(r"\d[\d.,]*\d")
 _DOT_LEADER = re.compile(r"(?: ?\.){5,}")
 _MOST_COMMENTS = 10_000
+_NO_LAYER = "they show pictures and have no text (scans perhaps)"
 
 
 def pdf(data: bytes, max_text_bytes: int) -> ParsedDocument:
@@ -33,11 +37,11 @@ def pdf(data: bytes, max_text_bytes: int) -> ParsedDocument:
         broken = error
     else:
         if any(page.content.strip() for page in found.pages or ()):
-            return structure.from_pages(_mended_pages(found, data), found.metadata.title)
+            return _mended_pages(found, data)
     return _by_pdfium(data, broken)
 
 
-def _mended_pages(found: ExtractedDocument, data: bytes) -> list[tuple[int, str]]:
+def _mended_pages(found: ExtractedDocument, data: bytes) -> ParsedDocument:
     try:
         layers, _ = layers_of(data)
     except PdfiumError:
@@ -48,7 +52,15 @@ def _mended_pages(found: ExtractedDocument, data: bytes) -> list[tuple[int, str]
         number = page.page_number
         layer = layers[number - 1] if 0 < number <= len(layers) else Layer()
         pages.append((number, "\n\n".join([_mended(page.content, layer), *comments[number]])))
-    return pages
+    return _document(pages, layers, found.metadata.title)
+
+
+def _document(pages: Sequence[tuple[int, str]], layers: Sequence[Layer], title: str | None) -> ParsedDocument:
+    """The document of ``pages``, with a warning about those that only show something."""
+    read = {number for number, content in pages if content.strip()}
+    unread = [number for number, layer in enumerate(layers, 1) if layer.shows and number not in read]
+    document = structure.from_pages(pages, title)
+    return replace(document, warnings=(pages_not_read(unread, _NO_LAYER),)) if unread else document
 
 
 def _mended(content: str, layer: Layer) -> str:
@@ -88,7 +100,7 @@ def _by_pdfium(data: bytes, broken: UnreadableDocument | None) -> ParsedDocument
         raise EmptyDocument(
             "The PDF holds no text, only images perhaps (a scan): run text recognition (OCR) over it first."
         )
-    return structure.from_pages(pages, title)
+    return _document(pages, layers, title)
 
 
 def _tidy(content: str) -> str:

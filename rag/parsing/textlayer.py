@@ -18,10 +18,14 @@ _SHORTEST_AFTER_PREFIX = 6
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """The ``text`` of a page, and the same in the order of its ``columns`` where it has three or more."""
+    """The ``text`` of a page, and the same in the order of its ``columns`` where it has three or more.
+
+    ``shows``: whether anything is drawn on the page.
+    """
 
     text: str = ""
     columns: str | None = None
+    shows: bool = False
 
 
 def layers_of(data: bytes) -> tuple[list[Layer], str | None]:
@@ -33,7 +37,8 @@ def layers_of(data: bytes) -> tuple[list[Layer], str | None]:
 def _layer(page: PdfPage) -> Layer:
     text = page.get_textpage()
     columns = text_in_columns(text)
-    return Layer(_joined(text.get_text_bounded()), None if columns is None else _joined(columns))
+    shows = next(page.get_objects(max_depth=1), None) is not None
+    return Layer(_joined(text.get_text_bounded()), None if columns is None else _joined(columns), shows)
 
 
 def _joined(text: str) -> str:

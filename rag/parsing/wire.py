@@ -20,10 +20,11 @@ from rag.errors import (
     UnreadableDocument,
     UnsupportedMedia,
 )
-from rag.model import Chunk, CutDocument, Heading, Page, ParsedDocument
+from rag.model import Chunk, CutDocument, Heading, Page, ParsedDocument, ReadingWarning, WarningKind
 from rag.naming import plain_name
 from rag.parsing.decoding import is_clean
 from rag.parsing.structure import DEEPEST_HEADING, MAX_HEADING
+from rag.parsing.warnings import LONGEST_WARNING, MOST_WARNINGS
 from rag.system import framing
 from rag.system.framing import framed, payloads_of
 from rag.text.chunking import ROOM_A_TOKEN, most_passages
@@ -31,9 +32,10 @@ from rag.text.titles import MAX_TITLE
 
 _LARGEST_FRAME = (1 << 32) - 1
 _LONGEST_MESSAGE = 2_000
+_LONGEST_COUNT = 20  # digits
 _MOST_PLACES = 1 << 20
 """Headings, pages and different names: an object each takes up to 200 bytes."""
-_FRAMES = 8
+_FRAMES = 9
 _DOCUMENT, _REFUSAL = b"document", b"refusal"
 _NONE = -1
 _HEADING = struct.Struct("<3i")  # start, level, index of name
@@ -81,6 +83,9 @@ def packed(document: ParsedDocument, chunks: Sequence[Chunk] = ()) -> bytes:
                 for one in chunks
             ),
         ),
+        "\n".join(
+            f"{each.kind} {each.count} {each.text}" for each in document.warnings[:MOST_WARNINGS]
+        ).encode(),
     )
 
 
@@ -115,6 +120,7 @@ def _document(  # noqa: PLR0913, PLR0917 - the fields of an answer
     pages: memoryview,
     paths: memoryview,
     passages: memoryview,
+    warnings: memoryview,
 ) -> CutDocument:
     if len(encoded_text) > bounds.text_bytes:
         raise ValueError("more text than is read")
@@ -130,6 +136,7 @@ def _document(  # noqa: PLR0913, PLR0917 - the fields of an answer
         title=_name(str(encoded_title, "utf-8"), MAX_TITLE) or None,
         headings=tuple(_headings(headings, names, len(text))),
         pages=tuple(_pages(pages, len(text))),
+        warnings=tuple(_warnings(warnings)),
     )
     rows = _bounded(_PATH, paths, len(passages) // _PASSAGE.size)
     named = [tuple(names[_index(number)] for number in row if number != _NONE) for row in rows]
@@ -171,6 +178,19 @@ def _chunks(
         number = None if page == _NONE else _index(page)
         yield Chunk(index, text[start:end], start, end, tokens, number, paths[_index(path)])
         before = end
+
+
+def _warnings(field: memoryview) -> Iterator[ReadingWarning]:
+    if len(field) > 4 * MOST_WARNINGS * (LONGEST_WARNING + 2 * _LONGEST_COUNT):
+        raise ValueError("too much to warn about")
+    lines = str(field, "utf-8").splitlines()
+    if len(lines) > MOST_WARNINGS:
+        raise ValueError("too many warnings")
+    for line in lines:
+        kind, count, text = line.split(" ", 2)
+        if len(text) > LONGEST_WARNING or len(count) > _LONGEST_COUNT:
+            raise ValueError("a warning that is too long")
+        yield ReadingWarning(WarningKind(kind), _index(int(count)), plain_name(text))
 
 
 def _index(number: int) -> int:

@@ -8,7 +8,7 @@ from time import time
 from rag.errors import NotFound, UnknownCollection
 from rag.model import Chunk, Collection, CollectionSpec, Document, DocumentVersion, Job, Json, Layout, Stage
 from rag.naming import chunks_key
-from tasks.documents.blob_keys import discard, is_seen, save_text, text_key, work_key
+from tasks.documents.blob_keys import discard, folder_of, is_seen, save_text, source_key, text_key, work_key
 from tasks.documents.layouts import (
     delete_points,
     embedder_of,
@@ -21,13 +21,14 @@ from tasks.documents.layouts import (
 from tasks.documents.quotas import Arrival, check_metadata, check_room, keeper_of
 from tasks.ingest.revision import changes_nothing, is_being_changed, must_be_last, with_kept_vectors
 from tasks.ingest.sources import (
+    SourceNote,
     fetch_source,
+    file_title_of,
     fingerprint_of,
     note_source,
     noted_source,
-    searched_title,
     source_of,
-    title_of,
+    title_without_any,
 )
 from tasks.stages import artefacts
 from tasks.stages.stage import Done, Next, Outcome, Shared, SharedCalls, StageRun, Steps, stage_work
@@ -75,10 +76,12 @@ def parse(run: StageRun) -> Outcome:
     )
     parsed, chunks = document.parsed, document.chunks
     check_metadata(tools.settings, job.inputs["metadata"], len(chunks))
-    title = title_of(run, source, document)
+    file_title = "" if job.inputs["title"] or parsed.title else file_title_of(source)
+    title = job.inputs["title"] or parsed.title or file_title or title_without_any(source, chunks)
     save_text(tools.blobs, job, parsed.text, chunks)
     tools.blobs.put(work_key(job, "chunks"), artefacts.pack_chunks(title, chunks), durable=False)
-    note_source(run, fingerprint, source.media_type, len(source.data))
+    note = SourceNote(fingerprint, source.media_type, len(source.data), parsed.warnings, file_title)
+    note_source(run, note)
     return Next(Stage.EMBED, size=len(chunks))
 
 
@@ -142,7 +145,7 @@ def index(run: StageRun) -> Steps:
         return Next(Stage.EMBED, size=SLICE)
     try:
         title, chunks = _chunks(tools, job)
-        arrival = Arrival(keeper_of(job), job.collection, job.inputs["document_id"], noted_source(run)[-1])
+        arrival = Arrival(keeper_of(job), job.collection, job.inputs["document_id"], noted_source(run).size)
         check_room(tools.settings, tools.documents, arrival)
         slices = [(layout, start) for layout in collection.layouts for start in range(0, len(chunks), SLICE)]
         for at in range(_slices_written(run, collection), len(slices)):
@@ -239,6 +242,7 @@ def _write_slice(  # noqa: PLR0913 - which slice, and where it goes
     vectors, store = run.tools.vectors, collection.store_of(layout)
     if run.cancelled():
         return
+    searched = run.job.inputs["title"] or noted_source(run).file_title
     embeddings = artefacts.unpack_embeddings(run.tools.blobs.get(vectors_key(run.job, layout, start)))
     if start == 0:
         tokens = embeddings[0].tokens
@@ -247,7 +251,6 @@ def _write_slice(  # noqa: PLR0913 - which slice, and where it goes
         if collection.documents == 0 and layout == collection.serving:
             point_alias(vectors, collection)
     pairs = zip(chunks[start : start + SLICE], embeddings, strict=True)
-    searched = searched_title(run)
     points = [point_of(passage_of(run.job, title, c), e, searched) for c, e in pairs]
     yield Shared(vectors.upsert, points, of=(store,))
     if len(chunks) > SLICE:
@@ -269,16 +272,16 @@ def _slices_written(run: StageRun, collection: Collection) -> int:
 
 def _document(run: StageRun, title: str, chunks: Sequence[Chunk]) -> Document:
     job = run.job
-    fingerprint, media_type, source_key, size = noted_source(run)
+    note = noted_source(run)
     return Document(
         document_id=job.inputs["document_id"],
         collection=job.collection,
         generation=job.inputs["generation"],
         version=job.inputs["version"],
-        fingerprint=fingerprint,
+        fingerprint=note.fingerprint,
         title=title,
-        media_type=media_type,
-        source_key=source_key,
+        media_type=note.media_type,
+        source_key=source_key(folder_of(job), job.id),
         text_key=text_key(job),
         chunks=len(chunks),
         tokens=sum(chunk.tokens for chunk in chunks),
@@ -287,8 +290,9 @@ def _document(run: StageRun, title: str, chunks: Sequence[Chunk]) -> Document:
         metadata=job.inputs["metadata"],
         given_title=job.inputs["title"] or "",
         owner=keeper_of(job),
-        size=size,
-        searched_title=searched_title(run),
+        searched_title=job.inputs["title"] or note.file_title,
+        size=note.size,
+        warnings=note.warnings,
     )
 
 
@@ -300,4 +304,6 @@ def _result(document: Document, *, unchanged: bool, superseded: bool = False) ->
         "tokens": document.tokens,
         "unchanged": unchanged,
     }
+    if document.warnings:
+        result["warnings"] = [asdict(warning) for warning in document.warnings]
     return {**result, "superseded": True} if superseded else result

@@ -1,19 +1,22 @@
 """Sources of ingestions: the bytes that were sent or fetched, and their fingerprint."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+
+from pydantic import TypeAdapter
 
 from rag.errors import NotFound, Transient
 from rag.fetching import Order, fetch
 from rag.fetching.own_services import own_services
-from rag.model import CutDocument, Job
+from rag.model import Chunk, Job, ReadingWarning
 from rag.naming import plain_name
 from rag.text.titles import MAX_TITLE, title_of_file_name
 from tasks.documents.blob_keys import folder_of, source_key
 from tasks.stages.run import StageRun
 
-_FETCHED, _NOTED, _FILE_TITLE = "fetched", "source", "file-title"
+_FETCHED, _NOTED = "fetched", "source"
 
 _FIRST_WORDS = 8
 """Words of a text that become its title where it has no other."""
@@ -52,42 +55,47 @@ def source_of(run: StageRun) -> Source:
     return Source(blobs.get(job.inputs["source_key"]), job.inputs["media_type"], job.inputs["filename"] or "")
 
 
-def note_source(run: StageRun, fingerprint: str, media_type: str, size: int) -> None:
-    """Store for the index stage what the document was made from. ``size``: in bytes."""
-    told = [fingerprint, media_type, source_key(folder_of(run.job), run.job.id), size]
-    run.save(_NOTED, json.dumps(told).encode())
+@dataclass(frozen=True, slots=True)
+class SourceNote:
+    """What a document was made from.
+
+    ``size``: in bytes. ``warnings``: about what of it was not read. ``file_title``: its title, where that is
+    from the name of the file.
+    """
+
+    fingerprint: str
+    media_type: str
+    size: int
+    warnings: tuple[ReadingWarning, ...] = ()
+    file_title: str = ""
 
 
-def noted_source(run: StageRun) -> tuple[str, str, str, int]:
-    """Fingerprint, media type, key, and size in bytes."""
-    fingerprint, media_type, key, size = json.loads(run.load(_NOTED))
-    return fingerprint, media_type, key, size
+_NOTES = TypeAdapter(SourceNote)
 
 
-def title_of(run: StageRun, source: Source, document: CutDocument) -> str:
-    """The given title, else the document's own, its file's name without the ending, or its first words."""
-    if stated := run.job.inputs["title"] or document.parsed.title:
-        return str(stated)
-    if named := title_of_file_name(source.name):
-        if "://" not in named:  # the words of an address say too little
-            note_file_title(run, named)
-        return named
-    return plain_name(" ".join(document.chunks[0].text[:1000].split()[:_FIRST_WORDS]))[:MAX_TITLE]
+def note_source(run: StageRun, note: SourceNote) -> None:
+    """Store the note for the index stage."""
+    run.save(_NOTED, _NOTES.dump_json(note))
 
 
-def note_file_title(run: StageRun, title: str) -> None:
-    """Store for the index stage the title that the document has from the name of its file."""
-    run.save(_FILE_TITLE, title.encode())
-
-
-def searched_title(run: StageRun) -> str:
-    """The title that a search by words finds the document by: the given one, or of its file; else ""."""
-    if given := run.job.inputs["title"]:
-        return str(given)
+def noted_source(run: StageRun) -> SourceNote:
+    """The note of :func:`note_source`. NotFound without one, or for a damaged one: parsing makes it again."""
     try:
-        return run.load(_FILE_TITLE).decode()
-    except NotFound:
-        return ""
+        return _NOTES.validate_json(run.load(_NOTED))
+    except ValueError as error:
+        raise NotFound(f"what is noted of the source is damaged: {error}") from error
+
+
+def file_title_of(source: Source) -> str:
+    """The title that the name of the file gives, without its ending. "" for an address: it says too little."""
+    return "" if "://" in source.name else title_of_file_name(source.name) or ""
+
+
+def title_without_any(source: Source, chunks: Sequence[Chunk]) -> str:
+    """The title of a text that has no other: the address that it came from, or its first words."""
+    if address := title_of_file_name(source.name):
+        return address
+    return plain_name(" ".join(chunks[0].text[:1000].split()[:_FIRST_WORDS]))[:MAX_TITLE]
 
 
 def _is_wanted(run: StageRun) -> bool:

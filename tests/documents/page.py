@@ -1,5 +1,8 @@
 """The handbook as PDF, written object by object."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from tests.documents.content import HEADINGS, SENTENCES, TABLE, TITLE
 
 Line = tuple[int, int, int, str]
@@ -18,8 +21,18 @@ def pdf() -> bytes:
     return written([first, second], title=TITLE)
 
 
-def written(pages: list[list[Line]], *, title: str = "", extra: str = "", trailer: str = "") -> bytes:
-    """A PDF of these pages in Helvetica; ``extra`` holds further objects, ``trailer`` entries."""
+def written(
+    pages: list[list[Line]],
+    *,
+    title: str = "",
+    extra: str = "",
+    trailer: str = "",
+    drawn: Mapping[int, str] = MappingProxyType({}),
+) -> bytes:
+    """A PDF of these pages in Helvetica; ``extra`` holds further objects, ``trailer`` entries.
+
+    ``drawn``: what is drawn beside the text, in the operators of PDF, by the number of the page.
+    """
     kids = " ".join(f"{4 + 2 * n} 0 R" for n in range(len(pages)))
     objects = [
         "<</Type/Catalog/Pages 2 0 R>>",
@@ -28,6 +41,7 @@ def written(pages: list[list[Line]], *, title: str = "", extra: str = "", traile
     ]
     for number, lines in enumerate(pages):
         content = "\n".join(f"BT /F {size} Tf {x} {y} Td ({text}) Tj ET" for x, y, size, text in lines)
+        content += f"\n{drawn.get(number + 1, '')}"
         objects.append(
             "<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources<</Font<</F 3 0 R>>>>"
             f"/Contents {5 + 2 * number} 0 R>>"

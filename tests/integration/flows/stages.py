@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from hashlib import sha256
+from io import BytesIO
 
 import pytest
 
@@ -10,7 +12,7 @@ from rag.text import lexical
 from rag.vectors.edge.store import EdgeVectorStore
 from tasks.answer.answer import visible_hits
 from tasks.documents.layouts import embedder_for
-from tasks.submit.submissions import Ingestion, Question, Submissions, Text
+from tasks.submit.submissions import Ingestion, Question, Submissions, Text, Upload
 from tests.deliveries import step
 from workers.tools import Tools
 
@@ -27,6 +29,10 @@ class InProcess(Tools):
 
 def submitted(desk: Submissions, text: str, document_id: str = "doc") -> str:
     return desk.ingest(Ingestion(Text(text), COLLECTION, document_id)).job.id
+
+
+def upload(data: bytes, name: str, media_type: str) -> Upload:
+    return Upload(BytesIO(data), len(data), sha256(data).hexdigest(), name, media_type)
 
 
 def seen(tools: InProcess, question: str) -> list[str]:

@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from rag import media
 from rag.model import Candidate, Hit, JobState, Stage
 from tasks.documents.layouts import embedder_for
 from tasks.ingest import ingest
 from tasks.ingest.sources import fingerprint_of
 from tasks.submit.submissions import Ingestion, Submissions, Text
 from tests.deliveries import finished, step
-from tests.integration.flows.stages import COLLECTION, InProcess, asked, indexing, seen, submitted
+from tests.integration.flows.stages import COLLECTION, InProcess, asked, indexing, seen, submitted, upload
 
 
 def test_a_document_is_seen_only_when_its_last_stage_is_done(tools: InProcess, desk: Submissions) -> None:
@@ -24,6 +25,25 @@ def test_a_document_is_seen_only_when_its_last_stage_is_done(tools: InProcess, d
     assert job.state is JobState.SUCCEEDED
     assert job.result == {"document_id": "doc", "version": 1, "chunks": 1, "tokens": 8, "unchanged": False}
     assert seen(tools, "When does the bell ring?") == ["The harbour bell rings twice at noon."]
+
+
+def test_what_was_not_read_is_in_the_result_and_stays_with_the_document(
+    tools: InProcess, desk: Submissions
+) -> None:
+    mail = b"From: a@b.c\nSubject: plan\nContent-Type: application/zip; name=plan.zip\n\nPK"
+
+    first, again = (
+        finished(
+            tools, desk.ingest(Ingestion(upload(mail, "plan.eml", media.EML), COLLECTION, "plan")).job.id
+        )
+        for _ in range(2)
+    )
+
+    (warning,) = (first.result or {})["warnings"]
+    assert (warning["kind"], warning["count"]) == ("attachments", 1)
+    assert "plan.zip" in warning["text"]
+    assert (again.result or {})["unchanged"]
+    assert (again.result or {})["warnings"] == [warning]
 
 
 def test_nothing_is_left_of_the_way_there(tools: InProcess, desk: Submissions) -> None:

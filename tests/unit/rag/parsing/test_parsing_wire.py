@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.errors import DocumentError, DocumentTooLarge, UnreadableDocument
-from rag.model import Chunk, CutDocument, Heading, Page, ParsedDocument
+from rag.model import Chunk, CutDocument, Heading, Page, ParsedDocument, ReadingWarning
 from rag.parsing import decoding, structure, wire
 from rag.parsing.fork_server import places_of
+from rag.parsing.warnings import LONGEST_WARNING, MOST_WARNINGS
 from rag.text.chunking import TokenChunker, most_passages
 
 BOUNDS = wire.AnswerBounds(text_bytes=1 << 20, passage_tokens=200)
@@ -36,8 +37,9 @@ def forged(
     pages: bytes = numbers(1, 0, 25),
     paths: bytes = numbers(0, -1, -1, -1, -1, -1),
     passages: bytes = numbers(0, 25, 6, 1, 0),
+    warnings: bytes = b"",
 ) -> bytes:
-    return framed(b"document", text, title, names, headings, pages, paths, passages)
+    return framed(b"document", text, title, names, headings, pages, paths, passages, warnings)
 
 
 def test_an_answer_comes_back_as_it_was() -> None:
@@ -45,6 +47,20 @@ def test_an_answer_comes_back_as_it_was() -> None:
     chunks = (Chunk(0, "# A", 0, 3, 2, None, ()), Chunk(1, "words", 5, 10, 1, 4, ("A", "B")))
 
     assert wire.unpacked(wire.packed(parsed, chunks), BOUNDS) == CutDocument(parsed, chunks)
+
+
+def test_what_was_not_read_comes_back_on_a_line_that_harms_no_terminal() -> None:
+    warnings = (ReadingWarning("pages", 2, "pages 4-5"), ReadingWarning("pictures", 7, "7 pictures"))
+    written = wire.packed(ParsedDocument("words", warnings=warnings))
+    hostile = forged(warnings=b"attachments 1 \x1b[2J\xe2\x80\xaefdp.exe")
+
+    assert wire.unpacked(written, BOUNDS).parsed.warnings == warnings
+    assert wire.unpacked(hostile, BOUNDS).parsed.warnings == (ReadingWarning("attachments", 1, "[2Jfdp.exe"),)
+
+
+def test_more_warnings_than_are_taken_are_refused() -> None:
+    with pytest.raises(UnreadableDocument, match="nonsense"):
+        wire.unpacked(forged(warnings=b"pages 1 x\n" * (MOST_WARNINGS + 1)), BOUNDS)
 
 
 def test_a_document_without_anything_but_text_comes_back() -> None:
@@ -69,7 +85,7 @@ def test_what_is_forged_below_is_sound_but_for_one_thing() -> None:
         struct.pack(">I", (1 << 32) - 1),
         framed(b"nonsense"),
         framed(b"document", b"text"),
-        framed(*[b""] * 9),
+        framed(*[b""] * 10),
         forged() + framed(b"more"),
         forged(text=b"\xff"),
         forged(text=b"x" * (BOUNDS.text_bytes + 1), passages=b"", headings=b"", pages=b""),
@@ -105,6 +121,14 @@ def test_what_is_forged_below_is_sound_but_for_one_thing() -> None:
         forged(passages=numbers(0, 25, 6, -7, 0)),
         forged(passages=numbers(0, 25, 6, 1, 1)),
         forged(passages=numbers(0, 25, 6, 1, -1)),
+        forged(warnings=b"rumours 1 x"),
+        forged(warnings=b"pages -1 x"),
+        forged(warnings=b"pages one x"),
+        forged(warnings=b"pages 1"),
+        forged(warnings=b"pages 1 \xff"),
+        forged(warnings=b"pages 1" + b"0" * 60 + b" x"),
+        forged(warnings=b"pages 1 " + b"x" * (LONGEST_WARNING + 1)),
+        forged(warnings=b"\n" * 100_000),
         forged(text=b"x" * 12_801, passages=numbers(0, 12_801, 6, 1, 0)),
         forged(text=b"x" * 100, passages=b"".join(numbers(at, at + 1, 1, 1, 0) for at in range(100))),
     ],
@@ -174,8 +198,8 @@ fields = (
 @given(
     st.binary()
     | messages.map(lambda message: bytes(msgpack.packb(message)))
-    | st.lists(fields, max_size=9).map(lambda found: framed(*found))
-    | st.lists(fields, min_size=7, max_size=7).map(lambda found: framed(b"document", *found))
+    | st.lists(fields, max_size=10).map(lambda found: framed(*found))
+    | st.lists(fields, min_size=8, max_size=8).map(lambda found: framed(b"document", *found))
     | st.tuples(rows, rows, rows, rows).map(
         lambda found: forged(headings=found[0], pages=found[1], paths=found[2], passages=found[3])
     )

@@ -1,0 +1,51 @@
+"""Says in a sentence what of a file was not read."""
+
+from collections.abc import Iterable, Sequence
+
+from rag.model import ReadingWarning, WarningKind
+from rag.naming import plain_name
+
+MOST_WARNINGS = 20
+LONGEST_WARNING = 400
+"""Characters of a warning's text."""
+
+_MOST_NAMES = 10
+_LONGEST_NAME = 60
+
+
+def pages_not_read(numbers: Sequence[int], reason: str) -> ReadingWarning:
+    """``numbers``: of the pages, ascending, at least one. ``reason``: why they were not read."""
+    pages, are = ("page", "was") if len(numbers) == 1 else ("pages", "were")
+    return warning(WarningKind.PAGES, len(numbers), f"{pages} {_ranges(numbers)} {are} not read: {reason}")
+
+
+def pictures_not_read(count: int) -> ReadingWarning:
+    """``count``: of pictures within a document, at least one."""
+    pictures = "1 picture in it was" if count == 1 else f"{count} pictures in it were"
+    return warning(WarningKind.PICTURES, count, f"{pictures} not read")
+
+
+def attachments_not_read(names: Iterable[str]) -> ReadingWarning:
+    """``names``: of the attachments, at least one; "" where one has no name."""
+    shown = [plain_name(name)[:_LONGEST_NAME] or "(without a name)" for name in names]
+    more = f" and {len(shown) - _MOST_NAMES} more" if len(shown) > _MOST_NAMES else ""
+    text = f"not read: {', '.join(shown[:_MOST_NAMES])}{more}"
+    return warning(WarningKind.ATTACHMENTS, len(shown), text)
+
+
+def warning(kind: WarningKind, count: int, text: str) -> ReadingWarning:
+    """A warning in one line of bounded length."""
+    return ReadingWarning(kind, count, plain_name(text)[:LONGEST_WARNING])
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Such as "2, 4-6, 9"."""
+    spans: list[list[int]] = []
+    for number in numbers:
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    names = [str(first) if first == last else f"{first}-{last}" for first, last in spans]
+    more = ["…"] if len(names) > _MOST_NAMES else []
+    return ", ".join(names[:_MOST_NAMES] + more)
