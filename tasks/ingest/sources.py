@@ -87,7 +87,7 @@ def noted_source(run: StageRun) -> SourceNote:
 
 
 def file_title_of(source: Source) -> str:
-    """The title that the name of the file gives, without its ending. "" for an address: it says too little."""
+    """The title that the name of the file gives, without its ending. "" for an address."""
     return "" if "://" in source.name else title_of_file_name(source.name) or ""
 
 
