@@ -100,7 +100,7 @@ class VectorServer:
     def _compact_regularly(self) -> None:
         while not self._stopping.wait(1.0):
             try:
-                self._store.compact_when_idle(QUIET_SECONDS)
+                self._store.compact_when_idle(QUIET_SECONDS, lambda: not self._stopping.is_set())
             except AegisError:
                 log.exception("compacting failed; searches are right, and the disk fills")
 

@@ -172,10 +172,19 @@ class Shard:
                 return sorted(found, key=lambda passage: passage.index)
 
     def scroll(
-        self, after: str | None, limit: int, versions: Sequence[DocumentVersion] | None = None
+        self,
+        after: str | None,
+        limit: int,
+        versions: Sequence[DocumentVersion] | None = None,
+        document_id: str | None = None,
     ) -> list[Point]:
-        """The points after the id ``after``, by id, without token vectors; of these versions, or of all."""
+        """The points after the id ``after``, by id, without token vectors; of these versions, or of all.
+
+        ``document_id``: those of one document, of whichever version.
+        """
         chosen = None if versions is None else of_versions(versions)
+        if document_id is not None:
+            chosen = of_document(document_id)
         # the engine's page includes the id that it begins with
         request = edge.ScrollRequest(after, limit + (after is not None), chosen, _PASSAGE, True)
         with _translated():
@@ -185,11 +194,6 @@ class Shard:
     def flush(self) -> None:
         with _translated():
             self._shard.flush()
-
-    def compact(self) -> None:
-        """Remove the vectors of deleted points from the disk. Holds the interpreter lock for seconds."""
-        with _translated():
-            self._shard.optimize()
 
     def close(self) -> None:
         with _translated():
