@@ -36,7 +36,7 @@ def test_nothing_is_counted_before_any_job(jobs: JobStore) -> None:
     assert {each.count for each in found.seconds.values()} == {0}
 
 
-@pytest.mark.parametrize("waited", [0.0, 0.2, 40.0, 5 * HOUR])
+@pytest.mark.parametrize("waited", [15.0, 100.0, 5 * HOUR])
 def test_a_wait_is_counted_by_its_length_when_the_job_is_taken(
     jobs: JobStore, redis_client: redis.Redis, waited: float
 ) -> None:
@@ -73,7 +73,7 @@ def test_the_pause_before_a_retry_is_no_wait(jobs: JobStore, redis_client: redis
     assert 2 <= at(jobs).waits.total - before < 10
 
 
-@pytest.mark.parametrize("ran", [0.0, 7.0, 20.0])
+@pytest.mark.parametrize("ran", [3.0, 7.0, 20.0])
 @pytest.mark.parametrize("end", ["advance", "requeue", "finish"])
 def test_a_run_is_counted_by_its_length_when_the_attempt_ends(
     jobs: JobStore, redis_client: redis.Redis, end: str, ran: float
