@@ -219,12 +219,13 @@ def work(ends: dict[float, int], now: float = 1000.0) -> RecentWork:
 @pytest.mark.parametrize(
     ("ends", "busy_since", "rate"),
     [
-        ({950.0: 10, 975.0: 15}, None, 0.5),  # from the first end to now
-        ({800.0: 50, 950.0: 10, 975.0: 15}, 950.0, 0.5),  # since there was always something to do
+        ({950.0: 10, 975.0: 5}, None, 0.3),  # from the first end to now
+        ({800.0: 50, 950.0: 10, 975.0: 5}, 950.0, 0.3),  # since there was always something to do
         ({950.0: 10}, 900.0, 0.1),  # a slow stage that was busy all the time
         ({950.0: 10}, 952.5, 5 / 47.5),  # half of a slot
         ({995.0: 1}, 999.9, 0.02 / 1.0),
         ({800.0: 10}, 950.0, None),
+        ({700.0: 900, 990.0: 30}, 700.0, 2.0),  # of the last 15 seconds, since they had enough
     ],
 )
 def test_a_rate_is_of_the_time_in_which_there_was_work(
