@@ -1,7 +1,6 @@
 """Whether the servers that Aegis needs answer, the room on broker and disks, and the ends of certificates."""
 
 import logging
-import ssl
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from time import time
@@ -43,8 +42,8 @@ class DependencyCollector(StoreCollector):
         models = self._parts.servers.read(_MODEL_SERVERS)
         up = {"redis": True, **_engine(signs), "blobs": bool(self._blobs.latest()), **models}
         yield gauges("aegis_dependency_up", _UP, "dependency", up)
-        yield gauge("aegis_broker_memory_bytes", "Memory that the broker uses", health.used)
-        limit = "Memory that the broker may use; 0: it has no limit"
+        yield gauge("aegis_broker_memory_bytes", "Bytes of memory that the broker uses", health.used)
+        limit = "Bytes of memory that the broker may use; 0: it has no limit"
         yield gauge("aegis_broker_memory_limit_bytes", limit, health.most)
         ends = {"redis": self._redis_certificate.latest(), "qdrant": _engine_certificate(signs)}
         left = {name: end - time() for name, end in ends.items() if end}
@@ -81,7 +80,7 @@ def _redis_certificate(settings: Settings) -> float | None:
         return None
     try:
         return certificate_end(*address.nodes[0])
-    except (OSError, ssl.SSLError) as error:
+    except OSError as error:
         log.debug("the broker's certificate cannot be read: %s", error)
         return None
 
