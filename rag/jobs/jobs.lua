@@ -217,9 +217,10 @@ end
 
 -- ``delay``: seconds until the job is due.
 local function queue(stage, delay)
-  redis.call('HSET', job, 'state', 'queued', 'stage', stage, 'queued_at', now)
-  redis.call('ZADD', root .. 'waiting:' .. stage, now, id)
   delay = math.min(delay or 0, longest_delay)
+  local ready_at = delay > 0 and string.format('%.6f', seconds + delay) or now
+  redis.call('HSET', job, 'state', 'queued', 'stage', stage, 'queued_at', now, 'ready_at', ready_at)
+  redis.call('ZADD', root .. 'waiting:' .. stage, now, id)
   if delay > 0 then
     redis.call('ZADD', root .. 'resting:' .. stage, seconds + delay, id)
   else

@@ -119,6 +119,7 @@ def job_of(record: Record) -> Job:
         inputs=json.loads(fields["inputs"]),
         created_at=float(fields["created_at"]),
         queued_at=float(fields["queued_at"]),
+        ready_at=_seconds(fields, "ready_at"),
         trace=fields.get("trace"),
         owner=fields.get("owner", ""),
         started_at=_seconds(fields, "started_at"),

@@ -110,7 +110,8 @@ class Job:
     holder of the newest one may write. ``retries`` counts the attempts after the first over all stages, and
     has a limit. ``reason`` is the class of a dead job's last error, a code of ``rag.errors`` or "crashed".
     ``timings`` are seconds by stage, with those of waiting under ``queue``. ``error`` of a job that goes on
-    is that of its last attempt. ``trace`` and ``owner``: those of its :class:`NewJob`.
+    is that of its last attempt. ``trace`` and ``owner``: those of its :class:`NewJob`. ``ready_at``: when it
+    is, or was, due at its stage: ``queued_at``, or the end of the pause before an attempt.
     """
 
     id: str
@@ -121,6 +122,7 @@ class Job:
     inputs: Json
     created_at: float
     queued_at: float
+    ready_at: float | None = None
     trace: str | None = None
     owner: str = ""
     started_at: float | None = None

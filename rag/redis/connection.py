@@ -25,6 +25,7 @@ from rag.errors import ErrorTable, Overloaded, Recovering, Refused, Unavailable,
 from rag.redis.pools import Bounds, async_pool_to, hint, pool_to, refusal
 from rag.settings import Settings
 from rag.settings.redis_url import RedisAddress
+from rag.telemetry.round_trips import round_trip
 
 PREFIX = "{aegis}:"
 CHANGES = f"{PREFIX}changes"
@@ -99,7 +100,8 @@ def reaching_redis() -> Iterator[None]:
     """
     with translated(ERRORS, "Redis"):
         try:
-            yield
+            with round_trip():
+                yield
         except _NOT_SERVED as error:
             if why := refusal(error):
                 raise Refused(f"Redis: {why}") from error

@@ -8,6 +8,7 @@ from rag.errors import Transient
 from rag.fetching import Order, fetch
 from rag.fetching.own_services import own_services
 from rag.model import Job
+from rag.telemetry import tracing
 from tasks.documents.blob_keys import folder_of, source_key
 from tasks.stages.run import StageRun
 
@@ -33,7 +34,8 @@ def fetch_source(run: StageRun) -> None:
         allow_private=settings.fetch_private_addresses,
         own=own_services(settings),
     )
-    fetched = fetch(order, wanted=lambda: _is_wanted(run))
+    with tracing.step("fetch child"):
+        fetched = fetch(order, wanted=lambda: _is_wanted(run))
     run.tools.blobs.put(source_key(folder_of(run.job), run.job.id), fetched.data)
     run.save(_FETCHED, json.dumps([fetched.media_type, fetched.filename or fetched.url]).encode())
 
