@@ -15,9 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.access.access import ORIGIN_REFUSED, REQUEST_ID
 from api.http.problems import internal, problem
 from rag.access.origins import OriginPolicy, RequestContext
-                # the request's span runs within this layer, so it is found here and not behind the answer
-                status, first_byte, exemplar = message["status"], perf_counter(), trace_exemplar()
-                scope[_JOB] = _job_of(message)
+from rag.system.log_context import add_log_fields
+from rag.system.log_lines import EXTRA
+from rag.telemetry.exemplars import Exemplar, trace_exemplar
 
 Observer = Callable[[str, str, int, float, Exemplar | None], None]
 
@@ -68,22 +68,9 @@ class Trace:
         async def note_status(message: Message) -> None:
             nonlocal status, first_byte, exemplar
             if message["type"] == "http.response.start":
-            self.observe(scope["method"], route, status, seconds, exemplar)
-
-    def _log(self, scope: Scope, status: int, whole: float) -> None:
-        method, path = scope["method"], scope.get("raw_path", b"").decode("latin-1")
-        level = logging.DEBUG if scope["path"].startswith(_QUIET) else logging.INFO
-        ms = round(whole * 1000, 1)
-        told = {"method": method, "path": path, "status": status, "ms": ms}
-        if job := scope.get(_JOB):
-            told["job"] = job
-        log.log(level, "%s %s answered %d in %.1f ms", method, path, status, ms, extra={EXTRA: told})
-
-
-def _job_of(start: Message) -> str:
-    """The id of the job to which an answer leads; "" for none."""
-    location = next((value for name, value in start["headers"] if name == b"location"), b"")
-    return location.removeprefix(_JOBS).decode("ascii", "replace") if location.startswith(_JOBS) else ""
+                # the request's span runs within this layer, so it is found here and not behind the answer
+                status, first_byte, exemplar = message["status"], perf_counter(), trace_exemplar()
+                scope[_JOB] = _job_of(message)
                 message["headers"] = [*message["headers"], (_ID_HEADER.encode(), request_id.encode())]
             await send(message)
 
@@ -108,7 +95,9 @@ def _job_of(start: Message) -> str:
         if self.observe is not None:
             # One name for all paths that no route answers: a client could make up any number of them.
             route = str(getattr(scope.get("route"), "path", "none"))
-            self.observe(scope["method"], route, status, first)
+            self.observe(scope["method"], route, status, seconds, exemplar)
+
+    def _log(self, scope: Scope, status: int, whole: float) -> None:
         method, path = scope["method"], scope.get("raw_path", b"").decode("latin-1")
         level = logging.DEBUG if scope["path"].startswith(_QUIET) else logging.INFO
         ms = round(whole * 1000, 1)
@@ -122,18 +111,6 @@ def _job_of(start: Message) -> str:
     """The id of the job to which an answer leads; "" for none."""
     location = next((value for name, value in start["headers"] if name == b"location"), b"")
     return location.removeprefix(_JOBS).decode("ascii", "replace") if location.startswith(_JOBS) else ""
-            self.observe(scope["method"], route, status, seconds, exemplar)
-
-    def _log(self, scope: Scope, status: int, whole: float) -> None:
-        log.log(
-            logging.DEBUG if scope["path"].startswith(_QUIET) else logging.INFO,
-            "method=%s path=%s status=%d ms=%.1f request_id=%s",
-            scope["method"],
-            scope.get("raw_path", b"").decode("latin-1"),
-            status,
-            whole * 1000,
-            scope[REQUEST_ID],
-        )
 
 
 @dataclass(eq=False, slots=True)

@@ -96,9 +96,9 @@ class Jina:
             return self.behaviours.pop(0) if self.behaviours else ""
 
     @contextmanager
-    def counted(self, path: str, body: dict[str, Any]) -> Iterator[None]:
+    def counted(self, path: str, body: dict[str, Any], traceparent: str = "") -> Iterator[None]:
         with self.lock:
-            self.calls.append({"path": path, **body})
+            self.calls.append({"path": path, "traceparent": traceparent, **body})
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
         try:
@@ -231,7 +231,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/misbehave":
             self.jina.behaviours.extend(body["behaviours"])
             return self._send(200, b"{}")
-        with self.jina.counted(self.path, body):
+        with self.jina.counted(self.path, body, self.headers.get("traceparent", "")):
             return self._answer(body)
 
     def _answer(self, body: dict[str, Any]) -> None:

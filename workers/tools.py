@@ -42,7 +42,7 @@ from rag.registry.keys import KeyRestoration
 from rag.settings import Settings
 from rag.startup import first_call
 from rag.telemetry.measured import measured, measured_model
-from rag.telemetry.tracing import watched
+from rag.telemetry.tracing import record_parse, watched
 from rag.vectors.edge.client import NoSnapshots, RemoteVectorStore
 from tasks.app import Lane
 from tasks.documents.layouts import embedder_for, require_room
@@ -163,7 +163,11 @@ class Tools(Toolbox):
     def parser(self) -> Parser:
         from rag.parsing.parser import IsolatedParser
 
-        return IsolatedParser(self._settings, "workers.cutting")
+        return IsolatedParser(
+            self._settings,
+            "workers.cutting",
+            lambda run: record_parse(run.began, run.ended, run.cpu_seconds, run.peak_bytes),
+        )
 
     @cached_property
     def chunker(self) -> Chunker:

@@ -141,6 +141,7 @@ class Job:
     inputs: Json
     created_at: float
     queued_at: float
+    ready_at: float | None = None
     trace: str | None = None
     owner: str = ""
     started_at: float | None = None

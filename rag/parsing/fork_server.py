@@ -13,6 +13,7 @@ import logging
 import os
 import pkgutil
 import re
+import resource
 import selectors
 import signal
 import socket
@@ -129,21 +130,26 @@ class ForkServer:
             while True:
                 media_type = wire.receive(self._owner).decode()
                 data = wire.receive(self._owner)
-                framing.send(self._owner, self._answer(data, media_type))
+                framing.send(self._owner, *self._answer(data, media_type))
 
-    def _answer(self, data: bytes, media_type: str) -> bytes:
+    def _answer(self, data: bytes, media_type: str) -> tuple[bytes, bytes]:
+        """The frames of an answer."""
         self._stderr.truncate(0)
+        began, answer, refused = time.time(), b"", None
         pid, reading = fork_for_answer(partial(self._run_child, data, media_type))
         try:
             answer = self._receive(pid, reading)
         except DocumentTooLarge as error:
-            return wire.refusal(error)
+            refused = error
         finally:
             os.close(reading)
-            status, peak_bytes = _reap(pid)
-        if status == os.EX_TEMPFAIL:
+            status, usage = _reap(pid)
+        run = _run_of(began, usage)
+        if refused is None and status == os.EX_TEMPFAIL:
             raise RuntimeError("a child could not be isolated as others were before")
-        return answer if status == 0 and answer else wire.refusal(self._cause_of_death(status, peak_bytes))
+        if refused or status != 0 or not answer:
+            answer = wire.refusal(refused or self._cause_of_death(status, run.peak_bytes))
+        return answer, run.packed()
 
     def _run_child(self, data: bytes, media_type: str, writing: int) -> None:
         limits.die_with_parent(os.getppid())
@@ -221,10 +227,16 @@ def _answer_to(data: bytes, media_type: str, text_bytes: int, chunker: Chunker |
         return wire.refusal(UnreadableDocument(f"The file is broken and cannot be read ({reason})."))
 
 
-def _reap(pid: int) -> tuple[int, int]:
+def _run_of(began: float, usage: resource.struct_rusage) -> wire.ChildRun:
+    """What a child that has ended took."""
+    peak_bytes = usage.ru_maxrss * (1024 if LINUX else 1)
+    return wire.ChildRun(began, time.time(), usage.ru_utime + usage.ru_stime, peak_bytes)
+
+
+def _reap(pid: int) -> tuple[int, resource.struct_rusage]:
     """End the child and all processes that it started.
 
-    Returns its exit code, or minus the signal that ended it, and its peak memory in bytes.
+    Returns its exit code, or minus the signal that ended it, and what it took.
     """
     # A child that closed its pipe has ended, and then no signal can change its status.
     os.kill(pid, signal.SIGKILL)
@@ -232,7 +244,7 @@ def _reap(pid: int) -> tuple[int, int]:
         os.killpg(pid, signal.SIGKILL)
     _, status, usage = os.wait4(pid, 0)
     limits.end_children()
-    return os.waitstatus_to_exitcode(status), usage.ru_maxrss * (1024 if LINUX else 1)
+    return os.waitstatus_to_exitcode(status), usage
 
 
 def preload() -> None:

@@ -49,10 +49,16 @@ class IsolatedParser:
     first use or by :meth:`warm`.
     """
 
-    def __init__(self, settings: Settings, program: str = "rag.parsing.fork_server") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        program: str = "rag.parsing.fork_server",
+        observe: Callable[[wire.ChildRun], None] = lambda _run: None,
+    ) -> None:
         """``program``: a module that calls :func:`rag.parsing.fork_server.main`, with a chunker where
-        passages are wanted."""
+        passages are wanted. ``observe``: is told of each child that has read a file."""
         self._settings = settings
+        self._observe = observe
         self._bounds = wire.AnswerBounds(settings.max_text_mb << 20, settings.chunk_tokens)
         self._program = program
         self._server: _ForkServer | None = None
@@ -117,7 +123,7 @@ class IsolatedParser:
             except ConfigurationError as error:  # it held when the worker began, and may again
                 raise Unavailable(str(error)) from error
             try:
-                return self._server.ask(data, media_type, given_up)
+                answer, run = self._server.ask(data, media_type, given_up)
             except TimeoutError as error:
                 self._end()
                 reason = "is no longer wanted" if given_up() else "took too long"
@@ -127,6 +133,9 @@ class IsolatedParser:
             except BaseException:  # an interrupt in between leaves half an exchange on the socket
                 self._end()
                 raise
+            else:
+                self._observe(run)
+                return answer
         raise Unavailable(f"The parsing process died twice over {name!r}, perhaps for lack of memory")
 
     def _start(self) -> "_ForkServer":
@@ -198,8 +207,8 @@ class _ForkServer:
             raise Unavailable("The parsing process does not start; its reason is in the log") from error
         return cls(process, ours, seconds, isolated)
 
-    def ask(self, data: bytes, media_type: str, given_up: Callable[[], bool]) -> bytes:
-        """The answer. TimeoutError past the limit, and once the caller has given up."""
+    def ask(self, data: bytes, media_type: str, given_up: Callable[[], bool]) -> tuple[bytes, wire.ChildRun]:
+        """The answer, and its child. TimeoutError past the limit, and once the caller has given up."""
         self.connection.settimeout(self.seconds)
         framing.send(self.connection, media_type.encode(), data)
         deadline = time.monotonic() + self.seconds
@@ -208,7 +217,7 @@ class _ForkServer:
         while not answered.poll(1000 * _POLL_SECONDS):
             if given_up() or time.monotonic() > deadline:
                 raise TimeoutError
-        return wire.receive(self.connection)
+        return wire.receive(self.connection), wire.ChildRun.unpacked(wire.receive(self.connection))
 
     def end(self) -> None:
         self.connection.close()  # the server ends when its connection closes

@@ -1,7 +1,7 @@
 """Encodes the messages between a parser, its fork server and the children, and checks the answers.
 
 Frames are those of :mod:`rag.system.framing`. A request is two frames, the media type and the file. An answer
-is one frame, which holds the frames of :func:`packed` or :func:`refusal`.
+is two: one that holds the frames of :func:`packed` or :func:`refusal`, and a :class:`ChildRun`.
 
 A file may have taken over the child that read it, so every answer is checked. Its form also keeps few bytes
 from becoming many objects: it has texts, and rows of numbers of 32 bits (little-endian).
@@ -38,6 +38,7 @@ _MOST_PLACES = 1 << 20
 _FRAMES = 9
 _DOCUMENT, _REFUSAL = b"document", b"refusal"
 _NONE = -1
+_RUN = struct.Struct("<3dQ")
 _HEADING = struct.Struct("<3i")  # start, level, index of name
 _PAGE = struct.Struct("<3i")  # number, start, end
 _PATH = struct.Struct(f"<{DEEPEST_HEADING}i")  # indexes of names, then _NONE
@@ -53,6 +54,24 @@ class AnswerBounds:
 
     text_bytes: int
     passage_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChildRun:
+    """When a child ran, in Unix seconds, and what it took: seconds of processors, bytes of memory at most."""
+
+    began: float
+    ended: float
+    cpu_seconds: float
+    peak_bytes: int
+
+    def packed(self) -> bytes:
+        return _RUN.pack(self.began, self.ended, self.cpu_seconds, self.peak_bytes)
+
+    @classmethod
+    def unpacked(cls, frame: bytes) -> "ChildRun":
+        """Raises struct.error for a frame of another length."""
+        return cls(*_RUN.unpack(frame))
 
 
 def receive(connection: socket.socket) -> bytes:

@@ -26,6 +26,7 @@ from rag.redis.lua import script_texts
 from rag.redis.pools import Bounds, async_pool_to, hint, pool_to, refusal
 from rag.settings import Settings
 from rag.settings.redis_url import RedisAddress
+from rag.telemetry.round_trips import round_trip
 
 PREFIX = "{aegis}:"
 CHANGES = f"{PREFIX}changes"
@@ -100,7 +101,8 @@ def reaching_redis() -> Iterator[None]:
     """
     with translated(ERRORS, "Redis"):
         try:
-            yield
+            with round_trip():
+                yield
         except _NOT_SERVED as error:
             if why := refusal(error):
                 raise Refused(f"Redis: {why}") from error

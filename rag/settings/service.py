@@ -153,6 +153,12 @@ class ServiceSettings(BaseSettings):
     )
     prometheus_metrics_enabled: bool = Field(True, description="Whether /metrics answers.")
     tracing_enabled: bool = Field(True, description="Whether spans are sent to JAEGER_ENDPOINT.")
+    traces_sample_ratio: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="Share of traces whose spans are sent. A request that carries a `traceparent` is traced, or not, as that says.",
+    )
     jaeger_endpoint: str | None = Field(
         None,
         description="Jaeger or any collector of OTLP over HTTP, such as http://jaeger:4318. With Jaeger's old port, 14268, spans go to port 4318 of the same host. Unset: no spans.",

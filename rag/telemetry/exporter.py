@@ -15,6 +15,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
 from rag.naming import release
 from rag.settings import Settings
@@ -45,7 +46,9 @@ def start_sending(settings: Settings, url: str, service: str) -> Callable[[], No
             "deployment.environment.name": settings.environment,
         }
     )
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    # A job is traced as its submit was, and a request as its caller says.
+    sampler = ParentBased(TraceIdRatioBased(settings.traces_sample_ratio))
+    provider = TracerProvider(sampler, resource, shutdown_on_exit=False)
     provider.add_span_processor(
         BatchSpanProcessor(sender, max_queue_size=MOST_SPANS, schedule_delay_millis=_EVERY_MS)
     )

@@ -12,6 +12,7 @@ from rag.fetching import Order, fetch
 from rag.fetching.own_services import own_services
 from rag.model import Chunk, Job, ReadingWarning
 from rag.naming import plain_name
+from rag.telemetry import tracing
 from rag.text.titles import MAX_TITLE, title_of_file_name
 from tasks.documents.blob_keys import folder_of, source_key
 from tasks.stages.run import StageRun
@@ -41,7 +42,8 @@ def fetch_source(run: StageRun) -> None:
         allow_private=settings.fetch_private_addresses,
         own=own_services(settings),
     )
-    fetched = fetch(order, wanted=lambda: _is_wanted(run))
+    with tracing.step("fetch child"):
+        fetched = fetch(order, wanted=lambda: _is_wanted(run))
     run.tools.blobs.put(source_key(folder_of(run.job), run.job.id), fetched.data)
     run.save(_FETCHED, json.dumps([fetched.media_type, fetched.filename or fetched.url]).encode())
 

@@ -65,11 +65,12 @@ SharedCalls = Generator[Shared, Any, None]
 
 @dataclass(frozen=True, slots=True)
 class StageRun:
-    """One attempt at one stage."""
+    """One attempt at one stage. ``taken_at``: Unix seconds by this machine's clock."""
 
     lease: Lease
     tools: Toolbox
     lost: Event = field(default_factory=Event)
+    taken_at: float = field(default_factory=time)
 
     @property
     def job(self) -> Job:

@@ -179,8 +179,10 @@ def traced(work: Work) -> Callable[[StageRun], Steps]:
     """
 
     @wraps(work)
-    def traced_work(run: StageRun) -> Steps:
-        with tracing.attempted(run.job, lane_of(run.job.stage).name) as span:
+    def run_traced(run: StageRun) -> Steps:
+        lane = lane_of(run.job.stage).name
+        tracing.record_wait(run.job, lane, run.taken_at)
+        with tracing.attempted(run.job, lane) as span:
             try:
                 made = work(run)
                 outcome = (yield from made) if isinstance(made, Generator) else made
@@ -194,4 +196,4 @@ def traced(work: Work) -> Callable[[StageRun], Steps]:
             span.set_attribute(_OUTCOME, f"next: {outcome.stage}" if isinstance(outcome, Next) else "done")
             return outcome
 
-    return traced_work
+    return run_traced

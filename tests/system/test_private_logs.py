@@ -66,7 +66,7 @@ def installation() -> Iterator[Installation]:
             BACKUP_KEY=BACKUP_KEY, FLOWER_BASIC_AUTH=f"operator:{FLOWER_PASSWORD}",
             JINA_API_KEY=JINA_KEY, JINA_BASE_URL=jina.url,
             GENERATOR="openai", GENERATOR_URL=model.url, GENERATOR_API_KEY=MODEL_KEY,
-            MAX_ATTEMPTS="1",
+            MAX_ATTEMPTS="2",
         ).start()  # fmt: skip
         try:
             until(lambda: "the stack is ready" in stack.printed or stack.ended(), 180.0)
@@ -102,7 +102,7 @@ def worked(installation: Installation) -> Installation:
     assert answered["state"] == "succeeded", answered
     assert model.bodies, "the question went to the model"
 
-    model.answers += [status(500, json.dumps({"error": f"cannot answer {QUESTION}"}).encode())] * 8
+    model.answers += [status(500, json.dumps({"error": f"cannot answer {QUESTION}"}).encode())] * 60
     refused = ask(http, new_collection_of(http))
     assert refused["state"] == "dead", refused
     assert "xylophonist" in json.dumps(refused["error"]), "who may read the job sees what the server said"

@@ -18,6 +18,7 @@ from rag.model import Embedding, Vector
 from rag.settings import Settings
 from rag.settings.derived import OLLAMA_PREFIX
 from rag.telemetry import current_call
+from rag.telemetry.tracing import add_traceparent
 from workers.ollama.errors import ModelMissingError, TextTooLongError, ollama_errors
 from workers.ollama.replica import CONNECT_SECONDS, Replica, prepare, replicas
 
@@ -133,7 +134,10 @@ class OllamaEmbedder:
         key = (os.getpid(), server.url)  # connections do not survive a fork, so each process has its own
         if key not in self._clients:
             timeout = httpx.Timeout(_SECONDS, connect=CONNECT_SECONDS)
-            self._clients[key] = Client(server.url, timeout=timeout, follow_redirects=False)
+            hooks = {"request": [add_traceparent]}
+            self._clients[key] = Client(
+                server.url, timeout=timeout, follow_redirects=False, event_hooks=hooks
+            )
         with current_call.attempt("embed"), ollama_errors(server.url):
             answer = self._clients[key].embed(
                 server.model, texts, truncate=cut, dimensions=dimension, keep_alive=server.keep_alive

@@ -14,6 +14,7 @@ import httpx
 
 from rag.errors import AegisError, ModelError, Overloaded, TimedOut, Transient, Unavailable, translated
 from rag.telemetry import current_call
+from rag.telemetry.tracing import trace_headers
 from rag.web.retry_after import seconds_to_wait
 from workers.generation.reasoning import Piece
 from workers.responses import DRIVER_ERRORS, error_message
@@ -76,7 +77,7 @@ class ChatServer:
         timeout = httpx.Timeout(self.timeout, connect=_CONNECT_TIMEOUT)
         with current_call.attempt("chat"), translated(DRIVER_ERRORS, self.url):
             async with (
-                httpx.AsyncClient(timeout=timeout, headers=self._headers()) as client,
+                httpx.AsyncClient(timeout=timeout, headers=self._headers() | trace_headers()) as client,
                 client.stream("POST", f"{self.url}/chat/completions", json=body) as response,
             ):
                 if not response.is_success:

@@ -21,6 +21,7 @@ from rag.redis.rate_limiter import Admission, CircuitOpen, RateLimiter
 from rag.redis.token_usage import TokenUsage
 from rag.settings import Settings
 from rag.telemetry import current_call
+from rag.telemetry.tracing import add_traceparent_async
 from workers.jina.answers import Answer, UnusableError
 from workers.jina.batches import BatchLimits
 from workers.jina.errors import error_of
@@ -93,6 +94,7 @@ class _Process:
             headers=server.headers,
             limits=httpx.Limits(max_connections=most, max_keepalive_connections=most),
             timeout=httpx.Timeout(server.timeout, connect=min(server.timeout, _CONNECT_TIMEOUT)),
+            event_hooks={"request": [add_traceparent_async]},
         )
 
 

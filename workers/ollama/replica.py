@@ -14,6 +14,7 @@ from ollama import AsyncClient, ProgressResponse
 from rag.errors import AegisError, ModelError, TimedOut, Unavailable
 from rag.settings import Settings
 from rag.telemetry import current_call
+from rag.telemetry.tracing import trace_headers
 from workers.generation.reasoning import Piece
 from workers.ollama.errors import ModelMissingError, ollama_errors
 
@@ -110,7 +111,9 @@ class Replica:
     async def _client(self, operation: str, seconds: float) -> AsyncIterator[AsyncClient]:
         limits = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
         with current_call.attempt(operation), ollama_errors(self.url):
-            async with AsyncClient(self.url, timeout=limits, follow_redirects=False) as client:
+            async with AsyncClient(
+                self.url, timeout=limits, follow_redirects=False, headers=trace_headers()
+            ) as client:
                 yield client
 
 

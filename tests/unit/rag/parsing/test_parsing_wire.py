@@ -245,7 +245,7 @@ def test_more_headings_than_are_taken_are_told_to_the_caller() -> None:
     ("messages", "told"),
     [
         (
-            "thread 'main' panicked at crates/xberg/src/pdf.rs:12:7:\nbyte 3 is no boundary of `Erika Mustermann`",
+            "panicked at crates/xberg/src/pdf.rs:12:7:\nbyte 3 is no boundary of `Erika Mustermann`",
             "it names crates/xberg/src/pdf.rs:12:7",
         ),
         (
