@@ -30,6 +30,7 @@ from rag.settings import Settings
 from rag.telemetry.measured import measured
 from rag.telemetry.tracing import watched
 from tasks.submit.submissions import Publisher, Submissions
+from tasks.submit.waits import Waits
 
 if TYPE_CHECKING:  # loads prometheus-client: see api.metrics
     from rag.telemetry.call_metrics import CallMetrics
@@ -40,7 +41,8 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class Parts:
     """``bodies``: receives bodies of requests. ``uploads``: documents that are taken in after they came.
-    ``threads``: everything else that takes a thread. ``waits``: long polls and event streams.
+    ``threads``: everything else that takes a thread. ``waits``: long polls and event streams. ``job_waits``:
+    why jobs wait.
 
     ``write_limit`` counts requests that submit or change something, ``read_limit`` all others, ``wrong_keys``
     those with an unknown key, for each address.
@@ -61,6 +63,7 @@ class Parts:
     blobs: BlobStore
     submissions: Submissions
     publisher: Publisher
+    job_waits: Waits
     listing: BackupListing
     backup_status: BackupStatus
     broker: BrokerWatch
@@ -94,6 +97,7 @@ def build(settings: Settings) -> Parts:
     documents: DocumentRegistry = measure(DurableDocumentRegistry(client, journal), "redis")
     finder, issuer = KeyFinder(async_client, journal), _issuer_of(settings)
     publisher = Publisher(settings)
+    heartbeats = measure(Heartbeats(client), "redis")
     threads = settings.max_concurrent_requests
 
     def limit(per_minute: int, what: str) -> RateLimiter:
@@ -113,12 +117,13 @@ def build(settings: Settings) -> Parts:
         blobs=blobs,
         submissions=Submissions(settings, jobs, documents, blobs, publisher.send),
         publisher=publisher,
+        job_waits=Waits(jobs, heartbeats, able=lambda: publisher.fault is None),
         listing=BackupListing(Vault.of(settings)),
         backup_status=BackupStatus(client),
         broker=BrokerWatch(client, settings),
         disks=Disks.of(settings),
         changes=ChangeFeed(settings.records_url),
-        heartbeats=measure(Heartbeats(client), "redis"),
+        heartbeats=heartbeats,
         usage=TokenUsage(client),
         servers=ServerHealth(client),
         calls=calls,
