@@ -126,7 +126,7 @@ def _work(client: httpx.Client, jina: Jina, number: int) -> None:
         assert finished(client, job["job_id"])["state"] == "succeeded"
     nothing = client.post("/v1/queries", json={"question": f"zyx{number}?"}).raise_for_status().json()
     assert finished(client, nothing["job_id"])["state"] == "succeeded"
-    jina.behaviours.extend(["500"] * 4)
+    jina.behaviours.extend(["500"] * 40)
     lost = client.post("/v1/queries", json={"question": f"What is lost in round {number}?"}).json()
     finished(client, lost["job_id"])
     jina.behaviours.clear()
