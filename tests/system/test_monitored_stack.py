@@ -40,7 +40,8 @@ ABSENT = {
 
 TROUBLE = re.compile(r'status=~"5|state="dead"|status=~"2\.\.\|5')
 DOCUMENTS = ("The keeper of the lighthouse is Anselm.", "The blades of the turbine are of nickel.")
-ROUNDS = 3
+ROUNDS = 2
+COLLECTION = "aegis_docs_v2"
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def _work(client: httpx.Client, jina: Jina, number: int) -> None:
 
 def _back_up(stack: Stack, number: int) -> None:
     program = Path(sys.executable).parent / "aegis"
-    restore = ("restore", "latest", "--into", f"copy-{number}", "--yes")
+    restore = ("restore", "latest", "--collection", COLLECTION, "--into", f"copy-{number}", "--yes")
     proofs = (("backup", name) for name in ("verify", "rehearse", "prune"))
     for words in (("backup",), *proofs, restore):
         done = subprocess.run(
