@@ -38,9 +38,9 @@ class BackupCollector(StoreCollector):
     def _good_families(self, kind: JobKind, name: str, what: str, good: Json) -> Iterable[Metric]:
         # From its begin: what was accepted since a backup began may not be in it.
         age = max(0.0, time() - float(good["at"]) + float(good["seconds"]))
-        yield gauge(f"{name}_age_seconds", f"Since the last good {what} began", age)
-        yield gauge(f"{name}_seconds", f"What the last good {what} took", good["seconds"])
+        yield gauge(f"{name}_age_seconds", f"Seconds since the last good {what} began", age)
+        yield gauge(f"{name}_seconds", f"Seconds that the last good {what} took", good["seconds"])
         if kind is JobKind.BACKUP:
             lacking = "Documents of the last good backup of which the engine lacked points"
-            yield gauge(f"{name}_bytes", "Of the last good backup, as it is stored", good["bytes"])
+            yield gauge(f"{name}_bytes", "Bytes of the last good backup, as it is stored", good["bytes"])
             yield gauge(f"{name}_documents_lacking_points", lacking, good.get("lacking", 0))

@@ -43,8 +43,8 @@ class DependencyCollector(StoreCollector):
         models = self._parts.servers.read(_MODEL_SERVERS)
         up = {"redis": True, **_engine(signs), "blobs": bool(self._blobs.latest()), **models}
         yield gauges("aegis_dependency_up", _UP, "dependency", up)
-        yield gauge("aegis_broker_memory_bytes", "Memory that the broker uses", health.used)
-        limit = "Memory that the broker may use; 0: it has no limit"
+        yield gauge("aegis_broker_memory_bytes", "Bytes of memory that the broker uses", health.used)
+        limit = "Bytes of memory that the broker may use; 0: it has no limit"
         yield gauge("aegis_broker_memory_limit_bytes", limit, health.most)
         ends = {"redis": self._redis_certificate.latest(), "qdrant": _engine_certificate(signs)}
         left = {name: end - time() for name, end in ends.items() if end}

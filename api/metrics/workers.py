@@ -23,4 +23,4 @@ class LivenessCollector(StoreCollector):
         alive = {lane: sum(sign.hang() is None for sign in signs.lane(lane)) for lane in LANES}
         age = signs.beats[0]["age"] if signs.beats else inf
         yield gauges("aegis_workers_alive", "Workers that take tasks", "lane", alive)
-        yield gauge("aegis_beat_tick_age_seconds", "Since the scheduler last ticked", age)
+        yield gauge("aegis_beat_tick_age_seconds", "Seconds since the scheduler last ticked", age)
