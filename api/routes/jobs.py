@@ -51,8 +51,8 @@ def stuck(call: AdminCall) -> StuckOut:
 
 @router.post("/unstick", responses=problems(403), summary="Help jobs that wait")
 def unstick(call: AdminCall) -> UnstuckOut:
-    """Does what can neither lose nor double work: gives jobs whose worker is gone to another one, tells workers
-    of due jobs again, and has jobs ended whose deadline has passed. Says what it did."""
+    """Does what can neither lose nor double work: gives jobs whose worker is gone to another one, tells
+    workers of due jobs again, and has jobs ended whose deadline has passed. Says what it did."""
     call.parts.broker.check()
     return UnstuckOut(done=call.parts.job_waits.unstick())
 

@@ -90,9 +90,10 @@ class WaitOut(Answer):
     """Why a job does not go on now."""
 
     reason: WaitReason = Field(
-        description="queue, turn: others come first; bell: a worker is told in a moment; no-worker, worker-hung, "
-        "worker-gone: of its lane; broker, vector-engine, model-server, blob-store, source, disk: it is away, or "
-        "full; rate-limit; retry; other-job; records: they are rebuilt; deadline, beat: the job ends"
+        description="queue, turn: others come first; bell: a worker is told in a moment; no-worker, "
+        "worker-hung, worker-gone: of its lane; broker, vector-engine, model-server, blob-store, source, "
+        "disk: it is away, or full; rate-limit; retry; other-job; records: they are rebuilt; deadline, beat: "
+        "the job ends"
     )
     message: str = Field(description="In words, with what to do")
     error: str | None = Field(description="Of the last attempt, where it is the reason")

@@ -12,7 +12,7 @@ USUAL_SHARE, USUAL_TIMES, SHORTEST_USUAL = 0.95, 3.0, 30.0
 ESTIMATE_ERROR = 0.3
 """The median error of an estimated begin, as a part of the wait that is left: a test measures it."""
 
-_LONG_ENOUGH = 10.0
+_LONG_ENOUGH = 5.0
 """After so many seconds with a queue, the ends of attempts in that time tell how fast it moves."""
 
 
