@@ -32,9 +32,7 @@ FIGURE = re.compile(r"\b((?:aegis[_:]|http_|rest_|memory_)[\w:]+|up|ALERTS)(\{[^
 
 ABSENT = {
     r"aegis_certificate_expiry_seconds": "no server is reached by TLS",
-    r"aegis_broker_memory_limit_bytes.*> 0": "the bundled broker has no limit of memory",
     r"rest_\w+|memory_resident_bytes": "no Qdrant server can be had; its documentation has the names",
-    r"aegis_stage_recoveries_total": "no worker was lost",
 }
 """What has no figures while nothing of that kind happens, and why."""
 
