@@ -71,10 +71,12 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(folder: Path, targets: Targets, alertmanager: str = "127.0.0.1:9") -> Iterator[Prometheus]:
-    """It asks ``targets``, and itself, until the block ends; files and log are in ``folder``."""
+def prometheus(
+    folder: Path, targets: Targets, alertmanager: str = "127.0.0.1:9", *, seconds: int = 1
+) -> Iterator[Prometheus]:
+    """It asks ``targets``, and itself, every ``seconds`` until the block ends; ``folder`` has its files."""
     own = f"127.0.0.1:{free_port()}"
-    configuration = hastened_prometheus(folder, {**targets, "prometheus": [own]}, alertmanager)
+    configuration = hastened_prometheus(folder, {**targets, "prometheus": [own]}, alertmanager, f"{seconds}s")
     arguments = (
         f"--config.file={configuration}",
         f"--storage.tsdb.path={folder / 'series'}",
@@ -97,10 +99,12 @@ def is_ready(http: httpx.Client) -> bool:
         return False
 
 
-def hastened_prometheus(folder: Path, targets: Targets, alertmanager: str) -> Path:
+def hastened_prometheus(folder: Path, targets: Targets, alertmanager: str, interval: str) -> Path:
     """The file as it is, but for waits, and where names are resolved."""
     configuration = yaml.safe_load((FOLDER / "prometheus.yml").read_text("utf-8"))
-    configuration["global"].update(scrape_interval="1s", scrape_timeout="1s", evaluation_interval="1s")
+    configuration["global"].update(
+        scrape_interval=interval, scrape_timeout=interval, evaluation_interval="1s"
+    )
     jobs = [job for job in configuration["scrape_configs"] if job["job_name"] in targets]
     for job in jobs:
         job.pop("dns_sd_configs", None)
