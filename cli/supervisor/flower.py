@@ -13,6 +13,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from flower.command import apply_env_options, apply_options, extract_settings, s
 from flower.options import options
 from flower.urls import settings as of_tornado
 from flower.views.monitor import Healthcheck, Metrics
+from tornado.escape import xhtml_escape
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
 from tornado.iostream import IOStream
@@ -45,7 +47,8 @@ _LIMITS = {
 
 _MOST_CONNECTIONS = 400  # silent ones end after ten seconds
 
-_DELIVERY = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.[a-z_]+\.")
+_JOB_ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_DELIVERY = re.compile(rf"({_JOB_ID})\.[a-z_]+\.")
 """The id of a bell's task: the job that it rings for, and the job's stage. See tasks.publishing.bells."""
 
 _NO_API = (
@@ -85,6 +88,22 @@ class IsolationHeaders(OutputTransform):
         return super().transform_first_chunk(status_code, headers, chunk, finishing)
 
 
+class JobLinks(OutputTransform):
+    """Makes the address of a job's page a link. Flower escapes what it shows of a task, so it can be none."""
+
+    def __init__(self, console: str, _request: HTTPServerRequest) -> None:
+        address = xhtml_escape(job_page(console, "")).encode()
+        self._shown = re.compile(rb"(?<=<code>)" + re.escape(address) + _JOB_ID.encode() + rb"(?=</code>)")
+
+    def transform_first_chunk(
+        self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool
+    ) -> tuple[int, HTTPHeaders, bytes]:
+        if finishing and headers.get("Content-Type", "").startswith("text/html"):
+            chunk = self._shown.sub(rb'<a href="\g<0>">\g<0></a>', chunk)
+            headers["Content-Length"] = str(len(chunk))
+        return status_code, headers, chunk
+
+
 class BoundedServer(HTTPServer):
     """Closes connections over the limit: silent ones must not use up memory and file descriptors."""
 
@@ -114,11 +133,12 @@ class GuardedFlower(Flower):  # type: ignore[misc]  # Flower ships no types
     """Flower that refuses what ``policy`` refuses; its API too, when it does not ask who comes.
 
     ``/healthcheck`` and ``/metrics`` are there with and without the prefix of the pages, so that those who
-    probe and scrape need not know it. ``open_metrics``: the figures ask for no password.
+    probe and scrape need not know it. ``open_metrics``: the figures ask for no password. ``console``: the
+    console's address.
     """
 
-    def __init__(self, policy: OriginPolicy, *, open_metrics: bool, **settings: object) -> None:
-        super().__init__(transforms=[IsolationHeaders], **settings)
+    def __init__(self, policy: OriginPolicy, *, console: str, open_metrics: bool, **settings: object) -> None:
+        super().__init__(transforms=[IsolationHeaders, partial(JobLinks, console)], **settings)
         self._policy = policy
         self._prefix = f"/{self.options.url_prefix}" if self.options.url_prefix else ""
         self._locked = not (self.options.basic_auth or self.options.auth)
@@ -164,8 +184,13 @@ def _context(request: HTTPServerRequest) -> RequestContext:
     )
 
 
-def job_links(console: str) -> Callable[[Any], Any]:
-    """A formatter of Flower's tasks. ``console``: the console's address.
+def job_page(console: str, job_id: str) -> str:
+    """The address of a job's page in the console at ``console``."""
+    return f"{console}/console/job.html#{job_id}"
+
+
+def formatter(console: str) -> Callable[[Any], Any]:
+    """Returns a function that formats a task for Flower's pages. ``console``: the console's address.
 
     A delivery has no arguments. In their place is the page of the job that it was sent for, which the
     beginning of its id names.
@@ -174,7 +199,7 @@ def job_links(console: str) -> Callable[[Any], Any]:
     def format_task(task: Any) -> Any:
         job = _DELIVERY.match(task.uuid or "")
         if job is not None:
-            task.args = f"{console}/console/job.html#{job[1]}"
+            task.args = job_page(console, job[1])
         return task
 
     return format_task
@@ -192,11 +217,16 @@ def main() -> None:
     logging.getLogger("tornado.access").setLevel(logging.ERROR)
     if options.persistent:
         private_folder(Path(options.db).parent)
-    console = ours.console_url or http_url(ours.listen_host, ours.api_port)
-    options.format_task = job_links(console.rstrip("/"))
+    console = (ours.console_url or http_url(ours.listen_host, ours.api_port)).rstrip("/")
+    options.format_task = formatter(console)
     policy = OriginPolicy.of(ours, anonymous=not ours.flower_closed, origins=(), guarded="/")
     flower = GuardedFlower(
-        policy, open_metrics=ours.flower_open_metrics, capp=app, options=options, **of_tornado
+        policy,
+        console=console,
+        open_metrics=ours.flower_open_metrics,
+        capp=app,
+        options=options,
+        **of_tornado,
     )
     atexit.register(flower.stop)
     signal.signal(signal.SIGTERM, sigterm_handler)

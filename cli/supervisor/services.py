@@ -27,7 +27,7 @@ API, BEAT, FLOWER, BROKER, VECTORS, SMOLLM2 = "api", "beat", "flower", "broker",
 
 _FLOWER_OFFLINE_SECONDS = 60
 _FLOWER_SAVE_SECONDS = 60  # it also saves when it stops
-_FLOWER_COLUMNS = "name,uuid,state,args,result,received,runtime,worker"
+_FLOWER_COLUMNS = "name,uuid,state,received,runtime,worker,result"
 _API_GRACEFUL_SECONDS = 5.0  # see api.server
 
 _WORKER_HANG_SECONDS = 10.0  # added to the ten seconds that a heartbeat is valid

@@ -75,7 +75,9 @@ def test_flower_keeps_its_tasks_over_a_restart_and_leads_to_their_jobs(
         until(lambda: any(job in task["result"] for task in _deliveries(flower, "SUCCESS")))
         shown = _deliveries(flower, "SUCCESS")
         (before,) = [task for task in shown if task["uuid"].startswith(f"{job}.parse")]
-        assert before["args"] == f"{stack.url}/console/job.html#{job}"
+        page = f"{stack.url}/console/job.html#{job}"
+        assert before["args"] == page
+        assert f'<a href="{page}">{page}</a>' in flower.get(f"/task/{before['uuid']}").text
         ended = _flower_of(stack)
         assert ended is not None
 

@@ -20,7 +20,7 @@ from flower.urls import handlers
 from tornado.web import URLSpec
 
 from cli.supervisor.container import choose
-from cli.supervisor.flower import job_links
+from cli.supervisor.flower import formatter
 from cli.supervisor.services import FLOWER
 from rag.settings import Settings
 from tests.chromium import Chromium
@@ -160,7 +160,7 @@ def test_it_works_below_a_path(valkey: str, tmp_path: Path, browser: Chromium) -
 
 
 def test_a_task_shows_the_page_of_the_job_that_it_was_sent_for() -> None:
-    job, show = "01990a6e-3c1f-7b1e-9a44-1d2f5a0c7e11", job_links("https://rag.example.com")
+    job, show = "01990a6e-3c1f-7b1e-9a44-1d2f5a0c7e11", formatter("https://rag.example.com")
 
     sent = show(Task(uuid=f"{job}.embed.9f2c61", args="()"))
     scheduled = show(Task(uuid="4b1c9d00-0000-4000-8000-000000000000", args="()"))
