@@ -101,10 +101,10 @@ def require_closed_broker(settings: Settings) -> None:
 
 
 def require_closed_flower(settings: Settings) -> None:
-    """ConfigurationError for a Flower that other machines reach and that asks for no password."""
-    if settings.flower_basic_auth is None:
+    """ConfigurationError for a Flower that other machines reach and that does not ask who comes."""
+    if not settings.flower_closed:
         lacks = "no password, so whoever reaches it sees all jobs"
-        _require_closed(settings, "Flower", lacks, "set FLOWER_BASIC_AUTH=user:password")
+        _require_closed(settings, "Flower", lacks, "set FLOWER_BASIC_AUTH=user:password, or FLOWER_AUTH")
 
 
 def _require_closed(settings: Settings, part: str, lacks: str, remedy: str) -> None:

@@ -200,7 +200,7 @@ OF_SCHEMAS: Mapping[str, Any] = {
     },
     "Health": {
         "status": "ok", "version": "0.2.0", "environment": "production",
-        "components": {"broker": True, "embed": True},
+        "components": {"broker": True, "embed": True}, "flower_url": "https://rag.example.com/flower/",
     },
     "Readiness": {
         "status": "ready", "components": {"broker": {"ready": True, "essential": True, "detail": {}}}

@@ -26,8 +26,9 @@ from tasks.app import LANES, Lane
 
 API, BEAT, FLOWER, BROKER, VECTORS, SMOLLM2 = "api", "beat", "flower", "broker", "vectors", "smollm2"
 
-_FLOWER_TASKS = 10_000
 _FLOWER_OFFLINE_SECONDS = 60
+_FLOWER_SAVE_SECONDS = 60  # it also saves when it stops
+_FLOWER_COLUMNS = "name,uuid,state,received,runtime,worker,result"
 _API_GRACEFUL_SECONDS = 5.0  # see api.server
 
 _WORKER_HANG_SECONDS = 10.0  # added to the ten seconds that a heartbeat is valid
@@ -171,15 +172,18 @@ def _worker(lane: Lane, settings: Settings, page: HealthPage, needs: tuple[str, 
 def _flower(settings: Settings, needs: tuple[str, ...]) -> Service:
     """``needs``: the workers. Flower asks only at its start which workers there are.
 
-    Flower could stop workers, so without a password it is read-only and its API is off.
+    Flower could stop workers, so where it does not ask who comes it is read-only and its API is off.
     """
     host, port, secret = settings.listen_host, settings.flower_port, settings.flower_basic_auth
     command = [
         sys.executable, "-m", "cli.supervisor.flower",
-        f"--address={host}", f"--port={port}",
-        f"--max_tasks={_FLOWER_TASKS}", f"--purge_offline_workers={_FLOWER_OFFLINE_SECONDS}",
+        f"--address={host}", f"--port={port}", f"--url_prefix={settings.flower_prefix.strip('/')}",
+        f"--max_tasks={settings.flower_max_tasks}", f"--max_workers={settings.flower_max_workers}",
+        f"--purge_offline_workers={_FLOWER_OFFLINE_SECONDS}", f"--tasks_columns={_FLOWER_COLUMNS}",
+        f"--persistent={settings.flower_persistent}", f"--db={settings.home / 'flower' / 'state'}",
+        f"--state_save_interval={_FLOWER_SAVE_SECONDS * 1000}",
         f"--logging={settings.log_level.lower()}",
-        *([] if secret else ["--read_only=True"]),
+        *([] if settings.flower_closed else ["--read_only=True"]),
     ]  # fmt: skip
     password = _secret("FLOWER_BASIC_AUTH", secret.get_secret_value()) if secret else {}
     return Service(

@@ -58,6 +58,17 @@ class DerivedSettings(
         return self.api_host or ("127.0.0.1" if self.embedded_broker else "0.0.0.0")  # noqa: S104 - production default
 
     @property
+    def flower_prefix(self) -> str:
+        """What Flower's paths begin with: "" or such as ``/flower``."""
+        path = self.flower_url_prefix.strip("/")
+        return f"/{path}" if path else ""
+
+    @property
+    def flower_closed(self) -> bool:
+        """Whether Flower asks who comes: for a password, or by OAuth."""
+        return bool(self.flower_basic_auth or self.flower_auth)
+
+    @property
     def anonymous(self) -> bool:
         """Whether the settings let the API run without keys, until one is made."""
         return not (self.api_keys or self.keys_required or self.oidc_issuer)

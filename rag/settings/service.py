@@ -151,6 +151,38 @@ class ServiceSettings(BaseSettings):
         le=65535,
         description="Port of each worker's own /metrics, on API_HOST, such as 9464; `aegis up` gives the workers this port and the next ones, in the order of the lanes. Unset: workers have none, and measure nothing for it.",
     )
+    flower_auth: str | None = Field(
+        None,
+        description="Regular expression of the e-mail addresses that may sign in to Flower by OAuth. Flower's own variables say how: FLOWER_AUTH_PROVIDER, FLOWER_OAUTH2_KEY, FLOWER_OAUTH2_SECRET, FLOWER_OAUTH2_REDIRECT_URI, FLOWER_COOKIE_SECRET.",
+    )
+    flower_open_metrics: bool = Field(
+        False,
+        description="Whether Flower's /metrics asks for no password, where its pages ask for one. Only where nobody but Prometheus reaches Flower.",
+    )
+    flower_url: str | None = Field(
+        None,
+        description="Where browsers find Flower, such as https://rag.example.com/flower/. The console links to it; whoever reaches the API can read it. Unset: no link.",
+    )
+    flower_url_prefix: str = Field(
+        "",
+        pattern=r"^/?([A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*)?/?$",
+        max_length=200,
+        description="Path below which Flower's pages are, such as flower, where a reverse proxy leads a path to it and leaves it as it is.",
+    )
+    flower_persistent: bool = Field(
+        True,
+        description="Whether Flower keeps its tasks in AEGIS_HOME/flower over a restart.",
+    )
+    flower_max_tasks: int = Field(
+        10_000, ge=1, description="Tasks that Flower keeps; of more it forgets the oldest."
+    )
+    flower_max_workers: int = Field(
+        1_000, ge=1, description="Workers that Flower keeps; of more it forgets the oldest."
+    )
+    console_url: str | None = Field(
+        None,
+        description="Where browsers find the console, such as https://rag.example.com. Flower shows the address of each task's job there. Unset: that of the API on this machine.",
+    )
     prometheus_metrics_enabled: bool = Field(True, description="Whether /metrics answers.")
     tracing_enabled: bool = Field(True, description="Whether spans are sent to JAEGER_ENDPOINT.")
     traces_sample_ratio: float = Field(
