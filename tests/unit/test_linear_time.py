@@ -16,6 +16,7 @@ from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from time import process_time
+from types import SimpleNamespace
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -31,6 +32,7 @@ from api.incoming import jsontext, multipart
 from api.routes import events as api_events
 from cli.commands.logs import entries_of
 from cli.supervisor.display import Display
+from cli.supervisor.flower import formatter
 from cli.supervisor.logs import LogFile, Output, Severity, reformat_redis_line
 from rag import filters, media, naming
 from rag.access import keys
@@ -57,6 +59,7 @@ from rag.parsing import (
     textlayer,
     webpage,
 )
+from rag.parsing.fork_server import places_of
 from rag.ports import GenerationRequest
 from rag.redis import audit
 from rag.settings import Settings, configuration, foreign, texts, wording
@@ -298,6 +301,10 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "api.routes.events": {"last event": api_events._ID.match},
     "api.calls.waiting": {"prefer": lambda text: waiting.preferred_wait([text])},
     "cli.supervisor.display": {"line": displayed},
+    "cli.supervisor.flower": {
+        "task": lambda text: formatter("http://127.0.0.1")(SimpleNamespace(uuid=text, args=""))
+    },
+    "rag.parsing.fork_server": {"places": places_of},
     "cli.supervisor.logs": {
         "severity": printed,
         "line": as_bytes(lambda line: reformat_redis_line("broker", line)),

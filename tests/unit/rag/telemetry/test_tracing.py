@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from rag.errors import Unavailable
-from rag.model import Job, JobKind, JobState, NewJob, Stage
+from rag.model import Job, JobKind, JobState, NewJob, Stage, Standing
 from rag.system.log_context import log_fields
 from rag.telemetry import tracing
 from rag.telemetry.exporter import SpanSender
@@ -175,7 +175,7 @@ def test_a_collector_that_is_away_is_told_of_once(caplog: pytest.LogCaptureFixtu
 
 
 def test_the_wait_for_a_worker_is_a_span_of_its_own(spans: InMemorySpanExporter) -> None:
-    job = replace(JOB, trace=submitted(), queued_at=100.0, ready_at=130.0)
+    job = replace(JOB, trace=submitted(), queued_at=100.0, standing=Standing(ready_at=130.0))
 
     tracing.record_wait(job, "rerank", 142.5)
 
@@ -191,7 +191,7 @@ def test_a_wait_never_ends_before_it_begins(
     spans: InMemorySpanExporter, ready_at: float | None, began: float
 ) -> None:
     """The clocks of Redis and of a worker may differ, and records of earlier versions know less."""
-    tracing.record_wait(replace(JOB, queued_at=100.0, ready_at=ready_at), "rerank", 142.5)
+    tracing.record_wait(replace(JOB, queued_at=100.0, standing=Standing(ready_at=ready_at)), "rerank", 142.5)
 
     assert sent(spans)["wait search"].start_time == int(began * 10**9)
 
