@@ -220,13 +220,15 @@ def _share_metrics(run_dir: Path) -> None:
 
     Folders of ended servers are removed, and gauges of ended processes of this one.
     """
-    # With the host's name: hosts that share run_dir, as containers may, have process ids in common.
-    ours = f"metrics-{gethostname()}"
-    for folder in run_dir.glob("metrics-*"):
-        host, _, pid = folder.name.rpartition("-")
-        if host == ours and not psutil.pid_exists(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
-    folder = run_dir / f"{ours}-{os.getppid()}"
+    # With the host's name: hosts that share run_dir, as containers may, have process ids in common. With the
+    # server's start: a container that is started again has the same ids as before.
+    ours, server = f"metrics-{gethostname()}", os.getppid()
+    folder = run_dir / f"{ours}-{int(psutil.Process(server).create_time())}-{server}"
+    for other in run_dir.glob("metrics-*"):
+        prefix, _, pid = other.name.rpartition("-")
+        gone = not psutil.pid_exists(int(pid)) or int(pid) == server
+        if prefix.rpartition("-")[0] == ours and gone and other != folder:
+            shutil.rmtree(other, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for gauge in folder.glob("gauge_live*_*.db"):
         if not psutil.pid_exists(int(gauge.stem.rpartition("_")[2])):

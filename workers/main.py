@@ -32,7 +32,7 @@ from tasks.app import TASK_MODULES, AegisCelery, Lane, app, lane_named
 from tasks.publishing import publishing
 from tasks.publishing.bells import hush
 from tasks.upkeep.rebuild import Overseer
-from workers.heartbeat import Heartbeat
+from workers.heartbeat import EngineCertificate, Heartbeat
 from workers.startup import bound_memory, check_queues, require_safe
 from workers.tools import Tools, warm
 
@@ -152,9 +152,11 @@ def send_heartbeats(sender: Any, **_: Any) -> None:
     )
     heartbeats = Heartbeats(connect(settings))
 
+    certificate = EngineCertificate(settings)
+
     def see_vectors() -> None:
         app.toolbox.vectors.ping()
-        heartbeats.beat(VECTORS, {"seen_by": lane.name})
+        heartbeats.beat(VECTORS, {"seen_by": lane.name, **certificate.info()})
 
     _repeat(Heartbeat(lane, sender.hostname, app.toolbox.worker, settings, heartbeats).beat)
     if Stage.SEARCH in lane.stages:  # the lane that searches reports whether the vector engine answers

@@ -1,7 +1,6 @@
 """Whether the servers that Aegis needs answer, the room on broker and disks, and the ends of certificates."""
 
 import logging
-import ssl
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from time import time
@@ -81,7 +80,7 @@ def _redis_certificate(settings: Settings) -> float | None:
         return None
     try:
         return certificate_end(*address.nodes[0])
-    except (OSError, ssl.SSLError) as error:
+    except OSError as error:
         log.debug("the broker's certificate cannot be read: %s", error)
         return None
 

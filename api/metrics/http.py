@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from rag.telemetry.call_metrics import trace_exemplar
+from rag.telemetry.exemplars import Exemplar
 
 _BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
@@ -16,18 +16,20 @@ class HttpMetrics:
 
     def __init__(self, registry: CollectorRegistry, *, exemplars: bool) -> None:
         """``exemplars``: whether times carry the ids of traces. Files that processes share have no room."""
-        self._exemplar = trace_exemplar if exemplars else lambda: None
+        self._exemplars = exemplars
         labels, text = ("method", "handler", "status"), "Seconds to the first byte of the answer"
         self._requests = Counter("http_requests_total", "Requests answered", labels, registry=registry)
         self._seconds = Histogram(
             "http_request_duration_seconds", text, labels, buckets=_BUCKETS, registry=registry
         )
 
-    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
+    def observe(
+        self, method: str, route: str, status: int, seconds: float, exemplar: Exemplar | None
+    ) -> None:
         """``route`` is the template, such as ``/v1/jobs/{job_id}``. A caller could make up methods."""
         labels = (method if method in _METHODS else "other", route, str(status))
         self._requests.labels(*labels).inc()
-        self._seconds.labels(*labels).observe(seconds, self._exemplar())
+        self._seconds.labels(*labels).observe(seconds, exemplar if self._exemplars else None)
 
 
 class PublishingMetrics:

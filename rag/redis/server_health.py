@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Mapping
 from time import monotonic
-from typing import cast
 
 from redis import Redis
 
@@ -42,5 +41,8 @@ class ServerHealth:
     def read(self, servers: tuple[str, ...]) -> Mapping[str, bool]:
         """Those of ``servers`` of which it is known whether they answer. Raises Unavailable."""
         with reaching_redis():
-            found = cast(list[bytes | None], self._client.mget([f"{_SERVER}{name}" for name in servers]))
+            pipeline = self._client.pipeline(transaction=False)
+            for name in servers:
+                pipeline.get(f"{_SERVER}{name}")
+            found: list[bytes | None] = pipeline.execute()
         return {name: each == b"1" for name, each in zip(servers, found, strict=True) if each is not None}

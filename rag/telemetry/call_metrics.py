@@ -7,10 +7,10 @@ PROMETHEUS_MULTIPROC_DIR when it makes a figure, and takes 14 MB where nobody el
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from opentelemetry import trace
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from rag.errors import ModelError, Overloaded, Permanent, Refused, TimedOut, Transient
+from rag.telemetry.exemplars import trace_exemplar
 
 Role = Literal["embed", "rerank", "generate"]
 
@@ -143,9 +143,3 @@ class CallMetrics:
 
     def _counter(self, name: str, text: str, labels: tuple[str, ...]) -> Counter:
         return Counter(name, text, labels, registry=self.registry)
-
-
-def trace_exemplar() -> dict[str, str] | None:
-    """The id of the trace that runs here, as an exemplar's label; None where no trace is recorded."""
-    span = trace.get_current_span()
-    return {"trace_id": f"{span.get_span_context().trace_id:032x}"} if span.is_recording() else None

@@ -24,7 +24,7 @@ from rag.redis.server_health import ServerHealth
 from rag.system.certificates import certificate_end
 from tests.integration.apiprocess import started
 from tests.integration.apiserver import Service, serving, settings_of
-from tests.system.running import until
+from tests.system.running import free_port, until
 
 PATIENCE = 60.0
 
@@ -139,6 +139,20 @@ def test_a_store_that_is_called_within_a_trace_names_it_as_an_exemplar(api: Serv
     trace_id = f"{span.get_span_context().trace_id:032x}"
     found = [s.exemplar.labels for s in family.samples if s.exemplar and s.labels["operation"] == "get"]
     assert {"trace_id": trace_id} in found
+
+
+def test_the_time_of_a_request_names_its_trace(valkey: str, tmp_path: Path) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    with started(valkey, tmp_path, JAEGER_ENDPOINT=nowhere) as api:
+        httpx.put(f"{api.url}/v1/collections/handbook").raise_for_status()
+
+        def traced() -> set[str]:
+            accept = {"Accept": "application/openmetrics-text"}
+            families = openmetrics_families(httpx.get(f"{api.url}/metrics", headers=accept).text)
+            (times,) = (each for each in families if each.name == "http_request_duration_seconds")
+            return {each.labels["handler"] for each in times.samples if each.exemplar}
+
+        until(lambda: traced() == {"/v1/collections/{name}"}, 10)
 
 
 def test_what_is_known_of_each_dependency_is_told(api: Service) -> None:
