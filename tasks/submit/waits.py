@@ -1,6 +1,7 @@
 """Why jobs wait, as the API tells it, and what can be done safely about it."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from threading import Lock
 from time import monotonic
 
@@ -67,11 +68,12 @@ class Waits:
                 yield f"job {job.id}: its worker is gone, so another one of lane {lane.name} takes it over"
 
     def _recent(self) -> Conditions:
-        """The conditions as of a second ago at most."""
+        """The conditions of a second ago at most, with the time as it is now."""
         with self._lock:
             if self._conditions is None or monotonic() - self._read_at > _FRESH_SECONDS:
                 self._conditions, self._read_at = self._read(), monotonic()
-            return self._conditions
+            known, age = self._conditions, monotonic() - self._read_at
+        return replace(known, work=replace(known.work, now=known.now + age))
 
     def _read(self) -> Conditions:
         return Conditions(
