@@ -28,6 +28,8 @@ from tests.prometheusserver import Prometheus, prometheus
 from tests.servicestub import listening
 from tests.system.running import until
 
+pytestmark = pytest.mark.timeout(400)
+
 HOUR, DAY = 3600.0, 86400.0
 ALERTS = {rule["alert"] for file in rule_files() for rule in file.rules()}
 ONLY_BY_PROMTOOL = {
