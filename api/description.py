@@ -36,6 +36,8 @@ IDS: Mapping[str, str] = {
     "DELETE /v1/documents/{document_id}": "delete_document",
     "POST /v1/queries": "ask_question",
     "GET /v1/jobs": "list_jobs",
+    "GET /v1/jobs/stuck": "list_stuck_jobs",
+    "POST /v1/jobs/unstick": "unstick_jobs",
     "GET /v1/jobs/{job_id}": "get_job",
     "GET /v1/jobs/{job_id}/events": "follow_job",
     "GET /v1/events": "follow_jobs",

@@ -22,11 +22,14 @@ RECONNECT_SECONDS = 30.0
 
 
 class Heartbeat:
-    """The heartbeats of one worker, whose Celery node name is ``worker``."""
+    """The heartbeats of a worker. ``worker``: its Celery node name; ``holder``: under which it holds jobs."""
 
-    def __init__(self, lane: Lane, worker: str, settings: Settings, heartbeats: Heartbeats) -> None:
+    def __init__(
+        self, lane: Lane, worker: str, holder: str, settings: Settings, heartbeats: Heartbeats
+    ) -> None:
         self._lane = lane
         self._worker = worker
+        self._holder = holder
         self._settings = settings
         self._heartbeats = heartbeats
         self._liveness = LivenessFile(settings.liveness_file)
@@ -63,4 +66,5 @@ class Heartbeat:
             task=seen.task,
             limit=self._lane.limit(self._settings),
             silence=self._settings.silence_seconds,
+            holder=self._holder,
         )

@@ -133,7 +133,7 @@ def send_heartbeats(sender: Any, **_: Any) -> None:
         app.toolbox.vectors.ping()
         heartbeats.beat(VECTORS, {"seen_by": lane.name})
 
-    _repeat(Heartbeat(lane, sender.hostname, settings, heartbeats).beat)
+    _repeat(Heartbeat(lane, sender.hostname, app.toolbox.worker, settings, heartbeats).beat)
     if Stage.SEARCH in lane.stages:  # the lane that searches reports whether the vector engine answers
         _repeat(see_vectors)
     if Stage.PURGE in lane.stages:  # the lane of the task that restores records

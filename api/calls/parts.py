@@ -27,12 +27,14 @@ from rag.registry.keys import KeyFinder, KeyRegistry
 from rag.settings import Settings
 from rag.telemetry.tracing import watched
 from tasks.submit.submissions import Publisher, Submissions
+from tasks.submit.waits import Waits
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """``bodies``: receives bodies of requests. ``uploads``: documents that are taken in after they came.
-    ``threads``: everything else that takes a thread. ``waits``: long polls and event streams.
+    ``threads``: everything else that takes a thread. ``waits``: long polls and event streams. ``job_waits``:
+    why jobs wait.
 
     ``write_limit`` counts requests that submit or change something, ``read_limit`` all others, ``wrong_keys``
     those with an unknown key, for each address.
@@ -52,6 +54,7 @@ class Parts:
     blobs: BlobStore
     submissions: Submissions
     publisher: Publisher
+    job_waits: Waits
     listing: BackupListing
     backup_status: BackupStatus
     broker: BrokerWatch
@@ -77,6 +80,7 @@ def build(settings: Settings) -> Parts:
     documents = DurableDocumentRegistry(client, journal)
     finder, issuer = KeyFinder(async_client, journal), _issuer_of(settings)
     publisher = Publisher(settings)
+    heartbeats = Heartbeats(client)
     threads = settings.max_concurrent_requests
 
     def limit(per_minute: int, what: str) -> RateLimiter:
@@ -96,12 +100,13 @@ def build(settings: Settings) -> Parts:
         blobs=blobs,
         submissions=Submissions(settings, jobs, documents, blobs, publisher.send),
         publisher=publisher,
+        job_waits=Waits(jobs, heartbeats, able=lambda: publisher.fault is None),
         listing=BackupListing(Vault.of(settings)),
         backup_status=BackupStatus(client),
         broker=BrokerWatch(client, settings),
         disks=Disks.of(settings),
         changes=ChangeFeed(settings.records_url),
-        heartbeats=Heartbeats(client),
+        heartbeats=heartbeats,
         usage=TokenUsage(client),
         cache=RedisCache(client, settings),
         # Half of the connections, since waits may take the other half.

@@ -95,7 +95,7 @@ JOBS: Mapping[str, Mapping[str, Any]] = {
         "subject": {**_SUBJECT, "name": kind, "collection": "handbook", **_SUBJECTS.get(kind, {})},
         "state": "succeeded", "stage": stage, "progress": {"done": 1, "total": 1}, "queue_position": None,
         "created_at": _BEGAN, "started_at": _BEGAN, "finished_at": _ENDED, "attempts": 1, "result": result,
-        "error": None, "trace_id": None,
+        "error": None, "waiting_for": None, "trace_id": None,
     }
     for kind, (stage, result) in _RESULTS.items()
 }  # fmt: skip
@@ -127,6 +127,24 @@ OF_SCHEMAS: Mapping[str, Any] = {
         "survives": "broker-loss",
     },
     "Job": JOBS["ingest"],
+    "Stuck": {
+        "items": [
+            {
+                "reason": "worker-gone", "count": 1,
+                "to_do": "Run `aegis jobs unstick`: it lets another worker take the job over at once",
+                "jobs": [
+                    {
+                        "id": JOB_ID, "kind": "ingest", "stage": "embed", "since": _BEGAN, "error": None,
+                        "message": "The worker that had begun it does not answer any more; when its lease is "
+                        "over, another worker takes the job over",
+                    }
+                ],
+            }
+        ],
+    },
+    "Unstuck": {
+        "done": [f"job {JOB_ID}: its worker is gone, so another one of lane embed takes it over"],
+    },
     "Document": {
         "document_id": "guides/vpn.md", "collection": "handbook", "version": 1, "title": "VPN guide",
         "media_type": "text/markdown", "chunks": 12, "tokens": 1840, "metadata": {"lang": "en"},

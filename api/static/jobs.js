@@ -13,8 +13,13 @@ const STAGES = {
 // Kinds whose progress is in bytes.
 export const ABOUT_BACKUPS = ["backup", "verify", "rehearse", "restore", "prune"];
 
+// Reasons to wait for which the place in the queue says enough.
+const IN_LINE = ["queue", "turn", "bell"];
+
 export function inWords(job) {
   const stage = STAGES[job.stage] || job.stage;
+  const wait = job.waiting_for;
+  if (wait && !IN_LINE.includes(wait.reason)) return `waiting: ${wait.message}`;
   if (job.state === "queued") return job.queue_position ? `waiting, place ${job.queue_position}` : "waiting";
   if (job.state !== "running") return job.state;
   if (!job.progress?.total) return stage;

@@ -78,6 +78,10 @@ class Client(Connection):
         """The job, queued again at the stage where it ended. Conflict unless it failed."""
         return self._call("POST", f"{_address('jobs', job_id)}/retry", needs=_JOB)
 
+    def unstick(self) -> list[str]:
+        """Help jobs that wait, and return what was done, a line each."""
+        return list(self._call("POST", "/v1/jobs/unstick", needs=("done",))["done"])
+
     def delete_document(self, document_id: str, collection: str | None = None) -> Json:
         """``{"job_id", …}``; searches no longer find it."""
         return self._call(
@@ -135,6 +139,10 @@ class Client(Connection):
     def all_jobs(self, **wanted: str | Sequence[str] | None) -> Iterator[Json]:
         """Those that the key may see, newest first. ``wanted``: such as state, kind and collection."""
         return self._items("/v1/jobs", **wanted)
+
+    def stuck_jobs(self) -> list[Json]:
+        """Groups of jobs that wait unusually long, by reason."""
+        return list(self._call("GET", "/v1/jobs/stuck", needs=("items",))["items"])
 
     def collections(self) -> Iterator[Json]:
         """Those that the key reaches, by name."""

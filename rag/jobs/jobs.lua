@@ -3,7 +3,8 @@
 -- {aegis}:job:ID            hash: the record; t:STAGE and t:queue are seconds; due is the deadline
 --                           by this server's clock, deadline by that of the one who asked; solo is 1
 --                           for a job that shares no batch until its stage is done; lapsed is the token of
---                           an attempt whose lease was found to be over; ready_at is the end of its last pause
+--                           an attempt whose lease was found to be over; ready_at is the end of its last pause,
+--                           waits_for what it pauses for; failing_since is when the stage's attempts began to fail
 -- {aegis}:job:ID:events     stream; that of a result has none, since the record has it
 -- {aegis}:job:ID:artefacts  hash: name -> bytes
 -- {aegis}:jobs:STATE:KIND   zset, all scores 0: ids in the order of their making (uuid7)
@@ -404,15 +405,16 @@ local function ended(from, to, kind, stage, keep)
 end
 
 -- How many jobs come before a queued one: those that wait longer, or, if that is less, as many of each owner
--- as are before it in its own owner's line.
+-- as are before it in its own owner's line. Then how many of its owner's do, if several owners take turns, else false.
 local function place_of(other, stage, owner)
   local place = redis.call('ZRANK', root .. 'waiting:' .. stage, other)
   local count = redis.call('ZCARD', root .. 'turns:' .. stage)
   local own = count > 1 and redis.call('ZRANK', line_of(stage, owner), other)
-  return own and place and math.min(place, (own + 1) * count - 1) or place
+  return own and place and math.min(place, (own + 1) * count - 1) or place, own
 end
 
--- The record of any job, as {fields, place in the queue from 0 or false}; false when there is none.
+-- The record of any job, as {fields, place in the queue from 0 or false, place among its owner's or false}; false when
+-- there is none.
 local function record_of(key, other)
   local fields = redis.call('HGETALL', key)
   if #fields == 0 then
@@ -420,7 +422,7 @@ local function record_of(key, other)
   end
   local at = redis.call('HMGET', key, 'state', 'stage', 'owner')
   if at[1] ~= 'queued' then
-    return { fields, false }
+    return { fields, false, false }
   end
   return { fields, place_of(other, at[2], at[3] or '') }
 end
@@ -531,11 +533,26 @@ local function wake(stage)
   end
 end
 
+-- Note the error of an attempt, as JSON text, after which another one is made.
+local function note_failure(error)
+  redis.call('HSET', job, 'error', error)
+  redis.call('HSETNX', job, 'failing_since', now)
+end
+
 -- Put everything at ``stage`` that is due by now in its owner's line.
 local function line_up_due(stage, lease)
   requeue_lost(stage, lease)
   wake(stage)
 end
+-- == abandon ==
+-- ARGV: id, token, when its holder renewed the lease last
+-- Ends a lease at once that its holder has not renewed since. Returns 1, or 0 where it did, or lost the job.
+if not holds(ARGV[2]) or redis.call('HGET', job, 'seen') ~= ARGV[3] then
+  return 0
+end
+redis.call('HSET', job, 'lapsed', ARGV[2], 'lease', 0)
+redis.call('ZADD', root .. 'leases', now, id)
+return 1
 -- == accept ==
 -- KEYS: record [, idempotency]; ARGV: id, kind, stage, collection, inputs, deadline, seconds until then,
 -- digest, seconds to keep the key, most jobs of the kind, trace context, owner,
@@ -578,7 +595,8 @@ if idempotency then
 end
 return { 'new', record_of(job, id) }
 -- == advance ==
--- ARGV: id, token, stage, seconds, how much there is to do there, seconds until it is due
+-- ARGV: id, token, stage, seconds, how much there is to do there, seconds until it is due, why it rests until then:
+-- an error or '', and words or ''
 local stage = ARGV[3]
 local step = ARGV[2] .. ':advance:' .. stage
 local known = known_answer(step, ARGV[2])
@@ -591,7 +609,15 @@ count_attempt(at[2], at[3], at[4], at[5])
 write_counts()
 redis.call('HINCRBYFLOAT', job, 't:' .. at[2], ARGV[4])
 redis.call('HSET', job, 'attempts', 0, 'closed', step, 'size', ARGV[5])
-redis.call('HDEL', job, 'holder', 'error', 'emitted', 'solo')
+redis.call('HDEL', job, 'holder', 'error', 'emitted', 'solo', 'waits_for')
+if ARGV[7] == '' then
+  redis.call('HDEL', job, 'failing_since')
+else
+  note_failure(ARGV[7])
+end
+if ARGV[8] ~= '' then
+  redis.call('HSET', job, 'waits_for', ARGV[8])
+end
 if stage == at[2] then
   redis.call('HSET', job, 'retries', 0) -- a slice of the stage is done
 elseif at[6] then
@@ -857,7 +883,7 @@ unqueue(stage)
 end_lease()
 redis.call('HSET', job, 'attempts', 0, 'closed', ARGV[4] .. ':moved')
 redis.call('HINCRBY', job, 'token', 1) -- an attempt that still runs can write nothing more
-redis.call('HDEL', job, 'holder', 'error', 'solo')
+redis.call('HDEL', job, 'holder', 'error', 'solo', 'failing_since', 'waits_for')
 queue(ARGV[4])
 moved(state, 'queued', kind)
 state_event('queued', ARGV[4], 0)
@@ -1011,7 +1037,7 @@ local known = known_answer(step, ARGV[2])
 if known then
   return known
 end
-redis.call('HSET', job, 'error', ARGV[3])
+note_failure(ARGV[3])
 local at = redis.call('HMGET', job, 'attempts', 'stage', 'seen', 'held', 'lease')
 local attempts = tonumber(at[1])
 count_attempt(at[2], at[3], at[4], at[5])
@@ -1115,7 +1141,7 @@ for _, set in ipairs({ 'finished', 'dead', 'remains' }) do
   redis.call('ZREM', root .. set, id)
 end
 redis.call('HDEL', job, 'started_at', 'finished_at', 'error', 'result', 'done', 'total', 'reason', 'writes_until', 'solo')
-redis.call('HDEL', job, 'tidied_until')
+redis.call('HDEL', job, 'tidied_until', 'failing_since', 'waits_for')
 redis.call('HSET', job, 'attempts', 0, 'retries', 0, 'closed', step)
 if at[4] then
   local lifetime = at[5] or math.max(1, at[4] - at[6])
@@ -1367,6 +1393,22 @@ if at[5] and redis.call('HGET', at[5], 'job') == id then
 end
 redis.call('UNLINK', job, job .. ':events', job .. ':artefacts')
 return 1
+-- == waiting ==
+-- KEYS: nothing of a job; ARGV: '', how many of each, stages. The records of the jobs that have been queued longest at
+-- each stage, and of the running ones whose leases end first.
+local found = {}
+
+local function add(others)
+  for _, other in ipairs(others) do
+    found[#found + 1] = record_of(root .. 'job:' .. other, other) or nil
+  end
+end
+
+for i = 3, #ARGV do
+  add(redis.call('ZRANGE', root .. 'waiting:' .. ARGV[i], 0, ARGV[2] - 1))
+end
+add(redis.call('ZRANGE', root .. 'leases', 0, ARGV[2] - 1))
+return found
 -- == worked ==
 -- KEYS: nothing of a job; ARGV: '', how many minutes to look back
 -- Returns {the time, {minute since 1970, names and values of its hash in turn} …}, the present minute first.

@@ -45,10 +45,18 @@ class Work(JobScripts):
     def emit(self, lease: Lease, kind: EventKind, data: Json) -> bool:
         return self._held("emit", lease, kind, dumped(data), call_token())
 
-    def advance(
-        self, lease: Lease, stage: Stage, *, seconds: float, size: int = 1, delay: float = 0.0
+    def advance(  # noqa: PLR0913 - what is known of the next stage
+        self,
+        lease: Lease,
+        stage: Stage,
+        *,
+        seconds: float,
+        size: int = 1,
+        delay: float = 0.0,
+        error: Json | None = None,
+        waits_for: str = "",
     ) -> bool:
-        return self._held("advance", lease, stage, seconds, size, delay)
+        return self._held("advance", lease, stage, seconds, size, delay, dumped(error), waits_for)
 
     def requeue(self, lease: Lease, *, error: Json, delay: float = 0.0, counted: bool = True) -> bool:
         return self._held("requeue", lease, dumped(error), delay, int(counted))

@@ -49,6 +49,7 @@ from rag.model.jobs import (
     Progress,
     Stage,
     StageFigures,
+    Standing,
     Taken,
 )
 from rag.model.statistics import Histogram, JobStatistics, RecentWork, StageStatistics
@@ -64,6 +65,7 @@ from rag.model.vectors import (
     SearchQuery,
     SparseVector,
 )
+from rag.model.waits import Wait, WaitReason
 
 __all__ = [
     "ABOUT_BACKUPS",
@@ -123,8 +125,11 @@ __all__ = [
     "Stage",
     "StageFigures",
     "StageStatistics",
+    "Standing",
     "StoredPart",
     "Stream",
     "Taken",
     "Vector",
+    "Wait",
+    "WaitReason",
 ]

@@ -19,6 +19,10 @@ JOB_LIMITS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400
 SLOT_SECONDS = 5
 """How finely the ends of attempts are counted by time."""
 
+_WINDOWS = (15.0, 60.0, 180.0, inf)
+_ENOUGH = 20
+"""Seconds that are looked back, and how many ends are enough for a rate."""
+
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
@@ -91,19 +95,22 @@ class RecentWork:
     def per_second(self, stages: Collection[Stage], *, busy_since: float | None = None) -> float | None:
         """How many attempts end in a second at ``stages`` together. None where none ended.
 
-        ``busy_since``: since when there was always something to do. Without it, the time from the first end
-        to now counts; so do times without work, which make the figure too low.
+        The shortest of ``_WINDOWS`` with enough ends counts, so that a new pace shows soon. ``busy_since``:
+        since when there was always something to do; no earlier time counts. Without it, the time from the
+        first end counts, and times without work make the figure too low.
         """
-        slots = [(start, count) for stage in stages for start, count in self.ends.get(stage, {}).items()]
-        if not slots:
+        ends = [(start, count) for stage in stages for start, count in self.ends.get(stage, {}).items()]
+        if not ends:
             return None
-        first = min(start for start, _ in slots)
-        begin = first if busy_since is None else max(self.since, busy_since)
-        seconds = max(self.now - begin, 1.0)
-        # of a slot in which the time begins, the part after the beginning counts
-        shares = (
-            count * min(1.0, (start + SLOT_SECONDS - begin) / SLOT_SECONDS)
-            for start, count in slots
-            if start + SLOT_SECONDS > begin
-        )
-        return sum(shares) / seconds or None
+        first = min(start for start, _ in ends) if busy_since is None else max(self.since, busy_since)
+        for seconds in _WINDOWS:
+            begin = max(first, self.now - seconds)
+            count = sum(each * _share_after(begin, start) for start, each in ends)
+            if count >= _ENOUGH or begin == first:
+                return count / max(self.now - begin, 1.0) or None
+        return None
+
+
+def _share_after(begin: float, slot: float) -> float:
+    """The part of a slot that lies after ``begin``."""
+    return min(1.0, max(0.0, (slot + SLOT_SECONDS - begin) / SLOT_SECONDS))

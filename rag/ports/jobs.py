@@ -134,15 +134,23 @@ class JobStore(Protocol):
         """Append an event of a running job. False when the lease is lost."""
         ...
 
-    def advance(
-        self, lease: Lease, stage: Stage, *, seconds: float, size: int = 1, delay: float = 0.0
+    def advance(  # noqa: PLR0913 - what is known of the next stage
+        self,
+        lease: Lease,
+        stage: Stage,
+        *,
+        seconds: float,
+        size: int = 1,
+        delay: float = 0.0,
+        error: Json | None = None,
+        waits_for: str = "",
     ) -> bool:
         """The stage is done after ``seconds`` of work: queue the job at ``stage``. False: lease lost.
 
         The same ``stage`` again means that a slice of it is done; its retries are then counted from 0.
 
         ``size``: how much there is to do there, such as the number of chunks. ``delay``: seconds until the
-        job is due there, 300 at most.
+        job is due there, 300 at most. ``error``, or ``waits_for`` in words: why it rests until then.
         """
         ...
 
@@ -265,6 +273,17 @@ class JobStore(Protocol):
 
     def statistics(self) -> JobStatistics:
         """What was counted of the jobs' work. The counts begin at 0 again where the records were lost."""
+        ...
+
+    def longest_waiting(self, *, limit: int) -> Sequence[Job]:
+        """The jobs that have been queued longest, so many of each stage, and those whose leases end first."""
+        ...
+
+    def abandon(self, job: Job) -> bool:
+        """End the lease of a running job whose worker is gone, so that another takes it over.
+
+        False, and nothing changed, when the lease was renewed since ``job`` was read, or the job went on.
+        """
         ...
 
     def recent_work(self) -> RecentWork:

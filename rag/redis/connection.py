@@ -8,10 +8,8 @@ A server that lost its records must not answer as if there were none. So every s
 ``fence.lua``, which refuses until ``rag.recovery.recovery`` has rebuilt them.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
@@ -24,6 +22,7 @@ from redis.commands.core import Script
 from redis.retry import Retry
 
 from rag.errors import ErrorTable, Overloaded, Recovering, Refused, Unavailable, translated
+from rag.redis.lua import script_texts
 from rag.redis.pools import Bounds, async_pool_to, hint, pool_to, refusal
 from rag.settings import Settings
 from rag.settings.redis_url import RedisAddress
@@ -47,9 +46,6 @@ _NOT_SERVED = (
 _AMNESIC = "AMNESIC "
 _RECOVERY_SECONDS = 2.0
 _IN_PIPELINE = " of pipeline caused error: "
-_BLOCKS, _COMMENT = re.compile(r"\n\n(?=\S)"), re.compile(r"--.*")
-_WORD = re.compile(r"[A-Za-z_]\w*")
-_DECLARED = re.compile(r"^local (?:function )?([\w, ]+)", re.MULTILINE)
 _CANNOT_WRITE = ("MISCONF", "NOREPLICAS", "UNKILLABLE", "BUSY")
 
 
@@ -158,39 +154,3 @@ class Scripts:
             for keys, args in calls:
                 self._scripts[name](keys=keys, args=args, client=pipeline)
             return pipeline.execute()
-
-
-def script_texts(
-    place: str, *, fenced: bool = True, numbers: Mapping[str, Sequence[float]] = MappingProxyType({})
-) -> dict[str, str]:
-    """The scripts of ``rag/PLACE.lua`` by name, each behind what it uses of the file's head.
-
-    A line ``-- == name ==`` begins a script. The head is what stands before the first of them. ``fenced``
-    and ``numbers`` as for :class:`Scripts`.
-    """
-    text = (files("rag") / f"{place}.lua").read_text("utf-8")
-    head, *scripts = text.removesuffix("\n").split("\n-- == ")
-    given = (f"local {name} = {{{', '.join(map(str, each))}}}" for name, each in numbers.items())
-    blocks = [*given, *_BLOCKS.split(head)]
-    fence = (files("rag") / "redis/fence.lua").read_text("utf-8") if fenced else ""
-    named = (script.split(" ==\n", 1) for script in scripts)
-    return {name: f"{fence}{_used(blocks, body)}\n{body}\n" for name, body in named}
-
-
-def _used(blocks: Sequence[str], body: str) -> str:
-    """Those of ``blocks`` that ``body`` uses, or one of them that it uses.
-
-    Redis runs the head anew with each script. With all of it, that was a quarter of a script's time.
-    """
-    used: list[str] = []
-    words = _words(body)
-    for block in reversed(blocks):
-        names = {name for names in _DECLARED.findall(block) for name in _WORD.findall(names)}
-        if not names or names & words:
-            used.insert(0, block)
-            words |= _words(block)
-    return "\n\n".join(used)
-
-
-def _words(text: str) -> set[str]:
-    return set(_WORD.findall(_COMMENT.sub("", text)))

@@ -34,7 +34,8 @@ class WorkerSign:
 
     ``worker``: its Celery node name, ``LANE@HOST``. ``idle``: since it last took or finished a task.
     ``busy``: how long ``task`` has run, None between tasks. ``limit``: how long a task may run. ``silence``:
-    how long the worker may take no task. ``age``: since it reported this.
+    how long the worker may take no task. ``holder``: the name under which it holds jobs; "" of an older
+    version. ``age``: since it reported this.
     """
 
     lane: str
@@ -45,6 +46,7 @@ class WorkerSign:
     task: str | None
     limit: float
     silence: float
+    holder: str = ""
     age: float = 0.0
 
     @classmethod

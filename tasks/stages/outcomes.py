@@ -149,9 +149,11 @@ def _hand_on(run: StageRun, outcome: Outcome, seconds: float) -> Ending:
 
 
 def _advance(run: StageRun, outcome: Next, seconds: float) -> Ending:
-    jobs, stage, size, rest = run.tools.jobs, outcome.stage, outcome.size, outcome.rest
+    jobs, stage, rest, why = run.tools.jobs, outcome.stage, outcome.rest, outcome.why
+    told: dict[str, Any] = {"waits_for": why} if isinstance(why, str) else {"error": problem(why, run.job)}
     if not call_with_retries(
-        run.tools, lambda: jobs.advance(run.lease, stage, seconds=seconds, size=size, delay=rest)
+        run.tools,
+        lambda: jobs.advance(run.lease, stage, seconds=seconds, size=outcome.size, delay=rest, **told),
     ):
         return _leave(run)
     # a delivery goes on with its own lane, so it rings for others only

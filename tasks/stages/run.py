@@ -6,6 +6,7 @@ from threading import Event
 from time import time
 from typing import Any
 
+from rag.errors import AegisError
 from rag.model import EventKind, Job, Json, Lease, Progress, Stage
 from tasks.app import lane_of
 from tasks.toolbox import Toolbox
@@ -15,12 +16,14 @@ from tasks.toolbox import Toolbox
 class Next:
     """The job goes on at ``stage``. ``size``: how much there is to do there, such as its chunks.
 
-    ``rest``: seconds in which other jobs of the lane have their turn first.
+    ``rest``: seconds in which other jobs of the lane have their turn first. ``why``: what it rests for, in
+    words that follow "It waits for", or the error after which the stage is tried again.
     """
 
     stage: Stage
     size: int = 1
     rest: float = 0.0
+    why: AegisError | str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -293,6 +293,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
 EXEMPT: Mapping[str, str] = {
     "rag.parsing.office": "reads at most 1 MiB of an archive's list by it; it is tried by itself below",
     "rag.parsing.pdf": "its two expressions read a page's text, and are tried by themselves below",
+    "rag.redis.lua": "takes our own scripts apart",
     "rag.redis.embedded": "reads 1,000 characters that a program of the system's says",
     "rag.settings.loading": "looks for names of settings in lines of ours",
     "rag.settings.checks": "reads the operator's own settings",
