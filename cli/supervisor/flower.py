@@ -208,22 +208,22 @@ def formatter(console: str) -> Callable[[Any], Any]:
 def main() -> None:
     """Run Flower as ``celery flower`` does, until SIGTERM."""
     with starting("Flower"):
-        ours = load()
-        require_closed_flower(ours)
+        settings = load()
+        require_closed_flower(settings)
     apply_env_options()
     apply_options(sys.argv[0], sys.argv[1:])
     extract_settings()
-    log_as("flower", ours)
+    log_as("flower", settings)
     logging.getLogger("tornado.access").setLevel(logging.ERROR)
     if options.persistent:
         private_folder(Path(options.db).parent)
-    console = (ours.console_url or http_url(ours.listen_host, ours.api_port)).rstrip("/")
+    console = (settings.console_url or http_url(settings.listen_host, settings.api_port)).rstrip("/")
     options.format_task = formatter(console)
-    policy = OriginPolicy.of(ours, anonymous=not ours.flower_closed, origins=(), guarded="/")
+    policy = OriginPolicy.of(settings, anonymous=not settings.flower_closed, origins=(), guarded="/")
     flower = GuardedFlower(
         policy,
         console=console,
-        open_metrics=ours.flower_open_metrics,
+        open_metrics=settings.flower_open_metrics,
         capp=app,
         options=options,
         **of_tornado,
