@@ -1,6 +1,7 @@
 -- Before every script of this file. KEYS[1] is the job's record, ARGV[1] its id.
 --
--- {aegis}:job:ID            hash: the record; t:STAGE and t:queue are seconds; due is the deadline
+-- {aegis}:job:ID            hash: the record; t:STAGE and t:queue are seconds; due is the deadline; ready_at: when it
+--                            is, or was, due at its stage
 --                           by this server's clock, deadline by that of the one who asked; solo is 1
 --                           for a job that shares no batch until its stage is done; lapsed is the token of
 --                           an attempt whose lease was found to be over; ready_at is the end of its last pause,
