@@ -24,11 +24,11 @@ from rag.errors import AegisError, DocumentTooLarge, UnreadableDocument
 ENCRYPTED = "The file is encrypted: remove the password and send it again."
 _LARGEST_ARCHIVE = 512 << 20
 _MOST_TABLE_CELLS = 5_000_000
-_PAGED = frozenset({media.PDF, media.PPTX, media.XLSX})
+_PAGED = frozenset({media.PDF, media.PPTX})
 
 
 def extracted(data: bytes, media_type: str, max_text_bytes: int) -> ExtractedDocument:
-    """The file's Markdown, its metadata and, for PDF, PPTX and XLSX, its pages.
+    """The file's Markdown, its metadata and, for PDF and PPTX, its pages.
 
     Raises UnreadableDocument for a broken or encrypted file, DocumentTooLarge for one that unpacks to
     more than ``max_text_bytes`` allow.

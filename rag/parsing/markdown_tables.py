@@ -12,7 +12,7 @@ from itertools import pairwise
 from rag.model import Table
 from rag.naming import plain_name
 from rag.parsing.heads import Head, Row, body_contrasts, head_of
-from rag.parsing.tables import SAMPLE_ROWS, in_words
+from rag.parsing.rows import SAMPLE_ROWS, in_words
 
 _CELL_END = re.compile(r"(?<!\\)\|")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")

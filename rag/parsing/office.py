@@ -3,15 +3,12 @@
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
 from io import BytesIO
-
-from xberg import ExtractedDocument
 
 from rag import media
 from rag.errors import DocumentTooLarge, UnreadableDocument
 from rag.model import ParsedDocument
-from rag.parsing import docx, docx_body, structure, tables
+from rag.parsing import docx, docx_body, structure, xlsx
 from rag.parsing.extraction import ENCRYPTED, extracted
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -37,6 +34,8 @@ def office(data: bytes, media_type: str, max_text_bytes: int) -> ParsedDocument:
         _check_archive(data)
     if media_type == media.DOCX:
         return _docx(data, max_text_bytes)
+    if media_type == media.XLSX:
+        return xlsx.xlsx(data, max_text_bytes)
     found = extracted(data, media_type, max_text_bytes)
     title, pages = found.metadata.title, found.pages or ()
     if media_type == media.PPTX and pages:
@@ -45,8 +44,6 @@ def office(data: bytes, media_type: str, max_text_bytes: int) -> ParsedDocument:
             notes = f"\n\nNotes: {page.speaker_notes}" if page.speaker_notes else ""
             slides.append((page.page_number, structure.prose(page.content) + notes))
         return structure.from_pages(slides, title)
-    if media_type == media.XLSX and pages:
-        return structure.from_markdown("\n\n".join(_sheets(found)), title)
     return structure.from_markdown(structure.prose(found.content), title)
 
 
@@ -65,17 +62,6 @@ def _docx(data: bytes, max_text_bytes: int) -> ParsedDocument:
 
 def _say_note(note: re.Match[str]) -> str:
     return "Comment: " if note[1] else "Note: "
-
-
-def _sheets(found: ExtractedDocument) -> Iterator[str]:
-    """A heading for each sheet, and its rows in words; the text of a sheet that holds no table."""
-    for sheet in found.pages or ():
-        rows: list[str] = []
-        for table in sheet.tables:
-            cells = ([" ".join(cell.split()) for cell in row] for row in table.cells)
-            rows += tables.sentences(cells)
-        if content := "\n\n".join(rows) or structure.prose(sheet.content):
-            yield f"## {sheet.sheet_name or f'Sheet {sheet.page_number}'}\n\n{content}"
 
 
 def _check_archive(data: bytes) -> None:

@@ -1,13 +1,15 @@
 """Makes documents of Markdown text: finds the title, and where headings and pages begin."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 from rag.model import Heading, Page, ParsedDocument, Table
 from rag.naming import plain_name
 from rag.parsing.decoding import normalised
 from rag.parsing.markdown_tables import TableWriter
+from rag.parsing.rows import WrittenTable
 
 _MARKED_LINE = re.compile(r"^ {0,3}(?:(#{1,6})[ \t]+(\S.*)|(`{3,}|~{3,})(.*)|(=+|-+))$", re.MULTILINE)
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -22,6 +24,7 @@ _ROW = re.compile(r"^\|.*\|$", re.MULTILINE)
 _PADDING = re.compile(r"( ) +|(?<=---)-+")
 _EMPHASIS = re.compile(r"\*{1,3}|_{2,3}|`")
 _PAGE_BREAK = "\n\n"
+_SECTION_MARK = "## "
 MAX_HEADING = 300  # characters
 MAX_TITLE = 300
 DEEPEST_HEADING = 6
@@ -89,6 +92,37 @@ def from_pages(pages: Sequence[tuple[int, str]], title: str | None = None) -> Pa
     if spans:
         spans[-1] = Page(spans[-1].number, spans[-1].start, len(text))
     return _document(text, title, tuple(spans), tuple(headings_of(text)), tuple(tables))
+
+
+def from_tables(
+    sections: Iterable[tuple[str, Sequence[WrittenTable]]], title: str | None = None
+) -> ParsedDocument:
+    """A document of tables in words, in sections with a heading each, unless its name is ''.
+
+    Nothing in a cell is markup.
+    """
+    paragraphs: list[str] = []
+    names: dict[int, str] = {}
+    spans: list[tuple[int, int, str]] = []
+    for name, tables in sections:
+        if name := plain_name(normalised(name)):
+            names[len(paragraphs)] = name
+            paragraphs.append(f"{_SECTION_MARK}{name}")
+        for table in tables:
+            paragraphs += filter(str.strip, map(normalised, table.captions))
+            first = len(paragraphs)
+            paragraphs += filter(str.strip, map(normalised, table.rows))
+            if first < len(paragraphs):
+                caption = plain_name(" – ".join(table.captions))[:MAX_HEADING]
+                spans.append((first, len(paragraphs) - 1, caption))
+    starts = list(accumulate((len(each) + len(_PAGE_BREAK) for each in paragraphs), initial=0))
+    return _document(
+        _PAGE_BREAK.join(paragraphs),
+        title,
+        (),
+        tuple(Heading(starts[at], 2, name[:MAX_HEADING]) for at, name in names.items()),
+        tuple(Table(starts[first], starts[last], caption) for first, last, caption in spans),
+    )
 
 
 def from_text(content: str, title: str | None = None) -> ParsedDocument:

@@ -50,8 +50,10 @@ from rag.parsing import (
     kerning,
     mail,
     markdown_tables,
+    number_formats,
     plain,
     records,
+    sheets,
     structure,
     tables,
     textlayer,
@@ -239,6 +241,14 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "rag.parsing.markdown_tables": {
         "table": lambda text: markdown_tables.TableWriter().write(f"|{text}|\n|-|\n|{text}|\n{text}"),
         "text": lambda text: markdown_tables.TableWriter(stated=True).write(text),
+    },
+    "rag.parsing.number_formats": {
+        "code": lambda text: number_formats.shown("1234.5", text),
+        "value": lambda text: number_formats.shown(f"1{text}", "0.00"),
+    },
+    "rag.parsing.sheets": {
+        "cell": sheets.place_of,
+        "merged": as_bytes(lambda text: sheets.merged_rows(io.BytesIO(b"<mergeCells>" + text))),
     },
     "rag.parsing.heads": {
         "rows": lambda text: heads.head_of([text.split("\n")] * 3),
