@@ -4,12 +4,16 @@ import re
 import zipfile
 import zlib
 from io import BytesIO
+from operator import itemgetter
+from xml.etree import ElementTree
 
 from rag import media
 from rag.errors import DocumentTooLarge, UnreadableDocument
 from rag.model import ParsedDocument
 from rag.parsing import docx, docx_body, structure, xlsx
 from rag.parsing.extraction import ENCRYPTED, extracted
+from rag.parsing.package import Package
+from rag.parsing.pptx import Slide, slides_of
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLE_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
@@ -36,15 +40,30 @@ def office(data: bytes, media_type: str, max_text_bytes: int) -> ParsedDocument:
         return _docx(data, max_text_bytes)
     if media_type == media.XLSX:
         return xlsx.xlsx(data, max_text_bytes)
+    if media_type == media.PPTX:
+        return _pptx(data, max_text_bytes)
     found = extracted(data, media_type, max_text_bytes)
-    title, pages = found.metadata.title, found.pages or ()
-    if media_type == media.PPTX and pages:
-        slides = []
-        for page in pages:
-            notes = f"\n\nNotes: {page.speaker_notes}" if page.speaker_notes else ""
-            slides.append((page.page_number, structure.prose(page.content) + notes))
-        return structure.from_pages(slides, title)
-    return structure.from_markdown(structure.prose(found.content), title)
+    return structure.from_markdown(structure.prose(found.content), found.metadata.title)
+
+
+def _pptx(data: bytes, max_text_bytes: int) -> ParsedDocument:
+    """The slides in the order in which they are shown, each with its notes."""
+    found = extracted(data, media.PPTX, max_text_bytes)
+    if not found.pages:
+        return structure.from_markdown(structure.prose(found.content), found.metadata.title)
+    try:
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            slides = slides_of(Package(archive))
+    except (*_BROKEN_ARCHIVE, ElementTree.ParseError) as error:
+        raise UnreadableDocument(f"The file is broken and cannot be read: {error}.") from error
+    pages = []
+    for page in found.pages:
+        known = page.page_number <= len(slides)
+        slide = slides[page.page_number - 1] if known else Slide(page.page_number, "")
+        notes = f"\n\nNotes: {slide.notes}" if slide.notes else ""
+        if slide.number is not None:
+            pages.append((slide.number, structure.prose(page.content) + notes))
+    return structure.from_pages(sorted(pages, key=itemgetter(0)), found.metadata.title)
 
 
 def _docx(data: bytes, max_text_bytes: int) -> ParsedDocument:

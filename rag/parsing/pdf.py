@@ -2,6 +2,8 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Sequence
+from itertools import pairwise
 
 from pypdfium2 import PdfiumError
 from xberg import ExtractedDocument, PdfAnnotationType
@@ -12,9 +14,11 @@ from rag.model import ParsedDocument
 from rag.parsing import structure
 from rag.parsing.extraction import ENCRYPTED, extracted
 from rag.parsing.kerning import Words
-from rag.parsing.textlayer import Layer, layers_of
+from rag.parsing.running_heads import without_running_heads
+from rag.parsing.textlayer import Layer, joined, layers_of
 
 _NUMBER = re.compile(r"\d[\d.,]*\d")
+_DIVIDED = re.compile(r"[^\W\d_]-$")
 _DOT_LEADER = re.compile(r"(?: ?\.){5,}")
 _MOST_COMMENTS = 10_000
 
@@ -33,7 +37,9 @@ def pdf(data: bytes, max_text_bytes: int) -> ParsedDocument:
         broken = error
     else:
         if any(page.content.strip() for page in found.pages or ()):
-            return structure.from_pages(_mended_pages(found, data), found.metadata.title)
+            return structure.from_pages(
+                _whole(_mended_pages(found, data)), found.metadata.title, flowing=True
+            )
     return _by_pdfium(data, broken)
 
 
@@ -88,7 +94,19 @@ def _by_pdfium(data: bytes, broken: UnreadableDocument | None) -> ParsedDocument
         raise EmptyDocument(
             "The PDF holds no text, only images perhaps (a scan): run text recognition (OCR) over it first."
         )
-    return structure.from_pages(pages, title)
+    return structure.from_pages(_whole(pages), title, flowing=True)
+
+
+def _whole(pages: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+    """The pages without running heads, and with words whole that a page's end divides."""
+    whole = [(number, content.strip()) for number, content in without_running_heads(pages)]
+    for index, ((number, content), (below, rest)) in enumerate(pairwise(whole)):
+        first, _, others = rest.partition(" ")
+        if _DIVIDED.search(content[-2:]) and first[:1].islower():
+            last_line = content[content.rfind("\n") + 1 :]
+            whole[index] = number, content[: -len(last_line)] + joined(f"{last_line}\n{first}")
+            whole[index + 1] = below, others
+    return whole
 
 
 def _tidy(content: str) -> str:

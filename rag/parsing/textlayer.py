@@ -33,10 +33,10 @@ def layers_of(data: bytes) -> tuple[list[Layer], str | None]:
 def _layer(page: PdfPage) -> Layer:
     text = page.get_textpage()
     columns = text_in_columns(text)
-    return Layer(_joined(text.get_text_bounded()), None if columns is None else _joined(columns))
+    return Layer(joined(text.get_text_bounded()), None if columns is None else joined(columns))
 
 
-def _joined(text: str) -> str:
+def joined(text: str) -> str:
     """``text`` with words whole that were divided at the end of a line.
 
     A hyphen stays where the text has it elsewhere too, after a prefix that takes one, and before a capital.

@@ -15,6 +15,7 @@ from rag.errors import AegisError, DocumentTooLarge, UnreadableDocument, transla
 from rag.model import ParsedDocument
 from rag.parsing import structure
 from rag.parsing.heads import Head, body_contrasts, head_of
+from rag.parsing.package import Package
 from rag.parsing.rows import SAMPLE_ROWS, WrittenTable, words_of
 from rag.parsing.sheets import SheetRow, Styles, merged_rows, place_of, rows_of
 from rag.parsing.workbook import Sheet, Workbook
@@ -37,11 +38,12 @@ def xlsx(data: bytes, max_text_bytes: int) -> ParsedDocument:
         translated(_ERRORS, "The file is broken and cannot be read"),
         zipfile.ZipFile(BytesIO(data)) as archive,
     ):
-        workbook = Workbook(archive, max_text_bytes)
+        package = Package(archive)
+        workbook = Workbook(package, max_text_bytes)
         styles = Styles(workbook.shared_texts(), workbook.number_formats(), workbook.since_1904)
         sheets, room = [], max_text_bytes
         for number, sheet in enumerate(workbook.sheets(), 1):
-            written = _sheet(workbook, sheet, styles, room)
+            written = _sheet(package, sheet, (styles, workbook.comments(sheet)), room)
             room -= sum(map(_length, written))
             if written:
                 sheets.append((sheet.name or f"Sheet {number}", written))
@@ -49,15 +51,19 @@ def xlsx(data: bytes, max_text_bytes: int) -> ParsedDocument:
     return structure.from_tables(sheets, title)
 
 
-def _sheet(workbook: Workbook, sheet: Sheet, styles: Styles, room: int) -> list[WrittenTable]:
-    with workbook.open(sheet.part) as stream:
+def _sheet(
+    package: Package, sheet: Sheet, about: tuple[Styles, Mapping[str, Sequence[str]]], room: int
+) -> list[WrittenTable]:
+    """``about``: what its cells refer to, and its comments by cell."""
+    styles, texts_by_cell = about
+    with package.open(sheet.part) as stream:
         merged = merged_rows(stream)
     comments: Comments = {}
-    for cell, texts in workbook.comments(sheet).items():
+    for cell, texts in texts_by_cell.items():
         if place := place_of(cell):
             comments.setdefault(place[0], []).extend((place[1], text) for text in texts)
     tables = []
-    with workbook.open(sheet.part) as stream:
+    with package.open(sheet.part) as stream:
         for table in _tables(rows_of(stream, styles, merged), comments):
             room -= _length(table)
             if room < 0:

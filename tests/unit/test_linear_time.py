@@ -53,6 +53,7 @@ from rag.parsing import (
     number_formats,
     plain,
     records,
+    running_heads,
     sheets,
     structure,
     tables,
@@ -255,7 +256,11 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "cells": lambda text: heads.head_of([[text, text], [text, "1"], [text, "a"]]),
     },
     "rag.parsing.kerning": {"page": lambda text: kerning.Words.of(text).mend(text)},
-    "rag.parsing.textlayer": {"page": textlayer._joined},
+    "rag.parsing.running_heads": {
+        "pages": lambda text: running_heads.without_running_heads([(n, text) for n in range(1, 5)]),
+        "edges": lambda text: running_heads.without_running_heads([(n, text[:150]) for n in range(1, 50)]),
+    },
+    "rag.parsing.textlayer": {"page": textlayer.joined},
     "rag.parsing.structure": {
         "headings": lambda text: list(structure.headings_of(text)),
         "prose": structure.prose,
@@ -318,7 +323,8 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
 
 EXEMPT: Mapping[str, str] = {
     "rag.parsing.office": "reads at most 1 MiB of an archive's list by it; it is tried by itself below",
-    "rag.parsing.pdf": "its two expressions read a page's text, and are tried by themselves below",
+    "rag.parsing.pptx": "tells names of parts in the list of an archive, at most 10,000",
+    "rag.parsing.pdf": "its expressions read a page's text, and are tried by themselves below",
     "rag.redis.embedded": "reads 1,000 characters that a program of the system's says",
     "rag.settings.loading": "looks for names of settings in lines of ours",
     "rag.settings.checks": "reads the operator's own settings",
