@@ -65,7 +65,7 @@ from rag.redis import audit
 from rag.settings import Settings, configuration, foreign, texts, wording
 from rag.settings.configuration import Found
 from rag.system import printable
-from rag.text import inert, lexical, normalising, sentences
+from rag.text import inert, languages, lexical, normalising, sentences
 from rag.text.chunking import TokenChunker
 from rag.vectors import payload
 from rag.web import addresses
@@ -192,6 +192,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "sentences": sentences.sentences,
         **{f"readable {kind}": partial(sentences.readable, kind=kind) for kind in sentences.Kind},
     },
+    "rag.text.languages": {"language": languages.language_of},
     "rag.text.blocks": {"chunks": cut},
     "rag.text.lexical": {
         "passage": lexical.encode_passage,
