@@ -20,6 +20,7 @@ _FENCE = re.compile(r"`{3,}+|~{3,}+")
 _HEADING = re.compile(r"#{1,6}+(?:\s|\Z)")
 _ITEM = re.compile(r"(?:[-*+•‣◦]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s++\S")
 _FIELD = re.compile(r"[^\W\d_][\w .()/-]{0,40}+:\s++\S")
+_CELL = re.compile(r"; \w[\w .,()/%°-]{0,60}: \S")  # of a row in words, after its first
 _CLOSING = re.compile(r"[*_]{1,3}+(?!\w)")  # emphasis that ends after its sentence's stop
 _WORD = re.compile(r"\w")
 _RULE_MARKS = (("=", 1), ("-", 2), ("*", 3), ("_", 3))
@@ -54,6 +55,8 @@ _ORDINAL = re.compile(
 _LAST_WORD = re.compile(r"[^\W\d_]{1,8}\Z")
 _ENDING = 24  # characters before a stop that tell whether a sentence ends there
 
+_LONGEST_ROW = 1_000  # characters
+
 _STRETCH = 4_096
 """Characters of running text that are cut at a time: sentencex takes quadratic time over them."""
 
@@ -83,7 +86,7 @@ def sentences(text: str) -> list[Sentence]:
     found: list[Sentence] = []
     language = language_of(text)
     for block in _blocks(text):
-        if block.kind not in (Kind.PROSE, Kind.ITEM):
+        if block.kind not in (Kind.PROSE, Kind.ITEM) or _is_row_in_words(text, block):
             found += _trimmed(text, block.start, block.end, block.kind)
             continue
         start = block.start  # the mark of a list item stays with its first sentence
@@ -128,6 +131,15 @@ def _end_of_marks(text: str, start: int, end: int) -> int:
     quoting = _QUOTING.match(text, start, end)
     marks = _MARKS.match(text, quoting.end() if quoting else start, end)
     return marks.end() if marks else start
+
+
+def _is_row_in_words(text: str, block: Sentence) -> bool:
+    """Whether the block is a row of a table, "Name: Ada; Badge: 4417": its cells belong together."""
+    line = text[block.start : block.end].strip()
+    if "\n" in line or len(line) > _LONGEST_ROW:
+        return False
+    cells = len(_CELL.findall(line))
+    return cells > 1 or (cells == 1 and _FIELD.match(line) is not None)
 
 
 def _stops(text: str, start: int, end: int, language: str) -> Iterator[int]:

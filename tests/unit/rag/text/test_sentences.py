@@ -30,6 +30,21 @@ def test_running_text_is_cut_at_its_stops(text: str, expected: list[str] | None)
 
 
 @pytest.mark.parametrize(
+    "row",
+    [
+        "id: 1; question: How do I reset it? Ask first!; answer: Press 7. Then wait.",
+        "Graz; 2022: 4.5 approx. Good.; 2023: Fine. Very.",
+    ],
+)
+def test_a_row_in_words_is_one_piece(row: str) -> None:
+    assert quotes(f"Before. After.\n\n{row}\n\nEnd.") == ["Before.", "After.", row, "End."]
+
+
+def test_prose_with_a_semicolon_is_cut_at_its_stops() -> None:
+    assert quotes("He came late; then: nothing. She left.") == ["He came late; then: nothing.", "She left."]
+
+
+@pytest.mark.parametrize(
     "expected",
     [
         [
