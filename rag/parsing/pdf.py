@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from pypdfium2 import PdfiumError
 from xberg import ExtractedDocument, PdfAnnotationType
@@ -14,10 +15,12 @@ from rag.model import ParsedDocument
 from rag.parsing import structure
 from rag.parsing.extraction import ENCRYPTED, extracted
 from rag.parsing.kerning import Words
-from rag.parsing.textlayer import Layer, layers_of
+from rag.parsing.running_heads import without_running_heads
+from rag.parsing.textlayer import Layer, joined, layers_of
 from rag.parsing.warnings import pages_not_read
 
 _NUMBER = re.compile(r"\d[\d.,]*\d")
+_DIVIDED = re.compile(r"[^\W\d_]-$")
 _DOT_LEADER = re.compile(r"(?: ?\.){5,}")
 _MOST_COMMENTS = 10_000
 _NO_LAYER = "they show pictures and have no text (scans perhaps)"
@@ -59,7 +62,7 @@ def _document(pages: Sequence[tuple[int, str]], layers: Sequence[Layer], title: 
     """The document of ``pages``, with a warning about those that only show something."""
     read = {number for number, content in pages if content.strip()}
     unread = [number for number, layer in enumerate(layers, 1) if layer.shows and number not in read]
-    document = structure.from_pages(pages, title)
+    document = structure.from_pages(_whole(pages), title, flowing=True)
     return replace(document, warnings=(pages_not_read(unread, _NO_LAYER),)) if unread else document
 
 
@@ -101,6 +104,18 @@ def _by_pdfium(data: bytes, broken: UnreadableDocument | None) -> ParsedDocument
             "The PDF holds no text, only images perhaps (a scan): run text recognition (OCR) over it first."
         )
     return _document(pages, layers, title)
+
+
+def _whole(pages: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+    """The pages without running heads, and with words whole that a page's end divides."""
+    whole = [(number, content.strip()) for number, content in without_running_heads(pages)]
+    for index, ((number, content), (below, rest)) in enumerate(pairwise(whole)):
+        first, _, others = rest.partition(" ")
+        if _DIVIDED.search(content[-2:]) and first[:1].islower():
+            last_line = content[content.rfind("\n") + 1 :]
+            whole[index] = number, content[: -len(last_line)] + joined(f"{last_line}\n{first}")
+            whole[index + 1] = below, others
+    return whole
 
 
 def _tidy(content: str) -> str:

@@ -38,10 +38,10 @@ def _layer(page: PdfPage) -> Layer:
     text = page.get_textpage()
     columns = text_in_columns(text)
     shows = next(page.get_objects(max_depth=1), None) is not None
-    return Layer(_joined(text.get_text_bounded()), None if columns is None else _joined(columns), shows)
+    return Layer(joined(text.get_text_bounded()), None if columns is None else joined(columns), shows)
 
 
-def _joined(text: str) -> str:
+def joined(text: str) -> str:
     """``text`` with words whole that were divided at the end of a line.
 
     A hyphen stays where the text has it elsewhere too, after a prefix that takes one, and before a capital.
