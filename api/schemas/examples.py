@@ -139,8 +139,8 @@ OF_SCHEMAS: Mapping[str, Any] = {
                 "jobs": [
                     {
                         "id": JOB_ID, "kind": "ingest", "stage": "embed", "since": _BEGAN, "error": None,
-                        "message": "The worker that had begun it does not answer any more; when its lease is "
-                        "over, another worker takes the job over",
+                        "message": "The worker that had begun it does not answer any more: another one takes "
+                        "the job over when its lease is over",
                     }
                 ],
             }

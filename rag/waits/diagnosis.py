@@ -41,15 +41,22 @@ def _find_lost_worker(job: Job, conditions: Conditions) -> Wait | None:
     shows_life = any(sign.holder == standing.worker for sign in conditions.workers(job.stage))
     if silent <= lease and (shows_life or silent < _MISSED * lease):
         return None
-    others = any(sign.holder != standing.worker for sign in conditions.workers(job.stage))
-    next_step = (
-        "another worker takes the job over"
-        if others
-        else f"no other worker of lane {_lane(job, conditions)} is there: start one"
-    )
-    message = f"The worker that had begun it does not answer any more; when its lease is over, {next_step}"
-    until = renewed_at + lease + GRACE_SECONDS if others else None
+    message = "The worker that had begun it does not answer any more"
+    if not any(sign.holder != standing.worker for sign in conditions.workers(job.stage)):
+        message += f", and lane {_lane(job, conditions)} has no other: start one"
+        return Wait(WaitReason.WORKER_GONE, message, renewed_at)
+    message += ": another one takes the job over when its lease is over"
+    until = max(renewed_at + lease, conditions.now) + GRACE_SECONDS
     return Wait(WaitReason.WORKER_GONE, message, renewed_at, until=until)
+
+
+def _find_hung_worker(job: Job, conditions: Conditions) -> Wait | None:
+    """The worker renews the lease, but what it runs is over its limit."""
+    for sign in conditions.workers(job.stage):
+        if sign.holder and sign.holder == job.standing.worker and sign.hang():
+            message = "The worker that has begun it is over its time limit: restart it, its log tells more"
+            return Wait(WaitReason.WORKER_HUNG, message, conditions.now - (sign.busy or sign.idle))
+    return None
 
 
 def _find_missed_deadline(job: Job, conditions: Conditions) -> Wait | None:
@@ -135,7 +142,7 @@ def _find_place(job: Job, conditions: Conditions) -> Wait:
     return Wait(reason, message, _ready_at(job), place=place, starts_at=_start_of(job, conditions))
 
 
-_RUNNING: tuple[Check, ...] = (_find_lost_worker,)
+_RUNNING: tuple[Check, ...] = (_find_lost_worker, _find_hung_worker)
 _QUEUED: tuple[Check, ...] = (
     _find_missed_deadline,
     _find_missing_workers,

@@ -144,6 +144,15 @@ def test_a_running_job_waits_once_its_worker_is_lost(renewed_ago: float, worker:
     assert (wait is not None and wait.reason is WaitReason.WORKER_GONE) is gone
 
 
+def test_a_running_job_whose_worker_is_over_its_limit_waits_too() -> None:
+    standing = Standing(worker="mine", renewed_at=NOW - 1, lease=30.0)
+    running = replace(JOB, state=JobState.RUNNING, standing=standing)
+
+    assert wait_of(running, conditions((replace(WORKER, busy=70.0),))) is None
+    hung = found(running, conditions((replace(WORKER, busy=300.0),)))
+    assert (hung.reason, hung.since) == (WaitReason.WORKER_HUNG, NOW - 300)
+
+
 @pytest.mark.parametrize(
     ("known", "starts_at"),
     [
