@@ -104,7 +104,7 @@ def _answers(http: httpx.Client) -> bool:
 
 def _deliveries(flower: httpx.Client, state: str) -> list[dict[str, str]]:
     """The tasks in this state, as Flower's own page of tasks asks for them."""
-    asked = {"draw": 1, "start": 0, "length": 100, "search[value]": f"state:{state}", "order[0][column]": 0}
+    asked = {"draw": 1, "start": 0, "length": 9_999, "search[value]": f"state:{state}", "order[0][column]": 0}
     columns = {"columns[0][data]": "name", "order[0][dir]": "asc"}
     return list(flower.get("/tasks/datatable", params={**asked, **columns}).json()["data"])
 
