@@ -57,7 +57,7 @@ def conditions(
         signs=signs,
         work=RecentWork(NOW, NOW - 300, {stage: ends or {} for stage in Stage}),
         stages={stage: StageFigures(0, 0, running, waited) for stage in Stage},
-        statistics=JobStatistics(dict.fromkeys(Stage, of_stage), {}, {}),
+        statistics=JobStatistics(dict.fromkeys(Stage, of_stage), {}, {}, {}, 0, 0, histogram()),
     )
 
 
