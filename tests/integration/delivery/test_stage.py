@@ -506,5 +506,5 @@ def test_a_delivery_in_which_a_job_failed_for_good_fails_and_tells_of_all(
     with working(Stage.PARSE, work), pytest.raises(JobsFailed) as failed:
         deliver(tools, lane_of(Stage.PARSE))
 
-    assert f"failed: the file is encrypted ({bad} ingest in c)" in str(failed.value)
+    assert f"failed: The document cannot be read ({bad} ingest in c)" in str(failed.value)
     assert f"next: embed ({good} ingest in c)" in str(failed.value)
