@@ -7,8 +7,8 @@ xberg reads neither. The part is not written anew: pieces are put into its bytes
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from xml.parsers import expat
-from xml.sax.saxutils import escape
 
 from rag.parsing.docx_numbering import Numbering, place_of
 
@@ -83,7 +83,7 @@ class _NumberReader:
         self._stated = None
         if number:
             after = self._parser.CurrentByteIndex + len("</w:pPr>")
-            run = f"<w:r><w:t>{_OPEN}{escape(number)}{_CLOSE}</w:t></w:r>"
+            run = f"<w:r><w:t>{_OPEN}{escape(number, quote=False)}{_CLOSE}</w:t></w:r>"
             self._edits.append((after, after, run))
 
 
@@ -157,7 +157,7 @@ class _MergeReader:
             self._room -= len(above)
             end, paragraph = (
                 self._parser.CurrentByteIndex,
-                f"<w:p><w:r><w:t>{escape(above)}</w:t></w:r></w:p>",
+                f"<w:p><w:r><w:t>{escape(above, quote=False)}</w:t></w:r></w:p>",
             )
             self._edits += ((*table.mark, ""), (end, end, paragraph))
         if table.merge != "continue":

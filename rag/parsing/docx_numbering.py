@@ -100,7 +100,7 @@ def numbering_of(numbering: bytes, styles: bytes) -> Numbering:
         abstract = _child(each, "abstractNumId")
         if (list_ := abstracts.get(abstract)) is not None:
             starts = {
-                int(_value(override, "ilvl") or 0): _number(_child(override, "startOverride"), 1)
+                _number(_value(override, "ilvl"), 0): _number(_child(override, "startOverride"), 1)
                 for override in each.iter(f"{_W}lvlOverride")
                 if override.find(f"{_W}startOverride") is not None
             }

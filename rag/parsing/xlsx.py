@@ -5,6 +5,7 @@ some 50 times its size. So the parts are read here, a row at a time.
 """
 
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from itertools import chain, groupby, islice
@@ -25,7 +26,10 @@ _ERRORS: Mapping[type[BaseException], type[AegisError]] = {
     expat.ExpatError: UnreadableDocument,
     ElementTree.ParseError: UnreadableDocument,
     zipfile.BadZipFile: UnreadableDocument,
-    UnicodeError: UnreadableDocument,
+    zlib.error: UnreadableDocument,
+    EOFError: UnreadableDocument,
+    NotImplementedError: UnreadableDocument,  # a way of packing that Python does not know
+    ValueError: UnreadableDocument,
 }
 
 Comments = dict[int, list[tuple[int, str]]]

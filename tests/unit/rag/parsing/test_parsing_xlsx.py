@@ -167,6 +167,15 @@ def test_a_broken_part_is_unreadable(part):
         xlsx(cut.getvalue(), MOST)
 
 
+def test_a_part_that_cannot_be_unpacked_is_unreadable():
+    data = bytearray(workbook({row: text(f"A{row}", f"words {row * row}") for row in range(1, 400)}))
+    start = data.index(b"xl/worksheets/sheet1.xml") + 40
+    data[start : start + 400] = bytes(400)
+
+    with pytest.raises(UnreadableDocument):
+        xlsx(bytes(data), MOST)
+
+
 @pytest.mark.parametrize(
     ("value", "code", "expected"),
     [
