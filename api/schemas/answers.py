@@ -118,10 +118,12 @@ class DocumentOut(Answer):
     metadata: dict[str, JsonValue]
     created_at: datetime
     updated_at: datetime
+    parent: str | None = Field(None, description="The id of the mail that the document was attached to")
+    attachments: list[str] = Field([], description="Of a mail: the ids of its attachments' documents")
 
     @classmethod
     def of(cls, document: Document) -> Self:
-        return cls.copy_from(document)
+        return cls.copy_from(document, parent=document.parent or None, attachments=list(document.attachments))
 
 
 class LayoutOut(Answer):

@@ -13,6 +13,11 @@ from api.schemas.answers import PROBLEM_TYPE, JobOut
 from rag.model import JobKind, Stage
 
 
+class UnreadOut(BaseModel):
+    name: str
+    reason: str
+
+
 class IngestResult(BaseModel):
     document_id: str
     version: int
@@ -22,12 +27,17 @@ class IngestResult(BaseModel):
     superseded: bool | None = Field(
         None, description="True: a newer version of the document was published meanwhile; else absent"
     )
+    attachments: list[str] | None = Field(
+        None, description="Of a mail: the documents that its attachments become, by jobs of their own"
+    )
+    unread: list[UnreadOut] | None = Field(None, description="Of a mail: attachments that are not read")
 
 
 class PlaceOut(BaseModel):
     """A passage of a document: characters `start` to `end` of its text."""
 
     document_id: str
+    parent: str | None = Field(None, description="The id of the mail that the document was attached to")
     chunk_id: str
     title: str
     headings: list[str] = Field(description="That the passage stands under, from the outermost")

@@ -57,6 +57,15 @@ class CutDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file in a mail. ``name``: on one line, without folders; ``declared``: its media type, as it says."""
+
+    name: str
+    declared: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """A document as the registry knows it: the version that searches see now.
 
@@ -67,6 +76,8 @@ class Document:
     or the name of the file; '' where the title stands in the text. ``confirmed``: the version of the last
     ingestion with the same content, which supersedes older ones; 0 without one. ``owner``: the name of the
     key that sent the version; "" without keys. ``size``: bytes of its source; 0 where they were not counted.
+    ``parent``: the id of the mail that the document was attached to, or "". ``attachments``: of a mail, the
+    ids of the documents that its attachments become; one of them is wanted as long as its mail lists it.
     """
 
     document_id: str
@@ -88,6 +99,8 @@ class Document:
     owner: str = ""
     size: int = 0
     searched_title: str = ""
+    parent: str = ""
+    attachments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +227,8 @@ class Removal:
     """What has to be purged after a deletion: a document up to ``version``, or a whole generation.
 
     ``job_id``: the job that purges it. ``document_id`` None: everything of the collection. ``blobs``: the
-    keys of the document's blobs. ``title``: its last one; "" where none is known.
+    keys of the document's blobs. ``title``: its last one; "" where none is known. ``attachments``: the ids
+    of documents that were attached to it, and are to be deleted with it.
     """
 
     job_id: str
@@ -224,3 +238,4 @@ class Removal:
     version: int = 0
     blobs: tuple[str, ...] = ()
     title: str = ""
+    attachments: tuple[str, ...] = ()

@@ -24,6 +24,7 @@ from rag.text.places import unpack_places
 from tasks.documents.blob_keys import save_text, work_key
 from tasks.documents.layouts import vectors_key
 from tasks.documents.quotas import check_metadata
+from tasks.ingest.attachments import keep_attachments
 from tasks.ingest.sources import note_file_title, note_source
 from tasks.stages import artefacts
 from tasks.stages.run import Next, StageRun
@@ -87,6 +88,7 @@ def with_kept_vectors(run: StageRun, collection: Collection, present: Document) 
     tools.blobs.put(work_key(job, "chunks"), artefacts.pack_chunks(title, chunks), durable=False)
     if present.searched_title and not job.inputs["title"]:
         note_file_title(run, present.searched_title)
+    keep_attachments(run, present)
     note_source(run, present.fingerprint, present.media_type, present.size)
     return Next(Stage.INDEX, size=len(chunks))
 
