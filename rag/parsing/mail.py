@@ -62,7 +62,7 @@ def mail(data: bytes) -> ParsedDocument:
 
 
 def attachments(data: bytes) -> list[Attachment]:
-    """The files in a mail and in the mails that it forwards, 100 at most, in order."""
+    """The files in a mail and in the mails that it forwards, in order, MOST_ATTACHMENTS of them at most."""
     try:
         parts = enumerate(_attachments(_message(data)), 1)
         return [

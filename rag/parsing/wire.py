@@ -31,6 +31,7 @@ from rag.text.titles import MAX_TITLE
 
 _LARGEST_FRAME = (1 << 32) - 1
 _LONGEST_MESSAGE = 2_000
+_LONGEST_TYPE = 200
 _MOST_PLACES = 1 << 20
 """Headings, pages and different names: an object each takes up to 200 bytes."""
 _FRAMES = 8
@@ -38,8 +39,8 @@ _DOCUMENT, _REFUSAL, _ATTACHMENTS = b"document", b"refusal", b"attachments"
 ATTACHMENTS_OF_MAIL = "message/rfc822; attachments"
 """Asks for the attachments of a mail, in the place of a media type."""
 
-MOST_ATTACHMENTS = 100
-"""Attachments of a mail that are looked at."""
+MOST_ATTACHMENTS = 101
+"""Attachments of a mail that are handed out: one more than are read, so that it shows where there are more."""
 
 _NONE = -1
 _HEADING = struct.Struct("<3i")  # start, level, index of name
@@ -102,10 +103,14 @@ def unpacked_attachments(answer: bytes) -> list[Attachment]:
         kind, *fields = islice(payloads_of(answer), 2 + 3 * MOST_ATTACHMENTS)
         if kind == _ATTACHMENTS:
             return [
-                Attachment(_name(str(name, "utf-8"), MAX_HEADING), str(declared, "utf-8"), bytes(data))
+                Attachment(
+                    _name(str(name, "utf-8"), MAX_HEADING),
+                    str(declared[:_LONGEST_TYPE], "utf-8"),
+                    bytes(data),
+                )
                 for name, declared, data in zip(*[iter(fields)] * 3, strict=True)
             ]
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, struct.error) as error:
         raise UnreadableDocument("The file makes its parser answer nonsense.") from error
     raise _refused(fields)
 

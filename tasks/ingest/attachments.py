@@ -30,12 +30,12 @@ from tasks.submit.submissions import Submissions
 DEEPEST = 3
 """Mails within mails whose attachments are read."""
 
-_MOST_MAIL_IN_MAIL = 100
-"""Attachments, at most, of all the mails that are attached to one mail."""
+MOST = 100
+"""Attachments of a mail that are read, and of all mails together that are attached to it."""
 
 _NAMED, _FORMER = "attachments", "former-attachments"
 _TOO_DEEP = f"only {DEEPEST} mails within one another are read"
-_TOO_MANY = f"only {_MOST_MAIL_IN_MAIL} attachments are read"
+_TOO_MANY = f"only {MOST} attachments are read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class _Sorting:
         """UnsupportedMedia, also for what is over a limit."""
         if self.run.job.inputs.get("depth", 0) >= DEEPEST:
             raise UnsupportedMedia(_TOO_DEEP)
-        if number >= self.run.job.inputs.get("most_attachments", _MOST_MAIL_IN_MAIL):
+        if number >= self.run.job.inputs.get("most_attachments", MOST):
             raise UnsupportedMedia(_TOO_MANY)
         if not attachment.data.strip():
             raise UnsupportedMedia("it is empty")
@@ -210,7 +210,7 @@ def shown(attachments: Attachments) -> Json:
 
 def _inputs(run: StageRun, mail: Document, part: Part, noted: Attachments) -> Json:
     inputs = run.job.inputs
-    most = inputs.get("most_attachments", _MOST_MAIL_IN_MAIL)
+    most = inputs.get("most_attachments", MOST)
     return {
         "document_id": part.document_id,
         "generation": mail.generation,
