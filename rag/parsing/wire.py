@@ -40,7 +40,7 @@ ATTACHMENTS_OF_MAIL = "message/rfc822; attachments"
 """Asks for the attachments of a mail, in the place of a media type."""
 
 MOST_ATTACHMENTS = 101
-"""Attachments of a mail that are handed out: one more than are read, so that it shows where there are more."""
+"""Attachments of a mail that are handed out: one more than are read, which shows that there are more."""
 
 _NONE = -1
 _HEADING = struct.Struct("<3i")  # start, level, index of name

@@ -9,7 +9,7 @@ import pytest
 from rag.media import EML
 from rag.model import Document, Job, JobKind, JobState, Json, Lease
 from rag.settings import Settings
-from tasks.ingest.attachments import DEEPEST
+from tasks.ingest.attachments import DEEPEST, MOST
 from tasks.submit.changes import Change
 from tasks.submit.requests import Idempotency
 from tasks.submit.submissions import Ingestion, Question, Submissions, Upload
@@ -284,3 +284,12 @@ def test_attachments_need_no_room_among_the_open_jobs(tools: InProcess) -> None:
         tools.blobs.put("work/a", b"words")
         inputs: Json = {"document_id": f"d{number}", "generation": 1, "title": None, "metadata": {}}
         assert desk.attach(COLLECTION, inputs, "work/a", once, owner="ann").new
+
+
+def test_of_more_attachments_than_are_read_the_first_is_named(tools: InProcess, desk: Submissions) -> None:
+    files = [(f"{number}.txt", b"words") for number in range(MOST + 5)]
+
+    told = result_of(ingested(tools, desk, composed(*files)))
+
+    assert len(told["attachments"]) == MOST
+    assert told["unread"] == [{"name": f"{MOST}.txt", "reason": f"only {MOST} attachments are read"}]
