@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from rag.access.keys import Key
 from rag.backups.digest import ContentDigest
 from rag.journal.entries import (
+    DOCUMENTS,
     CollectionEntry,
     JobFields,
     collection_entry,
@@ -132,7 +133,7 @@ def document_line(saved: SavedDocument) -> bytes:
 def saved_document(line: bytes) -> SavedDocument:
     fields = json.loads(line)
     points = None if fields["points"] is None else _digest(*fields["points"])
-    document = Document(**known_fields(Document, fields["document"]))
+    document = DOCUMENTS.validate_python(fields["document"])
     return SavedDocument(document, points, _blobs(document.document_id, fields["blobs"]))
 
 

@@ -14,7 +14,7 @@ from hashlib import sha256
 from pydantic import TypeAdapter
 
 from rag.errors import DocumentError, NotFound, UnsupportedMedia
-from rag.media import EML, HEAD_BYTES, media_type_of
+from rag.media import EML, HEAD_BYTES, described, media_type_of
 from rag.model import Attachment, Document, Json, Removal
 from rag.naming import attachment_document_id, second_document_id
 from tasks.documents.attachments import is_listed, remove_attachments
@@ -96,7 +96,11 @@ class _Sorting:
             raise UnsupportedMedia(_TOO_MANY)
         if not attachment.data.strip():
             raise UnsupportedMedia("it is empty")
-        return media_type_of(attachment.name, attachment.declared, attachment.data[:HEAD_BYTES])
+        head = attachment.data[:HEAD_BYTES]
+        try:
+            return media_type_of(attachment.name, attachment.declared, head)
+        except UnsupportedMedia as error:
+            raise UnsupportedMedia(f"it is {described(head)}") from error
 
     def _document_id(self, attachment: Attachment) -> str:
         """An id below the mail's. Of two files with one name the second gets one made from its content."""
