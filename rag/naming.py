@@ -150,6 +150,14 @@ def _percent_encoded(path: str, *, not_ascii: bool = False) -> str:
     return "".join(map(shown, path))
 
 
+def attachment_document_id(mail_id: str, name: str) -> str:
+    """The id of a mail's attachment: ``mails/offer.eml/prices.pdf``. ``name``: of its file."""
+    whole = f"{mail_id}/{document_id_of_file(name)}"
+    if len(whole) <= MAX_DOCUMENT_ID:
+        return whole
+    return f"{_mark(whole)}~{whole[-(MAX_DOCUMENT_ID - _MARK - 1) :]}"
+
+
 def second_document_id(document_id: str, content: str) -> str:
     """Another id for a document whose ``document_id`` is taken, made from ``content``, its digest.
 

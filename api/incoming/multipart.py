@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from tempfile import SpooledTemporaryFile
 from typing import IO
-from urllib.parse import unquote_to_bytes
 
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.exceptions import HTTPException
 
 from api.incoming.receiving import IN_MEMORY, KIB
+from rag.web.parameters import combined, decoded_words
 
 MOST_FIELD = 64 * KIB
 MOST_PARTS = 64
@@ -28,7 +28,8 @@ _PARAMETER = re.compile(
     rb';[ \t]*(?:([^\s=;"]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^;"]*)))?[ \t]*', re.DOTALL
 )
 _ESCAPED = re.compile(rb'\\(["\\])')
-_EXTENDED_CHARSETS = frozenset({b"utf-8", b"iso-8859-1"})
+_ESCAPED_BY_BROWSERS = re.compile("%(0A|0D|22)", re.IGNORECASE)
+"""https://html.spec.whatwg.org/#multipart-form-data"""
 
 
 @contextmanager
@@ -52,7 +53,7 @@ def parsed_form(body: IO[bytes], content_type: str) -> Iterator[FormData]:
             file = files.enter_context(SpooledTemporaryFile(max_size=IN_MEMORY))
             size = sum(file.write(piece) for piece in multipart.content())
             file.seek(0)
-            filename, own = _text(options["filename"]), Headers(raw=headers)
+            filename, own = _file_name(options["filename"]), Headers(raw=headers)
             items.append((name, UploadFile(file, size=size, filename=filename, headers=own)))  # type: ignore[arg-type]  # it has what a BinaryIO has
         yield FormData(items)
 
@@ -62,6 +63,11 @@ def _text(sent: bytes) -> str:
         return sent.decode()
     except UnicodeDecodeError:
         return sent.decode("latin-1")
+
+
+def _file_name(sent: bytes) -> str:
+    name = decoded_words(_text(sent))
+    return _ESCAPED_BY_BROWSERS.sub(lambda escape: chr(int(escape[1], 16)), name)
 
 
 class Multipart:
@@ -142,10 +148,9 @@ class Multipart:
 def parameters(header: bytes) -> dict[str, bytes]:
     """The parameters of a header's value, by name in lower case; quoted values are unquoted.
 
-    ``filename*`` (RFC 8187) goes before ``filename``, unless its charset is unknown. HTTPException 400.
+    ``filename*`` goes before ``filename``: see :func:`combined`. HTTPException 400.
     """
-    found: dict[str, bytes] = {}
-    extended: dict[str, bytes] = {}
+    found: list[tuple[str, bytes]] = []
     position = header.find(b";")
     while 0 <= position < len(header):
         match = _PARAMETER.match(header, position)
@@ -156,11 +161,5 @@ def parameters(header: bytes) -> dict[str, bytes]:
             continue
         name = match[1].decode("latin-1").lower()
         value = match[3].strip() if match[2] is None else _ESCAPED.sub(rb"\1", match[2])
-        if not name.endswith("*"):
-            found.setdefault(name, value)
-            continue
-        charset, _, rest = value.partition(b"'")
-        if charset.lower() in _EXTENDED_CHARSETS:
-            text = unquote_to_bytes(rest.partition(b"'")[2])
-            extended[name[:-1]] = text.decode(charset.decode(), "replace").encode()
-    return found | extended
+        found.append((name, value))
+    return combined(found)

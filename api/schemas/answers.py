@@ -175,10 +175,17 @@ class DocumentOut(Answer):
     created_at: datetime
     updated_at: datetime
     warnings: list[WarningOut] = Field(description="What of its source was not read")
+    parent: str | None = Field(None, description="The id of the mail that the document was attached to")
+    attachments: list[str] = Field([], description="Of a mail: the ids of its attachments' documents")
 
     @classmethod
     def of(cls, document: Document) -> Self:
-        return cls.copy_from(document, warnings=list(map(WarningOut.copy_from, document.warnings)))
+        return cls.copy_from(
+            document,
+            warnings=list(map(WarningOut.copy_from, document.warnings)),
+            parent=document.parent or None,
+            attachments=list(document.attachments),
+        )
 
 
 class LayoutOut(Answer):

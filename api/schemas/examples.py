@@ -15,7 +15,7 @@ _COUNTS = {"documents": 1203, "points": 30012}
 _MODEL = {"embedding_model": "all-MiniLM-L6-v2", "dimension": 384}
 
 _PLACE = {
-    "document_id": "guides/vpn.md", "chunk_id": "guides/vpn.md#0", "title": "VPN guide",
+    "document_id": "guides/vpn.md", "parent": None, "chunk_id": "guides/vpn.md#0", "title": "VPN guide",
     "headings": ["VPN", "Tokens"], "page": None, "start": 24, "end": 62, "text": _QUOTE, "score": 0.914,
     "metadata": {"lang": "en"},
     "url": "/document.html#collection=handbook&document=guides%2Fvpn.md&version=1&start=24&end=62",

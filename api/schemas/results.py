@@ -25,12 +25,16 @@ class IngestResult(BaseModel):
     warnings: list[WarningOut] | None = Field(
         None, description="What of the document was not read; absent where all of it was"
     )
+    attachments: list[str] | None = Field(
+        None, description="Of a mail: the documents that its attachments become, by jobs of their own"
+    )
 
 
 class PlaceOut(BaseModel):
     """A passage of a document: characters `start` to `end` of its text."""
 
     document_id: str
+    parent: str | None = Field(None, description="The id of the mail that the document was attached to")
     chunk_id: str
     title: str
     headings: list[str] = Field(description="That the passage stands under, from the outermost")

@@ -16,10 +16,11 @@ from pathlib import Path
 
 from rag import isolation
 from rag.errors import AegisError, DocumentTooLarge, Unavailable
-from rag.fetching import charsets, wire
+from rag.fetching import wire
 from rag.fetching.hops import Download
 from rag.fetching.order import Order
 from rag.isolation import Confinement, limits
+from rag.web import charsets
 
 _BASE_BYTES = 128 << 20
 """The interpreter and its modules take 20 MB or so, certificates 10."""

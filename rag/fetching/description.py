@@ -8,22 +8,23 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
-from rag.fetching import charsets
 from rag.fetching.urls import Target
 from rag.media import HEAD_BYTES, READABLE, TEXT, media_type_of
+from rag.web import charsets
+from rag.web.parameters import combined, decoded_words
 from rag.web.retry_after import seconds_to_wait
 
 LONGEST_RETRY = 3_600.0
 """Seconds after which a server is asked again, whatever it demands."""
 
-_LONGEST = 1_000
+_LONGEST = 4_000
 _LONGEST_NAME = 200
 _LONGEST_SUFFIX = 20
 _LONGEST_PHRASE = 80
-_PARAMETER = re.compile(r';[ \t]*([A-Za-z0-9-]{1,32}\*?)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))')
+_PARAMETER = re.compile(
+    r';[ \t]*([A-Za-z0-9-]{1,32}[*0-9]{0,5})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))'
+)
 _QUOTED_PAIR = re.compile(r"\\(.)")
-_NAME_CHARSETS = ("utf-8", "iso-8859-1")
-"""RFC 8187, 3.2.1, and the one that RFC 5987 had beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +36,8 @@ class Description:
 
 def described(target: Target, headers: dict[str, str], data: bytearray) -> Description:
     """``headers`` have lower-case names. UnsupportedMedia for a document that no parser reads."""
-    # A name in Content-Disposition: RFC 6266, and RFC 8187 for one with an encoding.
     _, stated = _value_and_parameters(headers.get("content-disposition", ""))
-    charset, _, rest = stated.get("filename*", "").partition("'")
-    _, tick, value = rest.partition("'")
-    if tick and charset.lower() in _NAME_CHARSETS:
-        given = clean_name(unquote(value, encoding=charset, errors="replace"))
-    else:
-        given = clean_name(stated.get("filename", ""))
+    given = clean_name(decoded_words(stated.get("filename", "")))
     filename = given or clean_name(unquote(PurePosixPath(target.path).name))
     declared, parameters = _value_and_parameters(headers.get("content-type", ""))
     # A server knows its types better than a path does: /README.md may well be a web page.
@@ -53,11 +48,13 @@ def described(target: Target, headers: dict[str, str], data: bytearray) -> Descr
 
 
 def _value_and_parameters(header: str) -> tuple[str, dict[str, str]]:
-    """A header's value, and its parameters by lower-case name; of equal names the first counts."""
+    """A header's value, and its parameters by lower-case name (RFC 6266): see :func:`combined`."""
     header = header[:_LONGEST]
-    parameters: dict[str, str] = {}
-    for name, quoted, token in _PARAMETER.findall(header):
-        parameters.setdefault(name.lower(), _QUOTED_PAIR.sub(r"\1", quoted) or token)
+    found = combined(
+        (name.lower(), (_QUOTED_PAIR.sub(r"\1", quoted) or token).encode(errors="replace"))
+        for name, quoted, token in _PARAMETER.findall(header)
+    )
+    parameters = {name: value.decode() for name, value in found.items()}
     return header.partition(";")[0].strip().lower(), parameters
 
 

@@ -16,6 +16,7 @@ from rag.model.backups import (
     Stream,
 )
 from rag.model.documents import (
+    Attachment,
     Chunk,
     Collection,
     CutDocument,
@@ -76,6 +77,7 @@ __all__ = [
     "LATEST",
     "Accepted",
     "Answer",
+    "Attachment",
     "Bounds",
     "CacheFigures",
     "CacheKind",

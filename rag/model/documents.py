@@ -93,6 +93,15 @@ class CutDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file in a mail. ``name``: on one line, without folders; ``declared``: its media type, as it says."""
+
+    name: str
+    declared: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """A document as the registry knows it: the version that searches see now.
 
@@ -104,6 +113,8 @@ class Document:
     ingestion with the same content, which supersedes older ones; 0 without one. ``owner``: the name of the
     key that sent the version; "" without keys. ``size``: bytes of its source; 0 where they were not counted.
     ``warnings``: what of the source was not read.
+    ``parent``: the id of the mail that the document was attached to, or "". ``attachments``: of a mail, the
+    ids of the documents that its attachments become; one of them is wanted as long as its mail lists it.
     """
 
     document_id: str
@@ -126,6 +137,8 @@ class Document:
     size: int = 0
     searched_title: str = ""
     warnings: tuple[ReadingWarning, ...] = ()
+    parent: str = ""
+    attachments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +265,8 @@ class Removal:
     """What has to be purged after a deletion: a document up to ``version``, or a whole generation.
 
     ``job_id``: the job that purges it. ``document_id`` None: everything of the collection. ``blobs``: the
-    keys of the document's blobs. ``title``: its last one; "" where none is known.
+    keys of the document's blobs. ``title``: its last one; "" where none is known. ``attachments``: the ids
+    of documents that were attached to it, and are to be deleted with it.
     """
 
     job_id: str
@@ -262,3 +276,4 @@ class Removal:
     version: int = 0
     blobs: tuple[str, ...] = ()
     title: str = ""
+    attachments: tuple[str, ...] = ()

@@ -34,7 +34,7 @@ from rag.errors import DocumentError, DocumentTooLarge, UnreadableDocument
 from rag.isolation import Confinement, Measure, limits
 from rag.isolation.forking import fork_for_answer
 from rag.isolation.kernel import LINUX
-from rag.parsing import charsets, wire
+from rag.parsing import charsets, mail, wire
 from rag.parsing.formats import parse
 from rag.ports import Chunker
 from rag.system import framing
@@ -214,6 +214,8 @@ def places_of(messages: str) -> str:
 
 def _answer_to(data: bytes, media_type: str, text_bytes: int, chunker: Chunker | None) -> bytes:
     try:
+        if media_type == wire.ATTACHMENTS_OF_MAIL:
+            return wire.packed_attachments(mail.attachments(data))
         document = parse(data, media_type, text_bytes)
         return wire.packed(document, chunker.chunk(document) if chunker else ())
     except DocumentError as error:

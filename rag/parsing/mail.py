@@ -1,24 +1,27 @@
 """Reads mail (RFC 5322) by the standard library: its main headers and its readable parts."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from email import message_from_bytes
 from email.errors import MessageError
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from itertools import islice
+from pathlib import PurePosixPath
 from typing import cast
 
 from rag.errors import UnreadableDocument
-from rag.model import ParsedDocument
+from rag.media import READABLE
+from rag.model import Attachment, ParsedDocument
+from rag.naming import plain_name
 from rag.parsing import structure, webpage
 from rag.parsing.decoding import decoded
-from rag.parsing.warnings import attachments_not_read
+from rag.parsing.wire import MOST_ATTACHMENTS
+from rag.web.parameters import decoded_words
 
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
 _LONGEST_HEADER = 2_000
 _LONGEST_OF_A_PART = 500
-_MOST_ATTACHMENTS = 100
+_LONGEST_NAME = 200
 _MOST_PARTS = 500
 _DEEPEST = 10
 _EVENT = {
@@ -41,22 +44,37 @@ class _BoundedHeaders(EmailPolicy):
 
 
 def mail(data: bytes) -> ParsedDocument:
-    """Headers, every readable part in order, and the names of attachments, which are not read."""
+    """Headers, every readable part in order, and the names of :func:`attachments`."""
     try:
-        message = cast("EmailMessage", message_from_bytes(data, policy=_BoundedHeaders()))
+        message = _message(data)
         head = _headers(message)
         if not head:
             raise UnreadableDocument("The file is no mail: it names no sender, receiver, date or subject.")
         body = "\n\n".join(_texts(message, 0))
-        attachments = [part.get_filename() or "" for part in _attachments(message)]
-        names = list(filter(None, attachments))
-        attached = f"Attachments (not read): {', '.join(names)}" if names else ""
+        names = [_file_name(part, number) for number, part in enumerate(_attachments(message), 1)]
+        attached = f"Attachments: {', '.join(names)}" if names else ""
         # A mail that says nothing counts as empty, although it has a sender.
-        shown = filter(None, (head, body, attached)) if body.strip() or message["Subject"] else ()
-        document = structure.from_markdown("\n\n".join(shown), str(message["Subject"] or ""))
-        return replace(document, warnings=(attachments_not_read(attachments),)) if attachments else document
+        says_something = body.strip() or message["Subject"] or names
+        shown = filter(None, (head, body, attached)) if says_something else ()
+        return structure.from_markdown("\n\n".join(shown), str(message["Subject"] or ""))
     except (MessageError, LookupError, ValueError, RecursionError) as error:
         raise UnreadableDocument(f"The mail cannot be read: {error}.") from error
+
+
+def attachments(data: bytes) -> list[Attachment]:
+    """The files in a mail and in the mails that it forwards, in order, MOST_ATTACHMENTS of them at most."""
+    try:
+        parts = enumerate(_attachments(_message(data)), 1)
+        return [
+            Attachment(_file_name(part, number), part.get_content_type(), _bytes_of(part))
+            for number, part in parts
+        ]
+    except (MessageError, LookupError, ValueError, RecursionError) as error:
+        raise UnreadableDocument(f"The attachments of the mail cannot be read: {error}.") from error
+
+
+def _message(data: bytes) -> EmailMessage:
+    return cast("EmailMessage", message_from_bytes(data, policy=_BoundedHeaders()))
 
 
 def _headers(message: EmailMessage) -> str:
@@ -116,8 +134,24 @@ def _event(calendar: str) -> str:
 
 def _attachments(message: EmailMessage) -> Iterator[EmailMessage]:
     parts = cast("Iterator[EmailMessage]", message.walk())
-    return islice((part for part in parts if _is_attached(part)), _MOST_ATTACHMENTS)
+    return islice((part for part in parts if _is_attached(part)), MOST_ATTACHMENTS)
 
 
 def _is_attached(part: EmailMessage) -> bool:
     return not part.is_multipart() and (part.is_attachment() or part.get_content_maintype() != "text")
+
+
+def _file_name(part: EmailMessage, number: int) -> str:
+    """The name that the part states, without folders; else one by its place in the mail."""
+    stated = decoded_words(part.get_filename() or "").replace("\\", "/")
+    name = plain_name(PurePosixPath(stated).name)
+    if name.strip(" ."):
+        suffix = PurePosixPath(name).suffix[-20:]
+        return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - len(suffix)] + suffix
+    endings = READABLE.get(part.get_content_type())
+    return f"attachment-{number}{f'.{endings[0]}' if endings else ''}"
+
+
+def _bytes_of(part: EmailMessage) -> bytes:
+    data = part.get_payload(decode=True)
+    return data if isinstance(data, bytes) else b""

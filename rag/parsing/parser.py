@@ -21,7 +21,7 @@ from typing import Self
 from rag import isolation
 from rag.errors import ConfigurationError, EmptyDocument, TimedOut, Unavailable
 from rag.isolation import Measure
-from rag.model import CutDocument, ParsedDocument
+from rag.model import Attachment, CutDocument, ParsedDocument
 from rag.parsing import wire
 from rag.settings import Settings
 from rag.system import framing
@@ -84,6 +84,13 @@ class IsolatedParser:
             raise EmptyDocument("The file holds no text that makes a passage.")
         return document
 
+    def attachments(
+        self, data: bytes, name: str, given_up: Callable[[], bool] = lambda: False
+    ) -> list[Attachment]:
+        """The files in a mail, which another confined process takes out. Raises and ends as :meth:`cut`."""
+        answer = self._answer_for(data, wire.ATTACHMENTS_OF_MAIL, name, given_up)
+        return wire.unpacked_attachments(answer)
+
     def warm(self) -> None:
         """Start the fork server now, and log what isolation this system lacks.
 
@@ -110,10 +117,12 @@ class IsolatedParser:
         self.close()
 
     def _read(self, data: bytes, media_type: str, name: str, given_up: Callable[[], bool]) -> CutDocument:
+        return wire.unpacked(self._answer_for(data, media_type, name, given_up), self._bounds)
+
+    def _answer_for(self, data: bytes, media_type: str, name: str, given_up: Callable[[], bool]) -> bytes:
         self._notice_fork()
         with self._lock:
-            answer = self._ask(data, media_type, name, given_up)
-        return wire.unpacked(answer, self._bounds)
+            return self._ask(data, media_type, name, given_up)
 
     def _ask(self, data: bytes, media_type: str, name: str, given_up: Callable[[], bool]) -> bytes:
         # A server may have died before it had this file, so the file gets a second attempt.

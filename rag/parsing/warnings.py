@@ -1,6 +1,6 @@
 """Says in a sentence what of a file was not read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from rag.model import ReadingWarning, WarningKind
 from rag.naming import plain_name
@@ -25,9 +25,9 @@ def pictures_not_read(count: int) -> ReadingWarning:
     return warning(WarningKind.PICTURES, count, f"{pictures} not read")
 
 
-def attachments_not_read(names: Iterable[str]) -> ReadingWarning:
-    """``names``: of the attachments, at least one; "" where one has no name."""
-    shown = [plain_name(name)[:_LONGEST_NAME] or "(without a name)" for name in names]
+def attachments_not_read(unread: Sequence[tuple[str, str]]) -> ReadingWarning:
+    """``unread``: name and reason of each attachment, at least one."""
+    shown = [f"{plain_name(name)[:_LONGEST_NAME]} ({plain_name(reason)})" for name, reason in unread]
     more = f" and {len(shown) - _MOST_NAMES} more" if len(shown) > _MOST_NAMES else ""
     text = f"not read: {', '.join(shown[:_MOST_NAMES])}{more}"
     return warning(WarningKind.ATTACHMENTS, len(shown), text)

@@ -20,7 +20,16 @@ from rag.errors import (
     UnreadableDocument,
     UnsupportedMedia,
 )
-from rag.model import Chunk, CutDocument, Heading, Page, ParsedDocument, ReadingWarning, WarningKind
+from rag.model import (
+    Attachment,
+    Chunk,
+    CutDocument,
+    Heading,
+    Page,
+    ParsedDocument,
+    ReadingWarning,
+    WarningKind,
+)
 from rag.naming import plain_name
 from rag.parsing.decoding import is_clean
 from rag.parsing.structure import DEEPEST_HEADING, MAX_HEADING
@@ -33,10 +42,17 @@ from rag.text.titles import MAX_TITLE
 _LARGEST_FRAME = (1 << 32) - 1
 _LONGEST_MESSAGE = 2_000
 _LONGEST_COUNT = 20  # digits
+_LONGEST_TYPE = 200
 _MOST_PLACES = 1 << 20
 """Headings, pages and different names: an object each takes up to 200 bytes."""
 _FRAMES = 9
-_DOCUMENT, _REFUSAL = b"document", b"refusal"
+_DOCUMENT, _REFUSAL, _ATTACHMENTS = b"document", b"refusal", b"attachments"
+ATTACHMENTS_OF_MAIL = "message/rfc822; attachments"
+"""Asks for the attachments of a mail, in the place of a media type."""
+
+MOST_ATTACHMENTS = 101
+"""Attachments of a mail that are handed out: one more than are read, which shows that there are more."""
+
 _NONE = -1
 _RUN = struct.Struct("<3dQ")
 _HEADING = struct.Struct("<3i")  # start, level, index of name
@@ -108,6 +124,30 @@ def packed(document: ParsedDocument, chunks: Sequence[Chunk] = ()) -> bytes:
     )
 
 
+def packed_attachments(attachments: Sequence[Attachment]) -> bytes:
+    """The answer to :data:`ATTACHMENTS_OF_MAIL`."""
+    fields = ((one.name.encode(errors="replace"), one.declared.encode(), one.data) for one in attachments)
+    return framed(_ATTACHMENTS, *(field for one in fields for field in one))
+
+
+def unpacked_attachments(answer: bytes) -> list[Attachment]:
+    """The attachments of an answer. Raises as :func:`unpacked` does."""
+    try:
+        kind, *fields = islice(payloads_of(answer), 2 + 3 * MOST_ATTACHMENTS)
+        if kind == _ATTACHMENTS:
+            return [
+                Attachment(
+                    _name(str(name, "utf-8"), MAX_HEADING),
+                    str(declared[:_LONGEST_TYPE], "utf-8"),
+                    bytes(data),
+                )
+                for name, declared, data in zip(*[iter(fields)] * 3, strict=True)
+            ]
+    except (ValueError, TypeError, struct.error) as error:
+        raise UnreadableDocument("The file makes its parser answer nonsense.") from error
+    raise _refused(fields)
+
+
 def refusal(error: DocumentError) -> bytes:
     """The answer for a file that cannot be read."""
     return framed(_REFUSAL, error.code.encode(), str(error)[:_LONGEST_MESSAGE].encode(errors="replace"))
@@ -123,11 +163,18 @@ def unpacked(answer: bytes, bounds: AnswerBounds) -> CutDocument:
         kind, *fields = islice(payloads_of(answer), _FRAMES + 1)
         if kind == _DOCUMENT:
             return _document(bounds, *fields)
-        code, message = (str(field[: 4 * _LONGEST_MESSAGE], "utf-8", "replace") for field in fields)
-        refused = _REFUSALS.get(code, UnreadableDocument)(plain_name(message)[:_LONGEST_MESSAGE])
     except (ValueError, TypeError, LookupError, ArithmeticError, struct.error) as error:
         raise UnreadableDocument("The file makes its parser answer nonsense.") from error
-    raise refused
+    raise _refused(fields)
+
+
+def _refused(fields: Sequence[memoryview]) -> DocumentError:
+    """The error that an answer holds."""
+    try:
+        code, message = (str(field[: 4 * _LONGEST_MESSAGE], "utf-8", "replace") for field in fields)
+    except ValueError:
+        return UnreadableDocument("The file makes its parser answer nonsense.")
+    return _REFUSALS.get(code, UnreadableDocument)(plain_name(message)[:_LONGEST_MESSAGE])
 
 
 def _document(  # noqa: PLR0913, PLR0917 - the fields of an answer

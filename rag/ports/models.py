@@ -6,6 +6,7 @@ from typing import Protocol
 
 from rag.model import (
     Answer,
+    Attachment,
     Candidate,
     Chunk,
     CutDocument,
@@ -28,6 +29,12 @@ class Parser(Protocol):
 
         ``given_up`` is called often; soon after it returns True, TimedOut is raised.
         """
+        ...
+
+    def attachments(
+        self, data: bytes, name: str, given_up: Callable[[], bool] = lambda: False
+    ) -> Sequence[Attachment]:
+        """The files in a mail, in order. Raises as ``cut`` does."""
         ...
 
     def warm(self) -> None: ...

@@ -1,6 +1,6 @@
 """The roles that store documents: their points, their bytes, and which version searches see."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO, Protocol
 
 from rag.model import (
@@ -259,6 +259,10 @@ class DocumentRegistry(Protocol):
         ...
 
     def get(self, collection: str, document_id: str) -> Document | None: ...
+
+    def parents(self, collection: str, document_ids: Iterable[str]) -> Mapping[str, str]:
+        """Of those documents that were attached to a mail, its id."""
+        ...
 
     def holdings(self, owner: str) -> Holdings:
         """The number and size of the documents of the key with this name, over all collections."""

@@ -147,6 +147,15 @@ class RedisDocumentRegistry(Replacements):
         record = self._scripts.run("get", [collection_key(collection)], collection, document_id)
         return DOCUMENTS.validate_json(record) if record else None
 
+    def parents(self, collection: str, document_ids: Iterable[str]) -> dict[str, str]:
+        asked = list(document_ids)
+        if not asked:
+            return {}
+        with reaching_redis():
+            found = self._client.hmget(f"{collection_key(collection)}:records", asked)
+        records = (DOCUMENTS.validate_json(record) for record in cast(list[bytes | None], found) if record)
+        return {document.document_id: document.parent for document in records if document.parent}
+
     def holdings(self, owner: str) -> Holdings:
         return Holdings(*self._scripts.run("holdings", [PREFIX], "", owner))
 

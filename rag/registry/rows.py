@@ -82,6 +82,7 @@ def removal_of(found: Sequence[bytes]) -> Removal:
             for blob in (each["source_key"], each["text_key"], chunks_key(each["text_key"]))
         ),
         title=last.get("title", ""),
+        attachments=tuple(dict.fromkeys(name for each in published for name in each.get("attachments", ()))),
     )
 
 

@@ -160,7 +160,9 @@ def _candidates(run: StageRun, store: str, hits: Sequence[Hit], *, reads_vectors
 
 def _finish(run: StageRun, hits: Sequence[Hit], generated: tuple[str, Answer] | None = None) -> Done:
     """End the job with its result, and cache the answer for the next one who asks."""
-    answered = result_of(hits, generated, collection=run.job.collection)
+    collection, found = run.job.collection, {hit.passage.document_id for hit in hits}
+    parents = run.tools.documents.parents(collection, found)
+    answered = result_of(hits, generated, collection=collection, parents=parents)
     result = answered
     if is_not_found(answered):
         try:

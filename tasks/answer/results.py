@@ -1,6 +1,6 @@
 """The result of a question, as JSON for its caller."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import time
 
 from rag.model import Answer, Citation, DocumentVersion, Hit, Job, Json, Passage, Stage
@@ -8,19 +8,28 @@ from rag.model.bounds import shown_answer, shown_citations, shown_hits, shown_re
 from rag.text.places import chunk_address, passage_page
 
 
-def result_of(hits: Sequence[Hit], generated: tuple[str, Answer] | None = None, *, collection: str) -> Json:
+def result_of(
+    hits: Sequence[Hit],
+    generated: tuple[str, Answer] | None = None,
+    *,
+    collection: str,
+    parents: Mapping[str, str] | None = None,
+) -> Json:
     """A query's result without its times. ``generated``: the generator's name and its answer.
+
+    ``parents``: by document, the mail that it was attached to.
 
     It takes about 1 MB at most: texts are shortened, then the last hits are left out. Only a model that
     reasons has ``reasoning``.
     """
     generator, answer = generated or (None, None)
     citations = shown_citations(answer.citations) if answer else ()
+    mails = parents or {}
     reasoning = {"reasoning": shown_reasoning(answer.reasoning)} if answer and answer.reasoning else {}
     return {
         "answer": shown_answer(answer.text) if answer else None,
-        "citations": [{"n": c.n, **_place(collection, c.passage, c)} for c in citations],
-        "hits": [_place(collection, hit.passage, hit) for hit in shown_hits(hits)],
+        "citations": [{"n": c.n, **_place(collection, mails, c.passage, c)} for c in citations],
+        "hits": [_place(collection, mails, hit.passage, hit) for hit in shown_hits(hits)],
         "generator": generator,
         **reasoning,
         "cached": False,
@@ -49,7 +58,7 @@ def with_times(result: Json, job: Job, seconds: float) -> Json:
     return {**result, "timings_ms": {name: round(span * 1000, 3) for name, span in spans.items()}}
 
 
-def _place(collection: str, passage: Passage, found: Hit | Citation) -> Json:
+def _place(collection: str, parents: Mapping[str, str], passage: Passage, found: Hit | Citation) -> Json:
     """A quoted text and its place: a hit's whole passage, or the part of it that a citation names.
 
     ``url``: address of a page that shows it; ``chunk_url``: address of the passage in the API.
@@ -58,6 +67,7 @@ def _place(collection: str, passage: Passage, found: Hit | Citation) -> Json:
     version = DocumentVersion(passage.document_id, passage.version)
     return {
         "document_id": passage.document_id,
+        "parent": parents.get(passage.document_id),
         "chunk_id": passage.chunk_id,
         "title": passage.title,
         "headings": list(passage.headings),

@@ -280,4 +280,5 @@ def _inputs(document: Document, planned: PlannedCollection) -> Json:
         "accepted_at": document.created_at,
         "media_type": document.media_type,
         "filename": None if document.given_title else document.title,
+        **({"parent": document.parent} if document.parent else {}),
     }

@@ -15,6 +15,8 @@ def assign_purge_job(
     inputs: Json = {"document_id": removal.document_id, "generation": removal.generation}
     if removal.document_id is not None:  # else the whole collection goes
         inputs |= {"version": removal.version, "blobs": list(removal.blobs), "title": removal.title}
+        if removal.attachments:
+            inputs["attachments"] = list(removal.attachments)
     job = NewJob(removal.job_id, JobKind.DELETE, Stage.PURGE, removal.collection, inputs, owner=owner)
     with tracing.submitted(job) as trace:
         accepted = jobs.accept(replace(job, trace=trace))

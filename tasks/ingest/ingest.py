@@ -19,6 +19,15 @@ from tasks.documents.layouts import (
     vectors_key,
 )
 from tasks.documents.quotas import Arrival, check_metadata, check_room, keeper_of
+from tasks.ingest.attachments import (
+    end_unwanted,
+    hand_in_attachments,
+    is_unwanted,
+    note_attachments,
+    note_former,
+    noted_attachments,
+    take_back,
+)
 from tasks.ingest.revision import changes_nothing, is_being_changed, must_be_last, with_kept_vectors
 from tasks.ingest.sources import (
     SourceNote,
@@ -55,15 +64,8 @@ def parse(run: StageRun) -> Outcome:
     present = tools.documents.get(job.collection, job.inputs["document_id"])
     # read after the document: else ``present`` could belong to a later generation
     collection = _collection(tools, job)
-    if present is not None and is_seen(tools.documents, job):
-        # an earlier attempt published the version, and perhaps did not clean up
-        return _finish(run, collection, present)
-    if present is not None and "revises" in job.inputs:
-        must_be_last(run, present)
-        if changes_nothing(job, present):
-            return _skip_unchanged(run, present)
-        if revised := with_kept_vectors(run, collection, present):
-            return revised
+    if settled := _settle(run, collection, present):
+        return settled
     try:
         source = source_of(run)
     except NotFound:
@@ -80,9 +82,25 @@ def parse(run: StageRun) -> Outcome:
     title = job.inputs["title"] or parsed.title or file_title or title_without_any(source, chunks)
     save_text(tools.blobs, job, parsed.text, chunks)
     tools.blobs.put(work_key(job, "chunks"), artefacts.pack_chunks(title, chunks), durable=False)
-    note = SourceNote(fingerprint, source.media_type, len(source.data), parsed.warnings, file_title)
-    note_source(run, note)
+    warnings = (*parsed.warnings, *note_attachments(run, source))
+    note_source(run, SourceNote(fingerprint, source.media_type, len(source.data), warnings, file_title))
     return Next(Stage.EMBED, size=len(chunks))
+
+
+def _settle(run: StageRun, collection: Collection, present: Document | None) -> Outcome | None:
+    """The outcome of a job that has nothing to read; None where the document must be read."""
+    tools, job = run.tools, run.job
+    if present is not None and is_seen(tools.documents, job):
+        # an earlier attempt published the version, and perhaps did not clean up
+        return _finish(run, collection, present)
+    if is_unwanted(run):
+        return end_unwanted(run)
+    if present is None or "revises" not in job.inputs:
+        return None
+    must_be_last(run, present)
+    if changes_nothing(job, present):
+        return _skip_unchanged(run, present)
+    return with_kept_vectors(run, collection, present)
 
 
 def _skip_unchanged(run: StageRun, present: Document) -> Outcome:
@@ -174,6 +192,10 @@ def _publish(run: StageRun, collection: Collection, document: Document) -> Outco
         must_be_last(run, replaced)
     if replaced is not None:
         document = replace(document, created_at=replaced.created_at)
+        note_former(run, replaced)
+    if is_unwanted(run):
+        delete_points(tools.vectors, collection, document.document_id, only=document.version)
+        return end_unwanted(run)
     if not tools.documents.publish(document, numbers_of(collection), under=run.lease):
         return _withdraw(run, collection, document)
     if replaced is not None and replaced.version < document.version:
@@ -202,8 +224,11 @@ def _finish(run: StageRun, collection: Collection, document: Document) -> Outcom
     """Remove the points of older versions, and the job's work, after the version was published."""
     if document.version > 1:
         delete_points(run.tools.vectors, collection, document.document_id, below=document.version)
+    if is_unwanted(run):  # its mail was deleted in this moment, by somebody who may not have seen it
+        return take_back(run, document)
+    attachments = hand_in_attachments(run, document)
     discard(run.tools.blobs, run.job)
-    return Done(lambda *_: _result(document, unchanged=False))
+    return Done(lambda *_: _result(document, unchanged=False, attachments=attachments.ids))
 
 
 def _end_replaced(run: StageRun) -> Outcome:
@@ -293,10 +318,14 @@ def _document(run: StageRun, title: str, chunks: Sequence[Chunk]) -> Document:
         searched_title=job.inputs["title"] or note.file_title,
         size=note.size,
         warnings=note.warnings,
+        parent=job.inputs.get("parent", ""),
+        attachments=noted_attachments(run).ids,
     )
 
 
-def _result(document: Document, *, unchanged: bool, superseded: bool = False) -> Json:
+def _result(
+    document: Document, *, unchanged: bool, superseded: bool = False, attachments: Sequence[str] = ()
+) -> Json:
     result: Json = {
         "document_id": document.document_id,
         "version": document.version,
@@ -306,4 +335,6 @@ def _result(document: Document, *, unchanged: bool, superseded: bool = False) ->
     }
     if document.warnings:
         result["warnings"] = [asdict(warning) for warning in document.warnings]
+    if attachments:
+        result["attachments"] = list(attachments)
     return {**result, "superseded": True} if superseded else result

@@ -24,6 +24,7 @@ from rag.text.places import unpack_places
 from tasks.documents.blob_keys import save_text, work_key
 from tasks.documents.layouts import vectors_key
 from tasks.documents.quotas import check_metadata
+from tasks.ingest.attachments import keep_attachments
 from tasks.ingest.sources import SourceNote, note_source
 from tasks.stages import artefacts
 from tasks.stages.run import Next, StageRun
@@ -88,6 +89,7 @@ def with_kept_vectors(run: StageRun, collection: Collection, present: Document) 
     file_title = "" if job.inputs["title"] else present.searched_title
     note = SourceNote(present.fingerprint, present.media_type, present.size, present.warnings, file_title)
     note_source(run, note)
+    keep_attachments(run, present)
     return Next(Stage.INDEX, size=len(chunks))
 
 

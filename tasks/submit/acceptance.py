@@ -42,14 +42,20 @@ class Acceptance:
         return self._jobs.repeated(idempotency_key=idempotency.key, body_digest=idempotency.body_digest)
 
     def hand_in(
-        self, job: NewJob, idempotency: Idempotency | None = None, *, orphan: str | None = None
+        self,
+        job: NewJob,
+        idempotency: Idempotency | None = None,
+        *,
+        orphan: str | None = None,
+        promised: bool = False,
     ) -> Accepted:
         """Record the job and send it on its way. ``orphan``: key of a blob that only this job needs.
 
-        The blob is removed when the job is not recorded. Raises IdempotencyMismatch, Overloaded.
+        The blob is removed when the job is not recorded. ``promised``: it belongs to a job that was accepted,
+        so it is accepted however many are open. Raises IdempotencyMismatch, Overloaded.
         """
         key, digest = (idempotency.key, idempotency.body_digest) if idempotency else (None, "")
-        most = self._most_open.get(job.kind)
+        most = None if promised else self._most_open.get(job.kind)
         try:
             with tracing.submitted(job) as trace:
                 accepted = self._jobs.accept(

@@ -72,6 +72,7 @@ class ChangeSubmissions:
             "revises": document.version,  # the version that is changed
             "keeper": document.owner,
             "version": version,
+            **({"parent": document.parent} if document.parent else {}),
         }
         job = NewJob(job_id, JobKind.INGEST, Stage.PARSE, document.collection, inputs, owner=owner)
         return self._acceptance.hand_in(job, idempotency, orphan=source)

@@ -18,6 +18,7 @@ from rag.naming import document_id_of, generation_name, new_id, second_document_
 from rag.ports import Accepted, BlobStore, DocumentRegistry, JobStore
 from rag.settings import Settings
 from tasks import app as celery
+from tasks.documents.attachments import remove_attachments
 from tasks.documents.blob_keys import source_key
 from tasks.documents.purge_jobs import assign_purge_job
 from tasks.documents.quotas import Arrival, check_room
@@ -137,6 +138,23 @@ class Submissions:
         job = NewJob(job_id, JobKind.INGEST, stage, collection, inputs, owner=owner)
         return self._acceptance.hand_in(job, idempotency, orphan=own)
 
+    def attach(
+        self, collection: str, inputs: Json, source: str, idempotency: Idempotency, *, owner: str
+    ) -> Accepted:
+        """Accept the ingestion of a file in a mail, whose own was accepted, however many are open.
+
+        ``source``: key of the file's bytes, which are copied. NotFound when they are gone; UnknownCollection.
+        """
+        if earlier := self._acceptance.repeated(idempotency):
+            return earlier
+        job_id = new_id()
+        own = source_key(generation_name(collection, inputs["generation"]), job_id)
+        self._blobs.copy(source, own)
+        version = self._documents.next_version(collection, inputs["document_id"])
+        inputs = {**inputs, "version": version, "source_key": own}
+        job = NewJob(job_id, JobKind.INGEST, Stage.PARSE, collection, inputs, owner=owner)
+        return self._acceptance.hand_in(job, idempotency, orphan=own, promised=True)
+
     def _choose_version(self, ingestion: Ingestion, document_id: str) -> tuple[str, int]:
         """The id and version that the document gets.
 
@@ -200,12 +218,16 @@ class Submissions:
     def delete_document(self, collection: str, document_id: str, *, owner: str = "") -> Job:
         """Hide the document now, and remove its points and blobs by a job. NotFound when it is not there.
 
+        What was attached to a mail goes with it.
         A call that broke off may be repeated: it returns the same job, unless another caller made one.
         """
         removal = self._documents.delete(collection, document_id)
         if removal is None:
             raise NotFound(f"There is no document {document_id!r} in collection {collection!r}")
-        return self._purge(removal, owner)
+        job = self._purge(removal, owner)
+        for each in remove_attachments(self._jobs, self._documents, removal, owner=owner):
+            self._acceptance.send(each)
+        return job
 
     def drop_collection(self, name: str, *, owner: str = "") -> Job:
         """Hide the collection now, and remove everything of it by a job. NotFound when it is not there."""

@@ -5,11 +5,12 @@ from time import time
 
 from rag.errors import TimedOut, Transient
 from rag.journal.journal import DOCUMENTS
-from rag.model import Stage
+from rag.model import Removal, Stage
 from rag.naming import DOCUMENT_FOLDERS
 from rag.redis.connection import connect
 from rag.redis.health import read_health
 from tasks.app import app
+from tasks.documents.attachments import remove_attachments
 from tasks.documents.blob_keys import folder_of
 from tasks.documents.layouts import delete_points, drop_generation
 from tasks.documents.leftovers import forget_batch, remove_leftovers_of
@@ -57,7 +58,22 @@ def purge(run: StageRun) -> Outcome:
             delete_points(tools.vectors, collection, inputs["document_id"], below=inputs["version"] + 1)
         for key in inputs["blobs"]:
             tools.blobs.delete(key)
+        _purge_attachments(run)
     return Done(lambda *_: {"document_id": inputs["document_id"], "collection": run.job.collection})
+
+
+def _purge_attachments(run: StageRun) -> None:
+    """Remove what was attached to a deleted mail, in case its caller died before it did."""
+    inputs = run.job.inputs
+    mail = Removal(
+        run.job.id,
+        run.job.collection,
+        inputs["generation"],
+        inputs["document_id"],
+        attachments=tuple(inputs.get("attachments", ())),
+    )
+    for job in remove_attachments(run.tools.jobs, run.tools.documents, mail, owner=run.job.owner):
+        ring_for(job)
 
 
 @app.task(name="aegis.maintenance.sweep")

@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from rag.model import Chunk, CutDocument, Embedding, ParsedDocument
+from rag.model import Attachment, Chunk, CutDocument, Embedding, ParsedDocument
 from rag.ports import RerankRequest
 from rag.vectors.edge.store import EdgeVectorStore
 from workers.tools import Tools
@@ -58,6 +58,9 @@ class Plain:
     def cut(self, data: bytes, media_type: str, name: str, given_up: object = None) -> CutDocument:
         parsed = self.parse(data, media_type, name)
         return CutDocument(parsed, tuple(self.chunk(parsed)))
+
+    def attachments(self, data: bytes, name: str, given_up: object = None) -> list[Attachment]:
+        return []
 
     def chunk(self, document: ParsedDocument) -> list[Chunk]:
         chunks, start = [], 0

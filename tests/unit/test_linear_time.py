@@ -71,7 +71,7 @@ from rag.system import printable
 from rag.text import inert, languages, lexical, normalising, sentences, titles
 from rag.text.chunking import TokenChunker
 from rag.vectors import payload
-from rag.web import addresses
+from rag.web import addresses, parameters
 from tasks.reindex.comparison import Sample
 from workers.embedding import minilm
 from workers.generation import expectation, prompting, quotes
@@ -271,6 +271,12 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "prose": structure.prose,
         "escaped": structure.from_escaped,
         "title": structure.usable_title,
+    },
+    "rag.web.parameters": {
+        "words": parameters.decoded_words,
+        "sections": lambda text: parameters.combined(
+            [(text, b""), (f"{text}*0*", text.encode(errors="replace"))]
+        ),
     },
     "rag.text.titles": {"file": titles.title_of_file_name, "title": titles.usable_title},
     "rag.parsing.plain": {"text": as_bytes(plain.text), "markdown": as_bytes(plain.markdown)},

@@ -102,3 +102,25 @@ def test_a_quoted_pattern_an_address_and_standard_input_come_together(api: Servi
     assert {"guides/vpn.md", "%FF%FE.md", "notes/a"} < ids
     (link,) = (row for row in rows if row["name"] == "https://example.com/a.html")
     assert api.http.get(f"/v1/jobs/{link['job_id']}").json()["subject"]["url"] == link["name"]
+
+
+@pytest.mark.parametrize(
+    ("disposition", "document_id", "filename"),
+    [
+        ("filename*=UTF-8''gr%C3%BCn.md", "grün.md", "grün.md"),
+        ("filename*=UTF-8''..%2F..%2Fetc%2Fpasswd%0A%E2%80%AE.md", "etc/passwd%0A%E2%80%AE.md", "passwd.md"),
+        ('filename="=?utf-8?B?Z3LDvG4ubWQ=?="', "grün.md", "grün.md"),
+        ('filename="=?utf-8?Q?=2Fetc=2Fshadow=1B=5B2J.md?="', "shadow%1B[2J.md", "shadow[2J.md"),
+        ('filename="a%0Ab.md"', "a%0Ab.md", "ab.md"),
+    ],
+)
+def test_names_in_a_form_are_decoded_and_made_harmless(
+    api: Service, disposition: str, document_id: str, filename: str
+) -> None:
+    part = f'--B\r\nContent-Disposition: form-data; name="file"; {disposition}\r\n\r\n# Text\r\n--B--\r\n'
+    sent = api.http.post(
+        "/v1/documents", content=part, headers={"Content-Type": "multipart/form-data; boundary=B"}
+    ).json()
+
+    assert sent["document_id"] == document_id
+    assert api.http.get(sent["status_url"]).json()["subject"]["filename"] == filename

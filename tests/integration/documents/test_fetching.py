@@ -385,6 +385,10 @@ def test_a_redirect_out_of_tls_is_not_followed():
         ("named?" + "n" * 700 + ".txt", "n" * 196 + ".txt"),
         ("starred?UTF-8''%e2%82%ac%1b.txt", "€.txt"),
         ("starred?punycode''a-b.txt", "starred"),
+        ("starred?windows-1251''%e3%e0%e2%e0%ed%fc.txt", "гавань.txt"),
+        ("starred?UTF-8''..%2f..%2fetc%2fpasswd%0a%e2%80%ae.txt", "passwd.txt"),
+        ("named?=?utf-8?B?4oKsLnR4dA==?=", "€.txt"),
+        ("named?=?utf-8?Q?=2e=2e=2fetc=2fx=0a=1b.txt?=", "x.txt"),
         ("a%2f..%2f%1b%00b.txt", "b.txt"),
     ],
 )

@@ -3,6 +3,7 @@
 import pytest
 
 from rag.naming import (
+    attachment_document_id,
     checked_collection_name,
     checked_document_id,
     document_id_of,
@@ -124,6 +125,13 @@ def test_a_name_that_looks_encoded_is_another_than_the_name_that_it_encodes(name
 def test_accents_that_are_encoded_in_two_ways_can_be_told_apart() -> None:
     assert document_id_of_names(["e\u0301.md"]) == document_id_of_names(["\u00e9.md"])
     assert document_id_of_names(["e\u0301\n.md"], composed=False) == "e%CC%81%0A.md"
+
+
+def test_an_attachment_has_an_id_below_its_mails() -> None:
+    assert attachment_document_id("mails/a%0Ab.eml", "plan\n.pdf") == "mails/a%0Ab.eml/plan%0A.pdf"
+    long = [attachment_document_id("m" * length, "plan.pdf") for length in (250, 251, 256)]
+    assert all(checked_document_id(each).endswith("plan.pdf") for each in long)
+    assert len({*long}) == len(long)
 
 
 @pytest.mark.parametrize(

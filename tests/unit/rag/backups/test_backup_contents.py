@@ -23,7 +23,8 @@ def document(document_id: str = "a\nß") -> Document:
 def test_a_document_is_read_as_it_was_written() -> None:
     whole = SavedDocument(document(), ContentDigest(3, 2**255 + 7))
 
-    for saved in (whole, replace(whole, points=None)):
+    mail = replace(whole, document=replace(document(), attachments=("a/b.md", "a/c.md")))
+    for saved in (whole, replace(whole, points=None), mail):
         assert contents.saved_document(contents.document_line(saved)) == saved
     assert replace(whole, points=None).late
 

@@ -5,12 +5,12 @@ import time
 import pytest
 
 from rag.errors import InvalidRequest
-from rag.fetching.charsets import codec_of, marked
 from rag.fetching.description import clean, clean_name, described
 from rag.fetching.order import Order, Service
 from rag.fetching.own_services import own_services
 from rag.fetching.urls import redacted, target_of
 from rag.settings import Settings
+from rag.web.charsets import codec_of, marked
 
 
 @pytest.mark.parametrize(

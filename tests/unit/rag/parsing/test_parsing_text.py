@@ -6,6 +6,7 @@ from rag.errors import UnreadableDocument
 from rag.model import Heading
 from rag.parsing import mail, plain, records, structure, tables, webpage
 from rag.parsing.decoding import decoded, normalised
+from rag.parsing.wire import MOST_ATTACHMENTS
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
@@ -289,6 +290,51 @@ def test_mail_in_mail_is_read_to_a_depth():
         message = b"Subject: x\nContent-Type: message/rfc822\n\n" + message
 
     assert "the innermost" not in mail.mail(message).text
+
+
+@pytest.mark.parametrize(
+    ("disposition", "name"),
+    [
+        (b'filename="plan.pdf"', "plan.pdf"),
+        (b"filename*=utf-8''pr%C3%BCfung.pdf", "prüfung.pdf"),
+        (b"filename*0*=utf-8''pr%C3; filename*1*=%BCfung.pdf", "prüfung.pdf"),
+        (b'filename="=?utf-8?B?cHLDvGZ1bmcucGRm?="', "prüfung.pdf"),
+        (b'filename="../../etc/passwd\x1b[31m.pdf"', "passwd [31m.pdf"),
+        (b'filename="C:\\\\temp\\\\plan.pdf"', "plan.pdf"),
+        (b"filename*=utf-8''%E2%80%AEfdp.exe", "fdp.exe"),
+        (b'filename=".."', "attachment-1.pdf"),
+        (b"", "attachment-1.pdf"),
+    ],
+)
+def test_a_file_in_a_mail_has_a_harmless_name(disposition, name):
+    part = b"Content-Type: application/pdf\nContent-Disposition: attachment; " + disposition + b"\n\n%PDF-1.7"
+    message = composed(b"Content-Type: text/plain\n\nwords", part)
+
+    (attachment,) = mail.attachments(message)
+
+    assert (attachment.name, attachment.declared, attachment.data) == (name, "application/pdf", b"%PDF-1.7")
+    assert f"Attachments: {name}" in mail.mail(message).text
+
+
+def test_files_of_forwarded_mails_are_attachments_too():
+    file = b"Content-Type: text/markdown\nContent-Disposition: attachment; filename=a.md\n\n# A"
+    forwarded = b"Content-Type: message/rfc822\n\n" + composed(file).replace(b"=B", b"=C").replace(
+        b"--B", b"--C"
+    )
+
+    assert [each.name for each in mail.attachments(composed(forwarded))] == ["a.md"]
+
+
+def test_attachments_are_bounded_in_number():
+    file = b"Content-Type: image/png\n\nx"
+
+    assert len(mail.attachments(composed(*[file] * 150))) == MOST_ATTACHMENTS
+
+
+def test_a_mail_with_a_file_and_no_words_is_not_empty():
+    file = b"Content-Type: text/plain\nContent-Disposition: attachment; filename=a.txt\n\nwords"
+
+    assert "a.txt" in mail.mail(composed(file).replace(b"Subject: Crane", b"From: a@example.org")).text
 
 
 def test_a_page_keeps_its_content_only():

@@ -87,7 +87,7 @@ def test_characters_that_cannot_be_decoded_are_counted() -> None:
 
 def test_a_warning_has_a_bounded_length_and_no_controls() -> None:
     many = pages_not_read(range(1, 9_000, 2), "they are scans")
-    hostile = attachments_not_read([f"\x1b[2J{n}" + "x" * 900 for n in range(900)])
+    hostile = attachments_not_read([(f"\x1b[2J{n}" + "x" * 900, "\x1b[2J" * 90) for n in range(900)])
 
     assert (many.count, hostile.count) == (4_500, 900)
     assert "…" in many.text

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.errors import DocumentError, DocumentTooLarge, UnreadableDocument
-from rag.model import Chunk, CutDocument, Heading, Page, ParsedDocument, ReadingWarning
+from rag.model import Attachment, Chunk, CutDocument, Heading, Page, ParsedDocument, ReadingWarning
 from rag.parsing import decoding, structure, wire
 from rag.parsing.fork_server import places_of
 from rag.parsing.warnings import LONGEST_WARNING, MOST_WARNINGS
@@ -257,3 +257,32 @@ def test_more_headings_than_are_taken_are_told_to_the_caller() -> None:
 )
 def test_of_a_crash_the_log_has_places_in_code_and_no_word_of_the_file(messages: str, told: str) -> None:
     assert places_of(messages) == told
+
+
+ATTACHED = [Attachment("a.md", "text/markdown", b"# A"), Attachment("b", "", b"")]
+
+
+def test_attachments_come_through_unchanged() -> None:
+    assert wire.unpacked_attachments(wire.packed_attachments(ATTACHED)) == ATTACHED
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        wire.packed_attachments(ATTACHED)[:-1],
+        framed(b"attachments", b"a"),
+        framed(b"attachments", b"\xff", b"text/plain", b""),
+        framed(b"attachments", b"x" * 1000, b"text/plain", b""),
+        wire.packed_attachments(ATTACHED * 60),
+        wire.packed(ParsedDocument("text")),
+        b"",
+    ],
+)
+def test_attachments_that_no_parser_hands_out_are_refused(answer: bytes) -> None:
+    with pytest.raises(UnreadableDocument):
+        wire.unpacked_attachments(answer)
+
+
+def test_a_refusal_takes_the_place_of_attachments() -> None:
+    with pytest.raises(DocumentTooLarge, match="enormous"):
+        wire.unpacked_attachments(wire.refusal(DocumentTooLarge("enormous")))
