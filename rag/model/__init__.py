@@ -32,6 +32,7 @@ from rag.model.documents import (
     Replacement,
     Reservation,
     SecondLayout,
+    TextLine,
     WarningKind,
 )
 from rag.model.jobs import (
@@ -124,6 +125,7 @@ __all__ = [
     "StoredPart",
     "Stream",
     "Taken",
+    "TextLine",
     "Vector",
     "WarningKind",
 ]

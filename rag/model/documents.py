@@ -247,3 +247,15 @@ class Removal:
     version: int = 0
     blobs: tuple[str, ...] = ()
     title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """A line of text that was recognised in a picture.
+
+    ``corners``: top left, top right, bottom right, bottom left, as x and y in pixels. ``confidence``: 0 to 1.
+    """
+
+    corners: tuple[tuple[float, float], ...]
+    text: str
+    confidence: float

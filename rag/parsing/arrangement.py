@@ -1,0 +1,191 @@
+"""Puts recognised lines into the order in which people read them: columns, paragraphs, rows of tables."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import atan2, cos, sin
+from statistics import median
+
+from rag.model import TextLine
+
+_SAME_ROW = 0.5
+"""Part of the lower line's height that two lines of a row have in common."""
+
+_PARAGRAPH_GAP = 0.9
+"""Times the height of a line, between two paragraphs."""
+
+_HEADING_HEIGHT = 1.5
+_LONGEST_HEADING = 100  # characters
+_SHORTEST_PROSE = 20
+"""Characters of a usual line in a column of prose; cells of tables are shorter."""
+
+_FEWEST_LINES = 3  # of a column
+_MOST_CROSSING = 0.25
+_DEEPEST = 4  # columns within columns
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    """A line on the level page."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    text: str
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+    @property
+    def middle(self) -> float:
+        return (self.top + self.bottom) / 2
+
+    def is_beside(self, other: "_Box") -> bool:
+        common = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return common >= _SAME_ROW * min(self.height, other.height)
+
+
+_Row = list[_Box]
+
+
+def text_of(lines: Sequence[TextLine]) -> str:
+    """The text of a page as Markdown: a blank line between paragraphs, rows of tables between bars."""
+    boxes = _level(lines)
+    if not boxes:
+        return ""
+    height = median(box.height for box in boxes)
+    return "\n\n".join(_blocks(boxes, height, 0))
+
+
+def _level(lines: Sequence[TextLine]) -> list[_Box]:
+    """The lines as boxes, turned by the angle of most of the text."""
+    slopes = [
+        (atan2(line.corners[1][1] - line.corners[0][1], line.corners[1][0] - line.corners[0][0]), len(line.text))
+        for line in lines
+    ]
+    angle = median(slope for slope, length in slopes for _ in range(min(length, 100))) if slopes else 0.0
+    across, down = cos(angle), sin(angle)
+    boxes = []
+    for line in lines:
+        xs = [x * across + y * down for x, y in line.corners]
+        ys = [y * across - x * down for x, y in line.corners]
+        boxes.append(_Box(min(xs), min(ys), max(xs), max(ys), " ".join(line.text.split())))
+    return boxes
+
+
+def _blocks(boxes: Sequence[_Box], height: float, depth: int) -> Iterator[str]:
+    """Paragraphs and tables, those of a column before those of the next."""
+    rows = _rows(boxes)
+    gutter = _gutter(boxes) if depth < _DEEPEST else None
+    if gutter is None:
+        yield from _row_blocks(rows, height)
+        return
+    band: list[_Box] = []
+    for row in [*rows, []]:
+        if row and not any(box.left < gutter < box.right for box in row):
+            band += row
+            continue
+        left, right = ([box for box in band if (box.right <= gutter) is side] for side in (True, False))
+        if _is_prose(left) and _is_prose(right):
+            yield from _blocks(left, height, depth + 1)
+            yield from _blocks(right, height, depth + 1)
+        elif band:
+            yield from _row_blocks(_rows(band), height)
+        yield from _row_blocks([row] if row else [], height)
+        band = []
+
+
+def _rows(boxes: Sequence[_Box]) -> list[_Row]:
+    rows: list[_Row] = []
+    for box in sorted(boxes, key=lambda each: each.middle):
+        if rows and box.is_beside(rows[-1][-1]):
+            rows[-1].append(box)
+        else:
+            rows.append([box])
+    return [sorted(row, key=lambda each: each.left) for row in rows]
+
+
+def _gutter(boxes: Sequence[_Box]) -> float | None:
+    """Where a page is divided into columns: an x that few lines cross, as near to the middle as there is."""
+    if len(boxes) < 2 * _FEWEST_LINES:
+        return None
+    left, right = min(box.left for box in boxes), max(box.right for box in boxes)
+    found = []
+    for box in boxes:
+        place = box.right + 1
+        crossing = sum(each.left < place < each.right for each in boxes)
+        before = sum(each.right <= place for each in boxes)
+        after = len(boxes) - crossing - before
+        if min(before, after) >= _FEWEST_LINES and crossing <= _MOST_CROSSING * len(boxes):
+            found.append((crossing, abs(place - (left + right) / 2), place))
+    return min(found)[2] if found else None
+
+
+def _is_prose(boxes: Sequence[_Box]) -> bool:
+    """Whether these lines are a column of running text, not cells of a table."""
+    if len(boxes) < _FEWEST_LINES:
+        return False
+    width = max(box.right for box in boxes) - min(box.left for box in boxes)
+    usual = median(box.right - box.left for box in boxes)
+    return median(len(box.text) for box in boxes) >= _SHORTEST_PROSE and usual >= 0.5 * width
+
+
+def _row_blocks(rows: Sequence[_Row], height: float) -> Iterator[str]:
+    """Neighbouring rows of several cells are a table; the others are lines of paragraphs."""
+    start = 0
+    while start < len(rows):
+        end = start
+        while end < len(rows) and len(rows[end]) > 1:
+            end += 1
+        if end - start > 1:
+            yield _table(rows[start:end])
+        else:
+            end = start + 1
+            while end < len(rows) and not _begins_table(rows, end):
+                end += 1
+            yield from _paragraphs(rows[start:end], height)
+        start = end
+
+
+def _begins_table(rows: Sequence[_Row], at: int) -> bool:
+    return len(rows[at]) > 1 and at + 1 < len(rows) and len(rows[at + 1]) > 1
+
+
+def _paragraphs(rows: Sequence[_Row], height: float) -> Iterator[str]:
+    lines: list[str] = []
+    for before, row in pairwise([[], *rows]):
+        text = " ".join(box.text for box in row)
+        is_heading = row[0].height >= _HEADING_HEIGHT * height and len(text) <= _LONGEST_HEADING
+        gap = row[0].top - before[0].bottom if before else 0.0
+        if lines and (gap > _PARAGRAPH_GAP * height or is_heading or lines[-1].startswith("## ")):
+            yield "\n".join(lines)
+            lines = []
+        lines.append(f"## {text}" if is_heading else text)
+    if lines:
+        yield "\n".join(lines)
+
+
+def _table(rows: Sequence[_Row]) -> str:
+    """A Markdown table. A cell stands in the column whose other cells it overlaps."""
+    columns = _columns(rows)
+    written = []
+    for row in rows:
+        cells = [""] * len(columns)
+        for box in row:
+            place = next(n for n, (left, right) in enumerate(columns) if left <= box.left and box.right <= right)
+            cells[place] = f"{cells[place]} {box.text}".strip().replace("|", "/")
+        written.append(f"| {' | '.join(cells)} |")
+    return "\n".join([written[0], f"|{' --- |' * len(columns)}", *written[1:]])
+
+
+def _columns(rows: Sequence[_Row]) -> list[tuple[float, float]]:
+    """The spans that cells of all rows occupy, from left to right."""
+    spans: list[tuple[float, float]] = []
+    for left, right in sorted((box.left, box.right) for row in rows for box in row):
+        if spans and left < spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], right))
+        else:
+            spans.append((left, right))
+    return spans

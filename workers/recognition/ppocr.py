@@ -1,0 +1,76 @@
+"""Recognises the lines of a page by PP-OCRv6."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from rag.model import TextLine
+from workers.recognition.detection import lines_on
+from workers.recognition.geometry import Rectangle
+from workers.recognition.models import Models
+
+_HEIGHT = 48  # pixels of a line, as the model takes it
+_NARROWEST = 160
+_WIDEST = 3_200
+_BATCH = 6
+_LEAST_SURE = 0.5
+_UPRIGHT = 1.5
+
+
+class PaddleRecogniser:
+    """Implements :class:`rag.ports.Recogniser`."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+
+    def recognise(self, page: NDArray[np.uint8]) -> list[TextLine]:
+        """The lines of ``page`` (height, width, RGB), in the order in which they were found."""
+        picture = Image.fromarray(page)
+        boxes = lines_on(picture, self._models.detection)
+        crops = [_cut(picture, box) for box in boxes]
+        found = []
+        for box, (text, confidence) in zip(boxes, self._read(crops), strict=True):
+            if text.strip() and confidence >= _LEAST_SURE:
+                corners = tuple((float(x), float(y)) for x, y in box.corners)
+                found.append(TextLine(corners, text, confidence))
+        return found
+
+    def _read(self, crops: Sequence[Image.Image]) -> list[tuple[str, float]]:
+        """Text and confidence of each crop. Crops of about the same width are read together."""
+        found = [("", 0.0)] * len(crops)
+        order = sorted(range(len(crops)), key=lambda each: crops[each].width)
+        for start in range(0, len(order), _BATCH):
+            batch = order[start : start + _BATCH]
+            width = max(_NARROWEST, *(crops[each].width for each in batch))
+            pixels = np.zeros((len(batch), 3, _HEIGHT, width), np.float32)
+            for row, each in enumerate(batch):
+                line = np.asarray(crops[each], np.float32) / 127.5 - 1
+                pixels[row, :, :, : crops[each].width] = line.transpose(2, 0, 1)[::-1]
+            (answers,) = self._models.recognition.run(None, {"x": pixels})
+            for each, answer in zip(batch, answers, strict=True):
+                found[each] = self._text(answer)
+        return found
+
+    def _text(self, answer: NDArray[np.float32]) -> tuple[str, float]:
+        """The best path (CTC): of a character in a row one is meant, and 0 stands between equal ones."""
+        best = answer.argmax(axis=1)
+        kept = best != 0
+        kept[1:] &= best[1:] != best[:-1]
+        text = "".join(self._models.characters[index] for index in best[kept])
+        return text, float(answer.max(axis=1)[kept].mean()) if text else 0.0
+
+
+def _cut(page: Image.Image, box: Rectangle) -> Image.Image:
+    """The line in ``box``, turned level, in the height that the model takes."""
+    corners = box.corners
+    across, down = box.width, box.height
+    if down >= _UPRIGHT * across:  # a line that runs up or down
+        corners, across, down = np.roll(corners, -1, axis=0), down, across
+    quad = [float(number) for corner in corners[[0, 3, 2, 1]] for number in corner]
+    size = (max(1, round(across)), max(1, round(down)))
+    line = page.transform(size, Image.Transform.QUAD, quad, Image.Resampling.BICUBIC)
+    width = min(_WIDEST, max(8, round(_HEIGHT * across / down)))
+    return line.resize((width, _HEIGHT), Image.Resampling.BILINEAR)
