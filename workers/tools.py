@@ -14,7 +14,7 @@ from redis import Redis
 from rag.backups.status import BackupStatus
 from rag.backups.vault import Vault
 from rag.blobs.store import ObstoreBlobs
-from rag.errors import Unavailable
+from rag.errors import ConfigurationError, Unavailable
 from rag.jobs import DurableJobStore
 from rag.journal.journal import Journal
 from rag.model import Stage
@@ -152,6 +152,15 @@ class Tools(Toolbox):
         return IsolatedParser(self._settings, "workers.cutting")
 
     @cached_property
+    def recogniser(self) -> Parser:
+        from rag.parsing.parser import IsolatedParser
+        from workers.recognition.models import is_installed
+
+        if not is_installed():
+            return self.parser
+        return IsolatedParser(self._settings, "workers.recognition.child", recognises=True)
+
+    @cached_property
     def chunker(self) -> Chunker:
         from workers.cutting import chunker
 
@@ -196,6 +205,9 @@ def warm(tools: Tools, lane: Lane) -> None:
         match stage:
             case Stage.PARSE:
                 tools.parser.warm()
+            case Stage.RECOGNISE:
+                require_recognition(tools.settings)
+                tools.recogniser.warm()
             case Stage.EMBED | Stage.EMBED_QUERY:
                 embedder = embedder_for(tools, None)
                 require_room(embedder, tools.settings)
@@ -206,6 +218,17 @@ def warm(tools: Tools, lane: Lane) -> None:
                 tools.generator.warm()
             case Stage.INDEX | Stage.SEARCH | Stage.PURGE | Stage.SNAPSHOT:
                 wait_for_engine(tools.vectors)
+
+
+def require_recognition(settings: Settings) -> None:
+    """Raise ConfigurationError where OCR=always asks for a recognition that is not installed; else log it."""
+    from workers.recognition.models import INSTALL, is_installed
+
+    if settings.ocr == "off" or is_installed():
+        return
+    if settings.ocr == "always":
+        raise ConfigurationError(f"OCR is always, and text recognition is not installed: {INSTALL}")
+    log.warning("scans and pictures are not read: text recognition is not installed: %s", INSTALL)
 
 
 def wait_for_engine(vectors: VectorStore, *, patience: float = BOOT_SECONDS) -> None:

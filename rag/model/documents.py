@@ -18,11 +18,15 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Page ``number``, from 1, has the characters ``start <= i < end`` of the text."""
+    """Page ``number``, from 1, has the characters ``start <= i < end`` of the text.
+
+    ``confidence``: of its recognition, 0 to 1; None for a page whose text did not have to be recognised.
+    """
 
     number: int
     start: int
     end: int
+    confidence: float | None = None
 
 
 class WarningKind(StrEnum):
@@ -60,7 +64,10 @@ class ParsedDocument:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A passage: ``document.text[start:end] == text``, of ``tokens`` model tokens."""
+    """A passage: ``document.text[start:end] == text``, of ``tokens`` model tokens.
+
+    ``confidence``: the lowest one of the recognised pages that it has characters of; None without one.
+    """
 
     index: int
     text: str
@@ -69,6 +76,7 @@ class Chunk:
     tokens: int
     page: int | None = None
     headings: tuple[str, ...] = ()
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

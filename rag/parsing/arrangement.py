@@ -61,11 +61,9 @@ def text_of(lines: Sequence[TextLine]) -> str:
 
 def _level(lines: Sequence[TextLine]) -> list[_Box]:
     """The lines as boxes, turned by the angle of most of the text."""
-    slopes = [
-        (atan2(line.corners[1][1] - line.corners[0][1], line.corners[1][0] - line.corners[0][0]), len(line.text))
-        for line in lines
-    ]
-    angle = median(slope for slope, length in slopes for _ in range(min(length, 100))) if slopes else 0.0
+    # Every character has a vote: short lines may lie anyhow.
+    slopes = [_slope(line) for line in lines for _ in line.text[:_LONGEST_HEADING]]
+    angle = median(slopes) if slopes else 0.0
     across, down = cos(angle), sin(angle)
     boxes = []
     for line in lines:
@@ -73,6 +71,11 @@ def _level(lines: Sequence[TextLine]) -> list[_Box]:
         ys = [y * across - x * down for x, y in line.corners]
         boxes.append(_Box(min(xs), min(ys), max(xs), max(ys), " ".join(line.text.split())))
     return boxes
+
+
+def _slope(line: TextLine) -> float:
+    (left, top), (right, bottom) = line.corners[:2]
+    return atan2(bottom - top, right - left)
 
 
 def _blocks(boxes: Sequence[_Box], height: float, depth: int) -> Iterator[str]:
@@ -87,7 +90,7 @@ def _blocks(boxes: Sequence[_Box], height: float, depth: int) -> Iterator[str]:
         if row and not any(box.left < gutter < box.right for box in row):
             band += row
             continue
-        left, right = ([box for box in band if (box.right <= gutter) is side] for side in (True, False))
+        left, right = _sides(band, gutter)
         if _is_prose(left) and _is_prose(right):
             yield from _blocks(left, height, depth + 1)
             yield from _blocks(right, height, depth + 1)
@@ -123,13 +126,19 @@ def _gutter(boxes: Sequence[_Box]) -> float | None:
     return min(found)[2] if found else None
 
 
-def _is_prose(boxes: Sequence[_Box]) -> bool:
-    """Whether these lines are a column of running text, not cells of a table."""
+def _is_prose(boxes: Sequence[_Box], depth: int = 0) -> bool:
+    """Whether these lines are columns of running text, not cells of a table."""
     if len(boxes) < _FEWEST_LINES:
         return False
     width = max(box.right for box in boxes) - min(box.left for box in boxes)
-    usual = median(box.right - box.left for box in boxes)
-    return median(len(box.text) for box in boxes) >= _SHORTEST_PROSE and usual >= 0.5 * width
+    if median(box.right - box.left for box in boxes) >= 0.5 * width:
+        return median(len(box.text) for box in boxes) >= _SHORTEST_PROSE
+    gutter = _gutter(boxes) if depth < _DEEPEST else None
+    return gutter is not None and all(_is_prose(side, depth + 1) for side in _sides(boxes, gutter))
+
+
+def _sides(boxes: Sequence[_Box], gutter: float) -> tuple[list[_Box], list[_Box]]:
+    return [box for box in boxes if box.right <= gutter], [box for box in boxes if box.right > gutter]
 
 
 def _row_blocks(rows: Sequence[_Row], height: float) -> Iterator[str]:
@@ -174,7 +183,7 @@ def _table(rows: Sequence[_Row]) -> str:
     for row in rows:
         cells = [""] * len(columns)
         for box in row:
-            place = next(n for n, (left, right) in enumerate(columns) if left <= box.left and box.right <= right)
+            place = next(n for n, (_, right) in enumerate(columns) if box.right <= right)
             cells[place] = f"{cells[place]} {box.text}".strip().replace("|", "/")
         written.append(f"| {' | '.join(cells)} |")
     return "\n".join([written[0], f"|{' --- |' * len(columns)}", *written[1:]])

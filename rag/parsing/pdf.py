@@ -9,24 +9,27 @@ from pypdfium2 import PdfiumError
 from xberg import ExtractedDocument, PdfAnnotationType
 
 from rag import media
-from rag.errors import EmptyDocument, UnreadableDocument
+from rag.errors import NotRecognised, UnreadableDocument
 from rag.model import ParsedDocument
 from rag.parsing import structure
 from rag.parsing.extraction import ENCRYPTED, extracted
 from rag.parsing.kerning import Words
+from rag.parsing.recognition import Recognition
+from rag.parsing.rendering import rendered
 from rag.parsing.textlayer import Layer, layers_of
 from rag.parsing.warnings import pages_not_read
 
 _NUMBER = re.compile(r"\d[\d.,]*\d")
 _DOT_LEADER = re.compile(r"(?: ?\.){5,}")
 _MOST_COMMENTS = 10_000
-_NO_LAYER = "they show pictures and have no text (scans perhaps)"
+_NO_LAYER = "they are pictures of text perhaps (scans)"
 
 
-def pdf(data: bytes, max_text_bytes: int) -> ParsedDocument:
+def pdf(data: bytes, max_text_bytes: int, recognition: Recognition | None = None) -> ParsedDocument:
     """Pages by xberg, mended by PDFium; where xberg fails or finds no text, those by PDFium.
 
-    Raises UnreadableDocument for encrypted or broken files, EmptyDocument for scans.
+    Pages that are pictures of text are recognised, or else named in a warning.
+    Raises UnreadableDocument for encrypted or broken files, NotRecognised for scans, EmptyDocument.
     """
     broken: UnreadableDocument | None = None
     try:
@@ -37,11 +40,11 @@ def pdf(data: bytes, max_text_bytes: int) -> ParsedDocument:
         broken = error
     else:
         if any(page.content.strip() for page in found.pages or ()):
-            return _mended_pages(found, data)
-    return _by_pdfium(data, broken)
+            return _mended_pages(found, data, recognition)
+    return _by_pdfium(data, broken, recognition)
 
 
-def _mended_pages(found: ExtractedDocument, data: bytes) -> ParsedDocument:
+def _mended_pages(found: ExtractedDocument, data: bytes, recognition: Recognition | None) -> ParsedDocument:
     try:
         layers, _ = layers_of(data)
     except PdfiumError:
@@ -52,15 +55,29 @@ def _mended_pages(found: ExtractedDocument, data: bytes) -> ParsedDocument:
         number = page.page_number
         layer = layers[number - 1] if 0 < number <= len(layers) else Layer()
         pages.append((number, "\n\n".join([_mended(page.content, layer), *comments[number]])))
-    return _document(pages, layers, found.metadata.title)
+    if any(layer.shows for layer in layers):
+        return _with_pictures(data, pages, layers, found.metadata.title, recognition)
+    return structure.from_pages(pages, found.metadata.title)
 
 
-def _document(pages: Sequence[tuple[int, str]], layers: Sequence[Layer], title: str | None) -> ParsedDocument:
-    """The document of ``pages``, with a warning about those that only show something."""
-    read = {number for number, content in pages if content.strip()}
-    unread = [number for number, layer in enumerate(layers, 1) if layer.shows and number not in read]
+def _with_pictures(
+    data: bytes,
+    pages: Sequence[tuple[int, str]],
+    layers: Sequence[Layer],
+    title: str | None,
+    recognition: Recognition | None,
+) -> ParsedDocument:
+    """The document of ``pages``, and of those that are pictures as they are recognised."""
+    every = recognition is not None and recognition.every_page
+    scans = [number for number, layer in enumerate(layers, 1) if every or layer.is_scan]
+    if recognition is not None:
+        reading = recognition.read(rendered(data, scans))
+        kept = [(number, content) for number, content in pages if content.strip()]
+        return reading.document(kept, title)
     document = structure.from_pages(pages, title)
-    return replace(document, warnings=(pages_not_read(unread, _NO_LAYER),)) if unread else document
+    if scans and not document.text:
+        raise NotRecognised("The PDF holds pictures only: text recognition (OCR) is off or not installed.")
+    return replace(document, warnings=(pages_not_read(scans, _NO_LAYER),)) if scans else document
 
 
 def _mended(content: str, layer: Layer) -> str:
@@ -87,7 +104,9 @@ def _comments(found: ExtractedDocument) -> defaultdict[int, list[str]]:
     return comments
 
 
-def _by_pdfium(data: bytes, broken: UnreadableDocument | None) -> ParsedDocument:
+def _by_pdfium(
+    data: bytes, broken: UnreadableDocument | None, recognition: Recognition | None
+) -> ParsedDocument:
     """Pages of plain text. ``broken``: xberg's error, raised when PDFium cannot read the file either."""
     try:
         layers, title = layers_of(data)
@@ -96,11 +115,7 @@ def _by_pdfium(data: bytes, broken: UnreadableDocument | None) -> ParsedDocument
             raise UnreadableDocument(ENCRYPTED) from error
         raise broken or UnreadableDocument(f"The PDF is broken and cannot be read: {error}") from error
     pages = [(number, _tidy(layer.columns or layer.text)) for number, layer in enumerate(layers, 1)]
-    if not any(content.strip() for _, content in pages):
-        raise EmptyDocument(
-            "The PDF holds no text, only images perhaps (a scan): run text recognition (OCR) over it first."
-        )
-    return _document(pages, layers, title)
+    return _with_pictures(data, pages, layers, title, recognition)
 
 
 def _tidy(content: str) -> str:

@@ -2,14 +2,22 @@
 
 import re
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import islice, takewhile
 
-from pypdfium2 import PdfDocument, PdfPage
+from pypdfium2 import PdfDocument, PdfiumError, PdfObject, PdfPage
+from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
 
 from rag.parsing.columns import text_in_columns
 
 _DIVIDER = re.compile(r"(?<=[^\W\d_])(?:[\x02\ufffe](?:\r?\n)?|[\u00ad-]\r?\n)(?=[^\W\d_])")
 _LONGEST_WORD = 40  # letters
+_STAMP = 80
+"""Letters that a scanner's program writes over a page, at most."""
+
+_WHOLE_PAGE = 0.5
+_LOST = "\ufffd\x00"
+_MOST_LOST = 0.2
+_MOST_PICTURES = 1_000
 _PUNCTUATION = ".,;:!?()[]\"'“”"
 _PREFIXES = frozenset({"post", "non", "self", "cross"})
 _SHORTEST_AFTER_PREFIX = 6
@@ -20,12 +28,22 @@ _SHORTEST_AFTER_PREFIX = 6
 class Layer:
     """The ``text`` of a page, and the same in the order of its ``columns`` where it has three or more.
 
-    ``shows``: whether anything is drawn on the page.
+    ``shows``: whether anything is drawn on the page. ``pictured``: the part of it that a picture covers.
     """
 
     text: str = ""
     columns: str | None = None
     shows: bool = False
+    pictured: float = 0.0
+
+    @property
+    def is_scan(self) -> bool:
+        """Whether the page shows its text as a picture: a stamp or page number may be written over it."""
+        letters = sum(map(str.isalnum, self.text))
+        if not letters:
+            return self.shows
+        lost = sum(map(self.text.count, _LOST))
+        return self.pictured >= _WHOLE_PAGE and (letters <= _STAMP or lost > _MOST_LOST * letters)
 
 
 def layers_of(data: bytes) -> tuple[list[Layer], str | None]:
@@ -38,7 +56,23 @@ def _layer(page: PdfPage) -> Layer:
     text = page.get_textpage()
     columns = text_in_columns(text)
     shows = next(page.get_objects(max_depth=1), None) is not None
-    return Layer(_joined(text.get_text_bounded()), None if columns is None else _joined(columns), shows)
+    whole = _joined(text.get_text_bounded())
+    return Layer(whole, None if columns is None else _joined(columns), shows, _pictured(page))
+
+
+def _pictured(page: PdfPage) -> float:
+    """The part of the page that its largest picture covers."""
+    width, height = page.get_size()
+    pictures = islice(page.get_objects(filter=[FPDF_PAGEOBJ_IMAGE], max_depth=2), _MOST_PICTURES)
+    return max(map(_area, pictures), default=0.0) / max(float(width * height), 1.0)
+
+
+def _area(picture: PdfObject) -> float:
+    try:
+        left, bottom, right, top = picture.get_bounds()
+    except PdfiumError:
+        return 0.0
+    return float((right - left) * (top - bottom))
 
 
 def _joined(text: str) -> str:

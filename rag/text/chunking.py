@@ -13,7 +13,7 @@ No library does it: semantic-text-splitter 0.33 takes quadratic time over hostil
 unclosed emphasis, where this takes 0.1 s), and knows neither pages nor heading paths.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence, Sized
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -143,6 +143,7 @@ class _Unit:
 
 
 def _chunks(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[Chunk]:
+    pages = _Pages(document.pages)
     for index, group in enumerate(_groups(_units(document, ruler, room), room)):
         start, end = group[0].span.start, group[-1].span.end
         levels = zip(*(unit.path for unit in group), strict=False)
@@ -155,6 +156,7 @@ def _chunks(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[Chun
             tokens=sum(unit.tokens for unit in group),
             page=group[0].page,
             headings=shared or group[0].path,
+            confidence=pages.confidence_within(start, end),
         )
 
 
@@ -236,10 +238,17 @@ class _Pages:
     def __init__(self, pages: Sequence[Page]) -> None:
         self._starts = [page.start for page in pages]
         self._numbers: list[int | None] = [None, *(page.number for page in pages)]
+        self._confidences = [page.confidence for page in pages]
         self._seen = 0
 
     def at(self, offset: int) -> int | None:
         return self._numbers[bisect_right(self._starts, offset)]
+
+    def confidence_within(self, start: int, end: int) -> float | None:
+        """The lowest confidence of the recognised pages between these offsets; None without one."""
+        first, last = max(0, bisect_right(self._starts, start) - 1), bisect_left(self._starts, end)
+        recognised = [each for each in self._confidences[first:last] if each is not None]
+        return min(recognised, default=None)
 
     def begin_within(self, *offsets: int) -> bool:
         """Whether a page not asked about before begins at or before one of these, ascending."""

@@ -62,6 +62,7 @@ def _place(collection: str, passage: Passage, found: Hit | Citation) -> Json:
         "title": passage.title,
         "headings": list(passage.headings),
         "page": passage.page,
+        **({} if passage.confidence is None else {"recognised": {"confidence": passage.confidence}}),
         "start": quoted.start,
         "end": quoted.end,
         "text": quoted.text,

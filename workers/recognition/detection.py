@@ -5,7 +5,7 @@ The map says of each pixel how probably it is text. The steps from the map to bo
 """
 
 from collections.abc import Iterator
-from math import ceil
+from dataclasses import replace
 
 import numpy as np
 import onnxruntime
@@ -14,11 +14,13 @@ from PIL import Image
 
 from workers.recognition.components import runs_of
 from workers.recognition.geometry import Rectangle, rectangle_around
+from workers.recognition.inked import inked_areas
 
 _LONGEST_SIDE = 1_920
 """Pixels. A page of A4 then has 164 dpi, at which the model finds print of 6 points."""
 
 _SHORTEST_SIDE = 736
+_LARGEST_SCALE = 2.5
 _STEP = 32
 _TEXT = 0.3
 _SURE = 0.5
@@ -31,21 +33,28 @@ _MOST_LINES = 3_000
 
 def lines_on(page: Image.Image, model: onnxruntime.InferenceSession) -> list[Rectangle]:
     """Rectangles around the lines of text, in pixels of ``page``, an RGB picture."""
-    width, height = _size_for_model(page.width, page.height)
-    small = page.resize((width, height), Image.Resampling.BILINEAR)
-    pixels = (np.asarray(small, np.float32) / 127.5 - 1).transpose(2, 0, 1)[None]
-    (found,) = model.run(None, {"x": np.ascontiguousarray(pixels[:, ::-1])})
-    across, down = page.width / width, page.height / height
     return [
-        Rectangle(each.x * across, each.y * down, each.width * across, each.height * down, each.along)
-        for each in _rectangles(found[0, 0])
+        replace(line, x=line.x + area[0], y=line.y + area[1])
+        for area in inked_areas(page)
+        for line in _lines_in(page.crop(area), model)
     ]
 
 
+def _lines_in(picture: Image.Image, model: onnxruntime.InferenceSession) -> Iterator[Rectangle]:
+    width, height = _size_for_model(picture.width, picture.height)
+    scaled = picture.resize((width, height), Image.Resampling.BILINEAR)
+    pixels = (np.asarray(scaled, np.float32) / 127.5 - 1).transpose(2, 0, 1)[None]
+    (found,) = model.run(None, {"x": np.ascontiguousarray(pixels[:, ::-1])})
+    across, down = picture.width / width, picture.height / height
+    for each in _rectangles(found[0, 0]):
+        yield Rectangle(each.x * across, each.y * down, each.width * across, each.height * down, each.along)
+
+
 def _size_for_model(width: int, height: int) -> tuple[int, int]:
-    scale = min(1.0, _LONGEST_SIDE / max(width, height))
-    scale = min(max(scale, _SHORTEST_SIDE / min(width, height)), _LONGEST_SIDE / max(width, height))
-    return tuple(max(_STEP, round(side * scale / _STEP) * _STEP) for side in (width, height))  # type: ignore[return-value]
+    """Width and height in steps, small parts larger than they are."""
+    wanted = min(_LARGEST_SCALE, max(1.0, _SHORTEST_SIDE / min(width, height)))
+    scale = min(wanted, _LONGEST_SIDE / max(width, height))
+    return max(_STEP, round(width * scale / _STEP) * _STEP), max(_STEP, round(height * scale / _STEP) * _STEP)
 
 
 def _rectangles(probable: NDArray[np.float32]) -> Iterator[Rectangle]:
@@ -61,7 +70,8 @@ def _rectangles(probable: NDArray[np.float32]) -> Iterator[Rectangle]:
         certainty = (sums[rows * width + ends] - sums[rows * width + starts]).sum() / (ends - starts).sum()
         if certainty < _SURE:
             continue
-        points = np.concatenate((np.stack((starts, rows), 1), np.stack((ends, rows + 1), 1), np.stack((starts, rows + 1), 1), np.stack((ends, rows), 1)))
+        columns = np.concatenate((starts, ends, starts, ends))
+        points = np.stack((columns, np.concatenate((rows, rows, rows + 1, rows + 1))), axis=1)
         box = rectangle_around(points.astype(np.float64))
         if min(box.width, box.height) >= _SMALLEST:
             yield box.grown(box.width * box.height * _GROWTH / (2 * (box.width + box.height)))

@@ -28,8 +28,9 @@ class Rectangle:
         """Top left, top right, bottom right, bottom left."""
         right = np.array(self.along) * self.width / 2
         down = np.array((-self.along[1], self.along[0])) * self.height / 2
-        middle = np.array((self.x, self.y))
-        return np.stack((middle - right - down, middle + right - down, middle + right + down, middle - right + down))
+        sides = np.stack((-right - down, right - down, right + down, down - right))
+        corners: Points = sides + np.array((self.x, self.y))
+        return corners
 
 
 def rectangle_around(points: Points) -> Rectangle:

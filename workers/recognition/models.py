@@ -16,6 +16,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
 DISTRIBUTION = "rapidocr"
+INSTALL = f"`pip install --no-deps {DISTRIBUTION}==3.10.0` adds it"
 DETECTION = "PP-OCRv6_det_small.onnx"
 RECOGNITION = "PP-OCRv6_rec_small.onnx"
 ORIENTATION = "ch_ppocr_mobile_v2.0_cls_mobile.onnx"
@@ -53,20 +54,23 @@ def _session(name: str) -> onnxruntime.InferenceSession:
     options.enable_mem_pattern = False  # it would keep a memory plan for every size of picture
     options.enable_cpu_mem_arena = False  # an arena keeps the most that any page took
     options.log_severity_level = 3
-    model = _model_file(name).read_bytes()
+    path = _model_file(name)
+    if path is None:
+        raise ModelError(f"text recognition is not installed: {INSTALL}")
+    model = path.read_bytes()
     if sha256(model).hexdigest() != SHA256[name]:
         raise ModelError(f"{name} of the package {DISTRIBUTION} is not the released file: install it again")
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def _model_file(name: str) -> Path:
-    """The path of a model. Raises ModelError where it is not installed."""
+def is_installed() -> bool:
+    return _model_file(RECOGNITION) is not None
+
+
+def _model_file(name: str) -> Path | None:
+    """The path of a model; None where it is not installed."""
     try:
         path = Path(str(distribution(DISTRIBUTION).locate_file(f"rapidocr/models/{name}")))
     except PackageNotFoundError:
-        path = None
-    if path is None or not path.is_file():
-        raise ModelError(
-            f"text recognition is not installed: `pip install --no-deps {DISTRIBUTION}==3.10.0`, or OCR=off"
-        )
-    return path
+        return None
+    return path if path.is_file() else None

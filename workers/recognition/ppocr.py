@@ -1,7 +1,6 @@
 """Recognises the lines of a page by PP-OCRv6."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,0 +1,88 @@
+"""Recognises the text of pictures of pages, within the time that a file may take."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from time import monotonic
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.errors import DocumentTooLarge, EmptyDocument
+from rag.model import ParsedDocument, TextLine
+from rag.parsing import structure
+from rag.parsing.arrangement import text_of
+from rag.parsing.warnings import pages_not_read
+from rag.ports import Recogniser
+
+Picture = NDArray[np.uint8]
+"""Height, width, RGB."""
+
+_NO_TIME = "recognising the others took all of OCR_TIMEOUT"
+_TIME_FOR_PAGES = 0.85
+"""Part of the time; the rest is for cutting the text into passages."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecognisedPage:
+    """``confidence``: of the text, 0 to 1, a line counting by its length; 1 for no text."""
+
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """Who recognises, and until when. ``every_page``: also pages of a PDF that have text.
+
+    ``until``: by the monotonic clock.
+    """
+
+    recogniser: Recogniser
+    until: float
+    every_page: bool = False
+
+    @classmethod
+    def within(cls, seconds: float, recogniser: Recogniser, *, every_page: bool) -> "Recognition":
+        return cls(recogniser, monotonic() + _TIME_FOR_PAGES * seconds, every_page)
+
+    def read(self, pages: Iterable[tuple[int, Callable[[], Picture]]]) -> "Reading":
+        """Recognise pages, given by number and what makes their picture, until the time is over."""
+        found: dict[int, RecognisedPage] = {}
+        left: list[int] = []
+        for number, picture in pages:
+            if monotonic() < self.until:
+                found[number] = _page(self.recogniser.recognise(picture()))
+            else:
+                left.append(number)
+        return Reading(found, tuple(left))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The pages that were recognised, and the numbers of those for which there was no time."""
+
+    pages: dict[int, RecognisedPage]
+    left: tuple[int, ...]
+
+    def document(self, others: Iterable[tuple[int, str]] = (), title: str | None = None) -> ParsedDocument:
+        """The document of these pages and ``others``, which were read otherwise.
+
+        Raises EmptyDocument when none has text, DocumentTooLarge when there was no time for any page.
+        """
+        texts = dict(others) | {number: page.text for number, page in self.pages.items()}
+        if not any(text.strip() for text in texts.values()):
+            if self.left:
+                raise DocumentTooLarge(f"No text was recognised: {_NO_TIME}.")
+            raise EmptyDocument("No text was recognised in the pictures of the file.")
+        document = structure.from_pages(sorted(texts.items()), title)
+        sure = {number: page.confidence for number, page in self.pages.items()}
+        pages = tuple(replace(page, confidence=sure.get(page.number)) for page in document.pages)
+        left = (pages_not_read(self.left, _NO_TIME),) if self.left else ()
+        return replace(document, pages=pages, warnings=left)
+
+
+def _page(lines: Iterable[TextLine]) -> RecognisedPage:
+    lines = tuple(lines)
+    characters = sum(len(line.text) for line in lines)
+    sure = sum(line.confidence * len(line.text) for line in lines)
+    return RecognisedPage(text_of(lines), sure / characters if characters else 1.0)
