@@ -14,8 +14,8 @@ from tests.documents.page import Line, written
 ENGLISH = (
     "The harbour office publishes the tide tables on the first working day of each month. Vessels longer "
     "than 120 metres need a pilot from buoy No. 7 to the inner basin. Fees are due within 30 days: EUR "
-    "1,250.00 for the first hour, EUR 312.50 after that. Invoice number 2026-04-1187 must be quoted with every payment "
-    "(see section 4.2). Questions? Write to harbour.office@example.org or call +49 40 555-0199."
+    "1,250.00 for the first hour, EUR 312.50 after that. Invoice number 2026-04-1187 must be quoted with "
+    "every payment (see section 4.2). Questions? Write to harbour.office@example.org or call +49 40 555-0199."
 )
 GERMAN = (
     "Die Hafenverwaltung veröffentlicht die Gezeitentafeln am ersten Werktag jedes Monats. Schiffe über 120 "

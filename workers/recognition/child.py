@@ -6,6 +6,7 @@ The models are loaded once, before children are forked; the children compute in 
 import sys
 
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from rag.parsing import fork_server
 from workers.cutting import chunker
@@ -16,9 +17,9 @@ from workers.recognition.ppocr import PaddleRecogniser
 def recogniser() -> PaddleRecogniser:
     """A recogniser that has run once: what it loads at its first page, a confined child could not."""
     made = PaddleRecogniser(open_models())
-    page = np.full((736, 736, 3), 255, np.uint8)
-    page[300:330, 100:600:4] = 0
-    made.recognise(page)
+    page = Image.new("RGB", (600, 300), "white")
+    ImageDraw.Draw(page).text((50, 100), "Recognised once", "black", ImageFont.load_default(40))
+    made.recognise(np.asarray(page))
     return made
 
 

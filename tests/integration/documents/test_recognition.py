@@ -8,10 +8,11 @@ import pytest
 from PIL import Image
 
 from rag import media
-from rag.errors import DocumentTooLarge, EmptyDocument, NotRecognised, UnreadableDocument
+from rag.errors import DocumentError, DocumentTooLarge, EmptyDocument, NotRecognised, UnreadableDocument
 from rag.parsing.parser import IsolatedParser
 from rag.settings import Settings
 from tests.documents import page as written_page
+from tests.documents.corpus.mutations import MUTATIONS
 from tests.documents.scans import (
     ENGLISH,
     GERMAN,
@@ -162,6 +163,20 @@ def test_a_bomb_is_refused_before_it_is_decoded(reader: IsolatedParser) -> None:
 def test_a_picture_that_was_cut_off_is_broken(reader: IsolatedParser, cut: int) -> None:
     with pytest.raises(UnreadableDocument):
         reader.parse(encoded(page("The lamp is green.", 150))[:cut], media.PNG, "cut.png")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
+def test_a_broken_picture_harms_nobody(reader: IsolatedParser, kind: str) -> None:
+    whole = encoded(page("The lamp is green.", 150), kind)
+    media_type = f"image/{kind.lower()}"
+
+    for mutate in MUTATIONS.values():
+        try:
+            said = reader.parse(mutate(whole), media_type, "broken").text
+        except DocumentError as error:
+            said = str(error)
+        assert said
+    assert reader.parse(whole, media_type, "whole").text == "The lamp is green."
 
 
 def test_pages_for_which_there_is_no_time_are_named() -> None:
