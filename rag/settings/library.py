@@ -25,9 +25,9 @@ class LibrarySettings(BaseSettings):
         description="Which pages have their text recognised: none (off); pictures and the pages of a PDF that have no text of their own, where the recognition is installed (auto); every page of a PDF (always).",
     )
     ocr_timeout: float = Field(
-        600,
+        default_factory=lambda known: min(600.0, known["stage_timeout"] * 2 / 3),
         gt=0,
-        description="Seconds that recognising the text of one file may take, about four for a page. Pages that are left over are named in the job's result.",
+        description="Seconds that recognising the text of one file may take, about four for a page. Pages that are left over are named in the job's result. Unset: 600, or two thirds of STAGE_TIMEOUT where that is less.",
     )
     ocr_memory_mb: int = Field(
         2048, ge=512, description="MB of memory that recognising the text of one file may take."
