@@ -206,8 +206,8 @@ def warm(tools: Tools, lane: Lane) -> None:
             case Stage.PARSE:
                 tools.parser.warm()
             case Stage.RECOGNISE:
+                # The models are loaded for the first scan: many installations never get one.
                 require_recognition(tools.settings)
-                tools.recogniser.warm()
             case Stage.EMBED | Stage.EMBED_QUERY:
                 embedder = embedder_for(tools, None)
                 require_room(embedder, tools.settings)

@@ -7,16 +7,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rag.model import TextLine
-from workers.recognition.detection import lines_on
-from workers.recognition.geometry import Rectangle
+from workers.recognition.cutting import HEIGHT, cut
 from workers.recognition.models import Models
+from workers.recognition.orientation import upright
 
-_HEIGHT = 48  # pixels of a line, as the model takes it
 _NARROWEST = 160
-_WIDEST = 3_200
 _BATCH = 6
 _LEAST_SURE = 0.5
-_UPRIGHT = 1.5
 
 
 class PaddleRecogniser:
@@ -26,10 +23,9 @@ class PaddleRecogniser:
         self._models = models
 
     def recognise(self, page: NDArray[np.uint8]) -> list[TextLine]:
-        """The lines of ``page`` (height, width, RGB), in the order in which they were found."""
-        picture = Image.fromarray(page)
-        boxes = lines_on(picture, self._models.detection)
-        crops = [_cut(picture, box) for box in boxes]
+        """The lines of ``page`` (height, width, RGB), by their places on it once it is turned upright."""
+        picture, boxes = upright(Image.fromarray(page), self._models)
+        crops = [cut(picture, box) for box in boxes]
         found = []
         for box, (text, confidence) in zip(boxes, self._read(crops), strict=True):
             if text.strip() and confidence >= _LEAST_SURE:
@@ -44,7 +40,7 @@ class PaddleRecogniser:
         for start in range(0, len(order), _BATCH):
             batch = order[start : start + _BATCH]
             width = max(_NARROWEST, *(crops[each].width for each in batch))
-            pixels = np.zeros((len(batch), 3, _HEIGHT, width), np.float32)
+            pixels = np.zeros((len(batch), 3, HEIGHT, width), np.float32)
             for row, each in enumerate(batch):
                 line = np.asarray(crops[each], np.float32) / 127.5 - 1
                 pixels[row, :, :, : crops[each].width] = line.transpose(2, 0, 1)[::-1]
@@ -60,16 +56,3 @@ class PaddleRecogniser:
         kept[1:] &= best[1:] != best[:-1]
         text = "".join(self._models.characters[index] for index in best[kept])
         return text, float(answer.max(axis=1)[kept].mean()) if text else 0.0
-
-
-def _cut(page: Image.Image, box: Rectangle) -> Image.Image:
-    """The line in ``box``, turned level, in the height that the model takes."""
-    corners = box.corners
-    across, down = box.width, box.height
-    if down >= _UPRIGHT * across:  # a line that runs up or down
-        corners, across, down = np.roll(corners, -1, axis=0), down, across
-    quad = [float(number) for corner in corners[[0, 3, 2, 1]] for number in corner]
-    size = (max(1, round(across)), max(1, round(down)))
-    line = page.transform(size, Image.Transform.QUAD, quad, Image.Resampling.BICUBIC)
-    width = min(_WIDEST, max(8, round(_HEIGHT * across / down)))
-    return line.resize((width, _HEIGHT), Image.Resampling.BILINEAR)

@@ -99,6 +99,13 @@ def test_a_photograph_that_lies_on_its_side_is_read_as_it_is_meant(reader: Isola
     assert reader.parse(encoded(lying, "JPEG", exif=exif), media.JPEG, "x").text == "The bell rings at noon."
 
 
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_page_that_lies_on_its_side_or_head_is_recognised(reader: IsolatedParser, degrees: int) -> None:
+    lying = page(GERMAN, 150).rotate(degrees, expand=True)
+
+    assert errors(GERMAN, reader.parse(encoded(lying), media.PNG, "lying.png").text) <= 0.03
+
+
 def test_the_frames_of_a_tiff_are_its_pages(reader: IsolatedParser) -> None:
     first, second = page("The bell rings at noon.", 150), page("The lamp is green.", 150)
 
