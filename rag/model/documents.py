@@ -262,6 +262,7 @@ class TextLine:
     """A line of text that was recognised in a picture.
 
     ``corners``: top left, top right, bottom right, bottom left, as x and y in pixels. ``confidence``: 0 to 1.
+    ``text``: "" for a line that is there and could not be read.
     """
 
     corners: tuple[tuple[float, float], ...]

@@ -1,6 +1,6 @@
 """Recognises the text of pictures of pages, within the time that a file may take."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from time import monotonic
 
@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.errors import DocumentTooLarge, EmptyDocument
-from rag.model import ParsedDocument, TextLine
+from rag.model import ParsedDocument, ReadingWarning, TextLine
 from rag.parsing import structure
 from rag.parsing.arrangement import text_of
-from rag.parsing.warnings import pages_not_read
+from rag.parsing.warnings import lines_not_read, pages_not_read
 from rag.ports import Recogniser
 
 Picture = NDArray[np.uint8]
@@ -24,10 +24,14 @@ _TIME_FOR_PAGES = 0.85
 
 @dataclass(frozen=True, slots=True)
 class RecognisedPage:
-    """``confidence``: of the text, 0 to 1, a line counting by its length; 1 for no text."""
+    """``confidence``: of the text, 0 to 1, a line counting by its length; 1 for no text.
+
+    ``unread``: how many lines could not be read.
+    """
 
     text: str
     confidence: float
+    unread: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +85,19 @@ class Reading:
         document = structure.from_pages(sorted(texts.items()), title)
         sure = {number: page.confidence for number, page in self.pages.items()}
         pages = tuple(replace(page, confidence=sure.get(page.number)) for page in document.pages)
-        left = (pages_not_read(self.left, _NO_TIME),) if self.left else ()
-        return replace(document, pages=pages, warnings=left)
+        return replace(document, pages=pages, warnings=tuple(self._warnings()))
+
+    def _warnings(self) -> Iterator[ReadingWarning]:
+        if self.left:
+            yield pages_not_read(self.left, _NO_TIME)
+        if unread := {number: page.unread for number, page in self.pages.items() if page.unread}:
+            yield lines_not_read(unread)
 
 
 def _page(lines: Iterable[TextLine]) -> RecognisedPage:
-    lines = tuple(lines)
+    found = tuple(lines)
+    lines = [line for line in found if line.text]
     characters = sum(len(line.text) for line in lines)
     sure = sum(line.confidence * len(line.text) for line in lines)
-    return RecognisedPage(text_of(lines), sure / characters if characters else 1.0)
+    confidence = sure / characters if characters else 1.0
+    return RecognisedPage(text_of(lines), confidence, len(found) - len(lines))

@@ -8,12 +8,18 @@ from PIL import Image
 
 from rag.model import TextLine
 from workers.recognition.cutting import HEIGHT, cut
+from workers.recognition.geometry import Rectangle
 from workers.recognition.models import Models
 from workers.recognition.orientation import upright
 
 _NARROWEST = 160
 _BATCH = 6
 _LEAST_SURE = 0.5
+_FEWEST_CHARACTERS = 0.8
+"""For as much of a line as it is high. Print has about two."""
+
+_SHORT = 2
+"""Times its height: a line that is not longer may hold anything."""
 
 
 class PaddleRecogniser:
@@ -28,9 +34,9 @@ class PaddleRecogniser:
         crops = [cut(picture, box) for box in boxes]
         found = []
         for box, (text, confidence) in zip(boxes, self._read(crops), strict=True):
-            if text.strip() and confidence >= _LEAST_SURE:
-                corners = tuple((float(x), float(y)) for x, y in box.corners)
-                found.append(TextLine(corners, text, confidence))
+            is_read = confidence >= _LEAST_SURE and _has_length_of(box, text)
+            corners = tuple((float(x), float(y)) for x, y in box.corners)
+            found.append(TextLine(corners, text.strip() if is_read else "", confidence))
         return found
 
     def _read(self, crops: Sequence[Image.Image]) -> list[tuple[str, float]]:
@@ -56,3 +62,9 @@ class PaddleRecogniser:
         kept[1:] &= best[1:] != best[:-1]
         text = "".join(self._models.characters[index] for index in best[kept])
         return text, float(answer.max(axis=1)[kept].mean()) if text else 0.0
+
+
+def _has_length_of(box: Rectangle, text: str) -> bool:
+    """Whether ``text`` has about as many characters as have room: scripts that the model lacks yield few."""
+    long, high = max(box.width, box.height), min(box.width, box.height)
+    return bool(text.strip()) and len(text) >= _FEWEST_CHARACTERS * (long / high - _SHORT)

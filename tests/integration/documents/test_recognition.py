@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterator
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from rag import media
 from rag.errors import DocumentError, DocumentTooLarge, EmptyDocument, NotRecognised, UnreadableDocument
@@ -104,6 +104,18 @@ def test_a_page_that_lies_on_its_side_or_head_is_recognised(reader: IsolatedPars
     lying = page(GERMAN, 150).rotate(degrees, expand=True)
 
     assert errors(GERMAN, reader.parse(encoded(lying), media.PNG, "lying.png").text) <= 0.03
+
+
+def test_lines_that_cannot_be_read_are_counted(reader: IsolatedParser) -> None:
+    scribbled = page(ENGLISH, 150)
+    draw = ImageDraw.Draw(scribbled)
+    for stroke in range(60):  # a line of what is no letter of any script
+        draw.arc((130 + 14 * stroke, 700, 146 + 14 * stroke, 730), 20 * stroke, 20 * stroke + 200, "black", 3)
+
+    found = reader.parse(encoded(scribbled), media.PNG, "scribbled.png")
+
+    assert [(warning.kind, warning.count) for warning in found.warnings] == [("parts", 1)]
+    assert errors(ENGLISH, found.text) <= 0.01
 
 
 def test_the_frames_of_a_tiff_are_its_pages(reader: IsolatedParser) -> None:
