@@ -154,7 +154,7 @@ class Tools(Toolbox):
     @cached_property
     def recogniser(self) -> Parser:
         from rag.parsing.parser import IsolatedParser
-        from workers.recognition.models import is_installed
+        from workers.recognition.files import is_installed
 
         if not is_installed():
             return self.parser
@@ -222,7 +222,7 @@ def warm(tools: Tools, lane: Lane) -> None:
 
 def require_recognition(settings: Settings) -> None:
     """Raise ConfigurationError where OCR=always asks for a recognition that is not installed; else log it."""
-    from workers.recognition.models import INSTALL, is_installed
+    from workers.recognition.files import INSTALL, is_installed
 
     if settings.ocr == "off" or is_installed():
         return
