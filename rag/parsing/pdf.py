@@ -14,14 +14,16 @@ from rag.model import ParsedDocument
 from rag.parsing import structure
 from rag.parsing.extraction import ENCRYPTED, extracted
 from rag.parsing.kerning import Words
-from rag.parsing.recognition import Recognition
+from rag.parsing.recognition import Reading, Recognition
 from rag.parsing.rendering import rendered
 from rag.parsing.textlayer import Layer, layers_of
 from rag.parsing.warnings import pages_not_read
 
+_WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"\d[\d.,]*\d")
 _DOT_LEADER = re.compile(r"(?: ?\.){5,}")
 _MOST_COMMENTS = 10_000
+_SAME = 0.7
 _NO_LAYER = "they are pictures of text perhaps (scans)"
 
 
@@ -55,12 +57,10 @@ def _mended_pages(found: ExtractedDocument, data: bytes, recognition: Recognitio
         number = page.page_number
         layer = layers[number - 1] if 0 < number <= len(layers) else Layer()
         pages.append((number, "\n\n".join([_mended(page.content, layer), *comments[number]])))
-    if any(layer.shows for layer in layers):
-        return _with_pictures(data, pages, layers, found.metadata.title, recognition)
-    return structure.from_pages(pages, found.metadata.title)
+    return _with_scans(data, pages, layers, found.metadata.title, recognition)
 
 
-def _with_pictures(
+def _with_scans(
     data: bytes,
     pages: Sequence[tuple[int, str]],
     layers: Sequence[Layer],
@@ -72,12 +72,30 @@ def _with_pictures(
     scans = [number for number, layer in enumerate(layers, 1) if every or layer.is_scan]
     if recognition is not None:
         reading = recognition.read(rendered(data, scans))
+        if not every:
+            reading = reading.without(_well_layered(reading, layers))
         kept = [(number, content) for number, content in pages if content.strip()]
         return reading.document(kept, title)
     document = structure.from_pages(pages, title)
     if scans and not document.text:
         raise NotRecognised("The PDF holds pictures only: text recognition (OCR) is off or not installed.")
     return replace(document, warnings=(pages_not_read(scans, _NO_LAYER),)) if scans else document
+
+
+def _well_layered(reading: Reading, layers: Sequence[Layer]) -> set[int]:
+    """Pages whose layer says about what the picture shows, such as a title slide over a photograph."""
+    return {
+        number
+        for number, page in reading.pages.items()
+        if _share_in(layers[number - 1].text, page.text) >= _SAME
+    }
+
+
+def _share_in(layer: str, recognised: str) -> float:
+    """The part of the recognised words that the layer has; 1 where nothing was recognised."""
+    there = set(_WORD.findall(layer.casefold()))
+    words = _WORD.findall(recognised.casefold())
+    return sum(word in there for word in words) / len(words) if words else 1.0
 
 
 def _mended(content: str, layer: Layer) -> str:
@@ -115,7 +133,7 @@ def _by_pdfium(
             raise UnreadableDocument(ENCRYPTED) from error
         raise broken or UnreadableDocument(f"The PDF is broken and cannot be read: {error}") from error
     pages = [(number, _tidy(layer.columns or layer.text)) for number, layer in enumerate(layers, 1)]
-    return _with_pictures(data, pages, layers, title, recognition)
+    return _with_scans(data, pages, layers, title, recognition)
 
 
 def _tidy(content: str) -> str:

@@ -1,6 +1,6 @@
 """Recognises the text of pictures of pages, within the time that a file may take."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass, replace
 from time import monotonic
 
@@ -71,6 +71,10 @@ class Reading:
 
     pages: dict[int, RecognisedPage]
     left: tuple[int, ...]
+
+    def without(self, numbers: Set[int]) -> "Reading":
+        """The reading without these pages."""
+        return Reading({n: page for n, page in self.pages.items() if n not in numbers}, self.left)
 
     def document(self, others: Iterable[tuple[int, str]] = (), title: str | None = None) -> ParsedDocument:
         """The document of these pages and ``others``, which were read otherwise.

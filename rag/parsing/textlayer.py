@@ -28,22 +28,12 @@ _SHORTEST_AFTER_PREFIX = 6
 class Layer:
     """The ``text`` of a page, and the same in the order of its ``columns`` where it has three or more.
 
-    ``shows``: whether anything is drawn on the page. ``pictured``: the part of it that a picture covers.
+    ``is_scan``: whether the page shows its text as a picture.
     """
 
     text: str = ""
     columns: str | None = None
-    shows: bool = False
-    pictured: float = 0.0
-
-    @property
-    def is_scan(self) -> bool:
-        """Whether the page shows its text as a picture: a stamp or page number may be written over it."""
-        letters = sum(map(str.isalnum, self.text))
-        if not letters:
-            return self.shows
-        lost = sum(map(self.text.count, _LOST))
-        return self.pictured >= _WHOLE_PAGE and (letters <= _STAMP or lost > _MOST_LOST * letters)
+    is_scan: bool = False
 
 
 def layers_of(data: bytes) -> tuple[list[Layer], str | None]:
@@ -55,9 +45,18 @@ def layers_of(data: bytes) -> tuple[list[Layer], str | None]:
 def _layer(page: PdfPage) -> Layer:
     text = page.get_textpage()
     columns = text_in_columns(text)
-    shows = next(page.get_objects(max_depth=1), None) is not None
     whole = _joined(text.get_text_bounded())
-    return Layer(whole, None if columns is None else _joined(columns), shows, _pictured(page))
+    return Layer(whole, None if columns is None else _joined(columns), _is_scan(page, whole))
+
+
+def _is_scan(page: PdfPage, text: str) -> bool:
+    """Whether the page shows its text as a picture: a stamp or page number may be written over it."""
+    letters = sum(map(str.isalnum, text))
+    if not letters:
+        return next(page.get_objects(max_depth=1), None) is not None
+    lost = sum(map(text.count, _LOST))
+    # Looking for pictures takes milliseconds a page.
+    return (letters <= _STAMP or lost > _MOST_LOST * letters) and _pictured(page) >= _WHOLE_PAGE
 
 
 def _pictured(page: PdfPage) -> float:

@@ -149,6 +149,15 @@ def test_a_stamp_over_a_scan_is_no_layer(reader: IsolatedParser) -> None:
     assert "The lamp is green." in reader.parse(pdf, media.PDF, "stamped.pdf").text
 
 
+def test_a_title_over_a_photograph_is_read_from_its_layer(reader: IsolatedParser) -> None:
+    photograph = encoded(Image.effect_mandelbrot((600, 400), (-2, -1, 1, 1), 50))
+    pdf = written_page.with_picture([[(72, 720, 12, "The harbour bell rings.")]], {1: photograph})
+
+    found = reader.parse(pdf, media.PDF, "slide.pdf")
+
+    assert (found.text, found.pages[0].confidence) == ("The harbour bell rings.", None)
+
+
 def test_passages_say_how_sure_their_recognition_is(reader: IsolatedParser) -> None:
     document = reader.cut(pdf_of(page(ENGLISH, 150), dpi=150), media.PDF, "scan.pdf")
 
