@@ -30,12 +30,15 @@ def runs_of(mask: Mask) -> Runs:
     changes = np.diff(padded, axis=1)
     rows, starts = np.nonzero(changes == 1)
     _, ends = np.nonzero(changes == -1)
-    return Runs(rows, starts, ends, _areas(rows, starts, ends))
+    return Runs(rows, starts, ends, _areas(rows, starts, ends, width + 2))
 
 
-def _areas(rows: Integers, starts: Integers, ends: Integers) -> Integers:
-    """Union-find over runs of neighbouring rows that touch."""
-    parents = list(range(len(rows)))
+def _areas(rows: Integers, starts: Integers, ends: Integers, stride: int) -> Integers:
+    """Union-find over runs that touch one of the row above. ``stride``: more than any column."""
+    above = (rows - 1) * stride
+    first = np.searchsorted(rows * stride + ends, above + starts, side="left").tolist()
+    last = np.searchsorted(rows * stride + starts, above + ends, side="right").tolist()
+    parents = list(range(len(first)))
 
     def root(run: int) -> int:
         while parents[run] != run:
@@ -43,17 +46,7 @@ def _areas(rows: Integers, starts: Integers, ends: Integers) -> Integers:
             run = parents[run]
         return run
 
-    first = np.searchsorted(rows, rows - 1).tolist()
-    row, start, end = rows.tolist(), starts.tolist(), ends.tolist()
-    above, above_row = 0, -1
-    for run in range(len(row)):
-        if row[run] != above_row:
-            above, above_row = first[run], row[run]
-        while above < run and row[above] == above_row - 1 and end[above] < start[run]:
-            above += 1
-        other = above
-        while other < run and row[other] == above_row - 1 and start[other] <= end[run]:
-            parents[root(run)] = root(other)
-            other += 1
-        above = max(above, other - 1) if other > above else above
-    return np.array([root(run) for run in range(len(row))], np.int64)
+    for run in range(len(parents)):
+        for touched in range(first[run], last[run]):
+            parents[root(run)] = root(touched)
+    return np.array([root(run) for run in range(len(parents))], np.int64)
