@@ -1,7 +1,7 @@
 """Puts recognised lines into the order in which people read them: columns, paragraphs, rows of tables."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import atan2, cos, sin
 from statistics import median
@@ -19,6 +19,20 @@ _LONGEST_HEADING = 100  # characters
 _SHORTEST_PROSE = 20
 """Characters of a usual line in a column of prose; cells of tables are shorter."""
 
+_TABLE_GAP = 3.0
+"""Times the height of a line: more blank space ends a table."""
+
+_MOST_LABELS = 2
+"""Lines of one cell in a row within a table."""
+
+_LONGEST_LABEL = 60  # characters
+_WIDE = 0.6
+"""Part of the cells of the widest row: rows with fewer say nothing about where columns are."""
+
+_SHARE_BEFORE_SIGN = 0.7
+"""Of a line that ends with the sign of the next amount."""
+
+_CURRENCIES = frozenset(("$", "€", "£", "¥", "EUR", "USD", "CHF"))
 _FEWEST_LINES = 3  # of a column
 _MOST_CROSSING = 0.25
 _DEEPEST = 4  # columns within columns
@@ -145,21 +159,27 @@ def _row_blocks(rows: Sequence[_Row], height: float) -> Iterator[str]:
     """Neighbouring rows of several cells are a table; the others are lines of paragraphs."""
     start = 0
     while start < len(rows):
-        end = start
-        while end < len(rows) and len(rows[end]) > 1:
-            end += 1
+        end = _end_of_table(rows, start, height)
         if end - start > 1:
             yield _table(rows[start:end])
         else:
             end = start + 1
-            while end < len(rows) and not _begins_table(rows, end):
+            while end < len(rows) and _end_of_table(rows, end, height) - end <= 1:
                 end += 1
             yield from _paragraphs(rows[start:end], height)
         start = end
 
 
-def _begins_table(rows: Sequence[_Row], at: int) -> bool:
-    return len(rows[at]) > 1 and at + 1 < len(rows) and len(rows[at + 1]) > 1
+def _end_of_table(rows: Sequence[_Row], start: int, height: float) -> int:
+    """The row after the last one of a table that begins at ``start``, which may have labels in between."""
+    end = at = start
+    while at < len(rows) and (at == start or rows[at][0].top - rows[at - 1][0].bottom <= _TABLE_GAP * height):
+        if len(rows[at]) > 1:
+            end = at + 1
+        elif at - end >= _MOST_LABELS or len(rows[at][0].text) > _LONGEST_LABEL:
+            break
+        at += 1
+    return end
 
 
 def _paragraphs(rows: Sequence[_Row], height: float) -> Iterator[str]:
@@ -177,20 +197,48 @@ def _paragraphs(rows: Sequence[_Row], height: float) -> Iterator[str]:
 
 
 def _table(rows: Sequence[_Row]) -> str:
-    """A Markdown table. A cell stands in the column whose other cells it overlaps."""
-    columns = _columns(rows)
-    written = []
-    for row in rows:
-        cells = [""] * len(columns)
-        for box in row:
-            place = next(n for n, (_, right) in enumerate(columns) if box.right <= right)
-            cells[place] = f"{cells[place]} {box.text}".strip().replace("|", "/")
-        written.append(f"| {' | '.join(cells)} |")
+    """A Markdown table, as wide as its widest rows. A head over several columns stands in each of them."""
+    rows = [_with_currencies(row) for row in rows]
+    most = max(map(len, rows))
+    columns = _columns([row for row in rows if len(row) >= _WIDE * most])
+    written = [f"| {' | '.join(_cells(row, columns))} |" for row in rows]
     return "\n".join([written[0], f"|{' --- |' * len(columns)}", *written[1:]])
 
 
+def _with_currencies(row: _Row) -> _Row:
+    """The row, in which the sign of a currency is in the cell of the amount that follows it.
+
+    The sign is no part of that cell's width: it often stands right behind the column before.
+    """
+    joined: _Row = []
+    sign = ""
+    for box in row:
+        words = f"{sign} {box.text}".split()
+        # The next amount's sign may have been near enough to be taken for this line's.
+        sign = words.pop() if words[-1] in _CURRENCIES and box is not row[-1] else ""
+        if words:
+            width = (box.right - box.left) * (_SHARE_BEFORE_SIGN if sign else 1.0)
+            joined.append(replace(box, right=box.left + width, text=" ".join(words)))
+    return joined
+
+
+def _cells(row: _Row, columns: Sequence[tuple[float, float]]) -> list[str]:
+    cells = [""] * len(columns)
+    for box in row:
+        covered = [n for n, (left, right) in enumerate(columns) if box.left < right and left < box.right]
+        places = covered if len(row) > 1 else covered[:1]
+        for place in places or [_nearest(box, columns)]:
+            cells[place] = f"{cells[place]} {box.text}".strip().replace("|", "/")
+    return cells
+
+
+def _nearest(box: _Box, columns: Sequence[tuple[float, float]]) -> int:
+    """The column that begins nearest to where ``box`` does."""
+    return min(range(len(columns)), key=lambda n: abs(columns[n][0] - box.left))
+
+
 def _columns(rows: Sequence[_Row]) -> list[tuple[float, float]]:
-    """The spans that cells of all rows occupy, from left to right."""
+    """The spans that cells of these rows occupy, from left to right."""
     spans: list[tuple[float, float]] = []
     for left, right in sorted((box.left, box.right) for row in rows for box in row):
         if spans and left < spans[-1][1]:

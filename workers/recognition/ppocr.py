@@ -1,5 +1,6 @@
 """Recognises the lines of a page by PP-OCRv6."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,9 @@ from workers.recognition.orientation import upright
 
 _NARROWEST = 160
 _BATCH = 6
+_CIRCLED = {0x2460 + digit: str(digit + 1) for digit in range(9)}
+_WIDE = {0xFF01 + place: chr(0x21 + place) for place in range(94)}
+_CHINESE = re.compile("[\u2e80-\u9fff\uf900-\ufaff]")
 _LEAST_SURE = 0.5
 _FEWEST_CHARACTERS = 0.8
 """For as much of a line as it is high. Print has about two."""
@@ -60,7 +64,7 @@ class PaddleRecogniser:
         best = answer.argmax(axis=1)
         kept = best != 0
         kept[1:] &= best[1:] != best[:-1]
-        text = "".join(self._models.characters[index] for index in best[kept])
+        text = _plain("".join(self._models.characters[index] for index in best[kept]))
         return text, float(answer.max(axis=1)[kept].mean()) if text else 0.0
 
 
@@ -68,3 +72,9 @@ def _has_length_of(box: Rectangle, text: str) -> bool:
     """Whether ``text`` has about as many characters as have room: scripts that the model lacks yield few."""
     long, high = max(box.width, box.height), min(box.width, box.height)
     return bool(text.strip()) and len(text) >= _FEWEST_CHARACTERS * (long / high - _SHORT)
+
+
+def _plain(text: str) -> str:
+    """``text`` with plain digits for circled ones, and plain punctuation for wide one in Latin text."""
+    text = text.translate(_CIRCLED)
+    return text if _CHINESE.search(text) else text.translate(_WIDE)
