@@ -1,5 +1,6 @@
 """Puts recognised lines into the order in which people read them: columns, paragraphs, rows of tables."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -99,19 +100,23 @@ def _blocks(boxes: Sequence[_Box], height: float, depth: int) -> Iterator[str]:
     if gutter is None:
         yield from _row_blocks(rows, height)
         return
-    band: list[_Box] = []
+    band: list[_Row] = []
+    others: list[_Row] = []
     for row in [*rows, []]:
         if row and not any(box.left < gutter < box.right for box in row):
-            band += row
+            band.append(row)
             continue
-        left, right = _sides(band, gutter)
+        left, right = _sides([box for each in band for box in each], gutter)
         if _is_prose(left) and _is_prose(right):
+            yield from _row_blocks(others, height)
             yield from _blocks(left, height, depth + 1)
             yield from _blocks(right, height, depth + 1)
-        elif band:
-            yield from _row_blocks(_rows(band), height)
-        yield from _row_blocks([row] if row else [], height)
+            others = []
+        else:
+            others += band
+        others += [row] if row else []
         band = []
+    yield from _row_blocks(others, height)
 
 
 def _rows(boxes: Sequence[_Box]) -> list[_Row]:
@@ -128,15 +133,14 @@ def _gutter(boxes: Sequence[_Box]) -> float | None:
     """Where a page is divided into columns: an x that few lines cross, as near to the middle as there is."""
     if len(boxes) < 2 * _FEWEST_LINES:
         return None
-    left, right = min(box.left for box in boxes), max(box.right for box in boxes)
+    lefts, rights = sorted(box.left for box in boxes), sorted(box.right for box in boxes)
+    middle = (lefts[0] + rights[-1]) / 2
     found = []
-    for box in boxes:
-        place = box.right + 1
-        crossing = sum(each.left < place < each.right for each in boxes)
-        before = sum(each.right <= place for each in boxes)
-        after = len(boxes) - crossing - before
+    for place in (right + 1 for right in rights):
+        before, begun = bisect_right(rights, place), bisect_left(lefts, place)
+        crossing, after = begun - before, len(boxes) - begun
         if min(before, after) >= _FEWEST_LINES and crossing <= _MOST_CROSSING * len(boxes):
-            found.append((crossing, abs(place - (left + right) / 2), place))
+            found.append((crossing, abs(place - middle), place))
     return min(found)[2] if found else None
 
 
@@ -172,8 +176,10 @@ def _row_blocks(rows: Sequence[_Row], height: float) -> Iterator[str]:
 
 def _end_of_table(rows: Sequence[_Row], start: int, height: float) -> int:
     """The row after the last one of a table that begins at ``start``, which may have labels in between."""
-    end = at = start
-    while at < len(rows) and (at == start or rows[at][0].top - rows[at - 1][0].bottom <= _TABLE_GAP * height):
+    if len(rows[start]) == 1:
+        return start
+    end = at = start + 1
+    while at < len(rows) and rows[at][0].top - rows[at - 1][0].bottom <= _TABLE_GAP * height:
         if len(rows[at]) > 1:
             end = at + 1
         elif at - end >= _MOST_LABELS or len(rows[at][0].text) > _LONGEST_LABEL:

@@ -6,6 +6,7 @@ The map says of each pixel how probably it is text. The steps from the map to bo
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import onnxruntime
@@ -33,11 +34,12 @@ _MOST_LINES = 3_000
 
 def lines_on(page: Image.Image, model: onnxruntime.InferenceSession) -> list[Rectangle]:
     """Rectangles around the lines of text, in pixels of ``page``, an RGB picture."""
-    return [
+    lines = (
         replace(line, x=line.x + area[0], y=line.y + area[1])
         for area in inked_areas(page)
         for line in _lines_in(page.crop(area), model)
-    ]
+    )
+    return list(islice(lines, _MOST_LINES))
 
 
 def _lines_in(picture: Image.Image, model: onnxruntime.InferenceSession) -> Iterator[Rectangle]:
@@ -65,7 +67,7 @@ def _rectangles(probable: NDArray[np.float32]) -> Iterator[Rectangle]:
     firsts = np.flatnonzero(np.diff(runs.areas[order], prepend=-1))
     sums = np.concatenate(([0.0], np.cumsum(probable, dtype=np.float64)))
     width = probable.shape[1]
-    for members in np.split(order, firsts[1:])[:_MOST_LINES]:
+    for members in np.split(order, firsts[1:]):
         rows, starts, ends = runs.rows[members], runs.starts[members], runs.ends[members]
         certainty = (sums[rows * width + ends] - sums[rows * width + starts]).sum() / (ends - starts).sum()
         if certainty < _SURE:

@@ -1,6 +1,7 @@
 """Recognised lines in the order in which people read them."""
 
 from math import cos, radians, sin
+from time import monotonic
 
 import pytest
 from hypothesis import given
@@ -96,6 +97,15 @@ def test_labels_within_a_table_are_rows_and_heads_over_columns_are_in_each():
         "| Products | $ 63 | $ 64 | 245 | 232 |",
         "| Services | 19 | 17 | 58 | 50 |",
     ]
+
+
+def test_a_page_of_thousands_of_lines_takes_no_time_to_speak_of():
+    lines = [line(70 * (n % 30), 25 * (n // 30), f"w{n}") for n in range(3_000)]
+
+    began = monotonic()
+    text_of(lines)
+
+    assert monotonic() - began < 5
 
 
 def test_a_large_line_alone_is_a_heading():
