@@ -45,7 +45,7 @@ $(dev_installed):
 	@deploy/install.sh $(dev_locks)
 	@touch $@
 
-.PHONY: help setup setup-smollm2 dev-setup deployment-tools terraform-scan demo up test lint ollama test-fast chaos soak recovery test-docker kubernetes test-kubernetes test-kubernetes-keda bench eval lock audit images sbom sign clean
+.PHONY: help setup setup-smollm2 dev-setup deployment-tools terraform-scan demo up test lint ollama jaeger test-fast chaos soak recovery test-docker kubernetes test-kubernetes test-kubernetes-keda bench eval lock audit images sbom sign clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -83,6 +83,9 @@ lint: $(dev_installed) ## ruff, mypy --strict, import-linter, names, rooms, band
 
 ollama: dev-setup ## the Ollama server that tests talk to, built once where Go is installed
 	@if command -v go >/dev/null; then .venv/bin/python -m tests.ollamabuild; fi
+
+jaeger: dev-setup ## the Jaeger that tests send spans to, built once where Go is installed, in five minutes
+	@if command -v go >/dev/null; then .venv/bin/python -m tests.jaegerbuild; fi
 
 test-fast: ollama ## unit, contract and integration tests
 	.venv/bin/pytest -n 3 tests/unit tests/deploy tests/contract tests/integration

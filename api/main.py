@@ -35,6 +35,7 @@ from api.routes import (
     health,
     jobs,
     keys,
+    lanes,
     queries,
 )
 from api.routes.audit import Audit
@@ -48,7 +49,7 @@ from rag.redis.audit import AuditWriter
 from rag.settings import Settings, load
 from rag.startup import log_as, require_closed_api, shield, starting
 from rag.telemetry import tracing
-from tasks.submit.submissions import most_open, prepare
+from tasks.submit.submissions import prepare
 
 DESCRIPTION = (
     "Documents in, cited answers out. A submit is answered with 202 at once; its job is then "
@@ -75,9 +76,11 @@ def app_factory() -> FastAPI:
     with starting("the API", status=STARTUP_FAILURE):
         settings = load()
         require_closed_api(settings)
-        log_as("api", settings)
+        log_as("api", settings, trace_id=tracing.current_trace_id)
         shield(settings)
         prepare(settings)
+        if settings.api_processes > 1:
+            _share_metrics(settings.run_dir)
         parts = build(settings)
         try:
             parts.broker.require_safe()
@@ -85,8 +88,6 @@ def app_factory() -> FastAPI:
             # It may start later; until then the API answers 503.
             log.warning("the broker does not answer yet: %s", error)
         check_blobs(settings)
-    if settings.api_processes > 1:
-        _share_metrics(settings.run_dir)
     parts.publisher.prove()
     return create_app(settings, parts)
 
@@ -112,11 +113,13 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     app.state.components = Coalesced(lambda: health.components_of(parts))
+    app.state.lanes = Coalesced(lambda: lanes.lanes_of(parts))
     problems.install(app)
     # The routes themselves rather than included routers: those cost 0.1 to 0.3 ms a request.
     for module in (
         queries,
         jobs,
+        lanes,
         events,
         dead_letters,
         contents,  # before documents, whose ids may hold slashes
@@ -128,7 +131,7 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
         health,
     ):
         app.router.routes.extend(module.router.routes)
-    observe = _add_metrics(app, settings, parts) if settings.prometheus_metrics_enabled else None
+    observe = _add_metrics(app, parts) if parts.calls is not None else None
     add_console(app)
     add_docs(app)
     add_description(app)
@@ -138,25 +141,12 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
     return app
 
 
-def _add_metrics(app: FastAPI, settings: Settings, parts: Parts) -> Observer:
-    # Here, since prometheus_client reads the environment when it is imported: see api.routes.metrics.
-    from prometheus_client import CollectorRegistry  # noqa: PLC0415
+def _add_metrics(app: FastAPI, parts: Parts) -> Observer:
+    from api.metrics import page  # noqa: PLC0415 - loads prometheus-client: see api.metrics
 
-    from api.routes import metrics  # noqa: PLC0415
-
-    registry = CollectorRegistry()
-    parts.publisher.observe(metrics.PublishingMetrics(registry).notice)
-    router = metrics.metrics_router(
-        registry,
-        metrics.QueueCollector(parts.jobs, most_open(settings)),
-        metrics.LivenessCollector(parts.heartbeats),
-        metrics.CacheCollector(parts.cache),
-        metrics.UsageCollector(parts.usage),
-        metrics.BackupCollector(parts.backup_status),
-        several_processes=settings.api_processes > 1,
-    )
+    observe, router = page.metrics_of(parts)
     app.router.routes.extend(router.routes)
-    return metrics.HttpMetrics(registry).observe
+    return observe
 
 
 def _add_layers(app: FastAPI, settings: Settings, observe: Observer | None, writer: AuditWriter) -> None:
@@ -233,13 +223,15 @@ def _share_metrics(run_dir: Path) -> None:
 
     Folders of ended servers are removed, and gauges of ended processes of this one.
     """
-    # With the host's name: hosts that share run_dir, as containers may, have process ids in common.
-    ours = f"metrics-{gethostname()}"
-    for folder in run_dir.glob("metrics-*"):
-        host, _, pid = folder.name.rpartition("-")
-        if host == ours and not psutil.pid_exists(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
-    folder = run_dir / f"{ours}-{os.getppid()}"
+    # With the host's name: hosts that share run_dir, as containers may, have process ids in common. With the
+    # server's start: a container that is started again has the same ids as before.
+    ours, server = f"metrics-{gethostname()}", os.getppid()
+    folder = run_dir / f"{ours}-{int(psutil.Process(server).create_time())}-{server}"
+    for other in run_dir.glob("metrics-*"):
+        prefix, _, pid = other.name.rpartition("-")
+        gone = not psutil.pid_exists(int(pid)) or int(pid) == server
+        if prefix.rpartition("-")[0] == ours and gone and other != folder:
+            shutil.rmtree(other, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for gauge in folder.glob("gauge_live*_*.db"):
         if not psutil.pid_exists(int(gauge.stem.rpartition("_")[2])):

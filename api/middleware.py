@@ -15,12 +15,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.access.access import ORIGIN_REFUSED, REQUEST_ID
 from api.http.problems import internal, problem
 from rag.access.origins import OriginPolicy, RequestContext
+from rag.system.log_context import add_log_fields
+from rag.system.log_lines import EXTRA
+from rag.telemetry.exemplars import Exemplar, trace_exemplar
 
-Observer = Callable[[str, str, int, float], None]
+Observer = Callable[[str, str, int, float, Exemplar | None], None]
 
 _ID_HEADER = "x-request-id"
 _SOUND_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
 _QUIET = ("/health", "/metrics")
+_JOBS = b"/v1/jobs/"
+_JOB = "aegis.job"  # the scope's key
 _CLIENT_GONE = 499  # as nginx logs it
 
 _SECURITY_HEADERS = {
@@ -40,7 +45,7 @@ log = logging.getLogger(__name__)
 class Trace:
     """Gives each request an id, a log line and an observation, and answers unexpected errors.
 
-    ``observe`` takes method, route template, status, and seconds to the first byte.
+    ``observe`` takes method, route template, status, seconds to the first byte, and the request's trace.
     """
 
     app: ASGIApp
@@ -52,13 +57,20 @@ class Trace:
             return
         sent_id = Headers(scope=scope).get(_ID_HEADER, "")
         request_id = scope[REQUEST_ID] = sent_id if _SOUND_ID.match(sent_id) else uuid4().hex
+        with add_log_fields(request=request_id):
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = scope[REQUEST_ID]
         started = first_byte = perf_counter()
-        status = 0
+        status, exemplar = 0, None
 
         async def note_status(message: Message) -> None:
-            nonlocal status, first_byte
+            nonlocal status, first_byte, exemplar
             if message["type"] == "http.response.start":
-                status, first_byte = message["status"], perf_counter()
+                # the request's span runs within this layer, so it is found here and not behind the answer
+                status, first_byte, exemplar = message["status"], perf_counter(), trace_exemplar()
+                scope[_JOB] = _job_of(message)
                 message["headers"] = [*message["headers"], (_ID_HEADER.encode(), request_id.encode())]
             await send(message)
 
@@ -71,27 +83,34 @@ class Trace:
             if isinstance(error, ExceptionGroup) and error.split(BrokenResourceError)[1] is None:
                 status = _CLIENT_GONE
                 return
-            log.exception("request %s failed with an unexpected error", request_id)
+            log.exception("the request failed with an unexpected error")
             if status:
                 raise  # too late for another answer: the server breaks the connection
             await internal()(scope, receive, note_status)
         finally:
-            self._record(scope, status, first_byte - started, perf_counter() - started)
+            self._count(scope, status, first_byte - started, exemplar)
+            self._log(scope, status, perf_counter() - started)
 
-    def _record(self, scope: Scope, status: int, first: float, whole: float) -> None:
+    def _count(self, scope: Scope, status: int, seconds: float, exemplar: Exemplar | None) -> None:
         if self.observe is not None:
             # One name for all paths that no route answers: a client could make up any number of them.
             route = str(getattr(scope.get("route"), "path", "none"))
-            self.observe(scope["method"], route, status, first)
-        log.log(
-            logging.DEBUG if scope["path"].startswith(_QUIET) else logging.INFO,
-            "method=%s path=%s status=%d ms=%.1f request_id=%s",
-            scope["method"],
-            scope.get("raw_path", b"").decode("latin-1"),
-            status,
-            whole * 1000,
-            scope[REQUEST_ID],
-        )
+            self.observe(scope["method"], route, status, seconds, exemplar)
+
+    def _log(self, scope: Scope, status: int, whole: float) -> None:
+        method, path = scope["method"], scope.get("raw_path", b"").decode("latin-1")
+        level = logging.DEBUG if scope["path"].startswith(_QUIET) else logging.INFO
+        ms = round(whole * 1000, 1)
+        told = {"method": method, "path": path, "status": status, "ms": ms}
+        if job := scope.get(_JOB):
+            told["job"] = job
+        log.log(level, "%s %s answered %d in %.1f ms", method, path, status, ms, extra={EXTRA: told})
+
+
+def _job_of(start: Message) -> str:
+    """The id of the job to which an answer leads; "" for none."""
+    location = next((value for name, value in start["headers"] if name == b"location"), b"")
+    return location.removeprefix(_JOBS).decode("ascii", "replace") if location.startswith(_JOBS) else ""
 
 
 @dataclass(eq=False, slots=True)

@@ -19,6 +19,7 @@ from api.http.protocol import BoundedProtocol
 from api.http.proxies import networks
 from rag.settings import Settings, load
 from rag.startup import log_as, require_closed_api, starting
+from rag.telemetry import tracing
 
 GRACEFUL_SECONDS = 5
 _SLOW_START_SECONDS = 30  # uvicorn ends a process that takes longer; its 5 are too short on a busy machine
@@ -66,7 +67,7 @@ def main(factory: str = "api.main:app_factory") -> None:
     with starting("the API", status=STARTUP_FAILURE):
         settings = load()
         require_closed_api(settings)
-        log_as("api", settings)
+        log_as("api", settings, trace_id=tracing.current_trace_id)
     bounds = bounds_of(settings)
     bounds = replace(bounds, connections=affordable(bounds.connections))
     uvicorn.run(

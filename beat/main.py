@@ -9,7 +9,7 @@ from beat.schedule import schedule_of
 from rag.redis.health import wait_until_safe
 from rag.settings import Settings, load
 from rag.startup import log_as, shield, starting
-from rag.system.printable import log_printable_lines
+from rag.system.log_records import log_printable_lines
 from tasks.app import app
 from tasks.publishing.publishing import prepare
 

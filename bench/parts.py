@@ -142,7 +142,7 @@ def _running(name: str, variables: Mapping[str, str], log: int) -> Iterator[psut
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            # The engine still optimizes what it was given, and all of it is thrown away.
+            # All that it holds is thrown away.
             process.kill()
             process.wait()
 

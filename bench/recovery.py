@@ -18,7 +18,6 @@ from bench.stack import started
 from rag.errors import BackupError
 from rag.model import Json
 from rag.settings import Settings
-from rag.vectors.edge.collection import WORTH_OPTIMIZING
 from tasks.backups.scope import CLOCKS_APART
 from workers.tools import Tools
 
@@ -26,8 +25,6 @@ POINTS, FEW_POINTS = 50_000, 5_000
 PASSAGES, TOKENS = 10, 128  # passages of a document; tokens of a passage of usual length
 MILLION = 1_000_000
 QUESTIONS = 200
-LEAST_SHARED = 0.95
-"""Share of equal hits, where the engine may have built its graph between the two searches."""
 
 HOUR = 3600.0
 INTERVAL = HOUR / 2
@@ -67,11 +64,8 @@ def measure(scratch: Path, *, quick: bool) -> dict[str, Figure]:
     settings = {"BACKUP_URL": url, **dict.fromkeys(schedules, "never")}
     saved = _save(scratch / "lost", library, settings)
     restored = _restore(scratch / "anew", library, settings)
-    shares = [
-        len({*these} & {*those}) / len(those) for these, those in zip(restored.hits, saved.hits, strict=True)
-    ]
-    least = LEAST_SHARED if library.points >= WORTH_OPTIMIZING else 1.0
-    if sum(shares) / len(shares) < least or restored.result["points"] != library.points:
+    same = all({*these} == {*those} for these, those in zip(restored.hits, saved.hits, strict=True))
+    if not same or restored.result["points"] != library.points:
         raise BackupError("what was restored is not what was saved")
     return _figures(library, saved, restored)
 

@@ -65,9 +65,12 @@ def setup() -> None:
 def up(verbose: Annotated[bool, typer.Option(help="Show every log line of every part.")] = False) -> None:
     """Start the stack and keep it running until Ctrl-C."""
     from cli.supervisor.display import Display
+    from cli.supervisor.json_display import JsonDisplay
     from cli.supervisor.up import up as run_stack
 
-    raise typer.Exit(run_stack(_settings(), Display(verbose=verbose), verbose=verbose))
+    settings = _settings()
+    display = JsonDisplay(verbose=verbose) if settings.log_format == "json" else Display(verbose=verbose)
+    raise typer.Exit(run_stack(settings, display, verbose=verbose))
 
 
 @app.command()
@@ -120,6 +123,7 @@ LAZY_COMMANDS = {
     "ask": ("cli.commands.ask:ask", "Ask a question; show the answer as it is written, then its sources."),
     "down": ("cli.commands.down:down", "Stop the stack that runs on this machine."),
     "status": ("cli.commands.status:status", "Show whether the API, and every part behind it, is ready."),
+    "top": ("cli.commands.top:top", "Watch lanes, workers, jobs and what the API needs, live."),
     "logs": ("cli.commands.logs:logs", "Show what the parts of the stack on this machine have written."),
     "search": ("cli.commands.search:search", "Show the passages that a question finds, without an answer."),
     "jobs": ("cli.commands.jobs:app", "List, show, cancel, retry and watch jobs."),

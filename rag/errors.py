@@ -62,9 +62,20 @@ class AegisError(Exception):
     title = "Something went wrong inside Aegis"
     inward = False
 
+    def __init__(self, message: str = "", *, quote: str = "") -> None:
+        """``quote``: the words of another program about the request, which may repeat text of a document or
+        of a question. They end the message, in brackets, and no log shows them."""
+        super().__init__(f"{message} ({quote})" if quote else message)
+        self._message, self.quote = message, quote
+
     def __str__(self) -> str:
         """The message, without passwords in the URLs that it quotes."""
         return without_credentials(super().__str__())
+
+    @property
+    def for_logs(self) -> str:
+        """The message as a log may show it: without what it quotes, and without passwords in URLs."""
+        return without_credentials(self._message)
 
 
 class ConfigurationError(AegisError):
@@ -80,6 +91,11 @@ class Permanent(AegisError):
 class DocumentError(Permanent):
     code = "document"
     title = "The document cannot be used"
+
+    @property
+    def for_logs(self) -> str:
+        """The title: a parser's own words may hold those of the document."""
+        return self.title
 
 
 class UnsupportedMedia(DocumentError):
@@ -188,9 +204,9 @@ class Transient(AegisError):
     code = "transient"
     title = "The call may succeed later"
 
-    def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
+    def __init__(self, message: str = "", *, quote: str = "", retry_after: float | None = None) -> None:
         """``retry_after``: seconds after which a retry makes sense, where it is known."""
-        super().__init__(message)
+        super().__init__(message, quote=quote)
         self.retry_after = retry_after
 
 
@@ -249,4 +265,6 @@ def translated(table: ErrorTable, subject: str) -> Iterator[None]:
         raise
     except tuple(table) as error:
         ours = next(ours for theirs, ours in table.items() if isinstance(error, theirs))
+        if isinstance(error, ValueError):  # of an answer that has another form, which it may quote
+            raise ours(f"{subject}: {type(error).__name__}", quote=str(error)) from error
         raise ours(f"{subject}: {error or type(error).__name__}") from error

@@ -1,9 +1,11 @@
 """Checks the names that callers choose, and makes names and identifiers from them."""
 
 import re
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import PurePosixPath
 from unicodedata import normalize
+from urllib.parse import unquote
 from uuid import UUID, uuid5
 
 from uuid_utils.compat import uuid7
@@ -94,18 +96,58 @@ def checked_document_id(document_id: str) -> str:
 def document_id_of_file(path: str) -> str:
     """The id of a document that came as a file: its name, or its path in the folder that was sent.
 
-    Equal paths have equal ids, and different paths have different ids. Of an absolute path only the name
-    counts, since the folders of the sender's machine are private. "" where nothing is left.
+    ``path`` comes from any system: / and \\ separate its parts. Of an absolute path only the name counts,
+    since the folders of the sender's machine are private. Equal paths have equal ids, and different paths
+    have different ids. "" where nothing is left.
     """
     whole = normalize("NFC", path).replace("\\", "/")
     names = [name for name in whole.split("/") if name not in _NO_NAMES]
     if _ABSOLUTE.match(whole):
         names = names[-1:]
-    wanted = "/".join(names)
-    shown = "".join(character for character in wanted if character.isprintable())
-    if shown == wanted and len(shown) <= MAX_DOCUMENT_ID:
+    return _document_id_of_path("/".join(names))
+
+
+def document_id_of_names(names: Iterable[str], *, composed: bool = True) -> str:
+    """The id of a file in this machine's file system, whose ``names`` are those of its folders and its own.
+
+    Unlike :func:`document_id_of_file` it takes every name that a file system can hold. ``composed``: equal
+    letters are one, however their accents are encoded; else what is not ASCII is percent-encoded.
+    """
+    path = "/".join(names)
+    return _document_id_of_path(
+        normalize("NFC", path) if composed else _percent_encoded(path, not_ascii=True)
+    )
+
+
+def _document_id_of_path(path: str) -> str:
+    """``path``, percent-encoded where it is no id, and cut behind its digest where it is too long."""
+    shown = path if _is_plain(path) else _percent_encoded(path)
+    if len(shown) <= MAX_DOCUMENT_ID:
         return shown
-    return f"{_mark(wanted)}~{shown[-(MAX_DOCUMENT_ID - _MARK - 1) :]}"
+    return f"{_mark(path)}~{shown[-(MAX_DOCUMENT_ID - _MARK - 1) :]}"
+
+
+def _is_plain(path: str) -> bool:
+    """Whether the path can be its own id. One that could be the encoded form of another path cannot."""
+    if not path.isprintable() or "\\" in path or path.isspace():
+        return False
+    decoded = unquote(path, errors="surrogateescape")
+    return decoded == path or _percent_encoded(decoded) != path
+
+
+def _percent_encoded(path: str, *, not_ascii: bool = False) -> str:
+    """``path`` with what no id can hold, and %, as RFC 3986 encodes it, in UTF-8 or the bytes of its name."""
+    blank = path.isspace()
+
+    def shown(character: str) -> str:
+        kept = character.isprintable() and character not in "%\\" and not blank
+        if kept and (character.isascii() or not not_ascii):
+            return character
+        is_byte = "\udc80" <= character <= "\udcff"  # of a name that is no UTF-8 (PEP 383)
+        encoded = character.encode(errors="surrogateescape" if is_byte else "surrogatepass")
+        return "".join(f"%{byte:02X}" for byte in encoded)
+
+    return "".join(map(shown, path))
 
 
 def second_document_id(document_id: str, content: str) -> str:

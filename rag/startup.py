@@ -3,7 +3,6 @@
 Refuses a start that would open a server to everybody who reaches this machine, unless that is meant.
 """
 
-import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -11,9 +10,11 @@ from contextlib import contextmanager
 
 from rag import isolation
 from rag.errors import AegisError, ConfigurationError, Refused
-from rag.settings import Settings
+from rag.settings import Settings, early_log_format
 from rag.system.folders import keep_private
-from rag.system.printable import log_printable_lines, printable, write_plainly
+from rag.system.log_lines import LogOptions, TraceId, json_line
+from rag.system.log_setup import log_to_stderr
+from rag.system.printable import printable, write_plainly
 from rag.web.addresses import is_loopback
 
 
@@ -28,9 +29,20 @@ def starting(process: str, *, status: int = os.EX_UNAVAILABLE) -> Iterator[None]
     try:
         yield
     except AegisError as error:
-        lines = printable(str(error) or error.title).splitlines()
-        sys.stderr.writelines(f"{process} cannot start: {line}\n" for line in lines)
+        write_refusal(f"{process} cannot start", str(error) or error.title)
         raise SystemExit(status) from error
+
+
+def write_refusal(subject: str, reason: str) -> None:
+    """Write ``subject: reason`` to stderr, a line for each line of the reason.
+
+    The settings may be unknown yet, so this follows LOG_FORMAT as the environment has it.
+    """
+    for line in printable(reason).splitlines():
+        written = f"{subject}: {line}"
+        if early_log_format() == "json":
+            written = json_line("CRITICAL", "aegis", written)
+        sys.stderr.write(f"{written}\n")
 
 
 def shield(settings: Settings) -> None:
@@ -53,19 +65,20 @@ def first_call() -> Iterator[None]:
         raise ConfigurationError(str(error)) from error
 
 
-def log_as(part: str, settings: Settings, level: int | str | None = None) -> None:
-    """Have this process log to stderr in one format: time, level, part, logger, message.
+def log_as(
+    part: str,
+    settings: Settings,
+    level: int | str | None = None,
+    *,
+    lane: str | None = None,
+    trace_id: TraceId = lambda: None,
+) -> None:
+    """Have this process log as the settings say: see :func:`rag.system.log_setup.log_to_stderr`.
 
-    Python's warnings are logged too, and what a library had set up is replaced. ``level`` None: LOG_LEVEL.
+    ``level`` None: LOG_LEVEL.
     """
-    log_printable_lines()
-    logging.basicConfig(
-        level=level or settings.log_level,
-        format=settings.log_format.replace("%(levelname)s", f"%(levelname)s {part}", 1),
-        stream=sys.stderr,
-        force=True,
-    )
-    logging.captureWarnings(True)
+    options = LogOptions(part, settings.log_format, lane, settings.debug, trace_id)
+    log_to_stderr(options, level or settings.log_level)
 
 
 def require_closed_api(settings: Settings) -> None:
@@ -88,10 +101,10 @@ def require_closed_broker(settings: Settings) -> None:
 
 
 def require_closed_flower(settings: Settings) -> None:
-    """ConfigurationError for a Flower that other machines reach and that asks for no password."""
-    if settings.flower_basic_auth is None:
+    """ConfigurationError for a Flower that other machines reach and that does not ask who comes."""
+    if not settings.flower_closed:
         lacks = "no password, so whoever reaches it sees all jobs"
-        _require_closed(settings, "Flower", lacks, "set FLOWER_BASIC_AUTH=user:password")
+        _require_closed(settings, "Flower", lacks, "set FLOWER_BASIC_AUTH=user:password, or FLOWER_AUTH")
 
 
 def _require_closed(settings: Settings, part: str, lacks: str, remedy: str) -> None:

@@ -22,6 +22,11 @@ FOLDER = REPOSITORY / "deploy" / "prometheus"
 BEFORE = 5  # looks at which nothing is amiss yet
 
 
+def rule_files() -> "list[AlertFile]":
+    """All files of rules, without figures."""
+    return [AlertFile(file, {}) for file in sorted(FOLDER.glob("*.rules.yml"))]
+
+
 @dataclass(frozen=True)
 class Rising:
     """A counter that grows by so much from look to look."""
@@ -56,6 +61,10 @@ class AlertFile:
     well: Figures
 
     def rules(self) -> list[Json]:
+        """The alerts, without the rules that only record."""
+        return [rule for rule in self.all_rules() if "alert" in rule]
+
+    def all_rules(self) -> list[Json]:
         groups = yaml.safe_load(self.path.read_text("utf-8"))["groups"]
         return [rule for group in groups for rule in group["rules"]]
 

@@ -4,10 +4,10 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -25,13 +25,19 @@ _ARGUMENTS = (
 class Chromium:
     """One page after the other, each in a tab of its own."""
 
-    def __init__(self, requests: int, answers: int) -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", requests: int, answers: int) -> None:
+        self._process = process
         self._requests = requests
         self._answers = answers
         self._unread = b""
         self._last = 0
         self.errors: list[str] = []
         """What pages wrote to their consoles as an error, or did not catch."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether it runs no more: it was killed, or has crashed."""
+        return self._process.poll() is not None
 
     def run(self, url: str, *scripts: str) -> Any:
         """What the last script resolves to, as JSON, within the page at ``url``, loaded anew for each."""
@@ -55,7 +61,10 @@ class Chromium:
         message = {"id": self._last, "method": method, "params": params}
         if session is not None:
             message["sessionId"] = session
-        os.write(self._requests, json.dumps(message).encode() + b"\0")
+        try:
+            os.write(self._requests, json.dumps(message).encode() + b"\0")
+        except BrokenPipeError:
+            self._fail()
         while (answer := self._next()).get("id") != self._last:
             pass
         assert "error" not in answer, answer
@@ -69,12 +78,18 @@ class Chromium:
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._unread:
             read = os.read(self._answers, _READ_BYTES)
-            assert read, "Chromium has ended"
+            if not read:
+                self._fail()
             self._unread += read
         line, _, self._unread = self._unread.partition(b"\0")
         message: dict[str, Any] = json.loads(line)
         self.errors += _error_in(message)
         return message
+
+    def _fail(self) -> NoReturn:
+        self._process.kill()  # it may still be on its way out
+        self._process.wait(30)
+        raise AssertionError("Chromium has ended")
 
 
 def _error_in(message: dict[str, Any]) -> list[str]:
@@ -108,9 +123,23 @@ def chromium(profile: Path) -> Iterator[Chromium]:
     for theirs in (their_requests, their_answers):
         os.close(theirs)
     try:
-        yield Chromium(requests, answers)
+        yield Chromium(process, requests, answers)
     finally:
         process.kill()
         process.wait(30)
         for ours in (requests, answers):
             os.close(ours)
+
+
+@contextmanager
+def chromiums(profiles: Path) -> Iterator[Callable[[], Chromium]]:
+    """Returns a Chromium that runs: always the same, until that one has ended. ``profiles``: a folder."""
+    with ExitStack() as opened:
+        made: list[Chromium] = []
+
+        def running() -> Chromium:
+            if not made or made[-1].ended:
+                made.append(opened.enter_context(chromium(profiles / str(len(made)))))
+            return made[-1]
+
+        yield running

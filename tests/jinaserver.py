@@ -96,9 +96,9 @@ class Jina:
             return self.behaviours.pop(0) if self.behaviours else ""
 
     @contextmanager
-    def counted(self, path: str, body: dict[str, Any]) -> Iterator[None]:
+    def counted(self, path: str, body: dict[str, Any], traceparent: str = "") -> Iterator[None]:
         with self.lock:
-            self.calls.append({"path": path, **body})
+            self.calls.append({"path": path, "traceparent": traceparent, **body})
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
         try:
@@ -193,20 +193,22 @@ def _encoded(vector: np.ndarray, kind: str) -> Any:
     return base64.b64encode(vector.astype("<f4").tobytes()).decode() if kind == "base64" else vector.tolist()
 
 
-def misbehaved(answer: dict[str, Any], behaviour: str) -> dict[str, Any]:
-    """``answer`` with something wrong in it, or RefusalError: a status with seconds to wait as ``429:7``."""
+def misbehaved(answer: dict[str, Any], behaviour: str, body: dict[str, Any]) -> dict[str, Any]:
+    """``answer`` with something wrong in it, or RefusalError: a status with seconds to wait as ``429:7``,
+    one that repeats what was asked as ``402:echo``."""
     entries = answer.get("data") or answer["results"]
     match behaviour.partition(":"):
+        case (status, _, "echo"):
+            raise RefusalError(int(status), f"cannot work on {json.dumps(body, ensure_ascii=False)}")
         case (status, _, seconds) if status.isdigit():
             raise RefusalError(int(status), "told to", **({"Retry-After": seconds} if seconds else {}))
         case ("half", _, _):
             del entries[len(entries) // 2 :]
         case ("dimension", _, _):
             entries[0]["embedding"] = [1.0, 0.0, 0.0]
-        case ("nan", _, _) if "data" in answer:
-            entries[0]["embedding"] = [float("nan"), *[0.0] * 1023]
         case ("nan", _, _):
-            entries[0]["relevance_score"] = float("nan")
+            broken = {"embedding": [float("nan"), *[0.0] * 1023], "relevance_score": float("nan")}
+            entries[0] |= {name: broken[name] for name in broken.keys() & entries[0].keys()}
         case ("logits", _, _):
             for entry in entries:
                 entry["relevance_score"] = 20 * entry["relevance_score"] - 10
@@ -229,7 +231,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/misbehave":
             self.jina.behaviours.extend(body["behaviours"])
             return self._send(200, b"{}")
-        with self.jina.counted(self.path, body):
+        with self.jina.counted(self.path, body, self.headers.get("traceparent", "")):
             return self._answer(body)
 
     def _answer(self, body: dict[str, Any]) -> None:
@@ -242,7 +244,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.connection.close()
         try:
             self._check_caller()
-            answer = misbehaved(answered(self.jina, self.path, body), behaviour)
+            answer = misbehaved(answered(self.jina, self.path, body), behaviour, body)
         except RefusalError as refused:
             detail = json.dumps({"detail": refused.detail}).encode()
             return self._send(refused.status, detail, refused.headers)

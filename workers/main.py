@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Thread, Timer
 from time import sleep
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import signals
+from celery.apps import worker as celery_worker
 from celery.exceptions import SecurityWarning
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
@@ -23,17 +24,21 @@ from rag.errors import Transient
 from rag.model import Stage
 from rag.redis.connection import connect
 from rag.redis.heartbeats import VECTORS, Heartbeats
-from rag.settings import load
+from rag.redis.server_health import ServerHealth
+from rag.settings import Settings, load
 from rag.startup import log_as, shield, starting
-from rag.system.printable import log_printable_lines
+from rag.system.log_records import log_printable_lines
 from rag.telemetry import tracing
 from tasks.app import TASK_MODULES, AegisCelery, Lane, app, lane_named
 from tasks.publishing import publishing
 from tasks.publishing.bells import hush
 from tasks.upkeep.rebuild import Overseer
-from workers.heartbeat import Heartbeat
+from workers.heartbeat import EngineCertificate, Heartbeat
 from workers.startup import bound_memory, check_queues, require_safe
 from workers.tools import Tools, warm
+
+if TYPE_CHECKING:  # loads prometheus-client, which only a worker with METRICS_PORT needs
+    from rag.telemetry.call_metrics import CallMetrics
 
 BEAT_SECONDS = 2.0
 INTERRUPT = signal.SIGUSR2
@@ -60,16 +65,22 @@ def require_lane(options: dict[str, Any], **_: Any) -> None:
     warnings.filterwarnings("ignore", category=SecurityWarning)
 
     def set_up(loglevel: int | None = None, **_: Any) -> None:
-        log_as(f"worker-{lane}", settings, loglevel)
+        log_as(f"worker-{lane}", settings, loglevel, lane=lane, trace_id=tracing.current_trace_id)
         # Celery warns of one of its own settings each time the broker is lost; operators cannot act on it.
         logging.getLogger("py.warnings").addFilter(
             lambda record: "CPendingDeprecationWarning" not in record.getMessage()
         )
 
     set_on_retry_hooks([log_retry])
+    celery_worker.safe_say = say  # type: ignore[attr-defined]  # celery-types lacks it
     # Celery sets up logging only after `prepare`, whose lines should already look right.
     set_up(options.get("loglevel"))
     signals.setup_logging.connect(set_up, weak=False)
+
+
+def say(message: str, _stream: object = None) -> None:
+    """Log what Celery would write around its log, such as that a shutdown begins."""
+    log.info("%s", message)
 
 
 def log_retry(details: RetryDetails) -> None:
@@ -85,10 +96,10 @@ def prepare(sender: Any, **_: Any) -> None:
         settings = load()
         publishing.prepare(settings)
         require_safe(sender, settings)
-        tools = Tools(settings)
+        lane = _lane(sender.app)
+        tools = Tools(settings, measure_calls(settings, lane) if settings.metrics_port else None)
         app.toolbox = tools
         hush()
-        lane = _lane(sender.app)
         warm(tools, lane)
         if lane.pool == "solo":  # the solo pool runs tasks in this process
             bound_memory(settings.worker_memory_mb)
@@ -107,6 +118,25 @@ def confine(**_: Any) -> None:
         atexit.register(end_spans)
     else:  # a prefork child ends without running atexit's functions
         signals.worker_process_shutdown.connect(lambda **_: end_spans(), weak=False)
+
+
+def measure_calls(settings: Settings, lane: Lane) -> "CallMetrics":
+    """Measure the calls of this worker, and serve the figures at METRICS_PORT once it is ready."""
+    from workers.metrics import WorkerMetrics  # noqa: PLC0415
+    from workers.metrics_page import serve  # noqa: PLC0415
+    from workers.server_states import ServerStates, guards_of  # noqa: PLC0415
+
+    health = ServerHealth(connect(settings))
+    metrics = WorkerMetrics(prefork=lane.pool == "prefork", note_server=health.note)
+    states = ServerStates(guards_of(settings, lane))
+    port = settings.metrics_port or 0
+
+    def serve_page(**_: Any) -> None:
+        serve(settings.listen_host, port, lambda as_openmetrics: metrics.page([states], as_openmetrics))
+
+    signals.worker_process_init.connect(lambda **_: metrics.renew(), weak=False)
+    signals.worker_ready.connect(serve_page, weak=False)
+    return metrics.calls
 
 
 @contextmanager
@@ -129,11 +159,13 @@ def send_heartbeats(sender: Any, **_: Any) -> None:
     )
     heartbeats = Heartbeats(connect(settings))
 
+    certificate = EngineCertificate(settings)
+
     def see_vectors() -> None:
         app.toolbox.vectors.ping()
-        heartbeats.beat(VECTORS, {"seen_by": lane.name})
+        heartbeats.beat(VECTORS, {"seen_by": lane.name, **certificate.info()})
 
-    _repeat(Heartbeat(lane, sender.hostname, settings, heartbeats).beat)
+    _repeat(Heartbeat(lane, sender.hostname, app.toolbox.worker, settings, heartbeats).beat)
     if Stage.SEARCH in lane.stages:  # the lane that searches reports whether the vector engine answers
         _repeat(see_vectors)
     if Stage.PURGE in lane.stages:  # the lane of the task that restores records

@@ -7,6 +7,7 @@ that its stages use.
 import logging
 from functools import cached_property
 from time import monotonic, sleep
+from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 from redis import Redis
@@ -18,6 +19,7 @@ from rag.errors import ConfigurationError, Unavailable
 from rag.jobs import DurableJobStore
 from rag.journal.journal import Journal
 from rag.model import Stage
+from rag.parsing.wire import ChildRun
 from rag.ports import (
     BlobStore,
     Cache,
@@ -40,15 +42,24 @@ from rag.registry.durable import DurableDocumentRegistry
 from rag.registry.keys import KeyRestoration
 from rag.settings import Settings
 from rag.startup import first_call
-from rag.telemetry.tracing import watched
+from rag.telemetry.measured import measured, measured_model
+from rag.telemetry.tracing import record_parse, watched
 from rag.vectors.edge.client import NoSnapshots, RemoteVectorStore
 from tasks.app import Lane
 from tasks.documents.layouts import embedder_for, require_room
 from tasks.toolbox import Drain, Pace, Toolbox
 
+if TYPE_CHECKING:  # loads prometheus-client, which only a worker with METRICS_PORT needs
+    from rag.telemetry.call_metrics import CallMetrics
+
+T = TypeVar("T")
+
 VECTOR_TIMEOUT = 30.0  # seconds; an upsert of one slice takes tens of milliseconds
 VECTOR_PATIENCE = 20.0  # seconds; enough to restart an engine, or for a cluster to elect another node
 BOOT_SECONDS = 30.0
+
+_SERVERS = frozenset({"jina", "ollama", "openai"})
+"""Models of these run on a server; all others run on this machine."""
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +67,10 @@ log = logging.getLogger(__name__)
 class Tools(Toolbox):
     """Every role as the settings choose it, built when first used."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, calls: "CallMetrics | None" = None) -> None:
+        """``calls``: counts and times the parts' calls; None: nothing does."""
         self._settings = settings
+        self._calls = calls
         self._worker = uuid4().hex
         self._drain = Drain()
         self._pace = Pace()
@@ -87,11 +100,11 @@ class Tools(Toolbox):
 
     @cached_property
     def jobs(self) -> JobStore:
-        return DurableJobStore(self._redis, self._settings, self.journal)
+        return self._measured(DurableJobStore(self._redis, self._settings, self.journal), "redis")
 
     @cached_property
     def documents(self) -> DocumentRegistry:
-        return DurableDocumentRegistry(self._redis, self.journal)
+        return self._measured(DurableDocumentRegistry(self._redis, self.journal), "redis")
 
     @cached_property
     def journal(self) -> Journal:
@@ -110,20 +123,22 @@ class Tools(Toolbox):
     @cached_property
     def blobs(self) -> BlobStore:
         scheme = self._settings.blob_address.partition(":")[0]
-        return watched(ObstoreBlobs.of(self._settings), scheme)
+        return self._measured(watched(ObstoreBlobs.of(self._settings), scheme), "blobs")
 
     @cached_property
     def cache(self) -> Cache:
-        return RedisCache(self._redis, self._settings)
+        return self._measured(RedisCache(self._redis, self._settings), "redis")
 
     @cached_property
     def vectors(self) -> VectorStore:
         if self._settings.qdrant_url is None:
-            return RemoteVectorStore(self._settings.vector_socket, VECTOR_TIMEOUT, VECTOR_PATIENCE)
+            socket = self._settings.vector_socket
+            return self._measured(RemoteVectorStore(socket, VECTOR_TIMEOUT, VECTOR_PATIENCE), "qdrant")
         from rag.vectors.qdrant.nodes import nodes_of
         from rag.vectors.qdrant.store import QdrantVectorStore
 
-        return watched(QdrantVectorStore(nodes_of(self._settings), self._settings, VECTOR_PATIENCE), "qdrant")
+        store = QdrantVectorStore(nodes_of(self._settings), self._settings, VECTOR_PATIENCE)
+        return self._measured(watched(store, "qdrant"), "qdrant")
 
     @cached_property
     def snapshots(self) -> Snapshots:
@@ -149,7 +164,7 @@ class Tools(Toolbox):
     def parser(self) -> Parser:
         from rag.parsing.parser import IsolatedParser
 
-        return IsolatedParser(self._settings, "workers.cutting")
+        return IsolatedParser(self._settings, "workers.cutting", _record_child)
 
     @cached_property
     def recogniser(self) -> Parser:
@@ -158,7 +173,7 @@ class Tools(Toolbox):
 
         if not is_installed():
             return self.parser
-        return IsolatedParser(self._settings, "workers.recognition.child", recognises=True)
+        return IsolatedParser(self._settings, "workers.recognition.child", _record_child, recognises=True)
 
     @cached_property
     def chunker(self) -> Chunker:
@@ -171,7 +186,8 @@ class Tools(Toolbox):
             from workers.embedding import embedder_for
 
             made = embedder_for(self._settings, model, dimension)
-            self._models[model, dimension] = watched(made, self._settings.embedder_of(model) or "")
+            system = self._settings.embedder_of(model) or ""
+            self._models[model, dimension] = self._measured_model(watched(made, system), system, model)
         direct = self._models[model, dimension]
         if fresh:
             return direct
@@ -187,13 +203,26 @@ class Tools(Toolbox):
     def reranker(self) -> Reranker:
         from workers.reranking import reranker_for
 
-        return watched(reranker_for(self._settings), self._settings.reranked_by)
+        system = self._settings.reranked_by
+        made = watched(reranker_for(self._settings), system)
+        return self._measured_model(made, system, made.name)
 
     @cached_property
     def generator(self) -> Generator:
         from workers.generation import generator_for
 
-        return watched(generator_for(self._settings), self._settings.answered_by)
+        system = self._settings.answered_by
+        made = watched(generator_for(self._settings), system)
+        names = {"ollama": self._settings.ollama_model, "openai": self._settings.generator_model}
+        return self._measured_model(made, system, names.get(system) or made.name)
+
+    def _measured(self, part: T, dependency: str) -> T:
+        return part if self._calls is None else measured(part, dependency, self._calls)
+
+    def _measured_model(self, part: T, system: str, model: str) -> T:
+        if self._calls is None:
+            return part
+        return measured_model(part, system if system in _SERVERS else None, model, self._calls)
 
 
 def warm(tools: Tools, lane: Lane) -> None:
@@ -218,6 +247,10 @@ def warm(tools: Tools, lane: Lane) -> None:
                 tools.generator.warm()
             case Stage.INDEX | Stage.SEARCH | Stage.PURGE | Stage.SNAPSHOT:
                 wait_for_engine(tools.vectors)
+
+
+def _record_child(run: ChildRun) -> None:
+    record_parse(run.began, run.ended, run.cpu_seconds, run.peak_bytes)
 
 
 def require_recognition(settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 from api.access.access import Authenticator, Issuer
 from api.access.limits import FairSemaphore, Quota, RateLimit, RateLimiter, Unlimited
@@ -21,21 +22,31 @@ from rag.redis.connection import connect, connect_async
 from rag.redis.health import BrokerWatch
 from rag.redis.heartbeats import Heartbeats
 from rag.redis.job_notifications import ChangeFeed
+from rag.redis.server_health import ServerHealth
 from rag.redis.token_usage import TokenUsage
 from rag.registry.durable import DurableDocumentRegistry
 from rag.registry.keys import KeyFinder, KeyRegistry
 from rag.settings import Settings
+from rag.telemetry.measured import measured
 from rag.telemetry.tracing import watched
 from tasks.submit.submissions import Publisher, Submissions
+from tasks.submit.waits import Waits
+
+if TYPE_CHECKING:  # loads prometheus-client: see api.metrics
+    from rag.telemetry.call_metrics import CallMetrics
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """``bodies``: receives bodies of requests. ``uploads``: documents that are taken in after they came.
-    ``threads``: everything else that takes a thread. ``waits``: long polls and event streams.
+    ``threads``: everything else that takes a thread. ``waits``: long polls and event streams. ``job_waits``:
+    why jobs wait.
 
     ``write_limit`` counts requests that submit or change something, ``read_limit`` all others, ``wrong_keys``
     those with an unknown key, for each address.
+    ``calls`` counts and times the calls of the stores; None: nothing does.
     ``stopping`` is set when the server was told to stop: nothing is to wait for a job any more.
     """
 
@@ -52,6 +63,7 @@ class Parts:
     blobs: BlobStore
     submissions: Submissions
     publisher: Publisher
+    job_waits: Waits
     listing: BackupListing
     backup_status: BackupStatus
     broker: BrokerWatch
@@ -60,6 +72,8 @@ class Parts:
     heartbeats: Heartbeats
     cache: Cache
     usage: TokenUsage
+    servers: ServerHealth
+    calls: "CallMetrics | None"
     bodies: BodyReceiver
     uploads: FairSemaphore
     threads: FairSemaphore
@@ -71,12 +85,19 @@ def build(settings: Settings) -> Parts:
     """The parts that ``settings`` choose. Nothing is sent to any of them yet."""
     client = connect(settings)
     async_client = connect_async(settings.records_url, connections=settings.connection_pool_size)
-    blobs = watched(ObstoreBlobs.of(settings), settings.blob_address.partition(":")[0])
+    calls = _call_metrics(settings) if settings.prometheus_metrics_enabled else None
+
+    def measure(part: T, dependency: str) -> T:
+        return part if calls is None else measured(part, dependency, calls)
+
+    blobs: BlobStore = watched(ObstoreBlobs.of(settings), settings.blob_address.partition(":")[0])
+    blobs = measure(blobs, "blobs")
     journal = Journal(blobs)
-    jobs = DurableJobStore(client, settings, journal)
-    documents = DurableDocumentRegistry(client, journal)
+    jobs: JobStore = measure(DurableJobStore(client, settings, journal), "redis")
+    documents: DocumentRegistry = measure(DurableDocumentRegistry(client, journal), "redis")
     finder, issuer = KeyFinder(async_client, journal), _issuer_of(settings)
     publisher = Publisher(settings)
+    heartbeats = measure(Heartbeats(client), "redis")
     threads = settings.max_concurrent_requests
 
     def limit(per_minute: int, what: str) -> RateLimiter:
@@ -96,13 +117,16 @@ def build(settings: Settings) -> Parts:
         blobs=blobs,
         submissions=Submissions(settings, jobs, documents, blobs, publisher.send),
         publisher=publisher,
+        job_waits=Waits(jobs, heartbeats, able=lambda: publisher.fault is None),
         listing=BackupListing(Vault.of(settings)),
         backup_status=BackupStatus(client),
         broker=BrokerWatch(client, settings),
         disks=Disks.of(settings),
         changes=ChangeFeed(settings.records_url),
-        heartbeats=Heartbeats(client),
+        heartbeats=heartbeats,
         usage=TokenUsage(client),
+        servers=ServerHealth(client),
+        calls=calls,
         cache=RedisCache(client, settings),
         # Half of the connections, since waits may take the other half.
         bodies=BodyReceiver(places=settings.max_connections // 2, budget=settings.bodies_mb * MIB),
@@ -112,6 +136,12 @@ def build(settings: Settings) -> Parts:
         waits=Quota("long polls and event streams", settings.max_connections // 2),
         stopping=threading.Event(),
     )
+
+
+def _call_metrics(settings: Settings) -> "CallMetrics":
+    from rag.telemetry.call_metrics import CallMetrics  # noqa: PLC0415 - loads prometheus-client: see api.metrics
+
+    return CallMetrics(exemplars=settings.api_processes == 1)
 
 
 def _issuer_of(settings: Settings) -> Issuer | None:

@@ -48,6 +48,7 @@ class Health(BaseModel):
     version: str
     environment: str
     components: dict[str, bool]
+    flower_url: str | None = Field(None, description="Where browsers find Flower, by FLOWER_URL")
 
 
 async def may_see_details(request: Request) -> bool:
@@ -80,6 +81,7 @@ async def health(request: Request) -> Health:
         version=release(),
         environment=parts.settings.environment,
         components={name: component.ready for name, component in components.items()},
+        flower_url=parts.settings.flower_url,
     )
 
 

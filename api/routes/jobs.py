@@ -8,13 +8,14 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import Response
 
 from api.access.access import Caller
-from api.calls.auth import Call, ReadCall
+from api.calls.auth import AdminCall, Call, ReadCall
 from api.calls.openapi import job_route, problems
 from api.calls.submission import job_response
 from api.calls.waiting import LONGEST_WAIT, no_such_job, wait_for_end
 from api.schemas.answers import JobOut, Page, page_of
 from api.schemas.bodies import CollectionName, DocumentId
 from api.schemas.paging import Paged
+from api.schemas.waits import StuckOut, UnstuckOut
 from rag.model import Job, JobKind, JobState
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -41,6 +42,21 @@ def scope_of(caller: Caller, collection: str | None) -> tuple[str, ...] | None:
     return (collection,)
 
 
+@router.get("/stuck", responses=problems(403), summary="Jobs that wait unusually long")
+def stuck(call: AdminCall) -> StuckOut:
+    """Those that wait longer than is usual at their stage, by reason, with what to do. Of each stage, the 100
+    that have been queued longest are looked at."""
+    return StuckOut.of(call.parts.job_waits.stuck())
+
+
+@router.post("/unstick", responses=problems(403), summary="Help jobs that wait")
+def unstick(call: AdminCall) -> UnstuckOut:
+    """Does what can neither lose nor double work: gives jobs whose worker is gone to another one, tells
+    workers of due jobs again, and has jobs ended whose deadline has passed. Says what it did."""
+    call.parts.broker.check()
+    return UnstuckOut(done=call.parts.job_waits.unstick())
+
+
 @router.get("/{job_id}", responses=problems(404), summary="One job")
 async def job(call: ReadCall, job_id: str, wait: Wait = 0) -> JobOut:
     """With `wait`, answers as soon as the job is over, or with its present state after that many seconds."""
@@ -48,7 +64,9 @@ async def job(call: ReadCall, job_id: str, wait: Wait = 0) -> JobOut:
     if wait and not job.state.final:
         with call.parts.waits.hold(call.quota_key):
             job = await wait_for_end(call.parts, call.request, job.id, wait)
-    return JobOut.of(job)
+    if job.state.final:
+        return JobOut.of(job)
+    return JobOut.of(job, await call.run_in_thread(call.parts.job_waits.wait_of, job))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +93,8 @@ def jobs(call: ReadCall, wanted: Annotated[Wanted, Depends()], paging: Paged) ->
         cursor=paging.cursor,
         limit=paging.limit,
     )
-    return page_of(map(JobOut.of, window.items), window, paging.path)
+    waits = call.parts.job_waits
+    return page_of((JobOut.of(job, waits.wait_of(job)) for job in window.items), window, paging.path)
 
 
 @router.delete("/{job_id}", **job_route(JobOut, 404, 409), summary="Cancel a job")

@@ -8,9 +8,21 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from api.schemas.paging import encode_cursor
 from rag.jobs.subjects import LONGEST, subject_of
-from rag.model import Collection, Document, Job, JobKind, JobState, Layout, LayoutState, Stage
+from rag.model import (
+    Collection,
+    Document,
+    Job,
+    JobKind,
+    JobState,
+    Layout,
+    LayoutState,
+    Stage,
+    Wait,
+    WaitReason,
+)
 from rag.ports import Window
 from rag.telemetry.tracing import trace_id_of
+from rag.waits.conditions import ESTIMATE_ERROR
 
 T = TypeVar("T")
 
@@ -74,6 +86,33 @@ class SubjectOut(Answer):
         return cls.copy_from(subject_of(job))
 
 
+class WaitOut(Answer):
+    """Why a job does not go on now."""
+
+    reason: WaitReason = Field(
+        description="queue, turn: others come first; bell: a worker is told in a moment; no-worker, "
+        "worker-hung, worker-gone: of its lane; broker, vector-engine, model-server, blob-store, source, "
+        "disk: it is away, or full; rate-limit; retry; other-job; records: they are rebuilt; deadline, beat: "
+        "the job ends"
+    )
+    message: str = Field(description="In words, with what to do")
+    error: str | None = Field(description="Of the last attempt, where it is the reason")
+    since: datetime = Field(description="Since when it waits for that")
+    until: datetime | None = Field(description="When the wait ends, where that is known")
+    place: int | None = Field(description="In the queue of the stage, from 1")
+    starts_at: datetime | None = Field(description="The estimated begin; null while nothing is known")
+    estimate_error: float | None = Field(
+        description="By how much of the rest of the wait half of all estimates are wrong at most, "
+        "measured under steady load; null without an estimate",
+        examples=[ESTIMATE_ERROR],
+    )
+
+    @classmethod
+    def of(cls, wait: Wait) -> Self:
+        estimated = wait.starts_at is not None and wait.starts_at != wait.until
+        return cls.copy_from(wait, estimate_error=ESTIMATE_ERROR if estimated else None)
+
+
 class JobOut(Answer):
     """A job in its present state. ``result`` depends on its kind; it is set when the job has succeeded,
     ``error`` when it has not."""
@@ -91,15 +130,21 @@ class JobOut(Answer):
     attempts: int = Field(description="How often a worker began the present stage")
     result: dict[str, JsonValue] | None
     error: dict[str, JsonValue] | None = Field(description="A problem that also has stage and attempts")
+    waiting_for: WaitOut | None = Field(
+        None,
+        description="Why it does not go on now; null while a worker works it, when it is over, and in "
+        "the answers of calls that change it",
+    )
     trace_id: str | None = Field(
         None, description="Of the job's trace, where traces are kept; null when it is not traced"
     )
 
     @classmethod
-    def of(cls, job: Job) -> Self:
+    def of(cls, job: Job, wait: Wait | None = None) -> Self:
         return cls.copy_from(
             job,
             subject=SubjectOut.of(job),
+            waiting_for=WaitOut.of(wait) if wait else None,
             progress=ProgressOut(done=job.progress.done, total=job.progress.total),
             trace_id=trace_id_of(job.trace),
         )

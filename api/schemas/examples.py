@@ -99,7 +99,7 @@ JOBS: Mapping[str, Mapping[str, Any]] = {
         "subject": {**_SUBJECT, "name": kind, "collection": "handbook", **_SUBJECTS.get(kind, {})},
         "state": "succeeded", "stage": stage, "progress": {"done": 1, "total": 1}, "queue_position": None,
         "created_at": _BEGAN, "started_at": _BEGAN, "finished_at": _ENDED, "attempts": 1, "result": result,
-        "error": None, "trace_id": None,
+        "error": None, "waiting_for": None, "trace_id": None,
     }
     for kind, (stage, result) in _RESULTS.items()
 }  # fmt: skip
@@ -131,6 +131,24 @@ OF_SCHEMAS: Mapping[str, Any] = {
         "survives": "broker-loss",
     },
     "Job": JOBS["ingest"],
+    "Stuck": {
+        "items": [
+            {
+                "reason": "worker-gone", "count": 1,
+                "to_do": "Run `aegis jobs unstick`: it lets another worker take the job over at once",
+                "jobs": [
+                    {
+                        "id": JOB_ID, "kind": "ingest", "stage": "embed", "since": _BEGAN, "error": None,
+                        "message": "The worker that had begun it does not answer any more; when its lease is "
+                        "over, another worker takes the job over",
+                    }
+                ],
+            }
+        ],
+    },
+    "Unstuck": {
+        "done": [f"job {JOB_ID}: its worker is gone, so another one of lane embed takes it over"],
+    },
     "Document": {
         "document_id": "guides/vpn.md", "collection": "handbook", "version": 1, "title": "VPN guide",
         "media_type": "text/markdown", "chunks": 12, "tokens": 1840, "metadata": {"lang": "en"},
@@ -163,9 +181,26 @@ OF_SCHEMAS: Mapping[str, Any] = {
         "path": "/v1/documents", "collection": None, "status": 202, "address": "203.0.113.7",
         "request_id": "5f0c1b7e", "job_id": JOB_ID, "count": 1, "reason": None, "origin": None,
     },
+    "Lanes": {
+        "read_at": _ENDED,
+        "lanes": [
+            {
+                "lane": "embed", "stages": ["embed", "reembed", "compare"], "ready": 12, "resting": 0,
+                "running": 8, "oldest_wait_seconds": 3.2, "ended": 4812, "workers": 1,
+            }
+        ],
+        "workers": [
+            {
+                "lane": "embed", "host": "rag-1", "pid": 4711, "age_seconds": 0.8, "idle_seconds": 1.1,
+                "busy_seconds": 1.1, "task": f"{JOB_ID}.embed.9f2c61", "error": None,
+            }
+        ],
+        "jobs": {"queued": 12, "running": 8, "succeeded": 1203}, "ended": {"succeeded": 1203},
+        "open": {"ingest": 20}, "open_limits": {"ingest": 10000}, "dead_letters": {},
+    },
     "Health": {
         "status": "ok", "version": "0.2.0", "environment": "production",
-        "components": {"broker": True, "embed": True},
+        "components": {"broker": True, "embed": True}, "flower_url": "https://rag.example.com/flower/",
     },
     "Readiness": {
         "status": "ready", "components": {"broker": {"ready": True, "essential": True, "detail": {}}}

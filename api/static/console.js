@@ -205,7 +205,7 @@ async function recent() {
     const { items } = await client.get("/v1/jobs?limit=12");
     said($("jobs-note"), items.length ? "" : "Nothing yet.");
     $("jobs").replaceChildren(...items.map((job) => made("li", {},
-      made("span", { textContent: `${job.kind} · ${job.subject.name}`, title: place(job) }),
+      made("a", { textContent: `${job.kind} · ${job.subject.name}`, title: place(job), href: `/console/job.html#${job.id}` }),
       made("span", { className: `tag ${job.state}`, textContent: inWords(job) }),
       made("small", { textContent: [new Date(job.created_at).toLocaleTimeString(), job.error?.detail].filter(Boolean).join(" · ") }))));
   } catch (error) {

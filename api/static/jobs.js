@@ -16,8 +16,13 @@ export const ABOUT_BACKUPS = ["backup", "verify", "rehearse", "restore", "prune"
 // What of a document was not read: sentences.
 export const warningsOf = (found) => (found?.warnings ?? []).map((warning) => warning.text);
 
+// Reasons to wait for which the place in the queue says enough.
+const IN_LINE = ["queue", "turn", "bell"];
+
 export function inWords(job) {
   const stage = STAGES[job.stage] || job.stage;
+  const wait = job.waiting_for;
+  if (wait && !IN_LINE.includes(wait.reason)) return `waiting: ${wait.message}`;
   if (job.state === "queued") return job.queue_position ? `waiting, place ${job.queue_position}` : "waiting";
   if (job.state !== "running") return job.state;
   if (!job.progress?.total) return stage;

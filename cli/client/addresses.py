@@ -19,6 +19,6 @@ def addresses(settings: Settings) -> dict[str, str]:
         "API": api,
         "Console": f"{api}/",
         "API pages": f"{api}/docs",
-        "Flower": http_url(settings.listen_host, settings.flower_port),
+        "Flower": f"{http_url(settings.listen_host, settings.flower_port)}{settings.flower_prefix}/",
         "Logs": str(settings.home / "logs"),
     }

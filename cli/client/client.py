@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from cli.client.connection import LONG_POLL_SECONDS, Connection, RetryTimer, drop_none, require_utf8
+from cli.client.problems import error_of
 from cli.client.transport import FixedLength, Upload
 from rag.errors import AegisError, InvalidRequest, Transient
 from rag.settings.client import ClientSettings
@@ -18,6 +19,8 @@ FINAL = frozenset({"succeeded", "failed", "cancelled", "dead"})
 _NO_NAMES = frozenset({"", ".", ".."})
 _JOB = ("state",)
 """Fields that an answer must have to be a job."""
+_LOOK_SECONDS = 5.0
+"""How long an answer about the present state may take."""
 
 
 class Client(Connection):
@@ -74,6 +77,10 @@ class Client(Connection):
     def retry(self, job_id: str) -> Json:
         """The job, queued again at the stage where it ended. Conflict unless it failed."""
         return self._call("POST", f"{_address('jobs', job_id)}/retry", needs=_JOB)
+
+    def unstick(self) -> list[str]:
+        """Help jobs that wait, and return what was done, a line each."""
+        return list(self._call("POST", "/v1/jobs/unstick", needs=("done",))["done"])
 
     def delete_document(self, document_id: str, collection: str | None = None) -> Json:
         """``{"job_id", …}``; searches no longer find it."""
@@ -133,6 +140,10 @@ class Client(Connection):
         """Those that the key may see, newest first. ``wanted``: such as state, kind and collection."""
         return self._items("/v1/jobs", **wanted)
 
+    def stuck_jobs(self) -> list[Json]:
+        """Groups of jobs that wait unusually long, by reason."""
+        return list(self._call("GET", "/v1/jobs/stuck", needs=("items",))["items"])
+
     def collections(self) -> Iterator[Json]:
         """Those that the key reaches, by name."""
         return self._items("/v1/collections")
@@ -185,8 +196,16 @@ class Client(Connection):
     def readiness(self) -> Json:
         """``/health/ready``, whatever its HTTP status."""
         with self._translated():
-            answer = self._http.get("/health/ready", timeout=5.0)
+            answer = self._http.get("/health/ready", timeout=_LOOK_SECONDS)
         return self._object(answer.content, ("status", "components"))
+
+    def lanes(self) -> Json:
+        """Lanes, workers and jobs at this moment, by a single try: who shows them live looks again soon."""
+        with self._translated():
+            answer = self._http.get("/v1/lanes", timeout=_LOOK_SECONDS)
+        if answer.is_error:
+            raise error_of(answer)
+        return self._object(answer.content, ("read_at", "lanes", "ended", "open"))
 
     def health(self) -> Json:
         """Version, environment, and which components are ready."""

@@ -1,4 +1,4 @@
-"""``aegis jobs``: list, show, cancel, retry and watch jobs."""
+"""``aegis jobs``: list, show, cancel, retry and watch jobs, and find out why they wait."""
 
 from functools import partial
 from itertools import islice
@@ -11,12 +11,13 @@ from cli.commands.batch import apply_to_each
 from cli.commands.call import Call, asks_api, shows_data
 from cli.shell.exits import status_of_all
 from cli.shell.groups import ListByDefault, group
-from cli.tables.jobs import JOBS, job_page
+from cli.tables.jobs import JOBS, STUCK, job_page, stuck_page
 from cli.tables.views import Format
 from rag.system.printable import one_line
 
 app = group(
-    "List, show, cancel, retry and watch jobs. Without a command: list the newest.", cls=ListByDefault
+    "List, show, cancel, retry and watch jobs; say why they wait. Without a command: list the newest.",
+    cls=ListByDefault,
 )
 
 JobId = Annotated[str, typer.Argument(metavar="ID", help="Whole, or a beginning that no other job has.")]
@@ -55,6 +56,29 @@ def show(call: Call, job_id: JobId) -> None:
     """One job: what it is about, how far it is, its result or what went wrong."""
     with call.client() as client:
         call.show_one(client.job(ids.job_id(client, job_id)), job_page)
+
+
+@app.command()
+@shows_data
+def stuck(call: Call) -> None:
+    """Jobs that wait unusually long, by reason, with what to do."""
+    with call.client() as client:
+        groups = client.stuck_jobs()
+    if not call.for_people:
+        call.show_rows(groups, STUCK)
+        return
+    for line in stuck_page(groups):
+        print(one_line(line))
+
+
+@app.command()
+@asks_api
+def unstick(call: Call) -> None:
+    """Help jobs that wait, by what can neither lose nor double work; say what was done."""
+    with call.client() as client:
+        done = client.unstick()
+    for line in done or ["There is nothing to do: `aegis jobs stuck` shows what the jobs wait for"]:
+        print(one_line(line))
 
 
 @app.command()

@@ -5,6 +5,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from time import sleep
@@ -17,6 +18,7 @@ from rag.settings import load
 from rag.system.printable import one_line
 
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?")
+_JSON_STAMP = re.compile(r'\{"time": "(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)"')
 _LOOK_SECONDS = 0.5
 _MOST_BYTES = 4 << 20
 """At most, from the end of a file."""
@@ -104,6 +106,18 @@ def entries_of(part: str, lines: Iterable[bytes]) -> Iterator[Entry]:
     at = ""
     for raw in lines:
         line = raw.decode("utf-8", "replace").rstrip("\r\n")
-        if stamp := _STAMP.match(line):
-            at = stamp[0].replace("T", " ").replace(".", ",")
+        at = _time_of(line) or at
         yield Entry(at, part, line)
+
+
+def _time_of(line: str) -> str | None:
+    """The line's time as text logs have it: local, such as ``2026-11-30 16:27:00,123``. None: it has none."""
+    if stamp := _STAMP.match(line):
+        return stamp[0].replace("T", " ").replace(".", ",")
+    if (stamp := _JSON_STAMP.match(line)) is None:
+        return None
+    try:
+        local = datetime.fromisoformat(stamp[1]).astimezone()
+    except ValueError:  # digits that are no time
+        return None
+    return f"{local:%Y-%m-%d %H:%M:%S},{local.microsecond // 1000:03d}"

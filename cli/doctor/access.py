@@ -50,8 +50,9 @@ def _check_api(settings: Settings) -> Finding:
 def _check_flower(settings: Settings) -> Finding:
     """Raises ConfigurationError when Flower would be open to everybody."""
     require_closed_flower(settings)
-    if settings.flower_basic_auth is not None:
-        return Finding("Flower", "ok", "asks for a password")
+    if settings.flower_closed:
+        asked = "password" if settings.flower_basic_auth else "sign-in by OAuth"
+        return Finding("Flower", "ok", f"asks for a {asked}")
     return Finding("Flower", "ok", f"only shows, without a password, on {settings.listen_host}")
 
 

@@ -15,9 +15,8 @@ from cli.supervisor.service import Service
 from cli.supervisor.services import API, BROKER, FLOWER, broker, makers
 from rag.errors import AegisError, ConfigurationError
 from rag.settings import Settings, load
-from rag.startup import require_closed_api, require_closed_broker, require_closed_flower
+from rag.startup import require_closed_api, require_closed_broker, require_closed_flower, write_refusal
 from rag.system.folders import keep_private, private_folder
-from rag.system.printable import printable
 
 _EXPOSURE_CHECKS = {API: require_closed_api, BROKER: require_closed_broker, FLOWER: require_closed_flower}
 
@@ -53,7 +52,8 @@ def main() -> NoReturn:
         settings = load()
         become(choose(sys.argv[1:], settings), settings)
     except (AegisError, OSError) as error:
-        sys.exit("\n".join(f"aegis: {line}" for line in printable(str(error)).splitlines()))
+        write_refusal("aegis", str(error))
+        sys.exit(1)
 
 
 if __name__ == "__main__":

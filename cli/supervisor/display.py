@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from rich.console import Console, RenderableType
 from rich.control import Control
@@ -12,14 +13,29 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.supervisor.logs import stamp
+from cli.supervisor.runner import Observer
 from cli.tables.printing import shown
 from rag.system.printable import one_line
+
+
+class StackDisplay(Observer, Protocol):
+    """Is told what happens to the stack, beside what happens to its services."""
+
+    def show_start(self, home: Path) -> None: ...
+    def show_stopping(self) -> None: ...
+    def show_addresses(self, seconds: float, addresses: Mapping[str, str]) -> None: ...
+    def show_note(self, text: str) -> None: ...
+    def clear_spinner(self) -> None: ...
+
 
 _LOG_PREFIX = re.compile(r"[0-9-]{10} [0-9:]{8},[0-9]{3} [A-Z]{4,8}")
 
 
 class Display:
-    """Plain lines where there is no terminal; colours follow NO_COLOR."""
+    """Implements :class:`StackDisplay` for people.
+
+    Plain lines where there is no terminal; colours follow NO_COLOR.
+    """
 
     def __init__(self, console: Console | None = None, *, verbose: bool = False) -> None:
         self._console = console or Console(highlight=False, soft_wrap=True)

@@ -1,30 +1,39 @@
 """Flower with the checks that it lacks: ``python -m cli.supervisor.flower``, with Flower's own options.
 
 Flower 2.2 never checks the Host of a request, and checks the page it comes from only with a
-password. It has no option for either, so this module puts a check before its own handlers. It
-has no limits for connections either: tornado would accept 100 MB for each before any check,
-and wait an hour for a header and without end for a body.
+password. It asks nobody for a password at /metrics. It has no option for any of these, so this
+module puts a check before its own handlers. It has no limits for connections either: tornado
+would accept 100 MB for each before any check, and wait an hour for a header and without end for
+a body.
 """
 
 import atexit
 import logging
+import re
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from flower.app import Flower
 from flower.command import apply_env_options, apply_options, extract_settings, sigterm_handler
 from flower.options import options
 from flower.urls import settings as of_tornado
+from flower.views.monitor import Healthcheck, Metrics
+from tornado.escape import xhtml_escape
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest
 from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets, bind_unix_socket
-from tornado.web import OutputTransform, RequestHandler
+from tornado.web import OutputTransform, RequestHandler, authenticated
 
 from rag.access.origins import OriginPolicy, RequestContext
 from rag.settings import load
 from rag.startup import log_as, require_closed_flower, starting
+from rag.system.folders import private_folder
+from rag.web.addresses import http_url
 from tasks.app import app
 
 _LIMITS = {
@@ -37,6 +46,10 @@ _LIMITS = {
 """Limits of a connection, in bytes and seconds, as arguments of tornado's HTTPServer."""
 
 _MOST_CONNECTIONS = 400  # silent ones end after ten seconds
+
+_JOB_ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_DELIVERY = re.compile(rf"({_JOB_ID})\.[a-z_]+\.")
+"""The id of a bell's task: the job that it rings for, and the job's stage. See tasks.publishing.bells."""
 
 _NO_API = (
     "Flower's API can stop workers and tasks, so it is off without a password: set "
@@ -75,6 +88,22 @@ class IsolationHeaders(OutputTransform):
         return super().transform_first_chunk(status_code, headers, chunk, finishing)
 
 
+class JobLinks(OutputTransform):
+    """Makes the address of a job's page a link. Flower escapes what it shows of a task, so it can be none."""
+
+    def __init__(self, console: str, _request: HTTPServerRequest) -> None:
+        address = xhtml_escape(job_page(console, "")).encode()
+        self._shown = re.compile(rb"(?<=<code>)" + re.escape(address) + _JOB_ID.encode() + rb"(?=</code>)")
+
+    def transform_first_chunk(
+        self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool
+    ) -> tuple[int, HTTPHeaders, bytes]:
+        if finishing and headers.get("Content-Type", "").startswith("text/html"):
+            chunk = self._shown.sub(rb'<a href="\g<0>">\g<0></a>', chunk)
+            headers["Content-Length"] = str(len(chunk))
+        return status_code, headers, chunk
+
+
 class BoundedServer(HTTPServer):
     """Closes connections over the limit: silent ones must not use up memory and file descriptors."""
 
@@ -92,24 +121,43 @@ class BoundedServer(HTTPServer):
         super().on_close(server_conn)
 
 
-class GuardedFlower(Flower):  # type: ignore[misc]  # Flower ships no types
-    """Flower that refuses what ``policy`` refuses; its API too, when it has no password."""
+class ClosedMetrics(Metrics):  # type: ignore[misc]  # Flower ships no types
+    """Flower's figures, for those who may see its pages."""
 
-    def __init__(self, policy: OriginPolicy, **settings: object) -> None:
-        super().__init__(transforms=[IsolationHeaders], **settings)
+    @authenticated
+    async def get(self) -> None:
+        await super().get()
+
+
+class GuardedFlower(Flower):  # type: ignore[misc]  # Flower ships no types
+    """Flower that refuses what ``policy`` refuses; its API too, when it does not ask who comes.
+
+    ``/healthcheck`` and ``/metrics`` are there with and without the prefix of the pages, so that those who
+    probe and scrape need not know it. ``open_metrics``: the figures ask for no password. ``console``: the
+    console's address.
+    """
+
+    def __init__(self, policy: OriginPolicy, *, console: str, open_metrics: bool, **settings: object) -> None:
+        super().__init__(transforms=[IsolationHeaders, partial(JobLinks, console)], **settings)
         self._policy = policy
+        self._prefix = f"/{self.options.url_prefix}" if self.options.url_prefix else ""
         self._locked = not (self.options.basic_auth or self.options.auth)
+        self._monitoring = {
+            "/healthcheck": Healthcheck,
+            "/metrics": Metrics if open_metrics else ClosedMetrics,
+        }
 
     def find_handler(self, request: HTTPServerRequest, **others: object) -> HTTPMessageDelegate:
-        refusal = self._policy.refusal(_context(request))
-        answer = None
+        refusal, path = self._policy.refusal(_context(request)), request.path or ""
+        own = path.removeprefix(self._prefix)
+        handler, answer = self._monitoring.get(own), {}
         if refusal is not None:
-            answer = {"status": 403, "text": f"{refusal.title}. {refusal.detail}"}
-        elif self._locked and (request.path or "").startswith("/api/"):
-            answer = {"status": 401, "text": _NO_API}
-        if answer is None:
+            handler, answer = Refusal, {"status": 403, "text": f"{refusal.title}. {refusal.detail}"}
+        elif self._locked and own.startswith("/api/"):
+            handler, answer = Refusal, {"status": 401, "text": _NO_API}
+        if handler is None:
             return super().find_handler(request, **others)  # type: ignore[no-any-return]  # the same
-        return self.get_handler_delegate(request, Refusal, answer)  # type: ignore[no-any-return]  # the same
+        return self.get_handler_delegate(request, handler, answer)  # type: ignore[no-any-return]  # the same
 
     def start_http_server(self) -> int | None:
         """As Flower's own, with limits. Returns the port; None for a Unix socket."""
@@ -136,18 +184,50 @@ def _context(request: HTTPServerRequest) -> RequestContext:
     )
 
 
+def job_page(console: str, job_id: str) -> str:
+    """The address of a job's page in the console at ``console``."""
+    return f"{console}/console/job.html#{job_id}"
+
+
+def formatter(console: str) -> Callable[[Any], Any]:
+    """Returns a function that formats a task for Flower's pages. ``console``: the console's address.
+
+    A delivery has no arguments. In their place is the page of the job that it was sent for, which the
+    beginning of its id names.
+    """
+
+    def format_task(task: Any) -> Any:
+        job = _DELIVERY.match(task.uuid or "")
+        if job is not None:
+            task.args = job_page(console, job[1])
+        return task
+
+    return format_task
+
+
 def main() -> None:
     """Run Flower as ``celery flower`` does, until SIGTERM."""
     with starting("Flower"):
-        ours = load()
-        require_closed_flower(ours)
+        settings = load()
+        require_closed_flower(settings)
     apply_env_options()
     apply_options(sys.argv[0], sys.argv[1:])
     extract_settings()
-    log_as("flower", ours)
+    log_as("flower", settings)
     logging.getLogger("tornado.access").setLevel(logging.ERROR)
-    policy = OriginPolicy.of(ours, anonymous=ours.flower_basic_auth is None, origins=(), guarded="/")
-    flower = GuardedFlower(policy, capp=app, options=options, **of_tornado)
+    if options.persistent:
+        private_folder(Path(options.db).parent)
+    console = (settings.console_url or http_url(settings.listen_host, settings.api_port)).rstrip("/")
+    options.format_task = formatter(console)
+    policy = OriginPolicy.of(settings, anonymous=not settings.flower_closed, origins=(), guarded="/")
+    flower = GuardedFlower(
+        policy,
+        console=console,
+        open_metrics=settings.flower_open_metrics,
+        capp=app,
+        options=options,
+        **of_tornado,
+    )
     atexit.register(flower.stop)
     signal.signal(signal.SIGTERM, sigterm_handler)
     flower.start_http_server()

@@ -10,13 +10,18 @@ from io import FileIO
 from pathlib import Path
 
 from rag.system.folders import private_folder
+from rag.system.log_lines import LogFormat, json_line
 
 ROTATE_BYTES = 10 * 1024 * 1024
 AUDIT_FILES = 9
 """Old audit files that are kept, about half a million entries: a flood of requests must not push out
 soon what was done before."""
 
-_AUDIT = re.compile(rb"[0-9-]{10} [0-9:,]{12} INFO api (?:[0-9]+ \w+ )?aegis\.audit(?::[0-9]+)? audit \{")
+_AUDIT = re.compile(
+    rb"[0-9-]{10} [0-9:,]{12} INFO api (?:[0-9]+ \w+ )?aegis\.audit(?::[0-9]+)? audit \{"
+    rb'|\{"time": "[0-9TZ:.-]{24}", "level": "INFO", "part": "api", "logger": "aegis\.audit", '
+)
+_JSON_LINE = re.compile(rb'\{"time": "[0-9TZ:.-]{24}", "level": "')
 _CONTROL_BYTES = bytes({*range(32), 127} - {*b"\t\n\r"})
 """Other programs may print them, and a terminal that shows the file would obey them."""
 
@@ -41,6 +46,11 @@ def stamp() -> str:
     return f"{now:%Y-%m-%d %H:%M:%S},{now.microsecond // 1000:03d}"
 
 
+def note(form: LogFormat, part: str, level: str, text: str) -> str:
+    """A log line by the supervisor itself, without its line break."""
+    return json_line(level, part, text) if form == "json" else f"{stamp()} {level} {part} {text}"
+
+
 def reformat_redis_line(service: str, line: bytes) -> bytes:
     """A line of a Redis or Valkey server, in the format of the other services; any other line unchanged."""
     found = _REDIS_LINE.match(line)
@@ -54,6 +64,22 @@ def reformat_redis_line(service: str, line: bytes) -> bytes:
     return b"%s,%s %s %s %s" % (str(when).encode(), found[2], level, service.encode(), found[4])
 
 
+def line_as_json(service: str, line: bytes) -> bytes:
+    """A line that a service wrote past its log, such as a crashing runtime's, as a JSON line of our logs.
+
+    Lines of its log, and empty ones, stay as they are. The level is the first that the line names.
+    """
+    if _JSON_LINE.match(line) or not line.strip():
+        return line
+    redis, text = _REDIS_LINE.match(line), line.decode("utf-8", "replace").rstrip()
+    if redis:
+        level, text = _REDIS_LEVELS[redis[3]].decode(), redis[4].decode("utf-8", "replace").rstrip()
+    else:
+        named = _LEVEL.search(text, 0, _LEVEL_WITHIN)
+        level = named[1] if named else "WARNING"
+    return f"{json_line(level, service, text)}\n".encode()
+
+
 class LogFile:
     """Appends to ``folder/name.log``, which only its owner may read.
 
@@ -63,9 +89,10 @@ class LogFile:
     read what it prints. ConfigurationError for a ``folder`` that cannot be made.
     """
 
-    def __init__(self, folder: Path, name: str, former: int = 1) -> None:
+    def __init__(self, folder: Path, name: str, former: int = 1, form: LogFormat = "text") -> None:
         self.path = private_folder(folder) / f"{name}.log"
         self._former = former
+        self._form: LogFormat = form
         self._file: FileIO | None = None
         self._closed = False
         self._dropped = 0
@@ -82,7 +109,7 @@ class LogFile:
                     file = self._rotate(file)
                 if self._dropped:
                     missing = f"{self._dropped} bytes are missing here: they could not be written"
-                    gap = f"\n{stamp()} WARNING {self.path.stem} {missing}\n".encode()
+                    gap = f"\n{note(self._form, self.path.stem, 'WARNING', missing)}\n".encode()
                     # On a full disk the note may be cut off; the next write tries again.
                     if file.write(gap) == len(gap):
                         self._dropped = 0

@@ -118,6 +118,8 @@ def _ports(settings: Settings) -> dict[str, tuple[str, int]]:
     """The address and port of each service that listens on TCP, by the setting of the port."""
     host = settings.listen_host
     ports = {"API_PORT": (host, settings.api_port), "FLOWER_PORT": (host, settings.flower_port)}
+    if settings.metrics_port:
+        ports["METRICS_PORT"] = (host, settings.metrics_port)
     if settings.answered_by == "smollm2":
         ports["SMOLLM2_PORT"] = ("127.0.0.1", settings.smollm2_port)
     if settings.embedded_broker and settings.broker_host:

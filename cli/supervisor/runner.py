@@ -1,7 +1,7 @@
 """Runs one service: starts it, and restarts it whenever it dies or hangs."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,11 +10,12 @@ from typing import Protocol
 
 from cli.supervisor.fork_client import ForkClient
 from cli.supervisor.lockfile import StackFile
-from cli.supervisor.logs import AUDIT_FILES, LogFile, Output, reformat_redis_line
+from cli.supervisor.logs import AUDIT_FILES, LogFile, Output, line_as_json, reformat_redis_line
 from cli.supervisor.orphan_guard import OrphanGuard
 from cli.supervisor.process import ServiceProcess, describe_exit
 from cli.supervisor.service import TERMINATE_HUNG, Service
 from rag.errors import Unavailable
+from rag.system.log_lines import LogFormat
 
 WATCH_SECONDS = 2.0
 """Between two looks at a running process."""
@@ -51,6 +52,7 @@ class RunContext:
     stack_file: StackFile
     fork_client: ForkClient | None = None
     verbose: bool = False
+    log_format: LogFormat = "text"
 
 
 class Runner:
@@ -68,12 +70,13 @@ class Runner:
             if context.verbose or not service.quiet:
                 context.observer.show_line(service.name, line)
 
+        form = context.log_format
         self._output = Output(
-            LogFile(context.logs, service.name),
+            LogFile(context.logs, service.name, form=form),
             show,
             verbose=context.verbose,
-            audit=LogFile(context.logs, "audit", AUDIT_FILES) if service.audited else None,
-            rewrite=partial(reformat_redis_line, service.name) if service.redis_log else None,
+            audit=LogFile(context.logs, "audit", AUDIT_FILES, form) if service.audited else None,
+            rewrite=_rewriter_of(service, form),
         )
 
     async def run(self, needs: Iterable[asyncio.Event]) -> None:
@@ -217,6 +220,13 @@ class Runner:
         where = f"Its log: {self._output.file.path}"
         message = f"{self.service.name} {why}"
         return Unavailable(f"{message}\n{last}\n{where}" if last else f"{message}. {where}")
+
+
+def _rewriter_of(service: Service, form: LogFormat) -> Callable[[bytes], bytes] | None:
+    """What puts lines that the service does not write by our log into the form of all others."""
+    if form == "json":
+        return partial(line_as_json, service.name)
+    return partial(reformat_redis_line, service.name) if service.redis_log else None
 
 
 async def wait_until_hung(service: Service, pid: int, *, was_ready: bool) -> str:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from secrets import token_urlsafe
 from signal import Signals
@@ -25,8 +26,9 @@ from tasks.app import LANES, Lane
 
 API, BEAT, FLOWER, BROKER, VECTORS, SMOLLM2 = "api", "beat", "flower", "broker", "vectors", "smollm2"
 
-_FLOWER_TASKS = 10_000
 _FLOWER_OFFLINE_SECONDS = 60
+_FLOWER_SAVE_SECONDS = 60  # it also saves when it stops
+_FLOWER_COLUMNS = "name,uuid,state,received,runtime,worker,result"
 _API_GRACEFUL_SECONDS = 5.0  # see api.server
 
 _WORKER_HANG_SECONDS = 10.0  # added to the ten seconds that a heartbeat is valid
@@ -40,8 +42,17 @@ Makers = Mapping[str, Callable[[], Service]]
 
 
 def services(settings: Settings) -> list[Service]:
-    """What the settings ask for. A role with an address of its own has no service here."""
-    return [make() for make in makers(settings).values()]
+    """What the settings ask for. A role with an address of its own has no service here.
+
+    The workers share this machine, so each gets a METRICS_PORT of its own: the setting's, and the next ones.
+    """
+    made = {name: make() for name, make in makers(settings).items()}
+    if settings.metrics_port:
+        for port, lane in enumerate(LANES, settings.metrics_port):
+            worker = made[f"worker-{lane.name}"]
+            own = {**worker.environment, "METRICS_PORT": str(port)}
+            made[f"worker-{lane.name}"] = replace(worker, environment=own)
+    return list(made.values())
 
 
 def makers(settings: Settings) -> Makers:
@@ -161,15 +172,18 @@ def _worker(lane: Lane, settings: Settings, page: HealthPage, needs: tuple[str, 
 def _flower(settings: Settings, needs: tuple[str, ...]) -> Service:
     """``needs``: the workers. Flower asks only at its start which workers there are.
 
-    Flower could stop workers, so without a password it is read-only and its API is off.
+    Flower could stop workers, so where it does not ask who comes it is read-only and its API is off.
     """
     host, port, secret = settings.listen_host, settings.flower_port, settings.flower_basic_auth
     command = [
         sys.executable, "-m", "cli.supervisor.flower",
-        f"--address={host}", f"--port={port}",
-        f"--max_tasks={_FLOWER_TASKS}", f"--purge_offline_workers={_FLOWER_OFFLINE_SECONDS}",
+        f"--address={host}", f"--port={port}", f"--url_prefix={settings.flower_prefix.strip('/')}",
+        f"--max_tasks={settings.flower_max_tasks}", f"--max_workers={settings.flower_max_workers}",
+        f"--purge_offline_workers={_FLOWER_OFFLINE_SECONDS}", f"--tasks_columns={_FLOWER_COLUMNS}",
+        f"--persistent={settings.flower_persistent}", f"--db={settings.home / 'flower' / 'state'}",
+        f"--state_save_interval={_FLOWER_SAVE_SECONDS * 1000}",
         f"--logging={settings.log_level.lower()}",
-        *([] if secret else ["--read_only=True"]),
+        *([] if settings.flower_closed else ["--read_only=True"]),
     ]  # fmt: skip
     password = _secret("FLOWER_BASIC_AUTH", secret.get_secret_value()) if secret else {}
     return Service(

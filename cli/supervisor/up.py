@@ -11,7 +11,7 @@ from time import monotonic
 from cli.client.addresses import addresses, base_url
 from cli.shell.exits import INTERRUPTED
 from cli.supervisor import preflight
-from cli.supervisor.display import Display
+from cli.supervisor.display import StackDisplay
 from cli.supervisor.environment import environment
 from cli.supervisor.fork_client import ForkClient
 from cli.supervisor.lockfile import lock_home
@@ -30,7 +30,7 @@ _FORK_SERVER = "fork-server"
 
 def up(
     settings: Settings,
-    display: Display,
+    display: StackDisplay,
     *,
     verbose: bool = False,
     work: Work | None = None,
@@ -77,6 +77,7 @@ def up(
                 guard=guard,
                 stack_file=stack_file,
                 verbose=verbose,
+                log_format=settings.log_format,
             )
             status = asyncio.run(run(context))
     if status == INTERRUPTED:
@@ -98,7 +99,7 @@ def build_model(settings: Settings) -> int:
 
 
 @contextmanager
-def _recorded(settings: Settings, display: Display) -> Iterator[None]:
+def _recorded(settings: Settings, display: StackDisplay) -> Iterator[None]:
     """Let commands in other folders find the stack. It runs all the same when that cannot be written."""
     with ExitStack() as stack:
         try:

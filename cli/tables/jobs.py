@@ -1,10 +1,10 @@
 """Jobs on the terminal: a list's columns, and one job's page."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cli.tables.views import Column, Row, View
-from cli.units import age, clock, size
+from cli.units import age, clock, many, size
 
 COLOURS = {"succeeded": "green", "failed": "red", "dead": "red", "running": "cyan", "cancelled": "yellow"}
 
@@ -47,9 +47,42 @@ JOBS = View(
     fields=(
         "id", "kind", "state", "stage", "progress.done", "progress.total", "queue_position", "attempts",
         "created_at", "started_at", "finished_at", "subject", "error.type", "error.detail",
+        "waiting_for.reason", "waiting_for.message",
     ),
     none="There are no such jobs.",
 )  # fmt: skip
+
+STUCK = View(
+    columns=(
+        Column("reason", lambda row: str(row["reason"])),
+        Column("jobs", lambda row: str(row["count"]), right=True),
+        Column("to do", lambda row: str(row["to_do"]), wraps=True),
+    ),
+    fields=("reason", "count", "to_do", "jobs"),
+    none="No job waits longer than is usual.",
+)
+
+
+def stuck_page(groups: Sequence[Row]) -> Iterator[str]:
+    """A paragraph for each reason: how many jobs wait, what to do, and those that wait longest."""
+    if not groups:
+        yield STUCK.none
+    for group in groups:
+        yield f"{group['reason']}: {many(group['count'], 'job')}. {group['to_do']}"
+        for job in group["jobs"]:
+            yield f"  {job['id']}  {job['kind']} at {job['stage']}, for {age(job['since'])}: {job['message']}"
+
+
+def _wait(wait: Row | None) -> Iterator[tuple[str, str]]:
+    """Why a job does not go on, and when it will as far as that is known."""
+    if not wait:
+        return
+    yield "waits for", f"{wait['reason']}: {wait['message']}"
+    yield "waits since", f"{clock(wait['since'])}, for {age(wait['since'])}"
+    yield "until", clock(wait["until"]) if wait["until"] else ""
+    error = wait["estimate_error"]
+    if wait["starts_at"] and error:
+        yield "starts", f"about {clock(wait['starts_at'])} (half of all estimates are within {error:.0%})"
 
 
 def job_page(row: Row) -> Iterator[tuple[str, str]]:
@@ -62,6 +95,7 @@ def job_page(row: Row) -> Iterator[tuple[str, str]]:
     yield "progress", progress(row)
     place = row["queue_position"]
     yield "place", f"{place} in the queue" if place else ""
+    yield from _wait(row.get("waiting_for"))
     yield "created", f"{clock(row['created_at'])}, {age(row['created_at'])} ago"
     yield "started", clock(row["started_at"]) if row["started_at"] else ""
     yield "finished", clock(row["finished_at"]) if row["finished_at"] else ""

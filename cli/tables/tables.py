@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import IO, Any
 
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -91,7 +91,7 @@ def print_table(rows: Sequence[Row], view: View, out: IO[str]) -> None:
     if not rows:
         print(view.none, file=out)
         return
-    _print(console, table_of(rows, view, console.width), out)
+    print_on(console, table_of(rows, view, console.width), out)
 
 
 def table_of(rows: Sequence[Row], view: View, width: int) -> Table:
@@ -110,7 +110,7 @@ def print_page(facts: Iterable[tuple[str, str]], out: IO[str]) -> None:
     for name, value in facts:
         if value:
             table.add_row(Text(one_line(name)), Text(printable(value)))
-    _print(console_on(out), table, out)
+    print_on(console_on(out), table, out)
 
 
 def console_on(out: IO[str]) -> Console:
@@ -187,8 +187,11 @@ def _table(columns: Sequence[Column], cells: Sequence[Sequence[str]], rows: Sequ
     return table
 
 
-def _print(console: Console, table: Table, out: IO[str]) -> None:
-    """A file or pipe gets no colours, and no spaces at the end of lines."""
+def print_on(console: Console, table: RenderableType, out: IO[str]) -> None:
+    """Print on ``out``, which ``console`` writes to.
+
+    A file or pipe gets no colours, and no spaces at the end of lines.
+    """
     if console.is_terminal:
         console.print(table)
         return

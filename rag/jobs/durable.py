@@ -88,7 +88,7 @@ class DurableJobStore(RedisJobStore):
 
     # --- ends
 
-    def finish(
+    def finish(  # noqa: PLR0913 - each tells something else of the end
         self,
         lease: Lease,
         state: JobState,
@@ -96,9 +96,10 @@ class DurableJobStore(RedisJobStore):
         seconds: float = 0.0,
         result: Json | None = None,
         error: Json | None = None,
+        tally: Mapping[str, int] | None = None,
     ) -> bool:
         """Callers that wait hear of the end before its entry is written."""
-        finished = super().finish(lease, state, seconds=seconds, result=result, error=error)
+        finished = super().finish(lease, state, seconds=seconds, result=result, error=error, tally=tally)
         if finished:
             self._try_end(lease.job)
         return finished

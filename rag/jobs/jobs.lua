@@ -3,7 +3,8 @@
 -- {aegis}:job:ID            hash: the record; t:STAGE and t:queue are seconds; due is the deadline
 --                           by this server's clock, deadline by that of the one who asked; solo is 1
 --                           for a job that shares no batch until its stage is done; lapsed is the token of
---                           an attempt whose lease was found to be over
+--                           an attempt whose lease was found to be over; ready_at is the end of its last pause,
+--                           waits_for what it pauses for; failing_since is when the stage's attempts began to fail
 -- {aegis}:job:ID:events     stream; that of a result has none, since the record has it
 -- {aegis}:job:ID:artefacts  hash: name -> bytes
 -- {aegis}:jobs:STATE:KIND   zset, all scores 0: ids in the order of their making (uuid7)
@@ -30,19 +31,70 @@
 -- {aegis}:remains           zset: ingestions that ended without success, by the time from which their
 --                           leftovers may be removed
 -- {aegis}:ended:KIND:MINUTE how many jobs ended in that minute since 1970
+-- {aegis}:worked:MINUTE     hash: "STAGE SLOT" -> how many attempts ended in that slot of five seconds
+-- {aegis}:statistics        hash: counts of everything since Redis was empty:
+--                           wait:STAGE:N, run:STAGE:N, job:KIND:N: durations up to the N-th limit and over the
+--                           one before; with us in the place of N, their sum in microseconds;
+--                           retry:STAGE:CODE, recovery:STAGE, end:KIND:STATE; of successes also
+--                           answer:OUTCOME, documents, passages, and the durations first_token:N
 -- {aegis}:idempotency:HASH  hash: digest of the body, id of the job
 -- {aegis}:changes           channel: the id of each job that changed
 -- {aegis}:ends              channel: the id of each job that is over
 
 local root = '{aegis}:'
 local job, id = KEYS[1], ARGV[1]
+
 local clock = redis.call('TIME')
 local now = string.format('%d.%06d', clock[1], clock[2])
 local seconds = tonumber(now)
+
 local longest_delay = 300 -- until a retry
 local slack = 5
 local longest_grace = 3 -- for a living worker to renew its lease, once it reaches the server again
 local largest = 64 -- what one turn counts at most, so that no owner pays long for a large job
+
+local counts = {} -- what this script adds to the statistics, by field
+
+local function count(field, by)
+  counts[field] = (counts[field] or 0) + by
+end
+
+-- Add what was counted. Two commands, however much it is: a script spends most of its time on calling commands.
+local function write_counts()
+  local fields = {}
+  for field in pairs(counts) do
+    fields[#fields + 1] = field
+  end
+  if #fields == 0 then
+    return
+  end
+  local before, added = redis.call('HMGET', root .. 'statistics', unpack(fields)), {}
+  for i, field in ipairs(fields) do
+    added[2 * i - 1], added[2 * i] = field, (before[i] or 0) + counts[field]
+  end
+  redis.call('HSET', root .. 'statistics', unpack(added))
+  counts = {}
+end
+
+-- Count a duration in the histogram ``name``.
+local function observe(name, took, limits)
+  local bucket = 1
+  while limits[bucket] and took > limits[bucket] do
+    bucket = bucket + 1
+  end
+  count(name .. ':' .. bucket, 1)
+  count(name .. ':us', math.floor(took * 1000000))
+end
+
+-- Count an attempt at ``stage`` that ends by its own report. ``seen``, ``held``, ``lease``: as its record has them.
+local function count_attempt(stage, seen, held, lease)
+  local passed = math.max(0, math.min(seconds - (seen or now), tonumber(lease or longest_delay) + slack))
+  observe('run:' .. stage, (held or 0) + passed, stage_limits)
+  local worked, second = root .. 'worked:' .. math.floor(seconds / 60), math.floor(seconds % 60)
+  if redis.call('HINCRBY', worked, stage .. ' ' .. math.floor(second / 5), 1) == 1 then
+    redis.call('EXPIRE', worked, 420)
+  end
+end
 
 local owners = {} -- a job's never changes
 local function owner_of(key)
@@ -217,22 +269,28 @@ end
 
 -- ``delay``: seconds until the job is due.
 local function queue(stage, delay)
+  delay = math.min(delay or 0, longest_delay)
   redis.call('HSET', job, 'state', 'queued', 'stage', stage, 'queued_at', now)
   redis.call('ZADD', root .. 'waiting:' .. stage, now, id)
-  delay = math.min(delay or 0, longest_delay)
   if delay > 0 then
+    redis.call('HSET', job, 'ready_at', string.format('%.6f', seconds + delay))
     redis.call('ZADD', root .. 'resting:' .. stage, seconds + delay, id)
   else
     line_up(stage, id, now)
   end
 end
 
+-- A queued job leaves the queue.
 local function unqueue(stage)
   if redis.call('ZREM', root .. 'waiting:' .. stage, id) == 1 then
     if redis.call('ZREM', line_of(stage, owner_of(job)), id) == 0 then
       redis.call('ZREM', root .. 'resting:' .. stage, id)
     end
   end
+end
+
+-- A running job loses its lease.
+local function end_lease()
   redis.call('ZREM', root .. 'leases', id)
 end
 
@@ -253,6 +311,18 @@ end
 -- the first one recorded.
 local function repeated(step)
   return redis.call('HGET', job, 'closed') == step
+end
+
+-- What ``step`` of the attempt with this token is answered with when it changes nothing: 1 when it was done before,
+-- 0 when the fence keeps it out. Else nil.
+local function known_answer(step, token)
+  local at = redis.call('HMGET', job, 'state', 'token', 'closed')
+  if at[3] == step then
+    return 1
+  end
+  if at[1] ~= 'running' or at[2] ~= token then
+    return 0
+  end
 end
 
 local function expire(key, seconds)
@@ -310,15 +380,24 @@ end
 -- nothing prunes it.
 local function ended(from, to, kind, stage, keep)
   moved(from, to, kind)
-  unqueue(stage)
+  if from == 'queued' then
+    unqueue(stage)
+  else
+    end_lease()
+  end
   redis.call('ZREM', root .. 'deadlines', id)
   redis.call('HSET', job, 'state', to, 'finished_at', now)
   redis.call('ZADD', root .. (to == 'dead' and 'dead' or 'finished'), now, id)
   if kind == 'ingest' and (to == 'failed' or to == 'cancelled') then
     redis.call('ZADD', root .. 'remains', now, id)
   end
-  redis.call('INCR', minute_of(kind, 0))
-  expire(minute_of(kind, 0), 180)
+  if from ~= 'dead' then
+    count('end:' .. kind .. ':' .. to, 1)
+    write_counts()
+  end
+  if redis.call('INCR', minute_of(kind, 0)) == 1 then
+    expire(minute_of(kind, 0), 180)
+  end
   expire(job .. ':artefacts', keep[1])
   expire(job .. ':events', keep[2])
   expire(job, keep[3])
@@ -327,15 +406,16 @@ local function ended(from, to, kind, stage, keep)
 end
 
 -- How many jobs come before a queued one: those that wait longer, or, if that is less, as many of each owner
--- as are before it in its own owner's line.
+-- as are before it in its own owner's line. Then how many of its owner's do, if several owners take turns, else false.
 local function place_of(other, stage, owner)
   local place = redis.call('ZRANK', root .. 'waiting:' .. stage, other)
   local count = redis.call('ZCARD', root .. 'turns:' .. stage)
   local own = count > 1 and redis.call('ZRANK', line_of(stage, owner), other)
-  return own and place and math.min(place, (own + 1) * count - 1) or place
+  return own and place and math.min(place, (own + 1) * count - 1) or place, own
 end
 
--- The record of any job, as {fields, place in the queue from 0 or false}; false when there is none.
+-- The record of any job, as {fields, place in the queue from 0 or false, place among its owner's or false}; false when
+-- there is none.
 local function record_of(key, other)
   local fields = redis.call('HGETALL', key)
   if #fields == 0 then
@@ -343,7 +423,7 @@ local function record_of(key, other)
   end
   local at = redis.call('HMGET', key, 'state', 'stage', 'owner')
   if at[1] ~= 'queued' then
-    return { fields, false }
+    return { fields, false, false }
   end
   return { fields, place_of(other, at[2], at[3] or '') }
 end
@@ -377,7 +457,8 @@ end
 -- JSON text, or nil. A job that was begun before, or is ``solo``, is then begun alone.
 local function requeue(step, attempts, delay, error, solo)
   local at = redis.call('HMGET', job, 'kind', 'stage')
-  unqueue(at[2])
+  end_lease()
+  write_counts()
   redis.call('HSET', job, 'closed', step)
   redis.call('HDEL', job, 'holder', 'lapsed')
   if solo then
@@ -387,6 +468,11 @@ local function requeue(step, attempts, delay, error, solo)
   moved('running', 'queued', at[1])
   state_event('queued', at[2], attempts, error)
   return 1
+end
+
+-- The class of an error, a code of rag.errors. ``error`` is JSON text.
+local function code_of(error)
+  return string.match(cjson.decode(error)['type'] or '', '[^:]*$')
 end
 
 local function look_at(other)
@@ -408,6 +494,7 @@ local function requeue_lost(stage, lease)
       elseif at[2] == stage and not lasts(redis.call('ZSCORE', leases, other), at[5]) then
         local grace = math.min(longest_grace, tonumber(at[5] or 0) / 3)
         if at[4] == at[3] or grace == 0 then
+          count('recovery:' .. stage, 1)
           requeue(at[3] .. ':lost', at[6])
         else
           redis.call('HSET', job, 'lapsed', at[3])
@@ -427,6 +514,7 @@ local function requeue_abandoned(worker, stages)
     local at = redis.call('HMGET', job, 'state', 'stage', 'holder', 'attempts')
     local held = at[3] or ''
     if at[1] == 'running' and stages[at[2]] and string.sub(held, 1, #worker + 1) == worker .. ':' then
+      count('recovery:' .. at[2], 1)
       requeue(held .. ':abandoned', at[4])
     end
   end
@@ -446,11 +534,26 @@ local function wake(stage)
   end
 end
 
+-- Note the error of an attempt, as JSON text, after which another one is made.
+local function note_failure(error)
+  redis.call('HSET', job, 'error', error)
+  redis.call('HSETNX', job, 'failing_since', now)
+end
+
 -- Put everything at ``stage`` that is due by now in its owner's line.
 local function line_up_due(stage, lease)
   requeue_lost(stage, lease)
   wake(stage)
 end
+-- == abandon ==
+-- ARGV: id, token, when its holder renewed the lease last
+-- Ends a lease at once that its holder has not renewed since. Returns 1, or 0 where it did, or lost the job.
+if not holds(ARGV[2]) or redis.call('HGET', job, 'seen') ~= ARGV[3] then
+  return 0
+end
+redis.call('HSET', job, 'lapsed', ARGV[2], 'lease', 0)
+redis.call('ZADD', root .. 'leases', now, id)
+return 1
 -- == accept ==
 -- KEYS: record [, idempotency]; ARGV: id, kind, stage, collection, inputs, deadline, seconds until then,
 -- digest, seconds to keep the key, most jobs of the kind, trace context, owner,
@@ -493,26 +596,34 @@ if idempotency then
 end
 return { 'new', record_of(job, id) }
 -- == advance ==
--- ARGV: id, token, stage, seconds, how much there is to do there, seconds until it is due
+-- ARGV: id, token, stage, seconds, how much there is to do there, seconds until it is due, why it rests until then:
+-- an error or '', and words or ''
 local stage = ARGV[3]
 local step = ARGV[2] .. ':advance:' .. stage
-if repeated(step) then
-  return 1
+local known = known_answer(step, ARGV[2])
+if known then
+  return known
 end
-if not holds(ARGV[2]) then
-  return 0
-end
-local at = redis.call('HMGET', job, 'kind', 'stage')
-unqueue(at[2])
+local at = redis.call('HMGET', job, 'kind', 'stage', 'seen', 'held', 'lease', 't:' .. stage)
+end_lease()
+count_attempt(at[2], at[3], at[4], at[5])
+write_counts()
 redis.call('HINCRBYFLOAT', job, 't:' .. at[2], ARGV[4])
-redis.call('HSET', job, 'attempts', 0, 'closed', step)
-redis.call('HDEL', job, 'holder', 'error', 'emitted', 'solo')
+redis.call('HSET', job, 'attempts', 0, 'closed', step, 'size', ARGV[5])
+redis.call('HDEL', job, 'holder', 'error', 'emitted', 'solo', 'waits_for')
+if ARGV[7] == '' then
+  redis.call('HDEL', job, 'failing_since')
+else
+  note_failure(ARGV[7])
+end
+if ARGV[8] ~= '' then
+  redis.call('HSET', job, 'waits_for', ARGV[8])
+end
 if stage == at[2] then
   redis.call('HSET', job, 'retries', 0) -- a slice of the stage is done
-elseif redis.call('HEXISTS', job, 't:' .. stage) == 1 then
+elseif at[6] then
   redis.call('HINCRBY', job, 'retries', 1) -- back to an earlier stage counts as a retry
 end
-redis.call('HSET', job, 'size', ARGV[5])
 queue(stage, tonumber(ARGV[6]))
 moved('running', 'queued', at[1])
 state_event('queued', stage, 0)
@@ -708,16 +819,15 @@ for reason, count in pairs(dead) do
 end
 return { open, waited, reasons }
 -- == finish ==
--- ARGV: id, token, state, seconds, result, error, and the three times of ``keep``; '' is none
+-- ARGV: id, token, state, seconds, result, error, and the three times of ``keep``; '' is none. Then fields of
+-- the statistics and what each grows by, in turn
 local state, result, error = ARGV[3], ARGV[5], ARGV[6]
 local step = ARGV[2] .. ':finish:' .. state
-if repeated(step) then
-  return 1
+local known = known_answer(step, ARGV[2])
+if known then
+  return known
 end
-if not holds(ARGV[2]) then
-  return 0
-end
-local at = redis.call('HMGET', job, 'kind', 'stage', 'attempts', 'error')
+local at = redis.call('HMGET', job, 'kind', 'stage', 'attempts', 'error', 'seen', 'held', 'lease', 'created_at')
 if state ~= 'succeeded' and error == '' then
   error = at[4] or '' -- the error of the attempt before
 end
@@ -725,7 +835,14 @@ redis.call('HINCRBYFLOAT', job, 't:' .. at[2], ARGV[4])
 redis.call('HSET', job, 'closed', step)
 redis.call('HDEL', job, 'holder', 'error', 'emitted')
 if state == 'dead' and error ~= '' then
-  redis.call('HSET', job, 'reason', string.match(cjson.decode(error)['type'] or '', '[^:]*$'))
+  redis.call('HSET', job, 'reason', code_of(error))
+end
+count_attempt(at[2], at[5], at[6], at[7])
+if state == 'succeeded' then
+  observe('job:' .. at[1], math.max(0, seconds - at[8]), job_limits)
+end
+for i = 10, #ARGV, 2 do
+  count(ARGV[i], tonumber(ARGV[i + 1]))
 end
 ended('running', state, at[1], at[2], { ARGV[7], ARGV[8], ARGV[9] })
 state_event(state, at[2], at[3])
@@ -768,9 +885,10 @@ if state ~= 'queued' and state ~= 'running' then
   return 1
 end
 unqueue(stage)
+end_lease()
 redis.call('HSET', job, 'attempts', 0, 'closed', ARGV[4] .. ':moved')
 redis.call('HINCRBY', job, 'token', 1) -- an attempt that still runs can write nothing more
-redis.call('HDEL', job, 'holder', 'error', 'solo')
+redis.call('HDEL', job, 'holder', 'error', 'solo', 'failing_since', 'waits_for')
 queue(ARGV[4])
 moved(state, 'queued', kind)
 state_event('queued', ARGV[4], 0)
@@ -892,11 +1010,9 @@ return 1
 -- == release ==
 -- ARGV: id, token, 1 if the next attempt must be made alone, else 0. Undoes the beginning of this attempt.
 local step = ARGV[2] .. ':release'
-if repeated(step) then
-  return 1
-end
-if not holds(ARGV[2]) then
-  return 0
+local known = known_answer(step, ARGV[2])
+if known then
+  return known
 end
 local attempts = redis.call('HINCRBY', job, 'attempts', -1)
 if attempts > 0 then
@@ -922,14 +1038,15 @@ return earlier_with(KEYS[2], ARGV[2])
 -- == requeue ==
 -- ARGV: id, token, error, seconds until the next attempt, 1 for an attempt that counts or 0
 local step = ARGV[2] .. ':requeue'
-if repeated(step) then
-  return 1
+local known = known_answer(step, ARGV[2])
+if known then
+  return known
 end
-if not holds(ARGV[2]) then
-  return 0
-end
-redis.call('HSET', job, 'error', ARGV[3])
-local attempts = tonumber(redis.call('HGET', job, 'attempts'))
+note_failure(ARGV[3])
+local at = redis.call('HMGET', job, 'attempts', 'stage', 'seen', 'held', 'lease')
+local attempts = tonumber(at[1])
+count_attempt(at[2], at[3], at[4], at[5])
+count('retry:' .. at[2] .. ':' .. code_of(ARGV[3]), 1)
 if ARGV[5] == '0' then
   attempts = redis.call('HINCRBY', job, 'attempts', -1)
   if attempts > 0 then
@@ -1029,7 +1146,7 @@ for _, set in ipairs({ 'finished', 'dead', 'remains' }) do
   redis.call('ZREM', root .. set, id)
 end
 redis.call('HDEL', job, 'started_at', 'finished_at', 'error', 'result', 'done', 'total', 'reason', 'writes_until', 'solo')
-redis.call('HDEL', job, 'tidied_until')
+redis.call('HDEL', job, 'tidied_until', 'failing_since', 'waits_for')
 redis.call('HSET', job, 'attempts', 0, 'retries', 0, 'closed', step)
 if at[4] then
   local lifetime = at[5] or math.max(1, at[4] - at[6])
@@ -1121,8 +1238,10 @@ local taken, records, left = {}, {}, false
 -- Begin the queued job ``other`` for this call.
 local function begin(other)
   look_at(other)
-  local at = redis.call('HMGET', job, 'kind', 'queued_at', 'owner', 'size')
+  local at = redis.call('HMGET', job, 'kind', 'queued_at', 'owner', 'size', 'ready_at')
   unqueue(stage)
+  local ready_at = math.max(at[2], at[5] or 0) -- that of an earlier pause lies before
+  observe('wait:' .. stage, math.max(0, seconds - ready_at), stage_limits)
   count_turn(stage, at[3] or '', at[4])
   redis.call('ZADD', root .. 'leases', seconds + lease, id)
   redis.call('HSETNX', job, 'started_at', now)
@@ -1231,6 +1350,7 @@ while first and most > 0 do
   most, room = most - 1, room - known[other].size
 end
 left = left or first and next_up(false)
+write_counts()
 
 if #taken > 0 and worker ~= ':' then
   redis.call('RPUSH', batch, token, unpack(taken))
@@ -1278,3 +1398,27 @@ if at[5] and redis.call('HGET', at[5], 'job') == id then
 end
 redis.call('UNLINK', job, job .. ':events', job .. ':artefacts')
 return 1
+-- == waiting ==
+-- KEYS: nothing of a job; ARGV: '', how many of each, stages. The records of the jobs that have been queued longest at
+-- each stage, and of the running ones whose leases end first.
+local found = {}
+
+local function add(others)
+  for _, other in ipairs(others) do
+    found[#found + 1] = record_of(root .. 'job:' .. other, other) or nil
+  end
+end
+
+for i = 3, #ARGV do
+  add(redis.call('ZRANGE', root .. 'waiting:' .. ARGV[i], 0, ARGV[2] - 1))
+end
+add(redis.call('ZRANGE', root .. 'leases', 0, ARGV[2] - 1))
+return found
+-- == worked ==
+-- KEYS: nothing of a job; ARGV: '', how many minutes to look back
+-- Returns {the time, {minute since 1970, names and values of its hash in turn} …}, the present minute first.
+local minute, found = math.floor(seconds / 60), { now }
+for back = 0, ARGV[2] - 1 do
+  found[#found + 1] = { minute - back, redis.call('HGETALL', root .. 'worked:' .. minute - back) }
+end
+return found

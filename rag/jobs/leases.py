@@ -1,6 +1,6 @@
 """Job records as a worker changes them, under a lease."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from rag.errors import NotFound
@@ -45,10 +45,18 @@ class Work(JobScripts):
     def emit(self, lease: Lease, kind: EventKind, data: Json) -> bool:
         return self._held("emit", lease, kind, dumped(data), call_token())
 
-    def advance(
-        self, lease: Lease, stage: Stage, *, seconds: float, size: int = 1, delay: float = 0.0
+    def advance(  # noqa: PLR0913 - what is known of the next stage
+        self,
+        lease: Lease,
+        stage: Stage,
+        *,
+        seconds: float,
+        size: int = 1,
+        delay: float = 0.0,
+        error: Json | None = None,
+        waits_for: str = "",
     ) -> bool:
-        return self._held("advance", lease, stage, seconds, size, delay)
+        return self._held("advance", lease, stage, seconds, size, delay, dumped(error), waits_for)
 
     def requeue(self, lease: Lease, *, error: Json, delay: float = 0.0, counted: bool = True) -> bool:
         return self._held("requeue", lease, dumped(error), delay, int(counted))
@@ -56,7 +64,7 @@ class Work(JobScripts):
     def release(self, lease: Lease, *, solo: bool = False) -> bool:
         return self._held("release", lease, int(solo))
 
-    def finish(
+    def finish(  # noqa: PLR0913 - each tells something else of the end
         self,
         lease: Lease,
         state: JobState,
@@ -64,11 +72,13 @@ class Work(JobScripts):
         seconds: float = 0.0,
         result: Json | None = None,
         error: Json | None = None,
+        tally: Mapping[str, int] | None = None,
     ) -> bool:
         if not state.final:
             raise ValueError(f"a job does not end as {state}")
         told = dumped(result), dumped(error)
-        return self._held("finish", lease, state, seconds, *told, *self._expiry(state))
+        counts = (part for pair in (tally or {}).items() for part in pair)
+        return self._held("finish", lease, state, seconds, *told, *self._expiry(state), *counts)
 
     def put_artefact(self, lease: Lease, name: str, data: bytes) -> bool:
         return self._held("put_artefact", lease, name, data)

@@ -13,8 +13,9 @@ from uuid import uuid4
 from redis import Redis
 
 from rag.errors import Conflict, NotFound
-from rag.model import EventKind, Job, JobEvent, JobKind, JobState, Json, Progress, Stage
+from rag.model import EventKind, Job, JobEvent, JobKind, JobState, Json, Progress, Stage, Standing
 from rag.model.bounds import encoded
+from rag.model.statistics import JOB_LIMITS, STAGE_LIMITS
 from rag.redis.connection import PREFIX, Scripts
 from rag.settings import Settings
 
@@ -31,8 +32,9 @@ JOB_ID = re.compile(r"[A-Za-z0-9-]{0,64}\Z")
 """What an id may consist of. With other characters it could name the key of another record."""
 
 Fields = Mapping[str, str]
-Record = tuple[Sequence[bytes], int | None]
-"""What the scripts return for a job: names and values in turn, and its place in the queue, from 0."""
+Record = tuple[Sequence[bytes], int | None, int | None]
+"""What the scripts return for a job: names and values in turn, its place in the queue, from 0, and its place
+among its owner's jobs where several owners take turns."""
 
 Entry = tuple[bytes, Mapping[bytes, bytes]]
 """An entry of an event stream: its id and its fields."""
@@ -45,7 +47,8 @@ class JobScripts:
 
     def __init__(self, client: Redis, settings: Settings, *, fenced: bool = True) -> None:
         self._client = client
-        self._scripts = Scripts(client, "jobs/jobs", fenced=fenced)
+        limits = {"stage_limits": STAGE_LIMITS, "job_limits": JOB_LIMITS}
+        self._scripts = Scripts(client, "jobs/jobs", fenced=fenced, numbers=limits)
         self._retention = settings.job_retention_hours * 3600
         self._dead_letters = settings.dead_letter_days * 86400
         self._idempotency = settings.idempotency_hours * 3600
@@ -104,7 +107,7 @@ def dumped(value: Json | None) -> str:
 
 
 def fields_of(record: Record) -> Fields:
-    pairs, _ = record
+    pairs, *_ = record
     return {name.decode(): value.decode() for name, value in zip(pairs[::2], pairs[1::2], strict=True)}
 
 
@@ -137,6 +140,19 @@ def job_of(record: Record) -> Job:
             for name, value in fields.items()
             if name.startswith(_SECONDS)
         },
+        standing=_standing(fields, record[2]),
+    )
+
+
+def _standing(fields: Fields, own_place: int | None) -> Standing:
+    return Standing(
+        own_place=None if own_place is None else own_place + 1,
+        ready_at=_seconds(fields, "ready_at"),
+        waits_for=fields.get("waits_for", ""),
+        failing_since=_seconds(fields, "failing_since"),
+        worker=fields.get("holder", "").partition(":")[0],
+        renewed_at=_seconds(fields, "seen"),
+        lease=_seconds(fields, "lease"),
     )
 
 

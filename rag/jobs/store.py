@@ -19,6 +19,7 @@ from rag.jobs.scripts import (
     job_key,
     job_of,
 )
+from rag.jobs.statistics import Statistics
 from rag.jobs.upkeep import Sweeping
 from rag.model import Job, JobKind, JobState, NewJob
 from rag.ports import Accepted, Window
@@ -41,7 +42,7 @@ _WAIT_WHEN_STUCK = 10.0
 _MISMATCH = "use a new Idempotency-Key for a new body"
 
 
-class RedisJobStore(Work, Events, Sweeping):
+class RedisJobStore(Work, Events, Sweeping, Statistics):
     """Job records in a database of Redis; ``jobs.lua`` lists the keys.
 
     Every method that changes something is one script, so one step. All times are the server's. A script

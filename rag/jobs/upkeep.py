@@ -85,6 +85,12 @@ class Sweeping(JobScripts):
             stages=self._stages(),
         )
 
+    def longest_waiting(self, *, limit: int) -> list[Job]:
+        return [job_of(record) for record in self._scripts.run("waiting", [PREFIX], "", limit, *Stage)]
+
+    def abandon(self, job: Job) -> bool:
+        return bool(self._on("abandon", job.id, job.token, f"{job.standing.renewed_at:.6f}"))
+
     def _stages(self) -> dict[Stage, StageFigures]:
         found = self._scripts.run("stages", [PREFIX], "", *Stage)
         return {

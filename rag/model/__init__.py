@@ -32,6 +32,7 @@ from rag.model.documents import (
     Replacement,
     Reservation,
     SecondLayout,
+    Table,
     TextLine,
     WarningKind,
 )
@@ -52,8 +53,10 @@ from rag.model.jobs import (
     Progress,
     Stage,
     StageFigures,
+    Standing,
     Taken,
 )
+from rag.model.statistics import Histogram, JobStatistics, RecentWork, StageStatistics
 from rag.model.values import CacheFigures, CacheKind, CacheOutcome, Json, Vector
 from rag.model.vectors import (
     Candidate,
@@ -66,6 +69,7 @@ from rag.model.vectors import (
     SearchQuery,
     SparseVector,
 )
+from rag.model.waits import Wait, WaitReason
 
 __all__ = [
     "ABOUT_BACKUPS",
@@ -90,6 +94,7 @@ __all__ = [
     "Engine",
     "EventKind",
     "Heading",
+    "Histogram",
     "Hit",
     "Hold",
     "Holdings",
@@ -99,6 +104,7 @@ __all__ = [
     "JobKind",
     "JobNews",
     "JobState",
+    "JobStatistics",
     "Json",
     "Layout",
     "LayoutState",
@@ -111,6 +117,7 @@ __all__ = [
     "Point",
     "Progress",
     "ReadingWarning",
+    "RecentWork",
     "Removal",
     "Replacement",
     "Reservation",
@@ -122,10 +129,15 @@ __all__ = [
     "SparseVector",
     "Stage",
     "StageFigures",
+    "StageStatistics",
+    "Standing",
     "StoredPart",
     "Stream",
+    "Table",
     "Taken",
     "TextLine",
     "Vector",
+    "Wait",
+    "WaitReason",
     "WarningKind",
 ]

@@ -52,13 +52,26 @@ class ReadingWarning:
 
 
 @dataclass(frozen=True, slots=True)
+class Table:
+    """Rows in words: the first begins at character ``start`` of the text, the last one at ``last``.
+
+    ``caption``: what stands above them: a caption, units; '' without one.
+    """
+
+    start: int
+    last: int
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedDocument:
-    """A file as a parser reads it: plain text or Markdown, and where its headings and pages are."""
+    """A file as a parser reads it: plain text or Markdown, and where its headings, pages and tables are."""
 
     text: str
     title: str | None = None
     headings: tuple[Heading, ...] = ()
     pages: tuple[Page, ...] = ()
+    tables: tuple[Table, ...] = ()
     warnings: tuple[ReadingWarning, ...] = ()
 
 
@@ -94,10 +107,11 @@ class Document:
     ``fingerprint`` identifies everything that the passages depend on (bytes, title, metadata, chunking): an
     ingestion with the same fingerprint has nothing to do. ``text_key``: the blob of the parsed text that
     offsets point into. ``given_title``: the title that was sent, whose words count in the lexical search of
-    each passage; '' without one. ``confirmed``: the version of the last ingestion with the same content,
-    which supersedes older ones; 0 without one. ``owner``: the name of the key that sent the version; ""
-    without keys. ``size``: bytes of its source; 0 where they were not counted. ``warnings``: what of the
-    source was not read.
+    each passage; '' without one. ``searched_title``: the title whose words count so, which is the given one
+    or the name of the file; '' where the title stands in the text. ``confirmed``: the version of the last
+    ingestion with the same content, which supersedes older ones; 0 without one. ``owner``: the name of the
+    key that sent the version; "" without keys. ``size``: bytes of its source; 0 where they were not counted.
+    ``warnings``: what of the source was not read.
     """
 
     document_id: str
@@ -118,6 +132,7 @@ class Document:
     confirmed: int = 0
     owner: str = ""
     size: int = 0
+    searched_title: str = ""
     warnings: tuple[ReadingWarning, ...] = ()
 
 

@@ -104,6 +104,25 @@ class NewJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What a stage of a job that is not over waits for, as its record tells.
+
+    ``ready_at``: the end of its last pause. ``waits_for``: what it pauses for, in words. ``failing_since``:
+    when the first of the attempts in a row that failed did so. Of a running job, ``worker``: the name under
+    which its worker holds it; ``renewed_at``: when it renewed its lease last, of ``lease`` seconds.
+    ``own_place``: of a queued job, its place among those of its owner; None where no other owner waits.
+    """
+
+    own_place: int | None = None
+    ready_at: float | None = None
+    waits_for: str = ""
+    failing_since: float | None = None
+    worker: str = ""
+    renewed_at: float | None = None
+    lease: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """The record of a job. It alone says how the job stands; the queue only transports the job.
 
@@ -111,7 +130,8 @@ class Job:
     holder of the newest one may write. ``retries`` counts the attempts after the first over all stages, and
     has a limit. ``reason`` is the class of a dead job's last error, a code of ``rag.errors`` or "crashed".
     ``timings`` are seconds by stage, with those of waiting under ``queue``. ``error`` of a job that goes on
-    is that of its last attempt. ``trace`` and ``owner``: those of its :class:`NewJob`.
+    is that of its last attempt. ``trace`` and ``owner``: those of its :class:`NewJob`. ``standing``: what
+    its stage waits for.
     """
 
     id: str
@@ -122,6 +142,7 @@ class Job:
     inputs: Json
     created_at: float
     queued_at: float
+    ready_at: float | None = None
     trace: str | None = None
     owner: str = ""
     started_at: float | None = None
@@ -136,6 +157,7 @@ class Job:
     result: Json | None = None
     error: Json | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
+    standing: Standing = Standing()
 
 
 @dataclass(frozen=True, slots=True)

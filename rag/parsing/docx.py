@@ -1,4 +1,5 @@
-"""What xberg does not see in a DOCX file: text that was moved away, and what heads and feet of pages say.
+"""What xberg does not see in a DOCX file: text that was moved away, numbers of paragraphs, merged cells, and
+what heads and feet of pages say.
 
 Its parts are XML. They are read by expat, which bounds what entities expand to, within the confined child.
 """
@@ -8,14 +9,20 @@ import zipfile
 from collections.abc import Iterator
 from io import BytesIO
 from xml.etree import ElementTree
+from xml.parsers import expat
 
 from rag.errors import UnreadableDocument
+from rag.parsing import docx_body
+from rag.parsing.docx_numbering import numbering_of
 
 _DOCUMENT = "word/document.xml"
 _HEAD_OR_FOOT = re.compile(r"word/(header|footer)\d{0,6}\.xml")
 _MEDIA = "word/media/"
 _MOST_PARTS = 200
 _LARGEST_PART = 4 << 20
+_LARGEST_BODY = 64 << 20
+_NUMBERING, _STYLES = "word/numbering.xml", "word/styles.xml"
+_UTF8 = (b"<?xml", b"\xef\xbb\xbf<?xml", b"<w:")
 _MOVED, _END_OF_MOVED = b"<w:moveFrom ", b"</w:moveFrom>"
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _TEXT = f"{_W}t"
@@ -25,18 +32,48 @@ _PAGE_FIELDS = re.compile(
 )
 
 
-def without_moved_text(data: bytes) -> bytes:
-    """The file without the text that was moved away under tracked changes: it stands at its new place too."""
+def with_shown_text(data: bytes) -> bytes:
+    """The file as Word shows it, with numbers of paragraphs, marked (:mod:`rag.parsing.docx_body`).
+
+    Text that was moved away under tracked changes is left out: it stands at its new place too. Merged cells
+    have their text in each row.
+    """
     with zipfile.ZipFile(BytesIO(data)) as archive:
-        if _DOCUMENT not in archive.namelist() or _MOVED not in (body := archive.read(_DOCUMENT)):
+        names = frozenset(archive.namelist())
+        if _DOCUMENT not in names or archive.getinfo(_DOCUMENT).file_size > _LARGEST_BODY:
+            return data
+        body = archive.read(_DOCUMENT)
+        numbering, styles = (_part(archive, name, names) for name in (_NUMBERING, _STYLES))
+        shown = _shown(body, numbering, styles)
+        if shown == body:
             return data
         rewritten = BytesIO()
         with zipfile.ZipFile(rewritten, "w") as copy:
             for entry in archive.infolist():
                 if not entry.filename.startswith(_MEDIA):
                     part = entry.filename == _DOCUMENT
-                    copy.writestr(entry.filename, _cut(body) if part else archive.read(entry))
+                    copy.writestr(entry.filename, shown if part else archive.read(entry))
     return rewritten.getvalue()
+
+
+def _shown(body: bytes, numbering: bytes, styles: bytes) -> bytes:
+    shown = _cut(body) if _MOVED in body else body
+    if not body.startswith(_UTF8):
+        return shown
+    try:
+        shown = docx_body.with_filled_cells(shown)
+        if numbering:
+            shown = docx_body.with_marked_numbers(shown, numbering_of(numbering, styles))
+    except (expat.ExpatError, ElementTree.ParseError) as error:
+        raise UnreadableDocument(f"The file is broken and cannot be read: {error}.") from error
+    return shown
+
+
+def _part(archive: zipfile.ZipFile, name: str, names: frozenset[str]) -> bytes:
+    """The part; b"" for one that is missing or large."""
+    if name not in names or archive.getinfo(name).file_size > _LARGEST_PART:
+        return b""
+    return archive.read(name)
 
 
 def heads_and_feet(data: bytes) -> tuple[list[str], list[str]]:

@@ -9,8 +9,11 @@ import argparse
 import encodings
 import gc
 import importlib
+import logging
 import os
 import pkgutil
+import re
+import resource
 import selectors
 import signal
 import socket
@@ -21,6 +24,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import BinaryIO
 
 import psutil
@@ -36,11 +40,17 @@ from rag.parsing.formats import parse
 from rag.parsing.recognition import Recognition
 from rag.ports import Chunker, Recogniser
 from rag.system import framing
+from rag.system.log_lines import LogOptions
+from rag.system.log_setup import log_to_stderr
 
 _PIECE = 1 << 20
 _WATCH_SECONDS = 0.1
 _NEAR_LIMIT = 0.6
 _LOGGED = 2000
+_MOST_PLACES = 8
+_PLACES = re.compile(r"[\w./-]{1,200}\.(?:rs:\d{1,6}:\d{1,4}|py\", line \d{1,6})")
+"""Places in the code of Rust and of Python, as a panic and a traceback name them."""
+
 _DEPTH = "overflowed its stack"
 _TOO_DEEP = "The file is nested too deeply to be read."
 _NO_ACCESS = Confinement()
@@ -59,6 +69,9 @@ _IMPORTED_LATE = (
     "traceback",
 )
 """What parsers import when they first need it."""
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,21 +135,26 @@ class ForkServer:
             while True:
                 media_type = wire.receive(self._owner).decode()
                 data = wire.receive(self._owner)
-                framing.send(self._owner, self._answer(data, media_type))
+                framing.send(self._owner, *self._answer(data, media_type))
 
-    def _answer(self, data: bytes, media_type: str) -> bytes:
+    def _answer(self, data: bytes, media_type: str) -> tuple[bytes, bytes]:
+        """The frames of an answer."""
         self._stderr.truncate(0)
+        began, answer, refused = time.time(), b"", None
         pid, reading = fork_for_answer(partial(self._run_child, data, media_type))
         try:
             answer = self._receive(pid, reading)
         except DocumentTooLarge as error:
-            return wire.refusal(error)
+            refused = error
         finally:
             os.close(reading)
-            status, peak_bytes = _reap(pid)
-        if status == os.EX_TEMPFAIL:
+            status, usage = _reap(pid)
+        run = _run_of(began, usage)
+        if refused is None and status == os.EX_TEMPFAIL:
             raise RuntimeError("a child could not be isolated as others were before")
-        return answer if status == 0 and answer else wire.refusal(self._cause_of_death(status, peak_bytes))
+        if refused or status != 0 or not answer:
+            answer = wire.refusal(refused or self._cause_of_death(status, run.peak_bytes))
+        return answer, run.packed()
 
     def _run_child(self, data: bytes, media_type: str, writing: int) -> None:
         limits.die_with_parent(os.getppid())
@@ -182,8 +200,8 @@ class ForkServer:
         """Why a child ended without an answer, by its status, its memory and what it wrote to stderr."""
         self._stderr.seek(0)
         messages = self._stderr.read(_PIECE).decode("utf-8", "replace")
-        sys.stderr.write(messages[-_LOGGED:])
-        sys.stderr.flush()
+        how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
+        log.warning("a parser ended with %s and %d MB; %s", how, peak_bytes >> 20, places_of(messages))
         if status == -signal.SIGXCPU:
             return self._limits.too_long()
         # An allocation that fails leaves the peak somewhat below the limit.
@@ -192,8 +210,13 @@ class ForkServer:
             return self._limits.too_much_memory()
         if _DEPTH in messages:
             return UnreadableDocument(_TOO_DEEP)
-        reason = signal.Signals(-status).name if status < 0 else f"exit {status}"
-        return UnreadableDocument(f"The file is broken in a way that makes its parser crash ({reason}).")
+        return UnreadableDocument(f"The file is broken in a way that makes its parser crash ({how}).")
+
+
+def places_of(messages: str) -> str:
+    """The places in code that a crashing parser names. Its other words may be those of the document."""
+    found = dict.fromkeys(each[0] for each in islice(_PLACES.finditer(messages[-_LOGGED:]), _MOST_PLACES))
+    return f"it names {', '.join(found)}" if found else "it names no place in its code"
 
 
 def _answer(read: Callable[[], ParsedDocument], chunker: Chunker | None) -> bytes:
@@ -211,10 +234,16 @@ def _answer(read: Callable[[], ParsedDocument], chunker: Chunker | None) -> byte
         return wire.refusal(UnreadableDocument(f"The file is broken and cannot be read ({reason})."))
 
 
-def _reap(pid: int) -> tuple[int, int]:
+def _run_of(began: float, usage: resource.struct_rusage) -> wire.ChildRun:
+    """What a child that has ended took."""
+    peak_bytes = usage.ru_maxrss * (1024 if LINUX else 1)
+    return wire.ChildRun(began, time.time(), usage.ru_utime + usage.ru_stime, peak_bytes)
+
+
+def _reap(pid: int) -> tuple[int, resource.struct_rusage]:
     """End the child and all processes that it started.
 
-    Returns its exit code, or minus the signal that ended it, and its peak memory in bytes.
+    Returns its exit code, or minus the signal that ended it, and what it took.
     """
     # A child that closed its pipe has ended, and then no signal can change its status.
     os.kill(pid, signal.SIGKILL)
@@ -222,7 +251,7 @@ def _reap(pid: int) -> tuple[int, int]:
         os.killpg(pid, signal.SIGKILL)
     _, status, usage = os.wait4(pid, 0)
     limits.end_children()
-    return os.waitstatus_to_exitcode(status), usage.ru_maxrss * (1024 if LINUX else 1)
+    return os.waitstatus_to_exitcode(status), usage
 
 
 def preload() -> None:
@@ -252,9 +281,11 @@ def main(
     arguments.add_argument("--memory-bytes", type=int, required=True)
     arguments.add_argument("--text-bytes", type=int, required=True)
     arguments.add_argument("--chunk-tokens", type=int, required=True)
+    arguments.add_argument("--log-format", choices=("json", "text"), default="text")
     arguments.add_argument("--die-with-owner", action="store_true")
     arguments.add_argument("--recognise-every-page", action="store_true")
     given = arguments.parse_args()
+    log_to_stderr(LogOptions("parser", given.log_format, lane="parse"), logging.INFO)
     network = isolation.leave_network()
     limits.adopt_orphans()
     isolation.forbid_inspection()

@@ -74,6 +74,17 @@ def _are_names(first: Row) -> bool:
     return not numbers or (_is_series(numbers) and not _NUMBER.fullmatch(names[0]))
 
 
+def body_contrasts(rows: Sequence[Row]) -> bool:
+    """Whether the first row has words in a column in which the next rows have numbers."""
+    below = rows[1:4]
+    return bool(below) and any(
+        cell
+        and not _NUMBER.fullmatch(cell)
+        and all(column < len(row) and _NUMBER.fullmatch(row[column]) for row in below)
+        for column, cell in enumerate(rows[0])
+    )
+
+
 def _is_series(numbers: Sequence[str]) -> bool:
     """Whether the numbers count: years, quarters, sensors 1 to 3."""
     if len(numbers) < 2 or not all(number.isascii() and number.isdigit() for number in numbers):
@@ -114,7 +125,7 @@ def _are_groups(body: Sequence[Row]) -> bool:
         and _width(groups) <= width
         and all(names[1:width])
         and not any(_NUMBER.fullmatch(name) for name in names[1:width])
-        and (repeated or not names[0] or not groups[0])
+        and (repeated or not names[0] or groups[0] in ("", names[0]))
         and any(_NUMBER.fullmatch(cell) for cell in body[2])
     )
 
@@ -124,4 +135,4 @@ def _joined(groups: Row, names: Row) -> Iterator[str]:
     group = ""
     for column, (above, name) in enumerate(zip_longest(groups, names, fillvalue="")):
         group = above or (group if column > 1 else "")
-        yield f"{group} {name}".strip()
+        yield name if group == name else f"{group} {name}".strip()

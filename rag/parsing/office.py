@@ -12,7 +12,7 @@ from xberg import ExtractedDocument
 from rag import media
 from rag.errors import DocumentTooLarge, UnreadableDocument
 from rag.model import ParsedDocument
-from rag.parsing import docx, structure, tables
+from rag.parsing import docx, docx_body, structure, tables
 from rag.parsing.extraction import ENCRYPTED, extracted
 from rag.parsing.warnings import pictures_not_read
 
@@ -64,11 +64,12 @@ def _docx(data: bytes, max_text_bytes: int) -> ParsedDocument:
     """The text between the lines of page heads and feet, with notes and comments at its end."""
     try:
         heads, feet = docx.heads_and_feet(data)
-        data = docx.without_moved_text(data)
+        data = docx.with_shown_text(data)
     except (*_BROKEN_ARCHIVE, RuntimeError) as error:
         raise UnreadableDocument(f"The file is broken and cannot be read: {error}.") from error
     found = extracted(data, media.DOCX, max_text_bytes)
-    body = _NOTE.sub(_say_note, _NOTE_MARK.sub("", structure.prose(found.content)))
+    content = docx_body.with_numbers(structure.prose(found.content))
+    body = _NOTE.sub(_say_note, _NOTE_MARK.sub("", content))
     return structure.from_markdown("\n\n".join([*heads, body, *feet]), found.metadata.title)
 
 

@@ -50,11 +50,18 @@ class IsolatedParser:
     """
 
     def __init__(
-        self, settings: Settings, program: str = "rag.parsing.fork_server", *, recognises: bool = False
+        self,
+        settings: Settings,
+        program: str = "rag.parsing.fork_server",
+        observe: Callable[[wire.ChildRun], None] = lambda _run: None,
+        *,
+        recognises: bool = False,
     ) -> None:
         """``program``: a module that calls :func:`rag.parsing.fork_server.main`, with a chunker where
-        passages are wanted. ``recognises``: whether with a recogniser too, which takes longer and more."""
+        passages are wanted. ``observe``: is told of each child that has read a file. ``recognises``: whether
+        with a recogniser too, which takes longer and more."""
         self._settings = settings
+        self._observe = observe
         self._seconds = settings.ocr_timeout if recognises else settings.parse_timeout
         self._memory_mb = settings.ocr_memory_mb if recognises else settings.parse_memory_mb
         self._every_page = recognises and settings.ocr == "always"
@@ -122,7 +129,7 @@ class IsolatedParser:
             except ConfigurationError as error:  # it held when the worker began, and may again
                 raise Unavailable(str(error)) from error
             try:
-                return self._server.ask(data, media_type, given_up)
+                answer, run = self._server.ask(data, media_type, given_up)
             except TimeoutError as error:
                 self._end()
                 reason = "is no longer wanted" if given_up() else "took too long"
@@ -132,6 +139,9 @@ class IsolatedParser:
             except BaseException:  # an interrupt in between leaves half an exchange on the socket
                 self._end()
                 raise
+            else:
+                self._observe(run)
+                return answer
         raise Unavailable(f"The parsing process died twice over {name!r}, perhaps for lack of memory")
 
     def _start(self) -> "_ForkServer":
@@ -141,6 +151,7 @@ class IsolatedParser:
             f"--seconds={self._seconds}",
             f"--memory-bytes={self._memory_mb << 20}",
             f"--text-bytes={settings.max_text_mb << 20}",
+            f"--log-format={settings.log_format}",
             *(["--recognise-every-page"] if self._every_page else []),
         )
         server = _ForkServer.start(self._program, options, self._seconds + _GRACE_SECONDS)
@@ -203,8 +214,8 @@ class _ForkServer:
             raise Unavailable("The parsing process does not start; its reason is in the log") from error
         return cls(process, ours, seconds, isolated)
 
-    def ask(self, data: bytes, media_type: str, given_up: Callable[[], bool]) -> bytes:
-        """The answer. TimeoutError past the limit, and once the caller has given up."""
+    def ask(self, data: bytes, media_type: str, given_up: Callable[[], bool]) -> tuple[bytes, wire.ChildRun]:
+        """The answer, and its child. TimeoutError past the limit, and once the caller has given up."""
         self.connection.settimeout(self.seconds)
         framing.send(self.connection, media_type.encode(), data)
         deadline = time.monotonic() + self.seconds
@@ -213,7 +224,7 @@ class _ForkServer:
         while not answered.poll(1000 * _POLL_SECONDS):
             if given_up() or time.monotonic() > deadline:
                 raise TimeoutError
-        return wire.receive(self.connection)
+        return wire.receive(self.connection), wire.ChildRun.unpacked(wire.receive(self.connection))
 
     def end(self) -> None:
         self.connection.close()  # the server ends when its connection closes

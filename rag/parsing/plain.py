@@ -20,9 +20,9 @@ def markdown(data: bytes) -> ParsedDocument:
     content = decoded(data)
     front = _FRONT_MATTER.match(content)
     if front is None:
-        return structure.from_markdown(content)
+        return structure.from_markdown(content, names_stated=True)
     stated = _TITLE_FIELD.search(front["fields"])
     title = stated[1].strip() if stated else ""
     if len(title) > 1 and title[0] == title[-1] and title[0] in "\"'":
         title = title[1:-1]
-    return structure.from_markdown(content[front.end() :], title)
+    return structure.from_markdown(content[front.end() :], title, names_stated=True)

@@ -4,9 +4,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from rag.model import Heading, Page, ParsedDocument
+from rag.model import Heading, Page, ParsedDocument, Table
 from rag.naming import plain_name
 from rag.parsing.decoding import normalised
+from rag.parsing.markdown_tables import TableWriter
+from rag.text import titles
 
 _MARKED_LINE = re.compile(r"^ {0,3}(?:(#{1,6})[ \t]+(\S.*)|(`{3,}|~{3,})(.*)|(=+|-+))$", re.MULTILINE)
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -22,20 +24,16 @@ _PADDING = re.compile(r"( ) +|(?<=---)-+")
 _EMPHASIS = re.compile(r"\*{1,3}|_{2,3}|`")
 _PAGE_BREAK = "\n\n"
 MAX_HEADING = 300  # characters
-MAX_TITLE = 300
 DEEPEST_HEADING = 6
-_FILE_TITLE = re.compile(
-    r"^(Microsoft (Word|PowerPoint|Excel) - )|\.(docx?|pptx?|xlsx?|pdf|tex|dvi|indd|odt)$", re.IGNORECASE
-)
-_NO_TITLE = frozenset(
-    {"", "untitled", "unknown", "document", "document1", "presentation", "powerpoint presentation"}
-)
 
 
-def from_markdown(markdown: str, title: str | None = None) -> ParsedDocument:
-    """A document without pages. The title is the given one, or else the first heading's."""
-    text = normalised(markdown)
-    return _document(text, title, (), tuple(headings_of(text)))
+def from_markdown(markdown: str, title: str | None = None, *, names_stated: bool = False) -> ParsedDocument:
+    """A document without pages. The title is the given one, or else the first heading's.
+
+    ``names_stated``: whether the first row of each table names its columns.
+    """
+    text, tables = TableWriter(stated=names_stated).write(normalised(markdown))
+    return _document(text, title, (), tuple(headings_of(text)), tables)
 
 
 def from_escaped(markdown: str, title: str | None = None) -> ParsedDocument:
@@ -43,7 +41,7 @@ def from_escaped(markdown: str, title: str | None = None) -> ParsedDocument:
 
     The backslashes go once the headings are found: "1\\. Mai" and "\\# 5" are words.
     """
-    text = normalised(markdown)
+    text, tables = TableWriter().write(normalised(markdown))
     plain: list[str] = []
     starts, start, moved = dict[int, int](), 0, 0
     for line, words in zip(text.split("\n"), _unescaped_lines(text), strict=True):
@@ -51,7 +49,8 @@ def from_escaped(markdown: str, title: str | None = None) -> ParsedDocument:
         plain.append(words)
         start, moved = start + len(line) + 1, moved + len(words) + 1
     headings = tuple(replace(heading, start=starts[heading.start]) for heading in headings_of(text))
-    return _document("\n".join(plain), title, (), headings)
+    tables = tuple(replace(each, start=starts[each.start], last=starts[each.last]) for each in tables)
+    return _document("\n".join(plain), title, (), headings, tables)
 
 
 def _unescaped_lines(text: str) -> Iterator[str]:
@@ -68,11 +67,13 @@ def from_pages(pages: Sequence[tuple[int, str]], title: str | None = None) -> Pa
     """A document of numbered pages, in order; pages without text are left out."""
     pieces: list[str] = []
     spans: list[Page] = []
-    start = 0
+    tables: list[Table] = []
+    writer, start = TableWriter(), 0
     for number, content in pages:
-        piece = normalised(content)
+        piece, found = writer.write(normalised(content))
         if not piece.strip():
             continue
+        tables += (replace(each, start=each.start + start, last=each.last + start) for each in found)
         # A page reaches to the beginning of the next, so that every character has a page.
         end = start + len(piece) + len(_PAGE_BREAK)
         spans.append(Page(number, start, end))
@@ -81,7 +82,7 @@ def from_pages(pages: Sequence[tuple[int, str]], title: str | None = None) -> Pa
     text = _PAGE_BREAK.join(pieces)
     if spans:
         spans[-1] = Page(spans[-1].number, spans[-1].start, len(text))
-    return _document(text, title, tuple(spans), tuple(headings_of(text)))
+    return _document(text, title, tuple(spans), tuple(headings_of(text)), tuple(tables))
 
 
 def from_text(content: str, title: str | None = None) -> ParsedDocument:
@@ -109,21 +110,25 @@ def _words_of(link: re.Match[str]) -> str:
 
 
 def usable_title(title: str | None) -> str | None:
-    """The title on one line and without a file name's ending; None when a program made it up."""
-    words = plain_name(normalised(title or ""))
-    words = _FILE_TITLE.sub("", words)[:MAX_TITLE].strip()
-    return None if words.lower() in _NO_TITLE else words
+    """The title that a file states, on one line; None when a program left it there."""
+    return titles.usable_title(normalised(title or ""))
 
 
 def _document(
-    text: str, title: str | None, pages: tuple[Page, ...], headings: tuple[Heading, ...]
+    text: str,
+    title: str | None,
+    pages: tuple[Page, ...],
+    headings: tuple[Heading, ...],
+    tables: tuple[Table, ...],
 ) -> ParsedDocument:
-    first = min(headings, key=lambda heading: (heading.level, heading.start), default=None)
+    named = (heading for heading in headings if not titles.is_counted(heading.text))
+    first = min(named, key=lambda heading: (heading.level, heading.start), default=None)
     return ParsedDocument(
         text=text,
         title=usable_title(title) or (first.text if first else None),
         headings=headings,
         pages=pages,
+        tables=tables,
     )
 
 

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 from rag.errors import UnreadableDocument
@@ -12,10 +12,10 @@ from rag.parsing.decoding import decoded
 from rag.parsing.heads import Head, head_of
 
 _DELIMITERS = ",;\t|"
-_SAMPLE_ROWS = 30
+SAMPLE_ROWS = 30
 _LONGEST_CELL = 1 << 30
 
-Row = list[str]
+Row = Sequence[str]
 
 
 def table(data: bytes) -> ParsedDocument:
@@ -33,14 +33,19 @@ def table(data: bytes) -> ParsedDocument:
 
 def sentences(rows: Iterator[Row]) -> Iterator[str]:
     """The titles above the table, then each row in words, after the names of its columns if it has any."""
-    sample = list(islice(rows, _SAMPLE_ROWS))
-    head = head_of(sample)
-    for title in sample[: head.preamble]:
-        if words := "; ".join(filter(None, title)):
-            yield words
-    for row in chain(sample[head.first :], rows):
-        if words := "; ".join(_cells(row, head)):
-            yield words
+    sample = list(islice(rows, SAMPLE_ROWS))
+    yield from in_words(chain(sample, rows), head_of(sample))
+
+
+def in_words(rows: Iterable[Row], head: Head) -> Iterator[str]:
+    """Titles and rows of a table as :func:`sentences` writes them, where its ``head`` is known."""
+    for number, row in enumerate(rows):
+        if number >= head.first:
+            words = _cells(row, head)
+        else:
+            words = filter(None, row) if number < head.preamble else iter(())
+        if said := "; ".join(words):
+            yield said
 
 
 def _cells(row: Row, head: Head) -> Iterator[str]:
@@ -75,7 +80,7 @@ def _delimiter(content: str) -> str:
     sample = content[:65_536]
 
     def regularity(delimiter: str) -> tuple[float, int]:
-        widths = [len(row) for row in islice(_rows(sample, delimiter), _SAMPLE_ROWS)]
+        widths = [len(row) for row in islice(_rows(sample, delimiter), SAMPLE_ROWS)]
         usual = max(set(widths), key=widths.count, default=0)
         return (widths.count(usual) / len(widths) if usual > 1 else 0.0, max(widths, default=0))
 

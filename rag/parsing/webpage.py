@@ -18,6 +18,7 @@ from rag.errors import AegisError, DocumentTooLarge, UnreadableDocument, transla
 from rag.model import ParsedDocument
 from rag.parsing import structure
 from rag.parsing.decoding import decoded
+from rag.parsing.grids import with_merged_cells
 
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([A-Za-z0-9_.:-]{2,40})")
@@ -43,6 +44,7 @@ _OPTIONS = ConversionOptions(
     autolinks=False,
     include_blockquote_citations=False,
     hidden_content="reachable",
+    include_document_structure=True,  # for the spans of cells
 )
 _IMAGE = re.compile(r"!\[((?:[^\[\]\\\n]|\\.)*)\]\([^()\n]*\)")
 
@@ -58,7 +60,7 @@ def from_html(page: str) -> ParsedDocument:
     """The page's content as Markdown and its title. Raises UnreadableDocument or DocumentTooLarge."""
     with translated(_ERRORS, "The page cannot be read"):
         result = convert(page, _OPTIONS)
-    body = result.content or ""
+    body = with_merged_cells(result.content or "", result.tables)
     if body.startswith("---\n"):  # the converter puts a block of fields before the content
         _, mark, rest = body[4:].partition("\n---\n")
         body = rest if mark else body

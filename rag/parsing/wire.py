@@ -1,7 +1,7 @@
 """Encodes the messages between a parser, its fork server and the children, and checks the answers.
 
 Frames are those of :mod:`rag.system.framing`. A request is two frames, the media type and the file. An answer
-is one frame, which holds the frames of :func:`packed` or :func:`refusal`.
+is two: one that holds the frames of :func:`packed` or :func:`refusal`, and a :class:`ChildRun`.
 
 A file may have taken over the child that read it, so every answer is checked. Its form also keeps few bytes
 from becoming many objects: it has texts, and rows of numbers of 32 bits (little-endian).
@@ -24,11 +24,12 @@ from rag.errors import (
 from rag.model import Chunk, CutDocument, Heading, Page, ParsedDocument, ReadingWarning, WarningKind
 from rag.naming import plain_name
 from rag.parsing.decoding import is_clean
-from rag.parsing.structure import DEEPEST_HEADING, MAX_HEADING, MAX_TITLE
+from rag.parsing.structure import DEEPEST_HEADING, MAX_HEADING
 from rag.parsing.warnings import LONGEST_WARNING, MOST_WARNINGS
 from rag.system import framing
 from rag.system.framing import framed, payloads_of
 from rag.text.chunking import ROOM_A_TOKEN, most_passages
+from rag.text.titles import MAX_TITLE
 
 _LARGEST_FRAME = (1 << 32) - 1
 _LONGEST_MESSAGE = 2_000
@@ -38,6 +39,7 @@ _MOST_PLACES = 1 << 20
 _FRAMES = 9
 _DOCUMENT, _REFUSAL = b"document", b"refusal"
 _NONE = -1
+_RUN = struct.Struct("<3dQ")
 _HEADING = struct.Struct("<3i")  # start, level, index of name
 _PAGE = struct.Struct("<4i")  # number, start, end, confidence in hundredths or _NONE
 _PATH = struct.Struct(f"<{DEEPEST_HEADING}i")  # indexes of names, then _NONE
@@ -54,6 +56,24 @@ class AnswerBounds:
 
     text_bytes: int
     passage_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChildRun:
+    """When a child ran, in Unix seconds, and what it took: seconds of processors, bytes of memory at most."""
+
+    began: float
+    ended: float
+    cpu_seconds: float
+    peak_bytes: int
+
+    def packed(self) -> bytes:
+        return _RUN.pack(self.began, self.ended, self.cpu_seconds, self.peak_bytes)
+
+    @classmethod
+    def unpacked(cls, frame: bytes) -> "ChildRun":
+        """Raises struct.error for a frame of another length."""
+        return cls(*_RUN.unpack(frame))
 
 
 def receive(connection: socket.socket) -> bytes:

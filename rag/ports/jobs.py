@@ -15,10 +15,12 @@ from rag.model import (
     JobKind,
     JobNews,
     JobState,
+    JobStatistics,
     Json,
     Lease,
     NewJob,
     Progress,
+    RecentWork,
     Stage,
     Taken,
 )
@@ -132,15 +134,23 @@ class JobStore(Protocol):
         """Append an event of a running job. False when the lease is lost."""
         ...
 
-    def advance(
-        self, lease: Lease, stage: Stage, *, seconds: float, size: int = 1, delay: float = 0.0
+    def advance(  # noqa: PLR0913 - what is known of the next stage
+        self,
+        lease: Lease,
+        stage: Stage,
+        *,
+        seconds: float,
+        size: int = 1,
+        delay: float = 0.0,
+        error: Json | None = None,
+        waits_for: str = "",
     ) -> bool:
         """The stage is done after ``seconds`` of work: queue the job at ``stage``. False: lease lost.
 
         The same ``stage`` again means that a slice of it is done; its retries are then counted from 0.
 
         ``size``: how much there is to do there, such as the number of chunks. ``delay``: seconds until the
-        job is due there, 300 at most.
+        job is due there, 300 at most. ``error``, or ``waits_for`` in words: why it rests until then.
         """
         ...
 
@@ -158,7 +168,7 @@ class JobStore(Protocol):
         """
         ...
 
-    def finish(
+    def finish(  # noqa: PLR0913 - each tells something else of the end
         self,
         lease: Lease,
         state: JobState,
@@ -166,9 +176,11 @@ class JobStore(Protocol):
         seconds: float = 0.0,
         result: Json | None = None,
         error: Json | None = None,
+        tally: Mapping[str, int] | None = None,
     ) -> bool:
         """End the job. False, and nothing written, when the lease is lost.
 
+        ``tally``: what grows by how much in the statistics, in the same step: see ``rag.model.statistics``.
         The ``reason`` of a dead job is the code at the end of its error's ``type``.
         """
         ...
@@ -259,6 +271,25 @@ class JobStore(Protocol):
 
     def figures(self) -> JobFigures:
         """The figures of the queue, for metrics."""
+        ...
+
+    def statistics(self) -> JobStatistics:
+        """What was counted of the jobs' work. The counts begin at 0 again where the records were lost."""
+        ...
+
+    def longest_waiting(self, *, limit: int) -> Sequence[Job]:
+        """The jobs that have been queued longest, so many of each stage, and those whose leases end first."""
+        ...
+
+    def abandon(self, job: Job) -> bool:
+        """End the lease of a running job whose worker is gone, so that another takes it over.
+
+        False, and nothing changed, when the lease was renewed since ``job`` was read, or the job went on.
+        """
+        ...
+
+    def recent_work(self) -> RecentWork:
+        """How many attempts ended in the last minutes, at which stage and when."""
         ...
 
     def leftovers(self, *, limit: int) -> list[Job]:

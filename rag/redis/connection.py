@@ -8,9 +8,9 @@ A server that lost its records must not answer as if there were none. So every s
 ``fence.lua``, which refuses until ``rag.recovery.recovery`` has rebuilt them.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.resources import files
+from types import MappingProxyType
 from typing import Any
 
 import redis as driver
@@ -22,9 +22,11 @@ from redis.commands.core import Script
 from redis.retry import Retry
 
 from rag.errors import ErrorTable, Overloaded, Recovering, Refused, Unavailable, translated
+from rag.redis.lua import script_texts
 from rag.redis.pools import Bounds, async_pool_to, hint, pool_to, refusal
 from rag.settings import Settings
 from rag.settings.redis_url import RedisAddress
+from rag.telemetry.round_trips import round_trip
 
 PREFIX = "{aegis}:"
 CHANGES = f"{PREFIX}changes"
@@ -99,7 +101,8 @@ def reaching_redis() -> Iterator[None]:
     """
     with translated(ERRORS, "Redis"):
         try:
-            yield
+            with round_trip():
+                yield
         except _NOT_SERVED as error:
             if why := refusal(error):
                 raise Refused(f"Redis: {why}") from error
@@ -123,14 +126,23 @@ Call = tuple[list[str], Sequence[str | bytes | float]]
 class Scripts:
     """The scripts of ``rag/PLACE.lua``, called by name; each one is one atomic step.
 
-    The file's head is put before each of its scripts. With ``fenced`` False they also work on a server
-    that lost its records, which is only for the rebuild.
+    Before each script is put what it uses of the file's head. With ``fenced`` False they also work on a
+    server that lost its records, which is only for the rebuild. ``numbers``: lists that the scripts know
+    under these names.
     """
 
-    def __init__(self, client: driver.Redis, place: str, *, fenced: bool = True) -> None:
+    def __init__(
+        self,
+        client: driver.Redis,
+        place: str,
+        *,
+        fenced: bool = True,
+        numbers: Mapping[str, Sequence[float]] = MappingProxyType({}),
+    ) -> None:
         self._client = client
+        texts = script_texts(place, fenced=fenced, numbers=numbers)
         self._scripts: dict[str, Script] = {
-            name: client.register_script(text) for name, text in script_texts(place, fenced=fenced).items()
+            name: client.register_script(text) for name, text in texts.items()
         }
 
     def run(self, name: str, keys: list[str], *args: str | bytes | int | float) -> Any:
@@ -144,16 +156,3 @@ class Scripts:
             for keys, args in calls:
                 self._scripts[name](keys=keys, args=args, client=pipeline)
             return pipeline.execute()
-
-
-def script_texts(place: str, *, fenced: bool = True) -> dict[str, str]:
-    """The scripts of ``rag/PLACE.lua`` by name, each behind the file's head.
-
-    A line ``-- == name ==`` begins a script. The head is what stands before the first of them.
-    """
-    text = (files("rag") / f"{place}.lua").read_text("utf-8")
-    head, *scripts = text.removesuffix("\n").split("\n-- == ")
-    if fenced:
-        head = (files("rag") / "redis/fence.lua").read_text("utf-8") + head
-    named = (script.split(" ==\n", 1) for script in scripts)
-    return {name: f"{head}\n{body}\n" for name, body in named}

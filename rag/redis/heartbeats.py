@@ -34,7 +34,8 @@ class WorkerSign:
 
     ``worker``: its Celery node name, ``LANE@HOST``. ``idle``: since it last took or finished a task.
     ``busy``: how long ``task`` has run, None between tasks. ``limit``: how long a task may run. ``silence``:
-    how long the worker may take no task.
+    how long the worker may take no task. ``holder``: the name under which it holds jobs; "" of an older
+    version. ``age``: since it reported this.
     """
 
     lane: str
@@ -45,14 +46,17 @@ class WorkerSign:
     task: str | None
     limit: float
     silence: float
+    holder: str = ""
+    age: float = 0.0
 
     @classmethod
     def of(cls, words: Mapping[str, object]) -> Self:
-        """The inverse of :meth:`words`. TypeError for anything else."""
+        """The inverse of :meth:`words`; ``words`` may have the age too. TypeError for anything else."""
         return cls(**known_fields(cls, words))
 
     def words(self) -> Json:
-        return asdict(self)
+        """All but the age, which the reader knows."""
+        return {name: value for name, value in asdict(self).items() if name != "age"}
 
     def hang(self) -> str | None:
         """Why the worker counts as hung; None while it is alive."""
@@ -203,7 +207,7 @@ def _read(value: bytes | None, left_ms: int) -> Json | None:
 
 def _aged(fields: Json) -> WorkerSign:
     """The worker's sign with its durations as of now."""
-    age = fields.pop("age")
+    age = fields["age"]
     sign = WorkerSign.of(fields)
     busy = sign.busy if sign.busy is None else sign.busy + age
     return replace(sign, idle=sign.idle + age, busy=busy)

@@ -165,3 +165,11 @@ if tonumber(ARGV[1]) > number('refused') or number('refused') > now then
 end
 keep()
 return 1
+-- == state ==
+-- ARGV: failures that open the circuit, seconds that a probe may take.
+-- Returns {1 while calls fail at once, 1 while the server's limit holds calls back}. Changes nothing.
+local failing = number('failures') >= tonumber(ARGV[1])
+local closed_for = math.max(left('opened', longest_open), left('probe', tonumber(ARGV[2])))
+local slowed = number('requests') > 0 and math.abs(now - number('refused')) <= forget_seconds
+local limited = left('paused', longest_pause) > 0 or slowed
+return { failing and closed_for > 0 and 1 or 0, limited and 1 or 0 }

@@ -41,6 +41,17 @@ class Admission:
     tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """Whether calls to a server go out now.
+
+    breaker_open: they fail at once, since it failed too often. rate_limited: it wants fewer of them.
+    """
+
+    breaker_open: bool
+    rate_limited: bool
+
+
 class RateLimiter:
     """For one server, or one account at it. Raises Unavailable when Redis is away."""
 
@@ -78,6 +89,11 @@ class RateLimiter:
     def note_failure(self) -> None:
         """There was no answer, or the server failed."""
         self._run("failed", FAILURES, FIRST_PAUSE)
+
+    def state(self) -> ServerState:
+        """Whether calls go out now; changes nothing."""
+        breaker_open, limited = self._scripts.run("state", [self._key], FAILURES, self._probe_seconds)
+        return ServerState(bool(breaker_open), bool(limited))
 
     def _run(self, script: str, *arguments: str | int | float) -> tuple[bytes, bytes]:
         answer: tuple[bytes, bytes] = self._scripts.run(script, [self._key], *arguments)

@@ -11,7 +11,8 @@ from random import sample
 from redis import Redis
 
 from rag.errors import Overloaded, Unavailable
-from rag.redis.connection import PREFIX, Scripts
+from rag.redis.connection import PREFIX, Scripts, reaching_redis
+from rag.redis.rate_limiter import ServerState
 
 SLOT_SECONDS = 15.0
 """After which a slot expires that is not renewed."""
@@ -28,6 +29,7 @@ class Slots:
     def __init__(self, client: Redis, replicas: Sequence[str], limit: int) -> None:
         self.replicas = tuple(replicas)
         self._limit = limit
+        self._client = client
         self._scripts = Scripts(client, "redis/slots")
 
     def take(self, holder: str) -> str:
@@ -52,6 +54,12 @@ class Slots:
 
     def free(self, replica: str, holder: str) -> None:
         self._scripts.run("free", [_slots(replica)], holder)
+
+    def state(self) -> ServerState:
+        """The breaker counts as open while all replicas are avoided. Ollama has no rate limit."""
+        with reaching_redis():
+            avoided = self._client.exists(*map(_away, self.replicas))
+        return ServerState(breaker_open=avoided == len(self.replicas), rate_limited=False)
 
     def avoid(self, replica: str, seconds: float) -> None:
         """Avoid ``replica`` for so many seconds, at most a minute, unless it is the only one."""

@@ -17,7 +17,8 @@ from rag.access.keys import Key
 from rag.errors import Conflict, NotFound, Transient, Unauthenticated
 from rag.journal.entries import key_entry, key_json
 from rag.journal.journal import Journal
-from rag.redis.connection import PREFIX, Call, Scripts, reaching_redis, script_texts
+from rag.redis.connection import PREFIX, Call, Scripts, reaching_redis
+from rag.redis.lua import script_texts
 
 _KEYS = f"{PREFIX}keys"
 _MOST = 10_000

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rag.settings.inheritance import inherited
     from rag.settings.keys import ApiKey, Role
-    from rag.settings.loading import load
+    from rag.settings.loading import early_log_format, load
     from rag.settings.settings import Settings
 
-__all__ = ["ApiKey", "Role", "Settings", "inherited", "load"]
+__all__ = ["ApiKey", "Role", "Settings", "early_log_format", "inherited", "load"]
 
 _PLACES = {
     "ApiKey": "keys",
     "Role": "keys",
     "Settings": "settings",
+    "early_log_format": "loading",
     "inherited": "inheritance",
     "load": "loading",
 }

@@ -22,7 +22,7 @@ _DURATION = re.compile(r"-?\d+(?:\.\d+)?|-?(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h
 _HOST = re.compile(r"\*|(?:\*\.)?[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}")
 _LOGIN = re.compile(r"[^:]+:.+", re.DOTALL)
 _LEAST_PROMPT = 768  # tokens of instructions, question and a passage
-_WEB = ("jina_base_url", "generator_url", "jaeger_endpoint")
+_WEB = ("jina_base_url", "generator_url", "jaeger_endpoint", "flower_url", "console_url")
 _ORDERED = (
     ("top_k_rerank", "top_k_retrieval", "fewer are retrieved than shall be kept, so "),
     (
@@ -40,6 +40,7 @@ def misfits(settings: DerivedSettings) -> Iterator[str]:
     """A line for each setting that cannot work together with the others, with what to change."""
     yield from _addresses(settings)
     yield from _callers(settings)
+    yield from _flower(settings)
     yield from _files(settings)
     yield from _missing(settings)
     yield from _limits(settings)
@@ -76,14 +77,23 @@ def _callers(settings: DerivedSettings) -> Iterator[str]:
     for host in settings.allowed_hosts:
         if not _HOST.fullmatch(host):
             yield f"ALLOWED_HOSTS: {shown(host)} is no name without a port, such as rag.example.com, *.example.com or *"
-    password = settings.flower_basic_auth
-    if password and not all(map(_LOGIN.fullmatch, password.get_secret_value().split(","))):
-        yield "FLOWER_BASIC_AUTH: its value is not user:password, or several with commas between"
     for network in settings.trusted_proxies:
         try:
             ip_network(network)
         except ValueError:
             yield f"TRUSTED_PROXIES: {shown(network)} is no address and no network, such as 10.0.0.0/8"
+
+
+def _flower(settings: DerivedSettings) -> Iterator[str]:
+    password = settings.flower_basic_auth
+    if password and not all(map(_LOGIN.fullmatch, password.get_secret_value().split(","))):
+        yield "FLOWER_BASIC_AUTH: its value is not user:password, or several with commas between"
+    url = settings.flower_url
+    if url and _is_web(url) and urlsplit(url).path.strip("/") != settings.flower_prefix.strip("/"):
+        yield (
+            f"FLOWER_URL: {shown(url)} has another path than FLOWER_URL_PREFIX ({settings.flower_prefix or '/'}), "
+            "and Flower's links need the path that browsers use: give both the same"
+        )
 
 
 def _files(settings: DerivedSettings) -> Iterator[str]:

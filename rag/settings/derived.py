@@ -58,14 +58,20 @@ class DerivedSettings(
         return self.api_host or ("127.0.0.1" if self.embedded_broker else "0.0.0.0")  # noqa: S104 - production default
 
     @property
+    def flower_prefix(self) -> str:
+        """What Flower's paths begin with: "" or such as ``/flower``."""
+        path = self.flower_url_prefix.strip("/")
+        return f"/{path}" if path else ""
+
+    @property
+    def flower_closed(self) -> bool:
+        """Whether Flower asks who comes: for a password, or by OAuth."""
+        return bool(self.flower_basic_auth or self.flower_auth)
+
+    @property
     def anonymous(self) -> bool:
         """Whether the settings let the API run without keys, until one is made."""
         return not (self.api_keys or self.keys_required or self.oidc_issuer)
-
-    @property
-    def questions_logged(self) -> bool:
-        """Whether logs may contain the text of questions."""
-        return self.embedded_broker and self.anonymous if self.log_questions is None else self.log_questions
 
     @property
     def api_processes(self) -> int:
@@ -148,12 +154,6 @@ class DerivedSettings(
         if os.path.lexists(short):
             require_own(short)
         return short
-
-    @property
-    def log_format(self) -> str:
-        """The format of log lines for ``logging``; with DEBUG also the process, thread and line of code."""
-        place = "%(process)d %(threadName)s %(name)s:%(lineno)d" if self.debug else "%(name)s"
-        return f"%(asctime)s %(levelname)s {place} %(message)s"
 
     @property
     def traces_url(self) -> str | None:

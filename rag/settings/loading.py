@@ -14,6 +14,7 @@ from rag.settings.secret_files import secrets_of
 from rag.settings.settings import Settings
 from rag.settings.sources import ENVIRONMENT, Reading, read
 from rag.settings.wording import is_short, shown, wanted
+from rag.system.log_lines import LogFormat, json_line
 from rag.system.printable import one_line
 
 _NAME = re.compile(r"[A-Z][A-Z0-9_]+")
@@ -30,7 +31,7 @@ def load() -> Settings:
     """
     reading = read(Settings)
     for line in notices(reading):
-        _write_once(line)
+        _write_once(line, early_log_format())
     os.environ.update(reading.lent)
     settings, lines = examine(reading)
     if settings is None or lines:
@@ -46,8 +47,14 @@ def notices(reading: Reading) -> Iterator[str]:
 
 
 @cache
-def _write_once(line: str) -> None:
-    sys.stderr.write(f"aegis: {one_line(line)}\n")
+def _write_once(line: str, form: LogFormat) -> None:
+    written = json_line("INFO", "aegis", line) if form == "json" else f"aegis: {one_line(line)}"
+    sys.stderr.write(f"{written}\n")
+
+
+def early_log_format() -> LogFormat:
+    """LOG_FORMAT as the environment has it: for lines that are written before the settings are known."""
+    return "json" if os.environ.get("LOG_FORMAT", "").strip() == "json" else "text"
 
 
 def examine(reading: Reading) -> tuple[Settings | None, list[str]]:

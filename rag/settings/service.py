@@ -17,9 +17,13 @@ class ServiceSettings(BaseSettings):
         "INFO",
         description="Lowest severity of log lines that are written. Case does not matter; names such as warn and trace work too.",
     )
-    log_questions: bool | None = Field(
-        None,
-        description="Whether the workers' logs and Flower show questions, besides names of documents. Unset: only with the embedded broker and without keys.",
+    log_format: Literal["json", "text"] = Field(
+        "text",
+        description="Form of log lines: text for people, or json, one object a line, for collectors of logs. The container images set json.",
+    )
+    log_questions: bool = Field(
+        False,
+        description="Whether the workers' logs and Flower show questions, besides names of documents.",
     )
     environment: str = Field(
         "production",
@@ -141,8 +145,52 @@ class ServiceSettings(BaseSettings):
         None,
         description="user:password for Flower. Without it, Flower is read-only and its API is off.",
     )
+    metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Port of each worker's own /metrics, on API_HOST, such as 9464; `aegis up` gives the workers this port and the next ones, in the order of the lanes. Unset: workers have none, and measure nothing for it.",
+    )
+    flower_auth: str | None = Field(
+        None,
+        description="Regular expression of the e-mail addresses that may sign in to Flower by OAuth. Flower's own variables say how: FLOWER_AUTH_PROVIDER, FLOWER_OAUTH2_KEY, FLOWER_OAUTH2_SECRET, FLOWER_OAUTH2_REDIRECT_URI, FLOWER_COOKIE_SECRET.",
+    )
+    flower_open_metrics: bool = Field(
+        False,
+        description="Whether Flower's /metrics asks for no password, where its pages ask for one. Only where nobody but Prometheus reaches Flower.",
+    )
+    flower_url: str | None = Field(
+        None,
+        description="Where browsers find Flower, such as https://rag.example.com/flower/. The console links to it; whoever reaches the API can read it. Unset: no link.",
+    )
+    flower_url_prefix: str = Field(
+        "",
+        pattern=r"^/?([A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*)?/?$",
+        max_length=200,
+        description="Path below which Flower's pages are, such as flower, where a reverse proxy leads a path to it and leaves it as it is.",
+    )
+    flower_persistent: bool = Field(
+        True,
+        description="Whether Flower keeps its tasks in AEGIS_HOME/flower over a restart.",
+    )
+    flower_max_tasks: int = Field(
+        10_000, ge=1, description="Tasks that Flower keeps; of more it forgets the oldest."
+    )
+    flower_max_workers: int = Field(
+        1_000, ge=1, description="Workers that Flower keeps; of more it forgets the oldest."
+    )
+    console_url: str | None = Field(
+        None,
+        description="Where browsers find the console, such as https://rag.example.com. Flower shows the address of each task's job there. Unset: that of the API on this machine.",
+    )
     prometheus_metrics_enabled: bool = Field(True, description="Whether /metrics answers.")
     tracing_enabled: bool = Field(True, description="Whether spans are sent to JAEGER_ENDPOINT.")
+    traces_sample_ratio: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="Share of traces whose spans are sent. A request that carries a `traceparent` is traced, or not, as that says.",
+    )
     jaeger_endpoint: str | None = Field(
         None,
         description="Jaeger or any collector of OTLP over HTTP, such as http://jaeger:4318. With Jaeger's old port, 14268, spans go to port 4318 of the same host. Unset: no spans.",

@@ -5,11 +5,9 @@ forge a line, and marks that change the direction of text (Unicode, UAX 9).
 """
 
 import codecs
-import logging
 import re
 import sys
 from io import TextIOWrapper
-from traceback import TracebackException
 
 _STEERING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and line feed, DEL, C1
@@ -17,7 +15,6 @@ _STEERING = re.compile(
     "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"  # lone surrogates, and what shows as nothing
 )
 _BREAKS = {ord("\n"): r"\n", ord("\t"): " "}
-_CAUSES = (" ", "Traceback ", "\n", "+")
 _PLAIN = {
     "✓": "ok", "✗": "x", "■": "-", "·": "-", "•": "-", "…": "...", "›": ">", "→": "->", "×": "x",
     "≥": ">=", "≤": "<=",
@@ -45,29 +42,6 @@ def steering_to_json(text: str) -> str:
         return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
     return _STEERING.sub(utf16_escapes, text)
-
-
-class PrintableRecord(logging.LogRecord):
-    """A log record of one line; a traceback behind it has one line for the text of each exception.
-
-    It works with every formatter, since each asks the record for its message.
-    """
-
-    def getMessage(self) -> str:  # noqa: N802 - its name in logging
-        if self.exc_info and self.exc_info[0] is not None and not self.exc_text:
-            entries = TracebackException(*self.exc_info).format()
-            # The other entries begin with the text of an exception, which may come from outside.
-            self.exc_text = "\n".join(
-                printable(entry.rstrip("\n")) if entry.startswith(_CAUSES) else one_line(entry)
-                for entry in entries
-            )
-        return one_line(super().getMessage())
-
-
-def log_printable_lines() -> None:
-    """Have this process log printable lines only, on a terminal of any encoding."""
-    write_plainly()
-    logging.setLogRecordFactory(PrintableRecord)
 
 
 def write_plainly() -> None:

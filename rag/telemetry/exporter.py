@@ -15,6 +15,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
 from rag.naming import release
 from rag.settings import Settings
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 def start_sending(settings: Settings, url: str, service: str) -> Callable[[], None]:
     """Send this process's spans to ``url`` as ``service``. The function that is returned ends it.
 
-    To be called once a process. Log lines that are written within a trace get its id.
+    To be called once a process.
     """
     logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)  # it would log every attempt
     sender = SpanSender(OTLPSpanExporter(url, timeout=_SEND_SECONDS), url)
@@ -45,13 +46,13 @@ def start_sending(settings: Settings, url: str, service: str) -> Callable[[], No
             "deployment.environment.name": settings.environment,
         }
     )
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    # A job is traced as its submit was, and a request as its caller says.
+    sampler = ParentBased(TraceIdRatioBased(settings.traces_sample_ratio))
+    provider = TracerProvider(sampler, resource, shutdown_on_exit=False)
     provider.add_span_processor(
         BatchSpanProcessor(sender, max_queue_size=MOST_SPANS, schedule_delay_millis=_EVERY_MS)
     )
     trace.set_tracer_provider(provider)
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(add_trace_id)
 
     def end() -> None:
         timer = Timer(_FAREWELL_SECONDS, sender.shutdown)  # for a collector that hangs
@@ -84,12 +85,3 @@ class SpanSender(SpanExporter):
 
     def shutdown(self) -> None:
         self._exporter.shutdown()
-
-
-def add_trace_id(record: logging.LogRecord) -> bool:
-    """Let every line pass, and give those of a trace its id."""
-    context, known = trace.get_current_span().get_span_context(), record.__dict__
-    if context.is_valid and "trace_id" not in known:
-        known["trace_id"] = f"{context.trace_id:032x}"
-        record.msg, record.args = f"{record.getMessage()} trace_id={known['trace_id']}", None
-    return True

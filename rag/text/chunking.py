@@ -22,15 +22,18 @@ from math import ceil
 from typing import Protocol
 
 from rag.errors import EmptyDocument
-from rag.model import Chunk, Heading, Page, ParsedDocument
+from rag.model import Chunk, Heading, Page, ParsedDocument, Table
 from rag.text.blocks import Block, Room, Span, blocks_of, pieces_of
 
-_VERSION = 2
+_VERSION = 3
 _LONGEST_MEMO = 200_000
 _LONGEST_WORD = 64
 _SLICE = 4_096  # tokenizers take quadratic time over one endless word
 _OPAQUE_WORD = 100
 _CHARACTERS_A_TOKEN = 8
+DEEPEST_PATH = 6
+"""Headings that lead to a passage, the caption of its table among them."""
+
 ROOM_A_TOKEN = 64
 """Characters, white space included, that a passage may have for each token of the limit. Prose has 4 to 6,
 indented code 20."""
@@ -144,6 +147,7 @@ class _Unit:
 
 def _chunks(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[Chunk]:
     pages = _Pages(document.pages)
+    captions = _Captions(document.tables)
     for index, group in enumerate(_groups(_units(document, ruler, room), room)):
         start, end = group[0].span.start, group[-1].span.end
         levels = zip(*(unit.path for unit in group), strict=False)
@@ -155,7 +159,7 @@ def _chunks(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[Chun
             end=end,
             tokens=sum(unit.tokens for unit in group),
             page=group[0].page,
-            headings=shared or group[0].path,
+            headings=(*(shared or group[0].path), *captions.above(start))[-DEEPEST_PATH:],
             confidence=pages.confidence_within(start, end),
         )
 
@@ -230,6 +234,23 @@ class _Paths:
 
     def at(self, offset: int) -> tuple[str, ...]:
         return self._paths[bisect_right(self._starts, offset)]
+
+
+class _Captions:
+    """The captions of tables."""
+
+    def __init__(self, tables: Sequence[Table]) -> None:
+        self._starts = [table.start for table in tables]
+        self._tables = tables
+
+    def above(self, offset: int) -> tuple[str, ...]:
+        """The caption of the table whose rows begin at ``offset`` or go on there; () without one.
+
+        Passages that hold the rows and what stands above them have the caption already.
+        """
+        place = bisect_right(self._starts, offset) - 1
+        table = self._tables[place] if place >= 0 else None
+        return (table.caption,) if table and table.caption and offset <= table.last else ()
 
 
 class _Pages:

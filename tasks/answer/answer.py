@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from time import time
 
 from rag.errors import NotFound, TimedOut, UnknownCollection
 from rag.model import (
@@ -94,18 +95,32 @@ def generate(run: StageRun) -> Outcome:
     store, query = artefacts.unpack_query(run.load("query"))
     found = _candidates(run, store, best, reads_vectors=generator.reads_vectors)
     by_id = {each.hit.passage.chunk_id: each for each in found}
+    pieces = _Pieces(run)
     request = GenerationRequest(
         question=run.job.inputs["question"],
         query=query,
         # a passage that was replaced since the search stays, without its vectors
         passages=tuple(by_id.get(hit.passage.chunk_id, Candidate(hit)) for hit in best),
-        emit=run.token,
+        emit=pieces.emit,
         cancelled=lambda: run.cancelled() or run.overdue(),
     )
     answer = generator.answer(request)
     if run.overdue():
         raise TimedOut("the answer was not finished")
-    return _finish(run, best, (generator.name, answer))
+    return replace(_finish(run, best, (generator.name, answer)), first_token=pieces.first_token)
+
+
+@dataclass(slots=True)
+class _Pieces:
+    """Publishes the pieces of an answer. ``first_token``: seconds from the submit to the first of them."""
+
+    run: StageRun
+    first_token: float | None = None
+
+    def emit(self, text: str) -> None:
+        if self.first_token is None:
+            self.first_token = max(0.0, time() - self.run.job.created_at)
+        self.run.token(text)
 
 
 def visible_hits(tools: Toolbox, collection: Collection, query: SearchQuery) -> list[Hit]:

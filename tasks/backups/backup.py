@@ -27,7 +27,7 @@ from rag.settings.disclosure import disclosed
 from tasks.backups import progress
 from tasks.backups.earlier import EarlierBackup
 from tasks.backups.progress import Checkpoint
-from tasks.backups.retention import open_jobs, vault_lock
+from tasks.backups.retention import VAULT_IN_USE, open_jobs, vault_lock
 from tasks.backups.scope import Scope, list_contents, load_scope, save_scope
 from tasks.backups.upload import Uploading, file_stream
 from tasks.stages.retry_while_away import patient
@@ -119,7 +119,7 @@ def snapshot(run: StageRun) -> Outcome:
         return _finish(run, made)
     # An older backup job goes first: what it stores, this one need not send again.
     if any(job.kind is JobKind.BACKUP and job.id < run.job.id for job in open_jobs(run.tools)):
-        return Next(Stage.SNAPSHOT, rest=_TURN_REST)
+        return Next(Stage.SNAPSHOT, rest=_TURN_REST, why="an older backup, which is made first")
     scope = load_scope(run)
     if scope is None or scope.files is not None:
         release_unused(run.tools)
@@ -147,7 +147,7 @@ def upload(run: StageRun) -> Outcome:
         return Next(Stage.SNAPSHOT)
     with vault_lock(run.tools) as lock:
         if not lock:
-            return Next(Stage.UPLOAD, rest=_REST)
+            return Next(Stage.UPLOAD, rest=_REST, why=VAULT_IN_USE)
         try:
             earlier = EarlierBackup(run.tools.vault, scope.earlier)
             _, complete = Uploading(run, scope, earlier, monotonic() + SLICE_SECONDS).advance(checkpoint)
@@ -167,7 +167,7 @@ def seal(run: StageRun) -> Outcome:
         return Next(Stage.SNAPSHOT)
     with vault_lock(run.tools) as lock:
         if not lock or not run.holds():
-            return Next(Stage.SEAL, rest=_REST)
+            return Next(Stage.SEAL, rest=_REST, why=VAULT_IN_USE)
         manifest = manifest_of(run, scope, checkpoint)
         try:
             run.tools.vault.seal(manifest)

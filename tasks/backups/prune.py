@@ -11,7 +11,7 @@ from rag.model import JobKind, Json, Stage
 from rag.ports import Turn
 from tasks.backups import progress
 from tasks.backups.backup import release_unused
-from tasks.backups.retention import LOCKED_SECONDS, StoredBackups, open_jobs, vault_lock
+from tasks.backups.retention import LOCKED_SECONDS, VAULT_IN_USE, StoredBackups, open_jobs, vault_lock
 from tasks.stages.retry_while_away import patient
 from tasks.stages.run import Done, Next, Outcome, StageRun
 from tasks.stages.stage import stage_work
@@ -63,7 +63,7 @@ def prune(run: StageRun) -> Outcome:
     """Forget backups as the settings say, and remove the parts that no backup needs."""
     with vault_lock(run.tools) as lock:
         if not lock:
-            return Next(Stage.PRUNE, rest=_REST)
+            return Next(Stage.PRUNE, rest=_REST, why=VAULT_IN_USE)
         pruning, through = _advance(run.tools, Pruning.load(run), lock)
     run.save(_NAME, json.dumps(asdict(pruning)).encode())
     return Done(lambda *_: pruning.result()) if through else Next(Stage.PRUNE)

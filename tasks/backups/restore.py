@@ -170,7 +170,7 @@ def replay(run: StageRun) -> Outcome:
     replaced = any(each.hold is Hold.REPLACED for each in own)
     settling = SETTLE_SECONDS if replaced and _until(run, _backup(run)) == inf else 0.0
     if not complete or time() < plan.switched_at + settling:
-        return Next(Stage.REPLAY, rest=REST)
+        return Next(Stage.REPLAY, rest=REST, why="the end of what was accepted during the restore")
     for planned in plan.collections:
         if planned.resumed:
             give_up_earlier(tools, planned.reservation(run.job.id))

@@ -20,6 +20,9 @@ from tasks.toolbox import Toolbox
 LOCKED_SECONDS = 180.0
 """The longest time for which a job that adds or removes parts has the vault for itself."""
 
+VAULT_IN_USE = "another job about backups, which uses their store now"
+"""What a job waits for that does not get the lock."""
+
 _FOLLOWED_AFTER = 30.0  # when the process that held the lock was killed
 _PAGE = 100
 _READ_AT_ONCE = 8

@@ -81,9 +81,9 @@ def passage_of(job: Job, title: str, chunk: Chunk) -> Passage:
     )
 
 
-def point_of(passage: Passage, embedding: Embedding, given_title: str) -> Point:
-    """The lexical search of a passage also counts the words of its headings and of a title that was given."""
-    sparse = lexical.encode_passage("\n".join((given_title, *passage.headings, passage.text)))
+def point_of(passage: Passage, embedding: Embedding, searched_title: str) -> Point:
+    """The lexical search of a passage also counts the words of its headings and of ``searched_title``."""
+    sparse = lexical.encode_passage("\n".join((searched_title, *passage.headings, passage.text)))
     return Point(passage, embedding.dense, sparse, embedding.tokens)
 
 

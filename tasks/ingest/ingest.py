@@ -18,7 +18,7 @@ from rag.model import (
     Layout,
     Stage,
 )
-from rag.naming import chunks_key, plain_name
+from rag.naming import chunks_key
 from tasks.documents.blob_keys import discard, folder_of, is_seen, save_text, source_key, text_key, work_key
 from tasks.documents.layouts import (
     delete_points,
@@ -36,10 +36,12 @@ from tasks.ingest.sources import (
     Source,
     SourceNote,
     fetch_source,
+    file_title_of,
     fingerprint_of,
     note_source,
     noted_source,
     source_of,
+    title_without_any,
 )
 from tasks.stages import artefacts
 from tasks.stages.stage import Done, Next, Outcome, Shared, SharedCalls, StageRun, Steps, stage_work
@@ -104,11 +106,12 @@ def _save(run: StageRun, source: Source, fingerprint: str, document: CutDocument
     tools, job = run.tools, run.job
     parsed, chunks = document.parsed, document.chunks
     check_metadata(tools.settings, job.inputs["metadata"], len(chunks))
-    title = job.inputs["title"] or parsed.title or plain_name(source.name) or None
-    title = title or plain_name(" ".join(chunks[0].text[:1000].split()[:8]))[:300]
+    file_title = "" if job.inputs["title"] or parsed.title else file_title_of(source)
+    title = job.inputs["title"] or parsed.title or file_title or title_without_any(source, chunks)
     save_text(tools.blobs, job, parsed.text, chunks)
     tools.blobs.put(work_key(job, "chunks"), artefacts.pack_chunks(title, chunks), durable=False)
-    note_source(run, SourceNote(fingerprint, source.media_type, len(source.data), parsed.warnings))
+    note = SourceNote(fingerprint, source.media_type, len(source.data), parsed.warnings, file_title)
+    note_source(run, note)
     return Next(Stage.EMBED, size=len(chunks))
 
 
@@ -269,6 +272,7 @@ def _write_slice(  # noqa: PLR0913 - which slice, and where it goes
     vectors, store = run.tools.vectors, collection.store_of(layout)
     if run.cancelled():
         return
+    searched = run.job.inputs["title"] or noted_source(run).file_title
     embeddings = artefacts.unpack_embeddings(run.tools.blobs.get(vectors_key(run.job, layout, start)))
     if start == 0:
         tokens = embeddings[0].tokens
@@ -277,8 +281,7 @@ def _write_slice(  # noqa: PLR0913 - which slice, and where it goes
         if collection.documents == 0 and layout == collection.serving:
             point_alias(vectors, collection)
     pairs = zip(chunks[start : start + SLICE], embeddings, strict=True)
-    given_title = run.job.inputs["title"] or ""
-    points = [point_of(passage_of(run.job, title, c), e, given_title) for c, e in pairs]
+    points = [point_of(passage_of(run.job, title, c), e, searched) for c, e in pairs]
     yield Shared(vectors.upsert, points, of=(store,))
     if len(chunks) > SLICE:
         run.progress(min(start + SLICE, len(chunks)), len(chunks))
@@ -317,6 +320,7 @@ def _document(run: StageRun, title: str, chunks: Sequence[Chunk]) -> Document:
         metadata=job.inputs["metadata"],
         given_title=job.inputs["title"] or "",
         owner=keeper_of(job),
+        searched_title=job.inputs["title"] or note.file_title,
         size=note.size,
         warnings=note.warnings,
     )

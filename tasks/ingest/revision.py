@@ -86,7 +86,9 @@ def with_kept_vectors(run: StageRun, collection: Collection, present: Document) 
     ]
     save_text(tools.blobs, job, text, chunks)
     tools.blobs.put(work_key(job, "chunks"), artefacts.pack_chunks(title, chunks), durable=False)
-    note_source(run, SourceNote(present.fingerprint, present.media_type, present.size, present.warnings))
+    file_title = "" if job.inputs["title"] else present.searched_title
+    note = SourceNote(present.fingerprint, present.media_type, present.size, present.warnings, file_title)
+    note_source(run, note)
     return Next(Stage.INDEX, size=len(chunks))
 
 

@@ -1,6 +1,7 @@
 """Sources of ingestions: the bytes that were sent or fetched, and their fingerprint."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -9,11 +10,17 @@ from pydantic import TypeAdapter
 from rag.errors import NotFound, Transient
 from rag.fetching import Order, fetch
 from rag.fetching.own_services import own_services
-from rag.model import Job, ReadingWarning
+from rag.model import Chunk, Job, ReadingWarning
+from rag.naming import plain_name
+from rag.telemetry import tracing
+from rag.text.titles import MAX_TITLE, title_of_file_name
 from tasks.documents.blob_keys import folder_of, source_key
 from tasks.stages.run import StageRun
 
 _FETCHED, _NOTED = "fetched", "source"
+
+_FIRST_WORDS = 8
+"""Words of a text that become its title where it has no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +42,8 @@ def fetch_source(run: StageRun) -> None:
         allow_private=settings.fetch_private_addresses,
         own=own_services(settings),
     )
-    fetched = fetch(order, wanted=lambda: _is_wanted(run))
+    with tracing.step("fetch child"):
+        fetched = fetch(order, wanted=lambda: _is_wanted(run))
     run.tools.blobs.put(source_key(folder_of(run.job), run.job.id), fetched.data)
     run.save(_FETCHED, json.dumps([fetched.media_type, fetched.filename or fetched.url]).encode())
 
@@ -51,12 +59,17 @@ def source_of(run: StageRun) -> Source:
 
 @dataclass(frozen=True, slots=True)
 class SourceNote:
-    """What a document was made from: ``size`` in bytes, ``warnings`` about what of it was not read."""
+    """What a document was made from.
+
+    ``size``: in bytes. ``warnings``: about what of it was not read. ``file_title``: its title, where that is
+    from the name of the file.
+    """
 
     fingerprint: str
     media_type: str
     size: int
     warnings: tuple[ReadingWarning, ...] = ()
+    file_title: str = ""
 
 
 _NOTES = TypeAdapter(SourceNote)
@@ -73,6 +86,18 @@ def noted_source(run: StageRun) -> SourceNote:
         return _NOTES.validate_json(run.load(_NOTED))
     except ValueError as error:
         raise NotFound(f"what is noted of the source is damaged: {error}") from error
+
+
+def file_title_of(source: Source) -> str:
+    """The title that the name of the file gives, without its ending. "" for an address."""
+    return "" if "://" in source.name else title_of_file_name(source.name) or ""
+
+
+def title_without_any(source: Source, chunks: Sequence[Chunk]) -> str:
+    """The title of a text that has no other: the address that it came from, or its first words."""
+    if address := title_of_file_name(source.name):
+        return address
+    return plain_name(" ".join(chunks[0].text[:1000].split()[:_FIRST_WORDS]))[:MAX_TITLE]
 
 
 def _is_wanted(run: StageRun) -> bool:

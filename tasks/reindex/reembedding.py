@@ -118,7 +118,7 @@ class Reembedding:
                 return
             embeddings = embedder.embed_passages([passage.text for _, passage in call])
             points = [
-                point_of(passage, embedding, document.given_title)
+                point_of(passage, embedding, document.searched_title or document.given_title)
                 for (document, passage), embedding in zip(call, embeddings, strict=True)
             ]
             tools.vectors.upsert(self.store, points)

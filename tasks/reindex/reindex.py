@@ -23,6 +23,7 @@ SLICE_SECONDS = 5.0
 
 _PROBE = "Which model embeds this?"
 _COMPARISON = "comparison"
+_OTHERS_FIRST = "documents that are being embedded: they and the reindex take turns"
 
 
 @stage_work(Stage.REEMBED)
@@ -40,7 +41,8 @@ def reembed(run: StageRun) -> Outcome:
         run.progress(cursor.done, max(cursor.done, collection.documents))
         taken = monotonic() - begun
         if run.cancelled() or (not cursor.complete and (taken > SLICE_SECONDS or run.must_give_way())):
-            return Next(Stage.REEMBED, rest=taken if run.tools.jobs.depth(Stage.EMBED) else 0.0)
+            rest = taken if run.tools.jobs.depth(Stage.EMBED) else 0.0
+            return Next(Stage.REEMBED, rest=rest, why=_OTHERS_FIRST if rest else "")
     return Next(Stage.COMPARE)
 
 

@@ -14,11 +14,17 @@ from time import monotonic, perf_counter
 from typing import Any
 
 from celery.exceptions import SoftTimeLimitExceeded
+from opentelemetry.trace import Span
 
+from rag.system.log_context import add_log_fields
+from rag.telemetry import tracing
 from tasks.stages.run import Outcome, Shared, StageRun, Steps
 
 PATIENCE_SECONDS = 5.0
 """After this time no failed call is made again for each job alone; jobs without an end are given back."""
+
+_NAMED = 16
+"""Jobs of a shared call that its log lines name."""
 
 log = logging.getLogger(__name__)
 
@@ -118,12 +124,14 @@ class Batch:
 
 
 def _call_together(group: Sequence[BatchItem]) -> list[Sequence[Any] | None]:
-    """Make one call in the context of the first item, share its time out, and return each item's answers."""
+    """Make one call in the context of one item, share its time out, and return each item's answers."""
     wanted = [item.wants for item in group if item.wants is not None]
     first, items = wanted[0], [each for shared in wanted for each in shared.items]
     started = perf_counter()
     try:
-        answers = group[0].context.run(first.call, *first.of, items)
+        spans = tracing.spans_in([item.context for item in group])
+        home = group[tracing.first_traced(spans)].context
+        answers = home.run(_call_for, [item.run.job.id for item in group], first, items, spans)
     finally:
         seconds = perf_counter() - started
         for item, shared in zip(group, wanted, strict=True):
@@ -132,3 +140,15 @@ def _call_together(group: Sequence[BatchItem]) -> list[Sequence[Any] | None]:
         return [None] * len(group)
     rest = iter(answers)
     return [[next(rest) for _ in shared.items] for shared in wanted]
+
+
+def _call_for(
+    jobs: Sequence[str], wanted: Shared, items: Sequence[Any], spans: Sequence[Span]
+) -> Sequence[Any] | None:
+    """Make a call with the items of all ``jobs``. Its span and its log lines name them all."""
+    name = getattr(wanted.call, "__name__", "call")
+    with tracing.shared_call(name, spans, len(items)):
+        if len(jobs) == 1:
+            return wanted.call(*wanted.of, items)
+        with add_log_fields(job=" ".join(jobs[:_NAMED]), document=None):
+            return wanted.call(*wanted.of, items)

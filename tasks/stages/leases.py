@@ -18,6 +18,7 @@ from rag.errors import Transient
 from rag.jobs.subjects import named
 from rag.model import DueStage, Lease, Stage
 from rag.ports import Bounds, Taken
+from rag.telemetry import tracing
 from tasks.app import Lane, app
 from tasks.publishing.bells import try_ring
 from tasks.stages.run import StageRun
@@ -112,12 +113,13 @@ def kept_alive(tools: Toolbox, runs: Sequence[StageRun]) -> Iterator[None]:
         while not over.wait(pause):
             pause = interval
             for run in runs:
-                try:
-                    if not run.cancelled():
-                        run.holds()
-                except Transient as error:
-                    log.warning("%s: the lease could not be renewed: %s", named(run.job), error)
-                    pause = min(_AWAY_SECONDS, interval / 4)
+                with tracing.under(run.job):
+                    try:
+                        if not run.cancelled():
+                            run.holds()
+                    except Transient as error:
+                        log.warning("%s: the lease could not be renewed: %s", named(run.job), error)
+                        pause = min(_AWAY_SECONDS, interval / 4)
 
     thread = Thread(target=renew, name=f"lease-{runs[0].job.id}", daemon=True)
     thread.start()

@@ -19,6 +19,7 @@ from tasks.publishing.bells import ring_for
 from tasks.stages.batch import BatchItem
 from tasks.stages.leases import call_with_retries
 from tasks.stages.run import Next, Outcome, StageRun
+from tasks.stages.tally import tally_of
 from tasks.toolbox import Toolbox
 
 CRASHED = "crashed"
@@ -139,7 +140,8 @@ def _hand_on(run: StageRun, outcome: Outcome, seconds: float) -> Ending:
         return _advance(run, outcome, seconds)
     succeeded = Ending("succeeded")
     result = outcome.result(run.job, seconds)
-    ending = _end(run, JobState.SUCCEEDED, succeeded, seconds=seconds, result=result)
+    tally = tally_of(run.job, result, outcome.first_token)
+    ending = _end(run, JobState.SUCCEEDED, succeeded, seconds=seconds, result=result, tally=tally)
     if ending is succeeded and outcome.after is not None:
         try:
             outcome.after()
@@ -149,9 +151,11 @@ def _hand_on(run: StageRun, outcome: Outcome, seconds: float) -> Ending:
 
 
 def _advance(run: StageRun, outcome: Next, seconds: float) -> Ending:
-    jobs, stage, size, rest = run.tools.jobs, outcome.stage, outcome.size, outcome.rest
+    jobs, stage, rest, why = run.tools.jobs, outcome.stage, outcome.rest, outcome.why
+    told: dict[str, Any] = {"waits_for": why} if isinstance(why, str) else {"error": problem(why, run.job)}
     if not call_with_retries(
-        run.tools, lambda: jobs.advance(run.lease, stage, seconds=seconds, size=size, delay=rest)
+        run.tools,
+        lambda: jobs.advance(run.lease, stage, seconds=seconds, size=outcome.size, delay=rest, **told),
     ):
         return _leave(run)
     # a delivery goes on with its own lane, so it rings for others only
@@ -180,11 +184,15 @@ def _try_again(run: StageRun, error: Exception) -> Ending:
     ):
         return _leave(run)
     ring_for(job, delay=delay)
-    return Ending(f"again: {error}")
+    return Ending(f"again: {_for_logs(error)}")
+
+
+def _for_logs(error: Exception) -> str:
+    return error.for_logs if isinstance(error, AegisError) else f"unexpected {type(error).__name__}"
 
 
 def _fail(run: StageRun, error: AegisError, seconds: float) -> Ending:
-    ending = Ending(f"failed: {error}", failed=True)
+    ending = Ending(f"failed: {error.for_logs}", failed=True)
     return _end(run, JobState.FAILED, ending, seconds=seconds, error=problem(error, run.job))
 
 

@@ -51,7 +51,7 @@ def _rest(run: StageRun, error: Unavailable) -> Outcome:
         raise error
     run.save(_NAME, json.dumps([since, run.job.progress.done]).encode())
     log.warning("%s waits at %s, for %.0f s by now: %s", named(run.job), run.job.stage, now - since, error)
-    return Next(run.job.stage, rest=max(REST, error.retry_after or 0.0))
+    return Next(run.job.stage, rest=max(REST, error.retry_after or 0.0), why=error)
 
 
 def _waited_since(run: StageRun) -> tuple[float, int] | None:

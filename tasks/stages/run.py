@@ -6,6 +6,7 @@ from threading import Event
 from time import time
 from typing import Any
 
+from rag.errors import AegisError
 from rag.model import EventKind, Job, Json, Lease, Progress, Stage
 from tasks.app import lane_of
 from tasks.toolbox import Toolbox
@@ -15,12 +16,14 @@ from tasks.toolbox import Toolbox
 class Next:
     """The job goes on at ``stage``. ``size``: how much there is to do there, such as its chunks.
 
-    ``rest``: seconds in which other jobs of the lane have their turn first.
+    ``rest``: seconds in which other jobs of the lane have their turn first. ``why``: what it rests for, in
+    words that follow "It waits for", or the error after which the stage is tried again.
     """
 
     stage: Stage
     size: int = 1
     rest: float = 0.0
+    why: AegisError | str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +31,12 @@ class Done:
     """The job has succeeded. ``result`` makes its result from the job and the seconds of the last stage.
 
     ``after`` is called once the record says so. It may remove what a new attempt would need.
+    ``first_token``: seconds from the job's submit to the first piece of its answer, if that was generated.
     """
 
     result: Callable[[Job, float], Json]
     after: Callable[[], None] | None = None
+    first_token: float | None = None
 
 
 Outcome = Next | Done
@@ -60,11 +65,12 @@ SharedCalls = Generator[Shared, Any, None]
 
 @dataclass(frozen=True, slots=True)
 class StageRun:
-    """One attempt at one stage."""
+    """One attempt at one stage. ``taken_at``: Unix seconds by this machine's clock."""
 
     lease: Lease
     tools: Toolbox
     lost: Event = field(default_factory=Event)
+    taken_at: float = field(default_factory=time)
 
     @property
     def job(self) -> Job:

@@ -90,7 +90,7 @@ def deliver(tools: Toolbox, lane: Lane) -> str:
             worked += work_batch(tools, batch)
     except Transient as error:
         log.warning("the records are away, so lane %s goes on later: %s", lane.name, error)
-        worked.append(Worked("", f"broken off: {error}"))
+        worked.append(Worked("", f"broken off: {error.for_logs}"))
     summary = summarize(worked) if worked else "nothing was due"
     if any(each.failed for each in worked):
         raise JobsFailed(summary)
@@ -135,7 +135,7 @@ def work_batch(tools: Toolbox, batch: Sequence[Lease]) -> list[Worked]:
     solo = _work_items(tools, items)
     for item in items:
         endings[item.run.job.id] = _conclude(item, solo=solo)
-    questions, worked = tools.settings.questions_logged, []
+    questions, worked = tools.settings.log_questions, []
     for job in (run.job for run in runs):
         ending = endings[job.id]
         worked.append(Worked(job.id, ending.text, label(job, questions=questions), ending.failed))
@@ -161,7 +161,9 @@ def _conclude(item: BatchItem, *, solo: bool) -> Ending:
     """Write how the work ended. Raises Transient when the records stay away."""
     try:
         with tracing.under(item.run.job):
-            return release(item.run, solo=solo) if item.end is None else conclude(item)
+            ending = release(item.run, solo=solo) if item.end is None else conclude(item)
+            log.info("stage %s: %s", item.run.job.stage, ending.text)
+            return ending
     except Transient:
         raise
     except Exception as error:  # one job's end must not cost the others of the batch theirs
@@ -177,8 +179,10 @@ def traced(work: Work) -> Callable[[StageRun], Steps]:
     """
 
     @wraps(work)
-    def traced_work(run: StageRun) -> Steps:
-        with tracing.attempted(run.job, lane_of(run.job.stage).name) as span:
+    def run_traced(run: StageRun) -> Steps:
+        lane = lane_of(run.job.stage).name
+        tracing.record_wait(run.job, lane, run.taken_at)
+        with tracing.attempted(run.job, lane) as span:
             try:
                 made = work(run)
                 outcome = (yield from made) if isinstance(made, Generator) else made
@@ -192,4 +196,4 @@ def traced(work: Work) -> Callable[[StageRun], Steps]:
             span.set_attribute(_OUTCOME, f"next: {outcome.stage}" if isinstance(outcome, Next) else "done")
             return outcome
 
-    return traced_work
+    return run_traced

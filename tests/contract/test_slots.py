@@ -113,3 +113,13 @@ def wait_for(true: Callable[[], bool], seconds: float = 10.0) -> None:
             if time.monotonic() > deadline:
                 raise
         time.sleep(0.02)
+
+
+def test_the_breaker_counts_as_open_while_all_are_left_alone(slots: Slots) -> None:
+    slots.avoid(A, 50)
+    assert not slots.state().breaker_open
+
+    slots.avoid(B, 50)
+
+    assert slots.state().breaker_open
+    assert not slots.state().rate_limited

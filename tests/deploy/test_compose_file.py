@@ -276,3 +276,11 @@ def test_servers_have_the_versions_that_the_manifests_have(services: Services) -
     shared = here.keys() & there.keys()
     assert {name: here[name] for name in shared} == {name: there[name] for name in shared}
     assert {"valkey/valkey", "qdrant/qdrant", "ollama/ollama"} <= shared
+
+
+def test_each_worker_shows_its_figures_at_one_port_that_is_not_published(services: Services) -> None:
+    workers = {name: service for name, service in services.items() if name.startswith("worker-")}
+
+    assert set(workers) == {f"worker-{lane}" for lane in LANES}
+    assert {service["environment"]["METRICS_PORT"] for service in workers.values()} == {"9464"}
+    assert not any(service.get("ports") for service in workers.values())

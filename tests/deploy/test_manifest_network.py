@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tasks.submit.submissions import LANES
 from tests.deploy.manifests import (
     COMPONENT,
     LANE,
@@ -196,8 +197,25 @@ def test_prometheus_and_the_collector_of_traces_are_let_in_and_reached() -> None
     scraped = with_component("minimum", "prometheus")
     traced = with_component("minimum", "tracing")
 
-    assert {"api-from-prometheus", "qdrant-from-prometheus", "flower-from-prometheus"} <= _names(scraped)
+    of_parts = {f"{part}-from-prometheus" for part in ("api", "worker", "qdrant", "flower")}
+    assert of_parts <= _names(scraped)
     assert "parts-to-jaeger" in _names(traced)
+
+
+@every_overlay
+def test_each_worker_shows_its_figures_where_prometheus_is_let_in_and_nobody_else(name: str) -> None:
+    workers = [work for work in overlay(name).workloads if work.labels.get(COMPONENT) == "worker"]
+    policy = with_component("minimum", "prometheus").one("NetworkPolicy", "worker-from-prometheus")["spec"]
+    (rule,) = policy["ingress"]
+    (port,) = (each["port"] for each in rule["ports"])
+
+    assert len(workers) == len(LANES)
+    for work in workers:
+        settings = {each["name"]: each["value"] for each in work.main["env"] if "value" in each}
+        assert work.main["ports"] == [{"name": "metrics", "containerPort": port}]
+        assert settings["METRICS_PORT"] == str(port)
+        assert matches(policy["podSelector"], work.labels)
+        assert not list(rules(overlay(name), work, "ingress"))
 
 
 def _names(rendered: Rendered) -> set[str]:

@@ -1,9 +1,10 @@
-"""The files of Prometheus, Alertmanager and Grafana: they are sound, and over figures that there are."""
+"""The files of Prometheus and Alertmanager: they are sound, and over figures that there are."""
 
 import json
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,20 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.routes.metrics import BackupCollector
+from api.metrics.backups import BackupCollector
 from rag.model import Json
-from tests.alertrules import BEFORE, FOLDER, REPOSITORY, AlertFile, Case, Figures, Rising, run_promtool
+from tasks.submit.submissions import LANES
+from tests.alertrules import (
+    BEFORE,
+    FOLDER,
+    REPOSITORY,
+    AlertFile,
+    Case,
+    Figures,
+    Rising,
+    rule_files,
+    run_promtool,
+)
 from tests.chaos.requirements import missing
 from tests.integration.apiserver import serving, settings_of
 from tests.unit.test_alerts import Status
@@ -21,6 +33,7 @@ from tests.unit.test_alerts import Status
 CONFIGURATIONS = (FOLDER / "prometheus.yml", FOLDER / "kubernetes.yml")
 ALERTMANAGER = REPOSITORY / "deploy/alertmanager/alertmanager.yml"
 GRAFANA = REPOSITORY / "deploy/grafana"
+HEADLESS = REPOSITORY / "deploy/k8s/components/prometheus/services.yaml"
 KUSTOMIZATIONS = (FOLDER, ALERTMANAGER.parent, GRAFANA)
 
 ANSWERED, FAILED, PROBED = (
@@ -40,7 +53,11 @@ WELL: Figures = {
     FAILED: Rising(1),
     PROBED: Rising(12),
     'up{job="aegis"}': 1,
+    'up{job="aegis-workers"}': 1,
     'aegis_lane_open_jobs{lane="embed"}': 4,
+    'aegis_lane_waiting_jobs{lane="embed"}': 3,
+    'aegis_lane_running_jobs{lane="embed"}': 1,
+    'aegis_stage_attempts_total{lane="embed",stage="embed"}': Rising(5),
     'aegis_workers_alive{lane="embed"}': 2,
     'aegis_lane_oldest_wait_seconds{lane="embed"}': 600,
     'aegis_lane_open_jobs{lane="generate"}': 0,
@@ -50,6 +67,13 @@ WELL: Figures = {
     'aegis_open_jobs_limit{kind="ingest"}': 1000,
     'aegis_open_jobs{kind="prune"}': 1,
     'aegis_jobs{state="dead"}': 2,
+    'aegis_dependency_up{dependency="redis"}': 1,
+    'aegis_dependency_up{dependency="qdrant"}': 1,
+    'aegis_disk_free_bytes{mount="/data"}': 30e9,
+    'aegis_disk_bytes{mount="/data"}': 100e9,
+    "aegis_broker_memory_bytes": 300e6,
+    "aegis_broker_memory_limit_bytes": 1e9,
+    'aegis_certificate_expiry_seconds{dependency="redis"}': 60 * 86400,
 }
 """Of an installation at which nothing is amiss: one lane is scaled to nothing, some jobs died long ago."""
 
@@ -58,6 +82,9 @@ BROKER_DOWN: Figures = {
 } | {"aegis_api_publishing": 1}
 
 SERVICE = AlertFile(FOLDER / "aegis.rules.yml", WELL)
+RUNNING = 'aegis_lane_running_jobs{lane="embed"}'
+ATTEMPTS = 'aegis_stage_attempts_total{lane="embed",stage="embed"}'
+CERTIFICATE = 'aegis_certificate_expiry_seconds{dependency="redis"}'
 EMBED, GENERATE, INGEST = {"lane": "embed"}, {"lane": "generate"}, {"kind": "ingest"}
 
 CASES = (
@@ -66,11 +93,18 @@ CASES = (
     Case("AegisApiFails", "The API answers 9.091% of its requests with an error of its own",
          {FAILED: Rising(6), PROBED: Rising(600)}, near={FAILED: Rising(3), PROBED: Rising(600)}, after=8),
     Case("AegisLaneWithoutWorker", "The lane embed has work and no worker",
-         {'aegis_workers_alive{lane="embed"}': 0},
-         near={'aegis_workers_alive{lane="embed"}': 0, 'aegis_lane_open_jobs{lane="embed"}': 0},
+         {'aegis_workers_alive{lane="embed"}': 0, 'up{job="aegis-workers"}': None},
+         near={'aegis_workers_alive{lane="embed"}': 0, 'aegis_lane_open_jobs{lane="embed"}': 0,
+               'up{job="aegis-workers"}': None},
          after=5, labels=EMBED),
     Case("AegisLaneWithoutWorker", "The lane generate has work and no worker",
          {'aegis_lane_open_jobs{lane="generate"}': 1}, after=5, labels=GENERATE),
+    Case("AegisQueueStuck", "The lane embed has 3 jobs waiting and begins none",
+         {RUNNING: 0, ATTEMPTS: Rising(0)}, near={RUNNING: 0, ATTEMPTS: Rising(1)}, after=10, labels=EMBED),
+    Case("AegisQueueStuck", "The lane embed has 3 jobs waiting and begins none",
+         {RUNNING: 0, ATTEMPTS: Rising(0)}, near={RUNNING: 1, ATTEMPTS: Rising(0)}, after=10, labels=EMBED),
+    Case("AegisWorkerDeaf", "1 workers run and take no tasks",
+         {'aegis_workers_alive{lane="embed"}': 1}, after=5),
     Case("AegisQuestionsWait", "A question has waited for the lane generate for 31s",
          {'aegis_lane_oldest_wait_seconds{lane="generate"}': 31},
          near={'aegis_lane_oldest_wait_seconds{lane="generate"}': 29}, after=2, labels=GENERATE),
@@ -82,6 +116,17 @@ CASES = (
          after=10, labels=INGEST),
     Case("AegisDeadLettersGrow", "Jobs were given up within the last quarter of an hour",
          {'aegis_jobs{state="dead"}': 3}, near={'aegis_jobs{state="dead"}': 1}, labels={"state": "dead"}),
+    Case("AegisDependencyAway", "qdrant does not answer", {'aegis_dependency_up{dependency="qdrant"}': 0},
+         near={'aegis_dependency_up{dependency="redis"}': 0}, after=2, labels={"dependency": "qdrant"}),
+    Case("AegisDiskNearlyFull", "9% of the disk of /data are free",
+         {'aegis_disk_free_bytes{mount="/data"}': 9e9}, near={'aegis_disk_free_bytes{mount="/data"}': 11e9},
+         after=10, labels={"mount": "/data"}),
+    Case("AegisBrokerMemoryHigh", "Redis uses 80% of the memory that it may use",
+         {"aegis_broker_memory_bytes": 800e6}, near={"aegis_broker_memory_bytes": 700e6}, after=5),
+    Case("AegisBrokerMemoryHigh", "Redis uses 300% of the memory that it may use",
+         {"aegis_broker_memory_limit_bytes": 100e6}, near={"aegis_broker_memory_limit_bytes": 0}, after=5),
+    Case("AegisCertificateEnds", "The certificate of redis ends in 13d 0h 0m 0s",
+         {CERTIFICATE: 13 * 86400}, near={CERTIFICATE: 15 * 86400}, labels={"dependency": "redis"}),
 )  # fmt: skip
 
 
@@ -129,13 +174,12 @@ class TestAlerts:
         assert re.fullmatch(r"Aegis[A-Za-z]+", rule["alert"])
         assert rule["labels"].keys() == {"severity"}
         assert rule["labels"]["severity"] in ("critical", "warning")
-        assert rule["annotations"].keys() == {"summary", "description"}
+        assert rule["annotations"].keys() == {"summary", "description", "runbook"}
 
-    def test_no_alert_has_the_name_of_one_on_backups(self) -> None:
-        files = [AlertFile(file, {}) for file in FOLDER.glob("*.rules.yml")]
-        names = [rule["alert"] for file in files for rule in file.rules()]
+    def test_no_two_alerts_have_one_name(self) -> None:
+        names = [rule["alert"] for file in rule_files() for rule in file.rules()]
 
-        assert len(files) == 2
+        assert len(rule_files()) == 3
         assert len(names) == len(set(names))
 
 
@@ -157,16 +201,30 @@ class TestPrometheus:
 
         told = run_promtool("check", "config", str(file))
 
-        assert "2 rule files found" in told
-        assert told.count("rules found") == 2
+        assert "3 rule files found" in told
+        assert told.count("rules found") == 3
 
     def test_what_has_several_replicas_is_no_single_target(self, configuration: Json) -> None:
         # A Service's or load balancer's one address gives another replica at each scrape: counters jump.
         jobs = {job["job_name"]: job for job in configuration["scrape_configs"]}
-        for name in ("aegis", "qdrant"):
+        for name in ("aegis", "aegis-workers", "qdrant"):
             assert "static_configs" not in jobs[name]
             (found,) = jobs[name]["dns_sd_configs"]
-            assert (found["type"], len(found["names"])) == ("A", 1), "an address of each replica"
+            assert found["type"] == "A", "an address of each replica"
+
+    def test_the_workers_of_each_lane_are_asked(self) -> None:
+        compose, cluster = (yaml.safe_load(file.read_text("utf-8")) for file in CONFIGURATIONS)
+        (named,), (headless,) = (
+            [job["dns_sd_configs"][0] for job in each["scrape_configs"] if job["job_name"] == "aegis-workers"]
+            for each in (compose, cluster)
+        )
+        services = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text("utf-8"))["services"]
+        (service,) = yaml.safe_load_all(HEADLESS.read_text("utf-8"))
+
+        assert set(named["names"]) == {f"worker-{lane}" for lane in LANES}
+        assert set(named["names"]) <= services.keys()
+        assert headless["names"] == [f"{service['metadata']['name']}.aegis-rag"]
+        assert named["port"] == headless["port"] == service["spec"]["ports"][0]["port"]
 
     def test_what_asks_for_a_key_gets_it_from_a_file(self, configuration: Json) -> None:
         jobs = {job["job_name"]: job for job in configuration["scrape_configs"]}
@@ -195,6 +253,14 @@ class TestAlertmanager:
         assert told.returncode == 0, told.stdout + told.stderr
         assert "1 receivers" in told.stdout
 
+    def test_every_alert_reaches_the_operators_and_a_critical_one_again_each_hour(self) -> None:
+        routes = self.configuration["route"]["routes"]
+        assert [route["matchers"] for route in routes] == [['severity="critical"']]
+        assert [route["repeat_interval"] for route in routes] == ["1h"]
+        for rule in (rule for file in rule_files() for rule in file.rules()):
+            labels = {"alertname": rule["alert"], "installation": "aegis", **rule["labels"]}
+            assert routed(labels) == "operators", rule["alert"]
+
     def test_it_holds_no_secret(self) -> None:
         (receiver,) = self.configuration["receivers"]
         (webhook,) = receiver["webhook_configs"]
@@ -202,9 +268,7 @@ class TestAlertmanager:
         assert "url" not in webhook
 
     def test_what_it_silences_and_whom_it_tells_is_there(self) -> None:
-        alerts = {
-            rule["alert"] for file in FOLDER.glob("*.rules.yml") for rule in AlertFile(file, {}).rules()
-        }
+        alerts = {rule["alert"] for file in rule_files() for rule in file.rules()}
         text = json.dumps(self.configuration["inhibit_rules"])
 
         named = set(re.findall(r"Aegis\w+", text))
@@ -213,66 +277,19 @@ class TestAlertmanager:
         assert named <= alerts
 
 
+def routed(labels: Mapping[str, str]) -> str:
+    """The receiver of an alert with these labels, by Alertmanager's own tool."""
+    amtool = shutil.which("amtool")
+    if amtool is None:
+        missing("amtool, which comes with Alertmanager")
+    named = [f"{name}={value}" for name, value in labels.items()]
+    command = [amtool, "config", "routes", "test", f"--config.file={ALERTMANAGER}", *named]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def version_of(program: str) -> str:
     told = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
     return told.stdout + told.stderr
-
-
-class TestDashboard:
-    board: Json = json.loads((GRAFANA / "dashboards/aegis.json").read_text("utf-8"))
-    panels = tuple(panel for panel in board["panels"] if panel["type"] != "row")
-    queries = tuple(target["expr"] for panel in panels for target in panel["targets"])
-
-    def test_it_has_the_form_that_provisioning_reads(self) -> None:
-        assert self.board["uid"]
-        assert self.board["title"]
-        assert self.board["schemaVersion"] >= 36
-        assert "dashboard" not in self.board, "that is the form of Grafana's API"
-        assert "id" not in self.board
-
-    def test_each_panel_is_of_a_kind_that_there_is_and_has_a_place(self) -> None:
-        assert {panel["type"] for panel in self.panels} == {"timeseries"}
-        assert len({panel["id"] for panel in self.board["panels"]}) == len(self.board["panels"])
-        taken = [
-            (column, line)
-            for panel in self.board["panels"]
-            for column in range(panel["gridPos"]["x"], panel["gridPos"]["x"] + panel["gridPos"]["w"])
-            for line in range(panel["gridPos"]["y"], panel["gridPos"]["y"] + panel["gridPos"]["h"])
-        ]
-        assert len(taken) == len(set(taken))
-
-    def test_its_source_is_provisioned(self) -> None:
-        file = GRAFANA / "provisioning/datasources/aegis.yml"
-        sources = {
-            each["uid"]: each["type"] for each in yaml.safe_load(file.read_text("utf-8"))["datasources"]
-        }
-        used = [part["datasource"] for panel in self.panels for part in (panel, *panel["targets"])]
-
-        assert {sources[each["uid"]] for each in used} == {"prometheus"}
-        assert {each["type"] for each in used} == {"prometheus"}
-
-    def test_quantiles_are_of_all_replicas_together_and_errors_are_a_share(self) -> None:
-        quantiles = [query for query in self.queries if "histogram_quantile" in query]
-        assert len(quantiles) == 3
-        assert all(re.search(r", sum by \(le\b[^)]*\) \(rate\(", query) for query in quantiles)
-        (errors,) = (query for query in self.queries if '"5.."' in query)
-        assert " / sum(rate(http_requests_total{" in errors
-
-    def test_each_figure_is_told_by_the_api(self, valkey: str, tmp_path: Path) -> None:
-        named = {name for query in self.queries for name in metrics_in(query)}
-
-        assert len(named) > 15
-        assert named <= exposed(valkey, tmp_path) | {"up"}
-
-    def test_each_query_is_one(self, tmp_path: Path) -> None:
-        rules = [
-            {"record": f"panel:query:{number}", "expr": query.replace("$__rate_interval", "1m")}
-            for number, query in enumerate(self.queries)
-        ]
-        file = tmp_path / "queries.yml"
-        file.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}), "utf-8")
-
-        assert f"{len(self.queries)} rules found" in run_promtool("check", "rules", str(file))
 
 
 def metrics_in(query: str) -> set[str]:

@@ -13,7 +13,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 @dataclass(frozen=True)
 class Seen:
-    """A span; ids in hex, ``parent`` "" for none, ``service`` that of the process."""
+    """A span; ids in hex, ``parent`` "" for none, ``service`` that of the process, times in Unix seconds.
+
+    ``links``: the ids of the spans that it leads to.
+    """
 
     service: str
     name: str
@@ -21,6 +24,9 @@ class Seen:
     span: str
     parent: str
     attributes: dict[str, Any]
+    began: float = 0.0
+    ended: float = 0.0
+    links: tuple[str, ...] = ()
 
 
 @dataclass
@@ -72,6 +78,9 @@ def _seen(service: str, span: Any) -> Seen:
         span=span.span_id.hex(),
         parent=span.parent_span_id.hex(),
         attributes=_values(span.attributes),
+        began=span.start_time_unix_nano / 1e9,
+        ended=span.end_time_unix_nano / 1e9,
+        links=tuple(link.span_id.hex() for link in span.links),
     )
 
 

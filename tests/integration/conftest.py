@@ -1,13 +1,13 @@
 """What integration tests share, and leave behind: no connection of the Celery app to a broker of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from rag.parsing.parser import IsolatedParser
 from rag.settings import Settings
 from tasks.app import app
-from tests.chromium import Chromium, chromium
+from tests.chromium import Chromium, chromiums
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,9 +25,18 @@ def _own_connections() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    with chromium(tmp_path_factory.mktemp("profile")) as running:
+def browsers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Chromium]]:
+    """One Chromium for a module's tests. It may end by itself: then the next test gets another."""
+    with chromiums(tmp_path_factory.mktemp("profiles")) as running:
         yield running
+
+
+@pytest.fixture
+def browser(browsers: Callable[[], Chromium]) -> Iterator[Chromium]:
+    """Fails the test during which it ended, even if the test did not need it any more."""
+    mine = browsers()
+    yield mine
+    assert not mine.ended, "Chromium has ended during this test"
 
 
 @pytest.fixture(scope="session")

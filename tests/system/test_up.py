@@ -3,12 +3,14 @@
 import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tasks.submit.submissions import LANES
@@ -60,6 +62,44 @@ def test_flower_tells_which_jobs_a_delivery_worked_and_shows_one_with_a_failure_
         until(lambda: any(bad["id"] in task["exception"] for task in _deliveries(flower, "FAILURE")))
         rung_by = [task["uuid"].split(".") for task in _deliveries(flower, "FAILURE")]
     assert [bad["id"], "parse"] in [parts[:2] for parts in rung_by]
+
+
+def test_flower_keeps_its_tasks_over_a_restart_and_leads_to_their_jobs(
+    stack: Stack, client: httpx.Client
+) -> None:
+    job = client.post(
+        "/v1/documents", json={"text": "The lamp is blue."}, headers={"Prefer": "wait=60"}
+    ).json()["id"]
+
+    with httpx.Client(base_url=f"http://127.0.0.1:{stack.flower_port}", timeout=20) as flower:
+        until(lambda: any(job in task["result"] for task in _deliveries(flower, "SUCCESS")))
+        shown = _deliveries(flower, "SUCCESS")
+        (before,) = [task for task in shown if task["uuid"].startswith(f"{job}.parse")]
+        page = f"{stack.url}/console/job.html#{job}"
+        assert before["args"] == page
+        assert f'<a href="{page}">{page}</a>' in flower.get(f"/task/{before['uuid']}").text
+        ended = _flower_of(stack)
+        assert ended is not None
+
+        ended.terminate()
+
+        until(lambda: _flower_of(stack) not in (None, ended), 60)
+        until(lambda: _answers(flower), 60)
+        after = [task for task in _deliveries(flower, "SUCCESS") if task["uuid"] == before["uuid"]]
+    assert [(task["result"], task["runtime"]) for task in after] == [(before["result"], before["runtime"])]
+    assert stat.S_IMODE((stack.home / "flower").stat().st_mode) == 0o700
+
+
+def _flower_of(stack: Stack) -> psutil.Process | None:
+    running = (each for each in stack.processes() if "cli.supervisor.flower" in " ".join(each.cmdline()))
+    return next(running, None)
+
+
+def _answers(http: httpx.Client) -> bool:
+    try:
+        return http.get("/healthcheck").status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
 
 
 def _deliveries(flower: httpx.Client, state: str) -> list[dict[str, str]]:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from time import process_time
+from types import SimpleNamespace
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -31,6 +32,7 @@ from api.incoming import jsontext, multipart
 from api.routes import events as api_events
 from cli.commands.logs import entries_of
 from cli.supervisor.display import Display
+from cli.supervisor.flower import formatter
 from cli.supervisor.logs import LogFile, Output, Severity, reformat_redis_line
 from rag import filters, media, naming
 from rag.access import keys
@@ -44,9 +46,12 @@ from rag.parsing import (
     charsets,
     decoding,
     docx,
+    docx_body,
+    docx_numbering,
     heads,
     kerning,
     mail,
+    markdown_tables,
     plain,
     records,
     structure,
@@ -54,12 +59,13 @@ from rag.parsing import (
     textlayer,
     webpage,
 )
+from rag.parsing.fork_server import places_of
 from rag.ports import GenerationRequest
 from rag.redis import audit
 from rag.settings import Settings, configuration, foreign, texts, wording
 from rag.settings.configuration import Found
 from rag.system import printable
-from rag.text import inert, lexical, normalising, sentences
+from rag.text import inert, lexical, normalising, sentences, titles
 from rag.text.chunking import TokenChunker
 from rag.vectors import payload
 from rag.web import addresses
@@ -127,6 +133,13 @@ def cut(text: str) -> None:
     TokenChunker(lambda piece: len(piece.split()), 50).chunk(structure.from_markdown(text))
 
 
+def written_as(text: str) -> None:
+    """A paragraph's number, in the form that a level states."""
+    levels = {0: docx_numbering.Level(text=text)}
+    numbering = docx_numbering.Numbering({"1": docx_numbering.Instance("1", levels, {})}, {})
+    numbering.number_of(docx_numbering.Place("1", 0), "")
+
+
 def printed(text: str) -> None:
     severity = Severity()
     severity.severe("Traceback (most recent call last)")
@@ -192,6 +205,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "collection": naming.checked_collection_name,
         "document": naming.checked_document_id,
         "file": naming.document_id_of_file,
+        "names": lambda text: naming.document_id_of_names([text], composed=False),
         "second": lambda text: naming.second_document_id(text or "x", "digest"),
         "store": lambda text: naming.generation_of(text, "docs"),
     },
@@ -224,6 +238,12 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "guess": lambda text: charsets.decode_by_guess(text.encode("cp1252", "replace"))
     },
     "rag.parsing.docx": {"head": lambda text: list(docx._paragraphs(f"<w>{escape(text)}</w>".encode()))},
+    "rag.parsing.docx_body": {"numbers": docx_body.with_numbers},
+    "rag.parsing.docx_numbering": {"form": written_as},
+    "rag.parsing.markdown_tables": {
+        "table": lambda text: markdown_tables.TableWriter().write(f"|{text}|\n|-|\n|{text}|\n{text}"),
+        "text": lambda text: markdown_tables.TableWriter(stated=True).write(text),
+    },
     "rag.parsing.heads": {
         "rows": lambda text: heads.head_of([text.split("\n")] * 3),
         "cells": lambda text: heads.head_of([[text, text], [text, "1"], [text, "a"]]),
@@ -236,6 +256,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "escaped": structure.from_escaped,
         "title": structure.usable_title,
     },
+    "rag.text.titles": {"file": titles.title_of_file_name, "title": titles.usable_title},
     "rag.parsing.plain": {"text": as_bytes(plain.text), "markdown": as_bytes(plain.markdown)},
     "rag.parsing.tables": {"table": as_bytes(tables.table)},
     "rag.parsing.records": {
@@ -280,6 +301,10 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "api.routes.events": {"last event": api_events._ID.match},
     "api.calls.waiting": {"prefer": lambda text: waiting.preferred_wait([text])},
     "cli.supervisor.display": {"line": displayed},
+    "cli.supervisor.flower": {
+        "task": lambda text: formatter("http://127.0.0.1")(SimpleNamespace(uuid=text, args=""))
+    },
+    "rag.parsing.fork_server": {"places": places_of},
     "cli.supervisor.logs": {
         "severity": printed,
         "line": as_bytes(lambda line: reformat_redis_line("broker", line)),
@@ -293,6 +318,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
 EXEMPT: Mapping[str, str] = {
     "rag.parsing.office": "reads at most 1 MiB of an archive's list by it; it is tried by itself below",
     "rag.parsing.pdf": "its two expressions read a page's text, and are tried by themselves below",
+    "rag.redis.lua": "takes our own scripts apart",
     "rag.redis.embedded": "reads 1,000 characters that a program of the system's says",
     "rag.settings.loading": "looks for names of settings in lines of ours",
     "rag.settings.checks": "reads the operator's own settings",

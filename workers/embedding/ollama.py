@@ -17,6 +17,8 @@ from rag.errors import ModelError, Overloaded, Unavailable
 from rag.model import Embedding, Vector
 from rag.settings import Settings
 from rag.settings.derived import OLLAMA_PREFIX
+from rag.telemetry import current_call
+from rag.telemetry.tracing import add_traceparent
 from workers.ollama.errors import ModelMissingError, TextTooLongError, ollama_errors
 from workers.ollama.replica import CONNECT_SECONDS, Replica, prepare, replicas
 
@@ -90,7 +92,8 @@ class OllamaEmbedder:
             try:
                 vectors += self._try_replicas(call)
             except TextTooLongError as error:
-                raise ModelError(f"{error}: lower CHUNK_TOKENS, or choose a model that reads more") from error
+                todo = "lower CHUNK_TOKENS, or choose a model that reads more"
+                raise ModelError(f"{error.for_logs}: {todo}", quote=error.quote) from error
         return [Embedding(vector) for vector in vectors]
 
     def _try_replicas(self, work: Callable[[Replica], list[Vector]]) -> list[Vector]:
@@ -131,11 +134,15 @@ class OllamaEmbedder:
         key = (os.getpid(), server.url)  # connections do not survive a fork, so each process has its own
         if key not in self._clients:
             timeout = httpx.Timeout(_SECONDS, connect=CONNECT_SECONDS)
-            self._clients[key] = Client(server.url, timeout=timeout, follow_redirects=False)
-        with ollama_errors(server.url):
+            hooks = {"request": [add_traceparent]}
+            self._clients[key] = Client(
+                server.url, timeout=timeout, follow_redirects=False, event_hooks=hooks
+            )
+        with current_call.attempt("embed"), ollama_errors(server.url):
             answer = self._clients[key].embed(
                 server.model, texts, truncate=cut, dimensions=dimension, keep_alive=server.keep_alive
             )
+        current_call.note_tokens_read(answer.prompt_eval_count or 0)
         return [np.array(vector, dtype=np.float32) for vector in answer.embeddings]
 
 

@@ -7,11 +7,14 @@ is one JSON chunk each, then ``[DONE]``.
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 import httpx
 
 from rag.errors import AegisError, ModelError, Overloaded, TimedOut, Transient, Unavailable, translated
+from rag.telemetry import current_call
+from rag.telemetry.tracing import trace_headers
 from rag.web.retry_after import seconds_to_wait
 from workers.generation.reasoning import Piece
 from workers.responses import DRIVER_ERRORS, error_message
@@ -72,16 +75,20 @@ class ChatServer:
             "stream": True,
         }
         timeout = httpx.Timeout(self.timeout, connect=_CONNECT_TIMEOUT)
-        with translated(DRIVER_ERRORS, self.url):
+        with current_call.attempt("chat"), translated(DRIVER_ERRORS, self.url):
             async with (
-                httpx.AsyncClient(timeout=timeout, headers=self._headers()) as client,
+                httpx.AsyncClient(timeout=timeout, headers=self._headers() | trace_headers()) as client,
                 client.stream("POST", f"{self.url}/chat/completions", json=body) as response,
             ):
                 if not response.is_success:
                     said = (await response.aread()).decode(errors="replace")
                     raise error_of(self.url, response.status_code, response.headers, said)
+                written, first = 0, None
                 async for piece in _pieces(response, self.url):
+                    first, written = first or monotonic(), written + bool(piece.text or piece.reasoning)
                     yield piece
+                # Servers of this schema send a piece for each token; the time of the first is the prompt's.
+                current_call.note_generation(written - 1, monotonic() - (first or 0.0))
 
     def _headers(self) -> dict[str, str]:
         key = self.api_key()
@@ -140,7 +147,7 @@ def error_of(url: str, status: int, headers: Mapping[str, str], body: str) -> Ae
     """The error for a response with ``status``, with the server's own message."""
     fallback = (Unavailable, "the server failed") if status >= 500 else (ModelError, "the server refused")
     kind, meaning = _STATUSES.get(status, fallback)
-    message = f"{url}: {status}, {meaning} ({error_message(body)})"
+    message, said = f"{url}: {status}, {meaning}", error_message(body)
     if issubclass(kind, Transient):
-        return kind(message, retry_after=seconds_to_wait(headers))
-    return kind(message)
+        return kind(message, quote=said, retry_after=seconds_to_wait(headers))
+    return kind(message, quote=said)

@@ -14,6 +14,7 @@ from rag.ports import GenerationRequest
 from rag.redis.connection import connect
 from rag.redis.slots import SLOT_SECONDS, Slots
 from rag.settings import Settings
+from rag.telemetry import current_call
 from workers.generation.conversation import Conversation, Speaker, refuse_irrelevant
 from workers.generation.prompting import Prompt, prompt
 from workers.generation.reasoning import Piece
@@ -148,14 +149,17 @@ class _Attempts:
                 if self._without_model >= self._servers.keys():
                     raise
                 log.warning("another Ollama replica has to do: %s", error)
-                raise Unavailable(str(error)) from error  # so that the next attempt asks another replica
+                # Transient, so that the next attempt asks another replica.
+                raise Unavailable(error.for_logs, quote=error.quote) from error
 
 
 @asynccontextmanager
 async def _held_slot(slots: Slots) -> AsyncIterator[str]:
     """The replica to ask; its slot is held until the block ends."""
     holder = uuid4().hex
+    since = monotonic()
     url = await _take_slot(slots, holder)
+    current_call.note_queue(monotonic() - since)
 
     async def renew() -> None:
         while True:
@@ -183,7 +187,7 @@ async def _take_slot(slots: Slots, holder: str) -> str:
             return slots.take(holder)
         except Overloaded as error:
             if monotonic() > deadline:
-                raise Overloaded(str(error), retry_after=_RETRY_AFTER) from error
+                raise Overloaded(error.for_logs, quote=error.quote, retry_after=_RETRY_AFTER) from error
         await asyncio.sleep(_QUEUE_CHECK)
 
 
@@ -191,8 +195,13 @@ def generator(settings: Settings) -> OllamaGenerator:
     """For GENERATOR=ollama."""
     return OllamaGenerator(
         replicas(settings, settings.ollama_model),
-        Slots(connect(settings), settings.ollama_replicas, settings.ollama_concurrency),
+        slots_of(settings),
         Window(settings.generator_context_tokens, settings.generator_max_tokens, settings.ollama_max_context),
         pull=settings.ollama_pull,
         min_relevance=settings.min_relevance or 0.0,
     )
+
+
+def slots_of(settings: Settings) -> Slots:
+    """The slots of the replicas in OLLAMA_URL."""
+    return Slots(connect(settings), settings.ollama_replicas, settings.ollama_concurrency)

@@ -18,7 +18,7 @@ from threading import Event
 
 from rag.errors import AegisError, ConfigurationError, ModelError
 from rag.settings import Settings, load
-from rag.startup import log_as, shield
+from rag.startup import log_as, shield, write_refusal
 from workers.generation.chat import ChatServer
 from workers.generation.openai import OpenAIGenerator
 from workers.reranking import unrelated_below
@@ -143,7 +143,7 @@ def main() -> int:
         shield(settings)
         serve(settings, over)
     except (ConfigurationError, AegisError) as error:
-        sys.stderr.writelines(f"smollm2: {line}\n" for line in str(error).splitlines())
+        write_refusal("smollm2", str(error))
         return 1
     return 0
 

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 import httpx
 import stamina
 from pydantic import ValidationError
+from redis import Redis
 
 from rag.errors import ModelError, Overloaded, TimedOut, Transient, translated
 from rag.model import Json
@@ -19,6 +20,8 @@ from rag.redis.connection import connect
 from rag.redis.rate_limiter import Admission, CircuitOpen, RateLimiter
 from rag.redis.token_usage import TokenUsage
 from rag.settings import Settings
+from rag.telemetry import current_call
+from rag.telemetry.tracing import add_traceparent_async
 from workers.jina.answers import Answer, UnusableError
 from workers.jina.batches import BatchLimits
 from workers.jina.errors import error_of
@@ -91,6 +94,7 @@ class _Process:
             headers=server.headers,
             limits=httpx.Limits(max_connections=most, max_keepalive_connections=most),
             timeout=httpx.Timeout(server.timeout, connect=min(server.timeout, _CONNECT_TIMEOUT)),
+            event_hooks={"request": [add_traceparent_async]},
         )
 
 
@@ -126,11 +130,15 @@ class JinaClient:
         attempts = stamina.retry_context(
             on=worth_a_retry, attempts=_ATTEMPTS, timeout=patience, wait_max=_LONGEST_WAIT
         )
+        since = monotonic()
         async with self._this_process().slots:
             latest = monotonic() + patience
             async for attempt in attempts:
                 with attempt:
-                    return await self._send(call, await self._admit(call, latest))
+                    since = since if attempt.num == 1 else monotonic()
+                    admission = await self._admit(call, latest)
+                    current_call.note_queue(monotonic() - since)
+                    return await self._send(call, admission)
         raise AssertionError("the last attempt raises")
 
     async def _admit(self, call: Call[A, T], latest: float) -> Admission:
@@ -159,20 +167,22 @@ class JinaClient:
             await asyncio.to_thread(self._limiter.note_answer, admission, 0)
             raise
         tokens = answer.usage.total_tokens
+        current_call.note_tokens_read(tokens)
         await asyncio.to_thread(self._limiter.note_answer, admission, tokens or admission.tokens)
         await asyncio.to_thread(self._usage.add, call.body["model"], call.purpose, tokens)
         return call.read(answer)
 
     async def _request(self, call: Call[A, T]) -> A:
         url = self.server.url
-        with translated(DRIVER_ERRORS, url):
-            response = await self._this_process().http.post(call.path, json=call.body)
-        if not response.is_success:
-            raise error_of(url, response)
-        try:
-            return call.answer.model_validate_json(response.content)
-        except ValidationError as error:
-            raise UnusableError(f"{url}{call.path} answers something other than Jina's schema") from error
+        with current_call.attempt(call.path.removeprefix("/")):
+            with translated(DRIVER_ERRORS, url):
+                response = await self._this_process().http.post(call.path, json=call.body)
+            if not response.is_success:
+                raise error_of(url, response)
+            try:
+                return call.answer.model_validate_json(response.content)
+            except ValidationError as error:
+                raise UnusableError(f"{url}{call.path} answers something other than Jina's schema") from error
 
     def _this_process(self) -> _Process:
         with self._making:
@@ -194,8 +204,14 @@ def client(settings: Settings) -> JinaClient:
         urgent_patience=max(0.0, settings.interactive_timeout - settings.jina_timeout) * 2 / 3,
     )
     redis = connect(settings)
-    limiter = RateLimiter(redis, server.url, server.api_key or "", probe_seconds=server.timeout + 1)
-    return JinaClient(server, limiter, TokenUsage(redis))
+    return JinaClient(server, limiter_of(settings, redis), TokenUsage(redis))
+
+
+def limiter_of(settings: Settings, redis: Redis) -> RateLimiter:
+    """The rate limiter and circuit breaker of the server that :func:`client` calls."""
+    key = settings.jina_api_key
+    account = key.get_secret_value() if key else ""
+    return RateLimiter(redis, settings.jina_url, account, probe_seconds=settings.jina_timeout + 1)
 
 
 def batch_limits(settings: Settings) -> BatchLimits:

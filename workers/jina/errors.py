@@ -53,7 +53,7 @@ def error_of(url: str, response: httpx.Response) -> AegisError:
         kind, meaning = _STATUSES[413]
     else:
         kind, meaning = _STATUSES.get(status, _DOES_NOT_SUIT)
-    message = f"{url}: {status}, {meaning} ({said})"
+    message = f"{url}: {status}, {meaning}"
     if issubclass(kind, Transient):
-        return kind(message, retry_after=seconds_to_wait(response.headers))
-    return kind(message)
+        return kind(message, quote=said, retry_after=seconds_to_wait(response.headers))
+    return kind(message, quote=said)

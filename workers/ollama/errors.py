@@ -55,8 +55,8 @@ def ollama_errors(url: str) -> Iterator[None]:
         except ResponseError as error:
             status, message = error.status_code, error_message(str(error.error))
             if status == 400 and _CONTEXT in message:
-                raise TextTooLongError(f"{url}: {message}") from error
+                raise TextTooLongError(f"{url}: the text is too long", quote=message) from error
             if status == _IN_STREAM or (status >= 500 and status != 503):
-                raise Unavailable(f"{url}: the server failed ({message})") from error
+                raise Unavailable(f"{url}: the server failed", quote=message) from error
             kind, meaning = _STATUSES.get(status, (ModelError, "the server refused"))
-            raise kind(f"{url}: {status}, {meaning} ({message})") from error
+            raise kind(f"{url}: {status}, {meaning}", quote=message) from error

@@ -13,6 +13,8 @@ from ollama import AsyncClient, ProgressResponse
 
 from rag.errors import AegisError, ModelError, TimedOut, Unavailable
 from rag.settings import Settings
+from rag.telemetry import current_call
+from rag.telemetry.tracing import trace_headers
 from workers.generation.reasoning import Piece
 from workers.ollama.errors import ModelMissingError, ollama_errors
 
@@ -44,7 +46,7 @@ class Replica:
 
     async def provide(self, *, pull: bool) -> None:
         """Return when the server has the model; pull it with ``pull``, else raise ModelMissingError."""
-        async with self._client(_LIST_SECONDS) as client:
+        async with self._client("list", _LIST_SECONDS) as client:
             listed = [str(model.model) for model in (await client.list()).models]
         if self.model in listed or f"{self.model}:latest" in listed:
             return
@@ -57,7 +59,7 @@ class Replica:
 
     async def load(self, context: int) -> None:
         """Load the model into memory with ``context`` tokens, so that no question waits for it."""
-        async with self._client(self.timeout) as client:
+        async with self._client("load", self.timeout) as client:
             await client.chat(self.model, [], keep_alive=self.keep_alive, options={"num_ctx": context})
 
     async def completion(
@@ -65,7 +67,7 @@ class Replica:
     ) -> AsyncGenerator[Piece, None]:
         """The model's text as it arrives, ``most`` tokens at most. Unavailable when it ends early."""
         options = {"num_ctx": context, "num_predict": most, "temperature": 0}
-        async with self._client(self.timeout) as client:
+        async with self._client("chat", self.timeout) as client:
             parts = await client.chat(
                 self.model, list(messages), stream=True, keep_alive=self.keep_alive, options=options
             )
@@ -74,20 +76,23 @@ class Replica:
                     said, cut = part.message, part.done_reason == "length"
                     yield Piece(said.content or "", said.thinking or "", cut=cut)
                     if part.done:
+                        current_call.note_tokens_read(part.prompt_eval_count or 0)
+                        current_call.note_generation(part.eval_count or 0, (part.eval_duration or 0) / 1e9)
                         return
         raise Unavailable(f"{self.url}: the answer broke off")
 
     async def _pull(self) -> None:
         log.info("%s: pulling %s", self.url, self.model)
         try:
-            async with asyncio.timeout(PULL_SECONDS), self._client(_STALL_SECONDS) as client:
+            async with asyncio.timeout(PULL_SECONDS), self._client("pull", _STALL_SECONDS) as client:
                 parts = await client.pull(self.model, stream=True)
                 async with _closing(parts):
                     await self._log_progress(parts)
         except TimeoutError as error:
             raise TimedOut(f"{self.url}: {self.model} was not pulled in {PULL_SECONDS:g} s") from error
         except ModelError as error:
-            raise ModelError(f"{self.url} cannot pull {self.model}, set OLLAMA_MODEL: {error}") from error
+            todo = f"{self.url} cannot pull {self.model}, set OLLAMA_MODEL: {error.for_logs}"
+            raise ModelError(todo, quote=error.quote) from error
         log.info("%s: pulled %s", self.url, self.model)
 
     async def _log_progress(self, parts: AsyncIterator[ProgressResponse]) -> None:
@@ -103,10 +108,12 @@ class Replica:
             raise Unavailable(f"{self.url}: the pull of {self.model} broke off")
 
     @asynccontextmanager
-    async def _client(self, seconds: float) -> AsyncIterator[AsyncClient]:
+    async def _client(self, operation: str, seconds: float) -> AsyncIterator[AsyncClient]:
         limits = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
-        with ollama_errors(self.url):
-            async with AsyncClient(self.url, timeout=limits, follow_redirects=False) as client:
+        with current_call.attempt(operation), ollama_errors(self.url):
+            async with AsyncClient(
+                self.url, timeout=limits, follow_redirects=False, headers=trace_headers()
+            ) as client:
                 yield client
 
 

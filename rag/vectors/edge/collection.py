@@ -1,32 +1,30 @@
 """One collection of the embedded store: its shard, its token vectors, and the lock for its writes."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from threading import Lock
-from time import monotonic
+from time import monotonic, sleep
 
 from rag.errors import AegisError
 from rag.model import DocumentVersion, Hit, Passage, Point, SearchQuery
 from rag.ports.paging import Window
-from rag.vectors.edge.folders import CollectionFolder
+from rag.vectors.edge.compaction import SLICE, Compaction
+from rag.vectors.edge.folders import CollectionFolder, sweep_shards
 from rag.vectors.edge.shard import Shard
 from rag.vectors.edge.token_vectors import TokenVectors
 from rag.vectors.payload import Vectors, Versions, check_points, check_query, payload_of
 
 log = logging.getLogger(__name__)
 
-SLICE = 64
-"""Points in one step of the engine: about 15 ms during which no search runs."""
-
 SCROLLED = 128
 """The most points of one page: about 2 ms during which no search runs."""
 
-WORTH_OPTIMIZING = 50_000
-"""Points outside the graph. Each search compares them all, which takes some 6 ms for so many."""
+WORTH_COMPACTING = 50_000
+"""Deleted points whose vectors still lie on the disk, some 2.5 KB each."""
 
 LEFT_SECONDS = 300.0
-"""The pause after a failed try to optimise a collection."""
+"""The pause after a failed try to compact a collection."""
 
 
 class EdgeCollection:
@@ -34,11 +32,12 @@ class EdgeCollection:
 
     def __init__(self, folder: CollectionFolder) -> None:
         self.folder = folder
+        sweep_shards(folder)
         self._shard = Shard(folder.shard)
         self._tokens = _tokens_of(folder)
         self._writing = Lock()
+        self._compaction: Compaction | None = None
         self._deleted = 0
-        self._optimized_at = -1
         self._left_until = 0.0
         self._read_at = monotonic()
 
@@ -55,6 +54,7 @@ class EdgeCollection:
         check_points(points, self.folder.spec)
         rows = [(point, payload_of(point.passage)) for point in points]
         with self._writing:
+            self._note_changed(*{point.passage.document_id for point in points})
             if self._tokens:
                 self._tokens.put(points)
             for start in range(0, len(rows), SLICE):
@@ -63,6 +63,7 @@ class EdgeCollection:
 
     def delete(self, document_id: str, versions: Versions) -> None:
         with self._writing:
+            self._note_changed(document_id)
             before = self._shard.count(document_id)
             self._shard.delete(document_id, versions)
             self._shard.flush()
@@ -103,34 +104,54 @@ class EdgeCollection:
         """Whether the collection was searched or opened less than ``seconds`` ago."""
         return monotonic() - self._read_at < seconds
 
-    def optimize_if_it_pays(self) -> bool:
-        """Optimise when there is enough to gain, and tell whether it was done.
+    def compact_if_it_pays(self, go_on: Callable[[], bool]) -> bool:
+        """Compact when there is enough to gain, and tell whether it was tried.
 
-        The engine stops every thread while it optimises: seconds for tens of thousands of
-        points. Searches find the other points too, only slower. After a failure it is not
+        Searches and writes run between its steps; ``go_on`` is asked there. After a failure it is not
         tried for some minutes.
         """
-        if monotonic() < self._left_until:
+        if self._deleted < WORTH_COMPACTING or monotonic() < self._left_until:
             return False
+        began = monotonic()
         try:
-            unindexed = self._shard.unindexed()
-            # a run may leave points outside the graph; without new ones, a further run gains nothing
-            grown = unindexed >= WORTH_OPTIMIZING and unindexed != self._optimized_at
-            pays = grown or self._deleted >= WORTH_OPTIMIZING
-            if pays:
-                began = monotonic()
-                with self._writing:
-                    self._shard.optimize()
-                    self._shard.flush()
-                    self._deleted = 0
-                    self._optimized_at = self._shard.unindexed()
-                seconds = monotonic() - began
-                log.info("optimised %s in %.1f s; nobody could search meanwhile", self.folder.name, seconds)
-        except AegisError as error:
+            if self._compact(go_on):
+                log.info("compacted %s in %.1f s", self.folder.name, monotonic() - began)
+        except (AegisError, OSError) as error:
             self._left_until = monotonic() + LEFT_SECONDS
-            log.warning("optimising %s failed, and searches get slower: %s", self.folder.name, error)
-            return False
-        return pays
+            log.warning("compacting %s failed, so it takes more disk: %s", self.folder.name, error)
+        return True
+
+    def _compact(self, go_on: Callable[[], bool]) -> bool:
+        """Whether it came to its end: it is given up when ``go_on`` says no."""
+        with self._writing:
+            compaction = self._compaction = Compaction(self.folder, self._shard)
+        steps = compaction.steps()
+        try:
+            while self._take(steps, compaction):
+                if not go_on():
+                    return False
+            return True
+        finally:
+            self._compaction = None
+            sweep_shards(self.folder)
+
+    def _take(self, steps: Iterator[None], compaction: Compaction) -> bool:
+        """Take a step, and rest for as long as it took. After the last one go on with the copy: False."""
+        began = monotonic()
+        with self._writing:
+            try:
+                next(steps)
+            except StopIteration:
+                compaction.finish()
+                self._shard, self.folder = compaction.copy, compaction.folder
+                self._deleted = 0
+                return False
+        sleep(monotonic() - began)
+        return True
+
+    def _note_changed(self, *document_ids: str) -> None:
+        if self._compaction:
+            self._compaction.changed.update(document_ids)
 
     def close(self) -> None:
         with self._writing:

@@ -1,8 +1,9 @@
 """The collections' folders on disk. A folder gets its final name only when it is complete.
 
 <root>/lock                       held by the one process that has the folder open
-<root>/docs-1/collection.json     name and spec
+<root>/docs-1/collection.json     name, spec, and which folder has the shard
 <root>/docs-1/shard/              the engine's own files
+<root>/docs-1/shard-1/            a copy of them without what was deleted, being made
 <root>/docs-1/tokens.sqlite       token vectors, where the spec has them
 <root>/.new-…  <root>/.gone-…     being made, being removed; the next start deletes them
 """
@@ -13,7 +14,7 @@ import logging
 import os
 import shutil
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
@@ -30,15 +31,21 @@ _DESCRIPTION = "collection.json"
 
 @dataclass(frozen=True, slots=True)
 class CollectionFolder:
-    """A collection's place on disk."""
+    """A collection's place on disk. ``number``: how often it was compacted."""
 
     name: str
     spec: CollectionSpec
     path: Path
+    number: int = 0
 
     @property
     def shard(self) -> Path:
-        return self.path / "shard"
+        return self.path / (f"shard-{self.number}" if self.number else "shard")
+
+    @property
+    def following(self) -> "CollectionFolder":
+        """The same collection with the next shard."""
+        return replace(self, number=self.number + 1)
 
     @property
     def tokens(self) -> Path:
@@ -74,7 +81,7 @@ def found(root: Path) -> list[CollectionFolder]:
         try:
             fields = json.loads(path.read_text())
             spec = CollectionSpec(fields["dimension"], fields["token_dimension"])
-            folders.append(CollectionFolder(fields["name"], spec, path.parent))
+            folders.append(CollectionFolder(fields["name"], spec, path.parent, fields.get("shard", 0)))
         except (ValueError, KeyError, TypeError):
             log.error("%s cannot be read: restore it from a backup", path)  # noqa: TRY400 - one line
     return sorted(folders, key=lambda folder: folder.name)
@@ -85,11 +92,27 @@ def create_draft(root: Path, name: str, spec: CollectionSpec) -> CollectionFolde
     check_name(name)
     path = root / f".new-{uuid4().hex}"
     path.mkdir(mode=0o700)
-    with (path / _DESCRIPTION).open("w") as file:
-        json.dump({"name": name, **asdict(spec)}, file)
+    draft = CollectionFolder(name, spec, path)
+    describe(draft)
+    return draft
+
+
+def describe(folder: CollectionFolder) -> None:
+    """Write the description, in one step: from then on the shard of this number is the collection's."""
+    draft = folder.path / f".new-{_DESCRIPTION}"
+    with draft.open("w") as file:
+        json.dump({"name": folder.name, **asdict(folder.spec), "shard": folder.number}, file)
         file.flush()
         os.fsync(file.fileno())
-    return CollectionFolder(name, spec, path)
+    draft.rename(folder.path / _DESCRIPTION)
+    sync(folder.path)
+
+
+def sweep_shards(folder: CollectionFolder) -> None:
+    """Remove shards that are no longer, or not yet, the collection's."""
+    for path in folder.path.glob("shard*"):
+        if path != folder.shard:
+            _empty(path)
 
 
 def publish(draft: CollectionFolder, root: Path) -> CollectionFolder:

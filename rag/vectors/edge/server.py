@@ -20,7 +20,7 @@ from typing import Any
 
 from rag import settings
 from rag.errors import AegisError, ConfigurationError, Conflict
-from rag.startup import log_as, shield
+from rag.startup import log_as, shield, write_refusal
 from rag.system.liveness import LivenessFile
 from rag.vectors.edge import wire
 from rag.vectors.edge.store import EdgeVectorStore
@@ -28,7 +28,7 @@ from rag.vectors.edge.store import EdgeVectorStore
 log = logging.getLogger(__name__)
 
 QUIET_SECONDS = 30.0
-"""After so long without a search, collections are optimised."""
+"""After so long without a search, collections are compacted."""
 
 _SLOW_SECONDS = 1.0
 """Longer calls are logged."""
@@ -51,8 +51,8 @@ class VectorServer:
 
     def serve(self) -> None:
         """Return after :meth:`stop`, when all calls in flight are answered."""
-        optimizer = Thread(target=self._optimize_regularly, name="optimizer", daemon=True)
-        optimizer.start()
+        compactor = Thread(target=self._compact_regularly, name="compactor", daemon=True)
+        compactor.start()
         while not self._stopping.is_set():
             self._liveness.touch()
             with suppress(TimeoutError):
@@ -67,7 +67,7 @@ class VectorServer:
         for connection in clients.values():  # idle connections end at once, busy ones after their answer
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RD)
-        for thread in (*clients, optimizer):
+        for thread in (*clients, compactor):
             thread.join()
 
     def stop(self) -> None:
@@ -97,12 +97,12 @@ class VectorServer:
                 [wire.error_fields(AegisError("the vector engine failed; its log says why")), None]
             )
 
-    def _optimize_regularly(self) -> None:
+    def _compact_regularly(self) -> None:
         while not self._stopping.wait(1.0):
             try:
-                self._store.optimize_when_idle(QUIET_SECONDS)
+                self._store.compact_when_idle(QUIET_SECONDS, lambda: not self._stopping.is_set())
             except AegisError:
-                log.exception("optimising failed; searches are correct but get slower")
+                log.exception("compacting failed; searches are right, and the disk fills")
 
 
 @contextmanager
@@ -160,9 +160,7 @@ def main() -> int:
         shield(values)
         run(values.home / "vectors", values.vector_socket, LivenessFile(values.liveness_file))
     except (ConfigurationError, Conflict, OSError) as error:
-        sys.stderr.writelines(
-            f"the vector engine does not start: {line}\n" for line in str(error).splitlines()
-        )
+        write_refusal("the vector engine does not start", str(error))
         return 1
     return 0
 

@@ -76,6 +76,9 @@ def _equals(field: str, value: str | int) -> edge.FieldCondition:
 _DENSE, _LEXICAL = "dense", "lexical"
 _PAGE = 256
 _index = edge.UpdateOperation.create_field_index
+_NO_GRAPH = 2**40
+"""Kilobytes of vectors from which on the engine would build a graph of them: never (decision 5)."""
+
 _PASSAGE = edge.PayloadSelector.Exclude(list(NOT_READ_BACK))
 """The part of the payload that makes a passage."""
 
@@ -98,6 +101,7 @@ class Shard:
             config = edge.EdgeConfig(
                 vectors={_DENSE: edge.EdgeVectorParams(size=dimension, distance=edge.Distance.Cosine)},
                 sparse_vectors={_LEXICAL: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
+                optimizers=edge.EdgeOptimizersConfig(indexing_threshold=_NO_GRAPH),
                 wal_enabled=True,
             )
             shard = edge.EdgeShard.create(str(path), config)
@@ -168,10 +172,19 @@ class Shard:
                 return sorted(found, key=lambda passage: passage.index)
 
     def scroll(
-        self, after: str | None, limit: int, versions: Sequence[DocumentVersion] | None = None
+        self,
+        after: str | None,
+        limit: int,
+        versions: Sequence[DocumentVersion] | None = None,
+        document_id: str | None = None,
     ) -> list[Point]:
-        """The points after the id ``after``, by id, without token vectors; of these versions, or of all."""
+        """The points after the id ``after``, by id, without token vectors; of these versions, or of all.
+
+        ``document_id``: those of one document, of whichever version.
+        """
         chosen = None if versions is None else of_versions(versions)
+        if document_id is not None:
+            chosen = of_document(document_id)
         # the engine's page includes the id that it begins with
         request = edge.ScrollRequest(after, limit + (after is not None), chosen, _PASSAGE, True)
         with _translated():
@@ -181,18 +194,6 @@ class Shard:
     def flush(self) -> None:
         with _translated():
             self._shard.flush()
-
-    def optimize(self) -> None:
-        """Add new points to the graph, and remove deleted ones. Holds the interpreter lock for seconds."""
-        with _translated():
-            self._shard.optimize()
-
-    def unindexed(self) -> int:
-        """The number of points whose dense vectors are in no graph yet. Searches compare them all."""
-        with _translated():
-            info = self._shard.info()
-            counted_vectors = 2 * info.points_count  # the lexical ones always count as indexed
-            return max(0, int(counted_vectors - info.indexed_vectors_count))
 
     def close(self) -> None:
         with _translated():

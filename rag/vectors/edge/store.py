@@ -5,7 +5,7 @@ through :mod:`rag.vectors.edge.client`.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -121,11 +121,11 @@ class EdgeVectorStore:
         if self._lock_file.closed:
             raise Unavailable("the vector store is closed")
 
-    def optimize_when_idle(self, quiet_seconds: float) -> None:
-        """Optimise one collection at most, when none was searched for ``quiet_seconds``.
+    def compact_when_idle(self, quiet_seconds: float, go_on: Callable[[], bool]) -> None:
+        """Compact one collection at most, when none was searched for ``quiet_seconds``.
 
-        No collection answers during that time. On a disk with little room nothing is optimised,
-        since the engine writes a new segment before it removes the old one.
+        It is given up when ``go_on`` says no. On a disk with little room nothing is compacted, since the
+        copy needs some.
         """
         try:
             require_reserve(self._root)
@@ -133,7 +133,7 @@ class EdgeVectorStore:
             return
         opened = list(self._open.values())
         if not any(each.searched_within(quiet_seconds) for each in opened):
-            any(each.optimize_if_it_pays() for each in opened)
+            any(each.compact_if_it_pays(go_on) for each in opened)
 
     def close(self) -> None:
         """Flush and close everything. No call may follow."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf
+from time import monotonic
 from typing import Any
 
 from qdrant_client import QdrantClient, models
@@ -16,6 +18,8 @@ LAYOUT = 1
 """The version of the payload's and vectors' format, for later versions of Aegis."""
 
 _NO_LIMIT = 1_000_000
+_REMEMBER_SECONDS = 5.0
+"""So long a collection that was deleted by hand stays unnoticed before the next write."""
 
 INDEXES: dict[str, models.PayloadSchemaType | models.KeywordIndexParams] = {
     **dict.fromkeys(INDEXED, models.PayloadSchemaType.KEYWORD),
@@ -138,6 +142,7 @@ class Layouts:
         self._settings = settings
         self._patience = patience
         self._known: dict[str, Layout] = {}
+        self._completed: dict[str, float] = {}
 
     def of(self, collection: str, patience: float | None = None) -> Layout:
         """The layout, cached. Raises UnknownCollection, and Conflict for a foreign collection.
@@ -169,8 +174,18 @@ class Layouts:
             mark_of(collection, info)
         return info
 
+    def complete_lately(self, collection: str, spec: CollectionSpec) -> bool:
+        """Whether the collection had ``spec`` and all its indexes when it was completed seconds ago.
+
+        A worker asks before it writes a document, so asking the server would be most of its time.
+        """
+        known = self._known.get(collection)
+        completed = self._completed.get(collection, -inf)
+        return known is not None and known.spec == spec and monotonic() - completed < _REMEMBER_SECONDS
+
     def forget(self, collection: str) -> None:
         self._known.pop(collection, None)
+        self._completed.pop(collection, None)
 
     def names(self) -> tuple[str, ...]:
         """The names of our collections on the server."""
@@ -197,10 +212,12 @@ class Layouts:
 
     def complete(self, collection: str) -> None:
         """Create the indexes that every collection has and this one lacks."""
-        for field, schema in INDEXES.items():
-            if field not in self.of(collection).indexed:
-                self._index(collection, field, schema)
-        self.read(collection)
+        lacking = [field for field in INDEXES if field not in self.of(collection).indexed]
+        for field in lacking:
+            self._index(collection, field, INDEXES[field])
+        if lacking:
+            self.read(collection)
+        self._completed[collection] = monotonic()
 
     def cover(self, collection: str, fields: Iterable[str]) -> None:
         """Index these fields for ranges, as far as the server's limit allows."""

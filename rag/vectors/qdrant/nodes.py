@@ -18,7 +18,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import httpx
 from grpc import RpcError, StatusCode
-from qdrant_client import QdrantClient
+from qdrant_client import QdrantClient, context_headers
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
@@ -34,6 +34,7 @@ from rag.errors import (
     UnknownCollection,
 )
 from rag.settings import Settings
+from rag.telemetry.tracing import add_traceparent, trace_headers
 
 _BY_STATUS: Mapping[int | None, type[AegisError]] = {
     400: InvalidRequest,
@@ -71,7 +72,7 @@ def translated(address: str) -> Iterator[None]:
     except UnexpectedResponse as error:
         kind = _BY_STATUS.get(error.status_code, Unavailable)
         hint = _KEY_HINT if kind is Refused else f"HTTP {error.status_code}"
-        raise kind(f"Qdrant at {address}: {hint} ({_server_message(error.content)})") from error
+        raise kind(f"Qdrant at {address}: {hint}", quote=_server_message(error.content)) from error
     except (ResponseHandlingException, httpx.TransportError) as error:
         source = error.source if isinstance(error, ResponseHandlingException) else error
         kind = TimedOut if isinstance(source, _TIMEOUTS) else Unavailable
@@ -79,7 +80,7 @@ def translated(address: str) -> Iterator[None]:
     except RpcError as error:
         kind = _BY_CODE.get(error.code(), Unavailable)
         hint = _KEY_HINT if kind is Refused else error.code().name
-        raise kind(f"Qdrant at {address}: {hint} ({error.details()})") from error
+        raise kind(f"Qdrant at {address}: {hint}", quote=error.details() or "") from error
 
 
 def _server_message(content: bytes) -> str:
@@ -123,7 +124,8 @@ class Nodes:
                     clients = self._clients()
                     if address not in clients:
                         clients.setdefault(address, self._openers[address]())
-                    return act(clients[address])
+                    with context_headers.headers(trace_headers()):  # over REST and gRPC
+                        return act(clients[address])
             except Transient as error:
                 if self._addresses[self._chosen] == address:  # else another thread has gone on already
                     self._chosen = (self._chosen + 1) % len(self._addresses)
@@ -178,6 +180,7 @@ def stream_to(address: str, settings: Settings, seconds: float) -> httpx.Client:
         headers=_headers(settings),
         timeout=httpx.Timeout(seconds, connect=_CONNECT_SECONDS),
         verify=_tls_context(settings.qdrant_ca_file),
+        event_hooks={"request": [add_traceparent]},
     )
 
 

@@ -56,6 +56,8 @@ class QdrantVectorStore:
 
     def ensure(self, collection: str, spec: CollectionSpec) -> None:
         check_name(collection)
+        if self._layouts.complete_lately(collection, spec):
+            return
         try:
             layout = self._layouts.read(collection)
         except UnknownCollection:

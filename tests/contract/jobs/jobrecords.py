@@ -76,9 +76,10 @@ def at_once(*calls: Callable[[], T]) -> list[T]:
 
 
 def keys(client: redis.Redis) -> set[bytes]:
-    """All names but of what ends by itself within minutes, and of whose turn it is."""
-    passing = (b"{aegis}:ended:", b"{aegis}:turn:", b"{aegis}:turns:", b"{aegis}:absent:")
-    return {key for key in client.scan_iter("*") if not key.startswith(passing)}
+    """All names but of counts, of what ends by itself within minutes, and of whose turn it is."""
+    passing = (b"ended:", b"worked:", b"statistics", b"turn:", b"turns:", b"absent:")
+    others = tuple(b"{aegis}:" + name for name in passing)
+    return {key for key in client.scan_iter("*") if not key.startswith(others)}
 
 
 def refused(call: Callable[[], object]) -> bool:

@@ -8,7 +8,7 @@ import pytest
 import redis
 from prometheus_client import CollectorRegistry, generate_latest
 
-from api.routes.metrics import CacheCollector
+from api.metrics.usage import CacheCollector
 from rag.model import Embedding, EventKind, Job, JobState, Json, Stage
 from rag.parsing.parser import IsolatedParser
 from rag.settings import Settings

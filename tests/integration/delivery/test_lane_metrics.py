@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from uuid_utils.compat import uuid7
 
-from api.routes.metrics import QueueCollector
+from api.metrics.queues import QueueCollector
 from rag.model import Bounds, JobKind, JobState, Lease, NewJob, Stage
 from rag.redis.connection import connect
 from rag.settings import Settings

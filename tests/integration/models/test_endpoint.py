@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from rag.redis import rate_limiter
-from rag.redis.rate_limiter import FAILURES, Admission, CircuitOpen, RateLimiter
+from rag.redis.rate_limiter import FAILURES, Admission, CircuitOpen, RateLimiter, ServerState
 from tests.system.running import until
 
 SERVER = "http://far/v1 key"
@@ -209,3 +209,21 @@ def test_nothing_is_kept_of_a_server_that_nobody_calls(
     admitted(endpoint)
     (key,) = redis_client.keys("{aegis}:endpoint:*")
     assert 0 < redis_client.ttl(key) <= 3600
+
+
+def test_its_state_tells_that_calls_fail_at_once_until_one_is_answered(endpoint: RateLimiter) -> None:
+    assert endpoint.state() == ServerState(breaker_open=False, rate_limited=False)
+
+    for _ in range(FAILURES):
+        endpoint.note_failure()
+    assert endpoint.state() == ServerState(breaker_open=True, rate_limited=False)
+
+    endpoint.note_answer(Admission("0", 10), 10)
+    assert endpoint.state() == ServerState(breaker_open=False, rate_limited=False)
+
+
+def test_its_state_tells_that_the_server_wants_fewer_calls(endpoint: RateLimiter) -> None:
+    endpoint.note_refusal(admitted(endpoint), retry_after=0)
+
+    assert endpoint.state() == ServerState(breaker_open=False, rate_limited=True)
+    assert endpoint.state() == endpoint.state(), "asking changes nothing"

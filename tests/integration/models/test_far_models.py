@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from redis import Redis
 
-from api.routes.metrics import UsageCollector
+from api.metrics.usage import UsageCollector
 from rag.model import JobState, Json
 from rag.redis.token_usage import TokenUsage
 from rag.settings import Settings

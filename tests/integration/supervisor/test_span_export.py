@@ -18,13 +18,14 @@ from tests.system.running import until
 ROOT = Path(__file__).parents[3]
 
 TRACED = """
-import json, logging, sys, time
+import json, logging, os, sys, time
 from rag.telemetry import tracing
 from rag.model import Job, JobKind, JobState, Stage
 from rag.settings import load
 logging.basicConfig(level="INFO")
 end = tracing.start(load(), "aegis-test")
-job = Job("j1", JobKind.QUERY, JobState.RUNNING, Stage.SEARCH, "docs", {}, 0.0, 0.0)
+of = os.environ.get("TRACE")
+job = Job("j1", JobKind.QUERY, JobState.RUNNING, Stage.SEARCH, "docs", {}, 0.0, 0.0, trace=of)
 began = time.monotonic()
 for _ in range(int(sys.argv[1])):
     with tracing.attempted(job, "rerank"):
@@ -65,6 +66,19 @@ def test_the_spans_that_are_left_are_sent_at_the_end(collector: Collector) -> No
 
     until(lambda: len(collector.spans) == 7)
     assert {seen.service for seen in collector.spans} == {"aegis-test"}
+
+
+def test_a_share_of_traces_is_sent_and_a_caller_decides_for_its_own(collector: Collector) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    collector.spans.clear()
+
+    run(20, JAEGER_ENDPOINT=collector.url, TRACES_SAMPLE_RATIO="0")
+    run(20, JAEGER_ENDPOINT=collector.url, TRACE=f"00-{trace}-b7ad6b7169203331-00")
+    run(3, JAEGER_ENDPOINT=collector.url, TRACES_SAMPLE_RATIO="0", TRACE=f"00-{trace}-b7ad6b7169203331-01")
+    run(200, JAEGER_ENDPOINT=collector.url, TRACES_SAMPLE_RATIO="0.5")
+
+    assert len(collector.of(trace)) == 3
+    assert 50 < len(collector.spans) - 3 < 150
 
 
 def test_a_collector_that_is_away_costs_a_line_and_no_time() -> None:

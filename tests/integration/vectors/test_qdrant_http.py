@@ -221,6 +221,31 @@ def test_two_workers_make_a_collection_at_once(server: QdrantServer, opened: Ope
         stores[1].ensure(DOCS, CollectionSpec(5))
 
 
+def test_a_worker_asks_once_for_what_rarely_changes(server: QdrantServer, opened: Opened) -> None:
+    store = opened(server.url)
+    store.ensure(DOCS, SPEC)
+    before = len(server.calls)
+
+    for name in ("a", "b", "c"):
+        store.ensure(DOCS, SPEC)
+        store.upsert(DOCS, [point(name)])
+
+    assert len(server.calls) - before == 3
+
+
+def test_a_collection_that_was_deleted_by_hand_is_made_anew(server: QdrantServer, opened: Opened) -> None:
+    store = opened(server.url)
+    store.ensure(DOCS, SPEC)
+    server.local.delete_collection(DOCS)
+    with pytest.raises(UnknownCollection):
+        store.upsert(DOCS, [point("a")])
+
+    store.ensure(DOCS, SPEC)
+    store.upsert(DOCS, [point("b")])
+
+    assert found(store) == ["b"]
+
+
 def test_a_collection_that_is_dropped_while_they_are_listed_is_left_out(
     server: QdrantServer, opened: Opened
 ) -> None:

@@ -1,5 +1,6 @@
 """The vector engine as a process: its start, its end, and what its clients see of both."""
 
+import itertools
 import os
 import signal
 import socket
@@ -8,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import Mock
@@ -19,7 +20,7 @@ import pytest
 from rag.errors import TimedOut, Unavailable, UnknownCollection
 from rag.model import CollectionSpec, Passage, Point, SearchQuery, SparseVector
 from rag.naming import point_id
-from rag.vectors.edge import collection, folders, wire
+from rag.vectors.edge import collection, compaction, folders, wire
 from rag.vectors.edge.client import RemoteVectorStore
 from rag.vectors.edge.store import EdgeVectorStore
 from tests.integration.vectorengine import Engine
@@ -27,6 +28,7 @@ from workers.tools import wait_for_engine
 
 SPEC = CollectionSpec(8)
 TERM = SparseVector(np.array([1], np.uint32), np.array([1.0], np.float32))
+NOTHING = SparseVector(np.array([], np.uint32), np.array([], np.float32))
 
 
 @pytest.fixture
@@ -61,11 +63,11 @@ def store(engine: Engine) -> Iterator[RemoteVectorStore]:
     store.close()
 
 
-def points(document: str, count: int, *, dimension: int = 8) -> list[Point]:
+def points(document: str, count: int, *, dimension: int = 8, version: int = 1) -> list[Point]:
     random = np.random.default_rng(len(document))
     return [
         Point(
-            Passage(point_id("c", document, 1, index), document, 1, index, "text", "title", 0, 4),
+            Passage(point_id("c", document, version, index), document, version, index, "text", "title", 0, 4),
             random.normal(size=dimension).astype(np.float32),
             TERM,
         )
@@ -184,59 +186,171 @@ def test_a_damaged_collection_is_named_and_the_others_work(home):
     store.close()
 
 
-def test_optimising_waits_for_quiet_and_changes_no_answer(home, monkeypatch):
-    monkeypatch.setattr(collection, "WORTH_OPTIMIZING", 8_000)
-    store = EdgeVectorStore(home / "vectors")
+def size_of(collection_folder: Path) -> int:
+    """Bytes of the dense vectors that lie on the disk."""
+    files = collection_folder.glob("shard*/segments/*/vector_storage-dense/**/*.mmap")
+    return sum(path.stat().st_blocks * 512 for path in files)
+
+
+def always() -> bool:
+    return True
+
+
+def test_compacting_waits_for_quiet_and_changes_no_answer(home, monkeypatch):
+    monkeypatch.setattr(collection, "WORTH_COMPACTING", 44_000)
+    store, folder = EdgeVectorStore(home / "vectors"), home / "vectors" / "c"
     store.ensure("c", CollectionSpec(384))
-    store.upsert("c", points("a", 8_000, dimension=384))
-    opened = store._open["c"]
+    store.upsert("c", points("gone", 44_000, dimension=384))
+    store.upsert("c", points("a", 2_000, dimension=384))
     question = SearchQuery(points("q", 1, dimension=384)[0].dense, TERM, 5)
-    before = store.search("c", question)
+    store.delete("c", "gone")
+    before, size = store.search("c", question), size_of(folder)
 
-    store.optimize_when_idle(quiet_seconds=60)
-    assert opened._shard.unindexed() == 8_000
-    store.optimize_when_idle(quiet_seconds=0)
-    assert opened._shard.unindexed() == 0
+    store.compact_when_idle(60, always)
+    assert size_of(folder) >= size
+    store.compact_when_idle(0, always)
+    assert size_of(folder) < size / 2
 
-    assert [hit.passage.chunk_id for hit in store.search("c", question)][:1] == [before[0].passage.chunk_id]
-    assert not opened.optimize_if_it_pays()
+    assert store.search("c", question)[0].passage == before[0].passage
+    assert not store._open["c"].compact_if_it_pays(always)
+    store.close()
+    again = EdgeVectorStore(home / "vectors")
+    assert again.count("c") == 2_000
+    assert again.search("c", question)[0].passage == before[0].passage
+    again.close()
+
+
+def compacted_with_meanwhile(store: EdgeVectorStore, meanwhile: Callable[[int], None]) -> None:
+    """Compact the collection c, and call ``meanwhile`` with the number of each step."""
+    numbers = itertools.count()
+
+    def go_on() -> bool:
+        meanwhile(next(numbers))
+        return True
+
+    store.compact_when_idle(0, go_on)
+
+
+def test_what_is_written_while_it_is_compacted_is_there_afterwards(home, monkeypatch):
+    monkeypatch.setattr(collection, "WORTH_COMPACTING", 100)
+    store = EdgeVectorStore(home / "vectors")
+    store.ensure("c", CollectionSpec(8))
+    for name in ("gone", "kept", "replaced", "deleted"):
+        store.upsert("c", points(name, 200, dimension=8))
+    store.delete("c", "gone")
+
+    def write(step: int) -> None:
+        if step == 1:
+            store.delete("c", "deleted")
+            store.upsert("c", points("replaced", 100, dimension=8, version=2))
+            store.delete("c", "replaced", below=2)
+        store.upsert("c", points(f"new-{step}", 10, dimension=8))
+
+    compacted_with_meanwhile(store, write)
+
+    names = {path.name for path in (home / "vectors" / "c").glob("shard*")}
+    assert names == {"shard-1"}
+    new = sum(store.count("c", f"new-{step}") for step in range(100))
+    counts = [store.count("c", name) for name in ("gone", "kept", "replaced", "deleted")]
+    assert counts == [0, 200, 100, 0]
+    assert store.count("c") == 300 + new
+    assert new >= 50
+    store.close()
+    again = EdgeVectorStore(home / "vectors")
+    assert again.count("c") == 300 + new
+    again.close()
+
+
+def test_who_writes_without_end_does_not_keep_a_compaction_from_its_own(home, monkeypatch):
+    monkeypatch.setattr(collection, "WORTH_COMPACTING", 100)
+    monkeypatch.setattr(compaction, "MOST_ROUNDS", 5)
+    store = EdgeVectorStore(home / "vectors")
+    store.ensure("c", CollectionSpec(8))
+    store.upsert("c", points("gone", 200, dimension=8))
+    store.delete("c", "gone")
+    store.upsert("c", points("kept", 10, dimension=8))
+    written = itertools.count()
+
+    def write(step: int) -> None:
+        for _ in range(2 * compaction.FEW):
+            store.upsert("c", points(f"new-{next(written)}", 1, dimension=8))
+
+    compacted_with_meanwhile(store, write)
+
+    assert (home / "vectors" / "c" / "shard-1").exists()
+    assert store.count("c") == 10 + next(written)
     store.close()
 
 
-def test_no_collection_is_optimised_while_another_is_searched(home, monkeypatch):
-    monkeypatch.setattr(collection, "WORTH_OPTIMIZING", 100)
+def test_a_compaction_that_is_interrupted_leaves_what_was_there(home, monkeypatch):
+    monkeypatch.setattr(collection, "WORTH_COMPACTING", 100)
+    store, folder = EdgeVectorStore(home / "vectors"), home / "vectors" / "c"
+    store.ensure("c", CollectionSpec(8))
+    for name in ("gone", "kept"):
+        store.upsert("c", points(name, 200, dimension=8))
+    store.delete("c", "gone")
+
+    store.compact_when_idle(0, lambda: False)
+    assert {path.name for path in folder.glob("shard*")} == {"shard"}
+    assert store.count("c") == 200
+    store.close()
+
+    (folder / "shard-1").mkdir()  # a killed process left it
+    again = EdgeVectorStore(home / "vectors")
+    assert {path.name for path in folder.glob("shard*")} == {"shard"}
+    assert again.count("c") == 200
+    again.close()
+
+
+def test_no_collection_is_compacted_while_another_is_searched(home, monkeypatch):
+    monkeypatch.setattr(collection, "WORTH_COMPACTING", 100)
     store = EdgeVectorStore(home / "vectors")
     for name in ("busy", "quiet"):
-        store.ensure(name, CollectionSpec(384))
-    store.upsert("quiet", points("a", 200, dimension=384))
+        store.ensure(name, CollectionSpec(8))
+    store.upsert("quiet", points("a", 200, dimension=8))
+    store.delete("quiet", "a")
     time.sleep(0.2)
-    store.search("busy", SearchQuery(points("q", 1, dimension=384)[0].dense, TERM, 5))
+    store.search("busy", SearchQuery(points("q", 1, dimension=8)[0].dense, TERM, 5))
 
-    store.optimize_when_idle(quiet_seconds=0.2)
-    assert store._open["quiet"]._shard.unindexed() == 200
+    store.compact_when_idle(0.2, always)
+    assert (home / "vectors" / "quiet" / "shard").exists()
 
     time.sleep(0.3)
-    store.optimize_when_idle(quiet_seconds=0.2)
-    assert store._open["quiet"]._optimized_at >= 0
+    store.compact_when_idle(0.2, always)
+    assert (home / "vectors" / "quiet" / "shard-1").exists()
     store.close()
 
 
-def test_a_collection_that_cannot_be_optimised_is_left_and_keeps_no_other_from_it(home, monkeypatch, caplog):
-    monkeypatch.setattr(collection, "WORTH_OPTIMIZING", 100)
+def test_every_point_is_compared_however_many_there_are(home):
+    store = EdgeVectorStore(home / "vectors")
+    store.ensure("c", CollectionSpec(8))
+    kept = points("a", 30_000, dimension=8)
+    store.upsert("c", kept)
+    wanted = kept[12_345]
+
+    (best,) = store.search("c", SearchQuery(wanted.dense, NOTHING, 1))
+
+    assert best.passage.chunk_id == wanted.passage.chunk_id
+    store.close()
+
+
+def test_a_collection_that_cannot_be_compacted_is_left_and_keeps_no_other_from_it(home, monkeypatch, caplog):
+    monkeypatch.setattr(collection, "WORTH_COMPACTING", 100)
     store = EdgeVectorStore(home / "vectors")
     for name in ("bad", "good"):
         store.ensure(name, CollectionSpec(384))
         store.upsert(name, points("a", 200, dimension=384))
+        store.delete(name, "a")
     failing = Mock(side_effect=Unavailable("a damaged segment"))
-    monkeypatch.setattr(store._open["bad"]._shard, "optimize", failing)
+    monkeypatch.setattr(store._open["bad"]._shard, "scroll", failing)
 
     for _ in range(3):
-        store.optimize_when_idle(quiet_seconds=0)
+        store.compact_when_idle(0, always)
 
-    assert store._open["good"]._optimized_at >= 0
+    assert store._open["good"]._deleted == 0
     assert failing.call_count == 1
     assert [said for said in caplog.messages if "a damaged segment" in said] == [
-        "optimising bad failed, and searches get slower: a damaged segment"
+        "compacting bad failed, so it takes more disk: a damaged segment"
     ]
     monkeypatch.undo()
     store.close()
@@ -364,7 +478,7 @@ def test_garbage_on_the_socket_harms_nobody(engine, store):
     store.ping()
 
 
-@pytest.mark.parametrize("method", ["close", "__init__", "_create", "optimize_when_idle", "no_such"])
+@pytest.mark.parametrize("method", ["close", "__init__", "_create", "compact_when_idle", "no_such"])
 def test_only_the_ports_calls_can_be_made(store, method):
     with pytest.raises(Exception, match="its log says why"):
         store._call(method)

@@ -23,7 +23,7 @@ def answered(error: Exception) -> list[int]:
     async def ignored(*_: Any) -> Any:
         return None
 
-    trace = Trace(stream, lambda _method, _route, status, _seconds: noted.append(status))
+    trace = Trace(stream, lambda _method, _route, status, _seconds, _exemplar: noted.append(status))
     asyncio.run(trace(dict(SCOPE), ignored, ignored))
     return noted
 

@@ -33,7 +33,8 @@ from cli.tables.printing import paragraphs, print_json, shown
 from cli.tables.tables import print_page, show_rows, table_of
 from cli.tables.views import Format, View
 from rag.errors import Unavailable
-from rag.system.printable import PrintableRecord, log_printable_lines, one_line, printable, write_plainly
+from rag.system.log_records import PrintableRecord, log_printable_lines
+from rag.system.printable import one_line, printable, write_plainly
 from rag.web.jsontypes import Json
 
 HOSTILE = "a\x1b]0;owned\x07\x9b31m\r\nINFO forged\u202etxt\u2028[red]b[/][link=http://evil]c\udcff\x7f"

@@ -164,7 +164,7 @@ def test_a_job_with_more_fields_is_read_and_its_entry_keeps_them() -> None:
     later = fields | {"of_a_later_version": "x"}
     pairs = [part.encode() for pair in later.items() for part in pair]
 
-    assert job_of((pairs, None)).id == "0192"
+    assert job_of((pairs, None, None)).id == "0192"
     assert job_fields("", job_json(later)) == later
 
 

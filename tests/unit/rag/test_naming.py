@@ -7,6 +7,7 @@ from rag.naming import (
     checked_document_id,
     document_id_of,
     document_id_of_file,
+    document_id_of_names,
     generation_of,
     point_id,
     scratch_job,
@@ -90,6 +91,39 @@ def test_a_path_that_is_no_id_becomes_one_of_its_own(path: str) -> None:
     assert checked_document_id(document_id) == document_id == document_id_of_file(path)
     assert document_id.encode()
     assert document_id_of_file("z" + path) != document_id
+
+
+@pytest.mark.parametrize(
+    ("names", "document_id"),
+    [
+        (["guides", "vpn.md"], "guides/vpn.md"),
+        (["a\nb.md"], "a%0Ab.md"),
+        (["\udce4.md"], "%E4.md"),
+        (["\u202egpj.md"], "%E2%80%AEgpj.md"),
+        (["back\\slash.md"], "back%5Cslash.md"),
+        (["  "], "%20%20"),
+        (["100% sure, a%20b and Pr%C3%BCfung.md"], "100% sure, a%20b and Pr%C3%BCfung.md"),
+        (["C:", "vpn.md"], "C:/vpn.md"),
+        (["Mu\u0308nchen.md"], "M\u00fcnchen.md"),
+    ],
+)
+def test_what_no_id_can_hold_is_shown_encoded(names: list[str], document_id: str) -> None:
+    assert document_id_of_names(names) == document_id
+    assert checked_document_id(document_id)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\udcff", "\\", " ", "a\tb%", "%\n0A"])
+def test_a_name_that_looks_encoded_is_another_than_the_name_that_it_encodes(name: str) -> None:
+    levels = [name]
+    for _ in range(4):
+        levels.append(document_id_of_names([levels[-1]]))
+
+    assert len({*map(document_id_of_names, ([level] for level in levels))}) == len(levels)
+
+
+def test_accents_that_are_encoded_in_two_ways_can_be_told_apart() -> None:
+    assert document_id_of_names(["e\u0301.md"]) == document_id_of_names(["\u00e9.md"])
+    assert document_id_of_names(["e\u0301\n.md"], composed=False) == "e%CC%81%0A.md"
 
 
 @pytest.mark.parametrize(

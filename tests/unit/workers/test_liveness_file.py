@@ -58,9 +58,9 @@ class Scene:
 def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     broker, file = Broker(), tmp_path / "alive"
     settings = Settings(aegis_home=tmp_path, liveness_file=file)
-    made = Scene(broker, Heartbeat(LANE, "parse@here", settings, broker), file)
+    made = Scene(broker, Heartbeat(LANE, "parse@here", "holder", settings, broker), file)
     monkeypatch.setattr(heartbeat, "monotonic", lambda: made.now)
-    made.beats = Heartbeat(LANE, "parse@here", settings, broker)
+    made.beats = Heartbeat(LANE, "parse@here", "holder", settings, broker)
     monkeypatch.setattr(state, "requests", {})
     monkeypatch.setattr("rag.system.liveness.monotonic", lambda: made.now)
     return made

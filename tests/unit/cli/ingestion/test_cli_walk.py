@@ -221,3 +221,85 @@ def test_parts_of_a_pattern_that_follow_wildcards_are_taken_as_they_are(folder: 
 def test_the_folder_of_a_user_whom_nobody_knows_is_one_line() -> None:
     with pytest.raises(ConfigurationError, match="~nobody-here/x"):
         list(sources(["~nobody-here/x"]))
+
+
+def test_a_link_that_leads_to_itself_is_named_and_the_rest_comes(folder: Path) -> None:
+    (folder / "deep" / "self").symlink_to("self")
+
+    found = list(sources([str(folder)]))
+
+    assert ids(found) == ["Makefile", "a.md", "code.py", "deep/b.TXT"]
+    assert left_out(found, folder)["deep/self"] == "a link that leads nowhere"
+
+
+@pytest.mark.parametrize("name", ["~$report.docx", ".~lock.report.odt#"])
+def test_lock_files_of_office_programs_are_left_out_also_where_a_shell_names_them(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(tmp_path / name, b"Ada Lovelace")
+    _write(tmp_path / "report.docx", b"text")
+    monkeypatch.chdir(tmp_path)
+
+    for arguments in (["."], [name, "report.docx"]):
+        found = list(sources(arguments, hidden=True))
+        (omitted,) = (one for one in found if isinstance(one, Omitted))
+
+        assert ids(found) == ["report.docx"]
+        assert (omitted.name, omitted.wanted) == (name, False)
+        assert "lock file" in omitted.reason
+
+
+def test_a_file_whose_name_begins_like_a_users_folder_is_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(tmp_path / "~nobody-here", b"text")
+    monkeypatch.chdir(tmp_path)
+
+    assert ids(sources(["~nobody-here"])) == ["~nobody-here"]
+
+
+def test_names_that_are_no_text_have_ids_of_their_own(tmp_path: Path) -> None:
+    names = (b"a\nb.md", b"a%0Ab.md", b"\xff.md", b"a\\b.md", b"a/b.md", b" ", b"C:/vpn.md")
+    for name in (*names, "\u00e9/c.md".encode(), "e\u0301/c.md".encode()):
+        _write(tmp_path / os.fsdecode(name), b"text")
+
+    found = list(map(str, ids(sources([str(tmp_path)]))))
+
+    expected = {"a%0Ab.md", "a%250Ab.md", "%FF.md", "a%5Cb.md", "a/b.md", "%20", "C:/vpn.md"}
+    assert {*found} == {*expected, "\u00e9/c.md", "e%CC%81/c.md"}
+    assert len(found) == len({*found})
+
+
+def test_a_path_that_is_too_long_for_the_system_is_a_failure_and_the_rest_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(tmp_path / "top" / "a.md", b"text")
+    monkeypatch.chdir(tmp_path / "top")
+    for _ in range(25):
+        Path("d" * 200).mkdir()
+        monkeypatch.chdir("d" * 200)
+    monkeypatch.chdir(tmp_path)
+
+    found = list(sources([str(tmp_path / "top")]))
+
+    assert ids(found) == ["a.md"]
+    (failed,) = (one for one in found if isinstance(one, Omitted))
+    assert (failed.reason, failed.wanted) == ("File name too long", True)
+
+
+def test_of_a_pattern_the_folder_that_cannot_be_read_is_a_failure_and_the_rest_comes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = Path.iterdir
+
+    def guarded(path: Path) -> Iterable[Path]:
+        if path.name == "deep":
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", guarded)
+
+    found = list(sources([f"{folder}/**/*.md"]))
+
+    assert ids(found) == ["a.md"]
+    assert left_out(found, folder)["deep/"] == "Permission denied"

@@ -126,7 +126,7 @@ def test_a_shells_completion_script_is_printed(shell: str) -> None:
     ("typed", "offered"),
     [
         ("aegis jo", {"jobs"}),
-        ("aegis jobs ", {"list", "show", "cancel", "retry", "watch"}),
+        ("aegis jobs ", {"list", "show", "stuck", "unstick", "cancel", "retry", "watch"}),
         ("aegis dlq re", {"replay"}),
         ("aegis documents list --out", {"--output"}),
         ("aegis jobs list -o js", {"json", "jsonl"}),

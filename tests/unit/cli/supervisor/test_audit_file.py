@@ -10,6 +10,10 @@ from cli.supervisor.logs import LogFile, Output
 
 AUDIT = b'2026-11-30 01:02:03,004 INFO api aegis.audit audit {"at":1}\n'
 DEBUGGED = b'2026-11-30 01:02:03,004 INFO api 77 MainThread aegis.audit:99 audit {"at":1}\n'
+AS_JSON = (
+    b'{"time": "2026-11-30T01:02:03.004Z", "level": "INFO", "part": "api", "logger": "aegis.audit", '
+    b'"event": "audit {}"}\n'
+)
 OTHER = b"2026-11-30 01:02:03,004 INFO api api.routes.keys of aegis.audit audit {\n"
 
 
@@ -23,7 +27,7 @@ def written(folder: Path, *pieces: bytes) -> tuple[bytes, bytes]:
     return (folder / "api.log").read_bytes(), (folder / "audit.log").read_bytes()
 
 
-@pytest.mark.parametrize("line", [AUDIT, DEBUGGED])
+@pytest.mark.parametrize("line", [AUDIT, DEBUGGED, AS_JSON])
 def test_they_go_there_alone_however_they_come(tmp_path: Path, line: bytes) -> None:
     assert written(tmp_path, OTHER + line[:20], line[20:] + OTHER) == (OTHER + OTHER, line)
     assert stat.S_IMODE((tmp_path / "audit.log").stat().st_mode) == 0o600

@@ -54,3 +54,13 @@ def test_a_secret_that_came_from_a_file_is_given_once(
 
     found = getattr(load(), name.lower())
     assert found.get_secret_value() == secret
+
+
+def test_workers_on_one_machine_have_ports_beside_each_other_for_their_figures() -> None:
+    settings = Settings(redis_url=SETTINGS.redis_url, metrics_port=9464)
+
+    ports = {each.name: each.environment.get("METRICS_PORT") for each in services(settings)}
+
+    assert [ports[f"worker-{lane.name}"] for lane in LANES] == [str(9464 + n) for n in range(len(LANES))]
+    assert not any(port for name, port in ports.items() if not name.startswith("worker-"))
+    assert "METRICS_PORT" not in choose(["worker-embed"], settings).environment, "a container has its own"

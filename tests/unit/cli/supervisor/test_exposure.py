@@ -56,6 +56,7 @@ def test_a_public_address_needs_keys_and_a_password(fields: dict[str, str]) -> N
     assert "ALLOW_ANONYMOUS=true" in str(error.value)
     require_closed_api(settings(**fields, api_keys=KEYS))
     require_closed_flower(settings(**fields, flower_basic_auth="me:secret"))
+    require_closed_flower(settings(**fields, flower_auth=".*@example.com"))
 
 
 WAYS = (
@@ -176,6 +177,9 @@ def test_without_a_password_flower_only_shows() -> None:
         ("ALLOWED_HOSTS", '["http://rag.example.com"]'),
         ("ALLOWED_HOSTS", '["rag.example.com:8910"]'),
         ("ALLOWED_HOSTS", '["a.*"]'),
+        ("FLOWER_URL", "https://rag.example.com/flower/"),  # without FLOWER_URL_PREFIX
+        ("FLOWER_URL_PREFIX", "https://rag.example.com/flower"),
+        ("CONSOLE_URL", "rag.example.com"),
     ],
 )
 def test_a_wrong_value_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

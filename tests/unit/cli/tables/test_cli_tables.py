@@ -159,5 +159,5 @@ def test_progress_of_jobs_about_backups_is_in_bytes() -> None:
 
 def test_the_commands_are_those_that_the_reference_names() -> None:
     assert {command.name or command.callback.__name__ for command in app.registered_commands} == {
-        "list", "show", "cancel", "retry", "watch",
+        "list", "show", "stuck", "unstick", "cancel", "retry", "watch",
     }  # fmt: skip

@@ -131,10 +131,19 @@ def test_a_long_paragraph_is_cut_between_sentences_into_even_parts():
     assert [one.tokens for one in chunks] in ([100, 110], [110, 100])
 
 
-def test_a_long_table_is_cut_between_rows():
+def test_a_long_table_is_cut_between_rows_and_each_passage_has_names_and_caption():
     rows = [f"| {prose(9, n)} | {n} |" for n in range(30)]
-    for one in chunk(from_markdown("| text | n |\n|---|---|\n" + "\n".join(rows)), words, 60):
-        assert all(line in rows or set(line) <= set("| -textn") for line in one.text.split("\n"))
+    table = "\n".join(("| text | number |", "|---|---|", *rows))
+    document = from_markdown(f"# Plan\n\nAmounts in tons\n\n{table}\n\nThe end.", names_stated=True)
+
+    chunks = chunk(document, words, 60)
+
+    lines = [line for one in chunks for line in one.text.split("\n\n")]
+    said = [f"text: {prose(9, n)}; number: {n}" for n in range(30)]
+    assert lines == ["# Plan", "Amounts in tons", *said, "The end."]
+    assert len(chunks) > 4
+    assert {one.headings for one in chunks[1:]} == {("Plan", "Amounts in tons")}
+    assert chunks[0].headings == ("Plan",)
 
 
 def test_a_long_list_is_cut_between_items():

@@ -120,13 +120,13 @@ def test_the_title_is_the_outermost_heading_unless_one_is_stated():
 @pytest.mark.parametrize(
     ("stated", "title"),
     [
-        ("Microsoft Word - report.docx", "report"),
+        ("Microsoft Word - report.docx", None),
         ("untitled", None),
         (" A \n good  one ", "A good one"),
         ("", None),
     ],
 )
-def test_titles_that_programs_left_behind_are_tidied(stated, title):
+def test_titles_that_programs_left_behind_are_none(stated, title):
     assert structure.usable_title(stated) == title
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rag.errors import DocumentError, DocumentTooLarge, UnreadableDocument
 from rag.model import Chunk, CutDocument, Heading, Page, ParsedDocument, ReadingWarning
 from rag.parsing import decoding, structure, wire
+from rag.parsing.fork_server import places_of
 from rag.parsing.warnings import LONGEST_WARNING, MOST_WARNINGS
 from rag.text.chunking import TokenChunker, most_passages
 
@@ -241,3 +242,21 @@ def test_more_headings_than_are_taken_are_told_to_the_caller() -> None:
 
     with pytest.raises(DocumentTooLarge, match="headings or pages"):
         wire.packed(ParsedDocument("# A", None, headings))
+
+
+@pytest.mark.parametrize(
+    ("messages", "told"),
+    [
+        (
+            "panicked at crates/xberg/src/pdf.rs:12:7:\nbyte 3 is no boundary of `Erika Mustermann`",
+            "it names crates/xberg/src/pdf.rs:12:7",
+        ),
+        (
+            '  File "/lib/mail.py", line 12, in f\nValueError: Erika Mustermann',
+            'it names /lib/mail.py", line 12',
+        ),
+        ("Erika Mustermann", "it names no place in its code"),
+    ],
+)
+def test_of_a_crash_the_log_has_places_in_code_and_no_word_of_the_file(messages: str, told: str) -> None:
+    assert places_of(messages) == told

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
 from rag.errors import InvalidRequest, Unavailable
-from rag.model import Stage
+from rag.model import Job, JobKind, JobState, Stage
 from tasks.stages import batch
 from tasks.stages.batch import Batch, BatchItem
 from tasks.stages.run import Next, Outcome, Shared, StageRun, Steps
@@ -30,7 +31,11 @@ class Model:
 
 
 def together(*works: Steps) -> list[BatchItem]:
-    return [BatchItem(cast("StageRun", None), steps) for steps in works]
+    runs = [
+        SimpleNamespace(job=Job(f"j{n}", JobKind.INGEST, JobState.RUNNING, Stage.EMBED, "docs", {}, 0.0, 0.0))
+        for n in range(len(works))
+    ]
+    return [BatchItem(cast("StageRun", run), steps) for run, steps in zip(runs, works, strict=True)]
 
 
 def asking(model: Model, texts: Sequence[str], got: list[int] | None = None, **how: Any) -> Steps:

@@ -57,9 +57,9 @@ def test_it_rests_until_the_part_is_back_and_no_longer_than_it_may(
     run: Any = Run()
     run.error = Unavailable("connection refused")
 
-    assert work(run) == Next(Stage.PRUNE, rest=REST)
+    assert work(run) == Next(Stage.PRUNE, rest=REST, why=run.error)
     pass_by(SECONDS)
-    assert work(run) == Next(Stage.PRUNE, rest=REST)
+    assert work(run) == Next(Stage.PRUNE, rest=REST, why=run.error)
     pass_by(1)
     with pytest.raises(Unavailable):
         work(run)
@@ -70,7 +70,7 @@ def test_every_absence_counts_by_itself(pass_by: Callable[[float], None]) -> Non
 
     for _ in range(5):
         run.error = Unavailable("connection refused")
-        assert work(run) == Next(Stage.PRUNE, rest=REST)
+        assert work(run) == Next(Stage.PRUNE, rest=REST, why=run.error)
         run.error = None
         assert work(run) == DONE
         pass_by(SECONDS + 1)
@@ -82,7 +82,7 @@ def test_progress_between_two_absences_counts(pass_by: Callable[[float], None]) 
 
     for done in range(5):
         run.job = replace(run.job, progress=Progress(done, 5))
-        assert work(run) == Next(Stage.PRUNE, rest=REST)
+        assert work(run) == Next(Stage.PRUNE, rest=REST, why=run.error)
         pass_by(SECONDS + 1)
 
 
@@ -90,7 +90,7 @@ def test_it_rests_for_as_long_as_the_part_asks() -> None:
     run: Any = Run()
     run.error = Unavailable("the disk is too slow", retry_after=300)
 
-    assert work(run) == Next(Stage.PRUNE, rest=300)
+    assert work(run) == Next(Stage.PRUNE, rest=300, why=run.error)
 
 
 def test_a_refusal_is_not_waited_out() -> None:

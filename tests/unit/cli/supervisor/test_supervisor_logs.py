@@ -1,5 +1,6 @@
 """Lines of every part in one format: time, level, part, message."""
 
+import json
 import logging
 import re
 import sys
@@ -12,9 +13,11 @@ import pytest
 from rich.console import Console
 
 from cli.supervisor.display import Display
-from cli.supervisor.logs import LogFile, Output, reformat_redis_line
+from cli.supervisor.json_display import JsonDisplay
+from cli.supervisor.logs import LogFile, Output, line_as_json, reformat_redis_line
 from rag.settings import Settings
 from rag.startup import log_as
+from rag.system.log_lines import json_line
 
 SERVER = b"7452:M 30 Nov 2026 03:08:46.230 # WARNING Memory overcommit must be enabled!\n"
 FORMAT = re.compile(r"[0-9-]{10} [0-9:]{8},[0-9]{3} [A-Z]+ worker-parse \S+ .*")
@@ -76,6 +79,49 @@ def test_the_brokers_log_has_them_whole(tmp_path: Path) -> None:
         "2026-11-30 03:08:46,230 WARNING broker WARNING Memory overcommit must be enabled!",
         "half a line",
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "level", "event"),
+    [
+        (SERVER, "WARNING", "WARNING Memory overcommit must be enabled!"),
+        (b"1:M 01 Jan 2026 00:00:00.001 * Ready\n", "INFO", "Ready"),
+        (
+            b"thread 'main' panicked at src/shard.rs:7:1\n",
+            "WARNING",
+            "thread 'main' panicked at src/shard.rs:7:1",
+        ),
+        (b"INFO: \x1b[31mred\n", "INFO", r"INFO: \x1b[31mred"),
+    ],
+)
+def test_what_is_written_past_the_log_becomes_a_json_line(line: bytes, level: str, event: str) -> None:
+    told = json.loads(line_as_json("vectors", line))
+
+    assert (told["level"], told["part"], told["event"]) == (level, "vectors", event)
+
+
+def test_a_json_line_of_the_log_stays_as_it_is() -> None:
+    line = json_line("ERROR", "api", "an event").encode() + b"\n"
+
+    assert line_as_json("api", line) == line
+    assert line_as_json("api", b"\n") == b"\n"
+
+
+def test_the_supervisor_writes_json_too(capsys: pytest.CaptureFixture[str]) -> None:
+    display, ready = JsonDisplay(), json_line("ERROR", "api", "an event")
+
+    display.show_start(Path("/home"))
+    display.show_ready("api", 1.0)
+    display.show_death("api", "signal SIGKILL", restart=1, wait=0.0)
+    display.show_line("api", ready)
+    display.show_line("api", "plain")
+    display.show_stopping()
+    display.show_line("api", "not while the stack stops")
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["part"] for line in lines] == ["supervisor"] * 3 + ["api"] + ["supervisor"] * 2
+    assert [line["level"] for line in lines] == ["INFO", "INFO", "ERROR", "ERROR", "ERROR", "INFO"]
+    assert lines[2]["event"] == "api ended with signal SIGKILL; restart 1 begins in 0 s"
 
 
 def test_the_terminal_names_the_part_once_in_every_line() -> None:
