@@ -207,8 +207,19 @@ def _table(rows: Sequence[_Row]) -> str:
     rows = [_with_currencies(row) for row in rows]
     most = max(map(len, rows))
     columns = _columns([row for row in rows if len(row) >= _WIDE * most])
-    written = [f"| {' | '.join(_cells(row, columns))} |" for row in rows]
-    return "\n".join([written[0], f"|{' --- |' * len(columns)}", *written[1:]])
+    head, *below = _with_one_head([_cells(row, columns) for row in rows])
+    return "\n".join([_written(head), f"|{' --- |' * len(columns)}", *map(_written, below)])
+
+
+def _with_one_head(rows: list[list[str]]) -> list[list[str]]:
+    """The rows, of which the first ones without a label, such as months above years, are one."""
+    while len(rows) > 2 and not rows[0][0] and not rows[1][0]:
+        rows = [[f"{above} {below}".strip() for above, below in zip(*rows[:2], strict=True)], *rows[2:]]
+    return rows
+
+
+def _written(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _with_currencies(row: _Row) -> _Row:

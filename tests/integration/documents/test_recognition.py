@@ -64,15 +64,12 @@ def test_columns_are_read_one_after_the_other(reader: IsolatedParser, text: str,
 
 
 def test_a_table_keeps_its_rows(reader: IsolatedParser) -> None:
-    rows: list[tuple[str, ...]] = [
-        ("Berth", "Length", "Depth"),
-        ("North 1", "120 m", "8.5 m"),
-        ("South 2", "95 m", "6.2 m"),
-    ]
+    rows = [("Berth", "Length", "Depth"), ("North 1", "120 m", "8.5 m"), ("South 2", "95 m", "6.2 m")]
 
     found = reader.parse(encoded(turned(table(rows, 150), 0.5)), media.PNG, "table.png")
 
-    assert [f"| {' | '.join(row)} |" in found.text for row in rows] == [True] * 3
+    assert "Berth: North 1; Length: 120 m; Depth: 8.5 m" in found.text
+    assert "Berth: South 2; Length: 95 m; Depth: 6.2 m" in found.text
 
 
 @pytest.mark.parametrize(

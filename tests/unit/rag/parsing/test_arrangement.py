@@ -90,9 +90,8 @@ def test_labels_within_a_table_are_rows_and_heads_over_columns_are_in_each():
     ]  # fmt: skip
 
     assert text_of(lines).splitlines() == [
-        "|  | Three months | Three months | Nine months | Nine months |",
+        "|  | Three months 2022 | Three months 2021 | Nine months 2022 | Nine months 2021 |",
         "| --- | --- | --- | --- | --- |",
-        "|  | 2022 | 2021 | 2022 | 2021 |",
         "| Net sales: |  |  |  |  |",
         "| Products | $ 63 | $ 64 | 245 | 232 |",
         "| Services | 19 | 17 | 58 | 50 |",
