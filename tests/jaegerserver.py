@@ -37,7 +37,7 @@ exporters:
 
 @dataclass(frozen=True)
 class Jaeger:
-    """``endpoint``: where spans are sent by OTLP over HTTP. ``url``: its pages, and its API."""
+    """``endpoint``: where spans are sent by OTLP over HTTP. ``url``: its API."""
 
     endpoint: str
     url: str

@@ -1,7 +1,7 @@
 """Families of figures that are read when Prometheus asks, and what such a reader does without the broker."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from prometheus_client.metrics_core import (
@@ -11,7 +11,7 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from rag.errors import Transient
+from rag.errors import Recovering, Transient, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,28 @@ class StoreCollector(Collector):
 
     def without_broker(self) -> Iterable[Metric]:
         return []
+
+
+class StoreCollectors(Collector):
+    """Several readers, one after the other. Where the first finds the broker away, no other waits for it too.
+
+    A broker that answers nothing costs each reader its timeout, and Prometheus waits for ten seconds in all.
+    """
+
+    def __init__(self, first: StoreCollector, *others: StoreCollector) -> None:
+        self._first = first
+        self._others = others
+
+    def collect(self) -> Iterator[Metric]:
+        away = False
+        try:
+            yield from list(self._first.families())
+        except Transient as error:
+            log.warning("%s are missing from /metrics: %s", self._first.subject, error)
+            yield from self._first.without_broker()
+            away = isinstance(error, Unavailable) and not isinstance(error, Recovering)
+        for reader in self._others:
+            yield from reader.without_broker() if away else reader.collect()
 
 
 def gauge(name: str, help_: str, figure: float) -> GaugeMetricFamily:

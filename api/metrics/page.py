@@ -12,6 +12,7 @@ from api.calls.parts import Parts
 from api.http.routing import refuse_unknown
 from api.metrics.backups import BackupCollector
 from api.metrics.dependencies import DependencyCollector, DiskCollector
+from api.metrics.families import StoreCollectors
 from api.metrics.http import HttpMetrics, PublishingMetrics
 from api.metrics.jobs import JobCollector
 from api.metrics.queues import QueueCollector
@@ -31,16 +32,16 @@ def metrics_of(parts: Parts) -> tuple[Observer, APIRouter]:
     shared = os.environ.get("PROMETHEUS_MULTIPROC_DIR") if parts.settings.api_processes > 1 else None
     parts.publisher.observe(PublishingMetrics(own).notice)
     http = HttpMetrics(own, exemplars=shared is None)
-    collectors: list[Collector] = [
+    from_broker = StoreCollectors(
         QueueCollector(parts.jobs, most_open(parts.settings)),
         JobCollector(parts.jobs),
         LivenessCollector(parts.heartbeats),
         DependencyCollector(parts),
-        DiskCollector(parts),
         CacheCollector(parts.cache),
         UsageCollector(parts.usage),
         BackupCollector(parts.backup_status),
-    ]
+    )
+    collectors: list[Collector] = [from_broker, DiskCollector(parts)]
     if shared is None:
         return http.observe, metrics_router(own, *collectors, shared=None)
     return http.observe, metrics_router(*collectors, shared=Path(shared))

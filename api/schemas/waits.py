@@ -37,7 +37,7 @@ class StuckJobOut(BaseModel):
 class StuckGroupOut(BaseModel):
     reason: WaitReason
     to_do: str = Field(description="What to do about it")
-    count: int = Field(description="How many of the jobs that were looked at")
+    count: int = Field(description="How many of the jobs that were looked at; 0 of a beat that is not there")
     jobs: list[StuckJobOut] = Field(description=f"The {_SHOWN} that wait longest")
 
     @classmethod

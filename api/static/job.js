@@ -18,7 +18,7 @@ function factsOf(job) {
   return [
     ["id", job.id],
     ["kind", job.kind],
-    ["state", inWords(job)],
+    ["state", inWords({ ...job, waiting_for: null })],
     ["waits for", job.waiting_for?.message],
     ["stage", job.attempts ? `${job.stage}, attempt ${job.attempts}` : job.stage],
     ["collection", job.subject.collection],

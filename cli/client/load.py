@@ -7,6 +7,7 @@ from datetime import datetime
 from time import monotonic
 
 from cli.client.client import Client
+from cli.client.problems import NotAegisError
 from rag.errors import Transient
 from rag.web.jsontypes import Json
 
@@ -72,16 +73,17 @@ class LoadReader:
         self._window = RateWindow()
 
     def read(self) -> Load:
-        """The load now. While nobody answers, the latest one with the error; Transient before the first.
+        """The load now. While the API does not answer, the latest one with the error.
 
-        Raises what another try would not change, such as errors about the key.
+        Raises any error before the first answer, later those that another try would not change, such as
+        errors about the key. A proxy's page in place of an answer may be gone at the next try.
         """
         error = ""
         lanes, components = self._latest.lanes, self._latest.components
         try:
             components = self._client.readiness()["components"]
             lanes = self._client.lanes()
-        except Transient as away:
+        except (Transient, NotAegisError) as away:
             if not components:
                 raise
             error = str(away)

@@ -138,7 +138,8 @@ def _jobs_line(load: Load) -> str:
     named = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
     facts = [f"{many(sum(kinds.values()), 'open job')}{f' ({named})' if named else ''}"]
     rates = {state: load.rates.get(("jobs", state)) for state in ("succeeded", "failed", "dead")}
-    facts += [f"{_rate(rate)}/s {state}" for state, rate in rates.items() if rate or state == "succeeded"]
+    known = {state: rate for state, rate in rates.items() if rate is not None}
+    facts += [f"{_rate(rate)}/s {state}" for state, rate in known.items() if rate or state == "succeeded"]
     facts.append(many(sum(load.lanes.get("dead_letters", {}).values()), "dead letter"))
     at = datetime.fromisoformat(load.lanes["read_at"]).astimezone()
     return one_line(f"{at:%H:%M:%S}  {' · '.join(facts)}")

@@ -1,6 +1,7 @@
 -- Before every script of this file. KEYS[1] is the job's record, ARGV[1] its id.
 --
--- {aegis}:job:ID            hash: the record; t:STAGE and t:queue are seconds; due is the deadline
+-- {aegis}:job:ID            hash: the record; t:STAGE and t:queue are seconds; due is the deadline; ready_at: when it
+--                            is, or was, due at its stage
 --                           by this server's clock, deadline by that of the one who asked; solo is 1
 --                           for a job that shares no batch until its stage is done; lapsed is the token of
 --                           an attempt whose lease was found to be over; ready_at is the end of its last pause,
@@ -534,12 +535,6 @@ local function wake(stage)
   end
 end
 
--- Note the error of an attempt, as JSON text, after which another one is made.
-local function note_failure(error)
-  redis.call('HSET', job, 'error', error)
-  redis.call('HSETNX', job, 'failing_since', now)
-end
-
 -- Put everything at ``stage`` that is due by now in its owner's line.
 local function line_up_due(stage, lease)
   requeue_lost(stage, lease)
@@ -604,17 +599,15 @@ local known = known_answer(step, ARGV[2])
 if known then
   return known
 end
-local at = redis.call('HMGET', job, 'kind', 'stage', 'seen', 'held', 'lease', 't:' .. stage)
+local at = redis.call('HMGET', job, 'kind', 'stage', 'seen', 'held', 'lease', 't:' .. stage, 'failing_since')
 end_lease()
 count_attempt(at[2], at[3], at[4], at[5])
 write_counts()
 redis.call('HINCRBYFLOAT', job, 't:' .. at[2], ARGV[4])
 redis.call('HSET', job, 'attempts', 0, 'closed', step, 'size', ARGV[5])
-redis.call('HDEL', job, 'holder', 'error', 'emitted', 'solo', 'waits_for')
-if ARGV[7] == '' then
-  redis.call('HDEL', job, 'failing_since')
-else
-  note_failure(ARGV[7])
+redis.call('HDEL', job, 'holder', 'error', 'emitted', 'solo', 'waits_for', 'failing_since')
+if ARGV[7] ~= '' then
+  redis.call('HSET', job, 'error', ARGV[7], 'failing_since', at[7] or now)
 end
 if ARGV[8] ~= '' then
   redis.call('HSET', job, 'waits_for', ARGV[8])
@@ -1042,7 +1035,8 @@ local known = known_answer(step, ARGV[2])
 if known then
   return known
 end
-note_failure(ARGV[3])
+redis.call('HSET', job, 'error', ARGV[3])
+redis.call('HSETNX', job, 'failing_since', now)
 local at = redis.call('HMGET', job, 'attempts', 'stage', 'seen', 'held', 'lease')
 local attempts = tonumber(at[1])
 count_attempt(at[2], at[3], at[4], at[5])

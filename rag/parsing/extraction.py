@@ -7,6 +7,7 @@ import asyncio
 
 from xberg import (
     ConcurrencyConfig,
+    ContentFilterConfig,
     ExtractedDocument,
     ExtractInput,
     ExtractionConfig,
@@ -24,11 +25,16 @@ from rag.errors import AegisError, DocumentTooLarge, UnreadableDocument
 ENCRYPTED = "The file is encrypted: remove the password and send it again."
 _LARGEST_ARCHIVE = 512 << 20
 _MOST_TABLE_CELLS = 5_000_000
-_PAGED = frozenset({media.PDF, media.PPTX, media.XLSX})
+_ALL_LINES = ContentFilterConfig(
+    include_headers=True, include_footers=True, include_footnotes=True, strip_repeating_text=False
+)
+"""xberg removes some of what repeats, and not all: :mod:`rag.parsing.running_heads` does."""
+
+_PAGED = frozenset({media.PDF, media.PPTX})
 
 
 def extracted(data: bytes, media_type: str, max_text_bytes: int) -> ExtractedDocument:
-    """The file's Markdown, its metadata and, for PDF, PPTX and XLSX, its pages.
+    """The file's Markdown, its metadata and, for PDF and PPTX, its pages.
 
     Raises UnreadableDocument for a broken or encrypted file, DocumentTooLarge for one that unpacks to
     more than ``max_text_bytes`` allow.
@@ -43,6 +49,7 @@ def extracted(data: bytes, media_type: str, max_text_bytes: int) -> ExtractedDoc
         output_format="markdown",
         escape_markdown=False,
         pdf_options=PdfConfig(extract_annotations=True),
+        content_filter=_ALL_LINES if media_type == media.PDF else None,
         pages=PageConfig(extract_pages=media_type in _PAGED),
         concurrency=ConcurrencyConfig(max_threads=1),
         max_archive_depth=0,

@@ -117,7 +117,7 @@ def _are_groups(body: Sequence[Row]) -> bool:
         return False
     groups, names = body[0], body[1]
     width = _width(names)
-    gaps = sum(not cell for cell in groups[1:width])
+    gaps = sum(not cell for cell in groups[1:width]) + max(0, width - len(groups))
     repeated = len(set(filter(None, names))) < sum(map(bool, names))
     return (
         gaps > 0

@@ -12,7 +12,7 @@ from itertools import pairwise
 from rag.model import Table
 from rag.naming import plain_name
 from rag.parsing.heads import Head, Row, body_contrasts, head_of
-from rag.parsing.tables import SAMPLE_ROWS, in_words
+from rag.parsing.rows import SAMPLE_ROWS, in_words
 
 _CELL_END = re.compile(r"(?<!\\)\|")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -121,11 +121,11 @@ def _is_rule(line: str, head: str) -> bool:
 
 
 def _rows(lines: Sequence[str]) -> list[list[str]]:
-    """The rows without the rule below the first one, and without columns that are empty below it."""
+    """The rows without the rule below the first one, and without columns that hold nothing of their own."""
     rows = [_with_signs(_cells(line)) for number, line in enumerate(lines) if number != 1]
     filled = {column for row in rows[1:] for column, cell in enumerate(row) if cell}
-    if len(filled) < 2 or len(filled) == len(rows[0]):
-        return rows
+    kept = {cell for column, cell in enumerate(rows[0]) if column in filled} | {""}
+    filled |= {column for column, cell in enumerate(rows[0]) if cell not in kept}
     return [[cell for column, cell in enumerate(row) if column in filled] for row in rows]
 
 
@@ -145,7 +145,7 @@ def _with_signs(row: list[str]) -> list[str]:
     for column, after in pairwise(filled):
         if row[column] in _SIGNS and row[after][:1].isdigit() | (row[after][:1] == "("):
             row[column], row[after] = "", f"{row[column]} {row[after]}"
-        elif row[after] in _CLOSING and row[column][-1:].isdigit():
+        elif row[after] in _CLOSING and (row[column][-1:].isdigit() or row[column][-1:] == ")"):
             # The number moves, so that what closes after it finds it there.
             row[column], row[after] = row[column] + row[after], ""
     return row

@@ -3,17 +3,18 @@
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
-
-from xberg import ExtractedDocument
+from operator import itemgetter
+from xml.etree import ElementTree
 
 from rag import media
 from rag.errors import DocumentTooLarge, UnreadableDocument
 from rag.model import ParsedDocument
-from rag.parsing import docx, docx_body, structure, tables
+from rag.parsing import docx, docx_body, structure, xlsx
 from rag.parsing.extraction import ENCRYPTED, extracted
+from rag.parsing.package import Package
+from rag.parsing.pptx import Slide, slides_of
 from rag.parsing.warnings import pictures_not_read
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -47,17 +48,32 @@ def office(data: bytes, media_type: str, max_text_bytes: int) -> ParsedDocument:
 def _document(data: bytes, media_type: str, max_text_bytes: int) -> ParsedDocument:
     if media_type == media.DOCX:
         return _docx(data, max_text_bytes)
+    if media_type == media.XLSX:
+        return xlsx.xlsx(data, max_text_bytes)
+    if media_type == media.PPTX:
+        return _pptx(data, max_text_bytes)
     found = extracted(data, media_type, max_text_bytes)
-    title, pages = found.metadata.title, found.pages or ()
-    if media_type == media.PPTX and pages:
-        slides = []
-        for page in pages:
-            notes = f"\n\nNotes: {page.speaker_notes}" if page.speaker_notes else ""
-            slides.append((page.page_number, structure.prose(page.content) + notes))
-        return structure.from_pages(slides, title)
-    if media_type == media.XLSX and pages:
-        return structure.from_markdown("\n\n".join(_sheets(found)), title)
-    return structure.from_markdown(structure.prose(found.content), title)
+    return structure.from_markdown(structure.prose(found.content), found.metadata.title)
+
+
+def _pptx(data: bytes, max_text_bytes: int) -> ParsedDocument:
+    """The slides in the order in which they are shown, each with its notes."""
+    found = extracted(data, media.PPTX, max_text_bytes)
+    if not found.pages:
+        return structure.from_markdown(structure.prose(found.content), found.metadata.title)
+    try:
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            slides = slides_of(Package(archive))
+    except (*_BROKEN_ARCHIVE, ElementTree.ParseError) as error:
+        raise UnreadableDocument(f"The file is broken and cannot be read: {error}.") from error
+    pages = []
+    for page in found.pages:
+        known = page.page_number <= len(slides)
+        slide = slides[page.page_number - 1] if known else Slide(page.page_number, "")
+        notes = f"\n\nNotes: {slide.notes}" if slide.notes else ""
+        if slide.number is not None:
+            pages.append((slide.number, structure.prose(page.content) + notes))
+    return structure.from_pages(sorted(pages, key=itemgetter(0)), found.metadata.title)
 
 
 def _docx(data: bytes, max_text_bytes: int) -> ParsedDocument:
@@ -75,17 +91,6 @@ def _docx(data: bytes, max_text_bytes: int) -> ParsedDocument:
 
 def _say_note(note: re.Match[str]) -> str:
     return "Comment: " if note[1] else "Note: "
-
-
-def _sheets(found: ExtractedDocument) -> Iterator[str]:
-    """A heading for each sheet, and its rows in words; the text of a sheet that holds no table."""
-    for sheet in found.pages or ():
-        rows: list[str] = []
-        for table in sheet.tables:
-            cells = ([" ".join(cell.split()) for cell in row] for row in table.cells)
-            rows += tables.sentences(cells)
-        if content := "\n\n".join(rows) or structure.prose(sheet.content):
-            yield f"## {sheet.sheet_name or f'Sheet {sheet.page_number}'}\n\n{content}"
 
 
 def _pictures(data: bytes) -> int:

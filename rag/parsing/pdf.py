@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from pypdfium2 import PdfiumError
 from xberg import ExtractedDocument, PdfAnnotationType
@@ -16,11 +17,13 @@ from rag.parsing.extraction import ENCRYPTED, extracted
 from rag.parsing.kerning import Words
 from rag.parsing.recognition import Reading, Recognition
 from rag.parsing.rendering import rendered
-from rag.parsing.textlayer import Layer, layers_of
+from rag.parsing.running_heads import without_running_heads
+from rag.parsing.textlayer import Layer, joined, layers_of
 from rag.parsing.warnings import pages_not_read
 
 _WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"\d[\d.,]*\d")
+_DIVIDED = re.compile(r"[^\W\d_]-$")
 _DOT_LEADER = re.compile(r"(?: ?\.){5,}")
 _MOST_COMMENTS = 10_000
 _SAME = 0.7
@@ -75,8 +78,8 @@ def _with_scans(
         if not every:
             reading = reading.without(_well_layered(reading, layers))
         kept = [(number, content) for number, content in pages if content.strip()]
-        return reading.document(kept, title)
-    document = structure.from_pages(pages, title)
+        return reading.described(_document(reading.texts(kept), title))
+    document = _document(pages, title)
     if scans and not document.text:
         raise NotRecognised("The PDF holds pictures only: text recognition (OCR) is off or not installed.")
     return replace(document, warnings=(pages_not_read(scans, _NO_LAYER),)) if scans else document
@@ -96,6 +99,10 @@ def _share_in(layer: str, recognised: str) -> float:
     there = set(_WORD.findall(layer.casefold()))
     words = _WORD.findall(recognised.casefold())
     return sum(word in there for word in words) / len(words) if words else 1.0
+
+
+def _document(pages: Sequence[tuple[int, str]], title: str | None) -> ParsedDocument:
+    return structure.from_pages(_whole(pages), title, flowing=True)
 
 
 def _mended(content: str, layer: Layer) -> str:
@@ -134,6 +141,18 @@ def _by_pdfium(
         raise broken or UnreadableDocument(f"The PDF is broken and cannot be read: {error}") from error
     pages = [(number, _tidy(layer.columns or layer.text)) for number, layer in enumerate(layers, 1)]
     return _with_scans(data, pages, layers, title, recognition)
+
+
+def _whole(pages: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+    """The pages without running heads, and with words whole that a page's end divides."""
+    whole = [(number, content.strip()) for number, content in without_running_heads(pages)]
+    for index, ((number, content), (below, rest)) in enumerate(pairwise(whole)):
+        first, _, others = rest.partition(" ")
+        if _DIVIDED.search(content[-2:]) and first[:1].islower():
+            last_line = content[content.rfind("\n") + 1 :]
+            whole[index] = number, content[: -len(last_line)] + joined(f"{last_line}\n{first}")
+            whole[index + 1] = below, others
+    return whole
 
 
 def _tidy(content: str) -> str:

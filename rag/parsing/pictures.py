@@ -23,6 +23,7 @@ from PIL import (
 from rag import media
 from rag.errors import DocumentTooLarge, NotRecognised, UnreadableDocument
 from rag.model import ParsedDocument
+from rag.parsing import structure
 from rag.parsing.recognition import Picture, Recognition
 
 MOST_PIXELS = 80_000_000
@@ -47,11 +48,12 @@ def picture(data: bytes, media_type: str, recognition: Recognition | None) -> Pa
         raise NotRecognised("The picture was not read: text recognition (OCR) is off or not installed.")
     try:
         with Image.open(BytesIO(data), formats=[_FORMATS[media_type]]) as image:
-            return recognition.read(_frames(image)).document()
+            reading = recognition.read(_frames(image))
     except Image.DecompressionBombError as error:
         raise _too_large() from error
     except _BROKEN as error:
         raise UnreadableDocument(f"The picture is broken and cannot be read: {error}.") from error
+    return reading.described(structure.from_pages(reading.texts()))
 
 
 def _frames(image: Image.Image) -> Iterator[tuple[int, Callable[[], Picture]]]:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from rag.errors import DocumentTooLarge, EmptyDocument
 from rag.model import ParsedDocument, ReadingWarning, TextLine
-from rag.parsing import structure
 from rag.parsing.arrangement import text_of
 from rag.parsing.warnings import lines_not_read, pages_not_read
 from rag.ports import Recogniser
@@ -76,8 +75,8 @@ class Reading:
         """The reading without these pages."""
         return Reading({n: page for n, page in self.pages.items() if n not in numbers}, self.left)
 
-    def document(self, others: Iterable[tuple[int, str]] = (), title: str | None = None) -> ParsedDocument:
-        """The document of these pages and ``others``, which were read otherwise.
+    def texts(self, others: Iterable[tuple[int, str]] = ()) -> list[tuple[int, str]]:
+        """These pages and ``others``, which were read otherwise, each with its number, in order.
 
         Raises EmptyDocument when none has text, DocumentTooLarge when there was no time for any page.
         """
@@ -86,7 +85,10 @@ class Reading:
             if self.left:
                 raise DocumentTooLarge(f"No text was recognised: {_NO_TIME}.")
             raise EmptyDocument("No text was recognised in the pictures of the file.")
-        document = structure.from_pages(sorted(texts.items()), title)
+        return sorted(texts.items())
+
+    def described(self, document: ParsedDocument) -> ParsedDocument:
+        """``document``, made of :meth:`texts`, with the pages' confidence and what was not read."""
         sure = {number: page.confidence for number, page in self.pages.items()}
         pages = tuple(replace(page, confidence=sure.get(page.number)) for page in document.pages)
         return replace(document, pages=pages, warnings=tuple(self._warnings()))

@@ -1,13 +1,15 @@
 """Makes documents of Markdown text: finds the title, and where headings and pages begin."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 from rag.model import Heading, Page, ParsedDocument, Table
 from rag.naming import plain_name
 from rag.parsing.decoding import normalised
 from rag.parsing.markdown_tables import TableWriter
+from rag.parsing.rows import WrittenTable
 from rag.text import titles
 
 _MARKED_LINE = re.compile(r"^ {0,3}(?:(#{1,6})[ \t]+(\S.*)|(`{3,}|~{3,})(.*)|(=+|-+))$", re.MULTILINE)
@@ -23,6 +25,9 @@ _ROW = re.compile(r"^\|.*\|$", re.MULTILINE)
 _PADDING = re.compile(r"( ) +|(?<=---)-+")
 _EMPHASIS = re.compile(r"\*{1,3}|_{2,3}|`")
 _PAGE_BREAK = "\n\n"
+_SECTION_MARK = "## "
+_GOES_ON = ',-–—)"”’*_'
+_LETTERED_ITEM = re.compile(r"\(?[a-z]{1,4}[.)]")
 MAX_HEADING = 300  # characters
 DEEPEST_HEADING = 6
 
@@ -63,26 +68,82 @@ def _unescaped_lines(text: str) -> Iterator[str]:
         yield line if fence or mark else _CODE_OR_ESCAPE.sub(lambda found: found[1] or found[0], line)
 
 
-def from_pages(pages: Sequence[tuple[int, str]], title: str | None = None) -> ParsedDocument:
-    """A document of numbered pages, in order; pages without text are left out."""
+def from_pages(
+    pages: Sequence[tuple[int, str]], title: str | None = None, *, flowing: bool = False
+) -> ParsedDocument:
+    """A document of numbered pages, in order; pages without text are left out.
+
+    ``flowing``: whether a sentence may run over the end of a page, as in PDF, not in slides.
+    """
     pieces: list[str] = []
-    spans: list[Page] = []
+    starts: list[tuple[int, int]] = []
     tables: list[Table] = []
-    writer, start = TableWriter(), 0
+    writer, length = TableWriter(), 0
     for number, content in pages:
         piece, found = writer.write(normalised(content))
         if not piece.strip():
             continue
-        tables += (replace(each, start=each.start + start, last=each.last + start) for each in found)
-        # A page reaches to the beginning of the next, so that every character has a page.
-        end = start + len(piece) + len(_PAGE_BREAK)
-        spans.append(Page(number, start, end))
+        if pieces:
+            in_table = tables and "\n\n" not in pieces[-1][tables[-1].last - starts[-1][1] :]
+            runs_over = (
+                flowing
+                and not in_table
+                and not (found and not found[0].start)
+                and _runs_over(pieces[-1], piece)
+            )
+            pieces.append("\n" if runs_over else _PAGE_BREAK)
+            length += len(pieces[-1])
+        starts.append((number, length))
+        tables += (replace(each, start=each.start + length, last=each.last + length) for each in found)
         pieces.append(piece)
-        start = end
-    text = _PAGE_BREAK.join(pieces)
-    if spans:
-        spans[-1] = Page(spans[-1].number, spans[-1].start, len(text))
-    return _document(text, title, tuple(spans), tuple(headings_of(text)), tuple(tables))
+        length += len(piece)
+    # A page reaches to the beginning of the next, so that every character has a page.
+    ends = [start for _, start in starts[1:]] + [length]
+    spans = tuple(Page(number, start, end) for (number, start), end in zip(starts, ends, strict=True))
+    text = "".join(pieces)
+    return _document(text, title, spans, tuple(headings_of(text)), tuple(tables))
+
+
+def _runs_over(page: str, below: str) -> bool:
+    """Whether a sentence at the end of a page goes on below, where a word in small letters begins."""
+    last_line = page[page.rfind("\n") + 1 :]
+    return (
+        below[0].islower()
+        and (last_line[-1].isalnum() or last_line[-1] in _GOES_ON)
+        and not last_line.startswith(("#", "|", "```", "~~~"))
+        and not _LETTERED_ITEM.match(below)
+    )
+
+
+def from_tables(
+    sections: Iterable[tuple[str, Sequence[WrittenTable]]], title: str | None = None
+) -> ParsedDocument:
+    """A document of tables in words, in sections with a heading each, unless its name is ''.
+
+    Nothing in a cell is markup.
+    """
+    paragraphs: list[str] = []
+    names: dict[int, str] = {}
+    spans: list[tuple[int, int, str]] = []
+    for name, tables in sections:
+        if name := plain_name(normalised(name)):
+            names[len(paragraphs)] = name
+            paragraphs.append(f"{_SECTION_MARK}{name}")
+        for table in tables:
+            paragraphs += filter(str.strip, map(normalised, table.captions))
+            first = len(paragraphs)
+            paragraphs += filter(str.strip, map(normalised, table.rows))
+            if first < len(paragraphs):
+                caption = plain_name(" – ".join(table.captions))[:MAX_HEADING]
+                spans.append((first, len(paragraphs) - 1, caption))
+    starts = list(accumulate((len(each) + len(_PAGE_BREAK) for each in paragraphs), initial=0))
+    return _document(
+        _PAGE_BREAK.join(paragraphs),
+        title,
+        (),
+        tuple(Heading(starts[at], 2, name[:MAX_HEADING]) for at, name in names.items()),
+        tuple(Table(starts[first], starts[last], caption) for first, last, caption in spans),
+    )
 
 
 def from_text(content: str, title: str | None = None) -> ParsedDocument:

@@ -2,20 +2,19 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain, islice
 
 from rag.errors import UnreadableDocument
 from rag.model import ParsedDocument
 from rag.parsing import structure
 from rag.parsing.decoding import decoded
-from rag.parsing.heads import Head, head_of
+from rag.parsing.heads import Row, head_of
+from rag.parsing.rows import SAMPLE_ROWS, WrittenTable, in_words
 
 _DELIMITERS = ",;\t|"
-SAMPLE_ROWS = 30
 _LONGEST_CELL = 1 << 30
-
-Row = Sequence[str]
 
 
 def table(data: bytes) -> ParsedDocument:
@@ -26,40 +25,18 @@ def table(data: bytes) -> ParsedDocument:
     try:
         separator, content = _separator(content)
         rows = _rows(content, separator or _delimiter(content))
-        return structure.from_text("\n\n".join(sentences(rows)))
+        return structure.from_tables([("", [_written(rows)])])
     except csv.Error as error:
         raise UnreadableDocument(f"The table cannot be read: {error}.") from error
 
 
-def sentences(rows: Iterator[Row]) -> Iterator[str]:
-    """The titles above the table, then each row in words, after the names of its columns if it has any."""
+def _written(rows: Iterator[Row]) -> WrittenTable:
     sample = list(islice(rows, SAMPLE_ROWS))
-    yield from in_words(chain(sample, rows), head_of(sample))
-
-
-def in_words(rows: Iterable[Row], head: Head) -> Iterator[str]:
-    """Titles and rows of a table as :func:`sentences` writes them, where its ``head`` is known."""
-    for number, row in enumerate(rows):
-        if number >= head.first:
-            words = _cells(row, head)
-        else:
-            words = filter(None, row) if number < head.preamble else iter(())
-        if said := "; ".join(words):
-            yield said
-
-
-def _cells(row: Row, head: Head) -> Iterator[str]:
-    names = head.names
-    if head.pairs and all(row) and len(row) == 2:
-        yield f"{row[0].rstrip(': ')}: {row[1]}"
-        return
-    if not names:
-        yield from filter(None, row)
-        return
-    for column, cell in enumerate(row):
-        name = names[column] if column < len(names) else f"column {column + 1}"
-        if cell:
-            yield f"{name}: {cell}" if name else cell
+    head = head_of(sample)
+    captions = in_words(sample[: head.preamble], head)
+    return WrittenTable(
+        tuple(captions), list(in_words(chain(sample[head.first :], rows), replace(head, preamble=0, first=0)))
+    )
 
 
 def _rows(content: str, delimiter: str) -> Iterator[Row]:

@@ -45,8 +45,8 @@ def layers_of(data: bytes) -> tuple[list[Layer], str | None]:
 def _layer(page: PdfPage) -> Layer:
     text = page.get_textpage()
     columns = text_in_columns(text)
-    whole = _joined(text.get_text_bounded())
-    return Layer(whole, None if columns is None else _joined(columns), _is_scan(page, whole))
+    whole = joined(text.get_text_bounded())
+    return Layer(whole, None if columns is None else joined(columns), _is_scan(page, whole))
 
 
 def _is_scan(page: PdfPage, text: str) -> bool:
@@ -74,7 +74,7 @@ def _area(picture: PdfObject) -> float:
     return float((right - left) * (top - bottom))
 
 
-def _joined(text: str) -> str:
+def joined(text: str) -> str:
     """``text`` with words whole that were divided at the end of a line.
 
     A hyphen stays where the text has it elsewhere too, after a prefix that takes one, and before a capital.

@@ -168,7 +168,7 @@ def _document(  # noqa: PLR0913, PLR0917 - the fields of an answer
     )
     rows = _bounded(_PATH, paths, len(passages) // _PASSAGE.size)
     named = [tuple(names[_index(number)] for number in row if number != _NONE) for row in rows]
-    return CutDocument(parsed, tuple(_chunks(passages, text, named, bounds.passage_tokens)))
+    return CutDocument(parsed, tuple(_chunks(passages, parsed, named, bounds.passage_tokens)))
 
 
 def _name(name: str, longest: int) -> str:
@@ -196,10 +196,10 @@ def _pages(field: memoryview, end_of_text: int) -> Iterator[Page]:
 
 
 def _chunks(
-    field: memoryview, text: str, paths: Sequence[tuple[str, ...]], most_tokens: int
+    field: memoryview, document: ParsedDocument, paths: Sequence[tuple[str, ...]], most_tokens: int
 ) -> Iterator[Chunk]:
-    longest, before = ROOM_A_TOKEN * most_tokens, 0
-    rows = _bounded(_PASSAGE, field, most_passages(len(text), most_tokens))
+    text, longest, before = document.text, ROOM_A_TOKEN * most_tokens, 0
+    rows = _bounded(_PASSAGE, field, most_passages(len(text), most_tokens, len(document.pages)))
     for index, (start, end, tokens, page, path, hundredths) in enumerate(rows):
         if not before <= start < end <= min(len(text), start + longest) or not 0 <= tokens <= most_tokens:
             raise ValueError("a passage that no chunker makes")

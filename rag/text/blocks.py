@@ -139,6 +139,13 @@ def _atoms(text: str, span: Span, count: Count, room: Room) -> Iterator[tuple[Sp
             pending.extend((smaller, level + 1) for smaller in reversed(list(finer)))
 
 
+def spans_from(text: str, span: Span, places: list[int]) -> Iterator[Span]:
+    """``span`` in parts: each but the first begins with the first sentence at or after one of ``places``."""
+    starts = [span.start + sentence.start for sentence in sentences(text[span.start : span.end])]
+    found = (bisect_left(starts, place) for place in places)
+    return _cut(text, span, sorted({starts[index] for index in found if index < len(starts)}))
+
+
 def _sentences(text: str, span: Span) -> Iterator[Span]:
     """Cut where sentences begin, so that text between two sentences is kept."""
     found = sentences(text[span.start : span.end])

@@ -5,6 +5,9 @@ they fit; a heading stays with what follows it; neighbours are joined until a
 passage is half full, so that a passage has one topic and is not tiny. A block that
 is too long is cut between sentences, rows or lines into parts of about the same size.
 
+A passage begins on one page and stays there, so that what is quoted from it has the right page. Only a
+sentence that runs over the end of a page ends its passage on the next one.
+
 Passages do not overlap: each character is cited from one place, a sentence is never cut
 unless it alone is too long, and the heading path gives a passage the context that overlapping
 passages would give.
@@ -23,7 +26,7 @@ from typing import Protocol
 
 from rag.errors import EmptyDocument
 from rag.model import Chunk, Heading, Page, ParsedDocument, Table
-from rag.text.blocks import Block, Room, Span, blocks_of, pieces_of
+from rag.text.blocks import Block, Room, Span, blocks_of, pieces_of, spans_from
 
 _VERSION = 3
 _LONGEST_MEMO = 200_000
@@ -85,12 +88,13 @@ class TokenChunker:
         self._ruler.tokens(_PROBE)
 
 
-def most_passages(characters: int, max_tokens: int) -> int:
-    """The most passages that a text of so many characters is cut into.
+def most_passages(characters: int, max_tokens: int, pages: int = 0) -> int:
+    """The most passages that a text of so many characters on so many pages is cut into.
 
-    Two neighbours that were not joined have at least a quarter of the room together (:func:`_groups`).
+    Two neighbours on a page that were not joined have at least a quarter of the room together
+    (:func:`_groups`).
     """
-    return 2 + 2 * (_TOKENS_A_CHARACTER * characters // max(1, max_tokens // 4))
+    return 2 + 2 * pages + 2 * (_TOKENS_A_CHARACTER * characters // max(1, max_tokens // 4))
 
 
 class Ruler:
@@ -142,7 +146,7 @@ class _Unit:
     path: tuple[str, ...]
     page: int | None
     opens: bool
-    """Whether a section or page begins here."""
+    """Whether a section begins here."""
 
 
 def _chunks(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[Chunk]:
@@ -167,13 +171,14 @@ def _chunks(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[Chun
 def _groups(units: Iterator[_Unit], room: Room) -> Iterator[list[_Unit]]:
     """Groups of neighbours, each of which makes a passage.
 
-    A passage goes on while it fits and is not half full, or when what follows is small. A section or page
-    begins a new passage, unless the present one is not a quarter full.
+    A passage goes on while it fits and is not half full, or when what follows is small. A section begins a
+    new passage, unless the present one is not a quarter full; a page always does.
     """
     group: list[_Unit] = []
     tokens = 0
     for unit in units:
-        fits = group and room.holds(tokens + unit.tokens, group[0].span.start, unit.span.end)
+        same_page = group and unit.page == group[0].page
+        fits = same_page and room.holds(tokens + unit.tokens, group[0].span.start, unit.span.end)
         small = not unit.opens and (tokens < room.tokens // 2 or unit.tokens < room.tokens // 6)
         if group and not (fits and (small or tokens < room.tokens // 4)):
             yield group
@@ -196,8 +201,9 @@ def _units(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[_Unit
             start, end = pending[0].span.start, pending[-1].span.end
             yield _Unit(Span(start, end), reserved, paths.at(start), pages.at(start), opens=False)
 
-    for block in blocks_of(document, ruler.tokens):
-        if pending and block.span.start - pending[0].span.start > half.characters:
+    for block in _blocks(document, pages, ruler):
+        far = pending and block.span.start - pending[0].span.start > half.characters
+        if pending and (far or pages.at(block.span.start) != pages.at(pending[0].span.start)):
             yield from headings_alone()
             pending, reserved = [], 0
         start = pending[0].span.start if pending else block.span.start
@@ -212,11 +218,21 @@ def _units(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[_Unit
                 yield from headings_alone()
                 pending, reserved = [], 0
             start = pending[0].span.start if pending else piece.start
-            opens = bool(pending) or pages.begin_within(start, piece.start)
-            span = Span(start, piece.end)
+            span, opens = Span(start, piece.end), bool(pending)
             yield _Unit(span, reserved + tokens, paths.at(piece.start), pages.at(start), opens)
             pending, reserved = [], 0
     yield from headings_alone()
+
+
+def _blocks(document: ParsedDocument, pages: "_Pages", ruler: Ruler) -> Iterator[Block]:
+    """The document's blocks; one that runs over pages is cut where the first sentences of a page begin."""
+    for block in blocks_of(document, ruler.tokens):
+        ends = pages.starts_within(block.span.start, block.span.end)
+        if not ends:
+            yield block
+            continue
+        for span in spans_from(document.text, block.span, ends):
+            yield Block(span, ruler.tokens(document.text[span.start : span.end]), block.heading)
 
 
 class _Paths:
@@ -260,7 +276,6 @@ class _Pages:
         self._starts = [page.start for page in pages]
         self._numbers: list[int | None] = [None, *(page.number for page in pages)]
         self._confidences = [page.confidence for page in pages]
-        self._seen = 0
 
     def at(self, offset: int) -> int | None:
         return self._numbers[bisect_right(self._starts, offset)]
@@ -271,8 +286,6 @@ class _Pages:
         recognised = [each for each in self._confidences[first:last] if each is not None]
         return min(recognised, default=None)
 
-    def begin_within(self, *offsets: int) -> bool:
-        """Whether a page not asked about before begins at or before one of these, ascending."""
-        place = bisect_right(self._starts, offsets[-1])
-        begins, self._seen = place > self._seen, place
-        return begins
+    def starts_within(self, start: int, end: int) -> list[int]:
+        """Where pages begin after ``start`` and before ``end``."""
+        return self._starts[bisect_right(self._starts, start) : bisect_left(self._starts, end)]

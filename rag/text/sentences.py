@@ -1,8 +1,8 @@
 """Cuts text into the smallest pieces that can be quoted, with exact offsets.
 
 Markdown comes first: a heading, a list item, a table row and a fenced block are pieces of their own, because
-no sentence goes on across them. sentencex cuts the running text inside a block; it knows abbreviations,
-initials, decimals and the stops of other scripts.
+no sentence goes on across them. sentencex cuts the running text inside a block, by the language of the text;
+it knows abbreviations, initials, decimals and the stops of other scripts. Some more are named here.
 """
 
 import re
@@ -13,11 +13,14 @@ from textwrap import dedent
 
 from sentencex import get_sentence_boundaries
 
+from rag.text.languages import ENGLISH, language_of
+
 _LINE = re.compile(r"[^\n]*+\n?")
 _FENCE = re.compile(r"`{3,}+|~{3,}+")
 _HEADING = re.compile(r"#{1,6}+(?:\s|\Z)")
 _ITEM = re.compile(r"(?:[-*+•‣◦]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s++\S")
 _FIELD = re.compile(r"[^\W\d_][\w .()/-]{0,40}+:\s++\S")
+_CELL = re.compile(r"; \w[\w .,()/%°-]{0,60}: \S")  # of a row in words, after its first
 _CLOSING = re.compile(r"[*_]{1,3}+(?!\w)")  # emphasis that ends after its sentence's stop
 _WORD = re.compile(r"\w")
 _RULE_MARKS = (("=", 1), ("-", 2), ("*", 3), ("_", 3))
@@ -32,6 +35,27 @@ _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|>])")
 _CELL_END = re.compile(r"(?<!\\)\|")
 _FENCE_LINE = re.compile(r"^[^\S\n]*+(?:`{3}|~{3})[^\n]*+\n?", re.MULTILINE)
 _SPACE = re.compile(r"\s++")
+
+_ABBREVIATIONS = {
+    "de": "Abs Nr Art Bd Kap Ziff Tel Str Hr Fr bzw ca evtl ggf inkl vgl Mio Mrd gem lt Abb Tab Anm sog Aufl",
+    "es": "Av Sr Sra Srta núm pág págs art Dr Dra Dña Ud Uds tel cap fig Prof Ing Lic aprox máx mín vol n",
+    "pt": "Av Sr Sra Dr Dra n núm pág págs p art V Exa Prof Eng cap fig tel aprox máx mín vol",
+    "fr": "M MM Mme Mlle Dr Me av bd p pp art fig chap n env tél vol éd",
+    "it": "n pag pagg art sig dott ing prof avv v p fig cap tel vol",
+    "nl": "nr blz art dhr mevr drs ir bijv ca tel fig",
+    "ru": "рис табл см ср стр ул им тел гл ст разд проф акад напр инж",
+}
+_ABBREVIATED = {language: frozenset(words.lower().split()) for language, words in _ABBREVIATIONS.items()}
+"""Words whose stop ends no sentence, where sentencex takes it for an end."""
+
+_ORDINAL = re.compile(
+    r"(?:\b(?:der|die|das|den|dem|des|am|im|zum|zur|vom|beim|ab|bis|seit|jede[nmrs]?|eine?[nmrs]?)\s\d{1,3})\Z",
+    re.IGNORECASE,
+)
+_LAST_WORD = re.compile(r"[^\W\d_]{1,8}\Z")
+_ENDING = 24  # characters before a stop that tell whether a sentence ends there
+
+_LONGEST_ROW = 1_000  # characters
 
 _STRETCH = 4_096
 """Characters of running text that are cut at a time: sentencex takes quadratic time over them."""
@@ -60,12 +84,14 @@ class Sentence:
 def sentences(text: str) -> list[Sentence]:
     """The pieces of ``text`` in order; they do not overlap, and each holds a letter or digit."""
     found: list[Sentence] = []
+    language = language_of(text)
     for block in _blocks(text):
-        if block.kind not in (Kind.PROSE, Kind.ITEM):
+        if block.kind not in (Kind.PROSE, Kind.ITEM) or _is_row_in_words(text, block):
             found += _trimmed(text, block.start, block.end, block.kind)
             continue
         start = block.start  # the mark of a list item stays with its first sentence
-        for stop in _stops(text, _end_of_marks(text, block.start, block.end), block.end):
+        begin = _end_of_marks(text, block.start, block.end)
+        for stop in _stops(text, begin, block.end, language):
             closing = _CLOSING.match(text, stop, block.end)
             end = closing.end() if closing else stop
             found += _trimmed(text, start, end, block.kind)
@@ -107,16 +133,38 @@ def _end_of_marks(text: str, start: int, end: int) -> int:
     return marks.end() if marks else start
 
 
-def _stops(text: str, start: int, end: int) -> Iterator[int]:
+def _is_row_in_words(text: str, block: Sentence) -> bool:
+    """Whether the block is a row of a table, "Name: Ada; Badge: 4417": its cells belong together."""
+    line = text[block.start : block.end].strip()
+    if "\n" in line or len(line) > _LONGEST_ROW:
+        return False
+    cells = len(_CELL.findall(line))
+    return cells > 1 or (cells == 1 and _FIELD.match(line) is not None)
+
+
+def _stops(text: str, start: int, end: int, language: str) -> Iterator[int]:
     """Where sentences of running text end. One that is longer than a stretch is cut at its end."""
     while start < end:
         stretch = text[start : min(start + _STRETCH, end)]
         encodable = stretch.encode("utf-8", "replace").decode()  # "?" for a lone surrogate
-        stops = [start + found["end_index"] for found in get_sentence_boundaries("en", encodable)]
+        stops = [start + found["end_index"] for found in get_sentence_boundaries(language, encodable)]
         if len(stops) > 1 and start + len(stretch) < end:
             stops.pop()  # its sentence may go on
-        yield from stops
+        yield from (stop for stop in stops if stop >= end or not _goes_on(text, stop, language))
         start = stops[-1] if stops and stops[-1] > start else start + len(stretch)
+
+
+def _goes_on(text: str, stop: int, language: str) -> bool:
+    """Whether the sentence goes on after the abbreviation or ordinal number before ``stop``."""
+    before = text[max(0, stop - _ENDING) : stop].rstrip()
+    if language == ENGLISH or not before.endswith("."):
+        return False
+    word = _LAST_WORD.search(before, 0, len(before) - 1)
+    if word and word[0].lower() in _ABBREVIATED.get(language, ()):
+        return True
+    if text[stop : stop + 1] in ("º", "ª"):
+        return True
+    return language == "de" and _ORDINAL.search(before, 0, len(before) - 1) is not None
 
 
 def _without_strong(text: str, mark: str) -> str:

@@ -25,7 +25,7 @@ ADVICE: Mapping[WaitReason, str] = {
     WaitReason.OTHER_JOB: "Wait for the other job; `aegis jobs` shows it",
     WaitReason.RECORDS: "Wait: the maintenance lane rebuilds the records; its log tells how far it is",
     WaitReason.DEADLINE: "Nothing: the job ends as failed within a minute",
-    WaitReason.BEAT: "Start beat. Until then `aegis jobs unstick` does what it would",
+    WaitReason.BEAT: "Start beat: without it no backup is begun, and no job ends whose deadline has passed",
 }
 """What to do about jobs that wait for this reason."""
 
@@ -53,8 +53,11 @@ def waiting_jobs(jobs: Iterable[Job], conditions: Conditions) -> list[WaitingJob
 
 
 def group_stuck(jobs: Iterable[Job], conditions: Conditions) -> list[StuckGroup]:
-    """Those of ``jobs`` that wait longer than is usual at their stage, by reason, the largest group first."""
-    groups: dict[WaitReason, list[WaitingJob]] = {}
+    """Those of ``jobs`` that wait longer than is usual at their stage, by reason, the largest group first.
+
+    While beat shows no sign of life, it has a group, since jobs that are not even submitted wait for it.
+    """
+    groups: dict[WaitReason, list[WaitingJob]] = {} if conditions.signs.beats else {WaitReason.BEAT: []}
     for each in waiting_jobs(jobs, conditions):
         if conditions.now - each.wait.since > conditions.usual_wait(each.job.stage):
             groups.setdefault(each.wait.reason, []).append(each)

@@ -35,7 +35,7 @@ class Waits:
         self._able = able
         self._lock = Lock()
         self._read_at = float("-inf")
-        self._conditions: Conditions | None = None
+        self._found: Conditions | Transient | None = None
 
     def wait_of(self, job: Job) -> Wait | None:
         """Why the job does not go on; None when it is over, or worked. Raises nothing."""
@@ -68,12 +68,24 @@ class Waits:
                 yield f"job {job.id}: its worker is gone, so another one of lane {lane.name} takes it over"
 
     def _recent(self) -> Conditions:
-        """The conditions of a second ago at most, with the time as it is now."""
+        """The conditions of a second ago at most, with the time as it is now. Raises Transient.
+
+        An error is kept for as long, so that callers do not wait for one another's time-outs.
+        """
         with self._lock:
-            if self._conditions is None or monotonic() - self._read_at > _FRESH_SECONDS:
-                self._conditions, self._read_at = self._read(), monotonic()
-            known, age = self._conditions, monotonic() - self._read_at
-        return replace(known, work=replace(known.work, now=known.now + age))
+            if self._found is None or monotonic() - self._read_at > _FRESH_SECONDS:
+                self._found = self._try_to_read()
+                self._read_at = monotonic()
+            found, age = self._found, monotonic() - self._read_at
+        if isinstance(found, Transient):
+            raise found
+        return replace(found, work=replace(found.work, now=found.now + age))
+
+    def _try_to_read(self) -> Conditions | Transient:
+        try:
+            return self._read()
+        except Transient as error:
+            return error
 
     def _read(self) -> Conditions:
         return Conditions(

@@ -1,5 +1,6 @@
 """Alerts are raised: a real Prometheus asks a real API, at which the trouble of each is made."""
 
+import signal
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ from tests.integration.redisservers import QUOTED, Server, behind_tls, server
 from tests.prometheusserver import Prometheus, prometheus
 from tests.servicestub import listening
 from tests.system.running import until
+
+pytestmark = pytest.mark.timeout(400)
 
 HOUR, DAY = 3600.0, 86400.0
 ALERTS = {rule["alert"] for file in rule_files() for rule in file.rules()}
@@ -218,6 +221,9 @@ def test_the_loss_of_the_broker_and_then_of_the_api_alerts(tmp_path: Path) -> No
         # Without its broker the API takes some seconds to tell its figures.
         made = stack.enter_context(installing(tmp_path, seconds=5))
         made.api.ask()
+
+        made.broker.process.send_signal(signal.SIGSTOP)  # connections are taken, and nothing is answered
+        made.until_firing("AegisBrokerDown")
 
         made.broker.kill()
         made.api.parts.publisher.prove()

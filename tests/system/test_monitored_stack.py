@@ -50,15 +50,20 @@ class Loaded:
     prometheus: Prometheus
 
     def has_data(self, query: str) -> bool:
-        return self.prometheus.has_data(query.replace(WINDOW, "2m"))
+        return self.prometheus.has_data(query.replace(WINDOW, "10m"))
 
     def lacking(self, queries: dict[str, str]) -> dict[str, str]:
-        """Those without data, by their titles, but those that have none for a good reason."""
-        return {
-            title: query
-            for title, query in queries.items()
-            if not self.has_data(query) and not _is_excused(query)
-        }
+        """Those without data, by their titles, but those that have none for a good reason.
+
+        On a busy machine a scrape may fail, and nothing has data until the next one: they get some time.
+        """
+        left = {title: query for title, query in queries.items() if not _is_excused(query)}
+        deadline = time.monotonic() + 20
+        while left := {title: query for title, query in left.items() if not self.has_data(query)}:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(1)
+        return left
 
 
 def _is_excused(query: str) -> bool:

@@ -52,8 +52,11 @@ from rag.parsing import (
     kerning,
     mail,
     markdown_tables,
+    number_formats,
     plain,
     records,
+    running_heads,
+    sheets,
     structure,
     tables,
     textlayer,
@@ -65,7 +68,7 @@ from rag.redis import audit
 from rag.settings import Settings, configuration, foreign, texts, wording
 from rag.settings.configuration import Found
 from rag.system import printable
-from rag.text import inert, lexical, normalising, sentences, titles
+from rag.text import inert, languages, lexical, normalising, sentences, titles
 from rag.text.chunking import TokenChunker
 from rag.vectors import payload
 from rag.web import addresses
@@ -192,6 +195,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "sentences": sentences.sentences,
         **{f"readable {kind}": partial(sentences.readable, kind=kind) for kind in sentences.Kind},
     },
+    "rag.text.languages": {"language": languages.language_of},
     "rag.text.blocks": {"chunks": cut},
     "rag.text.lexical": {
         "passage": lexical.encode_passage,
@@ -244,12 +248,24 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "table": lambda text: markdown_tables.TableWriter().write(f"|{text}|\n|-|\n|{text}|\n{text}"),
         "text": lambda text: markdown_tables.TableWriter(stated=True).write(text),
     },
+    "rag.parsing.number_formats": {
+        "code": lambda text: number_formats.shown("1234.5", text),
+        "value": lambda text: number_formats.shown(f"1{text}", "0.00"),
+    },
+    "rag.parsing.sheets": {
+        "cell": sheets.place_of,
+        "merged": as_bytes(lambda text: sheets.merged_rows(io.BytesIO(b"<mergeCells>" + text))),
+    },
     "rag.parsing.heads": {
         "rows": lambda text: heads.head_of([text.split("\n")] * 3),
         "cells": lambda text: heads.head_of([[text, text], [text, "1"], [text, "a"]]),
     },
     "rag.parsing.kerning": {"page": lambda text: kerning.Words.of(text).mend(text)},
-    "rag.parsing.textlayer": {"page": textlayer._joined},
+    "rag.parsing.running_heads": {
+        "pages": lambda text: running_heads.without_running_heads([(n, text) for n in range(1, 5)]),
+        "edges": lambda text: running_heads.without_running_heads([(n, text[:150]) for n in range(1, 50)]),
+    },
+    "rag.parsing.textlayer": {"page": textlayer.joined},
     "rag.parsing.structure": {
         "headings": lambda text: list(structure.headings_of(text)),
         "prose": structure.prose,
@@ -317,7 +333,8 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
 
 EXEMPT: Mapping[str, str] = {
     "rag.parsing.office": "reads at most 1 MiB of an archive's list by it; it is tried by itself below",
-    "rag.parsing.pdf": "its two expressions read a page's text, and are tried by themselves below",
+    "rag.parsing.pptx": "tells names of parts in the list of an archive, at most 10,000",
+    "rag.parsing.pdf": "its expressions read a page's text, and are tried by themselves below",
     "rag.redis.lua": "takes our own scripts apart",
     "rag.redis.embedded": "reads 1,000 characters that a program of the system's says",
     "rag.settings.loading": "looks for names of settings in lines of ours",

@@ -15,7 +15,7 @@ RECORD = {
     "id", "kind", "state", "stage", "progress", "queue_position", "created_at", "started_at", "finished_at",
     "attempts", "result", "error",
     "trace_id",
-    "subject",
+    "subject", "waiting_for",
 }  # fmt: skip
 
 

@@ -252,7 +252,7 @@ def test_a_job_that_fails_for_good_shows_in_its_delivery(tools: Tools) -> None:
 
     with working(Stage.PARSE, fail):
         for _ in range(tools.settings.max_attempts - 1):
-            assert "again: a defect" in deliver(tools, PARSE)
+            assert "again: unexpected RuntimeError" in deliver(tools, PARSE)
             end_pause(tools, job.id)
         with pytest.raises(JobsFailed, match=f"dead: internal-error \\({job.id}"):
             deliver(tools, PARSE)

@@ -344,6 +344,7 @@ class TestStuck:
                 client.hset(f"{{aegis}}:job:{job_id}", "queued_at", time.time() - 100)
             client.hset(f"{{aegis}}:job:{failing}", "failing_since", time.time() - 200)
 
+        api.parts.heartbeats.tick("here", 7)
         with alive(api, "maintenance"):
             groups = api.http.get("/v1/jobs/stuck").raise_for_status().json()["items"]
 
@@ -354,6 +355,12 @@ class TestStuck:
         assert [job["id"] for job in groups[0]["jobs"]] == old
         assert all(each["to_do"] for each in groups)
         assert groups[1]["jobs"][0]["error"] == FAILED["detail"]
+
+    def test_a_beat_that_is_not_there_is_listed_though_no_job_waits_for_it(self, api: Service) -> None:
+        (group,) = api.http.get("/v1/jobs/stuck").json()["items"]
+
+        assert (group["reason"], group["count"], group["jobs"]) == ("beat", 0, [])
+        assert "no backup is begun" in group["to_do"]
 
     def test_usual_is_what_was_measured(self, api: Service) -> None:
         for _ in range(20):

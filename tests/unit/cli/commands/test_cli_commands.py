@@ -116,6 +116,61 @@ def test_one_job_is_shown_for_people(service: Service) -> None:
     assert "1/4" in shown.stdout
 
 
+WAIT = {
+    "reason": "queue", "message": "41 jobs come before it in lane embed", "error": None, "since": AT,
+    "until": None, "place": 42, "starts_at": "2026-11-23T10:02:00Z", "estimate_error": 0.3,
+}  # fmt: skip
+STUCK = {
+    "reason": "no-worker", "count": 12, "to_do": "Start a worker of the lane",
+    "jobs": [
+        {
+            "id": FIRST, "kind": "ingest", "stage": "embed", "since": AT, "message": "None is there",
+            "error": None,
+        }
+    ],
+}  # fmt: skip
+
+
+def test_a_job_that_waits_says_why_and_when_it_begins(service: Service) -> None:
+    service.tell("GET", f"/v1/jobs/{FIRST}", job(0, "queued", queue_position=42, waiting_for=WAIT))
+
+    shown = aegis("jobs", "show", FIRST)
+
+    assert shown.exit_code == 0, shown.output
+    assert "queue: 41 jobs come before it in lane embed" in shown.stdout
+    assert "half of all estimates are within 30%" in shown.stdout
+
+
+def test_jobs_that_are_stuck_are_shown_by_reason_with_what_to_do(service: Service) -> None:
+    service.tell("GET", "/v1/jobs/stuck", {"items": [STUCK]})
+
+    shown = aegis("jobs", "stuck")
+
+    assert shown.exit_code == 0, shown.output
+    assert "no-worker: 12 jobs. Start a worker of the lane\n" in shown.stdout
+    assert f"  {FIRST}  ingest at embed, for " in shown.stdout
+    assert json.loads(aegis("jobs", "stuck", "--json").stdout) == [STUCK]
+
+
+def test_that_no_job_is_stuck_is_said(service: Service) -> None:
+    service.tell("GET", "/v1/jobs/stuck", {"items": []})
+
+    assert aegis("jobs", "stuck").stdout == "No job waits longer than is usual.\n"
+
+
+@pytest.mark.parametrize(
+    ("done", "said"),
+    [(["lane parse: told again"], "lane parse: told again\n"), ([], "There is nothing to do")],
+)
+def test_what_unsticking_did_is_said(service: Service, done: list[str], said: str) -> None:
+    service.tell("POST", "/v1/jobs/unstick", {"done": done})
+
+    shown = aegis("jobs", "unstick")
+
+    assert shown.exit_code == 0, shown.output
+    assert shown.stdout.startswith(said)
+
+
 @pytest.mark.parametrize(
     ("verb", "call", "said"),
     [("cancel", "DELETE {}", "cancelled"), ("retry", "POST {}/retry", "queued again")],

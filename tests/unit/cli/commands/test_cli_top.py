@@ -59,16 +59,21 @@ def lanes(second: int, succeeded: int, **fields: object) -> dict[str, Any]:
 
 
 class Api:
-    """An API whose every second has brought ten jobs to their end. ``away``: it does not answer."""
+    """An API whose every second has brought ten jobs to their end.
+
+    ``away``: it does not answer. ``proxied``: a proxy answers in its place.
+    """
 
     def __init__(self) -> None:
-        self.away = self.broker_away = False
+        self.away = self.broker_away = self.proxied = False
         self.status = 200
         self._seconds = count()
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if self.away:
             raise httpx.ConnectError("refused")
+        if self.proxied:
+            return httpx.Response(200, text="<h1>Back soon</h1>")
         if request.url.path == "/health":
             return httpx.Response(200, json={"version": "1.2", "environment": "test"})
         if request.url.path == "/health/ready":
@@ -145,6 +150,7 @@ def test_no_line_is_longer_than_the_terminal(api: Api, width: int) -> None:
     assert max(map(len, lines)) <= width
     assert len(lines) < 40
     assert any(line.split()[:2] == ["embed", "12"] for line in lines)
+    assert "/s succeeded" not in " ".join(lines)  # a first look knows no rates
 
 
 def test_while_the_api_is_away_the_last_look_stays_with_the_reason(api: Api) -> None:
@@ -152,9 +158,12 @@ def test_while_the_api_is_away_the_last_look_stays_with_the_reason(api: Api) -> 
     reader.read()
     api.away = True
     away = drawn(api, 200, reader)
-    api.away = False
+    api.away, api.proxied = False, True
+    proxied = drawn(api, 200, reader)
+    api.proxied = False
     back = drawn(api, 200, reader)
 
+    assert "not as Aegis does" in proxied[1]
     assert away[1].startswith("No answer for 0.0 s: ")
     assert any(line.startswith("embed ") for line in away)
     assert not any(line.startswith("No answer") for line in back)

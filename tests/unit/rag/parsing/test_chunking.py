@@ -256,3 +256,35 @@ def test_a_passage_with_white_space_is_no_longer_than_one_without(gap):
 def test_code_and_tables_with_much_padding_stay_whole():
     code = "```\n" + "\n".join(f"{' ' * 40}}} // {n}" for n in range(50)) + "\n```"
     assert texts(chunk(ParsedDocument(code), words, 200)) == [code]
+
+
+def test_a_passage_stays_on_its_page():
+    pages = [(n, f"# Slide {n}\n\n{prose(8, n)}") for n in range(1, 6)]
+
+    chunks = chunk(from_pages(pages), words, 60)
+
+    assert [one.page for one in chunks] == [1, 2, 3, 4, 5]
+
+
+def test_only_a_sentence_that_runs_over_a_page_ends_its_passage_there():
+    pages = [
+        (1, f"{prose(9, 1)} It lifts"),
+        (2, f"five tonnes. Then it rests. {prose(9, 2)}"),
+        (3, "The end."),
+    ]
+    document = from_pages(pages, flowing=True)
+
+    chunks = chunk(document, words, 60)
+
+    assert [(one.page, one.text.split()[-2:]) for one in chunks[:1]] == [(1, ["five", "tonnes."])]
+    assert [one.page for one in chunks] == [1, 2, 3]
+    assert chunks[1].text.startswith("Then it rests.")
+
+
+def test_a_heading_at_the_end_of_a_page_stays_on_it():
+    chunks = chunk(from_pages([(1, "Words.\n\n## Below"), (2, "More words.")]), words, 60)
+
+    assert [(one.page, one.text, one.headings) for one in chunks] == [
+        (1, "Words.\n\n## Below", ()),
+        (2, "More words.", ("Below",)),
+    ]

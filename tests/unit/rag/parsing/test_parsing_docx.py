@@ -92,7 +92,8 @@ def test_paragraphs_are_counted_by_level_list_and_style():
     asked = [
         (Place("1", 0), ""), (Place("1", 1), ""), (Place(), "Deep"), (Place("1", 2), ""), (Place("1", 2), ""),
         (Place(), "Base"), (Place(), "Deep"), (Place("0", 0), "Base"), (Place("2", 0), ""),
-        (Place("2", 0), ""), (Place("2", 1), ""), (Place("3", 0), ""), (Place("3", 0), ""), (Place("9", 0), ""),
+        (Place("2", 0), ""), (Place("2", 1), ""), (Place("3", 0), ""), (Place("3", 0), ""),
+        (Place("9", 0), ""),
     ]  # fmt: skip
 
     numbers = [numbering.number_of(place, style) for place, style in asked]

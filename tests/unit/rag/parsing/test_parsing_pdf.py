@@ -4,7 +4,7 @@ import pytest
 
 from rag.parsing import pdf
 from rag.parsing.kerning import Words
-from rag.parsing.textlayer import Layer, _joined
+from rag.parsing.textlayer import Layer, joined
 from tests.documents.page import written
 
 
@@ -46,7 +46,7 @@ def test_words_that_run_together_are_parted():
     ],
 )
 def test_words_that_were_divided_at_the_end_of_a_line_are_whole(divided, whole):
-    assert _joined(divided) == whole
+    assert joined(divided) == whole
 
 
 def test_a_page_of_which_a_number_was_lost_is_read_by_the_other_reader():

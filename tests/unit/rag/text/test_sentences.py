@@ -29,6 +29,47 @@ def test_running_text_is_cut_at_its_stops(text: str, expected: list[str] | None)
     assert quotes(text) == expected
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        "id: 1; question: How do I reset it? Ask first!; answer: Press 7. Then wait.",
+        "Graz; 2022: 4.5 approx. Good.; 2023: Fine. Very.",
+    ],
+)
+def test_a_row_in_words_is_one_piece(row: str) -> None:
+    assert quotes(f"Before. After.\n\n{row}\n\nEnd.") == ["Before.", "After.", row, "End."]
+
+
+def test_prose_with_a_semicolon_is_cut_at_its_stops() -> None:
+    assert quotes("He came late; then: nothing. She left.") == ["He came late; then: nothing.", "She left."]
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        [
+            "Am 1. Mai 2024 trat Hr. Dr. Meier, d. h. der Leiter, in Bonn auf.",
+            *("Die Frist endet am 3. Oktober.", "Die 2. Auflage gilt.", "Er ist 12.", "Siehe Abs. 3 Nr. 4."),
+        ],
+        [
+            "El Sr. García vive en la Av. Central núm. 5.",
+            *("La Sra. López llegó el 1.º de mayo.", "EE. UU. firmó el acuerdo.", "Véase pág. 3."),
+        ],
+        [
+            "O Sr. Silva mora na Av. Paulista, n.º 5.",
+            "A Dra. Souza chegou às dez.",
+            "V. Exa. decide pela obra do porto.",
+        ],
+        ["Иванов И. И. родился в 1950 г. в Москве.", "Затем он ушёл.", "См. рис. 3 на стр. 5."],
+        ["M. Dupont habite av. Foch.", "Mme Martin est arrivée le 1er mai.", "Voir p. 3."],
+        ["Il sig. Rossi abita in v. Roma n. 5.", "Il dott. Bianchi arriva."],
+        ["He met Mr. Meier on May 1.", "The fee is 5."],
+    ],
+)
+def test_abbreviations_and_ordinals_are_those_of_the_language(expected: list[str]) -> None:
+    assert quotes(" ".join(expected)) == expected
+
+
 def test_markdown_blocks_are_pieces_of_their_own() -> None:
     text = (
         "# Title\n\nIntro text\ngoes on.\n\n- first. Still first.\n- [x] second\n1. third\n\n"
