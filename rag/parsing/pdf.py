@@ -10,7 +10,7 @@ from pypdfium2 import PdfiumError
 from xberg import ExtractedDocument, PdfAnnotationType
 
 from rag import media
-from rag.errors import NotRecognised, UnreadableDocument
+from rag.errors import EmptyDocument, NotRecognised, UnreadableDocument
 from rag.model import ParsedDocument
 from rag.parsing import structure
 from rag.parsing.extraction import ENCRYPTED, extracted
@@ -79,9 +79,13 @@ def _with_scans(
             reading = reading.without(_well_layered(reading, layers))
         kept = [(number, content) for number, content in pages if content.strip()]
         return reading.described(_document(reading.texts(kept), title))
+    if not any(content.strip() for _, content in pages):
+        if scans:
+            raise NotRecognised(
+                "The PDF holds pictures only: text recognition (OCR) is off or not installed."
+            )
+        raise EmptyDocument("The PDF holds no text.")
     document = _document(pages, title)
-    if scans and not document.text:
-        raise NotRecognised("The PDF holds pictures only: text recognition (OCR) is off or not installed.")
     return replace(document, warnings=(pages_not_read(scans, _NO_LAYER),)) if scans else document
 
 
