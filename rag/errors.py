@@ -7,6 +7,7 @@
     │   │   ├── UnsupportedMedia  no parser reads this type
     │   │   ├── UnreadableDocument  broken, encrypted or mislabelled
     │   │   ├── EmptyDocument     no text in it
+    │   │   │   └── NotRecognised pictures of text perhaps, which were not recognised
     │   │   └── DocumentTooLarge  over a limit (bytes, memory, time, text)
     │   ├── InvalidRequest        a field has a value that no worker can use
     │   │   ├── InvalidCursor     no page of a listing returned it
@@ -110,6 +111,13 @@ class UnreadableDocument(DocumentError):
 class EmptyDocument(DocumentError):
     code = "empty-document"
     title = "The document holds no text"
+
+
+class NotRecognised(EmptyDocument):
+    """The document shows pictures only, and no recognition has read them."""
+
+    code = "not-recognised"
+    title = "The document holds pictures only, which were not read"
 
 
 class DocumentTooLarge(DocumentError):

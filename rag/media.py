@@ -31,6 +31,10 @@ TEXT = "text/plain"
 CSV = "text/csv"
 JSON = "application/json"
 JSONL = "application/jsonl"
+PNG = "image/png"
+JPEG = "image/jpeg"
+TIFF = "image/tiff"
+WEBP = "image/webp"
 
 READABLE: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -48,6 +52,10 @@ READABLE: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ODT: ("odt", "ott"),
         RTF: ("rtf",),
         EML: ("eml",),
+        PNG: ("png",),
+        JPEG: ("jpg", "jpeg"),
+        TIFF: ("tif", "tiff"),
+        WEBP: ("webp",),
     }
 )
 """Media type → extensions, the usual one first."""
@@ -73,12 +81,18 @@ _FIRST_ENTRY_MIMETYPE = re.compile(rb"PK\x03\x04.{26}mimetype.{0,28}?(applicatio
 _HTML_TAG = re.compile(rb"<(!doctype\s+html|html)[\s>]", re.IGNORECASE)
 _NOT_TEXT = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
+_PICTURES: tuple[tuple[bytes, str, str], ...] = (
+    (b"\x89PNG\r\n", PNG, "a PNG image"),
+    (b"\xff\xd8\xff", JPEG, "a JPEG image"),
+    (b"II*\x00", TIFF, "a TIFF image"),
+    (b"MM\x00*", TIFF, "a TIFF image"),
+)
+PICTURES = frozenset((PNG, JPEG, TIFF, WEBP))
+"""Types whose text must be recognised."""
+
 _FOREIGN: tuple[tuple[bytes, str], ...] = (
-    (b"\x89PNG\r\n", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
+    *((magic, name) for magic, _, name in _PICTURES),
     (b"GIF8", "a GIF image"),
-    (b"II*\x00", "a TIFF image"),
-    (b"MM\x00*", "a TIFF image"),
     (b"RIFF", "an image, sound or video"),
     (b"MZ\x90", "a Windows program"),
     (b"MZ\x00\x00", "a Windows program"),
@@ -130,6 +144,8 @@ def misfit(media_type: str, data: bytes) -> str | None:
         return None if b"%PDF-" in data[:1024] else described(data)
     if media_type in _ZIPPED:
         return None if data[:2] == b"PK" else described(data)
+    if media_type in PICTURES:
+        return None if _picture(data) == media_type else described(data)
     if media_type == RTF:
         return None if data.lstrip()[:5] == b"{\\rtf" else described(data)
     return foreign(data) or ("a PDF" if data.startswith(b"%PDF-") else None)
@@ -142,6 +158,13 @@ def foreign(head: bytes) -> str | None:
     if head[4:8] == b"ftyp":
         return "a video or HEIC image"
     return next((name for magic, name in _FOREIGN if head.startswith(magic)), None)
+
+
+def _picture(head: bytes) -> str | None:
+    """The type of a picture that begins like this; None for anything else."""
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return WEBP
+    return next((kind for magic, kind, _ in _PICTURES if head.startswith(magic)), None)
 
 
 def readable_extensions() -> str:
@@ -160,7 +183,7 @@ def _type_by_signature(head: bytes, label: str | None) -> str | None:
         return label if label in _ZIPPED else None
     if head.startswith(b"%PDF-") or (label is None and b"%PDF-" in head[:1024]):
         return PDF
-    return RTF if head.startswith(b"{\\rtf") else None
+    return RTF if head.startswith(b"{\\rtf") else _picture(head)
 
 
 def described(head: bytes) -> str:

@@ -95,6 +95,7 @@ class Lane:
 
 LANES: tuple[Lane, ...] = (
     Lane("parse", (Stage.PARSE,), "reads documents and cuts them into chunks", nice=10, batches=True),
+    Lane("ocr", (Stage.RECOGNISE,), "recognises the text of scans and pictures", nice=19),
     Lane("fetch", (Stage.FETCH,), "fetches documents that are given by url", nice=10, batches=True),
     Lane(
         "embed", (Stage.EMBED, Stage.REEMBED, Stage.COMPARE), "embeds chunks in bulk", nice=15, batches=True

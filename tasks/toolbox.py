@@ -156,6 +156,11 @@ class Toolbox(Protocol):
     @property
     def parser(self) -> Parser: ...
     @property
+    def recogniser(self) -> Parser:
+        """A parser that recognises pictures of text; ``parser`` where no recognition is installed."""
+        ...
+
+    @property
     def chunker(self) -> Chunker: ...
     def embedder(self, model: str, dimension: int, *, fresh: bool = False, tenant: str = "") -> Embedder:
         """The embedder for a collection's ``model`` and ``dimension``. ``fresh``: it uses no cache.

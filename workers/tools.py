@@ -15,10 +15,11 @@ from redis import Redis
 from rag.backups.status import BackupStatus
 from rag.backups.vault import Vault
 from rag.blobs.store import ObstoreBlobs
-from rag.errors import Unavailable
+from rag.errors import ConfigurationError, Unavailable
 from rag.jobs import DurableJobStore
 from rag.journal.journal import Journal
 from rag.model import Stage
+from rag.parsing.wire import ChildRun
 from rag.ports import (
     BlobStore,
     Cache,
@@ -163,11 +164,16 @@ class Tools(Toolbox):
     def parser(self) -> Parser:
         from rag.parsing.parser import IsolatedParser
 
-        return IsolatedParser(
-            self._settings,
-            "workers.cutting",
-            lambda run: record_parse(run.began, run.ended, run.cpu_seconds, run.peak_bytes),
-        )
+        return IsolatedParser(self._settings, "workers.cutting", _record_child)
+
+    @cached_property
+    def recogniser(self) -> Parser:
+        from rag.parsing.parser import IsolatedParser
+        from workers.recognition.files import is_installed
+
+        if not is_installed():
+            return self.parser
+        return IsolatedParser(self._settings, "workers.recognition.child", _record_child, recognises=True)
 
     @cached_property
     def chunker(self) -> Chunker:
@@ -228,6 +234,9 @@ def warm(tools: Tools, lane: Lane) -> None:
         match stage:
             case Stage.PARSE:
                 tools.parser.warm()
+            case Stage.RECOGNISE:
+                # The models are loaded for the first scan: many installations never get one.
+                require_recognition(tools.settings)
             case Stage.EMBED | Stage.EMBED_QUERY:
                 embedder = embedder_for(tools, None)
                 require_room(embedder, tools.settings)
@@ -238,6 +247,21 @@ def warm(tools: Tools, lane: Lane) -> None:
                 tools.generator.warm()
             case Stage.INDEX | Stage.SEARCH | Stage.PURGE | Stage.SNAPSHOT:
                 wait_for_engine(tools.vectors)
+
+
+def _record_child(run: ChildRun) -> None:
+    record_parse(run.began, run.ended, run.cpu_seconds, run.peak_bytes)
+
+
+def require_recognition(settings: Settings) -> None:
+    """Raise ConfigurationError where OCR=always asks for a recognition that is not installed; else log it."""
+    from workers.recognition.files import INSTALL, is_installed
+
+    if settings.ocr == "off" or is_installed():
+        return
+    if settings.ocr == "always":
+        raise ConfigurationError(f"OCR is always, and text recognition is not installed: {INSTALL}")
+    log.warning("scans and pictures are not read: text recognition is not installed: %s", INSTALL)
 
 
 def wait_for_engine(vectors: VectorStore, *, patience: float = BOOT_SECONDS) -> None:

@@ -30,6 +30,12 @@ class IngestResult(BaseModel):
     )
 
 
+class RecognisedOut(BaseModel):
+    """The passage is of a picture, whose text was recognised."""
+
+    confidence: float = Field(description="0 to 1: how sure the recognition was of its least sure page")
+
+
 class PlaceOut(BaseModel):
     """A passage of a document: characters `start` to `end` of its text."""
 
@@ -39,6 +45,9 @@ class PlaceOut(BaseModel):
     title: str
     headings: list[str] = Field(description="That the passage stands under, from the outermost")
     page: int | None
+    recognised: RecognisedOut | None = Field(
+        None, description="Of a passage of scans or pictures, whose text may have errors; else absent"
+    )
     start: int
     end: int
     text: str

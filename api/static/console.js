@@ -104,7 +104,8 @@ async function passage(place, name) {
   $("passage-title").textContent = place.title;
   $("passage-place").textContent = [
     place.headings?.join(" › "), place.page && `page ${place.page}`,
-    `characters ${place.start}–${place.end}`, place.document_id,
+    `characters ${place.start}–${place.end}`,
+    place.recognised && `recognised, ${Math.round(100 * place.recognised.confidence)} % sure`, place.document_id,
   ].filter(Boolean).join(" · ");
   $("passage-page").href = place.url ?? "/console/document.html";
   const text = $("passage-text");

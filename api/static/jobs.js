@@ -3,7 +3,7 @@
 import { size } from "./formats.js";
 
 const STAGES = {
-  fetch: "fetching", parse: "reading", embed: "embedding", index: "indexing", purge: "removing",
+  fetch: "fetching", parse: "reading", recognise: "recognising", embed: "embedding", index: "indexing", purge: "removing",
   embed_query: "understanding",
   search: "searching", rerank: "ranking", generate: "writing", snapshot: "copying", upload: "storing",
   seal: "sealing", verify: "verifying", load: "loading", check: "comparing", switch: "switching",

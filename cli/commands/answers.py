@@ -104,12 +104,13 @@ def _say(console: Console, text: str, style: str = "") -> None:
 
 
 def place(citation: Json) -> str:
-    """Title, headings and page of a citation; the id where there is no title."""
+    """Title (or else the id), headings and page of a citation, and whether its text was recognised."""
     title = citation.get("title") or citation["document_id"]
     headings = [h for h in citation.get("headings") or [] if h != title]
     page = citation.get("page")
     where = " › ".join([title, *headings])
-    return f"{where}, page {page}" if page else where
+    recognised = " (recognised)" if citation.get("recognised") else ""
+    return f"{where}, page {page}{recognised}" if page else f"{where}{recognised}"
 
 
 class WrappedText:

@@ -11,6 +11,7 @@ from rag import isolation
 from rag.settings import Settings
 from rag.settings.sources import ENVIRONMENT, read
 from tasks.app import LANES
+from workers.recognition.files import INSTALL, is_installed
 
 _FREE_BYTES = 2 * 1024**3
 _ISOLATION = "isolation"
@@ -37,6 +38,17 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield Finding("times", "ok", f"{chain} s")
     yield _describe_limits(settings)
     yield _check_disk(settings)
+    yield _check_recognition(settings)
+
+
+def _check_recognition(settings: Settings) -> Finding:
+    part = "text recognition"
+    if settings.ocr == "off":
+        return Finding(part, "note", "off: scans and pictures are not read", "OCR=auto")
+    if is_installed():
+        return Finding(part, "ok", f"installed, OCR is {settings.ocr}")
+    lacking: State = "bad" if settings.ocr == "always" else "note"
+    return Finding(part, lacking, "not installed: scans and pictures are not read", INSTALL)
 
 
 def _describe_limits(settings: Settings) -> Finding:

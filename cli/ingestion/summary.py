@@ -48,7 +48,10 @@ _BY_CODE: Mapping[str, Explanation] = {
     "unreadable-document": Explanation(
         "broken, locked or mislabelled", "open and save anew in a program for that type, without a password"
     ),
-    "empty-document": Explanation("without text", "pictures of text need text recognition (OCR) first"),
+    "empty-document": Explanation("without text", "nothing is to be found in it: leave it out"),
+    "not-recognised": Explanation(
+        "pictures of text, which were not read", "set OCR=auto where workers run, and install what recognises"
+    ),
     "invalid-request": Explanation("not as the API wants it"),
     "conflict": Explanation("in conflict with what is there"),
     "overloaded": Explanation("the API has no room", _LATER),

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Compiles every lock from pyproject.toml: requirements.lock is the product with the weights' package, each other
+# Compiles every lock from pyproject.toml: requirements.lock is the product with the models' packages, each other
 # lock holds only what comes on top of it, at versions that fit. Needs UV, the path of uv.
 # deploy/locks/images/ divides requirements.lock among the layers of the images: deploy/docker/Dockerfile.
 # Nothing that was released within COOLING is taken: a release that was tampered with is mostly found
@@ -55,8 +55,8 @@ images() {
         layer flower common --group image-common --group image-flower $shell
     }
     layer beat common --group image-common
-    layer worker "common api" pyproject.toml --override deploy/locks/overrides.txt \
-        --override deploy/locks/images/without-model-builder.txt
+    layer worker "common api" pyproject.toml --group recognition --override deploy/locks/overrides.txt \
+        --override deploy/locks/recognition-code.txt --override deploy/locks/images/without-model-builder.txt
     layer model "common api worker" pyproject.toml --group weights --override deploy/locks/overrides.txt
 }
 
@@ -64,7 +64,8 @@ if [ "${1:-}" = images ]; then
     images
     exit
 fi
-compile pyproject.toml --override deploy/locks/overrides.txt --group weights --output-file requirements.lock
+compile pyproject.toml --override deploy/locks/overrides.txt --override deploy/locks/recognition-code.txt \
+    --group weights --group recognition --output-file requirements.lock
 on_top smollm2 --extra smollm2
 on_top dev --extra smollm2 --group dev
 apart deployment

@@ -40,7 +40,8 @@ def digest_of(point: Point) -> ContentDigest:
 def content_of(point: Point, *, sort_keys: bool) -> bytes:
     """Passage, dense vector, terms and their weights, and token vectors, each with its length before it.
 
-    Lengths are 8 bytes, big-endian; arrays are little-endian. Of the passage: JSON of its fields, in order.
+    Lengths are 8 bytes, big-endian; arrays are little-endian. Of the passage: JSON of its fields, in order,
+    the confidence only where there is one: the digests of most points are those of earlier versions.
     ``sort_keys``: those of its metadata, which an engine may give back in another order.
     """
     passage = point.passage
@@ -56,6 +57,7 @@ def content_of(point: Point, *, sort_keys: bool) -> bytes:
         passage.page,
         list(passage.headings),
         dict(passage.metadata),
+        *([] if passage.confidence is None else [passage.confidence]),
     ]
     pieces = (
         json.dumps(fields, ensure_ascii=False, sort_keys=sort_keys, separators=(",", ":")).encode(),

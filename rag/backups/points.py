@@ -67,7 +67,10 @@ def _points(body: memoryview, width: int) -> Iterator[Point]:
                 raise ValueError("it ends inside of a point")
             parts.append(body[start:at])
         passage, dense, indices, values, tokens = parts
-        fields_of = dict(zip(_PASSAGE, json.loads(bytes(passage)), strict=True))
+        told = json.loads(bytes(passage))
+        # The last field, the confidence, is left out where it is None.
+        names = _PASSAGE if len(told) == len(_PASSAGE) else _PASSAGE[:-1]
+        fields_of = dict(zip(names, told, strict=True))
         yield Point(
             passage=Passage(**{**fields_of, "headings": tuple(fields_of["headings"])}),
             dense=np.frombuffer(dense, "<f4"),

@@ -34,6 +34,7 @@ from rag.model.documents import (
     Reservation,
     SecondLayout,
     Table,
+    TextLine,
     WarningKind,
 )
 from rag.model.jobs import (
@@ -136,6 +137,7 @@ __all__ = [
     "Stream",
     "Table",
     "Taken",
+    "TextLine",
     "Vector",
     "Wait",
     "WaitReason",

@@ -18,11 +18,15 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Page ``number``, from 1, has the characters ``start <= i < end`` of the text."""
+    """Page ``number``, from 1, has the characters ``start <= i < end`` of the text.
+
+    ``confidence``: of its recognition, 0 to 1; None for a page whose text did not have to be recognised.
+    """
 
     number: int
     start: int
     end: int
+    confidence: float | None = None
 
 
 class WarningKind(StrEnum):
@@ -73,7 +77,10 @@ class ParsedDocument:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A passage: ``document.text[start:end] == text``, of ``tokens`` model tokens."""
+    """A passage: ``document.text[start:end] == text``, of ``tokens`` model tokens.
+
+    ``confidence``: the lowest one of the recognised pages that it has characters of; None without one.
+    """
 
     index: int
     text: str
@@ -82,6 +89,7 @@ class Chunk:
     tokens: int
     page: int | None = None
     headings: tuple[str, ...] = ()
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,3 +285,16 @@ class Removal:
     blobs: tuple[str, ...] = ()
     title: str = ""
     attachments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """A line of text that was recognised in a picture.
+
+    ``corners``: top left, top right, bottom right, bottom left, as x and y in pixels. ``confidence``: 0 to 1.
+    ``text``: "" for a line that is there and could not be read.
+    """
+
+    corners: tuple[tuple[float, float], ...]
+    text: str
+    confidence: float

@@ -43,6 +43,7 @@ class Stage(StrEnum):
 
     FETCH = "fetch"
     PARSE = "parse"
+    RECOGNISE = "recognise"
     EMBED = "embed"
     INDEX = "index"
     EMBED_QUERY = "embed_query"

@@ -44,7 +44,10 @@ class CollectionSpec:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What a point carries beside its vectors; ``chunk_id`` is the point id (a UUID string)."""
+    """What a point carries beside its vectors; ``chunk_id`` is the point id (a UUID string).
+
+    ``confidence``: that of its :class:`Chunk`.
+    """
 
     chunk_id: str
     document_id: str
@@ -57,6 +60,7 @@ class Passage:
     page: int | None = None
     headings: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,8 @@ from rag.isolation.forking import fork_for_answer
 from rag.isolation.kernel import LINUX
 from rag.parsing import charsets, mail, wire
 from rag.parsing.formats import parse
-from rag.ports import Chunker
+from rag.parsing.recognition import Recognition
+from rag.ports import Chunker, Recogniser
 from rag.system import framing
 from rag.system.log_lines import LogOptions
 from rag.system.log_setup import log_to_stderr
@@ -112,12 +113,15 @@ class ForkServer:
         parse_limits: ParseLimits,
         isolated: tuple[Measure, ...],
         chunker: Chunker | None = None,
+        recognition: Callable[[], Recognition] | None = None,
     ) -> None:
         """``isolated``: the measures that hold here, and that each child must take too.
 
         ``chunker``: cuts the text into passages, in the child; without one there are no passages.
+        ``recognition``: made for each file, since its time begins then; without it no picture is read.
         """
         self._owner = owner
+        self._recognition = recognition
         self._chunker = chunker
         self._limits = parse_limits
         self._isolated = isolated
@@ -165,7 +169,15 @@ class ForkServer:
             os._exit(os.EX_TEMPFAIL)
         # The pipe stays open until the child has ended: the server kills the child at its end.
         with os.fdopen(writing, "wb", closefd=False) as pipe:
-            pipe.write(_answer_to(data, media_type, self._limits.text_bytes, self._chunker))
+            pipe.write(_answer(partial(self._read, data, media_type)))
+
+    def _read(self, data: bytes, media_type: str) -> bytes:
+        """The attachments, or the document and its chunks. DocumentError."""
+        if media_type == wire.ATTACHMENTS_OF_MAIL:
+            return wire.packed_attachments(mail.attachments(data))
+        recognition = self._recognition() if self._recognition else None
+        document = parse(data, media_type, self._limits.text_bytes, recognition)
+        return wire.packed(document, self._chunker.chunk(document) if self._chunker else ())
 
     def _receive(self, pid: int, reading: int) -> bytes:
         """The bytes that the child writes until it closes its pipe.
@@ -212,12 +224,9 @@ def places_of(messages: str) -> str:
     return f"it names {', '.join(found)}" if found else "it names no place in its code"
 
 
-def _answer_to(data: bytes, media_type: str, text_bytes: int, chunker: Chunker | None) -> bytes:
+def _answer(read: Callable[[], bytes]) -> bytes:
     try:
-        if media_type == wire.ATTACHMENTS_OF_MAIL:
-            return wire.packed_attachments(mail.attachments(data))
-        document = parse(data, media_type, text_bytes)
-        return wire.packed(document, chunker.chunk(document) if chunker else ())
+        return read()
     except DocumentError as error:
         return wire.refusal(error)
     except RecursionError:
@@ -262,8 +271,13 @@ def preload() -> None:
     charsets.warm()
 
 
-def main(chunker_of: Callable[[int], Chunker] | None = None) -> None:
-    """Run the fork server. ``chunker_of`` makes a chunker whose longest passage has so many tokens."""
+def main(
+    chunker_of: Callable[[int], Chunker] | None = None, recogniser_of: Callable[[], Recogniser] | None = None
+) -> None:
+    """Run the fork server. ``chunker_of`` makes a chunker whose longest passage has so many tokens.
+
+    ``recogniser_of`` makes what recognises the text of pictures, once, before children are forked.
+    """
     arguments = argparse.ArgumentParser()
     arguments.add_argument("socket", type=int)
     arguments.add_argument("owner", type=int)
@@ -273,6 +287,7 @@ def main(chunker_of: Callable[[int], Chunker] | None = None) -> None:
     arguments.add_argument("--chunk-tokens", type=int, required=True)
     arguments.add_argument("--log-format", choices=("json", "text"), default="text")
     arguments.add_argument("--die-with-owner", action="store_true")
+    arguments.add_argument("--recognise-every-page", action="store_true")
     given = arguments.parse_args()
     log_to_stderr(LogOptions("parser", given.log_format, lane="parse"), logging.INFO)
     network = isolation.leave_network()
@@ -283,13 +298,18 @@ def main(chunker_of: Callable[[int], Chunker] | None = None) -> None:
     chunker = chunker_of(given.chunk_tokens) if chunker_of else None
     if chunker:
         chunker.warm()
+    recognition = None
+    if recogniser_of:
+        recognition = partial(
+            Recognition.within, given.seconds, recogniser_of(), every_page=given.recognise_every_page
+        )
     preload()
     isolated = (network, *isolation.survey(_NO_ACCESS))
     gc.collect()
     gc.freeze()  # children then share these pages until they end
     gc.disable()
     parse_limits = ParseLimits(given.seconds, given.memory_bytes, given.text_bytes)
-    ForkServer(socket.socket(fileno=given.socket), parse_limits, isolated, chunker=chunker).serve()
+    ForkServer(socket.socket(fileno=given.socket), parse_limits, isolated, chunker, recognition).serve()
 
 
 if __name__ == "__main__":

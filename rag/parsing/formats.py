@@ -8,8 +8,9 @@ from types import MappingProxyType
 from rag import media
 from rag.errors import DocumentTooLarge, EmptyDocument, UnreadableDocument, UnsupportedMedia
 from rag.model import ParsedDocument, ReadingWarning, WarningKind
-from rag.parsing import mail, office, pdf, plain, records, tables, webpage
+from rag.parsing import mail, office, pdf, pictures, plain, records, tables, webpage
 from rag.parsing.decoding import guess_about
+from rag.parsing.recognition import Recognition
 from rag.parsing.warnings import warning
 
 Parse = Callable[[bytes], ParsedDocument]
@@ -17,7 +18,7 @@ _UNDECLARED = frozenset({media.TEXT, media.MARKDOWN, media.CSV, media.JSON, medi
 """Types that cannot declare their character set, except by a byte order mark."""
 
 
-def parsers(max_text_bytes: int) -> Mapping[str, Parse]:
+def parsers(max_text_bytes: int, recognition: Recognition | None = None) -> Mapping[str, Parse]:
     """A parser for every type of :data:`rag.media.READABLE`."""
     zipped = (media.DOCX, media.PPTX, media.XLSX, media.ODT, media.EPUB, media.RTF)
     return MappingProxyType(
@@ -29,7 +30,11 @@ def parsers(max_text_bytes: int) -> Mapping[str, Parse]:
             media.JSONL: records.json_lines,
             media.HTML: webpage.html,
             media.EML: mail.mail,
-            media.PDF: partial(pdf.pdf, max_text_bytes=max_text_bytes),
+            media.PDF: partial(pdf.pdf, max_text_bytes=max_text_bytes, recognition=recognition),
+            **{
+                kind: partial(pictures.picture, media_type=kind, recognition=recognition)
+                for kind in media.PICTURES
+            },
             **{
                 kind: partial(office.office, media_type=kind, max_text_bytes=max_text_bytes)
                 for kind in zipped
@@ -38,12 +43,15 @@ def parsers(max_text_bytes: int) -> Mapping[str, Parse]:
     )
 
 
-def parse(data: bytes, media_type: str, max_text_bytes: int) -> ParsedDocument:
+def parse(
+    data: bytes, media_type: str, max_text_bytes: int, recognition: Recognition | None = None
+) -> ParsedDocument:
     """The document's text, and its headings and pages as offsets into the text.
 
-    Raises UnsupportedMedia, UnreadableDocument, EmptyDocument or DocumentTooLarge.
+    Without ``recognition``, pictures of text are not read. Raises NotRecognised where there is nothing else,
+    UnsupportedMedia, UnreadableDocument, EmptyDocument or DocumentTooLarge.
     """
-    parser = parsers(max_text_bytes).get(media_type)
+    parser = parsers(max_text_bytes, recognition).get(media_type)
     if parser is None:
         raise UnsupportedMedia(f"No parser reads {media_type}. Readable are: {media.readable_extensions()}.")
     if not data:

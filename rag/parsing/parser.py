@@ -54,11 +54,17 @@ class IsolatedParser:
         settings: Settings,
         program: str = "rag.parsing.fork_server",
         observe: Callable[[wire.ChildRun], None] = lambda _run: None,
+        *,
+        recognises: bool = False,
     ) -> None:
         """``program``: a module that calls :func:`rag.parsing.fork_server.main`, with a chunker where
-        passages are wanted. ``observe``: is told of each child that has read a file."""
+        passages are wanted. ``observe``: is told of each child that has read a file. ``recognises``: whether
+        with a recogniser too, which takes longer and more."""
         self._settings = settings
         self._observe = observe
+        self._seconds = settings.ocr_timeout if recognises else settings.parse_timeout
+        self._memory_mb = settings.ocr_memory_mb if recognises else settings.parse_memory_mb
+        self._every_page = recognises and settings.ocr == "always"
         self._bounds = wire.AnswerBounds(settings.max_text_mb << 20, settings.chunk_tokens)
         self._program = program
         self._server: _ForkServer | None = None
@@ -151,12 +157,13 @@ class IsolatedParser:
         settings = self._settings
         options = (
             f"--chunk-tokens={settings.chunk_tokens}",
-            f"--seconds={settings.parse_timeout}",
-            f"--memory-bytes={settings.parse_memory_mb << 20}",
+            f"--seconds={self._seconds}",
+            f"--memory-bytes={self._memory_mb << 20}",
             f"--text-bytes={settings.max_text_mb << 20}",
             f"--log-format={settings.log_format}",
+            *(["--recognise-every-page"] if self._every_page else []),
         )
-        server = _ForkServer.start(self._program, options, settings.parse_timeout + _GRACE_SECONDS)
+        server = _ForkServer.start(self._program, options, self._seconds + _GRACE_SECONDS)
         if settings.parse_isolation == "strict" and (missing := _missing(server)):
             server.end()
             raise ConfigurationError(

@@ -10,26 +10,31 @@ from pypdfium2 import PdfiumError
 from xberg import ExtractedDocument, PdfAnnotationType
 
 from rag import media
-from rag.errors import EmptyDocument, UnreadableDocument
+from rag.errors import EmptyDocument, NotRecognised, UnreadableDocument
 from rag.model import ParsedDocument
 from rag.parsing import structure
 from rag.parsing.extraction import ENCRYPTED, extracted
 from rag.parsing.kerning import Words
+from rag.parsing.recognition import Reading, Recognition
+from rag.parsing.rendering import rendered
 from rag.parsing.running_heads import without_running_heads
 from rag.parsing.textlayer import Layer, joined, layers_of
 from rag.parsing.warnings import pages_not_read
 
+_WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"\d[\d.,]*\d")
 _DIVIDED = re.compile(r"[^\W\d_]-$")
 _DOT_LEADER = re.compile(r"(?: ?\.){5,}")
 _MOST_COMMENTS = 10_000
-_NO_LAYER = "they show pictures and have no text (scans perhaps)"
+_SAME = 0.7
+_NO_LAYER = "they are pictures of text perhaps (scans)"
 
 
-def pdf(data: bytes, max_text_bytes: int) -> ParsedDocument:
+def pdf(data: bytes, max_text_bytes: int, recognition: Recognition | None = None) -> ParsedDocument:
     """Pages by xberg, mended by PDFium; where xberg fails or finds no text, those by PDFium.
 
-    Raises UnreadableDocument for encrypted or broken files, EmptyDocument for scans.
+    Pages that are pictures of text are recognised, or else named in a warning.
+    Raises UnreadableDocument for encrypted or broken files, NotRecognised for scans, EmptyDocument.
     """
     broken: UnreadableDocument | None = None
     try:
@@ -40,11 +45,11 @@ def pdf(data: bytes, max_text_bytes: int) -> ParsedDocument:
         broken = error
     else:
         if any(page.content.strip() for page in found.pages or ()):
-            return _mended_pages(found, data)
-    return _by_pdfium(data, broken)
+            return _mended_pages(found, data, recognition)
+    return _by_pdfium(data, broken, recognition)
 
 
-def _mended_pages(found: ExtractedDocument, data: bytes) -> ParsedDocument:
+def _mended_pages(found: ExtractedDocument, data: bytes, recognition: Recognition | None) -> ParsedDocument:
     try:
         layers, _ = layers_of(data)
     except PdfiumError:
@@ -55,15 +60,53 @@ def _mended_pages(found: ExtractedDocument, data: bytes) -> ParsedDocument:
         number = page.page_number
         layer = layers[number - 1] if 0 < number <= len(layers) else Layer()
         pages.append((number, "\n\n".join([_mended(page.content, layer), *comments[number]])))
-    return _document(pages, layers, found.metadata.title)
+    return _with_scans(data, pages, layers, found.metadata.title, recognition)
 
 
-def _document(pages: Sequence[tuple[int, str]], layers: Sequence[Layer], title: str | None) -> ParsedDocument:
-    """The document of ``pages``, with a warning about those that only show something."""
-    read = {number for number, content in pages if content.strip()}
-    unread = [number for number, layer in enumerate(layers, 1) if layer.shows and number not in read]
-    document = structure.from_pages(_whole(pages), title, flowing=True)
-    return replace(document, warnings=(pages_not_read(unread, _NO_LAYER),)) if unread else document
+def _with_scans(
+    data: bytes,
+    pages: Sequence[tuple[int, str]],
+    layers: Sequence[Layer],
+    title: str | None,
+    recognition: Recognition | None,
+) -> ParsedDocument:
+    """The document of ``pages``, and of those that are pictures as they are recognised."""
+    every = recognition is not None and recognition.every_page
+    scans = [number for number, layer in enumerate(layers, 1) if every or layer.is_scan]
+    if recognition is not None:
+        reading = recognition.read(rendered(data, scans))
+        if not every:
+            reading = reading.without(_well_layered(reading, layers))
+        kept = [(number, content) for number, content in pages if content.strip()]
+        return reading.described(_document(reading.texts(kept), title))
+    if not any(content.strip() for _, content in pages):
+        if scans:
+            raise NotRecognised(
+                "The PDF holds pictures only: text recognition (OCR) is off or not installed."
+            )
+        raise EmptyDocument("The PDF holds no text.")
+    document = _document(pages, title)
+    return replace(document, warnings=(pages_not_read(scans, _NO_LAYER),)) if scans else document
+
+
+def _well_layered(reading: Reading, layers: Sequence[Layer]) -> set[int]:
+    """Pages whose layer says about what the picture shows, such as a title slide over a photograph."""
+    return {
+        number
+        for number, page in reading.pages.items()
+        if _share_in(layers[number - 1].text, page.text) >= _SAME
+    }
+
+
+def _share_in(layer: str, recognised: str) -> float:
+    """The part of the recognised words that the layer has; 1 where nothing was recognised."""
+    there = set(_WORD.findall(layer.casefold()))
+    words = _WORD.findall(recognised.casefold())
+    return sum(word in there for word in words) / len(words) if words else 1.0
+
+
+def _document(pages: Sequence[tuple[int, str]], title: str | None) -> ParsedDocument:
+    return structure.from_pages(_whole(pages), title, flowing=True)
 
 
 def _mended(content: str, layer: Layer) -> str:
@@ -90,7 +133,9 @@ def _comments(found: ExtractedDocument) -> defaultdict[int, list[str]]:
     return comments
 
 
-def _by_pdfium(data: bytes, broken: UnreadableDocument | None) -> ParsedDocument:
+def _by_pdfium(
+    data: bytes, broken: UnreadableDocument | None, recognition: Recognition | None
+) -> ParsedDocument:
     """Pages of plain text. ``broken``: xberg's error, raised when PDFium cannot read the file either."""
     try:
         layers, title = layers_of(data)
@@ -99,11 +144,7 @@ def _by_pdfium(data: bytes, broken: UnreadableDocument | None) -> ParsedDocument
             raise UnreadableDocument(ENCRYPTED) from error
         raise broken or UnreadableDocument(f"The PDF is broken and cannot be read: {error}") from error
     pages = [(number, _tidy(layer.columns or layer.text)) for number, layer in enumerate(layers, 1)]
-    if not any(content.strip() for _, content in pages):
-        raise EmptyDocument(
-            "The PDF holds no text, only images perhaps (a scan): run text recognition (OCR) over it first."
-        )
-    return _document(pages, layers, title)
+    return _with_scans(data, pages, layers, title, recognition)
 
 
 def _whole(pages: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:

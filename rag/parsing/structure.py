@@ -98,7 +98,7 @@ def from_pages(
         pieces.append(piece)
         length += len(piece)
     # A page reaches to the beginning of the next, so that every character has a page.
-    ends = [start for _, start in starts[1:]] + [length]
+    ends = [*(start for _, start in starts[1:]), length] if starts else []
     spans = tuple(Page(number, start, end) for (number, start), end in zip(starts, ends, strict=True))
     text = "".join(pieces)
     return _document(text, title, spans, tuple(headings_of(text)), tuple(tables))

@@ -2,14 +2,22 @@
 
 import re
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import islice, takewhile
 
-from pypdfium2 import PdfDocument, PdfPage
+from pypdfium2 import PdfDocument, PdfiumError, PdfObject, PdfPage
+from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
 
 from rag.parsing.columns import text_in_columns
 
 _DIVIDER = re.compile(r"(?<=[^\W\d_])(?:[\x02\ufffe](?:\r?\n)?|[\u00ad-]\r?\n)(?=[^\W\d_])")
 _LONGEST_WORD = 40  # letters
+_STAMP = 80
+"""Letters that a scanner's program writes over a page, at most."""
+
+_WHOLE_PAGE = 0.5
+_LOST = "\ufffd\x00"
+_MOST_LOST = 0.2
+_MOST_PICTURES = 1_000
 _PUNCTUATION = ".,;:!?()[]\"'“”"
 _PREFIXES = frozenset({"post", "non", "self", "cross"})
 _SHORTEST_AFTER_PREFIX = 6
@@ -20,12 +28,12 @@ _SHORTEST_AFTER_PREFIX = 6
 class Layer:
     """The ``text`` of a page, and the same in the order of its ``columns`` where it has three or more.
 
-    ``shows``: whether anything is drawn on the page.
+    ``is_scan``: whether the page shows its text as a picture.
     """
 
     text: str = ""
     columns: str | None = None
-    shows: bool = False
+    is_scan: bool = False
 
 
 def layers_of(data: bytes) -> tuple[list[Layer], str | None]:
@@ -37,8 +45,33 @@ def layers_of(data: bytes) -> tuple[list[Layer], str | None]:
 def _layer(page: PdfPage) -> Layer:
     text = page.get_textpage()
     columns = text_in_columns(text)
-    shows = next(page.get_objects(max_depth=1), None) is not None
-    return Layer(joined(text.get_text_bounded()), None if columns is None else joined(columns), shows)
+    whole = joined(text.get_text_bounded())
+    return Layer(whole, None if columns is None else joined(columns), _is_scan(page, whole))
+
+
+def _is_scan(page: PdfPage, text: str) -> bool:
+    """Whether the page shows its text as a picture: a stamp or page number may be written over it."""
+    letters = sum(map(str.isalnum, text))
+    if not letters:
+        return next(page.get_objects(max_depth=1), None) is not None
+    lost = sum(map(text.count, _LOST))
+    # Looking for pictures takes milliseconds a page.
+    return (letters <= _STAMP or lost > _MOST_LOST * letters) and _pictured(page) >= _WHOLE_PAGE
+
+
+def _pictured(page: PdfPage) -> float:
+    """The part of the page that its largest picture covers."""
+    width, height = page.get_size()
+    pictures = islice(page.get_objects(filter=[FPDF_PAGEOBJ_IMAGE], max_depth=2), _MOST_PICTURES)
+    return max(map(_area, pictures), default=0.0) / max(float(width * height), 1.0)
+
+
+def _area(picture: PdfObject) -> float:
+    try:
+        left, bottom, right, top = picture.get_bounds()
+    except PdfiumError:
+        return 0.0
+    return float((right - left) * (top - bottom))
 
 
 def joined(text: str) -> str:

@@ -1,6 +1,6 @@
 """Says in a sentence what of a file was not read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rag.model import ReadingWarning, WarningKind
 from rag.naming import plain_name
@@ -17,6 +17,15 @@ def pages_not_read(numbers: Sequence[int], reason: str) -> ReadingWarning:
     """``numbers``: of the pages, ascending, at least one. ``reason``: why they were not read."""
     pages, are = ("page", "was") if len(numbers) == 1 else ("pages", "were")
     return warning(WarningKind.PAGES, len(numbers), f"{pages} {_ranges(numbers)} {are} not read: {reason}")
+
+
+def lines_not_read(by_page: Mapping[int, int]) -> ReadingWarning:
+    """``by_page``: how many lines of text could not be recognised, by the number of the page."""
+    count = sum(by_page.values())
+    lines = "1 line" if count == 1 else f"{count} lines"
+    pages = "page" if len(by_page) == 1 else "pages"
+    told = f"{lines} on {pages} {_ranges(sorted(by_page))} cannot be recognised"
+    return warning(WarningKind.PARTS, count, told)
 
 
 def pictures_not_read(count: int) -> ReadingWarning:

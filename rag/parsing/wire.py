@@ -17,6 +17,7 @@ from rag.errors import (
     DocumentError,
     DocumentTooLarge,
     EmptyDocument,
+    NotRecognised,
     UnreadableDocument,
     UnsupportedMedia,
 )
@@ -56,11 +57,12 @@ MOST_ATTACHMENTS = 101
 _NONE = -1
 _RUN = struct.Struct("<3dQ")
 _HEADING = struct.Struct("<3i")  # start, level, index of name
-_PAGE = struct.Struct("<3i")  # number, start, end
+_PAGE = struct.Struct("<4i")  # number, start, end, confidence in hundredths or _NONE
 _PATH = struct.Struct(f"<{DEEPEST_HEADING}i")  # indexes of names, then _NONE
-_PASSAGE = struct.Struct("<5i")  # start, end, tokens, page or _NONE, index of path
+_PASSAGE = struct.Struct("<6i")  # start, end, tokens, page or _NONE, index of path, as of _PAGE
 _REFUSALS: Mapping[str, type[DocumentError]] = {
-    kind.code: kind for kind in (DocumentTooLarge, EmptyDocument, UnreadableDocument, UnsupportedMedia)
+    kind.code: kind
+    for kind in (DocumentTooLarge, EmptyDocument, NotRecognised, UnreadableDocument, UnsupportedMedia)
 }
 
 
@@ -109,12 +111,19 @@ def packed(document: ParsedDocument, chunks: Sequence[Chunk] = ()) -> bytes:
         (document.title or "").encode(),
         "\n".join(names).encode(),
         _rows(_HEADING, ((one.start, one.level, names[one.text]) for one in document.headings)),
-        _rows(_PAGE, ((one.number, one.start, one.end) for one in document.pages)),
+        _rows(_PAGE, (_page_row(page) for page in document.pages)),
         _rows(_PATH, ((*(names[name] for name in path), *padding[len(path) :]) for path in paths)),
         _rows(
             _PASSAGE,
             (
-                (one.start, one.end, one.tokens, _NONE if one.page is None else one.page, paths[one.headings])
+                (
+                    one.start,
+                    one.end,
+                    one.tokens,
+                    _NONE if one.page is None else one.page,
+                    paths[one.headings],
+                    _hundredths(one.confidence),
+                )
                 for one in chunks
             ),
         ),
@@ -226,10 +235,10 @@ def _headings(field: memoryview, names: Sequence[str], end: int) -> Iterator[Hea
 
 def _pages(field: memoryview, end_of_text: int) -> Iterator[Page]:
     before = 0
-    for number, start, end in _bounded(_PAGE, field, _MOST_PLACES):
+    for number, start, end, hundredths in _bounded(_PAGE, field, _MOST_PLACES):
         if not before <= start < end <= end_of_text:
             raise ValueError("a page outside the text")
-        yield Page(_index(number), start, end)
+        yield Page(_index(number), start, end, _confidence(hundredths))
         before = end
 
 
@@ -238,11 +247,12 @@ def _chunks(
 ) -> Iterator[Chunk]:
     text, longest, before = document.text, ROOM_A_TOKEN * most_tokens, 0
     rows = _bounded(_PASSAGE, field, most_passages(len(text), most_tokens, len(document.pages)))
-    for index, (start, end, tokens, page, path) in enumerate(rows):
+    for index, (start, end, tokens, page, path, hundredths) in enumerate(rows):
         if not before <= start < end <= min(len(text), start + longest) or not 0 <= tokens <= most_tokens:
             raise ValueError("a passage that no chunker makes")
         number = None if page == _NONE else _index(page)
-        yield Chunk(index, text[start:end], start, end, tokens, number, paths[_index(path)])
+        confidence = _confidence(hundredths)
+        yield Chunk(index, text[start:end], start, end, tokens, number, paths[_index(path)], confidence)
         before = end
 
 
@@ -257,6 +267,20 @@ def _warnings(field: memoryview) -> Iterator[ReadingWarning]:
         if len(text) > LONGEST_WARNING or len(count) > _LONGEST_COUNT:
             raise ValueError("a warning that is too long")
         yield ReadingWarning(WarningKind(kind), _index(int(count)), plain_name(text))
+
+
+def _page_row(page: Page) -> tuple[int, int, int, int]:
+    return page.number, page.start, page.end, _hundredths(page.confidence)
+
+
+def _hundredths(confidence: float | None) -> int:
+    return _NONE if confidence is None else round(100 * confidence)
+
+
+def _confidence(hundredths: int) -> float | None:
+    if not _NONE <= hundredths <= 100:
+        raise ValueError("a confidence that is none")
+    return None if hundredths == _NONE else hundredths / 100
 
 
 def _index(number: int) -> int:

@@ -3,7 +3,16 @@
 from rag.model import Accepted, Bounds, Taken
 from rag.ports.cache import Cache
 from rag.ports.jobs import JobStore, Turn, is_over
-from rag.ports.models import Chunker, Embedder, GenerationRequest, Generator, Parser, Reranker, RerankRequest
+from rag.ports.models import (
+    Chunker,
+    Embedder,
+    GenerationRequest,
+    Generator,
+    Parser,
+    Recogniser,
+    Reranker,
+    RerankRequest,
+)
 from rag.ports.paging import Window, all_items
 from rag.ports.snapshots import Opened, Snapshots
 from rag.ports.stores import BlobStore, DocumentRegistry, VectorStore
@@ -21,6 +30,7 @@ __all__ = [
     "JobStore",
     "Opened",
     "Parser",
+    "Recogniser",
     "RerankRequest",
     "Reranker",
     "Snapshots",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rag.model import (
     Answer,
@@ -12,7 +12,12 @@ from rag.model import (
     CutDocument,
     Embedding,
     ParsedDocument,
+    TextLine,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Parser(Protocol):
@@ -38,6 +43,14 @@ class Parser(Protocol):
         ...
 
     def warm(self) -> None: ...
+
+
+class Recogniser(Protocol):
+    """Recognises text in pictures."""
+
+    def recognise(self, page: "NDArray[np.uint8]") -> Sequence[TextLine]:
+        """The lines of text of a picture (height, width, RGB), in any order."""
+        ...
 
 
 class Chunker(Protocol):

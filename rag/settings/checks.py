@@ -201,6 +201,7 @@ RULES = (
     ),
     Rule("interactive_timeout", "visibility_timeout", "a search that still runs would be delivered again"),
     Rule("parse_timeout", "stage_timeout", "a slow document would cost its worker, and be tried again"),
+    Rule("ocr_timeout", "stage_timeout", "a long scan would cost its worker, and be tried again"),
     Rule("fetch_timeout", "stage_timeout", "a slow server would cost its worker, and be asked again"),
     Rule("generator_timeout", "stage_timeout", "a slow answer would cost its worker, and be tried again"),
     Rule("lease_seconds", "api_timeout", "a question whose worker died would never be answered in time"),

@@ -20,6 +20,18 @@ class LibrarySettings(BaseSettings):
         "available",
         description="What the processes that read files must be held by: every mechanism that `aegis doctor` lists (strict: without one of them no file is read, and the worker does not start), or those that this system has (available).",
     )
+    ocr: Literal["off", "auto", "always"] = Field(
+        "auto",
+        description="Which pages have their text recognised: none (off); pictures and the pages of a PDF that have no text of their own, where the recognition is installed (auto); every page of a PDF (always).",
+    )
+    ocr_timeout: float = Field(
+        default_factory=lambda known: min(600.0, known["stage_timeout"] * 2 / 3),
+        gt=0,
+        description="Seconds that recognising the text of one file may take, about four for a page. Pages that are left over are named in the job's result. Unset: 600, or two thirds of STAGE_TIMEOUT where that is less.",
+    )
+    ocr_memory_mb: int = Field(
+        2048, ge=512, description="MB of memory that recognising the text of one file may take."
+    )
     max_text_mb: int = Field(32, ge=1, description="MB of text that one document may hold after parsing.")
     chunk_tokens: int = Field(
         200,

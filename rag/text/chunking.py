@@ -150,6 +150,7 @@ class _Unit:
 
 
 def _chunks(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[Chunk]:
+    pages = _Pages(document.pages)
     captions = _Captions(document.tables)
     for index, group in enumerate(_groups(_units(document, ruler, room), room)):
         start, end = group[0].span.start, group[-1].span.end
@@ -163,6 +164,7 @@ def _chunks(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[Chun
             tokens=sum(unit.tokens for unit in group),
             page=group[0].page,
             headings=(*(shared or group[0].path), *captions.above(start))[-DEEPEST_PATH:],
+            confidence=pages.confidence_within(start, end),
         )
 
 
@@ -273,9 +275,16 @@ class _Pages:
     def __init__(self, pages: Sequence[Page]) -> None:
         self._starts = [page.start for page in pages]
         self._numbers: list[int | None] = [None, *(page.number for page in pages)]
+        self._confidences = [page.confidence for page in pages]
 
     def at(self, offset: int) -> int | None:
         return self._numbers[bisect_right(self._starts, offset)]
+
+    def confidence_within(self, start: int, end: int) -> float | None:
+        """The lowest confidence of the recognised pages between these offsets; None without one."""
+        first, last = max(0, bisect_right(self._starts, start) - 1), bisect_left(self._starts, end)
+        recognised = [each for each in self._confidences[first:last] if each is not None]
+        return min(recognised, default=None)
 
     def starts_within(self, start: int, end: int) -> list[int]:
         """Where pages begin after ``start`` and before ``end``."""

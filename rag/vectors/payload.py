@@ -98,6 +98,7 @@ def payload_of(passage: Passage) -> Payload:
         "page": passage.page,
         "headings": list(passage.headings),
         "metadata": dict(passage.metadata),
+        **({} if passage.confidence is None else {"recognised": passage.confidence}),
         "revision": revision_of(DocumentVersion(passage.document_id, passage.version)),
         "terms": list(facts.terms),
         "numbers": dict(facts.numbers),
@@ -135,6 +136,7 @@ def passage_of(chunk_id: str, payload: Mapping[str, Any]) -> Passage:
         page=payload.get("page"),
         headings=tuple(payload.get("headings", ())),
         metadata=payload.get("metadata", {}),
+        confidence=payload.get("recognised"),
     )
 
 

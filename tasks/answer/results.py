@@ -72,6 +72,7 @@ def _place(collection: str, parents: Mapping[str, str], passage: Passage, found:
         "title": passage.title,
         "headings": list(passage.headings),
         "page": passage.page,
+        **({} if passage.confidence is None else {"recognised": {"confidence": passage.confidence}}),
         "start": quoted.start,
         "end": quoted.end,
         "text": quoted.text,

@@ -76,6 +76,7 @@ def passage_of(job: Job, title: str, chunk: Chunk) -> Passage:
         end=chunk.end,
         page=chunk.page,
         headings=chunk.headings,
+        confidence=chunk.confidence,
         metadata=job.inputs["metadata"],
     )
 

@@ -6,7 +6,18 @@ from dataclasses import asdict, replace
 from time import time
 
 from rag.errors import NotFound, UnknownCollection
-from rag.model import Chunk, Collection, CollectionSpec, Document, DocumentVersion, Job, Json, Layout, Stage
+from rag.model import (
+    Chunk,
+    Collection,
+    CollectionSpec,
+    CutDocument,
+    Document,
+    DocumentVersion,
+    Job,
+    Json,
+    Layout,
+    Stage,
+)
 from rag.naming import chunks_key
 from tasks.documents.blob_keys import discard, folder_of, is_seen, save_text, source_key, text_key, work_key
 from tasks.documents.layouts import (
@@ -28,8 +39,10 @@ from tasks.ingest.attachments import (
     noted_attachments,
     take_back,
 )
+from tasks.ingest.reading import could_read_more, read_source, rules_of
 from tasks.ingest.revision import changes_nothing, is_being_changed, must_be_last, with_kept_vectors
 from tasks.ingest.sources import (
+    Source,
     SourceNote,
     fetch_source,
     file_title_of,
@@ -59,7 +72,20 @@ def fetch(run: StageRun) -> Outcome:
 
 @stage_work(Stage.PARSE)
 def parse(run: StageRun) -> Outcome:
-    """Read the document and cut it into chunks, unless this very document is there already."""
+    """Read the document and cut it into chunks, unless this very document is there already.
+
+    A document with pages that must be recognised goes to the lane that does this.
+    """
+    return _take_in(run)
+
+
+@stage_work(Stage.RECOGNISE)
+def recognise(run: StageRun) -> Outcome:
+    """Do what :func:`parse` does, with recognition of pictures of text."""
+    return _take_in(run)
+
+
+def _take_in(run: StageRun) -> Outcome:
     tools, job = run.tools, run.job
     present = tools.documents.get(job.collection, job.inputs["document_id"])
     # read after the document: else ``present`` could belong to a later generation
@@ -70,12 +96,16 @@ def parse(run: StageRun) -> Outcome:
         source = source_of(run)
     except NotFound:
         return Next(Stage.FETCH) if "url" in job.inputs else _end_replaced(run)
-    fingerprint = fingerprint_of(job, source, tools.chunker.name)
-    if present is not None and present.fingerprint == fingerprint:
+    fingerprint = fingerprint_of(job, source, rules_of(tools, source))
+    if present is not None and present.fingerprint == fingerprint and not could_read_more(tools, present):
         return _skip_unchanged(run, present)
-    document = tools.parser.cut(
-        source.data, source.media_type, source.name, lambda: run.cancelled() or run.overdue()
-    )
+    read = read_source(run, source)
+    return read if isinstance(read, Next) else _save(run, source, fingerprint, read)
+
+
+def _save(run: StageRun, source: Source, fingerprint: str, document: CutDocument) -> Next:
+    """Store what was read for the stages that follow."""
+    tools, job = run.tools, run.job
     parsed, chunks = document.parsed, document.chunks
     check_metadata(tools.settings, job.inputs["metadata"], len(chunks))
     file_title = "" if job.inputs["title"] or parsed.title else file_title_of(source)

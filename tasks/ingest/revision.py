@@ -82,7 +82,8 @@ def with_kept_vectors(run: StageRun, collection: Collection, present: Document) 
         return None
     title = job.inputs["title"] or present.title
     chunks = [
-        Chunk(p.index, p.text, p.start, p.end, places[p.index].tokens, p.page, p.headings) for p in passages
+        Chunk(p.index, p.text, p.start, p.end, places[p.index].tokens, p.page, p.headings, p.confidence)
+        for p in passages
     ]
     save_text(tools.blobs, job, text, chunks)
     tools.blobs.put(work_key(job, "chunks"), artefacts.pack_chunks(title, chunks), durable=False)

@@ -23,7 +23,7 @@ def parser() -> Iterator[Parser]:
         yield isolated_parser
 
 
-@pytest.fixture(scope="module", params=sorted(media.READABLE), ids=lambda kind: media.READABLE[kind][0])
+@pytest.fixture(scope="module", params=sorted(MAKERS), ids=lambda kind: media.READABLE[kind][0])
 def media_type(request: pytest.FixtureRequest) -> str:
     return request.param
 

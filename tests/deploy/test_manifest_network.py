@@ -24,7 +24,7 @@ from tests.deploy.manifests import (
 )
 
 PAGE = ROOT / "docs/deploy/kubernetes.md"
-ENGINE_LANES = {"parse", "embed", "index", "rerank", "maintenance", "backup"}
+ENGINE_LANES = {"parse", "ocr", "embed", "index", "rerank", "maintenance", "backup"}
 PARTS = {"api", "beat", "flower", *ENGINE_LANES, "fetch", "embed-query", "generate"}
 SINGLE = {
     **dict.fromkeys(((part, "redis", 6379) for part in PARTS), ""),

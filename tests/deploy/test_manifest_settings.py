@@ -145,7 +145,7 @@ def test_without_its_keys_the_api_would_not_start(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [name for name in OVERLAYS if name != "embedded"])
 def test_a_key_is_mounted_only_where_it_is_used(name: str) -> None:
     holders = {
-        "qdrant-api-key": {"parse", "embed", "index", "rerank", "maintenance", "backup"},
+        "qdrant-api-key": {"parse", "ocr", "embed", "index", "rerank", "maintenance", "backup"},
         "jina-api-key": {"embed", "embed-query", "rerank"},
         "backup-key": {"api", "maintenance", "backup"},
         "api-keys": {"api"},
@@ -171,8 +171,9 @@ def test_a_worker_reaches_its_own_limit_before_the_container_does(name: str, tmp
     for work in ours(overlay(name)):
         if work.component == "worker":
             settings = settings_of(work, overlay(name), tmp_path)
-            beside = settings.parse_memory_mb if work.labels[LANE] == "parse" else 0
-            assert (settings.worker_memory_mb + beside) * 2**20 < _limit(work.main), work.name
+            beside = {"parse": settings.parse_memory_mb, "ocr": settings.ocr_memory_mb}
+            most = settings.worker_memory_mb + beside.get(work.labels[LANE], 0)
+            assert most * 2**20 < _limit(work.main), work.name
 
 
 @every_overlay

@@ -21,7 +21,7 @@ MACHINES = {"qdrant": (8, 32), "ollama": (4, 16), "redis": (8, 32), "api": (8, 3
 """Cores and GiB of the smallest machine on which a pod of each kind shall fit, by deploy/terraform."""
 
 AT_REST_MIB = {
-    "api": 65, "parse": 172, "embed": 148, "embed-query": 124,
+    "api": 65, "parse": 172, "ocr": 274, "embed": 148, "embed-query": 124,
     "generate": 107, "index": 96, "maintenance": 95, "rerank": 84,
     "fetch": 93, "backup": 93,
 }  # fmt: skip

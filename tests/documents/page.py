@@ -1,7 +1,11 @@
 """The handbook as PDF, written object by object."""
 
 from collections.abc import Mapping
+from io import BytesIO
 from types import MappingProxyType
+
+from PIL import Image
+from pypdfium2 import PdfBitmap, PdfDocument, PdfImage, PdfMatrix
 
 from tests.documents.content import HEADINGS, SENTENCES, TABLE, TITLE
 
@@ -51,6 +55,21 @@ def written(
     if extra:
         objects.append(extra)
     return _assembled(objects, f"/Info {4 + 2 * len(pages)} 0 R{trailer}")
+
+
+def with_picture(pages: list[list[Line]], pictures: Mapping[int, bytes]) -> bytes:
+    """:func:`written` pages, over each of which a grey picture (a PNG file) is drawn, by its number."""
+    plain = PdfDocument(written(pages))
+    for number, png in pictures.items():
+        page = plain[number - 1]
+        image = PdfImage.new(plain)
+        image.set_bitmap(PdfBitmap.from_pil(Image.open(BytesIO(png))))
+        image.set_matrix(PdfMatrix().scale(*page.get_size()))
+        page.insert_obj(image)
+        page.gen_content()
+    out = BytesIO()
+    plain.save(out)
+    return out.getvalue()
 
 
 def _assembled(objects: list[str], trailer: str) -> bytes:

@@ -151,7 +151,7 @@ def test_a_file_without_text_is_an_empty_document(isolated_parser, media_type, d
 
 def test_a_type_that_nobody_reads_is_refused(isolated_parser):
     with pytest.raises(UnsupportedMedia, match="pdf, docx"):
-        isolated_parser.parse(b"x", "image/png", "photo.png")
+        isolated_parser.parse(b"x", "image/gif", "photo.png")
 
 
 def test_each_file_has_a_process_of_its_own_that_ends(isolated_parser):

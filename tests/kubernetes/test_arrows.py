@@ -17,7 +17,18 @@ NAMESPACE = "arrows"
 NEIGHBOURS = {"traefik", "keda", "monitoring"}
 """Namespaces with a pod of somebody else's, which may call whatever lets it in."""
 
-LANES = ("backup", "embed", "embed-query", "fetch", "generate", "index", "maintenance", "parse", "rerank")
+LANES = (
+    "backup",
+    "embed",
+    "embed-query",
+    "fetch",
+    "generate",
+    "index",
+    "maintenance",
+    "ocr",
+    "parse",
+    "rerank",
+)
 WORKERS = {f"aegis-worker-{lane}" for lane in LANES}
 APIS = {"aegis-api", "aegis-api-green"}
 PARTS = APIS | WORKERS | {"aegis-beat", "aegis-flower"}

@@ -31,7 +31,9 @@ def point(
     document: str, index: int = 0, *, version: int = 1, dense: np.ndarray | None = None, **more
 ) -> Point:
     fields = {"title": f"Title of {document}", "text": f"text {index} of {document} – ünïcode"} | {
-        name: more.pop(name) for name in ("title", "text", "metadata", "page", "headings") if name in more
+        name: more.pop(name)
+        for name in ("title", "text", "metadata", "page", "headings", "confidence")
+        if name in more
     }
     passage = Passage(
         chunk_id=point_id(DOCS, document, version, index),

@@ -21,7 +21,9 @@ def test_a_passage_comes_back_as_it_was(store):
         "tags": ["x", "y"],
         "a": {"b": None},
     }
-    whole = point("a", metadata=metadata, page=3, headings=("One", "Two"), text="line\nnext\ttab 𝄞")
+    whole = point(
+        "a", metadata=metadata, page=3, confidence=0.97, headings=("One", "Two"), text="line\nnext\ttab 𝄞"
+    )
     store.upsert(DOCS, [whole])
     assert store.search(DOCS, query())[0].passage == whole.passage
 

@@ -179,7 +179,7 @@ def test_a_body_just_over_the_limit_is_too_large(api):
 @pytest.mark.parametrize(
     ("request_", "status", "code"),
     [
-        ({"files": {"file": ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(99))}}, 415, "unsupported-media"),
+        ({"files": {"file": ("a.gif", b"GIF89a" + bytes(99))}}, 415, "unsupported-media"),
         ({"files": {"file": ("a.txt", b"")}}, 422, "invalid-request"),
         ({"files": {"file": ("a.txt", b"a")}, "data": {"metadata": "{"}}, 422, "invalid-request"),
         ({"files": {"file": ("a.txt", b"a")}, "data": {"collection": "../x"}}, 422, "invalid-request"),

@@ -19,7 +19,7 @@ def cutting() -> Iterator[IsolatedParser]:
         yield one
 
 
-@pytest.mark.parametrize("media_type", sorted(media.READABLE), ids=lambda kind: media.READABLE[kind][0])
+@pytest.mark.parametrize("media_type", sorted(MAKERS), ids=lambda kind: media.READABLE[kind][0])
 def test_passages_are_those_that_the_chunker_makes(cutting: IsolatedParser, media_type: str) -> None:
     document = cutting.cut(MAKERS[media_type](), media_type, "handbook")
 

@@ -67,7 +67,7 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(200, "<p>гавань".encode("cp1251"), {"Content-Type": "text/html; charset=windows-1251"})
 
     def _photo(self) -> None:
-        self._answer(200, b"\x89PNG\r\n\x1a\n", {"Content-Type": "image/png"})
+        self._answer(200, b"GIF89a" + bytes(9), {"Content-Type": "image/gif"})
 
     def _packed(self) -> None:
         self._answer(200, gzip.compress(bytes(5_000_000)), {"Content-Encoding": "gzip"})
@@ -238,7 +238,7 @@ def test_trouble_over_there_is_transient_and_says_when(base, status, error):
 
 
 def test_a_type_that_nobody_reads_is_refused(base):
-    with pytest.raises(UnsupportedMedia, match="PNG"):
+    with pytest.raises(UnsupportedMedia, match="GIF"):
         get(f"{base}/photo")
 
 

@@ -7,7 +7,7 @@ from io import BytesIO
 
 import pytest
 
-from rag.model import Point, SearchQuery, Stage
+from rag.model import Hit, Point, SearchQuery, Stage
 from rag.text import lexical
 from rag.vectors.edge.store import EdgeVectorStore
 from tasks.answer.answer import visible_hits
@@ -37,11 +37,16 @@ def upload(data: bytes, name: str, media_type: str) -> Upload:
 
 def seen(tools: InProcess, question: str) -> list[str]:
     """Texts that a search sees, best first."""
+    return [hit.passage.text for hit in hits_of(tools, question)]
+
+
+def hits_of(tools: InProcess, question: str) -> list[Hit]:
+    """What a search finds, best first."""
     collection = tools.documents.collection(COLLECTION)
     assert collection is not None
     dense = embedder_for(tools, collection).embed_queries([question])[0].dense
     query = SearchQuery(dense, lexical.encode_question(question), limit=10)
-    return [hit.passage.text for hit in visible_hits(tools, collection, query)]
+    return list(visible_hits(tools, collection, query))
 
 
 def indexing(tools: InProcess, desk: Submissions, text: str = "The lamp is green.") -> str:

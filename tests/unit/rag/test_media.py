@@ -61,6 +61,11 @@ PLAIN_ZIP = zipped(("notes.txt", "hello"), ("photo.jpg", "x"))
         ("empty.txt", None, b"", media.TEXT),
         (None, None, b"", media.TEXT),
         ("folder.d/data.json", None, b"[]", media.JSON),
+        ("scan.png", None, PNG, media.PNG),
+        ("scan.jpeg", None, b"\xff\xd8\xff\xe0", media.JPEG),
+        ("scan.pdf", "application/pdf", b"II*\x00", media.TIFF),
+        (None, None, b"MM\x00*", media.TIFF),
+        (None, None, b"RIFF\x00\x00\x00\x00WEBPVP8 ", media.WEBP),
     ],
 )
 def test_type_is_recognised(filename, declared, head, expected):
@@ -70,7 +75,7 @@ def test_type_is_recognised(filename, declared, head, expected):
 @pytest.mark.parametrize(
     ("filename", "head", "phrase"),
     [
-        ("photo.png", PNG, "PNG image"),
+        ("photo.gif", b"GIF89a", "GIF image"),
         ("setup.exe", b"MZ\x90\x00\x03\x00", "Windows program"),
         ("files.zip", PLAIN_ZIP, "zip archive"),
         ("sheet.ods", ODS, "zip archive"),
@@ -100,6 +105,9 @@ def test_head_that_ends_inside_a_character_is_still_text():
         (media.DOCX, OLE, "an old (.doc, .xls, .ppt) or encrypted Office file"),
         (media.RTF, b"hello", "plain text"),
         (media.TEXT, PNG, "a PNG image"),
+        (media.PNG, PNG, None),
+        (media.JPEG, PNG, "a PNG image"),
+        (media.WEBP, b"RIFF\x00\x00\x00\x00WAVE", "an image, sound or video"),
         (media.TEXT, b"hello", None),
         (media.CSV, b"\x00\x01\x02\x03", None),
     ],

@@ -190,6 +190,24 @@ def test_a_terminal_has_lines_of_80_columns_and_a_pipe_whole_ones(tmp_path: Path
         assert sum("reason reason" in line and "[red]b[/]" in line for line in lines(shown)) == 1
 
 
+def test_what_was_not_read_is_told_for_each_document_up_to_a_bound(tmp_path: Path) -> None:
+    warnings = [{"kind": "pages", "count": 2, "text": f"pages 2-3 were not read{HOSTILE}"}]
+    job = {"job_id": "j", "result": {"chunks": 1, "warnings": warnings}}
+    written = io.StringIO()
+
+    summary.show_summary(
+        Console(file=written),
+        [Outcome(LocalFile(tmp_path / f"{n}.pdf", f"{n}.pdf"), job) for n in range(25)],
+        [],
+        waited=True,
+    )
+
+    shown = lines(written.getvalue())
+    assert sum("pages 2-3 were not read" in line for line in shown) == 20
+    assert "5 more warnings" in shown[-1]
+    assert "\x1b" not in written.getvalue()
+
+
 def test_a_pipe_hears_now_and_then_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(ingest_display, "monotonic", lambda: now[0])

@@ -13,7 +13,7 @@ from cli.ingestion.walk import sources
 from rag.errors import ConfigurationError
 from rag.naming import document_id_of
 
-PNG = b"\x89PNG\r\n\x1a\n0000"
+GIF = b"GIF89a" + bytes(100)
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
     for name in ("a.md", "deep/b.TXT", "code.py", "Makefile", ".env", ".git/c.md", "node_modules/d.md"):
         _write(made / name, b"text")
     _write(made / "empty.md", b"")
-    _write(made / "deep/logo.png", PNG)
+    _write(made / "deep/logo.gif", GIF)
     _write(made / "deep/blob", bytes(range(256)))
     return made
 
@@ -50,7 +50,7 @@ def test_what_is_left_out_is_named_with_its_reason(folder: Path) -> None:
         ".env": "hidden",
         ".git/": "hidden",
         "deep/blob": "data of an unknown kind",
-        "deep/logo.png": "a PNG image",
+        "deep/logo.gif": "a GIF image",
         "empty.md": "empty",
         "node_modules/": "installed packages",
     }

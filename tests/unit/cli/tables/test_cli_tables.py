@@ -138,10 +138,13 @@ def test_tsv_has_raw_values_under_their_names(capsys: pytest.CaptureFixture[str]
 
 def test_one_thing_is_a_page_or_a_value_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     out = StringIO()
-    print_page(job_page(job(result={"chunks": 4, "citations": [1, 2]}, state="succeeded", error=None)), out)
+    warnings = [{"kind": "pages", "count": 1, "text": "page 2 was not read"}]
+    result = {"chunks": 4, "citations": [1, 2], "warnings": warnings}
+    print_page(job_page(job(result=result, state="succeeded", error=None)), out)
     page = dict(line.split(maxsplit=1) for line in out.getvalue().splitlines())
     assert page["id"] == "01990a6f-3c10-7b1e-9a44-1d2f5a0c7e11"
     assert (page["chunks"], page["citations"], page["about"]) == ("4", "2", "guides/vpn.md")
+    assert page["warning"] == "page 2 was not read"
 
     show_one(job(), Format.TSV, job_page)
     values = dict(line.split("\t") for line in capsys.readouterr().out.splitlines())

@@ -35,7 +35,9 @@ def blob_of(body: bytes, *, count: int = 1, version: int = FORMAT, width: int = 
 
 
 def test_points_are_read_as_they_were_written() -> None:
-    points = [point(0), point(1, tokens=None), point(2, tokens=1)]
+    recognised = point(3)
+    recognised = replace(recognised, passage=replace(recognised.passage, confidence=0.97))
+    points = [point(0), point(1, tokens=None), point(2, tokens=1), recognised]
 
     again = unpacked(packed(points, 4))
 

@@ -32,7 +32,7 @@ def test_an_error_is_heard_as_it_was_told(error):
         b"", b"\n", b"words", b"[]\n", b"5\n", b"null\n", b'"error"\n', b"{}\n", b"\xff\n",
         b"[" * 9000 + b"\n",
         b" " * 100_000 + b"{}\n", line(filename=None, media_type="text/plain"),
-        line(filename=[1], media_type=[2], url=[3]), line(filename=None, media_type="image/png", url="x"),
+        line(filename=[1], media_type=[2], url=[3]), line(filename=None, media_type="image/gif", url="x"),
         line(error="not-found"), line(error=["x"], message=[1], retry_after=[2]),
         line(error="internal-error", message={"a": 1}, retry_after=float("nan")),
     ],

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rag.parsing import pdf
+from rag.parsing import pdf, structure
 from rag.parsing.kerning import Words
 from rag.parsing.textlayer import Layer, joined
 from tests.documents.page import written
@@ -85,3 +85,9 @@ def test_what_readers_noted_is_read_too():
     data = data.replace(b"/Contents 5 0 R", b"/Contents 5 0 R/Annots[7 0 R]")
 
     assert "Comment: Agreed with Mrs Voss" in pdf.pdf(data, 1 << 20).text
+
+
+def test_pages_of_nothing_but_controls_make_a_document_without_text():
+    document = structure.from_pages([(1, "\x00"), (2, " ")])
+
+    assert (document.text, document.pages) == ("", ())

@@ -34,17 +34,17 @@ def forged(
     title: bytes = b"A",
     names: bytes = b"A",
     headings: bytes = numbers(0, 1, 0),
-    pages: bytes = numbers(1, 0, 25),
+    pages: bytes = numbers(1, 0, 25, -1),
     paths: bytes = numbers(0, -1, -1, -1, -1, -1),
-    passages: bytes = numbers(0, 25, 6, 1, 0),
+    passages: bytes = numbers(0, 25, 6, 1, 0, 97),
     warnings: bytes = b"",
 ) -> bytes:
     return framed(b"document", text, title, names, headings, pages, paths, passages, warnings)
 
 
 def test_an_answer_comes_back_as_it_was() -> None:
-    parsed = ParsedDocument("# A\n\nwords", "A", (Heading(0, 1, "A"),), (Page(1, 0, 5), Page(4, 5, 10)))
-    chunks = (Chunk(0, "# A", 0, 3, 2, None, ()), Chunk(1, "words", 5, 10, 1, 4, ("A", "B")))
+    parsed = ParsedDocument("# A\n\nwords", "A", (Heading(0, 1, "A"),), (Page(1, 0, 5), Page(4, 5, 10, 0.97)))
+    chunks = (Chunk(0, "# A", 0, 3, 2, None, ()), Chunk(1, "words", 5, 10, 1, 4, ("A", "B"), 0.97))
 
     assert wire.unpacked(wire.packed(parsed, chunks), BOUNDS) == CutDocument(parsed, chunks)
 
@@ -74,7 +74,7 @@ def test_a_refusal_comes_back_as_it_was(error: DocumentError) -> None:
 
 
 def test_what_is_forged_below_is_sound_but_for_one_thing() -> None:
-    assert wire.unpacked(forged(), BOUNDS).chunks == (Chunk(0, TEXT, 0, 25, 6, 1, ("A",)),)
+    assert wire.unpacked(forged(), BOUNDS).chunks == (Chunk(0, TEXT, 0, 25, 6, 1, ("A",), 0.97),)
 
 
 @pytest.mark.parametrize(
@@ -104,23 +104,26 @@ def test_what_is_forged_below_is_sound_but_for_one_thing() -> None:
         forged(headings=numbers(0, 1, -1)),
         forged(headings=numbers(3, 1, 0, 2, 1, 0)),
         forged(headings=numbers(0, 1, 0) * ((1 << 20) + 1)),
-        forged(pages=numbers(1, 0, 26)),
-        forged(pages=numbers(-1, 0, 25)),
-        forged(pages=numbers(1, 0, 9, 2, 8, 25)),
+        forged(pages=numbers(1, 0, 26, -1)),
+        forged(pages=numbers(-1, 0, 25, -1)),
+        forged(pages=numbers(1, 0, 9, -1, 2, 8, 25, -1)),
         forged(pages=struct.pack("<d", float("inf"))),
+        forged(pages=numbers(1, 0, 25, 101)),
+        forged(pages=numbers(1, 0, 25, -2)),
+        forged(passages=numbers(0, 25, 6, 1, 0, 101)),
         forged(paths=numbers(1, -1, -1, -1, -1, -1)),
         forged(paths=numbers(-2, -1, -1, -1, -1, -1)),
         forged(paths=numbers(*[0] * 7)),
         forged(paths=numbers(*[-1] * 12)),
-        forged(passages=numbers(0, 26, 6, 1, 0)),
-        forged(passages=numbers(-5, 25, 6, 1, 0)),
-        forged(passages=numbers(4, 4, 6, 1, 0)),
-        forged(passages=numbers(8, 25, 6, 1, 0, 0, 8, 6, 1, 0)),
-        forged(passages=numbers(0, 25, -1, 1, 0)),
-        forged(passages=numbers(0, 25, 201, 1, 0)),
-        forged(passages=numbers(0, 25, 6, -7, 0)),
-        forged(passages=numbers(0, 25, 6, 1, 1)),
-        forged(passages=numbers(0, 25, 6, 1, -1)),
+        forged(passages=numbers(0, 26, 6, 1, 0, -1)),
+        forged(passages=numbers(-5, 25, 6, 1, 0, -1)),
+        forged(passages=numbers(4, 4, 6, 1, 0, -1)),
+        forged(passages=numbers(8, 25, 6, 1, 0, -1, 0, 8, 6, 1, 0, -1)),
+        forged(passages=numbers(0, 25, -1, 1, 0, -1)),
+        forged(passages=numbers(0, 25, 201, 1, 0, -1)),
+        forged(passages=numbers(0, 25, 6, -7, 0, -1)),
+        forged(passages=numbers(0, 25, 6, 1, 1, -1)),
+        forged(passages=numbers(0, 25, 6, 1, -1, -1)),
         forged(warnings=b"rumours 1 x"),
         forged(warnings=b"pages -1 x"),
         forged(warnings=b"pages one x"),
@@ -129,8 +132,8 @@ def test_what_is_forged_below_is_sound_but_for_one_thing() -> None:
         forged(warnings=b"pages 1" + b"0" * 60 + b" x"),
         forged(warnings=b"pages 1 " + b"x" * (LONGEST_WARNING + 1)),
         forged(warnings=b"\n" * 100_000),
-        forged(text=b"x" * 12_801, passages=numbers(0, 12_801, 6, 1, 0)),
-        forged(text=b"x" * 100, passages=b"".join(numbers(at, at + 1, 1, 1, 0) for at in range(100))),
+        forged(text=b"x" * 12_801, passages=numbers(0, 12_801, 6, 1, 0, -1)),
+        forged(text=b"x" * 100, passages=b"".join(numbers(at, at + 1, 1, 1, 0, -1) for at in range(100))),
     ],
     ids=lambda answer: f"{answer[:60]!r}"[:80],
 )
@@ -162,11 +165,11 @@ def test_the_longest_words_of_a_refusal_are_cut() -> None:
         b"\0" * (4 << 20),
         forged(names=b"\n" * (4 << 20)),
         forged(text=b"x" * (1 << 20), headings=numbers(0, 1, 0) * 349_000),
-        forged(text=b"x" * (1 << 20), pages=b"".join(numbers(1, at, at + 1) for at in range(349_000))),
+        forged(text=b"x" * (1 << 20), pages=b"".join(numbers(1, at, at + 1, -1) for at in range(262_000))),
         forged(paths=numbers(*[0] * 6) * 174_000),
         forged(
             text=b"x" * (1 << 20),
-            passages=b"".join(numbers(at, at + 1, 1_000 % 200, 1_000, 0) for at in range(160_000)),
+            passages=b"".join(numbers(at, at + 1, 1_000 % 200, 1_000, 0, -1) for at in range(160_000)),
         ),
     ],
     ids=["arrays", "frames", "names", "headings", "pages", "paths", "passages"],

@@ -87,6 +87,7 @@ def test_api_keys_are_read_from_json(monkeypatch: pytest.MonkeyPatch) -> None:
         ("STALE_LEASE_SECONDS", "1000", "STALE_LEASE_SECONDS (1000) must be over VISIBILITY_TIMEOUT (1020)"),
         ("INTERACTIVE_TIMEOUT", "2000", "VISIBILITY_TIMEOUT (1020) must be over INTERACTIVE_TIMEOUT (2000)"),
         ("PARSE_TIMEOUT", "900", "STAGE_TIMEOUT (900) must be over PARSE_TIMEOUT (900)"),
+        ("OCR_TIMEOUT", "900", "STAGE_TIMEOUT (900) must be over OCR_TIMEOUT (900)"),
         ("FETCH_TIMEOUT", "900", "STAGE_TIMEOUT (900) must be over FETCH_TIMEOUT (900)"),
         ("GENERATOR_TIMEOUT", "901", "STAGE_TIMEOUT (900) must be over GENERATOR_TIMEOUT (901)"),
         ("API_TIMEOUT", "30", "API_TIMEOUT (30) must be over LEASE_SECONDS (30)"),

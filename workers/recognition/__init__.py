@@ -1,0 +1,1 @@
+"""Recognition of text in pictures, by PP-OCRv6 on onnxruntime."""
