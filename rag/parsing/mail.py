@@ -1,6 +1,7 @@
 """Reads mail (RFC 5322) by the standard library: its main headers and its readable parts."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from email import message_from_bytes
 from email.errors import MessageError
 from email.message import EmailMessage
@@ -15,6 +16,7 @@ from rag.model import Attachment, ParsedDocument
 from rag.naming import plain_name
 from rag.parsing import structure, webpage
 from rag.parsing.decoding import decoded
+from rag.parsing.warnings import pictures_not_read
 from rag.parsing.wire import MOST_ATTACHMENTS
 from rag.web.parameters import decoded_words
 
@@ -56,7 +58,9 @@ def mail(data: bytes) -> ParsedDocument:
         # A mail that says nothing counts as empty, although it has a sender.
         says_something = body.strip() or message["Subject"] or names
         shown = filter(None, (head, body, attached)) if says_something else ()
-        return structure.from_markdown("\n\n".join(shown), str(message["Subject"] or ""))
+        document = structure.from_markdown("\n\n".join(shown), str(message["Subject"] or ""))
+        pictures = sum(map(_is_shown, cast("Iterator[EmailMessage]", message.walk())))
+        return replace(document, warnings=(pictures_not_read(pictures),)) if pictures else document
     except (MessageError, LookupError, ValueError, RecursionError) as error:
         raise UnreadableDocument(f"The mail cannot be read: {error}.") from error
 
@@ -138,7 +142,14 @@ def _attachments(message: EmailMessage) -> Iterator[EmailMessage]:
 
 
 def _is_attached(part: EmailMessage) -> bool:
-    return not part.is_multipart() and (part.is_attachment() or part.get_content_maintype() != "text")
+    if part.is_multipart() or _is_shown(part):
+        return False
+    return part.is_attachment() or part.get_content_maintype() != "text"
+
+
+def _is_shown(part: EmailMessage) -> bool:
+    """Whether it is a picture within the text, such as a logo or a signature."""
+    return part.get_content_maintype() == "image" and not part.is_attachment()
 
 
 def _file_name(part: EmailMessage, number: int) -> str:

@@ -33,6 +33,16 @@ def embedder_for(
     return tools.embedder(collection.embedding_model, collection.dimension, fresh=fresh, tenant=tenant)
 
 
+def collection_of(tools: Toolbox, job: Job) -> Collection:
+    """The job's collection. UnknownCollection when another generation serves than it was accepted for."""
+    collection = tools.documents.collection(job.collection)
+    if collection is None or collection.generation != job.inputs["generation"]:
+        raise UnknownCollection(
+            f"Collection {job.collection!r} was deleted or replaced while the document was on its way"
+        )
+    return collection
+
+
 def embedder_of(tools: Toolbox, layout: Layout, job: Job | None = None) -> Embedder:
     """The embedder of a layout, for texts of ``job``; None: for texts of the service itself.
 

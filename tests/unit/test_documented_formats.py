@@ -22,9 +22,9 @@ PAGE = (Path(__file__).parents[2] / "docs/reference/formats.md").read_text("utf-
 ROWS = re.findall(r"^\| ([\w ]+) \| ([a-z, ]+) \| ([a-z, ]+) \| ((?:`[a-z]+`)?) ?\|$", PAGE, re.MULTILINE)
 BY_EXTENSION = {extensions: (citations, warns) for _, extensions, citations, warns in ROWS}
 MOST_TEXT = 1 << 20
-ATTACHED = (
+WITH_LOGO = (
     b'From: a@example.com\nContent-Type: multipart/mixed; boundary="b"\n\n--b\nContent-Type: text/plain\n\n'
-    b"The plan.\n--b\nContent-Type: application/zip; name=plan.zip\n\nPK\n--b--\n"
+    b"The plan.\n--b\nContent-Type: image/png; name=logo.png\n\nx\n--b--\n"
 )
 GREY = Image.new("L", (300, 200), 128)
 
@@ -42,7 +42,7 @@ def lacking(media_type: str) -> bytes:
     if media_type == media.PDF:
         return with_picture([[(72, 720, 12, "The bell rings.")], []], {2: encoded(GREY)})
     if media_type == media.EML:
-        return ATTACHED
+        return WITH_LOGO
     whole = MAKERS[media_type]()
     if whole.startswith(b"PK"):
         file = BytesIO(whole)

@@ -338,6 +338,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
 }
 
 EXEMPT: Mapping[str, str] = {
+    "workers.recognition.ppocr": "looks for one character of a set in a recognised line",
     "rag.parsing.office": "reads at most 1 MiB of an archive's list by it; it is tried by itself below",
     "rag.parsing.pptx": "tells names of parts in the list of an archive, at most 10,000",
     "rag.parsing.pdf": "its expressions read a page's text, and are tried by themselves below",

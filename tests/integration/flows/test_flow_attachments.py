@@ -17,7 +17,7 @@ from tests.deliveries import end_lease, finished, step
 from tests.integration.flows.stages import COLLECTION, InProcess, seen
 
 MAIL, PRICES, TERMS = "offer.eml", "offer.eml/prices.txt", "offer.eml/terms.md"
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
+SOUND = b"OggS" + bytes(64)
 File = tuple[str, bytes]
 
 
@@ -32,7 +32,7 @@ def composed(*files: File, words: str = "Our offer is attached.") -> bytes:
 
 def offer(price: int = 425) -> bytes:
     prices = ("prices.txt", f"The winch costs {price} crowns.".encode())
-    return composed(prices, ("terms.md", b"# Terms\n\nDelivery takes nine weeks."), ("logo.png", PNG))
+    return composed(prices, ("terms.md", b"# Terms\n\nDelivery takes nine weeks."), ("bell.ogg", SOUND))
 
 
 def submitted(desk: Submissions, data: bytes, **more: object) -> str:
@@ -75,7 +75,7 @@ def test_attachments_become_documents_under_their_mail(tools: InProcess, desk: S
     assert result_of(job)["attachments"] == [PRICES, TERMS]
     (unread,) = result_of(job)["warnings"]
     assert (unread["kind"], unread["count"]) == ("attachments", 1)
-    assert unread["text"].startswith("not read: logo.png (it is a PNG")
+    assert unread["text"].startswith("not read: bell.ogg (it is ")
     assert all(each.state is JobState.SUCCEEDED for each in finish_all(tools, PRICES, TERMS))
     assert present(tools) == {MAIL: "", PRICES: MAIL, TERMS: MAIL}
     prices = found(tools, PRICES)

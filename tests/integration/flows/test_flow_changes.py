@@ -10,7 +10,7 @@ from rag.naming import chunks_key
 from rag.text.places import unpack_places
 from tasks.documents.layouts import embedder_for
 from tasks.documents.leftovers import remove_leftovers_of
-from tasks.ingest import ingest
+from tasks.ingest import ingest, publication
 from tasks.submit.submissions import Change, Idempotency, Ingestion, Question, Submissions, Text
 from tests.deliveries import finished, step
 from tests.integration.flows.stages import COLLECTION, InProcess, seen
@@ -242,15 +242,15 @@ def test_an_attempt_that_dies_anywhere_is_made_again(
     tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     document = ingested(tools, desk)
-    for stage in (ingest.with_kept_vectors, ingest.discard):
-        change = desk.changes.change(present(tools), Change(stage.__name__, {})).job
+    for module, function in ((ingest, "with_kept_vectors"), (publication, "discard")):
+        change = desk.changes.change(present(tools), Change(function, {})).job
         with monkeypatch.context() as patch:
-            patch.setattr(ingest, stage.__name__, lambda *_, **__: _die())
+            patch.setattr(module, function, lambda *_, **__: _die())
             with pytest.raises(KeyboardInterrupt):
                 finished(tools, change.id)
 
         assert finished(tools, change.id).state is JobState.SUCCEEDED
-        assert present(tools).title == stage.__name__
+        assert present(tools).title == function
         assert tools.vectors.count("handbook-1") == document.chunks
 
 

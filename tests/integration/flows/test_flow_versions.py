@@ -30,7 +30,7 @@ def test_a_document_is_seen_only_when_its_last_stage_is_done(tools: InProcess, d
 def test_what_was_not_read_is_in_the_result_and_stays_with_the_document(
     tools: InProcess, desk: Submissions
 ) -> None:
-    mail = b"From: a@b.c\nSubject: plan\nContent-Type: application/zip; name=plan.zip\n\nPK"
+    mail = b"From: a@b.c\nSubject: plan\nContent-Type: application/zip; name=plan.zip\n\nPK\x03\x04\x00\x00"
 
     first, again = (
         finished(

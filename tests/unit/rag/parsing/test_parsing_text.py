@@ -326,9 +326,16 @@ def test_files_of_forwarded_mails_are_attachments_too():
 
 
 def test_attachments_are_bounded_in_number():
-    file = b"Content-Type: image/png\n\nx"
+    file = b"Content-Type: application/pdf\n\nx"
 
     assert len(mail.attachments(composed(*[file] * 150))) == MOST_ATTACHMENTS
+
+
+def test_pictures_within_the_text_are_no_attachments_and_those_that_are_attached_are():
+    shown = b"Content-Type: image/png\nContent-Disposition: inline; filename=logo.png\n\nx"
+    attached = b"Content-Type: image/png\nContent-Disposition: attachment; filename=scan.png\n\nx"
+
+    assert [each.name for each in mail.attachments(composed(shown, attached))] == ["scan.png"]
 
 
 def test_a_mail_with_a_file_and_no_words_is_not_empty():

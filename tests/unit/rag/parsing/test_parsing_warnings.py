@@ -48,7 +48,7 @@ def test_pictures_of_a_docx_are_counted_without_icons() -> None:
     assert (warning.kind, warning.count) == ("pictures", 2)
 
 
-def test_attachments_of_a_mail_are_named() -> None:
+def test_pictures_within_a_mail_are_counted() -> None:
     mail = (
         b"From: a@example.com\r\nSubject: plan\r\nMIME-Version: 1.0\r\n"
         b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n'
@@ -60,9 +60,14 @@ def test_attachments_of_a_mail_are_named() -> None:
 
     (warning,) = warnings_of(mail, media.EML)
 
-    assert (warning.kind, warning.count) == ("attachments", 2)
-    assert "plan.zip" in warning.text
-    assert "without a name" in warning.text
+    assert (warning.kind, warning.count) == ("pictures", 1)
+
+
+def test_attachments_that_are_not_read_are_named_with_the_reason() -> None:
+    told = attachments_not_read([("plan.zip", "it is a ZIP archive"), ("a.bin", "it is empty")])
+
+    assert (told.kind, told.count) == ("attachments", 2)
+    assert told.text == "not read: plan.zip (it is a ZIP archive), a.bin (it is empty)"
 
 
 def test_a_guessed_character_set_is_named() -> None:
