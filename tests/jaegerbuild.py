@@ -7,12 +7,11 @@ the same replacements. The build takes some five minutes of a processor.
 import json
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.ollamabuild import BUILD_SECONDS, NotBuildableError, locked
+from tests.building import NotBuildableError, locked, run_build
 
 VERSION = "1.76.0"
 CACHE = "JAEGER_BUILD_DIR"
@@ -45,34 +44,21 @@ def _build(binary: Path) -> None:
             **os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=mod -trimpath -buildvcs=false",
             "GOCACHE": f"{scratch}/cache",
         }  # fmt: skip
-        said = _run(["go", "mod", "download", "-json", f"{_MODULE}@v{VERSION}"], scratch, environment)
+        said = run_build(
+            ["go", "mod", "download", "-json", f"{_MODULE}@v{VERSION}"], Path(scratch), environment
+        )
         own = Path(json.loads(said)["GoMod"]).read_text("utf-8").splitlines()
         kept = [line for line in own if line.startswith(("go ", "replace "))]
         lines = ["module build", *kept, f"require {_MODULE} v{VERSION}"]
         Path(scratch, "go.mod").write_text("\n".join(lines) + "\n")
-        _run(
+        run_build(
             ["go", "build", "-ldflags", "-s -w", "-o", "jaeger", f"{_MODULE}/cmd/jaeger"],
-            scratch,
+            Path(scratch),
             environment,
         )
         half = binary.with_suffix(".half")
         shutil.copy2(Path(scratch, "jaeger"), half)
         half.rename(binary)
-
-
-def _run(command: list[str], folder: str, environment: dict[str, str]) -> str:
-    done = subprocess.run(
-        command,
-        env=environment,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=BUILD_SECONDS,
-        check=False,
-    )
-    if done.returncode:
-        raise NotBuildableError(f"{' '.join(command)}: {done.stderr[-2000:]}")
-    return done.stdout
 
 
 if __name__ == "__main__":

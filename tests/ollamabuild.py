@@ -4,27 +4,23 @@ The module's zip leaves out three libraries that its C++ includes by header alon
 folder named vendor into a zip), so their headers come from packages that carry them.
 """
 
-import fcntl
 import hashlib
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.building import BUILD_SECONDS, NotBuildableError, locked, run_build
+
 VERSION = "0.24.0"
 CACHE = "OLLAMA_BUILD_DIR"
 """Environment variable that names another folder to keep the build in."""
-
-BUILD_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +59,6 @@ HEADERS = (
 )
 
 
-class NotBuildableError(Exception):
-    """Something that the build needs is missing here; the message says what."""
-
-
 def ollama_binary() -> Path:
     """The program, built unless it is there. Safe to ask for at once from several processes."""
     binary = _place()
@@ -90,13 +82,6 @@ def _place() -> Path:
     return folder / "ollama"
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def _build(folder: Path, binary: Path) -> None:
     for tool in ("go", "c++"):
         if shutil.which(tool) is None:
@@ -108,7 +93,7 @@ def _build(folder: Path, binary: Path) -> None:
         flags = _flags(include)
         environment = {**os.environ, "GOBIN": scratch, "CGO_ENABLED": "1", **flags}
         module = f"github.com/ollama/ollama@v{VERSION}"
-        _run(["go", "install", "-trimpath", module], environment, Path(scratch))
+        run_build(["go", "install", "-trimpath", module], Path(scratch), environment)
         half = binary.with_suffix(".half")
         shutil.copy2(Path(scratch) / "ollama", half)
         half.rename(binary)
@@ -129,7 +114,7 @@ def _has_avx2() -> bool:
 def _gather(headers: Headers, scratch: Path, target: Path) -> None:
     command = [*_pip(), "download", "--no-deps", "--dest", str(scratch)]
     form = ["--only-binary", ":all:"] if headers.file.endswith(".whl") else ["--no-binary", ":all:"]
-    _run([*command, *form, headers.requirement], dict(os.environ), scratch)
+    run_build([*command, *form, headers.requirement], scratch, dict(os.environ))
     archive = scratch / headers.file
     if hashlib.sha256(archive.read_bytes()).hexdigest() != headers.sha256:
         raise NotBuildableError(f"{headers.file} is not the file whose sha256 is known")
@@ -150,20 +135,6 @@ def _pip() -> list[str]:
     if found is None:
         raise NotBuildableError("pip is not here, which an Ollama server's headers are downloaded with")
     return [found]
-
-
-def _run(command: list[str], environment: dict[str, str], scratch: Path) -> None:
-    ended = subprocess.run(
-        command,
-        env=environment,
-        cwd=scratch,
-        capture_output=True,
-        text=True,
-        timeout=BUILD_SECONDS,
-        check=False,
-    )
-    if ended.returncode:
-        raise NotBuildableError(f"{' '.join(command)}: {ended.stderr[-2000:]}")
 
 
 if __name__ == "__main__":

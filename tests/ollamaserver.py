@@ -16,7 +16,8 @@ import psutil
 import pytest
 
 from rag.errors import ModelError
-from tests.ollamabuild import NotBuildableError, locked, ollama_binary
+from tests.building import NotBuildableError, locked
+from tests.ollamabuild import ollama_binary
 from workers.generation.smollm2 import weights
 
 CHAT, EMBEDDING = "smollm2", "smollm2-embedding"

@@ -7,12 +7,12 @@ and the network plugins come from Debian packages, which are unpacked and not in
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.building import NotBuildableError, locked, run_build
 from tests.kubernetes.programs import (
     CONTROL_PLANE,
     DEBIAN,
@@ -23,12 +23,10 @@ from tests.kubernetes.programs import (
     VERSION,
     Module,
 )
-from tests.ollamabuild import NotBuildableError, locked
 
 CACHE = "KUBERNETES_BUILD_DIR"
 """Environment variable that names another folder to keep the programs in."""
 
-BUILD_SECONDS = 3600.0
 
 _STAMP = (
     f"-X k8s.io/component-base/version.gitVersion=v{VERSION} "
@@ -87,7 +85,7 @@ def _build(name: str, binary: Path) -> None:
         for each in names:
             target = f"{scratch}/{each}"
             command = ["go", "build", "-ldflags", f"-s -w {_STAMP}", "-o", target, PROGRAMS[each].package]
-            _run(command, Path(scratch), environment)
+            run_build(command, Path(scratch), environment)
             _keep(Path(target), binary.with_name(each))
 
 
@@ -123,7 +121,7 @@ def _downloaded(module: str, what: str) -> Path:
         raise NotBuildableError(f"go is not here, which {module} is fetched with")
     with TemporaryDirectory(prefix="kubernetes-module-") as scratch:
         environment = {**os.environ, "GOFLAGS": "-mod=mod"}
-        said = _run(["go", "mod", "download", "-json", module], Path(scratch), environment)
+        said = run_build(["go", "mod", "download", "-json", module], Path(scratch), environment)
     return Path(json.loads(said)[what])
 
 
@@ -155,25 +153,10 @@ def _unpack(package: str, place: Path) -> None:
         raise NotBuildableError(f"apt-get is not here, which {package} is downloaded with")
     with TemporaryDirectory(prefix="kubernetes-debian-", dir=place.parent) as scratch:
         Path(scratch).chmod(0o755)  # apt downloads as a user of its own
-        _run(["apt-get", "download", package], Path(scratch), dict(os.environ))
+        run_build(["apt-get", "download", package], Path(scratch), dict(os.environ))
         (archive,) = Path(scratch).glob("*.deb")
-        _run(["dpkg", "-x", str(archive), f"{scratch}/tree"], Path(scratch), dict(os.environ))
+        run_build(["dpkg", "-x", str(archive), f"{scratch}/tree"], Path(scratch), dict(os.environ))
         Path(scratch, "tree").rename(place)
-
-
-def _run(command: list[str], scratch: Path, environment: dict[str, str]) -> str:
-    ended = subprocess.run(
-        command,
-        env=environment,
-        cwd=scratch,
-        capture_output=True,
-        text=True,
-        timeout=BUILD_SECONDS,
-        check=False,
-    )
-    if ended.returncode:
-        raise NotBuildableError(f"{' '.join(command)}: {ended.stderr[-2000:]}")
-    return ended.stdout
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from tempfile import mkdtemp
 
 import psutil
 
+from tests.building import locked
 from tests.kubernetes import network
-from tests.ollamabuild import locked
 
 PLACE = Path("/var/tmp")
 """Not the tests' temporary folder: that may be in memory, and images are large."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.kubernetes.build import NotBuildableError
+from tests.building import NotBuildableError
 from tests.kubernetes.network import entered
 
 Object = dict[str, Any]

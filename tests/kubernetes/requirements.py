@@ -4,11 +4,11 @@ import os
 import shutil
 from collections.abc import Iterable
 
+from tests.building import NotBuildableError
 from tests.chaos.requirements import missing
 from tests.kubernetes.build import all_built, program
 from tests.kubernetes.kubectl import tool
 from tests.kubernetes.programs import DEBIAN
-from tests.ollamabuild import NotBuildableError
 
 _SYSTEM = ("ip", "sysctl", "setpriv", "umount")
 _NODE = ("iptables", "nft", "ipset", "conntrack")
