@@ -16,15 +16,15 @@ def tally_of(job: Job, result: Json, first_token: float | None = None) -> Mappin
         case JobKind.QUERY:
             seconds = {} if first_token is None else _duration(FIRST_TOKEN, first_token)
             return {f"{ANSWER}:{_outcome_of(result)}": 1, **seconds}
-        case JobKind.INGEST if not (result["unchanged"] or result.get("superseded")):
-            return {DOCUMENTS: 1, PASSAGES: int(result["chunks"])}
+        case JobKind.INGEST if not (result.get("unchanged") or result.get("superseded")):
+            return {DOCUMENTS: 1, PASSAGES: int(result.get("chunks", 0))}
     return {}
 
 
 def _outcome_of(result: Json) -> str:
     if result.get("cached"):
         return "cached"
-    found = result["hits"] if result["answer"] is None else result["citations"]
+    found = result.get("hits") if result.get("answer") is None else result.get("citations")
     return "answered" if found else "not_found"
 
 

@@ -241,8 +241,8 @@ def test_a_document_that_is_replaced_while_it_is_read_is_read_anew(api, monkeypa
     publish(api)
     for key in (earlier.source_key, earlier.text_key, chunks_key(earlier.text_key)):
         api.parts.blobs.delete(key)
-    looks, get = iter([earlier]), type(api.parts.documents).get
-    monkeypatch.setattr(type(api.parts.documents), "get", lambda *asked: next(looks, None) or get(*asked))
+    looks, get = iter([earlier]), api.parts.documents.get
+    monkeypatch.setattr(api.parts.documents, "get", lambda *asked: next(looks, None) or get(*asked))
 
     assert api.http.get(f"/v1/documents/d/{part}").status_code == 200
 

@@ -36,7 +36,7 @@ def report(api: Service, *, busy: float | None, task: str | None, idle: float = 
 def test_a_queue_without_jobs_shows_every_lane(api: Service) -> None:
     found = api.http.get("/v1/lanes").raise_for_status().json()
 
-    assert [each["lane"] for each in found["lanes"]][:2] == ["parse", "fetch"]
+    assert [each["lane"] for each in found["lanes"]][:2] == ["parse", "ocr"]
     assert {each["ready"] + each["running"] + each["workers"] for each in found["lanes"]} == {0}
     assert found["workers"] == []
     assert found["open_limits"]["query"] == 7
