@@ -91,6 +91,9 @@ def document_page(row: Row) -> Iterator[tuple[str, str]]:
     yield "size", f"{many(row['chunks'], 'chunk')}, {many(row['tokens'], 'token')}"
     yield "created", f"{clock(row['created_at'])}, {age(row['created_at'])} ago"
     yield "updated", f"{clock(row['updated_at'])}, {age(row['updated_at'])} ago"
+    yield "attached to", str(row.get("parent") or "")
+    for attachment in row.get("attachments", ()):
+        yield "attachment", str(attachment)
     for warning in row.get("warnings", ()):
         yield "warning", str(warning["text"])
     for name, value in row["metadata"].items():

@@ -60,6 +60,7 @@ LETTER = {
 DOCUMENT = {
     "document_id": HOSTILE, "title": HOSTILE, "media_type": HOSTILE, "version": 1, "chunks": 1, "tokens": 1,
     "collection": HOSTILE, "metadata": {HOSTILE: HOSTILE}, "created_at": MOMENT, "updated_at": MOMENT,
+    "parent": HOSTILE, "attachments": [HOSTILE],
 }  # fmt: skip
 COLLECTION = {
     "name": HOSTILE, "documents": 1, "chunks": 1, "embedding_model": HOSTILE, "dimension": 8,

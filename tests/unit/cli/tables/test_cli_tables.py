@@ -6,6 +6,7 @@ from io import StringIO
 
 import pytest
 
+from cli.commands.documents import document_page
 from cli.commands.jobs import app
 from cli.commands.keys import KEYS
 from cli.tables.jobs import IN_BYTES, JOBS, job_page
@@ -13,6 +14,7 @@ from cli.tables.tables import print_page, print_table, show_one, show_rows
 from cli.tables.views import Format, Row, View
 from rag.model import ABOUT_BACKUPS
 
+CREATED = "2026-11-23T10:00:00Z"
 REASON = "The document cannot be read: it is broken, encrypted, or no PDF although its name says so"
 
 
@@ -24,7 +26,7 @@ def job(number: int = 0, **fields: object) -> Row:
         "stage": "embed_query",
         "progress": {"done": 3, "total": 12},
         "queue_position": None,
-        "created_at": "2026-11-23T10:00:00Z",
+        "created_at": CREATED,
         "started_at": None,
         "finished_at": None,
         "attempts": 1,
@@ -164,3 +166,13 @@ def test_the_commands_are_those_that_the_reference_names() -> None:
     assert {command.name or command.callback.__name__ for command in app.registered_commands} == {
         "list", "show", "stuck", "unstick", "cancel", "retry", "watch",
     }  # fmt: skip
+
+
+def test_a_document_names_its_mail_and_a_mail_its_attachments() -> None:
+    about = {"collection": "docs", "title": "Offer", "media_type": "message/rfc822", "version": 1}
+    counts = {"chunks": 1, "tokens": 1, "created_at": CREATED, "updated_at": CREATED, "metadata": {}}
+    mail = {"document_id": "a.eml", **about, **counts, "parent": None, "attachments": ["a.eml/b.csv"]}
+    file = {"document_id": "a.eml/b.csv", **about, **counts, "parent": "a.eml", "attachments": []}
+
+    assert ("attachment", "a.eml/b.csv") in list(document_page(mail))
+    assert ("attached to", "a.eml") in list(document_page(file))
