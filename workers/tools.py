@@ -261,7 +261,7 @@ def require_recognition(settings: Settings) -> None:
         return
     if settings.ocr == "always":
         raise ConfigurationError(f"OCR is always, and text recognition is not installed: {INSTALL}")
-    log.warning("scans and pictures are not read: text recognition is not installed: %s", INSTALL)
+    log.info("scans and pictures are not read: text recognition is not installed: %s", INSTALL)
 
 
 def wait_for_engine(vectors: VectorStore, *, patience: float = BOOT_SECONDS) -> None:
