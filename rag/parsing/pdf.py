@@ -1,7 +1,7 @@
 """Reads PDF by xberg, which finds headings and tables, and by PDFium, which has words and numbers whole."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -23,6 +23,9 @@ from rag.parsing.warnings import pages_not_read
 
 _WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"\d[\d.,]*\d")
+_LONG_WORD = re.compile(r"[^\W\d_]{4,}")
+_FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
+_MANY = 3
 _DIVIDED = re.compile(r"[^\W\d_]-$")
 _DOT_LEADER = re.compile(r"(?: ?\.){5,}")
 _MOST_COMMENTS = 10_000
@@ -110,12 +113,24 @@ def _document(pages: Sequence[tuple[int, str]], title: str | None) -> ParsedDocu
 
 
 def _mended(content: str, layer: Layer) -> str:
-    """The page as xberg reads it, in Markdown; its text layer where xberg lost a number or mixed columns."""
+    """The page as xberg reads it, in Markdown; its text layer where xberg lost something or mixed columns."""
     read = Words.of(layer.text).mend(_tidy(structure.prose(content)))
-    lost = set(_NUMBER.findall(layer.text)) - set(_NUMBER.findall(read))
-    if layer.columns is None and not lost:
+    if layer.columns is None and not _loses(layer.text, read):
         return read
     return _with_headings(_tidy(layer.columns or layer.text), read)
+
+
+def _loses(text: str, read: str) -> bool:
+    """Whether ``read`` lacks a number of ``text``, or lacks words or figures as those of a table's rows.
+
+    One or two may be missing: words that a line's end divides, the number of the page.
+    """
+    if set(_NUMBER.findall(text)) - set(_NUMBER.findall(read)):
+        return True
+    figures, words = Counter(_FIGURE.findall(text)), set(_LONG_WORD.findall(read))
+    figures.subtract(_FIGURE.findall(read))
+    missing = sum(word not in words for word in _LONG_WORD.findall(text))
+    return missing >= _MANY or sum(count for count in figures.values() if count > 0) >= _MANY
 
 
 def _with_headings(text: str, markdown: str) -> str:

@@ -60,6 +60,19 @@ def test_its_headings_stay():
     assert pdf._mended("## Assets\n\n1,971", Layer("Assets\n11,971")) == "## Assets\n11,971"
 
 
+def test_a_page_whose_rows_were_lost_is_that_of_the_text_layer() -> None:
+    layer = Layer("Net income 6,188\nOther comprehensive loss (1)\nShares repurchased (8) (1)")
+
+    assert pdf._mended("Net income 6,188 Shares repurchased (1) (8) (1)", layer) == layer.text
+    assert pdf._mended("Net income Other comprehensive loss Shares repurchased 6,188", layer) == layer.text
+
+
+def test_a_page_that_lacks_its_number_or_joins_a_word_is_as_it_was_read() -> None:
+    layer = Layer("The longterm debt is 6,188.\n6")
+
+    assert pdf._mended("The long-term debt is 6,188.", layer) == "The long-term debt is 6,188."
+
+
 def test_three_columns_are_read_one_after_the_other():
     prose = [f"{word} has four more words" for word in "abcdefghijkl"]
     lines = [(40 + 200 * (n // 4), 700 - 14 * (n % 4), 10, words) for n, words in enumerate(prose)]
