@@ -1,6 +1,7 @@
 """Families of figures that are read when Prometheus asks, and what such a reader does without the broker."""
 
 import logging
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -29,8 +30,9 @@ class StoreCollector(Collector):
             log.warning("%s are missing from /metrics: %s", self.subject, error)
             return self.without_broker()
 
+    @abstractmethod
     def families(self) -> Iterable[Metric]:
-        raise NotImplementedError
+        """The figures as they are now. Raises Transient while the broker is away."""
 
     def without_broker(self) -> Iterable[Metric]:
         return []
