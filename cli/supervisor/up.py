@@ -23,7 +23,7 @@ from rag.settings import Settings
 from rag.startup import shield
 from rag.system.folders import expanded, keep_private, private_folder
 from rag.system.homes import recorded
-from workers.embedding.files import model_files
+from workers.bundled.models import MINILM
 
 _FORK_SERVER = "fork-server"
 
@@ -91,7 +91,7 @@ def build_model(settings: Settings) -> int:
     ``aegis setup`` builds it and reports on stderr.
     """
     folder = expanded(settings.model_dir, "MODEL_DIR: ").resolve()
-    if model_files(folder).complete():
+    if MINILM.files(folder).complete():
         return 0
     # In a process of its own: what a build loads would stay in the supervisor's memory. -P: a folder
     # named cli in the working directory must not be imported.

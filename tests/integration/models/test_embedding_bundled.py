@@ -13,7 +13,7 @@ from rag.settings import Settings
 from workers.embedding import minilm
 from workers.embedding.build import build
 from workers.embedding.bundled import BundledEmbedder
-from workers.embedding.files import ModelFiles
+from workers.bundled.release import ModelFiles
 
 
 @pytest.fixture(scope="module")
