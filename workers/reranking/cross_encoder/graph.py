@@ -30,5 +30,7 @@ def _classify(network: Network, weights: Weights, first: str) -> None:
         network.constant(f"{name}.w", weights[f"{name}.weight"])
         network.constant(f"{name}.b", weights[f"{name}.bias"])
     pooled = network.node("MatMul", [first, "pooler.dense.w"], "pooled")
-    active = network.node("Tanh", [network.node("Add", [pooled, "pooler.dense.b"], "pooled.biased")], "active")
+    active = network.node(
+        "Tanh", [network.node("Add", [pooled, "pooler.dense.b"], "pooled.biased")], "active"
+    )
     network.node("Add", [network.node("MatMul", [active, "classifier.w"], "scored"), "classifier.b"], "logit")

@@ -9,8 +9,8 @@ from workers.bundled.session import CLS, SEP
 from workers.embedding.minilm import encoded
 
 MAX_TOKENS = 320
-"""Of a pair. The model has 512 places; a question, its passage and that one's context take 260 at most as a rule,
-and the time of a pair grows with its tokens."""
+"""Of a pair, in which a question, its passage and that one's context take 260 as a rule. The model has 512
+places, and a pair takes time for each of its tokens."""
 
 MAX_QUESTION_TOKENS = 96
 

@@ -1,13 +1,12 @@
 """The cross-encoder's weights, out of the graph that was released.
 
-That graph holds linear layers and embeddings in int8 with one scale a matrix, and names its linear layers only
-in the nodes that use them.
+That graph holds linear layers and embeddings in int8 with one scale a matrix, and names its linear layers
+only in the nodes that use them.
 """
 
 from pathlib import Path
 
 import numpy as np
-from google.protobuf.message import DecodeError
 from onnx import ModelProto, load_from_string, numpy_helper
 
 from rag.errors import ModelError
@@ -24,11 +23,11 @@ def read_weights(graph: Path) -> Weights:
     """The weights as float32 by BERT's own names. ModelError unless they are those that were released."""
     try:
         data = graph.read_bytes()
-        require_released(CROSS_ENCODER, ONNX, data, graph)
-        model = load_from_string(data)
-    except (OSError, DecodeError) as error:
+    except OSError as error:
         reinstall = f"reinstall {CROSS_ENCODER.wheel.distribution}"
         raise ModelError(f"{graph} is broken ({error}): {reinstall}") from error
+    require_released(CROSS_ENCODER, ONNX, data, graph)
+    model = load_from_string(data)
     tensors = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
     plain = {name: tensors[name] for name in tensors if tensors[name].dtype == np.float32}
     plain |= {
