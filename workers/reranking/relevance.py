@@ -23,7 +23,7 @@ LATE_UNRELATED_BELOW = 0.45
 related article in it, more for the others), and for 4 % of those asked with it."""
 
 LATE = 1.0
-LOGIT = 0.6
+LOGIT = 0.8
 PINNED = 2.0
 OFFSET = 0.0
 """Late interaction and the cross-encoder together (``docs/decisions/0051-cross-encoder.md``)."""
