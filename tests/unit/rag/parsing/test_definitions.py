@@ -66,7 +66,8 @@ def test_a_passage_from_the_middle_of_a_description_has_its_terms_among_its_head
     # given a description of several passages, a list within it, and text after it
     words = "word " * 30
     inner = f"<dl><dt>date.today()<dd><p>{words}<p>{words}</dl>"
-    page = f"<h1>datetime</h1><dl><dt>class date<dd><p>{words}<p>{words}{inner}<p>{words}</dd></dl><p>After {words}"
+    whole = f"<p>{words}<p>{words}{inner}<p>{words}"
+    page = f"<h1>datetime</h1><dl><dt>class date<dd>{whole}</dd></dl><p>After {words}"
     # when it is cut
     chunks = TokenChunker(lambda text: len(text.split()), 40).chunk(from_html(page))
     # then each passage has the terms that it is about, and not those that are over
