@@ -64,8 +64,20 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Definition:
+    """Characters ``start <= i < end`` of the text say something about ``term``."""
+
+    start: int
+    end: int
+    term: str
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedDocument:
-    """A file as a parser reads it: plain text or Markdown, and where its headings, pages and tables are."""
+    """A file as a parser reads it: plain text or Markdown, and where its parts are.
+
+    ``definitions``: in any order, one within another or apart.
+    """
 
     text: str
     title: str | None = None
@@ -73,6 +85,7 @@ class ParsedDocument:
     pages: tuple[Page, ...] = ()
     tables: tuple[Table, ...] = ()
     warnings: tuple[ReadingWarning, ...] = ()
+    definitions: tuple[Definition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +128,9 @@ class Document:
 
     ``fingerprint`` identifies everything that the passages depend on (bytes, title, metadata, chunking): an
     ingestion with the same fingerprint has nothing to do. ``text_key``: the blob of the parsed text that
-    offsets point into. ``given_title``: the title that was sent, whose words count in the lexical search of
-    each passage; '' without one. ``searched_title``: the title whose words count so, which is the given one
-    or the name of the file; '' where the title stands in the text. ``confirmed``: the version of the last
+    offsets point into. ``given_title``: the title that was sent; '' without one. ``searched_title``:
+    the given one, or that of the file's name, whose words count in the lexical search of each passage; ''
+    without one. ``confirmed``: the version of the last
     ingestion with the same content, which supersedes older ones; 0 without one. ``owner``: the name of the
     key that sent the version; "" without keys. ``size``: bytes of its source; 0 where they were not counted.
     ``warnings``: what of the source was not read.
