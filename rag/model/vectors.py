@@ -46,7 +46,8 @@ class CollectionSpec:
 class Passage:
     """What a point carries beside its vectors; ``chunk_id`` is the point id (a UUID string).
 
-    ``confidence``: that of its :class:`Chunk`.
+    ``confidence``: that of its :class:`Chunk`. ``searched_title``: the title that was given, or
+    that the name of the document's file gives; its words stand nowhere in the text. "" without one.
     """
 
     chunk_id: str
@@ -61,6 +62,7 @@ class Passage:
     headings: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     confidence: float | None = None
+    searched_title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +81,17 @@ class DocumentVersion:
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """A hybrid query. ``where`` is a filter on metadata, ``exclude`` hides stale versions."""
+    """A hybrid query. ``where`` is a filter on metadata, ``exclude`` hides stale versions.
+
+    ``vote``: how much the dense vectors count beside the words, as a share of what they usually do.
+    """
 
     dense: Vector
     sparse: SparseVector
     limit: int
     where: Json = field(default_factory=dict)
     exclude: tuple[DocumentVersion, ...] = ()
+    vote: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
