@@ -41,7 +41,7 @@ class ArchiveBody:
     def __init__(self, body: IO[bytes], defaults: Defaults) -> None:
         self._body, self._defaults = body, defaults
         _check_contents(body, defaults.settings.max_batch_documents)
-        self._files = [info for info in _opened(body).infolist() if _is_document(info)]
+        self._files = [info for info in _open_archive(body).infolist() if _is_document(info)]
         self.count = len(self._files)
         require_few(self.count, defaults.settings)
         if sum(info.file_size for info in self._files) > MOST_UNPACKED * defaults.settings.max_batch_mb * MIB:
@@ -54,7 +54,7 @@ class ArchiveBody:
         self.digest = hashed.hexdigest()
 
     def parts(self) -> Iterator[Part | Refusal]:
-        archive = _opened(self._body)
+        archive = _open_archive(self._body)
         for position, info in enumerate(self._files):
             try:
                 self._check(info)
@@ -81,7 +81,7 @@ def _is_document(info: zipfile.ZipInfo) -> bool:
     return not info.is_dir() and not info.filename.startswith(_NOT_READ)
 
 
-def _opened(body: IO[bytes]) -> zipfile.ZipFile:
+def _open_archive(body: IO[bytes]) -> zipfile.ZipFile:
     body.seek(0)
     try:
         return zipfile.ZipFile(body)

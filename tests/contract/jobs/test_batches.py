@@ -1,6 +1,5 @@
 """Batches in the job records: what is promised, whose turn it is, and what is forgotten when."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -188,11 +187,11 @@ class TestStanding:
 
 class TestRetention:
     @pytest.fixture
-    def ended(self, store: Store) -> Iterator[tuple[Batch, list[str]]]:
+    def ended(self, store: Store) -> tuple[Batch, list[str]]:
         batch, job_ids = store.promised(3)
         for job_id in job_ids:
             assert store.jobs.finish(begun(store.jobs, job_id), JobState.SUCCEEDED)
-        yield batch, job_ids
+        return batch, job_ids
 
     def test_a_batch_goes_with_the_last_of_its_jobs(
         self, store: Store, ended: tuple[Batch, list[str]], redis_client: redis.Redis
@@ -215,7 +214,7 @@ class TestRetention:
         batch, job_ids = ended
         of_job = redis_client.pttl(f"{{aegis}}:job:{job_ids[-1]}")
         for name in (f"{{aegis}}:bulk:{batch.id}", f"{{aegis}}:bulk:{batch.id}:jobs"):
-            assert redis_client.pttl(name) >= of_job > 0
+            assert redis_client.pttl(name) > of_job - 10_000 > 0
 
     def test_a_job_that_is_run_again_keeps_its_batch(self, store: Store, redis_client: redis.Redis) -> None:
         batch, job_ids = store.promised(1)

@@ -12,6 +12,7 @@ from tasks.submit.batches import BatchRequest, BatchSubmissions, Part
 from tasks.submit.requests import Idempotency, Ingestion, Text
 from tasks.upkeep.rebuild import rebuild_records
 from tests.contract.jobs.jobrecords import pruned
+from tests.integration.brokers import declare_intact
 from tests.integration.restoration.promises import begun, listed, over, to_run
 from workers.tools import Tools
 
@@ -141,6 +142,7 @@ def test_records_of_its_jobs_alone_make_a_batch(
     fields = [tools.restoration.jobs.record(job_id) for job_id in job_ids]
     lose()
     tools.restoration.jobs.restore([{**each, "state": "cancelled", "finished_at": "1"} for each in fields])
+    declare_intact(tools._redis)
 
     found = batches.get(batch.id)
 
