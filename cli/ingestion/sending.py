@@ -14,7 +14,7 @@ from cli.client.connection import RetryTimer
 from cli.client.problems import ACCESS_ERRORS, error_in
 from cli.ingestion.journal import Journal
 from cli.ingestion.sources import LocalFile, Source
-from rag.errors import AegisError, IdempotencyMismatch, NotFound, Overloaded, Permanent, Transient
+from rag.errors import AegisError, IdempotencyMismatch, NotFound, Overloaded, Transient
 from rag.web.jsontypes import Json
 
 ENDS_ALL = (*ACCESS_ERRORS, Transient, NotFound)
@@ -79,15 +79,12 @@ class Sender:
                 yield Sent(source, error=error)
         try:
             yield from self._answers(files)
-        except (NotFound, Permanent) as error:
-            if isinstance(error, ACCESS_ERRORS):
-                yield from (Sent(source, error=error) for source in files)
-                return
+        except (*ACCESS_ERRORS, Transient) as error:
+            yield from (Sent(source, error=error) for source in files)
+        except Exception as error:  # noqa: BLE001 - each source then gets an error of its own
             if isinstance(error, NotFound):
                 self.singly.set()
             yield from map(self.send, files)
-        except Exception as error:  # noqa: BLE001 - raised by the thread that takes it
-            yield from (Sent(source, error=error) for source in files)
 
     def _answers(self, files: dict[LocalFile, bytes]) -> list[Sent]:
         keys = [self.journal.key(source.document_id, source.mark) for source in files]

@@ -65,6 +65,8 @@ class Api:
         for position, found in enumerate(_FILE.findall(request.content)):
             document_id = found.decode()
             if (answer := self.refuse(document_id)) is not None:
+                if answer.status_code == 401:
+                    return answer
                 placed.append(None)
                 after = answer.headers.get("retry-after")
                 refused.append({"position": position, **answer.json(), "retry_after": after and int(after)})
