@@ -27,6 +27,10 @@ Document = dict[str, Any]
 # Names of operations, as generated clients call them: they never change. Others have their function's name.
 IDS: Mapping[str, str] = {
     "POST /v1/documents": "ingest_document",
+    "POST /v1/documents:batch": "ingest_documents",
+    "GET /v1/batches/{batch_id}": "get_batch",
+    "GET /v1/batches/{batch_id}/events": "follow_batch",
+    "DELETE /v1/batches/{batch_id}": "cancel_batch",
     "GET /v1/documents": "list_documents",
     "GET /v1/documents/{document_id}": "get_document",
     "GET /v1/documents/{document_id}/text": "get_document_text",

@@ -27,6 +27,7 @@ from api.middleware import Observer, OriginGuard, Trace
 from api.routes import (
     audit,
     backups,
+    batches,
     collections,
     contents,
     dead_letters,
@@ -122,6 +123,7 @@ def create_app(settings: Settings, parts: Parts) -> FastAPI:
         lanes,
         events,
         dead_letters,
+        batches,
         contents,  # before documents, whose ids may hold slashes
         documents,
         collections,

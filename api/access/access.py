@@ -21,6 +21,7 @@ from rag.settings.keys import ALL, NAMELESS
 # Keys of a request's ASGI scope, by which the layers around the routes learn what happened to it.
 CALLER = "aegis.caller"  # the Caller, once the call was let in
 REQUEST_ID = "aegis.request_id"
+DOCUMENTS = "aegis.documents"  # how many were accepted by a call that brings many
 KEY_REFUSED = "aegis.refused"  # set when the key was refused, whatever the answer is
 ORIGIN_REFUSED = (
     "aegis.turned_away"  # why it was refused before its key was read: a code of rag.access.origins

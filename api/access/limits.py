@@ -17,20 +17,24 @@ from limits.aio.storage import RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from redis.asyncio import Redis
 
-from rag.errors import Overloaded
+from rag.errors import InvalidRequest, Overloaded
 from rag.redis.connection import PREFIX, reaching_redis
 
 _RETRY_SECONDS = 5.0
 
 
 class RateLimiter(Protocol):
-    async def admit(self, caller: str) -> None:
-        """Count one request of ``caller``. Overloaded over the limit, Unavailable without the broker."""
+    async def admit(self, caller: str, count: int = 1) -> None:
+        """Count requests of ``caller``: one, or as many as a batch has documents.
+
+        Overloaded over the limit, and nothing counted; InvalidRequest for more than a minute allows;
+        Unavailable without the broker.
+        """
         ...
 
 
 class Unlimited:
-    async def admit(self, caller: str) -> None:
+    async def admit(self, caller: str, count: int = 1) -> None:
         """Admit everybody, always."""
 
 
@@ -53,9 +57,13 @@ class RateLimit:
         self._item = RateLimitItemPerMinute(per_minute, namespace=f"LIMITER/{what}")
         self._what = what
 
-    async def admit(self, caller: str) -> None:
+    async def admit(self, caller: str, count: int = 1) -> None:
+        if count > self._item.amount:
+            raise InvalidRequest(
+                f"{count} documents count as so many {self._what}, of {self._item.amount} a minute: send less"
+            )
         with reaching_redis():
-            if await self._limiter.hit(self._item, caller):
+            if await self._limiter.hit(self._item, caller, cost=count):
                 return
             stats = await self._limiter.get_window_stats(self._item, caller)
         raise Overloaded(

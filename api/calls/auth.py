@@ -44,6 +44,12 @@ class Call:
         self.caller.must_reach(name)
         return name
 
+    async def count_more(self, requests: int) -> None:
+        """Count the call as so many more for the rate limit. Overloaded, InvalidRequest."""
+        if requests > 0:
+            caller = _address_key(self.request) if self.caller is ANYBODY else self.caller.rate_key
+            await self.parts.write_limit.admit(caller, requests)
+
     async def run_in_thread(
         self, act: Callable[Asked, Answer], *args: Asked.args, **kwargs: Asked.kwargs
     ) -> Answer:

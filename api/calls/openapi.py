@@ -111,3 +111,23 @@ def document_body() -> dict[str, Any]:
         },
     }
     return {"requestBody": {"required": True, "content": content}}
+
+
+def batch_body() -> dict[str, Any]:
+    """The body of ``POST /v1/documents:batch``: NDJSON, a form with many files, or a ZIP archive."""
+    file = {"type": "string", "format": "binary"}
+    form = {
+        "file": {"type": "array", "items": file, "description": "A part for each document"},
+        "collection": dict(DocumentIn.model_json_schema()["properties"]["collection"]),
+        "metadata": {"type": "string", "description": "A JSON object", "example": '{"lang": "en"}'},
+    }
+    lines = (
+        '{"text": "The VPN needs a token.", "document_id": "vpn"}\n'
+        '{"text": "The door code is on the board.", "document_id": "door"}\n'
+    )
+    content = {
+        "application/x-ndjson": {"schema": {"type": "string"}, "example": lines},
+        "multipart/form-data": {"schema": {"type": "object", "properties": form}},
+        "application/zip": {"schema": file},
+    }
+    return {"requestBody": {"required": True, "content": content}}

@@ -13,9 +13,9 @@ from rag.backups.status import BackupStatus
 from rag.backups.vault import Vault
 from rag.blobs.buckets import Disks
 from rag.blobs.store import ObstoreBlobs
-from rag.jobs import DurableJobStore
+from rag.jobs import DurableBatchStore, DurableJobStore
 from rag.journal.journal import Journal
-from rag.ports import BlobStore, Cache, DocumentRegistry, JobStore
+from rag.ports import BatchStore, BlobStore, Cache, DocumentRegistry, JobStore
 from rag.redis.audit import AuditReader, AuditWriter
 from rag.redis.cache import RedisCache
 from rag.redis.connection import connect, connect_async
@@ -29,6 +29,7 @@ from rag.registry.keys import KeyFinder, KeyRegistry
 from rag.settings import Settings
 from rag.telemetry.measured import measured
 from rag.telemetry.tracing import watched
+from tasks.submit.batches import BatchSubmissions
 from tasks.submit.submissions import Publisher, Submissions
 from tasks.submit.waits import Waits
 
@@ -59,9 +60,11 @@ class Parts:
     read_limit: RateLimiter
     wrong_keys: RateLimiter
     jobs: JobStore
+    batches: BatchStore
     documents: DocumentRegistry
     blobs: BlobStore
     submissions: Submissions
+    batch_submissions: BatchSubmissions
     publisher: Publisher
     job_waits: Waits
     listing: BackupListing
@@ -95,6 +98,7 @@ def build(settings: Settings) -> Parts:
     journal = Journal(blobs)
     jobs: JobStore = measure(DurableJobStore(client, settings, journal), "redis")
     documents: DocumentRegistry = measure(DurableDocumentRegistry(client, journal), "redis")
+    batches: BatchStore = measure(DurableBatchStore(client, settings, journal), "redis")
     finder, issuer = KeyFinder(async_client, journal), _issuer_of(settings)
     publisher = Publisher(settings)
     heartbeats = measure(Heartbeats(client), "redis")
@@ -113,9 +117,11 @@ def build(settings: Settings) -> Parts:
         read_limit=limit(settings.reads_per_minute, "reads"),
         wrong_keys=limit(settings.wrong_keys_per_minute, "wrong keys"),
         jobs=jobs,
+        batches=batches,
         documents=documents,
         blobs=blobs,
         submissions=Submissions(settings, jobs, documents, blobs, publisher.send),
+        batch_submissions=BatchSubmissions(settings, jobs, batches, documents, blobs, publisher.send),
         publisher=publisher,
         job_waits=Waits(jobs, heartbeats, able=lambda: publisher.fault is None),
         listing=BackupListing(Vault.of(settings)),

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
 from api.calls.json_body import invalid_body, invalid_fields
-from api.incoming.jsontext import TooMuch, content, scan
+from api.incoming.jsontext import LONG, TooMuch, content, scan
 from api.incoming.multipart import MOST_FIELD, parsed_form
 from api.incoming.receiving import IN_MEMORY, MIB
 from api.schemas.bodies import DocumentIn, OnConflict
@@ -73,6 +73,26 @@ def from_json(body: IO[bytes], settings: Settings) -> Iterator[Received]:
             raise invalid_body("only text may be so long")
         long.seek(0)
         yield _received(fields, _unescape(long, text, settings), settings)
+
+
+def from_line(line: bytes, settings: Settings) -> Received:
+    """A line of NDJSON, which is a body of :func:`from_json`. It raises the same."""
+    if len(line) > LONG:
+        with from_json(io.BytesIO(line), settings) as received:
+            source = received.ingestion.source
+            if isinstance(source, Upload):  # its file is removed after the block
+                source = replace(source, file=io.BytesIO(source.file.read()))
+            return replace(received, ingestion=replace(received.ingestion, source=source))
+    try:
+        scan(io.BytesIO(line), None)
+        fields = DocumentIn.model_validate_json(line)
+    except TooMuch as error:
+        raise invalid_body(str(error)) from None
+    except ValidationError as error:
+        raise invalid_fields(error) from error
+    if sum(source is not None for source in (fields.text, fields.url)) != 1:
+        raise InvalidRequest(_NOT_ONE)
+    return _received(fields, _inline(fields, settings), settings)
 
 
 def _unescape(long: IO[bytes], into: IO[bytes], settings: Settings) -> Upload:

@@ -2,8 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from time import monotonic
+from typing import TypeVar
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
@@ -11,9 +12,14 @@ from starlette.requests import ClientDisconnect
 
 from api.calls.parts import Parts
 from rag.errors import NotFound
-from rag.model import Job
+from rag.model import BatchStanding, Job
+
+T = TypeVar("T")
 
 LONGEST_WAIT = 60
+APART_SECONDS = 0.2
+"""Between two looks at all jobs of a batch."""
+
 _RECHECK_SECONDS = 5.0
 _PREFERENCE = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*(?:"|\Z))+')
 _WAIT = re.compile(r'\s*wait\s*=\s*(?:(\d{1,9})|"(\d{1,9})")\s*\Z', re.IGNORECASE)
@@ -34,12 +40,23 @@ async def wait_for_end(parts: Parts, request: Request, job_id: str, seconds: flo
 
     NotFound when the record is gone; ClientDisconnect when the client is.
     """
+    return await _unless_client_leaves(request, _end_of(parts, job_id, seconds))
 
+
+async def wait_for_batch(parts: Parts, request: Request, batch_id: str, seconds: float) -> BatchStanding:
+    """How the batch stands as soon as all of its jobs are over, after ``seconds``, or at the server's stop.
+
+    ClientDisconnect when the client is gone.
+    """
+    return await _unless_client_leaves(request, _end_of_batch(parts, batch_id, seconds))
+
+
+async def _unless_client_leaves(request: Request, wait: Coroutine[None, None, T]) -> T:
     async def client_leaves() -> None:
         while (await request.receive())["type"] != "http.disconnect":
             pass  # the rest of the request's body
 
-    waiting = asyncio.create_task(_end_of(parts, job_id, seconds))
+    waiting = asyncio.create_task(wait)
     leaving = asyncio.create_task(client_leaves())
     try:
         await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -65,6 +82,18 @@ async def _end_of(parts: Parts, job_id: str, seconds: float) -> Job:
             if job.state.final or left <= 0 or parts.stopping.is_set():
                 return job
             await watch.wait(min(left, _RECHECK_SECONDS))
+
+
+async def _end_of_batch(parts: Parts, batch_id: str, seconds: float) -> BatchStanding:
+    deadline = monotonic() + seconds
+    async with parts.changes.watch(batch_id, every=False) as watch:
+        while True:
+            standing = await run_in_threadpool(parts.batches.standing, batch_id)
+            left = deadline - monotonic()
+            if not standing.still_open or left <= 0 or parts.stopping.is_set():
+                return standing
+            await asyncio.sleep(min(left, APART_SECONDS))  # many jobs may end at once
+            await watch.wait(max(0.0, min(deadline - monotonic(), _RECHECK_SECONDS)))
 
 
 def no_such_job(job_id: str) -> NotFound:

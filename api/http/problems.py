@@ -6,6 +6,7 @@ of a part that is away may name hosts and paths: it is logged too, and only admi
 as on ``/health/ready``.
 """
 
+import json
 import logging
 import math
 from collections.abc import Mapping
@@ -125,6 +126,20 @@ def of_validation(error: RequestValidationError) -> Response:
     if (more := len(faults) - len(told)) > 0:
         detail += f"; and {more} more"
     return problem(422, InvalidRequest.code, InvalidRequest.title, detail, errors=told)
+
+
+def told(error: Exception) -> Json:
+    """The problem of a part of a request, as a member of the answer about the whole."""
+    if isinstance(error, RequestValidationError):
+        response = of_validation(error)
+    elif isinstance(error, HTTPException):
+        response = of_http(error)
+    else:
+        response = of_error(error) if isinstance(error, AegisError) else internal()
+    found: Json = json.loads(bytes(response.body))
+    if isinstance(error, Transient):
+        found["retry_after"] = int(response.headers["retry-after"])
+    return found
 
 
 def install(app: FastAPI) -> None:

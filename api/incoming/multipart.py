@@ -7,6 +7,7 @@ line that only looks like one. Such a parser takes a second for two megabytes of
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
@@ -35,27 +36,51 @@ _ESCAPED_BY_BROWSERS = re.compile("%(0A|0D|22)", re.IGNORECASE)
 @contextmanager
 def parsed_form(body: IO[bytes], content_type: str) -> Iterator[FormData]:
     """The form in ``body``; its files are removed after the block. HTTPException 400 and 413, OSError."""
-    multipart = Multipart(body, content_type)
     items: list[tuple[str, UploadFile | str]] = []
     with ExitStack() as files:
-        while (headers := multipart.next_part()) is not None:
+        for part in form_parts(body, content_type):
             if len(items) == MOST_PARTS:
                 raise HTTPException(400, f"A form may have {MOST_PARTS} parts")
-            options = parameters(dict(headers).get(b"content-disposition", b""))
-            if "name" not in options:
-                raise HTTPException(400, 'Each part needs a Content-Disposition with a "name"')
-            name = _text(options["name"])
-            if "filename" not in options:
-                items.append((name, _text(multipart.field())))
+            if part.filename is None:
+                items.append((part.name, part.field()))
                 continue
             if sum(isinstance(item, UploadFile) for _, item in items) == MOST_FILES:
                 raise HTTPException(400, f"A form may have {MOST_FILES} files")
             file = files.enter_context(SpooledTemporaryFile(max_size=IN_MEMORY))
-            size = sum(file.write(piece) for piece in multipart.content())
+            size = sum(file.write(piece) for piece in part.content())
             file.seek(0)
-            filename, own = _file_name(options["filename"]), Headers(raw=headers)
-            items.append((name, UploadFile(file, size=size, filename=filename, headers=own)))  # type: ignore[arg-type]  # it has what a BinaryIO has
+            upload = UploadFile(file, size=size, filename=part.filename, headers=part.headers)  # type: ignore[arg-type]  # it has what a BinaryIO has
+            items.append((part.name, upload))
         yield FormData(items)
+
+
+@dataclass(frozen=True, slots=True)
+class FormPart:
+    """A part of a form. ``filename`` None: it is a field, and no file."""
+
+    name: str
+    filename: str | None
+    headers: Headers
+    multipart: "Multipart"
+
+    def content(self) -> Iterator[bytes]:
+        """The part's bytes, in pieces; to be read once, to the end. HTTPException 400."""
+        return self.multipart.content()
+
+    def field(self) -> str:
+        """The part's text. HTTPException 400 and 413."""
+        return _text(self.multipart.field())
+
+
+def form_parts(body: IO[bytes], content_type: str) -> Iterator[FormPart]:
+    """The parts of the form; all bytes of one must be read before the next. HTTPException 400."""
+    multipart = Multipart(body, content_type)
+    while (headers := multipart.next_part()) is not None:
+        options = parameters(dict(headers).get(b"content-disposition", b""))
+        if "name" not in options:
+            raise HTTPException(400, 'Each part needs a Content-Disposition with a "name"')
+        filename = _file_name(options["filename"]) if "filename" in options else None
+        yield FormPart(_text(options["name"]), filename, Headers(raw=headers), multipart)
 
 
 def _text(sent: bytes) -> str:

@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.access.access import CALLER, KEY_REFUSED, ORIGIN_REFUSED, REQUEST_ID, Caller
+from api.access.access import CALLER, DOCUMENTS, KEY_REFUSED, ORIGIN_REFUSED, REQUEST_ID, Caller
 from api.calls.auth import AdminCall, address_of, token_of
 from api.calls.openapi import problems
 from api.schemas.answers import Answer, Page, page_of
@@ -31,7 +31,7 @@ _REFUSED = (401, 403)
 _APART_SECONDS = 1.0
 _MOST_ADDRESSES = 10_000
 _QUESTIONS = "/v1/queries"
-_JOBS = "/v1/jobs/"
+_JOBS, _BATCHES = "/v1/jobs/", "/v1/batches/"
 _LONGEST_PATH = 512
 _LONGEST_ORIGIN = 300
 
@@ -55,6 +55,8 @@ class AuditOut(Answer):
     address: str
     request_id: str
     job_id: str | None = Field(description="The job that the call made or changed")
+    batch_id: str | None = Field(description="The batch that the call made or cancelled")
+    documents: int = Field(description="Of a batch: how many were accepted")
     count: int = Field(description="This call and refused ones of the address since its last entry")
     reason: str | None = Field(
         description="Why it was refused before its key was read: the problem's code",
@@ -64,7 +66,17 @@ class AuditOut(Answer):
 
     @classmethod
     def of(cls, entry: AuditEntry) -> Self:
-        empty_is_null = ("key", "key_id", "role", "collection", "status", "job_id", "reason", "origin")
+        empty_is_null = (
+            "key",
+            "key_id",
+            "role",
+            "collection",
+            "status",
+            "job_id",
+            "batch_id",
+            "reason",
+            "origin",
+        )
         nullable = {name: getattr(entry, name) or None for name in empty_is_null}
         return cls.copy_from(entry, **nullable)
 
@@ -173,6 +185,8 @@ def _entry_of(request: Request, kind: AuditKind, status: int, headers: Headers) 
         address=address_of(request),
         request_id=scope.get(REQUEST_ID, ""),
         job_id=location.removeprefix(_JOBS) if location.startswith(_JOBS) else "",
+        batch_id=location.removeprefix(_BATCHES) if location.startswith(_BATCHES) else "",
+        documents=scope.get(DOCUMENTS, 0),
         reason=scope.get(ORIGIN_REFUSED, ""),
         origin=_printable(sent_by.encode("latin-1")[:_LONGEST_ORIGIN]) if ORIGIN_REFUSED in scope else "",
     )

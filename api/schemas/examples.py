@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 JOB_ID = "01990a6e-3c1f-7b1e-9a44-1d2f5a0c7e11"
+BATCH_ID = "01990a6e-3c1f-7b1e-9a44-1d2f5a0c7e10"
 _BACKUP_ID = "01990a71-9c2e-7d10-8f5b-6a3e2c1d4b90"
 _KEY_ID = "mfzwizltoq2dkojy"
 _BEGAN, _ENDED = "2026-11-23T20:07:00Z", "2026-11-23T20:07:41Z"
@@ -124,12 +125,41 @@ _KEY = {
     "last_used_at": _ENDED, "grace_until": None, "restored_from": None,
 }  # fmt: skip
 
+_BATCH = {
+    "id": BATCH_ID, "state": "running", "created_at": _BEGAN, "collections": ["handbook"], "accepted": 200,
+    "refused": 1, "counts": {
+        "queued": 120, "running": 16, "succeeded": 63, "failed": 1, "cancelled": 0, "dead": 0
+    },
+    "forgotten": 0, "progress": {"done": 64, "total": 200},
+    "failures": [
+        {
+            "job_id": JOB_ID, "document_id": "guides/vpn.pdf", "state": "failed",
+            "error": {
+                "type": "urn:aegis:problem:unreadable-document", "title": "The document cannot be read",
+                "detail": "it is encrypted", "stage": "parse", "attempts": 1,
+            },
+        }
+    ],
+}  # fmt: skip
+
 # By the schema's name. A page shows one of what it lists.
 OF_SCHEMAS: Mapping[str, Any] = {
     "Submitted": {
         "job_id": JOB_ID, "document_id": "guides/vpn.md", "status_url": f"/v1/jobs/{JOB_ID}",
         "survives": "broker-loss",
     },
+    "BatchSubmitted": {
+        "batch_id": BATCH_ID, "status_url": f"/v1/batches/{BATCH_ID}", "survives": "broker-loss",
+        "accepted": 1,
+        "jobs": [{"job_id": JOB_ID, "document_id": "guides/vpn.md"}, None],
+        "refused": [
+            {
+                "position": 1, "type": "urn:aegis:problem:invalid-request", "status": 422,
+                "title": "A field has a value that cannot be used", "detail": "text: is empty",
+            }
+        ],
+    },
+    "Batch": _BATCH,
     "Job": JOBS["ingest"],
     "Stuck": {
         "items": [
@@ -179,7 +209,8 @@ OF_SCHEMAS: Mapping[str, Any] = {
     "AuditEntry": {
         "at": _BEGAN, "kind": "writes", "key": "ci", "key_id": _KEY_ID, "role": "write", "method": "POST",
         "path": "/v1/documents", "collection": None, "status": 202, "address": "203.0.113.7",
-        "request_id": "5f0c1b7e", "job_id": JOB_ID, "count": 1, "reason": None, "origin": None,
+        "request_id": "5f0c1b7e", "job_id": JOB_ID, "batch_id": None, "documents": 0,
+        "count": 1, "reason": None, "origin": None,
     },
     "Lanes": {
         "read_at": _ENDED,
@@ -228,14 +259,16 @@ OF_OPERATIONS: Mapping[str, Any] = {
     "get_metrics": "aegis_broker_up 1.0\n",
     "follow_job": 'event: state\ndata: {"state":"running","stage":"parse","attempts":1}\n'
     "id: 1795438435870-0\n\n",
+    "follow_batch": 'event: progress\ndata: {"done": 64, "total": 200, "counts": {"succeeded": 64}}\n'
+    "id: running-64\n\n",
     "follow_jobs": f'event: progress\ndata: {{"job_id": "{JOB_ID}", "data": {{"done": 3, "total": 12}}}}\n'
     f"id: 1795438435870-0/{JOB_ID}\n\n",
 }
 
 # By the parameter's name.
 OF_PARAMETERS: Mapping[str, Any] = {
-    "job_id": JOB_ID, "job": [JOB_ID], "document_id": "guides/vpn.md", "name": "handbook",
-    "backup": "latest", "key_id": _KEY_ID,
+    "job_id": JOB_ID, "job": [JOB_ID], "batch_id": BATCH_ID, "document_id": "guides/vpn.md",
+    "name": "handbook", "backup": "latest", "key_id": _KEY_ID,
 }  # fmt: skip
 
 _PROBLEMS: Mapping[int, tuple[str, str]] = {

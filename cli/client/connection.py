@@ -201,13 +201,13 @@ class Connection:
                     yield Event(fields.get("id", ""), fields.get("event", "message"), data)
                     fields = {}
 
-    def _submit(self, path: str, *, key: str | None = None, **request: Any) -> Json:
+    def _submit(self, path: str, *, key: str | None = None, needs: str = "job_id", **request: Any) -> Json:
         """Every try has the same Idempotency-Key, so that they make one job.
 
         ``key``: one that the caller remembers, for a submit whose answer may have been lost.
         """
         headers = {"Idempotency-Key": key or str(uuid4())}
-        return self._call("POST", path, needs=("job_id",), headers=headers, **request)
+        return self._call("POST", path, needs=(needs,), headers=headers, **request)
 
     def _call(self, method: str, path: str, *, needs: Sequence[str] = (), **request: Any) -> Json:
         """The answer, an object with the fields ``needs``. NotAegisError for any other."""

@@ -19,6 +19,7 @@ from rag.errors import (
     UnsupportedMedia,
 )
 from rag.system.printable import one_line
+from rag.web.jsontypes import Json
 from rag.web.retry_after import seconds_to_wait
 
 
@@ -59,6 +60,15 @@ def error_of(answer: httpx.Response) -> AegisError:
     message = (detail or _NOT_OURS.format(answer.status_code)) + _KEY_HINTS.get(kind, "")
     if issubclass(kind, Transient):
         return kind(message, retry_after=seconds_to_wait(answer.headers))
+    return kind(message)
+
+
+def error_in(problem: Json) -> AegisError:
+    """The error for a problem that is a member of an answer."""
+    kind = _BY_CODE.get(str(problem.get("type", "")).removeprefix(_OURS), AegisError)
+    message = one_line(str(problem.get("detail") or problem.get("title") or ""))
+    if issubclass(kind, Transient):
+        return kind(message, retry_after=problem.get("retry_after"))
     return kind(message)
 
 

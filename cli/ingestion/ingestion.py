@@ -129,7 +129,7 @@ class Ingestion:
     def _work(self, sources: Iterator[Source | Outcome]) -> None:
         while True:
             # The first source goes alone: when it is refused, no other is sent.
-            most = 2 * UPLOADS_AT_ONCE if self._is_answered else 1
+            most = AHEAD if self._is_answered else 1
             while (
                 self._senders.open < most
                 and self._senders.open + len(self.under_way) < AHEAD

@@ -1,21 +1,27 @@
 """Sends sources to the API, a few at a time, and none that it has already."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from hashlib import sha256
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import TypeVar
 
 from cli.client.client import FINAL, Client
 from cli.client.connection import RetryTimer
-from cli.client.problems import ACCESS_ERRORS
+from cli.client.problems import ACCESS_ERRORS, error_in
 from cli.ingestion.journal import Journal
-from cli.ingestion.sources import Source
+from cli.ingestion.sources import LocalFile, Source
 from rag.errors import AegisError, IdempotencyMismatch, NotFound, Overloaded, Transient
 from rag.web.jsontypes import Json
 
 ENDS_ALL = (*ACCESS_ERRORS, Transient, NotFound)
 """Errors that the next document would meet too."""
+
+MOST_TOGETHER = 100
+"""Small files that are sent in one call."""
 
 T = TypeVar("T")
 
@@ -35,6 +41,7 @@ class Sender:
     """Sends sources to a collection.
 
     ``reached``: is set once the API has answered; ``again``: also send what is there already.
+    ``singly``: is set where the API takes no batches, as that of an earlier version.
     """
 
     client: Client
@@ -42,6 +49,59 @@ class Sender:
     journal: Journal
     reached: Event
     again: bool = False
+    singly: Event = field(default_factory=Event)
+
+    def send_all(self, sources: Sequence[Source]) -> Iterator[Sent]:
+        """What becomes of each source, in any order; small files go in one call."""
+        new: list[LocalFile] = []
+        for source in sources:
+            if not isinstance(source, LocalFile) or not source.is_small or self.singly.is_set():
+                yield self.send(source)
+            elif earlier := self._try_to_find(source):
+                yield earlier
+            else:
+                new.append(source)
+        yield from self._send_batch(new) if len(new) > 1 else map(self.send, new)
+
+    def _try_to_find(self, source: Source) -> Sent | None:
+        try:
+            return self._find_earlier(source)
+        except Exception as error:  # noqa: BLE001 - raised by the thread that takes it
+            return Sent(source, error=error)
+
+    def _send_batch(self, sources: Sequence[LocalFile]) -> Iterator[Sent]:
+        """What becomes of each. Those that the API wants later, or not together, are sent by themselves."""
+        files: dict[LocalFile, bytes] = {}
+        for source in sources:
+            try:
+                files[source] = source.content()
+            except OSError as error:
+                yield Sent(source, error=error)
+        try:
+            yield from self._answers(files)
+        except (*ACCESS_ERRORS, Transient) as error:
+            yield from (Sent(source, error=error) for source in files)
+        except Exception as error:  # noqa: BLE001 - each source then gets an error of its own
+            if isinstance(error, NotFound):
+                self.singly.set()
+            yield from map(self.send, files)
+
+    def _answers(self, files: dict[LocalFile, bytes]) -> list[Sent]:
+        keys = [self.journal.key(source.document_id, source.mark) for source in files]
+        key = sha256(json.dumps(keys).encode()).hexdigest() if all(keys) else None
+        parts = [(source.document_id, content) for source, content in files.items()]
+        answer = self._retry(lambda: self.client.ingest_all(parts, self.collection, key=key))
+        refused = {each["position"]: error_in(each) for each in answer["refused"]}
+        sent = []
+        for position, (source, placed) in enumerate(zip(files, answer["jobs"], strict=True)):
+            if placed is None and isinstance(refused[position], Transient):
+                sent.append(self.send(source))
+            elif placed is None:
+                sent.append(Sent(source, error=refused[position]))
+            else:
+                self.journal.accept(source.document_id, source.mark, placed["job_id"])
+                sent.append(Sent(source, job_id=placed["job_id"]))
+        return sent
 
     def send(self, source: Source) -> Sent:
         """Never raises: an error is in what it returns."""
@@ -142,7 +202,19 @@ class SenderPool:
 
     def _work(self) -> None:
         while (source := self._left.get()) is not None and not self._over.is_set():
-            sent = self._sender.send(source)
-            if isinstance(sent.error, ENDS_ALL):
-                self._over.set()
-            self._report(sent)
+            for sent in self._sender.send_all([source, *self._more()]):
+                self._report(sent)
+                if isinstance(sent.error, ENDS_ALL):
+                    self._over.set()
+                if self._over.is_set():
+                    return
+
+    def _more(self) -> Iterator[Source]:
+        """What else there is to send now."""
+        with suppress(Empty):
+            for _ in range(MOST_TOGETHER - 1):
+                source = self._left.get_nowait()
+                if source is None:
+                    self._left.put(None)  # it ends a thread: perhaps this one
+                    return
+                yield source

@@ -10,11 +10,13 @@ from cli.client.client import Client
 from cli.client.transport import Upload
 from rag.errors import ConfigurationError
 from rag.media import READABLE
-from rag.naming import checked_document_id, document_id_of
+from rag.naming import checked_document_id, document_id_of, document_id_of_file
 from rag.web.jsontypes import Json
 
 _LINK_BYTES = 65_536  # an estimate, for the progress bar
 _PIECE = 1 << 20
+_SMALL = 64 << 10
+"""Bytes of a file that is sent with others in one call."""
 
 
 class Source(Protocol):
@@ -69,6 +71,20 @@ class LocalFile:
     @property
     def is_lasting(self) -> bool:
         return True
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it may go in a batch, where the name of a file alone makes the document's id."""
+        fits = document_id_of_file(self.document_id) == self.document_id
+        return self.size <= _SMALL and fits and PurePosixPath(self.document_id).name == self.path.name
+
+    def content(self) -> bytes:
+        """OSError, also for a file that has grown since it was found."""
+        with self.path.open("rb") as file:
+            found = file.read(_SMALL + 1)
+        if len(found) > _SMALL:
+            raise OSError("it became longer while it was sent")
+        return found
 
     def send(self, client: Client, collection: str | None, key: str | None) -> Json:
         return client.ingest(self.path, self.document_id, collection, key=key)

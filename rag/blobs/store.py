@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +15,7 @@ from rag.blobs.buckets import Access, open_store, translated_errors
 from rag.errors import InvalidRequest, NotFound, Unavailable
 from rag.settings import Settings
 from rag.system.disks import folder_of
+from rag.system.filesystems import sync_file_system
 
 if TYPE_CHECKING:
     from hashlib import _Hash as Hash
@@ -25,6 +27,9 @@ LISTED_AT_ONCE = 1000
 _SEGMENT = re.compile(r"(?!\.{1,2}\Z)(?!.*#\d+\Z)[^/\\\x00-\x1f\x7f]+\Z", re.DOTALL)
 _LONGEST_SEGMENT, _LONGEST_KEY = 250, 1024  # bytes; the limits of file systems and of S3
 _PART_BYTES, _PARTS_AT_ONCE = 8 << 20, 4
+_PUTS_AT_ONCE = 16
+_SYNCED_SINGLY = 8
+"""Files up to which a sync of each costs less than one of the whole file system."""
 _SEAL = "sha256"
 _BLOCK_BYTES = 1 << 20
 
@@ -72,6 +77,17 @@ class ObstoreBlobs:
                     chunk_size=_PART_BYTES,
                     max_concurrency=_PARTS_AT_ONCE,
                 )
+
+    def put_all(self, blobs: Mapping[str, bytes | BinaryIO]) -> None:
+        """In a folder, one sync of its file system makes all of them durable; to a bucket go some at once."""
+        if self._folder is None:
+            with ThreadPoolExecutor(_PUTS_AT_ONCE) as pool:
+                list(pool.map(self.put, blobs.keys(), blobs.values()))
+            return
+        for key, data in blobs.items():
+            self.put(key, data, durable=False)
+        with self._doing("all"):
+            persist_all(self._folder, blobs.keys())
 
     def get(self, key: str) -> bytes:
         """The blob. Also raises Unavailable when its SHA-256 differs from the one that was put."""
@@ -193,3 +209,11 @@ def persist(folder: Path, key: str) -> None:
                 os.close(descriptor)
         if entry == folder:
             return
+
+
+def persist_all(folder: Path, keys: Collection[str]) -> None:
+    """As :func:`persist`, for many files."""
+    if len(keys) > _SYNCED_SINGLY and sync_file_system(folder):
+        return
+    for key in keys:
+        persist(folder, key)

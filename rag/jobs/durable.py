@@ -123,11 +123,12 @@ class DurableJobStore(RedisJobStore):
 
     def prune(self, *, finished_before: float, dead_before: float, most: int, limit: int) -> list[Job]:
         jobs = super().prune(finished_before=finished_before, dead_before=dead_before, most=most, limit=limit)
-        for job in jobs:
-            try:
-                self._journal.forget(job.id)
-            except AegisError as error:
-                log.warning("job %s is forgotten, but its entry in the journal stays: %s", job.id, error)
+        try:
+            self._journal.forget({job.id: job.batch for job in jobs})
+        except AegisError as error:
+            log.warning(
+                "%d jobs are forgotten, but entries of theirs in the journal stay: %s", len(jobs), error
+            )
         return jobs
 
     def _try_end(self, job: Job) -> None:

@@ -15,12 +15,18 @@
 -- {aegis}:about:COLLECTION/DOCUMENT  zset, all scores 0: the jobs about a document of a collection, and with
 --                           nothing before the slash those about one of that id in any; it goes with their records
 -- {aegis}:waiting:STAGE     zset: queued jobs by the time they were queued
--- {aegis}:line:STAGE:OWNER   zset: an owner's queued jobs that are due, by the time they were queued
+-- {aegis}:line:STAGE:OWNER   zset: an owner's queued jobs that are due, by the time they were queued; those of
+--                           batches are in a line of their own, whose name ends in the character 31
+-- {aegis}:sides:STAGE       hash: owners with both lines -> the one that the last job came from, 1 for that of batches
 -- {aegis}:resting:STAGE     zset: queued jobs that are due later, by that time
 -- {aegis}:turns:STAGE       zset: owners by how much of the stage they have had; an owner may be there without a line
 -- {aegis}:absent:STAGE      zset: owners without a line who have had more than the owner of the last turn
 -- {aegis}:turn:STAGE        how much of the stage the owner of the last turn had had before it
 -- {aegis}:batch:WORKER      list: a token, then the jobs that the worker began with that call
+-- {aegis}:bulk:BATCH        hash: of documents that were submitted together: id, owner, created_at, accepted (how many
+--                           jobs there were), collections (with commas between), idempotency, digest, and the
+--                           answer, JSON, once all of them are recorded
+-- {aegis}:bulk:BATCH:jobs   zset, all scores 0: its jobs; it goes with the last of their records
 -- {aegis}:open:KIND:OWNER   set: an owner's jobs that are not over
 -- {aegis}:coming:COLLECTION  zset, all scores 0: "DOCUMENT JOB" of its ingestions that are not over, with the
 --                           character 31 between them, which no id has
@@ -38,9 +44,9 @@
 --                           one before; with us in the place of N, their sum in microseconds;
 --                           retry:STAGE:CODE, recovery:STAGE, end:KIND:STATE; of successes also
 --                           answer:OUTCOME, documents, passages, and the durations first_token:N
--- {aegis}:idempotency:HASH  hash: digest of the body, id of the job
+-- {aegis}:idempotency:HASH  hash: digest of the body, id of the job or of the batch
 -- {aegis}:changes           channel: the id of each job that changed
--- {aegis}:ends              channel: the id of each job that is over
+-- {aegis}:ends              channel: the id of each job that is over, and of its batch
 
 local root = '{aegis}:'
 local job, id = KEYS[1], ARGV[1]
@@ -107,16 +113,28 @@ local function coming(collection)
   return root .. 'coming:' .. collection
 end
 
+-- The document that a job is about, or false. A new record has it in its inputs only.
+local function document_of(key)
+  local at = redis.call('HMGET', key, 'document', 'kind', 'inputs')
+  if at[1] or (at[2] ~= 'ingest' and at[2] ~= 'delete') then
+    return at[1]
+  end
+  local sound, inputs = pcall(cjson.decode, at[3])
+  local document = sound and type(inputs) == 'table' and inputs['document_id']
+  if type(document) ~= 'string' then
+    return false
+  end
+  redis.call('HSET', key, 'document', document)
+  return document
+end
+
 -- Note whether an ingestion of the document is on its way.
 local function note_coming(open)
-  local at = redis.call('HMGET', job, 'collection', 'inputs')
-  local read, inputs = pcall(cjson.decode, at[2])
-  local document = read and type(inputs) == 'table' and inputs['document_id']
-  document = type(document) == 'string' and document or ''
+  local member = (document_of(job) or '') .. '\31' .. id
   if open then
-    redis.call('ZADD', coming(at[1]), 0, document .. '\31' .. id)
+    redis.call('ZADD', coming(redis.call('HGET', job, 'collection')), 0, member)
   else
-    redis.call('ZREM', coming(at[1]), document .. '\31' .. id)
+    redis.call('ZREM', coming(redis.call('HGET', job, 'collection')), member)
   end
 end
 
@@ -161,21 +179,6 @@ local function unlist(other, lists)
       redis.call('SREM', root .. 'lists', each)
     end
   end
-end
-
--- The document that a job is about, or false. A new record has it in its inputs only.
-local function document_of(key)
-  local at = redis.call('HMGET', key, 'document', 'kind', 'inputs')
-  if at[1] or (at[2] ~= 'ingest' and at[2] ~= 'delete') then
-    return at[1]
-  end
-  local sound, inputs = pcall(cjson.decode, at[3])
-  local document = sound and type(inputs) == 'table' and inputs['document_id']
-  if type(document) ~= 'string' then
-    return false
-  end
-  redis.call('HSET', key, 'document', document)
-  return document
 end
 
 local function lists_about(collection, document)
@@ -232,8 +235,17 @@ local function state_event(state, stage, attempts, error)
   event('state', data .. '}')
 end
 
-local function line_of(stage, owner)
-  return root .. 'line:' .. stage .. ':' .. owner
+-- An owner's line of jobs of batches, or that of all others.
+local function line_of(stage, owner, in_batch)
+  return root .. 'line:' .. stage .. ':' .. owner .. (in_batch and '\31' or '')
+end
+
+local function has_line(stage, owner)
+  return redis.call('EXISTS', line_of(stage, owner), line_of(stage, owner, true)) > 0
+end
+
+local function in_batch(key)
+  return redis.call('HEXISTS', key, 'batch') == 1
 end
 
 -- How much of the stage the owner of the last turn had had before it.
@@ -244,8 +256,9 @@ end
 -- Owners take turns at a stage: the next turn is that of the owner who has had least of it (start-time fair
 -- queueing, Goyal, Vin and Cheng 1996). A new owner counts as having had as much as the owner of the last turn.
 local function line_up(stage, other, since)
-  local owner, turns = owner_of(root .. 'job:' .. other), root .. 'turns:' .. stage
-  redis.call('ZADD', line_of(stage, owner), since, other)
+  local key, turns = root .. 'job:' .. other, root .. 'turns:' .. stage
+  local owner = owner_of(key)
+  redis.call('ZADD', line_of(stage, owner, in_batch(key)), since, other)
   if redis.call('ZADD', turns, 'NX', last_turn(stage), owner) == 1 then
     redis.call('ZADD', turns, 'GT', redis.call('ZSCORE', root .. 'absent:' .. stage, owner) or 0, owner)
     redis.call('ZREM', root .. 'absent:' .. stage, owner)
@@ -257,6 +270,7 @@ local function leave(stage, owner)
   local turns = root .. 'turns:' .. stage
   redis.call('ZADD', root .. 'absent:' .. stage, redis.call('ZSCORE', turns, owner), owner)
   redis.call('ZREM', turns, owner)
+  redis.call('HDEL', root .. 'sides:' .. stage, owner)
 end
 
 -- The job's owner had a turn.
@@ -284,7 +298,7 @@ end
 -- A queued job leaves the queue.
 local function unqueue(stage)
   if redis.call('ZREM', root .. 'waiting:' .. stage, id) == 1 then
-    if redis.call('ZREM', line_of(stage, owner_of(job)), id) == 0 then
+    if redis.call('ZREM', line_of(stage, owner_of(job), in_batch(job)), id) == 0 then
       redis.call('ZREM', root .. 'resting:' .. stage, id)
     end
   end
@@ -334,6 +348,15 @@ end
 local function keep_lists_about(seconds)
   local at = redis.call('HMGET', job, 'collection', 'document')
   for _, each in ipairs(lists_about(at[1], at[2])) do
+    if redis.call('PTTL', each) < tonumber(seconds) * 1000 then
+      expire(each, seconds)
+    end
+  end
+end
+
+-- The job's batch expires with the last record in it.
+local function keep_batch(batch, seconds)
+  for _, each in ipairs({ root .. 'bulk:' .. batch, root .. 'bulk:' .. batch .. ':jobs' }) do
     if redis.call('PTTL', each) < tonumber(seconds) * 1000 then
       expire(each, seconds)
     end
@@ -404,15 +427,28 @@ local function ended(from, to, kind, stage, keep)
   expire(job, keep[3])
   keep_lists_about(keep[3])
   redis.call('PUBLISH', root .. 'ends', id)
+  local batch = redis.call('HGET', job, 'batch')
+  if batch then
+    keep_batch(batch, keep[3])
+    redis.call('PUBLISH', root .. 'ends', batch)
+  end
+end
+
+-- How many of its owner's jobs come before a queued one: those before it in its line, and as many of the other line;
+-- false of a job that rests.
+local function own_place_of(other, stage, owner)
+  local batched = in_batch(root .. 'job:' .. other)
+  local own = redis.call('ZRANK', line_of(stage, owner, batched), other)
+  return own and own + math.min(own + 1, redis.call('ZCARD', line_of(stage, owner, not batched)))
 end
 
 -- How many jobs come before a queued one: those that wait longer, or, if that is less, as many of each owner
--- as are before it in its own owner's line. Then how many of its owner's do, if several owners take turns, else false.
+-- as are before it of its own owner's. Then how many of its owner's do, if several owners take turns, else false.
 local function place_of(other, stage, owner)
   local place = redis.call('ZRANK', root .. 'waiting:' .. stage, other)
   local count = redis.call('ZCARD', root .. 'turns:' .. stage)
-  local own = count > 1 and redis.call('ZRANK', line_of(stage, owner), other)
-  return own and place and math.min(place, (own + 1) * count - 1) or place, own
+  local own = own_place_of(other, stage, owner)
+  return own and place and math.min(place, (own + 1) * count - 1) or place, count > 1 and own
 end
 
 -- The record of any job, as {fields, place in the queue from 0 or false, place among its owner's or false}; false when
@@ -535,10 +571,54 @@ local function wake(stage)
   end
 end
 
+-- Let owners take turns again whose line of batches an earlier version of Aegis did not know.
+local function find_overlooked(stage)
+  for _, owner in ipairs(redis.call('ZRANGE', root .. 'absent:' .. stage, 0, 99)) do
+    if redis.call('EXISTS', line_of(stage, owner, true)) == 1 then
+      redis.call('ZADD', root .. 'turns:' .. stage, 'NX', redis.call('ZSCORE', root .. 'absent:' .. stage, owner), owner)
+      redis.call('ZREM', root .. 'absent:' .. stage, owner)
+    end
+  end
+end
+
 -- Put everything at ``stage`` that is due by now in its owner's line.
 local function line_up_due(stage, lease)
   requeue_lost(stage, lease)
   wake(stage)
+end
+
+-- Record a queued job; ``fields``: further names and values of its record, in turn.
+local function record_new(kind, stage, fields)
+  redis.call('HSET', job, 'id', id, 'kind', kind, 'created_at', now, 'attempts', 0, 'token', 0, unpack(fields))
+  queue(stage)
+  moved(nil, 'queued', kind)
+  state_event('queued', stage, 0)
+end
+
+-- List the job in its batch; a batch without a record gets one. ``restored``: the batch may not know how many it had.
+local function list_in_batch(restored)
+  local at = redis.call('HMGET', job, 'batch', 'owner', 'created_at', 'collection')
+  local key = at[1] and root .. 'bulk:' .. at[1]
+  if not key or redis.call('ZADD', key .. ':jobs', 0, id) == 0 then
+    return
+  end
+  redis.call('HSETNX', key, 'id', at[1])
+  redis.call('HSETNX', key, 'owner', at[2] or '')
+  redis.call('HSETNX', key, 'created_at', at[3])
+  if restored and redis.call('HEXISTS', key, 'answer') == 0 then
+    redis.call('HINCRBY', key, 'accepted', 1)
+  end
+  local collections = redis.call('HGET', key, 'collections') or ''
+  if not string.find(',' .. collections .. ',', ',' .. at[4] .. ',', 1, true) then
+    redis.call('HSET', key, 'collections', collections == '' and at[4] or collections .. ',' .. at[4])
+  end
+end
+
+local function unlist_in_batch(batch, other)
+  local key = batch and root .. 'bulk:' .. batch
+  if key and redis.call('ZREM', key .. ':jobs', other) == 1 and redis.call('EXISTS', key .. ':jobs') == 0 then
+    redis.call('UNLINK', key)
+  end
 end
 -- == abandon ==
 -- ARGV: id, token, when its holder renewed the lease last
@@ -548,6 +628,12 @@ if not holds(ARGV[2]) or redis.call('HGET', job, 'seen') ~= ARGV[3] then
 end
 redis.call('HSET', job, 'lapsed', ARGV[2], 'lease', 0)
 redis.call('ZADD', root .. 'leases', now, id)
+return 1
+-- == abandon_batch ==
+-- KEYS: the batch, idempotency; ARGV: '', batch. Frees the key of a batch that has no jobs.
+if redis.call('HGET', KEYS[2], 'batch') == ARGV[2] and redis.call('EXISTS', KEYS[1] .. ':jobs') == 0 then
+  redis.call('UNLINK', KEYS[1], KEYS[2])
+end
 return 1
 -- == accept ==
 -- KEYS: record [, idempotency]; ARGV: id, kind, stage, collection, inputs, deadline, seconds until then,
@@ -566,30 +652,66 @@ if redis.call('EXISTS', job) == 0 then
   if refusal then
     return refusal
   end
-  redis.call('HSET', job, 'id', id, 'kind', kind, 'collection', ARGV[4], 'inputs', ARGV[5],
-    'created_at', now, 'attempts', 0, 'token', 0)
-  if deadline ~= '' then
-    redis.call('HSET', job, 'deadline', deadline)
-    due_in(ARGV[7])
-  end
-  if trace ~= '' then
-    redis.call('HSET', job, 'trace', trace)
-  end
-  if owner ~= '' then
-    redis.call('HSET', job, 'owner', owner)
+  local fields = { 'collection', ARGV[4], 'inputs', ARGV[5] }
+  for name, value in pairs({ deadline = deadline, trace = trace, owner = owner, idempotency = idempotency or '' }) do
+    if value ~= '' then
+      fields[#fields + 1], fields[#fields + 2] = name, value
+    end
   end
   if idempotency then
-    redis.call('HSET', job, 'idempotency', idempotency, 'digest', digest)
+    fields[#fields + 1], fields[#fields + 2] = 'digest', digest
   end
-  queue(stage)
-  moved(nil, 'queued', kind)
-  state_event('queued', stage, 0)
+  if deadline ~= '' then
+    due_in(ARGV[7])
+  end
+  record_new(kind, stage, fields)
 end
 if idempotency then
   redis.call('HSET', idempotency, 'job', id, 'digest', digest)
   expire(idempotency, ARGV[9])
 end
 return { 'new', record_of(job, id) }
+-- == accept_all ==
+-- KEYS: nothing of a job, then for each job its idempotency key, or none of all; ARGV: '', kind, most jobs of the kind
+-- or '', owner, most of them that the owner may have open or '', trace context, batch, seconds to keep the keys; then
+-- for each job its id, stage, collection, inputs, document and digest.
+-- Returns for each {'new'}, {'known', id, document}, or why it is refused, as accept does.
+local kind, most, owner, most_own, trace, batch, keep = unpack(ARGV, 2, 8)
+local answers = {}
+
+local function accept_at(at, idempotency)
+  local earlier = idempotency and redis.call('HGET', idempotency, 'job')
+  local there = earlier and redis.call('HMGET', root .. 'job:' .. earlier, 'id', 'document')
+  if there and there[1] then
+    return { 'known', there[1], there[2] }
+  end
+  local refusal = no_room(kind, owner, most, most_own)
+  if refusal then
+    return refusal
+  end
+  look_at(ARGV[at])
+  if redis.call('EXISTS', job) == 0 then -- else the script runs again, because its answer was lost
+    local fields = { 'collection', ARGV[at + 2], 'inputs', ARGV[at + 3], 'document', ARGV[at + 4], 'batch', batch }
+    for name, value in pairs({ trace = trace, owner = owner, idempotency = idempotency or '' }) do
+      if value ~= '' then
+        fields[#fields + 1], fields[#fields + 2] = name, value
+      end
+    end
+    if idempotency then
+      fields[#fields + 1], fields[#fields + 2] = 'digest', ARGV[at + 5]
+      redis.call('HSET', idempotency, 'job', id, 'digest', ARGV[at + 5])
+      expire(idempotency, keep)
+    end
+    record_new(kind, ARGV[at + 1], fields)
+    list_in_batch()
+  end
+  return { 'new' }
+end
+
+for at = 9, #ARGV, 6 do
+  answers[#answers + 1] = accept_at(at, KEYS[#answers + 2])
+end
+return answers
 -- == advance ==
 -- ARGV: id, token, stage, seconds, how much there is to do there, seconds until it is due, why it rests until then:
 -- an error or '', and words or ''
@@ -621,6 +743,31 @@ queue(stage, tonumber(ARGV[6]))
 moved('running', 'queued', at[1])
 state_event('queued', stage, 0)
 return 1
+-- == batch ==
+-- KEYS: the batch. Its names and values in turn, and how many of its jobs have records.
+return { redis.call('HGETALL', KEYS[1]), redis.call('ZCARD', KEYS[1] .. ':jobs') }
+-- == batch_states ==
+-- KEYS: the batch; ARGV: '', the rank of the first job to look at, and of the last.
+-- Returns {id, state, …}; no state where there is no record.
+local told = {}
+for _, other in ipairs(redis.call('ZRANGE', KEYS[1] .. ':jobs', ARGV[2], ARGV[3])) do
+  told[#told + 1] = other
+  told[#told + 1] = redis.call('HGET', root .. 'job:' .. other, 'state')
+end
+return told
+-- == begin_batch ==
+-- KEYS: nothing of a job, idempotency; ARGV: '', id of a new batch, digest of the body, seconds to keep the key.
+-- Returns {'new'}, {'mismatch'}, or {'known', id of the batch that an earlier submit with this key began}.
+local at = redis.call('HMGET', KEYS[2], 'batch', 'digest')
+if at[2] and at[2] ~= ARGV[3] then
+  return { 'mismatch' }
+end
+if at[1] then
+  return { 'known', at[1] }
+end
+redis.call('HSET', KEYS[2], 'batch', ARGV[2], 'digest', ARGV[3])
+expire(KEYS[2], ARGV[4])
+return { 'new' }
 -- == cancel ==
 -- ARGV: id, a token of this call alone, seconds that an attempt may go on, and the three times of ``keep``
 local step = ARGV[2] .. ':cancel'
@@ -643,6 +790,19 @@ ended(at[1], 'cancelled', at[2], at[3], { ARGV[4], ARGV[5], ARGV[6] })
 state_event('cancelled', at[3], at[4])
 all_told()
 return { 'done', record_of(job, id) }
+-- == close_batch ==
+-- KEYS: the batch; ARGV: '', seconds to keep its key, then names and values in turn. Writes what is known once all of
+-- its jobs are recorded. Returns 0 where none of them is any more.
+if redis.call('EXISTS', KEYS[1] .. ':jobs') == 0 then
+  return 0
+end
+redis.call('HSET', KEYS[1], unpack(ARGV, 3))
+local at = redis.call('HMGET', KEYS[1], 'idempotency', 'digest', 'id')
+if at[1] and redis.call('EXISTS', at[1]) == 0 and tonumber(ARGV[2]) > 0 then -- lost with the records
+  redis.call('HSET', at[1], 'batch', at[3], 'digest', at[2])
+  expire(at[1], ARGV[2])
+end
+return 1
 -- == coming ==
 -- ARGV: '', collection. How many of its ingestions are not over.
 return redis.call('ZCARD', coming(ARGV[2]))
@@ -699,6 +859,7 @@ end
 requeue_abandoned(ARGV[3], stages)
 for i = 4, #ARGV, 2 do
   local stage, oldest, since = ARGV[i], nil, nil
+  find_overlooked(stage)
   line_up_due(stage, tonumber(ARGV[2]))
   local looked_at = 0
   while looked_at < most_owners do
@@ -706,15 +867,16 @@ for i = 4, #ARGV, 2 do
     if not owner then
       break
     end
-    local line = line_of(stage, owner)
-    if redis.call('EXISTS', line) == 0 then
+    if not has_line(stage, owner) then
       -- All of its jobs were cancelled or expired. Many such owners would hide the jobs of the others.
       leave(stage, owner)
     else
       looked_at = looked_at + 1
-      local first, waits_since = first_of(line, tonumber(ARGV[i + 1]))
-      if first and (not oldest or waits_since < since) then
-        oldest, since = first, waits_since
+      for _, batched in ipairs({ false, true }) do
+        local first, waits_since = first_of(line_of(stage, owner, batched), tonumber(ARGV[i + 1]))
+        if first and (not oldest or waits_since < since) then
+          oldest, since = first, waits_since
+        end
       end
     end
   end
@@ -863,6 +1025,18 @@ return within(job, 2) and record_of(job, id)
 -- == keep ==
 -- ARGV: id. Notes that the job has its entry in the journal. Returns 0 when the record is gone.
 return redis.call('EXISTS', job) == 1 and redis.call('HSET', job, 'kept', 1) + 1 or 0
+-- == keep_all ==
+-- ARGV: '', ids. As keep, of many jobs. Returns how many of their records are gone.
+local gone = 0
+for i = 2, #ARGV do
+  local key = root .. 'job:' .. ARGV[i]
+  if redis.call('EXISTS', key) == 1 then
+    redis.call('HSET', key, 'kept', 1)
+  else
+    gone = gone + 1
+  end
+end
+return gone
 -- == move ==
 -- ARGV: id, inputs as they are, inputs as they are to be, the stage of a new start
 -- Lets a job that has not succeeded begin again with other inputs; one that is over, when it is retried.
@@ -890,7 +1064,7 @@ return 1
 -- KEYS: nothing of a job; ARGV: '', owner, stages. Whether a job of another owner is due at one of the stages.
 for i = 3, #ARGV do
   for _, other in ipairs(redis.call('ZRANGE', root .. 'turns:' .. ARGV[i], 0, -1)) do
-    if other ~= ARGV[2] and redis.call('EXISTS', line_of(ARGV[i], other)) == 1 then
+    if other ~= ARGV[2] and has_line(ARGV[i], other) then
       return 1
     end
   end
@@ -972,6 +1146,7 @@ local function forget(other, fields)
   -- A record that expired does not tell any more in which lists it is.
   unlist(other, fields[1] and lists_of(unpack(fields, 1, 3)) or redis.call('SMEMBERS', root .. 'lists'))
   unlist_about(other, fields[2], fields[4])
+  unlist_in_batch(fields[5], other)
   redis.call('UNLINK', key, key .. ':events', key .. ':artefacts')
   redis.call('ZREM', set, other)
   redis.call('ZREM', root .. 'remains', other)
@@ -990,7 +1165,7 @@ for i = 1, #oldest, 2 do
   local key = root .. 'job:' .. oldest[i]
   redis.call('HDEL', key, 'result')
   records[#records + 1] = record_of(key, oldest[i]) or nil
-  forget(oldest[i], redis.call('HMGET', key, 'kind', 'collection', 'owner', 'document'))
+  forget(oldest[i], redis.call('HMGET', key, 'kind', 'collection', 'owner', 'document', 'batch'))
 end
 return records
 -- == put_artefact ==
@@ -1000,6 +1175,13 @@ if not holds(ARGV[2]) then
 end
 redis.call('HSET', job .. ':artefacts', ARGV[3], ARGV[4])
 return 1
+-- == records ==
+-- KEYS: nothing of a job; ARGV: '', ids. Names and values of each record in turn, none where it is gone.
+local records = {}
+for i = 2, #ARGV do
+  records[#records + 1] = redis.call('HGETALL', root .. 'job:' .. ARGV[i])
+end
+return records
 -- == release ==
 -- ARGV: id, token, 1 if the next attempt must be made alone, else 0. Undoes the beginning of this attempt.
 local step = ARGV[2] .. ':release'
@@ -1102,8 +1284,13 @@ else
   again()
 end
 moved(nil, state or 'queued', kind)
+list_in_batch(true)
 if state then
   keep_lists_about(redis.call('PTTL', job) / 1000)
+  local batch = redis.call('HGET', job, 'batch')
+  if batch then
+    keep_batch(batch, redis.call('PTTL', job) / 1000)
+  end
 end
 return 1
 -- == retry ==
@@ -1133,7 +1320,8 @@ for i = 5, #ARGV, 2 do
     return refusal
   end
 end
-for _, key in ipairs({ job, job .. ':events', job .. ':artefacts' }) do
+local batch = root .. 'bulk:' .. (redis.call('HGET', job, 'batch') or '')
+for _, key in ipairs({ job, job .. ':events', job .. ':artefacts', batch, batch .. ':jobs' }) do
   redis.call('PERSIST', key)
 end
 for _, set in ipairs({ 'finished', 'dead', 'remains' }) do
@@ -1268,8 +1456,40 @@ local function look(other)
   return known[other]
 end
 
--- The first job, by turns, that may be begun, and its owner. ``beside`` other jobs, only a job that was never
--- begun at this stage and that fits into the rest of the batch.
+-- The first job of a line that may be begun, and whether the line has none at all. ``beside`` other jobs, only a job
+-- that was never begun at this stage and that fits into the rest of the batch.
+local function first_in(line, beside)
+  local place, ids = 0, nil
+  repeat
+    ids = redis.call('ZRANGE', line, place, place + page - 1)
+    for _, other in ipairs(ids) do
+      local its = look(other)
+      if its.due and (not beside or its.fresh and its.size <= room) then
+        return other
+      end
+      if its.gone then
+        redis.call('ZREM', line, other)
+      elseif beside and its.fresh then
+        left = left or other
+      end
+    end
+    place = place + page
+  until #ids < page or looks <= 0 or beside and place >= deep
+  return nil, place == page and #ids == 0
+end
+
+-- The same of an owner, whose jobs of batches and other jobs take turns; and whether it came from a batch.
+local function first_of(owner, beside)
+  local batched = redis.call('HGET', root .. 'sides:' .. stage, owner) == '0'
+  local other, empty = first_in(line_of(stage, owner, batched), beside)
+  if other or looks <= 0 then
+    return other, false, batched
+  end
+  local another, also_empty = first_in(line_of(stage, owner, not batched), beside)
+  return another, empty and also_empty, not batched
+end
+
+-- The first job, by turns, that may be begun, its owner, and whether it came from a batch. ``beside``: as above.
 local function next_up(beside)
   local from = 0
   while looks > 0 do
@@ -1277,23 +1497,11 @@ local function next_up(beside)
     if not owner then
       return false
     end
-    local line, place, ids = line_of(stage, owner), 0, nil
-    repeat
-      ids = redis.call('ZRANGE', line, place, place + page - 1)
-      for _, other in ipairs(ids) do
-        local its = look(other)
-        if its.due and (not beside or its.fresh and its.size <= room) then
-          return other, owner
-        end
-        if its.gone then
-          redis.call('ZREM', line, other)
-        elseif beside and its.fresh then
-          left = left or other
-        end
-      end
-      place = place + page
-    until #ids < page or looks <= 0 or beside and place >= deep
-    if place == page and #ids == 0 then
+    local other, empty, batched = first_of(owner, beside)
+    if other then
+      return other, owner, batched
+    end
+    if empty then
       leave(stage, owner)
     else
       from = from + 1
@@ -1307,9 +1515,12 @@ local function had(owner)
 end
 
 -- Begin a job of ``owner``, whose turn it is.
-local function have_turn(other, owner)
+local function have_turn(other, owner, batched)
   local before = had(owner)
   begin(other)
+  if batched or redis.call('EXISTS', line_of(stage, owner, true)) == 1 then
+    redis.call('HSET', root .. 'sides:' .. stage, owner, batched and 1 or 0)
+  end
   if before > last_turn(stage) then
     redis.call('SET', root .. 'turn:' .. stage, string.format('%.17g', before))
     redis.call('ZREMRANGEBYSCORE', root .. 'absent:' .. stage, '-inf', before)
@@ -1330,17 +1541,17 @@ requeue_abandoned(ARGV[5], { [stage] = true })
 redis.call('DEL', batch)
 line_up_due(stage, lease)
 
-local first, whose = next_up(false)
+local first, whose, from_batch = next_up(false)
 if first then
-  have_turn(first, whose)
+  have_turn(first, whose, from_batch)
   most, room = known[first].fresh and most - 1 or 0, room - known[first].size
 end
 while first and most > 0 do
-  local other, owner = next_up(true)
+  local other, owner, batched = next_up(true)
   if not other then
     break
   end
-  have_turn(other, owner)
+  have_turn(other, owner, batched)
   most, room = most - 1, room - known[other].size
 end
 left = left or first and next_up(false)
@@ -1387,6 +1598,7 @@ redis.call('ZREM', root .. 'jobs:queued:' .. at[2], id)
 note_open(false, at[2])
 unlist(id, lists_of(at[2], at[6], owner_of(job)))
 unlist_about(id, at[6], document_of(job))
+unlist_in_batch(redis.call('HGET', job, 'batch'), id)
 if at[5] and redis.call('HGET', at[5], 'job') == id then
   redis.call('UNLINK', at[5])
 end

@@ -92,6 +92,13 @@ def job_key(job_id: str) -> str:
     return f"{PREFIX}job:{job_id}"
 
 
+def batch_key(batch_id: str) -> str:
+    """The key of a batch's record. NotFound for text that cannot be the id of a batch."""
+    if not JOB_ID.match(batch_id):
+        raise NotFound("there is no such batch: an id has letters, digits and dashes")
+    return f"{PREFIX}bulk:{batch_id}"
+
+
 def index_key(state: JobState, kind: JobKind) -> str:
     return f"{PREFIX}jobs:{state}:{kind}"
 
@@ -124,6 +131,7 @@ def job_of(record: Record) -> Job:
         queued_at=float(fields["queued_at"]),
         trace=fields.get("trace"),
         owner=fields.get("owner", ""),
+        batch=fields.get("batch", ""),
         started_at=_seconds(fields, "started_at"),
         finished_at=_seconds(fields, "finished_at"),
         deadline=_seconds(fields, "deadline"),

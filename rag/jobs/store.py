@@ -39,7 +39,7 @@ _SHARE = 0.01
 
 _SHORTEST_WAIT, _LONGEST_WAIT = 1.0, 300.0
 _WAIT_WHEN_STUCK = 10.0
-_MISMATCH = "use a new Idempotency-Key for a new body"
+MISMATCH = "use a new Idempotency-Key for a new body"
 
 
 class RedisJobStore(Work, Events, Sweeping, Statistics):
@@ -59,7 +59,7 @@ class RedisJobStore(Work, Events, Sweeping, Statistics):
         keys = [PREFIX] if idempotency_key is None else [PREFIX, idempotency_record(idempotency_key)]
         refusal = self._scripts.run("flow", keys, "", kind, owner, most_open, self._most_owned)
         if refusal:
-            raise _overloaded(kind, *refusal)
+            raise overloaded(kind, *refusal)
 
     def repeated(self, *, idempotency_key: str, body_digest: str) -> Accepted | None:
         record = self._earlier(idempotency_key, body_digest)
@@ -81,7 +81,7 @@ class RedisJobStore(Work, Events, Sweeping, Statistics):
         keys = [PREFIX, idempotency_record(idempotency_key)]
         outcome, *told = self._scripts.run("repeated", keys, "", body_digest) or (None, None)
         if outcome == b"mismatch":
-            raise IdempotencyMismatch(_MISMATCH)
+            raise IdempotencyMismatch(MISMATCH)
         return cast(Record | None, told[0])
 
     def _recorded(
@@ -109,9 +109,9 @@ class RedisJobStore(Work, Events, Sweeping, Statistics):
             self._most_owned,
         )
         if outcome == b"mismatch":
-            raise IdempotencyMismatch(_MISMATCH)
+            raise IdempotencyMismatch(MISMATCH)
         if outcome in (b"full", b"share"):
-            raise _overloaded(job.kind, outcome, *told)
+            raise overloaded(job.kind, outcome, *told)
         return told[0], outcome == b"new"
 
     def get(
@@ -189,7 +189,7 @@ class RedisJobStore(Work, Events, Sweeping, Statistics):
         answer = self._on("retry", job_id, call_token(), time(), self._most_owned, *bounds)
         if answer[0] in (b"full", b"share"):
             *refusal, kind = answer
-            raise _overloaded(JobKind(kind.decode()), *refusal)
+            raise overloaded(JobKind(kind.decode()), *refusal)
         return changed(job_id, answer, "only failed, dead and cancelled jobs are run again")
 
     def drop(self, job_id: str) -> Job:
@@ -240,7 +240,7 @@ def _comma_list(names: Sequence[str]) -> str:
     return f",{','.join(names)}," if names else ""
 
 
-def _overloaded(kind: JobKind, outcome: bytes, still_open: int, ended: int, most: int) -> Overloaded:
+def overloaded(kind: JobKind, outcome: bytes, still_open: int, ended: int, most: int) -> Overloaded:
     """``ended``: how many jobs ended in the last minute. From that, the time to wait is estimated."""
     share = max(1.0, _SHARE * still_open)
     wait = share * 60 / ended if ended else _WAIT_WHEN_STUCK

@@ -1,7 +1,7 @@
 """The journal's entries and their JSON."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -56,6 +56,7 @@ _ACCEPTED = frozenset(
         "digest",
         "trace",
         "owner",
+        "batch",
     }
 )
 
@@ -108,6 +109,21 @@ class CollectionEntry:
     @classmethod
     def gone(cls, name: str, generation: int, floor: int, unpurged: Lines = "") -> "CollectionEntry":
         return cls(name, generation, "", 0, 0.0, floor, dropped=True, unpurged=unpurged)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEntry:
+    """A batch: the fields of its record, and its jobs as they were accepted, in one object."""
+
+    batch: JobFields
+    jobs: Sequence[JobFields]
+
+    @property
+    def id(self) -> str:
+        return self.batch["id"]
+
+    def without(self, job_ids: Container[str]) -> "BatchEntry":
+        return BatchEntry(self.batch, [job for job in self.jobs if job["id"] not in job_ids])
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +200,20 @@ def job_fields(_: str, data: bytes) -> JobFields:
     if not fields["id"] or not all(isinstance(value, str) for value in fields.values()):
         raise ValueError("not the fields of a job")
     return fields
+
+
+def batch_json(entry: BatchEntry) -> bytes:
+    return _dump({"batch": dict(entry.batch), "jobs": [dict(job) for job in entry.jobs]})
+
+
+def batch_entry(_: str, data: bytes) -> BatchEntry:
+    """Parse an entry. Raises ValueError, TypeError or KeyError when it is invalid."""
+    found = json.loads(data)
+    entry = BatchEntry(found["batch"], found["jobs"])
+    for fields in (entry.batch, *entry.jobs):
+        if not fields["id"] or not all(isinstance(value, str) for value in fields.values()):
+            raise ValueError("not the fields of a batch and its jobs")
+    return entry
 
 
 def key_json(key: Key) -> bytes:

@@ -4,6 +4,7 @@ Under ``journal/``:
 
 - ``open/JOB``: a job as it was accepted, until it is over
 - ``ended/YYYY-MM-DD/JOB``: the record of a job that is over, by the day of its id
+- ``batches/BATCH``: a batch, and its jobs as they were accepted, until the last of their records is forgotten
 - ``collections/NAME``: how a collection is embedded, or that it was dropped
 - ``documents/STORE/SHA256 OF THE ID/VERSION``: a published document, or its deletion
 - ``keys/ID``: a key that the service made, only with its digest
@@ -13,7 +14,7 @@ contradict each other. Then the end of a job counts, not its beginning, and the 
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -21,10 +22,13 @@ from typing import TypeVar
 from rag.access.keys import Key
 from rag.errors import ConfigurationError, NotFound
 from rag.journal.entries import (
+    BatchEntry,
     CollectionEntry,
     Deletion,
     DocumentEntry,
     JobFields,
+    batch_entry,
+    batch_json,
     collection_entry,
     collection_json,
     day_of,
@@ -46,10 +50,10 @@ from rag.settings import Settings
 
 DOCUMENTS = "journal/documents"
 _OPEN, _ENDED, _COLLECTIONS = "journal/open", "journal/ended", "journal/collections"
-_KEYS = "journal/keys"
+_KEYS, _BATCHES = "journal/keys", "journal/batches"
 _FORMAT_KEY = "journal/format"
-FORMAT = 1
-"""Of all entries. It grows when a version writes what the version before it could not read."""
+FORMAT = 2
+"""Of all entries. It grows when a version writes what the version before it could not read: 2 has batches."""
 
 _BATCH = 256
 _AT_ONCE = 8
@@ -72,24 +76,36 @@ class Journal:
 
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
+        self._is_current = False
 
     # --- its format
 
     def check_format(self) -> None:
-        """ConfigurationError when a later version wrote the journal; write the format where none is written.
+        """ConfigurationError when a later version wrote the journal; write format 1 where none is written.
 
         Entries that cannot be read are skipped, so an older version would lose them without a word.
         """
-        try:
-            found = int(self._blobs.get(_FORMAT_KEY))
-        except (NotFound, ValueError):  # a power cut may leave an empty one
-            self._blobs.put(_FORMAT_KEY, str(FORMAT).encode())
-            return
-        if found > FORMAT:
+        found = self._format()
+        if not found:
+            self._blobs.put(_FORMAT_KEY, b"1")
+        elif found > FORMAT:
             raise ConfigurationError(
                 f"the journal in BLOB_URL has format {found}, and this version of Aegis reads "
                 f"format {FORMAT}: start the version that wrote it, or a later one"
             )
+
+    def _format(self) -> int:
+        """0 where none is written; a power cut may leave an empty one."""
+        try:
+            return int(self._blobs.get(_FORMAT_KEY))
+        except (NotFound, ValueError):
+            return 0
+
+    def _raise_format(self) -> None:
+        """Write the present format before the first entry that an earlier version cannot read."""
+        if not self._is_current and self._format() < FORMAT:
+            self._blobs.put(_FORMAT_KEY, str(FORMAT).encode())
+        self._is_current = True
 
     # --- jobs
 
@@ -112,9 +128,39 @@ class Journal:
         self.open(job)
         self._blobs.delete(_ended(job["id"]))
 
-    def forget(self, job_id: str) -> None:
-        self._blobs.delete(_ended(job_id))
-        self._blobs.delete(_open(job_id))
+    def end_all(self, jobs: Sequence[JobFields]) -> None:
+        """Write that these jobs are over."""
+        self._blobs.put_all({_ended(job["id"]): job_json(job) for job in jobs})
+        for job in jobs:
+            self._blobs.delete(_open(job["id"]))
+
+    def forget(self, jobs: Mapping[str, str]) -> None:
+        """Remove the entries of jobs. ``jobs``: by their ids, those of their batches or ""."""
+        for batch in set(filter(None, jobs.values())):
+            self._forget_in(batch, jobs.keys())
+        for job_id in jobs:
+            self._blobs.delete(_ended(job_id))
+            self._blobs.delete(_open(job_id))
+
+    def open_batch(self, entry: BatchEntry) -> None:
+        """Write that a batch and its jobs were accepted, in one step."""
+        self._raise_format()
+        self._blobs.put(_batch(entry.id), batch_json(entry))
+
+    def batches(self) -> Iterator[BatchEntry]:
+        for keys in _batches(self._blobs.keys(_BATCHES)):
+            for key in keys:  # one at a time: each may have some MB
+                yield from self._read([key], batch_entry)
+
+    def _forget_in(self, batch: str, job_ids: Container[str]) -> None:
+        """Before the end of a job is forgotten, its beginning must be: else it would run again."""
+        entry = next(self._read([_batch(batch)], batch_entry), None)
+        if entry is not None:
+            left = entry.without(job_ids)
+            if left.jobs:
+                self._blobs.put(_batch(batch), batch_json(left))
+            else:
+                self._blobs.delete(_batch(batch))
 
     def open_jobs(self) -> Iterator[Sequence[str]]:
         """Ids, a batch at a time."""
@@ -131,6 +177,12 @@ class Journal:
     def ended(self, job_ids: Sequence[str]) -> Iterator[JobFields]:
         """The ended jobs of these ids, in no order."""
         return self._read([_ended(job_id) for job_id in job_ids], job_fields)
+
+    def lacking_ends(self, job_ids: Sequence[str]) -> list[str]:
+        """Those of the jobs whose end is not written."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            there = pool.map(self._blobs.exists, map(_ended, job_ids))
+            return [job_id for job_id, ended in zip(job_ids, there, strict=True) if not ended]
 
     def _ids(self, folder: str) -> Iterator[Sequence[str]]:
         for keys in _batches(self._blobs.keys(folder)):
@@ -217,6 +269,10 @@ class Journal:
 
 def _open(job_id: str) -> str:
     return f"{_OPEN}/{job_id}"
+
+
+def _batch(batch_id: str) -> str:
+    return f"{_BATCHES}/{batch_id}"
 
 
 def _ended(job_id: str) -> str:

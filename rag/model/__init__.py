@@ -15,6 +15,7 @@ from rag.model.backups import (
     StoredPart,
     Stream,
 )
+from rag.model.batches import Batch, BatchOptions, BatchStanding
 from rag.model.documents import (
     Attachment,
     Chunk,
@@ -80,6 +81,9 @@ __all__ = [
     "Accepted",
     "Answer",
     "Attachment",
+    "Batch",
+    "BatchOptions",
+    "BatchStanding",
     "Bounds",
     "CacheFigures",
     "CacheKind",

@@ -90,7 +90,8 @@ class NewJob:
     """A job as it is accepted; ``inputs`` holds ids, blob keys and options, never documents.
 
     ``trace``: the trace context of its submit, a W3C ``traceparent``; None: it is not traced. ``owner``: the
-    name of the key that submitted it; "" without keys, and for jobs of the service itself.
+    name of the key that submitted it; "" without keys, and for jobs of the service itself. ``batch``: the
+    id of the batch that it was submitted in; "" for none.
     """
 
     id: str
@@ -101,6 +102,7 @@ class NewJob:
     deadline: float | None = None
     trace: str | None = None
     owner: str = ""
+    batch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +132,8 @@ class Job:
     holder of the newest one may write. ``retries`` counts the attempts after the first over all stages, and
     has a limit. ``reason`` is the class of a dead job's last error, a code of ``rag.errors`` or "crashed".
     ``timings`` are seconds by stage, with those of waiting under ``queue``. ``error`` of a job that goes on
-    is that of its last attempt. ``trace`` and ``owner``: those of its :class:`NewJob`. ``standing``: what
-    its stage waits for.
+    is that of its last attempt. ``trace``, ``owner`` and ``batch``: those of its :class:`NewJob`.
+    ``standing``: what its stage waits for.
     """
 
     id: str
@@ -145,6 +147,7 @@ class Job:
     ready_at: float | None = None
     trace: str | None = None
     owner: str = ""
+    batch: str = ""
     started_at: float | None = None
     finished_at: float | None = None
     deadline: float | None = None

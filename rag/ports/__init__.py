@@ -1,6 +1,7 @@
 """One Protocol a role. ``workers.tools`` chooses each implementation by the settings; nothing else does."""
 
 from rag.model import Accepted, Bounds, Taken
+from rag.ports.batches import BatchStore
 from rag.ports.cache import Cache
 from rag.ports.jobs import JobStore, Turn, is_over
 from rag.ports.models import (
@@ -19,6 +20,7 @@ from rag.ports.stores import BlobStore, DocumentRegistry, VectorStore
 
 __all__ = [
     "Accepted",
+    "BatchStore",
     "BlobStore",
     "Bounds",
     "Cache",

@@ -111,6 +111,10 @@ class BlobStore(Protocol):
         """
         ...
 
+    def put_all(self, blobs: Mapping[str, bytes | BinaryIO]) -> None:
+        """Store many blobs, each whole or not at all. All of them are durable once this returns."""
+        ...
+
     def get(self, key: str) -> bytes:
         """The bytes. NotFound when there is no such key."""
         ...
@@ -223,6 +227,14 @@ class DocumentRegistry(Protocol):
 
     def next_version(self, collection: str, document_id: str) -> int:
         """Allocate a version above all that were allocated for this document before, deleted or not."""
+        ...
+
+    def next_versions(self, collection: str, document_ids: Sequence[str]) -> Sequence[int]:
+        """As :meth:`next_version`, for many documents in one step."""
+        ...
+
+    def sizes_of(self, collection: str, owner: str, document_ids: Sequence[str]) -> Mapping[str, int]:
+        """Of those documents that the key with this name has brought, the bytes of their sources."""
         ...
 
     def claim(self, collection: str, document_id: str) -> int | None:

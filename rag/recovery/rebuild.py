@@ -10,7 +10,7 @@ from time import time
 
 from redis import Redis
 
-from rag.jobs.scripts import JobScripts, fields_of, job_key
+from rag.jobs.scripts import JobScripts, batch_key, fields_of, job_key
 from rag.journal.entries import CollectionEntry, Deletion, DocumentEntry, JobFields, Lines, made_at, over
 from rag.journal.journal import Journal
 from rag.model import Document, JobKind, JobState
@@ -38,6 +38,11 @@ class JobRestoration(JobScripts):
             return [job_key(fields["id"])], (fields["id"], first, seconds, self._idempotency, *pairs)
 
         return sum(self._scripts.run_each("restore", map(call, jobs)))
+
+    def restore_batch(self, batch: JobFields) -> None:
+        """Make the record of a batch whose jobs have records; nothing where none of them has."""
+        pairs = [part for pair in batch.items() for part in pair]
+        self._scripts.run("close_batch", [batch_key(batch["id"])], "", self._idempotency, *pairs)
 
     def move(self, fields: JobFields, inputs: str) -> bool:
         """Let a job that has not succeeded begin again with other ``inputs``.

@@ -22,6 +22,7 @@ from rag.redis.connection import PREFIX, reaching_redis
 _CURSOR = re.compile(r"[0-9]{1,15}-[0-9]{1,15}\Z")
 _FIELD = b"entry"
 _LOOKS = 1000
+_OF_BATCHES = ("batch_id", "documents")
 
 
 class AuditKind(StrEnum):
@@ -39,8 +40,9 @@ class AuditEntry:
 
     ``key``: the key's name, "" for an unknown one; ``key_id``: of a key in the records, valid or not.
     ``collection``: as named in the query string. ``job_id``: "" for none. ``count``: this call and earlier
-    ones like it that have no entry. ``reason``: why it was refused before its key was checked, else "";
-    ``origin``: in that case the page that sent it, or the host that it named.
+    ones like it that have no entry. ``batch_id``: "" for none; ``documents``: how many it accepted.
+    ``reason``: why it was refused before its key was checked, else ""; ``origin``: in that case the page that
+    sent it, or the host that it named.
     """
 
     at: float
@@ -58,10 +60,19 @@ class AuditEntry:
     count: int = 1
     reason: str = ""
     origin: str = ""
+    batch_id: str = ""
+    documents: int = 0
 
     def line(self) -> str:
-        """The entry as JSON, on one line."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        """The entry as JSON, on one line; what only calls with a batch have, only of these."""
+        told = {name: value for name, value in asdict(self).items() if value or name not in _OF_BATCHES}
+        return json.dumps(told, separators=(",", ":"))
+
+    @classmethod
+    def of(cls, line: bytes) -> "AuditEntry":
+        """The inverse of :meth:`line`; fields of later versions are left out."""
+        told = {name: value for name, value in json.loads(line).items() if name in cls.__dataclass_fields__}
+        return cls(**{**told, "kind": AuditKind(told["kind"])})
 
 
 class AuditWriter:
@@ -101,8 +112,7 @@ class AuditReader:
             )
         entries: list[AuditEntry] = []
         for number, (entry_id, fields) in enumerate(found, 1):
-            values = json.loads(fields[_FIELD])
-            entry = AuditEntry(**{**values, "kind": AuditKind(values["kind"])})
+            entry = AuditEntry.of(fields[_FIELD])
             if key is None or key in (entry.key, entry.key_id):
                 entries.append(entry)
             if len(entries) == limit and number < len(found):

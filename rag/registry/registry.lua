@@ -406,6 +406,16 @@ if redis.call('EXISTS', collection) == 0 then
   return false
 end
 return next_version(ARGV[2])
+-- == next_versions ==
+-- ARGV: name, documents. The next version of each, in their order; false without a collection.
+if redis.call('EXISTS', collection) == 0 then
+  return false
+end
+local versions = {}
+for i = 2, #ARGV do
+  versions[i - 1] = next_version(ARGV[i])
+end
+return versions
 -- == superseded ==
 -- ARGV: name, document, version, generation
 return superseded(ARGV[2], tonumber(ARGV[3]), ARGV[4]) and 1 or 0

@@ -1,6 +1,6 @@
 """``DocumentRegistry`` on Redis. Every method that changes something is one script, so one atomic step."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -22,6 +22,9 @@ from rag.ports import Window
 from rag.redis.connection import PREFIX, Call, Scripts, reaching_redis
 from rag.registry.replacements import Replacements
 from rag.registry.rows import collection_key, collection_of, in_use, place_of, removal_of
+
+_AT_ONCE = 500
+"""Documents whose versions one step allocates: some milliseconds in which the server does nothing else."""
 
 
 class RedisDocumentRegistry(Replacements):
@@ -115,6 +118,26 @@ class RedisDocumentRegistry(Replacements):
         if version is None:
             raise UnknownCollection(f"there is no collection {collection!r}")
         return cast(int, version)
+
+    def next_versions(self, collection: str, document_ids: Sequence[str]) -> list[int]:
+        """The allocated versions. Raises UnknownCollection."""
+        found: list[int] = []
+        for at in range(0, len(document_ids), _AT_ONCE):
+            some = document_ids[at : at + _AT_ONCE]
+            versions = self._scripts.run("next_versions", [collection_key(collection)], collection, *some)
+            if versions is None:
+                raise UnknownCollection(f"there is no collection {collection!r}")
+            found += versions
+        return found
+
+    def sizes_of(self, collection: str, owner: str, document_ids: Sequence[str]) -> dict[str, int]:
+        if not document_ids:
+            return {}
+        with reaching_redis():
+            found = self._client.hmget(f"{collection_key(collection)}:owned", list(document_ids))
+        owned = zip(document_ids, cast(list[bytes | None], found), strict=True)
+        told = ((name, value.decode().partition(" ")) for name, value in owned if value)  # "BYTES OWNER"
+        return {name: int(size) for name, (size, _, whose) in told if whose == owner}
 
     def claim(self, collection: str, document_id: str) -> int | None:
         """The allocated version, None when there is one already. Raises UnknownCollection."""

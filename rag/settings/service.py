@@ -107,6 +107,14 @@ class ServiceSettings(BaseSettings):
         description="Requests that one API process works on at once; more wait, and so do those of a caller who has an eighth of them.",
     )
     max_upload_mb: int = Field(50, ge=1, description="Largest document in MB; a larger one gets 413.")
+    max_batch_mb: int = Field(
+        100,
+        ge=1,
+        description="Largest body of POST /v1/documents:batch in MB, and a quarter of what an archive in it may hold unpacked; at most half of MAX_BODIES_MB counts. A larger one gets 413.",
+    )
+    max_batch_documents: int = Field(
+        5_000, ge=1, le=50_000, description="Most documents of one POST /v1/documents:batch; more get 413."
+    )
     max_connections: int = Field(
         1000,
         ge=10,

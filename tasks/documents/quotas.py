@@ -34,25 +34,48 @@ def keeper_of(job: Job) -> str:
 
 def check_room(settings: Settings, documents: DocumentRegistry, arrival: Arrival) -> None:
     """Raise QuotaExceeded when the key may not store the document. One that it replaces is free."""
-    most, most_mb = settings.max_documents_per_key, settings.max_mb_per_key
-    if not arrival.owner or not (most or most_mb):
-        return
-    kept = documents.holdings(arrival.owner)
-    replaced = documents.get(arrival.collection, arrival.document_id)
-    own = replaced if replaced is not None and replaced.owner == arrival.owner else None
-    count, size = kept.documents, kept.size
-    if own is not None:
-        count, size = count - 1, size - own.size
-    if most and count + 1 > most:
-        raise QuotaExceeded(
-            f"This key stores {kept.documents} documents, of {most} that it may: delete some, "
-            "or ask the operator for more (MAX_DOCUMENTS_PER_KEY)"
-        )
-    if most_mb and size + max(1, arrival.size) > most_mb * _MB:
-        raise QuotaExceeded(
-            f"This key stores {kept.size / _MB:.1f} MB of documents, and may store {most_mb}: delete some, "
-            "or ask the operator for more (MAX_MB_PER_KEY)"
-        )
+    room = Room.of(settings, documents, arrival.owner)
+    if room is not None:
+        replaced = documents.sizes_of(arrival.collection, arrival.owner, [arrival.document_id])
+        room.take(arrival.size, replaced.get(arrival.document_id))
+
+
+@dataclass(slots=True)
+class Room:
+    """What a key stores, and may store; 0: without limit. ``size`` and ``most_mb``: of all sources."""
+
+    documents: int
+    size: int
+    most: int
+    most_mb: int
+
+    @classmethod
+    def of(cls, settings: Settings, documents: DocumentRegistry, owner: str) -> "Room | None":
+        """That of the key with this name; None where nothing is limited."""
+        most, most_mb = settings.max_documents_per_key, settings.max_mb_per_key
+        if not owner or not (most or most_mb):
+            return None
+        kept = documents.holdings(owner)
+        return cls(kept.documents, kept.size, most, most_mb)
+
+    def take(self, size: int, replaced: int | None) -> None:
+        """Count a document that comes, of ``size`` bytes. QuotaExceeded, and nothing counted, over a limit.
+
+        ``replaced``: the bytes of the key's own document that it replaces; None: it replaces none.
+        """
+        count = self.documents + (replaced is None)
+        total = self.size - (replaced or 0)
+        if self.most and count > self.most:
+            raise QuotaExceeded(
+                f"This key stores {self.documents} documents, of {self.most} that it may: delete some, "
+                "or ask the operator for more (MAX_DOCUMENTS_PER_KEY)"
+            )
+        if self.most_mb and total + max(1, size) > self.most_mb * _MB:
+            raise QuotaExceeded(
+                f"This key stores {self.size / _MB:.1f} MB of documents, and may store {self.most_mb}: "
+                "delete some, or ask the operator for more (MAX_MB_PER_KEY)"
+            )
+        self.documents, self.size = count, total + size
 
 
 def check_metadata(settings: Settings, metadata: Json, passages: int) -> None:

@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 from time import time
 
 from rag.backups.vault import Vault
-from rag.errors import Conflict, NotFound, UnknownCollection
-from rag.jobs.subjects import first_words
-from rag.model import Collection, Job, JobKind, Json, NewJob, Removal, Stage
+from rag.errors import NotFound, UnknownCollection
+from rag.model import Job, JobKind, Json, NewJob, Removal, Stage
 from rag.naming import document_id_of, generation_name, new_id, second_document_id
 from rag.ports import Accepted, BlobStore, DocumentRegistry, JobStore
 from rag.settings import Settings
@@ -28,6 +27,7 @@ from tasks.submit.acceptance import Acceptance
 from tasks.submit.backups import BackupSubmissions, Restoring
 from tasks.submit.changes import Change, ChangeSubmissions
 from tasks.submit.dead_letters import DeadLetters
+from tasks.submit.ingestions import content_of, ensure_collection, ingest_job, inputs_of
 from tasks.submit.reindexes import LayoutSubmissions
 from tasks.submit.requests import Idempotency, Ingestion, Link, Question, Reindexing, Text, Upload
 
@@ -92,25 +92,13 @@ class Submissions:
         document_id = ingestion.document_id or document_id_of(ingestion.source.content)
         arrival = Arrival(owner, ingestion.collection, document_id, ingestion.source.size)
         check_room(self._settings, self._documents, arrival)
-        collection = self._ensure_collection(ingestion.collection)
-        document_id, version = self._choose_version(ingestion, document_id)
-        source = self._store_source(source_key(collection.folder, job_id), ingestion.source)
-        job = NewJob(
-            id=job_id,
-            kind=JobKind.INGEST,
-            stage=JobKind.INGEST.first_stage(source),
-            collection=ingestion.collection,
-            inputs={
-                "document_id": document_id,
-                "generation": collection.generation,
-                "version": version,
-                "title": ingestion.title,
-                "metadata": ingestion.metadata or {},
-                "accepted_at": time(),
-                **source,
-            },
-            owner=owner,
-        )
+        collection = ensure_collection(self._settings, self._documents, ingestion.collection)
+        document = self._choose_version(ingestion, document_id)
+        key = source_key(collection.folder, job_id)
+        content, source = content_of(ingestion.source), inputs_of(ingestion.source, key)
+        if content is not None:
+            self._blobs.put(key, content)
+        job = ingest_job(job_id, ingestion, collection, document, source, owner=owner)
         return self._acceptance.hand_in(job, idempotency, orphan=source.get("source_key"))
 
     def bring(
@@ -169,21 +157,6 @@ class Submissions:
             document_id = second_document_id(document_id, ingestion.source.content)
             version = documents.next_version(name, document_id)
         return document_id, version
-
-    def _ensure_collection(self, name: str) -> Collection:
-        """The collection; a new one gets the embedding model in use. Conflict without access to its model."""
-        settings = self._settings
-        collection = self._documents.collection(name)
-        if collection is None:
-            collection, _ = self._documents.put_collection(
-                name, settings.embedding_name, settings.dimension, most=settings.max_collections
-            )
-        if settings.embedder_of(collection.embedding_model) is None:
-            raise Conflict(
-                f"Collection {name!r} was embedded by {collection.embedding_model}, which this installation "
-                "has no access to: give it the model's address or key, or use another collection"
-            )
-        return collection
 
     def ask(self, question: Question, idempotency: Idempotency | None = None, *, owner: str = "") -> Accepted:
         """Accept a question. Overloaded when MAX_OPEN_QUERIES are open.
@@ -255,13 +228,3 @@ class Submissions:
         if accepted.new:
             self._acceptance.send(accepted.job)
         return accepted.job
-
-    def _store_source(self, key: str, source: Upload | Text | Link) -> Json:
-        if isinstance(source, Link):
-            return {"url": source.url}
-        if isinstance(source, Text):
-            self._blobs.put(key, source.text.encode())
-            beginning = first_words(source.text)
-            return {"source_key": key, "media_type": "text/plain", "filename": None, "beginning": beginning}
-        self._blobs.put(key, source.file)
-        return {"source_key": key, "media_type": source.media_type, "filename": source.filename}

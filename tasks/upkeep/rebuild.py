@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 from time import monotonic
 
-from rag.journal.entries import JobFields
+from rag.journal.entries import BatchEntry, JobFields
 from rag.recovery.rebuild import Restoration
 from rag.recovery.recovery import Claim, Recovery
 from tasks.app import PUBLISH_ERRORS, app
@@ -104,12 +104,26 @@ def _rebuild(restoration: Restoration) -> Iterator[tuple[str, int]]:
                 journal.end(partial(jobs.record, job_id))
         missing = [job_id for job_id, state in states.items() if state is None]
         yield "open jobs", _restore(restoration, list(journal.opened(missing)))
+    for entry_of_batch in journal.batches():
+        yield "open jobs", _restore_batch(restoration, entry_of_batch)
+        yield "batches", 1
+
+
+def _restore_batch(restoration: Restoration, entry: BatchEntry) -> int:
+    """Restore a batch, and its jobs that are neither there nor over. Returns how many were missing."""
+    journal, jobs = restoration.journal, restoration.jobs
+    states = jobs.states([job["id"] for job in entry.jobs])
+    over = [job_id for job_id, state in states.items() if state is not None and state.final]
+    for job_id in journal.lacking_ends(over):
+        journal.end(partial(jobs.record, job_id))
+    missing = _restore(restoration, [job for job in entry.jobs if states[job["id"]] is None])
+    jobs.restore_batch(entry.batch)
+    return missing
 
 
 def _restore(restoration: Restoration, jobs: list[JobFields]) -> int:
     """Restore the records of jobs, and forget those that are too old. Returns how many were missing."""
     restoration.documents.note_versions(jobs)
-    outlived = {job["id"] for job in jobs if restoration.jobs.outlived(job)}
-    for job_id in outlived:
-        restoration.journal.forget(job_id)
+    outlived = {job["id"]: job.get("batch", "") for job in jobs if restoration.jobs.outlived(job)}
+    restoration.journal.forget(outlived)
     return restoration.jobs.restore(job for job in jobs if job["id"] not in outlived)

@@ -1,7 +1,8 @@
 """A client that never gives up early, and looks closely at every answer."""
 
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -45,6 +46,17 @@ class Caller:
         if not {"job_id", "document_id", "status_url"} <= submitted.keys():
             self._ledger.violation(f"POST {path}: 202 with {answer.text[:200]}")
         return submitted
+
+    def submit_all(self, bodies: Sequence[JobPage]) -> list[JobPage]:
+        """The job of each document of a batch, all of which are to be accepted."""
+        lines = "".join(f"{json.dumps(body)}\n" for body in bodies)
+        headers = {"Idempotency-Key": uuid4().hex, "Content-Type": "application/x-ndjson"}
+        answer = self.call("POST", "/v1/documents:batch", {202}, content=lines, headers=headers)
+        submitted: JobPage = answer.json()
+        refused = [each for each in submitted["refused"] if each["status"] not in _LATER]
+        if refused or len(submitted["jobs"]) != len(bodies):
+            self._ledger.violation(f"POST /v1/documents:batch: 202 with {answer.text[:200]}")
+        return [job for job in submitted["jobs"] if job is not None]
 
     def finished(self, job_id: str, seconds: float = PATIENCE_SECONDS) -> JobPage | None:
         """The job when it is over; None when it never is; ``{"state": "lost"}`` when nobody knows it."""

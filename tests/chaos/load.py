@@ -18,8 +18,9 @@ WRITERS = 4
 _PACE_SECONDS = 0.15
 _STEADY_PACE_SECONDS = 2.0  # once there are jobs enough, however long the stack is hurt
 _CANCELLED_WITHIN_SECONDS = 3.0
+_IN_BATCH = 5
 _OPERATIONS = (
-    *("small",) * 3, "large", *("replace",) * 2, *("ask",) * 3, *("delete",) * 2, "cancel",
+    *("small",) * 3, "large", *("replace",) * 2, *("ask",) * 3, *("delete",) * 2, "cancel", "batch",
 )  # fmt: skip
 
 
@@ -144,6 +145,25 @@ class Writer:
 
     def _small(self) -> None:
         self._ingest(f"note-{self._number}-{len(self._editions)}", self._random.randint(1, 3))
+
+    def _batch(self) -> None:
+        """Several documents in one call: what it promises is whole, whatever dies meanwhile."""
+        editions = {}
+        for number in range(_IN_BATCH):
+            document_id = f"sheet-{self._number}-{len(self._editions)}-{number}"
+            text = document(document_id, 1, self._random.randint(1, 3))
+            editions[document_id] = Edition(text, chunks_of(text))
+        bodies = [
+            {"text": edition.text, "document_id": document_id, "collection": self._ledger.collection}
+            for document_id, edition in editions.items()
+        ]
+        for job in self._caller.submit_all(bodies):
+            document_id, edition = job["document_id"], editions[job["document_id"]]
+            self._editions[document_id] = 1
+            check = self._ingested(document_id, 1, edition.chunks)
+            self._ledger.promise(Promise(job["job_id"], "ingest", check))
+            self._ledger.shows(document_id, edition)
+            self._last_jobs[document_id] = job["job_id"]
 
     def _large(self) -> None:
         self._ingest(f"book-{self._number}-{len(self._editions)}", SLICE + self._random.randint(1, 20))

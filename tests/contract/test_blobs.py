@@ -41,6 +41,15 @@ class TestBytes:
         assert blobs.get("sources/docs-1/a") == b"\x00\xff" * 1000
         assert blobs.get("empty") == b""
 
+    @pytest.mark.parametrize("count", [1, 40])
+    def test_many_come_at_once(self, blobs: BlobStore, count: int) -> None:
+        blobs.put_all({f"sources/{n}": f"bytes {n}".encode() for n in range(count)} | {"file": BytesIO(b"f")})
+
+        assert [blobs.get(f"sources/{n}") for n in range(count)] == [
+            f"bytes {n}".encode() for n in range(count)
+        ]
+        assert blobs.get("file") == b"f"
+
     @pytest.mark.parametrize("size", [0, 1, PIECE_BYTES, 2 * PIECE_BYTES + 1])
     def test_they_come_in_pieces(self, blobs: BlobStore, size: int) -> None:
         data = os.urandom(size)

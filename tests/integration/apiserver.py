@@ -18,6 +18,7 @@ from api.main import create_app
 from api.server import options
 from rag.model import Document, JobState, Json, Lease
 from rag.settings import Settings
+from tasks.submit.batches import BatchSubmissions
 from tasks.submit.submissions import Submissions
 from tests.deliveries import begin
 from tests.system.running import until
@@ -90,7 +91,10 @@ def serving(
     """
     parts = build(settings)
     submissions = Submissions(settings, parts.jobs, parts.documents, parts.blobs, publish=lambda _: None)
-    app = create_app(settings, replace(parts, submissions=submissions))
+    batches = BatchSubmissions(
+        settings, parts.jobs, parts.batches, parts.documents, parts.blobs, publish=lambda _: None
+    )
+    app = create_app(settings, replace(parts, submissions=submissions, batch_submissions=batches))
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         app, timeout_graceful_shutdown=1, **{**options(settings, bounds), "log_level": "warning"}

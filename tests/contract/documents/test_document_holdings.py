@@ -20,6 +20,16 @@ def test_each_key_holds_what_it_brought(documents: DocumentRegistry) -> None:
     assert documents.holdings("") == Holdings(0, 0)
 
 
+def test_the_sizes_of_its_own_documents_are_told(documents: DocumentRegistry) -> None:
+    published(documents, "one", owner="a", size=10)
+    published(documents, "two", owner="b c", size=5)
+    published(documents, "three")
+
+    assert documents.sizes_of("docs", "a", ["one", "two", "three", "four"]) == {"one": 10}
+    assert documents.sizes_of("docs", "b c", ["one", "two"]) == {"two": 5}
+    assert documents.sizes_of("docs", "a", []) == {}
+
+
 def test_it_is_summed_over_collections(documents: DocumentRegistry) -> None:
     documents.put_collection("more", MODEL, 384)
     published(documents, "one", owner="a", size=10)

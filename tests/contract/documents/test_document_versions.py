@@ -22,6 +22,14 @@ class TestVersions:
         assert [documents.next_version("docs", "a") for _ in range(3)] == [1, 2, 3]
         assert documents.next_version("docs", "b") == 1
 
+    def test_many_documents_get_theirs_in_one_step(self, documents: DocumentRegistry) -> None:
+        documents.next_version("docs", "a")
+        names = ["a", "b", "a", *map(str, range(1200))]
+
+        assert documents.next_versions("docs", names) == [2, 1, 3, *[1] * 1200]
+        with pytest.raises(UnknownCollection):
+            documents.next_versions("nowhere", ["a"])
+
     def test_they_go_on_after_a_deletion(self, documents: DocumentRegistry) -> None:
         published(documents)
         documents.delete("docs", "a")

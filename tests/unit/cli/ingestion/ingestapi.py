@@ -11,6 +11,7 @@ import httpx
 
 from rag.web.jsontypes import Json
 
+_FILE = re.compile(rb'name="file"; filename="(.*?)"\r\n')
 _ID = re.compile(rb'name="document_id"\r\n\r\n(.*?)\r\n', re.DOTALL)
 
 Answer = Callable[[str], httpx.Response | None]
@@ -21,6 +22,7 @@ class Api:
     """``refuse`` may answer for the API when a document comes, by its id; ``end``: how a job ends, by the id.
 
     A job that ends with None goes on. ``posted``: ids of the documents that came, with their keys.
+    ``batches``: how many documents came in each call for many.
     """
 
     refuse: Answer = lambda _: None
@@ -29,12 +31,15 @@ class Api:
     jobs: dict[str, str] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     documents: dict[str, int] = field(default_factory=dict)
+    batches: list[int] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         request.read()
         with self._lock:
             path = unquote(request.url.path)
+            if request.method == "POST" and path == "/v1/documents:batch":
+                return self._batch(request)
             if request.method == "POST":
                 return self._submitted(request)
             if path == "/v1/events":
@@ -53,6 +58,26 @@ class Api:
         job_id = self.keys.setdefault(key, f"job-{len(self.keys)}")
         self.jobs[job_id] = document_id
         return httpx.Response(202, json={"job_id": job_id, "document_id": document_id})
+
+    def _batch(self, request: httpx.Request) -> httpx.Response:
+        placed: list[Json | None] = []
+        refused: list[Json] = []
+        for position, found in enumerate(_FILE.findall(request.content)):
+            document_id = found.decode()
+            if (answer := self.refuse(document_id)) is not None:
+                if answer.status_code == 401:
+                    return answer
+                placed.append(None)
+                after = answer.headers.get("retry-after")
+                refused.append({"position": position, **answer.json(), "retry_after": after and int(after)})
+                continue
+            key = f"{request.headers['Idempotency-Key']} {document_id}"
+            self.posted.append((document_id, key))
+            job_id = self.keys.setdefault(key, f"job-{len(self.keys)}")
+            self.jobs[job_id] = document_id
+            placed.append({"job_id": job_id, "document_id": document_id})
+        self.batches.append(len(placed))
+        return httpx.Response(202, json={"batch_id": "b", "jobs": placed, "refused": refused})
 
     def _events(self, job_ids: list[str]) -> httpx.Response:
         """Those that came last end first."""

@@ -117,6 +117,8 @@ def test_only_so_many_documents_are_on_their_way_at_once(
 
 
 def test_four_are_sent_at_once(folder: Path) -> None:
+    for number in range(5):
+        _write(folder / f"{number:02}.md", "too long for a batch " * 4000)
     together = threading.Barrier(4)
 
     class Slow(Api):
@@ -126,6 +128,40 @@ def test_four_are_sent_at_once(folder: Path) -> None:
             return super().__call__(request)
 
     assert len(run(Slow(), files([folder])[:5]).outcomes) == 5
+
+
+def test_small_files_go_together_and_each_has_its_own_outcome(folder: Path) -> None:
+    _write(folder / "long.md", "too long for a batch " * 4000)
+    busy = threading.Event()
+
+    class Slow(Api):
+        def __call__(self, request: httpx.Request) -> httpx.Response:
+            if request.method == "POST" and self.posted:
+                busy.wait(0.2)  # meanwhile the others queue up
+            return super().__call__(request)
+
+    api = Slow(refuse=lambda name: problem(422, "invalid-request", "no") if name == "29.md" else None)
+
+    made = run(api, files([folder]))
+
+    assert {one.name: one.reason for one in made.outcomes if one.reason} == {"29.md": "no"}
+    assert len(made.outcomes) == 31
+    assert max(api.batches) > 5
+    assert "long.md" in {name for name, _ in api.posted}
+
+
+def test_an_api_without_batches_gets_one_file_at_a_time(folder: Path) -> None:
+    class Earlier(Api):
+        def _batch(self, request: httpx.Request) -> httpx.Response:
+            self.batches.append(0)
+            return problem(404, "no-such-path", "There is nothing at this path")
+
+    api = Earlier()
+
+    made = run(api, files([folder]))
+
+    assert len([one for one in made.outcomes if not one.reason]) == len(api.posted) == 30
+    assert len(api.batches) <= ingestion.UPLOADS_AT_ONCE
 
 
 @pytest.mark.parametrize(
