@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cli.evaluation.model import Collection, Dataset, Question
 from cli.evaluation.readers.reading import MOST_QUESTION, read_text
+from cli.evaluation.wording import holds
 from cli.ingestion.walk import files
 from rag.errors import ConfigurationError
 
@@ -31,11 +32,15 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 """What a column is about, and the names that it may have."""
 
 SHORT_ANSWER = 5
-"""Words that an answer may have to be needed itself. Of a longer one the numbers are needed."""
+"""Words that an answer may have to be needed itself. Of a longer one, numbers are."""
 
 _DELIMITERS = ",;\t"
 _MOST_PATTERN = 300
-_NUMBER = re.compile(r"\d[\d,.]*\d")
+_NUMBER = re.compile(r"(?<!\d)\d+(?:[.,]\d+)*%?")
+_YEAR = re.compile(r"(?:19|20)\d\d\Z")
+_LONG = 3
+"""Digits of a number that is looked up; a shorter one is, if it is a share or has a point."""
+
 _SOURCE = re.compile(r"\(SOURCE[^)]{0,500}\)|^[ \t]*SOURCE.*", re.MULTILINE)
 
 Row = Mapping[str, str]
@@ -88,7 +93,7 @@ def _question(place: str, row: Row, name: str, ids: Sequence[str]) -> Question:
         text,
         name,
         row.get("kind") or name,
-        needs=_needs(need) if need else needs_of_answer(answer),
+        needs=_needs(need) if need else needs_of_answer(answer, text),
         expected=answer or need,
         answerable=bool(need or answer),
         documents=dict.fromkeys(_matching(place, row.get("document", ""), ids), 1),
@@ -102,15 +107,23 @@ def _needs(cell: str) -> tuple[tuple[str, ...], ...]:
     return tuple(each for each in wordings if each)
 
 
-def needs_of_answer(answer: str) -> tuple[tuple[str, ...], ...]:
+def needs_of_answer(answer: str, question: str = "") -> tuple[tuple[str, ...], ...]:
     """What an answer must hold to agree with a reference ``answer``; none where that cannot be told.
 
-    A short answer itself; of a longer one its numbers of two digits at least, without those that name
-    sources (``(SOURCE: …)``, ``SOURCE(S): …``).
+    A short reference itself. Of a longer one the numbers that are looked up: of two digits with a point,
+    a comma or a percent sign, and of three digits, but no year, none that names a source
+    (``(SOURCE: …)``, ``SOURCE(S): …``), and none of the ``question``.
     """
     if 0 < len(answer.split()) <= SHORT_ANSWER:
         return ((answer,),)
-    return tuple((number,) for number in dict.fromkeys(_NUMBER.findall(_SOURCE.sub("", answer))))
+    numbers = dict.fromkeys(_NUMBER.findall(_SOURCE.sub("", answer)))
+    return tuple((n.rstrip("%"),) for n in numbers if _is_looked_up(n) and not holds(question, n))
+
+
+def _is_looked_up(number: str) -> bool:
+    if number.isdigit():
+        return len(number) >= _LONG and not _YEAR.match(number)
+    return len(number.rstrip("%")) > 1
 
 
 def _matching(place: str, cell: str, ids: Sequence[str]) -> list[str]:
