@@ -11,6 +11,7 @@ from cli.evaluation.markup import Markup, element
 from cli.evaluation.run import Run
 from cli.evaluation.scoring import GOOD, Hit, Score, Verdict
 from cli.evaluation.significance import Difference
+from cli.evaluation.summary import ALL, summaries
 from cli.evaluation.tables import Table, differences_table, tables_of
 from cli.units import many
 
@@ -32,6 +33,9 @@ _BAD = frozenset({Verdict.WRONG, Verdict.ANSWERED, Verdict.REFUSED, Verdict.FAIL
 _ORDER = {verdict: place for place, verdict in enumerate(Verdict)}
 _SHOWN = 600
 """Characters of a passage."""
+
+_HITS_OF_GOOD = 3
+"""Passages of a right answer: the file stays small enough for a browser."""
 
 
 def report(run: Run, differences: Sequence[Difference] = ()) -> str:
@@ -62,7 +66,9 @@ def report(run: Run, differences: Sequence[Difference] = ()) -> str:
 def _subject(run: Run) -> str:
     counts = f"{many(len(run.scores), 'question')} about {many(run.documents, 'document')}"
     at = f" at {run.site}" if run.site else ""
-    return f"{counts}, answered by Aegis {run.release}{at}."
+    whole = summaries(run.scores)[ALL]
+    times = f" Half of the questions took {whole.p50:.0f} ms at most." if whole.p50 is not None else ""
+    return f"{counts}, answered by Aegis {run.release}{at}.{times}"
 
 
 def _table(table: Table) -> Markup:
@@ -83,6 +89,7 @@ def _question(score: Score, site: str) -> Markup:
     verdict = element("span", score.verdict, class_=f"verdict {colour}".strip())
     kind = element("span", score.kind, class_="kind")
     question = element("strong", score.question, dir="auto")
+    hits = score.hits[:_HITS_OF_GOOD] if score.verdict in GOOD else score.hits
     nothing = "Only retrieval is judged." if score.answerable else "Nothing: the documents do not tell."
     answer = f"{score.answer}\n({score.reason})" if score.reason else score.answer
     facts = (
@@ -91,7 +98,7 @@ def _question(score: Score, site: str) -> Markup:
         element("dt", "Answer"),
         element("dd", element("pre", answer, dir="auto")),
         element("dt", "Passages"),
-        element("dd", element("ol", *(_hit(hit, site) for hit in score.hits)) if score.hits else "none"),
+        element("dd", element("ol", *(_hit(hit, site) for hit in hits)) if hits else "none"),
     )
     return element(
         "details",

@@ -110,8 +110,8 @@ def _refusals(found: Mapping[str, Summary]) -> Table:
     rows = (
         (
             kind,
-            str(s.count(Verdict.TURNED_AWAY)),
-            str(s.count(Verdict.ANSWERED)),
+            str(s.count(Verdict.TURNED_AWAY) or _NONE),
+            str(s.count(Verdict.ANSWERED) or _NONE),
             *map(_share, (s.refused, s.falsely_refused)),
         )
         for kind, s in found.items()
