@@ -11,10 +11,15 @@ from unicodedata import category, normalize
 
 _MARK = re.compile(r"\[\d{1,6}\]")
 _ARTICLES = frozenset({"a", "an", "the"})
+_NAMED_A = re.compile(r"(?<=\w )A\b")
+_LETTER_A = "\N{LATIN LETTER SMALL CAPITAL A}"
+"""Stands for the A of "vitamin A", which is no article."""
+
 _DROPPED = frozenset("PSZC")
 """Unicode's groups of punctuation, symbols, separators and controls."""
 
 _WITHIN_NUMBERS = frozenset(".,:")
+_OUTSIDE = re.compile(r"(?<!\d)[.,:]|[.,:](?!\d)")
 _GROUP = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _DECIMAL = re.compile(r"(?<![\d.])\d+\.\d+(?![\d.])")
 _SPACED_SCRIPTS_END = 0x0530
@@ -28,30 +33,40 @@ Needs = Sequence[Sequence[str]]
 
 def normalised(text: str) -> str:
     """Words with single spaces between. Of 1,500.50 the normal form is 1500.5."""
-    text = _MARK.sub(" ", normalize("NFKC", text).casefold())
-    kept = [c if _is_kept(text, at) else " " for at, c in enumerate(text)]
-    text = _DECIMAL.sub(lambda found: found[0].rstrip("0").rstrip("."), _GROUP.sub("", "".join(kept)))
+    text = _NAMED_A.sub(_LETTER_A, normalize("NFKC", _MARK.sub(" ", text)))
+    text = _OUTSIDE.sub(" ", text.casefold().translate(_KEPT))
+    text = _DECIMAL.sub(lambda found: found[0].rstrip("0").rstrip("."), _GROUP.sub("", text))
     return " ".join(word for word in text.split() if word not in _ARTICLES)
 
 
-def _is_kept(text: str, at: int) -> bool:
-    if category(text[at])[0] not in _DROPPED:
-        return True
-    is_within_number = 0 < at < len(text) - 1 and text[at - 1].isdigit() and text[at + 1].isdigit()
-    return text[at] in _WITHIN_NUMBERS and is_within_number
+class _Kept(dict[int, int]):
+    """By character, itself or a space; computed once for each character."""
+
+    def __missing__(self, code: int) -> int:
+        character = chr(code)
+        is_dropped = category(character)[0] in _DROPPED and character not in _WITHIN_NUMBERS
+        return self.setdefault(code, ord(" ") if is_dropped else code)
+
+
+_KEPT = _Kept()
 
 
 def holds(text: str, words: str) -> bool:
     """Whether ``text`` holds ``words``."""
-    return _is_in(normalised(words), normalised(text))
+    return share_held(text, ((words,),)) == 1
 
 
 def share_held(text: str, needs: Needs) -> float:
     """The share of ``needs`` of which ``text`` holds a wording, in [0, 1]. ValueError without needs."""
     if not needs:
         raise ValueError("there is nothing to be held")
-    within = normalised(text)
-    return sum(any(_is_in(normalised(w), within) for w in need) for need in needs) / len(needs)
+    within, plain = normalised(text), " ".join(text.split())
+
+    def is_held(words: str) -> bool:
+        # A need such as "A" or "±" has no normal form, and is looked up as it is.
+        return _is_in(own, within) if (own := normalised(words)) else _is_in(" ".join(words.split()), plain)
+
+    return sum(any(map(is_held, need)) for need in needs) / len(needs)
 
 
 def _is_in(words: str, text: str) -> bool:

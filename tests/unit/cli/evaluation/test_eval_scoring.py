@@ -65,6 +65,12 @@ def test_words_are_compared_without_articles_punctuation_marks_and_zeros(text: s
         ("नमस्ते दुनिया", "दुनिया", True),
         ("दुनि", "दुनिया", False),
         ("anything", "", False),
+        ("rich in vitamin A and iron", "vitamin A", True),
+        ("rich in vitamin B and iron", "vitamin A", False),
+        ("the end of a war", "end of war", True),
+        ("plan B fits", "A", False),
+        ("plan A fits", "A", True),
+        ("within ±2 mm", "±", True),
     ],
 )
 def test_words_are_found_as_words_where_a_script_separates_them(text: str, words: str, held: bool) -> None:
