@@ -125,7 +125,7 @@ recovery: dev-setup ## the runbook's commands with POINTS=50000; make test runs 
 bench: dev-setup ## figures into bench/out/latest.json; QUICK=1 for the short form
 	@$(aegis) bench $(if $(QUICK),--quick)
 
-eval: dev-setup ## FILE=questions.json: retrieval and answers measured
+eval: dev-setup ## FILE=questions.json (or a folder with questions): retrieval and answers measured
 	@$(aegis) eval "$$FILE"
 
 lock: $(dev_installed) ## compile requirements.lock and deploy/locks/ from pyproject.toml

@@ -31,7 +31,7 @@ def python_topics() -> Corpus:
 
 
 def of_file(path: Path) -> Corpus:
-    """A file in the form that ``aegis eval`` reads; each article is one document."""
+    """A file of articles in the form of docs/reference/cli.md; each article is one document."""
     articles = json.loads(path.read_text("utf-8"))["articles"]
     documents = tuple("\n\n".join(p["text"] for p in article["paragraphs"]) for article in articles)
     questions = tuple(

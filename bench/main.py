@@ -22,7 +22,9 @@ SETTLE_SECONDS = 3.0
 
 def main(
     quick: Annotated[bool, typer.Option("--quick", help="A fifth of the work.")] = False,
-    data: Annotated[Path | None, typer.Option(help="A file that `aegis eval` reads, as the corpus.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="A file of articles for `aegis eval`, as the corpus.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Where the figures go.")] = OUT,
 ) -> None:
     """Measure, print a table, write the figures."""

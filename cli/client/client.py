@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
+from uuid import uuid4
 
 from cli.client.connection import LONG_POLL_SECONDS, Connection, RetryTimer, drop_none, require_utf8
 from cli.client.problems import error_of
@@ -75,6 +76,26 @@ class Client(Connection):
         ``options``: collection, top_k, top_n, filter and cache, as the call takes them.
         """
         return self._submit("/v1/queries", json={"question": question, "generate": False, **options})
+
+    def ingest_text(
+        self, text: str, document_id: str, collection: str | None = None, title: str | None = None
+    ) -> Json:
+        """``{"job_id", …}`` of a document that is given as text."""
+        fields = drop_none(collection=collection, title=title)
+        return self._submit("/v1/documents", json={"text": text, "document_id": document_id, **fields})
+
+    def answer(self, question: str, **options: object) -> Json:
+        """The job of a question once it has ended, however long that takes.
+
+        ``options``: collection, top_k, top_n, filter, generate and cache, as the call takes them.
+        """
+        headers = {"Idempotency-Key": str(uuid4()), "Prefer": f"wait={LONG_POLL_SECONDS}"}
+        found = self._call("POST", "/v1/queries", headers=headers, json={"question": question, **options})
+        if found.get("state") in FINAL:
+            return found
+        if "job_id" not in found:
+            raise self._not_aegis()
+        return self.wait_for_job(str(found["job_id"]))
 
     # --- changes
 

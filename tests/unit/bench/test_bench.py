@@ -1,4 +1,4 @@
-"""What evaluation and benchmarks make of what they measured."""
+"""What benchmarks make of what they measured."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,6 @@ import pytest
 
 from bench.corpus import CHAPTER_CHARACTERS, of_file, python_topics
 from bench.figures import Figure, percentile, write
-from bench.quality import normalised, read
-from rag.errors import ConfigurationError
 
 FILE = {
     "articles": [
@@ -31,21 +29,6 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "questions.json"
     path.write_text(json.dumps(FILE), "utf-8")
     return path
-
-
-@pytest.mark.parametrize(
-    ("text", "same"),
-    [("The U.S.", "u s"), ("An answer [1], quoted.", "answer quoted"), ("  a  b\nc ", "b c"), ("[12]", "")],
-)
-def test_answers_are_compared_without_articles_punctuation_and_marks(text: str, same: str) -> None:
-    assert normalised(text) == same
-
-
-def test_questions_name_the_paragraph_that_answers_them(file: Path) -> None:
-    (article,) = read(file)
-
-    assert article.paragraphs == ("The bell rings at noon.", "The lamp is green.")
-    assert [asking.answers for asking in article.questions] == [("noon",)]
 
 
 def test_a_file_of_questions_is_a_corpus_of_articles(file: Path) -> None:
@@ -87,24 +70,3 @@ def test_the_file_has_value_unit_limit_and_peers_of_each_figure(tmp_path: Path) 
     assert json.loads(path.read_text("utf-8"))["ready_s"] == {
         "value": 3.1416, "unit": "s", "limit": 15.0, "more_is_better": False, "peers": {"other": 60.0},
     }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"articles": [{"title": "a"}]}', '{"articles": [1]}', "\xff"]
-)
-def test_a_file_of_another_form_is_a_wrong_setting(tmp_path: Path, content: str) -> None:
-    file = tmp_path / "questions.json"
-    file.write_text(content, "latin-1")
-
-    with pytest.raises(ConfigurationError, match=r"questions\.json has not the form"):
-        read(file)
-
-
-def test_the_form_in_the_reference_is_read(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[3] / "docs" / "reference" / "cli.md").read_text("utf-8")
-    file = tmp_path / "questions.json"
-    file.write_text(page.partition("```json\n")[2].partition("```")[0])
-
-    assert [each.question for article in read(file) for each in article.questions] == [
-        "What does the VPN need?"
-    ]

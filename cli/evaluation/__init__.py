@@ -1,0 +1,1 @@
+"""Measures how well questions with known answers are answered, over the REST contract."""

@@ -1,0 +1,1 @@
+"""Readers of questions with known answers: a form of file a module."""
