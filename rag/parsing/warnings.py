@@ -34,6 +34,18 @@ def pictures_not_read(count: int) -> ReadingWarning:
     return warning(WarningKind.PICTURES, count, f"{pictures} not read")
 
 
+def formulas_without_values(count: int) -> ReadingWarning:
+    """``count``: of cells whose value the file lacks, at least one."""
+    shown = (
+        "1 formula has no stored value and is shown as it stands"
+        if count == 1
+        else f"{count} formulas have no stored value and are shown as they stand"
+    )
+    return warning(
+        WarningKind.PARTS, count, f"{shown}: a spreadsheet program stores the values when it saves the file"
+    )
+
+
 def attachments_not_read(unread: Sequence[tuple[str, str]]) -> ReadingWarning:
     """``unread``: name and reason of each attachment, at least one."""
     shown = [f"{plain_name(name)[:_LONGEST_NAME]} ({plain_name(reason)})" for name, reason in unread]

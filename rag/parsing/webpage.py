@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from html_to_markdown import (
     ConversionError,
@@ -49,6 +50,14 @@ _OPTIONS = ConversionOptions(
 _IMAGE = re.compile(r"!\[((?:[^\[\]\\\n]|\\.)*)\]\([^()\n]*\)")
 
 
+@dataclass(frozen=True, slots=True)
+class PageMarkdown:
+    """A page's ``content`` with a backslash before what is no markup, and the ``title`` that it states."""
+
+    content: str
+    title: str | None
+
+
 def html(data: bytes) -> ParsedDocument:
     """The page's content, decoded by the encoding that the page states, if any."""
     head = data[:4096]
@@ -58,10 +67,16 @@ def html(data: bytes) -> ParsedDocument:
 
 def from_html(page: str) -> ParsedDocument:
     """The page's content as Markdown and its title. Raises UnreadableDocument or DocumentTooLarge."""
+    found = markdown_of(page)
+    return structure.from_escaped(found.content, found.title)
+
+
+def markdown_of(page: str) -> PageMarkdown:
+    """The page's content for :func:`rag.parsing.structure.from_escaped`. Raises as :func:`from_html`."""
     with translated(_ERRORS, "The page cannot be read"):
         result = convert(page, _OPTIONS)
     body = with_merged_cells(result.content or "", result.tables)
     if body.startswith("---\n"):  # the converter puts a block of fields before the content
         _, mark, rest = body[4:].partition("\n---\n")
         body = rest if mark else body
-    return structure.from_escaped(_IMAGE.sub(r"\1", body), result.metadata.document.title)
+    return PageMarkdown(_IMAGE.sub(r"\1", body), result.metadata.document.title)
