@@ -23,6 +23,9 @@ from rag.parsing.grids import with_merged_cells
 
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([A-Za-z0-9_.:-]{2,40})")
+_IMPOSSIBLE = (b"utf-16", b"utf-32", b"ucs-", b"iso-10646")
+"""Sets in which the declaration itself could not be read byte by byte."""
+
 _ERRORS: Mapping[type[BaseException], type[AegisError]] = {
     InputTooLargeError: DocumentTooLarge,
     InvalidInputError: UnreadableDocument,
@@ -60,9 +63,16 @@ class PageMarkdown:
 
 def html(data: bytes) -> ParsedDocument:
     """The page's content, decoded by the encoding that the page states, if any."""
+    return from_html(decoded(data, stated_charset(data)))
+
+
+def stated_charset(data: bytes) -> str | None:
+    """The character set that the page declares, if any."""
     head = data[:4096]
     stated = _CHARSET.search(head) or _XML_ENCODING.match(head)
-    return from_html(decoded(data, stated[1].decode("ascii") if stated else None))
+    if stated is None or stated[1].lower().startswith(_IMPOSSIBLE):
+        return None
+    return stated[1].decode("ascii")
 
 
 def from_html(page: str) -> ParsedDocument:
