@@ -1,8 +1,8 @@
 """Tells lines of a script that the model does not know: it writes them in Latin letters that look alike.
 
-Measured on pages that were drawn in Russian, Ukrainian, Greek, Arabic, Hebrew, Georgian and Armenian: most lines
-have fewer characters than fit into them, or are read with less than 0.9 of certainty. Print in Latin letters has at
-least 0.95, with noise too. Russian in capitals can have 0.96.
+Measured on pages in Russian, Ukrainian, Greek, Arabic, Hebrew and Georgian: most lines have fewer characters
+than fit into them, or a confidence below 0.9. Print in Latin letters has at least 0.95, with noise too. Russian
+in capitals can have 0.96.
 """
 
 import re
@@ -20,14 +20,14 @@ _MANY_MIXED = 2
 _FEWEST_LETTERS = 6
 _SURE = 0.97
 _MANY_UNREAD = 0.35
-"""Part of the length of a page's lines: where so much cannot be read, the others are perhaps of that script too."""
+"""Part of the length of a page's lines: where so much cannot be read, the others may be of that script too."""
 
 _SHORT = 3
 """Times its height: a shorter line may hold anything."""
 
 
 def has_unknown_letters(text: str) -> bool:
-    """Whether the line is Greek, of which the model lacks letters, or mixes letters of two alphabets in words."""
+    """Whether the line is Greek, of which the model lacks letters, or mixes two alphabets in words."""
     words = [_alphabets(word) for word in _WORD.findall(text)]
     letters = [alphabet for word in words for alphabet in word]
     if len(letters) >= _FEWEST_LETTERS and letters.count(_GREEK) >= _MOSTLY * len(letters):

@@ -37,7 +37,7 @@ def test_latin_and_chinese_are_read_with_single_greek_letters(text):
 
 
 def test_where_half_a_page_cannot_be_read_doubtful_lines_are_not_either():
-    page = [line("HACOC HOMEP CEM OCTAHOBJIEH", 0.96), line("", 0.94), line("Invoice 4417", 0.99)]
+    page = [line("HACOC HOMEP CEM", 0.96), line("", 0.94), line("Invoice 4417", 0.99, long=200.0)]
 
     assert [each.text for each in without_doubtful(page)] == ["", "", "Invoice 4417"]
 
