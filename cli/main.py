@@ -11,7 +11,7 @@ from cli.commands.call import Call, shows_data
 from cli.shell import exits
 from cli.shell.groups import HELP_OPTIONS, LazyGroup, add_lazy, skip_needless_coercion
 from cli.tables.printing import repair_streams, silence_output
-from rag.errors import AegisError, ConfigurationError
+from rag.errors import AegisError, ConfigurationError, ModelError
 from rag.system.printable import printable, write_plainly
 
 if TYPE_CHECKING:
@@ -52,13 +52,24 @@ def aegis(
 
 @app.command()
 def setup() -> None:
-    """Build the bundled models, once; the first start does it too."""
+    """Build the bundled models and fetch those of text recognition, once; the first start does it too."""
     from rag.system.folders import expanded
+    from workers.recognition.files import fetch
     from workers.setup import build_models
 
+    def report(line: str) -> None:
+        print(f"aegis: {line}", file=sys.stderr)
+
     settings = _settings()
-    folder = expanded(settings.model_dir, "MODEL_DIR: ").resolve()
-    build_models(settings, folder, lambda line: print(f"aegis: {line}", file=sys.stderr))
+    build_models(settings, expanded(settings.model_dir, "MODEL_DIR: ").resolve(), report)
+    if settings.ocr == "off":
+        return
+    try:
+        fetch(report)
+    except ModelError as error:
+        if settings.ocr == "always":
+            raise
+        report(f"scans and pictures will not be read: {error}")
 
 
 @app.command()

@@ -40,6 +40,8 @@ _ACCENTED_SHARE = 0.35
 _FEW = 2
 """Accented letters that tell nothing about the language."""
 
+_UTF8 = "utf-8"
+_WHOLE_TO_BROKEN = 10
 _ACCENTED = re.compile("[^\x00-\x7f]")
 _UNASSIGNED = re.compile("[\x80-\x9f\ufffd]")
 _BEYOND_ASCII = bytes(range(0x80, 0x100))
@@ -61,6 +63,11 @@ def charset_of(data: bytes) -> str:
     return best["encoding"]
 
 
+def may_be_western(data: bytes) -> bool:
+    """Whether ``data`` reads like Western text in Windows-1252."""
+    return _looks_western(data[:_SAMPLE].decode(WESTERN, "replace"))
+
+
 def warm() -> None:
     """Load what chardet loads at its first call: later, a confined process can open no file."""
     charset_of("Größe".encode(WESTERN))
@@ -73,14 +80,18 @@ def decode_by_guess(data: bytes) -> str:
     UTF-8 is read as such.
     """
     charset = guessed_charset(data)
+    if charset == _UTF8:
+        return data.decode(_UTF8, "replace")
     if charset.lower() in _OF_SEVERAL_BYTES:  # two bytes of Chinese are UTF-8 by chance now and then
         return data.decode(charset, "replace")
     lines = data.split(b"\n")
-    return "\n".join(line.decode("utf-8" if _is_utf8(line) else charset, "replace") for line in lines)
+    return "\n".join(line.decode(_UTF8 if _is_utf8(line) else charset, "replace") for line in lines)
 
 
 def guessed_charset(data: bytes) -> str:
     """The codec of ``data``, or of those lines that are no UTF-8 where others are."""
+    if _is_utf8(data):
+        return _UTF8
     charset = charset_of(data)
     if charset.lower() in _OF_SEVERAL_BYTES:
         return charset
@@ -95,11 +106,10 @@ def _accents_of(data: bytes) -> int:
 
 
 def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode()
-    except UnicodeError:
-        return False
-    return True
+    """Whether it is UTF-8 but for some broken bytes: text of another set breaks it at nearly every accent."""
+    text = line.decode(_UTF8, "replace")
+    lost = text.count("\ufffd")
+    return len(_ACCENTED.findall(text)) > _WHOLE_TO_BROKEN * lost or not lost
 
 
 def _looks_western(text: str) -> bool:

@@ -2,10 +2,13 @@
 
 import codecs
 import re
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 
 from rag.errors import UnreadableDocument
 from rag.parsing import charsets
+from rag.parsing.charset_labels import codec_of, has_one_byte
 from rag.text.normalising import normalised_form
 
 _BYTE_ORDER_MARKS = (
@@ -29,16 +32,19 @@ _LIGATURE = re.compile("[\ufb00-\ufb06]")
 _LIGATURES = dict(zip("ﬀﬁﬂﬃﬄﬅﬆ", ("ff", "fi", "fl", "ffi", "ffl", "st", "st"), strict=True))
 _BLANK_LINES = re.compile("\n{3,}")
 _BINARY_SHARE = 0.02
+_JAPANESE = re.compile(rb"\x1b\$[@B]|\x1b\$\(D")
+_KOREAN = b"\x1b$)C"
 
 
 def decoded(data: bytes, declared: str | None = None) -> str:
     """The text of a file.
 
-    Tried are its byte order mark, the ``declared`` encoding, UTF-8 and UTF-16, in this order; then the
-    character set is guessed. Raises UnreadableDocument for binary data.
+    Tried are its byte order mark, escape sequences of Japanese and Korean sets, the ``declared`` character
+    set unless the bytes contradict it, UTF-16 and UTF-8, in this order; then the set is guessed. Raises
+    UnreadableDocument for binary data.
     """
-    marked = next((encoding for mark, encoding in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
-    text = data.decode(marked, "replace") if marked else _decoded_without_mark(data, declared)
+    stated = next(_stated(data, declared), None)
+    text = stated or charsets.decode_by_guess(data)
     head = text[:65_536]
     controls = sum(1 for c in head if c < " " and c not in "\t\n\r\f\x1b")
     # Some text files hold a few control codes, so a small share of them is allowed.
@@ -47,33 +53,52 @@ def decoded(data: bytes, declared: str | None = None) -> str:
     return text
 
 
-def guess_about(data: bytes) -> str | None:
-    """The character set that :func:`decoded` guesses for a file that declares none; None without a guess."""
-    if any(data.startswith(mark) for mark, _ in _BYTE_ORDER_MARKS):
-        return None
-    for encoding in filter(None, ("utf-8", _utf16_without_mark(data))):
-        with suppress(UnicodeError):
-            data.decode(encoding)
-            return None
-    return charsets.guessed_charset(data)
+def guess_about(data: bytes, declared: str | None = None) -> str | None:
+    """The character set that :func:`decoded` guesses, if it has to guess."""
+    return None if next(_stated(data, declared), None) is not None else charsets.guessed_charset(data)
 
 
-def _decoded_without_mark(data: bytes, declared: str | None) -> str:
-    for encoding in filter(None, (declared, "utf-8", _utf16_without_mark(data))):
+def _stated(data: bytes, declared: str | None) -> Iterator[str]:
+    """The text by each character set that the bytes show or the file declares."""
+    marked = next((encoding for mark, encoding in _BYTE_ORDER_MARKS if data.startswith(mark)), None)
+    if marked:
+        yield data.decode(marked, "replace")
+    codec = codec_of(declared) if declared else None
+    if codec and has_one_byte(codec) and _contradicts(data, codec):
+        codec = None
+    for encoding in filter(None, (_by_escapes(data), codec, _utf16_without_mark(data), "utf-8")):
         with suppress(UnicodeError, LookupError):
-            return data.decode(encoding)
-    return charsets.decode_by_guess(data)
+            yield data.decode(encoding)
+
+
+def _contradicts(data: bytes, codec: str) -> bool:
+    """Whether the bytes are UTF-8, which no other text is by chance, or no Western text as declared."""
+    if data.isascii():
+        return False
+    with suppress(UnicodeError):
+        data.decode()
+        return True
+    return codec == charsets.WESTERN and not charsets.may_be_western(data)
+
+
+def _by_escapes(data: bytes) -> str | None:
+    """The set that the bytes switch to by escape sequences (ISO 2022)."""
+    if _JAPANESE.search(data):
+        return "iso2022_jp_2"
+    return "iso2022_kr" if data.startswith(_KOREAN) else None
 
 
 def _utf16_without_mark(data: bytes) -> str | None:
-    """The byte order of Western text in UTF-16, which has a zero in every other byte."""
+    """The byte order of UTF-16: of two bytes one tells the script, and is zero for Latin and for spaces."""
     head = data[:4096]
     half = len(head) // 2
-    if half < 2:
+    if not head.count(0):
         return None
-    if head[1::2].count(0) > 0.6 * half:
-        return "utf-16-le"
-    return "utf-16-be" if head[::2].count(0) > 0.6 * half else None
+    for encoding, high in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
+        usual = sum(count for _, count in Counter(high).most_common(2))
+        if half > 1 and 0 in high and usual > 0.6 * half:
+            return encoding
+    return None
 
 
 def normalised(text: str) -> str:

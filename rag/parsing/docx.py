@@ -110,5 +110,10 @@ def _paragraphs(part: bytes) -> Iterator[str]:
             _BREAKS.get(each.tag) or (each.text if each.tag == f"{_W}t" else "") for each in paragraph.iter()
         )
         words = " ".join("".join(piece or "" for piece in pieces).split())
-        if words and not _PAGE_FIELDS.fullmatch(words):
+        if words and not is_page_number(words):
             yield words
+
+
+def is_page_number(words: str) -> bool:
+    """Whether a page's head or foot says no more than "3", "Page 3 of 12" or "Seite 3"."""
+    return _PAGE_FIELDS.fullmatch(words) is not None

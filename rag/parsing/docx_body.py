@@ -29,7 +29,7 @@ def with_marked_numbers(body: bytes, numbering: Numbering) -> bytes:
     if not numbering.instances:
         return body
     reader = _NumberReader(numbering)
-    return _with(body, reader.edits_of(body))
+    return edited(body, reader.edits_of(body))
 
 
 def with_numbers(markdown: str) -> str:
@@ -41,10 +41,11 @@ def with_filled_cells(body: bytes) -> bytes:
     """``body``, UTF-8, with the text of merged cells in each of their rows. Raises ExpatError."""
     if b"<w:vMerge" not in body:
         return body
-    return _with(body, _MergeReader().edits_of(body))
+    return edited(body, _MergeReader().edits_of(body))
 
 
-def _with(body: bytes, edits: Edits) -> bytes:
+def edited(body: bytes, edits: Edits) -> bytes:
+    """``body`` with the edits made."""
     pieces: list[bytes] = []
     position = 0
     for start, end, text in edits:

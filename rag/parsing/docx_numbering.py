@@ -5,21 +5,18 @@ level states how its number is written, ``%1.%2`` for example.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
+
+from rag.parsing.ordinals import ordinal
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _PLACEHOLDER = re.compile(r"%([1-9])")
 _LEVELS = 9
 _LONGEST_NUMBER = 60  # characters
-_LARGEST_ROMAN = 3999
 _DEEPEST_STYLE = 20
-_ROMAN = (
-    (1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"), (40, "XL"),
-    (10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"),
-)  # fmt: skip
 _UNWRITTEN = frozenset({"bullet", "none"})
 
 
@@ -76,7 +73,7 @@ class Numbering:
             above = int(place[1]) - 1
             stated = instance.levels.get(above, Level())
             shape = "decimal" if form.all_decimal else stated.form
-            return _written(counts.get(above, stated.start), shape)
+            return ordinal(counts.get(above, stated.start), shape)
 
         return " ".join(_PLACEHOLDER.sub(written, form.text).split())[:_LONGEST_NUMBER]
 
@@ -161,35 +158,3 @@ def _value(element: Element, name: str) -> str:
 
 def _number(value: str, otherwise: int) -> int:
     return int(value) if value.isascii() and value.isdigit() and len(value) < 9 else otherwise
-
-
-def _written(count: int, form: str) -> str:
-    return _FORMS.get(form, str)(count)
-
-
-def _roman(count: int) -> str:
-    if not 0 < count <= _LARGEST_ROMAN:
-        return str(count)
-    written = ""
-    for value, letters in _ROMAN:
-        times, count = divmod(count, value)
-        written += letters * times
-    return written
-
-
-def _letters(count: int) -> str:
-    """a to z, then aa, bb and so on."""
-    if not 0 < count <= 26 * _LEVELS:
-        return str(count)
-    return chr(ord("a") + (count - 1) % 26) * ((count - 1) // 26 + 1)
-
-
-_FORMS: Mapping[str, Callable[[int], str]] = {
-    "upperRoman": _roman,
-    "lowerRoman": lambda count: _roman(count).lower(),
-    "upperLetter": lambda count: _letters(count).upper(),
-    "lowerLetter": _letters,
-    "decimalZero": lambda count: f"{count:02}",
-    "none": lambda _: "",
-    "bullet": lambda _: "",
-}

@@ -11,11 +11,11 @@ from rag.model import ParsedDocument, ReadingWarning, WarningKind
 from rag.parsing import mail, office, pdf, pictures, plain, records, tables, webpage
 from rag.parsing.decoding import guess_about
 from rag.parsing.recognition import Recognition
-from rag.parsing.warnings import warning
+from rag.parsing.warnings import characters_guessed, warning
 
 Parse = Callable[[bytes], ParsedDocument]
-_UNDECLARED = frozenset({media.TEXT, media.MARKDOWN, media.CSV, media.JSON, media.JSONL})
-"""Types that cannot declare their character set, except by a byte order mark."""
+_TEXTS = frozenset({media.TEXT, media.MARKDOWN, media.CSV, media.JSON, media.JSONL, media.HTML})
+"""Types whose bytes are characters of one set. Only HTML can declare it, except by a byte order mark."""
 
 
 def parsers(max_text_bytes: int, recognition: Recognition | None = None) -> Mapping[str, Parse]:
@@ -76,7 +76,6 @@ def _doubts(text: str, data: bytes, media_type: str) -> Iterator[ReadingWarning]
     """Warnings about characters that were guessed or lost."""
     if lost := text.count("\ufffd"):
         yield warning(WarningKind.CHARACTERS, lost, f"{lost} characters cannot be decoded")
-    if media_type in _UNDECLARED and (charset := guess_about(data)):
-        guessed = sum(not character.isascii() for character in text)
-        told = f"the file declares no character set: {guessed} characters were read as {charset} by guess"
-        yield warning(WarningKind.CHARACTERS, guessed, told)
+    declared = webpage.stated_charset(data) if media_type == media.HTML else None
+    if media_type in _TEXTS and (charset := guess_about(data, declared)):
+        yield characters_guessed(text, charset, declared)

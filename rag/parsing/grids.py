@@ -1,4 +1,4 @@
-"""Fills the merged cells of a page's tables, and joins heads of several rows.
+"""Writes tables with merged cells in Markdown: the cells are filled, and heads of several rows joined.
 
 html-to-markdown leaves the cells empty over which another one reaches.
 """
@@ -6,14 +6,30 @@ html-to-markdown leaves the cells empty over which another one reaches.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import Protocol
 
-from html_to_markdown._html_to_markdown import GridCell, TableData  # where its answers have their types from
+from html_to_markdown._html_to_markdown import TableData  # where its answers have their types from
 
 from rag.parsing.heads import body_contrasts
 
 _MOST_CELLS = 200_000
 _MOST_COLUMNS = 1_000
 _DEEPEST_HEAD = 4  # rows
+
+
+class GridCell(Protocol):
+    """A cell of ``row``, from 0, and over how many rows and columns it reaches."""
+
+    @property
+    def content(self) -> str: ...
+    @property
+    def row(self) -> int: ...
+    @property
+    def row_span(self) -> int: ...
+    @property
+    def col_span(self) -> int: ...
+    @property
+    def is_header(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +68,29 @@ def _written(table: TableData) -> str | None:
     if not merged and sum(cell.is_header for cell in cells) <= table.grid.cols:
         return None
     rows = _placed(cells, height)
+    if not merged and rows and _are_pairs(rows):
+        return "\n".join((_line(["", ""]), _line(["---"] * 2), *(_line(_texts(row, ())) for row in rows)))
+    return _table(rows)
+
+
+def table_of(cells: Sequence[GridCell], height: int) -> str:
+    """A table of ``height`` rows in Markdown, from its cells in order. "" for one that spans make too large.
+
+    Where no row is a head, the first one stands in its place: its reader has to tell whether it is one.
+    """
+    return _table(_placed(cells, height)) or ""
+
+
+def _table(rows: Sequence[_Row]) -> str | None:
     if not rows:
         return None
-    if not merged and _are_pairs(rows):
-        return "\n".join((_line(["", ""]), _line(["---"] * 2), *(_line(_texts(row, ())) for row in rows)))
     width = max(len(row) for row in rows)
     titles = list(takewhile(lambda row: _spans_all(row, width), rows))
     below = rows[len(titles) :]
     heads = list(takewhile(_is_head, below[:_DEEPEST_HEAD]))
     heads = heads if len(heads) < len(below) else heads[:1]
+    if not heads:
+        return _headless(titles, below, width)
     names = [_name(heads, column) for column in range(width)]
     written = [row[0].text for row in titles]
     for title, body in _sections(below[len(heads) :], width):
@@ -70,6 +100,12 @@ def _written(table: TableData) -> str | None:
         if lines:
             written.append("\n".join((_line(names), _line(["---"] * width), *lines)))
     return "\n\n".join(written)
+
+
+def _headless(titles: Sequence[_Row], rows: Sequence[_Row], width: int) -> str:
+    lines = [_line([*_texts(row, ()), *[""] * (width - len(row))]) for row in rows]
+    table = "\n".join((lines[0], _line(["---"] * width), *lines[1:])) if lines else ""
+    return "\n\n".join(filter(None, (*(row[0].text for row in titles), table)))
 
 
 def _placed(cells: Sequence[GridCell], height: int) -> list[_Row]:

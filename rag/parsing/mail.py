@@ -1,6 +1,8 @@
 """Reads mail (RFC 5322) by the standard library: its main headers and its readable parts."""
 
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from email import message_from_bytes
 from email.errors import MessageError
@@ -12,11 +14,12 @@ from typing import cast
 
 from rag.errors import UnreadableDocument
 from rag.media import READABLE
-from rag.model import Attachment, ParsedDocument
+from rag.model import Attachment, ParsedDocument, ReadingWarning
 from rag.naming import plain_name
 from rag.parsing import structure, webpage
-from rag.parsing.decoding import decoded
-from rag.parsing.warnings import pictures_not_read
+from rag.parsing.charset_labels import codec_of
+from rag.parsing.decoding import decoded, guess_about
+from rag.parsing.warnings import characters_guessed, pictures_not_read
 from rag.parsing.wire import MOST_ATTACHMENTS
 from rag.web.parameters import decoded_words
 
@@ -25,6 +28,7 @@ _LONGEST_HEADER = 2_000
 _LONGEST_OF_A_PART = 500
 _LONGEST_NAME = 200
 _MOST_PARTS = 500
+_ENCODED_WORD = re.compile(r"=\?([A-Za-z0-9_.:-]{1,40})(?=[*?])")
 _DEEPEST = 10
 _EVENT = {
     "SUMMARY": "Event",
@@ -42,7 +46,20 @@ class _BoundedHeaders(EmailPolicy):
     def header_source_parse(self, sourcelines: Sequence[str]) -> tuple[str, str]:
         name, value = super().header_source_parse(list(sourcelines))
         of_a_part = name.lower().startswith("content-")
-        return name, str(value)[: _LONGEST_OF_A_PART if of_a_part else _LONGEST_HEADER]
+        bounded = str(value)[: _LONGEST_OF_A_PART if of_a_part else _LONGEST_HEADER]
+        return name, _ENCODED_WORD.sub(_with_codec, bounded if bounded.isascii() else _of_raw_bytes(bounded))
+
+
+def _of_raw_bytes(header: str) -> str:
+    """The header that has bytes beyond ASCII as they are; the library keeps each as a lone surrogate."""
+    with suppress(UnicodeEncodeError):
+        return decoded(header.encode("ascii", "surrogateescape"))
+    return header
+
+
+def _with_codec(word: re.Match[str]) -> str:
+    """The beginning of an encoded word, with the character set that its declared one stands for."""
+    return f"=?{codec_of(word[1]) or word[1]}"
 
 
 def mail(data: bytes) -> ParsedDocument:
@@ -59,8 +76,7 @@ def mail(data: bytes) -> ParsedDocument:
         says_something = body.strip() or message["Subject"] or names
         shown = filter(None, (head, body, attached)) if says_something else ()
         document = structure.from_markdown("\n\n".join(shown), str(message["Subject"] or ""))
-        pictures = sum(map(_is_shown, cast("Iterator[EmailMessage]", message.walk())))
-        return replace(document, warnings=(pictures_not_read(pictures),)) if pictures else document
+        return replace(document, warnings=tuple(_warnings(message)))
     except (MessageError, LookupError, ValueError, RecursionError) as error:
         raise UnreadableDocument(f"The mail cannot be read: {error}.") from error
 
@@ -75,6 +91,17 @@ def attachments(data: bytes) -> list[Attachment]:
         ]
     except (MessageError, LookupError, ValueError, RecursionError) as error:
         raise UnreadableDocument(f"The attachments of the mail cannot be read: {error}.") from error
+
+
+def _warnings(message: EmailMessage) -> Iterator[ReadingWarning]:
+    parts = list(cast("Iterator[EmailMessage]", message.walk()))
+    if pictures := sum(map(_is_shown, parts)):
+        yield pictures_not_read(pictures)
+    for part in parts:
+        if _is_text(part):
+            data, declared = _bytes_of(part), part.get_content_charset()
+            if charset := guess_about(data, declared):
+                yield characters_guessed(decoded(data, declared), charset, declared)
 
 
 def _message(data: bytes) -> EmailMessage:
@@ -100,8 +127,12 @@ def _texts(part: EmailMessage, depth: int) -> Iterator[str]:
     elif part.is_multipart():
         for each in _parts_of(part):
             yield from _texts(each, depth + 1)
-    elif part.get_content_maintype() == "text" and not part.is_attachment():
+    elif _is_text(part):
         yield _text(part, kind)
+
+
+def _is_text(part: EmailMessage) -> bool:
+    return part.get_content_maintype() == "text" and not part.is_attachment()
 
 
 def _parts_of(part: EmailMessage) -> list[EmailMessage]:
@@ -115,10 +146,7 @@ def _words(text: str) -> int:
 
 
 def _text(part: EmailMessage, kind: str) -> str:
-    data = part.get_payload(decode=True)
-    if not isinstance(data, bytes):
-        return ""
-    content = decoded(data, part.get_content_charset())
+    content = decoded(_bytes_of(part), part.get_content_charset())
     if kind == "text/html":
         return webpage.from_html(content).text
     return _event(content) if kind == "text/calendar" else content

@@ -7,14 +7,18 @@ from dataclasses import replace
 from io import BytesIO
 from operator import itemgetter
 from xml.etree import ElementTree
+from xml.parsers import expat
 
 from rag import media
 from rag.errors import DocumentTooLarge, UnreadableDocument
 from rag.model import ParsedDocument
 from rag.parsing import docx, docx_body, structure, xlsx
+from rag.parsing.epub import epub
 from rag.parsing.extraction import ENCRYPTED, extracted
+from rag.parsing.odt import odt
 from rag.parsing.package import Package
 from rag.parsing.pptx import Slide, slides_of
+from rag.parsing.pptx_tables import with_filled_cells
 from rag.parsing.warnings import pictures_not_read
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -42,7 +46,9 @@ def office(data: bytes, media_type: str, max_text_bytes: int) -> ParsedDocument:
         _check_archive(data)
     document = _document(data, media_type, max_text_bytes)
     pictures = _pictures(data) if data.startswith(b"PK") else 0
-    return replace(document, warnings=(pictures_not_read(pictures),)) if pictures else document
+    if not pictures:
+        return document
+    return replace(document, warnings=(*document.warnings, pictures_not_read(pictures)))
 
 
 def _document(data: bytes, media_type: str, max_text_bytes: int) -> ParsedDocument:
@@ -52,20 +58,25 @@ def _document(data: bytes, media_type: str, max_text_bytes: int) -> ParsedDocume
         return xlsx.xlsx(data, max_text_bytes)
     if media_type == media.PPTX:
         return _pptx(data, max_text_bytes)
+    if media_type == media.ODT:
+        return odt(data)
+    if media_type == media.EPUB:
+        return epub(data, max_text_bytes)
     found = extracted(data, media_type, max_text_bytes)
     return structure.from_markdown(structure.prose(found.content), found.metadata.title)
 
 
 def _pptx(data: bytes, max_text_bytes: int) -> ParsedDocument:
     """The slides in the order in which they are shown, each with its notes."""
-    found = extracted(data, media.PPTX, max_text_bytes)
-    if not found.pages:
-        return structure.from_markdown(structure.prose(found.content), found.metadata.title)
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             slides = slides_of(Package(archive))
-    except (*_BROKEN_ARCHIVE, ElementTree.ParseError) as error:
+        data = with_filled_cells(data)
+    except (*_BROKEN_ARCHIVE, ElementTree.ParseError, expat.ExpatError) as error:
         raise UnreadableDocument(f"The file is broken and cannot be read: {error}.") from error
+    found = extracted(data, media.PPTX, max_text_bytes)
+    if not found.pages:
+        return structure.from_markdown(structure.prose(found.content), found.metadata.title)
     pages = []
     for page in found.pages:
         known = page.page_number <= len(slides)

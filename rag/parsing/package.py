@@ -66,6 +66,11 @@ def local_name(element: Element) -> str:
     return element.tag.rpartition("}")[2]
 
 
+def attribute(element: Element, name: str) -> str:
+    """The attribute of the name, whatever its namespace; "" without one."""
+    return next((value for key, value in element.attrib.items() if key.rpartition("}")[2] == name), "")
+
+
 def relation_id(element: Element) -> str:
     """The id by which the element refers to a part."""
     return next((value for name, value in element.attrib.items() if name.endswith("}id")), "")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rag.errors import DocumentTooLarge, EmptyDocument
 from rag.model import ParsedDocument, ReadingWarning, TextLine
 from rag.parsing.arrangement import text_of
-from rag.parsing.warnings import lines_not_read, pages_not_read
+from rag.parsing.warnings import UNKNOWN_SCRIPT, lines_not_read, pages_not_read
 from rag.ports import Recogniser
 
 Picture = NDArray[np.uint8]
@@ -84,7 +84,9 @@ class Reading:
         if not any(text.strip() for text in texts.values()):
             if self.left:
                 raise DocumentTooLarge(f"No text was recognised: {_NO_TIME}.")
-            raise EmptyDocument("No text was recognised in the pictures of the file.")
+            unread = sum(page.unread for page in self.pages.values())
+            why = f" {unread} lines on them cannot be read: {UNKNOWN_SCRIPT}." if unread else ""
+            raise EmptyDocument(f"No text was recognised in the pictures of the file.{why}")
         return sorted(texts.items())
 
     def described(self, document: ParsedDocument) -> ParsedDocument:

@@ -16,6 +16,7 @@ _MERGED = re.compile(rb'ref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"')
 _MERGED_CELLS = b"mergeCells"
 _LARGEST_LIST = 4 << 20
 _MOST_COLUMNS = 16_384
+_LONGEST_FORMULA = 1_000  # characters
 _MOST_CELLS = 5_000_000
 
 
@@ -30,10 +31,14 @@ class Styles:
 
 @dataclass(frozen=True, slots=True)
 class SheetRow:
-    """The cells of row ``number``, from 1, up to the last that is filled."""
+    """The cells of row ``number``, from 1, up to the last that is filled.
+
+    ``formulas``: how many of them show their formula, since the file has no value for it.
+    """
 
     number: int
     cells: list[str]
+    formulas: int = 0
 
 
 Merged = Mapping[int, Sequence[tuple[int, int]]]
@@ -68,14 +73,14 @@ def rows_of(stream: IO[bytes], styles: Styles, merged: Merged) -> Iterator[Sheet
     while piece := stream.read(_PIECE):
         reader.parser.Parse(piece)
         rows, reader.rows = reader.rows, []
-        for number, cells in rows:
+        for number, cells, formulas in rows:
             _fill(number, cells, open_cells, merged)
             width = max((column for column, text in cells.items() if text), default=-1) + 1
             placed += width
             if placed > _MOST_CELLS:
                 raise DocumentTooLarge(f"The file has a sheet of more than {_MOST_CELLS} cells.")
             if width:
-                yield SheetRow(number, [cells.get(column, "") for column in range(width)])
+                yield SheetRow(number, [cells.get(column, "") for column in range(width)], formulas)
     reader.parser.Parse(b"", True)
 
 
@@ -111,13 +116,15 @@ class _Cell:
     kind: str
     style: str
     text: list[str] = field(default_factory=list)
+    formula: list[str] = field(default_factory=list)
+    has_formula: bool = False
 
 
 class _Reader:
     """Follows the elements of a sheet's part; ``rows`` are those that ended."""
 
     def __init__(self, styles: Styles) -> None:
-        self.rows: list[tuple[int, dict[int, str]]] = []
+        self.rows: list[tuple[int, dict[int, str], int]] = []
         self.parser = expat.ParserCreate(namespace_separator="}")
         self.parser.buffer_text = True
         self.parser.StartElementHandler = self._start
@@ -125,6 +132,7 @@ class _Reader:
         self._styles = styles
         self._number = 0
         self._cells: dict[int, str] = {}
+        self._formulas = 0
         self._next = 0
         self._cell: _Cell | None = None
         self._spoken = 0
@@ -138,25 +146,37 @@ class _Reader:
             self._cell = _Cell(column, attributes.get("t", "n"), attributes.get("s", ""))
         elif name in ("v", "t") and self._cell and not self._spoken:
             self.parser.CharacterDataHandler = self._cell.text.append
+        elif name == "f" and self._cell:
+            self._cell.has_formula = True
+            self.parser.CharacterDataHandler = self._cell.formula.append
         elif name == "rPh":
             self._spoken += 1
         elif name == "row":
             stated = attributes.get("r", "")
             self._number = int(stated[:8]) if stated.isdecimal() else self._number + 1
-            self._cells, self._next = {}, 0
+            self._cells, self._next, self._formulas = {}, 0, 0
 
     def _end(self, element: str) -> None:
         name = element.rpartition("}")[2]
-        if name in ("v", "t"):
+        if name in ("v", "t", "f"):
             self.parser.CharacterDataHandler = None
         elif name == "c" and self._cell:
-            if self._cell.text and (text := self._text(self._cell)):
-                self._cells[self._cell.column] = text
+            self._end_cell(self._cell)
             self._cell = None
         elif name == "rPh":
             self._spoken -= 1
         elif name == "row":
-            self.rows.append((self._number, self._cells))
+            self.rows.append((self._number, self._cells, self._formulas))
+
+    def _end_cell(self, cell: _Cell) -> None:
+        """Keep what the cell shows: its formula, where a program that does not compute stored no value."""
+        text = self._text(cell) if cell.text else ""
+        if cell.has_formula and cell.kind != "str" and not "".join(cell.text).strip():
+            formula = " ".join("".join(cell.formula).split())[:_LONGEST_FORMULA]
+            text = f"={formula}" if formula else ""  # one that a cell shares with another stands there
+            self._formulas += 1
+        if text:
+            self._cells[cell.column] = text
 
     def _text(self, cell: _Cell) -> str:
         """What the cell shows; "" for an error of a formula."""

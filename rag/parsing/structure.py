@@ -53,7 +53,10 @@ def from_escaped(markdown: str, title: str | None = None) -> ParsedDocument:
         starts[start] = moved
         plain.append(words)
         start, moved = start + len(line) + 1, moved + len(words) + 1
-    headings = tuple(replace(heading, start=starts[heading.start]) for heading in headings_of(text))
+    headings = tuple(
+        replace(heading, start=starts[heading.start], text=_unescaped(heading.text))
+        for heading in headings_of(text)
+    )
     tables = tuple(replace(each, start=starts[each.start], last=starts[each.last]) for each in tables)
     return _document("\n".join(plain), title, (), headings, tables)
 
@@ -65,7 +68,11 @@ def _unescaped_lines(text: str) -> Iterator[str]:
         mark = _FENCE.match(line)
         if mark and (not fence or mark[1].startswith(fence)):
             fence = "" if fence else mark[1]
-        yield line if fence or mark else _CODE_OR_ESCAPE.sub(lambda found: found[1] or found[0], line)
+        yield line if fence or mark else _unescaped(line)
+
+
+def _unescaped(line: str) -> str:
+    return _CODE_OR_ESCAPE.sub(lambda found: found[1] or found[0], line)
 
 
 def from_pages(

@@ -9,6 +9,7 @@ MOST_WARNINGS = 20
 LONGEST_WARNING = 400
 """Characters of a warning's text."""
 
+UNKNOWN_SCRIPT = "handwriting perhaps, or a script other than Latin and Chinese"
 _MOST_NAMES = 10
 _LONGEST_NAME = 60
 
@@ -24,7 +25,7 @@ def lines_not_read(by_page: Mapping[int, int]) -> ReadingWarning:
     count = sum(by_page.values())
     lines = "1 line" if count == 1 else f"{count} lines"
     pages = "page" if len(by_page) == 1 else "pages"
-    told = f"{lines} on {pages} {_ranges(sorted(by_page))} cannot be recognised"
+    told = f"{lines} on {pages} {_ranges(sorted(by_page))} cannot be recognised: {UNKNOWN_SCRIPT}"
     return warning(WarningKind.PARTS, count, told)
 
 
@@ -32,6 +33,30 @@ def pictures_not_read(count: int) -> ReadingWarning:
     """``count``: of pictures within a document, at least one."""
     pictures = "1 picture in it was" if count == 1 else f"{count} pictures in it were"
     return warning(WarningKind.PICTURES, count, f"{pictures} not read")
+
+
+def formulas_without_values(count: int) -> ReadingWarning:
+    """``count``: of cells whose value the file lacks, at least one."""
+    shown = (
+        "1 formula has no stored value and is shown as it stands"
+        if count == 1
+        else f"{count} formulas have no stored value and are shown as they stand"
+    )
+    return warning(
+        WarningKind.PARTS, count, f"{shown}: a spreadsheet program stores the values when it saves the file"
+    )
+
+
+def characters_guessed(text: str, charset: str, declared: str | None = None) -> ReadingWarning:
+    """``text`` was read as ``charset``, since what was ``declared``, if anything, cannot be."""
+    guessed = sum(not character.isascii() for character in text)
+    why = (
+        f"the text is not in {declared}, which it declares"
+        if declared
+        else "the text declares no character set"
+    )
+    told = f"{why}: {guessed} characters were read as {charset} by guess"
+    return warning(WarningKind.CHARACTERS, guessed, told)
 
 
 def attachments_not_read(unread: Sequence[tuple[str, str]]) -> ReadingWarning:

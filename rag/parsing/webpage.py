@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from html_to_markdown import (
     ConversionError,
@@ -23,6 +24,9 @@ from rag.parsing.grids import with_merged_cells
 
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([A-Za-z0-9_.:-]{2,40})")
+_IMPOSSIBLE = (b"utf-16", b"utf-32", b"ucs-", b"iso-10646")
+"""Sets in which the declaration itself could not be read byte by byte."""
+
 _ERRORS: Mapping[type[BaseException], type[AegisError]] = {
     InputTooLargeError: DocumentTooLarge,
     InvalidInputError: UnreadableDocument,
@@ -50,20 +54,43 @@ _OPTIONS = ConversionOptions(
 _IMAGE = re.compile(r"!\[((?:[^\[\]\\\n]|\\.)*)\]\([^()\n]*\)")
 
 
+@dataclass(frozen=True, slots=True)
+class PageMarkdown:
+    """A page's ``content`` with a backslash before what is no markup, and the ``title`` that it states."""
+
+    content: str
+    title: str | None
+
+
 def html(data: bytes) -> ParsedDocument:
     """The page's content, decoded by the encoding that the page states, if any."""
+    return from_html(decoded(data, stated_charset(data)))
+
+
+def stated_charset(data: bytes) -> str | None:
+    """The character set that the page declares, if any."""
     head = data[:4096]
     stated = _CHARSET.search(head) or _XML_ENCODING.match(head)
-    return from_html(decoded(data, stated[1].decode("ascii") if stated else None))
+    if stated is None or stated[1].lower().startswith(_IMPOSSIBLE):
+        return None
+    return stated[1].decode("ascii")
 
 
 def from_html(page: str) -> ParsedDocument:
     """The page's content as Markdown and its title. Raises UnreadableDocument or DocumentTooLarge."""
+    found = markdown_of(page)
+    return with_definitions(structure.from_escaped(found.content, found.title))
+
+
+def markdown_of(page: str) -> PageMarkdown:
+    """The page's content for ``structure.from_escaped``, with the marks that ``with_definitions`` takes out.
+
+    Raises as :func:`from_html`.
+    """
     with translated(_ERRORS, "The page cannot be read"):
         result = convert(page, _OPTIONS, marker_for(page))
     body = with_merged_cells(result.content or "", result.tables)
     if body.startswith("---\n"):  # the converter puts a block of fields before the content
         _, mark, rest = body[4:].partition("\n---\n")
         body = rest if mark else body
-    marked = structure.from_escaped(_IMAGE.sub(r"\1", body), result.metadata.document.title)
-    return with_definitions(marked)
+    return PageMarkdown(_IMAGE.sub(r"\1", body), result.metadata.document.title)

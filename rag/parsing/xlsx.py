@@ -7,6 +7,7 @@ some 50 times its size. So the parts are read here, a row at a time.
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import chain, groupby, islice
 from xml.etree import ElementTree
@@ -19,6 +20,7 @@ from rag.parsing.heads import Head, body_contrasts, head_of
 from rag.parsing.package import Package
 from rag.parsing.rows import SAMPLE_ROWS, WrittenTable, words_of
 from rag.parsing.sheets import SheetRow, Styles, merged_rows, place_of, rows_of
+from rag.parsing.warnings import formulas_without_values
 from rag.parsing.workbook import Sheet, Workbook
 
 _MOST_TITLES = 5
@@ -45,20 +47,22 @@ def xlsx(data: bytes, max_text_bytes: int) -> ParsedDocument:
         package = Package(archive)
         workbook = Workbook(package, max_text_bytes)
         styles = Styles(workbook.shared_texts(), workbook.number_formats(), workbook.since_1904)
-        sheets, room = [], max_text_bytes
+        sheets, room, formulas = [], max_text_bytes, 0
         for number, sheet in enumerate(workbook.sheets(), 1):
-            written = _sheet(package, sheet, (styles, workbook.comments(sheet)), room)
+            written, shown = _sheet(package, sheet, (styles, workbook.comments(sheet)), room)
+            formulas += shown
             room -= sum(map(_length, written))
             if written:
                 sheets.append((sheet.name or f"Sheet {number}", written))
         title = workbook.title()
-    return structure.from_tables(sheets, title)
+    warnings = (formulas_without_values(formulas),) if formulas else ()
+    return replace(structure.from_tables(sheets, title), warnings=warnings)
 
 
 def _sheet(
     package: Package, sheet: Sheet, about: tuple[Styles, Mapping[str, Sequence[str]]], room: int
-) -> list[WrittenTable]:
-    """``about``: what its cells refer to, and its comments by cell."""
+) -> tuple[list[WrittenTable], int]:
+    """The tables, and how many cells show formulas. ``about``: what cells refer to, and comments by cell."""
     styles, texts_by_cell = about
     with package.open(sheet.part) as stream:
         merged = merged_rows(stream)
@@ -67,15 +71,27 @@ def _sheet(
         if place := place_of(cell):
             comments.setdefault(place[0], []).extend((place[1], text) for text in texts)
     tables = []
+    formulas = _FormulaCount()
     with package.open(sheet.part) as stream:
-        for table in _tables(rows_of(stream, styles, merged), comments):
+        for table in _tables(formulas.of(rows_of(stream, styles, merged)), comments):
             room -= _length(table)
             if room < 0:
                 raise DocumentTooLarge("The file holds more text than is read.")
             tables.append(table)
     if rest := [f"Comment: {text}" for row in sorted(comments) for _, text in comments[row]]:
         tables.append(WrittenTable((), rest))
-    return tables
+    return tables, formulas.count
+
+
+@dataclass(slots=True)
+class _FormulaCount:
+    count: int = 0
+
+    def of(self, rows: Iterator[SheetRow]) -> Iterator[SheetRow]:
+        """``rows``, whose formulas are counted as they pass."""
+        for row in rows:
+            self.count += row.formulas
+            yield row
 
 
 def _length(table: WrittenTable) -> int:

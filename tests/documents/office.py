@@ -64,7 +64,8 @@ def docx(body: str | None = None) -> bytes:
     )
 
 
-def pptx() -> bytes:
+def pptx(table: str | None = None) -> bytes:
+    """``table``: the rows of the table on the first slide."""
     slides = ((HEADINGS[0], (SENTENCES[0], OTHER_ALPHABETS), True), (HEADINGS[1], (SENTENCES[1],), False))
     numbers = range(1, len(slides) + 1)
     types = {f"/ppt/slides/slide{n}.xml": f"{_TYPES}.presentationml.slide+xml" for n in numbers}
@@ -81,7 +82,7 @@ def pptx() -> bytes:
         ),
     }
     for number, slide in zip(numbers, slides, strict=True):
-        entries[f"ppt/slides/slide{number}.xml"] = _slide(*slide)
+        entries[f"ppt/slides/slide{number}.xml"] = _slide(*slide, table)
     return archive(entries)
 
 
@@ -92,7 +93,7 @@ _SLIDE_NAMES = (
 )
 
 
-def _slide(title: str, paragraphs: tuple[str, ...], with_table: bool) -> str:
+def _slide(title: str, paragraphs: tuple[str, ...], with_table: bool, table: str | None) -> str:
     def shape(number: int, kind: str, texts: tuple[str, ...]) -> str:
         body = "".join(f"<a:p><a:r><a:t>{escape(text)}</a:t></a:r></a:p>" for text in texts)
         return (
@@ -103,7 +104,7 @@ def _slide(title: str, paragraphs: tuple[str, ...], with_table: bool) -> str:
 
     frame = ""
     if with_table:
-        rows = "".join(
+        rows = table or "".join(
             '<a:tr h="10">'
             + "".join(
                 f"<a:tc><a:txBody><a:bodyPr/><a:p><a:r><a:t>{cell}</a:t></a:r></a:p></a:txBody></a:tc>"
@@ -163,11 +164,13 @@ def _sheet(main: str, rows: tuple[tuple[str, ...], ...]) -> str:
     return f'{_XML}<worksheet xmlns="{main}"><sheetData>{data}</sheetData></worksheet>'
 
 
-def odt() -> bytes:
+def odt(content: str | None = None, **parts: str) -> bytes:
+    """``parts``: other parts, such as ``styles``, as the elements within their root."""
     names = " ".join(
         f'xmlns:{short}="urn:oasis:names:tc:opendocument:xmlns:{short}:1.0"'
-        for short in ("office", "text", "table", "meta", "manifest")
+        for short in ("office", "text", "table", "meta", "manifest", "style", "draw")
     )
+    names += ' xmlns:xlink="http://www.w3.org/1999/xlink"'
     heading = '<text:h text:outline-level="1">{}</text:h>'
     paragraph = "<text:p>{}</text:p>"
     rows = "".join(
@@ -176,7 +179,7 @@ def odt() -> bytes:
         + "</table:table-row>"
         for row in TABLE
     )
-    body = (
+    body = content or (
         heading.format(HEADINGS[0])
         + paragraph.format(SENTENCES[0])
         + paragraph.format(OTHER_ALPHABETS)
@@ -192,18 +195,23 @@ def odt() -> bytes:
             "meta.xml": f"{_XML}<office:document-meta {names}><office:meta>{meta}"
             "</office:meta></office:document-meta>",
             "META-INF/manifest.xml": f"{_XML}<manifest:manifest {names}/>",
+            **{
+                f"{name}.xml": f"{_XML}<office:document-{name} {names}>{part}</office:document-{name}>"
+                for name, part in parts.items()
+            },
         },
         mimetype=media.ODT,
     )
 
 
-def epub() -> bytes:
+def epub(chapter: str | None = None) -> bytes:
+    """``chapter``: what the first one holds."""
     page = (
         '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head><title>{0}</title></head>'
         "<body><h1>{0}</h1>{1}</body></html>"
     )
     rows = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in TABLE)
-    first = f"<p>{SENTENCES[0]}</p><p>{OTHER_ALPHABETS}</p><table>{rows}</table>"
+    first = chapter or f"<p>{SENTENCES[0]}</p><p>{OTHER_ALPHABETS}</p><table>{rows}</table>"
     package = (
         '<package xmlns="http://www.idpf.org/2007/opf" version="3.0" unique-identifier="id"><metadata '
         f'xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>{TITLE}</dc:title><dc:language>en</dc:language>'

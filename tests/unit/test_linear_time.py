@@ -54,6 +54,7 @@ from rag.parsing import (
     mail,
     markdown_tables,
     number_formats,
+    odt,
     plain,
     records,
     running_heads,
@@ -79,6 +80,7 @@ from workers.generation import expectation, prompting, quotes
 from workers.generation.extractive import ExtractiveGenerator
 from workers.generation.reasoning import Piece, ReasoningParser
 from workers.jina import errors as jina_errors
+from workers.recognition.scripts import has_unknown_letters
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("rag", "tasks", "workers", "beat", "api", "cli")
@@ -245,6 +247,8 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "rag.parsing.docx": {"head": lambda text: list(docx._paragraphs(f"<w>{escape(text)}</w>".encode()))},
     "rag.parsing.docx_body": {"numbers": docx_body.with_numbers},
     "rag.parsing.docx_numbering": {"form": written_as},
+    "rag.parsing.odt": {"escaped": odt.escaped},
+    "workers.recognition.scripts": {"line": has_unknown_letters},
     "rag.parsing.markdown_tables": {
         "table": lambda text: markdown_tables.TableWriter().write(f"|{text}|\n|-|\n|{text}|\n{text}"),
         "text": lambda text: markdown_tables.TableWriter(stated=True).write(text),
@@ -347,6 +351,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
 EXEMPT: Mapping[str, str] = {
     "workers.recognition.ppocr": "looks for one character of a set in a recognised line",
     "rag.parsing.office": "reads at most 1 MiB of an archive's list by it; it is tried by itself below",
+    "rag.parsing.pptx_tables": "tells names of parts in the list of an archive, at most 10,000",
     "rag.parsing.pptx": "tells names of parts in the list of an archive, at most 10,000",
     "rag.parsing.pdf": "its expressions read a page's text, and are tried by themselves below",
     "rag.redis.lua": "takes our own scripts apart",

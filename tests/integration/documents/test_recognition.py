@@ -3,6 +3,7 @@
 import struct
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
@@ -116,7 +117,18 @@ def test_lines_that_cannot_be_read_are_counted(reader: IsolatedParser) -> None:
     found = reader.parse(encoded(scribbled), media.PNG, "scribbled.png")
 
     assert [(warning.kind, warning.count) for warning in found.warnings] == [("parts", 1)]
+    assert "a script other than" in found.warnings[0].text
     assert errors(ENGLISH, found.text) <= 0.01
+
+
+@pytest.mark.parametrize("script", ["russian", "greek"])
+def test_a_script_that_is_not_read_is_named_and_not_taken_for_latin(
+    reader: IsolatedParser, script: str
+) -> None:
+    foreign = Path(__file__).parents[2] / f"documents/pictures/{script}.png"
+
+    with pytest.raises(EmptyDocument, match="a script other than"):
+        reader.parse(foreign.read_bytes(), media.PNG, "scan.png")
 
 
 def test_the_frames_of_a_tiff_are_its_pages(reader: IsolatedParser) -> None:

@@ -5,7 +5,8 @@ from io import BytesIO
 
 from rag.parsing.package import Package
 from rag.parsing.pptx import Slide, slides_of
-from tests.documents.office import archive
+from rag.parsing.pptx_tables import with_filled_cells
+from tests.documents.office import archive, pptx
 
 _P = 'xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main"'
 _A = 'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"'
@@ -53,3 +54,24 @@ def test_slides_have_the_numbers_and_notes_with_which_they_are_shown():
         Slide(None, ""),
         Slide(1, ""),
     ]
+
+
+def test_a_cell_over_several_rows_is_read_in_each():
+    def cell(words: str, attributes: str = "") -> str:
+        body = f"<a:txBody><a:bodyPr/><a:p><a:r><a:t>{words}</a:t></a:r></a:p></a:txBody>"
+        return f"<a:tc {attributes}>{body}</a:tc>"
+
+    rows = (
+        [cell("Site"), cell("Shift"), cell("Lead")],
+        [cell("Graz", 'rowSpan="2"'), cell("Early"), cell("Ada")],
+        [cell("", 'vMerge="1"'), cell("Late"), cell("R&amp;D")],
+        [cell("Linz"), cell("Early"), cell("Cy")],
+    )
+    data = pptx("".join(f'<a:tr h="1">{"".join(row)}</a:tr>' for row in rows))
+
+    with zipfile.ZipFile(BytesIO(with_filled_cells(data))) as file:
+        slide = file.read("ppt/slides/slide1.xml").decode()
+
+    assert slide.count("Graz") == 2
+    assert "Graz" in slide.split("<a:tr ")[3]
+    assert with_filled_cells(pptx()) == pptx()

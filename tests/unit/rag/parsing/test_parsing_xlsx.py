@@ -72,7 +72,7 @@ def test_cells_are_read_as_they_are_shown():
         2: number("A2", "1234.5", 1) + number("B2", "0.125", 2) + number("C2", "46095", 3)
         + '<c r="D2" t="b"><v>1</v></c>',
         3: number("A3", "4.199999999999999")
-        + '<c r="B3" t="e"><v>#DIV/0!</v></c><c r="C3"><f>A2</f><v></v></c>',
+        + '<c r="B3" t="e"><v>#DIV/0!</v></c><c r="C3" t="str"><f>A2</f><v></v></c>',
     }  # fmt: skip
     data = workbook(rows, **{"xl__styles.xml": styles, "xl__sharedStrings.xml": strings})
 
@@ -81,6 +81,24 @@ def test_cells_are_read_as_they_are_shown():
         "Price: 1,234.50 EUR; Share: 13%; Due: 2026-03-14; Open: TRUE",
         "Price: 4.2",
     ]
+
+
+def test_formulas_without_a_value_are_shown_as_they_stand_and_counted():
+    rows = {
+        1: text("A1", "Item") + text("B1", "Net") + text("C1", "Gross"),
+        2: text("A2", "Nut") + number("B2", "4") + '<c r="C2"><f>B2*1.2</f></c>',
+        3: text("A3", "Sum") + '<c r="B3"><f>SUM(B2:B2)</f><v/></c><c r="C3"><f t="shared" si="0"/></c>',
+        4: text("A4", "Known") + '<c r="B4"><f>B2+B2</f><v>8</v></c>',
+    }
+
+    document = xlsx(workbook(rows), MOST)
+
+    assert document.text.split("\n\n")[1:] == [
+        *("Item: Nut; Net: 4; Gross: =B2*1.2", "Item: Sum; Net: =SUM(B2:B2)", "Item: Known; Net: 8")
+    ]
+    (warning,) = document.warnings
+    assert (warning.kind, warning.count) == ("parts", 3)
+    assert "no stored value" in warning.text
 
 
 def test_comments_stand_in_their_rows():

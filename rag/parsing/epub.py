@@ -1,0 +1,68 @@
+"""Reads EPUB: its chapters, in the order in which the book states them, as web pages.
+
+Source: EPUB 3.3, Open Container Format (4) and Package Document (5).
+"""
+
+import posixpath
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from io import BytesIO
+from urllib.parse import unquote
+from xml.etree import ElementTree
+
+from rag.errors import AegisError, DocumentTooLarge, UnreadableDocument, translated
+from rag.model import ParsedDocument
+from rag.parsing import structure, webpage
+from rag.parsing.decoding import decoded
+from rag.parsing.definitions import with_definitions
+from rag.parsing.package import Package, attribute, named
+
+_CONTAINER = "META-INF/container.xml"
+_CHAPTERS = frozenset({"application/xhtml+xml", "text/html", "application/x-dtbook+xml"})
+_LARGEST_CHAPTER = 64 << 20
+_ERRORS: Mapping[type[BaseException], type[AegisError]] = {
+    ElementTree.ParseError: UnreadableDocument,
+    zipfile.BadZipFile: UnreadableDocument,
+    zlib.error: UnreadableDocument,
+    EOFError: UnreadableDocument,
+    NotImplementedError: UnreadableDocument,  # a way of packing that Python does not know
+    RuntimeError: UnreadableDocument,  # a chapter with a password
+    ValueError: UnreadableDocument,
+}
+
+
+def epub(data: bytes, max_text_bytes: int) -> ParsedDocument:
+    """The chapters one after the other, each once. Raises UnreadableDocument, and DocumentTooLarge."""
+    with (
+        translated(_ERRORS, "The book is broken and cannot be read"),
+        zipfile.ZipFile(BytesIO(data)) as archive,
+    ):
+        package = Package(archive)
+        book = next(
+            (attribute(each, "full-path") for each in named(package.root(_CONTAINER), "rootfile")), ""
+        )
+        title = next((each.text for each in named(package.root(book), "title")), None)
+        bodies, length = list[str](), 0
+        for chapter in _chapters(package, book):
+            with package.open(chapter) as stream:
+                bodies.append(webpage.markdown_of(decoded(stream.read(_LARGEST_CHAPTER), "utf-8")).content)
+            length += len(bodies[-1])
+            if length > 2 * max_text_bytes:
+                raise DocumentTooLarge("The book holds more text than is read.")
+    return with_definitions(structure.from_escaped("\n\n".join(bodies), title))
+
+
+def _chapters(package: Package, book: str) -> Iterator[str]:
+    """The parts of the book's chapters in reading order."""
+    root, folder = package.root(book), posixpath.dirname(book)
+    parts = {
+        attribute(item, "id"): posixpath.normpath(posixpath.join(folder, unquote(attribute(item, "href"))))
+        for item in named(root, "item")
+        if attribute(item, "media-type") in _CHAPTERS
+    }
+    stated = dict.fromkeys(attribute(each, "idref") for each in named(root, "itemref"))
+    found = [parts[each] for each in stated if each in parts and package.has(parts[each])]
+    if not found:
+        raise UnreadableDocument("The book is broken and cannot be read: it states no chapter that is there.")
+    yield from found
