@@ -68,7 +68,7 @@ from rag.redis import audit
 from rag.settings import Settings, configuration, foreign, texts, wording
 from rag.settings.configuration import Found
 from rag.system import printable
-from rag.text import inert, languages, lexical, normalising, sentences, titles
+from rag.text import inert, languages, lexical, normalising, questions, sentences, titles
 from rag.text.chunking import TokenChunker
 from rag.vectors import payload
 from rag.web import addresses, parameters
@@ -278,6 +278,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
             [(text, b""), (f"{text}*0*", text.encode(errors="replace"))]
         ),
     },
+    "rag.text.questions": {"core": questions.core_of},
     "rag.text.titles": {"file": titles.title_of_file_name, "title": titles.usable_title},
     "rag.parsing.plain": {"text": as_bytes(plain.text), "markdown": as_bytes(plain.markdown)},
     "rag.parsing.tables": {"table": as_bytes(tables.table)},
