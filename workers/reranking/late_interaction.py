@@ -66,10 +66,12 @@ class LateInteraction:
                 passage=each.hit.passage,
                 retrieval=each.hit.score,
                 cosine=float(dense @ _dense(each)),
-                maxsim=_maxsim(each, tokens, weights),
+                maxsim=maxsim_of(similarity, weights),
                 coverage=self._coverage(each, terms),
+                similarity=similarity,
+                weights=weights,
             )
-            for each in request.candidates
+            for each, similarity in ((each, _similarity(each, tokens)) for each in request.candidates)
         ]
 
     def _coverage(self, candidate: Candidate, terms: AbstractSet[int]) -> float:
@@ -138,10 +140,15 @@ def _dense(candidate: Candidate) -> Vector:
     return candidate.dense
 
 
-def _maxsim(candidate: Candidate, tokens: Vector, weights: Vector) -> float:
+def _similarity(candidate: Candidate, tokens: Vector) -> Vector:
+    """The cosines of the passage's tokens to the question's, (passage tokens, question tokens)."""
     if candidate.tokens is None:
         raise ModelError(f"chunk {candidate.hit.passage.chunk_id} has no token vectors to weigh it by")
-    if not len(candidate.tokens) or not len(tokens):
+    return candidate.tokens.astype(np.float32) @ tokens.T
+
+
+def maxsim_of(similarity: Vector, weights: Vector) -> float:
+    """Each question token's best cosine, squared and averaged by ``weights``; 0 without tokens."""
+    if not similarity.size:
         return 0.0
-    best = (candidate.tokens.astype(np.float32) @ tokens.T).max(axis=0)
-    return float(weights @ np.square(np.maximum(best, 0)))
+    return float(weights @ np.square(np.maximum(similarity.max(axis=0), 0)))

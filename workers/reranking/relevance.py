@@ -5,10 +5,12 @@ its other features let expect, and never more than the lowest that was read.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import exp
 
-from rag.model import Passage
+import numpy as np
+
+from rag.model import Passage, Vector
 
 COSINE = 5.0
 MAXSIM = 12.0
@@ -39,7 +41,8 @@ class Evidence:
     ``retrieval``: the score of the search. ``cosine``: of the dense vectors. ``maxsim``: late interaction's.
     ``coverage``: the share of the question's terms that the passage or its context contains. ``pinned``: see
     :func:`workers.reranking.pins.pinned_shares`. ``logit``: the cross-encoder's; None where it did not
-    read the passage.
+    read the passage. ``similarity``: the cosines of the passage's tokens to the question's, (passage tokens,
+    question tokens); ``weights``: of the question's tokens, their sum is 1.
     """
 
     passage: Passage
@@ -49,6 +52,10 @@ class Evidence:
     coverage: float
     pinned: float = 0.0
     logit: float | None = None
+    similarity: Vector = field(
+        default_factory=lambda: np.zeros((0, 0), np.float32), compare=False, repr=False
+    )
+    weights: Vector = field(default_factory=lambda: np.zeros(0, np.float32), compare=False, repr=False)
 
 
 def relevances(candidates: Sequence[Evidence]) -> list[float]:
