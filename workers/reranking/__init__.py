@@ -19,7 +19,7 @@ def reranker_for(settings: Settings) -> Reranker:
             from workers.reranking.cross_encoder.model import CrossEncoder
 
             cross_encoder = CrossEncoder(settings.model_dir)
-            return BundledReranker(_late_interaction(settings), cross_encoder, settings.context_metadata)
+            return BundledReranker(_late_interaction(settings), cross_encoder)
         case "late-interaction":
             from workers.reranking.late_interaction import LateInteractionReranker
 
@@ -49,10 +49,8 @@ def unrelated_below(settings: Settings) -> float:
     if settings.min_relevance is not None:
         return settings.min_relevance
     match settings.reranked_by:
-        case "bundled":
+        case "bundled" | "late-interaction":
             from workers.reranking.relevance import UNRELATED_BELOW
-        case "late-interaction":
-            from workers.reranking.relevance import LATE_UNRELATED_BELOW as UNRELATED_BELOW
         case "jina":
             from workers.reranking.jina import UNRELATED_BELOW
     return UNRELATED_BELOW

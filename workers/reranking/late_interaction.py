@@ -9,6 +9,7 @@ Three features of a passage, none of which depends on the collection:
 """
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import cached_property
 from itertools import chain
@@ -18,9 +19,14 @@ import numpy as np
 from rag.errors import ModelError
 from rag.model import Candidate, Embedding, Vector
 from rag.ports import Embedder, RerankRequest
+from rag.text.asking import without_asking
 from rag.text.context import context_of
-from rag.text.lexical import Feature, coverage, question_features, term_counts
-from workers.reranking.relevance import Evidence, late_relevance
+from rag.text.languages import asked_languages
+from rag.text.lexical import coverage, question_features, term_counts
+from rag.text.questions import core_of
+from workers.reranking.relevance import Evidence, relevances
+from workers.reranking.votes import vote_on
+from workers.reranking.words import absent_kinds, rare_coverages
 
 MOST_TOKENS = 64
 """Only a question's heaviest tokens are compared: 512 took 1.4 s of processor time for 100 passages."""
@@ -38,7 +44,7 @@ class LateInteraction:
     ) -> None:
         """``embedder`` makes the bundled one. ``stored``: collections should have its vectors."""
         self._make_embedder = embedder
-        self._fields = metadata_fields
+        self.fields = metadata_fields
         self.stored = stored
 
     def evidence(self, requests: Sequence[RerankRequest]) -> list[list[Evidence]]:
@@ -58,25 +64,30 @@ class LateInteraction:
             self._embedder.warm()
 
     def _compared(self, request: RerankRequest) -> list[Evidence]:
-        dense, asked = request.query.dense, question_features(request.question)
+        question, dense = request.question, request.query.dense
         tokens, weights = heaviest_tokens(request.query)
+        terms = [self._terms(each) for each in request.candidates]
+        asked = question_features(question)
+        told = question_features(without_asking(question), languages=asked_languages(question))
+        similarities = [_similarity(each, tokens) for each in request.candidates]
+        compared = zip(request.candidates, similarities, terms, rare_coverages(told, terms), strict=True)
         return [
             Evidence(
-                passage=each.hit.passage,
-                retrieval=each.hit.score,
-                cosine=float(dense @ _dense(each)),
+                passage=candidate.hit.passage,
+                retrieval=candidate.hit.score,
+                cosine=float(dense @ _dense(candidate)),
                 maxsim=maxsim_of(similarity, weights),
-                coverage=self._coverage(each, asked),
+                coverage=coverage(asked, there),
+                words=words,
                 similarity=similarity,
                 weights=weights,
             )
-            for each, similarity in ((each, _similarity(each, tokens)) for each in request.candidates)
+            for candidate, similarity, there, words in compared
         ]
 
-    def _coverage(self, candidate: Candidate, asked: Sequence[Feature]) -> float:
+    def _terms(self, candidate: Candidate) -> AbstractSet[int]:
         passage = candidate.hit.passage
-        there = term_counts("\n".join((*context_of(passage, self._fields), passage.text)))
-        return coverage(asked, there.keys())
+        return term_counts("\n".join((*context_of(passage, self.fields), passage.text))).keys()
 
     @cached_property
     def _embedder(self) -> Embedder:
@@ -95,7 +106,15 @@ class LateInteractionReranker:
         self.least_candidates = 30 if late_interaction.stored else 10
 
     def relevance(self, requests: Sequence[RerankRequest]) -> list[list[float]]:
-        return [[late_relevance(each) for each in told] for told in self._late_interaction.evidence(requests)]
+        asked = [replace(each, question=core_of(each.question)) for each in requests]
+        told = zip(asked, self._late_interaction.evidence(asked), strict=True)
+        return [self._judged(request.question, evidence) for request, evidence in told]
+
+    def _judged(self, question: str, evidence: Sequence[Evidence]) -> list[float]:
+        passages = [each.passage for each in evidence]
+        vote = vote_on(question, passages)
+        absent = absent_kinds(question, passages, self._late_interaction.fields)
+        return relevances(evidence, vote.models, absent, vote.by_chance)
 
     def warm(self) -> None:
         self._late_interaction.warm()
