@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from rag.ports import RerankRequest
 from rag.text.context import context_above, text_in_context
-from rag.text.questions import core_of
 from rag.text.scripts import NONE, latin_share
+from workers.reranking.asking import plainly
 from workers.reranking.cross_encoder.model import CrossEncoder
 from workers.reranking.cross_encoder.pairs import Pair
 from workers.reranking.late_interaction import LateInteraction
@@ -48,7 +48,7 @@ class BundledReranker:
         self._cross_encoder = cross_encoder
 
     def relevance(self, requests: Sequence[RerankRequest]) -> list[list[float]]:
-        asked = [replace(each, question=core_of(each.question)) for each in requests]
+        asked = [plainly(each) for each in requests]
         told = zip(requests, asked, self._late_interaction.evidence(asked), strict=True)
         return [
             self._judged(core.question, self._pinned(whole.question, evidence))

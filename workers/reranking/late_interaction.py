@@ -23,7 +23,7 @@ from rag.text.asking import without_asking
 from rag.text.context import context_of
 from rag.text.languages import asked_languages
 from rag.text.lexical import coverage, question_features, term_counts
-from rag.text.questions import core_of
+from workers.reranking.asking import plainly
 from workers.reranking.relevance import Evidence, relevances
 from workers.reranking.votes import vote_on
 from workers.reranking.words import absent_kinds, rare_coverages
@@ -106,7 +106,7 @@ class LateInteractionReranker:
         self.least_candidates = 30 if late_interaction.stored else 10
 
     def relevance(self, requests: Sequence[RerankRequest]) -> list[list[float]]:
-        asked = [replace(each, question=core_of(each.question)) for each in requests]
+        asked = [plainly(each) for each in requests]
         told = zip(asked, self._late_interaction.evidence(asked), strict=True)
         return [self._judged(request.question, evidence) for request, evidence in told]
 

@@ -56,7 +56,7 @@ ALONE_OFFSET = -1.1
 """Log-odds that the passages answer. ``WORDS_BY_CHANCE``: the share of words that the best of unrelated
 passages rarely exceeds."""
 
-DOUBT = {Kind.CODE: 6.0, Kind.DATE: 6.0, Kind.YEAR: 6.0, Kind.NUMBER: 2.5, Kind.CAPITALS: 2.5, Kind.NAME: 1.1}
+DOUBT = {Kind.CODE: 6.0, Kind.DATE: 6.0, Kind.YEAR: 6.0, Kind.NUMBER: 4.0, Kind.CAPITALS: 4.5, Kind.NAME: 2.0}
 """What the log-odds lose when no passage has something of this kind that the question pins down."""
 
 
