@@ -32,7 +32,7 @@ LATE_OFFSET = -9.3
 cross-validated by article (``docs/decisions/0006-retrieval.md``)."""
 
 LATE = 1.0
-LOGIT = 0.6
+LOGIT = 0.8
 PINNED = 2.0
 """The order of passages whose language the models read (``docs/decisions/0051-cross-encoder.md``)."""
 

@@ -14,6 +14,7 @@ from workers.reranking.bundled import BundledReranker
 from workers.reranking.cross_encoder.model import CrossEncoder
 from workers.reranking.cross_encoder.pairs import Pair, Reader
 from workers.reranking.late_interaction import LateInteraction
+from workers.reranking.selection import LEAST_READ, MOST_CHARACTERS, MOST_READ
 
 AXES = np.eye(64, dtype=np.float16)
 QUERY = Embedding(np.eye(384, dtype=np.float32)[0], AXES[:2], np.ones(2, dtype=np.float32))
@@ -78,8 +79,15 @@ def test_it_reads_few_of_many_candidates_and_those_that_lie_far_behind_not_at_al
     judge = Judge("x")
     near = [candidate(f"near {n}", closeness=0.9) for n in range(20)]
     relevance(judge, "question", *near, *(candidate(f"far {n}", closeness=0.1) for n in range(10)))
-    assert len(judge.read) == 10
+    assert len(judge.read) == MOST_READ
     assert all(text.startswith("near") for text in judge.read)
+
+
+def test_it_reads_less_of_long_passages_but_always_the_first_ones() -> None:
+    judge = Judge("x")
+    long = [candidate(f"{n} " + "word " * (MOST_CHARACTERS // 8), closeness=0.9) for n in range(20)]
+    relevance(judge, "question", *long)
+    assert len(judge.read) == LEAST_READ
 
 
 @pytest.mark.parametrize("question", ["Где находится гавань?", "港はどこですか", "أين الميناء؟"])
