@@ -7,7 +7,7 @@ of 5 with the sentence about keys; between a greeting and two lines of thanks it
 
 import re
 
-_SENTENCE_END = re.compile(r"(?<=\w{3}[.!?])\s+|(?<=[？！。؟])|\n+")  # not after "St." or a number
+_SENTENCE_END = re.compile(r"(?<=\w{3}\.)\s+|(?<=[!?])\s+|(?<=[？！。؟])|\n+")  # not after "St." or a number
 _ENDS_A_QUESTION = ("?", "？", "؟")
 _LONGEST = 4_000  # characters that are read; a question that is longer stays as it is
 _FEWEST_WORDS = 3  # of a question that can stand alone

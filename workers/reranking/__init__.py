@@ -19,7 +19,7 @@ def reranker_for(settings: Settings) -> Reranker:
             from workers.reranking.cross_encoder.model import CrossEncoder
 
             cross_encoder = CrossEncoder(settings.model_dir)
-            return BundledReranker(_late_interaction(settings), cross_encoder)
+            return BundledReranker(_late_interaction(settings), cross_encoder, settings.context_metadata)
         case "late-interaction":
             from workers.reranking.late_interaction import LateInteractionReranker
 

@@ -39,6 +39,7 @@ class BundledReranker:
         self,
         late_interaction: LateInteraction,
         cross_encoder: CrossEncoder,
+        metadata_fields: Sequence[str] = (),
     ) -> None:
         self.name = f"bundled-{cross_encoder.name}"
         self.reads_vectors = late_interaction.stored
@@ -46,6 +47,7 @@ class BundledReranker:
         self.least_candidates = 30 if late_interaction.stored else 10
         self._late_interaction = late_interaction
         self._cross_encoder = cross_encoder
+        self._fields = metadata_fields
 
     def relevance(self, requests: Sequence[RerankRequest]) -> list[list[float]]:
         asked = [plainly(each) for each in requests]
@@ -60,20 +62,20 @@ class BundledReranker:
         self._cross_encoder.warm()
 
     def _pinned(self, question: str, evidence: Sequence[Evidence]) -> list[Evidence]:
-        shares = pinned_shares(question, [each.passage for each in evidence], self._late_interaction.fields)
+        shares = pinned_shares(question, [each.passage for each in evidence], self._fields)
         return [replace(each, pinned=share) for each, share in zip(evidence, shares, strict=True)]
 
     def _judged(self, question: str, evidence: list[Evidence]) -> list[float]:
         passages = [each.passage for each in evidence]
         vote = vote_on(question, passages)
         read = evidence if vote.models == NONE else self._read(question, evidence, vote.models)
-        absent = absent_kinds(question, passages, self._late_interaction.fields)
+        absent = absent_kinds(question, passages, self._fields)
         return relevances(read, vote.models, absent, vote.by_chance)
 
     def _read(self, question: str, evidence: list[Evidence], vote: float) -> list[Evidence]:
         """The evidence with the logits of the passages that are worth reading."""
         reader = self._cross_encoder.reader
-        ids, fields = reader.question(question), self._late_interaction.fields
+        ids, fields = reader.question(question), self._fields
         chosen: dict[int, Pair] = {}
         for place in worth_reading(evidence, vote):
             passage = evidence[place].passage
@@ -92,7 +94,7 @@ class BundledReranker:
         for place in places:
             passage, near = read[place].passage, read[place]
             spans = reader.spans(passage.text)
-            above = context_above(passage, self._late_interaction.fields)
+            above = context_above(passage, self._fields)
             for stretch in nearest_stretches(passage.text, spans, near.similarity, near.weights, STRETCHES):
                 pairs.append((place, stretch, reader.pair(question, "\n".join((*above, stretch)))))
         found = self._cross_encoder.logits([pair for _, _, pair in pairs])
