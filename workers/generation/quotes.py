@@ -8,8 +8,8 @@ from itertools import takewhile
 
 from rag.model import Candidate, Citation, Passage
 from rag.model.bounds import LONGEST_PASSAGE
-from rag.text.lexical import stem
 from rag.text.sentences import Kind, Sentence, readable, sentences
+from rag.text.stemming import stem
 
 _MAX_LIST = 800  # characters
 _FOOTNOTE = re.compile(r"(`[^`\n]++`)|\s?\[\d++\]")
