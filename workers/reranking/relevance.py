@@ -4,8 +4,9 @@ Pure: features in, relevances in [0, 1] out. The best relevance estimates the pr
 answer the question; each other passage lies as far behind it as its features do. What estimates it depends
 on whether the models read the question's language:
 
-- they do: the strongest reading of the cross-encoder. A long text fits a question by chance more often than a
-  short one, so a logit is weighed by the length of the text that it is for;
+- they do: the strongest reading of the cross-encoder. A long text fits a question by chance more often than
+  a short one, so a logit is weighed by the length of the text that it is for. Of a short passage the cosine
+  is a reading, too;
 - they do in part: that, and the share of the question's words, weighed by rarity;
 - they do not: the words alone.
 
@@ -50,11 +51,13 @@ LEAST_LENGTH = 40
 
 STRENGTH, READ_OFFSET = 0.44, 1.5
 LATE_ANSWERED = -0.9
+SHORT = 200  # characters
+OF_COSINE, COSINE_BY_CHANCE = 15.0, 0.40
 STRENGTH_IN_PART, WORDS_IN_PART, IN_PART_OFFSET = 0.15, 6.7, -2.64
 WORDS_ALONE, WORDS_BY_CHANCE = 13.0, 0.27
-ALONE_OFFSET = -1.1
-"""Log-odds that the passages answer. ``WORDS_BY_CHANCE``: the share of words that the best of unrelated
-passages rarely exceeds."""
+OFFSET = -1.1
+"""Log-odds that the passages answer. ``COSINE_BY_CHANCE``, ``WORDS_BY_CHANCE``: the cosine of a ``SHORT``
+passage, and the share of words, that the best of unrelated passages rarely exceeds."""
 
 DOUBT = {Kind.CODE: 6.0, Kind.DATE: 6.0, Kind.YEAR: 6.0, Kind.NUMBER: 4.0, Kind.CAPITALS: 4.5, Kind.NAME: 2.0}
 """What the log-odds lose when no passage has something of this kind that the question pins down."""
@@ -141,11 +144,17 @@ def _log_odds(candidates: Sequence[Evidence], vote: float, by_chance: float) -> 
     words = max(each.words for each in candidates)
     if vote >= FULL:
         if strengths:
-            return STRENGTH * max(strengths) + READ_OFFSET
+            return max(STRENGTH * max(strengths) + READ_OFFSET, _log_odds_of_short(candidates))
         return max(map(late_score, candidates)) + LATE_ANSWERED
     if vote > NONE and strengths:
         return STRENGTH_IN_PART * max(strengths) + WORDS_IN_PART * words + IN_PART_OFFSET
-    return WORDS_ALONE * (words - WORDS_BY_CHANCE - by_chance) + ALONE_OFFSET
+    return WORDS_ALONE * (words - WORDS_BY_CHANCE - by_chance) + OFFSET
+
+
+def _log_odds_of_short(candidates: Sequence[Evidence]) -> float:
+    """By the vectors of passages of a sentence or two, in which nothing hides what they are about."""
+    cosines = [each.cosine for each in candidates if len(each.passage.text) <= SHORT]
+    return OF_COSINE * (max(cosines, default=-1.0) - COSINE_BY_CHANCE) + OFFSET
 
 
 def _logistic(score: float) -> float:

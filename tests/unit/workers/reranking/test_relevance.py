@@ -9,7 +9,8 @@ from rag.text.pinned import Kind
 from rag.text.scripts import FULL, NONE
 from workers.reranking.relevance import UNRELATED_BELOW, Evidence, relevances, strength_of
 
-PASSAGE = Passage("c", "d", 1, 0, "text", "", 0, 4)
+LONG = "A passage of many words. " * 20
+PASSAGE = Passage("c", "d", 1, 0, LONG, "", 0, len(LONG))
 IN_PART = 0.25
 VOTES = [FULL, IN_PART, NONE]
 
@@ -93,3 +94,15 @@ def test_given_no_reading_at_all_then_late_interaction_decides() -> None:
     far = replace(evidence(), cosine=0.1, maxsim=0.1, coverage=0.0)
 
     assert relevances([near])[0] > UNRELATED_BELOW > relevances([far])[0]
+
+
+def test_given_a_short_passage_then_its_vector_may_answer_for_it() -> None:
+    short = Passage("c", "d", 1, 0, "A sentence.", "", 0, 11)
+    of_page, of_sentence, of_other = (
+        replace(evidence(-9.0), passage=passage, cosine=cosine)
+        for passage, cosine in ((PASSAGE, 0.5), (short, 0.5), (short, 0.3))
+    )
+
+    assert relevances([of_sentence])[0] > UNRELATED_BELOW
+    assert relevances([of_page])[0] < UNRELATED_BELOW
+    assert relevances([of_other])[0] < UNRELATED_BELOW
