@@ -40,11 +40,12 @@ from rag.blobs import store
 from rag.errors import AegisError, without_credentials
 from rag.fetching import description, urls
 from rag.jobs import events, scripts
-from rag.model import Candidate, Embedding, Hit, Passage
+from rag.model import Candidate, Embedding, Hit, ParsedDocument, Passage
 from rag.model.bounds import bounded
 from rag.parsing import (
     charsets,
     decoding,
+    definitions,
     docx,
     docx_body,
     docx_numbering,
@@ -290,6 +291,12 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         ),
     },
     "rag.parsing.webpage": {"html": as_bytes(webpage.html)},
+    "rag.parsing.definitions": {
+        "marks": lambda text: definitions.with_definitions(
+            ParsedDocument("".join(f"\ue000{word}\ue001\ue002\n\n{word}\ue003" for word in text.split(" ")))
+        ),
+        "list": lambda text: webpage.from_html(f"<dl><dt>{text}<dd>{text}</dl>"),
+    },
     "rag.parsing.mail": {
         "mail": as_bytes(mail.mail),
         "subject": lambda text: mail.mail(f"Subject: {text[:300]}\n\n{text}".encode("utf-8", "replace")),
