@@ -45,21 +45,21 @@ LOGIT_IN_PART = 0.3
 UNRELATED_BELOW = 0.25
 """When the best relevance is below, the question is unrelated to the documents."""
 
-LENGTH = 2.0
+LENGTH = 2.5
 USUAL_LENGTH = 100  # characters
 LEAST_LENGTH = 40
 
-STRENGTH, READ_OFFSET = 0.44, 1.5
+STRENGTH, READ_OFFSET = 0.44, 1.85
 LATE_ANSWERED = -0.9
 SHORT = 200  # characters
 OF_COSINE, COSINE_BY_CHANCE = 15.0, 0.40
-STRENGTH_IN_PART, WORDS_IN_PART, IN_PART_OFFSET = 0.15, 6.7, -2.64
+STRENGTH_IN_PART, WORDS_IN_PART, IN_PART_OFFSET = 0.15, 6.7, -2.5
 WORDS_ALONE, WORDS_BY_CHANCE = 13.0, 0.27
 OFFSET = -1.1
 """Log-odds that the passages answer. ``COSINE_BY_CHANCE``, ``WORDS_BY_CHANCE``: the cosine of a ``SHORT``
 passage, and the share of words, that the best of unrelated passages rarely exceeds."""
 
-DOUBT = {Kind.CODE: 6.0, Kind.DATE: 6.0, Kind.YEAR: 6.0, Kind.NUMBER: 4.0, Kind.CAPITALS: 4.5, Kind.NAME: 2.0}
+DOUBT = {Kind.CODE: 8.0, Kind.DATE: 8.0, Kind.YEAR: 8.0, Kind.NUMBER: 5.0, Kind.CAPITALS: 5.0, Kind.NAME: 2.0}
 """What the log-odds lose when no passage has something of this kind that the question pins down."""
 
 

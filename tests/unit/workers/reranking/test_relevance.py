@@ -86,7 +86,7 @@ def test_given_a_pinned_code_that_no_passage_has_then_even_fitting_words_do_not_
 
 def test_given_a_name_that_no_passage_has_then_a_sure_reading_still_answers() -> None:
     assert relevances([evidence(5.0)], FULL, {Kind.NAME})[0] > UNRELATED_BELOW
-    assert relevances([evidence(-2.0)], FULL, {Kind.NAME})[0] < UNRELATED_BELOW
+    assert relevances([evidence(-4.0)], FULL, {Kind.NAME})[0] < UNRELATED_BELOW
 
 
 def test_given_no_reading_at_all_then_late_interaction_decides() -> None:
