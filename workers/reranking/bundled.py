@@ -11,7 +11,7 @@ from workers.reranking.cross_encoder.model import CrossEncoder
 from workers.reranking.cross_encoder.pairs import Pair
 from workers.reranking.late_interaction import LateInteraction
 from workers.reranking.pins import pinned_shares
-from workers.reranking.relevance import Evidence, relevances, strength_of
+from workers.reranking.relevance import MANY, Evidence, relevances, strength_of
 from workers.reranking.selection import worth_reading
 from workers.reranking.stretches import nearest_stretches
 from workers.reranking.votes import vote_on
@@ -70,7 +70,8 @@ class BundledReranker:
         vote = vote_on(question, passages)
         read = evidence if vote.models == NONE else self._read(question, evidence, vote.models)
         absent = absent_kinds(question, passages, self._fields)
-        return relevances(read, vote.models, absent, vote.by_chance)
+        searched = len(evidence) if len(evidence) < self.least_candidates else MANY
+        return relevances(read, vote.models, absent, vote.by_chance, searched=searched)
 
     def _read(self, question: str, evidence: list[Evidence], vote: float) -> list[Evidence]:
         """The evidence with the logits of the passages that are worth reading."""

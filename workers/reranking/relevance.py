@@ -50,16 +50,29 @@ USUAL_LENGTH = 100  # characters
 LEAST_LENGTH = 40
 
 STRENGTH, READ_OFFSET = 0.44, 1.85
+OF_FEW, MANY = 0.6, 30
+NOTHING_AT_ALL = -10.8
 LATE_ANSWERED = -0.9
 SHORT = 200  # characters
 OF_COSINE, COSINE_BY_CHANCE = 15.0, 0.40
 STRENGTH_IN_PART, WORDS_IN_PART, IN_PART_OFFSET = 0.15, 6.7, -2.5
 WORDS_ALONE, WORDS_BY_CHANCE = 13.0, 0.27
 OFFSET = -1.1
-"""Log-odds that the passages answer. ``COSINE_BY_CHANCE``, ``WORDS_BY_CHANCE``: the cosine of a ``SHORT``
-passage, and the share of words, that the best of unrelated passages rarely exceeds."""
+"""Log-odds that the passages answer.
 
-DOUBT = {Kind.CODE: 8.0, Kind.DATE: 8.0, Kind.YEAR: 8.0, Kind.NUMBER: 5.0, Kind.CAPITALS: 5.0, Kind.NAME: 2.0}
+The best of few unrelated passages fits a question by chance less often than that of ``MANY``: ``OF_FEW``
+weighs how many times fewer there were, unless the logit is that of texts which have ``NOTHING_AT_ALL`` to do
+with each other. ``COSINE_BY_CHANCE``, ``WORDS_BY_CHANCE``: the cosine of a ``SHORT`` passage, and the share
+of words, that the best of unrelated passages rarely exceeds."""
+
+DOUBT = {
+    Kind.CODE: 10.0,
+    Kind.DATE: 10.0,
+    Kind.YEAR: 10.0,
+    Kind.NUMBER: 6.0,
+    Kind.CAPITALS: 6.0,
+    Kind.NAME: 2.0,
+}
 """What the log-odds lose when no passage has something of this kind that the question pins down."""
 
 
@@ -96,18 +109,21 @@ def relevances(
     vote: float = FULL,
     absent: Collection[Kind] = (),
     by_chance: float = 0.0,
+    *,
+    searched: int = MANY,
 ) -> list[float]:
     """The relevance of each candidate, in order, in [0, 1].
 
     ``vote``: how far the models read the question, see :func:`rag.text.scripts.model_vote`. ``absent``: kinds
     of what the question pins down and no candidate has. ``by_chance``: see ``BY_CHANCE`` of
-    :mod:`workers.reranking.votes`.
+    :mod:`workers.reranking.votes`. ``searched``: how many passages there were to choose from; ``MANY`` where
+    the search left some out.
     """
     if not candidates:
         return []
     scores = _scores(candidates, vote)
     doubt = max((DOUBT[kind] for kind in absent), default=0.0)
-    answered = _log_odds(candidates, vote, by_chance) - doubt
+    answered = _log_odds(candidates, vote, by_chance, searched) - doubt
     return [_logistic(answered + score - max(scores)) for score in scores]
 
 
@@ -138,17 +154,25 @@ def _scores(candidates: Sequence[Evidence], vote: float) -> list[float]:
     ]
 
 
-def _log_odds(candidates: Sequence[Evidence], vote: float, by_chance: float) -> float:
+def _log_odds(candidates: Sequence[Evidence], vote: float, by_chance: float, searched: int) -> float:
     """Of the question being answered by the candidates."""
     strengths = [each.strength for each in candidates if each.strength is not None]
     words = max(each.words for each in candidates)
     if vote >= FULL:
         if strengths:
-            return max(STRENGTH * max(strengths) + READ_OFFSET, _log_odds_of_short(candidates))
+            read = STRENGTH * max(strengths) + READ_OFFSET + _scarcity(candidates, searched)
+            return max(read, _log_odds_of_short(candidates))
         return max(map(late_score, candidates)) + LATE_ANSWERED
     if vote > NONE and strengths:
         return STRENGTH_IN_PART * max(strengths) + WORDS_IN_PART * words + IN_PART_OFFSET
     return WORDS_ALONE * (words - WORDS_BY_CHANCE - by_chance) + OFFSET
+
+
+def _scarcity(candidates: Sequence[Evidence], searched: int) -> float:
+    """What the log-odds gain because few passages had the chance to fit."""
+    logit = max(each.logit for each in candidates if each.logit is not None)
+    above = min(max(logit - NOTHING_AT_ALL, 0.0), 1.0)
+    return OF_FEW * above * log(MANY / min(max(searched, 1), MANY))
 
 
 def _log_odds_of_short(candidates: Sequence[Evidence]) -> float:

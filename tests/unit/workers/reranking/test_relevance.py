@@ -106,3 +106,12 @@ def test_given_a_short_passage_then_its_vector_may_answer_for_it() -> None:
     assert relevances([of_sentence])[0] > UNRELATED_BELOW
     assert relevances([of_page])[0] < UNRELATED_BELOW
     assert relevances([of_other])[0] < UNRELATED_BELOW
+
+
+def test_given_few_passages_to_choose_from_then_the_same_logit_answers_more_surely() -> None:
+    unsure, unrelated = [evidence(-7.0, characters=150)], [evidence(-11.3, characters=150)]
+
+    of_two, of_many = (relevances(unsure, searched=searched)[0] for searched in (2, 1_000))
+
+    assert of_two > UNRELATED_BELOW > of_many
+    assert relevances(unrelated, searched=1) == relevances(unrelated)
