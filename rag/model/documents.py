@@ -64,8 +64,20 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Definition:
+    """Characters ``start <= i < end`` of the text say something about ``term``."""
+
+    start: int
+    end: int
+    term: str
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedDocument:
-    """A file as a parser reads it: plain text or Markdown, and where its headings, pages and tables are."""
+    """A file as a parser reads it: plain text or Markdown, and where its parts are.
+
+    ``definitions``: in any order, one within another or apart.
+    """
 
     text: str
     title: str | None = None
@@ -73,6 +85,7 @@ class ParsedDocument:
     pages: tuple[Page, ...] = ()
     tables: tuple[Table, ...] = ()
     warnings: tuple[ReadingWarning, ...] = ()
+    definitions: tuple[Definition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,6 +156,11 @@ def without_links(markdown: str) -> str:
     return _IMAGE_OR_LINK.sub(r"\1", markdown)
 
 
+def plain_words(markdown: str) -> str:
+    """The words of a line of Markdown, without emphasis and links."""
+    return plain_name(_EMPHASIS.sub("", without_links(markdown)))
+
+
 def prose(markdown: str) -> str:
     """A converter's Markdown without escapes, addresses and the padding of table cells.
 
@@ -213,7 +218,7 @@ def headings_of(text: str) -> Iterator[Heading]:
 
 
 def _heading(start: int, level: int, words: str) -> Iterator[Heading]:
-    text = plain_name(_EMPHASIS.sub("", without_links(words)))
+    text = plain_words(words)
     if text.strip("#"):
         yield Heading(start, level, text[:MAX_HEADING])
 

@@ -18,6 +18,7 @@ from rag.errors import AegisError, DocumentTooLarge, UnreadableDocument, transla
 from rag.model import ParsedDocument
 from rag.parsing import structure
 from rag.parsing.decoding import decoded
+from rag.parsing.definitions import marker_for, with_definitions
 from rag.parsing.grids import with_merged_cells
 
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
@@ -59,9 +60,10 @@ def html(data: bytes) -> ParsedDocument:
 def from_html(page: str) -> ParsedDocument:
     """The page's content as Markdown and its title. Raises UnreadableDocument or DocumentTooLarge."""
     with translated(_ERRORS, "The page cannot be read"):
-        result = convert(page, _OPTIONS)
+        result = convert(page, _OPTIONS, marker_for(page))
     body = with_merged_cells(result.content or "", result.tables)
     if body.startswith("---\n"):  # the converter puts a block of fields before the content
         _, mark, rest = body[4:].partition("\n---\n")
         body = rest if mark else body
-    return structure.from_escaped(_IMAGE.sub(r"\1", body), result.metadata.document.title)
+    marked = structure.from_escaped(_IMAGE.sub(r"\1", body), result.metadata.document.title)
+    return with_definitions(marked)

@@ -25,17 +25,17 @@ from math import ceil
 from typing import Protocol
 
 from rag.errors import EmptyDocument
-from rag.model import Chunk, Heading, Page, ParsedDocument, Table
+from rag.model import Chunk, Definition, Heading, Page, ParsedDocument, Table
 from rag.text.blocks import Block, Room, Span, blocks_of, pieces_of, spans_from
 
-_VERSION = 3
+_VERSION = 4
 _LONGEST_MEMO = 200_000
 _LONGEST_WORD = 64
 _SLICE = 4_096  # tokenizers take quadratic time over one endless word
 _OPAQUE_WORD = 100
 _CHARACTERS_A_TOKEN = 8
 DEEPEST_PATH = 6
-"""Headings that lead to a passage, the caption of its table among them."""
+"""Headings that lead to a passage, the terms that it defines and the caption of its table among them."""
 
 ROOM_A_TOKEN = 64
 """Characters, white space included, that a passage may have for each token of the limit. Prose has 4 to 6,
@@ -151,7 +151,7 @@ class _Unit:
 
 def _chunks(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[Chunk]:
     pages = _Pages(document.pages)
-    captions = _Captions(document.tables)
+    captions, terms = _Captions(document.tables), _Terms(document.definitions)
     for index, group in enumerate(_groups(_units(document, ruler, room), room)):
         start, end = group[0].span.start, group[-1].span.end
         levels = zip(*(unit.path for unit in group), strict=False)
@@ -163,7 +163,9 @@ def _chunks(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[Chun
             end=end,
             tokens=sum(unit.tokens for unit in group),
             page=group[0].page,
-            headings=(*(shared or group[0].path), *captions.above(start))[-DEEPEST_PATH:],
+            headings=(*(shared or group[0].path), *terms.above(start), *captions.above(start))[
+                -DEEPEST_PATH:
+            ],
             confidence=pages.confidence_within(start, end),
         )
 
@@ -267,6 +269,30 @@ class _Captions:
         place = bisect_right(self._starts, offset) - 1
         table = self._tables[place] if place >= 0 else None
         return (table.caption,) if table and table.caption and offset <= table.last else ()
+
+
+class _Terms:
+    """The terms of definition lists."""
+
+    def __init__(self, definitions: Sequence[Definition]) -> None:
+        ordered = sorted(definitions, key=lambda one: (one.start, -one.end))
+        self._starts = [one.start for one in ordered]
+        self._within: list[tuple[Definition, ...]] = []
+        open_ones: list[Definition] = []
+        for one in ordered:
+            while open_ones and open_ones[-1].end <= one.start:
+                open_ones.pop()
+            open_ones.append(one)
+            self._within.append(tuple(open_ones[-DEEPEST_PATH:]))
+
+    def above(self, offset: int) -> tuple[str, ...]:
+        """The terms whose descriptions hold the character at ``offset``, the outermost first.
+
+        Passages that hold the term itself have it already.
+        """
+        place = bisect_right(self._starts, offset) - 1
+        held = self._within[place] if place >= 0 else ()
+        return tuple(one.term for one in held if offset < one.end)
 
 
 class _Pages:

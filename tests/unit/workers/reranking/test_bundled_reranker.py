@@ -14,6 +14,7 @@ from workers.reranking.bundled import BundledReranker
 from workers.reranking.cross_encoder.model import CrossEncoder
 from workers.reranking.cross_encoder.pairs import Pair, Reader
 from workers.reranking.late_interaction import LateInteraction
+from workers.reranking.selection import LEAST_READ, MOST_CHARACTERS, MOST_READ
 
 AXES = np.eye(64, dtype=np.float16)
 QUERY = Embedding(np.eye(384, dtype=np.float32)[0], AXES[:2], np.ones(2, dtype=np.float32))
@@ -42,11 +43,11 @@ def no_embedder() -> BundledEmbedder:
     raise AssertionError("every vector is there")
 
 
-def candidate(text: str, *, closeness: float = 0.5, **about: object) -> Candidate:
+def candidate(text: str, *, closeness: float = 0.5, found: float = 1.0, **about: object) -> Candidate:
     dense = np.zeros(384, dtype=np.float32)
     dense[:2] = closeness, np.sqrt(1 - closeness**2)
     passage = Passage(text, text, 1, 0, text, about.pop("title", ""), 0, len(text), **about)  # type: ignore[arg-type]
-    return Candidate(Hit(passage, 1.0), dense, AXES[40:44])
+    return Candidate(Hit(passage, found), dense, AXES[40:44])
 
 
 def relevance(
@@ -78,15 +79,22 @@ def test_it_reads_few_of_many_candidates_and_those_that_lie_far_behind_not_at_al
     judge = Judge("x")
     near = [candidate(f"near {n}", closeness=0.9) for n in range(20)]
     relevance(judge, "question", *near, *(candidate(f"far {n}", closeness=0.1) for n in range(10)))
-    assert len(judge.read) == 10
+    assert len(judge.read) == MOST_READ
     assert all(text.startswith("near") for text in judge.read)
+
+
+def test_it_reads_less_of_long_passages_but_always_the_first_ones() -> None:
+    judge = Judge("x")
+    long = [candidate(f"{n} " + "word " * (MOST_CHARACTERS // 8), closeness=0.9) for n in range(20)]
+    relevance(judge, "question", *long)
+    assert len(judge.read) == LEAST_READ
 
 
 @pytest.mark.parametrize("question", ["Где находится гавань?", "港はどこですか", "أين الميناء؟"])
 def test_it_has_no_say_about_a_question_in_a_script_that_it_does_not_read(question: str) -> None:
     judge = Judge("harbour")
     near, far = relevance(
-        judge, question, candidate("a cat", closeness=0.9), candidate("the harbour", closeness=0.1)
+        judge, question, candidate("a cat", found=2.0), candidate("the harbour", closeness=0.9)
     )
     assert judge.read == []
     assert near > far

@@ -1,0 +1,32 @@
+"""Which bundled models the settings need, and which are missing."""
+
+from pathlib import Path
+
+import pytest
+
+from rag.settings import Settings
+from workers.bundled.models import CROSS_ENCODER, MINILM
+from workers.setup import missing_models, needed_models
+
+
+@pytest.mark.parametrize(
+    ("settings", "needed"),
+    [
+        (Settings(), (MINILM, CROSS_ENCODER)),
+        (Settings(reranker="late-interaction"), (MINILM,)),
+        (Settings(jina_api_key="key"), (MINILM,)),
+        (Settings(jina_api_key="key", reranker="bundled"), (MINILM, CROSS_ENCODER)),
+    ],
+    ids=["by default", "late interaction", "Jina", "Jina embeds alone"],
+)
+def test_the_cross_encoder_is_needed_where_it_reranks(settings: Settings, needed: tuple[object, ...]) -> None:
+    assert needed_models(settings) == needed
+
+
+def test_what_is_not_built_is_missing(tmp_path: Path) -> None:
+    built = MINILM.files(tmp_path)
+    built.folder.mkdir()
+    built.model.write_bytes(b"four")
+    built.manifest.write_text('{"sizes": {"model.onnx": 4}}')
+
+    assert missing_models(Settings(), tmp_path) == [CROSS_ENCODER]

@@ -1,0 +1,38 @@
+"""What passages have of a question's words, and of what it pins down."""
+
+from collections import Counter
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from math import log
+
+from rag.model import Passage
+from rag.text.context import text_in_context
+from rag.text.lexical import Feature
+from rag.text.pinned import Kind, forms_of, missing, pinned_terms
+
+
+def rare_coverages(asked: Sequence[Feature], there: Sequence[AbstractSet[int]]) -> list[float]:
+    """For each passage, the share of what is asked that it has, 0 to 1; what few passages have weighs more.
+
+    ``there``: the terms of each passage.
+    """
+    met = [[not terms.isdisjoint(feature.ids) for feature in asked] for terms in there]
+    counts = Counter(place for each in met for place, is_met in enumerate(each) if is_met)
+    weights = [
+        feature.weight * log(1 + (len(there) + 1) / (counts[place] + 0.5))
+        for place, feature in enumerate(asked)
+    ]
+    whole = sum(weights) or 1.0
+    return [sum(w for w, is_met in zip(weights, each, strict=True) if is_met) / whole for each in met]
+
+
+def absent_kinds(
+    question: str, passages: Sequence[Passage], metadata_fields: Sequence[str]
+) -> frozenset[Kind]:
+    """The kinds of what the question pins down and none of the passages has, nor their context."""
+    absent = pinned_terms(question)
+    for passage in passages:
+        if not absent:
+            break
+        absent = missing(absent, forms_of(text_in_context(passage, metadata_fields)))
+    return frozenset(each.kind for each in absent)
