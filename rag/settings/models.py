@@ -61,7 +61,7 @@ class ModelSettings(BaseSettings):
         None,
         ge=0,
         le=1,
-        description='Relevance of the best passage under which a question is answered with "not found". Unset: what suits the reranker (0.45 with the bundled one, 0.2 with Jina\'s), and with OpenAI or Ollama the model itself decides.',
+        description='Relevance of the best passage under which a question is answered with "not found". Unset: what suits the reranker (0.25 with the bundled ones, 0.2 with Jina\'s), and with OpenAI or Ollama the model itself decides.',
     )
     cache_ttl_seconds: float = Field(
         3600,

@@ -49,10 +49,8 @@ def unrelated_below(settings: Settings) -> float:
     if settings.min_relevance is not None:
         return settings.min_relevance
     match settings.reranked_by:
-        case "bundled":
+        case "bundled" | "late-interaction":
             from workers.reranking.relevance import UNRELATED_BELOW
-        case "late-interaction":
-            from workers.reranking.relevance import LATE_UNRELATED_BELOW as UNRELATED_BELOW
         case "jina":
             from workers.reranking.jina import UNRELATED_BELOW
     return UNRELATED_BELOW

@@ -5,10 +5,11 @@ Three features of a passage, none of which depends on the collection:
 - the cosine of the dense vectors;
 - MaxSim (Khattab and Zaharia, "ColBERT", 2020): for each question token the best cosine to
   a passage token, here squared and averaged by the tokens' weights;
-- the share of what the question asks for, by weight, that the passage or its context contains.
+- the share of what the question asks for that the passage or its context contains.
 """
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import cached_property
 from itertools import chain
@@ -18,9 +19,14 @@ import numpy as np
 from rag.errors import ModelError
 from rag.model import Candidate, Embedding, Vector
 from rag.ports import Embedder, RerankRequest
+from rag.text.asking import without_asking
 from rag.text.context import context_of
-from rag.text.lexical import Feature, coverage, question_features, term_counts
-from workers.reranking.relevance import Evidence, late_relevance
+from rag.text.languages import asked_languages
+from rag.text.lexical import coverage, question_features, term_counts
+from workers.reranking.asking import plainly
+from workers.reranking.relevance import Evidence, relevances
+from workers.reranking.votes import vote_on
+from workers.reranking.words import absent_kinds, agreements, rare_coverages
 
 MOST_TOKENS = 64
 """Only a question's heaviest tokens are compared: 512 took 1.4 s of processor time for 100 passages."""
@@ -38,7 +44,7 @@ class LateInteraction:
     ) -> None:
         """``embedder`` makes the bundled one. ``stored``: collections should have its vectors."""
         self._make_embedder = embedder
-        self._fields = metadata_fields
+        self.fields = metadata_fields
         self.stored = stored
 
     def evidence(self, requests: Sequence[RerankRequest]) -> list[list[Evidence]]:
@@ -58,23 +64,33 @@ class LateInteraction:
             self._embedder.warm()
 
     def _compared(self, request: RerankRequest) -> list[Evidence]:
-        dense, asked = request.query.dense, question_features(request.question)
+        question, dense = request.question, request.query.dense
         tokens, weights = heaviest_tokens(request.query)
+        terms = [self._terms(each) for each in request.candidates]
+        asked = question_features(question)
+        told = question_features(without_asking(question), languages=asked_languages(question))
+        similarities = [_similarity(each, tokens) for each in request.candidates]
+        passages = [each.hit.passage for each in request.candidates]
+        words = zip(rare_coverages(told, terms), agreements(question, passages, self.fields), strict=True)
+        compared = zip(request.candidates, similarities, terms, words, strict=True)
         return [
             Evidence(
-                passage=each.hit.passage,
-                retrieval=each.hit.score,
-                cosine=float(dense @ _dense(each)),
-                maxsim=_maxsim(each, tokens, weights),
-                coverage=self._coverage(each, asked),
+                passage=candidate.hit.passage,
+                retrieval=candidate.hit.score,
+                cosine=float(dense @ _dense(candidate)),
+                maxsim=maxsim_of(similarity, weights),
+                coverage=coverage(asked, there),
+                words=share,
+                agreement=agreement,
+                similarity=similarity,
+                weights=weights,
             )
-            for each in request.candidates
+            for candidate, similarity, there, (share, agreement) in compared
         ]
 
-    def _coverage(self, candidate: Candidate, asked: Sequence[Feature]) -> float:
+    def _terms(self, candidate: Candidate) -> AbstractSet[int]:
         passage = candidate.hit.passage
-        there = term_counts("\n".join((*context_of(passage, self._fields), passage.text)))
-        return coverage(asked, there.keys())
+        return term_counts("\n".join((*context_of(passage, self.fields), passage.text))).keys()
 
     @cached_property
     def _embedder(self) -> Embedder:
@@ -93,7 +109,15 @@ class LateInteractionReranker:
         self.least_candidates = 30 if late_interaction.stored else 10
 
     def relevance(self, requests: Sequence[RerankRequest]) -> list[list[float]]:
-        return [[late_relevance(each) for each in told] for told in self._late_interaction.evidence(requests)]
+        asked = [plainly(each) for each in requests]
+        told = zip(asked, self._late_interaction.evidence(asked), strict=True)
+        return [self._judged(request.question, evidence) for request, evidence in told]
+
+    def _judged(self, question: str, evidence: Sequence[Evidence]) -> list[float]:
+        passages = [each.passage for each in evidence]
+        vote = vote_on(question, passages)
+        absent = absent_kinds(question, passages, self._late_interaction.fields)
+        return relevances(evidence, vote.models, absent, vote.by_chance)
 
     def warm(self) -> None:
         self._late_interaction.warm()
@@ -135,10 +159,15 @@ def _dense(candidate: Candidate) -> Vector:
     return candidate.dense
 
 
-def _maxsim(candidate: Candidate, tokens: Vector, weights: Vector) -> float:
+def _similarity(candidate: Candidate, tokens: Vector) -> Vector:
+    """The cosines of the passage's tokens to the question's, (passage tokens, question tokens)."""
     if candidate.tokens is None:
         raise ModelError(f"chunk {candidate.hit.passage.chunk_id} has no token vectors to weigh it by")
-    if not len(candidate.tokens) or not len(tokens):
+    return candidate.tokens.astype(np.float32) @ tokens.T
+
+
+def maxsim_of(similarity: Vector, weights: Vector) -> float:
+    """Each question token's best cosine, squared and averaged by ``weights``; 0 without tokens."""
+    if not similarity.size:
         return 0.0
-    best = (candidate.tokens.astype(np.float32) @ tokens.T).max(axis=0)
-    return float(weights @ np.square(np.maximum(best, 0)))
+    return float(weights @ np.square(np.maximum(similarity.max(axis=0), 0)))

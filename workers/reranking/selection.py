@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from workers.reranking.relevance import PINNED, Evidence, late_score
+from workers.reranking.relevance import Evidence, promise
 
 MOST_READ = 15
 LEAST_READ = 3
@@ -17,9 +17,9 @@ MOST_CHARACTERS = 9_000
 """Of all passages that are read: about 2,200 tokens, 190 ms of processor time."""
 
 
-def worth_reading(candidates: Sequence[Evidence]) -> list[int]:
-    """Places of the candidates to read, the most promising first."""
-    scores = [late_score(each) + PINNED * each.pinned for each in candidates]
+def worth_reading(candidates: Sequence[Evidence], vote: float) -> list[int]:
+    """Places of the candidates to read, the most promising first. ``vote``: how far the models read them."""
+    scores = [promise(each, vote) for each in candidates]
     ranked = sorted(range(len(candidates)), key=lambda place: -scores[place])
     chosen: list[int] = []
     characters = 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tokenizers import Tokenizer
 
 from workers.bundled.session import CLS, SEP
-from workers.embedding.minilm import encoded
+from workers.embedding.minilm import encoded, token_spans
 
 MAX_TOKENS = 320
 """Of a pair, in which a question, its passage and that one's context take 260 as a rule. The model has 512
@@ -34,6 +34,10 @@ class Reader:
     def question(self, text: str) -> list[int]:
         ids: list[int] = encoded(self.tokenizer, text).ids[:MAX_QUESTION_TOKENS]
         return ids
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """The characters behind each row of the bundled embedder's token vectors: the tokens are the same."""
+        return token_spans(self.tokenizer, text)
 
     def pair(self, question: list[int], passage: str) -> Pair:
         """``question``: what :meth:`question` made of it."""

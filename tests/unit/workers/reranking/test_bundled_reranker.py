@@ -43,11 +43,11 @@ def no_embedder() -> BundledEmbedder:
     raise AssertionError("every vector is there")
 
 
-def candidate(text: str, *, closeness: float = 0.5, **about: object) -> Candidate:
+def candidate(text: str, *, closeness: float = 0.5, found: float = 1.0, **about: object) -> Candidate:
     dense = np.zeros(384, dtype=np.float32)
     dense[:2] = closeness, np.sqrt(1 - closeness**2)
     passage = Passage(text, text, 1, 0, text, about.pop("title", ""), 0, len(text), **about)  # type: ignore[arg-type]
-    return Candidate(Hit(passage, 1.0), dense, AXES[40:44])
+    return Candidate(Hit(passage, found), dense, AXES[40:44])
 
 
 def relevance(
@@ -94,7 +94,7 @@ def test_it_reads_less_of_long_passages_but_always_the_first_ones() -> None:
 def test_it_has_no_say_about_a_question_in_a_script_that_it_does_not_read(question: str) -> None:
     judge = Judge("harbour")
     near, far = relevance(
-        judge, question, candidate("a cat", closeness=0.9), candidate("the harbour", closeness=0.1)
+        judge, question, candidate("a cat", found=2.0), candidate("the harbour", closeness=0.9)
     )
     assert judge.read == []
     assert near > far

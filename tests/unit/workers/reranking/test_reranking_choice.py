@@ -7,7 +7,7 @@ from workers.reranking import unrelated_below
 
 def test_not_found_begins_where_the_chosen_reranker_says_unless_it_is_set() -> None:
     bundled, jina = Settings(), Settings(jina_api_key="key")
-    assert unrelated_below(bundled) == 0.45
+    assert unrelated_below(bundled) == 0.25
     assert unrelated_below(jina) == 0.2
     assert unrelated_below(Settings(jina_api_key="key", min_relevance=0.0)) == 0.0
 
