@@ -16,7 +16,7 @@ from api.calls.batch_forms import form_part, received_file
 from api.calls.uploads import too_large
 from api.incoming.receiving import MIB
 from rag.errors import DocumentTooLarge, UnreadableDocument, UnsupportedMedia
-from tasks.submit.batches import Part, Refusal
+from tasks.submit.batch_drafts import Part, Refusal
 
 MOST_RATIO, _FREE_RATIO = 200, MIB
 """How many times its packed size a file may have unpacked, beyond the first MiB."""

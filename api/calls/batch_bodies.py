@@ -19,7 +19,7 @@ from api.schemas.bodies import OnConflict
 from rag.errors import AegisError, DocumentTooLarge
 from rag.model import Json
 from rag.settings import Settings
-from tasks.submit.batches import Part, Refusal
+from tasks.submit.batch_drafts import Part, Refusal
 
 REFUSED = (AegisError, RequestValidationError, HTTPException)
 """Errors of a document, which do not touch the others."""

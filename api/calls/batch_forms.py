@@ -12,7 +12,7 @@ from api.calls.uploads import from_form, too_large
 from api.incoming.multipart import FormPart, form_parts
 from api.incoming.receiving import MIB
 from rag.errors import InvalidRequest
-from tasks.submit.batches import Part, Refusal
+from tasks.submit.batch_drafts import Part, Refusal
 
 _FIELDS = ("collection", "on_conflict", "metadata")
 _FILES = ("file", "files")

@@ -42,7 +42,8 @@ from rag.errors import (
     UnexpectedType,
 )
 from rag.model import Batch, BatchStanding, JobKind, Json
-from tasks.submit.batches import BatchRequest, Part, Refusal, SubmittedBatch
+from tasks.submit.batch_drafts import Part, Refusal
+from tasks.submit.batches import BatchRequest, SubmittedBatch
 
 router = APIRouter(prefix="/v1", tags=["batches"])
 

@@ -138,6 +138,7 @@ class JobOut(Answer):
     trace_id: str | None = Field(
         None, description="Of the job's trace, where traces are kept; null when it is not traced"
     )
+    batch_id: str | None = Field(None, description="The batch that it was submitted in; null for none")
 
     @classmethod
     def of(cls, job: Job, wait: Wait | None = None) -> Self:
@@ -147,6 +148,7 @@ class JobOut(Answer):
             waiting_for=WaitOut.of(wait) if wait else None,
             progress=ProgressOut(done=job.progress.done, total=job.progress.total),
             trace_id=trace_id_of(job.trace),
+            batch_id=job.batch or None,
         )
 
 

@@ -100,7 +100,7 @@ JOBS: Mapping[str, Mapping[str, Any]] = {
         "subject": {**_SUBJECT, "name": kind, "collection": "handbook", **_SUBJECTS.get(kind, {})},
         "state": "succeeded", "stage": stage, "progress": {"done": 1, "total": 1}, "queue_position": None,
         "created_at": _BEGAN, "started_at": _BEGAN, "finished_at": _ENDED, "attempts": 1, "result": result,
-        "error": None, "waiting_for": None, "trace_id": None,
+        "error": None, "waiting_for": None, "trace_id": None, "batch_id": None,
     }
     for kind, (stage, result) in _RESULTS.items()
 }  # fmt: skip

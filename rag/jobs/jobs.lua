@@ -103,10 +103,18 @@ local function count_attempt(stage, seen, held, lease)
   end
 end
 
-local owners = {} -- a job's never changes
+local owners, batches = {}, {} -- a job's never change
 local function owner_of(key)
-  owners[key] = owners[key] or redis.call('HGET', key, 'owner') or ''
+  if not owners[key] then
+    local at = redis.call('HMGET', key, 'owner', 'batch')
+    owners[key], batches[key] = at[1] or '', at[2] or ''
+  end
   return owners[key]
+end
+
+-- '' for none.
+local function batch_of(key)
+  return owner_of(key) and batches[key]
 end
 
 local function coming(collection)
@@ -205,8 +213,9 @@ local function moved(from, to, kind)
   if from then
     redis.call('ZREM', root .. 'jobs:' .. from .. ':' .. kind, id)
   else
-    list(id, kind, redis.call('HGET', job, 'collection'), owner_of(job))
-    list_about(id, job, redis.call('HGET', job, 'collection'))
+    local collection = redis.call('HGET', job, 'collection')
+    list(id, kind, collection, owner_of(job))
+    list_about(id, job, collection)
   end
   redis.call('ZADD', root .. 'jobs:' .. to .. ':' .. kind, 0, id)
   local was, is = from == 'queued' or from == 'running', to == 'queued' or to == 'running'
@@ -245,7 +254,7 @@ local function has_line(stage, owner)
 end
 
 local function in_batch(key)
-  return redis.call('HEXISTS', key, 'batch') == 1
+  return batch_of(key) ~= ''
 end
 
 -- How much of the stage the owner of the last turn had had before it.
@@ -427,8 +436,8 @@ local function ended(from, to, kind, stage, keep)
   expire(job, keep[3])
   keep_lists_about(keep[3])
   redis.call('PUBLISH', root .. 'ends', id)
-  local batch = redis.call('HGET', job, 'batch')
-  if batch then
+  local batch = batch_of(job)
+  if batch ~= '' then
     keep_batch(batch, keep[3])
     redis.call('PUBLISH', root .. 'ends', batch)
   end
@@ -447,7 +456,8 @@ end
 local function place_of(other, stage, owner)
   local place = redis.call('ZRANK', root .. 'waiting:' .. stage, other)
   local count = redis.call('ZCARD', root .. 'turns:' .. stage)
-  local own = own_place_of(other, stage, owner)
+  local alone = count <= 1 and redis.call('EXISTS', line_of(stage, owner, true)) == 0
+  local own = not alone and own_place_of(other, stage, owner)
   return own and place and math.min(place, (own + 1) * count - 1) or place, count > 1 and own
 end
 
@@ -458,7 +468,8 @@ local function record_of(key, other)
   if #fields == 0 then
     return false
   end
-  local at = redis.call('HMGET', key, 'state', 'stage', 'owner')
+  local at = redis.call('HMGET', key, 'state', 'stage', 'owner', 'batch')
+  owners[key], batches[key] = at[3] or '', at[4] or ''
   if at[1] ~= 'queued' then
     return { fields, false, false }
   end
@@ -615,8 +626,8 @@ local function list_in_batch(restored)
 end
 
 local function unlist_in_batch(batch, other)
-  local key = batch and root .. 'bulk:' .. batch
-  if key and redis.call('ZREM', key .. ':jobs', other) == 1 and redis.call('EXISTS', key .. ':jobs') == 0 then
+  local key = root .. 'bulk:' .. (batch or '')
+  if redis.call('ZREM', key .. ':jobs', other) == 1 and redis.call('EXISTS', key .. ':jobs') == 0 then
     redis.call('UNLINK', key)
   end
 end
@@ -1287,8 +1298,8 @@ moved(nil, state or 'queued', kind)
 list_in_batch(true)
 if state then
   keep_lists_about(redis.call('PTTL', job) / 1000)
-  local batch = redis.call('HGET', job, 'batch')
-  if batch then
+  local batch = batch_of(job)
+  if batch ~= '' then
     keep_batch(batch, redis.call('PTTL', job) / 1000)
   end
 end
@@ -1320,7 +1331,7 @@ for i = 5, #ARGV, 2 do
     return refusal
   end
 end
-local batch = root .. 'bulk:' .. (redis.call('HGET', job, 'batch') or '')
+local batch = root .. 'bulk:' .. batch_of(job)
 for _, key in ipairs({ job, job .. ':events', job .. ':artefacts', batch, batch .. ':jobs' }) do
   redis.call('PERSIST', key)
 end
@@ -1478,18 +1489,22 @@ local function first_in(line, beside)
   return nil, place == page and #ids == 0
 end
 
--- The same of an owner, whose jobs of batches and other jobs take turns; and whether it came from a batch.
+-- The same of an owner, whose jobs of batches and other jobs take turns; and which of them it is of, where there are both:
+-- '1' for batches.
 local function first_of(owner, beside)
+  if redis.call('EXISTS', line_of(stage, owner, true)) == 0 then
+    return first_in(line_of(stage, owner), beside)
+  end
   local batched = redis.call('HGET', root .. 'sides:' .. stage, owner) == '0'
   local other, empty = first_in(line_of(stage, owner, batched), beside)
   if other or looks <= 0 then
-    return other, false, batched
+    return other, false, batched and '1' or '0'
   end
   local another, also_empty = first_in(line_of(stage, owner, not batched), beside)
-  return another, empty and also_empty, not batched
+  return another, empty and also_empty, batched and '0' or '1'
 end
 
--- The first job, by turns, that may be begun, its owner, and whether it came from a batch. ``beside``: as above.
+-- The first job, by turns, that may be begun, its owner, and the side of the owner's that it is of. ``beside``: as above.
 local function next_up(beside)
   local from = 0
   while looks > 0 do
@@ -1497,9 +1512,9 @@ local function next_up(beside)
     if not owner then
       return false
     end
-    local other, empty, batched = first_of(owner, beside)
+    local other, empty, side = first_of(owner, beside)
     if other then
-      return other, owner, batched
+      return other, owner, side
     end
     if empty then
       leave(stage, owner)
@@ -1515,11 +1530,11 @@ local function had(owner)
 end
 
 -- Begin a job of ``owner``, whose turn it is.
-local function have_turn(other, owner, batched)
+local function have_turn(other, owner, side)
   local before = had(owner)
   begin(other)
-  if batched or redis.call('EXISTS', line_of(stage, owner, true)) == 1 then
-    redis.call('HSET', root .. 'sides:' .. stage, owner, batched and 1 or 0)
+  if side then
+    redis.call('HSET', root .. 'sides:' .. stage, owner, side)
   end
   if before > last_turn(stage) then
     redis.call('SET', root .. 'turn:' .. stage, string.format('%.17g', before))
@@ -1541,17 +1556,17 @@ requeue_abandoned(ARGV[5], { [stage] = true })
 redis.call('DEL', batch)
 line_up_due(stage, lease)
 
-local first, whose, from_batch = next_up(false)
+local first, whose, side = next_up(false)
 if first then
-  have_turn(first, whose, from_batch)
+  have_turn(first, whose, side)
   most, room = known[first].fresh and most - 1 or 0, room - known[first].size
 end
 while first and most > 0 do
-  local other, owner, batched = next_up(true)
+  local other, owner, its_side = next_up(true)
   if not other then
     break
   end
-  have_turn(other, owner, batched)
+  have_turn(other, owner, its_side)
   most, room = most - 1, room - known[other].size
 end
 left = left or first and next_up(false)
@@ -1598,7 +1613,7 @@ redis.call('ZREM', root .. 'jobs:queued:' .. at[2], id)
 note_open(false, at[2])
 unlist(id, lists_of(at[2], at[6], owner_of(job)))
 unlist_about(id, at[6], document_of(job))
-unlist_in_batch(redis.call('HGET', job, 'batch'), id)
+unlist_in_batch(batch_of(job), id)
 if at[5] and redis.call('HGET', at[5], 'job') == id then
   redis.call('UNLINK', at[5])
 end

@@ -6,47 +6,20 @@ repeated with its Idempotency-Key: what it had recorded keeps its jobs.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import BinaryIO
+from dataclasses import dataclass
 
-from rag.errors import AegisError, Conflict, Overloaded, QuotaExceeded, Unavailable
-from rag.model import Batch, BatchOptions, Collection, Job, JobKind, Json, NewJob
-from rag.naming import document_id_of, new_id, second_document_id
+from rag.errors import Overloaded, Unavailable
+from rag.model import Batch, BatchOptions, Job, JobKind, Json, NewJob
 from rag.ports import BatchStore, BlobStore, DocumentRegistry, JobStore
 from rag.settings import Settings
 from rag.telemetry import tracing
-from tasks.documents.blob_keys import source_key
-from tasks.documents.quotas import Room
 from tasks.submit.acceptance import Acceptance
-from tasks.submit.ingestions import content_of, ensure_collection, ingest_job, inputs_of
-from tasks.submit.requests import Idempotency, Ingestion, Upload
-
-_STORED_AT_ONCE, _STORED_BYTES = 1000, 16 << 20
+from tasks.submit.batch_drafts import Draft, DraftStorage, Part, Refusal
+from tasks.submit.requests import Idempotency
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A document of a batch, at its ``position`` among those that were sent, from 0.
-
-    ``digest`` tells it from every other one. The file of an :class:`Upload` is closed once it is stored.
-    """
-
-    position: int
-    ingestion: Ingestion
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why the document at ``position`` was not accepted."""
-
-    position: int
-    error: Exception
-    document_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +39,6 @@ class SubmittedBatch:
     new: bool
 
 
-@dataclass(slots=True)
-class _Draft:
-    """A batch while it is submitted. ``jobs``: by position, before they are recorded.
-
-    ``digests``: the first position of each document's digest; ``same_as``: positions of its repetitions.
-    """
-
-    batch_id: str
-    jobs: dict[int, NewJob] = field(default_factory=dict)
-    refusals: list[Refusal] = field(default_factory=list)
-    digests: dict[str, int] = field(default_factory=dict)
-    same_as: dict[int, int] = field(default_factory=dict)
-    stored: dict[str, str] = field(default_factory=dict)
-    """By job, the key of its bytes."""
-
-    def refuse(self, part: Part, error: AegisError) -> None:
-        self.refusals.append(Refusal(part.position, error, part.ingestion.document_id))
-
-
 class BatchSubmissions:
     """Where batches are handed in, and cancelled."""
 
@@ -100,8 +54,7 @@ class BatchSubmissions:
         self._settings = settings
         self._jobs = jobs
         self._batches = batches
-        self._documents = documents
-        self._blobs = blobs
+        self._storage = DraftStorage(settings, documents, blobs)
         self._acceptance = Acceptance(jobs, blobs, publish, {JobKind.INGEST: settings.max_open_ingests})
 
     def repeated(self, idempotency: Idempotency | None) -> Batch | None:
@@ -124,9 +77,9 @@ class BatchSubmissions:
         )
         if begun.answer is not None:
             return SubmittedBatch(begun, new=False)
-        draft = _Draft(begun.id)
+        draft = Draft(begun.id)
         try:
-            self._store(draft, parts, owner)
+            self._storage.store(draft, parts, owner)
             batch = self._complete(draft, self._record(draft, request), request)
         except Exception:
             self._clean_up(draft, key)
@@ -138,128 +91,41 @@ class BatchSubmissions:
         """End all jobs of the batch that are not over. Returns how many they were."""
         return self._batches.cancel(batch_id)
 
-    # --- bytes and versions
-
-    def _store(self, draft: _Draft, parts: Iterable[Part | Refusal], owner: str) -> None:
-        collections = _Collections(self._settings, self._documents)
-        room = Room.of(self._settings, self._documents, owner)
-        for some in _slices(parts):
-            draft.refusals += (each for each in some if isinstance(each, Refusal))
-            wanted = [each for each in some if isinstance(each, Part) and self._is_wanted(draft, each)]
-            fitting = self._fitting(draft, wanted, room, owner)
-            placed = [(part, found) for part in fitting if (found := collections.of(draft, part))]
-            self._store_some(draft, placed, owner)
-
-    @staticmethod
-    def _is_wanted(draft: _Draft, part: Part) -> bool:
-        """Whether the document did not come before in this batch: the same one is one job."""
-        first = draft.digests.setdefault(part.digest, part.position)
-        if first != part.position:
-            draft.same_as[part.position] = first
-        return first == part.position
-
-    def _fitting(self, draft: _Draft, parts: Sequence[Part], room: Room | None, owner: str) -> Iterator[Part]:
-        """Those that the key may still store, counted in their order."""
-        if room is None:
-            yield from parts
-            return
-        own: dict[str, dict[str, int]] = {}
-        for name in {part.ingestion.collection for part in parts}:
-            ids = [_document_id(part) for part in parts if part.ingestion.collection == name]
-            own[name] = dict(self._documents.sizes_of(name, owner, ids))
-        for part in parts:
-            name, document_id, size = (
-                part.ingestion.collection,
-                _document_id(part),
-                part.ingestion.source.size,
-            )
-            try:
-                room.take(size, own[name].get(document_id))
-            except QuotaExceeded as error:
-                draft.refuse(part, error)
-                continue
-            own[name][document_id] = size
-            yield part
-
-    def _store_some(self, draft: _Draft, parts: Sequence[tuple[Part, Collection]], owner: str) -> None:
-        blobs: dict[str, bytes | BinaryIO] = {}
-        for (part, collection), document in zip(parts, self._choose_versions(parts), strict=True):
-            job_id, source = new_id(), part.ingestion.source
-            key, content = source_key(collection.folder, job_id), content_of(source)
-            if content is not None:
-                blobs[key], draft.stored[job_id] = content, key
-            draft.jobs[part.position] = ingest_job(
-                job_id,
-                part.ingestion,
-                collection,
-                document,
-                inputs_of(source, key),
-                owner=owner,
-                batch=draft.batch_id,
-            )
-        self._blobs.put_all(blobs)
-        for part, _ in parts:
-            if isinstance(part.ingestion.source, Upload):
-                part.ingestion.source.file.close()
-
-    def _choose_versions(self, parts: Sequence[tuple[Part, Collection]]) -> list[tuple[str, int]]:
-        """The id and version that each document gets, in their order."""
-        chosen: list[tuple[str, int]] = [("", 0)] * len(parts)
-        by_collection: dict[str, list[int]] = {}
-        for at, (part, _) in enumerate(parts):
-            if part.ingestion.keep and part.ingestion.document_id is not None:
-                chosen[at] = self._claim(part.ingestion)
-            else:
-                by_collection.setdefault(part.ingestion.collection, []).append(at)
-        for name, places in by_collection.items():
-            ids = [_document_id(parts[at][0]) for at in places]
-            versions = self._documents.next_versions(name, ids)
-            for at, document_id, version in zip(places, ids, versions, strict=True):
-                chosen[at] = document_id, version
-        return chosen
-
-    def _claim(self, ingestion: Ingestion) -> tuple[str, int]:
-        """The id and version of a document that takes the place of no other."""
-        name, document_id = ingestion.collection, str(ingestion.document_id)
-        version = self._documents.claim(name, document_id)
-        if version is None:
-            document_id = second_document_id(document_id, ingestion.source.content)
-            version = self._documents.next_version(name, document_id)
-        return document_id, version
-
     # --- records
 
-    def _record(self, draft: _Draft, request: BatchRequest) -> dict[int, tuple[str, str]]:
+    def _record(self, draft: Draft, request: BatchRequest) -> dict[int, tuple[str, str]]:
         """Record the jobs. Returns the job's and the document's id by position.
 
         Raises the error of the first document where none is accepted.
         """
-        places, jobs = list(draft.jobs), list(draft.jobs.values())
-        parts = None
-        if request.idempotency is not None:
-            digests = {position: digest for digest, position in draft.digests.items()}
-            parts = [f"{request.idempotency.key} {digests[position]}" for position in places]
+        jobs = list(draft.jobs.values())
         if not jobs:
             raise _why_none(draft)
         with tracing.submitted(jobs[0]) as trace:
-            most = self._settings.max_open_ingests
-            options = BatchOptions(draft.batch_id, request.owner, trace, most)
-            answers = self._batches.accept(jobs, parts, options)
+            options = BatchOptions(draft.batch_id, request.owner, trace, self._settings.max_open_ingests)
+            answers = self._batches.accept(jobs, _parts_of(draft, request.idempotency), options)
+        accepted = self._sort(draft, answers)
+        if not accepted:
+            raise _why_none(draft)
+        return accepted
+
+    def _sort(
+        self, draft: Draft, answers: Sequence[tuple[str, str] | Overloaded]
+    ) -> dict[int, tuple[str, str]]:
+        """What was accepted, by position. Jobs that are not recorded leave the draft, and their bytes go."""
         accepted: dict[int, tuple[str, str]] = {}
-        unneeded = []
-        for position, job, answer in zip(places, jobs, answers, strict=True):
+        for (position, job), answer in zip(list(draft.jobs.items()), answers, strict=True):
             if isinstance(answer, Overloaded):
                 draft.refusals.append(Refusal(position, answer, job.inputs["document_id"]))
             else:
                 accepted[position] = answer
             if isinstance(answer, Overloaded) or answer[0] != job.id:
-                unneeded.append(job.id)
-        self._discard([draft.stored.pop(job_id) for job_id in unneeded if job_id in draft.stored])
-        if not accepted:
-            raise _why_none(draft)
+                del draft.jobs[position]
+                if key := draft.stored.pop(job.id, None):
+                    self._storage.discard([key])
         return accepted
 
-    def _complete(self, draft: _Draft, accepted: dict[int, tuple[str, str]], request: BatchRequest) -> Batch:
+    def _complete(self, draft: Draft, accepted: dict[int, tuple[str, str]], request: BatchRequest) -> Batch:
         """Promise the jobs, with the answer that a repeated submit gets too."""
         first_refusals = {each.position: each for each in draft.refusals}
         for position, first in draft.same_as.items():
@@ -287,58 +153,24 @@ class BatchSubmissions:
                 if recorded := self._jobs.get(job.id):
                     self._acceptance.send(recorded)
 
-    def _clean_up(self, draft: _Draft, key: Idempotency | None) -> None:
+    def _clean_up(self, draft: Draft, key: Idempotency | None) -> None:
         """Remove what was stored for jobs without a record. Where the records cannot be read, it stays."""
         try:
-            self._discard([key for job_id, key in draft.stored.items() if self._jobs.get(job_id) is None])
+            self._storage.discard(
+                [key for job_id, key in draft.stored.items() if self._jobs.get(job_id) is None]
+            )
             self._batches.abandon(draft.batch_id, (key.key, key.body_digest) if key else None)
         except Unavailable as error:
             log.warning("bytes of batch %s stay, since its jobs may be recorded: %s", draft.batch_id, error)
 
-    def _discard(self, keys: Iterable[str]) -> None:
-        for key in keys:
-            self._blobs.delete(key)
 
-
-class _Collections:
-    """The collections of a batch's documents, each looked up, or made, once."""
-
-    def __init__(self, settings: Settings, documents: DocumentRegistry) -> None:
-        self._settings, self._documents = settings, documents
-        self._found: dict[str, Collection | AegisError] = {}
-
-    def of(self, draft: _Draft, part: Part) -> Collection | None:
-        """None, and the document refused, where it cannot be used."""
-        name = part.ingestion.collection
-        if name not in self._found:
-            try:
-                self._found[name] = ensure_collection(self._settings, self._documents, name)
-            except (Conflict, QuotaExceeded) as error:
-                self._found[name] = error
-        found = self._found[name]
-        if isinstance(found, AegisError):
-            draft.refuse(part, found)
-            return None
-        return found
-
-
-def _slices(parts: Iterable[Part | Refusal]) -> Iterator[list[Part | Refusal]]:
-    some: list[Part | Refusal] = []
-    size = 0
-    for part in parts:
-        some.append(part)
-        size += part.ingestion.source.size if isinstance(part, Part) else 0
-        if len(some) >= _STORED_AT_ONCE or size >= _STORED_BYTES:
-            yield some
-            some, size = [], 0
-    if some:
-        yield some
-
-
-def _document_id(part: Part) -> str:
-    """An id made from the content where none was sent: the same document sent twice is one."""
-    return part.ingestion.document_id or document_id_of(part.ingestion.source.content)
-
-
-def _why_none(draft: _Draft) -> Exception:
+def _why_none(draft: Draft) -> Exception:
     return min(draft.refusals, key=lambda each: each.position).error
+
+
+def _parts_of(draft: Draft, idempotency: Idempotency | None) -> list[str] | None:
+    """What tells the draft's jobs from those of other submits; None without an Idempotency-Key."""
+    if idempotency is None:
+        return None
+    digests = {position: digest for digest, position in draft.digests.items()}
+    return [f"{idempotency.key} {digests[position]}" for position in draft.jobs]

@@ -8,7 +8,8 @@ from rag.errors import IdempotencyMismatch
 from rag.jobs import DurableBatchStore
 from rag.model import Batch, JobState, Stage
 from rag.ports import BatchStore
-from tasks.submit.batches import BatchRequest, BatchSubmissions, Part
+from tasks.submit.batch_drafts import Part
+from tasks.submit.batches import BatchRequest, BatchSubmissions
 from tasks.submit.requests import Idempotency, Ingestion, Text
 from tasks.upkeep.rebuild import rebuild_records
 from tests.contract.jobs.jobrecords import pruned

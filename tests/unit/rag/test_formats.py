@@ -202,10 +202,10 @@ def test_records_of_this_format_are_in_order(records: dict[str, bytes]) -> None:
 
 def test_a_journal_of_a_later_format_rebuilds_nothing() -> None:
     blobs = ObstoreBlobs("memory:///")
-    blobs.put("journal/format", b"2")
+    blobs.put("journal/format", b"3")
 
     with pytest.raises(
-        ConfigurationError, match=r"format 2.*reads format 1: start the version that wrote it"
+        ConfigurationError, match=r"format 3.*reads format 2: start the version that wrote it"
     ):
         Journal(blobs).check_format()
 

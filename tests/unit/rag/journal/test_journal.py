@@ -6,7 +6,8 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from rag.blobs.store import ObstoreBlobs
-from rag.journal.entries import CollectionEntry, Deletion, JobFields, day_of, leaf_of, opening_of
+from rag.errors import Unavailable
+from rag.journal.entries import BatchEntry, CollectionEntry, Deletion, JobFields, day_of, leaf_of, opening_of
 from rag.journal.journal import Journal
 from rag.model import Document
 from rag.naming import MAX_DOCUMENT_ID
@@ -137,7 +138,7 @@ def test_nothing_is_left_of_a_forgotten_job(journal: Journal, blobs: ObstoreBlob
     journal.open(job)
     journal.end(lambda: {**job, "state": "failed"})
 
-    journal.forget(job["id"])
+    journal.forget({job["id"]: ""})
 
     assert list(blobs.keys("journal")) == []
 
@@ -160,3 +161,57 @@ def test_an_entry_that_was_spoiled_is_passed_over(
 
 def test_the_day_is_that_of_the_id() -> None:
     assert day_of("019aaaaa-aaaa-7000-8000-000000000000") == "2025-11-22"
+
+
+class TestBatches:
+    def test_one_is_a_single_entry_and_comes_back_whole(self, journal: Journal) -> None:
+        entry = BatchEntry({"id": "b", "answer": "{}"}, [a_job(batch="b"), a_job(batch="b")])
+
+        journal.open_batch(entry)
+
+        assert list(journal.batches()) == [entry]
+        assert open_ids(journal) == []
+
+    def test_the_format_is_raised_before_the_first_one(self, journal: Journal, blobs: ObstoreBlobs) -> None:
+        journal.check_format()
+        assert blobs.get("journal/format") == b"1"
+
+        journal.open_batch(BatchEntry({"id": "b"}, [a_job()]))
+
+        assert blobs.get("journal/format") == b"2"
+        Journal(blobs).check_format()
+
+    def test_a_forgotten_job_leaves_it_before_its_end_is_forgotten(
+        self, journal: Journal, blobs: ObstoreBlobs, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        jobs = [a_job(batch="b", state="succeeded"), a_job(batch="b")]
+        journal.open_batch(BatchEntry({"id": "b"}, jobs))
+        journal.end_all(jobs[:1])
+
+        def failing(*_: object) -> None:
+            raise Unavailable("away")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(blobs, "put", failing)
+            with pytest.raises(Unavailable):
+                journal.forget({jobs[0]["id"]: "b"})
+        assert ended_ids(journal) == [jobs[0]["id"]], "else a rebuild would begin the job again"
+
+        journal.forget({jobs[0]["id"]: "b"})
+
+        assert [job["id"] for entry in journal.batches() for job in entry.jobs] == [jobs[1]["id"]]
+        assert ended_ids(journal) == []
+        journal.forget({jobs[1]["id"]: "b"})
+        assert list(journal.batches()) == []
+
+    def test_a_damaged_one_is_skipped(self, journal: Journal, blobs: ObstoreBlobs) -> None:
+        blobs.put("journal/batches/a", b'{"batch": {"id": "a"}, "jobs": [{"id": 1}]}')
+        journal.open_batch(BatchEntry({"id": "b"}, [a_job()]))
+
+        assert [entry.id for entry in journal.batches()] == ["b"]
+
+    def test_jobs_without_an_end_are_told(self, journal: Journal) -> None:
+        jobs = [a_job(state="succeeded"), a_job()]
+        journal.end_all(jobs[:1])
+
+        assert journal.lacking_ends([job["id"] for job in jobs]) == [jobs[1]["id"]]
