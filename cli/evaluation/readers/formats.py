@@ -12,6 +12,8 @@ from cli.evaluation.readers.reading import other_form, read_json
 from cli.evaluation.readers.table import read_table
 from rag.errors import ConfigurationError
 
+_NAMES_SHOWN = 3
+
 
 def read_all(paths: Sequence[Path]) -> Dataset:
     """The questions at all ``paths`` as one dataset. ConfigurationError, also for two with the same name."""
@@ -21,11 +23,17 @@ def read_all(paths: Sequence[Path]) -> Dataset:
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise ConfigurationError(f"two collections would be called {twice!r}: name files of different names")
     return Dataset(
-        ", ".join(dataset.name for dataset in datasets),
+        _joined([dataset.name for dataset in datasets]),
         tuple(collections),
         tuple(question for dataset in datasets for question in dataset.questions),
         has_limits=all(dataset.has_limits for dataset in datasets),
     )
+
+
+def _joined(names: Sequence[str]) -> str:
+    if len(names) <= _NAMES_SHOWN:
+        return ", ".join(names)
+    return f"{names[0]} and {len(names) - 1} more"
 
 
 def read(path: Path) -> Dataset:

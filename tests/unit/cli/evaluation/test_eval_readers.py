@@ -145,11 +145,12 @@ def test_cases_have_words_a_document_and_questions_to_refuse(tmp_path: Path) -> 
 
 
 def test_several_files_are_one_dataset(tmp_path: Path) -> None:
-    paths = [write_json(tmp_path / f"xquad.{language}.json", SQUAD) for language in ("de", "tr")]
+    paths = [write_json(tmp_path / f"xquad.{language}.json", SQUAD) for language in ("de", "tr", "ru", "zh")]
 
-    dataset = read_all(paths)
+    dataset = read_all(paths[:2])
 
     assert dataset.name == "xquad.de, xquad.tr"
+    assert read_all(paths).name == "xquad.de and 3 more"
     assert {question.kind for question in dataset.questions} >= {"xquad.de", "xquad.tr"}
     assert len({each.name for each in dataset.collections}) == 4
     with pytest.raises(ConfigurationError, match="two collections"):
