@@ -73,6 +73,15 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True)
+class RecognisedSpan:
+    """The characters ``start <= i < end`` were recognised in a picture. ``confidence``: 0 to 1."""
+
+    start: int
+    end: int
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedDocument:
     """A file as a parser reads it: plain text or Markdown, and where its parts are.
 
@@ -86,13 +95,16 @@ class ParsedDocument:
     tables: tuple[Table, ...] = ()
     warnings: tuple[ReadingWarning, ...] = ()
     definitions: tuple[Definition, ...] = ()
+    recognised: tuple[RecognisedSpan, ...] = ()
+    """Texts of pictures within the document, in order; pages that are pictures have it themselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """A passage: ``document.text[start:end] == text``, of ``tokens`` model tokens.
 
-    ``confidence``: the lowest one of the recognised pages that it has characters of; None without one.
+    ``confidence``: the lowest one of the recognised pages and pictures that it has characters of; None where
+    there are none.
     """
 
     index: int

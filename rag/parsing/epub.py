@@ -7,6 +7,7 @@ import posixpath
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
+from functools import partial
 from io import BytesIO
 from urllib.parse import unquote
 from xml.etree import ElementTree
@@ -16,6 +17,7 @@ from rag.model import ParsedDocument
 from rag.parsing import structure, webpage
 from rag.parsing.decoding import decoded
 from rag.parsing.definitions import with_definitions
+from rag.parsing.inner_pictures import InnerPictures
 from rag.parsing.package import Package, attribute, named
 
 _CONTAINER = "META-INF/container.xml"
@@ -32,7 +34,7 @@ _ERRORS: Mapping[type[BaseException], type[AegisError]] = {
 }
 
 
-def epub(data: bytes, max_text_bytes: int) -> ParsedDocument:
+def epub(data: bytes, max_text_bytes: int, pictures: InnerPictures) -> ParsedDocument:
     """The chapters one after the other, each once. Raises UnreadableDocument, and DocumentTooLarge."""
     with (
         translated(_ERRORS, "The book is broken and cannot be read"),
@@ -46,18 +48,23 @@ def epub(data: bytes, max_text_bytes: int) -> ParsedDocument:
         bodies, length = list[str](), 0
         for chapter in _chapters(package, book):
             with package.open(chapter) as stream:
-                bodies.append(webpage.markdown_of(decoded(stream.read(_LARGEST_CHAPTER), "utf-8")).content)
+                page = webpage.markdown_of(decoded(stream.read(_LARGEST_CHAPTER), "utf-8")).content
+            bodies.append(pictures.marked(page, partial(_part_of, posixpath.dirname(chapter))))
             length += len(bodies[-1])
             if length > 2 * max_text_bytes:
                 raise DocumentTooLarge("The book holds more text than is read.")
     return with_definitions(structure.from_escaped("\n\n".join(bodies), title))
 
 
+def _part_of(folder: str, address: str) -> str:
+    return posixpath.normpath(posixpath.join(folder, unquote(address)))
+
+
 def _chapters(package: Package, book: str) -> Iterator[str]:
     """The parts of the book's chapters in reading order."""
     root, folder = package.root(book), posixpath.dirname(book)
     parts = {
-        attribute(item, "id"): posixpath.normpath(posixpath.join(folder, unquote(attribute(item, "href"))))
+        attribute(item, "id"): _part_of(folder, attribute(item, "href"))
         for item in named(root, "item")
         if attribute(item, "media-type") in _CHAPTERS
     }

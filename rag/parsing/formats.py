@@ -28,15 +28,17 @@ def parsers(max_text_bytes: int, recognition: Recognition | None = None) -> Mapp
             media.CSV: tables.table,
             media.JSON: records.json_document,
             media.JSONL: records.json_lines,
-            media.HTML: webpage.html,
-            media.EML: mail.mail,
+            media.HTML: partial(webpage.html, recognition=recognition),
+            media.EML: partial(mail.mail, recognition=recognition),
             media.PDF: partial(pdf.pdf, max_text_bytes=max_text_bytes, recognition=recognition),
             **{
                 kind: partial(pictures.picture, media_type=kind, recognition=recognition)
                 for kind in media.PICTURES
             },
             **{
-                kind: partial(office.office, media_type=kind, max_text_bytes=max_text_bytes)
+                kind: partial(
+                    office.office, media_type=kind, max_text_bytes=max_text_bytes, recognition=recognition
+                )
                 for kind in zipped
             },
         }

@@ -1,13 +1,14 @@
 """Reads mail (RFC 5322) by the standard library: its main headers and its readable parts."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from email import message_from_bytes
 from email.errors import MessageError
 from email.message import EmailMessage
 from email.policy import EmailPolicy
+from functools import partial
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import cast
@@ -19,7 +20,9 @@ from rag.naming import plain_name
 from rag.parsing import structure, webpage
 from rag.parsing.charset_labels import codec_of
 from rag.parsing.decoding import decoded, guess_about
-from rag.parsing.warnings import characters_guessed, pictures_not_read
+from rag.parsing.inner_pictures import InnerPictures
+from rag.parsing.recognition import Recognition
+from rag.parsing.warnings import characters_guessed
 from rag.parsing.wire import MOST_ATTACHMENTS
 from rag.web.parameters import decoded_words
 
@@ -62,21 +65,24 @@ def _with_codec(word: re.Match[str]) -> str:
     return f"=?{codec_of(word[1]) or word[1]}"
 
 
-def mail(data: bytes) -> ParsedDocument:
-    """Headers, every readable part in order, and the names of :func:`attachments`."""
+def mail(data: bytes, recognition: Recognition | None = None) -> ParsedDocument:
+    """Headers, every readable part and picture in order, and the names of :func:`attachments`."""
     try:
         message = _message(data)
         head = _headers(message)
         if not head:
             raise UnreadableDocument("The file is no mail: it names no sender, receiver, date or subject.")
-        body = "\n\n".join(_texts(message, 0))
+        parts = list(cast("Iterator[EmailMessage]", message.walk()))
+        shown = {f"{id(part)}": part for part in parts if _is_shown(part)}
+        pictures = InnerPictures(lambda name: _bytes_of(shown[name]) if name in shown else b"", recognition)
+        body = "\n\n".join(_texts(message, pictures, 0))
         names = [_file_name(part, number) for number, part in enumerate(_attachments(message), 1)]
         attached = f"Attachments: {', '.join(names)}" if names else ""
         # A mail that says nothing counts as empty, although it has a sender.
         says_something = body.strip() or message["Subject"] or names
-        shown = filter(None, (head, body, attached)) if says_something else ()
-        document = structure.from_markdown("\n\n".join(shown), str(message["Subject"] or ""))
-        return replace(document, warnings=tuple(_warnings(message)))
+        blocks = filter(None, (head, body, attached)) if says_something else ()
+        document = structure.from_markdown("\n\n".join(blocks), str(message["Subject"] or ""))
+        return pictures.read(replace(document, warnings=tuple(_warnings(parts))))
     except (MessageError, LookupError, ValueError, RecursionError) as error:
         raise UnreadableDocument(f"The mail cannot be read: {error}.") from error
 
@@ -93,10 +99,7 @@ def attachments(data: bytes) -> list[Attachment]:
         raise UnreadableDocument(f"The attachments of the mail cannot be read: {error}.") from error
 
 
-def _warnings(message: EmailMessage) -> Iterator[ReadingWarning]:
-    parts = list(cast("Iterator[EmailMessage]", message.walk()))
-    if pictures := sum(map(_is_shown, parts)):
-        yield pictures_not_read(pictures)
+def _warnings(parts: Iterable[EmailMessage]) -> Iterator[ReadingWarning]:
     for part in parts:
         if _is_text(part):
             data, declared = _bytes_of(part), part.get_content_charset()
@@ -112,23 +115,26 @@ def _headers(message: EmailMessage) -> str:
     return "\n".join(f"{name}: {message[name]}" for name in _HEADERS if message[name])
 
 
-def _texts(part: EmailMessage, depth: int) -> Iterator[str]:
+def _texts(part: EmailMessage, pictures: InnerPictures, depth: int) -> Iterator[str]:
     """The texts of the part and of the parts in it; of alternatives the richest."""
     kind = part.get_content_type()
+    within = partial(_texts, pictures=pictures, depth=depth + 1)
     if depth > _DEEPEST:
         return
     if kind == "message/rfc822":
         for forwarded in _parts_of(part):
-            yield from filter(
-                None, (f"Forwarded message\n{_headers(forwarded)}", *_texts(forwarded, depth + 1))
-            )
+            yield from filter(None, (f"Forwarded message\n{_headers(forwarded)}", *within(forwarded)))
     elif kind == "multipart/alternative":
-        yield max(("\n\n".join(_texts(each, depth + 1)) for each in _parts_of(part)), key=_words, default="")
+        yield max(
+            ("\n\n".join(within(each)) for each in _parts_of(part)),
+            key=_words,
+            default="",
+        )
     elif part.is_multipart():
         for each in _parts_of(part):
-            yield from _texts(each, depth + 1)
-    elif _is_text(part):
-        yield _text(part, kind)
+            yield from within(each)
+    else:
+        yield _text(part, kind) if _is_text(part) else pictures.mark(f"{id(part)}").strip()
 
 
 def _is_text(part: EmailMessage) -> bool:

@@ -3,9 +3,10 @@
 import re
 import zipfile
 import zlib
-from dataclasses import replace
+from functools import partial
 from io import BytesIO
 from operator import itemgetter
+from pathlib import PurePosixPath
 from xml.etree import ElementTree
 from xml.parsers import expat
 
@@ -15,19 +16,19 @@ from rag.model import ParsedDocument
 from rag.parsing import docx, docx_body, structure, xlsx
 from rag.parsing.epub import epub
 from rag.parsing.extraction import ENCRYPTED, extracted
+from rag.parsing.inner_pictures import InnerPictures
 from rag.parsing.odt import odt
 from rag.parsing.package import Package
 from rag.parsing.pptx import Slide, slides_of
 from rag.parsing.pptx_tables import with_filled_cells
-from rag.parsing.warnings import pictures_not_read
+from rag.parsing.recognition import Recognition
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLE_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _LARGEST_UNPACKED = 512 << 20
 _MOST_ENTRIES = 10_000
 _OLD_FORMAT = "The file is in an old Office format (.doc, .xls, .ppt): save it as .docx, .xlsx or .pptx."
-_PICTURE = re.compile(r"^(?!docProps/|Thumbnails/).*\.(png|jpe?g|tiff?|webp|gif|bmp|emf|wmf)$", re.IGNORECASE)
-_SMALLEST_PICTURE = 10_000  # bytes
+_LARGEST_PICTURE = 64 << 20
 _NOTE = re.compile(r"^\[\^(cmt)?\d{1,9}\]:\s{1,8}", re.MULTILINE)
 _NOTE_MARK = re.compile(r"\[(?:\^|cmt:)\d{1,9}\](?!:)")
 _BROKEN_ARCHIVE = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError)
@@ -35,38 +36,50 @@ _ODF_MANIFEST = "META-INF/manifest.xml"
 _ODF_ENCRYPTION = re.compile(rb"<manifest:encryption-data\b")
 
 
-def office(data: bytes, media_type: str, max_text_bytes: int) -> ParsedDocument:
+def office(
+    data: bytes, media_type: str, max_text_bytes: int, recognition: Recognition | None = None
+) -> ParsedDocument:
     """Slides are pages, sheets are headings with a sentence a row, everything else is Markdown.
 
-    Raises UnreadableDocument for old, broken and encrypted files, DocumentTooLarge for bombs.
+    Raises UnreadableDocument for old, broken and encrypted files, DocumentTooLarge for bombs, NotRecognised
+    for files of pictures only.
     """
     if data.startswith(OLE):
         raise UnreadableDocument(ENCRYPTED if _OLE_ENCRYPTED in data else _OLD_FORMAT)
     if data.startswith(b"PK"):
         _check_archive(data)
-    document = _document(data, media_type, max_text_bytes)
-    pictures = _pictures(data) if data.startswith(b"PK") else 0
-    if not pictures:
-        return document
-    return replace(document, warnings=(*document.warnings, pictures_not_read(pictures)))
+    if not data.startswith(b"PK"):
+        found = extracted(data, media_type, max_text_bytes)
+        return structure.from_markdown(structure.prose(found.content), found.metadata.title)
+    try:
+        with zipfile.ZipFile(BytesIO(data)) as archive:
+            pictures = InnerPictures(partial(_picture, archive), recognition, archive.namelist())
+            return pictures.read(_document(data, media_type, max_text_bytes, pictures))
+    except _BROKEN_ARCHIVE as error:
+        raise UnreadableDocument(f"The file is broken and cannot be read: {error}.") from error
 
 
-def _document(data: bytes, media_type: str, max_text_bytes: int) -> ParsedDocument:
+def _picture(archive: zipfile.ZipFile, name: str) -> bytes:
+    if name not in archive.namelist():
+        return b""
+    with archive.open(name) as part:
+        return part.read(_LARGEST_PICTURE)
+
+
+def _document(data: bytes, media_type: str, max_text_bytes: int, pictures: InnerPictures) -> ParsedDocument:
     if media_type == media.DOCX:
-        return _docx(data, max_text_bytes)
-    if media_type == media.XLSX:
-        return xlsx.xlsx(data, max_text_bytes)
+        document = _docx(data, max_text_bytes, pictures)
+        return pictures.appended(document, pictures.below("word/media/"))
     if media_type == media.PPTX:
-        return _pptx(data, max_text_bytes)
+        return _pptx(data, max_text_bytes, pictures)
     if media_type == media.ODT:
-        return odt(data)
+        return pictures.appended(odt(data, pictures.mark), pictures.below("Pictures/"))
     if media_type == media.EPUB:
-        return epub(data, max_text_bytes)
-    found = extracted(data, media_type, max_text_bytes)
-    return structure.from_markdown(structure.prose(found.content), found.metadata.title)
+        return epub(data, max_text_bytes, pictures)
+    return pictures.appended(xlsx.xlsx(data, max_text_bytes), pictures.below("xl/media/"))
 
 
-def _pptx(data: bytes, max_text_bytes: int) -> ParsedDocument:
+def _pptx(data: bytes, max_text_bytes: int, pictures: InnerPictures) -> ParsedDocument:
     """The slides in the order in which they are shown, each with its notes."""
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
@@ -83,11 +96,17 @@ def _pptx(data: bytes, max_text_bytes: int) -> ParsedDocument:
         slide = slides[page.page_number - 1] if known else Slide(page.page_number, "")
         notes = f"\n\nNotes: {slide.notes}" if slide.notes else ""
         if slide.number is not None:
-            pages.append((slide.number, structure.prose(page.content) + notes))
+            content = pictures.marked(page.content, partial(_in_folder, "ppt/media"))
+            others = "".join(f"\n\n{pictures.mark_once(name)}" for name in slide.pictures)
+            pages.append((slide.number, structure.prose(content) + others + notes))
     return structure.from_pages(sorted(pages, key=itemgetter(0)), found.metadata.title)
 
 
-def _docx(data: bytes, max_text_bytes: int) -> ParsedDocument:
+def _in_folder(folder: str, address: str) -> str:
+    return f"{folder}/{PurePosixPath(address).name}"
+
+
+def _docx(data: bytes, max_text_bytes: int, pictures: InnerPictures) -> ParsedDocument:
     """The text between the lines of page heads and feet, with notes and comments at its end."""
     try:
         heads, feet = docx.heads_and_feet(data)
@@ -95,22 +114,14 @@ def _docx(data: bytes, max_text_bytes: int) -> ParsedDocument:
     except (*_BROKEN_ARCHIVE, RuntimeError) as error:
         raise UnreadableDocument(f"The file is broken and cannot be read: {error}.") from error
     found = extracted(data, media.DOCX, max_text_bytes)
-    content = docx_body.with_numbers(structure.prose(found.content))
+    marked = pictures.marked(found.content, partial(_in_folder, "word/media"))
+    content = docx_body.with_numbers(structure.prose(marked))
     body = _NOTE.sub(_say_note, _NOTE_MARK.sub("", content))
     return structure.from_markdown("\n\n".join([*heads, body, *feet]), found.metadata.title)
 
 
 def _say_note(note: re.Match[str]) -> str:
     return "Comment: " if note[1] else "Note: "
-
-
-def _pictures(data: bytes) -> int:
-    """How many pictures an archive holds, without the small ones, which are icons and rules."""
-    with zipfile.ZipFile(BytesIO(data)) as archive:
-        return sum(
-            entry.file_size >= _SMALLEST_PICTURE and _PICTURE.search(entry.filename) is not None
-            for entry in archive.infolist()
-        )
 
 
 def _check_archive(data: bytes) -> None:

@@ -10,6 +10,8 @@ from types import MappingProxyType
 
 import numpy as np
 from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
     Image,
     ImageOps,
     JpegImagePlugin,
@@ -35,7 +37,16 @@ _FORMATS: Mapping[str, str] = MappingProxyType(
     {media.PNG: "PNG", media.JPEG: "JPEG", media.TIFF: "TIFF", media.WEBP: "WEBP"}
 )
 # Pillow imports a decoder when it meets its first file; a confined process can open no file by then.
-_DECODERS = (JpegImagePlugin, MpoImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin)
+_DECODERS = (
+    BmpImagePlugin,
+    GifImagePlugin,
+    JpegImagePlugin,
+    MpoImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+_WITHIN = [*_FORMATS.values(), "GIF", "BMP"]
 _BROKEN = (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError)
 
 
@@ -54,6 +65,26 @@ def picture(data: bytes, media_type: str, recognition: Recognition | None) -> Pa
     except _BROKEN as error:
         raise UnreadableDocument(f"The picture is broken and cannot be read: {error}.") from error
     return reading.described(structure.from_pages(reading.texts()))
+
+
+def size_of(data: bytes) -> tuple[int, int] | None:
+    """Width and height in pixels, by the first bytes; None for what is no picture that can be decoded."""
+    try:
+        with Image.open(BytesIO(data), formats=_WITHIN) as image:
+            return image.size
+    except (*_BROKEN, Image.DecompressionBombError):
+        return None
+
+
+def pixels_of(data: bytes) -> Picture:
+    """The picture within a document, decoded; one white pixel for a broken or a huge one."""
+    try:
+        with Image.open(BytesIO(data), formats=_WITHIN) as image:
+            if image.width * image.height <= MOST_PIXELS:
+                return _pixels(image)
+    except (*_BROKEN, Image.DecompressionBombError):
+        pass
+    return np.full((1, 1, 3), 255, np.uint8)
 
 
 def _frames(image: Image.Image) -> Iterator[tuple[int, Callable[[], Picture]]]:

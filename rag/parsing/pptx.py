@@ -16,10 +16,14 @@ _SLIDE = re.compile(r"ppt/slides/slide(\d{1,9})\.xml", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Slide:
-    """``number``: from 1, hidden slides are counted; None for one that is not shown any more."""
+    """``number``: from 1, hidden slides are counted; None for one that is not shown any more.
+
+    ``pictures``: the parts that it shows.
+    """
 
     number: int | None
     notes: str
+    pictures: tuple[str, ...] = ()
 
 
 def slides_of(package: Package) -> list[Slide]:
@@ -32,12 +36,18 @@ def slides_of(package: Package) -> list[Slide]:
     ]
     numbers = {part: number for number, part in enumerate(shown, 1)}
     parts = sorted(filter(_SLIDE.fullmatch, package.parts), key=_number)
-    return [Slide(numbers.get(part.lower()), _notes(package, part)) for part in parts]
+    return [
+        Slide(numbers.get(part.lower()), _notes(package, part), _pictures(package, part)) for part in parts
+    ]
 
 
 def _number(part: str) -> int:
     found = _SLIDE.fullmatch(part)
     return int(found[1]) if found else 0
+
+
+def _pictures(package: Package, part: str) -> tuple[str, ...]:
+    return tuple(each.part for each in package.relations(part).values() if each.kind == "image")
 
 
 def _notes(package: Package, part: str) -> str:

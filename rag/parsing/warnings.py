@@ -35,6 +35,12 @@ def pictures_not_read(count: int) -> ReadingWarning:
     return warning(WarningKind.PICTURES, count, f"{pictures} not read")
 
 
+def drawings_not_read(count: int) -> ReadingWarning:
+    """``count``: of drawings and pictures of other formats, and of more pictures than are read."""
+    drawings = "1 drawing or picture in it was" if count == 1 else f"{count} drawings or pictures in it were"
+    return warning(WarningKind.PARTS, count, f"{drawings} not read: of another format, or over the limit")
+
+
 def formulas_without_values(count: int) -> ReadingWarning:
     """``count``: of cells whose value the file lacks, at least one."""
     shown = (

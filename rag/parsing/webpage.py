@@ -1,8 +1,10 @@
 """Reads HTML by html-to-markdown: a page's own content, without navigation and scripts."""
 
 import re
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from html_to_markdown import (
     ConversionError,
@@ -21,6 +23,8 @@ from rag.parsing import structure
 from rag.parsing.decoding import decoded
 from rag.parsing.definitions import marker_for, with_definitions
 from rag.parsing.grids import with_merged_cells
+from rag.parsing.inner_pictures import InnerPictures
+from rag.parsing.recognition import Recognition
 
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([A-Za-z0-9_.:-]{2,40})")
@@ -51,7 +55,8 @@ _OPTIONS = ConversionOptions(
     hidden_content="reachable",
     include_document_structure=True,  # for the spans of cells
 )
-_IMAGE = re.compile(r"!\[((?:[^\[\]\\\n]|\\.)*)\]\([^()\n]*\)")
+_DATA = re.compile(r"data:image/[a-z+.-]{1,40};base64,", re.IGNORECASE)
+_IMAGE = re.compile(r"!\[((?:[^\[\]\\\n]|\\.|\[[^\[\]\n]*\])*)\]\([^()\n]*\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +67,24 @@ class PageMarkdown:
     title: str | None
 
 
-def html(data: bytes) -> ParsedDocument:
-    """The page's content, decoded by the encoding that the page states, if any."""
-    return from_html(decoded(data, stated_charset(data)))
+def html(data: bytes, recognition: Recognition | None = None) -> ParsedDocument:
+    """The page's content, decoded by the encoding that it states, with the pictures that it holds itself."""
+    pictures = InnerPictures(_data_of, recognition)
+    found = markdown_of(decoded(data, stated_charset(data)))
+    marked = structure.from_escaped(pictures.marked(found.content, _name_of), found.title)
+    return pictures.read(with_definitions(marked))
+
+
+def _name_of(address: str) -> str:
+    """A picture in the page is named by its data; others are not loaded, and have no name."""
+    return address if _DATA.match(address) else ""
+
+
+def _data_of(address: str) -> bytes:
+    try:
+        return b64decode(unquote(address.partition(",")[2]), validate=False)
+    except ValueError:
+        return b""
 
 
 def stated_charset(data: bytes) -> str | None:
@@ -79,7 +99,7 @@ def stated_charset(data: bytes) -> str | None:
 def from_html(page: str) -> ParsedDocument:
     """The page's content as Markdown and its title. Raises UnreadableDocument or DocumentTooLarge."""
     found = markdown_of(page)
-    return with_definitions(structure.from_escaped(found.content, found.title))
+    return with_definitions(structure.from_escaped(_IMAGE.sub(r"\1", found.content), found.title))
 
 
 def markdown_of(page: str) -> PageMarkdown:
@@ -93,4 +113,4 @@ def markdown_of(page: str) -> PageMarkdown:
     if body.startswith("---\n"):  # the converter puts a block of fields before the content
         _, mark, rest = body[4:].partition("\n---\n")
         body = rest if mark else body
-    return PageMarkdown(_IMAGE.sub(r"\1", body), result.metadata.document.title)
+    return PageMarkdown(body, result.metadata.document.title)

@@ -25,7 +25,7 @@ from math import ceil
 from typing import Protocol
 
 from rag.errors import EmptyDocument
-from rag.model import Chunk, Definition, Heading, Page, ParsedDocument, Table
+from rag.model import Chunk, Definition, Heading, Page, ParsedDocument, RecognisedSpan, Table
 from rag.text.blocks import Block, Room, Span, blocks_of, pieces_of, spans_from
 
 _VERSION = 4
@@ -150,7 +150,7 @@ class _Unit:
 
 
 def _chunks(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[Chunk]:
-    pages = _Pages(document.pages)
+    pages = _Pages(document.pages, document.recognised)
     captions, terms = _Captions(document.tables), _Terms(document.definitions)
     for index, group in enumerate(_groups(_units(document, ruler, room), room)):
         start, end = group[0].span.start, group[-1].span.end
@@ -193,7 +193,7 @@ def _groups(units: Iterator[_Unit], room: Room) -> Iterator[list[_Unit]]:
 
 def _units(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[_Unit]:
     paths = _Paths(document.headings)
-    pages = _Pages(document.pages)
+    pages = _Pages(document.pages, document.recognised)
     pending: list[Block] = []
     reserved = 0
     half = Room(room.tokens // 2, room.characters // 2)
@@ -296,9 +296,11 @@ class _Terms:
 
 
 class _Pages:
-    """The page of each character."""
+    """The page of each character, and what of it was recognised."""
 
-    def __init__(self, pages: Sequence[Page]) -> None:
+    def __init__(self, pages: Sequence[Page], pictures: Sequence[RecognisedSpan]) -> None:
+        self._pictures = pictures
+        self._ends = [picture.end for picture in pictures]
         self._starts = [page.start for page in pages]
         self._numbers: list[int | None] = [None, *(page.number for page in pages)]
         self._confidences = [page.confidence for page in pages]
@@ -307,9 +309,11 @@ class _Pages:
         return self._numbers[bisect_right(self._starts, offset)]
 
     def confidence_within(self, start: int, end: int) -> float | None:
-        """The lowest confidence of the recognised pages between these offsets; None without one."""
+        """The lowest confidence of what was recognised between these offsets; None without anything."""
         first, last = max(0, bisect_right(self._starts, start) - 1), bisect_left(self._starts, end)
         recognised = [each for each in self._confidences[first:last] if each is not None]
+        below = self._pictures[bisect_right(self._ends, start) :]
+        recognised += (each.confidence for each in takewhile(lambda each: each.start < end, below))
         return min(recognised, default=None)
 
     def starts_within(self, start: int, end: int) -> list[int]:

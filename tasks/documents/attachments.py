@@ -6,6 +6,8 @@ from rag.model import Job, Removal
 from rag.ports import DocumentRegistry, JobStore
 from tasks.documents.purge_jobs import assign_purge_job
 
+_PAGE = 100
+
 
 def is_listed(
     documents: DocumentRegistry,
@@ -22,6 +24,17 @@ def is_listed(
     if mail is None or document_id not in mail.attachments:
         return False
     return came_with in (None, mail.fingerprint)
+
+
+def attached_to(documents: DocumentRegistry, collection: str, mail_id: str) -> Iterator[str]:
+    """The ids below the mail's, which its attachments have unless their id became too long."""
+    below = f"{mail_id}/"
+    cursor: str | None = below
+    while cursor is not None:
+        page = documents.page(collection, cursor=cursor, limit=_PAGE)
+        found = [each.document_id for each in page.items if each.document_id.startswith(below)]
+        yield from found
+        cursor = page.next if len(found) == len(page.items) else None
 
 
 def remove_attachments(

@@ -7,7 +7,6 @@ attachments afterwards, and whoever publishes an attachment looks for its mail a
 docs/decisions/0049-attachments.md.
 """
 
-import json
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -18,7 +17,7 @@ from rag.media import EML, HEAD_BYTES, described, media_type_of
 from rag.model import Attachment, Document, Json, ReadingWarning, Removal
 from rag.naming import attachment_document_id, second_document_id
 from rag.parsing.warnings import attachments_not_read
-from tasks.documents.attachments import is_listed, remove_attachments
+from tasks.documents.attachments import attached_to, is_listed, remove_attachments
 from tasks.documents.blob_keys import discard, work_key
 from tasks.documents.purge_jobs import assign_purge_job
 from tasks.documents.quotas import keeper_of
@@ -57,7 +56,16 @@ class Attachments:
     parts: tuple[Part, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Former:
+    """What the version had that a mail's version replaces."""
+
+    attachments: tuple[str, ...] = ()
+    metadata: Json = field(default_factory=dict)
+
+
 _ATTACHMENTS = TypeAdapter(Attachments)
+_FORMER_VERSION = TypeAdapter(Former)
 
 
 @dataclass(slots=True)
@@ -131,7 +139,7 @@ def note_attachments(run: StageRun, source: Source) -> tuple[ReadingWarning, ...
 
 
 def keep_attachments(run: StageRun, present: Document) -> None:
-    """Have a version that changes only title or metadata list the attachments that the present one lists."""
+    """Have a version that changes only the title list the attachments that the present one lists."""
     if present.attachments:
         _note(run, Attachments(ids=present.attachments))
 
@@ -148,29 +156,38 @@ def hand_in_attachments(run: StageRun, mail: Document) -> Attachments:
 
     It may be done again: then it hands in the same jobs.
     """
-    noted, tools, job = noted_attachments(run), run.tools, run.job
+    noted, former, tools, job = noted_attachments(run), _former(run), run.tools, run.job
     submissions = Submissions(tools.settings, tools.jobs, tools.documents, tools.blobs, publish=ring_for)
     for part in noted.parts:
         once = Idempotency(f"attachment:{job.id}:{part.number}", part.document_id)
         source, owner = _work_key(run, part.number), keeper_of(job)
-        submissions.attach(job.collection, _inputs(run, mail, part, noted), source, once, owner=owner)
-    _remove_former(run, mail)
+        inputs = {**_inputs(run, mail, part, noted), **_own_fields(run, mail, part, former)}
+        submissions.attach(job.collection, inputs, source, once, owner=owner)
+    _remove_former(run, mail, former)
     return noted
 
 
 def note_former(run: StageRun, former: Document) -> None:
-    """Have :func:`hand_in_attachments` remove what was attached to the version that is being replaced."""
+    """Tell :func:`hand_in_attachments` what the version that is being replaced had."""
     if former.attachments:
-        run.save(_FORMER, json.dumps(former.attachments).encode())
+        run.save(_FORMER, _FORMER_VERSION.dump_json(Former(former.attachments, former.metadata)))
 
 
-def _remove_former(run: StageRun, mail: Document) -> None:
+def _former(run: StageRun) -> Former:
     try:
-        former = tuple(json.loads(run.load(_FORMER)))
+        return _FORMER_VERSION.validate_json(run.load(_FORMER))
     except NotFound:
-        return
-    gone = Removal("", mail.collection, mail.generation, mail.document_id, attachments=former)
-    for job in remove_attachments(run.tools.jobs, run.tools.documents, gone):
+        return Former()
+
+
+def _remove_former(run: StageRun, mail: Document, former: Former) -> None:
+    """Remove what was attached to any version before, also to one that came and went unseen by this job."""
+    documents = run.tools.documents
+    may_have_more = mail.version > 1 or mail.media_type == EML
+    below = attached_to(documents, mail.collection, mail.document_id) if may_have_more else ()
+    ids = tuple(dict.fromkeys((*former.attachments, *below)))
+    gone = Removal("", mail.collection, mail.generation, mail.document_id, attachments=ids)
+    for job in remove_attachments(run.tools.jobs, documents, gone):
         ring_for(job)
 
 
@@ -209,8 +226,6 @@ def _inputs(run: StageRun, mail: Document, part: Part, noted: Attachments) -> Js
     return {
         "document_id": part.document_id,
         "generation": mail.generation,
-        "title": None,
-        "metadata": mail.metadata,
         "accepted_at": inputs["accepted_at"],
         "media_type": part.media_type,
         "filename": part.filename,
@@ -219,6 +234,15 @@ def _inputs(run: StageRun, mail: Document, part: Part, noted: Attachments) -> Js
         "depth": inputs.get("depth", 0) + 1,
         "most_attachments": most // len(noted.parts),
     }
+
+
+def _own_fields(run: StageRun, mail: Document, part: Part, former: Former) -> Json:
+    """Title and metadata of an attachment: those of its mail; a change of the mail keeps what is its own."""
+    own = run.tools.documents.get(mail.collection, part.document_id)
+    if "revises" not in run.job.inputs or own is None or own.parent != mail.document_id:
+        return {"title": None, "metadata": mail.metadata}
+    more = {name: value for name, value in own.metadata.items() if name not in former.metadata}
+    return {"title": own.given_title or None, "metadata": {**more, **mail.metadata}}
 
 
 def _work_key(run: StageRun, number: int) -> str:

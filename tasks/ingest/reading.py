@@ -1,8 +1,10 @@
 """How a source is read: by the parser, or in another lane by one that recognises pictures of text too."""
 
+from collections.abc import Iterable
+
 from rag.errors import NotRecognised
 from rag.media import PDF, PICTURES
-from rag.model import CutDocument, Document, Stage, WarningKind
+from rag.model import CutDocument, Document, ReadingWarning, Stage, WarningKind
 from tasks.ingest.sources import Source
 from tasks.stages.run import Next, StageRun
 from tasks.toolbox import Toolbox
@@ -23,14 +25,20 @@ def read_source(run: StageRun, source: Source) -> CutDocument | Next:
         if can_recognise:
             return Next(Stage.RECOGNISE)
         raise
-    lacks_pages = any(warning.kind == WarningKind.PAGES for warning in read.parsed.warnings)
-    return Next(Stage.RECOGNISE) if can_recognise and lacks_pages else read
+    return Next(Stage.RECOGNISE) if can_recognise and _lacks_pictures(read.parsed.warnings) else read
 
 
 def could_read_more(tools: Toolbox, present: Document) -> bool:
-    """Whether pages of the document were not read that recognition, which there is now, may read."""
-    lacks_pages = any(warning.kind == WarningKind.PAGES for warning in present.warnings)
-    return lacks_pages and tools.settings.ocr != "off" and tools.recogniser is not tools.parser
+    """Whether the document has pages or pictures unread that recognition, which there is now, may read."""
+    return (
+        _lacks_pictures(present.warnings)
+        and tools.settings.ocr != "off"
+        and tools.recogniser is not tools.parser
+    )
+
+
+def _lacks_pictures(warnings: Iterable[ReadingWarning]) -> bool:
+    return any(warning.kind in (WarningKind.PAGES, WarningKind.PICTURES) for warning in warnings)
 
 
 def rules_of(tools: Toolbox, source: Source) -> str:

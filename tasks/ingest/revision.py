@@ -68,6 +68,8 @@ def with_kept_vectors(run: StageRun, collection: Collection, present: Document) 
     tools, job = run.tools, run.job
     if job.inputs["revises"] != present.version:
         return None
+    if present.attachments and job.inputs["metadata"] != present.metadata:
+        return None  # the mail is read anew, so that its attachments get the metadata too
     try:
         version = DocumentVersion(present.document_id, present.version)
         passages = tools.vectors.passages(collection.store, version)

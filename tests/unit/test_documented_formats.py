@@ -1,8 +1,6 @@
 """docs/reference/formats.md tells the truth about each format that is read."""
 
 import re
-import zipfile
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +14,13 @@ from rag.parsing.formats import parse, parsers
 from rag.parsing.recognition import Recognition
 from tests.documents import MAKERS
 from tests.documents.page import pdf, with_picture
+from tests.documents.pictured import FILES
 from tests.documents.scans import encoded
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/formats.md").read_text("utf-8")
 ROWS = re.findall(r"^\| ([\w ]+) \| ([a-z, ]+) \| ([a-z, ]+) \| ((?:`[a-z]+`)?) ?\|$", PAGE, re.MULTILINE)
 BY_EXTENSION = {extensions: (citations, warns) for _, extensions, citations, warns in ROWS}
 MOST_TEXT = 1 << 20
-WITH_LOGO = (
-    b'From: a@example.com\nContent-Type: multipart/mixed; boundary="b"\n\n--b\nContent-Type: text/plain\n\n'
-    b"The plan.\n--b\nContent-Type: image/png; name=logo.png\n\nx\n--b--\n"
-)
 GREY = Image.new("L", (300, 200), 128)
 
 
@@ -41,15 +36,10 @@ def lacking(media_type: str) -> bytes:
     """A file of which something cannot be read, if the format has such things."""
     if media_type == media.PDF:
         return with_picture([[(72, 720, 12, "The bell rings.")], []], {2: encoded(GREY)})
-    if media_type == media.EML:
-        return WITH_LOGO
+    if (ending := media.READABLE[media_type][0]) in FILES:
+        return FILES[ending][1]
     whole = MAKERS[media_type]()
-    if whole.startswith(b"PK"):
-        file = BytesIO(whole)
-        with zipfile.ZipFile(file, "a") as archive:
-            archive.writestr("word/media/image1.png", bytes(20_000))
-        return file.getvalue()
-    if media_type in (media.HTML, media.RTF):
+    if media_type == media.RTF:
         return whole
     if media_type in (media.JSON, media.JSONL):
         whole = '{"size": "Größe"}'.encode()

@@ -65,6 +65,7 @@ from rag.parsing import (
     webpage,
 )
 from rag.parsing.fork_server import places_of
+from rag.parsing.inner_pictures import InnerPictures
 from rag.ports import GenerationRequest
 from rag.redis import audit
 from rag.settings import Settings, configuration, foreign, texts, wording
@@ -269,6 +270,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "rag.parsing.docx": {"head": lambda text: list(docx._paragraphs(f"<w>{escape(text)}</w>".encode()))},
     "rag.parsing.docx_body": {"numbers": docx_body.with_numbers},
     "rag.parsing.docx_numbering": {"form": written_as},
+    "rag.parsing.inner_pictures": {"images": InnerPictures(lambda _: b"").marked},
     "rag.parsing.odt": {"escaped": odt.escaped},
     "workers.recognition.scripts": {"line": has_unknown_letters},
     "rag.parsing.markdown_tables": {

@@ -221,6 +221,95 @@ def test_a_change_of_the_mail_keeps_its_attachments(tools: InProcess, desk: Subm
     assert present(tools) == {MAIL: "", PRICES: MAIL, TERMS: MAIL}
 
 
+def test_a_change_of_the_mails_metadata_reaches_its_attachments(tools: InProcess, desk: Submissions) -> None:
+    ingested(tools, desk, offer(), metadata={"team": "north", "year": 2025})
+    finish_all(tools, PRICES, TERMS)
+    prices, mail = found(tools, PRICES), found(tools, MAIL)
+    assert prices is not None
+    assert mail is not None
+    own = Change("Price list", {"team": "north", "year": 2025, "lang": "en"})
+    finished(tools, desk.changes.change(prices, own).job.id)
+
+    job = finished(tools, desk.changes.change(mail, Change(None, {"team": "south"})).job.id)
+    assert all(each.state is JobState.SUCCEEDED for each in (job, *finish_all(tools, PRICES, TERMS)))
+
+    changed = {name: found(tools, name) for name in (MAIL, PRICES, TERMS)}
+    assert {name: each.metadata for name, each in changed.items() if each} == {
+        MAIL: {"team": "south"},
+        PRICES: {"team": "south", "lang": "en"},
+        TERMS: {"team": "south"},
+    }
+    assert [each.given_title for each in changed.values() if each] == ["", "Price list", ""]
+    assert present(tools) == {MAIL: "", PRICES: MAIL, TERMS: MAIL}
+
+
+def test_a_change_of_the_mail_before_its_attachments_are_read_reaches_them(
+    tools: InProcess, desk: Submissions
+) -> None:
+    ingested(tools, desk, offer(), metadata={"team": "north"})
+    mail = found(tools, MAIL)
+    assert mail is not None
+
+    finished(tools, desk.changes.change(mail, Change(None, {"team": "south"})).job.id)
+    finish_all(tools, PRICES, TERMS)
+
+    prices = found(tools, PRICES)
+    assert prices is not None
+    assert prices.metadata == {"team": "south"}
+
+
+def test_what_only_a_version_had_that_came_and_went_in_between_is_removed(
+    tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingested(tools, desk, composed(words="The first offer."))
+    second = submitted(desk, offer())
+    third = submitted(desk, composed(words="The last offer."))
+    publish = type(tools.documents).publish
+    passed: list[int] = []
+
+    def publish_after_another(
+        registry: object, document: Document, layouts: Sequence[int], *, under: Lease
+    ) -> bool:
+        if document.version == 3 and not passed:
+            passed.append(document.version)
+            finished(tools, second)  # after the third one looked what it replaces
+            finish_all(tools, PRICES, TERMS)
+            assert present(tools) == {MAIL: "", PRICES: MAIL, TERMS: MAIL}
+        return publish(tools.documents, document, layouts, under=under)
+
+    monkeypatch.setattr(type(tools.documents), "publish", publish_after_another)
+    finished(tools, third)
+
+    assert passed == [3]
+    assert present(tools) == {MAIL: ""}
+
+
+def test_a_job_that_dies_before_it_removes_attachments_does_it_when_it_goes_on(
+    tools: InProcess, desk: Submissions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingested(tools, desk, offer())
+    finish_all(tools, PRICES, TERMS)
+    job_id = submitted(desk, composed(("prices.txt", b"The winch costs 310 crowns.")))
+    step(tools, job_id)
+    step(tools, job_id)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tasks.ingest.attachments.remove_attachments", die)
+        with pytest.raises(KeyboardInterrupt):
+            step(tools, job_id)
+    assert present(tools) == {MAIL: "", PRICES: MAIL, TERMS: MAIL}
+
+    end_lease(tools, job_id)
+    finished(tools, job_id)
+    finish_all(tools, PRICES)
+
+    assert present(tools) == {MAIL: "", PRICES: MAIL}
+    assert "The winch costs 310 crowns." in seen(tools, "What does the winch cost?")
+
+
 def test_a_changed_attachment_stays_one_of_its_mail(tools: InProcess, desk: Submissions) -> None:
     ingested(tools, desk, offer())
     finish_all(tools, PRICES, TERMS)

@@ -12,7 +12,9 @@ from tasks.answer.results import result_of
 from tasks.app import lane_of
 from tasks.submit.submissions import Ingestion, Submissions
 from tests.deliveries import finished, step
+from tests.documents.office import docx
 from tests.documents.page import with_picture, written
+from tests.documents.pictured import with_parts
 from tests.documents.scans import encoded, page
 from tests.integration.flows.stages import COLLECTION, InProcess, hits_of, seen, upload
 
@@ -51,6 +53,20 @@ def test_a_scan_waits_in_a_lane_that_no_text_goes_through(tools: InProcess, desk
 
     assert job.state is JobState.SUCCEEDED
     assert "warnings" not in (job.result or {})
+
+
+def test_pictures_within_a_document_are_read_in_that_lane_too(tools: InProcess, desk: Submissions) -> None:
+    data = with_parts(docx(), {"word/media/image1.png": SCAN})
+    job_id = send(desk, data, "plan.docx", media.DOCX)
+
+    assert step(tools, job_id).stage is Stage.RECOGNISE
+    job = finished(tools, job_id)
+
+    assert "warnings" not in (job.result or {})
+    (hit, *_) = hits_of(tools, "Which colour has the lamp of the pier?")
+    shown = result_of([hit], collection=COLLECTION)["hits"][0]
+    assert "The lamp of the pier is green." in shown["text"]
+    assert shown["recognised"]["confidence"] > 0.9
 
 
 def test_a_recognised_passage_says_how_sure_it_is(tools: InProcess, desk: Submissions) -> None:

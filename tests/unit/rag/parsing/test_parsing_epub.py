@@ -3,11 +3,17 @@
 import pytest
 
 from rag.errors import DocumentTooLarge, UnreadableDocument
-from rag.parsing.epub import epub
+from rag.model import ParsedDocument
+from rag.parsing import epub as parser
+from rag.parsing.inner_pictures import InnerPictures
 from tests.documents.corpus.archives import entry, rebuild
 from tests.documents.office import epub as written
 
 MOST = 1 << 20
+
+
+def epub(data: bytes, max_text_bytes: int) -> ParsedDocument:
+    return parser.epub(data, max_text_bytes, InnerPictures(lambda _: b""))
 
 
 def test_a_cell_over_several_rows_is_read_in_each():

@@ -1,9 +1,11 @@
 """What of a file was not read is counted and named."""
 
 import zipfile
+from base64 import b64encode
 from io import BytesIO
 
 import pytest
+from PIL import Image
 
 from rag import media
 from rag.errors import EmptyDocument
@@ -12,6 +14,8 @@ from rag.parsing.formats import parse
 from rag.parsing.warnings import LONGEST_WARNING, attachments_not_read, pages_not_read
 from tests.documents import office
 from tests.documents.page import Line, written
+from tests.documents.pictured import SHOT
+from tests.documents.scans import encoded
 
 MOST_TEXT = 1 << 20
 WORDS: list[Line] = [(72, 720, 12, "The harbour bell rings twice at noon.")]
@@ -39,9 +43,9 @@ def test_a_pdf_of_such_pages_alone_is_empty() -> None:
 def test_pictures_of_a_docx_are_counted_without_icons() -> None:
     document = BytesIO(office.docx())
     with zipfile.ZipFile(document, "a") as archive:
-        archive.writestr("word/media/image1.png", b"\x89PNG" + b"x" * 20_000)
-        archive.writestr("word/media/image2.JPEG", b"\xff\xd8\xff" + b"x" * 20_000)
-        archive.writestr("word/media/image3.png", b"\x89PNG")
+        archive.writestr("word/media/image1.png", SHOT)
+        archive.writestr("word/media/image2.JPEG", encoded(Image.new("L", (300, 200)), "JPEG"))
+        archive.writestr("word/media/image3.png", encoded(Image.new("L", (40, 40))))
 
     (warning,) = warnings_of(document.getvalue(), media.DOCX)
 
@@ -55,7 +59,9 @@ def test_pictures_within_a_mail_are_counted() -> None:
         b"--b\r\nContent-Type: text/plain\r\n\r\nThe plan is attached.\r\n"
         b"--b\r\nContent-Type: application/zip\r\n"
         b'Content-Disposition: attachment; filename="plan.zip"\r\n\r\nPK\r\n'
-        b"--b\r\nContent-Type: image/png\r\n\r\nx\r\n--b--\r\n"
+        b"--b\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        + b64encode(SHOT)
+        + b"\r\n--b--\r\n"
     )
 
     (warning,) = warnings_of(mail, media.EML)
