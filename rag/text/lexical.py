@@ -16,7 +16,7 @@ A passage has a term for everything in it. The question chooses what counts, and
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
@@ -97,11 +97,11 @@ def question_features(text: str, *, languages: tuple[str, ...] | None = None) ->
     plain = folded(text)
     languages = asked_languages(text) if languages is None else languages
     words = runs(plain)
-    named = named_in(plain, words)
+    named, known = named_in(plain, words), frozenset(words)
     inside = {part for each in named for part in runs(each.written)}
     features = [_feature(word) for word in capital_stop_words(plain)]
-    features += chain.from_iterable(_features_of_identifier(each, words) for each in named)
-    outside = [word for word in words if word not in inside]
+    features += chain.from_iterable(_features_of_identifier(each, known) for each in named)
+    outside = [word for word in dict.fromkeys(words) if word not in inside]
     if not languages or ENGLISH in languages:
         outside = [word for word in outside if word not in STOP_WORDS]
     if languages == (_VIETNAMESE,):
@@ -123,7 +123,7 @@ def _features_of_word(word: str, languages: Sequence[str]) -> list[Feature]:
     return found
 
 
-def _features_of_identifier(identifier: Identifier, words: Iterable[str]) -> list[Feature]:
+def _features_of_identifier(identifier: Identifier, words: AbstractSet[str]) -> list[Feature]:
     found = [_feature(*identifier.forms)]
     if any(form not in words for form in identifier.forms):
         found.append(_feature(*map(_wider, identifier.forms), weight=_OF_WIDER))
@@ -150,11 +150,16 @@ def _terms(text: str, words: Sequence[str]) -> Counter[int]:
     return terms
 
 
-@lru_cache(maxsize=65_536)
 def _ids_of_word(word: str, language: str | None) -> tuple[int, ...]:
     """The terms of a passage's word. ``language``: the passage's, None where it does not tell."""
     if size := characters_together(word):
         return tuple(map(_id, stretches(word, size)))
+    # a very long word belongs to no language and will hardly occur again
+    return _cached_ids(word, language) if len(word) <= _LONGEST_CACHED else (_hash(word),)
+
+
+@lru_cache(maxsize=65_536)
+def _cached_ids(word: str, language: str | None) -> tuple[int, ...]:
     found = (_id(stem(word, language or ENGLISH)),)
     if language == ENGLISH and is_latin(word):
         return found
@@ -184,8 +189,16 @@ def _feature(*terms: str, weight: float = 1.0) -> Feature:
     return Feature(tuple(dict.fromkeys(map(_id, terms))), weight)
 
 
-@lru_cache(maxsize=65_536)
 def _id(term: str) -> int:
+    return _cached_hash(term) if len(term) <= _LONGEST_CACHED else _hash(term)
+
+
+@lru_cache(maxsize=65_536)
+def _cached_hash(term: str) -> int:
+    return _hash(term)
+
+
+def _hash(term: str) -> int:
     return int.from_bytes(blake2b(term.encode("utf-8", "replace"), digest_size=4).digest(), "little")
 
 

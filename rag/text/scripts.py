@@ -10,7 +10,12 @@ import re
 from collections.abc import Mapping
 
 from rag.text.languages import ENGLISH, asked_languages
+from rag.text.words import words_in
 
+_OTHER_SCRIPT = re.compile(
+    "[\u0370-\u1dff\u2c00-\u2dff\u2e80-\ua6ff\ua800-\ud7ff\uf900-\ufaff\ufb1d-\ufdff\ufe70-\ufefc"
+    "\U00010000-\U0001bfff\U00020000-\U0003ffff]++"
+)
 _LETTERS = re.compile(r"[^\W\d_]")
 _LATIN = re.compile("[A-Za-z\u00aa-\u024f\u1e00-\u1eff]")
 
@@ -37,3 +42,11 @@ def latin_share(text: str) -> float:
     """The share of a text's letters that are Latin, 0 to 1; 1 for a text without letters."""
     letters = len(_LETTERS.findall(text))
     return min(len(_LATIN.findall(text)) / letters, 1.0) if letters else 1.0
+
+
+def other_scripts(text: str) -> tuple[str, float]:
+    """``text`` with a space for each stretch of letters that are not Latin, and how many words those are."""
+    if text.isascii():
+        return text, 0.0
+    words = [*map(words_in, _OTHER_SCRIPT.findall(text))]
+    return (_OTHER_SCRIPT.sub(" ", text), sum(words)) if words else (text, 0.0)

@@ -69,7 +69,12 @@ from rag.redis import audit
 from rag.settings import Settings, configuration, foreign, texts, wording
 from rag.settings.configuration import Found
 from rag.system import printable
+<<<<<<< HEAD
 from rag.text import inert, languages, lexical, normalising, questions, sentences, titles
+=======
+from rag.text import identifiers, inert, languages, lexical, normalising, pinned, sentences, titles, words
+from rag.text import scripts as scripts_of_text
+>>>>>>> w-lang
 from rag.text.chunking import TokenChunker
 from rag.vectors import payload
 from rag.web import addresses, parameters
@@ -196,14 +201,24 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "sentences": sentences.sentences,
         **{f"readable {kind}": partial(sentences.readable, kind=kind) for kind in sentences.Kind},
     },
-    "rag.text.languages": {"language": languages.language_of},
+    "rag.text.languages": {"language": languages.language_of, "asked": languages.asked_languages},
+    "rag.text.identifiers": {"named": lambda text: identifiers.named_in(text, words.runs(text))},
+    "rag.text.pinned": {"question": pinned.pinned_terms, "text": pinned.forms_of},
+    "rag.text.scripts": {"vote": scripts_of_text.model_vote, "other": scripts_of_text.other_scripts},
+    "rag.text.words": {
+        "capitals": words.capital_stop_words,
+        "size": lambda text: [*map(words.words_in, words.runs(text))],
+    },
     "rag.text.blocks": {"chunks": cut},
     "rag.text.lexical": {
         "passage": lexical.encode_passage,
         "question": lexical.encode_question,
         "stem": lexical.stem,
     },
-    "rag.text.normalising": {"NFC": partial(normalising.normalised_form, "NFC")},
+    "rag.text.normalising": {
+        "NFC": partial(normalising.normalised_form, "NFC"),
+        "folded": normalising.folded,
+    },
     "workers.generation.prompting": {"prompt": shown},
     "rag.media": {"type": lambda text: media.media_type_of(text, text, text.encode("utf-8", "replace"))},
     "rag.naming": {
