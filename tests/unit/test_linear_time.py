@@ -69,12 +69,21 @@ from rag.redis import audit
 from rag.settings import Settings, configuration, foreign, texts, wording
 from rag.settings.configuration import Found
 from rag.system import printable
-<<<<<<< HEAD
-from rag.text import inert, languages, lexical, normalising, questions, sentences, titles
-=======
-from rag.text import identifiers, inert, languages, lexical, normalising, pinned, sentences, titles, words
+from rag.text import (
+    asking,
+    identifiers,
+    inert,
+    languages,
+    lexical,
+    normalising,
+    pinned,
+    questions,
+    sentences,
+    spelling,
+    titles,
+    words,
+)
 from rag.text import scripts as scripts_of_text
->>>>>>> w-lang
 from rag.text.chunking import TokenChunker
 from rag.vectors import payload
 from rag.web import addresses, parameters
@@ -295,6 +304,11 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         ),
     },
     "rag.text.questions": {"core": questions.core_of},
+    "rag.text.asking": {"question": asking.without_asking},
+    "rag.text.spelling": {
+        "question": partial(spelling.spelled_like, ["a caretaker"]),
+        "passage": lambda text: spelling.spelled_like([text], "the carteaker"),
+    },
     "rag.text.titles": {"file": titles.title_of_file_name, "title": titles.usable_title},
     "rag.parsing.plain": {"text": as_bytes(plain.text), "markdown": as_bytes(plain.markdown)},
     "rag.parsing.tables": {"table": as_bytes(tables.table)},
