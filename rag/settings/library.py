@@ -36,7 +36,7 @@ class LibrarySettings(BaseSettings):
     chunk_tokens: int = Field(
         200,
         ge=32,
-        description="Largest passage, in tokens as the bundled model counts them, of which it reads 254; a model that reads fewer than this is refused.",
+        description="Largest passage, in tokens as the bundled model counts them, of which it reads 254; a model that reads fewer than this is refused. A word in other than Latin letters counts 1.5.",
     )
     max_documents_per_key: int = Field(
         0, ge=0, description="Documents that one API key may keep; more get 403. 0: any number."

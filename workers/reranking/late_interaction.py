@@ -26,7 +26,7 @@ from rag.text.lexical import coverage, question_features, term_counts
 from workers.reranking.asking import plainly
 from workers.reranking.relevance import Evidence, relevances
 from workers.reranking.votes import vote_on
-from workers.reranking.words import absent_kinds, rare_coverages
+from workers.reranking.words import absent_kinds, agreements, rare_coverages
 
 MOST_TOKENS = 64
 """Only a question's heaviest tokens are compared: 512 took 1.4 s of processor time for 100 passages."""
@@ -70,7 +70,9 @@ class LateInteraction:
         asked = question_features(question)
         told = question_features(without_asking(question), languages=asked_languages(question))
         similarities = [_similarity(each, tokens) for each in request.candidates]
-        compared = zip(request.candidates, similarities, terms, rare_coverages(told, terms), strict=True)
+        passages = [each.hit.passage for each in request.candidates]
+        words = zip(rare_coverages(told, terms), agreements(question, passages, self.fields), strict=True)
+        compared = zip(request.candidates, similarities, terms, words, strict=True)
         return [
             Evidence(
                 passage=candidate.hit.passage,
@@ -78,11 +80,12 @@ class LateInteraction:
                 cosine=float(dense @ _dense(candidate)),
                 maxsim=maxsim_of(similarity, weights),
                 coverage=coverage(asked, there),
-                words=words,
+                words=share,
+                agreement=agreement,
                 similarity=similarity,
                 weights=weights,
             )
-            for candidate, similarity, there, words in compared
+            for candidate, similarity, there, (share, agreement) in compared
         ]
 
     def _terms(self, candidate: Candidate) -> AbstractSet[int]:

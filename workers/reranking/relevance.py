@@ -82,7 +82,8 @@ class Evidence:
 
     ``retrieval``: the score of the search. ``cosine``: of the dense vectors. ``maxsim``: late interaction's.
     ``coverage``: the share of the question's terms that the passage or its context contains. ``words``:
-    the same, weighed by rarity among the candidates. ``pinned``: see
+    the same, weighed by rarity among the candidates. ``agreement``: see
+    :func:`workers.reranking.words.agreements`. ``pinned``: see
     :func:`workers.reranking.pins.pinned_shares`. ``logit``: the cross-encoder's; None where it did not
     read the passage. ``strength``: that of the strongest reading, see :func:`strength_of`. ``similarity``:
     the cosines of the passage's tokens to the question's, (passage tokens, question tokens); ``weights``: of
@@ -95,6 +96,7 @@ class Evidence:
     maxsim: float
     coverage: float
     words: float = 0.0
+    agreement: float = 0.0
     pinned: float = 0.0
     logit: float | None = None
     strength: float | None = None
@@ -135,8 +137,8 @@ def strength_of(logit: float, characters: int) -> float:
 def promise(candidate: Evidence, vote: float) -> float:
     """What a candidate promises before the cross-encoder reads it; a higher one is better."""
     if vote < FULL:
-        return RETRIEVAL * candidate.retrieval + WORDS * candidate.words
-    return LATE * late_score(candidate) + PINNED * candidate.pinned
+        return RETRIEVAL * candidate.retrieval + WORDS * candidate.words + candidate.agreement
+    return LATE * late_score(candidate) + PINNED * candidate.pinned + candidate.agreement
 
 
 def late_score(candidate: Evidence) -> float:

@@ -1,14 +1,45 @@
 """What passages have of a question's words, and of what it pins down."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from math import log
 
 from rag.model import Passage
 from rag.text.context import text_in_context
 from rag.text.lexical import Feature
-from rag.text.pinned import Kind, forms_of, missing, pinned_terms
+from rag.text.pinned import Kind, Pinned, forms_of, missing, pinned_terms
+
+AGREES: Mapping[Kind, float] = {
+    Kind.CODE: 6.0,
+    Kind.DATE: 6.0,
+    Kind.NUMBER: 3.0,
+    Kind.YEAR: 3.0,
+    Kind.CAPITALS: 2.0,
+}
+"""What the log-odds gain when a passage has what the question pins down. Names are words like others."""
+
+_LONG_NUMBER = 4  # digits; so long a number is a code
+MOST_AGREEMENT = 9.0
+
+
+def agreements(question: str, passages: Sequence[Passage], metadata_fields: Sequence[str]) -> list[float]:
+    """For each passage, or its context, how far it agrees with the numbers, codes and dates of a question.
+
+    In log-odds: 0 for a passage that has none of them, up to ``MOST_AGREEMENT``.
+    """
+    weights = [(each, _weight(each)) for each in pinned_terms(question) if each.kind in AGREES]
+    if not weights:
+        return [0.0] * len(passages)
+    there = [forms_of(text_in_context(each, metadata_fields)) for each in passages]
+    agreed = [sum(weight for each, weight in weights if not missing([each], forms)) for forms in there]
+    return [min(each, MOST_AGREEMENT) for each in agreed]
+
+
+def _weight(pinned: Pinned) -> float:
+    digits = max(map(len, pinned.forms))
+    is_code = pinned.kind is Kind.NUMBER and digits >= _LONG_NUMBER
+    return AGREES[Kind.CODE if is_code else pinned.kind]
 
 
 def rare_coverages(asked: Sequence[Feature], there: Sequence[AbstractSet[int]]) -> list[float]:
