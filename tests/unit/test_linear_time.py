@@ -72,6 +72,7 @@ from rag.settings import Settings, configuration, foreign, texts, wording
 from rag.settings.configuration import Found
 from rag.system import printable
 from rag.text import (
+    asking,
     identifiers,
     inert,
     languages,
@@ -80,6 +81,7 @@ from rag.text import (
     pinned,
     questions,
     sentences,
+    spelling,
     titles,
     words,
 )
@@ -308,6 +310,11 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         ),
     },
     "rag.text.questions": {"core": questions.core_of},
+    "rag.text.asking": {"question": asking.without_asking},
+    "rag.text.spelling": {
+        "question": partial(spelling.spelled_like, ["a caretaker"]),
+        "passage": lambda text: spelling.spelled_like([text], "the carteaker"),
+    },
     "rag.text.titles": {"file": titles.title_of_file_name, "title": titles.usable_title},
     "rag.parsing.plain": {"text": as_bytes(plain.text), "markdown": as_bytes(plain.markdown)},
     "rag.parsing.tables": {"table": as_bytes(tables.table)},
