@@ -1,13 +1,16 @@
 """The text layer of a PDF, as PDFium reads it: whole words and numbers, without headings and tables."""
 
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice, takewhile
 
-from pypdfium2 import PdfDocument, PdfiumError, PdfObject, PdfPage
+from pypdfium2 import PdfDocument, PdfiumError, PdfObject, PdfPage, PdfTextPage
 from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
 
 from rag.parsing.columns import text_in_columns
+from rag.parsing.textlines import Line, lines_of
 
 _DIVIDER = re.compile(r"(?<=[^\W\d_])(?:[\x02\ufffe](?:\r?\n)?|[\u00ad-]\r?\n)(?=[^\W\d_])")
 _LONGEST_WORD = 40  # letters
@@ -36,14 +39,17 @@ class Layer:
     is_scan: bool = False
 
 
-def layers_of(data: bytes) -> tuple[list[Layer], str | None]:
-    """The layer of each page, and the title that the file states. Raises PdfiumError."""
-    document = PdfDocument(data)
-    return [_layer(page) for page in document], document.get_metadata_value("Title") or None
+def layers_of(document: PdfDocument) -> Iterator[tuple[Layer, Callable[[], list[Line] | None]]]:
+    """The layer of each page, and what reads its lines until the next page is asked for.
+
+    Raises PdfiumError for a page that cannot be read.
+    """
+    for page in document:
+        text = page.get_textpage()
+        yield _layer(page, text), partial(lines_of, text)
 
 
-def _layer(page: PdfPage) -> Layer:
-    text = page.get_textpage()
+def _layer(page: PdfPage, text: PdfTextPage) -> Layer:
     columns = text_in_columns(text)
     whole = joined(text.get_text_bounded())
     return Layer(whole, None if columns is None else joined(columns), _is_scan(page, whole))
