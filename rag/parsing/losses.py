@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 _TOKEN = re.compile(r"[^\W_](?:[\w.,'/:-]*[^\W_])?")
 _DAMAGED = re.compile(r"\S*[\x00-\x08\x0b\x0c\x0e-\x1f\ufffd]\S*")
+_LIGATURE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffd][a-z]{2}")
 _ALIKE = str.maketrans({"’": "'", "‘": "'", "\xad": None, "ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl"})
 
 
@@ -20,8 +21,8 @@ def lost_words(text: str, read: str) -> int:
 
 
 def damaged_words(text: str) -> int:
-    """How many words of ``text`` have signs that their font does not name."""
-    return len(_DAMAGED.findall(text))
+    """How many words of ``text`` lack letters, ligatures mostly, that their font does not name."""
+    return len(_LIGATURE.findall(text))
 
 
 def has_others(text: str, read: str) -> bool:
