@@ -158,7 +158,7 @@ def _are_apart(groups: Sequence[Group]) -> bool:
 
 
 def _fits(cell: Cell, columns: Sequence[Span]) -> list[Group]:
-    """The columns over which ``cell`` may stand: over their middle, or an edge of one; the likeliest first."""
+    """The columns over whose middle ``cell`` may stand, or over an edge of one; the likeliest first."""
     pitch = _pitch(columns)
     found: list[tuple[float, Group]] = []
     for first in range(len(columns)):

@@ -27,7 +27,7 @@ class FigureTable:
     """The lines ``first <= i < end`` of a page, as ``rows`` of a label and the figures of each column.
 
     ``names``: of the columns, the label's first, which is empty; () where they are in doubt. Lines of the
-    head are among those of the table when they gave the names; ``captions``: their other words, such as units.
+    head are among those of the table when they gave the names; ``captions``: their other words, as units.
     """
 
     first: int

@@ -21,7 +21,7 @@ from rag.parsing.losses import damaged_words, has_others, lost_words
 from rag.parsing.recognition import Reading, Recognition
 from rag.parsing.rendering import rendered
 from rag.parsing.running_heads import without_running_heads
-from rag.parsing.textlayer import Layer, joined, layers_of
+from rag.parsing.textlayer import Layer, compounds_of, joined, layers_of
 from rag.parsing.textlines import Line
 from rag.parsing.warnings import pages_not_read
 
@@ -64,12 +64,13 @@ def pdf(data: bytes, max_text_bytes: int, recognition: Recognition | None = None
 def _mended_pages(found: ExtractedDocument, data: bytes, recognition: Recognition | None) -> ParsedDocument:
     contents = {page.page_number: page.content for page in found.pages or ()}
     comments = _comments(found)
+    compounds = compounds_of(contents.values())
     layers: list[Layer] = []
     pages: dict[int, str] = {}
     try:
-        for number, (layer, lines) in enumerate(layers_of(PdfDocument(data)), 1):
+        for number, (layer, lines) in enumerate(layers_of(PdfDocument(data), compounds), 1):
             layers.append(layer)
-            pages[number] = _mended(contents.get(number, ""), layer, lines)
+            pages[number] = _mended(contents.get(number, ""), layer, lines, compounds)
     except PdfiumError as error:
         log.debug("PDFium reads %d pages only: %s", len(layers), error)
     rest = {number: _read(content) for number, content in contents.items() if number not in pages}
@@ -123,28 +124,35 @@ def _document(pages: Sequence[tuple[int, str]], title: str | None) -> ParsedDocu
     return structure.from_pages(_whole(pages), title, flowing=True)
 
 
-def _mended(content: str, layer: Layer, lines: Callable[[], list[Line] | None]) -> str:
-    """The page as xberg reads it, in Markdown; its text layer where that has columns, figures or more words."""
+def _mended(
+    content: str,
+    layer: Layer,
+    lines: Callable[[], list[Line] | None],
+    compounds: frozenset[str] = frozenset(),
+) -> str:
+    """The page as xberg reads it, in Markdown; its layer where that has columns, figures or more words."""
     read = Words.of(layer.text).mend(_read(content))
     if layer.columns is not None:
         return _with_headings(_tidy(layer.columns), read)
     loses = lost_words(layer.text, read) > damaged_words(layer.text)
     if not loses and not _ROWS.search(layer.text):
         return read
-    page = _arranged(layer, lines)
+    page = _arranged(layer, lines, compounds)
     if page is None:
         return _with_headings(_tidy(layer.text), read) if loses else read
     has_tables = page.rows and page.rows >= _MOST_ROWS * len(_TABLE_ROW.findall(read))
     return _with_headings(page.text, read) if loses or has_tables else read
 
 
-def _arranged(layer: Layer, lines: Callable[[], list[Line] | None]) -> Arranged | None:
-    """The page by where its lines stand; None where the layer has other words, such as those beyond the edge."""
+def _arranged(
+    layer: Layer, lines: Callable[[], list[Line] | None], compounds: frozenset[str] = frozenset()
+) -> Arranged | None:
+    """The page by where its lines stand; None where the layer has other words: some are beyond the edge."""
     found = lines()
     if found is None:
         return None
     page = arranged(found)
-    text = _tidy(joined(page.text))
+    text = _tidy(joined(page.text, compounds))
     same = not lost_words(_tidy(layer.text), text) and not has_others(layer.text, text)
     return Arranged(text, page.rows) if same else None
 
