@@ -19,6 +19,9 @@ _OFF_CENTRE = 0.3
 """Part of the distance between columns by which a head may stand beside their middle."""
 
 _OFF_EDGE = 0.2
+_DOUBT = 0.1
+"""Part of that distance by which a head over several columns must fit better than over one."""
+
 _NOTE = re.compile(r"\(.*\)")
 
 Span = tuple[float, float]
@@ -42,11 +45,11 @@ def column_head(lines: Sequence[Line], start: int, done: int, columns: Sequence[
     """The head between the lines ``done`` and ``start``, where rows begin. In doubt it has no names."""
     reach = _reach(columns, lines[start].height)
     body = start
-    while body > done and _is_label(lines, body - 1, columns):
+    while body > done and _is_label(lines, body - 1, columns, reach):
         body -= 1
     first = _first_of_head(lines, body, done, columns, reach)
     cells = [cell for line in lines[first:body] for cell in line.cells]
-    levels = _levels([cell for cell in cells if cell.right > columns[0][0]])
+    levels = _levels([cell for cell in cells if cell.left >= reach[0]])
     used, names = _names(levels, columns, lines[body].top)
     if not all(names) or len(set(names)) < len(names):
         return ColumnHead(body, body)
@@ -57,10 +60,11 @@ def column_head(lines: Sequence[Line], start: int, done: int, columns: Sequence[
     return ColumnHead(first, body, tuple(names), tuple(cell.text for cell in others))
 
 
-def _is_label(lines: Sequence[Line], at: int, columns: Sequence[Span]) -> bool:
+def _is_label(lines: Sequence[Line], at: int, columns: Sequence[Span], reach: Span) -> bool:
     line, below = lines[at], lines[at + 1]
     near = -0.5 * line.height <= line.bottom - below.top <= line.height
-    return near and line.right <= columns[0][0] and len(line.text) <= 2 * _LONGEST_HEAD
+    is_left = line.left < reach[0] and line.right <= columns[0][0]
+    return near and is_left and len(line.text) <= 2 * _LONGEST_HEAD
 
 
 def _first_of_head(lines: Sequence[Line], body: int, done: int, columns: Sequence[Span], reach: Span) -> int:
@@ -78,7 +82,7 @@ def _first_of_head(lines: Sequence[Line], body: int, done: int, columns: Sequenc
 
 def _is_within(line: Line, columns: Sequence[Span], reach: Span) -> bool:
     """Whether each cell is short, and stands over the figures, or left of them as a caption of the labels."""
-    return line.right > columns[0][0] and all(
+    return line.right > reach[0] and all(
         len(cell.text) <= _LONGEST_HEAD
         and (is_year(cell) or not is_figure(cell))
         and (cell.right <= columns[0][0] or (reach[0] <= cell.left and cell.right <= reach[1]))
@@ -88,8 +92,9 @@ def _is_within(line: Line, columns: Sequence[Span], reach: Span) -> bool:
 
 def _reach(columns: Sequence[Span], height: float) -> Span:
     """How far to the left and right a head of these columns may stand."""
-    aside = max(2 * height, 0.5 * _pitch(columns))
-    return columns[0][0] - aside, columns[-1][1] + aside
+    pitch = _pitch(columns)
+    left = min(columns[0][0] - 2 * height, columns[0][1] - pitch)
+    return left, columns[-1][1] + max(2 * height, 0.5 * pitch)
 
 
 def _pitch(columns: Sequence[Span]) -> float:
@@ -139,18 +144,17 @@ def _levels(cells: Sequence[Cell]) -> list[list[Cell]]:
 def _covers(level: Sequence[Cell], columns: Sequence[Span]) -> list[Group] | None:
     """The columns over which each cell of a level stands; None where that is not clear.
 
-    Cells over the same number of columns each are what a level mostly has; else each must have one reading.
+    The cells of a level mostly have the same number of columns each; else each stands where it fits best.
     """
     if len(level) > len(columns):
         return None
-    fits = [list(_fits(cell, columns)) for cell in level]
-    for size in range(len(columns) // len(level), 0, -1):
+    fits = [_fits(cell, columns) for cell in level]
+    for size in range(len(columns) // len(level), 1, -1):
         alike = [[group for group in groups if group[1] - group[0] == size] for groups in fits]
         if all(alike) and _are_apart(found := [groups[0] for groups in alike]):
             return found
-    clear = all(groups and (len(groups) == 1 or groups[0][1] - groups[0][0] > 1) for groups in fits)
     found = [groups[0] for groups in fits if groups]
-    return found if clear and _are_apart(found) else None
+    return found if all(fits) and _are_apart(found) else None
 
 
 def _are_apart(groups: Sequence[Group]) -> bool:
@@ -160,12 +164,16 @@ def _are_apart(groups: Sequence[Group]) -> bool:
 def _fits(cell: Cell, columns: Sequence[Span]) -> list[Group]:
     """The columns over whose middle ``cell`` may stand, or over an edge of one; the likeliest first."""
     pitch = _pitch(columns)
+    doubt = _DOUBT * pitch if cell.right - cell.left < pitch else 0.0
     found: list[tuple[float, Group]] = []
     for first in range(len(columns)):
         for end in range(first + 1, len(columns) + 1):
             left, right = columns[first][0], columns[end - 1][1]
-            aside = abs(cell.left + cell.right - left - right) / 2
+            # Figures stand at the right of their column, which is wider than they are.
+            widest = min(left, columns[first][1] - pitch)
+            aside = min(abs(cell.left + cell.right - edge - right) / 2 for edge in (left, widest))
             edge = min(abs(cell.left - left), abs(cell.right - right))
-            if aside <= _OFF_CENTRE * pitch or (end - first == 1 and edge <= _OFF_EDGE * pitch):
-                found.append((aside, (first, end)))
+            alone = end - first == 1
+            if aside <= _OFF_CENTRE * pitch or (alone and edge <= _OFF_EDGE * pitch):
+                found.append((aside + (0 if alone else doubt), (first, end)))
     return [group for _, group in sorted(found)]

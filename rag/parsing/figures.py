@@ -7,7 +7,7 @@ from rag.parsing.textlines import Cell, Line
 LONGEST_LABEL = 120  # characters
 _FIGURE = re.compile(
     r"(?:(?:(?:US)?[$€£¥]|EUR|USD|CHF) ?)?"
-    r"(?:[-+–−(]{0,2} ?[$€£¥]?\d[\d.,']{0,30} ?[%)]{0,2} ?(?:[%€£¥]|bps|x)?|[-—–]{1,3} ?%?|N/A|n/a|NM)"
+    r"(?:[-+–−(]{0,2} ?[$€£¥]?\d[\d.,']{0,30} ?[%)]{0,2} ?(?:[%€£¥]|bps|pts|x)?|[-—–]{1,3} ?%?|N/A|n/a|NM)"
 )
 _YEAR = re.compile(r"(?:FY ?)?(?:19|20)\d\d")
 

@@ -26,8 +26,8 @@ from rag.parsing.textlines import Line
 from rag.parsing.warnings import pages_not_read
 
 _WORD = re.compile(r"\w+")
-_ROWS = re.compile(r"\d[^\n]* \S*\d\S{0,4}\r?\n[^\n]*\d[^\n]* \S*\d\S{0,4}(?:\r?\n|$)")
-"""Two lines, one below the other, that end with one of several figures."""
+_ROW_END = 60
+"""Characters at the end of a line that tell whether it is a row of figures."""
 
 _TABLE_ROW = re.compile(r"^\|", re.MULTILINE)
 _MOST_ROWS = 0.5
@@ -135,13 +135,19 @@ def _mended(
     if layer.columns is not None:
         return _with_headings(_tidy(layer.columns), read)
     loses = lost_words(layer.text, read) > damaged_words(layer.text)
-    if not loses and not _ROWS.search(layer.text):
+    if not loses and not _has_rows(layer.text):
         return read
     page = _arranged(layer, lines, compounds)
     if page is None:
         return _with_headings(_tidy(layer.text), read) if loses else read
     has_tables = page.rows and page.rows >= _MOST_ROWS * len(_TABLE_ROW.findall(read))
     return _with_headings(page.text, read) if loses or has_tables else read
+
+
+def _has_rows(text: str) -> bool:
+    """Whether two lines, one below the other, end with several figures each."""
+    ends = [re.findall(r"\S*\d\S*", line[-_ROW_END:]) for line in text.splitlines()]
+    return any(len(above) > 1 and len(below) > 1 for above, below in pairwise(ends))
 
 
 def _arranged(

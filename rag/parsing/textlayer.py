@@ -45,7 +45,8 @@ def layers_of(
 ) -> Iterator[tuple[Layer, Callable[[], list[Line] | None]]]:
     """The layer of each page, and what reads its lines until the next page is asked for.
 
-    ``compounds``: words that have a hyphen wherever they stand in the document. Raises PdfiumError for a page that cannot be read.
+    ``compounds``: words that have a hyphen wherever they stand in the document. Raises PdfiumError for a page
+    that cannot be read.
     """
     for page in document:
         text = page.get_textpage()
