@@ -54,7 +54,7 @@ def column_head(lines: Sequence[Line], start: int, done: int, columns: Sequence[
     if not all(names) or len(set(names)) < len(names):
         return ColumnHead(body, body)
     top = max(cell.bottom for cell in used) + 1
-    while lines[first].bottom >= top:
+    while first < body and lines[first].bottom >= top:
         first += 1
     others = [cell for line in lines[first:body] for cell in line.cells if cell not in used]
     return ColumnHead(first, body, tuple(names), tuple(cell.text for cell in others))

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 _TOKEN = re.compile(r"[^\W_](?:[\w.,'/:-]*[^\W_])?")
-_DAMAGED = re.compile(r"\S*[\x00-\x08\x0b\x0c\x0e-\x1f\ufffd]\S*")
+_RUN = re.compile(r"[^ \t\r\n]+")
+_UNNAMED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffd]")
 _LIGATURE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffd][a-z]{2}")
 _ALIKE = str.maketrans({"’": "'", "‘": "'", "\xad": None, "ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl"})
 
@@ -15,7 +16,7 @@ def lost_words(text: str, read: str) -> int:
 
     Words of ``text`` with signs that its font does not name, "de\\x1bnition", say nothing.
     """
-    missing = _words(_DAMAGED.sub(" ", text))
+    missing = _words(" ".join(run for run in _RUN.findall(text) if not _UNNAMED.search(run)))
     missing.subtract(_words(read))
     return sum(count for count in missing.values() if count > 0)
 

@@ -146,8 +146,9 @@ def _mended(
 
 def _has_rows(text: str) -> bool:
     """Whether two lines, one below the other, end with several figures each."""
-    ends = [re.findall(r"\S*\d\S*", line[-_ROW_END:]) for line in text.splitlines()]
-    return any(len(above) > 1 and len(below) > 1 for above, below in pairwise(ends))
+    ends = (line[-_ROW_END:].split() for line in text.splitlines())
+    figures = (sum(any(map(str.isdigit, word)) for word in words) for words in ends)
+    return any(above > 1 and below > 1 for above, below in pairwise(figures))
 
 
 def _arranged(

@@ -18,7 +18,7 @@ RIGHT = (300, 420, 540, 660)
 
 
 def row(y: int, label: str, *figures: str) -> list[Line]:
-    """A label, and figures that end where their columns do: digits of Helvetica are 5.56 points wide at 10."""
+    """A label, and figures that end about where their columns do."""
     places = zip(RIGHT, figures, strict=False)
     return [(40, y, 10, label), *((right - 5 * len(words), y, 10, words) for right, words in places)]
 
