@@ -7,7 +7,7 @@ several. Nothing is invented: where a column has no head, or two have the same, 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import zip_longest
 
 from rag.parsing.column_heads import Span, column_head
 from rag.parsing.figures import LONGEST_LABEL, figures_of, is_row, is_year_row, label_of
@@ -20,6 +20,7 @@ _ROW_GAP = 3.0
 """Times the height of a line: more blank space ends a table."""
 
 _MOST_COLUMNS = 24
+_MOST_CELLS = 100  # of a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def joined_rows(lines: Sequence[Line]) -> list[Line]:
     """The lines, of which those beside one another are one: PDFium parts what differs in size."""
     rows: list[Line] = []
     for line in lines:
-        if rows and _is_beside(rows[-1], line):
+        if rows and len(rows[-1].cells) < _MOST_CELLS and _is_beside(rows[-1], line):
             before = rows[-1]
             rows[-1] = Line(f"{before.text} {line.text}", (*before.cells, *line.cells))
         else:
@@ -132,22 +133,25 @@ def _place(cell: Cell, columns: Sequence[Span]) -> int | None:
 def _body(lines: Sequence[Line], columns: Sequence[Span]) -> Iterator[tuple[str, ...]]:
     """The rows; a label that goes on in small letters in the next row belongs to it."""
     pending = ""
-    for line, below in pairwise([*lines, None]):
-        if line is None:
-            continue
-        if not is_row(line):
-            text = f"{pending} {line.text}".strip()
-            goes_on = below is not None and is_row(below) and label_of(below)[:1].islower()
-            if goes_on and not text.endswith(":"):
-                pending = text
-                continue
+    for line, below in zip_longest(lines, lines[1:]):
+        if is_row(line):
+            yield f"{pending} {label_of(line)}".strip(), *_placed(figures_of(line), columns)
             pending = ""
-            yield (text, *[""] * len(columns))
-            continue
-        cells = [""] * len(columns)
-        for cell in figures_of(line):
-            place = _place(cell, columns)
-            if place is not None:
-                cells[place] = cell.text
-        yield (f"{pending} {label_of(line)}".strip(), *cells)
-        pending = ""
+        elif below is not None and _goes_on(line, below):
+            pending = f"{pending} {line.text}".strip()
+        else:
+            yield f"{pending} {line.text}".strip(), *[""] * len(columns)
+            pending = ""
+
+
+def _placed(figures: Sequence[Cell], columns: Sequence[Span]) -> list[str]:
+    cells = [""] * len(columns)
+    for cell in figures:
+        place = _place(cell, columns)
+        if place is not None:
+            cells[place] = cell.text
+    return cells
+
+
+def _goes_on(label: Line, below: Line) -> bool:
+    return is_row(below) and label_of(below)[:1].islower() and not label.text.endswith(":")
