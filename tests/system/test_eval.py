@@ -41,7 +41,7 @@ def aegis(stack: Stack, *arguments: str) -> "subprocess.CompletedProcess[str]":
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=170,
     )
 
 
