@@ -27,7 +27,7 @@ _INITIALS = re.compile(rf"(?:[{_LETTERS}]\.)++[{_LETTERS}]\Z")
 _HYPHEN = re.compile(rf"(?<=[{_LETTERS}])[-_](?=[0-9])|(?<=[0-9])[-_](?=[{_LETTERS}])")
 _SEPARATOR = re.compile("[-._/:,'\u2019]")
 _ORDINAL = re.compile(r"(\d{1,2})(?:st|nd|rd|th|er|o)?\Z")
-_ORDINAL_WORD = re.compile(r"\d++(?:st|nd|rd|th|er|e|o|a)\Z", re.IGNORECASE)
+_ORDINAL_WORD = re.compile(r"\d++(?:st|nd|rd|th|er|e|o|a|s)\Z", re.IGNORECASE)
 _YEAR = re.compile(r"(?:1[5-9]|20)\d\d\Z")
 _YEARS = re.compile(r"((?:1[5-9]|20)\d\d)[-/]((?:1[5-9]|20)\d\d)\Z")
 _BETWEEN = frozenset({"of", "de", "del", "the"})  # "5th of March", "5 de marzo de 2024"

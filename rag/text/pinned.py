@@ -18,7 +18,7 @@ from rag.text.words import STOP_WORDS, capital_stop_words, in_title_case, runs
 
 _NAME = re.compile(r"(?<=[^\W_,;)] )[A-Z\u00c0-\u00de][^\W\d_]++")
 _CAPITALS = re.compile(r"\b[A-Z]{2,}+\b")
-_SINGLE = re.compile(r"(?<=[a-z] )[B-HJ-Z]\b")
+_SINGLE = re.compile(r"(?<=[a-z] )[B-HJ-Z]\b(?![&.'-])")
 _NOUNS_IN_CAPITALS = frozenset({"de"})
 
 
@@ -80,8 +80,13 @@ def _of_identifier(identifier: Identifier) -> Pinned:
 def _in_capitals(plain: str) -> list[tuple[Kind, str, str]]:
     if plain.isupper():
         return []
-    ordinary = {*_CAPITALS.findall(plain), *_SINGLE.findall(plain)}
-    named = [(Kind.CAPITALS, word, word) for word in capital_stop_words(plain)]
+    throughout = frozenset(_CAPITALS.findall(plain))
+    ordinary = throughout | frozenset(_SINGLE.findall(plain))
+    named = [
+        # "Most" and "Who" with one capital may be parts of a name that another text writes otherwise
+        (Kind.CAPITALS if word in throughout or len(word) == 1 else Kind.NAME, word, word)
+        for word in capital_stop_words(plain)
+    ]
     return named + [
         (Kind.CAPITALS, word, stem(word.lower()))
         for word in sorted(ordinary)

@@ -15,7 +15,7 @@ AGREES: Mapping[Kind, float] = {
     Kind.DATE: 6.0,
     Kind.NUMBER: 3.0,
     Kind.YEAR: 3.0,
-    Kind.CAPITALS: 2.0,
+    Kind.CAPITALS: 1.0,
 }
 """What the log-odds gain when a passage has what the question pins down. Names are words like others."""
 

@@ -50,7 +50,7 @@ class Letters:
         return self._embedded(texts, 2.0, np.array([0.1], np.float32))
 
     def vote(self, question: str) -> float:
-        return 1.0
+        return 0.5 if question == "half" else 1.0
 
     def warm(self) -> None:
         self.asked.append([])
@@ -193,3 +193,8 @@ def test_a_tenant_knows_nothing_of_what_another_had_embedded() -> None:
     bob.embed_passages(["a secret"])
 
     assert model.asked == [["a secret"], ["a secret"]]
+
+
+def test_the_vote_is_the_models(cache: Kept) -> None:
+    embedder = CachedEmbedder(Letters(), cache)
+    assert [embedder.vote("half"), embedder.vote("whole")] == [0.5, 1.0]
