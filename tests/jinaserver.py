@@ -180,7 +180,8 @@ def vector_of(text: str, dimension: int) -> np.ndarray:
 
 def overlap(question: str, document: str) -> float:
     """The share of the question's words in the document, between .02 and .98."""
-    return 0.02 + 0.96 * coverage(question_features(question), term_counts(document).keys())
+    words = [feature for feature in question_features(question) if feature.weight == 1]
+    return 0.02 + 0.96 * coverage(words, term_counts(document).keys())
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -43,9 +43,11 @@ def present(tools: InProcess, document_id: str) -> Document:
 def has_words_of(tools: InProcess, document_id: str, title: str) -> bool:
     """Whether the document's passages count every word of ``title`` in the search by words."""
     points = tools.vectors.scroll(store_name(COLLECTION, 1, 0), after=None, limit=99).items
-    wanted = {*lexical.encode_question(title).indices}
+    wanted = [each for each in lexical.question_features(title) if each.weight == 1]
     return all(
-        wanted <= {*point.sparse.indices} for point in points if point.passage.document_id == document_id
+        all(not {*point.sparse.indices}.isdisjoint(each.ids) for each in wanted)
+        for point in points
+        if point.passage.document_id == document_id
     )
 
 
