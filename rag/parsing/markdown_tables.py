@@ -14,6 +14,9 @@ from rag.naming import plain_name
 from rag.parsing.heads import Head, Row, body_contrasts, head_of
 from rag.parsing.rows import SAMPLE_ROWS, in_words
 
+NAMED_RULE = ":---"
+"""A rule of these below a table's first row states that the row names the columns."""
+
 _CELL_END = re.compile(r"(?<!\\)\|")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _CODE_INDENT = "    "
@@ -47,7 +50,9 @@ class TableWriter:
         for first, last in _spans(lines) if "|" in markdown else ():
             before = "\n".join(lines[done:first]).strip("\n")
             rows = _rows(lines[first:last])
-            head = self._head(rows, continues=not done and not before.strip())
+            continues = not done and not before.strip()
+            named = lines[first + 1].startswith(f"| {NAMED_RULE} |")
+            head = Head(0, 1, tuple(rows[0])) if named else self._head(rows, continues=continues)
             words = list(in_words(rows, head))
             if before:
                 paragraphs.append(before)

@@ -1,12 +1,13 @@
 """Reads PDF by xberg, which finds headings and tables, and by PDFium, which has words and numbers whole."""
 
+import logging
 import re
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from pypdfium2 import PdfiumError
+from pypdfium2 import PdfDocument, PdfiumError
 from xberg import ExtractedDocument, PdfAnnotationType
 
 from rag import media
@@ -15,22 +16,30 @@ from rag.model import ParsedDocument
 from rag.parsing import structure
 from rag.parsing.extraction import ENCRYPTED, extracted
 from rag.parsing.kerning import Words
+from rag.parsing.layout import Arranged, arranged
+from rag.parsing.losses import damaged_words, has_others, lost_words
 from rag.parsing.recognition import Reading, Recognition
 from rag.parsing.rendering import rendered
 from rag.parsing.running_heads import without_running_heads
-from rag.parsing.textlayer import Layer, joined, layers_of
+from rag.parsing.textlayer import Layer, compounds_of, joined, layers_of
+from rag.parsing.textlines import Line
 from rag.parsing.warnings import pages_not_read
 
 _WORD = re.compile(r"\w+")
-_NUMBER = re.compile(r"\d[\d.,]*\d")
-_LONG_WORD = re.compile(r"[^\W\d_]{4,}")
-_FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
-_MANY = 3
+_ROW_END = 60
+"""Characters at the end of a line that tell whether it is a row of figures."""
+
+_TABLE_ROW = re.compile(r"^\|", re.MULTILINE)
+_MOST_ROWS = 0.5
+"""Part of the rows that xberg finds: where the places of words show fewer, its tables are of words."""
+
 _DIVIDED = re.compile(r"[^\W\d_]-$")
 _DOT_LEADER = re.compile(r"(?: ?\.){5,}")
 _MOST_COMMENTS = 10_000
 _SAME = 0.7
 _NO_LAYER = "they are pictures of text perhaps (scans)"
+
+log = logging.getLogger(__name__)
 
 
 def pdf(data: bytes, max_text_bytes: int, recognition: Recognition | None = None) -> ParsedDocument:
@@ -53,17 +62,20 @@ def pdf(data: bytes, max_text_bytes: int, recognition: Recognition | None = None
 
 
 def _mended_pages(found: ExtractedDocument, data: bytes, recognition: Recognition | None) -> ParsedDocument:
-    try:
-        layers, _ = layers_of(data)
-    except PdfiumError:
-        layers = []
+    contents = {page.page_number: page.content for page in found.pages or ()}
     comments = _comments(found)
-    pages = []
-    for page in found.pages or ():
-        number = page.page_number
-        layer = layers[number - 1] if 0 < number <= len(layers) else Layer()
-        pages.append((number, "\n\n".join([_mended(page.content, layer), *comments[number]])))
-    return _with_scans(data, pages, layers, found.metadata.title, recognition)
+    compounds = compounds_of(contents.values())
+    layers: list[Layer] = []
+    pages: dict[int, str] = {}
+    try:
+        for number, (layer, lines) in enumerate(layers_of(PdfDocument(data), compounds), 1):
+            layers.append(layer)
+            pages[number] = _mended(contents.get(number, ""), layer, lines, compounds)
+    except PdfiumError as error:
+        log.debug("PDFium reads %d pages only: %s", len(layers), error)
+    rest = {number: _read(content) for number, content in contents.items() if number not in pages}
+    kept = [(n, "\n\n".join([text, *comments[n]])) for n, text in sorted({**pages, **rest}.items())]
+    return _with_scans(data, kept, layers, found.metadata.title, recognition)
 
 
 def _with_scans(
@@ -112,25 +124,48 @@ def _document(pages: Sequence[tuple[int, str]], title: str | None) -> ParsedDocu
     return structure.from_pages(_whole(pages), title, flowing=True)
 
 
-def _mended(content: str, layer: Layer) -> str:
-    """The page as xberg reads it, in Markdown; its text layer where xberg lost something or mixed columns."""
-    read = Words.of(layer.text).mend(_tidy(structure.prose(content)))
-    if layer.columns is None and not _loses(layer.text, read):
+def _mended(
+    content: str,
+    layer: Layer,
+    lines: Callable[[], list[Line] | None],
+    compounds: frozenset[str] = frozenset(),
+) -> str:
+    """The page as xberg reads it, in Markdown; its layer where that has columns, figures or more words."""
+    read = Words.of(layer.text).mend(_read(content))
+    if layer.columns is not None:
+        return _with_headings(_tidy(layer.columns), read)
+    loses = lost_words(layer.text, read) > damaged_words(layer.text)
+    if not loses and not _has_rows(layer.text):
         return read
-    return _with_headings(_tidy(layer.columns or layer.text), read)
+    page = _arranged(layer, lines, compounds)
+    if page is None:
+        return _with_headings(_tidy(layer.text), read) if loses else read
+    has_tables = page.rows and page.rows >= _MOST_ROWS * len(_TABLE_ROW.findall(read))
+    return _with_headings(page.text, read) if loses or has_tables else read
 
 
-def _loses(text: str, read: str) -> bool:
-    """Whether ``read`` lacks a number of ``text``, or lacks words or figures as those of a table's rows.
+def _has_rows(text: str) -> bool:
+    """Whether two lines, one below the other, end with several figures each."""
+    ends = (line[-_ROW_END:].split() for line in text.splitlines())
+    figures = (sum(any(map(str.isdigit, word)) for word in words) for words in ends)
+    return any(above > 1 and below > 1 for above, below in pairwise(figures))
 
-    One or two may be missing: words that a line's end divides, the number of the page.
-    """
-    if set(_NUMBER.findall(text)) - set(_NUMBER.findall(read)):
-        return True
-    figures, words = Counter(_FIGURE.findall(text)), set(_LONG_WORD.findall(read))
-    figures.subtract(_FIGURE.findall(read))
-    missing = sum(word not in words for word in _LONG_WORD.findall(text))
-    return missing >= _MANY or sum(count for count in figures.values() if count > 0) >= _MANY
+
+def _arranged(
+    layer: Layer, lines: Callable[[], list[Line] | None], compounds: frozenset[str] = frozenset()
+) -> Arranged | None:
+    """The page by where its lines stand; None where the layer has other words: some are beyond the edge."""
+    found = lines()
+    if found is None:
+        return None
+    page = arranged(found)
+    text = _tidy(joined(page.text, compounds))
+    same = not lost_words(_tidy(layer.text), text) and not has_others(layer.text, text)
+    return Arranged(text, page.rows) if same else None
+
+
+def _read(content: str) -> str:
+    return _tidy(structure.prose(content))
 
 
 def _with_headings(text: str, markdown: str) -> str:
@@ -153,13 +188,16 @@ def _by_pdfium(
 ) -> ParsedDocument:
     """Pages of plain text. ``broken``: xberg's error, raised when PDFium cannot read the file either."""
     try:
-        layers, title = layers_of(data)
+        document = PdfDocument(data)
+        read = [(layer, _arranged(layer, lines)) for layer, lines in layers_of(document)]
     except PdfiumError as error:
         if "password" in str(error).lower():
             raise UnreadableDocument(ENCRYPTED) from error
         raise broken or UnreadableDocument(f"The PDF is broken and cannot be read: {error}") from error
-    pages = [(number, _tidy(layer.columns or layer.text)) for number, layer in enumerate(layers, 1)]
-    return _with_scans(data, pages, layers, title, recognition)
+    layers = [layer for layer, _ in read]
+    texts = (layer.columns or (page.text if page else layer.text) for layer, page in read)
+    pages = [(number, _tidy(text)) for number, text in enumerate(texts, 1)]
+    return _with_scans(data, pages, layers, document.get_metadata_value("Title") or None, recognition)
 
 
 def _whole(pages: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:

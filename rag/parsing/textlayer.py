@@ -1,15 +1,19 @@
 """The text layer of a PDF, as PDFium reads it: whole words and numbers, without headings and tables."""
 
 import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice, takewhile
 
-from pypdfium2 import PdfDocument, PdfiumError, PdfObject, PdfPage
+from pypdfium2 import PdfDocument, PdfiumError, PdfObject, PdfPage, PdfTextPage
 from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
 
 from rag.parsing.columns import text_in_columns
+from rag.parsing.textlines import Line, lines_of
 
 _DIVIDER = re.compile(r"(?<=[^\W\d_])(?:[\x02\ufffe](?:\r?\n)?|[\u00ad-]\r?\n)(?=[^\W\d_])")
+_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)?")
 _LONGEST_WORD = 40  # letters
 _STAMP = 80
 """Letters that a scanner's program writes over a page, at most."""
@@ -36,17 +40,23 @@ class Layer:
     is_scan: bool = False
 
 
-def layers_of(data: bytes) -> tuple[list[Layer], str | None]:
-    """The layer of each page, and the title that the file states. Raises PdfiumError."""
-    document = PdfDocument(data)
-    return [_layer(page) for page in document], document.get_metadata_value("Title") or None
+def layers_of(
+    document: PdfDocument, compounds: frozenset[str] = frozenset()
+) -> Iterator[tuple[Layer, Callable[[], list[Line] | None]]]:
+    """The layer of each page, and what reads its lines until the next page is asked for.
+
+    ``compounds``: words that have a hyphen wherever they stand in the document. Raises PdfiumError for a page
+    that cannot be read.
+    """
+    for page in document:
+        text = page.get_textpage()
+        yield _layer(page, text, compounds), partial(lines_of, text)
 
 
-def _layer(page: PdfPage) -> Layer:
-    text = page.get_textpage()
+def _layer(page: PdfPage, text: PdfTextPage, compounds: frozenset[str]) -> Layer:
     columns = text_in_columns(text)
-    whole = joined(text.get_text_bounded())
-    return Layer(whole, None if columns is None else joined(columns), _is_scan(page, whole))
+    whole = joined(text.get_text_bounded(), compounds)
+    return Layer(whole, None if columns is None else joined(columns, compounds), _is_scan(page, whole))
 
 
 def _is_scan(page: PdfPage, text: str) -> bool:
@@ -74,10 +84,21 @@ def _area(picture: PdfObject) -> float:
     return float((right - left) * (top - bottom))
 
 
-def joined(text: str) -> str:
+def compounds_of(texts: Iterable[str]) -> frozenset[str]:
+    """The words that have a hyphen wherever they stand in ``texts``."""
+    compounds, words = set[str](), set[str]()
+    for text in texts:
+        found = _WORD.findall(text)
+        words.update(found)
+        compounds.update(word for word in found if "-" in word)
+    return frozenset(word for word in compounds if word.replace("-", "") not in words)
+
+
+def joined(text: str, compounds: frozenset[str] = frozenset()) -> str:
     """``text`` with words whole that were divided at the end of a line.
 
-    A hyphen stays where the text has it elsewhere too, after a prefix that takes one, and before a capital.
+    A hyphen stays in ``compounds``, where the text has it elsewhere too, after a prefix that takes one, and
+    before a capital.
     """
 
     def join(divider: re.Match[str]) -> str:
@@ -88,7 +109,7 @@ def joined(text: str) -> str:
         stays = prefixed or not rest[0].islower() or f"{first}-{rest}" in hyphenated
         return "-" if stays else ""
 
-    hyphenated = frozenset(word.strip(_PUNCTUATION) for word in text.split() if "-" in word)
+    hyphenated = compounds | frozenset(word.strip(_PUNCTUATION) for word in text.split() if "-" in word)
     return _DIVIDER.sub(join, text)
 
 

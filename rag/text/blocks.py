@@ -1,7 +1,7 @@
 """Finds the blocks of a document's text, and cuts those that are too long."""
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +19,10 @@ _UNDERLINE = re.compile(r"\n {0,3}(?:=+|-+)(?=\n|\Z)")
 _WORD = re.compile(r"\S+")
 _ITEM = re.compile(r"^ *(?:[-*+•–] |\(?\d{1,3}[.)] |\|)", re.MULTILINE)
 _LINE = re.compile(r"[^\n]+")
+_CELL_END = re.compile("; ")
+_LONGEST_KEY = 160  # characters
+_LONGEST_CELL = 20_000
+"""Characters: further into a cell its name is not looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +49,26 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A paragraph, list, table, fenced code or heading, without white space around it."""
+    """A paragraph, list, table, fenced code or heading, without white space around it.
+
+    ``row``: whether it is a row of a table, "Name: Ada; Badge: 4417".
+    """
 
     span: Span
     tokens: int
     heading: bool
+    row: bool = False
 
 
 def blocks_of(document: ParsedDocument, count: Count) -> Iterator[Block]:
     """The blocks in order, without overlap; together they hold every character that is not white space."""
     starts = [heading.start for heading in document.headings]
+    tables = [table.start for table in document.tables]
     for paragraph in _paragraphs(document.text):
         for span, heading in _split_at_headings(document.text, paragraph, starts):
-            yield Block(span, count(document.text[span.start : span.end]), heading)
+            at = bisect_right(tables, span.start) - 1
+            row = at >= 0 and span.start <= document.tables[at].last
+            yield Block(span, count(document.text[span.start : span.end]), heading, row)
 
 
 def _paragraphs(text: str) -> Iterator[Span]:
@@ -110,7 +121,7 @@ def pieces_of(text: str, block: Block, count: Count, room: Room) -> Iterator[tup
     target = block.tokens / max(1, ceil(block.tokens / room.tokens))
     piece: Span | None = None
     tokens = 0
-    for atom, size in _atoms(text, block.span, count, room):
+    for atom, size in _atoms(text, block, count, room):
         # An atom goes into the piece whose size it brings nearer to the target.
         full = piece is not None and not room.holds(tokens + size, piece.start, atom.end)
         if piece is not None and (full or tokens + size / 2 > target):
@@ -122,13 +133,17 @@ def pieces_of(text: str, block: Block, count: Count, room: Room) -> Iterator[tup
         yield piece, tokens
 
 
-def _atoms(text: str, span: Span, count: Count, room: Room) -> Iterator[tuple[Span, int]]:
-    """List items and table rows that fit ``room``, each with its tokens.
+def _atoms(text: str, block: Block, count: Count, room: Room) -> Iterator[tuple[Span, int]]:
+    """List items and table rows that fit ``room``, each with its tokens; of a row that does not, the cells.
 
-    One that is too long is cut into sentences, these into lines, words, and at last slices.
+    What is too long is cut into sentences, these into lines, words, and at last slices.
     """
-    items = [match.start() for match in _ITEM.finditer(text, span.start, span.end)]
-    pending = [(part, 0) for part in reversed(list(_cut(text, span, items)))]
+    span = block.span
+    if block.row:
+        starts = [match.end() for match in _CELL_END.finditer(text, span.start, span.end)]
+    else:
+        starts = [match.start() for match in _ITEM.finditer(text, span.start, span.end)]
+    pending = [(part, 0) for part in reversed(list(_cut(text, span, starts)))]
     while pending:
         part, level = pending.pop()
         size = count(text[part.start : part.end])
@@ -137,6 +152,20 @@ def _atoms(text: str, span: Span, count: Count, room: Room) -> Iterator[tuple[Sp
         else:
             finer = _FINER[level](text, part) if level < len(_FINER) else _slices(part, size, room)
             pending.extend((smaller, level + 1) for smaller in reversed(list(finer)))
+
+
+def keys_of(text: str, row: Span, start: int) -> tuple[str, ...]:
+    """What a part of a table's ``row`` that begins at ``start`` belongs to: () for the first part.
+
+    These are the row's first cell and, within a cell, the name before its colon, where they are short.
+    """
+    if start <= row.start:
+        return ()
+    key_end = text.find("; ", row.start, min(start, row.start + _LONGEST_KEY))
+    cell = text.rfind("; ", max(row.start, start - _LONGEST_CELL), start) + 2
+    colon = text.find(": ", cell, min(start, cell + _LONGEST_KEY)) if 2 <= cell < start else -1
+    keys = (text[row.start : max(key_end, row.start)], text[cell : max(colon, cell)])
+    return tuple(key for key in keys if key.strip() and "\n" not in key)
 
 
 def spans_from(text: str, span: Span, places: list[int]) -> Iterator[Span]:

@@ -3,7 +3,8 @@
 A document is cut where its author divided it. Blocks (paragraphs, tables, code) stay whole where
 they fit; a heading stays with what follows it; neighbours are joined until a
 passage is half full, so that a passage has one topic and is not tiny. A block that
-is too long is cut between sentences, rows or lines into parts of about the same size.
+is too long is cut between sentences, rows or lines into parts of about the same size. A row of a table is
+cut between cells, and only when it is too long; its first cell then leads to each part, as a heading does.
 
 A passage begins on one page and stays there, so that what is quoted from it has the right page. Only a
 sentence that runs over the end of a page ends its passage on the next one.
@@ -26,9 +27,9 @@ from typing import Protocol
 
 from rag.errors import EmptyDocument
 from rag.model import Chunk, Heading, Page, ParsedDocument, Table
-from rag.text.blocks import Block, Room, Span, blocks_of, pieces_of, spans_from
+from rag.text.blocks import Block, Room, Span, blocks_of, keys_of, pieces_of, spans_from
 
-_VERSION = 3
+_VERSION = 4
 _LONGEST_MEMO = 200_000
 _LONGEST_WORD = 64
 _SLICE = 4_096  # tokenizers take quadratic time over one endless word
@@ -148,6 +149,9 @@ class _Unit:
     opens: bool
     """Whether a section begins here."""
 
+    keys: tuple[str, ...] = ()
+    """The first cell of the row of which this is a later part, and the name of the cell."""
+
 
 def _chunks(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[Chunk]:
     pages = _Pages(document.pages)
@@ -163,7 +167,7 @@ def _chunks(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[Chun
             end=end,
             tokens=sum(unit.tokens for unit in group),
             page=group[0].page,
-            headings=(*(shared or group[0].path), *captions.above(start))[-DEEPEST_PATH:],
+            headings=(*(shared or group[0].path), *captions.above(start), *group[0].keys)[-DEEPEST_PATH:],
             confidence=pages.confidence_within(start, end),
         )
 
@@ -219,7 +223,8 @@ def _units(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[_Unit
                 pending, reserved = [], 0
             start = pending[0].span.start if pending else piece.start
             span, opens = Span(start, piece.end), bool(pending)
-            yield _Unit(span, reserved + tokens, paths.at(piece.start), pages.at(start), opens)
+            keys = keys_of(document.text, block.span, piece.start) if block.row else ()
+            yield _Unit(span, reserved + tokens, paths.at(piece.start), pages.at(start), opens, keys)
             pending, reserved = [], 0
     yield from headings_alone()
 
@@ -232,7 +237,7 @@ def _blocks(document: ParsedDocument, pages: "_Pages", ruler: Ruler) -> Iterator
             yield block
             continue
         for span in spans_from(document.text, block.span, ends):
-            yield Block(span, ruler.tokens(document.text[span.start : span.end]), block.heading)
+            yield replace(block, span=span, tokens=ruler.tokens(document.text[span.start : span.end]))
 
 
 class _Paths:

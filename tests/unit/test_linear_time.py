@@ -48,8 +48,11 @@ from rag.parsing import (
     docx,
     docx_body,
     docx_numbering,
+    figures,
     heads,
     kerning,
+    layout,
+    losses,
     mail,
     markdown_tables,
     number_formats,
@@ -63,6 +66,7 @@ from rag.parsing import (
     webpage,
 )
 from rag.parsing.fork_server import places_of
+from rag.parsing.textlines import Cell, Line
 from rag.ports import GenerationRequest
 from rag.redis import audit
 from rag.settings import Settings, configuration, foreign, texts, wording
@@ -111,6 +115,15 @@ def asked(text: str) -> None:
     ExtractiveGenerator(min_relevance=0).answer(
         GenerationRequest(text, query, tuple(map(Candidate, hits)), lambda _: None, lambda: False)
     )
+
+
+def line_of(text: str, number: int = 0) -> Line:
+    """A line of a page, each word of which is a cell."""
+    words = text.split() or [text]
+    cells = (
+        Cell(60.0 * n, -12.0 * number, 60.0 * n + 30, 10 - 12.0 * number, w) for n, w in enumerate(words)
+    )
+    return Line(text, tuple(cells))
 
 
 def shown(text: str) -> None:
@@ -266,6 +279,20 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "edges": lambda text: running_heads.without_running_heads([(n, text[:150]) for n in range(1, 50)]),
     },
     "rag.parsing.textlayer": {"page": textlayer.joined},
+    "rag.parsing.losses": {
+        "lost": lambda text: losses.lost_words(text, text[:100]),
+        "damaged": losses.damaged_words,
+        "others": lambda text: losses.has_others(text[:100], text),
+    },
+    "rag.parsing.figures": {"row": lambda text: figures.is_row(line_of(text))},
+    "rag.parsing.layout": {
+        "lines": lambda text: layout.arranged(
+            [line_of(words, n) for n, words in enumerate(text.split("\n"))]
+        ),
+        "table": lambda text: layout.arranged(
+            [line_of(f"{text[:20]} 1 2", n) for n in range(len(text) // 8)]
+        ),
+    },
     "rag.parsing.structure": {
         "headings": lambda text: list(structure.headings_of(text)),
         "prose": structure.prose,
@@ -338,6 +365,8 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
 }
 
 EXEMPT: Mapping[str, str] = {
+    "rag.parsing.column_heads": "looks at short cells only; layout, above, goes through it",
+    "rag.parsing.textlines": "cuts a page's text at line ends and blanks, and is tried by itself below",
     "workers.recognition.ppocr": "looks for one character of a set in a recognised line",
     "rag.parsing.office": "reads at most 1 MiB of an archive's list by it; it is tried by itself below",
     "rag.parsing.pptx": "tells names of parts in the list of an archive, at most 10,000",

@@ -146,6 +146,30 @@ def test_a_long_table_is_cut_between_rows_and_each_passage_has_names_and_caption
     assert chunks[0].headings == ("Plan",)
 
 
+def test_a_row_too_long_for_a_passage_is_cut_between_cells_and_its_first_cell_leads_to_each_part():
+    names = [f"Answer {n}" for n in range(12)]
+    row = ["Ada", *(prose(9, n) for n in range(11))]
+    table = "\n".join(f"| {' | '.join(cells)} |" for cells in (["Name", *names[:11]], ["---"] * 12, row))
+    document = from_markdown(table, names_stated=True)
+
+    first, *parts = chunk(document, words, 40)
+
+    assert first.text.startswith("Name: Ada; Answer 0: ")
+    assert len(parts) > 1
+    for part in parts:
+        assert document.text[part.start : part.end] == part.text
+        assert part.text.startswith("Answer ")
+        assert part.headings[-1] == "Name: Ada"
+
+
+def test_a_part_that_begins_within_a_cell_has_the_name_of_the_cell():
+    document = from_markdown(f"| Name | Story |\n|---|---|\n| Ada | {prose(90)} |", names_stated=True)
+
+    *_, last = chunk(document, words, 40)
+
+    assert last.headings == ("Name: Ada", "Story")
+
+
 def test_a_long_list_is_cut_between_items():
     items = [f"- {prose(20, n)}" for n in range(10)]
     for one in chunk(from_markdown("\n".join(items)), words, 70):

@@ -4,8 +4,12 @@ import pytest
 
 from rag.parsing import pdf, structure
 from rag.parsing.kerning import Words
-from rag.parsing.textlayer import Layer, joined
+from rag.parsing.textlayer import Layer, compounds_of, joined
 from tests.documents.page import written
+
+
+def no_lines() -> None:
+    """A page of which the places of words are not known."""
 
 
 @pytest.mark.parametrize(
@@ -52,25 +56,36 @@ def test_words_that_were_divided_at_the_end_of_a_line_are_whole(divided, whole):
 def test_a_page_of_which_a_number_was_lost_is_read_by_the_other_reader():
     layer = Layer("Balance 11,971\nNet income 2,043")
 
-    assert pdf._mended("Balance 1,971", layer) == layer.text
-    assert pdf._mended("## Balance\n\n11,971 2,043", layer) == "## Balance\n\n11,971 2,043"
+    assert pdf._mended("Balance 1,971 Net income 2,043", layer, no_lines) == layer.text
+    whole = "## Balance\n\n11,971 Net income 2,043"
+    assert pdf._mended(whole, layer, no_lines) == whole
 
 
 def test_its_headings_stay():
-    assert pdf._mended("## Assets\n\n1,971", Layer("Assets\n11,971")) == "## Assets\n11,971"
+    assert pdf._mended("## Assets\n\n1,971", Layer("Assets\n11,971"), no_lines) == "## Assets\n11,971"
 
 
-def test_a_page_whose_rows_were_lost_is_that_of_the_text_layer() -> None:
+@pytest.mark.parametrize(
+    "read",
+    ["Shares repurchased (1) (8) (1)", "Net income Shares repurchased 6,188", "Net income (1) (8) 6,188"],
+)
+def test_a_page_that_lost_a_word_or_number_is_that_of_the_text_layer(read):
     layer = Layer("Net income 6,188\nOther comprehensive loss (1)\nShares repurchased (8) (1)")
 
-    assert pdf._mended("Net income 6,188 Shares repurchased (1) (8) (1)", layer) == layer.text
-    assert pdf._mended("Net income Other comprehensive loss Shares repurchased 6,188", layer) == layer.text
+    assert pdf._mended(read, layer, no_lines) == layer.text
 
 
-def test_a_page_that_lacks_its_number_or_joins_a_word_is_as_it_was_read() -> None:
-    layer = Layer("The longterm debt is 6,188.\n6")
+def test_letters_that_the_layer_has_no_names_for_are_those_of_the_other_reader():
+    layer = Layer("The \x1brst de\x1bnition of the \x1ble")
 
-    assert pdf._mended("The long-term debt is 6,188.", layer) == "The long-term debt is 6,188."
+    assert pdf._mended("The first definition of the file", layer, no_lines).startswith("The first definition")
+
+
+def test_a_compound_of_the_document_keeps_its_hyphen_at_the_end_of_a_line():
+    compounds = compounds_of(["The long-term plan.", "A hand-made lute, handmade."])
+
+    assert joined("all long-\nterm debt", compounds) == "all long-term debt"
+    assert joined("hand-\nmade", compounds) == "handmade"
 
 
 def test_three_columns_are_read_one_after_the_other():
