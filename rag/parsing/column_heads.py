@@ -19,8 +19,8 @@ _OFF_CENTRE = 0.3
 """Part of the distance between columns by which a head may stand beside their middle."""
 
 _OFF_EDGE = 0.2
-_DOUBT = 0.1
-"""Part of that distance by which a head over several columns must fit better than over one."""
+_DOUBT = 0.15
+"""Part of that distance: what fits worse than the best by more is not meant."""
 
 _NOTE = re.compile(r"\(.*\)")
 
@@ -153,8 +153,14 @@ def _covers(level: Sequence[Cell], columns: Sequence[Span]) -> list[Group] | Non
         alike = [[group for group in groups if group[1] - group[0] == size] for groups in fits]
         if all(alike) and _are_apart(found := [groups[0] for groups in alike]):
             return found
-    found = [groups[0] for groups in fits if groups]
+    found = [_likeliest(cell, groups, columns) for cell, groups in zip(level, fits, strict=True) if groups]
     return found if all(fits) and _are_apart(found) else None
+
+
+def _likeliest(cell: Cell, groups: Sequence[Group], columns: Sequence[Span]) -> Group:
+    """The one column over which a narrow head stands; else the group that fits best."""
+    narrow = cell.right - cell.left < _pitch(columns)
+    return next((group for group in groups if narrow and group[1] - group[0] == 1), groups[0])
 
 
 def _are_apart(groups: Sequence[Group]) -> bool:
@@ -164,16 +170,15 @@ def _are_apart(groups: Sequence[Group]) -> bool:
 def _fits(cell: Cell, columns: Sequence[Span]) -> list[Group]:
     """The columns over whose middle ``cell`` may stand, or over an edge of one; the likeliest first."""
     pitch = _pitch(columns)
-    doubt = _DOUBT * pitch if cell.right - cell.left < pitch else 0.0
     found: list[tuple[float, Group]] = []
     for first in range(len(columns)):
         for end in range(first + 1, len(columns) + 1):
             left, right = columns[first][0], columns[end - 1][1]
+            alone = end - first == 1
             # Figures stand at the right of their column, which is wider than they are.
-            widest = min(left, columns[first][1] - pitch)
+            widest = min(left, right - pitch) if alone else left
             aside = min(abs(cell.left + cell.right - edge - right) / 2 for edge in (left, widest))
             edge = min(abs(cell.left - left), abs(cell.right - right))
-            alone = end - first == 1
             if aside <= _OFF_CENTRE * pitch or (alone and edge <= _OFF_EDGE * pitch):
-                found.append((aside + (0 if alone else doubt), (first, end)))
-    return [group for _, group in sorted(found)]
+                found.append((aside, (first, end)))
+    return [group for aside, group in sorted(found) if aside <= min(found)[0] + _DOUBT * pitch]

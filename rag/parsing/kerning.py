@@ -38,11 +38,12 @@ class Words:
         return _PIECES.sub(lambda run: " ".join(self._mended(run[0].split(" "))), content)
 
     def _mended(self, pieces: list[str]) -> Iterator[str]:
+        unknown = [piece.strip(_MARKS) not in self.known for piece in pieces]
         start = 0
         while start < len(pieces):
-            length = next(
-                (n for n in range(_MOST_PIECES, 1, -1) if self._belong(pieces[start : start + n])), 1
-            )
+            # Most words are known as they stand, and need no further look.
+            most = _MOST_PIECES if any(unknown[start : start + _MOST_PIECES]) else 1
+            length = next((n for n in range(most, 1, -1) if self._belong(pieces[start : start + n])), 1)
             word = "".join(pieces[start : start + length])
             yield self.parted.get(word, word)
             start += length

@@ -132,3 +132,15 @@ def test_every_word_and_number_is_whole():
     found = fidelity(written([page]))
 
     assert (found.lost, found.numbers > 8, found.words > 8) == ([], True, True)
+
+
+def test_a_word_above_one_head_is_not_in_the_names_of_the_others():
+    head = [(270, 632, 10, "Gross"), (266, 620, 10, "amount"), (392, 620, 10, "Net")]
+    more = [
+        row(600 - 14 * n, label, "63,355", "41,485", "21,870")
+        for n, label in enumerate(("Patents", "Licences", "Goods"))
+    ]
+
+    text = text_of([*head, (510, 620, 10, "Tax"), *(line for lines in more for line in lines)])
+
+    assert "Patents; Gross amount: 63,355; Net: 41,485; Tax: 21,870" in text
