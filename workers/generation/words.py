@@ -1,0 +1,38 @@
+"""The words of a text that say what it is about."""
+
+import re
+
+from rag.text.lexical import stem
+
+_CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+_WORD = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+")
+_STOP_WORDS = frozenset(
+    """a an and are as at be been being by did do does for from had has have how i in is it its many
+    me much my of on or s should t that the their there they this to was we were what when where which
+    who whom whose why will with you your
+    das dem den der des ein eine einem einen einer eines ist mit nach oder sind und von welche welchem
+    welchen welcher welches wer werden wie wieso wird wo zu zum zur
+    """.split()  # noqa: SIM905 - prose is easier to read than a hundred quoted words
+)
+
+
+def content_words(text: str) -> frozenset[str]:
+    """Stems of the words of ``text`` without stop words: articles, question words and the like.
+
+    In scripts without spaces each character counts as a word. A stop word in capitals within a sentence is
+    a name: "vitamin A", "the US plant".
+    """
+    found = []
+    for match in _WORD.finditer(text):
+        word = match[0]
+        if (lower := word.casefold()) not in _STOP_WORDS:
+            found.append(stem(lower))
+        elif word.isupper() and word != "I" and _is_within(text, match.start()):
+            found.append(word)
+    return frozenset(found)
+
+
+def _is_within(text: str, start: int) -> bool:
+    """Whether a word in lower-case letters stands right before ``start``, or the word begins no sentence."""
+    before = text[max(0, start - 2) : start]
+    return len(before) == 2 and before[1] == " " and (before[0].isalnum() or before[0] in ",(")
