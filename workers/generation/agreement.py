@@ -3,21 +3,32 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import lru_cache
 
-from rag.text.sentences import readable
 from workers.generation.quotes import Quote
 
-_ELSEWHERE, _ABSENT, _ANOTHER = -1.5, -4.0, -7.0
 _MOST = 8
 
-_CODE = re.compile(r"(?<![\w.])(?=[^\s,;?!]*\d)[^\W_][\w]*(?:[.:/_-][\w]+)*")
+_CODE = re.compile(r"(?<![\w.])(?=[A-Za-z.:/_-]{0,40}[0-9])[A-Za-z0-9]+(?:[.:/_-][A-Za-z0-9]+)*")
 _ORDINAL = re.compile(r"\d+(?:st|nd|rd|th|s|%)?\Z", re.IGNORECASE)
 _YEAR = re.compile(r"(?<![\w.,-])(?:19|20)\d\d(?![\w,]|\.\d)")
 _NUMBERED = re.compile(r"(?<!\w)([^\W\d_]{3,})[ -]([A-Z](?!\w)|\d[\w.-]*\w|\d)")
 _NAME = re.compile(r"(?<!\w)(?:[A-Z][^\W\d_]+(?:['’-][^\W\d_]+)?)(?: [A-Z][^\W\d_]+)+")
 _DIGIT, _LETTER = re.compile(r"\d+"), re.compile(r"[^\W\d_]+")
 _SPACE = re.compile(r"\s+")
+
+
+class Kind(Enum):
+    """What a question pins down, with how much a quote loses that does not have it.
+
+    In turn: where its passage has it elsewhere, where the passage has it not, and where the quote
+    (or what it stands under) has another thing of the kind.
+    """
+
+    CODE = (-1.5, -4.0, -7.0)
+    YEAR = (0.0, -0.5, -3.0)
+    NAME = (-0.5, -1.5, -1.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +39,7 @@ class Pin:
     """
 
     text: str
+    kind: Kind
     others: re.Pattern[str] | None = None
 
 
@@ -36,17 +48,17 @@ def pins_of(question: str) -> tuple[Pin, ...]:
     found: dict[str, Pin] = {}
     for match in _NUMBERED.finditer(question):
         noun = re.escape(match[1].casefold())
-        value = r"[a-z](?!\w)" if match[2].isalpha() else r"\d[\w.-]*\w|\d"
-        found[_plain(match[0])] = Pin(_plain(match[0]), re.compile(rf"(?<!\w){noun}[ -](?:{value})"))
+        value = r"[a-z](?!\w)" if match[2].isalpha() else r"(?:\d[\w.-]*\w|\d)"
+        found[_plain(match[0])] = Pin(_plain(match[0]), Kind.CODE, re.compile(rf"(?<!\w){noun}[ -]{value}"))
     inside = " ".join(found)
     for match in _CODE.finditer(question):
         code = _plain(match[0])
         if code not in inside and not _ORDINAL.match(code):
-            found[code] = Pin(code, _of_the_shape(code))
+            found[code] = Pin(code, Kind.CODE, _of_the_shape(code))
     for match in _YEAR.finditer(question):
-        found.setdefault(match[0], Pin(match[0], _YEAR))
+        found.setdefault(match[0], Pin(match[0], Kind.YEAR, _YEAR))
     for match in _NAME.finditer(question, question.find(" ") + 1):
-        found.setdefault(_plain(match[0]), Pin(_plain(match[0])))
+        found.setdefault(_plain(match[0]), Pin(_plain(match[0]), Kind.NAME))
     return tuple(found.values())[:_MOST]
 
 
@@ -55,24 +67,22 @@ def agreement(quote: Quote, pins: Sequence[Pin]) -> float:
     return sum(_agreement(quote, pin) for pin in pins)
 
 
-def is_code(pin: Pin) -> bool:
-    """Whether ``pin`` is an identifier, which nothing else can stand for."""
-    return len(pin.text) > 4 and len(_DIGIT.findall(pin.text)) > 0 and " " not in pin.text and not pin.text.isdigit()
-
-
 def _agreement(quote: Quote, pin: Pin) -> float:
+    elsewhere, absent, another = pin.kind.value
     label = quote.statement.label
     near = _plain(" ".join((label.text if label else "", quote.verbatim)))
-    above = _plain(" ".join((quote.passage.title, *quote.path)))
     if _has(near, pin.text):
         return 0.0
-    if pin.others is not None and pin.others.search(near):
-        return _ANOTHER if pin.others is not _YEAR else _ABSENT / 2
+    if quote.cells:  # a row is about what it names, and nothing else
+        return float(Kind.CODE.value[-1])
+    above = _plain(" ".join((quote.passage.title, *quote.path)))
+    if pin.kind is Kind.CODE and pin.others is not None and pin.others.search(near):
+        return float(another)
     if _has(above, pin.text):
         return 0.0
     if pin.others is not None and pin.others.search(above):
-        return _ANOTHER
-    return _ELSEWHERE if _has(_plain_passage(quote.passage.text), pin.text) else _ABSENT
+        return float(another)
+    return float(elsewhere if _has(_plain_passage(quote.passage.text), pin.text) else absent)
 
 
 def _has(text: str, pinned: str) -> bool:

@@ -48,7 +48,9 @@ def asks_and_answers(cells: Sequence[Cell], asked: AbstractSet[str], words: Word
 
 
 def asked_cells(cells: Sequence[Cell], asked: AbstractSet[str], words: Words) -> list[Cell]:
-    """The cell by which the question names the row, and those that it asks for; all where it names no column.
+    """The first cell, the one by which the question names the row, and those that it asks for.
+
+    All where it names no column.
 
     A column is asked for by its name. What stands in it cannot be the key: "the deputy of Ada" is
     not in the row whose deputy is Ada.
@@ -58,7 +60,7 @@ def asked_cells(cells: Sequence[Cell], asked: AbstractSet[str], words: Words) ->
     if not wanted or not keys:
         return list(cells)
     key = max(keys, key=lambda cell: len(words(cell.value) & asked))
-    return [cell for cell in cells if cell is key or cell in wanted]
+    return [cell for n, cell in enumerate(cells) if n == 0 or cell is key or cell in wanted]
 
 
 def is_keyed_by_what_is_asked(cells: Sequence[Cell], asked: AbstractSet[str], words: Words) -> bool:

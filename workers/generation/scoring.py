@@ -127,10 +127,15 @@ def token_similarity(
         known = cosines[quote.rank]
         if known is None or known.shape[1] != len(starts[quote.rank]):
             return None
-        label = quote.statement.label
-        places = ((quote.start, quote.end), *(((label.part.start, label.part.end),) if label else ()))
-        rows = [np.searchsorted(starts[quote.rank], place) for place in places]
+        rows = [np.searchsorted(starts[quote.rank], place) for place in _places(quote)]
         best = [known[:, first:last].max(axis=1) for first, last in rows if first < last]
         if best:
             similarity[i] = weights @ np.max(best, axis=0)
     return similarity
+
+
+def _places(quote: Quote) -> list[tuple[int, int]]:
+    """Where a quote and what it is about stand: its label; over a whole list its heading."""
+    label, heading = quote.statement.label, quote.statement.heading if quote.whole else None
+    about = [part for part in (label and label.part, heading) if part is not None]
+    return [(quote.start, quote.end), *((part.start, part.end) for part in about)]

@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from rag.text.sentences import Kind, Sentence, readable, sentences
+from workers.generation.rows import cells_of
 
 _LONGEST_TERM, _LONGEST_NAME = 120, 60  # characters
 _MOST_WORDS = 8  # of a term whose text is no sentence
+_LOWEST = 7  # level of what is like a heading and has no mark
 _LONGEST_RECORD = 1_000  # characters
 
 _BOLD = re.compile(r"(\*\*|__)(?=\S)[^\n]*\1:?\Z")
@@ -47,13 +49,14 @@ class Label:
 class Statement:
     """Consecutive parts of a passage that are quoted together.
 
-    ``headings``: of the passage's own text, outermost first. ``distance``: how many statements stand
+    ``headings``: of the passage's own text, outermost first; ``heading`` is the place of the innermost. ``distance``: how many statements stand
     between the label and this one. ``paragraph`` counts the blocks of the passage's text.
     """
 
     parts: tuple[Sentence, ...]
     label: Label | None = None
     headings: tuple[str, ...] = ()
+    heading: Sentence | None = None
     distance: int = 0
     paragraph: int = 0
 
@@ -96,6 +99,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self._text = text
         self._headings: list[tuple[int, str]] = []
+        self._heading: Sentence | None = None
         self._label: Label | None = None
         self._lasts = False  # whether the label is in force beyond the next block
         self._distance = self._paragraph = 0
@@ -105,7 +109,7 @@ class _Reader:
         pieces = _pieces(self._text)
         for piece, following in zip(pieces, (*pieces[1:], None), strict=True):
             self._paragraph += piece.opens
-            if piece.part.kind is Kind.HEADING:
+            if piece.part.kind is Kind.HEADING or self._is_subject(piece):
                 self._enter(piece.part)
             elif label := self._label_of(piece, following):
                 self._label, self._distance = label, 0
@@ -114,19 +118,24 @@ class _Reader:
                 self._state(piece)
         return self._found
 
+    def _is_subject(self, piece: _Piece) -> bool:
+        return _SUBJECT.match(self._text, piece.part.start, piece.part.end) is not None
+
     def _enter(self, part: Sentence) -> None:
         """Go under a heading; one of the same level or below is left."""
         line = self._text[part.start : part.end]
-        level = len(line) - len(line.lstrip("#")) or 7
-        name = readable(line, Kind.HEADING)
+        level = len(line) - len(line.lstrip("#")) or _LOWEST
+        name = readable(_SUBJECT.sub("", line), Kind.HEADING)
         self._headings = [each for each in self._headings if each[0] < level] + [(level, name)]
-        self._label, self._distance, self._lasts = None, 0, True
+        self._heading, self._label, self._distance, self._lasts = part, None, 0, True
         if _ASKS.search(name):
             self._label = Label(part, Form.QUESTION, name)
 
     def _label_of(self, piece: _Piece, following: _Piece | None) -> Label | None:
         """What ``piece`` is the label of the following one as; None where it is none."""
         if following is None or following.part.kind is Kind.HEADING or piece.part.kind in (Kind.ROW, Kind.CODE):
+            return None
+        if cells_of(self._text[piece.part.start : piece.part.end]):
             return None
         line = readable(self._text[piece.part.start : piece.part.end], piece.part.kind)
         if _ASKS.search(line) or _QUESTION_MARK.match(line):
@@ -138,7 +147,7 @@ class _Reader:
     def _is_term(self, part: Sentence, line: str, following: _Piece) -> bool:
         if len(line) > _LONGEST_TERM or part.kind is not Kind.PROSE:
             return False
-        if _SUBJECT.match(line) or _BOLD.match(self._text[part.start : part.end]):
+        if _BOLD.match(self._text[part.start : part.end]):
             return True
         if self._label is not None and self._label.form is Form.TERM and not self._distance:
             return False  # it is the text of the term before
@@ -153,13 +162,15 @@ class _Reader:
 
     def _state(self, piece: _Piece) -> None:
         last = self._found[-1] if self._found else None
-        if piece.opens and self._label is not None and self._distance and not self._lasts:
-            self._label, self._distance = None, 0
         if last is not None and last.label is self._label and self._goes_on(last, piece.part):
             self._found[-1] = replace(last, parts=(*last.parts, piece.part))
             return
+        if piece.opens and self._label is not None and self._distance and not self._lasts:
+            self._label, self._distance = None, 0
         headings = tuple(name for _, name in self._headings)
-        self._found.append(Statement((piece.part,), self._label, headings, self._distance, self._paragraph))
+        self._found.append(
+            Statement((piece.part,), self._label, headings, self._heading, self._distance, self._paragraph)
+        )
         self._distance += 1
 
     def _goes_on(self, last: Statement, part: Sentence) -> bool:

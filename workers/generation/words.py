@@ -5,7 +5,7 @@ import re
 from rag.text.lexical import stem
 
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
-_WORD = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+")
+_WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+")
 _STOP_WORDS = frozenset(
     """a an and are as at be been being by did do does for from had has have how i in is it its many
     me much my of on or s should t that the their there they this to was we were what when where which
@@ -14,6 +14,25 @@ _STOP_WORDS = frozenset(
     welchen welcher welches wer werden wie wieso wird wo zu zum zur
     """.split()  # noqa: SIM905 - prose is easier to read than a hundred quoted words
 )
+_MEASURES = {
+    word: measure
+    for measure, words in {
+        "depth": "deep tief tiefe",
+        "weight": "heavy weigh weighs weighed weighing wiegt wiegen schwer gewicht",
+        "height": "high tall hoch höhe",
+        "width": "wide breit breite",
+        "length": "long lang länge",
+        "price": "cost costs expensive cheap kostet kosten preis teuer",
+        "age": "old alt alter",
+        "speed": "fast schnell geschwindigkeit",
+        "distance": "far entfernung weit",
+        "voltage": "volt volts spannung",
+        "temperature": "hot cold warm degree degrees temperatur grad",
+        "call": "named called name names heißt heißen",
+    }.items()
+    for word in words.split()
+}
+"""Words for one measure: "how heavy" asks for the weight, and "it weighs" tells it."""
 
 
 def content_words(text: str) -> frozenset[str]:
@@ -26,7 +45,7 @@ def content_words(text: str) -> frozenset[str]:
     for match in _WORD.finditer(text):
         word = match[0]
         if (lower := word.casefold()) not in _STOP_WORDS:
-            found.append(stem(lower))
+            found.append(stem(_MEASURES.get(lower, lower)))
         elif word.isupper() and word != "I" and _is_within(text, match.start()):
             found.append(word)
     return frozenset(found)
