@@ -2,20 +2,17 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from rag.model import Answer, Candidate, Vector
+from rag.model import Answer, Candidate
 from rag.ports import GenerationRequest
 from rag.text.inert import make_inert
 from workers.embedding import minilm
 from workers.generation.prompting import NOT_FOUND
 from workers.generation.quotes import Quote, quotes
 from workers.generation.scoring import TokenSpans, scores
+from workers.generation.selection import choose
 from workers.generation.words import content_words
 
 _PASSAGES = 10
-_MOST_QUOTES = 3
-_ENOUGH = 0.6
 
 
 class ExtractiveGenerator:
@@ -25,7 +22,7 @@ class ExtractiveGenerator:
     holds the answer: the log-odds of its passage, the question's MaxSim over the sentence's
     stored token vectors, the share of the question's words in it weighted by rarity, and
     whether it holds the kind of thing asked for. The softmax over all quotes gives the
-    chances; the answer takes quotes, best first, until their chances add up to ``_ENOUGH``. The
+    chances; the answer takes quotes, best first, until their chances add up (:mod:`workers.generation.selection`). The
     coefficients are rounded from a conditional logit that was cross-validated by article.
     """
 
@@ -67,26 +64,7 @@ class ExtractiveGenerator:
         found = quotes(passages, request.cancelled)
         if not found or request.cancelled():
             return []
-        return _most_likely(found, scores(request.question, request.query, passages, found, self._token_spans))
-
-
-def _most_likely(found: Sequence[Quote], scored: Vector) -> list[Quote]:
-    """As few quotes as have ``_ENOUGH`` chance; none repeats another.
-
-    They come in reading order: passages by their best quote, then quotes by their place in it.
-    """
-    chance = np.exp(scored - scored.max())
-    chance /= chance.sum()
-    chosen: list[Quote] = []
-    total = 0.0
-    for i in np.argsort(-chance, kind="stable"):
-        if total >= _ENOUGH or len(chosen) == _MOST_QUOTES:
-            break
-        total += float(chance[i])
-        if not any(found[i].says_the_same_as(other) for other in chosen):
-            chosen.append(found[i])
-    ranks = list(dict.fromkeys(quote.rank for quote in chosen))
-    return sorted(chosen, key=lambda quote: (ranks.index(quote.rank), quote.start))
+        return choose(found, scores(request.question, request.query, passages, found, self._token_spans))
 
 
 def generator(min_relevance: float) -> ExtractiveGenerator:

@@ -136,7 +136,8 @@ class Quote:
             return self._list()
         lines = [self._line(part) for part in self.parts]
         lines[0] = self._lead(lines[0]) + lines[0]
-        return "\n".join(lines)
+        broken = any(part.kind in (Kind.CODE, Kind.ROW) for part in self.parts)
+        return ("\n" if broken else " ").join(lines)
 
     def citation(self, number: int) -> Citation:
         start, end = self.passage.start + self.start, self.passage.start + self.end
@@ -149,12 +150,17 @@ class Quote:
         """The term or heading that ``line`` needs to be understood, with a colon."""
         label = self.statement.label
         if label is not None and label.form is Form.TERM:
-            named = not (self.is_sentence and content_words(label.text) <= self.own_words)
-            return f"{label.text}: " if named and len(label.text) <= _LONGEST_LEAD else ""
-        if not _NEEDS_A_NOUN.match(line) or not self.path:
+            said = self.is_sentence and content_words(label.text) <= self.own_words
+            return "" if said else f"{_shortened(label.text)}: "
+        if label is not None or not self.path or not self.needs_a_noun:
             return ""
-        heading = readable(self.path[-1], Kind.HEADING)
-        return f"{heading}: " if len(heading) <= _LONGEST_LEAD and label is None else ""
+        heading = readable(self.path[-1], Kind.HEADING).rstrip(" ¶#")
+        return f"{heading}: " if len(heading) <= _LONGEST_LEAD else ""
+
+    @property
+    def needs_a_noun(self) -> bool:
+        """Whether it begins with a pronoun."""
+        return _NEEDS_A_NOUN.match(self.verbatim) is not None
 
     def _list(self) -> str:
         """The line that announces the list, and its items; their numbers stay."""
@@ -212,6 +218,14 @@ def _items(text: str, parts: Sequence[Sentence]) -> Iterator[list[Sentence]]:
         item.append(part)
     if item:
         yield item
+
+
+def _shortened(term: str) -> str:
+    """A term without what makes it long, such as the parameters of a function."""
+    if len(term) <= _LONGEST_LEAD:
+        return term
+    name, bracket, _ = term.partition("(")
+    return f"{name}(…)" if bracket and len(name) <= _LONGEST_LEAD else f"{term[:_LONGEST_LEAD].rstrip()}…"
 
 
 def _bullet(text: str, item: Sequence[Sentence]) -> str:

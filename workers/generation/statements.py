@@ -12,7 +12,7 @@ from enum import StrEnum
 from rag.text.sentences import Kind, Sentence, readable, sentences
 from workers.generation.rows import cells_of
 
-_LONGEST_TERM, _LONGEST_NAME = 120, 60  # characters
+_LONGEST_TERM, _LONGEST_NAME = 250, 60  # characters
 _MOST_WORDS = 8  # of a term whose text is no sentence
 _LOWEST = 7  # level of what is like a heading and has no mark
 _LONGEST_RECORD = 1_000  # characters
@@ -125,7 +125,7 @@ class _Reader:
         """Go under a heading; one of the same level or below is left."""
         line = self._text[part.start : part.end]
         level = len(line) - len(line.lstrip("#")) or _LOWEST
-        name = readable(_SUBJECT.sub("", line), Kind.HEADING)
+        name = readable(_SUBJECT.sub("", line), Kind.HEADING).rstrip(" ¶#")
         self._headings = [each for each in self._headings if each[0] < level] + [(level, name)]
         self._heading, self._label, self._distance, self._lasts = part, None, 0, True
         if _ASKS.search(name):
@@ -141,7 +141,7 @@ class _Reader:
         if _ASKS.search(line) or _QUESTION_MARK.match(line):
             return Label(piece.part, Form.QUESTION, line)
         if piece.alone and self._is_term(piece.part, line, following):
-            return Label(piece.part, Form.TERM, line.rstrip(":¶# "))
+            return Label(piece.part, Form.TERM, line.rstrip(": ¶#"))
         return None
 
     def _is_term(self, part: Sentence, line: str, following: _Piece) -> bool:
