@@ -13,12 +13,14 @@ import numpy as np
 from bench.client import Caller
 from bench.figures import Figure
 from rag.model import ParsedDocument
+from workers.bundled.models import MINILM
+from workers.bundled.session import CLS, SEP
+from workers.bundled.wheels import carried_file
 from workers.embedding import minilm
+from workers.embedding.build import read_weights
 from workers.embedding.bundled import BundledEmbedder
 from workers.embedding.graph import minilm_graph
 from workers.embedding.minilm import DIMENSION, encoded
-from workers.embedding.session import CLS, SEP
-from workers.embedding.weights import source
 from workers.tools import Tools
 
 ROUNDS = 3
@@ -103,10 +105,10 @@ def _rate(loop: Loop, texts: Sequence[str]) -> float:
 
 def _fp32_loop() -> Loop:
     """The usual way: the published fp32 weights on onnxruntime with its own threads over all cores."""
-    import onnxruntime  # noqa: PLC0415 - workers.embedding.session must turn its telemetry off first
+    import onnxruntime  # noqa: PLC0415 - workers.bundled.session must turn its telemetry off first
 
-    with source(print) as origin:
-        weights = origin.weights()
+    with carried_file(MINILM, print) as archive:
+        weights = read_weights(archive)
     tokenizer = minilm.tokenizer()
     graph = minilm_graph(weights, np.eye(DIMENSION, dtype=np.float32), int8=False)
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])

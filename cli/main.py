@@ -52,13 +52,13 @@ def aegis(
 
 @app.command()
 def setup() -> None:
-    """Build the bundled model, once; the first start does it too."""
+    """Build the bundled models, once; the first start does it too."""
     from rag.system.folders import expanded
-    from workers.embedding.build import build
+    from workers.setup import build_models
 
     settings = _settings()
     folder = expanded(settings.model_dir, "MODEL_DIR: ").resolve()
-    build(folder, lambda line: print(f"aegis: {line}", file=sys.stderr))
+    build_models(settings, folder, lambda line: print(f"aegis: {line}", file=sys.stderr))
 
 
 @app.command()

@@ -111,6 +111,6 @@ def _check_generator(part: str, generator: Generator, sample: _Sample) -> Findin
 
 
 def _remedy(by: str) -> str:
-    if by in ("bundled", "extractive"):
+    if by in ("bundled", "late-interaction", "extractive"):
         return "aegis setup"
     return "see its address, its key, and whether the server runs"

@@ -6,8 +6,8 @@ from cli.doctor import models, vectors
 from cli.doctor.finding import Finding, run_check
 from rag.settings import Settings
 from tasks.app import LANES, app
-from workers.embedding.files import model_files
 from workers.generation import smollm2
+from workers.setup import missing_models, needed_models
 from workers.startup import route_faults
 from workers.tools import Tools
 
@@ -32,6 +32,8 @@ def _check_models(settings: Settings) -> Finding:
     """Whether the files are there; :mod:`cli.doctor.models` tries the models that are in use."""
     if settings.answered_by == "smollm2" and (missing := smollm2.missing()):
         return Finding("bundled models", "bad", f"{', '.join(missing)} missing", smollm2.INSTALL)
-    if not model_files(settings.model_dir).complete():
-        return Finding("bundled models", "bad", "the embedding model is not built", "aegis setup")
-    return Finding("bundled models", "ok", "the embedding model is built")
+    if unbuilt := missing_models(settings, settings.model_dir):
+        names = ", ".join(release.name for release in unbuilt)
+        return Finding("bundled models", "bad", f"not built: {names}", "aegis setup")
+    names = ", ".join(release.name for release in needed_models(settings))
+    return Finding("bundled models", "ok", f"built: {names}")

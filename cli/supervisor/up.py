@@ -23,7 +23,7 @@ from rag.settings import Settings
 from rag.startup import shield
 from rag.system.folders import expanded, keep_private, private_folder
 from rag.system.homes import recorded
-from workers.embedding.files import model_files
+from workers.setup import missing_models
 
 _FORK_SERVER = "fork-server"
 
@@ -43,7 +43,7 @@ def up(
     Raises Conflict when AEGIS_HOME is in use, ConfigurationError or Unavailable when the
     stack cannot start.
     """
-    if status := build_model(settings):
+    if status := build_models(settings):
         return status
     began = monotonic()
     keep_private()
@@ -85,13 +85,13 @@ def up(
     return status
 
 
-def build_model(settings: Settings) -> int:
-    """Build the bundled model if it is missing; the exit status, 0 when the model is there.
+def build_models(settings: Settings) -> int:
+    """Build the bundled models that are missing; the exit status, 0 when they are there.
 
-    ``aegis setup`` builds it and reports on stderr.
+    ``aegis setup`` builds them and reports on stderr.
     """
     folder = expanded(settings.model_dir, "MODEL_DIR: ").resolve()
-    if model_files(folder).complete():
+    if not missing_models(settings, folder):
         return 0
     # In a process of its own: what a build loads would stay in the supervisor's memory. -P: a folder
     # named cli in the working directory must not be imported.

@@ -13,7 +13,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from rag.model import DocumentVersion, Point
+from rag.model import DocumentVersion, Passage, Point
 
 _MODULUS = 1 << 256
 
@@ -41,7 +41,8 @@ def content_of(point: Point, *, sort_keys: bool) -> bytes:
     """Passage, dense vector, terms and their weights, and token vectors, each with its length before it.
 
     Lengths are 8 bytes, big-endian; arrays are little-endian. Of the passage: JSON of its fields, in order,
-    the confidence only where there is one: the digests of most points are those of earlier versions.
+    the last ones only where one of them says something: the digests of most points are those of earlier
+    versions.
     ``sort_keys``: those of its metadata, which an engine may give back in another order.
     """
     passage = point.passage
@@ -57,7 +58,7 @@ def content_of(point: Point, *, sort_keys: bool) -> bytes:
         passage.page,
         list(passage.headings),
         dict(passage.metadata),
-        *([] if passage.confidence is None else [passage.confidence]),
+        *_last_fields(passage),
     ]
     pieces = (
         json.dumps(fields, ensure_ascii=False, sort_keys=sort_keys, separators=(",", ":")).encode(),
@@ -67,6 +68,12 @@ def content_of(point: Point, *, sort_keys: bool) -> bytes:
         b"" if point.tokens is None else np.ascontiguousarray(point.tokens, "<f2").tobytes(),
     )
     return b"".join(len(piece).to_bytes(8) + piece for piece in pieces)
+
+
+def _last_fields(passage: Passage) -> list[float | str | None]:
+    if passage.searched_title:
+        return [passage.confidence, passage.searched_title]
+    return [] if passage.confidence is None else [passage.confidence]
 
 
 def digests(points: Iterable[Point]) -> dict[DocumentVersion, ContentDigest]:

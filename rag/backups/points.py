@@ -28,6 +28,7 @@ _MAGIC = b"AEGP"
 _HEAD = struct.Struct("<4sHHII")
 _LENGTH, _FIELDS = 8, 5
 _PASSAGE = tuple(each.name for each in fields(Passage))
+_FEWEST = _PASSAGE.index("confidence")
 
 
 def packed(points: Sequence[Point], token_dimension: int | None) -> bytes:
@@ -68,9 +69,8 @@ def _points(body: memoryview, width: int) -> Iterator[Point]:
             parts.append(body[start:at])
         passage, dense, indices, values, tokens = parts
         told = json.loads(bytes(passage))
-        # The last field, the confidence, is left out where it is None.
-        names = _PASSAGE if len(told) == len(_PASSAGE) else _PASSAGE[:-1]
-        fields_of = dict(zip(names, told, strict=True))
+        # The last fields are left out where they say nothing.
+        fields_of = dict(zip(_PASSAGE[: max(len(told), _FEWEST)], told, strict=True))
         yield Point(
             passage=Passage(**{**fields_of, "headings": tuple(fields_of["headings"])}),
             dense=np.frombuffer(dense, "<f4"),

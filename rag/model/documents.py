@@ -115,9 +115,9 @@ class Document:
 
     ``fingerprint`` identifies everything that the passages depend on (bytes, title, metadata, chunking): an
     ingestion with the same fingerprint has nothing to do. ``text_key``: the blob of the parsed text that
-    offsets point into. ``given_title``: the title that was sent, whose words count in the lexical search of
-    each passage; '' without one. ``searched_title``: the title whose words count so, which is the given one
-    or the name of the file; '' where the title stands in the text. ``confirmed``: the version of the last
+    offsets point into. ``given_title``: the title that was sent; '' without one. ``searched_title``:
+    the given one, or that of the file's name, whose words count in the lexical search of each passage; ''
+    without one. ``confirmed``: the version of the last
     ingestion with the same content, which supersedes older ones; 0 without one. ``owner``: the name of the
     key that sent the version; "" without keys. ``size``: bytes of its source; 0 where they were not counted.
     ``warnings``: what of the source was not read.

@@ -46,7 +46,8 @@ class CollectionSpec:
 class Passage:
     """What a point carries beside its vectors; ``chunk_id`` is the point id (a UUID string).
 
-    ``confidence``: that of its :class:`Chunk`.
+    ``confidence``: that of its :class:`Chunk`. ``searched_title``: the title that was given, or
+    that the name of the document's file gives; its words stand nowhere in the text. "" without one.
     """
 
     chunk_id: str
@@ -61,6 +62,7 @@ class Passage:
     headings: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     confidence: float | None = None
+    searched_title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

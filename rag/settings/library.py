@@ -81,6 +81,11 @@ class LibrarySettings(BaseSettings):
         3, ge=1, le=1000, description="Passages kept after reranking for a query that names no top_n."
     )
 
+    context_metadata: tuple[str, ...] = Field(
+        (),
+        description="Metadata fields, such as product,version, whose values tell what a passage is about, as its title and its headings do: they count in the search, in reranking and in the prompts of generative models. Of documents that are there already, from the next `aegis reindex` on.",
+    )
+
     # --- Qdrant
     qdrant_url: str | None = Field(
         None,

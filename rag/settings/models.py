@@ -6,7 +6,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
 EmbedderName = Literal["bundled", "jina", "ollama"]
-RerankerName = Literal["bundled", "jina"]
+RerankerName = Literal["bundled", "late-interaction", "jina"]
 GeneratorName = Literal["extractive", "smollm2", "ollama", "openai"]
 
 
@@ -31,7 +31,7 @@ class ModelSettings(BaseSettings):
     )
     reranker: RerankerName | None = Field(
         None,
-        description="Reranker: bundled or jina. Unset: jina with JINA_API_KEY or JINA_BASE_URL, else bundled.",
+        description="Reranker: bundled (a cross-encoder and late interaction), late-interaction (that alone: a tenth of the processor time) or jina. Unset: jina with JINA_API_KEY or JINA_BASE_URL, else bundled.",
     )
     reranker_model: str = Field(
         "jina-reranker-v2-base-multilingual",

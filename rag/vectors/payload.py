@@ -99,6 +99,7 @@ def payload_of(passage: Passage) -> Payload:
         "headings": list(passage.headings),
         "metadata": dict(passage.metadata),
         **({} if passage.confidence is None else {"recognised": passage.confidence}),
+        **({"searched_title": passage.searched_title} if passage.searched_title else {}),
         "revision": revision_of(DocumentVersion(passage.document_id, passage.version)),
         "terms": list(facts.terms),
         "numbers": dict(facts.numbers),
@@ -137,6 +138,7 @@ def passage_of(chunk_id: str, payload: Mapping[str, Any]) -> Passage:
         headings=tuple(payload.get("headings", ())),
         metadata=payload.get("metadata", {}),
         confidence=payload.get("recognised"),
+        searched_title=payload.get("searched_title", ""),
     )
 
 
@@ -193,7 +195,8 @@ def _check_passage(passage: Passage, where: str) -> None:
     if canonical != chunk_id:
         raise InvalidRequest(f"{where}: the chunk_id {chunk_id!r} must be written {canonical}")
     try:
-        "".join((passage.text, passage.title, passage.document_id, *passage.headings)).encode()
+        names = passage.title, passage.searched_title, passage.document_id, *passage.headings
+        "".join((passage.text, *names)).encode()
     except UnicodeEncodeError as error:
         raise InvalidRequest(f"{where}: holds text that is not Unicode (a lone surrogate)") from error
 

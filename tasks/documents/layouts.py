@@ -14,6 +14,7 @@ from rag.naming import is_store_of, point_id
 from rag.ports import Embedder, VectorStore
 from rag.settings import Settings
 from rag.text import lexical
+from rag.text.context import searched_text
 from tasks.documents.blob_keys import work_key
 from tasks.toolbox import Toolbox
 
@@ -72,7 +73,7 @@ def require_room(embedder: Embedder, settings: Settings) -> None:
         )
 
 
-def passage_of(job: Job, title: str, chunk: Chunk) -> Passage:
+def passage_of(job: Job, title: str, searched_title: str, chunk: Chunk) -> Passage:
     """A chunk as a passage of the document that an ingestion brings."""
     document_id, version = job.inputs["document_id"], job.inputs["version"]
     return Passage(
@@ -88,12 +89,13 @@ def passage_of(job: Job, title: str, chunk: Chunk) -> Passage:
         headings=chunk.headings,
         confidence=chunk.confidence,
         metadata=job.inputs["metadata"],
+        searched_title=searched_title,
     )
 
 
-def point_of(passage: Passage, embedding: Embedding, searched_title: str) -> Point:
-    """The lexical search of a passage also counts the words of its headings and of ``searched_title``."""
-    sparse = lexical.encode_passage("\n".join((searched_title, *passage.headings, passage.text)))
+def point_of(passage: Passage, embedding: Embedding, settings: Settings) -> Point:
+    """The lexical search of a passage also counts the words of its context."""
+    sparse = lexical.encode_passage(searched_text(passage, settings.context_metadata))
     return Point(passage, embedding.dense, sparse, embedding.tokens)
 
 

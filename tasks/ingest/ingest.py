@@ -87,7 +87,7 @@ def _save(run: StageRun, source: Source, fingerprint: str, document: CutDocument
     tools, job = run.tools, run.job
     parsed, chunks = document.parsed, document.chunks
     check_metadata(tools.settings, job.inputs["metadata"], len(chunks))
-    file_title = "" if job.inputs["title"] or parsed.title else file_title_of(source)
+    file_title = "" if job.inputs["title"] else file_title_of(source)
     title = job.inputs["title"] or parsed.title or file_title or title_without_any(source, chunks)
     save_text(tools.blobs, job, parsed.text, chunks)
     tools.blobs.put(work_key(job, "chunks"), artefacts.pack_chunks(title, chunks), durable=False)

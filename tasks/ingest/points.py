@@ -28,7 +28,7 @@ class Content:
 
     @property
     def searched_title(self) -> str:
-        """The title whose words find each passage: the given one, or that of the file's name; or ""."""
+        """The title that stands nowhere in the text: the given one, or that of the file's name; or ""."""
         return self.given_title or self.note.file_title
 
 
@@ -48,7 +48,11 @@ def write_slice(
         if collection.documents == 0 and layout == collection.serving:
             point_alias(vectors, collection)
     pairs = zip(chunks[start : start + SLICE], embeddings, strict=True)
-    points = [point_of(passage_of(run.job, content.title, c), e, content.searched_title) for c, e in pairs]
+    passages = (
+        (passage_of(run.job, content.title, content.searched_title, chunk), embedding)
+        for chunk, embedding in pairs
+    )
+    points = [point_of(passage, embedding, run.tools.settings) for passage, embedding in passages]
     yield Shared(vectors.upsert, points, of=(store,))
     if len(chunks) > SLICE:
         run.progress(min(start + SLICE, len(chunks)), len(chunks))

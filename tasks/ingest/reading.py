@@ -35,7 +35,9 @@ def could_read_more(tools: Toolbox, present: Document) -> bool:
 
 def rules_of(tools: Toolbox, source: Source) -> str:
     """A name for the rules by which the source is read and cut."""
-    return f"{tools.chunker.name} {'recognised' if _is_always_recognised(tools, source) else ''}".strip()
+    fields = ",".join(tools.settings.context_metadata)
+    recognised = "recognised" if _is_always_recognised(tools, source) else ""
+    return " ".join(filter(None, (tools.chunker.name, recognised, fields)))
 
 
 def _is_always_recognised(tools: Toolbox, source: Source) -> bool:

@@ -118,8 +118,8 @@ class Reembedding:
                 return
             embeddings = embedder.embed_passages([passage.text for _, passage in call])
             points = [
-                point_of(passage, embedding, document.searched_title or document.given_title)
-                for (document, passage), embedding in zip(call, embeddings, strict=True)
+                point_of(passage, embedding, tools.settings)
+                for (_, passage), embedding in zip(call, embeddings, strict=True)
             ]
             tools.vectors.upsert(self.store, points)
 

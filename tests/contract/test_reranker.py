@@ -8,9 +8,9 @@ from rag.model import Candidate, Embedding, Hit, Passage
 from rag.ports import Reranker, RerankRequest
 from rag.settings import Settings
 from tests.jinaserver import KEY, Jina, serving, vector_of
-from workers.embedding.build import build
 from workers.embedding.bundled import BundledEmbedder
 from workers.reranking import reranker_for, unrelated_below
+from workers.setup import build_models
 
 TEXTS = (
     "Interest rates rose by a quarter of a point in March.",
@@ -23,16 +23,25 @@ BEST = 2
 
 @pytest.fixture(scope="module")
 def bundled_embedder() -> BundledEmbedder:
-    folder = Settings().model_dir
-    build(folder, lambda _: None)
-    return BundledEmbedder(folder)
+    settings = Settings()
+    build_models(settings, settings.model_dir, lambda _: None)
+    return BundledEmbedder(settings.model_dir)
 
 
-@pytest.fixture(scope="module", params=["bundled", "bundled, nothing stored", "jina"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        "bundled",
+        "bundled, nothing stored",
+        "late-interaction",
+        "late-interaction, nothing stored",
+        "jina",
+    ],
+)
 def settings(request: pytest.FixtureRequest, valkey_server: str) -> Iterator[Settings]:
     with serving(Jina()) as server:
         reranker = request.param.partition(",")[0]
-        embedder = "bundled" if request.param == "bundled" else "jina"
+        embedder = "bundled" if request.param in ("bundled", "late-interaction") else "jina"
         yield Settings(
             redis_url=valkey_server,
             jina_base_url=server.url,

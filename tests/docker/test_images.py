@@ -137,8 +137,8 @@ def test_the_image_of_workers_brings_the_model_but_not_what_builds_it(
 ) -> None:
     code = (
         "from importlib.util import find_spec; from rag.settings import load; "
-        "from workers.embedding.files import model_files; "
-        "print(model_files(load().model_dir).complete(), find_spec('onnx'), find_spec('all_minilm_l6_v2'))"
+        "from workers.bundled.models import MINILM; "
+        "print(MINILM.files(load().model_dir).complete(), find_spec('onnx'), find_spec('all_minilm_l6_v2'))"
     )
 
     printed = docker_client.containers.run(

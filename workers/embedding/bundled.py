@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 from rag.errors import ModelError
 from rag.model import Embedding, Vector
 from rag.text.lexical import STOP_WORDS
-from workers.embedding.files import NAME, model_files
+from workers.bundled.models import MINILM
 from workers.embedding.minilm import DIMENSION, MAX_TOKENS, encoded, open_tokenizer
 from workers.embedding.projection import TOKEN_DIMENSION
 from workers.embedding.session import Session, open_session
@@ -30,7 +30,7 @@ class BundledEmbedder:
     Opened on first use; usable in children forked later.
     """
 
-    name = NAME
+    name = MINILM.name
     dimension = DIMENSION
     token_dimension = TOKEN_DIMENSION
     max_tokens = MAX_TOKENS
@@ -43,7 +43,7 @@ class BundledEmbedder:
 
     @cached_property
     def recipe(self) -> str:
-        return model_files(self._model_dir).folder.name
+        return MINILM.files(self._model_dir).folder.name
 
     def embed_passages(self, texts: Sequence[str]) -> list[Embedding]:
         if len(texts) < 2 or self._threads < 2:
@@ -64,7 +64,7 @@ class BundledEmbedder:
         )
         near, away = (float(query @ passage) for passage in passages)
         if not near > away + 0.2:  # false for NaN too
-            raise ModelError(f"{NAME} answers nonsense: remove {self._model_dir}, then {_SET_UP}")
+            raise ModelError(f"{MINILM.name} answers nonsense: remove {self._model_dir}, then {_SET_UP}")
 
     def _passage(self, text: str) -> Embedding:
         return Embedding(*self._model.session.run(self._ids(text)))
@@ -75,9 +75,9 @@ class BundledEmbedder:
 
     @cached_property
     def _model(self) -> "_Model":
-        files = model_files(self._model_dir)
+        files = MINILM.files(self._model_dir)
         if not files.complete():
-            raise ModelError(f"{NAME} is not built, or not complete, in {files.folder}: {_SET_UP}")
+            raise ModelError(f"{MINILM.name} is not built, or not complete, in {files.folder}: {_SET_UP}")
         try:
             tokenizer = open_tokenizer(files.tokenizer.read_bytes())
             session = open_session(files.model)

@@ -6,12 +6,10 @@ from importlib.resources import files
 from tokenizers import Encoding, Tokenizer
 
 from rag.errors import ModelError
-from workers.embedding.files import SHA256, TOKENIZER
+from workers.bundled.models import MINILM, TOKENIZER
 
 DIMENSION = 384
 LAYERS = 6
-HEADS = 12
-LAYER_NORM_EPSILON = 1e-12
 MAX_TOKENS = 254
 """Tokens of text that the model was trained to see: 256 with [CLS] and [SEP]."""
 
@@ -19,7 +17,7 @@ MAX_TOKENS = 254
 def tokenizer_file() -> bytes:
     """The released ``tokenizer.json``, for :func:`open_tokenizer`. ModelError when it is another file."""
     data = files("workers.embedding").joinpath("vendor", TOKENIZER).read_bytes()
-    if sha256(data).hexdigest() != SHA256[TOKENIZER]:
+    if sha256(data).hexdigest() != MINILM.digests[TOKENIZER]:
         raise ModelError(f"{TOKENIZER} is not the one that was released: install this version of Aegis again")
     return data
 

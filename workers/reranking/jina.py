@@ -13,6 +13,7 @@ from typing import Any
 
 from rag.ports import RerankRequest
 from rag.settings import Settings
+from rag.text.context import text_in_context
 from workers.jina.answers import Ranking, UnusableError
 from workers.jina.batches import BatchLimits, batches, call_in_parts
 from workers.jina.client import Call, JinaClient, batch_limits, client, wait_for_server
@@ -32,10 +33,13 @@ class JinaReranker:
     reads_vectors = False
     least_candidates = 0  # each costs money
 
-    def __init__(self, jina: JinaClient, model: str, limits: BatchLimits) -> None:
+    def __init__(
+        self, jina: JinaClient, model: str, limits: BatchLimits, metadata_fields: Sequence[str] = ()
+    ) -> None:
         self.name = model
         self._jina = jina
         self._limits = limits
+        self._fields = metadata_fields
 
     def relevance(self, requests: Sequence[RerankRequest]) -> list[list[float]]:
         return self._jina.run(gather(map(self._score, requests)))
@@ -46,12 +50,8 @@ class JinaReranker:
 
     async def _score(self, request: RerankRequest) -> list[float]:
         question = _clean(request.question) or "?"
-        texts = []
-        for passage in (candidate.hit.passage for candidate in request.candidates):
-            # title and headings say what a passage is about when its text does not
-            about = dict.fromkeys((passage.title, *passage.headings))
-            parts = (part for part in (*about, passage.text) if part.strip())
-            texts.append(_clean("\n".join(parts)) or ".")
+        # title and headings say what a passage is about when its text does not
+        texts = [_clean(text_in_context(c.hit.passage, self._fields)) or "." for c in request.candidates]
         each = estimated_tokens(question)  # the model reads the question again with every text
         calls = [
             call_in_parts(batch, partial(self._scores, question))
@@ -99,4 +99,5 @@ def _clean(text: str) -> str:
 
 def reranker(settings: Settings) -> JinaReranker:
     """RERANKER_MODEL at the server that the settings name."""
-    return JinaReranker(client(settings), settings.reranker_model, batch_limits(settings))
+    limits = batch_limits(settings)
+    return JinaReranker(client(settings), settings.reranker_model, limits, settings.context_metadata)

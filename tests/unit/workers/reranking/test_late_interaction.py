@@ -8,7 +8,7 @@ import pytest
 from rag.model import Candidate, Embedding, Hit, Passage
 from rag.ports import RerankRequest
 from workers.embedding.bundled import BundledEmbedder
-from workers.reranking.bundled import BundledReranker
+from workers.reranking.late_interaction import LateInteraction, LateInteractionReranker
 
 AXES = np.eye(64, dtype=np.float16)
 
@@ -31,13 +31,13 @@ QUESTION = "steam engine"
 QUERY = Embedding(unit(0.0), AXES[:2], np.array([1.0, 1.0], dtype=np.float32))
 
 
-def reranker() -> BundledReranker:
+def reranker() -> LateInteractionReranker:
     """One that may embed nothing."""
 
     def no_embedder() -> BundledEmbedder:
         raise AssertionError("every vector is there")
 
-    return BundledReranker(no_embedder)
+    return LateInteractionReranker(LateInteraction(no_embedder, stored=True))
 
 
 def relevance(*candidates: Candidate, query: Embedding = QUERY) -> list[float]:
@@ -109,6 +109,10 @@ class Embedder(BundledEmbedder):
         return Embedding(unit(0.0 if steam else 1.5), AXES[:2] if steam else AXES[40:44])
 
 
+def reranking(embedder: Embedder, *, stored: bool) -> LateInteractionReranker:
+    return LateInteractionReranker(LateInteraction(lambda: embedder, stored=stored))
+
+
 FOREIGN = Embedding(np.ones(1024, dtype=np.float32))
 
 
@@ -125,7 +129,7 @@ def test_what_another_model_embedded_is_embedded_here_once_for_all_requests() ->
         RerankRequest("steam engine", FOREIGN, (shared,)),
     ]
     # when they are weighed
-    (first, second), (again,) = BundledReranker(lambda: embedder, stored=False).relevance(requests)
+    (first, second), (again,) = reranking(embedder, stored=False).relevance(requests)
     # then each text was embedded once, and the passages are told apart
     assert embedder.questions == ["steam engine"]
     assert embedder.passages == ["steam for all", "a cat"]
@@ -139,14 +143,14 @@ def test_only_what_lacks_vectors_is_embedded() -> None:
     stored, bare = candidate("kept", angle=0.0, axes=slice(0, 2)), replace(candidate("steam"), tokens=None)
     # when they are weighed
     request = RerankRequest(QUESTION, QUERY, (stored, bare))
-    ((first, second),) = BundledReranker(lambda: embedder).relevance([request])
+    ((first, second),) = reranking(embedder, stored=True).relevance([request])
     # then only that one was embedded
     assert (embedder.questions, embedder.passages) == ([], ["steam"])
     assert min(first, second) > 0.9
 
 
 def test_fewer_candidates_are_wanted_where_each_has_to_be_embedded() -> None:
-    stored, live = BundledReranker(Embedder), BundledReranker(Embedder, stored=False)
+    stored, live = reranking(Embedder(), stored=True), reranking(Embedder(), stored=False)
     assert stored.reads_vectors
     assert not live.reads_vectors
     assert live.least_candidates < stored.least_candidates

