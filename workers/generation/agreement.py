@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
+import numpy as np
+
+from rag.model import Vector
 from workers.generation.quotes import Quote
 
 _MOST = 8
@@ -62,9 +65,18 @@ def pins_of(question: str) -> tuple[Pin, ...]:
     return tuple(found.values())[:_MOST]
 
 
-def agreement(quote: Quote, pins: Sequence[Pin]) -> float:
-    """At most 0: less for each pinned thing that the quote, or what it stands under, does not have."""
-    return sum(_agreement(quote, pin) for pin in pins)
+def agreements(question: str, found: Sequence[Quote]) -> Vector:
+    """For each quote at most 0: less for each pinned thing that neither it has nor what it stands under.
+
+    Of several things of a kind, as in "the AQ-200 or the AQ-300", one is enough.
+    """
+    kinds: dict[str, list[Pin]] = {}
+    for pin in pins_of(question):
+        kinds.setdefault(pin.others.pattern if pin.others else pin.text, []).append(pin)
+    return np.array(
+        [sum(max(_agreement(quote, pin) for pin in pins) for pins in kinds.values()) for quote in found],
+        dtype=np.float32,
+    )
 
 
 def _agreement(quote: Quote, pin: Pin) -> float:

@@ -1,11 +1,15 @@
 """Answers made of as few sentences as possible, quoted from the passages."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 from rag.model import Answer, Candidate
 from rag.ports import GenerationRequest
 from rag.text.inert import make_inert
 from workers.embedding import minilm
+from workers.generation.agreement import agreements
+from workers.generation.comparison import comparison_of
+from workers.generation.completion import complete, newest_first, sources
 from workers.generation.prompting import NOT_FOUND
 from workers.generation.quotes import Quote, quotes
 from workers.generation.scoring import TokenSpans, scores
@@ -45,10 +49,7 @@ class ExtractiveGenerator:
         if not chosen:
             request.emit(NOT_FOUND)
             return Answer(NOT_FOUND, (), found=False)
-        asked = content_words(request.question)
-        readings = [quote.reading(asked) for quote in chosen]
-        gap = "\n" if any("\n" in reading for reading in readings) else " "
-        cited = (f"{gap if n > 1 else ''}{reading} [{n}]" for n, reading in enumerate(readings, 1))
+        cited = _cited(chosen, content_words(request.question))
         pieces = make_inert(cited)
         for piece in pieces:
             request.emit(piece)
@@ -64,7 +65,22 @@ class ExtractiveGenerator:
         found = quotes(passages, request.cancelled)
         if not found or request.cancelled():
             return []
-        return choose(found, scores(request.question, request.query, passages, found, self._token_spans))
+        question = request.question
+        scored = scores(question, request.query, passages, found, self._token_spans)
+        agreed = agreements(question, found)
+        chosen = choose(found, scored + agreed, agreed, comparison_of(question))
+        return complete(newest_first(chosen), found)
+
+
+def _cited(chosen: Sequence[Quote], asked: AbstractSet[str]) -> Iterator[str]:
+    """The quotes as an answer shows them, each with its number, and with its source where sources differ."""
+    readings = [
+        f"{name}: {reading}" if name else reading
+        for name, reading in zip(sources(chosen), (quote.reading(asked) for quote in chosen), strict=True)
+    ]
+    gap = "\n" if any("\n" in reading for reading in readings) else " "
+    for n, reading in enumerate(readings, 1):
+        yield f"{gap if n > 1 else ''}{reading} [{n}]"
 
 
 def generator(min_relevance: float) -> ExtractiveGenerator:

@@ -26,9 +26,15 @@ _FOOTNOTE = re.compile(r"(`[^`\n]++`)|\s?\[\d++\]")
 _INDEX = re.compile(r"\[(\d++)\]")
 _NUMBER = re.compile(r"\d[\d.,:/-]*")
 _SENTENCE_END = re.compile(r"[.!?。！？؟।]\W{0,3}\Z")
-_NEEDS_A_NOUN = re.compile(
+_PRONOUN = re.compile(
     r"(?:it|its|they|them|their|this|these|that|those|he|she|such|er|sie|es|ihr|ihre|dies|diese[rsmn]?|"
     r"deren|dessen)\b",
+    re.IGNORECASE,
+)
+_VERB = re.compile(
+    r"(?:return|read|write|set|specifie|specify|create|print|display|convert|determine|enable|disable|execute|"
+    r"copie|copy|remove|add|show|list|indicate|control|define|describe|allow|raised|equivalent|subclass|"
+    r"gibt|liefert|setzt|erzeugt|legt|bestimmt|zeigt)s?\b",
     re.IGNORECASE,
 )
 _MARKED = re.compile(r"(?:[-*+•‣◦]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s")
@@ -40,6 +46,7 @@ class Quote:
     """Parts of a statement of the ``rank``-th best passage (0 is the best), from ``start`` to ``end``.
 
     ``whole``: all items of a list; the list's introduction tells what it is about, so its items do not.
+    ``begins``, ``goes_on``: whether to show that the list began before, and goes on after it.
     """
 
     rank: int
@@ -48,6 +55,8 @@ class Quote:
     statement: Statement
     parts: tuple[Sentence, ...]
     whole: bool = False
+    begins: bool = True
+    goes_on: bool = True
 
     @property
     def start(self) -> int:
@@ -159,8 +168,13 @@ class Quote:
 
     @property
     def needs_a_noun(self) -> bool:
-        """Whether it begins with a pronoun."""
-        return _NEEDS_A_NOUN.match(self.verbatim) is not None
+        """Whether it begins with a pronoun, or has no subject."""
+        return _PRONOUN.match(self.verbatim) is not None or self.lacks_a_subject
+
+    @property
+    def lacks_a_subject(self) -> bool:
+        """Whether it begins with a verb, as the text below a signature does: "Returns the length"."""
+        return _VERB.match(self.verbatim) is not None
 
     def _list(self) -> str:
         """The line that announces the list, and its items; their numbers stay."""
@@ -171,16 +185,23 @@ class Quote:
             (item,) = items
             return " ".join(self._line(part) for part in item)
         lines += [_bullet(self.passage.text, item) for item in items]
-        before, after = self._continues()
+        before = self.begins and self.began_before
+        after = self.goes_on and self.may_go_on
         return "\n".join((*([MORE] if before else ()), *lines, *([MORE] if after else ())))
 
-    def _continues(self) -> tuple[bool, bool]:
-        """Whether the list began before the quote, and whether it goes on after it."""
-        text, last = self.passage.text, self.statement.parts[-1]
+    @property
+    def began_before(self) -> bool:
+        """Whether the list's first step is not the first."""
         first = next(part for part in self.parts if part.kind is Kind.ITEM)
-        step = _STEP.match(text, first.start)
-        cut = self.end < last.end or (len(text.rstrip()) == self.end and len(text) >= _FULL_PASSAGE)
-        return bool(step and int(step[1]) > 1), cut
+        step = _STEP.match(self.passage.text, first.start)
+        return self.parts[0] is first and step is not None and int(step[1]) > 1
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether the list is longer than the quote, or ends where its passage may have been cut."""
+        text = self.passage.text
+        at_end = not text[self.end :].strip() and len(text) >= _FULL_PASSAGE
+        return self.end < self.statement.end or at_end
 
 
 def quotes(passages: Sequence[Candidate], cancelled: Callable[[], bool] = lambda: False) -> list[Quote]:

@@ -9,7 +9,6 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 
 from rag.model import Candidate, Embedding, Vector
-from workers.generation.agreement import agreement, pins_of
 from workers.generation.expectation import asks_yes_or_no, expected, holds
 from workers.generation.quotes import Quote
 from workers.generation.rows import is_keyed_by_what_is_asked
@@ -36,13 +35,15 @@ def scores(
     found: Sequence[Quote],
     spans: TokenSpans | None,
 ) -> Vector:
-    """For each quote, up to a constant the log of the chance that it answers ``question``."""
-    asked, expectation, pins = content_words(question), expected(question), pins_of(question)
+    """For each quote, up to a constant the log of the chance that it answers ``question``.
+
+    Whether it is about the very thing that is asked for is left to :mod:`workers.generation.agreement`.
+    """
+    asked, expectation = content_words(question), expected(question)
     chance = np.clip([quote.relevance for quote in found], 0.001, 0.999)
     total: Vector = np.log(chance / (1 - chance)).astype(np.float32)
     total += _wording(asked, found)
     total += np.array([_EXPECTED * holds(q.verbatim, expectation, asked) for q in found], np.float32)
-    total += np.array([agreement(quote, pins) for quote in found], np.float32)
     total += np.array(_emptiness(question, asked, found), np.float32)
     near = spans and token_similarity(query, passages, found, spans)
     if near is not None:
