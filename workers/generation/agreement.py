@@ -12,13 +12,15 @@ from rag.model import Vector
 from workers.generation.quotes import Quote
 
 _MOST = 8
+_ANOTHER_ROW = -7.0
 
 _CODE = re.compile(r"(?<![\w.])(?=[A-Za-z.:/_-]{0,40}[0-9])[A-Za-z0-9]+(?:[.:/_-][A-Za-z0-9]+)*")
-_ORDINAL = re.compile(r"\d+(?:st|nd|rd|th|s|%)?\Z", re.IGNORECASE)
-_YEAR = re.compile(r"(?<![\w.,-])(?:19|20)\d\d(?![\w,]|\.\d)")
-_NUMBERED = re.compile(r"(?<!\w)([^\W\d_]{3,})[ -]([A-Z](?!\w)|\d[\w.-]*\w|\d)")
-_NAME = re.compile(r"(?<!\w)(?:[A-Z][^\W\d_]+(?:['’-][^\W\d_]+)?)(?: [A-Z][^\W\d_]+)+")
-_DIGIT, _LETTER = re.compile(r"\d+"), re.compile(r"[^\W\d_]+")
+_PLAIN_NUMBER = re.compile(r"\d+(?:st|nd|rd|th|s|%)?\Z", re.IGNORECASE)
+_YEAR = re.compile(r"(?<![\w.,])(?:19|20)\d\d(?![\w,]|\.\d)")
+_NUMBERED = re.compile(r"(?<!\w)([^\W\d_]{3,40})[ -]([A-HJ-Z]|\d{1,12})(?![\w%]|[.,:/-]\w)")
+_NAME = re.compile(r"(?<!\w)[A-Z][^\W\d_]+(?:['’-][^\W\d_]+)?(?: [A-Z][^\W\d_]+(?:['’-][^\W\d_]+)?){1,4}")
+_DIGITS, _LETTERS = re.compile(r"\d+"), re.compile(r"[^\W\d_]+")
+_BEYOND = r"(?!\w|[./_-]\d)"
 _SPACE = re.compile(r"\s+")
 
 
@@ -30,39 +32,57 @@ class Kind(Enum):
     """
 
     CODE = (-1.5, -4.0, -7.0)
+    NUMBERED = (-1.0, -2.5, -7.0)
     YEAR = (0.0, -0.5, -3.0)
     NAME = (-0.5, -1.5, -1.5)
 
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A code, a numbered thing, a year or a name in a question.
+    """A code, a numbered thing, a year or a name in a question, and what matches it in a text.
 
-    ``others``: matches things of the same kind, of which only the one that equals ``text`` is meant.
+    ``others`` matches all things of the same kind; ``words`` are those of a name.
     """
 
-    text: str
     kind: Kind
+    itself: re.Pattern[str]
     others: re.Pattern[str] | None = None
+    words: tuple[str, ...] = ()
 
 
 def pins_of(question: str) -> tuple[Pin, ...]:
     """What the question pins down, at most eight things."""
-    found: dict[str, Pin] = {}
-    for match in _NUMBERED.finditer(question):
-        noun = re.escape(match[1].casefold())
-        value = r"[a-z](?!\w)" if match[2].isalpha() else r"(?:\d[\w.-]*\w|\d)"
-        found[_plain(match[0])] = Pin(_plain(match[0]), Kind.CODE, re.compile(rf"(?<!\w){noun}[ -]{value}"))
-    inside = " ".join(found)
-    for match in _CODE.finditer(question):
-        code = _plain(match[0])
-        if code not in inside and not _ORDINAL.match(code):
-            found[code] = Pin(code, Kind.CODE, _of_the_shape(code))
-    for match in _YEAR.finditer(question):
-        found.setdefault(match[0], Pin(match[0], Kind.YEAR, _YEAR))
-    for match in _NAME.finditer(question, question.find(" ") + 1):
-        found.setdefault(_plain(match[0]), Pin(_plain(match[0]), Kind.NAME))
-    return tuple(found.values())[:_MOST]
+    found = [
+        Pin(Kind.CODE, _exactly(match[0]), _of_the_shape(match[0].casefold()))
+        for match in _CODE.finditer(question)
+        if not _PLAIN_NUMBER.match(match[0])
+    ]
+    found += [
+        _numbered(match[1], match[2]) for match in _NUMBERED.finditer(question) if not _YEAR.match(match[2])
+    ]
+    found += [Pin(Kind.YEAR, _exactly(year), _YEAR) for year in _YEAR.findall(question)]
+    after_first = question.find(" ") + 1  # the first word is always capitalised
+    found += [_name(match[0]) for match in _NAME.finditer(question, after_first)]
+    return tuple(found[:_MOST])
+
+
+def _exactly(text: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w./])(?<!\d-){re.escape(_plain(text))}{_BEYOND}")
+
+
+def _name(name: str) -> Pin:
+    return Pin(Kind.NAME, _exactly(name), words=tuple(_plain(name).split()))
+
+
+def _numbered(noun: str, number: str) -> Pin:
+    """A numbered thing, which a row may write with a colon: "annex B", "Order: 88102"."""
+    start = rf"(?<!\w){re.escape(noun.casefold())}\W{{1,3}}"
+    other = r"[a-z](?!\w)" if number.isalpha() else rf"\d{{1,12}}{_BEYOND}"
+    return Pin(
+        Kind.NUMBERED,
+        re.compile(rf"{start}{number.casefold()}{_BEYOND}"),
+        re.compile(start + other),
+    )
 
 
 def agreements(question: str, found: Sequence[Quote]) -> Vector:
@@ -72,7 +92,7 @@ def agreements(question: str, found: Sequence[Quote]) -> Vector:
     """
     kinds: dict[str, list[Pin]] = {}
     for pin in pins_of(question):
-        kinds.setdefault(pin.others.pattern if pin.others else pin.text, []).append(pin)
+        kinds.setdefault((pin.others or pin.itself).pattern, []).append(pin)
     return np.array(
         [sum(max(_agreement(quote, pin) for pin in pins) for pins in kinds.values()) for quote in found],
         dtype=np.float32,
@@ -83,44 +103,31 @@ def _agreement(quote: Quote, pin: Pin) -> float:
     elsewhere, absent, another = pin.kind.value
     label = quote.statement.label
     near = _plain(" ".join((label.text if label else "", quote.verbatim)))
-    if _has(near, pin.text):
+    if pin.itself.search(near):
         return 0.0
-    if quote.cells:  # a row is about what it names, and nothing else
-        return float(Kind.CODE.value[-1])
-    above = _plain(" ".join((quote.passage.title, *quote.path)))
-    if pin.kind is Kind.CODE and pin.others is not None and pin.others.search(near):
+    has_another = pin.others is not None and pin.others.search(near) is not None
+    if quote.cells and (has_another or _has_a_part(near, pin)):
+        return _ANOTHER_ROW
+    if has_another and pin.kind is not Kind.YEAR:
         return float(another)
-    if _has(above, pin.text):
+    above = _plain(" ".join((quote.passage.title, quote.passage.searched_title, *quote.path)))
+    if pin.itself.search(above):
         return 0.0
     if pin.others is not None and pin.others.search(above):
         return float(another)
-    return float(elsewhere if _has(_plain_passage(quote.passage.text), pin.text) else absent)
+    return float(elsewhere if pin.itself.search(_plain_passage(quote.passage.text)) else absent)
 
 
-def _has(text: str, pinned: str) -> bool:
-    """Whether ``pinned`` stands in ``text`` and is no part of a longer code."""
-    start = text.find(pinned)
-    while start >= 0:
-        end = start + len(pinned)
-        before, after = text[max(0, start - 2) : start], text[end : end + 2]
-        if not (_continues(before[::-1]) or _continues(after)):
-            return True
-        start = text.find(pinned, start + 1)
-    return False
-
-
-def _continues(beyond: str) -> bool:
-    """Whether a code goes on with these two characters: "3.6" does in "3.6.4", and does not in "3.6. It"."""
-    if not beyond:
-        return False
-    return beyond[0].isalnum() or (len(beyond) > 1 and beyond[0] in ".-/_" and beyond[1].isdigit())
+def _has_a_part(row: str, pin: Pin) -> bool:
+    """Whether a row has one word of a name, so that it is another person's."""
+    return pin.kind is Kind.NAME and any(word in row for word in pin.words)
 
 
 def _of_the_shape(code: str) -> re.Pattern[str]:
     """Matches codes that have letters and digits where ``code`` has them, and its other characters."""
-    shape = _DIGIT.sub("0", _LETTER.sub("a", code))
+    shape = _DIGITS.sub("0", _LETTERS.sub("a", code))
     pattern = "".join({"0": r"\d{1,20}", "a": r"[^\W\d_]{1,20}"}.get(each, re.escape(each)) for each in shape)
-    return re.compile(rf"(?<![\w.]){pattern}(?![\w]|[.-]\d)")
+    return re.compile(rf"(?<![\w./]){pattern}{_BEYOND}")
 
 
 def _plain(text: str) -> str:
