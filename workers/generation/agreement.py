@@ -10,6 +10,7 @@ import numpy as np
 
 from rag.model import Vector
 from workers.generation.quotes import Quote
+from workers.generation.rows import is_of_another
 
 _MOST = 8
 _ANOTHER_ROW = -7.0
@@ -19,7 +20,8 @@ _PLAIN_NUMBER = re.compile(r"\d+(?:st|nd|rd|th|s|%)?\Z", re.IGNORECASE)
 _YEAR = re.compile(r"(?<![\w.,])(?:19|20)\d\d(?![\w,]|\.\d)")
 _NUMBERED = re.compile(r"(?<!\w)([^\W\d_]{3,40})[ -]([A-HJ-Z]|\d{1,12})(?![\w%]|[.,:/-]\w)")
 _NAME = re.compile(r"(?<!\w)[A-Z][^\W\d_]+(?:['’-][^\W\d_]+)?(?: [A-Z][^\W\d_]+(?:['’-][^\W\d_]+)?){1,4}")
-_DIGITS, _LETTERS = re.compile(r"\d+"), re.compile(r"[^\W\d_]+")
+_DIGITS = re.compile(r"\d+")
+_PLURAL = re.compile(r"(?<=[A-Z0-9])s\Z")
 _BEYOND = r"(?!\w|[./_-]\d)"
 _SPACE = re.compile(r"\s+")
 
@@ -53,9 +55,9 @@ class Pin:
 def pins_of(question: str) -> tuple[Pin, ...]:
     """What the question pins down, at most eight things."""
     found = [
-        Pin(Kind.CODE, _exactly(match[0]), _of_the_shape(match[0].casefold()))
-        for match in _CODE.finditer(question)
-        if not _PLAIN_NUMBER.match(match[0])
+        Pin(Kind.CODE, _exactly(code), _of_the_shape(code.casefold()))
+        for code in (_PLURAL.sub("", match[0]) for match in _CODE.finditer(question))
+        if not _PLAIN_NUMBER.match(code)
     ]
     found += [
         _numbered(match[1], match[2]) for match in _NUMBERED.finditer(question) if not _YEAR.match(match[2])
@@ -94,7 +96,11 @@ def agreements(question: str, found: Sequence[Quote]) -> Vector:
     for pin in pins_of(question):
         kinds.setdefault((pin.others or pin.itself).pattern, []).append(pin)
     return np.array(
-        [sum(max(_agreement(quote, pin) for pin in pins) for pins in kinds.values()) for quote in found],
+        [
+            sum(max(_agreement(quote, pin) for pin in pins) for pins in kinds.values())
+            + _ANOTHER_ROW * is_of_another(quote.cells, question)
+            for quote in found
+        ],
         dtype=np.float32,
     )
 
@@ -124,9 +130,8 @@ def _has_a_part(row: str, pin: Pin) -> bool:
 
 
 def _of_the_shape(code: str) -> re.Pattern[str]:
-    """Matches codes that have letters and digits where ``code`` has them, and its other characters."""
-    shape = _DIGITS.sub("0", _LETTERS.sub("a", code))
-    pattern = "".join({"0": r"\d{1,20}", "a": r"[^\W\d_]{1,20}"}.get(each, re.escape(each)) for each in shape)
+    """Matches codes that have numbers where ``code`` has them, and its other characters."""
+    pattern = re.escape(_DIGITS.sub("0", code)).replace("0", r"\d{1,20}")
     return re.compile(rf"(?<![\w./]){pattern}{_BEYOND}")
 
 

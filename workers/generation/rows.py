@@ -63,15 +63,19 @@ def asked_cells(cells: Sequence[Cell], asked: AbstractSet[str], words: Words) ->
     return [cell for n, cell in enumerate(cells) if n == 0 or cell is key or cell in wanted]
 
 
-def is_keyed_by_what_is_asked(cells: Sequence[Cell], asked: AbstractSet[str], words: Words) -> bool:
-    """Whether the question's name of the row stands only in the column that it asks for."""
-    keys = [cell for cell in cells if _names(cell, asked, words)]
-    return bool(keys) and all(words(cell.name) & asked for cell in keys)
+def is_of_another(cells: Sequence[Cell], question: str) -> bool:
+    """Whether the question asks for what a row has of another: "the deputy of Ada" where the deputy is Ada."""
+    asked = question.casefold()
+    return any(
+        f"{cell.name} {of} {cell.value}".casefold() in asked
+        for cell in cells
+        for of in ("of", "for", "von", "für", "de", "di", "van")
+    )
 
 
-def _names(cell: Cell, asked: AbstractSet[str], words: Words) -> bool:
-    value = words(cell.value)
-    return bool(value) and value <= asked
+def is_about(cells: Sequence[Cell], asked: AbstractSet[str], words: Words) -> bool:
+    """Whether the first cell, which names the row, stands in the question."""
+    return bool(cells) and bool(value := words(cells[0].value)) and value <= asked
 
 
 def _is_question(cell: Cell, asked: AbstractSet[str], words: Words) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from rag.model import Candidate, Embedding, Vector
 from workers.generation.expectation import asks_yes_or_no, expected, holds
 from workers.generation.quotes import Quote
-from workers.generation.rows import is_keyed_by_what_is_asked
+from workers.generation.rows import is_about
 from workers.generation.words import content_words
 
 _MEANING, _WORDING, _EXPECTED, _CONTEXT = 5.0, 5.0, 2.0, 2.0
@@ -22,7 +22,6 @@ _REMARK = re.compile(
     r"weitere informationen|changed in version|new in version|deprecated since|véase\b|voir\b)",
     re.IGNORECASE,
 )
-_WHOSE = re.compile(r"\b(?:whose|wessen)\b", re.IGNORECASE)
 
 TokenSpans = Callable[[str], Sequence[tuple[int, int]]]
 """For a text, the characters behind each row of its token vectors."""
@@ -90,21 +89,14 @@ def subject(quote: Quote) -> frozenset[str]:
 def _emptiness(question: str, asked: AbstractSet[str], found: Sequence[Quote]) -> list[float]:
     """What is to be taken off for quotes that say nothing beyond the question, or that lead elsewhere."""
     yes_or_no = asks_yes_or_no(question)
-    rows = [bool(q.cells) and is_keyed_by_what_is_asked(q.cells, asked, content_words) for q in found]
-    some_row = not _WHOSE.search(question) and any(
-        q.cells and not of_another and _is_keyed(q, asked) for q, of_another in zip(found, rows, strict=True)
-    )
+    about = [is_about(quote.cells, asked, content_words) for quote in found]
+    of_another = [any(about) and bool(quote.cells) and not its for quote, its in zip(found, about, strict=True)]
     return [
         _REPEATS * (quote.values <= asked and not (yes_or_no and quote.is_sentence))
         + _REMARKS * bool(_REMARK.match(quote.verbatim))
-        + _OF_ANOTHER * (some_row and of_another)
-        for quote, of_another in zip(found, rows, strict=True)
+        + _OF_ANOTHER * another
+        for quote, another in zip(found, of_another, strict=True)
     ]
-
-
-def _is_keyed(quote: Quote, asked: AbstractSet[str]) -> bool:
-    """Whether a cell of the row stands in the question."""
-    return any((words := content_words(cell.value)) and words <= asked for cell in quote.cells)
 
 
 def token_similarity(
