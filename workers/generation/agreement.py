@@ -11,6 +11,7 @@ import numpy as np
 from rag.model import Vector
 from workers.generation.quotes import Quote
 from workers.generation.rows import is_of_another
+from workers.generation.words import content_words
 
 _MOST = 8
 _ANOTHER_ROW = -7.0
@@ -21,6 +22,7 @@ _YEAR = re.compile(r"(?<![\w.,])(?:19|20)\d\d(?![\w,]|\.\d)")
 _NUMBERED = re.compile(r"(?<!\w)([^\W\d_]{3,40})[ -]([A-HJ-Z]|\d{1,12})(?![\w%]|[.,:/-]\w)")
 _NAME = re.compile(r"(?<!\w)[A-Z][^\W\d_]+(?:['’-][^\W\d_]+)?(?: [A-Z][^\W\d_]+(?:['’-][^\W\d_]+)?){1,4}")
 _DIGITS = re.compile(r"\d+")
+_POSSESSIVE = re.compile(r"['’]s?\Z")
 _PLURAL = re.compile(r"(?<=[A-Z0-9])s\Z")
 _BEYOND = r"(?!\w|[./_-]\d)"
 _SPACE = re.compile(r"\s+")
@@ -43,13 +45,12 @@ class Kind(Enum):
 class Pin:
     """A code, a numbered thing, a year or a name in a question, and what matches it in a text.
 
-    ``others`` matches all things of the same kind; ``words`` are those of a name.
+    ``others`` matches all things of the same kind.
     """
 
     kind: Kind
     itself: re.Pattern[str]
     others: re.Pattern[str] | None = None
-    words: tuple[str, ...] = ()
 
 
 def pins_of(question: str) -> tuple[Pin, ...]:
@@ -64,16 +65,14 @@ def pins_of(question: str) -> tuple[Pin, ...]:
     ]
     found += [Pin(Kind.YEAR, _exactly(year), _YEAR) for year in _YEAR.findall(question)]
     after_first = question.find(" ") + 1  # the first word is always capitalised
-    found += [_name(match[0]) for match in _NAME.finditer(question, after_first)]
+    found += [
+        Pin(Kind.NAME, _exactly(_POSSESSIVE.sub("", match[0]))) for match in _NAME.finditer(question, after_first)
+    ]
     return tuple(found[:_MOST])
 
 
 def _exactly(text: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w./])(?<!\d-){re.escape(_plain(text))}{_BEYOND}")
-
-
-def _name(name: str) -> Pin:
-    return Pin(Kind.NAME, _exactly(name), words=tuple(_plain(name).split()))
 
 
 def _numbered(noun: str, number: str) -> Pin:
@@ -85,6 +84,12 @@ def _numbered(noun: str, number: str) -> Pin:
         re.compile(rf"{start}{number.casefold()}{_BEYOND}"),
         re.compile(start + other),
     )
+
+
+def pinned_words(question: str) -> frozenset[str]:
+    """The words of the codes and names in the question: a heading that has them speaks for what stands below."""
+    pinned = (*_CODE.findall(question), *_NAME.findall(question, question.find(" ") + 1))
+    return content_words(" ".join(pinned))
 
 
 def agreements(question: str, found: Sequence[Quote]) -> Vector:
@@ -112,21 +117,16 @@ def _agreement(quote: Quote, pin: Pin) -> float:
     if pin.itself.search(near):
         return 0.0
     has_another = pin.others is not None and pin.others.search(near) is not None
-    if quote.cells and (has_another or _has_a_part(near, pin)):
-        return _ANOTHER_ROW
-    if has_another and pin.kind is not Kind.YEAR:
-        return float(another)
+    if has_another and (pin.kind is not Kind.YEAR or quote.cells):
+        return _ANOTHER_ROW if quote.cells else float(another)
     above = _plain(" ".join((quote.passage.title, quote.passage.searched_title, *quote.path)))
     if pin.itself.search(above):
         return 0.0
     if pin.others is not None and pin.others.search(above):
         return float(another)
-    return float(elsewhere if pin.itself.search(_plain_passage(quote.passage.text)) else absent)
-
-
-def _has_a_part(row: str, pin: Pin) -> bool:
-    """Whether a row has one word of a name, so that it is another person's."""
-    return pin.kind is Kind.NAME and any(word in row for word in pin.words)
+    if pin.itself.search(_plain_passage(quote.passage.text)):
+        return _ANOTHER_ROW if quote.cells and pin.kind is Kind.NAME else float(elsewhere)
+    return _ANOTHER_ROW if quote.cells and pin.kind in (Kind.CODE, Kind.NAME) else float(absent)
 
 
 def _of_the_shape(code: str) -> re.Pattern[str]:

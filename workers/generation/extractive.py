@@ -62,7 +62,8 @@ class ExtractiveGenerator:
             self._token_spans("ready")
 
     def _choose_quotes(self, request: GenerationRequest, passages: Sequence[Candidate]) -> list[Quote]:
-        found = quotes(passages, request.cancelled)
+        asked = content_words(request.question)
+        found = [each for each in quotes(passages, request.cancelled) if each.tells_more_than(asked)]
         if not found or request.cancelled():
             return []
         question = request.question

@@ -125,6 +125,10 @@ class Quote:
     def is_sentence(self) -> bool:
         return _SENTENCE_END.search(self.verbatim) is not None
 
+    def tells_more_than(self, asked: AbstractSet[str]) -> bool:
+        """False for a label that has the question's words and no other. A sentence may still say that it is so."""
+        return self.is_sentence or not self.values <= asked
+
     def covers(self, other: "Quote") -> bool:
         """Whether ``other`` is a part of this quote."""
         return self.passage is other.passage and self.start <= other.start and other.end <= self.end

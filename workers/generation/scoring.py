@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 
 from rag.model import Candidate, Embedding, Vector
+from workers.generation.agreement import pinned_words
 from workers.generation.expectation import asks_yes_or_no, expected, holds
 from workers.generation.quotes import Quote
 from workers.generation.rows import is_about
@@ -41,7 +42,7 @@ def scores(
     asked, expectation = content_words(question), expected(question)
     chance = np.clip([quote.relevance for quote in found], 0.001, 0.999)
     total: Vector = np.log(chance / (1 - chance)).astype(np.float32)
-    total += _wording(asked, found)
+    total += _wording(asked, pinned_words(question), found)
     total += np.array([_EXPECTED * holds(q.verbatim, expectation, asked) for q in found], np.float32)
     total += np.array(_emptiness(question, asked, found), np.float32)
     near = spans and token_similarity(query, passages, found, spans)
@@ -50,12 +51,12 @@ def scores(
     return total
 
 
-def _wording(asked: AbstractSet[str], found: Sequence[Quote]) -> Vector:
+def _wording(asked: AbstractSet[str], pinned: AbstractSet[str], found: Sequence[Quote]) -> Vector:
     """The share of the words ``asked`` in each quote and its label, and what its headings add to it.
 
-    Words that few quotes have weigh more.
+    Words that few quotes have weigh more. Of a heading the ``pinned`` words count like the quote's own.
     """
-    near = [subject(quote) for quote in found]
+    near = [subject(quote) | (quote.heading_words & pinned) for quote in found]
     frequency = Counter(word for words in near for word in words)
     rarity = {word: math.log(1 + (len(found) + 1) / (frequency[word] + 0.5)) for word in asked}
     total = sum(rarity.values()) or 1.0
@@ -92,7 +93,7 @@ def _emptiness(question: str, asked: AbstractSet[str], found: Sequence[Quote]) -
     about = [is_about(quote.cells, asked, content_words) for quote in found]
     of_another = [any(about) and bool(quote.cells) and not its for quote, its in zip(found, about, strict=True)]
     return [
-        _REPEATS * (quote.values <= asked and not (yes_or_no and quote.is_sentence))
+        _REPEATS * (quote.own_words <= asked and not yes_or_no)
         + _REMARKS * bool(_REMARK.match(quote.verbatim))
         + _OF_ANOTHER * another
         for quote, another in zip(found, of_another, strict=True)

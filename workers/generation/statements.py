@@ -162,7 +162,7 @@ class _Reader:
 
     def _state(self, piece: _Piece) -> None:
         last = self._found[-1] if self._found else None
-        if last is not None and last.label is self._label and self._goes_on(last, piece.part):
+        if last is not None and self._goes_on(last, piece.part):
             self._found[-1] = replace(last, parts=(*last.parts, piece.part))
             return
         if piece.opens and self._label is not None and self._distance and not self._lasts:
@@ -175,6 +175,8 @@ class _Reader:
 
     def _goes_on(self, last: Statement, part: Sentence) -> bool:
         """Whether ``part`` belongs to ``last``: an item of its list, or the code that its colon announces."""
+        if last.heading is not self._heading or last.label is not self._label:
+            return False
         announced = len(last.parts) == 1 and self._text[last.start : last.end].rstrip("*_").endswith(":")
         if part.kind is Kind.ITEM:
             return last.parts[-1].kind is Kind.ITEM or announced
