@@ -25,7 +25,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from rag.text.lexical import term_counts
+from rag.text.lexical import coverage, question_features, term_counts
 
 KEY = "jina_test"
 DIMENSIONS = {"jina-embeddings-v3": 1024, "jina-embeddings-v2-base-en": 768}
@@ -172,17 +172,15 @@ def _check_size(jina: Jina, texts: int, tokens: int) -> None:
 
 def vector_of(text: str, dimension: int) -> np.ndarray:
     """Each word's stem has a random direction; texts without words have one by their letters."""
-    terms = term_counts(text) or {
-        int.from_bytes(blake2b(text.encode("utf-8", "replace"), digest_size=4).digest()): 1
-    }
-    directions = [np.random.default_rng(term).standard_normal(dimension) * n for term, n in terms.items()]
+    terms = {term for feature in question_features(text) if feature.weight == 1 for term in feature.ids}
+    terms = terms or {int.from_bytes(blake2b(text.encode("utf-8", "replace"), digest_size=4).digest())}
+    directions = [np.random.default_rng(term).standard_normal(dimension) for term in sorted(terms)]
     return _unit(np.sum(directions, axis=0, keepdims=True).astype(np.float32))[0]
 
 
 def overlap(question: str, document: str) -> float:
     """The share of the question's words in the document, between .02 and .98."""
-    asked = term_counts(question).keys()
-    return 0.02 + 0.96 * len(asked & term_counts(document).keys()) / max(len(asked), 1)
+    return 0.02 + 0.96 * coverage(question_features(question), term_counts(document).keys())
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -81,13 +81,17 @@ class DocumentVersion:
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """A hybrid query. ``where`` is a filter on metadata, ``exclude`` hides stale versions."""
+    """A hybrid query. ``where`` is a filter on metadata, ``exclude`` hides stale versions.
+
+    ``vote``: how much the dense vectors count beside the words, as a share of what they usually do.
+    """
 
     dense: Vector
     sparse: SparseVector
     limit: int
     where: Json = field(default_factory=dict)
     exclude: tuple[DocumentVersion, ...] = ()
+    vote: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,10 @@ class Embedder(Protocol):
         """One embedding a question, in order, with ``weights`` where ``tokens`` are given."""
         ...
 
+    def vote(self, question: str) -> float:
+        """How much the vectors tell about a question, 0 to 1: less in a language that it hardly reads."""
+        ...
+
     def warm(self) -> None:
         """Load and try the model. Raises ModelError or Transient when it cannot serve."""
         ...

@@ -4,95 +4,187 @@ Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond"
 score of a passage is the sum over shared terms of question weight × passage weight × idf. The
 engine, which knows the collection, multiplies by the idf (Qdrant's ``modifier=idf``).
 
-Terms are English stems without accents and stop words. Scripts that do not separate words
-count in pairs of characters. Text in other languages keeps its words, stemmed like English in
-passages and questions, so equal words still match.
+A passage has a term for everything in it. The question chooses what counts, and how much:
+
+- **words**, by their stems in the passage's language. A question whose words do not tell its
+  language has the stems of every language. English stop words count when they name something in
+  capitals ("vitamin A", "the US plant"), or when the question has nothing else;
+- **identifiers** (``rag.text.identifiers``) as a whole; the words inside them count little;
+- **stretches of four letters** in every language but English: they meet in compounds and endings;
+- in scripts without spaces, pairs or threes of characters instead of words;
+- in Vietnamese, whose words have several syllables, syllables with their tones, and pairs of them.
 """
 
-import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import chain, pairwise
 
 import numpy as np
-from py_rust_stemmers import SnowballStemmer
 
 from rag.model import SparseVector
-from rag.text.normalising import normalised_form
+from rag.text.identifiers import Identifier, named_in
+from rag.text.languages import ENGLISH, asked_languages, told_language
+from rag.text.normalising import folded, normalised_form
+from rag.text.stemming import is_latin, stem, stems
+from rag.text.words import (
+    STOP_WORDS,
+    capital_stop_words,
+    characters_together,
+    runs,
+    stretches,
+    words_in,
+)
 
 K1 = 1.2
 B = 0.75
 AVERAGE_TERMS = 110
-"""Terms of a usual passage; fixed, so that a passage's weights never depend on the others."""
+"""Words of a usual passage; fixed, so that a passage's weights never depend on the others."""
 
-STOP_WORDS = frozenset(
-    """
-    a about above after again all also am among an and any are as at be because been before being below
-    between both but by can could d did do does doing done down during each either few for from further
-    had has have having he her here hers herself him himself his how however i if in into is it its itself
-    just ll m may me might more most must my myself no nor not of off on once only or other our ours
-    ourselves out over own re s same shall she should so some such t than that the their theirs them
-    themselves then there these they this those through to too under until up upon us ve very was we were
-    what when where whether which while who whom whose why will with within would you your yours yourself
-    yourselves
-    """.split()  # noqa: SIM905 - prose is easier to read than 140 quoted words
-)
+_OF_PART = 0.25
+"""What a word counts that a question has only inside an identifier, where a word counts 1."""
 
-_UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
-    "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003fffd"  # Japanese, Chinese, Korean
-)
-_WITH_VOWEL_SIGNS = "\u0900-\u0dff"  # of Indic words; ``re`` does not count them as letters
-_WORDS = re.compile(rf"[{_UNSPACED}]+|(?:[^\W_{_UNSPACED}]|[{_WITH_VOWEL_SIGNS}])+")
-_ASCII_WORDS = re.compile(r"[a-z0-9]+")
-_ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670]")
-_UNSPACED_START = re.compile(rf"[{_UNSPACED}]")
-_FIRST_UNSPACED = "\u0e00"
+_OF_WIDER = 0.5
+_OF_STRETCH = 0.2
+_OF_PAIR = 0.5
+_STRETCH = 4  # letters
 _LONGEST_CACHED = 64
-_LONGEST_STEMMED = 64  # characters; over more of them some steps take quadratic time, and none is a word
-_STEMMER = SnowballStemmer("english")
+_VIETNAMESE = "vi"
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """Something that a question asks for. A passage has it if it has any of the terms ``ids``."""
+
+    ids: tuple[int, ...]
+    weight: float
 
 
 def encode_passage(text: str) -> SparseVector:
     """Term weights of a passage: saturated frequencies, normalised for length."""
-    counts = term_counts(text)
-    longer = K1 * (1 - B + B * counts.total() / AVERAGE_TERMS)
-    return _sparse({term: n * (K1 + 1) / (n + longer) for term, n in counts.items()})
+    words = runs(folded(text))
+    length = sum(words_in(word) for word in words if word not in STOP_WORDS)
+    longer = K1 * (1 - B + B * length / AVERAGE_TERMS)
+    return _sparse({term: n * (K1 + 1) / (n + longer) for term, n in _terms(text, words).items()})
 
 
 def encode_question(text: str) -> SparseVector:
-    """Weight 1 for each distinct term."""
-    return _sparse(dict.fromkeys(term_counts(text), 1.0))
+    """What each distinct term counts: 1 for a word, less for a part of one."""
+    weights: dict[int, float] = {}
+    for feature in question_features(text):
+        for term in feature.ids:
+            weights[term] = max(feature.weight, weights.get(term, 0.0))
+    return _sparse(weights)
 
 
 def term_counts(text: str) -> Counter[int]:
-    """How often each term occurs in ``text``, by the term's id: 32 bits, the same in every process."""
-    if text.isascii():
-        words = _ASCII_WORDS.findall(text.lower())
-    else:
-        bare = _ACCENTS.sub("", normalised_form("NFKD", text))
-        words = []
-        for word in _WORDS.findall(normalised_form("NFC", bare).casefold()):
-            # Scripts without spaces between words count in pairs of characters.
-            in_pairs = len(word) > 2 and word[0] >= _FIRST_UNSPACED and _UNSPACED_START.match(word)
-            words += [word[i : i + 2] for i in range(len(word) - 1)] if in_pairs else [word]
-    # A very long word belongs to no language and will hardly occur again, so it is not cached.
-    terms = (_cached_term(word) if len(word) <= _LONGEST_CACHED else _term_id(word) for word in words)
-    return Counter(term for term in terms if term is not None)
+    """How often a passage has each term, by the term's id: 32 bits, the same in every process."""
+    return _terms(text, runs(folded(text)))
 
 
-def stem(word: str) -> str:
-    """Snowball's English stem of a lower-case word; what is too long for a word stays as it is."""
-    stemmed: str = _STEMMER.stem_word(word) if len(word) <= _LONGEST_STEMMED else word
-    return stemmed
+def coverage(asked: Sequence[Feature], there: AbstractSet[int]) -> float:
+    """The share of what is asked, by weight, that a passage with the terms ``there`` has: 0 to 1."""
+    whole = sum(feature.weight for feature in asked)
+    met = sum(feature.weight for feature in asked if not there.isdisjoint(feature.ids))
+    return met / whole if whole else 0.0
+
+
+def question_features(text: str) -> list[Feature]:
+    """What a question asks for, each thing once."""
+    plain, languages = folded(text), asked_languages(text)
+    words = runs(plain)
+    named = named_in(plain, words)
+    inside = {part for each in named for part in runs(each.written)}
+    features = [_feature(word) for word in capital_stop_words(plain)]
+    features += chain.from_iterable(_features_of_identifier(each, words) for each in named)
+    outside = [word for word in words if word not in inside]
+    if not languages or ENGLISH in languages:
+        outside = [word for word in outside if word not in STOP_WORDS]
+    if languages == (_VIETNAMESE,):
+        features += _features_of_syllables(text, inside)
+        outside = []
+    for word in outside or ([] if features else words):
+        features += _features_of_word(word, languages)
+    features += [_feature(stem(part), weight=_OF_PART) for part in inside]
+    # the first feature of a term is the weightiest
+    return list({feature.ids: feature for feature in reversed(features)}.values())
+
+
+def _features_of_word(word: str, languages: Sequence[str]) -> list[Feature]:
+    if size := characters_together(word):
+        return [_feature(piece) for piece in stretches(word, size)]
+    found = [_feature(*stems(word, languages))]
+    if languages != (ENGLISH,) or not is_latin(word):
+        found += [_feature(piece, weight=_OF_STRETCH) for piece in _stretches(word)]
+    return found
+
+
+def _features_of_identifier(identifier: Identifier, words: Iterable[str]) -> list[Feature]:
+    found = [_feature(*identifier.forms)]
+    if any(form not in words for form in identifier.forms):
+        found.append(_feature(*map(_wider, identifier.forms), weight=_OF_WIDER))
+    return found
+
+
+def _features_of_syllables(text: str, inside: AbstractSet[str]) -> list[Feature]:
+    syllables = _syllables(text)
+    found = [_feature(each) for each in syllables if each not in inside]
+    return found + [_feature(pair, weight=_OF_PAIR) for pair in _pairs(syllables)]
+
+
+def _terms(text: str, words: Sequence[str]) -> Counter[int]:
+    plain, language = folded(text), told_language(text)
+    terms = Counter(chain.from_iterable(_ids_of_word(word, language) for word in words))
+    terms.update(map(_id, capital_stop_words(plain)))
+    known = frozenset(words)
+    for each in named_in(plain, words):
+        forms = [form for form in each.forms if form not in known]
+        terms.update(map(_id, chain(forms, map(_wider, chain(forms, each.wider)))))
+    if language == _VIETNAMESE:
+        syllables = _syllables(text)
+        terms.update(map(_id, chain((each for each in syllables if each not in known), _pairs(syllables))))
+    return terms
 
 
 @lru_cache(maxsize=65_536)
-def _cached_term(word: str) -> int | None:
-    return None if word in STOP_WORDS else _term_id(stem(word))
+def _ids_of_word(word: str, language: str | None) -> tuple[int, ...]:
+    """The terms of a passage's word. ``language``: the passage's, None where it does not tell."""
+    if size := characters_together(word):
+        return tuple(map(_id, stretches(word, size)))
+    found = (_id(stem(word, language or ENGLISH)),)
+    if language == ENGLISH and is_latin(word):
+        return found
+    return found + tuple(map(_id, _stretches(word)))
 
 
-def _term_id(term: str) -> int:
+def _stretches(word: str) -> list[str]:
+    """Marked, so that none is taken for a word. A word as short as a stretch has none."""
+    if len(word) <= _STRETCH or len(word) > _LONGEST_CACHED or word.isdigit():
+        return []
+    return ["#" + piece for piece in stretches(word, _STRETCH)]
+
+
+def _syllables(text: str) -> list[str]:
+    return runs(normalised_form("NFC", text))
+
+
+def _pairs(syllables: Sequence[str]) -> list[str]:
+    return [folded(f"{first} {second}") for first, second in pairwise(syllables)]
+
+
+def _wider(form: str) -> str:
+    return form + "*"
+
+
+def _feature(*terms: str, weight: float = 1.0) -> Feature:
+    return Feature(tuple(dict.fromkeys(map(_id, terms))), weight)
+
+
+@lru_cache(maxsize=65_536)
+def _id(term: str) -> int:
     return int.from_bytes(blake2b(term.encode("utf-8", "replace"), digest_size=4).digest(), "little")
 
 

@@ -48,7 +48,9 @@ UPLOADED = "aegis-restored.snapshot"
 """The name of a snapshot that Aegis sent to a node."""
 
 DENSE_WEIGHT = 20.0
-"""Fused score = 20 · cosine + BM25. On SQuAD, weights of 10 to 30 score alike, and above RRF and DBSF."""
+"""Fused score = 20 · vote · cosine + BM25, where the query has the vote.
+
+On SQuAD, weights of 10 to 30 score alike, and above RRF and DBSF."""
 
 MAX_LIMIT = 10_000
 """Hits of a search."""

@@ -49,18 +49,19 @@ def search(run: StageRun) -> Outcome:
     """Find the ``top_k`` passages that fit best, or as many as reranking wants, of current versions."""
     inputs = run.job.inputs
     store, embedding = artefacts.unpack_query(run.load("query"))
-    query = SearchQuery(
-        dense=embedding.dense,
-        sparse=lexical.encode_question(inputs["question"]),
-        limit=max(inputs["top_k"], run.tools.reranker.least_candidates),
-        where=inputs["where"],
-    )
     # counted before the search: a document that arrives during the search must not be missed in both
     if pending := run.tools.jobs.coming(run.job.collection):
         run.save(_PENDING, str(pending).encode())
     collection = run.tools.documents.collection(run.job.collection)
     if serving_store(collection) != store:
         return Next(Stage.EMBED_QUERY)
+    query = SearchQuery(
+        dense=embedding.dense,
+        sparse=lexical.encode_question(inputs["question"]),
+        limit=max(inputs["top_k"], run.tools.reranker.least_candidates),
+        where=inputs["where"],
+        vote=embedder_for(run.tools, collection).vote(inputs["question"]),
+    )
     hits = [] if collection is None else visible_hits(run.tools, collection, query)
     if not hits and serving_store(run.tools.documents.collection(run.job.collection)) != store:
         return Next(Stage.EMBED_QUERY)

@@ -158,9 +158,13 @@ def _look(
     tools: Toolbox, collection: Collection, specimens: Sequence[Specimen], questions: Sequence[str]
 ) -> _Findings:
     texts = [*(each.sentence for each in specimens), *questions]
-    embeddings = embedder_of(tools, collection.serving).embed_queries(texts) if texts else []
+    embedder = embedder_of(tools, collection.serving)
+    embeddings = embedder.embed_queries(texts) if texts else []
     meant = [_found(tools, collection, embedding.dense, "") for embedding in embeddings[: len(specimens)]]
-    hits = [_found(tools, collection, e.dense, text) for e, text in zip(embeddings, texts, strict=True)]
+    hits = [
+        _found(tools, collection, e.dense, text, embedder.vote(text))
+        for e, text in zip(embeddings, texts, strict=True)
+    ]
     ranks = [
         found.index(each.chunk_id) + 1 if each.chunk_id in found else 0
         for each, found in zip(specimens, meant, strict=True)
@@ -168,9 +172,9 @@ def _look(
     return _Findings(ranks, [frozenset(found) for found in hits])
 
 
-def _found(tools: Toolbox, collection: Collection, dense: Vector, words: str) -> list[str]:
+def _found(tools: Toolbox, collection: Collection, dense: Vector, words: str, vote: float = 1.0) -> list[str]:
     """Ids of the passages found, best first. ``words``: for the lexical part of the search."""
-    query = SearchQuery(dense=dense, sparse=lexical.encode_question(words), limit=DEPTH)
+    query = SearchQuery(dense=dense, sparse=lexical.encode_question(words), limit=DEPTH, vote=vote)
     return [hit.passage.chunk_id for hit in visible_hits(tools, collection, query)]
 
 

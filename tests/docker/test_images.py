@@ -137,15 +137,15 @@ def test_the_image_of_workers_brings_the_model_but_not_what_builds_it(
 ) -> None:
     code = (
         "from importlib.util import find_spec; from rag.settings import load; "
-        "from workers.bundled.models import MINILM; "
-        "print(MINILM.files(load().model_dir).complete(), find_spec('onnx'), find_spec('all_minilm_l6_v2'))"
+        "from workers.setup import missing_models; "
+        "print(missing_models(load(), load().model_dir), find_spec('onnx'), find_spec('all_minilm_l6_v2'))"
     )
 
     printed = docker_client.containers.run(
         part_images["worker"], ["-c", code], entrypoint=["python"], remove=True
     )
 
-    assert printed.split() == [b"True", b"None", b"None"]
+    assert printed.split() == [b"[]", b"None", b"None"]
 
 
 @pytest.mark.parametrize("part", [*OTHERS, *LEAN])

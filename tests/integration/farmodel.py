@@ -39,6 +39,9 @@ class FarModel:
     def embed_queries(self, texts: Sequence[str]) -> list[Embedding]:
         return self._embedded(texts)
 
+    def vote(self, question: str) -> float:
+        return 1.0
+
     def relevance(self, requests: Sequence[RerankRequest]) -> list[list[float]]:
         self._answered(requests)
         return [[0.5] * len(request.candidates) for request in requests]

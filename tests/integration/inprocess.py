@@ -34,6 +34,9 @@ class Words:
     def embed_queries(self, texts: Sequence[str]) -> list[Embedding]:
         return [self._embedding(text if self.name != BLIND else f"{text}?") for text in texts]
 
+    def vote(self, question: str) -> float:
+        return 1.0
+
     def warm(self) -> None: ...
 
     def _embedding(self, text: str) -> Embedding:

@@ -11,7 +11,8 @@ from tokenizers import Tokenizer
 
 from rag.errors import ModelError
 from rag.model import Embedding, Vector
-from rag.text.lexical import STOP_WORDS
+from rag.text.scripts import model_vote
+from rag.text.words import STOP_WORDS
 from workers.bundled.models import MINILM
 from workers.embedding.minilm import DIMENSION, MAX_TOKENS, encoded, open_tokenizer
 from workers.embedding.projection import TOKEN_DIMENSION
@@ -55,6 +56,9 @@ class BundledEmbedder:
     def embed_queries(self, texts: Sequence[str]) -> list[Embedding]:
         batch_ids = [self._ids(text) for text in texts]
         return [Embedding(*self._model.session.run(ids), self._model.token_weights[ids]) for ids in batch_ids]
+
+    def vote(self, question: str) -> float:
+        return model_vote(question)
 
     def warm(self) -> None:
         """Load the model and try it. ModelError when it is not built or its vectors are wrong."""

@@ -54,6 +54,9 @@ class CachedEmbedder:
     def embed_queries(self, texts: Sequence[str]) -> list[Embedding]:
         return self._embed(self._keys("query", texts), texts, self._model.embed_queries)
 
+    def vote(self, question: str) -> float:
+        return self._model.vote(question)
+
     def warm(self) -> None:
         self._model.warm()
 

@@ -68,6 +68,9 @@ class JinaEmbedder:
     def embed_queries(self, texts: Sequence[str]) -> list[Embedding]:
         return self._embed(texts, {"task": "retrieval.query", "truncate": True}, purpose="query")
 
+    def vote(self, question: str) -> float:  # noqa: ARG002 - it may read any language
+        return 1.0
+
     def warm(self) -> None:
         """Embed a text, waiting for a server that is away. ModelError: wrong key, model or size."""
         wait_for_server(lambda: self.embed_queries(["ready"]), patience=_PATIENCE)

@@ -65,6 +65,9 @@ class OllamaEmbedder:
     def embed_queries(self, texts: Sequence[str]) -> list[Embedding]:
         return self._embed(texts, cut=True)
 
+    def vote(self, question: str) -> float:  # noqa: ARG002 - it may read any language
+        return 1.0
+
     def warm(self) -> None:
         """Embed a text. ModelError when the model is missing or its vectors are too short."""
 

@@ -2,7 +2,7 @@
 
 import re
 
-from rag.text.lexical import stem
+from rag.text.stemming import stem
 
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+")

@@ -5,11 +5,10 @@ Three features of a passage, none of which depends on the collection:
 - the cosine of the dense vectors;
 - MaxSim (Khattab and Zaharia, "ColBERT", 2020): for each question token the best cosine to
   a passage token, here squared and averaged by the tokens' weights;
-- the share of the question's terms that the passage or its context contains.
+- the share of what the question asks for, by weight, that the passage or its context contains.
 """
 
 from collections.abc import Callable, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import cached_property
 from itertools import chain
@@ -20,7 +19,7 @@ from rag.errors import ModelError
 from rag.model import Candidate, Embedding, Vector
 from rag.ports import Embedder, RerankRequest
 from rag.text.context import context_of
-from rag.text.lexical import term_counts
+from rag.text.lexical import Feature, coverage, question_features, term_counts
 from workers.reranking.relevance import Evidence, late_relevance
 
 MOST_TOKENS = 64
@@ -59,7 +58,7 @@ class LateInteraction:
             self._embedder.warm()
 
     def _compared(self, request: RerankRequest) -> list[Evidence]:
-        dense, terms = request.query.dense, term_counts(request.question).keys()
+        dense, asked = request.query.dense, question_features(request.question)
         tokens, weights = heaviest_tokens(request.query)
         return [
             Evidence(
@@ -67,17 +66,15 @@ class LateInteraction:
                 retrieval=each.hit.score,
                 cosine=float(dense @ _dense(each)),
                 maxsim=_maxsim(each, tokens, weights),
-                coverage=self._coverage(each, terms),
+                coverage=self._coverage(each, asked),
             )
             for each in request.candidates
         ]
 
-    def _coverage(self, candidate: Candidate, terms: AbstractSet[int]) -> float:
-        if not terms:
-            return 0.0
+    def _coverage(self, candidate: Candidate, asked: Sequence[Feature]) -> float:
         passage = candidate.hit.passage
         there = term_counts("\n".join((*context_of(passage, self._fields), passage.text)))
-        return len(terms & there.keys()) / len(terms)
+        return coverage(asked, there.keys())
 
     @cached_property
     def _embedder(self) -> Embedder:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rag.model import Passage
 from rag.text.context import names_of
-from rag.text.lexical import term_counts
+from rag.text.lexical import question_features, term_counts
 
 
 def pinned_shares(question: str, passages: Sequence[Passage], metadata_fields: Sequence[str]) -> list[float]:
@@ -16,7 +16,7 @@ def pinned_shares(question: str, passages: Sequence[Passage], metadata_fields: S
     A document's names are its titles and the named metadata. A term of the question is pinned if it occurs in
     the names of a document among ``passages``, and not in those of all.
     """
-    terms = term_counts(question).keys()
+    terms = {term for feature in question_features(question) for term in feature.ids}
     named = {
         passage.document_id: terms & term_counts("\n".join(names_of(passage, metadata_fields))).keys()
         for passage in passages

@@ -139,7 +139,7 @@ class Shard:
             return int(self._shard.count(edge.CountRequest(exact=True, filter=chosen)))
 
     def search(self, query: SearchQuery) -> list[Hit]:
-        """The best points of a dense and a lexical search, ranked by 20 · cosine + BM25. InvalidRequest."""
+        """The best points of both searches, ranked by 20 · vote · cosine + BM25. InvalidRequest."""
         chosen = filter_of(query)
         with _translated():
             scores = self._fused_scores(query, chosen, depth_of(query.limit))
@@ -215,9 +215,8 @@ class Shard:
         )
         dense |= more_dense
         lexical |= more_lexical
-        return {
-            point_id: DENSE_WEIGHT * cosine + lexical.get(point_id, 0.0) for point_id, cosine in dense.items()
-        }
+        weight = DENSE_WEIGHT * query.vote
+        return {point_id: weight * cosine + lexical.get(point_id, 0.0) for point_id, cosine in dense.items()}
 
     def _scores(self, asked: "Sequence[_Asked]") -> list[dict[str, float]]:
         """For each request, the scores by point id. One without a query or ids has none, and is not sent."""

@@ -31,7 +31,7 @@ _WHOLE = models.SearchParams(quantization=models.QuantizationSearchParams(ignore
 
 
 def hybrid(query: SearchQuery, chosen: models.Filter | None, layout: Layout) -> dict[str, Any]:
-    """The arguments of ``query_points`` for 20 · cosine + BM25 over the best of both sides.
+    """The arguments of ``query_points`` for 20 · vote · cosine + BM25 over the best of both sides.
 
     A formula scores a point 0 on a side whose prefetch did not find it. So each side scores
     what both sides found, which makes both scores of every candidate exact. The outer filter
@@ -43,7 +43,7 @@ def hybrid(query: SearchQuery, chosen: models.Filter | None, layout: Layout) -> 
         sides.append(models.Prefetch(query=sparse_of(query.sparse), using=LEXICAL, limit=depth))
     everything: dict[str, Any] = {"prefetch": sides, "limit": depth * len(sides)}
     scores = [f"$score[{number}]" for number in range(len(sides))]
-    weighted = models.MultExpression(mult=[DENSE_WEIGHT, scores[0]])
+    weighted = models.MultExpression(mult=[DENSE_WEIGHT * query.vote, scores[0]])
     return {
         "prefetch": [
             side.model_copy(update=everything | ({"params": _WHOLE} if side.using == DENSE else {}))

@@ -76,6 +76,17 @@ def test_every_score_is_the_exact_sum_of_both_sides(store):
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
 
 
+def test_a_query_says_how_much_its_vector_counts(store):
+    named = point("named", dense=np.array([0.8, 0.6] + [0] * 6, np.float32), terms=sparse(t9=1))
+    store.upsert(DOCS, [named, point("near", dense=axis(0))])
+    wanted = query(terms=sparse(t9=1), limit=2)
+    assert documents(store.search(DOCS, wanted)) == ["near", "named"]
+    assert documents(store.search(DOCS, replace(wanted, vote=0.1))) == ["named", "near"]
+    without = store.search(DOCS, replace(wanted, vote=0.0))
+    assert documents(without)[0] == "named"
+    assert without[1].score == pytest.approx(0, abs=1e-4)
+
+
 def lexical_scores(store: VectorStore, wanted: SearchQuery, hits: list[Hit]) -> np.ndarray:
     """The lexical part of each hit's score: what it loses when the terms are left out."""
     alone = replace(wanted, sparse=sparse(), limit=400)

@@ -127,6 +127,7 @@ LISTS = {
     "allowed_hosts": ("a.lan", "*.b.lan"),
     "trusted_proxies": ("10.0.0.0/8", "192.0.2.1"),
     "oidc_algorithms": ("RS256", "ES256"),
+    "context_metadata": ("product", "version"),
 }
 
 

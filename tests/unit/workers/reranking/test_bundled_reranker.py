@@ -60,7 +60,7 @@ def relevance(
 def test_what_the_cross_encoder_finds_good_comes_first() -> None:
     judge = Judge("harbour")
     bad, good = relevance(judge, "Where do ships land?", candidate("A cat."), candidate("The harbour."))
-    assert good > 0.5 > bad
+    assert good > bad + 0.1
 
 
 def test_it_reads_a_passage_under_its_title_headings_and_named_metadata() -> None:

@@ -35,7 +35,7 @@ def test_a_point_survives():
 
 
 def test_a_query_survives():
-    query = SearchQuery(np.ones(2, np.float32), SPARSE, 3, {"a": [1, 2]}, (DocumentVersion("d", 1),))
+    query = SearchQuery(np.ones(2, np.float32), SPARSE, 3, {"a": [1, 2]}, (DocumentVersion("d", 1),), 0.25)
     back = wire.unpacked(wire.packed(query))
     assert (back.limit, back.where, back.exclude) == (3, {"a": [1, 2]}, (DocumentVersion("d", 1),))
 
