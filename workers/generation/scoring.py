@@ -9,6 +9,7 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 
 from rag.model import Candidate, Embedding, Vector
+from rag.text.scripts import model_vote
 from workers.generation.agreement import pinned_words
 from workers.generation.expectation import asks_yes_or_no, expected, holds
 from workers.generation.quotes import Quote
@@ -47,7 +48,7 @@ def scores(
     total += np.array(_emptiness(question, asked, found), np.float32)
     near = spans and token_similarity(query, passages, found, spans)
     if near is not None:
-        total += _MEANING * near
+        total += _MEANING * model_vote(question) * near
     return total
 
 

@@ -1,11 +1,10 @@
 """The words of a text that say what it is about."""
 
-import re
-
+from rag.text.normalising import folded
 from rag.text.stemming import stem
+from rag.text.words import capital_stop_words, characters_together, runs, stretches
 
-_CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
-_WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+")
+_PAIR = 2
 _STOP_WORDS = frozenset(
     """a an and are as at be been being by did do does for from had has have how i in is it its many
     me much my of on or s should t that the their there they this to was we were what when where which
@@ -38,20 +37,14 @@ _MEASURES = {
 def content_words(text: str) -> frozenset[str]:
     """Stems of the words of ``text`` without stop words: articles, question words and the like.
 
-    In scripts without spaces each character counts as a word. A stop word in capitals within a sentence is
-    a name: "vitamin A", "the US plant".
+    In scripts without spaces each character counts as a word, in those of letters each three neighbours. A
+    stop word in capitals within a sentence is a name: "vitamin A", "the US plant".
     """
-    found = []
-    for match in _WORD.finditer(text):
-        word = match[0]
-        if (lower := word.casefold()) not in _STOP_WORDS:
-            found.append(stem(_MEASURES.get(lower, lower)))
-        elif word.isupper() and word != "I" and _is_within(text, match.start()):
-            found.append(word)
+    plain = folded(text)
+    found = set(capital_stop_words(plain))
+    for run in runs(plain):
+        if size := characters_together(run):
+            found.update(stretches(run, size) if size > _PAIR else run)
+        elif run not in _STOP_WORDS:
+            found.add(stem(_MEASURES.get(run, run)))
     return frozenset(found)
-
-
-def _is_within(text: str, start: int) -> bool:
-    """Whether a word in lower-case letters stands right before ``start``, or the word begins no sentence."""
-    before = text[max(0, start - 2) : start]
-    return len(before) == 2 and before[1] == " " and (before[0].isalnum() or before[0] in ",(")
