@@ -1,4 +1,4 @@
-"""Whether a quote is about the very thing that a question names: the model, the version, the year, the person."""
+"""Whether a quote is about the very thing that a question names: the model, the year, the person."""
 
 import re
 from collections.abc import Sequence
@@ -66,7 +66,8 @@ def pins_of(question: str) -> tuple[Pin, ...]:
     found += [Pin(Kind.YEAR, _exactly(year), _YEAR) for year in _YEAR.findall(question)]
     after_first = question.find(" ") + 1  # the first word is always capitalised
     found += [
-        Pin(Kind.NAME, _exactly(_POSSESSIVE.sub("", match[0]))) for match in _NAME.finditer(question, after_first)
+        Pin(Kind.NAME, _exactly(_POSSESSIVE.sub("", match[0])))
+        for match in _NAME.finditer(question, after_first)
     ]
     return tuple(found[:_MOST])
 
@@ -87,7 +88,7 @@ def _numbered(noun: str, number: str) -> Pin:
 
 
 def pinned_words(question: str) -> frozenset[str]:
-    """The words of the codes and names in the question: a heading that has them speaks for what stands below."""
+    """The words of codes and names in the question: a heading that has them speaks for what is below."""
     pinned = (*_CODE.findall(question), *_NAME.findall(question, question.find(" ") + 1))
     return content_words(" ".join(pinned))
 

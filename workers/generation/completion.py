@@ -12,7 +12,6 @@ _LONGEST_ANTECEDENT = 300  # characters
 _LONGEST_NAME = 80  # characters
 _ALIKE = 0.5
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
-_RANDOM = re.compile(r"[0-9a-f-]{16,}\Z", re.IGNORECASE)
 
 
 def complete(chosen: Sequence[Quote], found: Sequence[Quote]) -> list[Quote]:
@@ -35,7 +34,8 @@ def _with_antecedent(quote: Quote, found: Sequence[Quote]) -> Quote:
     before = antecedent(quote, found)
     if before is None or before.whole or before.cells or before.statement.label is not label:
         return quote
-    if quote.start - before.start > _LONGEST_ANTECEDENT or before.statement.headings != quote.statement.headings:
+    here, there = quote.statement.headings, before.statement.headings
+    if quote.start - before.start > _LONGEST_ANTECEDENT or there != here:
         return quote
     if quote.lacks_a_subject and before.parts[-1].kind is not Kind.CODE:
         return quote
@@ -54,14 +54,16 @@ def _with_rest(quote: Quote, found: Sequence[Quote]) -> list[Quote]:
 def _touches(one: Quote, other: Quote) -> bool:
     """Whether a list goes on from the end of one passage to the beginning of the next."""
     here, there = one.passage, other.passage
-    follows = (here.document_id, here.version, here.index + 1) == (there.document_id, there.version, there.index)
+    follows = here.document_id == there.document_id and here.version == there.version
+    if not follows or here.index + 1 != there.index:
+        return False
     ends = one.parts[-1].kind is Kind.ITEM and not here.text[one.end :].strip()
     starts = other.parts[0].kind is Kind.ITEM and not there.text[: other.start].strip()
-    return follows and ends and starts and (one.whole or other.whole)
+    return ends and starts and (one.whole or other.whole)
 
 
 def sources(chosen: Sequence[Quote]) -> list[str]:
-    """For each quote the name of its document, where documents say different things of the same kind; else ""."""
+    """For each quote the name of its document, where documents say different things of a kind; else ""."""
     names = [_name(quote, chosen) for quote in chosen]
     return [
         name if any(_differ(quote, other) for other in chosen if other is not quote) else ""
@@ -71,10 +73,13 @@ def sources(chosen: Sequence[Quote]) -> list[str]:
 
 def newest_first(chosen: Sequence[Quote]) -> list[Quote]:
     """The quotes, where their documents differ in the year that names them the newest first."""
-    years = [max(_YEAR.findall(f"{quote.passage.title} {quote.passage.searched_title}"), default="") for quote in chosen]
+    named = (f"{quote.passage.title} {quote.passage.searched_title}" for quote in chosen)
+    years = [max(_YEAR.findall(name), default="") for name in named]
     if len(set(years)) < 2 or not all(years):
         return list(chosen)
-    return [quote for _, quote in sorted(zip(years, chosen, strict=True), key=lambda each: each[0], reverse=True)]
+    return [
+        quote for _, quote in sorted(zip(years, chosen, strict=True), key=lambda each: each[0], reverse=True)
+    ]
 
 
 def _differ(one: Quote, other: Quote) -> bool:
@@ -85,11 +90,11 @@ def _differ(one: Quote, other: Quote) -> bool:
 
 
 def _name(quote: Quote, chosen: Sequence[Quote]) -> str:
-    """The title that tells the quote's document from the others; its id where none does."""
+    """The title that tells the quote's document from the others; "" where none does."""
     passage = quote.passage
     others = [each.passage for each in chosen if each.passage.document_id != passage.document_id]
-    for field in ("title", "searched_title", "document_id"):
+    for field in ("title", "searched_title"):
         name = str(getattr(passage, field))
-        if name and not _RANDOM.match(name) and all(getattr(each, field) != name for each in others):
+        if name and all(getattr(each, field) != name for each in others):
             return name if len(name) <= _LONGEST_NAME else ""
     return ""

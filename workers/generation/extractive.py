@@ -22,12 +22,11 @@ _PASSAGES = 10
 class ExtractiveGenerator:
     """The ``Generator`` port without a generative model.
 
-    Each quote of the passages gets a score, up to a constant the log of the chance that it
-    holds the answer: the log-odds of its passage, the question's MaxSim over the sentence's
-    stored token vectors, the share of the question's words in it weighted by rarity, and
-    whether it holds the kind of thing asked for. The softmax over all quotes gives the
-    chances; the answer takes quotes, best first, until their chances add up (:mod:`workers.generation.selection`). The
-    coefficients are rounded from a conditional logit that was cross-validated by article.
+    Each quote of the passages gets a score, up to a constant the log of the chance that it holds the answer
+    (:mod:`workers.generation.scoring`). What is about another thing than the question is left out
+    (:mod:`workers.generation.agreement`). The answer takes the fewest quotes that probably hold it
+    (:mod:`workers.generation.selection`), with what they need to be understood
+    (:mod:`workers.generation.completion`).
     """
 
     name = "extractive"

@@ -126,7 +126,7 @@ class Quote:
         return _SENTENCE_END.search(self.verbatim) is not None
 
     def tells_more_than(self, asked: AbstractSet[str]) -> bool:
-        """False for a label that has the question's words and no other. A sentence may still say that it is so."""
+        """False for a label that has no other words than the question. A sentence may say that it is so."""
         return self.is_sentence or not self.values <= asked
 
     def covers(self, other: "Quote") -> bool:
@@ -148,7 +148,7 @@ class Quote:
         if self.parts[-1].kind is Kind.ITEM:
             return self._list()
         lines = [self._line(part) for part in self.parts]
-        lines[0] = self._lead(lines[0]) + lines[0]
+        lines[0] = self._lead() + lines[0]
         broken = any(part.kind in (Kind.CODE, Kind.ROW) for part in self.parts)
         return ("\n" if broken else " ").join(lines)
 
@@ -159,8 +159,8 @@ class Quote:
     def _line(self, part: Sentence) -> str:
         return _readable_line(self.passage.text, part)
 
-    def _lead(self, line: str) -> str:
-        """The term or heading that ``line`` needs to be understood, with a colon."""
+    def _lead(self) -> str:
+        """The term or heading that the quote needs to be understood, with a colon."""
         label = self.statement.label
         if label is not None and label.form is Form.TERM:
             said = self.is_sentence and content_words(label.text) <= self.own_words

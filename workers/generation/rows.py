@@ -9,10 +9,13 @@ _NAME = r"[^\W_][^;:\n]{0,60}"
 _NEXT_CELL = re.compile(rf";\s(?={_NAME}:\s\S)|\n")
 _CELL = re.compile(rf"({_NAME}):\s(\S.*)", re.DOTALL)
 _LONGEST = 1_000  # characters
-_QUESTIONS = frozenset("question questions q frage fragen f pregunta domanda vraag вопрос 问题 質問".split())
+_QUESTIONS = frozenset(
+    "question questions q frage fragen f pregunta domanda vraag вопрос 问题 質問".split()  # noqa: SIM905
+)
 _ANSWERS = frozenset(
-    "answer answers a antwort antworten réponse respuesta risposta antwoord ответ 答案 回答 "
-    "solution lösung solución soluzione".split()
+    """answer answers a antwort antworten réponse respuesta risposta antwoord ответ 答案 回答
+    solution lösung solución soluzione
+    """.split()  # noqa: SIM905
 )
 _REPEATED = 0.6
 
@@ -37,7 +40,9 @@ def cells_of(text: str) -> list[Cell]:
     return [Cell(match[1].strip(), match[2].strip()) for match in found if match]
 
 
-def asks_and_answers(cells: Sequence[Cell], asked: AbstractSet[str], words: Words) -> tuple[Cell, Cell] | None:
+def asks_and_answers(
+    cells: Sequence[Cell], asked: AbstractSet[str], words: Words
+) -> tuple[Cell, Cell] | None:
     """The cell that repeats a question, and the one that answers it; None where the row has no such pair."""
     question = next((cell for cell in cells if _is_question(cell, asked, words)), None)
     others = [cell for cell in cells if cell is not question]
@@ -64,7 +69,7 @@ def asked_cells(cells: Sequence[Cell], asked: AbstractSet[str], words: Words) ->
 
 
 def is_of_another(cells: Sequence[Cell], question: str) -> bool:
-    """Whether the question asks for what a row has of another: "the deputy of Ada" where the deputy is Ada."""
+    """Whether the row is of another: the question asks for the deputy of Ada, and in the row it is Ada."""
     asked = question.casefold()
     return any(
         f"{cell.name} {of} {cell.value}".casefold() in asked

@@ -1,4 +1,10 @@
-"""How likely each quote answers a question: evidence from words, vectors, and the kind of thing asked for."""
+"""How likely each quote answers a question, by words, by vectors, and by the kind of thing asked for.
+
+The score is the sum of the log-odds of the quote's passage, the question's MaxSim over the quote's stored
+token vectors, the share of the question's words in it weighted by rarity, and whether it holds the kind of
+thing asked for. The coefficients are rounded from a conditional logit that was cross-validated by article of
+SQuAD; the deductions are set by hand (``docs/decisions/0054-extractive-answers.md``).
+"""
 
 import math
 import re
@@ -92,7 +98,9 @@ def _emptiness(question: str, asked: AbstractSet[str], found: Sequence[Quote]) -
     """What is to be taken off for quotes that say nothing beyond the question, or that lead elsewhere."""
     yes_or_no = asks_yes_or_no(question)
     about = [is_about(quote.cells, asked, content_words) for quote in found]
-    of_another = [any(about) and bool(quote.cells) and not its for quote, its in zip(found, about, strict=True)]
+    of_another = [
+        any(about) and bool(quote.cells) and not its for quote, its in zip(found, about, strict=True)
+    ]
     return [
         _REPEATS * (quote.own_words <= asked and not yes_or_no)
         + _REMARKS * bool(_REMARK.match(quote.verbatim))
@@ -131,6 +139,7 @@ def token_similarity(
 
 def _places(quote: Quote) -> list[tuple[int, int]]:
     """Where a quote and what it is about stand: its label; over a whole list its heading."""
-    label, heading = quote.statement.label, quote.statement.heading if quote.whole else None
-    about = [part for part in (label and label.part, heading) if part is not None]
+    label, heading = quote.statement.label, quote.statement.heading
+    about = [label.part] if label is not None else []
+    about += [heading] if quote.whole and heading is not None else []
     return [(quote.start, quote.end), *((part.start, part.end) for part in about)]

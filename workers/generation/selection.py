@@ -30,12 +30,12 @@ def choose(
 ) -> list[Quote]:
     """As few quotes as probably hold the answer, in reading order; none repeats another.
 
-    ``scored``: the log of each quote's chance, up to a constant. ``agreements``: at most 0; quotes about another
-    thing than the one asked for are never chosen. Where no quote stands out, a stretch of the
+    ``scored``: the log of each quote's chance, up to a constant. ``agreements``: at most 0; quotes about
+    another thing than the one asked for are never chosen. Where no quote stands out, a stretch of the
     passage that most probably holds the answer. A comparison gets a quote for each of its sides.
     """
-    usable = np.flatnonzero(agreements > _OF_ANOTHER)
-    if not len(usable):
+    usable = np.flatnonzero(agreements > _OF_ANOTHER).tolist()
+    if not usable:
         return []
     found, scored, agreements = [found[i] for i in usable], scored[usable], agreements[usable]
     chance = np.exp(scored - scored.max())
@@ -101,7 +101,9 @@ def _stretch(found: Sequence[Quote], chance: Vector) -> Quote | None:
         for j in range(i + 1, len(found) + 1):
             if total > most + _WORTH_A_SENTENCE:
                 best, most = quote, total
-            if j == len(found) or not goes_with(found[j], first) or found[j].end - first.start > _LONGEST_STRETCH:
+            if j == len(found) or not goes_with(found[j], first):
+                break
+            if found[j].end - first.start > _LONGEST_STRETCH:
                 break
             quote, total = replace(quote, parts=(*quote.parts, *found[j].parts)), total + float(chance[j])
     return best

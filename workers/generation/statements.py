@@ -20,7 +20,9 @@ _LONGEST_RECORD = 1_000  # characters
 _BOLD = re.compile(r"(\*\*|__)(?=\S)[^\n]*\1:?\Z")
 _ASKS = re.compile(r"(?:[?？؟⸮]|\?[\"'”’»)]+)\Z")
 _STOPS = re.compile(r"[.!?:;,…。！？؟।]\W{0,3}\Z")
-_QUESTION_MARK = re.compile(r"(?:Q|F|Question|Frage|Pregunta|Вопрос|问|問)\s?\d{0,3}\s?[:.：]\s?\S", re.IGNORECASE)
+_QUESTION_MARK = re.compile(
+    r"(?:Q|F|Question|Frage|Pregunta|Вопрос|问|問)\s?\d{0,3}\s?[:.：]\s?\S", re.IGNORECASE
+)
 _ANSWER_MARK = re.compile(
     r"(?:A|Answer|Antwort|Réponse|Respuesta|Risposta|Ответ|答)\s?\d{0,3}\s?[:.：]\s?(?=\S)", re.IGNORECASE
 )
@@ -49,8 +51,8 @@ class Label:
 class Statement:
     """Consecutive parts of a passage that are quoted together.
 
-    ``headings``: of the passage's own text, outermost first; ``heading`` is the place of the innermost. ``distance``: how many statements stand
-    between the label and this one. ``paragraph`` counts the blocks of the passage's text.
+    ``headings``: of the passage's own text, outermost first; ``heading`` is the place of the innermost.
+    ``distance``: how many statements stand between the label and this one.
     """
 
     parts: tuple[Sentence, ...]
@@ -58,7 +60,6 @@ class Statement:
     headings: tuple[str, ...] = ()
     heading: Sentence | None = None
     distance: int = 0
-    paragraph: int = 0
 
     @property
     def start(self) -> int:
@@ -102,13 +103,12 @@ class _Reader:
         self._heading: Sentence | None = None
         self._label: Label | None = None
         self._lasts = False  # whether the label is in force beyond the next block
-        self._distance = self._paragraph = 0
+        self._distance = 0
         self._found: list[Statement] = []
 
     def read(self) -> list[Statement]:
         pieces = _pieces(self._text)
         for piece, following in zip(pieces, (*pieces[1:], None), strict=True):
-            self._paragraph += piece.opens
             if piece.part.kind is Kind.HEADING or self._is_subject(piece):
                 self._enter(piece.part)
             elif label := self._label_of(piece, following):
@@ -133,9 +133,11 @@ class _Reader:
 
     def _label_of(self, piece: _Piece, following: _Piece | None) -> Label | None:
         """What ``piece`` is the label of the following one as; None where it is none."""
-        if following is None or following.part.kind is Kind.HEADING or piece.part.kind in (Kind.ROW, Kind.CODE):
+        if following is None or following.part.kind is Kind.HEADING:
             return None
-        if cells_of(self._text[piece.part.start : piece.part.end]):
+        if piece.part.kind in (Kind.ROW, Kind.CODE) or cells_of(
+            self._text[piece.part.start : piece.part.end]
+        ):
             return None
         line = readable(self._text[piece.part.start : piece.part.end], piece.part.kind)
         if _ASKS.search(line) or _QUESTION_MARK.match(line):
@@ -168,9 +170,7 @@ class _Reader:
         if piece.opens and self._label is not None and self._distance and not self._lasts:
             self._label, self._distance = None, 0
         headings = tuple(name for _, name in self._headings)
-        self._found.append(
-            Statement((piece.part,), self._label, headings, self._heading, self._distance, self._paragraph)
-        )
+        self._found.append(Statement((piece.part,), self._label, headings, self._heading, self._distance))
         self._distance += 1
 
     def _goes_on(self, last: Statement, part: Sentence) -> bool:
@@ -186,7 +186,7 @@ class _Reader:
 def _pieces(text: str) -> list[_Piece]:
     parts = list(_joined_records(text, sentences(text)))
     opens = [n == 0 or _begins_block(text, parts[n - 1], part) for n, part in enumerate(parts)]
-    closes = [*opens[1:], True]
+    closes = [*opens[1:], True][: len(opens)]
     return [_Piece(*each) for each in zip(parts, opens, closes, strict=True)]
 
 

@@ -5,7 +5,7 @@ from rag.model import Answer, Candidate, Embedding, Hit, Passage
 from rag.ports import GenerationRequest
 from workers.generation.expectation import Expectation, expected, holds
 from workers.generation.extractive import ExtractiveGenerator
-from workers.generation.quotes import content_words
+from workers.generation.words import content_words
 
 QUERY = Embedding(np.zeros(4, np.float32))
 
