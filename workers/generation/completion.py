@@ -44,8 +44,8 @@ def _with_antecedent(quote: Quote, found: Sequence[Quote]) -> Quote:
 
 def _with_rest(quote: Quote, found: Sequence[Quote]) -> list[Quote]:
     """The list with its beginning and its end, where these are in the passages before and after it."""
-    before = [] if not quote.began_before else [each for each in found if _touches(each, quote)][:1]
-    after = [] if not quote.may_go_on else [each for each in found if _touches(quote, each)][:1]
+    before = [each for each in found if quote.began_before and _touches(each, quote)][:1]
+    after = [each for each in found if _touches(quote, each)][:1]
     begins = [replace(each, goes_on=False) for each in before]
     own = replace(quote, begins=not before, goes_on=not after)
     return [*begins, own, *(replace(each, begins=False) for each in after)]

@@ -209,9 +209,10 @@ class Quote:
 
 
 def quotes(passages: Sequence[Candidate], cancelled: Callable[[], bool] = lambda: False) -> list[Quote]:
-    """All that may be quoted, in order; headings and the like only when there is nothing else.
+    """All that may be quoted, in order, and never a heading.
 
-    A list is there as a whole and by its items. No further passage is read once ``cancelled``.
+    A line that announces what does not follow is there only where nothing else is. A list is there as a
+    whole and by its items. No further passage is read once ``cancelled``.
     """
     found: list[Quote] = []
     for rank, candidate in takewhile(lambda _: not cancelled(), enumerate(passages)):

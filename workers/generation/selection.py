@@ -42,9 +42,10 @@ def choose(
     chance /= chance.sum()
     if comparison is not None and len(sides := _one_each(found, scored, comparison)) > 1:
         return sides
-    if float(chance.max()) < _FLAT and (stretch := _stretch(found, chance)) is not None:
+    as_good = _as_good(found, scored, agreements)
+    if float(chance.max()) < _FLAT and not as_good and (stretch := _stretch(found, chance)) is not None:
         return [stretch]
-    return _in_order([*_most_likely(found, chance), *_as_good(found, scored, agreements)])
+    return _in_order([*_most_likely(found, chance), *as_good])
 
 
 def _most_likely(found: Sequence[Quote], chance: Vector) -> list[Quote]:

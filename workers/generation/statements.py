@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import pairwise, zip_longest
 
 from rag.text.sentences import Kind, Sentence, readable, sentences
 from workers.generation.rows import cells_of
@@ -108,7 +109,7 @@ class _Reader:
 
     def read(self) -> list[Statement]:
         pieces = _pieces(self._text)
-        for piece, following in zip(pieces, (*pieces[1:], None), strict=True):
+        for piece, following in zip_longest(pieces, pieces[1:]):
             if piece.part.kind is Kind.HEADING or self._is_subject(piece):
                 self._enter(piece.part)
             elif label := self._label_of(piece, following):
@@ -186,8 +187,7 @@ class _Reader:
 def _pieces(text: str) -> list[_Piece]:
     parts = list(_joined_records(text, sentences(text)))
     opens = [n == 0 or _begins_block(text, parts[n - 1], part) for n, part in enumerate(parts)]
-    closes = [*opens[1:], True][: len(opens)]
-    return [_Piece(*each) for each in zip(parts, opens, closes, strict=True)]
+    return [_Piece(part, *around) for part, around in zip(parts, pairwise((*opens, True)), strict=True)]
 
 
 def _begins_block(text: str, before: Sentence, part: Sentence) -> bool:
