@@ -8,20 +8,21 @@ from workers.generation.quotes import Quote
 from workers.generation.words import content_words
 
 _MOST_DOCUMENTS = 5
-_LONGEST = 300  # characters of a side
+_MOST_WORDS = 6  # by which a thing is known
+_LONGEST = 500  # characters of a question in which a comparison is looked for
 
-_PATTERNS = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        rf"\b(?:between|zwischen|entre)\s(.{{1,{_LONGEST}}}?)\s(?:and|und|et|y)\s(.{{1,{_LONGEST}}})",
-        rf"\b(?:compare|vergleiche)\s(.{{1,{_LONGEST}}}?)\s(?:and|with|to|und|mit)\s(.{{1,{_LONGEST}}})",
-        rf"(.{{1,{_LONGEST}}}?)\s(?:versus|vs\.?|compared (?:to|with)|im Vergleich zu)\s(.{{1,{_LONGEST}}})",
-        rf"\b(?:how|worin|wie)\b(?:\sdoe?s?|\sunterscheiden sich)?\s(.{{1,{_LONGEST}}}?)\s(?:and|und)\s"
-        rf"(.{{1,{_LONGEST}}}?)\s?(?:differ|compare|\Z)",
-        rf"\b(?:which|what|who|welche[rsmn]?|was|wer)\b[^,:]{{1,{_LONGEST}}}[,:]\s(.{{1,{_LONGEST}}}?)\s"
-        rf"(?:or|oder)\s(.{{1,{_LONGEST}}})",
+_KINDS = tuple(
+    tuple(re.compile(pattern, re.IGNORECASE) for pattern in patterns)
+    for patterns in (
+        ("", r"\b(?:between|zwischen|entre)\s", r"\s(?:and|und|et|y)\s"),
+        ("", r"\b(?:compare|vergleiche)\s", r"\s(?:and|with|to|und|mit)\s"),
+        ("", "", r"\s(?:versus|vs\.?|compared to|compared with|im Vergleich zu)\s"),
+        (r"\W{0,3}(?:how|worin|wie)\b", r"\b(?:do|does|unterscheiden sich)\s", r"\s(?:and|und)\s"),
+        (r"\W{0,3}(?:which|what|who|welche[rsmn]?|was|wer)\b", r"[,:]\s", r"\s(?:or|oder)\s"),
     )
 )
+"""For each kind of comparison: how the question begins, and what stands before and between the things."""
+_END = re.compile(r"\s(?:differ|compare|in terms of|regarding|hinsichtlich|bei)\b", re.IGNORECASE)
 _OVER_TIME = re.compile(
     r"\b(?:over time|trend(?:s|ed)?|across (?:the )?(?:quarters|years|periods|documents|reports)|"
     r"each (?:reported )?(?:quarter|year|period|report)|(?:over|in|across) (?:the|these) (?:reported )?"
@@ -51,13 +52,19 @@ class Comparison:
 
 def comparison_of(question: str) -> Comparison | None:
     """What the question compares; None where it compares nothing."""
-    for pattern in _PATTERNS:
-        if match := pattern.search(question):
-            one, other = map(content_words, match.groups())
-            things = one - other, other - one
-            if all(things) and max(map(len, things)) <= 6:
-                return Comparison(things)
-    return Comparison() if _OVER_TIME.search(question) else None
+    asked = question[:_LONGEST]
+    for begins, before, between in _KINDS:
+        opening = before.search(asked) if begins.match(asked) else None
+        sides = between.split(asked[opening.end() :], maxsplit=1) if opening else ()
+        if len(sides) > 1 and (things := _things(*(content_words(_END.split(side)[0]) for side in sides))):
+            return Comparison(things)
+    return Comparison() if _OVER_TIME.search(asked) else None
+
+
+def _things(one: frozenset[str], other: frozenset[str]) -> tuple[frozenset[str], ...]:
+    """The words that tell two sides from each other; none where a side has no such word."""
+    things = one - other, other - one
+    return things if all(0 < len(words) <= _MOST_WORDS for words in things) else ()
 
 
 def _about(quote: Quote) -> frozenset[str]:

@@ -11,6 +11,8 @@ from workers.generation.comparison import comparison_of
         ("What is the difference between the AQ-200 and the AQ-300?", ({"200"}, {"300"})),
         ("Which is cheaper, the day pass or the monthly pass?", ({"day"}, {"month"})),
         ("Compare the basic plan with the gold plan", ({"basic"}, {"gold"})),
+        ("How do Tariff North and Tariff West differ?", ({"north"}, {"west"})),
+        ("How high is the fee for adults compared to children?", ({"fee", "adult", "height"}, {"children"})),
         ("Worin unterscheiden sich Tarif Nord und Tarif West?", ({"nord"}, {"west"})),
     ],
 )
