@@ -32,6 +32,8 @@ _IMAGE_OR_LINK = re.compile(r"!?\[([^\[\]\n]*+)\]\([^()\s]*+(?:\s++\"[^\"]*+\")?
 _EMPHASIS = re.compile(r"(?<![\w*])([*_])(?=[^\s*_])([^*_\n]++)(?<=[^\s*_])\1(?![\w*])")
 _TAG = re.compile(r"</?(?:br|b|i|em|strong|p|span|sup|sub|code|u|a|div|kbd)\b[^<>]*+>", re.IGNORECASE)
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|>])")
+_OTHER_BACKSLASH = re.compile(r"\\[^\W_]")  # of a path or a pattern
+_ESCAPED_WORD = re.compile(r"[^\s\\]*+\\\S*+")
 _CELL_END = re.compile(r"(?<!\\)\|")
 _FENCE_LINE = re.compile(r"^[^\S\n]*+(?:`{3}|~{3})[^\n]*+\n?", re.MULTILINE)
 _SPACE = re.compile(r"\s++")
@@ -52,6 +54,7 @@ _ORDINAL = re.compile(
     r"(?:\b(?:der|die|das|den|dem|des|am|im|zum|zur|vom|beim|ab|bis|seit|jede[nmrs]?|eine?[nmrs]?)\s\d{1,3})\Z",
     re.IGNORECASE,
 )
+_WITHIN_CODE = re.compile(r"[.!?][\\\d^$({]")  # a stop in "\\.\\d{2}" or "3.6.4"
 _LAST_WORD = re.compile(r"[^\W\d_]{1,8}\Z")
 _ENDING = 24  # characters before a stop that tell whether a sentence ends there
 
@@ -113,7 +116,7 @@ def readable(quote: str, kind: Kind) -> str:
     plain = _EMPHASIS.sub(r"\2", plain)
     if kind is Kind.ROW:
         plain = " – ".join(cell for cell in map(str.strip, _CELL_END.split(plain)) if cell)
-    return _SPACE.sub(" ", _ESCAPE.sub(r"\1", plain)).strip()
+    return _SPACE.sub(" ", _ESCAPED_WORD.sub(_unescaped, plain)).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,8 @@ def _stops(text: str, start: int, end: int, language: str) -> Iterator[int]:
 def _goes_on(text: str, stop: int, language: str) -> bool:
     """Whether the sentence goes on after the abbreviation or ordinal number before ``stop``."""
     before = text[max(0, stop - _ENDING) : stop].rstrip()
+    if _WITHIN_CODE.match(text, stop - 1):
+        return True
     if language == ENGLISH or not before.endswith("."):
         return False
     word = _LAST_WORD.search(before, 0, len(before) - 1)
@@ -165,6 +170,11 @@ def _goes_on(text: str, stop: int, language: str) -> bool:
     if text[stop : stop + 1] in ("º", "ª"):
         return True
     return language == "de" and _ORDINAL.search(before, 0, len(before) - 1) is not None
+
+
+def _unescaped(word: re.Match[str]) -> str:
+    """The word without Markdown's escapes; paths and patterns keep their backslashes."""
+    return word[0] if _OTHER_BACKSLASH.search(word[0]) else _ESCAPE.sub(r"\1", word[0])
 
 
 def _without_strong(text: str, mark: str) -> str:

@@ -95,7 +95,7 @@ from rag.vectors import payload
 from rag.web import addresses, parameters
 from tasks.reindex.comparison import Sample
 from workers.embedding import minilm
-from workers.generation import expectation, prompting, quotes
+from workers.generation import agreement, comparison, expectation, prompting, rows, statements, words
 from workers.generation.extractive import ExtractiveGenerator
 from workers.generation.reasoning import Piece, ReasoningParser
 from workers.jina import errors as jina_errors
@@ -383,7 +383,13 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "expected": expectation.expected,
         "held": lambda text: [expectation.holds(text, each, frozenset()) for each in expectation.Expectation],
     },
-    "workers.generation.quotes": {"answer": asked, "content words": quotes.content_words},
+    "workers.generation.agreement": {"pins": agreement.pins_of, "answer": asked},
+    "workers.generation.comparison": {"compared": comparison.comparison_of},
+    "workers.generation.completion": {"answer": asked},
+    "workers.generation.quotes": {"answer": asked, "content words": words.content_words},
+    "workers.generation.rows": {"cells": rows.cells_of},
+    "workers.generation.scoring": {"answer": asked},
+    "workers.generation.statements": {"statements": statements.statements},
     "workers.generation.reasoning": {"a model's words": said},
     "workers.embedding.minilm": {"tokens": lambda text: minilm.token_spans(tokenizer(), text)},
     "workers.jina.errors": {

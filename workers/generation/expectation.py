@@ -4,7 +4,7 @@ import re
 from collections.abc import Set as AbstractSet
 from enum import StrEnum
 
-from workers.generation.quotes import content_words
+from workers.generation.words import content_words
 
 
 class Expectation(StrEnum):
@@ -48,12 +48,22 @@ _ANSWERS = {
     Expectation.REASON: re.compile(_REASON, re.IGNORECASE),
 }
 _PATTERNS = tuple((expectation, re.compile(pattern, re.IGNORECASE)) for expectation, pattern in _QUESTIONS)
+_YES_OR_NO = re.compile(
+    r"\W{0,3}(?:is|are|was|were|do|does|did|can|could|may|must|should|shall|will|would|has|have|had|"
+    r"ist|sind|war|waren|kann|können|darf|dürfen|muss|müssen|soll|sollen|hat|haben|wird|werden|gibt)\b",
+    re.IGNORECASE,
+)
 _CAPITALISED = re.compile(r"(?<=\s)[(\"'“]?([A-Z][\w'’-]*)")
 
 
 def expected(question: str) -> Expectation:
     """The first kind whose question words are in ``question``."""
     return next((e for e, pattern in _PATTERNS if pattern.search(question)), Expectation.ANYTHING)
+
+
+def asks_yes_or_no(question: str) -> bool:
+    """Whether "yes" or "no" may answer: a sentence that repeats the question then says that it is so."""
+    return _YES_OR_NO.match(question) is not None
 
 
 def holds(sentence: str, expectation: Expectation, asked: AbstractSet[str]) -> bool:

@@ -79,7 +79,7 @@ class OllamaGenerator:
     name = "ollama"
     reads_vectors = False
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - where models run, and what they are told
         self,
         servers: Sequence[Replica],
         slots: Slots,
@@ -87,16 +87,19 @@ class OllamaGenerator:
         *,
         pull: bool = False,
         min_relevance: float = 0.0,
+        metadata_fields: Sequence[str] = (),
     ) -> None:
         """``slots``: of the same ``servers``. ``pull``: whether ``warm`` pulls a missing model.
 
         ``min_relevance``: where no passage reaches it, the answer is "not found" without the model.
+        ``metadata_fields``: of passages that the model is told.
         """
         self._servers = {server.url: server for server in servers}
         self._slots = slots
         self._window = window
         self._pull = pull
         self._min_relevance = min_relevance
+        self._metadata_fields = metadata_fields
 
     def answer(self, request: GenerationRequest) -> Answer:
         """See :meth:`Conversation.answer`. InvalidRequest for a question longer than OLLAMA_MAX_CONTEXT."""
@@ -105,7 +108,13 @@ class OllamaGenerator:
         context = self._window.context(request.question)
         budget = self._window.passages(request.question)
         hits = [candidate.hit for candidate in request.passages]
-        asked = prompt(request.question, hits, budget=budget, count=estimated_tokens)
+        asked = prompt(
+            request.question,
+            hits,
+            budget=budget,
+            count=estimated_tokens,
+            metadata_fields=self._metadata_fields,
+        )
         server = next(iter(self._servers.values()))
         attempts = _Attempts(self._servers, self._slots, asked, context, self._window.answer)
         speaker = Speaker(server.model, attempts.completion, server.timeout, attempts=2 + len(self._servers))
@@ -199,6 +208,7 @@ def generator(settings: Settings) -> OllamaGenerator:
         Window(settings.generator_context_tokens, settings.generator_max_tokens, settings.ollama_max_context),
         pull=settings.ollama_pull,
         min_relevance=settings.min_relevance or 0.0,
+        metadata_fields=settings.context_metadata,
     )
 
 

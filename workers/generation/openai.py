@@ -1,5 +1,7 @@
 """Answers written by a model behind an OpenAI-compatible server."""
 
+from collections.abc import Sequence
+
 import stamina
 
 from rag.errors import Unavailable
@@ -17,11 +19,22 @@ class OpenAIGenerator:
 
     reads_vectors = False
 
-    def __init__(self, server: ChatServer, *, name: str = "openai", min_relevance: float = 0.0) -> None:
-        """``min_relevance``: where no passage reaches it, the answer is "not found" without the model."""
+    def __init__(
+        self,
+        server: ChatServer,
+        *,
+        name: str = "openai",
+        min_relevance: float = 0.0,
+        metadata_fields: Sequence[str] = (),
+    ) -> None:
+        """``min_relevance``: where no passage reaches it, the answer is "not found" without the model.
+
+        ``metadata_fields``: of passages that the model is told.
+        """
         self.name = name
         self._server = server
         self._min_relevance = min_relevance
+        self._metadata_fields = metadata_fields
         self._model: str | None = None
 
     def answer(self, request: GenerationRequest) -> Answer:
@@ -29,7 +42,13 @@ class OpenAIGenerator:
         if refusal := refuse_irrelevant(request, self._min_relevance):
             return refusal
         server, hits = self._server, [candidate.hit for candidate in request.passages]
-        asked = prompt(request.question, hits, budget=server.context_tokens, count=estimated_tokens)
+        asked = prompt(
+            request.question,
+            hits,
+            budget=server.context_tokens,
+            count=estimated_tokens,
+            metadata_fields=self._metadata_fields,
+        )
         model = self._model = self._model or server.available_model()
         speaker = Speaker(model, lambda: server.completion(model, asked.messages), server.timeout)
         return Conversation(speaker, asked.passages, request).answer()
@@ -53,4 +72,8 @@ def generator(settings: Settings) -> OpenAIGenerator:
         context_tokens=settings.generator_context_tokens,
         timeout=settings.generator_timeout,
     )
-    return OpenAIGenerator(server, min_relevance=settings.min_relevance or 0.0)
+    return OpenAIGenerator(
+        server,
+        min_relevance=settings.min_relevance or 0.0,
+        metadata_fields=settings.context_metadata,
+    )

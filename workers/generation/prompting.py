@@ -7,8 +7,10 @@ tags are changed in it, and so are its own ``[n]``, which would otherwise look l
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from rag.model import Answer, Citation, Hit
+from rag.text.context import context_of
 from rag.text.inert import InertText
 from rag.text.marks import Mark, Reading, without_marks
 from rag.text.sentences import sentences
@@ -32,6 +34,10 @@ _LONG_SPACE = re.compile(r"\s{33,}+")
 _REFUSAL = NOT_FOUND.casefold().rstrip(".")
 _BEFORE_REFUSAL = "\"'*#“ "
 _CONTENT_WORD = re.compile(r"\w{4,}+|\d++")
+_HOLDS, _LACKS = 0.5, 0.1
+"""The least share of a statement's words in a passage that holds it, and the most in one that does not."""
+_FEWEST_WORDS = 4
+"""Content words of a statement that tells which passage it comes from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +48,31 @@ class Prompt:
     passages: tuple[Hit, ...]
 
 
-def prompt(question: str, hits: Sequence[Hit], *, budget: int, count: Callable[[str], int]) -> Prompt:
+def prompt(
+    question: str,
+    hits: Sequence[Hit],
+    *,
+    budget: int,
+    count: Callable[[str], int],
+    metadata_fields: Sequence[str] = (),
+) -> Prompt:
     """The messages that ask ``question`` about as many of ``hits``, best first, as ``budget`` holds.
 
     ``budget`` is in the tokens that ``count`` counts, for the passages alone. When not even
-    the first fits, it is cut at the end of a sentence.
+    the first fits, it is cut at the end of a sentence. Each passage comes with its context: titles, headings
+    and the named metadata, as search and reranking read them.
     """
     shown: list[str] = []
     left = budget
     for n, hit in enumerate(hits, 1):
-        block = _block(n, hit, hit.passage.text)
+        block = _block(n, hit, hit.passage.text, metadata_fields)
         if count(block) > left:
             break
         left -= count(block)
         shown.append(block)
     if not shown and hits:
-        shown.append(_block(1, hits[0], _beginning(hits[0].passage.text, budget, count)))
+        beginning = _beginning(hits[0].passage.text, budget, count)
+        shown.append(_block(1, hits[0], beginning, metadata_fields))
     asked = "\n".join((*shown, f"<question>\n{_escaped(question)}\n</question>"))
     return Prompt(
         ({"role": "system", "content": _INSTRUCTIONS}, {"role": "user", "content": asked}),
@@ -69,7 +84,9 @@ class CitedText:
     """Turns a model's text into an answer, piece by piece.
 
     ``[2]``, ``[1, 2]`` and ``[1][3]`` cite passages by their number in the prompt; they are
-    renumbered from 1 in order of appearance, and those that name no passage are removed.
+    renumbered from 1 in order of appearance, and those that name no passage are removed. A mark is checked
+    against its passage: where that has hardly a word of the statement before the mark, and another
+    passage most of them, it cites the other one.
     What :meth:`feed` and :meth:`close` return, joined, is the answer's text. A text that begins
     with the not-found sentence becomes that sentence. A text that cites nothing gets the
     passage that holds most of its words, if that is at least half of them. Images, links and tags are made
@@ -86,6 +103,7 @@ class CitedText:
         self._dropped = False
         self._beginning = ""
         self._parts: list[str] = []
+        self._stated = 0  # how many parts stand before the statement that the next mark is for
         self._inert = InertText()
         self._given = 0
 
@@ -104,13 +122,9 @@ class CitedText:
         if self._refused():
             self._parts = [NOT_FOUND]
         elif self._parts and not self._cited:
-            words = set(_CONTENT_WORD.findall("".join(self._parts).casefold()))
-            shares = [
-                len(words & set(_CONTENT_WORD.findall(hit.passage.text.casefold()))) / max(len(words), 1)
-                for hit in self._passages
-            ]
+            shares = self._shares("".join(self._parts))
             best = max(range(len(shares)), key=shares.__getitem__, default=None)
-            if best is not None and shares[best] >= 0.5:
+            if best is not None and shares[best] >= _HOLDS:
                 self._parts.append(f" [{self._number(best + 1)}]")
         return self._rest()
 
@@ -180,11 +194,32 @@ class CitedText:
         """Cite the passages of those numbers. A mark that names none leaves nothing."""
         known = [number for number in numbers if 1 <= number <= len(self._passages)]
         if known:
-            self._append("".join(f"[{self._number(number)}]" for number in known))
+            checked = dict.fromkeys(map(self._checked, known))
+            self._append("".join(f"[{self._number(number)}]" for number in checked))
+            self._stated = len(self._parts)
         elif self._broken_off:
             self._append("…")  # without it, what stands around the mark might become one
         else:
             self._dropped = True
+
+    def _checked(self, number: int) -> int:
+        """``number``, or that of the passage that holds the statement before the mark, if its own does not."""
+        statement = "".join(self._parts[self._stated :])
+        if len(set(_CONTENT_WORD.findall(statement.casefold()))) < _FEWEST_WORDS:
+            return number
+        shares = self._shares(statement)
+        best = max(range(len(shares)), key=shares.__getitem__)
+        return best + 1 if shares[number - 1] <= _LACKS and shares[best] >= _HOLDS else number
+
+    def _shares(self, statement: str) -> list[float]:
+        """The share of the statement's words that each passage has."""
+        words = set(_CONTENT_WORD.findall(statement.casefold()))
+        return [len(words & there) / max(len(words), 1) for there in self._words]
+
+    @cached_property
+    def _words(self) -> list[set[str]]:
+        """The words of each passage."""
+        return [set(_CONTENT_WORD.findall(hit.passage.text.casefold())) for hit in self._passages]
 
     def _number(self, passage: int) -> int:
         return self._cited.setdefault(passage, len(self._cited) + 1)
@@ -199,8 +234,9 @@ class CitedText:
             self._beginning = (self._beginning + whole.casefold()).lstrip(_BEFORE_REFUSAL)[: len(_REFUSAL)]
 
 
-def _block(n: int, hit: Hit, text: str) -> str:
-    place = " › ".join(dict.fromkeys((hit.passage.title, *hit.passage.headings)))
+def _block(n: int, hit: Hit, text: str, metadata_fields: Sequence[str]) -> str:
+    named = hit.passage.title, *context_of(hit.passage, metadata_fields)
+    place = " › ".join(dict.fromkeys(name for name in named if name))
     name = _escaped(place).replace('"', "'")
     return f'<passage n="{n}" from="{name}">\n{_escaped(_LONG_SPACE.sub(" ", text))}\n</passage>'
 

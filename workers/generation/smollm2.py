@@ -59,7 +59,12 @@ def generator(settings: Settings) -> OpenAIGenerator:
         timeout=settings.generator_timeout,
         patience=60.0,
     )
-    return OpenAIGenerator(server, name=NAME, min_relevance=unrelated_below(settings))
+    return OpenAIGenerator(
+        server,
+        name=NAME,
+        min_relevance=unrelated_below(settings),
+        metadata_fields=settings.context_metadata,
+    )
 
 
 def key_file(settings: Settings) -> Path:

@@ -153,3 +153,34 @@ def test_ordinary_angle_brackets_stay() -> None:
     text = "vector<int> a; if (a < b && c > d) { x = y[i]; }"
 
     assert text in prompt("q", [hit(1, text)], budget=10_000, count=letters).messages[1]["content"]
+
+
+def test_a_passage_comes_with_its_title_headings_and_named_metadata() -> None:
+    passage = Passage(
+        "c", "d", 1, 0, "It weighs 11 kg.", "Data sheet", 0, 16, None, ("Weight",), {"product": "AQ-200"}
+    )
+
+    made = prompt("q", [Hit(passage, 0.9)], budget=1000, count=letters, metadata_fields=("product",))
+
+    shown = made.messages[1]["content"]
+    assert all(name in shown.splitlines()[0] for name in ("Data sheet", "AQ-200", "Weight"))
+
+
+def test_a_mark_is_moved_to_the_passage_that_holds_the_statement() -> None:
+    said = "The relocation of the server room happens on 17 October."
+    texts = ("Lunch is served between noon and two.", f"Dear all. {said}")
+    hits = [Hit(Passage(f"c{n}", f"d{n}", 1, 0, text, "", 0, len(text)), 0.9) for n, text in enumerate(texts)]
+
+    answer = cited(f"{said} [1]", hits)
+
+    assert answer.text == f"{said} [1]"
+    assert [citation.passage.document_id for citation in answer.citations] == ["d1"]
+
+
+def test_a_mark_stays_where_its_passage_has_words_of_the_statement() -> None:
+    texts = ("Lunch is served between noon and two.", "Dinner is served between six and eight.")
+    hits = [Hit(Passage(f"c{n}", f"d{n}", 1, 0, text, "", 0, len(text)), 0.9) for n, text in enumerate(texts)]
+
+    answer = cited("Dinner is served until eight in the evening [1].", hits)
+
+    assert [citation.passage.document_id for citation in answer.citations] == ["d0"]
