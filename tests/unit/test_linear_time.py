@@ -95,7 +95,8 @@ from rag.vectors import payload
 from rag.web import addresses, parameters
 from tasks.reindex.comparison import Sample
 from workers.embedding import minilm
-from workers.generation import agreement, comparison, expectation, prompting, rows, statements, words
+from workers.generation import agreement, comparison, expectation, prompting, rows, statements
+from workers.generation import words as words_of_answers
 from workers.generation.extractive import ExtractiveGenerator
 from workers.generation.reasoning import Piece, ReasoningParser
 from workers.jina import errors as jina_errors
@@ -386,7 +387,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "workers.generation.agreement": {"pins": agreement.pins_of, "answer": asked},
     "workers.generation.comparison": {"compared": comparison.comparison_of},
     "workers.generation.completion": {"answer": asked},
-    "workers.generation.quotes": {"answer": asked, "content words": words.content_words},
+    "workers.generation.quotes": {"answer": asked, "content words": words_of_answers.content_words},
     "workers.generation.rows": {"cells": rows.cells_of},
     "workers.generation.scoring": {"answer": asked},
     "workers.generation.statements": {"statements": statements.statements},
