@@ -70,6 +70,8 @@ def test_given_a_word_that_few_passages_have_then_it_counts_more() -> None:
     [
         ("May the AQ-300 be used outdoors?", {Kind.CODE}),
         ("May the AQ-100 be used outdoors?", set()),
+        ("May AQ-100s be used outdoors?", set()),
+        ("What changed in these 10-Qs?", set()),
         ("How much could I spend in 2019?", {Kind.YEAR}),
         ("What may be used outdoors?", set()),
     ],
@@ -77,7 +79,11 @@ def test_given_a_word_that_few_passages_have_then_it_counts_more() -> None:
 def test_given_what_a_question_pins_down_then_only_what_no_passage_has_is_absent(
     question: str, absent: set[Kind]
 ) -> None:
-    passages = [passage("The AQ-100 must stay inside."), passage("It may be used outdoors.", title="AQ-200")]
+    passages = [
+        passage("The AQ-100 must stay inside."),
+        passage("It may be used outdoors.", title="AQ-200"),
+        passage("Form 10-Q"),
+    ]
 
     assert absent_kinds(question, passages, ()) == absent
 
