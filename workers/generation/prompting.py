@@ -203,7 +203,7 @@ class CitedText:
             self._dropped = True
 
     def _checked(self, number: int) -> int:
-        """``number``, or that of the passage that holds the statement before the mark if its own does not."""
+        """``number``, or that of the passage that holds the statement where its own does not."""
         statement = "".join(self._parts[self._stated :])
         if len(set(_CONTENT_WORD.findall(statement.casefold()))) < _FEWEST_WORDS:
             return number

@@ -79,7 +79,8 @@ def _as_good(found: Sequence[Quote], scored: Vector, agreements: Vector) -> list
 def _is_parallel(one: Quote, other: Quote) -> bool:
     """Whether two quotes share most of their words, as "Model A weighs 5 kg" and "Model B weighs 7 kg" do."""
     fewer = min(len(one.own_words), len(other.own_words))
-    return not one.whole and len(one.own_words & other.own_words) > _ALIKE * fewer
+    sentences = not (one.whole or other.whole or one.cells or other.cells)
+    return sentences and len(one.own_words & other.own_words) > _ALIKE * fewer
 
 
 def _one_each(found: Sequence[Quote], scored: Vector, comparison: Comparison) -> list[Quote]:
