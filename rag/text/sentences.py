@@ -33,7 +33,7 @@ _EMPHASIS = re.compile(r"(?<![\w*])([*_])(?=[^\s*_])([^*_\n]++)(?<=[^\s*_])\1(?!
 _TAG = re.compile(r"</?(?:br|b|i|em|strong|p|span|sup|sub|code|u|a|div|kbd)\b[^<>]*+>", re.IGNORECASE)
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|>])")
 _OTHER_BACKSLASH = re.compile(r"\\[^\W_]")  # of a path or a pattern
-_ESCAPED_WORD = re.compile(r"[^\s\\]*+\\\S*+")
+_UNSPACED = re.compile(r"\S++")
 _CELL_END = re.compile(r"(?<!\\)\|")
 _FENCE_LINE = re.compile(r"^[^\S\n]*+(?:`{3}|~{3})[^\n]*+\n?", re.MULTILINE)
 _SPACE = re.compile(r"\s++")
@@ -116,7 +116,7 @@ def readable(quote: str, kind: Kind) -> str:
     plain = _EMPHASIS.sub(r"\2", plain)
     if kind is Kind.ROW:
         plain = " – ".join(cell for cell in map(str.strip, _CELL_END.split(plain)) if cell)
-    return _SPACE.sub(" ", _ESCAPED_WORD.sub(_unescaped, plain)).strip()
+    return _SPACE.sub(" ", _UNSPACED.sub(_unescaped, plain)).strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,12 @@ def spelled_like(texts: Iterable[str], question: str) -> str:
     if not unknown:
         return question
     known = {word for text in texts for word in _WORD.findall(text.lower())}
-    for word in sorted(unknown - known):
+    spelled = {}
+    for word in unknown - known:
         nearest = [other for other in known if other[0] == word[0] and _is_slip(word, other)]
         if len(nearest) == 1:
-            question = re.sub(rf"(?<!\w){word}(?!\w)", nearest[0], question)
-    return question
+            spelled[word] = nearest[0]
+    return _WORD.sub(lambda found: spelled.get(found[0], found[0]), question)
 
 
 def _is_slip(word: str, other: str) -> bool:

@@ -14,7 +14,7 @@ from rag.settings.secret_files import secrets_of
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "SECURITY.md", *(ROOT / "docs").rglob("*.md")])
 
-_CLOUDS = ("AWS_", "AZURE_", "GOOGLE_", "PIP_", "CELERY_")
+_CLOUDS = ("AWS_", "AZURE_", "GOOGLE_", "PIP_", "UV_", "CELERY_")
 """What others read, each with a page of its own."""
 
 _OTHERS = frozenset(

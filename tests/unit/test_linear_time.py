@@ -31,6 +31,9 @@ from api.calls import waiting
 from api.incoming import jsontext, multipart
 from api.routes import events as api_events
 from cli.commands.logs import entries_of
+from cli.evaluation import collections
+from cli.evaluation import wording as wording_of_answers
+from cli.evaluation.readers import table
 from cli.supervisor.display import Display
 from cli.supervisor.flower import formatter
 from cli.supervisor.logs import LogFile, Output, Severity, reformat_redis_line
@@ -399,6 +402,12 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "api.middleware": {"request id": middleware._SOUND_ID.match},
     "api.routes.events": {"last event": api_events._ID.match},
     "api.calls.waiting": {"prefer": lambda text: waiting.preferred_wait([text])},
+    "cli.evaluation.collections": {"name": lambda text: collections.name_at_api(text, ())},
+    "cli.evaluation.readers.table": {"answer": table.needs_of_answer},
+    "cli.evaluation.wording": {
+        "plain": wording_of_answers.normalised,
+        "held": lambda text: wording_of_answers.holds(text, text[:100]),
+    },
     "cli.supervisor.display": {"line": displayed},
     "cli.supervisor.flower": {
         "task": lambda text: formatter("http://127.0.0.1")(SimpleNamespace(uuid=text, args=""))

@@ -120,12 +120,12 @@ def _agreement(quote: Quote, pin: Pin) -> float:
     has_another = pin.others is not None and pin.others.search(near) is not None
     if has_another and (pin.kind is not Kind.YEAR or quote.cells):
         return _ANOTHER_ROW if quote.cells else float(another)
-    above = _plain(" ".join((quote.passage.title, quote.passage.searched_title, *quote.path)))
-    if pin.itself.search(above):
+    above = _plain_lines(quote.passage.title, quote.passage.searched_title, *quote.path)
+    if _is_in(above, pin.itself):
         return 0.0
-    if pin.others is not None and pin.others.search(above):
+    if pin.others is not None and _is_in(above, pin.others):
         return float(another)
-    if pin.itself.search(_plain_passage(quote.passage.text)):
+    if _is_in(_plain_lines(quote.passage.text), pin.itself):
         return _ANOTHER_ROW if quote.cells and pin.kind is Kind.NAME else float(elsewhere)
     return _ANOTHER_ROW if quote.cells and pin.kind in (Kind.CODE, Kind.NAME) else float(absent)
 
@@ -140,6 +140,12 @@ def _plain(text: str) -> str:
     return _SPACE.sub(" ", text.casefold().replace("*", "").replace("`", ""))
 
 
-@lru_cache(maxsize=32)
-def _plain_passage(text: str) -> str:
-    return _plain(text)
+@lru_cache(maxsize=64)
+def _plain_lines(*lines: str) -> str:
+    """A passage, or the headings above it: all its sentences are looked for in the same text."""
+    return _plain(" ".join(lines))
+
+
+@lru_cache(maxsize=512)
+def _is_in(text: str, pattern: re.Pattern[str]) -> bool:
+    return pattern.search(text) is not None

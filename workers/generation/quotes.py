@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import takewhile
 
 from rag.model import Candidate, Citation, Passage
@@ -105,7 +105,7 @@ class Quote:
     @cached_property
     def heading_words(self) -> frozenset[str]:
         """Of what it stands under: headings, and the document's title."""
-        return content_words(" ".join((self.passage.title, *self.path)))
+        return _words_of(self.passage.title, *self.path)
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -206,6 +206,12 @@ class Quote:
         text = self.passage.text
         at_end = not text[self.end :].strip() and len(text) >= _FULL_PASSAGE
         return self.end < self.statement.end or at_end
+
+
+@lru_cache(maxsize=64)
+def _words_of(*headings: str) -> frozenset[str]:
+    """Of headings, which all sentences below have in common."""
+    return content_words(" ".join(headings))
 
 
 def quotes(passages: Sequence[Candidate], cancelled: Callable[[], bool] = lambda: False) -> list[Quote]:

@@ -18,7 +18,7 @@ _FLAT = 0.2
 _AS_GOOD = 1.5
 """Natural logarithm of how many times likelier the best quote may be than one that is named beside it."""
 _ALIKE = 0.5
-_LONGEST_STRETCH = 450  # characters
+_LONGEST_STRETCH, _MOST_SENTENCES = 450, 12  # characters, sentences
 _WORTH_A_SENTENCE = 0.02
 _WORTH_A_SIDE = 5.0
 _OF_ANOTHER = -7.0
@@ -96,19 +96,17 @@ def _one_each(found: Sequence[Quote], scored: Vector, comparison: Comparison) ->
 
 def _stretch(found: Sequence[Quote], chance: Vector) -> Quote | None:
     """The neighbouring sentences that together have the best chance, under one heading or label."""
-    best: Quote | None = None
+    best: Sequence[Quote] = ()
     most = 0.0
     for i, first in enumerate(found):
-        total, quote = float(chance[i]), first
-        for j in range(i + 1, len(found) + 1):
+        total = 0.0
+        for j, quote in enumerate(found[i : i + _MOST_SENTENCES], i):
+            if j > i and not (goes_with(quote, first) and quote.end - first.start <= _LONGEST_STRETCH):
+                break
+            total += float(chance[j])
             if total > most + _WORTH_A_SENTENCE:
-                best, most = quote, total
-            if j == len(found) or not goes_with(found[j], first):
-                break
-            if found[j].end - first.start > _LONGEST_STRETCH:
-                break
-            quote, total = replace(quote, parts=(*quote.parts, *found[j].parts)), total + float(chance[j])
-    return best
+                best, most = found[i : j + 1], total
+    return replace(best[0], parts=tuple(part for quote in best for part in quote.parts)) if best else None
 
 
 def goes_with(quote: Quote, first: Quote) -> bool:
