@@ -55,7 +55,8 @@ def layers_of(
 
 def _layer(page: PdfPage, text: PdfTextPage, compounds: frozenset[str]) -> Layer:
     columns = text_in_columns(text)
-    whole = joined(text.get_text_bounded(), compounds)
+    # The bounds of a turned page are those of the page as it lies: words of it are beyond them.
+    whole = joined(text.get_text_range() if page.get_rotation() else text.get_text_bounded(), compounds)
     return Layer(whole, None if columns is None else joined(columns, compounds), _is_scan(page, whole))
 
 

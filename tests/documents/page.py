@@ -57,6 +57,19 @@ def written(
     return _assembled(objects, f"/Info {4 + 2 * len(pages)} 0 R{trailer}")
 
 
+def turned(lines: list[Line]) -> bytes:
+    """A page that is shown turned by a right angle, with its ``lines`` written so that they stand upright."""
+    content = "\n".join(
+        f"BT /F {size} Tf 0 1 -1 0 {792 - y} {x} Tm ({text}) Tj ET" for x, y, size, text in lines
+    )
+    document = PdfDocument(written([[]], drawn={1: content}))
+    document[0].set_mediabox(0, 0, 792, 612)
+    document[0].set_rotation(90)
+    out = BytesIO()
+    document.save(out)
+    return out.getvalue()
+
+
 def with_picture(pages: list[list[Line]], pictures: Mapping[int, bytes]) -> bytes:
     """:func:`written` pages, over each of which a grey picture (a PNG file) is drawn, by its number."""
     plain = PdfDocument(written(pages))

@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from rag.model import Vector
+from workers.generation.dates import date_agreements
 from workers.generation.quotes import Quote
 from workers.generation.rows import is_of_another
 from workers.generation.words import content_words
@@ -101,14 +102,12 @@ def agreements(question: str, found: Sequence[Quote]) -> Vector:
     kinds: dict[str, list[Pin]] = {}
     for pin in pins_of(question):
         kinds.setdefault((pin.others or pin.itself).pattern, []).append(pin)
-    return np.array(
-        [
-            sum(max(_agreement(quote, pin) for pin in pins) for pins in kinds.values())
-            + _ANOTHER_ROW * is_of_another(quote.cells, question)
-            for quote in found
-        ],
-        dtype=np.float32,
-    )
+    named = [
+        sum(max(_agreement(quote, pin) for pin in pins) for pins in kinds.values())
+        + _ANOTHER_ROW * is_of_another(quote.cells, question)
+        for quote in found
+    ]
+    return np.array(named, np.float32) + np.array(date_agreements(question, found), np.float32)
 
 
 def _agreement(quote: Quote, pin: Pin) -> float:

@@ -7,7 +7,7 @@ from bench.fidelity import fidelity
 from rag.parsing import pdf
 from rag.parsing.layout import arranged
 from rag.parsing.textlines import lines_of
-from tests.documents.page import Line, written
+from tests.documents.page import Line, turned, written
 
 ROWS = [
     ("Net sales", "63,355", "63,948"),
@@ -123,6 +123,20 @@ def test_words_beyond_the_edge_of_a_page_are_not_read():
     text = text_of([*rows(), (40, 900, 10, "Nobody sees this")])
 
     assert "Nobody" not in text
+
+
+def test_a_turned_page_that_is_written_to_its_edge_has_all_its_words():
+    told = "Use dry values where the thread is plated. "
+    told += "The wrench must be calibrated at the end of each twelve months by"
+    figures = [(40, 660 - 14 * n, 12, f"M{n}0 {n}6 Nm {n}8 Nm") for n in range(1, 5)]
+
+    read = pdf.pdf(
+        turned([*figures, (40, 590, 12, told), (40, 574, 12, "the metrology department.")]), 1 << 20
+    )
+
+    text = " ".join(read.text.split())
+    assert "M20 26 Nm 28 Nm M30 36 Nm" in text
+    assert "calibrated at the end of each twelve months by the metrology department." in text
 
 
 def test_every_word_and_number_is_whole():

@@ -28,6 +28,8 @@ def agreed(question: str, text: str, title: str = "") -> float:
         ("Where is the room of Tuva Lund?", "Name: Tuva Lund; Room: 2.171", ""),
         ("Which is heavier, the AQ-200 or the AQ-300?", "The AQ-300 weighs 11 kg.", ""),
         ("What is new?", "Nothing is.", ""),
+        ("What did Malmo sell in January 2025?", "Branch: Malmo; Sales: 10679", "January 2025"),
+        ("Who spoke on 5 March 2024?", "On 2024-03-05 the mayor spoke.", "Speeches of April 2024"),
     ],
 )
 def test_a_quote_agrees_that_has_what_is_pinned_or_stands_under_it(
@@ -53,6 +55,18 @@ def test_a_quote_about_another_thing_does_not(question: str, text: str, title: s
 
 def test_another_year_in_the_title_counts_against_a_quote() -> None:
     assert agreed("How much may I spend in 2024?", "30 francs a day.", "Expenses 2023") == -3
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "title"),
+    [
+        ("What did Malmo sell in January 2025?", "Branch: Malmo; Sales: 18720", "December 2025"),
+        ("Was verkaufte Malmö im Januar 2025?", "Filiale: Malmö; Umsatz: 18720", "Dezember 2025"),
+        ("Who spoke on 5 March 2024?", "On 7 March 2024 the mayor spoke.", "Speeches"),
+    ],
+)
+def test_another_month_or_day_counts_against_a_quote(question: str, text: str, title: str) -> None:
+    assert agreed(question, text, title) <= -3
 
 
 def test_what_is_absent_counts_less_than_what_contradicts() -> None:
