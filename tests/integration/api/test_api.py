@@ -15,7 +15,7 @@ RECORD = {
     "id", "kind", "state", "stage", "progress", "queue_position", "created_at", "started_at", "finished_at",
     "attempts", "result", "error",
     "trace_id",
-    "subject", "waiting_for",
+    "subject", "waiting_for", "batch_id",
 }  # fmt: skip
 
 

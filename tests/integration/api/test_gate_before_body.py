@@ -78,7 +78,7 @@ def test_bodies_need_their_type(valkey, tmp_path):
     with serving(settings_of(valkey, tmp_path)) as service:
         for path in posts(service):
             for sent in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""):
-                if path == "/v1/documents" and sent.startswith("multipart"):
+                if path in ("/v1/documents", "/v1/documents:batch") and sent.startswith("multipart"):
                     continue
                 answer = service.http.post(path, content=b'{"question": "x"}', headers={"Content-Type": sent})
                 assert answer.status_code == 415, (path, sent)
