@@ -18,6 +18,9 @@ from tests.system.service import finished, new_collection
 PACKAGE = "aegis_generated_client"
 FACT = "The aqueduct of Lindenau was finished in 1874 by the engineer Clara Weiss."
 
+STREAMS = ("application/x-ndjson", "application/zip")
+"""What the generator sends as it is, once told so: it knows no way of its own."""
+
 Part = Callable[[str], Any]
 
 
@@ -33,7 +36,7 @@ def part(description: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     source = folder / "openapi.json"
     source.write_text(json.dumps(description))
     config = Config.from_sources(
-        ConfigFile(post_hooks=[]),
+        ConfigFile(post_hooks=[], content_type_overrides=dict.fromkeys(STREAMS, "application/octet-stream")),
         MetaType.NONE,
         source,
         "utf-8",
