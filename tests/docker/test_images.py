@@ -21,7 +21,7 @@ LEAN = ("api", "beat", "flower")
 OTHERS = ("broker", "vectors", "worker-maintenance")
 """Parts of the workers' image; without them nothing is ready."""
 
-MOST_BYTES = {"api": 300e6, "beat": 300e6, "flower": 300e6, "worker": 842e6}
+MOST_BYTES = {"api": 300e6, "beat": 300e6, "flower": 300e6, "worker": 878e6}
 """With a base of 196 MB. The one image of before had 896 MB."""
 
 BEGUN_SECONDS = 240.0

@@ -55,7 +55,7 @@ def test_without_generation_there_are_hits_alone(client: httpx.Client, town: str
 
 
 def test_an_empty_default_collection_answers_honestly(client: httpx.Client) -> None:
-    answer = client.post("/v1/queries", json={"question": "Anything there?"})
+    answer = client.post("/v1/queries", json={"question": "When does the canteen of the harbour open?"})
 
     job = finished(client, answer.json()["job_id"])
     assert job["state"] == "succeeded"
