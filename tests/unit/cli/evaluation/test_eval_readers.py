@@ -196,7 +196,8 @@ FAULTS: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "table with a wrong page": (_table("question,page\nWhen?,0\n"), "line 2: '0' is no page number"),
     "table with a huge field": (
-        _table("question\n" + "a" * 200_000), "field larger than field limit"
+        # the first where this process reads no CSV documents, which have longer fields
+        _table("question\n" + "a" * 200_000), "field larger than field limit|has 1 to 4000 characters"
     ),
     "table with a blank question": (_table("question,need\n,noon\n"), "1 to 4000 characters"),
 }  # fmt: skip
