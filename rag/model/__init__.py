@@ -17,28 +17,16 @@ from rag.model.backups import (
 )
 from rag.model.batches import Batch, BatchOptions, BatchStanding
 from rag.model.documents import (
-    Attachment,
-    Chunk,
     Collection,
-    CutDocument,
-    Definition,
     Document,
-    Heading,
     Hold,
     Holdings,
     Layout,
     LayoutState,
-    Page,
-    ParsedDocument,
-    ReadingWarning,
-    RecognisedSpan,
     Removal,
     Replacement,
     Reservation,
     SecondLayout,
-    Table,
-    TextLine,
-    WarningKind,
 )
 from rag.model.jobs import (
     FIRST_STAGES,
@@ -59,6 +47,20 @@ from rag.model.jobs import (
     StageFigures,
     Standing,
     Taken,
+)
+from rag.model.parsed import (
+    Attachment,
+    Chunk,
+    CutDocument,
+    Definition,
+    Heading,
+    Page,
+    ParsedDocument,
+    ReadingWarning,
+    RecognisedSpan,
+    Table,
+    TextLine,
+    WarningKind,
 )
 from rag.model.statistics import Histogram, JobStatistics, RecentWork, StageStatistics
 from rag.model.values import CacheFigures, CacheKind, CacheOutcome, Json, Vector

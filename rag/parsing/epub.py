@@ -5,33 +5,23 @@ Source: EPUB 3.3, Open Container Format (4) and Package Document (5).
 
 import posixpath
 import zipfile
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from io import BytesIO
 from urllib.parse import unquote
-from xml.etree import ElementTree
 
-from rag.errors import AegisError, DocumentTooLarge, UnreadableDocument, translated
+from rag.errors import DocumentTooLarge, UnreadableDocument, translated
 from rag.model import ParsedDocument
 from rag.parsing import structure, webpage
 from rag.parsing.decoding import decoded
 from rag.parsing.definitions import with_definitions
 from rag.parsing.inner_pictures import InnerPictures
-from rag.parsing.package import Package, attribute, named
+from rag.parsing.package import BROKEN, Package, attribute, named
 
 _CONTAINER = "META-INF/container.xml"
 _CHAPTERS = frozenset({"application/xhtml+xml", "text/html", "application/x-dtbook+xml"})
 _LARGEST_CHAPTER = 64 << 20
-_ERRORS: Mapping[type[BaseException], type[AegisError]] = {
-    ElementTree.ParseError: UnreadableDocument,
-    zipfile.BadZipFile: UnreadableDocument,
-    zlib.error: UnreadableDocument,
-    EOFError: UnreadableDocument,
-    NotImplementedError: UnreadableDocument,  # a way of packing that Python does not know
-    RuntimeError: UnreadableDocument,  # a chapter with a password
-    ValueError: UnreadableDocument,
-}
+_ERRORS = {**BROKEN, RuntimeError: UnreadableDocument}  # a chapter with a password
 
 
 def epub(data: bytes, max_text_bytes: int, pictures: InnerPictures) -> ParsedDocument:

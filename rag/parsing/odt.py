@@ -6,20 +6,19 @@ leaves out numbers and page heads, and reads text boxes twice.
 
 import re
 import zipfile
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from rag.errors import AegisError, DocumentTooLarge, UnreadableDocument, translated
+from rag.errors import DocumentTooLarge, translated
 from rag.model import ParsedDocument
 from rag.parsing import structure
 from rag.parsing.docx import is_page_number
 from rag.parsing.grids import table_of
 from rag.parsing.odt_numbering import Counter, Numbering, number_of
-from rag.parsing.package import attribute, local_name, named
+from rag.parsing.package import BROKEN, attribute, local_name, named
 
 _CONTENT, _STYLES, _META = "content.xml", "styles.xml", "meta.xml"
 _BODY = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}text"
@@ -27,14 +26,6 @@ _LARGEST_PART = 64 << 20
 _MOST_COLUMNS, _MOST_ROWS, _MOST_CELLS = 1_000, 1_000, 200_000
 _MOST_SPACES = 80
 _DEEPEST_HEADING = 6
-_ERRORS: Mapping[type[BaseException], type[AegisError]] = {
-    ElementTree.ParseError: UnreadableDocument,
-    zipfile.BadZipFile: UnreadableDocument,
-    zlib.error: UnreadableDocument,
-    EOFError: UnreadableDocument,
-    NotImplementedError: UnreadableDocument,  # a way of packing that Python does not know
-    ValueError: UnreadableDocument,
-}
 _UNREAD = frozenset({"tracked-changes", "forms", "sequence-decls", "variable-decls", "user-field-decls"})
 _BLOCKS = frozenset({"frame", "custom-shape", "g", "rect", "text-box", "object"})
 _MARKUP = re.compile(r"[\\`|]|^(?:#{1,6}(?=\s)|~{3}|[=-](?=[=-]*$))", re.MULTILINE)
@@ -49,7 +40,7 @@ def odt(data: bytes, mark: PictureMark = lambda _: "") -> ParsedDocument:
     Raises UnreadableDocument for a broken file, DocumentTooLarge for one with too large a part.
     """
     with (
-        translated(_ERRORS, "The file is broken and cannot be read"),
+        translated(BROKEN, "The file is broken and cannot be read"),
         zipfile.ZipFile(BytesIO(data)) as archive,
     ):
         content, styles, meta = (_root(archive, name) for name in (_CONTENT, _STYLES, _META))

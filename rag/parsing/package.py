@@ -5,13 +5,26 @@ Parts are XML, read by expat, which bounds what entities expand to, within the c
 
 import posixpath
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from rag.errors import AegisError, UnreadableDocument
+
 _LARGEST_PART = 16 << 20
+
+BROKEN: Mapping[type[BaseException], type[AegisError]] = {
+    ElementTree.ParseError: UnreadableDocument,
+    zipfile.BadZipFile: UnreadableDocument,
+    zlib.error: UnreadableDocument,
+    EOFError: UnreadableDocument,
+    NotImplementedError: UnreadableDocument,  # a way of packing that Python does not know
+    ValueError: UnreadableDocument,
+}
+"""What zipfile, zlib and expat raise for broken archives and parts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,34 +5,24 @@ some 50 times its size. So the parts are read here, a row at a time.
 """
 
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import chain, groupby, islice
-from xml.etree import ElementTree
 from xml.parsers import expat
 
-from rag.errors import AegisError, DocumentTooLarge, UnreadableDocument, translated
+from rag.errors import DocumentTooLarge, UnreadableDocument, translated
 from rag.model import ParsedDocument
 from rag.parsing import structure
 from rag.parsing.heads import Head, body_contrasts, head_of
-from rag.parsing.package import Package
+from rag.parsing.package import BROKEN, Package
 from rag.parsing.rows import SAMPLE_ROWS, WrittenTable, words_of
 from rag.parsing.sheets import SheetRow, Styles, merged_rows, place_of, rows_of
 from rag.parsing.warnings import formulas_without_values
 from rag.parsing.workbook import Sheet, Workbook
 
 _MOST_TITLES = 5
-_ERRORS: Mapping[type[BaseException], type[AegisError]] = {
-    expat.ExpatError: UnreadableDocument,
-    ElementTree.ParseError: UnreadableDocument,
-    zipfile.BadZipFile: UnreadableDocument,
-    zlib.error: UnreadableDocument,
-    EOFError: UnreadableDocument,
-    NotImplementedError: UnreadableDocument,  # a way of packing that Python does not know
-    ValueError: UnreadableDocument,
-}
+_ERRORS = {**BROKEN, expat.ExpatError: UnreadableDocument}
 
 Comments = dict[int, list[tuple[int, str]]]
 """For a row, the columns and words of its comments."""

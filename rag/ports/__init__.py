@@ -15,8 +15,9 @@ from rag.ports.models import (
     RerankRequest,
 )
 from rag.ports.paging import Window, all_items
+from rag.ports.registry import DocumentRegistry
 from rag.ports.snapshots import Opened, Snapshots
-from rag.ports.stores import BlobStore, DocumentRegistry, VectorStore
+from rag.ports.stores import BlobStore, VectorStore
 
 __all__ = [
     "Accepted",

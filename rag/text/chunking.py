@@ -17,8 +17,7 @@ No library does it: semantic-text-splitter 0.33 takes quadratic time over hostil
 unclosed emphasis, where this takes 0.1 s), and knows neither pages nor heading paths.
 """
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterator, Sized
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import takewhile
@@ -26,7 +25,8 @@ from math import ceil
 from typing import Protocol
 
 from rag.errors import EmptyDocument
-from rag.model import Chunk, Definition, Heading, Page, ParsedDocument, RecognisedSpan, Table
+from rag.model import Chunk, ParsedDocument
+from rag.text.annotations import DEEPEST_PATH, Captions, Pages, Paths, Terms
 from rag.text.blocks import Block, Room, Span, blocks_of, keys_of, pieces_of, spans_from
 
 _VERSION = 4
@@ -35,9 +35,6 @@ _LONGEST_WORD = 64
 _SLICE = 4_096  # tokenizers take quadratic time over one endless word
 _OPAQUE_WORD = 100
 _CHARACTERS_A_TOKEN = 8
-DEEPEST_PATH = 6
-"""Headings that lead to a passage, the terms that it defines and the caption of its table among them."""
-
 ROOM_A_TOKEN = 64
 """Characters, white space included, that a passage may have for each token of the limit. Prose has 4 to 6,
 indented code 20."""
@@ -154,8 +151,8 @@ class _Unit:
 
 
 def _chunks(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[Chunk]:
-    pages = _Pages(document.pages, document.recognised)
-    captions, terms = _Captions(document.tables), _Terms(document.definitions)
+    pages = Pages(document.pages, document.recognised)
+    captions, terms = Captions(document.tables), Terms(document.definitions)
     for index, group in enumerate(_groups(_units(document, ruler, room), room)):
         start, end = group[0].span.start, group[-1].span.end
         levels = zip(*(unit.path for unit in group), strict=False)
@@ -199,8 +196,8 @@ def _groups(units: Iterator[_Unit], room: Room) -> Iterator[list[_Unit]]:
 
 
 def _units(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[_Unit]:
-    paths = _Paths(document.headings)
-    pages = _Pages(document.pages, document.recognised)
+    paths = Paths(document.headings)
+    pages = Pages(document.pages, document.recognised)
     pending: list[Block] = []
     reserved = 0
     half = Room(room.tokens // 2, room.characters // 2)
@@ -234,7 +231,7 @@ def _units(document: ParsedDocument, ruler: Ruler, room: Room) -> Iterator[_Unit
     yield from headings_alone()
 
 
-def _blocks(document: ParsedDocument, pages: "_Pages", ruler: Ruler) -> Iterator[Block]:
+def _blocks(document: ParsedDocument, pages: Pages, ruler: Ruler) -> Iterator[Block]:
     """The document's blocks; one that runs over pages is cut where the first sentences of a page begin."""
     for block in blocks_of(document, ruler.tokens):
         ends = pages.starts_within(block.span.start, block.span.end)
@@ -243,87 +240,3 @@ def _blocks(document: ParsedDocument, pages: "_Pages", ruler: Ruler) -> Iterator
             continue
         for span in spans_from(document.text, block.span, ends):
             yield replace(block, span=span, tokens=ruler.tokens(document.text[span.start : span.end]))
-
-
-class _Paths:
-    """The headings in force at each character."""
-
-    def __init__(self, headings: Sequence[Heading]) -> None:
-        self._starts = [heading.start for heading in headings]
-        self._paths: list[tuple[str, ...]] = [()]
-        open_headings: list[Heading] = []
-        for heading in headings:
-            while open_headings and open_headings[-1].level >= heading.level:
-                open_headings.pop()
-            open_headings.append(heading)
-            self._paths.append(tuple(one.text for one in open_headings))
-
-    def at(self, offset: int) -> tuple[str, ...]:
-        return self._paths[bisect_right(self._starts, offset)]
-
-
-class _Captions:
-    """The captions of tables."""
-
-    def __init__(self, tables: Sequence[Table]) -> None:
-        self._starts = [table.start for table in tables]
-        self._tables = tables
-
-    def above(self, offset: int) -> tuple[str, ...]:
-        """The caption of the table whose rows begin at ``offset`` or go on there; () without one.
-
-        Passages that hold the rows and what stands above them have the caption already.
-        """
-        place = bisect_right(self._starts, offset) - 1
-        table = self._tables[place] if place >= 0 else None
-        return (table.caption,) if table and table.caption and offset <= table.last else ()
-
-
-class _Terms:
-    """The terms of definition lists."""
-
-    def __init__(self, definitions: Sequence[Definition]) -> None:
-        ordered = sorted(definitions, key=lambda one: (one.start, -one.end))
-        self._starts = [one.start for one in ordered]
-        self._within: list[tuple[Definition, ...]] = []
-        open_ones: list[Definition] = []
-        for one in ordered:
-            while open_ones and open_ones[-1].end <= one.start:
-                open_ones.pop()
-            open_ones.append(one)
-            self._within.append(tuple(open_ones[-DEEPEST_PATH:]))
-
-    def above(self, offset: int) -> tuple[str, ...]:
-        """The terms whose descriptions hold the character at ``offset``, the outermost first.
-
-        Passages that hold the term itself have it already.
-        """
-        place = bisect_right(self._starts, offset) - 1
-        held = self._within[place] if place >= 0 else ()
-        return tuple(one.term for one in held if offset < one.end)
-
-
-class _Pages:
-    """The page of each character, and what of it was recognised."""
-
-    def __init__(self, pages: Sequence[Page], pictures: Sequence[RecognisedSpan]) -> None:
-        self._pictures = pictures
-        self._ends = [picture.end for picture in pictures]
-        self._starts = [page.start for page in pages]
-        self._numbers: list[int | None] = [None, *(page.number for page in pages)]
-        self._confidences = [page.confidence for page in pages]
-
-    def at(self, offset: int) -> int | None:
-        return self._numbers[bisect_right(self._starts, offset)]
-
-    def confidence_within(self, start: int, end: int) -> float | None:
-        """The lowest confidence of what was recognised between these offsets; None without anything."""
-        first, last = max(0, bisect_right(self._starts, start) - 1), bisect_left(self._starts, end)
-        recognised = [each for each in self._confidences[first:last] if each is not None]
-        below = self._pictures[bisect_right(self._ends, start) :]
-        recognised += (each.confidence for each in takewhile(lambda each: each.start < end, below))
-        return min(recognised, default=None)
-
-    def starts_within(self, start: int, end: int) -> list[int]:
-        """Where pages begin after ``start`` and before ``end``."""
-        return self._starts[bisect_right(self._starts, start) : bisect_left(self._starts, end)]
