@@ -187,6 +187,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     with on_stop_signal(end_waits):
         yield
     await asyncio.gather(parts.changes.close(), *tasks)
+    parts.publisher.stop()
     end_spans()
 
 

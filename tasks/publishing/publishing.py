@@ -7,8 +7,7 @@ So a process that publishes calls :func:`prepare` first, while it has only one t
 
 import logging
 from collections.abc import Callable
-from threading import Lock, Thread
-from time import sleep
+from threading import Event, Lock, Thread
 from typing import Any
 
 from kombu import Connection
@@ -75,6 +74,7 @@ class Publisher:
         self._notice: Callable[[bool, int], None] = lambda _able, _missed: None
         self._healing = False
         self._renewed = 0
+        self._stopped = Event()
 
     @property
     def fault(self) -> str | None:
@@ -90,6 +90,10 @@ class Publisher:
         """Publish a message that does nothing, from a thread, until that succeeds."""
         with self._lock:
             self._heal()
+
+    def stop(self) -> None:
+        """End the attempts to repair the connections. What is sent later may not arrive."""
+        self._stopped.set()
 
     def send(self, job: Job) -> None:
         """Ring for a recorded job, if that is possible. Raises nothing."""
@@ -123,23 +127,28 @@ class Publisher:
 
     def _try_again(self) -> None:
         seconds = _FIRST_SECONDS
-        while True:
-            try:
-                app.renew_pools()
-                self._renewed += 1
-                require_own_broker(self._settings)
-                _publish_canary()
-                break
-            except Exception as error:  # noqa: BLE001 - whatever it is, only this thread can repair it
-                with self._lock:
-                    self._fail(error)
-                sleep(jittered(seconds))
-                seconds = min(2 * seconds, _LONGEST_SECONDS)
+        while not self._repair():
+            if self._stopped.wait(jittered(seconds)):
+                return
+            seconds = min(2 * seconds, _LONGEST_SECONDS)
         with self._lock:
             if self._fault is not None:
                 log.warning("jobs can be queued by this process again")
             self._fault, self._healing = None, False
         self._notice(True, 0)
+
+    def _repair(self) -> bool:
+        """Renew the connections, and return whether a message could be sent over them."""
+        try:
+            app.renew_pools()
+            self._renewed += 1
+            require_own_broker(self._settings)
+            _publish_canary()
+        except Exception as error:  # noqa: BLE001 - whatever it is, only this thread can repair it
+            with self._lock:
+                self._fail(error)
+            return False
+        return True
 
 
 def _publish_canary() -> None:

@@ -89,12 +89,8 @@ def serving(
 
     Its figures are asked for anew with each request, unless ``fresh_seconds`` says for how long they will do.
     """
-    parts = build(settings)
-    submissions = Submissions(settings, parts.jobs, parts.documents, parts.blobs, publish=lambda _: None)
-    batches = BatchSubmissions(
-        settings, parts.jobs, parts.batches, parts.documents, parts.blobs, publish=lambda _: None
-    )
-    app = create_app(settings, replace(parts, submissions=submissions, batch_submissions=batches))
+    parts = silent_parts(settings)
+    app = create_app(settings, parts)
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         app, timeout_graceful_shutdown=1, **{**options(settings, bounds), "log_level": "warning"}
@@ -111,6 +107,18 @@ def serving(
         server.should_exit = True
         thread.join(10)
         listener.close()
+
+
+def silent_parts(settings: Settings) -> Parts:
+    """The API's parts; what they record is announced to no worker."""
+    parts = build(settings)
+    return replace(
+        parts,
+        submissions=Submissions(settings, parts.jobs, parts.documents, parts.blobs, publish=lambda _: None),
+        batch_submissions=BatchSubmissions(
+            settings, parts.jobs, parts.batches, parts.documents, parts.blobs, publish=lambda _: None
+        ),
+    )
 
 
 def settings_of(valkey: str, home: Any, **fields: Any) -> Settings:

@@ -46,6 +46,12 @@ def isolated_parser() -> Iterator[IsolatedParser]:
         yield parser
 
 
+def send_to(patch: pytest.MonkeyPatch, address: str) -> None:
+    """Have what this process sends go to the broker at ``address``, in redis-py's spelling."""
+    patch.setitem(app.conf, "broker_url", address.replace("unix://", "redis+socket://"))
+    without_pools()  # another thread may have made some for the address of before
+
+
 def without_pools() -> None:
     """Close the Celery app's connections."""
     app.close()

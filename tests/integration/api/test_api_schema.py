@@ -1,7 +1,6 @@
 """The API against its own description: whatever is sent, nothing breaks inside."""
 
 from contextlib import suppress
-from dataclasses import replace
 
 import pytest
 import schemathesis
@@ -13,11 +12,9 @@ from schemathesis.generation import GenerationMode
 from schemathesis.schemas import BaseSchema
 from schemathesis.specs.openapi.checks import status_code_conformance
 
-from api.calls.parts import build
 from api.main import create_app
 from rag.settings import Settings
-from tasks.submit.submissions import Submissions
-from tests.integration.apiserver import settings_of
+from tests.integration.apiserver import settings_of, silent_parts
 
 NEEDS_WORKERS = "/health/ready"  # answers 503 on purpose where none runs
 
@@ -32,10 +29,9 @@ few = settings(
 
 
 def described(chosen: Settings) -> BaseSchema:
-    parts = build(chosen)
-    submissions = Submissions(chosen, parts.jobs, parts.documents, parts.blobs, publish=lambda _: None)
+    parts = silent_parts(chosen)
     parts.documents.put_collection(chosen.collection_name, chosen.embedding_name, chosen.dimension)
-    app = create_app(chosen, replace(parts, submissions=submissions))
+    app = create_app(chosen, parts)
     return schemathesis.openapi.from_asgi("/openapi.json", app)
 
 

@@ -1,6 +1,5 @@
 """Calls that follow each other, as the description links them: what one answers is what the next is given."""
 
-from dataclasses import replace
 from typing import Any
 
 import schemathesis
@@ -8,10 +7,8 @@ from hypothesis import HealthCheck, Phase, settings
 from redis import Redis
 from schemathesis import Case, Response
 
-from api.calls.parts import build
 from api.main import create_app
-from tasks.submit.submissions import Submissions
-from tests.integration.apiserver import settings_of
+from tests.integration.apiserver import settings_of, silent_parts
 
 SEQUENCES, CALLS = 25, 8
 KEY = "admin-key-of-16-characters"
@@ -20,14 +17,11 @@ ADMIN = {KEY: {"name": "admin", "role": "admin", "collections": ["*"]}}
 
 def test_no_sequence_of_calls_breaks_the_service(valkey, tmp_path):
     chosen = settings_of(valkey, tmp_path, api_keys=ADMIN)  # else it makes the first key, and is locked out
-    parts = build(chosen)
-    submissions = Submissions(chosen, parts.jobs, parts.documents, parts.blobs, publish=lambda _: None)
+    parts = silent_parts(chosen)
     parts.documents.put_collection(chosen.collection_name, chosen.embedding_name, chosen.dimension)
     client = Redis.from_url(valkey)
     before = {key: client.dump(key) for key in client.scan_iter()}
-    schema = schemathesis.openapi.from_asgi(
-        "/openapi.json", create_app(chosen, replace(parts, submissions=submissions))
-    )
+    schema = schemathesis.openapi.from_asgi("/openapi.json", create_app(chosen, parts))
     schema = schema.exclude(path="/health/ready")  # 503 on purpose where no worker runs
     answered: set[int] = set()
     undocumented: set[tuple[str, str, int]] = set()

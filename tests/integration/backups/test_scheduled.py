@@ -14,6 +14,7 @@ from rag.redis.schedule import EntryRecord, Run
 from rag.settings import Settings
 from tasks.app import app
 from tasks.backups import scheduled
+from tests.integration.conftest import send_to
 from workers.tools import Tools
 
 ENTRY, HOUR = "entry", 3600.0
@@ -22,7 +23,7 @@ ENTRY, HOUR = "entry", 3600.0
 @pytest.fixture
 def bare(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
     """Of an installation without documents; tasks work with them."""
-    monkeypatch.setitem(app.conf, "broker_url", valkey.replace("unix://", "redis+socket://"))
+    send_to(monkeypatch, valkey)
     tools = Tools(Settings(redis_url=valkey, aegis_home=tmp_path))
     monkeypatch.setattr(app, "toolbox", tools, raising=False)
     return tools

@@ -12,8 +12,9 @@ from uuid_utils.compat import uuid7
 
 from rag.model import Job, JobKind, NewJob, Stage
 from rag.settings import Settings
-from tasks.app import app, lane_of
+from tasks.app import lane_of
 from tests.deliveries import bells_in
+from tests.integration.conftest import send_to
 from tests.integration.workerprocess import Worker, working
 from tests.system.running import until
 from workers.tools import Tools
@@ -36,7 +37,7 @@ SHUT_DOWN = "app.control.broadcast('shutdown')"
 
 @pytest.fixture
 def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
-    monkeypatch.setitem(app.conf, "broker_url", valkey.replace("unix://", "redis+socket://"))
+    send_to(monkeypatch, valkey)
     return Tools(Settings(redis_url=valkey, aegis_home=tmp_path))
 
 

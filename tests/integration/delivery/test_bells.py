@@ -17,6 +17,7 @@ from tasks.stages import leases as lease
 from tasks.stages.run import Work
 from tasks.stages.stage import Done, JobsFailed, Next, Outcome, StageRun, deliver
 from tests.deliveries import begin, bells_in, deliver_batch, end_pause, job_of, working
+from tests.integration.conftest import send_to
 from tests.integration.workerprocess import working as worker_for
 from tests.system.running import until
 from workers.tools import Tools
@@ -27,7 +28,7 @@ PARSE = lane_of(Stage.PARSE)
 @pytest.fixture
 def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
     """Records and queues on the same real server; each delivery works one batch."""
-    monkeypatch.setitem(app.conf, "broker_url", valkey.replace("unix://", "redis+socket://"))
+    send_to(monkeypatch, valkey)
     monkeypatch.setattr(lease, "TURN_SECONDS", -1.0)
     built = Tools(Settings(redis_url=valkey, aegis_home=tmp_path))
     monkeypatch.setattr(app, "toolbox", built, raising=False)

@@ -12,8 +12,8 @@ from uuid_utils.compat import uuid7
 
 from rag.model import Job, JobKind, JobState, NewJob, Stage
 from rag.settings import Settings
-from tasks.app import app
 from tasks.publishing.bells import announce
+from tests.integration.conftest import send_to
 from tests.system.running import until
 from workers.tools import Tools
 
@@ -22,7 +22,7 @@ PATIENCE = 120.0  # seconds, on a machine that is busy with other tests
 
 @pytest.fixture
 def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
-    monkeypatch.setitem(app.conf, "broker_url", valkey.replace("unix://", "redis+socket://"))
+    send_to(monkeypatch, valkey)
     return Tools(Settings(redis_url=valkey, aegis_home=tmp_path))
 
 

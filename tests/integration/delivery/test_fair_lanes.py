@@ -21,6 +21,7 @@ from tasks.app import Lane, StageWork, app, lane_of
 from tasks.publishing.bells import announce
 from tasks.stages.run import Done, Outcome, Shared, StageRun, Steps, Work
 from tasks.stages.stage import deliver
+from tests.integration.conftest import send_to
 from workers.tools import Tools
 
 SECONDS = 0.03
@@ -43,7 +44,7 @@ TOGETHER = {Stage.EMBED, Stage.INDEX, Stage.EMBED_QUERY, Stage.SEARCH}
 
 @pytest.fixture
 def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
-    monkeypatch.setitem(app.conf, "broker_url", valkey.replace("unix://", "redis+socket://"))
+    send_to(monkeypatch, valkey)
     built = Tools(Settings(redis_url=valkey, aegis_home=tmp_path))
     monkeypatch.setattr(app, "toolbox", built, raising=False)
     return built

@@ -13,6 +13,7 @@ from rag.settings import Settings
 from tasks.app import app
 from tasks.upkeep import maintenance
 from tasks.upkeep.maintenance import expire_overdue
+from tests.integration.conftest import send_to
 from tests.system.running import until
 from workers.tools import Tools
 
@@ -20,7 +21,7 @@ from workers.tools import Tools
 @pytest.fixture
 def tools(valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
     """Records and queues on the same real server."""
-    monkeypatch.setitem(app.conf, "broker_url", valkey.replace("unix://", "redis+socket://"))
+    send_to(monkeypatch, valkey)
     return Tools(Settings(redis_url=valkey, aegis_home=tmp_path))
 
 

@@ -18,7 +18,7 @@ from tasks.submit.submissions import Ingestion, Question, Submissions, Text
 from tests.chaos.faults.traps import HOLD, PAUSE, Traps
 from tests.deliveries import bells_in
 from tests.integration.brokers import valkey_with
-from tests.integration.conftest import without_pools
+from tests.integration.conftest import send_to, without_pools
 from tests.integration.workerprocess import Worker, working
 from tests.system.running import until
 from workers.embedding.build import build
@@ -42,7 +42,7 @@ def _models() -> None:
 def sending_to(address: str) -> Iterator[None]:
     """What this process sends goes to that broker until the block ends."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(app.conf, "broker_url", address.replace("unix://", "redis+socket://"))
+        send_to(patch, address)
         yield
 
 

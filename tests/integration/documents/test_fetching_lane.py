@@ -7,9 +7,9 @@ import pytest
 
 from rag.model import JobState, Stage
 from rag.settings import Settings
-from tasks.app import app
 from tasks.publishing.bells import announce
 from tasks.submit.submissions import Ingestion, Link, Submissions, Text
+from tests.integration.conftest import send_to
 from tests.integration.workerprocess import working
 from tests.system.running import until
 from workers.tools import Tools
@@ -20,7 +20,7 @@ PATIENCE = 120.0  # seconds, on a machine that is busy with other tests
 def test_another_document_is_read_while_a_server_hangs(
     valkey: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(app.conf, "broker_url", valkey.replace("unix://", "redis+socket://"))
+    send_to(monkeypatch, valkey)
     tools = Tools(Settings(redis_url=valkey, aegis_home=tmp_path))
     desk = Submissions(tools.settings, tools.jobs, tools.documents, tools.blobs, announce)
     private = {"FETCH_PRIVATE_ADDRESSES": "true", "FETCH_TIMEOUT": "110"}

@@ -16,6 +16,7 @@ from tasks.app import app
 from tasks.publishing.bells import announce
 from tasks.submit.submissions import Ingestion, Submissions, Text
 from tests.deliveries import job_of, step
+from tests.integration.conftest import send_to
 from tests.integration.workerprocess import working
 from tests.system.running import until
 from workers.embedding.build import build
@@ -34,7 +35,7 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture
 def tools(valkey: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tools]:
-    monkeypatch.setitem(app.conf, "broker_url", valkey.replace("unix://", "redis+socket://"))
+    send_to(monkeypatch, valkey)
     settings = Settings(redis_url=valkey, aegis_home=home)
     build(settings.model_dir, lambda line: None)
     built = Tools(settings)

@@ -11,8 +11,8 @@ from uuid_utils.compat import uuid7
 
 from rag.model import JobKind, JobState, NewJob, Stage
 from rag.settings import Settings
-from tasks.app import app
 from tasks.publishing.bells import announce
+from tests.integration.conftest import send_to
 from tests.integration.vectorengine import Engine
 from tests.system.running import until
 from workers.tools import Tools
@@ -64,7 +64,7 @@ def logs(environment: dict[str, str], engine: Engine) -> Iterator[list[Path]]:
 def test_what_is_delivered_again_meanwhile_is_dropped(
     valkey: str, logs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(app.conf, "broker_url", valkey.replace("unix://", "redis+socket://"))
+    send_to(monkeypatch, valkey)
     tools = Tools(Settings(redis_url=valkey, aegis_home=tmp_path))
     new = NewJob(str(uuid7()), JobKind.BACKUP, Stage.SNAPSHOT, "", {})
     announce(tools.jobs.accept(new).job)

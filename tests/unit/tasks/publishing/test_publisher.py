@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from threading import Event
+from threading import enumerate as enumerate_threads
 
 import pytest
 from kombu.exceptions import OperationalError
@@ -116,6 +117,18 @@ def test_a_process_that_cannot_publish_knows_so_without_a_submit(broker: Broker)
     assert publisher.fault
     broker.away = None
     until(lambda: publisher.fault is None, PATIENCE)
+
+
+def test_one_that_is_stopped_tries_no_more(broker: Broker) -> None:
+    broker.away = OperationalError("gone")
+    publisher = Publisher(Settings(), broker.send)
+    publisher.prove()
+    until(lambda: broker.probed > 0, PATIENCE)
+
+    publisher.stop()
+
+    until(lambda: not any(thread.name == "publisher" for thread in enumerate_threads()), PATIENCE)
+    assert publisher.fault, "it still cannot"
 
 
 ADDRESSES = (
