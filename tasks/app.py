@@ -11,7 +11,7 @@ options are in ``docs/decisions/0002-delivery.md``.
 
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -32,7 +32,6 @@ from tasks.broker.signing import sign_with
 
 if TYPE_CHECKING:
     from tasks.toolbox import Toolbox
-from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,23 +73,36 @@ class Lane:
         return getattr(settings, self.timeout) if self.pool == "prefork" else settings.interactive_timeout
 
     def command(self, settings: Settings) -> list[str]:
-        """The argv of this lane's worker.
+        """The argv of a worker of this lane alone.
 
-        It has one slot, because a pool with a busy and a free slot does not survive a lost broker connection.
         Only a prefork pool gets time limits: the soft one lets the stage report what happened,
         the hard one ends work that ignores the soft one.
         """
         limits: list[str] = []
         if self.pool == "prefork":
-            seconds = int(self.limit(settings))
-            limits = ["--time-limit", str(seconds), "--soft-time-limit", str(max(1, seconds * 19 // 20))]
-        return [
-            sys.executable, "-m", "celery", "--quiet", "-A", "workers.main", "worker",
-            "--queues", self.name, "--hostname", f"{self.name}@%h",
-            "--pool", self.pool, "--concurrency", "1", *limits,
-            "--task-events", "--without-gossip", "--without-mingle",
-            "--loglevel", settings.log_level,
-        ]  # fmt: skip
+            hard = self.limit(settings)
+            limits = ["--time-limit", str(int(hard)), "--soft-time-limit", str(soft_limit(hard))]
+        return worker_command((self,), settings, "--pool", self.pool, *limits)
+
+
+def soft_limit(hard: float) -> int:
+    """Seconds after which a task is asked to end, of one that is ended after ``hard`` seconds."""
+    return max(1, int(hard) * 19 // 20)
+
+
+def worker_command(lanes: Sequence[Lane], settings: Settings, *options: str) -> list[str]:
+    """The argv of a worker of ``lanes``.
+
+    It has one slot, because a pool with a busy and a free slot does not survive a lost broker connection.
+    """
+    names = [lane.name for lane in lanes]
+    return [
+        sys.executable, "-m", "celery", "--quiet", "-A", "workers.main", "worker",
+        "--queues", ",".join(names), "--hostname", f"{'+'.join(names)}@%h",
+        "--concurrency", "1", *options,
+        "--task-events", "--without-gossip", "--without-mingle",
+        "--loglevel", settings.log_level,
+    ]  # fmt: skip
 
 
 LANES: tuple[Lane, ...] = (

@@ -13,6 +13,7 @@ from functools import wraps
 from rag.errors import AegisError, Transient
 from rag.jobs.subjects import label, named
 from rag.model import Lease, Stage
+from rag.system.log_context import add_log_fields
 from rag.telemetry import tracing
 from tasks.app import LANES, Lane, StageWork, app, lane_of
 from tasks.stages.batch import Batch, BatchItem
@@ -117,7 +118,8 @@ def _register_lane(lane: Lane) -> None:
 
     @app.task(name=lane.task, acks_on_timeout=False, throws=(JobsFailed,))
     def work_lane(*_: object, **__: object) -> str:
-        return deliver(app.toolbox, lane)
+        with add_log_fields(lane=lane.name):
+            return deliver(app.toolbox, lane)
 
     work_lane.__doc__ = f"A bell: {lane.purpose}."
 
