@@ -112,6 +112,7 @@ def _vectors(settings: Settings) -> Service:
         stop_rank=4,
         probe=socket_accepts(settings.vector_socket),
         watch=unless_working(engine_speaks(settings.vector_socket)),
+        forked=True,
         stop_signals=((Signals.SIGTERM, 20.0),),
     )
 
@@ -151,6 +152,7 @@ def _api(page: HealthPage, token: str) -> Service:
         stop_signals=((Signals.SIGTERM, _API_GRACEFUL_SECONDS + 3.0),),
         environment=_secret("HEALTH_TOKEN", token),
         audited=True,
+        forked=True,
     )
 
 
@@ -207,5 +209,6 @@ def _flower(settings: Settings, needs: tuple[str, ...]) -> Service:
         probe=port_accepts(reachable(host), port),
         watch=http_answers(reachable(host), port, "/healthcheck"),
         nice=5,
+        forked=True,
         environment={**password, "FLOWER_UNAUTHENTICATED_API": "false"},
     )
