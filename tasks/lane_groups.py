@@ -12,7 +12,7 @@ from typing import Self
 from rag.errors import ConfigurationError
 from rag.model import Stage
 from rag.settings import Settings
-from tasks.app import LANES, Lane, lane_named, worker_command
+from tasks.lanes import LANES, Lane, lane_named, worker_command
 
 SHARING: tuple[tuple[str, ...], ...] = (
     ("embed-query", "rerank", "generate"),

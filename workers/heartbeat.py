@@ -20,8 +20,8 @@ from rag.redis.heartbeats import Consumption, Heartbeats, WorkerSign
 from rag.settings import Settings
 from rag.system.certificates import certificate_end
 from rag.system.liveness import LivenessFile
-from tasks.app import Lane, lane_named
 from tasks.lane_groups import LaneGroup
+from tasks.lanes import Lane, lane_named
 from tasks.publishing.bells import CANARY_SECONDS, release
 
 _CERTIFICATE_SECONDS = 3600.0

@@ -13,8 +13,9 @@ from rag.errors import ConfigurationError
 from rag.model import Stage
 from rag.redis.health import wait_until_safe
 from rag.settings import Settings
-from tasks.app import LANES, AegisCelery
+from tasks.app import AegisCelery
 from tasks.lane_groups import LaneGroup
+from tasks.lanes import LANES
 
 _POOL_ALIASES = {"processes": "prefork", "thread": "threads"}
 _POOL_WITH_LIMITS = "prefork"

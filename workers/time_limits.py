@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from celery.exceptions import SoftTimeLimitExceeded
 
-from tasks.app import soft_limit
+from tasks.lanes import soft_limit
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from functools import partial
 from secrets import token_hex, token_urlsafe
 from signal import Signals
 
-from beat.main import command as beat_command
+from beat.command import command as beat_command
 from cli.supervisor.probes import (
     HealthPage,
     engine_speaks,
@@ -23,8 +23,8 @@ from cli.supervisor.service import Service
 from rag.redis.embedded import command as broker_command
 from rag.settings import Settings
 from rag.web.addresses import reachable
-from tasks.app import LANES
 from tasks.lane_groups import LaneGroup, alone, lane_groups
+from tasks.lanes import LANES
 
 API, BEAT, FLOWER, BROKER, VECTORS, SMOLLM2 = "api", "beat", "flower", "broker", "vectors", "smollm2"
 

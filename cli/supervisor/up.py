@@ -11,6 +11,7 @@ from time import monotonic
 from cli.client.addresses import addresses, base_url
 from cli.shell.exits import INTERRUPTED
 from cli.supervisor import preflight
+from cli.supervisor import services as stack
 from cli.supervisor.display import StackDisplay
 from cli.supervisor.environment import environment
 from cli.supervisor.fork_client import ForkClient
@@ -51,8 +52,6 @@ def up(
 
     async def run(stack_file: StackFile) -> int:
         async with _context(settings, display, stack_file, verbose=verbose) as context:
-            from cli.supervisor import services as stack  # noqa: PLC0415 - loads Celery, while the fork server loads it too
-
             supervisor = Supervisor(stack.services(settings), context)
             return await supervisor.run(
                 on_ready=lambda: display.show_addresses(monotonic() - began, addresses(settings)),

@@ -15,7 +15,8 @@ from rag.jobs.subjects import label, named
 from rag.model import Lease, Stage
 from rag.system.log_context import add_log_fields
 from rag.telemetry import tracing
-from tasks.app import LANES, Lane, StageWork, app, lane_of
+from tasks.app import StageWork, app
+from tasks.lanes import LANES, Lane, lane_of
 from tasks.stages.batch import Batch, BatchItem
 from tasks.stages.leases import kept_alive, take_batches
 from tasks.stages.outcomes import Ending, conclude, end_early, release

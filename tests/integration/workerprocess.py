@@ -10,7 +10,7 @@ from pathlib import Path
 from rag.redis.connection import connect
 from rag.redis.heartbeats import Heartbeats, WorkerSign
 from rag.settings import Settings
-from tasks.app import lane_named
+from tasks.lanes import lane_named
 from tests.system.running import until
 
 _ROOT = Path(__file__).resolve().parents[2]

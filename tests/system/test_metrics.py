@@ -15,7 +15,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from rag.model import JobKind, JobState, Stage
 from rag.telemetry.call_metrics import ERROR_KINDS
-from tasks.app import LANES
+from tasks.lanes import LANES
 from tests.integration.modelserver import Script, scripted, stream
 from tests.jinaserver import KEY, Jina, serving
 from tests.system.running import Stack, free_port, stack_in

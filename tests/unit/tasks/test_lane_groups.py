@@ -4,8 +4,8 @@ import pytest
 
 from rag.model import Stage
 from rag.settings import Settings
-from tasks.app import LANES
 from tasks.lane_groups import SHARING, LaneGroup, lane_groups
+from tasks.lanes import LANES
 
 QUESTIONS = {Stage.EMBED_QUERY, Stage.SEARCH, Stage.RERANK, Stage.GENERATE}
 

@@ -11,8 +11,8 @@ from rag.errors import Unavailable
 from rag.redis.heartbeats import SLACK_SECONDS, WorkerSign
 from rag.settings import Settings
 from rag.system.liveness import LivenessFile
-from tasks.app import lane_named
 from tasks.lane_groups import alone
+from tasks.lanes import lane_named
 from workers import heartbeat
 from workers.heartbeat import Heartbeat, Intake
 

@@ -9,7 +9,7 @@ from cli.supervisor.container import choose
 from cli.supervisor.services import services
 from rag.errors import ConfigurationError
 from rag.settings import Settings, load
-from tasks.app import LANES
+from tasks.lanes import LANES
 
 SETTINGS = Settings(redis_url=SecretStr("redis://elsewhere:6379/0"))
 
