@@ -238,15 +238,23 @@ def warm(tools: Tools, group: LaneGroup) -> None:
                 # The models are loaded for the first scan: many installations never get one.
                 require_recognition(tools.settings)
             case Stage.EMBED | Stage.EMBED_QUERY:
-                embedder = embedder_for(tools, None)
-                require_room(embedder, tools.settings)
-                embedder.warm()
+                # Where lanes share workers, the one for questions tries the same model. So that for documents
+                # loads it with the first one.
+                _require_embedder(tools, load=stage is Stage.EMBED_QUERY or group.pool != "solo")
             case Stage.RERANK:
                 tools.reranker.warm()
             case Stage.GENERATE:
                 tools.generator.warm()
             case Stage.INDEX | Stage.SEARCH | Stage.PURGE | Stage.SNAPSHOT:
                 wait_for_engine(tools.vectors)
+
+
+def _require_embedder(tools: Tools, *, load: bool) -> None:
+    """Check that vectors of the model fit the settings; ``load``: and the model itself."""
+    embedder = embedder_for(tools, None)
+    require_room(embedder, tools.settings)
+    if load:
+        embedder.warm()
 
 
 def _record_child(run: ChildRun) -> None:

@@ -98,7 +98,9 @@ def pages(models: dict[str, str]) -> Iterator[Pages]:
     """What a stack tells that has ingested, answered and backed up."""
     port = _first_of_free_ports(len(LANES))
     with TemporaryDirectory(prefix="aegis-system-") as home:
-        stack = stack_in(Path(home), METRICS_PORT=str(port), API_WORKERS="2", **models)
+        stack = stack_in(
+            Path(home), METRICS_PORT=str(port), SHARED_WORKERS="false", API_WORKERS="2", **models
+        )
         stack.start()
         try:
             stack.until_ready()
