@@ -77,5 +77,6 @@ def rig(**_: Any) -> None:
 
 def _lane() -> str:
     """The lane whose task runs, since a worker may serve several."""
+    first, *others = app.amqp.queues.consume_from
     task = app.current_worker_task
-    return queue_of(task.request) if task else "no-lane"
+    return queue_of(task.request) if others and task else first
