@@ -1,13 +1,12 @@
 """Where Celery beat starts: ``celery -A beat.main beat``."""
 
-import sys
 from typing import Any
 
 from celery import signals
 
 from beat.schedule import schedule_of
 from rag.redis.health import wait_until_safe
-from rag.settings import Settings, load
+from rag.settings import load
 from rag.startup import log_as, shield, starting
 from rag.system.log_records import log_printable_lines
 from tasks.app import app
@@ -36,12 +35,3 @@ def require_safe(**_: Any) -> None:
 
 
 app.conf.beat_scheduler = "beat.scheduler:BeatingScheduler"
-
-
-def command(settings: Settings) -> list[str]:
-    """The argv that starts the scheduler."""
-    return [
-        sys.executable, "-m", "celery", "--quiet", "-A", "beat.main", "beat",
-        "--pidfile", "",
-        "--loglevel", settings.log_level,
-    ]  # fmt: skip

@@ -19,7 +19,7 @@ import psutil
 from bench.stack import environment
 from rag.errors import Unavailable
 from rag.settings import Settings
-from tasks.app import LANES
+from tasks.lanes import LANES
 
 STORES = ("broker", "vectors")
 OTHERS = ("api", *(f"worker-{lane.name}" for lane in LANES), "beat", "flower")

@@ -1,21 +1,18 @@
-"""The Celery application: lanes, routes, delivery rules, the broker. The only Celery declaration there is.
+"""The Celery application: routes, delivery rules, the broker. The only Celery declaration there is.
 
-A lane is a queue with a worker pool of its own. This registry is the only list of lanes:
-worker commands, routes, health and metrics are made from it. Interactive work has lanes
-of its own at every stage, so that a question never waits behind bulk ingestion. A message tells
-a lane that work is due and names no job (:mod:`tasks.publishing.bells`).
+A message tells a lane that work is due and names no job (:mod:`tasks.publishing.bells`). The lanes are in
+:mod:`tasks.lanes`.
 
 There is no result backend: the job record is the result. The figures behind the transport
 options are in ``docs/decisions/0002-delivery.md``.
 """
 
 import random
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from celery import Celery
@@ -29,10 +26,10 @@ from rag.redis.pools import sentinel_options, timeouts
 from rag.settings import Settings, load
 from rag.settings.redis_url import RedisAddress
 from tasks.broker.signing import sign_with
+from tasks.lanes import LANES
 
 if TYPE_CHECKING:
     from tasks.toolbox import Toolbox
-from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,93 +40,6 @@ class StageWork:
     together: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """A queue and its worker pool.
-
-    ``batches``: whether a delivery works several jobs at a time, and goes on with more for a short while.
-    ``nice`` keeps bulk work out of the way of interactive work on a shared machine.
-    ``pool``: prefork enforces time limits and survives a crashing task. solo runs the task in the
-    worker itself: that halves the processes, saves milliseconds a step, and suits short stages that
-    run no foreign code.
-    ``timeout``: the setting that bounds a task of a prefork pool. INTERACTIVE_TIMEOUT bounds that of a solo
-    one.
-    """
-
-    name: str
-    stages: tuple[Stage, ...]
-    purpose: str
-    nice: int = 0
-    pool: Literal["prefork", "solo"] = "prefork"
-    batches: bool = False
-    timeout: Literal["stage_timeout", "backup_stage_timeout"] = "stage_timeout"
-
-    @property
-    def task(self) -> str:
-        """The name of the Celery task that works this lane's jobs."""
-        return f"aegis.{self.name.replace('-', '_')}"
-
-    def limit(self, settings: Settings) -> float:
-        """Seconds that one task may run in this lane. Only a prefork pool enforces it."""
-        return getattr(settings, self.timeout) if self.pool == "prefork" else settings.interactive_timeout
-
-    def command(self, settings: Settings) -> list[str]:
-        """The argv of this lane's worker.
-
-        It has one slot, because a pool with a busy and a free slot does not survive a lost broker connection.
-        Only a prefork pool gets time limits: the soft one lets the stage report what happened,
-        the hard one ends work that ignores the soft one.
-        """
-        limits: list[str] = []
-        if self.pool == "prefork":
-            seconds = int(self.limit(settings))
-            limits = ["--time-limit", str(seconds), "--soft-time-limit", str(max(1, seconds * 19 // 20))]
-        return [
-            sys.executable, "-m", "celery", "--quiet", "-A", "workers.main", "worker",
-            "--queues", self.name, "--hostname", f"{self.name}@%h",
-            "--pool", self.pool, "--concurrency", "1", *limits,
-            "--task-events", "--without-gossip", "--without-mingle",
-            "--loglevel", settings.log_level,
-        ]  # fmt: skip
-
-
-LANES: tuple[Lane, ...] = (
-    Lane("parse", (Stage.PARSE,), "reads documents and cuts them into chunks", nice=10, batches=True),
-    Lane("ocr", (Stage.RECOGNISE,), "recognises the text of scans and pictures", nice=19),
-    Lane("fetch", (Stage.FETCH,), "fetches documents that are given by url", nice=10, batches=True),
-    Lane(
-        "embed", (Stage.EMBED, Stage.REEMBED, Stage.COMPARE), "embeds chunks in bulk", nice=15, batches=True
-    ),
-    Lane("embed-query", (Stage.EMBED_QUERY,), "embeds questions", pool="solo", batches=True),
-    Lane("index", (Stage.INDEX,), "writes points, publishes versions", nice=5, batches=True),
-    Lane(
-        "rerank",
-        (Stage.SEARCH, Stage.RERANK),
-        "finds passages, orders them by relevance",
-        pool="solo",
-        batches=True,
-    ),
-    Lane("generate", (Stage.GENERATE,), "writes the answer"),
-    Lane("maintenance", (Stage.PURGE,), "removes what was deleted, sweeps, prunes", nice=10),
-    Lane(
-        "backup",
-        (
-            Stage.SNAPSHOT,
-            Stage.UPLOAD,
-            Stage.SEAL,
-            Stage.VERIFY,
-            Stage.LOAD,
-            Stage.CHECK,
-            Stage.SWITCH,
-            Stage.REPLAY,
-            Stage.PRUNE,
-        ),
-        "makes backups, verifies, rehearses and restores them",
-        nice=15,
-        timeout="backup_stage_timeout",
-    ),
-)
-
 CANARY = "aegis.canary"
 _HIGHEST_PRIORITY = 0  # ahead of every bell
 ANSWER_SECONDS = 3.0
@@ -137,16 +47,6 @@ ANSWER_SECONDS = 3.0
 
 PUBLISH_ERRORS = (OperationalError, RedisError, OSError)
 """What sending a message raises when the broker is away."""
-
-_LANE_OF = {stage: lane for lane in LANES for stage in lane.stages}
-
-
-def lane_of(stage: Stage) -> Lane:
-    return _LANE_OF[stage]
-
-
-def lane_named(name: str) -> Lane:
-    return next(lane for lane in LANES if lane.name == name)
 
 
 class AegisCelery(Celery):

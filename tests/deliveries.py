@@ -8,7 +8,8 @@ import pytest
 from rag.model import Bounds, DueStage, Job, Lease, Stage
 from rag.ports import JobStore
 from rag.redis.connection import connect
-from tasks.app import Lane, StageWork, app, lane_of
+from tasks.app import StageWork, app
+from tasks.lanes import Lane, lane_of
 from tasks.publishing import bells
 from tasks.stages import leases as lease
 from tasks.stages.run import Work

@@ -1,6 +1,6 @@
-"""Where a Celery worker starts: ``celery -A workers.main worker --queues LANE``.
+"""Where a Celery worker starts: ``celery -A workers.main worker --queues LANE``, or LANE,LANE.
 
-The lane's models load in the parent, before the pool forks. So a model that cannot load
+The lanes' models load in the parent, before the pool forks. So a model that cannot load
 ends the worker at boot with one line, and replacing a crashed pool child loads nothing again.
 """
 
@@ -29,12 +29,14 @@ from rag.settings import Settings, load
 from rag.startup import log_as, shield, starting
 from rag.system.log_records import log_printable_lines
 from rag.telemetry import tracing
-from tasks.app import TASK_MODULES, AegisCelery, Lane, app, lane_named
+from tasks.app import TASK_MODULES, app
+from tasks.lane_groups import LaneGroup
 from tasks.publishing import publishing
 from tasks.publishing.bells import hush
 from tasks.upkeep.rebuild import Overseer
-from workers.heartbeat import EngineCertificate, Heartbeat
-from workers.startup import bound_memory, check_queues, require_safe
+from workers.heartbeat import EngineCertificate, Heartbeat, Intake, queue_of
+from workers.startup import bound_memory, pool_name, require_safe
+from workers.time_limits import TimeLimits
 from workers.tools import Tools, warm
 
 if TYPE_CHECKING:  # loads prometheus-client, which only a worker with METRICS_PORT needs
@@ -56,16 +58,17 @@ log_printable_lines()
 
 @signals.celeryd_init.connect
 def require_lane(options: dict[str, Any], **_: Any) -> None:
-    """Exit with a one-line reason when ``--queues`` names no lane; Celery would show a traceback."""
+    """Exit with a one-line reason when ``--queues`` names no lanes; Celery would show a traceback."""
     with _or_leave():
         settings = load()
         shield(settings)
-        lane = check_queues(options.get("queues") or ())
+        group = LaneGroup.of(options.get("queues") or (), "solo")  # its pool is checked later
     # whether the worker runs as root is the operator's choice
     warnings.filterwarnings("ignore", category=SecurityWarning)
 
     def set_up(loglevel: int | None = None, **_: Any) -> None:
-        log_as(f"worker-{lane}", settings, loglevel, lane=lane, trace_id=tracing.current_trace_id)
+        lane = group.name if len(group.lanes) == 1 else None  # of several, a delivery's lines name the lane
+        log_as(f"worker-{group.name}", settings, loglevel, lane=lane, trace_id=tracing.current_trace_id)
         # Celery warns of one of its own settings each time the broker is lost; operators cannot act on it.
         logging.getLogger("py.warnings").addFilter(
             lambda record: "CPendingDeprecationWarning" not in record.getMessage()
@@ -91,17 +94,16 @@ def log_retry(details: RetryDetails) -> None:
 
 @signals.worker_init.connect
 def prepare(sender: Any, **_: Any) -> None:
-    """Check the options, build the tools and load the lane's models. Exit with the reason on failure."""
+    """Check the options, build the tools and load the lanes' models. Exit with the reason on failure."""
     with _or_leave():
         settings = load()
         publishing.prepare(settings)
-        require_safe(sender, settings)
-        lane = _lane(sender.app)
-        tools = Tools(settings, measure_calls(settings, lane) if settings.metrics_port else None)
+        group = require_safe(sender, settings)
+        tools = Tools(settings, measure_calls(settings, group) if settings.metrics_port else None)
         app.toolbox = tools
         hush()
-        warm(tools, lane)
-        if lane.pool == "solo":  # the solo pool runs tasks in this process
+        warm(tools, group)
+        if group.pool == "solo":  # the solo pool runs tasks in this process
             bound_memory(settings.worker_memory_mb)
 
 
@@ -112,23 +114,21 @@ def confine(**_: Any) -> None:
     publishing.prepare(settings)
     bound_memory(settings.worker_memory_mb)
     signal.signal(INTERRUPT, app.toolbox.drain.ask)
-    lane = _lane(app)
-    end_spans = tracing.start(settings, f"aegis-{lane.name}")
-    if lane.pool == "solo":
-        atexit.register(end_spans)
-    else:  # a prefork child ends without running atexit's functions
-        signals.worker_process_shutdown.connect(lambda **_: end_spans(), weak=False)
+    end_spans = tracing.start(settings, f"aegis-{'+'.join(app.amqp.queues.consume_from)}")
+    # A prefork child ends without running atexit's functions, and a solo pool without the signal.
+    atexit.register(end_spans)
+    signals.worker_process_shutdown.connect(lambda **_: end_spans(), weak=False)
 
 
-def measure_calls(settings: Settings, lane: Lane) -> "CallMetrics":
+def measure_calls(settings: Settings, group: LaneGroup) -> "CallMetrics":
     """Measure the calls of this worker, and serve the figures at METRICS_PORT once it is ready."""
     from workers.metrics import WorkerMetrics  # noqa: PLC0415
     from workers.metrics_page import serve  # noqa: PLC0415
     from workers.server_states import ServerStates, guards_of  # noqa: PLC0415
 
     health = ServerHealth(connect(settings))
-    metrics = WorkerMetrics(prefork=lane.pool == "prefork", note_server=health.note)
-    states = ServerStates(guards_of(settings, lane))
+    metrics = WorkerMetrics(prefork=group.pool == "prefork", note_server=health.note)
+    states = ServerStates(guards_of(settings, group))
     port = settings.metrics_port or 0
 
     def serve_page(**_: Any) -> None:
@@ -153,7 +153,8 @@ def _or_leave() -> Iterator[None]:
 @signals.worker_ready.connect
 def send_heartbeats(sender: Any, **_: Any) -> None:
     """Report every few seconds what this worker does, until it ends; arrange for its shutdown."""
-    lane, settings = _lane(sender.app), app.toolbox.settings
+    queues, settings = tuple(app.amqp.queues.consume_from), app.toolbox.settings
+    group = LaneGroup.of(queues, pool_name(type(sender.pool)))
     signals.worker_shutting_down.connect(
         lambda **_: _interrupt_later(sender.pool, settings.drain_seconds), weak=False
     )
@@ -163,13 +164,31 @@ def send_heartbeats(sender: Any, **_: Any) -> None:
 
     def see_vectors() -> None:
         app.toolbox.vectors.ping()
-        heartbeats.beat(VECTORS, {"seen_by": lane.name, **certificate.info()})
+        heartbeats.beat(VECTORS, {"seen_by": group.name, **certificate.info()})
 
-    _repeat(Heartbeat(lane, sender.hostname, app.toolbox.worker, settings, heartbeats).beat)
-    if Stage.SEARCH in lane.stages:  # the lane that searches reports whether the vector engine answers
+    intake = follow_tasks(group, settings)
+    _repeat(Heartbeat(intake, sender.hostname, app.toolbox.worker, settings, heartbeats).beat)
+    if Stage.SEARCH in group.stages:  # the lane that searches reports whether the vector engine answers
         _repeat(see_vectors)
-    if Stage.PURGE in lane.stages:  # the lane of the task that restores records
+    if Stage.PURGE in group.stages:  # the lane of the task that restores records
         _repeat(Overseer(app.toolbox.restoration.recovery).look)
+
+
+def follow_tasks(group: LaneGroup, settings: Settings) -> Intake:
+    """Count the tasks that a solo pool begins, and bound those that a prefork pool would bound."""
+    intake = Intake(group)
+    if group.pool != "solo":
+        return intake
+    bounded = (lane for lane in group.lanes if lane.pool == "prefork")
+    limits = TimeLimits({lane.name: lane.limit(settings) for lane in bounded})
+
+    def begin(task: Any, **_: Any) -> None:
+        intake.note(queue_of(task.request))
+        limits.begin(queue_of(task.request), task.request.id)
+
+    signals.task_prerun.connect(begin, weak=False)
+    signals.task_postrun.connect(lambda **_: limits.end(), weak=False)
+    return intake
 
 
 def _interrupt_later(pool: Any, seconds: float) -> None:
@@ -199,9 +218,3 @@ def _repeat(act: Callable[[], None]) -> None:
             sleep(BEAT_SECONDS)
 
     Thread(target=run, name="heartbeat", daemon=True).start()
-
-
-def _lane(celery: AegisCelery) -> Lane:
-    """The lane that ``--queues`` names."""
-    (name,) = celery.amqp.queues.consume_from
-    return lane_named(name)

@@ -12,7 +12,7 @@ from rag.model import Stage
 from rag.redis.connection import connect
 from rag.redis.rate_limiter import ServerState
 from rag.settings import Settings
-from tasks.app import Lane
+from tasks.lane_groups import LaneGroup
 
 _OPEN = "1 while calls to it fail at once, since it failed too often just now; 0 otherwise"
 _LIMITED = "1 while it lets us send fewer calls than we have; 0 otherwise"
@@ -49,16 +49,16 @@ class ServerStates(Collector):
         return [breaker, limited]
 
 
-def guards_of(settings: Settings, lane: Lane) -> Mapping[str, Guard]:
-    """The guards of the servers that the lane's stages call."""
-    embeds = {Stage.EMBED, Stage.REEMBED, Stage.COMPARE, Stage.EMBED_QUERY} & set(lane.stages)
-    reranks = Stage.RERANK in lane.stages
+def guards_of(settings: Settings, group: LaneGroup) -> Mapping[str, Guard]:
+    """The guards of the servers that the lanes' stages call."""
+    embeds = {Stage.EMBED, Stage.REEMBED, Stage.COMPARE, Stage.EMBED_QUERY} & group.stages
+    reranks = Stage.RERANK in group.stages
     guards: dict[str, Guard] = {}
     if (embeds and settings.embedded_by == "jina") or (reranks and settings.reranked_by == "jina"):
         from workers.jina.client import limiter_of  # noqa: PLC0415 - only such a lane needs it
 
         guards["jina"] = limiter_of(settings, connect(settings))
-    if Stage.GENERATE in lane.stages and settings.answered_by == "ollama":
+    if Stage.GENERATE in group.stages and settings.answered_by == "ollama":
         from workers.generation.ollama import slots_of  # noqa: PLC0415 - only such a lane needs it
 
         guards["ollama"] = slots_of(settings)

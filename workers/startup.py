@@ -1,17 +1,21 @@
 """Checks before a worker takes tasks, against options that lose, repeat or block jobs; its memory limit."""
 
 import resource
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Any
+
+from celery.concurrency.base import BasePool
 
 from rag.backups.startup_check import check_backups, check_blobs
 from rag.errors import ConfigurationError
 from rag.model import Stage
 from rag.redis.health import wait_until_safe
 from rag.settings import Settings
-from tasks.app import LANES, AegisCelery, Lane, lane_named
+from tasks.app import AegisCelery
+from tasks.lane_groups import LaneGroup
+from tasks.lanes import LANES
 
 _POOL_ALIASES = {"processes": "prefork", "thread": "threads"}
 _POOL_WITH_LIMITS = "prefork"
@@ -22,8 +26,7 @@ _POOL_WITH_LIMITS = "prefork"
 class Options:
     """The options a worker was started with. ``limits``: time limits of tasks in seconds, by option name."""
 
-    lane: str
-    pool: str
+    group: LaneGroup
     slots: str
     limits: dict[str, float]
 
@@ -33,37 +36,43 @@ class Options:
         autoscale = worker.options.get("autoscale")
         limits = {"--time-limit": worker.time_limit, "--soft-time-limit": worker.soft_time_limit}
         pool = worker.pool_cls
-        pool = pool if isinstance(pool, str) else pool.__module__.rpartition(".")[2]
+        pool = pool if isinstance(pool, str) else pool_name(pool)
+        queues = tuple(worker.app.amqp.queues.consume_from)
         return cls(
-            lane=next(iter(worker.app.amqp.queues.consume_from)),
-            pool=_POOL_ALIASES.get(pool, pool),
+            group=LaneGroup.of(queues, _POOL_ALIASES.get(pool, pool)),
             slots=f"{autoscale[1]} to {autoscale[0]}" if autoscale else str(worker.concurrency),
             limits={option: seconds for option, seconds in limits.items() if seconds},
         )
 
 
-def require_safe(worker: Any, settings: Settings) -> None:
-    """Wait for the broker; return when this ``WorkController`` may take tasks.
+def pool_name(pool: type[BasePool]) -> str:
+    """The name by which ``--pool`` chooses ``pool``."""
+    return pool.__module__.rpartition(".")[2]
+
+
+def require_safe(worker: Any, settings: Settings) -> LaneGroup:
+    """Wait for the broker; return what the ``WorkController`` serves when it may take tasks.
 
     Raises ConfigurationError with a line for each fault, or when the store of blobs or backups
     refuses access; Unavailable when the broker stays away.
     """
-    check_queues(tuple(worker.app.amqp.queues.consume_from))
     options = Options.of(worker)
     if reasons := (*option_faults(options, settings), *route_faults(worker.app)):
         raise ConfigurationError("\n".join(reasons))
     wait_until_safe(settings)
     check_blobs(settings)
-    if Stage.UPLOAD in lane_named(options.lane).stages:
+    if Stage.UPLOAD in options.group.stages:
         check_backups(settings)
+    return options.group
 
 
 def option_faults(options: Options, settings: Settings) -> Iterator[str]:
     """One line for each fault in a worker's options, with what to change."""
-    lane = lane_named(options.lane)
-    if options.pool != lane.pool:
-        yield f"--pool is {options.pool}, and lane {lane.name} needs --pool {lane.pool}"
-    yield from _limit_faults(options, lane, settings)
+    group = options.group
+    pool = group.lanes[0].pool if len(group.lanes) == 1 else "solo"
+    if group.pool not in (pool, "solo"):  # a worker with a solo pool bounds its tasks itself
+        yield f"--pool is {group.pool}, and lane {group.name} needs --pool {pool}"
+    yield from _limit_faults(options, settings)
     if options.slots != "1":
         yield (
             f"--concurrency is {options.slots}, and a worker with several slots ends for good when it loses "
@@ -71,13 +80,13 @@ def option_faults(options: Options, settings: Settings) -> Iterator[str]:
         )
 
 
-def _limit_faults(options: Options, lane: Lane, settings: Settings) -> Iterator[str]:
+def _limit_faults(options: Options, settings: Settings) -> Iterator[str]:
+    lane, pool = options.group.lanes[0], options.group.pool
     longest = lane.limit(settings)
-    if options.pool != _POOL_WITH_LIMITS:
+    if pool != _POOL_WITH_LIMITS:
         for option in options.limits:
             yield (
-                f"{option} does nothing on the {options.pool} pool: leave it out, "
-                f"or use --pool {_POOL_WITH_LIMITS}"
+                f"{option} does nothing on the {pool} pool: leave it out, or use --pool {_POOL_WITH_LIMITS}"
             )
     elif "--time-limit" not in options.limits:
         yield f"without --time-limit a hanging task never ends: --time-limit {longest:g}"
@@ -92,14 +101,6 @@ def _limit_faults(options: Options, lane: Lane, settings: Settings) -> Iterator[
                 f"{option} is {seconds:g}, so tasks that still run are delivered again: "
                 f"less than VISIBILITY_TIMEOUT, {settings.visibility_timeout:g}"
             )
-
-
-def check_queues(queues: Sequence[str]) -> str:
-    """The one lane that ``--queues`` names. ConfigurationError when it does not name exactly one."""
-    names = [lane.name for lane in LANES]
-    if len(queues) != 1 or queues[0] not in names:
-        raise ConfigurationError(f"a worker serves exactly one lane: --queues with one of {', '.join(names)}")
-    return queues[0]
 
 
 def bound_memory(megabytes: int) -> None:

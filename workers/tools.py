@@ -45,8 +45,8 @@ from rag.startup import first_call
 from rag.telemetry.measured import measured, measured_model
 from rag.telemetry.tracing import record_parse, watched
 from rag.vectors.edge.client import NoSnapshots, RemoteVectorStore
-from tasks.app import Lane
 from tasks.documents.layouts import embedder_for, require_room
+from tasks.lane_groups import LaneGroup
 from tasks.toolbox import Drain, Pace, Toolbox
 
 if TYPE_CHECKING:  # loads prometheus-client, which only a worker with METRICS_PORT needs
@@ -71,7 +71,7 @@ class Tools(Toolbox):
         """``calls``: counts and times the parts' calls; None: nothing does."""
         self._settings = settings
         self._calls = calls
-        self._worker = uuid4().hex
+        self._worker = settings.worker_id or uuid4().hex
         self._drain = Drain()
         self._pace = Pace()
         self._models: dict[tuple[str, int], Embedder] = {}
@@ -225,12 +225,12 @@ class Tools(Toolbox):
         return measured_model(part, system if system in _SERVERS else None, model, self._calls)
 
 
-def warm(tools: Tools, lane: Lane) -> None:
-    """Load and try what the lane's stages use; wait for the vector engine where they use it.
+def warm(tools: Tools, group: LaneGroup) -> None:
+    """Load and try what the lanes' stages use; wait for the vector engine where they use it.
 
     Raises what the roles' ``warm`` raise, and Unavailable when the engine stays away.
     """
-    for stage in lane.stages:
+    for stage in sorted(group.stages):
         match stage:
             case Stage.PARSE:
                 tools.parser.warm()
@@ -238,15 +238,23 @@ def warm(tools: Tools, lane: Lane) -> None:
                 # The models are loaded for the first scan: many installations never get one.
                 require_recognition(tools.settings)
             case Stage.EMBED | Stage.EMBED_QUERY:
-                embedder = embedder_for(tools, None)
-                require_room(embedder, tools.settings)
-                embedder.warm()
+                # Where lanes share workers, the one for questions tries the same model. So that for documents
+                # loads it with the first one.
+                _require_embedder(tools, load=stage is Stage.EMBED_QUERY or group.pool != "solo")
             case Stage.RERANK:
                 tools.reranker.warm()
             case Stage.GENERATE:
                 tools.generator.warm()
             case Stage.INDEX | Stage.SEARCH | Stage.PURGE | Stage.SNAPSHOT:
                 wait_for_engine(tools.vectors)
+
+
+def _require_embedder(tools: Tools, *, load: bool) -> None:
+    """Check that vectors of the model fit the settings; ``load``: and the model itself."""
+    embedder = embedder_for(tools, None)
+    require_room(embedder, tools.settings)
+    if load:
+        embedder.warm()
 
 
 def _record_child(run: ChildRun) -> None:

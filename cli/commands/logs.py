@@ -54,10 +54,19 @@ def log_files(folder: Path, parts: Sequence[str]) -> list[Path]:
     there = {path.stem: path for path in sorted(folder.glob("*.log"))}
     if not there:
         raise NotFound(f"there are no logs in {folder}: no stack has run there")
-    for part in parts:
-        if part not in there:
-            raise NotFound(f"there is no log of {part!r}; there are {', '.join(there)}")
-    return [there[part] for part in parts] or [path for part, path in there.items() if part != "audit"]
+    if parts:
+        return [there[_part_of(there, part)] for part in parts]
+    return [path for part, path in there.items() if part != "audit"]
+
+
+def _part_of(there: Iterable[str], named: str) -> str:
+    """The part of this name; for ``worker-LANE`` also the one that serves the lane with others. NotFound."""
+    lane = named.removeprefix("worker-")
+    serving = (part for part in there if lane in part.removeprefix("worker-").split("+"))
+    found = named if named in there else next(serving, None)
+    if found is None:
+        raise NotFound(f"there is no log of {named!r}; there are {', '.join(there)}")
+    return found
 
 
 def tail(path: Path, lines: int) -> list[Entry]:

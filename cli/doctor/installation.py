@@ -10,7 +10,7 @@ from cli.doctor.finding import Finding, State
 from rag import isolation
 from rag.settings import Settings
 from rag.settings.sources import ENVIRONMENT, read
-from tasks.app import LANES
+from tasks.lanes import LANES
 from workers.recognition.files import INSTALL, is_installed
 
 _FREE_BYTES = 2 * 1024**3

@@ -9,7 +9,7 @@ from rag.errors import AegisError
 from rag.jobs import RedisJobStore
 from rag.redis.heartbeats import Heartbeats
 from rag.settings import Settings
-from tasks.app import LANES
+from tasks.lanes import LANES
 
 
 def examine(settings: Settings, client: Redis, *, running: bool) -> Iterator[Finding]:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from cli.doctor import models, vectors
 from cli.doctor.finding import Finding, run_check
 from rag.settings import Settings
-from tasks.app import LANES, app
+from tasks.app import app
+from tasks.lanes import LANES
 from workers.generation import smollm2
 from workers.setup import missing_models, needed_models
 from workers.startup import route_faults

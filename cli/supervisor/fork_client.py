@@ -11,6 +11,7 @@ from pathlib import Path
 from signal import SIGKILL
 from typing import BinaryIO
 
+from cli.supervisor.orphan_guard import OrphanGuard
 from cli.supervisor.service import Service
 from rag.system.folders import private_folder
 
@@ -35,7 +36,10 @@ class ForkedProcess:
 
 
 class ForkClient:
-    """One fork server. When it has died, :meth:`fork` returns None and its children are killed."""
+    """One fork server, which also ends the services when the supervisor no longer can.
+
+    When it has died, :meth:`fork` returns None, its children are killed, and an :class:`OrphanGuard` guards.
+    """
 
     def __init__(self, server: asyncio.subprocess.Process, connection: socket.socket) -> None:
         self.pid = server.pid
@@ -45,6 +49,8 @@ class ForkClient:
         self._answers: asyncio.Queue[ForkedProcess | None] = asyncio.Queue()
         self._children: dict[int, ForkedProcess] = {}
         self._gone = False
+        self._groups: set[int] = set()
+        self._stand_in: OrphanGuard | None = None
         self._listening = asyncio.create_task(self._listen())
 
     @classmethod
@@ -86,10 +92,31 @@ class ForkClient:
                 return None
             return await self._answers.get()
 
+    def guard(self, group: int) -> None:
+        """End the process group when this process ends."""
+        self._groups.add(group)
+        if self._stand_in:
+            self._stand_in.guard(group)
+        else:
+            self._tell({"guard": group})
+
+    def release(self, group: int) -> None:
+        self._groups.discard(group)
+        if self._stand_in:
+            self._stand_in.release(group)
+        else:
+            self._tell({"release": group})
+
+    def _tell(self, message: dict[str, int]) -> None:
+        with suppress(OSError):  # the server has died; _listen sees it too, and has the groups guarded
+            self._connection.send(json.dumps(message).encode() + b"\n")
+
     async def close(self) -> None:
         """End the fork server. Its children must have ended."""
         self._connection.close()
         self._listening.cancel()
+        if self._stand_in:
+            self._stand_in.close()
         with suppress(ProcessLookupError):
             self._server.kill()
         await self._server.wait()
@@ -108,6 +135,9 @@ class ForkClient:
                         self._children.pop(message["ended"]).status.set_result(message["status"])
         # Nobody reports any more when a child ends, so all end now and are started again without the server.
         self._gone = True
+        self._stand_in = OrphanGuard()
+        for group in self._groups:
+            self._stand_in.guard(group)
         self._answers.put_nowait(None)
         for child in self._children.values():
             with suppress(ProcessLookupError, PermissionError):

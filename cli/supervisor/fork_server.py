@@ -9,8 +9,10 @@ not promise that a process may go on after a fork without executing a new progra
 :class:`cli.supervisor.fork_client.ForkClient` starts it as ``python -m cli.supervisor.fork_server FD``, where
 FD is one end of a socket pair. Requests and answers are JSON, one a line. A request is ``{"argv",
 "environment", "folder", "nice"}`` and carries the descriptor that the service writes to. The
-answer is ``{"pid"}``; when the process has ended, ``{"ended", "status"}`` follows. The server
-ends when the other end of the socket closes.
+answer is ``{"pid"}``; when the process has ended, ``{"ended", "status"}`` follows.
+
+When the other end of the socket closes, the supervisor has ended, for whatever reason. The server then ends
+the process groups of ``{"guard"}`` that no ``{"release"}`` has taken back, and itself.
 """
 
 import gc
@@ -25,6 +27,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 from setproctitle import setproctitle
@@ -54,14 +57,16 @@ PRELOADED = (
 )
 _REQUEST_BYTES = 262_144
 _SIGNAL_BYTES = 4096  # one byte for each SIGCHLD
+_GRACE_SECONDS = 5.0  # from SIGTERM to SIGKILL, for what an ended supervisor left
+_CHECK_SECONDS = 0.1
 
 
 def serve(connection: socket.socket) -> dict[str, Any] | None:
     """Fork for each request. Returns None when the supervisor is gone; in each child, its request.
 
-    The request's descriptor is its ``output``.
+    The request's descriptor is its ``output``. When the supervisor is gone, nothing that it guarded is left.
     """
-    wakeups = _wake_on_child_exit()
+    wakeups, guarded = _wake_on_child_exit(), set[int]()
     with selectors.DefaultSelector() as selector:
         selector.register(connection, selectors.EVENT_READ)
         selector.register(wakeups, selectors.EVENT_READ)
@@ -71,18 +76,62 @@ def serve(connection: socket.socket) -> dict[str, Any] | None:
                 _send(connection, {"ended": pid, "status": status})
             if connection not in ready:
                 continue
-            line, outputs, _, _ = socket.recv_fds(connection, _REQUEST_BYTES, 1)
-            while line and not line.endswith(b"\n"):
-                line += connection.recv(_REQUEST_BYTES)
-            if not line:
+            messages, outputs = _receive(connection)
+            if not messages:
+                _end_groups(guarded, wakeups)
                 return None
-            request = {**json.loads(line), "output": outputs[0]}
-            pid = os.fork()
-            if not pid:
-                return request
-            # The child has its own copy; the pipe must close when the child ends.
-            os.close(request["output"])
-            _send(connection, {"pid": pid})
+            for message in messages:
+                if "argv" not in message:
+                    _note_group(guarded, message)
+                    continue
+                pid = os.fork()
+                if not pid:
+                    return {**message, "output": outputs[0]}
+                # The child has its own copy; the pipe must close when the child ends.
+                os.close(outputs[0])
+                _send(connection, {"pid": pid})
+
+
+def _receive(connection: socket.socket) -> tuple[list[dict[str, Any]], list[int]]:
+    """The messages that have come, none when the other end is closed; the descriptor of a request among them.
+
+    One read never gives two descriptors, since it ends behind the bytes that carried one (unix(7)).
+    """
+    lines, outputs, _, _ = socket.recv_fds(connection, _REQUEST_BYTES, 1)
+    while lines and not lines.endswith(b"\n"):
+        rest = connection.recv(_REQUEST_BYTES)
+        if not rest:
+            return [], outputs
+        lines += rest
+    return [json.loads(line) for line in lines.splitlines()], outputs
+
+
+def _note_group(guarded: set[int], message: dict[str, int]) -> None:
+    if "guard" in message:
+        guarded.add(message["guard"])
+    else:
+        guarded.discard(message["release"])
+
+
+def _end_groups(groups: set[int], wakeups: socket.socket) -> None:
+    """Ask all processes of the groups to end, and kill those that have not after five seconds."""
+    groups = _signal(groups, signal.SIGTERM)
+    deadline = monotonic() + _GRACE_SECONDS
+    while groups and monotonic() < deadline:
+        sleep(_CHECK_SECONDS)
+        list(_reap(wakeups))  # a group whose processes nobody has waited for still exists
+        groups = _signal(groups, 0)
+    _signal(groups, signal.SIGKILL)
+
+
+def _signal(groups: set[int], number: int) -> set[int]:
+    """Send a signal to the groups; those that still exist."""
+    existing = set()
+    for group in groups:
+        with suppress(ProcessLookupError):
+            os.killpg(group, number)
+            existing.add(group)
+    return existing
 
 
 def become(request: dict[str, Any]) -> None:

@@ -1,7 +1,8 @@
-"""Ends the services when the supervisor can no longer do it.
+"""Ends the services when the supervisor can no longer do it, where no fork server does.
 
-A shell reads from a pipe that only the supervisor holds open. When the supervisor ends, for
-whatever reason, the pipe closes and the shell ends every process group that it guards. This
+The fork server (:mod:`cli.supervisor.fork_server`) does it on Linux; this one elsewhere, and once that has
+died. A shell reads from a pipe that only the supervisor holds open. When the supervisor ends, for whatever
+reason, the pipe closes and the shell ends every process group that it guards. This
 works on every Unix. Unlike a parent-death signal it also reaches grandchildren. It costs
 about a megabyte of memory.
 """
@@ -10,6 +11,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 _SCRIPT = """
 groups=
@@ -29,6 +31,13 @@ for _ in 1 2 3 4 5 6 7 8 9 10; do
 done
 tell KILL
 """
+
+
+class Guard(Protocol):
+    """Knows which process groups to end when this process ends, however it does."""
+
+    def guard(self, group: int) -> None: ...
+    def release(self, group: int) -> None: ...
 
 
 class OrphanGuard:

@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -97,6 +97,16 @@ def _succeeds(act: Callable[[], None]) -> Probe:
         except OSError as error:
             return str(error)
         return None
+
+    return probe
+
+
+def every(probes: Iterable[Probe]) -> Probe:
+    """What the first of ``probes`` says that finds something wrong."""
+    asked = tuple(probes)
+
+    def probe(pid: int) -> str | None:
+        return next((wrong for each in asked if (wrong := each(pid)) is not None), None)
 
     return probe
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from cli.supervisor.fork_client import ForkClient
 from cli.supervisor.lockfile import StackFile
 from cli.supervisor.logs import AUDIT_FILES, LogFile, Output, line_as_json, reformat_redis_line
-from cli.supervisor.orphan_guard import OrphanGuard
+from cli.supervisor.orphan_guard import Guard
 from cli.supervisor.process import ServiceProcess, describe_exit
 from cli.supervisor.service import TERMINATE_HUNG, Service
 from rag.errors import Unavailable
@@ -48,7 +48,7 @@ class RunContext:
     logs: Path
     environment: Mapping[str, str]
     observer: Observer
-    guard: OrphanGuard
+    guard: Guard
     stack_file: StackFile
     fork_client: ForkClient | None = None
     verbose: bool = False

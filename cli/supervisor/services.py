@@ -1,16 +1,17 @@
 """The services of Aegis on one machine: which, in what order, and how each is seen to be ready."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from secrets import token_urlsafe
+from secrets import token_hex, token_urlsafe
 from signal import Signals
 
-from beat.main import command as beat_command
+from beat.command import command as beat_command
 from cli.supervisor.probes import (
     HealthPage,
     engine_speaks,
+    every,
     http_answers,
     port_accepts,
     redis_answers,
@@ -22,7 +23,8 @@ from cli.supervisor.service import Service
 from rag.redis.embedded import command as broker_command
 from rag.settings import Settings
 from rag.web.addresses import reachable
-from tasks.app import LANES, Lane
+from tasks.lane_groups import LaneGroup, alone, lane_groups
+from tasks.lanes import LANES
 
 API, BEAT, FLOWER, BROKER, VECTORS, SMOLLM2 = "api", "beat", "flower", "broker", "vectors", "smollm2"
 
@@ -40,24 +42,30 @@ _DRAIN_SECONDS = 5.0  # to give back a stage that is not finished
 
 Makers = Mapping[str, Callable[[], Service]]
 
+ALONE = tuple(map(alone, LANES))
+"""A worker for each lane, as in containers."""
+
 
 def services(settings: Settings) -> list[Service]:
     """What the settings ask for. A role with an address of its own has no service here.
 
-    The workers share this machine, so each gets a METRICS_PORT of its own: the setting's, and the next ones.
+    Lanes share workers where SHARED_WORKERS has them. The workers share this machine, so each gets a
+    METRICS_PORT of its own: the setting's, and the next ones.
     """
-    made = {name: make() for name, make in makers(settings).items()}
-    if settings.metrics_port:
-        for port, lane in enumerate(LANES, settings.metrics_port):
-            worker = made[f"worker-{lane.name}"]
-            own = {**worker.environment, "METRICS_PORT": str(port)}
-            made[f"worker-{lane.name}"] = replace(worker, environment=own)
+    groups = lane_groups(settings)
+    made = {name: make() for name, make in makers(settings, groups).items()}
+    for place, name in enumerate(map(_worker_name, groups)):
+        own = {"WORKER_ID": token_hex(16)}
+        if settings.metrics_port:
+            own["METRICS_PORT"] = str(settings.metrics_port + place)
+        made[name] = replace(made[name], environment={**made[name].environment, **own})
     return list(made.values())
 
 
-def makers(settings: Settings) -> Makers:
+def makers(settings: Settings, groups: Sequence[LaneGroup] = ALONE) -> Makers:
     """A function for each of :func:`services` that makes it, by its name and in their order.
 
+    ``groups``: the lanes of each worker.
     To make the broker's makes its folder, and fails where the broker is not installed.
     """
     own = settings.health_token
@@ -65,7 +73,7 @@ def makers(settings: Settings) -> Makers:
     page = HealthPage(reachable(settings.listen_host), settings.api_port, token)
     stores = _stores(settings)
     needs = tuple(stores)
-    workers = {f"worker-{lane.name}": partial(_worker, lane, settings, page, needs) for lane in LANES}
+    workers = {_worker_name(each): partial(_worker, each, settings, page, needs) for each in groups}
     return {
         **stores,
         **({SMOLLM2: partial(_smollm2, settings)} if settings.answered_by == "smollm2" else {}),
@@ -104,6 +112,7 @@ def _vectors(settings: Settings) -> Service:
         stop_rank=4,
         probe=socket_accepts(settings.vector_socket),
         watch=unless_working(engine_speaks(settings.vector_socket)),
+        forked=True,
         stop_signals=((Signals.SIGTERM, 20.0),),
     )
 
@@ -143,6 +152,7 @@ def _api(page: HealthPage, token: str) -> Service:
         stop_signals=((Signals.SIGTERM, _API_GRACEFUL_SECONDS + 3.0),),
         environment=_secret("HEALTH_TOKEN", token),
         audited=True,
+        forked=True,
     )
 
 
@@ -154,16 +164,21 @@ def _secret(name: str, value: str) -> dict[str, str]:
     return {name: value, f"{name}_FILE": ""}
 
 
-def _worker(lane: Lane, settings: Settings, page: HealthPage, needs: tuple[str, ...]) -> Service:
+def _worker_name(group: LaneGroup) -> str:
+    return f"worker-{group.name}"
+
+
+def _worker(group: LaneGroup, settings: Settings, page: HealthPage, needs: tuple[str, ...]) -> Service:
+    names = [lane.name for lane in group.lanes]
     return Service(
-        f"worker-{lane.name}",
-        lane.command(settings),
+        _worker_name(group),
+        group.command(settings),
         stop_rank=2,
         needs=needs,
-        probe=page.shows(lane.name),
-        watch=page.misses(lane.name),
+        probe=every(page.shows(name) for name in names),
+        watch=every(page.misses(name) for name in names),
         hang_seconds=_WORKER_HANG_SECONDS,
-        nice=lane.nice,
+        nice=group.nice,
         forked=True,
         stop_signals=((Signals.SIGTERM, settings.drain_seconds + _DRAIN_SECONDS),),
     )
@@ -194,5 +209,6 @@ def _flower(settings: Settings, needs: tuple[str, ...]) -> Service:
         probe=port_accepts(reachable(host), port),
         watch=http_answers(reachable(host), port, "/healthcheck"),
         nice=5,
+        forked=True,
         environment={**password, "FLOWER_UNAUTHENTICATED_API": "false"},
     )

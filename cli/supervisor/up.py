@@ -5,16 +5,17 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import replace
+from functools import partial
 from time import monotonic
 
 from cli.client.addresses import addresses, base_url
 from cli.shell.exits import INTERRUPTED
 from cli.supervisor import preflight
+from cli.supervisor import services as stack
 from cli.supervisor.display import StackDisplay
 from cli.supervisor.environment import environment
 from cli.supervisor.fork_client import ForkClient
-from cli.supervisor.lockfile import lock_home
+from cli.supervisor.lockfile import StackFile, lock_home
 from cli.supervisor.orphan_guard import guarding_orphans
 from cli.supervisor.runner import RunContext
 from cli.supervisor.supervisor import Supervisor, Work
@@ -49,11 +50,9 @@ def up(
     keep_private()
     shield(settings)
 
-    async def run(context: RunContext) -> int:
-        async with _fork_client(context) as fork_client:
-            from cli.supervisor import services as stack  # noqa: PLC0415 - loads Celery, while the fork server loads it too
-
-            supervisor = Supervisor(stack.services(settings), replace(context, fork_client=fork_client))
+    async def run(stack_file: StackFile) -> int:
+        async with _context(settings, display, stack_file, verbose=verbose) as context:
+            supervisor = Supervisor(stack.services(settings), context)
             return await supervisor.run(
                 on_ready=lambda: display.show_addresses(monotonic() - began, addresses(settings)),
                 on_stop=display.show_stopping,
@@ -68,18 +67,8 @@ def up(
         preflight.check(settings)
         private_folder(settings.run_dir)
         display.show_start(settings.home)
-        with guarding_orphans() as guard, _recorded(settings, display):
-            context = RunContext(
-                folder=settings.run_dir,
-                logs=settings.home / "logs",
-                environment=environment(settings),
-                observer=display,
-                guard=guard,
-                stack_file=stack_file,
-                verbose=verbose,
-                log_format=settings.log_format,
-            )
-            status = asyncio.run(run(context))
+        with _recorded(settings, display):
+            status = asyncio.run(run(stack_file))
     if status == INTERRUPTED:
         display.clear_spinner()
     return status
@@ -110,19 +99,29 @@ def _recorded(settings: Settings, display: StackDisplay) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _fork_client(context: RunContext) -> AsyncIterator[ForkClient | None]:
-    """None outside Linux, where a process must not go on after a fork without executing a program."""
-    if sys.platform != "linux":
-        yield None
-        return
-    client = await ForkClient.open(
-        environment=context.environment, folder=context.folder, log=context.logs / f"{_FORK_SERVER}.log"
+async def _context(
+    settings: Settings, display: StackDisplay, stack_file: StackFile, *, verbose: bool
+) -> AsyncIterator[RunContext]:
+    """What the runners share. Only on Linux may a process go on after a fork, so none is forked elsewhere."""
+    make = partial(
+        RunContext,
+        folder=settings.run_dir,
+        logs=settings.home / "logs",
+        environment=environment(settings),
+        observer=display,
+        stack_file=stack_file,
+        verbose=verbose,
+        log_format=settings.log_format,
     )
-    context.guard.guard(client.pid)
-    context.stack_file.add(_FORK_SERVER, client.pid)
+    if sys.platform != "linux":
+        with guarding_orphans() as guard:
+            yield make(guard=guard)
+        return
+    log = settings.home / "logs" / f"{_FORK_SERVER}.log"
+    client = await ForkClient.open(environment=environment(settings), folder=settings.run_dir, log=log)
+    stack_file.add(_FORK_SERVER, client.pid)
     try:
-        yield client
+        yield make(guard=client, fork_client=client)
     finally:
         await client.close()
-        context.guard.release(client.pid)
-        context.stack_file.remove(_FORK_SERVER)
+        stack_file.remove(_FORK_SERVER)

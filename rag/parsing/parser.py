@@ -46,7 +46,7 @@ class IsolatedParser:
     """Implements :class:`rag.ports.Parser`. Thread-safe; it reads one file at a time.
 
     It may be made before a fork and used after it: each process gets a fork server of its own, at its
-    first use or by :meth:`warm`.
+    first use.
     """
 
     def __init__(
@@ -98,17 +98,13 @@ class IsolatedParser:
         return wire.unpacked_attachments(answer)
 
     def warm(self) -> None:
-        """Start the fork server now, and log what isolation this system lacks.
+        """Where PARSE_ISOLATION is ``strict``, try now whether this system isolates.
 
-        Raises Unavailable when it does not start, ConfigurationError where PARSE_ISOLATION is ``strict``
-        and the system lacks something.
+        No fork server stays: it has 90 MB of parsers, and starts with the first file. Raises Unavailable when
+        one does not start, ConfigurationError where the system lacks something.
         """
-        self._notice_fork()
-        with self._lock:
-            self._server = self._server or self._start()
-            missing = _missing(self._server)
-        if missing:
-            log.warning("files are parsed with less isolation: this system lacks %s", missing)
+        if self._settings.parse_isolation == "strict":
+            self._start().end()
 
     def close(self) -> None:
         """End the fork server and its child. Safe to call twice; a later use starts another one."""
@@ -164,12 +160,15 @@ class IsolatedParser:
             *(["--recognise-every-page"] if self._every_page else []),
         )
         server = _ForkServer.start(self._program, options, self._seconds + _GRACE_SECONDS)
-        if settings.parse_isolation == "strict" and (missing := _missing(server)):
+        missing = _missing(server)
+        if missing and settings.parse_isolation == "strict":
             server.end()
             raise ConfigurationError(
                 f"PARSE_ISOLATION is strict, and this system lacks {missing}: "
                 "provide what lacks (docs/reference/container.md), or set PARSE_ISOLATION=available"
             )
+        if missing:
+            log.warning("files are parsed with less isolation: this system lacks %s", missing)
         return server
 
     def _end(self) -> None:

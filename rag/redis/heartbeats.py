@@ -1,8 +1,8 @@
 """Heartbeats of the processes behind the API, in Redis.
 
 ``{aegis}:sign:NAME`` is JSON and expires, so the sign of a component that stops disappears;
-``{aegis}:signs`` holds the names. A component beats under its own name, a worker under
-``worker:LANE@HOST:PID`` and a beat under ``beat:HOST:PID``, so that no two overwrite each other.
+``{aegis}:signs`` holds the names. A component beats under its own name, a worker once for each of its lanes
+under ``worker:LANE:NODE:PID``, and a beat under ``beat:HOST:PID``, so that no two overwrite each other.
 A sign's age is computed from the key's remaining time to live, since the clocks of machines may differ.
 
 Decides whether a worker is alive, from what it reports.
@@ -30,12 +30,13 @@ SLACK_SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class WorkerSign:
-    """What a worker reports; every time is in seconds.
+    """What a worker reports of one of its lanes; every time is in seconds.
 
-    ``worker``: its Celery node name, ``LANE@HOST``. ``idle``: since it last took or finished a task.
-    ``busy``: how long ``task`` has run, None between tasks. ``limit``: how long a task may run. ``silence``:
-    how long the worker may take no task. ``holder``: the name under which it holds jobs; "" of an older
-    version. ``age``: since it reported this.
+    ``worker``: its Celery node name, such as ``LANE@HOST``. ``idle``: since it last took a task of the lane,
+    or finished one of any. ``busy``: how long ``task`` has run, None between tasks; it may be of another lane
+    that the worker serves too. ``limit``: how long that may run. ``silence``: how long the worker may take no
+    task. ``holder``: the name under which it holds jobs; "" of an older version. ``age``: since it reported
+    this.
     """
 
     lane: str
@@ -70,7 +71,7 @@ class WorkerSign:
 
 
 class Consumption:
-    """Tracks when a worker last took or finished a task, and since when one runs.
+    """Tracks when a worker last took a task of a lane or finished one, and since when one runs.
 
     ``now`` is of a monotonic clock, so that setting the clock changes nothing.
     """
@@ -81,7 +82,7 @@ class Consumption:
         self._running: tuple[str, float] | None = None
 
     def observe(self, taken: int, running: str | None, now: float) -> None:
-        """``taken``: tasks begun since the worker's start; ``running``: the id of the present one."""
+        """``taken``: the lane's tasks begun since the start; ``running``: the id of the present one."""
         # A task that began and ended since the last call shows only in the count.
         begun = taken != self._taken
         if begun or running is not None or self._running is not None:
@@ -89,7 +90,7 @@ class Consumption:
         self._taken = taken
         if running is None:
             self._running = None
-        elif begun or self._running is None:
+        elif begun or self._running is None or self._running[0] != running:
             self._running = (running, now)
 
     def forgive(self, now: float, grace: float) -> None:
@@ -152,8 +153,8 @@ class Heartbeats:
             pipeline.execute()
 
     def work(self, sign: WorkerSign) -> None:
-        """Report what a worker does."""
-        self.beat(f"{_WORKER}{sign.worker}:{sign.pid}", sign.words())
+        """Report what a worker does for a lane."""
+        self.beat(f"{_WORKER}{sign.lane}:{sign.worker}:{sign.pid}", sign.words())
 
     def tick(self, host: str, pid: int, ttl_seconds: float = SIGN_SECONDS) -> None:
         """Report that a beat goes through its schedule."""

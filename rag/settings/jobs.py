@@ -92,6 +92,15 @@ class JobSettings(BaseSettings):
         gt=0,
         description="Seconds that embedding a question, or searching and reranking, may take before the worker counts as hung.",
     )
+    shared_workers: bool = Field(
+        True,
+        description="Whether lanes that do not hold each other up share a worker under `aegis up`, which takes half of the memory. false: each lane has its own, as it always has in a container.",
+    )
+    worker_id: str | None = Field(
+        None,
+        pattern="^[0-9a-f]{32}$",
+        description="32 hexadecimal digits under which a worker holds jobs. A worker that is started again under the same one, after the one before has ended, goes on at once with what that was doing. Unset: each process has its own. `aegis up` sets it.",
+    )
     silence_seconds: float = Field(
         30,
         ge=10,

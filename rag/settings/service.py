@@ -157,7 +157,7 @@ class ServiceSettings(BaseSettings):
         None,
         ge=1,
         le=65535,
-        description="Port of each worker's own /metrics, on API_HOST, such as 9464; `aegis up` gives the workers this port and the next ones, in the order of the lanes. Unset: workers have none, and measure nothing for it.",
+        description="Port of each worker's own /metrics, on API_HOST, such as 9464; `aegis up` gives the workers this port and the next ones, in the order of their first lanes. Unset: workers have none, and measure nothing for it.",
     )
     flower_auth: str | None = Field(
         None,

@@ -17,7 +17,8 @@ from typing import Any
 
 from rag.errors import ErrorTable, Transient, Unavailable, translated
 from rag.model import DueStage, Job
-from tasks.app import CANARY, PUBLISH_ERRORS, Lane, app, lane_named, lane_of, sending
+from tasks.app import CANARY, PUBLISH_ERRORS, app, sending
+from tasks.lanes import Lane, lane_named, lane_of
 from tasks.toolbox import Toolbox
 
 CANARY_SECONDS = 5.0

@@ -15,7 +15,8 @@ from kombu import Connection
 from rag.errors import ConfigurationError
 from rag.model import Job
 from rag.settings import Settings
-from tasks.app import CANARY, app, broker_settings, jittered, lane_named, sending
+from tasks.app import CANARY, app, broker_settings, jittered, sending
+from tasks.lanes import lane_named
 from tasks.publishing.bells import announce, canaries
 
 _FIRST_SECONDS, _LONGEST_SECONDS = 0.25, 2.0

@@ -19,7 +19,8 @@ from rag.jobs.subjects import named
 from rag.model import DueStage, Lease, Stage
 from rag.ports import Bounds, Taken
 from rag.telemetry import tracing
-from tasks.app import Lane, app
+from tasks.app import app
+from tasks.lanes import Lane
 from tasks.publishing.bells import try_ring
 from tasks.stages.run import StageRun
 from tasks.toolbox import Toolbox

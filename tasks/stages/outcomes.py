@@ -13,8 +13,9 @@ from celery.exceptions import SoftTimeLimitExceeded
 from rag.errors import AegisError, NoRoom, OutOfMemory, Permanent, TimedOut, Transient
 from rag.jobs.subjects import named
 from rag.model import ABOUT_BACKUPS, Job, JobKind, JobState, Json
-from tasks.app import jittered, lane_of
+from tasks.app import jittered
 from tasks.documents.leftovers import leave_clean
+from tasks.lanes import lane_of
 from tasks.publishing.bells import ring_for
 from tasks.stages.batch import BatchItem
 from tasks.stages.leases import call_with_retries

@@ -8,7 +8,7 @@ from typing import Any
 
 from rag.errors import AegisError
 from rag.model import EventKind, Job, Json, Lease, Progress, Stage
-from tasks.app import lane_of
+from tasks.lanes import lane_of
 from tasks.toolbox import Toolbox
 
 

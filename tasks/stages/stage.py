@@ -13,8 +13,10 @@ from functools import wraps
 from rag.errors import AegisError, Transient
 from rag.jobs.subjects import label, named
 from rag.model import Lease, Stage
+from rag.system.log_context import add_log_fields
 from rag.telemetry import tracing
-from tasks.app import LANES, Lane, StageWork, app, lane_of
+from tasks.app import StageWork, app
+from tasks.lanes import LANES, Lane, lane_of
 from tasks.stages.batch import Batch, BatchItem
 from tasks.stages.leases import kept_alive, take_batches
 from tasks.stages.outcomes import Ending, conclude, end_early, release
@@ -117,7 +119,8 @@ def _register_lane(lane: Lane) -> None:
 
     @app.task(name=lane.task, acks_on_timeout=False, throws=(JobsFailed,))
     def work_lane(*_: object, **__: object) -> str:
-        return deliver(app.toolbox, lane)
+        with add_log_fields(lane=lane.name):
+            return deliver(app.toolbox, lane)
 
     work_lane.__doc__ = f"A bell: {lane.purpose}."
 

@@ -16,7 +16,7 @@ from rag.model import Job, JobKind, Json, NewJob, Removal, Stage
 from rag.naming import document_id_of, generation_name, new_id, second_document_id
 from rag.ports import Accepted, BlobStore, DocumentRegistry, JobStore
 from rag.settings import Settings
-from tasks import app as celery
+from tasks import lanes
 from tasks.documents.attachments import remove_attachments
 from tasks.documents.blob_keys import source_key
 from tasks.documents.purge_jobs import assign_purge_job
@@ -48,7 +48,7 @@ __all__ = [
     "prepare",
 ]
 
-LANE_STAGES: Mapping[str, tuple[Stage, ...]] = {lane.name: lane.stages for lane in celery.LANES}
+LANE_STAGES: Mapping[str, tuple[Stage, ...]] = {lane.name: lane.stages for lane in lanes.LANES}
 LANES: tuple[str, ...] = tuple(LANE_STAGES)
 
 

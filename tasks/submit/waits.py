@@ -12,7 +12,8 @@ from rag.redis.heartbeats import Heartbeats
 from rag.waits.conditions import Conditions
 from rag.waits.diagnosis import wait_of
 from rag.waits.stuck import StuckGroup, WaitingJob, group_stuck, waiting_jobs
-from tasks.app import LANES, app, lane_of
+from tasks.app import app
+from tasks.lanes import LANES, lane_of
 from tasks.publishing.bells import ring
 
 _FRESH_SECONDS = 1.0

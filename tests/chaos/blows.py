@@ -8,7 +8,7 @@ from functools import partial
 
 from tests.chaos.faults.traps import HOLD, KILL
 from tests.chaos.load import Load
-from tests.chaos.stack import BACK_SECONDS, WORKERS, Target
+from tests.chaos.stack import BACK_SECONDS, Target
 from tests.system.running import until
 
 Blow = Callable[[Target, Load], None]
@@ -38,22 +38,22 @@ def kill(part: str) -> Blow:
 def kill_beat(target: Target, load: Load) -> None:
     """What the queue then loses comes back without its successor."""
     target.until_replaced("beat", target.hit("beat"))
-    target.hit("worker-parse", signal.SIGSTOP)  # so that there is something to lose
+    target.hit(target.part("parse"), signal.SIGSTOP)  # so that there is something to lose
     try:
         until(lambda: target.lose_messages("parse") > 0, BACK_SECONDS)
     finally:
-        target.hit("worker-parse", signal.SIGCONT)
+        target.hit(target.part("parse"), signal.SIGCONT)
 
 
 def kill_all_workers(target: Target, load: Load) -> None:
-    killed = {worker: target.hit(worker) for worker in WORKERS}
+    killed = {worker: target.hit(worker) for worker in target.workers}
     for worker, pid in killed.items():
         target.until_replaced(worker, pid)
 
 
 def restart_all_pools(target: Target, load: Load) -> None:
     """One after the other, as a new version is rolled out."""
-    for worker in WORKERS:
+    for worker in target.workers:
         target.until_replaced(worker, target.hit(worker, signal.SIGTERM))
         target.until_whole()
 
@@ -97,7 +97,7 @@ def kill_before(lane: str, call: str) -> Blow:
 
     def blow(target: Target, load: Load) -> None:
         until_held(target, lane, call)
-        target.until_replaced(f"worker-{lane}", target.hit(f"worker-{lane}"))
+        target.until_replaced(target.part(lane), target.hit(target.part(lane)))
 
     return _named(f"kill-{lane}-before-{call}", blow)
 

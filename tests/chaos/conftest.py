@@ -71,8 +71,14 @@ def target(scale: Scale) -> Iterator[Target]:
         yield target
 
 
+@pytest.fixture(scope="session", params=["shared", "alone"])
+def sharing(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The settings with which several lanes share a worker, or each has its own as in production."""
+    return {"SHARED_WORKERS": "true" if request.param == "shared" else "false"}
+
+
 @pytest.fixture(scope="module")
-def rigged(scale: Scale) -> Iterator[Target]:
+def rigged(scale: Scale, sharing: dict[str, str]) -> Iterator[Target]:
     """The same with traps in its parts."""
-    with running(rigged=True, **scale.settings) as target:
+    with running(rigged=True, **scale.settings, **sharing) as target:
         yield target

@@ -17,14 +17,13 @@ from cli.supervisor.lockfile import StackFile
 from rag.redis.connection import connect
 from rag.settings import Settings
 from rag.vectors.edge.client import RemoteVectorStore
-from tasks.submit.submissions import LANES
+from tasks.lane_groups import lane_groups
 from tests.chaos.faults.traps import Traps
 from tests.chaos.load import stock
 from tests.chaos.texts import CHUNK_TOKENS
 from tests.system.running import Stack, stack_in, until
 
 ROOT = Path(__file__).resolve().parents[2]
-WORKERS = tuple(f"worker-{lane}" for lane in LANES)
 BACK_SECONDS = 120.0
 
 _QUEUE = "{{aegis}}:queue:{}\x06\x16{}"
@@ -45,7 +44,8 @@ class Target(Stack):
 
     @cached_property
     def settings(self) -> Settings:
-        return Settings(aegis_home=self.home)
+        shared = self.environment.get("SHARED_WORKERS", "true") == "true"
+        return Settings(aegis_home=self.home, shared_workers=shared)
 
     @cached_property
     def points(self) -> RemoteVectorStore:
@@ -55,6 +55,15 @@ class Target(Stack):
     @cached_property
     def traps(self) -> Traps:
         return Traps(self.home)
+
+    @property
+    def workers(self) -> tuple[str, ...]:
+        """The parts that serve lanes, of one lane each or of several."""
+        return tuple(sorted({f"worker-{group.name}" for group in lane_groups(self.settings)}))
+
+    def part(self, lane: str) -> str:
+        """The part that serves a lane."""
+        return next(part for part in self.workers if lane in part.removeprefix("worker-").split("+"))
 
     def pid(self, part: str) -> int | None:
         """The main process of a part that runs now."""

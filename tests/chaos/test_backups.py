@@ -44,9 +44,10 @@ def room(scale: Scale) -> Iterator[Strongroom]:
 
 
 def kill_the_worker(room: Strongroom, go_on: Callable[[], None]) -> None:
-    pid = room.target.hit("worker-backup")
+    worker = room.target.part("backup")
+    pid = room.target.hit(worker)
     go_on()
-    room.target.until_replaced("worker-backup", pid)
+    room.target.until_replaced(worker, pid)
 
 
 def kill_the_bucket(room: Strongroom, go_on: Callable[[], None]) -> None:

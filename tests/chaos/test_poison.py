@@ -26,9 +26,9 @@ IMPATIENT = {
 
 
 @pytest.fixture(scope="module")
-def impatient(scale: Scale) -> Iterator[Target]:
+def impatient(scale: Scale, sharing: dict[str, str]) -> Iterator[Target]:
     """A stack that ends a stage after seconds, with workers that some texts poison."""
-    with running(rigged=True, **{**scale.settings, **IMPATIENT}) as target:
+    with running(rigged=True, **{**scale.settings, **IMPATIENT, **sharing}) as target:
         yield target
 
 

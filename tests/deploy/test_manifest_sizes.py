@@ -5,7 +5,7 @@ import re
 import pytest
 
 from rag.settings import Settings
-from tasks.app import LANES
+from tasks.lanes import LANES
 from tests.deploy.manifests import LANE, OVERLAYS, ROOT, Rendered, Workload, every_overlay, overlay, quantity
 
 PAGE = ROOT / "docs/deploy/kubernetes.md"

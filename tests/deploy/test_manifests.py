@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tasks.app import LANES
+from tasks.lanes import LANES
 from tests.deploy.manifests import (
     COLOR,
     COMPONENTS,

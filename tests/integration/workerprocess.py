@@ -1,4 +1,4 @@
-"""A real worker of one lane, started as by hand, with traps that hold it in the middle of a stage."""
+"""A real worker, started as by hand, with traps that hold it in the middle of a stage."""
 
 import os
 import subprocess
@@ -10,7 +10,8 @@ from pathlib import Path
 from rag.redis.connection import connect
 from rag.redis.heartbeats import Heartbeats, WorkerSign
 from rag.settings import Settings
-from tasks.app import lane_named
+from tasks.lane_groups import LaneGroup, alone
+from tasks.lanes import lane_named
 from tests.system.running import until
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -49,13 +50,19 @@ class Worker:
 
 
 @contextmanager
-def working(lane: str, valkey: str, home: Path, **settings: str) -> Iterator[Worker]:
-    """A worker of ``lane`` that shows signs of life, until the block ends."""
+def working(
+    lane: str, valkey: str, home: Path, *, sharing: tuple[str, ...] = (), **settings: str
+) -> Iterator[Worker]:
+    """A worker of ``lane`` that shows signs of life, until the block ends.
+
+    ``sharing``: the lanes of a worker of several, of which ``lane`` is one.
+    """
     alive = home / "alive"
     places = {"REDIS_URL": valkey, "AEGIS_HOME": str(home), "LIVENESS_FILE": str(alive)}
     environment = {**os.environ, **places, **settings}
     known = Settings(redis_url=valkey, aegis_home=home)
-    words = [_RIGGED if word == "workers.main" else word for word in lane_named(lane).command(known)]
+    group = LaneGroup.of(sharing, "solo") if sharing else alone(lane_named(lane))
+    words = [_RIGGED if word == "workers.main" else word for word in group.command(known)]
     with (home / f"{lane}.log").open("ab") as log:
         process = subprocess.Popen(
             words, env=environment, cwd=_ROOT, stdout=log, stderr=log, start_new_session=True

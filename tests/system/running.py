@@ -1,6 +1,7 @@
 """A real stack, started as a person starts it, in a home and on ports of its own."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -83,8 +84,17 @@ class Stack:
 
     def worker(self, lane: str) -> psutil.Process:
         """The main process of a lane's worker."""
-        workers = [p for p in self.processes() if f"--queues {lane} " in " ".join(p.cmdline())]
+        workers = [process for process in self.processes() if lane in _queues(process)]
         return min(workers, key=lambda process: process.create_time())
+
+    def part(self, lane: str) -> str:
+        """The name of the part that serves a lane, alone or with others."""
+        return f"worker-{'+'.join(_queues(self.worker(lane)))}"
+
+
+def _queues(process: psutil.Process) -> list[str]:
+    named = re.search(r"--queues (\S+)", " ".join(process.cmdline()))
+    return named[1].split(",") if named else []
 
 
 def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:

@@ -8,12 +8,12 @@ from tests.system.running import Stack, until
 
 
 def test_a_stopped_worker_is_restarted_and_its_lane_answers_again(stack: Stack, client: httpx.Client) -> None:
-    victim = stack.worker("embed-query")
+    victim, part = stack.worker("embed-query"), stack.part("embed-query")
 
     victim.send_signal(signal.SIGSTOP)
     job_id = client.post("/v1/queries", json={"question": "Who is there?"}).json()["job_id"]
 
-    until(lambda: "worker-embed-query ended with signal SIGKILL because it hung" in stack.printed, 60)
+    until(lambda: f"{part} ended with signal SIGKILL because it hung" in stack.printed, 60)
     until(lambda: client.get(f"/v1/jobs/{job_id}").json()["state"] == "succeeded", 90)
     assert stack.worker("embed-query").pid != victim.pid
     until(lambda: stack.worker("embed-query").pid in _alive(client), 30)

@@ -15,7 +15,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from rag.model import JobKind, JobState, Stage
 from rag.telemetry.call_metrics import ERROR_KINDS
-from tasks.app import LANES
+from tasks.lanes import LANES
 from tests.integration.modelserver import Script, scripted, stream
 from tests.jinaserver import KEY, Jina, serving
 from tests.system.running import Stack, free_port, stack_in
@@ -98,7 +98,9 @@ def pages(models: dict[str, str]) -> Iterator[Pages]:
     """What a stack tells that has ingested, answered and backed up."""
     port = _first_of_free_ports(len(LANES))
     with TemporaryDirectory(prefix="aegis-system-") as home:
-        stack = stack_in(Path(home), METRICS_PORT=str(port), API_WORKERS="2", **models)
+        stack = stack_in(
+            Path(home), METRICS_PORT=str(port), SHARED_WORKERS="false", API_WORKERS="2", **models
+        )
         stack.start()
         try:
             stack.until_ready()

@@ -81,6 +81,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
         stack = stack_in(
             home,
             JINA_API_KEY=JINA_KEY, JINA_BASE_URL=jina.url, METRICS_PORT=str(ports[0]),
+            SHARED_WORKERS="false",
             BACKUP_URL=f"file://{home}/backups", BACKUP_KEY="the keeper of the lighthouse",
             MAX_ATTEMPTS="2", RATE_LIMIT_REQUESTS_PER_MINUTE="0", **model,
         )  # fmt: skip

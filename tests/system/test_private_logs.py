@@ -139,7 +139,7 @@ def test_no_process_writes_a_secret_or_a_text(worked: Installation) -> None:
     assert {
         "api.log",
         "audit.log",
-        "worker-parse.log",
+        "worker-parse+index.log",
         "worker-embed.log",
         "worker-generate.log",
     } <= outputs.keys()

@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -127,15 +128,16 @@ def test_ctrl_c_ends_it_and_no_color_has_none(stack: Stack) -> None:
     assert "Traceback" not in shown.raw
 
 
-def test_an_api_that_is_killed_is_shown_as_away_until_it_is_back(stack: Stack) -> None:
+def test_an_api_that_stands_still_is_shown_as_away_until_it_is_back(stack: Stack) -> None:
     with terminal(stack, "--every", "0.5") as shown:
         until(lambda: bool(row(shown, "embed")), 60)
         supervisor = min(
             (each for each in stack.processes() if "api.server" in " ".join(each.cmdline())),
             key=lambda each: each.create_time(),
         )
+        supervisor.send_signal(signal.SIGSTOP)
+        until(lambda: any(line.startswith("No answer for") for line in shown.picture), 60)
         supervisor.kill()
-        until(lambda: any(line.startswith("No answer for") for line in shown.picture))
         assert row(shown, "embed")
         until(lambda: not any(line.startswith("No answer for") for line in shown.picture), 120)
         shown.press("q")

@@ -11,6 +11,7 @@ from tasks.stages import retry_while_away
 from tasks.toolbox import Toolbox
 from tests.chaos.faults.poisons import taste
 from tests.chaos.faults.traps import Traps
+from workers.heartbeat import queue_of
 from workers.main import app
 
 __all__ = ["app"]
@@ -24,9 +25,8 @@ _REST = 2.0
 class RiggedRole:
     """A role's implementation with a trap before every call; a method is the same object each time."""
 
-    def __init__(self, role: Any, lane: str, traps: Traps) -> None:
+    def __init__(self, role: Any, traps: Traps) -> None:
         self._role = role
-        self._lane = lane
         self._traps = traps
         self._calls: dict[str, Any] = {}
 
@@ -41,7 +41,7 @@ class RiggedRole:
     def _trapped(self, name: str, value: Any) -> Any:
 
         def call(*arguments: Any, **named: Any) -> Any:
-            self._traps.step_on(f"{self._lane}.{name}")
+            self._traps.step_on(f"{_lane()}.{name}")
             if name == "embed_passages":
                 taste(arguments[0])
             return value(*arguments, **named)
@@ -52,9 +52,8 @@ class RiggedRole:
 class RiggedTools:
     """The worker's own tools, their roles rigged."""
 
-    def __init__(self, tools: Toolbox, lane: str) -> None:
+    def __init__(self, tools: Toolbox) -> None:
         self._tools = tools
-        self._lane = lane
         self._traps = Traps(tools.settings.home)
         self._rigged: dict[int, RiggedRole] = {}
 
@@ -66,12 +65,18 @@ class RiggedTools:
         return self._role(value) if name in _ROLES else value
 
     def _role(self, role: Any) -> RiggedRole:
-        return self._rigged.setdefault(id(role), RiggedRole(role, self._lane, self._traps))
+        return self._rigged.setdefault(id(role), RiggedRole(role, self._traps))
 
 
 @signals.worker_init.connect
-def rig(sender: Any, **_: Any) -> None:
+def rig(**_: Any) -> None:
     """After ``workers.main`` has built the tools, since its handler was connected before."""
     retry_while_away.REST = _REST
-    (lane,) = sender.app.amqp.queues.consume_from
-    app.toolbox = RiggedTools(app.toolbox, lane)
+    app.toolbox = RiggedTools(app.toolbox)
+
+
+def _lane() -> str:
+    """The lane whose task runs, since a worker may serve several."""
+    first, *others = app.amqp.queues.consume_from
+    task = app.current_worker_task
+    return queue_of(task.request) if others and task else first

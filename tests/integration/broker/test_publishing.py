@@ -12,7 +12,7 @@ import httpx
 import pytest
 import redis
 
-from tasks.app import lane_of
+from tasks.lanes import lane_of
 from tests.integration.brokers import valkey_with
 from tests.integration.firstsubmits import BURST, STAGES
 from tests.integration.supervisor.test_start_refusals import API, BEAT, PARSE, Started

@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from rag.redis.embedded import bundled_server
-from tasks.app import LANES
+from tasks.lanes import LANES
 from tests.system.running import UNSCHEDULED, free_port, until
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 
 from rag.model import Job, JobKind, NewJob, Stage
 from rag.settings import Settings
-from tasks.app import lane_of
+from tasks.lanes import lane_of
 from tests.deliveries import bells_in
 from tests.integration.conftest import send_to
 from tests.integration.workerprocess import Worker, working

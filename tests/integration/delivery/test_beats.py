@@ -13,7 +13,7 @@ from time import monotonic, time
 import pytest
 from redis import Redis
 
-from beat.main import command as beat_command
+from beat.command import command as beat_command
 from beat.schedule import HOUR
 from rag.redis.connection import connect
 from rag.redis.embedded import command as broker_command

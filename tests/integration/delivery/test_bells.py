@@ -11,7 +11,8 @@ from uuid_utils.compat import uuid7
 from rag.errors import Unavailable
 from rag.model import DueStage, Job, JobKind, JobState, NewJob, Stage
 from rag.settings import Settings
-from tasks.app import Lane, app, lane_of, sending
+from tasks.app import app, sending
+from tasks.lanes import Lane, lane_of
 from tasks.publishing.bells import CANARY_SECONDS, announce, bells, canary, ring_for
 from tasks.stages import leases as lease
 from tasks.stages.run import Work

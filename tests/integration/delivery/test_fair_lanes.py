@@ -17,7 +17,8 @@ from uuid_utils.compat import uuid7
 from rag.errors import Unavailable
 from rag.model import JobKind, JobState, NewJob, Stage
 from rag.settings import Settings
-from tasks.app import Lane, StageWork, app, lane_of
+from tasks.app import StageWork, app
+from tasks.lanes import Lane, lane_of
 from tasks.publishing.bells import announce
 from tasks.stages.run import Done, Outcome, Shared, StageRun, Steps, Work
 from tasks.stages.stage import deliver

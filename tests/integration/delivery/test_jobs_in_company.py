@@ -10,7 +10,8 @@ import pytest
 from rag.errors import InvalidRequest, ModelError
 from rag.model import JobState, Stage
 from rag.settings import Settings
-from tasks.app import app, lane_of
+from tasks.app import app
+from tasks.lanes import lane_of
 from tasks.stages.stage import JobsFailed, deliver
 from tasks.submit.submissions import Ingestion, Question, Submissions, Text
 from tasks.toolbox import Drained

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 from rag.errors import NoRoom, Overloaded, TimedOut, Unavailable, UnreadableDocument
 from rag.model import JobKind, JobState, NewJob, Stage
 from rag.settings import Settings
-from tasks.app import lane_of
+from tasks.lanes import lane_of
 from tasks.publishing import bells
 from tasks.stages.stage import Done, JobsFailed, Next, Outcome, StageRun, deliver
 from tests.deliveries import begin, deliver_batch, job_of, perform, record_bells, working

@@ -12,7 +12,8 @@ import pytest
 
 from rag.model import JobState, Stage
 from rag.settings import Settings
-from tasks.app import app, lane_named
+from tasks.app import app
+from tasks.lanes import lane_named
 from tasks.stages.leases import TURN_SECONDS
 from tasks.submit.submissions import Ingestion, Question, Submissions, Text
 from tests.chaos.faults.traps import HOLD, PAUSE, Traps

@@ -8,7 +8,8 @@ import pytest
 
 from rag.model import JobState, Point, Stage
 from rag.settings import Settings
-from tasks.app import app, lane_of
+from tasks.app import app
+from tasks.lanes import lane_of
 from tasks.stages.stage import deliver
 from tasks.submit.submissions import Ingestion, Reindexing, Submissions, Text
 from tests.deliveries import begin, job_of, record_bells

@@ -9,7 +9,7 @@ from rag.model import JobState, Stage
 from rag.parsing.parser import IsolatedParser
 from rag.settings import Settings
 from tasks.answer.results import result_of
-from tasks.app import lane_of
+from tasks.lanes import lane_of
 from tasks.submit.submissions import Ingestion, Submissions
 from tests.deliveries import finished, step
 from tests.documents.office import docx

@@ -12,7 +12,7 @@ from cli.doctor.finding import Finding
 from rag.redis.connection import connect_to
 from rag.redis.heartbeats import Heartbeats, WorkerSign
 from rag.settings import Settings
-from tasks.app import LANES
+from tasks.lanes import LANES
 from tests.integration.apiserver import Service, serving, settings_of
 from tests.integration.brokers import valkey_with
 

@@ -169,7 +169,8 @@ def test_a_job_with_more_fields_is_read_and_its_entry_keeps_them() -> None:
 
 
 def test_a_message_with_more_arguments_reaches_its_task() -> None:
-    from tasks.app import LANES, app  # noqa: PLC0415
+    from tasks.app import app  # noqa: PLC0415
+    from tasks.lanes import LANES  # noqa: PLC0415
     from tasks.stages import stage  # noqa: F401, PLC0415 - registers the lanes' tasks
 
     for task in (canary, *(app.tasks[lane.task] for lane in LANES)):

@@ -4,7 +4,8 @@ import pytest
 
 from rag.model import FIRST_STAGES, JobKind, Json, Stage
 from rag.settings import Settings
-from tasks.app import LANES, Lane, app, lane_of
+from tasks.app import app
+from tasks.lanes import LANES, Lane, lane_of
 
 
 def test_every_stage_has_exactly_one_lane() -> None:

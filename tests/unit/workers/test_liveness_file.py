@@ -11,9 +11,10 @@ from rag.errors import Unavailable
 from rag.redis.heartbeats import SLACK_SECONDS, WorkerSign
 from rag.settings import Settings
 from rag.system.liveness import LivenessFile
-from tasks.app import lane_named
+from tasks.lane_groups import alone
+from tasks.lanes import lane_named
 from workers import heartbeat
-from workers.heartbeat import Heartbeat
+from workers.heartbeat import Heartbeat, Intake
 
 LANE = lane_named("parse")
 
@@ -58,9 +59,10 @@ class Scene:
 def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     broker, file = Broker(), tmp_path / "alive"
     settings = Settings(aegis_home=tmp_path, liveness_file=file)
-    made = Scene(broker, Heartbeat(LANE, "parse@here", "holder", settings, broker), file)
+    intake = Intake(alone(LANE))
+    made = Scene(broker, Heartbeat(intake, "parse@here", "holder", settings, broker), file)
     monkeypatch.setattr(heartbeat, "monotonic", lambda: made.now)
-    made.beats = Heartbeat(LANE, "parse@here", "holder", settings, broker)
+    made.beats = Heartbeat(intake, "parse@here", "holder", settings, broker)
     monkeypatch.setattr(state, "requests", {})
     monkeypatch.setattr("rag.system.liveness.monotonic", lambda: made.now)
     return made

@@ -18,12 +18,14 @@ from rag.errors import ConfigurationError, Unavailable
 from rag.model import Stage
 from rag.settings import Settings
 from tasks.app import app
+from tasks.lane_groups import LaneGroup
 from workers import tools
-from workers.startup import Options, check_queues, option_faults, route_faults
+from workers.startup import Options, option_faults, route_faults
 
-PREFORK = Options(lane="parse", pool="prefork", slots="1", limits={"--time-limit": 900})
-BACKUP = Options(lane="backup", pool="prefork", slots="1", limits={"--time-limit": 14_400})
-SOLO = Options(lane="rerank", pool="solo", slots="1", limits={})
+PREFORK = Options(LaneGroup.of(["parse"], "prefork"), slots="1", limits={"--time-limit": 900})
+BACKUP = Options(LaneGroup.of(["backup"], "prefork"), slots="1", limits={"--time-limit": 14_400})
+SOLO = Options(LaneGroup.of(["rerank"], "solo"), slots="1", limits={})
+SHARED = Options(LaneGroup.of(["parse", "index"], "solo"), slots="1", limits={})
 
 
 def _said_by(program: str, home: Path) -> str:
@@ -43,6 +45,7 @@ def test_a_worker_as_the_stack_starts_it_has_no_fault() -> None:
     assert list(option_faults(PREFORK, Settings())) == []
     assert list(option_faults(SOLO, Settings())) == []
     assert list(option_faults(BACKUP, Settings())) == []
+    assert list(option_faults(SHARED, Settings())) == []
 
 
 @pytest.mark.parametrize(
@@ -56,8 +59,11 @@ def test_a_worker_as_the_stack_starts_it_has_no_fault() -> None:
         (replace(PREFORK, limits={"--time-limit": 1020}), "less than VISIBILITY_TIMEOUT, 1020"),
         (replace(BACKUP, limits={}), "without --time-limit a hanging task never ends: --time-limit 14400"),
         (replace(BACKUP, limits={"--time-limit": 14_401}), "over BACKUP_STAGE_TIMEOUT: 14400 at most"),
-        (replace(PREFORK, lane="rerank"), "lane rerank needs --pool solo"),
-        (replace(SOLO, lane="embed"), "lane embed needs --pool prefork"),
+        (replace(PREFORK, group=LaneGroup.of(["rerank"], "prefork")), "lane rerank needs --pool solo"),
+        (
+            replace(PREFORK, group=LaneGroup.of(["parse", "index"], "prefork")),
+            "lane parse+index needs --pool solo",
+        ),
     ],
 )
 def test_an_unsafe_option_is_named_with_what_to_change(options: Options, said: str) -> None:
@@ -69,15 +75,17 @@ def test_an_unsafe_option_is_named_with_what_to_change(options: Options, said: s
 
 @pytest.mark.parametrize("pool", ["threads", "gevent", "eventlet"])
 def test_a_pool_that_no_lane_has_is_refused(pool: str) -> None:
-    faults = list(option_faults(replace(PREFORK, pool=pool), Settings()))
+    faults = list(option_faults(replace(PREFORK, group=LaneGroup.of(["parse"], pool)), Settings()))
 
     assert f"--pool is {pool}, and lane parse needs --pool prefork" in faults[0]
 
 
-@pytest.mark.parametrize("queues", [(), ("parse", "embed"), ("nonsense",)])
-def test_a_worker_serves_exactly_one_lane(queues: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "queues", [(), ("parse", "embed"), ("nonsense",), ("parse", "nonsense"), ("parse", "embed-query")]
+)
+def test_a_worker_serves_one_lane_or_several_that_may_share_it(queues: tuple[str, ...]) -> None:
     with pytest.raises(ConfigurationError, match="exactly one lane: --queues with one of parse"):
-        check_queues(queues)
+        LaneGroup.of(queues, "solo")
 
 
 def test_what_a_worker_says_while_it_prepares_is_a_line_as_any_other(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from cli.supervisor.container import choose
 from cli.supervisor.services import services
 from rag.errors import ConfigurationError
 from rag.settings import Settings, load
-from tasks.app import LANES
+from tasks.lanes import LANES
 
 SETTINGS = Settings(redis_url=SecretStr("redis://elsewhere:6379/0"))
 
@@ -24,7 +24,8 @@ def test_anything_else_is_refused_with_what_there_is(arguments: list[str]) -> No
     with pytest.raises(ConfigurationError) as refusal:
         choose(arguments, SETTINGS)
 
-    assert all(service.name in str(refusal.value) for service in services(SETTINGS))
+    alone = SETTINGS.model_copy(update={"shared_workers": False})
+    assert all(service.name in str(refusal.value) for service in services(alone))
 
 
 def test_the_broker_can_be_run_where_the_others_reach_it_by_an_address(tmp_path: Path) -> None:
@@ -57,10 +58,13 @@ def test_a_secret_that_came_from_a_file_is_given_once(
 
 
 def test_workers_on_one_machine_have_ports_beside_each_other_for_their_figures() -> None:
-    settings = Settings(redis_url=SETTINGS.redis_url, metrics_port=9464)
+    settings = Settings(redis_url=SETTINGS.redis_url, metrics_port=9464, shared_workers=False)
+    shared = settings.model_copy(update={"shared_workers": True})
 
     ports = {each.name: each.environment.get("METRICS_PORT") for each in services(settings)}
+    fewer = [port for each in services(shared) if (port := each.environment.get("METRICS_PORT"))]
 
     assert [ports[f"worker-{lane.name}"] for lane in LANES] == [str(9464 + n) for n in range(len(LANES))]
+    assert fewer == ["9464", "9465", "9466", "9467", "9468"]
     assert not any(port for name, port in ports.items() if not name.startswith("worker-"))
     assert "METRICS_PORT" not in choose(["worker-embed"], settings).environment, "a container has its own"

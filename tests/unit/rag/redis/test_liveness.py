@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from rag.redis.heartbeats import SLACK_SECONDS, Consumption, WorkerSign
-from tasks.app import LANES
+from tasks.lanes import LANES
 
 IDLE = WorkerSign(
     lane="parse", worker="parse@here", pid=7, idle=1.0, busy=None, task=None, limit=60.0, silence=30.0
