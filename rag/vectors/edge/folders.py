@@ -5,6 +5,7 @@
 <root>/docs-1/shard/              the engine's own files
 <root>/docs-1/shard-1/            a copy of them without what was deleted, being made
 <root>/docs-1/tokens.sqlite       token vectors, where the spec has them
+<root>/docs-1/writes.log          what was written since the last flush
 <root>/.new-…  <root>/.gone-…     being made, being removed; the next start deletes them
 """
 
@@ -50,6 +51,10 @@ class CollectionFolder:
     @property
     def tokens(self) -> Path:
         return self.path / "tokens.sqlite"
+
+    @property
+    def writes(self) -> Path:
+        return self.path / "writes.log"
 
 
 def lock(root: Path) -> BinaryIO:
