@@ -4,19 +4,23 @@ Each record is its length and its CRC-32 (4 bytes each, big-endian), then its by
 record that is cut off or damaged, as a power cut leaves it, was never synced and is not read.
 """
 
+import fcntl
 import os
 import struct
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
 from zlib import crc32
+
+from rag.system.filesystems import sync
 
 _HEAD = struct.Struct(">II")
 _sync = getattr(os, "fdatasync", os.fsync)  # macOS has only the second
 
 
 class AppendLog:
-    """The log at ``path``, made where there is none. One process at a time may have it open.
+    """The log at ``path``, made where there is none. BlockingIOError while another one has it open.
 
     Every method raises OSError. After a sync that failed, all that follow fail too until :meth:`clear`, since
     the system may have dropped what it could not write.
@@ -25,8 +29,11 @@ class AppendLog:
     def __init__(self, path: Path) -> None:
         is_new = not path.exists()
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        # the kernel closes it with the process, so a crash leaves no log that is taken for open
+        self._close = weakref.finalize(self, os.close, self._file)
+        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if is_new:
-            _sync_folder(path.parent)
+            sync(path.parent)
         self.size = os.fstat(self._file).st_size
         self._appending, self._syncing = Lock(), Lock()
         self._appended = self._durable = 0
@@ -84,18 +91,10 @@ class AppendLog:
 
     def close(self) -> None:
         with self._syncing, self._appending:
-            os.close(self._file)
+            self._close()
 
 
 def _write(file: int, record: bytes) -> None:
     rest = memoryview(record)
     while rest:
         rest = rest[os.write(file, rest) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -23,6 +23,7 @@ from uuid import uuid4
 
 from rag.errors import Conflict
 from rag.model import CollectionSpec
+from rag.system.filesystems import sync
 from rag.vectors.payload import check_name
 
 log = logging.getLogger(__name__)
@@ -138,15 +139,6 @@ def remove(path: Path) -> None:
         path.rename(grave)
         sync(grave.parent)
         _empty(grave)
-
-
-def sync(folder: Path) -> None:
-    """Make the names in ``folder``, or a file's content, survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _empty(grave: Path) -> None:

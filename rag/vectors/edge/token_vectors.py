@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from rag.errors import ErrorTable, Unavailable, translated
 from rag.model import Point
-from rag.vectors.edge.folders import sync
+from rag.system.filesystems import sync
 from rag.vectors.payload import Versions
 
 _SCHEMA = """

@@ -15,7 +15,9 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "log"
 
 
-def reread(path: Path) -> list[bytes]:
+def reread(log: AppendLog, path: Path) -> list[bytes]:
+    """What the next process reads."""
+    log.close()
     return list(AppendLog(path).records())
 
 
@@ -23,7 +25,7 @@ def test_when_it_is_opened_again_then_it_has_the_records_in_order(path: Path) ->
     log = AppendLog(path)
     for body in (b"first", b"", b"third" * 10_000):
         log.sync(log.append(body))
-    assert reread(path) == [b"first", b"", b"third" * 10_000]
+    assert reread(log, path) == [b"first", b"", b"third" * 10_000]
 
 
 @pytest.mark.parametrize("lost", [1, 7, 9, 13])
@@ -32,7 +34,7 @@ def test_when_its_end_is_cut_off_then_the_records_before_are_read(path: Path, lo
     log.append(b"first")
     log.append(b"other")
     os.truncate(path, log.size - lost)
-    assert reread(path) == [b"first"]
+    assert reread(log, path) == [b"first"]
 
 
 def test_when_bytes_of_a_record_are_lost_then_it_and_those_behind_it_are_not_read(path: Path) -> None:
@@ -44,7 +46,7 @@ def test_when_bytes_of_a_record_are_lost_then_it_and_those_behind_it_are_not_rea
     with path.open("r+b") as file:
         file.seek(second + 9)
         file.write(b"\0\0")
-    assert reread(path) == [b"first"]
+    assert reread(log, path) == [b"first"]
 
 
 def test_when_many_wait_for_a_sync_then_they_share_the_next_one(
@@ -83,7 +85,7 @@ def test_when_a_sync_fails_then_nothing_counts_as_durable_until_it_is_cleared(
         log.sync(log.append(b"second"))
     log.clear()
     log.sync(log.append(b"third"))
-    assert reread(path) == [b"third"]
+    assert reread(log, path) == [b"third"]
 
 
 def test_when_the_disk_is_full_in_the_middle_of_a_record_then_later_ones_can_be_read(
@@ -101,7 +103,7 @@ def test_when_the_disk_is_full_in_the_middle_of_a_record_then_later_ones_can_be_
         with pytest.raises(OSError, match="No space"):
             log.append(b"second")
     log.append(b"third")
-    assert reread(path) == [b"first", b"third"]
+    assert reread(log, path) == [b"first", b"third"]
 
 
 def test_when_it_is_cleared_then_earlier_records_are_durable_and_gone(path: Path) -> None:
@@ -109,4 +111,12 @@ def test_when_it_is_cleared_then_earlier_records_are_durable_and_gone(path: Path
     number = log.append(b"first")
     log.clear()
     log.sync(number)
-    assert (log.size, reread(path)) == (0, [])
+    assert reread(log, path) == []
+
+
+def test_when_it_is_open_then_nobody_else_opens_it(path: Path) -> None:
+    log = AppendLog(path)
+    with pytest.raises(BlockingIOError):
+        AppendLog(path)
+    log.close()
+    AppendLog(path)

@@ -3,7 +3,6 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -36,8 +35,8 @@ class Machine:
 
     def lose_power(self) -> None:
         logged = self.folder.writes.read_bytes()
-        with suppress(Unavailable):
-            self.collection._shard.close()
+        self.collection._shard.close()
+        self.collection._log.close()
         shutil.rmtree(self.folder.path)
         shutil.copytree(self._disk, self.folder.path)
         self.folder.writes.write_bytes(logged)
@@ -126,6 +125,8 @@ def test_when_the_log_cannot_be_synced_then_the_shard_is_flushed_instead(
 
 
 def test_a_record_that_this_version_does_not_know_is_not_passed_over(tmp_path: Path) -> None:
-    AppendLog(tmp_path / "writes.log").append(wire.packed(["other", "a"]))
+    log = AppendLog(tmp_path / "writes.log")
+    log.append(wire.packed(["other", "a"]))
+    log.close()
     with pytest.raises(Unavailable, match="log of writes"):
         list(WriteLog(tmp_path / "writes.log").writes())
