@@ -89,6 +89,14 @@ class ObstoreBlobs:
                     max_concurrency=_PARTS_AT_ONCE,
                 )
 
+    def make_durable(self, key: str, digest: str | None) -> None:
+        if self._folder:
+            data = self.get(key)
+            if digest is not None and sha256(data).hexdigest() != digest:
+                raise NotFound(f"{self._title} {self._address}: {key} is damaged")
+            with self._doing(key):
+                self._make_durable(self._folder, key, data)
+
     def put_all(self, blobs: Mapping[str, bytes | BinaryIO]) -> None:
         """In a folder, all of them become durable by one sync; to a bucket go some at once."""
         if self._folder is None:

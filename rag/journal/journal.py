@@ -194,10 +194,13 @@ class Journal:
         """Replace the entry of the name."""
         self._blobs.put(f"{_COLLECTIONS}/{entry.name}", collection_json(entry))
 
-    def put_document(self, entry: DocumentEntry) -> None:
-        """Write a version or a deletion, and remove the entries that it replaces."""
+    def put_document(self, entry: DocumentEntry, *, wait: bool = True) -> None:
+        """Write a version or a deletion, and remove the entries that it replaces.
+
+        ``wait`` False: it survives a power cut once this process has written the next entry that waits.
+        """
         folder, leaf = f"{DOCUMENTS}/{folder_of(entry)}", leaf_of(entry)
-        self._put_document(entry)
+        self._put_document(entry, wait=wait)
         for key in list(self._blobs.keys(folder)):
             if key.rpartition("/")[2] < leaf:
                 self._blobs.delete(key)
@@ -207,8 +210,9 @@ class Journal:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(self._put_document, documents))
 
-    def _put_document(self, entry: DocumentEntry) -> None:
-        self._blobs.put(f"{DOCUMENTS}/{folder_of(entry)}/{leaf_of(entry)}", document_json(entry))
+    def _put_document(self, entry: DocumentEntry, *, wait: bool = True) -> None:
+        key = f"{DOCUMENTS}/{folder_of(entry)}/{leaf_of(entry)}"
+        self._blobs.put(key, document_json(entry), wait=wait)
 
     def forget_documents(self, collection: str, generation: int) -> None:
         """Remove all entries of a generation."""

@@ -104,6 +104,14 @@ class BlobStore(Protocol):
         """
         ...
 
+    def make_durable(self, key: str, digest: str | None) -> None:
+        """Make a blob durable that was put without, as ``put`` does without waiting.
+
+        NotFound when it is gone, or its SHA-256 is not ``digest``, as hexadecimal digits. In a bucket it is
+        durable already, and nothing is asked.
+        """
+        ...
+
     def put_all(self, blobs: Mapping[str, bytes | BinaryIO]) -> None:
         """Store many blobs, each whole or not at all. All of them are durable once this returns."""
         ...
