@@ -113,15 +113,26 @@ class Journal:
         """Write that the job was accepted."""
         self._blobs.put(_open(job["id"]), job_json(job), durable=job["kind"] != JobKind.QUERY)
 
-    def end(self, record: Callable[[], JobFields]) -> None:
-        """Write that the job is over. ``record`` reads it, twice, since a retry may come in between."""
-        job = record()
-        if over(job):
-            self._blobs.put(_ended(job["id"]), job_json(job), durable=job["kind"] != JobKind.QUERY)
+    def end(self, *records: Callable[[], JobFields]) -> None:
+        """Write that jobs are over, in one step for the disk.
+
+        Each of ``records`` reads that of one job, twice, since a retry may come in between.
+        """
+        ended = {record: job for record in records if over(job := record())}
+        self._put_ends(list(ended.values()))
+        for record, job in ended.items():
             self._blobs.delete(_open(job["id"]))
-            job = record()
-            if job and not over(job):
-                self.reopen(opening_of(job))
+            now = record()
+            if now and not over(now):
+                self.reopen(opening_of(now))
+
+    def _put_ends(self, jobs: Sequence[JobFields]) -> None:
+        for job in jobs:
+            if job["kind"] == JobKind.QUERY:
+                self._blobs.put(_ended(job["id"]), job_json(job), durable=False)
+        kept = {_ended(job["id"]): job_json(job) for job in jobs if job["kind"] != JobKind.QUERY}
+        if kept:
+            self._blobs.put_all(kept)
 
     def reopen(self, job: JobFields) -> None:
         """Write that the job is accepted again."""

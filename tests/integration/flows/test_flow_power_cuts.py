@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from rag.model import JobState
+from rag.model import JobState, Stage
 from rag.naming import chunks_key
 from rag.redis.connection import connect
 from rag.settings import Settings
+from rag.system import append_log
 from rag.text.places import unpack_places
-from tasks.app import app
+from tasks.app import app, lane_of
+from tasks.stages.stage import deliver
 from tasks.submit.submissions import Submissions
 from tasks.upkeep import rebuild
 from tests.deliveries import finished, job_of, step
@@ -104,3 +106,33 @@ def test_a_deleted_document_stays_deleted(machine: Machine, broker_forgets: bool
 
     assert machine.tools.documents.get(COLLECTION, "doc") is None
     assert seen(machine.tools, "lamp") == []
+
+
+def test_jobs_that_end_in_one_delivery_are_durable_by_few_syncs(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [submitted(machine.desk, f"Lamp {n}.", f"doc-{n}") for n in range(10)]
+    for job_id in jobs:
+        step(machine.tools, job_id)
+        assert step(machine.tools, job_id).stage is Stage.INDEX
+    syncs: list[int] = []
+    monkeypatch.setattr(append_log, "_sync", syncs.append)
+
+    deliver(machine.tools, lane_of(Stage.INDEX))
+
+    assert len(syncs) == 2, "one of the engine, one of the blobs"
+    machine.lose_power(broker_forgets=True)
+    assert {job_of(machine.tools, job_id).state for job_id in jobs} == {JobState.SUCCEEDED}
+    assert sorted(seen(machine.tools, "lamp")) == [f"Lamp {n}." for n in range(10)]
+
+
+def test_a_submit_needs_one_sync(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    finished(machine.tools, submitted(machine.desk, TEXT))
+    syncs: list[int] = []
+    monkeypatch.setattr(append_log, "_sync", syncs.append)
+
+    job_id = submitted(machine.desk, "The lamp is violet.", "other")
+
+    assert len(syncs) == 1
+    machine.lose_power(broker_forgets=True)
+    assert finished(machine.tools, job_id).state is JobState.SUCCEEDED
