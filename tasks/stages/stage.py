@@ -7,6 +7,7 @@ Jobs at the same stage are worked at the same time (``docs/decisions/0014-batche
 
 import logging
 from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import wraps
 
@@ -136,8 +137,10 @@ def work_batch(tools: Toolbox, batch: Sequence[Lease]) -> list[Worked]:
     endings = {run.job.id: ending for run in runs if (ending := end_early(run))}
     items = [BatchItem(run, work(run)) for run in runs if run.job.id not in endings]
     solo = _work_items(tools, items)
-    for item in items:
-        endings[item.run.job.id] = _conclude(item, solo=solo)
+    # of one job alone, the end is written before anything that a new attempt would need is removed
+    with tools.jobs.finish_together() if len(items) > 1 else nullcontext():
+        for item in items:
+            endings[item.run.job.id] = _conclude(item, solo=solo)
     questions, worked = tools.settings.log_questions, []
     for job in (run.job for run in runs):
         ending = endings[job.id]
