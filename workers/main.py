@@ -33,6 +33,7 @@ from tasks.app import TASK_MODULES, AegisCelery, Lane, app, lane_named
 from tasks.publishing import publishing
 from tasks.publishing.bells import hush
 from tasks.upkeep.rebuild import Overseer
+from workers.follow_ups import follow_ups_of
 from workers.heartbeat import EngineCertificate, Heartbeat
 from workers.startup import bound_memory, check_queues, require_safe
 from workers.tools import Tools, warm
@@ -97,7 +98,8 @@ def prepare(sender: Any, **_: Any) -> None:
         publishing.prepare(settings)
         require_safe(sender, settings)
         lane = _lane(sender.app)
-        tools = Tools(settings, measure_calls(settings, lane) if settings.metrics_port else None)
+        calls = measure_calls(settings, lane) if settings.metrics_port else None
+        tools = Tools(settings, calls, follow_ups_of(lane, settings))
         app.toolbox = tools
         hush()
         warm(tools, lane)

@@ -5,6 +5,7 @@ that its stages use.
 """
 
 import logging
+from collections.abc import Iterable
 from functools import cached_property
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, TypeVar
@@ -67,9 +68,12 @@ log = logging.getLogger(__name__)
 class Tools(Toolbox):
     """Every role as the settings choose it, built when first used."""
 
-    def __init__(self, settings: Settings, calls: "CallMetrics | None" = None) -> None:
-        """``calls``: counts and times the parts' calls; None: nothing does."""
+    def __init__(
+        self, settings: Settings, calls: "CallMetrics | None" = None, follow_ups: Iterable[Stage] = ()
+    ) -> None:
+        """``calls``: counts and times the parts' calls; None: nothing does. ``follow_ups``: of the worker."""
         self._settings = settings
+        self._follow_ups = frozenset(follow_ups)
         self._calls = calls
         self._worker = uuid4().hex
         self._drain = Drain()
@@ -88,6 +92,10 @@ class Tools(Toolbox):
     @property
     def pace(self) -> Pace:
         return self._pace
+
+    @property
+    def follow_ups(self) -> frozenset[Stage]:
+        return self._follow_ups
 
     @property
     def settings(self) -> Settings:
@@ -247,6 +255,8 @@ def warm(tools: Tools, lane: Lane) -> None:
                 tools.generator.warm()
             case Stage.INDEX | Stage.SEARCH | Stage.PURGE | Stage.SNAPSHOT:
                 wait_for_engine(tools.vectors)
+    if Stage.GENERATE in tools.follow_ups:
+        tools.generator.warm()
 
 
 def _record_child(run: ChildRun) -> None:

@@ -74,6 +74,16 @@ def ring_if_due(tools: Toolbox, lane: Lane) -> None:
         ring(lane, due[0])
 
 
+def has_bell(*lanes: Lane) -> bool:
+    """Whether a bell waits in the queue of one of the lanes; True too where the broker does not tell."""
+    try:
+        with sending(), app.producer_or_acquire() as producer:
+            return any(bells(producer.channel, lane) for lane in lanes)
+    except PUBLISH_ERRORS as error:
+        log.warning("the broker does not tell what waits in its queues: %s", error)
+        return True
+
+
 def bells(channel: Any, lane: Lane) -> int:
     """Number of bells in the lane's queue. ``channel``: an open one of kombu.
 
