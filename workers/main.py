@@ -99,7 +99,7 @@ def prepare(sender: Any, **_: Any) -> None:
         require_safe(sender, settings)
         lane = _lane(sender.app)
         calls = measure_calls(settings, lane) if settings.metrics_port else None
-        tools = Tools(settings, calls, follow_ups_of(lane, settings))
+        tools = Tools(settings, calls, follow_ups_of((lane,), settings))
         app.toolbox = tools
         hush()
         warm(tools, lane)

@@ -20,7 +20,7 @@ from rag.errors import ConfigurationError, Unavailable
 from rag.jobs import DurableJobStore
 from rag.journal.journal import Journal
 from rag.model import Stage
-from rag.parsing.wire import ChildRun
+from rag.parsing.wire import AnswerBounds, ChildRun
 from rag.ports import (
     BlobStore,
     Cache,
@@ -171,8 +171,10 @@ class Tools(Toolbox):
     @cached_property
     def parser(self) -> Parser:
         from rag.parsing.parser import IsolatedParser
+        from rag.parsing.small_texts import SmallTextParser
 
-        return IsolatedParser(self._settings, "workers.cutting", _record_child)
+        isolated = IsolatedParser(self._settings, "workers.cutting", _record_child)
+        return SmallTextParser(isolated, lambda: self.chunker, AnswerBounds.of(self._settings))
 
     @cached_property
     def recogniser(self) -> Parser:

@@ -1,12 +1,15 @@
 """A worker whose tools have traps in them: ``celery -A tests.chaos.faults.rigged_worker worker``.
 
-Points are ``<lane>.<method>`` of every role; texts may be poison: see ``poisons``.
+Points are ``<lane>.<method>`` of every role, for the worker's lane and those of its follow-ups; texts may be
+poison: see ``poisons``.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from celery import signals
 
+from tasks.app import lane_of
 from tasks.stages import retry_while_away
 from tasks.toolbox import Toolbox
 from tests.chaos.faults.poisons import taste
@@ -24,9 +27,9 @@ _REST = 2.0
 class RiggedRole:
     """A role's implementation with a trap before every call; a method is the same object each time."""
 
-    def __init__(self, role: Any, lane: str, traps: Traps) -> None:
+    def __init__(self, role: Any, lanes: Iterable[str], traps: Traps) -> None:
         self._role = role
-        self._lane = lane
+        self._lanes = lanes
         self._traps = traps
         self._calls: dict[str, Any] = {}
 
@@ -41,7 +44,8 @@ class RiggedRole:
     def _trapped(self, name: str, value: Any) -> Any:
 
         def call(*arguments: Any, **named: Any) -> Any:
-            self._traps.step_on(f"{self._lane}.{name}")
+            for lane in self._lanes:
+                self._traps.step_on(f"{lane}.{name}")
             if name == "embed_passages":
                 taste(arguments[0])
             return value(*arguments, **named)
@@ -54,7 +58,7 @@ class RiggedTools:
 
     def __init__(self, tools: Toolbox, lane: str) -> None:
         self._tools = tools
-        self._lane = lane
+        self._lanes = tuple({lane, *(lane_of(stage).name for stage in tools.follow_ups)})
         self._traps = Traps(tools.settings.home)
         self._rigged: dict[int, RiggedRole] = {}
 
@@ -66,7 +70,7 @@ class RiggedTools:
         return self._role(value) if name in _ROLES else value
 
     def _role(self, role: Any) -> RiggedRole:
-        return self._rigged.setdefault(id(role), RiggedRole(role, self._lane, self._traps))
+        return self._rigged.setdefault(id(role), RiggedRole(role, self._lanes, self._traps))
 
 
 @signals.worker_init.connect
