@@ -11,8 +11,8 @@ from rag.redis.connection import connect
 from tasks.app import Lane, StageWork, app, lane_of
 from tasks.publishing import bells
 from tasks.stages import leases as lease
-from tasks.stages.run import Work
 from tasks.stages.follow_up import follow_up
+from tasks.stages.run import Work
 from tasks.stages.stage import JobsFailed, deliver, summarize, work_batch
 from tasks.toolbox import Toolbox
 

@@ -174,6 +174,8 @@ class Tools(Toolbox):
         from rag.parsing.small_texts import SmallTextParser
 
         isolated = IsolatedParser(self._settings, "workers.cutting", _record_child)
+        if self._settings.parse_isolation == "strict":
+            return isolated
         return SmallTextParser(isolated, lambda: self.chunker, AnswerBounds.of(self._settings))
 
     @cached_property
@@ -240,7 +242,7 @@ def warm(tools: Tools, lane: Lane) -> None:
 
     Raises what the roles' ``warm`` raise, and Unavailable when the engine stays away.
     """
-    for stage in lane.stages:
+    for stage in (*lane.stages, *(tools.follow_ups & {Stage.GENERATE})):
         match stage:
             case Stage.PARSE:
                 tools.parser.warm()
@@ -257,8 +259,6 @@ def warm(tools: Tools, lane: Lane) -> None:
                 tools.generator.warm()
             case Stage.INDEX | Stage.SEARCH | Stage.PURGE | Stage.SNAPSHOT:
                 wait_for_engine(tools.vectors)
-    if Stage.GENERATE in tools.follow_ups:
-        tools.generator.warm()
 
 
 def _record_child(run: ChildRun) -> None:

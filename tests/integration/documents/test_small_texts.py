@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from time import process_time
 
 import pytest
@@ -108,7 +109,7 @@ def test_json_whose_lines_are_many_times_its_bytes_is_left_to_it(reader, confine
     assert is_left(reader, confined, data, media.JSON)
 
 
-class PanicException(BaseException):  # noqa: N818 - its name in Rust's bindings
+class PanicException(BaseException):
     __module__ = "pyo3_runtime"
 
 
@@ -136,10 +137,8 @@ def test_a_hostile_text_takes_no_long_time(reader, name: str) -> None:
     reader.cut(b"warm up", media.TEXT, "x")
 
     began = process_time()
-    try:
+    with suppress(UnreadableDocument):  # some are left to the confined process, which is in time too
         reader.cut(data[:LARGEST], media_type, "x")
-    except UnreadableDocument:
-        pass  # left to the confined process, which is in time too
 
     assert process_time() - began < SLOWEST
 
