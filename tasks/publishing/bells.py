@@ -78,7 +78,11 @@ def has_bell(*lanes: Lane) -> bool:
     """Whether a bell waits in the queue of one of the lanes; True too where the broker does not tell."""
     try:
         with sending(), app.producer_or_acquire() as producer:
-            return any(bells(producer.channel, lane) for lane in lanes)
+            channel: Any = producer.channel
+            with channel.client.pipeline(transaction=False) as asked:
+                for lane in lanes:
+                    asked.llen(_queue(channel, lane))
+                return any(asked.execute())
     except PUBLISH_ERRORS as error:
         log.warning("the broker does not tell what waits in its queues: %s", error)
         return True
@@ -89,7 +93,11 @@ def bells(channel: Any, lane: Lane) -> int:
 
     kombu keeps a Redis list for each priority of a queue.
     """
-    return int(channel.client.llen(f"{lane.name}{channel.sep}{_BELL}"))
+    return int(channel.client.llen(_queue(channel, lane)))
+
+
+def _queue(channel: Any, lane: Lane) -> str:
+    return f"{lane.name}{channel.sep}{_BELL}"
 
 
 _ERRORS: ErrorTable = dict.fromkeys(PUBLISH_ERRORS, Unavailable)
