@@ -11,7 +11,8 @@ from rag.redis.connection import connect
 from rag.settings import Settings
 from rag.system import append_log
 from rag.text.places import unpack_places
-from tasks.app import app, lane_of
+from tasks.app import app
+from tasks.lanes import lane_of
 from tasks.stages.stage import deliver
 from tasks.submit.submissions import Submissions
 from tasks.upkeep import rebuild
