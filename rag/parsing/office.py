@@ -1,4 +1,4 @@
-"""Reads DOCX, PPTX, XLSX, ODT, EPUB and RTF files."""
+"""Reads DOCX, PPTX, XLSX, ODT, ODS, EPUB and RTF files."""
 
 import re
 import zipfile
@@ -17,6 +17,7 @@ from rag.parsing import docx, docx_body, structure, xlsx
 from rag.parsing.epub import epub
 from rag.parsing.extraction import ENCRYPTED, extracted
 from rag.parsing.inner_pictures import InnerPictures
+from rag.parsing.ods import ods
 from rag.parsing.odt import odt
 from rag.parsing.package import Package
 from rag.parsing.pptx import Slide, slides_of
@@ -74,6 +75,8 @@ def _document(data: bytes, media_type: str, max_text_bytes: int, pictures: Inner
         return _pptx(data, max_text_bytes, pictures)
     if media_type == media.ODT:
         return pictures.appended(odt(data, pictures.mark), pictures.below("Pictures/"))
+    if media_type == media.ODS:
+        return pictures.appended(ods(data, max_text_bytes), pictures.below("Pictures/"))
     if media_type == media.EPUB:
         return epub(data, max_text_bytes, pictures)
     return pictures.appended(xlsx.xlsx(data, max_text_bytes), pictures.below("xl/media/"))

@@ -128,7 +128,7 @@ def _content(image: PdfObject) -> str:
     size = FPDFImageObj_GetImageDataRaw(image, None, 0)
     if not isinstance(image, PdfImage) or not 0 < size <= _LARGEST_COMPARED:
         return ""
-    return sha256(image.get_data()).hexdigest()
+    return sha256(bytes(image.get_data())).hexdigest()
 
 
 def _is_written_over(text: PdfTextPage, bounds: Bounds) -> bool:
@@ -141,8 +141,8 @@ def _line_above(text: PdfTextPage, bounds: Bounds, edges: Bounds) -> str:
     tops = (*(top + near for near in _NEAR), edges[3])
     for sides in ((left, right), (edges[0], edges[2])):
         for highest in tops:
-            lines = _LINES.findall(text.get_text_bounded(sides[0], top, sides[1], highest))
-            if filled := [line for line in lines if _WORD.search(line)]:
+            found: str = text.get_text_bounded(sides[0], top, sides[1], highest)
+            if filled := [line for line in _LINES.findall(found) if _WORD.search(line)]:
                 return filled[-1]
     return ""
 
