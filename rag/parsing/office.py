@@ -21,7 +21,7 @@ from rag.parsing.ods import ods
 from rag.parsing.odt import odt
 from rag.parsing.package import Package
 from rag.parsing.pptx import Slide, slides_of
-from rag.parsing.pptx_tables import with_filled_cells
+from rag.parsing.pptx_tables import with_marked_tables
 from rag.parsing.recognition import Recognition
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -87,12 +87,13 @@ def _pptx(data: bytes, max_text_bytes: int, pictures: InnerPictures) -> ParsedDo
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             slides = slides_of(Package(archive))
-        data = with_filled_cells(data)
+        marked = with_marked_tables(data)
     except (*_BROKEN_ARCHIVE, ElementTree.ParseError, expat.ExpatError) as error:
         raise UnreadableDocument(f"The file is broken and cannot be read: {error}.") from error
-    found = extracted(data, media.PPTX, max_text_bytes)
+    found = extracted(marked.data, media.PPTX, max_text_bytes)
     if not found.pages:
-        return structure.from_markdown(structure.prose(found.content), found.metadata.title)
+        content = marked.placed(structure.prose(found.content))
+        return structure.from_markdown(content, found.metadata.title)
     pages = []
     for page in found.pages:
         known = page.page_number <= len(slides)
@@ -101,7 +102,8 @@ def _pptx(data: bytes, max_text_bytes: int, pictures: InnerPictures) -> ParsedDo
         if slide.number is not None:
             content = pictures.marked(page.content, partial(_in_folder, "ppt/media"))
             others = "".join(f"\n\n{pictures.mark_once(name)}" for name in slide.pictures)
-            pages.append((slide.number, structure.prose(content) + others + notes))
+            words = marked.placed(structure.prose(content))
+            pages.append((slide.number, words + others + notes))
     return structure.from_pages(sorted(pages, key=itemgetter(0)), found.metadata.title)
 
 

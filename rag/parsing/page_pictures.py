@@ -141,9 +141,10 @@ def _line_above(text: PdfTextPage, bounds: Bounds, edges: Bounds) -> str:
     tops = (*(top + near for near in _NEAR), edges[3])
     for sides in ((left, right), (edges[0], edges[2])):
         for highest in tops:
-            found: str = text.get_text_bounded(sides[0], top, sides[1], highest)
-            if filled := [line for line in _LINES.findall(found) if _WORD.search(line)]:
-                return filled[-1]
+            found = text.get_text_bounded(sides[0], top, sides[1], highest)
+            lines: list[str] = [line for line in _LINES.findall(found) if _WORD.search(line)]
+            if lines:
+                return lines[-1]
     return ""
 
 

@@ -64,6 +64,7 @@ from rag.parsing import (
     page_pictures,
     picture_marks,
     plain,
+    pptx_tables,
     records,
     running_heads,
     sheets,
@@ -293,6 +294,10 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "rag.parsing.docx_body": {"numbers": docx_body.with_numbers},
     "rag.parsing.docx_numbering": {"form": written_as},
     "rag.parsing.inner_pictures": {"images": InnerPictures(lambda _: b"").marked},
+    "rag.parsing.pptx_tables": {
+        "slide": lambda text: pptx_tables.MarkedTables(b"", ["| a |"]).placed(f"| \ue0120\ue013{text}"),
+        "part": pptx_tables._SLIDE.fullmatch,
+    },
     "rag.parsing.picture_marks": {
         "marks": lambda text: picture_marks.placed(
             ParsedDocument(f"{picture_marks.mark_of(0)}{text}"), {0: RecognisedPage(text[:20], 1.0)}
@@ -441,7 +446,6 @@ EXEMPT: Mapping[str, str] = {
     "rag.parsing.textlines": "cuts a page's text at line ends and blanks, and is tried by itself below",
     "workers.recognition.ppocr": "looks for one character of a set in a recognised line",
     "rag.parsing.office": "reads at most 1 MiB of an archive's list by it; it is tried by itself below",
-    "rag.parsing.pptx_tables": "tells names of parts in the list of an archive, at most 10,000",
     "rag.parsing.pptx": "tells names of parts in the list of an archive, at most 10,000",
     "rag.parsing.pdf": "its expressions read a page's text, and are tried by themselves below",
     "rag.redis.lua": "takes our own scripts apart",
