@@ -1,8 +1,8 @@
 """Reads the tables with merged cells in the slides of a PPTX file.
 
 xberg takes a row that spans all columns for a cell of the first one, and reads a cell that is merged over
-several rows only in the first. So a mark stands in the place of such a table when xberg reads the slide. It is
-put into the bytes of the part, which is not written anew.
+several rows only in the first. So a mark stands in the place of such a table when xberg reads the slide. It
+is put into the bytes of the part, which is not written anew.
 """
 
 import re
