@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from pypdfium2 import PdfDocument
+from pypdfium2 import PdfDocument, PdfMatrix
 
 from rag.media import PDF
 from rag.model import ParsedDocument, TextLine
 from rag.parsing.formats import parse
 from rag.parsing.recognition import Recognition
-from tests.documents.page import Line, with_picture
+from tests.documents.page import Line, with_picture, written
 from tests.documents.scans import encoded
 
 SAID = "Valve V-12 is shut."
@@ -68,6 +68,25 @@ def test_only_the_picture_is_recognised_however_its_page_is_turned(degrees: int)
     sides = [side * 300 / 72 for side in (200, 300)]
     assert sorted(seen.shape[:2]) == pytest.approx(sides, abs=3)
     assert {int(edge.min()) for edge in (seen[5:-5, 5], seen[5, 5:-5])} != {255}
+
+
+def test_a_picture_within_a_form_is_found_where_the_form_stands() -> None:
+    inner, outer = PdfDocument(with_picture([[]], {1: SHOT}, PLACE)), PdfDocument(written([TEXT]))
+    form = inner.page_as_xobject(0, outer).as_pageobject()
+    form.set_matrix(PdfMatrix().scale(0.9, 0.9).translate(0, 40))
+    page = outer[0]
+    page.insert_obj(form)
+    page.gen_content()
+    outer.save(out := BytesIO())
+
+    (warning,) = parse(out.getvalue(), PDF, 1 << 20).warnings
+    reader = OneLine()
+    recognised(out.getvalue(), reader)
+
+    assert (warning.kind, warning.count) == ("pictures", 1)
+    assert sorted(reader.seen[0].shape[:2]) == pytest.approx(
+        [0.9 * 200 * 300 / 72, 0.9 * 300 * 300 / 72], abs=3
+    )
 
 
 def test_without_recognition_pictures_are_counted_with_their_pages() -> None:
