@@ -61,7 +61,10 @@ from rag.parsing import (
     markdown_tables,
     number_formats,
     odt,
+    page_pictures,
+    picture_marks,
     plain,
+    pptx_tables,
     records,
     running_heads,
     sheets,
@@ -72,6 +75,7 @@ from rag.parsing import (
 )
 from rag.parsing.fork_server import places_of
 from rag.parsing.inner_pictures import InnerPictures
+from rag.parsing.recognition import RecognisedPage
 from rag.parsing.textlines import Cell, Line
 from rag.ports import GenerationRequest
 from rag.redis import audit
@@ -290,6 +294,20 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "rag.parsing.docx_body": {"numbers": docx_body.with_numbers},
     "rag.parsing.docx_numbering": {"form": written_as},
     "rag.parsing.inner_pictures": {"images": InnerPictures(lambda _: b"").marked},
+    "rag.parsing.pptx_tables": {
+        "slide": lambda text: pptx_tables.MarkedTables(b"", ["| a |"]).placed(f"| \ue0120\ue013{text}"),
+        "part": pptx_tables._SLIDE.fullmatch,
+    },
+    "rag.parsing.picture_marks": {
+        "marks": lambda text: picture_marks.placed(
+            ParsedDocument(f"{picture_marks.mark_of(0)}{text}"), {0: RecognisedPage(text[:20], 1.0)}
+        ),
+    },
+    "rag.parsing.page_pictures": {
+        "page": lambda text: page_pictures.marked(
+            text, [(0, page_pictures.PagePicture((0, 0, 9, 9), "", text[:100]))]
+        ),
+    },
     "rag.parsing.odt": {"escaped": odt.escaped},
     "workers.recognition.scripts": {"line": has_unknown_letters},
     "rag.parsing.markdown_tables": {
@@ -313,7 +331,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "pages": lambda text: running_heads.without_running_heads([(n, text) for n in range(1, 5)]),
         "edges": lambda text: running_heads.without_running_heads([(n, text[:150]) for n in range(1, 50)]),
     },
-    "rag.parsing.textlayer": {"page": textlayer.joined},
+    "rag.parsing.textlayer": {"page": textlayer.joined, "file": as_bytes(textlayer.may_have_pictures)},
     "rag.parsing.losses": {
         "lost": lambda text: losses.lost_words(text, text[:100]),
         "damaged": losses.damaged_words,
@@ -428,7 +446,6 @@ EXEMPT: Mapping[str, str] = {
     "rag.parsing.textlines": "cuts a page's text at line ends and blanks, and is tried by itself below",
     "workers.recognition.ppocr": "looks for one character of a set in a recognised line",
     "rag.parsing.office": "reads at most 1 MiB of an archive's list by it; it is tried by itself below",
-    "rag.parsing.pptx_tables": "tells names of parts in the list of an archive, at most 10,000",
     "rag.parsing.pptx": "tells names of parts in the list of an archive, at most 10,000",
     "rag.parsing.pdf": "its expressions read a page's text, and are tried by themselves below",
     "rag.redis.lua": "takes our own scripts apart",

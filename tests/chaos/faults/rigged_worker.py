@@ -18,7 +18,9 @@ from workers.main import app
 
 __all__ = ["app"]
 
-_ROLES = frozenset(("jobs", "documents", "parser", "vectors", "reranker", "generator", "vault", "snapshots"))
+_ROLES = frozenset(
+    ("jobs", "documents", "parser", "recogniser", "vectors", "reranker", "generator", "vault", "snapshots")
+)
 
 _REST = 2.0
 """Seconds until a part that was away is tried again: whoever waits for it here has brought it back."""
