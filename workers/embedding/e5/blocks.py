@@ -47,10 +47,14 @@ _PARTS = {"w": "weight", "b": "bias"}
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """``pieces``: each with its log-probability, by its id. ``weights``: by BERT's own names."""
+    """``pieces``: each with its log-probability, by its id. ``weights``: by BERT's own names.
+
+    ``width``: of a vector.
+    """
 
     pieces: tuple[tuple[str, float], ...]
     weights: Weights
+    width: int
 
 
 def read_released(file: Path) -> Released:
@@ -66,7 +70,7 @@ def read_released(file: Path) -> Released:
     pieces = _read_pieces(reader)
     _entries, size = reader.take("iI")
     reader.skip(size)  # the normalisation, which tokenizers has as Nmt and NFKC
-    return Released(pieces, _read_weights(reader, width))
+    return Released(pieces, _read_weights(reader, width), width)
 
 
 class _Reader:
