@@ -25,8 +25,8 @@ def install(
 ) -> None:
     """Install with the first installer that succeeds, into ``target`` or else into this environment.
 
-    ``requirement``: "name==version". ``what``: what it brings, for the message. ``platform``: the one that the
-    wheel names, as uv calls it, where that need not be this machine's; it asks for a ``target``. Raises
+    ``requirement``: "name==version". ``what``: what it brings, for the message. ``platform``: the one that
+    the wheel names, as uv calls it, where that need not be this machine's; it asks for a ``target``. Raises
     ModelError with each installer's reason.
     """
     place = ("--target", str(target)) if target else ()

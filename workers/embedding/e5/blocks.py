@@ -7,6 +7,7 @@ low half and weight j + 16 in its high one, both 8 too high ("Q4_0" of ggml).
 
 import struct
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -103,9 +104,7 @@ def _read_pieces(reader: _Reader) -> tuple[tuple[str, float], ...]:
     borders = reader.take_array("<u4", count + 1)
     scores = reader.take_array("<f4", count)
     (joined,) = reader.take(f"{size}s")
-    texts = [
-        joined[start:end].decode() for start, end in zip(borders[:-1], borders[1:], strict=True)
-    ]
+    texts = [joined[start:end].decode() for start, end in pairwise(borders)]
     return tuple(zip(texts, map(float, scores), strict=True))
 
 

@@ -1,7 +1,9 @@
-"""The graph of multilingual-e5-small: ``ids`` to ``dense`` (1, 384) float32, the normalised mean over all tokens.
+"""The graph of multilingual-e5-small: a text to its vector.
 
-Its vectors all point nearly the same way: of unrelated texts the cosine is 0.75 already. ``centre``, what they
-have in common, is taken off before the last normalisation, so that cosines mean what MiniLM's do.
+The input is ``ids``. The output ``dense`` (1, 384) float32 is the normalised mean over all tokens, less
+``centre``. Vectors of this model all point nearly the same way: of unrelated texts the cosine is 0.75
+already. What they have in common is taken off, and the rest normalised, so that cosines mean what MiniLM's
+do.
 """
 
 from onnx import TensorProto, helper

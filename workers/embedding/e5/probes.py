@@ -10,16 +10,19 @@ PROBES = (
     "oscuro para que conserve su sabor.",
     "Le musée abrite une collection de tableaux du XIXe siècle, léguée à la ville par un négociant en vins. "
     "L'entrée est gratuite le premier dimanche du mois.",
-    "Il medico consiglia di bere molta acqua e di riposare. Se la febbre dura più di tre giorni, bisogna tornare "
-    "in ambulatorio.",
+    "Il medico consiglia di bere molta acqua e di riposare. Se la febbre dura più di tre giorni, bisogna "
+    "tornare in ambulatorio.",
     "A empresa vendeu a fábrica em 2009 e transferiu a produção para o norte do país, onde emprega hoje "
     "quatrocentas pessoas.",
     "De dijk werd na de overstroming met twee meter verhoogd. Sindsdien is het dorp achter de rivier droog "
     "gebleven.",
     "Pszczoły zapylają większość drzew owocowych. Bez nich zbiory jabłek i wiśni byłyby znacznie mniejsze.",
-    "Sözleşme taraflardan biri tarafından en az otuz gün önce yazılı olarak bildirilmek koşuluyla feshedilebilir.",
-    "Клуб выиграл чемпионат страны впервые за двадцать лет. Решающий гол был забит на последней минуте матча.",
-    "Το νησί έχει ήπιο κλίμα και λίγες βροχές. Οι περισσότεροι κάτοικοι ζουν από την αλιεία και τον τουρισμό.",
+    "Sözleşme taraflardan biri tarafından en az otuz gün önce yazılı olarak "
+    "bildirilmek koşuluyla feshedilebilir.",
+    "Клуб выиграл чемпионат страны впервые за двадцать лет. Решающий гол был забит "
+    "на последней минуте матча.",
+    "Το νησί έχει ήπιο κλίμα και λίγες βροχές. Οι περισσότεροι κάτοικοι ζουν "
+    "από την αλιεία και τον τουρισμό.",
     "أُسست الجامعة في القرن الثاني عشر، وكانت تدرّس الطب والفلك والفقه. وما زالت مكتبتها تضم آلاف المخطوطات.",
     "किसान मानसून से पहले धान की बुवाई करते हैं। अच्छी वर्षा होने पर फसल अक्टूबर में तैयार हो जाती है।",
     "桥梁于一九六八年建成通车，全长一千五百米，上层为公路，下层为铁路。",
