@@ -5,7 +5,7 @@ stay in the order of the search, unless they disagree with what the question pin
 best one is than the usual candidate tells whether it answers; so does the cosine itself, and the share of
 the question's words where both are in one language.
 
-Fitted on questions in seven languages, each language left out in turn, and rounded
+Fitted on questions in seven languages, each kind left out in turn, and rounded
 (``docs/decisions/0059-multilingual-embedding.md``).
 """
 
@@ -17,8 +17,10 @@ from workers.reranking.relevance import DOUBT, RETRIEVAL, WORDS_BY_CHANCE, Evide
 from workers.reranking.votes import Meaning
 
 NEARNESS, LEAD, WORDS = 10.0, 20.0, 9.0
-OFFSETS = {Meaning.WITHIN: -8.0, Meaning.ACROSS: -6.8}
-"""Log-odds that the passages answer. Across languages cosines are .12 lower."""
+OFFSETS = {Meaning.WITHIN: -8.5, Meaning.ACROSS: -6.8}
+BRIEF, OF_BRIEF = 120, 1.5
+"""Log-odds that the passages answer. Cosines are .12 lower across languages, and lower with a passage of
+``BRIEF`` characters or less, a sentence, than with a paragraph."""
 
 COMPARED_ACROSS = frozenset({Kind.NUMBER, Kind.YEAR})
 """What is written alike in every language. Names, codes and dates are not: two of three English questions on
@@ -42,8 +44,11 @@ def relevances_by_meaning(
 
 
 def _log_odds(candidates: Sequence[Evidence], meaning: Meaning) -> float:
-    cosines = [each.cosine for each in candidates]
-    odds = NEARNESS * max(cosines) + LEAD * (max(cosines) - median(cosines)) + OFFSETS[meaning]
+    best = max(candidates, key=lambda each: each.cosine)
+    lead = best.cosine - median(each.cosine for each in candidates)
+    odds = NEARNESS * best.cosine + LEAD * lead + OFFSETS[meaning]
+    if len(best.passage.text) <= BRIEF:
+        odds += OF_BRIEF
     if meaning is Meaning.WITHIN:
         odds += WORDS * (max(each.words for each in candidates) - WORDS_BY_CHANCE)
     return odds
