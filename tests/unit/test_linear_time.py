@@ -25,6 +25,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 from starlette.exceptions import HTTPException
+from tokenizers import Tokenizer
 
 from api import middleware
 from api.calls import waiting
@@ -102,6 +103,7 @@ from rag.vectors import payload
 from rag.web import addresses, parameters
 from tasks.reindex.comparison import Sample
 from workers.embedding import minilm
+from workers.embedding.e5 import tokenizer as e5_tokenizer
 from workers.generation import agreement, comparison, expectation, prompting, rows, statements
 from workers.generation import words as words_of_answers
 from workers.generation.extractive import ExtractiveGenerator
@@ -168,6 +170,14 @@ def said(text: str) -> None:
 @cache
 def tokenizer() -> Any:
     return minilm.tokenizer()
+
+
+@cache
+def unigrams() -> Any:
+    """Pieces of up to four letters, so that a text can be cut in many ways."""
+    pieces = [(piece * count, -float(count)) for piece in "ab1 .▁" for count in range(1, 5)]
+    special = [(token, 0.0) for token in ("<s>", "<pad>", "</s>", "<unk>")]
+    return Tokenizer.from_buffer(e5_tokenizer.tokenizer_file([*special, *pieces]))
 
 
 def cut(text: str) -> None:
@@ -414,6 +424,9 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "workers.generation.statements": {"statements": statements.statements},
     "workers.generation.reasoning": {"a model's words": said},
     "workers.embedding.minilm": {"tokens": lambda text: minilm.token_spans(tokenizer(), text)},
+    "workers.embedding.e5.tokenizer": {
+        "tokens": lambda text: e5_tokenizer.token_ids(unigrams(), "passage", text)
+    },
     "workers.jina.errors": {
         "error": lambda text: jina_errors.error_of("http://a", httpx.Response(400, text=text))
     },
