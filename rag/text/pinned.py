@@ -7,7 +7,7 @@ other words fit.
 import re
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from rag.text.identifiers import Identifier, named_in
@@ -19,6 +19,7 @@ from rag.text.words import STOP_WORDS, capital_stop_words, in_title_case, runs
 _NAME = re.compile(r"(?<=[^\W_,;)] )[A-Z\u00c0-\u00de][^\W\d_]++")
 _CAPITALS = re.compile(r"\b[A-Z]{2,}+\b")
 _SINGLE = re.compile(r"(?<=[a-z] )[B-HJ-Z]\b(?![&.'-])")
+_SHORTEST_PLURAL = 4  # characters, as in 10-Qs without its hyphen
 _NOUNS_IN_CAPITALS = frozenset({"de"})
 
 
@@ -70,6 +71,24 @@ def forms_of(text: str) -> frozenset[str]:
 def missing(pinned: Iterable[Pinned], there: AbstractSet[str]) -> tuple[Pinned, ...]:
     """Those pinned terms with which a text of the forms ``there`` does not agree."""
     return tuple(each for each in pinned if there.isdisjoint(each.forms))
+
+
+def absent_terms(question: str, texts: Iterable[str]) -> tuple[Pinned, ...]:
+    """What a question pins down and none of the texts has."""
+    absent = tuple(_with_singular(each) for each in pinned_terms(question))
+    for text in texts:
+        if not absent:
+            break
+        absent = missing(absent, forms_of(text))
+    return absent
+
+
+def _with_singular(pinned: Pinned) -> Pinned:
+    """A code in the plural, as in "these 10-Qs", may stand in the singular."""
+    singular = {
+        form.removesuffix("s").removesuffix("S") for form in pinned.forms if len(form) >= _SHORTEST_PLURAL
+    }
+    return replace(pinned, forms=pinned.forms | singular)
 
 
 def _of_identifier(identifier: Identifier) -> Pinned:

@@ -341,7 +341,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         ),
     },
     "rag.text.questions": {"core": questions.core_of},
-    "rag.text.asking": {"question": asking.without_asking},
+    "rag.text.asking": {"question": asking.without_asking, "content": asking.has_content},
     "rag.text.spelling": {
         "question": partial(spelling.spelled_like, ["a caretaker"]),
         "passage": lambda text: spelling.spelled_like([text], "the carteaker"),

@@ -3,13 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 from math import log
 
 from rag.model import Passage
 from rag.text.context import text_in_context
 from rag.text.lexical import Feature
-from rag.text.pinned import Kind, Pinned, forms_of, missing, pinned_terms
+from rag.text.pinned import Kind, Pinned, absent_terms, forms_of, missing, pinned_terms
 
 AGREES: Mapping[Kind, float] = {
     Kind.CODE: 6.0,
@@ -22,7 +21,6 @@ AGREES: Mapping[Kind, float] = {
 
 _LONG_NUMBER = 4  # digits; so long a number is a code
 MOST_AGREEMENT = 9.0
-_SHORTEST_PLURAL = 4  # characters, as in 10-Qs without its hyphen
 
 
 def agreements(question: str, passages: Sequence[Passage], metadata_fields: Sequence[str]) -> list[float]:
@@ -63,17 +61,5 @@ def absent_kinds(
     question: str, passages: Sequence[Passage], metadata_fields: Sequence[str]
 ) -> frozenset[Kind]:
     """The kinds of what the question pins down and none of the passages has, nor their context."""
-    absent = tuple(_with_singular(each) for each in pinned_terms(question))
-    for passage in passages:
-        if not absent:
-            break
-        absent = missing(absent, forms_of(text_in_context(passage, metadata_fields)))
-    return frozenset(each.kind for each in absent)
-
-
-def _with_singular(pinned: Pinned) -> Pinned:
-    """A code in the plural, as in "these 10-Qs", may stand in the singular."""
-    singular = {
-        form.removesuffix("s").removesuffix("S") for form in pinned.forms if len(form) >= _SHORTEST_PLURAL
-    }
-    return replace(pinned, forms=pinned.forms | singular)
+    texts = (text_in_context(passage, metadata_fields) for passage in passages)
+    return frozenset(each.kind for each in absent_terms(question, texts))

@@ -48,7 +48,7 @@ def test_what_two_passages_say_alike_is_given_once() -> None:
 
 def test_at_most_three_sentences() -> None:
     answer = ask(
-        "What is there?",
+        "What happened?",
         "Ada built a mill.",
         "Rain fell on Sunday.",
         "Cats purr loudly.",
