@@ -84,6 +84,7 @@ from rag.text import (
     inert,
     languages,
     lexical,
+    mentions,
     normalising,
     pinned,
     questions,
@@ -98,7 +99,7 @@ from rag.vectors import payload
 from rag.web import addresses, parameters
 from tasks.reindex.comparison import Sample
 from workers.embedding import minilm
-from workers.generation import agreement, comparison, expectation, prompting, rows, statements
+from workers.generation import comparison, expectation, prompting, rows, statements
 from workers.generation import words as words_of_answers
 from workers.generation.extractive import ExtractiveGenerator
 from workers.generation.reasoning import Piece, ReasoningParser
@@ -232,7 +233,11 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     },
     "rag.text.languages": {"language": languages.language_of, "asked": languages.asked_languages},
     "rag.text.identifiers": {"named": lambda text: identifiers.named_in(text, words.runs(text))},
-    "rag.text.pinned": {"question": pinned.pinned_terms, "text": pinned.forms_of},
+    "rag.text.pinned": {"question": pinned.pinned_terms},
+    "rag.text.mentions": {
+        "forms": lambda text: mentions.mentions_of.__wrapped__(text).forms,
+        "families": lambda text: mentions.mentions_of.__wrapped__(text).families,
+    },
     "rag.text.scripts": {"vote": scripts_of_text.model_vote, "other": scripts_of_text.other_scripts},
     "rag.text.words": {
         "capitals": words.capital_stop_words,
@@ -387,7 +392,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "expected": expectation.expected,
         "held": lambda text: [expectation.holds(text, each, frozenset()) for each in expectation.Expectation],
     },
-    "workers.generation.agreement": {"pins": agreement.pins_of, "answer": asked},
+    "workers.generation.agreement": {"answer": asked},
     "workers.generation.comparison": {"compared": comparison.comparison_of},
     "workers.generation.completion": {"answer": asked},
     "workers.generation.quotes": {"answer": asked, "content words": words_of_answers.content_words},

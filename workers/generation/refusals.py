@@ -6,7 +6,7 @@ from rag.model import Answer, Passage, Reason, Refusal
 from rag.ports import GenerationRequest
 from rag.text.asking import has_content
 from rag.text.context import text_in_context
-from rag.text.pinned import Pinned, absent_terms
+from rag.text.pinned import Kind, Pinned, absent_terms
 from workers.generation.prompting import NOT_FOUND
 from workers.reranking.relevance import DOUBT
 
@@ -31,15 +31,14 @@ def refusal_of(
     if best >= min_relevance:
         return None
     absent = _absent(request, metadata_fields)
-    doubt = max((DOUBT[each.kind] for each in absent), default=0.0)
+    doubt = max((DOUBT.get(each.kind, 0.0) for each in absent), default=0.0)
     is_decisive = _log_odds(best) + doubt >= _log_odds(min_relevance)
-    return _differing(absent) if absent and is_decisive else Refusal(Reason.UNRELATED)
+    return _differing(absent if is_decisive else ()) or Refusal(Reason.UNRELATED)
 
 
 def unstated(request: GenerationRequest, metadata_fields: tuple[str, ...] = ()) -> Refusal:
     """Why passages that are relevant hold nothing to quote."""
-    absent = _absent(request, metadata_fields)
-    return _differing(absent) if absent else Refusal(Reason.NOT_STATED)
+    return _differing(_absent(request, metadata_fields)) or Refusal(Reason.NOT_STATED)
 
 
 def refuse(request: GenerationRequest, refusal: Refusal) -> Answer:
@@ -53,8 +52,18 @@ def _absent(request: GenerationRequest, metadata_fields: tuple[str, ...]) -> tup
     return absent_terms(request.question, (text_in_context(each, metadata_fields) for each in passages))
 
 
-def _differing(absent: tuple[Pinned, ...]) -> Refusal:
-    return Refusal(Reason.DIFFERS_IN, tuple(each.written for each in absent[:_NAMED]))
+def _differing(absent: tuple[Pinned, ...]) -> Refusal | None:
+    """Names each absent thing by the longest of its names: "order 88102", not the number alone.
+
+    A word and a number that only stand together elsewhere are not absent.
+    """
+    written = [each.written for each in absent]
+    lacking = dict.fromkeys(
+        max((other for other in written if f" {each.written} " in f" {other} "), key=len)
+        for each in absent
+        if each.kind is not Kind.NUMBERED
+    )
+    return Refusal(Reason.DIFFERS_IN, tuple(lacking)[:_NAMED]) if lacking else None
 
 
 def _log_odds(chance: float) -> float:

@@ -8,7 +8,8 @@ from math import log
 from rag.model import Passage
 from rag.text.context import text_in_context
 from rag.text.lexical import Feature
-from rag.text.pinned import Kind, Pinned, absent_terms, forms_of, missing, pinned_terms
+from rag.text.mentions import mentions_of
+from rag.text.pinned import Kind, Pinned, absent_terms, pinned_terms
 
 AGREES: Mapping[Kind, float] = {
     Kind.CODE: 6.0,
@@ -31,8 +32,8 @@ def agreements(question: str, passages: Sequence[Passage], metadata_fields: Sequ
     weights = [(each, _weight(each)) for each in pinned_terms(question) if each.kind in AGREES]
     if not weights:
         return [0.0] * len(passages)
-    there = [forms_of(text_in_context(each, metadata_fields)) for each in passages]
-    agreed = [sum(weight for each, weight in weights if not missing([each], forms)) for forms in there]
+    there = [mentions_of(text_in_context(each, metadata_fields)) for each in passages]
+    agreed = [sum(weight for each, weight in weights if each.is_in(mentions)) for mentions in there]
     return [min(each, MOST_AGREEMENT) for each in agreed]
 
 
