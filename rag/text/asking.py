@@ -11,12 +11,14 @@ from rag.text.languages import asked_languages
 from rag.text.normalising import folded
 from rag.text.words import STOP_WORDS, capital_stop_words, runs
 
+_GERMAN = (
+    "wer wie was wo wann warum welche welcher welches welchen welchem wem wen wessen wohin woher womit wofür "
+    "wieso wieviel der die das den dem des ein eine einen einem einer eines in an mit nach von zu zum zur ist "
+    "sind werden wird und oder"
+)
 _WORDS: Mapping[str, str] = {
-    "de": "wer wie was wo wann warum welche welcher welches welchen welchem wem wen wessen "
-    "wohin woher womit wofür wieviel viel viele kann darf muss hat haben hatte wurde "
-    "wurden werden wird gibt ich wir man der die das den dem des ein eine einen einem "
-    "einer im in am an auf aus bei mit von vom zu zum zur für ist sind war waren und "
-    "oder als es sie er",
+    "de": f"{_GERMAN} viel viele kann darf muss hat haben hatte wurde wurden gibt ich wir man im am auf aus bei vom "
+    "für war waren als es sie er",
     "es": "qué quién quiénes cuál cuáles cuándo dónde cómo cuánto cuánta cuántos cuántas por "
     "para el la los las un una de del en a al con que se su sus es son fue fueron era "
     "hay ha han y o lo",
@@ -51,6 +53,9 @@ _WORDS: Mapping[str, str] = {
     "किसका किसकी किन है हैं था थे थी के की का को में से ने पर और या एक यह वह द्वारा लिए "
     "किया गया",
 }
+JOINING_GERMAN = frozenset(folded(_GERMAN).split())
+"""Words of German that only ask or join, as ``rag.text.words.JOINING_WORDS`` has those of English."""
+
 _INDEFINITE = frozenset(
     """
     anybody anyone anything anywhere everybody everyone everything nobody nothing somebody someone something
