@@ -13,12 +13,12 @@ from rag.text.words import STOP_WORDS, capital_stop_words, runs
 
 _GERMAN = (
     "wer wie was wo wann warum welche welcher welches welchen welchem wem wen wessen wohin woher womit wofür "
-    "wieso wieviel der die das den dem des ein eine einen einem einer eines in an mit nach von zu zum zur ist "
-    "sind werden wird und oder"
+    "wieso wieviel der die das den dem des ein eine einen einem einer eines in an mit nach von zu zum zur "
+    "ist sind werden wird und oder"
 )
 _WORDS: Mapping[str, str] = {
-    "de": f"{_GERMAN} viel viele kann darf muss hat haben hatte wurde wurden gibt ich wir man im am auf aus bei vom "
-    "für war waren als es sie er",
+    "de": f"{_GERMAN} viel viele kann darf muss hat haben hatte wurde wurden gibt ich wir man im am auf "
+    "aus bei vom für war waren als es sie er",
     "es": "qué quién quiénes cuál cuáles cuándo dónde cómo cuánto cuánta cuántos cuántas por "
     "para el la los las un una de del en a al con que se su sus es son fue fueron era "
     "hay ha han y o lo",

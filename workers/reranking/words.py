@@ -19,8 +19,8 @@ AGREES: Mapping[Kind, float] = {
     Kind.CAPITALS: 1.0,
     Kind.FULL_NAME: 2.0,
 }
-"""What the log-odds gain when a passage has what the question pins down. The words of a name are words like others,
-a whole name is not: of 600 rows some have its first name, others its last."""
+"""What the log-odds gain when a passage has what the question pins down. The words of a name are
+words like others, a whole name is not: of 600 rows some have its first name, others its last."""
 
 _LONG_NUMBER = 4  # digits; so long a number is a code
 MOST_AGREEMENT = 9.0
