@@ -89,6 +89,7 @@ from rag.text import (
     inert,
     languages,
     lexical,
+    mentions,
     normalising,
     pinned,
     questions,
@@ -104,7 +105,7 @@ from rag.web import addresses, parameters
 from tasks.reindex.comparison import Sample
 from workers.embedding import minilm
 from workers.embedding.e5 import tokenizer as e5_tokenizer
-from workers.generation import agreement, comparison, expectation, prompting, rows, statements
+from workers.generation import comparison, expectation, prompting, rows, statements
 from workers.generation import words as words_of_answers
 from workers.generation.extractive import ExtractiveGenerator
 from workers.generation.reasoning import Piece, ReasoningParser
@@ -246,7 +247,11 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     },
     "rag.text.languages": {"language": languages.language_of, "asked": languages.asked_languages},
     "rag.text.identifiers": {"named": lambda text: identifiers.named_in(text, words.runs(text))},
-    "rag.text.pinned": {"question": pinned.pinned_terms, "text": pinned.forms_of},
+    "rag.text.pinned": {"question": pinned.pinned_terms},
+    "rag.text.mentions": {
+        "forms": lambda text: mentions.mentions_of.__wrapped__(text).forms,
+        "families": lambda text: mentions.mentions_of.__wrapped__(text).families,
+    },
     "rag.text.scripts": {"vote": scripts_of_text.model_vote, "other": scripts_of_text.other_scripts},
     "rag.text.words": {
         "capitals": words.capital_stop_words,
@@ -369,7 +374,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         ),
     },
     "rag.text.questions": {"core": questions.core_of},
-    "rag.text.asking": {"question": asking.without_asking},
+    "rag.text.asking": {"question": asking.without_asking, "content": asking.has_content},
     "rag.text.spelling": {
         "question": partial(spelling.spelled_like, ["a caretaker"]),
         "passage": lambda text: spelling.spelled_like([text], "the carteaker"),
@@ -415,7 +420,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "expected": expectation.expected,
         "held": lambda text: [expectation.holds(text, each, frozenset()) for each in expectation.Expectation],
     },
-    "workers.generation.agreement": {"pins": agreement.pins_of, "answer": asked},
+    "workers.generation.agreement": {"answer": asked},
     "workers.generation.comparison": {"compared": comparison.comparison_of},
     "workers.generation.completion": {"answer": asked},
     "workers.generation.quotes": {"answer": asked, "content words": words_of_answers.content_words},

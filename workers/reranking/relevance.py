@@ -124,7 +124,7 @@ def relevances(
     if not candidates:
         return []
     scores = _scores(candidates, vote)
-    doubt = max((DOUBT[kind] for kind in absent), default=0.0)
+    doubt = max((DOUBT[kind] for kind in absent if kind in DOUBT), default=0.0)
     answered = _log_odds(candidates, vote, by_chance, searched) - doubt
     return [logistic(answered + score - max(scores)) for score in scores]
 
