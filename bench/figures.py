@@ -37,10 +37,11 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def write(figures: Mapping[str, Figure], path: Path) -> None:
+def write(figures: Mapping[str, Figure], path: Path, machine: str) -> None:
+    """Write the figures by name, and under ``machine`` where they were taken."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rounded = {name: {**asdict(figure), "value": round(figure.value, 4)} for name, figure in figures.items()}
-    path.write_text(json.dumps(rounded, indent=2) + "\n", "utf-8")
+    path.write_text(json.dumps({"machine": machine, **rounded}, indent=2) + "\n", "utf-8")
 
 
 def show(figures: Mapping[str, Figure], console: Console) -> None:
