@@ -212,7 +212,7 @@ def _run(command: Sequence[str], variables: Mapping[str, str] | None = None) -> 
             check=True,
         )
     except subprocess.CalledProcessError as error:
-        raise Unavailable(f"{command[-1]} of {command[0]} failed: {str(error.stderr)[-1000:]}") from error
+        raise Unavailable(f"{' '.join(command[:3])} failed: {str(error.stderr)[-1000:]}") from error
     except subprocess.TimeoutExpired as error:
         raise Unavailable(f"{' '.join(command[:3])} took more than {SECONDS:.0f} s") from error
     return ended.stdout

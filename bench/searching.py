@@ -18,7 +18,7 @@ from workers.tools import Tools
 SIZES, MOST_POINTS = (10_000, 100_000, 300_000), 500_000
 PASSAGES, TOKENS = 100, 2  # passages of a document; token vectors of a passage
 STEP = 20  # documents that are put between two looks at the clock
-SECONDS = 150.0
+SECONDS = 120.0
 """For filling the collection. Sizes that are not reached by then have no figure."""
 
 SEARCHES = 300

@@ -57,12 +57,15 @@ def ingest(url: str, texts: Sequence[str]) -> None:
 @contextmanager
 def _running_service(folder: Path) -> Iterator[str]:
     """The URL of the API, with a worker behind it, until the block ends."""
+    from bench.peers.plain_service import create_collection  # noqa: PLC0415 - as above
+
     port = _free_port()
     processes = os.cpu_count() if "PLAIN_QDRANT_URL" in os.environ else 1
     service = "bench.peers.plain_service"
     worker = ["celery", "-A", f"{service}:celery_app", "worker", "--concurrency", str(processes)]
     server = ["uvicorn", f"{service}:api", "--port", str(port), "--log-level", "error", "--no-access-log"]
     commands = ([*worker, "--loglevel", "error"], server)
+    create_collection()
     with (folder / "service.log").open("wb") as log:
         started = [
             subprocess.Popen([sys.executable, "-m", *command], stdout=log, stderr=log) for command in commands

@@ -17,7 +17,7 @@ from qdrant_client.models import Distance, PointStruct, VectorParams
 
 from bench.peers.encoder import Encoder
 
-COLLECTION, DIMENSION = "plain", 384
+COLLECTION, VECTOR, DIMENSION = "plain", "dense", 384
 
 celery_app = Celery("plain", broker=os.environ["PLAIN_REDIS_URL"], backend=os.environ["PLAIN_REDIS_URL"])
 api = FastAPI()
@@ -38,7 +38,7 @@ def ingest_document(text: str) -> str:
     """Embed and store one document of one passage. Returns its id."""
     (vector,) = _encoder().encode([text])
     document_id = str(uuid4())
-    point = PointStruct(id=document_id, vector=vector, payload={"text": text})
+    point = PointStruct(id=document_id, vector={VECTOR: vector}, payload={"text": text})
     _store().upsert(COLLECTION, [point], wait=True)
     return document_id
 
@@ -50,10 +50,19 @@ def _encoder() -> Encoder:
 
 @cache
 def _store() -> QdrantClient:
+    return open_store()
+
+
+def open_store() -> QdrantClient:
     url = os.environ.get("PLAIN_QDRANT_URL")
-    client = QdrantClient(url=url) if url else QdrantClient(path=os.environ["PLAIN_FOLDER"])
-    if not client.collection_exists(COLLECTION):
-        client.create_collection(
-            COLLECTION, vectors_config=VectorParams(size=DIMENSION, distance=Distance.COSINE)
-        )
-    return client
+    return QdrantClient(url=url) if url else QdrantClient(path=os.environ["PLAIN_FOLDER"])
+
+
+def create_collection() -> None:
+    """Make the empty collection anew, before a worker starts: two of its processes might both make it."""
+    store = open_store()
+    store.delete_collection(COLLECTION)
+    store.create_collection(
+        COLLECTION, vectors_config={VECTOR: VectorParams(size=DIMENSION, distance=Distance.COSINE)}
+    )
+    store.close()
