@@ -5,9 +5,9 @@ The clients share the machine with the stack, so their own work is part of what 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import median
-from threading import Thread
 from time import perf_counter
 
 import httpx
@@ -89,11 +89,11 @@ def _ingestion_rate(caller: Caller, url: str, texts: Sequence[str], collection: 
     begun = perf_counter()
     batch = caller.submit_batch(texts, collection)
     jobs = [placed["job_id"] for placed in batch["jobs"]]
-    crowd = Thread(target=lambda: asyncio.run(_read_all(url, jobs, readers)))
-    crowd.start()
-    caller.finish_batch(batch["batch_id"])
-    rate = len(texts) / (perf_counter() - begun)
-    crowd.join()
+    with ThreadPoolExecutor(1) as pool:
+        crowd = pool.submit(lambda: asyncio.run(_read_all(url, jobs, readers)))
+        caller.finish_batch(batch["batch_id"])
+        rate = len(texts) / (perf_counter() - begun)
+        crowd.result()
     return rate
 
 
