@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def write(figures: Mapping[str, Figure], path: Path, machine: str) -> None:
 
 
 def show(figures: Mapping[str, Figure], console: Console) -> None:
-    table = Table("figure", "value", "unit", "limit", "peers")
+    table = Table(Column("figure", no_wrap=True), "value", "unit", "limit", "peers")
     for name, figure in figures.items():
         bound = "" if figure.limit is None else f"{'≥' if figure.more_is_better else '≤'} {figure.limit:g}"
         peers = ", ".join(f"{peer} {value:.3g}" for peer, value in figure.peers.items())
