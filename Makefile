@@ -3,13 +3,14 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# What people choose: DOCS=folder QUESTION="…" ONCE=1 for demo, QUICK=1 for bench, RUNS=3 for chaos,
+# What people choose: DOCS=folder QUESTION="…" ONCE=1 for demo, QUICK=1 or LARGE=1 for bench, RUNS=3 for chaos,
 # MINUTES=5 for soak, POINTS=5000 for recovery, EXTRAS=smollm2 for the optional generator, PYTHON=python3.12 for another interpreter,
 # VERSION=0.2.0 for the images' tag, BUILD="--network host" for options of docker build, REGISTRY=registry/path and COSIGN_KEY for sign.
 DOCS ?=
 QUESTION ?=
 ONCE ?=
 QUICK ?=
+LARGE ?=
 EXTRAS ?=
 FILE ?=
 RUNS ?= 10
@@ -122,8 +123,8 @@ soak: dev-setup ## every attack at once for MINUTES=30 while a normal caller ask
 recovery: dev-setup ## the runbook's commands with POINTS=50000; make test runs them with 2,000
 	.venv/bin/pytest tests/system/test_recovery.py --recovery-points=$(POINTS)
 
-bench: dev-setup ## figures into bench/out/latest.json; QUICK=1 for the short form
-	@$(aegis) bench $(if $(QUICK),--quick)
+bench: dev-setup ## figures into bench/out/, beside peers; QUICK=1 without them, LARGE=1 with 500,000 points and 100,000 jobs
+	@$(aegis) bench $(if $(QUICK),--quick) $(if $(LARGE),--large)
 
 eval: dev-setup ## FILE=questions.json (or a folder with questions): retrieval and answers measured
 	@$(aegis) eval "$$FILE"

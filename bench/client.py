@@ -1,5 +1,6 @@
 """The measurements' client, which uses only the REST contract."""
 
+import json
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -67,6 +68,35 @@ class Caller:
         with ThreadPoolExecutor(IN_FLIGHT) as pool:
             jobs = list(pool.map(lambda pair: self.submit(pair[0], collection, pair[1]), pairs))
             return sum(pool.map(lambda job: int(self.finished(job)["chunks"]), jobs))
+
+    def submit_batch(
+        self, texts: Sequence[str], collection: str, ids: Sequence[str] | None = None
+    ) -> dict[str, Any]:
+        """Submit all texts in one call. Returns the answer, with the batch's id and its jobs."""
+        bodies: list[dict[str, str]] = [{"text": text} for text in texts]
+        for body, document_id in zip(bodies, ids or (), strict=False):
+            body["document_id"] = document_id
+        answer = self._http.post(
+            "/v1/documents:batch",
+            params={"collection": collection},
+            content="\n".join(map(json.dumps, bodies)),
+            headers={"Content-Type": "application/x-ndjson"},
+        )
+        return dict(answer.raise_for_status().json())
+
+    def finish_batch(self, batch_id: str) -> int:
+        """Wait for all jobs of the batch. Returns their number. ModelError unless all succeeded."""
+        while True:
+            answer = self._http.get(f"/v1/batches/{batch_id}", params={"wait": WAIT_SECONDS})
+            batch = answer.raise_for_status().json()
+            if batch["state"] == "succeeded":
+                return int(batch["counts"]["succeeded"])
+            if batch["state"] not in ("queued", "running"):
+                raise ModelError(f"batch {batch_id} ended as {batch['state']}: {batch['failures'][:1]}")
+
+    def ingest_batch(self, texts: Sequence[str], collection: str, ids: Sequence[str] | None = None) -> int:
+        """Ingest all texts by one call, and wait for them. Returns the number of documents."""
+        return self.finish_batch(str(self.submit_batch(texts, collection, ids)["batch_id"]))
 
     def ask(self, question: str, collection: str, **options: Any) -> Asked:
         """Ask without the answer cache, so that the measured work is done."""

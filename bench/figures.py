@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,15 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def write(figures: Mapping[str, Figure], path: Path) -> None:
+def write(figures: Mapping[str, Figure], path: Path, machine: str) -> None:
+    """Write the figures by name, and under ``machine`` where they were taken."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rounded = {name: {**asdict(figure), "value": round(figure.value, 4)} for name, figure in figures.items()}
-    path.write_text(json.dumps(rounded, indent=2) + "\n", "utf-8")
+    path.write_text(json.dumps({"machine": machine, **rounded}, indent=2) + "\n", "utf-8")
 
 
 def show(figures: Mapping[str, Figure], console: Console) -> None:
-    table = Table("figure", "value", "unit", "limit", "peers")
+    table = Table(Column("figure", no_wrap=True), "value", "unit", "limit", "peers")
     for name, figure in figures.items():
         bound = "" if figure.limit is None else f"{'≥' if figure.more_is_better else '≤'} {figure.limit:g}"
         peers = ", ".join(f"{peer} {value:.3g}" for peer, value in figure.peers.items())

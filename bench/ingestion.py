@@ -70,29 +70,37 @@ def figures(rounds: Sequence[Round]) -> dict[str, Figure]:
     }
 
 
-def measure_paragraphs(
-    caller: Caller, tools: Tools, chapters: Sequence[str], collection: str
-) -> dict[str, Figure]:
-    """Documents a second, and the ratio to a bare loop over the same texts right before and after."""
-    bare = BundledEmbedder(tools.settings.model_dir).embed_passages
-    # each text begins in the middle of a passage, so that its vectors are not cached yet
-    texts = [
+def paragraphs_of(chapters: Sequence[str]) -> list[str]:
+    """Texts of one passage, each from the middle of a passage, so that its vectors are not cached yet."""
+    return [
         chapter[start : start + CHARACTERS]
         for chapter in chapters
         for start in range(APART // 2, len(chapter) - CHARACTERS, APART)
     ]
-    rates, ratios = list[float](), list[float]()
-    for part in range(ROUNDS):
-        paragraphs = texts[part::ROUNDS]
-        before = _rate(bare, paragraphs)
-        begun = perf_counter()
-        caller.ingest(paragraphs, collection)
-        rates.append(len(paragraphs) / (perf_counter() - begun))
-        ratios.append(rates[-1] / median((before, _rate(bare, paragraphs))))
-    return {
-        "small_documents_per_s": Figure(median(rates), "documents/s"),
-        "small_documents_ratio": Figure(median(ratios), "of a bare loop", more_is_better=True),
-    }
+
+
+def measure_paragraphs(
+    caller: Caller, tools: Tools, texts: Sequence[str], collection: str, prefix: str = ""
+) -> dict[str, Figure]:
+    """Documents a second, submitted singly and in batches, also as ratios to a bare loop before and after.
+
+    ``texts``: documents of one paragraph. ``prefix``: of the figures' names.
+    """
+    bare = BundledEmbedder(tools.settings.model_dir).embed_passages
+    ways = {"small_documents": caller.ingest, "batched_documents": caller.ingest_batch}
+    found = dict[str, Figure]()
+    for name, ingest in ways.items():
+        rates, ratios = list[float](), list[float]()
+        for part in range(ROUNDS):
+            paragraphs = texts[part::ROUNDS]
+            before = _rate(bare, paragraphs)
+            begun = perf_counter()
+            ingest(paragraphs, f"{collection}-{name.partition('_')[0]}")
+            rates.append(len(paragraphs) / (perf_counter() - begun))
+            ratios.append(rates[-1] / median((before, _rate(bare, paragraphs))))
+        found[f"{prefix}{name}_per_s"] = Figure(median(rates), "documents/s")
+        found[f"{prefix}{name}_ratio"] = Figure(median(ratios), "of a bare loop", more_is_better=True)
+    return found
 
 
 def _rate(loop: Loop, texts: Sequence[str]) -> float:

@@ -12,10 +12,9 @@ from time import monotonic, perf_counter, sleep
 import httpx
 
 from bench.figures import Figure
+from bench.servers import running_broker
 from bench.stack import free_ports
 from rag.errors import Unavailable
-from rag.redis import embedded
-from rag.settings import Settings
 
 CALLERS = 4
 QUESTION = {"question": "What is measured here?", "generate": False, "cache": False}
@@ -47,20 +46,18 @@ def _rate(call: Callable[[httpx.Client], httpx.Response], count: int) -> float:
 def bare_endpoint() -> Iterator[str]:
     """A FastAPI application with one route that writes one Redis key, on a broker of its own."""
     with TemporaryDirectory(prefix="aegis-bare-") as home:
-        settings = Settings(aegis_home=Path(home))
         (port,) = free_ports(1)
         environment = {"AEGIS_HOME": home, "PATH": ""}
         options = ["--port", str(port), "--log-level", "error"]
         server = [sys.executable, "-m", "uvicorn", "bench.bare:app", *options]
-        redis = subprocess.Popen(embedded.command(settings))
-        api = subprocess.Popen(server, env=environment)
-        try:
-            _wait_for(f"http://127.0.0.1:{port}/")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            for process in (api, redis):
-                process.terminate()
-                process.wait(20)
+        with running_broker(Path(home)):
+            api = subprocess.Popen(server, env=environment)
+            try:
+                _wait_for(f"http://127.0.0.1:{port}/")
+                yield f"http://127.0.0.1:{port}"
+            finally:
+                api.terminate()
+                api.wait(20)
 
 
 def _wait_for(url: str) -> None:

@@ -22,6 +22,7 @@ DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 ODT = "application/vnd.oasis.opendocument.text"
+ODS = "application/vnd.oasis.opendocument.spreadsheet"
 EPUB = "application/epub+zip"
 RTF = "application/rtf"
 EML = "message/rfc822"
@@ -50,6 +51,7 @@ READABLE: Mapping[str, tuple[str, ...]] = MappingProxyType(
         JSONL: ("jsonl", "ndjson"),
         EPUB: ("epub",),
         ODT: ("odt", "ott"),
+        ODS: ("ods", "ots"),
         RTF: ("rtf",),
         EML: ("eml",),
         PNG: ("png",),
@@ -72,7 +74,7 @@ _ALIASES = {
     "text/json": JSON,
     "text/rtf": RTF,
 }
-_ZIPPED = frozenset((DOCX, PPTX, XLSX, ODT, EPUB))
+_ZIPPED = frozenset((DOCX, PPTX, XLSX, ODT, ODS, EPUB))
 _OFFICE_FOLDERS = {b"word": DOCX, b"ppt": PPTX, b"xl": XLSX}
 
 _ZIP = b"PK\x03\x04"
@@ -177,7 +179,7 @@ def _type_by_signature(head: bytes, label: str | None) -> str | None:
     if head.startswith(_ZIP):
         if stated := _FIRST_ENTRY_MIMETYPE.match(head):
             kind = stated[1].decode("ascii")
-            return next((known for known in (EPUB, ODT) if kind.startswith(known)), None)
+            return next((known for known in (EPUB, ODT, ODS) if kind.startswith(known)), None)
         if entry := _OFFICE_ENTRY.search(head):
             return _OFFICE_FOLDERS[entry[1]]
         return label if label in _ZIPPED else None

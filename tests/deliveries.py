@@ -12,6 +12,7 @@ from tasks.app import StageWork, app
 from tasks.lanes import Lane, lane_of
 from tasks.publishing import bells
 from tasks.stages import leases as lease
+from tasks.stages.follow_up import follow_up
 from tasks.stages.run import Work
 from tasks.stages.stage import JobsFailed, deliver, summarize, work_batch
 from tasks.toolbox import Toolbox
@@ -77,7 +78,11 @@ def work_job(tools: Toolbox, job_id: str) -> str:
     end_pause(tools, job_id)
     seconds, stage = tools.settings.lease_seconds, job_of(tools, job_id).stage
     lease = begin(tools.jobs, job_id, stage, lease_seconds=seconds, worker=tools.worker)
-    return summarize(work_batch(tools, [lease])) if lease else "nothing was due"
+    if lease is None:
+        return "nothing was due"
+    worked = work_batch(tools, [lease])
+    follow_up(tools, lane_of(stage), [each.next for each in worked if each.next], until=0)
+    return summarize(worked)
 
 
 def perform(tools: Toolbox, stage: Stage, work: Work, job_id: str) -> str:

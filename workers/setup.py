@@ -6,13 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rag.settings import Settings
-from workers.bundled.models import CROSS_ENCODER, MINILM
+from workers.bundled.models import CROSS_ENCODER, E5, MINILM
 from workers.bundled.release import Release
 
 
 def needed_models(settings: Settings) -> tuple[Release, ...]:
     """MiniLM always: collections that it embedded may be there. The others where they are chosen."""
-    return (MINILM, CROSS_ENCODER) if settings.reranked_by == "bundled" else (MINILM,)
+    embedding = (E5,) if settings.embedding_name == E5.name else ()
+    reranking = (CROSS_ENCODER,) if settings.reranked_by == "bundled" else ()
+    return (MINILM, *embedding, *reranking)
 
 
 def missing_models(settings: Settings, model_dir: Path) -> list[Release]:
@@ -23,8 +25,9 @@ def missing_models(settings: Settings, model_dir: Path) -> list[Release]:
 def build_models(settings: Settings, model_dir: Path, report: Callable[[str], None]) -> None:
     """Build what is missing. ``report`` takes a line at each step. Raises ModelError as each build does."""
     from workers.embedding import build as embedding
+    from workers.embedding.e5 import build as e5
     from workers.reranking.cross_encoder import build as cross_encoder
 
-    builds = {MINILM.name: embedding.build, CROSS_ENCODER.name: cross_encoder.build}
+    builds = {MINILM.name: embedding.build, E5.name: e5.build, CROSS_ENCODER.name: cross_encoder.build}
     for release in missing_models(settings, model_dir):
         builds[release.name](model_dir, report)

@@ -5,6 +5,7 @@ that its stages use.
 """
 
 import logging
+from collections.abc import Iterable
 from functools import cached_property
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, TypeVar
@@ -19,7 +20,7 @@ from rag.errors import ConfigurationError, Unavailable
 from rag.jobs import DurableJobStore
 from rag.journal.journal import Journal
 from rag.model import Stage
-from rag.parsing.wire import ChildRun
+from rag.parsing.wire import AnswerBounds, ChildRun
 from rag.ports import (
     BlobStore,
     Cache,
@@ -67,9 +68,12 @@ log = logging.getLogger(__name__)
 class Tools(Toolbox):
     """Every role as the settings choose it, built when first used."""
 
-    def __init__(self, settings: Settings, calls: "CallMetrics | None" = None) -> None:
-        """``calls``: counts and times the parts' calls; None: nothing does."""
+    def __init__(
+        self, settings: Settings, calls: "CallMetrics | None" = None, follow_ups: Iterable[Stage] = ()
+    ) -> None:
+        """``calls``: counts and times the parts' calls; None: nothing does. ``follow_ups``: of the worker."""
         self._settings = settings
+        self._follow_ups = frozenset(follow_ups)
         self._calls = calls
         self._worker = settings.worker_id or uuid4().hex
         self._drain = Drain()
@@ -88,6 +92,10 @@ class Tools(Toolbox):
     @property
     def pace(self) -> Pace:
         return self._pace
+
+    @property
+    def follow_ups(self) -> frozenset[Stage]:
+        return self._follow_ups
 
     @property
     def settings(self) -> Settings:
@@ -163,8 +171,12 @@ class Tools(Toolbox):
     @cached_property
     def parser(self) -> Parser:
         from rag.parsing.parser import IsolatedParser
+        from rag.parsing.small_texts import SmallTextParser
 
-        return IsolatedParser(self._settings, "workers.cutting", _record_child)
+        isolated = IsolatedParser(self._settings, "workers.cutting", _record_child)
+        if self._settings.parse_isolation == "strict":
+            return isolated
+        return SmallTextParser(isolated, lambda: self.chunker, AnswerBounds.of(self._settings))
 
     @cached_property
     def recogniser(self) -> Parser:
@@ -230,7 +242,7 @@ def warm(tools: Tools, group: LaneGroup) -> None:
 
     Raises what the roles' ``warm`` raise, and Unavailable when the engine stays away.
     """
-    for stage in sorted(group.stages):
+    for stage in sorted(group.stages | (tools.follow_ups & {Stage.GENERATE})):
         match stage:
             case Stage.PARSE:
                 tools.parser.warm()

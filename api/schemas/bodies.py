@@ -279,8 +279,8 @@ class ReindexIn(Body):
 
     model: ModelName | None = Field(
         None,
-        description="all-MiniLM-L6-v2, ollama:NAME, or a model of the server at JINA_BASE_URL; "
-        "unset: the one that new collections get",
+        description="all-MiniLM-L6-v2, multilingual-e5-small, ollama:NAME, or a model of the server at "
+        "JINA_BASE_URL; unset: the one that new collections get",
         examples=["jina-embeddings-v3"],
     )
     dimension: int | None = Field(None, ge=8, le=8192, description="Of its vectors; unset: VECTOR_SIZE")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, JsonValue, create_model
 
 from api.schemas.answers import PROBLEM_TYPE, JobOut, WarningOut
-from rag.model import JobKind, Stage
+from rag.model import JobKind, Reason, Stage
 
 
 class IngestResult(BaseModel):
@@ -74,6 +74,18 @@ class TimingsOut(BaseModel):
     total: float
 
 
+class NotFoundOut(BaseModel):
+    """Why a question has no answer from the documents."""
+
+    reason: Reason
+    message: str
+    lacking: list[str] | None = Field(
+        None,
+        description="With `differs_in`: the names, versions, years and the like that the question has and "
+        "the passages lack; else absent",
+    )
+
+
 class QueryResult(BaseModel):
     answer: str | None = Field(description="Null where none was asked for: `generate` false")
     citations: list[CitationOut] = Field(description="Empty where the documents do not tell")
@@ -83,6 +95,9 @@ class QueryResult(BaseModel):
         None, description="The model's reasoning before its answer, where it wrote any"
     )
     cached: bool = Field(description="Kept from an earlier question")
+    not_found: NotFoundOut | None = Field(
+        None, description="Why nothing was found: no citations, or, where no answer was asked for, no hits"
+    )
     pending_documents: int | None = Field(
         None,
         description="Where nothing was found: documents of the collection still on their way; else absent",

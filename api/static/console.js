@@ -68,7 +68,8 @@ function finished(job) {
     return;
   }
   const coming = job.result.pending_documents; // of an answer that was not found
-  said($("ask-state"), coming ? `${many(coming, "document")} of this collection ${coming === 1 ? "is" : "are"} still on the way. Ask again when done.` : "");
+  const onTheirWay = coming ? `${many(coming, "document")} of this collection ${coming === 1 ? "is" : "are"} still on the way. Ask again when done.` : "";
+  said($("ask-state"), [job.result.not_found?.message, onTheirWay].filter(Boolean).join(" "));
   show(job.result, job.subject.collection);
 }
 

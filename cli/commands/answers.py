@@ -56,6 +56,8 @@ def _show_rest(console: Console, result: Json, streamed: str, site: str = "") ->
         console.print()
     for citation in result["citations"]:
         show_source(console, citation, site)
+    if not_found := result.get("not_found"):
+        _say(console, f"\n{printable(str(not_found['message']))}")
     if pending := result.get("pending_documents"):
         _say(console, f"\n{on_their_way(int(pending))}")
     cached = ", kept from earlier (--fresh asks anew)" if result.get("cached") else ""

@@ -101,6 +101,6 @@ def _show_answer(console: Console, question: str, result: Json) -> None:
     )
     for citation in result["citations"]:
         show_source(console, citation)
-    if not result["citations"]:
-        console.print(Padding("[yellow]The documents do not hold an answer.[/]", (0, 2)))
+    if not_found := result.get("not_found"):
+        console.print(Padding(f"[yellow]{shown(not_found['message'])}[/]", (0, 2)))
     console.print()

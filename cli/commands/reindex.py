@@ -18,7 +18,8 @@ def reindex(
     model: Annotated[
         str | None,
         typer.Option(
-            help="all-MiniLM-L6-v2, ollama:NAME, or one of JINA_BASE_URL; default: EMBEDDING_MODEL."
+            help="all-MiniLM-L6-v2, multilingual-e5-small, ollama:NAME, or one of JINA_BASE_URL; "
+            "default: EMBEDDING_MODEL."
         ),
     ] = None,
     collection: Annotated[str | None, typer.Option(help="Collection; default: COLLECTION_NAME.")] = None,

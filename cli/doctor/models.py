@@ -49,6 +49,7 @@ class _Sample:
 
     query: Embedding
     candidates: tuple[Candidate, ...]
+    model: str
 
     @classmethod
     def embedded_by(cls, embedder: Embedder) -> "_Sample":
@@ -60,7 +61,7 @@ class _Sample:
                 end=len(text),
             )  # fmt: skip
             candidates.append(Candidate(Hit(passage, 1.0 - index), embedding.dense, embedding.tokens))
-        return cls(query, tuple(candidates))
+        return cls(query, tuple(candidates), embedder.name)
 
 
 def _check_embedder(embedder: Embedder) -> Finding:
@@ -76,7 +77,7 @@ def _check_embedder(embedder: Embedder) -> Finding:
 
 def _check_reranker(reranker: Reranker, sample: _Sample) -> Finding:
     reranker.warm()
-    request = RerankRequest(_QUESTION, sample.query, sample.candidates)
+    request = RerankRequest(_QUESTION, sample.query, sample.candidates, sample.model)
     ((right, wrong),), ms = timed(lambda: reranker.relevance([request]))
     text = f"{reranker.name}: gives the right passage {right:.2f}, another {wrong:.2f}"
     if right <= wrong:

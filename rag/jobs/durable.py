@@ -1,7 +1,9 @@
 """``JobStore`` on Redis with a journal in the blob store, from which lost records are rebuilt."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 
 from redis import Redis
 
@@ -34,6 +36,7 @@ class DurableJobStore(RedisJobStore):
         super().__init__(client, settings)
         self._journal = journal
         self._settings = settings
+        self._together: list[Job] | None = None
 
     # --- beginnings
 
@@ -100,9 +103,21 @@ class DurableJobStore(RedisJobStore):
     ) -> bool:
         """Callers that wait hear of the end before its entry is written."""
         finished = super().finish(lease, state, seconds=seconds, result=result, error=error, tally=tally)
-        if finished:
+        if finished and self._together is not None:
+            self._together.append(lease.job)
+        elif finished:
             self._try_end(lease.job)
         return finished
+
+    @contextmanager
+    def finish_together(self) -> Iterator[None]:
+        """One thread at a time: a worker's."""
+        self._together = []
+        try:
+            yield
+        finally:
+            jobs, self._together = self._together, None
+            self._try_end(*jobs)
 
     def cancel(self, job_id: str) -> Job:
         job = super().cancel(job_id)
@@ -131,15 +146,16 @@ class DurableJobStore(RedisJobStore):
             )
         return jobs
 
-    def _try_end(self, job: Job) -> None:
+    def _try_end(self, *jobs: Job) -> None:
         try:
-            self._end(job)
+            self._end(*jobs)
         except AegisError as error:
-            log.warning("job %s is over, but would run again if Redis lost its data: %s", job.id, error)
+            ids = " ".join(job.id for job in jobs)
+            log.warning("these are over, but would run again if Redis lost its data: %s: %s", ids, error)
 
-    def _end(self, job: Job) -> None:
-        if journalled(self._settings, job.kind):
-            self._journal.end(lambda: self._fields(job.id))
+    def _end(self, *jobs: Job) -> None:
+        ids = [job.id for job in jobs if journalled(self._settings, job.kind)]
+        self._journal.end(*(partial(self._fields, job_id) for job_id in ids))
 
     def _fields(self, job_id: str) -> JobFields:
         record = self._on("get", job_id)

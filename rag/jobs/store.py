@@ -1,6 +1,7 @@
 """``JobStore`` on Redis: how jobs are accepted, listed, and changed by clients. The rest is mixed in."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from time import time
 from typing import cast
@@ -60,6 +61,9 @@ class RedisJobStore(Work, Events, Sweeping, Statistics):
         refusal = self._scripts.run("flow", keys, "", kind, owner, most_open, self._most_owned)
         if refusal:
             raise overloaded(kind, *refusal)
+
+    def finish_together(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def repeated(self, *, idempotency_key: str, body_digest: str) -> Accepted | None:
         record = self._earlier(idempotency_key, body_digest)

@@ -113,15 +113,26 @@ class Journal:
         """Write that the job was accepted."""
         self._blobs.put(_open(job["id"]), job_json(job), durable=job["kind"] != JobKind.QUERY)
 
-    def end(self, record: Callable[[], JobFields]) -> None:
-        """Write that the job is over. ``record`` reads it, twice, since a retry may come in between."""
-        job = record()
-        if over(job):
-            self._blobs.put(_ended(job["id"]), job_json(job), durable=job["kind"] != JobKind.QUERY)
+    def end(self, *records: Callable[[], JobFields]) -> None:
+        """Write that jobs are over, in one step for the disk.
+
+        Each of ``records`` reads that of one job, twice, since a retry may come in between.
+        """
+        ended = {record: job for record in records if over(job := record())}
+        self._put_ends(list(ended.values()))
+        for record, job in ended.items():
             self._blobs.delete(_open(job["id"]))
-            job = record()
-            if job and not over(job):
-                self.reopen(opening_of(job))
+            now = record()
+            if now and not over(now):
+                self.reopen(opening_of(now))
+
+    def _put_ends(self, jobs: Sequence[JobFields]) -> None:
+        for job in jobs:
+            if job["kind"] == JobKind.QUERY:
+                self._blobs.put(_ended(job["id"]), job_json(job), durable=False)
+        kept = {_ended(job["id"]): job_json(job) for job in jobs if job["kind"] != JobKind.QUERY}
+        if kept:
+            self._blobs.put_all(kept)
 
     def reopen(self, job: JobFields) -> None:
         """Write that the job is accepted again."""
@@ -194,10 +205,13 @@ class Journal:
         """Replace the entry of the name."""
         self._blobs.put(f"{_COLLECTIONS}/{entry.name}", collection_json(entry))
 
-    def put_document(self, entry: DocumentEntry) -> None:
-        """Write a version or a deletion, and remove the entries that it replaces."""
+    def put_document(self, entry: DocumentEntry, *, wait: bool = True) -> None:
+        """Write a version or a deletion, and remove the entries that it replaces.
+
+        ``wait`` False: it survives a power cut once this process has written the next entry that waits.
+        """
         folder, leaf = f"{DOCUMENTS}/{folder_of(entry)}", leaf_of(entry)
-        self._put_document(entry)
+        self._put_document(entry, wait=wait)
         for key in list(self._blobs.keys(folder)):
             if key.rpartition("/")[2] < leaf:
                 self._blobs.delete(key)
@@ -207,8 +221,9 @@ class Journal:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(self._put_document, documents))
 
-    def _put_document(self, entry: DocumentEntry) -> None:
-        self._blobs.put(f"{DOCUMENTS}/{folder_of(entry)}/{leaf_of(entry)}", document_json(entry))
+    def _put_document(self, entry: DocumentEntry, *, wait: bool = True) -> None:
+        key = f"{DOCUMENTS}/{folder_of(entry)}/{leaf_of(entry)}"
+        self._blobs.put(key, document_json(entry), wait=wait)
 
     def forget_documents(self, collection: str, generation: int) -> None:
         """Remove all entries of a generation."""

@@ -3,7 +3,7 @@
 Times are Unix seconds (float, UTC) unless a name says otherwise.
 """
 
-from rag.model.answers import Answer, Citation
+from rag.model.answers import Answer, Citation, Reason, Refusal
 from rag.model.backups import (
     ABOUT_BACKUPS,
     LATEST,
@@ -128,8 +128,10 @@ __all__ = [
     "Point",
     "Progress",
     "ReadingWarning",
+    "Reason",
     "RecentWork",
     "RecognisedSpan",
+    "Refusal",
     "Removal",
     "Replacement",
     "Reservation",

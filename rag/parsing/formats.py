@@ -20,7 +20,7 @@ _TEXTS = frozenset({media.TEXT, media.MARKDOWN, media.CSV, media.JSON, media.JSO
 
 def parsers(max_text_bytes: int, recognition: Recognition | None = None) -> Mapping[str, Parse]:
     """A parser for every type of :data:`rag.media.READABLE`."""
-    zipped = (media.DOCX, media.PPTX, media.XLSX, media.ODT, media.EPUB, media.RTF)
+    zipped = (media.DOCX, media.PPTX, media.XLSX, media.ODT, media.ODS, media.EPUB, media.RTF)
     return MappingProxyType(
         {
             media.TEXT: plain.text,

@@ -117,6 +117,8 @@ def _are_groups(body: Sequence[Row]) -> bool:
         return False
     groups, names = body[0], body[1]
     width = _width(names)
+    if any(len(group) > _LONGEST_NAME for group in groups):
+        return False
     gaps = sum(not cell for cell in groups[1:width]) + max(0, width - len(groups))
     repeated = len(set(filter(None, names))) < sum(map(bool, names))
     return (

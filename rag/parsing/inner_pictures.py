@@ -4,30 +4,22 @@ Small pictures are icons and rules, and pictures that come again and again are l
 """
 
 import re
-from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from rag.errors import NotRecognised
-from rag.model import ParsedDocument, ReadingWarning, RecognisedSpan
-from rag.parsing.decoding import normalised
-from rag.parsing.pictures import pixels_of, size_of
+from rag.model import ParsedDocument, ReadingWarning
+from rag.parsing.picture_marks import mark_of, placed
+from rag.parsing.pictures import MOST_SHOWN, MOST_WITHIN, is_icon, pixels_of, size_of
 from rag.parsing.recognition import Picture, RecognisedPage, Recognition
 from rag.parsing.warnings import drawings_not_read, pictures_not_read
 
-_OPEN, _CLOSE = "\ue010", "\ue011"
-"""Private-use characters around the number of a picture; other marks have others."""
-
-_MARK = re.compile(f" {{0,2}}{_OPEN}(\\d{{1,4}}){_CLOSE}")
 _IMAGE = re.compile(r"\\?!\[((?:[^\[\]\\\n]|\\.|\[[^\[\]\n]*\])*)\]\(([^()\n]*)\)")
 _NO_WORDS = re.compile(r"(?:picture|image|grafik|bild|img)?[ _-]?\d{0,6}(?:\.[a-z]{3,4})?", re.IGNORECASE)
 _BREAK = "\n\n"
-_SMALLEST_AREA, _SMALLEST_SIDE = 10_000, 24  # pixels
 _SMALLEST_DRAWING = 10_000  # bytes
-_MOST = 100
-_REPEATED = 3
 
 Open = Callable[[str], bytes]
 """The bytes of a picture, by its name in the document; b"" for one that is not there."""
@@ -57,10 +49,10 @@ class InnerPictures:
             if len(data) >= _SMALLEST_DRAWING:
                 self._drawings.add(name)
             return ""
-        if size[0] * size[1] < _SMALLEST_AREA or min(size) < _SMALLEST_SIDE:
+        if is_icon(size):
             return ""
         self._names[name] = len(self._names)
-        return "" if self.recognition is None else f" {_OPEN}{self._names[name]}{_CLOSE}"
+        return "" if self.recognition is None else f" {mark_of(self._names[name])}"
 
     def marked(self, markdown: str, name_of: Callable[[str], str] = str) -> str:
         """``markdown`` with the words and the mark of each image. ``name_of``: its name, by its address."""
@@ -90,7 +82,7 @@ class InnerPictures:
 
         Raises NotRecognised for pictures without any text, where nothing recognises them.
         """
-        wanted = {name: at for name, at in self._names.items() if self._shown[name] <= _REPEATED}
+        wanted = {name: at for name, at in self._names.items() if self._shown[name] <= MOST_SHOWN}
         if self.recognition is None:
             if wanted and not document.text.strip():
                 raise NotRecognised(
@@ -98,12 +90,12 @@ class InnerPictures:
                 )
             left, texts = len(wanted), dict[int, RecognisedPage]()
         else:
-            chosen = [(at, partial(self._pixels, name)) for name, at in wanted.items()][:_MOST]
+            chosen = [(at, partial(self._pixels, name)) for name, at in wanted.items()][:MOST_WITHIN]
             reading = self.recognition.read(chosen)
             left, texts = len(reading.left), reading.pages
-        drawings = len(self._drawings) + (max(0, len(wanted) - _MOST) if self.recognition else 0)
+        drawings = len(self._drawings) + (max(0, len(wanted) - MOST_WITHIN) if self.recognition else 0)
         warnings = (*document.warnings, *_warnings(left, drawings))
-        return replace(_placed(document, texts), warnings=warnings)
+        return replace(placed(document, texts), warnings=warnings)
 
     def _pixels(self, name: str) -> Picture:
         return pixels_of(self.open(name))
@@ -114,80 +106,3 @@ def _warnings(pictures: int, drawings: int) -> Iterator[ReadingWarning]:
         yield pictures_not_read(pictures)
     if drawings:
         yield drawings_not_read(drawings)
-
-
-def _placed(document: ParsedDocument, texts: Mapping[int, RecognisedPage]) -> ParsedDocument:
-    """``document`` with ``texts`` in the places of their marks."""
-    text = document.text
-    if _OPEN not in text:
-        return document
-    pieces: list[str] = []
-    spans: list[RecognisedSpan] = []
-    before, after = [0], [0]  # offsets from which on text moved, in the old text and in the new
-    position = length = 0
-    for mark in _MARK.finditer(text):
-        page = texts.get(int(mark[1]), RecognisedPage("", 1.0))
-        kept = text[position : mark.start()]
-        words = _words(text, mark, page)
-        pieces += (kept, words)
-        start = length + len(kept)
-        length = start + len(words)
-        position = mark.end()
-        if not words and text.startswith(_BREAK, position) and text[max(0, mark.start() - 1)] == "\n":
-            position += len(_BREAK)  # else an empty paragraph would be left
-        if words.strip():
-            spans.append(RecognisedSpan(start, length, page.confidence))
-        before.append(position)
-        after.append(length)
-    pieces.append(text[position:])
-    moved = _Moved(before, after)
-    return replace(
-        document,
-        text="".join(pieces),
-        title=_MARK.sub("", document.title).strip() or None if document.title else None,
-        headings=tuple(
-            replace(each, start=moved.at(each.start), text=words)
-            for each in document.headings
-            if (words := _MARK.sub("", each.text).strip())
-        ),
-        pages=tuple(
-            replace(each, start=start, end=end)
-            for each in document.pages
-            if (start := moved.at(each.start)) < (end := moved.at(each.end))
-        ),
-        tables=tuple(
-            replace(
-                each,
-                start=moved.at(each.start),
-                last=moved.at(each.last),
-                caption=_MARK.sub("", each.caption),
-            )
-            for each in document.tables
-        ),
-        definitions=tuple(
-            replace(each, start=moved.at(each.start), end=moved.at(each.end), term=_MARK.sub("", each.term))
-            for each in document.definitions
-        ),
-        recognised=tuple(spans),
-    )
-
-
-def _words(text: str, mark: re.Match[str], page: RecognisedPage) -> str:
-    """The recognised text: as it is where its mark is a paragraph, on one line within a line."""
-    found = normalised(page.text).strip()
-    before, after = text[max(0, mark.start() - 1) : mark.start()], text[mark.end() : mark.end() + 1]
-    alone = before in ("", "\n") and after in ("", "\n")
-    if alone or not found:
-        return found
-    joined = " ".join(found.split())
-    return joined if before in ("", "\n") else f" {joined}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Moved:
-    before: list[int]
-    after: list[int]
-
-    def at(self, offset: int) -> int:
-        place = bisect_right(self.before, offset) - 1
-        return self.after[place] + offset - self.before[place]

@@ -1,4 +1,4 @@
-"""Reads DOCX, PPTX, XLSX, ODT, EPUB and RTF files."""
+"""Reads DOCX, PPTX, XLSX, ODT, ODS, EPUB and RTF files."""
 
 import re
 import zipfile
@@ -17,10 +17,11 @@ from rag.parsing import docx, docx_body, structure, xlsx
 from rag.parsing.epub import epub
 from rag.parsing.extraction import ENCRYPTED, extracted
 from rag.parsing.inner_pictures import InnerPictures
+from rag.parsing.ods import ods
 from rag.parsing.odt import odt
 from rag.parsing.package import Package
 from rag.parsing.pptx import Slide, slides_of
-from rag.parsing.pptx_tables import with_filled_cells
+from rag.parsing.pptx_tables import with_marked_tables
 from rag.parsing.recognition import Recognition
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -74,6 +75,8 @@ def _document(data: bytes, media_type: str, max_text_bytes: int, pictures: Inner
         return _pptx(data, max_text_bytes, pictures)
     if media_type == media.ODT:
         return pictures.appended(odt(data, pictures.mark), pictures.below("Pictures/"))
+    if media_type == media.ODS:
+        return pictures.appended(ods(data, max_text_bytes), pictures.below("Pictures/"))
     if media_type == media.EPUB:
         return epub(data, max_text_bytes, pictures)
     return pictures.appended(xlsx.xlsx(data, max_text_bytes), pictures.below("xl/media/"))
@@ -84,12 +87,13 @@ def _pptx(data: bytes, max_text_bytes: int, pictures: InnerPictures) -> ParsedDo
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             slides = slides_of(Package(archive))
-        data = with_filled_cells(data)
+        marked = with_marked_tables(data)
     except (*_BROKEN_ARCHIVE, ElementTree.ParseError, expat.ExpatError) as error:
         raise UnreadableDocument(f"The file is broken and cannot be read: {error}.") from error
-    found = extracted(data, media.PPTX, max_text_bytes)
+    found = extracted(marked.data, media.PPTX, max_text_bytes)
     if not found.pages:
-        return structure.from_markdown(structure.prose(found.content), found.metadata.title)
+        content = marked.placed(structure.prose(found.content))
+        return structure.from_markdown(content, found.metadata.title)
     pages = []
     for page in found.pages:
         known = page.page_number <= len(slides)
@@ -98,7 +102,8 @@ def _pptx(data: bytes, max_text_bytes: int, pictures: InnerPictures) -> ParsedDo
         if slide.number is not None:
             content = pictures.marked(page.content, partial(_in_folder, "ppt/media"))
             others = "".join(f"\n\n{pictures.mark_once(name)}" for name in slide.pictures)
-            pages.append((slide.number, structure.prose(content) + others + notes))
+            words = marked.placed(structure.prose(content))
+            pages.append((slide.number, words + others + notes))
     return structure.from_pages(sorted(pages, key=itemgetter(0)), found.metadata.title)
 
 

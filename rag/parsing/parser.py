@@ -65,7 +65,7 @@ class IsolatedParser:
         self._seconds = settings.ocr_timeout if recognises else settings.parse_timeout
         self._memory_mb = settings.ocr_memory_mb if recognises else settings.parse_memory_mb
         self._every_page = recognises and settings.ocr == "always"
-        self._bounds = wire.AnswerBounds(settings.max_text_mb << 20, settings.chunk_tokens)
+        self._bounds = wire.AnswerBounds.of(settings)
         self._program = program
         self._server: _ForkServer | None = None
         self._reset()

@@ -3,7 +3,7 @@
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -18,12 +18,15 @@ from rag.parsing.extraction import ENCRYPTED, extracted
 from rag.parsing.kerning import Words
 from rag.parsing.layout import Arranged, arranged
 from rag.parsing.losses import damaged_words, has_others, lost_words
+from rag.parsing.page_pictures import PagePicture, marked, without_logos
+from rag.parsing.picture_marks import placed
+from rag.parsing.pictures import MOST_WITHIN
 from rag.parsing.recognition import Reading, Recognition
-from rag.parsing.rendering import rendered
+from rag.parsing.rendering import parts_rendered, rendered
 from rag.parsing.running_heads import without_running_heads
-from rag.parsing.textlayer import Layer, compounds_of, joined, layers_of
+from rag.parsing.textlayer import Layer, compounds_of, joined, layers_of, may_have_pictures
 from rag.parsing.textlines import Line
-from rag.parsing.warnings import pages_not_read
+from rag.parsing.warnings import drawings_not_read, pages_not_read, pictures_not_read
 
 _WORD = re.compile(r"\w+")
 _ROW_END = 60
@@ -45,7 +48,7 @@ log = logging.getLogger(__name__)
 def pdf(data: bytes, max_text_bytes: int, recognition: Recognition | None = None) -> ParsedDocument:
     """Pages by xberg, mended by PDFium; where xberg fails or finds no text, those by PDFium.
 
-    Pages that are pictures of text are recognised, or else named in a warning.
+    Pages that are pictures of text are recognised, and large pictures on others, or else named in a warning.
     Raises UnreadableDocument for encrypted or broken files, NotRecognised for scans, EmptyDocument.
     """
     broken: UnreadableDocument | None = None
@@ -68,7 +71,8 @@ def _mended_pages(found: ExtractedDocument, data: bytes, recognition: Recognitio
     layers: list[Layer] = []
     pages: dict[int, str] = {}
     try:
-        for number, (layer, lines) in enumerate(layers_of(PdfDocument(data), compounds), 1):
+        found_layers = layers_of(PdfDocument(data), compounds, has_pictures=may_have_pictures(data))
+        for number, (layer, lines) in enumerate(found_layers, 1):
             layers.append(layer)
             pages[number] = _mended(contents.get(number, ""), layer, lines, compounds)
     except PdfiumError as error:
@@ -85,23 +89,65 @@ def _with_scans(
     title: str | None,
     recognition: Recognition | None,
 ) -> ParsedDocument:
-    """The document of ``pages``, and of those that are pictures as they are recognised."""
+    """The document of ``pages``, and of those and the large pictures on others as they are recognised."""
     every = recognition is not None and recognition.every_page
     scans = [number for number, layer in enumerate(layers, 1) if every or layer.is_scan]
-    if recognition is not None:
-        reading = recognition.read(rendered(data, scans))
-        if not every:
-            reading = reading.without(_well_layered(reading, layers))
-        kept = [(number, content) for number, content in pages if content.strip()]
-        return reading.described(_document(reading.texts(kept), title))
+    shown = without_logos({n: layer.pictures for n, layer in enumerate(layers, 1) if n not in scans})
+    if recognition is None:
+        return _unrecognised(pages, title, scans, [number for number, _ in shown])
+    reading = recognition.read(rendered(data, scans))
+    if not every:
+        reading = reading.without(_well_layered(reading, layers))
+    kept = [(number, content) for number, content in pages if content.strip()]
+    numbered = list(enumerate(shown[:MOST_WITHIN]))
+    document = reading.described(_document(_marked(reading.texts(kept), numbered), title))
+    parts = parts_rendered(data, [(number, picture.bounds) for number, picture in shown[:MOST_WITHIN]])
+    return _with_pictures(document, recognition.read(enumerate(parts)), shown, layers)
+
+
+def _marked(
+    pages: Iterable[tuple[int, str]], pictures: Sequence[tuple[int, tuple[int, PagePicture]]]
+) -> list[tuple[int, str]]:
+    """The pages, in which marks stand for their pictures, which are numbered."""
+    by_page = defaultdict[int, list[tuple[int, PagePicture]]](list)
+    for at, (number, picture) in pictures:
+        by_page[number].append((at, picture))
+    return [(n, marked(content, by_page[n]) if n in by_page else content) for n, content in pages]
+
+
+def _with_pictures(
+    document: ParsedDocument,
+    reading: Reading,
+    shown: Sequence[tuple[int, PagePicture]],
+    layers: Sequence[Layer],
+) -> ParsedDocument:
+    """``document`` with the texts of its pictures, unless their page says the same."""
+    texts = {
+        at: page
+        for at, page in reading.pages.items()
+        if _share_in(layers[shown[at][0] - 1].text, page.text) < _SAME
+    }
+    warnings = document.warnings
+    if reading.left:
+        warnings += (pictures_not_read(len(reading.left), [shown[at][0] for at in reading.left]),)
+    if len(shown) > MOST_WITHIN:
+        warnings += (drawings_not_read(len(shown) - MOST_WITHIN),)
+    return replace(placed(document, texts), warnings=warnings)
+
+
+def _unrecognised(
+    pages: Sequence[tuple[int, str]], title: str | None, scans: Sequence[int], pictured: Sequence[int]
+) -> ParsedDocument:
+    """The document of ``pages``, with warnings about ``scans`` and the pages of pictures, ``pictured``."""
     if not any(content.strip() for _, content in pages):
         if scans:
             raise NotRecognised(
                 "The PDF holds pictures only: text recognition (OCR) is off or not installed."
             )
         raise EmptyDocument("The PDF holds no text.")
-    document = _document(pages, title)
-    return replace(document, warnings=(pages_not_read(scans, _NO_LAYER),)) if scans else document
+    unread = (pages_not_read(scans, _NO_LAYER),) if scans else ()
+    left = (pictures_not_read(len(pictured), pictured),) if pictured else ()
+    return replace(_document(pages, title), warnings=(*unread, *left))
 
 
 def _well_layered(reading: Reading, layers: Sequence[Layer]) -> set[int]:
@@ -189,7 +235,8 @@ def _by_pdfium(
     """Pages of plain text. ``broken``: xberg's error, raised when PDFium cannot read the file either."""
     try:
         document = PdfDocument(data)
-        read = [(layer, _arranged(layer, lines)) for layer, lines in layers_of(document)]
+        found = layers_of(document, has_pictures=may_have_pictures(data))
+        read = [(layer, _arranged(layer, lines)) for layer, lines in found]
     except PdfiumError as error:
         if "password" in str(error).lower():
             raise UnreadableDocument(ENCRYPTED) from error

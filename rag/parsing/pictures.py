@@ -31,6 +31,13 @@ from rag.parsing.recognition import Picture, Recognition
 MOST_PIXELS = 80_000_000
 """Of a picture: A4 at 900 dpi. It takes 240 MB while it is decoded."""
 
+MOST_WITHIN = 100
+"""Pictures of a document that are recognised."""
+
+MOST_SHOWN = 3
+"""Times: a picture that a document shows more often is a logo."""
+
+_SMALLEST_AREA, _SMALLEST_SIDE = 10_000, 24  # pixels
 _LONGEST_SIDE = 4_000
 _MOST_FRAMES = 2_000
 _FORMATS: Mapping[str, str] = MappingProxyType(
@@ -74,6 +81,11 @@ def size_of(data: bytes) -> tuple[int, int] | None:
             return image.size
     except (*_BROKEN, Image.DecompressionBombError):
         return None
+
+
+def is_icon(size: tuple[int, int]) -> bool:
+    """Whether a picture of this width and height, in pixels, is too small to show words."""
+    return size[0] * size[1] < _SMALLEST_AREA or min(size) < _SMALLEST_SIDE
 
 
 def pixels_of(data: bytes) -> Picture:

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from rag.parsing.picture_marks import has_mark
+
 _DEEPEST = 3  # lines from the edge
 _LONGEST = 200  # characters
 _MOST_WORDS = 14
@@ -70,6 +72,7 @@ def _edge_lines(page: int, lines: Sequence[str]) -> Iterator[_Line]:
             if (
                 len(line) > _LONGEST
                 or line.startswith("|")
+                or has_mark(line)
                 or (edge is _Edge.TOP and _heads_rows(lines, index))
             ):
                 break

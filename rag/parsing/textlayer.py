@@ -2,18 +2,19 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice, takewhile
+from itertools import takewhile
 
-from pypdfium2 import PdfDocument, PdfiumError, PdfObject, PdfPage, PdfTextPage
-from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
+from pypdfium2 import PdfDocument, PdfPage, PdfTextPage
 
 from rag.parsing.columns import text_in_columns
+from rag.parsing.page_pictures import PagePicture, area_of, bounds_of, images_of, pictures_of
 from rag.parsing.textlines import Line, lines_of
 
 _DIVIDER = re.compile(r"(?<=[^\W\d_])(?:[\x02\ufffe](?:\r?\n)?|[\u00ad-]\r?\n)(?=[^\W\d_])")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)?")
+_PICTURE = re.compile(rb"/Subtype\s{0,9}/Image\b")
 _LONGEST_WORD = 40  # letters
 _STAMP = 80
 """Letters that a scanner's program writes over a page, at most."""
@@ -21,7 +22,6 @@ _STAMP = 80
 _WHOLE_PAGE = 0.5
 _LOST = "\ufffd\x00"
 _MOST_LOST = 0.2
-_MOST_PICTURES = 1_000
 _PUNCTUATION = ".,;:!?()[]\"'“”"
 _PREFIXES = frozenset({"post", "non", "self", "cross"})
 _SHORTEST_AFTER_PREFIX = 6
@@ -32,25 +32,34 @@ _SHORTEST_AFTER_PREFIX = 6
 class Layer:
     """The ``text`` of a page, and the same in the order of its ``columns`` where it has three or more.
 
-    ``is_scan``: whether the page shows its text as a picture.
+    ``is_scan``: whether the page shows its text as a picture; ``pictures``: the large ones of any other page.
     """
 
     text: str = ""
     columns: str | None = None
     is_scan: bool = False
+    pictures: tuple[PagePicture, ...] = ()
 
 
 def layers_of(
-    document: PdfDocument, compounds: frozenset[str] = frozenset()
+    document: PdfDocument, compounds: frozenset[str] = frozenset(), *, has_pictures: bool = False
 ) -> Iterator[tuple[Layer, Callable[[], list[Line] | None]]]:
     """The layer of each page, and what reads its lines until the next page is asked for.
 
-    ``compounds``: words that have a hyphen wherever they stand in the document. Raises PdfiumError for a page
-    that cannot be read.
+    ``compounds``: words that have a hyphen wherever they stand in the document. ``has_pictures``: whether
+    pages may have some, see :func:`may_have_pictures`. Raises PdfiumError for a page that cannot be read.
     """
     for page in document:
         text = page.get_textpage()
-        yield _layer(page, text, compounds), partial(lines_of, text)
+        layer = _layer(page, text, compounds)
+        if has_pictures and not layer.is_scan:
+            layer = replace(layer, pictures=pictures_of(page, text))
+        yield layer, partial(lines_of, text)
+
+
+def may_have_pictures(data: bytes) -> bool:
+    """Whether the file names a picture: those are streams, whose dictionaries are never packed."""
+    return _PICTURE.search(data) is not None
 
 
 def _layer(page: PdfPage, text: PdfTextPage, compounds: frozenset[str]) -> Layer:
@@ -66,23 +75,14 @@ def _is_scan(page: PdfPage, text: str) -> bool:
     if not letters:
         return next(page.get_objects(max_depth=1), None) is not None
     lost = sum(map(text.count, _LOST))
-    # Looking for pictures takes milliseconds a page.
     return (letters <= _STAMP or lost > _MOST_LOST * letters) and _pictured(page) >= _WHOLE_PAGE
 
 
 def _pictured(page: PdfPage) -> float:
     """The part of the page that its largest picture covers."""
     width, height = page.get_size()
-    pictures = islice(page.get_objects(filter=[FPDF_PAGEOBJ_IMAGE], max_depth=2), _MOST_PICTURES)
-    return max(map(_area, pictures), default=0.0) / max(float(width * height), 1.0)
-
-
-def _area(picture: PdfObject) -> float:
-    try:
-        left, bottom, right, top = picture.get_bounds()
-    except PdfiumError:
-        return 0.0
-    return float((right - left) * (top - bottom))
+    largest = max((area_of(bounds_of(image)) for image in images_of(page)), default=0.0)
+    return largest / max(float(width * height), 1.0)
 
 
 def compounds_of(texts: Iterable[str]) -> frozenset[str]:

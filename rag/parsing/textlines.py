@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 from pypdfium2 import PdfTextPage
 from pypdfium2.raw import FS_RECTF, FPDFText_GetCharIndexFromTextIndex, FPDFText_GetLooseCharBox
@@ -68,7 +69,7 @@ def lines_of(page: PdfTextPage) -> list[Line] | None:
     lines = []
     words = turned = 0
     for line in _LINE.finditer(text):
-        boxes = [_box(page, index_of, word) for word in _WORD.finditer(text, *line.span())]
+        boxes = [_box(page.raw, index_of, word) for word in _WORD.finditer(text, *line.span())]
         if not boxes:
             continue
         words += len(boxes)
@@ -85,13 +86,14 @@ def _indexes(page: PdfTextPage, text: str) -> Callable[[int], int]:
     """From places in ``text`` to those of the characters on the page, some of which the text has not."""
     if page.count_chars() == len(text):
         return int
-    return lambda place: max(0, FPDFText_GetCharIndexFromTextIndex(page, place))
+    handle = page.raw  # looked up once: pypdfium2 does so at each call, thousands of times a page
+    return lambda place: max(0, FPDFText_GetCharIndexFromTextIndex(handle, place))
 
 
-def _box(page: PdfTextPage, index_of: Callable[[int], int], word: re.Match[str]) -> Cell:
+def _box(handle: Any, index_of: Callable[[int], int], word: re.Match[str]) -> Cell:
     first, last = FS_RECTF(), FS_RECTF()
-    FPDFText_GetLooseCharBox(page, index_of(word.start()), first)
-    FPDFText_GetLooseCharBox(page, index_of(word.end() - 1), last)
+    FPDFText_GetLooseCharBox(handle, index_of(word.start()), first)
+    FPDFText_GetLooseCharBox(handle, index_of(word.end() - 1), last)
     return Cell(
         min(first.left, last.left),
         min(first.bottom, last.bottom),

@@ -29,9 +29,11 @@ def lines_not_read(by_page: Mapping[int, int]) -> ReadingWarning:
     return warning(WarningKind.PARTS, count, told)
 
 
-def pictures_not_read(count: int) -> ReadingWarning:
-    """``count``: of pictures within a document, at least one."""
-    pictures = "1 picture in it was" if count == 1 else f"{count} pictures in it were"
+def pictures_not_read(count: int, pages: Sequence[int] = ()) -> ReadingWarning:
+    """``count``: of pictures within a document, at least one. ``pages``: on which they are, ascending."""
+    numbers = sorted({*pages})
+    where = f"on page{'s'[: len(numbers) - 1]} {_ranges(numbers)}" if numbers else "in it"
+    pictures = f"1 picture {where} was" if count == 1 else f"{count} pictures {where} were"
     return warning(WarningKind.PICTURES, count, f"{pictures} not read")
 
 

@@ -35,6 +35,7 @@ from rag.naming import plain_name
 from rag.parsing.decoding import is_clean
 from rag.parsing.structure import DEEPEST_HEADING, MAX_HEADING
 from rag.parsing.warnings import LONGEST_WARNING, MOST_WARNINGS
+from rag.settings import Settings
 from rag.system import framing
 from rag.system.framing import framed, payloads_of
 from rag.text.chunking import ROOM_A_TOKEN, most_passages
@@ -72,6 +73,10 @@ class AnswerBounds:
 
     text_bytes: int
     passage_tokens: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> "AnswerBounds":
+        return cls(settings.max_text_mb << 20, settings.chunk_tokens)
 
 
 @dataclass(frozen=True, slots=True)

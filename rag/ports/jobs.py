@@ -185,6 +185,10 @@ class JobStore(Protocol):
         """
         ...
 
+    def finish_together(self) -> AbstractContextManager[None]:
+        """Within it, ``finish`` may leave what must outlive the broker's data for its end, all at once."""
+        ...
+
     def cancel(self, job_id: str) -> Job:
         """End a job that is not over, as cancelled. NotFound; Conflict when it is over."""
         ...

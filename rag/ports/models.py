@@ -109,11 +109,12 @@ class Embedder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RerankRequest:
-    """A question, its embedding, and the candidates to rate."""
+    """A question, its embedding, and the candidates to rate. ``model``: what embedded them; "" if unknown."""
 
     question: str
     query: Embedding
     candidates: tuple[Candidate, ...]
+    model: str = ""
 
 
 class Reranker(Protocol):

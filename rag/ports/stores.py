@@ -96,10 +96,19 @@ class VectorStore(Protocol):
 class BlobStore(Protocol):
     """Bytes by key, in a folder or a bucket. Keys are ``/``-separated, without ``..``."""
 
-    def put(self, key: str, data: bytes | BinaryIO, *, durable: bool = True) -> None:
+    def put(self, key: str, data: bytes | BinaryIO, *, durable: bool = True, wait: bool = True) -> None:
         """Store the bytes, whole or not at all; replaces what was there.
 
-        ``durable`` False: they can be made again, so they need not survive a power cut.
+        ``durable`` False: they can be made again, so they need not survive a power cut. ``wait`` False: they
+        survive it once a later ``put`` of this process has returned for which it waited.
+        """
+        ...
+
+    def make_durable(self, key: str, digest: str | None) -> None:
+        """Make a blob durable that was put without, as ``put`` does without waiting.
+
+        NotFound when it is gone, or its SHA-256 is not ``digest``, as hexadecimal digits. In a bucket it is
+        durable already, and nothing is asked.
         """
         ...
 

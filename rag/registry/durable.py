@@ -57,7 +57,9 @@ class DurableDocumentRegistry(RedisDocumentRegistry):
     ) -> bool:
         published = super().publish(document, layouts, under=under)
         if published:
-            self._journal.put_document(document)
+            # A first version replaces nothing. Until its job's end is durable, and so its entry before that,
+            # the job would be done again.
+            self._journal.put_document(document, wait=document.version > 1)
         return published
 
     def confirm(self, document: Document, later: int, *, under: Lease | None = None) -> bool:

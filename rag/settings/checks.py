@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from urllib.parse import urlsplit
 
-from rag.settings.derived import DerivedSettings
+from rag.settings.derived import BUNDLED_EMBEDDINGS, DerivedSettings
 from rag.settings.redis_url import TLS_SCHEMES, check_files
 from rag.settings.wording import shown
 
@@ -126,12 +126,22 @@ def _is_web(address: str) -> bool:
 def _missing(settings: DerivedSettings) -> Iterator[str]:
     if settings.generator == "openai" and not settings.generator_url:
         yield "GENERATOR=openai needs GENERATOR_URL, the base URL of the server"
+    yield from _embedding_models(settings)
     for role in ("generator", "embedder"):
         if getattr(settings, role) == "ollama" and not settings.ollama_url:
             yield f"{role.upper()}=ollama needs OLLAMA_URL"
     for role in ("embedder", "reranker"):
         if getattr(settings, role) == "jina" and not (settings.jina_api_key or settings.jina_base_url):
             yield f"{role.upper()}=jina needs JINA_API_KEY, or JINA_BASE_URL of a server without keys"
+
+
+def _embedding_models(settings: DerivedSettings) -> Iterator[str]:
+    model, bundled = settings.embedding_model, ", ".join(BUNDLED_EMBEDDINGS)
+    if settings.embedder == "jina" and model in BUNDLED_EMBEDDINGS:
+        yield f"EMBEDDING_MODEL={model} is bundled: EMBEDDER=jina needs a model of its server"
+    others = type(settings).model_fields["embedding_model"].default, *BUNDLED_EMBEDDINGS
+    if settings.embedder == "bundled" and model not in others:
+        yield f"EMBEDDING_MODEL: {shown(model)} is not bundled: EMBEDDER=bundled has {bundled}"
 
 
 def _limits(settings: DerivedSettings) -> Iterator[str]:

@@ -20,6 +20,8 @@ from rag.system.folders import expanded, require_own
 from rag.system.homes import Home, unnamed_home
 
 BUNDLED_EMBEDDING = "all-MiniLM-L6-v2"
+MULTILINGUAL_EMBEDDING = "multilingual-e5-small"
+BUNDLED_EMBEDDINGS = (BUNDLED_EMBEDDING, MULTILINGUAL_EMBEDDING)
 BUNDLED_DIMENSION = 384
 _JINA_URL = "https://api.jina.ai/v1"
 _OLD_JAEGER_PORT, _OTLP_PORT = 14268, 4318
@@ -170,7 +172,11 @@ class DerivedSettings(
 
     @property
     def embedded_by(self) -> EmbedderName:
-        return self.embedder or ("jina" if self._knows_jina else "bundled")
+        """A bundled model's name chooses it, whatever other settings are there."""
+        if self.embedder is not None:
+            return self.embedder
+        chosen = self.embedding_model in BUNDLED_EMBEDDINGS
+        return "jina" if self._knows_jina and not chosen else "bundled"
 
     @property
     def reranked_by(self) -> RerankerName:
@@ -189,7 +195,8 @@ class DerivedSettings(
     def embedding_name(self) -> str:
         """The model that new collections are embedded with; :meth:`embedder_of` is the inverse."""
         if self.embedded_by == "bundled":
-            return BUNDLED_EMBEDDING
+            chosen = self.embedding_model in BUNDLED_EMBEDDINGS
+            return self.embedding_model if chosen else BUNDLED_EMBEDDING
         return f"{OLLAMA_PREFIX if self.embedded_by == 'ollama' else ''}{self.embedding_model}"
 
     @property
@@ -199,7 +206,7 @@ class DerivedSettings(
 
     def embedder_of(self, model: str) -> EmbedderName | None:
         """The embedder that serves the model of this name, as in a collection's record; None: none here."""
-        if model == BUNDLED_EMBEDDING:
+        if model in BUNDLED_EMBEDDINGS:
             return "bundled"
         if model.startswith(OLLAMA_PREFIX):
             return "ollama" if self.ollama_url else None

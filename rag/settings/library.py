@@ -18,7 +18,7 @@ class LibrarySettings(BaseSettings):
     parse_memory_mb: int = Field(1536, ge=256, description="MB of memory that parsing one file may take.")
     parse_isolation: Literal["strict", "available"] = Field(
         "available",
-        description="What the processes that read files must be held by: every mechanism that `aegis doctor` lists (strict: without one of them no file is read, and the worker does not start), or those that this system has (available).",
+        description="What the processes that read files must be held by: every mechanism that `aegis doctor` lists (strict: without one of them no file is read, and the worker does not start; small texts are read in them too), or those that this system has (available).",
     )
     ocr: Literal["off", "auto", "always"] = Field(
         "auto",

@@ -16,18 +16,18 @@ class ModelSettings(BaseSettings):
     # --- embedding and reranking
     embedder: EmbedderName | None = Field(
         None,
-        description="Embedder: bundled, jina or ollama. Unset: jina with JINA_API_KEY or JINA_BASE_URL, else bundled.",
+        description="Embedder: bundled, jina or ollama. Unset: bundled where EMBEDDING_MODEL names a bundled model, jina with JINA_API_KEY or JINA_BASE_URL, else bundled.",
     )
     embedding_model: str = Field(
         "jina-embeddings-v3",
         pattern=r"^\S+$",
-        description="Model that new collections are embedded with, by EMBEDDER=jina or ollama; the bundled one has no choice.",
+        description="Model that new collections are embedded with. Bundled: all-MiniLM-L6-v2 (what EMBEDDER=bundled takes by default; for English) and multilingual-e5-small (for texts or questions in other languages; three times the processor time). Other names are those of EMBEDDER=jina or ollama.",
     )
     vector_size: int = Field(
         1024,
         ge=8,
         le=8192,
-        description="Dimensions of EMBEDDING_MODEL's vectors, requested from models that have a choice. The bundled one has 384.",
+        description="Dimensions of EMBEDDING_MODEL's vectors, requested from models that have a choice. The bundled ones have 384.",
     )
     reranker: RerankerName | None = Field(
         None,

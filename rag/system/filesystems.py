@@ -1,4 +1,4 @@
-"""Makes everything that was written to a file system durable at once, where the system can do that."""
+"""Makes files, folders and whole file systems durable."""
 
 import ctypes
 import os
@@ -22,3 +22,12 @@ def sync_file_system(folder: Path) -> bool:
     finally:
         os.close(descriptor)
     return True
+
+
+def sync(path: Path) -> None:
+    """Make a file's content, or the names in a folder, survive a power cut. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -8,13 +8,17 @@ import re
 from collections.abc import Mapping
 
 from rag.text.languages import asked_languages
+from rag.text.normalising import folded
+from rag.text.words import STOP_WORDS, capital_stop_words, runs
 
+_GERMAN = (
+    "wer wie was wo wann warum welche welcher welches welchen welchem wem wen wessen wohin woher womit wofür "
+    "wieso wieviel der die das den dem des ein eine einen einem einer eines in an mit nach von zu zum zur "
+    "ist sind werden wird und oder"
+)
 _WORDS: Mapping[str, str] = {
-    "de": "wer wie was wo wann warum welche welcher welches welchen welchem wem wen wessen "
-    "wohin woher womit wofür wieviel viel viele kann darf muss hat haben hatte wurde "
-    "wurden werden wird gibt ich wir man der die das den dem des ein eine einen einem "
-    "einer im in am an auf aus bei mit von vom zu zum zur für ist sind war waren und "
-    "oder als es sie er",
+    "de": f"{_GERMAN} viel viele kann darf muss hat haben hatte wurde wurden gibt ich wir man im am auf "
+    "aus bei vom für war waren als es sie er",
     "es": "qué quién quiénes cuál cuáles cuándo dónde cómo cuánto cuánta cuántos cuántas por "
     "para el la los las un una de del en a al con que se su sus es son fue fueron era "
     "hay ha han y o lo",
@@ -49,6 +53,20 @@ _WORDS: Mapping[str, str] = {
     "किसका किसकी किन है हैं था थे थी के की का को में से ने पर और या एक यह वह द्वारा लिए "
     "किया गया",
 }
+JOINING_GERMAN = frozenset(folded(_GERMAN).split())
+"""Words of German that only ask or join, as ``rag.text.words.JOINING_WORDS`` has those of English."""
+
+_INDEFINITE = frozenset(
+    """
+    anybody anyone anything anywhere everybody everyone everything nobody nothing somebody someone something
+    thing things hello hi hey
+    etwas nichts alles irgendetwas irgendwas jemand niemand was da hier dort hallo
+    algo nada todo alguien nadie ahi aqui hola
+    quelque chose rien tout quelqu personne bonjour la il y
+    """.split()  # noqa: SIM905 - prose is easier to read than a list of quoted words
+)
+"""Words that stand for whatever there is, as they are folded."""
+
 _PIECES: Mapping[str, str] = {
     "zh": "什么时候 什么 多少 哪里 哪儿 哪个 哪些 哪位 哪一 哪种 哪两 哪 谁 何时 何地 何 几 "
     "怎么样 怎么 怎样 如何 为什么 为何 吗 呢 的 了 是 被",
@@ -63,6 +81,7 @@ _AMONG_WORDS = {
     )
     for language, words in _WORDS.items()
 }
+_JOINING = STOP_WORDS | _INDEFINITE
 _ANYWHERE = {language: re.compile("|".join(pieces.split())) for language, pieces in _PIECES.items()}
 
 
@@ -73,6 +92,23 @@ def without_asking(question: str) -> str:
     """
     kept = question
     for language in asked_languages(question):
-        words = _AMONG_WORDS.get(language) or _ANYWHERE.get(language)
-        kept = words.sub(" ", kept) if words else kept
+        kept = _without(language, kept)
     return kept if any(character.isalnum() for character in kept) else question
+
+
+def _without(language: str, text: str) -> str:
+    words = _AMONG_WORDS.get(language) or _ANYWHERE.get(language)
+    return words.sub(" ", text) if words else text
+
+
+def has_content(question: str) -> bool:
+    """Whether anything in the question says what it is about: "Anything there?" and "What is it?" do not.
+
+    Words that ask, join, greet or stand for whatever there is tell nothing.
+    """
+    if capital_stop_words(folded(question)):
+        return True
+    kept = question
+    for language in asked_languages(question):
+        kept = _without(language, kept)
+    return any(word not in _JOINING for word in runs(folded(kept)))

@@ -6,24 +6,32 @@ other words fit.
 
 import re
 from collections.abc import Iterable
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 
 from rag.text.identifiers import Identifier, named_in
 from rag.text.languages import ENGLISH, asked_languages
+from rag.text.mentions import Mentions, family_of, family_of_numbered, mentions_of
 from rag.text.normalising import folded
 from rag.text.stemming import stem
 from rag.text.words import STOP_WORDS, capital_stop_words, in_title_case, runs
 
 _NAME = re.compile(r"(?<=[^\W_,;)] )[A-Z\u00c0-\u00de][^\W\d_]++")
+_WORD_OF_NAME = r"[A-Z][^\W\d_]++(?:['\u2019-][A-Z][^\W\d_]++)?"
+_FULL_NAME = re.compile(rf"(?<=[^\W_,;)] ){_WORD_OF_NAME}(?: {_WORD_OF_NAME}){{1,4}}")
+_NUMBERED = re.compile(r"(?<!\w)([^\W\d_]{3,40})[ -]([A-HJ-Z]|\d{1,12})(?![\w%]|[.,:/-]\w)")
 _CAPITALS = re.compile(r"\b[A-Z]{2,}+\b")
 _SINGLE = re.compile(r"(?<=[a-z] )[B-HJ-Z]\b(?![&.'-])")
+_SHORTEST_PLURAL = 4  # characters, as in 10-Qs without its hyphen
 _NOUNS_IN_CAPITALS = frozenset({"de"})
 
 
 class Kind(StrEnum):
-    """What a pinned term is. A name is the least certain of them."""
+    """What a pinned term is. A word of a name is the least certain of them.
+
+    ``NUMBERED``: a thing and its number or letter, as in "order 88102" and "annex B". ``FULL_NAME``: of
+    several words.
+    """
 
     NUMBER = "number"
     YEAR = "year"
@@ -31,15 +39,27 @@ class Kind(StrEnum):
     CODE = "code"
     CAPITALS = "capitals"
     NAME = "name"
+    FULL_NAME = "full name"
+    NUMBERED = "numbered"
 
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """``written``: as the question has it. A text that has any of ``forms`` agrees with it."""
+    """``written``: as the question has it. A text that has any of ``forms`` agrees with it.
+
+    ``family``: see :attr:`rag.text.mentions.Mentions.families`; "" where no other thing can be told.
+    """
 
     kind: Kind
     written: str
     forms: frozenset[str]
+    family: str = ""
+
+    def is_in(self, mentions: Mentions) -> bool:
+        """Whether a text that has ``mentions`` agrees with it."""
+        if self.kind is Kind.FULL_NAME:
+            return any(map(mentions.has_words, self.forms))
+        return not self.forms.isdisjoint(mentions.numbered if self.kind is Kind.NUMBERED else mentions.forms)
 
 
 def pinned_terms(question: str) -> tuple[Pinned, ...]:
@@ -53,28 +73,40 @@ def pinned_terms(question: str) -> tuple[Pinned, ...]:
         for kind, word, form in (*_in_capitals(plain), *_names(plain, asked_languages(question)))
         if word.lower() not in inside
     ]
+    dated = {part for each in found if each.kind in (Kind.DATE, Kind.YEAR) for part in runs(each.written)}
+    found += [*_numbered(plain, dated), *_full_names(plain)]
     once: dict[frozenset[str], Pinned] = {}
     for each in found:
         once.setdefault(each.forms, each)
     return tuple(once.values())
 
 
-def forms_of(text: str) -> frozenset[str]:
-    """Every form that a text has, to compare with those of pinned terms."""
-    plain = folded(text)
-    words = runs(plain)
-    found = {form for each in named_in(plain, words) for form in (*each.forms, *each.wider)}
-    return frozenset({*found, *map(stem, words), *capital_stop_words(plain)})
+def missing(pinned: Iterable[Pinned], mentions: Mentions) -> tuple[Pinned, ...]:
+    """Those pinned terms with which a text that has ``mentions`` does not agree."""
+    return tuple(each for each in pinned if not each.is_in(mentions))
 
 
-def missing(pinned: Iterable[Pinned], there: AbstractSet[str]) -> tuple[Pinned, ...]:
-    """Those pinned terms with which a text of the forms ``there`` does not agree."""
-    return tuple(each for each in pinned if there.isdisjoint(each.forms))
+def absent_terms(question: str, texts: Iterable[str]) -> tuple[Pinned, ...]:
+    """What a question pins down and none of the texts has."""
+    absent = pinned_terms(question)
+    for text in texts:
+        if not absent:
+            break
+        absent = missing(absent, mentions_of(text))
+    return absent
 
 
 def _of_identifier(identifier: Identifier) -> Pinned:
-    kind = Kind.CAPITALS if identifier.forms[0].isupper() else Kind(identifier.kind)
-    return Pinned(kind, identifier.written, frozenset(identifier.forms))
+    if identifier.forms[0].isupper():
+        return Pinned(Kind.CAPITALS, identifier.written, frozenset(identifier.forms))
+    kind = Kind(identifier.kind)
+    forms = frozenset(identifier.forms)
+    return Pinned(kind, identifier.written, forms | _singular(forms), family_of(identifier))
+
+
+def _singular(forms: Iterable[str]) -> frozenset[str]:
+    """A code in the plural, as in "these 10-Qs", may stand in the singular."""
+    return frozenset(form.removesuffix("s") for form in forms if len(form) >= _SHORTEST_PLURAL)
 
 
 def _in_capitals(plain: str) -> list[tuple[Kind, str, str]]:
@@ -102,3 +134,19 @@ def _names(plain: str, languages: tuple[str, ...]) -> list[tuple[Kind, str, str]
         return []
     words = [word for word in _NAME.findall(plain) if word.lower() not in STOP_WORDS and not word.isupper()]
     return [(Kind.NAME, word, stem(word.lower())) for word in words]
+
+
+def _full_names(plain: str) -> Iterable[Pinned]:
+    """Neighbouring words with a capital: in every language such are hardly anything else."""
+    if in_title_case(plain):
+        return
+    for name in _FULL_NAME.findall(plain):
+        yield Pinned(Kind.FULL_NAME, name, frozenset({" ".join(runs(name))}))
+
+
+def _numbered(plain: str, dated: frozenset[str] | set[str]) -> Iterable[Pinned]:
+    for found in _NUMBERED.finditer(plain):
+        noun, number = found[1].lower(), found[2].lower()
+        if noun not in STOP_WORDS and noun not in dated and number not in dated:
+            thing = f"{noun} {number}"
+            yield Pinned(Kind.NUMBERED, found[0], frozenset({thing}), family_of_numbered(thing))

@@ -3,19 +3,26 @@
 import re
 from collections.abc import Iterator
 
-STOP_WORDS = frozenset(
+JOINING_WORDS = frozenset(
     """
-    a about above after again all also am among an and any are as at be because been before being below
-    between both but by can could d did do does doing done down during each either few for from further
-    had has have having he her here hers herself him himself his how however i if in into is it its itself
-    just ll m may me might more most must my myself no nor not of off on once only or other our ours
-    ourselves out over own re s same shall she should so some such t than that the their theirs them
-    themselves then there these they this those through to too under until up upon us ve very was we were
-    what when where whether which while who whom whose why will with within would you your yours yourself
-    yourselves
-    """.split()  # noqa: SIM905 - prose is easier to read than 140 quoted words
+    a an and are as at be been being by did do does for from had has have how i in is it its me my of on
+    or s should t that the their there they this to was we were what when where which who whom whose why
+    will with you your
+    """.split()  # noqa: SIM905 - prose is easier to read than 60 quoted words
 )
-"""Words of English that say little about a subject."""
+"""Words of English that only ask or join: they say nothing, in a question or in an answer."""
+
+STOP_WORDS = JOINING_WORDS | frozenset(
+    """
+    about above after again all also am among any because before below between both but can could d
+    doing done down during each either few further having he her here hers herself him himself his
+    however if into itself just ll m may might more most must myself no nor not off once only other our
+    ours ourselves out over own re same shall she so some such than theirs them themselves then these
+    those through too under until up upon us ve very whether while within would yours yourself
+    yourselves
+    """.split()  # noqa: SIM905
+)
+"""Words of English that say little about a subject. Some of them, as "not" and "after", make an answer."""
 
 _IN_PAIRS = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003fffd"
 """Japanese, Chinese and Korean."""

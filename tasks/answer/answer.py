@@ -75,10 +75,13 @@ def rerank(run: StageRun) -> Steps:
     tools, inputs = run.tools, run.job.inputs
     hits = artefacts.unpack_hits(run.load("hits"))
     store, query = artefacts.unpack_query(run.load("query"))
+    # before the candidates: if these are found, the store still serves, and so did its model
+    collection = tools.documents.collection(run.job.collection)
     candidates = _candidates(run, store, hits, reads_vectors=tools.reranker.reads_vectors)
     if len(candidates) < len(hits):
         return Next(Stage.SEARCH)
-    request = RerankRequest(inputs["question"], query, tuple(candidates))
+    model = collection.embedding_model if collection else ""
+    request = RerankRequest(inputs["question"], query, tuple(candidates), model)
     (relevance,) = yield Shared(tools.reranker.relevance, [request])
     rated = [Hit(c.hit.passage, score) for c, score in zip(candidates, relevance, strict=True)]
     best = sorted(rated, key=lambda hit: hit.score, reverse=True)[: inputs["top_n"]]

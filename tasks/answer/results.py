@@ -3,9 +3,30 @@
 from collections.abc import Mapping, Sequence
 from time import time
 
-from rag.model import Answer, Citation, DocumentVersion, Hit, Job, Json, Passage, Stage
+from rag.model import (
+    Answer,
+    Citation,
+    DocumentVersion,
+    Hit,
+    Job,
+    Json,
+    Passage,
+    Reason,
+    Refusal,
+    Stage,
+)
 from rag.model.bounds import shown_answer, shown_citations, shown_hits, shown_reasoning
 from rag.text.places import chunk_address, passage_page
+
+_MESSAGES: Mapping[Reason, str] = {
+    Reason.NO_PASSAGES: "There is no passage to answer from.",
+    Reason.NOTHING_ASKED: "The question names nothing to look for.",
+    Reason.UNRELATED: "No passage is about what the question asks.",
+    Reason.DIFFERS_IN: "The passages that come nearest do not have what the question names",
+    Reason.NOT_STATED: "The passages do not state what the question asks for.",
+    Reason.MODEL_DECLINED: "The model found no answer in the passages.",
+    Reason.UNCITED: "The model's text stands in none of the passages.",
+}
 
 
 def result_of(
@@ -20,25 +41,36 @@ def result_of(
     ``parents``: by document, the mail that it was attached to.
 
     It takes about 1 MB at most: texts are shortened, then the last hits are left out. Only a model that
-    reasons has ``reasoning``.
+    reasons has ``reasoning``, only a question without an answer ``not_found``; without a generator one that
+    has no hits.
     """
     generator, answer = generated or (None, None)
     citations = shown_citations(answer.citations) if answer else ()
     mails = parents or {}
     reasoning = {"reasoning": shown_reasoning(answer.reasoning)} if answer and answer.reasoning else {}
+    refusal = answer.refusal if answer else None if hits else Refusal(Reason.NO_PASSAGES)
     return {
         "answer": shown_answer(answer.text) if answer else None,
         "citations": [{"n": c.n, **_place(collection, mails, c.passage, c)} for c in citations],
         "hits": [_place(collection, mails, hit.passage, hit) for hit in shown_hits(hits)],
         "generator": generator,
         **reasoning,
+        **({"not_found": _explained(refusal)} if refusal else {}),
         "cached": False,
     }
 
 
 def is_not_found(result: Json) -> bool:
     """Whether the documents do not contain the answer; without an answer, whether there are no hits."""
-    return not (result["hits"] if result["answer"] is None else result["citations"])
+    return "not_found" in result
+
+
+def _explained(refusal: Refusal) -> Json:
+    message, lacking = _MESSAGES[refusal.reason], list(refusal.lacking)
+    if not lacking:
+        return {"reason": refusal.reason.value, "message": message}
+    named = f"{message}: {', '.join(lacking)}."
+    return {"reason": refusal.reason.value, "message": named, "lacking": lacking}
 
 
 def with_times(result: Json, job: Job, seconds: float) -> Json:

@@ -1,11 +1,8 @@
 """Blobs of a document and of the job that brings it: their keys, and how they are removed."""
 
-from collections.abc import Sequence
-
-from rag.model import Chunk, Job
-from rag.naming import chunks_key, generation_name, point_id
+from rag.model import Job
+from rag.naming import chunks_key, generation_name
 from rag.ports import BlobStore, DocumentRegistry
-from rag.text.places import pack_places, places_of
 
 
 def folder_of(job: Job) -> str:
@@ -26,14 +23,6 @@ def text_key(job: Job) -> str:
 def work_key(job: Job, name: str) -> str:
     """What one stage leaves for the next. It is removed when the job has succeeded."""
     return f"work/{job.id}/{name}"
-
-
-def save_text(blobs: BlobStore, job: Job, text: str, chunks: Sequence[Chunk]) -> None:
-    """Store the text that citations point into, and where the passages stand in it."""
-    document_id, version = job.inputs["document_id"], job.inputs["version"]
-    ids = [point_id(job.collection, document_id, version, chunk.index) for chunk in chunks]
-    blobs.put(text_key(job), text.encode())
-    blobs.put(chunks_key(text_key(job)), pack_places(places_of(text, chunks, ids)))
 
 
 def discard(blobs: BlobStore, job: Job, *, source: bool = False, text: bool = False) -> None:

@@ -2,14 +2,12 @@
 
 from rag.errors import NotFound, UnknownCollection
 from rag.model import (
-    Chunk,
     Collection,
     CutDocument,
     Document,
-    Job,
     Stage,
 )
-from tasks.documents.blob_keys import discard, is_seen, save_text, work_key
+from tasks.documents.blob_keys import discard, is_seen
 from tasks.documents.layouts import (
     collection_of,
     embedder_of,
@@ -21,6 +19,7 @@ from tasks.ingest.attachments import (
     is_unwanted,
     note_attachments,
 )
+from tasks.ingest.parsed_text import keep_parsed, save_parsed, saved_chunks
 from tasks.ingest.points import SLICE, Content, note_slices_written, slices_written, write_slice
 from tasks.ingest.publication import document_of, end_replaced, finish, publish, result_of
 from tasks.ingest.reading import could_read_more, read_source, rules_of
@@ -38,7 +37,6 @@ from tasks.ingest.sources import (
 )
 from tasks.stages import artefacts
 from tasks.stages.stage import Done, Next, Outcome, Shared, StageRun, Steps, stage_work
-from tasks.toolbox import Toolbox
 
 
 @stage_work(Stage.FETCH)
@@ -89,10 +87,10 @@ def _save(run: StageRun, source: Source, fingerprint: str, document: CutDocument
     check_metadata(tools.settings, job.inputs["metadata"], len(chunks))
     file_title = "" if job.inputs["title"] else file_title_of(source)
     title = job.inputs["title"] or parsed.title or file_title or title_without_any(source, chunks)
-    save_text(tools.blobs, job, parsed.text, chunks)
-    tools.blobs.put(work_key(job, "chunks"), artefacts.pack_chunks(title, chunks), durable=False)
+    digests = save_parsed(run, title, parsed.text, chunks)
     warnings = (*parsed.warnings, *note_attachments(run, source))
-    note_source(run, SourceNote(fingerprint, source.media_type, len(source.data), warnings, file_title))
+    size = len(source.data)
+    note_source(run, SourceNote(fingerprint, source.media_type, size, warnings, file_title, digests))
     return Next(Stage.EMBED, size=len(chunks))
 
 
@@ -100,7 +98,8 @@ def _settle(run: StageRun, collection: Collection, present: Document | None) -> 
     """The outcome of a job that has nothing to read; None where the document must be read."""
     tools, job = run.tools, run.job
     if present is not None and is_seen(tools.documents, job):
-        # an earlier attempt published the version, and perhaps did not clean up
+        # an earlier attempt published the version, and perhaps did not clean up or make its entry durable
+        tools.documents.publish(present, (), under=run.lease)
         return finish(run, collection, present)
     if is_unwanted(run):
         return end_unwanted(run)
@@ -134,7 +133,7 @@ def embed(run: StageRun) -> Steps:
     """
     tools, job, blobs = run.tools, run.job, run.tools.blobs
     try:
-        _, chunks = _chunks(tools, job)
+        _, chunks = saved_chunks(run, {})
     except NotFound:
         return Next(Stage.PARSE)
     layouts = collection_of(tools, job).layouts
@@ -181,6 +180,7 @@ def index(run: StageRun) -> Steps:
             if at + 1 < len(slices) and run.must_give_way():
                 note_slices_written(run, collection, at + 1)
                 return Next(Stage.INDEX, size=len(chunks))
+        keep_parsed(run, content.note.digests)
         document = document_of(run, content)
     except NotFound:
         return Next(Stage.PARSE)
@@ -193,12 +193,8 @@ def index(run: StageRun) -> Steps:
     return publish(run, collection, document)
 
 
-def _chunks(tools: Toolbox, job: Job) -> tuple[str, list[Chunk]]:
-    """Title and chunks. NotFound when they are gone: then the document must be parsed again."""
-    return artefacts.unpack_chunks(tools.blobs.get(work_key(job, "chunks")))
-
-
 def _content(run: StageRun) -> Content:
-    """NotFound when it is gone: then the document must be parsed again."""
-    title, chunks = _chunks(run.tools, run.job)
-    return Content(title, chunks, noted_source(run), run.job.inputs["title"] or "")
+    """NotFound when it is gone or damaged: then the document must be parsed again."""
+    note = noted_source(run)
+    title, chunks = saved_chunks(run, note.digests)
+    return Content(title, chunks, note, run.job.inputs["title"] or "")

@@ -21,10 +21,10 @@ from rag.model import (
 )
 from rag.naming import chunks_key
 from rag.text.places import unpack_places
-from tasks.documents.blob_keys import save_text, work_key
 from tasks.documents.layouts import vectors_key
 from tasks.documents.quotas import check_metadata
 from tasks.ingest.attachments import keep_attachments
+from tasks.ingest.parsed_text import save_parsed
 from tasks.ingest.sources import SourceNote, note_source
 from tasks.stages import artefacts
 from tasks.stages.run import Next, StageRun
@@ -87,11 +87,10 @@ def with_kept_vectors(run: StageRun, collection: Collection, present: Document) 
         Chunk(p.index, p.text, p.start, p.end, places[p.index].tokens, p.page, p.headings, p.confidence)
         for p in passages
     ]
-    save_text(tools.blobs, job, text, chunks)
-    tools.blobs.put(work_key(job, "chunks"), artefacts.pack_chunks(title, chunks), durable=False)
+    digests = save_parsed(run, title, text, chunks)
     file_title = "" if job.inputs["title"] else present.searched_title
-    note = SourceNote(present.fingerprint, present.media_type, present.size, present.warnings, file_title)
-    note_source(run, note)
+    about = present.fingerprint, present.media_type, present.size, present.warnings
+    note_source(run, SourceNote(*about, file_title, digests))
     keep_attachments(run, present)
     return Next(Stage.INDEX, size=len(chunks))
 

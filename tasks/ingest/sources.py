@@ -1,8 +1,8 @@
 """Sources of ingestions: the bytes that were sent or fetched, and their fingerprint."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 from pydantic import TypeAdapter
@@ -62,7 +62,7 @@ class SourceNote:
     """What a document was made from.
 
     ``size``: in bytes. ``warnings``: about what of it was not read. ``file_title``: its title, where that is
-    from the name of the file.
+    from the name of the file. ``digests``: of what was parsed, as ``save_parsed`` returns them.
     """
 
     fingerprint: str
@@ -70,6 +70,7 @@ class SourceNote:
     size: int
     warnings: tuple[ReadingWarning, ...] = ()
     file_title: str = ""
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 _NOTES = TypeAdapter(SourceNote)

@@ -75,12 +75,30 @@ def ring_if_due(tools: Toolbox, lane: Lane) -> None:
         ring(lane, due[0])
 
 
+def has_bell(*lanes: Lane) -> bool:
+    """Whether a bell waits in the queue of one of the lanes; True too where the broker does not tell."""
+    try:
+        with sending(), app.producer_or_acquire() as producer:
+            channel: Any = producer.channel
+            with channel.client.pipeline(transaction=False) as asked:
+                for lane in lanes:
+                    asked.llen(_queue(channel, lane))
+                return any(asked.execute())
+    except PUBLISH_ERRORS as error:
+        log.warning("the broker does not tell what waits in its queues: %s", error)
+        return True
+
+
 def bells(channel: Any, lane: Lane) -> int:
     """Number of bells in the lane's queue. ``channel``: an open one of kombu.
 
     kombu keeps a Redis list for each priority of a queue.
     """
-    return int(channel.client.llen(f"{lane.name}{channel.sep}{_BELL}"))
+    return int(channel.client.llen(_queue(channel, lane)))
+
+
+def _queue(channel: Any, lane: Lane) -> str:
+    return f"{lane.name}{channel.sep}{_BELL}"
 
 
 _ERRORS: ErrorTable = dict.fromkeys(PUBLISH_ERRORS, Unavailable)

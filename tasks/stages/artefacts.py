@@ -1,11 +1,13 @@
 """Packs what one stage leaves for the next: msgpack, with arrays raw and little-endian.
 
-Unpacking raises NotFound for bytes that are cut off, as after a power cut: the stage can make them again.
+Unpacking raises NotFound for bytes that are cut off, and for vectors that were changed, as after a power cut:
+the stage can make them again.
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
+from zlib import crc32
 
 import msgpack
 import numpy as np
@@ -86,9 +88,18 @@ def _to_embedding(packed: Sequence[Any]) -> Embedding:
     return Embedding(dense_array, _to_array(tokens, np.float16), _to_array(weights, np.float32))
 
 
-def _array(array: NDArray[Any] | None, dtype: str) -> tuple[tuple[int, ...], bytes] | None:
-    return None if array is None else (array.shape, np.ascontiguousarray(array, dtype).tobytes())
+def _array(array: NDArray[Any] | None, dtype: str) -> tuple[tuple[int, ...], bytes, int] | None:
+    """Shape, bytes, and their CRC-32, which versions up to 0.2.0 leave out and do not read."""
+    if array is None:
+        return None
+    data = np.ascontiguousarray(array, dtype).tobytes()
+    return array.shape, data, crc32(data)
 
 
 def _to_array(packed: Sequence[Any] | None, dtype: type[Any]) -> NDArray[Any] | None:
-    return None if packed is None else np.frombuffer(packed[1], dtype).reshape(packed[0])
+    if packed is None:
+        return None
+    shape, data, *checksum = packed
+    if checksum and crc32(data) != checksum[0]:
+        raise NotFound("the vectors that an earlier stage left are damaged")
+    return np.frombuffer(data, dtype).reshape(shape)

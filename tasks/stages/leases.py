@@ -20,7 +20,7 @@ from rag.model import DueStage, Lease, Stage
 from rag.ports import Bounds, Taken
 from rag.telemetry import tracing
 from tasks.app import app
-from tasks.lanes import Lane
+from tasks.lanes import Lane, lane_of
 from tasks.publishing.bells import try_ring
 from tasks.stages.run import StageRun
 from tasks.toolbox import Toolbox
@@ -44,19 +44,25 @@ _GENERATING_SECONDS = 0.5  # between renewals: a cancelled generation is to end 
 log = logging.getLogger(__name__)
 
 
-def take_batches(tools: Toolbox, lane: Lane) -> Iterator[list[Lease]]:
+def last_begin(tools: Toolbox, lane: Lane) -> float:
+    """The time, by the monotonic clock, after which a delivery that begins now begins nothing more."""
+    return monotonic() + min(TURN_SECONDS, _SHARE * lane.limit(tools.settings))
+
+
+def take_batches(tools: Toolbox, lane: Lane, until: float) -> Iterator[list[Lease]]:
     """Take batches of due jobs, one after another, each of one stage. Yields nothing when nothing is due.
 
     The stages of a lane take turns within a delivery. A stage that has had no turn goes first, then the one
-    whose job has waited longest. Raises Transient while the records are away.
+    whose job has waited longest. ``until``: of :func:`last_begin`. Raises Transient while the records are
+    away.
     """
-    until = monotonic() + min(TURN_SECONDS, _SHARE * lane.limit(tools.settings))
+    _ring_for_abandoned(tools, lane)
     turns, empty = Counter[Stage](), set[Stage]()
     while len(empty) < len(lane.stages):
         over = turns and (monotonic() > until or not lane.batches)
         # In a lane of one stage, taking tells whether anything is due: a question saves a way to Redis.
         asked = over or tools.drain.asked or len(lane.stages) > 1
-        due = [each for each in _find_due(tools, lane) if each.stage not in empty] if asked else []
+        due = [each for each in _find_due(tools, lane.stages) if each.stage not in empty] if asked else []
         if asked and not due:
             return
         if over or tools.drain.asked:
@@ -71,16 +77,23 @@ def take_batches(tools: Toolbox, lane: Lane) -> Iterator[list[Lease]]:
         if left:
             try_ring(lane, left[0])
         turns[stage] += 1
-        began = monotonic()
         yield list(taken.leases)
         empty.clear()  # the work may have handed a job on within the lane, and nothing rings for that
-        shared = any(lease.job.owner for lease in taken.leases)
-        tools.pace.note(stage, len(taken.leases), monotonic() - began, shared=shared)
 
 
-def _find_due(tools: Toolbox, lane: Lane) -> Sequence[DueStage]:
+def _ring_for_abandoned(tools: Toolbox, lane: Lane) -> None:
+    """Ring for what an earlier pool process of this worker followed up into another lane, and died of.
+
+    A worker of a solo pool has no other process before it.
+    """
+    if lane.pool == "prefork" and tools.follow_ups:
+        for due in _find_due(tools, tuple(tools.follow_ups)):
+            try_ring(lane_of(due.stage), due)
+
+
+def _find_due(tools: Toolbox, stages: Sequence[Stage]) -> Sequence[DueStage]:
     seconds, worker = tools.settings.lease_seconds, tools.worker
-    return call_with_retries(tools, lambda: tools.jobs.due(lane.stages, lease_seconds=seconds, worker=worker))
+    return call_with_retries(tools, lambda: tools.jobs.due(stages, lease_seconds=seconds, worker=worker))
 
 
 def _take(tools: Toolbox, lane: Lane, stage: Stage, *, wait: bool) -> Taken:

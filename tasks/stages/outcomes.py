@@ -12,10 +12,9 @@ from celery.exceptions import SoftTimeLimitExceeded
 
 from rag.errors import AegisError, NoRoom, OutOfMemory, Permanent, TimedOut, Transient
 from rag.jobs.subjects import named
-from rag.model import ABOUT_BACKUPS, Job, JobKind, JobState, Json
+from rag.model import ABOUT_BACKUPS, Job, JobKind, JobState, Json, Stage
 from tasks.app import jittered
 from tasks.documents.leftovers import leave_clean
-from tasks.lanes import lane_of
 from tasks.publishing.bells import ring_for
 from tasks.stages.batch import BatchItem
 from tasks.stages.leases import call_with_retries
@@ -74,11 +73,24 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class HandedOn:
+    """A job that is due at its next stage. ``size``: how much there is to do there, such as its chunks."""
+
+    job: Job
+    stage: Stage
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ending:
-    """How an attempt ended, in words. ``failed``: whether the job failed for good."""
+    """How an attempt ended, in words. ``failed``: whether the job failed for good.
+
+    ``next``: where the job goes on at once. Nobody was told of it yet.
+    """
 
     text: str
     failed: bool = False
+    next: HandedOn | None = None
 
 
 def pause(job: Job, error: Exception) -> float:
@@ -103,7 +115,7 @@ def end_early(run: StageRun) -> Ending | None:
 
 
 def conclude(item: BatchItem) -> Ending:
-    """Write how the job's work ended, and ring for its next stage.
+    """Write how the job's work ended, and ring where it is due after a pause.
 
     Raises Transient when the records stay away.
     """
@@ -159,10 +171,10 @@ def _advance(run: StageRun, outcome: Next, seconds: float) -> Ending:
         lambda: jobs.advance(run.lease, stage, seconds=seconds, size=outcome.size, delay=rest, **told),
     ):
         return _leave(run)
-    # a delivery goes on with its own lane, so it rings for others only
-    if rest or lane_of(stage) is not lane_of(run.job.stage):
+    if rest:
         ring_for(replace(run.job, stage=stage), delay=rest)
-    return Ending(f"next: {stage}")
+        return Ending(f"next: {stage}")
+    return Ending(f"next: {stage}", next=HandedOn(run.job, stage, outcome.size))
 
 
 def _try_again(run: StageRun, error: Exception) -> Ending:

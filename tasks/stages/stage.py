@@ -7,8 +7,10 @@ Jobs at the same stage are worked at the same time (``docs/decisions/0014-batche
 
 import logging
 from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import wraps
+from time import monotonic
 
 from rag.errors import AegisError, Transient
 from rag.jobs.subjects import label, named
@@ -18,8 +20,9 @@ from rag.telemetry import tracing
 from tasks.app import StageWork, app
 from tasks.lanes import LANES, Lane, lane_of
 from tasks.stages.batch import Batch, BatchItem
-from tasks.stages.leases import kept_alive, take_batches
-from tasks.stages.outcomes import Ending, conclude, end_early, release
+from tasks.stages.follow_up import follow_up
+from tasks.stages.leases import kept_alive, last_begin, take_batches
+from tasks.stages.outcomes import Ending, HandedOn, conclude, end_early, release
 from tasks.stages.run import Done, Next, Outcome, Shared, SharedCalls, StageRun, Steps, Work
 from tasks.toolbox import Drained, Toolbox
 
@@ -59,13 +62,14 @@ class JobsFailed(Exception):  # noqa: N818 - Flower shows this name as the resul
 class Worked:
     """A job that a delivery worked: how the attempt ended, and what the job is about.
 
-    ``failed``: whether the job failed for good.
+    ``failed``: whether the job failed for good. ``next``: where it goes on at once.
     """
 
     job_id: str
     ending: str
     label: str = ""
     failed: bool = False
+    next: HandedOn | None = None
 
 
 def stage_work(stage: Stage, *, together: bool = False) -> Callable[[Work], Work]:
@@ -84,12 +88,18 @@ def stage_work(stage: Stage, *, together: bool = False) -> Callable[[Work], Work
 def deliver(tools: Toolbox, lane: Lane) -> str:
     """Work what is due in ``lane``. Returns which jobs were worked and how they ended, for log and Flower.
 
-    Raises JobsFailed, with the same text, when one of them failed for good.
+    A job that goes on in another lane is followed up there where :func:`follow_up` allows it. Raises
+    JobsFailed, with the same text, when one of the jobs failed for good.
     """
     worked: list[Worked] = []
+    until = last_begin(tools, lane)
     try:
-        for batch in take_batches(tools, lane):
-            worked += work_batch(tools, batch)
+        for batch in take_batches(tools, lane, until):
+            leases: Sequence[Lease] = batch
+            while leases:
+                done = work_batch(tools, leases)
+                worked += done
+                leases = follow_up(tools, lane, [each.next for each in done if each.next], until)
     except Transient as error:
         log.warning("the records are away, so lane %s goes on later: %s", lane.name, error)
         worked.append(Worked("", f"broken off: {error.for_logs}"))
@@ -131,17 +141,23 @@ for each in LANES:
 
 def work_batch(tools: Toolbox, batch: Sequence[Lease]) -> list[Worked]:
     """Work jobs at one stage. Raises Transient when the records stay away."""
-    work = traced(app.stages[batch[0].job.stage].work)
+    began, stage = monotonic(), batch[0].job.stage
+    work = traced(app.stages[stage].work)
     runs = [StageRun(lease, tools) for lease in batch]
     endings = {run.job.id: ending for run in runs if (ending := end_early(run))}
     items = [BatchItem(run, work(run)) for run in runs if run.job.id not in endings]
     solo = _work_items(tools, items)
-    for item in items:
-        endings[item.run.job.id] = _conclude(item, solo=solo)
+    # of one job alone, the end is written before anything that a new attempt would need is removed
+    with tools.jobs.finish_together() if len(items) > 1 else nullcontext():
+        for item in items:
+            endings[item.run.job.id] = _conclude(item, solo=solo)
     questions, worked = tools.settings.log_questions, []
     for job in (run.job for run in runs):
         ending = endings[job.id]
-        worked.append(Worked(job.id, ending.text, label(job, questions=questions), ending.failed))
+        shown = label(job, questions=questions)
+        worked.append(Worked(job.id, ending.text, shown, ending.failed, ending.next))
+    shared = any(lease.job.owner for lease in batch)
+    tools.pace.note(stage, len(batch), monotonic() - began, shared=shared)
     return worked
 
 

@@ -97,7 +97,8 @@ class Submissions:
         key = source_key(collection.folder, job_id)
         content, source = content_of(ingestion.source), inputs_of(ingestion.source, key)
         if content is not None:
-            self._blobs.put(key, content)
+            # durable with the job's entry in the journal, which is written before the 202
+            self._blobs.put(key, content, wait=False)
         job = ingest_job(job_id, ingestion, collection, document, source, owner=owner)
         return self._acceptance.hand_in(job, idempotency, orphan=source.get("source_key"))
 

@@ -87,7 +87,7 @@ def until_held(target: Target, lane: str, call: str) -> int:
 
 
 def kill_in_a_task(lane: str) -> Blow:
-    """The worker, its main process, while it or its pool process is in the middle of a task."""
+    """The worker, its main process, while it or its pool process is in the middle of the lane's work."""
 
     return _named(f"kill-{lane}-in-a-task", kill_before(lane, IN_A_TASK[lane]))
 
@@ -96,8 +96,8 @@ def kill_before(lane: str, call: str) -> Blow:
     """The worker, while a task of its is about to make that call."""
 
     def blow(target: Target, load: Load) -> None:
-        until_held(target, lane, call)
-        target.until_replaced(target.part(lane), target.hit(target.part(lane)))
+        part = target.worker_of(until_held(target, lane, call))
+        target.until_replaced(part, target.hit(part))
 
     return _named(f"kill-{lane}-before-{call}", blow)
 

@@ -70,6 +70,11 @@ class Target(Stack):
         entry = StackFile(self.home / "stack.json")._read().get("parts", {}).get(part)
         return int(entry["pid"]) if entry and psutil.pid_exists(int(entry["pid"])) else None
 
+    def worker_of(self, pid: int) -> str:
+        """The worker whose main process, or pool process, is ``pid``."""
+        family = {pid, *(each.pid for each in psutil.Process(pid).parents())}
+        return next(worker for worker in self.workers if self.pid(worker) in family)
+
     def hit(self, part: str, number: int = signal.SIGKILL) -> int:
         """Send a part's main process a signal; its id."""
         until(lambda: self.pid(part) is not None, BACK_SECONDS)

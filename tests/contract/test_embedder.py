@@ -1,17 +1,21 @@
 """The ``Embedder`` port, over every backend that runs here."""
 
+import os
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
+from rag.errors import ModelError
 from rag.model import Embedding
 from rag.ports import Embedder
 from rag.settings import Settings
+from rag.settings.derived import MULTILINGUAL_EMBEDDING
 from tests.jinaserver import KEY, Jina, serving
-from workers.embedding import jina
+from workers.embedding import embedder_for, jina
 from workers.embedding.build import build
 from workers.embedding.bundled import BundledEmbedder
+from workers.setup import build_models
 
 TEXTS = [
     "A cat sleeps on the sofa.",
@@ -22,12 +26,15 @@ TEXTS = [
 ]
 
 
-@pytest.fixture(scope="module", params=["bundled", "jina", "jina, late chunking"])
+@pytest.fixture(scope="module", params=["bundled", "multilingual", "jina", "jina, late chunking"])
 def embedder(request: pytest.FixtureRequest, valkey_server: str) -> Iterator[Embedder]:
     if request.param == "bundled":
         model_dir = Settings().model_dir
         build(model_dir, lambda _: None)
         yield BundledEmbedder(model_dir)
+        return
+    if request.param == "multilingual":
+        yield multilingual_embedder()
         return
     late = "late" in request.param
     with serving(Jina()) as server:
@@ -35,6 +42,17 @@ def embedder(request: pytest.FixtureRequest, valkey_server: str) -> Iterator[Emb
             redis_url=valkey_server, jina_base_url=server.url, jina_api_key=KEY, jina_late_chunking=late
         )
         yield jina.embedder(settings, settings.embedding_name, settings.dimension)
+
+
+def multilingual_embedder() -> Embedder:
+    settings = Settings(embedding_model=MULTILINGUAL_EMBEDDING)
+    try:
+        build_models(settings, settings.model_dir, lambda _: None)
+    except ModelError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"the multilingual model cannot be built here: {error}")
+    return embedder_for(settings, settings.embedding_name, settings.dimension)
 
 
 def assert_well_formed(embedder: Embedder, embedding: Embedding) -> None:

@@ -15,7 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from rag.errors import ModelError
-from rag.model import Candidate, Embedding, Hit, Passage
+from rag.model import Candidate, Embedding, Hit, Passage, Reason, Refusal
 from rag.ports import GenerationRequest, Generator
 from rag.settings import Settings
 from workers.generation import generator_for, smollm2
@@ -101,13 +101,23 @@ def test_emitted_pieces_are_the_answer(generator: Generator) -> None:
     assert all(pieces)
 
 
-@pytest.mark.parametrize("relevances", [(), (0.01, 0.01, 0.001)])
-def test_not_found_is_honest(generator: Generator, relevances: tuple[float, ...]) -> None:
+@pytest.mark.parametrize(
+    ("question", "relevances", "refusal"),
+    [
+        (QUESTION, (), Refusal(Reason.NO_PASSAGES)),
+        (QUESTION, (0.01, 0.01, 0.001), Refusal(Reason.UNRELATED)),
+        ("Anything there?", (0.9,), Refusal(Reason.NOTHING_ASKED)),
+        ("How high is the EX-200?", (0.01, 0.01, 0.001), Refusal(Reason.DIFFERS_IN, ("EX-200",))),
+    ],
+)
+def test_not_found_is_honest_and_tells_why(
+    generator: Generator, question: str, relevances: tuple[float, ...], refusal: Refusal
+) -> None:
     pieces: list[str] = []
 
-    answer = generator.answer(request(QUESTION, relevances, emit=pieces.append))
+    answer = generator.answer(request(question, relevances, emit=pieces.append))
 
-    assert (answer.text, answer.citations, answer.found) == (NOT_FOUND, (), False)
+    assert (answer.text, answer.citations, answer.refusal) == (NOT_FOUND, (), refusal)
     assert pieces == [NOT_FOUND]
 
 

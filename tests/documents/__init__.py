@@ -24,6 +24,7 @@ MAKERS: dict[str, Callable[[], bytes]] = {
     media.PPTX: office.pptx,
     media.XLSX: office.xlsx,
     media.ODT: office.odt,
+    media.ODS: office.ods,
     media.EPUB: office.epub,
 }
 

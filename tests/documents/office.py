@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from collections.abc import Mapping
 from xml.sax.saxutils import escape
 
 from rag import media
@@ -166,32 +167,50 @@ def _sheet(main: str, rows: tuple[tuple[str, ...], ...]) -> str:
 
 def odt(content: str | None = None, **parts: str) -> bytes:
     """``parts``: other parts, such as ``styles``, as the elements within their root."""
-    names = " ".join(
-        f'xmlns:{short}="urn:oasis:names:tc:opendocument:xmlns:{short}:1.0"'
-        for short in ("office", "text", "table", "meta", "manifest", "style", "draw")
-    )
-    names += ' xmlns:xlink="http://www.w3.org/1999/xlink"'
     heading = '<text:h text:outline-level="1">{}</text:h>'
     paragraph = "<text:p>{}</text:p>"
-    rows = "".join(
+    body = content or (
+        heading.format(HEADINGS[0])
+        + paragraph.format(SENTENCES[0])
+        + paragraph.format(OTHER_ALPHABETS)
+        + f'<table:table table:name="t">{_odf_rows()}</table:table>'
+        + heading.format(HEADINGS[1])
+        + paragraph.format(SENTENCES[1])
+    )
+    return _odf("text", body, media.ODT, parts)
+
+
+def ods(content: str | None = None, **parts: str) -> bytes:
+    """``content``: the sheets. Without it there are two, the table is in the first."""
+    cell = "<table:table-row><table:table-cell><text:p>{}</text:p></table:table-cell></table:table-row>"
+    sheet = '<table:table table:name="{}">{}</table:table>'
+    first = f"{cell.format(SENTENCES[0])}<table:table-row/>{_odf_rows()}"
+    second = cell.format(SENTENCES[1]) + cell.format(OTHER_ALPHABETS)
+    sheets = sheet.format(HEADINGS[0], first) + sheet.format(HEADINGS[1], second)
+    return _odf("spreadsheet", content or sheets, media.ODS, parts)
+
+
+def _odf_rows() -> str:
+    return "".join(
         "<table:table-row>"
         + "".join(f"<table:table-cell><text:p>{cell}</text:p></table:table-cell>" for cell in row)
         + "</table:table-row>"
         for row in TABLE
     )
-    body = content or (
-        heading.format(HEADINGS[0])
-        + paragraph.format(SENTENCES[0])
-        + paragraph.format(OTHER_ALPHABETS)
-        + f'<table:table table:name="t">{rows}</table:table>'
-        + heading.format(HEADINGS[1])
-        + paragraph.format(SENTENCES[1])
+
+
+def _odf(kind: str, body: str, mimetype: str, parts: Mapping[str, str]) -> bytes:
+    """A file of OpenDocument. ``parts``: others, such as ``styles``, as the elements within their root."""
+    names = " ".join(
+        f'xmlns:{short}="urn:oasis:names:tc:opendocument:xmlns:{short}:1.0"'
+        for short in ("office", "text", "table", "meta", "manifest", "style", "draw", "presentation")
     )
+    names += ' xmlns:xlink="http://www.w3.org/1999/xlink" xmlns:calcext="urn:org:calcext:1.0"'
     meta = f'<dc:title xmlns:dc="http://purl.org/dc/elements/1.1/">{TITLE}</dc:title>'
     return archive(
         {
-            "content.xml": f"{_XML}<office:document-content {names}><office:body><office:text>{body}"
-            "</office:text></office:body></office:document-content>",
+            "content.xml": f"{_XML}<office:document-content {names}><office:body><office:{kind}>{body}"
+            f"</office:{kind}></office:body></office:document-content>",
             "meta.xml": f"{_XML}<office:document-meta {names}><office:meta>{meta}"
             "</office:meta></office:document-meta>",
             "META-INF/manifest.xml": f"{_XML}<manifest:manifest {names}/>",
@@ -200,7 +219,7 @@ def odt(content: str | None = None, **parts: str) -> bytes:
                 for name, part in parts.items()
             },
         },
-        mimetype=media.ODT,
+        mimetype=mimetype,
     )
 
 

@@ -70,14 +70,20 @@ def turned(lines: list[Line]) -> bytes:
     return out.getvalue()
 
 
-def with_picture(pages: list[list[Line]], pictures: Mapping[int, bytes]) -> bytes:
-    """:func:`written` pages, over each of which a grey picture (a PNG file) is drawn, by its number."""
+def with_picture(
+    pages: list[list[Line]], pictures: Mapping[int, bytes], place: tuple[int, int, int, int] | None = None
+) -> bytes:
+    """:func:`written` pages, on each of which a grey picture (a PNG file) is drawn, by its number.
+
+    ``place``: left, bottom, width and height of the pictures in points, the whole page without it.
+    """
     plain = PdfDocument(written(pages))
     for number, png in pictures.items():
         page = plain[number - 1]
         image = PdfImage.new(plain)
         image.set_bitmap(PdfBitmap.from_pil(Image.open(BytesIO(png))))
-        image.set_matrix(PdfMatrix().scale(*page.get_size()))
+        left, bottom, *size = place or (0, 0, *page.get_size())
+        image.set_matrix(PdfMatrix().scale(*size).translate(left, bottom))
         page.insert_obj(image)
         page.gen_content()
     out = BytesIO()

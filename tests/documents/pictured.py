@@ -9,7 +9,7 @@ from io import BytesIO
 from PIL import Image
 
 from rag import media
-from tests.documents.office import docx, epub, odt, pptx, xlsx
+from tests.documents.office import docx, epub, ods, odt, pptx, xlsx
 from tests.documents.scans import encoded
 
 SHOT = encoded(Image.new("L", (300, 200), 128))
@@ -40,6 +40,7 @@ URI = f"data:image/png;base64,{base64.b64encode(SHOT).decode()}"
 FILES: Mapping[str, tuple[str, bytes]] = {
     "docx": (media.DOCX, with_parts(docx(), {"word/media/image1.png": SHOT})),
     "xlsx": (media.XLSX, with_parts(xlsx(), {"xl/media/image1.png": SHOT})),
+    "ods": (media.ODS, with_parts(ods(), {"Pictures/a.png": SHOT})),
     "pptx": (
         media.PPTX,
         with_parts(pptx(), {"ppt/media/image1.png": SHOT, "ppt/slides/_rels/slide1.xml.rels": RELATIONS}),

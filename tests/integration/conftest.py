@@ -1,5 +1,6 @@
 """What integration tests share, and leave behind: no connection of the Celery app to a broker of its own."""
 
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -8,6 +9,7 @@ from rag.parsing.parser import IsolatedParser
 from rag.settings import Settings
 from tasks.app import app
 from tests.chromium import Chromium, chromiums
+from tests.system.running import until
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -18,10 +20,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(autouse=True)
 def _own_connections() -> Iterator[None]:
-    """The app keeps pools for the address that it had when they were made."""
+    """The app keeps pools for the address that it had when they were made; no thread may make some later."""
     without_pools()
     yield
     without_pools()
+    until(lambda: not any(thread.name == "publisher" for thread in threading.enumerate()), 20)
 
 
 @pytest.fixture(scope="module")

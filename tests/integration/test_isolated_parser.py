@@ -24,7 +24,7 @@ from tests.documents import MAKERS, SENTENCES
 from tests.documents.hostile import BOMBS, LOCKED, noise, pdf_bomb
 from tests.documents.page import written
 
-BINARY = (media.PDF, media.DOCX, media.PPTX, media.XLSX, media.ODT, media.EPUB, media.RTF)
+BINARY = (media.PDF, media.DOCX, media.PPTX, media.XLSX, media.ODT, media.ODS, media.EPUB, media.RTF)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ KINDS = {
     "handbook.pptx": office.pptx,
     "handbook.xlsx": office.xlsx,
     "handbook.odt": office.odt,
+    "handbook.ods": office.ods,
     "handbook.epub": office.epub,
     "handbook.html": plain.html,
     "handbook.md": plain.markdown,

@@ -21,9 +21,10 @@ TEXTS = [f"Document {number} tells of the harbour of town {number}." for number 
 
 @dataclass(frozen=True)
 class Traced:
-    """Six documents that were sent at once, and what the collector and the model server saw of them."""
+    """Six documents that were sent at once, a page, and what collector and model server saw of them."""
 
     jobs: list[dict[str, Any]]
+    page: dict[str, Any]
     collector: Collector
     jina: Jina
 
@@ -48,7 +49,10 @@ def traced() -> Iterator[Traced]:
                 jina.seconds = 0.5  # the others come together while one is embedded
                 with ThreadPoolExecutor(len(TEXTS)) as pool:
                     sent = list(pool.map(lambda text: submit(http, text, collection), TEXTS))
-                yield Traced([finished(http, job) for job in sent], collector, jina)
+                jobs = [finished(http, job) for job in sent]
+                page = {"file": ("page.html", b"<p>A page about a harbour.</p>", "text/html")}
+                answer = http.post("/v1/documents", files=page, data={"collection": collection})
+                yield Traced(jobs, finished(http, answer.json()["job_id"]), collector, jina)
         finally:
             stack.stop()
 
@@ -86,15 +90,21 @@ def test_each_stage_of_a_job_has_a_wait_before_it_and_sums_up_its_round_trips(tr
         assert named(spans, "stage index").attributes["aegis.redis.seconds"] > 0
 
 
-def test_the_process_that_parsed_a_text_is_within_its_stage(traced: Traced) -> None:
+def test_the_process_that_parsed_a_page_is_within_its_stage(traced: Traced) -> None:
+    until(lambda: {"parse child", "stage parse"} <= {span.name for span in traced.spans(traced.page)})
+
+    spans = traced.spans(traced.page)
+    child, stage = named(spans, "parse child"), named(spans, "stage parse")
+    assert child.parent == stage.span
+    assert stage.began - 0.001 <= child.began <= child.ended <= stage.ended + 0.001
+    assert child.attributes["aegis.cpu_seconds"] >= 0
+    assert child.attributes["aegis.peak_bytes"] > 1_000_000
+
+
+def test_a_small_text_is_read_without_a_process_of_its_own(traced: Traced) -> None:
     until(lambda: has_all(traced))
 
-    for job in traced.jobs:
-        child, stage = named(traced.spans(job), "parse child"), named(traced.spans(job), "stage parse")
-        assert child.parent == stage.span
-        assert stage.began - 0.001 <= child.began <= child.ended <= stage.ended + 0.001
-        assert child.attributes["aegis.cpu_seconds"] >= 0
-        assert child.attributes["aegis.peak_bytes"] > 1_000_000
+    assert not [job for job in traced.jobs for span in traced.spans(job) if span.name == "parse child"]
 
 
 def test_a_call_that_jobs_shared_leads_to_each_of_them(traced: Traced) -> None:

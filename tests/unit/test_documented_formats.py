@@ -13,12 +13,14 @@ from rag.model import ParsedDocument, TextLine
 from rag.parsing.formats import parse, parsers
 from rag.parsing.recognition import Recognition
 from tests.documents import MAKERS
-from tests.documents.page import pdf, with_picture
+from tests.documents.page import Line, pdf, with_picture
 from tests.documents.pictured import FILES
 from tests.documents.scans import encoded
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/formats.md").read_text("utf-8")
-ROWS = re.findall(r"^\| ([\w ]+) \| ([a-z, ]+) \| ([a-z, ]+) \| ((?:`[a-z]+`)?) ?\|$", PAGE, re.MULTILINE)
+ROWS = re.findall(
+    r"^\| ([\w ]+) \| ([a-z, ]+) \| ([a-z, ]+) \| ((?:`[a-z]+`(?:, )?)*) ?\|$", PAGE, re.MULTILINE
+)
 BY_EXTENSION = {extensions: (citations, warns) for _, extensions, citations, warns in ROWS}
 MOST_TEXT = 1 << 20
 GREY = Image.new("L", (300, 200), 128)
@@ -35,7 +37,8 @@ class OneLine:
 def lacking(media_type: str) -> bytes:
     """A file of which something cannot be read, if the format has such things."""
     if media_type == media.PDF:
-        return with_picture([[(72, 720, 12, "The bell rings.")], []], {2: encoded(GREY)})
+        pages: list[list[Line]] = [[(72, 720, 12, "The bell rings.")], []]
+        return with_picture(pages, {1: encoded(GREY), 2: encoded(GREY)}, (72, 300, 300, 200))
     if (ending := media.READABLE[media_type][0]) in FILES:
         return FILES[ending][1]
     whole = MAKERS[media_type]()
@@ -79,9 +82,9 @@ def test_the_page_says_what_is_named_when_it_is_not_read(media_type: str) -> Non
         document = parsed(media_type)
     else:
         document = parse(lacking(media_type), media_type, MOST_TEXT)
-    found = {warning.kind for warning in document.warnings}
+    found = sorted({warning.kind for warning in document.warnings})
 
-    assert BY_EXTENSION[", ".join(media.READABLE[media_type])][1] == "".join(f"`{kind}`" for kind in found)
+    assert BY_EXTENSION[", ".join(media.READABLE[media_type])][1] == ", ".join(f"`{kind}`" for kind in found)
 
 
 def test_every_value_of_ocr_is_on_the_page() -> None:

@@ -25,6 +25,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 from starlette.exceptions import HTTPException
+from tokenizers import Tokenizer
 
 from api import middleware
 from api.calls import waiting
@@ -61,7 +62,10 @@ from rag.parsing import (
     markdown_tables,
     number_formats,
     odt,
+    page_pictures,
+    picture_marks,
     plain,
+    pptx_tables,
     records,
     running_heads,
     sheets,
@@ -72,6 +76,7 @@ from rag.parsing import (
 )
 from rag.parsing.fork_server import places_of
 from rag.parsing.inner_pictures import InnerPictures
+from rag.parsing.recognition import RecognisedPage
 from rag.parsing.textlines import Cell, Line
 from rag.ports import GenerationRequest
 from rag.redis import audit
@@ -84,6 +89,7 @@ from rag.text import (
     inert,
     languages,
     lexical,
+    mentions,
     normalising,
     pinned,
     questions,
@@ -98,7 +104,8 @@ from rag.vectors import payload
 from rag.web import addresses, parameters
 from tasks.reindex.comparison import Sample
 from workers.embedding import minilm
-from workers.generation import agreement, comparison, expectation, prompting, rows, statements
+from workers.embedding.e5 import tokenizer as e5_tokenizer
+from workers.generation import comparison, expectation, prompting, rows, statements
 from workers.generation import words as words_of_answers
 from workers.generation.extractive import ExtractiveGenerator
 from workers.generation.reasoning import Piece, ReasoningParser
@@ -164,6 +171,14 @@ def said(text: str) -> None:
 @cache
 def tokenizer() -> Any:
     return minilm.tokenizer()
+
+
+@cache
+def unigrams() -> Any:
+    """Pieces of up to four letters, so that a text can be cut in many ways."""
+    pieces = [(piece * count, -float(count)) for piece in "ab1 .▁" for count in range(1, 5)]
+    special = [(token, 0.0) for token in ("<s>", "<pad>", "</s>", "<unk>")]
+    return Tokenizer.from_buffer(e5_tokenizer.tokenizer_file([*special, *pieces]))
 
 
 def cut(text: str) -> None:
@@ -232,7 +247,11 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     },
     "rag.text.languages": {"language": languages.language_of, "asked": languages.asked_languages},
     "rag.text.identifiers": {"named": lambda text: identifiers.named_in(text, words.runs(text))},
-    "rag.text.pinned": {"question": pinned.pinned_terms, "text": pinned.forms_of},
+    "rag.text.pinned": {"question": pinned.pinned_terms},
+    "rag.text.mentions": {
+        "forms": lambda text: mentions.mentions_of.__wrapped__(text).forms,
+        "families": lambda text: mentions.mentions_of.__wrapped__(text).families,
+    },
     "rag.text.scripts": {"vote": scripts_of_text.model_vote, "other": scripts_of_text.other_scripts},
     "rag.text.words": {
         "capitals": words.capital_stop_words,
@@ -290,6 +309,20 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "rag.parsing.docx_body": {"numbers": docx_body.with_numbers},
     "rag.parsing.docx_numbering": {"form": written_as},
     "rag.parsing.inner_pictures": {"images": InnerPictures(lambda _: b"").marked},
+    "rag.parsing.pptx_tables": {
+        "slide": lambda text: pptx_tables.MarkedTables(b"", ["| a |"]).placed(f"| \ue0120\ue013{text}"),
+        "part": pptx_tables._SLIDE.fullmatch,
+    },
+    "rag.parsing.picture_marks": {
+        "marks": lambda text: picture_marks.placed(
+            ParsedDocument(f"{picture_marks.mark_of(0)}{text}"), {0: RecognisedPage(text[:20], 1.0)}
+        ),
+    },
+    "rag.parsing.page_pictures": {
+        "page": lambda text: page_pictures.marked(
+            text, [(0, page_pictures.PagePicture((0, 0, 9, 9), "", text[:100]))]
+        ),
+    },
     "rag.parsing.odt": {"escaped": odt.escaped},
     "workers.recognition.scripts": {"line": has_unknown_letters},
     "rag.parsing.markdown_tables": {
@@ -313,7 +346,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "pages": lambda text: running_heads.without_running_heads([(n, text) for n in range(1, 5)]),
         "edges": lambda text: running_heads.without_running_heads([(n, text[:150]) for n in range(1, 50)]),
     },
-    "rag.parsing.textlayer": {"page": textlayer.joined},
+    "rag.parsing.textlayer": {"page": textlayer.joined, "file": as_bytes(textlayer.may_have_pictures)},
     "rag.parsing.losses": {
         "lost": lambda text: losses.lost_words(text, text[:100]),
         "damaged": losses.damaged_words,
@@ -341,7 +374,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         ),
     },
     "rag.text.questions": {"core": questions.core_of},
-    "rag.text.asking": {"question": asking.without_asking},
+    "rag.text.asking": {"question": asking.without_asking, "content": asking.has_content},
     "rag.text.spelling": {
         "question": partial(spelling.spelled_like, ["a caretaker"]),
         "passage": lambda text: spelling.spelled_like([text], "the carteaker"),
@@ -387,7 +420,7 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
         "expected": expectation.expected,
         "held": lambda text: [expectation.holds(text, each, frozenset()) for each in expectation.Expectation],
     },
-    "workers.generation.agreement": {"pins": agreement.pins_of, "answer": asked},
+    "workers.generation.agreement": {"answer": asked},
     "workers.generation.comparison": {"compared": comparison.comparison_of},
     "workers.generation.completion": {"answer": asked},
     "workers.generation.quotes": {"answer": asked, "content words": words_of_answers.content_words},
@@ -396,6 +429,9 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "workers.generation.statements": {"statements": statements.statements},
     "workers.generation.reasoning": {"a model's words": said},
     "workers.embedding.minilm": {"tokens": lambda text: minilm.token_spans(tokenizer(), text)},
+    "workers.embedding.e5.tokenizer": {
+        "tokens": lambda text: e5_tokenizer.token_ids(unigrams(), "passage", text)
+    },
     "workers.jina.errors": {
         "error": lambda text: jina_errors.error_of("http://a", httpx.Response(400, text=text))
     },
@@ -428,7 +464,6 @@ EXEMPT: Mapping[str, str] = {
     "rag.parsing.textlines": "cuts a page's text at line ends and blanks, and is tried by itself below",
     "workers.recognition.ppocr": "looks for one character of a set in a recognised line",
     "rag.parsing.office": "reads at most 1 MiB of an archive's list by it; it is tried by itself below",
-    "rag.parsing.pptx_tables": "tells names of parts in the list of an archive, at most 10,000",
     "rag.parsing.pptx": "tells names of parts in the list of an archive, at most 10,000",
     "rag.parsing.pdf": "its expressions read a page's text, and are tried by themselves below",
     "rag.redis.lua": "takes our own scripts apart",

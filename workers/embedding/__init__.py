@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rag.errors import ModelError
 from rag.settings import Settings
+from rag.settings.derived import MULTILINGUAL_EMBEDDING
 
 if TYPE_CHECKING:  # the supervisor imports this package and must not load NumPy
     from rag.ports import Embedder
@@ -14,6 +15,10 @@ if TYPE_CHECKING:  # the supervisor imports this package and must not load NumPy
 def embedder_for(settings: Settings, model: str, dimension: int) -> "Embedder":
     """The embedder for the ``model`` of a collection. ModelError when the settings give no access to it."""
     match settings.embedder_of(model):
+        case "bundled" if model == MULTILINGUAL_EMBEDDING:
+            from workers.embedding.multilingual import MultilingualEmbedder
+
+            return MultilingualEmbedder(settings.model_dir)
         case "bundled":
             from workers.embedding.bundled import BundledEmbedder
 

@@ -13,7 +13,7 @@ def generator_for(settings: Settings) -> Generator:
         case "extractive":
             from workers.generation import extractive
 
-            return extractive.generator(unrelated_below(settings))
+            return extractive.generator(unrelated_below(settings), settings.context_metadata)
         case "smollm2":
             from workers.generation import smollm2
 

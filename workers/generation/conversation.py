@@ -11,7 +11,6 @@ import stamina
 from rag.errors import ModelError, TimedOut, Transient
 from rag.model import Answer, Hit
 from rag.ports import GenerationRequest
-from workers.generation.prompting import NOT_FOUND
 from workers.generation.reasoning import Piece, ReasoningParser
 
 _MAX_CHARACTERS = 1_000_000  # of reasoning and answer together; the rest is cut off
@@ -105,14 +104,6 @@ class Conversation:
         if self._emitted or not isinstance(error, Transient) or isinstance(error, TimedOut):
             return False
         return (error.retry_after or 0) <= _LONGEST_WAIT
-
-
-def refuse_irrelevant(request: GenerationRequest, min_relevance: float) -> Answer | None:
-    """Emit and return "not found" when no passage reaches ``min_relevance``; None otherwise."""
-    if max((candidate.hit.score for candidate in request.passages), default=-1.0) >= min_relevance:
-        return None
-    request.emit(NOT_FOUND)
-    return Answer(NOT_FOUND, (), found=False)
 
 
 class _LookupExecutor(ThreadPoolExecutor):

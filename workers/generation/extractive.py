@@ -10,8 +10,8 @@ from workers.embedding import minilm
 from workers.generation.agreement import agreements
 from workers.generation.comparison import comparison_of
 from workers.generation.completion import complete, newest_first, sources
-from workers.generation.prompting import NOT_FOUND
 from workers.generation.quotes import Quote, quotes
+from workers.generation.refusals import refusal_of, refuse, unstated
 from workers.generation.scoring import TokenSpans, scores
 from workers.generation.selection import choose
 from workers.generation.words import content_words
@@ -32,28 +32,36 @@ class ExtractiveGenerator:
     name = "extractive"
     reads_vectors = True
 
-    def __init__(self, token_spans: TokenSpans | None = None, *, min_relevance: float) -> None:
+    def __init__(
+        self,
+        token_spans: TokenSpans | None = None,
+        *,
+        min_relevance: float,
+        metadata_fields: Sequence[str] = (),
+    ) -> None:
         """With ``token_spans`` None, or a passage without token vectors, only words are compared.
 
-        ``min_relevance``: where no passage reaches it, the answer is "not found".
+        ``min_relevance``: where no passage reaches it, the answer is "not found". ``metadata_fields``: of
+        passages that tell what they are about.
         """
         self._token_spans = token_spans
+        self._fields = tuple(metadata_fields)
         self._min_relevance = min_relevance
 
     def answer(self, request: GenerationRequest) -> Answer:
         """Emits one piece per quote; joined they are the text. A cancelled request gets "not found"."""
         passages = request.passages[:_PASSAGES]
-        relevant = max((c.hit.score for c in passages), default=0.0) >= self._min_relevance
-        chosen = self._choose_quotes(request, passages) if relevant and not request.cancelled() else []
+        if refusal := refusal_of(request, self._min_relevance, self._fields):
+            return refuse(request, refusal)
+        chosen = [] if request.cancelled() else self._choose_quotes(request, passages)
         if not chosen:
-            request.emit(NOT_FOUND)
-            return Answer(NOT_FOUND, (), found=False)
+            return refuse(request, unstated(request, self._fields))
         cited = _cited(chosen, content_words(request.question))
         pieces = make_inert(cited)
         for piece in pieces:
             request.emit(piece)
         citations = tuple(quote.citation(n) for n, quote in enumerate(chosen, 1))
-        return Answer("".join(pieces), citations, found=True)
+        return Answer("".join(pieces), citations)
 
     def warm(self) -> None:
         quotes(())
@@ -83,7 +91,11 @@ def _cited(chosen: Sequence[Quote], asked: AbstractSet[str]) -> Iterator[str]:
         yield f"{gap if n > 1 else ''}{reading} [{n}]"
 
 
-def generator(min_relevance: float) -> ExtractiveGenerator:
+def generator(min_relevance: float, metadata_fields: Sequence[str] = ()) -> ExtractiveGenerator:
     """The default generator. Loads only the bundled embedder's tokenizer, to read its token vectors."""
     tokenizer = minilm.tokenizer()
-    return ExtractiveGenerator(lambda text: minilm.token_spans(tokenizer, text), min_relevance=min_relevance)
+    return ExtractiveGenerator(
+        lambda text: minilm.token_spans(tokenizer, text),
+        min_relevance=min_relevance,
+        metadata_fields=metadata_fields,
+    )

@@ -15,9 +15,10 @@ from rag.redis.connection import connect
 from rag.redis.slots import SLOT_SECONDS, Slots
 from rag.settings import Settings
 from rag.telemetry import current_call
-from workers.generation.conversation import Conversation, Speaker, refuse_irrelevant
+from workers.generation.conversation import Conversation, Speaker
 from workers.generation.prompting import Prompt, prompt
 from workers.generation.reasoning import Piece
+from workers.generation.refusals import refusal_of, refuse
 from workers.ollama.errors import ModelMissingError
 from workers.ollama.replica import Replica, prepare, replicas
 from workers.tokens import estimated_tokens
@@ -103,8 +104,8 @@ class OllamaGenerator:
 
     def answer(self, request: GenerationRequest) -> Answer:
         """See :meth:`Conversation.answer`. InvalidRequest for a question longer than OLLAMA_MAX_CONTEXT."""
-        if refusal := refuse_irrelevant(request, self._min_relevance):
-            return refusal
+        if refusal := refusal_of(request, self._min_relevance, tuple(self._metadata_fields)):
+            return refuse(request, refusal)
         context = self._window.context(request.question)
         budget = self._window.passages(request.question)
         hits = [candidate.hit for candidate in request.passages]

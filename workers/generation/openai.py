@@ -9,8 +9,9 @@ from rag.model import Answer
 from rag.ports import GenerationRequest
 from rag.settings import Settings
 from workers.generation.chat import ChatServer
-from workers.generation.conversation import Conversation, Speaker, refuse_irrelevant
+from workers.generation.conversation import Conversation, Speaker
 from workers.generation.prompting import prompt
+from workers.generation.refusals import refusal_of, refuse
 from workers.tokens import estimated_tokens
 
 
@@ -39,8 +40,8 @@ class OpenAIGenerator:
 
     def answer(self, request: GenerationRequest) -> Answer:
         """See :meth:`Conversation.answer`."""
-        if refusal := refuse_irrelevant(request, self._min_relevance):
-            return refusal
+        if refusal := refusal_of(request, self._min_relevance, tuple(self._metadata_fields)):
+            return refuse(request, refusal)
         server, hits = self._server, [candidate.hit for candidate in request.passages]
         asked = prompt(
             request.question,

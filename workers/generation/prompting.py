@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from rag.model import Answer, Citation, Hit
+from rag.model import Answer, Citation, Hit, Reason, Refusal
 from rag.text.context import context_of
 from rag.text.inert import InertText
 from rag.text.marks import Mark, Reading, without_marks
@@ -129,16 +129,18 @@ class CitedText:
         return self._rest()
 
     def answer(self) -> Answer:
-        """Text and citations so far; ``found`` False for a refusal, or for no text at all."""
+        """Text and citations so far; a text that cites nothing is refused as well as a refusal."""
         text = "".join(self._parts)
-        if self._refused() or not text:
-            return Answer(text, (), found=False)
+        if self._refused():
+            return Answer(text, (), Refusal(Reason.MODEL_DECLINED))
+        if not self._cited:
+            return Answer(text, (), Refusal(Reason.UNCITED))
         citations = []
         for number, n in self._cited.items():
             hit = self._passages[number - 1]
             passage = hit.passage
             citations.append(Citation(n, passage, passage.start, passage.end, passage.text, hit.score))
-        return Answer(text, tuple(citations), found=True)
+        return Answer(text, tuple(citations))
 
     def _refused(self) -> bool:
         return self._beginning.startswith(_REFUSAL)

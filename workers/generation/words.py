@@ -1,18 +1,12 @@
 """The words of a text that say what it is about."""
 
+from rag.text.asking import JOINING_GERMAN
 from rag.text.normalising import folded
 from rag.text.stemming import stem
-from rag.text.words import capital_stop_words, characters_together, runs, stretches
+from rag.text.words import JOINING_WORDS, capital_stop_words, characters_together, runs, stretches
 
 _PAIR = 2
-_STOP_WORDS = frozenset(
-    """a an and are as at be been being by did do does for from had has have how i in is it its many
-    me much my of on or s should t that the their there they this to was we were what when where which
-    who whom whose why will with you your
-    das dem den der des ein eine einem einen einer eines ist mit nach oder sind und von welche welchem
-    welchen welcher welches wer werden wie wieso wird wo zu zum zur
-    """.split()  # noqa: SIM905 - prose is easier to read than a hundred quoted words
-)
+_STOP_WORDS = JOINING_WORDS | JOINING_GERMAN | {"many", "much"}
 _MEASURES = {
     word: measure
     for measure, words in {

@@ -9,7 +9,8 @@ from rag.text.scripts import NONE, latin_share
 from workers.reranking.asking import plainly
 from workers.reranking.cross_encoder.model import CrossEncoder
 from workers.reranking.cross_encoder.pairs import Pair
-from workers.reranking.late_interaction import LateInteraction
+from workers.reranking.late_interaction import LateInteraction, comparable
+from workers.reranking.meaning import relevances_by_meaning
 from workers.reranking.pins import pinned_shares
 from workers.reranking.relevance import MANY, Evidence, relevances, strength_of
 from workers.reranking.selection import worth_reading
@@ -50,10 +51,10 @@ class BundledReranker:
         self._fields = metadata_fields
 
     def relevance(self, requests: Sequence[RerankRequest]) -> list[list[float]]:
-        asked = [plainly(each) for each in requests]
+        asked = [comparable(plainly(each)) for each in requests]
         told = zip(requests, asked, self._late_interaction.evidence(asked), strict=True)
         return [
-            self._judged(core.question, self._pinned(whole.question, evidence))
+            self._judged(core.question, self._pinned(whole.question, evidence), core.model)
             for whole, core, evidence in told
         ]
 
@@ -65,11 +66,13 @@ class BundledReranker:
         shares = pinned_shares(question, [each.passage for each in evidence], self._fields)
         return [replace(each, pinned=share) for each, share in zip(evidence, shares, strict=True)]
 
-    def _judged(self, question: str, evidence: list[Evidence]) -> list[float]:
+    def _judged(self, question: str, evidence: list[Evidence], model: str) -> list[float]:
         passages = [each.passage for each in evidence]
-        vote = vote_on(question, passages)
-        read = evidence if vote.models == NONE else self._read(question, evidence, vote.models)
+        vote = vote_on(question, passages, model)
         absent = absent_kinds(question, passages, self._fields)
+        if vote.meaning:
+            return relevances_by_meaning(evidence, absent, vote.meaning)
+        read = evidence if vote.models == NONE else self._read(question, evidence, vote.models)
         searched = len(evidence) if len(evidence) < self.least_candidates else MANY
         return relevances(read, vote.models, absent, vote.by_chance, searched=searched)
 

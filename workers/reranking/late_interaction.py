@@ -19,11 +19,13 @@ import numpy as np
 from rag.errors import ModelError
 from rag.model import Candidate, Embedding, Vector
 from rag.ports import Embedder, RerankRequest
+from rag.settings.derived import MULTILINGUAL_EMBEDDING
 from rag.text.asking import without_asking
 from rag.text.context import context_of
 from rag.text.languages import asked_languages
 from rag.text.lexical import coverage, question_features, term_counts
 from workers.reranking.asking import plainly
+from workers.reranking.meaning import relevances_by_meaning
 from workers.reranking.relevance import Evidence, relevances
 from workers.reranking.votes import vote_on
 from workers.reranking.words import absent_kinds, agreements, rare_coverages
@@ -109,18 +111,31 @@ class LateInteractionReranker:
         self.least_candidates = 30 if late_interaction.stored else 10
 
     def relevance(self, requests: Sequence[RerankRequest]) -> list[list[float]]:
-        asked = [plainly(each) for each in requests]
+        asked = [comparable(plainly(each)) for each in requests]
         told = zip(asked, self._late_interaction.evidence(asked), strict=True)
-        return [self._judged(request.question, evidence) for request, evidence in told]
+        return [self._judged(request.question, evidence, request.model) for request, evidence in told]
 
-    def _judged(self, question: str, evidence: Sequence[Evidence]) -> list[float]:
+    def _judged(self, question: str, evidence: Sequence[Evidence], model: str) -> list[float]:
         passages = [each.passage for each in evidence]
-        vote = vote_on(question, passages)
+        vote = vote_on(question, passages, model)
         absent = absent_kinds(question, passages, self._late_interaction.fields)
+        if vote.meaning:
+            return relevances_by_meaning(evidence, absent, vote.meaning)
         return relevances(evidence, vote.models, absent, vote.by_chance)
 
     def warm(self) -> None:
         self._late_interaction.warm()
+
+
+def comparable(request: RerankRequest) -> RerankRequest:
+    """The request, without the question's vectors where they are not of MiniLM and some passage has none.
+
+    What lacks vectors gets MiniLM's, which compare with none of another model.
+    """
+    bare = any(each.dense is None or each.tokens is None for each in request.candidates)
+    if request.model != MULTILINGUAL_EMBEDDING or not bare:
+        return request
+    return replace(request, query=replace(request.query, tokens=None), model="")
 
 
 def _without_vectors(request: RerankRequest) -> list[str]:

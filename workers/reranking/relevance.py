@@ -124,9 +124,9 @@ def relevances(
     if not candidates:
         return []
     scores = _scores(candidates, vote)
-    doubt = max((DOUBT[kind] for kind in absent), default=0.0)
+    doubt = max((DOUBT[kind] for kind in absent if kind in DOUBT), default=0.0)
     answered = _log_odds(candidates, vote, by_chance, searched) - doubt
-    return [_logistic(answered + score - max(scores)) for score in scores]
+    return [logistic(answered + score - max(scores)) for score in scores]
 
 
 def strength_of(logit: float, characters: int) -> float:
@@ -183,5 +183,6 @@ def _log_odds_of_short(candidates: Sequence[Evidence]) -> float:
     return OF_COSINE * (max(cosines, default=-1.0) - COSINE_BY_CHANCE) + OFFSET
 
 
-def _logistic(score: float) -> float:
+def logistic(score: float) -> float:
+    """The probability of log-odds."""
     return 1.0 / (1.0 + exp(-max(-500.0, min(500.0, score))))

@@ -1,9 +1,11 @@
-"""Whether the models that learnt English judge the passages for a question, or words alone do."""
+"""Who judges the passages for a question: models that learnt English, the dense vectors, or words alone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from rag.model import Passage
+from rag.settings.derived import MULTILINGUAL_EMBEDDING
 from rag.text.languages import ENGLISH, asked_languages, told_language
 from rag.text.scripts import FULL, NONE, model_vote
 
@@ -20,15 +22,39 @@ _FIRST, _BEGINNING = 5, 300
 """Passages, and characters of each, that tell the language of a question which does not."""
 
 
+class Meaning(Enum):
+    """Of question and passages: both are in one language, or they are in two."""
+
+    WITHIN = auto()
+    ACROSS = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """``models``: see :func:`rag.text.scripts.model_vote`. ``by_chance``: see :data:`BY_CHANCE`."""
+    """``models``: see :func:`rag.text.scripts.model_vote`. ``by_chance``: see :data:`BY_CHANCE`.
+
+    ``meaning``: that the dense vectors judge, since their model alone reads the languages; else None.
+    """
 
     models: float
     by_chance: float
+    meaning: Meaning | None = None
 
 
-def vote_on(question: str, passages: Sequence[Passage]) -> Vote:
+def vote_on(question: str, passages: Sequence[Passage], model: str = "") -> Vote:
+    """``passages``: the most promising first. ``model``: the one that made the dense vectors."""
+    vote = _vote_without_vectors(question, passages)
+    if model != MULTILINGUAL_EMBEDDING:
+        return vote
+    languages = asked_languages(question)
+    told = next(filter(None, (told_language(each.text) for each in passages[:_FIRST])), None)
+    across = bool(languages) and told is not None and told not in languages
+    if vote.models >= FULL and not across:
+        return vote
+    return Vote(NONE, 0.0, Meaning.ACROSS if across else Meaning.WITHIN)
+
+
+def _vote_without_vectors(question: str, passages: Sequence[Passage]) -> Vote:
     """By the question's language; where its words do not tell one, by that of the first passages."""
     languages = asked_languages(question)
     if not languages and passages:

@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 from math import log
 
 from rag.model import Passage
 from rag.text.context import text_in_context
 from rag.text.lexical import Feature
-from rag.text.pinned import Kind, Pinned, forms_of, missing, pinned_terms
+from rag.text.mentions import mentions_of
+from rag.text.pinned import Kind, Pinned, absent_terms, pinned_terms
 
 AGREES: Mapping[Kind, float] = {
     Kind.CODE: 6.0,
@@ -17,12 +17,13 @@ AGREES: Mapping[Kind, float] = {
     Kind.NUMBER: 3.0,
     Kind.YEAR: 3.0,
     Kind.CAPITALS: 1.0,
+    Kind.FULL_NAME: 2.0,
 }
-"""What the log-odds gain when a passage has what the question pins down. Names are words like others."""
+"""What the log-odds gain when a passage has what the question pins down. The words of a name are
+words like others, a whole name is not: of 600 rows some have its first name, others its last."""
 
 _LONG_NUMBER = 4  # digits; so long a number is a code
 MOST_AGREEMENT = 9.0
-_SHORTEST_PLURAL = 4  # characters, as in 10-Qs without its hyphen
 
 
 def agreements(question: str, passages: Sequence[Passage], metadata_fields: Sequence[str]) -> list[float]:
@@ -33,8 +34,8 @@ def agreements(question: str, passages: Sequence[Passage], metadata_fields: Sequ
     weights = [(each, _weight(each)) for each in pinned_terms(question) if each.kind in AGREES]
     if not weights:
         return [0.0] * len(passages)
-    there = [forms_of(text_in_context(each, metadata_fields)) for each in passages]
-    agreed = [sum(weight for each, weight in weights if not missing([each], forms)) for forms in there]
+    there = [mentions_of(text_in_context(each, metadata_fields)) for each in passages]
+    agreed = [sum(weight for each, weight in weights if each.is_in(mentions)) for mentions in there]
     return [min(each, MOST_AGREEMENT) for each in agreed]
 
 
@@ -63,17 +64,5 @@ def absent_kinds(
     question: str, passages: Sequence[Passage], metadata_fields: Sequence[str]
 ) -> frozenset[Kind]:
     """The kinds of what the question pins down and none of the passages has, nor their context."""
-    absent = tuple(_with_singular(each) for each in pinned_terms(question))
-    for passage in passages:
-        if not absent:
-            break
-        absent = missing(absent, forms_of(text_in_context(passage, metadata_fields)))
-    return frozenset(each.kind for each in absent)
-
-
-def _with_singular(pinned: Pinned) -> Pinned:
-    """A code in the plural, as in "these 10-Qs", may stand in the singular."""
-    singular = {
-        form.removesuffix("s").removesuffix("S") for form in pinned.forms if len(form) >= _SHORTEST_PLURAL
-    }
-    return replace(pinned, forms=pinned.forms | singular)
+    texts = (text_in_context(passage, metadata_fields) for passage in passages)
+    return frozenset(each.kind for each in absent_terms(question, texts))

@@ -30,7 +30,7 @@ from rag.vectors.payload import Vectors, candidates_of
 Connection: TypeAlias = socket.socket
 
 SLICE = 256
-"""Points in one message: about 6 MB with token vectors. The engine syncs its files once a message."""
+"""Points in one message: about 6 MB with token vectors. The engine syncs its log once a message."""
 
 _WRITES = ("ensure", "drop", "upsert", "delete")
 _READ_PATIENCE = 2.0

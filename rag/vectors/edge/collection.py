@@ -1,4 +1,9 @@
-"""One collection of the embedded store: its shard, its token vectors, and the lock for its writes."""
+"""One collection of the embedded store: its shard, its token vectors, and the lock for its writes.
+
+A flush of the shard syncs some 60 files, and holds up every search meanwhile. So a write is durable by the
+log of writes, with one sync that writers share, and the shard is flushed when that log has grown. What an
+earlier process wrote and did not flush is written again from the log when the collection is opened.
+"""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +18,7 @@ from rag.vectors.edge.compaction import SLICE, Compaction
 from rag.vectors.edge.folders import CollectionFolder, sweep_shards
 from rag.vectors.edge.shard import Shard
 from rag.vectors.edge.token_vectors import TokenVectors
+from rag.vectors.edge.write_log import Deletion, WriteLog
 from rag.vectors.payload import Vectors, Versions, check_points, check_query, payload_of
 
 log = logging.getLogger(__name__)
@@ -22,6 +28,9 @@ SCROLLED = 128
 
 WORTH_COMPACTING = 50_000
 """Deleted points whose vectors still lie on the disk, some 2.5 KB each."""
+
+LOGGED_BYTES = 32 << 20
+"""Size of the log of writes from which on the shard is flushed: about 1,300 points with token vectors."""
 
 LEFT_SECONDS = 300.0
 """The pause after a failed try to compact a collection."""
@@ -40,6 +49,8 @@ class EdgeCollection:
         self._deleted = 0
         self._left_until = 0.0
         self._read_at = monotonic()
+        self._log = WriteLog(folder.writes)
+        self._repeat_writes()
 
     @staticmethod
     def create(folder: CollectionFolder) -> None:
@@ -52,24 +63,56 @@ class EdgeCollection:
     def upsert(self, points: Sequence[Point]) -> None:
         """Check all points, then write them. They are durable on return. InvalidRequest."""
         check_points(points, self.folder.spec)
-        rows = [(point, payload_of(point.passage)) for point in points]
         with self._writing:
             self._note_changed(*{point.passage.document_id for point in points})
-            if self._tokens:
-                self._tokens.put(points)
-            for start in range(0, len(rows), SLICE):
-                self._shard.upsert(rows[start : start + SLICE])
-            self._shard.flush()
+            self._put(points)
+            number = self._log.append(points)
+        self._make_durable(number)
 
     def delete(self, document_id: str, versions: Versions) -> None:
         with self._writing:
             self._note_changed(document_id)
             before = self._shard.count(document_id)
-            self._shard.delete(document_id, versions)
-            self._shard.flush()
+            self._remove(document_id, versions)
             self._deleted += before - self._shard.count(document_id)
-            if self._tokens:
-                self._tokens.delete(document_id, versions)
+            number = self._log.append(Deletion(document_id, versions))
+        self._make_durable(number)
+
+    def _put(self, points: Sequence[Point]) -> None:
+        rows = [(point, payload_of(point.passage)) for point in points]
+        if self._tokens:
+            self._tokens.put(points)
+        for start in range(0, len(rows), SLICE):
+            self._shard.upsert(rows[start : start + SLICE])
+
+    def _remove(self, document_id: str, versions: Versions) -> None:
+        self._shard.delete(document_id, versions)
+        if self._tokens:
+            self._tokens.delete(document_id, versions)
+
+    def _make_durable(self, number: int) -> None:
+        """Return when the logged write of this number survives a power cut."""
+        is_synced = self._log.sync(number)
+        if not is_synced or self._log.size > LOGGED_BYTES:
+            with self._writing:
+                self._flush()
+
+    def _flush(self) -> None:
+        """Make all that was written durable in the collection's own files, so that the log can be emptied."""
+        self._shard.flush()
+        if self._tokens:
+            self._tokens.flush()
+        self._log.clear()
+
+    def _repeat_writes(self) -> None:
+        """Write what the log has once more. That changes nothing where it is there already."""
+        for write in self._log.writes():
+            if isinstance(write, Deletion):
+                self._remove(write.document_id, write.versions)
+            else:
+                self._put(write)
+        if self._log.size:
+            self._flush()
 
     def search(self, query: SearchQuery) -> list[Hit]:
         check_query(query, self.folder.spec)
@@ -155,9 +198,11 @@ class EdgeCollection:
 
     def close(self) -> None:
         with self._writing:
+            self._flush()
             self._shard.close()
             if self._tokens:
                 self._tokens.close()
+            self._log.close()
 
 
 def _tokens_of(folder: CollectionFolder) -> TokenVectors | None:

@@ -5,6 +5,7 @@
 <root>/docs-1/shard/              the engine's own files
 <root>/docs-1/shard-1/            a copy of them without what was deleted, being made
 <root>/docs-1/tokens.sqlite       token vectors, where the spec has them
+<root>/docs-1/writes.log          what was written since the last flush
 <root>/.new-…  <root>/.gone-…     being made, being removed; the next start deletes them
 """
 
@@ -22,6 +23,7 @@ from uuid import uuid4
 
 from rag.errors import Conflict
 from rag.model import CollectionSpec
+from rag.system.filesystems import sync
 from rag.vectors.payload import check_name
 
 log = logging.getLogger(__name__)
@@ -50,6 +52,10 @@ class CollectionFolder:
     @property
     def tokens(self) -> Path:
         return self.path / "tokens.sqlite"
+
+    @property
+    def writes(self) -> Path:
+        return self.path / "writes.log"
 
 
 def lock(root: Path) -> BinaryIO:
@@ -133,15 +139,6 @@ def remove(path: Path) -> None:
         path.rename(grave)
         sync(grave.parent)
         _empty(grave)
-
-
-def sync(folder: Path) -> None:
-    """Make the names in ``folder``, or a file's content, survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _empty(grave: Path) -> None:

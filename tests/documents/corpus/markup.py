@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from tests.documents.corpus.archives import entry, rebuild
-from tests.documents.office import docx, epub, odt, pptx
+from tests.documents.office import docx, epub, ods, odt, pptx
 
 _DOCUMENT, _SLIDE, _CONTENT, _CHAPTER = "word/document.xml", "ppt/slides/slide1.xml", "content.xml", "a.xhtml"
 
@@ -76,6 +76,7 @@ _HOLDERS = {
     "docx": (docx, _DOCUMENT),
     "pptx": (pptx, _SLIDE),
     "odt": (odt, _CONTENT),
+    "ods": (ods, _CONTENT),
     "epub": (epub, _CHAPTER),
 }
 
@@ -89,8 +90,8 @@ def _document(body: str) -> Callable[[], bytes]:
     return lambda: docx(body=body)
 
 
-def _content(old: str, new: str) -> Callable[[], bytes]:
-    return partial(_with, odt, _CONTENT, lambda xml: xml.replace(old, new))
+def _content(old: str, new: str, make: Callable[[], bytes] = odt) -> Callable[[], bytes]:
+    return partial(_with, make, _CONTENT, lambda xml: xml.replace(old, new))
 
 
 def _page(body: bytes) -> Callable[[], bytes]:
@@ -124,6 +125,18 @@ FILES: Mapping[str, Callable[[], bytes]] = {
     ),
     "repeated-rows.odt": _content(
         "<table:table-row>", '<table:table-row table:number-rows-repeated="1000000000">'
+    ),
+    "repeated-cells.ods": _content(
+        "<table:table-cell>", '<table:table-cell table:number-columns-repeated="1000000000">', ods
+    ),
+    "repeated-rows.ods": _content(
+        "<table:table-row>", '<table:table-row table:number-rows-repeated="1000000000">', ods
+    ),
+    "repeated-all.ods": _content(
+        "<table:table-row><table:table-cell>",
+        '<table:table-row table:number-rows-repeated="900000">'
+        '<table:table-cell table:number-columns-repeated="16000" table:number-rows-spanned="900000">',
+        ods,
     ),
     "repeated-spaces.odt": _content("<text:p>", '<text:p><text:s text:c="2000000000"/>'),
     "deep-spans.odt": _content("<text:p>", "<text:p>" + "<text:span>" * 50_000),

@@ -12,7 +12,7 @@ from rag.errors import Unavailable
 from rag.model import DueStage, Job, JobKind, JobState, NewJob, Stage
 from rag.settings import Settings
 from tasks.app import app, sending
-from tasks.lanes import Lane, lane_of
+from tasks.lanes import lane_of
 from tasks.publishing.bells import CANARY_SECONDS, announce, bells, canary, ring_for
 from tasks.stages import leases as lease
 from tasks.stages.run import Work
@@ -143,8 +143,8 @@ def test_a_stage_at_which_another_worker_was_faster_is_asked_about_again_in_the_
     monkeypatch.setattr(lease, "TURN_SECONDS", 60.0)
     find_due = lease._find_due
 
-    def find_due_too_late(tools: Tools, lane: Lane) -> Sequence[DueStage]:
-        found = find_due(tools, lane)
+    def find_due_too_late(tools: Tools, stages: Sequence[Stage]) -> Sequence[DueStage]:
+        found = find_due(tools, stages)
         begin(tools.jobs, taken_away.id, Stage.RERANK)
         return sorted(found, key=lambda due: due.stage)
 

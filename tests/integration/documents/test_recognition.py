@@ -155,6 +155,21 @@ def test_a_page_without_text_in_a_good_file_is_recognised_and_the_others_are_lef
     assert found.warnings == ()
 
 
+def test_a_screenshot_on_a_page_with_text_is_recognised_below_its_line(reader: IsolatedParser) -> None:
+    shot = page("Valve V-12 is shut until the inspection of May.", 150).crop((100, 60, 700, 360))
+    lines = [
+        (72, 720, 12, "The screen of pump 7 shows this:"),
+        (72, 300, 12, "Then call the fitter of the shift."),
+    ]
+    pdf = written_page.with_picture([lines], {1: encoded(shot)}, (72, 400, 400, 200))
+
+    found = reader.parse(pdf, media.PDF, "screen.pdf")
+
+    before, words, after = found.text.split("\n\n")
+    assert "inspection" in words
+    assert (before, after) == tuple(text for *_, text in lines)
+
+
 def test_a_stamp_over_a_scan_is_no_layer(reader: IsolatedParser) -> None:
     scan = encoded(page("The lamp is green.", 150).convert("L"), "PNG")
     pdf = written_page.with_picture([[(72, 30, 8, "Scanned by Office 7")]], {1: scan})

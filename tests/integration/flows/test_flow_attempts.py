@@ -1,36 +1,52 @@
 """Stages that run once more, late or after a loss have their effect once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from rag.journal.entries import opening_of
 from rag.model import Job, JobState, Lease, Point, Stage
+from rag.naming import chunks_key
 from rag.redis.connection import connect
-from tasks.documents.blob_keys import work_key
+from rag.text.places import unpack_places
+from tasks.documents.blob_keys import text_key, work_key
 from tasks.submit.submissions import Submissions
 from tasks.upkeep import rebuild
 from tests.deliveries import begin, end_lease, finished, step
 from tests.integration.flows.stages import COLLECTION, InProcess, after_writing, indexing, seen, submitted
 
 
-@pytest.mark.parametrize("lost", ["chunks", "vectors-0-00000000"])
-@pytest.mark.parametrize("cut", [False, True])
+def _missing(tools: InProcess, key: str) -> None:
+    tools.blobs.delete(key)
+
+
+def _cut_off(tools: InProcess, key: str) -> None:
+    tools.blobs.put(key, tools.blobs.get(key)[:10])
+
+
+def _overwritten(tools: InProcess, key: str) -> None:
+    whole = tools.blobs.get(key)
+    middle = len(whole) // 2
+    tools.blobs.put(key, whole[:middle] + bytes(4) + whole[middle + 4 :])
+
+
+@pytest.mark.parametrize("lost", ["text", "places", "chunks", "vectors-0-00000000"])
+@pytest.mark.parametrize("damage", [_missing, _cut_off, _overwritten])
 def test_what_was_lost_between_two_stages_is_made_again(
-    tools: InProcess, desk: Submissions, lost: str, cut: bool
+    tools: InProcess, desk: Submissions, lost: str, damage: Callable[[InProcess, str], None]
 ) -> None:
     job_id = submitted(desk, "The lamp is green.")
     step(tools, job_id)
     job = step(tools, job_id)
-    key = work_key(job, lost)
-    half = tools.blobs.get(key)[:20]
-    tools.blobs.delete(key)
-    if cut:
-        tools.blobs.put(key, half)
+    text = text_key(job)
+    key = {"text": text, "places": chunks_key(text)}.get(lost, work_key(job, lost))
+    damage(tools, key)
 
     assert step(tools, job_id).stage is Stage.PARSE
     assert finished(tools, job_id).state is JobState.SUCCEEDED
     assert seen(tools, "lamp") == ["The lamp is green."]
+    assert tools.blobs.get(text) == b"The lamp is green."
+    assert len(unpack_places(tools.blobs.get(chunks_key(text)))) == 1
 
 
 def test_an_attempt_that_lost_its_job_removes_nothing_that_its_successor_needs(

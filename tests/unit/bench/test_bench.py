@@ -65,8 +65,10 @@ def test_a_limit_is_a_least_or_a_most(value: float, more: bool, met: bool) -> No
 def test_the_file_has_value_unit_limit_and_peers_of_each_figure(tmp_path: Path) -> None:
     path = tmp_path / "out" / "latest.json"
 
-    write({"ready_s": Figure(3.14159, "s", 15.0, peers={"other": 60.0})}, path)
+    write({"ready_s": Figure(3.14159, "s", 15.0, peers={"other": 60.0})}, path, "two cores")
 
-    assert json.loads(path.read_text("utf-8"))["ready_s"] == {
+    written = json.loads(path.read_text("utf-8"))
+    assert written["machine"] == "two cores"
+    assert written["ready_s"] == {
         "value": 3.1416, "unit": "s", "limit": 15.0, "more_is_better": False, "peers": {"other": 60.0},
     }  # fmt: skip

@@ -25,7 +25,7 @@ DOCX = zipped(("[Content_Types].xml", "<Types/>"), ("_rels/.rels", "<r/>"), ("wo
 XLSX = zipped(("[Content_Types].xml", "<Types/>"), ("xl/workbook.xml", "<w/>"))
 EPUB = zipped(("mimetype", media.EPUB), ("META-INF/container.xml", "<c/>"), compress=False)
 ODT = zipped(("mimetype", media.ODT), ("content.xml", "<c/>"), compress=False)
-ODS = zipped(("mimetype", "application/vnd.oasis.opendocument.spreadsheet"), compress=False)
+ODG = zipped(("mimetype", "application/vnd.oasis.opendocument.graphics"), compress=False)
 PLAIN_ZIP = zipped(("notes.txt", "hello"), ("photo.jpg", "x"))
 
 
@@ -78,7 +78,7 @@ def test_type_is_recognised(filename, declared, head, expected):
         ("photo.gif", b"GIF89a", "GIF image"),
         ("setup.exe", b"MZ\x90\x00\x03\x00", "Windows program"),
         ("files.zip", PLAIN_ZIP, "zip archive"),
-        ("sheet.ods", ODS, "zip archive"),
+        ("plan.odg", ODG, "zip archive"),
         ("old.doc", OLE, "old (.doc"),
         (None, bytes(range(256)), "unknown kind"),
         ("clip.mp4", b"\x00\x00\x00\x18ftypmp42", "video"),

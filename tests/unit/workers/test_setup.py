@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rag.settings import Settings
-from workers.bundled.models import CROSS_ENCODER, MINILM
+from workers.bundled.models import CROSS_ENCODER, E5, MINILM
 from workers.setup import missing_models, needed_models
 
 
@@ -16,10 +16,14 @@ from workers.setup import missing_models, needed_models
         (Settings(reranker="late-interaction"), (MINILM,)),
         (Settings(jina_api_key="key"), (MINILM,)),
         (Settings(jina_api_key="key", reranker="bundled"), (MINILM, CROSS_ENCODER)),
+        (Settings(embedding_model=E5.name), (MINILM, E5, CROSS_ENCODER)),
+        (Settings(embedding_model=E5.name, reranker="late-interaction"), (MINILM, E5)),
     ],
-    ids=["by default", "late interaction", "Jina", "Jina embeds alone"],
+    ids=["by default", "late interaction", "Jina", "Jina embeds alone", "multilingual", "without reading"],
 )
-def test_the_cross_encoder_is_needed_where_it_reranks(settings: Settings, needed: tuple[object, ...]) -> None:
+def test_each_model_but_minilm_is_needed_where_it_is_chosen(
+    settings: Settings, needed: tuple[object, ...]
+) -> None:
     assert needed_models(settings) == needed
 
 

@@ -31,6 +31,16 @@ class Answering(Client):
         return {"state": "succeeded", "result": self.result}
 
 
+def test_why_nothing_was_found_is_said() -> None:
+    out = io.StringIO()
+    told = {"reason": "differs_in", "message": "No passage has AQ-400.\x1b[2J", "lacking": ["AQ-400"]}
+
+    show_as_it_comes(Console(file=out, width=200), Answering({**NOTHING, "not_found": told}), "job")
+
+    assert "No passage has AQ-400." in out.getvalue()
+    assert "\x1b" not in out.getvalue()
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [

@@ -12,6 +12,7 @@ from rag.errors import NotRecognised
 from rag.model import ParsedDocument, TextLine
 from rag.parsing.formats import parse
 from rag.parsing.inner_pictures import InnerPictures
+from rag.parsing.picture_marks import mark_of
 from rag.parsing.recognition import Recognition
 from rag.text.chunking import TokenChunker
 from tests.documents.office import docx
@@ -133,3 +134,9 @@ def test_pictures_for_which_there_is_no_time_are_counted() -> None:
 
     assert document.text == "Words.\n\nMore."
     assert [(warning.kind, warning.count) for warning in document.warnings] == [("pictures", 1)]
+
+
+def test_a_mark_that_a_file_repeats_brings_the_text_of_its_picture_once() -> None:
+    data = f"<html><body><img src='{URI}'>{'<p>' + mark_of(0) * 3 + '</p>'}<p>Below.</p>".encode()
+
+    assert recognised(data, media.HTML).text.count(SAID) == 1

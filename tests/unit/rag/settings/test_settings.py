@@ -146,3 +146,24 @@ def test_sockets_of_a_deep_home_stay_under_the_limit_of_unix_paths(
 def test_questions_are_in_no_log_unless_that_is_wanted() -> None:
     assert Settings().log_questions is False
     assert Settings(log_questions=True).log_questions is True
+
+
+@pytest.mark.parametrize(
+    ("chosen", "embedded_by", "name"),
+    [
+        ({}, "bundled", "all-MiniLM-L6-v2"),
+        ({"embedding_model": "multilingual-e5-small"}, "bundled", "multilingual-e5-small"),
+        (
+            {"embedding_model": "multilingual-e5-small", "jina_api_key": "key"},
+            "bundled",
+            "multilingual-e5-small",
+        ),
+        ({"embedding_model": "all-MiniLM-L6-v2", "embedder": "bundled"}, "bundled", "all-MiniLM-L6-v2"),
+        ({"jina_api_key": "key"}, "jina", "jina-embeddings-v3"),
+    ],
+)
+def test_a_bundled_model_is_chosen_by_its_name(chosen: dict[str, str], embedded_by: str, name: str) -> None:
+    settings = Settings(**chosen)
+
+    assert (settings.embedded_by, settings.embedding_name) == (embedded_by, name)
+    assert settings.embedder_of(name) == embedded_by

@@ -185,3 +185,30 @@ def test_a_choice_is_taken_in_any_case(monkeypatch: pytest.MonkeyPatch, tmp_path
     settings = load()
 
     assert (settings.parse_isolation, settings.generator) == ("strict", "extractive")
+
+
+@pytest.mark.parametrize(
+    ("embedder", "model", "line"),
+    [
+        (
+            "jina",
+            "multilingual-e5-small",
+            "EMBEDDING_MODEL=multilingual-e5-small is bundled: EMBEDDER=jina needs",
+        ),
+        (
+            "bundled",
+            "multilingual-e5",
+            "EMBEDDING_MODEL: 'multilingual-e5' is not bundled: EMBEDDER=bundled has",
+        ),
+    ],
+)
+def test_a_model_that_the_embedder_does_not_have_is_told(
+    monkeypatch: pytest.MonkeyPatch, embedder: str, model: str, line: str
+) -> None:
+    monkeypatch.setenv("JINA_API_KEY", "some-key")
+    monkeypatch.setenv("EMBEDDER", embedder)
+    monkeypatch.setenv("EMBEDDING_MODEL", model)
+
+    (told,) = refusal()
+
+    assert told.startswith(line)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rag.text.asking import without_asking
+from rag.text.asking import has_content, without_asking
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,29 @@ def test_given_nothing_else_then_the_question_stays(question: str) -> None:
 
 def test_given_a_word_that_holds_such_a_word_then_it_stays_whole() -> None:
     assert "चिकित्सकों" in without_asking("कितने चिकित्सकों का अनुमान है?")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Anything there?",
+        "What is it?",
+        "Hello?",
+        "Gibt es etwas?",
+        "¿Hay algo?",
+        "Qui est là ?",
+        "谁？",
+        "?!",
+        "",
+    ],
+)
+def test_given_no_word_that_names_anything_then_the_question_has_no_content(question: str) -> None:
+    assert not has_content(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["What is IT?", "vitamin A", "Where is the key?", "42?", "谁检查锅炉？", "Wo ist der Schlüssel?"],
+)
+def test_given_a_word_that_names_something_then_it_has(question: str) -> None:
+    assert has_content(question)

@@ -65,7 +65,7 @@ def test_a_result_takes_about_a_megabyte_whatever_is_found(text: str, top_n: int
         Citation(n, each.passage, 100, 100 + len(each.passage.text), each.passage.text, 0.5)
         for n, each in enumerate(found[:10], 1)
     )
-    answer = Answer(text * 1_000_000, citations, found=True, reasoning=text * 1_000_000)
+    answer = Answer(text * 1_000_000, citations, reasoning=text * 1_000_000)
 
     result = result_of(found, ("tiny", answer), collection="docs")
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rag.model import Answer, Candidate, Embedding, Hit, Passage
+from rag.model import Answer, Candidate, Embedding, Hit, Passage, Reason, Refusal
 from rag.ports import GenerationRequest
 from workers.generation.expectation import Expectation, expected, holds
 from workers.generation.extractive import ExtractiveGenerator
@@ -48,7 +48,7 @@ def test_what_two_passages_say_alike_is_given_once() -> None:
 
 def test_at_most_three_sentences() -> None:
     answer = ask(
-        "What is there?",
+        "What happened?",
         "Ada built a mill.",
         "Rain fell on Sunday.",
         "Cats purr loudly.",
@@ -213,6 +213,33 @@ def test_a_document_that_lacks_the_code_does_not_answer() -> None:
     text = "Version 2.10.1 fixes defect 439.\n\nVersion 2.11.1 fixes defect 456."
 
     assert not ask("Which defect does version 1.10.2 fix?", text).found
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "refusal"),
+    [
+        (
+            "Which defect does version 1.10.2 fix?",
+            "Version 2.10.1 fixes defect 439.",
+            Refusal(Reason.DIFFERS_IN, ("1.10.2",)),
+        ),
+        (
+            "Who placed order 88102?",
+            "Order: 88103; Technician: Idun Vik",
+            Refusal(Reason.DIFFERS_IN, ("order 88102",)),
+        ),
+        (
+            "Where is the room of Tuva Lund?",
+            "Name: Tuva Boll; Room: 3",
+            Refusal(Reason.DIFFERS_IN, ("Tuva Lund",)),
+        ),
+        ("What is the plan?", "# The plan", Refusal(Reason.NOT_STATED)),
+    ],
+)
+def test_passages_that_do_not_answer_are_refused_with_the_reason(
+    question: str, text: str, refusal: Refusal
+) -> None:
+    assert ask(question, text).refusal == refusal
 
 
 def test_markdown_reads_as_text_and_is_cited_as_written() -> None:

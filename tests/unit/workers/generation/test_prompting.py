@@ -1,6 +1,6 @@
 import pytest
 
-from rag.model import Answer, Hit, Passage
+from rag.model import Answer, Hit, Passage, Reason, Refusal
 from workers.generation.prompting import NOT_FOUND, CitedText, prompt
 
 
@@ -42,7 +42,7 @@ def test_marks_are_renumbered_in_order_of_appearance(text: str, expected: str, d
     answer = cited(text, HITS)
 
     assert answer.text == expected
-    assert answer.found
+    assert answer.refusal == (None if documents else Refusal(Reason.UNCITED))
     assert [c.n for c in answer.citations] == list(range(1, len(documents) + 1))
     assert [c.passage.document_id for c in answer.citations] == documents
     assert all((c.start, c.end, c.text) == (100, c.passage.end, c.passage.text) for c in answer.citations)
@@ -54,7 +54,7 @@ def test_marks_are_renumbered_in_order_of_appearance(text: str, expected: str, d
 def test_a_refusal_is_the_fixed_sentence_without_citations(text: str) -> None:
     answer = cited(text, HITS)
 
-    assert (answer.text, answer.citations, answer.found) == (NOT_FOUND, (), False)
+    assert answer == Answer(NOT_FOUND, (), Refusal(Reason.MODEL_DECLINED))
 
 
 @pytest.mark.parametrize("text", ["", "   "])
