@@ -55,8 +55,8 @@ def _describe_limits(settings: Settings) -> Finding:
     """Workers refuse to start with other limits."""
     solo = ", ".join(lane.name for lane in LANES if lane.pool == "solo")
     text = (
-        f"{settings.stage_timeout:g} s by the prefork pools, {settings.backup_stage_timeout:g} s by that of "
-        f"backups; {settings.interactive_timeout:g} s by the supervisor in {solo}, whose pool knows none"
+        f"{settings.stage_timeout:g} s by the workers, {settings.backup_stage_timeout:g} s by that of "
+        f"backups; {settings.interactive_timeout:g} s by the supervisor in {solo}, which know none"
     )
     return Finding("time limits", "ok", text)
 

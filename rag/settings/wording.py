@@ -20,6 +20,7 @@ _PATTERNS = {
     "^[A-Za-z0-9_-]{1,64}$": "1 to 64 letters, digits, '_' and '-'",
     "^[A-Za-z0-9.:%_-]*$": "a name or an address of this machine, such as 0.0.0.0",
     r"^/?([A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*)?/?$": "a path such as flower or ops/flower",
+    "^[0-9a-f]{32}$": "32 hexadecimal digits",
     "^[A-Za-z0-9_:/.-]{1,128}$": "1 to 128 letters, digits, '_', ':', '/', '.' and '-'",
 }
 """What each pattern of a setting asks for, in words."""

@@ -111,7 +111,8 @@ def test_the_grace_period_outlasts_the_drain(name: str) -> None:
     settings = Settings.model_validate(
         {"redis_url": "redis://redis", "qdrant_url": "http://qdrant:6333"} if name in PRODUCTION else {}
     )
-    known = {service.name: service for service in services(settings)}
+    alone = settings.model_copy(update={"shared_workers": False})
+    known = {service.name: service for service in services(alone)}
     ours = [work for work in overlay(name).workloads if work.component in OURS]
     for work in ours:
         (part,) = work.main["args"]

@@ -50,7 +50,8 @@ def family_of(pid: int) -> list[psutil.Process]:
 
 
 def fork_server_of(isolated_parser: IsolatedParser) -> psutil.Process:
-    isolated_parser.warm()
+    """It starts with the first file."""
+    still_works(isolated_parser)
     assert isolated_parser._server is not None
     return psutil.Process(isolated_parser._server.process.pid)
 

@@ -60,4 +60,5 @@ def test_jaeger_names_each_process(running: tuple[Stack, Jaeger]) -> None:
     def services() -> set[str]:
         return set(httpx.get(f"{collector.url}/api/services", timeout=10).json()["data"] or ())
 
-    until(lambda: services() >= {"aegis-api", "aegis-parse", "aegis-embed", "aegis-index", "aegis-rerank"})
+    workers = {"aegis-parse+index", "aegis-embed", "aegis-embed-query+rerank+generate"}
+    until(lambda: services() >= {"aegis-api", *workers})

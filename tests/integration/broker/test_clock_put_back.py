@@ -41,7 +41,7 @@ def test_whoever_ended_before_shows_no_sign_of_life(
 ) -> None:
     heartbeats = Heartbeats(redis_client)
     heartbeats.work(WorkerSign("parse", "parse@a", 7, 0.0, None, None, 900.0, 30.0))
-    put_back("{aegis}:sign:worker:parse@a:7")
+    put_back("{aegis}:sign:worker:parse:parse@a:7")
 
     assert heartbeats.read_signs().workers == ()
 

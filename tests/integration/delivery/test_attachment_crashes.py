@@ -11,7 +11,8 @@ import pytest
 from rag.media import EML
 from rag.model import Job, JobState, Stage
 from rag.settings import Settings
-from tasks.app import app, lane_of
+from tasks.app import app
+from tasks.lanes import lane_of
 from tasks.publishing.bells import announce
 from tasks.submit.submissions import Ingestion, Submissions, Upload
 from tests.chaos.faults.traps import HOLD, PAUSE, Traps
