@@ -1,8 +1,8 @@
 """The program of the process that parses files for workers and cuts their text into chunks.
 
 Cutting counts tokens of the bundled model. It runs native code (a tokenizer, sentencex) over
-hostile text, so it is done in the confined child that parsed the file. The tokenizer is
-loaded once, before children are forked.
+hostile text, so it is done in the confined child that parsed the file; the worker itself cuts small texts
+alone (``docs/decisions/0058-fewer-hops.md``). The tokenizer is loaded once, before children are forked.
 """
 
 import sys

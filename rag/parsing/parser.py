@@ -1,4 +1,6 @@
-"""Implements the parser that workers use: every file is read in a fresh, limited process.
+"""Implements the parser that workers use: each file is read in a fresh, limited process.
+
+Only :mod:`rag.parsing.small_texts` reads some in the worker.
 
 Parsers of rich formats crash, hang and eat memory over hostile files, so no worker runs one. An
 :class:`IsolatedParser` keeps a fork server: a small process without threads, started by ``exec``, that has

@@ -17,7 +17,7 @@ from tasks.submit.submissions import LANES
 from tests.operators import ALWAYS
 from tests.system.running import Stack, stack_in, until
 
-_TASKS = ("aegis.parse", "aegis.embed_query", "aegis.rerank")
+_TASKS = ("aegis.embed_query", "aegis.rerank")
 
 
 def _refused(stack: Stack) -> str:
