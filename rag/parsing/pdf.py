@@ -5,6 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 
 from pypdfium2 import PdfDocument, PdfiumError
@@ -17,6 +18,7 @@ from rag.parsing import structure
 from rag.parsing.extraction import ENCRYPTED, extracted
 from rag.parsing.kerning import Words
 from rag.parsing.layout import Arranged, arranged
+from rag.parsing.ligatures import with_ligatures, words_of
 from rag.parsing.losses import damaged_words, has_others, lost_words
 from rag.parsing.page_pictures import PagePicture, marked, without_logos
 from rag.parsing.picture_marks import placed
@@ -68,13 +70,16 @@ def _mended_pages(found: ExtractedDocument, data: bytes, recognition: Recognitio
     contents = {page.page_number: page.content for page in found.pages or ()}
     comments = _comments(found)
     compounds = compounds_of(contents.values())
+    words = cache(lambda: words_of(contents.values()))
     layers: list[Layer] = []
     pages: dict[int, str] = {}
     try:
         found_layers = layers_of(PdfDocument(data), compounds, has_pictures=may_have_pictures(data))
         for number, (layer, lines) in enumerate(found_layers, 1):
             layers.append(layer)
-            pages[number] = _mended(contents.get(number, ""), layer, lines, compounds)
+            mended = _mended(contents.get(number, ""), layer, lines, compounds)
+            is_damaged = damaged_words(layer.text)
+            pages[number] = with_ligatures(mended, layer.text, words()) if is_damaged else mended
     except PdfiumError as error:
         log.debug("PDFium reads %d pages only: %s", len(layers), error)
     rest = {number: _read(content) for number, content in contents.items() if number not in pages}

@@ -57,6 +57,7 @@ from rag.parsing import (
     heads,
     kerning,
     layout,
+    ligatures,
     losses,
     mail,
     markdown_tables,
@@ -312,6 +313,9 @@ COVERED: Mapping[str, Mapping[str, Reads]] = {
     "rag.parsing.pptx_tables": {
         "slide": lambda text: pptx_tables.MarkedTables(b"", ["| a |"]).placed(f"| \ue0120\ue013{text}"),
         "part": pptx_tables._SLIDE.fullmatch,
+    },
+    "rag.parsing.ligatures": {
+        "page": lambda text: ligatures.with_ligatures(text, text, ligatures.words_of([text])),
     },
     "rag.parsing.picture_marks": {
         "marks": lambda text: picture_marks.placed(
