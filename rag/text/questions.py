@@ -43,6 +43,12 @@ _PLEASANTRY = re.compile(
     r"|bonjour|bonsoir|merci|cordialement)\b",
     re.IGNORECASE,
 )
+_SALUTATION = re.compile(
+    r"(?:dear|hi|hello|hey|good (?:morning|afternoon|evening|day)|hallo|guten (?:tag|morgen|abend)"
+    r"|liebe[rs]?|sehr geehrte[rs]?|hola|buen[oa]s (?:días|tardes|noches)|estimad[oa]s?|bonjour|chère?s?)"
+    r"\b[^,.!?\n]{0,60},\s*",
+    re.IGNORECASE,
+)
 _POINTS_BACK = re.compile(r"\bit\b|\b(?:whether|if) (?:that|this)\b", re.IGNORECASE)  # at the story before
 
 
@@ -56,12 +62,19 @@ def core_of(question: str) -> str:
     sentences = [part.strip() for part in _SENTENCE_END.split(question) if part.strip()]
     if not any(_PLEASANTRY.match(part) or _opening(part) for part in sentences):
         return question
+    sentences = [said for part in sentences if (said := _without_salutation(part))]
     asking = [part for part in sentences if part.endswith(_ENDS_A_QUESTION) and not _is_courtesy(part)]
     kept = asking or [part for part in sentences if _opening(part) or not _PLEASANTRY.match(part)]
     core = " ".join(part[_opening(part) :] for part in kept)
     if _POINTS_BACK.search(core):
         core = " ".join(kept)
     return core if len(core.split()) >= _FEWEST_WORDS else question
+
+
+def _without_salutation(sentence: str) -> str:
+    """Without the "Dear Sir or Madam," at its beginning, whose names are nothing that is asked about."""
+    found = _SALUTATION.match(sentence)
+    return sentence[found.end() :] if found else sentence
 
 
 def _is_courtesy(sentence: str) -> bool:

@@ -41,6 +41,7 @@ _CHARACTERS_OF_WORD = {2: 2, 3: 4}
 
 _CAPITALS = re.compile(r"\b[A-Z]{2,}+\b")
 _INSIDE = re.compile(r"(?<=[a-z0-9,)] )[A-Z][a-z]*+\b")
+_IN_CELL = re.compile(r"(?<=: )A(?=[;,\n]| and | or |\Z)")  # of a row in words: "Zone: A; Single: 2.80"
 _LETTERS = re.compile("[A-Za-z]")
 _SMALL = re.compile("[a-z]")
 _MOSTLY = 0.3  # of a text's letters are small, or it is written in capitals
@@ -81,13 +82,14 @@ def capital_stop_words(text: str) -> list[str]:
     """The stop words that a folded text writes in capitals to name something: "IT", vitamin "A", "May".
 
     In capitals throughout. Those that merely begin a sentence do not count, nor the pronoun "I",
-    nor any in a text that is all in capitals, or in title case.
+    nor any in a text that is all in capitals, or in title case, but for the value "A" of a cell.
     """
     found = [word for word in _CAPITALS.findall(text) if word.lower() in STOP_WORDS]
     if found and len(_SMALL.findall(text)) < _MOSTLY * len(_LETTERS.findall(text)):
         found = []
     if not in_title_case(text):
         found += [word for word in _INSIDE.findall(text) if word.lower() in _NAMING]
+    found += _IN_CELL.findall(text)
     return list(dict.fromkeys(word.upper() for word in found))
 
 

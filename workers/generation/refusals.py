@@ -7,6 +7,7 @@ from rag.ports import GenerationRequest
 from rag.text.asking import has_content
 from rag.text.context import text_in_context
 from rag.text.pinned import Kind, Pinned, absent_terms
+from rag.text.questions import core_of
 from workers.generation.prompting import NOT_FOUND
 from workers.reranking.relevance import DOUBT
 
@@ -49,7 +50,9 @@ def refuse(request: GenerationRequest, refusal: Refusal) -> Answer:
 
 def _absent(request: GenerationRequest, metadata_fields: tuple[str, ...]) -> tuple[Pinned, ...]:
     passages: list[Passage] = [candidate.hit.passage for candidate in request.passages]
-    return absent_terms(request.question, (text_in_context(each, metadata_fields) for each in passages))
+    return absent_terms(
+        core_of(request.question), (text_in_context(each, metadata_fields) for each in passages)
+    )
 
 
 def _differing(absent: tuple[Pinned, ...]) -> Refusal | None:

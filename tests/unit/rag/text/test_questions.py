@@ -23,6 +23,8 @@ from rag.text.questions import core_of
         ),
         ("Buenos días, quisiera saber cuándo abre la lavandería. Gracias", "cuándo abre la lavandería."),
         ("Thanks for the help. price of AQ-100", "price of AQ-100"),
+        ("Dear Sir or Madam, would that cost me anything?", "would that cost me anything?"),
+        ("Sehr geehrte Frau Brandt, was kostet ein neuer Schlüssel?", "was kostet ein neuer Schlüssel?"),
     ],
 )
 def test_given_a_polite_question_then_its_core_is_what_it_asks(question: str, core: str) -> None:
