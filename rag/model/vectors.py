@@ -83,7 +83,7 @@ class DocumentVersion:
 class SearchQuery:
     """A hybrid query. ``where`` is a filter on metadata, ``exclude`` hides stale versions.
 
-    ``vote``: how much the dense vectors count beside the words, as a share of what they usually do.
+    ``vote``: how much the dense vectors count beside the words; 1: as those of an English model for English.
     """
 
     dense: Vector

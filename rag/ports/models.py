@@ -99,7 +99,10 @@ class Embedder(Protocol):
         ...
 
     def vote(self, question: str) -> float:
-        """How much the vectors tell about a question, 0 to 1: less in a language that it hardly reads."""
+        """How much the vectors count beside the words: less in a language that the model hardly reads.
+
+        1 is what an English model's count for English. A model whose cosines lie closer together has more.
+        """
         ...
 
     def warm(self) -> None:

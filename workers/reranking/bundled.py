@@ -71,7 +71,7 @@ class BundledReranker:
         vote = vote_on(question, passages, model)
         absent = absent_kinds(question, passages, self._fields)
         if vote.meaning:
-            return relevances_by_meaning(evidence, absent, vote.meaning)
+            return relevances_by_meaning(evidence, absent, vote.meaning, vote.by_chance)
         read = evidence if vote.models == NONE else self._read(question, evidence, vote.models)
         searched = len(evidence) if len(evidence) < self.least_candidates else MANY
         return relevances(read, vote.models, absent, vote.by_chance, searched=searched)

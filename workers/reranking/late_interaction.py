@@ -120,7 +120,7 @@ class LateInteractionReranker:
         vote = vote_on(question, passages, model)
         absent = absent_kinds(question, passages, self._late_interaction.fields)
         if vote.meaning:
-            return relevances_by_meaning(evidence, absent, vote.meaning)
+            return relevances_by_meaning(evidence, absent, vote.meaning, vote.by_chance)
         return relevances(evidence, vote.models, absent, vote.by_chance)
 
     def warm(self) -> None:

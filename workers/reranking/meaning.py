@@ -28,27 +28,28 @@ Russian passages have a name in letters that no passage has."""
 
 
 def relevances_by_meaning(
-    candidates: Sequence[Evidence], absent: Collection[Kind], meaning: Meaning
+    candidates: Sequence[Evidence], absent: Collection[Kind], meaning: Meaning, by_chance: float = 0.0
 ) -> list[float]:
     """The relevance of each candidate, in order, in [0, 1].
 
-    ``absent``: kinds of what the question pins down and no candidate has.
+    ``absent``: kinds of what the question pins down and no candidate has. ``by_chance``: see ``BY_CHANCE`` of
+    :mod:`workers.reranking.votes`.
     """
     if not candidates:
         return []
     scores = [RETRIEVAL * each.retrieval + each.agreement for each in candidates]
     across = meaning is Meaning.ACROSS
     doubt = max((DOUBT[kind] for kind in absent if not across or kind in COMPARED_ACROSS), default=0.0)
-    answered = _log_odds(candidates, meaning) - doubt
+    answered = _log_odds(candidates, meaning, by_chance) - doubt
     return [logistic(answered + score - max(scores)) for score in scores]
 
 
-def _log_odds(candidates: Sequence[Evidence], meaning: Meaning) -> float:
+def _log_odds(candidates: Sequence[Evidence], meaning: Meaning, by_chance: float) -> float:
     best = max(candidates, key=lambda each: each.cosine)
     lead = best.cosine - median(each.cosine for each in candidates)
     odds = NEARNESS * best.cosine + LEAD * lead + OFFSETS[meaning]
     if len(best.passage.text) <= BRIEF:
         odds += OF_BRIEF
     if meaning is Meaning.WITHIN:
-        odds += WORDS * (max(each.words for each in candidates) - WORDS_BY_CHANCE)
+        odds += WORDS * (max(each.words for each in candidates) - WORDS_BY_CHANCE - by_chance)
     return odds

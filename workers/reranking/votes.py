@@ -51,7 +51,7 @@ def vote_on(question: str, passages: Sequence[Passage], model: str = "") -> Vote
     across = bool(languages) and told is not None and told not in languages
     if vote.models >= FULL and not across:
         return vote
-    return Vote(NONE, 0.0, Meaning.ACROSS if across else Meaning.WITHIN)
+    return Vote(NONE, vote.by_chance, Meaning.ACROSS if across else Meaning.WITHIN)
 
 
 def _vote_without_vectors(question: str, passages: Sequence[Passage]) -> Vote:

@@ -60,6 +60,14 @@ def test_given_the_questions_words_then_they_speak_for_the_passages_in_its_langu
     assert across[0] == across[1]
 
 
+def test_given_words_that_many_passages_share_by_chance_then_they_count_less() -> None:
+    worded = [evidence(0.42, words=0.6), *USUAL]
+
+    often, rarely = (max(relevances_by_meaning(worded, (), Meaning.WITHIN, each)) for each in (0.15, 0.0))
+
+    assert often < rarely
+
+
 def test_given_two_passages_then_their_order_is_that_of_the_search_and_of_what_agrees() -> None:
     nearest, first = evidence(0.5, retrieval=20.0), evidence(0.4, retrieval=22.0)
     agreeing = replace(nearest, agreement=3.0)
