@@ -1,5 +1,6 @@
 """What one stage leaves for the next comes back as it was."""
 
+import msgpack
 import numpy as np
 import pytest
 
@@ -56,3 +57,17 @@ def test_what_was_cut_off_counts_as_gone() -> None:
 
     with pytest.raises(NotFound, match="damaged"):
         artefacts.unpack_chunks(whole[:-5])
+
+
+def test_vectors_that_were_overwritten_are_not_found() -> None:
+    whole = bytearray(artefacts.pack_embeddings([Embedding(np.ones(64, np.float32))]))
+    whole[100:104] = bytes(4)
+    with pytest.raises(NotFound, match="damaged"):
+        artefacts.unpack_embeddings(bytes(whole))
+
+
+def test_vectors_of_the_version_before_have_no_checksum() -> None:
+    dense = np.arange(4, dtype="<f4")
+    packed = msgpack.packb([(((4,), dense.tobytes()), None, None)])
+    (back,) = artefacts.unpack_embeddings(packed)
+    assert back.dense.tolist() == [0, 1, 2, 3]
