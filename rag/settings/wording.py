@@ -15,7 +15,6 @@ _HIDDEN = "…"
 _LONGEST = 80
 
 _PATTERNS = {
-    "^[0-9a-f]{32}$": "32 hexadecimal digits",
     r"^\S+$": "a name without spaces",
     "^[A-Za-z0-9._-]{1,64}$": "1 to 64 letters, digits, dots, '_' and '-'",
     "^[A-Za-z0-9_-]{1,64}$": "1 to 64 letters, digits, '_' and '-'",
