@@ -198,7 +198,7 @@ class _Reader:
             return
         self._cell = None
         row.column = min(cell.column + cell.times, _MOST_COLUMNS)
-        if cell.covered or not (text := self._read_value(cell)):  # what lies under a merged cell is not shown
+        if cell.covered or not (text := self._read_cell(cell)):  # what lies under a merged cell is not shown
             return
         row.cells |= dict.fromkeys(range(cell.column, row.column), text)
         rows, columns = (
@@ -208,7 +208,7 @@ class _Reader:
         if rows > 1 and columns == 1:
             self._merged[cell.column] = row.number + rows - 1, text
 
-    def _read_value(self, cell: _Cell) -> str:
+    def _read_cell(self, cell: _Cell) -> str:
         """What the cell shows: its formula, where a program that does not compute stored no value."""
         attributes, words = cell.attributes, " ".join("".join(cell.text).split())
         if attributes.get(f"{_CALC}value-type") == "error":
