@@ -59,6 +59,9 @@ class SmallTextParser:
     def warm(self) -> None:
         self._others.warm()
 
+    def close(self) -> None:
+        self._others.close()
+
     def _read(self, data: bytes, media_type: str) -> CutDocument | None:
         """The document as the other parser would answer it; None where that one must say what is wrong."""
         try:

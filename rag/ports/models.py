@@ -44,6 +44,10 @@ class Parser(Protocol):
 
     def warm(self) -> None: ...
 
+    def close(self) -> None:
+        """End the processes that read files, if there are any. Safe to call twice."""
+        ...
+
 
 class Recogniser(Protocol):
     """Recognises text in pictures."""
