@@ -79,6 +79,8 @@ class RedoLog:
         Returns a call that returns when the record survives a power cut, and all before it.
         """
         with self._using:
+            if blob is None and not self._is_used():
+                return skip_sync
             if self._segment and self._segment.size > LOGGED_BYTES:
                 self._retire(self._segment)
             segment = self._segment or self._open()
@@ -102,6 +104,10 @@ class RedoLog:
                 self._path.unlink()
                 self._segment = None
 
+    def _is_used(self) -> bool:
+        """Whether any process may have logged a blob."""
+        return self._segment is not None or any(self._segments())
+
     def _open(self) -> AppendLog:
         """A new segment of this process."""
         self._place.mkdir(mode=0o700, exist_ok=True)
@@ -113,9 +119,12 @@ class RedoLog:
 
     def _ended(self) -> Iterator[tuple[Path, AppendLog]]:
         """The segments whose processes ended."""
-        for path in self._place.glob("*.log#0"):
+        for path in self._segments():
             with suppress(BlockingIOError):
                 yield path, AppendLog(path)
+
+    def _segments(self) -> Iterator[Path]:
+        return self._place.glob("*.log#0")
 
     def _lost(self, records: Iterable[Record]) -> Iterator[Record]:
         """Those of an earlier boot whose files may not have come to the disk."""
@@ -147,6 +156,10 @@ class RedoLog:
         with (self._place / "lock#0").open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def skip_sync() -> None:
+    """Return at once: there is nothing to sync."""
 
 
 def _records_of(segment: AppendLog) -> Iterator[Record]:

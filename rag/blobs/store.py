@@ -14,7 +14,7 @@ import obstore
 from obstore.store import ObjectStore
 
 from rag.blobs.buckets import Access, open_store, translated_errors
-from rag.blobs.redo_log import RedoLog
+from rag.blobs.redo_log import RedoLog, skip_sync
 from rag.errors import InvalidRequest, NotFound, Unavailable
 from rag.settings import Settings
 from rag.system.disks import folder_of
@@ -106,7 +106,7 @@ class ObstoreBlobs:
         for key, data in blobs.items():
             self.put(key, data, durable=False)
         with self._doing("all"):
-            settle: Callable[[], None] = _nothing
+            settle: Callable[[], None] = skip_sync
             large = [key for key, data in blobs.items() if not self._is_logged(data)]
             persist_all(self._folder, large)
             for key, data in blobs.items():
@@ -122,7 +122,7 @@ class ObstoreBlobs:
     def _note(self, key: str, data: bytes | BinaryIO | None) -> Callable[[], None]:
         """Log the blob if it is a small one, else that the log knows it no more."""
         if self._log is None:
-            return _nothing
+            return skip_sync
         logged = data if isinstance(data, bytes) and self._is_logged(data) else None
         return self._log.append(key, logged)
 
@@ -231,10 +231,6 @@ class ObstoreBlobs:
 
 def _put(store: ObjectStore, key: str, data: bytes) -> None:
     obstore.put(store, key, data)
-
-
-def _nothing() -> None:
-    """All is durable already."""
 
 
 def _digest(data: bytes | BinaryIO) -> str:
