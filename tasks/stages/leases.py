@@ -84,9 +84,10 @@ def take_batches(tools: Toolbox, lane: Lane, until: float) -> Iterator[list[Leas
 def _ring_for_abandoned(tools: Toolbox, lane: Lane) -> None:
     """Ring for what an earlier pool process of this worker followed up into another lane, and died of.
 
-    A worker of a solo pool has no other process before it.
+    A worker of several lanes, which follows up in its own ones, has a solo pool: no process before it, and
+    canaries for all of them.
     """
-    if lane.pool == "prefork" and tools.follow_ups:
+    if lane.pool == "prefork" and tools.follow_ups and tools.follow_ups.isdisjoint(lane.stages):
         for due in _find_due(tools, tuple(tools.follow_ups)):
             try_ring(lane_of(due.stage), due)
 

@@ -17,7 +17,7 @@ from tasks.submit.submissions import LANES
 from tests.operators import ALWAYS
 from tests.system.running import Stack, stack_in, until
 
-_TASKS = ("aegis.embed_query", "aegis.rerank")
+_TASKS = ("aegis.embed_query", "aegis.parse")
 
 
 def _refused(stack: Stack) -> str:
@@ -39,7 +39,8 @@ def test_every_part_is_shown_and_every_component_is_ready(stack: Stack, client: 
 
 
 def test_flower_shows_every_pool_and_the_tasks_that_ran_by_name(stack: Stack, client: httpx.Client) -> None:
-    client.post("/v1/queries", json={"question": "Is anything here?"}, headers={"Prefer": "wait=30"})
+    client.post("/v1/documents", json={"text": "The lamp is red."}, headers={"Prefer": "wait=30"})
+    client.post("/v1/queries", json={"question": "Which lamp is here?"}, headers={"Prefer": "wait=30"})
 
     with httpx.Client(base_url=f"http://127.0.0.1:{stack.flower_port}", timeout=20) as flower:
         assert flower.get("/").status_code == 200
