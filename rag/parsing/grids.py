@@ -33,6 +33,17 @@ class GridCell(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class SpanningCell:
+    """A :class:`GridCell` of readers that are ours."""
+
+    content: str
+    row: int
+    row_span: int
+    col_span: int
+    is_header: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Cell:
     """What stands in a column of a row; ``first``: the column in which its cell begins."""
 

@@ -16,7 +16,7 @@ from rag.errors import DocumentTooLarge, translated
 from rag.model import ParsedDocument
 from rag.parsing import structure
 from rag.parsing.docx import is_page_number
-from rag.parsing.grids import table_of
+from rag.parsing.grids import SpanningCell, table_of
 from rag.parsing.odt_numbering import Counter, Numbering, number_of
 from rag.parsing.package import BROKEN, attribute, local_name, named
 
@@ -77,17 +77,6 @@ def _of_pages(styles: Element, kind: str) -> Iterator[str]:
 def escaped(text: str) -> str:
     """``text`` with a backslash before what :func:`rag.parsing.structure.from_escaped` takes for markup."""
     return _MARKUP.sub(r"\\\g<0>", text)
-
-
-@dataclass(frozen=True, slots=True)
-class _Cell:
-    """Implements :class:`rag.parsing.grids.GridCell`."""
-
-    content: str
-    row: int
-    row_span: int
-    col_span: int
-    is_header: bool
 
 
 @dataclass(slots=True)
@@ -188,7 +177,7 @@ class _Reader:
                 yield from self.blocks(each if local_name(each) == "text-box" else [each])
 
     def _table(self, table: Element) -> str:
-        cells: list[_Cell] = []
+        cells: list[SpanningCell] = []
         height = 0
         for row, is_header in _rows_of(table):
             times = number_of(attribute(row, "number-rows-repeated"), 1, _MOST_ROWS)
@@ -197,11 +186,11 @@ class _Reader:
                 self._cells += len(found)
                 if self._cells > _MOST_CELLS:
                     raise DocumentTooLarge(f"The file has tables of more than {_MOST_CELLS} cells.")
-                cells += (_Cell(c.content, height, c.row_span, c.col_span, is_header) for c in found)
+                cells += (SpanningCell(c.content, height, c.row_span, c.col_span, is_header) for c in found)
                 height += 1
         return table_of(cells, height)
 
-    def _cells_of(self, row: Element, *, is_header: bool) -> Iterator[_Cell]:
+    def _cells_of(self, row: Element, *, is_header: bool) -> Iterator[SpanningCell]:
         for cell in row:
             if local_name(cell) != "table-cell":  # the others lie under a merged one
                 continue
@@ -212,7 +201,7 @@ class _Reader:
             text = " ".join(" ".join(map(self._flat, cell)).split())
             times = number_of(attribute(cell, "number-columns-repeated"), 1, _MOST_COLUMNS)
             for _ in range(times if text else min(times, 50)):
-                yield _Cell(text, 0, spans[0], spans[1], is_header)
+                yield SpanningCell(text, 0, spans[0], spans[1], is_header)
 
     def _flat(self, element: Element) -> str:
         """What stands in a cell. Of a table within it, only the words."""

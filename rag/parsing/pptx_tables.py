@@ -13,7 +13,7 @@ from io import BytesIO
 from xml.parsers import expat
 
 from rag.parsing.docx_body import Edits, edited
-from rag.parsing.grids import table_of
+from rag.parsing.grids import SpanningCell, table_of
 from rag.parsing.heads import body_contrasts
 from rag.parsing.odt_numbering import number_of
 
@@ -69,17 +69,6 @@ def _marked(archive: zipfile.ZipFile, tables: list[str]) -> Iterator[tuple[str, 
             is_merged = any(span in slide for span in _SPANS) and slide.lstrip()[:1] == b"<"
             if is_merged and (edits := _TableReader(tables).edits_of(slide)):
                 yield entry.filename, edited(slide, edits)
-
-
-@dataclass(frozen=True, slots=True)
-class _Cell:
-    """Implements :class:`rag.parsing.grids.GridCell`."""
-
-    content: str
-    row: int
-    row_span: int
-    col_span: int
-    is_header: bool
 
 
 @dataclass(slots=True)
@@ -158,7 +147,7 @@ class _TableReader:
             self._tables.append(written)
 
 
-def _cells(table: _Table) -> Iterator[_Cell]:
+def _cells(table: _Table) -> Iterator[SpanningCell]:
     """The cells but for those that lie under a merged one. Heads are told by their words."""
     heads = _heads(table)
     for number, row in enumerate(table.rows):
@@ -167,7 +156,7 @@ def _cells(table: _Table) -> Iterator[_Cell]:
                 continue
             text = " ".join("".join(words).split()).replace("|", r"\|")
             rows, columns = _spans(attributes)
-            yield _Cell(text, number, rows, columns, number in heads)
+            yield SpanningCell(text, number, rows, columns, number in heads)
 
 
 def _heads(table: _Table) -> range:
