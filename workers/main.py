@@ -38,7 +38,8 @@ from workers.follow_ups import follow_ups_of
 from workers.heartbeat import EngineCertificate, Heartbeat, Intake, queue_of
 from workers.startup import bound_memory, pool_name, require_safe
 from workers.time_limits import TimeLimits
-from workers.tools import Tools, warm
+from workers.tools import Tools
+from workers.warm_up import warm
 
 if TYPE_CHECKING:  # loads prometheus-client, which only a worker with METRICS_PORT needs
     from rag.telemetry.call_metrics import CallMetrics

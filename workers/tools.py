@@ -4,10 +4,8 @@ Model runtimes are imported inside the properties, so that a lane's worker loads
 that its stages use.
 """
 
-import logging
 from collections.abc import Iterable
 from functools import cached_property
-from time import monotonic, sleep
 from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
@@ -16,7 +14,6 @@ from redis import Redis
 from rag.backups.status import BackupStatus
 from rag.backups.vault import Vault
 from rag.blobs.store import ObstoreBlobs
-from rag.errors import ConfigurationError, Unavailable
 from rag.jobs import DurableJobStore
 from rag.journal.journal import Journal
 from rag.model import Stage
@@ -42,12 +39,9 @@ from rag.redis.schedule import Runs
 from rag.registry.durable import DurableDocumentRegistry
 from rag.registry.keys import KeyRestoration
 from rag.settings import Settings
-from rag.startup import first_call
 from rag.telemetry.measured import measured, measured_model
 from rag.telemetry.tracing import record_parse, watched
 from rag.vectors.edge.client import NoSnapshots, RemoteVectorStore
-from tasks.documents.layouts import embedder_for, require_room
-from tasks.lane_groups import LaneGroup
 from tasks.toolbox import Drain, Pace, Toolbox
 
 if TYPE_CHECKING:  # loads prometheus-client, which only a worker with METRICS_PORT needs
@@ -57,12 +51,9 @@ T = TypeVar("T")
 
 VECTOR_TIMEOUT = 30.0  # seconds; an upsert of one slice takes tens of milliseconds
 VECTOR_PATIENCE = 20.0  # seconds; enough to restart an engine, or for a cluster to elect another node
-BOOT_SECONDS = 30.0
 
 _SERVERS = frozenset({"jina", "ollama", "openai"})
 """Models of these run on a server; all others run on this machine."""
-
-log = logging.getLogger(__name__)
 
 
 class Tools(Toolbox):
@@ -237,68 +228,5 @@ class Tools(Toolbox):
         return measured_model(part, system if system in _SERVERS else None, model, self._calls)
 
 
-def warm(tools: Tools, group: LaneGroup) -> None:
-    """Load and try what the lanes' stages use; wait for the vector engine where they use it.
-
-    Raises what the roles' ``warm`` raise, and Unavailable when the engine stays away.
-    """
-    for stage in sorted(group.stages | (tools.follow_ups & {Stage.GENERATE})):
-        match stage:
-            case Stage.PARSE:
-                tools.parser.warm()
-            case Stage.RECOGNISE:
-                # The models are loaded for the first scan: many installations never get one.
-                require_recognition(tools.settings)
-            case Stage.EMBED | Stage.EMBED_QUERY:
-                # Where lanes share workers, the one for questions tries the same model. So that for documents
-                # loads it with the first one.
-                _require_embedder(tools, load=stage is Stage.EMBED_QUERY or group.pool != "solo")
-            case Stage.RERANK:
-                tools.reranker.warm()
-            case Stage.GENERATE:
-                tools.generator.warm()
-            case Stage.INDEX | Stage.SEARCH | Stage.PURGE | Stage.SNAPSHOT:
-                wait_for_engine(tools.vectors)
-
-
-def _require_embedder(tools: Tools, *, load: bool) -> None:
-    """Check that vectors of the model fit the settings; ``load``: and the model itself."""
-    embedder = embedder_for(tools, None)
-    require_room(embedder, tools.settings)
-    if load:
-        embedder.warm()
-
-
 def _record_child(run: ChildRun) -> None:
     record_parse(run.began, run.ended, run.cpu_seconds, run.peak_bytes)
-
-
-def require_recognition(settings: Settings) -> None:
-    """Raise ConfigurationError where OCR=always asks for a recognition that is not installed; else log it."""
-    from workers.recognition.files import INSTALL, is_installed
-
-    if settings.ocr == "off" or is_installed():
-        return
-    if settings.ocr == "always":
-        raise ConfigurationError(f"OCR is always, and text recognition is not installed: {INSTALL}")
-    log.info("scans and pictures are not read: text recognition is not installed: %s", INSTALL)
-
-
-def wait_for_engine(vectors: VectorStore, *, patience: float = BOOT_SECONDS) -> None:
-    """Return once the engine answers. Unavailable when it does not within ``patience`` seconds.
-
-    ConfigurationError at once when it refuses access.
-    """
-    deadline, logged = monotonic() + patience, False
-    while True:
-        try:
-            with first_call():
-                vectors.ping()
-        except Unavailable as error:
-            if monotonic() > deadline:
-                raise
-            log.log(logging.DEBUG if logged else logging.WARNING, "waiting for the vector engine: %s", error)
-            logged = True
-            sleep(1.0)
-        else:
-            return

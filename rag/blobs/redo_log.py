@@ -62,8 +62,8 @@ class RedoLog:
         """
         if not self._place.exists():
             return
-        with self._alone():
-            ended = dict(self._ended())
+        with self._lock():
+            ended = dict(self._lock_ended())
             if ended:
                 records = (record for segment in ended.values() for record in _records_of(segment))
                 for key, blob in _newest(self._lost(records)):
@@ -97,7 +97,7 @@ class RedoLog:
 
     def _retire(self, segment: AppendLog) -> None:
         """Sync the files of all blobs, and remove the segment."""
-        with self._using, self._alone():
+        with self._using, self._lock():
             if self._segment is segment:
                 self._sync_files()
                 segment.clear()
@@ -112,13 +112,13 @@ class RedoLog:
         """A new segment of this process."""
         self._place.mkdir(mode=0o700, exist_ok=True)
         sync(self._folder)
-        with self._alone():
+        with self._lock():
             self._path = self._place / f"{uuid4().hex}.log#0"
             self._segment = AppendLog(self._path)
         return self._segment
 
-    def _ended(self) -> Iterator[tuple[Path, AppendLog]]:
-        """The segments whose processes ended."""
+    def _lock_ended(self) -> Iterator[tuple[Path, AppendLog]]:
+        """Lock the segments whose processes ended."""
         for path in self._segments():
             with suppress(BlockingIOError):
                 yield path, AppendLog(path)
@@ -151,7 +151,7 @@ class RedoLog:
         return ""
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _lock(self) -> Iterator[None]:
         """Keep other processes from making, restoring or removing segments."""
         with (self._place / "lock#0").open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)

@@ -2,12 +2,10 @@
 
 import re
 import zipfile
-import zlib
 from functools import partial
 from io import BytesIO
 from operator import itemgetter
 from pathlib import PurePosixPath
-from xml.etree import ElementTree
 from xml.parsers import expat
 
 from rag import media
@@ -19,7 +17,7 @@ from rag.parsing.extraction import ENCRYPTED, extracted
 from rag.parsing.inner_pictures import InnerPictures
 from rag.parsing.ods import ods
 from rag.parsing.odt import odt
-from rag.parsing.package import Package
+from rag.parsing.package import BROKEN, Package
 from rag.parsing.pptx import Slide, slides_of
 from rag.parsing.pptx_tables import with_marked_tables
 from rag.parsing.recognition import Recognition
@@ -32,7 +30,9 @@ _OLD_FORMAT = "The file is in an old Office format (.doc, .xls, .ppt): save it a
 _LARGEST_PICTURE = 64 << 20
 _NOTE = re.compile(r"^\[\^(cmt)?\d{1,9}\]:\s{1,8}", re.MULTILINE)
 _NOTE_MARK = re.compile(r"\[(?:\^|cmt:)\d{1,9}\](?!:)")
-_BROKEN_ARCHIVE = (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError)
+_BROKEN: tuple[type[BaseException], ...] = (*BROKEN, expat.ExpatError)
+_BROKEN_OR_LOCKED: tuple[type[BaseException], ...] = (*_BROKEN, RuntimeError)
+"""zipfile raises RuntimeError for a part that has a password."""
 _ODF_MANIFEST = "META-INF/manifest.xml"
 _ODF_ENCRYPTION = re.compile(rb"<manifest:encryption-data\b")
 
@@ -56,7 +56,7 @@ def office(
         with zipfile.ZipFile(BytesIO(data)) as archive:
             pictures = InnerPictures(partial(_picture, archive), recognition, archive.namelist())
             return pictures.read(_document(data, media_type, max_text_bytes, pictures))
-    except _BROKEN_ARCHIVE as error:
+    except _BROKEN as error:
         raise UnreadableDocument(f"The file is broken and cannot be read: {error}.") from error
 
 
@@ -88,7 +88,7 @@ def _pptx(data: bytes, max_text_bytes: int, pictures: InnerPictures) -> ParsedDo
         with zipfile.ZipFile(BytesIO(data)) as archive:
             slides = slides_of(Package(archive))
         marked = with_marked_tables(data)
-    except (*_BROKEN_ARCHIVE, ElementTree.ParseError, expat.ExpatError) as error:
+    except _BROKEN as error:
         raise UnreadableDocument(f"The file is broken and cannot be read: {error}.") from error
     found = extracted(marked.data, media.PPTX, max_text_bytes)
     if not found.pages:
@@ -116,7 +116,7 @@ def _docx(data: bytes, max_text_bytes: int, pictures: InnerPictures) -> ParsedDo
     try:
         heads, feet = docx.heads_and_feet(data)
         data = docx.with_shown_text(data)
-    except (*_BROKEN_ARCHIVE, RuntimeError) as error:
+    except _BROKEN_OR_LOCKED as error:
         raise UnreadableDocument(f"The file is broken and cannot be read: {error}.") from error
     found = extracted(data, media.DOCX, max_text_bytes)
     marked = pictures.marked(found.content, partial(_in_folder, "word/media"))
@@ -144,5 +144,5 @@ def _check_archive(data: bytes) -> None:
                     encrypted = _ODF_ENCRYPTION.search(manifest.read(1 << 20)) is not None
             if encrypted:
                 raise UnreadableDocument(ENCRYPTED)
-    except _BROKEN_ARCHIVE as error:
+    except _BROKEN as error:
         raise UnreadableDocument(f"The file is broken and cannot be read: {error}.") from error

@@ -24,7 +24,7 @@ from rag.vectors.edge import collection, compaction, folders, wire
 from rag.vectors.edge.client import RemoteVectorStore
 from rag.vectors.edge.store import EdgeVectorStore
 from tests.integration.vectorengine import Engine
-from workers.tools import wait_for_engine
+from workers.warm_up import wait_for_engine
 
 SPEC = CollectionSpec(8)
 TERM = SparseVector(np.array([1], np.uint32), np.array([1.0], np.float32))

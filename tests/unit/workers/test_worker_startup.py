@@ -19,7 +19,7 @@ from rag.model import Stage
 from rag.settings import Settings
 from tasks.app import app
 from tasks.lane_groups import LaneGroup
-from workers import tools
+from workers import warm_up
 from workers.startup import Options, option_faults, route_faults
 
 PREFORK = Options(LaneGroup.of(["parse"], "prefork"), slots="1", limits={"--time-limit": 900})
@@ -122,10 +122,10 @@ def test_an_engine_that_is_waited_for_is_told_of_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine: Any = SimpleNamespace(ping=Mock(side_effect=[Unavailable("away"), Unavailable("away"), None]))
-    monkeypatch.setattr(tools, "sleep", lambda _: None)
+    monkeypatch.setattr(warm_up, "sleep", lambda _: None)
 
     with caplog.at_level(logging.WARNING):
-        tools.wait_for_engine(engine)
+        warm_up.wait_for_engine(engine)
 
     assert caplog.messages == ["waiting for the vector engine: away"]
 
